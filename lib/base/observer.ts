@@ -1,0 +1,88 @@
+import type { Address } from './address.js';
+
+/**
+ * Why a request or an attempt did not end well, one word each. `lib/observe/reasons.ts` tells who is at fault
+ * and what to do about it.
+ */
+export type Reason =
+  | 'client_abort'
+  | 'bad_request'
+  | 'request_timeout'
+  | 'body_too_large'
+  | 'client_stalled'
+  | 'no_server'
+  | 'connect_refused'
+  | 'connect_timeout'
+  | 'connect_failed'
+  | 'queue_full'
+  | 'queue_timeout'
+  | 'response_timeout'
+  | 'response_stalled'
+  | 'reset_before_response'
+  | 'reset_in_response'
+  | 'bad_response'
+  | 'loop'
+  | 'shutdown';
+
+/**
+ * One settled request. The object belongs to the connection and is used again for its next request: an observer
+ * reads what it wants during the call and keeps no reference.
+ */
+export interface RequestRecord {
+  readonly requestId: string;
+  /** Wall clock, ms since the epoch, when the head was complete. */
+  readonly startedAt: number;
+  /** ms, with fractions. */
+  readonly durationMs: number;
+  /** ms from the head's completion to the first byte of the response head; -1 if none came. */
+  readonly firstByteMs: number;
+  readonly clientAddress: string;
+  /** Empty when the request line could not be parsed. */
+  readonly method: string;
+  /** As received; empty when the request line could not be parsed. */
+  readonly target: string;
+  /** `HTTP/1.1` or `HTTP/1.0`. */
+  readonly protocol: string;
+  readonly host: string;
+  readonly userAgent: string;
+  readonly referer: string;
+  /** What the client was sent; 0 if nothing was. */
+  readonly status: number;
+  /** The server that answered, or the last that was tried; empty if none was. */
+  readonly server: string;
+  /** Servers tried, a stale pooled connection not counted. */
+  readonly attempts: number;
+  /** Body bytes received from the client. */
+  readonly bytesIn: number;
+  /** Body bytes sent to the client. */
+  readonly bytesOut: number;
+  /** Empty when all went well. */
+  readonly reason: Reason | '';
+  /** The request head as received (latin1, ends with the empty line), for `-v`. */
+  readonly requestHeadText: string;
+  /** Status line and fields sent to the client (latin1, ends with the empty line), for `-v`. */
+  readonly responseHeadText: string;
+}
+
+/** One finished health check. */
+export interface CheckRecord {
+  readonly server: string;
+  readonly ok: boolean;
+  /** `status 200`, `status 500`, `refused`, `timed out`, `bad response`, … */
+  readonly result: string;
+  readonly durationMs: number;
+}
+
+/** What the balancer tells those who watch it. Nothing on the request path knows who listens. */
+export interface Observer {
+  /** Every request from a parsed or refused head on, exactly once. */
+  requestSettled?(record: RequestRecord): void;
+  checked?(check: CheckRecord): void;
+  /** `reason`: `status 500`, `refused`, `timed out`, … */
+  serverDown?(server: string, reason: string): void;
+  /** `downMs`: how long it was out. */
+  serverUp?(server: string, downMs: number): void;
+  listening?(address: Address): void;
+  /** Something an operator should read but that stops nothing: one line, no newline. */
+  warning?(message: string): void;
+}
