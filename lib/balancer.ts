@@ -1,6 +1,6 @@
 import type { Address } from './base/address.js';
-import type { Config } from './config/types.js';
 import type { Observer } from './base/observer.js';
+import type { Config } from './config/types.js';
 
 /** A running balancer. */
 export interface Balancer {
