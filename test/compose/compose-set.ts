@@ -115,15 +115,17 @@ export function statusOf(url: string): Promise<number> {
   });
 }
 
-/** Resolves once `condition` holds; rejects, naming `what`, if it doesn't within `deadline` ms. */
+/** Resolves once `condition` holds; rejects, saying `what` was waited for, if it doesn't within `deadline` ms. */
 export async function until(
-  what: string,
+  what: string | (() => string),
   condition: () => boolean | Promise<boolean>,
   deadline = 20_000,
 ): Promise<void> {
   const end = performance.now() + deadline;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`not within ${deadline} ms: ${what}`);
+    if (performance.now() > end) {
+      throw new Error(`not within ${deadline} ms: ${typeof what === 'string' ? what : what()}`);
+    }
     await pause(20);
   }
 }

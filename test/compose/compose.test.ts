@@ -123,7 +123,8 @@ async function startBalancer(set: ComposeSet): Promise<Balancer> {
   child.stderr.on('data', (text) => {
     stderr += text;
   });
-  await until(`the balancer answers; it says: ${stderr}`, async () => {
+  const waitingFor = (what: string) => (): string => `${what}; the balancer said:\n${stderr}`;
+  await until(waitingFor('the balancer answers'), async () => {
     if (child.exitCode !== null) throw new Error(`the balancer exited with ${child.exitCode}: ${stderr}`);
     return (await statusOf(`http://127.0.0.1:${port}/`)) === 200;
   });
@@ -131,7 +132,7 @@ async function startBalancer(set: ComposeSet): Promise<Balancer> {
     child,
     port,
     says: (what, server) =>
-      until(`a line with ${what} about ${server}`, () => {
+      until(waitingFor(`a line with ${what} about ${server}`), () => {
         const lines = stderr.split('\n');
         const at = lines.findIndex((line, i) => i >= read && line.includes(server) && what.test(line));
         if (at >= 0) read = at + 1;
