@@ -9,7 +9,7 @@ export const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 
 const SCRIPT = `${PROJECT}compose/compose.sh`;
 
-/** What compose.sh exits with when there is no compose or no engine (EX_UNAVAILABLE of sysexits.h). */
+/** What compose.sh exits with when there is no compose, no engine or no image (EX_UNAVAILABLE of sysexits.h). */
 const UNAVAILABLE = 69;
 
 export const SERVICES = ['mango-1', 'mango-2', 'apple-1', 'apple-2'] as const;
