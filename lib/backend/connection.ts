@@ -40,6 +40,9 @@ export interface ConnectionSupplies {
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
 
+/** What is left to send to a server when a tunnel ends may take this long. */
+const RETIRE_MS = 5000;
+
 type State = 'connecting' | 'idle' | 'busy' | 'closed';
 
 /** One socket to a server, its response parser while a request is on it, and whether it can carry another. */
@@ -70,6 +73,11 @@ export class BackendConnection implements Dialler, DeadlineOwner {
 
   get isIdle(): boolean {
     return this.#state === 'idle';
+  }
+
+  /** Bytes of content of the current response. */
+  get contentBytes(): number {
+    return this.#parser?.body.contentBytes ?? 0;
   }
 
   /** Has any byte of the current response come? */
@@ -112,6 +120,23 @@ export class BackendConnection implements Dialler, DeadlineOwner {
   /** Closes it at once. The receiver hears nothing more. */
   discard(): void {
     this.#detach();
+    this.#shut();
+  }
+
+  /** A tunnel is over: what was written still goes out, then it closes. The receiver hears nothing more. */
+  retire(): void {
+    this.#detach();
+    this.#state = 'closed';
+    this.channel.end();
+    this.#deadline.arm(RETIRE_MS);
+  }
+
+  /** The pool must not lend it in the moment between this and the socket's `close`. */
+  #shut(): void {
+    if (this.#state !== 'connecting') {
+      this.#state = 'closed';
+      this.pool.forget(this);
+    }
     this.channel.destroy();
   }
 
@@ -203,27 +228,25 @@ export class BackendConnection implements Dialler, DeadlineOwner {
   }
 
   onBytes(buffer: Buffer, length: number): void {
-    const receiver = this.#receiver;
-    if (receiver === null) {
+    if (this.#receiver === null) {
       // Unasked bytes on an idle connection would be taken for the next response.
-      this.channel.destroy();
+      this.#shut();
       return;
     }
     this.#readResponse(buffer, length);
-    receiver.onReadDone();
+    this.#receiver?.onReadDone();
   }
 
   onEnd(): void {
     const receiver = this.#receiver;
     if (receiver === null) {
-      this.channel.destroy();
+      this.#shut();
     } else if (this.#tunnel) {
       receiver.onTunnelEnd();
     } else if (this.#responseComplete) {
       this.#spoilt = true;
     } else if (this.#parser?.complete === true && this.#parser.body.endWithConnection()) {
       this.#finish(false);
-      receiver.onReadDone();
     } else {
       this.#onGone('closed');
     }
@@ -246,7 +269,7 @@ export class BackendConnection implements Dialler, DeadlineOwner {
   /** Connecting took too long, or nobody needed it for a while. */
   onDeadline(): void {
     if (this.#state === 'connecting') this.#timedOut = true;
-    if (this.#state !== 'busy') this.channel.destroy();
+    if (this.#state !== 'busy') this.#shut();
   }
 }
 

@@ -106,10 +106,15 @@ export class Pool {
     this.#dialForWaiting();
   }
 
-  onClosed(connection: BackendConnection): void {
-    this.#open.delete(connection);
+  /** It is about to close, and must not be lent any more. */
+  forget(connection: BackendConnection): void {
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
+  }
+
+  onClosed(connection: BackendConnection): void {
+    this.forget(connection);
+    this.#open.delete(connection);
     this.#dialForWaiting();
   }
 

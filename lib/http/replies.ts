@@ -17,30 +17,34 @@ const REPLIES: { readonly [status: number]: readonly [phrase: string, text: stri
   500: ['Internal Server Error', 'Internal Server Error'],
   501: ['Not Implemented', 'Not Implemented'],
   502: ['Bad Gateway', 'Bad Gateway'],
-  503: ['Service Unavailable', 'No backend servers available.'],
+  503: ['Service Unavailable', 'Service Unavailable'],
   504: ['Gateway Timeout', 'Gateway Timeout'],
   505: ['HTTP Version Not Supported', 'HTTP Version Not Supported'],
   508: ['Loop Detected', 'Loop Detected'],
 };
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 
+/** Seconds after which a client may try again: about as long as it takes to see that a server is back. */
+const RETRY_AFTER = 5;
+
 /**
- * An answer of the balancer's own, head and body (features 38). `retryAfter` in seconds goes with 503;
- * a HEAD gets the head alone.
+ * An answer of the balancer's own, head and body (features 38). `text` replaces the usual body; a HEAD gets the head
+ * alone.
  */
 export function encodeReply(
   status: number,
   form: ResponseForm,
   toHead: boolean,
-  retryAfter: number,
   wallMs: number,
+  text?: string,
 ): string {
-  const [phrase, text] = REPLIES[status] ?? (REPLIES[500] as readonly [string, string]);
-  let out = `HTTP/1.1 ${status} ${phrase}\r\nDate: ${httpDate(wallMs)}\r\nContent-Length: ${text.length}\r\n`;
-  if (text !== '') out += 'Content-Type: text/plain; charset=utf-8\r\n';
+  const [phrase, usual] = REPLIES[status] ?? (REPLIES[500] as readonly [string, string]);
+  const body = text ?? usual;
+  let out = `HTTP/1.1 ${status} ${phrase}\r\nDate: ${httpDate(wallMs)}\r\nContent-Length: ${body.length}\r\n`;
+  if (body !== '') out += 'Content-Type: text/plain; charset=utf-8\r\n';
   out += 'Cache-Control: no-store\r\n';
   if (status === 405 || status === 200) out += ALLOW;
-  if (status === 503) out += `Retry-After: ${retryAfter}\r\n`;
+  if (status === 503) out += `Retry-After: ${RETRY_AFTER}\r\n`;
   out += connectionLine(form);
-  return toHead ? out : out + text;
+  return toHead ? out : out + body;
 }

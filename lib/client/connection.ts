@@ -1,0 +1,470 @@
+import type { Clock } from '../base/clock.js';
+import { FAILURES } from '../base/failure.js';
+import type { Shelf } from '../base/shelf.js';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+import type { LimitsConfig, TimeoutsConfig } from '../config/types.js';
+import type { BodyForm, BodyReceiver } from '../http/body-reader.js';
+import type { ClientSide, RequestHandler } from '../http/flow.js';
+import { type Refusal, refusal } from '../http/refusal.js';
+import type { ForwardedClient } from '../http/request-encoder.js';
+import type { RequestHead } from '../http/request-head.js';
+import type { RequestParser } from '../http/request-parser.js';
+import type { ResponseHead } from '../http/response-head.js';
+import type { Channel, ChannelOwner } from '../net/channel.js';
+import type { Responder } from './responder.js';
+
+/** What every client connection needs, the same for all of one balancer. */
+export interface ClientServices {
+  readonly wheel: TimerWheel;
+  readonly timeouts: TimeoutsConfig;
+  readonly limits: LimitsConfig;
+  readonly parsers: Shelf<RequestParser>;
+  readonly responders: Shelf<Responder>;
+  /** Somebody to answer one request. */
+  readonly handlers: { take(): RequestHandler };
+  readonly clock: Clock;
+  onClosed(connection: ClientConnection): void;
+}
+
+const REQUEST_TIMEOUT: Refusal = {
+  status: 408,
+  reason: 'request_timeout',
+  detail: 'the head did not come in time',
+};
+const BODY_TOO_LARGE = refusal(413, 'the body is longer than limits.body_bytes');
+
+/** Pipelined bytes kept while a request is being answered; beyond it the client has to wait. */
+const MAX_STASH = 64 * 1024;
+/** After an answer that ends the connection, input is read and dropped for so long, lest a reset erase the answer. */
+const LINGER_MS = 5000;
+const LINGER_BYTES = 4 * 1024 * 1024;
+/** A rest of a refused or unread body that is worth reading to keep the connection. */
+const MAX_DRAIN = 64 * 1024;
+/** A FIN this soon behind a request half-closes; one that comes later, while waiting, is a client that left. */
+const HALF_CLOSE_MS = 1000;
+
+/**
+ * idle: between requests. head, body: a request is coming in. held: it is all there; what follows waits for its answer.
+ * drain: it is answered, the rest of its body is dropped. tunnel: after a 101. linger: after the last answer. closed.
+ */
+type Reading = 'idle' | 'head' | 'body' | 'held' | 'drain' | 'tunnel' | 'linger' | 'closed';
+
+/**
+ * A client's connection: requests in, one after the other, and their answers out in the same order. What it needs for
+ * a request is taken when its first byte comes and put back when it is answered, so an idle connection is small.
+ */
+export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiver, ClientSide {
+  readonly #services: ClientServices;
+  readonly #deadline: Deadline;
+  readonly #channel: Channel;
+  readonly forwarded: ForwardedClient;
+  #reading: Reading = 'idle';
+  #parser: RequestParser | null = null;
+  #responder: Responder | null = null;
+  #handler: RequestHandler | null = null;
+  #stash: Buffer | null = null;
+  #keepAlive = true;
+  #consuming = false;
+  #pausedForServer = false;
+  #pausedForStash = false;
+  #peerEnded = false;
+  #draining = false;
+  /** Coarse time of the last byte from the client. */
+  #lastByteAt = 0;
+  #lingered = 0;
+
+  constructor(services: ClientServices, forwarded: ForwardedClient, open: (owner: ChannelOwner) => Channel) {
+    this.#services = services;
+    this.forwarded = forwarded;
+    this.#deadline = new Deadline(services.wheel, this);
+    // A client that connects and says nothing is idle: the header deadline starts at the first byte (features 44).
+    this.#deadline.arm(services.timeouts.keepAlive);
+    this.#channel = open(this);
+  }
+
+  /** Is nothing going on, so that closing it now loses nothing? */
+  get isIdle(): boolean {
+    return this.#reading === 'idle' && this.#stash === null;
+  }
+
+  /** The balancer is going away: closes as soon as the current request is answered, which says so if it still can. */
+  drain(): void {
+    this.#draining = true;
+    if (this.isIdle) this.#closePolitely();
+  }
+
+  /** Cuts it off. */
+  destroy(): void {
+    this.#channel.destroy();
+  }
+
+  // Requests in.
+
+  #consume(buffer: Buffer, start: number, end: number): void {
+    let position = start;
+    this.#consuming = true;
+    while (position < end) {
+      if (this.#reading === 'idle' || this.#reading === 'head')
+        position = this.#readHead(buffer, position, end);
+      else if (this.#reading === 'body' || this.#reading === 'drain')
+        position = this.#readBody(buffer, position, end);
+      else break;
+    }
+    this.#consuming = false;
+    if (position < end && this.#reading === 'held') this.#keepForLater(buffer, position, end);
+    if (this.#handler !== null) this.#handler.onRequestReadDone();
+    else this.#goOn();
+  }
+
+  #readHead(buffer: Buffer, start: number, end: number): number {
+    this.#parser ??= this.#services.parsers.take();
+    const parser = this.#parser;
+    if (this.#reading === 'idle') parser.reset();
+    const position = parser.readHead(buffer, start, end);
+    if (parser.complete) {
+      this.#onHead(parser);
+    } else if (parser.refusal !== null) {
+      this.#refuse(parser, parser.refusal);
+    } else if (this.#reading === 'idle') {
+      this.#reading = 'head';
+      this.#deadline.arm(this.#services.timeouts.requestHeader);
+    }
+    return position;
+  }
+
+  #onHead(parser: RequestParser): void {
+    const { head, body } = parser;
+    const { bodyBytes } = this.#services.limits;
+    this.#keepAlive = head.keepsAlive;
+    const handler = this.#takeHandler(parser);
+    this.#reading = body.complete ? 'held' : 'body';
+    if (bodyBytes > 0 && head.contentLength > bodyBytes) {
+      handler.refuse(this, BODY_TOO_LARGE);
+      return;
+    }
+    if (body.complete) this.#deadline.disarm();
+    else this.#deadline.arm(this.#services.timeouts.requestBody);
+    handler.start(this);
+  }
+
+  /** The end of this connection: where the next request would begin is not certain. */
+  #refuse(parser: RequestParser, why: Refusal): void {
+    this.#keepAlive = false;
+    const handler = this.#takeHandler(parser);
+    this.#reading = 'held';
+    handler.refuse(this, why);
+  }
+
+  #takeHandler(parser: RequestParser): RequestHandler {
+    const { head, body } = parser;
+    body.begin(parser.complete ? head.framing : 'none', head.contentLength, 'wire', this);
+    this.#responder = this.#services.responders.take();
+    this.#responder.begin(head.minorVersion === 0);
+    this.#handler = this.#services.handlers.take();
+    return this.#handler;
+  }
+
+  #readBody(buffer: Buffer, start: number, end: number): number {
+    const { body } = this.#parser as RequestParser;
+    const position = body.read(buffer, start, end);
+    if (body.refusal !== null) {
+      this.#keepAlive = false;
+      if (this.#handler === null) this.#closePolitely();
+      else this.#handler.onRequestFailed(FAILURES.bad_request, body.refusal.detail);
+    } else if (body.complete) {
+      this.#onBodyEnd();
+    }
+    return position;
+  }
+
+  #onBodyEnd(): void {
+    if (this.#reading === 'drain') {
+      this.#nextRequest();
+    } else if (this.#reading === 'body') {
+      this.#reading = 'held';
+      this.#deadline.disarm();
+      this.#handler?.onRequestEnd();
+    }
+  }
+
+  onBodyBytes(buffer: Buffer, start: number, end: number): void {
+    const handler = this.#handler;
+    if (handler === null || this.#reading !== 'body') return;
+    const { bodyBytes } = this.#services.limits;
+    if (bodyBytes > 0 && this.requestBytes > bodyBytes) {
+      this.#keepAlive = false;
+      handler.onRequestFailed(FAILURES.body_too_large, BODY_TOO_LARGE.detail);
+      return;
+    }
+    if (!this.#pausedForServer) this.#deadline.arm(this.#services.timeouts.requestBody);
+    handler.onRequestBytes(buffer, start, end);
+  }
+
+  #keepForLater(buffer: Buffer, start: number, end: number): void {
+    const piece = buffer.subarray(start, end);
+    this.#stash = this.#stash === null ? Buffer.from(piece) : Buffer.concat([this.#stash, piece]);
+    if (this.#stash.length >= MAX_STASH) {
+      this.#pausedForStash = true;
+      this.#channel.pause();
+    }
+  }
+
+  #nextRequest(): void {
+    this.#reading = 'idle';
+    this.#parkParser();
+    this.#deadline.arm(this.#services.timeouts.keepAlive);
+    if (!this.#consuming) this.#goOn();
+  }
+
+  /** Takes up what came in the meantime, unless the client has yet to take what it was sent. */
+  #goOn(): void {
+    if (!this.#channel.flush() || this.#reading !== 'idle') return;
+    const stash = this.#stash;
+    if (stash !== null) {
+      this.#stash = null;
+      if (this.#pausedForStash) {
+        this.#pausedForStash = false;
+        this.#channel.resume();
+      }
+      this.#consume(stash, 0, stash.length);
+    } else if (this.#peerEnded || this.#draining) {
+      this.#closePolitely();
+    }
+  }
+
+  // The client's side of the current request.
+
+  get head(): RequestHead {
+    return (this.#parser as RequestParser).head;
+  }
+
+  get requestComplete(): boolean {
+    return this.#parser === null || this.#parser.body.complete;
+  }
+
+  get requestBytes(): number {
+    return this.#parser?.body.contentBytes ?? 0;
+  }
+
+  get sentHead(): string {
+    return this.#responder?.sentHead ?? '';
+  }
+
+  pauseRequest(): void {
+    if (this.#pausedForServer) return;
+    this.#pausedForServer = true;
+    // Not the client's fault: its own deadline stands still.
+    if (this.#reading === 'body') this.#deadline.disarm();
+    this.#channel.pause();
+  }
+
+  resumeRequest(): void {
+    if (!this.#pausedForServer) return;
+    this.#pausedForServer = false;
+    if (this.#reading === 'body') this.#deadline.arm(this.#services.timeouts.requestBody);
+    if (!this.#pausedForStash) this.#channel.resume();
+  }
+
+  sendInterim(head: ResponseHead): void {
+    (this.#responder as Responder).interim(head, this.#channel);
+  }
+
+  sendHead(head: ResponseHead): BodyForm {
+    const wallMs = this.#services.clock.wall();
+    return (this.#responder as Responder).head(head, this.#channel, this.#mayKeepAlive(), wallMs);
+  }
+
+  sendBody(buffer: Buffer, start: number, end: number): boolean {
+    return (this.#responder as Responder).body(this.#channel, buffer, start, end);
+  }
+
+  endResponse(): void {
+    (this.#responder as Responder).end(this.#channel);
+  }
+
+  reply(status: number, text?: string): void {
+    const wallMs = this.#services.clock.wall();
+    (this.#responder as Responder).reply(
+      status,
+      text,
+      this.head,
+      this.#channel,
+      this.#mayKeepAlive(),
+      wallMs,
+    );
+  }
+
+  /** An answer may come before the whole request: then the rest must be little enough to read and drop. */
+  #mayKeepAlive(): boolean {
+    if (!this.#keepAlive || this.#draining || this.#peerEnded) return false;
+    const { head, body } = this.#parser as RequestParser;
+    return body.complete || (body.remaining <= MAX_DRAIN && !head.expectsContinue);
+  }
+
+  cut(): void {
+    this.#reading = 'closed';
+    this.#channel.reset();
+  }
+
+  flush(): boolean {
+    return this.#channel.flush();
+  }
+
+  switchProtocols(head: ResponseHead): void {
+    (this.#responder as Responder).switching(head, this.#channel);
+    this.#reading = 'tunnel';
+    this.#deadline.disarm();
+    this.#channel.flush();
+    const stash = this.#stash;
+    this.#stash = null;
+    if (stash !== null) this.#handler?.onClientTunnelBytes(stash, 0, stash.length);
+    if (this.#peerEnded) this.#handler?.onClientTunnelEnd();
+  }
+
+  sendTunnel(buffer: Buffer, start: number, end: number): boolean {
+    return this.#channel.write(buffer, start, end);
+  }
+
+  endTunnel(): void {
+    this.#channel.end();
+  }
+
+  settled(): void {
+    const responder = this.#responder as Responder;
+    const stays = responder.begun && responder.keepsAlive;
+    this.#services.responders.put(responder);
+    this.#responder = null;
+    this.#handler = null;
+    this.#pausedForServer = false;
+    if (this.#reading === 'closed') {
+      this.#parkParser();
+    } else if (!stays) {
+      this.#closePolitely();
+    } else if (this.requestComplete) {
+      this.#nextRequest();
+    } else {
+      this.#reading = 'drain';
+      this.#deadline.arm(this.#services.timeouts.requestBody);
+      this.#channel.flush();
+      this.#channel.resume();
+    }
+  }
+
+  // Endings.
+
+  /** Sends what there is to send, then FIN, and reads on for a while so that the client gets to see it (RFC 9112, 9.6). */
+  #closePolitely(): void {
+    if (this.#reading === 'closed' || this.#reading === 'linger') return;
+    this.#reading = 'linger';
+    this.#stash = null;
+    this.#parkParser();
+    this.#channel.resume();
+    if (this.#channel.flush()) this.#finish();
+    else this.#deadline.arm(this.#services.timeouts.responseBody);
+  }
+
+  #finish(): void {
+    this.#channel.end();
+    this.#deadline.arm(LINGER_MS);
+  }
+
+  #parkParser(): void {
+    const parser = this.#parser;
+    if (parser === null) return;
+    this.#parser = null;
+    parser.body.release();
+    parser.head.clear();
+    this.#services.parsers.put(parser);
+  }
+
+  #abandon(): void {
+    this.#reading = 'closed';
+    this.#handler?.onClientGone();
+    this.#channel.destroy();
+  }
+
+  // What the socket and the wheel say.
+
+  onBytes(buffer: Buffer, length: number): void {
+    this.#lastByteAt = this.#services.wheel.now;
+    switch (this.#reading) {
+      case 'tunnel':
+        this.#handler?.onClientTunnelBytes(buffer, 0, length);
+        break;
+      case 'linger':
+        this.#lingered += length;
+        if (this.#lingered > LINGER_BYTES) this.#channel.destroy();
+        break;
+      case 'closed':
+        break;
+      case 'held':
+        this.#keepForLater(buffer, 0, length);
+        break;
+      default:
+        if (this.#stash !== null) this.#keepForLater(buffer, 0, length);
+        else this.#consume(buffer, 0, length);
+    }
+  }
+
+  onEnd(): void {
+    this.#peerEnded = true;
+    switch (this.#reading) {
+      case 'tunnel':
+        this.#handler?.onClientTunnelEnd();
+        break;
+      case 'body':
+        this.#abandon();
+        break;
+      case 'held':
+        if (this.#services.wheel.now - this.#lastByteAt > HALF_CLOSE_MS) this.#abandon();
+        break;
+      case 'linger':
+      case 'closed':
+        break;
+      default:
+        if (this.#stash === null) this.#closePolitely();
+    }
+  }
+
+  onDrain(): void {
+    if (this.#handler !== null) this.#handler.onClientDrain();
+    else if (this.#reading === 'linger') this.#finish();
+    else this.#goOn();
+  }
+
+  onClose(): void {
+    this.#reading = 'closed';
+    this.#deadline.release();
+    this.#handler?.onClientGone();
+    this.#parkParser();
+    this.#stash = null;
+    this.#services.onClosed(this);
+  }
+
+  onDeadline(): void {
+    switch (this.#reading) {
+      case 'head': {
+        const parser = this.#parser as RequestParser;
+        // Nothing but empty lines is no request (features 37): there is nobody to tell.
+        if (parser.started) this.#refuse(parser, REQUEST_TIMEOUT);
+        else this.#closePolitely();
+        break;
+      }
+      case 'body':
+        this.#keepAlive = false;
+        this.#handler?.onRequestFailed(FAILURES.request_timeout, 'the body did not come in time');
+        break;
+      case 'idle':
+      case 'drain':
+        this.#closePolitely();
+        break;
+      case 'linger':
+        this.#channel.destroy();
+        break;
+      case 'held':
+      case 'tunnel':
+      case 'closed':
+        break;
+    }
+  }
+}

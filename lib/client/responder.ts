@@ -1,0 +1,83 @@
+import type { BodyForm } from '../http/body-reader.js';
+import { encodeReply } from '../http/replies.js';
+import type { RequestHead } from '../http/request-head.js';
+import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../http/response-encoder.js';
+import type { ResponseHead } from '../http/response-head.js';
+import type { Channel } from '../net/channel.js';
+
+/** Writes one response to a client, in the framing that client understands. */
+export class Responder {
+  readonly #form: ResponseForm = { framing: 'none', keepAlive: true, oldClient: false };
+  /** A body that ends with the server's connection is cut into chunks for a client that keeps its own. */
+  #wrapsChunks = false;
+  /** The head that was sent; empty until then. */
+  sentHead = '';
+
+  begin(oldClient: boolean): void {
+    this.#form.oldClient = oldClient;
+    this.#wrapsChunks = false;
+    this.sentHead = '';
+  }
+
+  /** Does the connection stay open behind this response? */
+  get keepsAlive(): boolean {
+    return this.#form.keepAlive;
+  }
+
+  /** Has the final head been handed over? */
+  get begun(): boolean {
+    return this.sentHead !== '';
+  }
+
+  interim(head: ResponseHead, channel: Channel): void {
+    channel.hold(encodeInterimHead(head));
+  }
+
+  switching(head: ResponseHead, channel: Channel): void {
+    this.#form.keepAlive = false;
+    this.sentHead = encodeInterimHead(head);
+    channel.hold(this.sentHead);
+  }
+
+  head(head: ResponseHead, channel: Channel, mayKeepAlive: boolean, wallMs: number): BodyForm {
+    const form = this.#form;
+    const { framing } = head;
+    // HTTP/1.0 knows no chunks: its bodies end with a length or with the connection.
+    const unbounded = framing === 'chunked' || framing === 'close';
+    form.framing = unbounded ? (form.oldClient ? 'close' : 'chunked') : framing;
+    form.keepAlive = mayKeepAlive && form.framing !== 'close';
+    this.#wrapsChunks = framing === 'close' && form.framing === 'chunked';
+    this.sentHead = encodeResponseHead(head, form, wallMs);
+    channel.hold(this.sentHead);
+    return form.oldClient ? 'content' : 'wire';
+  }
+
+  /** False asks to wait for the channel's drain. */
+  body(channel: Channel, buffer: Buffer, start: number, end: number): boolean {
+    if (!this.#wrapsChunks) return channel.write(buffer, start, end);
+    channel.hold(`${(end - start).toString(16)}\r\n`);
+    const goOn = channel.write(buffer, start, end);
+    channel.hold('\r\n');
+    return goOn;
+  }
+
+  end(channel: Channel): void {
+    if (this.#wrapsChunks) channel.hold('0\r\n\r\n');
+  }
+
+  /** An answer of the balancer's own. `request` is empty of fields when its head could not be read. */
+  reply(
+    status: number,
+    text: string | undefined,
+    request: RequestHead,
+    channel: Channel,
+    mayKeepAlive: boolean,
+    wallMs: number,
+  ): void {
+    this.#form.framing = 'length';
+    this.#form.keepAlive = mayKeepAlive;
+    const reply = encodeReply(status, this.#form, request.method === 'HEAD', wallMs, text);
+    this.sentHead = reply.slice(0, reply.indexOf('\r\n\r\n') + 4);
+    channel.hold(reply);
+  }
+}

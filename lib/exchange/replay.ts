@@ -1,0 +1,52 @@
+/**
+ * The part of a request's body that may have to be sent again: all of it that no server has been sent yet, and,
+ * while a retry is still possible, what one has.
+ */
+export class Replay {
+  readonly #limit: number;
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+  /** Does it still hold the body from its first byte on? */
+  whole = true;
+
+  /** `limit` in bytes: a longer body is streamed, and can't be sent twice. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Copies bytes that wait for a connection; the caller pauses the client, so they are few. */
+  keep(buffer: Buffer, start: number, end: number): void {
+    this.#pieces.push(Buffer.from(buffer.subarray(start, end)));
+    this.#bytes += end - start;
+  }
+
+  /** Copies bytes that are being sent, as long as they and all before them fit. */
+  keepSent(buffer: Buffer, start: number, end: number): void {
+    if (!this.whole) return;
+    if (this.#bytes + end - start > this.#limit) this.forget();
+    else this.keep(buffer, start, end);
+  }
+
+  /** Everything kept, in order. */
+  get pieces(): readonly Buffer[] {
+    return this.#pieces;
+  }
+
+  /** What was kept has been sent and will not be sent again. */
+  forget(): void {
+    this.whole = this.whole && this.#bytes === 0;
+    this.#release();
+  }
+
+  /** For another request. */
+  reset(): void {
+    this.whole = true;
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#bytes === 0) return;
+    this.#pieces = [];
+    this.#bytes = 0;
+  }
+}

@@ -1,0 +1,66 @@
+import type { Failure } from '../base/failure.js';
+import type { BodyForm } from './body-reader.js';
+import type { Refusal } from './refusal.js';
+import type { ForwardedClient } from './request-encoder.js';
+import type { RequestHead } from './request-head.js';
+import type { ResponseHead } from './response-head.js';
+
+/**
+ * How the two ends of a request talk to each other without knowing each other: the client's connection sees a
+ * `RequestHandler`, the exchange sees a `ClientSide`.
+ */
+
+/** The client's side of one request: where its body comes from, and where the response goes. */
+export interface ClientSide {
+  readonly head: RequestHead;
+  readonly forwarded: ForwardedClient;
+  /** Has the last byte of the request come? */
+  readonly requestComplete: boolean;
+  /** Bytes of request content so far. */
+  readonly requestBytes: number;
+  /** The head that was sent, own or passed on; empty until then. */
+  readonly sentHead: string;
+  /** No more of the request's body until `resumeRequest`. */
+  pauseRequest(): void;
+  resumeRequest(): void;
+  /** 1xx other than 101; not for HTTP/1.0 clients, who get none. */
+  sendInterim(head: ResponseHead): void;
+  /** Holds the head of a server's response back for what follows; says how its body is wanted. */
+  sendHead(head: ResponseHead): BodyForm;
+  /** A piece of the body in the form asked for. False asks to wait for `onClientDrain`. */
+  sendBody(buffer: Buffer, start: number, end: number): boolean;
+  endResponse(): void;
+  /** An answer of the balancer's own; `text` replaces the usual one. */
+  reply(status: number, text?: string): void;
+  /** The response broke off: the client must not take it for whole. */
+  cut(): void;
+  /** Sends what is held. False asks to wait for `onClientDrain`. */
+  flush(): boolean;
+  /** Sends a 101; from here on all bytes of the client go to `onTunnelBytes`. */
+  switchProtocols(head: ResponseHead): void;
+  /** Bytes of a tunnel. False asks to wait for `onClientDrain`. */
+  sendTunnel(buffer: Buffer, start: number, end: number): boolean;
+  endTunnel(): void;
+  /** The exchange is over, and its object used for another: nothing more is said to it about this request. */
+  settled(): void;
+}
+
+/** Whoever answers one request. Nothing is said to it after it has called `settled`. */
+export interface RequestHandler {
+  /** The head is there. `client.requestComplete` tells whether a body follows. */
+  start(client: ClientSide): void;
+  /** In place of `start`: a head that can't be acted upon. */
+  refuse(client: ClientSide, refusal: Refusal): void;
+  /** Request body as it goes to the server: chunks as chunks. Valid during the call only. */
+  onRequestBytes(buffer: Buffer, start: number, end: number): void;
+  onRequestEnd(): void;
+  /** The rest of the request is not coming, or not wanted. */
+  onRequestFailed(failure: Failure, detail: string): void;
+  /** A read from the client is dealt with: the moment to flush what was held back. */
+  onRequestReadDone(): void;
+  onClientDrain(): void;
+  onClientTunnelBytes(buffer: Buffer, start: number, end: number): void;
+  onClientTunnelEnd(): void;
+  /** The client's connection is gone. */
+  onClientGone(): void;
+}
