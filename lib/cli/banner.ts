@@ -1,0 +1,73 @@
+import type { Address } from '../base/address.js';
+import { formatDuration } from '../base/units.js';
+import type { Config } from '../config/types.js';
+import type { Paint } from './paint.js';
+
+export interface BannerOptions {
+  readonly version: string;
+  /** How the reader started this program. */
+  readonly program: string;
+  readonly config: Config;
+  /** The configuration file; null when there is none. */
+  readonly file: string | null;
+  readonly isDemo: boolean;
+  /** Where it listens, with the real port. */
+  readonly addresses: readonly Address[];
+  readonly paint: Paint;
+}
+
+const LABEL_WIDTH = 11;
+/** Longer lists of servers are cut: a banner is read at a glance. */
+const SHOWN_SERVERS = 8;
+
+/** What a person needs at the start, in a dozen lines of at most 80 columns: how to try it, what is behind it, how to end it. */
+export function banner(options: BannerOptions): string {
+  const { bold, cyan, dim } = options.paint;
+  const { config, addresses, program } = options;
+  const rows: [label: string, text: string][] = [];
+  const [first] = addresses;
+  if (first !== undefined) rows.push(['try it', cyan(curlCommand(first))]);
+  for (const address of addresses.slice(1)) rows.push(['', dim(`also on ${describe(address)}`)]);
+  serverLines(options).forEach((line, index) => {
+    rows.push([index === 0 ? 'servers' : '', line]);
+  });
+  rows.push(['health', healthLine(config)]);
+  const demoed = options.isDemo ? config.servers[0]?.address : undefined;
+  if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
+  rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);
+  if (options.isDemo) rows.push(['your own', cyan(`${program} 8080 localhost:5001 localhost:5002`)]);
+  const source = options.isDemo ? 'a demo, on loopback only' : (options.file ?? '');
+  const title = `${bold('lb')} ${options.version}${first === undefined ? '' : `  ${bold(describe(first))}`}`;
+  const lines = rows.map(([label, text]) => `  ${dim(label.padEnd(LABEL_WIDTH))}${text}\n`);
+  return `\n  ${title}${source === '' ? '' : `  ${dim(source)}`}\n\n${lines.join('')}\n`;
+}
+
+function serverLines({ config, paint }: BannerOptions): string[] {
+  const { servers } = config;
+  const shown = servers.length > SHOWN_SERVERS ? servers.slice(0, SHOWN_SERVERS - 1) : servers;
+  const width = Math.max(0, ...shown.map(({ name }) => name.length));
+  const lines = shown.map(({ name, address }) =>
+    name === address.text ? name : `${name.padEnd(width)}  ${paint.dim(address.text)}`,
+  );
+  if (shown.length < servers.length) lines.push(paint.dim(`and ${servers.length - shown.length} more`));
+  return lines;
+}
+
+function healthLine({ healthCheck }: Config): string {
+  if (healthCheck === null) return 'not checked; a server that refuses a connection is left out';
+  return `GET ${healthCheck.path} every ${formatDuration(healthCheck.interval)}`;
+}
+
+function curlCommand(address: Address): string {
+  return address.kind === 'unix'
+    ? `curl --unix-socket ${address.path} http://localhost/`
+    : `curl ${describe(address)}`;
+}
+
+/** What a browser or curl on this machine takes; a listener on every interface is reached as localhost. */
+function describe(address: Address): string {
+  if (address.kind === 'unix') return address.text;
+  const everywhere = address.host === '' || address.host === '0.0.0.0' || address.host === '::';
+  const host = everywhere || address.host === '127.0.0.1' ? 'localhost' : address.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}/`;
+}

@@ -1,0 +1,138 @@
+import { existsSync } from 'node:fs';
+import type { Balancer } from '../balancer.js';
+import type { Observer } from '../base/observer.js';
+import { formatDuration } from '../base/units.js';
+import type { Config } from '../config/types.js';
+import { ObserverList } from '../observe/observer-list.js';
+import type { RunOptions } from './args.js';
+import { banner } from './banner.js';
+import { type Demo, startDemo } from './demo.js';
+import { type Attempt, explainFailure } from './failure.js';
+import { Narrator } from './narrator.js';
+import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
+import { openRequestLog } from './request-log.js';
+import { EXIT_CODE, type SignalSource, StopSignals } from './stop-signals.js';
+import type { Terminal } from './terminal.js';
+import { count, humanDuration } from './wording.js';
+
+/** What a run needs of the process it runs in. */
+export interface RunContext {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly signals: SignalSource;
+  readonly version: string;
+  /** How the reader started this program, for examples that can be copied. */
+  readonly program: string;
+  readonly createBalancer: (config: Config, observer: Observer) => Balancer;
+  /** Registers what must still happen when the process ends without waiting. */
+  readonly atExit: (last: () => void) => void;
+}
+
+/** Balances until it is told to stop. Resolves with the exit code, when everything is closed. */
+export async function run(options: RunOptions, context: RunContext): Promise<number> {
+  const file = configFile(options, existsSync);
+  const demo = file === null && options.servers.length === 0 ? await startDemo() : null;
+  try {
+    const plan = makePlan(options, context, file, demo);
+    context.stderr.write(plan.warnings);
+    return await balance(plan, options, context, demo !== null);
+  } catch (error) {
+    if (error instanceof PlanError) context.stderr.write(error.report);
+    else if (error instanceof StartError) context.stderr.write(`lb: ${error.message}\n`);
+    else throw error;
+    return 1;
+  } finally {
+    await demo?.close();
+  }
+}
+
+/** The system refused something at the start; the message says what to do. */
+class StartError extends Error {}
+
+function makePlan(options: RunOptions, context: RunContext, file: string | null, demo: Demo | null): Plan {
+  const isTty = context.stdout.isTty;
+  if (file !== null) return planFile(options, file, isTty, context.stderr.paint);
+  return demo === null ? planServers(options, isTty) : planDemo(options, demo.servers, isTty);
+}
+
+async function balance(
+  plan: Plan,
+  options: RunOptions,
+  context: RunContext,
+  isDemo: boolean,
+): Promise<number> {
+  const { config } = plan;
+  const { stderr } = context;
+  const narrator = new Narrator({
+    terminal: stderr,
+    servers: config.servers.length,
+    verbose: options.volume === 'verbose',
+  });
+  const log = await attempt({ writing: options.accessLogFile ?? 'standard output' }, async () =>
+    openRequestLog({
+      config,
+      stdout: context.stdout,
+      file: options.accessLogFile,
+      warning: (message) => narrator.warning(message),
+    }),
+  );
+  const observers = log === null ? [narrator] : [narrator, log.observer];
+  const balancer = context.createBalancer(config, new ObserverList(observers));
+  const stops = new StopSignals(context.signals);
+  const reopen = (): void => log?.reopen();
+  context.signals.on('SIGUSR2', reopen);
+  context.atExit(() => log?.closeNow());
+  try {
+    await attempt({ listening: true }, () => balancer.start());
+    if (options.volume !== 'quiet') {
+      const { version, program } = context;
+      const { addresses } = balancer;
+      stderr.write(
+        banner({ version, program, config, file: plan.file, isDemo, addresses, paint: stderr.paint }),
+      );
+    }
+    return await stopWhenTold(balancer, stops, config, narrator);
+  } finally {
+    balancer.stop();
+    stops.detach();
+    context.signals.off('SIGUSR2', reopen);
+    await log?.close();
+  }
+}
+
+/** Waits for the first signal, drains, and gives up the draining at the second. */
+async function stopWhenTold(
+  balancer: Balancer,
+  stops: StopSignals,
+  config: Config,
+  narrator: Narrator,
+): Promise<number> {
+  const since = performance.now();
+  const signal = await stops.first;
+  const patience = config.timeouts.drain === 0 ? '' : `, for up to ${formatDuration(config.timeouts.drain)}`;
+  narrator.say(
+    `stopping: requests in flight may finish${patience}. ${signal === 'SIGINT' ? 'Ctrl-C' : signal} again stops at once.`,
+  );
+  const drained = balancer.drain().then((clean) => {
+    const ran = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
+    narrator.say(
+      clean ? `stopped, nothing was cut: ${ran}` : `stopped, what was still open has been cut: ${ran}`,
+    );
+    return clean ? 0 : 1;
+  });
+  const forced = stops.second.then((again) => {
+    narrator.say('stopped at once');
+    return EXIT_CODE[again];
+  });
+  return Promise.race([drained, forced]);
+}
+
+async function attempt<T>(what: Attempt, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const explained = explainFailure(error, what);
+    if (explained === null) throw error;
+    throw new StartError(explained);
+  }
+}
