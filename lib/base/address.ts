@@ -1,4 +1,108 @@
-/** Where a listener binds or a server is reached. `text` is how a person writes it, and how logs show it. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { ValueError } from './value-error.js';
+
+/**
+ * Where a listener binds or a server is reached. `text` is how a person writes it, and how logs show it.
+ * An empty `host` is every interface, IPv6 and IPv4 alike: what node does when it is given no host.
+ */
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly text: string }
   | { readonly kind: 'unix'; readonly path: string; readonly text: string };
+
+export interface AddressOptions {
+  /** The host of a bare port: empty for a listener (every interface), `localhost` for a server. */
+  readonly defaultHost: string;
+}
+
+/** sockaddr_un holds 104 bytes on macOS and 108 on Linux, a closing NUL included; longer paths are cut silently. */
+const LONGEST_SOCKET_PATH = 103;
+
+/**
+ * Reads `8080`, `host:8080`, `:8080`, `*:8080`, `192.0.2.1:8080`, `[2001:db8::1]:8080` or `unix:/path`. Port 0 is
+ * let through (a listener's free choice). Throws a ValueError that says what to write instead.
+ */
+export function parseAddress(value: string | number, { defaultHost }: AddressOptions): Address {
+  const text = String(value).trim();
+  if (text.startsWith('unix:')) return unixAddress(text);
+  if (/^-?\d+(\.\d+)?$/.test(text)) return tcpAddress(defaultHost, parsePort(text, text), defaultHost);
+  refuseUrl(text);
+  const { host, port } = splitHostPort(text);
+  if (host === '*' || host === '')
+    return tcpAddress(host === '*' ? '' : defaultHost, parsePort(port, text), defaultHost);
+  return tcpAddress(checkHost(host, text), parsePort(port, text), defaultHost);
+}
+
+/** The same for every spelling of one address: what makes two servers the same server. */
+export function addressKey(address: Address): string {
+  return address.kind === 'unix'
+    ? `unix:${address.path}`
+    : hostPort(address.host.toLowerCase(), address.port);
+}
+
+function tcpAddress(host: string, port: number, defaultHost: string): Address {
+  const text = host === '' && defaultHost === '' ? String(port) : hostPort(host, port);
+  return { kind: 'tcp', host, port, text };
+}
+
+function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function unixAddress(text: string): Address {
+  const path = text.slice('unix:'.length);
+  if (path === '' || path.includes('\0'))
+    throw unexpected(text, 'Write the path of the socket: unix:/run/app.sock.');
+  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
+    throw new ValueError(
+      `the path of a Unix socket may have ${LONGEST_SOCKET_PATH} bytes`,
+      'Use a shorter path.',
+    );
+  }
+  return { kind: 'unix', path, text };
+}
+
+function refuseUrl(text: string): void {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
+  if (scheme) throw unexpected(text, `Write host:port without a scheme: drop ${scheme[0]}.`);
+  if (text.includes('/')) throw unexpected(text, 'Write host:port without a path.');
+}
+
+function splitHostPort(text: string): { host: string; port: string } {
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
+  if (bracketed) {
+    const [, host = '', port] = bracketed;
+    if (!isIPv6(host)) throw unexpected(text, `"${host}" is not an IPv6 address.`);
+    if (port === undefined) throw unexpected(text, `Add the port: ${text}:8080.`);
+    return { host, port };
+  }
+  const colon = text.lastIndexOf(':');
+  const host = text.slice(0, Math.max(0, colon));
+  const port = text.slice(colon + 1);
+  if (isIPv6(host)) throw unexpected(text, `Put an IPv6 address in brackets: [${host}]:${port}.`);
+  if (isIPv6(text)) throw unexpected(text, `Put an IPv6 address in brackets and add a port: [${text}]:8080.`);
+  if (colon === -1) throw unexpected(text, text === '' ? '' : `Add the port: ${text}:8080.`);
+  return { host, port };
+}
+
+function checkHost(host: string, text: string): string {
+  if (isIPv6(host) || isIPv4(host)) return host;
+  if (/^[\d.]+$/.test(host)) throw unexpected(text, `"${host}" is not an IPv4 address.`);
+  // Underscores are no host name to RFC 952, but compose gives services such names.
+  if (
+    !/^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i.test(host)
+  ) {
+    throw unexpected(text, `"${host}" is not a host name.`);
+  }
+  return host;
+}
+
+function parsePort(port: string, text: string): number {
+  if (port === '') throw unexpected(text, 'Add the port after the colon.');
+  const number = /^\d+$/.test(port) ? Number(port) : Number.NaN;
+  if (!(number <= 65535)) throw unexpected(text, 'A port is a number from 1 to 65535.');
+  return number;
+}
+
+function unexpected(text: string, hint: string): ValueError {
+  return new ValueError(`expected host:port, got ${JSON.stringify(text)}`, hint);
+}

@@ -13,12 +13,13 @@ export interface Config {
   readonly limits: LimitsConfig;
   /** CIDRs, as written, of the peers whose X-Forwarded-* and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[];
-  readonly accessLog: AccessLogFormat;
+  /** undefined: whoever prints it decides, `dev` on a terminal and `json` otherwise. */
+  readonly accessLog: AccessLogFormat | undefined;
 }
 
 export interface ServerConfig {
   readonly address: Address;
-  /** What logs and the access line call it; the address's text unless given. Unique. */
+  /** What logs and the access line call it; the address's text unless given. One name is one address. */
   readonly name: string;
 }
 

@@ -1,0 +1,48 @@
+/**
+ * The candidate a person most likely meant by `word`, for "Did you mean …?", or undefined if none is close. Case
+ * and `-` against `_` do not count; one edit in three letters is the most that does. The first of equals wins.
+ */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const wanted = fold(word);
+  let best: string | undefined;
+  let bestDistance = Math.floor(wanted.length / 3) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(wanted, fold(candidate));
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** camelCase, kebab-case and snake_case are one word to a person. */
+function fold(word: string): string {
+  return word
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .replace(/-/g, '_');
+}
+
+/**
+ * Letters to insert, delete, replace or swap with their neighbour to turn `a` into `b` (optimal string alignment).
+ * A swap counts one: it is the commonest slip of the hand.
+ */
+export function editDistance(a: string, b: string): number {
+  let twoAbove: number[] = [];
+  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, twoAbove[j - 2]! + 1);
+      }
+      row.push(cost);
+    }
+    twoAbove = above;
+    above = row;
+  }
+  return above[b.length]!;
+}

@@ -1,0 +1,67 @@
+import { ValueError } from './value-error.js';
+
+const MS = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
+const BYTES = new Map([
+  ['b', 1],
+  ['kb', 1024],
+  ['mb', 1024 ** 2],
+  ['gb', 1024 ** 3],
+]);
+
+/** Node's timers fire at once when asked to wait longer than this. */
+const LONGEST_DURATION = 2 ** 31 - 1;
+
+const DURATION = 'a duration such as 5s, 200ms, 1m or 1h';
+const SIZE = 'a size such as 64kb or 1mb';
+
+/**
+ * Milliseconds of `5s`, `200ms`, `1.5m`, `1h`; a bare number is milliseconds. Throws a ValueError that names the
+ * text, also for what is negative or longer than a timer can wait (24 days).
+ */
+export function parseDuration(value: string | number): number {
+  const ms = measure(value, MS, DURATION);
+  if (ms > LONGEST_DURATION) throw new ValueError(`expected at most 596h, got ${show(value)}`);
+  return ms;
+}
+
+/** Bytes of `64kb`, `1mb`, `2gb`, `512b` (kb is 1024 bytes, case does not count); a bare number is bytes. */
+export function parseSize(value: string | number): number {
+  const bytes = measure(value, BYTES, SIZE);
+  if (!Number.isSafeInteger(bytes)) throw new ValueError(`expected ${SIZE}, got ${show(value)}`);
+  return bytes;
+}
+
+/** `5s`, `1.5m`, `200ms`, `1h`: the largest unit that needs one decimal at most. */
+export function formatDuration(ms: number): string {
+  return format(ms, MS);
+}
+
+/** `64kb`, `1mb`, `300b`. */
+export function formatSize(bytes: number): string {
+  return format(bytes, BYTES);
+}
+
+function measure(value: string | number, units: ReadonlyMap<string, number>, expected: string): number {
+  const match = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(String(value));
+  const factor = match?.[2] === '' ? 1 : units.get(match?.[2]?.toLowerCase() ?? '');
+  if (!match || factor === undefined) throw new ValueError(`expected ${expected}, got ${show(value)}`);
+  return Math.round(Number(match[1]) * factor);
+}
+
+function format(amount: number, units: ReadonlyMap<string, number>): string {
+  let text = `${amount}${units.keys().next().value}`;
+  for (const [unit, factor] of units) {
+    const scaled = amount / factor;
+    if (scaled >= 1 && Number.isInteger(scaled * 10)) text = `${scaled}${unit}`;
+  }
+  return text;
+}
+
+function show(value: string | number): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}

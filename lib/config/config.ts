@@ -1,0 +1,51 @@
+import { compile } from './compile.js';
+import { loadTree } from './load.js';
+import { Places, type Problem, renderProblems, toProblems } from './problems.js';
+import type { Environment } from './scalar.js';
+import type { Settings } from './settings.js';
+import { merge, type Node, toNode, toValue } from './tree.js';
+import type { Config } from './types.js';
+import { prune, validate } from './validate.js';
+
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export interface LoadOptions {
+  /** For `${NAME}`; `process.env` by default. */
+  readonly env?: Environment;
+  /** Laid over the file: what the command line says. Maps are merged, all else is replaced. */
+  readonly overrides?: Settings;
+}
+
+/** A YAML text to a frozen configuration, or to every problem in it. An empty text gives the defaults. */
+export function loadConfig(
+  text: string,
+  { env = process.env, overrides = {} }: LoadOptions = {},
+): LoadResult {
+  const { document, faults } = loadTree(text, env);
+  const places = new Places(text);
+  const problems = faults.map((fault) => places.problem(fault));
+  if (!document) return { ok: false, problems };
+  return build(document.kind === 'map' ? merge(document, toNode(overrides)) : document, places, problems);
+}
+
+/** Settings made by a program to a frozen configuration. Throws a TypeError that lists every problem in them. */
+export function createConfig(settings: Settings = {}): Config {
+  const result = build(toNode(settings), new Places(''), []);
+  if (result.ok) return result.config;
+  throw new TypeError(`bad settings:\n${renderProblems(result.problems, { file: '', text: '' })}`);
+}
+
+/**
+ * A document to a frozen configuration, or to every problem in it. What one stage refused is taken out for the
+ * next, so that one run shows them all. `faults` are those of the reading.
+ */
+function build(document: Node, places: Places, faults: readonly Problem[]): LoadResult {
+  const value = toValue(document);
+  const refused = validate(value);
+  const { config, findings, warnings } = compile(prune(value, refused) as Settings);
+  const problems = toProblems([...refused, ...findings], document, places, faults);
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, config, warnings: toProblems(warnings, document, places, []) };
+}

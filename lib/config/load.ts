@@ -1,0 +1,264 @@
+import {
+  type AliasEvent,
+  EVENT_ID,
+  type Event,
+  getScalarValue,
+  type MappingEvent,
+  parseEvents,
+  SCALAR_STYLE,
+  type ScalarEvent,
+  type SequenceEvent,
+  YAMLException,
+} from 'js-yaml';
+import { type Fault, Places } from './problems.js';
+import { type Environment, expand, plainScalar } from './scalar.js';
+import { type Entry, type Node, type Path, type Span, toNode } from './tree.js';
+
+/** Deeper than any configuration nests, shallower than what could exhaust the stack. */
+const MAX_DEPTH = 50;
+const MAX_ALIASES = 100;
+/** Nodes that aliases may add: without it a few lines of aliases of aliases make billions. */
+const MAX_ALIASED_NODES = 10_000;
+
+/** What a YAML text holds. */
+export interface Reading {
+  /** undefined when there is no making sense of the text; an empty text is an empty map. */
+  readonly document: Node | undefined;
+  readonly faults: readonly Fault[];
+}
+
+/** Reads one YAML document with `${NAME}` expanded, keeping where everything stands. */
+export function loadTree(text: string, env: Environment): Reading {
+  const reader = new TreeReader(text, env);
+  const document = reader.read();
+  return { document, faults: reader.faults };
+}
+
+/** What cannot be read on from. */
+class Unreadable extends Error {}
+
+/** Builds a tree from the parser's events. Most faults are noted and read over, so that one run shows them all. */
+class TreeReader {
+  readonly faults: Fault[] = [];
+  readonly #text: string;
+  readonly #env: Environment;
+  readonly #path: (string | number)[] = [];
+  readonly #anchors = new Map<string, Node>();
+  /** How many nodes a finished node stands for, its aliases followed. */
+  readonly #sizes = new Map<Node, number>();
+  #events: readonly Event[] = [];
+  #next = 0;
+  #aliases = 0;
+  #aliasedNodes = 0;
+
+  constructor(text: string, env: Environment) {
+    this.#text = text;
+    this.#env = env;
+  }
+
+  /** The document; undefined when there is no making sense of it. */
+  read(): Node | undefined {
+    try {
+      this.#events = parseEvents(this.#text, { maxDepth: MAX_DEPTH });
+      return this.#document();
+    } catch (error) {
+      if (error instanceof YAMLException) this.#syntaxFault(error);
+      else if (!(error instanceof Unreadable)) throw error;
+      return undefined;
+    }
+  }
+
+  #document(): Node {
+    if (this.#events.length === 0) return toNode({});
+    this.#next = 1;
+    const root = this.#node({ start: 0, end: 1 });
+    const second = this.#events[this.#next + 2];
+    if (second) {
+      this.#stop(
+        spanOf(second, this.#text),
+        'expected one document, found a second one',
+        'Remove the --- line.',
+      );
+    }
+    return root.kind === 'scalar' && root.value === null ? toNode({}) : root;
+  }
+
+  /** `owner` is where to point when the node itself is not written down, as after `listen:`. */
+  #node(owner: Span): Node {
+    const event = this.#events[this.#next++]!;
+    switch (event.type) {
+      case EVENT_ID.ALIAS:
+        return this.#alias(event);
+      case EVENT_ID.SCALAR:
+        return this.#scalar(event, owner);
+      case EVENT_ID.SEQUENCE:
+        return this.#list(event);
+      case EVENT_ID.MAPPING:
+        return this.#map(event);
+      default:
+        throw new TypeError(`YAML event ${event.type} where a node belongs`);
+    }
+  }
+
+  #list(event: SequenceEvent): Node {
+    this.#checkTag(event);
+    const items: Node[] = [];
+    const list: Node = { kind: 'list', items, span: spanOf(event, this.#text) };
+    this.#anchor(event, list);
+    let size = 1;
+    while (!this.#ended()) {
+      this.#path.push(items.length);
+      const item = this.#node(list.span);
+      this.#path.pop();
+      items.push(item);
+      size += this.#sizes.get(item)!;
+    }
+    this.#sizes.set(list, size);
+    return list;
+  }
+
+  #map(event: MappingEvent): Node {
+    this.#checkTag(event);
+    const entries = new Map<string, Entry>();
+    const map: Node = { kind: 'map', entries, span: spanOf(event, this.#text) };
+    this.#anchor(event, map);
+    let size = 1;
+    while (!this.#ended()) {
+      const key = this.#key();
+      this.#path.push(key.name);
+      const value = this.#node(key.span);
+      this.#addEntry(entries, key, value);
+      this.#path.pop();
+      size += this.#sizes.get(value)!;
+    }
+    this.#sizes.set(map, size);
+    return map;
+  }
+
+  #key(): { name: string; span: Span } {
+    const event = this.#events[this.#next++]!;
+    const span = spanOf(event, this.#text);
+    if (event.type !== EVENT_ID.SCALAR) this.#stop(span, 'expected a key such as listen', '');
+    return { name: event.valueStart < 0 ? '' : getScalarValue(this.#text, event), span };
+  }
+
+  #addEntry(entries: Map<string, Entry>, { name, span }: { name: string; span: Span }, value: Node): void {
+    const first = entries.get(name);
+    if (name === '<<') {
+      this.#fault(
+        span,
+        'merge keys are not supported',
+        'Write the settings out, or use *name for a whole value.',
+      );
+    } else if (first) {
+      const line = new Places(this.#text).of(first.key).line;
+      this.#fault(span, `given twice, first in line ${line}`, 'Join the two, or remove one.');
+    } else {
+      entries.set(name, { key: span, value });
+    }
+  }
+
+  #scalar(event: ScalarEvent, owner: Span): Node {
+    const written = event.valueStart < 0 ? '' : getScalarValue(this.#text, event);
+    const span = event.valueStart < 0 ? owner : spanOf(event, this.#text);
+    const asText = this.#checkTag(event) || event.style !== SCALAR_STYLE.PLAIN;
+    const expansion = expand(written, this.#env);
+    if (!expansion.ok) this.#fault(span, expansion.message, expansion.hint);
+    const text = expansion.ok ? expansion.text : '';
+    const node: Node = { kind: 'scalar', value: asText ? text : plainScalar(text), span };
+    this.#anchor(event, node);
+    this.#sizes.set(node, 1);
+    return node;
+  }
+
+  #alias(event: AliasEvent): Node {
+    const span = spanOf(event, this.#text);
+    const name = this.#text.slice(event.anchorStart, event.anchorEnd);
+    const node = this.#anchors.get(name);
+    if (!node)
+      this.#stop(span, `nothing is called &${name}`, `If a text begins with *, quote it: "*${name}".`);
+    const size = this.#sizes.get(node);
+    if (size === undefined) this.#stop(span, `*${name} stands inside &${name} itself`, '');
+    this.#aliases += 1;
+    this.#aliasedNodes += size;
+    if (this.#aliases > MAX_ALIASES)
+      this.#stop(span, `more than ${MAX_ALIASES} aliases`, 'Write the values out.');
+    if (this.#aliasedNodes > MAX_ALIASED_NODES) {
+      this.#stop(span, `aliases expand to more than ${MAX_ALIASED_NODES} values`, 'Write the values out.');
+    }
+    return node;
+  }
+
+  #anchor(event: SequenceEvent | MappingEvent | ScalarEvent, node: Node): void {
+    if (event.anchorStart >= 0) this.#anchors.set(this.#text.slice(event.anchorStart, event.anchorEnd), node);
+  }
+
+  /** True for `!!str`, the one tag with a use here: a number that is meant as text. */
+  #checkTag(event: SequenceEvent | MappingEvent | ScalarEvent): boolean {
+    if (event.tagStart < 0) return false;
+    const tag = this.#text.slice(event.tagStart, event.tagEnd);
+    if (tag === '!!str' && event.type === EVENT_ID.SCALAR) return true;
+    this.#fault(
+      { start: event.tagStart, end: event.tagEnd },
+      `the tag ${tag} is not supported`,
+      'Remove it.',
+    );
+    return false;
+  }
+
+  #ended(): boolean {
+    if (this.#events[this.#next]!.type !== EVENT_ID.POP) return false;
+    this.#next += 1;
+    return true;
+  }
+
+  #fault(span: Span, message: string, hint: string): void {
+    const path: Path = [...this.#path];
+    this.faults.push({ span, path, message, hint });
+  }
+
+  #stop(span: Span, message: string, hint: string): never {
+    this.#fault(span, message, hint);
+    throw new Unreadable();
+  }
+
+  #syntaxFault({ mark, reason }: YAMLException): void {
+    const start = mark?.position ?? 0;
+    const tooDeep = reason.includes('maxDepth');
+    const message = tooDeep ? `nested deeper than ${MAX_DEPTH} levels` : `not YAML: ${reason}`;
+    this.#fault({ start, end: start + 1 }, message, tooDeep ? '' : adviseSyntax(this.#text, start, reason));
+  }
+}
+
+/** Quotes belong to what is underlined; of a list or map its first character does. */
+function spanOf(event: Event, text: string): Span {
+  switch (event.type) {
+    case EVENT_ID.SCALAR: {
+      const quote =
+        text[event.valueStart - 1] === text[event.valueEnd] && /["']/.test(text[event.valueEnd] ?? '');
+      const widen = quote && event.style !== SCALAR_STYLE.PLAIN ? 1 : 0;
+      return { start: tagStart(event) ?? event.valueStart - widen, end: event.valueEnd + widen };
+    }
+    case EVENT_ID.ALIAS:
+      return { start: event.anchorStart - 1, end: event.anchorEnd };
+    case EVENT_ID.SEQUENCE:
+    case EVENT_ID.MAPPING:
+      return { start: tagStart(event) ?? event.start, end: event.start + 1 };
+    default:
+      return { start: text.length, end: text.length };
+  }
+}
+
+function tagStart(event: ScalarEvent | SequenceEvent | MappingEvent): number | undefined {
+  return event.tagStart < 0 ? undefined : event.tagStart;
+}
+
+function adviseSyntax(text: string, position: number, reason: string): string {
+  const lineStart = text.lastIndexOf('\n', position - 1) + 1;
+  const line = text.slice(lineStart).split('\n', 1)[0] ?? '';
+  if (/^ *\t/.test(line)) return 'Indent with spaces.';
+  if (/[{[].*\$\{/.test(line)) return 'Inside { } and [ ] put a $-expression in quotes.';
+  if (/:\s+[{@`%]/.test(line)) return 'Put a text that begins with { @ ` or % in quotes.';
+  if (/flow collection|deficient indentation/.test(reason)) return 'Is a [ or { above not closed?';
+  return '';
+}

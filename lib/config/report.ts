@@ -1,0 +1,49 @@
+import { ValueError } from '../base/value-error.js';
+import type { Finding } from './problems.js';
+import type { Path } from './tree.js';
+
+/** Collects what the compiler finds wrong, so that it can go on to the next mistake. */
+export class Report {
+  readonly findings: Finding[] = [];
+  readonly warnings: Finding[] = [];
+
+  problem(path: Path, message: string, hint = '', part: Finding['part'] = 'value'): void {
+    this.findings.push({ path, part, message, hint });
+  }
+
+  /** A problem that follows from what stands at `earlier`; its line is put behind the message. */
+  repeated(path: Path, message: string, earlier: Path, hint = ''): void {
+    this.findings.push({ path, part: 'value', message, earlier, hint });
+  }
+
+  warning(path: Path, message: string, hint = ''): void {
+    this.warnings.push({ path, part: 'value', message, hint });
+  }
+
+  /** What `read` returns; where it throws a ValueError that becomes a problem at `path`, and `undefined` is returned. */
+  attempt<T>(path: Path, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      this.problem(path, error.message, error.hint);
+      return undefined;
+    }
+  }
+}
+
+/** The items of a list with the path of each; those that were refused before are passed over. */
+export function* each<T>(list: readonly T[] | undefined, path: Path): Generator<[item: T, path: Path]> {
+  for (const [index, item] of (list ?? []).entries()) {
+    if (item !== undefined) yield [item, [...path, index]];
+  }
+}
+
+/** A value and all it holds, frozen. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) deepFreeze(item);
+  }
+  return value;
+}

@@ -1,0 +1,48 @@
+import type { Scalar } from './tree.js';
+
+/** What `expand` makes of a text: the result, or why there is none. */
+export type Expansion =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly message: string; readonly hint: string };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Replaces `${NAME}` by the variable, and `${NAME:-text}` by the text where the variable is unset or empty, as a
+ * shell does. `$${` stands for a literal `${`.
+ */
+export function expand(text: string, env: Environment): Expansion {
+  let message = '';
+  let hint = '';
+  const result = text.replace(
+    /\$\$\{|\$\{([^}]*)(\}?)/g,
+    (whole, inside: string | undefined, brace: string) => {
+      if (inside === undefined) return '${';
+      const reference = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(inside);
+      if (!reference || brace === '') {
+        message = `expected \${NAME} or \${NAME:-default}, got ${JSON.stringify(whole)}`;
+        hint = 'Write $${ for a plain ${.';
+        return '';
+      }
+      const [, name = '', fallback] = reference;
+      const value = env[name];
+      if (fallback !== undefined) return value || fallback;
+      if (value === undefined) {
+        message = `the environment variable ${name} is not set`;
+        hint = `Set it, or give a default: \${${name}:-text}.`;
+      }
+      return value ?? '';
+    },
+  );
+  return message === '' ? { ok: true, text: result } : { ok: false, message, hint };
+}
+
+/**
+ * What an unquoted scalar means. It is a number only when it reads the same as the number is printed: `1.10`,
+ * `012` and `1e3` stay text, so a version or a zip code in a header is sent as it stands in the file.
+ */
+export function plainScalar(text: string): Scalar {
+  if (text === '' || text === '~' || text === 'null') return null;
+  if (text === 'true' || text === 'false') return text === 'true';
+  return /^-?\d/.test(text) && String(Number(text)) === text ? Number(text) : text;
+}

@@ -1,0 +1,89 @@
+import { type Address, addressKey, parseAddress } from '../base/address.js';
+import { ValueError } from '../base/value-error.js';
+import { each, type Report } from './report.js';
+import type { AddressSetting, ServerSetting } from './settings.js';
+import type { Path } from './tree.js';
+import type { ServerConfig } from './types.js';
+
+/** A server whose name may still come from another list. */
+type Draft = { -readonly [Key in keyof ServerConfig]: ServerConfig[Key] };
+
+interface Naming {
+  readonly name: string;
+  readonly address: string;
+  readonly path: Path;
+}
+
+/**
+ * Compiles the lists of servers of a configuration, and keeps over all of them that one name is one address. An
+ * address named in one list has that name in every list.
+ */
+export class ServerBook {
+  readonly #report: Report;
+  readonly #drafts: Draft[] = [];
+  readonly #byName = new Map<string, Naming>();
+  readonly #byAddress = new Map<string, Naming>();
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  /** The servers of one list, in its order; an address may stand in it once. */
+  compile(settings: readonly ServerSetting[] | undefined, path: Path): readonly ServerConfig[] {
+    const servers: Draft[] = [];
+    const firstPaths = new Map<string, Path>();
+    for (const [setting, serverPath] of each(settings, path)) {
+      const isMap = typeof setting === 'object';
+      const addressPath = isMap ? [...serverPath, 'address'] : serverPath;
+      const address = this.#report.attempt(addressPath, () =>
+        serverAddress(isMap ? setting.address : setting),
+      );
+      if (!address) continue;
+      const key = addressKey(address);
+      const first = firstPaths.get(key);
+      if (first) this.#report.repeated(addressPath, `${address.text} is listed twice, first in`, first);
+      else firstPaths.set(key, addressPath);
+      if (isMap && setting.name !== undefined) this.#name(setting.name, key, [...serverPath, 'name']);
+      servers.push({ address, name: address.text });
+    }
+    this.#drafts.push(...servers);
+    return servers;
+  }
+
+  /** Called once every list is compiled. */
+  nameServers(): void {
+    for (const draft of this.#drafts) {
+      draft.name = this.#byAddress.get(addressKey(draft.address))?.name ?? draft.name;
+    }
+  }
+
+  #name(name: string, address: string, path: Path): void {
+    const other = this.#byName.get(name);
+    const former = this.#byAddress.get(address);
+    if (other && other.address !== address) {
+      this.#report.repeated(path, `${name} is the name of another server in`, other.path);
+    } else if (former && former.name !== name) {
+      this.#report.repeated(
+        path,
+        `this server is called ${former.name} in`,
+        former.path,
+        'Give it one name.',
+      );
+    } else {
+      const naming: Naming = { name, address, path };
+      this.#byName.set(name, naming);
+      this.#byAddress.set(address, naming);
+    }
+  }
+}
+
+function serverAddress(setting: AddressSetting): Address {
+  const address = parseAddress(setting, { defaultHost: 'localhost' });
+  if (address.kind === 'tcp' && (address.host === '' || address.port === 0)) {
+    throw new ValueError(
+      `expected host:port, got ${JSON.stringify(setting)}`,
+      'A server needs a host and a port of its own.',
+    );
+  }
+  return address;
+}

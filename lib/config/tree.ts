@@ -1,0 +1,75 @@
+/** Where a node stands in the text, as offsets; `none` for what came from the command line or a program. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+const none: Span = { start: -1, end: -1 };
+
+/** A document with its positions kept. An aliased node stands where its anchor stands, and is one object. */
+export type Node =
+  | { readonly kind: 'scalar'; readonly value: Scalar; readonly span: Span }
+  | { readonly kind: 'list'; readonly items: Node[]; readonly span: Span }
+  | { readonly kind: 'map'; readonly entries: Map<string, Entry>; readonly span: Span };
+
+export type Scalar = string | number | boolean | null;
+
+export interface Entry {
+  readonly key: Span;
+  readonly value: Node;
+}
+
+/** From the top of the document to one of its nodes: `['hosts', 0, 'servers']`. */
+export type Path = readonly (string | number)[];
+
+/** The plain value of a node, for the schema and the compiler. Shared nodes become shared values. */
+export function toValue(node: Node, seen = new Map<Node, unknown>()): unknown {
+  if (node.kind === 'scalar') return node.value;
+  let value = seen.get(node);
+  if (value === undefined) {
+    value =
+      node.kind === 'list'
+        ? node.items.map((item) => toValue(item, seen))
+        : Object.fromEntries([...node.entries].map(([key, entry]) => [key, toValue(entry.value, seen)]));
+    seen.set(node, value);
+  }
+  return value;
+}
+
+/** A tree without positions. What is undefined is left out. */
+export function toNode(value: unknown): Node {
+  if (Array.isArray(value)) return { kind: 'list', items: value.map(toNode), span: none };
+  if (typeof value !== 'object' || value === null)
+    return { kind: 'scalar', value: value as Scalar, span: none };
+  const entries = new Map<string, Entry>();
+  for (const [key, item] of Object.entries(value)) {
+    if (item !== undefined) entries.set(key, { key: none, value: toNode(item) });
+  }
+  return { kind: 'map', entries, span: none };
+}
+
+/** `over` on top of `base`: maps are merged key by key, all else is replaced. */
+export function merge(base: Node, over: Node): Node {
+  if (base.kind !== 'map' || over.kind !== 'map') return over;
+  const entries = new Map(base.entries);
+  for (const [key, entry] of over.entries) {
+    const below = base.entries.get(key);
+    entries.set(key, below ? { key: below.key, value: merge(below.value, entry.value) } : entry);
+  }
+  return { kind: 'map', entries, span: base.span };
+}
+
+/** Where to point for a problem with the key or the value at `path`; where nothing is there, at what should hold it. */
+export function locate(root: Node, path: Path, part: 'key' | 'value'): Span {
+  let node = root;
+  let key: Span | undefined;
+  for (const segment of path) {
+    const entry = node.kind === 'map' ? node.entries.get(String(segment)) : undefined;
+    const next = node.kind === 'list' ? node.items[Number(segment)] : entry?.value;
+    if (!next) return key ?? node.span;
+    key = entry?.key;
+    node = next;
+  }
+  // A map or a list starts a line or more below its key, which says better what is meant.
+  return key && (part === 'key' || node.kind !== 'scalar') ? key : node.span;
+}

@@ -1,0 +1,88 @@
+import t from 'tap';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../lib/base/units.js';
+import { ValueError } from '../../lib/base/value-error.js';
+
+t.test('a duration is read in ms', async (t) => {
+  const cases: [string | number, number][] = [
+    ['5s', 5000],
+    ['200ms', 200],
+    ['1m', 60_000],
+    ['1h', 3_600_000],
+    ['1.5s', 1500],
+    ['0', 0],
+    ['250', 250],
+    [250, 250],
+    ['5S', 5000],
+  ];
+  for (const [text, ms] of cases) t.equal(parseDuration(text), ms, String(text));
+});
+
+t.test('what is no duration is named', async (t) => {
+  for (const text of [
+    'fast',
+    '5 s',
+    '',
+    's',
+    '-1',
+    '1d',
+    '1e3',
+    '5s ',
+    '1h30m',
+    'Infinity',
+    -1,
+    Number.NaN,
+    1e21,
+  ]) {
+    t.throws(() => parseDuration(text), ValueError, String(text));
+  }
+  t.throws(() => parseDuration('fast'), {
+    message: 'expected a duration such as 5s, 200ms, 1m or 1h, got "fast"',
+  });
+});
+
+t.test('a duration longer than a timer can wait is refused', async (t) => {
+  t.equal(parseDuration('596h'), 2_145_600_000);
+  t.throws(() => parseDuration('597h'), { message: 'expected at most 596h, got "597h"' });
+  t.throws(() => parseDuration(2 ** 31), ValueError);
+});
+
+t.test('a size is read in bytes of 1024', async (t) => {
+  const cases: [string | number, number][] = [
+    ['64kb', 65_536],
+    ['1mb', 1_048_576],
+    ['2GB', 2_147_483_648],
+    ['512b', 512],
+    ['1.5kb', 1536],
+    ['100', 100],
+    [0, 0],
+  ];
+  for (const [text, bytes] of cases) t.equal(parseSize(text), bytes, String(text));
+});
+
+t.test('what is no size is named', async (t) => {
+  for (const text of ['64k', 'kb', '64 kb', '-1kb', '1tb', '9999999999gb', '']) {
+    t.throws(() => parseSize(text), ValueError, text);
+  }
+  t.throws(() => parseSize('big'), { message: 'expected a size such as 64kb or 1mb, got "big"' });
+});
+
+t.test('amounts are written in the largest unit that needs one decimal at most', async (t) => {
+  t.same([0, 200, 1500, 5000, 90_000, 61_000, 3_600_000].map(formatDuration), [
+    '0ms',
+    '200ms',
+    '1.5s',
+    '5s',
+    '1.5m',
+    '61s',
+    '1h',
+  ]);
+  t.same([0, 300, 65_536, 1_048_576, 1536].map(formatSize), ['0b', '300b', '64kb', '1mb', '1.5kb']);
+});
+
+t.test('a written duration is read back the same', async (t) => {
+  const all = Array.from({ length: 5000 }, (_, index) => index * 37);
+  t.same(
+    all.map((ms) => parseDuration(formatDuration(ms))),
+    all,
+  );
+});

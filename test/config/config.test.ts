@@ -1,0 +1,93 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
+import t from 'tap';
+import { createConfig, type LoadOptions, loadConfig } from '../../lib/config/config.js';
+import type { Problem } from '../../lib/config/problems.js';
+import type { Config } from '../../lib/config/types.js';
+
+function load(text: string, options: LoadOptions = {}): Config {
+  const result = loadConfig(text, { env: {}, ...options });
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return result.config;
+}
+
+function refuse(text: string): readonly Problem[] {
+  const result = loadConfig(text, { env: {} });
+  if (result.ok) throw new Error('accepted');
+  return result.problems;
+}
+
+t.test('an empty file has every default', async (t) => {
+  t.same(load(''), createConfig());
+  t.same(load('# only a comment\n'), createConfig());
+  t.same(load('~'), createConfig());
+  t.same(load('--- {}'), createConfig());
+});
+
+t.test('the command line is laid over the file', async (t) => {
+  const text = 'listen: 8080\nservers: [localhost:1]\nhealth_check: { path: /a, interval: 9s }\n';
+  const config = load(text, {
+    overrides: { listen: 9090, servers: ['localhost:2', 'localhost:3'], health_check: { path: '/b' } },
+  });
+  t.match(config.listen, [{ port: 9090 }]);
+  t.same(
+    config.servers.map(({ name }) => name),
+    ['localhost:2', 'localhost:3'],
+  );
+  t.match(config.healthCheck, { path: '/b', interval: 9000 });
+});
+
+t.test('what the command line replaces is not complained of', async (t) => {
+  t.match(load('listen: nonsense\n', { overrides: { listen: 9090 } }).listen, [{ port: 9090 }]);
+});
+
+t.test('a setting that is undefined overrides nothing', async (t) => {
+  t.match(load('listen: 9090\n', { overrides: { listen: undefined } as object }).listen, [{ port: 9090 }]);
+});
+
+t.test('a bad setting of the command line has no line', async (t) => {
+  const result = loadConfig('listen: 8080\n', { overrides: { servers: ['localhost'] } });
+  t.match(result, { ok: false, problems: [{ line: 0, path: 'servers[0]' }] });
+});
+
+t.test('a program gives settings without YAML', async (t) => {
+  const config = createConfig({ listen: 0, servers: ['localhost:5001'], health_check: false });
+  t.equal(config.healthCheck, null);
+  t.match(config.servers, [{ name: 'localhost:5001' }]);
+  t.throws(() => createConfig({ servers: ['localhost', 'http://x:1'] }), {
+    name: 'TypeError',
+    message: /^bad settings:\nservers\[0\]: .*\n\nservers\[1\]: /,
+  });
+  t.throws(() => createConfig({ frob: 1 } as object), { message: /frob: unknown key/ });
+});
+
+t.test('a configuration is frozen to its depth', async (t) => {
+  const config = load('servers: [localhost:5001]\n');
+  t.throws(() => Object.assign(config.timeouts, { connect: 1 }), TypeError);
+  t.throws(() => Object.assign(config.servers[0]!, { name: 'x' }), TypeError);
+});
+
+t.test('every kind of problem is found in one run', async (t) => {
+  const problems = refuse('listen: ${NONE}\nfrob: 1\nservers: [localhost]\nlimits: { headers: no }\n');
+  t.same(
+    problems.map(({ line, path }) => `${line} ${path}`),
+    ['1 listen', '2 frob', '3 servers[0]', '4 limits.headers'],
+  );
+});
+
+t.test('a server named in one list has its name in all', async (t) => {
+  const config = load('servers: [{ address: localhost:5001, name: big }]\n');
+  t.match(config.servers, [{ name: 'big', address: { port: 5001 } }]);
+});
+
+t.test('numbers stay text where a digit would be lost', async (t) => {
+  const problems = refuse('health_check: { rise: 02, fall: 1e1 }\n');
+  t.match(problems, [{ message: /got "02"$/ }, { message: /got "1e1"$/ }]);
+});
+
+t.test('a thousand mistakes are all told, quickly', async (t) => {
+  const text = `servers:\n${'  - localhost\n'.repeat(5000)}`;
+  const started = performance.now();
+  const problems = refuse(text);
+  t.equal(problems.length, 5000);
+  t.ok(performance.now() - started < 2000);
+});

@@ -1,0 +1,33 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Compiled tests run from `dist/test/config/`; the fixtures lie beside `dist/`. */
+const root = new URL('../../../fixtures/config/', import.meta.url).pathname;
+
+export interface Golden {
+  readonly name: string;
+  /** The text of the YAML file. */
+  readonly text: string;
+  /** What the file beside it says; with UPDATE_GOLDEN set, `actual` is written there and is right. */
+  expected(actual: string): string;
+}
+
+/** Every `NAME.yaml` of a folder of `fixtures/config/`, with `NAME.extension` beside it. */
+export function goldens(folder: 'good' | 'bad', extension: 'json' | 'txt'): Golden[] {
+  const path = join(root, folder);
+  const files = readdirSync(path).filter((file) => file.endsWith('.yaml'));
+  return files.map((file) => {
+    const expectedFile = join(path, file.replace(/yaml$/, extension));
+    return {
+      name: file,
+      text: readFileSync(join(path, file), 'utf8'),
+      expected(actual) {
+        if (process.env.UPDATE_GOLDEN) writeFileSync(expectedFile, actual);
+        return existsSync(expectedFile) ? readFileSync(expectedFile, 'utf8') : 'no such file';
+      },
+    };
+  });
+}
+
+/** The environment every fixture is read with. */
+export const env = { LB_PORT: '9000', APP_HOST: 'app.internal', RISE: '4', EMPTY: '' };
