@@ -6,8 +6,7 @@
 export { type Balancer, createBalancer } from './balancer.js';
 export type { Address } from './base/address.js';
 export type { CheckRecord, Observer, Reason, RequestRecord } from './base/observer.js';
-export { createConfig, type LoadResult } from './config/build.js';
-export { type LoadOptions, loadConfig } from './config/load.js';
+export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './config/config.js';
 export { type Problem, renderProblems } from './config/problems.js';
 export type { Settings } from './config/settings.js';
 export type { Config } from './config/types.js';

@@ -2,42 +2,43 @@ import type { Paint } from './paint.js';
 
 type Row = readonly [left: string, right: string];
 
-const LEFT_WIDTH = 25;
+const LEFT_WIDTH = 24;
 
 const ARGUMENTS: readonly Row[] = [
   ['port', 'where to listen; 8080 unless given'],
-  ['server...', 'host:port of each server to balance over; with none, and'],
-  ['', 'no configuration file, three demo servers are started'],
+  ['server...', 'host:port, as many as you like; with none, and without a'],
+  ['', 'configuration file, three demo servers are started'],
 ];
 
 const BALANCING: readonly Row[] = [
-  ['-c, --config FILE', 'settings in YAML; without it ./loadbalancer.yaml is used'],
-  ['', 'if it exists and no server is given'],
-  ['    --health-path PATH', 'what every server is asked for; a status of 200-399 is'],
-  ['', 'healthy   (default /)'],
-  ['    --health-interval T', 'time between two checks: 500ms, 5s, 1m   (default 5s)'],
+  ['-c, --config FILE', 'settings in YAML; ./loadbalancer.yaml is used by itself'],
+  ['', 'if it is there and no server is given'],
+  ['    --health-path PATH', 'what each server is asked for; 200-399 is healthy'],
+  ['', '(default /)'],
+  ['    --health-interval T', 'time between two checks: 500ms, 5s, 1m (default 5s)'],
 ];
 
 const OUTPUT: readonly Row[] = [
   ['    --access-log FORMAT', 'a line per request: dev, combined, json or off'],
-  ['', '(default: dev on a terminal, json otherwise)'],
-  ['    --access-log-file F', 'append those lines to F instead of standard output'],
+  ['', '(default dev on a terminal, json otherwise)'],
+  ['    --access-log-file F', 'append these lines to F instead of standard output'],
   ['-q, --quiet', 'problems only'],
-  ['-v, --verbose', 'every health check, request head and response head'],
+  ['-v, --verbose', 'also every health check, and the heads of requests'],
+  ['', 'and responses as they crossed the wire'],
   ['    --no-color', 'plain text; NO_COLOR in the environment does the same'],
   ['-h, --help', 'this page'],
   ['-V, --version', 'the version'],
 ];
 
 const SIGNALS: readonly Row[] = [
-  ['SIGTERM, Ctrl-C', 'finish what is in flight and stop; twice: stop at once'],
-  ['SIGUSR2', 'reopen the access log file, after it was moved away'],
+  ['SIGTERM, Ctrl-C', 'finish what is in flight, then stop; again: at once'],
+  ['SIGUSR2', 'reopen the access log file after it was moved away'],
 ];
 
-const EXITS: readonly Row[] = [
-  ['0', 'all is well, or everything in flight was finished'],
-  ['1', 'a bad configuration, a port that cannot be bound,'],
-  ['', 'or a stop that had to cut something'],
+const EXIT_CODES: readonly Row[] = [
+  ['0', 'stopped with everything in flight finished'],
+  ['1', 'a bad configuration, a port that cannot be bound, or'],
+  ['', 'something in flight had to be cut'],
   ['2', 'a command line that makes no sense'],
 ];
 
@@ -58,7 +59,7 @@ export function helpText(program: string, paint: Paint): string {
       example('settings from a file, requests as JSON', '-c lb.yaml --access-log json | jq .'),
     ].join('')}`,
     `${title('Signals')}\n${table(SIGNALS, paint)}`,
-    `${title('Exit codes')}\n${table(EXITS, paint)}`,
+    `${title('Exit codes')}\n${table(EXIT_CODES, paint)}`,
   ].join('\n');
 }
 

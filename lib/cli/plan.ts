@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Address, parseAddress } from '../base/address.js';
-import { type LoadOptions, loadConfig } from '../config/load.js';
-import { type Problem, renderProblems } from '../config/problems.js';
+import { loadConfig } from '../config/config.js';
+import { type Problem, type Paint as ProblemPaint, renderProblems } from '../config/problems.js';
 import type { HealthCheckSettings, Settings } from '../config/settings.js';
 import type { Config } from '../config/types.js';
 import type { RunOptions } from './args.js';
@@ -36,28 +36,25 @@ export function configFile(options: RunOptions, exists: (path: string) => boolea
   return options.servers.length === 0 && exists(DEFAULT_FILE) ? DEFAULT_FILE : null;
 }
 
-/** Demo servers, and a listener that like them is on loopback only. `isTty`: request lines are read by a person. */
-export function planDemo(options: RunOptions, servers: readonly DemoServer[], isTty: boolean): Plan {
-  const asked = askedFor(options);
-  const overrides: Settings = {
-    ...asked,
+/** Demo servers, and a listener that like them is on loopback only. */
+export function planDemo(options: RunOptions, servers: readonly DemoServer[]): Plan {
+  return compile('', {
+    ...askedFor(options),
     listen: `127.0.0.1:${options.port ?? 8080}`,
     servers: servers.map(({ name, address }) => ({ name, address })),
     health_check: { path: DEMO_HEALTH_PATH, ...healthCheck(options) },
-  };
-  return compile('', { overrides, defaults: defaults(isTty) });
+  });
 }
 
 /** Servers from the command line, everything else by default. */
-export function planServers(options: RunOptions, isTty: boolean): Plan {
-  const overrides = { ...askedFor(options), listen: options.port ?? 8080 };
-  return compile('', { overrides, defaults: defaults(isTty) });
+export function planServers(options: RunOptions): Plan {
+  return compile('', { ...askedFor(options), listen: options.port ?? 8080 });
 }
 
 /** A file with the command line laid over it. Throws a PlanError that shows every problem in its place. */
-export function planFile(options: RunOptions, file: string, isTty: boolean, paint: Paint): Plan {
+export function planFile(options: RunOptions, file: string, paint: Paint): Plan {
   const text = readConfig(file);
-  const plan = compile(text, { overrides: askedFor(options), defaults: defaults(isTty) }, file, paint);
+  const plan = compile(text, askedFor(options), file, paint);
   if (options.port === null) return plan;
   return { ...plan, config: { ...plan.config, listen: withPort(plan.config.listen, options.port) } };
 }
@@ -72,23 +69,15 @@ function readConfig(file: string): string {
   }
 }
 
-function compile(text: string, options: LoadOptions, file: string | null = null, paint?: Paint): Plan {
-  const show = (problems: readonly Problem[]): string =>
-    problems.length === 0
-      ? ''
-      : renderProblems(problems, {
-          file: file ?? '',
-          text,
-          ...(paint === undefined ? {} : { paint: problemPaint(paint) }),
-        });
-  const result = loadConfig(text, options);
+function compile(text: string, overrides: Settings, file: string | null = null, paint?: Paint): Plan {
+  const show = (problems: readonly Problem[]): string => {
+    if (problems.length === 0) return '';
+    const colours = paint === undefined ? {} : { paint: problemPaint(paint) };
+    return renderProblems(problems, { file: file ?? '', text, ...colours });
+  };
+  const result = loadConfig(text, { overrides });
   if (!result.ok) throw new PlanError(show(result.problems));
   return { config: result.config, file, warnings: show(result.warnings) };
-}
-
-/** What the file may change: lines for a person on a terminal, for a program otherwise. */
-function defaults(isTty: boolean): Settings {
-  return { access_log: isTty ? 'dev' : 'json' };
 }
 
 /** What the command line says, which wins over the file. */
@@ -109,11 +98,10 @@ function healthCheck({ healthPath, healthInterval }: RunOptions): HealthCheckSet
   };
 }
 
-/** A format that is asked for; else -q means no lines at all, unless a file is there to take them. */
+/** undefined where the command line leaves it open; -q alone means no lines at all. */
 function accessLog({ accessLog, accessLogFile, volume }: RunOptions): Settings['access_log'] {
   if (accessLog !== null) return accessLog;
-  if (accessLogFile !== null) return undefined;
-  return volume === 'quiet' ? 'off' : undefined;
+  return volume === 'quiet' && accessLogFile === null ? 'off' : undefined;
 }
 
 /** The port of the command line wins; an interface that the file chose stays chosen. */
@@ -123,6 +111,6 @@ function withPort(listen: readonly Address[], port: number): readonly Address[] 
   return [parseAddress(port, { defaultHost: host })];
 }
 
-function problemPaint(paint: Paint): NonNullable<Parameters<typeof renderProblems>[1]['paint']> {
+function problemPaint(paint: Paint): ProblemPaint {
   return { place: paint.bold, path: paint.cyan, hint: paint.green, gutter: paint.dim, mark: paint.red };
 }

@@ -1,6 +1,6 @@
 import type { Observer } from '../base/observer.js';
 import type { Config } from '../config/types.js';
-import { AccessLog, type LineFormat, type LineSink } from '../observe/access-log.js';
+import { AccessLog, type LineFormat } from '../observe/access-log.js';
 import { BatchedSink } from '../observe/batched-sink.js';
 import { combinedLine } from '../observe/formats/combined.js';
 import { type DevLayout, devLine } from '../observe/formats/dev.js';
@@ -28,47 +28,41 @@ export interface RequestLogOptions {
 }
 
 const STDOUT = 1;
+const FORMATS = { combined: combinedLine, json: jsonLine } as const;
 
-/** Opens the access log. Throws the system's error when its file cannot be opened. */
+/** Opens the access log; null when there is to be none. Throws the system's error when its file cannot be opened. */
 export function openRequestLog(options: RequestLogOptions): RequestLog | null {
   const { config, stdout, file, warning } = options;
-  if (config.accessLog === 'off') return null;
-  if (file === null && stdout.isTty) return unbuffered(formatOf(config, stdout), stdout);
+  const isWatched = file === null && stdout.isTty;
+  const kind = config.accessLog ?? (isWatched ? 'dev' : 'json');
+  if (kind === 'off') return null;
+  const format = kind === 'dev' ? devFormat(config, file === null ? stdout : null) : FORMATS[kind];
+  if (isWatched) {
+    // A person wants to see each line as it happens.
+    return {
+      observer: new AccessLog(format, stdout),
+      reopen: () => {},
+      close: async () => {},
+      closeNow: () => {},
+    };
+  }
   const sink = new BatchedSink({ target: file ?? STDOUT, warning });
   return {
-    observer: new AccessLog(formatOf(config, file === null ? stdout : null), sink),
+    observer: new AccessLog(format, sink),
     reopen: () => sink.reopen(),
     close: () => sink.close(),
     closeNow: () => sink.closeNow(),
   };
 }
 
-/** A person watches: every line at once. */
-function unbuffered(format: LineFormat, sink: LineSink): RequestLog {
-  return {
-    observer: new AccessLog(format, sink),
-    reopen: () => {},
-    close: async () => {},
-    closeNow: () => {},
+function devFormat(config: Config, terminal: Terminal | null): LineFormat {
+  const layout: DevLayout = {
+    // Read for every line: windows are resized.
+    get columns() {
+      return terminal?.columns ?? Number.POSITIVE_INFINITY;
+    },
+    serverWidth: Math.max(1, ...config.servers.map(({ name }) => name.length)),
+    paint: terminal?.paint ?? createPaint(false),
   };
-}
-
-function formatOf(config: Config, terminal: Terminal | null): LineFormat {
-  switch (config.accessLog) {
-    case 'json':
-      return jsonLine;
-    case 'combined':
-      return combinedLine;
-    default: {
-      const layout: DevLayout = {
-        // Read for every line: windows are resized.
-        get columns() {
-          return terminal?.columns ?? Number.POSITIVE_INFINITY;
-        },
-        serverWidth: Math.max(1, ...config.servers.map(({ name }) => name.length)),
-        paint: terminal?.paint ?? createPaint(false),
-      };
-      return (record) => devLine(record, layout);
-    }
-  }
+  return (record) => devLine(record, layout);
 }

@@ -50,9 +50,8 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
 class StartError extends Error {}
 
 function makePlan(options: RunOptions, context: RunContext, file: string | null, demo: Demo | null): Plan {
-  const isTty = context.stdout.isTty;
-  if (file !== null) return planFile(options, file, isTty, context.stderr.paint);
-  return demo === null ? planServers(options, isTty) : planDemo(options, demo.servers, isTty);
+  if (file !== null) return planFile(options, file, context.stderr.paint);
+  return demo === null ? planServers(options) : planDemo(options, demo.servers);
 }
 
 async function balance(
@@ -109,9 +108,10 @@ async function stopWhenTold(
 ): Promise<number> {
   const since = performance.now();
   const signal = await stops.first;
-  const patience = config.timeouts.drain === 0 ? '' : `, for up to ${formatDuration(config.timeouts.drain)}`;
+  const { drain } = config.timeouts;
+  const again = signal === 'SIGINT' ? 'Ctrl-C' : signal;
   narrator.say(
-    `stopping: requests in flight may finish${patience}. ${signal === 'SIGINT' ? 'Ctrl-C' : signal} again stops at once.`,
+    `stopping: ${drain === 0 ? '' : `up to ${formatDuration(drain)} for `}requests in flight, ${again} again cuts them`,
   );
   const drained = balancer.drain().then((clean) => {
     const ran = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
@@ -120,9 +120,9 @@ async function stopWhenTold(
     );
     return clean ? 0 : 1;
   });
-  const forced = stops.second.then((again) => {
+  const forced = stops.second.then((second) => {
     narrator.say('stopped at once');
-    return EXIT_CODE[again];
+    return EXIT_CODE[second];
   });
   return Promise.race([drained, forced]);
 }

@@ -145,9 +145,6 @@ t.test('the access log', async (t) => {
     const asked = stage();
     await session({ ...OPTIONS, servers: [], configFile, accessLog: 'json' }, asked);
     t.equal(asked.balancer.config.accessLog, 'json');
-    const silent = stage();
-    await session({ ...OPTIONS, servers: [], configFile: writeConfig(t, 'servers: [a:1]\n') }, silent);
-    t.equal(silent.balancer.config.accessLog, 'dev');
   });
 });
 
@@ -214,7 +211,7 @@ t.test('stopping', async (t) => {
     const ended = run(OPTIONS, s.context);
     await s.stderr.has(/stop /);
     s.signals.emit('SIGINT');
-    await s.stderr.has(/stopping: .* for up to 30s\. Ctrl-C again stops at once\.\n/);
+    await s.stderr.has(/stopping: up to 30s for requests in flight, Ctrl-C again cuts them\n/);
     t.equal(s.balancer.stopped, false);
     finish(true);
     t.equal(await ended, 0);
