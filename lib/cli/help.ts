@@ -2,17 +2,17 @@ import type { Paint } from './paint.js';
 
 type Row = readonly [left: string, right: string];
 
-const LEFT_WIDTH = 24;
+const LEFT_WIDTH = 25;
 
 const ARGUMENTS: readonly Row[] = [
   ['port', 'where to listen; 8080 unless given'],
-  ['server...', 'host:port, as many as you like; with none, and without a'],
+  ['server...', 'host:port, as many as you like; with none, and no'],
   ['', 'configuration file, three demo servers are started'],
 ];
 
 const BALANCING: readonly Row[] = [
-  ['-c, --config FILE', 'settings in YAML; ./loadbalancer.yaml is used by itself'],
-  ['', 'if it is there and no server is given'],
+  ['-c, --config FILE', 'settings in YAML; without it ./loadbalancer.yaml is'],
+  ['', 'read, if it exists and no server is given'],
   ['    --health-path PATH', 'what each server is asked for; 200-399 is healthy'],
   ['', '(default /)'],
   ['    --health-interval T', 'time between two checks: 500ms, 5s, 1m (default 5s)'],

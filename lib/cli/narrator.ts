@@ -1,6 +1,7 @@
 import type { CheckRecord, Observer, RequestRecord } from '../base/observer.js';
 import { escapeForScreen } from '../observe/escape.js';
 import { clockTime, isoTime } from '../observe/timestamps.js';
+import type { RunOptions } from './args.js';
 import { renderHead } from './heads.js';
 import type { Terminal } from './terminal.js';
 import { humanDuration } from './wording.js';
@@ -9,22 +10,22 @@ export interface NarratorOptions {
   readonly terminal: Terminal;
   /** How many servers there are, for "2 of 3 left". */
   readonly servers: number;
-  /** Also every check and the heads of every request. */
-  readonly verbose: boolean;
+  /** `quiet`: problems only; `verbose`: also every check and the heads of every request. */
+  readonly volume: RunOptions['volume'];
 }
 
 /** Tells on stderr what happens beside the requests: servers that go and come, warnings and, if asked, every detail. */
 export class Narrator implements Observer {
   readonly #terminal: Terminal;
   readonly #servers: number;
-  readonly #verbose: boolean;
+  readonly #volume: RunOptions['volume'];
   readonly #down = new Set<string>();
   #requests = 0;
 
   constructor(options: NarratorOptions) {
     this.#terminal = options.terminal;
     this.#servers = options.servers;
-    this.#verbose = options.verbose;
+    this.#volume = options.volume;
   }
 
   /** Requests settled so far. */
@@ -34,7 +35,7 @@ export class Narrator implements Observer {
 
   requestSettled(record: RequestRecord): void {
     this.#requests++;
-    if (!this.#verbose) return;
+    if (this.#volume !== 'verbose') return;
     const { cyan, green } = this.#terminal.paint;
     const request = record.requestHeadText === '' ? '' : cyan(renderHead(record.requestHeadText, '>'));
     const response = record.responseHeadText === '' ? '' : green(renderHead(record.responseHeadText, '<'));
@@ -42,7 +43,7 @@ export class Narrator implements Observer {
   }
 
   checked(check: CheckRecord): void {
-    if (!this.#verbose) return;
+    if (this.#volume !== 'verbose') return;
     const { dim, yellow } = this.#terminal.paint;
     const text = `check ${check.server}: ${escapeForScreen(check.result)} in ${check.durationMs.toFixed(1)} ms`;
     this.say(check.ok ? dim(text) : yellow(text));
@@ -62,6 +63,11 @@ export class Narrator implements Observer {
 
   warning(message: string): void {
     this.say(`${this.#terminal.paint.yellow('warning:')} ${escapeForScreen(message)}`);
+  }
+
+  /** Something that is no problem: not said with -q. */
+  mention(text: string): void {
+    if (this.#volume !== 'quiet') this.say(text);
   }
 
   /** One line with the time before it: short for a person, complete for a file. */

@@ -65,7 +65,7 @@ async function balance(
   const narrator = new Narrator({
     terminal: stderr,
     servers: config.servers.length,
-    verbose: options.volume === 'verbose',
+    volume: options.volume,
   });
   const log = await attempt({ writing: options.accessLogFile ?? 'standard output' }, async () =>
     openRequestLog({
@@ -108,16 +108,13 @@ async function stopWhenTold(
 ): Promise<number> {
   const since = performance.now();
   const signal = await stops.first;
-  const { drain } = config.timeouts;
-  const again = signal === 'SIGINT' ? 'Ctrl-C' : signal;
-  narrator.say(
-    `stopping: ${drain === 0 ? '' : `up to ${formatDuration(drain)} for `}requests in flight, ${again} again cuts them`,
-  );
+  const patience = config.timeouts.drain === 0 ? '' : `up to ${formatDuration(config.timeouts.drain)} for `;
+  const repeat = signal === 'SIGINT' ? 'Ctrl-C' : signal;
+  narrator.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
   const drained = balancer.drain().then((clean) => {
-    const ran = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
-    narrator.say(
-      clean ? `stopped, nothing was cut: ${ran}` : `stopped, what was still open has been cut: ${ran}`,
-    );
+    const work = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
+    if (clean) narrator.mention(`stopped after ${work}, nothing was cut`);
+    else narrator.say(`stopped after ${work}, what was still in flight has been cut`);
     return clean ? 0 : 1;
   });
   const forced = stops.second.then((second) => {

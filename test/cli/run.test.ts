@@ -83,8 +83,10 @@ t.test('-q leaves only problems', async (t) => {
   t.equal(s.stdout.text + s.stderr.text, '');
   s.balancer.observer.serverDown?.('127.0.0.1:5001', 'refused');
   t.match(s.stderr.text, 'is down: refused');
+  const said = s.stderr.text;
   s.signals.emit('SIGINT');
   t.equal(await ended, 0);
+  t.equal(s.stderr.text, said);
 });
 
 t.test('lines about servers', async (t) => {
@@ -215,7 +217,7 @@ t.test('stopping', async (t) => {
     t.equal(s.balancer.stopped, false);
     finish(true);
     t.equal(await ended, 0);
-    t.match(s.stderr.text, /stopped, nothing was cut: 0 requests in \d+ m?s\n$/);
+    t.match(s.stderr.text, /stopped after 0 requests in \d+ m?s, nothing was cut\n$/);
   });
 
   t.test('is not clean when something had to be cut', async (t) => {
