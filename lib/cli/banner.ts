@@ -32,14 +32,15 @@ export function banner(options: BannerOptions): string {
     rows.push([index === 0 ? 'servers' : '', line]);
   });
   rows.push(['health', healthLine(config)]);
+  if (options.file !== null) rows.push(['settings', options.file]);
   const demoed = options.isDemo ? config.servers[0]?.address : undefined;
   if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
   rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);
   if (options.isDemo) rows.push(['your own', cyan(`${program} 8080 localhost:5001 localhost:5002`)]);
-  const source = options.isDemo ? 'a demo, on loopback only' : (options.file ?? '');
-  const title = `${bold('lb')} ${options.version}${first === undefined ? '' : `  ${bold(describe(first))}`}`;
+  const url = first === undefined ? '' : `  ${bold(describe(first))}`;
+  const note = options.isDemo ? `  ${dim('a demo, on loopback only')}` : '';
   const lines = rows.map(([label, text]) => `  ${dim(label.padEnd(LABEL_WIDTH))}${text}\n`);
-  return `\n  ${title}${source === '' ? '' : `  ${dim(source)}`}\n\n${lines.join('')}\n`;
+  return `\n  ${bold('lb')} ${options.version}${url}${note}\n\n${lines.join('')}\n`;
 }
 
 function serverLines({ config, paint }: BannerOptions): string[] {

@@ -70,6 +70,11 @@ export class Narrator implements Observer {
     if (this.#volume !== 'quiet') this.say(text);
   }
 
+  /** Takes back the `^C` that a terminal has just put at the start of the line. */
+  eraseInterrupt(): void {
+    if (this.#terminal.isTty) this.#terminal.write('\r');
+  }
+
   /** One line with the time before it: short for a person, complete for a file. */
   say(text: string): void {
     const now = Date.now();

@@ -108,6 +108,7 @@ async function stopWhenTold(
 ): Promise<number> {
   const since = performance.now();
   const signal = await stops.first;
+  if (signal === 'SIGINT') narrator.eraseInterrupt();
   const patience = config.timeouts.drain === 0 ? '' : `up to ${formatDuration(config.timeouts.drain)} for `;
   const repeat = signal === 'SIGINT' ? 'Ctrl-C' : signal;
   narrator.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
@@ -118,6 +119,7 @@ async function stopWhenTold(
     return clean ? 0 : 1;
   });
   const forced = stops.second.then((second) => {
+    if (second === 'SIGINT') narrator.eraseInterrupt();
     narrator.say('stopped at once');
     return EXIT_CODE[second];
   });

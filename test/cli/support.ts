@@ -69,11 +69,15 @@ export class Program {
   stderr = '';
   readonly #changed = new EventEmitter();
 
-  constructor(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+  constructor(
+    args: readonly string[],
+    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+    launcher = LAUNCHER,
+  ) {
     const env = { ...process.env, ...options.env };
     for (const name of ['FORCE_COLOR', 'NO_COLOR'] as const)
       if (!(name in (options.env ?? {}))) delete env[name];
-    this.child = spawn(process.execPath, [LAUNCHER, ...args], {
+    this.child = spawn(process.execPath, [launcher, ...args], {
       cwd: options.cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
