@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, relative } from 'node:path';
-import { createBalancer } from '../balancer.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
 import { helpText } from './help.js';
-import { run } from './run.js';
 import { Terminal } from './terminal.js';
 
 /** The whole program: reads the command line, does what it says and ends the process with the exit code. */
@@ -32,6 +30,8 @@ export async function main(): Promise<void> {
       stdout.write(`lb ${version()}\n`);
       return;
     case 'run': {
+      // Loaded when wanted: --help and a mistyped option need not wait for it.
+      const [{ run }, { createBalancer }] = await Promise.all([import('./run.js'), import('../balancer.js')]);
       const code = await run(parsed.command.options, {
         stdout,
         stderr,

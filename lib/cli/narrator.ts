@@ -72,7 +72,7 @@ export class Narrator implements Observer {
 
   /** Takes back the `^C` that a terminal has just put at the start of the line. */
   eraseInterrupt(): void {
-    if (this.#terminal.isTty) this.#terminal.write('\r');
+    if (this.#terminal.isTty && this.#volume !== 'quiet') this.#terminal.write('\r');
   }
 
   /** One line with the time before it: short for a person, complete for a file. */

@@ -8,6 +8,8 @@ const FLUSH_AFTER = 200;
 const BATCH_SIZE = 32 * 1024;
 /** What may wait for a slow reader, in bytes; beyond it lines are dropped and counted. */
 const BACKLOG_LIMIT = 4 * 1024 * 1024;
+/** A reader that keeps falling behind is spoken of this often at most, in ms. */
+const WARN_EVERY = 10_000;
 /** How long `close` waits for a reader that takes nothing, in ms. */
 const CLOSE_DEADLINE = 1000;
 
@@ -30,7 +32,9 @@ export class BatchedSink implements LineSink {
   #lines = 0;
   #timer: NodeJS.Timeout | null = null;
   #dropped = 0;
-  #dropping = false;
+  /** `warned`: lines are being dropped and it has been said; `silent`: the same, said a moment ago already. */
+  #dropping: 'no' | 'warned' | 'silent' = 'no';
+  #warnedAt = Number.NEGATIVE_INFINITY;
   #lastError = '';
   #state: 'open' | 'broken' | 'closed' = 'open';
   /** Set when there is no time left to wait for a full pipe. */
@@ -134,15 +138,19 @@ export class BatchedSink implements LineSink {
   /** Called inside `#handOver`, while the batch that found no room is still counted. */
   #onDrop(): void {
     this.#dropped += this.#lines;
-    if (this.#dropping) return;
-    this.#dropping = true;
+    if (this.#dropping !== 'no') return;
+    const now = performance.now();
+    this.#dropping = now - this.#warnedAt < WARN_EVERY ? 'silent' : 'warned';
+    if (this.#dropping === 'silent') return;
+    this.#warnedAt = now;
     this.#warning('access log: its reader is too slow, lines are being dropped');
   }
 
   #onDrain(): void {
-    if (!this.#dropping) return;
-    this.#dropping = false;
-    this.#warning(`access log: its reader has caught up; ${this.#dropped} lines were dropped so far`);
+    if (this.#dropping === 'warned') {
+      this.#warning(`access log: its reader has caught up; ${this.#dropped} lines were dropped so far`);
+    }
+    this.#dropping = 'no';
   }
 
   #onError(error: NodeJS.ErrnoException): void {
