@@ -45,6 +45,7 @@ export function banner(options: BannerOptions): string {
 
 function serverLines({ config, paint }: BannerOptions): string[] {
   const { servers } = config;
+  if (servers.length === 0) return [paint.yellow('none: every request gets 503')];
   const shown = servers.length > SHOWN_SERVERS ? servers.slice(0, SHOWN_SERVERS - 1) : servers;
   const width = Math.max(0, ...shown.map(({ name }) => name.length));
   const lines = shown.map(({ name, address }) =>

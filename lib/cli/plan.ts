@@ -71,13 +71,14 @@ function readConfig(file: string): string {
 
 function compile(text: string, overrides: Settings, file: string | null = null, paint?: Paint): Plan {
   const show = (problems: readonly Problem[]): string => {
-    if (problems.length === 0) return '';
     const colours = paint === undefined ? {} : { paint: problemPaint(paint) };
     return renderProblems(problems, { file: file ?? '', text, ...colours });
   };
   const result = loadConfig(text, { overrides });
   if (!result.ok) throw new PlanError(show(result.problems));
-  return { config: result.config, file, warnings: show(result.warnings) };
+  const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
+  const warnings = result.warnings.map((warning) => `${label} ${show([warning])}`);
+  return { config: result.config, file, warnings: warnings.join('') };
 }
 
 /** What the command line says, which wins over the file. */

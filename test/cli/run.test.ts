@@ -181,6 +181,19 @@ t.test('a bad configuration is shown with its place, exit 1', async (t) => {
   t.match(s.stderr.text, '^^^');
 });
 
+t.test('what a file may say but hardly means is a warning', async (t) => {
+  const s = stage();
+  const configFile = writeConfig(t, 'servers: [a:1]\ntrusted_proxies: [0.0.0.0/0]\n');
+  t.equal(await session({ ...OPTIONS, servers: [], configFile }, s), 0);
+  t.match(s.stderr.text, /^warning: .*lb\.yaml:2:19 /);
+});
+
+t.test('a file without a server says what that means', async (t) => {
+  const s = stage();
+  t.equal(await session({ ...OPTIONS, servers: [], configFile: writeConfig(t, 'listen: 8080\n') }, s), 0);
+  t.match(s.stderr.text, /servers +none: every request gets 503\n/);
+});
+
 t.test('a port in use is one line, exit 1', async (t) => {
   const s = stage();
   s.balancer.starting = async () => {
