@@ -2,15 +2,13 @@ import type { Address } from '../base/address.js';
 import { formatDuration } from '../base/units.js';
 import type { Config } from '../config/types.js';
 import type { Paint } from './paint.js';
+import type { Plan } from './plan.js';
 
 export interface BannerOptions {
   readonly version: string;
   /** How the reader started this program. */
   readonly program: string;
-  readonly config: Config;
-  /** The configuration file; null when there is none. */
-  readonly file: string | null;
-  readonly isDemo: boolean;
+  readonly plan: Plan;
   /** Where it listens, with the real port. */
   readonly addresses: readonly Address[];
   readonly paint: Paint;
@@ -23,7 +21,8 @@ const SHOWN_SERVERS = 8;
 /** What a person needs at the start, in a dozen lines of at most 80 columns: how to try it, what is behind it, how to end it. */
 export function banner(options: BannerOptions): string {
   const { bold, cyan, dim } = options.paint;
-  const { config, addresses, program } = options;
+  const { addresses, program } = options;
+  const { config, file, isDemo } = options.plan;
   const rows: [label: string, text: string][] = [];
   const [first] = addresses;
   if (first !== undefined) rows.push(['try it', cyan(curlCommand(first))]);
@@ -32,19 +31,19 @@ export function banner(options: BannerOptions): string {
     rows.push([index === 0 ? 'servers' : '', line]);
   });
   rows.push(['health', healthLine(config)]);
-  if (options.file !== null) rows.push(['settings', options.file]);
-  const demoed = options.isDemo ? config.servers[0]?.address : undefined;
+  if (file !== null) rows.push(['settings', file]);
+  const demoed = isDemo ? config.servers[0]?.address : undefined;
   if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
   rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);
-  if (options.isDemo) rows.push(['your own', cyan(`${program} 8080 localhost:5001 localhost:5002`)]);
+  if (isDemo) rows.push(['your own', cyan(`${program} 8080 localhost:5001 localhost:5002`)]);
   const url = first === undefined ? '' : `  ${bold(describe(first))}`;
-  const note = options.isDemo ? `  ${dim('a demo, on loopback only')}` : '';
+  const note = isDemo ? `  ${dim('a demo, on loopback only')}` : '';
   const lines = rows.map(([label, text]) => `  ${dim(label.padEnd(LABEL_WIDTH))}${text}\n`);
   return `\n  ${bold('lb')} ${options.version}${url}${note}\n\n${lines.join('')}\n`;
 }
 
-function serverLines({ config, paint }: BannerOptions): string[] {
-  const { servers } = config;
+function serverLines({ plan, paint }: BannerOptions): string[] {
+  const { servers } = plan.config;
   if (servers.length === 0) return [paint.yellow('none: every request gets 503')];
   const shown = servers.length > SHOWN_SERVERS ? servers.slice(0, SHOWN_SERVERS - 1) : servers;
   const width = Math.max(0, ...shown.map(({ name }) => name.length));

@@ -14,6 +14,8 @@ export interface Plan {
   readonly config: Config;
   /** The configuration file that was read; null when there is none. */
   readonly file: string | null;
+  /** Nothing was asked for: the servers are our own. */
+  readonly isDemo: boolean;
   /** What the file may say but probably does not mean, ready to print; empty when there is nothing. */
   readonly warnings: string;
 }
@@ -38,12 +40,13 @@ export function configFile(options: RunOptions, exists: (path: string) => boolea
 
 /** Demo servers, and a listener that like them is on loopback only. */
 export function planDemo(options: RunOptions, servers: readonly DemoServer[]): Plan {
-  return compile('', {
+  const plan = compile('', {
     ...askedFor(options),
     listen: `127.0.0.1:${options.port ?? 8080}`,
     servers: servers.map(({ name, address }) => ({ name, address })),
     health_check: { path: DEMO_HEALTH_PATH, ...healthCheck(options) },
   });
+  return { ...plan, isDemo: true };
 }
 
 /** Servers from the command line, everything else by default. */
@@ -78,7 +81,7 @@ function compile(text: string, overrides: Settings, file: string | null = null, 
   if (!result.ok) throw new PlanError(show(result.problems));
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
   const warnings = result.warnings.map((warning) => `${label} ${show([warning])}`);
-  return { config: result.config, file, warnings: warnings.join('') };
+  return { config: result.config, file, isDemo: false, warnings: warnings.join('') };
 }
 
 /** What the command line says, which wins over the file. */

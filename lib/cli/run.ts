@@ -10,7 +10,7 @@ import { type Demo, startDemo } from './demo.js';
 import { type Attempt, explainFailure } from './failure.js';
 import { Narrator } from './narrator.js';
 import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
-import { openRequestLog } from './request-log.js';
+import { openRequestLog, type RequestLog } from './request-log.js';
 import { EXIT_CODE, type SignalSource, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
 import { count, humanDuration } from './wording.js';
@@ -35,7 +35,7 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
   try {
     const plan = makePlan(options, context, file, demo);
     context.stderr.write(plan.warnings);
-    return await balance(plan, options, context, demo !== null);
+    return await balance(plan, options, context);
   } catch (error) {
     if (error instanceof PlanError) context.stderr.write(error.report);
     else if (error instanceof StartError) context.stderr.write(`lb: ${error.message}\n`);
@@ -54,49 +54,46 @@ function makePlan(options: RunOptions, context: RunContext, file: string | null,
   return demo === null ? planServers(options) : planDemo(options, demo.servers);
 }
 
-async function balance(
-  plan: Plan,
-  options: RunOptions,
-  context: RunContext,
-  isDemo: boolean,
-): Promise<number> {
+async function balance(plan: Plan, options: RunOptions, context: RunContext): Promise<number> {
   const { config } = plan;
-  const { stderr } = context;
+  const { stderr, signals, version, program } = context;
   const narrator = new Narrator({
     terminal: stderr,
     servers: config.servers.length,
     volume: options.volume,
   });
-  const log = await attempt({ writing: options.accessLogFile ?? 'standard output' }, async () =>
-    openRequestLog({
-      config,
-      stdout: context.stdout,
-      file: options.accessLogFile,
-      warning: (message) => narrator.warning(message),
-    }),
-  );
+  const log = await openLog(config, options, context.stdout, narrator);
   const observers = log === null ? [narrator] : [narrator, log.observer];
   const balancer = context.createBalancer(config, new ObserverList(observers));
-  const stops = new StopSignals(context.signals);
+  const stops = new StopSignals(signals);
   const reopen = (): void => log?.reopen();
-  context.signals.on('SIGUSR2', reopen);
+  signals.on('SIGUSR2', reopen);
   context.atExit(() => log?.closeNow());
   try {
     await attempt({ listening: true }, () => balancer.start());
+    const { addresses } = balancer;
     if (options.volume !== 'quiet') {
-      const { version, program } = context;
-      const { addresses } = balancer;
-      stderr.write(
-        banner({ version, program, config, file: plan.file, isDemo, addresses, paint: stderr.paint }),
-      );
+      stderr.write(banner({ version, program, plan, addresses, paint: stderr.paint }));
     }
     return await stopWhenTold(balancer, stops, config, narrator);
   } finally {
     balancer.stop();
     stops.detach();
-    context.signals.off('SIGUSR2', reopen);
+    signals.off('SIGUSR2', reopen);
     await log?.close();
   }
+}
+
+function openLog(
+  config: Config,
+  { accessLogFile: file }: RunOptions,
+  stdout: Terminal,
+  narrator: Narrator,
+): Promise<RequestLog | null> {
+  const warning = (message: string): void => narrator.warning(message);
+  return attempt({ writing: file ?? 'standard output' }, async () =>
+    openRequestLog({ config, stdout, file, warning }),
+  );
 }
 
 /** Waits for the first signal, drains, and gives up the draining at the second. */
