@@ -1,0 +1,256 @@
+import { FAILURES, type Failure } from '../base/failure.js';
+import type { Shelf } from '../base/shelf.js';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+import type { BodyForm, BodyReceiver } from '../http/body-reader.js';
+import type { ResponseHead } from '../http/response-head.js';
+import type { ResponseParser } from '../http/response-parser.js';
+import type { Channel } from '../net/channel.js';
+import { type Dialler, dial } from '../net/dial.js';
+import type { Pool } from './pool.js';
+
+/** Whoever a connection is lent to: told what the server answers. After `onFailed` or `release` nothing more comes. */
+export interface ResponseReceiver extends BodyReceiver {
+  /** 1xx other than 101; any number of them. The head is valid during the call. */
+  onInterim(head: ResponseHead): void;
+  /** The final response's head, which stays as it is until the connection is given back. */
+  onResponseHead(head: ResponseHead): BodyForm;
+  onResponseEnd(): void;
+  /** 101. True when it was asked for: from here on all bytes go to `onTunnelBytes`. */
+  onSwitch(head: ResponseHead): boolean;
+  onTunnelBytes(buffer: Buffer, start: number, end: number): void;
+  /** The server half-closed its side of the tunnel. */
+  onTunnelEnd(): void;
+  /** What was written to the server has gone out. */
+  onServerDrain(): void;
+  /** A read is dealt with: the moment to flush what was held back. */
+  onReadDone(): void;
+  onFailed(failure: Failure, detail: string): void;
+}
+
+/** What all connections to servers need. */
+export interface ConnectionSupplies {
+  readonly wheel: TimerWheel;
+  readonly parsers: Shelf<ResponseParser>;
+  /** ms */
+  readonly connectTimeout: number;
+  /** ms an unused connection is kept. */
+  readonly idleTimeout: number;
+}
+
+/** More interim responses than this before a final one are an attack or a loop. */
+const MAX_INTERIM = 64;
+
+type State = 'connecting' | 'idle' | 'busy' | 'closed';
+
+/** One socket to a server, its response parser while a request is on it, and whether it can carry another. */
+export class BackendConnection implements Dialler, DeadlineOwner {
+  readonly pool: Pool;
+  readonly channel: Channel;
+  readonly #supplies: ConnectionSupplies;
+  readonly #deadline: Deadline;
+  #state: State = 'connecting';
+  #receiver: ResponseReceiver | null = null;
+  #parser: ResponseParser | null = null;
+  #timedOut = false;
+  #tunnel = false;
+  #interim = 0;
+  #responseComplete = false;
+  /** Bytes behind the response, or a response that forbids it: never to be used again. */
+  #spoilt = false;
+  /** Has it carried a request before this one? Then a close before any response byte means that it was stale. */
+  reused = false;
+
+  constructor(pool: Pool, supplies: ConnectionSupplies) {
+    this.pool = pool;
+    this.#supplies = supplies;
+    this.#deadline = new Deadline(supplies.wheel, this);
+    this.#deadline.arm(supplies.connectTimeout);
+    this.channel = dial(pool.address, this);
+  }
+
+  get isIdle(): boolean {
+    return this.#state === 'idle';
+  }
+
+  /** Has any byte of the current response come? */
+  get responseBegun(): boolean {
+    return this.#interim > 0 || this.#parser === null || this.#parser.started || this.#parser.complete;
+  }
+
+  /** Lends it: from here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
+  assign(receiver: ResponseReceiver, toHead: boolean): void {
+    this.#deadline.disarm();
+    this.#state = 'busy';
+    this.#receiver = receiver;
+    this.#parser = this.#supplies.parsers.take();
+    this.#parser.reset();
+    this.#parser.toHead = toHead;
+    this.#interim = 0;
+    this.#responseComplete = false;
+    this.#spoilt = false;
+  }
+
+  /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
+  release(): void {
+    const reusable = this.#state === 'busy' && this.#responseComplete && !this.#spoilt && !this.#tunnel;
+    this.#detach();
+    if (!reusable) {
+      this.discard();
+      return;
+    }
+    this.reused = true;
+    this.idle();
+    this.pool.takeBack(this);
+  }
+
+  /** Called by the pool: nobody uses it, and it is kept for a while. */
+  idle(): void {
+    this.#state = 'idle';
+    this.#deadline.arm(this.#supplies.idleTimeout);
+  }
+
+  /** Closes it at once. The receiver hears nothing more. */
+  discard(): void {
+    this.#detach();
+    this.channel.destroy();
+  }
+
+  #detach(): void {
+    this.#receiver = null;
+    if (this.#parser === null) return;
+    this.#parser.body.release();
+    this.#parser.head.clear();
+    this.#supplies.parsers.put(this.#parser);
+    this.#parser = null;
+  }
+
+  #fail(failure: Failure, detail: string): void {
+    const receiver = this.#receiver;
+    this.discard();
+    receiver?.onFailed(failure, detail);
+  }
+
+  #readResponse(buffer: Buffer, length: number): void {
+    let position = 0;
+    while (position < length && this.#receiver !== null) {
+      const parser = this.#parser as ResponseParser;
+      if (this.#tunnel) {
+        this.#receiver.onTunnelBytes(buffer, position, length);
+        return;
+      }
+      if (this.#responseComplete) {
+        this.#spoilt = true;
+        return;
+      }
+      if (!parser.complete) {
+        position = parser.readHead(buffer, position, length);
+        if (parser.complete) this.#onHead(parser, position < length);
+      } else {
+        position = parser.body.read(buffer, position, length);
+        if (parser.body.complete) this.#finish(position < length);
+      }
+      const refused = parser.refusal ?? parser.body.refusal;
+      if (refused !== null && this.#receiver !== null) {
+        this.#fail(FAILURES.bad_response, refused.detail);
+        return;
+      }
+    }
+  }
+
+  #onHead(parser: ResponseParser, more: boolean): void {
+    const receiver = this.#receiver as ResponseReceiver;
+    const head = parser.head;
+    if (head.status === 101) {
+      if (receiver.onSwitch(head)) this.#tunnel = true;
+      else this.#fail(FAILURES.bad_response, 'status 101 without being asked to switch');
+      return;
+    }
+    if (head.isInterim) {
+      this.#interim++;
+      if (this.#interim > MAX_INTERIM) {
+        this.#fail(FAILURES.bad_response, 'too many interim responses');
+        return;
+      }
+      receiver.onInterim(head);
+      if (this.#parser === parser) parser.reset();
+      return;
+    }
+    const form = receiver.onResponseHead(head);
+    if (this.#parser !== parser) return;
+    parser.body.begin(head.framing, head.contentLength, form, receiver);
+    if (parser.body.complete) this.#finish(more);
+  }
+
+  /** `surplus`: bytes came behind the response, which can only be an error or an attack (features 43). */
+  #finish(surplus: boolean): void {
+    const parser = this.#parser as ResponseParser;
+    this.#responseComplete = true;
+    if (surplus || !parser.head.keepsAlive) this.#spoilt = true;
+    this.#receiver?.onResponseEnd();
+  }
+
+  #onGone(detail: string): void {
+    if (this.#receiver === null) return;
+    const failure = this.responseBegun ? FAILURES.reset_in_response : FAILURES.reset_before_response;
+    this.#fail(failure, detail);
+  }
+
+  // What the socket says.
+
+  onConnect(): void {
+    this.#deadline.disarm();
+    this.pool.onConnected(this);
+  }
+
+  onBytes(buffer: Buffer, length: number): void {
+    const receiver = this.#receiver;
+    if (receiver === null) {
+      // Unasked bytes on an idle connection would be taken for the next response.
+      this.channel.destroy();
+      return;
+    }
+    this.#readResponse(buffer, length);
+    receiver.onReadDone();
+  }
+
+  onEnd(): void {
+    const receiver = this.#receiver;
+    if (receiver === null) {
+      this.channel.destroy();
+    } else if (this.#tunnel) {
+      receiver.onTunnelEnd();
+    } else if (this.#responseComplete) {
+      this.#spoilt = true;
+    } else if (this.#parser?.complete === true && this.#parser.body.endWithConnection()) {
+      this.#finish(false);
+      receiver.onReadDone();
+    } else {
+      this.#onGone('closed');
+    }
+  }
+
+  onDrain(): void {
+    this.#receiver?.onServerDrain();
+  }
+
+  onClose(error: NodeJS.ErrnoException | null): void {
+    const before = this.#state;
+    this.#state = 'closed';
+    this.#deadline.release();
+    if (before === 'connecting')
+      this.pool.onDialFailed(this, dialFailure(error, this.#timedOut), error?.code ?? 'closed');
+    else this.pool.onClosed(this);
+    this.#onGone(error?.code ?? 'closed');
+  }
+
+  /** Connecting took too long, or nobody needed it for a while. */
+  onDeadline(): void {
+    if (this.#state === 'connecting') this.#timedOut = true;
+    if (this.#state !== 'busy') this.channel.destroy();
+  }
+}
+
+function dialFailure(error: NodeJS.ErrnoException | null, timedOut: boolean): Failure {
+  if (timedOut || error?.code === 'ETIMEDOUT') return FAILURES.connect_timeout;
+  return error?.code === 'ECONNREFUSED' ? FAILURES.connect_refused : FAILURES.connect_failed;
+}

@@ -1,0 +1,46 @@
+import type { Reason } from './observer.js';
+
+/** Whose doing a failure is. */
+export type Fault = 'client' | 'server' | 'self';
+
+/**
+ * May the request be tried on another server?
+ * `always`: nothing of it was sent. `idempotent`: it may have been acted upon, so only when doing it twice is the
+ * same as doing it once (RFC 9110, 9.2.2). `never`: the client saw part of an answer, or the client is the cause.
+ */
+export type RetryVerdict = 'always' | 'idempotent' | 'never';
+
+/** What is known of a failure the moment it is noticed. Constant: failing allocates nothing. */
+export interface Failure {
+  readonly reason: Reason;
+  readonly fault: Fault;
+  readonly retry: RetryVerdict;
+  /** What the client is answered as long as no byte of a response was sent; 0 when there is nobody to answer. */
+  readonly status: number;
+}
+
+function failure(reason: Reason, fault: Fault, retry: RetryVerdict, status: number): Failure {
+  return Object.freeze({ reason, fault, retry, status });
+}
+
+/** The one place where a failure becomes a status (features: 502 for refused, reset and invalid, 504 for silence, 503 for no room). */
+export const FAILURES: { readonly [reason in Reason]: Failure } = Object.freeze({
+  client_abort: failure('client_abort', 'client', 'never', 0),
+  bad_request: failure('bad_request', 'client', 'never', 400),
+  request_timeout: failure('request_timeout', 'client', 'never', 408),
+  body_too_large: failure('body_too_large', 'client', 'never', 413),
+  client_stalled: failure('client_stalled', 'client', 'never', 0),
+  no_server: failure('no_server', 'server', 'never', 503),
+  connect_refused: failure('connect_refused', 'server', 'always', 502),
+  connect_timeout: failure('connect_timeout', 'server', 'always', 504),
+  connect_failed: failure('connect_failed', 'server', 'always', 502),
+  queue_full: failure('queue_full', 'self', 'always', 503),
+  queue_timeout: failure('queue_timeout', 'self', 'never', 503),
+  response_timeout: failure('response_timeout', 'server', 'never', 504),
+  response_stalled: failure('response_stalled', 'server', 'never', 504),
+  reset_before_response: failure('reset_before_response', 'server', 'idempotent', 502),
+  reset_in_response: failure('reset_in_response', 'server', 'never', 502),
+  bad_response: failure('bad_response', 'server', 'never', 502),
+  loop: failure('loop', 'self', 'never', 508),
+  shutdown: failure('shutdown', 'self', 'never', 503),
+});

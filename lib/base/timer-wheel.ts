@@ -1,0 +1,145 @@
+import type { Clock } from './clock.js';
+
+/** Told when one of its deadlines has passed. */
+export interface DeadlineOwner {
+  onDeadline(deadline: Deadline): void;
+}
+
+const SLOTS = 512;
+const UNLINKED = -1;
+
+/**
+ * Many coarse deadlines on one interval. A deadline fires between its time and two ticks after it.
+ *
+ * Re-arming is what a proxy does several times per request, so it costs one assignment: a deadline stays in the
+ * slot it was first linked in, and only when that slot comes round is it looked at and, if it was moved meanwhile,
+ * linked again where it now belongs.
+ */
+export class TimerWheel {
+  readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(SLOTS).fill(null);
+  readonly #due: Deadline[] = [];
+  readonly #stop: () => void;
+  readonly #clock: Clock;
+  readonly tickMs: number;
+  #turned: number;
+  /** Coarse monotonic time in ms, at most one tick behind. */
+  now: number;
+
+  constructor(clock: Clock, tickMs = 50) {
+    this.#clock = clock;
+    this.tickMs = tickMs;
+    this.now = clock.now();
+    this.#turned = this.#tickOf(this.now);
+    this.#stop = clock.every(tickMs, () => this.#turn());
+  }
+
+  /** Stops the wheel; nothing fires any more. */
+  close(): void {
+    this.#stop();
+  }
+
+  /** Used by `Deadline`: puts it where `deadline.at` falls. */
+  link(deadline: Deadline): void {
+    const tick = Math.max(this.#tickOf(deadline.at) + 1, this.#turned + 1);
+    // Further away than a full turn: it is looked at once per turn.
+    deadline.linkedTick = Math.min(tick, this.#turned + SLOTS - 1);
+    const slot = deadline.linkedTick % SLOTS;
+    const first = this.#slots[slot] ?? null;
+    deadline.next = first;
+    deadline.previous = null;
+    if (first !== null) first.previous = deadline;
+    this.#slots[slot] = deadline;
+  }
+
+  /** Used by `Deadline`: takes it out of its slot. */
+  unlink(deadline: Deadline): void {
+    if (deadline.previous !== null) deadline.previous.next = deadline.next;
+    else this.#slots[deadline.linkedTick % SLOTS] = deadline.next;
+    if (deadline.next !== null) deadline.next.previous = deadline.previous;
+    deadline.next = null;
+    deadline.previous = null;
+    deadline.linkedTick = UNLINKED;
+  }
+
+  #tickOf(ms: number): number {
+    return Math.floor(ms / this.tickMs);
+  }
+
+  #turn(): void {
+    this.now = this.#clock.now();
+    const target = this.#tickOf(this.now);
+    // After a long stall every slot is visited once, not once per missed turn.
+    const from = Math.max(this.#turned + 1, target - SLOTS + 1);
+    this.#turned = target;
+    for (let tick = from; tick <= target; tick++) this.#empty(tick % SLOTS);
+    // Fired only now: what a deadline does may arm, disarm or close others, these included.
+    for (let deadline = this.#due.pop(); deadline !== undefined; deadline = this.#due.pop()) {
+      if (deadline.at <= this.now) deadline.fire();
+    }
+  }
+
+  #empty(slot: number): void {
+    let deadline = this.#slots[slot] ?? null;
+    this.#slots[slot] = null;
+    while (deadline !== null) {
+      const next: Deadline | null = deadline.next;
+      deadline.next = null;
+      deadline.previous = null;
+      deadline.linkedTick = UNLINKED;
+      if (deadline.at <= this.now) this.#due.push(deadline);
+      else if (deadline.at !== Number.POSITIVE_INFINITY) this.link(deadline);
+      deadline = next;
+    }
+  }
+}
+
+/** One deadline of one owner. Made once per connection and armed over and over. */
+export class Deadline {
+  readonly #wheel: TimerWheel;
+  readonly #owner: DeadlineOwner;
+  /** When it passes, in the wheel's time; infinite while disarmed. */
+  at = Number.POSITIVE_INFINITY;
+  next: Deadline | null = null;
+  previous: Deadline | null = null;
+  linkedTick = UNLINKED;
+
+  constructor(wheel: TimerWheel, owner: DeadlineOwner) {
+    this.#wheel = wheel;
+    this.#owner = owner;
+  }
+
+  /** Fires in `ms` unless armed again or disarmed before; 0 or less disarms, as 0 in a configuration means none. */
+  arm(ms: number): void {
+    if (ms <= 0) {
+      this.disarm();
+      return;
+    }
+    this.at = this.#wheel.now + ms;
+    if (this.linkedTick === UNLINKED) this.#wheel.link(this);
+    else if (this.linkedTick * this.#wheel.tickMs > this.at + this.#wheel.tickMs) {
+      this.#wheel.unlink(this);
+      this.#wheel.link(this);
+    }
+  }
+
+  /** It stays in its slot and is dropped when that comes round. */
+  disarm(): void {
+    this.at = Number.POSITIVE_INFINITY;
+  }
+
+  /** For good: leaves the wheel at once, so that nothing holds its owner. */
+  release(): void {
+    this.at = Number.POSITIVE_INFINITY;
+    if (this.linkedTick !== UNLINKED) this.#wheel.unlink(this);
+  }
+
+  get armed(): boolean {
+    return this.at !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Called by the wheel. */
+  fire(): void {
+    this.at = Number.POSITIVE_INFINITY;
+    this.#owner.onDeadline(this);
+  }
+}

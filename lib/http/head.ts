@@ -1,0 +1,135 @@
+import { FIELD, type FieldId, fieldId } from './fields.js';
+
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/**
+ * A message head as it was received: one latin1 string, and where each field lies in it. Strings for single
+ * fields are cut only when somebody asks. Made once per parser and filled again for each message.
+ */
+export class MessageHead {
+  /** The whole head, start line to empty line, one character per byte. */
+  text = '';
+  /** Four per field: start and end of its name, start and end of its value in `text`. */
+  readonly offsets: Int32Array;
+  /** What each field is, parallel to `offsets`. */
+  readonly ids: Uint8Array;
+  fieldCount = 0;
+  /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
+  minorVersion = 1;
+
+  constructor(maxFields: number) {
+    this.offsets = new Int32Array(maxFields * 4);
+    this.ids = new Uint8Array(maxFields);
+  }
+
+  /** Takes over a parsed head: its text, and the offsets that the parser wrote into `offsets` already. */
+  protected load(text: string, fieldCount: number): void {
+    this.text = text;
+    this.fieldCount = fieldCount;
+    for (let i = 0; i < fieldCount; i++) {
+      this.ids[i] = fieldId(text, this.offsets[i * 4] as number, this.offsets[i * 4 + 1] as number);
+    }
+  }
+
+  /** Lets go of the text, so that an idle connection does not hold its last head. */
+  protected unload(): void {
+    this.text = '';
+    this.fieldCount = 0;
+  }
+
+  idAt(index: number): FieldId {
+    return this.ids[index] as FieldId;
+  }
+
+  nameAt(index: number): string {
+    return this.text.slice(this.offsets[index * 4], this.offsets[index * 4 + 1]);
+  }
+
+  /** The value without the white space around it (RFC 9112, 5.1). */
+  valueAt(index: number): string {
+    return this.text.slice(this.offsets[index * 4 + 2], this.valueEnd(index));
+  }
+
+  valueStart(index: number): number {
+    return this.offsets[index * 4 + 2] as number;
+  }
+
+  /** End of the value, trailing white space left out: llhttp keeps it. */
+  valueEnd(index: number): number {
+    const start = this.offsets[index * 4 + 2] as number;
+    let end = this.offsets[index * 4 + 3] as number;
+    while (end > start) {
+      const code = this.text.charCodeAt(end - 1);
+      if (code !== SPACE && code !== TAB) break;
+      end--;
+    }
+    return end;
+  }
+
+  /** Where the line of field `index` begins; for the number of fields, where the empty line begins. */
+  lineStart(index: number): number {
+    return index < this.fieldCount ? (this.offsets[index * 4] as number) : this.text.length - 2;
+  }
+
+  /** The first field with this id, or -1. */
+  indexOf(id: FieldId): number {
+    for (let i = 0; i < this.fieldCount; i++) if (this.ids[i] === id) return i;
+    return -1;
+  }
+
+  /** The value of the first field with this id; empty when there is none. */
+  valueOf(id: FieldId): string {
+    const index = this.indexOf(id);
+    return index === -1 ? '' : this.valueAt(index);
+  }
+
+  /** All values of the fields called `name` (lower case), in order: for what has no id. */
+  valuesNamed(name: string): string[] {
+    const values: string[] = [];
+    for (let i = 0; i < this.fieldCount; i++) {
+      if (this.nameAt(i).toLowerCase() === name) values.push(this.valueAt(i));
+    }
+    return values;
+  }
+}
+
+/** What the Connection field(s) of a head say (RFC 9110, 7.6.1). */
+export class ConnectionOptions {
+  close = false;
+  keepAlive = false;
+  upgrade = false;
+  te = false;
+  /** Other names, lower case: fields to drop with it. Null when there are none, which is nearly always. */
+  named: string[] | null = null;
+
+  /** Reads every Connection field of `head`. */
+  read(head: MessageHead): void {
+    this.close = false;
+    this.keepAlive = false;
+    this.upgrade = false;
+    this.te = false;
+    this.named = null;
+    for (let i = 0; i < head.fieldCount; i++) {
+      if (head.ids[i] === FIELD.connection) this.#readValue(head.valueAt(i));
+    }
+  }
+
+  #readValue(value: string): void {
+    if (value === 'keep-alive') {
+      this.keepAlive = true;
+      return;
+    }
+    for (const part of value.toLowerCase().split(',')) {
+      const option = part.trim();
+      if (option === 'close') this.close = true;
+      else if (option === 'keep-alive') this.keepAlive = true;
+      else if (option === 'upgrade') this.upgrade = true;
+      else if (option === 'te') this.te = true;
+      else if (option !== '') {
+        this.named ??= [];
+        this.named.push(option);
+      }
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+/**
+ * The WebAssembly build of llhttp 9.3 that the `llhttp-wasm` package carries inside its JavaScript. The package's
+ * own wrapper can't serve a proxy (it loses spans that are split over two reads, decodes heads as UTF-8, copies
+ * bodies); the module itself is good, so it is taken out and driven by `llhttp.ts`.
+ */
+
+const PINNED_SHA256 = '259f8302ac0f7fd7d38469e0d16b505e59c6b432cc5eb856be4d012260de0e11';
+/** base64 of the magic bytes that open every WebAssembly module. */
+const MODULE_START = '"AGFzb';
+
+/** As much of the WebAssembly API as is used; Node's types leave it to the DOM's. */
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: { env: LlhttpImports }) => { readonly exports: object };
+};
+
+/** The exports the binding uses. Pointers are byte offsets into `memory`. */
+export interface LlhttpExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  _initialize(): void;
+  malloc(bytes: number): number;
+  /** A parser of `type` (1 request, 2 response), its settings wired to the imported callbacks. */
+  llhttp_alloc(type: number): number;
+  llhttp_free(parser: number): void;
+  llhttp_reset(parser: number): void;
+  llhttp_execute(parser: number, data: number, length: number): number;
+  llhttp_resume(parser: number): void;
+  llhttp_get_error_pos(parser: number): number;
+  llhttp_set_lenient_spaces_after_chunk_size(parser: number, enabled: number): void;
+}
+
+/** The callbacks the module imports: a parser, and where a span lies in memory. 0 goes on, 21 pauses, -1 refuses. */
+export interface LlhttpImports {
+  wasm_on_message_begin(parser: number): number;
+  wasm_on_url(parser: number, at: number, length: number): number;
+  wasm_on_status(parser: number, at: number, length: number): number;
+  wasm_on_header_field(parser: number, at: number, length: number): number;
+  wasm_on_header_value(parser: number, at: number, length: number): number;
+  wasm_on_headers_complete(parser: number, status: number, upgrade: number, keepAlive: number): number;
+  wasm_on_body(parser: number, at: number, length: number): number;
+  wasm_on_message_complete(parser: number): number;
+}
+
+/**
+ * Compiles and starts the module. Throws when the installed package is not the one this code was written for:
+ * better not to start than to parse with something else.
+ */
+export function instantiateLlhttp(callbacks: LlhttpImports): LlhttpExports {
+  const source = readFileSync(createRequire(import.meta.url).resolve('llhttp-wasm'), 'utf8');
+  const start = source.indexOf(MODULE_START) + 1;
+  const bytes = Buffer.from(source.slice(start, source.indexOf('"', start)), 'base64');
+  const hash = createHash('sha256').update(bytes).digest('hex');
+  if (hash !== PINNED_SHA256) {
+    throw new Error(`llhttp-wasm is not version 1.0.3: its module hashes to ${hash}. Run: npm ci`);
+  }
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: callbacks });
+  const exports = instance.exports as LlhttpExports;
+  exports._initialize();
+  return exports;
+}

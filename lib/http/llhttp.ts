@@ -1,0 +1,225 @@
+import { instantiateLlhttp } from './llhttp-module.js';
+
+/**
+ * The binding: one instance, one window of WASM memory that input is copied into, and callbacks that do nothing
+ * but write offsets into typed arrays. Nothing is decoded, nothing throws, and no callback reaches another parser,
+ * so one window serves them all.
+ */
+
+const WINDOW_BYTES = 64 * 1024;
+const PAUSED = 21;
+const REFUSE = -1;
+/** A chunk may carry this much that is no data (extensions, zeros before its size, trailers have their own limit). */
+const CHUNK_FRAMING_BYTES = 16 * 1024;
+
+const NOTHING = 0;
+const NAME = 1;
+const VALUE = 2;
+
+let active: LlhttpParser;
+
+const llhttp = instantiateLlhttp({
+  wasm_on_message_begin: () => 0,
+  wasm_on_url: () => 0,
+  wasm_on_status: () => 0,
+  wasm_on_header_field: (_parser, at, length) => active.onName(at, length),
+  wasm_on_header_value: (_parser, at, length) => active.onValue(at, length),
+  wasm_on_headers_complete: () => active.onHeadersComplete(),
+  wasm_on_body: (_parser, at, length) => active.onBody(at, length),
+  wasm_on_message_complete: () => active.onMessageComplete(),
+});
+const window = llhttp.malloc(WINDOW_BYTES);
+let heap = new Uint8Array(llhttp.memory.buffer);
+
+function copyToWindow(source: Buffer, start: number, end: number): void {
+  // Growing the memory detaches every view of it.
+  if (heap.byteLength === 0) heap = new Uint8Array(llhttp.memory.buffer);
+  source.copy(heap, window, start, end);
+}
+
+export type MessageKind = 'request' | 'response';
+
+/** What stopped the parser on its own account, as against a byte that HTTP does not allow. */
+export type LlhttpLimit = '' | 'fields' | 'chunk_framing';
+
+/**
+ * One llhttp parser and the offsets of what it last saw. Drives one message at a time:
+ * `executeHead` until `headComplete`, then, for a chunked body only, `continueBody` and `executeBody` until
+ * `messageComplete`, then `reset`. Bodies with a length never come here.
+ */
+export class LlhttpParser {
+  readonly #handle: number;
+  /** Four per field: start and end of its name, start and end of its value. The caller's array, grown by nobody. */
+  offsets: Int32Array;
+  fieldCount = 0;
+  #maxFields = 0;
+  #last = NOTHING;
+  /** What turns a pointer into an offset of `offsets`' space. */
+  #fieldShift = 0;
+  /** Start and end, in the caller's buffer, of each piece of body data of the last `executeBody`. */
+  bodySpans = new Int32Array(32);
+  bodySpanCount = 0;
+  #bodyShift = 0;
+  #dataEnd = 0;
+  #framingBytes = 0;
+  #inBody = false;
+  headComplete = false;
+  messageComplete = false;
+  failed = false;
+  limit: LlhttpLimit = '';
+
+  constructor(kind: MessageKind) {
+    this.#handle = llhttp.llhttp_alloc(kind === 'request' ? 1 : 2);
+    // Some servers pad their chunk sizes. Towards clients no leniency is ever on.
+    if (kind === 'response') llhttp.llhttp_set_lenient_spaces_after_chunk_size(this.#handle, 1);
+    this.offsets = new Int32Array(0);
+  }
+
+  /** Frees the parser in WASM memory. It must not be used again. */
+  free(): void {
+    llhttp.llhttp_free(this.#handle);
+  }
+
+  /** Ready for a new message, whatever happened to the last; field offsets go into `offsets` from now on. */
+  reset(offsets: Int32Array): void {
+    llhttp.llhttp_reset(this.#handle);
+    this.collectFieldsIn(offsets);
+    this.bodySpanCount = 0;
+    this.#framingBytes = 0;
+    this.#inBody = false;
+    this.headComplete = false;
+    this.messageComplete = false;
+    this.failed = false;
+    this.limit = '';
+  }
+
+  /** From here on fields (of the head, or of the trailer section) are recorded in `offsets`, from its start. */
+  collectFieldsIn(offsets: Int32Array): void {
+    this.offsets = offsets;
+    this.#maxFields = offsets.length >> 2;
+    this.fieldCount = 0;
+    this.#last = NOTHING;
+  }
+
+  /**
+   * Parses head bytes. `at` is where `start` lies in the head as a whole, counted from its first byte.
+   * Gives the position in `buffer` behind the last byte taken; look at `headComplete` and `failed` then.
+   */
+  executeHead(buffer: Buffer, start: number, end: number, at: number): number {
+    let position = start;
+    while (position < end && !this.headComplete && !this.failed) {
+      // Heads are small: a first bite of 4 KiB spares copying the 60 KiB of body that came in the same read.
+      const bite = Math.min(end, position + 4096);
+      this.#fieldShift = at + (position - start) - window;
+      position = this.#execute(buffer, position, bite);
+    }
+    return position;
+  }
+
+  /** Goes on behind a head whose body is chunked; field callbacks now belong to the trailer section. */
+  continueBody(trailerOffsets: Int32Array): void {
+    llhttp.llhttp_resume(this.#handle);
+    this.#inBody = true;
+    this.collectFieldsIn(trailerOffsets);
+  }
+
+  /**
+   * Parses chunked body bytes, noting where the data lies in `bodySpans`. `trailerAt` is where `start` lies in the
+   * caller's copy of the trailer section. Gives the position behind the last byte taken.
+   */
+  executeBody(buffer: Buffer, start: number, end: number, trailerAt: number): number {
+    this.bodySpanCount = 0;
+    let position = start;
+    while (position < end && !this.messageComplete && !this.failed) {
+      const bite = Math.min(end, position + WINDOW_BYTES);
+      this.#bodyShift = position - window;
+      this.#fieldShift = trailerAt + (position - start) - window;
+      this.#dataEnd = window;
+      const taken = this.#execute(buffer, position, bite);
+      if (this.#last === NOTHING) this.#countFraming(window + taken - position);
+      position = taken;
+    }
+    return position;
+  }
+
+  #execute(buffer: Buffer, start: number, end: number): number {
+    copyToWindow(buffer, start, end);
+    active = this;
+    const code = llhttp.llhttp_execute(this.#handle, window, end - start);
+    if (code === 0) return end;
+    if (code !== PAUSED) this.failed = true;
+    return start + llhttp.llhttp_get_error_pos(this.#handle) - window;
+  }
+
+  /** Framing goes on until `at` without data. */
+  #countFraming(at: number): void {
+    this.#framingBytes += at - this.#dataEnd;
+    if (this.#framingBytes > CHUNK_FRAMING_BYTES) {
+      this.failed = true;
+      this.limit = 'chunk_framing';
+    }
+  }
+
+  /** Callback. A name after a value opens a new field; a name after a name is the rest of one that was split. */
+  onName(at: number, length: number): number {
+    const start = at + this.#fieldShift;
+    if (this.#last === NAME) {
+      this.offsets[this.fieldCount * 4 - 3] = start + length;
+      return 0;
+    }
+    if (this.fieldCount === this.#maxFields) {
+      this.limit = 'fields';
+      return REFUSE;
+    }
+    const index = this.fieldCount * 4;
+    this.offsets[index] = start;
+    this.offsets[index + 1] = start + length;
+    this.offsets[index + 2] = 0;
+    this.offsets[index + 3] = 0;
+    this.fieldCount++;
+    this.#last = NAME;
+    return 0;
+  }
+
+  /** Callback. Every field gets one, an empty value too. */
+  onValue(at: number, length: number): number {
+    const index = this.fieldCount * 4 - 4;
+    const start = at + this.#fieldShift;
+    if (this.#last !== VALUE) {
+      this.offsets[index + 2] = start;
+      this.#last = VALUE;
+    }
+    this.offsets[index + 3] = start + length;
+    return 0;
+  }
+
+  /** Callback. Always pauses: what the body is, is decided by `framing.ts`, not by llhttp. */
+  onHeadersComplete(): number {
+    this.headComplete = true;
+    return PAUSED;
+  }
+
+  /** Callback. */
+  onBody(at: number, length: number): number {
+    this.#countFraming(at);
+    if (this.failed) return REFUSE;
+    this.#framingBytes = 0;
+    this.#dataEnd = at + length;
+    const index = this.bodySpanCount * 2;
+    if (index === this.bodySpans.length) {
+      const grown = new Int32Array(index * 2);
+      grown.set(this.bodySpans);
+      this.bodySpans = grown;
+    }
+    this.bodySpans[index] = at + this.#bodyShift;
+    this.bodySpans[index + 1] = at + this.#bodyShift + length;
+    this.bodySpanCount++;
+    return 0;
+  }
+
+  /** Callback. Pauses, so that the bytes of the next message are left alone. */
+  onMessageComplete(): number {
+    if (this.#inBody) this.messageComplete = true;
+    return PAUSED;
+  }
+}

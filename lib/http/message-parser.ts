@@ -1,0 +1,186 @@
+import { latin1 } from '../base/latin1.js';
+import { BodyReader } from './body-reader.js';
+import { LlhttpParser, type MessageKind } from './llhttp.js';
+import { type Refusal, refusal } from './refusal.js';
+
+const CR = 0x0d;
+
+/** How much of a head is accepted. */
+export interface HeadLimits {
+  /** Bytes, start line and empty line included. */
+  readonly headBytes: number;
+  readonly fields: number;
+  /** Bytes of the request target. */
+  readonly targetBytes: number;
+}
+
+/** What differs in the refusals of requests and responses. */
+export interface HeadRefusals {
+  readonly syntax: Refusal;
+  readonly tooManyBytes: Refusal;
+  readonly tooManyFields: Refusal;
+}
+
+export const REQUEST_REFUSALS: HeadRefusals = {
+  syntax: refusal(400, 'the head is not valid HTTP/1.1'),
+  tooManyBytes: refusal(431, 'the head is longer than limits.header_bytes'),
+  tooManyFields: refusal(431, 'more fields than limits.headers'),
+};
+
+export const RESPONSE_REFUSALS: HeadRefusals = {
+  syntax: refusal(502, 'the response head is not valid HTTP/1.1'),
+  tooManyBytes: refusal(502, 'the response head is longer than twice limits.header_bytes'),
+  tooManyFields: refusal(502, 'the response head has more fields than twice limits.headers'),
+};
+
+/**
+ * Reads one head from any number of reads. A head that comes in one read, as nearly all do, is parsed where it lies;
+ * only when it is split are its bytes gathered, never more than the limit allows.
+ */
+export abstract class MessageParser {
+  protected readonly llhttp: LlhttpParser;
+  /** Reads the body behind the head. */
+  readonly body: BodyReader;
+  protected readonly limits: HeadLimits;
+  readonly #refusals: HeadRefusals;
+  #gathered: Buffer | null = null;
+  #gatheredBytes = 0;
+  /** Head bytes given to llhttp so far. */
+  #taken = 0;
+  #lineRead = false;
+  /** The head is there, and good. */
+  complete = false;
+  /** Why it is not, and never will be. */
+  refusal: Refusal | null = null;
+
+  constructor(kind: MessageKind, limits: HeadLimits, refusals: HeadRefusals) {
+    this.llhttp = new LlhttpParser(kind);
+    this.body = new BodyReader(kind, limits.headBytes, this.llhttp);
+    this.limits = limits;
+    this.#refusals = refusals;
+  }
+
+  /**
+   * The start line at `buffer[start, end)`: true when it is whole and good (`lineStart`, `lineEnd` are set), false
+   * when more bytes are needed or `refusal` is set.
+   */
+  protected abstract readStartLine(buffer: Buffer, start: number, end: number): boolean;
+  protected lineStart = 0;
+  protected lineEnd = 0;
+  /** Given to llhttp in place of the first `standInFor` bytes of the line. */
+  protected standIn: Buffer | null = null;
+  protected standInFor = 0;
+  /** The head is whole: classify it and decide its framing; a refusal to send instead, or null. */
+  protected abstract accept(text: string, fieldCount: number): Refusal | null;
+  protected abstract get fieldOffsets(): Int32Array;
+
+  /** Has any byte of the message come? Empty lines before it are none (RFC 9112, 2.2). */
+  get started(): boolean {
+    return this.#taken > 0 || (this.#gatheredBytes > 0 && this.#gathered?.[0] !== CR);
+  }
+
+  /** Frees what the parser holds in WASM memory; it must not be used again. */
+  free(): void {
+    this.llhttp.free();
+  }
+
+  /** For the next message. */
+  reset(): void {
+    this.llhttp.reset(this.fieldOffsets);
+    this.#gathered = null;
+    this.#gatheredBytes = 0;
+    this.#taken = 0;
+    this.#lineRead = false;
+    this.standIn = null;
+    this.complete = false;
+    this.refusal = null;
+  }
+
+  /** Takes head bytes; gives the position behind the last one. Look at `complete` and `refusal` then. */
+  readHead(buffer: Buffer, start: number, end: number): number {
+    if (this.#lineRead) return this.#readFields(buffer, start, end, -1);
+    if (this.#gatheredBytes > 0) return this.#readGatheredLine(buffer, start, end);
+    if (this.readStartLine(buffer, start, end)) {
+      this.#lineRead = true;
+      return this.#readFields(buffer, this.#feedStandIn(this.lineStart), end, this.lineStart);
+    }
+    if (this.refusal === null) this.#gather(buffer, start, end);
+    return end;
+  }
+
+  /** The line began in an earlier read: it is put together first, then read as one. */
+  #readGatheredLine(buffer: Buffer, start: number, end: number): number {
+    const before = this.#gatheredBytes;
+    // No line that is still good is longer than this, so nothing longer is ever gathered.
+    const room = this.limits.targetBytes + 128 - before;
+    this.#gather(buffer, start, Math.min(end, start + Math.max(room, 1)));
+    const gathered = this.#gathered as Buffer;
+    if (!this.readStartLine(gathered, 0, this.#gatheredBytes)) return end;
+    this.#lineRead = true;
+    const taken = this.lineEnd - before;
+    // Empty lines before the message are no part of it.
+    gathered.copyWithin(0, this.lineStart, this.lineEnd);
+    this.#gatheredBytes = this.lineEnd - this.lineStart;
+    this.llhttp.executeHead(gathered, this.#feedStandIn(0), this.#gatheredBytes, this.#taken);
+    if (this.llhttp.failed) return this.#refuseHead(start + taken);
+    this.#taken = this.#gatheredBytes;
+    return this.#readFields(buffer, start + taken, end, -1);
+  }
+
+  /** Gives the position in the line from which llhttp gets the real bytes. */
+  #feedStandIn(lineStart: number): number {
+    if (this.standIn === null) return lineStart;
+    this.llhttp.executeHead(this.standIn, 0, this.standIn.length, 0);
+    this.#taken = this.standInFor;
+    return lineStart + this.standInFor;
+  }
+
+  /** `origin` is where the head begins in `buffer`, or -1 when it began in an earlier read. */
+  #readFields(buffer: Buffer, start: number, end: number, origin: number): number {
+    const limit = this.limits.headBytes;
+    const position = this.llhttp.executeHead(
+      buffer,
+      start,
+      Math.min(end, start + limit - this.#taken + 1),
+      this.#taken,
+    );
+    if (this.llhttp.failed) return this.#refuseHead(position);
+    this.#taken += position - start;
+    if (this.#taken > limit) {
+      this.refusal = this.#refusals.tooManyBytes;
+      return position;
+    }
+    if (!this.llhttp.headComplete) {
+      this.#gather(buffer, origin === -1 ? start : origin, position);
+      return position;
+    }
+    this.#finish(buffer, start, position, origin);
+    return position;
+  }
+
+  #finish(buffer: Buffer, start: number, end: number, origin: number): void {
+    let text: string;
+    if (origin !== -1) text = latin1(buffer, origin, end);
+    else text = latin1(this.#gathered as Buffer, 0, this.#gatheredBytes) + latin1(buffer, start, end);
+    this.#gathered = null;
+    this.refusal = this.accept(text, this.llhttp.fieldCount);
+    this.complete = this.refusal === null;
+  }
+
+  #refuseHead(position: number): number {
+    this.refusal = this.llhttp.limit === 'fields' ? this.#refusals.tooManyFields : this.#refusals.syntax;
+    return position;
+  }
+
+  #gather(buffer: Buffer, start: number, end: number): void {
+    const bytes = end - start;
+    const needed = this.#gatheredBytes + bytes;
+    if (this.#gathered === null || this.#gathered.length < needed) {
+      const grown = Buffer.allocUnsafe(Math.max(1024, needed * 2));
+      if (this.#gathered !== null) this.#gathered.copy(grown, 0, 0, this.#gatheredBytes);
+      this.#gathered = grown;
+    }
+    buffer.copy(this.#gathered, this.#gatheredBytes, start, end);
+    this.#gatheredBytes = needed;
+  }
+}

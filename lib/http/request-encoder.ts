@@ -1,0 +1,121 @@
+import { FIELD } from './fields.js';
+import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, UPGRADE_PROTOCOL, verdicts } from './hop.js';
+import type { RequestHead } from './request-head.js';
+
+/** What is known of the client's connection and told to servers. Made once per connection. */
+export class ForwardedClient {
+  /** The client's address as text, without a port. */
+  readonly address: string;
+  /** Is the peer one whose X-Forwarded-* and X-Request-Id are believed? */
+  readonly trusted: boolean;
+  readonly lines: string;
+
+  constructor(address: string, trusted: boolean) {
+    this.address = address;
+    this.trusted = trusted;
+    this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`;
+  }
+}
+
+/** A peer that nobody vouched for may claim none of these; from a trusted one they are kept or appended to. */
+const FORWARDING = {
+  forwarded: DROP,
+  xForwardedFor: DROP,
+  xForwardedProto: DROP,
+  xForwardedHost: DROP,
+  xForwardedOther: DROP,
+  xRealIp: DROP,
+  xRequestId: DROP,
+} as const;
+const ONLY_HERE = { host: ASK, expect: ASK, maxForwards: ASK } as const;
+const FROM_ANYONE = verdicts({ ...HOP_BY_HOP, ...FORWARDING, ...ONLY_HERE });
+const FROM_TRUSTED = verdicts({ ...HOP_BY_HOP, ...ONLY_HERE, xForwardedFor: DROP, xRequestId: DROP });
+
+/** A request id from a trusted peer is kept if it is one that can stand in a log line. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** The id a trusted peer gave the request; empty when there is none to keep. */
+export function receivedRequestId(head: RequestHead, client: ForwardedClient): string {
+  if (!client.trusted) return '';
+  const id = head.valueOf(FIELD.xRequestId);
+  return REQUEST_ID.test(id) ? id : '';
+}
+
+/**
+ * The head as a server gets it: the client's own lines, byte for byte and in their order, without what belongs to
+ * the client's hop, and with what this hop adds. `host` replaces the Host field; empty keeps the client's.
+ */
+export function encodeRequestHead(
+  head: RequestHead,
+  client: ForwardedClient,
+  requestId: string,
+  host: string,
+): string {
+  const { text, fieldCount } = head;
+  const table = client.trusted ? FROM_TRUSTED : FROM_ANYONE;
+  let out = '';
+  let run = 0;
+  if (head.originTarget !== head.target || head.minorVersion === 0) {
+    out = `${head.method} ${head.originTarget} HTTP/1.1\r\n`;
+    run = head.lineStart(0);
+  }
+  for (let i = 0; i < fieldCount; i++) {
+    const id = head.idAt(i);
+    const verdict = table[id] as number;
+    if (verdict === PASS && !isNamed(head, i, id, head.connection)) continue;
+    out += text.slice(run, head.lineStart(i));
+    run = head.lineStart(i + 1);
+    if (verdict === ASK) out += ask(head, i, host);
+  }
+  out += text.slice(run, text.length - 2);
+  if (head.authority === '' && host !== '') out += `Host: ${host}\r\n`;
+  return `${out}${client.trusted ? appended(head, client) : overwritten(head, client)}X-Request-Id: ${requestId}\r\n${ownLines(head)}\r\n`;
+}
+
+/** Fields whose fate depends on their value. */
+function ask(head: RequestHead, index: number, host: string): string {
+  const line = head.text.slice(head.lineStart(index), head.lineStart(index + 1));
+  switch (head.idAt(index)) {
+    case FIELD.host: {
+      const authority = host === '' ? head.authority : host;
+      return head.valueAt(index) === authority ? line : `${head.nameAt(index)}: ${authority}\r\n`;
+    }
+    case FIELD.expect:
+      return head.expectsContinue ? line : '';
+    case FIELD.contentLength:
+      return framingLine(head, index, String(head.contentLength));
+    case FIELD.transferEncoding:
+      return framingLine(head, index, 'chunked');
+    default: {
+      // Max-Forwards counts for OPTIONS alone here; 0 was answered already (RFC 9110, 7.6.2).
+      const hops = head.valueAt(index);
+      if (head.method !== 'OPTIONS' || !/^\d{1,9}$/.test(hops)) return line;
+      return `${head.nameAt(index)}: ${Number(hops) - 1}\r\n`;
+    }
+  }
+}
+
+function overwritten(head: RequestHead, client: ForwardedClient): string {
+  if (head.authority === '') return client.lines;
+  return `${client.lines}X-Forwarded-Host: ${head.authority}\r\n`;
+}
+
+function appended(head: RequestHead, client: ForwardedClient): string {
+  const chain: string[] = [];
+  for (let i = 0; i < head.fieldCount; i++) {
+    if (head.ids[i] === FIELD.xForwardedFor && head.valueAt(i) !== '') chain.push(head.valueAt(i));
+  }
+  chain.push(client.address);
+  let lines = `X-Forwarded-For: ${chain.join(', ')}\r\n`;
+  if (head.indexOf(FIELD.xForwardedProto) === -1) lines += 'X-Forwarded-Proto: http\r\n';
+  if (head.indexOf(FIELD.xForwardedHost) === -1 && head.authority !== '')
+    lines += `X-Forwarded-Host: ${head.authority}\r\n`;
+  return lines;
+}
+
+function ownLines(head: RequestHead): string {
+  const via = head.minorVersion === 1 ? 'Via: 1.1 lb\r\n' : 'Via: 1.0 lb\r\n';
+  if (head.upgradesTo(UPGRADE_PROTOCOL))
+    return `${via}Connection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n`;
+  return head.acceptsTrailers ? `${via}Connection: TE\r\nTE: trailers\r\n` : via;
+}

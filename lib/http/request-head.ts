@@ -1,0 +1,68 @@
+import { FIELD } from './fields.js';
+import { ConnectionOptions, MessageHead } from './head.js';
+import type { RequestLine } from './request-line.js';
+
+/** How a body ends (RFC 9112, 6.3): not there, after a length, with its last chunk, or with the connection. */
+export type Framing = 'none' | 'length' | 'chunked' | 'close';
+
+/** RFC 9110, 9.2.2. Anything not listed is not idempotent, whatever its author thinks. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']);
+
+/** A request head as received, with what its framing and its target mean. */
+export class RequestHead extends MessageHead {
+  /** As received: case counts (RFC 9112, 3.1). */
+  method = '';
+  /** As received, in whichever form. */
+  target = '';
+  /** What a server is asked for: origin-form, or `*`. */
+  originTarget = '';
+  /** Host and port asked for; absolute-form wins over Host. Empty for an HTTP/1.0 request without either. */
+  authority = '';
+  framing: Framing = 'none';
+  contentLength = 0;
+  expectsContinue = false;
+  readonly connection = new ConnectionOptions();
+
+  /** Called by the parser only. */
+  fill(text: string, fieldCount: number, line: RequestLine): void {
+    this.load(text, fieldCount);
+    this.minorVersion = line.minorVersion;
+    this.method = text.slice(0, line.methodEnd);
+    this.target = text.slice(line.targetStart, line.targetEnd);
+    this.originTarget = this.target;
+    this.authority = '';
+    this.framing = 'none';
+    this.contentLength = 0;
+    this.expectsContinue = false;
+    this.connection.read(this);
+  }
+
+  clear(): void {
+    this.unload();
+    this.method = '';
+    this.target = '';
+    this.originTarget = '';
+    this.authority = '';
+  }
+
+  get isIdempotent(): boolean {
+    return IDEMPOTENT.has(this.method);
+  }
+
+  /** May the client's connection stay open after this request? (RFC 9112, 9.3) */
+  get keepsAlive(): boolean {
+    if (this.connection.close) return false;
+    return this.minorVersion === 1 || this.connection.keepAlive;
+  }
+
+  /** Does it ask to switch to `protocol` (lower case)? Only with both fields, and only in HTTP/1.1 (RFC 9110, 7.8). */
+  upgradesTo(protocol: string): boolean {
+    if (!this.connection.upgrade || this.minorVersion === 0) return false;
+    return this.valueOf(FIELD.upgrade).toLowerCase() === protocol;
+  }
+
+  /** Did the client say that it takes trailers (RFC 9110, 10.1.4)? */
+  get acceptsTrailers(): boolean {
+    return this.connection.te && /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(this.valueOf(FIELD.te));
+  }
+}

@@ -1,0 +1,102 @@
+import { latin1 } from '../base/latin1.js';
+import { type Refusal, refusal } from './refusal.js';
+
+/**
+ * The request line, read by hand before llhttp sees it: llhttp takes two spaces for one, RTSP for HTTP, `\` and `"`
+ * in a target, and refuses methods that it has not heard of.
+ */
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+/** Empty lines tolerated before a request (RFC 9112, 2.2 asks for at least one), in bytes. */
+const MAX_LEADING_BYTES = 8;
+const MAX_METHOD_BYTES = 64;
+const VERSION_BYTES = 8;
+
+const TOKEN = new Uint8Array(256);
+for (const c of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+  TOKEN[c.charCodeAt(0)] = 1;
+}
+/** Visible ASCII without what must be percent-encoded and has been used to slip past filters; `#` opens a fragment. */
+const TARGET = new Uint8Array(256).fill(1, 0x21, 0x7f);
+for (const c of '"<>\\#') TARGET[c.charCodeAt(0)] = 0;
+
+const LEADING_BYTES = refusal(400, 'too many empty lines before the request');
+const BAD_METHOD = refusal(400, 'the method is not a token');
+const LONG_METHOD = refusal(501, 'the method is too long');
+const LONG_TARGET = refusal(414, 'the request target is longer than limits.uri_bytes');
+const BAD_TARGET = refusal(400, 'the request target holds a byte that must be percent-encoded');
+const BAD_LINE = refusal(400, 'the request line is not `method target HTTP/1.1`');
+const BAD_VERSION = refusal(505, 'only HTTP/1.0 and HTTP/1.1 are spoken here');
+const HTTP2 = refusal(505, 'HTTP/2 without TLS is not spoken here');
+
+/** The parts of a request line, as offsets from `start`. */
+export class RequestLine {
+  /** First byte of the method, behind empty lines. */
+  start = 0;
+  methodEnd = 0;
+  targetStart = 0;
+  targetEnd = 0;
+  minorVersion = 1;
+  /** Behind the line's LF, in the buffer. */
+  end = 0;
+  refusal: Refusal | null = null;
+
+  /**
+   * Reads the line at `buffer[start, end)`. True when it is complete and good; false when it is refused (`refusal`)
+   * or more bytes are needed.
+   */
+  read(buffer: Buffer, start: number, end: number, maxTargetBytes: number): boolean {
+    this.refusal = null;
+    let i = start;
+    while (i < end && (buffer[i] === CR || buffer[i] === LF)) {
+      if (i - start >= MAX_LEADING_BYTES) return this.#refuse(LEADING_BYTES);
+      if (buffer[i] === LF) return this.#refuse(BAD_LINE);
+      if (i + 1 === end) return false;
+      if (buffer[i + 1] !== LF) return this.#refuse(BAD_LINE);
+      i += 2;
+    }
+    this.start = i;
+    while (i < end && TOKEN[buffer[i] as number] === 1) i++;
+    if (i - this.start > MAX_METHOD_BYTES) return this.#refuse(LONG_METHOD);
+    if (i === end) return false;
+    if (buffer[i] !== SPACE || i === this.start) return this.#refuse(BAD_METHOD);
+    this.methodEnd = i - this.start;
+    i++;
+    const target = i;
+    while (i < end && TARGET[buffer[i] as number] === 1) i++;
+    if (i - target > maxTargetBytes) return this.#refuse(LONG_TARGET);
+    if (i === end) return false;
+    if (buffer[i] !== SPACE || i === target) {
+      const byte = buffer[i] as number;
+      return this.#refuse(byte === SPACE || byte === CR || byte === LF ? BAD_LINE : BAD_TARGET);
+    }
+    this.targetStart = target - this.start;
+    this.targetEnd = i - this.start;
+    return this.#readVersion(buffer, i + 1, end);
+  }
+
+  #readVersion(buffer: Buffer, start: number, end: number): boolean {
+    if (end - start < VERSION_BYTES + 2) {
+      // What is there already must be a beginning of the one thing that may come.
+      const seen = latin1(buffer, start, end);
+      const expected = /^(H(T(T(P(\/(\d(\.(\d(\r\n?)?)?)?)?)?)?)?)?)?$/;
+      return expected.test(seen) ? false : this.#refuse(BAD_LINE);
+    }
+    const version = latin1(buffer, start, start + VERSION_BYTES);
+    if (version === 'HTTP/1.1') this.minorVersion = 1;
+    else if (version === 'HTTP/1.0') this.minorVersion = 0;
+    else if (version === 'HTTP/2.0') return this.#refuse(HTTP2);
+    else return this.#refuse(/^HTTP\/\d\.\d$/.test(version) ? BAD_VERSION : BAD_LINE);
+    if (buffer[start + VERSION_BYTES] !== CR || buffer[start + VERSION_BYTES + 1] !== LF)
+      return this.#refuse(BAD_LINE);
+    this.end = start + VERSION_BYTES + 2;
+    return true;
+  }
+
+  #refuse(why: Refusal): false {
+    this.refusal = why;
+    return false;
+  }
+}

@@ -1,0 +1,74 @@
+import { httpDate } from './date.js';
+import { FIELD } from './fields.js';
+import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, verdicts } from './hop.js';
+import type { Framing } from './request-head.js';
+import type { ResponseHead } from './response-head.js';
+
+/** How a response goes to the client. */
+export interface ResponseForm {
+  /** How its body ends on the client's side. */
+  framing: Framing;
+  /** Does the connection stay open behind it? */
+  keepAlive: boolean;
+  /** Did the client speak HTTP/1.0? It needs to be told that the connection stays, and never sees a chunk. */
+  oldClient: boolean;
+}
+
+const RESPONSE = verdicts(HOP_BY_HOP);
+const SWITCHING = verdicts({ ...HOP_BY_HOP, upgrade: PASS, contentLength: DROP, transferEncoding: DROP });
+const INTERIM = verdicts({ ...HOP_BY_HOP, contentLength: DROP, transferEncoding: DROP });
+
+/** The head as the client gets it; always HTTP/1.1, whatever either side spoke (RFC 9110, 2.5). */
+export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallMs: number): string {
+  const { text, fieldCount } = head;
+  let out = '';
+  let run = 0;
+  if (head.minorVersion === 0) {
+    out = `HTTP/1.1 ${head.statusText}\r\n`;
+    run = head.lineStart(0);
+  }
+  let dated = false;
+  let chunked = false;
+  for (let i = 0; i < fieldCount; i++) {
+    const id = head.idAt(i);
+    if (id === FIELD.date) dated = true;
+    const verdict = RESPONSE[id] as number;
+    if (verdict === PASS && !isNamed(head, i, id, head.connection)) continue;
+    out += text.slice(run, head.lineStart(i));
+    run = head.lineStart(i + 1);
+    if (verdict !== ASK) continue;
+    if (id === FIELD.transferEncoding && form.framing === 'chunked') {
+      chunked = true;
+      out += framingLine(head, i, 'chunked');
+    } else if (id === FIELD.contentLength && mayHaveLength(head, form)) {
+      out += framingLine(head, i, String(head.contentLength));
+    }
+  }
+  out += text.slice(run, text.length - 2);
+  if (!dated) out += `Date: ${httpDate(wallMs)}\r\n`;
+  if (form.framing === 'chunked' && !chunked) out += 'Transfer-Encoding: chunked\r\n';
+  return out + connectionLine(form);
+}
+
+/** RFC 9110, 8.6: not on 204; on a HEAD or 304 it tells of a body that is not there, and stays. */
+function mayHaveLength(head: ResponseHead, form: ResponseForm): boolean {
+  return head.status !== 204 && (form.framing === 'length' || form.framing === 'none');
+}
+
+/** The last line of a head, and the empty one behind it. */
+export function connectionLine(form: ResponseForm): string {
+  if (!form.keepAlive) return 'Connection: close\r\n\r\n';
+  return form.oldClient ? 'Connection: keep-alive\r\n\r\n' : '\r\n';
+}
+
+/** An interim response (1xx) as the client gets it; 101 keeps its Upgrade. */
+export function encodeInterimHead(head: ResponseHead): string {
+  const table = head.status === 101 ? SWITCHING : INTERIM;
+  let out = `HTTP/1.1 ${head.statusText}\r\n`;
+  for (let i = 0; i < head.fieldCount; i++) {
+    const id = head.idAt(i);
+    if (table[id] !== PASS || isNamed(head, i, id, head.connection)) continue;
+    out += head.text.slice(head.lineStart(i), head.lineStart(i + 1));
+  }
+  return head.status === 101 ? `${out}Connection: Upgrade\r\n\r\n` : `${out}\r\n`;
+}

@@ -1,0 +1,39 @@
+import { ConnectionOptions, MessageHead } from './head.js';
+import type { Framing } from './request-head.js';
+
+/** A response head as received, with how its body is framed. */
+export class ResponseHead extends MessageHead {
+  status = 0;
+  /** Status code and reason phrase as received: `200 OK`. */
+  statusText = '';
+  framing: Framing = 'none';
+  /** Bytes of the body when framing is `length`. */
+  contentLength = 0;
+  readonly connection = new ConnectionOptions();
+
+  /** Called by the parser only. */
+  fill(text: string, fieldCount: number, minorVersion: number, lineEnd: number): void {
+    this.load(text, fieldCount);
+    this.minorVersion = minorVersion;
+    this.statusText = text.slice(9, lineEnd);
+    this.status = Number(text.slice(9, 12));
+    this.framing = 'none';
+    this.contentLength = 0;
+    this.connection.read(this);
+  }
+
+  clear(): void {
+    this.unload();
+    this.statusText = '';
+  }
+
+  get isInterim(): boolean {
+    return this.status < 200;
+  }
+
+  /** May the server's connection carry another request after this response? */
+  get keepsAlive(): boolean {
+    if (this.connection.close || this.framing === 'close') return false;
+    return this.minorVersion === 1 || this.connection.keepAlive;
+  }
+}

@@ -1,0 +1,73 @@
+import { latin1 } from '../base/latin1.js';
+import { FIELD, fieldId } from './fields.js';
+
+const MAX_TRAILER_FIELDS = 64;
+
+/**
+ * Names that must not stand in a trailer section (RFC 9110, 6.5.1): framing, routing, request modifiers,
+ * authentication, and how the content is to be read. A receiver that merges trailers into its head would obey them.
+ */
+const FORBIDDEN: ReadonlySet<string> = new Set([
+  'age', 'cache-control', 'content-encoding', 'content-range', 'content-type', 'expires', 'if-match', 'if-modified-since',
+  'if-none-match', 'if-range', 'if-unmodified-since', 'location', 'max-forwards', 'pragma', 'proxy-authenticate',
+  'proxy-authorization', 'range', 'retry-after', 'set-cookie', 'vary', 'warning', 'www-authenticate',
+]); // biome-ignore format: one table
+/** Known fields that may pass: none of them steers anything. */
+const HARMLESS: ReadonlySet<number> = new Set([FIELD.other, FIELD.userAgent, FIELD.referer]);
+
+/** The trailer section behind a chunked body, gathered until it is whole; bounded by whoever appends. */
+export class TrailerSection {
+  readonly offsets = new Int32Array(MAX_TRAILER_FIELDS * 4);
+  #bytes: Buffer | null = null;
+  /** Where the section begins in the read it began in: the offsets count from the start of that read. */
+  #origin = 0;
+  #begun = false;
+  length = 0;
+
+  clear(): void {
+    this.#bytes = null;
+    this.#origin = 0;
+    this.#begun = false;
+    this.length = 0;
+  }
+
+  /** The offset that the first byte of the next read has. */
+  get nextOffset(): number {
+    return this.length + this.#origin;
+  }
+
+  /** Where the section begins or goes on in a read of `[start, end)`: `end` while it has not begun. */
+  begin(fieldCount: number, start: number, end: number): number {
+    if (this.#begun) return start;
+    if (fieldCount === 0) return end;
+    this.#begun = true;
+    this.#origin = this.offsets[0] as number;
+    return start + this.#origin;
+  }
+
+  append(buffer: Buffer, start: number, end: number): void {
+    if (start === end) return;
+    const piece = buffer.subarray(start, end);
+    this.#bytes = this.#bytes === null ? Buffer.from(piece) : Buffer.concat([this.#bytes, piece]);
+    this.length += end - start;
+  }
+
+  /** The lines that may be passed on, each with its CRLF: byte for byte, order kept. */
+  passable(fieldCount: number): string {
+    if (this.#bytes === null) return '';
+    const text = latin1(this.#bytes, 0, this.length);
+    let lines = '';
+    for (let i = 0; i < fieldCount; i++) {
+      const start = this.#at(i * 4);
+      const nameEnd = this.#at(i * 4 + 1);
+      if (!HARMLESS.has(fieldId(text, start, nameEnd))) continue;
+      if (FORBIDDEN.has(text.slice(start, nameEnd).toLowerCase())) continue;
+      lines += text.slice(start, i + 1 < fieldCount ? this.#at(i * 4 + 4) : text.length - 2);
+    }
+    return lines;
+  }
+
+  #at(index: number): number {
+    return (this.offsets[index] as number) - this.#origin;
+  }
+}

@@ -1,0 +1,66 @@
+import * as net from 'node:net';
+import type { Address } from '../base/address.js';
+
+/** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
+const BACKLOG = 4096;
+
+/** Told of each connection; it comes paused, and must be taken or destroyed at once. */
+export interface Acceptor {
+  onAccept(socket: net.Socket): void;
+}
+
+/** One bound address. */
+export class Listener {
+  readonly #server: net.Server;
+  #address: Address;
+
+  constructor(address: Address, acceptor: Acceptor) {
+    this.#address = address;
+    this.#server = net.createServer(
+      // `pauseOnConnect`: the handle moves to another socket before it reads (see accept.ts).
+      {
+        allowHalfOpen: true,
+        noDelay: true,
+        pauseOnConnect: true,
+        keepAlive: true,
+        keepAliveInitialDelay: 60_000,
+      },
+      (socket) => acceptor.onAccept(socket),
+    );
+  }
+
+  /** Where it listens; after `open`, with the port the system chose if 0 was asked for. */
+  get address(): Address {
+    return this.#address;
+  }
+
+  /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL. */
+  open(): Promise<void> {
+    const server = this.#server;
+    const address = this.#address;
+    return new Promise((resolve, reject) => {
+      const onError = (error: Error): void => reject(error);
+      server.once('error', onError);
+      const options =
+        address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+      server.listen({ ...options, backlog: BACKLOG }, () => {
+        server.off('error', onError);
+        // An accept can fail later (EMFILE): the connection waits in the backlog, and the listener lives on.
+        server.on('error', () => {});
+        this.#address = resolved(address, server.address());
+        resolve();
+      });
+    });
+  }
+
+  /** Stops accepting. Connections that were accepted are not its concern. */
+  close(): void {
+    this.#server.close(() => {});
+  }
+}
+
+function resolved(wanted: Address, bound: string | net.AddressInfo | null): Address {
+  if (wanted.kind === 'unix' || bound === null || typeof bound === 'string' || wanted.port === bound.port)
+    return wanted;
+  return { ...wanted, port: bound.port, text: wanted.text.replace(/0$/, String(bound.port)) };
+}
