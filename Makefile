@@ -1,0 +1,62 @@
+# lb: one command for each thing a person wants of this repository. Bare `make` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PORT ?= 8080
+FUZZ_RUNS ?= 20000
+
+BIN := ./node_modules/.bin
+# Written by npm itself at the end of an install: as new as the lock file, nothing has to be installed.
+INSTALLED := node_modules/.package-lock.json
+TAP := $(BIN)/tap --disable-coverage
+COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f compose/docker-compose.yml
+
+##@ First steps
+setup: build ## install what is needed and build
+demo: build ## start it with three demo servers, on port 8080 (PORT=)
+	@node bin/lb.js $(PORT)
+
+##@ Work
+build: $(INSTALLED) prune ## compile what has changed
+	@$(BIN)/tsc -p tsconfig.json
+check: build ## types, format, lint
+	@$(BIN)/biome check .
+	@$(BIN)/eslint .
+clean: ## remove everything that was built
+	rm -rf dist .tap
+
+##@ Tests
+test: build ## every test; without Docker the container tests say so
+	@$(TAP)
+e2e: build ## only the tests with containers
+	@$(TAP) dist/test/compose
+fuzz: build ## the property tests with many more runs (FUZZ_RUNS=20000)
+	@LB_FUZZ_RUNS=$(FUZZ_RUNS) $(TAP) $$(find dist/test -name '*.property.test.js')
+bench: build ## compare with nginx and HAProxy on the same servers
+	@node dist/test/bench/main.js
+
+##@ Containers
+up: ## two mango and two apple servers, the balancer before them
+	@$(COMPOSE) up -d --build
+down: ## stop them
+	@$(COMPOSE) down --volumes --remove-orphans
+
+$(INSTALLED): package.json package-lock.json
+	npm ci --ignore-scripts
+	@touch $@
+
+# A test whose source is gone would still run: what was compiled from nothing goes too.
+prune:
+	@if [ -d dist ]; then cd dist && find lib test fixtures -name '*.js' 2>/dev/null | while read -r built; do \
+	  source="$${built%.js}.ts"; \
+	  [ -f "../$$source" ] || rm -f "$$built" "$$built.map" "$${built%.js}.d.ts"; \
+	done; fi
+
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+
+.PHONY: setup demo build check clean test e2e fuzz bench up down prune help

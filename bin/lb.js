@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// Plain old syntax up to the import: an old Node has to get as far as the message.
+
+var parts = process.versions.node.split('.');
+var major = Number(parts[0]);
+var tooOld = major < 20 || (major === 20 && Number(parts[1]) < 19);
+
+if (tooOld) {
+  process.stderr.write('lb: Node 20.19 or later is needed, this is an older one.\n');
+  process.exitCode = 1;
+} else {
+  import('../dist/lib/cli/main.js').then(start, notBuilt);
+}
+
+function start(cli) {
+  return cli.main();
+}
+
+function notBuilt(error) {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+  process.stderr.write('lb: not built yet, run: make setup\n');
+  process.exitCode = 1;
+}

@@ -1,0 +1,74 @@
+import type { Address } from '../base/address.js';
+import { formatDuration } from '../base/units.js';
+import type { Config } from '../config/types.js';
+import type { Paint } from './paint.js';
+import type { Plan } from './plan.js';
+
+export interface BannerOptions {
+  readonly version: string;
+  /** How the reader started this program. */
+  readonly program: string;
+  readonly plan: Plan;
+  /** Where it listens, with the real port. */
+  readonly addresses: readonly Address[];
+  readonly paint: Paint;
+}
+
+const LABEL_WIDTH = 11;
+/** Longer lists of servers are cut: a banner is read at a glance. */
+const SHOWN_SERVERS = 8;
+
+/** What a person needs at the start, in a dozen lines of at most 80 columns: how to try it, what is behind it, how to end it. */
+export function banner(options: BannerOptions): string {
+  const { bold, cyan, dim } = options.paint;
+  const { addresses, program } = options;
+  const { config, file, isDemo } = options.plan;
+  const rows: [label: string, text: string][] = [];
+  const [first] = addresses;
+  if (first !== undefined) rows.push(['try it', cyan(curlCommand(first))]);
+  for (const address of addresses.slice(1)) rows.push(['', dim(`also on ${describe(address)}`)]);
+  serverLines(options).forEach((line, index) => {
+    rows.push([index === 0 ? 'servers' : '', line]);
+  });
+  rows.push(['health', healthLine(config)]);
+  if (file !== null) rows.push(['settings', file]);
+  const demoed = isDemo ? config.servers[0]?.address : undefined;
+  if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
+  rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);
+  if (isDemo) rows.push(['your own', cyan(`${program} 8080 localhost:5001 localhost:5002`)]);
+  const url = first === undefined ? '' : `  ${bold(describe(first))}`;
+  const note = isDemo ? `  ${dim('a demo, on loopback only')}` : '';
+  const lines = rows.map(([label, text]) => `  ${dim(label.padEnd(LABEL_WIDTH))}${text}\n`);
+  return `\n  ${bold('lb')} ${options.version}${url}${note}\n\n${lines.join('')}\n`;
+}
+
+function serverLines({ plan, paint }: BannerOptions): string[] {
+  const { servers } = plan.config;
+  if (servers.length === 0) return [paint.yellow('none: every request gets 503')];
+  const shown = servers.length > SHOWN_SERVERS ? servers.slice(0, SHOWN_SERVERS - 1) : servers;
+  const width = Math.max(0, ...shown.map(({ name }) => name.length));
+  const lines = shown.map(({ name, address }) =>
+    name === address.text ? name : `${name.padEnd(width)}  ${paint.dim(address.text)}`,
+  );
+  if (shown.length < servers.length) lines.push(paint.dim(`and ${servers.length - shown.length} more`));
+  return lines;
+}
+
+function healthLine({ healthCheck }: Config): string {
+  if (healthCheck === null) return 'not checked; a server that refuses a connection is left out';
+  return `GET ${healthCheck.path} every ${formatDuration(healthCheck.interval)}`;
+}
+
+function curlCommand(address: Address): string {
+  return address.kind === 'unix'
+    ? `curl --unix-socket ${address.path} http://localhost/`
+    : `curl ${describe(address)}`;
+}
+
+/** What a browser or curl on this machine takes; a listener on every interface is reached as localhost. */
+function describe(address: Address): string {
+  if (address.kind === 'unix') return address.text;
+  const everywhere = address.host === '' || address.host === '0.0.0.0' || address.host === '::';
+  const host = everywhere || address.host === '127.0.0.1' ? 'localhost' : address.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}/`;
+}

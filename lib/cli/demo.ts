@@ -1,0 +1,30 @@
+import { type Backend, startBackend } from '../../fixtures/backend.js';
+
+/** Three servers inside this process, on loopback only, so that a first look needs nothing else. */
+export interface Demo {
+  readonly servers: readonly DemoServer[];
+  /** Stops them; resolves when their sockets are gone. */
+  close(): Promise<void>;
+}
+
+export interface DemoServer {
+  readonly name: string;
+  /** `127.0.0.1:port`. */
+  readonly address: string;
+}
+
+export const DEMO_HEALTH_PATH = '/healthcheck';
+
+const NAMES = ['apple', 'banana', 'cherry'] as const;
+
+export async function startDemo(): Promise<Demo> {
+  const servers: readonly Backend[] = await Promise.all(
+    NAMES.map((name) => startBackend({ name, host: '127.0.0.1', port: 0 })),
+  );
+  return {
+    servers,
+    close: async () => {
+      await Promise.all(servers.map((server) => server.close()));
+    },
+  };
+}

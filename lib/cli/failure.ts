@@ -1,0 +1,67 @@
+/** What the program tried when the system refused. */
+export type Attempt =
+  | { readonly reading: string }
+  | { readonly writing: string }
+  | { readonly listening: true };
+
+/** An error of the system as one line that says what to do about it; null for an error that is none of the system's. */
+export function explainFailure(error: unknown, attempt: Attempt): string | null {
+  if (!isSystemError(error)) return null;
+  if ('reading' in attempt) return `cannot read ${attempt.reading}: ${fileTrouble(error)}`;
+  if ('writing' in attempt) return `cannot write ${attempt.writing}: ${fileTrouble(error)}`;
+  return listenTrouble(error);
+}
+
+function listenTrouble(error: SystemError): string {
+  const { code, port = 0, address = '' } = error;
+  const isPath = address.startsWith('/') || port < 0;
+  if (isPath) return `cannot listen on ${address}: ${socketPathTrouble(error)}`;
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} is in use. Stop what listens there (lsof -i :${port} names it) or take another port.`;
+    case 'EACCES':
+      return port < 1024
+        ? `port ${port} needs privileges. Take one above 1023, or allow it: ` +
+            `sudo setcap cap_net_bind_service=+ep "$(command -v node)"`
+        : `not allowed to listen on port ${port}.`;
+    case 'EADDRNOTAVAIL':
+      return `cannot listen on ${address}:${port}: no network interface has this address.`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `cannot listen on ${error.hostname ?? address}: this name has no address.`;
+    default:
+      return `cannot listen: ${error.message}`;
+  }
+}
+
+function socketPathTrouble(error: SystemError): string {
+  if (error.code === 'EADDRINUSE') return 'the file is there already. Remove it if nothing uses it.';
+  return fileTrouble(error);
+}
+
+function fileTrouble(error: SystemError): string {
+  switch (error.code) {
+    case 'ENOENT':
+      return 'there is no such file or directory.';
+    case 'EACCES':
+    case 'EPERM':
+      return 'its permissions do not allow it.';
+    case 'EISDIR':
+      return 'it is a directory.';
+    case 'ENOTDIR':
+      return 'a part of its path is not a directory.';
+    default:
+      return error.message;
+  }
+}
+
+interface SystemError extends NodeJS.ErrnoException {
+  readonly code: string;
+  readonly address?: string;
+  readonly port?: number;
+  readonly hostname?: string;
+}
+
+function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
+}

@@ -1,0 +1,68 @@
+import type { Paint } from './paint.js';
+
+type Row = readonly [left: string, right: string];
+
+const LEFT_WIDTH = 25;
+
+const ARGUMENTS: readonly Row[] = [
+  ['port', 'where to listen; 8080 unless given'],
+  ['server...', 'host:port, as many as you like; with none, and no'],
+  ['', 'configuration file, three demo servers are started'],
+];
+
+const BALANCING: readonly Row[] = [
+  ['-c, --config FILE', 'settings in YAML; without it ./loadbalancer.yaml is'],
+  ['', 'read, if it exists and no server is given'],
+  ['    --health-path PATH', 'what each server is asked for; 200-399 is healthy'],
+  ['', '(default /)'],
+  ['    --health-interval T', 'time between two checks: 500ms, 5s, 1m (default 5s)'],
+];
+
+const OUTPUT: readonly Row[] = [
+  ['    --access-log FORMAT', 'a line per request: dev, combined, json or off'],
+  ['', '(default dev on a terminal, json otherwise)'],
+  ['    --access-log-file F', 'append these lines to F instead of standard output'],
+  ['-q, --quiet', 'problems only'],
+  ['-v, --verbose', 'also every health check, and the heads of requests'],
+  ['', 'and responses as they crossed the wire'],
+  ['    --no-color', 'plain text; NO_COLOR in the environment does the same'],
+  ['-h, --help', 'this page'],
+  ['-V, --version', 'the version'],
+];
+
+const SIGNALS: readonly Row[] = [
+  ['SIGTERM, Ctrl-C', 'finish what is in flight, then stop; again: at once'],
+  ['SIGUSR2', 'reopen the access log file after it was moved away'],
+];
+
+const EXIT_CODES: readonly Row[] = [
+  ['0', 'stopped with everything in flight finished'],
+  ['1', 'a bad configuration, a port that cannot be bound, or'],
+  ['', 'something in flight had to be cut'],
+  ['2', 'a command line that makes no sense'],
+];
+
+/** The page `--help` prints, at most 80 columns wide. `program` is how the reader started it. */
+export function helpText(program: string, paint: Paint): string {
+  const title = (text: string): string => paint.bold(text);
+  const example = (what: string, args: string): string =>
+    `  ${paint.dim(`# ${what}`)}\n  ${program} ${args}\n`;
+  return [
+    `${title('lb')} balances HTTP requests over several servers.\n`,
+    `${title('Usage')}\n  ${program} [port] [server...] [options]\n\n${table(ARGUMENTS, paint)}`,
+    `${title('Balancing')}\n${table(BALANCING, paint)}`,
+    `${title('Output')}\n${table(OUTPUT, paint)}`,
+    `${title('Examples')}\n${[
+      example('try it: three demo servers are started', '8080'),
+      example('balance over servers of your own', '8080 localhost:5001 localhost:5002'),
+      example('servers that say at /healthz how they are', '8080 app1:80 app2:80 --health-path /healthz'),
+      example('settings from a file, requests as JSON', '-c lb.yaml --access-log json | jq .'),
+    ].join('')}`,
+    `${title('Signals')}\n${table(SIGNALS, paint)}`,
+    `${title('Exit codes')}\n${table(EXIT_CODES, paint)}`,
+  ].join('\n');
+}
+
+function table(rows: readonly Row[], paint: Paint): string {
+  return rows.map(([left, right]) => `  ${paint.cyan(left.padEnd(LEFT_WIDTH))}${right}\n`).join('');
+}

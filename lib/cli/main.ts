@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { basename, relative } from 'node:path';
+import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
+import { helpText } from './help.js';
+import { Terminal } from './terminal.js';
+
+/** The whole program: reads the command line, does what it says and ends the process with the exit code. */
+export async function main(): Promise<void> {
+  const words = process.argv.slice(2);
+  const appearance = { colour: !refusesColour(words), env: process.env };
+  const stdout = new Terminal(process.stdout, appearance);
+  const stderr = new Terminal(process.stderr, appearance);
+  process.on('uncaughtException', (error) => crash(error, stderr));
+
+  let parsed: Arguments;
+  try {
+    parsed = parseArguments(words);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    stderr.write(`${stderr.paint.red('lb:')} ${error.message} Try ${programName()} --help.\n`);
+    process.exitCode = 2;
+    return;
+  }
+
+  switch (parsed.command.name) {
+    case 'help':
+      stdout.write(helpText(programName(), stdout.paint));
+      return;
+    case 'version':
+      stdout.write(`lb ${version()}\n`);
+      return;
+    case 'run': {
+      // Loaded when wanted: --help and a mistyped option need not wait for it.
+      const [{ run }, { createBalancer }] = await Promise.all([import('./run.js'), import('../balancer.js')]);
+      const code = await run(parsed.command.options, {
+        stdout,
+        stderr,
+        signals: process,
+        version: version(),
+        program: programName(),
+        createBalancer,
+        atExit: (last) => process.on('exit', last),
+      });
+      // Everything is closed and written; what a library may still hold open is no reason to stay.
+      process.exit(code);
+    }
+  }
+}
+
+/** A bug of ours. Its state cannot be trusted any more: say everything once, loudly, and let a supervisor restart. */
+function crash(error: unknown, stderr: Terminal): never {
+  const report = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const where = `lb ${version()}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
+  stderr.write(`${stderr.paint.red('lb: internal error')}, please report it (${where}):\n${report}\n`);
+  process.exit(1);
+}
+
+/** What a person types to start this program: `lb` once installed, `node bin/lb.js` in a clone. */
+function programName(): string {
+  const script = process.argv[1] ?? 'lb';
+  if (basename(script) !== 'lb.js') return basename(script);
+  const path = relative(process.cwd(), script);
+  return path.length > 20 ? 'lb' : `node ${path}`;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

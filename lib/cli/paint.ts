@@ -1,0 +1,44 @@
+import { Chalk } from 'chalk';
+
+type Tint = (text: string) => string;
+
+/** The few colours this program uses; each gives the text back unchanged where there is no colour. */
+export interface Paint {
+  readonly bold: Tint;
+  readonly dim: Tint;
+  readonly red: Tint;
+  readonly green: Tint;
+  readonly yellow: Tint;
+  readonly cyan: Tint;
+}
+
+export interface ColourWishes {
+  /** False with --no-color. */
+  readonly allowed: boolean;
+  readonly env: NodeJS.ProcessEnv;
+  /** Whether this very stream is a terminal: stdout may be piped while stderr is not. */
+  readonly isTty: boolean;
+}
+
+/**
+ * --no-color, then NO_COLOR, then FORCE_COLOR, then the stream itself. chalk alone would let FORCE_COLOR win over
+ * NO_COLOR, does not know the latter, and looks at stdout only.
+ */
+export function wantsColour({ allowed, env, isTty }: ColourWishes): boolean {
+  if (!allowed || (env.NO_COLOR ?? '') !== '') return false;
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false';
+  return isTty && env.TERM !== 'dumb';
+}
+
+/** The sixteen colours every terminal has, so that the reader's own theme decides how they look. */
+export function createPaint(colour: boolean): Paint {
+  const chalk = new Chalk({ level: colour ? 1 : 0 });
+  return {
+    bold: (text) => chalk.bold(text),
+    dim: (text) => chalk.dim(text),
+    red: (text) => chalk.red(text),
+    green: (text) => chalk.green(text),
+    yellow: (text) => chalk.yellow(text),
+    cyan: (text) => chalk.cyan(text),
+  };
+}

@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { type Address, parseAddress } from '../base/address.js';
+import { loadConfig } from '../config/config.js';
+import { type Problem, type Paint as ProblemPaint, renderProblems } from '../config/problems.js';
+import type { HealthCheckSettings, Settings } from '../config/settings.js';
+import type { Config } from '../config/types.js';
+import type { RunOptions } from './args.js';
+import { DEMO_HEALTH_PATH, type DemoServer } from './demo.js';
+import { explainFailure } from './failure.js';
+import type { Paint } from './paint.js';
+
+/** What to run, and where it was said. */
+export interface Plan {
+  readonly config: Config;
+  /** The configuration file that was read; null when there is none. */
+  readonly file: string | null;
+  /** Nothing was asked for: the servers are our own. */
+  readonly isDemo: boolean;
+  /** What the file may say but probably does not mean, ready to print; empty when there is nothing. */
+  readonly warnings: string;
+}
+
+/** The configuration cannot be used; `report` is what to print, its line feed included. */
+export class PlanError extends Error {
+  readonly report: string;
+
+  constructor(report: string) {
+    super(report);
+    this.report = report;
+  }
+}
+
+const DEFAULT_FILE = 'loadbalancer.yaml';
+
+/** The file to read: the one named, else the one that lies in the working directory when no server was given. */
+export function configFile(options: RunOptions, exists: (path: string) => boolean): string | null {
+  if (options.configFile !== null) return options.configFile;
+  return options.servers.length === 0 && exists(DEFAULT_FILE) ? DEFAULT_FILE : null;
+}
+
+/** Demo servers, and a listener that like them is on loopback only. */
+export function planDemo(options: RunOptions, servers: readonly DemoServer[]): Plan {
+  const plan = compile('', {
+    ...askedFor(options),
+    listen: `127.0.0.1:${options.port ?? 8080}`,
+    servers: servers.map(({ name, address }) => ({ name, address })),
+    health_check: { path: DEMO_HEALTH_PATH, ...healthCheck(options) },
+  });
+  return { ...plan, isDemo: true };
+}
+
+/** Servers from the command line, everything else by default. */
+export function planServers(options: RunOptions): Plan {
+  return compile('', { ...askedFor(options), listen: options.port ?? 8080 });
+}
+
+/** A file with the command line laid over it. Throws a PlanError that shows every problem in its place. */
+export function planFile(options: RunOptions, file: string, paint: Paint): Plan {
+  const text = readConfig(file);
+  const plan = compile(text, askedFor(options), file, paint);
+  if (options.port === null) return plan;
+  return { ...plan, config: { ...plan.config, listen: withPort(plan.config.listen, options.port) } };
+}
+
+function readConfig(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const explained = explainFailure(error, { reading: file });
+    if (explained === null) throw error;
+    throw new PlanError(`lb: ${explained}\n`);
+  }
+}
+
+function compile(text: string, overrides: Settings, file: string | null = null, paint?: Paint): Plan {
+  const show = (problems: readonly Problem[]): string => {
+    const colours = paint === undefined ? {} : { paint: problemPaint(paint) };
+    return renderProblems(problems, { file: file ?? '', text, ...colours });
+  };
+  const result = loadConfig(text, { overrides });
+  if (!result.ok) throw new PlanError(show(result.problems));
+  const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
+  const warnings = result.warnings.map((warning) => `${label} ${show([warning])}`);
+  return { config: result.config, file, isDemo: false, warnings: warnings.join('') };
+}
+
+/** What the command line says, which wins over the file. */
+function askedFor(options: RunOptions): Settings {
+  const health = healthCheck(options);
+  const format = accessLog(options);
+  return {
+    ...(options.servers.length === 0 ? {} : { servers: options.servers }),
+    ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
+    ...(format === undefined ? {} : { access_log: format }),
+  };
+}
+
+function healthCheck({ healthPath, healthInterval }: RunOptions): HealthCheckSettings {
+  return {
+    ...(healthPath === null ? {} : { path: healthPath }),
+    ...(healthInterval === null ? {} : { interval: healthInterval }),
+  };
+}
+
+/** undefined where the command line leaves it open; -q alone means no lines at all. */
+function accessLog({ accessLog, accessLogFile, volume }: RunOptions): Settings['access_log'] {
+  if (accessLog !== null) return accessLog;
+  return volume === 'quiet' && accessLogFile === null ? 'off' : undefined;
+}
+
+/** The port of the command line wins; an interface that the file chose stays chosen. */
+function withPort(listen: readonly Address[], port: number): readonly Address[] {
+  const [only] = listen;
+  const host = listen.length === 1 && only?.kind === 'tcp' ? only.host : '';
+  return [parseAddress(port, { defaultHost: host })];
+}
+
+function problemPaint(paint: Paint): ProblemPaint {
+  return { place: paint.bold, path: paint.cyan, hint: paint.green, gutter: paint.dim, mark: paint.red };
+}

@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs';
+import type { Balancer } from '../balancer.js';
+import type { Observer } from '../base/observer.js';
+import { formatDuration } from '../base/units.js';
+import type { Config } from '../config/types.js';
+import { ObserverList } from '../observe/observer-list.js';
+import type { RunOptions } from './args.js';
+import { banner } from './banner.js';
+import { type Demo, startDemo } from './demo.js';
+import { type Attempt, explainFailure } from './failure.js';
+import { Narrator } from './narrator.js';
+import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
+import { openRequestLog, type RequestLog } from './request-log.js';
+import { EXIT_CODE, type SignalSource, StopSignals } from './stop-signals.js';
+import type { Terminal } from './terminal.js';
+import { count, humanDuration } from './wording.js';
+
+/** What a run needs of the process it runs in. */
+export interface RunContext {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly signals: SignalSource;
+  readonly version: string;
+  /** How the reader started this program, for examples that can be copied. */
+  readonly program: string;
+  readonly createBalancer: (config: Config, observer: Observer) => Balancer;
+  /** Registers what must still happen when the process ends without waiting. */
+  readonly atExit: (last: () => void) => void;
+}
+
+/** Balances until it is told to stop. Resolves with the exit code, when everything is closed. */
+export async function run(options: RunOptions, context: RunContext): Promise<number> {
+  const file = configFile(options, existsSync);
+  const demo = file === null && options.servers.length === 0 ? await startDemo() : null;
+  try {
+    const plan = makePlan(options, context, file, demo);
+    context.stderr.write(plan.warnings);
+    return await balance(plan, options, context);
+  } catch (error) {
+    if (error instanceof PlanError) context.stderr.write(error.report);
+    else if (error instanceof StartError) context.stderr.write(`lb: ${error.message}\n`);
+    else throw error;
+    return 1;
+  } finally {
+    await demo?.close();
+  }
+}
+
+/** The system refused something at the start; the message says what to do. */
+class StartError extends Error {}
+
+function makePlan(options: RunOptions, context: RunContext, file: string | null, demo: Demo | null): Plan {
+  if (file !== null) return planFile(options, file, context.stderr.paint);
+  return demo === null ? planServers(options) : planDemo(options, demo.servers);
+}
+
+async function balance(plan: Plan, options: RunOptions, context: RunContext): Promise<number> {
+  const { config } = plan;
+  const { stderr, signals, version, program } = context;
+  const narrator = new Narrator({
+    terminal: stderr,
+    servers: config.servers.length,
+    volume: options.volume,
+  });
+  const log = await openLog(config, options, context.stdout, narrator);
+  const observers = log === null ? [narrator] : [narrator, log.observer];
+  const balancer = context.createBalancer(config, new ObserverList(observers));
+  const stops = new StopSignals(signals);
+  const reopen = (): void => log?.reopen();
+  signals.on('SIGUSR2', reopen);
+  context.atExit(() => log?.closeNow());
+  try {
+    await attempt({ listening: true }, () => balancer.start());
+    const { addresses } = balancer;
+    if (options.volume !== 'quiet') {
+      stderr.write(banner({ version, program, plan, addresses, paint: stderr.paint }));
+    }
+    return await stopWhenTold(balancer, stops, config, narrator);
+  } finally {
+    balancer.stop();
+    stops.detach();
+    signals.off('SIGUSR2', reopen);
+    await log?.close();
+  }
+}
+
+function openLog(
+  config: Config,
+  { accessLogFile: file }: RunOptions,
+  stdout: Terminal,
+  narrator: Narrator,
+): Promise<RequestLog | null> {
+  const warning = (message: string): void => narrator.warning(message);
+  return attempt({ writing: file ?? 'standard output' }, async () =>
+    openRequestLog({ config, stdout, file, warning }),
+  );
+}
+
+/** Waits for the first signal, drains, and gives up the draining at the second. */
+async function stopWhenTold(
+  balancer: Balancer,
+  stops: StopSignals,
+  config: Config,
+  narrator: Narrator,
+): Promise<number> {
+  const since = performance.now();
+  const signal = await stops.first;
+  if (signal === 'SIGINT') narrator.eraseInterrupt();
+  const patience = config.timeouts.drain === 0 ? '' : `up to ${formatDuration(config.timeouts.drain)} for `;
+  const repeat = signal === 'SIGINT' ? 'Ctrl-C' : signal;
+  narrator.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
+  const drained = balancer.drain().then((clean) => {
+    const work = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
+    if (clean) narrator.mention(`stopped after ${work}, nothing was cut`);
+    else narrator.say(`stopped after ${work}, what was still in flight has been cut`);
+    return clean ? 0 : 1;
+  });
+  const forced = stops.second.then((second) => {
+    if (second === 'SIGINT') narrator.eraseInterrupt();
+    narrator.say('stopped at once');
+    return EXIT_CODE[second];
+  });
+  return Promise.race([drained, forced]);
+}
+
+async function attempt<T>(what: Attempt, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const explained = explainFailure(error, what);
+    if (explained === null) throw error;
+    throw new StartError(explained);
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * The public door: everything a program that embeds the balancer may lean on. Nothing else in here is meant to be
+ * imported from outside.
+ */
+
+export { type Balancer, createBalancer } from './balancer.js';
+export type { Address } from './base/address.js';
+export type { CheckRecord, Observer, Reason, RequestRecord } from './base/observer.js';
+export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './config/config.js';
+export { type Problem, renderProblems } from './config/problems.js';
+export type { Settings } from './config/settings.js';
+export type { Config } from './config/types.js';
+export { type Fault, REASONS, type ReasonEntry } from './observe/reasons.js';

@@ -1,0 +1,170 @@
+import { openSync } from 'node:fs';
+import sonic, { type SonicBoom } from 'sonic-boom';
+import type { LineSink } from './access-log.js';
+
+/** Lines are kept this long at most before they are handed over, in ms. */
+const FLUSH_AFTER = 200;
+/** Or until they are this many characters: one write call carries about 200 lines. */
+const BATCH_SIZE = 32 * 1024;
+/** What may wait for a slow reader, in bytes; beyond it lines are dropped and counted. */
+const BACKLOG_LIMIT = 4 * 1024 * 1024;
+/** A reader that keeps falling behind is spoken of this often at most, in ms. */
+const WARN_EVERY = 10_000;
+/** How long `close` waits for a reader that takes nothing, in ms. */
+const CLOSE_DEADLINE = 1000;
+
+export interface BatchedSinkOptions {
+  /** A file descriptor, or a path that is appended to and created when missing. */
+  readonly target: number | string;
+  /** What an operator should read: one line, no line feed. */
+  readonly warning?: (message: string) => void;
+}
+
+/**
+ * Lines for a pipe or a file. They are batched here, in one string, and written by sonic-boom off the event loop. A
+ * reader that is slow costs lines, never memory or time; a reader that is gone (EPIPE) ends the writing and nothing else.
+ */
+export class BatchedSink implements LineSink {
+  readonly #path: string | null;
+  readonly #warning: (message: string) => void;
+  #stream: SonicBoom;
+  #batch = '';
+  #lines = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #dropped = 0;
+  /** `warned`: lines are being dropped and it has been said; `silent`: the same, said a moment ago already. */
+  #dropping: 'no' | 'warned' | 'silent' = 'no';
+  #warnedAt = Number.NEGATIVE_INFINITY;
+  #lastError = '';
+  #state: 'open' | 'broken' | 'closed' = 'open';
+  /** Set when there is no time left to wait for a full pipe. */
+  #hurried = false;
+
+  /** Throws the system's error when the file cannot be opened. */
+  constructor(options: BatchedSinkOptions) {
+    this.#path = typeof options.target === 'string' ? options.target : null;
+    this.#warning = options.warning ?? (() => {});
+    this.#stream = this.#attach(
+      typeof options.target === 'string' ? openLog(options.target) : options.target,
+    );
+  }
+
+  /** Lines that were given up so far because the reader was too slow or gone. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  write(line: string): void {
+    if (this.#state !== 'open') {
+      this.#dropped++;
+      return;
+    }
+    this.#batch += line;
+    this.#lines++;
+    if (this.#batch.length >= BATCH_SIZE) this.#handOver();
+    else this.#timer ??= setTimeout(() => this.#handOver(), FLUSH_AFTER).unref();
+  }
+
+  /**
+   * After the file was moved away: what is waiting still goes to the old one, then a new one of the same name is used.
+   * Stays with the old one when the new one cannot be opened. Does nothing for a file descriptor.
+   */
+  reopen(): void {
+    if (this.#path === null || this.#state !== 'open') return;
+    this.#handOver();
+    let descriptor: number;
+    try {
+      descriptor = openLog(this.#path);
+    } catch (error) {
+      this.#warning(`access log: ${(error as Error).message}; the old file stays in use`);
+      return;
+    }
+    const old = this.#stream;
+    this.#stream = this.#attach(descriptor);
+    old.end();
+  }
+
+  /** Writes what is left and closes; gives up after a second. Never rejects. */
+  close(): Promise<void> {
+    if (this.#state !== 'open') return Promise.resolve();
+    this.#handOver();
+    this.#state = 'closed';
+    return new Promise((resolve) => {
+      const deadline = setTimeout(resolve, CLOSE_DEADLINE);
+      this.#stream.flush(() => {
+        clearTimeout(deadline);
+        if (this.#path !== null) this.#stream.end();
+        resolve();
+      });
+    });
+  }
+
+  /** For the last moment of a process that cannot wait: writes what a full pipe does not hold up. */
+  closeNow(): void {
+    if (this.#state !== 'open') return;
+    this.#handOver();
+    this.#state = 'closed';
+    this.#hurried = true;
+    try {
+      this.#stream.flushSync();
+    } catch {
+      // The process is going down for a better reason than its log.
+    }
+  }
+
+  #handOver(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#batch === '') return;
+    const batch = this.#batch;
+    this.#batch = '';
+    this.#stream.write(batch);
+    this.#lines = 0;
+  }
+
+  #attach(descriptor: number): SonicBoom {
+    const stream = new sonic.SonicBoom({
+      fd: descriptor,
+      maxLength: BACKLOG_LIMIT,
+      maxWrite: 2 * BATCH_SIZE,
+      retryEAGAIN: () => !this.#hurried,
+    });
+    stream.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
+    stream.on('drop', () => this.#onDrop());
+    stream.on('drain', () => this.#onDrain());
+    return stream;
+  }
+
+  /** Called inside `#handOver`, while the batch that found no room is still counted. */
+  #onDrop(): void {
+    this.#dropped += this.#lines;
+    if (this.#dropping !== 'no') return;
+    const now = performance.now();
+    this.#dropping = now - this.#warnedAt < WARN_EVERY ? 'silent' : 'warned';
+    if (this.#dropping === 'silent') return;
+    this.#warnedAt = now;
+    this.#warning('access log: its reader is too slow, lines are being dropped');
+  }
+
+  #onDrain(): void {
+    if (this.#dropping === 'warned') {
+      this.#warning(`access log: its reader has caught up; ${this.#dropped} lines were dropped so far`);
+    }
+    this.#dropping = 'no';
+  }
+
+  #onError(error: NodeJS.ErrnoException): void {
+    const code = error.code ?? error.message;
+    if (code === 'EPIPE') {
+      if (this.#state === 'open') this.#state = 'broken';
+      this.#stream.destroy();
+    } else if (code !== this.#lastError) {
+      this.#warning(`access log: ${error.message}`);
+    }
+    this.#lastError = code;
+  }
+}
+
+function openLog(path: string): number {
+  return openSync(path, 'a');
+}

@@ -1,0 +1,39 @@
+// Everything a client sends is written by a stranger. In a log a line feed forges a line, an ESC byte drives the
+// reader's terminal, and so do the C1 controls 0x80-0x9f. Heads are latin1: one character is one byte.
+const UNSAFE_IN_QUOTES = /["\\\x00-\x1f\x7f-\uffff]/;
+const UNSAFE_BARE = /["\\\x00-\x20\x7f-\uffff]/;
+const UNSAFE_ON_SCREEN = /[\x00-\x1f\x7f-\xa0]/;
+const UNSAFE_IN_JSON = /["\\\x00-\x1f\x7f-\x9f]/;
+
+const EVERY_UNSAFE_IN_QUOTES = new RegExp(UNSAFE_IN_QUOTES, 'g');
+const EVERY_UNSAFE_BARE = new RegExp(UNSAFE_BARE, 'g');
+const EVERY_UNSAFE_ON_SCREEN = new RegExp(UNSAFE_ON_SCREEN, 'g');
+
+/** For a field inside double quotes, as nginx writes it: `"`, `\`, control and non-ASCII bytes become `\xNN`. */
+export function escapeQuoted(text: string): string {
+  return UNSAFE_IN_QUOTES.test(text) ? text.replace(EVERY_UNSAFE_IN_QUOTES, hex) : text;
+}
+
+/** For a field that ends at the next space: the same, and spaces too; `-` stands for nothing. */
+export function escapeBare(text: string): string {
+  if (text === '') return '-';
+  return UNSAFE_BARE.test(text) ? text.replace(EVERY_UNSAFE_BARE, hex) : text;
+}
+
+/** For a terminal: control bytes become `\xNN`, everything a person can read stays. */
+export function escapeForScreen(text: string): string {
+  return UNSAFE_ON_SCREEN.test(text) ? text.replace(EVERY_UNSAFE_ON_SCREEN, hex) : text;
+}
+
+/** A JSON string with its quotes; a byte above 0x9f is the character of the same number. */
+export function jsonString(text: string): string {
+  return UNSAFE_IN_JSON.test(text) ? JSON.stringify(text).replace(/[\x7f-\x9f]/g, unicode) : `"${text}"`;
+}
+
+function hex(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+}
+
+function unicode(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

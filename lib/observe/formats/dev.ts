@@ -1,0 +1,93 @@
+import type { RequestRecord } from '../../base/observer.js';
+import { escapeForScreen } from '../escape.js';
+import { REASONS } from '../reasons.js';
+import { clockTime } from '../timestamps.js';
+
+type Tint = (text: string) => string;
+
+/** The colours of a dev line; functions that give the text back where there is no colour. */
+export interface DevPaint {
+  readonly dim: Tint;
+  readonly green: Tint;
+  readonly cyan: Tint;
+  readonly yellow: Tint;
+  readonly red: Tint;
+}
+
+export interface DevLayout {
+  /** Columns of the terminal; Infinity where lines go to a file or a pipe. */
+  readonly columns: number;
+  /** Columns of the widest server name. */
+  readonly serverWidth: number;
+  readonly paint: DevPaint;
+}
+
+const METHOD_WIDTH = 7;
+const STATUS_WIDTH = 3;
+const TIME_WIDTH = 8;
+const DURATION_WIDTH = 7;
+const WIDEST_SERVER = 21;
+/** The same below 80 columns. */
+const WIDEST_SERVER_IF_NARROW = 14;
+const NARROWEST_TARGET = 12;
+const WIDEST_TARGET = 64;
+/** The longest reason with its gap: from here on a line keeps room for it, below it gets a line of its own. */
+const NOTE_WIDTH = 23;
+const WIDE_ENOUGH_FOR_NOTES = 104;
+
+/**
+ * One line for a person at a terminal: time, method, target, status, server, milliseconds, in columns that stay put.
+ * Whatever did not end well adds its reason: at the end of the line where the terminal is wide, else below it.
+ */
+export function devLine(record: RequestRecord, layout: DevLayout): string {
+  const { paint, columns } = layout;
+  const serverWidth = Math.min(layout.serverWidth, columns < 80 ? WIDEST_SERVER_IF_NARROW : WIDEST_SERVER);
+  const targetWidth = widthOfTarget(columns, serverWidth);
+  const method = escapeForScreen(record.method) || '-';
+  const left = `${method.padEnd(METHOD_WIDTH)} `;
+  const room = METHOD_WIDTH + 1 + targetWidth;
+  const target = escapeForScreen(record.target) || '-';
+  const request = left + (columns === Infinity ? target : shorten(target, room - left.length));
+  const line =
+    `${paint.dim(clockTime(record.startedAt))}  ${request.padEnd(room)}  ${paintStatus(record.status, paint)}` +
+    `  ${shorten(record.server || '-', serverWidth).padEnd(serverWidth)}` +
+    `  ${paint.dim(duration(record.durationMs).padStart(DURATION_WIDTH))}`;
+  const note = noteOf(record);
+  if (note === '') return `${line}\n`;
+  const tint = record.reason === '' ? paint.dim : paint.yellow;
+  if (columns >= WIDE_ENOUGH_FOR_NOTES) return `${line}  ${tint(note)}\n`;
+  const meaning = record.reason === '' ? '' : `: ${REASONS[record.reason].meaning}`;
+  return `${line}\n${' '.repeat(TIME_WIDTH + 2)}${tint(shorten(note + meaning, columns - TIME_WIDTH - 2))}\n`;
+}
+
+/** Cuts the middle out of a text that is too long: the start tells the service, the end the thing. */
+export function shorten(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const head = Math.ceil((width - 1) / 2);
+  return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
+}
+
+function widthOfTarget(columns: number, serverWidth: number): number {
+  const fixed = TIME_WIDTH + METHOD_WIDTH + STATUS_WIDTH + serverWidth + DURATION_WIDTH + 9;
+  const note = columns >= WIDE_ENOUGH_FOR_NOTES ? NOTE_WIDTH : 0;
+  return Math.min(WIDEST_TARGET, Math.max(NARROWEST_TARGET, columns - fixed - note));
+}
+
+function paintStatus(status: number, paint: DevPaint): string {
+  if (status >= 500) return paint.red(String(status));
+  if (status >= 400) return paint.yellow(String(status));
+  if (status >= 300) return paint.cyan(String(status));
+  if (status >= 200) return paint.green(String(status));
+  return paint.dim(status === 0 ? '---' : String(status));
+}
+
+function duration(milliseconds: number): string {
+  if (milliseconds < 100) return `${milliseconds.toFixed(1)} ms`;
+  if (milliseconds < 9999.5) return `${milliseconds.toFixed(0)} ms`;
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+function noteOf(record: RequestRecord): string {
+  if (record.reason !== '') return record.reason;
+  return record.attempts > 1 ? `${record.attempts} attempts` : '';
+}

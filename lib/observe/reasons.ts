@@ -1,0 +1,107 @@
+import type { Reason } from '../base/observer.js';
+
+/** Who has to do something about it. */
+export type Fault = 'client' | 'server' | 'balancer';
+
+export interface ReasonEntry {
+  readonly fault: Fault;
+  /** One line, no full stop: what happened. */
+  readonly meaning: string;
+  /** One line: where to look, or what to change. */
+  readonly remedy: string;
+}
+
+/** Every way a request can end badly. The access log shows the word, this table says what it is about. */
+export const REASONS = {
+  client_abort: {
+    fault: 'client',
+    meaning: 'the client closed its connection before it had the whole response',
+    remedy: 'Usually nothing; many of these on slow paths mean that clients lose patience.',
+  },
+  bad_request: {
+    fault: 'client',
+    meaning: 'the request breaks the rules of HTTP, so it was refused',
+    remedy: 'Look at what the client sends; -v shows the head as it came.',
+  },
+  request_timeout: {
+    fault: 'client',
+    meaning: 'the request head did not arrive in time',
+    remedy: 'A very slow network or a deliberate stall; timeouts.request_header is the limit.',
+  },
+  body_too_large: {
+    fault: 'client',
+    meaning: 'the request body is larger than allowed',
+    remedy: 'Raise limits.body_bytes if such uploads are wanted.',
+  },
+  client_stalled: {
+    fault: 'client',
+    meaning: 'the client stopped sending its body, or stopped reading the response',
+    remedy: 'Silence may last as long as timeouts.request_body and timeouts.response_body say.',
+  },
+  no_server: {
+    fault: 'server',
+    meaning: 'every server is down or was tried in vain',
+    remedy: 'Start a server, or look at the health check if they do run.',
+  },
+  connect_refused: {
+    fault: 'server',
+    meaning: 'nothing listens at the address of the server',
+    remedy: 'Is the server running, and on this port?',
+  },
+  connect_timeout: {
+    fault: 'server',
+    meaning: 'the server did not accept the connection in time',
+    remedy:
+      'A firewall that drops packets, a wrong address or a full backlog; timeouts.connect is the limit.',
+  },
+  connect_failed: {
+    fault: 'server',
+    meaning: 'no connection to the server: unknown name, no route or out of ports',
+    remedy: 'Check its address and the network between here and there.',
+  },
+  queue_full: {
+    fault: 'server',
+    meaning: 'too many requests already wait for a free connection',
+    remedy: 'Add servers, or allow more connections to each.',
+  },
+  queue_timeout: {
+    fault: 'server',
+    meaning: 'no connection to a server became free in time',
+    remedy: 'The servers are at their limit; timeouts.queue is how long a request may wait.',
+  },
+  response_timeout: {
+    fault: 'server',
+    meaning: 'the server took the request but no response head came in time',
+    remedy: 'A slow handler or a hanging server; timeouts.response_header is the limit.',
+  },
+  response_stalled: {
+    fault: 'server',
+    meaning: 'the server stopped in the middle of the response body',
+    remedy: 'Look at its log; timeouts.response_body says how long silence may last.',
+  },
+  reset_before_response: {
+    fault: 'server',
+    meaning: 'the server closed the connection without a response',
+    remedy: 'It crashed, restarted or refuses such requests: its own log knows.',
+  },
+  reset_in_response: {
+    fault: 'server',
+    meaning: 'the server closed the connection before its response was complete',
+    remedy: 'It crashed or was stopped half way, or announced a wrong Content-Length.',
+  },
+  bad_response: {
+    fault: 'server',
+    meaning: 'what the server sent is not valid HTTP',
+    remedy: 'Is it an HTTP/1.1 server at all? Ask it directly with curl -v.',
+  },
+  loop: {
+    fault: 'balancer',
+    meaning: 'the request came back to this balancer',
+    remedy: 'One of the servers is this balancer itself, or sends requests back to it.',
+  },
+  shutdown: {
+    fault: 'balancer',
+    meaning: 'the balancer was stopping',
+    remedy: 'Raise timeouts.drain if such requests should be finished first.',
+  },
+} as const satisfies Record<Reason, ReasonEntry>;

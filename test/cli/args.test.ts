@@ -1,0 +1,92 @@
+import t from 'tap';
+import { parseArguments, type RunOptions } from '../../lib/cli/args.js';
+
+const DEFAULTS: RunOptions = {
+  port: null,
+  servers: [],
+  configFile: null,
+  healthPath: null,
+  healthInterval: null,
+  accessLog: null,
+  accessLogFile: null,
+  volume: 'normal',
+};
+
+function options(words: string): RunOptions {
+  const { command } = parseArguments(words === '' ? [] : words.split(' '));
+  if (command.name !== 'run') throw new Error(`this is ${command.name}`);
+  return command.options;
+}
+
+t.test('what is not said is left open', async (t) => {
+  t.same(options(''), DEFAULTS);
+});
+
+t.test('a port and servers', async (t) => {
+  t.same(options('8080 localhost:5001 [::1]:5002 unix:/run/app.sock'), {
+    ...DEFAULTS,
+    port: 8080,
+    servers: ['localhost:5001', '[::1]:5002', 'unix:/run/app.sock'],
+  });
+  t.equal(options('0').port, 0, 'any free port');
+});
+
+t.test('options stand anywhere, short and long, with a space or an equals sign', async (t) => {
+  const all = {
+    ...DEFAULTS,
+    port: 8080,
+    servers: ['a:1'],
+    configFile: 'x.yaml',
+    healthPath: '/up?deep=1',
+    healthInterval: '500ms',
+    accessLog: 'combined',
+    accessLogFile: 'access.log',
+    volume: 'verbose',
+  };
+  const health = '--health-path=/up?deep=1 --health-interval 500ms';
+  const log = '--access-log combined --access-log-file access.log';
+  t.same(options(`-c x.yaml 8080 ${health} a:1 ${log} -v`), all);
+  t.same(options(`--verbose --config=x.yaml ${log} 8080 a:1 ${health}`), all);
+});
+
+t.test('help and version win over everything but nonsense', async (t) => {
+  t.equal(parseArguments(['8080', '-h']).command.name, 'help');
+  t.equal(parseArguments(['nonsense', '--help']).command.name, 'help');
+  t.equal(parseArguments(['-V']).command.name, 'version');
+  t.throws(() => parseArguments(['--help', '--nonsense']));
+});
+
+t.test('colour can be refused', async (t) => {
+  t.equal(parseArguments([]).colour, true);
+  t.equal(parseArguments(['--no-color']).colour, false);
+});
+
+t.test('what makes no sense is refused in one sentence', async (t) => {
+  const cases: Record<string, RegExp> = {
+    '--acess-log dev': /^unknown option --acess-log\. Did you mean --access-log\?$/,
+    '--healthpath /': /^unknown option --healthpath\. Did you mean --health-path\?$/,
+    '--zzz': /^unknown option --zzz\.$/,
+    '-x': /^unknown option -x\.$/,
+    '65536': /^65536 is not a port: ports go from 1 to 65535/,
+    '-1': /^unknown option -1\.$/,
+    '80a': /^"80a" is not a port\.$/,
+    'localhost:5001':
+      /^"localhost:5001" is not a port\. The port to listen on comes first: 8080 localhost:5001\.$/,
+    '8080 localhost': /^server "localhost": .*localhost:8080/,
+    '8080 http://a:1': /^server "http:\/\/a:1": .*http:\/\//,
+    '8080 a:0': /^server "a:0": port 0/,
+    '8080 a:70000': /^server "a:70000": /,
+    '--health-path health': /^--health-path "health": a path starts with \//,
+    '--health-interval fast': /^--health-interval: .*"fast"/,
+    '--health-interval 0s': /^--health-interval: /,
+    '--access-log jsno': /^--access-log "jsno" is unknown\. Did you mean json\?$/,
+    '--access-log xml': /^--access-log "xml" is unknown\. It is one of dev, combined, json, off\.$/,
+    '-c': /^-c needs a value\.$/,
+    '--config -q': /^--config needs a value\.$/,
+    '--quiet=yes': /^--quiet takes no value\.$/,
+    '-qv': /^-q and -v contradict each other\.$/,
+  };
+  for (const [words, message] of Object.entries(cases)) {
+    t.throws(() => options(words), { message }, words);
+  }
+});

@@ -1,0 +1,224 @@
+import { once } from 'node:events';
+import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startBackend } from '../../fixtures/backend.js';
+import { LAUNCHER, Program } from './support.js';
+
+/** Runs the real program; whatever a test forgets is stopped with it. */
+function start(
+  t: Test,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Program {
+  const program = new Program(args, options);
+  t.teardown(() => program.kill());
+  return program;
+}
+
+/** The address in the banner. */
+function url(program: Program): Promise<string> {
+  return program.onStderr(/curl (http:\S+)/);
+}
+
+/** As `fetch`, on a connection that is not kept. */
+async function get(target: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(target, { headers: { connection: 'close' } });
+  return { status: response.status, text: await response.text() };
+}
+
+t.test('help and version go to stdout, exit 0', async (t) => {
+  const help = start(t, ['--help']);
+  t.equal(await help.end(), 0);
+  t.match(help.stdout, /^lb balances/);
+  t.equal(help.stderr, '');
+  for (const line of help.stdout.split('\n')) t.ok(line.length <= 80, line);
+
+  const version = start(t, ['-V']);
+  t.equal(await version.end(), 0);
+  t.match(version.stdout, /^lb \d+\.\d+\.\d+\n$/);
+});
+
+t.test('a bad command line is one line on stderr, exit 2', async (t) => {
+  const program = start(t, ['8080', '--acces-log', 'json']);
+  t.equal(await program.end(), 2);
+  t.equal(program.stdout, '');
+  t.match(program.stderr, /^lb: unknown option --acces-log\. Did you mean --access-log\? Try .* --help\.\n$/);
+});
+
+t.test('colour', async (t) => {
+  const coloured = start(t, ['--help'], { env: { FORCE_COLOR: '1' } });
+  await coloured.end();
+  t.match(coloured.stdout, '\x1b[');
+  for (const env of [{ FORCE_COLOR: '1', NO_COLOR: '1' }, {}]) {
+    const plain = start(t, ['--help'], { env });
+    await plain.end();
+    t.notMatch(plain.stdout, '\x1b[');
+    t.equal(plain.stderr, '', 'and nobody complains about it');
+  }
+  const refused = start(t, ['--nonsense', '--no-color'], { env: { FORCE_COLOR: '1' } });
+  await refused.end();
+  t.notMatch(refused.stderr, '\x1b[');
+});
+
+t.test('the launcher says what to do when nothing is built', async (t) => {
+  const directory = t.testdir({ bin: {}, 'package.json': '{ "type": "module" }' });
+  cpSync(LAUNCHER, join(directory, 'bin', 'lb.js'));
+  const program = new Program([], {}, join(directory, 'bin', 'lb.js'));
+  t.equal(await program.end(), 1);
+  t.equal(program.stderr, 'lb: not built yet, run: make setup\n');
+});
+
+t.test('a configuration that cannot be used, exit 1', async (t) => {
+  const cwd = t.testdir({ 'loadbalancer.yaml': 'servers: [localhost:5001]\nlisen: 8080\n' });
+  const found = start(t, ['0'], { cwd });
+  t.equal(await found.end(), 1);
+  t.match(found.stderr, /^loadbalancer\.yaml:2:1 .*listen/);
+
+  const missing = start(t, ['-c', 'nowhere.yaml'], { cwd });
+  t.equal(await missing.end(), 1);
+  t.equal(missing.stderr, 'lb: cannot read nowhere.yaml: there is no such file or directory.\n');
+});
+
+t.test('a log file that cannot be opened, exit 1', async (t) => {
+  const program = start(t, ['0', 'localhost:5001', '--access-log-file', 'no/such/directory/log'], {
+    cwd: t.testdir({}),
+  });
+  t.equal(await program.end(), 1);
+  t.equal(program.stderr, 'lb: cannot write no/such/directory/log: there is no such file or directory.\n');
+});
+
+t.test('the demo answers, logs JSON to a pipe and ends cleanly', async (t) => {
+  const program = start(t, ['0'], { cwd: t.testdir({}) });
+  const target = await url(program);
+  const seen = new Set<string>();
+  for (let i = 0; i < 3; i++) {
+    const { status, text } = await get(target);
+    t.equal(status, 200);
+    seen.add(text);
+  }
+  t.equal(seen.size, 3, 'each of the three servers');
+  await program.onStdout(/(?:.*\n){3}/);
+  const lines = program.stdout.trimEnd().split('\n');
+  t.equal(lines.length, 3);
+  for (const line of lines)
+    t.match(JSON.parse(line), { method: 'GET', target: '/', status: 200, reason: '' });
+  program.child.kill('SIGTERM');
+  t.equal(await program.end(), 0);
+  t.match(program.stderr, /stopped after 3 requests in .*, nothing was cut\n$/);
+});
+
+t.test('no request in flight is lost at SIGTERM', async (t) => {
+  const backend = await startBackend({ name: 'slow' });
+  t.teardown(() => backend.close());
+  const program = start(t, ['0', backend.address]);
+  const target = await url(program);
+  const answer = get(`${target}x?delay=400`);
+  while (backend.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  program.child.kill('SIGTERM');
+  t.match(await answer, { status: 200, text: /Hello from slow/ });
+  t.equal(await program.end(), 0);
+  t.match(JSON.parse(program.stdout), { status: 200, reason: '' }, 'and its line is written');
+});
+
+t.test('a second signal ends it at once', async (t) => {
+  const backend = await startBackend({ name: 'hanging' });
+  t.teardown(() => backend.close());
+  for (const [signal, code] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
+    const program = start(t, ['0', backend.address]);
+    const target = await url(program);
+    const before = backend.requests;
+    const answer = get(`${target}x?hang=1`).catch(() => 'cut');
+    while (backend.requests === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    program.child.kill('SIGTERM');
+    await program.onStderr(/stopping/);
+    program.child.kill(signal);
+    t.equal(await program.end(), code);
+    t.equal(await answer, 'cut');
+  }
+});
+
+t.test('a port in use is one line, exit 1', async (t) => {
+  const taken = createTcpServer().listen(0);
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const program = start(t, [String(port), 'localhost:5001']);
+  t.equal(await program.end(), 1);
+  t.match(program.stderr, new RegExp(`^lb: port ${port} is in use\\.[^\\n]*\\n$`));
+});
+
+t.test('a server that goes and comes back is spoken of', async (t) => {
+  const first = await startBackend({ name: 'stays' });
+  const second = await startBackend({ name: 'goes' });
+  t.teardown(() => Promise.all([first.close(), second.close()]));
+  const health = ['--health-path', '/healthcheck', '--health-interval', '50ms'];
+  const program = start(t, ['0', first.address, second.address, ...health]);
+  await url(program);
+  second.healthy = false;
+  await program.onStderr(new RegExp(`${second.address} is down: status 500 \\(1 of 2 left\\)\\n`));
+  second.healthy = true;
+  await program.onStderr(new RegExp(`${second.address} is back after [^(\\n]*\\n`));
+});
+
+t.test('-v shows the heads as they crossed the wire', async (t) => {
+  const backend = await startBackend({ name: 'plain' });
+  t.teardown(() => backend.close());
+  const program = start(t, ['0', backend.address, '-v']);
+  const target = await url(program);
+  await fetch(`${target}seen`, { headers: { connection: 'close', authorization: 'Bearer s3cret' } });
+  await program.onStderr(/\n> GET \/seen HTTP\/1\.1\n(?:> .*\n)*>\n< HTTP\/1\.1 200 OK\n(?:< .*\n)*<\n/);
+  t.match(program.stderr, /> authorization: Bearer \*\*\*\n/i);
+  t.notMatch(program.stderr, 's3cret');
+  await program.onStderr(/ check \S+: status 200 in /);
+});
+
+t.test('a reader of stdout or stderr that goes away costs nothing but its lines', async (t) => {
+  const backend = await startBackend({ name: 'alive' });
+  t.teardown(() => backend.close());
+  const program = start(t, ['0', backend.address, '-v']);
+  const target = await url(program);
+  program.child.stdout!.destroy();
+  program.child.stderr!.destroy();
+  const deadline = Date.now() + 1000;
+  while (Date.now() < deadline) t.equal((await get(target)).status, 200);
+  program.child.kill('SIGTERM');
+  t.equal(await program.end(), 0);
+});
+
+t.test('SIGUSR2 goes on in a new log file', async (t) => {
+  const backend = await startBackend({ name: 'logged' });
+  t.teardown(() => backend.close());
+  const directory = t.testdir({});
+  const log = join(directory, 'access.log');
+  const program = start(t, ['0', backend.address, '--access-log-file', log, '--access-log', 'combined']);
+  const target = await url(program);
+  await get(`${target}before`);
+  renameSync(log, `${log}.1`);
+  program.child.kill('SIGUSR2');
+  while (!existsSync(log)) await new Promise((resolve) => setTimeout(resolve, 5));
+  await get(`${target}after`);
+  program.child.kill('SIGTERM');
+  t.equal(await program.end(), 0);
+  t.match(readFileSync(`${log}.1`, 'utf8'), /^[^\n]*"GET \/before HTTP\/1\.1" 200 [^\n]*\n$/);
+  t.match(readFileSync(log, 'utf8'), /^[^\n]*"GET \/after HTTP\/1\.1" 200 [^\n]*\n$/);
+  t.equal(program.stdout, '');
+});
+
+t.test('a bug is loud: one report with its stack, exit 1', async (t) => {
+  const backend = await startBackend({ name: 'any' });
+  t.teardown(() => backend.close());
+  const bug = 'setTimeout(() => { throw new Error("something impossible") }, 300)';
+  const program = start(t, ['0', backend.address], {
+    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bug)}` },
+  });
+  t.equal(await program.end(), 1);
+  t.match(
+    program.stderr,
+    /lb: internal error, please report it \(lb .*, Node .*\):\nError: something impossible\n {4}at /,
+  );
+});

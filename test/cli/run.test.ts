@@ -1,0 +1,268 @@
+import { EventEmitter } from 'node:events';
+import t, { type Test } from 'tap';
+import type { RunOptions } from '../../lib/cli/args.js';
+import { type RunContext, run } from '../../lib/cli/run.js';
+import { Terminal } from '../../lib/cli/terminal.js';
+import { recordOf } from '../observe/record.js';
+import { FakeBalancer, MemoryStream } from './support.js';
+
+const OPTIONS: RunOptions = {
+  port: 0,
+  servers: ['127.0.0.1:5001', '127.0.0.1:5002'],
+  configFile: null,
+  healthPath: null,
+  healthInterval: null,
+  accessLog: null,
+  accessLogFile: null,
+  volume: 'normal',
+};
+
+interface Stage {
+  readonly stdout: MemoryStream;
+  readonly stderr: MemoryStream;
+  readonly signals: EventEmitter;
+  readonly balancer: FakeBalancer;
+  readonly context: RunContext;
+}
+
+function stage(isTty = true): Stage {
+  const stdout = new MemoryStream(isTty);
+  const stderr = new MemoryStream(isTty);
+  const signals = new EventEmitter();
+  const balancer = new FakeBalancer();
+  const appearance = { colour: false, env: {} };
+  const context = {
+    stdout: new Terminal(stdout, appearance),
+    stderr: new Terminal(stderr, appearance),
+    signals,
+    version: '1.2.3',
+    program: 'lb',
+    createBalancer: balancer.create,
+    atExit: () => {},
+  };
+  return { stdout, stderr, signals, balancer, context };
+}
+
+/** Runs until the banner is out, lets `act` do something, stops, and gives the exit code. */
+async function session(options: RunOptions, s: Stage, act: () => void = () => {}): Promise<number> {
+  const ended = run(options, s.context);
+  await s.stderr.has(/stop /);
+  act();
+  s.signals.emit('SIGTERM');
+  return ended;
+}
+
+t.test('the banner says what a person needs, within 80 columns', async (t) => {
+  const s = stage();
+  t.equal(await session({ ...OPTIONS, port: 8080 }, s), 0);
+  t.match(s.stderr.text, 'lb 1.2.3');
+  t.match(s.stderr.text, 'curl http://localhost:8080/');
+  t.match(s.stderr.text, /servers +127\.0\.0\.1:5001\n +127\.0\.0\.1:5002\n/);
+  t.match(s.stderr.text, /health +GET \/ every 5s/);
+  for (const line of s.stderr.text.split('\n')) t.ok(line.length <= 80, line);
+});
+
+t.test('without a server and a file there is a demo on loopback', async (t) => {
+  t.testdir({});
+  const here = process.cwd();
+  process.chdir(t.testdirName);
+  t.teardown(() => process.chdir(here));
+  const s = stage();
+  t.equal(await session({ ...OPTIONS, servers: [] }, s, () => {}), 0);
+  t.match(s.stderr.text, /apple +127\.0\.0\.1:\d+\n +banana +127\.0\.0\.1:\d+\n +cherry +127\.0\.0\.1:\d+\n/);
+  t.match(s.stderr.text, /your own +lb 8080 localhost:5001 localhost:5002/);
+  t.match(s.balancer.config.listen, [{ kind: 'tcp', host: '127.0.0.1' }]);
+  t.equal(s.balancer.config.healthCheck?.path, '/healthcheck');
+});
+
+t.test('-q leaves only problems', async (t) => {
+  const s = stage();
+  const ended = run({ ...OPTIONS, volume: 'quiet' }, s.context);
+  await new Promise(setImmediate);
+  s.balancer.observer.requestSettled?.(recordOf());
+  t.equal(s.stdout.text + s.stderr.text, '');
+  s.balancer.observer.serverDown?.('127.0.0.1:5001', 'refused');
+  t.match(s.stderr.text, 'is down: refused');
+  const said = s.stderr.text;
+  s.signals.emit('SIGINT');
+  t.equal(await ended, 0);
+  t.equal(s.stderr.text, said);
+});
+
+t.test('lines about servers', async (t) => {
+  const s = stage();
+  await session(OPTIONS, s, () => {
+    s.balancer.observer.serverDown?.('127.0.0.1:5001', 'status 500');
+    s.balancer.observer.serverDown?.('127.0.0.1:5002', 'refused');
+    s.balancer.observer.serverUp?.('127.0.0.1:5002', 65_000);
+    s.balancer.observer.warning?.('look here');
+    s.balancer.observer.checked?.({ server: 'x', ok: true, result: 'status 200', durationMs: 1 });
+  });
+  t.match(s.stderr.text, /\d\d:\d\d:\d\d {2}127\.0\.0\.1:5001 is down: status 500 \(1 of 2 left\)\n/);
+  t.match(s.stderr.text, /5002 is down: refused \(no server left, requests get 503\)\n/);
+  t.match(s.stderr.text, /5002 is back after 1 min 5 s \(1 of 2 left\)\n/);
+  t.match(s.stderr.text, /warning: look here\n/);
+  t.notMatch(s.stderr.text, /check x/, 'checks only with -v');
+});
+
+t.test('-v shows checks and heads', async (t) => {
+  const s = stage();
+  await session({ ...OPTIONS, volume: 'verbose' }, s, () => {
+    s.balancer.observer.checked?.({ server: 'x', ok: false, result: 'timed out', durationMs: 2000 });
+    s.balancer.observer.requestSettled?.(
+      recordOf({
+        requestHeadText: 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
+        responseHeadText: 'HTTP/1.1 200 OK\r\n\r\n',
+      }),
+    );
+  });
+  t.match(s.stderr.text, /check x: timed out in 2000\.0 ms\n/);
+  t.match(s.stderr.text, '\n> GET / HTTP/1.1\n> Host: a\n>\n< HTTP/1.1 200 OK\n<\n');
+});
+
+t.test('the access log', async (t) => {
+  t.test('is dev on a terminal unless something else is asked for', async (t) => {
+    const s = stage();
+    await session(OPTIONS, s, () => s.balancer.observer.requestSettled?.(recordOf()));
+    t.match(s.stdout.text, /^\d\d:\d\d:\d\d {2}GET {5}\/users\?id=3 .* 200 {2}mango-1 .* ms\n$/);
+
+    const asked = stage();
+    await session({ ...OPTIONS, accessLog: 'json' }, asked, () =>
+      asked.balancer.observer.requestSettled?.(recordOf()),
+    );
+    t.equal(JSON.parse(asked.stdout.text).status, 200);
+
+    const off = stage();
+    await session({ ...OPTIONS, accessLog: 'off' }, off, () =>
+      off.balancer.observer.requestSettled?.(recordOf()),
+    );
+    t.equal(off.stdout.text, '');
+  });
+
+  t.test('of the configuration file wins over the default, the command line over the file', async (t) => {
+    const configFile = writeConfig(t, 'servers: [a:1]\naccess_log: combined\n');
+    const s = stage();
+    await session({ ...OPTIONS, servers: [], configFile }, s);
+    t.equal(s.balancer.config.accessLog, 'combined');
+    const asked = stage();
+    await session({ ...OPTIONS, servers: [], configFile, accessLog: 'json' }, asked);
+    t.equal(asked.balancer.config.accessLog, 'json');
+  });
+});
+
+t.test('the command line is laid over the file', async (t) => {
+  const configFile = writeConfig(
+    t,
+    'listen: 127.0.0.1:7000\nservers: [a:1]\nhealth_check: { path: /up, rise: 5 }\n',
+  );
+  const s = stage();
+  await session({ ...OPTIONS, servers: [], configFile }, s);
+  t.match(
+    s.balancer.config.listen,
+    [{ host: '127.0.0.1', port: 0 }],
+    'the port, on the interface of the file',
+  );
+  t.match(s.balancer.config.servers, [{ name: 'a:1' }]);
+  t.match(s.balancer.config.healthCheck, { path: '/up', rise: 5 });
+
+  const more = stage();
+  await session({ ...OPTIONS, port: null, servers: ['b:2'], configFile, healthInterval: '1s' }, more);
+  t.match(more.balancer.config.listen, [{ host: '127.0.0.1', port: 7000 }]);
+  t.match(more.balancer.config.servers, [{ name: 'b:2' }]);
+  t.match(more.balancer.config.healthCheck, { path: '/up', rise: 5, interval: 1000 });
+});
+
+t.test('a bad configuration is shown with its place, exit 1', async (t) => {
+  const s = stage();
+  const configFile = writeConfig(t, 'servers: [a:1]\nacess_log: json\n');
+  t.equal(await run({ ...OPTIONS, servers: [], configFile }, s.context), 1);
+  t.match(s.stderr.text, 'lb.yaml:2:1');
+  t.match(s.stderr.text, 'access_log');
+  t.match(s.stderr.text, '^^^');
+});
+
+t.test('what a file may say but hardly means is a warning', async (t) => {
+  const s = stage();
+  const configFile = writeConfig(t, 'servers: [a:1]\ntrusted_proxies: [0.0.0.0/0]\n');
+  t.equal(await session({ ...OPTIONS, servers: [], configFile }, s), 0);
+  t.match(s.stderr.text, /^warning: .*lb\.yaml:2:19 /);
+});
+
+t.test('a file without a server says what that means', async (t) => {
+  const s = stage();
+  t.equal(await session({ ...OPTIONS, servers: [], configFile: writeConfig(t, 'listen: 8080\n') }, s), 0);
+  t.match(s.stderr.text, /servers +none: every request gets 503\n/);
+});
+
+t.test('a port in use is one line, exit 1', async (t) => {
+  const s = stage();
+  s.balancer.starting = async () => {
+    throw Object.assign(new Error('listen EADDRINUSE'), {
+      code: 'EADDRINUSE',
+      syscall: 'listen',
+      port: 8080,
+    });
+  };
+  t.equal(await run(OPTIONS, s.context), 1);
+  t.match(s.stderr.text, /^lb: port 8080 is in use\.[^\n]*\n$/);
+});
+
+t.test('an error that is no error of the system is not explained away', async (t) => {
+  const s = stage();
+  s.balancer.starting = async () => {
+    throw new TypeError('a bug');
+  };
+  await t.rejects(run(OPTIONS, s.context), { message: 'a bug' });
+});
+
+t.test('stopping', async (t) => {
+  t.test('waits for what is in flight and says so', async (t) => {
+    const s = stage();
+    let finish = (_clean: boolean): void => {};
+    s.balancer.draining = () =>
+      new Promise((resolve) => {
+        finish = resolve;
+      });
+    const ended = run(OPTIONS, s.context);
+    await s.stderr.has(/stop /);
+    s.signals.emit('SIGINT');
+    await s.stderr.has(/stopping: up to 30s for requests in flight, Ctrl-C again cuts them\n/);
+    t.equal(s.balancer.stopped, false);
+    finish(true);
+    t.equal(await ended, 0);
+    t.match(s.stderr.text, /stopped after 0 requests in \d+ m?s, nothing was cut\n$/);
+  });
+
+  t.test('is not clean when something had to be cut', async (t) => {
+    const s = stage();
+    s.balancer.draining = async () => false;
+    t.equal(await session(OPTIONS, s), 1);
+  });
+
+  t.test('happens at once at the second signal', async (t) => {
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      const s = stage();
+      s.balancer.draining = () => new Promise(() => {});
+      const ended = run(OPTIONS, s.context);
+      await s.stderr.has(/stop /);
+      s.signals.emit('SIGTERM');
+      await s.stderr.has(/stopping/);
+      s.signals.emit(signal);
+      t.equal(await ended, code);
+      t.equal(s.balancer.stopped, true);
+    }
+  });
+
+  t.test('leaves no listener behind', async (t) => {
+    const s = stage();
+    await session(OPTIONS, s);
+    t.same(s.signals.eventNames(), []);
+  });
+});
+
+function writeConfig(t: Test, text: string): string {
+  return `${t.testdir({ 'lb.yaml': text })}/lb.yaml`;
+}

@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Balancer } from '../../lib/balancer.js';
+import type { Address } from '../../lib/base/address.js';
+import type { Observer } from '../../lib/base/observer.js';
+import type { OutputStream } from '../../lib/cli/terminal.js';
+import type { Config } from '../../lib/config/types.js';
+
+export const LAUNCHER = fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));
+
+/** An output stream that remembers what it was given. */
+export class MemoryStream extends EventEmitter implements OutputStream {
+  readonly isTTY: boolean;
+  columns = 80;
+  writableLength = 0;
+  text = '';
+
+  constructor(isTTY = false) {
+    super();
+    this.isTTY = isTTY;
+  }
+
+  write(text: string): boolean {
+    this.text += text;
+    this.emit('written');
+    return true;
+  }
+
+  /** Resolves once the text matches. */
+  async has(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.text)) await once(this, 'written');
+  }
+}
+
+/** A balancer that balances nothing: a test decides how its start and its drain end. */
+export class FakeBalancer implements Balancer {
+  addresses: readonly Address[] = [];
+  stopped = false;
+  starting: () => Promise<void> = async () => {};
+  draining: () => Promise<boolean> = async () => true;
+  config!: Config;
+  observer!: Observer;
+
+  readonly create = (config: Config, observer: Observer = {}): Balancer => {
+    this.config = config;
+    this.observer = observer;
+    return this;
+  };
+
+  async start(): Promise<void> {
+    await this.starting();
+    this.addresses = this.config.listen;
+  }
+
+  drain(): Promise<boolean> {
+    return this.draining();
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+}
+
+/** The real program in a process of its own. */
+export class Program {
+  readonly child: ChildProcess;
+  stdout = '';
+  stderr = '';
+  readonly #changed = new EventEmitter();
+
+  constructor(
+    args: readonly string[],
+    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+    launcher = LAUNCHER,
+  ) {
+    const env = { ...process.env, ...options.env };
+    for (const name of ['FORCE_COLOR', 'NO_COLOR'] as const)
+      if (!(name in (options.env ?? {}))) delete env[name];
+    this.child = spawn(process.execPath, [launcher, ...args], {
+      cwd: options.cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+      this.#changed.emit('change');
+    });
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+      this.#changed.emit('change');
+    });
+    this.child.on('close', () => this.#changed.emit('change'));
+  }
+
+  /** The first group of the pattern, once stderr matches it; fails if the program ends before. */
+  onStderr(pattern: RegExp): Promise<string> {
+    return this.#find(pattern, () => this.stderr);
+  }
+
+  onStdout(pattern: RegExp): Promise<string> {
+    return this.#find(pattern, () => this.stdout);
+  }
+
+  /** The exit code, or the name of the signal that ended it. */
+  async end(): Promise<number | string> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'close');
+    return this.child.exitCode ?? this.child.signalCode ?? 'unknown';
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  async #find(pattern: RegExp, text: () => string): Promise<string> {
+    for (;;) {
+      const match = pattern.exec(text());
+      if (match) return match[1] ?? match[0];
+      if (this.child.exitCode !== null)
+        throw new Error(`ended without ${pattern}:\n${this.stdout}${this.stderr}`);
+      await once(this.#changed, 'change');
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { BatchedSink } from '../../lib/observe/batched-sink.js';
+
+t.test('a file', async (t) => {
+  t.test('has every line in order once closed, what was there before included', async (t) => {
+    const file = join(t.testdir({ log: 'before\n' }), 'log');
+    const sink = new BatchedSink({ target: file });
+    let expected = 'before\n';
+    for (let i = 0; i < 5000; i++) {
+      sink.write(`line ${i}\n`);
+      expected += `line ${i}\n`;
+    }
+    await sink.close();
+    t.equal(readFileSync(file, 'utf8'), expected);
+    t.equal(sink.dropped, 0);
+  });
+
+  t.test('is written within a second without being closed', async (t) => {
+    const file = join(t.testdir({}), 'log');
+    const sink = new BatchedSink({ target: file });
+    const started = Date.now();
+    sink.write('one\n');
+    while (readFileSync(file, 'utf8') === '' && Date.now() - started < 1000) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    t.equal(readFileSync(file, 'utf8'), 'one\n');
+    await sink.close();
+  });
+
+  t.test('goes on in a new one after it was moved away', async (t) => {
+    const directory = t.testdir({});
+    const file = join(directory, 'log');
+    const sink = new BatchedSink({ target: file });
+    sink.write('old\n');
+    renameSync(file, `${file}.1`);
+    sink.reopen();
+    sink.write('new\n');
+    await sink.close();
+    t.equal(readFileSync(`${file}.1`, 'utf8'), 'old\n');
+    t.equal(readFileSync(file, 'utf8'), 'new\n');
+  });
+
+  t.test('stays in use when no new one can be opened', async (t) => {
+    const directory = t.testdir({ logs: {} });
+    const warnings: string[] = [];
+    const sink = new BatchedSink({
+      target: join(directory, 'logs', 'log'),
+      warning: (message) => warnings.push(message),
+    });
+    renameSync(join(directory, 'logs'), join(directory, 'moved'));
+    sink.reopen();
+    sink.write('kept\n');
+    await sink.close();
+    t.match(warnings, [/ENOENT.*the old file stays in use/]);
+    t.equal(readFileSync(join(directory, 'moved', 'log'), 'utf8'), 'kept\n');
+  });
+
+  t.test('that cannot be opened is an error at once', async (t) => {
+    t.throws(() => new BatchedSink({ target: join(t.testdir({}), 'no', 'log') }), { code: 'ENOENT' });
+  });
+
+  t.test('has its lines even when there is no time to wait', async (t) => {
+    const file = join(t.testdir({}), 'log');
+    const sink = new BatchedSink({ target: file });
+    sink.write('last words\n');
+    sink.closeNow();
+    t.equal(readFileSync(file, 'utf8'), 'last words\n');
+    sink.write('too late\n');
+    t.equal(sink.dropped, 1);
+  });
+});
+
+t.test('a disk that takes nothing costs lines, not memory, and is spoken of once', async (t) => {
+  // Every write to /dev/full fails with ENOSPC.
+  const full = openSync('/dev/full', 'w');
+  const warnings: string[] = [];
+  const sink = new BatchedSink({ target: full, warning: (message) => warnings.push(message) });
+  const line = `${'x'.repeat(1023)}\n`;
+  for (let i = 0; i < 8 * 1024; i++) sink.write(line);
+  t.ok(sink.dropped > 3 * 1024 && sink.dropped < 8 * 1024, `dropped ${sink.dropped}`);
+  await sink.close();
+  t.match(warnings, [/too slow/, /ENOSPC/]);
+  t.equal(warnings.length, 2);
+  closeSync(full);
+});
+
+t.test('a reader that goes away ends the writing and nothing else', async (t) => {
+  const script = `
+    import { BatchedSink } from ${JSON.stringify(new URL('../../lib/observe/batched-sink.js', import.meta.url).href)};
+    process.stdout.on('error', () => {});
+    const sink = new BatchedSink({ target: 1 });
+    let lines = 0;
+    const timer = setInterval(() => {
+      sink.write('line\\n'.repeat(1000));
+      if (sink.dropped === 0) return;
+      clearInterval(timer);
+      console.error('alive');
+    }, 5);
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  child.stdout.destroy();
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const [code] = await once(child, 'close');
+  t.equal(said, 'alive\n');
+  t.equal(code, 0);
+});
