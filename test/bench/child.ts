@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { treeOf } from './measure.js';
 
 const started = new Set<Child>();
-const KEPT_OUTPUT = 2048;
+const KEPT_OUTPUT = 4096;
 
 /** A program the benchmark started. Whatever happens, `stopAll` or `killAll` ends it and what it started. */
 export class Child {
@@ -10,26 +10,28 @@ export class Child {
   readonly pid: number;
   readonly ended: Promise<void>;
   #process: ChildProcess;
-  #errorOutput = '';
+  #output = '';
 
   constructor(name: string, command: readonly string[]) {
     const [program = '', ...rest] = command;
     this.name = name;
     this.#process = spawn(program, rest, {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_ENV: 'production' },
     });
     this.pid = this.#process.pid ?? 0;
-    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#errorOutput = (this.#errorOutput + text).slice(-KEPT_OUTPUT);
-    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-KEPT_OUTPUT);
+      });
+    }
     this.ended = new Promise((resolve) => {
       this.#process.on('error', (error) => {
-        this.#errorOutput += error.message;
+        this.#output += error.message;
         started.delete(this);
         resolve();
       });
-      this.#process.on('exit', () => {
+      this.#process.on('close', () => {
         started.delete(this);
         resolve();
       });
@@ -41,9 +43,14 @@ export class Child {
     return started.has(this);
   }
 
-  /** The end of what it wrote to stderr: the reason, when it would not start. */
+  /** The end of what it wrote. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** The same in a line: the reason, when it would not start. */
   get complaint(): string {
-    return this.#errorOutput.trim().split('\n').slice(-3).join(' / ') || 'it said nothing';
+    return this.#output.trim().split('\n').slice(-3).join(' / ') || 'it said nothing';
   }
 
   /** Asks politely, and after `patienceMs` no longer. */

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killAll, stopAll } from './child.js';
+import { circumstances, header } from './circumstances.js';
 import { compare, type Setting, unfairness } from './comparison.js';
-import { find, machine, placement, settle, version } from './machine.js';
+import { find, placement, settle } from './machine.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { startOrigins } from './origin.js';
 import { findPeer, type Peer } from './peer.js';
@@ -42,7 +43,7 @@ async function main(): Promise<number> {
     await bench(options, folder);
     return 0;
   } catch (error) {
-    if (!interrupted) say(`bench: ${message(error)}`);
+    say(`bench: ${message(error)}`);
     return interrupted ? 130 : 1;
   } finally {
     await stopAll();
@@ -67,14 +68,11 @@ async function bench(options: Options, folder: string): Promise<void> {
     if (row) say(await profile(row, options.lbOptions, setting));
     return;
   }
-  const peers = availablePeers(options);
+  const found = availablePeers(options);
   const rows = availableRows(options);
-  const about = describe(setting, peers);
-  say(about.join('\n'));
-  for (const peer of peers) {
-    const missing = await unfairness(peer, setting);
-    if (missing.length > 0) say(`${peer.name} does less than the others: ${missing.join(', ')}`);
-  }
+  const about = circumstances(setting, found, COMMAND);
+  say(header(about));
+  const peers = await soundPeers(found, setting);
   const reports: RowReport[] = [];
   for (const row of rows) {
     const samples = await compare(row, peers, setting);
@@ -82,7 +80,7 @@ async function bench(options: Options, folder: string): Promise<void> {
     reports.push({ row, summaries, samples: Object.fromEntries(samples) });
     say(`\n${table(row, summaries).trimEnd()}`);
   }
-  if (options.json) writeFileSync(options.json, `${JSON.stringify({ about, rows: reports }, null, 2)}\n`);
+  if (options.json) writeFileSync(options.json, `${JSON.stringify({ ...about, rows: reports }, null, 2)}\n`);
 }
 
 function availablePeers(options: Options): Peer[] {
@@ -94,28 +92,25 @@ function availablePeers(options: Options): Peer[] {
   return peers;
 }
 
+/** Those that balance at all. What they lack of the others' features is said. */
+async function soundPeers(peers: readonly Peer[], setting: Setting): Promise<Peer[]> {
+  const sound: Peer[] = [];
+  for (const peer of peers) {
+    try {
+      const missing = await unfairness(peer, setting);
+      if (missing.length > 0) say(`lacking:  ${peer.name}: ${missing.join(', ')}`);
+      sound.push(peer);
+    } catch (error) {
+      say(`${peer.name} left out: ${message(error)}`);
+    }
+  }
+  return sound;
+}
+
 function availableRows(options: Options): Row[] {
   if (find('wrk')) return [...options.rows];
   say('wrk is not installed: only the row large is measured');
   return options.rows.filter((row) => row.load.kind === 'stream');
-}
-
-/** Where and how the figures came about: without it they mean nothing. */
-function describe(setting: Setting, peers: readonly Peer[]): string[] {
-  const { place, origins, seconds, rounds } = setting;
-  const where =
-    place.core < 0
-      ? 'not pinned (needs two processors and taskset): clients disturb the balancer'
-      : `balancer alone on processor ${place.core}, clients and origins on ${place.load}`;
-  const versions = peers.map((peer) => `${peer.name} ${peer.version}`.trim()).join(', ');
-  return [
-    `machine:  ${machine()}`,
-    `peers:    ${versions}; origins ${origins.program}; wrk ${version('wrk') ?? 'missing'}`,
-    `placed:   ${where}`,
-    `method:   CPU time of the balancer's processes; ${rounds} rounds of ${seconds} s, peers in turn; medians;`,
-    '          ratio to the better of nginx and HAProxy of the same round',
-    `command:  ${COMMAND}`,
-  ];
 }
 
 /** Ctrl-C stops all that was started; nothing outlives this process, however it ends. */
@@ -137,6 +132,7 @@ function progress(text: string): void {
 }
 
 function say(text: string): void {
+  if (interrupted) return;
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   process.stdout.write(`${text}\n`);
 }

@@ -3,6 +3,11 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { descriptorLimit } from './machine.js';
 
+const BIG_BUFFERS = `
+  proxy_buffers 16 64k;
+  proxy_buffer_size 64k;
+  proxy_busy_buffers_size 256k;`;
+
 /** Writes the configuration into `folder`, beside all that nginx may write, and gives the command that runs it. */
 export function nginxCommand(nginx: string, folder: string, http: string): string[] {
   mkdirSync(folder, { recursive: true });
@@ -11,9 +16,12 @@ export function nginxCommand(nginx: string, folder: string, http: string): strin
   return [nginx, '-e', 'stderr', '-p', folder, '-c', file];
 }
 
-/** The peer: round robin over pooled connections, with the fields lb sends, and none of its buffers on disk. */
-export function nginxBalancer(port: number, origins: readonly number[]): string {
-  return `
+/**
+ * The peer: round robin over pooled connections, with the fields lb sends, and none of its buffers on disk.
+ * `bigBuffers`: 16 of 64 KiB per response instead of 8 of 4 KiB, which is a third of the cost for large bodies.
+ */
+export function nginxBalancer(port: number, origins: readonly number[], bigBuffers: boolean): string {
+  return `${bigBuffers ? BIG_BUFFERS : ''}
   proxy_http_version 1.1;
   proxy_max_temp_file_size 0;
   proxy_connect_timeout 3s;

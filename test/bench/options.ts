@@ -16,7 +16,8 @@ export interface Options {
 
 export const USAGE = `usage: node dist/test/bench/main.js [options] [-- options for lb]
   --rows NAMES     default all: ${ROWS.map((row) => row.name).join(',')}
-  --peers NAMES    default ${MAIN_PEERS.join(',')}; more: ${ALL_PEERS.slice(MAIN_PEERS.length).join(',')}; or all;
+  --peers NAMES    default ${MAIN_PEERS.join(',')};
+                   more: ${ALL_PEERS.slice(MAIN_PEERS.length).join(',')}; or all;
                    NAME=PATH/bin/lb.js is another build of lb
   --seconds N      of each trial, default 4
   --rounds N       trials of each peer in each row, taken in turn, default 3

@@ -40,7 +40,7 @@ export async function startOrigins(folder: string): Promise<Origins> {
 }
 
 /**
- * What makes a comparison with this balancer unfair: fields it does not add, an origin it does not use.
+ * What makes a comparison with this balancer unfair: the fields it does not add, that it uses one origin only.
  * Empty when all is well. Throws when a body is not the origin's.
  */
 export async function shortcomings(port: number): Promise<string[]> {
@@ -48,7 +48,7 @@ export async function shortcomings(port: number): Promise<string[]> {
   if (small.body !== SMALL_BODY) throw new Error(`answered /small with: ${small.body.slice(0, 80)}`);
   const seen: string[][] = [];
   for (let count = 0; count < 4; count += 1) seen.push((await reply(port, '/fields')).body.split('\n'));
-  const missing = FIELDS.filter((_, index) => !seen[0]?.[index + 1]).map((name) => `no ${name}`);
+  const missing = FIELDS.filter((_, index) => !seen[0]?.[index + 1]);
   const used = new Set(seen.map((lines) => lines[0]));
-  return used.size < 2 ? [...missing, 'one origin only'] : missing;
+  return used.size < 2 ? [...missing, 'the other origin'] : missing;
 }

@@ -8,9 +8,9 @@ import { nginxBalancer, nginxCommand } from './nginx.js';
 import type { Origins } from './origin.js';
 import { untilReady } from './reply.js';
 
-/** The peers by default, and all of them. */
+/** The peers by default, and all of them. After a dash: what differs from the product as it is installed. */
 export const MAIN_PEERS = ['lb', 'nginx', 'haproxy'];
-export const ALL_PEERS = [...MAIN_PEERS, 'pipe', 'http-proxy', 'fast-proxy'];
+export const ALL_PEERS = [...MAIN_PEERS, 'nginx-64k', 'haproxy-splice', 'pipe', 'http-proxy', 'fast-proxy'];
 
 /** What lb is measured against: a ratio is one to the better of these in the same round. */
 export const YARDSTICKS = ['nginx', 'haproxy'];
@@ -49,17 +49,7 @@ export function findPeer(spec: string, lb: LbOptions): Peer | string {
     return existsSync(launcher) ? lbPeer(name, launcher, lb) : `${name} left out: ${launcher} does not exist`;
   }
   if (!ALL_PEERS.includes(name)) return `${name} left out: not one of ${ALL_PEERS.join(', ')}`;
-  if (name !== 'nginx' && name !== 'haproxy') return nodePeer(name);
-  const program = find(name);
-  if (!program) return `${name} left out: not installed`;
-  return {
-    name,
-    version: version(name) ?? '',
-    command: (port, origins, folder) =>
-      name === 'nginx'
-        ? nginxCommand(program, folder, nginxBalancer(port, origins))
-        : haproxyCommand(program, folder, port, origins),
-  };
+  return YARDSTICKS.some((yardstick) => name.startsWith(yardstick)) ? installedPeer(name) : nodePeer(name);
 }
 
 /** Starts a peer on its processor and waits until it answers. */
@@ -74,6 +64,20 @@ export async function startPeer(
   const child = new Child(peer.name, [...place.balancer, ...command]);
   await untilReady(child, port);
   return { name: peer.name, port, child };
+}
+
+function installedPeer(name: string): Peer | string {
+  const [product = '', variant] = name.split('-');
+  const program = find(product);
+  if (!program) return `${name} left out: ${product} is not installed`;
+  return {
+    name,
+    version: version(product) ?? '',
+    command: (port, origins, folder) =>
+      product === 'nginx'
+        ? nginxCommand(program, folder, nginxBalancer(port, origins, variant === '64k'))
+        : haproxyCommand(program, folder, port, origins, variant === 'splice'),
+  };
 }
 
 function lbPeer(name: string, launcher: string, lb: LbOptions): Peer {

@@ -55,7 +55,8 @@ function fetchUntil(deadline: number, port: number, path: string): Promise<Body[
     }
 
     function read(count: number, buffer: Uint8Array): boolean {
-      unread -= size < 0 ? beginBody(Buffer.from(buffer.buffer, buffer.byteOffset, count)) : count;
+      const body = size < 0 ? beginBody(Buffer.from(buffer.buffer, buffer.byteOffset, count)) : count;
+      unread -= body;
       if (size < 0 || unread > 0) return true;
       bodies.push({ bytes: size, milliseconds: performance.now() - sentAt });
       if (unread === 0 && performance.now() < deadline) ask();

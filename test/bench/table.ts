@@ -10,17 +10,17 @@ interface Column {
   readonly cell: (summary: Summary) => string;
 }
 
-const PEER: Column = { heading: 'peer', width: 11, cell: (summary) => summary.peer };
+const PEER: Column = { heading: 'peer', width: 14, cell: (summary) => summary.peer };
 const MEMORY: readonly Column[] = [
   { heading: 'RSS MiB', width: 8, cell: (summary) => (summary.rss / 2 ** 20).toFixed(1) },
   { heading: 'PSS MiB', width: 8, cell: (summary) => (summary.pss / 2 ** 20).toFixed(1) },
 ];
 const RATIO: readonly Column[] = [
-  { heading: 'ratio', width: 7, cell: (summary) => summary.ratio?.median.toFixed(2) ?? '-' },
+  { heading: 'ratio', width: 7, cell: ({ ratio }) => (ratio ? factor(ratio.median) : '-') },
   {
     heading: 'min-max',
     width: 10,
-    cell: ({ ratio }) => (ratio ? `${ratio.min.toFixed(2)}-${ratio.max.toFixed(2)}` : '-'),
+    cell: ({ ratio }) => (ratio ? `${factor(ratio.min)}-${factor(ratio.max)}` : '-'),
   },
 ];
 
@@ -56,8 +56,8 @@ function workColumns(unit: 'req' | 'MiB'): Column[] {
   });
   return [
     PEER,
-    work(`${unit}/s`, 8, 0, (of) => of.perSecond),
-    work('p50 ms', 8, 2, (of) => of.p50Ms),
+    work(`${unit}/s`, 7, 0, (of) => of.perSecond),
+    work('p50 ms', 7, 2, (of) => of.p50Ms),
     work('p99 ms', 8, 2, (of) => of.p99Ms),
     { heading: `µs/${unit}`, width: 8, cell: (summary) => summary.cost.toFixed(1) },
     work('user', 7, 1, (of) => of.user),
@@ -66,6 +66,11 @@ function workColumns(unit: 'req' | 'MiB'): Column[] {
     ...MEMORY,
     ...RATIO,
   ];
+}
+
+/** Three figures are as many as the noise allows. */
+function factor(ratio: number): string {
+  return ratio.toFixed(ratio < 10 ? 2 : 1);
 }
 
 function line(columns: readonly Column[], text: (column: Column) => string): string {

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { Child } from './child.js';
 import { find } from './machine.js';
 import type { Outcome } from './outcome.js';
 import type { RequestLoad } from './row.js';
@@ -13,6 +12,9 @@ interface WrkSummary {
   readonly p99: number;
   readonly errors: Readonly<Record<'connect' | 'read' | 'write' | 'status' | 'timeout', number>>;
 }
+
+/** How much longer than told wrk may take before it is killed. */
+const PATIENCE_SECONDS = 15;
 
 /** Runs wrk for whole seconds. wrk sends its next request on a connection when the response is complete. */
 export async function wrk(
@@ -27,21 +29,12 @@ export async function wrk(
   writeFileSync(script, lua(load));
   const url = `http://127.0.0.1:${port}${load.path}`;
   const options = ['-t1', `-c${load.connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, url];
-  const child = spawn(program, options, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const ended = new Promise<string>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', () => resolve('ended'));
-  });
-  const late = await Promise.race([ended, delay((seconds + 15) * 1000, 'late', { ref: false })]);
-  if (late === 'late') child.kill('SIGKILL');
-  const json = /^\{.*\}$/m.exec(output)?.[0];
-  if (!json) throw new Error(`wrk failed: ${output.trim().slice(-200)}`);
+  const child = new Child('wrk', [program, ...options]);
+  const timer = setTimeout(() => child.kill(), (seconds + PATIENCE_SECONDS) * 1000);
+  await child.ended;
+  clearTimeout(timer);
+  const json = /^\{.*\}$/m.exec(child.output)?.[0];
+  if (!json) throw new Error(`wrk failed: ${child.complaint}`);
   return outcome(JSON.parse(json) as WrkSummary);
 }
 
