@@ -1,0 +1,89 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { descriptorLimit } from './machine.js';
+
+const BIG_BUFFERS = `
+  proxy_buffers 16 64k;
+  proxy_buffer_size 64k;
+  proxy_busy_buffers_size 256k;`;
+
+/** Writes the configuration into `folder`, beside all that nginx may write, and gives the command that runs it. */
+export function nginxCommand(nginx: string, folder: string, http: string): string[] {
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'nginx.conf');
+  writeFileSync(file, configuration(folder, http));
+  return [nginx, '-e', 'stderr', '-p', folder, '-c', file];
+}
+
+/**
+ * The peer: round robin over pooled connections, with the fields lb sends, and none of its buffers on disk.
+ * `bigBuffers`: 16 of 64 KiB per response instead of 8 of 4 KiB, which is a third of the cost for large bodies.
+ */
+export function nginxBalancer(port: number, origins: readonly number[], bigBuffers: boolean): string {
+  return `${bigBuffers ? BIG_BUFFERS : ''}
+  proxy_http_version 1.1;
+  proxy_max_temp_file_size 0;
+  proxy_connect_timeout 3s;
+  proxy_read_timeout 30s;
+  proxy_next_upstream error timeout;
+  proxy_set_header Connection "";
+  proxy_set_header Host $http_host;
+  proxy_set_header X-Forwarded-For $remote_addr;
+  proxy_set_header X-Forwarded-Proto $scheme;
+  proxy_set_header X-Forwarded-Host $http_host;
+  proxy_set_header X-Request-Id $request_id;
+  proxy_set_header Via "1.1 nginx";
+  keepalive_timeout 65s;
+  upstream origins {
+    ${origins.map((origin) => `server 127.0.0.1:${origin};`).join('\n    ')}
+    keepalive 1024;
+    keepalive_requests 1000000000;
+  }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / { proxy_pass http://origins; }
+  }`;
+}
+
+/** The origin: files from `folder`, and replies it makes itself; `/fields` shows what it was sent. */
+export function nginxOrigin(
+  folder: string,
+  ports: readonly number[],
+  small: string,
+  fields: readonly string[],
+): string {
+  const variables = fields.map((name) => `$http_${name.toLowerCase().replaceAll('-', '_')}`);
+  return `
+  root ${folder};
+  sendfile on;
+  tcp_nopush on;
+  open_file_cache max=16 inactive=1h;
+  open_file_cache_valid 1h;
+  keepalive_timeout 10m;
+  server {
+    ${ports.map((port) => `listen 127.0.0.1:${port} backlog=4096;`).join('\n    ')}
+    location = / { return 200 "ok\\n"; }
+    location = /small { return 200 "${small}"; }
+    location = /sink { return 200 "ok\\n"; }
+    location = /fields { return 200 "$server_port\\n${variables.join('\\n')}\\n"; }
+  }`;
+}
+
+function configuration(folder: string, http: string): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return `${process.getuid?.() === 0 ? `user ${userInfo().username};\n` : ''}daemon off;
+pid ${folder}/nginx.pid;
+error_log stderr crit;
+worker_processes 1;
+worker_rlimit_nofile ${descriptorLimit()};
+events { worker_connections ${descriptorLimit() - 200}; }
+http {
+  ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
+  access_log off;
+  default_type text/plain;
+  keepalive_requests 1000000000;
+  client_max_body_size 0;${http}
+}
+`;
+}

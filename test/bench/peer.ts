@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child } from './child.js';
+import { haproxyCommand } from './haproxy.js';
+import { find, freePorts, type Placement, version } from './machine.js';
+import { nginxBalancer, nginxCommand } from './nginx.js';
+import type { Origins } from './origin.js';
+import { untilReady } from './reply.js';
+
+/** The peers by default, and all of them. After a dash: what differs from the product as it is installed. */
+export const MAIN_PEERS = ['lb', 'nginx', 'haproxy'];
+export const ALL_PEERS = [...MAIN_PEERS, 'nginx-64k', 'haproxy-splice', 'pipe', 'http-proxy', 'fast-proxy'];
+
+/** What lb is measured against: a ratio is one to the better of these in the same round. */
+export const YARDSTICKS = ['nginx', 'haproxy'];
+
+/** A balancer to measure. */
+export interface Peer {
+  readonly name: string;
+  /** Of the program, as a reader of the table wants it. */
+  readonly version: string;
+  /** The command that runs it in the foreground; what it writes goes into `folder`. */
+  command(port: number, origins: readonly number[], folder: string): string[];
+}
+
+/** A peer that runs. */
+export interface RunningPeer {
+  readonly name: string;
+  readonly port: number;
+  readonly child: Child;
+}
+
+/** How lb is started beyond its ports and servers. */
+export interface LbOptions {
+  readonly nodeOptions: readonly string[];
+  readonly options: readonly string[];
+}
+
+/**
+ * The peer of a name, or why there is none, in a line. `NAME=PATH/lb.js` is another build of lb, to be compared
+ * with this one.
+ */
+export function findPeer(spec: string, lb: LbOptions): Peer | string {
+  const [name = '', path] = spec.split('=', 2);
+  if (name === 'lb' || path !== undefined) {
+    const launcher =
+      path === undefined ? fileURLToPath(new URL('../../../bin/lb.js', import.meta.url)) : resolve(path);
+    return existsSync(launcher) ? lbPeer(name, launcher, lb) : `${name} left out: ${launcher} does not exist`;
+  }
+  if (!ALL_PEERS.includes(name)) return `${name} left out: not one of ${ALL_PEERS.join(', ')}`;
+  return YARDSTICKS.some((yardstick) => name.startsWith(yardstick)) ? installedPeer(name) : nodePeer(name);
+}
+
+/** Starts a peer on its processor and waits until it answers. */
+export async function startPeer(
+  peer: Peer,
+  place: Placement,
+  origins: Origins,
+  folder: string,
+): Promise<RunningPeer> {
+  const [port = 0] = await freePorts(1);
+  const command = peer.command(port, origins.ports, join(folder, peer.name));
+  const child = new Child(peer.name, [...place.balancer, ...command]);
+  await untilReady(child, port);
+  return { name: peer.name, port, child };
+}
+
+function installedPeer(name: string): Peer | string {
+  const [product = '', variant] = name.split('-');
+  const program = find(product);
+  if (!program) return `${name} left out: ${product} is not installed`;
+  return {
+    name,
+    version: version(product) ?? '',
+    command: (port, origins, folder) =>
+      product === 'nginx'
+        ? nginxCommand(program, folder, nginxBalancer(port, origins, variant === '64k'))
+        : haproxyCommand(program, folder, port, origins, variant === 'splice'),
+  };
+}
+
+function lbPeer(name: string, launcher: string, lb: LbOptions): Peer {
+  return {
+    name,
+    version: `on Node ${process.versions.node}`,
+    command: (port, origins) => [
+      process.execPath,
+      ...lb.nodeOptions,
+      launcher,
+      String(port),
+      ...addresses(origins),
+      '--access-log',
+      'off',
+      '-q',
+      ...lb.options,
+    ],
+  };
+}
+
+function nodePeer(name: string): Peer {
+  const program = fileURLToPath(new URL(`./program/${name}.js`, import.meta.url));
+  return {
+    name,
+    version: `on Node ${process.versions.node}`,
+    command: (port, origins) => [process.execPath, program, String(port), ...addresses(origins)],
+  };
+}
+
+function addresses(origins: readonly number[]): string[] {
+  return origins.map((origin) => `127.0.0.1:${origin}`);
+}

@@ -1,0 +1,40 @@
+import { get } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Child } from './child.js';
+
+const START_MS = 10_000;
+
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** One GET on a connection of its own. */
+export function reply(port: number, path: string): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const request = get({ host: '127.0.0.1', port, path, agent: false, timeout: 2000 }, (response) => {
+      let body = '';
+      response.setEncoding('latin1').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+      response.on('error', reject);
+    });
+    request.on('timeout', () => request.destroy(new Error('no answer within 2 s')));
+    request.on('error', reject);
+  });
+}
+
+/** Waits until the server answers 200 on `/`. Throws its own complaint if it ends or does not. */
+export async function untilReady(child: Child, port: number): Promise<void> {
+  const deadline = Date.now() + START_MS;
+  while (child.running && Date.now() < deadline) {
+    const status = await reply(port, '/').then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    await delay(50);
+  }
+  throw new Error(`${child.name} did not start: ${child.complaint}`);
+}

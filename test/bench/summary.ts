@@ -1,0 +1,68 @@
+import { quantile } from './outcome.js';
+import { YARDSTICKS } from './peer.js';
+import type { Sample, WorkSample } from './trial.js';
+
+/** The rounds of one row: per peer, in the order of the rounds. */
+export type Rounds = ReadonlyMap<string, readonly Sample[]>;
+
+/** A peer's rounds in one: medians, and its ratio round by round to the best yardstick of the same round. */
+export interface Summary {
+  readonly peer: string;
+  readonly cost: number;
+  readonly rss: number;
+  readonly pss: number;
+  readonly work?: WorkSample;
+  /** Absent without a yardstick. */
+  readonly ratio?: { readonly median: number; readonly min: number; readonly max: number };
+  readonly remarks: readonly string[];
+}
+
+/** A summary for every peer that finished a round. */
+export function summarise(rounds: Rounds): Summary[] {
+  const best = bestOfRounds(rounds);
+  return [...rounds]
+    .filter(([, samples]) => samples.length > 0)
+    .map(([peer, samples]) => {
+      const ratios = samples.map((sample, round) => sample.cost / (best[round] ?? Number.NaN));
+      const sound = ratios.filter(Number.isFinite);
+      const work = samples.flatMap((sample) => sample.work ?? []);
+      return {
+        peer,
+        cost: medianOf(samples, (sample) => sample.cost),
+        rss: medianOf(samples, (sample) => sample.rss),
+        pss: medianOf(samples, (sample) => sample.pss),
+        remarks: [...new Set(samples.map((sample) => sample.remark).filter(Boolean))],
+        ...(work.length > 0 && { work: medianWork(work) }),
+        ...(sound.length > 0 && {
+          ratio: { median: quantile(sound, 0.5), min: Math.min(...sound), max: Math.max(...sound) },
+        }),
+      };
+    });
+}
+
+/** The cheapest yardstick's cost, round by round. */
+function bestOfRounds(rounds: Rounds): number[] {
+  const yardsticks = YARDSTICKS.flatMap((name) => [rounds.get(name) ?? []]).filter(
+    (samples) => samples.length > 0,
+  );
+  const length = Math.max(0, ...yardsticks.map((samples) => samples.length));
+  return Array.from({ length }, (_, round) =>
+    Math.min(...yardsticks.map((samples) => samples[round]?.cost ?? Number.POSITIVE_INFINITY)),
+  );
+}
+
+function medianWork(work: readonly WorkSample[]): WorkSample {
+  return {
+    perSecond: medianOf(work, (sample) => sample.perSecond),
+    p50Ms: medianOf(work, (sample) => sample.p50Ms),
+    p99Ms: medianOf(work, (sample) => sample.p99Ms),
+    user: medianOf(work, (sample) => sample.user),
+    system: medianOf(work, (sample) => sample.system),
+    busy: medianOf(work, (sample) => sample.busy),
+    others: Math.max(...work.map((sample) => sample.others)),
+  };
+}
+
+function medianOf<T>(values: readonly T[], get: (value: T) => number): number {
+  return quantile(values.map(get), 0.5);
+}

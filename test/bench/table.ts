@@ -1,0 +1,99 @@
+import type { Row } from './row.js';
+import type { Summary } from './summary.js';
+
+/** Above this share of the balancer's processor taken by others, the figures of a row are doubtful. */
+const CROWDED = 0.1;
+
+interface Column {
+  readonly heading: string;
+  readonly width: number;
+  readonly cell: (summary: Summary) => string;
+}
+
+const PEER: Column = { heading: 'peer', width: 14, cell: (summary) => summary.peer };
+const MEMORY: readonly Column[] = [
+  { heading: 'RSS MiB', width: 8, cell: (summary) => (summary.rss / 2 ** 20).toFixed(1) },
+  { heading: 'PSS MiB', width: 8, cell: (summary) => (summary.pss / 2 ** 20).toFixed(1) },
+];
+const RATIO: readonly Column[] = [
+  { heading: 'ratio', width: 7, cell: ({ ratio }) => (ratio ? factor(ratio.median) : '-') },
+  {
+    heading: 'min-max',
+    width: 10,
+    cell: ({ ratio }) => (ratio ? `${factor(ratio.min)}-${factor(ratio.max)}` : '-'),
+  },
+];
+
+/** The row's heading, a line per peer, and what lb reached. At most 100 columns. */
+export function table(row: Row, summaries: readonly Summary[]): string {
+  const columns =
+    row.load.kind === 'idle' ? idleColumns() : workColumns(row.load.kind === 'stream' ? 'MiB' : 'req');
+  const lines = [
+    `${row.name}: ${row.title}`,
+    line(columns, (column) => column.heading),
+    ...summaries.map((summary) => line(columns, (column) => column.cell(summary))),
+    ...remarks(summaries),
+    ...verdict(row, summaries),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function idleColumns(): Column[] {
+  const cost = { heading: 'KiB/conn', width: 10, cell: (summary: Summary) => summary.cost.toFixed(2) };
+  return [PEER, cost, ...MEMORY, ...RATIO];
+}
+
+function workColumns(unit: 'req' | 'MiB'): Column[] {
+  const work = (
+    heading: string,
+    width: number,
+    digits: number,
+    get: (of: NonNullable<Summary['work']>) => number,
+  ) => ({
+    heading,
+    width,
+    cell: (summary: Summary) => (summary.work ? get(summary.work).toFixed(digits) : '-'),
+  });
+  return [
+    PEER,
+    work(`${unit}/s`, 7, 0, (of) => of.perSecond),
+    work('p50 ms', 7, 2, (of) => of.p50Ms),
+    work('p99 ms', 8, 2, (of) => of.p99Ms),
+    { heading: `µs/${unit}`, width: 8, cell: (summary) => summary.cost.toFixed(1) },
+    work('user', 7, 1, (of) => of.user),
+    work('sys', 7, 1, (of) => of.system),
+    work('busy %', 7, 0, (of) => of.busy * 100),
+    ...MEMORY,
+    ...RATIO,
+  ];
+}
+
+/** Three figures are as many as the noise allows. */
+function factor(ratio: number): string {
+  return ratio.toFixed(ratio < 10 ? 2 : 1);
+}
+
+function line(columns: readonly Column[], text: (column: Column) => string): string {
+  const cells = columns.map((column, index) =>
+    index === 0 ? text(column).padEnd(column.width) : text(column).padStart(column.width),
+  );
+  return `  ${cells.join('')}`.trimEnd();
+}
+
+function remarks(summaries: readonly Summary[]): string[] {
+  const own = summaries.flatMap((summary) => summary.remarks.map((remark) => `  ${summary.peer}: ${remark}`));
+  const others = Math.max(0, ...summaries.map((summary) => summary.work?.others ?? 0));
+  const crowded = `  other programs took up to ${Math.round(others * 100)} % of the balancer's processor: doubtful`;
+  return others > CROWDED ? [...own, crowded] : own;
+}
+
+/** How lb stands to the row's bars. */
+function verdict(row: Row, summaries: readonly Summary[]): string[] {
+  const lb = summaries.find((summary) => summary.peer === 'lb');
+  const value = row.load.kind === 'idle' ? lb?.cost : lb?.ratio?.median;
+  if (value === undefined) return [];
+  const unit = row.load.kind === 'idle' ? 'KiB per connection' : 'of the better of nginx and HAProxy';
+  const reached =
+    value <= row.goal ? 'reaches the goal' : value <= row.milestone ? 'reaches the milestone' : 'is behind';
+  return [`  lb at ${value.toFixed(2)} ${unit} ${reached} (milestone ${row.milestone}, goal ${row.goal})`];
+}
