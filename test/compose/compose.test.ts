@@ -54,6 +54,20 @@ await t.test('containers', { skip: missing ?? false }, async (t) => {
       t.pass('mango-1 works');
     });
 
+    await t.test(
+      'a container is killed under load, in the middle of its work, and starts again',
+      async (t) => {
+        await set.compose('kill', 'mango-2');
+        await lb.says(/is down/, set.address('mango-2'));
+        t.ok(await moreFrom(load, 500), 'the others go on');
+        await set.compose('start', 'mango-2');
+        await lb.says(/is back/, set.address('mango-2'));
+        const before = load.servedBy('mango-2');
+        await until('mango-2 has work', () => load.servedBy('mango-2') > before + 50);
+        t.pass('mango-2 works');
+      },
+    );
+
     await t.test('a failing health check takes a server out, a good one brings it back', async (t) => {
       const apple = `http://${set.address('apple-2')}`;
       await fetch(`${apple}/unhealthy`, { method: 'POST' });
