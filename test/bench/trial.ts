@@ -94,8 +94,7 @@ export async function idleTrial(load: IdleLoad, peer: RunningPeer): Promise<Samp
 }
 
 /**
- * TCP connections per request beyond those every client starts with (its own, and one to an origin). Others on the
- * machine connect as well: worth a look only when it is far from what the row expects.
+ * TCP connections per request beyond those every client starts with: its own, and one to an origin.
  */
 function openedPerRequest(load: RequestLoad | StreamLoad, accepted: number, units: number): number {
   const atStart = load.connections * (load.kind === 'requests' && load.opens === 1 ? 1 : 2);
