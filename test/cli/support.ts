@@ -36,6 +36,7 @@ export class MemoryStream extends EventEmitter implements OutputStream {
 /** A balancer that balances nothing: a test decides how its start and its drain end. */
 export class FakeBalancer implements Balancer {
   addresses: readonly Address[] = [];
+  clientCount = 0;
   stopped = false;
   starting: () => Promise<void> = async () => {};
   draining: () => Promise<boolean> = async () => true;

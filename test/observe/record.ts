@@ -20,6 +20,7 @@ export function recordOf(changes: Partial<RequestRecord> = {}): RequestRecord {
     bytesIn: 0,
     bytesOut: 61,
     reason: '',
+    detail: '',
     requestHeadText: '',
     responseHeadText: '',
     ...changes,
