@@ -86,10 +86,9 @@ function duration(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-/** The word for a search, and what a person makes something of: the detail, unless it is an error code. */
-function noteOf(record: RequestRecord): string {
-  const { reason, detail, attempts } = record;
+/** The word to search for, and what it means; of a broken message the very rule that it broke. */
+function noteOf({ reason, detail, attempts }: RequestRecord): string {
   if (reason === '') return attempts > 1 ? `${attempts} attempts` : '';
-  const isCode = /^[A-Z0-9_]*$/.test(detail);
-  return `${reason}: ${isCode ? REASONS[reason].meaning : escapeForScreen(detail)}`;
+  const isExact = detail !== '' && (reason === 'bad_request' || reason === 'bad_response');
+  return `${reason}: ${isExact ? escapeForScreen(detail) : REASONS[reason].meaning}`;
 }
