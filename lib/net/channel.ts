@@ -89,16 +89,15 @@ export class Channel {
       socket.write(text, 'latin1');
       return !this.#mustWait();
     }
-    if (this.#held !== '') {
+    if (this.#held === '') {
+      this.#afterWrite(this.#writeBytes(buffer, start, end));
+    } else {
       socket.cork();
       socket.write(this.#held, 'latin1');
       this.#held = '';
-      this.#writeBytes(buffer, start, end);
+      const written = this.#writeBytes(buffer, start, end);
       socket.uncork();
-      this.#keepIfPending(buffer);
-    } else {
-      this.#writeBytes(buffer, start, end);
-      this.#keepIfPending(buffer);
+      this.#afterWrite(written);
     }
     return !this.#mustWait();
   }
@@ -145,23 +144,29 @@ export class Channel {
     return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
   }
 
-  #writeBytes(buffer: Buffer, start: number, end: number): void {
-    // What lies in the shared buffer is overwritten by the next read of any socket.
+  /** Gives the read buffer that the write reads from; null when the bytes lie in memory of their own. */
+  #writeBytes(buffer: Buffer, start: number, end: number): Buffer | null {
     if (buffer === sharedReadBuffer) {
-      const copy = Buffer.allocUnsafe(end - start);
+      // The next read of any socket overwrites what lies in the shared buffer.
+      const copy = takeReadBuffer(false);
       buffer.copy(copy, 0, start, end);
-      this.#socket.write(copy);
-      return;
+      this.#socket.write(copy.subarray(0, end - start));
+      return copy;
     }
     this.#socket.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
+    return buffer === currentRead ? buffer : null;
   }
 
-  /** A write that did not complete at once still reads from `buffer`, if that is somebody's read buffer. */
-  #keepIfPending(buffer: Buffer): void {
-    if (buffer !== currentRead || this.#socket.writableLength === 0) return;
-    currentReadKept = true;
-    this.#lent ??= [];
-    if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
+  /** A write that did not complete at once still reads from its buffer: that must stay as it is until the drain. */
+  #afterWrite(buffer: Buffer | null): void {
+    if (buffer === null) return;
+    if (this.#socket.writableLength > 0) {
+      if (buffer === currentRead) currentReadKept = true;
+      this.#lent ??= [];
+      if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
+    } else if (buffer !== currentRead) {
+      giveReadBuffer(buffer);
+    }
   }
 
   #giveBackLent(): void {

@@ -1,0 +1,40 @@
+import t from 'tap';
+import { answering, startRawServer } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+t.test('a request reaches the server with what this hop adds, and its answer the client', async (t) => {
+  let head = '';
+  const server = await startRawServer(async (connection) => {
+    head = await connection.readHead();
+    await connection.write(OK);
+  });
+  t.teardown(() => server.close());
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(
+    'GET /a?b=%2F HTTP/1.1\r\nHost: example.test\r\nX-Odd:  caf\xe9 \r\nConnection: keep-alive\r\nx-odd: 2\r\n\r\n',
+  );
+  const { status, body, head: answer } = await client.response();
+  t.equal(status, 200);
+  t.equal(body, 'ok');
+  t.match(answer, /\r\nDate: [^\r]+ GMT\r\n\r\n$/);
+  const { requestId } = await seen.request();
+  t.equal(
+    head,
+    'GET /a?b=%2F HTTP/1.1\r\nHost: example.test\r\nX-Odd:  caf\xe9 \r\nx-odd: 2\r\n' +
+      'X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: example.test\r\n' +
+      `X-Request-Id: ${requestId}\r\nVia: 1.1 lb\r\n\r\n`,
+  );
+});
+
+t.test('pipelined requests are answered in order over one pooled connection', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send('GET /1 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(5));
+  for (let i = 0; i < 5; i++) t.equal((await client.response()).status, 200);
+  t.equal(server.accepted, 1);
+});

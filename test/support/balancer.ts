@@ -1,0 +1,116 @@
+import type { Test } from 'tap';
+import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import type { CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
+import { createConfig } from '../../lib/config/config.js';
+import { RawClient } from './client.js';
+import { ManualClock } from './manual-clock.js';
+
+type Settings = Parameters<typeof createConfig>[0];
+
+/** A copy of what an observer was told of a request: the record itself is used again. */
+export type SeenRequest = { [K in keyof RequestRecord]: RequestRecord[K] };
+
+/** What the observers of one balancer were told. */
+export class Seen implements Observer {
+  readonly requests: SeenRequest[] = [];
+  readonly checks: CheckRecord[] = [];
+  /** `down NAME reason`, `up NAME`. */
+  readonly verdicts: string[] = [];
+  #wake: (() => void)[] = [];
+
+  requestSettled(record: RequestRecord): void {
+    this.requests.push({
+      requestId: record.requestId,
+      startedAt: record.startedAt,
+      durationMs: record.durationMs,
+      firstByteMs: record.firstByteMs,
+      clientAddress: record.clientAddress,
+      method: record.method,
+      target: record.target,
+      protocol: record.protocol,
+      host: record.host,
+      userAgent: record.userAgent,
+      referer: record.referer,
+      status: record.status,
+      server: record.server,
+      attempts: record.attempts,
+      bytesIn: record.bytesIn,
+      bytesOut: record.bytesOut,
+      reason: record.reason,
+      detail: record.detail,
+      requestHeadText: record.requestHeadText,
+      responseHeadText: record.responseHeadText,
+    });
+    this.#notify();
+  }
+
+  checked(check: CheckRecord): void {
+    this.checks.push(check);
+    this.#notify();
+  }
+
+  serverDown(server: string, reason: string): void {
+    this.verdicts.push(`down ${server} ${reason}`);
+    this.#notify();
+  }
+
+  serverUp(server: string): void {
+    this.verdicts.push(`up ${server}`);
+    this.#notify();
+  }
+
+  /** Resolves as soon as `condition` holds, looked at whenever something was told. */
+  async when(condition: (seen: Seen) => boolean): Promise<void> {
+    while (!condition(this)) await new Promise<void>((resolve) => this.#wake.push(resolve));
+  }
+
+  /** The `count`-th settled request, from 1. */
+  async request(count = 1): Promise<SeenRequest> {
+    await this.when(() => this.requests.length >= count);
+    return this.requests[count - 1] as SeenRequest;
+  }
+
+  #notify(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+}
+
+/** A balancer under test. */
+export interface Started {
+  readonly balancer: Balancer;
+  readonly port: number;
+  readonly seen: Seen;
+  /** Time, when it was started with `manual: true`; advancing it is the only way a deadline passes. */
+  readonly clock: ManualClock;
+  connect(): Promise<RawClient>;
+}
+
+/**
+ * Starts a balancer on a free port of 127.0.0.1 and stops it behind the test, together with the clients that
+ * `connect` made. Health checks are off unless the settings turn them on.
+ */
+export async function startBalancer(
+  t: Test,
+  settings: Settings,
+  options: { manual?: boolean } = {},
+): Promise<Started> {
+  const config = createConfig({ listen: '127.0.0.1:0', health_check: false, ...settings });
+  const seen = new Seen();
+  const clock = new ManualClock();
+  const balancer =
+    options.manual === true ? createBalancer(config, seen, clock) : createBalancer(config, seen);
+  await balancer.start();
+  const clients: RawClient[] = [];
+  t.teardown(() => {
+    for (const client of clients) client.destroy();
+    balancer.stop();
+  });
+  const address = balancer.addresses[0];
+  const port = address?.kind === 'tcp' ? address.port : 0;
+  const connect = async (): Promise<RawClient> => {
+    const client = await RawClient.connect(port);
+    clients.push(client);
+    return client;
+  };
+  return { balancer, port, seen, clock, connect };
+}

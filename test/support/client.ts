@@ -1,0 +1,133 @@
+import * as net from 'node:net';
+
+/** A client that sends exact bytes and sees exact bytes. Strings are latin1 both ways. */
+export class RawClient {
+  readonly socket: net.Socket;
+  #received = Buffer.alloc(0);
+  #wake: (() => void)[] = [];
+  /** The balancer sent FIN. */
+  ended = false;
+  /** The connection is gone; `error` tells of a reset. */
+  closed = false;
+  error: NodeJS.ErrnoException | null = null;
+
+  private constructor(socket: net.Socket) {
+    this.socket = socket;
+    socket.on('data', (bytes) => {
+      this.#received = Buffer.concat([this.#received, bytes]);
+      this.#notify();
+    });
+    socket.on('end', () => {
+      this.ended = true;
+      this.#notify();
+    });
+    socket.on('error', (error) => {
+      this.error = error;
+    });
+    socket.on('close', () => {
+      this.closed = true;
+      this.#notify();
+    });
+  }
+
+  /** Connects to a port of 127.0.0.1. */
+  static connect(port: number): Promise<RawClient> {
+    const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+    const client = new RawClient(socket);
+    return new Promise((resolve, reject) => {
+      socket.once('connect', () => resolve(client));
+      socket.once('error', reject);
+    });
+  }
+
+  /** What came and was not taken yet. */
+  get received(): string {
+    return this.#received.toString('latin1');
+  }
+
+  send(bytes: string | Buffer): void {
+    this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
+  }
+
+  /** Sends each piece as a read of its own, as far as loopback allows. */
+  async sendPieces(pieces: readonly (string | Buffer)[]): Promise<void> {
+    for (const piece of pieces) {
+      this.send(piece);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Half-closes: FIN behind what was sent. */
+  end(): void {
+    this.socket.end();
+  }
+
+  /** Goes away with RST. */
+  reset(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Takes everything up to and including `mark`; rejects if the connection ends first. */
+  async until(mark: string): Promise<string> {
+    const take = (): string | null => {
+      const at = this.#received.indexOf(mark, 0, 'latin1');
+      return at === -1 ? null : this.#take(at + mark.length);
+    };
+    return this.#wait(take, `"${mark}"`);
+  }
+
+  /** Takes exactly `count` bytes. */
+  async bytes(count: number): Promise<string> {
+    return this.#wait(() => (this.#received.length >= count ? this.#take(count) : null), `${count} bytes`);
+  }
+
+  /** Takes one response with a Content-Length: its head, and its body. */
+  async response(): Promise<{ status: number; head: string; body: string }> {
+    const head = await this.until('\r\n\r\n');
+    const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
+    const body = await this.bytes(length);
+    return { status: Number(head.slice(9, 12)), head, body };
+  }
+
+  /** Everything until the balancer ends the connection. */
+  async toEnd(): Promise<string> {
+    while (!this.ended && !this.closed) await this.#more();
+    return this.#take(this.#received.length);
+  }
+
+  /** Resolves when the connection is gone both ways. */
+  async gone(): Promise<void> {
+    while (!this.closed) await this.#more();
+  }
+
+  async #wait(take: () => string | null, what: string): Promise<string> {
+    for (;;) {
+      const taken = take();
+      if (taken !== null) return taken;
+      if (this.ended || this.closed) {
+        throw new Error(
+          `the connection ended before ${what} came; there was ${JSON.stringify(this.received)}`,
+        );
+      }
+      await this.#more();
+    }
+  }
+
+  #take(count: number): string {
+    const text = this.#received.toString('latin1', 0, count);
+    this.#received = this.#received.subarray(count);
+    return text;
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  #notify(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+}

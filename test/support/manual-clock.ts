@@ -1,0 +1,42 @@
+import type { Clock } from '../../lib/base/clock.js';
+
+interface Ticker {
+  readonly ms: number;
+  readonly tick: () => void;
+  due: number;
+}
+
+/** Time that stands still until a test advances it. */
+export class ManualClock implements Clock {
+  #now = 1000;
+  readonly #tickers = new Set<Ticker>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  wall(): number {
+    return Date.UTC(2026, 0, 31, 12, 0, 0) + this.#now;
+  }
+
+  every(ms: number, tick: () => void): () => void {
+    const ticker = { ms, tick, due: this.#now + ms };
+    this.#tickers.add(ticker);
+    return () => this.#tickers.delete(ticker);
+  }
+
+  /** Moves on by `ms`, calling what falls due on the way, in order. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      let next: Ticker | null = null;
+      for (const ticker of this.#tickers)
+        if (ticker.due <= end && (next === null || ticker.due < next.due)) next = ticker;
+      if (next === null) break;
+      this.#now = next.due;
+      next.due += next.ms;
+      next.tick();
+    }
+    this.#now = end;
+  }
+}
