@@ -44,7 +44,7 @@ const MAX_ATTEMPTS = 3;
 const REPLAY_BYTES = 64 * 1024;
 /** Below the 5 s after which Node's own servers close an idle connection: most stale reuse never happens. */
 const POOL_IDLE_MS = 4000;
-const POOL: PoolLimits = { maxIdle: 64, maxConnections: 0, maxWaiting: 1000 };
+const POOL: PoolLimits = { maxIdle: 1024, maxConnections: 0, maxWaiting: 1000 };
 
 /** Builds a balancer from a compiled configuration; `start` opens it. */
 export function createBalancer(
