@@ -46,7 +46,7 @@ function compileRedirect(
   templates: TemplateContext,
   { report }: Context,
 ): RouteAction {
-  const target = report.attempt([...path, 'to'], () => parseTarget(to, templates));
+  const target = to === undefined ? [] : report.attempt([...path, 'to'], () => parseTarget(to, templates));
   return { kind: 'redirect', status, to: target ?? [] };
 }
 

@@ -56,7 +56,9 @@ export function compileFields(
 ): FieldMatch[] {
   const fields: FieldMatch[] = [];
   for (const [name, text, fieldPath] of texts(settings, path)) {
-    if (kind === 'header') report.attempt(fieldPath, () => checkToken(name, 'the name of a header'));
+    if (kind === 'header') {
+      report.attempt(fieldPath, () => checkToken(name, 'the name of a header'), 'key');
+    }
     const value = report.attempt(fieldPath, () => parseValue(text));
     if (value) fields.push({ name: kind === 'header' ? name.toLowerCase() : name, value });
   }

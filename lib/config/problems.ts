@@ -20,8 +20,6 @@ export interface Problem {
 export interface Finding {
   readonly path: Path;
   readonly part: 'key' | 'value';
-  /** There is nothing at `path`, but should be. */
-  readonly missing?: boolean;
   /** The place the message ends with: `listed twice, first in` line 3. */
   readonly earlier?: Path;
   readonly message: string;

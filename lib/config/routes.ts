@@ -13,6 +13,7 @@ import { compileRules, type OwnRules } from './rules.js';
 import type {
   ConditionalSettings,
   HostSettings,
+  MatchSettings,
   PathSettings,
   RouteSettings,
   ScopeSettings,
@@ -113,7 +114,10 @@ function compileRoutes(
   const list: ConditionalRoute[] = [];
   const candidates: Candidate[] = [];
   for (const [setting, path] of each(settings, [...around.path, 'routes'])) {
+    const faults = context.report.findings.length;
     const match = compileMatch(setting.match ?? {}, [...path, 'match'], context);
+    // What is left of conditions that were refused takes more than was meant: it shadows nothing.
+    const whole = faults === context.report.findings.length && isWhole(setting.match);
     const groups = groupsOf(match.path);
     if (groups > 0 && around.captures > 0) {
       const at = [...path, 'match', 'path'];
@@ -129,9 +133,14 @@ function compileRoutes(
     const route = toRoute(place, context);
     if (!route && !leadsAnywhere(setting, place)) tellNowhere(path, 'route', context);
     if (route) list.push({ match, route });
-    candidates.push({ match, at: path });
+    if (whole) candidates.push({ match, at: path });
   }
   return { list, candidates };
+}
+
+/** Whether nothing of it was refused before. */
+function isWhole(match: MatchSettings | undefined): boolean {
+  return match !== undefined && !Object.values(match).includes(undefined);
 }
 
 function compilePaths(

@@ -16,7 +16,10 @@ t.test('a good file compiles to what it means', async (t) => {
   for (const { name, text, expected } of goldens('good', 'json')) {
     const result = loadConfig(text, { env, directory: folder });
     const actual = result.ok
-      ? toJson(name === 'empty.yaml' ? result.config : meaning(result.config), result.warnings.map(toLine))
+      ? toJson(
+          name === 'empty.yaml' ? { ...result.config } : meaning(result.config),
+          result.warnings.map(toLine),
+        )
       : renderProblems(result.problems, { file: name, text });
     t.equal(actual, expected(actual), name);
   }

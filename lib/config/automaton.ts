@@ -1,0 +1,123 @@
+import { ALL, type Syntax } from './regex-syntax.js';
+
+/** Repeats up to here are written out; more often is as good as without end. */
+const MAX_COPIES = 10;
+const MAX_POSITIONS = 1000;
+
+/** The ways through a piece: where it may begin and end, and whether it may be passed without a character. */
+interface Piece {
+  readonly first: readonly number[];
+  readonly last: readonly number[];
+  readonly empty: boolean;
+}
+
+/** A pattern that is too big to be judged. */
+export class TooBig extends Error {}
+
+/**
+ * The position automaton of a pattern: each place in it that takes a character is a state, and `follow` says which
+ * may come next. A state that can come next in two ways (as in `(a+)+`, by either repeat) is listed twice: to a
+ * backtracking matcher these are two choices.
+ */
+export class Automaton {
+  /** Which characters each position takes. */
+  readonly sets: bigint[] = [];
+  readonly follow: number[][] = [];
+
+  /** Unless it is anchored, a search may begin anywhere: as if any characters came first. */
+  constructor(syntax: Syntax, anchored: boolean) {
+    const piece = this.#add(syntax);
+    if (anchored) return;
+    const skip = this.#position(ALL);
+    this.#connect([skip], [skip, ...piece.first]);
+  }
+
+  /** The groups of positions from which each reaches the other: what a repeat without end makes. */
+  loops(): number[][] {
+    const reach = this.follow.map((_, start) => this.#reachable(start));
+    const seen = new Set<number>();
+    const loops: number[][] = [];
+    for (let start = 0; start < this.follow.length; start++) {
+      if (seen.has(start) || !reach[start]!.has(start)) continue;
+      const loop = [...reach[start]!].filter((position) => reach[position]!.has(start));
+      for (const position of loop) seen.add(position);
+      loops.push(loop);
+    }
+    return loops;
+  }
+
+  overlap(a: number, b: number): bigint {
+    return this.sets[a]! & this.sets[b]!;
+  }
+
+  #reachable(start: number): Set<number> {
+    const reached = new Set<number>();
+    const queue = [start];
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      for (const position of this.follow[next]!) {
+        if (reached.has(position)) continue;
+        reached.add(position);
+        queue.push(position);
+      }
+    }
+    return reached;
+  }
+
+  #add(syntax: Syntax): Piece {
+    switch (syntax.kind) {
+      case 'nothing':
+        return { first: [], last: [], empty: true };
+      case 'one': {
+        const position = this.#position(syntax.set);
+        return { first: [position], last: [position], empty: false };
+      }
+      case 'sequence':
+        return syntax.items.reduce<Piece>((before, item) => this.#join(before, this.#add(item)), {
+          first: [],
+          last: [],
+          empty: true,
+        });
+      case 'choice': {
+        const pieces = syntax.items.map((item) => this.#add(item));
+        return {
+          first: pieces.flatMap(({ first }) => first),
+          last: pieces.flatMap(({ last }) => last),
+          empty: pieces.some(({ empty }) => empty),
+        };
+      }
+      case 'repeat':
+        return this.#repeat(syntax.item, syntax.min, syntax.max);
+    }
+  }
+
+  #repeat(item: Syntax, min: number, max: number): Piece {
+    const endless = max > MAX_COPIES;
+    const copies = endless ? Math.max(1, Math.min(min, MAX_COPIES)) : max;
+    let whole: Piece = { first: [], last: [], empty: true };
+    for (let copy = 1; copy <= copies; copy++) {
+      const piece = this.#add(item);
+      if (endless && copy === copies) this.#connect(piece.last, piece.first);
+      whole = this.#join(whole, copy > min ? { ...piece, empty: true } : piece);
+    }
+    return whole;
+  }
+
+  #join(before: Piece, after: Piece): Piece {
+    this.#connect(before.last, after.first);
+    return {
+      first: before.empty ? [...before.first, ...after.first] : before.first,
+      last: after.empty ? [...before.last, ...after.last] : after.last,
+      empty: before.empty && after.empty,
+    };
+  }
+
+  #connect(from: readonly number[], to: readonly number[]): void {
+    for (const position of from) this.follow[position]!.push(...to);
+  }
+
+  #position(set: bigint): number {
+    if (this.sets.length === MAX_POSITIONS) throw new TooBig();
+    this.follow.push([]);
+    return this.sets.push(set) - 1;
+  }
+}
