@@ -73,11 +73,9 @@ function compileRespond(
   }
   const fields: { name: string; value: Template }[] = [];
   for (const [name, text, at] of texts(headers, [...path, 'headers'])) {
-    const value = report.attempt(at, () => {
-      checkHeaderName(name);
-      return parseHeaderValue(text, templates);
-    });
-    if (value) fields.push({ name, value });
+    const known = report.attempt(at, () => checkHeaderName(name), 'key');
+    const value = report.attempt(at, () => parseHeaderValue(text, templates));
+    if (known && value) fields.push({ name, value });
   }
   return { kind: 'respond', status, body, headers: fields };
 }

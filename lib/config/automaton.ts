@@ -2,7 +2,7 @@ import { ALL, type Syntax } from './regex-syntax.js';
 
 /** Repeats up to here are written out; more often is as good as without end. */
 const MAX_COPIES = 10;
-const MAX_POSITIONS = 1000;
+const MAX_POSITIONS = 2000;
 
 /** The ways through a piece: where it may begin and end, and whether it may be passed without a character. */
 interface Piece {
@@ -32,35 +32,30 @@ export class Automaton {
     this.#connect([skip], [skip, ...piece.first]);
   }
 
-  /** The groups of positions from which each reaches the other: what a repeat without end makes. */
+  /**
+   * The groups of positions from which each reaches the other: what a repeat without end makes. (Kosaraju: visited
+   * backwards in the order in which they were left, positions fall into such groups.)
+   */
   loops(): number[][] {
-    const reach = this.follow.map((_, start) => this.#reachable(start));
-    const seen = new Set<number>();
-    const loops: number[][] = [];
-    for (let start = 0; start < this.follow.length; start++) {
-      if (seen.has(start) || !reach[start]!.has(start)) continue;
-      const loop = [...reach[start]!].filter((position) => reach[position]!.has(start));
-      for (const position of loop) seen.add(position);
-      loops.push(loop);
+    const backwards: number[][] = this.follow.map(() => []);
+    for (const [from, followers] of this.follow.entries()) {
+      for (const to of followers) backwards[to]!.push(from);
     }
-    return loops;
+    const left: number[] = [];
+    const visited = new Set<number>();
+    for (const start of this.follow.keys()) walk(start, this.follow, visited, left);
+    visited.clear();
+    const groups: number[][] = [];
+    for (const start of left.reverse()) {
+      const group: number[] = [];
+      walk(start, backwards, visited, group);
+      groups.push(group);
+    }
+    return groups.filter(([first, ...others]) => others.length > 0 || this.follow[first!]?.includes(first!));
   }
 
   overlap(a: number, b: number): bigint {
     return this.sets[a]! & this.sets[b]!;
-  }
-
-  #reachable(start: number): Set<number> {
-    const reached = new Set<number>();
-    const queue = [start];
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      for (const position of this.follow[next]!) {
-        if (reached.has(position)) continue;
-        reached.add(position);
-        queue.push(position);
-      }
-    }
-    return reached;
   }
 
   #add(syntax: Syntax): Piece {
@@ -119,5 +114,27 @@ export class Automaton {
     if (this.sets.length === MAX_POSITIONS) throw new TooBig();
     this.follow.push([]);
     return this.sets.push(set) - 1;
+  }
+}
+
+/** Visits what can be reached from `start` and was not before; adds each position to `left` when it is left. */
+function walk(
+  start: number,
+  next: readonly (readonly number[])[],
+  visited: Set<number>,
+  left: number[],
+): void {
+  if (visited.has(start)) return;
+  visited.add(start);
+  const stack = [{ position: start, at: 0 }];
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const to = next[top.position]![top.at++];
+    if (to === undefined) {
+      left.push(top.position);
+      stack.pop();
+    } else if (!visited.has(to)) {
+      visited.add(to);
+      stack.push({ position: to, at: 0 });
+    }
   }
 }

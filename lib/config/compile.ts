@@ -8,7 +8,7 @@ import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
-import { compileHosts, compileScope, type Place } from './routes.js';
+import { compileHosts, compileScope, isWhole, type Place } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
 import type { AddressSetting, Settings } from './settings.js';
@@ -71,6 +71,7 @@ function compileFile(settings: Settings, context: Context): Place {
     timeouts: compileTimeouts(settings.timeouts, report),
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,
+    doubtful: !isWhole(settings),
   };
 }
 

@@ -7,7 +7,7 @@ import { growthOf } from './backtracking.js';
  */
 export const MAX_SUBJECT = 8192;
 
-const MAX_SOURCE = 1000;
+const MAX_SOURCE = 2000;
 
 /**
  * A regular expression as it stands in a configuration. Throws a ValueError when it has a mistake, or when a client

@@ -13,7 +13,6 @@ import { compileRules, type OwnRules } from './rules.js';
 import type {
   ConditionalSettings,
   HostSettings,
-  MatchSettings,
   PathSettings,
   RouteSettings,
   ScopeSettings,
@@ -47,6 +46,8 @@ export interface Place {
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
   readonly captures: number;
+  /** Something here or around was refused: what is missing may have been meant. */
+  readonly doubtful: boolean;
 }
 
 /** What is different about a place from the one around it, besides its settings. */
@@ -77,7 +78,8 @@ export function compileHosts(
       else firstPaths.set(key, at);
       names.push(name);
     }
-    const name = typeof host.host === 'string' ? host.host : (host.host?.[0] ?? '');
+    const [written = ''] = typeof host.host === 'string' ? [host.host] : (host.host ?? []);
+    const name = written.toLowerCase().replace(/\.$/, '');
     const place = enter(host, { name, path }, file, context);
     hosts.push({ names, scope: compileScope(host, place, 'host', context) });
   }
@@ -139,8 +141,8 @@ function compileRoutes(
 }
 
 /** Whether nothing of it was refused before. */
-function isWhole(match: MatchSettings | undefined): boolean {
-  return match !== undefined && !Object.values(match).includes(undefined);
+export function isWhole(settings: object | undefined): boolean {
+  return settings !== undefined && !Object.values(settings).includes(undefined);
 }
 
 function compilePaths(
@@ -200,6 +202,7 @@ function enter(settings: RouteSettings, way: Way, around: Place, context: Contex
     timeouts: overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], context.report),
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], context.report),
     captures,
+    doubtful: around.doubtful || !isWhole(settings),
   };
 }
 
@@ -243,9 +246,8 @@ function pathName(around: Place, text: string, kind: 'file' | 'host'): string {
   return text.startsWith('/') ? around.name + text : `${around.name} ${text}`;
 }
 
-/** A place that was refused before has its problem already. */
 function leadsAnywhere(settings: ScopeSettings, place: Place): boolean {
-  if (place.action || ownAction(settings)) return true;
+  if (place.action || place.doubtful) return true;
   return Object.hasOwn(settings, 'routes') || Object.hasOwn(settings, 'paths');
 }
 

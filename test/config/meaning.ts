@@ -62,7 +62,11 @@ function shortValue(value: unknown): unknown {
   if ('from' in value && 'to' in value && typeof value.from === 'number') return `${value.from}-${value.to}`;
   const { key, ...others } = value as Record<string, unknown>;
   const kept = typeof key === 'string' ? others : value;
-  return Object.fromEntries(Object.entries(kept).filter(([, item]) => item !== null && !isEmptyList(item)));
+  return Object.fromEntries(
+    Object.entries(kept).filter(
+      ([name, item]) => item !== null && (name === 'ipAllow' || !isEmptyList(item)),
+    ),
+  );
 }
 
 function isPart(value: unknown): value is Readonly<Record<string, unknown>> {
