@@ -60,7 +60,7 @@ function readFields(head: RequestHead): Refusal | null {
         break;
       }
       case FIELD.transferEncoding: {
-        const refused = readCoding(head, head.valueAt(i));
+        const refused = readCoding(head, i);
         if (refused !== null) return refused;
         codings++;
         break;
@@ -88,10 +88,10 @@ function readFields(head: RequestHead): Refusal | null {
   return null;
 }
 
-function readCoding(head: RequestHead, value: string): Refusal | null {
+function readCoding(head: RequestHead, index: number): Refusal | null {
   if (head.minorVersion === 0) return OLD_CODING;
-  if (value === '') return EMPTY_CODING;
-  return value.toLowerCase() === 'chunked' ? null : UNKNOWN_CODING;
+  if (head.isChunked(index)) return null;
+  return head.valueAt(index) === '' ? EMPTY_CODING : UNKNOWN_CODING;
 }
 
 /** A Content-Length as a number; -1 when it is not plain digits or too big to count exactly. */

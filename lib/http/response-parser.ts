@@ -64,7 +64,7 @@ export class ResponseParser extends MessageParser {
         head.contentLength = readLength(head.valueAt(i));
         if (++lengths > 1 || head.contentLength === -1) return BAD_LENGTH;
       } else if (id === FIELD.transferEncoding) {
-        if (++codings > 1 || head.valueAt(i).toLowerCase() !== 'chunked') return UNKNOWN_CODING;
+        if (++codings > 1 || !head.isChunked(i)) return UNKNOWN_CODING;
       }
     }
     if (codings > 0 && lengths > 0) return CODING_AND_LENGTH;
