@@ -36,6 +36,7 @@ export class MessageHead {
   protected unload(): void {
     this.text = '';
     this.fieldCount = 0;
+    this.minorVersion = 1;
   }
 
   idAt(index: number): FieldId {

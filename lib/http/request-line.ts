@@ -13,6 +13,8 @@ const SPACE = 0x20;
 const MAX_LEADING_BYTES = 8;
 const MAX_METHOD_BYTES = 64;
 const VERSION_BYTES = 8;
+/** Empty lines, method, two spaces, version and CRLF: what a line can have beside its target. */
+export const MAX_LINE_OVERHEAD = MAX_LEADING_BYTES + MAX_METHOD_BYTES + VERSION_BYTES + 4;
 const VERSION = /^HTTP\/\d\.\d$/;
 const BEGUN_VERSION = /^(H(T(T(P(\/(\d\.?)?)?)?)?)?)?$/;
 

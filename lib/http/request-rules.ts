@@ -34,10 +34,14 @@ const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::\d{0
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 const LENGTH = /^\d{1,17}$/;
 
+/** The refusal that a method deserves before anything else of the request is looked at, or null. */
+export function judgeMethod(method: string): Refusal | null {
+  if (method === 'CONNECT') return CONNECT;
+  return method === 'TRACE' ? TRACE : null;
+}
+
 /** Decides target, host and framing of a parsed head; gives the refusal it deserves, or null. */
 export function judgeRequest(head: RequestHead): Refusal | null {
-  if (head.method === 'CONNECT') return CONNECT;
-  if (head.method === 'TRACE') return TRACE;
   return readFields(head) ?? readTarget(head);
 }
 

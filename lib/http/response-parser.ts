@@ -32,6 +32,13 @@ export class ResponseParser extends MessageParser {
     return this.head.offsets;
   }
 
+  protected override get maxLineBytes(): number {
+    return MAX_LINE_BYTES;
+  }
+
+  /** What the log says of a bad response is its refusal. */
+  protected override noteLine(): void {}
+
   protected override readStartLine(buffer: Buffer, start: number, end: number): boolean {
     const lineFeed = buffer.subarray(start, Math.min(end, start + MAX_LINE_BYTES)).indexOf(LF);
     if (lineFeed === -1) {
