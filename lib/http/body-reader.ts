@@ -69,6 +69,13 @@ export class BodyReader {
     this.#llhttp = llhttp;
   }
 
+  /** Before a head: nothing of the body before is left. */
+  reset(): void {
+    this.complete = true;
+    this.refusal = null;
+    this.contentBytes = 0;
+  }
+
   /** Behind a head, for the body that it announced. */
   begin(framing: Framing, contentLength: number, form: BodyForm, receiver: BodyReceiver): void {
     this.#framing = framing;

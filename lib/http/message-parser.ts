@@ -97,6 +97,7 @@ export abstract class MessageParser {
   /** For the next message. */
   reset(): void {
     this.llhttp.reset(this.fieldOffsets);
+    this.body.reset();
     this.#gathered = null;
     this.#gatheredBytes = 0;
     this.#taken = 0;
