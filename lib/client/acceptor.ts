@@ -2,7 +2,7 @@ import type * as net from 'node:net';
 import type { AddressSet } from '../base/address-set.js';
 import type { LimitsConfig } from '../config/types.js';
 import { ForwardedClient } from '../http/request-encoder.js';
-import { acceptChannel } from '../net/accept.js';
+import { acceptChannel, type Reading } from '../net/accept.js';
 import type { Acceptor } from '../net/listener.js';
 import { ClientConnection, type ClientServices } from './connection.js';
 
@@ -11,15 +11,17 @@ export class ClientAcceptor implements Acceptor {
   readonly #services: ClientServices;
   readonly #limits: LimitsConfig;
   readonly #trusted: AddressSet;
+  readonly #reading: Reading;
   readonly #connections = new Set<ClientConnection>();
   readonly #perAddress = new Map<string, number>();
   #draining: (() => void) | null = null;
 
   /** `trusted`: the peers whose X-Forwarded-* is believed. */
-  constructor(services: Omit<ClientServices, 'onClosed'>, trusted: AddressSet) {
+  constructor(services: Omit<ClientServices, 'onClosed'>, trusted: AddressSet, reading: Reading) {
     this.#services = { ...services, onClosed: (connection) => this.#onClosed(connection) };
     this.#limits = services.limits;
     this.#trusted = trusted;
+    this.#reading = reading;
   }
 
   get count(): number {
@@ -35,7 +37,7 @@ export class ClientAcceptor implements Acceptor {
     }
     const forwarded = new ForwardedClient(address, this.#trusted.has(address));
     const connection = new ClientConnection(this.#services, forwarded, (owner) =>
-      acceptChannel(socket, owner),
+      acceptChannel(socket, owner, this.#reading),
     );
     this.#connections.add(connection);
     if (this.#limits.connectionsPerIp > 0)

@@ -6,18 +6,21 @@ interface WithHandle {
   _handle: { useUserBuffer?: unknown; readStart?: unknown } | null;
 }
 
+/** How the sockets of clients are read: into shared buffers, or by `data` events where Node offers no other way. */
+export type Reading = 'buffers' | 'events';
+
 /**
  * A channel for a socket that a server accepted with `pauseOnConnect`.
  *
  * Node gives accepted sockets no `onread` option, and reading by events costs an allocation of 64 KiB per read, 13 %
  * of the CPU time of a small request. So the handle is moved to a new socket that has it. This leans on the field
- * `_handle`, the same in Node 20 to 26; where it looks different, or with `byEvents`, the socket is used as it is.
+ * `_handle`, the same in Node 20 to 26; where it looks different, or when asked to, the socket is read by events.
  */
-export function acceptChannel(accepted: net.Socket, owner: ChannelOwner, byEvents = false): Channel {
+export function acceptChannel(accepted: net.Socket, owner: ChannelOwner, reading: Reading): Channel {
   const from = accepted as unknown as WithHandle;
   const handle = from._handle;
   if (
-    byEvents ||
+    reading === 'events' ||
     handle === null ||
     typeof handle !== 'object' ||
     typeof handle.useUserBuffer !== 'function'
