@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
-import { type Acceptor, acceptFrom } from './accept.js';
+import { type Acceptor, acceptFrom, type Reading } from './accept.js';
 
 /** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
 const BACKLOG = 4096;
@@ -9,10 +9,12 @@ const BACKLOG = 4096;
 export class Listener {
   readonly #server: net.Server;
   readonly #acceptor: Acceptor;
+  readonly #reading: Reading;
   #address: Address;
 
-  constructor(address: Address, acceptor: Acceptor) {
+  constructor(address: Address, acceptor: Acceptor, reading: Reading = 'buffers') {
     this.#address = address;
+    this.#reading = reading;
     this.#acceptor = acceptor;
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
@@ -35,7 +37,7 @@ export class Listener {
         server.off('error', onError);
         // An accept can fail later (EMFILE): the connection waits in the backlog, and the listener lives on.
         server.on('error', () => {});
-        acceptFrom(server, this.#acceptor);
+        acceptFrom(server, this.#acceptor, this.#reading);
         this.#address = resolved(address, server.address());
         resolve();
       });
