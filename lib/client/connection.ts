@@ -142,7 +142,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       handler.refuse(this, BODY_TOO_LARGE);
       return;
     }
-    if (body.complete) this.#deadline.disarm();
+    // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
+    if (body.complete || head.expectsContinue) this.#deadline.disarm();
     else this.#deadline.arm(this.#services.timeouts.requestBody);
     handler.start(this);
   }
@@ -266,6 +267,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   }
 
   sendInterim(head: ResponseHead): void {
+    if (head.status === 100 && this.#reading === 'body' && !this.#pausedForServer)
+      this.#deadline.arm(this.#services.timeouts.requestBody);
     (this.#responder as Responder).interim(head, this.#channel);
   }
 
