@@ -281,6 +281,8 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#connection = null;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
+    // It may have been paused for this very piece, and is read again only by whoever gets it next.
+    if (this.#clientBlocked) connection.channel.resume();
     if (client.requestComplete) connection.release();
     else connection.discard();
     this.#settle('', '');
