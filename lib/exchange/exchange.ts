@@ -349,7 +349,9 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
         this.#giveUp(FAILURES.response_timeout, '');
         break;
       case 'answering':
-        this.#giveUp(this.#clientBlocked ? FAILURES.client_stalled : FAILURES.response_stalled, '');
+        if (!this.#clientBlocked) this.#giveUp(FAILURES.response_stalled, '');
+        else if (this.#client?.takesAnswers()) this.#deadline.arm(this.#services.timeouts.responseBody);
+        else this.#giveUp(FAILURES.client_stalled, '');
         break;
       case 'tunnelling':
         this.#settleTunnel();

@@ -20,7 +20,10 @@ const TEXT_BYTES = 16 * 1024;
 const LARGE_AFTER = 4;
 
 const CHANNEL = Symbol('channel');
-type ChannelSocket = net.Socket & { [CHANNEL]: Channel };
+type ChannelSocket = net.Socket & {
+  [CHANNEL]: Channel;
+  readonly _handle?: { readonly writeQueueSize?: number } | null;
+};
 
 /**
  * One socket: reading with backpressure, gathered writes, half-close, and one teardown. Listeners are named functions
@@ -62,6 +65,19 @@ export class Channel {
   /** Is everything that was written with the kernel? */
   get flushed(): boolean {
     return this.#socket.writableLength === 0 && this.#held === '';
+  }
+
+  /** Bytes of text that wait for what belongs behind them. */
+  get heldBytes(): number {
+    return this.#held.length;
+  }
+
+  /**
+   * A measure of what was written and is not with the kernel yet: it falls whenever the peer takes something, also in
+   * the middle of a write that is not done. Node's own socket timeout looks at the same (undocumented) field.
+   */
+  get backlog(): number {
+    return this.#socket.writableLength + (this.#socket._handle?.writeQueueSize ?? 0);
   }
 
   /** From now on somebody else is told. */
