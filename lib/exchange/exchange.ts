@@ -115,9 +115,12 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     backend.active++;
     this.#state = 'leasing';
     this.#settlement.server = backend.name;
-    this.#deadline.arm(this.#services.timeouts.queue);
-    const connection = backend.pool.lease(this);
+    this.#deadline.disarm();
+    const { pool } = backend;
+    const connection = pool.lease(this);
     if (connection !== null) this.onLease(connection);
+    // One that is being opened for it has a deadline of its own: `timeouts.connect`.
+    else if (this.#backend === backend && pool.isFull) this.#deadline.arm(this.#services.timeouts.queue);
   }
 
   onLease(connection: BackendConnection): void {
