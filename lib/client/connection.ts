@@ -95,9 +95,12 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     return this.#reading === 'idle' && this.#stash === null;
   }
 
-  /** The balancer is going away: closes as soon as the current request is answered, which says so if it still can. */
-  drain(): void {
+  /** The balancer is going away: the current request, or the next if it comes before `closeIfIdle`, is the last. */
+  announceEnd(): void {
     this.#draining = true;
+  }
+
+  closeIfIdle(): void {
     if (this.isIdle) this.#closePolitely();
   }
 

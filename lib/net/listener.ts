@@ -13,6 +13,8 @@ export interface Acceptor {
 export class Listener {
   readonly #server: net.Server;
   #address: Address;
+  #closed = false;
+  #abort: () => void = () => {};
 
   constructor(address: Address, acceptor: Acceptor) {
     this.#address = address;
@@ -34,17 +36,20 @@ export class Listener {
     return this.#address;
   }
 
-  /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL. */
+  /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL; or when it is closed first. */
   open(): Promise<void> {
     const server = this.#server;
     const address = this.#address;
     return new Promise((resolve, reject) => {
       const onError = (error: Error): void => reject(error);
+      this.#abort = () => reject(new Error(`closed before it listened on ${address.text}`));
       server.once('error', onError);
       const options =
         address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
       server.listen({ ...options, backlog: BACKLOG }, () => {
         server.off('error', onError);
+        // Binding looks the host up first, and a close in that time comes too early for Node.
+        if (this.#closed) server.close();
         // An accept can fail later (EMFILE): the connection waits in the backlog, and the listener lives on.
         server.on('error', () => {});
         this.#address = resolved(address, server.address());
@@ -55,6 +60,8 @@ export class Listener {
 
   /** Stops accepting. Connections that were accepted are not its concern. */
   close(): void {
+    this.#closed = true;
+    this.#abort();
     this.#server.close(() => {});
   }
 }
