@@ -11,7 +11,10 @@ export class ClientAcceptor implements Acceptor {
   readonly #trusted: AddressSet;
   readonly #connections = new Set<ClientConnection>();
   readonly #perAddress = new Map<string, number>();
-  #draining: (() => void) | null = null;
+  #draining = false;
+  #onEmpty: (() => void) | null = null;
+  /** Connections let in since the start. */
+  accepted = 0;
 
   /** `trusted`: the peers whose X-Forwarded-* is believed. */
   constructor(services: Omit<ClientServices, 'onClosed'>, trusted: AddressSet) {
@@ -33,15 +36,23 @@ export class ClientAcceptor implements Acceptor {
     const forwarded = new ForwardedClient(address, this.#trusted.has(address));
     const connection = new ClientConnection(this.#services, forwarded, (owner) => incoming.take(owner));
     this.#connections.add(connection);
+    this.accepted++;
     if (this.#limits.connectionsPerIp > 0)
       this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
-    if (this.#draining !== null) connection.drain();
+    if (this.#draining) connection.announceEnd();
   }
 
-  /** Asks every connection to end after what it is doing; `done` is called when the last one is gone. */
+  /** From now on every answer ends its connection, on connections yet to come too. */
+  announceEnd(): void {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.announceEnd();
+  }
+
+  /** Closes those that ask nothing, the others behind their answer; `done` is called when the last one is gone. */
   drain(done: () => void): void {
-    this.#draining = done;
-    for (const connection of this.#connections) connection.drain();
+    this.announceEnd();
+    this.#onEmpty = done;
+    for (const connection of this.#connections) connection.closeIfIdle();
     if (this.#connections.size === 0) done();
   }
 
@@ -64,7 +75,7 @@ export class ClientAcceptor implements Acceptor {
       if (left === 0) this.#perAddress.delete(address);
       else this.#perAddress.set(address, left);
     }
-    if (this.#draining !== null && this.#connections.size === 0) this.#draining();
+    if (this.#connections.size === 0) this.#onEmpty?.();
   }
 }
 

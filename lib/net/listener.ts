@@ -11,6 +11,8 @@ export class Listener {
   readonly #acceptor: Acceptor;
   readonly #reading: Reading;
   #address: Address;
+  #closed = false;
+  #abort: () => void = () => {};
 
   constructor(address: Address, acceptor: Acceptor, reading: Reading = 'buffers') {
     this.#address = address;
@@ -24,17 +26,20 @@ export class Listener {
     return this.#address;
   }
 
-  /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL. */
+  /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL; or when it is closed first. */
   open(): Promise<void> {
     const server = this.#server;
     const address = this.#address;
     return new Promise((resolve, reject) => {
       const onError = (error: Error): void => reject(error);
+      this.#abort = () => reject(new Error(`closed before it listened on ${address.text}`));
       server.once('error', onError);
       const options =
         address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
       server.listen({ ...options, backlog: BACKLOG }, () => {
         server.off('error', onError);
+        // Binding looks the host up first, and a close in that time comes too early for Node.
+        if (this.#closed) server.close();
         // An accept can fail later (EMFILE): the connection waits in the backlog, and the listener lives on.
         server.on('error', () => {});
         acceptFrom(server, this.#acceptor, this.#reading);
@@ -46,6 +51,8 @@ export class Listener {
 
   /** Stops accepting. Connections that were accepted are not its concern. */
   close(): void {
+    this.#closed = true;
+    this.#abort();
     this.#server.close(() => {});
   }
 }
