@@ -1,4 +1,4 @@
-import { locate, type Node, type Path, type Span } from './tree.js';
+import { formatPath, locate, type Node, type Path, type Span } from './tree.js';
 
 /** One mistake in a configuration. */
 export interface Problem {
@@ -115,17 +115,6 @@ export function toProblems(
 function placeName(path: Path, root: Node, places: Places): string {
   const { line } = places.of(locate(root, path, 'value'));
   return line === 0 ? formatPath(path) : `line ${line}`;
-}
-
-/** `hosts[0].header_rules.add.X-Client`; a key that is no plain word is quoted. */
-export function formatPath(path: Path): string {
-  let text = '';
-  for (const segment of path) {
-    if (typeof segment === 'number') text += `[${segment}]`;
-    else if (/^[\w-]+$/.test(segment)) text += text === '' ? segment : `.${segment}`;
-    else text += `[${JSON.stringify(segment)}]`;
-  }
-  return text;
 }
 
 /** Every problem with its place, message, hint and the line it stands in, ready to print; ends with a newline. */
