@@ -46,7 +46,7 @@ function compileRedirect(
   templates: TemplateContext,
   { report }: Context,
 ): RouteAction {
-  const target = report.attempt([...path, 'to'], () => parseTarget(to, templates));
+  const target = to === undefined ? [] : report.attempt([...path, 'to'], () => parseTarget(to, templates));
   return { kind: 'redirect', status, to: target ?? [] };
 }
 
@@ -73,11 +73,9 @@ function compileRespond(
   }
   const fields: { name: string; value: Template }[] = [];
   for (const [name, text, at] of texts(headers, [...path, 'headers'])) {
-    const value = report.attempt(at, () => {
-      checkHeaderName(name);
-      return parseHeaderValue(text, templates);
-    });
-    if (value) fields.push({ name, value });
+    const known = report.attempt(at, () => checkHeaderName(name), 'key');
+    const value = report.attempt(at, () => parseHeaderValue(text, templates));
+    if (known && value) fields.push({ name, value });
   }
   return { kind: 'respond', status, body, headers: fields };
 }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { nearest } from '../base/nearest.js';
 import { ValueError } from '../base/value-error.js';
 import { type Context, names, texts } from './context.js';
-import { checkToken, compileFields, parseHeaderValue } from './fields.js';
+import { checkHeaderText, checkToken, compileFields } from './fields.js';
 import { each } from './report.js';
 import type { ExpectSettings, TestSettings } from './settings.js';
 import type { Path } from './tree.js';
@@ -53,10 +53,8 @@ function compileHeaders(
 ): { name: string; value: string }[] {
   const headers: { name: string; value: string }[] = [];
   for (const [name, value, at] of texts(settings, path)) {
-    report.attempt(at, () => {
-      checkToken(name, 'the name of a header');
-      return parseHeaderValue(value.replaceAll('{', '{{'), { captures: 0 });
-    });
+    report.attempt(at, () => checkToken(name, 'the name of a header'), 'key');
+    report.attempt(at, () => checkHeaderText(value));
     headers.push({ name, value });
   }
   return headers;

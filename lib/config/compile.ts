@@ -4,11 +4,12 @@ import { compileTests } from './cases.js';
 import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileHealthCheck } from './health-check.js';
+import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
-import { compileHosts, compileScope, type Place } from './routes.js';
+import { compileScope, isWhole, type Place } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
 import type { AddressSetting, Settings } from './settings.js';
@@ -71,6 +72,7 @@ function compileFile(settings: Settings, context: Context): Place {
     timeouts: compileTimeouts(settings.timeouts, report),
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,
+    doubtful: !isWhole(settings),
   };
 }
 

@@ -37,17 +37,21 @@ export function checkHeaderName(name: string): string {
 /** The value of a header, with its holes. Throws a ValueError when it could not be sent. */
 export function parseHeaderValue(text: string, context: TemplateContext): Template {
   const template = parseTemplate(text, context);
-  const plain = plainText(template);
-  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(plain)) {
-    throw new ValueError('a header has no line breaks and no control characters');
-  }
-  if (/[^\x00-\xff]/.test(plain)) {
-    throw new ValueError('a header is sent in Latin-1, which has not all of these characters');
-  }
+  checkHeaderText(plainText(template));
   return template;
 }
 
-/** Names with a pattern each. Header names (`fold`) are put in lower case. */
+/** Throws a ValueError for what would end a field, or has no byte in Latin-1. */
+export function checkHeaderText(text: string): void {
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text)) {
+    throw new ValueError('a header has no line breaks and no control characters');
+  }
+  if (/[^\x00-\xff]/.test(text)) {
+    throw new ValueError('a header is sent in Latin-1, which has not all of these characters');
+  }
+}
+
+/** Names with a pattern each. Header names are put in lower case. */
 export function compileFields(
   settings: TextSettings | undefined,
   path: Path,
@@ -56,7 +60,9 @@ export function compileFields(
 ): FieldMatch[] {
   const fields: FieldMatch[] = [];
   for (const [name, text, fieldPath] of texts(settings, path)) {
-    if (kind === 'header') report.attempt(fieldPath, () => checkToken(name, 'the name of a header'));
+    if (kind === 'header') {
+      report.attempt(fieldPath, () => checkToken(name, 'the name of a header'), 'key');
+    }
     const value = report.attempt(fieldPath, () => parseValue(text));
     if (value) fields.push({ name: kind === 'header' ? name.toLowerCase() : name, value });
   }

@@ -78,7 +78,7 @@ function compileNetworks(
   for (const [item, itemPath] of each<NetworkSetting>(single ? [setting] : setting, path)) {
     const at = single ? path : itemPath;
     if (typeof item === 'object') {
-      networks.push(...includeNetworks(item.file, [...at, 'file'], context));
+      if (item.file !== undefined) networks.push(...includeNetworks(item.file, [...at, 'file'], context));
     } else {
       const network = context.report.attempt(at, () => parseNetwork(item));
       if (network) networks.push(network);

@@ -6,7 +6,7 @@ import type { HostName } from './types.js';
 /** Reads `www.mango.com`, `*.mango.com`, an address, or a name in any script. Throws a ValueError. */
 export function parseHostName(text: string): HostName {
   const bare = text.toLowerCase().replace(/\.$/, '');
-  if (bare === '*') throw unexpected(text, 'For every host there are the settings of the file itself.');
+  if (bare === '*') throw unexpected(text, 'What is for every host stands at the top of the file.');
   if (bare.includes('://') || bare.includes('/')) throw unexpected(text, 'Write the name alone.');
   if (/:\d+$/.test(bare) && !/^\[.*\]$/.test(bare)) throw unexpected(text, 'Write it without the port.');
   if (bare.startsWith('*.')) return { kind: 'wildcard', suffix: `.${checkName(bare.slice(2), text)}` };

@@ -8,7 +8,7 @@ export type PathPattern =
   | { readonly kind: 'exact'; readonly path: string }
   | { readonly kind: 'regex'; readonly regex: RegExp };
 
-/** How a value is told. */
+/** How a value is told. A regular expression is not run on more than MAX_SUBJECT characters. */
 export type ValuePattern =
   | { readonly kind: 'exact'; readonly text: string }
   | { readonly kind: 'regex'; readonly regex: RegExp }
@@ -39,6 +39,12 @@ export function parseRegex(text: string, flags = ''): RegExp | undefined {
   if (source === undefined) return undefined;
   if (given !== '' && given !== 'i') throw new ValueError(`the flag ${given} is not supported`, 'Only i is.');
   return compileRegex(source, flags + given);
+}
+
+/** Reads what to look for in a value: a text, or a regular expression between slashes. Throws a ValueError. */
+export function parseFind(text: string): RegExp | string {
+  if (text === '') throw new ValueError('expected a text to find, or a regular expression between slashes');
+  return parseRegex(text, 'g') ?? text;
 }
 
 /** How many groups a path offers to `{$1}`. */

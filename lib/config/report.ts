@@ -20,13 +20,13 @@ export class Report {
     this.warnings.push({ path, part: 'value', message, hint });
   }
 
-  /** What `read` returns; where it throws a ValueError that becomes a problem at `path`, and `undefined` is returned. */
-  attempt<T>(path: Path, read: () => T): T | undefined {
+  /** What `read` returns; where it throws a ValueError, that becomes a problem at `path` and undefined is returned. */
+  attempt<T>(path: Path, read: () => T, part: Finding['part'] = 'value'): T | undefined {
     try {
       return read();
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
-      this.problem(path, error.message, error.hint);
+      this.problem(path, error.message, error.hint, part);
       return undefined;
     }
   }

@@ -1,29 +1,19 @@
 import { compileAction, ownAction } from './action.js';
 import type { Context } from './context.js';
-import { oneOrMore } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileHealthCheck } from './health-check.js';
-import { parseHostName } from './host-name.js';
 import { overrideTimeouts, sizeOfBody } from './limits.js';
 import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
 import { compileRules, type OwnRules } from './rules.js';
-import type {
-  ConditionalSettings,
-  HostSettings,
-  PathSettings,
-  RouteSettings,
-  ScopeSettings,
-} from './settings.js';
+import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type {
   ConditionalRoute,
   FirewallConfig,
   HealthCheckConfig,
-  HostConfig,
-  HostName,
   PathRoute,
   PathRule,
   RouteAction,
@@ -46,6 +36,8 @@ export interface Place {
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
   readonly captures: number;
+  /** Something here or around was refused: what is missing may have been meant. */
+  readonly doubtful: boolean;
 }
 
 /** What is different about a place from the one around it, besides its settings. */
@@ -55,32 +47,6 @@ interface Way {
   readonly captures?: number;
   readonly defaultHost?: 'server';
   readonly strip?: PathRule | undefined;
-}
-
-/** The hosts of the file; a name may stand in it once. */
-export function compileHosts(
-  settings: readonly HostSettings[] | undefined,
-  file: Place,
-  context: Context,
-): HostConfig[] {
-  const firstPaths = new Map<string, Path>();
-  const hosts: HostConfig[] = [];
-  for (const [host, path] of each(settings, ['hosts'])) {
-    const names: HostName[] = [];
-    for (const [text, at] of oneOrMore(host.host, [...path, 'host'])) {
-      const name = context.report.attempt(at, () => parseHostName(text));
-      if (!name) continue;
-      const key = name.kind === 'exact' ? name.name : `*${name.suffix}`;
-      const first = firstPaths.get(key);
-      if (first) context.report.repeated(at, `${key} is given twice, first in`, first);
-      else firstPaths.set(key, at);
-      names.push(name);
-    }
-    const name = typeof host.host === 'string' ? host.host : (host.host?.[0] ?? '');
-    const place = enter(host, { name, path }, file, context);
-    hosts.push({ names, scope: compileScope(host, place, 'host', context) });
-  }
-  return hosts;
 }
 
 /** The decisions of one place. At the top of the file, `kind` is `file`. */
@@ -113,7 +79,10 @@ function compileRoutes(
   const list: ConditionalRoute[] = [];
   const candidates: Candidate[] = [];
   for (const [setting, path] of each(settings, [...around.path, 'routes'])) {
+    const faults = context.report.findings.length;
     const match = compileMatch(setting.match ?? {}, [...path, 'match'], context);
+    // What is left of conditions that were refused takes more than was meant: it shadows nothing.
+    const whole = faults === context.report.findings.length && isWhole(setting.match);
     const groups = groupsOf(match.path);
     if (groups > 0 && around.captures > 0) {
       const at = [...path, 'match', 'path'];
@@ -129,9 +98,14 @@ function compileRoutes(
     const route = toRoute(place, context);
     if (!route && !leadsAnywhere(setting, place)) tellNowhere(path, 'route', context);
     if (route) list.push({ match, route });
-    candidates.push({ match, at: path });
+    if (whole) candidates.push({ match, at: path });
   }
   return { list, candidates };
+}
+
+/** Whether nothing of it was refused before. */
+export function isWhole(settings: object | undefined): boolean {
+  return settings !== undefined && !Object.values(settings).includes(undefined);
 }
 
 function compilePaths(
@@ -170,7 +144,7 @@ function compilePaths(
 }
 
 /** Adds the settings of a place to what the place around it hands down. */
-function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
+export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
   const { path, captures = around.captures } = way;
   const healthCheck = compileHealthCheck(
     settings.health_check,
@@ -191,6 +165,7 @@ function enter(settings: RouteSettings, way: Way, around: Place, context: Contex
     timeouts: overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], context.report),
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], context.report),
     captures,
+    doubtful: around.doubtful || !isWhole(settings),
   };
 }
 
@@ -234,9 +209,8 @@ function pathName(around: Place, text: string, kind: 'file' | 'host'): string {
   return text.startsWith('/') ? around.name + text : `${around.name} ${text}`;
 }
 
-/** A place that was refused before has its problem already. */
 function leadsAnywhere(settings: ScopeSettings, place: Place): boolean {
-  if (place.action || ownAction(settings)) return true;
+  if (place.action || place.doubtful) return true;
   return Object.hasOwn(settings, 'routes') || Object.hasOwn(settings, 'paths');
 }
 

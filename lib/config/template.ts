@@ -26,6 +26,10 @@ const VARIABLES = [
   'request_id',
 ] as const;
 
+/**
+ * What the request says as it came, before any rule: `path` undecoded, `query` without its question mark (empty if
+ * there is none), `host` without a port; `scheme` is http. `server` and `route` are names.
+ */
 export type Variable = (typeof VARIABLES)[number];
 
 export interface TemplateContext {
@@ -38,9 +42,10 @@ export interface TemplateContext {
 }
 
 /**
- * `{{name}` is a plain `{name}`. Braces around anything but a word are plain too, so that JSON can be written.
+ * `{{name}` is a plain `{name}`. Braces around anything but a word are plain too, so that JSON can be written, and
+ * so is `${name}`: what is left of it after the environment was put in was meant so.
  */
-const HOLE = /\{(\{)?([a-z$][\w$-]*(?:\.[^{}\s]+)?)\}|\$(\$|\d)/gi;
+const HOLE = /(\$\{[^{}]*\})|\{(\{)?([a-z$][\w$-]*(?:\.[^{}\s]+)?)\}|\$(\$|\d)/gi;
 
 /** Reads `{client_ip}`, `{header.X-Name}`, `{$1}` and, in a rule with a regular expression, `$1`. Throws a ValueError. */
 export function parseTemplate(text: string, context: TemplateContext): Template {
@@ -48,10 +53,9 @@ export function parseTemplate(text: string, context: TemplateContext): Template 
   let plain = '';
   let end = 0;
   for (const match of text.matchAll(HOLE)) {
-    const [whole, escaped, name = '', dollar] = match;
     plain += text.slice(end, match.index);
-    end = match.index + whole.length;
-    const part = dollar === undefined ? hole(name, escaped !== undefined, context) : group(dollar, context);
+    end = match.index + match[0].length;
+    const part = readHole(match, context);
     if (typeof part === 'string') {
       plain += part;
       continue;
@@ -68,6 +72,12 @@ export function parseTemplate(text: string, context: TemplateContext): Template 
 /** The text of a template without its holes, for checks of what is surely in it. */
 export function plainText(template: Template): string {
   return template.map((part) => (part.kind === 'text' ? part.text : '')).join('');
+}
+
+function readHole(match: RegExpMatchArray, context: TemplateContext): TemplatePart | string {
+  const [, verbatim, escaped, name = '', dollar] = match;
+  if (verbatim !== undefined) return verbatim;
+  return dollar === undefined ? hole(name, escaped !== undefined, context) : group(dollar, context);
 }
 
 function hole(name: string, escaped: boolean, context: TemplateContext): TemplatePart | string {
@@ -110,7 +120,11 @@ function group(dollar: string, { groups }: TemplateContext): TemplatePart | stri
 }
 
 function unknownName(name: string): ValueError {
-  const near = nearest(name, [...VARIABLES, 'header.Name', 'cookie.name', 'param.name']);
+  const [kind = '', ...field] = name.split('.');
+  const near =
+    field.length > 0
+      ? nearest(kind, ['header', 'cookie', 'param'])?.concat('.', field.join('.'))
+      : nearest(name, [...VARIABLES, 'header.Name', 'cookie.name', 'param.name']);
   const hint = near === undefined ? `Write {{${name}} for a plain {${name}}.` : `Did you mean {${near}}?`;
   return new ValueError(`{${name}} is not known`, hint);
 }

@@ -57,11 +57,16 @@ function shortValue(value: unknown): unknown {
   if (Array.isArray(value) && value.length > 0 && value.every(isPart)) return value.map(partText).join('');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   if ('first' in value && 'text' in value) return value.text;
-  if ('port' in value || ('kind' in value && value.kind === 'unix')) return (value as { text: string }).text;
+  if ('port' in value || ('kind' in value && value.kind === 'unix'))
+    return (value as unknown as { text: string }).text;
   if ('from' in value && 'to' in value && typeof value.from === 'number') return `${value.from}-${value.to}`;
   const { key, ...others } = value as Record<string, unknown>;
   const kept = typeof key === 'string' ? others : value;
-  return Object.fromEntries(Object.entries(kept).filter(([, item]) => item !== null && !isEmptyList(item)));
+  return Object.fromEntries(
+    Object.entries(kept).filter(
+      ([name, item]) => item !== null && (name === 'ipAllow' || !isEmptyList(item)),
+    ),
+  );
 }
 
 function isPart(value: unknown): value is Readonly<Record<string, unknown>> {
