@@ -113,6 +113,8 @@ t.test('it takes what node takes for an address, and ipaddr.js gives it the same
     .map(([parts, tail]) => (tail === null ? parts : [...parts, tail]).join(':'));
   fc.assert(
     fc.property(fc.oneof(v4, v6, fc.ipV4(), fc.ipV6()), (text) => {
+      // ipaddr.js reads the forgotten form ::a.b.c.d as ::ffff:a.b.c.d.
+      fc.pre(!/^::\d+\./.test(text));
       const read = parseIpAddress(text);
       if ((read !== null) !== (isIPv4(text) || isIPv6(text))) return false;
       return read === null || read.text === ipaddr.process(text).toString();
