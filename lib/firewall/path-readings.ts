@@ -62,7 +62,8 @@ function join(bytes: string, goesUp: boolean): string {
     if (segment === '..' && goesUp) kept.pop();
     else if (segment !== '') kept.push(segment);
   }
-  return readUtf8(`/${kept.join('/')}`);
+  const slash = kept.length > 0 && bytes.endsWith('/') ? '/' : '';
+  return readUtf8(`/${kept.join('/')}${slash}`);
 }
 
 /** By hand: a regular expression would take the square of a segment full of dots. */

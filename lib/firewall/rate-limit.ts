@@ -6,8 +6,8 @@ import type { GuardedRequest, Refusal, RequestGuard } from './guard.js';
 import { RecentMap } from './recent-map.js';
 
 /** Clients whose buckets are known at once, for each of a limit's two kinds of key. */
-const MAX_BUCKETS = 50_000;
-/** A header or cookie longer than this is known by its digest: 50,000 session tokens of 4 KiB would be 200 MiB. */
+const MAX_BUCKETS = 100_000;
+/** A header or cookie longer than this is known by its digest: 100,000 session tokens of 4 KiB would be 400 MiB. */
 const MAX_KEY_LENGTH = 64;
 /** A bucket that fills in less is kept this long all the same, so that maps do not turn all the time. */
 const LEAST_KEEP_MS = 1000;
