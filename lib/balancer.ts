@@ -16,6 +16,7 @@ import { Checker } from './health/checker.js';
 import type { HeadLimits } from './http/message-parser.js';
 import { RequestParser } from './http/request-parser.js';
 import { ResponseParser } from './http/response-parser.js';
+import type { Reading } from './net/accept.js';
 import { Listener } from './net/listener.js';
 import { RoundRobin } from './scheduler/round-robin.js';
 
@@ -44,15 +45,16 @@ const MAX_ATTEMPTS = 3;
 const REPLAY_BYTES = 64 * 1024;
 /** Below the 5 s after which Node's own servers close an idle connection: most stale reuse never happens. */
 const POOL_IDLE_MS = 4000;
-const POOL: PoolLimits = { maxIdle: 64, maxConnections: 0, maxWaiting: 1000 };
+const POOL: PoolLimits = { maxIdle: 1024, maxConnections: 0, maxWaiting: 1000 };
 
 /** Builds a balancer from a compiled configuration; `start` opens it. */
 export function createBalancer(
   config: Config,
   observer: Observer = {},
   clock: Clock = systemClock,
+  reading: Reading = 'buffers',
 ): Balancer {
-  return new RunningBalancer(config, observer, clock);
+  return new RunningBalancer(config, observer, clock, reading);
 }
 
 class RunningBalancer implements Balancer {
@@ -66,7 +68,7 @@ class RunningBalancer implements Balancer {
   #stopped = false;
   #cut: (() => void) | null = null;
 
-  constructor(config: Config, observer: Observer, clock: Clock) {
+  constructor(config: Config, observer: Observer, clock: Clock, reading: Reading) {
     this.#config = config;
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
@@ -128,7 +130,7 @@ class RunningBalancer implements Balancer {
       },
       new AddressSet(config.trustedProxies),
     );
-    this.#listeners = config.listen.map((address) => new Listener(address, this.#acceptor));
+    this.#listeners = config.listen.map((address) => new Listener(address, this.#acceptor, reading));
   }
 
   get addresses(): readonly Address[] {
