@@ -117,7 +117,7 @@ function placeName(path: Path, root: Node, places: Places): string {
 
 /** Every problem with its place, message, hint and the line it stands in, ready to print; ends with a newline. */
 export function renderProblems(problems: readonly Problem[], options: RenderOptions): string {
-  const lines = options.text.split('\n');
+  const lines = options.text.split(/\r?\n/);
   return problems.map((problem) => renderProblem(problem, lines, options)).join('\n');
 }
 

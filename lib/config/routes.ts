@@ -1,29 +1,19 @@
 import { compileAction, ownAction } from './action.js';
 import type { Context } from './context.js';
-import { oneOrMore } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileHealthCheck } from './health-check.js';
-import { parseHostName } from './host-name.js';
 import { overrideTimeouts, sizeOfBody } from './limits.js';
 import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
 import { compileRules, type OwnRules } from './rules.js';
-import type {
-  ConditionalSettings,
-  HostSettings,
-  PathSettings,
-  RouteSettings,
-  ScopeSettings,
-} from './settings.js';
+import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type {
   ConditionalRoute,
   FirewallConfig,
   HealthCheckConfig,
-  HostConfig,
-  HostName,
   PathRoute,
   PathRule,
   RouteAction,
@@ -57,33 +47,6 @@ interface Way {
   readonly captures?: number;
   readonly defaultHost?: 'server';
   readonly strip?: PathRule | undefined;
-}
-
-/** The hosts of the file; a name may stand in it once. */
-export function compileHosts(
-  settings: readonly HostSettings[] | undefined,
-  file: Place,
-  context: Context,
-): HostConfig[] {
-  const firstPaths = new Map<string, Path>();
-  const hosts: HostConfig[] = [];
-  for (const [host, path] of each(settings, ['hosts'])) {
-    const names: HostName[] = [];
-    for (const [text, at] of oneOrMore(host.host, [...path, 'host'])) {
-      const name = context.report.attempt(at, () => parseHostName(text));
-      if (!name) continue;
-      const key = name.kind === 'exact' ? name.name : `*${name.suffix}`;
-      const first = firstPaths.get(key);
-      if (first) context.report.repeated(at, `${key} is given twice, first in`, first);
-      else firstPaths.set(key, at);
-      names.push(name);
-    }
-    const [written = ''] = typeof host.host === 'string' ? [host.host] : (host.host ?? []);
-    const name = written.toLowerCase().replace(/\.$/, '');
-    const place = enter(host, { name, path }, file, context);
-    hosts.push({ names, scope: compileScope(host, place, 'host', context) });
-  }
-  return hosts;
 }
 
 /** The decisions of one place. At the top of the file, `kind` is `file`. */
@@ -181,7 +144,7 @@ function compilePaths(
 }
 
 /** Adds the settings of a place to what the place around it hands down. */
-function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
+export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
   const { path, captures = around.captures } = way;
   const healthCheck = compileHealthCheck(
     settings.health_check,

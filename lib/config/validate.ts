@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { nearest } from '../base/nearest.js';
 import type { Finding } from './problems.js';
 import type { Path } from './tree.js';
@@ -18,12 +18,30 @@ const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as Schema & {
   readonly definitions: Readonly<Record<string, Schema>>;
 };
 
-const ajv = new Ajv({ allErrors: true, verbose: true, messages: false, strict: true, allowUnionTypes: true });
-ajv.addKeyword('expected');
-const check = ajv.compile(schema);
+/**
+ * Compiled when first needed. As it is used once per load, quick code is worth less than quick compiling: without
+ * inlining, optimising and the check of the schema itself (a test does that) it takes 72 ms of CPU, not 150.
+ */
+let check: ValidateFunction | undefined;
+
+function compileSchema(): ValidateFunction {
+  const ajv = new Ajv({
+    allErrors: true,
+    verbose: true,
+    messages: false,
+    allowUnionTypes: true,
+    validateSchema: false,
+    meta: false,
+    inlineRefs: false,
+    code: { optimize: false },
+  });
+  ajv.addKeyword('expected');
+  return ajv.compile(schema);
+}
 
 /** Everything the schema refuses in a document, one finding per mistake. */
 export function validate(value: unknown): Finding[] {
+  check ??= compileSchema();
   if (check(value)) return [];
   const findings = new Map<string, Finding>();
   for (const error of check.errors ?? []) {
@@ -156,7 +174,7 @@ function toPath(pointer: string, document: unknown): Path {
 }
 
 /** A value as it may stand in a message, short. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a map';

@@ -5,7 +5,9 @@ import { env, folder, goldens } from './golden.js';
 import { meaning, write } from './meaning.js';
 
 t.test('a bad file is refused with every problem in it', async (t) => {
-  for (const { name, text, expected } of goldens('bad', 'txt')) {
+  const files = goldens('bad', 'txt');
+  t.ok(files.length >= 40, 'there are such files');
+  for (const { name, text, expected } of files) {
     const result = loadConfig(text, { env, directory: folder });
     const actual = result.ok ? 'accepted\n' : renderProblems(result.problems, { file: name, text });
     t.equal(actual, expected(actual), name);
@@ -13,7 +15,9 @@ t.test('a bad file is refused with every problem in it', async (t) => {
 });
 
 t.test('a good file compiles to what it means', async (t) => {
-  for (const { name, text, expected } of goldens('good', 'json')) {
+  const files = goldens('good', 'json');
+  t.ok(files.length >= 20, 'there are such files');
+  for (const { name, text, expected } of files) {
     const result = loadConfig(text, { env, directory: folder });
     const actual = result.ok
       ? toJson(

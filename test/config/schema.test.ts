@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
 import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import { validate } from '../../lib/config/validate.js';
@@ -45,6 +46,13 @@ function* everything(): ReturnType<typeof properties> {
   for (const [name, definition] of Object.entries(schema.definitions))
     yield* properties(definition, `${name}: `);
 }
+
+t.test('the schema is one of draft-07', async (t) => {
+  const ajv = new Ajv({ allowUnionTypes: true });
+  ajv.addKeyword('expected');
+  t.ok(ajv.validateSchema(schema), JSON.stringify(ajv.errors));
+  t.equal(ajv.compile(schema)({}), true);
+});
 
 t.test('every property is explained to whoever hovers over it', async (t) => {
   for (const [path, { description, examples }] of everything()) {

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 import t from 'tap';
 import { parseTemplate, plainText, type TemplatePart } from '../../lib/config/template.js';
 
