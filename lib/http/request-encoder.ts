@@ -1,4 +1,5 @@
 import { FIELD } from './fields.js';
+import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, UPGRADE_PROTOCOL, verdicts } from './hop.js';
 import type { RequestHead } from './request-head.js';
 
@@ -43,33 +44,41 @@ export function receivedRequestId(head: RequestHead, client: ForwardedClient): s
 
 /**
  * The head as a server gets it: the client's own lines, byte for byte and in their order, without what belongs to
- * the client's hop, and with what this hop adds. `host` replaces the Host field; empty keeps the client's.
+ * the client's hop, and with what this hop adds. `host` replaces the Host field; empty keeps the client's. `edit` is
+ * what rules want of the head, our own fields included; null is nothing.
  */
 export function encodeRequestHead(
   head: RequestHead,
   client: ForwardedClient,
   requestId: string,
   host: string,
+  edit: HeadEdit | null = null,
 ): string {
   const { text, fieldCount } = head;
   const table = client.trusted ? FROM_TRUSTED : FROM_ANYONE;
+  const target = edit === null || edit.target === '' ? head.originTarget : edit.target;
   let out = '';
   let run = 0;
-  if (head.originTarget !== head.target || head.minorVersion === 0) {
-    out = `${head.method} ${head.originTarget} HTTP/1.1\r\n`;
+  if (target !== head.target || head.minorVersion === 0) {
+    out = `${head.method} ${target} HTTP/1.1\r\n`;
     run = head.lineStart(0);
   }
+  edit?.begin();
   for (let i = 0; i < fieldCount; i++) {
     const id = head.idAt(i);
     const verdict = table[id] as number;
-    if (verdict === PASS && !isNamed(head, i, id, head.connection)) continue;
+    const passes = verdict === PASS && !isNamed(head, i, id, head.connection);
+    const edited = edit === null || !passes ? null : edit.fieldAt(head, i);
+    if (passes && edited === null) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
-    if (verdict === ASK) out += ask(head, i, host);
+    if (edited !== null) out += edited.lineAt(head, i);
+    else if (verdict === ASK) out += ask(head, i, host);
   }
   out += text.slice(run, text.length - 2);
   if (head.authority === '' && host !== '') out += `Host: ${host}\r\n`;
-  return `${out}${client.trusted ? appended(head, client) : overwritten(head, client)}X-Request-Id: ${requestId}\r\n${ownLines(head)}\r\n`;
+  const own = `${client.trusted ? appended(head, client) : overwritten(head, client)}X-Request-Id: ${requestId}\r\n${ownLines(head)}`;
+  return edit === null ? `${out}${own}\r\n` : `${out}${edit.own(own)}${edit.rest()}\r\n`;
 }
 
 /** Fields whose fate depends on their value. */

@@ -173,10 +173,15 @@ function readCookies(fields: readonly string[]): readonly string[] {
   for (const field of fields) {
     for (const pair of field.split(';')) {
       const equals = pair.indexOf('=');
-      if (equals !== -1) cookies.push(pair.slice(0, equals).trim(), pair.slice(equals + 1).trim());
+      if (equals !== -1) cookies.push(trimSpace(pair.slice(0, equals)), trimSpace(pair.slice(equals + 1)));
     }
   }
   return cookies;
+}
+
+/** Without SP and HTAB around it; `trim` would take 0xA0 too, which ends many a character of UTF-8. */
+export function trimSpace(bytes: string): string {
+  return bytes.replace(/^[ \t]+|[ \t]+$/g, '');
 }
 
 function valuesOf(pairs: readonly string[], name: string): readonly string[] {
