@@ -110,7 +110,7 @@ export class HeadEdit {
   /** The request target to send; empty leaves the one received. */
   #target = '';
   #fields: FieldEdit[] = [];
-  /** Is a field among them that the encoders write themselves? They all have a number. */
+  /** Is a field among them that the encoders write themselves? */
   #touchesOwn = false;
 
   clear(): void {
@@ -199,7 +199,7 @@ export class HeadEdit {
     if (GUARDED.has(id)) return null;
     const field = new FieldEdit(key);
     this.#fields.push(field);
-    if (id !== FIELD.other) this.#touchesOwn = true;
+    if (id !== FIELD.other || key === 'content-type') this.#touchesOwn = true;
     return field;
   }
 }

@@ -86,3 +86,8 @@ function resolveDots(segments: readonly string[]): string | null {
   }
   return `/${kept.join('/')}`;
 }
+
+/** Is there a `.` or `..` among the segments, slashes encoded or not? */
+export function hasDotSegments(raw: string): boolean {
+  return /(?:^|\/)\.{1,2}(?:\/|$)/.test(decodeTriplets(raw));
+}

@@ -1,4 +1,5 @@
 import type { PathPattern, ValuePattern } from '../config/pattern.js';
+import { MAX_SUBJECT } from '../config/regex.js';
 
 /** What a regular expression found: all of it at 0, its groups behind. Empty when it has no groups. */
 export type Captures = readonly (string | undefined)[];
@@ -17,8 +18,9 @@ export function matchPath(pattern: PathPattern, path: string): Captures | null {
   }
 }
 
-/** The captures of `regex` in `text`; null when it does not match. */
+/** The captures of `regex` in `text`; null when it does not match, or the text is longer than any should be. */
 export function matchRegex(regex: RegExp, text: string): Captures | null {
+  if (text.length > MAX_SUBJECT) return null;
   const found = regex.exec(text);
   return found === null || found.length > 1 ? found : NO_CAPTURES;
 }
@@ -31,7 +33,7 @@ export function matchesAny(pattern: ValuePattern, values: readonly string[]): bo
     case 'exact':
       return values.includes(pattern.text);
     case 'regex':
-      return values.some((value) => pattern.regex.test(value));
+      return values.some((value) => matchRegex(pattern.regex, value) !== null);
   }
 }
 
