@@ -59,8 +59,8 @@ const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 const RETRY_AFTER = 5;
 
 /**
- * An answer of the balancer's own, head and body (features 38). `text` replaces the usual body; a HEAD gets the head
- * alone.
+ * An answer of the balancer's own, head and body (features 38). `text` replaces the usual body; `fields` are lines of
+ * the head, each with its line end; a HEAD gets the head alone.
  */
 export function encodeReply(
   status: number,
@@ -68,6 +68,7 @@ export function encodeReply(
   toHead: boolean,
   wallMs: number,
   text?: string,
+  fields = '',
 ): string {
   const phrase = PHRASES[status] ?? '';
   const body = text ?? (status === 200 ? '' : phrase);
@@ -76,7 +77,7 @@ export function encodeReply(
   out += 'Cache-Control: no-store\r\n';
   if (status === 405 || status === 200) out += ALLOW;
   if (status === 503) out += `Retry-After: ${RETRY_AFTER}\r\n`;
-  out += connectionLine(form);
+  out += fields + connectionLine(form);
   return toHead ? out : out + body;
 }
 

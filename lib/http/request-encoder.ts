@@ -1,3 +1,4 @@
+import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { FIELD } from './fields.js';
 import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, UPGRADE_PROTOCOL, verdicts } from './hop.js';
@@ -5,6 +6,7 @@ import type { RequestHead } from './request-head.js';
 
 /** What is known of the client's connection and told to servers. Made once per connection. */
 export class ForwardedClient {
+  readonly peer: IpAddress;
   /** The client's address as text, without a port. */
   readonly address: string;
   /** Is the peer one whose X-Forwarded-* and X-Request-Id are believed? */
@@ -12,6 +14,7 @@ export class ForwardedClient {
   readonly lines: string;
 
   constructor(address: string, trusted: boolean) {
+    this.peer = parseIpAddress(address) ?? IpAddress.unix;
     this.address = address;
     this.trusted = trusted;
     this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`;
