@@ -59,6 +59,7 @@ export function encodeRequestHead(
   const target = edit === null || edit.target === '' ? head.originTarget : edit.target;
   let out = '';
   let run = 0;
+  let hosted = false;
   if (target !== head.target || head.minorVersion === 0) {
     out = `${head.method} ${target} HTTP/1.1\r\n`;
     run = head.lineStart(0);
@@ -73,10 +74,13 @@ export function encodeRequestHead(
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
     if (edited !== null) out += edited.lineAt(head, i);
-    else if (verdict === ASK) out += ask(head, i, host);
+    if (verdict !== ASK) continue;
+    if (id === FIELD.host) hosted = true;
+    out += ask(head, i, host);
   }
   out += text.slice(run, text.length - 2);
-  if (head.authority === '' && host !== '') out += `Host: ${host}\r\n`;
+  // HTTP/1.0 does without; in HTTP/1.1, which the server is spoken to, there is always one (RFC 9112, 3.2).
+  if (!hosted) out += `Host: ${host === '' ? head.authority : host}\r\n`;
   const own = `${client.trusted ? appended(head, client) : overwritten(head, client)}X-Request-Id: ${requestId}\r\n${ownLines(head)}`;
   return edit === null ? `${out}${own}\r\n` : `${out}${edit.own(own)}${edit.rest()}\r\n`;
 }
