@@ -17,9 +17,25 @@ const GUARDED: ReadonlySet<number> = new Set([
   FIELD.disguised,
 ]);
 
+/** What encoders write themselves, besides Content-Type, which is no field that a proxy acts on. */
+const OWN: ReadonlySet<number> = new Set([
+  FIELD.via,
+  FIELD.date,
+  FIELD.xForwardedFor,
+  FIELD.xForwardedProto,
+  FIELD.xForwardedHost,
+  FIELD.xRequestId,
+]);
+
 /** Bytes that no value of a field has (RFC 9110, 5.5), and characters that are no bytes: written as latin1, U+010A is a LF. */
-const NO_VALUE_BYTES = /[^\t\x20-\x7e\x80-\xff]/g;
+const NO_VALUE_BYTE = /[^\t\x20-\x7e\x80-\xff]/;
+const NO_VALUE_BYTES = new RegExp(NO_VALUE_BYTE, 'g');
 const NO_TARGET_BYTES = /[^\x21-\x7e]|#/g;
+
+interface Field {
+  readonly name: string;
+  readonly value: string;
+}
 
 /** What becomes of the fields of one name. */
 export class FieldEdit {
@@ -28,10 +44,10 @@ export class FieldEdit {
   #keeps = true;
   /** In place of the values received, one for each field; an empty one drops it. */
   #values: readonly string[] | null = null;
-  readonly #rewrites: ((value: string) => string)[] = [];
+  #rewrites: ((value: string) => string)[] | null = null;
   /** Stands where the first field stood, or at the end. */
-  #set: { readonly name: string; readonly value: string } | null = null;
-  #appended: { readonly name: string; readonly value: string }[] = [];
+  #set: Field | null = null;
+  #appended: Field[] | null = null;
   #seen = 0;
   #placed = false;
 
@@ -42,7 +58,7 @@ export class FieldEdit {
   remove(): void {
     this.#keeps = false;
     this.#set = null;
-    this.#appended = [];
+    this.#appended = null;
   }
 
   set(name: string, value: string): void {
@@ -51,13 +67,18 @@ export class FieldEdit {
   }
 
   append(name: string, value: string): void {
+    this.#appended ??= [];
     this.#appended.push({ name, value });
   }
 
   rewrite(edit: (value: string) => string): void {
-    if (this.#keeps) this.#rewrites.push(edit);
-    if (this.#set !== null) this.#set = { name: this.#set.name, value: edit(this.#set.value) };
-    this.#appended = this.#appended.map(({ name, value }) => ({ name, value: edit(value) }));
+    if (this.#keeps) {
+      this.#rewrites ??= [];
+      this.#rewrites.push(edit);
+    }
+    const edited = ({ name, value }: Field): Field => ({ name, value: edit(value) });
+    if (this.#set !== null) this.#set = edited(this.#set);
+    if (this.#appended !== null) this.#appended = this.#appended.map(edited);
   }
 
   replaceValues(name: string, values: readonly string[], received: number): void {
@@ -81,7 +102,7 @@ export class FieldEdit {
     const given = this.#values?.[this.#seen++] ?? value;
     if (this.#keeps) {
       if (given === '' && value !== '') return '';
-      if (given === value && this.#rewrites.length === 0) return line;
+      if (this.#rewrites === null) return given === value ? line : fieldLine(name, given);
       return fieldLine(
         name,
         this.#rewrites.reduce((text, edit) => edit(text), given),
@@ -96,6 +117,7 @@ export class FieldEdit {
   rest(): string {
     let lines = '';
     if (this.#set !== null && !this.#placed) lines = fieldLine(this.#set.name, this.#set.value);
+    if (this.#appended === null) return lines;
     for (const { name, value } of this.#appended) lines += fieldLine(name, value);
     return lines;
   }
@@ -110,12 +132,15 @@ export class HeadEdit {
   /** The request target to send; empty leaves the one received. */
   #target = '';
   #fields: FieldEdit[] = [];
+  /** A bit for each length that a name among them has: most fields of a head are told apart by it. */
+  #lengths = 0;
   /** Is a field among them that the encoders write themselves? */
   #touchesOwn = false;
 
   clear(): void {
     this.#target = '';
     this.#fields = [];
+    this.#lengths = 0;
     this.#touchesOwn = false;
   }
 
@@ -168,7 +193,12 @@ export class HeadEdit {
   fieldAt(head: MessageHead, index: number): FieldEdit | null {
     const start = head.offsets[index * 4] as number;
     const end = head.offsets[index * 4 + 1] as number;
-    for (const field of this.#fields) if (equalsWord(head.text, start, end, field.key)) return field;
+    if (((this.#lengths >>> (end - start)) & 1) === 0) return null;
+    const fields = this.#fields;
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i] as FieldEdit;
+      if (equalsWord(head.text, start, end, field.key)) return field;
+    }
     return null;
   }
 
@@ -199,11 +229,14 @@ export class HeadEdit {
     if (GUARDED.has(id)) return null;
     const field = new FieldEdit(key);
     this.#fields.push(field);
-    if (id !== FIELD.other || key === 'content-type') this.#touchesOwn = true;
+    // Shifts count modulo 32, here and when it is asked.
+    this.#lengths |= 1 << key.length;
+    if (OWN.has(id) || key === 'content-type') this.#touchesOwn = true;
     return field;
   }
 }
 
 function fieldLine(name: string, value: string): string {
-  return `${name}: ${value.replace(NO_VALUE_BYTES, '')}\r\n`;
+  const clean = NO_VALUE_BYTE.test(value) ? value.replace(NO_VALUE_BYTES, '') : value;
+  return `${name}: ${clean}\r\n`;
 }

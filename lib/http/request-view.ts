@@ -181,7 +181,15 @@ function readCookies(fields: readonly string[]): readonly string[] {
 
 /** Without SP and HTAB around it; `trim` would take 0xA0 too, which ends many a character of UTF-8. */
 export function trimSpace(bytes: string): string {
-  return bytes.replace(/^[ \t]+|[ \t]+$/g, '');
+  let start = 0;
+  let end = bytes.length;
+  while (start < end && isSpace(bytes.charCodeAt(start))) start++;
+  while (end > start && isSpace(bytes.charCodeAt(end - 1))) end--;
+  return bytes.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 function valuesOf(pairs: readonly string[], name: string): readonly string[] {

@@ -33,7 +33,9 @@ export class CookieRules {
 /** `pair` takes the place of the first cookie called `name`, or stands behind all others; the others of the name go. */
 function edit(fields: string[], name: string, pair: string | null): void {
   let placed = pair === null;
-  for (const [index, field] of fields.entries()) {
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i] as string;
+    if (!field.includes(name)) continue;
     const kept: string[] = [];
     const pairs = field.split(';');
     for (const old of pairs) {
@@ -44,9 +46,8 @@ function edit(fields: string[], name: string, pair: string | null): void {
         placed = true;
       }
     }
-    if (kept.length < pairs.length || kept.some((text, i) => text !== pairs[i])) {
-      fields[index] = trimSpace(kept.join(';'));
-    }
+    const edited = kept.join(';');
+    if (edited !== field) fields[i] = trimSpace(edited);
   }
   if (pair === null || placed) return;
   const last = fields.findLastIndex((field) => field !== '');

@@ -26,32 +26,44 @@ export class ParamRules {
 
   /** `query` and what comes back are without the question mark. */
   apply(query: string, context: RuleContext): string {
-    let edited = query;
+    const pieces = query === '' ? [] : query.split('&');
+    const names = pieces.map(nameOf);
     for (const { name, prefix, value } of this.#rules) {
-      edited = edit(edited, name, value === null ? null : prefix + value.render(context));
+      if (value === null) remove(pieces, names, name, 0);
+      else set(pieces, names, name, prefix + value.render(context));
     }
-    return edited;
+    return pieces.join('&');
   }
 }
 
 /** `piece` takes the place of the first parameter called `name`, or the last place; the others of the name go. */
-function edit(query: string, name: string, piece: string | null): string {
-  const pieces = query === '' ? [] : query.split('&');
-  const kept: string[] = [];
-  let placed = piece === null;
-  for (const old of pieces) {
-    if (old === '' || nameOf(old) !== name) {
-      kept.push(old);
-    } else if (piece !== null && !placed) {
-      kept.push(piece);
-      placed = true;
-    }
+function set(pieces: string[], names: (string | null)[], name: string, piece: string): void {
+  const first = names.indexOf(name);
+  if (first === -1) {
+    pieces.push(piece);
+    names.push(name);
+  } else {
+    pieces[first] = piece;
+    remove(pieces, names, name, first + 1);
   }
-  if (piece !== null && !placed) kept.push(piece);
-  return kept.join('&');
 }
 
-function nameOf(piece: string): string {
+function remove(pieces: string[], names: (string | null)[], name: string, from: number): void {
+  let kept = from;
+  for (let i = from; i < pieces.length; i++) {
+    if (names[i] === name) continue;
+    pieces[kept] = pieces[i] as string;
+    names[kept] = names[i] as string | null;
+    kept++;
+  }
+  if (kept === pieces.length) return;
+  pieces.length = kept;
+  names.length = kept;
+}
+
+/** null for what stands between two ampersands in a row. */
+function nameOf(piece: string): string | null {
+  if (piece === '') return null;
   const equals = piece.indexOf('=');
   return decodeParam(equals === -1 ? piece : piece.slice(0, equals));
 }

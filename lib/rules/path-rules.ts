@@ -79,7 +79,7 @@ function compile(rule: PathRule): Rule {
 function applyRule(rule: Rule, path: string, context: RuleContext): string {
   switch (rule.kind) {
     case 'strip_prefix':
-      return stripPrefix(path, rule.prefix);
+      return stripPrefix(path, rule);
     case 'add_prefix':
       return rooted(rule.prefix.render(context) + path, path);
     case 'replace_segments':
@@ -94,10 +94,17 @@ function rooted(path: string, before: string): string {
   return path === before ? path : path.replace(/^\/*/, '/');
 }
 
-function stripPrefix(path: string, prefix: readonly string[]): string {
-  const segments = segmentsOf(path);
-  if (prefix.length === 0 || !startsWith(segments, 0, prefix)) return path;
-  const end = (segments[prefix.length - 1] as Segment).end;
+function stripPrefix(
+  path: string,
+  { prefix, encoded }: { readonly prefix: readonly string[]; readonly encoded: string },
+): string {
+  if (prefix.length === 0) return path;
+  let end = encoded.length;
+  if (!path.startsWith(encoded) || path[end] !== '/') {
+    const segments = segmentsOf(path);
+    if (!startsWith(segments, 0, prefix)) return path;
+    end = (segments[prefix.length - 1] as Segment).end;
+  }
   return path.slice(end).replace(/^(?:\/|%2f)*/i, '/');
 }
 
@@ -106,6 +113,8 @@ function replaceSegments(
   { from, to }: { readonly from: readonly string[]; readonly to: Text },
   context: RuleContext,
 ): string {
+  // Nearly every path can be told by this: what is not encoded stands there as it is.
+  if (!path.includes('%') && !path.includes(from[0] as string)) return path;
   const segments = segmentsOf(path);
   let edited = '';
   let run = 0;
