@@ -4,6 +4,7 @@ import type { LimitsConfig } from '../config/types.js';
 import { ForwardedClient } from '../http/request-encoder.js';
 import { acceptChannel, type Reading } from '../net/accept.js';
 import type { Acceptor } from '../net/listener.js';
+import { resetSocket } from '../net/reset.js';
 import { ClientConnection, type ClientServices } from './connection.js';
 
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
@@ -32,7 +33,7 @@ export class ClientAcceptor implements Acceptor {
     const address = plainAddress(socket.remoteAddress);
     if (this.#isFull(address)) {
       socket.on('error', () => {});
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     const forwarded = new ForwardedClient(address, this.#trusted.has(address));

@@ -1,6 +1,7 @@
 import type * as net from 'node:net';
 import { latin1 } from '../base/latin1.js';
 import { giveReadBuffer, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
+import { resetSocket } from './reset.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
@@ -36,6 +37,7 @@ export class Channel {
   /** Read buffers of other channels that an unfinished write still refers to. */
   #lent: Buffer[] | null = null;
   #fullReads = 0;
+  #paused = false;
   #ended = false;
   #closed = false;
   #error: NodeJS.ErrnoException | null = null;
@@ -114,10 +116,14 @@ export class Channel {
 
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
   pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
     this.#socket.resume();
   }
 
@@ -136,8 +142,7 @@ export class Channel {
 
   /** Closes with RST: the peer must not take what it got for the whole. */
   reset(): void {
-    if (typeof this.#socket.resetAndDestroy === 'function') this.#socket.resetAndDestroy();
-    else this.#socket.destroy();
+    resetSocket(this.#socket);
   }
 
   #mustWait(): boolean {
@@ -164,8 +169,10 @@ export class Channel {
       if (buffer === currentRead) currentReadKept = true;
       this.#lent ??= [];
       if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
-    } else if (buffer !== currentRead) {
-      giveReadBuffer(buffer);
+    } else {
+      // Less than the high-water mark may have been waiting, and then there is no drain to tell of its end.
+      this.#giveBackLent();
+      if (buffer !== currentRead) giveReadBuffer(buffer);
     }
   }
 
