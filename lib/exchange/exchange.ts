@@ -140,8 +140,10 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
 
   /** From the connection, which is closed already. */
   onFailed(failure: Failure, detail: string): void {
-    const reused = this.#connection?.reused === true;
+    const connection = this.#connection as BackendConnection;
+    const { reused } = connection;
     this.#connection = null;
+    if (this.#state === 'answering') this.#settlement.bytesOut = connection.contentBytes;
     if (this.#state === 'tunnelling') this.#giveUp(failure, detail);
     else this.#onAttemptFailed(failure, detail, reused);
   }
