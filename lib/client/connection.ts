@@ -67,6 +67,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   #consuming = false;
   #pausedForServer = false;
   #pausedForStash = false;
+  /** The client has yet to take what it was sent: its next request waits until then. */
+  #clogged = false;
   #peerEnded = false;
   #draining = false;
   /** Coarse time of the last byte from the client. */
@@ -112,8 +114,13 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     }
     this.#consuming = false;
     if (position < end && this.#reading === 'held') this.#keepForLater(buffer, position, end);
-    if (this.#handler !== null) this.#handler.onRequestReadDone();
-    else this.#goOn();
+    if (this.#handler === null) {
+      this.#goOn();
+    } else {
+      // Answers of the balancer's own to the requests before this one.
+      this.#channel.flush();
+      this.#handler.onRequestReadDone();
+    }
   }
 
   #readHead(buffer: Buffer, start: number, end: number): number {
@@ -218,18 +225,32 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
 
   /** Takes up what came in the meantime, unless the client has yet to take what it was sent. */
   #goOn(): void {
-    if (!this.#channel.flush() || this.#reading !== 'idle') return;
-    const stash = this.#stash;
+    this.#clogged = !this.#channel.flush();
+    if (this.#clogged || (this.#reading !== 'idle' && this.#reading !== 'head')) return;
+    const stash = this.#takeStash();
     if (stash !== null) {
-      this.#stash = null;
-      if (this.#pausedForStash) {
-        this.#pausedForStash = false;
-        this.#channel.resume();
-      }
       this.#consume(stash, 0, stash.length);
-    } else if (this.#peerEnded || this.#draining) {
+      if (this.#peerEnded) this.#onInputEnd();
+    } else if (this.#reading === 'idle' && (this.#peerEnded || this.#draining)) {
       this.#closePolitely();
     }
+  }
+
+  #takeStash(): Buffer | null {
+    const stash = this.#stash;
+    this.#stash = null;
+    if (this.#pausedForStash) {
+      this.#pausedForStash = false;
+      if (!this.#pausedForServer) this.#channel.resume();
+    }
+    return stash;
+  }
+
+  /** The client sends nothing more: what it left unfinished will not come. */
+  #onInputEnd(): void {
+    if (this.#stash !== null) return;
+    if (this.#reading === 'body') this.#abandon();
+    else if (this.#reading !== 'held') this.#closePolitely();
   }
 
   // The client's side of the current request.
@@ -296,7 +317,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
 
   /** An answer may come before the whole request: then the rest must be little enough to read and drop. */
   #mayKeepAlive(): boolean {
-    if (!this.#keepAlive || this.#draining || this.#peerEnded) return false;
+    if (!this.#keepAlive || this.#draining) return false;
+    if (this.#peerEnded && this.#stash === null && !this.#consuming) return false;
     const { head, body } = this.#parser as RequestParser;
     return body.complete || (body.remaining <= MAX_DRAIN && !head.expectsContinue);
   }
@@ -315,8 +337,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#reading = 'tunnel';
     this.#deadline.disarm();
     this.#channel.flush();
-    const stash = this.#stash;
-    this.#stash = null;
+    const stash = this.#takeStash();
     if (stash !== null) this.#handler?.onClientTunnelBytes(stash, 0, stash.length);
     if (this.#peerEnded) this.#handler?.onClientTunnelEnd();
   }
@@ -335,7 +356,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#services.responders.put(responder);
     this.#responder = null;
     this.#handler = null;
-    this.#pausedForServer = false;
+    this.resumeRequest();
     if (this.#reading === 'closed') {
       this.#parkParser();
     } else if (!stays) {
@@ -346,7 +367,6 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       this.#reading = 'drain';
       this.#deadline.arm(this.#services.timeouts.requestBody);
       this.#channel.flush();
-      this.#channel.resume();
     }
   }
 
@@ -400,9 +420,14 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       case 'held':
         this.#keepForLater(buffer, 0, length);
         break;
-      default:
-        if (this.#stash !== null) this.#keepForLater(buffer, 0, length);
+      case 'idle':
+      case 'head':
+        if (this.#stash !== null || this.#clogged) this.#keepForLater(buffer, 0, length);
         else this.#consume(buffer, 0, length);
+        break;
+      case 'body':
+      case 'drain':
+        this.#consume(buffer, 0, length);
     }
   }
 
@@ -412,9 +437,6 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       case 'tunnel':
         this.#handler?.onClientTunnelEnd();
         break;
-      case 'body':
-        this.#abandon();
-        break;
       case 'held':
         if (this.#services.wheel.now - this.#lastByteAt > HALF_CLOSE_MS) this.#abandon();
         break;
@@ -422,7 +444,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       case 'closed':
         break;
       default:
-        if (this.#stash === null) this.#closePolitely();
+        this.#onInputEnd();
     }
   }
 
