@@ -61,8 +61,8 @@ export class BackendConnection implements Dialler, DeadlineOwner {
   #responseComplete = false;
   /** Bytes behind the response, or a response that forbids it: never to be used again. */
   #spoilt = false;
-  /** Has it carried a request before this one? Then a close before any response byte means that it was stale. */
-  reused = false;
+  /** Was it open before its request came? Then a close before any response byte means that it was stale. */
+  pooled = false;
 
   constructor(pool: Pool, supplies: ConnectionSupplies) {
     this.pool = pool;
@@ -109,7 +109,7 @@ export class BackendConnection implements Dialler, DeadlineOwner {
       this.discard();
       return;
     }
-    this.reused = true;
+    this.pooled = true;
     // A client that could not take the last bytes at once had it paused.
     this.channel.resume();
     this.idle();
