@@ -57,11 +57,12 @@ export class BackendConnection implements Dialler, DeadlineOwner {
   #timedOut = false;
   #tunnel = false;
   #interim = 0;
+  #failedBytes = 0;
   #responseComplete = false;
   /** Bytes behind the response, or a response that forbids it: never to be used again. */
   #spoilt = false;
-  /** Has it carried a request before this one? Then a close before any response byte means that it was stale. */
-  reused = false;
+  /** Was it open before its request came? Then a close before any response byte means that it was stale. */
+  pooled = false;
 
   constructor(pool: Pool, supplies: ConnectionSupplies) {
     this.pool = pool;
@@ -75,9 +76,9 @@ export class BackendConnection implements Dialler, DeadlineOwner {
     return this.#state === 'idle';
   }
 
-  /** Bytes of content of the current response. */
+  /** Bytes of content of the current response, or of the one it failed in. */
   get contentBytes(): number {
-    return this.#parser?.body.contentBytes ?? 0;
+    return this.#parser?.body.contentBytes ?? this.#failedBytes;
   }
 
   /** Has any byte of the current response come? */
@@ -100,13 +101,17 @@ export class BackendConnection implements Dialler, DeadlineOwner {
 
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
   release(): void {
-    const reusable = this.#state === 'busy' && this.#responseComplete && !this.#spoilt && !this.#tunnel;
+    const whole = this.#responseComplete && !this.#spoilt && !this.#tunnel;
+    // A server that answered without taking the whole request would read its rest in front of the next.
+    const reusable = this.#state === 'busy' && whole && this.channel.flushed;
     this.#detach();
     if (!reusable) {
       this.discard();
       return;
     }
-    this.reused = true;
+    this.pooled = true;
+    // A client that could not take the last bytes at once had it paused.
+    this.channel.resume();
     this.idle();
     this.pool.takeBack(this);
   }
@@ -151,6 +156,7 @@ export class BackendConnection implements Dialler, DeadlineOwner {
 
   #fail(failure: Failure, detail: string): void {
     const receiver = this.#receiver;
+    this.#failedBytes = this.contentBytes;
     this.discard();
     receiver?.onFailed(failure, detail);
   }

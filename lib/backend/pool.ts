@@ -111,6 +111,8 @@ export class Pool {
       connection.discard();
       return;
     }
+    // Also one that has carried no request yet: the server may close it as well as any other.
+    connection.pooled = true;
     this.#idle.push(connection);
     if (this.#idle.length > this.#limits.maxIdle) this.#idle.shift()?.discard();
   }

@@ -133,8 +133,13 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#consuming = false;
     if (position < end && (this.#reading === 'held' || this.#reading === 'idle'))
       this.#keepForLater(buffer, position, end);
-    if (this.#handler !== null) this.#handler.onRequestReadDone();
-    else this.#goOn();
+    if (this.#handler === null) {
+      this.#goOn();
+    } else {
+      // Answers of the balancer's own to the requests before this one.
+      this.#channel.flush();
+      this.#handler.onRequestReadDone();
+    }
   }
 
   /** False while the client takes nothing of the answers it was sent: it gets no more of them. */
@@ -364,7 +369,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
 
   /** An answer may come before the whole request: then the rest must be little enough to read and drop. */
   #mayKeepAlive(): boolean {
-    if (!this.#keepAlive || this.#draining || (this.#peerEnded && this.#stash === null)) return false;
+    if (!this.#keepAlive || this.#draining || (this.#peerEnded && this.#stash === null && !this.#consuming))
+      return false;
     const { head, body } = this.#parser as RequestParser;
     return body.complete || (body.remaining <= MAX_DRAIN && !head.expectsContinue);
   }

@@ -199,13 +199,15 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
 
   /** From the connection, which is closed already. */
   onFailed(failure: Failure, detail: string): void {
-    const reused = this.#connection?.reused === true;
+    const connection = this.#connection as BackendConnection;
+    const { pooled } = connection;
     this.#connection = null;
+    if (this.#state === 'answering') this.#settlement.bytesOut = connection.contentBytes;
     if (this.#state === 'tunnelling') this.#giveUp(failure, detail);
-    else this.#onAttemptFailed(failure, detail, reused);
+    else this.#onAttemptFailed(failure, detail, pooled);
   }
 
-  #onAttemptFailed(failure: Failure, detail: string, reusedConnection: boolean): void {
+  #onAttemptFailed(failure: Failure, detail: string, pooledConnection: boolean): void {
     const backend = this.#backend as Backend;
     this.#leaveBackend();
     this.#lastFailure = failure;
@@ -215,7 +217,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       idempotent: this.#client?.head.isIdempotent === true,
       replayable: this.#replay.whole,
       clientSawResponse: this.#sawInterim || this.#state === 'answering',
-      reusedConnection,
+      pooledConnection,
       replacedStale: this.#replacedStale,
       attempts: this.#settlement.attempts,
       maxAttempts: this.#services.maxAttempts,

@@ -34,7 +34,7 @@ export class Replay {
 
   /** What was kept has been sent and will not be sent again. */
   forget(): void {
-    this.whole = this.whole && this.#bytes === 0;
+    this.whole = false;
     this.#release();
   }
 

@@ -8,8 +8,8 @@ export interface AttemptState {
   readonly replayable: boolean;
   /** Has the client seen any byte of an answer, an interim one included? (features 35) */
   readonly clientSawResponse: boolean;
-  /** Had the connection carried a request before this one? */
-  readonly reusedConnection: boolean;
+  /** Was the connection open before the request came? */
+  readonly pooledConnection: boolean;
   /** Was a stale connection replaced for this request already? */
   readonly replacedStale: boolean;
   /** Servers tried. */
@@ -28,7 +28,7 @@ export function decideRetry(state: AttemptState): RetryDecision {
   const { failure } = state;
   if (state.clientSawResponse || failure.retry === 'never') return 'no';
   if (failure.retry === 'idempotent' && !(state.idempotent && state.replayable)) return 'no';
-  if (failure.reason === 'reset_before_response' && state.reusedConnection && !state.replacedStale)
+  if (failure.reason === 'reset_before_response' && state.pooledConnection && !state.replacedStale)
     return 'fresh';
   return state.attempts < state.maxAttempts ? 'other' : 'no';
 }

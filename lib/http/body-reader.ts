@@ -105,9 +105,11 @@ export class BodyReader {
     return this.complete;
   }
 
-  /** Lets go of the receiver, when its message is done with. */
+  /** Lets go of the receiver and forgets the body, when its message is done with. */
   release(): void {
     this.#receiver = null;
+    this.refusal = null;
+    this.contentBytes = 0;
   }
 
   /** Takes body bytes; gives the position behind the last one that belongs to this body. */

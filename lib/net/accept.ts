@@ -1,5 +1,6 @@
 import * as net from 'node:net';
 import { Channel, type ChannelOwner, READ_INTO, readByEvents } from './channel.js';
+import { resetSocket } from './reset.js';
 
 /** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
 export interface Incoming {
@@ -105,6 +106,6 @@ class IncomingSocket implements Incoming {
 
   refuse(): void {
     this.#socket.on('error', () => {});
-    this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 }

@@ -2,6 +2,7 @@ import type * as net from 'node:net';
 import { latin1 } from '../base/latin1.js';
 import { type Outlet, type OutletOwner, openOutlet, type Writing } from './outlet.js';
 import { giveReadBuffer, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
+import { resetSocket } from './reset.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
@@ -41,6 +42,7 @@ export class Channel implements OutletOwner {
   /** Read buffers of other channels that an unfinished write still refers to. */
   #lent: Buffer[] | null = null;
   #fullReads = 0;
+  #paused = false;
   #ended = false;
   #closed = false;
   #error: NodeJS.ErrnoException | null = null;
@@ -130,10 +132,14 @@ export class Channel implements OutletOwner {
 
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
   pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
     this.#socket.resume();
   }
 
@@ -152,9 +158,9 @@ export class Channel implements OutletOwner {
 
   /** Closes with RST: the peer must not take what it got for the whole. */
   reset(): void {
-    // Behind a FIN there is nothing to reset; a unix socket knows no RST.
-    if (this.#ended || this.remoteAddress === '') this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    // Behind a FIN there is nothing to reset.
+    if (this.#ended) this.#socket.destroy();
+    else resetSocket(this.#socket);
   }
 
   #writeLarge(outlet: Outlet, held: string, buffer: Buffer, start: number, end: number): void {
@@ -173,7 +179,13 @@ export class Channel implements OutletOwner {
     else outlet.writeBoth(held, bytes);
     if (readBuffer === null) return;
     if (outlet.pending > 0) this.#lend(readBuffer);
-    else if (readBuffer !== currentRead) giveReadBuffer(readBuffer);
+    else this.#giveBack(readBuffer);
+  }
+
+  /** All writes are finished; a stream with little waiting does not tell of its drain. */
+  #giveBack(buffer: Buffer): void {
+    this.#giveBackLent();
+    if (buffer !== currentRead) giveReadBuffer(buffer);
   }
 
   /** An unfinished write still reads from `buffer`: it stays as it is until the drain. */

@@ -1,0 +1,206 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import { answering, type RawConnection } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { nothingIsLeft } from '../support/leaks.js';
+import { origin } from '../support/origin.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+t.test('as many connections as requests at once, and no more', async (t) => {
+  const waiting: RawConnection[] = [];
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      waiting.push(connection);
+    }
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const clients = await Promise.all(Array.from({ length: 8 }, connect));
+  for (let round = 0; round < 3; round++) {
+    for (const client of clients) client.send(GET);
+    while (waiting.length < clients.length) await pause(2);
+    for (const connection of waiting.splice(0)) void connection.write(OK);
+    for (const client of clients) t.equal((await client.response()).status, 200);
+  }
+  t.equal(server.accepted, 8);
+  for (let i = 0; i < 8; i++) {
+    clients[i]?.send(GET);
+    while (waiting.length === 0) await pause(2);
+    void waiting.pop()?.write(OK);
+    await clients[i]?.response();
+  }
+  t.equal(server.accepted, 8, 'one at a time needs no new one');
+});
+
+t.test('a request that waits is served by a connection given back before its own is open', async (t) => {
+  const server = await origin(t, answering(OK));
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const clients = await Promise.all(Array.from({ length: 50 }, connect));
+  for (const client of clients) client.send(GET.repeat(4));
+  for (const client of clients) for (let i = 0; i < 4; i++) t.equal((await client.response()).status, 200);
+});
+
+t.test('bytes on an idle connection close it, and nobody gets them', async (t) => {
+  const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
+  const server = await origin(t, async (connection, index) => {
+    await connection.readHead();
+    await connection.write(OK);
+    if (index === 0) {
+      await pause(20);
+      await connection.write(poison);
+    }
+    await connection.hang();
+    connection.end();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(GET);
+  t.equal((await client.response()).body, 'ok');
+  while (server.connections > 0) await pause(5);
+  client.send(GET);
+  t.equal((await client.response()).body, 'ok');
+  t.equal(server.accepted, 2);
+});
+
+t.test('an idle connection that the server closes is not used again, not even by a POST', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(OK);
+    await pause(10);
+    connection.end();
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  for (let i = 0; i < 3; i++) {
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi');
+    t.equal((await client.response()).status, 200);
+    while (server.connections > 0) await pause(5);
+  }
+  t.equal(server.accepted, 3);
+  t.ok(seen.requests.every(({ reason, attempts }) => reason === '' && attempts === 1));
+});
+
+t.test('an idle connection is given up before servers usually close it', async (t) => {
+  const server = await origin(t, answering(OK));
+  const { connect, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
+  const client = await connect();
+  client.send(GET);
+  await client.response();
+  clock.advance(3900);
+  client.send(GET);
+  await client.response();
+  t.equal(server.accepted, 1);
+  clock.advance(4200);
+  while (server.connections > 0) await pause(5);
+  client.send(GET);
+  await client.response();
+  t.equal(server.accepted, 2);
+});
+
+t.test('bytes behind a response are never the next answer', async (t) => {
+  const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
+  for (const first of [
+    OK,
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+    'HTTP/1.1 204 No Content\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+  ]) {
+    const server = await origin(t, async (connection, index) => {
+      await connection.readHead();
+      await connection.write(index === 0 ? first + poison : OK);
+      if (index > 0) await answering(OK)(connection, index);
+      connection.end();
+    });
+    const { connect } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    client.send(GET + GET + GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+    const all = await client.toEnd();
+    t.equal(all.split('HTTP/1.1 ').length - 1, 3);
+    t.match(all, /ok$/);
+    t.notMatch(all, 'poison');
+    t.equal(server.accepted, 2);
+  }
+});
+
+t.test('the parser of a broken response finds nothing wrong with the next', async (t) => {
+  const server = await origin(t, async (connection, index) => {
+    await connection.readHead();
+    if (index === 0) {
+      await connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n');
+      return;
+    }
+    for (const piece of [
+      'HTTP/1.1 100 Continue\r\n\r\n',
+      'HTTP/1.1 200 O',
+      'K\r\nContent-Le',
+      'ngth: 2\r\n\r\no',
+      'k',
+    ]) {
+      await connection.write(piece);
+      await pause(10);
+    }
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const broken = await connect();
+  broken.send(GET);
+  await broken.gone();
+  t.equal(broken.error?.code, 'ECONNRESET');
+  const client = await connect();
+  client.send(GET);
+  await client.until('\r\n\r\n');
+  t.equal((await client.response()).body, 'ok');
+});
+
+t.test('what a failed request counted is not told of the next', async (t) => {
+  let cut = (): void => {};
+  const server = await origin(t, async (connection, index) => {
+    await connection.readHead();
+    if (index === 0) {
+      await connection.write(OK.replace(': 2', ': 200'));
+      await new Promise<void>((resolve) => {
+        cut = resolve;
+      });
+    }
+    connection.reset();
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(GET);
+  await client.until('ok');
+  cut();
+  await client.gone();
+  t.equal((await seen.request(1)).bytesOut, 2);
+  const next = await connect();
+  next.send(GET);
+  t.equal((await next.response()).status, 502);
+  t.equal((await seen.request(2)).bytesOut, 0);
+});
+
+t.test('a connection whose server did not take the whole request is not used again', async (t) => {
+  const answers: (() => void)[] = [];
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    connection.stopReading();
+    await new Promise<void>((resolve) => {
+      connection.socket.once('close', resolve);
+      answers.push(() => void connection.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+    });
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  const body = Buffer.alloc(20_000, 'x');
+  for (let i = 0; i < 1500 && server.accepted < 2; i++) {
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`);
+    client.send(body);
+    while (answers.length === 0) await pause(2);
+    // Blindly: the server has stopped reading, and does not know how many requests it got.
+    await pause(2);
+    for (const answer of answers) answer();
+    t.equal((await client.response()).status, 200);
+  }
+  t.equal(server.accepted, 2, 'once the bytes no longer go out, another connection is opened');
+});
+
+nothingIsLeft(t);

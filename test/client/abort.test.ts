@@ -1,0 +1,165 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { pattern } from '../../fixtures/pattern.js';
+import { answering, type RawConnection } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { origin } from '../support/origin.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const NONE = { shelved: 0, active: 0, poolWaiting: 0 };
+
+/** An origin that does `work` and notes when its connection went away. */
+async function noting(t: Test, work: (connection: RawConnection) => Promise<unknown>) {
+  const state = { asked: 0, lost: 0 };
+  const server = await origin(t, async (connection) => {
+    connection.socket.once('end', () => {
+      state.lost++;
+      connection.socket.destroy();
+    });
+    connection.socket.once('error', () => state.lost++);
+    await connection.readHead();
+    state.asked++;
+    await work(connection);
+    await new Promise((resolve) => connection.socket.once('close', resolve));
+  });
+  return { server, state };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await pause(2);
+}
+
+t.test('a request with a FIN right behind it is answered', async (t) => {
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      await pause(30);
+      await connection.write(OK);
+    }
+  });
+  for (const reading of ['buffers', 'events'] as const) {
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { reading });
+    for (const request of [GET, 'GET / HTTP/1.0\r\n\r\n']) {
+      const client = await connect();
+      client.socket.end(request);
+      t.match(await client.toEnd(), /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n\r\nok$/s);
+      await client.gone();
+      t.equal(client.error, null);
+    }
+    t.equal((await seen.request(2)).reason, '');
+  }
+});
+
+t.test('a client that leaves while it waits takes its request with it', async (t) => {
+  for (const leave of ['reset', 'end'] as const) {
+    const { server, state } = await noting(t, async () => {});
+    const { connect, seen, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
+    const client = await connect();
+    client.send(GET);
+    await until(() => state.asked === 1);
+    // Long after the request, a FIN is no half-close any more.
+    clock.advance(1500);
+    client[leave]();
+    t.match(await seen.request(), { reason: 'client_abort', status: 0, server: server.address });
+    await until(() => state.lost === 1);
+    t.strictSame(inFlight(), NONE);
+  }
+});
+
+t.test('clients that leave while their requests wait for a connection', async (t) => {
+  const server = await origin(t, answering(OK));
+  const { connect, balancer } = await startBalancer(t, { servers: [server.address] });
+  const clients = await Promise.all(Array.from({ length: 20 }, connect));
+  for (const client of clients) client.send(GET);
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const client of clients) client.reset();
+  await until(() => balancer.clientCount === 0);
+  t.strictSame(inFlight(), NONE);
+  const client = await connect();
+  client.send(GET);
+  t.equal((await client.response()).body, 'ok', 'no answer to a request that is gone');
+});
+
+t.test('a client that leaves in its upload', async (t) => {
+  for (const leave of ['reset', 'end'] as const) {
+    const { server, state } = await noting(t, (connection) => connection.read(3));
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc');
+    await until(() => state.asked === 1);
+    client[leave]();
+    t.match(await seen.request(), { reason: 'client_abort', bytesIn: 3 });
+    await until(() => state.lost === 1);
+    t.strictSame(inFlight(), NONE);
+  }
+});
+
+t.test('a client that leaves in its download', async (t) => {
+  const { server, state } = await noting(t, async (connection) => {
+    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
+    while (!connection.socket.destroyed) await connection.write(pattern(100_000));
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  for (const leave of ['reset', 'destroy'] as const) {
+    const before = seen.requests.length;
+    const client = await connect();
+    client.send(GET);
+    await client.bytes(1_000_000);
+    client[leave]();
+    t.match(await seen.request(before + 1), { reason: 'client_abort', status: 200 });
+    await until(() => state.lost === before + 1);
+    t.strictSame(inFlight(), NONE);
+  }
+});
+
+t.test('a client that leaves in its download while it reads nothing', async (t) => {
+  const { server, state } = await noting(t, async (connection) => {
+    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
+    while (!connection.socket.destroyed) await connection.write(pattern(100_000));
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.socket.pause();
+  client.send(GET);
+  await until(() => state.asked === 1);
+  await pause(100);
+  client.reset();
+  t.match(await seen.request(), { reason: 'client_abort' });
+  await until(() => state.lost === 1);
+});
+
+t.test('a client that connects and says nothing, or half a head, is let go', async (t) => {
+  const { connect, balancer, seen } = await startBalancer(t, { servers: ['127.0.0.1:1'] });
+  for (const bytes of ['', '\r\n', 'GET / HT', 'GET / HTTP/1.1\r\nHost:']) {
+    for (const leave of ['end', 'reset'] as const) {
+      const client = await connect();
+      client.send(bytes);
+      await pause(2);
+      client[leave]();
+      await client.gone();
+      await until(() => balancer.clientCount === 0);
+    }
+  }
+  t.equal(seen.requests.length, 0);
+  t.strictSame(inFlight(), NONE);
+});
+
+t.test('a thousand clients that come and go leave nothing', async (t) => {
+  const server = await origin(t, answering(OK));
+  const { connect, balancer } = await startBalancer(t, { servers: [server.address] });
+  for (let round = 0; round < 10; round++) {
+    const clients = await Promise.all(Array.from({ length: 100 }, connect));
+    for (const [index, client] of clients.entries()) {
+      if (index % 4 !== 0) client.send(GET);
+      if (index % 4 === 1) client.reset();
+      else if (index % 4 === 2) client.end();
+      else client.destroy();
+    }
+    await until(() => balancer.clientCount === 0);
+  }
+  t.strictSame(inFlight(), NONE);
+});
+
+nothingIsLeft(t);

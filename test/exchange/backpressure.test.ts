@@ -1,0 +1,116 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createConnection, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { writePattern } from '../../fixtures/pattern.js';
+import { origin } from '../support/origin.js';
+
+const MIB = 1024 * 1024;
+const PROGRAM = fileURLToPath(new URL('../support/balancer-process.js', import.meta.url));
+
+/** A balancer of its own process before `server`. */
+async function start(t: Test, server: string): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(PROGRAM, [server], { execArgv: ['--expose-gc'] });
+  t.teardown(() => child.kill());
+  const [port] = (await once(child, 'message')) as [number];
+  return { child, port };
+}
+
+async function resident(child: ChildProcess): Promise<number> {
+  child.send('resident');
+  const [bytes] = (await once(child, 'message')) as [number];
+  return bytes / MIB;
+}
+
+async function connect(t: Test, port: number): Promise<Socket> {
+  const socket = createConnection(port, '127.0.0.1');
+  socket.on('error', () => {});
+  t.teardown(() => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Resolves when `count` has stood still for a while. */
+async function stalled(count: () => number): Promise<void> {
+  for (let before = -1; before !== count(); await pause(150)) before = count();
+}
+
+t.test('a client that does not read its download costs next to no memory', async (t) => {
+  let sent = 0;
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${200 * MIB}\r\n\r\n`);
+    for (let i = 0; i < 200 && !connection.socket.destroyed; i++) {
+      await writePattern(connection.socket, MIB);
+      sent++;
+    }
+  });
+  const { child, port } = await start(t, server.address);
+  const before = await resident(child);
+  const client = await connect(t, port);
+  client.pause();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await stalled(() => sent);
+  t.ok(sent > 0 && sent < 100, `the server is held back after ${sent} MiB`);
+  const after = await resident(child);
+  t.ok(after - before < 30, `${Math.round(after - before)} MiB more`);
+
+  let received = 0;
+  client.on('data', (bytes) => {
+    received += bytes.length;
+  });
+  client.resume();
+  while (received < 200 * MIB && !client.destroyed) await pause(5);
+  t.ok(received > 200 * MIB, 'and it still gets all of it');
+  const whole = await resident(child);
+  t.ok(whole - before < 30, `${Math.round(whole - before)} MiB more after all of it`);
+});
+
+t.test('a server that does not read an upload costs next to no memory', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    connection.stopReading();
+    await new Promise((resolve) => connection.socket.once('close', resolve));
+  });
+  const { child, port } = await start(t, server.address);
+  const before = await resident(child);
+  const client = await connect(t, port);
+  client.write(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${200 * MIB}\r\n\r\n`);
+  void writePattern(client, 200 * MIB);
+  await stalled(() => client.bytesWritten);
+  t.ok(
+    client.bytesWritten < 100 * MIB,
+    `the client is held back after ${Math.round(client.bytesWritten / MIB)} MiB`,
+  );
+  const after = await resident(child);
+  t.ok(after - before < 30, `${Math.round(after - before)} MiB more`);
+});
+
+t.test('a hundred of either kind stay within a megabyte each', async (t) => {
+  const server = await origin(t, async (connection) => {
+    const head = await connection.readHead();
+    connection.stopReading();
+    if (head.startsWith('GET')) {
+      await connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${200 * MIB}\r\n\r\n`);
+      await writePattern(connection.socket, 200 * MIB);
+    }
+    if (!connection.socket.destroyed) await once(connection.socket, 'close');
+  });
+  const { child, port } = await start(t, server.address);
+  const before = await resident(child);
+  const clients = await Promise.all(Array.from({ length: 100 }, () => connect(t, port)));
+  for (const [index, client] of clients.entries()) {
+    client.pause();
+    if (index % 2 === 0) client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    else {
+      client.write(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${200 * MIB}\r\n\r\n`);
+      void writePattern(client, 20 * MIB);
+    }
+  }
+  await stalled(() => clients.reduce((sum, client) => sum + client.bytesWritten, 0));
+  await pause(500);
+  const after = await resident(child);
+  t.ok(after - before < 100, `${Math.round(after - before)} MiB more`);
+});

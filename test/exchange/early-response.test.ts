@@ -1,0 +1,138 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import type { RawConnection } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { nothingIsLeft } from '../support/leaks.js';
+import { chunked, origin, readRequest } from '../support/origin.js';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const TOO_LARGE = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\nsize';
+
+function post(fields: string): string {
+  return `POST / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+}
+
+/** Answers behind the first `read` bytes of the body, and then waits. */
+function hasty(read: number, answer = TOO_LARGE) {
+  return async (connection: RawConnection): Promise<void> => {
+    await connection.readHead();
+    await connection.read(read);
+    await connection.write(answer);
+    connection.stopReading();
+    await new Promise((resolve) => connection.socket.once('close', resolve));
+  };
+}
+
+t.test('an answer in the middle of an upload comes at once; a small rest is dropped', async (t) => {
+  const server = await origin(t, async (connection, index) => {
+    if (index === 0) return hasty(3)(connection);
+    await readRequest(connection);
+    await connection.write(OK);
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(`${post('Content-Length: 60000\r\n')}abc`);
+  const { status, head } = await client.response();
+  t.equal(status, 413);
+  t.notMatch(head, /connection: close/i);
+  t.equal((await seen.request()).reason, '');
+  client.send(Buffer.alloc(59_997, 'x'));
+  client.send(post('Content-Length: 1\r\n').concat('y'));
+  t.equal((await client.response()).body, 'ok', 'and the connection goes on');
+  t.equal(server.accepted, 2, "but not the server's, which is owed the rest");
+});
+
+t.test('a rest that is big, or nobody knows how big, ends the connection behind the answer', async (t) => {
+  for (const fields of ['Content-Length: 500000\r\n', 'Transfer-Encoding: chunked\r\n']) {
+    const server = await origin(t, hasty(3));
+    const { connect } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    client.send(post(fields) + (fields.startsWith('T') ? '3\r\nabc\r\n' : 'abc'));
+    const all = await client.toEnd();
+    t.match(all, /^HTTP\/1\.1 413 .*\r\nConnection: close\r\n\r\nsize$/s);
+    // A client that goes on for a while must not have the answer erased by a reset.
+    for (let i = 0; i < 10; i++) {
+      client.send(Buffer.alloc(20_000, 'x'));
+      await pause(1);
+    }
+    client.end();
+    await client.gone();
+    t.equal(client.error, null);
+  }
+});
+
+t.test('an answer reaches a client that reads only when it has sent everything', async (t) => {
+  const server = await origin(t, hasty(3));
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  for (let i = 0; i < 5; i++) {
+    const client = await connect();
+    client.socket.pause();
+    client.send(post('Content-Length: 3000000\r\n'));
+    await new Promise((resolve) => client.socket.write(Buffer.alloc(3_000_000, 'x'), resolve));
+    client.socket.resume();
+    t.match(await client.toEnd(), /^HTTP\/1\.1 413 .*\r\nConnection: close\r\n\r\nsize$/s);
+    client.end();
+    await client.gone();
+    t.equal(client.error, null);
+  }
+});
+
+t.test('an answer of the balancer itself is not erased either', async (t) => {
+  const server = await origin(t, (connection) => connection.hang());
+  const { connect } = await startBalancer(t, { servers: [server.address], limits: { body_bytes: 1000 } });
+  for (const fields of ['Content-Length: 3000000\r\n', 'Transfer-Encoding: chunked\r\n']) {
+    const client = await connect();
+    client.socket.pause();
+    client.send(post(fields));
+    const body = Buffer.alloc(3_000_000, 'x');
+    const bytes = fields.startsWith('T') ? chunked(body, 10_000) : body;
+    await new Promise((resolve) => client.socket.write(bytes, resolve));
+    client.socket.resume();
+    t.match(await client.toEnd(), /^HTTP\/1\.1 413 .*\r\nConnection: close\r\n/s);
+    client.end();
+    await client.gone();
+    t.equal(client.error, null);
+  }
+});
+
+t.test('a long answer and a long upload pass each other', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n');
+    for (let i = 0; i < 20; i++) {
+      const piece = await connection.read(20_000);
+      await connection.write(piece);
+    }
+    await connection.hang();
+    connection.end();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(post('Content-Length: 400000\r\n'));
+  for (let i = 0; i < 20; i++) {
+    client.send(Buffer.alloc(20_000, i));
+    if (i === 0) await client.until('\r\n\r\n');
+    t.equal(await client.bytes(20_000), Buffer.alloc(20_000, i).toString('latin1'));
+  }
+});
+
+t.test('a server that answers an upload and closes does not cost the client its answer', async (t) => {
+  let answered = 0;
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(TOO_LARGE.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+    connection.end();
+    await connection.readToEnd();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  for (let i = 0; i < 20; i++) {
+    const client = await connect();
+    client.send(post('Content-Length: 1000000\r\n'));
+    client.send(Buffer.alloc(200_000, 'x'));
+    if (/^HTTP\/1\.1 413 .*size$/s.test(await client.toEnd())) answered++;
+    client.destroy();
+  }
+  t.equal(answered, 20);
+});
+
+nothingIsLeft(t);

@@ -1,0 +1,215 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { pattern } from '../../fixtures/pattern.js';
+import type { RawConnection, Script } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { origin } from '../support/origin.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const LONG = 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello';
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
+
+/** One faulty server alone, with a client; `go` lets its script take the next step. */
+async function faulty(t: Test, script: (connection: RawConnection, go: () => Promise<void>) => unknown) {
+  let next = (): void => {};
+  const server = await origin(t, (async (connection) => {
+    const go = () =>
+      new Promise<void>((resolve) => {
+        next = resolve;
+      });
+    await script(connection, go);
+  }) as Script);
+  const started = await startBalancer(t, { servers: [server.address] }, { manual: true });
+  return { ...started, server, client: await started.connect(), go: () => next() };
+}
+
+t.test('before the head is whole, a fault is 502, and the client stays', async (t) => {
+  for (const [name, bytes, ending, reason] of [
+    ['a reset at once', '', 'reset', 'reset_before_response'],
+    ['a FIN at once', '', 'end', 'reset_before_response'],
+    ['a reset in the status line', 'HTTP/1.1 2', 'reset', 'reset_in_response'],
+    ['a FIN in the status line', 'HTTP/1.1 2', 'end', 'reset_in_response'],
+    ['a FIN in the fields', 'HTTP/1.1 200 OK\r\nContent-Le', 'end', 'reset_in_response'],
+    ['garbage', '\x16\x03\x01\x02\x00\r\n\r\n', '', 'bad_response'],
+    ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n', '', 'bad_response'],
+    [
+      'two lengths',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok',
+      '',
+      'bad_response',
+    ],
+    ['a length that is none', 'HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\nok', '', 'bad_response'],
+    [
+      '101 unasked',
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      '',
+      'bad_response',
+    ],
+    ['a head without end', `HTTP/1.1 200 OK\r\n${'X-Long: y\r\n'.repeat(10_000)}`, '', 'bad_response'],
+  ] as const) {
+    const { client, seen } = await faulty(t, async (connection) => {
+      await connection.readHead();
+      await connection.write(bytes);
+      if (ending === 'reset') {
+        await pause(10);
+        connection.reset();
+      } else if (ending === 'end') {
+        connection.end();
+      } else {
+        await connection.hang();
+        connection.end();
+      }
+    });
+    for (let i = 1; i <= 2; i++) {
+      client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+      const { status, head } = await client.response();
+      t.equal(status, 502, name);
+      t.notMatch(head, /connection: close/i);
+      t.match(await seen.request(i), { reason, status: 502, attempts: 1 });
+    }
+  }
+});
+
+t.test('behind the head, a fault cuts the client off with a reset', async (t) => {
+  for (const [name, bytes, fault, reason] of [
+    ['a reset within a length', LONG, 'reset', 'reset_in_response'],
+    ['a FIN within a length', LONG, 'end', 'reset_in_response'],
+    ['a reset within chunks', CHUNKED, 'reset', 'reset_in_response'],
+    ['a FIN within chunks', CHUNKED, 'end', 'reset_in_response'],
+    ['a FIN in the last chunk', CHUNKED, '0\r\n', 'reset_in_response'],
+    ['a chunk size that is none', CHUNKED, 'xyz\r\n', 'bad_response'],
+    ['a chunk longer than its size', CHUNKED, '2\r\nabc\r\n', 'bad_response'],
+    ['a reset of a body without length', 'HTTP/1.1 200 OK\r\n\r\nhello', 'reset', 'reset_in_response'],
+  ] as const) {
+    const { client, seen, go } = await faulty(t, async (connection, step) => {
+      await connection.readHead();
+      await connection.write(bytes);
+      await step();
+      if (fault === 'reset') return connection.reset();
+      if (fault !== 'end') await connection.write(fault);
+      connection.end();
+    });
+    client.send(GET);
+    await client.until('hello');
+    go();
+    await client.gone();
+    t.equal(client.error?.code, 'ECONNRESET', name);
+    t.match(await seen.request(), { reason, status: 200, bytesOut: 5 });
+  }
+});
+
+t.test('an HTTP/1.0 client, which knows no other end, sees the reset too', async (t) => {
+  const { client, go } = await faulty(t, async (connection, step) => {
+    await connection.readHead();
+    await connection.write(CHUNKED);
+    await step();
+    connection.end();
+  });
+  client.send('GET / HTTP/1.0\r\n\r\n');
+  await client.until('hello');
+  go();
+  await client.gone();
+  t.equal(client.error?.code, 'ECONNRESET');
+});
+
+t.test('a server that hangs is 504 when its time is over, whatever it hangs in', async (t) => {
+  for (const bytes of ['', 'HTTP/1.1 200 OK\r\nContent-', 'HTTP/1.1 103 Early Hints\r\n\r\n']) {
+    const { client, clock, seen, server } = await faulty(t, async (connection) => {
+      await connection.readHead();
+      await connection.write(bytes);
+      await connection.hang();
+      connection.end();
+    });
+    client.send(GET);
+    while (server.connections === 0) await pause(2);
+    await pause(20);
+    clock.advance(29_000);
+    t.equal(seen.requests.length, 0);
+    clock.advance(1200);
+    await client.until('HTTP/1.1 504 Gateway Timeout\r\n');
+    t.match(await seen.request(), { reason: 'response_timeout', attempts: 1 });
+    t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
+  }
+});
+
+t.test('a server that hangs in a body is cut when its time is over', async (t) => {
+  const { client, clock, seen } = await faulty(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(LONG);
+    await connection.hang();
+    connection.end();
+  });
+  client.send(GET);
+  await client.until('hello');
+  clock.advance(59_000);
+  t.equal(seen.requests.length, 0);
+  clock.advance(1200);
+  await client.gone();
+  t.equal(client.error?.code, 'ECONNRESET');
+  t.match(await seen.request(), { reason: 'response_stalled' });
+});
+
+t.test('a client that takes nothing is cut when its time is over', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n');
+    for (let i = 0; i < 100 && !connection.socket.destroyed; i++) await connection.write(pattern(1_000_000));
+  });
+  const { connect, seen, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
+  const client = await connect();
+  client.socket.pause();
+  client.send(GET);
+  for (let waited = 0; seen.requests.length === 0 && waited < 200; waited++) {
+    await pause(10);
+    if (waited > 30) clock.advance(5000);
+  }
+  t.match(await seen.request(), { reason: 'client_stalled', status: 200 });
+});
+
+t.test('a server that does not take the request is 504', async (t) => {
+  const server = await origin(t, async (connection) => {
+    connection.stopReading();
+    await new Promise((resolve) => connection.socket.once('close', resolve));
+  });
+  const { connect, seen, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
+  const client = await connect();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n');
+  client.send(Buffer.alloc(100_000_000));
+  for (let waited = 0; seen.requests.length === 0 && waited < 200; waited++) {
+    await pause(10);
+    if (waited > 30) clock.advance(5000);
+  }
+  t.match(await seen.request(), { reason: 'response_timeout', status: 504 });
+  client.destroy();
+});
+
+t.test('whatever one connection did, the next is clean', async (t) => {
+  const faults: ((connection: RawConnection) => unknown)[] = [
+    (connection) => connection.write(`${CHUNKED}xyz\r\n`),
+    (connection) => connection.write(LONG).then(() => connection.reset()),
+    (connection) => connection.write(`${OK}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`),
+    (connection) => connection.write('HTTP/1.1 2').then(() => connection.end()),
+    (connection) => connection.write(`${CHUNKED}0\r\nX: y\r\n\r\npoison`),
+    (connection) => connection.reset(),
+  ];
+  const server = await origin(t, async (connection, index) => {
+    await connection.readHead();
+    await faults[index]?.(connection);
+    if (index < faults.length) return connection.end();
+    for (const byte of OK) await connection.write(byte);
+    connection.end();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  for (let i = 0; i < faults.length; i++) {
+    const client = await connect();
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    t.notMatch(await client.toEnd(), 'poison');
+  }
+  const client = await connect();
+  client.send(GET);
+  t.equal((await client.response()).body, 'ok');
+});
+
+nothingIsLeft(t);

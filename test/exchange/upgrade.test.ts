@@ -1,0 +1,269 @@
+import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
+import { startBackend } from '../../fixtures/backend.js';
+import type { RawConnection } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { origin } from '../support/origin.js';
+
+const UPGRADE =
+  'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n';
+const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+/** An origin that switches and then lets `talk` have the raw connection, and a client behind a balancer. */
+async function tunnel(t: Test, talk: (connection: RawConnection) => unknown, manual = false) {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(SWITCHING);
+    await talk(connection);
+  });
+  const started = await startBalancer(t, { servers: [server.address] }, { manual });
+  const client = await started.connect();
+  client.send(UPGRADE);
+  return { ...started, server, client };
+}
+
+t.test('WebSocket messages of all sizes, both ways', async (t) => {
+  const backend = await startBackend({ name: 'ws' });
+  t.teardown(() => backend.close());
+  for (const reading of ['buffers', 'events'] as const) {
+    const { port, seen } = await startBalancer(t, { servers: [backend.address] }, { reading });
+    const sockets = Array.from({ length: 5 }, () => new WebSocket(`ws://127.0.0.1:${port}/ws`));
+    await Promise.all(sockets.map((socket) => once(socket, 'open')));
+    for (const size of [0, 1, 125, 126, 20_000, 65_000]) {
+      for (const socket of sockets) socket.send('x'.repeat(size));
+      for (const socket of sockets) {
+        const [message] = (await once(socket, 'message')) as [Buffer];
+        t.equal(message.length, size);
+      }
+    }
+    for (const socket of sockets) {
+      socket.close(1000);
+      const [code] = (await once(socket, 'close')) as [number];
+      t.equal(code, 1000);
+    }
+    const { status, reason, target } = await seen.request(5);
+    t.strictSame({ status, reason, target }, { status: 101, reason: '', target: '/ws' });
+  }
+});
+
+t.test('both heads carry the upgrade, and nothing else of the hop', async (t) => {
+  let head = '';
+  const server = await origin(t, async (connection) => {
+    head = await connection.readHead();
+    await connection.write(
+      SWITCHING.replace('\r\n\r\n', '\r\nContent-Length: 3\r\nKeep-Alive: x\r\nX-Ok: 1\r\n\r\n'),
+    );
+    await connection.hang();
+    connection.end();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(UPGRADE.replace('Upgrade\r\nUpgrade', 'keep-alive, Upgrade\r\nKeep-Alive: 3\r\nUpgrade'));
+  const answer = await client.until('\r\n\r\n');
+  t.match(head, /\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n/);
+  t.notMatch(head, /keep-alive/i);
+  t.equal(
+    answer,
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-Ok: 1\r\nConnection: Upgrade\r\n\r\n',
+  );
+});
+
+t.test('bytes behind the request wait for the 101', async (t) => {
+  let early: Buffer | null = null;
+  const bytes = Buffer.alloc(200_000, 'frame');
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    early = await Promise.race([connection.read(1), pause(50, null)]);
+    await connection.write(SWITCHING);
+    await connection.write(await connection.read(bytes.length));
+    await connection.hang();
+    connection.end();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(UPGRADE);
+  client.send(bytes);
+  await client.until('\r\n\r\n');
+  t.equal(early, null);
+  t.ok((await client.bytes(bytes.length)) === bytes.toString('latin1'), 'then all of them go');
+  client.send('x');
+});
+
+t.test('bytes behind a request that is refused are the next request', async (t) => {
+  for (const status of ['200 OK', '403 Forbidden', '426 Upgrade Required']) {
+    const heads: string[] = [];
+    const server = await origin(t, async (connection) => {
+      for (;;) {
+        heads.push(await connection.readHead());
+        await pause(10);
+        await connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nno`);
+      }
+    });
+    const { connect } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    client.send(UPGRADE + GET);
+    for (let i = 0; i < 2; i++) t.equal((await client.response()).body, 'no', status);
+    t.equal(heads.length, 2);
+    t.match(heads[1], /^GET \/ HTTP\/1\.1\r\n.*\r\nVia: 1\.1 lb\r\n/s, 'with all that the balancer adds');
+    t.equal(server.accepted, 1, 'both sides stay HTTP');
+  }
+});
+
+t.test('no request is switched that did not ask for it, or not for WebSocket', async (t) => {
+  for (const fields of [
+    '',
+    'Upgrade: websocket\r\n',
+    'Connection: Upgrade\r\n',
+    'Connection: Upgrade\r\nUpgrade: h2c\r\n',
+    'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n',
+    'Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n',
+    'Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n',
+  ]) {
+    let head = '';
+    const server = await origin(t, async (connection) => {
+      head = await connection.readHead();
+      await connection.write(`${SWITCHING}hello`);
+      await connection.hang();
+      connection.end();
+    });
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    client.send(GET.replace('\r\n\r\n', `\r\n${fields}\r\n`) + GET);
+    t.equal((await client.response()).status, 502, fields);
+    t.equal((await seen.request()).reason, 'bad_response');
+    t.notMatch(head, /upgrade|http2-settings/i, 'the server is not even asked');
+    t.equal((await client.response()).status, 502);
+  }
+});
+
+t.test('a server that switches to something else is 502', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(SWITCHING.replace('websocket', 'h2c'));
+    await connection.hang();
+    connection.end();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(UPGRADE);
+  t.equal((await client.response()).status, 502);
+});
+
+t.test('a half-close goes through, and the other direction stays open', async (t) => {
+  const byClient = await tunnel(t, async (connection) => {
+    const all = await connection.readToEnd();
+    await connection.write(`got ${all.toString()}`);
+    connection.end();
+  });
+  await byClient.client.until('\r\n\r\n');
+  byClient.client.send('hello');
+  byClient.client.end();
+  t.equal(await byClient.client.toEnd(), 'got hello');
+  await byClient.client.gone();
+  t.match(await byClient.seen.request(), { reason: '', bytesIn: 5, bytesOut: 9, status: 101 });
+
+  let all = '';
+  const byServer = await tunnel(t, async (connection) => {
+    connection.end();
+    all = (await connection.readToEnd()).toString();
+  });
+  await byServer.client.until('\r\n\r\n');
+  t.equal(await byServer.client.toEnd(), '');
+  byServer.client.send('still here');
+  byServer.client.end();
+  await byServer.client.gone();
+  t.match(await byServer.seen.request(), { reason: '', bytesIn: 10 });
+  while (byServer.server.connections > 0) await pause(2);
+  t.equal(all, 'still here');
+});
+
+t.test('a FIN behind the upgrade request half-closes the tunnel', async (t) => {
+  const { client } = await tunnel(t, async (connection) => {
+    const all = await connection.readToEnd();
+    await connection.write(`got ${all.toString()}`);
+    connection.end();
+  });
+  client.send('early');
+  client.end();
+  await client.until('\r\n\r\n');
+  t.equal(await client.toEnd(), 'got early');
+});
+
+t.test('a reset of one side ends the other', async (t) => {
+  let lost = false;
+  const byClient = await tunnel(t, async (connection) => {
+    await connection.hang();
+    lost = true;
+    connection.end();
+  });
+  await byClient.client.until('\r\n\r\n');
+  byClient.client.reset();
+  while (!lost) await pause(2);
+  await byClient.seen.request();
+
+  let cut = (): void => {};
+  const byServer = await tunnel(t, async (connection) => {
+    await new Promise<void>((resolve) => {
+      cut = resolve;
+    });
+    connection.reset();
+  });
+  await byServer.client.until('\r\n\r\n');
+  while (byServer.server.connections === 0) await pause(2);
+  cut();
+  await byServer.client.gone();
+  t.equal(byServer.client.error?.code, 'ECONNRESET');
+  t.match(await byServer.seen.request(), { reason: 'reset_in_response' });
+  t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
+});
+
+t.test('a tunnel where nothing happens is closed in the end, not before', async (t) => {
+  const { client, clock, server, seen } = await tunnel(
+    t,
+    async (connection) => {
+      for (;;) await connection.write(await connection.read(1));
+    },
+    true,
+  );
+  await client.until('\r\n\r\n');
+  for (let i = 0; i < 3; i++) {
+    clock.advance(3_500_000);
+    client.send('x');
+    t.equal(await client.bytes(1), 'x');
+  }
+  clock.advance(3_590_000);
+  t.equal(seen.requests.length, 0);
+  clock.advance(20_000);
+  await client.toEnd();
+  client.end();
+  await client.gone();
+  clock.advance(10_000);
+  while (server.connections > 0) await pause(2);
+});
+
+t.test('a tunnel carries much both ways at once, and a slow end holds it back', async (t) => {
+  const size = 3_000_000;
+  const { client } = await tunnel(t, async (connection) => {
+    connection.stopReading();
+    const written = connection.write(Buffer.alloc(size, 's'));
+    await pause(50);
+    connection.resumeReading();
+    const got = await connection.read(size);
+    await written;
+    await connection.write(got.every((byte) => byte === 0x63) ? 'yes' : 'no');
+    connection.end();
+  });
+  await client.until('\r\n\r\n');
+  client.socket.pause();
+  client.send(Buffer.alloc(size, 'c'));
+  await pause(50);
+  client.socket.resume();
+  t.ok((await client.bytes(size)) === 's'.repeat(size));
+  t.equal(await client.bytes(3), 'yes');
+});
+
+nothingIsLeft(t);
