@@ -10,7 +10,6 @@ BIN := ./node_modules/.bin
 # Written by npm itself at the end of an install: as new as the lock file, nothing has to be installed.
 INSTALLED := node_modules/.package-lock.json
 TAP := $(BIN)/tap --disable-coverage
-COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f compose/docker-compose.yml
 
 ##@ First steps
 setup: build ## install what is needed and build
@@ -33,14 +32,14 @@ e2e: build ## only the tests with containers
 	@$(TAP) dist/test/compose
 fuzz: build ## the property tests with many more runs (FUZZ_RUNS=20000)
 	@LB_FUZZ_RUNS=$(FUZZ_RUNS) $(TAP) $$(find dist/test -name '*.property.test.js')
-bench: build ## compare with nginx and HAProxy on the same servers
-	@node dist/test/bench/main.js
+bench: build ## compare with nginx and HAProxy on the same servers (ARGS=)
+	@node dist/test/bench/main.js $(ARGS)
 
 ##@ Containers
 up: ## two mango and two apple servers, the balancer before them
-	@$(COMPOSE) up -d --build
+	@compose/compose.sh --profile lb up -d
 down: ## stop them
-	@$(COMPOSE) down --volumes --remove-orphans
+	@compose/compose.sh --profile lb down
 
 $(INSTALLED): package.json package-lock.json
 	npm ci --ignore-scripts

@@ -16,6 +16,7 @@ import { Checker } from './health/checker.js';
 import type { HeadLimits } from './http/message-parser.js';
 import { RequestParser } from './http/request-parser.js';
 import { ResponseParser } from './http/response-parser.js';
+import type { Reading } from './net/accept.js';
 import { Listener } from './net/listener.js';
 import { RoundRobin } from './scheduler/round-robin.js';
 
@@ -47,7 +48,7 @@ const MAX_ATTEMPTS = 3;
 const REPLAY_BYTES = 64 * 1024;
 /** Below the 5 s after which Node's own servers close an idle connection: most stale reuse never happens. */
 const POOL_IDLE_MS = 4000;
-const POOL: PoolLimits = { maxIdle: 64, maxConnections: 0, maxWaiting: 1000 };
+const POOL: PoolLimits = { maxIdle: 1024, maxConnections: 0, maxWaiting: 1000 };
 /** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
 const QUIET_TURNS = 3;
 /** As many as a backlog holds: one connection is accepted per turn. */
@@ -58,8 +59,9 @@ export function createBalancer(
   config: Config,
   observer: Observer = {},
   clock: Clock = systemClock,
+  reading: Reading = 'buffers',
 ): Balancer {
-  return new RunningBalancer(config, observer, clock);
+  return new RunningBalancer(config, observer, clock, reading);
 }
 
 class RunningBalancer implements Balancer, DeadlineOwner {
@@ -75,7 +77,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   #drained: Promise<boolean> | null = null;
   #endDrain: (clean: boolean) => void = () => {};
 
-  constructor(config: Config, observer: Observer, clock: Clock) {
+  constructor(config: Config, observer: Observer, clock: Clock, reading: Reading) {
     this.#config = config;
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
@@ -138,7 +140,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
       },
       new AddressSet(config.trustedProxies),
     );
-    this.#listeners = config.listen.map((address) => new Listener(address, this.#acceptor));
+    this.#listeners = config.listen.map((address) => new Listener(address, this.#acceptor, reading));
   }
 
   get addresses(): readonly Address[] {

@@ -13,7 +13,8 @@ export interface DemoServer {
   readonly address: string;
 }
 
-export const DEMO_HEALTH_PATH = '/healthcheck';
+/** Often: whoever makes a server fail wants to see it noticed. */
+export const DEMO_HEALTH_CHECK = { path: '/healthcheck', interval: '1s' } as const;
 
 const NAMES = ['apple', 'banana', 'cherry'] as const;
 

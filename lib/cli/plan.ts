@@ -5,7 +5,7 @@ import { type Problem, type Paint as ProblemPaint, renderProblems } from '../con
 import type { HealthCheckSettings, Settings } from '../config/settings.js';
 import type { Config } from '../config/types.js';
 import type { RunOptions } from './args.js';
-import { DEMO_HEALTH_PATH, type DemoServer } from './demo.js';
+import { DEMO_HEALTH_CHECK, type DemoServer } from './demo.js';
 import { explainFailure } from './failure.js';
 import type { Paint } from './paint.js';
 
@@ -44,7 +44,7 @@ export function planDemo(options: RunOptions, servers: readonly DemoServer[]): P
     ...askedFor(options),
     listen: `127.0.0.1:${options.port ?? 8080}`,
     servers: servers.map(({ name, address }) => ({ name, address })),
-    health_check: { path: DEMO_HEALTH_PATH, ...healthCheck(options) },
+    health_check: { ...DEMO_HEALTH_CHECK, ...healthCheck(options) },
   });
   return { ...plan, isDemo: true };
 }

@@ -1,9 +1,7 @@
-import type * as net from 'node:net';
 import type { AddressSet } from '../base/address-set.js';
 import type { LimitsConfig } from '../config/types.js';
 import { ForwardedClient } from '../http/request-encoder.js';
-import { acceptChannel } from '../net/accept.js';
-import type { Acceptor } from '../net/listener.js';
+import type { Acceptor, Incoming } from '../net/accept.js';
 import { ClientConnection, type ClientServices } from './connection.js';
 
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
@@ -29,17 +27,14 @@ export class ClientAcceptor implements Acceptor {
     return this.#connections.size;
   }
 
-  onAccept(socket: net.Socket): void {
-    const address = plainAddress(socket.remoteAddress);
+  onAccept(incoming: Incoming): void {
+    const address = plainAddress(incoming.remoteAddress);
     if (this.#isFull(address)) {
-      socket.on('error', () => {});
-      socket.resetAndDestroy();
+      incoming.refuse();
       return;
     }
     const forwarded = new ForwardedClient(address, this.#trusted.has(address));
-    const connection = new ClientConnection(this.#services, forwarded, (owner) =>
-      acceptChannel(socket, owner),
-    );
+    const connection = new ClientConnection(this.#services, forwarded, (owner) => incoming.take(owner));
     this.#connections.add(connection);
     this.accepted++;
     if (this.#limits.connectionsPerIp > 0)
@@ -85,7 +80,7 @@ export class ClientAcceptor implements Acceptor {
 }
 
 /** An IPv4 client of a dual-stack listener shows up as `::ffff:192.0.2.1`; a unix socket has no address. */
-function plainAddress(address: string | undefined): string {
-  if (address === undefined || address === '') return 'unix';
+function plainAddress(address: string): string {
+  if (address === '') return 'unix';
   return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -398,7 +398,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     if (this.#reading === 'closed') {
       this.#parkParser();
     } else if (!stays) {
-      this.#closePolitely();
+      if (this.#clientIsDone()) this.#closeAtOnce();
+      else this.#closePolitely();
     } else if (this.requestComplete) {
       this.#nextRequest();
     } else {
@@ -424,6 +425,32 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       this.#noteBacklog();
       this.#deadline.arm(this.#services.timeouts.responseBody);
     }
+  }
+
+  /**
+   * Has the client said that this was its last request, and was it? Then it sends nothing more (RFC 9112, 9.6), no late
+   * input can turn the close into a reset, and lingering would cost three system calls for nothing.
+   */
+  #clientIsDone(): boolean {
+    const { head, body } = this.#parser as RequestParser;
+    return (
+      this.#reading === 'held' &&
+      this.#stash === null &&
+      body.complete &&
+      !head.keepsAlive &&
+      !this.#consuming
+    );
+  }
+
+  #closeAtOnce(): void {
+    this.#channel.flush();
+    if (!this.#channel.flushed) {
+      this.#closePolitely();
+      return;
+    }
+    this.#reading = 'closed';
+    this.#parkParser();
+    this.#channel.destroy();
   }
 
   #finish(): void {

@@ -1,4 +1,4 @@
-import { FIELD, type FieldId, fieldId } from './fields.js';
+import { equalsWord, FIELD, type FieldId, fieldId } from './fields.js';
 
 const SPACE = 0x20;
 const TAB = 0x09;
@@ -36,6 +36,7 @@ export class MessageHead {
   protected unload(): void {
     this.text = '';
     this.fieldCount = 0;
+    this.minorVersion = 1;
   }
 
   idAt(index: number): FieldId {
@@ -65,6 +66,17 @@ export class MessageHead {
       end--;
     }
     return end;
+  }
+
+  /**
+   * Is the value exactly `chunked`, to us and to llhttp alike? llhttp 9.3 does not know a tab behind it for white
+   * space: it would look for the end of such a body elsewhere than we do.
+   */
+  isChunked(index: number): boolean {
+    const end = this.valueEnd(index);
+    const rawEnd = this.offsets[index * 4 + 3] as number;
+    if (!equalsWord(this.text, this.valueStart(index), end, 'chunked')) return false;
+    return end === rawEnd || !this.text.slice(end, rawEnd).includes('\t');
   }
 
   /** Where the line of field `index` begins; for the number of fields, where the empty line begins. */

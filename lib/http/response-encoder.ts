@@ -14,17 +14,23 @@ export interface ResponseForm {
   oldClient: boolean;
 }
 
+/** Characters of a status without a reason phrase. */
+const BARE_STATUS = 3;
+
 const RESPONSE = verdicts(HOP_BY_HOP);
+/** RFC 9110, 15.5.22: a 426 without Upgrade would not say what to upgrade to. */
+const UPGRADE_REQUIRED = verdicts({ ...HOP_BY_HOP, upgrade: PASS });
 const SWITCHING = verdicts({ ...HOP_BY_HOP, upgrade: PASS, contentLength: DROP, transferEncoding: DROP });
 const INTERIM = verdicts({ ...HOP_BY_HOP, contentLength: DROP, transferEncoding: DROP });
 
 /** The head as the client gets it; always HTTP/1.1, whatever either side spoke (RFC 9110, 2.5). */
 export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallMs: number): string {
   const { text, fieldCount } = head;
+  const table = head.status === 426 ? UPGRADE_REQUIRED : RESPONSE;
   let out = '';
   let run = 0;
-  if (head.minorVersion === 0) {
-    out = `HTTP/1.1 ${head.statusText}\r\n`;
+  if (head.minorVersion === 0 || head.statusText.length === BARE_STATUS) {
+    out = statusLine(head);
     run = head.lineStart(0);
   }
   let dated = false;
@@ -32,7 +38,7 @@ export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallM
   for (let i = 0; i < fieldCount; i++) {
     const id = head.idAt(i);
     if (id === FIELD.date) dated = true;
-    const verdict = RESPONSE[id] as number;
+    const verdict = table[id] as number;
     if (verdict === PASS && !isNamed(head, i, id, head.connection)) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
@@ -46,8 +52,14 @@ export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallM
   }
   out += text.slice(run, text.length - 2);
   if (!dated) out += `Date: ${httpDate(wallMs)}\r\n`;
+  if (table === UPGRADE_REQUIRED) out += 'Connection: Upgrade\r\n';
   if (form.framing === 'chunked' && !chunked) out += 'Transfer-Encoding: chunked\r\n';
   return out + connectionLine(form);
+}
+
+/** RFC 9112, 4: the space behind the code stands there even when no reason follows. */
+function statusLine(head: ResponseHead): string {
+  return `HTTP/1.1 ${head.statusText}${head.statusText.length === BARE_STATUS ? ' ' : ''}\r\n`;
 }
 
 /** RFC 9110, 8.6: not on 204; on a HEAD or 304 it tells of a body that is not there, and stays. */
@@ -64,7 +76,7 @@ export function connectionLine(form: ResponseForm): string {
 /** An interim response (1xx) as the client gets it; 101 keeps its Upgrade. */
 export function encodeInterimHead(head: ResponseHead): string {
   const table = head.status === 101 ? SWITCHING : INTERIM;
-  let out = `HTTP/1.1 ${head.statusText}\r\n`;
+  let out = statusLine(head);
   for (let i = 0; i < head.fieldCount; i++) {
     const id = head.idAt(i);
     if (table[id] !== PASS || isNamed(head, i, id, head.connection)) continue;

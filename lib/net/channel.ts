@@ -1,5 +1,6 @@
 import type * as net from 'node:net';
 import { latin1 } from '../base/latin1.js';
+import { type Outlet, type OutletOwner, openOutlet, type Writing } from './outlet.js';
 import { giveReadBuffer, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
@@ -20,17 +21,18 @@ const TEXT_BYTES = 16 * 1024;
 const LARGE_AFTER = 4;
 
 const CHANNEL = Symbol('channel');
-type ChannelSocket = net.Socket & {
-  [CHANNEL]: Channel;
-  readonly _handle?: { readonly writeQueueSize?: number } | null;
-};
+type ChannelSocket = net.Socket & { [CHANNEL]: Channel };
 
 /**
  * One socket: reading with backpressure, gathered writes, half-close, and one teardown. Listeners are named functions
  * at the end of this file that find their channel through the socket, so that a connection costs no closures.
  */
-export class Channel {
+export class Channel implements OutletOwner {
   readonly #socket: ChannelSocket;
+  #outlet: Outlet | null = null;
+  readonly #writing: Writing;
+  /** Somebody was told to wait for the drain. */
+  #awaited = false;
   #owner: ChannelOwner;
   /** Text waiting for what belongs behind it. */
   #held = '';
@@ -42,9 +44,9 @@ export class Channel {
   #ended = false;
   #closed = false;
   #error: NodeJS.ErrnoException | null = null;
-  bytesWritten = 0;
 
-  constructor(socket: net.Socket, owner: ChannelOwner) {
+  constructor(socket: net.Socket, owner: ChannelOwner, writing: Writing = 'handle') {
+    this.#writing = writing;
     this.#socket = socket as ChannelSocket;
     this.#socket[CHANNEL] = this;
     this.#owner = owner;
@@ -64,7 +66,7 @@ export class Channel {
 
   /** Is everything that was written with the kernel? */
   get flushed(): boolean {
-    return this.#socket.writableLength === 0 && this.#held === '';
+    return this.#held === '' && (this.#outlet === null || this.#outlet.pending === 0);
   }
 
   /** Bytes of text that wait for what belongs behind them. */
@@ -73,11 +75,11 @@ export class Channel {
   }
 
   /**
-   * A measure of what was written and is not with the kernel yet: it falls whenever the peer takes something, also in
-   * the middle of a write that is not done. Node's own socket timeout looks at the same (undocumented) field.
+   * Bytes that were written and are not with the kernel yet: fewer whenever the peer takes some, also in the middle of
+   * a write that is not done.
    */
   get backlog(): number {
-    return this.#socket.writableLength + (this.#socket._handle?.writeQueueSize ?? 0);
+    return this.#outlet?.pending ?? 0;
   }
 
   /** From now on somebody else is told. */
@@ -95,38 +97,38 @@ export class Channel {
    * is kept until they are gone. False asks to wait for `onDrain`.
    */
   write(buffer: Buffer, start: number, end: number): boolean {
-    const socket = this.#socket;
     if (this.#closed || this.#ended) return true;
-    const bytes = end - start;
-    this.bytesWritten += bytes;
-    if (bytes + this.#held.length <= TEXT_BYTES) {
-      const text = this.#held + latin1(buffer, start, end);
-      this.#held = '';
-      socket.write(text, 'latin1');
-      return !this.#mustWait();
-    }
-    if (this.#held !== '') {
-      socket.cork();
-      socket.write(this.#held, 'latin1');
-      this.#held = '';
-      this.#writeBytes(buffer, start, end);
-      socket.uncork();
-      this.#keepIfPending(buffer);
+    const outlet = this.#open();
+    const held = this.#held;
+    this.#held = '';
+    if (end - start + held.length <= TEXT_BYTES) {
+      outlet.writeText(held + latin1(buffer, start, end));
     } else {
-      this.#writeBytes(buffer, start, end);
-      this.#keepIfPending(buffer);
+      this.#writeLarge(outlet, held, buffer, start, end);
     }
-    return !this.#mustWait();
+    return this.#goesOn(outlet);
   }
 
   /** Writes what is held. False asks to wait for `onDrain`. */
   flush(): boolean {
+    if (this.#closed || this.#ended) return true;
+    const outlet = this.#open();
     if (this.#held !== '') {
-      const text = this.#held;
+      outlet.writeText(this.#held);
       this.#held = '';
-      if (!this.#closed && !this.#ended) this.#socket.write(text, 'latin1');
     }
-    return !this.#mustWait();
+    return this.#goesOn(outlet);
+  }
+
+  /** The outlet is opened with the first write: a socket that connects has no handle before. */
+  #open(): Outlet {
+    this.#outlet ??= openOutlet(this.#socket, this, this.#writing);
+    return this.#outlet;
+  }
+
+  #goesOn(outlet: Outlet): boolean {
+    this.#awaited = outlet.isFull;
+    return !this.#awaited;
   }
 
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
@@ -153,29 +155,33 @@ export class Channel {
 
   /** Closes with RST: the peer must not take what it got for the whole. */
   reset(): void {
-    if (typeof this.#socket.resetAndDestroy === 'function') this.#socket.resetAndDestroy();
-    else this.#socket.destroy();
+    // Behind a FIN there is nothing to reset; a unix socket knows no RST.
+    if (this.#ended || this.remoteAddress === '') this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
-  #mustWait(): boolean {
-    return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
-  }
-
-  #writeBytes(buffer: Buffer, start: number, end: number): void {
-    // What lies in the shared buffer is overwritten by the next read of any socket.
+  #writeLarge(outlet: Outlet, held: string, buffer: Buffer, start: number, end: number): void {
+    let bytes: Buffer;
+    let readBuffer: Buffer | null = null;
     if (buffer === sharedReadBuffer) {
-      const copy = Buffer.allocUnsafe(end - start);
-      buffer.copy(copy, 0, start, end);
-      this.#socket.write(copy);
-      return;
+      // The next read of any socket overwrites what lies in the shared buffer.
+      readBuffer = takeReadBuffer(false);
+      buffer.copy(readBuffer, 0, start, end);
+      bytes = readBuffer.subarray(0, end - start);
+    } else {
+      bytes = buffer.subarray(start, end);
+      if (buffer === currentRead) readBuffer = buffer;
     }
-    this.#socket.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
+    if (held === '') outlet.writeBytes(bytes);
+    else outlet.writeBoth(held, bytes);
+    if (readBuffer === null) return;
+    if (outlet.pending > 0) this.#lend(readBuffer);
+    else if (readBuffer !== currentRead) giveReadBuffer(readBuffer);
   }
 
-  /** A write that did not complete at once still reads from `buffer`, if that is somebody's read buffer. */
-  #keepIfPending(buffer: Buffer): void {
-    if (buffer !== currentRead || this.#socket.writableLength === 0) return;
-    currentReadKept = true;
+  /** An unfinished write still reads from `buffer`: it stays as it is until the drain. */
+  #lend(buffer: Buffer): void {
+    if (buffer === currentRead) currentReadKept = true;
     this.#lent ??= [];
     if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
   }
@@ -220,6 +226,8 @@ export class Channel {
 
   drained(): void {
     this.#giveBackLent();
+    if (!this.#awaited) return;
+    this.#awaited = false;
     this.#owner.onDrain();
   }
 

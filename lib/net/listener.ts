@@ -1,34 +1,24 @@
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
+import { type Acceptor, acceptFrom, type Reading } from './accept.js';
 
 /** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
 const BACKLOG = 4096;
 
-/** Told of each connection; it comes paused, and must be taken or destroyed at once. */
-export interface Acceptor {
-  onAccept(socket: net.Socket): void;
-}
-
 /** One bound address. */
 export class Listener {
   readonly #server: net.Server;
+  readonly #acceptor: Acceptor;
+  readonly #reading: Reading;
   #address: Address;
   #closed = false;
   #abort: () => void = () => {};
 
-  constructor(address: Address, acceptor: Acceptor) {
+  constructor(address: Address, acceptor: Acceptor, reading: Reading = 'buffers') {
     this.#address = address;
-    this.#server = net.createServer(
-      // `pauseOnConnect`: the handle moves to another socket before it reads (see accept.ts).
-      {
-        allowHalfOpen: true,
-        noDelay: true,
-        pauseOnConnect: true,
-        keepAlive: true,
-        keepAliveInitialDelay: 60_000,
-      },
-      (socket) => acceptor.onAccept(socket),
-    );
+    this.#reading = reading;
+    this.#acceptor = acceptor;
+    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
   /** Where it listens; after `open`, with the port the system chose if 0 was asked for. */
@@ -52,6 +42,7 @@ export class Listener {
         if (this.#closed) server.close();
         // An accept can fail later (EMFILE): the connection waits in the backlog, and the listener lives on.
         server.on('error', () => {});
+        acceptFrom(server, this.#acceptor, this.#reading);
         this.#address = resolved(address, server.address());
         resolve();
       });

@@ -15,8 +15,14 @@ const MAX_FREE = 16;
 const freeSmall: Buffer[] = [];
 const freeLarge: Buffer[] = [];
 let largeInUse = 0;
+let smallInUse = 0;
 
 export const sharedReadBuffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
+
+/** Buffers that streams hold now. */
+export function readBuffersInUse(): number {
+  return largeInUse + smallInUse;
+}
 
 /** A buffer that one stream reads into; large if wanted and there are any left. */
 export function takeReadBuffer(large: boolean): Buffer {
@@ -24,6 +30,7 @@ export function takeReadBuffer(large: boolean): Buffer {
     largeInUse++;
     return freeLarge.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
   }
+  smallInUse++;
   return freeSmall.pop() ?? Buffer.allocUnsafeSlow(SHARED_BYTES);
 }
 
@@ -32,7 +39,8 @@ export function giveReadBuffer(buffer: Buffer): void {
   if (buffer.length === LARGE_BYTES) {
     largeInUse--;
     if (freeLarge.length < MAX_FREE) freeLarge.push(buffer);
-  } else if (freeSmall.length < MAX_FREE) {
-    freeSmall.push(buffer);
+  } else {
+    smallInUse--;
+    if (freeSmall.length < MAX_FREE) freeSmall.push(buffer);
   }
 }

@@ -1,4 +1,4 @@
-import { openSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import sonic, { type SonicBoom } from 'sonic-boom';
 import type { LineSink } from './access-log.js';
 
@@ -27,7 +27,10 @@ export interface BatchedSinkOptions {
 export class BatchedSink implements LineSink {
   readonly #path: string | null;
   readonly #warning: (message: string) => void;
+  #descriptor: number;
   #stream: SonicBoom;
+  /** Files that were moved away and still get what was meant for them. */
+  readonly #closing = new Set<Promise<void>>();
   #batch = '';
   #lines = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -44,9 +47,8 @@ export class BatchedSink implements LineSink {
   constructor(options: BatchedSinkOptions) {
     this.#path = typeof options.target === 'string' ? options.target : null;
     this.#warning = options.warning ?? (() => {});
-    this.#stream = this.#attach(
-      typeof options.target === 'string' ? openLog(options.target) : options.target,
-    );
+    this.#descriptor = typeof options.target === 'string' ? openLog(options.target) : options.target;
+    this.#stream = this.#attach(this.#descriptor);
   }
 
   /** Lines that were given up so far because the reader was too slow or gone. */
@@ -72,54 +74,66 @@ export class BatchedSink implements LineSink {
   reopen(): void {
     if (this.#path === null || this.#state !== 'open') return;
     this.#handOver();
-    let descriptor: number;
     try {
-      descriptor = openLog(this.#path);
+      this.#descriptor = openLog(this.#path);
     } catch (error) {
       this.#warning(`access log: ${(error as Error).message}; the old file stays in use`);
       return;
     }
     const old = this.#stream;
-    this.#stream = this.#attach(descriptor);
-    old.end();
+    this.#stream = this.#attach(this.#descriptor);
+    const closing = closeStream(old).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
   /** Writes what is left and closes; gives up after a second. Never rejects. */
-  close(): Promise<void> {
-    if (this.#state !== 'open') return Promise.resolve();
+  async close(): Promise<void> {
+    if (this.#state !== 'open') return;
     this.#handOver();
     this.#state = 'closed';
-    return new Promise((resolve) => {
-      const deadline = setTimeout(resolve, CLOSE_DEADLINE);
-      this.#stream.flush(() => {
-        clearTimeout(deadline);
-        if (this.#path !== null) this.#stream.end();
-        resolve();
-      });
+    const last = this.#path === null ? flushStream(this.#stream) : closeStream(this.#stream);
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_DEADLINE);
     });
+    await Promise.race([Promise.all([...this.#closing, last]), deadline]);
+    clearTimeout(timer);
   }
 
   /** For the last moment of a process that cannot wait: writes what a full pipe does not hold up. */
   closeNow(): void {
     if (this.#state !== 'open') return;
-    this.#handOver();
     this.#state = 'closed';
     this.#hurried = true;
     try {
       this.#stream.flushSync();
+      // Handed to the stream it would be written in the background, and there is no later.
+      writeSync(this.#descriptor, this.#takeBatch());
     } catch {
       // The process is going down for a better reason than its log.
     }
   }
 
   #handOver(): void {
+    const batch = this.#takeBatch();
+    if (batch !== '') this.#stream.write(batch);
+    this.#lines = 0;
+  }
+
+  /** Nobody reads any more. */
+  #giveUp(): void {
+    if (this.#state === 'open') this.#state = 'broken';
+    this.#takeBatch();
+    this.#dropped += this.#lines;
+    this.#lines = 0;
+  }
+
+  #takeBatch(): string {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#batch === '') return;
     const batch = this.#batch;
     this.#batch = '';
-    this.#stream.write(batch);
-    this.#lines = 0;
+    return batch;
   }
 
   #attach(descriptor: number): SonicBoom {
@@ -129,7 +143,7 @@ export class BatchedSink implements LineSink {
       maxWrite: 2 * BATCH_SIZE,
       retryEAGAIN: () => !this.#hurried,
     });
-    stream.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
+    stream.on('error', (error: NodeJS.ErrnoException) => this.#onError(stream, error));
     stream.on('drop', () => this.#onDrop());
     stream.on('drain', () => this.#onDrain());
     return stream;
@@ -153,16 +167,26 @@ export class BatchedSink implements LineSink {
     this.#dropping = 'no';
   }
 
-  #onError(error: NodeJS.ErrnoException): void {
+  #onError(stream: SonicBoom, error: NodeJS.ErrnoException): void {
     const code = error.code ?? error.message;
     if (code === 'EPIPE') {
-      if (this.#state === 'open') this.#state = 'broken';
-      this.#stream.destroy();
+      stream.destroy();
+      this.#giveUp();
     } else if (code !== this.#lastError) {
       this.#warning(`access log: ${error.message}`);
     }
     this.#lastError = code;
   }
+}
+
+/** Resolves when everything is written, or cannot be. */
+function flushStream(stream: SonicBoom): Promise<void> {
+  return new Promise((resolve) => stream.flush(() => resolve()));
+}
+
+async function closeStream(stream: SonicBoom): Promise<void> {
+  await flushStream(stream);
+  stream.end();
 }
 
 function openLog(path: string): number {

@@ -15,12 +15,12 @@ export interface ReasonEntry {
 export const REASONS = {
   client_abort: {
     fault: 'client',
-    meaning: 'the client closed its connection before it had the whole response',
+    meaning: 'the client left before it had the whole response',
     remedy: 'Usually nothing; many of these on slow paths mean that clients lose patience.',
   },
   bad_request: {
     fault: 'client',
-    meaning: 'the request breaks the rules of HTTP, so it was refused',
+    meaning: 'the request breaks the rules of HTTP',
     remedy: 'Look at what the client sends; -v shows the head as it came.',
   },
   request_timeout: {
@@ -35,7 +35,7 @@ export const REASONS = {
   },
   client_stalled: {
     fault: 'client',
-    meaning: 'the client stopped sending its body, or stopped reading the response',
+    meaning: 'the client stopped sending, or stopped reading',
     remedy: 'Silence may last as long as timeouts.request_body and timeouts.response_body say.',
   },
   no_server: {
@@ -50,43 +50,43 @@ export const REASONS = {
   },
   connect_timeout: {
     fault: 'server',
-    meaning: 'the server did not accept the connection in time',
+    meaning: 'the server did not take the connection in time',
     remedy:
       'A firewall that drops packets, a wrong address or a full backlog; timeouts.connect is the limit.',
   },
   connect_failed: {
     fault: 'server',
-    meaning: 'no connection to the server: unknown name, no route or out of ports',
+    meaning: 'unknown name, no route, or out of ports',
     remedy: 'Check its address and the network between here and there.',
   },
   queue_full: {
     fault: 'server',
-    meaning: 'too many requests already wait for a free connection',
+    meaning: 'too many requests wait for a connection',
     remedy: 'Add servers, or allow more connections to each.',
   },
   queue_timeout: {
     fault: 'server',
-    meaning: 'no connection to a server became free in time',
+    meaning: 'no connection to a server was free in time',
     remedy: 'The servers are at their limit; timeouts.queue is how long a request may wait.',
   },
   response_timeout: {
     fault: 'server',
-    meaning: 'the server took the request but no response head came in time',
+    meaning: 'the server took the request and said nothing',
     remedy: 'A slow handler or a hanging server; timeouts.response_header is the limit.',
   },
   response_stalled: {
     fault: 'server',
-    meaning: 'the server stopped in the middle of the response body',
+    meaning: 'the server stopped in the middle of the body',
     remedy: 'Look at its log; timeouts.response_body says how long silence may last.',
   },
   reset_before_response: {
     fault: 'server',
-    meaning: 'the server closed the connection without a response',
+    meaning: 'the server hung up without a response',
     remedy: 'It crashed, restarted or refuses such requests: its own log knows.',
   },
   reset_in_response: {
     fault: 'server',
-    meaning: 'the server closed the connection before its response was complete',
+    meaning: 'the server hung up in the middle of its response',
     remedy: 'It crashed or was stopped half way, or announced a wrong Content-Length.',
   },
   bad_response: {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { treeOf } from './measure.js';
 
 const started = new Set<Child>();
+let ending = false;
 const KEPT_OUTPUT = 4096;
 
 /** A program the benchmark started. Whatever happens, `stopAll` or `killAll` ends it and what it started. */
@@ -12,7 +13,9 @@ export class Child {
   #process: ChildProcess;
   #output = '';
 
+  /** Throws once `stopAll` was called: what starts then would never be stopped. */
   constructor(name: string, command: readonly string[]) {
+    if (ending) throw new Error(`${name} not started: the benchmark ends`);
     const [program = '', ...rest] = command;
     this.name = name;
     this.#process = spawn(program, rest, {
@@ -75,8 +78,9 @@ export class Child {
   }
 }
 
-/** Stops everything still running. */
+/** Stops everything still running, for good. */
 export async function stopAll(): Promise<void> {
+  ending = true;
   await Promise.all([...started].map((child) => child.stop()));
 }
 

@@ -1,4 +1,5 @@
 import type { Setting } from './comparison.js';
+import { isolated } from './isolation.js';
 import { machine, version } from './machine.js';
 import type { Peer } from './peer.js';
 
@@ -24,6 +25,9 @@ export function circumstances(
       place.core < 0
         ? 'not pinned (needs two processors and taskset): clients disturb the balancer'
         : `balancer alone on processor ${place.core}, clients and origins on ${place.load}`,
+    network: isolated
+      ? 'loopback of its own, without packet filter'
+      : "the machine's own (no unshare here): packet filters cost all alike, and others connect too",
     method: `${rounds} rounds of ${seconds} s, peers in turn; CPU time of the balancer's processes; medians;`,
     ratio: 'to the better of nginx and HAProxy in the same round',
     command,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { killAll, stopAll } from './child.js';
 import { circumstances, header } from './circumstances.js';
 import { compare, type Setting, unfairness } from './comparison.js';
+import { isolated, isolation, runIsolated } from './isolation.js';
 import { find, placement, settle } from './machine.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { startOrigins } from './origin.js';
@@ -37,6 +38,8 @@ async function main(): Promise<number> {
     say(USAGE);
     return 0;
   }
+  const outside = isolated ? undefined : isolation();
+  if (outside) return runIsolated(outside);
   const folder = mkdtempSync(join(tmpdir(), 'lb-bench-'));
   cleanUpAtTheEnd(folder);
   try {
@@ -120,7 +123,8 @@ function cleanUpAtTheEnd(folder: string): void {
     rmSync(folder, { recursive: true, force: true });
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
+      if (interrupted) return;
       interrupted = true;
       void stopAll().finally(() => process.exit(130));
     });

@@ -60,6 +60,7 @@ function medianWork(work: readonly WorkSample[]): WorkSample {
     system: medianOf(work, (sample) => sample.system),
     busy: medianOf(work, (sample) => sample.busy),
     others: Math.max(...work.map((sample) => sample.others)),
+    opened: medianOf(work, (sample) => sample.opened),
   };
 }
 

@@ -3,6 +3,8 @@ import type { Summary } from './summary.js';
 
 /** Above this share of the balancer's processor taken by others, the figures of a row are doubtful. */
 const CROWDED = 0.1;
+/** So far may connections per request be from what the row is about. */
+const CONNECTION_SLACK = 0.05;
 
 interface Column {
   readonly heading: string;
@@ -32,7 +34,7 @@ export function table(row: Row, summaries: readonly Summary[]): string {
     `${row.name}: ${row.title}`,
     line(columns, (column) => column.heading),
     ...summaries.map((summary) => line(columns, (column) => column.cell(summary))),
-    ...remarks(summaries),
+    ...remarks(row, summaries),
     ...verdict(row, summaries),
   ];
   return `${lines.join('\n')}\n`;
@@ -80,11 +82,19 @@ function line(columns: readonly Column[], text: (column: Column) => string): str
   return `  ${cells.join('')}`.trimEnd();
 }
 
-function remarks(summaries: readonly Summary[]): string[] {
-  const own = summaries.flatMap((summary) => summary.remarks.map((remark) => `  ${summary.peer}: ${remark}`));
+function remarks(row: Row, summaries: readonly Summary[]): string[] {
+  const own = summaries.flatMap((summary) =>
+    [...summary.remarks, ...connections(row, summary)].map((remark) => `  ${summary.peer}: ${remark}`),
+  );
   const others = Math.max(0, ...summaries.map((summary) => summary.work?.others ?? 0));
   const crowded = `  other programs took up to ${Math.round(others * 100)} % of the balancer's processor: doubtful`;
   return others > CROWDED ? [...own, crowded] : own;
+}
+
+/** A keep-alive row that opens connections, or a close row that does not, measures something else. */
+function connections({ load }: Row, { work }: Summary): string[] {
+  if (load.kind !== 'requests' || !work || Math.abs(work.opened - load.opens) <= CONNECTION_SLACK) return [];
+  return [`${work.opened.toFixed(2)} connections opened per request, not ${load.opens}`];
 }
 
 /** How lb stands to the row's bars. */

@@ -29,10 +29,10 @@ export interface WorkSample {
   /** Shares (0 to 1) of the balancer's processor: its own, and of all others on it. */
   readonly busy: number;
   readonly others: number;
+  /** Connections accepted per request, on both sides of the balancer. */
+  readonly opened: number;
 }
 
-/** How much of a request's own connection count may be off before it is worth a remark: others connect as well. */
-const CONNECTION_SLACK = 0.05;
 const SETTLE_MS = 1500;
 
 /** Works the peer for some seconds and takes the difference of its processor time. */
@@ -56,11 +56,11 @@ export async function workTrial(
   const all = core < 0 ? cpu.total : coreBusy(core) - coreBefore;
   if (!peer.child.running) throw new Error(`${peer.name} ended: ${peer.child.complaint}`);
   if (outcome.units === 0) throw new Error(`${peer.name} answered nothing: ${outcome.failures}`);
-  const opened = (connectionsAccepted() - connectionsBefore) / outcome.units;
+  const accepted = connectionsAccepted() - connectionsBefore;
   return {
     cost: cpu.total / outcome.units,
     ...(await underLoad),
-    remark: [outcome.failures, connectionRemark(load, opened)].filter(Boolean).join(', '),
+    remark: outcome.failures,
     work: {
       perSecond: outcome.units / outcome.seconds,
       p50Ms: outcome.p50Ms,
@@ -69,6 +69,7 @@ export async function workTrial(
       system: cpu.system / outcome.units,
       busy: cpu.total / elapsedMicros,
       others: Math.max(0, all - cpu.total) / elapsedMicros,
+      opened: openedPerRequest(load, accepted, outcome.units),
     },
   };
 }
@@ -92,9 +93,10 @@ export async function idleTrial(load: IdleLoad, peer: RunningPeer): Promise<Samp
   }
 }
 
-/** A keep-alive row that opens connections, or a close row that does not, measures something else. */
-function connectionRemark(load: RequestLoad | StreamLoad, opened: number): string {
-  const expected = load.kind === 'requests' ? load.opens : 0;
-  const known = load.kind === 'requests' && Math.abs(opened - expected) > CONNECTION_SLACK;
-  return known ? `${opened.toFixed(2)} connections opened per request` : '';
+/**
+ * TCP connections per request beyond those every client starts with: its own, and one to an origin.
+ */
+function openedPerRequest(load: RequestLoad | StreamLoad, accepted: number, units: number): number {
+  const atStart = load.connections * (load.kind === 'requests' && load.opens === 1 ? 1 : 2);
+  return Math.max(0, accepted - atStart) / units;
 }

@@ -54,6 +54,20 @@ await t.test('containers', { skip: missing ?? false }, async (t) => {
       t.pass('mango-1 works');
     });
 
+    await t.test(
+      'a container is killed under load, in the middle of its work, and starts again',
+      async (t) => {
+        await set.compose('kill', 'mango-2');
+        await lb.says(/is down/, set.address('mango-2'));
+        t.ok(await moreFrom(load, 500), 'the others go on');
+        await set.compose('start', 'mango-2');
+        await lb.says(/is back/, set.address('mango-2'));
+        const before = load.servedBy('mango-2');
+        await until('mango-2 has work', () => load.servedBy('mango-2') > before + 50);
+        t.pass('mango-2 works');
+      },
+    );
+
     await t.test('a failing health check takes a server out, a good one brings it back', async (t) => {
       const apple = `http://${set.address('apple-2')}`;
       await fetch(`${apple}/unhealthy`, { method: 'POST' });
@@ -64,11 +78,13 @@ await t.test('containers', { skip: missing ?? false }, async (t) => {
     });
 
     await load.stop();
-    t.same(load.failures, [], `every one of ${load.answered} requests was answered with 200`);
     lb.child.kill('SIGTERM');
     t.same(await once(lb.child, 'close'), [0, null], 'the balancer drains and exits with 0');
-    const settled = lb.accessLines().filter((line) => line.includes('/work'));
-    t.equal(settled.length, load.answered, 'each request has its line in the access log');
+    const logged = lb.accessLines().filter((line) => line.includes('/work'));
+    const amiss = logged.filter((line) => !line.includes('"status":200') || !line.includes('"reason":""'));
+    t.same(load.failures, [], `every one of ${load.answered} requests was answered with 200`, { amiss });
+    t.same(amiss, [], 'nothing was amiss in the access log');
+    t.equal(logged.length, load.answered + load.failures.length, 'where each request has its line');
   });
 
   await t.test('the balancer stands in front of them in a container', async (t) => {

@@ -39,8 +39,11 @@ export class Load {
 
   #once(agent: Agent): Promise<void> {
     return new Promise((resolve) => {
+      // A cut in the middle of a response is told by the request and by the response: it is one failure.
+      let failed = false;
       const fail = (how: string): void => {
-        this.failures.push(how);
+        if (!failed) this.failures.push(how);
+        failed = true;
         resolve();
       };
       const outgoing = get(this.#url, { agent, timeout: 10_000 }, (response) => {

@@ -93,10 +93,11 @@ t.test('a reader that goes away ends the writing and nothing else', async (t) =>
     import { BatchedSink } from ${JSON.stringify(new URL('../../lib/observe/batched-sink.js', import.meta.url).href)};
     process.stdout.on('error', () => {});
     const sink = new BatchedSink({ target: 1 });
-    let lines = 0;
     const timer = setInterval(() => {
-      sink.write('line\\n'.repeat(1000));
-      if (sink.dropped === 0) return;
+      // One batch that goes out at once, and the start of one that waits when the pipe turns out to be broken.
+      sink.write('line\\n'.repeat(8000));
+      sink.write('line\\n');
+      if (sink.dropped < 200) return;
       clearInterval(timer);
       console.error('alive');
     }, 5);

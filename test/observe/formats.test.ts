@@ -25,7 +25,7 @@ t.test('json', async (t) => {
       '{"ts":"2026-01-31T12:04:05.067Z","request_id":"7f3a","client":"192.0.2.7","method":"GET",' +
         '"target":"/users?id=3","host":"www.mango.com","protocol":"HTTP/1.1","status":200,"server":"mango-1",' +
         '"attempts":1,"duration_ms":1.250,"first_byte_ms":0.988,"bytes_in":0,"bytes_out":61,"reason":"",' +
-        '"user_agent":"curl/8.5.0"}\n',
+        '"detail":"","user_agent":"curl/8.5.0"}\n',
     );
   });
 
@@ -38,6 +38,7 @@ t.test('json', async (t) => {
       'target',
       'host',
       'userAgent',
+      'detail',
       'server',
     ] as const) {
       const line = jsonLine(recordOf({ [field]: every }));
@@ -138,24 +139,24 @@ t.test('dev', async (t) => {
       ...layout,
       columns: Number.POSITIVE_INFINITY,
     });
-    t.equal(line, `17:34:05  GET     ${target}  503  mango-1    1.3 ms  no_server\n`);
+    t.equal(
+      line,
+      `17:34:05  GET     ${target}  503  mango-1    1.3 ms  no_server: every server is down or was tried in vain\n`,
+    );
   });
 
-  t.test(
-    'says why a request failed: on the line where there is room, else below with its meaning',
-    async (t) => {
-      const record = recordOf({ status: 502, reason: 'connect_refused' });
-      t.match(
-        devLine(record, { ...layout, columns: 120 }),
-        / 502 {2}mango-1 {4}1\.3 ms {2}connect_refused\n$/,
-      );
-      t.equal(
-        devLine(record, layout).split('\n')[1],
-        '          connect_refused: nothing listens at the address of the server',
-      );
-      t.match(devLine(recordOf({ attempts: 2 }), { ...layout, columns: 120 }), / {2}2 attempts\n$/);
-    },
-  );
+  t.test('says why a request failed: on the line where it fits, else below', async (t) => {
+    const record = recordOf({ status: 502, reason: 'connect_refused', detail: 'ECONNREFUSED' });
+    const why = 'connect_refused: nothing listens at the address of the server';
+    t.equal(devLine(record, layout).split('\n')[1], `          ${why}`);
+    t.ok(devLine(record, { ...layout, columns: 170 }).endsWith(`502  mango-1    1.3 ms  ${why}\n`));
+    t.match(devLine(recordOf({ attempts: 2 }), { ...layout, columns: 120 }), / {2}2 attempts\n$/);
+  });
+
+  t.test('says exactly what was wrong with a request where that is known', async (t) => {
+    const record = recordOf({ status: 400, reason: 'bad_request', detail: 'more than one Host field' });
+    t.equal(devLine(record, layout).split('\n')[1], '          bad_request: more than one Host field');
+  });
 
   t.test('colours the status by its class', async (t) => {
     const colours = { 101: 'dim', 204: 'green', 301: 'cyan', 404: 'yellow', 503: 'red' };

@@ -1,10 +1,11 @@
 import t from 'tap';
 import { REASONS } from '../../lib/observe/reasons.js';
 
-t.test('every reason fits its line', async (t) => {
+t.test('every reason fits its line of 80 columns', async (t) => {
   for (const [reason, { meaning, remedy }] of Object.entries(REASONS)) {
     t.match(reason, /^[a-z_]{1,21}$/);
-    t.match(meaning, /^[a-z].{10,100}[^.]$/, `${reason}: a phrase`);
+    t.match(meaning, /^[a-z].*[^.]$/, `${reason}: a phrase`);
+    t.ok(`          ${reason}: ${meaning}`.length <= 80, `${reason}: as the dev line shows it`);
     t.match(remedy, /^[A-Z].{10,110}[.?]$/, `${reason}: a sentence`);
   }
 });

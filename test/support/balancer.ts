@@ -1,7 +1,9 @@
 import type { Test } from 'tap';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
+import { systemClock } from '../../lib/base/clock.js';
 import type { CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { Reading } from '../../lib/net/accept.js';
 import { RawClient } from './client.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -92,13 +94,13 @@ export interface Started {
 export async function startBalancer(
   t: Test,
   settings: Settings,
-  options: { manual?: boolean } = {},
+  options: { manual?: boolean; reading?: Reading } = {},
 ): Promise<Started> {
   const config = createConfig({ listen: '127.0.0.1:0', health_check: false, ...settings });
   const seen = new Seen();
   const clock = new ManualClock();
-  const balancer =
-    options.manual === true ? createBalancer(config, seen, clock) : createBalancer(config, seen);
+  const time = options.manual === true ? clock : systemClock;
+  const balancer = createBalancer(config, seen, time, options.reading);
   await balancer.start();
   const clients: RawClient[] = [];
   t.teardown(() => {

@@ -31,13 +31,10 @@ const WIDEST_SERVER = 21;
 const WIDEST_SERVER_IF_NARROW = 14;
 const NARROWEST_TARGET = 12;
 const WIDEST_TARGET = 64;
-/** The longest reason with its gap: from here on a line keeps room for it, below it gets a line of its own. */
-const NOTE_WIDTH = 23;
-const WIDE_ENOUGH_FOR_NOTES = 104;
 
 /**
  * One line for a person at a terminal: time, method, target, status, server, milliseconds, in columns that stay put.
- * Whatever did not end well adds its reason: at the end of the line where the terminal is wide, else below it.
+ * Whatever did not end well adds its reason: at the end of the line where it fits, else below.
  */
 export function devLine(record: RequestRecord, layout: DevLayout): string {
   const { paint, columns } = layout;
@@ -55,9 +52,8 @@ export function devLine(record: RequestRecord, layout: DevLayout): string {
   const note = noteOf(record);
   if (note === '') return `${line}\n`;
   const tint = record.reason === '' ? paint.dim : paint.yellow;
-  if (columns >= WIDE_ENOUGH_FOR_NOTES) return `${line}  ${tint(note)}\n`;
-  const meaning = record.reason === '' ? '' : `: ${REASONS[record.reason].meaning}`;
-  return `${line}\n${' '.repeat(TIME_WIDTH + 2)}${tint(shorten(note + meaning, columns - TIME_WIDTH - 2))}\n`;
+  if (widthOfLine(targetWidth, serverWidth) + 2 + note.length <= columns) return `${line}  ${tint(note)}\n`;
+  return `${line}\n${' '.repeat(TIME_WIDTH + 2)}${tint(shorten(note, columns - TIME_WIDTH - 2))}\n`;
 }
 
 /** Cuts the middle out of a text that is too long: the start tells the service, the end the thing. */
@@ -68,9 +64,12 @@ export function shorten(text: string, width: number): string {
 }
 
 function widthOfTarget(columns: number, serverWidth: number): number {
-  const fixed = TIME_WIDTH + METHOD_WIDTH + STATUS_WIDTH + serverWidth + DURATION_WIDTH + 9;
-  const note = columns >= WIDE_ENOUGH_FOR_NOTES ? NOTE_WIDTH : 0;
-  return Math.min(WIDEST_TARGET, Math.max(NARROWEST_TARGET, columns - fixed - note));
+  return Math.min(WIDEST_TARGET, Math.max(NARROWEST_TARGET, columns - widthOfLine(0, serverWidth)));
+}
+
+/** Everything but the note, with the nine spaces between. */
+function widthOfLine(targetWidth: number, serverWidth: number): number {
+  return TIME_WIDTH + METHOD_WIDTH + targetWidth + STATUS_WIDTH + serverWidth + DURATION_WIDTH + 9;
 }
 
 function paintStatus(status: number, paint: DevPaint): string {
@@ -87,7 +86,9 @@ function duration(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-function noteOf(record: RequestRecord): string {
-  if (record.reason !== '') return record.reason;
-  return record.attempts > 1 ? `${record.attempts} attempts` : '';
+/** The word to search for, and what it means; of a broken message the very rule that it broke. */
+function noteOf({ reason, detail, attempts }: RequestRecord): string {
+  if (reason === '') return attempts > 1 ? `${attempts} attempts` : '';
+  const isExact = detail !== '' && (reason === 'bad_request' || reason === 'bad_response');
+  return `${reason}: ${isExact ? escapeForScreen(detail) : REASONS[reason].meaning}`;
 }

@@ -4,7 +4,7 @@ import { isoTime, threeDecimals } from '../timestamps.js';
 
 /**
  * One object per line, always the same keys in the same order. Times in ms, sizes in bytes of body; `first_byte_ms`
- * is null when no response byte came, `reason` empty when all went well. Written by hand: half of what
+ * is null when no response byte came, `reason` and `detail` empty when all went well. Written by hand: half of what
  * JSON.stringify takes, and only what comes from outside is looked at for escapes.
  */
 export function jsonLine(record: RequestRecord): string {
@@ -16,6 +16,7 @@ export function jsonLine(record: RequestRecord): string {
     `,"protocol":"${record.protocol}","status":${record.status},"server":${jsonString(record.server)}` +
     `,"attempts":${record.attempts},"duration_ms":${threeDecimals(record.durationMs)}` +
     `,"first_byte_ms":${firstByte},"bytes_in":${record.bytesIn},"bytes_out":${record.bytesOut}` +
-    `,"reason":"${record.reason}","user_agent":${jsonString(record.userAgent)}}\n`
+    `,"reason":"${record.reason}","detail":${jsonString(record.detail)}` +
+    `,"user_agent":${jsonString(record.userAgent)}}\n`
   );
 }

@@ -1,0 +1,74 @@
+import type { Test } from 'tap';
+import type { Backend } from '../../lib/backend/backend.js';
+import { Group } from '../../lib/backend/group.js';
+import { Pool } from '../../lib/backend/pool.js';
+import { Shelf } from '../../lib/base/shelf.js';
+import { readBuffersInUse } from '../../lib/net/read-buffer.js';
+
+/**
+ * Counts what the balancers of a test file take and must give back. Import it before anything is started, and make
+ * `nothingIsLeft` the last test of the file.
+ */
+
+const pools = new Set<Pool>();
+const backends = new Set<Backend>();
+let taken = 0;
+
+const { take, put } = Shelf.prototype;
+Shelf.prototype.take = function (): unknown {
+  taken++;
+  return take.call(this);
+};
+Shelf.prototype.put = function (item: unknown): void {
+  taken--;
+  put.call(this, item);
+};
+
+const { lease } = Pool.prototype;
+Pool.prototype.lease = function (requester): ReturnType<typeof lease> {
+  pools.add(this);
+  return lease.call(this, requester);
+};
+
+const { pick } = Group.prototype;
+Group.prototype.pick = function (tried): ReturnType<typeof pick> {
+  for (const backend of this.backends) backends.add(backend);
+  return pick.call(this, tried);
+};
+
+/** What is still held, by name; empty when there is nothing. */
+function left(): Record<string, number> {
+  const sockets = process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length;
+  const counts = {
+    sockets,
+    shelved: taken,
+    readBuffers: readBuffersInUse(),
+    poolOpen: 0,
+    poolIdle: 0,
+    poolWaiting: 0,
+    active: 0,
+  };
+  for (const pool of pools) {
+    counts.poolOpen += pool.openCount;
+    counts.poolIdle += pool.idleCount;
+    counts.poolWaiting += pool.waitingCount;
+  }
+  for (const backend of backends) counts.active += backend.active;
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
+}
+
+/** Shelves, requests in flight and waiting: what must be back as soon as the last request is settled. */
+export function inFlight(): Record<string, number> {
+  const { shelved = 0, active = 0, poolWaiting = 0 } = left();
+  return { shelved, active, poolWaiting };
+}
+
+/** A last test: sockets, pools, shelves and read buffers are all given back, within two seconds. */
+export function nothingIsLeft(t: Test): Promise<unknown> {
+  return t.test('nothing is left: no socket, no lease, nothing off its shelf', async (t) => {
+    const deadline = performance.now() + 2000;
+    while (Object.keys(left()).length > 0 && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    t.strictSame(left(), {});
+  });
+}
