@@ -112,8 +112,8 @@ export class ConnectionOptions {
   keepAlive = false;
   upgrade = false;
   te = false;
-  /** Other names, lower case: fields to drop with it. Null when there are none, which is nearly always. */
-  named: string[] | null = null;
+  /** Other names, lower case: fields to drop with it. A client may give thousands. Null when there are none, as nearly always. */
+  named: Set<string> | null = null;
 
   /** Reads every Connection field of `head`. */
   read(head: MessageHead): void {
@@ -139,8 +139,8 @@ export class ConnectionOptions {
       else if (option === 'upgrade') this.upgrade = true;
       else if (option === 'te') this.te = true;
       else if (option !== '') {
-        this.named ??= [];
-        this.named.push(option);
+        this.named ??= new Set();
+        this.named.add(option);
       }
     }
   }

@@ -6,7 +6,7 @@ import { MAX_LINE_OVERHEAD, RequestLine } from './request-line.js';
 import { judgeMethod, judgeRequest } from './request-rules.js';
 
 /** Methods that llhttp is given as they are. For any other it gets GET: the framing does not depend on it. */
-const KNOWN: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const KNOWN = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map((name) => Buffer.from(name));
 const STAND_IN = Buffer.from('GET');
 
 /** Parses request heads, one after the other; `body` is what reads the body behind each. */
@@ -36,9 +36,8 @@ export class RequestParser extends MessageParser {
     }
     this.lineStart = line.start;
     this.lineEnd = line.end;
-    const method = latin1(buffer, line.start, line.start + line.methodEnd);
-    if (KNOWN.has(method)) return true;
-    this.refusal = judgeMethod(method);
+    if (isKnown(buffer, line.start, line.methodEnd)) return true;
+    this.refusal = judgeMethod(latin1(buffer, line.start, line.start + line.methodEnd));
     if (this.refusal !== null) {
       this.noteLine(buffer, line.start, line.end);
       return false;
@@ -56,4 +55,16 @@ export class RequestParser extends MessageParser {
     this.head.fill(text, fieldCount, this.#line);
     return judgeRequest(this.head);
   }
+}
+
+/** Is the method of `length` bytes at `start` one of `KNOWN`? Without a string of it: this is asked per request. */
+function isKnown(buffer: Buffer, start: number, length: number): boolean {
+  for (let i = 0; i < KNOWN.length; i++) {
+    const name = KNOWN[i] as Buffer;
+    if (name.length !== length) continue;
+    let same = 0;
+    while (same < length && buffer[start + same] === name[same]) same++;
+    if (same === length) return true;
+  }
+  return false;
 }

@@ -66,7 +66,7 @@ export class Channel implements OutletOwner {
 
   /** Is everything that was written with the kernel? */
   get flushed(): boolean {
-    return this.#held === '' && (this.#outlet === null || this.#outlet.pending === 0);
+    return this.#held === '' && this.backlog === 0;
   }
 
   /** Bytes of text that wait for what belongs behind them. */
@@ -74,12 +74,9 @@ export class Channel implements OutletOwner {
     return this.#held.length;
   }
 
-  /**
-   * Bytes that were written and are not with the kernel yet: fewer whenever the peer takes some, also in the middle of
-   * a write that is not done.
-   */
+  /** Bytes that were written and that the kernel has not taken: falls whenever the peer takes something. */
   get backlog(): number {
-    return this.#outlet?.pending ?? 0;
+    return this.#outlet === null ? 0 : this.#outlet.pending;
   }
 
   /** From now on somebody else is told. */

@@ -9,7 +9,7 @@ export interface Outlet {
   writeBytes(bytes: Buffer): void;
   /** Both in one system call. */
   writeBoth(text: string, bytes: Buffer): void;
-  /** Bytes that the kernel has not taken yet. */
+  /** A measure of what the kernel has not taken yet; falls with every byte that it takes. */
   readonly pending: number;
   /** Is that so much that the writer should wait until it is drained? */
   readonly isFull: boolean;
@@ -67,8 +67,10 @@ class StreamOutlet implements Outlet {
     this.#socket = socket;
   }
 
+  /** The stream counts a write as a whole until it is done; libuv's own queue shows what has gone of it. */
   get pending(): number {
-    return this.#socket.writableLength;
+    const { _handle: handle } = this.#socket as unknown as { _handle: Partial<WriteHandle> | null };
+    return this.#socket.writableLength + (handle?.writeQueueSize ?? 0);
   }
 
   /** Only then does the stream tell of its drain. */

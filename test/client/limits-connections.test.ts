@@ -29,7 +29,7 @@ for (const key of ['connections', 'connections_per_ip'] as const) {
       });
       const clients = [await connect(), await connect(), await connect()];
       await until(() => balancer.clientCount === 3);
-      t.equal(await turnedAway(port), true);
+      t.ok(await turnedAway(port));
       t.equal(balancer.clientCount, 3);
       t.same(seen.requests, [], 'it never was a client');
       for (const client of clients) {

@@ -1,0 +1,52 @@
+import t from 'tap';
+import { Replay } from '../../lib/exchange/replay.js';
+
+function text(replay: Replay): string {
+  return Buffer.concat(replay.pieces).toString('latin1');
+}
+
+/** A piece as it lies in a read buffer, with other bytes around it. */
+function give(keep: (buffer: Buffer, start: number, end: number) => void, piece: string): void {
+  const buffer = Buffer.from(`##${piece}##`);
+  keep(buffer, 2, 2 + piece.length);
+  buffer.fill('?');
+}
+
+t.test('bytes that wait for a server are copied, in order, beyond the limit too', async (t) => {
+  const replay = new Replay(4);
+  for (const piece of ['abc', 'def', 'g']) give((...at) => replay.keep(...at), piece);
+  t.equal(text(replay), 'abcdefg');
+  t.ok(replay.whole);
+});
+
+t.test('bytes being sent are kept as long as all of them fit', async (t) => {
+  const replay = new Replay(4);
+  for (const piece of ['ab', 'cd']) give((...at) => replay.keepSent(...at), piece);
+  t.equal(text(replay), 'abcd');
+  t.ok(replay.whole);
+  give((...at) => replay.keepSent(...at), 'e');
+  t.equal(text(replay), '');
+  t.notOk(replay.whole);
+  give((...at) => replay.keepSent(...at), 'f');
+  t.equal(text(replay), '', 'a rest without its beginning is worth nothing');
+});
+
+t.test('what is forgotten cannot be sent again; nothing can', async (t) => {
+  const replay = new Replay(4);
+  replay.forget();
+  t.ok(replay.whole, 'there was no body yet');
+  give((...at) => replay.keep(...at), 'ab');
+  replay.forget();
+  t.notOk(replay.whole);
+  t.equal(text(replay), '');
+});
+
+t.test('reset it is ready for another request', async (t) => {
+  const replay = new Replay(4);
+  give((...at) => replay.keep(...at), 'ab');
+  replay.forget();
+  replay.reset();
+  t.ok(replay.whole);
+  give((...at) => replay.keepSent(...at), 'cdef');
+  t.equal(text(replay), 'cdef');
+});
