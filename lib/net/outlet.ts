@@ -26,6 +26,8 @@ interface WriteRequest {
   outlet: HandleOutlet | null;
   /** Keeps the bytes of an unfinished write alive. */
   bytes: Buffer | null;
+  /** -1 unless a write that did not complete at once holds it. */
+  getAsyncId(): number;
 }
 
 interface WriteHandle {
@@ -133,13 +135,14 @@ class HandleOutlet implements Outlet {
   }
 
   #written(request: WriteRequest, bytes: Buffer | null, status: number): void {
-    if (status !== 0) {
-      this.fail(status);
-    } else if (this.#handle.writeQueueSize > 0) {
+    // Not by the queue's size: what libuv could not write at the first try may be gone at the second, in the same
+    // call, and still be completed later. To give such a request to another write aborts the process.
+    if (request.getAsyncId() !== -1) {
       request.outlet = this;
       request.bytes = bytes;
       spare = null;
     }
+    if (status !== 0) this.fail(status);
   }
 
   /** An unfinished write is finished, or failed. */
@@ -179,10 +182,10 @@ function takeRequest(): WriteRequest {
 
 /** Node's class of write requests. It is not exported, but every socket shows one to its handle. */
 const Request = ((): (new () => WriteRequest) | null => {
-  let seen: (new () => WriteRequest) | null = null;
+  const seen: (new () => WriteRequest)[] = [];
   const handle = {
     writeLatin1String(request: object): number {
-      seen = request.constructor as new () => WriteRequest;
+      seen.push(request.constructor as new () => WriteRequest);
       return 0;
     },
     readStart: () => 0,
@@ -197,5 +200,6 @@ const Request = ((): (new () => WriteRequest) | null => {
   } catch {
     // A Node that is built differently: the stream serves as well, only slower.
   }
-  return seen;
+  const [request] = seen;
+  return typeof request?.prototype.getAsyncId === 'function' ? request : null;
 })();
