@@ -161,12 +161,6 @@ t.test('no more servers are tried than there are, and the last failure names the
     client.send(GET);
     t.equal((await client.response()).status, 502, 'and the connection goes on');
   }
-  const none = await startBalancer(t, { servers: [] });
-  const client = await none.connect();
-  client.send(GET);
-  const { status, body, head } = await client.response();
-  t.strictSame([status, body], [503, 'No backend servers available.']);
-  t.match(head, /\r\nRetry-After: \d+\r\n/);
 });
 
 t.test('a server that takes no connection is given up in time', async (t) => {
