@@ -274,6 +274,8 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   onRequestFailed(failure: Failure, detail: string): void {
+    // An observer that is told of the end may stop the balancer, which would end this once more.
+    if (this.#state === 'free') return;
     this.#giveUp(failure, detail);
   }
 
@@ -320,6 +322,12 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   onResponseHead(head: ResponseHead): BodyForm {
+    if (head.status === 408 && this.#isStale(head)) {
+      this.#connection?.discard();
+      this.#connection = null;
+      this.#onAttemptFailed(FAILURES.reset_before_response, 'status 408 on an idle connection', true);
+      return 'wire';
+    }
     this.#state = 'answering';
     this.#settlement.noteFirstByte(this.#services.clock);
     this.#deadline.arm(this.#timeouts.responseBody);
@@ -333,6 +341,19 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     context.server = this.#backend?.name ?? '';
     rules.editResponse(context, context.responseEdit);
     return context.responseEdit;
+  }
+
+  /** A 408 meant for the idle connection crossed with this request, which may be sent again (RFC 9110, 15.5.9). */
+  #isStale(head: ResponseHead): boolean {
+    const { head: request } = this.#client as ClientSide;
+    return (
+      this.#connection?.reused === true &&
+      !head.keepsAlive &&
+      !this.#replacedStale &&
+      !this.#sawInterim &&
+      request.isIdempotent &&
+      this.#replay.whole
+    );
   }
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
