@@ -7,7 +7,7 @@ import { AddressSet } from './base/address-set.js';
 import { type Clock, systemClock } from './base/clock.js';
 import type { Observer } from './base/observer.js';
 import { Shelf } from './base/shelf.js';
-import { TimerWheel } from './base/timer-wheel.js';
+import { Deadline, type DeadlineOwner, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import { Responder } from './client/responder.js';
 import type { Config } from './config/types.js';
@@ -26,7 +26,10 @@ export interface Balancer {
   readonly addresses: readonly Address[];
   /** Client connections open now. */
   readonly clientCount: number;
-  /** Binds every listener. Rejects with the system's error (EADDRINUSE, EACCES, …) and then holds nothing open. */
+  /**
+   * Binds every listener. Rejects with the system's error (EADDRINUSE, EACCES, …), or when it is stopped meanwhile, and
+   * then holds nothing open.
+   */
   start(): Promise<void>;
   /**
    * Stops accepting, answers what is in flight with `Connection: close`, and resolves when the last connection is
@@ -45,7 +48,11 @@ const MAX_ATTEMPTS = 3;
 const REPLAY_BYTES = 64 * 1024;
 /** Below the 5 s after which Node's own servers close an idle connection: most stale reuse never happens. */
 const POOL_IDLE_MS = 4000;
-const POOL: PoolLimits = { maxIdle: 64, maxConnections: 0, maxWaiting: 1000 };
+const POOL: PoolLimits = { maxIdle: 1024, maxConnections: 0, maxWaiting: 1000 };
+/** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
+const QUIET_TURNS = 3;
+/** As many as a backlog holds: one connection is accepted per turn. */
+const MAX_TURNS = 4096;
 
 /** Builds a balancer from a compiled configuration; `start` opens it. */
 export function createBalancer(
@@ -57,7 +64,7 @@ export function createBalancer(
   return new RunningBalancer(config, observer, clock, reading);
 }
 
-class RunningBalancer implements Balancer {
+class RunningBalancer implements Balancer, DeadlineOwner {
   readonly #config: Config;
   readonly #observer: Observer;
   readonly #wheel: TimerWheel;
@@ -65,14 +72,17 @@ class RunningBalancer implements Balancer {
   readonly #checkers: readonly Checker[];
   readonly #acceptor: ClientAcceptor;
   readonly #listeners: readonly Listener[];
+  readonly #drainDeadline: Deadline;
   #stopped = false;
-  #cut: (() => void) | null = null;
+  #drained: Promise<boolean> | null = null;
+  #endDrain: (clean: boolean) => void = () => {};
 
   constructor(config: Config, observer: Observer, clock: Clock, reading: Reading) {
     this.#config = config;
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
+    this.#drainDeadline = new Deadline(wheel, this);
     const { timeouts, limits } = config;
     const headLimits: HeadLimits = {
       headBytes: limits.headerBytes,
@@ -129,9 +139,8 @@ class RunningBalancer implements Balancer {
         handlers: shelf,
       },
       new AddressSet(config.trustedProxies),
-      reading,
     );
-    this.#listeners = config.listen.map((address) => new Listener(address, this.#acceptor));
+    this.#listeners = config.listen.map((address) => new Listener(address, this.#acceptor, reading));
   }
 
   get addresses(): readonly Address[] {
@@ -145,6 +154,7 @@ class RunningBalancer implements Balancer {
   async start(): Promise<void> {
     try {
       for (const listener of this.#listeners) {
+        if (this.#stopped) throw new Error('stopped before it had started');
         await listener.open();
         this.#observer.listening?.(listener.address);
       }
@@ -157,28 +167,48 @@ class RunningBalancer implements Balancer {
     for (const [index, checker] of this.#checkers.entries()) checker.start(index * step);
   }
 
-  async drain(): Promise<boolean> {
-    for (const listener of this.#listeners) listener.close();
-    const clean = await new Promise<boolean>((resolve) => {
-      const deadline = setTimeout(() => resolve(false), this.#config.timeouts.drain);
-      this.#cut = () => resolve(false);
-      this.#acceptor.drain(() => {
-        clearTimeout(deadline);
-        resolve(true);
-      });
+  drain(): Promise<boolean> {
+    this.#drained ??= this.#stopped ? Promise.resolve(this.clientCount === 0) : this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<boolean> {
+    this.#drainDeadline.arm(this.#config.timeouts.drain);
+    const drained = new Promise<boolean>((resolve) => {
+      this.#endDrain = resolve;
     });
+    this.#acceptor.announceEnd();
+    await this.#takeIn();
+    for (const listener of this.#listeners) listener.close();
+    this.#acceptor.drain(() => this.#endDrain(true));
+    const clean = await drained;
     this.stop();
     return clean;
+  }
+
+  /** What the kernel holds for us came before the drain: connections in its backlog, requests on those that are open. */
+  async #takeIn(): Promise<void> {
+    let accepted = this.#acceptor.accepted;
+    for (let turn = 0, quiet = 0; turn < MAX_TURNS && quiet < QUIET_TURNS; turn++, quiet++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#acceptor.accepted !== accepted) quiet = 0;
+      accepted = this.#acceptor.accepted;
+    }
+  }
+
+  /** `timeouts.drain` has passed. */
+  onDeadline(): void {
+    this.#endDrain(false);
   }
 
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#cut?.();
     for (const listener of this.#listeners) listener.close();
     for (const checker of this.#checkers) checker.stop();
     this.#acceptor.destroy();
     for (const backend of this.#backends) backend.pool.close();
     this.#wheel.close();
+    this.#endDrain(false);
   }
 }

@@ -110,8 +110,6 @@ export class BackendConnection implements Dialler, DeadlineOwner {
       return;
     }
     this.pooled = true;
-    // A client that could not take the last bytes at once had it paused.
-    this.channel.resume();
     this.idle();
     this.pool.takeBack(this);
   }

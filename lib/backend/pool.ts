@@ -47,6 +47,11 @@ export class Pool {
     return this.#waiting.length;
   }
 
+  /** Do more requests wait than connections are being opened? Then the last in line waits for one to be given back. */
+  get isFull(): boolean {
+    return this.#waiting.length > this.#dialling;
+  }
+
   /** A connection at once if there is one, else null, and the requester is told later. */
   lease(requester: LeaseRequester): BackendConnection | null {
     const idle = this.#idle.pop();

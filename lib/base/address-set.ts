@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** One range of addresses, as bytes that compare like the addresses do. */
@@ -6,9 +7,14 @@ interface Range {
   readonly last: string;
 }
 
+type Ip = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** An IPv6 block with a prefix this long or longer may be one of IPv4 in disguise: `::ffff:10.0.0.0/104`. */
+const MAPPED_BITS = 96;
+
 /**
  * A set of IP addresses and CIDR blocks, v4 and v6: sorted, merged, found by bisection. An IPv4 address and its
- * IPv6-mapped form are the same.
+ * IPv6-mapped form are the same; a block of IPv6, `::/0` too, holds no IPv4.
  */
 export class AddressSet {
   readonly #ranges: readonly Range[];
@@ -20,7 +26,8 @@ export class AddressSet {
 
   /** Is `address` (as text) in the set? What is no address is in none. */
   has(address: string): boolean {
-    if (this.#ranges.length === 0 || !ipaddr.isValid(address)) return false;
+    // ipaddr.js alone would take `1` and `0x7f.1` for addresses.
+    if (this.#ranges.length === 0 || isIP(address) === 0) return false;
     const key = keyOf(ipaddr.process(address));
     let low = 0;
     let high = this.#ranges.length;
@@ -35,7 +42,7 @@ export class AddressSet {
 
 function parseRange(entry: string): Range {
   try {
-    const [network, bits] = entry.includes('/') ? ipaddr.parseCIDR(entry) : single(ipaddr.parse(entry));
+    const [network, bits] = unmapped(entry);
     const bytes = network.toByteArray();
     const last = bytes.map((byte, i) => byte | (0xff >> Math.min(8, Math.max(0, bits - i * 8))));
     const first = bytes.map((byte, i) => byte & ~(0xff >> Math.min(8, Math.max(0, bits - i * 8))));
@@ -45,14 +52,19 @@ function parseRange(entry: string): Range {
   }
 }
 
-function single(address: ipaddr.IPv4 | ipaddr.IPv6): [ipaddr.IPv4 | ipaddr.IPv6, number] {
-  return [address, address.kind() === 'ipv4' ? 32 : 128];
+/** The network and the length of its prefix; IPv4 in IPv6 clothing as IPv4. */
+function unmapped(entry: string): [network: Ip, bits: number] {
+  if (isIP(entry.replace(/\/\d+$/, '')) === 0) throw new Error('no address');
+  const [network, bits] = entry.includes('/') ? ipaddr.parseCIDR(entry) : [ipaddr.parse(entry), Infinity];
+  if (network.kind() === 'ipv4') return [network, Math.min(bits, 32)];
+  const v6 = network as ipaddr.IPv6;
+  if (!v6.isIPv4MappedAddress() || bits < MAPPED_BITS) return [v6, Math.min(bits, 128)];
+  return [v6.toIPv4Address(), Math.min(bits - MAPPED_BITS, 32)];
 }
 
-/** Sixteen bytes as a string of as many characters; v4 in its mapped form. */
-function keyOf(address: ipaddr.IPv4 | ipaddr.IPv6): string {
-  const v6 = address.kind() === 'ipv4' ? (address as ipaddr.IPv4).toIPv4MappedAddress() : address;
-  return String.fromCharCode(...v6.toByteArray());
+/** The bytes as a string of as many characters, behind one that keeps the two families apart. */
+function keyOf(address: Ip): string {
+  return String.fromCharCode(address.kind() === 'ipv4' ? 4 : 6, ...address.toByteArray());
 }
 
 function merge(ranges: Range[]): Range[] {

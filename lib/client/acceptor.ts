@@ -1,10 +1,7 @@
-import type * as net from 'node:net';
 import type { AddressSet } from '../base/address-set.js';
 import type { LimitsConfig } from '../config/types.js';
 import { ForwardedClient } from '../http/request-encoder.js';
-import { acceptChannel, type Reading } from '../net/accept.js';
-import type { Acceptor } from '../net/listener.js';
-import { resetSocket } from '../net/reset.js';
+import type { Acceptor, Incoming } from '../net/accept.js';
 import { ClientConnection, type ClientServices } from './connection.js';
 
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
@@ -12,44 +9,50 @@ export class ClientAcceptor implements Acceptor {
   readonly #services: ClientServices;
   readonly #limits: LimitsConfig;
   readonly #trusted: AddressSet;
-  readonly #reading: Reading;
   readonly #connections = new Set<ClientConnection>();
   readonly #perAddress = new Map<string, number>();
-  #draining: (() => void) | null = null;
+  #draining = false;
+  #onEmpty: (() => void) | null = null;
+  /** Connections let in since the start. */
+  accepted = 0;
 
   /** `trusted`: the peers whose X-Forwarded-* is believed. */
-  constructor(services: Omit<ClientServices, 'onClosed'>, trusted: AddressSet, reading: Reading) {
+  constructor(services: Omit<ClientServices, 'onClosed'>, trusted: AddressSet) {
     this.#services = { ...services, onClosed: (connection) => this.#onClosed(connection) };
     this.#limits = services.limits;
     this.#trusted = trusted;
-    this.#reading = reading;
   }
 
   get count(): number {
     return this.#connections.size;
   }
 
-  onAccept(socket: net.Socket): void {
-    const address = plainAddress(socket.remoteAddress);
+  onAccept(incoming: Incoming): void {
+    const address = plainAddress(incoming.remoteAddress);
     if (this.#isFull(address)) {
-      socket.on('error', () => {});
-      resetSocket(socket);
+      incoming.refuse();
       return;
     }
     const forwarded = new ForwardedClient(address, this.#trusted.has(address));
-    const connection = new ClientConnection(this.#services, forwarded, (owner) =>
-      acceptChannel(socket, owner, this.#reading),
-    );
+    const connection = new ClientConnection(this.#services, forwarded, (owner) => incoming.take(owner));
     this.#connections.add(connection);
+    this.accepted++;
     if (this.#limits.connectionsPerIp > 0)
       this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
-    if (this.#draining !== null) connection.drain();
+    if (this.#draining) connection.announceEnd();
   }
 
-  /** Asks every connection to end after what it is doing; `done` is called when the last one is gone. */
+  /** From now on every answer ends its connection, on connections yet to come too. */
+  announceEnd(): void {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.announceEnd();
+  }
+
+  /** Closes those that ask nothing, the others behind their answer; `done` is called when the last one is gone. */
   drain(done: () => void): void {
-    this.#draining = done;
-    for (const connection of this.#connections) connection.drain();
+    this.announceEnd();
+    this.#onEmpty = done;
+    for (const connection of this.#connections) connection.closeIfIdle();
     if (this.#connections.size === 0) done();
   }
 
@@ -72,12 +75,12 @@ export class ClientAcceptor implements Acceptor {
       if (left === 0) this.#perAddress.delete(address);
       else this.#perAddress.set(address, left);
     }
-    if (this.#draining !== null && this.#connections.size === 0) this.#draining();
+    if (this.#connections.size === 0) this.#onEmpty?.();
   }
 }
 
 /** An IPv4 client of a dual-stack listener shows up as `::ffff:192.0.2.1`; a unix socket has no address. */
-function plainAddress(address: string | undefined): string {
-  if (address === undefined || address === '') return 'unix';
+function plainAddress(address: string): string {
+  if (address === '') return 'unix';
   return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

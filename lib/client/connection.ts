@@ -40,6 +40,8 @@ const LINGER_MS = 5000;
 const LINGER_BYTES = 4 * 1024 * 1024;
 /** A rest of a refused or unread body that is worth reading to keep the connection. */
 const MAX_DRAIN = 64 * 1024;
+/** Own answers to pipelined requests gathered into one write. */
+const MAX_GATHERED = 16 * 1024;
 /** A FIN this soon behind a request half-closes; one that comes later, while waiting, is a client that left. */
 const HALF_CLOSE_MS = 1000;
 
@@ -48,6 +50,11 @@ const HALF_CLOSE_MS = 1000;
  * drain: it is answered, the rest of its body is dropped. tunnel: after a 101. linger: after the last answer. closed.
  */
 type Reading = 'idle' | 'head' | 'body' | 'held' | 'drain' | 'tunnel' | 'linger' | 'closed';
+
+/** Why nothing is read for now. The server takes no more of the body; the stash is full; the client takes no answers. */
+const FOR_SERVER = 1;
+const FOR_STASH = 2;
+const FOR_CLIENT = 4;
 
 /**
  * A client's connection: requests in, one after the other, and their answers out in the same order. What it needs for
@@ -65,15 +72,14 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   #stash: Buffer | null = null;
   #keepAlive = true;
   #consuming = false;
-  #pausedForServer = false;
-  #pausedForStash = false;
-  /** The client has yet to take what it was sent: its next request waits until then. */
-  #clogged = false;
+  #pauses = 0;
   #peerEnded = false;
   #draining = false;
   /** Coarse time of the last byte from the client. */
   #lastByteAt = 0;
   #lingered = 0;
+  /** The channel's backlog when the client was last seen to take something. */
+  #backlog = 0;
 
   constructor(services: ClientServices, forwarded: ForwardedClient, open: (owner: ChannelOwner) => Channel) {
     this.#services = services;
@@ -89,14 +95,19 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     return this.#reading === 'idle' && this.#stash === null;
   }
 
-  /** The balancer is going away: closes as soon as the current request is answered, which says so if it still can. */
-  drain(): void {
+  /** The balancer is going away: the current request, or the next if it comes before `closeIfIdle`, is the last. */
+  announceEnd(): void {
     this.#draining = true;
+  }
+
+  closeIfIdle(): void {
     if (this.isIdle) this.#closePolitely();
   }
 
-  /** Cuts it off. */
+  /** Cuts it off; who waits for an answer and has seen nothing of it is told. */
   destroy(): void {
+    this.#keepAlive = false;
+    this.#handler?.onRequestFailed(FAILURES.shutdown, '');
     this.#channel.destroy();
   }
 
@@ -106,6 +117,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     let position = start;
     this.#consuming = true;
     while (position < end) {
+      if (this.#reading === 'idle' && !this.#mayReadOn()) break;
       if (this.#reading === 'idle' || this.#reading === 'head')
         position = this.#readHead(buffer, position, end);
       else if (this.#reading === 'body' || this.#reading === 'drain')
@@ -113,14 +125,20 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       else break;
     }
     this.#consuming = false;
-    if (position < end && this.#reading === 'held') this.#keepForLater(buffer, position, end);
+    if (position < end && (this.#reading === 'held' || this.#reading === 'idle'))
+      this.#keepForLater(buffer, position, end);
     if (this.#handler === null) {
       this.#goOn();
     } else {
-      // Answers of the balancer's own to the requests before this one.
-      this.#channel.flush();
+      // Answers of the balancer's own to the requests before this one do not wait for it.
+      if (this.#channel.heldBytes > 0) this.#channel.flush();
       this.#handler.onRequestReadDone();
     }
+  }
+
+  /** False while the client takes nothing of the answers it was sent: it gets no more of them. */
+  #mayReadOn(): boolean {
+    return this.#channel.heldBytes < MAX_GATHERED || this.#channel.flush();
   }
 
   #readHead(buffer: Buffer, start: number, end: number): number {
@@ -149,7 +167,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       handler.refuse(this, BODY_TOO_LARGE);
       return;
     }
-    if (body.complete) this.#deadline.disarm();
+    // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
+    if (body.complete || head.expectsContinue) this.#deadline.disarm();
     else this.#deadline.arm(this.#services.timeouts.requestBody);
     handler.start(this);
   }
@@ -203,17 +222,14 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       handler.onRequestFailed(FAILURES.body_too_large, BODY_TOO_LARGE.detail);
       return;
     }
-    if (!this.#pausedForServer) this.#deadline.arm(this.#services.timeouts.requestBody);
+    if ((this.#pauses & FOR_SERVER) === 0) this.#deadline.arm(this.#services.timeouts.requestBody);
     handler.onRequestBytes(buffer, start, end);
   }
 
   #keepForLater(buffer: Buffer, start: number, end: number): void {
     const piece = buffer.subarray(start, end);
     this.#stash = this.#stash === null ? Buffer.from(piece) : Buffer.concat([this.#stash, piece]);
-    if (this.#stash.length >= MAX_STASH) {
-      this.#pausedForStash = true;
-      this.#channel.pause();
-    }
+    if (this.#stash.length >= MAX_STASH) this.#pause(FOR_STASH);
   }
 
   #nextRequest(): void {
@@ -223,34 +239,56 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     if (!this.#consuming) this.#goOn();
   }
 
-  /** Takes up what came in the meantime, unless the client has yet to take what it was sent. */
+  /** Takes up what came in the meantime, as soon as the client has taken what it was sent. */
   #goOn(): void {
-    this.#clogged = !this.#channel.flush();
-    if (this.#clogged || (this.#reading !== 'idle' && this.#reading !== 'head')) return;
-    const stash = this.#takeStash();
+    const flushed = this.#channel.flush();
+    if (this.#reading !== 'idle') return;
+    if (!flushed) {
+      this.#pause(FOR_CLIENT);
+      this.#noteBacklog();
+      this.#deadline.arm(this.#services.timeouts.responseBody);
+      return;
+    }
+    if ((this.#pauses & FOR_CLIENT) !== 0) {
+      this.#deadline.arm(this.#services.timeouts.keepAlive);
+      this.#resume(FOR_CLIENT);
+    }
+    const stash = this.#stash;
     if (stash !== null) {
+      this.#stash = null;
+      this.#resume(FOR_STASH);
       this.#consume(stash, 0, stash.length);
-      if (this.#peerEnded) this.#onInputEnd();
-    } else if (this.#reading === 'idle' && (this.#peerEnded || this.#draining)) {
+      if (this.#peerEnded) this.#leaveUnfinished();
+    } else if (this.#peerEnded || this.#draining) {
       this.#closePolitely();
     }
   }
 
-  #takeStash(): Buffer | null {
-    const stash = this.#stash;
-    this.#stash = null;
-    if (this.#pausedForStash) {
-      this.#pausedForStash = false;
-      if (!this.#pausedForServer) this.#channel.resume();
-    }
-    return stash;
+  /** The client has ended: a request that has only begun will never be whole. */
+  #leaveUnfinished(): void {
+    if (this.#reading === 'body') this.#abandon();
+    else if (this.#reading === 'head') this.#closePolitely();
   }
 
-  /** The client sends nothing more: what it left unfinished will not come. */
-  #onInputEnd(): void {
-    if (this.#stash !== null) return;
-    if (this.#reading === 'body') this.#abandon();
-    else if (this.#reading !== 'held') this.#closePolitely();
+  #pause(why: number): void {
+    this.#pauses |= why;
+    this.#channel.pause();
+  }
+
+  #resume(why: number): void {
+    if ((this.#pauses & why) === 0) return;
+    this.#pauses &= ~why;
+    if (this.#pauses === 0) this.#channel.resume();
+  }
+
+  #noteBacklog(): void {
+    this.#backlog = this.#channel.backlog;
+  }
+
+  takesAnswers(): boolean {
+    const before = this.#backlog;
+    this.#noteBacklog();
+    return this.#backlog < before;
   }
 
   // The client's side of the current request.
@@ -272,21 +310,21 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   }
 
   pauseRequest(): void {
-    if (this.#pausedForServer) return;
-    this.#pausedForServer = true;
+    if ((this.#pauses & FOR_SERVER) !== 0) return;
     // Not the client's fault: its own deadline stands still.
     if (this.#reading === 'body') this.#deadline.disarm();
-    this.#channel.pause();
+    this.#pause(FOR_SERVER);
   }
 
   resumeRequest(): void {
-    if (!this.#pausedForServer) return;
-    this.#pausedForServer = false;
+    if ((this.#pauses & FOR_SERVER) === 0) return;
     if (this.#reading === 'body') this.#deadline.arm(this.#services.timeouts.requestBody);
-    if (!this.#pausedForStash) this.#channel.resume();
+    this.#resume(FOR_SERVER);
   }
 
   sendInterim(head: ResponseHead): void {
+    if (head.status === 100 && this.#reading === 'body' && (this.#pauses & FOR_SERVER) === 0)
+      this.#deadline.arm(this.#services.timeouts.requestBody);
     (this.#responder as Responder).interim(head, this.#channel);
   }
 
@@ -296,7 +334,9 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   }
 
   sendBody(buffer: Buffer, start: number, end: number): boolean {
-    return (this.#responder as Responder).body(this.#channel, buffer, start, end);
+    if ((this.#responder as Responder).body(this.#channel, buffer, start, end)) return true;
+    this.#noteBacklog();
+    return false;
   }
 
   endResponse(): void {
@@ -317,8 +357,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
 
   /** An answer may come before the whole request: then the rest must be little enough to read and drop. */
   #mayKeepAlive(): boolean {
-    if (!this.#keepAlive || this.#draining) return false;
-    if (this.#peerEnded && this.#stash === null && !this.#consuming) return false;
+    if (!this.#keepAlive || this.#draining || (this.#peerEnded && this.#stash === null)) return false;
     const { head, body } = this.#parser as RequestParser;
     return body.complete || (body.remaining <= MAX_DRAIN && !head.expectsContinue);
   }
@@ -329,7 +368,9 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   }
 
   flush(): boolean {
-    return this.#channel.flush();
+    if (this.#channel.flush()) return true;
+    this.#noteBacklog();
+    return false;
   }
 
   switchProtocols(head: ResponseHead): void {
@@ -337,7 +378,9 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#reading = 'tunnel';
     this.#deadline.disarm();
     this.#channel.flush();
-    const stash = this.#takeStash();
+    const stash = this.#stash;
+    this.#stash = null;
+    this.#resume(FOR_STASH);
     if (stash !== null) this.#handler?.onClientTunnelBytes(stash, 0, stash.length);
     if (this.#peerEnded) this.#handler?.onClientTunnelEnd();
   }
@@ -356,11 +399,12 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#services.responders.put(responder);
     this.#responder = null;
     this.#handler = null;
-    this.resumeRequest();
+    if (this.#reading !== 'closed') this.#resume(FOR_SERVER);
     if (this.#reading === 'closed') {
       this.#parkParser();
     } else if (!stays) {
-      this.#closePolitely();
+      if (this.#clientIsDone()) this.#closeAtOnce();
+      else this.#closePolitely();
     } else if (this.requestComplete) {
       this.#nextRequest();
     } else {
@@ -378,13 +422,45 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#reading = 'linger';
     this.#stash = null;
     this.#parkParser();
+    this.#pauses = 0;
     this.#channel.resume();
-    if (this.#channel.flush()) this.#finish();
-    else this.#deadline.arm(this.#services.timeouts.responseBody);
+    if (this.#channel.flush()) {
+      this.#finish();
+    } else {
+      this.#noteBacklog();
+      this.#deadline.arm(this.#services.timeouts.responseBody);
+    }
+  }
+
+  /**
+   * Has the client said that this was its last request, and was it? Then it sends nothing more (RFC 9112, 9.6), no late
+   * input can turn the close into a reset, and lingering would cost three system calls for nothing.
+   */
+  #clientIsDone(): boolean {
+    const { head, body } = this.#parser as RequestParser;
+    return (
+      this.#reading === 'held' &&
+      this.#stash === null &&
+      body.complete &&
+      !head.keepsAlive &&
+      !this.#consuming
+    );
+  }
+
+  #closeAtOnce(): void {
+    this.#channel.flush();
+    if (!this.#channel.flushed) {
+      this.#closePolitely();
+      return;
+    }
+    this.#reading = 'closed';
+    this.#parkParser();
+    this.#channel.destroy();
   }
 
   #finish(): void {
     this.#channel.end();
+    this.#noteBacklog();
     this.#deadline.arm(LINGER_MS);
   }
 
@@ -401,6 +477,12 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#reading = 'closed';
     this.#handler?.onClientGone();
     this.#channel.destroy();
+  }
+
+  /** It has had its time to take what it was sent: as long as it takes something, it gets more (features 44). */
+  #judgeReader(): void {
+    if (this.takesAnswers()) this.#deadline.arm(this.#services.timeouts.responseBody);
+    else this.#channel.destroy();
   }
 
   // What the socket and the wheel say.
@@ -420,14 +502,9 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       case 'held':
         this.#keepForLater(buffer, 0, length);
         break;
-      case 'idle':
-      case 'head':
-        if (this.#stash !== null || this.#clogged) this.#keepForLater(buffer, 0, length);
+      default:
+        if (this.#stash !== null) this.#keepForLater(buffer, 0, length);
         else this.#consume(buffer, 0, length);
-        break;
-      case 'body':
-      case 'drain':
-        this.#consume(buffer, 0, length);
     }
   }
 
@@ -437,6 +514,9 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       case 'tunnel':
         this.#handler?.onClientTunnelEnd();
         break;
+      case 'body':
+        this.#abandon();
+        break;
       case 'held':
         if (this.#services.wheel.now - this.#lastByteAt > HALF_CLOSE_MS) this.#abandon();
         break;
@@ -444,7 +524,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       case 'closed':
         break;
       default:
-        this.#onInputEnd();
+        if (this.#stash === null) this.#closePolitely();
     }
   }
 
@@ -477,11 +557,14 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
         this.#handler?.onRequestFailed(FAILURES.request_timeout, 'the body did not come in time');
         break;
       case 'idle':
+        if ((this.#pauses & FOR_CLIENT) !== 0) this.#judgeReader();
+        else this.#closePolitely();
+        break;
       case 'drain':
         this.#closePolitely();
         break;
       case 'linger':
-        this.#channel.destroy();
+        this.#judgeReader();
         break;
       case 'held':
       case 'tunnel':

@@ -1,13 +1,20 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
+import { compileAction } from './action.js';
+import { compileTests } from './cases.js';
+import type { Context } from './context.js';
+import { compileFirewall } from './firewall.js';
 import { compileHealthCheck } from './health-check.js';
-import { compileLimits, compileTimeouts } from './limits.js';
+import { compileHosts } from './hosts.js';
+import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
+import { compileScope, isWhole, type Place } from './routes.js';
+import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
 import type { AddressSetting, Settings } from './settings.js';
 import type { Path } from './tree.js';
-import type { Config } from './types.js';
+import type { Config, HostConfig, ScopeConfig } from './types.js';
 
 /** The configuration, whole only when there are no findings. */
 export interface Compilation {
@@ -17,24 +24,66 @@ export interface Compilation {
   readonly warnings: readonly Finding[];
 }
 
+/** What the compiler asks of the outside. */
+export type Surroundings = Pick<Context, 'lineOf' | 'readFile'>;
+
 /**
- * Settings the schema has accepted to a frozen configuration: defaults, units, and the checks between settings
- * that a schema can't make.
+ * Settings the schema has accepted to a frozen configuration: defaults, units, inheritance, and the checks between
+ * settings that a schema can't make.
  */
-export function compile(settings: Settings): Compilation {
+export function compile(settings: Settings, surroundings: Surroundings): Compilation {
   const report = new Report();
-  const book = new ServerBook(report);
+  const context: Context = { ...surroundings, report, book: new ServerBook(report), groups: [] };
+  const file = compileFile(settings, context);
+  const hosts = compileHosts(settings.hosts, file, context);
+  const rest = compileScope(settings, file, 'file', context);
+  const { action } = file;
   const config: Config = {
     listen: compileListen(settings.listen, report),
-    servers: book.compile(settings.servers, ['servers']),
-    healthCheck: compileHealthCheck(settings.health_check, ['health_check'], report),
-    timeouts: compileTimeouts(settings.timeouts, report),
+    servers: action?.kind === 'forward' ? action.group.servers : [],
+    healthCheck: file.healthCheck,
+    timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
     accessLog: settings.access_log,
+    firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], context),
+    hosts,
+    rest,
+    groups: context.groups,
+    tests: compileTests(settings.tests, new Set(routeNames(hosts, rest)), context),
   };
-  book.nameServers();
+  context.book.nameServers();
   return { config: deepFreeze(config), findings: report.findings, warnings: report.warnings };
+}
+
+/** What the file hands down to all that is in it. Its firewall stands before routing and is not handed down. */
+function compileFile(settings: Settings, context: Context): Place {
+  const { report } = context;
+  const { health_check, ...others } = settings;
+  const healthCheck = compileHealthCheck(health_check, ['health_check'], report);
+  return {
+    name: 'default',
+    path: [],
+    action: compileAction(others, [], healthCheck, { captures: 0 }, context),
+    firewalls: [],
+    rules: compileRules(settings, [], 0, context),
+    defaultHost: 'client',
+    healthCheck,
+    timeouts: compileTimeouts(settings.timeouts, report),
+    bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
+    captures: 0,
+    doubtful: !isWhole(settings),
+  };
+}
+
+/** Every route there is. */
+function* routeNames(hosts: readonly HostConfig[], rest: ScopeConfig): Generator<string> {
+  for (const scope of [...hosts.map((host) => host.scope), rest]) {
+    for (const inner of [scope, ...scope.paths.map((path) => path.scope)]) {
+      for (const { route } of inner.routes) yield route.name;
+      if (inner.fallback) yield inner.fallback.name;
+    }
+  }
 }
 
 function compileListen(setting: Settings['listen'] = 8080, report: Report): Address[] {

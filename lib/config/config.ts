@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { compile } from './compile.js';
 import { loadTree } from './load.js';
 import { Places, type Problem, renderProblems, toProblems } from './problems.js';
 import type { Environment } from './scalar.js';
 import type { Settings } from './settings.js';
-import { merge, type Node, toNode, toValue } from './tree.js';
+import { locate, merge, type Node, toNode, toValue } from './tree.js';
 import type { Config } from './types.js';
 import { prune, validate } from './validate.js';
 
@@ -14,25 +16,26 @@ export type LoadResult =
 export interface LoadOptions {
   /** For `${NAME}`; `process.env` by default. */
   readonly env?: Environment;
+  /** Where files that the configuration names are looked for; the working directory by default. */
+  readonly directory?: string;
   /** Laid over the file: what the command line says. Maps are merged, all else is replaced. */
   readonly overrides?: Settings;
 }
 
 /** A YAML text to a frozen configuration, or to every problem in it. An empty text gives the defaults. */
-export function loadConfig(
-  text: string,
-  { env = process.env, overrides = {} }: LoadOptions = {},
-): LoadResult {
+export function loadConfig(text: string, options: LoadOptions = {}): LoadResult {
+  const { env = process.env, directory = '.', overrides = {} } = options;
   const { document, faults } = loadTree(text, env);
   const places = new Places(text);
   const problems = faults.map((fault) => places.problem(fault));
   if (!document) return { ok: false, problems };
-  return build(document.kind === 'map' ? merge(document, toNode(overrides)) : document, places, problems);
+  const merged = document.kind === 'map' ? merge(document, toNode(overrides)) : document;
+  return build(merged, places, problems, directory);
 }
 
 /** Settings made by a program to a frozen configuration. Throws a TypeError that lists every problem in them. */
 export function createConfig(settings: Settings = {}): Config {
-  const result = build(toNode(settings), new Places(''), []);
+  const result = build(toNode(settings), new Places(''), [], '.');
   if (result.ok) return result.config;
   throw new TypeError(`bad settings:\n${renderProblems(result.problems, { file: '', text: '' })}`);
 }
@@ -41,10 +44,13 @@ export function createConfig(settings: Settings = {}): Config {
  * A document to a frozen configuration, or to every problem in it. What one stage refused is taken out for the
  * next, so that one run shows them all. `faults` are those of the reading.
  */
-function build(document: Node, places: Places, faults: readonly Problem[]): LoadResult {
+function build(document: Node, places: Places, faults: readonly Problem[], directory: string): LoadResult {
   const value = toValue(document);
   const refused = validate(value);
-  const { config, findings, warnings } = compile(prune(value, refused) as Settings);
+  const { config, findings, warnings } = compile(prune(value, refused) as Settings, {
+    lineOf: (path) => places.of(locate(document, path, 'value')).line,
+    readFile: (name) => readFileSync(resolve(directory, name), 'utf8'),
+  });
   const problems = toProblems([...refused, ...findings], document, places, faults);
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, config, warnings: toProblems(warnings, document, places, []) };

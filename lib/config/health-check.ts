@@ -1,33 +1,44 @@
 import { ValueError } from '../base/value-error.js';
 import { duration } from './quantities.js';
 import { each, type Report } from './report.js';
-import type { HealthCheckSettings } from './settings.js';
+import type { HealthCheckSettings, StatusesSetting } from './settings.js';
 import type { Path } from './tree.js';
 import type { HealthCheckConfig, StatusRange } from './types.js';
 
-/** `false` is null: no checks. `true` is every default. */
+const DEFAULT_CHECK: HealthCheckConfig = {
+  path: '/',
+  interval: 5000,
+  timeout: 2000,
+  rise: 2,
+  fall: 3,
+  expectStatus: [{ from: 200, to: 399 }],
+};
+
+/** A check with what is left out taken from the one of the place around. `false` is null: no checks. */
 export function compileHealthCheck(
-  setting: HealthCheckSettings | boolean = {},
+  setting: HealthCheckSettings | boolean | undefined,
   path: Path,
   report: Report,
+  around: HealthCheckConfig | null = DEFAULT_CHECK,
 ): HealthCheckConfig | null {
+  if (setting === undefined) return around;
   if (setting === false) return null;
-  const check: HealthCheckSettings = setting === true ? {} : setting;
+  const base = around ?? DEFAULT_CHECK;
+  if (setting === true) return base;
   return {
-    path: check.path ?? '/',
-    interval: duration(check.interval, '5s', [...path, 'interval'], report, 1),
-    timeout: duration(check.timeout, '2s', [...path, 'timeout'], report, 1),
-    rise: check.rise ?? 2,
-    fall: check.fall ?? 3,
-    expectStatus: statusRanges(check.expect_status ?? '200-399', [...path, 'expect_status'], report),
+    path: setting.path ?? base.path,
+    interval: duration(setting.interval, base.interval, [...path, 'interval'], report, 1),
+    timeout: duration(setting.timeout, base.timeout, [...path, 'timeout'], report, 1),
+    rise: setting.rise ?? base.rise,
+    fall: setting.fall ?? base.fall,
+    expectStatus: setting.expect_status
+      ? compileStatuses(setting.expect_status, [...path, 'expect_status'], report)
+      : base.expectStatus,
   };
 }
 
-function statusRanges(
-  setting: NonNullable<HealthCheckSettings['expect_status']>,
-  path: Path,
-  report: Report,
-): StatusRange[] {
+/** A status, a range, or a list of both. */
+export function compileStatuses(setting: StatusesSetting, path: Path, report: Report): StatusRange[] {
   if (typeof setting !== 'object') {
     const range = report.attempt(path, () => parseStatusRange(setting));
     return range ? [range] : [];

@@ -95,7 +95,8 @@ class TreeReader {
         return this.#list(event);
       case EVENT_ID.MAPPING:
         return this.#map(event);
-      default:
+      case EVENT_ID.DOCUMENT:
+      case EVENT_ID.POP:
         throw new TypeError(`YAML event ${event.type} where a node belongs`);
     }
   }
@@ -244,7 +245,8 @@ function spanOf(event: Event, text: string): Span {
     case EVENT_ID.SEQUENCE:
     case EVENT_ID.MAPPING:
       return { start: tagStart(event) ?? event.start, end: event.start + 1 };
-    default:
+    case EVENT_ID.DOCUMENT:
+    case EVENT_ID.POP:
       return { start: text.length, end: text.length };
   }
 }
@@ -259,6 +261,11 @@ function adviseSyntax(text: string, position: number, reason: string): string {
   if (/^ *\t/.test(line)) return 'Indent with spaces.';
   if (/[{[].*\$\{/.test(line)) return 'Inside { } and [ ] put a $-expression in quotes.';
   if (/:\s+[{@`%]/.test(line)) return 'Put a text that begins with { @ ` or % in quotes.';
-  if (/flow collection|deficient indentation/.test(reason)) return 'Is a [ or { above not closed?';
+  if (reason.startsWith('bad indentation')) {
+    return /: .*: /.test(line)
+      ? 'Put a text with a colon in quotes.'
+      : 'Keys of one map begin in one column.';
+  }
+  if (/flow collection|deficient indentation/.test(reason)) return 'Is a quote, [ or { above not closed?';
   return '';
 }

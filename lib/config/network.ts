@@ -29,6 +29,11 @@ export function isEverything({ version, first, last }: Network): boolean {
   return last - first === (1n << (version === 4 ? 32n : 128n)) - 1n;
 }
 
+/** True when every address of `b` is one of `a`. */
+export function coversNetwork(a: Network, b: Network): boolean {
+  return a.version === b.version && a.first <= b.first && b.last <= a.last;
+}
+
 function prefixLength(text: string, length: string, bits: number): number {
   const prefix = /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
   if (!(prefix <= bits)) throw unexpected(text, `After the slash goes a number from 0 to ${bits}.`);

@@ -1,4 +1,4 @@
-import { locate, type Node, type Path, type Span } from './tree.js';
+import { formatPath, locate, type Node, type Path, type Span } from './tree.js';
 
 /** One mistake in a configuration. */
 export interface Problem {
@@ -20,8 +20,6 @@ export interface Problem {
 export interface Finding {
   readonly path: Path;
   readonly part: 'key' | 'value';
-  /** There is nothing at `path`, but should be. */
-  readonly missing?: boolean;
   /** The place the message ends with: `listed twice, first in` line 3. */
   readonly earlier?: Path;
   readonly message: string;
@@ -117,20 +115,9 @@ function placeName(path: Path, root: Node, places: Places): string {
   return line === 0 ? formatPath(path) : `line ${line}`;
 }
 
-/** `hosts[0].header_rules.add.X-Client`; a key that is no plain word is quoted. */
-export function formatPath(path: Path): string {
-  let text = '';
-  for (const segment of path) {
-    if (typeof segment === 'number') text += `[${segment}]`;
-    else if (/^[\w-]+$/.test(segment)) text += text === '' ? segment : `.${segment}`;
-    else text += `[${JSON.stringify(segment)}]`;
-  }
-  return text;
-}
-
 /** Every problem with its place, message, hint and the line it stands in, ready to print; ends with a newline. */
 export function renderProblems(problems: readonly Problem[], options: RenderOptions): string {
-  const lines = options.text.split('\n');
+  const lines = options.text.split(/\r?\n/);
   return problems.map((problem) => renderProblem(problem, lines, options)).join('\n');
 }
 

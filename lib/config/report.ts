@@ -20,13 +20,13 @@ export class Report {
     this.warnings.push({ path, part: 'value', message, hint });
   }
 
-  /** What `read` returns; where it throws a ValueError that becomes a problem at `path`, and `undefined` is returned. */
-  attempt<T>(path: Path, read: () => T): T | undefined {
+  /** What `read` returns; where it throws a ValueError, that becomes a problem at `path` and undefined is returned. */
+  attempt<T>(path: Path, read: () => T, part: Finding['part'] = 'value'): T | undefined {
     try {
       return read();
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
-      this.problem(path, error.message, error.hint);
+      this.problem(path, error.message, error.hint, part);
       return undefined;
     }
   }
@@ -39,8 +39,9 @@ export function* each<T>(list: readonly T[] | undefined, path: Path): Generator<
   }
 }
 
-/** A value and all it holds, frozen. */
+/** A value and all it holds, frozen; regular expressions are not, a global one keeps its place in itself. */
 export function deepFreeze<T>(value: T): T {
+  if (value instanceof RegExp) return value;
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const item of Object.values(value)) deepFreeze(item);

@@ -35,9 +35,9 @@ export class ServerBook {
     for (const [setting, serverPath] of each(settings, path)) {
       const isMap = typeof setting === 'object';
       const addressPath = isMap ? [...serverPath, 'address'] : serverPath;
-      const address = this.#report.attempt(addressPath, () =>
-        serverAddress(isMap ? setting.address : setting),
-      );
+      const written = isMap ? setting.address : setting;
+      if (written === undefined) continue;
+      const address = this.#report.attempt(addressPath, () => serverAddress(written));
       if (!address) continue;
       const key = addressKey(address);
       const first = firstPaths.get(key);

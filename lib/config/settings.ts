@@ -2,14 +2,62 @@
  * A configuration as a person writes it, in YAML or in a program. `schema.json` describes every key; whatever is
  * left out has a default.
  */
-export interface Settings {
+export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
-  readonly servers?: readonly ServerSetting[];
+  readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
+  readonly trusted_proxies?: readonly string[];
   readonly health_check?: HealthCheckSettings | boolean;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
-  readonly trusted_proxies?: readonly string[];
-  readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
+  readonly hosts?: readonly HostSettings[];
+  readonly tests?: readonly TestSettings[];
+}
+
+/** What may be set for the file, a host, a path or a single route. */
+export interface RouteSettings {
+  readonly servers?: readonly ServerSetting[];
+  readonly redirect?: RedirectSettings;
+  readonly respond?: RespondSettings;
+  readonly header_rules?: HeaderRulesSettings;
+  readonly response_header_rules?: HeaderRulesSettings;
+  readonly param_rules?: EditSettings;
+  readonly cookie_rules?: EditSettings;
+  readonly rewrite_rules?: RewriteRulesSettings;
+  readonly firewall_rules?: FirewallSettings;
+  readonly preserve_host?: boolean;
+  readonly health_check?: HealthCheckSettings | boolean;
+  readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
+  readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
+}
+
+/** What may be set where requests are told apart. */
+export interface ScopeSettings extends RouteSettings {
+  readonly routes?: readonly ConditionalSettings[];
+  readonly paths?: readonly PathSettings[];
+}
+
+export interface HostSettings extends ScopeSettings {
+  readonly host: string | readonly string[];
+}
+
+export interface PathSettings extends RouteSettings {
+  readonly path: string;
+  readonly strip_prefix?: boolean;
+  readonly routes?: readonly ConditionalSettings[];
+}
+
+export interface ConditionalSettings extends RouteSettings {
+  readonly match: MatchSettings;
+}
+
+export interface MatchSettings {
+  readonly path?: string;
+  readonly method?: OneOrMore;
+  readonly header?: TextSettings;
+  readonly param?: TextSettings;
+  readonly cookie?: TextSettings;
+  readonly language?: OneOrMore;
+  readonly client_ip?: OneOrMore;
 }
 
 /** `8080`, `host:8080`, `[v6]:8080` or `unix:/path`. */
@@ -21,7 +69,19 @@ export type DurationSetting = string | number;
 /** `64kb`, `1mb`, or bytes. */
 export type SizeSetting = string | number;
 
+export type OneOrMore = string | readonly string[];
+
+export type TextSetting = string | number | boolean;
+
+export type TextSettings = Readonly<Record<string, TextSetting>>;
+
+/** A list of names, or a map of which only the keys count. */
+export type NamesSetting = readonly string[] | Readonly<Record<string, unknown>>;
+
 export type ServerSetting = AddressSetting | { readonly address: AddressSetting; readonly name?: string };
+
+/** `200`, `200-399`, or a list of these. */
+export type StatusesSetting = string | number | readonly (string | number)[];
 
 export interface HealthCheckSettings {
   readonly path?: string;
@@ -29,26 +89,20 @@ export interface HealthCheckSettings {
   readonly timeout?: DurationSetting;
   readonly rise?: number;
   readonly fall?: number;
-  /** `200`, `200-399`, or a list of these. */
-  readonly expect_status?: string | number | readonly (string | number)[];
+  readonly expect_status?: StatusesSetting;
 }
 
-export type TimeoutsSettings = Readonly<
-  Partial<
-    Record<
-      | 'request_header'
-      | 'request_body'
-      | 'keep_alive'
-      | 'connect'
-      | 'queue'
-      | 'response_header'
-      | 'response_body'
-      | 'tunnel'
-      | 'drain',
-      DurationSetting
-    >
-  >
->;
+export interface TimeoutsSettings {
+  readonly request_header?: DurationSetting;
+  readonly request_body?: DurationSetting;
+  readonly keep_alive?: DurationSetting;
+  readonly connect?: DurationSetting;
+  readonly queue?: DurationSetting;
+  readonly response_header?: DurationSetting;
+  readonly response_body?: DurationSetting;
+  readonly tunnel?: DurationSetting;
+  readonly drain?: DurationSetting;
+}
 
 export interface LimitsSettings {
   readonly header_bytes?: SizeSetting;
@@ -57,4 +111,80 @@ export interface LimitsSettings {
   readonly body_bytes?: SizeSetting;
   readonly connections?: number;
   readonly connections_per_ip?: number;
+}
+
+export interface RedirectSettings {
+  readonly to: string;
+  readonly status?: number;
+}
+
+export interface RespondSettings {
+  readonly status?: number;
+  readonly body?: string;
+  readonly headers?: TextSettings;
+}
+
+export interface EditSettings {
+  readonly add?: TextSettings;
+  readonly remove?: NamesSetting;
+}
+
+export interface HeaderRulesSettings extends EditSettings {
+  readonly append?: TextSettings;
+  /** Header names, each with what to find and what to put there. */
+  readonly replace?: Readonly<Record<string, TextSettings>>;
+}
+
+export interface RewriteRulesSettings {
+  readonly strip_prefix?: string;
+  readonly replace?: TextSettings;
+  readonly add_prefix?: string;
+}
+
+/** An address, a CIDR, or a file with one a line. */
+export type NetworkSetting = string | { readonly file: string };
+
+export interface FirewallSettings {
+  readonly ip_reject?: string | readonly NetworkSetting[];
+  readonly ip_allow?: string | readonly NetworkSetting[];
+  readonly path_reject?: OneOrMore;
+  readonly method_reject?: OneOrMore;
+  readonly header_reject?: TextSettings;
+  readonly rate_limit?: RateLimitSettings;
+  readonly max_connections_per_ip?: number;
+  readonly ban?: BanSettings;
+  readonly mode?: 'enforce' | 'observe';
+}
+
+export interface RateLimitSettings {
+  readonly requests: number;
+  readonly per?: DurationSetting;
+  readonly burst?: number;
+  /** `client_ip`, `header.NAME` or `cookie.NAME`. */
+  readonly key?: string;
+  readonly status?: number;
+}
+
+export interface BanSettings {
+  readonly status: StatusesSetting;
+  readonly count: number;
+  readonly within?: DurationSetting;
+  readonly for?: DurationSetting;
+}
+
+export interface TestSettings {
+  readonly request: string;
+  readonly headers?: TextSettings;
+  readonly ip?: string;
+  readonly expect: ExpectSettings;
+}
+
+export interface ExpectSettings {
+  readonly route?: string;
+  readonly status?: number;
+  readonly path?: string;
+  readonly query?: string;
+  readonly location?: string;
+  readonly header?: TextSettings;
+  readonly no_header?: NamesSetting;
 }

@@ -73,3 +73,14 @@ export function locate(root: Node, path: Path, part: 'key' | 'value'): Span {
   // A map or a list starts a line or more below its key, which says better what is meant.
   return key && (part === 'key' || node.kind !== 'scalar') ? key : node.span;
 }
+
+/** `hosts[0].header_rules.add.X-Client`; a key that is no plain word is quoted. */
+export function formatPath(path: Path): string {
+  let text = '';
+  for (const segment of path) {
+    if (typeof segment === 'number') text += `[${segment}]`;
+    else if (/^[\w-]+$/.test(segment)) text += text === '' ? segment : `.${segment}`;
+    else text += `[${JSON.stringify(segment)}]`;
+  }
+  return text;
+}

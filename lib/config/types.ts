@@ -1,13 +1,37 @@
 import type { Address } from '../base/address.js';
+import type { Network } from './network.js';
+import type { PathPattern, ValuePattern } from './pattern.js';
+import type { Template } from './template.js';
 
 /**
- * A configuration after loading: every default filled in, every unit converted (times in ms, sizes in bytes),
- * frozen. Nothing after `compile` looks at YAML again.
+ * A configuration after loading: every default filled in, every unit converted (times in ms, sizes in bytes), every
+ * text that has a syntax of its own (addresses, networks, paths, patterns, templates) read, and all of it frozen.
+ * Nothing after `compile` looks at YAML again.
+ *
+ * How a request finds its way through it:
+ *
+ *     firewall            global guards, before routing
+ *     hosts ──────┐       the exact name, then the longest wildcard; without one, `rest`
+ *     rest ───────┤
+ *                 ▼
+ *     Scope: routes       conditions, the first that matches wins
+ *            paths        exact, then regular expressions in order, then the longest prefix; a path has routes too
+ *            fallback     what is left; null answers 404
+ *                 ▼
+ *     Route: firewalls    its guards, outermost first
+ *            rules        what happens to the head, outermost first
+ *            action       forward to a group, redirect, or respond
+ *
+ * Inheritance is resolved here, so that no room has to know of it: a route carries all that applies to it. Guards
+ * and rules add up from the outside in (the file's, the host's, the path's, the route's own); `servers`,
+ * `redirect` and `respond` of the inside replace those of the outside; so do single timeouts and checks. What two
+ * routes share (a group, a firewall) is one object, so its state can be kept by identity.
  */
 export interface Config {
   readonly listen: readonly Address[];
+  /** The servers of the default route. */
   readonly servers: readonly ServerConfig[];
-  /** null: servers are believed to be up, and only live connect failures speak against them. */
+  /** The check of every group that has none of its own. null: servers are believed to be up. */
   readonly healthCheck: HealthCheckConfig | null;
   readonly timeouts: TimeoutsConfig;
   readonly limits: LimitsConfig;
@@ -15,6 +39,15 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** undefined: whoever prints it decides, `dev` on a terminal and `json` otherwise. */
   readonly accessLog: AccessLogFormat | undefined;
+  /** Guards that every request passes before it is routed; null without any. */
+  readonly firewall: FirewallConfig | null;
+  readonly hosts: readonly HostConfig[];
+  /** For requests to a host that is not in `hosts`. */
+  readonly rest: ScopeConfig;
+  /** Every group a route forwards to, once each. */
+  readonly groups: readonly GroupConfig[];
+  /** Cases to run before the configuration is used. */
+  readonly tests: readonly TestConfig[];
 }
 
 export interface ServerConfig {
@@ -80,3 +113,202 @@ export interface LimitsConfig {
 }
 
 export type AccessLogFormat = 'dev' | 'combined' | 'json' | 'off';
+
+/** Servers that share the work, with what is asked of them. Two routes with the same servers by inheritance share one. */
+export interface GroupConfig {
+  /** Where it was written: `servers`, `hosts[0].servers`. Unique. */
+  readonly name: string;
+  readonly servers: readonly ServerConfig[];
+  readonly healthCheck: HealthCheckConfig | null;
+}
+
+export interface HostConfig {
+  readonly names: readonly HostName[];
+  readonly scope: ScopeConfig;
+}
+
+/** In lower case, without a port or a final dot, in ASCII (`xn--`). A wildcard's suffix begins with the dot. */
+export type HostName =
+  | { readonly kind: 'exact'; readonly name: string }
+  | { readonly kind: 'wildcard'; readonly suffix: string };
+
+/** One level of decisions: a host, the rest, or (without paths) a path. */
+export interface ScopeConfig {
+  /** In order: the first whose conditions hold wins. */
+  readonly routes: readonly ConditionalRoute[];
+  /** In the order of the file. Exact wins over a regular expression (the first), that over the longest prefix. */
+  readonly paths: readonly PathRoute[];
+  readonly fallback: RouteConfig | null;
+}
+
+export interface ConditionalRoute {
+  readonly match: MatchConfig;
+  readonly route: RouteConfig;
+}
+
+export interface PathRoute {
+  readonly path: PathPattern;
+  /** Its own `routes`, then itself as the fallback; `paths` is empty. */
+  readonly scope: ScopeConfig;
+}
+
+/** Conditions that must all hold; an empty list (null for the path) asks nothing. */
+export interface MatchConfig {
+  readonly path: PathPattern | null;
+  /** Any of these. */
+  readonly methods: readonly string[];
+  readonly headers: readonly FieldMatch[];
+  readonly params: readonly FieldMatch[];
+  readonly cookies: readonly FieldMatch[];
+  /** Any of these, if it is the best fit of Accept-Language among the languages of the sibling routes. */
+  readonly languages: readonly string[];
+  /** The client's address lies in one of these. */
+  readonly clientIps: readonly Network[];
+}
+
+/** A field of which one value matches. Header names are in lower case, those of parameters and cookies as written. */
+export interface FieldMatch {
+  readonly name: string;
+  readonly value: ValuePattern;
+}
+
+/** Where a request ends up, and all that applies to it there. */
+export interface RouteConfig {
+  /** What logs and `{route}` call it: `default`, `www.mango.com`, `www.mango.com/img`, `www.mango.com#1`. Unique. */
+  readonly name: string;
+  /** Where it stands in the file, from 1; 0 when it comes from elsewhere. */
+  readonly line: number;
+  readonly action: RouteAction;
+  /** The host's, the path's and the route's own, in this order. `Config.firewall` is not among them. */
+  readonly firewalls: readonly FirewallConfig[];
+  readonly rules: RulesConfig;
+  readonly timeouts: TimeoutsConfig;
+  /** Bytes of a request body; 0 is no limit. */
+  readonly bodyBytes: number;
+}
+
+export type RouteAction =
+  | { readonly kind: 'forward'; readonly group: GroupConfig }
+  | { readonly kind: 'redirect'; readonly status: number; readonly to: Template }
+  | {
+      readonly kind: 'respond';
+      readonly status: number;
+      readonly body: string;
+      readonly headers: readonly { readonly name: string; readonly value: Template }[];
+    };
+
+/** What happens to a head. Every list is in the order in which it is carried out, the outermost settings first. */
+export interface RulesConfig {
+  /** The Host the server gets: the client's, the server's own address, or a text. */
+  readonly host: 'client' | 'server' | Template;
+  readonly path: readonly PathRule[];
+  readonly params: readonly ParamRule[];
+  readonly cookies: readonly CookieRule[];
+  readonly headers: readonly HeaderRule[];
+  readonly responseHeaders: readonly HeaderRule[];
+}
+
+/**
+ * `name` is as written and goes on the wire, `key` is its lower case. Never Host, nor a field that belongs to
+ * framing. `set` replaces every field of the name by one; `replace` edits each value where `find` matches.
+ */
+export type HeaderRule =
+  | { readonly kind: 'set'; readonly name: string; readonly key: string; readonly value: Template }
+  | { readonly kind: 'append'; readonly name: string; readonly key: string; readonly value: Template }
+  | { readonly kind: 'remove'; readonly name: string; readonly key: string }
+  | { readonly kind: 'replace'; readonly name: string; readonly key: string; readonly edit: Edit };
+
+/** Names and values are decoded; other parameters keep their order and their encoding. */
+export type ParamRule =
+  | { readonly kind: 'set'; readonly name: string; readonly value: Template }
+  | { readonly kind: 'remove'; readonly name: string };
+
+export type CookieRule =
+  | { readonly kind: 'set'; readonly name: string; readonly value: Template }
+  | { readonly kind: 'remove'; readonly name: string };
+
+export type PathRule =
+  /** By whole segments, when the path has it: `/img` of `/img/a` leaves `/a`, of `/img` leaves `/`. */
+  | { readonly kind: 'strip_prefix'; readonly prefix: string }
+  | { readonly kind: 'add_prefix'; readonly prefix: Template }
+  /** Wherever these segments stand in a row: `v1` in `/v1/a` but not in `/v10`. */
+  | { readonly kind: 'replace_segments'; readonly from: readonly string[]; readonly to: Template }
+  | { readonly kind: 'replace'; readonly edit: Edit };
+
+/** `find` is global: every occurrence is replaced. `{ kind: 'group' }` in `to` is a group of `find`. */
+export interface Edit {
+  readonly find: RegExp | string;
+  readonly to: Template;
+}
+
+/** Guards in the order of their fields; the first refusal wins. */
+export interface FirewallConfig {
+  /** Where it was written: `firewall_rules`, `hosts[0].firewall_rules`. Unique, and the name in counts and logs. */
+  readonly name: string;
+  readonly line: number;
+  /** `observe` counts and logs what it would have refused, and lets it through. */
+  readonly mode: 'enforce' | 'observe';
+  readonly ipReject: readonly Network[];
+  /** null: everyone who is not rejected. Else nobody but these. */
+  readonly ipAllow: readonly Network[] | null;
+  /** At once for `Config.firewall`, at accept; requests in flight for a route's. 0 is no limit. */
+  readonly maxConnectionsPerIp: number;
+  readonly ban: BanConfig | null;
+  readonly methodReject: readonly string[];
+  readonly pathReject: readonly PathPattern[];
+  readonly headerReject: readonly FieldMatch[];
+  readonly rateLimit: RateLimitConfig | null;
+}
+
+/** A bucket of `burst` tokens for each key, refilled evenly by `requests` in `per` ms. */
+export interface RateLimitConfig {
+  readonly requests: number;
+  readonly per: number;
+  readonly burst: number;
+  readonly key: RateLimitKey;
+  readonly status: number;
+}
+
+/** Requests without the header or cookie are counted by client_ip. */
+export type RateLimitKey =
+  | { readonly kind: 'client_ip' }
+  | { readonly kind: 'header' | 'cookie'; readonly name: string };
+
+/** A client that got `count` responses of such a status `within` ms is refused `for` ms. */
+export interface BanConfig {
+  readonly status: readonly StatusRange[];
+  readonly count: number;
+  readonly within: number;
+  readonly for: number;
+}
+
+/** A request that is not sent, and what must become of it. */
+export interface TestConfig {
+  readonly line: number;
+  /** As written: `GET http://www.mango.com/v1`. */
+  readonly request: string;
+  readonly method: string;
+  readonly host: string;
+  /** Path and query, as they would stand in the request line. */
+  readonly target: string;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly clientIp: string;
+  readonly expect: ExpectConfig;
+}
+
+/** What is null or empty is not asked. */
+export interface ExpectConfig {
+  /** `RouteConfig.name`. */
+  readonly route: string | null;
+  /** Of a redirect, a fixed reply or a refusal. */
+  readonly status: number | null;
+  /** The path and query the server would get. */
+  readonly path: string | null;
+  readonly query: string | null;
+  /** Where a redirect leads. */
+  readonly location: string | null;
+  /** Fields of the head the server would get. */
+  readonly headers: readonly FieldMatch[];
+  /** Fields that must not be in it; in lower case. */
+  readonly noHeaders: readonly string[];
+}

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { nearest } from '../base/nearest.js';
 import type { Finding } from './problems.js';
 import type { Path } from './tree.js';
 
 /** The parts of a JSON Schema that are read here. `expected` is our own keyword: what stands in a message. */
 interface Schema {
+  readonly $ref?: string;
   readonly expected?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
 }
@@ -17,12 +18,30 @@ const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as Schema & {
   readonly definitions: Readonly<Record<string, Schema>>;
 };
 
-const ajv = new Ajv({ allErrors: true, verbose: true, messages: false, strict: true, allowUnionTypes: true });
-ajv.addKeyword('expected');
-const check = ajv.compile(schema);
+/**
+ * Compiled when first needed. As it is used once per load, quick code is worth less than quick compiling: without
+ * inlining, optimising and the check of the schema itself (a test does that) it takes 72 ms of CPU, not 150.
+ */
+let check: ValidateFunction | undefined;
+
+function compileSchema(): ValidateFunction {
+  const ajv = new Ajv({
+    allErrors: true,
+    verbose: true,
+    messages: false,
+    allowUnionTypes: true,
+    validateSchema: false,
+    meta: false,
+    inlineRefs: false,
+    code: { optimize: false },
+  });
+  ajv.addKeyword('expected');
+  return ajv.compile(schema);
+}
 
 /** Everything the schema refuses in a document, one finding per mistake. */
 export function validate(value: unknown): Finding[] {
+  check ??= compileSchema();
   if (check(value)) return [];
   const findings = new Map<string, Finding>();
   for (const error of check.errors ?? []) {
@@ -34,17 +53,16 @@ export function validate(value: unknown): Finding[] {
 }
 
 /**
- * A copy of the document without what was refused, for the checks that follow. An item taken out of a list leaves
- * undefined behind, so that the paths of the others stay true.
+ * A copy of the document without what was refused, for the checks that follow. It leaves undefined behind, so that
+ * the paths of list items stay true and a key that was given is still known to have been.
  */
 export function prune(document: unknown, findings: readonly Finding[]): unknown {
   if (findings.length === 0) return document;
   let root: unknown = structuredClone(document);
-  for (const { path, missing } of findings) {
-    const target = missing ? path.slice(0, -1) : path;
-    const last = target.at(-1);
+  for (const { path } of findings) {
+    const last = path.at(-1);
     let holder: unknown = root;
-    for (const segment of target.slice(0, -1)) holder = (holder as Container | undefined)?.[segment];
+    for (const segment of path.slice(0, -1)) holder = (holder as Container | undefined)?.[segment];
     if (last === undefined) root = {};
     else if (holder !== undefined) (holder as Container)[last] = undefined;
   }
@@ -59,7 +77,12 @@ function describe(error: ErrorObject, document: unknown): Finding {
   switch (error.keyword) {
     case 'additionalProperties': {
       const key = String(error.params.additionalProperty);
-      return { path: [...path, key], part: 'key', message: 'unknown key', hint: adviseKey(key, properties) };
+      return {
+        path: [...path, key],
+        part: 'key',
+        message: 'unknown key',
+        hint: adviseKey(key, properties, path),
+      };
     }
     case 'required': {
       const key = String(error.params.missingProperty);
@@ -68,9 +91,10 @@ function describe(error: ErrorObject, document: unknown): Finding {
         part: 'key',
         message: `missing${expecting(properties[key])}`,
         hint: '',
-        missing: true,
       };
     }
+    case 'minProperties':
+      return { path, part: 'value', message: `expected ${expected}, got an empty map`, hint: '' };
     case 'minItems':
       return { path, part: 'value', message: `expected ${expected}, got an empty list`, hint: '' };
     default:
@@ -84,36 +108,57 @@ function describe(error: ErrorObject, document: unknown): Finding {
 }
 
 function expecting(property: Schema | undefined): string {
-  return property?.expected ? `: expected ${property.expected}` : '';
+  const expected = resolve(property)?.expected;
+  return expected ? `: expected ${expected}` : '';
 }
 
-function adviseKey(key: string, siblings: Readonly<Record<string, Schema>>): string {
+function adviseKey(key: string, siblings: Readonly<Record<string, Schema>>, path: Path): string {
   const near = nearest(key, Object.keys(siblings));
   if (near !== undefined) return `Did you mean ${near}?`;
-  const homes = homesOf(key);
-  return homes.length === 1 ? `It belongs in ${homes[0]}.` : '';
+  const home = homeOf(key, path);
+  return home === undefined ? '' : `It belongs ${home}.`;
 }
 
-/** The settings that have a key of this name; a name common to several says nothing. */
-function homesOf(key: string): string[] {
-  const homes = new Set<string>();
-  for (const [parent, property] of Object.entries(schema.properties ?? {})) {
-    const fields = property.properties ?? resolve(property)?.properties ?? {};
-    if (Object.hasOwn(fields, key)) homes.add(parent);
+/** Where a key is known that has nothing to look for at `path`. */
+function homeOf(key: string, path: Path): string | undefined {
+  const top = fieldsOf(schema);
+  const parent = String(path.at(-1));
+  if (path.length > 1 && (parent === 'timeouts' || parent === 'limits')) {
+    return Object.hasOwn(fieldsOf(top[parent]), key) ? `in ${parent} at the top of the file` : undefined;
   }
-  return [...homes];
+  if (path.length > 0) return Object.hasOwn(top, key) ? 'at the top of the file' : undefined;
+  const [home, ...others] = homesOf(key);
+  return home !== undefined && others.length === 0 ? `in ${home}` : undefined;
 }
 
-function resolve(property: Schema & { readonly $ref?: string }): Schema | undefined {
-  return property.$ref === undefined
-    ? undefined
-    : schema.definitions[property.$ref.replace('#/definitions/', '')];
+/** The top settings that have a key of this name. */
+function homesOf(key: string): string[] {
+  const homes = Object.entries(fieldsOf(schema)).filter(([, property]) =>
+    Object.hasOwn(fieldsOf(property), key),
+  );
+  return homes.map(([name]) => name);
+}
+
+function fieldsOf(property: Schema | undefined): Readonly<Record<string, Schema>> {
+  return resolve(property)?.properties ?? {};
+}
+
+/** Follows references to what says what is expected. */
+function resolve(property: Schema | undefined): Schema | undefined {
+  if (property?.$ref === undefined || property.expected !== undefined) return property;
+  return resolve(schema.definitions[property.$ref.replace('#/definitions/', '')]);
 }
 
 function adviseValue(error: ErrorObject): string {
+  const [hole, ...others] = isMap(error.data) ? Object.entries(error.data) : [];
+  if (hole && others.length === 0 && hole[1] === null) return `Put it in quotes: "{${hole[0]}}".`;
   if (error.keyword !== 'enum' || typeof error.data !== 'string') return '';
   const near = nearest(error.data, (error.params.allowedValues as unknown[]).map(String));
   return near === undefined ? '' : `Did you mean ${near}?`;
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A JSON pointer as a path; `0` is an index only where there is a list. */
@@ -129,7 +174,7 @@ function toPath(pointer: string, document: unknown): Path {
 }
 
 /** A value as it may stand in a message, short. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a map';

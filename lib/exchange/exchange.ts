@@ -45,6 +45,8 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #lastDetail = '';
   #replacedStale = false;
   #sawInterim = false;
+  /** The server said 100: the client, if it waited for that, may send its body. */
+  #continued = false;
   /** The server takes no more for now; the client is paused. */
   #serverBlocked = false;
   /** The client takes no more for now; the server is paused. */
@@ -89,6 +91,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#lastDetail = '';
     this.#replacedStale = false;
     this.#sawInterim = false;
+    this.#continued = false;
     this.#serverBlocked = false;
     this.#clientBlocked = false;
     this.#settlement.open(client, this.#services.clock);
@@ -112,9 +115,12 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     backend.active++;
     this.#state = 'leasing';
     this.#settlement.server = backend.name;
-    this.#deadline.arm(this.#services.timeouts.queue);
-    const connection = backend.pool.lease(this);
+    this.#deadline.disarm();
+    const { pool } = backend;
+    const connection = pool.lease(this);
     if (connection !== null) this.onLease(connection);
+    // One that is being opened for it has a deadline of its own: `timeouts.connect`.
+    else if (this.#backend === backend && pool.isFull) this.#deadline.arm(this.#services.timeouts.queue);
   }
 
   onLease(connection: BackendConnection): void {
@@ -127,8 +133,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     connection.channel.hold(encodeRequestHead(head, client.forwarded, this.#requestId, host));
     for (const piece of this.#replay.pieces) connection.channel.write(piece, 0, piece.length);
     if (!head.isIdempotent) this.#replay.forget();
-    if (client.requestComplete) this.#deadline.arm(this.#services.timeouts.responseHeader);
-    else this.#deadline.disarm();
+    this.#awaitServer(client);
     if (!this.#inRequestRead) this.#flushToServer(connection);
     if (!this.#serverBlocked) client.resumeRequest();
   }
@@ -191,9 +196,20 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       this.#client?.pauseRequest();
       return;
     }
-    if (this.#client?.head.isIdempotent === true) this.#replay.keepSent(buffer, start, end);
+    const { head } = this.#client as ClientSide;
+    if (head.isIdempotent) this.#replay.keepSent(buffer, start, end);
     else this.#replay.whole = false;
+    // A body that came without waiting for the 100.
+    if (head.expectsContinue && !this.#continued && this.#state === 'asking') this.#deadline.disarm();
     if (!connection.channel.write(buffer, start, end)) this.#blockClient();
+  }
+
+  /** Starts the server's time to answer if it is the server's turn; while the client owes a body, it has its own. */
+  #awaitServer(client: ClientSide): void {
+    const waitsForContinue = client.head.expectsContinue && !this.#continued && client.requestBytes === 0;
+    if (client.requestComplete || waitsForContinue)
+      this.#deadline.arm(this.#services.timeouts.responseHeader);
+    else this.#deadline.disarm();
   }
 
   onRequestEnd(): void {
@@ -237,10 +253,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (!this.#serverBlocked) return;
     this.#serverBlocked = false;
     const client = this.#client as ClientSide;
-    if (this.#state === 'asking') {
-      if (client.requestComplete) this.#deadline.arm(this.#services.timeouts.responseHeader);
-      else this.#deadline.disarm();
-    }
+    if (this.#state === 'asking') this.#awaitServer(client);
     client.resumeRequest();
   }
 
@@ -249,6 +262,9 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (client.head.minorVersion === 0) return;
     this.#sawInterim = true;
     client.sendInterim(head);
+    if (head.status !== 100 || client.requestComplete) return;
+    this.#continued = true;
+    if (!this.#serverBlocked) this.#deadline.disarm();
   }
 
   onResponseHead(head: ResponseHead): BodyForm {
@@ -270,6 +286,8 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#connection = null;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
+    // It may have been paused for this very piece, and is read again only by whoever gets it next.
+    if (this.#clientBlocked) connection.channel.resume();
     if (client.requestComplete) connection.release();
     else connection.discard();
     this.#settle('', '');
@@ -336,7 +354,9 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
         this.#giveUp(FAILURES.response_timeout, '');
         break;
       case 'answering':
-        this.#giveUp(this.#clientBlocked ? FAILURES.client_stalled : FAILURES.response_stalled, '');
+        if (!this.#clientBlocked) this.#giveUp(FAILURES.response_stalled, '');
+        else if (this.#client?.takesAnswers()) this.#deadline.arm(this.#services.timeouts.responseBody);
+        else this.#giveUp(FAILURES.client_stalled, '');
         break;
       case 'tunnelling':
         this.#settleTunnel();

@@ -4,6 +4,7 @@ import type { Framing } from './request-head.js';
 import { TrailerSection } from './trailers.js';
 
 const CR = 0x0d;
+const ZERO = 0x30;
 
 /** Takes the body, piece by piece. A piece is valid during the call only: it lies in a read buffer. */
 export interface BodyReceiver {
@@ -16,13 +17,27 @@ export interface BodyReceiver {
  */
 export type BodyForm = 'wire' | 'content';
 
-const BAD_REQUEST_CHUNK = refusal(400, 'the chunked body is not valid');
-const BAD_RESPONSE_CHUNK = refusal(502, 'the chunked body is not valid');
-const LONG_TRAILERS = refusal(431, 'the trailer section is longer than limits.header_bytes');
+/** The refusals of one fault, by the side it came from. */
+function refusals(status: number, detail: string): { readonly [side in MessageKind]: Refusal } {
+  return { request: refusal(status, detail), response: refusal(502, detail) };
+}
 
-/** Is this byte part of a chunk-size line without extension, or of the line end behind the data? */
-const PLAIN_FRAMING = new Uint8Array(256);
-for (const c of '0123456789abcdefABCDEF\r\n') PLAIN_FRAMING[c.charCodeAt(0)] = 1;
+const BAD_CHUNK = refusals(400, 'the chunked body is not valid');
+const BIG_CHUNK = refusals(400, 'a chunk size is not a number that can be counted exactly');
+const LONG_FRAMING = refusals(400, 'more than 16 KiB of chunk framing without data');
+const MANY_TRAILERS = refusals(431, 'more than 64 trailer fields');
+const LONG_TRAILERS = refusals(431, 'the trailer section is longer than limits.header_bytes');
+const LIMITS = { fields: MANY_TRAILERS, chunk_framing: LONG_FRAMING };
+
+/** 2^52 - 1 has 13 of them: a size with more would be another number to a server that counts in 32, 63 or 64 bits. */
+const MAX_SIZE_DIGITS = 13;
+
+/** What a byte outside the data is: neither (an extension begins), a digit of a size, or of a line's end. */
+const DIGIT = 1;
+const LINE_END = 2;
+const FRAMING = new Uint8Array(256);
+for (const c of '0123456789abcdefABCDEF') FRAMING[c.charCodeAt(0)] = DIGIT;
+for (const c of '\r\n') FRAMING[c.charCodeAt(0)] = LINE_END;
 
 /**
  * Finds the end of one body, whatever frames it, and hands on its bytes. Bodies with a length are counted and never
@@ -40,6 +55,8 @@ export class BodyReader {
   #form: BodyForm = 'wire';
   #remaining = 0;
   #inExtension = false;
+  /** Digits of the chunk size that is being read, leading zeros left out. */
+  #sizeDigits = 0;
   /** Is the whole body there? */
   complete = true;
   refusal: Refusal | null = null;
@@ -52,12 +69,20 @@ export class BodyReader {
     this.#llhttp = llhttp;
   }
 
+  /** Before a head: nothing of the body before is left. */
+  reset(): void {
+    this.complete = true;
+    this.refusal = null;
+    this.contentBytes = 0;
+  }
+
   /** Behind a head, for the body that it announced. */
   begin(framing: Framing, contentLength: number, form: BodyForm, receiver: BodyReceiver): void {
     this.#framing = framing;
     this.#form = form;
     this.#remaining = contentLength;
     this.#inExtension = false;
+    this.#sizeDigits = 0;
     this.complete = framing === 'none';
     this.refusal = null;
     this.contentBytes = 0;
@@ -80,11 +105,9 @@ export class BodyReader {
     return this.complete;
   }
 
-  /** Lets go of the receiver and forgets the body, when its message is done with. */
+  /** Lets go of the receiver, when its message is done with. */
   release(): void {
     this.#receiver = null;
-    this.refusal = null;
-    this.contentBytes = 0;
   }
 
   /** Takes body bytes; gives the position behind the last one that belongs to this body. */
@@ -114,11 +137,10 @@ export class BodyReader {
     const llhttp = this.#llhttp;
     const trailers = this.#trailers as TrailerSection;
     const stop = llhttp.executeBody(buffer, start, end, trailers.nextOffset);
-    if (llhttp.failed) return this.#refuse(BAD_REQUEST_CHUNK, stop);
+    if (llhttp.failed) return this.#refuse(llhttp.limit === '' ? BAD_CHUNK : LIMITS[llhttp.limit], stop);
     this.#countContent();
     const trailerStart = trailers.begin(llhttp.fieldCount, start, stop);
-    if (this.#form === 'content') this.#handOnContent(buffer, receiver);
-    else this.#handOnWire(buffer, start, trailerStart, receiver);
+    if (!this.#handOn(buffer, start, trailerStart, receiver)) return this.#refuse(BIG_CHUNK, stop);
     trailers.append(buffer, trailerStart, stop);
     if (trailers.length > this.#maxTrailerBytes) return this.#refuse(LONG_TRAILERS, stop);
     if (llhttp.messageComplete) {
@@ -131,8 +153,8 @@ export class BodyReader {
     return stop;
   }
 
-  #refuse(request: Refusal, position: number): number {
-    this.refusal = this.#side === 'request' ? request : BAD_RESPONSE_CHUNK;
+  #refuse(why: { readonly [side in MessageKind]: Refusal }, position: number): number {
+    this.refusal = why[this.#side];
     return position;
   }
 
@@ -143,34 +165,56 @@ export class BodyReader {
     }
   }
 
-  #handOnContent(buffer: Buffer, receiver: BodyReceiver): void {
-    const spans = this.#llhttp.bodySpans;
-    for (let i = 0; i < this.#llhttp.bodySpanCount; i++) {
-      receiver.onBodyBytes(buffer, spans[i * 2] as number, spans[i * 2 + 1] as number);
-    }
-  }
-
-  /** Hands on `buffer[start, end)` in as few pieces as possible: one, unless there are extensions to leave out. */
-  #handOnWire(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): void {
+  /**
+   * Hands on `buffer[start, end)`: as content, or in as few pieces as possible: one, unless there are extensions to
+   * leave out. False when a chunk size is too big.
+   */
+  #handOn(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): boolean {
+    const wire = this.#form === 'wire';
     const spans = this.#llhttp.bodySpans;
     const spanCount = this.#llhttp.bodySpanCount;
     let piece = start;
     let gap = start;
-    for (let span = 0; span <= spanCount; span++) {
-      const gapEnd = span < spanCount ? (spans[span * 2] as number) : end;
-      for (let i = gap; i < gapEnd; i++) {
-        const byte = buffer[i] as number;
-        if (this.#inExtension) {
-          if (byte !== CR) continue;
-          this.#inExtension = false;
-          piece = i;
-        } else if (PLAIN_FRAMING[byte] === 0) {
-          if (i > piece) receiver.onBodyBytes(buffer, piece, i);
-          this.#inExtension = true;
-        }
-      }
-      if (span < spanCount) gap = spans[span * 2 + 1] as number;
+    for (let span = 0; span < spanCount; span++) {
+      const dataStart = spans[span * 2] as number;
+      const dataEnd = spans[span * 2 + 1] as number;
+      piece = this.#readFraming(buffer, gap, dataStart, piece, receiver);
+      if (this.#sizeDigits > MAX_SIZE_DIGITS) return false;
+      if (!wire) receiver.onBodyBytes(buffer, dataStart, dataEnd);
+      gap = dataEnd;
     }
-    if (!this.#inExtension && end > piece) receiver.onBodyBytes(buffer, piece, end);
+    piece = this.#readFraming(buffer, gap, end, piece, receiver);
+    if (this.#sizeDigits > MAX_SIZE_DIGITS) return false;
+    if (wire && !this.#inExtension && end > piece) receiver.onBodyBytes(buffer, piece, end);
+    return true;
+  }
+
+  /**
+   * Goes through `buffer[start, end)`, which lies between data. `piece` is where begins what was not handed on yet;
+   * gives where that is now.
+   */
+  #readFraming(buffer: Buffer, start: number, end: number, piece: number, receiver: BodyReceiver): number {
+    let unsent = piece;
+    for (let i = start; i < end; i++) {
+      const byte = buffer[i] as number;
+      if (this.#inExtension) {
+        if (byte !== CR) continue;
+        this.#inExtension = false;
+        this.#sizeDigits = 0;
+        unsent = i;
+        continue;
+      }
+      const kind = FRAMING[byte];
+      if (kind === DIGIT) {
+        if (byte === ZERO && this.#sizeDigits === 0) continue;
+        if (++this.#sizeDigits > MAX_SIZE_DIGITS) return unsent;
+      } else if (kind === LINE_END) {
+        this.#sizeDigits = 0;
+      } else {
+        if (this.#form === 'wire' && i > unsent) receiver.onBodyBytes(buffer, unsent, i);
+        this.#inExtension = true;
+      }
+    }
+    return unsent;
   }
 }

@@ -30,6 +30,8 @@ export interface ClientSide {
   /** A piece of the body in the form asked for. False asks to wait for `onClientDrain`. */
   sendBody(buffer: Buffer, start: number, end: number): boolean;
   endResponse(): void;
+  /** Behind a false: has the client taken anything since, or since this was last asked? */
+  takesAnswers(): boolean;
   /** An answer of the balancer's own; `text` replaces the usual one. */
   reply(status: number, text?: string): void;
   /** The response broke off: the client must not take it for whole. */

@@ -41,7 +41,7 @@ export function isNamed(
   connection: ConnectionOptions,
 ): boolean {
   if (connection.named === null || id !== FIELD.other) return false;
-  return connection.named.includes(head.nameAt(index).toLowerCase());
+  return connection.named.has(head.nameAt(index).toLowerCase());
 }
 
 /**

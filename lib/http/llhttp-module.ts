@@ -46,17 +46,23 @@ export interface LlhttpImports {
 }
 
 /**
- * Compiles and starts the module. Throws when the installed package is not the one this code was written for:
- * better not to start than to parse with something else.
+ * The module's bytes out of the package's JavaScript. Throws when they are not those this code was written for: better
+ * not to start than to parse with something else.
  */
-export function instantiateLlhttp(callbacks: LlhttpImports): LlhttpExports {
-  const source = readFileSync(createRequire(import.meta.url).resolve('llhttp-wasm'), 'utf8');
+export function extractModule(source: string): Buffer {
   const start = source.indexOf(MODULE_START) + 1;
   const bytes = Buffer.from(source.slice(start, source.indexOf('"', start)), 'base64');
   const hash = createHash('sha256').update(bytes).digest('hex');
   if (hash !== PINNED_SHA256) {
     throw new Error(`llhttp-wasm is not version 1.0.3: its module hashes to ${hash}. Run: npm ci`);
   }
+  return bytes;
+}
+
+/** Compiles and starts the module of the installed package. Throws when that is another than the one expected. */
+export function instantiateLlhttp(callbacks: LlhttpImports): LlhttpExports {
+  const source = readFileSync(createRequire(import.meta.url).resolve('llhttp-wasm'), 'utf8');
+  const bytes = extractModule(source);
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: callbacks });
   const exports = instance.exports as LlhttpExports;
   exports._initialize();

@@ -171,6 +171,11 @@ export class LlhttpParser {
       this.limit = 'fields';
       return REFUSE;
     }
+    // The trailer section begins: what was framing before it counts, wherever the reads are cut.
+    if (this.#last === NOTHING && this.#inBody) {
+      this.#countFraming(at);
+      if (this.failed) return REFUSE;
+    }
     const index = this.fieldCount * 4;
     this.offsets[index] = start;
     this.offsets[index + 1] = start + length;

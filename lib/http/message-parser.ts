@@ -4,6 +4,7 @@ import { LlhttpParser, type MessageKind } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 
 const CR = 0x0d;
+const LF = 0x0a;
 
 /** How much of a head is accepted. */
 export interface HeadLimits {
@@ -65,18 +66,27 @@ export abstract class MessageParser {
    * when more bytes are needed or `refusal` is set.
    */
   protected abstract readStartLine(buffer: Buffer, start: number, end: number): boolean;
+  /** A start line that is not refused before is whole within so many bytes, empty lines before it included. */
+  protected abstract get maxLineBytes(): number;
   protected lineStart = 0;
   protected lineEnd = 0;
   /** Given to llhttp in place of the first `standInFor` bytes of the line. */
   protected standIn: Buffer | null = null;
   protected standInFor = 0;
+  /** A head is refused whose start line, at `buffer[start, end)`, was good: keeps what the line says, for the log. */
+  protected abstract noteLine(buffer: Buffer, start: number, end: number): void;
   /** The head is whole: classify it and decide its framing; a refusal to send instead, or null. */
   protected abstract accept(text: string, fieldCount: number): Refusal | null;
   protected abstract get fieldOffsets(): Int32Array;
 
   /** Has any byte of the message come? Empty lines before it are none (RFC 9112, 2.2). */
   get started(): boolean {
-    return this.#taken > 0 || (this.#gatheredBytes > 0 && this.#gathered?.[0] !== CR);
+    if (this.#taken > 0) return true;
+    for (let i = 0; i < this.#gatheredBytes; i++) {
+      const byte = this.#gathered?.[i];
+      if (byte !== CR && byte !== LF) return true;
+    }
+    return false;
   }
 
   /** Frees what the parser holds in WASM memory; it must not be used again. */
@@ -87,6 +97,7 @@ export abstract class MessageParser {
   /** For the next message. */
   reset(): void {
     this.llhttp.reset(this.fieldOffsets);
+    this.body.reset();
     this.#gathered = null;
     this.#gatheredBytes = 0;
     this.#taken = 0;
@@ -112,7 +123,7 @@ export abstract class MessageParser {
   #readGatheredLine(buffer: Buffer, start: number, end: number): number {
     const before = this.#gatheredBytes;
     // No line that is still good is longer than this, so nothing longer is ever gathered.
-    const room = this.limits.targetBytes + 128 - before;
+    const room = this.maxLineBytes - before;
     this.#gather(buffer, start, Math.min(end, start + Math.max(room, 1)));
     const gathered = this.#gathered as Buffer;
     if (!this.readStartLine(gathered, 0, this.#gatheredBytes)) return end;
@@ -122,7 +133,7 @@ export abstract class MessageParser {
     gathered.copyWithin(0, this.lineStart, this.lineEnd);
     this.#gatheredBytes = this.lineEnd - this.lineStart;
     this.llhttp.executeHead(gathered, this.#feedStandIn(0), this.#gatheredBytes, this.#taken);
-    if (this.llhttp.failed) return this.#refuseHead(start + taken);
+    if (this.llhttp.failed) return this.#refuseHead(this.#refusals.syntax, buffer, -1, start + taken);
     this.#taken = this.#gatheredBytes;
     return this.#readFields(buffer, start + taken, end, -1);
   }
@@ -144,12 +155,13 @@ export abstract class MessageParser {
       Math.min(end, start + limit - this.#taken + 1),
       this.#taken,
     );
-    if (this.llhttp.failed) return this.#refuseHead(position);
-    this.#taken += position - start;
-    if (this.#taken > limit) {
-      this.refusal = this.#refusals.tooManyBytes;
-      return position;
+    if (this.llhttp.failed) {
+      const { syntax, tooManyFields } = this.#refusals;
+      const why = this.llhttp.limit === 'fields' ? tooManyFields : syntax;
+      return this.#refuseHead(why, buffer, origin, position);
     }
+    this.#taken += position - start;
+    if (this.#taken > limit) return this.#refuseHead(this.#refusals.tooManyBytes, buffer, origin, position);
     if (!this.llhttp.headComplete) {
       this.#gather(buffer, origin === -1 ? start : origin, position);
       return position;
@@ -167,8 +179,11 @@ export abstract class MessageParser {
     this.complete = this.refusal === null;
   }
 
-  #refuseHead(position: number): number {
-    this.refusal = this.llhttp.limit === 'fields' ? this.#refusals.tooManyFields : this.#refusals.syntax;
+  #refuseHead(why: Refusal, buffer: Buffer, origin: number, position: number): number {
+    this.refusal = why;
+    const lineBytes = this.lineEnd - this.lineStart;
+    if (origin === -1) this.noteLine(this.#gathered as Buffer, 0, lineBytes);
+    else this.noteLine(buffer, origin, origin + lineBytes);
     return position;
   }
 

@@ -55,6 +55,7 @@ export function encodeRequestHead(
   const table = client.trusted ? FROM_TRUSTED : FROM_ANYONE;
   let out = '';
   let run = 0;
+  let hosted = false;
   if (head.originTarget !== head.target || head.minorVersion === 0) {
     out = `${head.method} ${head.originTarget} HTTP/1.1\r\n`;
     run = head.lineStart(0);
@@ -65,10 +66,13 @@ export function encodeRequestHead(
     if (verdict === PASS && !isNamed(head, i, id, head.connection)) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
-    if (verdict === ASK) out += ask(head, i, host);
+    if (verdict !== ASK) continue;
+    if (id === FIELD.host) hosted = true;
+    out += ask(head, i, host);
   }
   out += text.slice(run, text.length - 2);
-  if (head.authority === '' && host !== '') out += `Host: ${host}\r\n`;
+  // HTTP/1.0 does without; in HTTP/1.1, which the server is spoken to, there is always one (RFC 9112, 3.2).
+  if (!hosted) out += `Host: ${host === '' ? head.authority : host}\r\n`;
   return `${out}${client.trusted ? appended(head, client) : overwritten(head, client)}X-Request-Id: ${requestId}\r\n${ownLines(head)}\r\n`;
 }
 

@@ -13,6 +13,12 @@ const SPACE = 0x20;
 const MAX_LEADING_BYTES = 8;
 const MAX_METHOD_BYTES = 64;
 const VERSION_BYTES = 8;
+const HTTP1 = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
+const ZERO = 0x30;
+/** Empty lines, method, two spaces, version and CRLF: what a line can have beside its target. */
+export const MAX_LINE_OVERHEAD = MAX_LEADING_BYTES + MAX_METHOD_BYTES + VERSION_BYTES + 4;
+const VERSION = /^HTTP\/\d\.\d$/;
+const BEGUN_VERSION = /^(H(T(T(P(\/(\d\.?)?)?)?)?)?)?$/;
 
 const TOKEN = new Uint8Array(256);
 for (const c of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
@@ -78,21 +84,23 @@ export class RequestLine {
   }
 
   #readVersion(buffer: Buffer, start: number, end: number): boolean {
-    if (end - start < VERSION_BYTES + 2) {
+    const lineEnd = start + VERSION_BYTES;
+    if (end < lineEnd) {
       // What is there already must be a beginning of the one thing that may come.
-      const seen = latin1(buffer, start, end);
-      const expected = /^(H(T(T(P(\/(\d(\.(\d(\r\n?)?)?)?)?)?)?)?)?)?$/;
-      return expected.test(seen) ? false : this.#refuse(BAD_LINE);
+      return BEGUN_VERSION.test(latin1(buffer, start, end)) ? false : this.#refuse(BAD_LINE);
     }
-    const version = latin1(buffer, start, start + VERSION_BYTES);
-    if (version === 'HTTP/1.1') this.minorVersion = 1;
-    else if (version === 'HTTP/1.0') this.minorVersion = 0;
-    else if (version === 'HTTP/2.0') return this.#refuse(HTTP2);
-    else return this.#refuse(/^HTTP\/\d\.\d$/.test(version) ? BAD_VERSION : BAD_LINE);
-    if (buffer[start + VERSION_BYTES] !== CR || buffer[start + VERSION_BYTES + 1] !== LF)
-      return this.#refuse(BAD_LINE);
-    this.end = start + VERSION_BYTES + 2;
-    return true;
+    this.minorVersion = (buffer[lineEnd - 1] as number) - ZERO;
+    // Byte by byte: a string of the version costs more than all the rest of the line.
+    for (let i = 0; i < HTTP1.length; i++) if (buffer[start + i] !== HTTP1[i]) this.minorVersion = -1;
+    if (this.minorVersion !== 0 && this.minorVersion !== 1) {
+      const version = latin1(buffer, start, lineEnd);
+      if (version === 'HTTP/2.0') return this.#refuse(HTTP2);
+      return this.#refuse(VERSION.test(version) ? BAD_VERSION : BAD_LINE);
+    }
+    if (lineEnd < end && buffer[lineEnd] !== CR) return this.#refuse(BAD_LINE);
+    if (lineEnd + 1 < end && buffer[lineEnd + 1] !== LF) return this.#refuse(BAD_LINE);
+    this.end = lineEnd + 2;
+    return this.end <= end;
   }
 
   #refuse(why: Refusal): false {

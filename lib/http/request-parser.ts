@@ -1,12 +1,12 @@
+import { latin1 } from '../base/latin1.js';
 import { type HeadLimits, MessageParser, REQUEST_REFUSALS } from './message-parser.js';
 import type { Refusal } from './refusal.js';
 import { RequestHead } from './request-head.js';
-import { RequestLine } from './request-line.js';
-import { judgeRequest } from './request-rules.js';
+import { MAX_LINE_OVERHEAD, RequestLine } from './request-line.js';
+import { judgeMethod, judgeRequest } from './request-rules.js';
 
 /** Methods that llhttp is given as they are. For any other it gets GET: the framing does not depend on it. */
-const KNOWN: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-const LONGEST_KNOWN = 7;
+const KNOWN = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map((name) => Buffer.from(name));
 const STAND_IN = Buffer.from('GET');
 
 /** Parses request heads, one after the other; `body` is what reads the body behind each. */
@@ -24,6 +24,10 @@ export class RequestParser extends MessageParser {
     return this.head.offsets;
   }
 
+  protected override get maxLineBytes(): number {
+    return MAX_LINE_OVERHEAD + this.limits.targetBytes;
+  }
+
   protected override readStartLine(buffer: Buffer, start: number, end: number): boolean {
     const line = this.#line;
     if (!line.read(buffer, start, end, this.limits.targetBytes)) {
@@ -32,18 +36,35 @@ export class RequestParser extends MessageParser {
     }
     this.lineStart = line.start;
     this.lineEnd = line.end;
-    if (
-      line.methodEnd > LONGEST_KNOWN ||
-      !KNOWN.has(buffer.toString('latin1', line.start, line.start + line.methodEnd))
-    ) {
-      this.standIn = STAND_IN;
-      this.standInFor = line.methodEnd;
+    if (isKnown(buffer, line.start, line.methodEnd)) return true;
+    this.refusal = judgeMethod(latin1(buffer, line.start, line.start + line.methodEnd));
+    if (this.refusal !== null) {
+      this.noteLine(buffer, line.start, line.end);
+      return false;
     }
+    this.standIn = STAND_IN;
+    this.standInFor = line.methodEnd;
     return true;
+  }
+
+  protected override noteLine(buffer: Buffer, start: number, end: number): void {
+    this.head.fill(`${latin1(buffer, start, end)}\r\n`, 0, this.#line);
   }
 
   protected override accept(text: string, fieldCount: number): Refusal | null {
     this.head.fill(text, fieldCount, this.#line);
     return judgeRequest(this.head);
   }
+}
+
+/** Is the method of `length` bytes at `start` one of `KNOWN`? Without a string of it: this is asked per request. */
+function isKnown(buffer: Buffer, start: number, length: number): boolean {
+  for (let i = 0; i < KNOWN.length; i++) {
+    const name = KNOWN[i] as Buffer;
+    if (name.length !== length) continue;
+    let same = 0;
+    while (same < length && buffer[start + same] === name[same]) same++;
+    if (same === length) return true;
+  }
+  return false;
 }

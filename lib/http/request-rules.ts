@@ -34,10 +34,14 @@ const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::\d{0
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 const LENGTH = /^\d{1,17}$/;
 
+/** The refusal that a method deserves before anything else of the request is looked at, or null. */
+export function judgeMethod(method: string): Refusal | null {
+  if (method === 'CONNECT') return CONNECT;
+  return method === 'TRACE' ? TRACE : null;
+}
+
 /** Decides target, host and framing of a parsed head; gives the refusal it deserves, or null. */
 export function judgeRequest(head: RequestHead): Refusal | null {
-  if (head.method === 'CONNECT') return CONNECT;
-  if (head.method === 'TRACE') return TRACE;
   return readFields(head) ?? readTarget(head);
 }
 
@@ -60,7 +64,7 @@ function readFields(head: RequestHead): Refusal | null {
         break;
       }
       case FIELD.transferEncoding: {
-        const refused = readCoding(head, head.valueAt(i));
+        const refused = readCoding(head, i);
         if (refused !== null) return refused;
         codings++;
         break;
@@ -88,10 +92,10 @@ function readFields(head: RequestHead): Refusal | null {
   return null;
 }
 
-function readCoding(head: RequestHead, value: string): Refusal | null {
+function readCoding(head: RequestHead, index: number): Refusal | null {
   if (head.minorVersion === 0) return OLD_CODING;
-  if (value === '') return EMPTY_CODING;
-  return value.toLowerCase() === 'chunked' ? null : UNKNOWN_CODING;
+  if (head.isChunked(index)) return null;
+  return head.valueAt(index) === '' ? EMPTY_CODING : UNKNOWN_CODING;
 }
 
 /** A Content-Length as a number; -1 when it is not plain digits or too big to count exactly. */

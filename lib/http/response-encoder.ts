@@ -14,6 +14,9 @@ export interface ResponseForm {
   oldClient: boolean;
 }
 
+/** Characters of a status without a reason phrase. */
+const BARE_STATUS = 3;
+
 const RESPONSE = verdicts(HOP_BY_HOP);
 /** RFC 9110, 15.5.22: a 426 without Upgrade would not say what to upgrade to. */
 const UPGRADE_REQUIRED = verdicts({ ...HOP_BY_HOP, upgrade: PASS });
@@ -26,8 +29,8 @@ export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallM
   const table = head.status === 426 ? UPGRADE_REQUIRED : RESPONSE;
   let out = '';
   let run = 0;
-  if (head.minorVersion === 0) {
-    out = `HTTP/1.1 ${head.statusText}\r\n`;
+  if (head.minorVersion === 0 || head.statusText.length === BARE_STATUS) {
+    out = statusLine(head);
     run = head.lineStart(0);
   }
   let dated = false;
@@ -54,6 +57,11 @@ export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallM
   return out + connectionLine(form);
 }
 
+/** RFC 9112, 4: the space behind the code stands there even when no reason follows. */
+function statusLine(head: ResponseHead): string {
+  return `HTTP/1.1 ${head.statusText}${head.statusText.length === BARE_STATUS ? ' ' : ''}\r\n`;
+}
+
 /** RFC 9110, 8.6: not on 204; on a HEAD or 304 it tells of a body that is not there, and stays. */
 function mayHaveLength(head: ResponseHead, form: ResponseForm): boolean {
   return head.status !== 204 && (form.framing === 'length' || form.framing === 'none');
@@ -68,7 +76,7 @@ export function connectionLine(form: ResponseForm): string {
 /** An interim response (1xx) as the client gets it; 101 keeps its Upgrade. */
 export function encodeInterimHead(head: ResponseHead): string {
   const table = head.status === 101 ? SWITCHING : INTERIM;
-  let out = `HTTP/1.1 ${head.statusText}\r\n`;
+  let out = statusLine(head);
   for (let i = 0; i < head.fieldCount; i++) {
     const id = head.idAt(i);
     if (table[id] !== PASS || isNamed(head, i, id, head.connection)) continue;

@@ -34,6 +34,8 @@ export class ResponseHead extends MessageHead {
   /** May the server's connection carry another request after this response? */
   get keepsAlive(): boolean {
     if (this.connection.close || this.framing === 'close') return false;
-    return this.minorVersion === 1 || this.connection.keepAlive;
+    if (this.minorVersion === 1) return true;
+    // RFC 9112, 6.1: HTTP/1.0 knows no chunks; who sends them has its framing wrong.
+    return this.connection.keepAlive && this.framing !== 'chunked';
   }
 }

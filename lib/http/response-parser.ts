@@ -32,6 +32,13 @@ export class ResponseParser extends MessageParser {
     return this.head.offsets;
   }
 
+  protected override get maxLineBytes(): number {
+    return MAX_LINE_BYTES;
+  }
+
+  /** What the log says of a bad response is its refusal. */
+  protected override noteLine(): void {}
+
   protected override readStartLine(buffer: Buffer, start: number, end: number): boolean {
     const lineFeed = buffer.subarray(start, Math.min(end, start + MAX_LINE_BYTES)).indexOf(LF);
     if (lineFeed === -1) {
@@ -64,7 +71,7 @@ export class ResponseParser extends MessageParser {
         head.contentLength = readLength(head.valueAt(i));
         if (++lengths > 1 || head.contentLength === -1) return BAD_LENGTH;
       } else if (id === FIELD.transferEncoding) {
-        if (++codings > 1 || head.valueAt(i).toLowerCase() !== 'chunked') return UNKNOWN_CODING;
+        if (++codings > 1 || !head.isChunked(i)) return UNKNOWN_CODING;
       }
     }
     if (codings > 0 && lengths > 0) return CODING_AND_LENGTH;

@@ -1,7 +1,7 @@
 import type * as net from 'node:net';
 import { latin1 } from '../base/latin1.js';
+import { type Outlet, type OutletOwner, openOutlet, type Writing } from './outlet.js';
 import { giveReadBuffer, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
-import { resetSocket } from './reset.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
@@ -27,8 +27,12 @@ type ChannelSocket = net.Socket & { [CHANNEL]: Channel };
  * One socket: reading with backpressure, gathered writes, half-close, and one teardown. Listeners are named functions
  * at the end of this file that find their channel through the socket, so that a connection costs no closures.
  */
-export class Channel {
+export class Channel implements OutletOwner {
   readonly #socket: ChannelSocket;
+  #outlet: Outlet | null = null;
+  readonly #writing: Writing;
+  /** Somebody was told to wait for the drain. */
+  #awaited = false;
   #owner: ChannelOwner;
   /** Text waiting for what belongs behind it. */
   #held = '';
@@ -37,13 +41,12 @@ export class Channel {
   /** Read buffers of other channels that an unfinished write still refers to. */
   #lent: Buffer[] | null = null;
   #fullReads = 0;
-  #paused = false;
   #ended = false;
   #closed = false;
   #error: NodeJS.ErrnoException | null = null;
-  bytesWritten = 0;
 
-  constructor(socket: net.Socket, owner: ChannelOwner) {
+  constructor(socket: net.Socket, owner: ChannelOwner, writing: Writing = 'handle') {
+    this.#writing = writing;
     this.#socket = socket as ChannelSocket;
     this.#socket[CHANNEL] = this;
     this.#owner = owner;
@@ -63,7 +66,17 @@ export class Channel {
 
   /** Is everything that was written with the kernel? */
   get flushed(): boolean {
-    return this.#socket.writableLength === 0 && this.#held === '';
+    return this.#held === '' && this.backlog === 0;
+  }
+
+  /** Bytes of text that wait for what belongs behind them. */
+  get heldBytes(): number {
+    return this.#held.length;
+  }
+
+  /** Bytes that were written and that the kernel has not taken: falls whenever the peer takes something. */
+  get backlog(): number {
+    return this.#outlet === null ? 0 : this.#outlet.pending;
   }
 
   /** From now on somebody else is told. */
@@ -81,49 +94,46 @@ export class Channel {
    * is kept until they are gone. False asks to wait for `onDrain`.
    */
   write(buffer: Buffer, start: number, end: number): boolean {
-    const socket = this.#socket;
     if (this.#closed || this.#ended) return true;
-    const bytes = end - start;
-    this.bytesWritten += bytes;
-    if (bytes + this.#held.length <= TEXT_BYTES) {
-      const text = this.#held + latin1(buffer, start, end);
-      this.#held = '';
-      socket.write(text, 'latin1');
-      return !this.#mustWait();
-    }
-    if (this.#held === '') {
-      this.#afterWrite(this.#writeBytes(buffer, start, end));
+    const outlet = this.#open();
+    const held = this.#held;
+    this.#held = '';
+    if (end - start + held.length <= TEXT_BYTES) {
+      outlet.writeText(held + latin1(buffer, start, end));
     } else {
-      socket.cork();
-      socket.write(this.#held, 'latin1');
-      this.#held = '';
-      const written = this.#writeBytes(buffer, start, end);
-      socket.uncork();
-      this.#afterWrite(written);
+      this.#writeLarge(outlet, held, buffer, start, end);
     }
-    return !this.#mustWait();
+    return this.#goesOn(outlet);
   }
 
   /** Writes what is held. False asks to wait for `onDrain`. */
   flush(): boolean {
+    if (this.#closed || this.#ended) return true;
+    const outlet = this.#open();
     if (this.#held !== '') {
-      const text = this.#held;
+      outlet.writeText(this.#held);
       this.#held = '';
-      if (!this.#closed && !this.#ended) this.#socket.write(text, 'latin1');
     }
-    return !this.#mustWait();
+    return this.#goesOn(outlet);
+  }
+
+  /** The outlet is opened with the first write: a socket that connects has no handle before. */
+  #open(): Outlet {
+    this.#outlet ??= openOutlet(this.#socket, this, this.#writing);
+    return this.#outlet;
+  }
+
+  #goesOn(outlet: Outlet): boolean {
+    this.#awaited = outlet.isFull;
+    return !this.#awaited;
   }
 
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
   pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
     this.#socket.resume();
   }
 
@@ -142,38 +152,40 @@ export class Channel {
 
   /** Closes with RST: the peer must not take what it got for the whole. */
   reset(): void {
-    resetSocket(this.#socket);
+    // Behind a FIN there is nothing to reset; a unix socket knows no RST.
+    if (this.#ended || this.remoteAddress === '') this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
-  #mustWait(): boolean {
-    return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
-  }
-
-  /** Gives the read buffer that the write reads from; null when the bytes lie in memory of their own. */
-  #writeBytes(buffer: Buffer, start: number, end: number): Buffer | null {
+  #writeLarge(outlet: Outlet, held: string, buffer: Buffer, start: number, end: number): void {
+    let bytes: Buffer;
+    let readBuffer: Buffer | null = null;
     if (buffer === sharedReadBuffer) {
       // The next read of any socket overwrites what lies in the shared buffer.
-      const copy = takeReadBuffer(false);
-      buffer.copy(copy, 0, start, end);
-      this.#socket.write(copy.subarray(0, end - start));
-      return copy;
+      readBuffer = takeReadBuffer(false);
+      buffer.copy(readBuffer, 0, start, end);
+      bytes = readBuffer.subarray(0, end - start);
+    } else {
+      bytes = buffer.subarray(start, end);
+      if (buffer === currentRead) readBuffer = buffer;
     }
-    this.#socket.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
-    return buffer === currentRead ? buffer : null;
+    if (held === '') outlet.writeBytes(bytes);
+    else outlet.writeBoth(held, bytes);
+    if (readBuffer === null) return;
+    if (outlet.pending > 0) {
+      this.#lend(readBuffer);
+    } else {
+      // A stream tells of no drain when less than its high-water mark was waiting.
+      this.#giveBackLent();
+      if (readBuffer !== currentRead) giveReadBuffer(readBuffer);
+    }
   }
 
-  /** A write that did not complete at once still reads from its buffer: that must stay as it is until the drain. */
-  #afterWrite(buffer: Buffer | null): void {
-    if (buffer === null) return;
-    if (this.#socket.writableLength > 0) {
-      if (buffer === currentRead) currentReadKept = true;
-      this.#lent ??= [];
-      if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
-    } else {
-      // Less than the high-water mark may have been waiting, and then there is no drain to tell of its end.
-      this.#giveBackLent();
-      if (buffer !== currentRead) giveReadBuffer(buffer);
-    }
+  /** An unfinished write still reads from `buffer`: it stays as it is until the drain. */
+  #lend(buffer: Buffer): void {
+    if (buffer === currentRead) currentReadKept = true;
+    this.#lent ??= [];
+    if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
   }
 
   #giveBackLent(): void {
@@ -216,6 +228,8 @@ export class Channel {
 
   drained(): void {
     this.#giveBackLent();
+    if (!this.#awaited) return;
+    this.#awaited = false;
     this.#owner.onDrain();
   }
 

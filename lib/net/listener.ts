@@ -1,32 +1,24 @@
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
+import { type Acceptor, acceptFrom, type Reading } from './accept.js';
 
 /** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
 const BACKLOG = 4096;
 
-/** Told of each connection; it comes paused, and must be taken or destroyed at once. */
-export interface Acceptor {
-  onAccept(socket: net.Socket): void;
-}
-
 /** One bound address. */
 export class Listener {
   readonly #server: net.Server;
+  readonly #acceptor: Acceptor;
+  readonly #reading: Reading;
   #address: Address;
+  #closed = false;
+  #abort: () => void = () => {};
 
-  constructor(address: Address, acceptor: Acceptor) {
+  constructor(address: Address, acceptor: Acceptor, reading: Reading = 'buffers') {
     this.#address = address;
-    this.#server = net.createServer(
-      // `pauseOnConnect`: the handle moves to another socket before it reads (see accept.ts).
-      {
-        allowHalfOpen: true,
-        noDelay: true,
-        pauseOnConnect: true,
-        keepAlive: true,
-        keepAliveInitialDelay: 60_000,
-      },
-      (socket) => acceptor.onAccept(socket),
-    );
+    this.#reading = reading;
+    this.#acceptor = acceptor;
+    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
   /** Where it listens; after `open`, with the port the system chose if 0 was asked for. */
@@ -34,19 +26,23 @@ export class Listener {
     return this.#address;
   }
 
-  /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL. */
+  /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL; or when it is closed first. */
   open(): Promise<void> {
     const server = this.#server;
     const address = this.#address;
     return new Promise((resolve, reject) => {
       const onError = (error: Error): void => reject(error);
+      this.#abort = () => reject(new Error(`closed before it listened on ${address.text}`));
       server.once('error', onError);
       const options =
         address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
       server.listen({ ...options, backlog: BACKLOG }, () => {
         server.off('error', onError);
+        // Binding looks the host up first, and a close in that time comes too early for Node.
+        if (this.#closed) server.close();
         // An accept can fail later (EMFILE): the connection waits in the backlog, and the listener lives on.
         server.on('error', () => {});
+        acceptFrom(server, this.#acceptor, this.#reading);
         this.#address = resolved(address, server.address());
         resolve();
       });
@@ -55,6 +51,8 @@ export class Listener {
 
   /** Stops accepting. Connections that were accepted are not its concern. */
   close(): void {
+    this.#closed = true;
+    this.#abort();
     this.#server.close(() => {});
   }
 }

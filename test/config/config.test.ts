@@ -91,3 +91,59 @@ t.test('a thousand mistakes are all told, quickly', async (t) => {
   t.equal(problems.length, 5000);
   t.ok(performance.now() - started < 2000);
 });
+
+t.test('what routes share is one object', async (t) => {
+  const { hosts, rest, groups } = load(`
+servers: [localhost:1]
+hosts:
+  - host: a.example
+    firewall_rules: { method_reject: TRACE }
+    routes:
+      - match: { method: POST }
+        header_rules: { add: { X-A: b } }
+`);
+  const { routes, fallback } = hosts[0]!.scope;
+  t.equal(groups.length, 1);
+  t.equal(routes[0]!.route.firewalls[0], fallback!.firewalls[0]);
+  for (const route of [routes[0]!.route, fallback!, rest.fallback!]) {
+    t.equal(route.action.kind === 'forward' && route.action.group, groups[0]);
+    t.equal(route.timeouts, rest.fallback!.timeouts);
+  }
+});
+
+t.test('a compiled regular expression can be used though all around it is frozen', async (t) => {
+  const { rest } = load('servers: [localhost:1]\nrewrite_rules: { replace: { /a/: b } }\n');
+  const [rule] = rest.fallback!.rules.path;
+  t.equal(rule?.kind === 'replace' && '/a/a'.replace(rule.edit.find, 'b'), '/b/b');
+});
+
+t.test('a misspelt key does not make its place lead nowhere', async (t) => {
+  const problems = refuse('hosts: [{ host: a.example, severs: [localhost:1] }]\n');
+  t.same(
+    problems.map(({ path }) => path),
+    ['hosts[0].severs'],
+  );
+});
+
+t.test('keys of the prototype are keys like others', async (t) => {
+  const { rest } = load('servers: [localhost:1]\nheader_rules: { add: { __proto__: a, constructor: b } }\n');
+  t.match(rest.fallback!.rules.headers, [{ name: '__proto__' }, { name: 'constructor' }]);
+  t.same(
+    refuse('__proto__: 1\nconstructor: 2\nlimits: { toString: 1 }\n').map(({ path }) => path),
+    ['__proto__', 'constructor', 'limits.toString'],
+  );
+});
+
+t.test('ten thousand hosts and networks load in a moment', async (t) => {
+  const hosts = Array.from(
+    { length: 10_000 },
+    (_, n) => `  - { host: h${n}.example, servers: ["localhost:1"] }\n`,
+  );
+  const networks = Array.from({ length: 10_000 }, (_, n) => `    - 10.${n >> 8}.${n & 255}.0/24\n`);
+  const text = `hosts:\n${hosts.join('')}firewall_rules:\n  ip_reject:\n${networks.join('')}`;
+  const started = performance.now();
+  const config = load(text);
+  t.equal(config.hosts.length, 10_000);
+  t.equal(config.firewall?.ipReject.length, 10_000);
+  t.ok(performance.now() - started < 5000);
+});

@@ -1,23 +1,27 @@
 import t from 'tap';
-import { createConfig, loadConfig } from '../../lib/config/config.js';
+import { loadConfig } from '../../lib/config/config.js';
 import { renderProblems } from '../../lib/config/problems.js';
-import type { Config } from '../../lib/config/types.js';
-import { env, goldens } from './golden.js';
+import { env, folder, goldens } from './golden.js';
+import { meaning, write } from './meaning.js';
 
 t.test('a bad file is refused with every problem in it', async (t) => {
-  for (const { name, text, expected } of goldens('bad', 'txt')) {
-    const result = loadConfig(text, { env });
+  const files = goldens('bad', 'txt');
+  t.ok(files.length >= 40, 'there are such files');
+  for (const { name, text, expected } of files) {
+    const result = loadConfig(text, { env, directory: folder });
     const actual = result.ok ? 'accepted\n' : renderProblems(result.problems, { file: name, text });
     t.equal(actual, expected(actual), name);
   }
 });
 
 t.test('a good file compiles to what it means', async (t) => {
-  for (const { name, text, expected } of goldens('good', 'json')) {
-    const result = loadConfig(text, { env });
+  const files = goldens('good', 'json');
+  t.ok(files.length >= 20, 'there are such files');
+  for (const { name, text, expected } of files) {
+    const result = loadConfig(text, { env, directory: folder });
     const actual = result.ok
       ? toJson(
-          name === 'empty.yaml' ? result.config : differences(result.config),
+          name === 'empty.yaml' ? { ...result.config } : meaning(result.config),
           result.warnings.map(toLine),
         )
       : renderProblems(result.problems, { file: name, text });
@@ -29,14 +33,6 @@ function toLine({ line, path, message }: { line: number; path: string; message: 
   return `${line} ${path}: ${message}`;
 }
 
-/** The defaults stand in `empty.json`; every other file shows what it changes. */
-function differences(config: Config): Partial<Config> {
-  const defaults = Object.entries(createConfig());
-  const isDefault = ([key, value]: [string, unknown]): boolean =>
-    defaults.some(([name, other]) => name === key && JSON.stringify(other) === JSON.stringify(value));
-  return Object.fromEntries(Object.entries(config).filter((entry) => !isDefault(entry)));
-}
-
-function toJson(config: Partial<Config>, warnings: readonly string[]): string {
-  return `${JSON.stringify(warnings.length > 0 ? { ...config, warnings } : config, null, 2)}\n`;
+function toJson(config: object, warnings: readonly string[]): string {
+  return `${write(warnings.length > 0 ? { ...config, warnings } : config)}\n`;
 }

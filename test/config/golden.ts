@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Compiled tests run from `dist/test/config/`; the fixtures lie beside `dist/`. */
-const root = new URL('../../../fixtures/config/', import.meta.url).pathname;
+export const folder = new URL('../../../fixtures/config/', import.meta.url).pathname;
 
 export interface Golden {
   readonly name: string;
@@ -12,9 +12,9 @@ export interface Golden {
   expected(actual: string): string;
 }
 
-/** Every `NAME.yaml` of a folder of `fixtures/config/`, with `NAME.extension` beside it. */
-export function goldens(folder: 'good' | 'bad', extension: 'json' | 'txt'): Golden[] {
-  const path = join(root, folder);
+/** Every `*.yaml` of a part of `fixtures/config/`, with what stands beside it. */
+export function goldens(name: 'good' | 'bad', extension: 'json' | 'txt'): Golden[] {
+  const path = join(folder, name);
   const files = readdirSync(path).filter((file) => file.endsWith('.yaml'));
   return files.map((file) => {
     const expectedFile = join(path, file.replace(/yaml$/, extension));

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { loadConfig } from '../../lib/config/config.js';
-import { formatPath, type Paint, Places, renderProblems } from '../../lib/config/problems.js';
+import { type Paint, Places, renderProblems } from '../../lib/config/problems.js';
+import { formatPath } from '../../lib/config/tree.js';
 
 function render(text: string, paint?: Paint): string {
   const result = loadConfig(text, { env: {} });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
 import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import { validate } from '../../lib/config/validate.js';
@@ -19,14 +20,23 @@ const schema = JSON.parse(
   readFileSync(new URL('../../../lib/config/schema.json', import.meta.url), 'utf8'),
 ) as Property & { readonly definitions: Readonly<Record<string, Property>> };
 
+/** A property with what it refers to; what it says itself goes before that. */
+function follow(property: Property): Property {
+  const { $ref, ...own } = property;
+  return $ref === undefined
+    ? own
+    : { ...follow(schema.definitions[$ref.replace('#/definitions/', '')]!), ...own };
+}
+
 /** Every property of every object of the schema, once, with whether it must be given. */
 function* properties(
   node: Property,
   path = '',
 ): Generator<[path: string, property: Property, required: boolean]> {
-  for (const [name, property] of Object.entries(node.properties ?? {})) {
+  for (const [name, written] of Object.entries(node.properties ?? {})) {
+    const property = follow(written);
     yield [`${path}${name}`, property, node.required?.includes(name) ?? false];
-    yield* properties(property, `${path}${name}.`);
+    if (written.$ref === undefined) yield* properties(property, `${path}${name}.`);
   }
   if (node.items) yield* properties(node.items, `${path}[].`);
 }
@@ -37,6 +47,13 @@ function* everything(): ReturnType<typeof properties> {
     yield* properties(definition, `${name}: `);
 }
 
+t.test('the schema is one of draft-07', async (t) => {
+  const ajv = new Ajv({ allowUnionTypes: true });
+  ajv.addKeyword('expected');
+  t.ok(ajv.validateSchema(schema), JSON.stringify(ajv.errors));
+  t.equal(ajv.compile(schema)({}), true);
+});
+
 t.test('every property is explained to whoever hovers over it', async (t) => {
   for (const [path, { description, examples }] of everything()) {
     t.match(description, /^\S.*\.$/, `${path} has a sentence`);
@@ -45,9 +62,7 @@ t.test('every property is explained to whoever hovers over it', async (t) => {
 });
 
 t.test('every type says in words what it expects', async (t) => {
-  const refer = (node: Property): Property =>
-    node.$ref === undefined ? node : schema.definitions[node.$ref.replace('#/definitions/', '')]!;
-  for (const [path, property] of everything()) t.ok(refer(property).expected, path);
+  for (const [path, property] of everything()) t.ok(property.expected, path);
 });
 
 t.test('the examples and defaults of the top settings are valid', async (t) => {

@@ -30,9 +30,9 @@ export class RawClient {
     });
   }
 
-  /** Connects to a port of 127.0.0.1. */
-  static connect(port: number): Promise<RawClient> {
-    const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+  /** Connects to a port of 127.0.0.1, from `localAddress` if one is given. */
+  static connect(port: number, localAddress = '127.0.0.1'): Promise<RawClient> {
+    const socket = net.connect({ host: '127.0.0.1', port, localAddress, allowHalfOpen: true, noDelay: true });
     const client = new RawClient(socket);
     return new Promise((resolve, reject) => {
       socket.once('connect', () => resolve(client));

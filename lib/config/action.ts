@@ -1,0 +1,81 @@
+import { ValueError } from '../base/value-error.js';
+import { type Context, texts } from './context.js';
+import { checkHeaderName, parseHeaderValue } from './fields.js';
+import type { RedirectSettings, RespondSettings, RouteSettings } from './settings.js';
+import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
+import { formatPath, type Path } from './tree.js';
+import type { HealthCheckConfig, RouteAction } from './types.js';
+
+/** The settings that say what becomes of a request; one place has one of them at most. */
+export const ACTIONS = ['servers', 'redirect', 'respond'] as const;
+
+/** Which action a place has of its own; undefined when it takes that of the place around it. */
+export function ownAction(settings: RouteSettings): (typeof ACTIONS)[number] | undefined {
+  return ACTIONS.find((key) => Object.hasOwn(settings, key));
+}
+
+/** What becomes of the requests of a place; null when it does not say. */
+export function compileAction(
+  settings: RouteSettings,
+  path: Path,
+  healthCheck: HealthCheckConfig | null,
+  templates: TemplateContext,
+  context: Context,
+): RouteAction | null {
+  const { report } = context;
+  const [key, other] = ACTIONS.filter((action) => Object.hasOwn(settings, action));
+  if (other) report.problem([...path, other], `${key} and ${other} exclude each other`, '', 'key');
+  if (settings.health_check !== undefined && key !== 'servers') {
+    report.problem([...path, 'health_check'], 'a health_check goes with servers of its own', '', 'key');
+  }
+  if (settings.servers) {
+    const at = [...path, 'servers'];
+    const servers = context.book.compile(settings.servers, at);
+    const group = { name: formatPath(at), servers, healthCheck };
+    context.groups.push(group);
+    return { kind: 'forward', group };
+  }
+  if (settings.redirect) return compileRedirect(settings.redirect, [...path, 'redirect'], templates, context);
+  if (settings.respond) return compileRespond(settings.respond, [...path, 'respond'], templates, context);
+  return null;
+}
+
+function compileRedirect(
+  { to, status = 302 }: RedirectSettings,
+  path: Path,
+  templates: TemplateContext,
+  { report }: Context,
+): RouteAction {
+  const target = to === undefined ? [] : report.attempt([...path, 'to'], () => parseTarget(to, templates));
+  return { kind: 'redirect', status, to: target ?? [] };
+}
+
+function parseTarget(text: string, templates: TemplateContext): Template {
+  const template = parseTemplate(text, templates);
+  if (/[^!-~]/.test(plainText(template))) {
+    throw new ValueError(
+      `expected a URL, got ${JSON.stringify(text)}`,
+      'Percent-encode what is not visible ASCII.',
+    );
+  }
+  if (/^(https?:\/\/|\/|\{)/i.test(text)) return template;
+  throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`, 'Begin with https:// or with a slash.');
+}
+
+function compileRespond(
+  { status = 200, body = '', headers }: RespondSettings,
+  path: Path,
+  templates: TemplateContext,
+  { report }: Context,
+): RouteAction {
+  if (body !== '' && (status === 204 || status === 304)) {
+    report.problem([...path, 'body'], `a response with status ${status} has no body`);
+  }
+  const fields: { name: string; value: Template }[] = [];
+  for (const [name, text, at] of texts(headers, [...path, 'headers'])) {
+    const known = report.attempt(at, () => checkHeaderName(name), 'key');
+    const value = report.attempt(at, () => parseHeaderValue(text, templates));
+    if (known && value) fields.push({ name, value });
+  }
+  return { kind: 'respond', status, body, headers: fields };
+}

@@ -1,0 +1,57 @@
+import { type Network, parseNetwork } from './network.js';
+import { each, type Report } from './report.js';
+import type { ServerBook } from './servers.js';
+import type { NamesSetting, OneOrMore, TextSettings } from './settings.js';
+import type { Path } from './tree.js';
+import type { GroupConfig } from './types.js';
+
+/** What every part of the compiler shares. */
+export interface Context {
+  readonly report: Report;
+  readonly book: ServerBook;
+  /** Every group made so far. */
+  readonly groups: GroupConfig[];
+  /** The line of a setting; 0 when it is not in the file. */
+  readonly lineOf: (path: Path) => number;
+  /** The text of a file that the configuration names. Throws what the system throws. */
+  readonly readFile: (name: string) => string;
+}
+
+/** A single item or the items of a list, each with its path. */
+export function* oneOrMore(
+  setting: OneOrMore | undefined,
+  path: Path,
+): Generator<[item: string, path: Path]> {
+  if (typeof setting === 'string') yield [setting, path];
+  else yield* each(setting, path);
+}
+
+/** The names and texts of a map, each with its path; numbers and booleans read as they are written. */
+export function* texts(
+  settings: TextSettings | undefined,
+  path: Path,
+): Generator<[name: string, text: string, path: Path]> {
+  for (const [name, value] of Object.entries(settings ?? {})) {
+    if (value !== undefined) yield [name, String(value), [...path, name]];
+  }
+}
+
+/** The names of a list, or the keys of a map, each with its path. */
+export function* names(setting: NamesSetting | undefined, path: Path): Generator<[name: string, path: Path]> {
+  if (isList(setting)) yield* each(setting, path);
+  else for (const name of Object.keys(setting ?? {})) yield [name, [...path, name]];
+}
+
+/** The networks of a list; what can't be read is a problem. */
+export function networks(setting: OneOrMore | undefined, path: Path, report: Report): Network[] {
+  const list: Network[] = [];
+  for (const [item, itemPath] of oneOrMore(setting, path)) {
+    const network = report.attempt(itemPath, () => parseNetwork(item));
+    if (network) list.push(network);
+  }
+  return list;
+}
+
+function isList(setting: NamesSetting | undefined): setting is readonly string[] {
+  return Array.isArray(setting);
+}

@@ -1,0 +1,70 @@
+import { ValueError } from '../base/value-error.js';
+import { type Context, texts } from './context.js';
+import { parseValue } from './pattern.js';
+import type { TextSettings } from './settings.js';
+import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
+import type { Path } from './tree.js';
+import type { FieldMatch } from './types.js';
+
+/** RFC 9110 5.6.2: what names of fields, methods and cookies are made of. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Fields that tell where a message ends or belong to one connection: only the proxy itself can set them right. */
+const FRAMING = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Throws a ValueError unless the text may be the name of a field, method or cookie. */
+export function checkToken(text: string, what: string): string {
+  if (TOKEN.test(text)) return text;
+  throw new ValueError(`expected ${what}, got ${JSON.stringify(text)}`);
+}
+
+/** The name of a field that rules may touch. Throws a ValueError. */
+export function checkHeaderName(name: string): string {
+  checkToken(name, 'the name of a header');
+  if (!FRAMING.has(name.toLowerCase())) return name;
+  throw new ValueError(`${name} belongs to the connection and is set by lb itself`, 'Remove this rule.');
+}
+
+/** The value of a header, with its holes. Throws a ValueError when it could not be sent. */
+export function parseHeaderValue(text: string, context: TemplateContext): Template {
+  const template = parseTemplate(text, context);
+  checkHeaderText(plainText(template));
+  return template;
+}
+
+/** Throws a ValueError for what would end a field, or has no byte in Latin-1. */
+export function checkHeaderText(text: string): void {
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text)) {
+    throw new ValueError('a header has no line breaks and no control characters');
+  }
+  if (/[^\x00-\xff]/.test(text)) {
+    throw new ValueError('a header is sent in Latin-1, which has not all of these characters');
+  }
+}
+
+/** Names with a pattern each. Header names are put in lower case. */
+export function compileFields(
+  settings: TextSettings | undefined,
+  path: Path,
+  { report }: Context,
+  kind: 'header' | 'param' | 'cookie',
+): FieldMatch[] {
+  const fields: FieldMatch[] = [];
+  for (const [name, text, fieldPath] of texts(settings, path)) {
+    if (kind === 'header') {
+      report.attempt(fieldPath, () => checkToken(name, 'the name of a header'), 'key');
+    }
+    const value = report.attempt(fieldPath, () => parseValue(text));
+    if (value) fields.push({ name: kind === 'header' ? name.toLowerCase() : name, value });
+  }
+  return fields;
+}

@@ -1,0 +1,152 @@
+import { ValueError } from '../base/value-error.js';
+import { type Context, oneOrMore } from './context.js';
+import { checkToken, compileFields } from './fields.js';
+import { compileStatuses } from './health-check.js';
+import { type Network, parseNetwork } from './network.js';
+import { type PathPattern, parsePath } from './pattern.js';
+import { duration } from './quantities.js';
+import { each } from './report.js';
+import type {
+  BanSettings,
+  FirewallSettings,
+  NetworkSetting,
+  OneOrMore,
+  RateLimitSettings,
+} from './settings.js';
+import { formatPath, type Path } from './tree.js';
+import type { BanConfig, FirewallConfig, RateLimitConfig, RateLimitKey } from './types.js';
+
+/** Bad lines of one file that are told; a file of another kind has thousands. */
+const MAX_BAD_LINES = 5;
+
+/** The guards of one place; null when it has none. */
+export function compileFirewall(
+  settings: FirewallSettings | undefined,
+  path: Path,
+  context: Context,
+): FirewallConfig | null {
+  if (!settings) return null;
+  const { report } = context;
+  return {
+    name: formatPath(path),
+    line: context.lineOf(path),
+    mode: settings.mode ?? 'enforce',
+    ipReject: compileNetworks(settings.ip_reject, [...path, 'ip_reject'], context),
+    ipAllow: isGiven(settings.ip_allow)
+      ? compileNetworks(settings.ip_allow, [...path, 'ip_allow'], context)
+      : null,
+    maxConnectionsPerIp: settings.max_connections_per_ip ?? 0,
+    ban: settings.ban ? compileBan(settings.ban, [...path, 'ban'], context) : null,
+    methodReject: compileMethods(settings.method_reject, [...path, 'method_reject'], context),
+    pathReject: compilePaths(settings.path_reject, [...path, 'path_reject'], context),
+    headerReject: compileFields(settings.header_reject, [...path, 'header_reject'], context, 'header'),
+    rateLimit: settings.rate_limit
+      ? compileRateLimit(settings.rate_limit, [...path, 'rate_limit'], report)
+      : null,
+  };
+}
+
+/** Methods are compared with regard to case (RFC 9110 9.1): `get` is none that anyone sends. */
+export function compileMethods(setting: OneOrMore | undefined, path: Path, { report }: Context): string[] {
+  const methods: string[] = [];
+  for (const [method, at] of oneOrMore(setting, path)) {
+    report.attempt(at, () => checkToken(method, 'a method such as GET'));
+    if (method !== method.toUpperCase()) {
+      report.problem(
+        at,
+        `expected a method such as GET, got ${JSON.stringify(method)}`,
+        `Write ${method.toUpperCase()}.`,
+      );
+    }
+    methods.push(method);
+  }
+  return methods;
+}
+
+/** An empty list in the file is as none; a list that turns out empty lets nobody in. */
+function isGiven(setting: FirewallSettings['ip_allow']): boolean {
+  return setting !== undefined && setting.length > 0;
+}
+
+function compileNetworks(
+  setting: string | readonly NetworkSetting[] | undefined,
+  path: Path,
+  context: Context,
+): Network[] {
+  const networks: Network[] = [];
+  const single = typeof setting === 'string';
+  for (const [item, itemPath] of each<NetworkSetting>(single ? [setting] : setting, path)) {
+    const at = single ? path : itemPath;
+    if (typeof item === 'object') {
+      if (item.file !== undefined) networks.push(...includeNetworks(item.file, [...at, 'file'], context));
+    } else {
+      const network = context.report.attempt(at, () => parseNetwork(item));
+      if (network) networks.push(network);
+    }
+  }
+  return networks;
+}
+
+function includeNetworks(file: string, path: Path, { report, readFile }: Context): Network[] {
+  const text = report.attempt(path, () => {
+    try {
+      return readFile(file);
+    } catch (error) {
+      const { code = String(error) } = error as NodeJS.ErrnoException;
+      throw new ValueError(`${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : code}`);
+    }
+  });
+  const networks: Network[] = [];
+  let bad = 0;
+  for (const [index, line] of (text ?? '').split('\n').entries()) {
+    const entry = line.replace(/#.*/, '').trim();
+    if (entry === '') continue;
+    try {
+      networks.push(parseNetwork(entry));
+    } catch (error) {
+      bad += 1;
+      if (bad <= MAX_BAD_LINES)
+        report.problem(path, `${file}:${index + 1}: ${(error as ValueError).message}`);
+    }
+  }
+  if (bad > MAX_BAD_LINES) report.problem(path, `${file} has ${bad - MAX_BAD_LINES} more bad lines`);
+  return networks;
+}
+
+function compilePaths(setting: OneOrMore | undefined, path: Path, { report }: Context): PathPattern[] {
+  const patterns: PathPattern[] = [];
+  for (const [item, at] of oneOrMore(setting, path)) {
+    const pattern = report.attempt(at, () => parsePath(item));
+    if (pattern) patterns.push(pattern);
+  }
+  return patterns;
+}
+
+function compileRateLimit(
+  settings: RateLimitSettings,
+  path: Path,
+  report: Context['report'],
+): RateLimitConfig {
+  return {
+    requests: settings.requests ?? 1,
+    per: duration(settings.per, '1s', [...path, 'per'], report, 1),
+    burst: settings.burst ?? settings.requests,
+    key: parseKey(settings.key ?? 'client_ip'),
+    status: settings.status ?? 429,
+  };
+}
+
+function parseKey(key: string): RateLimitKey {
+  const [, kind, name = ''] = /^(header|cookie)\.(.*)$/.exec(key) ?? [];
+  if (kind === 'header') return { kind, name: name.toLowerCase() };
+  return kind === 'cookie' ? { kind, name } : { kind: 'client_ip' };
+}
+
+function compileBan(settings: BanSettings, path: Path, { report }: Context): BanConfig {
+  return {
+    status: compileStatuses(settings.status ?? [], [...path, 'status'], report),
+    count: settings.count ?? 1,
+    within: duration(settings.within, '60s', [...path, 'within'], report, 1),
+    for: duration(settings.for, '10m', [...path, 'for'], report, 1),
+  };
+}

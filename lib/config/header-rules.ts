@@ -1,0 +1,93 @@
+import { type Context, names, texts } from './context.js';
+import { checkHeaderName, parseHeaderValue } from './fields.js';
+import { parseFind } from './pattern.js';
+import { countGroups } from './regex.js';
+import type { HeaderRulesSettings } from './settings.js';
+import type { TemplateContext } from './template.js';
+import type { Path } from './tree.js';
+import type { HeaderRule, RulesConfig } from './types.js';
+
+/** One rule as it is written. */
+interface Written {
+  readonly kind: HeaderRule['kind'];
+  readonly name: string;
+  readonly at: Path;
+  readonly text: string;
+  /** Of a `replace`. */
+  readonly find: string;
+}
+
+/** The edits of header fields, in the order remove, replace, add, append. Host is no field among others: see `hostRule`. */
+export function headerRules(
+  settings: HeaderRulesSettings,
+  path: Path,
+  templates: TemplateContext,
+  context: Context,
+): HeaderRule[] {
+  const rules: HeaderRule[] = [];
+  const firstPaths = new Map<string, Path>();
+  for (const written of inOrder(settings, path)) {
+    const { kind, name, at } = written;
+    const key = name.toLowerCase();
+    if (key === 'host' && !templates.server) continue;
+    if (!context.report.attempt(at, () => checkHeaderName(name), 'key')) continue;
+    const first = firstPaths.get(`${kind} ${key}`);
+    if (first) context.report.repeated(at, `${name} is given twice, first in`, first);
+    else if (kind !== 'replace') firstPaths.set(`${kind} ${key}`, at);
+    const rule = headerRule(written, key, templates, context);
+    if (rule) rules.push(rule);
+  }
+  return rules;
+}
+
+/** What becomes of Host: removed, it is the server's own address; a request always has one. */
+export function hostRule(
+  settings: HeaderRulesSettings,
+  path: Path,
+  templates: TemplateContext,
+  { report }: Context,
+): RulesConfig['host'] | undefined {
+  let host: RulesConfig['host'] | undefined;
+  for (const { kind, name, at, text } of inOrder(settings, path)) {
+    if (name.toLowerCase() !== 'host') continue;
+    if (kind === 'remove') host = 'server';
+    else if (kind === 'set') host = report.attempt(at, () => parseHeaderValue(text, templates));
+    else report.problem(at, 'a request has one Host', 'Set it with add.', 'key');
+  }
+  return host;
+}
+
+function* inOrder(settings: HeaderRulesSettings, path: Path): Generator<Written> {
+  for (const [name, at] of names(settings.remove, [...path, 'remove'])) {
+    yield { kind: 'remove', name, at, text: '', find: '' };
+  }
+  for (const [name, edits] of Object.entries(settings.replace ?? {})) {
+    for (const [find, text, at] of texts(edits, [...path, 'replace', name])) {
+      yield { kind: 'replace', name, at, text, find };
+    }
+  }
+  for (const [name, text, at] of texts(settings.add, [...path, 'add'])) {
+    yield { kind: 'set', name, at, text, find: '' };
+  }
+  for (const [name, text, at] of texts(settings.append, [...path, 'append'])) {
+    yield { kind: 'append', name, at, text, find: '' };
+  }
+}
+
+function headerRule(
+  { kind, name, at, text, find }: Written,
+  key: string,
+  templates: TemplateContext,
+  { report }: Context,
+): HeaderRule | undefined {
+  if (kind === 'remove') return { kind, name, key };
+  if (kind === 'replace') {
+    const found = report.attempt(at, () => parseFind(find), 'key');
+    if (found === undefined) return undefined;
+    const groups = typeof found === 'string' ? {} : { groups: countGroups(found) };
+    const to = report.attempt(at, () => parseHeaderValue(text, { ...templates, ...groups }));
+    return to && { kind, name, key, edit: { find: found, to } };
+  }
+  const value = report.attempt(at, () => parseHeaderValue(text, templates));
+  return value && { kind, name, key, value };
+}

@@ -1,0 +1,65 @@
+import { type Context, networks, oneOrMore } from './context.js';
+import { compileFields } from './fields.js';
+import { compileMethods } from './firewall.js';
+import { coversNetwork } from './network.js';
+import { coversPath, parsePath } from './pattern.js';
+import type { MatchSettings } from './settings.js';
+import type { Path } from './tree.js';
+import type { FieldMatch, MatchConfig } from './types.js';
+
+/** The conditions of a route. */
+export function compileMatch(settings: MatchSettings, path: Path, context: Context): MatchConfig {
+  const { path: text, method, header, param, cookie, language, client_ip } = settings;
+  const { report } = context;
+  return {
+    path: text === undefined ? null : (report.attempt([...path, 'path'], () => parsePath(text)) ?? null),
+    methods: compileMethods(method, [...path, 'method'], context),
+    headers: compileFields(header, [...path, 'header'], context, 'header'),
+    params: compileFields(param, [...path, 'param'], context, 'param'),
+    cookies: compileFields(cookie, [...path, 'cookie'], context, 'cookie'),
+    languages: compileLanguages(language, [...path, 'language'], context),
+    clientIps: networks(client_ip, [...path, 'client_ip'], report),
+  };
+}
+
+/** True when a request that meets `b` surely meets `a`: a route with `b` behind one with `a` is never reached. */
+export function covers(a: MatchConfig, b: MatchConfig): boolean {
+  return (
+    coversPath(a.path, b.path) &&
+    coversList(a.methods, b.methods, (method, other) => method === other) &&
+    coversList(
+      a.languages,
+      b.languages,
+      (language, other) => language.toLowerCase() === other.toLowerCase(),
+    ) &&
+    coversList(a.clientIps, b.clientIps, coversNetwork) &&
+    a.headers.every((field) => b.headers.some((other) => coversField(field, other))) &&
+    a.params.every((field) => b.params.some((other) => coversField(field, other))) &&
+    a.cookies.every((field) => b.cookies.some((other) => coversField(field, other)))
+  );
+}
+
+/** Lists of which any item will do; an empty one asks nothing. */
+function coversList<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean {
+  if (a.length === 0) return true;
+  return b.length > 0 && b.every((item) => a.some((other) => same(other, item)));
+}
+
+function coversField(a: FieldMatch, b: FieldMatch): boolean {
+  if (a.name !== b.name) return false;
+  if (a.value.kind === 'present') return true;
+  if (a.value.kind === 'exact') return b.value.kind === 'exact' && a.value.text === b.value.text;
+  if (b.value.kind === 'exact') return a.value.regex.test(b.value.text);
+  return b.value.kind === 'regex' && String(a.value.regex) === String(b.value.regex);
+}
+
+function compileLanguages(setting: MatchSettings['language'], path: Path, { report }: Context): string[] {
+  const languages: string[] = [];
+  for (const [language, at] of oneOrMore(setting, path)) {
+    if (!/^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i.test(language)) {
+      report.problem(at, `expected a language such as fr or pt-BR, got ${JSON.stringify(language)}`);
+    }
+    languages.push(language);
+  }
+  return languages;
+}

@@ -1,0 +1,90 @@
+import { ValueError } from '../base/value-error.js';
+import { compileRegex, countGroups } from './regex.js';
+
+/** How a path is told. It is compared with the normalised, decoded path of a request, case as given. */
+export type PathPattern =
+  /** By whole segments, without a final slash: `/img` takes `/img` and `/img/a` but not `/images`. `/` takes all. */
+  | { readonly kind: 'prefix'; readonly path: string }
+  | { readonly kind: 'exact'; readonly path: string }
+  | { readonly kind: 'regex'; readonly regex: RegExp };
+
+/** How a value is told. A regular expression is not run on more than MAX_SUBJECT characters. */
+export type ValuePattern =
+  | { readonly kind: 'exact'; readonly text: string }
+  | { readonly kind: 'regex'; readonly regex: RegExp }
+  /** Whatever it is, the field is there. */
+  | { readonly kind: 'present' };
+
+/** Reads `/prefix`, `= /exact`, `~ regex` and `~* regex` (case does not count). Throws a ValueError. */
+export function parsePath(text: string): PathPattern {
+  const [, operator, rest = ''] = /^(=|~\*?)\s*(.*)$/s.exec(text) ?? [undefined, undefined, text];
+  if (operator?.startsWith('~')) {
+    return { kind: 'regex', regex: compileRegex(rest, operator === '~*' ? 'i' : '') };
+  }
+  const path = checkPath(rest);
+  if (operator === '=') return { kind: 'exact', path };
+  return { kind: 'prefix', path: path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path };
+}
+
+/** Reads `text`, `/regex/`, `/regex/i` and `*`. Throws a ValueError. */
+export function parseValue(text: string): ValuePattern {
+  if (text === '*') return { kind: 'present' };
+  const regex = parseRegex(text);
+  return regex ? { kind: 'regex', regex } : { kind: 'exact', text };
+}
+
+/** Reads `/regex/` and `/regex/i`; undefined for a text that is not between slashes. Throws a ValueError. */
+export function parseRegex(text: string, flags = ''): RegExp | undefined {
+  const [, source, given] = /^\/(.+)\/([a-z]*)$/s.exec(text) ?? [];
+  if (source === undefined) return undefined;
+  if (given !== '' && given !== 'i') throw new ValueError(`the flag ${given} is not supported`, 'Only i is.');
+  return compileRegex(source, flags + given);
+}
+
+/** Reads what to look for in a value: a text, or a regular expression between slashes. Throws a ValueError. */
+export function parseFind(text: string): RegExp | string {
+  if (text === '') throw new ValueError('expected a text to find, or a regular expression between slashes');
+  return parseRegex(text, 'g') ?? text;
+}
+
+/** How many groups a path offers to `{$1}`. */
+export function groupsOf(pattern: PathPattern | null): number {
+  return pattern?.kind === 'regex' ? countGroups(pattern.regex) : 0;
+}
+
+/** True when every path that `b` takes is surely taken by `a`, which is asked first. */
+export function coversPath(a: PathPattern | null, b: PathPattern | null): boolean {
+  if (a === null || takesAll(a)) return true;
+  if (b === null) return false;
+  if (a.kind === 'regex') return b.kind === 'regex' && String(a.regex) === String(b.regex);
+  if (b.kind === 'regex') return false;
+  if (a.kind === 'exact') return b.kind === 'exact' && a.path === b.path;
+  return b.path === a.path || b.path.startsWith(`${a.path}/`);
+}
+
+function takesAll(pattern: PathPattern): boolean {
+  if (pattern.kind === 'prefix') return pattern.path === '/';
+  return pattern.kind === 'regex' && /^(\^?\/?(\.\*\$?)?)$/.test(pattern.regex.source.replace('\\/', '/'));
+}
+
+function checkPath(path: string): string {
+  const hint = adviseOnPath(path);
+  if (hint === undefined) return path;
+  throw new ValueError(
+    `expected a path such as /img, "= /exact" or "~ regex", got ${JSON.stringify(path)}`,
+    hint,
+  );
+}
+
+/** Why a text is no normalised, decoded path; undefined when it is one. */
+function adviseOnPath(path: string): string | undefined {
+  if (!path.startsWith('/')) return path === '' ? '' : 'A path begins with a slash.';
+  if (path.endsWith('/*')) return 'A path takes everything below it: drop the /*.';
+  if (/[?#]/.test(path)) return 'A path has no query and no fragment: use match with param.';
+  if (/%[0-9a-f]{2}/i.test(path)) return 'Write the path decoded: it is compared with the decoded path.';
+  if (/\/\//.test(path)) return 'Write one slash: doubled slashes are joined before paths are compared.';
+  if (/\/\.{1,2}(\/|$)/.test(path))
+    return 'Write the path without . and .. segments: they are resolved first.';
+  if (/[\^\\|]|\.\*/.test(path)) return `A regular expression begins with a tilde: "~ ${path}".`;
+  return /[\x00-\x1f\x7f]/.test(path) ? 'A path has no control characters.' : undefined;
+}

@@ -1,0 +1,74 @@
+import { covers } from './match.js';
+import { coversPath, type PathPattern } from './pattern.js';
+import type { Report } from './report.js';
+import type { Path } from './tree.js';
+import type { MatchConfig } from './types.js';
+
+/** Something a request may end up in, and where it is written. */
+export interface Candidate {
+  readonly match: MatchConfig;
+  readonly at: Path;
+}
+
+const ANYTHING: MatchConfig = {
+  path: null,
+  methods: [],
+  headers: [],
+  params: [],
+  cookies: [],
+  languages: [],
+  clientIps: [],
+};
+
+/** The conditions of an entry of `paths:`. */
+export function matchOfPath(path: PathPattern): MatchConfig {
+  return { ...ANYTHING, path };
+}
+
+/**
+ * Tells of what no request can reach: a route behind one that takes all it matches, a path behind such a route or
+ * given twice, and what is left over (at `fallback`, if it was written down) when nothing is left over.
+ */
+export function checkReach(
+  routes: readonly Candidate[],
+  paths: readonly Candidate[],
+  fallback: Path | undefined,
+  report: Report,
+): void {
+  for (const [index, route] of routes.entries()) tellShadow(route, routes.slice(0, index), 'match', report);
+  const seen = new Map<string, Path>();
+  for (const entry of paths) {
+    const key = keyOf(entry.match.path);
+    const first = seen.get(key);
+    if (first)
+      report.repeated([...entry.at, 'path'], 'this path is given twice, first in', [...first, 'path']);
+    else if (!tellShadow(entry, routes, 'path', report)) seen.set(key, entry.at);
+  }
+  const all = [...routes, ...paths].find(({ match }) => covers(match, ANYTHING));
+  const allPaths = paths.find(({ match }) => match.path?.kind === 'regex' && covers(match, ANYTHING));
+  for (const entry of allPaths ? paths : []) {
+    if (allPaths && entry.match.path?.kind === 'prefix') tellShadow(entry, [allPaths], 'path', report);
+  }
+  if (all && fallback) report.repeated(fallback, 'never reached: everything is taken by', all.at);
+}
+
+/** Tells of routes inside a path that ask for another path. */
+export function checkInside(outer: PathPattern, routes: readonly Candidate[], report: Report): void {
+  if (outer.kind === 'regex') return;
+  for (const { match, at } of routes) {
+    if (match.path === null || match.path.kind === 'regex') continue;
+    if (coversPath(outer, match.path) || coversPath(match.path, outer)) continue;
+    const message = `never reached: only requests for ${outer.path} get here`;
+    report.problem([...at, 'match', 'path'], message, 'The path is compared before its prefix is stripped.');
+  }
+}
+
+function tellShadow(entry: Candidate, earlier: readonly Candidate[], key: string, report: Report): boolean {
+  const shadow = earlier.find(({ match }) => covers(match, entry.match));
+  if (shadow) report.repeated([...entry.at, key], 'never reached: all it matches is taken by', shadow.at);
+  return shadow !== undefined;
+}
+
+function keyOf(pattern: PathPattern | null): string {
+  return pattern?.kind === 'regex' ? `regex ${pattern.regex}` : `${pattern?.kind} ${pattern?.path}`;
+}

@@ -1,0 +1,222 @@
+import { compileAction, ownAction } from './action.js';
+import type { Context } from './context.js';
+import { compileFirewall } from './firewall.js';
+import { compileHealthCheck } from './health-check.js';
+import { overrideTimeouts, sizeOfBody } from './limits.js';
+import { compileMatch } from './match.js';
+import { groupsOf, type PathPattern, parsePath } from './pattern.js';
+import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
+import { each } from './report.js';
+import { compileRules, type OwnRules } from './rules.js';
+import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
+import type { Path } from './tree.js';
+import type {
+  ConditionalRoute,
+  FirewallConfig,
+  HealthCheckConfig,
+  PathRoute,
+  PathRule,
+  RouteAction,
+  RouteConfig,
+  ScopeConfig,
+  TimeoutsConfig,
+} from './types.js';
+
+/** What a place hands down to the places inside it. */
+export interface Place {
+  readonly name: string;
+  readonly path: Path;
+  readonly action: RouteAction | null;
+  readonly firewalls: readonly FirewallConfig[];
+  readonly rules: OwnRules;
+  /** The Host for servers where no one says anything of it. */
+  readonly defaultHost: 'client' | 'server';
+  readonly healthCheck: HealthCheckConfig | null;
+  readonly timeouts: TimeoutsConfig;
+  readonly bodyBytes: number;
+  /** Groups of the pattern by which one gets here. */
+  readonly captures: number;
+  /** Something here or around was refused: what is missing may have been meant. */
+  readonly doubtful: boolean;
+}
+
+/** What is different about a place from the one around it, besides its settings. */
+interface Way {
+  readonly name: string;
+  readonly path: Path;
+  readonly captures?: number;
+  readonly defaultHost?: 'server';
+  readonly strip?: PathRule | undefined;
+}
+
+/** The decisions of one place. At the top of the file, `kind` is `file`. */
+export function compileScope(
+  settings: ScopeSettings,
+  place: Place,
+  kind: 'file' | 'host',
+  context: Context,
+): ScopeConfig {
+  const routes = compileRoutes(settings.routes, place, context);
+  const paths = compilePaths(settings.paths, place, kind, context);
+  const own = ownAction(settings);
+  const fallback = own && [...place.path, own];
+  checkReach(routes.candidates, paths.candidates, fallback, context.report);
+  if (kind === 'host' && !leadsAnywhere(settings, place)) tellNowhere(place.path, 'host', context);
+  const rest = toRoute(kind === 'file' && fallback ? { ...place, path: fallback } : place, context);
+  return { routes: routes.list, paths: paths.list, fallback: rest };
+}
+
+interface Compiled<T> {
+  readonly list: T[];
+  readonly candidates: Candidate[];
+}
+
+function compileRoutes(
+  settings: readonly ConditionalSettings[] | undefined,
+  around: Place,
+  context: Context,
+): Compiled<ConditionalRoute> {
+  const list: ConditionalRoute[] = [];
+  const candidates: Candidate[] = [];
+  for (const [setting, path] of each(settings, [...around.path, 'routes'])) {
+    const faults = context.report.findings.length;
+    const match = compileMatch(setting.match ?? {}, [...path, 'match'], context);
+    // What is left of conditions that were refused takes more than was meant: it shadows nothing.
+    const whole = faults === context.report.findings.length && isWhole(setting.match);
+    const groups = groupsOf(match.path);
+    if (groups > 0 && around.captures > 0) {
+      const at = [...path, 'match', 'path'];
+      context.report.problem(
+        at,
+        'the path around this route has groups already',
+        'Write (?: in one of the two.',
+      );
+    }
+    const captures = Math.max(groups, around.captures);
+    const name = `${around.name}#${Number(path.at(-1)) + 1}`;
+    const place = enter(setting, { name, path, captures }, around, context);
+    const route = toRoute(place, context);
+    if (!route && !leadsAnywhere(setting, place)) tellNowhere(path, 'route', context);
+    if (route) list.push({ match, route });
+    if (whole) candidates.push({ match, at: path });
+  }
+  return { list, candidates };
+}
+
+/** Whether nothing of it was refused before. */
+export function isWhole(settings: object | undefined): boolean {
+  return settings !== undefined && !Object.values(settings).includes(undefined);
+}
+
+function compilePaths(
+  settings: readonly PathSettings[] | undefined,
+  around: Place,
+  kind: 'file' | 'host',
+  context: Context,
+): Compiled<PathRoute> {
+  const list: PathRoute[] = [];
+  const candidates: Candidate[] = [];
+  for (const [setting, path] of each(settings, [...around.path, 'paths'])) {
+    const at = [...path, 'path'];
+    const pattern =
+      setting.path === undefined ? undefined : context.report.attempt(at, () => parsePath(setting.path));
+    if (!pattern) continue;
+    const way: Way = {
+      name: pathName(around, setting.path, kind),
+      path,
+      captures: groupsOf(pattern),
+      strip: stripRule(setting, pattern, path, context),
+      ...(kind === 'file' && { defaultHost: 'server' }),
+    };
+    const place = enter(setting, way, around, context);
+    const routes = compileRoutes(setting.routes, place, context);
+    checkInside(pattern, routes.candidates, context.report);
+    const own = ownAction(setting);
+    checkReach(routes.candidates, [], own && [...path, own], context.report);
+    if (!leadsAnywhere(setting, place)) tellNowhere(path, 'path', context);
+    list.push({
+      path: pattern,
+      scope: { routes: routes.list, paths: [], fallback: toRoute(place, context) },
+    });
+    candidates.push({ match: matchOfPath(pattern), at: path });
+  }
+  return { list, candidates };
+}
+
+/** Adds the settings of a place to what the place around it hands down. */
+export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
+  const { path, captures = around.captures } = way;
+  const healthCheck = compileHealthCheck(
+    settings.health_check,
+    [...path, 'health_check'],
+    context.report,
+    around.healthCheck,
+  );
+  const own = compileRules(settings, path, captures, context);
+  const firewall = compileFirewall(settings.firewall_rules, [...path, 'firewall_rules'], context);
+  return {
+    name: way.name,
+    path,
+    action: compileAction(settings, path, healthCheck, { captures }, context) ?? around.action,
+    firewalls: firewall ? [...around.firewalls, firewall] : around.firewalls,
+    rules: addRules(around.rules, own, way.strip),
+    defaultHost: way.defaultHost ?? around.defaultHost,
+    healthCheck,
+    timeouts: overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], context.report),
+    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], context.report),
+    captures,
+    doubtful: around.doubtful || !isWhole(settings),
+  };
+}
+
+/** A prefix is stripped first of all: it was found in the path as it came. */
+function addRules(around: OwnRules, own: OwnRules, strip: PathRule | undefined): OwnRules {
+  return {
+    host: own.host ?? around.host,
+    path: [...(strip ? [strip] : []), ...around.path, ...own.path],
+    params: [...around.params, ...own.params],
+    cookies: [...around.cookies, ...own.cookies],
+    headers: [...around.headers, ...own.headers],
+    responseHeaders: [...around.responseHeaders, ...own.responseHeaders],
+  };
+}
+
+function stripRule(
+  { strip_prefix: strip }: PathSettings,
+  pattern: PathPattern,
+  path: Path,
+  { report }: Context,
+): PathRule | undefined {
+  if (pattern.kind === 'regex') {
+    const hint = 'Use rewrite_rules.replace.';
+    if (strip)
+      report.problem([...path, 'strip_prefix'], 'a regular expression has no prefix to strip', hint, 'key');
+    return undefined;
+  }
+  if (!(strip ?? pattern.kind === 'prefix') || pattern.path === '/') return undefined;
+  return { kind: 'strip_prefix', prefix: pattern.path };
+}
+
+function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
+  const { name, path, action, firewalls, rules, timeouts, bodyBytes } = place;
+  if (!action) return null;
+  const host = rules.host ?? place.defaultHost;
+  return { name, line: lineOf(path), action, firewalls, rules: { ...rules, host }, timeouts, bodyBytes };
+}
+
+function pathName(around: Place, text: string, kind: 'file' | 'host'): string {
+  if (kind === 'file') return text;
+  return text.startsWith('/') ? around.name + text : `${around.name} ${text}`;
+}
+
+function leadsAnywhere(settings: ScopeSettings, place: Place): boolean {
+  if (place.action || place.doubtful) return true;
+  return Object.hasOwn(settings, 'routes') || Object.hasOwn(settings, 'paths');
+}
+
+function tellNowhere(path: Path, what: string, { report }: Context): void {
+  report.problem(
+    path,
+    `this ${what} leads nowhere: expected servers, redirect or respond, here or around it`,
+  );
+}

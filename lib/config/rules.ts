@@ -1,0 +1,85 @@
+import { ValueError } from '../base/value-error.js';
+import { type Context, names, texts } from './context.js';
+import { checkToken } from './fields.js';
+import { headerRules, hostRule } from './header-rules.js';
+import { pathRules } from './path-rules.js';
+import type { EditSettings, RouteSettings } from './settings.js';
+import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
+import type { Path } from './tree.js';
+import type { CookieRule, ParamRule, RulesConfig } from './types.js';
+
+/** The rules of one place, to be put behind those of the places around it. `host` is null when it says nothing of it. */
+export type OwnRules = Omit<RulesConfig, 'host'> & { readonly host: RulesConfig['host'] | null };
+
+/** What a host, a path or a route does to the heads that pass. `captures` is how many `{$1}` it knows. */
+export function compileRules(
+  settings: RouteSettings,
+  path: Path,
+  captures: number,
+  context: Context,
+): OwnRules {
+  const { header_rules = {}, response_header_rules = {}, rewrite_rules = {} } = settings;
+  const request: TemplateContext = { captures };
+  const response: TemplateContext = { captures, server: true };
+  const headersPath = [...path, 'header_rules'];
+  return {
+    host: hostRule(header_rules, headersPath, request, context) ?? preserved(settings.preserve_host),
+    path: pathRules(rewrite_rules, [...path, 'rewrite_rules'], request, context),
+    params: paramRules(settings.param_rules, [...path, 'param_rules'], request, context),
+    cookies: cookieRules(settings.cookie_rules, [...path, 'cookie_rules'], request, context),
+    headers: headerRules(header_rules, headersPath, request, context),
+    responseHeaders: headerRules(
+      response_header_rules,
+      [...path, 'response_header_rules'],
+      response,
+      context,
+    ),
+  };
+}
+
+function preserved(setting: boolean | undefined): OwnRules['host'] {
+  if (setting === undefined) return null;
+  return setting ? 'client' : 'server';
+}
+
+function paramRules(
+  settings: EditSettings = {},
+  path: Path,
+  templates: TemplateContext,
+  { report }: Context,
+): ParamRule[] {
+  const rules: ParamRule[] = [];
+  for (const [name] of names(settings.remove, [...path, 'remove'])) rules.push({ kind: 'remove', name });
+  for (const [name, text, at] of texts(settings.add, [...path, 'add'])) {
+    const value = report.attempt(at, () => parseTemplate(text, templates));
+    if (value) rules.push({ kind: 'set', name, value });
+  }
+  return rules;
+}
+
+function cookieRules(
+  settings: EditSettings = {},
+  path: Path,
+  templates: TemplateContext,
+  { report }: Context,
+): CookieRule[] {
+  const rules: CookieRule[] = [];
+  const isName = (name: string, at: Path): boolean =>
+    report.attempt(at, () => checkToken(name, 'the name of a cookie'), 'key') !== undefined;
+  for (const [name, at] of names(settings.remove, [...path, 'remove'])) {
+    if (isName(name, at)) rules.push({ kind: 'remove', name });
+  }
+  for (const [name, text, at] of texts(settings.add, [...path, 'add'])) {
+    const value = isName(name, at) && report.attempt(at, () => parseCookieValue(text, templates));
+    if (value) rules.push({ kind: 'set', name, value });
+  }
+  return rules;
+}
+
+/** RFC 6265 4.1.1: no spaces, quotes, commas, semicolons or backslashes. */
+function parseCookieValue(text: string, templates: TemplateContext): Template {
+  const template = parseTemplate(text, templates);
+  if (/^[!#-+\--:<-[\]-~]*$/.test(plainText(template))) return template;
+  const message = `expected the value of a cookie, got ${JSON.stringify(text)}`;
+  throw new ValueError(message, 'Percent-encode what is special.');
+}

@@ -1,0 +1,130 @@
+import { nearest } from '../base/nearest.js';
+import { ValueError } from '../base/value-error.js';
+
+/** A text with holes: its parts, in order. A text without holes is one part, an empty one none. */
+export type Template = readonly TemplatePart[];
+
+export type TemplatePart =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'variable'; readonly name: Variable }
+  /** A field of the request as it came; header names in lower case. Empty when the request has none. */
+  | { readonly kind: 'header' | 'cookie' | 'param'; readonly name: string }
+  /** `{$1}`: a group of the regular expression by which the route was found. */
+  | { readonly kind: 'capture'; readonly group: number }
+  /** `$1`: a group of the rule's own regular expression; 0 is all it matched. */
+  | { readonly kind: 'group'; readonly group: number };
+
+const VARIABLES = [
+  'client_ip',
+  'host',
+  'path',
+  'query',
+  'method',
+  'scheme',
+  'server',
+  'route',
+  'request_id',
+] as const;
+
+/**
+ * What the request says as it came, before any rule: `path` undecoded, `query` without its question mark (empty if
+ * there is none), `host` without a port; `scheme` is http. `server` and `route` are names.
+ */
+export type Variable = (typeof VARIABLES)[number];
+
+export interface TemplateContext {
+  /** Groups of the route's regular expression, for `{$1}`. */
+  readonly captures: number;
+  /** Groups of the rule's own, for `$1`; undefined where `$` is a plain character. */
+  readonly groups?: number;
+  /** Whether `{server}` is known: only once a server has answered. */
+  readonly server?: boolean;
+}
+
+/**
+ * `{{name}` is a plain `{name}`. Braces around anything but a word are plain too, so that JSON can be written, and
+ * so is `${name}`: what is left of it after the environment was put in was meant so.
+ */
+const HOLE = /(\$\{[^{}]*\})|\{(\{)?([a-z$][\w$-]*(?:\.[^{}\s]+)?)\}|\$(\$|\d)/gi;
+
+/** Reads `{client_ip}`, `{header.X-Name}`, `{$1}` and, in a rule with a regular expression, `$1`. Throws a ValueError. */
+export function parseTemplate(text: string, context: TemplateContext): Template {
+  const parts: TemplatePart[] = [];
+  let plain = '';
+  let end = 0;
+  for (const match of text.matchAll(HOLE)) {
+    plain += text.slice(end, match.index);
+    end = match.index + match[0].length;
+    const part = readHole(match, context);
+    if (typeof part === 'string') {
+      plain += part;
+      continue;
+    }
+    if (plain !== '') parts.push({ kind: 'text', text: plain });
+    plain = '';
+    parts.push(part);
+  }
+  plain += text.slice(end);
+  if (plain !== '') parts.push({ kind: 'text', text: plain });
+  return parts;
+}
+
+/** The text of a template without its holes, for checks of what is surely in it. */
+export function plainText(template: Template): string {
+  return template.map((part) => (part.kind === 'text' ? part.text : '')).join('');
+}
+
+function readHole(match: RegExpMatchArray, context: TemplateContext): TemplatePart | string {
+  const [, verbatim, escaped, name = '', dollar] = match;
+  if (verbatim !== undefined) return verbatim;
+  return dollar === undefined ? hole(name, escaped !== undefined, context) : group(dollar, context);
+}
+
+function hole(name: string, escaped: boolean, context: TemplateContext): TemplatePart | string {
+  if (escaped) return `{${name}}`;
+  if (/^\$\d+$/.test(name)) return capture(Number(name.slice(1)), context.captures);
+  const [, kind, field] = /^(header|cookie|param)\.(.+)$/.exec(name) ?? [];
+  if (field !== undefined) {
+    return { kind: kind as 'header', name: kind === 'header' ? field.toLowerCase() : field };
+  }
+  const variable = VARIABLES.find((known) => known === name);
+  if (variable === undefined) throw unknownName(name);
+  if (variable === 'server' && !context.server) {
+    throw new ValueError(
+      '{server} is not known before a server has answered',
+      'Use it in response_header_rules.',
+    );
+  }
+  return { kind: 'variable', name: variable };
+}
+
+function capture(number: number, captures: number): TemplatePart {
+  if (number >= 1 && number <= captures) return { kind: 'capture', group: number };
+  throw new ValueError(
+    `{$${number}} is not known here`,
+    captures === 0
+      ? 'It is a group of the regular expression in the path of the route.'
+      : `The path of the route has ${captures} ${captures === 1 ? 'group' : 'groups'}.`,
+  );
+}
+
+function group(dollar: string, { groups }: TemplateContext): TemplatePart | string {
+  if (groups === undefined) return `$${dollar}`;
+  if (dollar === '$') return '$';
+  const number = Number(dollar);
+  if (number <= groups) return { kind: 'group', group: number };
+  throw new ValueError(
+    `$${number} is not known here`,
+    `The regular expression has ${groups === 0 ? 'no groups' : `${groups} ${groups === 1 ? 'group' : 'groups'}`}.`,
+  );
+}
+
+function unknownName(name: string): ValueError {
+  const [kind = '', ...field] = name.split('.');
+  const near =
+    field.length > 0
+      ? nearest(kind, ['header', 'cookie', 'param'])?.concat('.', field.join('.'))
+      : nearest(name, [...VARIABLES, 'header.Name', 'cookie.name', 'param.name']);
+  const hint = near === undefined ? `Write {{${name}} for a plain {${name}}.` : `Did you mean {${near}}?`;
+  return new ValueError(`{${name}} is not known`, hint);
+}

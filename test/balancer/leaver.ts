@@ -1,0 +1,84 @@
+import * as net from 'node:net';
+import { startBackend } from '../../fixtures/backend.js';
+import { createBalancer } from '../../lib/balancer.js';
+import { createConfig } from '../../lib/config/config.js';
+
+/**
+ * Brings a balancer into the situation named by the first argument, stops it there, closes what is its own, and
+ * returns from its main module: the process ends by itself if the balancer holds nothing any more.
+ */
+const when = process.argv[2];
+const backend = await startBackend({ name: 'leaver' });
+const checked = when === 'checked';
+let checks = 0;
+const balancer = createBalancer(
+  createConfig({
+    listen: '127.0.0.1:0',
+    servers: [backend.address],
+    health_check: checked ? { interval: '10ms', path: '/?hang=1', timeout: '1h' } : false,
+  }),
+  {
+    checked: () => {
+      checks++;
+    },
+  },
+);
+
+const sockets: net.Socket[] = [];
+
+/** Asks, and resolves with the first bytes of the answer. */
+async function ask(head: string): Promise<string> {
+  const [address] = balancer.addresses;
+  const socket = net.connect({ host: '127.0.0.1', port: address?.kind === 'tcp' ? address.port : 0 });
+  sockets.push(socket);
+  socket.on('error', () => {});
+  socket.write(head);
+  return new Promise((resolve) => socket.once('data', (bytes) => resolve(String(bytes))));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+async function leave(): Promise<void> {
+  if (when === 'starting') {
+    const starting = balancer.start().catch(() => {});
+    balancer.stop();
+    await starting;
+    return;
+  }
+  await balancer.start();
+  switch (when) {
+    case 'started':
+      break;
+    case 'drained':
+      await balancer.drain();
+      break;
+    case 'checked':
+      await until(() => backend.connections > 0);
+      if (checks > 0) throw new Error('the check was to hang');
+      break;
+    case 'tunnelling':
+      await ask(
+        'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+      );
+      break;
+    default:
+      await ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      void ask('GET /?hang=1 HTTP/1.1\r\nHost: a\r\n\r\n');
+      await until(() => backend.requests === 2);
+      if (when === 'draining') void balancer.drain();
+  }
+  balancer.stop();
+}
+
+await leave();
+for (const socket of sockets) socket.destroy();
+await backend.close();
+process.stdout.write('stopped\n');
+// A watchdog that does not hold the process itself.
+setTimeout(() => {
+  process.stderr.write(`still held by ${process.getActiveResourcesInfo().join(', ')}\n`);
+  process.exit(1);
+}, 3000).unref();

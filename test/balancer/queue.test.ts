@@ -1,0 +1,176 @@
+import t from 'tap';
+import { type RawConnection, type RawServer, startRawServer } from '../../fixtures/raw-server.js';
+import { Backend } from '../../lib/backend/backend.js';
+import type { BackendConnection } from '../../lib/backend/connection.js';
+import { Group } from '../../lib/backend/group.js';
+import type { LeaseRequester } from '../../lib/backend/lease.js';
+import { Pool } from '../../lib/backend/pool.js';
+import { parseAddress } from '../../lib/base/address.js';
+import { AddressSet } from '../../lib/base/address-set.js';
+import type { Failure } from '../../lib/base/failure.js';
+import { Shelf } from '../../lib/base/shelf.js';
+import { TimerWheel } from '../../lib/base/timer-wheel.js';
+import { ClientAcceptor } from '../../lib/client/acceptor.js';
+import { Responder } from '../../lib/client/responder.js';
+import { createConfig } from '../../lib/config/config.js';
+import { Exchange } from '../../lib/exchange/exchange.js';
+import { RequestParser } from '../../lib/http/request-parser.js';
+import { ResponseParser } from '../../lib/http/response-parser.js';
+import { Listener } from '../../lib/net/listener.js';
+import { RoundRobin } from '../../lib/scheduler/round-robin.js';
+import { Seen } from '../support/balancer.js';
+import { RawClient } from '../support/client.js';
+import { startDeafServer } from '../support/deaf-server.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { turns, until } from '../support/turns.js';
+
+type Test = Parameters<typeof startDeafServer>[0];
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const LATE = 100;
+const headLimits = { headBytes: 32_768, fields: 100, targetBytes: 8192 };
+
+/** No configuration leads to a server with `max_connections` yet, so the pool is built by hand. */
+function createPool(t: Test, server: string, limits: { maxConnections: number; maxWaiting: number }) {
+  const clock = new ManualClock();
+  const wheel = new TimerWheel(clock);
+  const supplies = {
+    wheel,
+    parsers: new Shelf(8, () => new ResponseParser(headLimits)),
+    connectTimeout: 3000,
+    idleTimeout: 4000,
+  };
+  const address = parseAddress(server, { defaultHost: '127.0.0.1' });
+  const pool = new Pool(address, { maxIdle: 8, ...limits }, supplies);
+  t.teardown(() => {
+    pool.close();
+    wheel.close();
+  });
+  return { pool, clock, wheel };
+}
+
+/** Somebody who wants a connection, and what came of it. */
+class Requester implements LeaseRequester {
+  connection: BackendConnection | null = null;
+  failure: Failure | null = null;
+
+  constructor(pool: Pool) {
+    this.connection = pool.lease(this) ?? this.connection;
+  }
+
+  onLease(connection: BackendConnection): void {
+    this.connection = connection;
+  }
+
+  onLeaseFailed(failure: Failure): void {
+    this.failure = failure;
+  }
+}
+
+async function startServer(
+  t: Test,
+  script: (connection: RawConnection) => Promise<void>,
+): Promise<RawServer> {
+  const server = await startRawServer(script);
+  t.teardown(() => server.close());
+  return server;
+}
+
+t.test('beyond max_connections requests stand in line, beyond max_waiting they are refused', async (t) => {
+  const server = await startServer(t, (connection) => connection.hang());
+  const { pool } = createPool(t, server.address, { maxConnections: 2, maxWaiting: 2 });
+  const line = Array.from({ length: 5 }, () => new Requester(pool));
+  t.equal(line[4]?.failure?.reason, 'queue_full');
+  await until(() => line[1]?.connection !== null);
+  await turns();
+  t.same(
+    line.map(({ connection }) => connection !== null),
+    [true, true, false, false, false],
+  );
+  t.equal(pool.openCount, 2);
+  t.equal(pool.waitingCount, 2);
+  pool.cancel(line[2] as Requester);
+  line[0]?.connection?.discard();
+  await until(() => line[3]?.connection !== null);
+  t.equal(line[2]?.connection, null, 'who left the line hears nothing');
+  t.equal(pool.openCount, 2);
+});
+
+t.test('a connect that fails tells the first in line, and the next one gets its turn', async (t) => {
+  const deaf = await startDeafServer(t);
+  const { pool, clock } = createPool(t, deaf, { maxConnections: 1, maxWaiting: 5 });
+  const line = [new Requester(pool), new Requester(pool)];
+  t.equal(pool.isFull, true);
+  clock.advance(3000 + LATE);
+  await until(() => line[0]?.failure !== null);
+  t.equal(line[0]?.failure?.reason, 'connect_timeout');
+  t.equal(line[1]?.failure, null);
+  t.equal(pool.isFull, false, 'a connection is being opened for it');
+  clock.advance(3000 + LATE);
+  await until(() => line[1]?.failure !== null);
+  t.equal(pool.openCount, 0);
+});
+
+t.test('timeouts.queue: who waits too long for a full server gets 503', async (t) => {
+  const asked: RawConnection[] = [];
+  const server = await startServer(t, async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      asked.push(connection);
+    }
+  });
+  const { pool, clock, wheel } = createPool(t, server.address, { maxConnections: 1, maxWaiting: 5 });
+  const seen = new Seen();
+  const { timeouts, limits } = createConfig({ timeouts: { queue: '5s' } });
+  const shelf: Shelf<Exchange> = new Shelf(8, () => new Exchange(services));
+  const group = new Group([new Backend('one', pool)], new RoundRobin());
+  const services = {
+    clock,
+    wheel,
+    timeouts,
+    observer: seen,
+    shelf,
+    group,
+    maxAttempts: 3,
+    replayBytes: 1024,
+  };
+  const parsers = new Shelf(8, () => new RequestParser(headLimits));
+  const responders = new Shelf(8, () => new Responder());
+  const acceptor = new ClientAcceptor(
+    { wheel, timeouts, limits, clock, parsers, responders, handlers: shelf },
+    new AddressSet([]),
+  );
+  const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '' }), acceptor);
+  await listener.open();
+  t.teardown(() => {
+    listener.close();
+    acceptor.destroy();
+  });
+  const { address } = listener;
+  const connect = async (): Promise<RawClient> => {
+    const client = await RawClient.connect(address.kind === 'tcp' ? address.port : 0);
+    t.teardown(() => client.destroy());
+    return client;
+  };
+  const [first, second, third] = [await connect(), await connect(), await connect()];
+  first.send(GET);
+  await until(() => asked.length === 1);
+  second.send(GET);
+  await until(() => pool.waitingCount === 1);
+  clock.advance(3000);
+  third.send(GET);
+  await until(() => pool.waitingCount === 2);
+  clock.advance(2000 + LATE);
+  const { status, head } = await second.response();
+  t.equal(status, 503);
+  t.match(head, /\r\nRetry-After: \d+\r\n/);
+  t.notMatch(head, /Connection: close/);
+  t.match(await seen.request(), { status: 503, reason: 'queue_timeout', server: 'one' });
+  void asked[0]?.write(OK);
+  t.equal((await first.response()).status, 200);
+  await until(() => asked.length === 2);
+  void asked[1]?.write(OK);
+  t.equal((await third.response()).status, 200, 'the one behind it had more time');
+  t.equal(server.accepted, 1);
+});

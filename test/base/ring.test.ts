@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { Ring } from '../../lib/base/ring.js';
+import { Shelf } from '../../lib/base/shelf.js';
+import { FUZZ_RUNS } from '../support/fuzz.js';
+
+t.test('a ring is a queue, whatever is done to it', async () => {
+  const step = fc.oneof(
+    fc.nat(9),
+    fc.constant('shift' as const),
+    fc.nat(9).map((n) => ({ remove: n })),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const ring = new Ring<number>();
+      const queue: number[] = [];
+      for (const it of steps) {
+        let got: unknown = null;
+        let expected: unknown = null;
+        if (typeof it === 'number') {
+          ring.push(it);
+          queue.push(it);
+        } else if (it === 'shift') {
+          got = ring.shift();
+          expected = queue.shift();
+        } else {
+          got = ring.remove(it.remove);
+          const at = queue.indexOf(it.remove);
+          expected = at !== -1;
+          if (at !== -1) queue.splice(at, 1);
+        }
+        if (got !== expected || ring.length !== queue.length)
+          throw new Error(`${String(got)}, ${ring.length}`);
+      }
+      for (const expected of queue) if (ring.shift() !== expected) throw new Error('order');
+    }),
+    { numRuns: FUZZ_RUNS },
+  );
+});
+
+t.test('a ring grows in any position', async (t) => {
+  for (let offset = 0; offset < 16; offset++) {
+    const ring = new Ring<number>();
+    for (let i = 0; i < offset; i++) ring.push(-1);
+    for (let i = 0; i < offset; i++) ring.shift();
+    for (let i = 0; i < 100; i++) ring.push(i);
+    t.same(
+      Array.from({ length: 100 }, () => ring.shift()),
+      Array.from({ length: 100 }, (_, i) => i),
+    );
+    t.equal(ring.shift(), undefined);
+  }
+});
+
+t.test('a shelf makes what it lacks, keeps what it has room for, and discards the rest', async (t) => {
+  let made = 0;
+  const discarded: number[] = [];
+  const shelf = new Shelf<number>(
+    2,
+    () => ++made,
+    (item) => discarded.push(item),
+  );
+  const items = [shelf.take(), shelf.take(), shelf.take()];
+  t.same(items, [1, 2, 3]);
+  for (const item of items) shelf.put(item);
+  t.same(discarded, [3]);
+  t.equal(shelf.take(), 2, 'the one used last is the warmest');
+  t.equal(shelf.take(), 1);
+  t.equal(shelf.take(), 4);
+});

@@ -1,0 +1,225 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { Deadline, type DeadlineOwner, TimerWheel } from '../../lib/base/timer-wheel.js';
+import { FUZZ_RUNS } from '../support/fuzz.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const TICK = 50;
+/** One turn of the wheel. */
+const TURN = 512 * TICK;
+
+class Owner implements DeadlineOwner {
+  readonly fired: number[] = [];
+  readonly deadline: Deadline;
+  onFire: () => void = () => {};
+  readonly #wheel: TimerWheel;
+
+  constructor(wheel: TimerWheel) {
+    this.#wheel = wheel;
+    this.deadline = new Deadline(wheel, this);
+  }
+
+  onDeadline(): void {
+    this.fired.push(this.#wheel.now);
+    this.onFire();
+  }
+}
+
+function start(): { clock: ManualClock; wheel: TimerWheel; owner: () => Owner } {
+  const clock = new ManualClock();
+  const wheel = new TimerWheel(clock, TICK);
+  return { clock, wheel, owner: () => new Owner(wheel) };
+}
+
+t.test('a deadline fires once, between its time and two ticks after', async (t) => {
+  for (const ms of [1, 49, 50, 51, 99, 100, 101, 999, TURN - 1, TURN, TURN + 1, 3 * TURN + 7, 3_600_000]) {
+    const { clock, wheel, owner } = start();
+    const it = owner();
+    it.deadline.arm(ms);
+    const due = wheel.now + ms;
+    clock.advance(ms - 1);
+    t.same(it.fired, [], `${ms} ms: not before`);
+    clock.advance(1 + 2 * TICK);
+    t.equal(it.fired.length, 1, `${ms} ms`);
+    t.ok((it.fired[0] ?? 0) >= due && (it.fired[0] ?? 0) <= due + 2 * TICK);
+    t.notOk(it.deadline.armed);
+    clock.advance(2 * TURN);
+    t.equal(it.fired.length, 1);
+  }
+});
+
+t.test('armed again it counts anew, later or sooner', async (t) => {
+  const { clock, owner } = start();
+  const it = owner();
+  it.deadline.arm(1000);
+  for (let i = 0; i < 50; i++) {
+    clock.advance(900);
+    it.deadline.arm(1000);
+  }
+  t.same(it.fired, []);
+  it.deadline.arm(100);
+  clock.advance(200);
+  t.equal(it.fired.length, 1);
+  it.deadline.arm(TURN * 2);
+  it.deadline.arm(60);
+  clock.advance(160);
+  t.equal(it.fired.length, 2);
+});
+
+t.test('arming it for later leaves it where it is: one assignment', async (t) => {
+  const { clock, owner } = start();
+  const it = owner();
+  it.deadline.arm(1000);
+  const { linkedTick } = it.deadline;
+  clock.advance(500);
+  it.deadline.arm(1000);
+  t.equal(it.deadline.linkedTick, linkedTick);
+  clock.advance(600);
+  t.not(it.deadline.linkedTick, linkedTick, 'until its old slot comes round');
+  t.same(it.fired, []);
+});
+
+t.test(
+  'disarmed, or armed with 0, it does not fire, and leaves its slot when that comes round',
+  async (t) => {
+    const { clock, owner } = start();
+    const [one, two] = [owner(), owner()];
+    one.deadline.arm(100);
+    one.deadline.disarm();
+    two.deadline.arm(100);
+    two.deadline.arm(0);
+    clock.advance(TURN);
+    t.same([one.fired, two.fired], [[], []]);
+    t.equal(one.deadline.linkedTick, -1);
+    one.deadline.arm(100);
+    clock.advance(200);
+    t.equal(one.fired.length, 1, 'and can be armed again');
+  },
+);
+
+t.test('released it leaves the wheel at once, wherever it stands among others', async (t) => {
+  const { clock, owner } = start();
+  for (const which of [0, 1, 2]) {
+    const owners = [owner(), owner(), owner()];
+    for (const { deadline } of owners) deadline.arm(500);
+    const gone = owners[which] as Owner;
+    gone.deadline.release();
+    t.equal(gone.deadline.linkedTick, -1);
+    t.equal(gone.deadline.next, null);
+    t.equal(gone.deadline.previous, null);
+    clock.advance(600);
+    t.same(
+      owners.map(({ fired }) => fired.length),
+      [0, 1, 2].map((i) => (i === which ? 0 : 1)),
+    );
+    gone.deadline.release();
+  }
+});
+
+t.test('one that fires may release, disarm or arm those that are due with it, and itself', async (t) => {
+  const { clock, owner } = start();
+  const owners = Array.from({ length: 4 }, owner);
+  for (const it of owners) it.deadline.arm(100);
+  let first: Owner | null = null;
+  for (const it of owners) {
+    it.onFire = () => {
+      if (first !== null) return;
+      first = it;
+      it.deadline.arm(100);
+      const [a, b, c] = owners.filter((other) => other !== it) as [Owner, Owner, Owner];
+      a.deadline.release();
+      b.deadline.disarm();
+      c.deadline.arm(1000);
+    };
+  }
+  clock.advance(210);
+  t.equal(
+    owners.reduce((sum, { fired }) => sum + fired.length, 0),
+    1,
+  );
+  clock.advance(100);
+  t.equal((first as Owner | null)?.fired.length, 2, 'it armed itself');
+  clock.advance(1000);
+  t.same(owners.map(({ fired }) => fired.length).sort(), [0, 0, 1, 2]);
+});
+
+t.test('after a long stall all that passed fire, and none that did not', async (t) => {
+  for (const stall of [TURN - TICK, TURN, TURN + TICK, 10 * TURN]) {
+    let now = 1000;
+    let tick = (): void => {};
+    const every = (_: number, callback: () => void): (() => void) => {
+      tick = callback;
+      return () => {};
+    };
+    const wheel = new TimerWheel({ now: () => now, wall: () => 0, every }, TICK);
+    const passed = Array.from({ length: 20 }, (_, i) => ({ it: new Owner(wheel), ms: 1 + (i * stall) / 21 }));
+    const ahead = Array.from({ length: 20 }, (_, i) => ({
+      it: new Owner(wheel),
+      ms: stall + 100 + i * 1000,
+    }));
+    for (const { it, ms } of [...passed, ...ahead]) it.deadline.arm(ms);
+    now += stall + 2 * TICK;
+    tick();
+    t.ok(passed.every(({ it }) => it.fired.length === 1));
+    t.ok(ahead.every(({ it, ms }) => it.fired.length === 0 || ms <= stall + 2 * TICK));
+    for (let i = 0; i < (20_000 + 4 * TICK) / TICK; i++) {
+      now += TICK;
+      tick();
+    }
+    t.ok(ahead.every(({ it }) => it.fired.length === 1));
+  }
+});
+
+t.test('a closed wheel fires nothing', async (t) => {
+  const { clock, wheel, owner } = start();
+  const it = owner();
+  it.deadline.arm(100);
+  wheel.close();
+  clock.advance(TURN);
+  t.same(it.fired, []);
+});
+
+t.test('any sequence of arming, disarming, releasing and waiting keeps every promise', async () => {
+  const step = fc.oneof(
+    fc.record({
+      what: fc.constant('arm' as const),
+      who: fc.nat(4),
+      ms: fc.oneof(fc.nat(300), fc.nat(60_000)),
+    }),
+    fc.record({
+      what: fc.constantFrom('disarm' as const, 'release' as const),
+      who: fc.nat(4),
+      ms: fc.constant(0),
+    }),
+    fc.record({
+      what: fc.constant('wait' as const),
+      who: fc.constant(0),
+      ms: fc.oneof(fc.nat(200), fc.nat(40_000)),
+    }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const { clock, wheel, owner } = start();
+      const owners = Array.from({ length: 5 }, owner);
+      const due = owners.map(() => Number.POSITIVE_INFINITY);
+      owners.forEach((it, i) => {
+        it.onFire = () => {
+          const at = due[i] as number;
+          if (!(wheel.now >= at && wheel.now <= at + 2 * TICK))
+            throw new Error(`due ${at}, fired ${wheel.now}`);
+          due[i] = Number.POSITIVE_INFINITY;
+        };
+      });
+      for (const { what, who, ms } of steps) {
+        const { deadline } = owners[who] as Owner;
+        if (what === 'wait') clock.advance(ms);
+        else if (what === 'arm') deadline.arm(ms);
+        else deadline[what]();
+        if (what !== 'wait') due[who] = what === 'arm' && ms > 0 ? wheel.now + ms : Number.POSITIVE_INFINITY;
+        const late = due.findIndex((at) => at + 2 * TICK < wheel.now);
+        if (late !== -1) throw new Error(`due ${due[late]}, now ${wheel.now}`);
+      }
+    }),
+    { numRuns: FUZZ_RUNS },
+  );
+});

@@ -1,0 +1,273 @@
+import t from 'tap';
+import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { steady, turns, until } from '../support/turns.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const manual = { manual: true };
+
+/** Deadlines fire up to two ticks of 50 ms late. */
+const LATE = 100;
+
+t.test('timeouts.request_header counts from the first byte and later ones do not move it', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  clock.advance(30_000);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n');
+  await turns();
+  for (let second = 1; second < 10; second++) {
+    clock.advance(1000);
+    client.send(`X-${second}: slow\r\n`);
+    await turns();
+  }
+  clock.advance(900);
+  await turns();
+  t.equal(client.received, '', 'nothing before its time');
+  clock.advance(LATE + LATE);
+  const answer = await client.toEnd();
+  t.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n/);
+  t.match(answer, /\r\nConnection: close\r\n/);
+  t.match(await seen.request(), { status: 408, reason: 'request_timeout', server: '', attempts: 0 });
+  t.equal(server.accepted, 0, 'no server was asked');
+});
+
+t.test('a second request on the same connection has a header deadline of its own', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const { connect, clock } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  client.send(`${GET}GET /slow HTTP/1.1\r\n`);
+  t.equal((await client.response()).status, 200);
+  await turns();
+  clock.advance(9900);
+  await turns();
+  t.equal(client.ended, false);
+  clock.advance(100 + LATE);
+  t.match(await client.toEnd(), /^HTTP\/1\.1 408 /);
+});
+
+t.test('who sends nothing but empty lines is closed without a word', async (t) => {
+  const { connect, clock, seen } = await startBalancer(t, {}, manual);
+  const client = await connect();
+  client.send('\r\n\r\n');
+  await turns();
+  clock.advance(10_000 + LATE);
+  t.equal(await client.toEnd(), '');
+  t.same(seen.requests, []);
+});
+
+t.test('timeouts.keep_alive closes without a word, also who never asked anything', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const silent = await connect();
+  const idle = await connect();
+  const prompt = await connect();
+  await turns();
+  clock.advance(5000);
+  idle.send(GET);
+  t.equal((await idle.response()).status, 200);
+  clock.advance(59_000);
+  prompt.send('GET');
+  await turns();
+  clock.advance(1000 + LATE);
+  t.equal(await silent.toEnd(), '', 'since it connected');
+  t.equal(idle.ended, false);
+  clock.advance(5000);
+  t.equal(await idle.toEnd(), '', 'since its answer');
+  t.equal(prompt.ended, false, 'a first byte ends the idling');
+  t.equal(seen.requests.length, 1);
+});
+
+t.test('timeouts.request_body counts from the last byte', async (t) => {
+  let closed = false;
+  const server = await startRawServer(async (connection) => {
+    await connection.readToEnd();
+    closed = true;
+    connection.end();
+  });
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n');
+  await turns();
+  for (let byte = 0; byte < 5; byte++) {
+    clock.advance(29_000);
+    client.send('x');
+    await turns();
+  }
+  t.equal(client.received, '');
+  clock.advance(30_000 + LATE);
+  const answer = await client.toEnd();
+  t.match(answer, /^HTTP\/1\.1 408 /);
+  t.match(answer, /\r\nConnection: close\r\n/);
+  t.match(await seen.request(), { status: 408, reason: 'request_timeout', bytesIn: 5 });
+  await until(() => closed);
+});
+
+t.test('timeouts.request_body stands still while the server keeps the client waiting', async (t) => {
+  const body = 24 * 1024 * 1024;
+  let origin: RawConnection | undefined;
+  const server = await startRawServer(async (connection) => {
+    origin = connection;
+    await connection.readHead();
+    connection.stopReading();
+    for (let taken = 0; taken < body; taken += 64 * 1024) await connection.read(64 * 1024);
+    await connection.write(OK);
+  });
+  t.teardown(() => server.close());
+  const timeouts = { request_body: '30s', response_header: '10m' };
+  const { connect, clock } = await startBalancer(t, { servers: [server.address], timeouts }, manual);
+  const client = await connect();
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body}\r\n\r\n`);
+  client.send(Buffer.alloc(body));
+  t.ok((await steady(() => client.socket.writableLength)) > 0, 'every buffer on the way is full');
+  clock.advance(300_000);
+  await turns();
+  t.equal(client.received, '');
+  origin?.resumeReading();
+  t.equal((await client.response()).status, 200);
+});
+
+t.test('timeouts.response_header: a server that takes nothing of a body is given up', async (t) => {
+  const server = await startRawServer(async (connection) => {
+    await connection.readHead();
+    connection.stopReading();
+    await connection.hang();
+  });
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  const body = 24 * 1024 * 1024;
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body}\r\n\r\n`);
+  client.send(Buffer.alloc(body));
+  await steady(() => client.socket.writableLength);
+  clock.advance(30_000 + LATE);
+  t.match(await client.until('\r\n\r\n'), /^HTTP\/1\.1 504 /);
+  t.match(await seen.request(), { status: 504, reason: 'response_timeout' });
+});
+
+t.test('timeouts.response_header counts from the end of the request; 1xx do not move it', async (t) => {
+  let origin: RawConnection | undefined;
+  let left = false;
+  const server = await startRawServer(async (connection) => {
+    origin = connection;
+    await connection.hang();
+    left = true;
+  });
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n');
+  await turns();
+  clock.advance(29_000);
+  client.send('a');
+  await turns();
+  clock.advance(29_000);
+  client.send('b');
+  await turns();
+  clock.advance(29_000);
+  await origin?.write('HTTP/1.1 102 Processing\r\n\r\n');
+  t.match(await client.until('\r\n\r\n'), /^HTTP\/1\.1 102 /);
+  t.equal(client.received, '');
+  clock.advance(1000 + LATE);
+  const { status, head } = await client.response();
+  t.equal(status, 504);
+  t.notMatch(head, /Connection: close/, 'the client did nothing wrong and keeps its connection');
+  t.match(await seen.request(), { status: 504, reason: 'response_timeout', attempts: 1 });
+  await until(() => left);
+});
+
+t.test('a server that owes a 100 is the one that is late, not the client', async (t) => {
+  let origin: RawConnection | undefined;
+  const server = await startRawServer(async (connection) => {
+    origin = connection;
+    await connection.hang();
+  });
+  t.teardown(() => server.close());
+  const timeouts = { request_body: '10s', response_header: '20s' };
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address], timeouts }, manual);
+  const ask = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n';
+  const waiting = await connect();
+  waiting.send(ask);
+  await turns();
+  clock.advance(19_000);
+  await turns();
+  t.equal(waiting.received, '', 'the client owes nothing yet');
+  clock.advance(1000 + LATE);
+  t.match(await waiting.toEnd(), /^HTTP\/1\.1 504 /);
+  t.match(await seen.request(), { status: 504, reason: 'response_timeout' });
+
+  const late = await connect();
+  late.send(ask);
+  await turns();
+  clock.advance(5000);
+  await origin?.write('HTTP/1.1 100 Continue\r\n\r\n');
+  await late.until('\r\n\r\n');
+  clock.advance(9000);
+  late.send('a');
+  await turns();
+  clock.advance(10_000 + LATE);
+  t.match(await late.toEnd(), /^HTTP\/1\.1 408 /, 'from the 100 on it does');
+  t.match(await seen.request(2), { status: 408, reason: 'request_timeout' });
+});
+
+t.test('timeouts.response_body counts from the last byte, then the client is cut', async (t) => {
+  let origin: RawConnection | undefined;
+  let left = false;
+  const server = await startRawServer(async (connection) => {
+    origin = connection;
+    await connection.readHead();
+    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n');
+    await connection.hang();
+    left = true;
+  });
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  client.send(GET);
+  await client.until('\r\n\r\n');
+  for (let byte = 0; byte < 4; byte++) {
+    clock.advance(59_000);
+    await origin?.write('x');
+    t.equal(await client.bytes(1), 'x');
+  }
+  clock.advance(60_000 + LATE);
+  await client.gone();
+  t.equal(client.received, '', 'no error page behind half an answer');
+  t.equal(client.error?.code, 'ECONNRESET');
+  t.match(await seen.request(), { status: 200, reason: 'response_stalled', bytesOut: 4 });
+  await until(() => left);
+});
+
+t.test('timeouts.tunnel: a byte either way keeps it open, silence closes it politely', async (t) => {
+  let origin: RawConnection | undefined;
+  const server = await startRawServer(async (connection) => {
+    origin = connection;
+    await connection.readHead();
+    await connection.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    );
+    await connection.hang();
+  });
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  t.match(await client.until('\r\n\r\n'), /^HTTP\/1\.1 101 /);
+  clock.advance(3_500_000);
+  client.send('up');
+  t.equal((await origin?.read(2))?.toString(), 'up');
+  clock.advance(3_500_000);
+  await origin?.write('down');
+  t.equal(await client.bytes(4), 'down');
+  clock.advance(3_500_000);
+  await turns();
+  t.equal(client.ended, false);
+  clock.advance(100_000 + LATE);
+  t.equal(await client.toEnd(), '');
+  t.match(await seen.request(), { status: 101, reason: '', bytesIn: 2, bytesOut: 4 });
+});

@@ -1,0 +1,190 @@
+import t from 'tap';
+import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { steady, turns, until } from '../support/turns.js';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const manual = { manual: true };
+const LATE = 100;
+const MEBIBYTE = 1024 * 1024;
+
+t.test('a request that failed while its body waited does not leave the connection deaf', async (t) => {
+  const server = await startRawServer(answering(OK));
+  const { address } = server;
+  await server.close();
+  const { connect } = await startBalancer(t, { servers: [address] });
+  const client = await connect();
+  for (let i = 0; i < 3; i++) {
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody');
+    const { status, head } = await client.response();
+    t.equal(status, 502);
+    t.notMatch(head, /Connection: close/);
+  }
+});
+
+t.test('a client that asks and asks and takes no answer is not asked for more', async (t) => {
+  // Each comes in one read, so that none of them waits in its server's connection.
+  const body = 'x'.repeat(32 * 1024);
+  const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const server = await startRawServer(answering(answer));
+  t.teardown(() => server.close());
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.socket.pause();
+  const requests = 600;
+  for (let i = 0; i < requests; i++) {
+    client.send(GET);
+    await turns(4);
+  }
+  const answered = await steady(() => seen.requests.length);
+  t.ok(answered < requests, `${answered} of ${requests} answered, the rest has to wait`);
+  client.socket.resume();
+  for (let i = 0; i < requests; i++) {
+    const { status, body: received } = await client.response();
+    if (status !== 200 || received !== body) t.fail(`answer ${i} is not whole`);
+  }
+  t.equal(seen.requests.length, requests);
+});
+
+t.test(
+  'a server paused for a slow client is read again when another request gets its connection',
+  async (t) => {
+    const body = 'x'.repeat(32 * 1024);
+    const server = await startRawServer(
+      answering(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`),
+    );
+    t.teardown(() => server.close());
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+    const slow = await connect();
+    slow.socket.pause();
+    slow.send(GET.repeat(600));
+    await steady(() => seen.requests.length);
+    const other = await connect();
+    other.send(GET);
+    t.equal((await other.response()).body, body);
+    t.equal(server.accepted, 1);
+  },
+);
+
+t.test('neither are answers of our own piled up', async (t) => {
+  const { connect, seen } = await startBalancer(t, {});
+  const client = await connect();
+  client.socket.pause();
+  const flood = Buffer.from(GET.repeat(60_000));
+  while (client.socket.writableLength === 0 && seen.requests.length < 600_000) {
+    client.send(flood);
+    await steady(() => seen.requests.length + client.socket.writableLength);
+  }
+  t.ok(client.socket.writableLength > 0, 'the balancer has stopped reading');
+  const { requests } = seen;
+  t.ok(requests.every(({ status }) => status === 503));
+});
+
+t.test('a tunnel whose client was too early goes on all the same', async (t) => {
+  const early = 'x'.repeat(200 * 1024);
+  const server = await startRawServer(async (connection) => {
+    await connection.readHead();
+    await turns();
+    await connection.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    );
+    await connection.write(`${(await connection.read(early.length + 4)).toString('latin1').slice(-4)}`);
+  });
+  t.teardown(() => server.close());
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  client.send(`${early}last`);
+  await client.until('\r\n\r\n');
+  t.equal(await client.bytes(4), 'last');
+});
+
+t.test('a client that half-closed behind several requests gets all their answers', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(GET.repeat(3));
+  client.end();
+  for (let i = 0; i < 3; i++) {
+    const { status, head } = await client.response();
+    t.equal(status, 200);
+    t.equal(/Connection: close/.test(head), i === 2, 'only the last answer closes');
+  }
+  await client.gone();
+
+  const partial = await connect();
+  partial.send(`${GET}GET /never HTT`);
+  partial.end();
+  t.equal((await partial.response()).status, 200);
+  t.equal(await partial.toEnd(), '', 'half a request is nothing to wait for');
+});
+
+/** A server that sends a body without end for as long as it is taken. */
+async function endless(connection: RawConnection): Promise<void> {
+  await connection.readHead();
+  await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n');
+  const piece = Buffer.alloc(64 * 1024, 'x');
+  while (!connection.socket.destroyed) await connection.write(piece);
+}
+
+t.test('a client that takes nothing for timeouts.response_body is cut', async (t) => {
+  const server = await startRawServer(endless);
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  client.send(GET);
+  await client.until('\r\n\r\n');
+  client.socket.pause();
+  await steady(() => client.socket.bytesRead);
+  clock.advance(60_000 + LATE);
+  t.match(await seen.request(), { status: 200, reason: 'client_stalled' });
+  client.socket.resume();
+  t.ok((await client.toEnd()).length < 10_000_000, 'it is not given what was on the way');
+});
+
+t.test('a client that takes little by little is not: progress counts, not completion', async (t) => {
+  const server = await startRawServer(endless);
+  t.teardown(() => server.close());
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
+  const client = await connect();
+  client.send(GET);
+  await client.until('\r\n\r\n');
+  client.socket.removeAllListeners('data').on('data', () => {});
+  client.socket.pause();
+  await turns(200);
+  for (let minute = 0; minute < 5; minute++) {
+    // Less than fits into the buffers, so that the write under way never completes.
+    const target = client.socket.bytesRead + 3 * MEBIBYTE;
+    client.socket.resume();
+    await until(() => client.socket.bytesRead >= target);
+    client.socket.pause();
+    await turns(200);
+    clock.advance(59_000);
+    await turns();
+  }
+  t.same(seen.requests, []);
+  clock.advance(120_000 + LATE);
+  t.match(await seen.request(), { reason: 'client_stalled' });
+});
+
+t.test('an answer that is whole but not taken waits as long, then the connection is closed', async (t) => {
+  const body = 'x'.repeat(512 * 1024);
+  const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const server = await startRawServer(answering(answer));
+  t.teardown(() => server.close());
+  const timeouts = { keep_alive: '5m', response_body: '10s' };
+  const { balancer, connect, clock, seen } = await startBalancer(
+    t,
+    { servers: [server.address], timeouts },
+    manual,
+  );
+  const client = await connect();
+  client.socket.pause();
+  client.send(GET.repeat(100));
+  await steady(() => seen.requests.length);
+  clock.advance(10_000 + LATE);
+  await until(() => balancer.clientCount === 0);
+  t.ok(seen.requests.every(({ reason }) => reason === '' || reason === 'client_stalled'));
+});

@@ -1,0 +1,45 @@
+import t from 'tap';
+import { readCorpus, verdictOf } from '../support/corpus.js';
+import { RequestReader, ResponseReader } from '../support/wire.js';
+
+t.test('every request of the corpus gets the verdict of its table', async (t) => {
+  for (const { name, bytes, verdict } of readCorpus('requests')) {
+    t.equal(verdictOf(new RequestReader().read([bytes])), verdict, name);
+  }
+});
+
+t.test('every response of the corpus gets the verdict of its table', async (t) => {
+  for (const { name, bytes, verdict } of readCorpus('responses')) {
+    t.equal(verdictOf(new ResponseReader().read([bytes], { ends: true })), verdict, name);
+  }
+});
+
+t.test('no request of the corpus that could smuggle another shows it as a request', async (t) => {
+  for (const { name, bytes, verdict } of readCorpus('requests')) {
+    if (!name.startsWith('smuggling/') || verdict.startsWith('ok')) continue;
+    const { messages } = new RequestReader().read([bytes]);
+    t.notOk(
+      messages.some(({ head }) => head.includes('/smuggled')),
+      name,
+    );
+  }
+});
+
+t.test('a parser that refused one message reads the next as if nothing had been', async (t) => {
+  const requests = new RequestReader();
+  const responses = new ResponseReader();
+  const good = (kind: 'requests' | 'responses', name: string): Buffer =>
+    readCorpus(kind).find((sample) => sample.name === name)?.bytes ?? Buffer.alloc(0);
+  const request = good('requests', 'chunk-extensions');
+  const response = good('responses', 'chunked');
+  const expectedRequest = new RequestReader().read([request]);
+  const expectedResponse = new ResponseReader().read([response]);
+  for (const { name, bytes } of readCorpus('requests')) {
+    requests.read([bytes]);
+    t.same(requests.read([request]), expectedRequest, name);
+  }
+  for (const { name, bytes } of readCorpus('responses')) {
+    responses.read([bytes]);
+    t.same(responses.read([response]), expectedResponse, name);
+  }
+});

@@ -1,0 +1,148 @@
+import t from 'tap';
+import { encodeReply } from '../../lib/http/replies.js';
+import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../../lib/http/response-encoder.js';
+import { bytes, ResponseReader } from '../support/wire.js';
+
+const NOW = Date.UTC(2026, 0, 31, 12, 0, 0);
+const DATE = 'Date: Sat, 31 Jan 2026 12:00:00 GMT\r\n';
+
+function parse(text: string): ResponseReader['parser']['head'] {
+  const reader = new ResponseReader();
+  const seen = reader.read([bytes(text)]);
+  if (typeof seen.verdict === 'number') throw new Error(`${seen.verdict} ${seen.detail}`);
+  return reader.parser.head;
+}
+
+/** The head that a client gets, in the server's own framing unless `form` says otherwise. */
+function encode(text: string, form: Partial<ResponseForm> = {}): string {
+  const head = parse(text);
+  return encodeResponseHead(head, { framing: head.framing, keepAlive: true, oldClient: false, ...form }, NOW);
+}
+
+t.test('lines pass byte for byte, a Date is added', async (t) => {
+  t.equal(
+    encode(
+      'HTTP/1.1 200 Fine\r\nserver:  \xe9 \r\nSet-Cookie: a\r\nset-cookie: b\r\nContent-Length: 2\r\n\r\n',
+    ),
+    `HTTP/1.1 200 Fine\r\nserver:  \xe9 \r\nSet-Cookie: a\r\nset-cookie: b\r\nContent-Length: 2\r\n${DATE}\r\n`,
+  );
+});
+
+t.test("the server's own Date stays alone", async (t) => {
+  const own = 'HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n';
+  t.equal(encode(own), own);
+});
+
+t.test('fields of the hop go, and those that Connection names', async (t) => {
+  t.equal(
+    encode(
+      'HTTP/1.1 200 OK\r\nConnection: keep-alive, Foo, content-length\r\nKeep-Alive: 5\r\nFoo: 1\r\nUpgrade: h2c\r\n' +
+        'Proxy-Connection: x\r\nContent-Length: 0\r\nContent_Length: 5\r\nA: 1\r\n\r\n',
+    ),
+    `HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: 1\r\n${DATE}\r\n`,
+  );
+});
+
+t.test('HTTP/1.0 and a missing reason become a whole HTTP/1.1 status line', async (t) => {
+  t.match(
+    encode('HTTP/1.0 404 No\r\nContent-Length: 0\r\n\r\n'),
+    /^HTTP\/1\.1 404 No\r\nContent-Length: 0\r\n/,
+  );
+  t.match(encode('HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n'), /^HTTP\/1\.1 200 \r\nContent-Length: 0\r\n/);
+  t.match(encode('HTTP/1.0 200\r\n\r\n'), /^HTTP\/1\.1 200 \r\n/);
+  t.match(
+    encodeInterimHead(parse('HTTP/1.1 103\r\nLink: a\r\n\r\n')),
+    /^HTTP\/1\.1 103 \r\nLink: a\r\n\r\n$/,
+  );
+});
+
+t.test('a body that ends with the connection is announced as chunked, or as the end', async (t) => {
+  const text = 'HTTP/1.0 200 OK\r\nA: 1\r\n\r\n';
+  t.equal(
+    encode(text, { framing: 'chunked' }),
+    `HTTP/1.1 200 OK\r\nA: 1\r\n${DATE}Transfer-Encoding: chunked\r\n\r\n`,
+  );
+  t.equal(
+    encode(text, { framing: 'close', keepAlive: false }),
+    `HTTP/1.1 200 OK\r\nA: 1\r\n${DATE}Connection: close\r\n\r\n`,
+  );
+});
+
+t.test('chunks are announced once, and not to an HTTP/1.0 client', async (t) => {
+  const text = 'HTTP/1.1 200 OK\r\ntransfer-encoding:  Chunked\r\nTrailer: X-Sum\r\n\r\n';
+  t.equal(encode(text), `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nTrailer: X-Sum\r\n${DATE}\r\n`);
+  t.notMatch(encode(text, { framing: 'close', keepAlive: false, oldClient: true }), /transfer-encoding/i);
+});
+
+t.test('an HTTP/1.0 client is told that its connection stays', async (t) => {
+  t.match(
+    encode('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', { oldClient: true }),
+    /\r\nConnection: keep-alive\r\n\r\n$/,
+  );
+});
+
+t.test('the length stays on HEAD and 304, and goes from 204 and 1xx', async (t) => {
+  const length = 'Content-Length: 005\r\n\r\n';
+  t.match(encode(`HTTP/1.1 304 Not Modified\r\n${length}`), /\r\nContent-Length: 5\r\n/);
+  t.notMatch(encode(`HTTP/1.1 204 No Content\r\n${length}`), 'Content-Length');
+  t.equal(
+    encodeInterimHead(parse(`HTTP/1.1 103 Early Hints\r\nLink: a\r\nConnection: x\r\nX: 1\r\n${length}`)),
+    'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n',
+  );
+  const reader = new ResponseReader();
+  reader.read([bytes(`HTTP/1.1 200 OK\r\n${length}`)], { toHead: true });
+  const form = { framing: reader.parser.head.framing, keepAlive: true, oldClient: false };
+  t.match(encodeResponseHead(reader.parser.head, form, NOW), /\r\nContent-Length: 5\r\n/);
+});
+
+t.test('204 and 304 announce no chunks', async (t) => {
+  for (const status of ['204 No Content', '304 Not Modified'])
+    t.equal(
+      encode(`HTTP/1.1 ${status}\r\nTransfer-Encoding: chunked\r\n\r\n`),
+      `HTTP/1.1 ${status}\r\n${DATE}\r\n`,
+    );
+});
+
+t.test('101 keeps its Upgrade, and says Connection for this hop', async (t) => {
+  t.equal(
+    encodeInterimHead(
+      parse(
+        'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade, foo\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\nFoo: 1\r\n\r\n',
+      ),
+    ),
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\nConnection: Upgrade\r\n\r\n',
+  );
+});
+
+t.test('own replies are whole messages with all that belongs to them', async (t) => {
+  const form = { framing: 'length', keepAlive: true, oldClient: false } as const;
+  for (const status of [
+    200, 400, 403, 404, 405, 408, 413, 414, 417, 429, 431, 500, 501, 502, 503, 504, 505, 508,
+  ]) {
+    const reply = encodeReply(status, form, false, NOW);
+    const { verdict, messages } = new ResponseReader().read([bytes(reply)]);
+    t.equal(verdict, 'whole', String(status));
+    t.equal(messages.length, 1);
+    t.match(reply, `HTTP/1.1 ${status} `);
+    t.match(reply, DATE);
+    t.match(reply, 'Cache-Control: no-store\r\n');
+    const toHead = encodeReply(status, form, true, NOW);
+    t.equal(toHead, reply.slice(0, reply.indexOf('\r\n\r\n') + 4), 'a HEAD gets the head alone');
+  }
+  t.match(encodeReply(503, form, false, NOW), /\r\nRetry-After: \d+\r\n/);
+  t.match(encodeReply(405, form, false, NOW), /\r\nAllow: [A-Z, ]+\r\n/);
+  t.match(
+    encodeReply(503, form, false, NOW, 'No backend servers available.'),
+    /\r\n\r\nNo backend servers available\.$/,
+  );
+  t.match(encodeReply(400, { ...form, keepAlive: false }, false, NOW), /\r\nConnection: close\r\n\r\n/);
+});
+
+t.test('the date turns with the second', async (t) => {
+  const text = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
+  const at = (ms: number): string =>
+    encodeResponseHead(parse(text), { framing: 'none', keepAlive: true, oldClient: false }, ms);
+  t.match(at(NOW + 999), '12:00:00 GMT');
+  t.match(at(NOW + 1000), '12:00:01 GMT');
+  t.match(at(NOW), '12:00:00 GMT');
+});

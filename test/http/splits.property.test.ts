@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { readCorpus, type Sample } from '../support/corpus.js';
+import { FUZZ_RUNS } from '../support/fuzz.js';
+import { cutAt, type ReadOptions, RequestReader, ResponseReader, type Seen } from '../support/wire.js';
+
+/**
+ * However the network cuts a message, it is the same message. One parser reads them all, so that whatever one of them
+ * left behind would show in the next.
+ */
+
+interface Subject {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly read: (pieces: readonly Buffer[]) => string;
+  /** What comes of it in one read. */
+  readonly whole: string;
+}
+
+/** All that must not depend on the cuts. How much of a body was handed on before it was refused may. */
+function outcome(seen: Seen): string {
+  const refused = typeof seen.verdict === 'number';
+  const messages = seen.messages.map((message) =>
+    refused && message.end === -1 ? { ...message, body: '', contentBytes: 0 } : message,
+  );
+  const inHead = messages.every(({ end }) => end !== -1);
+  return JSON.stringify([messages, seen.verdict, inHead ? seen.detail : '']);
+}
+
+function subjects(): Subject[] {
+  const requests = new RequestReader();
+  const responses = new ResponseReader();
+  const subject = (sample: Sample, what: string, readIt: (pieces: readonly Buffer[]) => Seen): Subject => {
+    const read = (pieces: readonly Buffer[]): string => outcome(readIt(pieces));
+    return { name: `${sample.name} (${what})`, bytes: sample.bytes, read, whole: read([sample.bytes]) };
+  };
+  const answers = (sample: Sample, what: string, options: ReadOptions): Subject =>
+    subject(sample, what, (pieces) => responses.read(pieces, { ends: true, ...options }));
+  return [
+    ...readCorpus('requests').map((sample) =>
+      subject(sample, 'request', (pieces) => requests.read(pieces, { form: 'wire' })),
+    ),
+    ...readCorpus('responses').flatMap((sample) => [
+      answers(sample, 'response', { form: 'wire' }),
+      answers(sample, 'response for an HTTP/1.0 client', { form: 'content' }),
+    ]),
+  ];
+}
+
+const SUBJECTS = subjects();
+
+function differing(cut: (bytes: Buffer) => Buffer[]): string[] {
+  return SUBJECTS.filter(({ bytes, read, whole }) => read(cut(bytes)) !== whole).map(({ name }) => name);
+}
+
+t.test('cut in two at every byte', async (t) => {
+  for (const { name, bytes, read, whole } of SUBJECTS) {
+    const wrong: number[] = [];
+    for (let at = 1; at < bytes.length; at++) if (read(cutAt(bytes, [at])) !== whole) wrong.push(at);
+    t.same(wrong, [], name);
+  }
+});
+
+t.test('one byte at a time', async (t) => {
+  t.same(
+    differing((bytes) => Array.from(bytes, (byte) => Buffer.from([byte]))),
+    [],
+  );
+});
+
+t.test('in three pieces, the middle one short', async (t) => {
+  for (const length of [1, 2, 3, 5]) {
+    const wrong: string[] = [];
+    for (const { name, bytes, read, whole } of SUBJECTS) {
+      const step = Math.max(1, Math.floor(bytes.length / 60));
+      for (let at = 1; at < bytes.length; at += step)
+        if (read(cutAt(bytes, [at, at + length])) !== whole) wrong.push(`${name} at ${at}`);
+    }
+    t.same(wrong, [], `${length} bytes`);
+  }
+});
+
+t.test('in any pieces', async () => {
+  const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), { maxLength: 8 });
+  fc.assert(
+    fc.property(cuts, (fractions) => {
+      const wrong = differing((bytes) =>
+        cutAt(
+          bytes,
+          fractions.map((part) => Math.floor(part * bytes.length)),
+        ),
+      );
+      if (wrong.length > 0) throw new Error(wrong.join(', '));
+    }),
+    { numRuns: FUZZ_RUNS },
+  );
+});
