@@ -10,7 +10,10 @@ export interface Incoming {
   refuse(): void;
 }
 
-/** How the sockets of clients are read: into shared buffers, or by `data` events where Node offers no other way. */
+/**
+ * How the sockets of clients are read: into shared buffers, or by `data` events where Node offers no other way; those
+ * are then written through their streams, too.
+ */
 export type Reading = 'buffers' | 'events';
 
 /** Told of each connection. */
@@ -84,7 +87,10 @@ class IncomingHandle implements Incoming {
   }
 }
 
-/** A connection as Node hands it out; the server must have been made with `pauseOnConnect`. */
+/**
+ * A connection as Node hands it out, served by documented means alone; the server must have been made with
+ * `pauseOnConnect`.
+ */
 class IncomingSocket implements Incoming {
   readonly #socket: net.Socket;
 
@@ -97,7 +103,7 @@ class IncomingSocket implements Incoming {
   }
 
   take(owner: ChannelOwner): Channel {
-    const channel = new Channel(this.#socket, owner);
+    const channel = new Channel(this.#socket, owner, 'stream');
     readByEvents(this.#socket);
     this.#socket.resume();
     return channel;
