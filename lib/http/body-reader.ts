@@ -99,6 +99,10 @@ export class BodyReader {
     return this.#framing === 'length' ? this.#remaining : Number.POSITIVE_INFINITY;
   }
 
+  get endsWithConnection(): boolean {
+    return this.#framing === 'close';
+  }
+
   /** The connection ended: the end of a body that ends with it, a cut (false) for any other. */
   endWithConnection(): boolean {
     if (this.#framing === 'close') this.complete = true;

@@ -15,6 +15,11 @@ export interface ChannelOwner {
   onClose(error: NodeJS.ErrnoException | null): void;
 }
 
+/** Told that an end was one. */
+export interface EndWitness {
+  onEndConfirmed(): void;
+}
+
 /** Up to here a write is made of one string: Node copies it to the kernel without allocating. */
 const TEXT_BYTES = 16 * 1024;
 /** Full reads in a row after which a stream is given large buffers. */
@@ -135,6 +140,22 @@ export class Channel implements OutletOwner {
 
   resume(): void {
     this.#socket.resume();
+  }
+
+  /**
+   * Behind `onEnd`: makes sure that the peer ended, and did not reset. libuv takes a reset that comes together with
+   * the last bytes for an end; reading once more tells. `onEndConfirmed` is called soon, or `onClose` with the error.
+   */
+  confirmEnd(witness: EndWitness): void {
+    // Starts reading on the handle anew.
+    this.#socket.pause();
+    this.#socket.resume();
+    setImmediate(behindNextPoll, this, witness);
+  }
+
+  /** Called by the event loop: no reset was read. */
+  endConfirmed(witness: EndWitness): void {
+    if (!this.#socket.destroyed) witness.onEndConfirmed();
   }
 
   /** Half-close: flushes, then FIN. Reading goes on. */
@@ -277,6 +298,15 @@ export const READ_INTO = {
 /** For a socket that could not be given `READ_INTO`. */
 export function readByEvents(socket: net.Socket): void {
   socket.on('data', onData);
+}
+
+/** The immediate that `confirmEnd` sets runs before the next poll for input, one set here behind it. */
+function behindNextPoll(channel: Channel, witness: EndWitness): void {
+  setImmediate(confirm, channel, witness);
+}
+
+function confirm(channel: Channel, witness: EndWitness): void {
+  channel.endConfirmed(witness);
 }
 
 function onData(this: ChannelSocket, chunk: Buffer): void {
