@@ -4,7 +4,7 @@ import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-whe
 import type { BodyForm, BodyReceiver } from '../http/body-reader.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { ResponseParser } from '../http/response-parser.js';
-import type { Channel } from '../net/channel.js';
+import type { Channel, EndWitness } from '../net/channel.js';
 import { type Dialler, dial } from '../net/dial.js';
 import type { Pool } from './pool.js';
 
@@ -46,7 +46,7 @@ const RETIRE_MS = 5000;
 type State = 'connecting' | 'idle' | 'busy' | 'closed';
 
 /** One socket to a server, its response parser while a request is on it, and whether it can carry another. */
-export class BackendConnection implements Dialler, DeadlineOwner {
+export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   readonly pool: Pool;
   readonly channel: Channel;
   readonly #supplies: ConnectionSupplies;
@@ -110,8 +110,6 @@ export class BackendConnection implements Dialler, DeadlineOwner {
       return;
     }
     this.pooled = true;
-    // A client that could not take the last bytes at once had it paused.
-    this.channel.resume();
     this.idle();
     this.pool.takeBack(this);
   }
@@ -251,11 +249,17 @@ export class BackendConnection implements Dialler, DeadlineOwner {
       receiver.onTunnelEnd();
     } else if (this.#responseComplete) {
       this.#spoilt = true;
-    } else if (this.#parser?.complete === true && this.#parser.body.endWithConnection()) {
-      this.#finish(false);
+    } else if (this.#parser?.complete === true && this.#parser.body.endsWithConnection) {
+      this.channel.confirmEnd(this);
     } else {
       this.#onGone('closed');
     }
+  }
+
+  /** Only an end, and no reset, completes a body that nothing else delimits. */
+  onEndConfirmed(): void {
+    if (this.#receiver === null || this.#parser?.body.endWithConnection() !== true) return;
+    this.#finish(false);
   }
 
   onDrain(): void {

@@ -347,7 +347,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #isStale(head: ResponseHead): boolean {
     const { head: request } = this.#client as ClientSide;
     return (
-      this.#connection?.reused === true &&
+      this.#connection?.pooled === true &&
       !head.keepsAlive &&
       !this.#replacedStale &&
       !this.#sawInterim &&

@@ -23,8 +23,13 @@ export class Replay {
   /** Copies bytes that are being sent, as long as they and all before them fit. */
   keepSent(buffer: Buffer, start: number, end: number): void {
     if (!this.whole) return;
-    if (this.#bytes + end - start > this.#limit) this.forget();
-    else this.keep(buffer, start, end);
+    if (this.#bytes + end - start <= this.#limit) {
+      this.keep(buffer, start, end);
+    } else {
+      // Also when the very first piece is too long: what follows must not be taken for the beginning.
+      this.whole = false;
+      this.#release();
+    }
   }
 
   /** Everything kept, in order. */
@@ -34,7 +39,7 @@ export class Replay {
 
   /** What was kept has been sent and will not be sent again. */
   forget(): void {
-    this.whole = false;
+    this.whole = this.whole && this.#bytes === 0;
     this.#release();
   }
 

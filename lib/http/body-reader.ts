@@ -99,17 +99,19 @@ export class BodyReader {
     return this.#framing === 'length' ? this.#remaining : Number.POSITIVE_INFINITY;
   }
 
+  get endsWithConnection(): boolean {
+    return this.#framing === 'close';
+  }
+
   /** The connection ended: the end of a body that ends with it, a cut (false) for any other. */
   endWithConnection(): boolean {
     if (this.#framing === 'close') this.complete = true;
     return this.complete;
   }
 
-  /** Lets go of the receiver and forgets the body, when its message is done with. */
+  /** Lets go of the receiver, when its message is done with. */
   release(): void {
     this.#receiver = null;
-    this.refusal = null;
-    this.contentBytes = 0;
   }
 
   /** Takes body bytes; gives the position behind the last one that belongs to this body. */

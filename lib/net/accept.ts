@@ -1,6 +1,5 @@
 import * as net from 'node:net';
 import { Channel, type ChannelOwner } from './channel.js';
-import { resetSocket } from './reset.js';
 import { READ_INTO, readByEvents } from './socket-events.js';
 
 /** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
@@ -12,7 +11,10 @@ export interface Incoming {
   refuse(): void;
 }
 
-/** How the sockets of clients are read: into shared buffers, or by `data` events where Node offers no other way. */
+/**
+ * How the sockets of clients are read: into shared buffers, or by `data` events where Node offers no other way; those
+ * are then written through their streams, too.
+ */
 export type Reading = 'buffers' | 'events';
 
 /** Told of each connection. */
@@ -86,7 +88,10 @@ class IncomingHandle implements Incoming {
   }
 }
 
-/** A connection as Node hands it out; the server must have been made with `pauseOnConnect`. */
+/**
+ * A connection as Node hands it out, served by documented means alone; the server must have been made with
+ * `pauseOnConnect`.
+ */
 class IncomingSocket implements Incoming {
   readonly #socket: net.Socket;
 
@@ -99,7 +104,7 @@ class IncomingSocket implements Incoming {
   }
 
   take(owner: ChannelOwner): Channel {
-    const channel = new Channel(this.#socket, owner);
+    const channel = new Channel(this.#socket, owner, 'stream');
     readByEvents(this.#socket);
     this.#socket.resume();
     return channel;
@@ -107,6 +112,7 @@ class IncomingSocket implements Incoming {
 
   refuse(): void {
     this.#socket.on('error', () => {});
-    resetSocket(this.#socket);
+    if (this.remoteAddress === '') this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 }

@@ -2,7 +2,6 @@ import type * as net from 'node:net';
 import { latin1 } from '../base/latin1.js';
 import { type Outlet, type OutletOwner, openOutlet, type Writing } from './outlet.js';
 import { giveReadBuffer, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
-import { resetSocket } from './reset.js';
 import { attach } from './socket-events.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
@@ -15,6 +14,11 @@ export interface ChannelOwner {
   onDrain(): void;
   /** Gone, for whatever reason; `error` when it was not a polite one. */
   onClose(error: NodeJS.ErrnoException | null): void;
+}
+
+/** Told that an end was one. */
+export interface EndWitness {
+  onEndConfirmed(): void;
 }
 
 /** Up to here a write is made of one string: Node copies it to the kernel without allocating. */
@@ -40,7 +44,6 @@ export class Channel implements OutletOwner {
   /** Read buffers of other channels that an unfinished write still refers to. */
   #lent: Buffer[] | null = null;
   #fullReads = 0;
-  #paused = false;
   #ended = false;
   #closed = false;
   #error: NodeJS.ErrnoException | null = null;
@@ -126,15 +129,27 @@ export class Channel implements OutletOwner {
 
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
   pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
     this.#socket.resume();
+  }
+
+  /**
+   * Behind `onEnd`: makes sure that the peer ended, and did not reset. libuv takes a reset that comes together with
+   * the last bytes for an end; reading once more tells. `onEndConfirmed` is called soon, or `onClose` with the error.
+   */
+  confirmEnd(witness: EndWitness): void {
+    // Starts reading on the handle anew.
+    this.#socket.pause();
+    this.#socket.resume();
+    setImmediate(behindNextPoll, this, witness);
+  }
+
+  /** Called by the event loop: no reset was read. */
+  endConfirmed(witness: EndWitness): void {
+    if (!this.#socket.destroyed) witness.onEndConfirmed();
   }
 
   /** Half-close: flushes, then FIN. Reading goes on. */
@@ -152,9 +167,9 @@ export class Channel implements OutletOwner {
 
   /** Closes with RST: the peer must not take what it got for the whole. */
   reset(): void {
-    // Behind a FIN there is nothing to reset.
-    if (this.#ended) this.#socket.destroy();
-    else resetSocket(this.#socket);
+    // Behind a FIN there is nothing to reset; a unix socket knows no RST.
+    if (this.#ended || this.remoteAddress === '') this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   #writeLarge(outlet: Outlet, held: string, buffer: Buffer, start: number, end: number): void {
@@ -172,14 +187,13 @@ export class Channel implements OutletOwner {
     if (held === '') outlet.writeBytes(bytes);
     else outlet.writeBoth(held, bytes);
     if (readBuffer === null) return;
-    if (outlet.pending > 0) this.#lend(readBuffer);
-    else this.#giveBack(readBuffer);
-  }
-
-  /** All writes are finished; a stream with little waiting does not tell of its drain. */
-  #giveBack(buffer: Buffer): void {
-    this.#giveBackLent();
-    if (buffer !== currentRead) giveReadBuffer(buffer);
+    if (outlet.pending > 0) {
+      this.#lend(readBuffer);
+    } else {
+      // A stream tells of no drain when less than its high-water mark was waiting.
+      this.#giveBackLent();
+      if (readBuffer !== currentRead) giveReadBuffer(readBuffer);
+    }
   }
 
   /** An unfinished write still reads from `buffer`: it stays as it is until the drain. */
@@ -252,3 +266,12 @@ export class Channel implements OutletOwner {
 /** The buffer being read from right now, and whether a write took it over. */
 let currentRead: Buffer | null = null;
 let currentReadKept = false;
+
+/** The immediate that `confirmEnd` sets runs before the next poll for input, one set here behind it. */
+function behindNextPoll(channel: Channel, witness: EndWitness): void {
+  setImmediate(confirm, channel, witness);
+}
+
+function confirm(channel: Channel, witness: EndWitness): void {
+  channel.endConfirmed(witness);
+}

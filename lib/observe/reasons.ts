@@ -107,22 +107,22 @@ export const REASONS = {
   blocked_ip: {
     fault: 'client',
     meaning: 'its address is rejected, or not among those allowed',
-    remedy: 'ip_reject and ip_allow of the firewall that detail names.',
+    remedy: 'See ip_reject and ip_allow of the firewall that detail names.',
   },
   blocked_method: {
     fault: 'client',
     meaning: 'its method is rejected',
-    remedy: 'method_reject of the firewall that detail names.',
+    remedy: 'See method_reject of the firewall that detail names.',
   },
   blocked_path: {
     fault: 'client',
-    meaning: 'its path is rejected, in one of the ways a server may read it',
-    remedy: 'path_reject of the firewall that detail names.',
+    meaning: 'its path is rejected, in one way of reading it',
+    remedy: 'See path_reject of the firewall that detail names.',
   },
   blocked_header: {
     fault: 'client',
     meaning: 'one of its headers is rejected',
-    remedy: 'header_reject of the firewall that detail names.',
+    remedy: 'See header_reject of the firewall that detail names.',
   },
   banned: {
     fault: 'client',
@@ -132,12 +132,12 @@ export const REASONS = {
   rate_limited: {
     fault: 'client',
     meaning: 'the client sends more requests than it may',
-    remedy: 'rate_limit of the firewall that detail names; Retry-After tells the client when to come back.',
+    remedy: 'See rate_limit of the firewall that detail names; Retry-After tells when to come back.',
   },
   too_many_requests: {
     fault: 'client',
     meaning: 'the client has too many requests in flight',
-    remedy: 'max_connections_per_ip of the firewall that detail names.',
+    remedy: 'See max_connections_per_ip of the firewall that detail names.',
   },
   shutdown: {
     fault: 'balancer',

@@ -100,6 +100,27 @@ t.test('behind the head, a fault cuts the client off with a reset', async (t) =>
   }
 });
 
+t.test('a reset right behind the bytes of a body without length is not taken for its end', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write('HTTP/1.1 200 OK\r\n\r\nhello');
+    connection.reset();
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  for (const request of [
+    'GET / HTTP/1.0\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+  ]) {
+    for (let i = 0; i < 10; i++) {
+      const client = await connect();
+      client.send(request);
+      t.notMatch(await client.toEnd(), /\r\n0\r\n\r\n$/);
+      client.destroy();
+    }
+  }
+  t.ok(seen.requests.every(({ reason }) => reason.startsWith('reset_')));
+});
+
 t.test('an HTTP/1.0 client, which knows no other end, sees the reset too', async (t) => {
   const { client, go } = await faulty(t, async (connection, step) => {
     await connection.readHead();

@@ -4,7 +4,6 @@ import { pattern } from '../../fixtures/pattern.js';
 import { answering } from '../../fixtures/raw-server.js';
 import type { Reading } from '../../lib/net/accept.js';
 import { startBalancer } from '../support/balancer.js';
-import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { chunked, origin, type ReceivedRequest, readRequest } from '../support/origin.js';
 
@@ -15,23 +14,6 @@ function sha(bytes: Buffer | string): string {
   return createHash('sha256')
     .update(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
     .digest('hex');
-}
-
-/** Reads a chunked response: its head, the chunks' data, and the trailer lines. */
-async function chunkedResponse(client: RawClient): Promise<{ head: string; body: string; trailers: string }> {
-  const head = await client.until('\r\n\r\n');
-  let body = '';
-  for (;;) {
-    const size = Number.parseInt(await client.until('\r\n'), 16);
-    if (size === 0) break;
-    body += (await client.bytes(size + 2)).slice(0, size);
-  }
-  let trailers = '';
-  for (;;) {
-    const line = await client.until('\r\n');
-    if (line === '\r\n') return { head, body, trailers };
-    trailers += line;
-  }
 }
 
 /** A balancer before an origin that answers with these bytes, and a client. */
@@ -86,7 +68,7 @@ for (const reading of ['buffers', 'events'] as const) {
       client.send(GET);
       t.equal(sha((await client.response()).body), sha(body), `${body.length} bytes with a length`);
       client.send(GET);
-      const response = await chunkedResponse(client);
+      const response = await client.response();
       t.equal(sha(response.body), sha(body), `${body.length} bytes in chunks`);
       t.match(response.head, /\r\nTrailer: X-Sum\r\n/);
       t.equal(response.trailers, 'X-Sum: 1\r\n', 'and the trailer');
@@ -106,7 +88,7 @@ for (const reading of ['buffers', 'events'] as const) {
     const client = await connect();
     for (let i = 0; i < 2; i++) {
       client.send(GET);
-      const response = await chunkedResponse(client);
+      const response = await client.response();
       t.match(
         response.head,
         /^HTTP\/1\.1 200 OK\r\nX-A: b\r\nDate: [^\r]+\r\nTransfer-Encoding: chunked\r\n\r\n$/,
@@ -267,7 +249,7 @@ t.test('trailers that would be obeyed if they were merged are left out, both way
   const client = await connect();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
   client.send(chunked('hello', 2, sent));
-  const response = await chunkedResponse(client);
+  const response = await client.response();
   t.equal(trailers, 'X-Ok: 1\r\nX-Last: 2\r\n');
   t.equal(response.trailers, 'X-Ok: 1\r\nX-Last: 2\r\n');
 });

@@ -1,31 +1,60 @@
 import t from 'tap';
 import { Replay } from '../../lib/exchange/replay.js';
 
-t.test('a body is kept as long as it fits, from its first byte on', async (t) => {
-  const replay = new Replay(10);
-  replay.keepSent(Buffer.from('hello '), 0, 6);
-  replay.keepSent(Buffer.from('xworldx'), 1, 5);
-  t.equal(Buffer.concat(replay.pieces).toString(), 'hello worl');
+function text(replay: Replay): string {
+  return Buffer.concat(replay.pieces).toString('latin1');
+}
+
+/** A piece as it lies in a read buffer, with other bytes around it. */
+function give(keep: (buffer: Buffer, start: number, end: number) => void, piece: string): void {
+  const buffer = Buffer.from(`##${piece}##`);
+  keep(buffer, 2, 2 + piece.length);
+  buffer.fill('?');
+}
+
+t.test('bytes that wait for a server are copied, in order, beyond the limit too', async (t) => {
+  const replay = new Replay(4);
+  for (const piece of ['abc', 'def', 'g']) give((...at) => replay.keep(...at), piece);
+  t.equal(text(replay), 'abcdefg');
   t.ok(replay.whole);
-  replay.keepSent(Buffer.from('d'), 0, 1);
-  t.strictSame([replay.pieces, replay.whole], [[], false]);
-  replay.keepSent(Buffer.from('!'), 0, 1);
-  t.strictSame(replay.pieces, [], 'what follows is not taken for the beginning');
+});
+
+t.test('bytes being sent are kept as long as all of them fit', async (t) => {
+  const replay = new Replay(4);
+  for (const piece of ['ab', 'cd']) give((...at) => replay.keepSent(...at), piece);
+  t.equal(text(replay), 'abcd');
+  t.ok(replay.whole);
+  give((...at) => replay.keepSent(...at), 'e');
+  t.equal(text(replay), '');
+  t.notOk(replay.whole);
+  give((...at) => replay.keepSent(...at), 'f');
+  t.equal(text(replay), '', 'a rest without its beginning is worth nothing');
+});
+
+t.test('a first piece that does not fit leaves nothing to send again', async (t) => {
+  const replay = new Replay(4);
+  give((...at) => replay.keepSent(...at), 'abcde');
+  give((...at) => replay.keepSent(...at), 'f');
+  t.equal(text(replay), '');
+  t.notOk(replay.whole);
+});
+
+t.test('what is forgotten cannot be sent again; nothing can', async (t) => {
+  const replay = new Replay(4);
+  replay.forget();
+  t.ok(replay.whole, 'there was no body yet');
+  give((...at) => replay.keep(...at), 'ab');
+  replay.forget();
+  t.notOk(replay.whole);
+  t.equal(text(replay), '');
+});
+
+t.test('reset it is ready for another request', async (t) => {
+  const replay = new Replay(4);
+  give((...at) => replay.keep(...at), 'ab');
+  replay.forget();
   replay.reset();
   t.ok(replay.whole);
-});
-
-t.test('a first piece that does not fit leaves nothing to replay', async (t) => {
-  const replay = new Replay(10);
-  replay.keepSent(Buffer.alloc(11), 0, 11);
-  replay.keepSent(Buffer.from('rest'), 0, 4);
-  t.strictSame([replay.pieces, replay.whole], [[], false]);
-});
-
-t.test('what is kept does not change with the buffer it came in', async (t) => {
-  const replay = new Replay(10);
-  const buffer = Buffer.from('hello');
-  replay.keep(buffer, 0, 5);
-  buffer.fill('x');
-  t.equal(Buffer.concat(replay.pieces).toString(), 'hello');
+  give((...at) => replay.keepSent(...at), 'cdef');
+  t.equal(text(replay), 'cdef');
 });

@@ -1,305 +1,71 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
-import t, { type Test } from 'tap';
-import { pattern } from '../../fixtures/pattern.js';
-import { answering, startRawServer } from '../../fixtures/raw-server.js';
+import t from 'tap';
 import { FAILURES } from '../../lib/base/failure.js';
-import { decideRetry } from '../../lib/exchange/retry.js';
-import { startBalancer } from '../support/balancer.js';
-import { nothingIsLeft } from '../support/leaks.js';
-import { chunked, deadAddress, origin, type ReceivedRequest, readRequest } from '../support/origin.js';
+import type { Reason } from '../../lib/base/observer.js';
+import { type AttemptState, decideRetry, type RetryDecision } from '../../lib/exchange/retry.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const FIRST: AttemptState = {
+  failure: FAILURES.connect_refused,
+  idempotent: true,
+  replayable: true,
+  clientSawResponse: false,
+  pooledConnection: false,
+  replacedStale: false,
+  attempts: 1,
+  maxAttempts: 2,
+};
 
-/** An origin that answers the first request of each connection, and does `then` to the second. */
-async function stale(t: Test, then: 'end' | 'reset', healAfter = 1) {
-  const received: string[] = [];
-  const server = await origin(t, async (connection, index) => {
-    received.push((await readRequest(connection)).head);
-    await connection.write(OK);
-    if (index >= healAfter) return answering(OK)(connection, index);
-    received.push((await readRequest(connection)).head);
-    if (then === 'end') connection.end();
-    else connection.reset();
-  });
-  return { server, received };
+function decide(reason: Reason, state: Partial<AttemptState> = {}): RetryDecision {
+  return decideRetry({ ...FIRST, failure: FAILURES[reason], ...state });
 }
 
-t.test('a pooled connection that closes as the request is sent is replaced unseen', async (t) => {
-  for (const then of ['end', 'reset'] as const) {
-    for (const method of ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'PUT']) {
-      const { server } = await stale(t, then);
-      const { connect, seen } = await startBalancer(t, { servers: [server.address] });
-      const client = await connect();
-      client.send(GET);
-      await client.response();
-      client.send(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`);
-      t.match(await client.until('\r\n\r\n'), /^HTTP\/1\.1 200 OK/, `${method} after ${then}`);
-      t.equal(server.accepted, 2);
-      t.equal((await seen.request(2)).attempts, 1, 'which is no attempt of its own');
-    }
+t.test('when nothing was sent another server is tried, whatever the method', async (t) => {
+  for (const reason of ['connect_refused', 'connect_timeout', 'connect_failed', 'queue_full'] as const) {
+    t.equal(decide(reason), 'other', reason);
+    t.equal(decide(reason, { idempotent: false, replayable: false }), 'other', reason);
   }
 });
 
-t.test('a POST on it is not sent again', async (t) => {
-  for (const then of ['end', 'reset'] as const) {
-    for (const method of ['POST', 'PATCH', 'BREW']) {
-      const { server, received } = await stale(t, then);
-      const other = await origin(t, answering(OK));
-      const { connect, seen } = await startBalancer(t, { servers: [server.address] });
-      const client = await connect();
-      client.send(GET);
-      await client.response();
-      client.send(POST.replace('POST', method));
-      t.equal((await client.response()).status, 502);
-      t.equal(received.filter((head) => head.startsWith(method)).length, 1);
-      t.equal((await seen.request(2)).reason, 'reset_before_response');
-      t.equal(server.accepted + other.accepted, 1);
-    }
+t.test(
+  'when it may have been acted upon only an idempotent request whose body is still there is',
+  async (t) => {
+    t.equal(decide('reset_before_response'), 'other');
+    t.equal(decide('reset_before_response', { idempotent: false }), 'no');
+    t.equal(decide('reset_before_response', { replayable: false }), 'no');
+  },
+);
+
+t.test('a connection that had gone stale is replaced once, by a fresh one to the same server', async (t) => {
+  const stale = { pooledConnection: true };
+  t.equal(decide('reset_before_response', stale), 'fresh');
+  t.equal(decide('reset_before_response', { ...stale, attempts: 2 }), 'fresh', 'it is no attempt of its own');
+  t.equal(decide('reset_before_response', { ...stale, replacedStale: true }), 'other');
+  t.equal(decide('reset_before_response', { ...stale, replacedStale: true, attempts: 2 }), 'no');
+  t.equal(decide('reset_before_response', { ...stale, idempotent: false }), 'no');
+  t.equal(decide('reset_before_response', { ...stale, replayable: false }), 'no');
+});
+
+t.test('nothing is tried again once the client saw any of an answer', async (t) => {
+  for (const failure of Object.values(FAILURES)) {
+    for (const pooledConnection of [false, true])
+      t.equal(decide(failure.reason, { clientSawResponse: true, pooledConnection }), 'no', failure.reason);
   }
 });
 
-t.test('a connection that is fresh and fails too leads to another server', async (t) => {
-  const { server, received } = await stale(t, 'reset', 0);
-  const other = await origin(t, answering(OK));
-  const failing = await origin(t, async (connection) => {
-    await connection.readHead();
-    connection.reset();
-  });
-  const { connect, seen } = await startBalancer(t, { servers: [failing.address, other.address] });
-  const client = await connect();
-  client.send(GET);
-  t.equal((await client.response()).status, 200);
-  t.equal((await seen.request()).attempts, 2);
-  t.equal(failing.accepted, 1);
-  t.equal(server.accepted + received.length, 0);
+t.test('attempts are bounded', async (t) => {
+  t.equal(decide('connect_refused', { attempts: 2 }), 'no');
+  t.equal(decide('connect_refused', { attempts: 2, maxAttempts: 3 }), 'other');
+  t.equal(decide('connect_refused', { attempts: 1, maxAttempts: 1 }), 'no');
 });
 
-t.test('a restarted server costs no GET an error, however many connections were pooled', async (t) => {
-  const sockets = new Set<Socket>();
-  const listen = async (port: number) => {
-    const server = createServer((socket) => {
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
-      socket.on('error', () => {});
-      socket.on('data', () => setTimeout(() => socket.write(OK), 5));
-    });
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    return server;
-  };
-  let server = await listen(0);
-  const { port } = server.address() as AddressInfo;
-  const { connect, seen } = await startBalancer(t, { servers: [`127.0.0.1:${port}`] });
-  const clients = await Promise.all(Array.from({ length: 20 }, connect));
-  for (let restart = 0; restart < 3; restart++) {
-    for (const client of clients) client.send(GET);
-    for (const client of clients) t.equal((await client.response()).status, 200);
-    server.close();
-    for (const socket of sockets) socket.resetAndDestroy();
-    server = await listen(port);
-  }
-  for (const client of clients) client.send(GET);
-  for (const client of clients) t.equal((await client.response()).status, 200);
-  t.strictSame(
-    seen.requests
-      .filter(({ reason }) => reason !== '')
-      .map(({ reason, detail, attempts }) => ({ reason, detail, attempts })),
-    [],
-  );
-  server.close();
-  for (const socket of sockets) socket.destroy();
-});
-
-t.test('a refused connect leads to another server, with the whole body', async (t) => {
-  const dead = await deadAddress();
-  const body = pattern(200_000);
-  for (const [name, request] of [
-    ['none', [GET]],
-    ['with its head', [POST.replace('5\r\n\r\nhello', `${body.length}\r\n\r\n`), body]],
-    [
-      'chunked',
-      [
-        POST.replace('Content-Length: 5\r\n\r\nhello', 'Transfer-Encoding: chunked\r\n\r\n'),
-        chunked(body, 999),
-      ],
-    ],
-  ] as const) {
-    let received: ReceivedRequest | null = null;
-    const server = await origin(t, async (connection) => {
-      for (;;) {
-        received = await readRequest(connection);
-        await connection.write(OK);
-      }
-    });
-    const { connect, seen } = await startBalancer(t, { servers: [dead, server.address] });
-    const client = await connect();
-    client.send(Buffer.concat(request.map((piece) => Buffer.from(piece as string, 'latin1'))));
-    t.equal((await client.response()).status, 200, name);
-    t.equal((await seen.request()).attempts, 2);
-    if (name !== 'none')
-      t.ok(body.equals((received as unknown as ReceivedRequest).body), 'every byte of the body, once');
+t.test('no other failure is tried again', async (t) => {
+  const retried = [
+    'connect_refused',
+    'connect_timeout',
+    'connect_failed',
+    'queue_full',
+    'reset_before_response',
+  ];
+  for (const { reason } of Object.values(FAILURES)) {
+    if (!retried.includes(reason)) t.equal(decide(reason, { pooledConnection: true }), 'no', reason);
   }
 });
-
-t.test('no more servers are tried than there are, and the last failure names the status', async (t) => {
-  const dead = await Promise.all([deadAddress(), deadAddress(), deadAddress(), deadAddress()]);
-  const few = await startBalancer(t, { servers: dead.slice(0, 2) });
-  const many = await startBalancer(t, { servers: dead });
-  for (const [{ connect, seen }, attempts] of [
-    [few, 2],
-    [many, 3],
-  ] as const) {
-    const client = await connect();
-    client.send(POST);
-    t.equal((await client.response()).status, 502);
-    t.match(await seen.request(), { attempts, reason: 'connect_refused', detail: 'ECONNREFUSED' });
-    client.send(GET);
-    t.equal((await client.response()).status, 502, 'and the connection goes on');
-  }
-});
-
-t.test('a server that takes no connection is given up in time', async (t) => {
-  // It listens and never accepts; once its backlog is full the kernel drops every SYN, as a host that is down does.
-  const deaf = spawn(process.execPath, [
-    '-e',
-    `require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () {
-       require('fs').writeSync(1, String(this.address().port));
-       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-     })`,
-  ]);
-  t.teardown(() => deaf.kill('SIGKILL'));
-  const [said] = (await once(deaf.stdout, 'data')) as [Buffer];
-  const port = Number(said);
-  const fillers = Array.from({ length: 4 }, () => createConnection(port, '127.0.0.1').on('error', () => {}));
-  t.teardown(() => fillers.forEach((socket) => void socket.destroy()));
-  await once(fillers[0] as Socket, 'connect');
-  await pause(50);
-
-  const settings = { servers: [`127.0.0.1:${port}`], timeouts: { connect: '1s' } };
-  const { connect, clock, seen } = await startBalancer(t, settings, { manual: true });
-  const client = await connect();
-  client.send(POST);
-  while (seen.requests.length === 0) {
-    await pause(2);
-    clock.advance(100);
-  }
-  t.equal((await client.response()).status, 504);
-  t.equal((await seen.request()).reason, 'connect_timeout');
-});
-
-t.test('no failure sends a POST twice', async (t) => {
-  const received: string[] = [];
-  const bad = (fail: 'head' | 'body' | 'response' | 'end' | 'garbage') =>
-    startRawServer(async (connection) => {
-      const head = await connection.readHead();
-      received.push(head);
-      if (fail === 'head') return connection.reset();
-      await connection.read(5);
-      if (fail === 'body') return connection.reset();
-      if (fail === 'end') return connection.end();
-      await connection.write(fail === 'garbage' ? 'garbage\r\n\r\n' : 'HTTP/1.1 200 OK\r\nContent-');
-      if (fail === 'response') connection.reset();
-      else connection.end();
-    });
-  for (const fail of ['head', 'body', 'response', 'end', 'garbage'] as const) {
-    received.length = 0;
-    const servers = await Promise.all([bad(fail), bad(fail), bad(fail)]);
-    t.teardown(() => Promise.all(servers.map((server) => server.close())));
-    const { connect } = await startBalancer(t, { servers: servers.map(({ address }) => address) });
-    const client = await connect();
-    client.send(POST);
-    t.equal((await client.response()).status, 502, fail);
-    t.equal(received.length, 1);
-  }
-});
-
-t.test('an upload that is cut off is sent again only if all of it was kept', async (t) => {
-  for (const [size, status] of [
-    [1000, 200],
-    [60_000, 200],
-    [500_000, 502],
-  ] as const) {
-    const body = pattern(size);
-    const bad = await origin(t, async (connection) => {
-      await connection.readHead();
-      await connection.read(Math.min(size, 300_000));
-      connection.reset();
-    });
-    let received = Buffer.alloc(0);
-    const good = await origin(t, async (connection) => {
-      received = (await readRequest(connection)).body as Buffer<ArrayBuffer>;
-      await connection.write(OK);
-    });
-    const { connect } = await startBalancer(t, { servers: [bad.address, good.address] });
-    const client = await connect();
-    client.send(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
-    for (let at = 0; at < size; at += 100_000) {
-      client.send(body.subarray(at, at + 100_000));
-      await pause(2);
-    }
-    t.equal((await client.response()).status, status, `${size} bytes`);
-    t.ok(received.equals(status === 200 ? body : Buffer.alloc(0)));
-    t.equal(good.accepted, status === 200 ? 1 : 0);
-  }
-});
-
-t.test('an upload that has only begun goes on at the next server', async (t) => {
-  const body = pattern(50_000);
-  let failed = false;
-  const bad = await origin(t, async (connection) => {
-    await connection.readHead();
-    await connection.read(10_000);
-    connection.reset();
-    failed = true;
-  });
-  let received = Buffer.alloc(0);
-  const good = await origin(t, async (connection) => {
-    for (;;) {
-      received = (await readRequest(connection)).body as Buffer<ArrayBuffer>;
-      await connection.write(OK);
-    }
-  });
-  const { connect } = await startBalancer(t, { servers: [bad.address, good.address] });
-  const client = await connect();
-  client.send('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
-  const bytes = chunked(body, 1000, 'X-Sum: 1\r\n');
-  client.send(bytes.subarray(0, 20_001));
-  while (!failed || good.accepted === 0) await pause(2);
-  client.send(bytes.subarray(20_001));
-  t.equal((await client.response()).status, 200);
-  t.ok(received.equals(body));
-  client.send(GET);
-  t.equal((await client.response()).status, 200);
-});
-
-t.test('what decides', async (t) => {
-  const state = {
-    failure: FAILURES.reset_before_response,
-    idempotent: true,
-    replayable: true,
-    clientSawResponse: false,
-    pooledConnection: true,
-    replacedStale: false,
-    attempts: 1,
-    maxAttempts: 3,
-  };
-  t.equal(decideRetry(state), 'fresh');
-  t.equal(decideRetry({ ...state, replacedStale: true }), 'other');
-  t.equal(decideRetry({ ...state, pooledConnection: false }), 'other');
-  t.equal(decideRetry({ ...state, pooledConnection: false, attempts: 3 }), 'no');
-  t.equal(decideRetry({ ...state, idempotent: false }), 'no');
-  t.equal(decideRetry({ ...state, replayable: false }), 'no');
-  t.equal(decideRetry({ ...state, clientSawResponse: true }), 'no');
-  t.equal(decideRetry({ ...state, failure: FAILURES.reset_in_response }), 'no');
-  t.equal(decideRetry({ ...state, failure: FAILURES.response_timeout }), 'no');
-  const refused = { ...state, failure: FAILURES.connect_refused, idempotent: false, replayable: false };
-  t.equal(decideRetry(refused), 'other');
-  t.equal(decideRetry({ ...refused, attempts: 3 }), 'no');
-});
-
-nothingIsLeft(t);

@@ -85,12 +85,29 @@ export class RawClient {
     return this.#wait(() => (this.#received.length >= count ? this.#take(count) : null), `${count} bytes`);
   }
 
-  /** Takes one response with a Content-Length: its head, and its body. */
-  async response(): Promise<{ status: number; head: string; body: string }> {
+  /** Takes one response, with a Content-Length or in chunks; `toHead`: it answers a HEAD, and has no body. */
+  async response(toHead = false): Promise<{ status: number; head: string; body: string; trailers: string }> {
     const head = await this.until('\r\n\r\n');
+    const status = Number(head.slice(9, 12));
+    if (toHead || status === 204 || status === 304) return { status, head, body: '', trailers: '' };
+    if (/^transfer-encoding: *chunked/im.test(head)) return { status, head, ...(await this.#chunks()) };
     const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
-    const body = await this.bytes(length);
-    return { status: Number(head.slice(9, 12)), head, body };
+    return { status, head, body: await this.bytes(length), trailers: '' };
+  }
+
+  async #chunks(): Promise<{ body: string; trailers: string }> {
+    let body = '';
+    for (;;) {
+      const size = Number.parseInt(await this.until('\r\n'), 16);
+      if (size === 0) break;
+      body += (await this.bytes(size + 2)).slice(0, size);
+    }
+    let trailers = '';
+    for (;;) {
+      const line = await this.until('\r\n');
+      if (line === '\r\n') return { body, trailers };
+      trailers += line;
+    }
   }
 
   /** Everything until the balancer ends the connection. */

@@ -1,0 +1,71 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startBalancer } from '../support/balancer.js';
+import { nothingIsLeft } from '../support/leaks.js';
+import { origin } from '../support/origin.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+/** Short: the kernel takes no more than 103 bytes. */
+function socketPath(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'lb-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  return join(directory, 's');
+}
+
+async function all(path: string, request: string): Promise<string> {
+  const socket = createConnection(path);
+  let text = '';
+  socket.on('data', (bytes) => {
+    text += bytes.toString('latin1');
+  });
+  socket.on('error', () => {});
+  socket.write(request);
+  await new Promise((resolve) => socket.once('close', resolve));
+  return text;
+}
+
+t.test('clients over a unix socket are served, cut and refused without a crash', async (t) => {
+  const server = await origin(t, async (connection) => {
+    const head = await connection.readHead();
+    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n');
+    await connection.write(head.includes('/whole') ? 'ok' : 'o');
+    connection.end();
+  });
+  for (const reading of ['buffers', 'events'] as const) {
+    const path = socketPath(t);
+    const settings = { listen: `unix:${path}`, servers: [server.address], limits: { connections: 1 } };
+    const { balancer } = await startBalancer(t, settings, { reading });
+    const closing = GET.replace('/', '/whole').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
+    t.match(await all(path, closing), /^HTTP\/1\.1 200 OK\r\n.*ok$/s, reading);
+    t.match(await all(path, GET), /\r\n\r\no$/, 'broken off');
+    const first = createConnection(path);
+    while (balancer.clientCount === 0) await new Promise((resolve) => setImmediate(resolve));
+    t.equal(await all(path, GET), '', 'one too many');
+    first.destroy();
+    balancer.stop();
+  }
+});
+
+t.test('a server behind a unix socket', async (t) => {
+  const path = socketPath(t);
+  const server = createServer((socket) => {
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+    socket.on('end', () => socket.end());
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { connect } = await startBalancer(t, { servers: [`unix:${path}`] });
+  const client = await connect();
+  for (let i = 0; i < 3; i++) {
+    client.send(GET);
+    t.equal((await client.response()).body, 'ok');
+  }
+});
+
+nothingIsLeft(t);
