@@ -18,12 +18,16 @@ interface Member {
  * the configuration names it, and stays the same object over a reload: with its sockets, its health and its requests.
  */
 export class Backends {
-  readonly #limits: PoolLimits;
+  readonly #limits: Omit<PoolLimits, 'maxConnections'>;
   readonly #supplies: ConnectionSupplies;
   readonly #health: HealthServices;
   readonly #members = new Map<string, Member>();
 
-  constructor(limits: PoolLimits, supplies: ConnectionSupplies, health: HealthServices) {
+  constructor(
+    limits: Omit<PoolLimits, 'maxConnections'>,
+    supplies: ConnectionSupplies,
+    health: HealthServices,
+  ) {
     this.#limits = limits;
     this.#supplies = supplies;
     this.#health = health;
@@ -68,7 +72,8 @@ export class Backends {
     const key = keyOf(server, check);
     let member = this.#members.get(key);
     if (member === undefined) {
-      const backend = new Backend(server.name, new Pool(server.address, this.#limits, this.#supplies));
+      const limits = { ...this.#limits, maxConnections: server.maxConnections };
+      const backend = new Backend(server.name, new Pool(server.address, limits, this.#supplies));
       const checker = check === null ? null : new Checker(backend, check, this.#health);
       member = { backend, checker, started: false };
       this.#members.set(key, member);
@@ -78,6 +83,6 @@ export class Backends {
 }
 
 /** Two groups may ask different things of one address: what one finds must not decide for the other. */
-function keyOf({ address, name }: ServerConfig, check: HealthCheckConfig | null): string {
-  return JSON.stringify([address.text, name, check]);
+function keyOf({ address, name, maxConnections }: ServerConfig, check: HealthCheckConfig | null): string {
+  return JSON.stringify([address.text, name, maxConnections, check]);
 }

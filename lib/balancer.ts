@@ -45,7 +45,7 @@ const MAX_ATTEMPTS = 3;
 const REPLAY_BYTES = 64 * 1024;
 /** Below the 5 s after which Node's own servers close an idle connection: most stale reuse never happens. */
 const POOL_IDLE_MS = 4000;
-const POOL: PoolLimits = { maxIdle: 1024, maxConnections: 0, maxWaiting: 1000 };
+const POOL: Omit<PoolLimits, 'maxConnections'> = { maxIdle: 1024, maxWaiting: 1000 };
 /** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
 const QUIET_TURNS = 3;
 /** As many as a backlog holds: one connection is accepted per turn. */
