@@ -1,24 +1,21 @@
-import { Backend } from './backend/backend.js';
-import type { ConnectionSupplies } from './backend/connection.js';
-import { Group } from './backend/group.js';
-import { Pool, type PoolLimits } from './backend/pool.js';
+import type { PoolLimits } from './backend/pool.js';
+import { Backends } from './backends.js';
 import type { Address } from './base/address.js';
-import { AddressSet } from './base/address-set.js';
 import { type Clock, systemClock } from './base/clock.js';
 import type { Observer } from './base/observer.js';
 import { Shelf } from './base/shelf.js';
 import { Deadline, type DeadlineOwner, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import { Responder } from './client/responder.js';
-import type { Config } from './config/types.js';
+import type { Config, LimitsConfig } from './config/types.js';
 import { Exchange } from './exchange/exchange.js';
-import { Checker } from './health/checker.js';
+import type { ExchangeServices } from './exchange/services.js';
+import { Generation } from './generation.js';
 import type { HeadLimits } from './http/message-parser.js';
 import { RequestParser } from './http/request-parser.js';
 import { ResponseParser } from './http/response-parser.js';
 import type { Reading } from './net/accept.js';
 import { Listener } from './net/listener.js';
-import { RoundRobin } from './scheduler/round-robin.js';
 
 /** A running balancer. */
 export interface Balancer {
@@ -48,7 +45,7 @@ const MAX_ATTEMPTS = 3;
 const REPLAY_BYTES = 64 * 1024;
 /** Below the 5 s after which Node's own servers close an idle connection: most stale reuse never happens. */
 const POOL_IDLE_MS = 4000;
-const POOL: PoolLimits = { maxIdle: 1024, maxConnections: 0, maxWaiting: 1000 };
+const POOL: Omit<PoolLimits, 'maxConnections'> = { maxIdle: 1024, maxWaiting: 1000 };
 /** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
 const QUIET_TURNS = 3;
 /** As many as a backlog holds: one connection is accepted per turn. */
@@ -65,82 +62,56 @@ export function createBalancer(
 }
 
 class RunningBalancer implements Balancer, DeadlineOwner {
-  readonly #config: Config;
+  readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #wheel: TimerWheel;
-  readonly #backends: readonly Backend[];
-  readonly #checkers: readonly Checker[];
+  readonly #reading: Reading;
+  readonly #backends: Backends;
+  readonly #services: ExchangeServices;
   readonly #acceptor: ClientAcceptor;
-  readonly #listeners: readonly Listener[];
   readonly #drainDeadline: Deadline;
+  #generation: Generation;
+  #listeners: readonly Listener[];
   #stopped = false;
   #drained: Promise<boolean> | null = null;
   #endDrain: (clean: boolean) => void = () => {};
 
   constructor(config: Config, observer: Observer, clock: Clock, reading: Reading) {
-    this.#config = config;
+    this.#clock = clock;
     this.#observer = observer;
+    this.#reading = reading;
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
     this.#drainDeadline = new Deadline(wheel, this);
     const { timeouts, limits } = config;
-    const headLimits: HeadLimits = {
-      headBytes: limits.headerBytes,
-      fields: limits.headers,
-      targetBytes: limits.uriBytes,
-    };
-    const responseLimits: HeadLimits = {
-      ...headLimits,
-      headBytes: limits.headerBytes * 2,
-      fields: limits.headers * 2,
-    };
-    const parsers = new Shelf(
-      SHELVED,
-      () => new ResponseParser(responseLimits),
-      (parser) => parser.free(),
-    );
-    const supplies: ConnectionSupplies = {
-      wheel,
-      parsers,
-      connectTimeout: timeouts.connect,
-      idleTimeout: POOL_IDLE_MS,
-    };
-    this.#backends = config.servers.map(
-      (server) => new Backend(server.name, new Pool(server.address, POOL, supplies)),
-    );
-    const check = config.healthCheck;
-    const health = { clock, wheel, parsers, observer };
-    this.#checkers =
-      check === null ? [] : this.#backends.map((backend) => new Checker(backend, check, health));
-    const group = new Group(this.#backends, new RoundRobin());
-    const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(services));
-    const services = {
-      clock,
+    const parsers = responseParsers(limits);
+    const supplies = { wheel, parsers, connectTimeout: timeouts.connect, idleTimeout: POOL_IDLE_MS };
+    this.#backends = new Backends(POOL, supplies, { clock, wheel, parsers, observer });
+    this.#generation = this.#generate(config);
+    const { pipeline } = this.#generation;
+    const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
+    const retry = { maxAttempts: MAX_ATTEMPTS, replayBytes: REPLAY_BYTES };
+    this.#services = { clock, wheel, timeouts, observer, shelf, pipeline, ...retry };
+    const responders = new Shelf(SHELVED, () => new Responder());
+    const client = {
       wheel,
       timeouts,
-      observer,
-      shelf,
-      group,
-      maxAttempts: MAX_ATTEMPTS,
-      replayBytes: REPLAY_BYTES,
+      limits,
+      clock,
+      parsers: requestParsers(limits),
+      responders,
+      handlers: shelf,
     };
-    this.#acceptor = new ClientAcceptor(
-      {
-        wheel,
-        timeouts,
-        limits,
-        clock,
-        parsers: new Shelf(
-          SHELVED,
-          () => new RequestParser(headLimits),
-          (parser) => parser.free(),
-        ),
-        responders: new Shelf(SHELVED, () => new Responder()),
-        handlers: shelf,
-      },
-      new AddressSet(config.trustedProxies),
-    );
-    this.#listeners = config.listen.map((address) => new Listener(address, this.#acceptor, reading));
+    this.#acceptor = new ClientAcceptor(client, this.#generation);
+    this.#listeners = config.listen.map((address) => this.#listener(address));
+  }
+
+  #generate(config: Config): Generation {
+    return new Generation(config, this.#clock, (group) => this.#backends.of(group));
+  }
+
+  #listener(address: Address): Listener {
+    return new Listener(address, this.#acceptor, this.#reading);
   }
 
   get addresses(): readonly Address[] {
@@ -162,9 +133,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
       this.stop();
       throw error;
     }
-    // Staggered over a second at most, so that a dead server is known soon.
-    const step = Math.min(this.#config.healthCheck?.interval ?? 0, 1000) / Math.max(1, this.#checkers.length);
-    for (const [index, checker] of this.#checkers.entries()) checker.start(index * step);
+    this.#backends.start();
   }
 
   drain(): Promise<boolean> {
@@ -173,7 +142,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   }
 
   async #drain(): Promise<boolean> {
-    this.#drainDeadline.arm(this.#config.timeouts.drain);
+    this.#drainDeadline.arm(this.#generation.config.timeouts.drain);
     const drained = new Promise<boolean>((resolve) => {
       this.#endDrain = resolve;
     });
@@ -205,10 +174,30 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     if (this.#stopped) return;
     this.#stopped = true;
     for (const listener of this.#listeners) listener.close();
-    for (const checker of this.#checkers) checker.stop();
     this.#acceptor.destroy();
-    for (const backend of this.#backends) backend.pool.close();
+    this.#backends.stop();
     this.#wheel.close();
     this.#endDrain(false);
   }
+}
+
+function requestParsers(limits: LimitsConfig): Shelf<RequestParser> {
+  const { headerBytes, headers, uriBytes } = limits;
+  const accepted: HeadLimits = { headBytes: headerBytes, fields: headers, targetBytes: uriBytes };
+  return new Shelf(
+    SHELVED,
+    () => new RequestParser(accepted),
+    (parser) => parser.free(),
+  );
+}
+
+/** Servers may send heads twice as long as clients. */
+function responseParsers(limits: LimitsConfig): Shelf<ResponseParser> {
+  const { headerBytes, headers, uriBytes } = limits;
+  const accepted: HeadLimits = { headBytes: headerBytes * 2, fields: headers * 2, targetBytes: uriBytes };
+  return new Shelf(
+    SHELVED,
+    () => new ResponseParser(accepted),
+    (parser) => parser.free(),
+  );
 }

@@ -28,6 +28,7 @@ export class Pool {
   readonly #open = new Set<BackendConnection>();
   #dialling = 0;
   #closed = false;
+  #retired = false;
 
   constructor(address: Address, limits: PoolLimits, supplies: ConnectionSupplies) {
     this.address = address;
@@ -75,6 +76,12 @@ export class Pool {
     for (const connection of this.#idle.splice(0)) connection.discard();
   }
 
+  /** Nobody will ask for it any more: what is in use is used to the end, then closed. */
+  retire(): void {
+    this.#retired = true;
+    this.closeIdle();
+  }
+
   /** Closes everything, now and whatever is given back later. */
   close(): void {
     this.#closed = true;
@@ -98,6 +105,10 @@ export class Pool {
     const next = this.#waiting.shift();
     if (next !== undefined) {
       next.onLease(connection);
+      return;
+    }
+    if (this.#retired) {
+      connection.discard();
       return;
     }
     // Also one that has carried no request yet: the server may close it as well as any other.

@@ -1,7 +1,7 @@
 import type { Reason } from './observer.js';
 
 /** Whose doing a failure is. */
-export type Fault = 'client' | 'server' | 'self';
+export type Fault = 'client' | 'server' | 'balancer';
 
 /**
  * May the request be tried on another server?
@@ -34,13 +34,21 @@ export const FAILURES: { readonly [reason in Reason]: Failure } = Object.freeze(
   connect_refused: failure('connect_refused', 'server', 'always', 502),
   connect_timeout: failure('connect_timeout', 'server', 'always', 504),
   connect_failed: failure('connect_failed', 'server', 'always', 502),
-  queue_full: failure('queue_full', 'self', 'always', 503),
-  queue_timeout: failure('queue_timeout', 'self', 'never', 503),
+  queue_full: failure('queue_full', 'balancer', 'always', 503),
+  queue_timeout: failure('queue_timeout', 'balancer', 'never', 503),
   response_timeout: failure('response_timeout', 'server', 'never', 504),
   response_stalled: failure('response_stalled', 'server', 'never', 504),
   reset_before_response: failure('reset_before_response', 'server', 'idempotent', 502),
   reset_in_response: failure('reset_in_response', 'server', 'never', 502),
   bad_response: failure('bad_response', 'server', 'never', 502),
-  loop: failure('loop', 'self', 'never', 508),
-  shutdown: failure('shutdown', 'self', 'never', 503),
+  loop: failure('loop', 'balancer', 'never', 508),
+  no_route: failure('no_route', 'client', 'never', 404),
+  blocked_ip: failure('blocked_ip', 'client', 'never', 403),
+  blocked_method: failure('blocked_method', 'client', 'never', 403),
+  blocked_path: failure('blocked_path', 'client', 'never', 403),
+  blocked_header: failure('blocked_header', 'client', 'never', 403),
+  banned: failure('banned', 'client', 'never', 403),
+  rate_limited: failure('rate_limited', 'client', 'never', 429),
+  too_many_requests: failure('too_many_requests', 'client', 'never', 403),
+  shutdown: failure('shutdown', 'balancer', 'never', 503),
 });

@@ -22,6 +22,14 @@ export type Reason =
   | 'reset_in_response'
   | 'bad_response'
   | 'loop'
+  | 'no_route'
+  | 'blocked_ip'
+  | 'blocked_method'
+  | 'blocked_path'
+  | 'blocked_header'
+  | 'banned'
+  | 'rate_limited'
+  | 'too_many_requests'
   | 'shutdown';
 
 /**

@@ -1,14 +1,25 @@
 import type { AddressSet } from '../base/address-set.js';
 import type { LimitsConfig } from '../config/types.js';
+import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/request-encoder.js';
 import type { Acceptor, Incoming } from '../net/accept.js';
 import { ClientConnection, type ClientServices } from './connection.js';
+
+/** Who is let in, and whom we believe. */
+export interface AcceptPolicy {
+  /** The peers whose X-Forwarded-* is believed. */
+  readonly trusted: AddressSet;
+  /** Asked before a byte is read; null lets everybody in. */
+  readonly firewall: Firewall | null;
+}
 
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
 export class ClientAcceptor implements Acceptor {
   readonly #services: ClientServices;
   readonly #limits: LimitsConfig;
-  readonly #trusted: AddressSet;
+  readonly #policy: AcceptPolicy;
+  /** Who holds a place in the firewall that let it in. */
+  readonly #places = new Map<ClientConnection, Firewall>();
   readonly #connections = new Set<ClientConnection>();
   readonly #perAddress = new Map<string, number>();
   #draining = false;
@@ -16,11 +27,10 @@ export class ClientAcceptor implements Acceptor {
   /** Connections let in since the start. */
   accepted = 0;
 
-  /** `trusted`: the peers whose X-Forwarded-* is believed. */
-  constructor(services: Omit<ClientServices, 'onClosed'>, trusted: AddressSet) {
+  constructor(services: Omit<ClientServices, 'onClosed'>, policy: AcceptPolicy) {
     this.#services = { ...services, onClosed: (connection) => this.#onClosed(connection) };
     this.#limits = services.limits;
-    this.#trusted = trusted;
+    this.#policy = policy;
   }
 
   get count(): number {
@@ -33,9 +43,17 @@ export class ClientAcceptor implements Acceptor {
       incoming.refuse();
       return;
     }
-    const forwarded = new ForwardedClient(address, this.#trusted.has(address));
+    const { trusted, firewall } = this.#policy;
+    const forwarded = new ForwardedClient(address, trusted.has(address));
+    // Whom a trusted peer speaks for is known only with the head.
+    const judge = forwarded.trusted ? null : firewall;
+    if (judge?.judgeAccept(forwarded.peer).refused === true) {
+      incoming.refuse();
+      return;
+    }
     const connection = new ClientConnection(this.#services, forwarded, (owner) => incoming.take(owner));
     this.#connections.add(connection);
+    if (judge !== null) this.#places.set(connection, judge);
     this.accepted++;
     if (this.#limits.connectionsPerIp > 0)
       this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
@@ -69,6 +87,8 @@ export class ClientAcceptor implements Acceptor {
 
   #onClosed(connection: ClientConnection): void {
     this.#connections.delete(connection);
+    this.#places.get(connection)?.leave(connection.forwarded.peer);
+    this.#places.delete(connection);
     if (this.#limits.connectionsPerIp > 0) {
       const { address } = connection.forwarded;
       const left = (this.#perAddress.get(address) ?? 1) - 1;

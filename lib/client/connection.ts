@@ -5,10 +5,13 @@ import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-whe
 import type { LimitsConfig, TimeoutsConfig } from '../config/types.js';
 import type { BodyForm, BodyReceiver } from '../http/body-reader.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
-import { type Refusal, refusal } from '../http/refusal.js';
+import type { HeadEdit } from '../http/head-edit.js';
+import type { Refusal } from '../http/refusal.js';
+import { encodeReply, encodeRouteReply } from '../http/replies.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
 import type { RequestHead } from '../http/request-head.js';
 import type { RequestParser } from '../http/request-parser.js';
+import type { ResponseForm } from '../http/response-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import type { Responder } from './responder.js';
@@ -31,7 +34,7 @@ const REQUEST_TIMEOUT: Refusal = {
   reason: 'request_timeout',
   detail: 'the head did not come in time',
 };
-const BODY_TOO_LARGE = refusal(413, 'the body is longer than limits.body_bytes');
+const BODY_TOO_LARGE = 'the body is longer than limits.body_bytes';
 
 /** Pipelined bytes kept while a request is being answered; beyond it the client has to wait. */
 const MAX_STASH = 64 * 1024;
@@ -78,6 +81,9 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   /** Coarse time of the last byte from the client. */
   #lastByteAt = 0;
   #lingered = 0;
+  /** What the current route allows. */
+  #bodyBytes = 0;
+  #bodyTimeout = 0;
   /** The channel's backlog when the client was last seen to take something. */
   #backlog = 0;
 
@@ -130,8 +136,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     if (this.#handler === null) {
       this.#goOn();
     } else {
-      // Answers of the balancer's own to the requests before this one do not wait for it.
-      if (this.#channel.heldBytes > 0) this.#channel.flush();
+      // Answers of the balancer's own to the requests before this one.
+      this.#channel.flush();
       this.#handler.onRequestReadDone();
     }
   }
@@ -139,6 +145,13 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   /** False while the client takes nothing of the answers it was sent: it gets no more of them. */
   #mayReadOn(): boolean {
     return this.#channel.heldBytes < MAX_GATHERED || this.#channel.flush();
+  }
+
+  useLimits(bodyBytes: number, bodyTimeout: number): boolean {
+    this.#bodyBytes = bodyBytes;
+    this.#bodyTimeout = bodyTimeout;
+    if (this.#reading === 'body' && this.#deadline.armed) this.#deadline.arm(bodyTimeout);
+    return bodyBytes === 0 || this.head.contentLength <= bodyBytes;
   }
 
   #readHead(buffer: Buffer, start: number, end: number): number {
@@ -159,17 +172,14 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
 
   #onHead(parser: RequestParser): void {
     const { head, body } = parser;
-    const { bodyBytes } = this.#services.limits;
     this.#keepAlive = head.keepsAlive;
+    this.#bodyBytes = this.#services.limits.bodyBytes;
+    this.#bodyTimeout = this.#services.timeouts.requestBody;
     const handler = this.#takeHandler(parser);
     this.#reading = body.complete ? 'held' : 'body';
-    if (bodyBytes > 0 && head.contentLength > bodyBytes) {
-      handler.refuse(this, BODY_TOO_LARGE);
-      return;
-    }
     // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
     if (body.complete || head.expectsContinue) this.#deadline.disarm();
-    else this.#deadline.arm(this.#services.timeouts.requestBody);
+    else this.#deadline.arm(this.#bodyTimeout);
     handler.start(this);
   }
 
@@ -216,13 +226,12 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
     const handler = this.#handler;
     if (handler === null || this.#reading !== 'body') return;
-    const { bodyBytes } = this.#services.limits;
-    if (bodyBytes > 0 && this.requestBytes > bodyBytes) {
+    if (this.#bodyBytes > 0 && this.requestBytes > this.#bodyBytes) {
       this.#keepAlive = false;
-      handler.onRequestFailed(FAILURES.body_too_large, BODY_TOO_LARGE.detail);
+      handler.onRequestFailed(FAILURES.body_too_large, BODY_TOO_LARGE);
       return;
     }
-    if ((this.#pauses & FOR_SERVER) === 0) this.#deadline.arm(this.#services.timeouts.requestBody);
+    if ((this.#pauses & FOR_SERVER) === 0) this.#deadline.arm(this.#bodyTimeout);
     handler.onRequestBytes(buffer, start, end);
   }
 
@@ -318,19 +327,19 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
 
   resumeRequest(): void {
     if ((this.#pauses & FOR_SERVER) === 0) return;
-    if (this.#reading === 'body') this.#deadline.arm(this.#services.timeouts.requestBody);
+    if (this.#reading === 'body') this.#deadline.arm(this.#bodyTimeout);
     this.#resume(FOR_SERVER);
   }
 
   sendInterim(head: ResponseHead): void {
     if (head.status === 100 && this.#reading === 'body' && (this.#pauses & FOR_SERVER) === 0)
-      this.#deadline.arm(this.#services.timeouts.requestBody);
+      this.#deadline.arm(this.#bodyTimeout);
     (this.#responder as Responder).interim(head, this.#channel);
   }
 
-  sendHead(head: ResponseHead): BodyForm {
+  sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm {
     const wallMs = this.#services.clock.wall();
-    return (this.#responder as Responder).head(head, this.#channel, this.#mayKeepAlive(), wallMs);
+    return (this.#responder as Responder).head(head, edit, this.#channel, this.#mayKeepAlive(), wallMs);
   }
 
   sendBody(buffer: Buffer, start: number, end: number): boolean {
@@ -343,21 +352,25 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     (this.#responder as Responder).end(this.#channel);
   }
 
-  reply(status: number, text?: string): void {
+  reply(status: number, text?: string, fields = ''): void {
+    this.#reply((form, toHead, wallMs) => encodeReply(status, form, toHead, wallMs, text, fields));
+  }
+
+  replyWith(status: number, body: string, edit: HeadEdit): void {
+    this.#reply((form, toHead, wallMs) => encodeRouteReply(status, body, edit, form, toHead, wallMs));
+  }
+
+  #reply(encode: (form: ResponseForm, toHead: boolean, wallMs: number) => string): void {
+    const toHead = this.head.method === 'HEAD';
     const wallMs = this.#services.clock.wall();
-    (this.#responder as Responder).reply(
-      status,
-      text,
-      this.head,
-      this.#channel,
-      this.#mayKeepAlive(),
-      wallMs,
-    );
+    const responder = this.#responder as Responder;
+    responder.reply(this.#channel, this.#mayKeepAlive(), (form) => encode(form, toHead, wallMs));
   }
 
   /** An answer may come before the whole request: then the rest must be little enough to read and drop. */
   #mayKeepAlive(): boolean {
-    if (!this.#keepAlive || this.#draining || (this.#peerEnded && this.#stash === null)) return false;
+    if (!this.#keepAlive || this.#draining || (this.#peerEnded && this.#stash === null && !this.#consuming))
+      return false;
     const { head, body } = this.#parser as RequestParser;
     return body.complete || (body.remaining <= MAX_DRAIN && !head.expectsContinue);
   }
@@ -409,7 +422,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       this.#nextRequest();
     } else {
       this.#reading = 'drain';
-      this.#deadline.arm(this.#services.timeouts.requestBody);
+      this.#deadline.arm(this.#bodyTimeout);
       this.#channel.flush();
     }
   }

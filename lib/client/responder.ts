@@ -1,6 +1,5 @@
 import type { BodyForm } from '../http/body-reader.js';
-import { encodeReply } from '../http/replies.js';
-import type { RequestHead } from '../http/request-head.js';
+import type { HeadEdit } from '../http/head-edit.js';
 import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../http/response-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { Channel } from '../net/channel.js';
@@ -39,7 +38,13 @@ export class Responder {
     channel.hold(this.sentHead);
   }
 
-  head(head: ResponseHead, channel: Channel, mayKeepAlive: boolean, wallMs: number): BodyForm {
+  head(
+    head: ResponseHead,
+    edit: HeadEdit | null,
+    channel: Channel,
+    mayKeepAlive: boolean,
+    wallMs: number,
+  ): BodyForm {
     const form = this.#form;
     const { framing } = head;
     // HTTP/1.0 knows no chunks: its bodies end with a length or with the connection.
@@ -47,7 +52,7 @@ export class Responder {
     form.framing = unbounded ? (form.oldClient ? 'close' : 'chunked') : framing;
     form.keepAlive = mayKeepAlive && form.framing !== 'close';
     this.#wrapsChunks = framing === 'close' && form.framing === 'chunked';
-    this.sentHead = encodeResponseHead(head, form, wallMs);
+    this.sentHead = encodeResponseHead(head, form, wallMs, edit);
     channel.hold(this.sentHead);
     return form.oldClient ? 'content' : 'wire';
   }
@@ -65,18 +70,11 @@ export class Responder {
     if (this.#wrapsChunks) channel.hold('0\r\n\r\n');
   }
 
-  /** An answer of the balancer's own. `request` is empty of fields when its head could not be read. */
-  reply(
-    status: number,
-    text: string | undefined,
-    request: RequestHead,
-    channel: Channel,
-    mayKeepAlive: boolean,
-    wallMs: number,
-  ): void {
+  /** An answer of the balancer's own, head and body as `encode` makes them. */
+  reply(channel: Channel, mayKeepAlive: boolean, encode: (form: ResponseForm) => string): void {
     this.#form.framing = 'length';
     this.#form.keepAlive = mayKeepAlive;
-    const reply = encodeReply(status, this.#form, request.method === 'HEAD', wallMs, text);
+    const reply = encode(this.#form);
     this.sentHead = reply.slice(0, reply.indexOf('\r\n\r\n') + 4);
     channel.hold(reply);
   }

@@ -44,7 +44,8 @@ export class ServerBook {
       if (first) this.#report.repeated(addressPath, `${address.text} is listed twice, first in`, first);
       else firstPaths.set(key, addressPath);
       if (isMap && setting.name !== undefined) this.#name(setting.name, key, [...serverPath, 'name']);
-      servers.push({ address, name: address.text });
+      const maxConnections = isMap ? (setting.max_connections ?? 0) : 0;
+      servers.push({ address, name: address.text, maxConnections });
     }
     this.#drafts.push(...servers);
     return servers;

@@ -78,7 +78,9 @@ export type TextSettings = Readonly<Record<string, TextSetting>>;
 /** A list of names, or a map of which only the keys count. */
 export type NamesSetting = readonly string[] | Readonly<Record<string, unknown>>;
 
-export type ServerSetting = AddressSetting | { readonly address: AddressSetting; readonly name?: string };
+export type ServerSetting =
+  | AddressSetting
+  | { readonly address: AddressSetting; readonly name?: string; readonly max_connections?: number };
 
 /** `200`, `200-399`, or a list of these. */
 export type StatusesSetting = string | number | readonly (string | number)[];

@@ -54,6 +54,8 @@ export interface ServerConfig {
   readonly address: Address;
   /** What logs and the access line call it; the address's text unless given. One name is one address. */
   readonly name: string;
+  /** Connections open at once; 0 is no limit. */
+  readonly maxConnections: number;
 }
 
 /** An inclusive range of status codes. */

@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import type { BackendConnection, ResponseReceiver } from '../backend/connection.js';
+import type { Group } from '../backend/group.js';
 import type { LeaseRequester } from '../backend/lease.js';
+import type { Address } from '../base/address.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
+import type { TimeoutsConfig } from '../config/types.js';
 import type { BodyForm } from '../http/body-reader.js';
 import { FIELD } from '../http/fields.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
+import type { HeadEdit } from '../http/head-edit.js';
 import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { Refusal } from '../http/refusal.js';
 import { encodeRequestHead, receivedRequestId } from '../http/request-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
+import { RequestContext } from './context.js';
+import type { Destination } from './destination.js';
 import { Replay } from './replay.js';
 import { decideRetry } from './retry.js';
 import type { ExchangeServices } from './services.js';
@@ -36,11 +42,13 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   readonly #settlement = new Settlement();
   readonly #tried: Backend[] = [];
   readonly #tunnel = new Tunnel();
+  readonly #context = new RequestContext();
   #state: State = 'free';
   #client: ClientSide | null = null;
   #backend: Backend | null = null;
   #connection: BackendConnection | null = null;
-  #requestId = '';
+  #group: Group | null = null;
+  #timeouts: TimeoutsConfig;
   #lastFailure: Failure | null = null;
   #lastDetail = '';
   #replacedStale = false;
@@ -56,6 +64,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
 
   constructor(services: ExchangeServices) {
     this.#services = services;
+    this.#timeouts = services.timeouts;
     this.#deadline = new Deadline(services.wheel, this);
     this.#replay = new Replay(services.replayBytes);
   }
@@ -64,18 +73,55 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
 
   start(client: ClientSide): void {
     this.#open(client);
-    const { head } = client;
-    this.#requestId = receivedRequestId(head, client.forwarded) || randomUUID();
-    this.#settlement.requestId = this.#requestId;
-    // RFC 9110, 7.6.2: the last hop that may be asked answers itself.
-    if (head.method === 'OPTIONS' && head.valueOf(FIELD.maxForwards) === '0') {
-      client.reply(200);
-      this.#settle('', '');
+    const { head, forwarded } = client;
+    const { pipeline } = this.#services;
+    const context = this.#context;
+    const requestId = receivedRequestId(head, forwarded) || randomUUID();
+    this.#settlement.requestId = requestId;
+    const address = pipeline.clientOf(client);
+    this.#settlement.clientAddress = address.text;
+    context.open(client, address, requestId);
+    const objection = pipeline.decide(context);
+    if (objection !== null) {
+      client.reply(objection.status, undefined, objection.fields);
+      this.#settle(objection.reason, objection.detail);
       return;
     }
-    this.#inRequestRead = true;
-    this.#attempt();
-    this.#inRequestRead = false;
+    this.#follow(client, context.destination as Destination);
+  }
+
+  #follow(client: ClientSide, destination: Destination): void {
+    const { head } = client;
+    const { group, reply } = destination;
+    this.#timeouts = destination.timeouts;
+    if (group === null || reply !== null) {
+      this.#replyFromRoute(client, destination);
+    } else if (head.method === 'OPTIONS' && head.valueOf(FIELD.maxForwards) === '0') {
+      // RFC 9110, 7.6.2: the last hop that may be asked answers itself.
+      client.reply(200);
+      this.#settle('', '');
+    } else if (!client.useLimits(destination.bodyBytes, destination.timeouts.requestBody)) {
+      client.reply(413);
+      this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
+    } else {
+      this.#group = group;
+      this.#inRequestRead = true;
+      this.#attempt();
+      this.#inRequestRead = false;
+    }
+  }
+
+  #replyFromRoute(client: ClientSide, { reply, rules }: Destination): void {
+    if (reply === null) {
+      client.reply(404);
+      this.#settle('no_route', '');
+      return;
+    }
+    const edit = this.#context.responseEdit;
+    reply.edit(this.#context, edit);
+    rules.editResponse(this.#context, edit);
+    client.replyWith(reply.status, reply.body, edit);
+    this.#settle('', '');
   }
 
   refuse(client: ClientSide, refusal: Refusal): void {
@@ -94,13 +140,15 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#continued = false;
     this.#serverBlocked = false;
     this.#clientBlocked = false;
+    this.#group = null;
+    this.#timeouts = this.#services.timeouts;
     this.#settlement.open(client, this.#services.clock);
   }
 
   // Once per attempt.
 
   #attempt(): void {
-    const backend = this.#services.group.pick(this.#tried);
+    const backend = (this.#group as Group).pick(this.#tried);
     if (backend === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
@@ -120,7 +168,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     const connection = pool.lease(this);
     if (connection !== null) this.onLease(connection);
     // One that is being opened for it has a deadline of its own: `timeouts.connect`.
-    else if (this.#backend === backend && pool.isFull) this.#deadline.arm(this.#services.timeouts.queue);
+    else if (this.#backend === backend && pool.isFull) this.#deadline.arm(this.#timeouts.queue);
   }
 
   onLease(connection: BackendConnection): void {
@@ -129,13 +177,19 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#connection = connection;
     this.#state = 'asking';
     connection.assign(this, head.method === 'HEAD');
-    const host = head.authority === '' ? connection.pool.address.text : '';
-    connection.channel.hold(encodeRequestHead(head, client.forwarded, this.#requestId, host));
+    connection.channel.hold(this.#encodeHead(client, connection.pool.address));
     for (const piece of this.#replay.pieces) connection.channel.write(piece, 0, piece.length);
     if (!head.isIdempotent) this.#replay.forget();
     this.#awaitServer(client);
     if (!this.#inRequestRead) this.#flushToServer(connection);
     if (!this.#serverBlocked) client.resumeRequest();
+  }
+
+  #encodeHead({ head, forwarded }: ClientSide, address: Address): string {
+    const context = this.#context;
+    const { rules } = context.destination as Destination;
+    const edit = rules.editsRequests ? context.requestEdit : null;
+    return encodeRequestHead(head, forwarded, context.requestId, rules.hostFor(context, address), edit);
   }
 
   onLeaseFailed(failure: Failure, detail: string): void {
@@ -207,14 +261,12 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   /** Starts the server's time to answer if it is the server's turn; while the client owes a body, it has its own. */
   #awaitServer(client: ClientSide): void {
     const waitsForContinue = client.head.expectsContinue && !this.#continued && client.requestBytes === 0;
-    if (client.requestComplete || waitsForContinue)
-      this.#deadline.arm(this.#services.timeouts.responseHeader);
+    if (client.requestComplete || waitsForContinue) this.#deadline.arm(this.#timeouts.responseHeader);
     else this.#deadline.disarm();
   }
 
   onRequestEnd(): void {
-    if (this.#state === 'asking' && !this.#serverBlocked)
-      this.#deadline.arm(this.#services.timeouts.responseHeader);
+    if (this.#state === 'asking' && !this.#serverBlocked) this.#deadline.arm(this.#timeouts.responseHeader);
   }
 
   onRequestReadDone(): void {
@@ -222,6 +274,8 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   onRequestFailed(failure: Failure, detail: string): void {
+    // An observer that is told of the end may stop the balancer, which would end this once more.
+    if (this.#state === 'free') return;
     this.#giveUp(failure, detail);
   }
 
@@ -233,7 +287,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (!this.#clientBlocked) return;
     this.#clientBlocked = false;
     this.#connection?.channel.resume();
-    if (this.#state === 'answering') this.#deadline.arm(this.#services.timeouts.responseBody);
+    if (this.#state === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
   }
 
   #flushToServer(connection: BackendConnection): void {
@@ -244,7 +298,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #blockClient(): void {
     this.#serverBlocked = true;
     this.#client?.pauseRequest();
-    if (this.#state === 'asking') this.#deadline.arm(this.#services.timeouts.responseHeader);
+    if (this.#state === 'asking') this.#deadline.arm(this.#timeouts.responseHeader);
   }
 
   // From the server.
@@ -268,14 +322,42 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   onResponseHead(head: ResponseHead): BodyForm {
+    if (head.status === 408 && this.#isStale(head)) {
+      this.#connection?.discard();
+      this.#connection = null;
+      this.#onAttemptFailed(FAILURES.reset_before_response, 'status 408 on an idle connection', true);
+      return 'wire';
+    }
     this.#state = 'answering';
     this.#settlement.noteFirstByte(this.#services.clock);
-    this.#deadline.arm(this.#services.timeouts.responseBody);
-    return (this.#client as ClientSide).sendHead(head);
+    this.#deadline.arm(this.#timeouts.responseBody);
+    return (this.#client as ClientSide).sendHead(head, this.#responseEdit());
+  }
+
+  #responseEdit(): HeadEdit | null {
+    const context = this.#context;
+    const { rules } = context.destination as Destination;
+    if (!rules.editsResponses) return null;
+    context.server = this.#backend?.name ?? '';
+    rules.editResponse(context, context.responseEdit);
+    return context.responseEdit;
+  }
+
+  /** A 408 meant for the idle connection crossed with this request, which may be sent again (RFC 9110, 15.5.9). */
+  #isStale(head: ResponseHead): boolean {
+    const { head: request } = this.#client as ClientSide;
+    return (
+      this.#connection?.pooled === true &&
+      !head.keepsAlive &&
+      !this.#replacedStale &&
+      !this.#sawInterim &&
+      request.isIdempotent &&
+      this.#replay.whole
+    );
   }
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
-    this.#deadline.arm(this.#services.timeouts.responseBody);
+    this.#deadline.arm(this.#timeouts.responseBody);
     if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.#blockServer();
   }
 
@@ -310,14 +392,14 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
     this.#state = 'tunnelling';
     this.#settlement.noteFirstByte(this.#services.clock);
-    this.#deadline.arm(this.#services.timeouts.tunnel);
+    this.#deadline.arm(this.#timeouts.tunnel);
     this.#tunnel.open(client, (this.#connection as BackendConnection).channel);
     client.switchProtocols(head);
     return true;
   }
 
   onTunnelBytes(buffer: Buffer, start: number, end: number): void {
-    this.#deadline.arm(this.#services.timeouts.tunnel);
+    this.#deadline.arm(this.#timeouts.tunnel);
     this.#settlement.bytesOut += end - start;
     if (!this.#tunnel.toClient(buffer, start, end)) this.#blockServer();
   }
@@ -327,7 +409,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   onClientTunnelBytes(buffer: Buffer, start: number, end: number): void {
-    this.#deadline.arm(this.#services.timeouts.tunnel);
+    this.#deadline.arm(this.#timeouts.tunnel);
     this.#settlement.tunnelBytesIn += end - start;
     if (!this.#tunnel.toServer(buffer, start, end)) this.#blockClient();
   }
@@ -355,7 +437,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
         break;
       case 'answering':
         if (!this.#clientBlocked) this.#giveUp(FAILURES.response_stalled, '');
-        else if (this.#client?.takesAnswers()) this.#deadline.arm(this.#services.timeouts.responseBody);
+        else if (this.#client?.takesAnswers()) this.#deadline.arm(this.#timeouts.responseBody);
         else this.#giveUp(FAILURES.client_stalled, '');
         break;
       case 'tunnelling':
@@ -389,6 +471,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#leaveBackend();
     this.#state = 'free';
     this.#settlement.close(reason, detail, this.#services.clock);
+    this.#context.close(this.#context.isCounted ? this.#settlement.status : 0);
     this.#services.observer.requestSettled?.(this.#settlement);
     this.#settlement.release();
     this.#client = null;

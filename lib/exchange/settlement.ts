@@ -9,6 +9,8 @@ export class Settlement implements RequestRecord {
   #client: ClientSide | null = null;
   #startedAt = 0;
   requestId = '';
+  /** The peer's, until it is known whom a trusted peer speaks for. */
+  clientAddress = '';
   startedAt = 0;
   durationMs = 0;
   firstByteMs = -1;
@@ -24,6 +26,7 @@ export class Settlement implements RequestRecord {
     this.#startedAt = clock.now();
     this.startedAt = clock.wall();
     this.requestId = '';
+    this.clientAddress = client.forwarded.address;
     this.firstByteMs = -1;
     this.server = '';
     this.attempts = 0;
@@ -49,10 +52,6 @@ export class Settlement implements RequestRecord {
 
   get #head(): RequestHead {
     return (this.#client as ClientSide).head;
-  }
-
-  get clientAddress(): string {
-    return (this.#client as ClientSide).forwarded.address;
   }
 
   get method(): string {

@@ -1,5 +1,6 @@
 import type { Failure } from '../base/failure.js';
 import type { BodyForm } from './body-reader.js';
+import type { HeadEdit } from './head-edit.js';
 import type { Refusal } from './refusal.js';
 import type { ForwardedClient } from './request-encoder.js';
 import type { RequestHead } from './request-head.js';
@@ -26,14 +27,18 @@ export interface ClientSide {
   /** 1xx other than 101; not for HTTP/1.0 clients, who get none. */
   sendInterim(head: ResponseHead): void;
   /** Holds the head of a server's response back for what follows; says how its body is wanted. */
-  sendHead(head: ResponseHead): BodyForm;
+  sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm;
   /** A piece of the body in the form asked for. False asks to wait for `onClientDrain`. */
   sendBody(buffer: Buffer, start: number, end: number): boolean;
   endResponse(): void;
   /** Behind a false: has the client taken anything since, or since this was last asked? */
   takesAnswers(): boolean;
-  /** An answer of the balancer's own; `text` replaces the usual one. */
-  reply(status: number, text?: string): void;
+  /** An answer of the balancer's own; `text` replaces the usual one, `fields` are lines that go with it. */
+  reply(status: number, text?: string, fields?: string): void;
+  /** The answer of a route that does not forward; `body` is bytes as latin1. */
+  replyWith(status: number, body: string, edit: HeadEdit): void;
+  /** What its route allows: bytes of body (0 is no limit), ms without any. False when it has announced more. */
+  useLimits(bodyBytes: number, bodyTimeout: number): boolean;
   /** The response broke off: the client must not take it for whole. */
   cut(): void;
   /** Sends what is held. False asks to wait for `onClientDrain`. */

@@ -1,26 +1,57 @@
 import { httpDate } from './date.js';
+import type { HeadEdit } from './head-edit.js';
 import { connectionLine, type ResponseForm } from './response-encoder.js';
 
-/** Status, reason phrase, and the text a person sees. */
-const REPLIES: { readonly [status: number]: readonly [phrase: string, text: string] } = {
-  200: ['OK', ''],
-  400: ['Bad Request', 'Bad Request'],
-  403: ['Forbidden', 'Forbidden'],
-  404: ['Not Found', 'Not Found'],
-  405: ['Method Not Allowed', 'Method Not Allowed'],
-  408: ['Request Timeout', 'Request Timeout'],
-  413: ['Content Too Large', 'Content Too Large'],
-  414: ['URI Too Long', 'URI Too Long'],
-  417: ['Expectation Failed', 'Expectation Failed'],
-  429: ['Too Many Requests', 'Too Many Requests'],
-  431: ['Request Header Fields Too Large', 'Request Header Fields Too Large'],
-  500: ['Internal Server Error', 'Internal Server Error'],
-  501: ['Not Implemented', 'Not Implemented'],
-  502: ['Bad Gateway', 'Bad Gateway'],
-  503: ['Service Unavailable', 'Service Unavailable'],
-  504: ['Gateway Timeout', 'Gateway Timeout'],
-  505: ['HTTP Version Not Supported', 'HTTP Version Not Supported'],
-  508: ['Loop Detected', 'Loop Detected'],
+/** Reason phrases of RFC 9110, 15, and of some more that are in use; other statuses have none, which is allowed. */
+const PHRASES: { readonly [status: number]: string } = {
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  203: 'Non-Authoritative Information',
+  204: 'No Content',
+  205: 'Reset Content',
+  206: 'Partial Content',
+  300: 'Multiple Choices',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  402: 'Payment Required',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  407: 'Proxy Authentication Required',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  411: 'Length Required',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
+  417: 'Expectation Failed',
+  418: "I'm a teapot",
+  421: 'Misdirected Request',
+  422: 'Unprocessable Content',
+  425: 'Too Early',
+  426: 'Upgrade Required',
+  428: 'Precondition Required',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  451: 'Unavailable For Legal Reasons',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+  508: 'Loop Detected',
 };
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 
@@ -28,8 +59,8 @@ const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 const RETRY_AFTER = 5;
 
 /**
- * An answer of the balancer's own, head and body (features 38). `text` replaces the usual body; a HEAD gets the head
- * alone.
+ * An answer of the balancer's own, head and body (features 38). `text` replaces the usual body; `fields` are lines of
+ * the head, each with its line end; a HEAD gets the head alone.
  */
 export function encodeReply(
   status: number,
@@ -37,14 +68,38 @@ export function encodeReply(
   toHead: boolean,
   wallMs: number,
   text?: string,
+  fields = '',
 ): string {
-  const [phrase, usual] = REPLIES[status] ?? (REPLIES[500] as readonly [string, string]);
-  const body = text ?? usual;
+  const phrase = PHRASES[status] ?? '';
+  const body = text ?? (status === 200 ? '' : phrase);
   let out = `HTTP/1.1 ${status} ${phrase}\r\nDate: ${httpDate(wallMs)}\r\nContent-Length: ${body.length}\r\n`;
   if (body !== '') out += 'Content-Type: text/plain; charset=utf-8\r\n';
   out += 'Cache-Control: no-store\r\n';
   if (status === 405 || status === 200) out += ALLOW;
   if (status === 503) out += `Retry-After: ${RETRY_AFTER}\r\n`;
+  out += fields + connectionLine(form);
+  return toHead ? out : out + body;
+}
+
+/**
+ * The answer of a route that does not forward, head and body. `body` is bytes as latin1; its Content-Type, as every
+ * field but those of framing, may be set by `edit`.
+ */
+export function encodeRouteReply(
+  status: number,
+  body: string,
+  edit: HeadEdit,
+  form: ResponseForm,
+  toHead: boolean,
+  wallMs: number,
+): string {
+  let out = `HTTP/1.1 ${status} ${PHRASES[status] ?? ''}\r\n`;
+  let own = `Date: ${httpDate(wallMs)}\r\n`;
+  if (body !== '') own += 'Content-Type: text/plain; charset=utf-8\r\n';
+  edit.begin();
+  out += edit.own(own) + edit.rest();
+  // RFC 9110, 8.6 and 15.4.5: a 204 has no length, that of a 304 would be of what the client has.
+  if (status !== 204 && status !== 304) out += `Content-Length: ${body.length}\r\n`;
   out += connectionLine(form);
   return toHead ? out : out + body;
 }

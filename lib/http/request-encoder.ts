@@ -1,9 +1,12 @@
+import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { FIELD } from './fields.js';
+import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, UPGRADE_PROTOCOL, verdicts } from './hop.js';
 import type { RequestHead } from './request-head.js';
 
 /** What is known of the client's connection and told to servers. Made once per connection. */
 export class ForwardedClient {
+  readonly peer: IpAddress;
   /** The client's address as text, without a port. */
   readonly address: string;
   /** Is the peer one whose X-Forwarded-* and X-Request-Id are believed? */
@@ -11,6 +14,7 @@ export class ForwardedClient {
   readonly lines: string;
 
   constructor(address: string, trusted: boolean) {
+    this.peer = parseIpAddress(address) ?? IpAddress.unix;
     this.address = address;
     this.trusted = trusted;
     this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`;
@@ -43,29 +47,36 @@ export function receivedRequestId(head: RequestHead, client: ForwardedClient): s
 
 /**
  * The head as a server gets it: the client's own lines, byte for byte and in their order, without what belongs to
- * the client's hop, and with what this hop adds. `host` replaces the Host field; empty keeps the client's.
+ * the client's hop, and with what this hop adds. `host` replaces the Host field; empty keeps the client's. `edit` is
+ * what rules want of the head, our own fields included; null is nothing.
  */
 export function encodeRequestHead(
   head: RequestHead,
   client: ForwardedClient,
   requestId: string,
   host: string,
+  edit: HeadEdit | null = null,
 ): string {
   const { text, fieldCount } = head;
   const table = client.trusted ? FROM_TRUSTED : FROM_ANYONE;
+  const target = edit === null || edit.target === '' ? head.originTarget : edit.target;
   let out = '';
   let run = 0;
   let hosted = false;
-  if (head.originTarget !== head.target || head.minorVersion === 0) {
-    out = `${head.method} ${head.originTarget} HTTP/1.1\r\n`;
+  if (target !== head.target || head.minorVersion === 0) {
+    out = `${head.method} ${target} HTTP/1.1\r\n`;
     run = head.lineStart(0);
   }
+  edit?.begin();
   for (let i = 0; i < fieldCount; i++) {
     const id = head.idAt(i);
     const verdict = table[id] as number;
-    if (verdict === PASS && !isNamed(head, i, id, head.connection)) continue;
+    const passes = verdict === PASS && !isNamed(head, i, id, head.connection);
+    const edited = edit === null || !passes ? null : edit.fieldAt(head, i);
+    if (passes && edited === null) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
+    if (edited !== null) out += edited.lineAt(head, i);
     if (verdict !== ASK) continue;
     if (id === FIELD.host) hosted = true;
     out += ask(head, i, host);
@@ -73,7 +84,8 @@ export function encodeRequestHead(
   out += text.slice(run, text.length - 2);
   // HTTP/1.0 does without; in HTTP/1.1, which the server is spoken to, there is always one (RFC 9112, 3.2).
   if (!hosted) out += `Host: ${host === '' ? head.authority : host}\r\n`;
-  return `${out}${client.trusted ? appended(head, client) : overwritten(head, client)}X-Request-Id: ${requestId}\r\n${ownLines(head)}\r\n`;
+  const own = `${client.trusted ? appended(head, client) : overwritten(head, client)}X-Request-Id: ${requestId}\r\n${ownLines(head)}`;
+  return edit === null ? `${out}${own}\r\n` : `${out}${edit.own(own)}${edit.rest()}\r\n`;
 }
 
 /** Fields whose fate depends on their value. */

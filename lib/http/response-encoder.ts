@@ -1,5 +1,6 @@
 import { httpDate } from './date.js';
 import { FIELD } from './fields.js';
+import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, verdicts } from './hop.js';
 import type { Framing } from './request-head.js';
 import type { ResponseHead } from './response-head.js';
@@ -23,8 +24,16 @@ const UPGRADE_REQUIRED = verdicts({ ...HOP_BY_HOP, upgrade: PASS });
 const SWITCHING = verdicts({ ...HOP_BY_HOP, upgrade: PASS, contentLength: DROP, transferEncoding: DROP });
 const INTERIM = verdicts({ ...HOP_BY_HOP, contentLength: DROP, transferEncoding: DROP });
 
-/** The head as the client gets it; always HTTP/1.1, whatever either side spoke (RFC 9110, 2.5). */
-export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallMs: number): string {
+/**
+ * The head as the client gets it; always HTTP/1.1, whatever either side spoke (RFC 9110, 2.5). `edit` is what rules
+ * want of it; null is nothing.
+ */
+export function encodeResponseHead(
+  head: ResponseHead,
+  form: ResponseForm,
+  wallMs: number,
+  edit: HeadEdit | null = null,
+): string {
   const { text, fieldCount } = head;
   const table = head.status === 426 ? UPGRADE_REQUIRED : RESPONSE;
   let out = '';
@@ -35,13 +44,17 @@ export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallM
   }
   let dated = false;
   let chunked = false;
+  edit?.begin();
   for (let i = 0; i < fieldCount; i++) {
     const id = head.idAt(i);
     if (id === FIELD.date) dated = true;
     const verdict = table[id] as number;
-    if (verdict === PASS && !isNamed(head, i, id, head.connection)) continue;
+    const passes = verdict === PASS && !isNamed(head, i, id, head.connection);
+    const edited = edit === null || !passes ? null : edit.fieldAt(head, i);
+    if (passes && edited === null) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
+    if (edited !== null) out += edited.lineAt(head, i);
     if (verdict !== ASK) continue;
     if (id === FIELD.transferEncoding && form.framing === 'chunked') {
       chunked = true;
@@ -51,7 +64,8 @@ export function encodeResponseHead(head: ResponseHead, form: ResponseForm, wallM
     }
   }
   out += text.slice(run, text.length - 2);
-  if (!dated) out += `Date: ${httpDate(wallMs)}\r\n`;
+  const date = dated ? '' : `Date: ${httpDate(wallMs)}\r\n`;
+  out += edit === null ? date : edit.own(date) + edit.rest();
   if (table === UPGRADE_REQUIRED) out += 'Connection: Upgrade\r\n';
   if (form.framing === 'chunked' && !chunked) out += 'Transfer-Encoding: chunked\r\n';
   return out + connectionLine(form);
@@ -73,7 +87,7 @@ export function connectionLine(form: ResponseForm): string {
   return form.oldClient ? 'Connection: keep-alive\r\n\r\n' : '\r\n';
 }
 
-/** An interim response (1xx) as the client gets it; 101 keeps its Upgrade. */
+/** An interim response (1xx) as the client gets it; 101 keeps its Upgrade. Rules are for final responses. */
 export function encodeInterimHead(head: ResponseHead): string {
   const table = head.status === 101 ? SWITCHING : INTERIM;
   let out = statusLine(head);

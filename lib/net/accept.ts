@@ -1,5 +1,6 @@
 import * as net from 'node:net';
-import { Channel, type ChannelOwner, READ_INTO, readByEvents } from './channel.js';
+import { Channel, type ChannelOwner } from './channel.js';
+import { READ_INTO, readByEvents } from './socket-events.js';
 
 /** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
 export interface Incoming {

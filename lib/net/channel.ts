@@ -2,6 +2,7 @@ import type * as net from 'node:net';
 import { latin1 } from '../base/latin1.js';
 import { type Outlet, type OutletOwner, openOutlet, type Writing } from './outlet.js';
 import { giveReadBuffer, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
+import { attach } from './socket-events.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
@@ -25,15 +26,12 @@ const TEXT_BYTES = 16 * 1024;
 /** Full reads in a row after which a stream is given large buffers. */
 const LARGE_AFTER = 4;
 
-const CHANNEL = Symbol('channel');
-type ChannelSocket = net.Socket & { [CHANNEL]: Channel };
-
 /**
  * One socket: reading with backpressure, gathered writes, half-close, and one teardown. Listeners are named functions
  * at the end of this file that find their channel through the socket, so that a connection costs no closures.
  */
 export class Channel implements OutletOwner {
-  readonly #socket: ChannelSocket;
+  readonly #socket: net.Socket;
   #outlet: Outlet | null = null;
   readonly #writing: Writing;
   /** Somebody was told to wait for the drain. */
@@ -55,13 +53,9 @@ export class Channel implements OutletOwner {
 
   constructor(socket: net.Socket, owner: ChannelOwner, writing: Writing = 'handle') {
     this.#writing = writing;
-    this.#socket = socket as ChannelSocket;
-    this.#socket[CHANNEL] = this;
+    this.#socket = socket;
     this.#owner = owner;
-    socket.on('end', onEnd);
-    socket.on('drain', onDrain);
-    socket.on('error', onError);
-    socket.on('close', onClose);
+    attach(socket, this);
   }
 
   get remoteAddress(): string {
@@ -288,33 +282,6 @@ export class Channel implements OutletOwner {
 /** The buffer being read from right now, and whether a write took it over. */
 let currentRead: Buffer | null = null;
 let currentReadKept = false;
-let afterRead = false;
-let nextBuffer: Buffer | undefined;
-
-/**
- * The `onread` option of a socket that belongs to a channel. `buffer` is asked once when the socket gets its handle,
- * and again behind every read; `callback` runs before that. One pair serves all sockets.
- */
-export const READ_INTO = {
-  buffer(): Buffer {
-    if (!afterRead) return sharedReadBuffer;
-    afterRead = false;
-    const next = nextBuffer;
-    nextBuffer = undefined;
-    // Node keeps the buffer it has when it is given none, which its types do not know.
-    return next as Buffer;
-  },
-  callback(this: ChannelSocket, length: number, buffer: Uint8Array): boolean {
-    nextBuffer = this[CHANNEL].read(length, buffer as Buffer);
-    afterRead = true;
-    return true;
-  },
-};
-
-/** For a socket that could not be given `READ_INTO`. */
-export function readByEvents(socket: net.Socket): void {
-  socket.on('data', onData);
-}
 
 /** The immediate that `confirmEnd` sets runs before the next poll for input, one set here behind it. */
 function behindNextPoll(channel: Channel, witness: EndWitness): void {
@@ -323,24 +290,4 @@ function behindNextPoll(channel: Channel, witness: EndWitness): void {
 
 function confirm(channel: Channel, witness: EndWitness): void {
   channel.endConfirmed(witness);
-}
-
-function onData(this: ChannelSocket, chunk: Buffer): void {
-  this[CHANNEL].received(chunk);
-}
-
-function onEnd(this: ChannelSocket): void {
-  this[CHANNEL].peerEnded();
-}
-
-function onDrain(this: ChannelSocket): void {
-  this[CHANNEL].drained();
-}
-
-function onError(this: ChannelSocket, error: NodeJS.ErrnoException): void {
-  this[CHANNEL].failed(error);
-}
-
-function onClose(this: ChannelSocket): void {
-  this[CHANNEL].gone();
 }

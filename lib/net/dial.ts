@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
-import { Channel, type ChannelOwner, READ_INTO } from './channel.js';
+import { Channel, type ChannelOwner } from './channel.js';
+import { READ_INTO } from './socket-events.js';
 
 /** Told how a dial went. If it fails, `onClose` of the channel's owner is called, with the system's error. */
 export interface Dialler extends ChannelOwner {

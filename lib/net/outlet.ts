@@ -28,7 +28,7 @@ interface WriteRequest {
   outlet: HandleOutlet | null;
   /** Keeps the bytes of an unfinished write alive. */
   bytes: Buffer | null;
-  /** -1 unless a write is under way with this request. */
+  /** -1 unless a write that did not complete at once holds it. */
   getAsyncId(): number;
 }
 
@@ -142,16 +142,14 @@ class HandleOutlet implements Outlet {
   }
 
   #written(request: WriteRequest, bytes: Buffer | null, status: number): void {
-    if (status !== 0) {
-      spare = null;
-      this.fail(status);
-    } else if (request.getAsyncId() !== NOT_UNDER_WAY) {
-      // The queue may be empty all the same, when the kernel had room again a moment later; the request is still
-      // libuv's until `oncomplete`, and Node aborts the process if it is given to another write before.
+    // Not by the queue's size: what libuv could not write at the first try may be gone at the second, in the same
+    // call, and still be completed later. To give such a request to another write aborts the process.
+    if (request.getAsyncId() !== -1) {
       request.outlet = this;
       request.bytes = bytes;
       spare = null;
     }
+    if (status !== 0) this.fail(status);
   }
 
   /** An unfinished write is finished, or failed. */
@@ -175,8 +173,6 @@ function onComplete(this: WriteRequest, status: number): void {
   outlet?.completed(status);
 }
 
-const NOT_UNDER_WAY = -1;
-
 /** The request of the last write that completed at once. */
 let spare: WriteRequest | null = null;
 
@@ -192,10 +188,10 @@ function takeRequest(): WriteRequest {
 
 /** Node's class of write requests. It is not exported, but every socket shows one to its handle. */
 const Request = ((): (new () => WriteRequest) | null => {
-  let seen: (new () => WriteRequest) | null = null;
+  const seen: (new () => WriteRequest)[] = [];
   const handle = {
     writeLatin1String(request: object): number {
-      seen = request.constructor as new () => WriteRequest;
+      seen.push(request.constructor as new () => WriteRequest);
       return 0;
     },
     readStart: () => 0,
@@ -210,7 +206,6 @@ const Request = ((): (new () => WriteRequest) | null => {
   } catch {
     // A Node that is built differently: the stream serves as well, only slower.
   }
-  if (typeof (seen as { prototype: Partial<WriteRequest> } | null)?.prototype.getAsyncId !== 'function')
-    return null;
-  return seen;
+  const [request] = seen;
+  return typeof request?.prototype.getAsyncId === 'function' ? request : null;
 })();

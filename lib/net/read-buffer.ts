@@ -8,9 +8,9 @@ export const SHARED_BYTES = 64 * 1024;
 /** 64 MiB through 256 KiB reads cost 19 ms of CPU, through 64 KiB ones 27 ms. */
 const LARGE_BYTES = 256 * 1024;
 /** Large buffers in use at once; beyond that, streams make do with small ones, so that memory stays bounded. */
-const MAX_LARGE = 64;
+const MAX_LARGE = 32;
 /** Free buffers of each size that are kept. */
-const MAX_FREE = 16;
+const MAX_FREE = 64;
 
 const freeSmall: Buffer[] = [];
 const freeLarge: Buffer[] = [];

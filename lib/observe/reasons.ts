@@ -1,7 +1,7 @@
+import type { Fault } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 
-/** Who has to do something about it. */
-export type Fault = 'client' | 'server' | 'balancer';
+export type { Fault } from '../base/failure.js';
 
 export interface ReasonEntry {
   readonly fault: Fault;
@@ -98,6 +98,46 @@ export const REASONS = {
     fault: 'balancer',
     meaning: 'the request came back to this balancer',
     remedy: 'One of the servers is this balancer itself, or sends requests back to it.',
+  },
+  no_route: {
+    fault: 'client',
+    meaning: 'no host, path or default route takes this request',
+    remedy: 'If it should have one, lb explain shows how it was looked for.',
+  },
+  blocked_ip: {
+    fault: 'client',
+    meaning: 'its address is rejected, or not among those allowed',
+    remedy: 'See ip_reject and ip_allow of the firewall that detail names.',
+  },
+  blocked_method: {
+    fault: 'client',
+    meaning: 'its method is rejected',
+    remedy: 'See method_reject of the firewall that detail names.',
+  },
+  blocked_path: {
+    fault: 'client',
+    meaning: 'its path is rejected, in one way of reading it',
+    remedy: 'See path_reject of the firewall that detail names.',
+  },
+  blocked_header: {
+    fault: 'client',
+    meaning: 'one of its headers is rejected',
+    remedy: 'See header_reject of the firewall that detail names.',
+  },
+  banned: {
+    fault: 'client',
+    meaning: 'the client is shut out for what it did before',
+    remedy: 'It passes by itself; ban of the firewall that detail names says after how long.',
+  },
+  rate_limited: {
+    fault: 'client',
+    meaning: 'the client sends more requests than it may',
+    remedy: 'See rate_limit of the firewall that detail names; Retry-After tells when to come back.',
+  },
+  too_many_requests: {
+    fault: 'client',
+    meaning: 'the client has too many requests in flight',
+    remedy: 'See max_connections_per_ip of the firewall that detail names.',
   },
   shutdown: {
     fault: 'balancer',

@@ -13,10 +13,12 @@ import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { ClientAcceptor } from '../../lib/client/acceptor.js';
 import { Responder } from '../../lib/client/responder.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { Pipeline } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
 import { RequestParser } from '../../lib/http/request-parser.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 import { Listener } from '../../lib/net/listener.js';
+import { RouteRules } from '../../lib/rules/route-rules.js';
 import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { Seen } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
@@ -125,13 +127,29 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const { timeouts, limits } = createConfig({ timeouts: { queue: '5s' } });
   const shelf: Shelf<Exchange> = new Shelf(8, () => new Exchange(services));
   const group = new Group([new Backend('one', pool)], new RoundRobin());
+  const rules = new RouteRules({
+    host: 'client',
+    path: [],
+    params: [],
+    cookies: [],
+    headers: [],
+    responseHeaders: [],
+  });
+  const destination = { name: 'all', group, reply: null, rules, firewalls: null, timeouts, bodyBytes: 0 };
+  const pipeline: Pipeline = {
+    clientOf: (client) => client.forwarded.peer,
+    decide(context) {
+      context.destination = destination;
+      return null;
+    },
+  };
   const services = {
     clock,
     wheel,
     timeouts,
     observer: seen,
     shelf,
-    group,
+    pipeline,
     maxAttempts: 3,
     replayBytes: 1024,
   };
@@ -139,7 +157,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const responders = new Shelf(8, () => new Responder());
   const acceptor = new ClientAcceptor(
     { wheel, timeouts, limits, clock, parsers, responders, handlers: shelf },
-    new AddressSet([]),
+    { trusted: new AddressSet([]), firewall: null },
   );
   const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '' }), acceptor);
   await listener.open();

@@ -87,7 +87,7 @@ t.test('limits.body_bytes by Content-Length: 413 at once, before any of it', asy
 });
 
 t.test('a long refused body ends the connection, and the refusal arrives all the same', async (t) => {
-  const { connect, balancer } = await startBalancer(t, { limits });
+  const { connect, balancer } = await startBalancer(t, { servers: ['localhost:1'], limits });
   const client = await connect();
   const size = 2 * 1024 * 1024;
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
@@ -102,7 +102,7 @@ t.test('a long refused body ends the connection, and the refusal arrives all the
 });
 
 t.test('with Expect: 100-continue the refusal takes the place of the 100', async (t) => {
-  const { connect } = await startBalancer(t, { limits });
+  const { connect } = await startBalancer(t, { servers: ['localhost:1'], limits });
   const client = await connect();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n');
   const { status, head } = await client.response();

@@ -71,7 +71,10 @@ t.test('an answer reaches a client that reads only when it has sent everything',
     client.send(post('Content-Length: 3000000\r\nConnection: close\r\n'));
     await new Promise((resolve) => client.socket.write(Buffer.alloc(3_000_000, 'x'), resolve));
     client.socket.resume();
-    t.match(await client.toEnd(), /^HTTP\/1\.1 413 .*\r\nConnection: close\r\n\r\nsize$/s);
+    const { status, head, body } = await client.response();
+    t.strictSame([status, body], [413, 'size']);
+    // Unless all but the last bytes were in already when the answer came.
+    if (/\r\nConnection: close\r\n/.test(head)) t.equal(await client.toEnd(), '');
     client.end();
     await client.gone();
     t.equal(client.error, null);

@@ -1,0 +1,86 @@
+import { IpAddress } from '../base/ip-address.js';
+import type { Reason } from '../base/observer.js';
+import type { Firewall } from '../firewall/firewall.js';
+import type { FirewallChain } from '../firewall/firewall-chain.js';
+import type { ClientSide } from '../http/flow.js';
+import { HeadEdit } from '../http/head-edit.js';
+import { RequestView } from '../http/request-view.js';
+import type { RuleContext } from '../rules/context.js';
+import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
+import type { Destination } from './destination.js';
+
+/** Why a request is answered by the balancer, and how. */
+export interface Objection {
+  readonly status: number;
+  readonly reason: Reason;
+  /** For the log: which setting objected. */
+  readonly detail: string;
+  /** Header lines that go with the answer, each with its line end. */
+  readonly fields: string;
+}
+
+/** What is known of one request while it is decided upon and answered. Used for one request after the other. */
+export class RequestContext implements RuleContext {
+  readonly view = new RequestView();
+  /** Whom it is from, trusted proxies left out. */
+  client = IpAddress.unix;
+  trustsPeer = false;
+  requestId = '';
+  captures: Captures = NO_CAPTURES;
+  server = '';
+  /** Where it goes; null until that is decided, and when it goes nowhere. */
+  destination: Destination | null = null;
+  readonly requestEdit = new HeadEdit();
+  readonly responseEdit = new HeadEdit();
+  /** Before all routes; told how it ended. */
+  globalFirewall: Firewall | null = null;
+  /** Those of the route, in which it holds a place until the end. */
+  #entered: FirewallChain | null = null;
+
+  open(client: ClientSide, address: IpAddress, requestId: string): void {
+    this.client = address;
+    this.trustsPeer = client.forwarded.trusted;
+    this.requestId = requestId;
+    this.captures = NO_CAPTURES;
+    this.server = '';
+    this.destination = null;
+    this.globalFirewall = null;
+    this.#entered = null;
+    this.view.load(client.head, address.text);
+  }
+
+  get route(): string {
+    return this.destination?.name ?? '';
+  }
+
+  /** It was let in by the firewalls of its route. */
+  enter(firewalls: FirewallChain): void {
+    this.#entered = firewalls;
+  }
+
+  /** Does a firewall want to know how it ends? */
+  get isCounted(): boolean {
+    return this.globalFirewall !== null || this.#entered !== null;
+  }
+
+  /** It is over: places are given back, and whoever counts statuses is told this one. */
+  close(status: number): void {
+    this.#entered?.leave(this.client);
+    this.globalFirewall?.note(this.client, status);
+    this.destination?.firewalls?.note(this.client, status);
+    this.#entered = null;
+    this.globalFirewall = null;
+    this.destination = null;
+    this.view.clear();
+    if (!this.requestEdit.isEmpty) this.requestEdit.clear();
+    if (!this.responseEdit.isEmpty) this.responseEdit.clear();
+  }
+}
+
+/** Decides once per request what becomes of it. */
+export interface Pipeline {
+  /** Null: it goes to `context.destination`, or is answered there. Else who objects. */
+  decide(context: RequestContext): Objection | null;
+  /** Whom a request is from, if its peer speaks for others. */
+  clientOf(client: ClientSide): IpAddress;
+}

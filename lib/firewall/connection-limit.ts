@@ -1,0 +1,39 @@
+import type { IpAddress } from '../base/ip-address.js';
+import type { ClientGuard } from './guard.js';
+
+/**
+ * How many connections, or requests in flight, one client may have. Whoever is let in enters, and leaves once; there
+ * are never more entries than places taken.
+ */
+export class ConnectionLimit implements ClientGuard {
+  readonly name = 'max_connections_per_ip';
+  readonly #limit: number;
+  readonly #places = new Map<string, number>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Clients that hold a place. */
+  get size(): number {
+    return this.#places.size;
+  }
+
+  admits(client: IpAddress): boolean {
+    return this.placesOf(client) < this.#limit;
+  }
+
+  placesOf(client: IpAddress): number {
+    return this.#places.get(client.key) ?? 0;
+  }
+
+  enter(client: IpAddress): void {
+    this.#places.set(client.key, this.placesOf(client) + 1);
+  }
+
+  leave(client: IpAddress): void {
+    const left = this.placesOf(client) - 1;
+    if (left > 0) this.#places.set(client.key, left);
+    else this.#places.delete(client.key);
+  }
+}

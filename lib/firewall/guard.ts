@@ -1,0 +1,50 @@
+import type { IpAddress } from '../base/ip-address.js';
+
+/** As they are called in the file, in the order in which they are asked. */
+export type GuardName =
+  | 'ip_reject'
+  | 'ip_allow'
+  | 'max_connections_per_ip'
+  | 'ban'
+  | 'method_reject'
+  | 'path_reject'
+  | 'header_reject'
+  | 'rate_limit';
+
+/** What guards read of a request. Values of headers and cookies are byte strings. */
+export interface GuardedRequest {
+  /** As received. */
+  readonly method: string;
+  /** Normalised and decoded. */
+  readonly path: string;
+  /** As received, without the query. */
+  readonly rawPath: string;
+  /** Not null when servers may read the path in more than one way: `path` can't be relied on. */
+  readonly pathProblem: object | null;
+  /** The values of the fields called `name` (lower case), in order. */
+  header(name: string): readonly string[];
+  /** The values of the cookies called `name`. */
+  cookie(name: string): readonly string[];
+}
+
+/** What a refused request is answered. */
+export interface Refusal {
+  readonly status: number;
+  /** Header lines of its own, each with its line end; often none. */
+  readonly fields: string;
+}
+
+export const FORBIDDEN: Refusal = Object.freeze({ status: 403, fields: '' });
+
+/** Needs only the address, so that it can be asked at accept. */
+export interface ClientGuard {
+  readonly name: GuardName;
+  admits(client: IpAddress): boolean;
+}
+
+/** Needs a head. */
+export interface RequestGuard {
+  readonly name: GuardName;
+  /** null when it has no objection. */
+  judge(request: GuardedRequest, client: IpAddress): Refusal | null;
+}

@@ -1,0 +1,77 @@
+import { decodeTriplets, readUtf8 } from '../http/percent.js';
+
+/**
+ * How servers may understand a path, beyond its normal form. What no two servers could agree on was refused before
+ * (`http/path.ts`); this is what some of them are known to do with the rest:
+ *
+ * - parameters are cut off, before or after decoding: `/a;x`, `/a;x/b` (Tomcat, Jetty), with `..;` as well;
+ * - `\`, as `%5C`, is a slash (IIS, ASP.NET);
+ * - what was decoded is decoded once more: `/%2561` (gateways before gateways);
+ * - a `%00`, `%3F` or `%23` hidden in that ends the path;
+ * - dots, spaces and control characters at the end of a segment fall off: `/a.`, `/a%20`, `/a%09` (Windows);
+ * - `..` goes up late or never: `/a/../b` is routed below `/a` (many routers of frameworks).
+ */
+
+/** In a decoded path: what makes it worth a second look. */
+const UNUSUAL = /[;\\%?#]|[.\x00-\x20\x7f](?:\/|$)/;
+const PARAMETERS = /;[^/]*/g;
+/** Behind these nothing belongs to the path. */
+const END = /[\0?#]/;
+const DOT = 0x2e;
+const SPACE = 0x20;
+const DELETE = 0x7f;
+/** `%252561` and so on: who decodes four times serves nobody. */
+const MAX_DECODINGS = 3;
+
+const NONE: readonly string[] = Object.freeze([]);
+
+/**
+ * Other readings of a path, decoded and without empty segments; none for nearly every request. `path` is its normal
+ * form, `rawPath` as it was received.
+ */
+export function otherReadings(path: string, rawPath: string): readonly string[] {
+  // A path that is longer than its normal form had dots, slashes or triplets in it.
+  const goesUp = rawPath.length !== path.length && decodeTriplets(rawPath).includes('..');
+  if (!goesUp && !UNUSUAL.test(path)) return NONE;
+  const readings = new Set<string>();
+  const whole = decodeAll(rawPath);
+  for (const decoded of [whole.replace(PARAMETERS, ''), decodeAll(rawPath.replace(PARAMETERS, '')), whole]) {
+    for (const slashed of [decoded, decoded.replaceAll('\\', '/')]) {
+      readings.add(join(slashed, true));
+      readings.add(join(slashed, false));
+    }
+  }
+  readings.delete(path);
+  return [...readings];
+}
+
+/** Decoded until there is nothing left to decode, and cut where a path ends. Bytes, not yet read as UTF-8. */
+function decodeAll(text: string): string {
+  let decoded = text;
+  for (let i = 0; i < MAX_DECODINGS && decoded.includes('%'); i++) decoded = decodeTriplets(decoded);
+  const end = decoded.search(END);
+  return end === -1 ? decoded : decoded.slice(0, end);
+}
+
+/** Its segments, without what falls off their ends; `..` goes up, as far as there is something, or stays. */
+function join(bytes: string, goesUp: boolean): string {
+  const kept: string[] = [];
+  for (const written of bytes.split('/')) {
+    const spaceless = trimEnd(written, false);
+    const segment = spaceless === '..' ? spaceless : trimEnd(spaceless, true);
+    if (segment === '..' && goesUp) kept.pop();
+    else if (segment !== '') kept.push(segment);
+  }
+  const slash = kept.length > 0 && bytes.endsWith('/') ? '/' : '';
+  return readUtf8(`/${kept.join('/')}${slash}`);
+}
+
+/** By hand: a regular expression would take the square of a segment full of dots. */
+function trimEnd(segment: string, dots: boolean): string {
+  let end = segment.length;
+  for (; end > 0; end--) {
+    const code = segment.charCodeAt(end - 1);
+    if (code > SPACE && code !== DELETE && !(dots && code === DOT)) break;
+  }
+  return segment.slice(0, end);
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../base/clock.js';
+import type { IpAddress } from '../base/ip-address.js';
+import type { RateLimitConfig } from '../config/types.js';
+import type { GuardedRequest, Refusal, RequestGuard } from './guard.js';
+import { RecentMap } from './recent-map.js';
+
+/** Clients whose buckets are known at once, for each of a limit's two kinds of key. */
+const MAX_BUCKETS = 100_000;
+/** A header or cookie longer than this is known by its digest: 100,000 session tokens of 4 KiB would be 400 MiB. */
+const MAX_KEY_LENGTH = 64;
+/** A bucket that fills in less is kept this long all the same, so that maps do not turn all the time. */
+const LEAST_KEEP_MS = 1000;
+/** Rounding must not cost a client its last token: a billionth of one is given away. */
+const ROUNDING = 1e-9;
+
+interface Bucket {
+  /** Tokens that are missing from a full bucket, at `at`. */
+  missing: number;
+  /** Monotonic ms. */
+  at: number;
+}
+
+/**
+ * A token bucket for each client: `burst` requests at once, refilled evenly by `requests` in `per` ms. Between any
+ * two moments no client gets more than `burst` + what flowed in between them. A bucket that is full again is as good
+ * as none and is forgotten.
+ *
+ * A refusal says when to come back with Retry-After (RFC 9110, 10.2.3) and, as draft-ietf-httpapi-ratelimit-headers-10
+ * has it, with `RateLimit-Policy: "default";q=100;w=1` (the quota for a window in seconds) and
+ * `RateLimit: "default";r=0;t=1` (what is left of it, and for how many seconds that holds).
+ */
+export class RateLimit implements RequestGuard {
+  readonly name = 'rate_limit';
+  readonly #config: RateLimitConfig;
+  readonly #clock: Clock;
+  /** Tokens per ms. */
+  readonly #rate: number;
+  readonly #policy: string;
+  readonly #byAddress: RecentMap<Bucket>;
+  /** By a header or cookie; apart, so that nobody can name another's address in a header and empty its bucket. */
+  readonly #byValue: RecentMap<Bucket>;
+
+  constructor(config: RateLimitConfig, clock: Clock) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#rate = config.requests / config.per;
+    const window = Math.ceil(config.per / 1000);
+    this.#policy = `RateLimit-Policy: "default";q=${Math.floor(this.#rate * window * 1000 + ROUNDING)};w=${window}\r\n`;
+    const keepMs = Math.max(LEAST_KEEP_MS, config.burst / this.#rate);
+    this.#byAddress = new RecentMap(MAX_BUCKETS, keepMs);
+    this.#byValue = new RecentMap(MAX_BUCKETS, keepMs);
+  }
+
+  /** Buckets held. */
+  get size(): number {
+    return this.#byAddress.size + this.#byValue.size;
+  }
+
+  /** Takes a token; a refused request takes none. */
+  judge(request: GuardedRequest, client: IpAddress): Refusal | null {
+    const now = this.#clock.now();
+    const bucket = this.#bucketOf(request, client, now);
+    bucket.missing = Math.max(0, bucket.missing - (now - bucket.at) * this.#rate);
+    bucket.at = now;
+    const short = bucket.missing + 1 - this.#config.burst;
+    if (short > ROUNDING) return this.#refuse(short / this.#rate);
+    bucket.missing++;
+    return null;
+  }
+
+  #bucketOf(request: GuardedRequest, client: IpAddress, now: number): Bucket {
+    const value = this.#valueOf(request);
+    const buckets = value === '' ? this.#byAddress : this.#byValue;
+    const key = value === '' ? client.key : value.length > MAX_KEY_LENGTH ? digest(value) : value;
+    let bucket = buckets.get(key, now);
+    if (bucket === undefined) {
+      bucket = { missing: 0, at: now };
+      buckets.set(value === '' ? key : ownCopy(key), bucket, now);
+    }
+    return bucket;
+  }
+
+  /** The header or cookie that makes the client; empty when it is to be told by its address. */
+  #valueOf(request: GuardedRequest): string {
+    const { key } = this.#config;
+    if (key.kind === 'client_ip') return '';
+    const values = key.kind === 'header' ? request.header(key.name) : request.cookie(key.name);
+    return values[0] ?? '';
+  }
+
+  #refuse(waitMs: number): Refusal {
+    const seconds = Math.max(1, Math.ceil(waitMs / 1000 - ROUNDING));
+    const fields = `Retry-After: ${seconds}\r\n${this.#policy}RateLimit: "default";r=0;t=${seconds}\r\n`;
+    return { status: this.#config.status, fields };
+  }
+}
+
+function digest(value: string): string {
+  return createHash('sha256').update(value, 'latin1').digest('base64');
+}
+
+/** Cut from a head, a value keeps the whole head in memory; its copy does not. */
+function ownCopy(value: string): string {
+  return Buffer.from(value, 'latin1').toString('latin1');
+}

@@ -1,0 +1,51 @@
+/**
+ * What is known of clients that were seen of late, in bounded memory. Two maps: one takes what is new and what is
+ * asked for, the other holds what was not asked for since the last turn. When the first has half the capacity, or
+ * `keepMs` passed, the second is dropped and they turn. So the least recently used goes first, a value that was
+ * asked for within `keepMs` goes only for want of room, and neither timers nor a list in order of use are needed.
+ */
+export class RecentMap<V> {
+  readonly #half: number;
+  readonly #keepMs: number;
+  #recent = new Map<string, V>();
+  #former = new Map<string, V>();
+  #turnedAt = Number.NEGATIVE_INFINITY;
+
+  /** `capacity`: most keys held at once. `keepMs`: how long a value matters that nobody asks for. */
+  constructor(capacity: number, keepMs: number) {
+    this.#half = Math.max(1, Math.floor(capacity / 2));
+    this.#keepMs = keepMs;
+  }
+
+  get size(): number {
+    return this.#recent.size + this.#former.size;
+  }
+
+  /** `now`: monotonic ms, never less than the last time. */
+  get(key: string, now: number): V | undefined {
+    if (now - this.#turnedAt >= this.#keepMs) this.#turn(now);
+    const recent = this.#recent.get(key);
+    if (recent !== undefined || this.#former.size === 0) return recent;
+    const former = this.#former.get(key);
+    if (former !== undefined) this.set(key, former, now);
+    return former;
+  }
+
+  set(key: string, value: V, now: number): void {
+    this.#former.delete(key);
+    if (this.#recent.size >= this.#half && !this.#recent.has(key)) this.#turn(now);
+    this.#recent.set(key, value);
+  }
+
+  delete(key: string): void {
+    this.#recent.delete(key);
+    this.#former.delete(key);
+  }
+
+  #turn(now: number): void {
+    this.#turnedAt = now;
+    if (this.size === 0) return;
+    this.#former = this.#recent;
+    this.#recent = new Map();
+  }
+}

@@ -1,0 +1,54 @@
+import type { GuardName, Refusal } from './guard.js';
+
+/** What became of a connection or a request at a firewall. */
+export interface Verdict {
+  /** False as well for what a firewall that observes would have refused: then `guard` names who would have. */
+  readonly refused: boolean;
+  /** Who objected; null when nobody did. */
+  readonly guard: GuardName | null;
+  /** `FirewallConfig.name` of where the guard stands; empty when nobody objected. */
+  readonly firewall: string;
+  /** What it is answered, or would have been; 0 when nobody objected. */
+  readonly status: number;
+  /** Header lines that go with the answer, each with its line end. */
+  readonly fields: string;
+}
+
+export const PASSED: Verdict = Object.freeze({
+  refused: false,
+  guard: null,
+  firewall: '',
+  status: 0,
+  fields: '',
+});
+
+/** How often a guard objected. */
+export interface GuardCounts {
+  readonly guard: GuardName;
+  /** Refused connections and requests. */
+  refused: number;
+  /** Those that would have been refused, had the firewall not observed. */
+  observed: number;
+}
+
+/** A guard on duty in one firewall. */
+export class Post<G extends { readonly name: GuardName }> {
+  readonly guard: G;
+  readonly counts: GuardCounts;
+  readonly #firewall: string;
+  readonly #enforces: boolean;
+
+  constructor(guard: G, firewall: string, enforces: boolean) {
+    this.guard = guard;
+    this.counts = { guard: guard.name, refused: 0, observed: 0 };
+    this.#firewall = firewall;
+    this.#enforces = enforces;
+  }
+
+  /** Counts an objection and says what it comes to. */
+  object({ status, fields }: Refusal): Verdict {
+    if (this.#enforces) this.counts.refused++;
+    else this.counts.observed++;
+    return { refused: this.#enforces, guard: this.guard.name, firewall: this.#firewall, status, fields };
+  }
+}

@@ -1,0 +1,65 @@
+import type { Backend } from './backend/backend.js';
+import { Group } from './backend/group.js';
+import { AddressSet } from './base/address-set.js';
+import type { Clock } from './base/clock.js';
+import type { Config, FirewallConfig, GroupConfig, RouteConfig } from './config/types.js';
+import type { Pipeline } from './exchange/context.js';
+import type { Destination } from './exchange/destination.js';
+import { Firewall } from './firewall/firewall.js';
+import { FirewallChain } from './firewall/firewall-chain.js';
+import { RequestPipeline } from './pipeline.js';
+import { Router } from './router/router.js';
+import { RouteReply } from './rules/route-reply.js';
+import { RouteRules } from './rules/route-rules.js';
+import { RoundRobin } from './scheduler/round-robin.js';
+
+/**
+ * Everything that follows from one configuration alone: firewalls, router, groups, and the pipeline over them. Built
+ * once, read only; what two routes share in the configuration they share here.
+ */
+export class Generation {
+  readonly config: Config;
+  readonly trusted: AddressSet;
+  /** Before all routes, and at accept. */
+  readonly firewall: Firewall | null;
+  readonly pipeline: Pipeline;
+  readonly router: Router<Destination>;
+  readonly #groups = new Map<GroupConfig, Group>();
+  readonly #firewalls = new Map<FirewallConfig, Firewall>();
+  readonly #clock: Clock;
+
+  /** `backendsOf` gives the servers of a group, in order: those that other groups have too are the same objects. */
+  constructor(config: Config, clock: Clock, backendsOf: (group: GroupConfig) => readonly Backend[]) {
+    this.config = config;
+    this.#clock = clock;
+    this.trusted = new AddressSet(config.trustedProxies);
+    this.firewall = config.firewall === null ? null : new Firewall(config.firewall, 'connections', clock);
+    for (const group of config.groups)
+      this.#groups.set(group, new Group(backendsOf(group), new RoundRobin()));
+    this.router = new Router(config, (route) => this.#destination(route));
+    this.pipeline = new RequestPipeline(this.firewall, this.router, this.trusted);
+  }
+
+  #destination(route: RouteConfig): Destination {
+    const { name, action, rules, firewalls, timeouts, bodyBytes } = route;
+    return Object.freeze({
+      name,
+      group: action.kind === 'forward' ? (this.#groups.get(action.group) ?? null) : null,
+      reply: action.kind === 'forward' ? null : new RouteReply(action),
+      rules: new RouteRules(rules),
+      firewalls:
+        firewalls.length === 0 ? null : new FirewallChain(firewalls.map((config) => this.#firewall(config))),
+      timeouts,
+      bodyBytes,
+    });
+  }
+
+  #firewall(config: FirewallConfig): Firewall {
+    let firewall = this.#firewalls.get(config);
+    if (firewall === undefined) {
+      firewall = new Firewall(config, 'requests', this.#clock);
+      this.#firewalls.set(config, firewall);
+    }
+    return firewall;
+  }
+}

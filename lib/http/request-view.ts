@@ -1,0 +1,203 @@
+import { equalsWord } from './fields.js';
+import { normalisePath } from './path.js';
+import { decodeTriplets, readUtf8 } from './percent.js';
+import type { Refusal } from './refusal.js';
+import type { RequestHead } from './request-head.js';
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+const PERCENT = 0x25;
+const QUESTION = 0x3f;
+
+const NO_VALUES: readonly string[] = Object.freeze([]);
+
+/**
+ * What guards, routes and rules may ask of a request. One object is used for one request after the other; everything
+ * is worked out when it is first asked for. Header and cookie values are byte strings (latin1), as the head is.
+ */
+export class RequestView {
+  #head: RequestHead | null = null;
+  #clientAddress = '';
+  #host: string | null = null;
+  #targetRead = false;
+  #rawPath = '';
+  #path = '';
+  #pathProblem: Refusal | null = null;
+  /** Names and values in turn. */
+  #params: readonly string[] | null = null;
+  #cookies: readonly string[] | null = null;
+
+  /** `clientAddress`: whom the request is from, trusted proxies left out, as text without a port. */
+  load(head: RequestHead, clientAddress: string): void {
+    this.#head = head;
+    this.#clientAddress = clientAddress;
+    this.#host = null;
+    this.#targetRead = false;
+    this.#params = null;
+    this.#cookies = null;
+  }
+
+  /** Lets go of the head. */
+  clear(): void {
+    this.#head = null;
+    this.#clientAddress = '';
+    this.#host = null;
+    this.#targetRead = false;
+    this.#rawPath = '';
+    this.#path = '';
+    this.#pathProblem = null;
+    this.#params = null;
+    this.#cookies = null;
+  }
+
+  get head(): RequestHead {
+    if (this.#head === null) throw new Error('a request view is asked before it is loaded');
+    return this.#head;
+  }
+
+  get clientAddress(): string {
+    return this.#clientAddress;
+  }
+
+  /** As received: case counts. */
+  get method(): string {
+    return this.head.method;
+  }
+
+  /** In lower case, without the port and a final dot; an IPv6 address in its brackets. Empty when there is none. */
+  get host(): string {
+    this.#host ??= hostOf(this.head.authority);
+    return this.#host;
+  }
+
+  /** As received, without the query; `*` for OPTIONS about the server itself. */
+  get rawPath(): string {
+    if (!this.#targetRead) this.#readTarget();
+    return this.#rawPath;
+  }
+
+  /** Normalised and decoded, for comparing only: see `normalisePath`. Never sent anywhere. */
+  get path(): string {
+    if (!this.#targetRead) this.#readTarget();
+    return this.#path;
+  }
+
+  /** Why the path must be refused, before any rule looks at it; null when it is fine. */
+  get pathProblem(): Refusal | null {
+    if (!this.#targetRead) this.#readTarget();
+    return this.#pathProblem;
+  }
+
+  /** As received, without the question mark. */
+  get query(): string {
+    return this.head.originTarget.slice(this.rawPath.length + 1);
+  }
+
+  /** The values of the fields called `name` (lower case), in order. `host` is what was asked for, absolute-form included. */
+  header(name: string): readonly string[] {
+    const head = this.head;
+    if (name === 'host') return head.authority === '' ? NO_VALUES : [head.authority];
+    const { text, offsets } = head;
+    let values: string[] | null = null;
+    for (let i = 0; i < head.fieldCount; i++) {
+      if (!equalsWord(text, offsets[i * 4] as number, offsets[i * 4 + 1] as number, name)) continue;
+      values ??= [];
+      values.push(head.valueAt(i));
+    }
+    return values ?? NO_VALUES;
+  }
+
+  /** The values of a query parameter, both decoded: triplets as UTF-8, `+` as a space. */
+  param(name: string): readonly string[] {
+    this.#params ??= readParams(this.query);
+    return valuesOf(this.#params, name);
+  }
+
+  /** The values of a cookie, as they are written. */
+  cookie(name: string): readonly string[] {
+    this.#cookies ??= readCookies(this.header('cookie'));
+    return valuesOf(this.#cookies, name);
+  }
+
+  /** One pass over the target tells where its path ends and whether there is anything to normalise in it. */
+  #readTarget(): void {
+    const target = this.head.originTarget;
+    let plain = true;
+    let end = 0;
+    let previous = 0;
+    for (; end < target.length; end++) {
+      const code = target.charCodeAt(end);
+      if (code === QUESTION) break;
+      if (code === PERCENT || ((code === SLASH || code === DOT) && previous === SLASH)) plain = false;
+      previous = code;
+    }
+    this.#targetRead = true;
+    this.#rawPath = end === target.length ? target : target.slice(0, end);
+    this.#path = this.#rawPath;
+    this.#pathProblem = null;
+    if (plain) return;
+    const { path, problem } = normalisePath(this.#rawPath);
+    this.#path = path;
+    this.#pathProblem = problem;
+  }
+}
+
+function hostOf(authority: string): string {
+  // The colon of a port comes behind the bracket of an address that has colons of its own.
+  const colon = authority.lastIndexOf(':');
+  let end = colon > authority.lastIndexOf(']') ? colon : authority.length;
+  if (authority.charCodeAt(end - 1) === DOT) end--;
+  return authority.slice(0, end).toLowerCase();
+}
+
+/** The name or the value of a parameter as it was meant (WHATWG URL, application/x-www-form-urlencoded). */
+export function decodeParam(text: string): string {
+  return readUtf8(decodeTriplets(text.includes('+') ? text.replaceAll('+', ' ') : text));
+}
+
+function readParams(query: string): readonly string[] {
+  if (query === '') return NO_VALUES;
+  const params: string[] = [];
+  for (const piece of query.split('&')) {
+    if (piece === '') continue;
+    const equals = piece.indexOf('=');
+    params.push(decodeParam(equals === -1 ? piece : piece.slice(0, equals)));
+    params.push(equals === -1 ? '' : decodeParam(piece.slice(equals + 1)));
+  }
+  return params;
+}
+
+function readCookies(fields: readonly string[]): readonly string[] {
+  if (fields.length === 0) return NO_VALUES;
+  const cookies: string[] = [];
+  for (const field of fields) {
+    for (const pair of field.split(';')) {
+      const equals = pair.indexOf('=');
+      if (equals !== -1) cookies.push(trimSpace(pair.slice(0, equals)), trimSpace(pair.slice(equals + 1)));
+    }
+  }
+  return cookies;
+}
+
+/** Without SP and HTAB around it; `trim` would take 0xA0 too, which ends many a character of UTF-8. */
+export function trimSpace(bytes: string): string {
+  let start = 0;
+  let end = bytes.length;
+  while (start < end && isSpace(bytes.charCodeAt(start))) start++;
+  while (end > start && isSpace(bytes.charCodeAt(end - 1))) end--;
+  return bytes.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+function valuesOf(pairs: readonly string[], name: string): readonly string[] {
+  let values: string[] | null = null;
+  for (let i = 0; i < pairs.length; i += 2) {
+    if (pairs[i] !== name) continue;
+    values ??= [];
+    values.push(pairs[i + 1] as string);
+  }
+  return values ?? NO_VALUES;
+}

@@ -1,0 +1,78 @@
+import type { AddressSet } from './base/address-set.js';
+import type { IpAddress } from './base/ip-address.js';
+import type { Reason } from './base/observer.js';
+import type { Objection, Pipeline, RequestContext } from './exchange/context.js';
+import type { Destination } from './exchange/destination.js';
+import type { Firewall } from './firewall/firewall.js';
+import type { GuardName } from './firewall/guard.js';
+import type { Verdict } from './firewall/verdict.js';
+import { clientAddress } from './http/client-address.js';
+import type { ClientSide } from './http/flow.js';
+import type { Refusal } from './http/refusal.js';
+import type { Router } from './router/router.js';
+
+const NO_ROUTE: Objection = { status: 404, reason: 'no_route', detail: '', fields: '' };
+
+/** What the log says when a guard objects. */
+const REASONS: { readonly [guard in GuardName]: Reason } = {
+  ip_reject: 'blocked_ip',
+  ip_allow: 'blocked_ip',
+  max_connections_per_ip: 'too_many_requests',
+  ban: 'banned',
+  method_reject: 'blocked_method',
+  path_reject: 'blocked_path',
+  header_reject: 'blocked_header',
+  rate_limit: 'rate_limited',
+};
+
+/** The order of the stages between a parsed head and the first attempt. Made of one configuration, and frozen with it. */
+export class RequestPipeline implements Pipeline {
+  readonly #firewall: Firewall | null;
+  readonly #router: Router<Destination>;
+  readonly #trusted: AddressSet;
+
+  constructor(firewall: Firewall | null, router: Router<Destination>, trusted: AddressSet) {
+    this.#firewall = firewall;
+    this.#router = router;
+    this.#trusted = trusted;
+  }
+
+  clientOf(client: ClientSide): IpAddress {
+    const { forwarded, head } = client;
+    return forwarded.trusted ? clientAddress(forwarded.peer, head, this.#trusted) : forwarded.peer;
+  }
+
+  decide(context: RequestContext): Objection | null {
+    const { view, client } = context;
+    // Before anybody compares the path: what two servers may read differently can't be judged.
+    if (view.pathProblem !== null) return refused(view.pathProblem);
+    // Before routing: who is not let in learns nothing of the routes.
+    context.globalFirewall = this.#firewall;
+    if (this.#firewall !== null) {
+      const verdict = this.#firewall.judge(view, client);
+      if (verdict.refused) return blocked(verdict);
+    }
+    const resolution = this.#router.resolve(view);
+    if (resolution === null) return NO_ROUTE;
+    const destination = resolution.attached;
+    context.destination = destination;
+    context.captures = resolution.captures;
+    // Before the rules: guards look at the request as it came, not as we rewrite it.
+    if (destination.firewalls !== null) {
+      const verdict = destination.firewalls.judge(view, client);
+      if (verdict.refused) return blocked(verdict);
+      context.enter(destination.firewalls);
+    }
+    if (!destination.rules.editsRequests || destination.group === null) return null;
+    const problem = destination.rules.editRequest(context, context.requestEdit);
+    return problem === null ? null : refused(problem);
+  }
+}
+
+function refused({ status, reason, detail }: Refusal): Objection {
+  return { status, reason, detail, fields: '' };
+}
+
+function blocked({ status, guard, firewall, fields }: Verdict): Objection {
+  return { status, reason: REASONS[guard as GuardName], detail: `${firewall}: ${guard}`, fields };
+}

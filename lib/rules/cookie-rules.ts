@@ -1,0 +1,61 @@
+import type { CookieRule } from '../config/types.js';
+import { trimSpace } from '../http/request-view.js';
+import type { RuleContext } from './context.js';
+import { Text } from './text.js';
+
+interface Rule {
+  readonly name: string;
+  /** null removes the cookie. */
+  readonly value: Text | null;
+}
+
+/** Changes single cookies in the Cookie fields of a request; the others stay as they are written. */
+export class CookieRules {
+  readonly #rules: readonly Rule[];
+
+  constructor(rules: readonly CookieRule[]) {
+    this.#rules = rules.map((rule) => ({
+      name: rule.name,
+      value: rule.kind === 'set' ? new Text(rule.value, 'cookie') : null,
+    }));
+  }
+
+  /** Values of Cookie fields to their new values: a field of which nothing is left is empty, a new one stands last. */
+  apply(fields: readonly string[], context: RuleContext): string[] {
+    const edited = [...fields];
+    for (const { name, value } of this.#rules) {
+      edit(edited, name, value === null ? null : `${name}=${value.render(context)}`);
+    }
+    return edited;
+  }
+}
+
+/** `pair` takes the place of the first cookie called `name`, or stands behind all others; the others of the name go. */
+function edit(fields: string[], name: string, pair: string | null): void {
+  let placed = pair === null;
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i] as string;
+    if (!field.includes(name)) continue;
+    const kept: string[] = [];
+    const pairs = field.split(';');
+    for (const old of pairs) {
+      if (nameOf(old) !== name) {
+        kept.push(old);
+      } else if (pair !== null && !placed) {
+        kept.push(kept.length === 0 ? pair : ` ${pair}`);
+        placed = true;
+      }
+    }
+    const edited = kept.join(';');
+    if (edited !== field) fields[i] = trimSpace(edited);
+  }
+  if (pair === null || placed) return;
+  const last = fields.findLastIndex((field) => field !== '');
+  if (last === -1) fields.push(pair);
+  else fields[last] = `${(fields[last] as string).replace(/[; \t]+$/, '')}; ${pair}`;
+}
+
+function nameOf(pair: string): string {
+  const equals = pair.indexOf('=');
+  return equals === -1 ? '' : trimSpace(pair.slice(0, equals));
+}

@@ -1,0 +1,55 @@
+import type { HeaderRule } from '../config/types.js';
+import type { HeadEdit } from '../http/head-edit.js';
+import type { RuleContext } from './context.js';
+import { Text } from './text.js';
+import { TextEdit } from './text-edit.js';
+
+type Rule =
+  | { readonly kind: 'set' | 'append'; readonly key: string; readonly name: string; readonly value: Text }
+  | { readonly kind: 'remove'; readonly key: string }
+  | { readonly kind: 'replace'; readonly key: string; readonly edit: TextEdit };
+
+/** Changes the fields of a request or a response. */
+export class HeaderRules {
+  readonly #rules: readonly Rule[];
+
+  constructor(rules: readonly HeaderRule[]) {
+    this.#rules = rules.map(compile);
+  }
+
+  get isEmpty(): boolean {
+    return this.#rules.length === 0;
+  }
+
+  apply(edit: HeadEdit, context: RuleContext): void {
+    for (const rule of this.#rules) {
+      switch (rule.kind) {
+        case 'set':
+          edit.set(rule.key, rule.name, rule.value.render(context));
+          break;
+        case 'append':
+          edit.append(rule.key, rule.name, rule.value.render(context));
+          break;
+        case 'remove':
+          edit.remove(rule.key);
+          break;
+        case 'replace':
+          edit.rewrite(rule.key, (value) => rule.edit.apply(value, context));
+          break;
+      }
+    }
+  }
+}
+
+function compile(rule: HeaderRule): Rule {
+  const { key } = rule;
+  switch (rule.kind) {
+    case 'set':
+    case 'append':
+      return { kind: rule.kind, key, name: rule.name, value: new Text(rule.value, 'field') };
+    case 'remove':
+      return { kind: 'remove', key };
+    case 'replace':
+      return { kind: 'replace', key, edit: new TextEdit(rule.edit, 'field') };
+  }
+}

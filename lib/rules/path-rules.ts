@@ -1,0 +1,146 @@
+import type { PathRule } from '../config/types.js';
+import { hasDotSegments, normalisePath, withoutDotSegments } from '../http/path.js';
+import { decodeTriplets, PATH, percentEncode, readUtf8, utf8Bytes } from '../http/percent.js';
+import { type Refusal, refusal } from '../http/refusal.js';
+import type { RuleContext } from './context.js';
+import { Text } from './text.js';
+import { TextEdit } from './text-edit.js';
+
+/** The values it brought in, or where it cut, made it a path that would not have been let in. */
+const UNFIT = refusal(400, 'a rewrite rule made a path that no server should get of this one');
+
+/** A segment of a raw path, compared decoded. */
+interface Segment {
+  readonly start: number;
+  readonly end: number;
+  readonly name: string;
+}
+
+type Rule =
+  | { readonly kind: 'strip_prefix'; readonly prefix: readonly string[]; readonly encoded: string }
+  | { readonly kind: 'add_prefix'; readonly prefix: Text }
+  | { readonly kind: 'replace_segments'; readonly from: readonly string[]; readonly to: Text }
+  | { readonly kind: 'replace'; readonly edit: TextEdit };
+
+/** What path rules made of a path. */
+export interface Rewriting {
+  /** To be sent; as it came if no rule changed anything. */
+  readonly path: string;
+  /** The prefixes that were stripped, percent-encoded; empty when none was. */
+  readonly stripped: string;
+  readonly problem: Refusal | null;
+}
+
+/**
+ * Changes the path that is sent. Rules work on the path as it came, its dot segments resolved, and leave the encoding
+ * of what they do not touch. The outcome begins with one slash: a server would take what stands behind two for a host.
+ */
+export class PathRules {
+  readonly #rules: readonly Rule[];
+
+  constructor(rules: readonly PathRule[]) {
+    this.#rules = rules.map(compile);
+  }
+
+  /** `raw` is a path without a problem. */
+  apply(raw: string, context: RuleContext): Rewriting {
+    if (!raw.startsWith('/')) return { path: raw, stripped: '', problem: null };
+    const start = withoutDotSegments(raw);
+    let path = start;
+    let stripped = '';
+    for (const rule of this.#rules) {
+      const rest = applyRule(rule, path, context);
+      if (rule.kind === 'strip_prefix' && rest !== path) stripped += rule.encoded;
+      path = rest;
+    }
+    if (path === start) return { path: raw, stripped, problem: null };
+    const { problem } = normalisePath(path);
+    return { path, stripped, problem: problem === null && !hasDotSegments(path) ? null : UNFIT };
+  }
+}
+
+function compile(rule: PathRule): Rule {
+  switch (rule.kind) {
+    case 'strip_prefix':
+      return {
+        kind: 'strip_prefix',
+        prefix: rule.prefix.split('/').filter((segment) => segment !== ''),
+        encoded: percentEncode(utf8Bytes(rule.prefix), PATH),
+      };
+    case 'add_prefix':
+      return { kind: 'add_prefix', prefix: new Text(rule.prefix, 'path') };
+    case 'replace_segments':
+      return { kind: 'replace_segments', from: rule.from, to: new Text(rule.to, 'path') };
+    case 'replace':
+      return { kind: 'replace', edit: new TextEdit(rule.edit, 'path') };
+  }
+}
+
+function applyRule(rule: Rule, path: string, context: RuleContext): string {
+  switch (rule.kind) {
+    case 'strip_prefix':
+      return stripPrefix(path, rule);
+    case 'add_prefix':
+      return rooted(rule.prefix.render(context) + path, path);
+    case 'replace_segments':
+      return rooted(replaceSegments(path, rule, context), path);
+    case 'replace':
+      return rooted(rule.edit.apply(path, context), path);
+  }
+}
+
+/** Beginning with one slash, unless it is `before`. */
+function rooted(path: string, before: string): string {
+  return path === before ? path : path.replace(/^\/*/, '/');
+}
+
+function stripPrefix(
+  path: string,
+  { prefix, encoded }: { readonly prefix: readonly string[]; readonly encoded: string },
+): string {
+  if (prefix.length === 0) return path;
+  let end = encoded.length;
+  if (!path.startsWith(encoded) || path[end] !== '/') {
+    const segments = segmentsOf(path);
+    if (!startsWith(segments, 0, prefix)) return path;
+    end = (segments[prefix.length - 1] as Segment).end;
+  }
+  return path.slice(end).replace(/^(?:\/|%2f)*/i, '/');
+}
+
+function replaceSegments(
+  path: string,
+  { from, to }: { readonly from: readonly string[]; readonly to: Text },
+  context: RuleContext,
+): string {
+  // Nearly every path can be told by this: what is not encoded stands there as it is.
+  if (!path.includes('%') && !path.includes(from[0] as string)) return path;
+  const segments = segmentsOf(path);
+  let edited = '';
+  let run = 0;
+  for (let i = 0; i + from.length <= segments.length; i++) {
+    if (!startsWith(segments, i, from)) continue;
+    const text = to.render(context);
+    const last = segments[i + from.length - 1] as Segment;
+    edited += path.slice(run, (segments[i] as Segment).start) + text;
+    // With nothing in their place, the slash behind them goes too.
+    run = text === '' && path[last.end] === '/' ? last.end + 1 : last.end;
+    i += from.length - 1;
+  }
+  return edited + path.slice(run);
+}
+
+function startsWith(segments: readonly Segment[], from: number, names: readonly string[]): boolean {
+  return names.every((name, i) => segments[from + i]?.name === name);
+}
+
+/** The segments as the normalised path has them: between slashes, encoded ones too, without empty ones and dots. */
+function segmentsOf(path: string): Segment[] {
+  const segments: Segment[] = [];
+  for (const { index: start, 1: raw } of path.matchAll(/((?:(?!%2f)[^/])+)|%2f/gi)) {
+    if (raw === undefined) continue;
+    const name = readUtf8(decodeTriplets(raw));
+    if (name !== '.') segments.push({ start, end: start + raw.length, name });
+  }
+  return segments;
+}

@@ -1,0 +1,44 @@
+import type { PathPattern, ValuePattern } from '../config/pattern.js';
+import { MAX_SUBJECT } from '../config/regex.js';
+
+/** What a regular expression found: all of it at 0, its groups behind. Empty when it has no groups. */
+export type Captures = readonly (string | undefined)[];
+
+export const NO_CAPTURES: Captures = Object.freeze([]);
+
+/** Compares a normalised, decoded path with a pattern; null when it does not match. */
+export function matchPath(pattern: PathPattern, path: string): Captures | null {
+  switch (pattern.kind) {
+    case 'exact':
+      return path === pattern.path ? NO_CAPTURES : null;
+    case 'prefix':
+      return hasPrefix(path, pattern.path) ? NO_CAPTURES : null;
+    case 'regex':
+      return matchRegex(pattern.regex, path);
+  }
+}
+
+/** The captures of `regex` in `text`; null when it does not match, or the text is longer than any should be. */
+export function matchRegex(regex: RegExp, text: string): Captures | null {
+  if (text.length > MAX_SUBJECT) return null;
+  const found = regex.exec(text);
+  return found === null || found.length > 1 ? found : NO_CAPTURES;
+}
+
+/** Does one of the values match? */
+export function matchesAny(pattern: ValuePattern, values: readonly string[]): boolean {
+  switch (pattern.kind) {
+    case 'present':
+      return values.length > 0;
+    case 'exact':
+      return values.includes(pattern.text);
+    case 'regex':
+      return values.some((value) => matchRegex(pattern.regex, value) !== null);
+  }
+}
+
+/** By whole segments; `/` is a prefix of everything. */
+function hasPrefix(path: string, prefix: string): boolean {
+  if (prefix === '/') return true;
+  return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/');
+}

@@ -1,0 +1,93 @@
+import type { Address } from '../base/address.js';
+import type { RulesConfig } from '../config/types.js';
+import type { HeadEdit } from '../http/head-edit.js';
+import type { Refusal } from '../http/refusal.js';
+import { AUTHORITY } from '../http/request-rules.js';
+import type { RuleContext } from './context.js';
+import { CookieRules } from './cookie-rules.js';
+import { HeaderRules } from './header-rules.js';
+import { ParamRules } from './param-rules.js';
+import { PathRules } from './path-rules.js';
+import { Text } from './text.js';
+
+/** The rules of one route, made ready once. They read the request as it came and note what to change in a `HeadEdit`. */
+export class RouteRules {
+  readonly #host: 'client' | 'server' | Text;
+  readonly #path: PathRules | null;
+  readonly #params: ParamRules | null;
+  readonly #cookies: CookieRules | null;
+  readonly #headers: HeaderRules;
+  readonly #responseHeaders: HeaderRules;
+  /** Is there anything for `editRequest` to do? The Host is not among it: see `hostFor`. */
+  readonly editsRequests: boolean;
+  /** Is there anything for `editResponse` to do? */
+  readonly editsResponses: boolean;
+
+  constructor({ host, path, params, cookies, headers, responseHeaders }: RulesConfig) {
+    this.#host = typeof host === 'string' ? host : new Text(host, 'field');
+    this.#path = path.length > 0 ? new PathRules(path) : null;
+    this.#params = params.length > 0 ? new ParamRules(params) : null;
+    this.#cookies = cookies.length > 0 ? new CookieRules(cookies) : null;
+    this.#headers = new HeaderRules(headers);
+    this.#responseHeaders = new HeaderRules(responseHeaders);
+    this.editsRequests = path.length + params.length + cookies.length + headers.length > 0;
+    this.editsResponses = responseHeaders.length > 0;
+  }
+
+  /**
+   * Notes what to change in the request, once for all attempts. A refusal when a rewritten path is one that would not
+   * have been let in: the request must not be sent.
+   */
+  editRequest(context: RuleContext, edit: HeadEdit): Refusal | null {
+    const problem = this.#editTarget(context, edit);
+    if (problem !== null) return problem;
+    if (this.#cookies !== null) {
+      const fields = context.view.header('cookie');
+      edit.replaceValues('cookie', 'Cookie', this.#cookies.apply(fields, context), fields.length);
+    }
+    this.#headers.apply(edit, context);
+    return null;
+  }
+
+  /** What `encodeRequestHead` takes as `host` when the request goes to the server at `address`. */
+  hostFor(context: RuleContext, address: Address): string {
+    if (this.#host === 'client') return context.view.head.authority === '' ? serverHost(address) : '';
+    if (this.#host === 'server') return serverHost(address);
+    const host = this.#host.render(context);
+    return AUTHORITY.test(host) ? host : serverHost(address);
+  }
+
+  /** Notes what to change in the final response, a reply of our own included. */
+  editResponse(context: RuleContext, edit: HeadEdit): void {
+    this.#responseHeaders.apply(edit, context);
+  }
+
+  #editTarget(context: RuleContext, edit: HeadEdit): Refusal | null {
+    const { view } = context;
+    if ((this.#path === null && this.#params === null) || view.rawPath === '*') return null;
+    let path = view.rawPath;
+    if (this.#path !== null) {
+      const rewriting = this.#path.apply(path, context);
+      if (rewriting.problem !== null) return rewriting.problem;
+      if (rewriting.stripped !== '') sendPrefix(rewriting.stripped, context, edit);
+      path = rewriting.path;
+    }
+    const query = this.#params === null ? view.query : this.#params.apply(view.query, context);
+    if (path === view.rawPath && query === view.query) return null;
+    // A question mark with nothing behind it stays, if that is how it came.
+    const mark = query !== '' || view.head.originTarget === `${view.rawPath}?` ? '?' : '';
+    edit.target = path + mark + query;
+    return null;
+  }
+}
+
+/** A server behind a Unix socket has no address of its own that could stand in a Host field. */
+function serverHost(address: Address): string {
+  return address.kind === 'tcp' ? address.text : 'localhost';
+}
+
+/** X-Forwarded-Prefix: what was stripped here, behind what a trusted peer has stripped before. */
+function sendPrefix(stripped: string, { view, trustsPeer }: RuleContext, edit: HeadEdit): void {
+  const before = trustsPeer ? view.header('x-forwarded-prefix').join(',') : '';
+  edit.set('x-forwarded-prefix', 'X-Forwarded-Prefix', before.replace(/\/+$/, '') + stripped);
+}

@@ -1,0 +1,170 @@
+import type { Template, TemplatePart, Variable } from '../config/template.js';
+import { byteSet, PATH, percentEncode, UNRESERVED, utf8Bytes } from '../http/percent.js';
+import type { RuleContext } from './context.js';
+import { type Captures, NO_CAPTURES } from './pattern.js';
+
+/**
+ * Where a text goes, which decides what is done to what it brings along:
+ *
+ * - `field`, the value of a field: decoded text becomes UTF-8. Control characters are left out by `HeadEdit`.
+ * - `path`: what is no character of a path is percent-encoded, and in values of the request (but not in captures of a
+ *   path) slashes too, so that a value stays one segment.
+ * - `param`, a parameter's value: all but unreserved characters are percent-encoded, `%` too.
+ * - `cookie`, a cookie's value: what RFC 6265 has no room for is percent-encoded.
+ * - `location`, a URL: values of the request are percent-encoded like parameters, captures like a path.
+ */
+export type Place = 'field' | 'path' | 'param' | 'cookie' | 'location';
+
+/** Where a piece of a text comes from, which decides what it is written in. */
+type Source =
+  /** The configuration. */
+  | 'text'
+  /** The request target or the authority as they came: valid in a URL where they came from. */
+  | 'path'
+  | 'query'
+  | 'host'
+  /** Bytes as they came. */
+  | 'bytes'
+  | 'decoded'
+  /** A group of a pattern that was compared with the decoded path. */
+  | 'capture'
+  /** A group of a pattern that was compared with what is being edited. */
+  | 'group';
+
+type Encode = (text: string) => string;
+
+const SEGMENT = PATH.map((safe, code) => (code === 0x2f ? 0 : safe));
+const PATH_AND_PERCENT = PATH.map((safe, code) => (code === 0x25 ? 1 : safe));
+/** RFC 6265, 4.1.1. */
+const COOKIE = byteSet(
+  `!#$%&'()*+-./0123456789:<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_\`abcdefghijklmnopqrstuvwxyz{|}~`,
+);
+
+const asIs: Encode = (text) => text;
+const inSegment: Encode = (bytes) => percentEncode(bytes, SEGMENT);
+const inPath: Encode = (text) => percentEncode(utf8Bytes(text), PATH);
+const inParam: Encode = (bytes) => percentEncode(bytes, UNRESERVED);
+const inCookie: Encode = (bytes) => percentEncode(bytes, COOKIE);
+const ofUtf8 =
+  (encode: Encode): Encode =>
+  (text) =>
+    encode(utf8Bytes(text));
+/** A path as a person writes it: triplets stay what they are. */
+const writtenPath: Encode = (text) =>
+  percentEncode(utf8Bytes(text.replace(/%(?![0-9a-f]{2})/gi, '%25')), PATH_AND_PERCENT);
+/** `*`, the target of OPTIONS about the server itself, is no part of a URL. */
+const inUrl: Encode = (path) => (path === '*' ? '' : path);
+
+const ENCODERS: { readonly [place in Place]: { readonly [source in Source]: Encode } } = {
+  field: {
+    text: asIs,
+    path: asIs,
+    query: asIs,
+    host: asIs,
+    bytes: asIs,
+    decoded: utf8Bytes,
+    capture: utf8Bytes,
+    group: asIs,
+  },
+  path: {
+    text: writtenPath,
+    path: inUrl,
+    query: inSegment,
+    host: inSegment,
+    bytes: inSegment,
+    decoded: ofUtf8(inSegment),
+    capture: inPath,
+    group: asIs,
+  },
+  param: {
+    text: ofUtf8(inParam),
+    path: inParam,
+    query: inParam,
+    host: inParam,
+    bytes: inParam,
+    decoded: ofUtf8(inParam),
+    capture: ofUtf8(inParam),
+    group: inParam,
+  },
+  cookie: {
+    text: ofUtf8(inCookie),
+    path: inCookie,
+    query: inCookie,
+    host: inCookie,
+    bytes: inCookie,
+    decoded: ofUtf8(inCookie),
+    capture: ofUtf8(inCookie),
+    group: inCookie,
+  },
+  location: {
+    text: asIs,
+    path: inUrl,
+    query: asIs,
+    host: asIs,
+    bytes: inParam,
+    decoded: ofUtf8(inParam),
+    capture: inPath,
+    group: asIs,
+  },
+};
+
+type Hole = (context: RuleContext, groups: Captures) => string;
+
+/** A template made ready for the place where its text goes. */
+export class Text {
+  readonly #parts: readonly (string | Hole)[];
+
+  constructor(template: Template, place: Place) {
+    this.#parts = template.map((part) => compilePart(part, ENCODERS[place]));
+  }
+
+  /** A byte string. `groups` are those of the rule's own regular expression. */
+  render(context: RuleContext, groups: Captures = NO_CAPTURES): string {
+    let text = '';
+    for (const part of this.#parts) text += typeof part === 'string' ? part : part(context, groups);
+    return text;
+  }
+}
+
+function compilePart(part: TemplatePart, encoders: { readonly [source in Source]: Encode }): string | Hole {
+  switch (part.kind) {
+    case 'text':
+      return encoders.text(part.text);
+    case 'variable':
+      return variable(part.name, encoders);
+    case 'header':
+      return ({ view }) => encoders.bytes(view.header(part.name).join(', '));
+    case 'cookie':
+      return ({ view }) => encoders.bytes(view.cookie(part.name)[0] ?? '');
+    case 'param':
+      return ({ view }) => encoders.decoded(view.param(part.name)[0] ?? '');
+    case 'capture':
+      return ({ captures }) => encoders.capture(captures[part.group] ?? '');
+    case 'group':
+      return (_context, groups) => encoders.group(groups[part.group] ?? '');
+  }
+}
+
+function variable(name: Variable, encoders: { readonly [source in Source]: Encode }): string | Hole {
+  switch (name) {
+    case 'client_ip':
+      return ({ view }) => encoders.bytes(view.clientAddress);
+    case 'host':
+      return ({ view }) => encoders.host(view.host);
+    case 'path':
+      return ({ view }) => encoders.path(view.rawPath);
+    case 'query':
+      return ({ view }) => encoders.query(view.query);
+    case 'method':
+      return ({ view }) => encoders.bytes(view.method);
+    case 'scheme':
+      // There is no TLS here, as X-Forwarded-Proto says too.
+      return encoders.bytes('http');
+    case 'server':
+      return ({ server }) => encoders.bytes(server);
+    case 'route':
+      return ({ route }) => encoders.decoded(route);
+    case 'request_id':
+      return ({ requestId }) => encoders.bytes(requestId);
+  }
+}

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import * as http from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import { startBackend } from '../../fixtures/backend.js';
+import { pattern } from '../../fixtures/pattern.js';
+import { startBalancer } from '../support/balancer.js';
+import { RawClient } from '../support/client.js';
+import { fileLimit, openSockets, residentBytes, startProcesses } from '../support/processes.js';
+import { until } from '../support/turns.js';
+
+const KIBIBYTE = 1024;
+const MEBIBYTE = 1024 * KIBIBYTE;
+const BODY = 64 * MEBIBYTE;
+const onLinux = { skip: process.platform === 'linux' ? false : 'reads /proc' };
+
+t.test('200 clients with slow heads hinder nobody, and get 408', async (t) => {
+  const backend = await startBackend({ name: 'one' });
+  t.teardown(() => backend.close());
+  const { connect, seen, balancer } = await startBalancer(t, {
+    servers: [backend.address],
+    timeouts: { request_header: '1500ms' },
+  });
+  const slow = await Promise.all(Array.from({ length: 200 }, connect));
+  for (const client of slow) client.send('GET / HTTP/1.1\r\n');
+  const drip = setInterval(() => {
+    for (const client of slow) if (!client.ended) client.send('X: y\r\n');
+  }, 100);
+  t.teardown(() => clearInterval(drip));
+  const other = await connect();
+  const durations: number[] = [];
+  while (durations.length < 200) {
+    const since = performance.now();
+    other.send('GET /?size=1000 HTTP/1.1\r\nHost: a\r\n\r\n');
+    const { status, body } = await other.response();
+    if (status !== 200 || body.length !== 1000) t.fail(`answer ${durations.length} is not whole`);
+    durations.push(performance.now() - since);
+  }
+  durations.sort((a, b) => a - b);
+  t.comment(`median ${durations[100]?.toFixed(1)} ms, slowest ${durations.at(-1)?.toFixed(1)} ms`);
+  t.ok((durations[190] ?? Number.NaN) < 500, 'nineteen of twenty within half a second');
+  for (const client of slow) {
+    const answer = await client.toEnd();
+    if (!/^HTTP\/1\.1 408 /.test(answer)) t.fail(`got ${answer.slice(0, 40)}`);
+    client.destroy();
+  }
+  t.equal(seen.requests.filter(({ reason }) => reason === 'request_timeout').length, 200);
+  await until(() => balancer.clientCount === 1);
+});
+
+t.test('thousands of idle clients cost little memory each', onLinux, async (t) => {
+  const count = Math.min(5000, fileLimit() - 1000);
+  t.ok(count >= 1000, 'this many files may be open, at least');
+  const processes = await startProcesses(1);
+  t.teardown(() => processes.stop());
+  const clients: RawClient[] = [];
+  t.teardown(() => {
+    for (const client of clients) client.destroy();
+  });
+  const ask = async (client: RawClient): Promise<void> => {
+    client.send('GET /x HTTP/1.1\r\nHost: a\r\n\r\n');
+    const { status } = await client.response();
+    if (status !== 200) throw new Error(`answered ${status}`);
+  };
+  const grow = async (to: number): Promise<number> => {
+    while (clients.length < to) {
+      const batch = await Promise.all(Array.from({ length: 100 }, () => RawClient.connect(processes.port)));
+      clients.push(...batch);
+      await Promise.all(batch.map(ask));
+    }
+    return settledBytes(processes.pid);
+  };
+  const few = 500;
+  const before = await grow(few);
+  const after = await grow(count);
+  const each = (after - before) / (count - few);
+  t.comment(
+    `${count} idle clients: ${(each / KIBIBYTE).toFixed(1)} KiB each, ${Math.round(after / MEBIBYTE)} MiB in all`,
+  );
+  t.ok(each < 16 * KIBIBYTE);
+  t.ok(openSockets(processes.pid) >= count, 'all of them are there');
+  for (const client of clients.slice(0, 100)) await ask(client);
+  t.ok(clients.every(({ ended }) => !ended));
+});
+
+t.test('64 MiB up, down and both ways at once arrive unchanged in bounded memory', onLinux, async (t) => {
+  const processes = await startProcesses(2);
+  t.teardown(() => processes.stop());
+  const { port, pid } = processes;
+  const body = pattern(BODY);
+  const sum = createHash('sha256').update(body).digest('hex');
+
+  t.equal(await sumOf(await request(port, 'GET', `/?size=${BODY}`)), sum, 'down');
+  t.equal(await sumOf(await request(port, 'GET', `/?size=${BODY}&chunked=1`)), sum, 'down in chunks');
+  for (const chunked of [false, true]) {
+    const answer = await request(port, 'POST', '/echo', body, chunked);
+    const { sha256, bodyLength } = JSON.parse(await textOf(answer)) as { sha256: string; bodyLength: number };
+    t.equal(bodyLength, BODY);
+    t.equal(sha256, sum, chunked ? 'up in chunks' : 'up');
+  }
+  const reflected = await Promise.all([
+    request(port, 'POST', '/reflect', body).then(sumOf),
+    request(port, 'POST', '/reflect', body).then((answer) => sumOf(answer, 2)),
+    request(port, 'GET', `/?size=${BODY}`).then((answer) => sumOf(answer, 2)),
+  ]);
+  t.same(reflected, [sum, sum, sum], 'both ways, to fast readers and to slow ones');
+  const peak = residentBytes(pid, 'peak');
+  t.comment(`peak ${Math.round(peak / MEBIBYTE)} MiB`);
+  t.ok(peak < 150_000_000);
+});
+
+/** Waits until the garbage of what just happened is gone, as far as it goes by itself. */
+async function settledBytes(pid: number): Promise<number> {
+  let last = residentBytes(pid);
+  for (let calm = 0; calm < 5; calm++) {
+    await pause(100);
+    const now = residentBytes(pid);
+    if (Math.abs(now - last) > MEBIBYTE) calm = 0;
+    last = now;
+  }
+  return last;
+}
+
+function request(
+  port: number,
+  method: string,
+  path: string,
+  body?: Buffer,
+  chunked = false,
+): Promise<http.IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined || chunked ? {} : { 'Content-Length': body.length };
+    const outgoing = http.request({ host: '127.0.0.1', port, method, path, headers, agent: false });
+    outgoing.on('error', reject);
+    outgoing.on('response', resolve);
+    if (chunked && body !== undefined) {
+      for (let at = 0; at < body.length; at += MEBIBYTE) outgoing.write(body.subarray(at, at + MEBIBYTE));
+      outgoing.end();
+    } else {
+      outgoing.end(body);
+    }
+  });
+}
+
+/** The sha256 of a body; `pauseMs` between its pieces makes a slow reader. */
+async function sumOf(answer: http.IncomingMessage, pauseMs = 0): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of answer) {
+    hash.update(bytes as Buffer);
+    if (pauseMs > 0) await pause(pauseMs);
+  }
+  return hash.digest('hex');
+}
+
+async function textOf(answer: http.IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const bytes of answer) text += bytes;
+  return text;
+}

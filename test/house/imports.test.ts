@@ -1,0 +1,194 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const LIB = fileURLToPath(new URL('../../../lib', import.meta.url));
+
+/** What may be imported is left of what imports it; rooms in one step know nothing of each other. */
+const ORDER: readonly (readonly string[])[] = [
+  ['base'],
+  ['config', 'http', 'net', 'scheduler'],
+  ['backend'],
+  ['health', 'firewall', 'rules'],
+  ['router'],
+  ['exchange'],
+  ['client'],
+  ['observe'],
+  ['backends', 'pipeline'],
+  ['generation'],
+  ['balancer'],
+  ['admin'],
+  ['cli'],
+  ['index'],
+];
+
+/** Steps that are apart, and still none of each other's business. */
+const STRANGERS: readonly (readonly [room: string, other: string, why: string])[] = [
+  ['client', 'exchange', 'they talk through http/flow.ts'],
+  ['exchange', 'health', 'verdicts reach the request path through the backend alone'],
+  ['client', 'health', 'verdicts reach the request path through the backend alone'],
+  ['client', 'backend', 'a client knows its handler, and the handler knows servers'],
+  ['balancer', 'observe', 'it is told whom to tell'],
+];
+
+/** A dependency comes in through one door, so that replacing it means changing one file. */
+const DOORS: { readonly [dependency: string]: readonly string[] } = {
+  ajv: ['config/validate.ts'],
+  chalk: ['cli/paint.ts'],
+  'ipaddr.js': ['config/network.ts'],
+  'js-yaml': ['config/load.ts'],
+  'llhttp-wasm': ['http/llhttp-module.ts'],
+  'sonic-boom': ['observe/batched-sink.ts'],
+};
+
+/** Longer than a file ought to be, and why that is right. */
+const MAX_LINES = 300;
+const LONG: { readonly [file: string]: string } = {
+  'client/connection.ts': 'one state machine: its states are told apart in every method',
+  'config/types.ts': 'what a configuration is, in one place: types and their words, no code',
+  'exchange/exchange.ts': 'one state machine: a request from its head to its only ending',
+};
+
+interface Import {
+  readonly from: string;
+  readonly line: number;
+  readonly target: string;
+}
+
+const files = readdirSync(LIB, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .sort();
+const texts = new Map(files.map((file) => [file, readFileSync(join(LIB, file), 'utf8')]));
+const imports = files.flatMap((from) => importsOf(from, texts.get(from) ?? ''));
+
+/** Static imports and exports, dynamic imports, and what is resolved by name. */
+function importsOf(from: string, text: string): Import[] {
+  const found: Import[] = [];
+  const pattern = /(?:^|\s)(?:from|import|require\.resolve|require|import\.meta\.resolve)\s*\(?\s*'([^']+)'/g;
+  for (const match of text.matchAll(pattern)) {
+    const line = text.slice(0, match.index).split('\n').length;
+    found.push({ from, line, target: match[1] as string });
+  }
+  return found;
+}
+
+/** The room a file of ours is in; files beside the rooms are rooms of their own. */
+function roomOf(file: string): string {
+  const [room = '', ...rest] = file.split('/');
+  return rest.length === 0 ? room.replace(/\.ts$/, '') : room;
+}
+
+/** The file of ours an import leads to, relative to lib/; null when it is somebody else's. */
+function fileOf({ from, target }: Import): string | null {
+  if (!target.startsWith('.')) return null;
+  return relative(LIB, join(LIB, dirname(from), target)).replace(/\.js$/, '.ts');
+}
+
+const stepOf = (room: string): number => ORDER.findIndex((rooms) => rooms.includes(room));
+
+t.test('there is something to look at', async (t) => {
+  t.ok(files.length > 50);
+  t.ok(imports.length > 200);
+  const misread = files.filter(
+    (file) => /^import /m.test(texts.get(file) ?? '') && !imports.some(({ from }) => from === file),
+  );
+  t.same(misread, []);
+});
+
+t.test('every room has its place in the order', async (t) => {
+  const unknown = new Set(files.map(roomOf).filter((room) => stepOf(room) === -1));
+  t.same([...unknown], []);
+});
+
+t.test('imports go from right to left only', async (t) => {
+  const wrong: string[] = [];
+  for (const entry of imports) {
+    const file = fileOf(entry);
+    if (file === null || file.startsWith('..')) continue;
+    const room = roomOf(entry.from);
+    const other = roomOf(file);
+    const stranger = STRANGERS.find(([one, two]) => one === room && two === other);
+    const allowed = room === other || stepOf(other) < stepOf(room);
+    if (!allowed || stranger !== undefined)
+      wrong.push(`lib/${entry.from}:${entry.line} imports ${file}${stranger ? ` (${stranger[2]})` : ''}`);
+  }
+  t.same(wrong, []);
+});
+
+t.test('no file is in a circle of imports that would decide what runs first', async (t) => {
+  // Types are gone when it runs, so only what is imported as a value counts.
+  const values = new Map<string, string[]>();
+  for (const [file, text] of texts) {
+    const static_ = text.matchAll(/^(?:import|export) (?!type )(?:[^';]*? from )?'(\.[^']+)'/gm);
+    const targets = [...static_]
+      .filter((match) => !/^(?:import|export) \{(?:\s*type [^,}]+,?)+\s*\} from/.test(match[0]))
+      .map((match) => fileOf({ from: file, line: 0, target: match[1] as string }) ?? '');
+    values.set(file, targets);
+  }
+  const circles: string[] = [];
+  const walk = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) {
+      circles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+      return;
+    }
+    if (done.has(file)) return;
+    for (const next of values.get(file) ?? []) walk(next, [...path, file]);
+    done.add(file);
+  };
+  const done = new Set<string>();
+  for (const file of files) walk(file, []);
+  t.same(circles, []);
+});
+
+t.test('what is outside lib is imported by the demo alone', async (t) => {
+  const outside = imports.filter((entry) => fileOf(entry)?.startsWith('..'));
+  t.same(
+    outside.map(({ from, target }) => `${from}: ${target}`),
+    ['cli/demo.ts: ../../fixtures/backend.js'],
+  );
+});
+
+t.test('every dependency has one door', async (t) => {
+  const wrong: string[] = [];
+  for (const { from, line, target } of imports) {
+    if (target.startsWith('.') || target.startsWith('node:')) continue;
+    const dependency = target
+      .split('/')
+      .slice(0, target.startsWith('@') ? 2 : 1)
+      .join('/');
+    if (DOORS[dependency]?.includes(from) !== true) wrong.push(`lib/${from}:${line} imports ${target}`);
+  }
+  t.same(wrong, []);
+});
+
+t.test('every door leads somewhere, and is what the package depends on', async (t) => {
+  const manifest = readFileSync(join(LIB, '../package.json'), 'utf8');
+  const { dependencies } = JSON.parse(manifest) as { dependencies: { [name: string]: string } };
+  t.same(Object.keys(DOORS).sort(), Object.keys(dependencies).sort());
+  for (const [dependency, doors] of Object.entries(DOORS)) {
+    for (const door of doors)
+      t.ok(texts.get(door)?.includes(`'${dependency}`), `${door} imports ${dependency}`);
+  }
+});
+
+t.test('http and base touch no socket, no timer and no file', async (t) => {
+  const wrong = imports.filter(
+    ({ from, target }) =>
+      ['http', 'scheduler', 'rules', 'router'].includes(roomOf(from)) &&
+      /^node:(net|tls|http|https|http2|dgram|timers|child_process|worker_threads|cluster)/.test(target),
+  );
+  t.same(
+    wrong.map(({ from, target }) => `${from}: ${target}`),
+    [],
+  );
+  const sockets = imports.filter(({ from, target }) => target === 'node:net' && roomOf(from) !== 'net');
+  const doors = sockets.map(({ from }) => from).filter((from) => !/isIP/.test(texts.get(from) ?? ''));
+  t.same(doors, [], 'sockets are opened in net/ alone');
+});
+
+t.test('files stay short enough to be read in one go', async (t) => {
+  const lines = (file: string): number => (texts.get(file) ?? '').split('\n').length - 1;
+  const long = files.filter((file) => lines(file) > MAX_LINES);
+  t.same(long, Object.keys(LONG).sort(), 'those that are not say why in this test');
+});

@@ -1,0 +1,43 @@
+import type { HeadLimits } from '../../lib/http/message-parser.js';
+import type { RequestHead } from '../../lib/http/request-head.js';
+import { RequestParser } from '../../lib/http/request-parser.js';
+import { RequestView } from '../../lib/http/request-view.js';
+import type { ResponseHead } from '../../lib/http/response-head.js';
+import { ResponseParser } from '../../lib/http/response-parser.js';
+
+const LIMITS: HeadLimits = { headBytes: 1 << 20, fields: 1000, targetBytes: 1 << 20 };
+
+/** The head of a whole request; throws, with the refusal's detail, at one that is refused. */
+export function requestHead(text: string): RequestHead {
+  const parser = new RequestParser(LIMITS);
+  const bytes = Buffer.from(text, 'latin1');
+  parser.readHead(bytes, 0, bytes.length);
+  if (!parser.complete) throw new Error(parser.refusal?.detail ?? 'not complete');
+  return parser.head;
+}
+
+/** The same for a response. */
+export function responseHead(text: string): ResponseHead {
+  const parser = new ResponseParser(LIMITS);
+  const bytes = Buffer.from(text, 'latin1');
+  parser.readHead(bytes, 0, bytes.length);
+  if (!parser.complete) throw new Error(parser.refusal?.detail ?? 'not complete');
+  return parser.head;
+}
+
+/** A view of a request: its target, its field lines, the address of its client. */
+export function viewOf(
+  target: string,
+  fields: readonly string[] = [],
+  clientAddress = '192.0.2.1',
+): RequestView {
+  const host = fields.some((field) => /^host:/i.test(field)) ? [] : ['Host: example.test'];
+  const view = new RequestView();
+  view.load(requestHead([`GET ${target} HTTP/1.1`, ...host, ...fields, '', ''].join('\r\n')), clientAddress);
+  return view;
+}
+
+/** The fields of a head as pairs, in order. */
+export function fieldsOf(head: RequestHead | ResponseHead): [name: string, value: string][] {
+  return Array.from({ length: head.fieldCount }, (_, i) => [head.nameAt(i), head.valueAt(i)]);
+}

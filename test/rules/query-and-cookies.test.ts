@@ -1,0 +1,68 @@
+import t from 'tap';
+import type { RouteSettings } from '../../lib/config/settings.js';
+import { RouteRules } from '../../lib/rules/route-rules.js';
+import { requestHead, viewOf } from '../http/heads.js';
+import { routeOf, send, targetSent, valuesSent } from './routes.js';
+
+type Edits = NonNullable<RouteSettings['param_rules']>;
+
+function query(target: string, rules: Edits, ...fields: string[]): string {
+  return targetSent(viewOf(target, fields), { param_rules: rules });
+}
+
+function cookies(fields: readonly string[], rules: Edits, ...others: string[]): string[] {
+  const view = viewOf('/?evil=a%3Bb%0D%0Ac', [...fields.map((field) => `Cookie: ${field}`), ...others]);
+  return valuesSent(send(view, new RouteRules(routeOf({ cookie_rules: rules }).rules)), 'cookie');
+}
+
+t.test('a parameter is removed, and the others stay as they came', async (t) => {
+  const rules = { remove: ['r'] };
+  t.equal(query('/a?r=1', rules), '/a');
+  t.equal(query('/a?r', rules), '/a');
+  t.equal(query('/a?x=%7e+&r=1&&y&r=2&z=%', rules), '/a?x=%7e+&&y&z=%');
+  t.equal(query('/a?%72=1&R=2', rules), '/a?R=2');
+  t.equal(query('/a?', rules), '/a?');
+  t.equal(query('/a?x', rules), '/a?x');
+  t.equal(query('/a', rules), '/a');
+});
+
+t.test('a parameter is set in place of the first of its name, or at the end', async (t) => {
+  const rules = { add: { p: 'a b&c=\u20ac+%' } };
+  const value = 'p=a%20b%26c%3D%E2%82%AC%2B%25';
+  t.equal(query('/a', rules), `/a?${value}`);
+  t.equal(query('/a?', rules), `/a?${value}`);
+  t.equal(query('/a?x=1&p=2&y&p', rules), `/a?x=1&${value}&y`);
+  t.equal(query('/a?q=a%26b', { add: { p: '{param.q}{path}' } }), '/a?q=a%26b&p=a%26b%2Fa');
+  t.equal(query('/', { add: { p: '{header.X-A}' } }, 'X-A: \xe9&'), '/?p=%E9%26');
+});
+
+t.test('OPTIONS about the server itself has no query', async (t) => {
+  const view = viewOf('/');
+  view.load(requestHead('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n'), '192.0.2.1');
+  const target = targetSent(view, { param_rules: { add: { a: '1' } }, rewrite_rules: { add_prefix: '/x' } });
+  t.equal(target, '*');
+});
+
+t.test('a cookie is removed, and the others stay as they came', async (t) => {
+  const rules = { remove: ['t'] };
+  t.same(cookies(['t=1'], rules), []);
+  t.same(cookies(['a=1; t=2; b="x y"'], rules), ['a=1; b="x y"']);
+  t.same(cookies(['t=1;a=1;  b=2; t=3'], rules), ['a=1;  b=2']);
+  t.same(cookies(['t=1', 'a=1;T=2;', 'flag'], rules), ['a=1;T=2;', 'flag']);
+  t.same(cookies(['a=caf\xc3\xa0'], rules), ['a=caf\xc3\xa0']);
+});
+
+t.test('a cookie is set in place of the first of its name, or behind the others', async (t) => {
+  const rules = { add: { s: 'b' } };
+  t.same(cookies([], rules), ['s=b']);
+  t.same(cookies(['a=1'], rules), ['a=1; s=b']);
+  t.same(cookies(['a=1;', 'c=2; '], rules), ['a=1;', 'c=2; s=b']);
+  t.same(cookies(['s=0; a=1; s=2', 's=3'], rules), ['s=b; a=1']);
+  t.same(cookies(['a=1; s=0'], rules), ['a=1; s=b']);
+});
+
+t.test('nothing can end a cookie before its time', async (t) => {
+  t.same(cookies([], { add: { s: '{param.evil}' } }), ['s=a%3Bb%0D%0Ac']);
+  t.same(cookies(['x="1 2"'], { add: { s: '{cookie.x}' } }), ['x="1 2"; s=%221%202%22']);
+  t.same(cookies([], { add: { s: '{header.X-A}' } }, 'X-A: a, \xe9'), ['s=a%2C%20%E9']);
+});
