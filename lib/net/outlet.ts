@@ -15,7 +15,7 @@ export interface Outlet {
   readonly isFull: boolean;
 }
 
-/** Told when all that was pending is with the kernel, or never will be. */
+/** Told when all that was pending is with the kernel. */
 export interface OutletOwner {
   drained(): void;
   /** The peer takes nothing more, and the outlet drops what is written from here on. */
