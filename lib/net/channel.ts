@@ -44,7 +44,10 @@ export class Channel implements OutletOwner {
   /** Read buffers of other channels that an unfinished write still refers to. */
   #lent: Buffer[] | null = null;
   #fullReads = 0;
+  #paused = false;
   #ended = false;
+  /** Writing failed; what the peer sent before is still being read. */
+  #isBroken = false;
   #closed = false;
   #error: NodeJS.ErrnoException | null = null;
 
@@ -129,10 +132,12 @@ export class Channel implements OutletOwner {
 
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     this.#socket.resume();
   }
 
@@ -238,7 +243,18 @@ export class Channel implements OutletOwner {
   }
 
   peerEnded(): void {
-    this.#owner.onEnd();
+    if (this.#isBroken) this.#socket.destroy();
+    else this.#owner.onEnd();
+  }
+
+  /**
+   * From the outlet. A server that answers an upload and closes resets it: its answer is there to be read, and a
+   * socket destroyed for the failed write would lose it. Reading goes on to the end, which is near.
+   */
+  broken(error: NodeJS.ErrnoException): void {
+    this.#error = error;
+    this.#isBroken = true;
+    if (this.#paused || this.#socket.readableEnded) this.#socket.destroy();
   }
 
   drained(): void {

@@ -1,7 +1,7 @@
 import * as net from 'node:net';
 import { getSystemErrorName } from 'node:util';
 
-/** Puts bytes on a socket, in the order of the calls. Errors reach the socket's own listeners. */
+/** Puts bytes on a socket, in the order of the calls. Errors reach its owner, or the socket's own listeners. */
 export interface Outlet {
   /** latin1 */
   writeText(text: string): void;
@@ -18,6 +18,8 @@ export interface Outlet {
 /** Told when all that was pending is with the kernel. */
 export interface OutletOwner {
   drained(): void;
+  /** The peer takes nothing more, and the outlet drops what is written from here on. */
+  broken(error: NodeJS.ErrnoException): void;
 }
 
 /** A write in the terms of libuv. `oncomplete` is called only for one that did not complete at once. */
@@ -100,6 +102,7 @@ class HandleOutlet implements Outlet {
   readonly #socket: net.Socket;
   readonly #handle: WriteHandle;
   readonly #owner: OutletOwner;
+  #broken = false;
 
   constructor(socket: net.Socket, handle: WriteHandle, owner: OutletOwner) {
     this.#socket = socket;
@@ -109,7 +112,11 @@ class HandleOutlet implements Outlet {
 
   /** What was pending when the socket was destroyed is gone with it. */
   get pending(): number {
-    return this.#socket.destroyed ? 0 : this.#handle.writeQueueSize;
+    return this.#isDead ? 0 : this.#handle.writeQueueSize;
+  }
+
+  get #isDead(): boolean {
+    return this.#broken || this.#socket.destroyed;
   }
 
   get isFull(): boolean {
@@ -117,19 +124,19 @@ class HandleOutlet implements Outlet {
   }
 
   writeText(text: string): void {
-    if (this.#socket.destroyed) return;
+    if (this.#isDead) return;
     const request = takeRequest();
     this.#written(request, null, this.#handle.writeLatin1String(request, text));
   }
 
   writeBytes(bytes: Buffer): void {
-    if (this.#socket.destroyed) return;
+    if (this.#isDead) return;
     const request = takeRequest();
     this.#written(request, bytes, this.#handle.writeBuffer(request, bytes));
   }
 
   writeBoth(text: string, bytes: Buffer): void {
-    if (this.#socket.destroyed) return;
+    if (this.#isDead) return;
     const request = takeRequest();
     this.#written(request, bytes, this.#handle.writev(request, [text, 'latin1', bytes, 'buffer'], false));
   }
@@ -147,16 +154,15 @@ class HandleOutlet implements Outlet {
 
   /** An unfinished write is finished, or failed. */
   completed(status: number): void {
-    if (this.#socket.destroyed) return;
+    if (this.#isDead) return;
     if (status < 0) this.fail(status);
     else if (this.#handle.writeQueueSize === 0) this.#owner.drained();
   }
 
   fail(status: number): void {
     const code = getSystemErrorName(status);
-    this.#socket.destroy(
-      Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: 'write' }),
-    );
+    this.#broken = true;
+    this.#owner.broken(Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: 'write' }));
   }
 }
 

@@ -114,6 +114,25 @@ t.test('a client that leaves in its download', async (t) => {
   }
 });
 
+t.test('a client that half-closes, and then leaves in its download', async (t) => {
+  const { server, state } = await noting(t, async (connection) => {
+    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
+    while (!connection.socket.destroyed) await connection.write(pattern(100_000));
+  });
+  for (const reading of ['buffers', 'events'] as const) {
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { reading });
+    for (const leave of ['reset', 'destroy'] as const) {
+      const before = seen.requests.length;
+      const client = await connect();
+      client.socket.end(GET);
+      await client.bytes(1_000_000);
+      client[leave]();
+      t.match(await seen.request(before + 1), { reason: 'client_abort', status: 200 });
+    }
+  }
+  await until(() => state.lost === 4);
+});
+
 t.test('a client that leaves in its download while it reads nothing', async (t) => {
   const { server, state } = await noting(t, async (connection) => {
     await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');

@@ -6,7 +6,7 @@ import { nothingIsLeft } from '../support/leaks.js';
 import { chunked, origin, readRequest } from '../support/origin.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-const TOO_LARGE = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\nsize';
+const TOO_LARGE = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsize';
 
 function post(fields: string): string {
   return `POST / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
@@ -67,7 +67,8 @@ t.test('an answer reaches a client that reads only when it has sent everything',
   for (let i = 0; i < 5; i++) {
     const client = await connect();
     client.socket.pause();
-    client.send(post('Content-Length: 3000000\r\n'));
+    // Should the kernel hold all of the body before the answer is there, nothing else would end the connection.
+    client.send(post('Content-Length: 3000000\r\nConnection: close\r\n'));
     await new Promise((resolve) => client.socket.write(Buffer.alloc(3_000_000, 'x'), resolve));
     client.socket.resume();
     const { status, head, body } = await client.response();
@@ -123,7 +124,7 @@ t.test('a server that answers an upload and closes does not cost the client its 
   let answered = 0;
   const server = await origin(t, async (connection) => {
     await connection.readHead();
-    await connection.write(TOO_LARGE.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+    await connection.write(TOO_LARGE);
     connection.end();
     await connection.readToEnd();
   });
@@ -136,6 +137,25 @@ t.test('a server that answers an upload and closes does not cost the client its 
     client.destroy();
   }
   t.equal(answered, 20);
+});
+
+t.test('nor does one that resets behind its answer, having read nothing', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(TOO_LARGE);
+    connection.socket.destroy();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  for (let i = 0; i < 20; i++) {
+    const client = await connect();
+    client.send(post('Content-Length: 10000000\r\n'));
+    for (let piece = 0; piece < 40; piece++) {
+      client.send(Buffer.alloc(50_000));
+      if (piece % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    t.match(await client.toEnd(), /^HTTP\/1\.1 413 .*size$/s);
+    client.destroy();
+  }
 });
 
 nothingIsLeft(t);

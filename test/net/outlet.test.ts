@@ -33,7 +33,7 @@ class FakeHandle {
 t.test('a request is used again only once its write is completed', async (t) => {
   const handle = new FakeHandle();
   let drained = 0;
-  const owner = { drained: () => drained++ };
+  const owner = { drained: () => drained++, broken() {} };
   const socket = { _handle: handle, destroyed: false } as unknown as net.Socket;
   const outlet = openOutlet(socket, owner, 'handle');
   outlet.writeText('a');
@@ -71,7 +71,7 @@ t.test('the request of a real write knows whether it is held', async (t) => {
     ids.push(request.getAsyncId());
     return status;
   };
-  const outlet = openOutlet(socket, { drained() {} }, 'handle');
+  const outlet = openOutlet(socket, { drained() {}, broken() {} }, 'handle');
   outlet.writeBytes(Buffer.alloc(1024));
   outlet.writeBytes(Buffer.alloc(64 * 1024 * 1024));
   t.equal(ids[0], -1);
