@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.js';
 import { formatDuration } from '../base/units.js';
-import type { Config } from '../config/types.js';
+import { entrancesOf } from '../config/inventory.js';
+import type { Config, RouteConfig } from '../config/types.js';
 import type { Paint } from './paint.js';
 import type { Plan } from './plan.js';
 
@@ -15,8 +16,12 @@ export interface BannerOptions {
 }
 
 const LABEL_WIDTH = 11;
-/** Longer lists of servers are cut: a banner is read at a glance. */
+/** Longer lists are cut: a banner is read at a glance. */
 const SHOWN_SERVERS = 8;
+const SHOWN_ROUTES = 12;
+/** Columns for what a request asks for, and for where that leads. */
+const ENTRANCE_WIDTH = 26;
+const TARGET_WIDTH = 39;
 
 /** What a person needs at the start, in a dozen lines of at most 80 columns: how to try it, what is behind it, how to end it. */
 export function banner(options: BannerOptions): string {
@@ -27,8 +32,10 @@ export function banner(options: BannerOptions): string {
   const [first] = addresses;
   if (first !== undefined) rows.push(['try it', cyan(curlCommand(first))]);
   for (const address of addresses.slice(1)) rows.push(['', dim(`also on ${describe(address)}`)]);
-  serverLines(options).forEach((line, index) => {
-    rows.push([index === 0 ? 'servers' : '', line]);
+  const routed = config.hosts.length > 0 || config.rest.paths.length > 0;
+  const lines = routed ? routeLines(options) : serverLines(options);
+  lines.forEach((line, index) => {
+    rows.push([index > 0 ? '' : routed ? 'routes' : 'servers', line]);
   });
   rows.push(['health', healthLine(config)]);
   if (file !== null) rows.push(['settings', file]);
@@ -38,13 +45,13 @@ export function banner(options: BannerOptions): string {
   if (isDemo) rows.push(['your own', cyan(`${program} 8080 localhost:5001 localhost:5002`)]);
   const url = first === undefined ? '' : `  ${bold(describe(first))}`;
   const note = isDemo ? `  ${dim('a demo, on loopback only')}` : '';
-  const lines = rows.map(([label, text]) => `  ${dim(label.padEnd(LABEL_WIDTH))}${text}\n`);
-  return `\n  ${bold('lb')} ${options.version}${url}${note}\n\n${lines.join('')}\n`;
+  const written = rows.map(([label, text]) => `  ${dim(label.padEnd(LABEL_WIDTH))}${text}\n`);
+  return `\n  ${bold('lb')} ${options.version}${url}${note}\n\n${written.join('')}\n`;
 }
 
 function serverLines({ plan, paint }: BannerOptions): string[] {
   const { servers } = plan.config;
-  if (servers.length === 0) return [paint.yellow('none: every request gets 503')];
+  if (servers.length === 0) return [paint.yellow('none: every request gets 404')];
   const shown = servers.length > SHOWN_SERVERS ? servers.slice(0, SHOWN_SERVERS - 1) : servers;
   const width = Math.max(0, ...shown.map(({ name }) => name.length));
   const lines = shown.map(({ name, address }) =>
@@ -52,6 +59,36 @@ function serverLines({ plan, paint }: BannerOptions): string[] {
   );
   if (shown.length < servers.length) lines.push(paint.dim(`and ${servers.length - shown.length} more`));
   return lines;
+}
+
+/** `www.mango.com  localhost:8081, localhost:8082`: a line for each host, path, and the rest. */
+function routeLines({ plan, paint }: BannerOptions): string[] {
+  const entrances = entrancesOf(plan.config);
+  const shown = entrances.length > SHOWN_ROUTES ? entrances.slice(0, SHOWN_ROUTES - 1) : entrances;
+  const labels = shown.map(({ label }) => shorten(label === '' ? 'everything else' : label, ENTRANCE_WIDTH));
+  const width = Math.max(...labels.map((label) => label.length));
+  const lines = shown.map(
+    ({ route }, i) => `${(labels[i] ?? '').padEnd(width)}  ${paint.dim(targetOf(route))}`,
+  );
+  if (shown.length < entrances.length) lines.push(paint.dim(`and ${entrances.length - shown.length} more`));
+  return lines;
+}
+
+function targetOf(route: RouteConfig | null): string {
+  if (route === null) return 'by its routes';
+  const { action } = route;
+  if (action.kind !== 'forward') return `${action.kind} ${action.status}`;
+  const names = action.group.servers.map(({ name }) => name);
+  for (let count = names.length; count > 1; count--) {
+    const rest = names.length - count;
+    const text = names.slice(0, count).join(', ') + (rest === 0 ? '' : ` and ${rest} more`);
+    if (text.length <= TARGET_WIDTH) return text;
+  }
+  return names.length === 1 ? shorten(names[0] ?? '', TARGET_WIDTH) : `${names.length} servers`;
+}
+
+function shorten(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
 function healthLine({ healthCheck }: Config): string {

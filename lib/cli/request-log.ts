@@ -1,4 +1,5 @@
 import type { Observer } from '../base/observer.js';
+import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
 import { AccessLog, type LineFormat } from '../observe/access-log.js';
 import { BatchedSink } from '../observe/batched-sink.js';
@@ -61,7 +62,7 @@ function devFormat(config: Config, terminal: Terminal | null): LineFormat {
     get columns() {
       return terminal?.columns ?? Number.POSITIVE_INFINITY;
     },
-    serverWidth: Math.max(1, ...config.servers.map(({ name }) => name.length)),
+    serverWidth: Math.max(1, ...serversOf(config).map(({ name }) => name.length)),
     paint: terminal?.paint ?? createPaint(false),
   };
   return (record) => devLine(record, layout);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Balancer } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { formatDuration } from '../base/units.js';
+import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
 import { ObserverList } from '../observe/observer-list.js';
 import type { RunOptions } from './args.js';
@@ -59,7 +60,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   const { stderr, signals, version, program } = context;
   const narrator = new Narrator({
     terminal: stderr,
-    servers: config.servers.length,
+    servers: serversOf(config).length,
     volume: options.volume,
   });
   const log = await openLog(config, options, context.stdout, narrator);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import * as http from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
@@ -89,6 +90,8 @@ t.test('64 MiB up, down and both ways at once arrive unchanged in bounded memory
   const { port, pid } = processes;
   const body = pattern(BODY);
   const sum = createHash('sha256').update(body).digest('hex');
+  // The peak from here on: that of the start, with the schema being compiled, has nothing to do with bodies.
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 
   t.equal(await sumOf(await request(port, 'GET', `/?size=${BODY}`)), sum, 'down');
   t.equal(await sumOf(await request(port, 'GET', `/?size=${BODY}&chunked=1`)), sum, 'down in chunks');

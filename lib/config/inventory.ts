@@ -1,0 +1,35 @@
+import type { Config, HostName, RouteConfig, ServerConfig } from './types.js';
+
+/** Every server of a configuration once, in the order of the file. */
+export function serversOf(config: Config): readonly ServerConfig[] {
+  const byName = new Map<string, ServerConfig>();
+  for (const server of config.groups.flatMap(({ servers }) => servers)) byName.set(server.name, server);
+  return [...byName.values()];
+}
+
+/** A way into a configuration: what a request has to ask for, and where that leads without further conditions. */
+export interface Entrance {
+  /** `www.mango.com`, `*.mango.com`, `/mango`; empty for what nothing else takes. */
+  readonly label: string;
+  readonly route: RouteConfig | null;
+}
+
+/** The ways into a configuration, one level deep: hosts, then paths, then the rest. */
+export function entrancesOf({ hosts, rest }: Config): readonly Entrance[] {
+  const entrances: Entrance[] = hosts.map(({ names, scope }) => ({
+    label: names.map(hostText).join(', '),
+    route: scope.fallback,
+  }));
+  for (const { path, scope } of rest.paths) {
+    entrances.push({
+      label: path.kind === 'regex' ? `~ ${path.regex.source}` : path.path,
+      route: scope.fallback,
+    });
+  }
+  if (rest.fallback !== null) entrances.push({ label: '', route: rest.fallback });
+  return entrances;
+}
+
+function hostText(name: HostName): string {
+  return name.kind === 'exact' ? name.name : `*${name.suffix}`;
+}
