@@ -29,6 +29,12 @@ export interface Balancer {
    */
   start(): Promise<void>;
   /**
+   * Follows another configuration from the next request on: requests in flight end under the old one, servers that both
+   * have keep their sockets, health and tunnels, listeners that both have stay open. Rejects with the system's error
+   * when a new listener can't be bound; then nothing has changed.
+   */
+  reload(config: Config): Promise<void>;
+  /**
    * Stops accepting, answers what is in flight with `Connection: close`, and resolves when the last connection is
    * gone or `timeouts.drain` has passed. True if nothing had to be cut.
    */
@@ -134,6 +140,38 @@ class RunningBalancer implements Balancer, DeadlineOwner {
       throw error;
     }
     this.#backends.start();
+  }
+
+  async reload(config: Config): Promise<void> {
+    const kept = this.#listeners.filter((listener) =>
+      config.listen.some(({ text }) => text === listener.wanted.text),
+    );
+    const fresh = config.listen
+      .filter(({ text }) => !kept.some((listener) => listener.wanted.text === text))
+      .map((address) => this.#listener(address));
+    try {
+      for (const listener of fresh) await listener.open();
+    } catch (error) {
+      for (const listener of fresh) listener.close();
+      throw error;
+    }
+    for (const listener of this.#listeners) if (!kept.includes(listener)) listener.close();
+    this.#listeners = [...kept, ...fresh];
+    for (const listener of fresh) this.#observer.listening?.(listener.address);
+    this.#follow(config);
+  }
+
+  /** Between two requests: nothing here can fail or wait. */
+  #follow(config: Config): void {
+    const before = this.#generation.config.limits;
+    this.#generation = this.#generate(config);
+    this.#services.pipeline = this.#generation.pipeline;
+    this.#acceptor.follow(this.#generation, config);
+    this.#backends.retain(config.groups);
+    this.#backends.start();
+    const { headerBytes, headers, uriBytes } = config.limits;
+    if (headerBytes !== before.headerBytes || headers !== before.headers || uriBytes !== before.uriBytes)
+      this.#observer.warning?.('limits.header_bytes, headers and uri_bytes take effect at the next start');
   }
 
   drain(): Promise<boolean> {

@@ -17,7 +17,7 @@ export interface NarratorOptions {
 /** Tells on stderr what happens beside the requests: servers that go and come, warnings and, if asked, every detail. */
 export class Narrator implements Observer {
   readonly #terminal: Terminal;
-  readonly #servers: number;
+  #servers: number;
   readonly #volume: RunOptions['volume'];
   readonly #down = new Set<string>();
   #requests = 0;
@@ -26,6 +26,11 @@ export class Narrator implements Observer {
     this.#terminal = options.terminal;
     this.#servers = options.servers;
     this.#volume = options.volume;
+  }
+
+  /** There are so many servers from now on. */
+  expect(servers: number): void {
+    this.#servers = servers;
   }
 
   /** Requests settled so far. */

@@ -11,6 +11,7 @@ import { type Demo, startDemo } from './demo.js';
 import { type Attempt, explainFailure } from './failure.js';
 import { Narrator } from './narrator.js';
 import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
+import { Reload } from './reload.js';
 import { openRequestLog, type RequestLog } from './request-log.js';
 import { EXIT_CODE, type SignalSource, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
@@ -68,7 +69,10 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   const balancer = context.createBalancer(config, new ObserverList(observers));
   const stops = new StopSignals(signals);
   const reopen = (): void => log?.reopen();
+  const reload = new Reload(balancer, plan.file, options, stderr, narrator);
+  const onHangUp = (): void => void reload.run();
   signals.on('SIGUSR2', reopen);
+  signals.on('SIGHUP', onHangUp);
   context.atExit(() => log?.closeNow());
   try {
     await attempt({ listening: true }, () => balancer.start());
@@ -81,6 +85,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     balancer.stop();
     stops.detach();
     signals.off('SIGUSR2', reopen);
+    signals.off('SIGHUP', onHangUp);
     await log?.close();
   }
 }

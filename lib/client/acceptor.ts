@@ -1,5 +1,5 @@
 import type { AddressSet } from '../base/address-set.js';
-import type { LimitsConfig } from '../config/types.js';
+import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/request-encoder.js';
 import type { Acceptor, Incoming } from '../net/accept.js';
@@ -16,8 +16,8 @@ export interface AcceptPolicy {
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
 export class ClientAcceptor implements Acceptor {
   readonly #services: ClientServices;
-  readonly #limits: LimitsConfig;
-  readonly #policy: AcceptPolicy;
+  #limits: LimitsConfig;
+  #policy: AcceptPolicy;
   /** Who holds a place in the firewall that let it in. */
   readonly #places = new Map<ClientConnection, Firewall>();
   readonly #connections = new Set<ClientConnection>();
@@ -31,6 +31,14 @@ export class ClientAcceptor implements Acceptor {
     this.#services = { ...services, onClosed: (connection) => this.#onClosed(connection) };
     this.#limits = services.limits;
     this.#policy = policy;
+  }
+
+  /** After a reload: for connections yet to come, and what the next requests of those that are there may do. */
+  follow(policy: AcceptPolicy, { limits, timeouts }: Pick<Config, 'limits' | 'timeouts'>): void {
+    this.#policy = policy;
+    this.#limits = limits;
+    this.#services.limits = limits;
+    this.#services.timeouts = timeouts;
   }
 
   get count(): number {
@@ -55,8 +63,8 @@ export class ClientAcceptor implements Acceptor {
     this.#connections.add(connection);
     if (judge !== null) this.#places.set(connection, judge);
     this.accepted++;
-    if (this.#limits.connectionsPerIp > 0)
-      this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    // Counted whatever the limit is: a reload may bring one.
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     if (this.#draining) connection.announceEnd();
   }
 
@@ -89,12 +97,10 @@ export class ClientAcceptor implements Acceptor {
     this.#connections.delete(connection);
     this.#places.get(connection)?.leave(connection.forwarded.peer);
     this.#places.delete(connection);
-    if (this.#limits.connectionsPerIp > 0) {
-      const { address } = connection.forwarded;
-      const left = (this.#perAddress.get(address) ?? 1) - 1;
-      if (left === 0) this.#perAddress.delete(address);
-      else this.#perAddress.set(address, left);
-    }
+    const { address } = connection.forwarded;
+    const left = (this.#perAddress.get(address) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, left);
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
 }

@@ -19,8 +19,9 @@ import type { Responder } from './responder.js';
 /** What every client connection needs, the same for all of one balancer. */
 export interface ClientServices {
   readonly wheel: TimerWheel;
-  readonly timeouts: TimeoutsConfig;
-  readonly limits: LimitsConfig;
+  /** These two change with a reload. */
+  timeouts: TimeoutsConfig;
+  limits: LimitsConfig;
   readonly parsers: Shelf<RequestParser>;
   readonly responders: Shelf<Responder>;
   /** Somebody to answer one request. */

@@ -15,11 +15,15 @@ export class Listener {
   #abort: () => void = () => {};
 
   constructor(address: Address, acceptor: Acceptor, reading: Reading = 'buffers') {
+    this.wanted = address;
     this.#address = address;
     this.#reading = reading;
     this.#acceptor = acceptor;
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
+
+  /** Where it was asked to listen. */
+  readonly wanted: Address;
 
   /** Where it listens; after `open`, with the port the system chose if 0 was asked for. */
   get address(): Address {

@@ -191,7 +191,7 @@ t.test('what a file may say but hardly means is a warning', async (t) => {
 t.test('a file without a server says what that means', async (t) => {
   const s = stage();
   t.equal(await session({ ...OPTIONS, servers: [], configFile: writeConfig(t, 'listen: 8080\n') }, s), 0);
-  t.match(s.stderr.text, /servers +none: every request gets 503\n/);
+  t.match(s.stderr.text, /servers +none: every request gets 404\n/);
 });
 
 t.test('a port in use is one line, exit 1', async (t) => {

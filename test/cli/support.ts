@@ -54,6 +54,11 @@ export class FakeBalancer implements Balancer {
     this.addresses = this.config.listen;
   }
 
+  async reload(config: Config): Promise<void> {
+    await this.starting();
+    this.config = config;
+  }
+
   drain(): Promise<boolean> {
     return this.draining();
   }

@@ -1,0 +1,75 @@
+import t from 'tap';
+import { answering, startRawServer } from '../../fixtures/raw-server.js';
+import { createConfig } from '../../lib/config/config.js';
+import { startBalancer } from '../support/balancer.js';
+import { RawClient } from '../support/client.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const answer = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+t.test('a reload sends the next request elsewhere; the one in flight ends where it is', async (t) => {
+  let finish = (): void => {};
+  const old = await startRawServer(async (connection) => {
+    await connection.readHead();
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    await connection.write(answer('old'));
+    await connection.hang();
+    connection.end();
+  });
+  const fresh = await startRawServer(answering(answer('new')));
+  t.teardown(() => Promise.all([old.close(), fresh.close()]));
+  const { balancer, connect, port } = await startBalancer(t, { servers: [old.address] });
+  const waiting = await connect();
+  waiting.send(GET);
+  while (old.connections === 0) await new Promise((resolve) => setImmediate(resolve));
+  await balancer.reload(
+    createConfig({ listen: '127.0.0.1:0', health_check: false, servers: [fresh.address] }),
+  );
+  const next = await connect();
+  next.send(GET);
+  t.equal((await next.response()).body, 'new');
+  finish();
+  t.equal((await waiting.response()).body, 'old', 'not cut');
+  waiting.send(GET);
+  t.equal((await waiting.response()).body, 'new', 'the same connection follows with its next request');
+  while (old.connections > 0) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(balancer.addresses.length, 1);
+  t.match(balancer.addresses[0], { port }, 'the listener is the same');
+});
+
+t.test('a server that stays keeps its sockets and its health', async (t) => {
+  const server = await startRawServer(answering(answer('ok')));
+  t.teardown(() => server.close());
+  const settings = { listen: '127.0.0.1:0', health_check: false as const, servers: [server.address] };
+  const { balancer, connect } = await startBalancer(t, settings);
+  const client = await connect();
+  for (let i = 0; i < 20; i++) {
+    client.send(GET);
+    t.equal((await client.response()).status, 200);
+    await balancer.reload(createConfig({ ...settings, limits: { body_bytes: 1000 + i } }));
+  }
+  t.equal(server.accepted, 1, 'over one connection');
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n');
+  t.equal((await client.response()).status, 413, 'and the new limit holds');
+});
+
+t.test('listeners come and go; one that cannot be bound changes nothing', async (t) => {
+  const server = await startRawServer(answering(answer('ok')));
+  const taken = await startRawServer(() => {});
+  t.teardown(() => Promise.all([server.close(), taken.close()]));
+  const settings = { health_check: false as const, servers: [server.address] };
+  const { balancer, port } = await startBalancer(t, settings);
+  await t.rejects(balancer.reload(createConfig({ ...settings, listen: ['127.0.0.1:0', taken.address] })), {
+    code: 'EADDRINUSE',
+  });
+  t.match(balancer.addresses, [{ port }]);
+  await balancer.reload(createConfig({ ...settings, listen: ['127.0.0.1:0', '[::1]:0'] }));
+  const [, second] = balancer.addresses;
+  t.equal(balancer.addresses.length, 2);
+  t.match(second, { host: '::1' });
+  await balancer.reload(createConfig({ ...settings, listen: '[::1]:0' }));
+  t.equal(balancer.addresses.length, 1);
+  await t.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' });
+});
