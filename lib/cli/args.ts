@@ -75,6 +75,8 @@ const TAKES: { readonly [command in 'run' | 'check' | 'explain']: readonly Optio
   explain: ['config', 'json', 'header', 'ip'],
 };
 
+const SPOKEN = { run: 'lb', check: 'lb check', explain: 'lb explain' } as const;
+
 interface Words {
   readonly values: ReadonlyMap<OptionName, string>;
   readonly positionals: readonly string[];
@@ -98,10 +100,8 @@ function readCommand(words: Words): Command {
   const name = first === 'check' || first === 'explain' ? first : 'run';
   for (const option of values.keys()) {
     if (option === 'no-color' || TAKES[name].includes(option)) continue;
-    const owner = name === 'run' ? (TAKES.check.includes(option) ? 'lb check' : 'lb explain') : 'lb';
-    throw new UsageError(
-      `--${option} is an option of ${owner}${name === 'run' ? '' : `, not of lb ${name}`}.`,
-    );
+    const other = (['check', 'explain', 'run'] as const).find((one) => TAKES[one].includes(option)) ?? 'run';
+    throw new UsageError(`${SPOKEN[name]} takes no --${option}, ${SPOKEN[other]} does.`);
   }
   if (name === 'check') return { name, options: checkOptions(words) };
   if (name === 'explain') return { name, options: explainOptions(words) };
@@ -193,7 +193,9 @@ function readPort(text: string): number {
       `${JSON.stringify(text)} is not a port. The port to listen on comes first: 8080 ${text}.`,
     );
   }
-  throw new UsageError(`${JSON.stringify(text)} is not a port.`);
+  const close = nearest(text, ['check', 'explain']);
+  const advice = close === undefined ? '' : ` Did you mean lb ${close}?`;
+  throw new UsageError(`${JSON.stringify(text)} is not a port.${advice}`);
 }
 
 function checkServer(text: string): void {

@@ -39,9 +39,9 @@ export function readRequest(method: string, url: string, headers: readonly Asked
   if (/\s/.test(url) || url === '')
     throw new ValueError(`${JSON.stringify(url)} is no URL`, 'Write a space as %20.');
   const [plain = ''] = url.split('#', 1);
-  if (/^\/|^\*$/.test(plain)) return { method, target: plain, host: asked, headers: others };
-  const [, host = '', rest = ''] = /^(?:http:\/\/)?([^/?]+)(.*)$/i.exec(plain) ?? [];
-  if (host === '')
+  if (plain.startsWith('/') || plain === '*') return { method, target: plain, host: asked, headers: others };
+  const [, host = '', rest = ''] = /^([^/?]*)(.*)$/.exec(plain.replace(/^http:\/\//i, '')) ?? [];
+  if (host === '' || rest.startsWith('//'))
     throw new ValueError(`expected a URL such as http://www.mango.com/v1, got ${JSON.stringify(url)}`);
   return { method, target: rest.startsWith('/') ? rest : `/${rest}`, host: asked ?? host, headers: others };
 }

@@ -76,7 +76,9 @@ function renderSection({ label, lines }: Section, paint: Paint): string {
 }
 
 function clientLines({ client, trustsPeer }: Explanation, peer: string): Line[] {
-  return [{ text: trustsPeer ? `${client}, as ${peer} says, which is in trusted_proxies` : client }];
+  if (!trustsPeer) return [{ text: client }];
+  const told = client !== peer;
+  return [{ text: told ? `${client}, as ${peer} of trusted_proxies says` : `${peer}, of trusted_proxies` }];
 }
 
 function firewallSection(

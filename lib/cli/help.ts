@@ -46,7 +46,7 @@ const SIGNALS: readonly Row[] = [
 ];
 
 const EXIT_CODES: readonly Row[] = [
-  ['0', 'stopped with everything in flight finished; all checked'],
+  ['0', 'stopped with everything in flight finished; checked'],
   ['', 'and fine; explained'],
   ['1', 'a bad configuration, a test of it that failed, a port'],
   ['', 'that cannot be bound, or something in flight was cut'],

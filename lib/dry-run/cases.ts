@@ -106,7 +106,8 @@ function patternText(pattern: ValuePattern): string {
     case 'exact':
       return pattern.text;
     case 'regex':
-      return String(pattern.regex);
+      // As it is written in the file: other flags are added at load.
+      return `/${pattern.regex.source}/${pattern.regex.ignoreCase ? 'i' : ''}`;
     case 'present':
       return 'any value';
   }

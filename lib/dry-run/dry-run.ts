@@ -1,3 +1,4 @@
+import { parseIpAddress } from '../base/ip-address.js';
 import { everyRoute } from '../config/every-route.js';
 import type { Config, FirewallConfig, RouteConfig } from '../config/types.js';
 import { RequestContext } from '../exchange/context.js';
@@ -97,7 +98,9 @@ export class DryRun {
   ): T {
     const { headerBytes, headers, uriBytes } = this.#config.limits;
     const parser = new RequestParser({ headBytes: headerBytes, fields: headers, targetBytes: uriBytes });
-    const forwarded = new ForwardedClient(peer, this.#generation.trusted.has(peer));
+    // In the spelling that sockets give.
+    const address = parseIpAddress(peer)?.text ?? peer;
+    const forwarded = new ForwardedClient(address, this.#generation.trusted.has(address));
     try {
       parser.readHead(request, 0, request.length);
       if (parser.refusal !== null)
