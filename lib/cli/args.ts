@@ -1,9 +1,11 @@
+import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { parseAddress } from '../base/address.js';
 import { nearest } from '../base/nearest.js';
 import { parseDuration } from '../base/units.js';
 import { ValueError } from '../base/value-error.js';
 import type { AccessLogFormat } from '../config/types.js';
+import { type AskedRequest, readHeader, readRequest } from './asked-request.js';
 
 /** What a person asked for. Texts are checked and kept as written: what they mean is the configuration's affair. */
 export interface RunOptions {
@@ -17,9 +19,24 @@ export interface RunOptions {
   readonly volume: 'quiet' | 'normal' | 'verbose';
 }
 
+/** What `lb check` and `lb explain` have in common. */
+export interface CheckOptions {
+  /** Null: the one that lies in the working directory. */
+  readonly configFile: string | null;
+  readonly json: boolean;
+}
+
+export interface ExplainOptions extends CheckOptions {
+  readonly request: AskedRequest;
+  /** The address it comes from. */
+  readonly ip: string;
+}
+
 export type Command =
   | { readonly name: 'help' }
   | { readonly name: 'version' }
+  | { readonly name: 'check'; readonly options: CheckOptions }
+  | { readonly name: 'explain'; readonly options: ExplainOptions }
   | { readonly name: 'run'; readonly options: RunOptions };
 
 export interface Arguments {
@@ -39,6 +56,9 @@ const OPTIONS = {
   'access-log-file': { type: 'string' },
   quiet: { type: 'boolean', short: 'q' },
   verbose: { type: 'boolean', short: 'v' },
+  header: { type: 'string', short: 'H' },
+  ip: { type: 'string' },
+  json: { type: 'boolean' },
   'no-color': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
@@ -48,13 +68,64 @@ const ACCESS_LOG_FORMATS = ['dev', 'combined', 'json', 'off'] as const satisfies
 
 type OptionName = keyof typeof OPTIONS;
 
+/** What else than --no-color, --help and --version a command takes. */
+const TAKES: { readonly [command in 'run' | 'check' | 'explain']: readonly OptionName[] } = {
+  run: ['config', 'health-path', 'health-interval', 'access-log', 'access-log-file', 'quiet', 'verbose'],
+  check: ['config', 'json'],
+  explain: ['config', 'json', 'header', 'ip'],
+};
+
+const SPOKEN = { run: 'lb', check: 'lb check', explain: 'lb explain' } as const;
+
+interface Words {
+  readonly values: ReadonlyMap<OptionName, string>;
+  readonly positionals: readonly string[];
+  /** Every -H. */
+  readonly headers: readonly string[];
+}
+
 /** Reads the words after the program's name. Throws a UsageError. */
 export function parseArguments(words: readonly string[]): Arguments {
-  const { values, positionals } = readWords(words);
+  const read = readWords(words);
+  const { values } = read;
   const colour = !values.has('no-color');
   if (values.has('help')) return { command: { name: 'help' }, colour };
   if (values.has('version')) return { command: { name: 'version' }, colour };
-  return { command: { name: 'run', options: runOptions(values, positionals) }, colour };
+  return { command: readCommand(read), colour };
+}
+
+function readCommand(words: Words): Command {
+  const { values, positionals } = words;
+  const [first] = positionals;
+  const name = first === 'check' || first === 'explain' ? first : 'run';
+  for (const option of values.keys()) {
+    if (option === 'no-color' || TAKES[name].includes(option)) continue;
+    const other = (['check', 'explain', 'run'] as const).find((one) => TAKES[one].includes(option)) ?? 'run';
+    throw new UsageError(`${SPOKEN[name]} takes no --${option}, ${SPOKEN[other]} does.`);
+  }
+  if (name === 'check') return { name, options: checkOptions(words) };
+  if (name === 'explain') return { name, options: explainOptions(words) };
+  return { name, options: runOptions(values, positionals) };
+}
+
+function checkOptions({ values, positionals }: Words): CheckOptions {
+  const [, unexpected] = positionals;
+  if (unexpected !== undefined)
+    throw new UsageError(`lb check takes no ${JSON.stringify(unexpected)}: name the file with -c.`);
+  return { configFile: values.get('config') ?? null, json: values.has('json') };
+}
+
+function explainOptions({ values, positionals, headers }: Words): ExplainOptions {
+  const [, method, url, unexpected] = positionals;
+  if (method === undefined || url === undefined)
+    throw new UsageError('lb explain needs a method and a URL: lb explain GET http://www.mango.com/v1.');
+  if (unexpected !== undefined)
+    throw new UsageError(`lb explain takes one method and one URL, not ${JSON.stringify(unexpected)} too.`);
+  const ip = values.get('ip') ?? '127.0.0.1';
+  if (isIP(ip) === 0) throw new UsageError(`--ip ${JSON.stringify(ip)} is not an address such as 192.0.2.1.`);
+  const fields = headers.map((text) => attempt('-H', () => readHeader(text)));
+  const request = attempt('lb explain', () => readRequest(method, url, fields));
+  return { configFile: values.get('config') ?? null, json: values.has('json'), request, ip };
 }
 
 /** Whether the words ask for no colour, for when they are otherwise too wrong to be parsed. */
@@ -79,7 +150,7 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
 }
 
 /** parseArgs in its lenient mode splits the words; its strict mode would word the complaints for us, and badly. */
-function readWords(words: readonly string[]): { values: Map<OptionName, string>; positionals: string[] } {
+function readWords(words: readonly string[]): Words {
   const parsed = parseArgs({
     args: [...words],
     options: OPTIONS,
@@ -88,6 +159,7 @@ function readWords(words: readonly string[]): { values: Map<OptionName, string>;
     tokens: true,
   });
   const values = new Map<OptionName, string>();
+  const headers: string[] = [];
   for (const token of parsed.tokens) {
     if (token.kind !== 'option') continue;
     if (!isOption(token.name)) throw new UsageError(unknownOption(token.rawName));
@@ -97,8 +169,9 @@ function readWords(words: readonly string[]): { values: Map<OptionName, string>;
     }
     if (!takesValue && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value.`);
     values.set(token.name, token.value ?? '');
+    if (token.name === 'header') headers.push(token.value ?? '');
   }
-  return { values, positionals: parsed.positionals };
+  return { values, positionals: parsed.positionals, headers };
 }
 
 function isOption(name: string): name is OptionName {
@@ -120,7 +193,9 @@ function readPort(text: string): number {
       `${JSON.stringify(text)} is not a port. The port to listen on comes first: 8080 ${text}.`,
     );
   }
-  throw new UsageError(`${JSON.stringify(text)} is not a port.`);
+  const close = nearest(text, ['check', 'explain']);
+  const advice = close === undefined ? '' : ` Did you mean lb ${close}?`;
+  throw new UsageError(`${JSON.stringify(text)} is not a port.${advice}`);
 }
 
 function checkServer(text: string): void {

@@ -30,15 +30,26 @@ const OUTPUT: readonly Row[] = [
   ['-V, --version', 'the version'],
 ];
 
+const COMMANDS: readonly Row[] = [
+  ['check', 'is the configuration file right? Every problem of it,'],
+  ['', 'and what became of its tests; nothing is started'],
+  ['explain METHOD URL', 'which firewalls, route, rules and servers a request'],
+  ['', 'would meet, and why; nothing is sent'],
+  ["    -H 'Name: value'", 'a header of that request, as often as you like'],
+  ['    --ip A', 'the address it comes from (default 127.0.0.1)'],
+  ['    --json', 'the report of either for programs'],
+];
+
 const SIGNALS: readonly Row[] = [
   ['SIGTERM, Ctrl-C', 'finish what is in flight, then stop; again: at once'],
   ['SIGUSR2', 'reopen the access log file after it was moved away'],
 ];
 
 const EXIT_CODES: readonly Row[] = [
-  ['0', 'stopped with everything in flight finished'],
-  ['1', 'a bad configuration, a port that cannot be bound, or'],
-  ['', 'something in flight had to be cut'],
+  ['0', 'stopped with everything in flight finished; checked'],
+  ['', 'and fine; explained'],
+  ['1', 'a bad configuration, a test of it that failed, a port'],
+  ['', 'that cannot be bound, or something in flight was cut'],
   ['2', 'a command line that makes no sense'],
 ];
 
@@ -49,13 +60,16 @@ export function helpText(program: string, paint: Paint): string {
     `  ${paint.dim(`# ${what}`)}\n  ${program} ${args}\n`;
   return [
     `${title('lb')} balances HTTP requests over several servers.\n`,
-    `${title('Usage')}\n  ${program} [port] [server...] [options]\n\n${table(ARGUMENTS, paint)}`,
+    `${title('Usage')}\n  ${program} [port] [server...] [options]\n  ${program} check [-c FILE]\n  ${program} explain [-c FILE] METHOD URL [-H 'Name: value']... [--ip A]\n\n${table(ARGUMENTS, paint)}`,
     `${title('Balancing')}\n${table(BALANCING, paint)}`,
+    `${title('Commands')}\n${table(COMMANDS, paint)}`,
     `${title('Output')}\n${table(OUTPUT, paint)}`,
     `${title('Examples')}\n${[
       example('try it: three demo servers are started', '8080'),
       example('balance over servers of your own', '8080 localhost:5001 localhost:5002'),
       example('servers that say at /healthz how they are', '8080 app1:80 app2:80 --health-path /healthz'),
+      example('is the file right, and where would this request go?', 'check'),
+      `  ${program} explain GET http://www.mango.com/v1 -H 'Accept-Language: fr'\n`,
       example('settings from a file, requests as JSON', '-c lb.yaml --access-log json | jq .'),
     ].join('')}`,
     `${title('Signals')}\n${table(SIGNALS, paint)}`,

@@ -29,6 +29,16 @@ export async function main(): Promise<void> {
     case 'version':
       stdout.write(`lb ${version()}\n`);
       return;
+    case 'check': {
+      const { check } = await import('./check.js');
+      process.exitCode = check(parsed.command.options, { stdout, stderr });
+      return;
+    }
+    case 'explain': {
+      const { explain } = await import('./explain.js');
+      process.exitCode = explain(parsed.command.options, { stdout, stderr });
+      return;
+    }
     case 'run': {
       // Loaded when wanted: --help and a mistyped option need not wait for it.
       const [{ run }, { createBalancer }] = await Promise.all([import('./run.js'), import('../balancer.js')]);

@@ -30,7 +30,7 @@ export class PlanError extends Error {
   }
 }
 
-const DEFAULT_FILE = 'loadbalancer.yaml';
+export const DEFAULT_FILE = 'loadbalancer.yaml';
 
 /** The file to read: the one named, else the one that lies in the working directory when no server was given. */
 export function configFile(options: RunOptions, exists: (path: string) => boolean): string | null {
@@ -62,7 +62,8 @@ export function planFile(options: RunOptions, file: string, paint: Paint): Plan 
   return { ...plan, config: { ...plan.config, listen: withPort(plan.config.listen, options.port) } };
 }
 
-function readConfig(file: string): string {
+/** The text of a configuration file. Throws a PlanError when it cannot be read. */
+export function readConfig(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -115,6 +116,7 @@ function withPort(listen: readonly Address[], port: number): readonly Address[] 
   return [parseAddress(port, { defaultHost: host })];
 }
 
-function problemPaint(paint: Paint): ProblemPaint {
+/** The colours in which problems of a file are shown. */
+export function problemPaint(paint: Paint): ProblemPaint {
   return { place: paint.bold, path: paint.cyan, hint: paint.green, gutter: paint.dim, mark: paint.red };
 }

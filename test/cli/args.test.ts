@@ -56,6 +56,32 @@ t.test('help and version win over everything but nonsense', async (t) => {
   t.throws(() => parseArguments(['--help', '--nonsense']));
 });
 
+t.test('check and explain', async (t) => {
+  const check = { configFile: null, json: false };
+  t.same(parseArguments(['check']).command, { name: 'check', options: check });
+  t.same(parseArguments(['--json', 'check', '-c', 'x.yaml']).command, {
+    name: 'check',
+    options: { configFile: 'x.yaml', json: true },
+  });
+  const asked = ['explain', 'GET', '/a', '-H', 'A: 1', '--ip', '::1', '-H', 'Host: b', '-H', 'C: 2'];
+  t.same(parseArguments(asked).command, {
+    name: 'explain',
+    options: {
+      ...check,
+      ip: '::1',
+      request: {
+        method: 'GET',
+        target: '/a',
+        host: 'b',
+        headers: [
+          { name: 'A', value: '1' },
+          { name: 'C', value: '2' },
+        ],
+      },
+    },
+  });
+});
+
 t.test('colour can be refused', async (t) => {
   t.equal(parseArguments([]).colour, true);
   t.equal(parseArguments(['--no-color']).colour, false);
@@ -70,6 +96,12 @@ t.test('what makes no sense is refused in one sentence', async (t) => {
     '65536': /^65536 is not a port: ports go from 1 to 65535/,
     '-1': /^unknown option -1\.$/,
     '80a': /^"80a" is not a port\.$/,
+    chekc: /^"chekc" is not a port\. Did you mean lb check\?$/,
+    'check x.yaml': /^lb check takes no "x\.yaml": name the file with -c\.$/,
+    'check --ip 192.0.2.1': /^lb check takes no --ip, lb explain does\.$/,
+    '8080 --json': /^lb takes no --json, lb check does\.$/,
+    '8080 --ip 192.0.2.1': /^lb takes no --ip, lb explain does\.$/,
+    'explain GET / x': /^lb explain takes one method and one URL, not "x" too\.$/,
     'localhost:5001':
       /^"localhost:5001" is not a port\. The port to listen on comes first: 8080 localhost:5001\.$/,
     '8080 localhost': /^server "localhost": .*localhost:8080/,

@@ -17,6 +17,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['observe'],
   ['backends', 'pipeline'],
   ['generation'],
+  ['dry-run'],
   ['balancer'],
   ['admin'],
   ['cli'],

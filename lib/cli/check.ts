@@ -1,0 +1,121 @@
+import { addressKey } from '../base/address.js';
+import { loadConfig } from '../config/config.js';
+import { everyRoute } from '../config/every-route.js';
+import { type Problem, renderProblems } from '../config/problems.js';
+import type { Config } from '../config/types.js';
+import { type CaseResult, runCases } from '../dry-run/cases.js';
+import { escapeForScreen } from '../observe/escape.js';
+import type { CheckOptions } from './args.js';
+import type { Paint } from './paint.js';
+import { DEFAULT_FILE, PlanError, problemPaint, readConfig } from './plan.js';
+import type { Terminal } from './terminal.js';
+import { count } from './wording.js';
+
+export interface Terminals {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+}
+
+/** What was found in a file. `config` is null when it cannot be used. */
+interface Findings {
+  readonly file: string;
+  readonly text: string;
+  readonly config: Config | null;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  readonly cases: readonly CaseResult[];
+}
+
+/** Checks a configuration file and runs its tests. Returns the exit code: 0 when all is fine, else 1. */
+export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Terminals): number {
+  let findings: Findings;
+  try {
+    findings = examine(configFile ?? DEFAULT_FILE);
+  } catch (error) {
+    if (!(error instanceof PlanError)) throw error;
+    stderr.write(error.report);
+    return 1;
+  }
+  stdout.write(json ? `${JSON.stringify(toJson(findings), null, 2)}\n` : render(findings, stdout.paint));
+  return isFine(findings) ? 0 : 1;
+}
+
+function examine(file: string): Findings {
+  const text = readConfig(file);
+  const result = loadConfig(text);
+  if (!result.ok) return { file, text, config: null, problems: result.problems, warnings: [], cases: [] };
+  const { config, warnings } = result;
+  return { file, text, config, problems: [], warnings, cases: runCases(config) };
+}
+
+function isFine({ config, cases }: Findings): boolean {
+  return config !== null && !cases.some(failed);
+}
+
+function failed({ mismatches }: CaseResult): boolean {
+  return mismatches.length > 0;
+}
+
+function render(findings: Findings, paint: Paint): string {
+  const { file, text, config, problems, warnings, cases } = findings;
+  const options = { file, text, paint: problemPaint(paint) };
+  if (config === null) {
+    const total = `${file}: ${count(problems.length, 'problem')}`;
+    return `${renderProblems(problems, options)}\n${paint.red(total)}\n`;
+  }
+  const warned = warnings.map(
+    (warning) => `${paint.yellow('warning:')} ${renderProblems([warning], options)}\n`,
+  );
+  const failures = cases.filter(failed);
+  const shown = failures.map((result) => `${renderCase(result, file, paint)}\n`);
+  if (failures.length > 0) {
+    const total = `${file}: ${failures.length} of ${count(cases.length, 'test')} failed`;
+    return `${warned.join('')}${shown.join('')}${paint.red(total)} ${paint.dim('(- expected, + what came)')}\n`;
+  }
+  return `${warned.join('')}${paint.green(`${file} is fine:`)} ${summary(config)}, ${testsPassed(cases)}\n`;
+}
+
+function summary(config: Config): string {
+  const { hosts, routes, servers } = sizes(config);
+  return `${count(hosts, 'host')}, ${count(routes, 'route')}, ${count(servers, 'server')}`;
+}
+
+function testsPassed(cases: readonly CaseResult[]): string {
+  return cases.length === 0 ? 'no tests' : `${count(cases.length, 'test')} passed`;
+}
+
+/** Servers that several routes name are counted once. */
+function sizes(config: Config): { hosts: number; routes: number; servers: number } {
+  const addresses = config.groups.flatMap(({ servers }) => servers.map(({ address }) => addressKey(address)));
+  return {
+    hosts: config.hosts.reduce((sum, { names }) => sum + names.length, 0),
+    routes: everyRoute(config).length,
+    servers: new Set(addresses).size,
+  };
+}
+
+function renderCase({ test, mismatches }: CaseResult, file: string, paint: Paint): string {
+  const from = test.clientIp === '127.0.0.1' ? '' : paint.dim(` from ${test.clientIp}`);
+  const lines = mismatches.map(({ what, expected, actual }) => {
+    const one = paint.red(`    - ${what}: ${escapeForScreen(expected)}`);
+    return `${one}\n${paint.green(`    + ${what}: ${escapeForScreen(actual)}`)}\n`;
+  });
+  return `${paint.bold(`${file}:${test.line}`)}  ${escapeForScreen(test.request)}${from}\n${lines.join('')}`;
+}
+
+function toJson(findings: Findings): object {
+  const { file, config, problems, warnings, cases } = findings;
+  return {
+    file,
+    ok: isFine(findings),
+    problems,
+    warnings,
+    ...(config === null ? {} : sizes(config)),
+    tests: cases.map(({ test, mismatches }) => ({
+      line: test.line,
+      request: test.request,
+      passed: mismatches.length === 0,
+      mismatches,
+    })),
+  };
+}

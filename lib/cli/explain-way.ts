@@ -1,0 +1,205 @@
+import { STATUS_CODES } from 'node:http';
+import type { Config } from '../config/types.js';
+import type { Explanation, FirewallOpinions } from '../dry-run/dry-run.js';
+import type { Forwarded, Outcome } from '../dry-run/outcome.js';
+import type { RequestParts } from '../dry-run/request-text.js';
+import type { RuleStep } from '../dry-run/rule-steps.js';
+import type { Absence } from '../dry-run/way.js';
+import { readUtf8 } from '../http/percent.js';
+import { escapeForScreen } from '../observe/escape.js';
+import type { Paint } from './paint.js';
+
+/** What is explained, and by which file. */
+export interface Explained {
+  readonly file: string;
+  readonly config: Config;
+  readonly request: RequestParts;
+  /** The address that the connection comes from. */
+  readonly peer: string;
+  readonly explanation: Explanation;
+}
+
+const WIDTH = 80;
+const LABEL_WIDTH = 10;
+const MARGIN = ' '.repeat(2 + LABEL_WIDTH);
+/** Longer lists of names are cut. */
+const SHOWN_NAMES = 8;
+
+/** A stage of the way: what it is called, and its lines, not yet indented. */
+interface Section {
+  readonly label: string;
+  readonly lines: readonly Line[];
+}
+
+/** A line of a section; what does not fit into the width goes on below, further in. */
+interface Line {
+  readonly text: string;
+  readonly tint?: (text: string) => string;
+  readonly indent?: number;
+}
+
+const same = (text: string): string => text;
+
+/** The way of a request from the listener to where it ends, at most 80 columns wide. */
+export function renderWay(explained: Explained, paint: Paint): string {
+  const { file, config, request, peer, explanation } = explained;
+  const { outcome, firewalls, steps } = explanation;
+  const place = (line: number): string => (line === 0 ? '' : `  ${file}:${line}`);
+  const title = wrap(`${request.method} http://${request.host}${request.target}`, WIDTH - 4);
+  const guards = (which: (entry: FirewallOpinions) => boolean): Section[] =>
+    firewalls.filter(which).map((entry) => firewallSection(entry, place, paint));
+  const sections: Section[] = [
+    { label: 'listener', lines: [{ text: config.listen.map(({ text }) => text).join(', ') }] },
+    { label: 'client', lines: clientLines(explanation, peer) },
+    ...guards(({ firewall }) => firewall === config.firewall),
+    { label: 'route', lines: routeLines(explanation, place, paint) },
+    ...guards(({ firewall }) => firewall !== config.firewall),
+    ...(steps.length > 0 ? ruleSections(steps, paint) : []),
+    outcomeSection(outcome, paint),
+  ];
+  const shown = sections
+    .filter(({ lines }) => lines.length > 0)
+    .map((section) => renderSection(section, paint));
+  return `\n${title.map((line) => `  ${paint.bold(line)}\n`).join('')}\n${shown.join('')}\n`;
+}
+
+function renderSection({ label, lines }: Section, paint: Paint): string {
+  let out = '';
+  for (const { text, tint = same, indent = 0 } of lines) {
+    const pieces = wrap(escapeForScreen(text), WIDTH - MARGIN.length - indent - 2);
+    pieces.forEach((piece, index) => {
+      const before = out === '' ? `  ${paint.dim(label.padEnd(LABEL_WIDTH))}` : MARGIN;
+      out += `${before}${' '.repeat(indent + (index === 0 ? 0 : 2))}${tint(piece)}\n`;
+    });
+  }
+  return out;
+}
+
+function clientLines({ client, trustsPeer }: Explanation, peer: string): Line[] {
+  if (!trustsPeer) return [{ text: client }];
+  const told = client !== peer;
+  return [{ text: told ? `${client}, as ${peer} of trusted_proxies says` : `${peer}, of trusted_proxies` }];
+}
+
+function firewallSection(
+  { firewall, opinions }: FirewallOpinions,
+  place: (line: number) => string,
+  paint: Paint,
+): Section {
+  const lines: Line[] = [{ text: `${firewall.name}${place(firewall.line)}` }];
+  for (const { guard, status } of opinions) {
+    if (status === 0) lines.push({ text: `${guard} passes`, tint: paint.green, indent: 2 });
+    else if (firewall.mode === 'observe')
+      lines.push({
+        text: `${guard} would refuse, ${status}, but mode is observe`,
+        tint: paint.yellow,
+        indent: 2,
+      });
+    else lines.push({ text: `${guard} refuses`, tint: paint.red, indent: 2 });
+  }
+  return { label: 'firewall', lines };
+}
+
+function routeLines(
+  { outcome: { route }, passedOver, absence }: Explanation,
+  place: (line: number) => string,
+  paint: Paint,
+): Line[] {
+  const passed = passedOver.map(({ route: other, unmet }) => ({
+    text: `not ${other.name}${place(other.line)}: ${unmet} does not match`,
+    tint: paint.dim,
+  }));
+  if (route !== null) return [{ text: `${route.name}${place(route.line)}` }, ...passed];
+  return absence === null ? [] : [...absenceLines(absence, paint), ...passed];
+}
+
+function absenceLines({ host, hostKnown, known, nearest, paths }: Absence, paint: Paint): Line[] {
+  const advice = nearest === null ? '' : ` Did you mean ${nearest}?`;
+  const lines: Line[] = [
+    { text: 'none', tint: paint.red },
+    {
+      text: hostKnown
+        ? `${host} has no route for this path.${advice}`
+        : `No host is called ${host}.${advice}`,
+    },
+  ];
+  if (known.length > 0) lines.push({ text: `${hostKnown ? 'its paths' : 'hosts'}: ${list(known)}` });
+  if (paths.length > 0) lines.push({ text: `paths for every other host: ${list(paths)}` });
+  return lines;
+}
+
+function ruleSections(steps: readonly RuleStep[], paint: Paint): Section[] {
+  const [own, ...rules] = steps;
+  return [
+    { label: 'lb itself', lines: own === undefined ? [] : changeLines(own, paint, 0) },
+    { label: 'rules', lines: rules.flatMap((step) => stepLines(step, paint)) },
+  ];
+}
+
+function stepLines(step: RuleStep, paint: Paint): Line[] {
+  if (step.changes.length === 0) return [{ text: `${step.rule}: nothing to change`, tint: paint.dim }];
+  return [{ text: step.rule }, ...changeLines(step, paint, 2)];
+}
+
+function changeLines({ changes }: RuleStep, paint: Paint, indent: number): Line[] {
+  return changes.map(({ sign, text }) => ({
+    text: `${sign} ${text}`,
+    tint: sign === '-' ? paint.red : paint.green,
+    indent,
+  }));
+}
+
+function outcomeSection(outcome: Outcome, paint: Paint): Section {
+  switch (outcome.kind) {
+    case 'forwarded':
+      return { label: 'servers', lines: serverLines(outcome, paint) };
+    case 'replied': {
+      const lines: Line[] = [{ text: statusText(outcome.status), tint: paint.bold }];
+      if (outcome.location !== null) lines.push({ text: `Location: ${readUtf8(outcome.location)}` });
+      else if (outcome.body !== '') lines.push({ text: readUtf8(outcome.body) });
+      return { label: 'answer', lines };
+    }
+    case 'refused': {
+      if (outcome.atAccept)
+        return {
+          label: 'answer',
+          lines: [{ text: 'none: the connection is closed at accept', tint: paint.red }],
+        };
+      const lines: Line[] = [{ text: statusText(outcome.status), tint: paint.red }];
+      if (outcome.detail !== '') lines.push({ text: outcome.detail });
+      return { label: 'answer', lines };
+    }
+  }
+}
+
+function serverLines({ servers }: Forwarded, paint: Paint): Line[] {
+  const width = Math.max(...servers.map(({ name }) => name.length));
+  const lines: Line[] = servers.map(({ name, pool: { address } }) => ({
+    text: name === address.text ? name : `${name.padEnd(width)}  ${address.text}`,
+    tint: paint.cyan,
+  }));
+  if (servers.length > 1) lines.push({ text: 'in turn, those that are up', tint: paint.dim });
+  return lines;
+}
+
+function statusText(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? ''}`.trimEnd();
+}
+
+function list(names: readonly string[]): string {
+  const more = names.length > SHOWN_NAMES ? `, and ${names.length - SHOWN_NAMES} more` : '';
+  return names.slice(0, SHOWN_NAMES).join(', ') + more;
+}
+
+/** Breaks at spaces where it can, anywhere where it must. */
+function wrap(text: string, width: number): string[] {
+  const pieces: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const space = rest.lastIndexOf(' ', width);
+    const end = space > width / 2 ? space : width;
+    pieces.push(rest.slice(0, end));
+    rest = rest.slice(end).trimStart();
+  }
+  return [...pieces, rest];
+}

@@ -1,0 +1,18 @@
+import type { Config, RouteConfig, ScopeConfig } from './types.js';
+
+/** Every route of a configuration, once each, in the order of the file. */
+export function everyRoute({ hosts, rest }: Config): RouteConfig[] {
+  const routes = new Set<RouteConfig>();
+  for (const { scope } of hosts) for (const route of everyRouteOf(scope)) routes.add(route);
+  for (const route of everyRouteOf(rest)) routes.add(route);
+  return [...routes].sort((a, b) => a.line - b.line);
+}
+
+/** Every route that a request in this scope may end up on. */
+export function everyRouteOf({ routes, paths, fallback }: ScopeConfig): Set<RouteConfig> {
+  return new Set([
+    ...routes.map(({ route }) => route),
+    ...paths.flatMap(({ scope }) => [...everyRouteOf(scope)]),
+    ...(fallback === null ? [] : [fallback]),
+  ]);
+}

@@ -1,0 +1,42 @@
+import type { Backend } from '../backend/backend.js';
+import type { Reason } from '../base/observer.js';
+import type { RouteConfig } from '../config/types.js';
+
+/** Answered by the balancer, or not at all, because something objects to the request. */
+export interface Refused {
+  readonly kind: 'refused';
+  /** As the access line calls it. */
+  readonly reason: Reason;
+  readonly status: number;
+  /** Which setting objected, or what is wrong with the head. */
+  readonly detail: string;
+  /** The connection is reset before a byte of the request is read: the client never sees `status`. */
+  readonly atAccept: boolean;
+  readonly route: RouteConfig | null;
+}
+
+/** Answered by its route: a redirect, or a reply that stands in the configuration. */
+export interface Replied {
+  readonly kind: 'replied';
+  readonly status: number;
+  /** Where a redirect leads; null without a Location. */
+  readonly location: string | null;
+  /** The response head, bytes as latin1. */
+  readonly head: string;
+  /** Bytes as latin1. */
+  readonly body: string;
+  readonly route: RouteConfig;
+}
+
+/** Sent to a server. */
+export interface Forwarded {
+  readonly kind: 'forwarded';
+  /** In the order in which they are tried from a fresh start; the head is the one for the first. */
+  readonly servers: readonly Backend[];
+  /** As it would go out, bytes as latin1. */
+  readonly head: string;
+  readonly route: RouteConfig;
+}
+
+/** What would become of a request. */
+export type Outcome = Refused | Replied | Forwarded;

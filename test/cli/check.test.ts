@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import { Program } from './support.js';
+
+const COURSE = readFileSync('fixtures/config/good/course.yaml', 'utf8');
+
+const TESTS = `
+tests:
+  - request: GET http://www.mango.com/v1
+    expect: { path: /v2, query: MyCustomParam=Test, header: { MyCustomHeader: Test, Host: "localhost:8081" } }
+  - { request: GET http://www.mango.com/, ip: 10.192.0.1, expect: { status: 403 } }
+  - { request: GET http://www.apple.com/messages, expect: { status: 403, route: www.apple.com } }
+  - { request: GET http://nowhere.test/, expect: { status: 404 } }
+`;
+
+/** Runs `lb check` over a file of this text; gives the exit code and what was said. */
+async function check(
+  t: Test,
+  text: string | null,
+  args: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ code: number | string; stdout: string; stderr: string }> {
+  const cwd = t.testdir(text === null ? {} : { 'loadbalancer.yaml': text });
+  const program = new Program(['check', ...args], { cwd, env });
+  t.teardown(() => program.kill());
+  const code = await program.end();
+  return { code, stdout: program.stdout, stderr: program.stderr };
+}
+
+t.test('a file that is fine', async (t) => {
+  t.same(await check(t, COURSE), {
+    code: 0,
+    stdout: 'loadbalancer.yaml is fine: 3 hosts, 6 routes, 7 servers, no tests\n',
+    stderr: '',
+  });
+  t.match(await check(t, COURSE + TESTS), { code: 0, stdout: /7 servers, 4 tests passed\n$/, stderr: '' });
+});
+
+t.test('a test that fails is shown with its line, what was expected and what came', async (t) => {
+  const text = `servers: [a.test:1]
+tests:
+  - { request: GET http://x.test/a, expect: { status: 404, header: { X-A: "1" } } }
+  - { request: GET http://x.test/b, ip: 192.0.2.7, expect: { path: /c } }
+  - { request: GET http://x.test/c, expect: { path: /c } }
+`;
+  t.same(await check(t, text), {
+    code: 1,
+    stdout: `loadbalancer.yaml:3  GET http://x.test/a
+    - status: 404
+    + status: forwarded to a.test:1
+    - header.x-a: 1
+    + header.x-a: no such field
+
+loadbalancer.yaml:4  GET http://x.test/b from 192.0.2.7
+    - path: /c
+    + path: /b
+
+loadbalancer.yaml: 2 of 3 tests failed (- expected, + what came)
+`,
+    stderr: '',
+  });
+});
+
+t.test('every problem, as at the start', async (t) => {
+  const { code, stdout } = await check(t, 'lisen: 8080\nservers: [localhost]\n');
+  t.equal(code, 1);
+  t.match(
+    stdout,
+    /^loadbalancer\.yaml:1:1 {2}lisen: unknown key\. Did you mean listen\?\n {5}1 \| lisen: 8080\n/,
+  );
+  t.match(stdout, /\nloadbalancer\.yaml:2:11 /);
+  t.match(stdout, /\nloadbalancer\.yaml: 2 problems\n$/);
+});
+
+t.test('a warning is no failure', async (t) => {
+  const { code, stdout } = await check(t, 'servers: [a.test:1]\ntrusted_proxies: [0.0.0.0/0]\n');
+  t.equal(code, 0);
+  t.match(stdout, /^warning: loadbalancer\.yaml:2:\d+ /);
+  t.match(stdout, /\nloadbalancer\.yaml is fine: 0 hosts, 1 route, 1 server, no tests\n$/);
+});
+
+t.test('a file that cannot be read', async (t) => {
+  const { code, stdout, stderr } = await check(t, null);
+  t.same([code, stdout], [1, '']);
+  t.equal(stderr, 'lb: cannot read loadbalancer.yaml: there is no such file or directory.\n');
+});
+
+t.test('--json is for programs', async (t) => {
+  const fine = await check(t, COURSE + TESTS, ['--json']);
+  t.match(JSON.parse(fine.stdout), { ok: true, problems: [], hosts: 3, routes: 6, servers: 7 });
+  t.same((JSON.parse(fine.stdout) as { tests: object[] }).tests.length, 4);
+  const bad = await check(t, 'lisen: 8080\n', ['--json']);
+  t.equal(bad.code, 1);
+  t.match(JSON.parse(bad.stdout), {
+    ok: false,
+    problems: [{ line: 1, column: 1, path: 'lisen' }],
+    tests: [],
+  });
+});
+
+t.test('colour on request alone, and never with --no-color', async (t) => {
+  t.notMatch((await check(t, COURSE)).stdout, '\x1b[');
+  t.match((await check(t, COURSE, [], { FORCE_COLOR: '1' })).stdout, '\x1b[');
+  t.notMatch((await check(t, COURSE, ['--no-color'], { FORCE_COLOR: '1' })).stdout, '\x1b[');
+});
+
+t.test('bad usage, exit 2', async (t) => {
+  const { code, stderr } = await check(t, COURSE, ['--health-path', '/']);
+  t.equal(code, 2);
+  t.match(stderr, /^lb: lb check takes no --health-path, lb does\. /);
+});

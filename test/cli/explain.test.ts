@@ -1,0 +1,124 @@
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { Program } from './support.js';
+
+const GOOD = fileURLToPath(new URL('../../../fixtures/config/good', import.meta.url));
+
+/** Runs `lb explain` where the good files lie. */
+async function explain(t: Test, file: string, args: readonly string[]): Promise<Program> {
+  const program = new Program(['explain', '-c', file, ...args], { cwd: GOOD });
+  t.teardown(() => program.kill());
+  await program.end();
+  t.equal(program.child.exitCode, 0);
+  t.equal(program.stderr, '');
+  const lines = args.includes('--json') ? [] : program.stdout.split('\n');
+  for (const line of lines) t.ok(line.length <= 80, line);
+  return program;
+}
+
+t.test('the whole way of a request', async (t) => {
+  const { stdout } = await explain(t, 'course.yaml', ['GET', 'http://www.mango.com/v1?x=1&RemoveMe=1']);
+  t.equal(
+    stdout,
+    `
+  GET http://www.mango.com/v1?x=1&RemoveMe=1
+
+  listener  8080
+  client    127.0.0.1
+  route     www.mango.com  course.yaml:2
+  firewall  hosts[0].firewall_rules  course.yaml:16
+              ip_reject passes
+  lb itself + X-Forwarded-For: 127.0.0.1
+            + X-Forwarded-Proto: http
+            + X-Forwarded-Host: www.mango.com
+            + X-Request-Id: 00000000-0000-0000-0000-000000000000
+            + Via: 1.1 lb
+  rules     rewrite_rules.replace v1
+              - GET /v1?x=1&RemoveMe=1 HTTP/1.1
+              + GET /v2?x=1&RemoveMe=1 HTTP/1.1
+            param_rules.remove RemoveMe
+              - GET /v2?x=1&RemoveMe=1 HTTP/1.1
+              + GET /v2?x=1 HTTP/1.1
+            param_rules.add MyCustomParam
+              - GET /v2?x=1 HTTP/1.1
+              + GET /v2?x=1&MyCustomParam=Test HTTP/1.1
+            header_rules.add MyCustomHeader
+              + MyCustomHeader: Test
+            Host is the server's own
+              - Host: www.mango.com
+              + Host: localhost:8081
+  servers   localhost:8081
+            localhost:8082
+            in turn, those that are up
+
+`,
+  );
+});
+
+t.test('a refusal by the route, and one before all routes', async (t) => {
+  const byRoute = await explain(t, 'course.yaml', ['GET', '/messages', '-H', 'Host: www.apple.com']);
+  t.match(byRoute.stdout, /\n {14}path_reject refuses\n {2}answer {4}403 Forbidden\n/);
+  const atAccept = await explain(t, 'design.yaml', ['GET', 'www.mango.com', '--ip', '203.0.113.4']);
+  t.match(atAccept.stdout, /ip_reject refuses\n {2}answer {4}none: the connection is closed at accept\n/);
+  t.notMatch(atAccept.stdout, 'route  ');
+});
+
+t.test('a reply of the route, and the routes before it', async (t) => {
+  const { stdout } = await explain(t, 'design.yaml', ['GET', 'www.mango.com/maintenance']);
+  t.match(
+    stdout,
+    /route {5}www\.mango\.com#4 {2}design\.yaml:46\n {12}not www\.mango\.com#1 .*: header does not match\n/,
+  );
+  t.match(stdout, /\n {2}answer {4}503 Service Unavailable\n {12}Back soon\n/);
+});
+
+t.test('a host that is not there, and the one that was meant', async (t) => {
+  const { stdout } = await explain(t, 'course.yaml', ['GET', 'http://www.mngo.com/']);
+  t.match(stdout, /route {5}none\n {12}No host is called www\.mngo\.com\. Did you mean www\.mango\.com\?\n/);
+  t.match(stdout, /\n {12}hosts: www\.mango\.com, www\.apple\.com, www\.orange\.com\n/);
+  t.match(stdout, /\n {2}answer {4}404 Not Found\n/);
+});
+
+t.test('long lines stay within 80 columns, and control bytes off the screen', async (t) => {
+  const { stdout } = await explain(t, 'course.yaml', [
+    'GET',
+    `http://www.mango.com/v1/${'a'.repeat(200)}`,
+    '-H',
+    `X-Long: ${'word '.repeat(50)}\x1b[31m`,
+  ]);
+  t.notMatch(stdout, '\x1b');
+});
+
+t.test('--json is for programs', async (t) => {
+  const { stdout } = await explain(t, 'course.yaml', ['GET', '/mango/a', '--json']);
+  t.match(JSON.parse(stdout), {
+    file: 'course.yaml',
+    request: { method: 'GET', target: '/mango/a', host: 'localhost:8080' },
+    listen: ['8080'],
+    client: '127.0.0.1',
+    trusted_peer: false,
+    route: { name: '/mango', line: 40 },
+    steps: [
+      { rule: '' },
+      { rule: 'strip_prefix /mango', changes: [{ sign: '-' }, { sign: '+', text: 'GET /a HTTP/1.1' }, {}] },
+      { rule: "Host is the server's own" },
+    ],
+    outcome: { kind: 'forwarded', servers: [{ name: 'localhost:8081', address: 'localhost:8081' }, {}] },
+  });
+});
+
+t.test('bad usage is exit 2, a bad configuration exit 1', async (t) => {
+  for (const [args, code, message] of [
+    [['GET'], 2, /^lb: lb explain needs a method and a URL/],
+    [['GET', 'https://www.mango.com/'], 2, /lb speaks no TLS/],
+    [['GET', '/', '--ip', 'localhost'], 2, /^lb: --ip "localhost" is not an address/],
+    [['GET', '/', '-H', 'nonsense'], 2, /^lb: -H: expected 'Name: value'/],
+    [['GET', '/', '-c', 'nowhere.yaml'], 1, /^lb: cannot read nowhere\.yaml/],
+    [['GET', '/', '-c', '../bad/unknown-key.yaml'], 1, /^\.\.\/bad\/unknown-key\.yaml:\d+:\d+ /],
+  ] as const) {
+    const program = new Program(['explain', ...args], { cwd: GOOD });
+    t.equal(await program.end(), code);
+    t.match(program.stderr, message);
+    t.equal(program.stdout, '');
+  }
+});
