@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { addressKey } from '../base/address.js';
 import { loadConfig } from '../config/config.js';
 import { everyRoute } from '../config/every-route.js';
@@ -42,7 +43,7 @@ export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Te
 
 function examine(file: string): Findings {
   const text = readConfig(file);
-  const result = loadConfig(text);
+  const result = loadConfig(text, { directory: dirname(file) });
   if (!result.ok) return { file, text, config: null, problems: result.problems, warnings: [], cases: [] };
   const { config, warnings } = result;
   return { file, text, config, problems: [], warnings, cases: runCases(config) };
@@ -54,6 +55,12 @@ function isFine({ config, cases }: Findings): boolean {
 
 function failed({ mismatches }: CaseResult): boolean {
   return mismatches.length > 0;
+}
+
+/** The tests of a configuration that fail, ready to print; empty when there are none. */
+export function renderFailures(config: Config, file: string, paint: Paint): string {
+  const failures = runCases(config).filter(failed);
+  return failures.map((result) => `${renderCase(result, file, paint)}\n`).join('');
 }
 
 function render(findings: Findings, paint: Paint): string {

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { loadConfig } from '../config/config.js';
 import { renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
@@ -34,7 +35,7 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
 
 function load(file: string, paint: Paint): Config {
   const text = readConfig(file);
-  const result = loadConfig(text);
+  const result = loadConfig(text, { directory: dirname(file) });
   if (result.ok) return result.config;
   throw new PlanError(renderProblems(result.problems, { file, text, paint: problemPaint(paint) }));
 }

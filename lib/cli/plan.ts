@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../base/address.js';
 import { loadConfig } from '../config/config.js';
 import { type Problem, type Paint as ProblemPaint, renderProblems } from '../config/problems.js';
@@ -78,7 +79,7 @@ function compile(text: string, overrides: Settings, file: string | null = null, 
     const colours = paint === undefined ? {} : { paint: problemPaint(paint) };
     return renderProblems(problems, { file: file ?? '', text, ...colours });
   };
-  const result = loadConfig(text, { overrides });
+  const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides });
   if (!result.ok) throw new PlanError(show(result.problems));
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
   const warnings = result.warnings.map((warning) => `${label} ${show([warning])}`);

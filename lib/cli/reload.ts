@@ -1,14 +1,15 @@
 import type { Balancer } from '../balancer.js';
 import { serversOf } from '../config/inventory.js';
 import type { RunOptions } from './args.js';
+import { renderFailures } from './check.js';
 import { explainFailure } from './failure.js';
 import type { Narrator } from './narrator.js';
 import { PlanError, planFile } from './plan.js';
 import type { Terminal } from './terminal.js';
 
 /**
- * SIGHUP: reads the settings file again. It is checked as a whole first; if anything is wrong with it, every problem
- * is printed and the settings from before stay in force.
+ * SIGHUP: reads the settings file again. It is checked as a whole first, its tests included; if anything is wrong with
+ * it, everything that is wrong is printed and the settings from before stay in force.
  */
 export class Reload {
   readonly #balancer: Balancer;
@@ -47,6 +48,8 @@ export class Reload {
     try {
       const { config, warnings } = planFile(this.#options, file, this.#terminal.paint);
       this.#terminal.write(warnings);
+      const failures = renderFailures(config, file, this.#terminal.paint);
+      if (failures !== '') throw new PlanError(failures);
       await this.#balancer.reload(config);
       this.#narrator.expect(serversOf(config).length);
       this.#narrator.mention(`reloaded ${file}`);

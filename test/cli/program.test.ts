@@ -2,31 +2,10 @@ import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { startBackend } from '../../fixtures/backend.js';
+import { get, start, url } from './program.js';
 import { LAUNCHER, Program } from './support.js';
-
-/** Runs the real program; whatever a test forgets is stopped with it. */
-function start(
-  t: Test,
-  args: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
-): Program {
-  const program = new Program(args, options);
-  t.teardown(() => program.kill());
-  return program;
-}
-
-/** The address in the banner. */
-function url(program: Program): Promise<string> {
-  return program.onStderr(/curl (http:\S+)/);
-}
-
-/** As `fetch`, on a connection that is not kept. */
-async function get(target: string): Promise<{ status: number; text: string }> {
-  const response = await fetch(target, { headers: { connection: 'close' } });
-  return { status: response.status, text: await response.text() };
-}
 
 t.test('help and version go to stdout, exit 0', async (t) => {
   const help = start(t, ['--help']);
