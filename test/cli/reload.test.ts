@@ -31,7 +31,7 @@ t.test('SIGHUP takes over a good file, and keeps to the old one when the new one
   program.child.kill('SIGHUP');
   await program.onStderr(/not taken over/);
   t.match(program.stderr, /lb\.yaml:4:1 {2}timeots: unknown key\. Did you mean timeouts\?/);
-  t.match(program.stderr, /lb\.yaml:5:22 {2}limits\.headers: /, 'every problem is told');
+  t.match(program.stderr, /lb\.yaml:5:20 {2}limits\.headers: /, 'every problem is told');
   t.match(await get(target), { text: /Hello from second/ });
 
   write(first.address, 'tests:\n  - { request: GET http://a/x, expect: { path: /y } }\n');
