@@ -93,7 +93,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const parsers = responseParsers(limits);
     const supplies = { wheel, parsers, connectTimeout: timeouts.connect, idleTimeout: POOL_IDLE_MS };
     this.#backends = new Backends(POOL, supplies, { clock, wheel, parsers, observer });
-    this.#generation = this.#generate(config);
+    this.#generation = this.#generate(config, null);
     const { pipeline } = this.#generation;
     const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
     const retry = { maxAttempts: MAX_ATTEMPTS, replayBytes: REPLAY_BYTES };
@@ -112,8 +112,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#listeners = config.listen.map((address) => this.#listener(address));
   }
 
-  #generate(config: Config): Generation {
-    return new Generation(config, this.#clock, (group) => this.#backends.of(group));
+  #generate(config: Config, before: Generation | null): Generation {
+    return new Generation(config, this.#clock, (group) => this.#backends.of(group), before);
   }
 
   #listener(address: Address): Listener {
@@ -164,7 +164,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   /** Between two requests: nothing here can fail or wait. */
   #follow(config: Config): void {
     const before = this.#generation.config.limits;
-    this.#generation = this.#generate(config);
+    this.#generation = this.#generate(config, this.#generation);
     this.#services.pipeline = this.#generation.pipeline;
     this.#acceptor.follow(this.#generation, config);
     this.#backends.retain(config.groups);

@@ -5,7 +5,7 @@ import type { Clock } from './base/clock.js';
 import type { Config, FirewallConfig, GroupConfig, RouteConfig } from './config/types.js';
 import type { Pipeline } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
-import { Firewall } from './firewall/firewall.js';
+import { Firewall, type FirewallScope } from './firewall/firewall.js';
 import { FirewallChain } from './firewall/firewall-chain.js';
 import { RequestPipeline } from './pipeline.js';
 import { Router } from './router/router.js';
@@ -25,19 +25,32 @@ export class Generation {
   readonly pipeline: Pipeline;
   readonly router: Router<Destination>;
   readonly #groups = new Map<GroupConfig, Group>();
-  readonly #firewalls = new Map<FirewallConfig, Firewall>();
+  /** By what they ask: the same question keeps its buckets, counts and bans over a reload. */
+  readonly #firewalls = new Map<string, Firewall>();
   readonly #clock: Clock;
+  #before: Generation | null;
 
-  /** `backendsOf` gives the servers of a group, in order: those that other groups have too are the same objects. */
-  constructor(config: Config, clock: Clock, backendsOf: (group: GroupConfig) => readonly Backend[]) {
+  /**
+   * `backendsOf` gives the servers of a group, in order: those that other groups have too are the same objects.
+   * `before` is the generation this one takes over from.
+   */
+  constructor(
+    config: Config,
+    clock: Clock,
+    backendsOf: (group: GroupConfig) => readonly Backend[],
+    before: Generation | null = null,
+  ) {
     this.config = config;
     this.#clock = clock;
     this.trusted = new AddressSet(config.trustedProxies);
-    this.firewall = config.firewall === null ? null : new Firewall(config.firewall, 'connections', clock);
+    this.#before = before;
+    this.firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
     for (const group of config.groups)
       this.#groups.set(group, new Group(backendsOf(group), new RoundRobin()));
     this.router = new Router(config, (route) => this.#destination(route));
     this.pipeline = new RequestPipeline(this.firewall, this.router, this.trusted);
+    // Not a chain of all that ever were.
+    this.#before = null;
   }
 
   #destination(route: RouteConfig): Destination {
@@ -48,18 +61,32 @@ export class Generation {
       reply: action.kind === 'forward' ? null : new RouteReply(action),
       rules: new RouteRules(rules),
       firewalls:
-        firewalls.length === 0 ? null : new FirewallChain(firewalls.map((config) => this.#firewall(config))),
+        firewalls.length === 0
+          ? null
+          : new FirewallChain(firewalls.map((firewall) => this.#firewall(firewall, 'requests'))),
       timeouts,
       bodyBytes,
     });
   }
 
-  #firewall(config: FirewallConfig): Firewall {
-    let firewall = this.#firewalls.get(config);
+  #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {
+    const key = `${scope} ${JSON.stringify(config, writable)}`;
+    let firewall = this.#firewalls.get(key);
     if (firewall === undefined) {
-      firewall = new Firewall(config, 'requests', this.#clock);
-      this.#firewalls.set(config, firewall);
+      firewall = this.#before?.firewallFor(key) ?? new Firewall(config, scope, this.#clock);
+      this.#firewalls.set(key, firewall);
     }
     return firewall;
   }
+
+  /** For the generation that takes over. */
+  firewallFor(key: string): Firewall | undefined {
+    return this.#firewalls.get(key);
+  }
+}
+
+/** JSON for what it does not know; the line of a setting is nothing that is asked. */
+function writable(name: string, value: unknown): unknown {
+  if (name === 'line') return undefined;
+  return typeof value === 'bigint' || value instanceof RegExp ? String(value) : value;
 }

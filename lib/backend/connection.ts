@@ -72,10 +72,6 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     this.channel = dial(pool.address, this);
   }
 
-  get isIdle(): boolean {
-    return this.#state === 'idle';
-  }
-
   /** Bytes of content of the current response, or of the one it failed in. */
   get contentBytes(): number {
     return this.#parser?.body.contentBytes ?? this.#failedBytes;

@@ -60,7 +60,7 @@ export function helpText(program: string, paint: Paint): string {
     `  ${paint.dim(`# ${what}`)}\n  ${program} ${args}\n`;
   return [
     `${title('lb')} balances HTTP requests over several servers.\n`,
-    `${title('Usage')}\n  ${program} [port] [server...] [options]\n  ${program} check [-c FILE]\n  ${program} explain [-c FILE] METHOD URL [-H 'Name: value']... [--ip A]\n\n${table(ARGUMENTS, paint)}`,
+    `${title('Usage')}\n  ${program} [port] [server...] [options]\n  ${program} check [-c FILE]\n  ${program} explain [-c FILE] METHOD URL\n      [-H 'Name: value']... [--ip A]\n\n${table(ARGUMENTS, paint)}`,
     `${title('Balancing')}\n${table(BALANCING, paint)}`,
     `${title('Commands')}\n${table(COMMANDS, paint)}`,
     `${title('Output')}\n${table(OUTPUT, paint)}`,
@@ -69,7 +69,7 @@ export function helpText(program: string, paint: Paint): string {
       example('balance over servers of your own', '8080 localhost:5001 localhost:5002'),
       example('servers that say at /healthz how they are', '8080 app1:80 app2:80 --health-path /healthz'),
       example('is the file right, and where would this request go?', 'check'),
-      `  ${program} explain GET http://www.mango.com/v1 -H 'Accept-Language: fr'\n`,
+      `  ${program} explain GET http://www.mango.com/v1?x=1\n`,
       example('settings from a file, requests as JSON', '-c lb.yaml --access-log json | jq .'),
     ].join('')}`,
     `${title('Signals')}\n${table(SIGNALS, paint)}`,

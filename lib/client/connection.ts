@@ -391,6 +391,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     (this.#responder as Responder).switching(head, this.#channel);
     this.#reading = 'tunnel';
     this.#deadline.disarm();
+    this.#channel.probePeer();
     this.#channel.flush();
     const stash = this.#stash;
     this.#stash = null;

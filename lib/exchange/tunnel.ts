@@ -16,6 +16,7 @@ export class Tunnel {
     this.#server = server;
     this.#clientEnded = false;
     this.#serverEnded = false;
+    server.probePeer();
   }
 
   close(): void {

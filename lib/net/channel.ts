@@ -23,6 +23,8 @@ export interface EndWitness {
 
 /** Up to here a write is made of one string: Node copies it to the kernel without allocating. */
 const TEXT_BYTES = 16 * 1024;
+/** Silence after which the kernel asks whether the peer is still there. */
+const PROBE_AFTER_MS = 60_000;
 /** Full reads in a row after which a stream is given large buffers. */
 const LARGE_AFTER = 4;
 
@@ -36,7 +38,7 @@ export class Channel implements OutletOwner {
   readonly #writing: Writing;
   /** Somebody was told to wait for the drain. */
   #awaited = false;
-  #owner: ChannelOwner;
+  readonly #owner: ChannelOwner;
   /** Text waiting for what belongs behind it. */
   #held = '';
   /** The buffer this socket reads into, when it is not the shared one. */
@@ -79,11 +81,6 @@ export class Channel implements OutletOwner {
   /** Bytes that were written and that the kernel has not taken: falls whenever the peer takes something. */
   get backlog(): number {
     return this.#outlet === null ? 0 : this.#outlet.pending;
-  }
-
-  /** From now on somebody else is told. */
-  handOver(owner: ChannelOwner): void {
-    this.#owner = owner;
   }
 
   /** Keeps `text` (latin1) back for what is written next, or for `flush`: a head and its small body are one write. */
@@ -155,6 +152,11 @@ export class Channel implements OutletOwner {
   /** Called by the event loop: no reset was read. */
   endConfirmed(witness: EndWitness): void {
     if (!this.#socket.destroyed) witness.onEndConfirmed();
+  }
+
+  /** Asks the kernel to notice a peer that vanished without a word, for a connection that may be silent for long. */
+  probePeer(): void {
+    this.#socket.setKeepAlive(true, PROBE_AFTER_MS);
   }
 
   /** Half-close: flushes, then FIN. Reading goes on. */

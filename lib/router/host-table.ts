@@ -16,6 +16,10 @@ export class HostTable<T> {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#exact.size === 0 && this.#wildcards.size === 0;
+  }
+
   /** `host`: in lower case, without port and final dot. A star stands for one label or more, so it is never empty. */
   find(host: string): T | undefined {
     const exact = this.#exact.get(host);

@@ -31,7 +31,8 @@ export class Router<T> {
 
   /** The way of a request whose path has no problem; null when nothing matches: 404. */
   resolve(view: RequestView): Resolution<T> | null {
-    const scope = this.#hosts.find(view.host) ?? this.#rest;
+    // Without hosts nobody has to read the Host.
+    const scope = this.#hosts.isEmpty ? this.#rest : (this.#hosts.find(view.host) ?? this.#rest);
     return scope.resolve(view, NO_CAPTURES);
   }
 }

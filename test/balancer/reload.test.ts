@@ -73,3 +73,35 @@ t.test('listeners come and go; one that cannot be bound changes nothing', async 
   t.equal(balancer.addresses.length, 1);
   await t.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' });
 });
+
+t.test(
+  'a firewall that asks the same keeps its counts, one that asks something else starts anew',
+  async (t) => {
+    const server = await startRawServer(answering(answer('ok')));
+    t.teardown(() => server.close());
+    const settings = (requests: number, body: number) => ({
+      listen: '127.0.0.1:0',
+      health_check: false as const,
+      servers: [server.address],
+      limits: { body_bytes: body },
+      hosts: [
+        {
+          host: 'a',
+          servers: [server.address],
+          firewall_rules: { rate_limit: { requests, per: '1h', burst: requests } },
+        },
+      ],
+    });
+    const { balancer, connect } = await startBalancer(t, settings(2, 0));
+    const client = await connect();
+    const ask = async (): Promise<number> => {
+      client.send(GET);
+      return (await client.response()).status;
+    };
+    t.strictSame([await ask(), await ask(), await ask()], [200, 200, 429]);
+    await balancer.reload(createConfig(settings(2, 5000)));
+    t.equal(await ask(), 429);
+    await balancer.reload(createConfig(settings(3, 5000)));
+    t.strictSame([await ask(), await ask(), await ask(), await ask()], [200, 200, 200, 429]);
+  },
+);

@@ -36,7 +36,7 @@ t.test('SIGHUP takes over a good file, and keeps to the old one when the new one
 
   write(first.address, 'tests:\n  - { request: GET http://a/x, expect: { path: /y } }\n');
   program.child.kill('SIGHUP');
-  await program.onStderr(/not taken over[^]*not taken over/);
+  await program.onStderr(/not taken over[\s\S]*not taken over/);
   t.match(program.stderr, /- path: \/y\n.*\+ path: \/x\n/, 'a test that fails refuses the file');
   t.match(await get(target), { text: /Hello from second/ });
 

@@ -77,13 +77,16 @@ export class Program {
 
   constructor(
     args: readonly string[],
-    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+    options: { cwd?: string; env?: NodeJS.ProcessEnv; bare?: boolean } = {},
     launcher = LAUNCHER,
   ) {
     const env = { ...process.env, ...options.env };
     for (const name of ['FORCE_COLOR', 'NO_COLOR'] as const)
       if (!(name in (options.env ?? {}))) delete env[name];
-    this.child = spawn(process.execPath, [launcher, ...args], {
+    // The test runner loads itself into every Node it sees started; `bare` is without it, for memory to be measured.
+    const [command, ...before] =
+      options.bare === true ? ['env', '-u', 'NODE_OPTIONS', process.execPath] : [process.execPath];
+    this.child = spawn(command as string, [...before, launcher, ...args], {
       cwd: options.cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
