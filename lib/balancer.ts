@@ -31,7 +31,7 @@ export interface Balancer {
   /**
    * Follows another configuration from the next request on: requests in flight end under the old one, servers that both
    * have keep their sockets, health and tunnels, listeners that both have stay open. Rejects with the system's error
-   * when a new listener can't be bound; then nothing has changed.
+   * when a new listener can't be bound, and with an Error while it drains or after it stopped; then nothing has changed.
    */
   reload(config: Config): Promise<void>;
   /**
@@ -143,6 +143,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   }
 
   async reload(config: Config): Promise<void> {
+    this.#refuseIfEnding();
     const kept = this.#listeners.filter((listener) =>
       config.listen.some(({ text }) => text === listener.wanted.text),
     );
@@ -151,6 +152,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
       .map((address) => this.#listener(address));
     try {
       for (const listener of fresh) await listener.open();
+      // It may have been told to end in the meantime, and would not know of these.
+      this.#refuseIfEnding();
     } catch (error) {
       for (const listener of fresh) listener.close();
       throw error;
@@ -159,6 +162,11 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#listeners = [...kept, ...fresh];
     for (const listener of fresh) this.#observer.listening?.(listener.address);
     this.#follow(config);
+  }
+
+  #refuseIfEnding(): void {
+    if (this.#stopped || this.#drained !== null)
+      throw new Error('a balancer that is ending takes no other configuration');
   }
 
   /** Between two requests: nothing here can fail or wait. */

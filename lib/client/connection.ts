@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.js';
-import { FAILURES } from '../base/failure.js';
+import { FAILURES, type Failure } from '../base/failure.js';
 import type { Shelf } from '../base/shelf.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { LimitsConfig, TimeoutsConfig } from '../config/types.js';
@@ -207,7 +207,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     if (body.refusal !== null) {
       this.#keepAlive = false;
       if (this.#handler === null) this.#closePolitely();
-      else this.#handler.onRequestFailed(FAILURES.bad_request, body.refusal.detail);
+      else this.#handler.onRequestFailed(failureOf(body.refusal), body.refusal.detail);
     } else if (body.complete) {
       this.#onBodyEnd();
     }
@@ -587,4 +587,9 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
         break;
     }
   }
+}
+
+/** A body that is refused has a status of its own: 431 for its trailers, 400 for its chunks. */
+function failureOf({ status }: Refusal): Failure {
+  return { ...FAILURES.bad_request, status };
 }

@@ -16,6 +16,8 @@ import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { Refusal } from '../http/refusal.js';
 import { encodeRequestHead, receivedRequestId } from '../http/request-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
+import type { RouteReply } from '../rules/route-reply.js';
+import type { RouteRules } from '../rules/route-rules.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
 import { Replay } from './replay.js';
@@ -94,8 +96,8 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     const { head } = client;
     const { group, reply } = destination;
     this.#timeouts = destination.timeouts;
-    if (group === null || reply !== null) {
-      this.#replyFromRoute(client, destination);
+    if (reply !== null) {
+      this.#replyFromRoute(client, reply, destination.rules);
     } else if (head.method === 'OPTIONS' && head.valueOf(FIELD.maxForwards) === '0') {
       // RFC 9110, 7.6.2: the last hop that may be asked answers itself.
       client.reply(200);
@@ -111,12 +113,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     }
   }
 
-  #replyFromRoute(client: ClientSide, { reply, rules }: Destination): void {
-    if (reply === null) {
-      client.reply(404);
-      this.#settle('no_route', '');
-      return;
-    }
+  #replyFromRoute(client: ClientSide, reply: RouteReply, rules: RouteRules): void {
     const edit = this.#context.responseEdit;
     reply.edit(this.#context, edit);
     rules.editResponse(this.#context, edit);

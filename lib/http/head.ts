@@ -95,15 +95,6 @@ export class MessageHead {
     const index = this.indexOf(id);
     return index === -1 ? '' : this.valueAt(index);
   }
-
-  /** All values of the fields called `name` (lower case), in order: for what has no id. */
-  valuesNamed(name: string): string[] {
-    const values: string[] = [];
-    for (let i = 0; i < this.fieldCount; i++) {
-      if (this.nameAt(i).toLowerCase() === name) values.push(this.valueAt(i));
-    }
-    return values;
-  }
 }
 
 /** What the Connection field(s) of a head say (RFC 9110, 7.6.1). */

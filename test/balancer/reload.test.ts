@@ -105,3 +105,13 @@ t.test(
     t.strictSame([await ask(), await ask(), await ask(), await ask()], [200, 200, 200, 429]);
   },
 );
+
+t.test('a balancer that is ending takes no other configuration, and opens nothing', async (t) => {
+  const settings = { listen: '127.0.0.1:0', health_check: false as const, servers: ['localhost:1'] };
+  const { balancer } = await startBalancer(t, settings);
+  const racing = balancer.reload(createConfig({ ...settings, listen: '[::1]:0' }));
+  balancer.stop();
+  await t.rejects(racing, /is ending/, 'told to stop while a listener was being opened');
+  await t.rejects(balancer.reload(createConfig(settings)), /is ending/);
+  t.equal(balancer.addresses.length, 1);
+});

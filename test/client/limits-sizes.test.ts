@@ -171,3 +171,15 @@ t.test('a response head may be twice as large as a request head, and no larger: 
   t.equal((await client.response()).status, 502);
   t.match(await seen.request(2), { status: 502, reason: 'bad_response' });
 });
+
+t.test('limits.header_bytes holds for a trailer section too: 431', async (t) => {
+  const server = await startRawServer((connection) => connection.hang());
+  t.teardown(() => server.close());
+  const settings = { servers: [server.address], limits: { header_bytes: '2kb' } };
+  const { connect, seen } = await startBalancer(t, settings);
+  const client = await connect();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n');
+  client.send(`X-Long: ${'x'.repeat(3000)}\r\n`);
+  t.match(await client.toEnd(), /^HTTP\/1\.1 431 .*\r\nConnection: close\r\n/s);
+  t.match(await seen.request(), { status: 431, reason: 'bad_request' });
+});

@@ -1,9 +1,18 @@
 import fc from 'fast-check';
 import t from 'tap';
+import type { MessageHead } from '../../lib/http/head.js';
 import { encodeRequestHead, ForwardedClient } from '../../lib/http/request-encoder.js';
 import { encodeInterimHead, encodeResponseHead } from '../../lib/http/response-encoder.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
 import { bytes, RequestReader, ResponseReader } from '../support/wire.js';
+
+/** The values of the fields called `name` (lower case), in order: told by their names, not by the encoders' numbers. */
+function valuesNamed(head: MessageHead, name: string): string[] {
+  const indexes = Array.from({ length: head.fieldCount }, (_, index) => index);
+  return indexes
+    .filter((index) => head.nameAt(index).toLowerCase() === name)
+    .map((index) => head.valueAt(index));
+}
 
 /** Whatever comes in, what goes out is a valid head that means the same, and holds nothing of the other hop. */
 
@@ -54,7 +63,7 @@ t.test('requests', async (t) => {
       const [method, target, version, host] = parts;
       first.read([bytes(`${method} ${target} HTTP/${version}\r\n${host}${fields}\r\n`)]);
       const { head, complete } = first.parser;
-      if (!complete || head.valuesNamed('via').join().split('1.1 lb').length > 7) return;
+      if (!complete || valuesNamed(head, 'via').join().split('1.1 lb').length > 7) return;
       accepted++;
       const client = new ForwardedClient('2001:db8::1', trusted);
       const server = head.authority === '' ? 's:1' : given;
@@ -69,12 +78,12 @@ t.test('requests', async (t) => {
       same(again.authority, server === '' ? head.authority : server, 'authority');
       same(`${again.framing} ${again.contentLength}`, `${head.framing} ${head.contentLength}`, 'framing');
       for (const name of ['host', 'x-forwarded-for', 'x-request-id'])
-        same(again.valuesNamed(name).length, 1, name);
+        same(valuesNamed(again, name).length, 1, name);
       for (const name of ['keep-alive', 'proxy-connection', 'x_forwarded_for', 'content_length'])
-        same(again.valuesNamed(name).length, 0, name);
-      if (!trusted) same(again.valuesNamed('x-forwarded-for').join(), '2001:db8::1', 'client');
-      if (head.connection.named?.has('foo') === true) same(again.valuesNamed('foo').length, 0, 'foo');
-      const connection = again.valuesNamed('connection').join();
+        same(valuesNamed(again, name).length, 0, name);
+      if (!trusted) same(valuesNamed(again, 'x-forwarded-for').join(), '2001:db8::1', 'client');
+      if (head.connection.named?.has('foo') === true) same(valuesNamed(again, 'foo').length, 0, 'foo');
+      const connection = valuesNamed(again, 'connection').join();
       const expected = head.upgradesTo('websocket') ? 'Upgrade' : head.acceptsTrailers ? 'TE' : '';
       same(connection, expected, 'connection');
     }),
@@ -114,9 +123,9 @@ t.test('responses', async (t) => {
       same(again.framing, framing, 'framing');
       if (head.framing === 'length') same(again.contentLength, head.contentLength, 'length');
       for (const name of ['keep-alive', 'proxy-connection', 'upgrade', 'te', 'content_length'])
-        same(again.valuesNamed(name).length, 0, name);
+        same(valuesNamed(again, name).length, 0, name);
       if (head.isInterim) return;
-      same(again.valuesNamed('date').length, Math.max(1, head.valuesNamed('date').length), 'date');
+      same(valuesNamed(again, 'date').length, Math.max(1, valuesNamed(head, 'date').length), 'date');
       same(again.connection.close, !keepAlive, 'close');
     }),
     { numRuns: FUZZ_RUNS * 3 },
