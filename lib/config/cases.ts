@@ -66,7 +66,8 @@ function compileExpect(
   routes: ReadonlySet<string>,
   context: Context,
 ): ExpectConfig {
-  const { route = null, status = null, path: sent = null, query = null, location = null } = settings;
+  const { route = null, closed = null, status = null } = settings;
+  const { path: sent = null, query = null, location = null } = settings;
   if (route !== null && !routes.has(route)) {
     const near = nearest(route, routes);
     const hint = near === undefined ? '' : `Did you mean ${near}?`;
@@ -74,6 +75,7 @@ function compileExpect(
   }
   return {
     route,
+    closed,
     status,
     path: sent,
     query,

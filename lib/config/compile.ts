@@ -1,12 +1,12 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { compileAction } from './action.js';
 import { compileTests } from './cases.js';
-import type { Context } from './context.js';
+import { type Context, network } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileHealthCheck } from './health-check.js';
 import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
-import { isEverything, parseNetwork } from './network.js';
+import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
 import { compileScope, isWhole, type Place } from './routes.js';
@@ -111,12 +111,12 @@ function overlap(a: Address, b: Address): boolean {
 function compileTrustedProxies(setting: readonly string[] | undefined, report: Report): string[] {
   const proxies: string[] = [];
   for (const [item, path] of each(setting, ['trusted_proxies'])) {
-    const network = report.attempt(path, () => parseNetwork(item));
-    if (!network) continue;
-    if (isEverything(network)) {
+    const proxy = network(item, path, report);
+    if (!proxy) continue;
+    if (isEverything(proxy)) {
       report.warning(path, 'trusts everyone: any client can forge its address', 'List your own proxies.');
     }
-    proxies.push(network.text);
+    proxies.push(proxy.text);
   }
   return proxies;
 }

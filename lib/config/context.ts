@@ -1,4 +1,4 @@
-import { type Network, parseNetwork } from './network.js';
+import { type Network, parseNetwork, plainNetwork } from './network.js';
 import { each, type Report } from './report.js';
 import type { ServerBook } from './servers.js';
 import type { NamesSetting, OneOrMore, TextSettings } from './settings.js';
@@ -46,10 +46,25 @@ export function* names(setting: NamesSetting | undefined, path: Path): Generator
 export function networks(setting: OneOrMore | undefined, path: Path, report: Report): Network[] {
   const list: Network[] = [];
   for (const [item, itemPath] of oneOrMore(setting, path)) {
-    const network = report.attempt(itemPath, () => parseNetwork(item));
-    if (network) list.push(network);
+    const read = network(item, itemPath, report);
+    if (read) list.push(read);
   }
   return list;
+}
+
+/** One of them; undefined when it can't be read. */
+export function network(text: string, path: Path, report: Report): Network | undefined {
+  const read = report.attempt(path, () => parseNetwork(text));
+  const plain = read && plainNetwork(read);
+  if (plain !== undefined) {
+    const [address = ''] = text.split('/');
+    report.warning(
+      path,
+      `${text} is the whole network ${plain}`,
+      `Write ${plain}, or ${address} for one address.`,
+    );
+  }
+  return read;
 }
 
 function isList(setting: NamesSetting | undefined): setting is readonly string[] {

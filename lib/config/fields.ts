@@ -20,6 +20,12 @@ const FRAMING = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+/** Fields between the client, every proxy and the server: each hop answers or counts them (RFC 9110, 7.6.2 and 10.1.1). */
+const EVERY_HOP = new Set(['expect', 'max-forwards']);
+/** With `_` for a `-` these are dropped from every message, and so from what a rule writes. */
+const SPELT_WITH_HYPHEN = new Set(['user-agent', 'x-real-ip', 'x-request-id']);
+/** Only this much of the name counts. */
+const FORWARDED = 'x-forwarded-';
 
 /** Throws a ValueError unless the text may be the name of a field, method or cookie. */
 export function checkToken(text: string, what: string): string {
@@ -30,8 +36,30 @@ export function checkToken(text: string, what: string): string {
 /** The name of a field that rules may touch. Throws a ValueError. */
 export function checkHeaderName(name: string): string {
   checkToken(name, 'the name of a header');
-  if (!FRAMING.has(name.toLowerCase())) return name;
-  throw new ValueError(`${name} belongs to the connection and is set by lb itself`, 'Remove this rule.');
+  const key = name.toLowerCase();
+  const hyphened = key.replaceAll('_', '-');
+  if (FRAMING.has(hyphened)) {
+    throw new ValueError(`${name} belongs to the connection and is set by lb itself`, 'Remove this rule.');
+  }
+  if (EVERY_HOP.has(hyphened)) {
+    throw new ValueError(`${name} is dealt with by lb itself, hop by hop`, 'Remove this rule.');
+  }
+  if (key === 'host')
+    throw new ValueError('Host is a field of requests: a response has none', 'Remove this rule.');
+  if (isDisguised(key, hyphened)) {
+    const meant = name.replaceAll('_', '-');
+    throw new ValueError(
+      `${name} is ${meant} to servers that read _ as -, and is never passed on`,
+      `Write ${meant}.`,
+    );
+  }
+  return name;
+}
+
+function isDisguised(key: string, hyphened: string): boolean {
+  if (key === hyphened) return false;
+  if (SPELT_WITH_HYPHEN.has(hyphened)) return true;
+  return hyphened.length > FORWARDED.length && hyphened.startsWith(FORWARDED) && !key.startsWith(FORWARDED);
 }
 
 /** The value of a header, with its holes. Throws a ValueError when it could not be sent. */
@@ -41,13 +69,10 @@ export function parseHeaderValue(text: string, context: TemplateContext): Templa
   return template;
 }
 
-/** Throws a ValueError for what would end a field, or has no byte in Latin-1. */
+/** Throws a ValueError for what would end a field. Other characters than ASCII are sent as UTF-8. */
 export function checkHeaderText(text: string): void {
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text)) {
     throw new ValueError('a header has no line breaks and no control characters');
-  }
-  if (/[^\x00-\xff]/.test(text)) {
-    throw new ValueError('a header is sent in Latin-1, which has not all of these characters');
   }
 }
 

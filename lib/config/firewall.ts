@@ -1,8 +1,8 @@
 import { ValueError } from '../base/value-error.js';
-import { type Context, oneOrMore } from './context.js';
+import { type Context, network, oneOrMore } from './context.js';
 import { checkToken, compileFields } from './fields.js';
 import { compileStatuses } from './health-check.js';
-import { type Network, parseNetwork } from './network.js';
+import { type Network, parseNetwork, plainNetwork } from './network.js';
 import { type PathPattern, parsePath } from './pattern.js';
 import { duration } from './quantities.js';
 import { each } from './report.js';
@@ -80,8 +80,8 @@ function compileNetworks(
     if (typeof item === 'object') {
       if (item.file !== undefined) networks.push(...includeNetworks(item.file, [...at, 'file'], context));
     } else {
-      const network = context.report.attempt(at, () => parseNetwork(item));
-      if (network) networks.push(network);
+      const read = network(item, at, context.report);
+      if (read) networks.push(read);
     }
   }
   return networks;
@@ -98,11 +98,16 @@ function includeNetworks(file: string, path: Path, { report, readFile }: Context
   });
   const networks: Network[] = [];
   let bad = 0;
+  let wide = 0;
   for (const [index, line] of (text ?? '').split('\n').entries()) {
     const entry = line.replace(/#.*/, '').trim();
     if (entry === '') continue;
     try {
-      networks.push(parseNetwork(entry));
+      const read = parseNetwork(entry);
+      networks.push(read);
+      const plain = plainNetwork(read);
+      if (plain !== undefined && ++wide <= MAX_BAD_LINES)
+        report.warning(path, `${file}:${index + 1}: ${entry} is the whole network ${plain}`);
     } catch (error) {
       bad += 1;
       if (bad <= MAX_BAD_LINES)

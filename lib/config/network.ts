@@ -24,6 +24,19 @@ export function parseNetwork(text: string): Network {
   return block(text, bits === 32 ? 4 : 6, parsed.toByteArray(), prefix);
 }
 
+/**
+ * The network as it is usually written, when its address is not the first one: `10.0.0.1/8` is all of `10.0.0.0/8`.
+ * undefined when it is the first, or a single address.
+ */
+export function plainNetwork({ text, version, first, last }: Network): string | undefined {
+  const [address = '', length] = text.split('/');
+  const size = version === 4 ? 4 : 16;
+  if (length === undefined || numberOf(ipaddr.parse(address).toByteArray().slice(-size)) === first)
+    return undefined;
+  const bytes = Array.from({ length: size }, (_, i) => Number((first >> BigInt(8 * (size - 1 - i))) & 255n));
+  return `${ipaddr.fromByteArray(bytes).toString()}/${8 * size - (last - first).toString(2).replace('0', '').length}`;
+}
+
 /** True for `0.0.0.0/0` and `::/0`. */
 export function isEverything({ version, first, last }: Network): boolean {
   return last - first === (1n << (version === 4 ? 32n : 128n)) - 1n;
@@ -42,8 +55,12 @@ function prefixLength(text: string, length: string, bits: number): number {
 
 function block(text: string, version: 4 | 6, bytes: readonly number[], prefix: number): Network {
   const host = (1n << BigInt((version === 4 ? 32 : 128) - prefix)) - 1n;
-  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  const value = numberOf(bytes);
   return { text, version, first: value & ~host, last: value | host };
+}
+
+function numberOf(bytes: readonly number[]): bigint {
+  return bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 function unexpected(text: string, hint: string): ValueError {

@@ -183,6 +183,7 @@ export interface TestSettings {
 
 export interface ExpectSettings {
   readonly route?: string;
+  readonly closed?: boolean;
   readonly status?: number;
   readonly path?: string;
   readonly query?: string;

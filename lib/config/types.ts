@@ -302,6 +302,8 @@ export interface TestConfig {
 export interface ExpectConfig {
   /** `RouteConfig.name`. */
   readonly route: string | null;
+  /** Whether the connection is closed at accept: then there is no answer, and no status. */
+  readonly closed: boolean | null;
   /** Of a redirect, a fixed reply or a refusal. */
   readonly status: number | null;
   /** The path and query the server would get. */

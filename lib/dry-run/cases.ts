@@ -40,6 +40,7 @@ export function describeOutcome(outcome: Outcome): string {
         ? `answered with ${outcome.status} by its route`
         : `redirected with ${outcome.status} to ${readUtf8(outcome.location)}`;
     case 'refused':
+      if (outcome.atAccept) return `closed at accept without an answer, ${outcome.detail}`;
       return `refused with ${outcome.status}, ${outcome.detail || outcome.reason}`;
   }
 }
@@ -53,7 +54,10 @@ function compare(expect: ExpectConfig, outcome: Outcome): Mismatch[] {
   };
   const sent = outcome.kind === 'forwarded' ? readSent(outcome.head) : null;
   equal('route', expect.route, outcome.route?.name ?? null);
-  equal('status', text(expect.status), outcome.kind === 'forwarded' ? null : text(outcome.status));
+  const closed = outcome.kind === 'refused' && outcome.atAccept;
+  const answered = outcome.kind !== 'forwarded' && !closed;
+  equal('closed', text(expect.closed), closed === expect.closed ? text(closed) : null);
+  equal('status', text(expect.status), answered ? text(outcome.status) : null);
   equal('path', expect.path, sent?.path ?? null);
   equal('query', expect.query, sent?.query ?? null);
   const location = outcome.kind === 'replied' ? outcome.location : null;
@@ -97,8 +101,8 @@ function readSent(head: string): Sent {
   };
 }
 
-function text(status: number | null): string | null {
-  return status === null ? null : String(status);
+function text(value: number | boolean | null): string | null {
+  return value === null ? null : String(value);
 }
 
 function patternText(pattern: ValuePattern): string {

@@ -2,7 +2,7 @@ import { AddressSet } from '../base/address-set.js';
 import type { FieldMatch, MatchConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { bestLanguage } from './language.js';
-import { type Captures, matchesAny, matchPath, NO_CAPTURES } from './pattern.js';
+import { type Captures, matchesAny, matchesAnyBytes, matchPath, NO_CAPTURES } from './pattern.js';
 
 /** Which condition a request does not meet; null when it meets them all. */
 export type Unmet = 'method' | 'path' | 'header' | 'param' | 'cookie' | 'client_ip' | null;
@@ -67,7 +67,7 @@ function bestAmong(routes: readonly Conditions[], view: RequestView): string | n
 }
 
 function hasHeader(view: RequestView, { name, value }: FieldMatch): boolean {
-  return matchesAny(value, view.header(name));
+  return matchesAnyBytes(value, view.header(name));
 }
 
 function hasParam(view: RequestView, { name, value }: FieldMatch): boolean {
@@ -75,5 +75,5 @@ function hasParam(view: RequestView, { name, value }: FieldMatch): boolean {
 }
 
 function hasCookie(view: RequestView, { name, value }: FieldMatch): boolean {
-  return matchesAny(value, view.cookie(name));
+  return matchesAnyBytes(value, view.cookie(name));
 }

@@ -1,5 +1,6 @@
 import type { PathPattern, ValuePattern } from '../config/pattern.js';
 import { MAX_SUBJECT } from '../config/regex.js';
+import { readUtf8 } from '../http/percent.js';
 
 /** What a regular expression found: all of it at 0, its groups behind. Empty when it has no groups. */
 export type Captures = readonly (string | undefined)[];
@@ -34,6 +35,20 @@ export function matchesAny(pattern: ValuePattern, values: readonly string[]): bo
       return values.includes(pattern.text);
     case 'regex':
       return values.some((value) => matchRegex(pattern.regex, value) !== null);
+  }
+}
+
+/** The same for values that are bytes (fields, cookies): they are read as UTF-8, in which a configuration is written. */
+export function matchesAnyBytes(pattern: ValuePattern, values: readonly string[]): boolean {
+  switch (pattern.kind) {
+    case 'present':
+      return values.length > 0;
+    case 'exact':
+      return values.some((value) => readUtf8(value) === pattern.text);
+    case 'regex':
+      return values.some(
+        (value) => value.length <= MAX_SUBJECT && matchRegex(pattern.regex, readUtf8(value)) !== null,
+      );
   }
 }
 

@@ -1,5 +1,6 @@
 import { MAX_SUBJECT } from '../config/regex.js';
 import type { Edit } from '../config/types.js';
+import { utf8Bytes } from '../http/percent.js';
 import type { RuleContext } from './context.js';
 import { type Place, Text } from './text.js';
 
@@ -9,7 +10,8 @@ export class TextEdit {
   readonly #to: Text;
 
   constructor({ find, to }: Edit, place: Place) {
-    this.#find = find;
+    // Values of fields are bytes: a text of the configuration is found in them by its own.
+    this.#find = place === 'field' && typeof find === 'string' ? utf8Bytes(find) : find;
     this.#to = new Text(to, place);
   }
 

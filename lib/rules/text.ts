@@ -6,7 +6,7 @@ import { type Captures, NO_CAPTURES } from './pattern.js';
 /**
  * Where a text goes, which decides what is done to what it brings along:
  *
- * - `field`, the value of a field: decoded text becomes UTF-8. Control characters are left out by `HeadEdit`.
+ * - `field`, the value of a field: the text of the configuration and decoded text become UTF-8. Control characters are left out by `HeadEdit`.
  * - `path`: what is no character of a path is percent-encoded, and in values of the request (but not in captures of a
  *   path) slashes too, so that a value stays one segment.
  * - `param`, a parameter's value: all but unreserved characters are percent-encoded, `%` too.
@@ -57,7 +57,7 @@ const inUrl: Encode = (path) => (path === '*' ? '' : path);
 
 const ENCODERS: { readonly [place in Place]: { readonly [source in Source]: Encode } } = {
   field: {
-    text: asIs,
+    text: utf8Bytes,
     path: asIs,
     query: asIs,
     host: asIs,

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { createConfig } from '../../lib/config/config.js';
+import { createConfig, loadConfig } from '../../lib/config/config.js';
 import { type Mismatch, runCases } from '../../lib/dry-run/cases.js';
 
 type Settings = NonNullable<Parameters<typeof createConfig>[0]>;
@@ -38,6 +39,40 @@ t.test('cases that hold', async (t) => {
     { request: 'GET http://www.mango.com/', headers: { 'X-B': 'ü' }, expect: { header: { 'X-B': 'ü' } } },
   ];
   for (const test of cases) t.same(mismatches(test), [], test.request);
+});
+
+t.test('an address that is refused before routing is not answered: its connection is closed', async (t) => {
+  const run = (expect: Case['expect'], ip = '203.0.113.9') => {
+    const request = 'GET http://www.mango.com/';
+    const settings = { firewall_rules: { ip_reject: ['203.0.113.0/24'] }, tests: [{ request, ip, expect }] };
+    return runCases(createConfig({ hosts: HOSTS, ...settings }))[0]?.mismatches;
+  };
+  t.same(run({ closed: true }), []);
+  t.same(run({ closed: false }, '198.51.100.1'), []);
+  const actual = 'closed at accept without an answer, firewall_rules: ip_reject';
+  t.same(run({ status: 403 }), [{ what: 'status', expected: '403', actual }]);
+  t.same(run({ closed: false }), [{ what: 'closed', expected: 'false', actual }]);
+  t.same(run({ closed: true }, '198.51.100.1'), [
+    { what: 'closed', expected: 'true', actual: 'forwarded to a.test:1' },
+  ]);
+  // Behind a route it is answered.
+  t.same(run({ closed: true }, '10.192.0.1'), [
+    { what: 'closed', expected: 'true', actual: 'refused with 403, hosts[0].firewall_rules: ip_reject' },
+  ]);
+});
+
+t.test('what is not ASCII in the file is the UTF-8 of a request', async (t) => {
+  const text = readFileSync(
+    new URL('../../../fixtures/config/good/beyond-ascii.yaml', import.meta.url),
+    'utf8',
+  );
+  const result = loadConfig(text);
+  t.ok(result.ok);
+  if (result.ok)
+    t.same(
+      runCases(result.config).map(({ mismatches }) => mismatches),
+      [[], []],
+    );
 });
 
 t.test('cases that do not, and what came instead', async (t) => {

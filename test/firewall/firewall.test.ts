@@ -194,6 +194,22 @@ t.test('a header is refused by any of its fields, and by length when it must be 
   }
 });
 
+t.test('what is not ASCII in a header is compared as UTF-8', async (t) => {
+  const bytes = (text: string) => Buffer.from(text).toString('latin1');
+  const guard = firewall({
+    headerReject: [
+      { name: 'x-city', value: parseValue('Zürich') },
+      { name: 'x-name', value: parseValue('/^m[üö]ller$/i') },
+    ],
+  });
+  for (const field of ['X-City: Zürich', 'X-Name: MÜLLER']) {
+    t.equal(guard.judge(viewOf('/', [bytes(field)]), CLIENT).guard, 'header_reject', field);
+  }
+  for (const field of [bytes('X-City: Zurich'), 'X-City: Z\xfcrich', bytes('X-Name: Müüller')]) {
+    t.equal(guard.judge(viewOf('/', [field]), CLIENT), PASSED);
+  }
+});
+
 t.test('a refusal by rate says when to come back', async (t) => {
   const guard = firewall({ rateLimit: EVERYTHING.rateLimit });
   guard.judge(viewOf('/'), CLIENT);

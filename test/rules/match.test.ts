@@ -17,6 +17,15 @@ function unmet(match: MatchSettings, view: RequestView): string | null {
   return (conditions(match)[0] as Conditions).unmet(view);
 }
 
+t.test('fields and cookies are read as UTF-8, as the file is', async (t) => {
+  const bytes = (text: string) => Buffer.from(text).toString('latin1');
+  const view = viewOf('/', [bytes('X-City: Zürich'), bytes('Cookie: city=Genève')]);
+  t.equal(unmet({ header: { 'X-City': 'Zürich' } }, view), null);
+  t.equal(unmet({ header: { 'X-City': '/^z.rich$/i' } }, view), null);
+  t.equal(unmet({ cookie: { city: '/^Gen[èé]ve$/' } }, view), null);
+  t.equal(unmet({ cookie: { city: 'Geneve' } }, view), 'cookie');
+});
+
 t.test('a header, parameter or cookie is told by its value, a pattern, or being there', async (t) => {
   const view = viewOf('/?v=1&v=%32&e', ['X-A: one', 'X-A: Two', 'Cookie: beta=; c=x']);
   t.equal(unmet({ header: { 'x-A': 'one' } }, view), null);
