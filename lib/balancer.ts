@@ -113,7 +113,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   }
 
   #generate(config: Config, before: Generation | null): Generation {
-    return new Generation(config, this.#clock, (group) => this.#backends.of(group), before);
+    return new Generation(config, this.#clock, (group) => this.#backends.of(group), before, this.#observer);
   }
 
   #listener(address: Address): Listener {

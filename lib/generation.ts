@@ -2,11 +2,13 @@ import type { Backend } from './backend/backend.js';
 import { Group } from './backend/group.js';
 import { AddressSet } from './base/address-set.js';
 import type { Clock } from './base/clock.js';
+import type { Observer } from './base/observer.js';
 import type { Config, FirewallConfig, GroupConfig, RouteConfig } from './config/types.js';
 import type { Pipeline } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
 import { Firewall, type FirewallScope } from './firewall/firewall.js';
 import { FirewallChain } from './firewall/firewall-chain.js';
+import type { GuardCounts } from './firewall/verdict.js';
 import { RequestPipeline } from './pipeline.js';
 import { Router } from './router/router.js';
 import { RouteReply } from './rules/route-reply.js';
@@ -28,20 +30,23 @@ export class Generation {
   /** By what they ask: the same question keeps its buckets, counts and bans over a reload. */
   readonly #firewalls = new Map<string, Firewall>();
   readonly #clock: Clock;
+  readonly #observer: Observer;
   #before: Generation | null;
 
   /**
    * `backendsOf` gives the servers of a group, in order: those that other groups have too are the same objects.
-   * `before` is the generation this one takes over from.
+   * `before` is the generation this one takes over from. `observer` is told of bans.
    */
   constructor(
     config: Config,
     clock: Clock,
     backendsOf: (group: GroupConfig) => readonly Backend[],
     before: Generation | null = null,
+    observer: Observer = {},
   ) {
     this.config = config;
     this.#clock = clock;
+    this.#observer = observer;
     this.trusted = new AddressSet(config.trustedProxies);
     this.#before = before;
     this.firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
@@ -73,10 +78,15 @@ export class Generation {
     const key = `${scope} ${JSON.stringify(config, writable)}`;
     let firewall = this.#firewalls.get(key);
     if (firewall === undefined) {
-      firewall = this.#before?.firewallFor(key) ?? new Firewall(config, scope, this.#clock);
+      firewall = this.#before?.firewallFor(key) ?? new Firewall(config, scope, this.#clock, this.#observer);
       this.#firewalls.set(key, firewall);
     }
     return firewall;
+  }
+
+  /** What every guard refused, or would have: the firewall before all routes first, then those of routes. */
+  get guardCounts(): readonly GuardCounts[] {
+    return [...this.#firewalls.values()].flatMap((firewall) => firewall.counts);
   }
 
   /** For the generation that takes over. */

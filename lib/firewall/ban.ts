@@ -46,16 +46,17 @@ export class Ban implements ClientGuard {
     return this.#bans.size === 0 || !this.#isBanned(client.key, this.#clock.now());
   }
 
-  /** Told of every response; the one place where records grow. */
-  note(client: IpAddress, status: number): void {
-    if (!this.#config.status.some(({ from, to }) => status >= from && status <= to)) return;
+  /** Told of every response; the one place where records grow. True when it was the one that makes a ban. */
+  note(client: IpAddress, status: number): boolean {
+    if (!this.#config.status.some(({ from, to }) => status >= from && status <= to)) return false;
     const now = this.#clock.now();
-    if (this.#isBanned(client.key, now)) return;
+    if (this.#isBanned(client.key, now)) return false;
     const { times, next } = this.#advance(client.key, now);
     // `next` is the oldest again: with it, as many as make a ban.
-    if (now - (times[next] as number) > this.#config.within) return;
+    if (now - (times[next] as number) > this.#config.within) return false;
     this.#offenders.delete(client.key);
     this.#bans.set(client.key, now + this.#config.for, now);
+    return true;
   }
 
   #advance(key: string, now: number): Record {

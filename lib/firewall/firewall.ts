@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import type { IpAddress } from '../base/ip-address.js';
+import type { Observer } from '../base/observer.js';
 import type { FirewallConfig } from '../config/types.js';
 import { IpAllow, IpReject } from './address-list.js';
 import { Ban } from './ban.js';
@@ -42,10 +43,20 @@ export class Firewall {
   readonly #requestPosts: readonly Post<RequestGuard>[];
   readonly #limit: ConnectionLimit | null;
   readonly #ban: Ban | null;
+  /** ms that a ban lasts; 0 when it is only observed: then nobody is told. */
+  readonly #banFor: number;
+  readonly #observer: Pick<Observer, 'banned'>;
 
-  constructor(config: FirewallConfig, scope: FirewallScope, clock: Clock) {
-    const { name, ipReject, ipAllow, maxConnectionsPerIp, ban } = config;
+  constructor(
+    config: FirewallConfig,
+    scope: FirewallScope,
+    clock: Clock,
+    observer: Pick<Observer, 'banned'> = {},
+  ) {
+    const { name, ipReject, ipAllow, maxConnectionsPerIp, ban, mode } = config;
     this.name = name;
+    this.#observer = observer;
+    this.#banFor = ban === null || mode === 'observe' ? 0 : ban.for;
     this.#scope = scope;
     this.#limit = maxConnectionsPerIp > 0 ? new ConnectionLimit(maxConnectionsPerIp) : null;
     this.#ban = ban && new Ban(ban, clock);
@@ -93,7 +104,9 @@ export class Firewall {
 
   /** Tells of the status that a client was answered. */
   note(client: IpAddress, status: number): void {
-    this.#ban?.note(client, status);
+    if (this.#ban?.note(client, status) && this.#banFor > 0) {
+      this.#observer.banned?.(client.key, this.name, this.#banFor);
+    }
   }
 
   /** What each guard thinks, up to the first that objects. Nothing is counted but the token of a rate limit. */

@@ -24,6 +24,8 @@ export const PASSED: Verdict = Object.freeze({
 
 /** How often a guard objected. */
 export interface GuardCounts {
+  /** `FirewallConfig.name` of where it stands. */
+  readonly firewall: string;
   readonly guard: GuardName;
   /** Refused connections and requests. */
   refused: number;
@@ -35,13 +37,11 @@ export interface GuardCounts {
 export class Post<G extends { readonly name: GuardName }> {
   readonly guard: G;
   readonly counts: GuardCounts;
-  readonly #firewall: string;
   readonly #enforces: boolean;
 
   constructor(guard: G, firewall: string, enforces: boolean) {
     this.guard = guard;
-    this.counts = { guard: guard.name, refused: 0, observed: 0 };
-    this.#firewall = firewall;
+    this.counts = { firewall, guard: guard.name, refused: 0, observed: 0 };
     this.#enforces = enforces;
   }
 
@@ -49,6 +49,12 @@ export class Post<G extends { readonly name: GuardName }> {
   object({ status, fields }: Refusal): Verdict {
     if (this.#enforces) this.counts.refused++;
     else this.counts.observed++;
-    return { refused: this.#enforces, guard: this.guard.name, firewall: this.#firewall, status, fields };
+    return {
+      refused: this.#enforces,
+      guard: this.guard.name,
+      firewall: this.counts.firewall,
+      status,
+      fields,
+    };
   }
 }

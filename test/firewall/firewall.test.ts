@@ -159,6 +159,22 @@ t.test('a banned client is refused at accept, and on the connections it has', as
   t.equal(guard.judgeAccept(CLIENT), PASSED);
 });
 
+t.test('a ban is told once, when it begins; one that is only observed is not', async (t) => {
+  const clock = new ManualClock();
+  const ban = { status: [{ from: 404, to: 404 }], count: 2, within: 1000, for: 5000 };
+  const told: unknown[] = [];
+  const observer = { banned: (...event: unknown[]) => void told.push(event) };
+  for (const mode of ['enforce', 'observe'] as const) {
+    const guard = new Firewall(firewallConfig({ name: mode, ban, mode }), 'connections', clock, observer);
+    for (let i = 0; i < 5; i++) guard.note(CLIENT, 404);
+    for (let i = 0; i < 2; i++) guard.note(ip('2001:db8:1:2::7'), 404);
+  }
+  t.same(told, [
+    ['192.0.2.1', 'enforce', 5000],
+    ['2001:db8:1:2::/64', 'enforce', 5000],
+  ]);
+});
+
 t.test('methods are compared with regard to case', async (t) => {
   const guard = firewall({ methodReject: ['TRACE', 'DELETE'] });
   t.equal(guard.judge(badRequest(), CLIENT).guard, 'method_reject');
@@ -231,7 +247,7 @@ t.test('observing lets everything through, names who would have refused, and cou
   const { refused, ...verdict } = guard.judge(badRequest(), CLIENT);
   t.notOk(refused);
   t.same(verdict, { guard: 'ip_reject', firewall: 'firewall_rules', status: 403, fields: '' });
-  t.same(guard.counts[0], { guard: 'ip_reject', refused: 0, observed: 1 });
+  t.same(guard.counts[0], { firewall: 'firewall_rules', guard: 'ip_reject', refused: 0, observed: 1 });
   const rate = firewall({ rateLimit: EVERYTHING.rateLimit, mode: 'observe' });
   rate.judge(viewOf('/'), CLIENT);
   t.match(rate.judge(viewOf('/'), CLIENT), { refused: false, guard: 'rate_limit', status: 429 });
@@ -240,7 +256,9 @@ t.test('observing lets everything through, names who would have refused, and cou
 t.test('observing counts connections that it would not have let in, and lets them leave', async (t) => {
   const guard = firewall({ maxConnectionsPerIp: 1, mode: 'observe' }, 'connections');
   for (let i = 0; i < 3; i++) t.notOk(guard.judgeAccept(CLIENT).refused);
-  t.same(guard.counts, [{ guard: 'max_connections_per_ip', refused: 0, observed: 2 }]);
+  t.same(guard.counts, [
+    { firewall: 'firewall_rules', guard: 'max_connections_per_ip', refused: 0, observed: 2 },
+  ]);
   for (let i = 0; i < 3; i++) guard.leave(CLIENT);
   t.equal(guard.judgeAccept(CLIENT), PASSED);
 });
@@ -252,8 +270,8 @@ t.test('counts are there for each guard that is set, and grow by refusals alone'
   guard.judge(viewOf('/messages'), CLIENT);
   guard.judge(viewOf('/'), CLIENT);
   t.same(guard.counts, [
-    { guard: 'method_reject', refused: 2, observed: 0 },
-    { guard: 'path_reject', refused: 1, observed: 0 },
+    { firewall: 'firewall_rules', guard: 'method_reject', refused: 2, observed: 0 },
+    { firewall: 'firewall_rules', guard: 'path_reject', refused: 1, observed: 0 },
   ]);
   t.equal(guard.counts[0], guard.counts[0], 'the same object each time');
 });

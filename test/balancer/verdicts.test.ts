@@ -1,0 +1,51 @@
+import t from 'tap';
+import type { Observer } from '../../lib/base/observer.js';
+import { createConfig } from '../../lib/config/config.js';
+import { dryBackends } from '../../lib/dry-run/dry-backends.js';
+import { Generation } from '../../lib/generation.js';
+import { startBalancer } from '../support/balancer.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+t.test('who is banned is told with the firewall that did it, and for how long', async (t) => {
+  const { seen, connect } = await startBalancer(t, {
+    hosts: [
+      {
+        host: 'a.test',
+        respond: { status: 404 },
+        firewall_rules: { ban: { status: [404], count: 2, for: '5m' } },
+      },
+    ],
+  });
+  const told: unknown[] = [];
+  (seen as Observer).banned = (...event) => void told.push(event);
+  const client = await connect();
+  for (const status of [404, 404, 403]) {
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    t.equal((await client.response()).status, status);
+  }
+  t.same(told, [['127.0.0.1', 'hosts[0].firewall_rules', 300_000]]);
+});
+
+t.test('every guard of every firewall has its counts, once, and keeps them over a reload', async (t) => {
+  const clock = new ManualClock();
+  const config = createConfig({
+    firewall_rules: { ip_reject: ['192.0.2.1'], method_reject: ['TRACE'] },
+    hosts: [
+      {
+        host: 'a.test',
+        respond: {},
+        firewall_rules: { path_reject: ['/x'], mode: 'observe' },
+        paths: [{ path: '/y', respond: {} }],
+      },
+    ],
+  });
+  const generation = new Generation(config, clock, dryBackends(clock));
+  const counts = [
+    { firewall: 'firewall_rules', guard: 'ip_reject', refused: 0, observed: 0 },
+    { firewall: 'firewall_rules', guard: 'method_reject', refused: 0, observed: 0 },
+    { firewall: 'hosts[0].firewall_rules', guard: 'path_reject', refused: 0, observed: 0 },
+  ];
+  t.same(generation.guardCounts, counts);
+  const after = new Generation(config, clock, dryBackends(clock), generation);
+  t.equal(after.guardCounts[0], generation.guardCounts[0]);
+});
