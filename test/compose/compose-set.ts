@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 
 const SCRIPT = `${PROJECT}compose/compose.sh`;
+const BASE_IMAGE = `${PROJECT}compose/base-image.sh`;
 
 /** What compose.sh exits with when there is no compose, no engine or no image (EX_UNAVAILABLE of sysexits.h). */
 const UNAVAILABLE = 69;
@@ -23,7 +24,7 @@ interface Finished {
 
 /** Why compose can't be used here, as compose.sh says it; undefined if it can. */
 export async function whyNoCompose(): Promise<string | undefined> {
-  const { code, stderr } = await run(['version'], process.env);
+  const { code, stderr } = await run(SCRIPT, ['version'], process.env);
   if (code === UNAVAILABLE) return stderr.trim();
   if (code !== 0) throw new Error(`compose.sh version: ${stderr}`);
   return undefined;
@@ -52,6 +53,17 @@ export class ComposeSet {
     });
   }
 
+  /** On the ports that compose/docker-compose.yml has by itself, where the file of the course looks for them. */
+  static onOwnPorts(balancer: number): ComposeSet {
+    return new ComposeSet({
+      'mango-1': 8081,
+      'mango-2': 8082,
+      'apple-1': 9081,
+      'apple-2': 9082,
+      lb: balancer,
+    });
+  }
+
   /** `host:port` as the machine reaches the service. */
   address(service: Service | 'lb'): string {
     return `127.0.0.1:${this.ports[service]}`;
@@ -59,7 +71,7 @@ export class ComposeSet {
 
   /** Runs compose with these arguments and gives its stdout; rejects with its stderr if it fails. */
   async compose(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await run(args, this.#env);
+    const { code, stdout, stderr } = await run(SCRIPT, args, this.#env);
     if (code !== 0) throw new Error(`compose ${args.join(' ')} exited with ${code}: ${stderr}`);
     return stdout;
   }
@@ -70,8 +82,41 @@ export class ComposeSet {
   }
 }
 
-async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished> {
-  const child = spawn(SCRIPT, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+/** A network of containers, in which this machine has the first address of the subnet. */
+export class ContainerNetwork {
+  readonly #name: string;
+
+  private constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** `subnet` is a CIDR, `gateway` this machine's address in it. Rejects with what docker says. */
+  static async create(subnet: string, gateway: string): Promise<ContainerNetwork> {
+    const name = `lb-test-${process.pid}`;
+    await docker('network', 'create', '--subnet', subnet, '--gateway', gateway, name);
+    return new ContainerNetwork(name);
+  }
+
+  /** Runs a script in a container that has `address`, and gives its stdout. */
+  async node(address: string, script: string): Promise<string> {
+    const { stdout: image } = await run(BASE_IMAGE, [], process.env);
+    const where = ['--network', this.#name, '--ip', address];
+    return docker('run', '--rm', '--read-only', ...where, image.trim(), 'node', '-e', script);
+  }
+
+  async remove(): Promise<void> {
+    await docker('network', 'rm', this.#name);
+  }
+}
+
+async function docker(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run('docker', args, process.env);
+  if (code !== 0) throw new Error(`docker ${args[0]} exited with ${code}: ${stderr}`);
+  return stdout;
+}
+
+async function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished> {
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (text) => {
@@ -84,6 +129,14 @@ async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Fin
   return { code, stdout, stderr };
 }
 
+/** Why a test can't have these ports of loopback for itself; undefined if it can. */
+export async function whyTaken(ports: readonly number[]): Promise<string | undefined> {
+  for (const port of ports) {
+    if (!(await isFree(port))) return `port ${port} is taken, by \`make up\` perhaps`;
+  }
+  return undefined;
+}
+
 /**
  * A port of loopback that is free now. Below the kernel's ephemeral range: the load's own connections must not
  * take the port of a container that is stopped for a while.
@@ -91,16 +144,20 @@ async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Fin
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const probe = createServer();
-    const bound = await new Promise<boolean>((resolve) => {
-      probe.once('error', () => resolve(false));
-      probe.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!bound) continue;
-    probe.close();
-    await once(probe, 'close');
-    return port;
+    if (await isFree(port)) return port;
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  const bound = await new Promise<boolean>((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (!bound) return false;
+  probe.close();
+  await once(probe, 'close');
+  return true;
 }
 
 /** The status of a GET on a connection of its own, 0 if there was no answer. */
