@@ -29,7 +29,7 @@ export function circumstances(
       ? 'loopback of its own, without packet filter'
       : "the machine's own (no unshare here): packet filters cost all alike, and others connect too",
     method: `${rounds} rounds of ${seconds} s, peers in turn; CPU time of the balancer's processes; medians;`,
-    ratio: 'to the better of nginx and HAProxy in the same round',
+    ratio: 'to the better of nginx and HAProxy in the same round, for everything to HAProxy',
     command,
   };
 }

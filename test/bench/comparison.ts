@@ -33,6 +33,11 @@ export async function compare(
   const trials = row.load.kind === 'idle' ? idleTrials(row, setting) : workTrials(row, setting);
   const failed = new Set<string>();
   try {
+    for (const { name, setups } of peers) {
+      if (setups.includes(row.setup)) continue;
+      failed.add(name);
+      setting.notice(`${row.name}: ${name} left out: it has no such settings`);
+    }
     for (let round = 1; round <= setting.rounds; round += 1) {
       for (const peer of peers) {
         if (failed.has(peer.name)) continue;
@@ -79,7 +84,7 @@ function workTrials(row: Row, setting: Setting): Trials {
     async run(peer) {
       const known = running.get(peer.name);
       if (known) return trial(known, setting.seconds);
-      const fresh = await startPeer(peer, setting.place, setting.origins, setting.folder);
+      const fresh = await startPeer(peer, setting.place, setting.origins, setting.folder, row.setup);
       running.set(peer.name, fresh);
       await trial(fresh, WARM_UP_SECONDS);
       return trial(fresh, setting.seconds);

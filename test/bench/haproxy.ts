@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { descriptorLimit } from './machine.js';
+import { networks, placesOf, type Setup } from './setup.js';
 
 const PIPES = 500;
 
@@ -15,6 +16,7 @@ export function haproxyCommand(
   port: number,
   origins: readonly number[],
   splice: boolean,
+  setup: Setup,
 ): string[] {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'haproxy.cfg');
@@ -49,8 +51,56 @@ listen balancer
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Request-Id %[uuid()]
   http-request set-header Via "1.1 haproxy"
-${servers.join('\n')}
+${setupRules(setup, folder)}${servers.join('\n')}
 `,
   );
-  return [haproxy, '-db', '-f', file];
+  if (setup !== 'everything') return [haproxy, '-db', '-f', file];
+  // It has no log files: what it writes to stdout goes into one.
+  return ['sh', '-c', 'exec "$@" >"$0"', join(folder, 'access.log'), haproxy, '-db', '-f', file];
+}
+
+function setupRules(setup: Setup, folder: string): string {
+  if (setup === 'plain') return '';
+  return setup === 'everything' ? everything(folder) : hosts(setup, folder);
+}
+
+function everything(folder: string): string {
+  const file = join(folder, 'blocked.lst');
+  writeFileSync(file, networks().join('\n'));
+  return `  http-request deny if { src -f ${file} }
+  stick-table type ip size 100k expire 10s store http_req_rate(1s)
+  http-request track-sc0 src
+  http-request deny deny_status 429 if { sc_http_req_rate(0) gt 1000000 }
+  http-request set-header MyCustomHeader Test
+  http-request set-header X-Client %[src]
+  http-request del-header DNT
+  http-request set-query %[query,regsub(RemoveMe=[^&]*&?,)]&MyCustomParam=Test
+  http-response set-header X-Served-By bench
+  http-response del-header X-Powered-By
+  http-request set-var(txn.target) pathq
+  http-request set-var(txn.host) req.hdr(host)
+  http-request set-var(txn.agent) req.hdr(user-agent)
+  http-request set-var(txn.id) req.hdr(x-request-id)
+  log stdout format raw local0
+  log-format '${LOG_LINE}'
+`;
+}
+
+/** What lb's line has. */
+const LOG_LINE =
+  '{"ts":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","request_id":"%[var(txn.id),json]","client":"%ci",' +
+  '"method":"%HM","target":"%[var(txn.target),json]","host":"%[var(txn.host),json]","protocol":"%HV",' +
+  '"status":%ST,"server":"%s","retries":"%rc","duration_ms":%Ta,"connect_ms":%Tc,"first_byte_ms":%Tr,' +
+  '"bytes_in":%U,"bytes_out":%B,"user_agent":"%[var(txn.agent),json]"}';
+
+function hosts(setup: Setup, folder: string): string {
+  const places = placesOf(setup);
+  const [hostMap, pathMap] = ['hosts.map', 'paths.map'].map((name) => join(folder, name)) as [string, string];
+  writeFileSync(hostMap, places.hosts.map((host) => `${host} known\n`).join(''));
+  writeFileSync(pathMap, places.paths.map((path) => `${path}/ known\n`).join(''));
+  const last = places.hosts.at(-1);
+  return `  http-request set-var(txn.known) req.hdr(host),field(1,:),lower,map_str(${hostMap},other)
+  http-request set-header X-Known other if { var(txn.known) -m str other }
+  http-request replace-path /[^/]+(/.*) \\1 if { req.hdr(host) -m str ${last} } { path,map_beg(${pathMap}) -m found }
+`;
 }

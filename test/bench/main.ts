@@ -12,7 +12,7 @@ import { findPeer, type Peer } from './peer.js';
 import { profile } from './profile.js';
 import type { Row } from './row.js';
 import { type Summary, summarise } from './summary.js';
-import { table } from './table.js';
+import { growth, table } from './table.js';
 import type { Sample } from './trial.js';
 
 interface RowReport {
@@ -79,9 +79,10 @@ async function bench(options: Options, folder: string): Promise<void> {
   const reports: RowReport[] = [];
   for (const row of rows) {
     const samples = await compare(row, peers, setting);
-    const summaries = summarise(samples);
+    const summaries = summarise(samples, row.yardsticks);
+    const before = reports.find((report) => report.row.name === row.growth?.from);
     reports.push({ row, summaries, samples: Object.fromEntries(samples) });
-    say(`\n${table(row, summaries).trimEnd()}`);
+    say(`\n${table(row, summaries)}${growth(row, summaries, before?.summaries ?? [])}`.trimEnd());
   }
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ ...about, rows: reports }, null, 2)}\n`);
 }

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { descriptorLimit } from './machine.js';
+import { networks, placesOf, type Setup } from './setup.js';
 
 const BIG_BUFFERS = `
   proxy_buffers 16 64k;
@@ -20,7 +21,14 @@ export function nginxCommand(nginx: string, folder: string, http: string): strin
  * The peer: round robin over pooled connections, with the fields lb sends, and none of its buffers on disk.
  * `bigBuffers`: 16 of 64 KiB per response instead of 8 of 4 KiB, which is a third of the cost for large bodies.
  */
-export function nginxBalancer(port: number, origins: readonly number[], bigBuffers: boolean): string {
+export function nginxBalancer(
+  port: number,
+  origins: readonly number[],
+  bigBuffers: boolean,
+  folder: string,
+  setup: Setup,
+): string {
+  mkdirSync(folder, { recursive: true });
   return `${bigBuffers ? BIG_BUFFERS : ''}
   proxy_http_version 1.1;
   proxy_max_temp_file_size 0;
@@ -40,10 +48,77 @@ export function nginxBalancer(port: number, origins: readonly number[], bigBuffe
     keepalive 1024;
     keepalive_requests 1000000000;
   }
+${setup === 'everything' ? everythingSettings(folder) : ''}
   server {
     listen 127.0.0.1:${port} backlog=4096;
+    location / { ${setup === 'everything' ? EVERYTHING : ''} proxy_pass http://origins; }
+  }${hostServers(port, setup)}`;
+}
+
+/** Sets `$args` as the rules want them; an `if` is all nginx has for it. */
+const EVERYTHING = `
+      if ($blocked) { return 403; }
+      if ($args ~ "^(.*)RemoveMe=[^&]*&?(.*)$") { set $args "$1$2"; }
+      set $args "$args&MyCustomParam=Test";
+      limit_req zone=clients burst=1000000 nodelay;
+      proxy_hide_header X-Powered-By;
+      add_header X-Served-By bench;`;
+
+function everythingSettings(folder: string): string {
+  const file = join(folder, 'blocked.conf');
+  writeFileSync(
+    file,
+    networks()
+      .map((network) => `${network} 1;`)
+      .join('\n'),
+  );
+  const line = Object.entries(LOG_FIELDS).map(([name, value]) => `"${name}":"$${value}"`);
+  return `
+  geo $blocked { default 0; include ${file}; }
+  limit_req_zone $binary_remote_addr zone=clients:10m rate=1000000r/s;
+  proxy_set_header MyCustomHeader Test;
+  proxy_set_header X-Client $remote_addr;
+  proxy_set_header DNT "";
+  log_format json escape=json '{${line.join(',')}}';
+  access_log ${join(folder, 'access.log')} json buffer=64k flush=1s;`;
+}
+
+/** What lb's line has. */
+const LOG_FIELDS = {
+  ts: 'time_iso8601',
+  request_id: 'request_id',
+  client: 'remote_addr',
+  method: 'request_method',
+  target: 'request_uri',
+  host: 'http_host',
+  protocol: 'server_protocol',
+  status: 'status',
+  server: 'upstream_addr',
+  duration_ms: 'request_time',
+  connect_ms: 'upstream_connect_time',
+  first_byte_ms: 'upstream_header_time',
+  bytes_in: 'request_length',
+  bytes_out: 'body_bytes_sent',
+  user_agent: 'http_user_agent',
+};
+
+function hostServers(port: number, setup: Setup): string {
+  const { hosts, paths } = placesOf(setup);
+  if (hosts.length === 0) return '';
+  const last = hosts.length - 1;
+  const places = paths.map((path) => `location ${path}/ { proxy_pass http://origins/; }`).join('\n    ');
+  const servers = hosts.map(
+    (host, index) => `
+  server {
+    listen 127.0.0.1:${port};
+    server_name ${host};
     location / { proxy_pass http://origins; }
-  }`;
+    ${index === last ? places : ''}
+  }`,
+  );
+  return `
+  server_names_hash_max_size 65536;
+  server_names_hash_bucket_size 128;${servers.join('')}`;
 }
 
 /** The origin: files from `folder`, and replies it makes itself; `/fields` shows what it was sent. */
@@ -66,6 +141,7 @@ export function nginxOrigin(
     location = / { return 200 "ok\\n"; }
     location = /small { return 200 "${small}"; }
     location = /sink { return 200 "ok\\n"; }
+    location = /rules { return 200 "$http_mycustomheader $http_x_client -$http_dnt $args\n"; }
     location = /fields { return 200 "$server_port\\n${variables.join('\\n')}\\n"; }
   }`;
 }

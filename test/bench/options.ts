@@ -42,7 +42,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
   });
   if (values.help) return 'help';
   return {
-    rows: values.rows === undefined ? ROWS : values.rows.split(',').map(rowNamed),
+    rows: values.rows === undefined ? ROWS : values.rows.split(',').flatMap(rowsNamed),
     peers: values.peers === 'all' ? ALL_PEERS : values.peers.split(','),
     seconds: count('--seconds', values.seconds),
     rounds: count('--rounds', values.rounds),
@@ -52,11 +52,11 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
   };
 }
 
-function rowNamed(name: string): Row {
-  const row = ROWS.find((candidate) => candidate.name === name);
-  if (!row)
-    throw new Error(`--rows: no row ${name}; there are ${ROWS.map((known) => known.name).join(', ')}`);
-  return row;
+/** The row of a name, or all whose names begin with it and a dash. */
+function rowsNamed(name: string): Row[] {
+  const rows = ROWS.filter((row) => row.name === name || row.name.startsWith(`${name}-`));
+  if (rows.length > 0) return rows;
+  throw new Error(`--rows: no row ${name}; there are ${ROWS.map((known) => known.name).join(', ')}`);
 }
 
 function count(option: string, text: string): number {

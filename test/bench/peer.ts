@@ -7,6 +7,7 @@ import { find, freePorts, type Placement, version } from './machine.js';
 import { nginxBalancer, nginxCommand } from './nginx.js';
 import type { Origins } from './origin.js';
 import { untilReady } from './reply.js';
+import { checkSetup, lbOptions, type Setup } from './setup.js';
 
 /** The peers by default, and all of them. After a dash: what differs from the product as it is installed. */
 export const MAIN_PEERS = ['lb', 'nginx', 'haproxy'];
@@ -20,8 +21,10 @@ export interface Peer {
   readonly name: string;
   /** Of the program, as a reader of the table wants it. */
   readonly version: string;
+  /** What it can be configured to do. */
+  readonly setups: readonly Setup[];
   /** The command that runs it in the foreground; what it writes goes into `folder`. */
-  command(port: number, origins: readonly number[], folder: string): string[];
+  command(port: number, origins: readonly number[], folder: string, setup: Setup): string[];
 }
 
 /** A peer that runs. */
@@ -52,17 +55,19 @@ export function findPeer(spec: string, lb: LbOptions): Peer | string {
   return YARDSTICKS.some((yardstick) => name.startsWith(yardstick)) ? installedPeer(name) : nodePeer(name);
 }
 
-/** Starts a peer on its processor and waits until it answers. */
+/** Starts a peer on its processor and waits until it answers; throws unless it does what the setup asks. */
 export async function startPeer(
   peer: Peer,
   place: Placement,
   origins: Origins,
   folder: string,
+  setup: Setup = 'plain',
 ): Promise<RunningPeer> {
   const [port = 0] = await freePorts(1);
-  const command = peer.command(port, origins.ports, join(folder, peer.name));
+  const command = peer.command(port, origins.ports, join(folder, `${peer.name}-${setup}`), setup);
   const child = new Child(peer.name, [...place.balancer, ...command]);
   await untilReady(child, port);
+  await checkSetup(setup, port);
   return { name: peer.name, port, child };
 }
 
@@ -73,10 +78,11 @@ function installedPeer(name: string): Peer | string {
   return {
     name,
     version: version(product) ?? '',
-    command: (port, origins, folder) =>
+    setups: ['plain', 'hosts-10', 'hosts-10k', 'everything'],
+    command: (port, origins, folder, setup) =>
       product === 'nginx'
-        ? nginxCommand(program, folder, nginxBalancer(port, origins, variant === '64k'))
-        : haproxyCommand(program, folder, port, origins, variant === 'splice'),
+        ? nginxCommand(program, folder, nginxBalancer(port, origins, variant === '64k', folder, setup))
+        : haproxyCommand(program, folder, port, origins, variant === 'splice', setup),
   };
 }
 
@@ -84,14 +90,14 @@ function lbPeer(name: string, launcher: string, lb: LbOptions): Peer {
   return {
     name,
     version: `on Node ${process.versions.node}`,
-    command: (port, origins) => [
+    setups: ['plain', 'hosts-10', 'hosts-10k', 'everything'],
+    command: (port, origins, folder, setup) => [
       process.execPath,
       ...lb.nodeOptions,
       launcher,
       String(port),
-      ...addresses(origins),
-      '--access-log',
-      'off',
+      ...(setup === 'plain' ? addresses(origins) : []),
+      ...lbOptions(setup, folder, origins),
       '-q',
       ...lb.options,
     ],
@@ -103,6 +109,7 @@ function nodePeer(name: string): Peer {
   return {
     name,
     version: `on Node ${process.versions.node}`,
+    setups: ['plain'],
     command: (port, origins) => [process.execPath, program, String(port), ...addresses(origins)],
   };
 }

@@ -36,7 +36,7 @@ export async function profile(row: Row, lbOptions: readonly string[], setting: S
   const nodeOptions = ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${SAMPLING_MICROS}`];
   const peer = findPeer('lb', { nodeOptions, options: lbOptions });
   if (typeof peer === 'string') throw new Error(peer);
-  const running = await startPeer(peer, setting.place, setting.origins, setting.folder);
+  const running = await startPeer(peer, setting.place, setting.origins, setting.folder, row.setup);
   setting.progress(`${row.name}: lb under the profiler`);
   const sample = await workTrial(row.load, running, setting.place.core, setting.seconds, setting.folder);
   await running.child.stop(EXIT_MS);

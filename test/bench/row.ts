@@ -1,3 +1,6 @@
+import { YARDSTICKS } from './peer.js';
+import { farthest, type Setup } from './setup.js';
+
 /** Clients that send one request after another, each on its own connection. */
 export interface RequestLoad {
   readonly kind: 'requests';
@@ -25,12 +28,23 @@ export interface IdleLoad {
   readonly path: string;
 }
 
+/** How much more a row may cost than another that asks less: what should not grow with the configuration. */
+export interface Growth {
+  readonly from: string;
+  readonly milestone: number;
+  readonly goal: number;
+}
+
 /** One line of work. What it costs is µs of CPU time per request or MiB, or KiB of memory per connection. */
 export interface Row {
   readonly name: string;
   readonly title: string;
+  readonly setup: Setup;
   readonly load: RequestLoad | StreamLoad | IdleLoad;
-  /** What lb should reach: a ratio to the better of nginx and HAProxy, for memory KiB. */
+  /** Whom lb is measured against. */
+  readonly yardsticks: readonly string[];
+  readonly growth?: Growth;
+  /** What lb should reach: a ratio to the cheaper of the yardsticks, for memory KiB. */
   readonly milestone: number;
   readonly goal: number;
 }
@@ -62,9 +76,24 @@ const GET: RequestLoad = {
   opens: 0,
 };
 
+const PLAIN = { setup: 'plain', yardsticks: YARDSTICKS } as const;
+
+function toFarthest(setup: Setup): RequestLoad {
+  const { host, path } = farthest(setup);
+  return { ...GET, path: `${path}/small`, headers: { Host: host } };
+}
+
 export const ROWS: readonly Row[] = [
-  { name: 'get', title: 'GET, 61-byte body, 64 keep-alive connections', load: GET, milestone: 1.35, goal: 1 },
   {
+    ...PLAIN,
+    name: 'get',
+    title: 'GET, 61-byte body, 64 keep-alive connections',
+    load: GET,
+    milestone: 1.35,
+    goal: 1,
+  },
+  {
+    ...PLAIN,
     name: 'browser',
     title: 'the same with 12 browser fields and a cookie',
     load: { ...GET, headers: BROWSER_FIELDS },
@@ -72,6 +101,7 @@ export const ROWS: readonly Row[] = [
     goal: 1,
   },
   {
+    ...PLAIN,
     name: 'post',
     title: 'POST, 1 KiB up, 64 keep-alive connections',
     load: { ...GET, method: 'POST', path: '/sink', upload: 1024 },
@@ -79,6 +109,7 @@ export const ROWS: readonly Row[] = [
     goal: 1,
   },
   {
+    ...PLAIN,
     name: 'thousand',
     title: 'GET, 61-byte body, 1,000 keep-alive connections',
     load: { ...GET, connections: 1000 },
@@ -86,6 +117,7 @@ export const ROWS: readonly Row[] = [
     goal: 1,
   },
   {
+    ...PLAIN,
     name: 'medium',
     title: 'GET, 100 KiB body, 64 keep-alive connections',
     load: { ...GET, path: '/medium' },
@@ -93,6 +125,7 @@ export const ROWS: readonly Row[] = [
     goal: 0.8,
   },
   {
+    ...PLAIN,
     name: 'large',
     title: 'GET, 64 MiB body, 2 keep-alive connections',
     load: { kind: 'stream', connections: 2, path: '/large' },
@@ -100,6 +133,7 @@ export const ROWS: readonly Row[] = [
     goal: 0.35,
   },
   {
+    ...PLAIN,
     name: 'close',
     title: 'GET, 61-byte body, a new connection per request, 64 at a time',
     load: { ...GET, headers: { Connection: 'close' }, opens: 1 },
@@ -107,10 +141,39 @@ export const ROWS: readonly Row[] = [
     goal: 1.3,
   },
   {
+    ...PLAIN,
     name: 'idle',
     title: 'memory of 5,000 idle keep-alive connections, after one request each',
     load: { kind: 'idle', connections: 5000, path: '/small' },
     milestone: 10,
     goal: 4,
+  },
+  {
+    ...PLAIN,
+    name: 'hosts-10',
+    title: 'the same as get with 10 hosts, one of them with 10 paths',
+    setup: 'hosts-10',
+    load: toFarthest('hosts-10'),
+    milestone: 1.4,
+    goal: 1,
+  },
+  {
+    ...PLAIN,
+    name: 'hosts-10k',
+    title: 'the same with 10,000 hosts, one of them with 1,000 paths',
+    setup: 'hosts-10k',
+    load: toFarthest('hosts-10k'),
+    growth: { from: 'hosts-10', milestone: 1.1, goal: 1.05 },
+    milestone: 1.4,
+    goal: 1,
+  },
+  {
+    name: 'everything',
+    title: 'browser, 10,000 networks refused, field and parameter rules, rate limit, JSON log',
+    setup: 'everything',
+    load: { ...GET, path: '/small?RemoveMe=1&keep=2', headers: BROWSER_FIELDS },
+    yardsticks: ['haproxy'],
+    milestone: 1.6,
+    goal: 1.1,
   },
 ];

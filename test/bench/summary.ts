@@ -1,5 +1,4 @@
 import { quantile } from './outcome.js';
-import { YARDSTICKS } from './peer.js';
 import type { Sample, WorkSample } from './trial.js';
 
 /** The rounds of one row: per peer, in the order of the rounds. */
@@ -18,8 +17,8 @@ export interface Summary {
 }
 
 /** A summary for every peer that finished a round. */
-export function summarise(rounds: Rounds): Summary[] {
-  const best = bestOfRounds(rounds);
+export function summarise(rounds: Rounds, yardsticks: readonly string[]): Summary[] {
+  const best = bestOfRounds(rounds, yardsticks);
   return [...rounds]
     .filter(([, samples]) => samples.length > 0)
     .map(([peer, samples]) => {
@@ -41,13 +40,13 @@ export function summarise(rounds: Rounds): Summary[] {
 }
 
 /** The cheapest yardstick's cost, round by round. */
-function bestOfRounds(rounds: Rounds): number[] {
-  const yardsticks = YARDSTICKS.flatMap((name) => [rounds.get(name) ?? []]).filter(
-    (samples) => samples.length > 0,
-  );
-  const length = Math.max(0, ...yardsticks.map((samples) => samples.length));
+function bestOfRounds(rounds: Rounds, yardsticks: readonly string[]): number[] {
+  const measured = yardsticks
+    .flatMap((name) => [rounds.get(name) ?? []])
+    .filter((samples) => samples.length > 0);
+  const length = Math.max(0, ...measured.map((samples) => samples.length));
   return Array.from({ length }, (_, round) =>
-    Math.min(...yardsticks.map((samples) => samples[round]?.cost ?? Number.POSITIVE_INFINITY)),
+    Math.min(...measured.map((samples) => samples[round]?.cost ?? Number.POSITIVE_INFINITY)),
   );
 }
 

@@ -97,13 +97,37 @@ function connections({ load }: Row, { work }: Summary): string[] {
   return [`${work.opened.toFixed(2)} connections opened per request, not ${load.opens}`];
 }
 
+/** Whom ratios are to. */
+function yardstick({ yardsticks }: Row): string {
+  return yardsticks.length > 1 ? `the better of ${yardsticks.join(' and ')}` : (yardsticks[0] ?? 'nobody');
+}
+
+/** How much more a row costs than the one it is compared with, peer by peer; empty unless both were measured. */
+export function growth(row: Row, summaries: readonly Summary[], before: readonly Summary[]): string {
+  if (row.growth === undefined) return '';
+  const { from, milestone, goal } = row.growth;
+  const lines: string[] = [];
+  for (const { peer, cost } of summaries) {
+    const other = before.find((summary) => summary.peer === peer);
+    if (other === undefined) continue;
+    const grown = cost / other.cost;
+    const bar = peer === 'lb' ? `, ${standing(grown, goal, milestone)}` : '';
+    lines.push(`  ${peer} at ${grown.toFixed(2)} of what ${from} costs it${bar}\n`);
+  }
+  return lines.join('');
+}
+
+function standing(value: number, goal: number, milestone: number): string {
+  const reached =
+    value <= goal ? 'reaches the goal' : value <= milestone ? 'reaches the milestone' : 'is behind';
+  return `${reached} (milestone ${milestone}, goal ${goal})`;
+}
+
 /** How lb stands to the row's bars. */
 function verdict(row: Row, summaries: readonly Summary[]): string[] {
   const lb = summaries.find((summary) => summary.peer === 'lb');
   const value = row.load.kind === 'idle' ? lb?.cost : lb?.ratio?.median;
   if (value === undefined) return [];
-  const unit = row.load.kind === 'idle' ? 'KiB per connection' : 'of the better of nginx and HAProxy';
-  const reached =
-    value <= row.goal ? 'reaches the goal' : value <= row.milestone ? 'reaches the milestone' : 'is behind';
-  return [`  lb at ${value.toFixed(2)} ${unit} ${reached} (milestone ${row.milestone}, goal ${row.goal})`];
+  const unit = row.load.kind === 'idle' ? 'KiB per connection' : `of ${yardstick(row)}`;
+  return [`  lb at ${value.toFixed(2)} ${unit} ${standing(value, row.goal, row.milestone)}`];
 }

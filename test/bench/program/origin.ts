@@ -34,16 +34,28 @@ function serve(socket: Socket): void {
       const head = text.slice(0, end);
       text = text.slice(end + 4);
       unread = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
-      const path = head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP/'));
-      socket.write(path === '/fields' ? fields(head, socket) : (replies.get(path) ?? response(Buffer.of())));
+      const target = head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP/'));
+      const [path = '', query = ''] = target.split('?', 2);
+      socket.write(made(path, query, head, socket) ?? replies.get(path) ?? response(Buffer.of()));
       if (/\r\nconnection: *close/i.test(head)) socket.end();
     }
   });
 }
 
+function made(path: string, query: string, head: string, socket: Socket): Buffer | undefined {
+  if (path === '/fields') return fields(head, socket);
+  if (path !== '/rules') return undefined;
+  const [own, client, dnt] = ['mycustomheader', 'x-client', 'dnt'].map((name) => fieldOf(head, name));
+  return response(Buffer.from(`${own} ${client} -${dnt} ${query}\n`));
+}
+
 function fields(head: string, socket: Socket): Buffer {
-  const values = FIELDS.map((name) => new RegExp(`\r\n${name}: *(.*)`, 'i').exec(head)?.[1] ?? '');
+  const values = FIELDS.map((name) => fieldOf(head, name));
   return response(Buffer.from([socket.localPort, ...values, ''].join('\n')));
+}
+
+function fieldOf(head: string, name: string): string {
+  return new RegExp(`\r\n${name}: *(.*)`, 'i').exec(head)?.[1] ?? '';
 }
 
 function response(body: Buffer): Buffer {
