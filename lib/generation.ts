@@ -8,7 +8,6 @@ import type { Pipeline } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
 import { Firewall, type FirewallScope } from './firewall/firewall.js';
 import { FirewallChain } from './firewall/firewall-chain.js';
-import type { GuardCounts } from './firewall/verdict.js';
 import { RequestPipeline } from './pipeline.js';
 import { Router } from './router/router.js';
 import { RouteReply } from './rules/route-reply.js';
@@ -82,11 +81,6 @@ export class Generation {
       this.#firewalls.set(key, firewall);
     }
     return firewall;
-  }
-
-  /** What every guard refused, or would have: the firewall before all routes first, then those of routes. */
-  get guardCounts(): readonly GuardCounts[] {
-    return [...this.#firewalls.values()].flatMap((firewall) => firewall.counts);
   }
 
   /** Another has taken over: the servers they share tell this one nothing more. */
