@@ -6,6 +6,20 @@ import { parseDuration } from '../base/units.js';
 import { ValueError } from '../base/value-error.js';
 import type { AccessLogFormat } from '../config/types.js';
 import { type AskedRequest, readHeader, readRequest } from './asked-request.js';
+import {
+  ACCESS_LOG_FORMATS,
+  COMMANDS,
+  isCommand,
+  OPTIONS,
+  type OptionName,
+  spoken,
+  takes,
+} from './options.js';
+import { remoteOptions } from './remote/args.js';
+import type { RemoteOptions } from './remote/options.js';
+import { UsageError } from './usage-error.js';
+
+export { UsageError };
 
 /** What a person asked for. Texts are checked and kept as written: what they mean is the configuration's affair. */
 export interface RunOptions {
@@ -37,6 +51,8 @@ export type Command =
   | { readonly name: 'version' }
   | { readonly name: 'check'; readonly options: CheckOptions }
   | { readonly name: 'explain'; readonly options: ExplainOptions }
+  | { readonly name: 'remote'; readonly options: RemoteOptions }
+  | { readonly name: 'completion'; readonly words: readonly string[] }
   | { readonly name: 'run'; readonly options: RunOptions };
 
 export interface Arguments {
@@ -44,38 +60,6 @@ export interface Arguments {
   /** False with --no-color. */
   readonly colour: boolean;
 }
-
-/** A command line that makes no sense. The message is one sentence for stderr. */
-export class UsageError extends Error {}
-
-const OPTIONS = {
-  config: { type: 'string', short: 'c' },
-  'health-path': { type: 'string' },
-  'health-interval': { type: 'string' },
-  'access-log': { type: 'string' },
-  'access-log-file': { type: 'string' },
-  quiet: { type: 'boolean', short: 'q' },
-  verbose: { type: 'boolean', short: 'v' },
-  header: { type: 'string', short: 'H' },
-  ip: { type: 'string' },
-  json: { type: 'boolean' },
-  'no-color': { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'V' },
-} as const;
-
-const ACCESS_LOG_FORMATS = ['dev', 'combined', 'json', 'off'] as const satisfies readonly AccessLogFormat[];
-
-type OptionName = keyof typeof OPTIONS;
-
-/** What else than --no-color, --help and --version a command takes. */
-const TAKES: { readonly [command in 'run' | 'check' | 'explain']: readonly OptionName[] } = {
-  run: ['config', 'health-path', 'health-interval', 'access-log', 'access-log-file', 'quiet', 'verbose'],
-  check: ['config', 'json'],
-  explain: ['config', 'json', 'header', 'ip'],
-};
-
-const SPOKEN = { run: 'lb', check: 'lb check', explain: 'lb explain' } as const;
 
 interface Words {
   readonly values: ReadonlyMap<OptionName, string>;
@@ -97,15 +81,24 @@ export function parseArguments(words: readonly string[]): Arguments {
 function readCommand(words: Words): Command {
   const { values, positionals } = words;
   const [first] = positionals;
-  const name = first === 'check' || first === 'explain' ? first : 'run';
+  const name = isCommand(first) ? first : 'run';
   for (const option of values.keys()) {
-    if (option === 'no-color' || TAKES[name].includes(option)) continue;
-    const other = (['check', 'explain', 'run'] as const).find((one) => TAKES[one].includes(option)) ?? 'run';
-    throw new UsageError(`${SPOKEN[name]} takes no --${option}, ${SPOKEN[other]} does.`);
+    if (takes(name, option)) continue;
+    const other = (['run', ...COMMANDS] as const).find((one) => takes(one, option)) ?? 'run';
+    throw new UsageError(`${spoken(name)} takes no --${option}, ${spoken(other)} does.`);
   }
-  if (name === 'check') return { name, options: checkOptions(words) };
-  if (name === 'explain') return { name, options: explainOptions(words) };
-  return { name, options: runOptions(values, positionals) };
+  switch (name) {
+    case 'run':
+      return { name, options: runOptions(values, positionals) };
+    case 'check':
+      return { name, options: checkOptions(words) };
+    case 'explain':
+      return { name, options: explainOptions(words) };
+    case 'completion':
+      return { name, words: positionals.slice(1) };
+    default:
+      return { name: 'remote', options: remoteOptions(name, positionals.slice(1), values) };
+  }
 }
 
 function checkOptions({ values, positionals }: Words): CheckOptions {
@@ -193,7 +186,7 @@ function readPort(text: string): number {
       `${JSON.stringify(text)} is not a port. The port to listen on comes first: 8080 ${text}.`,
     );
   }
-  const close = nearest(text, ['check', 'explain']);
+  const close = nearest(text, COMMANDS);
   const advice = close === undefined ? '' : ` Did you mean lb ${close}?`;
   throw new UsageError(`${JSON.stringify(text)} is not a port.${advice}`);
 }

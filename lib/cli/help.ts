@@ -40,6 +40,24 @@ const COMMANDS: readonly Row[] = [
   ['    --json', 'the report of either for programs'],
 ];
 
+const REMOTE: readonly Row[] = [
+  ['status, servers', 'what it is doing; --watch shows it again and again'],
+  ['top', 'the same live, with rates; q leaves'],
+  ['drain NAME', 'no new requests for a server; --wait waits until'],
+  ['', 'nothing is left on it'],
+  ['ready NAME', 'new requests again'],
+  ['maintenance NAME', 'none at all, not even of clients bound to it'],
+  ['weight NAME N', 'its share of the requests, 0 to 256'],
+  ['add HOST:PORT', 'one more server, with --route, --weight, --name and'],
+  ['', '--backup as they would stand in the file'],
+  ['remove NAME', 'one less; what is on it finishes'],
+  ['reload', 'reads the settings file again, as SIGHUP does'],
+  ['    --admin ADDR', 'where it is asked; else what the settings file says,'],
+  ['', 'else 127.0.0.1:9090. LB_ADMIN_TOKEN has its token'],
+  ['    --json', 'the answer of any of these for programs'],
+  ['completion bash|zsh', 'Tab completion: source <(lb completion bash)'],
+];
+
 const SIGNALS: readonly Row[] = [
   ['SIGTERM, Ctrl-C', 'finish what is in flight, then stop; again: at once'],
   ['SIGUSR2', 'reopen the access log file after it was moved away'],
@@ -63,6 +81,7 @@ export function helpText(program: string, paint: Paint): string {
     `${title('Usage')}\n  ${program} [port] [server...] [options]\n  ${program} check [-c FILE]\n  ${program} explain [-c FILE] METHOD URL\n      [-H 'Name: value']... [--ip A]\n\n${table(ARGUMENTS, paint)}`,
     `${title('Balancing')}\n${table(BALANCING, paint)}`,
     `${title('Commands')}\n${table(COMMANDS, paint)}`,
+    `${title('A running balancer')}\n${table(REMOTE, paint)}`,
     `${title('Output')}\n${table(OUTPUT, paint)}`,
     `${title('Examples')}\n${[
       example('try it: three demo servers are started', '8080'),
@@ -70,6 +89,7 @@ export function helpText(program: string, paint: Paint): string {
       example('servers that say at /healthz how they are', '8080 app1:80 app2:80 --health-path /healthz'),
       example('is the file right, and where would this request go?', 'check'),
       `  ${program} explain GET http://www.mango.com/v1?x=1\n`,
+      example('take a server out, and wait until it is empty', 'drain localhost:5001 --wait'),
       example('settings from a file, requests as JSON', '-c lb.yaml --access-log json | jq .'),
     ].join('')}`,
     `${title('Signals')}\n${table(SIGNALS, paint)}`,

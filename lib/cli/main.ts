@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs';
 import { basename, relative } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { VERSION } from '../status/version.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
 import { helpText } from './help.js';
+import type { RemoteContext } from './remote/remote.js';
+import type { Pause } from './remote/screen.js';
 import { Terminal } from './terminal.js';
 
 /** The whole program: reads the command line, does what it says and ends the process with the exit code. */
@@ -39,6 +43,16 @@ export async function main(): Promise<void> {
       process.exitCode = explain(parsed.command.options, { stdout, stderr });
       return;
     }
+    case 'remote': {
+      const { remote } = await import('./remote/remote.js');
+      process.exitCode = await remote(parsed.command.options, remoteContext(stdout, stderr));
+      return;
+    }
+    case 'completion': {
+      const { completion } = await import('./completion.js');
+      process.exitCode = await completion(parsed.command.words, remoteContext(stdout, stderr));
+      return;
+    }
     case 'run': {
       // Loaded when wanted: --help and a mistyped option need not wait for it.
       const [{ run }, { createBalancer }] = await Promise.all([import('./run.js'), import('../balancer.js')]);
@@ -55,6 +69,20 @@ export async function main(): Promise<void> {
       process.exit(code);
     }
   }
+}
+
+function remoteContext(stdout: Terminal, stderr: Terminal): RemoteContext {
+  const pause: Pause = (ms, signal) =>
+    setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {});
+  return {
+    stdout,
+    stderr,
+    keyboard: process.stdin,
+    signals: process,
+    env: process.env,
+    exists: existsSync,
+    pause,
+  };
 }
 
 /** A bug of ours. Its state cannot be trusted any more: say everything once, loudly, and let a supervisor restart. */

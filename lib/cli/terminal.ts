@@ -13,6 +13,7 @@ export interface TerminalOptions {
 export interface OutputStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   readonly writableLength: number;
   write(text: string): boolean;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -40,6 +41,11 @@ export class Terminal {
   /** Of the window as it is now; Infinity where there is none. */
   get columns(): number {
     return this.#stream.columns ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Likewise. */
+  get rows(): number {
+    return this.#stream.rows ?? Number.POSITIVE_INFINITY;
   }
 
   write(text: string): void {

@@ -15,6 +15,7 @@ export const LAUNCHER = fileURLToPath(new URL('../../../bin/lb.js', import.meta.
 export class MemoryStream extends EventEmitter implements OutputStream {
   readonly isTTY: boolean;
   columns = 80;
+  rows = 24;
   writableLength = 0;
   text = '';
 

@@ -1,0 +1,67 @@
+import { nearest } from '../base/nearest.js';
+import { completeWords, type Known } from './complete-words.js';
+import { BASH, ZSH } from './completion-scripts.js';
+import { AdminClient } from './remote/client.js';
+import { findPlace } from './remote/place.js';
+import type { RemoteContext } from './remote/remote.js';
+
+/** Nobody who pressed Tab waits longer for names. */
+const PATIENCE_MS = 700;
+
+/**
+ * `bash` and `zsh` print a script for the shell; `words`, which these call, the words that the last of those behind it
+ * may become, a line each. Returns the exit code.
+ */
+export async function completion(
+  [what = '', ...words]: readonly string[],
+  context: RemoteContext,
+): Promise<number> {
+  const { stdout, stderr } = context;
+  if (what === 'bash' || what === 'zsh') {
+    stdout.write(what === 'bash' ? BASH : ZSH);
+    return 0;
+  }
+  if (what === 'words') {
+    const found = await completeWords(words, known(words, context));
+    stdout.write(found.map((word) => `${word}\n`).join(''));
+    return 0;
+  }
+  const close = nearest(what, ['bash', 'zsh']);
+  const hint = close === undefined ? 'it is bash or zsh' : `did you mean ${close}?`;
+  stderr.write(
+    `${stderr.paint.red('lb:')} lb completion knows no shell ${JSON.stringify(what)}: ${hint}. Try: source <(lb completion bash)\n`,
+  );
+  return 2;
+}
+
+/** Names of the balancer that the words are about; none when it cannot be asked. */
+function known(words: readonly string[], context: RemoteContext): Known {
+  const option = (...names: readonly string[]): string | null => {
+    const at = words.findIndex((word) => names.includes(word));
+    return at === -1 ? null : (words[at + 1] ?? null);
+  };
+  const ask = async (
+    names: (client: AdminClient) => Promise<readonly string[]>,
+  ): Promise<readonly string[]> => {
+    let client: AdminClient | null = null;
+    const answered = new AbortController();
+    try {
+      const place = { admin: option('--admin'), configFile: option('-c', '--config') };
+      client = new AdminClient(findPlace(place, context.env, context.exists));
+      return await Promise.race([names(client), context.pause(PATIENCE_MS, answered.signal).then(() => [])]);
+    } catch {
+      // Not running, or not found: there is nothing to offer, and no place to say so.
+      return [];
+    } finally {
+      answered.abort();
+      client?.close();
+    }
+  };
+  return {
+    servers: () => ask(async (client) => (await client.status()).servers.map(({ name }) => name)),
+    routes: () =>
+      ask(async (client) =>
+        (await client.status()).routes.filter(({ action }) => action === 'forward').map(({ name }) => name),
+      ),
+  };
+}

@@ -1,0 +1,89 @@
+import type { AccessLogFormat } from '../config/types.js';
+
+/** Every option there is; what it means depends on the command. */
+export const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  'health-path': { type: 'string' },
+  'health-interval': { type: 'string' },
+  'access-log': { type: 'string' },
+  'access-log-file': { type: 'string' },
+  admin: { type: 'string' },
+  quiet: { type: 'boolean', short: 'q' },
+  verbose: { type: 'boolean', short: 'v' },
+  header: { type: 'string', short: 'H' },
+  ip: { type: 'string' },
+  json: { type: 'boolean' },
+  watch: { type: 'boolean' },
+  wait: { type: 'boolean' },
+  route: { type: 'string' },
+  weight: { type: 'string' },
+  name: { type: 'string' },
+  backup: { type: 'boolean' },
+  'no-color': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+} as const;
+
+export type OptionName = keyof typeof OPTIONS;
+
+/** Options that every command takes. */
+export const COMMON: readonly OptionName[] = ['no-color', 'help', 'version'];
+
+const REMOTE = ['admin', 'config', 'json'] as const satisfies readonly OptionName[];
+
+/** What else a command takes. `run` is the command without a name. */
+export const TAKES = {
+  run: [
+    'config',
+    'health-path',
+    'health-interval',
+    'access-log',
+    'access-log-file',
+    'admin',
+    'quiet',
+    'verbose',
+  ],
+  check: ['config', 'json'],
+  explain: ['config', 'json', 'header', 'ip'],
+  status: [...REMOTE, 'watch'],
+  servers: [...REMOTE, 'watch'],
+  drain: [...REMOTE, 'wait'],
+  ready: REMOTE,
+  maintenance: REMOTE,
+  weight: REMOTE,
+  add: [...REMOTE, 'route', 'weight', 'name', 'backup'],
+  remove: REMOTE,
+  reload: REMOTE,
+  top: REMOTE,
+  completion: [],
+} as const satisfies { readonly [command: string]: readonly OptionName[] };
+
+export type CommandName = keyof typeof TAKES;
+/** Those that ask or steer a running balancer. */
+export type RemoteName = Exclude<CommandName, 'run' | 'check' | 'explain' | 'completion'>;
+
+/** The names a person types. */
+export const COMMANDS = (Object.keys(TAKES) as CommandName[]).filter((name) => name !== 'run');
+
+export const ACCESS_LOG_FORMATS = [
+  'dev',
+  'combined',
+  'json',
+  'off',
+] as const satisfies readonly AccessLogFormat[];
+
+/** Whether a word is the name of a command. */
+export function isCommand(word: string | undefined): word is Exclude<CommandName, 'run'> {
+  return word !== undefined && (COMMANDS as readonly string[]).includes(word);
+}
+
+/** How a person calls it. */
+export function spoken(command: CommandName): string {
+  return command === 'run' ? 'lb' : `lb ${command}`;
+}
+
+/** Whether it takes an option. */
+export function takes(command: CommandName, option: OptionName): boolean {
+  const own: readonly OptionName[] = TAKES[command];
+  return COMMON.includes(option) || own.includes(option);
+}

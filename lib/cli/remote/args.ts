@@ -1,0 +1,91 @@
+import { parseAddress } from '../../base/address.js';
+import { ValueError } from '../../base/value-error.js';
+import { type OptionName, type RemoteName, spoken } from '../options.js';
+import { UsageError } from '../usage-error.js';
+import type { Action, RemoteOptions } from './options.js';
+import type { NewServerView } from './view.js';
+
+type Values = ReadonlyMap<OptionName, string>;
+
+const MAX_WEIGHT = 256;
+
+/** What stands behind the name of a command, for the complaint when it does not. */
+const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {
+  status: [],
+  servers: [],
+  drain: ['NAME'],
+  ready: ['NAME'],
+  maintenance: ['NAME'],
+  weight: ['NAME', 'N'],
+  add: ['HOST:PORT'],
+  remove: ['NAME'],
+  reload: [],
+  top: [],
+};
+
+/** Reads what stands behind the name of a command for a running balancer. Throws a UsageError. */
+export function remoteOptions(name: RemoteName, operands: readonly string[], values: Values): RemoteOptions {
+  const wanted = OPERANDS[name];
+  const usage = [spoken(name), ...wanted].join(' ');
+  if (operands.length < wanted.length) throw new UsageError(`too little is said: ${usage}.`);
+  const [unexpected] = operands.slice(wanted.length);
+  if (unexpected !== undefined)
+    throw new UsageError(`${JSON.stringify(unexpected)} is one too many: ${usage}.`);
+  if (values.has('watch') && values.has('json'))
+    throw new UsageError('--watch and --json contradict each other.');
+  return {
+    admin: values.get('admin') ?? null,
+    configFile: values.get('config') ?? null,
+    json: values.has('json'),
+    action: readAction(name, operands, values),
+  };
+}
+
+function readAction(name: RemoteName, [first = '', second = '']: readonly string[], values: Values): Action {
+  const { admin } = Object.fromEntries(values);
+  if (admin !== undefined) readAddress('--admin', admin, '127.0.0.1');
+  switch (name) {
+    case 'status':
+    case 'servers':
+      return { kind: name, watch: values.has('watch') };
+    case 'drain':
+      return { kind: name, server: first, wait: values.has('wait') };
+    case 'weight':
+      return { kind: name, server: first, weight: readWeight(second) };
+    case 'add':
+      return { kind: name, server: newServer(first, values) };
+    case 'ready':
+    case 'maintenance':
+    case 'remove':
+      return { kind: name, server: first };
+    case 'reload':
+    case 'top':
+      return { kind: name };
+  }
+}
+
+function newServer(address: string, values: Values): NewServerView {
+  readAddress(`server ${JSON.stringify(address)}`, address, 'localhost');
+  const [route, name, weight] = (['route', 'name', 'weight'] as const).map((option) => values.get(option));
+  return {
+    address,
+    ...(route !== undefined && { route }),
+    ...(name !== undefined && { name }),
+    ...(weight !== undefined && { weight: readWeight(weight) }),
+    ...(values.has('backup') && { backup: true }),
+  };
+}
+
+function readWeight(text: string): number {
+  if (/^\d{1,3}$/.test(text) && Number(text) <= MAX_WEIGHT) return Number(text);
+  throw new UsageError(`${JSON.stringify(text)} is no weight: it is a whole number from 0 to ${MAX_WEIGHT}.`);
+}
+
+function readAddress(what: string, text: string, defaultHost: string): void {
+  try {
+    parseAddress(text, { defaultHost });
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    throw new UsageError(`${what}: ${error.message}. ${error.hint}`.trim());
+  }
+}

@@ -1,0 +1,200 @@
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { AdminError } from './admin-error.js';
+import type { Place } from './place.js';
+import type { EventView, NewServerView, ServerView, StatusView, TrafficView } from './view.js';
+
+const PATIENCE_MS = 5000;
+/** A settings file is read, checked and tested. */
+const RELOAD_PATIENCE_MS = 60_000;
+
+/** What a server can be told. */
+export interface Change {
+  readonly state?: 'ready' | 'drain' | 'maintenance';
+  readonly weight?: number;
+}
+
+interface Question {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly body?: object;
+  readonly patience?: number;
+}
+
+/** Asks and steers a running balancer over its admin listener. Every method rejects with an AdminError. */
+export class AdminClient {
+  readonly #place: Place;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  /** Where it asks, for people. */
+  get address(): string {
+    return this.#place.address.text;
+  }
+
+  status(): Promise<StatusView> {
+    return this.#ask({ method: 'GET', path: '/api/status' });
+  }
+
+  async servers(): Promise<readonly ServerView[]> {
+    const { servers } = await this.#ask<{ servers: readonly ServerView[] }>({
+      method: 'GET',
+      path: '/api/servers',
+    });
+    return servers;
+  }
+
+  server(name: string): Promise<ServerView> {
+    return this.#ask({ method: 'GET', path: pathOf(name) });
+  }
+
+  change(name: string, change: Change): Promise<ServerView> {
+    return this.#ask({ method: 'PATCH', path: pathOf(name), body: change });
+  }
+
+  add(server: NewServerView): Promise<ServerView> {
+    return this.#ask({ method: 'POST', path: '/api/servers', body: server });
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#ask({ method: 'DELETE', path: pathOf(name) });
+  }
+
+  /** Has it read its settings file again; gives what it says of it. */
+  reload(): Promise<{ readonly ok: boolean; readonly message: string }> {
+    return this.#ask({ method: 'POST', path: '/api/reload', patience: RELOAD_PATIENCE_MS });
+  }
+
+  /** The seconds that ended after `since`, ms since the epoch; of the last minutes. */
+  async traffic(since: number): Promise<readonly TrafficView[]> {
+    const path = `/api/traffic?since=${since}`;
+    return (await this.#ask<{ points: readonly TrafficView[] }>({ method: 'GET', path })).points;
+  }
+
+  /** Calls `tell` for every event that is kept and every new one, until the returned function is called. */
+  events(tell: (event: EventView) => void): () => void {
+    const outgoing = request({ ...this.#target(), path: '/api/events?since=0', headers: this.#headers() });
+    outgoing.on('error', () => {
+      // What cannot be asked any more is noticed by whoever asks for the status.
+    });
+    outgoing.on('response', (response) => {
+      response.on('error', () => {});
+      if (response.statusCode !== 200) return response.resume();
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        const lines = (text + piece).split('\n');
+        text = lines.pop() ?? '';
+        for (const line of lines) if (line.startsWith('data: ')) tell(JSON.parse(line.slice(6)) as EventView);
+      });
+      return response;
+    });
+    outgoing.end();
+    return () => void outgoing.destroy();
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #ask<T>({ method, path, body, patience = PATIENCE_MS }: Question): Promise<T> {
+    const sent = body === undefined ? '' : JSON.stringify(body);
+    const headers = { ...this.#headers(), ...(sent !== '' && { 'content-type': 'application/json' }) };
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      const outgoing = request(
+        { ...this.#target(), agent: this.#agent, method, path, headers },
+        (response) => {
+          read(response).then(resolve, reject);
+        },
+      );
+      outgoing.setTimeout(patience, () =>
+        outgoing.destroy(
+          new AdminError('no_answer', `${this.address} does not answer within ${patience / 1000} s.`),
+        ),
+      );
+      outgoing.on('error', reject);
+      outgoing.end(sent);
+    }).catch((error: NodeJS.ErrnoException) => {
+      throw error instanceof AdminError ? error : this.#unreachable(error);
+    });
+    if (answer.status >= 200 && answer.status < 300) return this.#parse(answer) as T;
+    throw this.#refusal(answer);
+  }
+
+  #target(): { host: string; port: number } | { socketPath: string } {
+    const { address } = this.#place;
+    return address.kind === 'unix'
+      ? { socketPath: address.path }
+      : { host: address.host, port: address.port };
+  }
+
+  #headers(): Record<string, string> {
+    const { token } = this.#place;
+    return token === null ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  #parse({ status, text }: Answer): unknown {
+    if (status === 204) return undefined;
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw this.#stranger();
+    }
+  }
+
+  #unreachable({ code, message }: NodeJS.ErrnoException): AdminError {
+    const where = this.address;
+    if (code === 'EACCES')
+      return new AdminError('unreachable', `not allowed to open ${where}: try as its user.`);
+    if (code !== 'ECONNREFUSED' && code !== 'ENOENT')
+      return new AdminError('unreachable', `${where} cannot be asked: ${message}.`);
+    const hint = `Is lb running, with --admin or admin: in its file? Another place is named with --admin.`;
+    return new AdminError('unreachable', `nobody answers at ${where}. ${hint}`);
+  }
+
+  #refusal(answer: Answer): AdminError {
+    if (answer.status === 401) {
+      const hint = 'Put it into LB_ADMIN_TOKEN, or name the settings file that has it with -c.';
+      return new AdminError('unauthorized', `${this.address} wants its token. ${hint}`);
+    }
+    const error = errorOf(this.#parse(answer));
+    if (error === undefined) return this.#stranger();
+    const { code, message, hint, details = '' } = error;
+    return new AdminError(code, `${message}.${hint === '' ? '' : ` ${hint}`}`.replace('..', '.'), details);
+  }
+
+  #stranger(): AdminError {
+    return new AdminError(
+      'not_lb',
+      `what answers at ${this.address} is no lb. Name another place with --admin.`,
+    );
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function read(response: IncomingMessage): Promise<Answer> {
+  let text = '';
+  for await (const piece of response.setEncoding('utf8')) text += piece as string;
+  return { status: response.statusCode ?? 0, text };
+}
+
+interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly details?: string;
+}
+
+function errorOf(value: unknown): Refusal | undefined {
+  if (typeof value !== 'object' || value === null || !('error' in value)) return undefined;
+  return (value as { error: Refusal }).error;
+}
+
+function pathOf(name: string): string {
+  return `/api/servers/${encodeURIComponent(name)}`;
+}

@@ -1,0 +1,64 @@
+import { escapeForScreen } from '../../observe/escape.js';
+import type { Terminal } from '../terminal.js';
+import { count, humanDuration } from '../wording.js';
+import { AdminError } from './admin-error.js';
+import type { AdminClient } from './client.js';
+import type { Pause } from './screen.js';
+import type { ServerView } from './view.js';
+
+const LOOK_MS = 500;
+
+/** Resolves once a draining server has nothing left, or is gone; rejects with an AdminError when it is taken back. */
+export async function untilEmpty(
+  client: AdminClient,
+  server: ServerView,
+  progress: Progress,
+  pause: Pause,
+): Promise<ServerView> {
+  let now = server;
+  while (now.active > 0) {
+    if (now.state === 'up' || now.state === 'unchecked') {
+      throw new AdminError('taken_back', `${now.name} is ${now.state} again: somebody has taken it back.`);
+    }
+    progress.show(now);
+    await pause(LOOK_MS);
+    const next = await client.server(now.name).catch((error: unknown) => {
+      if (error instanceof AdminError && error.code === 'unknown_server') return { ...now, active: 0 };
+      throw error;
+    });
+    now = next;
+  }
+  return now;
+}
+
+/** What is left on a server: one line that changes on a terminal, elsewhere a line per change. */
+export class Progress {
+  readonly #terminal: Terminal;
+  readonly #since = performance.now();
+  #shown = -1;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  show({ name, active }: ServerView): void {
+    const text = `${escapeForScreen(name)} drains: ${count(active, 'request')} left`;
+    if (this.#terminal.isTty) {
+      const { dim } = this.#terminal.paint;
+      this.#terminal.write(`\r${text} ${dim(`after ${this.elapsed}`)}\x1b[K`);
+    } else if (active !== this.#shown) {
+      this.#terminal.write(`${text}\n`);
+    }
+    this.#shown = active;
+  }
+
+  /** So long, in words. */
+  get elapsed(): string {
+    return humanDuration(Math.floor((performance.now() - this.#since) / 1000) * 1000);
+  }
+
+  /** Takes the changing line away. */
+  end(): void {
+    if (this.#terminal.isTty && this.#shown !== -1) this.#terminal.write('\r\x1b[K');
+  }
+}

@@ -1,0 +1,39 @@
+import { escapeForScreen } from '../../observe/escape.js';
+import { clockTime } from '../../observe/timestamps.js';
+import type { Paint } from '../paint.js';
+import type { EventView } from './view.js';
+
+type Tint = 'red' | 'green' | 'yellow' | null;
+
+/** What is said of the server, and how good or bad it is. */
+const WORDS: { readonly [what in EventView['what']]: readonly [words: string, tint: Tint] } = {
+  listening: ['listening on', null],
+  draining: ['the balancer drains', 'yellow'],
+  reloaded: ['settings reloaded', 'green'],
+  reload_refused: ['settings refused', 'red'],
+  warning: ['warning', 'yellow'],
+  down: ['is down', 'red'],
+  up: ['is back', 'green'],
+  ejected: ['is ejected', 'red'],
+  returned: ['is let in again', 'green'],
+  availability: ['', 'yellow'],
+  weight: ['weight', null],
+  added: ['was added', 'green'],
+  removed: ['was removed', 'yellow'],
+  drained: ['is drained', 'green'],
+  queue_full: ['has a full queue', 'red'],
+  banned: ['banned', 'yellow'],
+  resolved: ['resolved', null],
+  resolve_failed: ['not resolved', 'red'],
+};
+
+/** `12:04:31 apple is down: refused`, without a line feed. */
+export function eventText({ at, what, server, reason }: EventView, paint: Paint): string {
+  // A newer balancer may know events that this program does not.
+  const [words, tint] = WORDS[what] ?? [what, null];
+  const subject = server === '' ? '' : paint.bold(escapeForScreen(server));
+  const spoken = words === '' || tint === null ? words : paint[tint](words);
+  const said = [subject, spoken].filter((part) => part !== '').join(' ');
+  const colon = words === '' ? ' ' : ': ';
+  return `${paint.dim(clockTime(at))} ${said}${reason === '' ? '' : `${colon}${escapeForScreen(reason)}`}`;
+}

@@ -1,0 +1,16 @@
+import type { PlaceOptions } from './place.js';
+import type { NewServerView } from './view.js';
+
+/** What is asked of a running balancer. */
+export type Action =
+  | { readonly kind: 'status' | 'servers'; readonly watch: boolean }
+  | { readonly kind: 'drain'; readonly server: string; readonly wait: boolean }
+  | { readonly kind: 'ready' | 'maintenance' | 'remove'; readonly server: string }
+  | { readonly kind: 'weight'; readonly server: string; readonly weight: number }
+  | { readonly kind: 'add'; readonly server: NewServerView }
+  | { readonly kind: 'reload' | 'top' };
+
+export interface RemoteOptions extends PlaceOptions {
+  readonly json: boolean;
+  readonly action: Action;
+}

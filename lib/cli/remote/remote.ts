@@ -1,0 +1,233 @@
+import { escapeForScreen } from '../../observe/escape.js';
+import { PlanError } from '../plan.js';
+import type { SignalSource } from '../stop-signals.js';
+import type { Terminal } from '../terminal.js';
+import { count } from '../wording.js';
+import { AdminError } from './admin-error.js';
+import { AdminClient } from './client.js';
+import { Progress, untilEmpty } from './drain.js';
+import type { Action, RemoteOptions } from './options.js';
+import { findPlace } from './place.js';
+import type { Rates } from './rates.js';
+import { type Keyboard, type Pause, Screen } from './screen.js';
+import { serverTable, stateTint } from './server-table.js';
+import { statusText } from './status-text.js';
+import { glance, watchTop } from './top.js';
+import { topLines } from './top-text.js';
+import type { ServerView, StatusView } from './view.js';
+
+/** What a command for a running balancer uses of the process. */
+export interface RemoteContext {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly keyboard: Keyboard;
+  readonly signals: SignalSource;
+  readonly env: NodeJS.ProcessEnv;
+  readonly exists: (path: string) => boolean;
+  readonly pause: Pause;
+}
+
+const WATCH_MS = 2000;
+
+/** Asks or steers a running balancer. Returns the exit code: 0 when it did as asked, else 1. */
+export async function remote(options: RemoteOptions, context: RemoteContext): Promise<number> {
+  let client: AdminClient | null = null;
+  try {
+    client = new AdminClient(findPlace(options, context.env, context.exists));
+    await new Conversation(client, options.json, context).act(options.action);
+    return 0;
+  } catch (error) {
+    if (error instanceof AdminError) complain(error, options.json, context);
+    else if (error instanceof PlanError) context.stderr.write(error.report);
+    else throw error;
+    return 1;
+  } finally {
+    client?.close();
+  }
+}
+
+function complain({ code, message, details }: AdminError, json: boolean, context: RemoteContext): void {
+  const { stdout, stderr } = context;
+  if (json) {
+    stdout.write(`${JSON.stringify({ error: { code, message, details } }, null, 2)}\n`);
+    return;
+  }
+  // What the file itself says comes first, as with lb check; its control characters were made visible there.
+  const report = details === '' ? '' : `${details.trimEnd()}\n\n`;
+  stderr.write(`${report}${stderr.paint.red('lb:')} ${escapeForScreen(message)}\n`);
+}
+
+/** One command, and what it answers to whoever gave it. */
+class Conversation {
+  readonly #client: AdminClient;
+  readonly #json: boolean;
+  readonly #context: RemoteContext;
+
+  constructor(client: AdminClient, json: boolean, context: RemoteContext) {
+    this.#client = client;
+    this.#json = json;
+    this.#context = context;
+  }
+
+  act(action: Action): Promise<void> {
+    switch (action.kind) {
+      case 'status':
+        return this.#show(
+          action.watch,
+          (status) => this.#statusText(status),
+          () => this.#client.status(),
+        );
+      case 'servers':
+        return this.#show(
+          action.watch,
+          (status) => this.#serverTable(status),
+          () => this.#client.servers(),
+        );
+      case 'top':
+        return this.#top();
+      case 'drain':
+        return this.#drain(action.server, action.wait);
+      case 'ready':
+      case 'maintenance':
+        return this.#setState(action.server, action.kind);
+      case 'weight':
+        return this.#setWeight(action.server, action.weight);
+      case 'add':
+        return this.#add(action.server);
+      case 'remove':
+        return this.#remove(action.server);
+      case 'reload':
+        return this.#reload();
+    }
+  }
+
+  async #show(
+    watch: boolean,
+    render: (status: StatusView) => string,
+    data: () => Promise<unknown>,
+  ): Promise<void> {
+    const { stdout } = this.#context;
+    if (this.#json) {
+      this.#print(await data());
+    } else if (watch && stdout.isTty) {
+      const draw = async (): Promise<string[]> => render(await this.#client.status()).split('\n');
+      await this.#screen().run(draw, WATCH_MS);
+    } else {
+      stdout.write(render(await this.#client.status()));
+    }
+  }
+
+  #statusText(status: StatusView): string {
+    const { paint, columns } = this.#context.stdout;
+    return statusText(status, { width: columns, paint });
+  }
+
+  #serverTable({ servers, started_at, uptime_ms }: StatusView): string {
+    const { paint, columns } = this.#context.stdout;
+    return serverTable(servers, started_at + uptime_ms, columns, paint);
+  }
+
+  async #top(): Promise<void> {
+    const { stdout, keyboard, signals, pause } = this.#context;
+    if (stdout.isTty && !this.#json) {
+      await watchTop(this.#client, { terminal: stdout, keyboard, signals, pause });
+      return;
+    }
+    const seen = await glance(this.#client, pause);
+    if (this.#json) {
+      this.#print(ratesJson(seen.rates));
+      return;
+    }
+    const lines = topLines(seen, Number.POSITIVE_INFINITY, { width: stdout.columns, paint: stdout.paint });
+    stdout.write(`${lines.join('\n').trimEnd()}\n`);
+  }
+
+  async #drain(name: string, wait: boolean): Promise<void> {
+    const { stderr, pause } = this.#context;
+    const server = await this.#client.change(name, { state: 'drain' });
+    if (!wait) {
+      this.#tell(server, `drains: ${left(server)}. lb ready ${server.name} takes it back.`);
+      return;
+    }
+    const progress = new Progress(stderr);
+    try {
+      const empty = await untilEmpty(this.#client, server, progress, pause);
+      progress.end();
+      this.#tell(empty, `is empty after ${progress.elapsed}.`);
+    } catch (error) {
+      progress.end();
+      throw error;
+    }
+  }
+
+  async #setState(name: string, state: 'ready' | 'maintenance'): Promise<void> {
+    const server = await this.#client.change(name, { state });
+    if (state === 'ready') this.#tell(server, `is ready: ${this.#state(server)}.`);
+    else this.#tell(server, `is in maintenance: ${left(server)}. lb ready ${server.name} takes it back.`);
+  }
+
+  async #setWeight(name: string, weight: number): Promise<void> {
+    const { weight: before } = await this.#client.server(name);
+    const server = await this.#client.change(name, { weight });
+    const consequence = weight === 0 ? ': it gets no new requests' : '';
+    this.#tell(server, `has weight ${weight} now, ${before} before${consequence}.`);
+  }
+
+  async #add(server: Parameters<AdminClient['add']>[0]): Promise<void> {
+    const added = await this.#client.add(server);
+    const where = added.name === added.address ? '' : ` at ${added.address}`;
+    this.#tell(added, `was added${where} to ${added.routes.join(', ')}: ${this.#state(added)}.`);
+  }
+
+  async #remove(name: string): Promise<void> {
+    const server = await this.#client.server(name);
+    await this.#client.remove(server.name);
+    this.#tell(server, `was removed: ${left(server)}.`, { removed: server.name, active: server.active });
+  }
+
+  async #reload(): Promise<void> {
+    const outcome = await this.#client.reload();
+    const { stdout } = this.#context;
+    if (this.#json) this.#print(outcome);
+    else stdout.write(`${stdout.paint.green(escapeForScreen(outcome.message))}\n`);
+  }
+
+  /** For a person what happened to a server, for a program the server as it is now. */
+  #tell(server: ServerView, what: string, data: unknown = server): void {
+    const { stdout } = this.#context;
+    if (this.#json) this.#print(data);
+    else stdout.write(`${stdout.paint.bold(escapeForScreen(server.name))} ${what}\n`);
+  }
+
+  #state(server: ServerView): string {
+    return stateTint(server, this.#context.stdout.paint)(server.state);
+  }
+
+  #print(data: unknown): void {
+    this.#context.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+  }
+
+  #screen(): Screen {
+    const { stdout, keyboard, signals, pause } = this.#context;
+    return new Screen({ terminal: stdout, keyboard, signals, pause });
+  }
+}
+
+function left({ active }: ServerView): string {
+  return active === 0
+    ? 'nothing is left on it'
+    : `${count(active, 'request')} on it finish${active === 1 ? 'es' : ''}`;
+}
+
+function ratesJson({ requests, errors, servers }: Rates): object {
+  return {
+    requests_per_second: requests,
+    errors_per_second: errors,
+    servers: servers.map(({ server, requests, failures }) => ({
+      name: server.name,
+      state: server.state,
+      requests_per_second: requests,
+      failures_per_second: failures,
+    })),
+  };
+}

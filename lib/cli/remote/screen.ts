@@ -1,0 +1,94 @@
+import type { SignalSource } from '../stop-signals.js';
+import type { Terminal } from '../terminal.js';
+
+/** The part of process.stdin that is used. */
+export interface Keyboard {
+  readonly isTTY?: boolean;
+  setRawMode?(raw: boolean): unknown;
+  on(event: 'data', listener: (bytes: Buffer) => void): unknown;
+  off(event: 'data', listener: (bytes: Buffer) => void): unknown;
+  resume(): unknown;
+  pause(): unknown;
+}
+
+/** Resolves after so many ms, or as soon as `signal` is aborted. */
+export type Pause = (ms: number, signal?: AbortSignal) => Promise<void>;
+
+export interface ScreenContext {
+  readonly terminal: Terminal;
+  readonly keyboard: Keyboard;
+  readonly signals: SignalSource;
+  readonly pause: Pause;
+}
+
+const ENTER = '\x1b[?1049h\x1b[?25l';
+const LEAVE = '\x1b[?25h\x1b[?1049l';
+const HOME = '\x1b[H';
+const END_OF_LINE = '\x1b[K';
+const END_OF_SCREEN = '\x1b[J';
+const CTRL_C = '\x03';
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * The whole window of a terminal, given back as it was. What it shows is drawn again and again until the reader
+ * presses q or Ctrl-C, or a signal comes.
+ */
+export class Screen {
+  readonly #context: ScreenContext;
+  readonly #left = new AbortController();
+
+  constructor(context: ScreenContext) {
+    this.#context = context;
+  }
+
+  /** Shows what `draw` gives, every `interval` ms. Rejects with what `draw` rejects with, the window restored. */
+  async run(draw: () => Promise<readonly string[]>, interval: number): Promise<void> {
+    const { signal } = this.#left;
+    const left = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null)));
+    this.#open();
+    try {
+      while (!signal.aborted) {
+        const lines = await Promise.race([draw(), left]);
+        if (lines === null) return;
+        this.#show(lines);
+        await this.#context.pause(interval, signal);
+      }
+    } finally {
+      this.#close();
+    }
+  }
+
+  readonly #onKeys = (bytes: Buffer): void => {
+    if (/[qQ]/.test(bytes.toString('latin1')) || bytes.includes(CTRL_C)) this.#left.abort();
+  };
+
+  readonly #onSignal = (): void => this.#left.abort();
+
+  #open(): void {
+    const { terminal, keyboard, signals } = this.#context;
+    for (const signal of SIGNALS) signals.on(signal, this.#onSignal);
+    if (keyboard.isTTY === true) {
+      keyboard.setRawMode?.(true);
+      keyboard.on('data', this.#onKeys);
+      keyboard.resume();
+    }
+    terminal.write(ENTER);
+  }
+
+  #close(): void {
+    const { terminal, keyboard, signals } = this.#context;
+    terminal.write(LEAVE);
+    for (const signal of SIGNALS) signals.off(signal, this.#onSignal);
+    if (keyboard.isTTY !== true) return;
+    keyboard.off('data', this.#onKeys);
+    keyboard.setRawMode?.(false);
+    keyboard.pause();
+  }
+
+  /** Without wiping first, so that nothing flickers. */
+  #show(lines: readonly string[]): void {
+    const { terminal } = this.#context;
+    const shown = lines.slice(0, terminal.rows).map((line) => `${line}${END_OF_LINE}`);
+    terminal.write(`${HOME}${shown.join('\r\n')}${END_OF_SCREEN}`);
+  }
+}

@@ -1,0 +1,85 @@
+import { escapeForScreen } from '../../observe/escape.js';
+import type { Paint } from '../paint.js';
+import { type Column, renderTable } from './columns.js';
+import { age, grouped, latency, percent } from './figures.js';
+import type { ServerView } from './view.js';
+
+const TINTS: { readonly [state in ServerView['state']]: keyof Paint | null } = {
+  up: 'green',
+  unchecked: null,
+  down: 'red',
+  ejected: 'red',
+  draining: 'yellow',
+  maintenance: 'yellow',
+};
+
+/** The colour of a state: what is wrong is red, what somebody wanted yellow. */
+export function stateTint({ state }: Pick<ServerView, 'state'>, paint: Paint): (text: string) => string {
+  const tint = TINTS[state];
+  return tint === null ? (text) => text : paint[tint];
+}
+
+export const NAME: Column<ServerView> = {
+  heading: 'SERVER',
+  text: ({ name }) => escapeForScreen(name),
+  tint: (_server, paint) => paint.bold,
+  atLeast: 14,
+};
+
+export const STATE: Column<ServerView> = { heading: 'STATE', text: ({ state }) => state, tint: stateTint };
+
+/** The servers as `lb status` and `lb servers` show them, ready to print. `now` is ms since the epoch. */
+export function serverTable(
+  servers: readonly ServerView[],
+  now: number,
+  width: number,
+  paint: Paint,
+): string {
+  const columns: readonly Column<ServerView>[] = [
+    NAME,
+    { heading: 'ADDRESS', text: addressOf, dispensable: 3, atLeast: 12 },
+    STATE,
+    { heading: 'SINCE', right: true, text: ({ since }) => age(now - since), dispensable: 2 },
+    { heading: 'WEIGHT', right: true, text: weightOf },
+    { heading: 'ACTIVE', right: true, text: ({ active }) => grouped(active) },
+    {
+      heading: 'WAITING',
+      right: true,
+      text: ({ waiting }) => (waiting === 0 ? '' : grouped(waiting)),
+      dispensable: 1,
+    },
+    { heading: 'CONNS', right: true, text: ({ open }) => grouped(open), dispensable: 7 },
+    { heading: 'REQUESTS', right: true, text: ({ totals }) => grouped(totals.requests), dispensable: 6 },
+    { heading: 'FAILED', right: true, text: failuresOf, tint: (_, paint) => paint.red, dispensable: 4 },
+    { heading: 'SHARE', right: true, text: ({ share }) => percent(share) },
+    { heading: 'P50', right: true, text: ({ latency: of }) => latency(of?.p50), dispensable: 8 },
+    { heading: 'P99', right: true, text: ({ latency: of }) => latency(of?.p99), dispensable: 5 },
+    { heading: 'NOTE', text: noteOf, tint: (_, paint) => paint.dim, dispensable: 1, atLeast: 8 },
+  ];
+  return renderTable(columns, servers, width, paint);
+}
+
+/** Empty when it says no more than the name. */
+function addressOf({ name, address }: ServerView): string {
+  return name === address ? '' : escapeForScreen(address);
+}
+
+/** `3`, and `1/3` while slow start has not come to it. */
+function weightOf({ weight, effective_weight: effective }: ServerView): string {
+  const isStarting = effective > 0 && effective < weight;
+  return isStarting ? `${Math.round(effective * 10) / 10}/${weight}` : String(weight);
+}
+
+function failuresOf({ totals }: ServerView): string {
+  return totals.failures === 0 ? '' : grouped(totals.failures);
+}
+
+/** What a person would ask next. */
+function noteOf(server: ServerView): string {
+  const notes = [
+    server.last_check?.ok === false ? escapeForScreen(server.last_check.result) : '',
+    server.backup ? 'backup' : '',
+    server.from_file ? '' : 'added',
+  ];
+  return notes.filter((note) => note !== '').join(', ');
+}

@@ -1,0 +1,100 @@
+import { escapeForScreen } from '../../observe/escape.js';
+import type { Paint } from '../paint.js';
+import { count, humanDuration } from '../wording.js';
+import { type Column, renderTable } from './columns.js';
+import { age, grouped, latency, percent } from './figures.js';
+import { serverTable } from './server-table.js';
+import type { RouteView, StatusView } from './view.js';
+
+/** How much room there is, and how it looks. */
+export interface Look {
+  readonly width: number;
+  readonly paint: Paint;
+}
+
+/** All that `lb status` shows. */
+export function statusText(status: StatusView, { width, paint }: Look): string {
+  const now = status.started_at + status.uptime_ms;
+  const parts = [
+    `${summary(status, paint)}${requestsLine(status, paint)}`,
+    renderTable(ROUTES, status.routes, width, paint),
+    serverTable(status.servers, now, width, paint),
+    remarks(status, paint),
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+/** `lb 1.2.3 is running, up 2 h 10 min, …`, a line or two. */
+function summary(status: StatusView, paint: Paint): string {
+  const { version, pid, state, ready, listen, config, started_at, uptime_ms } = status;
+  const tint = ready ? paint.green : paint.yellow;
+  const settings =
+    config.path === null
+      ? 'settings of the command line'
+      : `settings of ${escapeForScreen(config.path)}, read ${age(started_at + uptime_ms - config.loaded_at)} ago`;
+  return (
+    `${paint.bold(`lb ${version}`)} is ${tint(state)}${ready ? '' : paint.yellow(', not ready')}, ` +
+    `up ${humanDuration(uptime_ms)}, pid ${pid}\n${paint.dim(`on ${listen.join(', ')}; ${settings}`)}\n`
+  );
+}
+
+function requestsLine({ clients, requests }: StatusView, paint: Paint): string {
+  const { total, in_flight: inFlight, by_status: byStatus } = requests;
+  const classes = (['2xx', '3xx', '4xx', '5xx'] as const).filter((one) => byStatus[one] > 0);
+  const shares = classes.map((one) => {
+    const text = `${one} ${percent(byStatus[one] / total)}`;
+    return one === '5xx' ? paint.red(text) : text;
+  });
+  const spoken = [`${grouped(total)} request${total === 1 ? '' : 's'}`, ...shares];
+  return `${spoken.join('  ')}  ${paint.dim(`${grouped(inFlight)} in flight, ${count(clients, 'client')}`)}\n`;
+}
+
+const ROUTES: readonly Column<RouteView>[] = [
+  {
+    heading: 'ROUTE',
+    text: ({ name }) => escapeForScreen(name),
+    tint: (_, paint) => paint.bold,
+    atLeast: 14,
+  },
+  { heading: 'USABLE', right: true, text: usable, tint: usableTint },
+  { heading: 'ALGORITHM', text: ({ action, algorithm }) => algorithm || action, dispensable: 2 },
+  { heading: 'REQUESTS', right: true, text: ({ requests }) => grouped(requests) },
+  { heading: 'P50', right: true, text: ({ latency: of }) => latency(of?.p50) },
+  { heading: 'P99', right: true, text: ({ latency: of }) => latency(of?.p99) },
+  { heading: 'FOR', text: forWhom, tint: (_, paint) => paint.dim, dispensable: 1, atLeast: 12 },
+];
+
+/** What leads to it, where the name does not say so already. */
+function forWhom({ name, match }: RouteView): string {
+  return match === name ? '' : escapeForScreen(match);
+}
+
+function usable({ action, servers }: RouteView): string {
+  if (action !== 'forward') return '';
+  return `${servers.filter((server) => server.effective_weight > 0).length}/${servers.length}`;
+}
+
+function usableTint({ servers }: RouteView, paint: Paint): (text: string) => string {
+  const left = servers.filter((server) => server.effective_weight > 0).length;
+  if (left === servers.length) return (text) => text;
+  return left === 0 ? paint.red : paint.yellow;
+}
+
+/** What needs somebody's attention, a line each. */
+function remarks({ ready_reasons: reasons, requests, firewall, config }: StatusView, paint: Paint): string {
+  const lines = reasons.map((reason) => `${paint.yellow('not ready:')} ${escapeForScreen(reason)}`);
+  const failed = Object.entries(requests.by_reason).sort(([, a], [, b]) => b - a);
+  if (failed.length > 0) {
+    const list = failed.map(([reason, times]) => `${reason} ${grouped(times)}`);
+    lines.push(`${paint.dim('did not end well:')} ${list.join(', ')}`);
+  }
+  for (const { rule, verdicts } of firewall) {
+    const told = verdicts.flatMap(({ guard, refused, observed }) => [
+      ...(refused > 0 ? [`${guard} ${grouped(refused)}`] : []),
+      ...(observed > 0 ? [`${guard} ${grouped(observed)} (observed)`] : []),
+    ]);
+    if (told.length > 0) lines.push(`${paint.dim(`refused by ${rule}:`)} ${told.join(', ')}`);
+  }
+  for (const line of config.drift) lines.push(`${paint.dim('not in the file:')} ${escapeForScreen(line)}`);
+  return lines.map((line) => `${line}\n`).join('');
+}

@@ -1,0 +1,90 @@
+import type { Paint } from '../paint.js';
+import { humanDuration } from '../wording.js';
+import { type Column, renderTable } from './columns.js';
+import { eventText } from './event-text.js';
+import { grouped, latency, percent, rate, sparkline } from './figures.js';
+import type { Rates, ServerRates } from './rates.js';
+import { stateTint } from './server-table.js';
+import type { Look } from './status-text.js';
+import type { EventView, StatusView, TrafficView } from './view.js';
+
+/** What one look at a balancer has found. */
+export interface Glance {
+  readonly status: StatusView;
+  readonly rates: Rates;
+  /** The latest seconds, oldest first. */
+  readonly traffic: readonly TrafficView[];
+  /** The latest, oldest first. */
+  readonly events: readonly EventView[];
+}
+
+const SPARKS = 30;
+const BAR = 10;
+
+/** The lines of `lb top`, of which a screen of `height` lines has room for all; without line feeds. */
+export function topLines(glance: Glance, height: number, { width, paint }: Look): string[] {
+  const table = renderTable(COLUMNS, glance.rates.servers, width, paint).trimEnd().split('\n');
+  const head = [...headLines(glance, paint), ''];
+  const room = Math.max(2, height - head.length - 2);
+  const shown =
+    table.length <= room ? table : [...table.slice(0, room - 1), hidden(table.length - room + 1, paint)];
+  const left = height - head.length - shown.length - 2;
+  const events = left > 1 ? glance.events.slice(-(left - 1)).map((event) => eventText(event, paint)) : [];
+  return [...head, ...shown, '', ...events];
+}
+
+function hidden(servers: number, paint: Paint): string {
+  return paint.dim(`… and ${servers} more`);
+}
+
+function headLines({ status, rates, traffic }: Glance, paint: Paint): string[] {
+  const { version, state, ready, uptime_ms: uptime, listen, clients, requests } = status;
+  const tint = ready ? paint.green : paint.yellow;
+  const seconds = traffic.slice(-SPARKS).map((point) => point.requests);
+  const last = traffic.at(-1);
+  const errors = `${rate(rates.errors)} errors/s`;
+  return [
+    `${paint.bold(`lb ${version}`)} ${tint(ready ? state : `${state}, not ready`)} for ${humanDuration(uptime)}  ${paint.dim(listen.join(', '))}`,
+    `${paint.bold(rate(rates.requests))} requests/s  ${paint.cyan(sparkline(seconds))}  ${rates.errors > 0 ? paint.red(errors) : errors}`,
+    paint.dim(
+      [
+        `${grouped(requests.in_flight)} in flight`,
+        `${grouped(clients)} clients`,
+        `p50 ${latency(last?.p50) || '-'}`,
+        `p99 ${latency(last?.p99) || '-'}`,
+        `${grouped(requests.total)} since the start`,
+      ].join('  '),
+    ),
+  ];
+}
+
+const COLUMNS: readonly Column<ServerRates>[] = [
+  { heading: 'SERVER', text: ({ server }) => server.name, tint: (_, paint) => paint.bold, atLeast: 14 },
+  {
+    heading: 'STATE',
+    text: ({ server }) => server.state,
+    tint: ({ server }, paint) => stateTint(server, paint),
+  },
+  { heading: 'REQ/S', right: true, text: ({ requests }) => rate(requests) },
+  { heading: 'ACTIVE', right: true, text: ({ server }) => grouped(server.active) },
+  { heading: 'WAIT', right: true, text: ({ server }) => grouped(server.waiting), dispensable: 2 },
+  { heading: 'CONNS', right: true, text: ({ server }) => grouped(server.open), dispensable: 3 },
+  { heading: 'P50', right: true, text: ({ server }) => latency(server.latency?.p50), dispensable: 4 },
+  { heading: 'P99', right: true, text: ({ server }) => latency(server.latency?.p99) },
+  { heading: 'FAIL/S', right: true, text: ({ failures }) => rate(failures), tint: failureTint },
+  {
+    heading: 'SHARE',
+    text: ({ server }) => shareBar(server.share),
+    tint: (_, paint) => paint.cyan,
+    dispensable: 5,
+  },
+  { heading: '', right: true, text: ({ server }) => percent(server.share), dispensable: 1 },
+];
+
+function failureTint({ failures }: ServerRates, paint: Paint): (text: string) => string {
+  return failures > 0 ? paint.red : paint.dim;
+}
+
+function shareBar(share: number): string {
+  return '█'.repeat(share > 0 ? Math.max(1, Math.round(share * BAR)) : 0).padEnd(BAR);
+}

@@ -1,0 +1,39 @@
+import type { BalancerStatus, ServerStatus, StatusEvent } from '../../status/status.js';
+
+type SnakeKey<Key extends string> = Key extends `${infer First}${infer Rest}`
+  ? First extends Lowercase<First>
+    ? `${First}${SnakeKey<Rest>}`
+    : `_${Lowercase<First>}${SnakeKey<Rest>}`
+  : Key;
+
+/** Data as the admin API writes it: `uptimeMs` is `uptime_ms`. */
+type SnakeCased<T> = T extends readonly (infer Item)[]
+  ? readonly SnakeCased<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T as Key extends string ? SnakeKey<Key> : Key]: SnakeCased<T[Key]> }
+    : T;
+
+/** What `/api/status` says; servers are without their events there. */
+export type StatusView = SnakeCased<BalancerStatus>;
+export type ServerView = Omit<SnakeCased<ServerStatus>, 'events'>;
+export type RouteView = StatusView['routes'][number];
+export type EventView = SnakeCased<StatusEvent>;
+
+/** One second of `/api/traffic`. Times in ms; null while there was no request. */
+export interface TrafficView {
+  /** ms since the epoch: when the second ended. */
+  readonly at: number;
+  readonly requests: number;
+  readonly errors: number;
+  readonly p50: number | null;
+  readonly p99: number | null;
+}
+
+/** What a new server is called and where it is; as in the file. */
+export interface NewServerView {
+  readonly address: string;
+  readonly route?: string;
+  readonly name?: string;
+  readonly weight?: number;
+  readonly backup?: boolean;
+}
