@@ -1,8 +1,7 @@
 import { nearest } from '../base/nearest.js';
 import { completeWords, type Known } from './complete-words.js';
 import { BASH, ZSH } from './completion-scripts.js';
-import { AdminClient } from './remote/client.js';
-import { findPlace } from './remote/place.js';
+import type { AdminClient } from './remote/client.js';
 import type { RemoteContext } from './remote/remote.js';
 
 /** Nobody who pressed Tab waits longer for names. */
@@ -46,8 +45,13 @@ function known(words: readonly string[], context: RemoteContext): Known {
     let client: AdminClient | null = null;
     const answered = new AbortController();
     try {
+      // Only now: reading settings takes a library, and most words need none.
+      const [{ findPlace }, connection] = await Promise.all([
+        import('./remote/place.js'),
+        import('./remote/client.js'),
+      ]);
       const place = { admin: option('--admin'), configFile: option('-c', '--config') };
-      client = new AdminClient(findPlace(place, context.env, context.exists));
+      client = new connection.AdminClient(findPlace(place, context.env, context.exists));
       return await Promise.race([names(client), context.pause(PATIENCE_MS, answered.signal).then(() => [])]);
     } catch {
       // Not running, or not found: there is nothing to offer, and no place to say so.

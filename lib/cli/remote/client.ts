@@ -160,7 +160,9 @@ export class AdminClient {
     }
     const error = errorOf(this.#parse(answer));
     if (error === undefined) return this.#stranger();
-    const { code, message, hint, details = '' } = error;
+    const { code, message, details = '' } = error;
+    // The API speaks to programs; here there is a command for it.
+    const hint = error.hint.replace('/api/servers lists', 'lb servers lists');
     return new AdminError(code, `${message}.${hint === '' ? '' : ` ${hint}`}`.replace('..', '.'), details);
   }
 

@@ -88,7 +88,14 @@ export class Screen {
   /** Without wiping first, so that nothing flickers. */
   #show(lines: readonly string[]): void {
     const { terminal } = this.#context;
-    const shown = lines.slice(0, terminal.rows).map((line) => `${line}${END_OF_LINE}`);
+    const { rows, columns } = terminal;
+    const shown = lines.slice(0, rows).map((line) => `${clipped(line, columns)}${END_OF_LINE}`);
     terminal.write(`${HOME}${shown.join('\r\n')}${END_OF_SCREEN}`);
   }
+}
+
+/** The first `width` characters of a line, and all its colours: a longer one would take two lines. */
+function clipped(line: string, width: number): string {
+  let room = width;
+  return line.replace(/\x1b\[[\d;]*m|./gu, (piece) => (piece.startsWith('\x1b') || room-- > 0 ? piece : ''));
 }

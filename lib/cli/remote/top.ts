@@ -56,11 +56,13 @@ export async function watchTop(client: AdminClient, context: ScreenContext): Pro
     } catch (error) {
       if (!(error instanceof AdminError)) throw error;
       isLost = true;
-      trouble = paint.red(`lost: ${error.message}`);
+      const [what = ''] = error.message.split('. ');
+      trouble = `${paint.red(`${what}: trying again`)}, q leaves`;
     }
-    const lines = topLines(last, terminal.rows - 1, { width: terminal.columns, paint });
-    const footer = trouble === '' ? paint.dim('q leaves') : trouble;
-    return [...lines.slice(0, terminal.rows - 1), footer];
+    const room = terminal.rows - 1;
+    const lines = topLines(last, room, { width: terminal.columns, paint }).slice(0, room);
+    const blanks = Array.from({ length: room - lines.length }, () => '');
+    return [...lines, ...blanks, trouble === '' ? paint.dim('q leaves') : trouble];
   };
   try {
     await new Screen(context).run(draw, INTERVAL_MS);

@@ -77,11 +77,12 @@ t.test('the window is restored when there is nothing to draw any more', async (t
   t.notOk(keyboard.raw);
 });
 
-t.test('no more lines are shown than there is room for', async (t) => {
+t.test('no more is shown than there is room for', async (t) => {
   const { stream, keyboard, screen } = stage();
   stream.rows = 2;
-  const running = screen.run(async () => ['one', 'two', 'three'], 1000);
-  await stream.has(/two/);
+  stream.columns = 3;
+  const running = screen.run(async () => ['one', '\x1b[1mtwo or\x1b[22m', 'three'], 1000);
+  await stream.has(/\r\n\x1b\[1mtwo\x1b\[22m\x1b\[K\x1b\[J/);
   keyboard.emit('data', Buffer.from('Q'));
   await running;
   t.notMatch(stream.text, 'three');
