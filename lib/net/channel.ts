@@ -112,7 +112,9 @@ export class Channel implements WireOwner, TurnTask {
   onTurnEnd(): void {
     this.#awaitsTurnEnd = false;
     if (this.#held !== '' && !this.flush()) this.#owner.onBlocked();
-    else if (this.#closes) this.#wire.destroy();
+    else if (this.#closes && this.backlog === 0) this.#wire.destroy();
+    // A stream tells of no drain when little is waiting.
+    else if (this.#closes) this.end();
   }
 
   /** Writes what waits for the end of this turn. False asks to wait for `onDrain`. */
@@ -265,7 +267,7 @@ export class Channel implements WireOwner, TurnTask {
 
   drained(): void {
     this.#giveBackLent();
-    if (this.#closes) this.#wire.destroy();
+    if (this.#closes && this.#held === '') this.#wire.destroy();
     if (!this.#awaited) return;
     this.#awaited = false;
     this.#owner.onDrain();
