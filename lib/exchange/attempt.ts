@@ -131,6 +131,10 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   // From the server.
 
+  onServerBlocked(): void {
+    this.relay.pauseClient();
+  }
+
   onServerDrain(): void {
     this.relay.serverDrained();
   }
@@ -154,10 +158,6 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
     this.relay.answer(buffer, start, end);
-  }
-
-  onReadDone(): void {
-    this.relay.flushAnswer();
   }
 
   onResponseEnd(): void {

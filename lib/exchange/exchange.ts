@@ -10,6 +10,7 @@ import { receivedRequestId } from '../http/request-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
+import { NO_KEY } from '../scheduler/scheduler.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
@@ -87,9 +88,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     } else {
       this.#replay.begin(head.isIdempotent);
       this.#attempt.open(client, destination.timeouts);
-      this.#attempt.relay.inRequestRead = true;
       this.#tryNext();
-      this.#attempt.relay.inRequestRead = false;
     }
   }
 
@@ -118,7 +117,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   // Once per attempt.
 
   #tryNext(): void {
-    const backend = this.#context.destination?.group?.pick(this.#tried) ?? null;
+    const backend = this.#context.destination?.group?.pick(NO_KEY, this.#tried) ?? null;
     if (backend === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
@@ -183,10 +182,6 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#attempt.relay.requestEnded();
   }
 
-  onRequestReadDone(): void {
-    this.#attempt.relay.flush();
-  }
-
   onRequestFailed(failure: Failure, detail: string): void {
     // An observer that is told of the end may stop the balancer, which would end this once more.
     if (this.#client === null) return;
@@ -195,6 +190,10 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
 
   onClientGone(): void {
     this.#settle(this.#attempt.relay.isTunnel ? '' : 'client_abort', '');
+  }
+
+  onClientBlocked(): void {
+    this.#attempt.relay.pauseServer();
   }
 
   onClientDrain(): void {

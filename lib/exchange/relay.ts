@@ -31,8 +31,6 @@ export class Relay {
   /** Who has half-closed its side of the tunnel? */
   #clientEnded = false;
   #serverEnded = false;
-  /** Within the client's own read, which flushes when it is done. */
-  inRequestRead = false;
 
   constructor(deadline: Deadline, replay: Replay, timeouts: TimeoutsConfig) {
     this.#deadline = deadline;
@@ -45,6 +43,7 @@ export class Relay {
     this.#client = client;
     this.#timeouts = timeouts;
     this.#continued = false;
+    this.#clientBlocked = false;
   }
 
   /** The request is over: holds nothing of it any more. */
@@ -71,11 +70,10 @@ export class Relay {
     this.#connection = connection;
     this.#phase = 'asking';
     this.#serverBlocked = false;
-    channel.hold(head);
+    channel.writeText(head);
     for (const piece of this.#replay.pieces) channel.write(piece, 0, piece.length);
     this.#replay.sent();
     this.#awaitServer(client);
-    if (!this.inRequestRead) this.flush();
     if (!this.#serverBlocked) client.resumeRequest();
   }
 
@@ -86,7 +84,6 @@ export class Relay {
     this.#phase = 'off';
     // It may have been paused for the very last piece.
     if (this.#clientBlocked) connection?.channel.resume();
-    this.#clientBlocked = false;
     return connection;
   }
 
@@ -98,17 +95,12 @@ export class Relay {
     this.#replay.keepSent(buffer, start, end);
     // A body that came without waiting for the 100.
     if (head.expectsContinue && !this.#continued && this.#phase === 'asking') this.#deadline.disarm();
-    if (!(this.#connection as BackendConnection).channel.write(buffer, start, end)) this.#blockClient();
+    if (!(this.#connection as BackendConnection).channel.write(buffer, start, end)) this.pauseClient();
   }
 
   /** The last byte of the request was handed over. */
   requestEnded(): void {
     if (this.#phase === 'asking' && !this.#serverBlocked) this.#deadline.arm(this.#timeouts.responseHeader);
-  }
-
-  /** Sends what was held back of the request. */
-  flush(): void {
-    if (this.#connection?.channel.flush() === false) this.#blockClient();
   }
 
   /** The server said 100. */
@@ -134,7 +126,7 @@ export class Relay {
   }
 
   /** The server reads slower than the client writes: it has until `responseHeader` to take something. */
-  #blockClient(): void {
+  pauseClient(): void {
     this.#serverBlocked = true;
     this.#client?.pauseRequest();
     if (this.#phase === 'asking') this.#deadline.arm(this.#timeouts.responseHeader);
@@ -150,12 +142,7 @@ export class Relay {
 
   answer(buffer: Buffer, start: number, end: number): void {
     this.#deadline.arm(this.#timeouts.responseBody);
-    if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.#blockServer();
-  }
-
-  /** A read from the server is dealt with: sends what was held back of it. */
-  flushAnswer(): void {
-    if (!(this.#client as ClientSide).flush()) this.#blockServer();
+    if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.pauseServer();
   }
 
   /** The client has taken what it was sent. */
@@ -166,7 +153,8 @@ export class Relay {
     if (this.#phase === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
   }
 
-  #blockServer(): void {
+  /** The client reads slower than the server writes. */
+  pauseServer(): void {
     this.#clientBlocked = true;
     this.#connection?.channel.pause();
   }
@@ -183,12 +171,12 @@ export class Relay {
 
   tunnelToServer(buffer: Buffer, start: number, end: number): void {
     this.#deadline.arm(this.#timeouts.tunnel);
-    if (this.#connection?.channel.write(buffer, start, end) === false) this.#blockClient();
+    if (this.#connection?.channel.write(buffer, start, end) === false) this.pauseClient();
   }
 
   tunnelToClient(buffer: Buffer, start: number, end: number): void {
     this.#deadline.arm(this.#timeouts.tunnel);
-    if (this.#client?.sendTunnel(buffer, start, end) === false) this.#blockServer();
+    if (this.#client?.sendTunnel(buffer, start, end) === false) this.pauseServer();
   }
 
   /** The client half-closed its side. True: so has the server, and the tunnel is over. */
