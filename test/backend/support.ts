@@ -21,6 +21,12 @@ export function backendMaker(t: { teardown(end: () => void): void }) {
   const limits = { maxIdle: 0, maxConnections: 0, maxWaiting: 0 };
   const address = parseAddress('127.0.0.1:1', { defaultHost: '' });
   const backend = (name: string, terms: Partial<BackendTerms> = {}): Backend =>
-    new Backend(name, new Pool(address, limits, supplies), wheel, { weight: 1, backup: false, ...terms });
+    new Backend(name, new Pool(address, limits, supplies), wheel, {
+      weight: 1,
+      backup: false,
+      maxConnections: 0,
+      slowStart: 0,
+      ...terms,
+    });
   return { backend, clock, wheel };
 }
