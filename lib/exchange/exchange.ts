@@ -42,7 +42,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   readonly #services: ExchangeServices;
   readonly #deadline: Deadline;
   readonly #replay: Replay;
-  readonly #settlement = new Settlement();
+  readonly #settlement: Settlement;
   readonly #tried: Backend[] = [];
   readonly #tunnel = new Tunnel();
   readonly #context = new RequestContext();
@@ -62,11 +62,12 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #serverBlocked = false;
   /** The client takes no more for now; the server is paused. */
   #clientBlocked = false;
-  /** In the client's own read, which flushes when it is done. */
-  #inRequestRead = false;
+  /** No connection yet. */
+  #waits = false;
 
   constructor(services: ExchangeServices) {
     this.#services = services;
+    this.#settlement = new Settlement(services.clock);
     this.#timeouts = services.timeouts;
     this.#deadline = new Deadline(services.wheel, this);
     this.#replay = new Replay(services.replayBytes);
@@ -96,6 +97,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #follow(client: ClientSide, destination: Destination): void {
     const { head } = client;
     const { group, reply } = destination;
+    this.#settlement.route = destination.name;
     this.#timeouts = destination.timeouts;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
@@ -108,9 +110,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
     } else {
       this.#group = group;
-      this.#inRequestRead = true;
       this.#attempt();
-      this.#inRequestRead = false;
     }
   }
 
@@ -140,7 +140,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#clientBlocked = false;
     this.#group = null;
     this.#timeouts = this.#services.timeouts;
-    this.#settlement.open(client, this.#services.clock);
+    this.#settlement.open(client);
   }
 
   // Once per attempt.
@@ -152,7 +152,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       return;
     }
     this.#tried.push(backend);
-    this.#settlement.attempts++;
+    this.#settlement.beginAttempt(backend.name);
     this.#lease(backend);
   }
 
@@ -160,26 +160,42 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#backend = backend;
     backend.active++;
     this.#state = 'leasing';
-    this.#settlement.server = backend.name;
     this.#deadline.disarm();
     const { pool } = backend;
     const connection = pool.lease(this);
-    if (connection !== null) this.onLease(connection);
-    // One that is being opened for it has a deadline of its own: `timeouts.connect`.
-    else if (this.#backend === backend && pool.isFull) this.#deadline.arm(this.#timeouts.queue);
+    if (connection !== null) {
+      this.#ask(connection);
+    } else if (this.#backend === backend) {
+      const { isFull } = pool;
+      this.#waits = true;
+      this.#settlement.beginWait(isFull);
+      // One that is being opened for it has a deadline of its own: `timeouts.connect`.
+      if (isFull) this.#deadline.arm(this.#timeouts.queue);
+    }
   }
 
   onLease(connection: BackendConnection): void {
+    this.#endWait();
+    this.#ask(connection);
+  }
+
+  #endWait(): void {
+    if (!this.#waits) return;
+    this.#waits = false;
+    this.#settlement.endWait();
+  }
+
+  #ask(connection: BackendConnection): void {
     const client = this.#client as ClientSide;
     const { head } = client;
     this.#connection = connection;
     this.#state = 'asking';
+    this.#settlement.noteConnection(connection.pooled);
     connection.assign(this, head.method === 'HEAD');
-    connection.channel.hold(this.#encodeHead(client, connection.pool.address));
+    connection.channel.writeText(this.#encodeHead(client, connection.pool.address));
     for (const piece of this.#replay.pieces) connection.channel.write(piece, 0, piece.length);
     if (!head.isIdempotent) this.#replay.forget();
     this.#awaitServer(client);
-    if (!this.#inRequestRead) this.#flushToServer(connection);
     if (!this.#serverBlocked) client.resumeRequest();
   }
 
@@ -191,6 +207,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   onLeaseFailed(failure: Failure, detail: string): void {
+    this.#endWait();
     if (failure.fault === 'server') this.#backend?.noteConnectFailure(failure, detail);
     this.#onAttemptFailed(failure, detail, false);
   }
@@ -221,10 +238,12 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       maxAttempts: this.#services.maxAttempts,
     });
     this.#serverBlocked = false;
+    this.#settlement.attemptFailed(decision === 'fresh' ? 'stale' : failure.reason);
     if (decision === 'other') {
       this.#attempt();
     } else if (decision === 'fresh') {
       this.#replacedStale = true;
+      this.#settlement.replaceStale();
       // The others were opened before the same restart or idle timeout.
       backend.pool.closeIdle();
       this.#lease(backend);
@@ -267,10 +286,6 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (this.#state === 'asking' && !this.#serverBlocked) this.#deadline.arm(this.#timeouts.responseHeader);
   }
 
-  onRequestReadDone(): void {
-    if (this.#connection !== null) this.#flushToServer(this.#connection);
-  }
-
   onRequestFailed(failure: Failure, detail: string): void {
     // An observer that is told of the end may stop the balancer, which would end this once more.
     if (this.#state === 'free') return;
@@ -288,10 +303,6 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (this.#state === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
   }
 
-  #flushToServer(connection: BackendConnection): void {
-    if (!connection.channel.flush()) this.#blockClient();
-  }
-
   /** The server reads slower than the client writes: it has until `responseHeader` to take something. */
   #blockClient(): void {
     this.#serverBlocked = true;
@@ -300,6 +311,10 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   // From the server.
+
+  onServerBlocked(): void {
+    this.#blockClient();
+  }
 
   onServerDrain(): void {
     if (!this.#serverBlocked) return;
@@ -327,7 +342,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       return 'wire';
     }
     this.#state = 'answering';
-    this.#settlement.noteFirstByte(this.#services.clock);
+    this.#settlement.noteFirstByte(head.status);
     this.#deadline.arm(this.#timeouts.responseBody);
     return (this.#client as ClientSide).sendHead(head, this.#responseEdit());
   }
@@ -373,8 +388,8 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#settle('', '');
   }
 
-  onReadDone(): void {
-    if (!(this.#client as ClientSide).flush()) this.#blockServer();
+  onClientBlocked(): void {
+    this.#blockServer();
   }
 
   #blockServer(): void {
@@ -389,7 +404,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (!client.head.upgradesTo(UPGRADE_PROTOCOL)) return false;
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
     this.#state = 'tunnelling';
-    this.#settlement.noteFirstByte(this.#services.clock);
+    this.#settlement.noteFirstByte(head.status);
     this.#deadline.arm(this.#timeouts.tunnel);
     this.#tunnel.open(client, (this.#connection as BackendConnection).channel);
     client.switchProtocols(head);
@@ -465,10 +480,11 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       this.#connection = null;
     } else if (this.#state === 'leasing') {
       this.#backend?.pool.cancel(this);
+      this.#endWait();
     }
     this.#leaveBackend();
     this.#state = 'free';
-    this.#settlement.close(reason, detail, this.#services.clock);
+    this.#settlement.close(reason, detail);
     this.#context.close(this.#context.isCounted ? this.#settlement.status : 0);
     this.#services.observer.requestSettled?.(this.#settlement);
     this.#settlement.release();
