@@ -1,7 +1,7 @@
 import { ValueError } from '../base/value-error.js';
 import { type Context, oneOrMore } from './context.js';
 import { checkToken, compileFields } from './fields.js';
-import { compileStatuses } from './health-check.js';
+import { compileStatuses } from './statuses.js';
 import { type Network, parseNetwork } from './network.js';
 import { type PathPattern, parsePath } from './pattern.js';
 import { duration } from './quantities.js';

@@ -85,13 +85,30 @@ export type ServerSetting =
 /** `200`, `200-399`, or a list of these. */
 export type StatusesSetting = string | number | readonly (string | number)[];
 
+/** `10%`. */
+export type PercentSetting = string;
+
 export interface HealthCheckSettings {
+  readonly type?: 'http' | 'tcp';
+  readonly address?: AddressSetting;
+  readonly port?: number;
+  readonly method?: string;
   readonly path?: string;
+  readonly host?: string;
+  readonly headers?: TextSettings;
+  readonly body?: string;
+  readonly expect_status?: StatusesSetting;
+  readonly expect_header?: TextSettings;
+  readonly expect_body?: string;
   readonly interval?: DurationSetting;
+  readonly fast_interval?: DurationSetting;
+  readonly down_interval?: DurationSetting;
+  readonly jitter?: PercentSetting;
   readonly timeout?: DurationSetting;
   readonly rise?: number;
   readonly fall?: number;
-  readonly expect_status?: StatusesSetting;
+  readonly initial?: 'up' | 'down' | 'unknown';
+  readonly on_down?: 'finish' | 'cut';
 }
 
 export interface TimeoutsSettings {

@@ -64,17 +64,42 @@ export interface StatusRange {
   readonly to: number;
 }
 
+/** How a server is asked whether it is well. A `tcp` check connects and asks nothing. */
 export interface HealthCheckConfig {
+  readonly type: 'http' | 'tcp';
+  /** Where it is asked: an address, another port of its host, or (null) where its requests go. */
+  readonly target: Address | number | null;
+  readonly method: string;
   readonly path: string;
+  /** The Host field; null: the address that is asked. */
+  readonly host: string | null;
+  /** Further fields of the request. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Content of the request; empty: none. */
+  readonly body: string;
+  readonly expectStatus: readonly StatusRange[];
+  /** Fields that must be in the answer. */
+  readonly expectHeaders: readonly FieldMatch[];
+  /** What must be found in the answer's content: a text in its first 64 KiB, or an expression in its first 8 KiB. */
+  readonly expectBody: string | RegExp | null;
   /** ms between the end of one check and the start of the next. */
   readonly interval: number;
+  /** The same while a change of the verdict is in the balance; never longer than `interval`. */
+  readonly fastInterval: number;
+  /** The same while the server is down; null: `interval`. */
+  readonly downInterval: number | null;
+  /** Share by which an interval is shortened or lengthened at random. */
+  readonly jitter: number;
   /** ms for the whole check, connect included. */
   readonly timeout: number;
   /** Checks in a row that must pass before a server that is down is used again. */
   readonly rise: number;
   /** Checks in a row that must fail before a server is taken out. */
   readonly fall: number;
-  readonly expectStatus: readonly StatusRange[];
+  /** What is believed before the first check. `unknown`: it is not used, and the first check alone decides. */
+  readonly initial: 'up' | 'down' | 'unknown';
+  /** What becomes of requests and tunnels on a server that goes down. */
+  readonly onDown: 'finish' | 'cut';
 }
 
 /** All in ms; 0 switches the deadline off. */
