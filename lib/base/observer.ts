@@ -32,6 +32,9 @@ export type Reason =
   | 'too_many_requests'
   | 'shutdown';
 
+/** What an operator wants of a server: new requests; only what is bound to it already; nothing. */
+export type Availability = 'ready' | 'draining' | 'maintenance';
+
 /**
  * One settled request. The object belongs to the connection and is used again for its next request: an observer
  * reads what it wants during the call and keeps no reference.

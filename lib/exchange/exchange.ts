@@ -18,6 +18,7 @@ import { encodeRequestHead, receivedRequestId } from '../http/request-encoder.js
 import type { ResponseHead } from '../http/response-head.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
+import { NO_KEY } from '../scheduler/scheduler.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
 import { Replay } from './replay.js';
@@ -145,7 +146,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   // Once per attempt.
 
   #attempt(): void {
-    const backend = (this.#group as Group).pick(this.#tried);
+    const backend = (this.#group as Group).pick(NO_KEY, this.#tried);
     if (backend === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
