@@ -4,6 +4,7 @@ import type { Availability } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import { LatencyEstimate } from '../scheduler/latency-estimate.js';
 import type { Candidate } from '../scheduler/scheduler.js';
+import { HealthHistory } from './health-history.js';
 import type { Outcome } from './outcome.js';
 import type { Pool } from './pool.js';
 import { BackendTotals } from './totals.js';
@@ -36,6 +37,7 @@ export class Backend implements Candidate {
   readonly hash: number;
   readonly latency = new LatencyEstimate();
   readonly totals = new BackendTotals();
+  readonly history = new HealthHistory();
   readonly #wheel: TimerWheel;
   /** Replaced, never changed: a watcher may leave while all are being told. */
   #watchers: readonly BackendWatcher[] = [];

@@ -3,7 +3,7 @@ import { compileAction } from './action.js';
 import { compileTests } from './cases.js';
 import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
-import { compileHealthCheck } from './health-check.js';
+import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
@@ -41,7 +41,8 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
   const config: Config = {
     listen: compileListen(settings.listen, report),
     servers: action?.kind === 'forward' ? action.group.servers : [],
-    healthCheck: file.healthCheck,
+    healthCheck: file.terms.healthCheck,
+    passiveHealth: file.terms.passiveHealth,
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
@@ -59,16 +60,15 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
 /** What the file hands down to all that is in it. Its firewall stands before routing and is not handed down. */
 function compileFile(settings: Settings, context: Context): Place {
   const { report } = context;
-  const { health_check, ...others } = settings;
-  const healthCheck = compileHealthCheck(health_check, ['health_check'], report);
+  const terms = compileGroupTerms(settings, [], report);
   return {
     name: 'default',
     path: [],
-    action: compileAction(others, [], healthCheck, { captures: 0 }, context),
+    action: compileAction(settings, [], terms, { captures: 0 }, context),
     firewalls: [],
     rules: compileRules(settings, [], 0, context),
     defaultHost: 'client',
-    healthCheck,
+    terms,
     timeouts: compileTimeouts(settings.timeouts, report),
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,

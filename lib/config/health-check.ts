@@ -87,13 +87,9 @@ function compileQuestion(
     method: setting.method ?? base.method,
     path: setting.path ?? base.path,
     host: setting.host ?? base.host,
-    headers: setting.headers
-      ? compileHeaders(setting.headers, [...path, 'headers'], report)
-      : base.headers,
+    headers: setting.headers ? compileHeaders(setting.headers, [...path, 'headers'], report) : base.headers,
     body: setting.body ?? base.body,
-    expectStatus: status
-      ? compileStatuses(status, [...path, 'expect_status'], report)
-      : base.expectStatus,
+    expectStatus: status ? compileStatuses(status, [...path, 'expect_status'], report) : base.expectStatus,
     expectHeaders: header
       ? compileFields(header, [...path, 'expect_header'], { report }, 'header')
       : base.expectHeaders,

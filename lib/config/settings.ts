@@ -6,7 +6,6 @@ export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
   readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
   readonly trusted_proxies?: readonly string[];
-  readonly health_check?: HealthCheckSettings | boolean;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
   readonly hosts?: readonly HostSettings[];
@@ -26,6 +25,7 @@ export interface RouteSettings {
   readonly firewall_rules?: FirewallSettings;
   readonly preserve_host?: boolean;
   readonly health_check?: HealthCheckSettings | boolean;
+  readonly passive_health?: PassiveHealthSettings | boolean;
   readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
   readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
 }
@@ -109,6 +109,19 @@ export interface HealthCheckSettings {
   readonly fall?: number;
   readonly initial?: 'up' | 'down' | 'unknown';
   readonly on_down?: 'finish' | 'cut';
+}
+
+export interface PassiveHealthSettings {
+  readonly consecutive_failures?: number;
+  readonly consecutive_errors?: number;
+  readonly error_status?: StatusesSetting | false;
+  readonly window?: DurationSetting;
+  readonly failure_share?: PercentSetting;
+  readonly minimum_requests?: number;
+  readonly eject_for?: DurationSetting;
+  readonly max_eject_for?: DurationSetting;
+  readonly max_ejected?: PercentSetting;
+  readonly trial_requests?: number;
 }
 
 export interface TimeoutsSettings {

@@ -33,6 +33,8 @@ export interface Config {
   readonly servers: readonly ServerConfig[];
   /** The check of every group that has none of its own. null: servers are believed to be up. */
   readonly healthCheck: HealthCheckConfig | null;
+  /** The same for what live requests may do. null: they take no server out. */
+  readonly passiveHealth: PassiveHealthConfig | null;
   readonly timeouts: TimeoutsConfig;
   readonly limits: LimitsConfig;
   /** CIDRs, as written, of the peers whose X-Forwarded-* and X-Request-Id are believed. */
@@ -102,6 +104,29 @@ export interface HealthCheckConfig {
   readonly onDown: 'finish' | 'cut';
 }
 
+/** When live requests take a server out, and for how long. An error is an answer; a failure is none. */
+export interface PassiveHealthConfig {
+  /** Failures in a row: connections refused, cut or silent. 0: any number. */
+  readonly consecutiveFailures: number;
+  /** Answers in a row with one of `errorStatus`. 0: any number. */
+  readonly consecutiveErrors: number;
+  /** Empty: no answer counts against a server. */
+  readonly errorStatus: readonly StatusRange[];
+  /** ms that `failureShare` looks back. */
+  readonly window: number;
+  /** Share of failures and errors among the requests of the window; 0: any share. */
+  readonly failureShare: number;
+  /** With fewer requests in the window the share says nothing. */
+  readonly minimumRequests: number;
+  /** ms, times how often it has happened lately. */
+  readonly ejectFor: number;
+  readonly maxEjectFor: number;
+  /** Share of a group that may be out at once, one server at least, and never the last that can be used. */
+  readonly maxEjected: number;
+  /** Requests that must go well, one at a time, before a server that returns is used as before. */
+  readonly trialRequests: number;
+}
+
 /** All in ms; 0 switches the deadline off. */
 export interface TimeoutsConfig {
   /** From the first byte of a request to the end of its head: 408. */
@@ -147,6 +172,7 @@ export interface GroupConfig {
   readonly name: string;
   readonly servers: readonly ServerConfig[];
   readonly healthCheck: HealthCheckConfig | null;
+  readonly passiveHealth: PassiveHealthConfig | null;
 }
 
 export interface HostConfig {

@@ -49,7 +49,10 @@ export class HttpProbe extends Probe implements BodyReceiver {
   onBytes(buffer: Buffer, length: number): void {
     let position = 0;
     while (position < length && !this.done) {
-      position = this.#body === null ? this.#readHead(buffer, position, length) : this.#readBody(buffer, position, length);
+      position =
+        this.#body === null
+          ? this.#readHead(buffer, position, length)
+          : this.#readBody(buffer, position, length);
     }
   }
 

@@ -1,9 +1,10 @@
 import { createConfig } from '../../lib/config/config.js';
-import type { Config, FirewallConfig, RouteConfig } from '../../lib/config/types.js';
+import type { Config, FirewallConfig, GroupConfig, RouteConfig } from '../../lib/config/types.js';
 
 /**
  * A configuration as short, readable JSON: what has its default or asks nothing is left out; networks, patterns,
- * addresses and templates are texts; what routes share (groups, firewalls, timeouts) stands in one place.
+ * addresses and templates are texts; what routes share (groups, firewalls, timeouts) stands in one place. Of a check,
+ * there is what is not as by default.
  */
 export function meaning(config: Config): object {
   const defaults = createConfig();
@@ -13,7 +14,7 @@ export function meaning(config: Config): object {
       for (const firewall of value.firewalls) firewalls.set(firewall.name, firewall);
       return shortRoute(value, config);
     }
-    return shortValue(value);
+    return isGroup(value) ? shortGroup(value, defaults) : shortValue(value);
   };
   const changed = Object.entries(config).filter(
     ([key, value]) => write(value) !== write(defaults[key as keyof Config]),
@@ -51,6 +52,23 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
   };
 }
 
+function shortGroup({ healthCheck, passiveHealth, ...group }: GroupConfig, defaults: Config): object {
+  return {
+    ...group,
+    ...changes('healthCheck', healthCheck, defaults.healthCheck),
+    ...changes('passiveHealth', passiveHealth, defaults.passiveHealth),
+  };
+}
+
+/** What of a map is not as by default, under its name; nothing when all is. */
+function changes(name: string, map: object | null, defaults: object | null): object {
+  if (map === null) return { [name]: false };
+  const changed = Object.entries(map).filter(
+    ([key, value]) => write(value) !== write(defaults?.[key as keyof typeof defaults]),
+  );
+  return changed.length === 0 ? {} : { [name]: Object.fromEntries(changed) };
+}
+
 /** `kind` and the like make these shapes what they are; `key` of a header rule follows from its name. */
 function shortValue(value: unknown): unknown {
   if (value instanceof RegExp) return String(value);
@@ -78,6 +96,16 @@ function isPart(value: unknown): value is Readonly<Record<string, unknown>> {
 function partText({ kind, text, name, group }: Readonly<Record<string, unknown>>): unknown {
   if (kind === 'text') return text;
   return kind === 'variable' ? `<${name}>` : `<${kind} ${name ?? group}>`;
+}
+
+function isGroup(value: unknown): value is GroupConfig {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'servers' in value &&
+    'healthCheck' in value &&
+    'name' in value
+  );
 }
 
 function isRoute(value: unknown): value is RouteConfig {
