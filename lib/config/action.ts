@@ -4,7 +4,7 @@ import { checkHeaderName, parseHeaderValue } from './fields.js';
 import type { RedirectSettings, RespondSettings, RouteSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import { formatPath, type Path } from './tree.js';
-import type { HealthCheckConfig, RouteAction } from './types.js';
+import type { GroupConfig, RouteAction } from './types.js';
 
 /** The settings that say what becomes of a request; one place has one of them at most. */
 export const ACTIONS = ['servers', 'redirect', 'respond'] as const;
@@ -14,24 +14,28 @@ export function ownAction(settings: RouteSettings): (typeof ACTIONS)[number] | u
   return ACTIONS.find((key) => Object.hasOwn(settings, key));
 }
 
+/** What a group takes from the place where its servers are named. */
+export type GroupTerms = Omit<GroupConfig, 'name' | 'servers'>;
+
 /** What becomes of the requests of a place; null when it does not say. */
 export function compileAction(
   settings: RouteSettings,
   path: Path,
-  healthCheck: HealthCheckConfig | null,
+  terms: GroupTerms,
   templates: TemplateContext,
   context: Context,
 ): RouteAction | null {
   const { report } = context;
   const [key, other] = ACTIONS.filter((action) => Object.hasOwn(settings, action));
   if (other) report.problem([...path, other], `${key} and ${other} exclude each other`, '', 'key');
-  if (settings.health_check !== undefined && key !== 'servers') {
-    report.problem([...path, 'health_check'], 'a health_check goes with servers of its own', '', 'key');
+  for (const setting of ['health_check', 'pool'] as const) {
+    if (settings[setting] !== undefined && key !== 'servers')
+      report.problem([...path, setting], `a ${setting} goes with servers of its own`, '', 'key');
   }
   if (settings.servers) {
     const at = [...path, 'servers'];
-    const servers = context.book.compile(settings.servers, at);
-    const group = { name: formatPath(at), servers, healthCheck };
+    const servers = context.book.compile(settings.servers, at, terms.pool.maxConnections);
+    const group: GroupConfig = { name: formatPath(at), servers, ...terms };
     context.groups.push(group);
     return { kind: 'forward', group };
   }

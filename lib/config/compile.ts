@@ -2,11 +2,13 @@ import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { compileAction } from './action.js';
 import { compileTests } from './cases.js';
 import type { Context } from './context.js';
+import { compileDns } from './dns.js';
 import { compileFirewall } from './firewall.js';
 import { compileHealthCheck } from './health-check.js';
 import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
+import { compilePool } from './pool.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
 import { compileScope, isWhole, type Place } from './routes.js';
@@ -42,6 +44,8 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     listen: compileListen(settings.listen, report),
     servers: action?.kind === 'forward' ? action.group.servers : [],
     healthCheck: file.healthCheck,
+    pool: file.pool,
+    dns: compileDns(settings.dns, report),
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
@@ -59,17 +63,21 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
 /** What the file hands down to all that is in it. Its firewall stands before routing and is not handed down. */
 function compileFile(settings: Settings, context: Context): Place {
   const { report } = context;
-  const { health_check, ...others } = settings;
+  const { health_check, pool: poolSettings, ...others } = settings;
   const healthCheck = compileHealthCheck(health_check, ['health_check'], report);
+  const pool = compilePool(poolSettings, ['pool'], report);
+  const timeouts = compileTimeouts(settings.timeouts, report);
+  const terms = { healthCheck, pool, connectTimeout: timeouts.connect };
   return {
     name: 'default',
     path: [],
-    action: compileAction(others, [], healthCheck, { captures: 0 }, context),
+    action: compileAction(others, [], terms, { captures: 0 }, context),
     firewalls: [],
     rules: compileRules(settings, [], 0, context),
     defaultHost: 'client',
     healthCheck,
-    timeouts: compileTimeouts(settings.timeouts, report),
+    pool,
+    timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,
     doubtful: !isWhole(settings),

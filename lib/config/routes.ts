@@ -5,6 +5,7 @@ import { compileHealthCheck } from './health-check.js';
 import { overrideTimeouts, sizeOfBody } from './limits.js';
 import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
+import { compilePool } from './pool.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
 import { compileRules, type OwnRules } from './rules.js';
@@ -16,6 +17,7 @@ import type {
   HealthCheckConfig,
   PathRoute,
   PathRule,
+  PoolConfig,
   RouteAction,
   RouteConfig,
   ScopeConfig,
@@ -32,6 +34,7 @@ export interface Place {
   /** The Host for servers where no one says anything of it. */
   readonly defaultHost: 'client' | 'server';
   readonly healthCheck: HealthCheckConfig | null;
+  readonly pool: PoolConfig;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
@@ -146,24 +149,29 @@ function compilePaths(
 /** Adds the settings of a place to what the place around it hands down. */
 export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
   const { path, captures = around.captures } = way;
+  const { report } = context;
   const healthCheck = compileHealthCheck(
     settings.health_check,
     [...path, 'health_check'],
-    context.report,
+    report,
     around.healthCheck,
   );
+  const pool = compilePool(settings.pool, [...path, 'pool'], report, around.pool);
+  const timeouts = overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], report);
+  const terms = { healthCheck, pool, connectTimeout: timeouts.connect };
   const own = compileRules(settings, path, captures, context);
   const firewall = compileFirewall(settings.firewall_rules, [...path, 'firewall_rules'], context);
   return {
     name: way.name,
     path,
-    action: compileAction(settings, path, healthCheck, { captures }, context) ?? around.action,
+    action: compileAction(settings, path, terms, { captures }, context) ?? around.action,
     firewalls: firewall ? [...around.firewalls, firewall] : around.firewalls,
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
     healthCheck,
-    timeouts: overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], context.report),
-    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], context.report),
+    pool,
+    timeouts,
+    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     captures,
     doubtful: around.doubtful || !isWhole(settings),
   };

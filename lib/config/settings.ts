@@ -7,6 +7,7 @@ export interface Settings extends ScopeSettings {
   readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
   readonly trusted_proxies?: readonly string[];
   readonly health_check?: HealthCheckSettings | boolean;
+  readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
   readonly hosts?: readonly HostSettings[];
@@ -26,6 +27,7 @@ export interface RouteSettings {
   readonly firewall_rules?: FirewallSettings;
   readonly preserve_host?: boolean;
   readonly health_check?: HealthCheckSettings | boolean;
+  readonly pool?: PoolSettings;
   readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
   readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
 }
@@ -92,6 +94,22 @@ export interface HealthCheckSettings {
   readonly rise?: number;
   readonly fall?: number;
   readonly expect_status?: StatusesSetting;
+}
+
+export interface PoolSettings {
+  readonly max_idle?: number;
+  readonly idle_timeout?: DurationSetting;
+  readonly max_connections?: number;
+  readonly max_waiting?: number;
+  readonly max_age?: DurationSetting;
+  readonly max_requests?: number;
+  readonly pipelining?: number;
+}
+
+export interface DnsSettings {
+  readonly servers?: readonly string[];
+  readonly min_ttl?: DurationSetting;
+  readonly max_ttl?: DurationSetting;
 }
 
 export interface TimeoutsSettings {

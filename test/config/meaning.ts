@@ -1,5 +1,5 @@
 import { createConfig } from '../../lib/config/config.js';
-import type { Config, FirewallConfig, RouteConfig } from '../../lib/config/types.js';
+import type { Config, FirewallConfig, GroupConfig, RouteConfig } from '../../lib/config/types.js';
 
 /**
  * A configuration as short, readable JSON: what has its default or asks nothing is left out; networks, patterns,
@@ -13,6 +13,7 @@ export function meaning(config: Config): object {
       for (const firewall of value.firewalls) firewalls.set(firewall.name, firewall);
       return shortRoute(value, config);
     }
+    if (isGroup(value)) return shortGroup(value, config);
     return shortValue(value);
   };
   const changed = Object.entries(config).filter(
@@ -35,10 +36,22 @@ export function write(value: unknown, indent = ''): string {
   return `${open}\n${inner}${items.join(`,\n${inner}`)}\n${indent}${close}`;
 }
 
+/** What of `settings` differs from the file's. */
+function differing<T extends object>(settings: T, defaults: T): object {
+  const differs = ([key, value]: [string, unknown]): boolean => value !== defaults[key as keyof T];
+  return Object.fromEntries(Object.entries(settings).filter(differs));
+}
+
+function shortGroup({ pool, connectTimeout, ...others }: GroupConfig, config: Config): object {
+  return {
+    ...others,
+    ...(pool !== config.pool && { pool: differing(pool, config.pool) }),
+    ...(connectTimeout !== config.timeouts.connect && { connectTimeout }),
+  };
+}
+
 function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config): object {
-  const timeouts = Object.entries(route.timeouts).filter(
-    ([key, value]) => value !== defaults[key as keyof typeof defaults],
-  );
+  const timeouts = differing(route.timeouts, defaults);
   const { name, line, action, rules, bodyBytes } = route;
   return {
     name,
@@ -46,7 +59,7 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
     ...(action.kind === 'forward' ? { forward: action.group.name } : { [action.kind]: action }),
     firewalls: route.firewalls.map((firewall) => firewall.name),
     rules,
-    ...(timeouts.length > 0 && { timeouts: Object.fromEntries(timeouts) }),
+    ...(Object.keys(timeouts).length > 0 && { timeouts }),
     ...(bodyBytes !== limits.bodyBytes && { bodyBytes }),
   };
 }
@@ -82,6 +95,10 @@ function partText({ kind, text, name, group }: Readonly<Record<string, unknown>>
 
 function isRoute(value: unknown): value is RouteConfig {
   return typeof value === 'object' && value !== null && 'action' in value && 'rules' in value;
+}
+
+function isGroup(value: unknown): value is GroupConfig {
+  return typeof value === 'object' && value !== null && 'servers' in value && 'connectTimeout' in value;
 }
 
 function isEmptyList(value: unknown): boolean {
