@@ -5,7 +5,7 @@ import type { GroupTerms } from './group-terms.js';
 import type { RedirectSettings, RespondSettings, RouteSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import { formatPath, type Path } from './tree.js';
-import type { RouteAction } from './types.js';
+import type { GroupConfig, RouteAction } from './types.js';
 
 /** The settings that say what becomes of a request; one place has one of them at most. */
 export const ACTIONS = ['servers', 'redirect', 'respond'] as const;
@@ -28,8 +28,8 @@ export function compileAction(
   if (other) report.problem([...path, other], `${key} and ${other} exclude each other`, '', 'key');
   if (settings.servers) {
     const at = [...path, 'servers'];
-    const servers = context.book.compile(settings.servers, at);
-    const group = { name: formatPath(at), servers, ...terms };
+    const servers = context.book.compile(settings.servers, at, terms.pool.maxConnections);
+    const group: GroupConfig = { name: formatPath(at), servers, ...terms };
     context.groups.push(group);
     return { kind: 'forward', group };
   }

@@ -2,6 +2,7 @@ import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { compileAction } from './action.js';
 import { compileTests } from './cases.js';
 import type { Context } from './context.js';
+import { compileDns } from './dns.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
@@ -43,6 +44,8 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     servers: action?.kind === 'forward' ? action.group.servers : [],
     healthCheck: file.terms.healthCheck,
     passiveHealth: file.terms.passiveHealth,
+    pool: file.terms.pool,
+    dns: compileDns(settings.dns, report),
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
@@ -60,7 +63,8 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
 /** What the file hands down to all that is in it. Its firewall stands before routing and is not handed down. */
 function compileFile(settings: Settings, context: Context): Place {
   const { report } = context;
-  const terms = compileGroupTerms(settings, [], report);
+  const timeouts = compileTimeouts(settings.timeouts, report);
+  const terms = compileGroupTerms(settings, timeouts, [], report);
   return {
     name: 'default',
     path: [],
@@ -69,7 +73,7 @@ function compileFile(settings: Settings, context: Context): Place {
     rules: compileRules(settings, [], 0, context),
     defaultHost: 'client',
     terms,
-    timeouts: compileTimeouts(settings.timeouts, report),
+    timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,
     doubtful: !isWhole(settings),

@@ -145,8 +145,10 @@ function compilePaths(
 /** Adds the settings of a place to what the place around it hands down. */
 export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
   const { path, captures = around.captures } = way;
-  const terms = compileGroupTerms(settings, path, context.report, around.terms);
-  refuseStrayTerms(settings, path, context.report);
+  const { report } = context;
+  const timeouts = overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], report);
+  const terms = compileGroupTerms(settings, timeouts, path, report, around.terms);
+  refuseStrayTerms(settings, path, report);
   const own = compileRules(settings, path, captures, context);
   const firewall = compileFirewall(settings.firewall_rules, [...path, 'firewall_rules'], context);
   return {
@@ -157,8 +159,8 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
     terms,
-    timeouts: overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], context.report),
-    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], context.report),
+    timeouts,
+    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     captures,
     doubtful: around.doubtful || !isWhole(settings),
   };

@@ -6,6 +6,7 @@ export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
   readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
   readonly trusted_proxies?: readonly string[];
+  readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
   readonly hosts?: readonly HostSettings[];
@@ -26,6 +27,7 @@ export interface RouteSettings {
   readonly preserve_host?: boolean;
   readonly health_check?: HealthCheckSettings | boolean;
   readonly passive_health?: PassiveHealthSettings | boolean;
+  readonly pool?: PoolSettings;
   readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
   readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
 }
@@ -122,6 +124,22 @@ export interface PassiveHealthSettings {
   readonly max_eject_for?: DurationSetting;
   readonly max_ejected?: PercentSetting;
   readonly trial_requests?: number;
+}
+
+export interface PoolSettings {
+  readonly max_idle?: number;
+  readonly idle_timeout?: DurationSetting;
+  readonly max_connections?: number;
+  readonly max_waiting?: number;
+  readonly max_age?: DurationSetting;
+  readonly max_requests?: number;
+  readonly pipelining?: number;
+}
+
+export interface DnsSettings {
+  readonly servers?: readonly string[];
+  readonly min_ttl?: DurationSetting;
+  readonly max_ttl?: DurationSetting;
 }
 
 export interface TimeoutsSettings {

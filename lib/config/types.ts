@@ -35,6 +35,9 @@ export interface Config {
   readonly healthCheck: HealthCheckConfig | null;
   /** The same for what live requests may do. null: they take no server out. */
   readonly passiveHealth: PassiveHealthConfig | null;
+  /** The pool of every group that has none of its own. */
+  readonly pool: PoolConfig;
+  readonly dns: DnsConfig;
   readonly timeouts: TimeoutsConfig;
   readonly limits: LimitsConfig;
   /** CIDRs, as written, of the peers whose X-Forwarded-* and X-Request-Id are believed. */
@@ -127,6 +130,33 @@ export interface PassiveHealthConfig {
   readonly trialRequests: number;
 }
 
+/** The connections to each server of a group. Times in ms. */
+export interface PoolConfig {
+  /** Unused connections kept. */
+  readonly maxIdle: number;
+  /** How long one is kept at most; shorter where the server is known to close earlier. */
+  readonly idleTimeout: number;
+  /** Connections open at once to a server that has no limit of its own; 0 is no limit. */
+  readonly maxConnections: number;
+  /** Requests that may wait for a connection. */
+  readonly maxWaiting: number;
+  /** A connection older than this is closed after its request; 0 is no limit. */
+  readonly maxAge: number;
+  /** So is one that has carried so many; 0 is no limit. */
+  readonly maxRequests: number;
+  /** Requests in flight on one connection; 1 is no pipelining. */
+  readonly pipelining: number;
+}
+
+/** How the names of servers become addresses. */
+export interface DnsConfig {
+  /** `address` or `address:port`; none: those of the system. */
+  readonly servers: readonly string[];
+  /** ms; what a TTL is raised to, and cut to. */
+  readonly minTtl: number;
+  readonly maxTtl: number;
+}
+
 /** All in ms; 0 switches the deadline off. */
 export interface TimeoutsConfig {
   /** From the first byte of a request to the end of its head: 408. */
@@ -173,6 +203,9 @@ export interface GroupConfig {
   readonly servers: readonly ServerConfig[];
   readonly healthCheck: HealthCheckConfig | null;
   readonly passiveHealth: PassiveHealthConfig | null;
+  readonly pool: PoolConfig;
+  /** ms a connect may take: `timeouts.connect` where the servers are named. */
+  readonly connectTimeout: number;
 }
 
 export interface HostConfig {

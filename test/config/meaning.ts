@@ -14,7 +14,7 @@ export function meaning(config: Config): object {
       for (const firewall of value.firewalls) firewalls.set(firewall.name, firewall);
       return shortRoute(value, config);
     }
-    return isGroup(value) ? shortGroup(value, defaults) : shortValue(value);
+    return isGroup(value) ? shortGroup(value, config, defaults) : shortValue(value);
   };
   const changed = Object.entries(config).filter(
     ([key, value]) => write(value) !== write(defaults[key as keyof Config]),
@@ -36,10 +36,14 @@ export function write(value: unknown, indent = ''): string {
   return `${open}\n${inner}${items.join(`,\n${inner}`)}\n${indent}${close}`;
 }
 
+/** What of `settings` differs from the file's. */
+function differing<T extends object>(settings: T, defaults: T): object {
+  const differs = ([key, value]: [string, unknown]): boolean => value !== defaults[key as keyof T];
+  return Object.fromEntries(Object.entries(settings).filter(differs));
+}
+
 function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config): object {
-  const timeouts = Object.entries(route.timeouts).filter(
-    ([key, value]) => value !== defaults[key as keyof typeof defaults],
-  );
+  const timeouts = differing(route.timeouts, defaults);
   const { name, line, action, rules, bodyBytes } = route;
   return {
     name,
@@ -47,16 +51,22 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
     ...(action.kind === 'forward' ? { forward: action.group.name } : { [action.kind]: action }),
     firewalls: route.firewalls.map((firewall) => firewall.name),
     rules,
-    ...(timeouts.length > 0 && { timeouts: Object.fromEntries(timeouts) }),
+    ...(Object.keys(timeouts).length > 0 && { timeouts }),
     ...(bodyBytes !== limits.bodyBytes && { bodyBytes }),
   };
 }
 
-function shortGroup({ healthCheck, passiveHealth, ...group }: GroupConfig, defaults: Config): object {
+function shortGroup(
+  { healthCheck, passiveHealth, pool, connectTimeout, ...group }: GroupConfig,
+  config: Config,
+  defaults: Config,
+): object {
   return {
     ...group,
     ...changes('healthCheck', healthCheck, defaults.healthCheck),
     ...changes('passiveHealth', passiveHealth, defaults.passiveHealth),
+    ...changes('pool', pool, defaults.pool),
+    ...(connectTimeout !== config.timeouts.connect && { connectTimeout }),
   };
 }
 
@@ -98,18 +108,12 @@ function partText({ kind, text, name, group }: Readonly<Record<string, unknown>>
   return kind === 'variable' ? `<${name}>` : `<${kind} ${name ?? group}>`;
 }
 
-function isGroup(value: unknown): value is GroupConfig {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'servers' in value &&
-    'healthCheck' in value &&
-    'name' in value
-  );
-}
-
 function isRoute(value: unknown): value is RouteConfig {
   return typeof value === 'object' && value !== null && 'action' in value && 'rules' in value;
+}
+
+function isGroup(value: unknown): value is GroupConfig {
+  return typeof value === 'object' && value !== null && 'servers' in value && 'connectTimeout' in value;
 }
 
 function isEmptyList(value: unknown): boolean {
