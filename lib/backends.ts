@@ -78,7 +78,7 @@ export class Backends {
         new Pool(server.address, limits, this.#supplies),
         this.#supplies.wheel,
       );
-      const checker = check === null ? null : new Checker(backend, check, this.#health);
+      const checker = check === null ? null : new Checker(backend, check, check.initial, this.#health);
       member = { backend, checker, started: false };
       this.#members.set(key, member);
     }

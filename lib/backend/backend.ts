@@ -4,6 +4,7 @@ import type { Availability } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import { LatencyEstimate } from '../scheduler/latency-estimate.js';
 import type { Candidate } from '../scheduler/scheduler.js';
+import { HealthHistory } from './health-history.js';
 import type { Outcome } from './outcome.js';
 import type { Pool } from './pool.js';
 import { SlowStart, type SlowStarter } from './slow-start.js';
@@ -44,6 +45,7 @@ export class Backend implements Candidate, SlowStarter {
   readonly hash: number;
   readonly latency = new LatencyEstimate();
   readonly totals = new BackendTotals();
+  readonly history = new HealthHistory();
   readonly #wheel: TimerWheel;
   readonly #maxConnections: number;
   readonly #slowStart: SlowStart;

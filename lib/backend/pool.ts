@@ -88,6 +88,11 @@ export class Pool {
     for (const connection of this.#open) connection.discard();
   }
 
+  /** Cuts every connection, those in use too: what is on them fails as if the server had cut it. */
+  cut(): void {
+    for (const connection of this.#open) connection.channel.destroy();
+  }
+
   // Called by its connections.
 
   onConnected(connection: BackendConnection): void {

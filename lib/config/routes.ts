@@ -1,7 +1,7 @@
 import { compileAction, ownAction } from './action.js';
 import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
-import { compileHealthCheck } from './health-check.js';
+import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
 import { overrideTimeouts, sizeOfBody } from './limits.js';
 import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
@@ -13,7 +13,6 @@ import type { Path } from './tree.js';
 import type {
   ConditionalRoute,
   FirewallConfig,
-  HealthCheckConfig,
   PathRoute,
   PathRule,
   RouteAction,
@@ -31,7 +30,7 @@ export interface Place {
   readonly rules: OwnRules;
   /** The Host for servers where no one says anything of it. */
   readonly defaultHost: 'client' | 'server';
-  readonly healthCheck: HealthCheckConfig | null;
+  readonly terms: GroupTerms;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
@@ -146,24 +145,22 @@ function compilePaths(
 /** Adds the settings of a place to what the place around it hands down. */
 export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
   const { path, captures = around.captures } = way;
-  const healthCheck = compileHealthCheck(
-    settings.health_check,
-    [...path, 'health_check'],
-    context.report,
-    around.healthCheck,
-  );
+  const { report } = context;
+  const timeouts = overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], report);
+  const terms = compileGroupTerms(settings, timeouts, path, report, around.terms);
+  refuseStrayTerms(settings, path, report);
   const own = compileRules(settings, path, captures, context);
   const firewall = compileFirewall(settings.firewall_rules, [...path, 'firewall_rules'], context);
   return {
     name: way.name,
     path,
-    action: compileAction(settings, path, healthCheck, { captures }, context) ?? around.action,
+    action: compileAction(settings, path, terms, { captures }, context) ?? around.action,
     firewalls: firewall ? [...around.firewalls, firewall] : around.firewalls,
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
-    healthCheck,
-    timeouts: overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], context.report),
-    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], context.report),
+    terms,
+    timeouts,
+    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     captures,
     doubtful: around.doubtful || !isWhole(settings),
   };

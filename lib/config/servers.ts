@@ -28,8 +28,15 @@ export class ServerBook {
     this.#report = report;
   }
 
-  /** The servers of one list, in its order; an address may stand in it once. */
-  compile(settings: readonly ServerSetting[] | undefined, path: Path): readonly ServerConfig[] {
+  /**
+   * The servers of one list, in its order; an address may stand in it once. `maxConnections` counts for those that do
+   * not say.
+   */
+  compile(
+    settings: readonly ServerSetting[] | undefined,
+    path: Path,
+    maxConnections: number,
+  ): readonly ServerConfig[] {
     const servers: Draft[] = [];
     const firstPaths = new Map<string, Path>();
     for (const [setting, serverPath] of each(settings, path)) {
@@ -44,8 +51,8 @@ export class ServerBook {
       if (first) this.#report.repeated(addressPath, `${address.text} is listed twice, first in`, first);
       else firstPaths.set(key, addressPath);
       if (isMap && setting.name !== undefined) this.#name(setting.name, key, [...serverPath, 'name']);
-      const maxConnections = isMap ? (setting.max_connections ?? 0) : 0;
-      servers.push({ address, name: address.text, maxConnections });
+      const own = isMap ? setting.max_connections : undefined;
+      servers.push({ address, name: address.text, maxConnections: own ?? maxConnections });
     }
     this.#drafts.push(...servers);
     return servers;

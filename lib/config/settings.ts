@@ -6,7 +6,7 @@ export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
   readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
   readonly trusted_proxies?: readonly string[];
-  readonly health_check?: HealthCheckSettings | boolean;
+  readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
   readonly hosts?: readonly HostSettings[];
@@ -26,6 +26,8 @@ export interface RouteSettings {
   readonly firewall_rules?: FirewallSettings;
   readonly preserve_host?: boolean;
   readonly health_check?: HealthCheckSettings | boolean;
+  readonly passive_health?: PassiveHealthSettings | boolean;
+  readonly pool?: PoolSettings;
   readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
   readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
 }
@@ -85,13 +87,59 @@ export type ServerSetting =
 /** `200`, `200-399`, or a list of these. */
 export type StatusesSetting = string | number | readonly (string | number)[];
 
+/** `10%`. */
+export type PercentSetting = string;
+
 export interface HealthCheckSettings {
+  readonly type?: 'http' | 'tcp';
+  readonly address?: AddressSetting;
+  readonly port?: number;
+  readonly method?: string;
   readonly path?: string;
+  readonly host?: string;
+  readonly headers?: TextSettings;
+  readonly body?: string;
+  readonly expect_status?: StatusesSetting;
+  readonly expect_header?: TextSettings;
+  readonly expect_body?: string;
   readonly interval?: DurationSetting;
+  readonly fast_interval?: DurationSetting;
+  readonly down_interval?: DurationSetting;
+  readonly jitter?: PercentSetting;
   readonly timeout?: DurationSetting;
   readonly rise?: number;
   readonly fall?: number;
-  readonly expect_status?: StatusesSetting;
+  readonly initial?: 'up' | 'down' | 'unknown';
+  readonly on_down?: 'finish' | 'cut';
+}
+
+export interface PassiveHealthSettings {
+  readonly consecutive_failures?: number;
+  readonly consecutive_errors?: number;
+  readonly error_status?: StatusesSetting | false;
+  readonly window?: DurationSetting;
+  readonly failure_share?: PercentSetting;
+  readonly minimum_requests?: number;
+  readonly eject_for?: DurationSetting;
+  readonly max_eject_for?: DurationSetting;
+  readonly max_ejected?: PercentSetting;
+  readonly trial_requests?: number;
+}
+
+export interface PoolSettings {
+  readonly max_idle?: number;
+  readonly idle_timeout?: DurationSetting;
+  readonly max_connections?: number;
+  readonly max_waiting?: number;
+  readonly max_age?: DurationSetting;
+  readonly max_requests?: number;
+  readonly pipelining?: number;
+}
+
+export interface DnsSettings {
+  readonly servers?: readonly string[];
+  readonly min_ttl?: DurationSetting;
+  readonly max_ttl?: DurationSetting;
 }
 
 export interface TimeoutsSettings {
