@@ -14,6 +14,7 @@ import { compileScope, isWhole, type Place } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
 import type { AddressSetting, Settings } from './settings.js';
+import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
@@ -73,6 +74,7 @@ function compileFile(settings: Settings, context: Context): Place {
     rules: compileRules(settings, [], 0, context),
     defaultHost: 'client',
     terms,
+    sticky: compileSticky(settings.sticky, ['sticky'], context, null),
     timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,

@@ -9,6 +9,7 @@ import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js
 import { each } from './report.js';
 import { compileRules, type OwnRules } from './rules.js';
 import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
+import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type {
   ConditionalRoute,
@@ -18,6 +19,7 @@ import type {
   RouteAction,
   RouteConfig,
   ScopeConfig,
+  StickyConfig,
   TimeoutsConfig,
 } from './types.js';
 
@@ -31,6 +33,7 @@ export interface Place {
   /** The Host for servers where no one says anything of it. */
   readonly defaultHost: 'client' | 'server';
   readonly terms: GroupTerms;
+  readonly sticky: StickyConfig | null;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
@@ -159,6 +162,7 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
     terms,
+    sticky: compileSticky(settings.sticky, [...path, 'sticky'], context, around.sticky),
     timeouts,
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     captures,
@@ -195,10 +199,17 @@ function stripRule(
 }
 
 function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
-  const { name, path, action, firewalls, rules, timeouts, bodyBytes } = place;
+  const { name, path, action, firewalls, timeouts, bodyBytes } = place;
   if (!action) return null;
-  const host = rules.host ?? place.defaultHost;
-  return { name, line: lineOf(path), action, firewalls, rules: { ...rules, host }, timeouts, bodyBytes };
+  const sticky = action.kind === 'forward' ? place.sticky : null;
+  const rules = { ...withoutOwnCookie(place.rules, sticky), host: place.rules.host ?? place.defaultHost };
+  return { name, line: lineOf(path), action, firewalls, rules, sticky, timeouts, bodyBytes };
+}
+
+/** The cookie that binds a client is between it and the balancer: servers don't see it, unless a rule sets one. */
+function withoutOwnCookie(rules: OwnRules, sticky: StickyConfig | null): OwnRules {
+  if (sticky?.kind !== 'cookie') return rules;
+  return { ...rules, cookies: [{ kind: 'remove', name: sticky.name, sticky: true }, ...rules.cookies] };
 }
 
 function pathName(around: Place, text: string, kind: 'file' | 'host'): string {
