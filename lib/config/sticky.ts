@@ -52,8 +52,8 @@ function compileCookie(
   if (secret === undefined) {
     report.warning(
       path,
-      'no secret is given, so each start makes one: then clients are bound anew, and other balancers bind them otherwise',
-      'Write secret: "${LB_SECRET}".',
+      'no secret is given: one is made up at each start, and clients are bound anew after it',
+      'Give it a secret of your own.',
     );
   }
   return {
