@@ -29,13 +29,11 @@ export interface BackendTerms {
   readonly weight: number;
   /** Used only while none of the others can be. */
   readonly backup: boolean;
-  /** Requests at once; 0 is no limit. */
-  readonly maxConnections: number;
   /** ms in which it comes to its full share after it was out; 0 gives it that at once. */
   readonly slowStart: number;
 }
 
-const PLAIN_TERMS: BackendTerms = { weight: 1, backup: false, maxConnections: 0, slowStart: 0 };
+const PLAIN_TERMS: BackendTerms = { weight: 1, backup: false, slowStart: 0 };
 
 /** One server: what it is called, whether it may be used, how much of the work it gets, and its sockets. */
 export class Backend implements Candidate, SlowStarter {
@@ -47,7 +45,6 @@ export class Backend implements Candidate, SlowStarter {
   readonly totals = new BackendTotals();
   readonly history = new HealthHistory();
   readonly #wheel: TimerWheel;
-  readonly #maxConnections: number;
   readonly #slowStart: SlowStart;
   /** Replaced, never changed: a watcher may leave while all are being told. */
   #watchers: readonly BackendWatcher[] = [];
@@ -65,7 +62,6 @@ export class Backend implements Candidate, SlowStarter {
     this.hash = hashText(name);
     this.#wheel = wheel;
     this.#weight = terms.weight;
-    this.#maxConnections = terms.maxConnections;
     this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
   }
 
@@ -84,9 +80,10 @@ export class Backend implements Candidate, SlowStarter {
   }
 
   get capacity(): number {
-    return this.#maxConnections === 0
+    const { maxConnections } = this.pool;
+    return maxConnections === 0
       ? Number.POSITIVE_INFINITY
-      : Math.max(1, this.#maxConnections * this.#slowStart.share);
+      : Math.max(1, maxConnections * this.#slowStart.share);
   }
 
   /** Do its checks find it well? */
