@@ -10,6 +10,7 @@ import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
+import { compileRetry } from './retry.js';
 import { compileScope, isWhole, type Place } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
@@ -75,6 +76,7 @@ function compileFile(settings: Settings, context: Context): Place {
     defaultHost: 'client',
     terms,
     sticky: compileSticky(settings.sticky, ['sticky'], context, null),
+    retry: compileRetry(settings.retry, ['retry'], report),
     timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,

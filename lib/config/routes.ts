@@ -7,6 +7,7 @@ import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
+import { compileRetry } from './retry.js';
 import { compileRules, type OwnRules } from './rules.js';
 import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
 import { compileSticky } from './sticky.js';
@@ -16,6 +17,7 @@ import type {
   FirewallConfig,
   PathRoute,
   PathRule,
+  RetryConfig,
   RouteAction,
   RouteConfig,
   ScopeConfig,
@@ -34,6 +36,7 @@ export interface Place {
   readonly defaultHost: 'client' | 'server';
   readonly terms: GroupTerms;
   readonly sticky: StickyConfig | null;
+  readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
@@ -163,6 +166,7 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     defaultHost: way.defaultHost ?? around.defaultHost,
     terms,
     sticky: compileSticky(settings.sticky, [...path, 'sticky'], context, around.sticky),
+    retry: compileRetry(settings.retry, [...path, 'retry'], report, around.retry),
     timeouts,
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     captures,
@@ -199,11 +203,11 @@ function stripRule(
 }
 
 function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
-  const { name, path, action, firewalls, timeouts, bodyBytes } = place;
+  const { name, path, action, firewalls, retry, timeouts, bodyBytes } = place;
   if (!action) return null;
   const sticky = action.kind === 'forward' ? place.sticky : null;
   const rules = { ...withoutOwnCookie(place.rules, sticky), host: place.rules.host ?? place.defaultHost };
-  return { name, line: lineOf(path), action, firewalls, rules, sticky, timeouts, bodyBytes };
+  return { name, line: lineOf(path), action, firewalls, rules, sticky, retry, timeouts, bodyBytes };
 }
 
 /** The cookie that binds a client is between it and the balancer: servers don't see it, unless a rule sets one. */

@@ -202,6 +202,26 @@ export interface DnsConfig {
   readonly maxTtl: number;
 }
 
+/**
+ * What may be tried again. connect: no connection was to be had. stale: one that had been open before was closed as
+ * the request was sent. reset: any other was, before a byte of the answer. timeout: no answer in time.
+ */
+export type RetryCause = 'connect' | 'stale' | 'reset' | 'timeout';
+
+export interface RetryConfig {
+  /** Attempts behind the first. A stale connection that is replaced is none. */
+  readonly attempts: number;
+  readonly causes: readonly RetryCause[];
+  /** Answers of which the client is to see nothing as long as there are attempts left. */
+  readonly statuses: readonly StatusRange[];
+  /** Retries as a share of the requests, from 0 to 1; null: no limit. */
+  readonly budget: number | null;
+  /** Bytes of a request body kept to be sent again. */
+  readonly buffer: number;
+  /** May any request with an Idempotency-Key be sent twice? */
+  readonly idempotencyKey: boolean;
+}
+
 /** All in ms; 0 switches the deadline off. */
 export interface TimeoutsConfig {
   /** From the first byte of a request to the end of its head: 408. */
@@ -318,6 +338,7 @@ export interface RouteConfig {
   readonly rules: RulesConfig;
   /** null: every request is served by whoever is chosen for it. */
   readonly sticky: StickyConfig | null;
+  readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;

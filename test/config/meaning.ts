@@ -1,5 +1,6 @@
 import { DEFAULT_ALGORITHM } from '../../lib/config/algorithm.js';
 import { createConfig } from '../../lib/config/config.js';
+import { DEFAULT_RETRY } from '../../lib/config/retry.js';
 import type {
   AlgorithmConfig,
   Config,
@@ -53,7 +54,7 @@ function differing<T extends object>(settings: T, defaults: T): object {
 
 function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config): object {
   const timeouts = differing(route.timeouts, defaults);
-  const { name, line, action, rules, sticky, bodyBytes } = route;
+  const { name, line, action, rules, sticky, retry, bodyBytes } = route;
   return {
     name,
     line,
@@ -62,6 +63,7 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
     rules,
     ...(sticky && { sticky }),
     ...(Object.keys(timeouts).length > 0 && { timeouts }),
+    ...(write(retry) !== write(DEFAULT_RETRY) && { retry }),
     ...(bodyBytes !== limits.bodyBytes && { bodyBytes }),
   };
 }
