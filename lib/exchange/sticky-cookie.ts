@@ -21,7 +21,6 @@ interface Mark {
  * Hashes are made once; a request costs a look into its cookies and one into a map.
  */
 export class StickyCookie implements Sticky {
-  readonly marks = true;
   readonly #name: string;
   readonly #byToken = new Map<string, Backend>();
   readonly #marks = new Map<Backend, Mark>();

@@ -12,7 +12,6 @@ import type { Sticky } from './sticky.js';
  * which server it is, so a server that drains gives its clients away, and only those move.
  */
 export class StickyValue implements Sticky {
-  readonly marks = false;
   readonly #key: RequestKey;
   readonly #group: Group;
   readonly #hash = new ConsistentHash(new RoundRobin());

@@ -6,8 +6,6 @@ import type { RequestContext } from './context.js';
 export interface Sticky {
   /** The server this client is to have, none of `tried`; null when it is bound to none that can serve it. */
   serverFor(context: RequestContext, tried: readonly Backend[]): Backend | null;
-  /** Does `mark` have anything to say? */
-  readonly marks: boolean;
   /** Tells the client which server answered, in its final response, if it does not know. */
   mark(context: RequestContext, backend: Backend, edit: HeadEdit): void;
 }
