@@ -4,10 +4,11 @@ import { parseAddress } from '../base/address.js';
 import { nearest } from '../base/nearest.js';
 import { parseDuration } from '../base/units.js';
 import { ValueError } from '../base/value-error.js';
-import type { AccessLogFormat } from '../config/types.js';
+import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
 import { type AskedRequest, readHeader, readRequest } from './asked-request.js';
 import {
   ACCESS_LOG_FORMATS,
+  ALGORITHMS,
   COMMANDS,
   isCommand,
   OPTIONS,
@@ -26,6 +27,7 @@ export interface RunOptions {
   readonly port: number | null;
   readonly servers: readonly string[];
   readonly configFile: string | null;
+  readonly algorithm: AlgorithmName | null;
   readonly healthPath: string | null;
   readonly healthInterval: string | null;
   readonly accessLog: AccessLogFormat | null;
@@ -134,6 +136,7 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
     port: port === undefined ? null : readPort(port),
     servers,
     configFile: values.get('config') ?? null,
+    algorithm: readAlgorithm(values.get('algorithm')),
     healthPath: readHealthPath(values.get('health-path')),
     healthInterval: readInterval(values.get('health-interval')),
     accessLog: readFormat(values.get('access-log')),
@@ -198,6 +201,19 @@ function checkServer(text: string): void {
   if (address.kind === 'tcp' && address.port === 0) {
     throw new UsageError(`server ${JSON.stringify(text)}: port 0 cannot be connected to.`);
   }
+}
+
+function readAlgorithm(text: string | undefined): AlgorithmName | null {
+  if (text === undefined) return null;
+  const known = ALGORITHMS.find((name) => name === text);
+  if (known !== undefined) return known;
+  if (text === 'hash')
+    throw new UsageError(
+      '--algorithm hash has to be told of what: write algorithm: { name: hash, on: uri } in a file.',
+    );
+  const close = nearest(text, ALGORITHMS);
+  const advice = close === undefined ? `It is one of ${ALGORITHMS.join(', ')}.` : `Did you mean ${close}?`;
+  throw new UsageError(`--algorithm ${JSON.stringify(text)} is unknown. ${advice}`);
 }
 
 function readHealthPath(text: string | undefined): string | null {

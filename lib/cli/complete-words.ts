@@ -1,5 +1,6 @@
 import {
   ACCESS_LOG_FORMATS,
+  ALGORITHMS,
   COMMANDS,
   type CommandName,
   isCommand,
@@ -41,6 +42,7 @@ async function offer(before: readonly string[], typed: string, known: Known): Pr
 
 async function valuesOf(option: OptionName, known: Known): Promise<readonly string[]> {
   if (option === 'access-log') return ACCESS_LOG_FORMATS;
+  if (option === 'algorithm') return ALGORITHMS;
   return option === 'route' ? known.routes() : [];
 }
 

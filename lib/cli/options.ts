@@ -1,8 +1,9 @@
-import type { AccessLogFormat } from '../config/types.js';
+import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
 
 /** Every option there is; what it means depends on the command. */
 export const OPTIONS = {
   config: { type: 'string', short: 'c' },
+  algorithm: { type: 'string', short: 'a' },
   'health-path': { type: 'string' },
   'health-interval': { type: 'string' },
   'access-log': { type: 'string' },
@@ -35,6 +36,7 @@ const REMOTE = ['admin', 'config', 'json'] as const satisfies readonly OptionNam
 export const TAKES = {
   run: [
     'config',
+    'algorithm',
     'health-path',
     'health-interval',
     'access-log',
@@ -71,6 +73,17 @@ export const ACCESS_LOG_FORMATS = [
   'json',
   'off',
 ] as const satisfies readonly AccessLogFormat[];
+
+/** What can be named without saying more; `hash` needs to be told of what, which takes a file. */
+export const ALGORITHMS = [
+  'round_robin',
+  'least_connections',
+  'random',
+  'power_of_two',
+  'least_response_time',
+  'ip_hash',
+  'first',
+] as const satisfies readonly AlgorithmName[];
 
 /** Whether a word is the name of a command. */
 export function isCommand(word: string | undefined): word is Exclude<CommandName, 'run'> {

@@ -37,6 +37,7 @@ t.test('options of the command at hand', async (t) => {
 
 t.test('values of options, where they are known', async (t) => {
   t.same(await complete('--access-log d'), ['dev']);
+  t.same(await complete('-a least'), ['least_connections', 'least_response_time']);
   t.same(await complete('add localhost:1 --route '), ['default', 'www.a.test']);
   t.same(await complete('check -c lo'), [], 'files are the affair of the shell');
   t.same(await complete('add --name drain '), [], 'a value is no command');
