@@ -42,8 +42,7 @@ export class HttpProbe extends Probe implements BodyReceiver {
   }
 
   onConnect(): void {
-    this.channel.hold(this.#request);
-    this.channel.flush();
+    this.channel.writeText(this.#request);
   }
 
   onBytes(buffer: Buffer, length: number): void {

@@ -55,6 +55,8 @@ export abstract class Probe implements Dialler, DeadlineOwner {
     this.conclude(false, 'closed without an answer');
   }
 
+  onBlocked(): void {}
+
   onDrain(): void {}
 
   onClose(error: NodeJS.ErrnoException | null): void {
