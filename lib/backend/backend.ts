@@ -8,6 +8,7 @@ import { HealthHistory } from './health-history.js';
 import type { Outcome } from './outcome.js';
 import type { Pool } from './pool.js';
 import { BackendTotals } from './totals.js';
+import { Trial } from './trial.js';
 
 /** Told of what happens to servers: groups, and whoever judges their health. */
 export interface BackendWatcher {
@@ -17,6 +18,10 @@ export interface BackendWatcher {
   onConnectFailed?(backend: Backend, failure: Failure, detail: string): void;
   /** An attempt has ended on it. */
   onOutcome?(backend: Backend, outcome: Outcome): void;
+  /** Can the rest of a group do without it, if at most this share of them (0 to 1) may be ejected at once? */
+  spares?(backend: Backend, maxEjected: number): boolean;
+  /** It is ejected, and all others of a group have become unusable. */
+  onNeeded?(backend: Backend): void;
 }
 
 /** What a server is given to do. */
@@ -39,6 +44,7 @@ export class Backend implements Candidate {
   readonly totals = new BackendTotals();
   readonly history = new HealthHistory();
   readonly #wheel: TimerWheel;
+  readonly #trial = new Trial();
   /** Replaced, never changed: a watcher may leave while all are being told. */
   #watchers: readonly BackendWatcher[] = [];
   #up = true;
@@ -81,6 +87,16 @@ export class Backend implements Candidate {
     return this.#ejected;
   }
 
+  /** Is it tried again, and gets one request at a time? */
+  get isOnTrial(): boolean {
+    return this.#trial.isOn;
+  }
+
+  /** May it get one more request, as far as a trial is concerned? */
+  get hasRoom(): boolean {
+    return this.#trial.hasRoom(this.active);
+  }
+
   get availability(): Availability {
     return this.#availability;
   }
@@ -117,6 +133,24 @@ export class Backend implements Candidate {
     this.#ejected = ejected;
     if (ejected) this.totals.ejections++;
     this.#tell();
+  }
+
+  /** From then on it gets one request at a time, where others can take the rest. */
+  putOnTrial(onTrial: boolean): void {
+    if (onTrial === this.#trial.isOn) return;
+    if (onTrial) this.#trial.begin(this.active);
+    else this.#trial.end();
+    this.#tell();
+  }
+
+  /** Asked before it is ejected: can all groups it is in do without it? */
+  canBeSpared(maxEjected: number): boolean {
+    return this.#watchers.every((watcher) => watcher.spares?.(this, maxEjected) !== false);
+  }
+
+  /** From a group in which no other can be used: better one that may fail than none. */
+  recall(): void {
+    for (const watcher of this.#watchers) watcher.onNeeded?.(this);
   }
 
   /** What the operator wants of it. In maintenance its unused connections are closed. */
