@@ -1,17 +1,15 @@
 import { Backend } from './backend/backend.js';
 import type { ConnectionSupplies } from './backend/connection.js';
 import { Pool, type PoolLimits } from './backend/pool.js';
-import type { GroupConfig, HealthCheckConfig, ServerConfig } from './config/types.js';
-import { Checker, type HealthServices } from './health/checker.js';
+import type { GroupConfig, ServerConfig } from './config/types.js';
+import type { HealthServices } from './health/checker.js';
+import { ServerHealth } from './health/server-health.js';
+import { Member } from './member.js';
+import type { Roster } from './roster.js';
+import { Succession, sameServer } from './succession.js';
 
 /** First checks are spread over this long at most, so that a dead server is known soon. */
 const STAGGER_MS = 1000;
-
-interface Member {
-  readonly backend: Backend;
-  readonly checker: Checker | null;
-  started: boolean;
-}
 
 /**
  * The servers of a balancer. What is the same server, with the same name and the same check, is one object wherever
@@ -21,72 +19,137 @@ export class Backends {
   readonly #limits: Omit<PoolLimits, 'maxConnections'>;
   readonly #supplies: ConnectionSupplies;
   readonly #health: HealthServices;
+  readonly #roster: Roster;
   readonly #members = new Map<string, Member>();
+  #groups: ReadonlyMap<GroupConfig, readonly Member[]> = new Map();
+  /** Not checked yet. */
+  readonly #fresh = new Set<Member>();
+  /** Without new requests, but still with some in flight. */
+  readonly #emptying = new Set<Member>();
 
   constructor(
     limits: Omit<PoolLimits, 'maxConnections'>,
     supplies: ConnectionSupplies,
     health: HealthServices,
+    roster: Roster,
   ) {
     this.#limits = limits;
     this.#supplies = supplies;
     this.#health = health;
+    this.#roster = roster;
   }
 
   /** The servers of a group, in order. */
   of(group: GroupConfig): readonly Backend[] {
-    return group.servers.map((server) => this.#member(server, group.healthCheck).backend);
+    return this.membersOf(group).map(({ backend }) => backend);
+  }
+
+  membersOf(group: GroupConfig): readonly Member[] {
+    return this.#groups.get(group) ?? [];
+  }
+
+  /** Every server, in the order of the groups. */
+  get members(): readonly Member[] {
+    return [...new Set([...this.#groups.values()].flat())];
+  }
+
+  /** Requests on them now, those on servers that were let go of included. */
+  get activeCount(): number {
+    const all = new Set([...this.#members.values(), ...this.#emptying]);
+    return [...all].reduce((sum, { backend }) => sum + backend.active, 0);
+  }
+
+  /**
+   * Has the servers of these groups, as the roster gives them, and lets go of all others: requests on those finish,
+   * then their sockets close.
+   */
+  follow(groups: readonly GroupConfig[]): void {
+    const lists = groups.map((group) => [group, this.#roster.serversOf(group)] as const);
+    const succession = new Succession(this.#members, lists);
+    this.#members.clear();
+    const members = new Map<GroupConfig, readonly Member[]>();
+    for (const [group, servers] of lists)
+      members.set(
+        group,
+        servers.map((server) => this.#member(server, group, succession)),
+      );
+    this.#groups = members;
+    for (const member of succession.left) this.#retire(member);
+    this.#tellDrained();
+  }
+
+  #member(server: ServerConfig, group: GroupConfig, succession: Succession): Member {
+    const key = sameServer(server, group);
+    const member = this.#members.get(key) ?? succession.take(server, group) ?? this.#make(server, group);
+    if (!this.#members.has(key) && member.health.follow(group)) this.#fresh.add(member);
+    this.#members.set(key, member);
+    this.#instruct(member, server);
+    return member;
+  }
+
+  /** What follows from the roster for servers that stay where they are. */
+  instruct(): void {
+    for (const [group, members] of this.#groups) {
+      const servers = this.#roster.serversOf(group);
+      for (const [index, member] of members.entries()) this.#instruct(member, servers[index] as ServerConfig);
+    }
+    this.#tellDrained();
+  }
+
+  #instruct(member: Member, server: ServerConfig): void {
+    const { backend } = member;
+    const availability = this.#roster.availabilityOf(server.name);
+    backend.setWeight(this.#roster.weightOf(server));
+    if (backend.availability === availability) return;
+    if (availability === 'ready') this.#emptying.delete(member);
+    else this.#emptying.add(member);
+    backend.setAvailability(availability);
+  }
+
+  #make(server: ServerConfig, group: GroupConfig): Member {
+    const limits = { ...this.#limits, maxConnections: server.maxConnections };
+    const pool = new Pool(server.address, limits, this.#supplies);
+    const backend = new Backend(server.name, pool, this.#supplies.wheel);
+    const health = new ServerHealth(backend, group, this.#health);
+    const member = new Member(backend, health, this.#health.clock);
+    this.#fresh.add(member);
+    return member;
+  }
+
+  #retire(member: Member): void {
+    this.#fresh.delete(member);
+    this.#emptying.add(member);
+    member.health.stop();
+    member.backend.pool.retire();
   }
 
   /** Begins to check those that are not checked yet. */
   start(): void {
-    const fresh = [...this.#members.values()].filter((member) => !member.started);
-    for (const [index, member] of fresh.entries()) {
-      member.started = true;
-      member.checker?.start((index * STAGGER_MS) / fresh.length);
-    }
+    let index = 0;
+    for (const { health } of this.#fresh) health.start((index++ * STAGGER_MS) / this.#fresh.size);
+    this.#fresh.clear();
   }
 
-  /** Lets go of the servers that no group has any more: requests on them finish, then their sockets close. */
-  retain(groups: readonly GroupConfig[]): void {
-    const wanted = new Set(
-      groups.flatMap(({ servers, healthCheck }) => servers.map((server) => keyOf(server, healthCheck))),
-    );
-    for (const [key, { backend, checker }] of this.#members) {
-      if (wanted.has(key)) continue;
-      this.#members.delete(key);
-      checker?.stop();
-      backend.pool.retire();
+  /** A request has ended somewhere. */
+  onSettled(): void {
+    if (this.#emptying.size > 0) this.#tellDrained();
+  }
+
+  #tellDrained(): void {
+    for (const member of this.#emptying) {
+      if (member.backend.active > 0) continue;
+      this.#emptying.delete(member);
+      const { name } = member.backend;
+      const isLast = ![...this.#emptying].some(({ backend }) => backend.name === name);
+      if (isLast) this.#health.observer.serverDrained?.(name);
     }
   }
 
   /** Stops all checks and cuts all sockets. */
   stop(): void {
-    for (const { backend, checker } of this.#members.values()) {
-      checker?.stop();
+    for (const { backend, health } of new Set([...this.#members.values(), ...this.#emptying])) {
+      health.stop();
       backend.pool.close();
     }
   }
-
-  #member(server: ServerConfig, check: HealthCheckConfig | null): Member {
-    const key = keyOf(server, check);
-    let member = this.#members.get(key);
-    if (member === undefined) {
-      const limits = { ...this.#limits, maxConnections: server.maxConnections };
-      const backend = new Backend(
-        server.name,
-        new Pool(server.address, limits, this.#supplies),
-        this.#supplies.wheel,
-      );
-      const checker = check === null ? null : new Checker(backend, check, check.initial, this.#health);
-      member = { backend, checker, started: false };
-      this.#members.set(key, member);
-    }
-    return member;
-  }
-}
-
-/** Two groups may ask different things of one address: what one finds must not decide for the other. */
-function keyOf({ address, name, maxConnections }: ServerConfig, check: HealthCheckConfig | null): string {
-  return JSON.stringify([address.text, name, maxConnections, check]);
 }

@@ -10,15 +10,23 @@ export type HealthTerms = Pick<GroupConfig, 'healthCheck' | 'passiveHealth'>;
 export class ServerHealth {
   readonly #backend: Backend;
   readonly #services: HealthServices;
+  #terms: HealthTerms;
   #checker: Checker | null = null;
   #outliers: OutlierDetector | null = null;
 
-  constructor(backend: Backend, { healthCheck, passiveHealth }: HealthTerms, services: HealthServices) {
+  constructor(backend: Backend, terms: HealthTerms, services: HealthServices) {
+    const { healthCheck, passiveHealth } = terms;
     this.#backend = backend;
+    this.#terms = terms;
     this.#services = services;
     if (healthCheck !== null)
       this.#checker = new Checker(backend, healthCheck, healthCheck.initial, services);
     if (passiveHealth !== null) this.#outliers = new OutlierDetector(backend, passiveHealth, services);
+  }
+
+  /** Is it checked at all? */
+  get isChecked(): boolean {
+    return this.#checker !== null;
   }
 
   /** Checks begin, or go on, in `delay` ms. */
@@ -28,9 +36,17 @@ export class ServerHealth {
 
   /**
    * Judges by other terms, and goes on from what is known: who is down stays down until its checks pass, and who was
-   * not checked before counts as up. To be started again.
+   * not checked before counts as up. True when its checks are others and have to be started again.
    */
-  follow({ healthCheck, passiveHealth }: HealthTerms): void {
+  follow(terms: HealthTerms): boolean {
+    const asked = writeTerms(terms.healthCheck) !== writeTerms(this.#terms.healthCheck);
+    if (asked) this.#followCheck(terms.healthCheck);
+    this.#followOutliers(terms.passiveHealth);
+    this.#terms = terms;
+    return asked;
+  }
+
+  #followCheck(healthCheck: HealthTerms['healthCheck']): void {
     if (healthCheck === null) {
       this.#checker?.dismiss();
       this.#checker = null;
@@ -39,6 +55,9 @@ export class ServerHealth {
     } else {
       this.#checker.follow(healthCheck);
     }
+  }
+
+  #followOutliers(passiveHealth: HealthTerms['passiveHealth']): void {
     if (passiveHealth === null) {
       this.#outliers?.stop();
       this.#outliers = null;
@@ -54,4 +73,9 @@ export class ServerHealth {
     this.#checker?.stop();
     this.#outliers?.stop();
   }
+}
+
+/** The same text for the same terms. */
+export function writeTerms(terms: object | null): string {
+  return JSON.stringify(terms, (_name, value: unknown) => (value instanceof RegExp ? String(value) : value));
 }
