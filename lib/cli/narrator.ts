@@ -20,6 +20,7 @@ export class Narrator implements Observer {
   #servers: number;
   readonly #volume: RunOptions['volume'];
   readonly #down = new Set<string>();
+  readonly #ejected = new Set<string>();
   #requests = 0;
 
   constructor(options: NarratorOptions) {
@@ -62,8 +63,23 @@ export class Narrator implements Observer {
 
   serverUp(server: string, downMs: number): void {
     const { bold, green } = this.#terminal.paint;
-    this.#down.delete(server);
-    this.say(`${green(`${bold(server)} is back after ${humanDuration(downMs)}`)}${this.#remaining()}`);
+    // One that was not believed to be up in the first place was never told to be down.
+    const wasDown = this.#down.delete(server);
+    const text = wasDown ? `is back after ${humanDuration(downMs)}` : 'is up';
+    this.say(`${green(`${bold(server)} ${text}`)}${this.#remaining()}`);
+  }
+
+  serverEjected(server: string, reason: string, forMs: number): void {
+    const { bold, yellow } = this.#terminal.paint;
+    this.#ejected.add(server);
+    const text = `${bold(server)} is left out for ${humanDuration(forMs)}: ${escapeForScreen(reason)}`;
+    this.say(`${yellow(text)}${this.#remaining()}`);
+  }
+
+  serverReturned(server: string): void {
+    const { bold, green } = this.#terminal.paint;
+    this.#ejected.delete(server);
+    this.say(`${green(`${bold(server)} is tried again`)}${this.#remaining()}`);
   }
 
   warning(message: string): void {
@@ -88,7 +104,7 @@ export class Narrator implements Observer {
   }
 
   #remaining(): string {
-    const left = this.#servers - this.#down.size;
+    const left = this.#servers - new Set([...this.#down, ...this.#ejected]).size;
     if (left === this.#servers) return '';
     const text = left === 0 ? 'no server left, requests get 503' : `${left} of ${this.#servers} left`;
     return this.#terminal.paint.dim(` (${text})`);

@@ -119,9 +119,9 @@ export class OutlierDetector implements BackendWatcher, DeadlineOwner {
     this.#to('ejected');
     this.#deadline.arm(ms);
     history.note(clock.wall(), 'ejected', `${reason}, for ${formatDuration(ms)}`);
-    observer.serverEjected?.(name, reason, ms);
     this.#backend.putOnTrial(false);
     this.#backend.eject(true);
+    observer.serverEjected?.(name, reason, ms);
   }
 
   /** Its time is over, or the trial has lasted long enough. */
@@ -156,8 +156,8 @@ export class OutlierDetector implements BackendWatcher, DeadlineOwner {
       this.#backend.history.note(clock.wall(), 'trial', why);
       this.#backend.putOnTrial(true);
     }
-    observer.serverReturned?.(this.#backend.name);
     this.#backend.eject(false);
+    observer.serverReturned?.(this.#backend.name);
   }
 
   #onPassed(): void {

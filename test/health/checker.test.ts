@@ -308,13 +308,13 @@ t.test('a request under way on a server that goes down is finished', async (t) =
   t.equal((await client.response()).status, 200);
 });
 
-t.test('health_check: false asks nobody, and tries a dead server for every request', async (t) => {
+t.test('health_check and passive_health: false ask nobody, and try a dead server for every request', async (t) => {
   const good = await startServer(t, answering(OK));
   const gone = await startRawServer(answering(OK));
   await gone.close();
   const { seen, clock, connect } = await startBalancer(
     t,
-    { servers: [gone.address, good.address], health_check: false },
+    { servers: [gone.address, good.address], health_check: false, passive_health: false },
     manual,
   );
   clock.advance(3_600_000);
