@@ -24,6 +24,7 @@ export class Backends {
   #groups: ReadonlyMap<GroupConfig, readonly Member[]> = new Map();
   /** Not checked yet. */
   readonly #fresh = new Set<Member>();
+  #started = false;
   /** Without new requests, but still with some in flight. */
   readonly #emptying = new Set<Member>();
 
@@ -84,6 +85,7 @@ export class Backends {
     if (!this.#members.has(key) && member.health.follow(group)) this.#fresh.add(member);
     this.#members.set(key, member);
     this.#instruct(member, server);
+    member.backend.setSlowStart(group.slowStart);
     return member;
   }
 
@@ -107,9 +109,11 @@ export class Backends {
   }
 
   #make(server: ServerConfig, group: GroupConfig): Member {
-    const limits = { ...this.#limits, maxConnections: server.maxConnections };
-    const pool = new Pool(server.address, limits, this.#supplies);
-    const backend = new Backend(server.name, pool, this.#supplies.wheel);
+    const { weight, backup, maxConnections } = server;
+    const pool = new Pool(server.address, { ...this.#limits, maxConnections }, this.#supplies);
+    const terms = { weight, backup, slowStart: group.slowStart };
+    const backend = new Backend(server.name, pool, this.#supplies.wheel, terms);
+    if (this.#started) backend.startSlowly();
     const health = new ServerHealth(backend, group, this.#health);
     const member = new Member(backend, health, this.#health.clock);
     this.#fresh.add(member);
@@ -123,8 +127,9 @@ export class Backends {
     member.backend.pool.retire();
   }
 
-  /** Begins to check those that are not checked yet. */
+  /** Begins to check those that are not checked yet. Those that come later join others that are at work already. */
   start(): void {
+    this.#started = true;
     let index = 0;
     for (const { health } of this.#fresh) health.start((index++ * STAGGER_MS) / this.#fresh.size);
     this.#fresh.clear();

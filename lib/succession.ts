@@ -8,13 +8,15 @@ import type { Member } from './member.js';
  * of one address, and what one finds must not decide for the other.
  */
 export function sameServer(server: ServerConfig, group: GroupConfig): string {
-  const { healthCheck, passiveHealth } = group;
-  return `${nameplate(server)} ${writeTerms({ maxConnections: server.maxConnections, healthCheck, passiveHealth })}`;
+  const { weight, maxConnections } = server;
+  const { healthCheck, passiveHealth, slowStart } = group;
+  const terms = { weight, maxConnections, healthCheck, passiveHealth, slowStart };
+  return `${nameplate(server)} ${writeTerms(terms)}`;
 }
 
 /** What stays the same over a reload, whatever else is asked of it. */
-function nameplate({ address, name }: ServerConfig): string {
-  return JSON.stringify([addressKey(address), name]);
+function nameplate({ address, name, backup }: ServerConfig): string {
+  return JSON.stringify([addressKey(address), name, backup]);
 }
 
 /**

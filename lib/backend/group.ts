@@ -32,12 +32,15 @@ export class Group implements BackendWatcher {
 
   /**
    * The server to use next, none of `tried`; null when there is none left. A backup is used when no other server is
-   * usable, or a request has tried them all.
+   * usable, or a request has tried them all. `scheduler` chooses in place of the group's own.
    */
-  pick(key: PickKey, tried: readonly Backend[]): Backend | null {
+  pick(key: PickKey, tried: readonly Backend[], scheduler: Scheduler = this.#scheduler): Backend | null {
     // A request of the old generation goes on: for the few of them it looks itself.
     if (this.#released) this.#sort();
-    return (this.#hasTrial ? this.#pickAroundTrials(key, tried) : null) ?? this.#pickOfTiers(key, tried);
+    return (
+      (this.#hasTrial ? this.#pickAroundTrials(key, tried, scheduler) : null) ??
+      this.#pickOfTiers(key, tried, scheduler)
+    );
   }
 
   onVerdict(): void {
@@ -54,19 +57,13 @@ export class Group implements BackendWatcher {
   }
 
   /** Who is on trial and has its request is passed over; null when nobody else can take this one. */
-  #pickAroundTrials(key: PickKey, tried: readonly Backend[]): Backend | null {
+  #pickAroundTrials(key: PickKey, tried: readonly Backend[], scheduler: Scheduler): Backend | null {
     const busy = this.backends.filter((backend) => !backend.hasRoom);
-    return this.#pickOfTiers(key, [...tried, ...busy]);
+    return this.#pickOfTiers(key, [...tried, ...busy], scheduler);
   }
 
-  #pickOfTiers(key: PickKey, tried: readonly Backend[]): Backend | null {
-    return this.#pickOf(this.#usable, key, tried) ?? this.#pickOf(this.#backups, key, tried);
-  }
-
-  #pickOf(tier: readonly Backend[], key: PickKey, tried: readonly Backend[]): Backend | null {
-    const candidates = tried.length === 0 ? tier : tier.filter((backend) => !tried.includes(backend));
-    if (candidates.length === 0) return null;
-    return candidates[this.#scheduler.pick(candidates, key)] ?? null;
+  #pickOfTiers(key: PickKey, tried: readonly Backend[], scheduler: Scheduler): Backend | null {
+    return pickOf(this.#usable, key, tried, scheduler) ?? pickOf(this.#backups, key, tried, scheduler);
   }
 
   #sort(): void {
@@ -74,4 +71,15 @@ export class Group implements BackendWatcher {
     this.#backups = this.backends.filter((backend) => backend.isUsable && backend.backup);
     this.#hasTrial = this.backends.some((backend) => backend.isOnTrial);
   }
+}
+
+function pickOf(
+  tier: readonly Backend[],
+  key: PickKey,
+  tried: readonly Backend[],
+  scheduler: Scheduler,
+): Backend | null {
+  const candidates = tried.length === 0 ? tier : tier.filter((backend) => !tried.includes(backend));
+  if (candidates.length === 0) return null;
+  return candidates[scheduler.pick(candidates, key)] ?? null;
 }

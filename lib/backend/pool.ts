@@ -36,6 +36,11 @@ export class Pool {
     this.#supplies = supplies;
   }
 
+  /** 0 is no limit. */
+  get maxConnections(): number {
+    return this.#limits.maxConnections;
+  }
+
   get openCount(): number {
     return this.#open.size;
   }

@@ -10,10 +10,12 @@ import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
+import { compileRetry } from './retry.js';
 import { compileScope, isWhole, type Place } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
 import type { AddressSetting, Settings } from './settings.js';
+import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
@@ -73,6 +75,8 @@ function compileFile(settings: Settings, context: Context): Place {
     rules: compileRules(settings, [], 0, context),
     defaultHost: 'client',
     terms,
+    sticky: compileSticky(settings.sticky, ['sticky'], context, null),
+    retry: compileRetry(settings.retry, ['retry'], report),
     timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,

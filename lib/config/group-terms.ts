@@ -1,6 +1,8 @@
+import { compileAlgorithm } from './algorithm.js';
 import { compileHealthCheck } from './health-check.js';
 import { compilePassiveHealth } from './passive-health.js';
 import { compilePool } from './pool.js';
+import { duration } from './quantities.js';
 import type { Report } from './report.js';
 import type { RouteSettings } from './settings.js';
 import type { Path } from './tree.js';
@@ -10,7 +12,13 @@ import type { GroupConfig, TimeoutsConfig } from './types.js';
 export type GroupTerms = Omit<GroupConfig, 'name' | 'servers'>;
 
 /** The settings it is written in. */
-const KEYS = ['health_check', 'passive_health', 'pool'] as const satisfies readonly (keyof RouteSettings)[];
+const KEYS = [
+  'algorithm',
+  'slow_start',
+  'health_check',
+  'passive_health',
+  'pool',
+] as const satisfies readonly (keyof RouteSettings)[];
 
 /** What a place says of its servers, with what it leaves out taken from the place around. */
 export function compileGroupTerms(
@@ -22,6 +30,8 @@ export function compileGroupTerms(
 ): GroupTerms {
   const { health_check: check, passive_health: passive, pool } = settings;
   return {
+    algorithm: compileAlgorithm(settings.algorithm, [...path, 'algorithm'], report, around?.algorithm),
+    slowStart: duration(settings.slow_start, around?.slowStart ?? 0, [...path, 'slow_start'], report),
     healthCheck: compileHealthCheck(check, [...path, 'health_check'], report, around?.healthCheck),
     passiveHealth: compilePassiveHealth(passive, [...path, 'passive_health'], report, around?.passiveHealth),
     pool: compilePool(pool, [...path, 'pool'], report, around?.pool),
@@ -34,6 +44,10 @@ export function refuseStrayTerms(settings: RouteSettings, path: Path, report: Re
   if (Object.hasOwn(settings, 'servers')) return;
   for (const key of KEYS) {
     if (settings[key] !== undefined)
-      report.problem([...path, key], `a ${key} goes with servers of its own`, '', 'key');
+      report.problem([...path, key], `${article(key)} ${key} goes with servers of its own`, '', 'key');
   }
+}
+
+function article(word: string): string {
+  return /^[aeiou]/.test(word) ? 'an' : 'a';
 }

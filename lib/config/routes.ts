@@ -7,17 +7,21 @@ import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
+import { compileRetry } from './retry.js';
 import { compileRules, type OwnRules } from './rules.js';
 import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
+import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type {
   ConditionalRoute,
   FirewallConfig,
   PathRoute,
   PathRule,
+  RetryConfig,
   RouteAction,
   RouteConfig,
   ScopeConfig,
+  StickyConfig,
   TimeoutsConfig,
 } from './types.js';
 
@@ -31,6 +35,8 @@ export interface Place {
   /** The Host for servers where no one says anything of it. */
   readonly defaultHost: 'client' | 'server';
   readonly terms: GroupTerms;
+  readonly sticky: StickyConfig | null;
+  readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
@@ -159,6 +165,8 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
     terms,
+    sticky: compileSticky(settings.sticky, [...path, 'sticky'], context, around.sticky),
+    retry: compileRetry(settings.retry, [...path, 'retry'], report, around.retry),
     timeouts,
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     captures,
@@ -195,10 +203,17 @@ function stripRule(
 }
 
 function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
-  const { name, path, action, firewalls, rules, timeouts, bodyBytes } = place;
+  const { name, path, action, firewalls, retry, timeouts, bodyBytes } = place;
   if (!action) return null;
-  const host = rules.host ?? place.defaultHost;
-  return { name, line: lineOf(path), action, firewalls, rules: { ...rules, host }, timeouts, bodyBytes };
+  const sticky = action.kind === 'forward' ? place.sticky : null;
+  const rules = { ...withoutOwnCookie(place.rules, sticky), host: place.rules.host ?? place.defaultHost };
+  return { name, line: lineOf(path), action, firewalls, rules, sticky, retry, timeouts, bodyBytes };
+}
+
+/** The cookie that binds a client is between it and the balancer: servers don't see it, unless a rule sets one. */
+function withoutOwnCookie(rules: OwnRules, sticky: StickyConfig | null): OwnRules {
+  if (sticky?.kind !== 'cookie') return rules;
+  return { ...rules, cookies: [{ kind: 'remove', name: sticky.name, sticky: true }, ...rules.cookies] };
 }
 
 function pathName(around: Place, text: string, kind: 'file' | 'host'): string {

@@ -1,3 +1,5 @@
+import type { AlgorithmFallback, AlgorithmName } from './types.js';
+
 /**
  * A configuration as a person writes it, in YAML or in a program. `schema.json` describes every key; whatever is
  * left out has a default.
@@ -25,9 +27,13 @@ export interface RouteSettings {
   readonly rewrite_rules?: RewriteRulesSettings;
   readonly firewall_rules?: FirewallSettings;
   readonly preserve_host?: boolean;
+  readonly algorithm?: AlgorithmSetting;
+  readonly slow_start?: DurationSetting;
+  readonly sticky?: StickySettings | false;
   readonly health_check?: HealthCheckSettings | boolean;
   readonly passive_health?: PassiveHealthSettings | boolean;
   readonly pool?: PoolSettings;
+  readonly retry?: RetrySettings | boolean;
   readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
   readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
 }
@@ -82,7 +88,32 @@ export type NamesSetting = readonly string[] | Readonly<Record<string, unknown>>
 
 export type ServerSetting =
   | AddressSetting
-  | { readonly address: AddressSetting; readonly name?: string; readonly max_connections?: number };
+  | {
+      readonly address: AddressSetting;
+      readonly name?: string;
+      readonly weight?: number;
+      readonly backup?: boolean;
+      readonly max_connections?: number;
+    };
+
+export type AlgorithmSetting = AlgorithmName | AlgorithmSettings;
+
+export interface AlgorithmSettings {
+  readonly name: AlgorithmName;
+  /** `client_ip`, `uri`, `path`, `header.NAME`, `cookie.NAME` or `param.NAME`. */
+  readonly on?: string;
+  readonly fallback?: AlgorithmFallback;
+  readonly balance_factor?: number;
+}
+
+/** One of `cookie`, `header` and `param`; the others go with `cookie`. */
+export interface StickySettings {
+  readonly cookie?: string;
+  readonly secret?: string;
+  readonly max_age?: DurationSetting;
+  readonly header?: string;
+  readonly param?: string;
+}
 
 /** `200`, `200-399`, or a list of these. */
 export type StatusesSetting = string | number | readonly (string | number)[];
@@ -140,6 +171,15 @@ export interface DnsSettings {
   readonly servers?: readonly string[];
   readonly min_ttl?: DurationSetting;
   readonly max_ttl?: DurationSetting;
+}
+
+export interface RetrySettings {
+  readonly attempts?: number;
+  readonly on?: readonly (string | number)[];
+  /** `20%`, or false for no limit. */
+  readonly budget?: string | boolean;
+  readonly buffer?: SizeSetting;
+  readonly idempotency_key?: boolean;
 }
 
 export interface TimeoutsSettings {

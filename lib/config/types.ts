@@ -61,7 +61,52 @@ export interface ServerConfig {
   readonly name: string;
   /** Connections open at once; 0 is no limit. */
   readonly maxConnections: number;
+  /** Its share of the work as against the others', 0 to 256; with 0 only clients that are bound to it come. */
+  readonly weight: number;
+  /** Used only while no other server of its group can be. */
+  readonly backup: boolean;
 }
+
+export type AlgorithmName =
+  | 'round_robin'
+  | 'least_connections'
+  | 'random'
+  | 'power_of_two'
+  | 'ip_hash'
+  | 'hash'
+  | 'least_response_time'
+  | 'first';
+
+/** How a group chooses a server. */
+export interface AlgorithmConfig {
+  readonly name: AlgorithmName;
+  /** What `hash` and `ip_hash` tell requests apart by; null for all others. */
+  readonly on: RequestKeyConfig | null;
+  /** `hash`: for requests that have nothing of the kind. `client_ip` is hashed in its place. */
+  readonly fallback: AlgorithmFallback;
+  /** `hash`, `ip_hash`: how many times its share of the requests in flight a server gets at most; 0 is no bound. */
+  readonly balanceFactor: number;
+}
+
+export type AlgorithmFallback = 'round_robin' | 'least_connections' | 'random' | 'power_of_two' | 'client_ip';
+
+/** Something that requests are told apart by. Header names are in lower case; only fields have a name. */
+export interface RequestKeyConfig {
+  readonly kind: 'client_ip' | 'uri' | 'path' | 'header' | 'cookie' | 'param';
+  readonly name: string;
+}
+
+/** By what clients stay with their server. */
+export type StickyConfig =
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      /** null: one made up at the start. */
+      readonly secret: string | null;
+      /** s; 0: as long as the browser runs. */
+      readonly maxAge: number;
+    }
+  | { readonly kind: 'header' | 'param'; readonly name: string };
 
 /** An inclusive range of status codes. */
 export interface StatusRange {
@@ -157,6 +202,26 @@ export interface DnsConfig {
   readonly maxTtl: number;
 }
 
+/**
+ * What may be tried again. connect: no connection was to be had. stale: one that had been open before was closed as
+ * the request was sent. reset: any other was, before a byte of the answer. timeout: no answer in time.
+ */
+export type RetryCause = 'connect' | 'stale' | 'reset' | 'timeout';
+
+export interface RetryConfig {
+  /** Attempts behind the first. A stale connection that is replaced is none. */
+  readonly attempts: number;
+  readonly causes: readonly RetryCause[];
+  /** Answers of which the client is to see nothing as long as there are attempts left. */
+  readonly statuses: readonly StatusRange[];
+  /** Retries as a share of the requests, from 0 to 1; null: no limit. */
+  readonly budget: number | null;
+  /** Bytes of a request body kept to be sent again. */
+  readonly buffer: number;
+  /** May any request with an Idempotency-Key be sent twice? */
+  readonly idempotencyKey: boolean;
+}
+
 /** All in ms; 0 switches the deadline off. */
 export interface TimeoutsConfig {
   /** From the first byte of a request to the end of its head: 408. */
@@ -201,6 +266,9 @@ export interface GroupConfig {
   /** Where it was written: `servers`, `hosts[0].servers`. Unique. */
   readonly name: string;
   readonly servers: readonly ServerConfig[];
+  readonly algorithm: AlgorithmConfig;
+  /** ms in which a server comes to its full weight after it was out; 0 is at once. */
+  readonly slowStart: number;
   readonly healthCheck: HealthCheckConfig | null;
   readonly passiveHealth: PassiveHealthConfig | null;
   readonly pool: PoolConfig;
@@ -268,6 +336,9 @@ export interface RouteConfig {
   /** The host's, the path's and the route's own, in this order. `Config.firewall` is not among them. */
   readonly firewalls: readonly FirewallConfig[];
   readonly rules: RulesConfig;
+  /** null: every request is served by whoever is chosen for it. */
+  readonly sticky: StickyConfig | null;
+  readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;
@@ -311,7 +382,12 @@ export type ParamRule =
 
 export type CookieRule =
   | { readonly kind: 'set'; readonly name: string; readonly value: Template }
-  | { readonly kind: 'remove'; readonly name: string };
+  | {
+      readonly kind: 'remove';
+      readonly name: string;
+      /** It follows from `sticky`, not from `cookie_rules`. */
+      readonly sticky?: true;
+    };
 
 export type PathRule =
   /** By whole segments, when the path has it: `/img` of `/img/a` leaves `/a`, of `/img` leaves `/`. */

@@ -152,7 +152,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#sawAnswer = true;
     this.#settlement.noteFirstByte(head.status);
     this.relay.beginAnswer();
-    const edit = this.#context.editOfResponse((this.#backend as Backend).name);
+    const edit = this.#context.editOfResponse(this.#backend as Backend);
     return (this.#client as ClientSide).sendHead(head, edit);
   }
 

@@ -10,7 +10,6 @@ import { receivedRequestId } from '../http/request-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
-import { NO_KEY } from '../scheduler/scheduler.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
@@ -117,7 +116,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   // Once per attempt.
 
   #tryNext(): void {
-    const backend = this.#context.destination?.group?.pick(NO_KEY, this.#tried) ?? null;
+    const backend = this.#context.destination?.choice?.pick(this.#context, this.#tried) ?? null;
     if (backend === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
