@@ -80,7 +80,6 @@ export class Backends {
     }
     this.#groups = members;
     for (const member of before.values()) this.#retire(member);
-    this.#tellDrained();
   }
 
   /** What follows from the roster for servers that stay where they are. */
@@ -89,7 +88,6 @@ export class Backends {
       const servers = this.#roster.serversOf(group);
       for (const [index, member] of members.entries()) this.#instruct(member, servers[index] as ServerConfig);
     }
-    this.#tellDrained();
   }
 
   #instruct(member: Member, server: ServerConfig): void {
@@ -126,12 +124,9 @@ export class Backends {
     this.#fresh.clear();
   }
 
-  /** A request has ended somewhere. */
-  onSettled(): void {
-    if (this.#emptying.size > 0) this.#tellDrained();
-  }
-
-  #tellDrained(): void {
+  /** Tells of servers whose last request has ended: after each request, and when it may have ended before. */
+  tellDrained(): void {
+    if (this.#emptying.size === 0) return;
     for (const member of this.#emptying) {
       if (member.backend.active > 0) continue;
       this.#emptying.delete(member);

@@ -1,11 +1,10 @@
-import type { Backends } from './backends.js';
 import type { Clock } from './base/clock.js';
 import { everyRoute } from './config/every-route.js';
 import { routeMatches } from './config/route-match.js';
 import type { RouteConfig } from './config/types.js';
+import type { Fleet } from './fleet.js';
 import type { Generation } from './generation.js';
 import type { Member } from './member.js';
-import type { Roster } from './roster.js';
 import { statusCounts } from './status/request-counts.js';
 import type {
   BalancerState,
@@ -21,9 +20,7 @@ import type { Telemetry } from './telemetry.js';
 
 /** What a status is taken of. */
 export interface Sources {
-  readonly generation: Generation;
-  readonly backends: Backends;
-  readonly roster: Roster;
+  readonly fleet: Fleet;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly state: BalancerState;
@@ -36,7 +33,8 @@ export interface Sources {
 }
 
 export function takeStatus(sources: Sources): BalancerStatus {
-  const { generation, backends, roster, telemetry, clock, state, startedAt } = sources;
+  const { fleet, telemetry, clock, state, startedAt } = sources;
+  const { generation, backends, roster } = fleet;
   const routes = routeStatuses(sources);
   const readyReasons = whyNotReady(state, routes);
   return {
@@ -61,15 +59,15 @@ export function takeStatus(sources: Sources): BalancerStatus {
 const STATES: readonly ServerState[] = ['up', 'unchecked', 'draining', 'maintenance', 'ejected', 'down'];
 
 function routeStatuses(sources: Sources): readonly RouteStatus[] {
-  return everyRoute(sources.generation.config).map((route) => routeStatus(route, sources));
+  return everyRoute(sources.fleet.generation.config).map((route) => routeStatus(route, sources));
 }
 
 function routeStatus(route: RouteConfig, sources: Sources): RouteStatus {
   const { name, action } = route;
-  const members = action.kind === 'forward' ? sources.backends.membersOf(action.group) : [];
+  const members = action.kind === 'forward' ? sources.fleet.backends.membersOf(action.group) : [];
   return {
     name,
-    match: routeMatches(sources.generation.config).get(route) ?? '',
+    match: routeMatches(sources.fleet.generation.config).get(route) ?? '',
     action: action.kind,
     algorithm: action.kind === 'forward' ? 'round_robin' : '',
     requests: 0,
@@ -81,7 +79,7 @@ function routeStatus(route: RouteConfig, sources: Sources): RouteStatus {
 /** Each name once, in the order of the file. */
 function serverStatuses(sources: Sources): readonly ServerStatus[] {
   const byName = new Map<string, ServerStatus>();
-  for (const member of sources.backends.members) {
+  for (const member of sources.fleet.backends.members) {
     const status = serverStatus(member, sources);
     const other = byName.get(status.name);
     byName.set(status.name, other === undefined ? status : together(other, status));
@@ -89,10 +87,8 @@ function serverStatuses(sources: Sources): readonly ServerStatus[] {
   return [...byName.values()];
 }
 
-function serverStatus(
-  member: Member,
-  { generation, backends, telemetry: { journal }, roster }: Sources,
-): ServerStatus {
+function serverStatus(member: Member, { fleet, telemetry: { journal } }: Sources): ServerStatus {
+  const { generation, backends, roster } = fleet;
   const { backend, state, since } = member;
   const { name, pool, totals } = backend;
   const routes = everyRoute(generation.config).filter(
