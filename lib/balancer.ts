@@ -27,6 +27,8 @@ export interface Balancer extends Operations {
   readonly addresses: readonly Address[];
   /** Client connections open now. */
   readonly clientCount: number;
+  /** In force now. */
+  readonly config: Config;
   /**
    * Binds every listener. Rejects with the system's error (EADDRINUSE, EACCES, …), or when it is stopped meanwhile, and
    * then holds nothing open.
@@ -154,6 +156,10 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     return this.#acceptor.count;
   }
 
+  get config(): Config {
+    return this.#fleet.generation.config;
+  }
+
   async start(): Promise<void> {
     try {
       for (const listener of this.#listeners) {
@@ -198,7 +204,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   /** Between two requests: nothing here can fail or wait. */
   #follow(config: Config): void {
-    const { limits } = this.#fleet.generation.config;
+    const { limits } = this.config;
     this.#loadedAt = this.#clock.wall();
     this.#fleet.follow(config);
     const { headerBytes, headers, uriBytes } = config.limits;
@@ -264,7 +270,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   }
 
   async #drain(): Promise<boolean> {
-    this.#drainDeadline.arm(this.#fleet.generation.config.timeouts.drain);
+    this.#drainDeadline.arm(this.config.timeouts.drain);
     const drained = new Promise<boolean>((resolve) => {
       this.#endDrain = resolve;
     });

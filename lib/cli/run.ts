@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { Balancer } from '../balancer.js';
+import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { formatDuration } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
@@ -25,7 +25,7 @@ export interface RunContext {
   readonly version: string;
   /** How the reader started this program, for examples that can be copied. */
   readonly program: string;
-  readonly createBalancer: (config: Config, observer: Observer) => Balancer;
+  readonly createBalancer: (config: Config, observer: Observer, options: BalancerOptions) => Balancer;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
 }
@@ -66,7 +66,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   });
   const log = await openLog(config, options, context.stdout, narrator);
   const observers = log === null ? [narrator] : [narrator, log.observer];
-  const balancer = context.createBalancer(config, new ObserverList(observers));
+  const balancer = context.createBalancer(config, new ObserverList(observers), { configPath: plan.file });
   const stops = new StopSignals(signals);
   const reopen = (): void => log?.reopen();
   const reload = new Reload(balancer, plan.file, options, stderr, narrator);
