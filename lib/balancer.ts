@@ -42,7 +42,8 @@ export interface Balancer extends Operations {
   reload(config: Config): Promise<void>;
   /**
    * Stops accepting, answers what is in flight with `Connection: close`, and resolves when the last connection is
-   * gone or `timeouts.drain` has passed. True if nothing had to be cut.
+   * gone or `timeouts.drain` has passed. True if no request had to be cut: tunnels that are still open then are closed,
+   * as there is no other end to them.
    */
   drain(): Promise<boolean>;
   /** Cuts everything at once. Safe to call at any time, also during `drain`. */
@@ -280,7 +281,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#acceptor.drain(() => this.#endDrain(true));
     const clean = await drained;
     this.stop();
-    return clean;
+    return clean || this.#telemetry.requests.cut === 0;
   }
 
   /** What the kernel holds for us came before the drain: connections in its backlog, requests on those that are open. */

@@ -6,11 +6,14 @@ export class RequestCounter implements Observer {
   readonly #responses = [0, 0, 0, 0, 0, 0];
   readonly #reasons = new Map<Reason, number>();
   #total = 0;
+  /** Those that the end of the balancer cut short, tunnels not counted. */
+  cut = 0;
 
   requestSettled({ status, reason }: RequestRecord): void {
     this.#total++;
     const index = Math.floor(status / 100);
     this.#responses[index] = (this.#responses[index] ?? 0) + 1;
+    if (reason === 'shutdown' && status !== 101) this.cut++;
     if (reason !== '') this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
   }
 
