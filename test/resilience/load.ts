@@ -72,7 +72,9 @@ export class Load {
     try {
       return await RawClient.connect(this.#port);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
+      // Reset: the listener was closed before it took this one out of its backlog.
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (!['ECONNREFUSED', 'ECONNRESET'].includes(code)) throw error;
       this.refused++;
       await pause(5);
       return null;
