@@ -16,6 +16,9 @@ function readUrl(text: string): string {
   if (!URL.canParse(text)) throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`);
   const url = new URL(text);
   if (url.username !== '' || url.password !== '')
-    throw new ValueError('a URL with a password cannot be fetched', 'Put what is secret in its path or query.');
+    throw new ValueError(
+      'a URL with a password cannot be fetched',
+      'Put what is secret in its path or query.',
+    );
   return url.href;
 }

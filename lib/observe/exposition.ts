@@ -8,7 +8,7 @@ import { type LiveBalancer, serverFamilies } from './server-families.js';
 
 export interface ExpositionSources {
   readonly metrics: Metrics;
-  /** The balancer as it is now; its names are those that `metrics` keeps. */
+  /** The balancer as it is now. */
   readonly status: () => LiveBalancer;
   /** Lines of the access log that nobody took in time. */
   readonly droppedLines?: () => number;
@@ -45,9 +45,7 @@ export class Exposition {
   }
 
   async text(): Promise<string> {
-    const live = this.#sources.status();
-    this.#sources.metrics.retain(names(live.routes), names(live.servers));
-    this.#live = live;
+    this.#live = this.#sources.status();
     // Every family is read before this function waits: the registry asks all of them at once.
     const text = this.#registry.metrics();
     this.#live = null;
@@ -63,7 +61,9 @@ export class Exposition {
 function ownFamilies(sources: ExpositionSources, live: () => LiveBalancer): readonly Family[] {
   const { droppedLines = () => 0, droppedEvents = () => 0 } = sources;
   return [
-    counter('lb_access_log_dropped_lines_total', 'Lines that nobody took in time.', () => one(droppedLines())),
+    counter('lb_access_log_dropped_lines_total', 'Lines that nobody took in time.', () =>
+      one(droppedLines()),
+    ),
     counter('lb_webhook_dropped_events_total', 'Events that the webhook did not take in time.', () =>
       one(droppedEvents()),
     ),
@@ -89,8 +89,4 @@ function asMetric({ name, help, type, read }: Family): Metric {
     },
   };
   return metric as unknown as Metric;
-}
-
-function names(items: readonly { readonly name: string }[]): ReadonlySet<string> {
-  return new Set(items.map(({ name }) => name));
 }

@@ -55,6 +55,11 @@ export interface MetricsSnapshot {
   }[];
 }
 
+/** A set or a map. */
+interface Names {
+  has(name: string): boolean;
+}
+
 /** Names come from the configuration alone; should there be more, those that come later share one. */
 const MOST_NAMES = 10_000;
 export const OTHER_NAME = 'other';
@@ -100,7 +105,9 @@ export class Metrics implements Observer {
     }
     if (server !== '' && record.firstByteMs >= 0) {
       const recent = this.#servers.get(server) ?? this.#addServer(server);
-      recent.note(record.attempts > 1 ? lastAttemptMs(record) : record.firstByteMs - record.queueMs - record.connectMs);
+      recent.note(
+        record.attempts > 1 ? lastAttemptMs(record) : record.firstByteMs - record.queueMs - record.connectMs,
+      );
     }
   }
 
@@ -128,7 +135,7 @@ export class Metrics implements Observer {
   }
 
   /** There are no others any more: those of an earlier configuration are forgotten. */
-  retain(routes: ReadonlySet<string>, servers: ReadonlySet<string>): void {
+  retain(routes: Names, servers: Names): void {
     for (const name of this.#routes.keys())
       if (!routes.has(name) && name !== NO_ROUTE && name !== OTHER_NAME) this.#routes.delete(name);
     for (const name of this.#servers.keys())
@@ -138,24 +145,23 @@ export class Metrics implements Observer {
   snapshot(): MetricsSnapshot {
     const now = this.#clock.wall();
     if (now >= this.#slotEnds) this.#turn(now);
-    const servers = [...this.#servers].map(([name, recent]) => ({ name, recent, count: recent.count }));
+    const servers = [...this.#servers].map(([name, recent]) => ({ name, ...recent.summary() }));
     const answered = servers.reduce((sum, { count }) => sum + count, 0);
-    const byStatus = classes(this.#classes);
     return {
       requests: {
         total: this.#classes.reduce((sum, count) => sum + count, 0),
-        byStatus,
+        byStatus: statusClasses(this.#classes),
         byReason: Object.fromEntries(this.#reasons),
       },
       routes: [...this.#routes.values()].map(({ name, requests, responses, recent }) => ({
         name,
         requests,
         byStatus: classesOf(responses),
-        latency: recent.percentiles(),
+        latency: recent.summary().percentiles,
       })),
-      servers: servers.map(({ name, recent, count }) => ({
+      servers: servers.map(({ name, percentiles, count }) => ({
         name,
-        latency: recent.percentiles(),
+        latency: percentiles,
         share: answered === 0 ? 0 : count / answered,
       })),
     };
@@ -191,9 +197,11 @@ function lastAttemptMs({ tries, durationMs }: RequestRecord): number {
 function classesOf(responses: Float64Array): StatusClasses {
   const byDigit = new Float64Array(10);
   for (const [index, count] of responses.entries()) byDigit[Number(CODES[index]?.[0])]! += count;
-  return classes(byDigit);
+  return statusClasses(byDigit);
 }
 
-function classes([none = 0, interim = 0, ok = 0, redirected = 0, refused = 0, failed = 0]: Float64Array): StatusClasses {
-  return { '1xx': interim, '2xx': ok, '3xx': redirected, '4xx': refused, '5xx': failed, none };
+/** From counts by the first digit of the status, at 0 those without one. */
+export function statusClasses(byDigit: ArrayLike<number>): StatusClasses {
+  const at = (digit: number): number => byDigit[digit] ?? 0;
+  return { '1xx': at(1), '2xx': at(2), '3xx': at(3), '4xx': at(4), '5xx': at(5), none: at(0) };
 }

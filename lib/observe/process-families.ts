@@ -3,13 +3,17 @@ import type { ProcessFigures } from './process-figures.js';
 
 /** What the process costs, under the names that Prometheus' own clients use. */
 export function processFamilies(figures: ProcessFigures): readonly Family[] {
-  const lag = gauge('nodejs_eventloop_lag_seconds', 'How late the event loop was since the last scrape.', () =>
-    Object.entries(figures.takeLag()).map(([stat, value]) => ({ labels: { stat }, value })),
+  const lag = gauge(
+    'nodejs_eventloop_lag_seconds',
+    'How late the event loop was since the last scrape.',
+    () => Object.entries(figures.takeLag()).map(([stat, value]) => ({ labels: { stat }, value })),
   );
   return [
     counter('process_cpu_seconds_total', 'CPU time.', () => one(figures.cpu.user + figures.cpu.system)),
     counter('process_cpu_user_seconds_total', 'CPU time of the program.', () => one(figures.cpu.user)),
-    counter('process_cpu_system_seconds_total', 'CPU time of the system for it.', () => one(figures.cpu.system)),
+    counter('process_cpu_system_seconds_total', 'CPU time of the system for it.', () =>
+      one(figures.cpu.system),
+    ),
     gauge('process_start_time_seconds', 'When it was started.', () => one(figures.startedAt)),
     gauge('process_resident_memory_bytes', 'Memory.', () => one(figures.memory.rss)),
     gauge('process_open_fds', 'Files and sockets open.', () => known(figures.openFiles)),

@@ -1,5 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { type EventLoopUtilization, type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import {
+  type EventLoopUtilization,
+  type IntervalHistogram,
+  monitorEventLoopDelay,
+  performance,
+} from 'node:perf_hooks';
 
 /** How often the event loop is looked at, in ms. The kernel does it: nothing of ours runs then. */
 const RESOLUTION_MS = 20;
@@ -64,7 +69,9 @@ export class ProcessFigures {
   /** -1 where the system does not tell. */
   get mostFiles(): number {
     try {
-      const limit = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1];
+      const limit = /^Max open files\s+(\d+|unlimited)/m.exec(
+        readFileSync('/proc/self/limits', 'latin1'),
+      )?.[1];
       return limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit ?? -1);
     } catch {
       return -1;

@@ -13,6 +13,13 @@ export interface Percentiles {
   readonly p99: number;
 }
 
+/** Of the last minute. */
+export interface Summary {
+  readonly count: number;
+  /** Null when there was none. */
+  readonly percentiles: Percentiles | null;
+}
+
 /**
  * How long requests took during about the last minute, in 7 KiB however many they were. Time passes when `turn` is
  * called.
@@ -33,20 +40,17 @@ export class RecentLatency {
     }
   }
 
-  /** How many were noted. */
-  get count(): number {
-    let count = 0;
-    for (const amount of this.#counts) count += amount;
-    return count;
-  }
-
-  /** Null when there was none. */
-  percentiles(): Percentiles | null {
+  summary(): Summary {
     const sums = new Float64Array(BUCKETS);
-    for (const [index, amount] of this.#counts.entries()) sums[index % BUCKETS]! += amount;
-    const count = this.count;
-    if (count === 0) return null;
-    return { p50: quantile(sums, count * 0.5), p90: quantile(sums, count * 0.9), p99: quantile(sums, count * 0.99) };
+    let count = 0;
+    for (let index = 0; index < SLOTS * BUCKETS; index++) {
+      const amount = this.#counts[index] as number;
+      sums[index % BUCKETS]! += amount;
+      count += amount;
+    }
+    if (count === 0) return { count, percentiles: null };
+    const [p50, p90, p99] = [0.5, 0.9, 0.99].map((share) => quantile(sums, count * share));
+    return { count, percentiles: { p50: p50 as number, p90: p90 as number, p99: p99 as number } };
   }
 }
 
@@ -66,9 +70,9 @@ function middleOf(bucket: number): number {
 
 function quantile(sums: Float64Array, rank: number): number {
   let below = 0;
-  for (const [bucket, amount] of sums.entries()) {
-    below += amount;
-    if (below >= rank && amount > 0) return middleOf(bucket);
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    below += sums[bucket] as number;
+    if (below >= rank) return middleOf(bucket);
   }
   return middleOf(BUCKETS - 1);
 }

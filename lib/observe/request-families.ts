@@ -20,8 +20,16 @@ export function requestFamilies(metrics: Metrics): readonly Family[] {
       type: 'histogram',
       read: () => durations(metrics),
     },
-    counter('lb_request_body_bytes_total', 'Body bytes received from clients.', each((route) => route.bytesIn)),
-    counter('lb_response_body_bytes_total', 'Body bytes sent to clients.', each((route) => route.bytesOut)),
+    counter(
+      'lb_request_body_bytes_total',
+      'Body bytes received from clients.',
+      each((route) => route.bytesIn),
+    ),
+    counter(
+      'lb_response_body_bytes_total',
+      'Body bytes sent to clients.',
+      each((route) => route.bytesOut),
+    ),
     counter(
       'lb_request_failures_total',
       'Requests that did not end well, by the reason word of the access log and whose fault it is.',

@@ -7,18 +7,20 @@ export interface LiveBalancer {
   /** Client connections open now. */
   readonly clients: number;
   readonly requests: { readonly inFlight: number };
-  readonly routes: readonly { readonly name: string }[];
   readonly servers: readonly LiveServer[];
   readonly firewall: readonly {
     readonly rule: string;
-    readonly verdicts: readonly { readonly guard: string; readonly refused: number; readonly observed: number }[];
+    readonly verdicts: readonly {
+      readonly guard: string;
+      readonly refused: number;
+      readonly observed: number;
+    }[];
   }[];
 }
 
 export interface LiveServer {
   readonly name: string;
   readonly state: 'up' | 'unchecked' | 'down' | 'ejected' | 'draining' | 'maintenance';
-  readonly weight: number;
   readonly effectiveWeight: number;
   readonly active: number;
   readonly waiting: number;
@@ -52,7 +54,9 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       each(({ totals }) => value(totals)),
     );
   return [
-    gauge('lb_ready', 'Whether it takes requests and has a server for them.', () => one(live().ready ? 1 : 0)),
+    gauge('lb_ready', 'Whether it takes requests and has a server for them.', () =>
+      one(live().ready ? 1 : 0),
+    ),
     gauge('lb_client_connections', 'Connections of clients open now.', () => one(live().clients)),
     gauge('lb_requests_in_flight', 'Requests that have not been answered yet.', () =>
       one(live().requests.inFlight),
@@ -90,7 +94,11 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
     ),
     total('failures', 'Attempts that did not end in an answer.', (totals) => totals.failures),
     total('retries', 'Requests that came to a server after another had failed.', (totals) => totals.retries),
-    total('ejections', 'How often a server was taken out as real requests failed.', (totals) => totals.ejections),
+    total(
+      'ejections',
+      'How often a server was taken out as real requests failed.',
+      (totals) => totals.ejections,
+    ),
     total('sent_bytes', 'Body bytes sent to a server.', (totals) => totals.bytesIn),
     total('received_bytes', 'Body bytes received from a server.', (totals) => totals.bytesOut),
     counter('lb_firewall_verdicts_total', 'Objections of a guard, refused or only observed.', () =>
@@ -111,7 +119,8 @@ function* states({ servers }: LiveBalancer): Generator<Sample> {
 
 function* answers({ servers }: LiveBalancer): Generator<Sample> {
   for (const { name, totals } of servers) {
-    for (const [code, value] of Object.entries(totals.byStatus)) yield { labels: { server: name, code }, value };
+    for (const [code, value] of Object.entries(totals.byStatus))
+      yield { labels: { server: name, code }, value };
   }
 }
 

@@ -143,10 +143,10 @@ t.test('the access log', async (t) => {
     const configFile = writeConfig(t, 'servers: [a:1]\naccess_log: combined\n');
     const s = stage();
     await session({ ...OPTIONS, servers: [], configFile }, s);
-    t.equal(s.balancer.config.accessLog, 'combined');
+    t.equal(s.balancer.config.accessLog.format, 'combined');
     const asked = stage();
     await session({ ...OPTIONS, servers: [], configFile, accessLog: 'json' }, asked);
-    t.equal(asked.balancer.config.accessLog, 'json');
+    t.equal(asked.balancer.config.accessLog.format, 'json');
   });
 });
 
