@@ -20,7 +20,7 @@ type Absence = 'down' | 'ejected' | 'set aside';
 
 const AVAILABILITY: { readonly [availability in Availability]: string } = {
   ready: 'is ready again',
-  draining: 'is draining: no new requests, those bound to it go on',
+  draining: 'is draining: no new requests',
   maintenance: 'is in maintenance: no requests at all',
 };
 

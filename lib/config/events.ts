@@ -6,7 +6,8 @@ import type { EventsConfig } from './types.js';
 
 /** Who is told of events beside the reader of stderr; null for nobody. */
 export function compileEvents(setting: EventsSettings | undefined, report: Report): EventsConfig | null {
-  if (setting === undefined) return null;
+  // What the schema has refused is left out.
+  if (setting?.webhook === undefined) return null;
   const { webhook, secret = '', timeout } = setting;
   const url = report.attempt(['events', 'webhook'], () => readUrl(webhook));
   return { webhook: url ?? '', secret, timeout: duration(timeout, '5s', ['events', 'timeout'], report, 1) };
