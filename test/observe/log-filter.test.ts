@@ -32,7 +32,7 @@ t.test('of the others a share is written, and chance says which', async (t) => {
   let turn = 0;
   const filter = new LogFilter(
     { statuses: [{ from: 500, to: 599 }], slowerThan: null, sample: 0.25 },
-    () => (turn = (turn + 1) % 10) / 10,
+    () => (turn++ % 10) / 10,
   );
   const kept = Array.from({ length: 100 }, () => filter.keeps(recordOf())).filter((keep) => keep);
   t.equal(kept.length, 30, '0, 0.1 and 0.2 of ten');

@@ -31,14 +31,18 @@ async function receiver(t: Test): Promise<Receiver> {
     status: 204,
     next: () => once(server, 'received'),
   };
-  server.on('request', async (request, response) => {
+  server.on('request', (request, response) => {
     let text = '';
-    for await (const piece of request.setEncoding('utf8')) text += piece;
-    received.texts.push(text);
-    received.bodies.push(JSON.parse(text));
-    received.headers.push(request.headers);
-    if (received.status !== 0) response.writeHead(received.status, { Location: '/elsewhere' }).end('ok');
-    server.emit('received');
+    request.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+    });
+    request.on('end', () => {
+      received.texts.push(text);
+      received.bodies.push(JSON.parse(text));
+      received.headers.push(request.headers);
+      if (received.status !== 0) response.writeHead(received.status, { Location: '/elsewhere' }).end('ok');
+      server.emit('received');
+    });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
