@@ -29,6 +29,8 @@ export interface Balancer extends Operations {
   readonly clientCount: number;
   /** In force now. */
   readonly config: Config;
+  /** What was counted of its requests. */
+  readonly metrics: Telemetry['metrics'];
   /**
    * Binds every listener. Rejects with the system's error (EADDRINUSE, EACCES, …), or when it is stopped meanwhile, and
    * then holds nothing open.
@@ -122,7 +124,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const parsers = responseParsers(limits);
     const supplies = { wheel, parsers, connectTimeout: timeouts.connect, idleTimeout: POOL_IDLE_MS };
     const health = { clock, wheel, parsers, observer };
-    const parts = { limits: POOL, supplies, health, journal: this.#telemetry.journal };
+    const parts = { limits: POOL, supplies, health, telemetry: this.#telemetry };
     this.#fleet = new Fleet(config, parts, (generation) => {
       this.#services.pipeline = generation.pipeline;
       this.#acceptor.follow(generation, generation.config);
@@ -159,6 +161,10 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   get config(): Config {
     return this.#fleet.generation.config;
+  }
+
+  get metrics(): Telemetry['metrics'] {
+    return this.#telemetry.metrics;
   }
 
   async start(): Promise<void> {
@@ -281,7 +287,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#acceptor.drain(() => this.#endDrain(true));
     const clean = await drained;
     this.stop();
-    return clean || this.#telemetry.requests.cut === 0;
+    return clean || this.#telemetry.cut === 0;
   }
 
   /** What the kernel holds for us came before the drain: connections in its backlog, requests on those that are open. */

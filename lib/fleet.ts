@@ -7,15 +7,15 @@ import type { Config } from './config/types.js';
 import { Generation } from './generation.js';
 import type { HealthServices } from './health/checker.js';
 import { Roster } from './roster.js';
-import type { Journal } from './status/journal.js';
 import type { NewServer, Operations } from './status/operations.js';
+import type { Telemetry } from './telemetry.js';
 
 /** What the servers and the way to them are made of. */
 export interface FleetParts {
   readonly limits: Omit<PoolLimits, 'maxConnections'>;
   readonly supplies: ConnectionSupplies;
   readonly health: HealthServices;
-  readonly journal: Journal;
+  readonly telemetry: Telemetry;
 }
 
 /**
@@ -75,7 +75,7 @@ export class Fleet implements Operations {
     old.release();
     this.#install(this.#generation);
     if (this.#started) this.backends.start();
-    this.#parts.journal.keep(this.roster.census());
+    this.#parts.telemetry.keep(config, this.roster.census());
   }
 
   setAvailability(name: string, to: Availability): void {
