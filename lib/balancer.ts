@@ -11,7 +11,7 @@ import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
 import { Fleet } from './fleet.js';
 import type { Reading } from './net/accept.js';
-import { Listener } from './net/listener.js';
+import { Listeners } from './net/listeners.js';
 import { requestParsers, responseParsers, SHELVED } from './parsers.js';
 import { takeStatus } from './snapshot.js';
 import { type NewServer, OperationError, type Operations } from './status/operations.js';
@@ -92,7 +92,6 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #wheel: TimerWheel;
-  readonly #reading: Reading;
   readonly #fleet: Fleet;
   readonly #telemetry: Telemetry;
   readonly #configPath: string | null;
@@ -100,7 +99,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   readonly #services: ExchangeServices;
   readonly #acceptor: ClientAcceptor;
   readonly #drainDeadline: Deadline;
-  #listeners: readonly Listener[];
+  readonly #listeners: Listeners;
   #loadedAt: number;
   #started = false;
   #stopped = false;
@@ -110,7 +109,6 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   constructor(config: Config, outer: Observer, options: BalancerOptions) {
     const { clock = systemClock, reading = 'buffers', configPath = null } = options;
     this.#clock = clock;
-    this.#reading = reading;
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
     this.#loadedAt = this.#startedAt;
@@ -144,15 +142,11 @@ class RunningBalancer implements Balancer, DeadlineOwner {
       handlers: shelf,
     };
     this.#acceptor = new ClientAcceptor(client, generation);
-    this.#listeners = config.listen.map((address) => this.#listener(address));
-  }
-
-  #listener(address: Address): Listener {
-    return new Listener(address, this.#acceptor, this.#reading);
+    this.#listeners = new Listeners(config.listen, this.#acceptor, reading, observer);
   }
 
   get addresses(): readonly Address[] {
-    return this.#listeners.map((listener) => listener.address);
+    return this.#listeners.addresses;
   }
 
   get clientCount(): number {
@@ -169,11 +163,9 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   async start(): Promise<void> {
     try {
-      for (const listener of this.#listeners) {
+      await this.#listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
-        await listener.open();
-        this.#observer.listening?.(listener.address);
-      }
+      });
     } catch (error) {
       this.stop();
       throw error;
@@ -184,23 +176,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   async reload(config: Config): Promise<void> {
     this.#refuseIfEnding();
-    const kept = this.#listeners.filter((listener) =>
-      config.listen.some(({ text }) => text === listener.wanted.text),
-    );
-    const fresh = config.listen
-      .filter(({ text }) => !kept.some((listener) => listener.wanted.text === text))
-      .map((address) => this.#listener(address));
-    try {
-      for (const listener of fresh) await listener.open();
-      // It may have been told to end in the meantime, and would not know of these.
-      this.#refuseIfEnding();
-    } catch (error) {
-      for (const listener of fresh) listener.close();
-      throw error;
-    }
-    for (const listener of this.#listeners) if (!kept.includes(listener)) listener.close();
-    this.#listeners = [...kept, ...fresh];
-    for (const listener of fresh) this.#observer.listening?.(listener.address);
+    // It may be told to end while a listener is being opened, and would not know of that one.
+    await this.#listeners.follow(config.listen, () => this.#refuseIfEnding());
     this.#follow(config);
   }
 
@@ -283,7 +260,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     });
     this.#acceptor.announceEnd();
     await this.#takeIn();
-    for (const listener of this.#listeners) listener.close();
+    this.#listeners.close();
     this.#acceptor.drain(() => this.#endDrain(true));
     const clean = await drained;
     this.stop();
@@ -308,7 +285,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    for (const listener of this.#listeners) listener.close();
+    this.#listeners.close();
     this.#acceptor.destroy();
     this.#fleet.backends.stop();
     this.#wheel.close();
