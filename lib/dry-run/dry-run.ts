@@ -151,7 +151,7 @@ export class DryRun {
 
   #follow({ head, forwarded }: ClientSide, route: RouteConfig, destination: Destination): Outcome {
     const context = this.#context;
-    const { group, reply, rules } = destination;
+    const { choice, reply, rules } = destination;
     if (reply !== null) {
       const edit = context.responseEdit;
       reply.edit(context, edit);
@@ -161,7 +161,7 @@ export class DryRun {
       const location = /\r\nLocation: ([^\r]*)/i.exec(text)?.[1] ?? null;
       return { kind: 'replied', status: reply.status, location, head: text, body: reply.body, route };
     }
-    const servers = group?.backends ?? [];
+    const servers = choice?.group.backends ?? [];
     const [first] = servers;
     if (first === undefined)
       return { kind: 'refused', reason: 'no_server', status: 503, detail: '', atAccept: false, route };

@@ -61,6 +61,10 @@ export class AttemptLog {
     this.#current.reused = reused;
   }
 
+  get reused(): boolean {
+    return this.#current.reused;
+  }
+
   /** The server answered. */
   noteStatus(status: number): void {
     this.#current.status = status;

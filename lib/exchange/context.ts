@@ -1,9 +1,12 @@
+import type { Backend } from '../backend/backend.js';
+import type { Address } from '../base/address.js';
 import { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { FirewallChain } from '../firewall/firewall-chain.js';
 import type { ClientSide } from '../http/flow.js';
 import { HeadEdit } from '../http/head-edit.js';
+import { encodeRequestHead } from '../http/request-encoder.js';
 import { RequestView } from '../http/request-view.js';
 import type { RuleContext } from '../rules/context.js';
 import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
@@ -51,6 +54,24 @@ export class RequestContext implements RuleContext {
 
   get route(): string {
     return this.destination?.name ?? '';
+  }
+
+  /** The head that a server at `address` gets, as the rules of the route have it. */
+  encodeRequest({ head, forwarded }: ClientSide, address: Address): string {
+    const { rules } = this.destination as Destination;
+    const edit = rules.editsRequests ? this.requestEdit : null;
+    return encodeRequestHead(head, forwarded, this.requestId, rules.hostFor(this, address), edit);
+  }
+
+  /** What the route changes about the head of an answer from `server`; null when it is nothing. */
+  editOfResponse(server: Backend): HeadEdit | null {
+    const { rules, choice } = this.destination as Destination;
+    const sticky = choice?.sticky ?? null;
+    if (!rules.editsResponses && sticky === null) return null;
+    this.server = server.name;
+    rules.editResponse(this, this.responseEdit);
+    sticky?.mark(this, server, this.responseEdit);
+    return this.responseEdit.isEmpty ? null : this.responseEdit;
   }
 
   /** It was let in by the firewalls of its route. */

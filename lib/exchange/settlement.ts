@@ -68,6 +68,11 @@ export class Settlement implements RequestRecord {
     this.#log.waited(this.#clock.now());
   }
 
+  /** Was the connection of the current attempt open before? */
+  get reused(): boolean {
+    return this.#log.reused;
+  }
+
   noteConnection(reused: boolean): void {
     this.#log.noteConnection(reused);
   }

@@ -13,6 +13,7 @@ import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { ClientAcceptor } from '../../lib/client/acceptor.js';
 import { Responder } from '../../lib/client/responder.js';
 import { createConfig } from '../../lib/config/config.js';
+import { Choice } from '../../lib/exchange/choice.js';
 import type { Pipeline } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
 import { RequestParser } from '../../lib/http/request-parser.js';
@@ -135,7 +136,8 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     headers: [],
     responseHeaders: [],
   });
-  const destination = { name: 'all', group, reply: null, rules, firewalls: null, timeouts, bodyBytes: 0 };
+  const choice = new Choice(group, null, null);
+  const destination = { name: 'all', choice, reply: null, rules, firewalls: null, timeouts, bodyBytes: 0 };
   const pipeline: Pipeline = {
     clientOf: (client) => client.forwarded.peer,
     decide(context) {
