@@ -65,6 +65,11 @@ export class AttemptLog {
     return this.#current.reused;
   }
 
+  /** What the server said; 0 if it said nothing. */
+  get status(): number {
+    return this.#current.status;
+  }
+
   /** The server answered. */
   noteStatus(status: number): void {
     this.#current.status = status;

@@ -164,6 +164,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const client = this.#client as ClientSide;
     const connection = this.relay.disconnect() as BackendConnection;
     this.#settlement.bytesOut = connection.contentBytes;
+    this.#backend?.noteOutcome(this.#settlement.outcome.answered(this.#settlement.serverStatus));
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
     if (client.requestComplete) connection.release();
@@ -184,6 +185,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
     this.#sawAnswer = true;
     this.#settlement.noteFirstByte(head.status);
+    this.#backend?.noteOutcome(this.#settlement.outcome.answered(head.status));
     this.relay.beginTunnel();
     client.switchProtocols(head);
     return true;
@@ -228,7 +230,11 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   }
 
   #fail(failure: Failure, detail: string): void {
+    const backend = this.#backend;
+    const isTunnel = this.relay.isTunnel;
     this.abandon();
+    const outcome = isTunnel ? null : this.#settlement.outcome.failed(failure, this.#settlement.reused);
+    if (outcome !== null) backend?.noteOutcome(outcome);
     this.#owner.attemptFailed(failure, detail);
   }
 

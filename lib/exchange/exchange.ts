@@ -135,7 +135,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       idempotent: this.#client?.head.isIdempotent === true,
       replayable: this.#replay.whole,
       clientSawResponse: this.#attempt.sawResponse,
-      pooledConnection: reused,
+      // A server that was taken out meanwhile is not asked once more.
+      pooledConnection: reused && this.#tried.at(-1)?.takesBound === true,
       replacedStale: this.#replacedStale,
       attempts: this.#settlement.attempts,
       maxAttempts: this.#services.maxAttempts,

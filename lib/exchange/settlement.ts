@@ -4,11 +4,13 @@ import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import type { RequestHead } from '../http/request-head.js';
 import { AttemptLog } from './attempt-log.js';
+import { AttemptOutcome } from './attempt-outcome.js';
 
 /** What observers are told of a request: gathered as it goes, read once when it settles. */
 export class Settlement implements RequestRecord {
   readonly #clock: Clock;
   readonly #log = new AttemptLog();
+  readonly outcome: AttemptOutcome;
   #client: ClientSide | null = null;
   #startedAt = 0;
   requestId = '';
@@ -27,6 +29,7 @@ export class Settlement implements RequestRecord {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.outcome = new AttemptOutcome(this.#log, clock);
   }
 
   open(client: ClientSide): void {
@@ -71,6 +74,11 @@ export class Settlement implements RequestRecord {
   /** Was the connection of the current attempt open before? */
   get reused(): boolean {
     return this.#log.reused;
+  }
+
+  /** What the server of the current attempt said; 0 if it said nothing. */
+  get serverStatus(): number {
+    return this.#log.status;
   }
 
   noteConnection(reused: boolean): void {

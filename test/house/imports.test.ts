@@ -17,7 +17,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['observe'],
   ['status'],
   ['census', 'member', 'parsers', 'telemetry'],
-  ['roster'],
+  ['roster', 'succession'],
   ['backends', 'pipeline'],
   ['generation'],
   ['dry-run', 'fleet'],
