@@ -83,6 +83,7 @@ export class Backends {
     let member = this.#members.get(key);
     if (member === undefined) {
       member = succession.take(server, group) ?? this.#make(server, group);
+      member.backend.pool.setLimits(this.#limitsOf(server));
       member.backend.setBackup(server.backup);
       member.backend.setSlowStart(group.slowStart);
       if (member.health.follow(group)) this.#fresh.add(member);
@@ -111,8 +112,7 @@ export class Backends {
   }
 
   #make(server: ServerConfig, group: GroupConfig): Member {
-    const limits = { ...this.#limits, maxConnections: server.maxConnections };
-    const pool = new Pool(server.address, limits, this.#supplies);
+    const pool = new Pool(server.address, this.#limitsOf(server), this.#supplies);
     const { weight, backup } = server;
     const { slowStart } = group;
     const backend = new Backend(server.name, pool, this.#supplies.wheel, { weight, backup, slowStart });
@@ -121,6 +121,10 @@ export class Backends {
     const member = new Member(backend, health, this.#health.clock);
     this.#fresh.add(member);
     return member;
+  }
+
+  #limitsOf({ maxConnections }: ServerConfig): PoolLimits {
+    return { ...this.#limits, maxConnections };
   }
 
   #retire(member: Member): void {
