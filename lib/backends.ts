@@ -76,16 +76,20 @@ export class Backends {
       );
     this.#groups = members;
     for (const member of succession.left) this.#retire(member);
-    this.#tellDrained();
   }
 
   #member(server: ServerConfig, group: GroupConfig, succession: Succession): Member {
     const key = sameServer(server, group);
-    const member = this.#members.get(key) ?? succession.take(server, group) ?? this.#make(server, group);
-    if (!this.#members.has(key) && member.health.follow(group)) this.#fresh.add(member);
-    this.#members.set(key, member);
+    let member = this.#members.get(key);
+    if (member === undefined) {
+      member = succession.take(server, group) ?? this.#make(server, group);
+      member.backend.pool.setLimits(this.#limitsOf(server));
+      member.backend.setBackup(server.backup);
+      member.backend.setSlowStart(group.slowStart);
+      if (member.health.follow(group)) this.#fresh.add(member);
+      this.#members.set(key, member);
+    }
     this.#instruct(member, server);
-    member.backend.setSlowStart(group.slowStart);
     return member;
   }
 
@@ -95,7 +99,6 @@ export class Backends {
       const servers = this.#roster.serversOf(group);
       for (const [index, member] of members.entries()) this.#instruct(member, servers[index] as ServerConfig);
     }
-    this.#tellDrained();
   }
 
   #instruct(member: Member, server: ServerConfig): void {
@@ -109,15 +112,19 @@ export class Backends {
   }
 
   #make(server: ServerConfig, group: GroupConfig): Member {
-    const { weight, backup, maxConnections } = server;
-    const pool = new Pool(server.address, { ...this.#limits, maxConnections }, this.#supplies);
-    const terms = { weight, backup, slowStart: group.slowStart };
-    const backend = new Backend(server.name, pool, this.#supplies.wheel, terms);
+    const pool = new Pool(server.address, this.#limitsOf(server), this.#supplies);
+    const { weight, backup } = server;
+    const { slowStart } = group;
+    const backend = new Backend(server.name, pool, this.#supplies.wheel, { weight, backup, slowStart });
     if (this.#started) backend.startSlowly();
     const health = new ServerHealth(backend, group, this.#health);
     const member = new Member(backend, health, this.#health.clock);
     this.#fresh.add(member);
     return member;
+  }
+
+  #limitsOf({ maxConnections }: ServerConfig): PoolLimits {
+    return { ...this.#limits, maxConnections };
   }
 
   #retire(member: Member): void {
@@ -135,12 +142,9 @@ export class Backends {
     this.#fresh.clear();
   }
 
-  /** A request has ended somewhere. */
-  onSettled(): void {
-    if (this.#emptying.size > 0) this.#tellDrained();
-  }
-
-  #tellDrained(): void {
+  /** Tells of servers whose last request has ended: after each request, and when it may have ended before. */
+  tellDrained(): void {
+    if (this.#emptying.size === 0) return;
     for (const member of this.#emptying) {
       if (member.backend.active > 0) continue;
       this.#emptying.delete(member);

@@ -8,9 +8,9 @@ import type { Member } from './member.js';
  * of one address, and what one finds must not decide for the other.
  */
 export function sameServer(server: ServerConfig, group: GroupConfig): string {
-  const { weight, maxConnections } = server;
-  const { healthCheck, passiveHealth, slowStart } = group;
-  const terms = { weight, maxConnections, healthCheck, passiveHealth, slowStart };
+  const { weight, backup, maxConnections } = server;
+  const { slowStart, healthCheck, passiveHealth } = group;
+  const terms = { weight, backup, maxConnections, slowStart, healthCheck, passiveHealth };
   return `${nameplate(server)} ${writeTerms(terms)}`;
 }
 
@@ -21,8 +21,8 @@ function nameplate({ address, name, backup }: ServerConfig): string {
 
 /**
  * Who of the servers that there are goes on as which server of another configuration: with its sockets, its health and
- * its requests. One of which nothing changed goes on as itself; one of which only the terms did (its check, its limits)
- * goes on under the new ones, if no other place still has the old.
+ * its requests. One of which nothing changed goes on as itself; one of which only the terms did (its weight, check,
+ * limits) goes on under the new ones, if no other place still has the old.
  */
 export class Succession {
   readonly #before: Map<string, Member>;

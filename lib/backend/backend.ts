@@ -44,35 +44,40 @@ const PLAIN_TERMS: BackendTerms = { weight: 1, backup: false, slowStart: 0 };
 export class Backend implements Candidate, SlowStarter {
   readonly name: string;
   readonly pool: Pool;
-  readonly backup: boolean;
   readonly hash: number;
   readonly latency = new LatencyEstimate();
   readonly totals = new BackendTotals();
   readonly history = new HealthHistory();
   readonly #wheel: TimerWheel;
-  readonly #trial = new Trial();
   readonly #slowStart: SlowStart;
+  readonly #trial = new Trial();
   /** Replaced, never changed: a watcher may leave while all are being told. */
   #watchers: readonly BackendWatcher[] = [];
   #up = true;
   #ejected = false;
   #availability: Availability = 'ready';
   #weight: number;
+  #backup: boolean;
   /** Requests in flight. */
   active = 0;
 
   constructor(name: string, pool: Pool, wheel: TimerWheel, terms: BackendTerms = PLAIN_TERMS) {
     this.name = name;
     this.pool = pool;
-    this.backup = terms.backup;
     this.hash = hashText(name);
     this.#wheel = wheel;
     this.#weight = terms.weight;
+    this.#backup = terms.backup;
     this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
   }
 
   get address(): Pool['address'] {
     return this.pool.address;
+  }
+
+  /** Used only while none of the others can be. */
+  get backup(): boolean {
+    return this.#backup;
   }
 
   /** As configured, or as set at run time. */
@@ -185,6 +190,12 @@ export class Backend implements Candidate, SlowStarter {
     this.#availability = availability;
     if (availability === 'maintenance') this.pool.closeIdle();
     this.#changed(wasOut);
+  }
+
+  setBackup(backup: boolean): void {
+    if (backup === this.#backup) return;
+    this.#backup = backup;
+    this.#tell();
   }
 
   /** `weight`: 0 to 256; with 0 it drains. */
