@@ -15,8 +15,8 @@ export function sameServer(server: ServerConfig, group: GroupConfig): string {
 }
 
 /** What stays the same over a reload, whatever else is asked of it. */
-function nameplate({ address, name, backup }: ServerConfig): string {
-  return JSON.stringify([addressKey(address), name, backup]);
+function nameplate({ address, name }: ServerConfig): string {
+  return JSON.stringify([addressKey(address), name]);
 }
 
 /**
