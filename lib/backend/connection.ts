@@ -95,6 +95,11 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     this.#spoilt = false;
   }
 
+  /** The rest of the answer is somebody else's: called when its head has come. */
+  handTo(receiver: ResponseReceiver): void {
+    this.#receiver = receiver;
+  }
+
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
   release(): void {
     const whole = this.#responseComplete && !this.#spoilt && !this.#tunnel;
@@ -202,7 +207,8 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     }
     const form = receiver.onResponseHead(head);
     if (this.#parser !== parser) return;
-    parser.body.begin(head.framing, head.contentLength, form, receiver);
+    // It may be another one since.
+    parser.body.begin(head.framing, head.contentLength, form, this.#receiver as ResponseReceiver);
     if (parser.body.complete) this.#finish(more);
   }
 
