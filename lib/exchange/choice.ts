@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import type { Group } from '../backend/group.js';
-import { NO_KEY } from '../scheduler/scheduler.js';
+import { NO_KEY, type PickKey } from '../scheduler/scheduler.js';
 import type { RequestContext } from './context.js';
 import type { RequestKey } from './request-key.js';
 import type { Sticky } from './sticky.js';
@@ -19,12 +19,17 @@ export class Choice {
     this.sticky = sticky;
   }
 
+  /** What the algorithm goes by of this request; `NO_KEY` when it goes by none, or the request has nothing of the kind. */
+  keyOf(context: RequestContext): PickKey {
+    return this.#key === null ? NO_KEY : this.#key.of(context);
+  }
+
   /** The server for the next attempt, none of `tried`; null when there is none left. */
   pick(context: RequestContext, tried: readonly Backend[]): Backend | null {
     if (this.sticky !== null) {
       const bound = this.sticky.serverFor(context, tried);
       if (bound !== null) return bound;
     }
-    return this.group.pick(this.#key === null ? NO_KEY : this.#key.of(context), tried);
+    return this.group.pick(this.keyOf(context), tried);
   }
 }
