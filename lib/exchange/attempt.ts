@@ -57,7 +57,8 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   /** Leases asked for, to tell one from another that was asked for meanwhile. */
   #leases = 0;
   #sawInterim = false;
-  #sawAnswer = false;
+  /** Has the client been sent any of a final answer? */
+  sawAnswer = false;
 
   constructor(owner: AttemptOwner, tools: AttemptTools, timeouts: TimeoutsConfig) {
     this.#owner = owner;
@@ -74,18 +75,13 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#client = client;
     this.#timeouts = timeouts;
     this.#sawInterim = false;
-    this.#sawAnswer = false;
+    this.sawAnswer = false;
     this.relay.open(client, timeouts);
-  }
-
-  /** Has the client been sent any of a final answer? */
-  get sawAnswer(): boolean {
-    return this.#sawAnswer;
   }
 
   /** Has the client been sent anything at all, be it an interim response? */
   get sawResponse(): boolean {
-    return this.#sawAnswer || this.#sawInterim;
+    return this.sawAnswer || this.#sawInterim;
   }
 
   // Leasing.
@@ -150,7 +146,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   onResponseHead(head: ResponseHead): BodyForm {
     if (this.#owner.declines(head)) return 'wire';
     const backend = this.#backend as Backend;
-    this.#sawAnswer = true;
+    this.sawAnswer = true;
     noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
     this.relay.beginAnswer();
     const edit = this.#context.editOfResponse(backend);
@@ -189,7 +185,14 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   /** From the connection, which is closed already. */
   onFailed(failure: Failure, detail: string): void {
-    this.#fail(failure, detail);
+    if (!this.relay.serverHasEnded) {
+      this.#fail(failure, detail);
+      return;
+    }
+    // A tunnel of which the client has everything, or is still reading it: only what it sent since is lost.
+    this.#client?.endTunnel();
+    this.#leave(this.relay.disconnect(), null);
+    this.#owner.attemptDone();
   }
 
   // After a 101.
@@ -199,7 +202,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     if (!client.head.upgradesTo(UPGRADE_PROTOCOL)) return false;
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
     const backend = this.#backend as Backend;
-    this.#sawAnswer = true;
+    this.sawAnswer = true;
     noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
     // What the server had to do for it is done; how the tunnel ends says nothing of the server.
     noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt());
@@ -230,7 +233,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   #endTunnel(): void {
     this.#client?.endTunnel();
     const connection = this.relay.disconnect();
-    connection?.retire();
+    connection?.retire(this.#timeouts.responseBody);
     this.#leave(connection, null);
     this.#owner.attemptDone();
   }
