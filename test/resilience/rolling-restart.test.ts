@@ -44,4 +44,6 @@ t.test('every server is restarted, drained before: no request fails', { timeout:
   t.ok(load.answered >= 300 * ROUNDS, `${load.answered} answered`);
   t.same(balancer.status().requests.byReason, {});
   t.same(balancer.status().config.drift, []);
+  for (const { lastCheck } of balancer.status().servers)
+    t.match(lastCheck, { ok: true, result: 'status 200' });
 });
