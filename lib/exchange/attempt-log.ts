@@ -16,6 +16,8 @@ export class AttemptLog {
     durationMs: 0,
     reused: false,
   };
+  /** The list where there was but one: a log asks for it on every request. */
+  readonly #only: readonly AttemptRecord[] = [this.#current];
   #isOpen = false;
   #startedAt = 0;
   #waitsSince = 0;
@@ -86,6 +88,7 @@ export class AttemptLog {
 
   /** Everything tried so far, in order. */
   get tries(): readonly AttemptRecord[] {
+    if (this.#isOpen && this.#tries.length === 0) return this.#only;
     this.#list();
     return this.#tries;
   }
