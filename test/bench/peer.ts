@@ -11,7 +11,18 @@ import { checkSetup, lbOptions, type Setup } from './setup.js';
 
 /** The peers by default, and all of them. After a dash: what differs from the product as it is installed. */
 export const MAIN_PEERS = ['lb', 'nginx', 'haproxy'];
-export const ALL_PEERS = [...MAIN_PEERS, 'nginx-64k', 'haproxy-splice', 'pipe', 'http-proxy', 'fast-proxy'];
+export const ALL_PEERS = [
+  ...MAIN_PEERS,
+  'lb-observed',
+  'nginx-64k',
+  'haproxy-splice',
+  'pipe',
+  'http-proxy',
+  'fast-proxy',
+];
+
+/** lb with all that an operator would have on: its cost over lb's own is what watching costs. */
+export const OBSERVED = 'lb-observed';
 
 /** What lb is measured against: a ratio is one to the better of these in the same round. */
 export const YARDSTICKS = ['nginx', 'haproxy'];
@@ -47,10 +58,10 @@ export interface LbOptions {
 export function findPeer(spec: string, lb: LbOptions): Peer | string {
   const [name = '', path] = spec.split('=', 2);
   if (name === 'lb' || path !== undefined) {
-    const launcher =
-      path === undefined ? fileURLToPath(new URL('../../../bin/lb.js', import.meta.url)) : resolve(path);
+    const launcher = path === undefined ? launcherHere() : resolve(path);
     return existsSync(launcher) ? lbPeer(name, launcher, lb) : `${name} left out: ${launcher} does not exist`;
   }
+  if (name === OBSERVED) return lbPeer(name, launcherHere(), lb, observedOptions);
   if (!ALL_PEERS.includes(name)) return `${name} left out: not one of ${ALL_PEERS.join(', ')}`;
   return YARDSTICKS.some((yardstick) => name.startsWith(yardstick)) ? installedPeer(name) : nodePeer(name);
 }
@@ -86,7 +97,23 @@ function installedPeer(name: string): Peer | string {
   };
 }
 
-function lbPeer(name: string, launcher: string, lb: LbOptions): Peer {
+function launcherHere(): string {
+  return fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));
+}
+
+/** Nobody reads what is counted meanwhile: a scraper comes a few times in a minute. */
+function observedOptions(folder: string): string[] {
+  return ['--access-log', 'json', '--access-log-file', `${folder}.log`];
+}
+
+const plainOptions = (): string[] => ['--access-log', 'off'];
+
+function lbPeer(
+  name: string,
+  launcher: string,
+  lb: LbOptions,
+  options: (folder: string) => readonly string[] = plainOptions,
+): Peer {
   return {
     name,
     version: `on Node ${process.versions.node}`,
@@ -96,8 +123,9 @@ function lbPeer(name: string, launcher: string, lb: LbOptions): Peer {
       ...lb.nodeOptions,
       launcher,
       String(port),
-      ...(setup === 'plain' ? addresses(origins) : []),
-      ...lbOptions(setup, folder, origins),
+      ...(setup === 'plain'
+        ? [...addresses(origins), ...options(folder)]
+        : lbOptions(setup, folder, origins)),
       '-q',
       ...lb.options,
     ],

@@ -50,8 +50,11 @@ export function networks(): string[] {
 }
 
 /** What lb is given on its command line beside port, servers and the log: the name of a file made in `folder`. */
-export function lbOptions(setup: Setup, folder: string, origins: readonly number[]): string[] {
-  if (setup === 'plain') return ['--access-log', 'off'];
+export function lbOptions(
+  setup: Exclude<Setup, 'plain'>,
+  folder: string,
+  origins: readonly number[],
+): string[] {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'lb.yaml');
   const servers = origins.map((origin) => `127.0.0.1:${origin}`);
