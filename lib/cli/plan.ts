@@ -91,6 +91,7 @@ function askedFor(options: RunOptions): Settings {
   const health = healthCheck(options);
   return {
     ...(options.servers.length === 0 ? {} : { servers: options.servers }),
+    ...(options.algorithm === null ? {} : { algorithm: options.algorithm }),
     ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
     ...(options.accessLog === null ? {} : { access_log: { format: options.accessLog } }),
   };
