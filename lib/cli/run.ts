@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { Balancer } from '../balancer.js';
+import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { formatDuration } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
@@ -26,7 +26,7 @@ export interface RunContext {
   readonly version: string;
   /** How the reader started this program, for examples that can be copied. */
   readonly program: string;
-  readonly createBalancer: (config: Config, observer: Observer) => Balancer;
+  readonly createBalancer: (config: Config, observer: Observer, options: BalancerOptions) => Balancer;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
 }
@@ -69,7 +69,9 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   const feed = new EventFeed(version, (message) => narrator.warning(message));
   const reloads: Observer = { reloaded: (ok) => ok && followReload(balancer.config, log, feed, narrator) };
   const observers: Observer[] = [narrator, log, reloads];
-  const balancer: Balancer = context.createBalancer(config, new ObserverList(observers));
+  const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
+    configPath: plan.file,
+  });
   feed.follow(config);
   feed.attach(balancer);
   const stops = new StopSignals(signals);
@@ -135,7 +137,7 @@ async function stopWhenTold(
   narrator.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
   const drained = balancer.drain().then((clean) => {
     const work = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
-    if (clean) narrator.mention(`stopped after ${work}, nothing was cut`);
+    if (clean) narrator.mention(`stopped after ${work}, every request was answered`);
     else narrator.say(`stopped after ${work}, what was still in flight has been cut`);
     return clean ? 0 : 1;
   });

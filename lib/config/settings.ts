@@ -174,6 +174,15 @@ export interface DnsSettings {
   readonly max_ttl?: DurationSetting;
 }
 
+export interface RetrySettings {
+  readonly attempts?: number;
+  readonly on?: readonly (string | number)[];
+  /** `20%`, or false for no limit. */
+  readonly budget?: string | boolean;
+  readonly buffer?: SizeSetting;
+  readonly idempotency_key?: boolean;
+}
+
 export interface AccessLogSettings {
   readonly format?: AccessLogFormat;
   readonly file?: string;
@@ -187,15 +196,6 @@ export interface EventsSettings {
   readonly webhook: string;
   readonly secret?: string;
   readonly timeout?: DurationSetting;
-}
-
-export interface RetrySettings {
-  readonly attempts?: number;
-  readonly on?: readonly (string | number)[];
-  /** `20%`, or false for no limit. */
-  readonly budget?: string | boolean;
-  readonly buffer?: SizeSetting;
-  readonly idempotency_key?: boolean;
 }
 
 export interface TimeoutsSettings {
