@@ -44,6 +44,7 @@ export function planDemo(options: RunOptions, servers: readonly DemoServer[]): P
   const plan = compile('', {
     ...askedFor(options),
     listen: `127.0.0.1:${options.port ?? 8080}`,
+    admin: adminSetting(options) ?? true,
     servers: servers.map(({ name, address }) => ({ name, address })),
     health_check: { ...DEMO_HEALTH_CHECK, ...healthCheck(options) },
   });
@@ -90,10 +91,12 @@ function compile(text: string, overrides: Settings, file: string | null = null, 
 function askedFor(options: RunOptions): Settings {
   const health = healthCheck(options);
   const format = accessLog(options);
+  const admin = adminSetting(options);
   return {
     ...(options.servers.length === 0 ? {} : { servers: options.servers }),
     ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
     ...(format === undefined ? {} : { access_log: format }),
+    ...(admin === undefined ? {} : { admin }),
   };
 }
 
@@ -102,6 +105,12 @@ function healthCheck({ healthPath, healthInterval }: RunOptions): HealthCheckSet
     ...(healthPath === null ? {} : { path: healthPath }),
     ...(healthInterval === null ? {} : { interval: healthInterval }),
   };
+}
+
+/** undefined where the command line leaves it open. A map, so that a token of the file stays. */
+function adminSetting({ admin }: RunOptions): Settings['admin'] {
+  if (admin === null) return undefined;
+  return admin === 'off' ? false : { listen: admin };
 }
 
 /** undefined where the command line leaves it open; -q alone means no lines at all. */

@@ -1,5 +1,6 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { compileAction } from './action.js';
+import { compileAdmin } from './admin.js';
 import { compileTests } from './cases.js';
 import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
@@ -40,6 +41,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
   const { action } = file;
   const config: Config = {
     listen: compileListen(settings.listen, report),
+    admin: compileAdmin(settings.admin, context),
     servers: action?.kind === 'forward' ? action.group.servers : [],
     healthCheck: file.healthCheck,
     timeouts: file.timeouts,

@@ -4,6 +4,7 @@
  */
 export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
+  readonly admin?: AddressSetting | AdminSettings | boolean;
   readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
   readonly trusted_proxies?: readonly string[];
   readonly health_check?: HealthCheckSettings | boolean;
@@ -81,6 +82,12 @@ export type NamesSetting = readonly string[] | Readonly<Record<string, unknown>>
 export type ServerSetting =
   | AddressSetting
   | { readonly address: AddressSetting; readonly name?: string; readonly max_connections?: number };
+
+export interface AdminSettings {
+  readonly listen?: AddressSetting;
+  readonly token?: string;
+  readonly hosts?: OneOrMore;
+}
 
 /** `200`, `200-399`, or a list of these. */
 export type StatusesSetting = string | number | readonly (string | number)[];
