@@ -25,7 +25,7 @@ export function compileAdmin(setting: Settings['admin'], context: Context): Admi
     context.report.problem(
       at,
       `other machines reach ${address.text}: it needs a token`,
-      'Write { listen: ..., token: "${LB_ADMIN_TOKEN}" }, or listen on 127.0.0.1.',
+      'Write { listen: ..., token: ... }, or listen on 127.0.0.1.',
     );
   }
   const names: string[] = [];
