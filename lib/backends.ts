@@ -73,7 +73,11 @@ export class Backends {
     let member = this.#members.get(key);
     if (member === undefined) {
       const limits = { ...this.#limits, maxConnections: server.maxConnections };
-      const backend = new Backend(server.name, new Pool(server.address, limits, this.#supplies));
+      const backend = new Backend(
+        server.name,
+        new Pool(server.address, limits, this.#supplies),
+        this.#supplies.wheel,
+      );
       const checker = check === null ? null : new Checker(backend, check, this.#health);
       member = { backend, checker, started: false };
       this.#members.set(key, member);

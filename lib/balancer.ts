@@ -171,12 +171,14 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   /** Between two requests: nothing here can fail or wait. */
   #follow(config: Config): void {
-    const before = this.#generation.config.limits;
-    this.#generation = this.#generate(config, this.#generation);
+    const old = this.#generation;
+    this.#generation = this.#generate(config, old);
+    old.release();
     this.#services.pipeline = this.#generation.pipeline;
     this.#acceptor.follow(this.#generation, config);
     this.#backends.retain(config.groups);
     this.#backends.start();
+    const before = old.config.limits;
     const { headerBytes, headers, uriBytes } = config.limits;
     if (headerBytes !== before.headerBytes || headers !== before.headers || uriBytes !== before.uriBytes)
       this.#observer.warning?.('limits.header_bytes, headers and uri_bytes take effect at the next start');

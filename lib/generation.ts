@@ -79,6 +79,11 @@ export class Generation {
     return firewall;
   }
 
+  /** Another has taken over: the servers they share tell this one nothing more. */
+  release(): void {
+    for (const group of this.#groups.values()) group.release();
+  }
+
   /** For the generation that takes over. */
   firewallFor(key: string): Firewall | undefined {
     return this.#firewalls.get(key);

@@ -20,6 +20,7 @@ export type Reason =
   | 'response_stalled'
   | 'reset_before_response'
   | 'reset_in_response'
+  | 'retry_budget'
   | 'bad_response'
   | 'loop'
   | 'no_route'
@@ -31,6 +32,22 @@ export type Reason =
   | 'rate_limited'
   | 'too_many_requests'
   | 'shutdown';
+
+/** May a server be given requests, as far as its operator is concerned? Its health is another question. */
+export type Availability = 'ready' | 'draining' | 'maintenance';
+
+/** One attempt to have a request answered. Used again for another: valid as long as the record it is part of. */
+export interface AttemptRecord {
+  readonly server: string;
+  /** Empty: it answered. `stale`: a pooled connection that had died was replaced by a fresh one to the same server. */
+  readonly reason: Reason | 'stale' | '';
+  /** What the server said; 0 if it said nothing. */
+  readonly status: number;
+  /** ms, from the choice of the server to the end of its answer or to its failure. */
+  readonly durationMs: number;
+  /** Was it on a connection that had been open before? */
+  readonly reused: boolean;
+}
 
 /**
  * One settled request. The object belongs to the connection and is used again for its next request: an observer
@@ -52,6 +69,8 @@ export interface RequestRecord {
   /** `HTTP/1.1` or `HTTP/1.0`. */
   readonly protocol: string;
   readonly host: string;
+  /** Name of the route; empty when there was none. */
+  readonly route: string;
   readonly userAgent: string;
   readonly referer: string;
   /** What the client was sent; 0 if nothing was. */
@@ -60,6 +79,12 @@ export interface RequestRecord {
   readonly server: string;
   /** Servers tried, a stale pooled connection not counted. */
   readonly attempts: number;
+  /** What was tried, in order; a stale pooled connection that was replaced is an entry of its own. */
+  readonly tries: readonly AttemptRecord[];
+  /** ms waited in line for a connection, all attempts together. */
+  readonly queueMs: number;
+  /** ms spent opening connections, all attempts together; 0 when pooled ones were used. */
+  readonly connectMs: number;
   /** Body bytes received from the client. */
   readonly bytesIn: number;
   /** Body bytes sent to the client. */
@@ -92,6 +117,26 @@ export interface Observer {
   serverDown?(server: string, reason: string): void;
   /** `downMs`: how long it was out. */
   serverUp?(server: string, downMs: number): void;
+  /** Live traffic failed there: it gets no new requests for a while. */
+  serverEjected?(server: string, reason: string, forMs: number): void;
+  /** That while is over. */
+  serverReturned?(server: string): void;
+  /** An operator changed what a server may be used for. */
+  availabilityChanged?(server: string, to: Availability, from: Availability): void;
+  serverAdded?(server: string, route: string): void;
+  serverRemoved?(server: string): void;
+  weightChanged?(server: string, to: number, from: number): void;
+  /** The last request on a draining server ended. */
+  serverDrained?(server: string): void;
+  /** Requests are refused as too many wait for a connection to it; told once per second at most. */
+  queueFull?(server: string): void;
+  /** `firewall`: the name of the one whose `ban` it is. */
+  banned?(client: string, firewall: string, forMs: number): void;
+  /** `detail`: what changed, or why the new configuration was refused; one line. */
+  reloaded?(ok: boolean, detail: string): void;
+  /** The addresses of a host name are others than before. */
+  resolved?(host: string, addresses: readonly string[]): void;
+  resolveFailed?(host: string, detail: string): void;
   listening?(address: Address): void;
   /** Something an operator should read but that stops nothing: one line, no newline. */
   warning?(message: string): void;

@@ -19,5 +19,7 @@ export function dryBackends(clock: Clock): (group: GroupConfig) => readonly Back
     idleTimeout: 0,
   };
   return ({ servers }) =>
-    servers.map(({ name, address }) => new Backend(name, new Pool(address, NO_SOCKETS, supplies)));
+    servers.map(
+      ({ name, address }) => new Backend(name, new Pool(address, NO_SOCKETS, supplies), supplies.wheel),
+    );
 }

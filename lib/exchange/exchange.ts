@@ -18,6 +18,7 @@ import { encodeRequestHead, receivedRequestId } from '../http/request-encoder.js
 import type { ResponseHead } from '../http/response-head.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
+import { NO_KEY } from '../scheduler/scheduler.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
 import { Replay } from './replay.js';
@@ -41,7 +42,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   readonly #services: ExchangeServices;
   readonly #deadline: Deadline;
   readonly #replay: Replay;
-  readonly #settlement = new Settlement();
+  readonly #settlement: Settlement;
   readonly #tried: Backend[] = [];
   readonly #tunnel = new Tunnel();
   readonly #context = new RequestContext();
@@ -61,11 +62,14 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #serverBlocked = false;
   /** The client takes no more for now; the server is paused. */
   #clientBlocked = false;
+  /** No connection yet. */
+  #waits = false;
   /** In the client's own read, which flushes when it is done. */
   #inRequestRead = false;
 
   constructor(services: ExchangeServices) {
     this.#services = services;
+    this.#settlement = new Settlement(services.clock);
     this.#timeouts = services.timeouts;
     this.#deadline = new Deadline(services.wheel, this);
     this.#replay = new Replay(services.replayBytes);
@@ -95,6 +99,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #follow(client: ClientSide, destination: Destination): void {
     const { head } = client;
     const { group, reply } = destination;
+    this.#settlement.route = destination.name;
     this.#timeouts = destination.timeouts;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
@@ -139,19 +144,19 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#clientBlocked = false;
     this.#group = null;
     this.#timeouts = this.#services.timeouts;
-    this.#settlement.open(client, this.#services.clock);
+    this.#settlement.open(client);
   }
 
   // Once per attempt.
 
   #attempt(): void {
-    const backend = (this.#group as Group).pick(this.#tried);
+    const backend = (this.#group as Group).pick(NO_KEY, this.#tried);
     if (backend === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
     }
     this.#tried.push(backend);
-    this.#settlement.attempts++;
+    this.#settlement.beginAttempt(backend.name);
     this.#lease(backend);
   }
 
@@ -159,20 +164,37 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#backend = backend;
     backend.active++;
     this.#state = 'leasing';
-    this.#settlement.server = backend.name;
     this.#deadline.disarm();
     const { pool } = backend;
     const connection = pool.lease(this);
-    if (connection !== null) this.onLease(connection);
-    // One that is being opened for it has a deadline of its own: `timeouts.connect`.
-    else if (this.#backend === backend && pool.isFull) this.#deadline.arm(this.#timeouts.queue);
+    if (connection !== null) {
+      this.#ask(connection);
+    } else if (this.#backend === backend) {
+      const { isFull } = pool;
+      this.#waits = true;
+      this.#settlement.beginWait(isFull);
+      // One that is being opened for it has a deadline of its own: `timeouts.connect`.
+      if (isFull) this.#deadline.arm(this.#timeouts.queue);
+    }
   }
 
   onLease(connection: BackendConnection): void {
+    this.#endWait();
+    this.#ask(connection);
+  }
+
+  #endWait(): void {
+    if (!this.#waits) return;
+    this.#waits = false;
+    this.#settlement.endWait();
+  }
+
+  #ask(connection: BackendConnection): void {
     const client = this.#client as ClientSide;
     const { head } = client;
     this.#connection = connection;
     this.#state = 'asking';
+    this.#settlement.noteConnection(connection.pooled);
     connection.assign(this, head.method === 'HEAD');
     connection.channel.hold(this.#encodeHead(client, connection.pool.address));
     for (const piece of this.#replay.pieces) connection.channel.write(piece, 0, piece.length);
@@ -190,6 +212,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   onLeaseFailed(failure: Failure, detail: string): void {
+    this.#endWait();
     if (failure.fault === 'server') this.#backend?.noteConnectFailure(failure, detail);
     this.#onAttemptFailed(failure, detail, false);
   }
@@ -220,10 +243,12 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       maxAttempts: this.#services.maxAttempts,
     });
     this.#serverBlocked = false;
+    this.#settlement.attemptFailed(decision === 'fresh' ? 'stale' : failure.reason);
     if (decision === 'other') {
       this.#attempt();
     } else if (decision === 'fresh') {
       this.#replacedStale = true;
+      this.#settlement.replaceStale();
       // The others were opened before the same restart or idle timeout.
       backend.pool.closeIdle();
       this.#lease(backend);
@@ -326,7 +351,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       return 'wire';
     }
     this.#state = 'answering';
-    this.#settlement.noteFirstByte(this.#services.clock);
+    this.#settlement.noteFirstByte(head.status);
     this.#deadline.arm(this.#timeouts.responseBody);
     return (this.#client as ClientSide).sendHead(head, this.#responseEdit());
   }
@@ -388,7 +413,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (!client.head.upgradesTo(UPGRADE_PROTOCOL)) return false;
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
     this.#state = 'tunnelling';
-    this.#settlement.noteFirstByte(this.#services.clock);
+    this.#settlement.noteFirstByte(head.status);
     this.#deadline.arm(this.#timeouts.tunnel);
     this.#tunnel.open(client, (this.#connection as BackendConnection).channel);
     client.switchProtocols(head);
@@ -464,10 +489,11 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       this.#connection = null;
     } else if (this.#state === 'leasing') {
       this.#backend?.pool.cancel(this);
+      this.#endWait();
     }
     this.#leaveBackend();
     this.#state = 'free';
-    this.#settlement.close(reason, detail, this.#services.clock);
+    this.#settlement.close(reason, detail);
     this.#context.close(this.#context.isCounted ? this.#settlement.status : 0);
     this.#services.observer.requestSettled?.(this.#settlement);
     this.#settlement.release();

@@ -1,11 +1,14 @@
 import type { Clock } from '../base/clock.js';
-import type { Reason, RequestRecord } from '../base/observer.js';
+import type { AttemptRecord, Reason, RequestRecord } from '../base/observer.js';
 import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import type { RequestHead } from '../http/request-head.js';
+import { AttemptLog } from './attempt-log.js';
 
 /** What observers are told of a request: gathered as it goes, read once when it settles. */
 export class Settlement implements RequestRecord {
+  readonly #clock: Clock;
+  readonly #log = new AttemptLog();
   #client: ClientSide | null = null;
   #startedAt = 0;
   requestId = '';
@@ -14,6 +17,7 @@ export class Settlement implements RequestRecord {
   startedAt = 0;
   durationMs = 0;
   firstByteMs = -1;
+  route = '';
   server = '';
   attempts = 0;
   bytesOut = 0;
@@ -21,26 +25,67 @@ export class Settlement implements RequestRecord {
   reason: Reason | '' = '';
   detail = '';
 
-  open(client: ClientSide, clock: Clock): void {
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  open(client: ClientSide): void {
     this.#client = client;
-    this.#startedAt = clock.now();
-    this.startedAt = clock.wall();
+    this.#startedAt = this.#clock.now();
+    this.startedAt = this.#clock.wall();
+    this.#log.reset();
     this.requestId = '';
     this.clientAddress = client.forwarded.address;
     this.firstByteMs = -1;
+    this.route = '';
     this.server = '';
     this.attempts = 0;
     this.bytesOut = 0;
     this.tunnelBytesIn = 0;
   }
 
-  /** A final response head came, or a 101. */
-  noteFirstByte(clock: Clock): void {
-    this.firstByteMs = clock.now() - this.#startedAt;
+  /** `server` is asked. */
+  beginAttempt(server: string): void {
+    // The first begins with the request, as far as a log can tell: asking the time is not free.
+    const now = this.attempts === 0 ? this.#startedAt : this.#clock.now();
+    this.attempts++;
+    this.server = server;
+    this.#log.begin(server, now);
   }
 
-  close(reason: Reason | '', detail: string, clock: Clock): void {
-    this.durationMs = clock.now() - this.#startedAt;
+  /** The same server is asked again, on a fresh connection. */
+  replaceStale(): void {
+    this.#log.begin(this.server, this.#clock.now());
+  }
+
+  /** It has no connection yet: it waits in line for one, or for one that is being opened. */
+  beginWait(inLine: boolean): void {
+    this.#log.waits(inLine, this.#clock.now());
+  }
+
+  /** It has one, or will not get one. */
+  endWait(): void {
+    this.#log.waited(this.#clock.now());
+  }
+
+  noteConnection(reused: boolean): void {
+    this.#log.noteConnection(reused);
+  }
+
+  /** A final response head came, or a 101. */
+  noteFirstByte(status: number): void {
+    this.firstByteMs = this.#clock.now() - this.#startedAt;
+    this.#log.noteStatus(status);
+  }
+
+  attemptFailed(reason: AttemptRecord['reason']): void {
+    this.#log.fail(reason, this.#clock.now());
+  }
+
+  close(reason: Reason | '', detail: string): void {
+    const now = this.#clock.now();
+    this.durationMs = now - this.#startedAt;
+    this.#log.end(reason, now);
     this.reason = reason;
     this.detail = detail;
   }
@@ -48,6 +93,18 @@ export class Settlement implements RequestRecord {
   /** After the observers: holds nothing of the client any more. */
   release(): void {
     this.#client = null;
+  }
+
+  get tries(): readonly AttemptRecord[] {
+    return this.#log.tries;
+  }
+
+  get queueMs(): number {
+    return this.#log.queueMs;
+  }
+
+  get connectMs(): number {
+    return this.#log.connectMs;
   }
 
   get #head(): RequestHead {

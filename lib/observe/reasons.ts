@@ -89,6 +89,11 @@ export const REASONS = {
     meaning: 'the server hung up in the middle of its response',
     remedy: 'It crashed or was stopped half way, or announced a wrong Content-Length.',
   },
+  retry_budget: {
+    fault: 'server',
+    meaning: 'it failed, and so much does that no more is retried',
+    remedy: 'The tries in the log name the failure; retry.budget is the share of requests that are retried.',
+  },
   bad_response: {
     fault: 'server',
     meaning: 'what the server sent is not valid HTTP',

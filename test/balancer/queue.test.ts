@@ -126,7 +126,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const seen = new Seen();
   const { timeouts, limits } = createConfig({ timeouts: { queue: '5s' } });
   const shelf: Shelf<Exchange> = new Shelf(8, () => new Exchange(services));
-  const group = new Group([new Backend('one', pool)], new RoundRobin());
+  const group = new Group([new Backend('one', pool, wheel)], new RoundRobin());
   const rules = new RouteRules({
     host: 'client',
     path: [],

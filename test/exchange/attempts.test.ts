@@ -275,4 +275,80 @@ t.test('an upload that has only begun goes on at the next server', async (t) => 
   t.equal((await client.response()).status, 200);
 });
 
+t.test('the record tells what was tried, in order', async (t) => {
+  const dead = await deadAddress();
+  const { server } = await stale(t, 'reset');
+  const other = await origin(t, answering(OK));
+  const restarted = await startBalancer(t, { servers: [server.address] });
+  const failing = await startBalancer(t, { servers: [dead, other.address] });
+  for (const { connect } of [restarted, failing]) {
+    const client = await connect();
+    for (let request = 0; request < 2; request++) {
+      client.send(GET);
+      t.equal((await client.response()).status, 200);
+    }
+  }
+  const tries = [...restarted.seen.requests, ...failing.seen.requests.slice(0, 1)].map((request) =>
+    request.tries.map(({ server, reason, status, reused }) => [server, reason, status, reused]),
+  );
+  t.strictSame(tries, [
+    [[server.address, '', 200, false]],
+    [
+      [server.address, 'stale', 0, true],
+      [server.address, '', 200, false],
+    ],
+    [
+      [dead, 'connect_refused', 0, false],
+      [other.address, '', 200, false],
+    ],
+  ]);
+  for (const { durationMs, connectMs, queueMs, route, tries } of [
+    ...restarted.seen.requests,
+    ...failing.seen.requests.slice(0, 1),
+  ]) {
+    const tried = tries.reduce((sum, attempt) => sum + attempt.durationMs, 0);
+    t.ok(tried > 0 && tried <= durationMs + 0.001, 'attempts follow one another');
+    t.ok(connectMs > 0 && connectMs <= tried);
+    t.equal(queueMs, 0);
+    t.equal(route, 'default');
+  }
+});
+
+t.test('time in line for a connection is not time spent opening one', async (t) => {
+  let served = 0;
+  const slow = await origin(t, async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      await pause(20);
+      served++;
+      await connection.write(OK);
+    }
+  });
+  const { connect, seen } = await startBalancer(t, {
+    servers: [{ address: slow.address, max_connections: 1 }],
+  });
+  const [first, second] = await Promise.all([connect(), connect()]);
+  first.send(GET);
+  await pause(5);
+  second.send(GET);
+  t.equal((await first.response()).status, 200);
+  t.equal((await second.response()).status, 200);
+  t.equal(served, 2);
+  const [one, two] = [await seen.request(1), await seen.request(2)];
+  t.ok(one.queueMs === 0 && one.connectMs > 0);
+  t.ok(two.queueMs > 5 && two.connectMs === 0);
+  t.strictSame(
+    two.tries.map(({ reused }) => reused),
+    [true],
+  );
+});
+
+t.test('a request that no server was asked for lists none', async (t) => {
+  const { connect, seen } = await startBalancer(t, { hosts: [] });
+  const client = await connect();
+  client.send(GET);
+  t.equal((await client.response()).status, 404);
+  t.match(await seen.request(), { tries: [], route: '', connectMs: 0, queueMs: 0 });
+});
+
 nothingIsLeft(t);
