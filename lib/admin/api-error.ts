@@ -1,4 +1,4 @@
-import { OperationError } from '../status/status.js';
+import { OperationError } from '../status/operations.js';
 
 /** A request to the admin listener that is not done; the caller is told all of this as JSON. */
 export class ApiError extends Error {

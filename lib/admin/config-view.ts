@@ -20,7 +20,7 @@ export function configView(config: Config): object {
 function view(value: unknown): unknown {
   if (typeof value === 'bigint' || value instanceof RegExp) return String(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return isTemplate(value) ? value.map(holeText).join('') : value.map(view);
+  if (Array.isArray(value)) return listView(value);
   if (isAddress(value) || isNetwork(value)) return value.text;
   const named = (value as { readonly name?: unknown }).name;
   const secretValue = typeof named === 'string' && SECRET_NAMES.test(named);
@@ -30,6 +30,10 @@ function view(value: unknown): unknown {
     entries.push([snakeKey(key), secret && item !== null ? MASK : view(item)]);
   }
   return Object.fromEntries(entries);
+}
+
+function listView(list: readonly unknown[]): unknown {
+  return isTemplate(list) ? list.map(holeText).join('') : list.map(view);
 }
 
 /** What a rule puts into a field, or looks for in it; `host`, `path` and the like say nothing secret. */

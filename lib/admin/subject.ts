@@ -1,5 +1,6 @@
 import type { Config } from '../config/types.js';
-import type { BalancerStatus, Operations, StatusEvent } from '../status/status.js';
+import type { Operations } from '../status/operations.js';
+import type { BalancerStatus, StatusEvent } from '../status/status.js';
 
 /** What is looked at and steered: of a balancer, the part that an operator sees. */
 export interface Subject extends Operations {
