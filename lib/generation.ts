@@ -84,6 +84,11 @@ export class Generation {
     for (const group of this.#groups.values()) group.release();
   }
 
+  /** Each once, the one before all routes first. */
+  get firewalls(): readonly Firewall[] {
+    return [...this.#firewalls.values()];
+  }
+
   /** For the generation that takes over. */
   firewallFor(key: string): Firewall | undefined {
     return this.#firewalls.get(key);
