@@ -20,10 +20,10 @@ export interface ResponseReceiver extends BodyReceiver {
   onTunnelBytes(buffer: Buffer, start: number, end: number): void;
   /** The server half-closed its side of the tunnel. */
   onTunnelEnd(): void;
+  /** The server does not take what was written to it; `onServerDrain` follows. */
+  onServerBlocked(): void;
   /** What was written to the server has gone out. */
   onServerDrain(): void;
-  /** A read is dealt with: the moment to flush what was held back. */
-  onReadDone(): void;
   onFailed(failure: Failure, detail: string): void;
 }
 
@@ -234,7 +234,6 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
       return;
     }
     this.#readResponse(buffer, length);
-    this.#receiver?.onReadDone();
   }
 
   onEnd(): void {
@@ -256,6 +255,10 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   onEndConfirmed(): void {
     if (this.#receiver === null || this.#parser?.body.endWithConnection() !== true) return;
     this.#finish(false);
+  }
+
+  onBlocked(): void {
+    this.#receiver?.onServerBlocked();
   }
 
   onDrain(): void {

@@ -84,8 +84,7 @@ export class Probe implements Dialler, DeadlineOwner {
   }
 
   onConnect(): void {
-    this.#channel.hold(this.#request);
-    this.#channel.flush();
+    this.#channel.writeText(this.#request);
   }
 
   onBytes(buffer: Buffer, length: number): void {
@@ -107,6 +106,8 @@ export class Probe implements Dialler, DeadlineOwner {
   onEnd(): void {
     this.#conclude(false, 'closed without an answer');
   }
+
+  onBlocked(): void {}
 
   onDrain(): void {}
 
