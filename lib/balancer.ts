@@ -32,6 +32,8 @@ export interface Balancer extends Operations {
   readonly addresses: readonly Address[];
   /** Client connections open now. */
   readonly clientCount: number;
+  /** In force now. */
+  readonly config: Config;
   /**
    * Binds every listener. Rejects with the system's error (EADDRINUSE, EACCES, …), or when it is stopped meanwhile, and
    * then holds nothing open.
@@ -163,6 +165,10 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   get clientCount(): number {
     return this.#acceptor.count;
+  }
+
+  get config(): Config {
+    return this.#generation.config;
   }
 
   async start(): Promise<void> {

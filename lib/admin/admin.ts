@@ -70,8 +70,11 @@ export class Admin {
     return { ...listen, port, text: listen.text.replace(/\d+$/, String(port)) };
   }
 
-  /** Begins to answer for `subject`. Rejects with the system's error when the address can't be bound. */
-  async open(subject: Subject, services: AdminServices): Promise<void> {
+  /**
+   * Begins to answer for `subject`, at `listen` if that is to be another place than the configured one. Rejects with the
+   * system's error when it can't be bound.
+   */
+  async open(subject: Subject, services: AdminServices, listen = this.#config.listen): Promise<void> {
     const events = new EventStream(subject, this.#clock);
     const exhibits = { subject, services, events, traffic: this.#traffic, failures: this.#failures };
     this.#events = events;
@@ -84,7 +87,7 @@ export class Admin {
     server.maxConnections = MAX_CONNECTIONS;
     server.setTimeout(SILENCE_MS, (socket) => socket.destroy());
     server.on('clientError', onClientError);
-    await listening(server, this.#config.listen);
+    await listening(server, listen);
     this.#server = server;
     this.#traffic.start();
   }
@@ -214,4 +217,3 @@ function listening(server: Server, address: Address): Promise<void> {
     else server.listen(address.port, address.host);
   });
 }
-

@@ -1,7 +1,7 @@
 import type { Address } from '../base/address.js';
-import type { Config } from '../config/types.js';
 import type { Network } from '../config/network.js';
 import type { TemplatePart } from '../config/template.js';
+import type { Config } from '../config/types.js';
 import { snakeKey } from './snake-case.js';
 
 const MASK = '***';
@@ -42,7 +42,9 @@ function isValue(key: string): boolean {
 }
 
 function isAddress(value: object): value is Address {
-  return 'text' in value && (('port' in value && 'host' in value) || ('kind' in value && value.kind === 'unix'));
+  return (
+    'text' in value && (('port' in value && 'host' in value) || ('kind' in value && value.kind === 'unix'))
+  );
 }
 
 function isNetwork(value: object): value is Network {

@@ -30,7 +30,11 @@ export class ExplainApi {
         hint: 'Ask for /api/explain?method=GET&url=http://www.mango.com/v1, with header=Name:%20value and ip=A.',
       });
     if (isIP(ip) === 0)
-      throw new ApiError(400, 'bad_value', `ip: expected an address such as 192.0.2.1, got ${JSON.stringify(ip)}`);
+      throw new ApiError(
+        400,
+        'bad_value',
+        `ip: expected an address such as 192.0.2.1, got ${JSON.stringify(ip)}`,
+      );
     const { host, ...rest } = readAsked(method, url, query.getAll('header'));
     const request = { ...rest, host: host ?? listenerHost(config) };
     const explanation = this.#for(config).explain(requestBytes(request), ip);

@@ -1,6 +1,6 @@
-import type { Answer, AdminRoute } from './call.js';
-import { json, text } from './call.js';
 import { ApiError } from './api-error.js';
+import type { AdminRoute, Answer } from './call.js';
+import { json, text } from './call.js';
 import { configView } from './config-view.js';
 import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
@@ -36,14 +36,19 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
       method: 'GET',
       path: '/metrics',
       access: 'token',
-      handle: async () => ({ status: 200, ...(await services.metrics()) }),
+      handle: () => scrape(services),
     },
     { method: 'GET', path: '/api/status', access: 'token', handle: () => json(statusView(subject)) },
     { method: 'GET', path: '/api/servers', access: 'token', handle: () => servers.list() },
     { method: 'POST', path: '/api/servers', access: 'token', handle: (call) => servers.add(call) },
     { method: 'GET', path: '/api/servers/{name}', access: 'token', handle: (call) => servers.one(call) },
     { method: 'PATCH', path: '/api/servers/{name}', access: 'token', handle: (call) => servers.change(call) },
-    { method: 'DELETE', path: '/api/servers/{name}', access: 'token', handle: (call) => servers.remove(call) },
+    {
+      method: 'DELETE',
+      path: '/api/servers/{name}',
+      access: 'token',
+      handle: (call) => servers.remove(call),
+    },
     { method: 'GET', path: '/api/config', access: 'token', handle: () => json(configView(subject.config)) },
     { method: 'POST', path: '/api/reload', access: 'token', handle: () => reload(services) },
     { method: 'GET', path: '/api/events', access: 'token', handle: (call) => events.open(call) },
@@ -67,6 +72,11 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
       handle: () => ({ status: 200, type: 'application/json', body: openApiText() }),
     },
   ];
+}
+
+async function scrape({ metrics }: AdminServices): Promise<Answer> {
+  if (metrics === null) throw new ApiError(404, 'not_found', 'nothing is counted here');
+  return { status: 200, ...(await metrics()) };
 }
 
 /** 503 keeps whoever stands in front from sending requests; why is told to those who may know. */

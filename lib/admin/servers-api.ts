@@ -93,7 +93,8 @@ function readState(body: Body): Availability | undefined {
   const state = text(body, 'state');
   if (state === undefined) return undefined;
   const known = Object.hasOwn(STATES, state) ? STATES[state] : undefined;
-  if (known === undefined) throw bad('state', `cannot be ${JSON.stringify(state)}`, 'It is ready, drain or maintenance.');
+  if (known === undefined)
+    throw bad('state', `cannot be ${JSON.stringify(state)}`, 'It is ready, drain or maintenance.');
   return known;
 }
 
@@ -128,7 +129,11 @@ function refuseOthers(body: Body, known: readonly string[]): void {
   for (const key of Object.keys(body)) {
     if (known.includes(key)) continue;
     const close = nearest(key, known);
-    throw bad(key, 'is unknown', close === undefined ? `Known: ${known.join(', ')}.` : `Did you mean ${close}?`);
+    throw bad(
+      key,
+      'is unknown',
+      close === undefined ? `Known: ${known.join(', ')}.` : `Did you mean ${close}?`,
+    );
   }
 }
 

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
+import { Admin } from '../admin/admin.js';
 import type { Balancer } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { formatDuration } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
 import { ObserverList } from '../observe/observer-list.js';
+import { openAdmin } from './admin-door.js';
 import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
 import { type Demo, startDemo } from './demo.js';
@@ -65,7 +67,10 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     volume: options.volume,
   });
   const log = await openLog(config, options, context.stdout, narrator);
-  const observers = log === null ? [narrator] : [narrator, log.observer];
+  const admin = config.admin === null ? null : new Admin(config.admin);
+  const observers: Observer[] = [narrator];
+  if (log !== null) observers.push(log.observer);
+  if (admin !== null) observers.push(admin.observer);
   const balancer = context.createBalancer(config, new ObserverList(observers));
   const stops = new StopSignals(signals);
   const reopen = (): void => log?.reopen();
@@ -76,12 +81,16 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   context.atExit(() => log?.closeNow());
   try {
     await attempt({ listening: true }, () => balancer.start());
+    if (admin !== null)
+      await attempt({ listening: true }, () => openAdmin(admin, { plan, balancer, reload, narrator }));
     const { addresses } = balancer;
     if (options.volume !== 'quiet') {
-      stderr.write(banner({ version, program, plan, addresses, paint: stderr.paint }));
+      const { paint } = stderr;
+      stderr.write(banner({ version, program, plan, addresses, admin: admin?.address ?? null, paint }));
     }
     return await stopWhenTold(balancer, stops, config, narrator);
   } finally {
+    admin?.close();
     balancer.stop();
     stops.detach();
     signals.off('SIGUSR2', reopen);

@@ -72,7 +72,10 @@ t.test('a change that makes no sense changes nothing', async (t) => {
   t.match(await refused({ wieght: 2 }), /^400 bad_value: wieght is unknown\. Did you mean weight\?/);
   t.match(await refused({ weight: 2 }, 'appel'), /^404 unknown_server: .*Did you mean apple\?/);
   t.match(await refused({ weight: 2 }, '%E0%A4%A'), /^404 not_found/);
-  t.match(subject.servers, [{ state: 'up', weight: 1 }, { state: 'up', weight: 1 }]);
+  t.match(subject.servers, [
+    { state: 'up', weight: 1 },
+    { state: 'up', weight: 1 },
+  ]);
 });
 
 t.test('a server is added and removed', async (t) => {
@@ -102,7 +105,11 @@ t.test('a name with a colon or a slash is one part of the path', async (t) => {
   subject.addServer('default', { address: 'unix:/run/a.sock' });
   const { ask } = await openAdmin(t, subject);
   t.match(await ask(`/api/servers/${encodeURIComponent('unix:/run/a.sock')}`), { status: 200 });
-  t.match(await ask('/api/servers/localhost%3A5001'), { json: { name: 'apple' } }, 'an address is a name too');
+  t.match(
+    await ask('/api/servers/localhost%3A5001'),
+    { json: { name: 'apple' } },
+    'an address is a name too',
+  );
 });
 
 t.test('what is not there, and what is not done', async (t) => {
@@ -125,7 +132,11 @@ t.test('a body is JSON, and short', async (t) => {
 });
 
 t.test('a reload answers with what is wrong', async (t) => {
-  const bad = { ok: false, message: 'lb.yaml was not taken over', report: 'lb.yaml:1:1  lsten: unknown key\n' };
+  const bad = {
+    ok: false,
+    message: 'lb.yaml was not taken over',
+    report: 'lb.yaml:1:1  lsten: unknown key\n',
+  };
   const wrong = await openAdmin(t, new FakeSubject(), { services: { reload: async () => bad } });
   const refused = await wrong.ask('/api/reload', { method: 'POST' });
   t.equal(refused.status, 422);

@@ -42,14 +42,23 @@ function check(pointer: string, value: unknown): string {
 
 /** The schema of a response of JSON, as a pointer into the description. */
 function schemaPointer(path: string, method: string, status: number): string | null {
-  const escape = (part: string): string => encodeURIComponent(part.replace(/~/g, '~0').replace(/\//g, '~1'));
+  const pointerPart = (part: string): string =>
+    encodeURIComponent(part.replace(/~/g, '~0').replace(/\//g, '~1'));
   const response = description.paths[path]?.[method.toLowerCase()]?.responses[status];
   if (response === undefined) return 'nothing of the kind';
   if (response.$ref !== undefined)
-    return `${response.$ref.slice(1)}/content/${escape('application/json')}/schema`;
+    return `${response.$ref.slice(1)}/content/${pointerPart('application/json')}/schema`;
   if (response.content?.['application/json'] === undefined) return null;
-  const place = ['paths', path, method.toLowerCase(), 'responses', String(status), 'content', 'application/json'];
-  return `/${place.map(escape).join('/')}/schema`;
+  const place = [
+    'paths',
+    path,
+    method.toLowerCase(),
+    'responses',
+    String(status),
+    'content',
+    'application/json',
+  ];
+  return `/${place.map(pointerPart).join('/')}/schema`;
 }
 
 t.test('what is described is what there is', async (t) => {
@@ -122,7 +131,9 @@ async function fault(
   if (reply.status !== status) return `answered ${reply.status}: ${reply.text}`;
   const pointer = schemaPointer(pattern, method, status);
   const type = (reply.headers['content-type'] ?? '').split(';')[0] ?? '';
-  const types = Object.keys(description.paths[pattern]?.[method.toLowerCase()]?.responses[status]?.content ?? {});
+  const types = Object.keys(
+    description.paths[pattern]?.[method.toLowerCase()]?.responses[status]?.content ?? {},
+  );
   if (types.length > 0 && !types.includes(type)) return `answered with ${type}`;
   return pointer === null ? '' : check(pointer, reply.json);
 }

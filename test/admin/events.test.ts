@@ -5,12 +5,7 @@ import { ManualClock } from '../support/manual-clock.js';
 import { FakeSubject } from './fake-subject.js';
 import { openAdmin } from './support.js';
 
-async function listen(
-  t: Test,
-  port: number,
-  fields = '',
-  path = '/api/events',
-): Promise<RawClient> {
+async function listen(t: Test, port: number, fields = '', path = '/api/events'): Promise<RawClient> {
   const client = await RawClient.connect(port);
   t.teardown(() => client.destroy());
   client.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`);
@@ -22,7 +17,8 @@ t.test('what happens is told as it happens, to everybody who listens', async (t)
   const { port } = await openAdmin(t, subject);
   subject.note('down', 'apple', 'refused');
   const clients = [await listen(t, port), await listen(t, port)];
-  for (const client of clients) t.match(await client.until('retry: 2000\n\n'), /content-type: text\/event-stream/i);
+  for (const client of clients)
+    t.match(await client.until('retry: 2000\n\n'), /content-type: text\/event-stream/i);
   subject.note('up', 'apple', 'after 3 s');
   for (const client of clients) {
     const text = await client.until('}\n\n');

@@ -17,7 +17,14 @@ t.test('only by an address, or by a name that is ours', async (t) => {
     'admin.example.com.',
   ])
     t.equal(await status(host), 200, host);
-  for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'a b', '[x]', '1.2.3'])
+  for (const host of [
+    'evil.example',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'a b',
+    '[x]',
+    '1.2.3',
+  ])
     t.equal(await status(host), 421, host);
   const { code } = errorOf(await ask('/', { headers: { host: 'evil.example' } }));
   t.equal(code, 'wrong_host');

@@ -15,7 +15,10 @@ t.test('what is no HTTP is answered and cut', async (t) => {
     ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', '400'],
     ['GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', '421'],
     [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, '431'],
-    ['POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', '400'],
+    [
+      'POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      '400',
+    ],
     ['GET / HTTP/1.1\r\n\r\n', '400'],
   ];
   for (const [bytes, status] of cases) {
