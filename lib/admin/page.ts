@@ -13,11 +13,11 @@ export const SCRIPTS = [
   'chart.js',
   'charts.js',
   'dialogs.js',
+  'timeline.js',
   'server-row.js',
   'routes.js',
   'firewall.js',
   'failures.js',
-  'timeline.js',
   'main.js',
 ] as const;
 
