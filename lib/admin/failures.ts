@@ -1,15 +1,15 @@
 import type { Reason, RequestRecord } from '../base/observer.js';
-import { REASONS } from '../observe/reasons.js';
+import { REASONS, type ReasonEntry } from '../observe/reasons.js';
 
-const KEPT = 50;
+/** Of each reason: so the many of one do not push out the few of another. */
+const KEPT = 10;
 const LONGEST_TARGET = 200;
 
 /** A request that did not end well. */
 export interface RecentFailure {
-  readonly id: number;
   /** ms since the epoch, when it ended. */
   readonly at: number;
-  readonly request_id: string;
+  readonly requestId: string;
   readonly client: string;
   readonly method: string;
   readonly host: string;
@@ -17,49 +17,73 @@ export interface RecentFailure {
   readonly path: string;
   /** 0 when nothing was sent. */
   readonly status: number;
+  readonly route: string;
   readonly server: string;
   readonly attempts: number;
-  readonly duration_ms: number;
-  readonly reason: Reason;
+  readonly durationMs: number;
   readonly detail: string;
 }
 
-/** The last failures, so that a person who looks sees at once what goes wrong, and what to do. */
-export class Failures {
-  readonly #kept: RecentFailure[] = [];
-  #lastId = 0;
+/** What is known of one reason: whose fault it is, what it means, what to do, and the last requests it met. */
+export interface FailuresOfReason extends ReasonEntry {
+  readonly reason: Reason;
+  /** Since the start. */
+  readonly count: number;
+  /** Newest first. */
+  readonly requests: readonly RecentFailure[];
+}
 
+interface Shelf {
+  count: number;
+  readonly requests: RecentFailure[];
+}
+
+/** The last failures by their reason, so that a person who looks sees at once what goes wrong, and what to do. */
+export class Failures {
+  readonly #shelves = new Map<Reason, Shelf>();
+
+  /** On the path of requests that failed; those that went well cost a comparison. */
   note(record: RequestRecord): void {
     const { reason } = record;
     if (reason === '') return;
-    const [path = ''] = record.target.split('?', 1);
-    this.#kept.push(
-      Object.freeze({
-        id: ++this.#lastId,
-        at: Math.round(record.startedAt + record.durationMs),
-        request_id: record.requestId,
-        client: record.clientAddress,
-        method: record.method,
-        host: record.host,
-        path: path.length > LONGEST_TARGET ? `${path.slice(0, LONGEST_TARGET - 1)}…` : path,
-        status: record.status,
-        server: record.server,
-        attempts: record.attempts,
-        duration_ms: Math.round(record.durationMs * 1000) / 1000,
-        reason,
-        detail: record.detail,
-      }),
-    );
-    if (this.#kept.length > KEPT) this.#kept.shift();
+    let shelf = this.#shelves.get(reason);
+    if (shelf === undefined) {
+      shelf = { count: 0, requests: [] };
+      this.#shelves.set(reason, shelf);
+    }
+    shelf.count++;
+    shelf.requests.push(copy(record));
+    if (shelf.requests.length > KEPT) shelf.requests.shift();
   }
 
-  /** Newest first, each with what its reason means and what to do about it. */
-  list(): readonly object[] {
-    return this.#kept.toReversed().map((failure) => {
-      const { fault, meaning, remedy } = REASONS[failure.reason];
-      return { ...failure, fault, meaning, remedy };
-    });
+  /** What came up last comes first. */
+  list(): readonly FailuresOfReason[] {
+    const lists = [...this.#shelves].map(([reason, { count, requests }]) => ({
+      reason,
+      ...REASONS[reason],
+      count,
+      requests: requests.toReversed(),
+    }));
+    return lists.sort((a, b) => (b.requests[0]?.at ?? 0) - (a.requests[0]?.at ?? 0));
   }
+}
+
+function copy(record: RequestRecord): RecentFailure {
+  const [path = ''] = record.target.split('?', 1);
+  return Object.freeze({
+    at: Math.round(record.startedAt + record.durationMs),
+    requestId: record.requestId,
+    client: record.clientAddress,
+    method: record.method,
+    host: record.host,
+    path: path.length > LONGEST_TARGET ? `${path.slice(0, LONGEST_TARGET - 1)}…` : path,
+    status: record.status,
+    route: record.route,
+    server: record.server,
+    attempts: record.attempts,
+    durationMs: Math.round(record.durationMs * 1000) / 1000,
+    detail: record.detail,
+  });
 }
 
 /** Did it fail by the fault of a server or of the balancer? What a client brings on itself is no error of ours. */

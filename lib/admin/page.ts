@@ -5,6 +5,18 @@ import type { Answer } from './call.js';
 /** The files lie in `lib/admin/page/` of the package; this module runs from `dist/lib/admin/`. */
 const folder = new URL('../../../lib/admin/page/', import.meta.url);
 
+/** In the order of their weight. */
+const STYLES = [
+  'base.css',
+  'head.css',
+  'sections.css',
+  'charts.css',
+  'servers.css',
+  'lists.css',
+  'dialogs.css',
+  'narrow.css',
+] as const;
+
 /** The modules of the page, each before those that import it. */
 export const SCRIPTS = [
   'words.js',
@@ -26,11 +38,11 @@ export class Page {
   readonly answer: Answer;
 
   constructor() {
-    const style = read('page.css');
+    const style = STYLES.map(read).join('\n');
     const script = SCRIPTS.map((name) => inlined(read(name))).join('\n');
     // A function: `$&` and the like in what is put in are no patterns.
     const html = read('page.html')
-      .replace('/* page.css */', () => style)
+      .replace('/* styles */', () => style)
       .replace('/* scripts */', () => script);
     this.answer = {
       status: 200,

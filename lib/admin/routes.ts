@@ -62,7 +62,7 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
       method: 'GET',
       path: '/api/failures',
       access: 'token',
-      handle: () => json({ failures: failures.list() }),
+      handle: () => json({ failures: snakeCase(failures.list()) }),
     },
     { method: 'GET', path: '/api/explain', access: 'token', handle: (call) => explain.explain(call) },
     {

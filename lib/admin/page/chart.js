@@ -1,10 +1,12 @@
 import { draw, make, mark, say } from './elements.js';
+import { duration } from './words.js';
 
-const HEIGHT = 112;
-const TOP = 10;
-const BOTTOM = 92;
-/** What is shown: five minutes. */
+const HEIGHT = 120;
+const TOP = 18;
+const BOTTOM = 100;
+/** What is shown: five minutes, or as much as there is, but not less than one. */
 export const SPAN_MS = 300_000;
+const LEAST_SPAN_MS = 60_000;
 
 /** A line over the last five minutes, or several; drawn to the pixel, so that its text stays sharp. */
 export class Chart {
@@ -16,12 +18,13 @@ export class Chart {
     this.options = options;
     this.points = [];
     this.end = 0;
+    this.span = LEAST_SPAN_MS;
     this.lines = options.series.map((_, index) => draw(`path.line.line-${index}`));
     this.area = draw('path.area');
-    this.ceiling = draw('text.axis', { x: 0, y: TOP - 1 });
+    this.ceiling = draw('text.axis', { x: 0, y: TOP - 4 });
     this.rule = draw('line.rule', { x1: 0, y1: TOP + 0.5, y2: TOP + 0.5 });
     this.base = draw('line.rule', { x1: 0, y1: BOTTOM + 0.5, y2: BOTTOM + 0.5 });
-    this.start = draw('text.axis', { x: 0, y: HEIGHT - 5 }, '5 min ago');
+    this.start = draw('text.axis', { x: 0, y: HEIGHT - 5 });
     this.now = draw('text.axis.end', { y: HEIGHT - 5 }, 'now');
     this.cursor = draw('line.cursor', { y1: TOP, y2: BOTTOM, visibility: 'hidden' });
     this.svg = draw('svg.chart', { height: HEIGHT, role: 'img', 'aria-label': options.title });
@@ -69,6 +72,7 @@ export class Chart {
   update(points, end) {
     this.points = points;
     this.end = end;
+    this.span = Math.min(SPAN_MS, Math.max(LEAST_SPAN_MS, end - (points[0]?.at ?? end)));
     this.#render();
   }
 
@@ -79,7 +83,7 @@ export class Chart {
     const values = series.map(({ value }) => this.points.map(value));
     const highest = Math.max(least, ...values.flat().filter((value) => value !== null));
     const ceiling = roundUp(highest);
-    const x = (at) => width - ((this.end - at) / SPAN_MS) * width;
+    const x = (at) => width - ((this.end - at) / this.span) * width;
     const y = (value) => BOTTOM - (value / ceiling) * (BOTTOM - TOP);
     mark(this.svg, 'viewBox', `0 0 ${width} ${HEIGHT}`);
     for (const line of [this.rule, this.base]) mark(line, 'x2', String(width));
@@ -87,6 +91,7 @@ export class Chart {
     for (const [index, line] of this.lines.entries()) mark(line, 'd', this.#path(values[index], x, y, false));
     mark(this.area, 'd', series.length > 1 ? '' : this.#path(values[0], x, y, true));
     say(this.ceiling, format(ceiling));
+    say(this.start, `${duration(this.span)} ago`);
     this.#showFigures(values, x);
     const told = series.map(
       ({ name }, index) => `${series.length > 1 ? `${name} ` : ''}${format(lastOf(values[index]))}`,
@@ -145,7 +150,7 @@ export class Chart {
 
   #hover(event) {
     const box = this.svg.getBoundingClientRect();
-    this.hovered = this.end - ((box.right - event.clientX) / box.width) * SPAN_MS;
+    this.hovered = this.end - ((box.right - event.clientX) / box.width) * this.span;
     this.#render();
   }
 

@@ -50,10 +50,6 @@ export class Charts {
     return this.points.at(-1)?.at ?? 0;
   }
 
-  clear() {
-    this.points = [];
-  }
-
   /** @param {readonly any[]} fresh seconds that were not known yet */
   add(fresh) {
     const end = fresh.at(-1)?.at ?? this.since;

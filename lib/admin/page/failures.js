@@ -10,19 +10,11 @@ export class Failures {
     place.append(this.list, this.empty);
   }
 
-  /** @param {readonly any[]} failures newest first */
-  update(failures) {
-    const groups = new Map();
-    for (const failure of failures)
-      groups.set(failure.reason, [...(groups.get(failure.reason) ?? []), failure]);
-    this.empty.hidden = failures.length > 0;
-    reconcile(
-      this.list,
-      this.kept,
-      [...groups.values()],
-      ([first]) => first.reason,
-      () => new ReasonCard(),
-    );
+  /** @param {readonly any[]} reasons what came up last first */
+  update(reasons) {
+    this.empty.hidden = reasons.length > 0;
+    const create = () => new ReasonCard();
+    reconcile(this.list, this.kept, reasons, ({ reason }) => reason, create);
   }
 }
 
@@ -34,8 +26,8 @@ class ReasonCard {
     this.remedy = make('p.remedy');
     this.requests = make('ul.requests');
     this.shape = shape('bad');
-    this.shown = '';
-    const summary = make('summary', {}, 'Requests');
+    this.shown = 0;
+    const summary = make('summary', {}, 'Last requests');
     this.element = make(
       'article.card.failure',
       {},
@@ -46,20 +38,16 @@ class ReasonCard {
     );
   }
 
-  update(failures) {
-    const [latest] = failures;
-    say(this.reason, latest.reason);
-    say(this.count, `${count(failures.length)}×, last ${time(latest.at)}`);
-    const fault = { client: 'by the client', server: 'by a server', balancer: 'by the balancer' }[
-      latest.fault
-    ];
-    this.element.dataset.fault = latest.fault;
-    say(this.meaning, `${latest.meaning.charAt(0).toUpperCase()}${latest.meaning.slice(1)} (${fault}).`);
-    say(this.remedy, latest.remedy);
-    const shown = failures.map(({ id }) => id).join();
-    if (shown === this.shown) return;
-    this.shown = shown;
-    this.requests.replaceChildren(...failures.slice(0, 10).map(requestLine));
+  update({ reason, fault, meaning, remedy, count: times, requests }) {
+    const whose = { client: 'by the client', server: 'by a server', balancer: 'by the balancer' }[fault];
+    say(this.reason, reason);
+    say(this.count, `${count(times)}×, last at ${time(requests[0].at)}`);
+    this.element.dataset.fault = fault;
+    say(this.meaning, `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)} (${whose}).`);
+    say(this.remedy, remedy);
+    if (times === this.shown) return;
+    this.shown = times;
+    this.requests.replaceChildren(...requests.map(requestLine));
   }
 }
 

@@ -21,7 +21,7 @@ const timeline = new Timeline();
 const routes = new Routes(part('routes'), { change, events });
 part('events').append(timeline.element);
 
-/** The process that answered last: another one counts anew. */
+/** When the process started that answered last. */
 let startedAt = 0;
 let knownFailures = '';
 let connected = null;
@@ -30,18 +30,16 @@ let toasting = 0;
 /** One look at everything. */
 async function look() {
   const status = await ask('/api/status');
-  if (status.started_at !== startedAt) {
-    startedAt = status.started_at;
-    charts.clear();
-    timeline.clear();
-  }
+  // Another process, perhaps of another version: the page begins anew, too.
+  if (startedAt !== 0 && status.started_at !== startedAt) location.reload();
+  startedAt = status.started_at;
   const [traffic] = await Promise.all([ask(`/api/traffic?since=${charts.since}`), lookAtFailures(status)]);
   charts.add(traffic.points);
   show(status);
 }
 
 async function lookAtFailures({ requests: { by_reason: reasons } }) {
-  const now = JSON.stringify([startedAt, reasons]);
+  const now = JSON.stringify(reasons);
   if (now === knownFailures) return;
   failures.update((await ask('/api/failures')).failures);
   knownFailures = now;
@@ -58,6 +56,7 @@ function show(status) {
     `${listen.join(', ')} · up for ${duration(uptime)} · ${plural(clients, 'client')} connected`,
   );
   say(part('servers-aside'), inUse);
+  mark(part('servers-aside'), 'data-tone', usable < servers.length ? 'warn' : null);
   showNotice(status);
   routes.update(status.routes);
   showFirewall(part('firewall'), status.firewall);
@@ -118,8 +117,8 @@ const questions = {
         meaning: 'No requests at all, bound clients go to others.',
       },
     ]);
-    const text = `It is taken out of service${where}. ${active === 0 ? 'It has no request now.' : `The ${plural(active, 'request')} on it may finish.`}`;
-    return askFirst({ title: `Drain ${name}?`, text, yes: 'Drain', fields: [state] }, () =>
+    const text = `It leaves the rotation${where}. ${active === 0 ? 'It has no request now.' : `The ${plural(active, 'request')} on it may finish.`}`;
+    return askFirst({ title: `Take ${name} out of service?`, text, yes: 'Take out', fields: [state] }, () =>
       put({ state: chosen('state') }),
     );
   },

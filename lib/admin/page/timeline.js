@@ -15,10 +15,6 @@ export class Timeline {
     this.lastId = 0;
   }
 
-  clear() {
-    this.show([]);
-  }
-
   /** @param {readonly any[]} events oldest first */
   show(events) {
     this.list.replaceChildren();
@@ -43,7 +39,7 @@ function entry(event, ofServer) {
     'span.sentence',
     {},
     named ? make('strong', {}, subject) : null,
-    named ? ` ${text}` : capital(text),
+    named ? ` ${text}` : capital(text.replace(/^(?:is|was|has) /, '')),
   );
   return make(
     'li',

@@ -14,7 +14,7 @@ export const rate = (amount) =>
 
 /** @param {number} share 0 to 1 */
 export const percent = (share) =>
-  `${share > 0 && share < 0.0995 ? oneDecimal.format(share * 100) : Math.round(share * 100)}%`;
+  `${share < 0.0995 && (share * 100) % 1 !== 0 ? oneDecimal.format(share * 100) : Math.round(share * 100)}%`;
 
 /** @param {number | null | undefined} ms */
 export function milliseconds(ms) {
@@ -84,17 +84,17 @@ const EVENTS = {
  */
 export function eventWords({ what, server, reason }) {
   const [text, tone] = EVENTS[what] ?? [what.replaceAll('_', ' '), 'quiet'];
-  const arrow = reason.replace(/ -> /, ' → ');
+  const more = reason.replace(' -> ', ' → ');
   if (what === 'availability') {
     const to = reason.split(' -> ')[1] ?? reason;
-    if (to === 'ready') return { subject: server, text: 'was enabled', reason: arrow, tone: 'good' };
+    if (to === 'ready') return { subject: server, text: 'was enabled', reason: '', tone: 'good' };
     return {
       subject: server,
       text: to === 'draining' ? 'is draining' : 'is in maintenance',
-      reason: arrow,
+      reason: '',
       tone,
     };
   }
   if (what === 'listening') return { subject: '', text: `${text} ${reason}`, reason: '', tone };
-  return { subject: server, text, reason: arrow, tone };
+  return { subject: server, text, reason: more, tone };
 }
