@@ -5,6 +5,15 @@ import { REASONS, type ReasonEntry } from '../observe/reasons.js';
 const KEPT = 10;
 const LONGEST_TARGET = 200;
 
+/** What a server answers by itself is passed on, and no failure of ours; whoever counts errors asks for it all the same. */
+const SERVER_ERROR = {
+  fault: 'server',
+  meaning: 'the server itself answered with a 5xx status',
+  remedy: 'The request reached it and was answered: its own log knows why.',
+} as const satisfies ReasonEntry;
+
+type FailureReason = Reason | 'server_error';
+
 /** A request that did not end well. */
 export interface RecentFailure {
   /** ms since the epoch, when it ended. */
@@ -26,7 +35,7 @@ export interface RecentFailure {
 
 /** What is known of one reason: whose fault it is, what it means, what to do, and the last requests it met. */
 export interface FailuresOfReason extends ReasonEntry {
-  readonly reason: Reason;
+  readonly reason: FailureReason;
   /** Since the start. */
   readonly count: number;
   /** Newest first. */
@@ -40,12 +49,12 @@ interface Shelf {
 
 /** The last failures by their reason, so that a person who looks sees at once what goes wrong, and what to do. */
 export class Failures {
-  readonly #shelves = new Map<Reason, Shelf>();
+  readonly #shelves = new Map<FailureReason, Shelf>();
 
   /** On the path of requests that failed; those that went well cost a comparison. */
   note(record: RequestRecord): void {
-    const { reason } = record;
-    if (reason === '') return;
+    if (record.reason === '' && record.status < 500) return;
+    const reason = record.reason || 'server_error';
     let shelf = this.#shelves.get(reason);
     if (shelf === undefined) {
       shelf = { count: 0, requests: [] };
@@ -60,7 +69,7 @@ export class Failures {
   list(): readonly FailuresOfReason[] {
     const lists = [...this.#shelves].map(([reason, { count, requests }]) => ({
       reason,
-      ...REASONS[reason],
+      ...(reason === 'server_error' ? SERVER_ERROR : REASONS[reason]),
       count,
       requests: requests.toReversed(),
     }));

@@ -6,7 +6,7 @@ import type { Answer } from './call.js';
 const folder = new URL('../../../lib/admin/page/', import.meta.url);
 
 /** In the order of their weight. */
-const STYLES = [
+export const STYLES = [
   'base.css',
   'head.css',
   'sections.css',

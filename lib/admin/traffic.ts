@@ -49,7 +49,8 @@ export class Traffic {
   note(record: RequestRecord): void {
     this.#requests++;
     if (isFailure(record)) this.#errors++;
-    this.#seconds[this.#second]!.add(record.durationMs);
+    // An upgraded connection may last for hours, which is no latency.
+    if (record.status !== 101) this.#seconds[this.#second]!.add(record.durationMs);
   }
 
   /** The seconds that ended after `since`, oldest first. */

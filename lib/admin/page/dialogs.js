@@ -38,7 +38,11 @@ export function askFirst({ title, text, yes, fields = [] }, act) {
     };
     form.addEventListener('submit', submit, { signal });
     part('ask-no').addEventListener('click', () => finish(null), { signal });
-    dialog.addEventListener('cancel', (event) => (event.preventDefault(), finish(null)), { signal });
+    const cancel = (event) => {
+      event.preventDefault();
+      finish(null);
+    };
+    dialog.addEventListener('cancel', cancel, { signal });
     dialog.showModal();
     (dialog.querySelector('#ask-fields input') ?? part('ask-no')).focus();
   });

@@ -38,8 +38,8 @@ async function look() {
   show(status);
 }
 
-async function lookAtFailures({ requests: { by_reason: reasons } }) {
-  const now = JSON.stringify(reasons);
+async function lookAtFailures({ requests: { by_reason: reasons, by_status: statuses } }) {
+  const now = JSON.stringify([reasons, statuses['5xx']]);
   if (now === knownFailures) return;
   failures.update((await ask('/api/failures')).failures);
   knownFailures = now;
