@@ -34,6 +34,8 @@ export interface Balancer extends Operations {
   readonly clientCount: number;
   /** In force now. */
   readonly config: Config;
+  /** What was counted of its requests. */
+  readonly metrics: Telemetry['metrics'];
   /**
    * Binds every listener. Rejects with the system's error (EADDRINUSE, EACCES, …), or when it is stopped meanwhile, and
    * then holds nothing open.
@@ -171,6 +173,10 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     return this.#generation.config;
   }
 
+  get metrics(): Telemetry['metrics'] {
+    return this.#telemetry.metrics;
+  }
+
   async start(): Promise<void> {
     try {
       for (const listener of this.#listeners) {
@@ -239,7 +245,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#services.pipeline = this.#generation.pipeline;
     this.#acceptor.follow(this.#generation, config);
     if (this.#started) this.#backends.start();
-    this.#telemetry.journal.keep(this.#roster.census());
+    this.#telemetry.keep(config, this.#roster.census());
   }
 
   /** Lets the roster be changed, and what follows from it happen. */

@@ -5,8 +5,8 @@ import { routeMatches } from './config/route-match.js';
 import type { RouteConfig } from './config/types.js';
 import type { Generation } from './generation.js';
 import type { Member } from './member.js';
+import { type MetricsSnapshot, statusClasses } from './observe/metrics.js';
 import type { Roster } from './roster.js';
-import { statusCounts } from './status/request-counts.js';
 import type {
   BalancerState,
   BalancerStatus,
@@ -35,9 +35,23 @@ export interface Sources {
   readonly loadedAt: number;
 }
 
+/** What was counted, by name. */
+class Figures {
+  readonly requests: MetricsSnapshot['requests'];
+  readonly routes: ReadonlyMap<string, MetricsSnapshot['routes'][number]>;
+  readonly servers: ReadonlyMap<string, MetricsSnapshot['servers'][number]>;
+
+  constructor({ requests, routes, servers }: MetricsSnapshot) {
+    this.requests = requests;
+    this.routes = new Map(routes.map((route) => [route.name, route]));
+    this.servers = new Map(servers.map((server) => [server.name, server]));
+  }
+}
+
 export function takeStatus(sources: Sources): BalancerStatus {
   const { generation, backends, roster, telemetry, clock, state, startedAt } = sources;
-  const routes = routeStatuses(sources);
+  const figures = new Figures(telemetry.metrics.snapshot());
+  const routes = routeStatuses(sources, figures);
   const readyReasons = whyNotReady(state, routes);
   return {
     version: VERSION,
@@ -49,9 +63,9 @@ export function takeStatus(sources: Sources): BalancerStatus {
     readyReasons,
     listen: sources.listen,
     clients: sources.clients,
-    requests: telemetry.requests.counts(backends.activeCount),
+    requests: { ...figures.requests, inFlight: backends.activeCount },
     routes,
-    servers: serverStatuses(sources),
+    servers: serverStatuses(sources, figures),
     firewall: firewallStatuses(generation),
     config: { path: sources.configPath, loadedAt: sources.loadedAt, drift: roster.drift },
   };
@@ -60,11 +74,11 @@ export function takeStatus(sources: Sources): BalancerStatus {
 /** From best to worst. */
 const STATES: readonly ServerState[] = ['up', 'unchecked', 'draining', 'maintenance', 'ejected', 'down'];
 
-function routeStatuses(sources: Sources): readonly RouteStatus[] {
-  return everyRoute(sources.generation.config).map((route) => routeStatus(route, sources));
+function routeStatuses(sources: Sources, figures: Figures): readonly RouteStatus[] {
+  return everyRoute(sources.generation.config).map((route) => routeStatus(route, sources, figures));
 }
 
-function routeStatus(route: RouteConfig, sources: Sources): RouteStatus {
+function routeStatus(route: RouteConfig, sources: Sources, figures: Figures): RouteStatus {
   const { name, action } = route;
   const members = action.kind === 'forward' ? sources.backends.membersOf(action.group) : [];
   return {
@@ -72,17 +86,17 @@ function routeStatus(route: RouteConfig, sources: Sources): RouteStatus {
     match: routeMatches(sources.generation.config).get(route) ?? '',
     action: action.kind,
     algorithm: action.kind === 'forward' ? 'round_robin' : '',
-    requests: 0,
-    latency: null,
-    servers: members.map((member) => serverStatus(member, sources)),
+    requests: figures.routes.get(name)?.requests ?? 0,
+    latency: figures.routes.get(name)?.latency ?? null,
+    servers: members.map((member) => serverStatus(member, sources, figures)),
   };
 }
 
 /** Each name once, in the order of the file. */
-function serverStatuses(sources: Sources): readonly ServerStatus[] {
+function serverStatuses(sources: Sources, figures: Figures): readonly ServerStatus[] {
   const byName = new Map<string, ServerStatus>();
   for (const member of sources.backends.members) {
-    const status = serverStatus(member, sources);
+    const status = serverStatus(member, sources, figures);
     const other = byName.get(status.name);
     byName.set(status.name, other === undefined ? status : together(other, status));
   }
@@ -92,6 +106,7 @@ function serverStatuses(sources: Sources): readonly ServerStatus[] {
 function serverStatus(
   member: Member,
   { generation, backends, telemetry: { journal }, roster }: Sources,
+  figures: Figures,
 ): ServerStatus {
   const { backend, state, since } = member;
   const { name, pool, totals } = backend;
@@ -115,7 +130,7 @@ function serverStatus(
     events: journal.eventsOf(name),
     totals: {
       requests: totals.requests,
-      byStatus: statusCounts(totals.responses),
+      byStatus: statusClasses(totals.responses),
       failures: totals.failures,
       connectFailures: totals.connectFailures,
       resets: totals.resets,
@@ -124,8 +139,8 @@ function serverStatus(
       bytesIn: totals.bytesIn,
       bytesOut: totals.bytesOut,
     },
-    latency: null,
-    share: 0,
+    latency: figures.servers.get(name)?.latency ?? null,
+    share: figures.servers.get(name)?.share ?? 0,
     fromFile: roster.isFromFile(name),
   };
 }

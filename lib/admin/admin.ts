@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Address } from '../base/address.js';
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Observer, RequestRecord } from '../base/observer.js';
@@ -189,7 +189,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, refusal: Api
 }
 
 /** Bytes that are no HTTP, or too many, or too slow: a word if it can still be said. */
-function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;

@@ -27,13 +27,18 @@ function view(value: unknown): unknown {
   const entries: [key: string, value: unknown][] = [];
   for (const [key, item] of Object.entries(value)) {
     const secret = SECRET_KEYS.has(key) || (secretValue && isValue(key));
-    entries.push([snakeKey(key), secret && item !== null ? MASK : view(item)]);
+    entries.push([snakeKey(key), secret && item !== null && item !== '' ? MASK : view(maskUrl(key, item))]);
   }
   return Object.fromEntries(entries);
 }
 
 function listView(list: readonly unknown[]): unknown {
   return isTemplate(list) ? list.map(holeText).join('') : list.map(view);
+}
+
+/** The path of a webhook is often all the secret there is. */
+function maskUrl(key: string, value: unknown): unknown {
+  return key === 'webhook' && typeof value === 'string' ? `${new URL(value).origin}/${MASK}` : value;
 }
 
 /** What a rule puts into a field, or looks for in it; `host`, `path` and the like say nothing secret. */

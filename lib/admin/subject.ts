@@ -26,8 +26,8 @@ export interface ReloadOutcome {
 export interface AdminServices {
   /** Reads the settings file again; null when there is none. */
   readonly reload: (() => Promise<ReloadOutcome>) | null;
-  /** The text that a scraper gets, with its type; null when nobody counts. */
-  readonly metrics: (() => Promise<{ readonly type: string; readonly body: string }>) | null;
+  /** The text that a scraper gets, with its type. */
+  readonly metrics: () => Promise<{ readonly type: string; readonly body: string }>;
   /** Told of an error that is a bug. */
   readonly report: (error: unknown) => void;
 }

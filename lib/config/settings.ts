@@ -1,3 +1,5 @@
+import type { AccessLogField, AccessLogFormat } from './types.js';
+
 /**
  * A configuration as a person writes it, in YAML or in a program. `schema.json` describes every key; whatever is
  * left out has a default.
@@ -5,7 +7,8 @@
 export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
   readonly admin?: AddressSetting | AdminSettings | boolean;
-  readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
+  readonly access_log?: AccessLogFormat | AccessLogSettings;
+  readonly events?: EventsSettings;
   readonly trusted_proxies?: readonly string[];
   readonly health_check?: HealthCheckSettings | boolean;
   readonly timeouts?: TimeoutsSettings;
@@ -99,6 +102,22 @@ export interface HealthCheckSettings {
   readonly rise?: number;
   readonly fall?: number;
   readonly expect_status?: StatusesSetting;
+}
+
+export interface AccessLogSettings {
+  readonly format?: AccessLogFormat;
+  readonly file?: string;
+  readonly fields?: readonly AccessLogField[];
+  readonly status?: StatusesSetting;
+  readonly slower_than?: DurationSetting;
+  /** `10%`. */
+  readonly sample?: string;
+}
+
+export interface EventsSettings {
+  readonly webhook: string;
+  readonly secret?: string;
+  readonly timeout?: DurationSetting;
 }
 
 export interface TimeoutsSettings {

@@ -152,6 +152,7 @@ t.test('the configuration, without what is secret', async (t) => {
   subject.config = createConfig({
     admin: { listen: '10.0.0.1:9090', token: '0123456789abcdef' },
     servers: [{ address: 'localhost:5001', name: 'apple' }],
+    events: { webhook: 'https://hooks.example/T0/B1/s3cret', secret: 'hmac-key' },
     header_rules: { add: { Authorization: 'Basic c2VjcmV0', 'X-Client': '{client_ip}/{header.X-A}' } },
     firewall_rules: { ip_reject: ['10.0.0.0/8'], path_reject: ['~ ^/a'] },
   });
@@ -162,9 +163,10 @@ t.test('the configuration, without what is secret', async (t) => {
     admin: { listen: '10.0.0.1:9090', token: '***' },
     servers: [{ address: 'localhost:5001', name: 'apple' }],
     timeouts: { request_header: 10_000 },
+    events: { webhook: 'https://hooks.example/***', secret: '***' },
     firewall: { ip_reject: ['10.0.0.0/8'], path_reject: [{ kind: 'regex', regex: '/^\\/a/' }] },
   });
-  t.notMatch(text, /c2VjcmV0|0123456789abcdef/);
+  t.notMatch(text, /c2VjcmV0|0123456789abcdef|s3cret|hmac-key/);
   t.match(text, '"value":"{client_ip}/{header.x-a}"');
 });
 

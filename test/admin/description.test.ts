@@ -1,65 +1,14 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import t from 'tap';
 import { EventStream } from '../../lib/admin/event-stream.js';
 import { Failures } from '../../lib/admin/failures.js';
-import { openApiText } from '../../lib/admin/openapi.js';
 import { Page } from '../../lib/admin/page.js';
 import { adminRoutes } from '../../lib/admin/routes.js';
 import { Traffic } from '../../lib/admin/traffic.js';
 import { recordOf } from '../observe/record.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { compiles, description, schemaFault, schemaPointer } from './description.js';
 import { FakeSubject } from './fake-subject.js';
 import { type Ask, openAdmin, SERVICES } from './support.js';
-
-interface Media {
-  readonly content?: { readonly [type: string]: { readonly schema: object } };
-  readonly $ref?: string;
-}
-
-interface Operation {
-  readonly summary: string;
-  readonly security?: readonly object[];
-  readonly requestBody?: Media;
-  readonly responses: { readonly [status: string]: Media };
-}
-
-interface Description {
-  readonly openapi: string;
-  readonly paths: { readonly [path: string]: { readonly [method: string]: Operation } };
-  readonly components: { readonly schemas: { readonly [name: string]: object } };
-}
-
-const description = JSON.parse(openApiText()) as Description;
-const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: false, allErrors: true });
-for (const word of ['components', 'paths', 'openapi', 'info', 'security', 'tags']) ajv.addKeyword(word);
-ajv.addSchema(description, 'api');
-
-function check(pointer: string, value: unknown): string {
-  const validate = ajv.getSchema(`api#${pointer}`);
-  if (validate === undefined) return `there is no ${pointer}`;
-  return validate(value) === true ? '' : ajv.errorsText(validate.errors);
-}
-
-/** The schema of a response of JSON, as a pointer into the description. */
-function schemaPointer(path: string, method: string, status: number): string | null {
-  const pointerPart = (part: string): string =>
-    encodeURIComponent(part.replace(/~/g, '~0').replace(/\//g, '~1'));
-  const response = description.paths[path]?.[method.toLowerCase()]?.responses[status];
-  if (response === undefined) return 'nothing of the kind';
-  if (response.$ref !== undefined)
-    return `${response.$ref.slice(1)}/content/${pointerPart('application/json')}/schema`;
-  if (response.content?.['application/json'] === undefined) return null;
-  const place = [
-    'paths',
-    path,
-    method.toLowerCase(),
-    'responses',
-    String(status),
-    'content',
-    'application/json',
-  ];
-  return `/${place.map(pointerPart).join('/')}/schema`;
-}
 
 t.test('what is described is what there is', async (t) => {
   const subject = new FakeSubject();
@@ -83,8 +32,7 @@ t.test('what is described is what there is', async (t) => {
 });
 
 t.test('every schema can be compiled', async (t) => {
-  for (const name of Object.keys(description.components.schemas))
-    t.doesNotThrow(() => ajv.getSchema(`api#/components/schemas/${name}`), name);
+  for (const name of Object.keys(description.components.schemas)) t.doesNotThrow(() => compiles(name), name);
 });
 
 t.test('every answer is as its schema says', async (t) => {
@@ -135,12 +83,15 @@ async function fault(
     description.paths[pattern]?.[method.toLowerCase()]?.responses[status]?.content ?? {},
   );
   if (types.length > 0 && !types.includes(type)) return `answered with ${type}`;
-  return pointer === null ? '' : check(pointer, reply.json);
+  return pointer === null ? '' : schemaFault(pointer, reply.json);
 }
 
 t.test('requests that the schemas take are taken', async (t) => {
-  t.equal(check('/components/schemas/NewServer', { address: 'a:1', weight: 2, max_connections: 3 }), '');
-  t.equal(check('/components/schemas/Change', { state: 'drain' }), '');
-  t.not(check('/components/schemas/Change', {}), '');
-  t.not(check('/components/schemas/Change', { state: 'draining' }), '');
+  t.equal(
+    schemaFault('/components/schemas/NewServer', { address: 'a:1', weight: 2, max_connections: 3 }),
+    '',
+  );
+  t.equal(schemaFault('/components/schemas/Change', { state: 'drain' }), '');
+  t.not(schemaFault('/components/schemas/Change', {}), '');
+  t.not(schemaFault('/components/schemas/Change', { state: 'draining' }), '');
 });
