@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { Balancer } from '../balancer.js';
+import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { formatDuration } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
@@ -27,7 +27,7 @@ export interface RunContext {
   readonly version: string;
   /** How the reader started this program, for examples that can be copied. */
   readonly program: string;
-  readonly createBalancer: (config: Config, observer: Observer) => Balancer;
+  readonly createBalancer: (config: Config, observer: Observer, options: BalancerOptions) => Balancer;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
 }
@@ -72,7 +72,9 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   const reloads: Observer = { reloaded: (ok) => ok && followReload(balancer.config, log, feed, narrator) };
   const observers: Observer[] = [narrator, log, reloads];
   if (admin !== null) observers.push(admin.observer);
-  const balancer: Balancer = context.createBalancer(config, new ObserverList(observers));
+  const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
+    configPath: plan.file,
+  });
   feed.follow(config);
   feed.attach(balancer);
   const stops = new StopSignals(signals);
