@@ -3,6 +3,8 @@
  * imported from outside.
  */
 
+export { Admin } from './admin/admin.js';
+export type { AdminServices, ReloadOutcome, Subject } from './admin/subject.js';
 export { type Balancer, type BalancerOptions, createBalancer } from './balancer.js';
 export type { Address } from './base/address.js';
 export type {
@@ -17,6 +19,7 @@ export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './c
 export { type Problem, renderProblems } from './config/problems.js';
 export type { Settings } from './config/settings.js';
 export type { Config } from './config/types.js';
+export { Exposition, type ExpositionSources } from './observe/exposition.js';
 export { type Fault, REASONS, type ReasonEntry } from './observe/reasons.js';
 export { type NewServer, type OperationCode, OperationError, type Operations } from './status/operations.js';
 export type * from './status/status.js';

@@ -14,6 +14,9 @@ export class Refused extends Error {
   }
 }
 
+/** Whether there is one to show: a plain link can't. */
+export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
+
 /** For this tab alone, and gone with it. */
 export const keepToken = (token) => sessionStorage.setItem(TOKEN, token);
 

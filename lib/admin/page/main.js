@@ -1,5 +1,5 @@
 import { Charts } from './charts.js';
-import { ask, follow, keepToken, Refused } from './connection.js';
+import { ask, follow, hasToken, keepToken, Refused } from './connection.js';
 import { askFirst, choices, chosen, field } from './dialogs.js';
 import { make, mark, part, say } from './elements.js';
 import { Failures } from './failures.js';
@@ -61,6 +61,7 @@ function show(status) {
   routes.update(status.routes);
   showFirewall(part('firewall'), status.firewall);
   part('reload').hidden = config.path === null;
+  part('links').hidden = hasToken();
   showSettings(config);
 }
 
