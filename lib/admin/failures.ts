@@ -3,7 +3,7 @@ import { REASONS, type ReasonEntry } from '../observe/reasons.js';
 
 /** Of each reason: so the many of one do not push out the few of another. */
 const KEPT = 10;
-const LONGEST_TARGET = 200;
+const LONGEST_TEXT = 200;
 
 /** What a server answers by itself is passed on, and no failure of ours; whoever counts errors asks for it all the same. */
 const SERVER_ERROR = {
@@ -81,18 +81,24 @@ function copy(record: RequestRecord): RecentFailure {
   const [path = ''] = record.target.split('?', 1);
   return Object.freeze({
     at: Math.round(record.startedAt + record.durationMs),
-    requestId: record.requestId,
+    requestId: keep(record.requestId),
     client: record.clientAddress,
-    method: record.method,
-    host: record.host,
-    path: path.length > LONGEST_TARGET ? `${path.slice(0, LONGEST_TARGET - 1)}…` : path,
+    method: keep(record.method),
+    host: keep(record.host),
+    path: keep(path),
     status: record.status,
     route: record.route,
     server: record.server,
     attempts: record.attempts,
     durationMs: Math.round(record.durationMs * 1000) / 1000,
-    detail: record.detail,
+    detail: keep(record.detail),
   });
+}
+
+/** Cut when it is long, and a text of its own: a part of a head would keep all of the head in memory. */
+function keep(text: string): string {
+  const short = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
+  return Buffer.from(short).toString();
 }
 
 /** Did it fail by the fault of a server or of the balancer? What a client brings on itself is no error of ours. */

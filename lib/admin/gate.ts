@@ -50,8 +50,10 @@ function checkSite({ headers, method }: IncomingMessage, isNavigation: boolean):
   const site = headers['sec-fetch-site'];
   const foreignSite = site !== undefined && site !== 'same-origin' && site !== 'none';
   const { origin } = headers;
+  const isChange = method !== 'GET' && method !== 'HEAD';
+  // A proxy in front may speak TLS with the browser: it is the host that counts.
   const foreignOrigin =
-    origin !== undefined && method !== 'GET' && method !== 'HEAD' && origin !== `http://${headers.host}`;
+    isChange && origin !== undefined && origin.replace(/^https?:\/\//, '') !== headers.host;
   if ((foreignSite && !isNavigation) || foreignOrigin)
     throw new ApiError(403, 'foreign_origin', 'this request was sent by a page of another site', {
       hint: 'Use the status page of this listener, or a program.',

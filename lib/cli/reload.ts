@@ -40,7 +40,7 @@ export class Reload {
 
   run(): Promise<ReloadOutcome> {
     const outcome = this.#last.then(() => this.#reload());
-    this.#last = outcome;
+    this.#last = outcome.catch(() => {});
     return outcome;
   }
 

@@ -38,12 +38,14 @@ t.test('a page of another site can neither steer nor look', async (t) => {
     (await ask(path, { method: 'PATCH', body: { state: 'drain' }, headers: { host, ...headers } })).status;
   t.equal(await drain({ origin: 'http://evil.example' }), 403);
   t.equal(await drain({ origin: 'null' }), 403);
-  t.equal(await drain({ origin: `https://${host}` }), 403);
+  t.equal(await drain({ origin: `http://evil.example/${host}` }), 403);
+  t.equal(await drain({ origin: `ftp://${host}` }), 403);
   t.equal(await drain({ origin: `http://127.0.0.1:${port + 1}` }), 403);
   t.equal(await drain({ 'sec-fetch-site': 'cross-site' }), 403);
   t.equal(await drain({ 'sec-fetch-site': 'same-site' }), 403);
   t.match(subject.servers, [{ state: 'up' }, {}]);
   t.equal(await drain({ origin: `http://${host}`, 'sec-fetch-site': 'same-origin' }), 200);
+  t.equal(await drain({ origin: `https://${host}` }), 200, 'TLS ends in front');
   const look = async (path: string, site: string) =>
     (await ask(path, { headers: { 'sec-fetch-site': site } })).status;
   t.equal(await look('/api/status', 'cross-site'), 403);

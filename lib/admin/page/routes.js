@@ -16,21 +16,29 @@ const COLUMNS = [
 export class Routes {
   /** @param {Element} place @param {any} acts what the buttons of a row do */
   constructor(place, acts) {
-    this.place = place;
+    this.list = make('div');
+    this.others = make('p.aside');
     this.acts = acts;
     this.kept = new Map();
+    place.append(this.list, this.others);
   }
 
   /** @param {readonly any[]} routes */
   update(routes) {
     const shown = routes.filter(({ action }) => action === 'forward');
     reconcile(
-      this.place,
+      this.list,
       this.kept,
       shown,
       ({ name }) => name,
       () => new RouteCard(this.acts),
     );
+    const others = routes
+      .filter(({ action }) => action !== 'forward')
+      .map(
+        ({ match, name, action, requests }) => `${match || name} (${action}, ${plural(requests, 'request')})`,
+      );
+    say(this.others, others.length === 0 ? '' : `Answered without a server: ${others.join('; ')}.`);
   }
 
   tell(event) {
