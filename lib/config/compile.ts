@@ -12,6 +12,7 @@ import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
+import { compileRetry } from './retry.js';
 import { compileScope, isWhole, type Place } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
@@ -74,6 +75,7 @@ function compileFile(settings: Settings, context: Context): Place {
     rules: compileRules(settings, [], 0, context),
     defaultHost: 'client',
     healthCheck,
+    retry: compileRetry(settings.retry, ['retry'], report),
     timeouts: compileTimeouts(settings.timeouts, report),
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,

@@ -7,6 +7,7 @@ import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
+import { compileRetry } from './retry.js';
 import { compileRules, type OwnRules } from './rules.js';
 import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
 import type { Path } from './tree.js';
@@ -16,6 +17,7 @@ import type {
   HealthCheckConfig,
   PathRoute,
   PathRule,
+  RetryConfig,
   RouteAction,
   RouteConfig,
   ScopeConfig,
@@ -32,6 +34,7 @@ export interface Place {
   /** The Host for servers where no one says anything of it. */
   readonly defaultHost: 'client' | 'server';
   readonly healthCheck: HealthCheckConfig | null;
+  readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
@@ -162,6 +165,7 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
     healthCheck,
+    retry: compileRetry(settings.retry, [...path, 'retry'], context.report, around.retry),
     timeouts: overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], context.report),
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], context.report),
     captures,
@@ -198,10 +202,19 @@ function stripRule(
 }
 
 function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
-  const { name, path, action, firewalls, rules, timeouts, bodyBytes } = place;
+  const { name, path, action, firewalls, rules, retry, timeouts, bodyBytes } = place;
   if (!action) return null;
   const host = rules.host ?? place.defaultHost;
-  return { name, line: lineOf(path), action, firewalls, rules: { ...rules, host }, timeouts, bodyBytes };
+  return {
+    name,
+    line: lineOf(path),
+    action,
+    firewalls,
+    rules: { ...rules, host },
+    retry,
+    timeouts,
+    bodyBytes,
+  };
 }
 
 function pathName(around: Place, text: string, kind: 'file' | 'host'): string {

@@ -30,6 +30,7 @@ export interface RouteSettings {
   readonly firewall_rules?: FirewallSettings;
   readonly preserve_host?: boolean;
   readonly health_check?: HealthCheckSettings | boolean;
+  readonly retry?: RetrySettings | boolean;
   readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
   readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
 }
@@ -118,6 +119,15 @@ export interface EventsSettings {
   readonly webhook: string;
   readonly secret?: string;
   readonly timeout?: DurationSetting;
+}
+
+export interface RetrySettings {
+  readonly attempts?: number;
+  readonly on?: readonly (string | number)[];
+  /** `20%`, or false for no limit. */
+  readonly budget?: string | boolean;
+  readonly buffer?: SizeSetting;
+  readonly idempotency_key?: boolean;
 }
 
 export interface TimeoutsSettings {

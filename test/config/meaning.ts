@@ -1,4 +1,5 @@
 import { createConfig } from '../../lib/config/config.js';
+import { DEFAULT_RETRY } from '../../lib/config/retry.js';
 import type { Config, FirewallConfig, RouteConfig } from '../../lib/config/types.js';
 
 /**
@@ -39,13 +40,14 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
   const timeouts = Object.entries(route.timeouts).filter(
     ([key, value]) => value !== defaults[key as keyof typeof defaults],
   );
-  const { name, line, action, rules, bodyBytes } = route;
+  const { name, line, action, rules, retry, bodyBytes } = route;
   return {
     name,
     line,
     ...(action.kind === 'forward' ? { forward: action.group.name } : { [action.kind]: action }),
     firewalls: route.firewalls.map((firewall) => firewall.name),
     rules,
+    ...(write(retry) !== write(DEFAULT_RETRY) && { retry }),
     ...(timeouts.length > 0 && { timeouts: Object.fromEntries(timeouts) }),
     ...(bodyBytes !== limits.bodyBytes && { bodyBytes }),
   };
