@@ -93,6 +93,7 @@ function askedFor(options: RunOptions): Settings {
   const admin = adminSetting(options);
   return {
     ...(options.servers.length === 0 ? {} : { servers: options.servers }),
+    ...(options.algorithm === null ? {} : { algorithm: options.algorithm }),
     ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
     ...(options.accessLog === null ? {} : { access_log: { format: options.accessLog } }),
     ...(admin === undefined ? {} : { admin }),

@@ -1,7 +1,7 @@
-import { compileStatuses } from './health-check.js';
 import { duration } from './quantities.js';
 import type { Report } from './report.js';
 import type { AccessLogSettings } from './settings.js';
+import { compileStatuses } from './statuses.js';
 import type { Path } from './tree.js';
 import type { AccessLogConfig, AccessLogFormat } from './types.js';
 

@@ -1,7 +1,8 @@
-import type { Config } from '../config/types.js';
+import type { AlgorithmConfig, Config } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
+import { algorithmOf, describeKey } from './algorithm-text.js';
 import type { Explanation } from './dry-run.js';
-import type { Outcome } from './outcome.js';
+import type { Forwarded, Outcome } from './outcome.js';
 import type { RequestParts } from './request-text.js';
 
 /** A request, and what became of it by which configuration. */
@@ -36,10 +37,8 @@ export function explanationJson({ config, request, explanation }: ExplainedReque
 
 function outcomeJson(outcome: Outcome): object {
   switch (outcome.kind) {
-    case 'forwarded': {
-      const servers = outcome.servers.map(({ name, pool }) => ({ name, address: pool.address.text }));
-      return { kind: outcome.kind, servers, head: readUtf8(outcome.head) };
-    }
+    case 'forwarded':
+      return forwardedJson(outcome);
     case 'replied': {
       const { kind, status, location, head, body } = outcome;
       const to = location === null ? null : readUtf8(location);
@@ -50,4 +49,28 @@ function outcomeJson(outcome: Outcome): object {
       return { kind, status, reason, detail, at_accept: atAccept };
     }
   }
+}
+
+function forwardedJson({ kind, servers, choice, server, head, route }: Forwarded): object {
+  const algorithm = algorithmOf(route);
+  const sticky = route.sticky === null ? null : `${route.sticky.kind}.${route.sticky.name}`;
+  return {
+    kind,
+    servers: servers.map(({ name, address, weight, backup, obstacle }) => ({
+      name,
+      address: address.text,
+      weight,
+      backup,
+      left_out: obstacle === '' ? null : obstacle,
+    })),
+    ...(algorithm === null ? {} : { algorithm: algorithm.name, on: keyText(algorithm) }),
+    sticky,
+    choice,
+    server: server.name,
+    head: readUtf8(head),
+  };
+}
+
+function keyText({ on }: AlgorithmConfig): string | null {
+  return on === null ? null : describeKey(on);
 }
