@@ -10,14 +10,21 @@ import { Journal } from './status/journal.js';
 export class Telemetry {
   readonly journal: Journal;
   readonly metrics: Metrics;
+  /** Requests that the end of the balancer cut short, tunnels not counted. */
+  cut = 0;
   /** Tells its own parts first, so that whoever is told last finds them up to date. */
   readonly observer: Observer;
 
   constructor(clock: Clock, outer: Observer, onSettled: () => void) {
     this.journal = new Journal(clock);
     this.metrics = new Metrics(clock);
-    const drains: Observer = { requestSettled: onSettled };
-    this.observer = new ObserverList([this.metrics, this.journal, outer, drains]);
+    const ends: Observer = {
+      requestSettled: ({ reason, status }) => {
+        if (reason === 'shutdown' && status !== 101) this.cut++;
+        onSettled();
+      },
+    };
+    this.observer = new ObserverList([this.metrics, this.journal, outer, ends]);
   }
 
   /** Forgets the routes and servers that are none of these. */

@@ -74,8 +74,11 @@ export class Narrator implements Observer {
 
   serverUp(server: string, downMs: number): void {
     const { bold, green } = this.#terminal.paint;
+    // One that was not believed to be up in the first place was never told to be down.
+    const wasDown = this.#out.get(server)?.has('down') === true;
     this.#comes(server, 'down');
-    this.say(`${green(`${bold(server)} is back after ${humanDuration(downMs)}`)}${this.#remaining()}`);
+    const text = wasDown ? `is back after ${humanDuration(downMs)}` : 'is up';
+    this.say(`${green(`${bold(server)} ${text}`)}${this.#remaining()}`);
   }
 
   serverEjected(server: string, reason: string, forMs: number): void {

@@ -144,7 +144,7 @@ async function stopWhenTold(
   narrator.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
   const drained = balancer.drain().then((clean) => {
     const work = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
-    if (clean) narrator.mention(`stopped after ${work}, nothing was cut`);
+    if (clean) narrator.mention(`stopped after ${work}, every request was answered`);
     else narrator.say(`stopped after ${work}, what was still in flight has been cut`);
     return clean ? 0 : 1;
   });

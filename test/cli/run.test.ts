@@ -254,7 +254,7 @@ t.test('stopping', async (t) => {
     t.equal(s.balancer.stopped, false);
     finish(true);
     t.equal(await ended, 0);
-    t.match(s.stderr.text, /stopped after 0 requests in \d+ m?s, nothing was cut\n$/);
+    t.match(s.stderr.text, /stopped after 0 requests in \d+ m?s, every request was answered\n$/);
   });
 
   t.test('is not clean when something had to be cut', async (t) => {
