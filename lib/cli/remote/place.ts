@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../../base/address.js';
 import { loadConfig } from '../../config/config.js';
+import type { AdminConfig } from '../../config/types.js';
 import { DEFAULT_FILE, readConfig } from '../plan.js';
 import { AdminError } from './admin-error.js';
 
@@ -16,8 +17,6 @@ export interface PlaceOptions {
   readonly admin: string | null;
   readonly configFile: string | null;
 }
-
-type AdminConfig = { readonly listen: Address; readonly token: string | null };
 
 const DEFAULT_ADDRESS = '127.0.0.1:9090';
 
@@ -42,7 +41,7 @@ export function findPlace(
 
 function readSettings(file: string, env: NodeJS.ProcessEnv): AdminConfig | null {
   const result = loadConfig(readConfig(file), { directory: dirname(file), env });
-  if (result.ok) return (result.config as { readonly admin?: AdminConfig | null }).admin ?? null;
+  if (result.ok) return result.config.admin;
   const [{ line = 0, message = '' } = {}] = result.problems;
   throw new AdminError(
     'bad_config',

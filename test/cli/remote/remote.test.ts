@@ -1,0 +1,206 @@
+import { EventEmitter } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import type { AdminServices } from '../../../lib/admin/subject.js';
+import { parseArguments } from '../../../lib/cli/args.js';
+import { remote } from '../../../lib/cli/remote/remote.js';
+import { Terminal } from '../../../lib/cli/terminal.js';
+import type { AdminSettings } from '../../../lib/config/settings.js';
+import { FakeSubject } from '../../admin/fake-subject.js';
+import { openAdmin } from '../../admin/support.js';
+import { MemoryStream } from '../support.js';
+
+interface Said {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Stage {
+  readonly subject: FakeSubject;
+  readonly port: number;
+  /** Runs a command line against it. `onPause` is called in place of waiting. */
+  lb(
+    words: string,
+    options?: { env?: NodeJS.ProcessEnv; onPause?: () => void; tty?: boolean },
+  ): Promise<Said>;
+}
+
+async function stage(
+  t: Test,
+  options: { settings?: AdminSettings; services?: Partial<AdminServices> } = {},
+): Promise<Stage> {
+  const subject = new FakeSubject();
+  const { port } = await openAdmin(t, subject, options);
+  return { subject, port, lb: (words, how) => run(`${words} --admin 127.0.0.1:${port}`, how) };
+}
+
+async function run(words: string, { env = {}, onPause = () => {}, tty = false } = {}): Promise<Said> {
+  const { command } = parseArguments(words.split(' '));
+  if (command.name !== 'remote') throw new Error(`this is ${command.name}`);
+  const [stdout, stderr] = [new MemoryStream(tty), new MemoryStream(tty)];
+  const keyboard = Object.assign(new EventEmitter(), { resume: () => {}, pause: () => {} });
+  const appearance = { colour: false, env: {} };
+  const code = await remote(command.options, {
+    stdout: new Terminal(stdout, appearance),
+    stderr: new Terminal(stderr, appearance),
+    keyboard,
+    signals: new EventEmitter(),
+    env,
+    exists: () => false,
+    pause: async () => onPause(),
+  });
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+t.test('status says what it is doing, within 80 columns', async (t) => {
+  const { lb, subject } = await stage(t);
+  const { code, stdout } = await lb('status', { tty: true });
+  t.equal(code, 0);
+  t.match(stdout, /^lb 1\.2\.3 is running, up 5 s, pid 42\n/);
+  t.match(stdout, /12 requests {2}2xx 92 % {2}5xx 8 % {2}1 in flight, 3 clients\n/);
+  t.match(stdout, /\ndefault +2\/2 +round_robin +12 /);
+  t.match(stdout, /\napple +localhost:5001 +up +5 s +1 +1 .*50 %/);
+  t.match(stdout, 'did not end well: connect_refused 1\n');
+  t.match(stdout, 'refused by firewall_rules: ip_reject 2\n');
+  t.match(stdout, 'not in the file: weight of big: 5 (file: 3)\n');
+  for (const line of stdout.split('\n')) t.ok(line.length <= 80, line);
+  subject.readyReasons = ['default has no usable server'];
+  t.match(
+    (await lb('status')).stdout,
+    /is running, not ready,[\s\S]*\nnot ready: default has no usable server\n/,
+  );
+});
+
+t.test('servers, as a table and for programs', async (t) => {
+  const { lb } = await stage(t);
+  t.match((await lb('servers')).stdout, /^SERVER +ADDRESS +STATE .*\napple .*\nbanana .*\n$/);
+  const list = JSON.parse((await lb('servers --json')).stdout) as { name: string; last_check: object }[];
+  t.same(
+    list.map(({ name }) => name),
+    ['apple', 'banana'],
+  );
+  t.equal((JSON.parse((await lb('status --json')).stdout) as { pid: number }).pid, 42);
+});
+
+t.test('a server is drained, taken back, put into maintenance', async (t) => {
+  const { lb, subject } = await stage(t);
+  t.same(await lb('drain apple'), {
+    code: 0,
+    stdout: 'apple drains: 1 request on it finishes. lb ready apple takes it back.\n',
+    stderr: '',
+  });
+  t.equal(subject.servers[0]?.state, 'draining');
+  t.equal((await lb('ready apple')).stdout, 'apple is ready: up.\n');
+  t.equal(subject.servers[0]?.state, 'up');
+  t.match((await lb('maintenance localhost:5001')).stdout, /^apple is in maintenance: /);
+  t.match(JSON.parse((await lb('ready apple --json')).stdout), { name: 'apple', state: 'up' });
+});
+
+t.test('draining waits until nothing is left, and shows what is', async (t) => {
+  const { lb, subject } = await stage(t);
+  let looks = 0;
+  const onPause = (): void => {
+    looks++;
+    if (looks === 2) subject.active = 0;
+  };
+  const { code, stdout, stderr } = await lb('drain apple --wait', { onPause });
+  t.equal(code, 0);
+  t.equal(stderr, 'apple drains: 1 request left\n', 'once for each number');
+  t.match(stdout, /^apple is empty after \d+ m?s\.\n$/);
+  t.equal(looks, 2);
+});
+
+t.test('draining ends when somebody else takes the server back, or away', async (t) => {
+  const { lb, subject } = await stage(t);
+  const back = await lb('drain apple --wait', { onPause: () => subject.setAvailability('apple', 'ready') });
+  t.equal(back.code, 1);
+  t.match(back.stderr, /lb: apple is up again: somebody has taken it back\.\n$/);
+  const gone = await lb('drain apple --wait', { onPause: () => subject.removeServer('apple') });
+  t.equal(gone.code, 0);
+});
+
+t.test('weights, new servers and their end', async (t) => {
+  const { lb, subject } = await stage(t);
+  t.equal((await lb('weight banana 5')).stdout, 'banana has weight 5 now, 1 before.\n');
+  t.match((await lb('weight banana 0')).stdout, /0 now, 5 before: it gets no new requests\.\n/);
+  const added = await lb('add localhost:5003 --name cherry --weight 2 --route default');
+  t.equal(added.stdout, 'cherry was added at localhost:5003 to default: unchecked.\n');
+  t.match(subject.servers[2], { name: 'cherry', weight: 2 });
+  t.equal((await lb('remove cherry')).stdout, 'cherry was removed: 1 request on it finishes.\n');
+  t.equal(subject.servers.length, 2);
+});
+
+t.test('what the balancer refuses is said in a line, with what to do', async (t) => {
+  const { lb } = await stage(t);
+  t.same(await lb('drain aple'), {
+    code: 1,
+    stdout: '',
+    stderr: 'lb: there is no server called "aple". Did you mean apple?\n',
+  });
+  t.match((await lb('add localhost:1 --route nowhere')).stderr, 'there is no route nowhere');
+  const { code, stdout } = await lb('drain aple --json');
+  t.equal(code, 1);
+  t.match(JSON.parse(stdout), { error: { code: 'unknown_server' } });
+});
+
+t.test('reload says what came of it, with every problem of the file', async (t) => {
+  const good = await stage(t);
+  t.same(await good.lb('reload'), { code: 0, stdout: 'reloaded lb.yaml\n', stderr: '' });
+  const report = 'lb.yaml:2:1  severs: unknown key\n     2 | severs:\n';
+  const reload = async () => ({ ok: false, message: 'lb.yaml has 1 problem', report });
+  const bad = await stage(t, { services: { reload } });
+  const { code, stderr } = await bad.lb('reload');
+  t.equal(code, 1);
+  t.ok(stderr.startsWith(report));
+  t.match(stderr, /\nlb: lb\.yaml has 1 problem\. The settings from before stay in force\.\n$/);
+});
+
+t.test('a token is shown where one is wanted', async (t) => {
+  const token = 'a-token-that-is-long-enough';
+  const { lb } = await stage(t, { settings: { token } });
+  const without = await lb('status');
+  t.equal(without.code, 1);
+  t.match(without.stderr, /wants its token\. Put it into LB_ADMIN_TOKEN, or .* -c\.\n$/);
+  t.equal((await lb('status', { env: { LB_ADMIN_TOKEN: token } })).code, 0);
+});
+
+t.test('address and token are those of the settings file', async (t) => {
+  const token = 'a-token-that-is-long-enough';
+  const { port } = await stage(t, { settings: { token } });
+  const folder = t.testdir({
+    'lb.yaml': `servers: [localhost:1]\nadmin: { listen: 127.0.0.1:${port}, token: "\${TOKEN}" }\n`,
+  });
+  t.equal((await run(`status -c ${folder}/lb.yaml`, { env: { TOKEN: token } })).code, 0);
+  const missing = await run(`status -c ${folder}/lb.yaml`);
+  t.equal(missing.code, 1);
+  t.match(
+    missing.stderr,
+    /lb\.yaml:2: the environment variable TOKEN is not set\. .* --admin HOST:PORT\.\n$/,
+  );
+  t.match((await run(`status -c ${folder}/none.yaml`)).stderr, /cannot read .*none\.yaml/);
+});
+
+t.test('nobody there, or somebody else', async (t) => {
+  const nobody = await run('status --admin 127.0.0.1:1');
+  t.equal(nobody.code, 1);
+  t.match(nobody.stderr, /^lb: nobody answers at 127\.0\.0\.1:1\. .*--admin.*\n$/);
+  const other = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
+  await new Promise((resolve) => other.once('listening', resolve));
+  t.teardown(() => other.close());
+  const { port } = other.address() as AddressInfo;
+  t.match((await run(`status --admin ${port}`)).stderr, /what answers at 127\.0\.0\.1:\d+ is no lb\./);
+});
+
+t.test('top prints once where there is no screen', async (t) => {
+  const { lb } = await stage(t);
+  const { code, stdout } = await lb('top');
+  t.equal(code, 0);
+  t.match(stdout, /^lb 1\.2\.3 running for 5 s {2}127\.0\.0\.1:8080\n0 requests\/s .*\n1 in flight/);
+  t.match(stdout, /\nSERVER +STATE +REQ\/S.*\napple +up +0 +1 /);
+  t.match(JSON.parse((await lb('top --json')).stdout), {
+    requests_per_second: 0,
+    servers: [{ name: 'apple' }, {}],
+  });
+});
