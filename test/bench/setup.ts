@@ -60,7 +60,16 @@ export function lbOptions(
   const servers = origins.map((origin) => `127.0.0.1:${origin}`);
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(setup === 'everything' ? everything(servers) : hosts(setup, servers)));
-  const log = setup === 'everything' ? ['json', '--access-log-file', join(folder, 'access.log')] : ['off'];
+  const log =
+    setup === 'everything'
+      ? [
+          'json',
+          '--access-log-file',
+          join(folder, 'access.log'),
+          '--admin',
+          `unix:${join(folder, 'admin.sock')}`,
+        ]
+      : ['off'];
   return ['--config', file, '--access-log', ...log];
 }
 

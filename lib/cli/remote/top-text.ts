@@ -19,7 +19,7 @@ export interface Glance {
 }
 
 const SPARKS = 30;
-const BAR = 10;
+const BAR = 8;
 
 /** The lines of `lb top`, of which a screen of `height` lines has room for all; without line feeds. */
 export function topLines(glance: Glance, height: number, { width, paint }: Look): string[] {
@@ -68,17 +68,17 @@ const COLUMNS: readonly Column<ServerRates>[] = [
   { heading: 'REQ/S', right: true, text: ({ requests }) => rate(requests) },
   { heading: 'ACTIVE', right: true, text: ({ server }) => grouped(server.active) },
   { heading: 'WAIT', right: true, text: ({ server }) => grouped(server.waiting), dispensable: 2 },
-  { heading: 'CONNS', right: true, text: ({ server }) => grouped(server.open), dispensable: 3 },
+  { heading: 'CONNS', right: true, text: ({ server }) => grouped(server.open), dispensable: 5 },
   { heading: 'P50', right: true, text: ({ server }) => latency(server.latency?.p50), dispensable: 4 },
   { heading: 'P99', right: true, text: ({ server }) => latency(server.latency?.p99) },
   { heading: 'FAIL/S', right: true, text: ({ failures }) => rate(failures), tint: failureTint },
+  { heading: 'SHARE', right: true, text: ({ server }) => percent(server.share) },
   {
-    heading: 'SHARE',
+    heading: '',
     text: ({ server }) => shareBar(server.share),
     tint: (_, paint) => paint.cyan,
-    dispensable: 5,
+    dispensable: 3,
   },
-  { heading: '', right: true, text: ({ server }) => percent(server.share), dispensable: 1 },
 ];
 
 function failureTint({ failures }: ServerRates, paint: Paint): (text: string) => string {
