@@ -4,11 +4,20 @@ import { Group } from './backend/group.js';
 import { createScheduler } from './backend/schedulers.js';
 import { AddressSet } from './base/address-set.js';
 import type { Clock } from './base/clock.js';
-import type { Config, FirewallConfig, GroupConfig, RouteConfig, StickyConfig } from './config/types.js';
+import type {
+  Config,
+  FirewallConfig,
+  GroupConfig,
+  RouteAction,
+  RouteConfig,
+  StickyConfig,
+} from './config/types.js';
 import { Choice } from './exchange/choice.js';
 import type { Pipeline } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
 import { RequestKey } from './exchange/request-key.js';
+import { RetryBudget } from './exchange/retry-budget.js';
+import { RetryPolicy } from './exchange/retry-policy.js';
 import type { Sticky } from './exchange/sticky.js';
 import { StickyCookie } from './exchange/sticky-cookie.js';
 import { StickyValue } from './exchange/sticky-value.js';
@@ -37,6 +46,8 @@ export class Generation {
   readonly #groups = new Map<GroupConfig, Group>();
   /** By what they ask: the same question keeps its buckets, counts and bans over a reload. */
   readonly #firewalls = new Map<string, Firewall>();
+  /** What may be retried, by the servers and the share; it is counted on over a reload. */
+  readonly #budgets = new Map<string, RetryBudget>();
   readonly #clock: Clock;
   /** For cookies of places that have none of their own; made up when first needed, and kept over a reload. */
   #secret: Buffer | null;
@@ -70,7 +81,7 @@ export class Generation {
   }
 
   #destination(route: RouteConfig): Destination {
-    const { name, action, rules, sticky, firewalls, timeouts, bodyBytes } = route;
+    const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes } = route;
     return Object.freeze({
       name,
       choice: action.kind === 'forward' ? this.#choice(action.group, sticky) : null,
@@ -80,6 +91,7 @@ export class Generation {
         firewalls.length === 0
           ? null
           : new FirewallChain(firewalls.map((firewall) => this.#firewall(firewall, 'requests'))),
+      retry: new RetryPolicy(retry, this.#budget(action, retry.budget)),
       timeouts,
       bodyBytes,
     });
@@ -96,6 +108,17 @@ export class Generation {
     if (config.kind !== 'cookie') return new StickyValue(new RequestKey(config), group);
     this.#secret ??= randomBytes(SECRET_BYTES);
     return new StickyCookie(config.name, config.secret ?? this.#secret, config.maxAge, group.backends);
+  }
+
+  #budget(action: RouteAction, share: number | null): RetryBudget | null {
+    if (action.kind !== 'forward' || share === null) return null;
+    const key = `${action.group.name} ${share}`;
+    let budget = this.#budgets.get(key);
+    if (budget === undefined) {
+      budget = this.#before?.budgetFor(key) ?? new RetryBudget(share);
+      this.#budgets.set(key, budget);
+    }
+    return budget;
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {
@@ -121,6 +144,11 @@ export class Generation {
   /** For the generation that takes over. */
   firewallFor(key: string): Firewall | undefined {
     return this.#firewalls.get(key);
+  }
+
+  /** Likewise. */
+  budgetFor(key: string): RetryBudget | undefined {
+    return this.#budgets.get(key);
   }
 }
 

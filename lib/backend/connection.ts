@@ -40,7 +40,7 @@ export interface ConnectionSupplies {
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
 
-/** What is left to send to a server when a tunnel ends may take this long. */
+/** A server that was sent all there is behind a tunnel has so long to close its side. */
 const RETIRE_MS = 5000;
 
 type State = 'connecting' | 'idle' | 'busy' | 'closed';
@@ -58,6 +58,9 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   #tunnel = false;
   #interim = 0;
   #failedBytes = 0;
+  /** Of a tunnel that is over: what the server had not taken when it was last looked at. */
+  #unsent = 0;
+  #patience = 0;
   #responseComplete = false;
   /** Bytes behind the response, or a response that forbids it: never to be used again. */
   #spoilt = false;
@@ -95,6 +98,11 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     this.#spoilt = false;
   }
 
+  /** The rest of the answer is somebody else's: called when its head has come. */
+  handTo(receiver: ResponseReceiver): void {
+    this.#receiver = receiver;
+  }
+
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
   release(): void {
     const whole = this.#responseComplete && !this.#spoilt && !this.#tunnel;
@@ -122,12 +130,21 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     this.#shut();
   }
 
-  /** A tunnel is over: what was written still goes out, then it closes. The receiver hears nothing more. */
-  retire(): void {
+  /**
+   * A tunnel is over: what was written still goes out as long as the server takes some of it in every `patience` ms,
+   * then it closes. The receiver hears nothing more.
+   */
+  retire(patience: number): void {
     this.#detach();
     this.#state = 'closed';
     this.channel.end();
-    this.#deadline.arm(RETIRE_MS);
+    this.#patience = patience;
+    this.#awaitRest();
+  }
+
+  #awaitRest(): void {
+    this.#unsent = this.channel.backlog;
+    this.#deadline.arm(this.#unsent > 0 && this.#patience > 0 ? this.#patience : RETIRE_MS);
   }
 
   /** The pool must not lend it in the moment between this and the socket's `close`. */
@@ -202,7 +219,8 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     }
     const form = receiver.onResponseHead(head);
     if (this.#parser !== parser) return;
-    parser.body.begin(head.framing, head.contentLength, form, receiver);
+    // It may be another one since.
+    parser.body.begin(head.framing, head.contentLength, form, this.#receiver as ResponseReceiver);
     if (parser.body.complete) this.#finish(more);
   }
 
@@ -277,6 +295,10 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
 
   /** Connecting took too long, or nobody needed it for a while. */
   onDeadline(): void {
+    if (this.channel.backlog < this.#unsent) {
+      this.#awaitRest();
+      return;
+    }
     if (this.#state === 'connecting') this.#timedOut = true;
     if (this.#state !== 'busy') this.#shut();
   }

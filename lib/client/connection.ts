@@ -430,7 +430,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#parkParser();
     this.#pauses = 0;
     this.#channel.resume();
-    if (this.#channel.flush()) {
+    // Behind the FIN of a tunnel a flush is always done, and still not all may have gone out.
+    if (this.#channel.flush() && this.#channel.backlog === 0) {
       this.#finish();
     } else {
       this.#noteBacklog();

@@ -1,22 +1,25 @@
 import type { Backend } from '../backend/backend.js';
 import type { BackendConnection, ResponseReceiver } from '../backend/connection.js';
 import type { LeaseRequester } from '../backend/lease.js';
+import type { OutcomeKind } from '../backend/outcome.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import type { Deadline } from '../base/timer-wheel.js';
+import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { BodyForm } from '../http/body-reader.js';
 import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
+import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
 import type { RequestContext } from './context.js';
 import { Relay } from './relay.js';
 import type { Replay } from './replay.js';
+import { ResponseDrain } from './response-drain.js';
 import type { Settlement } from './settlement.js';
 
 /** Whoever makes attempts, one after the other: told how each one ends. */
 export interface AttemptOwner {
-  /** A final head came. True: it is not for the client, and another attempt has taken the place of this one. */
+  /** A final head came. True: it is not for the client; `decline` was called, and another attempt follows. */
   declines(head: ResponseHead): boolean;
   /** There is no answer, or no more of it. */
   attemptFailed(failure: Failure, detail: string): void;
@@ -30,6 +33,7 @@ export interface AttemptTools {
   readonly deadline: Deadline;
   readonly replay: Replay;
   readonly settlement: Settlement;
+  readonly wheel: TimerWheel;
 }
 
 /** leasing: waits for a connection. asking: has one. over: neither. */
@@ -45,21 +49,23 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   readonly #context: RequestContext;
   readonly #deadline: Deadline;
   readonly #settlement: Settlement;
+  readonly #wheel: TimerWheel;
   #state: State = 'over';
   #client: ClientSide | null = null;
   #timeouts: TimeoutsConfig;
   #backend: Backend | null = null;
   /** Leases asked for, to tell one from another that was asked for meanwhile. */
   #leases = 0;
-  #waits = false;
   #sawInterim = false;
-  #sawAnswer = false;
+  /** Has the client been sent any of a final answer? */
+  sawAnswer = false;
 
   constructor(owner: AttemptOwner, tools: AttemptTools, timeouts: TimeoutsConfig) {
     this.#owner = owner;
     this.#context = tools.context;
     this.#deadline = tools.deadline;
     this.#settlement = tools.settlement;
+    this.#wheel = tools.wheel;
     this.#timeouts = timeouts;
     this.relay = new Relay(tools.deadline, tools.replay, timeouts);
   }
@@ -69,18 +75,13 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#client = client;
     this.#timeouts = timeouts;
     this.#sawInterim = false;
-    this.#sawAnswer = false;
+    this.sawAnswer = false;
     this.relay.open(client, timeouts);
-  }
-
-  /** Has the client been sent any of a final answer? */
-  get sawAnswer(): boolean {
-    return this.#sawAnswer;
   }
 
   /** Has the client been sent anything at all, be it an interim response? */
   get sawResponse(): boolean {
-    return this.#sawAnswer || this.#sawInterim;
+    return this.sawAnswer || this.#sawInterim;
   }
 
   // Leasing.
@@ -89,6 +90,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   begin(backend: Backend): void {
     this.#backend = backend;
     backend.active++;
+    if (this.#settlement.attempts > 1) backend.totals.retries++;
     this.#state = 'leasing';
     this.#deadline.disarm();
     const lease = ++this.#leases;
@@ -99,24 +101,17 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   /** One that is being opened for it has a deadline of its own: `timeouts.connect`. */
   #wait(inLine: boolean): void {
-    this.#waits = true;
     this.#settlement.beginWait(inLine);
     if (inLine) this.#deadline.arm(this.#timeouts.queue);
   }
 
-  #endWait(): void {
-    if (!this.#waits) return;
-    this.#waits = false;
-    this.#settlement.endWait();
-  }
-
   onLease(connection: BackendConnection): void {
-    this.#endWait();
+    this.#settlement.endWait();
     this.#ask(connection);
   }
 
   onLeaseFailed(failure: Failure, detail: string): void {
-    this.#endWait();
+    this.#settlement.endWait();
     if (failure.fault === 'server') this.#backend?.noteConnectFailure(failure, detail);
     this.#fail(failure, detail);
   }
@@ -125,6 +120,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const client = this.#client as ClientSide;
     this.#state = 'asking';
     this.#settlement.noteConnection(connection.pooled);
+    (this.#backend as Backend).totals.requests++;
     connection.assign(this, client.head.method === 'HEAD');
     this.relay.connect(connection, this.#context.encodeRequest(client, connection.pool.address));
   }
@@ -149,10 +145,11 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   onResponseHead(head: ResponseHead): BodyForm {
     if (this.#owner.declines(head)) return 'wire';
-    this.#sawAnswer = true;
-    this.#settlement.noteFirstByte(head.status);
+    const backend = this.#backend as Backend;
+    this.sawAnswer = true;
+    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
     this.relay.beginAnswer();
-    const edit = this.#context.editOfResponse(this.#backend as Backend);
+    const edit = this.#context.editOfResponse(backend);
     return (this.#client as ClientSide).sendHead(head, edit);
   }
 
@@ -168,12 +165,34 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     client.endResponse();
     if (client.requestComplete) connection.release();
     else connection.discard();
+    this.#leave(connection, kindOfAnswer(this.#settlement.attemptStatus));
     this.#owner.attemptDone();
+  }
+
+  /**
+   * The answer, of which nothing but its head has come, is not for the client. It is read to its end when that lets
+   * the connection be used again.
+   */
+  decline(head: ResponseHead): void {
+    const backend = this.#backend as Backend;
+    const connection = this.relay.disconnect() as BackendConnection;
+    noteAnswer(backend, head.status, this.#settlement.noteDeclined(head.status));
+    this.#deadline.disarm();
+    this.#leave(connection, kindOfAnswer(head.status));
+    if (this.#client?.requestComplete && ResponseDrain.pays(head)) new ResponseDrain(connection, this.#wheel);
+    else connection.discard();
   }
 
   /** From the connection, which is closed already. */
   onFailed(failure: Failure, detail: string): void {
-    this.#fail(failure, detail);
+    if (!this.relay.serverHasEnded) {
+      this.#fail(failure, detail);
+      return;
+    }
+    // A tunnel of which the client has everything, or is still reading it: only what it sent since is lost.
+    this.#client?.endTunnel();
+    this.#leave(this.relay.disconnect(), null);
+    this.#owner.attemptDone();
   }
 
   // After a 101.
@@ -182,8 +201,11 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const client = this.#client as ClientSide;
     if (!client.head.upgradesTo(UPGRADE_PROTOCOL)) return false;
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
-    this.#sawAnswer = true;
-    this.#settlement.noteFirstByte(head.status);
+    const backend = this.#backend as Backend;
+    this.sawAnswer = true;
+    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
+    // What the server had to do for it is done; how the tunnel ends says nothing of the server.
+    noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt());
     this.relay.beginTunnel();
     client.switchProtocols(head);
     return true;
@@ -210,7 +232,9 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   #endTunnel(): void {
     this.#client?.endTunnel();
-    this.relay.disconnect()?.retire();
+    const connection = this.relay.disconnect();
+    connection?.retire(this.#timeouts.responseBody);
+    this.#leave(connection, null);
     this.#owner.attemptDone();
   }
 
@@ -228,28 +252,43 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   }
 
   #fail(failure: Failure, detail: string): void {
-    this.abandon();
+    this.#drop(this.relay.isTunnel ? null : kindOfFailure(failure, this.#settlement.reused));
     this.#owner.attemptFailed(failure, detail);
   }
 
   /** Ends it, whatever it is at: the lease is cancelled, the connection closed. Nothing is told to the owner. */
   abandon(): void {
+    this.#drop(null);
+  }
+
+  #drop(kind: OutcomeKind | null): void {
     this.#deadline.disarm();
-    const backend = this.#backend;
-    if (backend === null) return;
+    if (this.#backend === null) return;
     if (this.#state === 'leasing') {
-      backend.pool.cancel(this);
-      this.#endWait();
+      this.#backend.pool.cancel(this);
+      this.#settlement.endWait();
     }
     const answering = this.relay.isAnswering;
     const connection = this.relay.disconnect();
-    if (connection !== null) {
-      if (answering) this.#settlement.bytesOut = connection.contentBytes;
-      connection.discard();
-    }
+    if (answering && connection !== null) this.#settlement.bytesOut = connection.contentBytes;
+    this.#leave(connection, kind);
+    connection?.discard();
+  }
+
+  /** The server has no part in it any more. `kind`: how it ended there; null: for reasons that are not the server's. */
+  #leave(connection: BackendConnection | null, kind: OutcomeKind | null): void {
+    const backend = this.#backend as Backend;
+    const { totals } = backend;
+    const settlement = this.#settlement;
     this.#state = 'over';
     this.#backend = null;
     backend.active--;
+    if (connection !== null) {
+      totals.bytesIn += (this.#client as ClientSide).requestBytes + settlement.tunnelBytesIn;
+      totals.bytesOut += settlement.bytesOut;
+    }
+    const durationMs = settlement.stopAttempt();
+    if (kind !== null) noteOutcome(backend, kind, settlement.attemptStatus, durationMs);
   }
 
   /** The request is over: holds nothing of it any more. */

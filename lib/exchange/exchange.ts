@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Backend } from '../backend/backend.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
@@ -11,10 +10,11 @@ import type { ResponseHead } from '../http/response-head.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
+import type { Choice } from './choice.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
 import { Replay } from './replay.js';
-import { decideRetry } from './retry.js';
+import { type LastAttempt, type NextStep, Retries } from './retries.js';
 import type { ExchangeServices } from './services.js';
 import { Settlement } from './settlement.js';
 
@@ -29,23 +29,28 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   readonly #settlement: Settlement;
   readonly #context = new RequestContext();
   readonly #attempt: Attempt;
-  readonly #tried: Backend[] = [];
+  readonly #retries: Retries;
   /** Null: on the shelf, or about to be. */
   #client: ClientSide | null = null;
   #lastFailure: Failure | null = null;
   #lastDetail = '';
-  #replacedStale = false;
+  /** The servers that failed are asked again in a moment. */
+  #pauses = false;
+  /** What would have been retried but for the budget; empty: nothing. */
+  #denied = '';
 
   constructor(services: ExchangeServices) {
     this.#services = services;
     this.#deadline = new Deadline(services.wheel, this);
-    this.#replay = new Replay(services.replayBytes);
+    this.#replay = new Replay();
+    this.#retries = new Retries(this.#replay, services.wheel, this.#context);
     this.#settlement = new Settlement(services.clock);
     const tools = {
       context: this.#context,
       deadline: this.#deadline,
       replay: this.#replay,
       settlement: this.#settlement,
+      wheel: services.wheel,
     };
     this.#attempt = new Attempt(this, tools, services.timeouts);
   }
@@ -68,12 +73,12 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#settle(objection.reason, objection.detail);
       return;
     }
-    this.#follow(client, context.destination as Destination);
+    this.#forward(client, context.destination as Destination);
   }
 
-  #follow(client: ClientSide, destination: Destination): void {
+  #forward(client: ClientSide, destination: Destination): void {
     const { head } = client;
-    const { reply } = destination;
+    const { choice, reply, retry } = destination;
     this.#settlement.route = destination.name;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
@@ -85,7 +90,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       client.reply(413);
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
     } else {
-      this.#replay.begin(head.isIdempotent);
+      this.#retries.open(choice as Choice, retry, head);
       this.#attempt.open(client, destination.timeouts);
       this.#tryNext();
     }
@@ -109,61 +114,71 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#client = client;
     this.#lastFailure = null;
     this.#lastDetail = '';
-    this.#replacedStale = false;
+    this.#pauses = false;
+    this.#denied = '';
     this.#settlement.open(client);
   }
 
   // Once per attempt.
 
   #tryNext(): void {
-    const backend = this.#context.destination?.choice?.pick(this.#context, this.#tried) ?? null;
+    const backend = this.#retries.take();
     if (backend === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
     }
-    this.#tried.push(backend);
     this.#settlement.beginAttempt(backend.name);
     this.#attempt.begin(backend);
+  }
+
+  get #lastAttempt(): LastAttempt {
+    return { sawResponse: this.#attempt.sawResponse, reused: this.#settlement.reused };
   }
 
   attemptFailed(failure: Failure, detail: string): void {
     this.#lastFailure = failure;
     this.#lastDetail = detail;
-    const { reused } = this.#settlement;
-    const decision = decideRetry({
-      failure,
-      idempotent: this.#client?.head.isIdempotent === true,
-      replayable: this.#replay.whole,
-      clientSawResponse: this.#attempt.sawResponse,
-      pooledConnection: reused,
-      replacedStale: this.#replacedStale,
-      attempts: this.#settlement.attempts,
-      maxAttempts: this.#services.maxAttempts,
-    });
-    this.#settlement.attemptFailed(decision === 'fresh' ? 'stale' : failure.reason);
-    if (decision === 'other') this.#tryNext();
-    else if (decision === 'fresh') this.#replaceStale();
-    else this.#giveUp(failure, detail);
+    const step = this.#retries.afterFailure(failure, this.#lastAttempt);
+    this.#settlement.attemptFailed(step === 'fresh' ? 'stale' : failure.reason);
+    if (step === 'denied') this.#denied = withDetail(failure.reason, detail);
+    if (!this.#follow(step)) this.#giveUp(failure, detail);
+  }
+
+  declines(head: ResponseHead): boolean {
+    if (!this.#retries.mayDecline(head.status)) return false;
+    const step = this.#retries.afterAnswer(head, this.#lastAttempt);
+    if (step === 'denied') this.#denied = `status ${head.status}`;
+    if (step === 'denied' || step === 'no') return false;
+    this.#attempt.decline(head);
+    this.#settlement.attemptFailed(step === 'fresh' ? 'stale' : '');
+    return this.#follow(step);
+  }
+
+  /** False when there is nothing left to try. */
+  #follow(step: NextStep): boolean {
+    switch (step) {
+      case 'other':
+        this.#tryNext();
+        return true;
+      case 'fresh':
+        this.#replaceStale();
+        return true;
+      case 'again':
+        this.#pauses = true;
+        this.#deadline.arm(this.#retries.pause());
+        return true;
+      case 'no':
+      case 'denied':
+        return false;
+    }
   }
 
   #replaceStale(): void {
-    const backend = this.#tried.at(-1) as Backend;
-    this.#replacedStale = true;
+    const backend = this.#retries.last;
     this.#settlement.replaceStale();
     // The others were opened before the same restart or idle timeout.
     backend.pool.closeIdle();
     this.#attempt.begin(backend);
-  }
-
-  /** A 408 meant for the idle connection crossed with this request, which may be sent again (RFC 9110, 15.5.9). */
-  declines(head: ResponseHead): boolean {
-    if (head.status !== 408 || head.keepsAlive || !this.#settlement.reused || this.#replacedStale)
-      return false;
-    const { head: request } = this.#client as ClientSide;
-    if (this.#attempt.sawResponse || !request.isIdempotent || !this.#replay.whole) return false;
-    this.#attempt.abandon();
-    this.attemptFailed(FAILURES.reset_before_response, 'status 408 on an idle connection');
-    return true;
   }
 
   // From the client.
@@ -210,11 +225,16 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   // Endings.
 
   onDeadline(): void {
-    this.#attempt.deadlinePassed();
+    if (this.#pauses) {
+      this.#pauses = false;
+      this.#tryNext();
+    } else {
+      this.#attempt.deadlinePassed();
+    }
   }
 
   attemptDone(): void {
-    this.#settle('', '');
+    this.#settle(this.#denied === '' ? '' : 'retry_budget', this.#denied);
   }
 
   /** No further attempt: an answer of our own as long as none has begun, else the client's connection is cut. */
@@ -223,7 +243,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     if (this.#attempt.sawAnswer || failure.status === 0) client.cut();
     else if (failure === FAILURES.no_server) client.reply(503, 'No backend servers available.');
     else client.reply(failure.status);
-    this.#settle(failure.reason, detail);
+    if (this.#denied !== '') this.#settle('retry_budget', this.#denied);
+    else this.#settle(failure.reason, detail);
   }
 
   /** The only ending: lease back or cancelled, observers told once, the client told last. */
@@ -235,9 +256,13 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#context.close(this.#context.isCounted ? this.#settlement.status : 0);
     this.#services.observer.requestSettled?.(this.#settlement);
     this.#settlement.release();
-    this.#tried.length = 0;
+    this.#retries.close();
     this.#replay.reset();
     this.#services.shelf.put(this);
     client.settled();
   }
+}
+
+function withDetail(reason: Reason, detail: string): string {
+  return detail === '' ? reason : `${reason} ${detail}`;
 }

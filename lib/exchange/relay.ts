@@ -63,6 +63,11 @@ export class Relay {
     return this.#phase === 'tunnelling';
   }
 
+  /** Has the server half-closed its side of a tunnel? */
+  get serverHasEnded(): boolean {
+    return this.#phase === 'tunnelling' && this.#serverEnded;
+  }
+
   /** Sends `head`, and what has come of the request behind it. */
   connect(connection: BackendConnection, head: string): void {
     const client = this.#client as ClientSide;

@@ -3,20 +3,19 @@
  * while a retry is still possible, what one has.
  */
 export class Replay {
-  readonly #limit: number;
+  #limit = 0;
   #pieces: Buffer[] = [];
   #bytes = 0;
   #repeatable = false;
   /** Does it still hold the body from its first byte on? */
   whole = true;
 
-  /** `limit` in bytes: a longer body is streamed, and can't be sent twice. */
-  constructor(limit: number) {
+  /**
+   * For another request. What was sent of it is kept only if it is `repeatable`, and not longer than `limit` bytes: a
+   * longer body is streamed, and can't be sent twice.
+   */
+  begin(limit: number, repeatable: boolean): void {
     this.#limit = limit;
-  }
-
-  /** For another request; only if it is `repeatable` what was sent of it is kept. */
-  begin(repeatable: boolean): void {
     this.#repeatable = repeatable;
   }
 

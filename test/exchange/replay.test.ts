@@ -7,8 +7,8 @@ function text(replay: Replay): string {
 
 /** A piece as it lies in a read buffer, with other bytes around it. */
 function replayOf(limit: number, repeatable = true): Replay {
-  const replay = new Replay(limit);
-  replay.begin(repeatable);
+  const replay = new Replay();
+  replay.begin(limit, repeatable);
   return replay;
 }
 
@@ -62,6 +62,7 @@ t.test('reset it is ready for another request', async (t) => {
   const replay = replayOf(4);
   give((...at) => replay.keep(...at), 'ab');
   replay.reset();
+  replay.begin(4, true);
   t.ok(replay.whole);
   give((...at) => replay.keepSent(...at), 'cdef');
   t.equal(text(replay), 'cdef');
