@@ -70,6 +70,15 @@ t.test('a server that is out for two reasons is one server', async (t) => {
   t.match(linesOf(stream).at(-1), '(1 of 2 left)');
 });
 
+t.test('one that was never believed to be up is not back, but up', async (t) => {
+  const { told, stream } = narrator();
+  told.serverUp('fresh', 900);
+  t.same(
+    linesOf(stream).map((line) => line.slice(10)),
+    ['fresh is up'],
+  );
+});
+
 t.test('-q tells of problems and of what an operator did to a server, not of the rest', async (t) => {
   const { told, stream } = narrator('quiet');
   told.weightChanged('a', 2, 1);
