@@ -2,7 +2,7 @@ import { Backend } from './backend/backend.js';
 import type { ConnectionSupplies } from './backend/connection.js';
 import { Pool, type PoolLimits } from './backend/pool.js';
 import { addressKey } from './base/address.js';
-import type { GroupConfig, HealthCheckConfig, ServerConfig } from './config/types.js';
+import type { GroupConfig, ServerConfig } from './config/types.js';
 import { Checker, type HealthServices } from './health/checker.js';
 import { Member } from './member.js';
 import type { Roster } from './roster.js';
@@ -23,6 +23,7 @@ export class Backends {
   #groups: ReadonlyMap<GroupConfig, readonly Member[]> = new Map();
   /** Not checked yet. */
   readonly #fresh = new Set<Member>();
+  #started = false;
   /** Without new requests, but still with some in flight. */
   readonly #emptying = new Set<Member>();
 
@@ -69,11 +70,12 @@ export class Backends {
     const members = new Map<GroupConfig, readonly Member[]>();
     for (const group of groups) {
       const list = this.#roster.serversOf(group).map((server) => {
-        const key = variants.keyOf(server, group.healthCheck);
-        const member = this.#members.get(key) ?? before.get(key) ?? this.#make(server, group.healthCheck);
+        const key = variants.keyOf(server, group);
+        const member = this.#members.get(key) ?? before.get(key) ?? this.#make(server, group);
         before.delete(key);
         this.#members.set(key, member);
         this.#instruct(member, server);
+        member.backend.setSlowStart(group.slowStart);
         return member;
       });
       members.set(group, list);
@@ -102,11 +104,13 @@ export class Backends {
     backend.setAvailability(availability);
   }
 
-  #make(server: ServerConfig, check: HealthCheckConfig | null): Member {
+  #make(server: ServerConfig, { healthCheck: check, slowStart }: GroupConfig): Member {
     const limits = { ...this.#limits, maxConnections: server.maxConnections };
     const pool = new Pool(server.address, limits, this.#supplies);
-    const backend = new Backend(server.name, pool, this.#supplies.wheel);
-    const checker = check === null ? null : new Checker(backend, check, this.#health);
+    const { weight, backup } = server;
+    const backend = new Backend(server.name, pool, this.#supplies.wheel, { weight, backup, slowStart });
+    if (this.#started) backend.startSlowly();
+    const checker = check === null ? null : new Checker(backend, check, check.initial, this.#health);
     const member = new Member(backend, checker, this.#health.clock);
     this.#fresh.add(member);
     return member;
@@ -119,8 +123,9 @@ export class Backends {
     member.backend.pool.retire();
   }
 
-  /** Begins to check those that are not checked yet. */
+  /** Begins to check those that are not checked yet. Those that come later join others that are at work already. */
   start(): void {
+    this.#started = true;
     let index = 0;
     for (const { checker } of this.#fresh) checker?.start((index++ * STAGGER_MS) / this.#fresh.size);
     this.#fresh.clear();
@@ -158,9 +163,10 @@ export class Backends {
 class Variants {
   readonly #seen = new Map<string, string[]>();
 
-  keyOf({ address, name, maxConnections }: ServerConfig, check: HealthCheckConfig | null): string {
-    const server = JSON.stringify([addressKey(address), name, check]);
-    const terms = JSON.stringify([maxConnections]);
+  keyOf(config: ServerConfig, { healthCheck, slowStart }: GroupConfig): string {
+    const { address, name, backup, weight, maxConnections } = config;
+    const server = JSON.stringify([addressKey(address), name, backup, healthCheck]);
+    const terms = JSON.stringify([maxConnections, weight, slowStart]);
     const seen = this.#seen.get(server) ?? [];
     this.#seen.set(server, seen);
     if (!seen.includes(terms)) seen.push(terms);

@@ -41,7 +41,7 @@ export class Roster {
   }
 
   weightOf(server: ServerConfig): number {
-    return this.#weights.get(server.name) ?? fileWeight(server);
+    return this.#weights.get(server.name) ?? server.weight;
   }
 
   availabilityOf(name: string): Availability {
@@ -156,7 +156,7 @@ export class Roster {
     for (const name of this.#availability.keys()) if (!names.has(name)) this.#availability.delete(name);
     for (const [name, weight] of this.#weights) {
       const isAdded = this.#added.some(({ server }) => server.name === name);
-      const isListed = this.#listings(name).every((server) => fileWeight(server) === weight);
+      const isListed = this.#listings(name).every((server) => server.weight === weight);
       if (!names.has(name) || (isListed && !isAdded)) this.#weights.delete(name);
     }
   }
@@ -178,7 +178,7 @@ export class Roster {
   get drift(): readonly string[] {
     const lines: string[] = [];
     for (const [name, weight] of this.#weights) {
-      const listed = new Set(this.#listings(name).map((server) => fileWeight(server)));
+      const listed = new Set(this.#listings(name).map((server) => server.weight));
       if (listed.size > 0) lines.push(`weight of ${name}: ${weight} (file: ${[...listed].join(', ')})`);
     }
     for (const [name, availability] of this.#availability)
@@ -278,9 +278,4 @@ function suggest(word: string, names: readonly string[]): string {
 
 function show(value: unknown): string {
   return JSON.stringify(value) ?? String(value);
-}
-
-/** The file says nothing of weights. */
-function fileWeight(_server: ServerConfig): number {
-  return 1;
 }

@@ -4,8 +4,10 @@ import type { Availability } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import { LatencyEstimate } from '../scheduler/latency-estimate.js';
 import type { Candidate } from '../scheduler/scheduler.js';
+import { HealthHistory } from './health-history.js';
 import type { Outcome } from './outcome.js';
 import type { Pool } from './pool.js';
+import { SlowStart, type SlowStarter } from './slow-start.js';
 import { BackendTotals } from './totals.js';
 
 /** Told of what happens to servers: groups, and whoever judges their health. */
@@ -18,25 +20,32 @@ export interface BackendWatcher {
   onOutcome?(backend: Backend, outcome: Outcome): void;
 }
 
+/** What keeps new requests from a server. */
+export type Obstacle = 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
+
 /** What a server is given to do. */
 export interface BackendTerms {
   /** Its share as against the others', 0 to 256; 0 is no new request. */
   readonly weight: number;
   /** Used only while none of the others can be. */
   readonly backup: boolean;
+  /** ms in which it comes to its full share after it was out; 0 gives it that at once. */
+  readonly slowStart: number;
 }
 
-const PLAIN_TERMS: BackendTerms = { weight: 1, backup: false };
+const PLAIN_TERMS: BackendTerms = { weight: 1, backup: false, slowStart: 0 };
 
 /** One server: what it is called, whether it may be used, how much of the work it gets, and its sockets. */
-export class Backend implements Candidate {
+export class Backend implements Candidate, SlowStarter {
   readonly name: string;
   readonly pool: Pool;
   readonly backup: boolean;
   readonly hash: number;
   readonly latency = new LatencyEstimate();
   readonly totals = new BackendTotals();
+  readonly history = new HealthHistory();
   readonly #wheel: TimerWheel;
+  readonly #slowStart: SlowStart;
   /** Replaced, never changed: a watcher may leave while all are being told. */
   #watchers: readonly BackendWatcher[] = [];
   #up = true;
@@ -53,6 +62,7 @@ export class Backend implements Candidate {
     this.hash = hashText(name);
     this.#wheel = wheel;
     this.#weight = terms.weight;
+    this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
   }
 
   get address(): Pool['address'] {
@@ -64,9 +74,16 @@ export class Backend implements Candidate {
     return this.#weight;
   }
 
-  /** What schedulers go by. */
+  /** What schedulers go by: less than its weight while it starts slowly. */
   get effectiveWeight(): number {
-    return this.#weight;
+    return this.#weight * this.#slowStart.share;
+  }
+
+  get capacity(): number {
+    const { maxConnections } = this.pool;
+    return maxConnections === 0
+      ? Number.POSITIVE_INFINITY
+      : Math.max(1, maxConnections * this.#slowStart.share);
   }
 
   /** Do its checks find it well? */
@@ -88,6 +105,14 @@ export class Backend implements Candidate {
     return this.#up && !this.#ejected && this.#availability === 'ready' && this.#weight > 0;
   }
 
+  /** Why it gets no requests from just anyone; empty when it does. */
+  get obstacle(): Obstacle | '' {
+    if (!this.#up) return 'down';
+    if (this.#ejected) return 'ejected';
+    if (this.#availability !== 'ready') return this.#availability;
+    return this.#weight === 0 ? 'weight 0' : '';
+  }
+
   /** May it get requests from clients that are bound to it? While it drains, it may. */
   get takesBound(): boolean {
     return this.#up && !this.#ejected && this.#availability !== 'maintenance';
@@ -104,25 +129,28 @@ export class Backend implements Candidate {
   /** The verdict of whoever checks it. Down: no new request, and its unused connections are closed. */
   judge(up: boolean): void {
     if (up === this.#up) return;
+    const wasOut = !this.takesBound;
     this.#up = up;
     if (!up) this.pool.closeIdle();
-    this.#tell();
+    this.#changed(wasOut);
   }
 
   /** The verdict of whoever watches live requests; the connections stay, as it is tried again soon. */
   eject(ejected: boolean): void {
     if (ejected === this.#ejected) return;
+    const wasOut = !this.takesBound;
     this.#ejected = ejected;
     if (ejected) this.totals.ejections++;
-    this.#tell();
+    this.#changed(wasOut);
   }
 
   /** What the operator wants of it. In maintenance its unused connections are closed. */
   setAvailability(availability: Availability): void {
     if (availability === this.#availability) return;
+    const wasOut = !this.takesBound;
     this.#availability = availability;
     if (availability === 'maintenance') this.pool.closeIdle();
-    this.#tell();
+    this.#changed(wasOut);
   }
 
   /** `weight`: 0 to 256; with 0 it drains. */
@@ -145,6 +173,26 @@ export class Backend implements Candidate {
   /** From the request path: the first byte of an answer came `ms` after the request was sent. */
   noteResponse(ms: number): void {
     this.latency.note(ms, this.#wheel.now);
+  }
+
+  /** It joins others that are at work already: it begins with little. */
+  startSlowly(): void {
+    this.#slowStart.begin();
+  }
+
+  /** ms from the next return on. */
+  setSlowStart(ms: number): void {
+    this.#slowStart.duration = ms;
+  }
+
+  onSlowStartStep(): void {
+    this.#tell();
+  }
+
+  /** Back from being out altogether, it is as cold as a new one. */
+  #changed(wasOut: boolean): void {
+    if (wasOut && this.takesBound) this.#slowStart.begin();
+    this.#tell();
   }
 
   #tell(): void {

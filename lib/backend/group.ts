@@ -30,26 +30,31 @@ export class Group implements BackendWatcher {
 
   /**
    * The server to use next, none of `tried`; null when there is none left. A backup is used when no other server is
-   * usable, or a request has tried them all.
+   * usable, or a request has tried them all. `scheduler` chooses in place of the group's own.
    */
-  pick(key: PickKey, tried: readonly Backend[]): Backend | null {
+  pick(key: PickKey, tried: readonly Backend[], scheduler: Scheduler = this.#scheduler): Backend | null {
     // A request of the old generation goes on: for the few of them it looks itself.
     if (this.#released) this.#sort();
-    return this.#pickOf(this.#usable, key, tried) ?? this.#pickOf(this.#backups, key, tried);
+    return pickOf(this.#usable, key, tried, scheduler) ?? pickOf(this.#backups, key, tried, scheduler);
   }
 
   onVerdict(): void {
     this.#sort();
   }
 
-  #pickOf(tier: readonly Backend[], key: PickKey, tried: readonly Backend[]): Backend | null {
-    const candidates = tried.length === 0 ? tier : tier.filter((backend) => !tried.includes(backend));
-    if (candidates.length === 0) return null;
-    return candidates[this.#scheduler.pick(candidates, key)] ?? null;
-  }
-
   #sort(): void {
     this.#usable = this.backends.filter((backend) => backend.isUsable && !backend.backup);
     this.#backups = this.backends.filter((backend) => backend.isUsable && backend.backup);
   }
+}
+
+function pickOf(
+  tier: readonly Backend[],
+  key: PickKey,
+  tried: readonly Backend[],
+  scheduler: Scheduler,
+): Backend | null {
+  const candidates = tried.length === 0 ? tier : tier.filter((backend) => !tried.includes(backend));
+  if (candidates.length === 0) return null;
+  return candidates[scheduler.pick(candidates, key)] ?? null;
 }

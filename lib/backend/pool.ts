@@ -36,6 +36,11 @@ export class Pool {
     this.#supplies = supplies;
   }
 
+  /** 0 is no limit. */
+  get maxConnections(): number {
+    return this.#limits.maxConnections;
+  }
+
   get openCount(): number {
     return this.#open.size;
   }
@@ -86,6 +91,11 @@ export class Pool {
   close(): void {
     this.#closed = true;
     for (const connection of this.#open) connection.discard();
+  }
+
+  /** Cuts every connection, those in use too: what is on them fails as if the server had cut it. */
+  cut(): void {
+    for (const connection of this.#open) connection.channel.destroy();
   }
 
   // Called by its connections.

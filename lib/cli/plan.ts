@@ -92,6 +92,7 @@ function askedFor(options: RunOptions): Settings {
   const format = accessLog(options);
   return {
     ...(options.servers.length === 0 ? {} : { servers: options.servers }),
+    ...(options.algorithm === null ? {} : { algorithm: options.algorithm }),
     ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
     ...(format === undefined ? {} : { access_log: format }),
   };

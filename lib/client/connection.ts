@@ -455,14 +455,11 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   }
 
   #closeAtOnce(): void {
-    this.#channel.flush();
-    if (!this.#channel.flushed) {
-      this.#closePolitely();
-      return;
-    }
-    this.#reading = 'closed';
+    this.#reading = 'linger';
     this.#parkParser();
-    this.#channel.destroy();
+    this.#noteBacklog();
+    this.#deadline.arm(this.#services.timeouts.responseBody);
+    this.#channel.close();
   }
 
   #finish(): void {

@@ -1,10 +1,11 @@
 import { ValueError } from '../base/value-error.js';
 import { type Context, texts } from './context.js';
 import { checkHeaderName, parseHeaderValue } from './fields.js';
+import type { GroupTerms } from './group-terms.js';
 import type { RedirectSettings, RespondSettings, RouteSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import { formatPath, type Path } from './tree.js';
-import type { HealthCheckConfig, RouteAction } from './types.js';
+import type { GroupConfig, RouteAction } from './types.js';
 
 /** The settings that say what becomes of a request; one place has one of them at most. */
 export const ACTIONS = ['servers', 'redirect', 'respond'] as const;
@@ -18,20 +19,17 @@ export function ownAction(settings: RouteSettings): (typeof ACTIONS)[number] | u
 export function compileAction(
   settings: RouteSettings,
   path: Path,
-  healthCheck: HealthCheckConfig | null,
+  terms: GroupTerms,
   templates: TemplateContext,
   context: Context,
 ): RouteAction | null {
   const { report } = context;
   const [key, other] = ACTIONS.filter((action) => Object.hasOwn(settings, action));
   if (other) report.problem([...path, other], `${key} and ${other} exclude each other`, '', 'key');
-  if (settings.health_check !== undefined && key !== 'servers') {
-    report.problem([...path, 'health_check'], 'a health_check goes with servers of its own', '', 'key');
-  }
   if (settings.servers) {
     const at = [...path, 'servers'];
-    const servers = context.book.compile(settings.servers, at);
-    const group = { name: formatPath(at), servers, healthCheck };
+    const servers = context.book.compile(settings.servers, at, terms.pool.maxConnections);
+    const group: GroupConfig = { name: formatPath(at), servers, ...terms };
     context.groups.push(group);
     return { kind: 'forward', group };
   }

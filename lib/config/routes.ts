@@ -1,7 +1,7 @@
 import { compileAction, ownAction } from './action.js';
 import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
-import { compileHealthCheck } from './health-check.js';
+import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
 import { overrideTimeouts, sizeOfBody } from './limits.js';
 import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
@@ -10,17 +10,18 @@ import { each } from './report.js';
 import { compileRetry } from './retry.js';
 import { compileRules, type OwnRules } from './rules.js';
 import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
+import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type {
   ConditionalRoute,
   FirewallConfig,
-  HealthCheckConfig,
   PathRoute,
   PathRule,
   RetryConfig,
   RouteAction,
   RouteConfig,
   ScopeConfig,
+  StickyConfig,
   TimeoutsConfig,
 } from './types.js';
 
@@ -33,7 +34,8 @@ export interface Place {
   readonly rules: OwnRules;
   /** The Host for servers where no one says anything of it. */
   readonly defaultHost: 'client' | 'server';
-  readonly healthCheck: HealthCheckConfig | null;
+  readonly terms: GroupTerms;
+  readonly sticky: StickyConfig | null;
   readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
@@ -149,25 +151,24 @@ function compilePaths(
 /** Adds the settings of a place to what the place around it hands down. */
 export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
   const { path, captures = around.captures } = way;
-  const healthCheck = compileHealthCheck(
-    settings.health_check,
-    [...path, 'health_check'],
-    context.report,
-    around.healthCheck,
-  );
+  const { report } = context;
+  const timeouts = overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], report);
+  const terms = compileGroupTerms(settings, timeouts, path, report, around.terms);
+  refuseStrayTerms(settings, path, report);
   const own = compileRules(settings, path, captures, context);
   const firewall = compileFirewall(settings.firewall_rules, [...path, 'firewall_rules'], context);
   return {
     name: way.name,
     path,
-    action: compileAction(settings, path, healthCheck, { captures }, context) ?? around.action,
+    action: compileAction(settings, path, terms, { captures }, context) ?? around.action,
     firewalls: firewall ? [...around.firewalls, firewall] : around.firewalls,
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
-    healthCheck,
-    retry: compileRetry(settings.retry, [...path, 'retry'], context.report, around.retry),
-    timeouts: overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], context.report),
-    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], context.report),
+    terms,
+    sticky: compileSticky(settings.sticky, [...path, 'sticky'], context, around.sticky),
+    retry: compileRetry(settings.retry, [...path, 'retry'], report, around.retry),
+    timeouts,
+    bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     captures,
     doubtful: around.doubtful || !isWhole(settings),
   };
@@ -202,19 +203,17 @@ function stripRule(
 }
 
 function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
-  const { name, path, action, firewalls, rules, retry, timeouts, bodyBytes } = place;
+  const { name, path, action, firewalls, retry, timeouts, bodyBytes } = place;
   if (!action) return null;
-  const host = rules.host ?? place.defaultHost;
-  return {
-    name,
-    line: lineOf(path),
-    action,
-    firewalls,
-    rules: { ...rules, host },
-    retry,
-    timeouts,
-    bodyBytes,
-  };
+  const sticky = action.kind === 'forward' ? place.sticky : null;
+  const rules = { ...withoutOwnCookie(place.rules, sticky), host: place.rules.host ?? place.defaultHost };
+  return { name, line: lineOf(path), action, firewalls, rules, sticky, retry, timeouts, bodyBytes };
+}
+
+/** The cookie that binds a client is between it and the balancer: servers don't see it, unless a rule sets one. */
+function withoutOwnCookie(rules: OwnRules, sticky: StickyConfig | null): OwnRules {
+  if (sticky?.kind !== 'cookie') return rules;
+  return { ...rules, cookies: [{ kind: 'remove', name: sticky.name, sticky: true }, ...rules.cookies] };
 }
 
 function pathName(around: Place, text: string, kind: 'file' | 'host'): string {

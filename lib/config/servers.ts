@@ -28,8 +28,15 @@ export class ServerBook {
     this.#report = report;
   }
 
-  /** The servers of one list, in its order; an address may stand in it once. */
-  compile(settings: readonly ServerSetting[] | undefined, path: Path): readonly ServerConfig[] {
+  /**
+   * The servers of one list, in its order; an address may stand in it once. `maxConnections` counts for those that do
+   * not say.
+   */
+  compile(
+    settings: readonly ServerSetting[] | undefined,
+    path: Path,
+    maxConnections: number,
+  ): readonly ServerConfig[] {
     const servers: Draft[] = [];
     const firstPaths = new Map<string, Path>();
     for (const [setting, serverPath] of each(settings, path)) {
@@ -44,9 +51,10 @@ export class ServerBook {
       if (first) this.#report.repeated(addressPath, `${address.text} is listed twice, first in`, first);
       else firstPaths.set(key, addressPath);
       if (isMap && setting.name !== undefined) this.#name(setting.name, key, [...serverPath, 'name']);
-      const maxConnections = isMap ? (setting.max_connections ?? 0) : 0;
-      servers.push({ address, name: address.text, maxConnections });
+      servers.push({ address, name: address.text, ...compileTerms(isMap ? setting : {}, maxConnections) });
     }
+    if (servers.length > 0 && servers.every(({ weight }) => weight === 0))
+      this.#report.warning(path, 'every server here has weight 0: new requests get 503');
     this.#drafts.push(...servers);
     return servers;
   }
@@ -76,6 +84,14 @@ export class ServerBook {
       this.#byAddress.set(address, naming);
     }
   }
+}
+
+/** What a server says of itself besides who it is. */
+function compileTerms(
+  { weight = 1, backup = false, max_connections: own }: Partial<Exclude<ServerSetting, AddressSetting>>,
+  maxConnections: number,
+): Omit<ServerConfig, 'address' | 'name'> {
+  return { maxConnections: own ?? maxConnections, weight, backup };
 }
 
 function serverAddress(setting: AddressSetting): Address {

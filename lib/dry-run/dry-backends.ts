@@ -19,7 +19,8 @@ export function dryBackends(clock: Clock): (group: GroupConfig) => readonly Back
     idleTimeout: 0,
   };
   return ({ servers }) =>
-    servers.map(
-      ({ name, address }) => new Backend(name, new Pool(address, NO_SOCKETS, supplies), supplies.wheel),
-    );
+    servers.map(({ name, address, weight, backup }) => {
+      const pool = new Pool(address, NO_SOCKETS, supplies);
+      return new Backend(name, pool, supplies.wheel, { weight, backup, slowStart: 0 });
+    });
 }

@@ -1,7 +1,7 @@
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
 import { Channel, type ChannelOwner } from './channel.js';
-import { READ_INTO } from './socket-events.js';
+import { READ_INTO, SocketWire } from './socket-wire.js';
 
 /** Told how a dial went. If it fails, `onClose` of the channel's owner is called, with the system's error. */
 export interface Dialler extends ChannelOwner {
@@ -18,9 +18,8 @@ export function dial(address: Address, dialler: Dialler): Channel {
       ? { path: address.path }
       : { host: address.host, port: address.port, noDelay: true };
   const socket = net.connect({ ...target, allowHalfOpen: true, onread: READ_INTO } as net.NetConnectOpts);
-  const channel = new Channel(socket, dialler);
+  const channel = new Channel(new SocketWire(socket), dialler);
   socket.once('connect', () => {
-    socket.resume();
     dialler.onConnect();
   });
   return channel;

@@ -6,6 +6,8 @@ import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 import { ManualClock } from '../support/manual-clock.js';
 
+type Terms = BackendTerms & { readonly maxConnections: number };
+
 /** Servers without a socket, on a clock that the test moves. */
 export function backendMaker(t: { teardown(end: () => void): void }) {
   const clock = new ManualClock();
@@ -18,9 +20,11 @@ export function backendMaker(t: { teardown(end: () => void): void }) {
     connectTimeout: 0,
     idleTimeout: 0,
   };
-  const limits = { maxIdle: 0, maxConnections: 0, maxWaiting: 0 };
   const address = parseAddress('127.0.0.1:1', { defaultHost: '' });
-  const backend = (name: string, terms: Partial<BackendTerms> = {}): Backend =>
-    new Backend(name, new Pool(address, limits, supplies), wheel, { weight: 1, backup: false, ...terms });
+  const backend = (name: string, terms: Partial<Terms> = {}): Backend => {
+    const { maxConnections = 0, ...others } = terms;
+    const pool = new Pool(address, { maxIdle: 0, maxConnections, maxWaiting: 0 }, supplies);
+    return new Backend(name, pool, wheel, { weight: 1, backup: false, slowStart: 0, ...others });
+  };
   return { backend, clock, wheel };
 }

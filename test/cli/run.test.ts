@@ -10,6 +10,7 @@ const OPTIONS: RunOptions = {
   port: 0,
   servers: ['127.0.0.1:5001', '127.0.0.1:5002'],
   configFile: null,
+  algorithm: null,
   healthPath: null,
   healthInterval: null,
   accessLog: null,

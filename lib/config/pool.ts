@@ -1,0 +1,36 @@
+import { duration } from './quantities.js';
+import type { Report } from './report.js';
+import type { PoolSettings } from './settings.js';
+import type { Path } from './tree.js';
+import type { PoolConfig } from './types.js';
+
+export const DEFAULT_POOL: PoolConfig = {
+  maxIdle: 1024,
+  idleTimeout: 4000,
+  maxConnections: 0,
+  maxWaiting: 1000,
+  maxAge: 3_600_000,
+  maxRequests: 0,
+  pipelining: 1,
+};
+
+/** A pool with what is left out taken from the one of the place around; the same object when nothing is given. */
+export function compilePool(
+  setting: PoolSettings | undefined,
+  path: Path,
+  report: Report,
+  around: PoolConfig = DEFAULT_POOL,
+): PoolConfig {
+  if (setting === undefined) return around;
+  const { idle_timeout: idle } = setting;
+  return {
+    maxIdle: setting.max_idle ?? around.maxIdle,
+    idleTimeout:
+      idle === undefined ? around.idleTimeout : duration(idle, idle, [...path, 'idle_timeout'], report, 1),
+    maxConnections: setting.max_connections ?? around.maxConnections,
+    maxWaiting: setting.max_waiting ?? around.maxWaiting,
+    maxAge: duration(setting.max_age, around.maxAge, [...path, 'max_age'], report),
+    maxRequests: setting.max_requests ?? around.maxRequests,
+    pipelining: setting.pipelining ?? around.pipelining,
+  };
+}
