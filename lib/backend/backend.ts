@@ -9,6 +9,7 @@ import type { Outcome } from './outcome.js';
 import type { Pool } from './pool.js';
 import { SlowStart, type SlowStarter } from './slow-start.js';
 import { BackendTotals } from './totals.js';
+import { Trial } from './trial.js';
 
 /** Told of what happens to servers: groups, and whoever judges their health. */
 export interface BackendWatcher {
@@ -18,6 +19,10 @@ export interface BackendWatcher {
   onConnectFailed?(backend: Backend, failure: Failure, detail: string): void;
   /** An attempt has ended on it. */
   onOutcome?(backend: Backend, outcome: Outcome): void;
+  /** Can the rest of a group do without it, if at most this share of them (0 to 1) may be ejected at once? */
+  spares?(backend: Backend, maxEjected: number): boolean;
+  /** It is ejected, and all others of a group have become unusable. */
+  onNeeded?(backend: Backend): void;
 }
 
 /** What keeps new requests from a server. */
@@ -39,34 +44,40 @@ const PLAIN_TERMS: BackendTerms = { weight: 1, backup: false, slowStart: 0 };
 export class Backend implements Candidate, SlowStarter {
   readonly name: string;
   readonly pool: Pool;
-  readonly backup: boolean;
   readonly hash: number;
   readonly latency = new LatencyEstimate();
   readonly totals = new BackendTotals();
   readonly history = new HealthHistory();
   readonly #wheel: TimerWheel;
   readonly #slowStart: SlowStart;
+  readonly #trial = new Trial();
   /** Replaced, never changed: a watcher may leave while all are being told. */
   #watchers: readonly BackendWatcher[] = [];
   #up = true;
   #ejected = false;
   #availability: Availability = 'ready';
   #weight: number;
+  #backup: boolean;
   /** Requests in flight. */
   active = 0;
 
   constructor(name: string, pool: Pool, wheel: TimerWheel, terms: BackendTerms = PLAIN_TERMS) {
     this.name = name;
     this.pool = pool;
-    this.backup = terms.backup;
     this.hash = hashText(name);
     this.#wheel = wheel;
     this.#weight = terms.weight;
+    this.#backup = terms.backup;
     this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
   }
 
   get address(): Pool['address'] {
     return this.pool.address;
+  }
+
+  /** Used only while none of the others can be. */
+  get backup(): boolean {
+    return this.#backup;
   }
 
   /** As configured, or as set at run time. */
@@ -94,6 +105,16 @@ export class Backend implements Candidate, SlowStarter {
   /** Is it left out for a while because of how live requests went? */
   get isEjected(): boolean {
     return this.#ejected;
+  }
+
+  /** Is it tried again, and gets one request at a time? */
+  get isOnTrial(): boolean {
+    return this.#trial.isOn;
+  }
+
+  /** May it get one more request, as far as a trial is concerned? */
+  get hasRoom(): boolean {
+    return this.#trial.hasRoom(this.active);
   }
 
   get availability(): Availability {
@@ -144,6 +165,24 @@ export class Backend implements Candidate, SlowStarter {
     this.#changed(wasOut);
   }
 
+  /** From then on it gets one request at a time, where others can take the rest. */
+  putOnTrial(onTrial: boolean): void {
+    if (onTrial === this.#trial.isOn) return;
+    if (onTrial) this.#trial.begin(this.active);
+    else this.#trial.end();
+    this.#tell();
+  }
+
+  /** Asked before it is ejected: can all groups it is in do without it? */
+  canBeSpared(maxEjected: number): boolean {
+    return this.#watchers.every((watcher) => watcher.spares?.(this, maxEjected) !== false);
+  }
+
+  /** From a group in which no other can be used: better one that may fail than none. */
+  recall(): void {
+    for (const watcher of this.#watchers) watcher.onNeeded?.(this);
+  }
+
   /** What the operator wants of it. In maintenance its unused connections are closed. */
   setAvailability(availability: Availability): void {
     if (availability === this.#availability) return;
@@ -151,6 +190,12 @@ export class Backend implements Candidate, SlowStarter {
     this.#availability = availability;
     if (availability === 'maintenance') this.pool.closeIdle();
     this.#changed(wasOut);
+  }
+
+  setBackup(backup: boolean): void {
+    if (backup === this.#backup) return;
+    this.#backup = backup;
+    this.#tell();
   }
 
   /** `weight`: 0 to 256; with 0 it drains. */

@@ -21,7 +21,7 @@ export interface PoolLimits {
  */
 export class Pool {
   readonly address: Address;
-  readonly #limits: PoolLimits;
+  #limits: PoolLimits;
   readonly #supplies: ConnectionSupplies;
   readonly #idle: BackendConnection[] = [];
   readonly #waiting = new Ring<LeaseRequester>();
@@ -34,6 +34,12 @@ export class Pool {
     this.address = address;
     this.#limits = limits;
     this.#supplies = supplies;
+  }
+
+  /** From now on; what is open or waits already stays. */
+  setLimits(limits: PoolLimits): void {
+    this.#limits = limits;
+    this.#dialForWaiting();
   }
 
   /** 0 is no limit. */

@@ -1,8 +1,10 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
+import { compileAccessLog } from './access-log.js';
 import { compileAction } from './action.js';
 import { compileTests } from './cases.js';
 import type { Context } from './context.js';
 import { compileDns } from './dns.js';
+import { compileEvents } from './events.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
@@ -51,7 +53,8 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
-    accessLog: settings.access_log,
+    accessLog: compileAccessLog(settings.access_log, report),
+    events: compileEvents(settings.events, report),
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], context),
     hosts,
     rest,

@@ -1,4 +1,4 @@
-import type { AlgorithmFallback, AlgorithmName } from './types.js';
+import type { AccessLogField, AccessLogFormat, AlgorithmFallback, AlgorithmName } from './types.js';
 
 /**
  * A configuration as a person writes it, in YAML or in a program. `schema.json` describes every key; whatever is
@@ -6,7 +6,8 @@ import type { AlgorithmFallback, AlgorithmName } from './types.js';
  */
 export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
-  readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
+  readonly access_log?: AccessLogFormat | AccessLogSettings;
+  readonly events?: EventsSettings;
   readonly trusted_proxies?: readonly string[];
   readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;
@@ -180,6 +181,22 @@ export interface RetrySettings {
   readonly budget?: string | boolean;
   readonly buffer?: SizeSetting;
   readonly idempotency_key?: boolean;
+}
+
+export interface AccessLogSettings {
+  readonly format?: AccessLogFormat;
+  readonly file?: string;
+  readonly fields?: readonly AccessLogField[];
+  readonly status?: StatusesSetting;
+  readonly slower_than?: DurationSetting;
+  /** `10%`. */
+  readonly sample?: string;
+}
+
+export interface EventsSettings {
+  readonly webhook: string;
+  readonly secret?: string;
+  readonly timeout?: DurationSetting;
 }
 
 export interface TimeoutsSettings {

@@ -138,7 +138,8 @@ export class Retries {
       repeatable: this.#repeatable,
       replayable: this.#replay.whole,
       clientSawResponse: sawResponse,
-      pooledConnection: reused,
+      // A server that was taken out meanwhile is not asked once more.
+      pooledConnection: reused && this.#tried.at(-1)?.takesBound === true,
       replacedStale: this.#replacedStale,
       attempts: this.#attempts,
     };

@@ -75,6 +75,16 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
     this.#backend.unwatch(this);
   }
 
+  /** It is checked no longer, and so believed to be up. */
+  dismiss(): void {
+    this.stop();
+    if (this.#tally.isUp) return;
+    const { clock, observer } = this.#services;
+    this.#backend.history.note(clock.wall(), 'up', 'not checked any more');
+    this.#backend.judge(true);
+    observer.serverUp?.(this.#backend.name, clock.now() - this.#downSince);
+  }
+
   #dropProbe(): void {
     this.#probe?.cancel();
     this.#probe = null;
