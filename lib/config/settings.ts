@@ -174,21 +174,6 @@ export interface DnsSettings {
   readonly max_ttl?: DurationSetting;
 }
 
-export interface AccessLogSettings {
-  readonly format?: AccessLogFormat;
-  readonly file?: string;
-  readonly fields?: readonly AccessLogField[];
-  readonly status?: StatusesSetting;
-  readonly slower_than?: DurationSetting;
-  readonly sample?: PercentSetting;
-}
-
-export interface EventsSettings {
-  readonly webhook: string;
-  readonly secret?: string;
-  readonly timeout?: DurationSetting;
-}
-
 export interface RetrySettings {
   readonly attempts?: number;
   readonly on?: readonly (string | number)[];
@@ -196,6 +181,22 @@ export interface RetrySettings {
   readonly budget?: string | boolean;
   readonly buffer?: SizeSetting;
   readonly idempotency_key?: boolean;
+}
+
+export interface AccessLogSettings {
+  readonly format?: AccessLogFormat;
+  readonly file?: string;
+  readonly fields?: readonly AccessLogField[];
+  readonly status?: StatusesSetting;
+  readonly slower_than?: DurationSetting;
+  /** `10%`. */
+  readonly sample?: string;
+}
+
+export interface EventsSettings {
+  readonly webhook: string;
+  readonly secret?: string;
+  readonly timeout?: DurationSetting;
 }
 
 export interface TimeoutsSettings {

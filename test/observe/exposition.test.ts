@@ -151,20 +151,20 @@ t.test('the event loop and the process are measured', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 30));
   const text = await exposition.text();
   exposition.close();
-  const figure = (name: string): number =>
+  const sampleOf = (name: string): number =>
     Number(
       text
         .split('\n')
         .find((line) => line.startsWith(`${name} `))
         ?.split(' ')[1],
     );
-  const lag = figure('nodejs_eventloop_lag_seconds{stat="max"}');
+  const lag = sampleOf('nodejs_eventloop_lag_seconds{stat="max"}');
   t.ok(lag > 0.05 && lag < 5, `late by ${lag} s`);
-  t.ok(figure('process_resident_memory_bytes') > 1e6);
-  t.ok(figure('process_cpu_seconds_total') > 0);
-  t.ok(figure('process_open_fds') > 2);
-  t.ok(Math.abs(figure('process_start_time_seconds') - Date.now() / 1000) < 600);
-  t.ok(figure('nodejs_eventloop_busy_seconds_total') > 0.1);
+  t.ok(sampleOf('process_resident_memory_bytes') > 1e6);
+  t.ok(sampleOf('process_cpu_seconds_total') > 0);
+  t.ok(sampleOf('process_open_fds') > 2);
+  t.ok(Math.abs(sampleOf('process_start_time_seconds') - Date.now() / 1000) < 600);
+  t.ok(sampleOf('nodejs_eventloop_busy_seconds_total') > 0.1);
 });
 
 // A parser that was written elsewhere, by those who defined the format.
