@@ -97,6 +97,17 @@ export class Generation {
     });
   }
 
+  #budget(action: RouteAction, share: number | null): RetryBudget | null {
+    if (action.kind !== 'forward' || share === null) return null;
+    const key = `${action.group.name} ${share}`;
+    let budget = this.#budgets.get(key);
+    if (budget === undefined) {
+      budget = this.#before?.budgetFor(key) ?? new RetryBudget(share);
+      this.#budgets.set(key, budget);
+    }
+    return budget;
+  }
+
   #choice(config: GroupConfig, sticky: StickyConfig | null): Choice {
     const group = this.#groups.get(config) as Group;
     const { on, fallback } = config.algorithm;
@@ -108,17 +119,6 @@ export class Generation {
     if (config.kind !== 'cookie') return new StickyValue(new RequestKey(config), group);
     this.#secret ??= randomBytes(SECRET_BYTES);
     return new StickyCookie(config.name, config.secret ?? this.#secret, config.maxAge, group.backends);
-  }
-
-  #budget(action: RouteAction, share: number | null): RetryBudget | null {
-    if (action.kind !== 'forward' || share === null) return null;
-    const key = `${action.group.name} ${share}`;
-    let budget = this.#budgets.get(key);
-    if (budget === undefined) {
-      budget = this.#before?.budgetFor(key) ?? new RetryBudget(share);
-      this.#budgets.set(key, budget);
-    }
-    return budget;
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {

@@ -56,9 +56,9 @@ export class RequestLog implements Observer {
   }
 
   follow(config: Config): void {
-    const wanted = JSON.stringify([config.accessLog, serversOf(config).map(({ name }) => name.length)]);
-    if (wanted === this.#wanted) return;
     const format = this.#formatOf(config.accessLog);
+    const wanted = JSON.stringify([config.accessLog, format === 'dev' ? widestName(config) : 0]);
+    if (wanted === this.#wanted) return;
     const file = this.#file ?? config.accessLog.file;
     const before = this.#sink;
     const sink = this.#openSink(format, file);
@@ -117,8 +117,13 @@ function devFormat(config: Config, terminal: Terminal | null): LineFormat {
     get columns() {
       return terminal?.columns ?? Number.POSITIVE_INFINITY;
     },
-    serverWidth: Math.max(1, ...serversOf(config).map(({ name }) => name.length)),
+    serverWidth: widestName(config),
     paint: terminal?.paint ?? createPaint(false),
   };
   return (record) => devLine(record, layout);
+}
+
+/** Columns of the widest server name. */
+function widestName(config: Config): number {
+  return serversOf(config).reduce((widest, { name }) => Math.max(widest, name.length), 1);
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';

@@ -1,4 +1,4 @@
-import { type Metric, Registry } from 'prom-client';
+import type { Metric, Registry } from 'prom-client';
 import { counter, type Family, gauge, one } from './families.js';
 import type { Metrics } from './metrics.js';
 import { processFamilies } from './process-families.js';
@@ -21,7 +21,8 @@ export interface ExpositionSources {
  * plain numbers elsewhere, and read when somebody scrapes.
  */
 export class Exposition {
-  readonly #registry = new Registry();
+  /** Loaded by those alone who expose something: it takes longer than all the rest of a start. */
+  readonly #registry: Promise<Registry>;
   readonly #figures = new ProcessFigures();
   readonly #sources: ExpositionSources;
   /** As it was when the scrape began. */
@@ -30,24 +31,26 @@ export class Exposition {
   constructor(sources: ExpositionSources) {
     this.#sources = sources;
     const live = (): LiveBalancer => this.#live ?? sources.status();
-    for (const family of [
+    this.#registry = registryOf([
       ...requestFamilies(sources.metrics),
       ...serverFamilies(live),
       ...ownFamilies(sources, live),
       ...processFamilies(this.#figures),
-    ])
-      this.#registry.registerMetric(asMetric(family));
+    ]);
+    // Whoever asks for the text is told.
+    this.#registry.catch(() => {});
   }
 
-  /** `text/plain; version=0.0.4; charset=utf-8`. */
+  /** The version of the format that every scraper reads. */
   get contentType(): string {
-    return this.#registry.contentType;
+    return 'text/plain; version=0.0.4; charset=utf-8';
   }
 
   async text(): Promise<string> {
+    const registry = await this.#registry;
     this.#live = this.#sources.status();
     // Every family is read before this function waits: the registry asks all of them at once.
-    const text = this.#registry.metrics();
+    const text = registry.metrics();
     this.#live = null;
     return text;
   }
@@ -56,6 +59,13 @@ export class Exposition {
   close(): void {
     this.#figures.close();
   }
+}
+
+async function registryOf(families: readonly Family[]): Promise<Registry> {
+  const client = await import('prom-client');
+  const registry = new client.Registry();
+  for (const family of families) registry.registerMetric(asMetric(family));
+  return registry;
 }
 
 function ownFamilies(sources: ExpositionSources, live: () => LiveBalancer): readonly Family[] {

@@ -5,6 +5,8 @@ import type { Origin } from './origins.js';
 export interface Fault {
   readonly name: string;
   readonly what: string;
+  /** Is it bad all the time, and does it know afterwards what it was asked? */
+  readonly keepsBook: boolean;
   /** Resolves when it has begun. */
   begin(origin: Origin): Promise<void>;
   /** Resolves when the server is well again. */
@@ -14,24 +16,28 @@ export interface Fault {
 export const FAULTS: readonly Fault[] = [
   {
     name: 'killed',
+    keepsBook: false,
     what: 'SIGKILL; it is started again at the end',
     begin: (origin) => origin.end('SIGKILL'),
     end: (origin) => origin.start(),
   },
   {
     name: 'hung',
+    keepsBook: true,
     what: 'SIGSTOP: it accepts, and never answers; SIGCONT at the end',
     begin: async (origin) => origin.hang(),
     end: async (origin) => origin.wake(),
   },
   {
     name: 'reset',
+    keepsBook: true,
     what: 'resets every connection in the middle of the answer',
     begin: async (origin) => origin.tell('break'),
     end: async (origin) => origin.tell('mend'),
   },
   {
     name: 'restarted',
+    keepsBook: false,
     what: 'SIGTERM and started again at once',
     begin: async (origin) => {
       await origin.end('SIGTERM');
@@ -47,6 +53,7 @@ const LASTING = 0.4;
 
 /** When a fault began and ended; ms since the epoch. */
 export interface Spell {
+  readonly fault: Fault;
   readonly origin: Origin;
   readonly from: number;
   readonly to: number;
@@ -61,5 +68,5 @@ export async function spell(fault: Fault, origin: Origin, ms: number): Promise<S
   const to = Date.now();
   await fault.end(origin);
   await pause(ms * (1 - BEFORE - LASTING));
-  return { origin, from, to };
+  return { fault, origin, from, to };
 }

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { Child, killAll, stopAll } from '../bench/child.js';
 import { freePorts, machine } from '../bench/machine.js';
 import { untilReady } from '../bench/reply.js';
-import { FAULTS, type Spell, spell } from './faults.js';
+import { FAULTS, type Fault, type Spell, spell } from './faults.js';
 import { Origin } from './origins.js';
 import { findPeer, PEERS, type Peer } from './peers.js';
 import { Traffic } from './traffic.js';
@@ -23,62 +23,54 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '16' },
   },
 });
-const PARTS = FAULTS.length + 1;
-const PART_MS = (Number(values.seconds) * 1000) / PARTS;
 const ORIGINS = 3;
 
 const origins = new Set<Origin>();
 
+/** Who meets a fault, one after the other, and how long each has. */
+interface Part {
+  readonly name: string;
+  readonly faults: readonly Fault[];
+}
+
+const PARTS: readonly Part[] = [
+  ...FAULTS.map((fault) => ({ name: fault.name, faults: [fault] })),
+  { name: 'in turn', faults: FAULTS },
+];
+const PART_MS = (Number(values.seconds) * 1000) / PARTS.length;
+
+/** Each part before a balancer that knows nothing of the one before: who is left out for a while would still be. */
 async function putThrough(peer: Peer, folder: string): Promise<readonly Verdict[]> {
   const own = join(folder, peer.name);
   mkdirSync(own);
   const [port = 0, ...ports] = await freePorts(1 + ORIGINS);
   const servers = ports.map((origin, index) => new Origin(origin, own, index));
   for (const server of servers) origins.add(server);
-  await Promise.all(servers.map((server) => server.start()));
-  const child = new Child(peer.name, peer.command(port, ports, own));
   try {
-    await untilReady(child, port);
+    await Promise.all(servers.map((server) => server.start()));
     const verdicts: Verdict[] = [];
-    for (const [index, fault] of FAULTS.entries())
-      verdicts.push(
-        await part(fault.name, peer, port, servers, async () => [
-          await spell(fault, servers[index % ORIGINS] as Origin, PART_MS),
-        ]),
-      );
-    const turns = FAULTS.length;
-    verdicts.push(
-      await part('in turn', peer, port, servers, async () => {
-        const spells: Spell[] = [];
-        for (const [index, fault] of FAULTS.entries())
-          spells.push(await spell(fault, servers[index % ORIGINS] as Origin, PART_MS / turns));
-        return spells;
-      }),
-    );
-    if (!child.running) throw new Error(`${peer.name} ended: ${child.complaint}`);
+    for (const part of PARTS) {
+      const child = new Child(peer.name, peer.command(port, ports, own));
+      await untilReady(child, port);
+      verdicts.push(await play(part, peer, port, servers));
+      if (!child.running) throw new Error(`${peer.name} ended: ${child.complaint}`);
+      await child.stop();
+    }
     return verdicts;
   } finally {
-    await child.stop();
     await Promise.all(servers.map((server) => server.end('SIGKILL')));
   }
 }
 
-async function part(
-  name: string,
-  peer: Peer,
-  port: number,
-  servers: readonly Origin[],
-  faults: () => Promise<readonly Spell[]>,
-): Promise<Verdict> {
+async function play(part: Part, peer: Peer, port: number, servers: readonly Origin[]): Promise<Verdict> {
+  const { name, faults } = part;
   const traffic = new Traffic(port, `${peer.name}-${name.replace(' ', '-')}`, Number(values.clients));
-  const spells = await faults();
+  const spells: Spell[] = [];
+  for (const [index, fault] of faults.entries())
+    spells.push(await spell(fault, servers[index % ORIGINS] as Origin, PART_MS / faults.length));
   await traffic.stop();
-  return judge(
-    name,
-    traffic.visits,
-    spells,
-    servers.flatMap((server) => server.hits()),
-  );
+  const hits = servers.flatMap((server) => server.hits());
+  return judge(name, traffic.visits, spells, hits);
 }
 
 const COLUMNS: readonly (readonly [heading: string, width: number, cell: (verdict: Verdict) => string])[] = [
@@ -88,7 +80,7 @@ const COLUMNS: readonly (readonly [heading: string, width: number, cell: (verdic
   ['failed', 8, ({ failedPosts }) => String(failedPosts)],
   ['twice', 7, ({ twice }) => String(twice)],
   ['felt ms', 9, ({ felt }) => String(felt)],
-  ['served ms', 11, ({ served }) => String(served)],
+  ['served ms', 11, ({ served }) => (served === null ? '-' : String(served))],
   ['slowest ms', 12, ({ slowest }) => String(slowest)],
 ];
 

@@ -41,6 +41,7 @@ function lbCommand(port: number, origins: readonly number[], folder: string): re
     `servers: [${origins.map((origin) => `"127.0.0.1:${origin}"`).join(', ')}]
 health_check: { interval: 1s, timeout: 1s, rise: 2, fall: 2 }
 timeouts: { connect: 1s, response_header: 2s, response_body: 2s }
+retry: { attempts: 2, on: [connect, stale, reset, timeout] }
 `,
   );
   const launcher = fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));

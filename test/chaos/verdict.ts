@@ -13,8 +13,8 @@ export interface Verdict {
   readonly twice: number;
   /** ms from the beginning of a fault until no client felt it any more; the longest of several. */
   readonly felt: number;
-  /** ms from the beginning of a fault until the server got its last request in it; the longest of several. */
-  readonly served: number;
+  /** ms from the beginning of a fault until the server got its last request in it; the longest of several. null: unknown. */
+  readonly served: number | null;
   readonly slowest: number;
 }
 
@@ -38,9 +38,13 @@ export function judge(
     failedPosts: failed(posts),
     twice: executedTwice(posts, hits),
     felt: Math.max(...spells.map((spell) => feltFor(spell, visits))),
-    served: Math.max(...spells.map((spell) => servedFor(spell, visits))),
+    served: longest(spells.filter(({ fault }) => fault.keepsBook).map((spell) => servedFor(spell, visits))),
     slowest: Math.max(...visits.map(({ at, endedAt }) => endedAt - at)),
   };
+}
+
+function longest(times: readonly number[]): number | null {
+  return times.length === 0 ? null : Math.max(...times);
 }
 
 function executedTwice(posts: readonly Visit[], hits: readonly Hit[]): number {
@@ -59,7 +63,7 @@ function feltFor({ from, to }: Spell, visits: readonly Visit[]): number {
 
 /**
  * By when the clients sent what the server has in its book: one that hangs reads what it was sent when it wakes up, so
- * its own times say nothing. One that is killed keeps no book.
+ * its own times say nothing.
  */
 function servedFor({ origin, from, to }: Spell, visits: readonly Visit[]): number {
   const seen = new Set(origin.hits().map(({ id }) => id));
