@@ -3,6 +3,8 @@
  * imported from outside.
  */
 
+export { Admin } from './admin/admin.js';
+export type { AdminServices, ReloadOutcome, Subject } from './admin/subject.js';
 export { type Balancer, type BalancerOptions, createBalancer } from './balancer.js';
 export type { Address } from './base/address.js';
 export type {

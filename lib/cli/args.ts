@@ -5,7 +5,7 @@ import { nearest } from '../base/nearest.js';
 import { parseDuration } from '../base/units.js';
 import { ValueError } from '../base/value-error.js';
 import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
-import { type AskedRequest, readHeader, readRequest } from './asked-request.js';
+import { type AskedRequest, readHeader, readRequest } from '../dry-run/asked-request.js';
 
 /** What a person asked for. Texts are checked and kept as written: what they mean is the configuration's affair. */
 export interface RunOptions {
@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly healthInterval: string | null;
   readonly accessLog: AccessLogFormat | null;
   readonly accessLogFile: string | null;
+  /** Where metrics, API and status page are served, or `off`; null leaves it open. */
+  readonly admin: string | null;
   readonly volume: 'quiet' | 'normal' | 'verbose';
 }
 
@@ -56,6 +58,7 @@ const OPTIONS = {
   'health-interval': { type: 'string' },
   'access-log': { type: 'string' },
   'access-log-file': { type: 'string' },
+  admin: { type: 'string' },
   quiet: { type: 'boolean', short: 'q' },
   verbose: { type: 'boolean', short: 'v' },
   header: { type: 'string', short: 'H' },
@@ -90,6 +93,7 @@ const TAKES: { readonly [command in 'run' | 'check' | 'explain']: readonly Optio
     'health-interval',
     'access-log',
     'access-log-file',
+    'admin',
     'quiet',
     'verbose',
   ],
@@ -168,6 +172,7 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
     healthInterval: readInterval(values.get('health-interval')),
     accessLog: readFormat(values.get('access-log')),
     accessLogFile: values.get('access-log-file') ?? null,
+    admin: readAdmin(values.get('admin')),
     volume: values.has('quiet') ? 'quiet' : values.has('verbose') ? 'verbose' : 'normal',
   };
 }
@@ -256,6 +261,12 @@ function readInterval(text: string | undefined): string | null {
   const interval = attempt('--health-interval', () => parseDuration(text));
   if (interval === 0)
     throw new UsageError('--health-interval: checks cannot follow each other without a pause.');
+  return text;
+}
+
+function readAdmin(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  if (text !== 'off') attempt('--admin', () => parseAddress(text, { defaultHost: '127.0.0.1' }));
   return text;
 }
 

@@ -12,6 +12,8 @@ export interface BannerOptions {
   readonly plan: Plan;
   /** Where it listens, with the real port. */
   readonly addresses: readonly Address[];
+  /** Of the admin listener; null without one. */
+  readonly admin: Address | null;
   readonly paint: Paint;
 }
 
@@ -26,7 +28,7 @@ const TARGET_WIDTH = 39;
 /** What a person needs at the start, in a dozen lines of at most 80 columns: how to try it, what is behind it, how to end it. */
 export function banner(options: BannerOptions): string {
   const { bold, cyan, dim } = options.paint;
-  const { addresses, program } = options;
+  const { addresses, admin, program } = options;
   const { config, file, isDemo } = options.plan;
   const rows: [label: string, text: string][] = [];
   const [first] = addresses;
@@ -38,6 +40,7 @@ export function banner(options: BannerOptions): string {
     rows.push([index > 0 ? '' : routed ? 'routes' : 'servers', line]);
   });
   rows.push(['health', healthLine(config)]);
+  if (admin !== null) rows.push(['watch', `${cyan(describe(admin))}  ${dim('status page, /metrics, /api')}`]);
   if (file !== null) rows.push(['settings', file]);
   const demoed = isDemo ? config.servers[0]?.address : undefined;
   if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);

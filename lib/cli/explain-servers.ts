@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { AlgorithmConfig, RouteConfig, StickyConfig } from '../config/types.js';
+import { algorithmOf, describeAlgorithm } from '../dry-run/algorithm-text.js';
 import type { Forwarded } from '../dry-run/outcome.js';
-import { describeAlgorithm } from './algorithm-text.js';
 import type { Line } from './explain-way.js';
 import type { Paint } from './paint.js';
 
@@ -30,10 +30,6 @@ export function notesOn({ weight, backup, obstacle }: Backend, servers: readonly
     ...(backup ? ['backup: while no other can be used'] : []),
     ...(obstacle === '' ? [] : [`no new requests: ${obstacle}`]),
   ];
-}
-
-export function algorithmOf({ action }: RouteConfig): AlgorithmConfig | null {
-  return action.kind === 'forward' ? action.group.algorithm : null;
 }
 
 function turnText(algorithm: AlgorithmConfig | null, servers: readonly Backend[]): string {

@@ -33,6 +33,12 @@ const OUTPUT: readonly Row[] = [
   ['-V, --version', 'the version'],
 ];
 
+const WATCHING: readonly Row[] = [
+  ['    --admin ADDR', 'status page, API and metrics on a port of their own:'],
+  ['', '9090 is 127.0.0.1:9090; off unless asked for,'],
+  ['', 'but for the demo: there `off` turns it off'],
+];
+
 const COMMANDS: readonly Row[] = [
   ['check', 'is the configuration file right? Every problem of it,'],
   ['', 'and what became of its tests; nothing is started'],
@@ -65,6 +71,7 @@ export function helpText(program: string, paint: Paint): string {
     `${title('lb')} balances HTTP requests over several servers.\n`,
     `${title('Usage')}\n  ${program} [port] [server...] [options]\n  ${program} check [-c FILE]\n  ${program} explain [-c FILE] METHOD URL\n      [-H 'Name: value']... [--ip A]\n\n${table(ARGUMENTS, paint)}`,
     `${title('Balancing')}\n${table(BALANCING, paint)}`,
+    `${title('Watching')}\n${table(WATCHING, paint)}`,
     `${title('Commands')}\n${table(COMMANDS, paint)}`,
     `${title('Output')}\n${table(OUTPUT, paint)}`,
     `${title('Examples')}\n${[

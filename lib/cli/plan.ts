@@ -44,6 +44,7 @@ export function planDemo(options: RunOptions, servers: readonly DemoServer[]): P
   const plan = compile('', {
     ...askedFor(options),
     listen: `127.0.0.1:${options.port ?? 8080}`,
+    admin: adminSetting(options) ?? true,
     servers: servers.map(({ name, address }) => ({ name, address })),
     health_check: { ...DEMO_HEALTH_CHECK, ...healthCheck(options) },
   });
@@ -89,11 +90,13 @@ function compile(text: string, overrides: Settings, file: string | null = null, 
 /** What the command line says, which wins over the file. */
 function askedFor(options: RunOptions): Settings {
   const health = healthCheck(options);
+  const admin = adminSetting(options);
   return {
     ...(options.servers.length === 0 ? {} : { servers: options.servers }),
     ...(options.algorithm === null ? {} : { algorithm: options.algorithm }),
     ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
     ...(options.accessLog === null ? {} : { access_log: { format: options.accessLog } }),
+    ...(admin === undefined ? {} : { admin }),
   };
 }
 
@@ -102,6 +105,12 @@ function healthCheck({ healthPath, healthInterval }: RunOptions): HealthCheckSet
     ...(healthPath === null ? {} : { path: healthPath }),
     ...(healthInterval === null ? {} : { interval: healthInterval }),
   };
+}
+
+/** undefined where the command line leaves it open. A map, so that a token of the file stays. */
+function adminSetting({ admin }: RunOptions): Settings['admin'] {
+  if (admin === null) return undefined;
+  return admin === 'off' ? false : { listen: admin };
 }
 
 /** The port of the command line wins; an interface that the file chose stays chosen. */

@@ -1,5 +1,9 @@
+import { stripVTControlCharacters } from 'node:util';
+import type { ReloadOutcome } from '../admin/subject.js';
 import type { Balancer } from '../balancer.js';
 import { serversOf } from '../config/inventory.js';
+import type { Config } from '../config/types.js';
+import { OperationError } from '../status/operations.js';
 import type { RunOptions } from './args.js';
 import { renderFailures } from './check.js';
 import { explainFailure } from './failure.js';
@@ -18,7 +22,7 @@ export class Reload {
   readonly #terminal: Terminal;
   readonly #narrator: Narrator;
   /** One at a time, each after the one before. */
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     balancer: Balancer,
@@ -34,38 +38,55 @@ export class Reload {
     this.#narrator = narrator;
   }
 
-  run(): Promise<void> {
-    this.#last = this.#last.then(() => this.#reload());
-    return this.#last;
+  run(): Promise<ReloadOutcome> {
+    const outcome = this.#last.then(() => this.#reload());
+    this.#last = outcome.catch(() => {});
+    return outcome;
   }
 
-  async #reload(): Promise<void> {
+  async #reload(): Promise<ReloadOutcome> {
     const file = this.#file;
     if (file === null) {
-      this.#narrator.say('SIGHUP: there is no settings file to read again, nothing has changed');
-      return;
+      const message = 'there is no settings file to read again, nothing has changed';
+      this.#narrator.say(`SIGHUP: ${message}`);
+      return { ok: false, message, report: '' };
     }
     try {
       const { config, warnings } = planFile(this.#options, file, this.#terminal.paint);
       this.#terminal.write(warnings);
       const failures = renderFailures(config, file, this.#terminal.paint);
       if (failures !== '') throw new PlanError(failures);
+      this.#warnOfAdmin(config);
       await this.#balancer.reload(config);
       this.#narrator.expect(serversOf(config).length);
-      this.#narrator.mention(`reloaded ${file}`);
+      const message = `reloaded ${file}`;
+      this.#narrator.mention(message);
+      return { ok: true, message, report: '' };
     } catch (error) {
-      this.#refuse(file, error);
+      return this.#refuse(file, error);
     }
   }
 
-  #refuse(file: string, error: unknown): void {
+  #warnOfAdmin({ admin }: Config): void {
+    if (JSON.stringify(admin) !== JSON.stringify(this.#balancer.config.admin))
+      this.#narrator.warning('what changed under admin takes effect at the next start');
+  }
+
+  #refuse(file: string, error: unknown): ReloadOutcome {
+    let report: string;
     if (error instanceof PlanError) {
+      report = stripVTControlCharacters(error.report);
       this.#terminal.write(error.report);
     } else {
-      const explained = explainFailure(error, { listening: true });
+      const explained =
+        error instanceof OperationError ? error.message : explainFailure(error, { listening: true });
       if (explained === null) throw error;
+      report = `${explained}\n`;
       this.#narrator.say(explained);
     }
-    this.#narrator.say(`${file} was not taken over: the settings from before stay in force`);
+    const message = `${file} was not taken over: the settings from before stay in force`;
+    this.#narrator.say(message);
+    this.#balancer.refuseReload(report.split('\n', 1)[0] ?? '');
+    return { ok: false, message, report };
   }
 }

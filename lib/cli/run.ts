@@ -5,6 +5,7 @@ import { formatDuration } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
 import { ObserverList } from '../observe/observer-list.js';
+import { AdminDoor } from './admin-door.js';
 import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
 import { type Demo, startDemo } from './demo.js';
@@ -66,9 +67,11 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     volume: options.volume,
   });
   const log = await openLog(config, options, context.stdout, narrator);
+  const admin = config.admin === null ? null : new AdminDoor(plan, config.admin);
   const feed = new EventFeed(version, (message) => narrator.warning(message));
   const reloads: Observer = { reloaded: (ok) => ok && followReload(balancer.config, log, feed, narrator) };
   const observers: Observer[] = [narrator, log, reloads];
+  if (admin !== null) observers.push(admin.observer);
   const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
     configPath: plan.file,
   });
@@ -83,12 +86,16 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   context.atExit(() => log.closeNow());
   try {
     await attempt({ listening: true }, () => balancer.start());
+    if (admin !== null)
+      await attempt({ listening: true }, () => admin.open({ balancer, reload, log, feed, narrator }));
     const { addresses } = balancer;
     if (options.volume !== 'quiet') {
-      stderr.write(banner({ version, program, plan, addresses, paint: stderr.paint }));
+      const { paint } = stderr;
+      stderr.write(banner({ version, program, plan, addresses, admin: admin?.address ?? null, paint }));
     }
     return await stopWhenTold(balancer, stops, config, narrator);
   } finally {
+    admin?.close();
     balancer.stop();
     stops.detach();
     signals.off('SIGUSR2', reopen);

@@ -1,6 +1,7 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { compileAccessLog } from './access-log.js';
 import { compileAction } from './action.js';
+import { compileAdmin } from './admin.js';
 import { compileTests } from './cases.js';
 import type { Context } from './context.js';
 import { compileDns } from './dns.js';
@@ -45,6 +46,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
   const { action } = file;
   const config: Config = {
     listen: compileListen(settings.listen, report),
+    admin: compileAdmin(settings.admin, context),
     servers: action?.kind === 'forward' ? action.group.servers : [],
     healthCheck: file.terms.healthCheck,
     passiveHealth: file.terms.passiveHealth,

@@ -6,6 +6,7 @@ import type { AccessLogField, AccessLogFormat, AlgorithmFallback, AlgorithmName 
  */
 export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
+  readonly admin?: AddressSetting | AdminSettings | boolean;
   readonly access_log?: AccessLogFormat | AccessLogSettings;
   readonly events?: EventsSettings;
   readonly trusted_proxies?: readonly string[];
@@ -116,6 +117,12 @@ export interface StickySettings {
   readonly param?: string;
 }
 
+export interface AdminSettings {
+  readonly listen?: AddressSetting;
+  readonly token?: string;
+  readonly hosts?: OneOrMore;
+}
+
 /** `200`, `200-399`, or a list of these. */
 export type StatusesSetting = string | number | readonly (string | number)[];
 
@@ -174,15 +181,6 @@ export interface DnsSettings {
   readonly max_ttl?: DurationSetting;
 }
 
-export interface RetrySettings {
-  readonly attempts?: number;
-  readonly on?: readonly (string | number)[];
-  /** `20%`, or false for no limit. */
-  readonly budget?: string | boolean;
-  readonly buffer?: SizeSetting;
-  readonly idempotency_key?: boolean;
-}
-
 export interface AccessLogSettings {
   readonly format?: AccessLogFormat;
   readonly file?: string;
@@ -197,6 +195,15 @@ export interface EventsSettings {
   readonly webhook: string;
   readonly secret?: string;
   readonly timeout?: DurationSetting;
+}
+
+export interface RetrySettings {
+  readonly attempts?: number;
+  readonly on?: readonly (string | number)[];
+  /** `20%`, or false for no limit. */
+  readonly budget?: string | boolean;
+  readonly buffer?: SizeSetting;
+  readonly idempotency_key?: boolean;
 }
 
 export interface TimeoutsSettings {

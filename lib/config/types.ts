@@ -29,6 +29,8 @@ import type { Template } from './template.js';
  */
 export interface Config {
   readonly listen: readonly Address[];
+  /** Where metrics, the API and the status page are served; null: nowhere. */
+  readonly admin: AdminConfig | null;
   /** The servers of the default route. */
   readonly servers: readonly ServerConfig[];
   /** The check of every group that has none of its own. null: servers are believed to be up. */
@@ -66,6 +68,15 @@ export interface ServerConfig {
   readonly weight: number;
   /** Used only while no other server of its group can be. */
   readonly backup: boolean;
+}
+
+/** The door for operators. */
+export interface AdminConfig {
+  readonly listen: Address;
+  /** What a caller has to show; null only where nobody else can reach it. */
+  readonly token: string | null;
+  /** Names, in lower case, under which it is asked for beside addresses, `localhost` and the one it listens on. */
+  readonly hosts: readonly string[];
 }
 
 export type AlgorithmName =

@@ -1,3 +1,5 @@
+import type { Config } from '../config/types.js';
+
 /** A request in its parts, all as they are written. */
 export interface RequestParts {
   readonly method: string;
@@ -14,4 +16,10 @@ export function requestBytes({ method, target, host, headers }: RequestParts): B
     : [{ name: 'Host', value: host }];
   const lines = [...own, ...headers].map(({ name, value }) => `${name}: ${value}\r\n`);
   return Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`);
+}
+
+/** What a request for a mere path asks for, as curl on this machine would. */
+export function listenerHost({ listen }: Config): string {
+  const tcp = listen.find((address) => address.kind === 'tcp');
+  return tcp === undefined || tcp.port === 80 ? 'localhost' : `localhost:${tcp.port}`;
 }

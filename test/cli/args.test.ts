@@ -10,6 +10,7 @@ const DEFAULTS: RunOptions = {
   healthInterval: null,
   accessLog: null,
   accessLogFile: null,
+  admin: null,
   volume: 'normal',
 };
 
@@ -43,10 +44,11 @@ t.test('options stand anywhere, short and long, with a space or an equals sign',
     healthInterval: '500ms',
     accessLog: 'combined',
     accessLogFile: 'access.log',
+    admin: '[::1]:9090',
     volume: 'verbose',
   };
   const health = '--health-path=/up?deep=1 --health-interval 500ms';
-  const log = '--access-log combined --access-log-file access.log';
+  const log = '--access-log combined --access-log-file access.log --admin [::1]:9090';
   t.same(options(`-c x.yaml 8080 ${health} a:1 ${log} -v -a power_of_two`), all);
   t.same(options(`--verbose --config=x.yaml ${log} 8080 a:1 ${health} --algorithm=power_of_two`), all);
 });
@@ -117,6 +119,7 @@ t.test('what makes no sense is refused in one sentence', async (t) => {
     '--health-path health': /^--health-path "health": a path starts with \//,
     '--health-interval fast': /^--health-interval: .*"fast"/,
     '--health-interval 0s': /^--health-interval: /,
+    '--admin 127.0.0.1:http': /^--admin: .*"127\.0\.0\.1:http"/,
     '--access-log jsno': /^--access-log "jsno" is unknown\. Did you mean json\?$/,
     '--access-log xml': /^--access-log "xml" is unknown\. It is one of dev, combined, json, off\.$/,
     '-c': /^-c needs a value\.$/,

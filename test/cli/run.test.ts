@@ -18,6 +18,7 @@ const OPTIONS: RunOptions = {
   healthInterval: null,
   accessLog: null,
   accessLogFile: null,
+  admin: null,
   volume: 'normal',
 };
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { readHeader, readRequest } from '../../lib/cli/asked-request.js';
+import { readHeader, readRequest } from '../../lib/dry-run/asked-request.js';
 
 t.test('a URL, absolute or a path', async (t) => {
   const asked = (url: string, ...headers: string[]): string => {

@@ -1,4 +1,9 @@
-import type { AlgorithmConfig, RequestKeyConfig } from '../config/types.js';
+import type { AlgorithmConfig, RequestKeyConfig, RouteConfig } from '../config/types.js';
+
+/** By what a route chooses; null when it forwards nothing. */
+export function algorithmOf({ action }: RouteConfig): AlgorithmConfig | null {
+  return action.kind === 'forward' ? action.group.algorithm : null;
+}
 
 /** How a server is chosen, in words that follow `the server is`. */
 export function describeAlgorithm({ name, on }: AlgorithmConfig): string {

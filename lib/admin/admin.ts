@@ -1,0 +1,219 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Address } from '../base/address.js';
+import { type Clock, systemClock } from '../base/clock.js';
+import type { Observer, RequestRecord } from '../base/observer.js';
+import type { AdminConfig } from '../config/types.js';
+import { ApiError, refusalOf } from './api-error.js';
+import type { AdminRoute, Answer, Call } from './call.js';
+import { EventStream } from './event-stream.js';
+import { Failures } from './failures.js';
+import { Gate } from './gate.js';
+import { Page } from './page.js';
+import { adminRoutes } from './routes.js';
+import type { AdminServices, Subject } from './subject.js';
+import { Traffic } from './traffic.js';
+
+/** People with browsers, a scraper or two, a health check in front: all else is a mistake. */
+const MAX_CONNECTIONS = 128;
+const LIMITS = { headersTimeout: 5000, requestTimeout: 15_000, keepAliveTimeout: 30_000 };
+/** A socket on which nothing moves, event streams excepted by their heartbeat: cut. */
+const SILENCE_MS = 60_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+const HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+};
+
+/**
+ * The door for operators, on a listener of its own that has nothing to do with the way requests take: metrics, health,
+ * the API and the status page. Made before the balancer, which tells its `observer`; opened behind it.
+ */
+export class Admin {
+  readonly #config: AdminConfig;
+  readonly #clock: Clock;
+  readonly #gate: Gate;
+  readonly #traffic: Traffic;
+  readonly #failures = new Failures();
+  #server: Server | null = null;
+  #events: EventStream | null = null;
+  #services: AdminServices | null = null;
+  #routes: readonly AdminRoute[] = [];
+
+  constructor(config: AdminConfig, clock: Clock = systemClock) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#gate = new Gate(config);
+    this.#traffic = new Traffic(clock);
+  }
+
+  /** To be told of every request. */
+  get observer(): Observer {
+    return {
+      requestSettled: (record: RequestRecord): void => {
+        this.#traffic.note(record);
+        this.#failures.note(record);
+      },
+    };
+  }
+
+  /** Where it listens; port 0 is resolved once it is open. */
+  get address(): Address {
+    const bound = this.#server?.address();
+    const { listen } = this.#config;
+    if (listen.kind === 'unix' || typeof bound !== 'object' || bound === null) return listen;
+    const { port } = bound;
+    return { ...listen, port, text: listen.text.replace(/\d+$/, String(port)) };
+  }
+
+  /**
+   * Begins to answer for `subject`, at `listen` if that is to be another place than the configured one. Rejects with the
+   * system's error when it can't be bound.
+   */
+  async open(subject: Subject, services: AdminServices, listen = this.#config.listen): Promise<void> {
+    const events = new EventStream(subject, this.#clock);
+    const exhibits = { subject, services, events, traffic: this.#traffic, failures: this.#failures };
+    this.#events = events;
+    this.#services = services;
+    this.#routes = adminRoutes({ ...exhibits, page: new Page() });
+    const server = createServer(
+      { ...LIMITS, maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 },
+      (request, response) => void this.#serve(request, response),
+    );
+    server.maxConnections = MAX_CONNECTIONS;
+    server.setTimeout(SILENCE_MS, (socket) => socket.destroy());
+    server.on('clientError', onClientError);
+    await listening(server, listen);
+    this.#server = server;
+    this.#traffic.start();
+  }
+
+  /** Cuts everything at once. Safe to call at any time. */
+  close(): void {
+    this.#traffic.stop();
+    this.#events?.close();
+    this.#server?.close();
+    this.#server?.closeAllConnections();
+    this.#server = null;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    request.on('error', () => response.destroy());
+    response.on('error', () => response.destroy());
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    try {
+      const answer = await this.#answer(request, response);
+      if (answer !== null) send(response, answer);
+    } catch (error) {
+      // The caller may be gone in the middle of its body: then nobody is left to be told.
+      if (!response.destroyed) refuse(request, response, this.#refusal(error));
+    }
+  }
+
+  /** A bug of ours in here must not end the balancer: it is told, and what it was asked for fails. */
+  #refusal(error: unknown): ApiError {
+    const refusal = refusalOf(error);
+    if (refusal instanceof ApiError) return refusal;
+    this.#services?.report(error);
+    return new ApiError(500, 'internal', 'something went wrong inside; the log says what');
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | null> {
+    const { path, query } = targetOf(request);
+    this.#gate.admit(request, path === '/');
+    const { route, name } = this.#route(request.method ?? '', path);
+    const trusted = this.#gate.trusts(request);
+    if (route.access === 'token' && !trusted)
+      throw new ApiError(401, 'unauthorized', 'this needs the token of the admin listener', {
+        hint: 'Send it as Authorization: Bearer TOKEN; admin.token in the settings file has it.',
+        headers: { 'www-authenticate': 'Bearer realm="lb"' },
+      });
+    const call: Call = { request, response, query, name, trusted };
+    return route.handle(call);
+  }
+
+  #route(method: string, path: string): { route: AdminRoute; name: string } {
+    const allowed: string[] = [];
+    for (const route of this.#routes) {
+      const name = nameIn(path, route.path);
+      if (name === null) continue;
+      if (route.method === method || (route.method === 'GET' && method === 'HEAD')) return { route, name };
+      allowed.push(...(route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]));
+    }
+    if (allowed.length === 0)
+      throw new ApiError(404, 'not_found', `there is no ${path}`, {
+        hint: '/api/openapi.json describes what there is.',
+      });
+    throw new ApiError(405, 'method_not_allowed', `${path} takes ${allowed.join(', ')}`, {
+      headers: { allow: allowed.join(', ') },
+    });
+  }
+}
+
+function targetOf({ url = '/' }: IncomingMessage): { path: string; query: URLSearchParams } {
+  const [path = '', query = ''] = url.split(/\?(.*)/s);
+  return { path, query: new URLSearchParams(query) };
+}
+
+/** What stands for `{name}` in `path`, empty without one; null when the path is another. */
+function nameIn(path: string, pattern: string): string | null {
+  const [prefix = '', hole] = pattern.split('{name}');
+  if (hole === undefined) return path === pattern ? '' : null;
+  const rest = path.slice(prefix.length);
+  if (!path.startsWith(prefix) || rest === '' || rest.includes('/')) return null;
+  try {
+    return decodeURIComponent(rest);
+  } catch {
+    return null;
+  }
+}
+
+function send(response: ServerResponse, { status, type, body, headers = {} }: Answer): void {
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+  if (status !== 204) response.setHeader('content-length', length);
+  response.writeHead(status, { ...(type === '' ? {} : { 'content-type': type }), ...headers });
+  response.end(body);
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, refusal: ApiError): void {
+  const { status, code, message, hint, details, headers } = refusal;
+  const error = { code, message, hint, ...(details === '' ? {} : { details }) };
+  // What was not read of its body would be taken for the next request.
+  const close = request.complete ? {} : { connection: 'close' };
+  const type = 'application/json';
+  send(response, { status, type, body: `${JSON.stringify({ error })}\n`, headers: { ...headers, ...close } });
+}
+
+/** Bytes that are no HTTP, or too many, or too slow: a word if it can still be said. */
+function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, reason] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? [408, 'Request Timeout']
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? [431, 'Request Header Fields Too Large']
+        : [400, 'Bad Request'];
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function listening(server: Server, address: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      // Accepting fails when the process is out of descriptors: that passes.
+      server.on('error', () => {});
+      resolve();
+    });
+    if (address.kind === 'unix') server.listen(address.path);
+    else if (address.host === '') server.listen(address.port);
+    else server.listen(address.port, address.host);
+  });
+}

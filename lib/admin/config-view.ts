@@ -1,0 +1,94 @@
+import type { Address } from '../base/address.js';
+import type { Network } from '../config/network.js';
+import type { TemplatePart } from '../config/template.js';
+import type { Config } from '../config/types.js';
+import { snakeKey } from './snake-case.js';
+
+const MASK = '***';
+const SECRET_KEYS = new Set(['token', 'secret', 'password']);
+/** Names of fields, cookies and parameters whose values are credentials, or look like it. */
+const SECRET_NAMES = /auth|cookie|token|secret|passw|api[-_]?key|signature|session/i;
+
+/**
+ * The configuration in force as plain data, every default filled in: times in ms, sizes in bytes, addresses, networks
+ * and patterns as they are written. What could be a credential is masked.
+ */
+export function configView(config: Config): object {
+  return view(config) as object;
+}
+
+function view(value: unknown): unknown {
+  if (typeof value === 'bigint' || value instanceof RegExp) return String(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return listView(value);
+  if (isAddress(value) || isNetwork(value)) return value.text;
+  const named = (value as { readonly name?: unknown }).name;
+  const secretValue = typeof named === 'string' && SECRET_NAMES.test(named);
+  const entries: [key: string, value: unknown][] = [];
+  for (const [key, item] of Object.entries(value)) {
+    const secret = SECRET_KEYS.has(key) || (secretValue && isValue(key));
+    entries.push([snakeKey(key), secret && item !== null && item !== '' ? MASK : view(maskUrl(key, item))]);
+  }
+  return Object.fromEntries(entries);
+}
+
+function listView(list: readonly unknown[]): unknown {
+  return isTemplate(list) ? list.map(holeText).join('') : list.map(view);
+}
+
+/** The path of a webhook is often all the secret there is. */
+function maskUrl(key: string, value: unknown): unknown {
+  return key === 'webhook' && typeof value === 'string' ? `${new URL(value).origin}/${MASK}` : value;
+}
+
+/** What a rule puts into a field, or looks for in it; `host`, `path` and the like say nothing secret. */
+function isValue(key: string): boolean {
+  return key === 'value' || key === 'edit' || key === 'pattern';
+}
+
+function isAddress(value: object): value is Address {
+  return (
+    'text' in value && (('port' in value && 'host' in value) || ('kind' in value && value.kind === 'unix'))
+  );
+}
+
+function isNetwork(value: object): value is Network {
+  return 'text' in value && 'first' in value && 'last' in value;
+}
+
+const PART_KINDS: readonly TemplatePart['kind'][] = [
+  'text',
+  'variable',
+  'header',
+  'cookie',
+  'param',
+  'capture',
+  'group',
+];
+
+function isTemplate(list: readonly unknown[]): list is readonly TemplatePart[] {
+  return (
+    list.length > 0 &&
+    list.every((part) => {
+      if (typeof part !== 'object' || part === null || !('kind' in part) || 'value' in part) return false;
+      return PART_KINDS.some((kind) => kind === part.kind);
+    })
+  );
+}
+
+function holeText(part: TemplatePart): string {
+  switch (part.kind) {
+    case 'text':
+      return part.text;
+    case 'variable':
+      return `{${part.name}}`;
+    case 'capture':
+      return `{$${part.group}}`;
+    case 'group':
+      return `$${part.group}`;
+    case 'header':
+    case 'cookie':
+    case 'param':
+      return `{${part.kind}.${part.name}}`;
+  }
+}

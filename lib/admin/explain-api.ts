@@ -1,0 +1,60 @@
+import { isIP } from 'node:net';
+import { ValueError } from '../base/value-error.js';
+import type { Config } from '../config/types.js';
+import { readHeader, readRequest } from '../dry-run/asked-request.js';
+import { DryRun } from '../dry-run/dry-run.js';
+import { explanationJson } from '../dry-run/explanation-json.js';
+import { listenerHost, requestBytes } from '../dry-run/request-text.js';
+import { ApiError } from './api-error.js';
+import { type Answer, type Call, json } from './call.js';
+import type { Subject } from './subject.js';
+
+/** What would become of a request, by the configuration in force: `lb explain` for what runs. */
+export class ExplainApi {
+  readonly #subject: Subject;
+  /** Built when first asked: a configuration with long lists takes a while. */
+  #dryRun: DryRun | null = null;
+  #dryConfig: Config | null = null;
+
+  constructor(subject: Subject) {
+    this.#subject = subject;
+  }
+
+  explain({ query }: Call): Answer {
+    const { config } = this.#subject;
+    const method = query.get('method') ?? 'GET';
+    const url = query.get('url');
+    const ip = query.get('ip') ?? '127.0.0.1';
+    if (url === null)
+      throw new ApiError(400, 'bad_request', 'url is missing', {
+        hint: 'Ask for /api/explain?method=GET&url=http://www.mango.com/v1, with header=Name:%20value and ip=A.',
+      });
+    if (isIP(ip) === 0)
+      throw new ApiError(
+        400,
+        'bad_value',
+        `ip: expected an address such as 192.0.2.1, got ${JSON.stringify(ip)}`,
+      );
+    const { host, ...rest } = readAsked(method, url, query.getAll('header'));
+    const request = { ...rest, host: host ?? listenerHost(config) };
+    const explanation = this.#for(config).explain(requestBytes(request), ip);
+    return json(explanationJson({ config, request, explanation }));
+  }
+
+  #for(config: Config): DryRun {
+    if (this.#dryRun === null || this.#dryConfig !== config) {
+      this.#dryRun = new DryRun(config);
+      this.#dryConfig = config;
+    }
+    return this.#dryRun;
+  }
+}
+
+function readAsked(method: string, url: string, headers: readonly string[]): ReturnType<typeof readRequest> {
+  try {
+    return readRequest(method, url, headers.map(readHeader));
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    throw new ApiError(400, 'bad_value', error.message, { hint: error.hint });
+  }
+}

@@ -1,0 +1,107 @@
+import type { Reason, RequestRecord } from '../base/observer.js';
+import { REASONS, type ReasonEntry } from '../observe/reasons.js';
+
+/** Of each reason: so the many of one do not push out the few of another. */
+const KEPT = 10;
+const LONGEST_TEXT = 200;
+
+/** What a server answers by itself is passed on, and no failure of ours; whoever counts errors asks for it all the same. */
+const SERVER_ERROR = {
+  fault: 'server',
+  meaning: 'the server itself answered with a 5xx status',
+  remedy: 'The request reached it and was answered: its own log knows why.',
+} as const satisfies ReasonEntry;
+
+type FailureReason = Reason | 'server_error';
+
+/** A request that did not end well. */
+export interface RecentFailure {
+  /** ms since the epoch, when it ended. */
+  readonly at: number;
+  readonly requestId: string;
+  readonly client: string;
+  readonly method: string;
+  readonly host: string;
+  /** Without the query, which may hold what is nobody's business; cut when it is long. */
+  readonly path: string;
+  /** 0 when nothing was sent. */
+  readonly status: number;
+  readonly route: string;
+  readonly server: string;
+  readonly attempts: number;
+  readonly durationMs: number;
+  readonly detail: string;
+}
+
+/** What is known of one reason: whose fault it is, what it means, what to do, and the last requests it met. */
+export interface FailuresOfReason extends ReasonEntry {
+  readonly reason: FailureReason;
+  /** Since the start. */
+  readonly count: number;
+  /** Newest first. */
+  readonly requests: readonly RecentFailure[];
+}
+
+interface Shelf {
+  count: number;
+  readonly requests: RecentFailure[];
+}
+
+/** The last failures by their reason, so that a person who looks sees at once what goes wrong, and what to do. */
+export class Failures {
+  readonly #shelves = new Map<FailureReason, Shelf>();
+
+  /** On the path of requests that failed; those that went well cost a comparison. */
+  note(record: RequestRecord): void {
+    if (record.reason === '' && record.status < 500) return;
+    const reason = record.reason || 'server_error';
+    let shelf = this.#shelves.get(reason);
+    if (shelf === undefined) {
+      shelf = { count: 0, requests: [] };
+      this.#shelves.set(reason, shelf);
+    }
+    shelf.count++;
+    shelf.requests.push(copy(record));
+    if (shelf.requests.length > KEPT) shelf.requests.shift();
+  }
+
+  /** What came up last comes first. */
+  list(): readonly FailuresOfReason[] {
+    const lists = [...this.#shelves].map(([reason, { count, requests }]) => ({
+      reason,
+      ...(reason === 'server_error' ? SERVER_ERROR : REASONS[reason]),
+      count,
+      requests: requests.toReversed(),
+    }));
+    return lists.sort((a, b) => (b.requests[0]?.at ?? 0) - (a.requests[0]?.at ?? 0));
+  }
+}
+
+function copy(record: RequestRecord): RecentFailure {
+  const [path = ''] = record.target.split('?', 1);
+  return Object.freeze({
+    at: Math.round(record.startedAt + record.durationMs),
+    requestId: keep(record.requestId),
+    client: record.clientAddress,
+    method: keep(record.method),
+    host: keep(record.host),
+    path: keep(path),
+    status: record.status,
+    route: record.route,
+    server: record.server,
+    attempts: record.attempts,
+    durationMs: Math.round(record.durationMs * 1000) / 1000,
+    detail: keep(record.detail),
+  });
+}
+
+/** Cut when it is long, and a text of its own: a part of a head would keep all of the head in memory. */
+function keep(text: string): string {
+  const short = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
+  return Buffer.from(short).toString();
+}
+
+/** Did it fail by the fault of a server or of the balancer? What a client brings on itself is no error of ours. */
+export function isFailure({ status, reason }: RequestRecord): boolean {
+  return reason === '' ? status >= 500 : REASONS[reason].fault !== 'client';
+}

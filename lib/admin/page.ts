@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Answer } from './call.js';
+
+/** The files lie in `lib/admin/page/` of the package; this module runs from `dist/lib/admin/`. */
+const folder = new URL('../../../lib/admin/page/', import.meta.url);
+
+/** In the order of their weight. */
+export const STYLES = [
+  'base.css',
+  'head.css',
+  'sections.css',
+  'charts.css',
+  'servers.css',
+  'lists.css',
+  'dialogs.css',
+  'narrow.css',
+] as const;
+
+/** The modules of the page, each before those that import it. */
+export const SCRIPTS = [
+  'words.js',
+  'elements.js',
+  'connection.js',
+  'chart.js',
+  'charts.js',
+  'dialogs.js',
+  'timeline.js',
+  'server-row.js',
+  'routes.js',
+  'firewall.js',
+  'failures.js',
+  'main.js',
+] as const;
+
+/** The status page: one document that asks for nothing but the API, and runs no script but its own. */
+export class Page {
+  readonly answer: Answer;
+
+  constructor() {
+    const style = STYLES.map(read).join('\n');
+    const script = SCRIPTS.map((name) => inlined(read(name))).join('\n');
+    // A function: `$&` and the like in what is put in are no patterns.
+    const html = read('page.html')
+      .replace('/* styles */', () => style)
+      .replace('/* scripts */', () => script);
+    this.answer = {
+      status: 200,
+      type: 'text/html; charset=utf-8',
+      body: Buffer.from(html),
+      headers: { 'content-security-policy': policy(style, script) },
+    };
+  }
+}
+
+function read(name: string): string {
+  return readFileSync(new URL(name, folder), 'utf8');
+}
+
+/** All modules of the page stand in one script, where what one exports is simply there for the next. */
+function inlined(module: string): string {
+  return module.replace(/^import [^;]*;\n/gm, '').replace(/^export /gm, '');
+}
+
+function policy(style: string, script: string): string {
+  const sha = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+  return [
+    "default-src 'none'",
+    `script-src ${sha(script)}`,
+    `style-src ${sha(style)}`,
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}

@@ -1,0 +1,66 @@
+import { make, reconcile, say, shape } from './elements.js';
+import { count, milliseconds, time } from './words.js';
+
+/** The last failures by their reason: what it means, what to do, and the requests themselves. */
+export class Failures {
+  constructor(place) {
+    this.kept = new Map();
+    this.list = make('div');
+    this.empty = make('p.empty', {}, 'No request has failed.');
+    place.append(this.list, this.empty);
+  }
+
+  /** @param {readonly any[]} reasons what came up last first */
+  update(reasons) {
+    this.empty.hidden = reasons.length > 0;
+    const create = () => new ReasonCard();
+    reconcile(this.list, this.kept, reasons, ({ reason }) => reason, create);
+  }
+}
+
+class ReasonCard {
+  constructor() {
+    this.reason = make('strong.code');
+    this.count = make('span.note');
+    this.meaning = make('p.meaning');
+    this.remedy = make('p.remedy');
+    this.requests = make('ul.requests');
+    this.shape = shape('bad');
+    this.shown = 0;
+    const summary = make('summary', {}, 'Last requests');
+    this.element = make(
+      'article.card.failure',
+      {},
+      make('p.failure-head', {}, this.shape, this.reason, this.count),
+      this.meaning,
+      this.remedy,
+      make('details', {}, summary, this.requests),
+    );
+  }
+
+  update({ reason, fault, meaning, remedy, count: times, requests }) {
+    const whose = { client: 'by the client', server: 'by a server', balancer: 'by the balancer' }[fault];
+    say(this.reason, reason);
+    say(this.count, `${count(times)}×, last at ${time(requests[0].at)}`);
+    this.element.dataset.fault = fault;
+    say(this.meaning, `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)} (${whose}).`);
+    say(this.remedy, remedy);
+    if (times === this.shown) return;
+    this.shown = times;
+    this.requests.replaceChildren(...requests.map(requestLine));
+  }
+}
+
+function requestLine({ at, method, host, path, status, server, detail, duration_ms: ms }) {
+  const target = method === '' ? 'no request line' : `${method} ${host}${path}`;
+  const about = [status === 0 ? 'no answer' : String(status), server, detail, milliseconds(ms)].filter(
+    (text) => text !== '',
+  );
+  return make(
+    'li',
+    {},
+    make('time', {}, time(at)),
+    make('span.code', {}, target),
+    make('span.note', {}, about.join(' · ')),
+  );
+}

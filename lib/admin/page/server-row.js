@@ -1,0 +1,154 @@
+import { make, mark, reshape, say, shape } from './elements.js';
+import { Timeline } from './timeline.js';
+import { count, duration, milliseconds, percent, plural, STATES } from './words.js';
+
+let rows = 0;
+
+/** A server as a row of its route, with its story below. */
+export class ServerRow {
+  /** @param {{ change: (server: any, what: string) => void, events: (name: string) => Promise<readonly any[]> }} acts */
+  constructor(server, acts) {
+    this.acts = acts;
+    this.server = server;
+    this.id = `server-${++rows}`;
+    this.timeline = new Timeline({ ofServer: true });
+    this.element = make('tbody.server', { role: 'rowgroup' }, this.#row(), this.#story());
+  }
+
+  #row() {
+    this.name = make('span.name');
+    this.address = make('span.address');
+    this.toggle = make(
+      'button.toggle',
+      { type: 'button', 'aria-expanded': 'false', 'aria-controls': this.id, onclick: () => this.#unfold() },
+      make('span.chevron', { 'aria-hidden': 'true' }),
+      this.name,
+    );
+    this.backup = make('span.tag', { hidden: true }, 'backup');
+    this.shape = shape('quiet');
+    this.state = make('span.word');
+    this.since = make('span.note');
+    this.check = make('span.result');
+    this.checkedAt = make('span.note');
+    this.active = make('span');
+    this.waiting = make('span.note');
+    this.weight = make('span');
+    this.weightNote = make('span.note');
+    this.bar = make('span.fill');
+    this.share = make('span.share-text');
+    this.p50 = make('span');
+    this.p99 = make('span.note');
+    const cell = (label, kind, ...children) =>
+      make(`td.${kind}`, { role: 'cell', 'data-label': label }, make('div.cell', {}, ...children));
+    return make(
+      'tr.row',
+      { role: 'row' },
+      make('th.who', { scope: 'row', role: 'rowheader' }, this.toggle, this.backup, this.address),
+      cell('State', 'state', make('span.badge', {}, this.shape, this.state), this.since),
+      cell('Last check', 'check', this.check, this.checkedAt),
+      cell('Active', 'number', this.active, this.waiting),
+      cell('Weight', 'number', this.weight, this.weightNote),
+      cell('Share', 'share', make('span.bar', { 'aria-hidden': 'true' }, this.bar), this.share),
+      cell('p50 / p99', 'number', this.p50, this.p99),
+      make('td.acts', { role: 'cell', 'data-label': '' }, make('div.cell', {}, ...this.#buttons())),
+    );
+  }
+
+  #buttons() {
+    const button = (what) =>
+      make('button.button.small', { type: 'button', onclick: () => this.acts.change(this.server, what) });
+    this.drain = button('drain');
+    this.enable = button('enable');
+    this.reweight = button('weight');
+    return [this.drain, this.enable, this.reweight];
+  }
+
+  #story() {
+    this.totals = make('p.totals');
+    const inner = make('div.story-inner', {}, this.totals, make('h4', {}, 'Timeline'), this.timeline.element);
+    const cell = make('td', { colspan: 8, role: 'cell' }, inner);
+    this.story = make('tr.story', { id: this.id, role: 'row', hidden: true }, cell);
+    return this.story;
+  }
+
+  async #unfold() {
+    const open = this.story.hidden;
+    this.story.hidden = !open;
+    mark(this.toggle, 'aria-expanded', String(open));
+    if (open) this.timeline.show(await this.acts.events(this.server.name));
+  }
+
+  /** Something happened to it. */
+  tell(event) {
+    if (!this.story.hidden) this.timeline.add(event);
+  }
+
+  update(server) {
+    this.server = server;
+    const { name, address, state, backup } = server;
+    const known = STATES[state] ?? STATES.unchecked;
+    say(this.name, name);
+    say(this.address, name === address ? '' : address);
+    this.backup.hidden = !backup;
+    mark(this.element, 'data-tone', known.tone);
+    reshape(this.shape, known.tone);
+    say(this.state, known.word);
+    mark(this.state, 'title', known.meaning);
+    this.#updateFigures(server);
+    this.#updateButtons(server);
+  }
+
+  #updateFigures({
+    since,
+    last_check: check,
+    active,
+    waiting,
+    weight,
+    effective_weight: now,
+    share,
+    latency,
+    totals,
+  }) {
+    say(this.since, `for ${duration(Date.now() - since)}`);
+    say(this.check, check === null ? 'never' : check.result);
+    mark(this.check, 'data-tone', check === null || check.ok ? null : 'bad');
+    say(
+      this.checkedAt,
+      check === null ? '' : `${milliseconds(check.duration_ms)}, ${duration(Date.now() - check.at)} ago`,
+    );
+    say(this.active, count(active));
+    say(this.waiting, waiting > 0 ? `${count(waiting)} waiting` : '');
+    say(this.weight, count(weight));
+    say(this.weightNote, now > 0 && now < weight ? `now ${now.toFixed(1)}` : '');
+    this.bar.style.width = `${Math.round(share * 100)}%`;
+    say(this.share, percent(share));
+    say(this.p50, milliseconds(latency?.p50));
+    say(this.p99, latency === null ? '' : milliseconds(latency.p99));
+    const { requests, failures, retries, ejections } = totals;
+    say(
+      this.totals,
+      `${plural(requests, 'request')} since the start, ${plural(failures, 'failed attempt')}, ` +
+        `${count(retries)} retried here, ${plural(ejections, 'ejection')}. ` +
+        `${this.server.from_file ? '' : 'Added while running. '}`,
+    );
+  }
+
+  #updateButtons({ name, state }) {
+    const out = state === 'draining' || state === 'maintenance';
+    const labels = [
+      [this.drain, 'Drain', `Drain ${name}`],
+      [this.enable, 'Enable', `Enable ${name}`],
+      [this.reweight, 'Weight', `Change the weight of ${name}`],
+    ];
+    for (const [button, text, label] of labels) {
+      say(button, text);
+      mark(button, 'aria-label', label);
+    }
+    // The one that goes must not take the focus along.
+    const focused = document.activeElement;
+    this.drain.hidden = out;
+    this.enable.hidden = !out;
+    if (focused === this.drain && out) this.enable.focus();
+    if (focused === this.enable && !out) this.drain.focus();
+  }
+}

@@ -1,0 +1,53 @@
+import { make, shape } from './elements.js';
+import { eventWords, time } from './words.js';
+
+/** More are not shown: the API has them. */
+const SHOWN = 60;
+
+/** Events as sentences, newest first. */
+export class Timeline {
+  /** @param {{ ofServer?: boolean }} options of a server, its name goes without saying */
+  constructor({ ofServer = false } = {}) {
+    this.ofServer = ofServer;
+    this.list = make('ol.timeline', { reversed: true });
+    this.empty = make('p.empty', {}, 'Nothing has happened yet.');
+    this.element = make('div', {}, this.list, this.empty);
+    this.lastId = 0;
+  }
+
+  /** @param {readonly any[]} events oldest first */
+  show(events) {
+    this.list.replaceChildren();
+    this.lastId = 0;
+    this.empty.hidden = false;
+    for (const event of events) this.add(event);
+  }
+
+  add(event) {
+    if (event.id <= this.lastId) return;
+    this.lastId = event.id;
+    this.empty.hidden = true;
+    this.list.prepend(entry(event, this.ofServer));
+    while (this.list.childElementCount > SHOWN) this.list.lastChild.remove();
+  }
+}
+
+function entry(event, ofServer) {
+  const { subject, text, reason, tone } = eventWords(event);
+  const named = subject !== '' && !ofServer;
+  const sentence = make(
+    'span.sentence',
+    {},
+    named ? make('strong', {}, subject) : null,
+    named ? ` ${text}` : capital(text.replace(/^(?:is|was|has) /, '')),
+  );
+  return make(
+    'li',
+    { 'data-tone': tone },
+    make('time', { datetime: new Date(event.at).toISOString() }, time(event.at)),
+    shape(tone),
+    make('div', {}, sentence, reason === '' ? null : make('span.reason', {}, reason)),
+  );
+}
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,100 @@
+// Numbers, times and states as a person reads them.
+
+const whole = new Intl.NumberFormat('en');
+const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+
+/** @param {number} amount */
+export const count = (amount) => whole.format(amount);
+
+/** A rate or the like: a decimal where it says something. @param {number} amount */
+export const rate = (amount) =>
+  amount < 10 && amount % 1 !== 0 ? oneDecimal.format(amount) : count(Math.round(amount));
+
+/** @param {number} share 0 to 1 */
+export const percent = (share) =>
+  `${share < 0.0995 && (share * 100) % 1 !== 0 ? oneDecimal.format(share * 100) : Math.round(share * 100)}%`;
+
+/** @param {number | null | undefined} ms */
+export function milliseconds(ms) {
+  if (ms === null || ms === undefined) return '–';
+  if (ms >= 9950) return `${count(Math.round(ms / 1000))} s`;
+  if (ms >= 995) return `${oneDecimal.format(ms / 1000)} s`;
+  if (ms >= 9.95) return `${Math.round(ms)} ms`;
+  return ms < 0.1 ? '<0.1 ms' : `${oneDecimal.format(ms)} ms`;
+}
+
+/** How long: `5 s`, `3 min`, `2 h 5 min`, `4 d`. @param {number} ms */
+export function duration(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d`;
+}
+
+/** With the day when that is another. @param {number} at ms since the epoch */
+export function time(at) {
+  const date = new Date(at);
+  const today = date.toDateString() === new Date().toDateString();
+  return today ? clock.format(date) : `${day.format(date)} ${clock.format(date)}`;
+}
+
+/** @param {number} amount @param {string} noun */
+export const plural = (amount, noun) => `${count(amount)} ${noun}${amount === 1 ? '' : 's'}`;
+
+/** A state in a word, and what it means in a line. */
+export const STATES = {
+  up: { word: 'Up', tone: 'good', meaning: 'its checks pass' },
+  unchecked: { word: 'Unchecked', tone: 'quiet', meaning: 'nobody checks it' },
+  down: { word: 'Down', tone: 'bad', meaning: 'its checks fail' },
+  ejected: { word: 'Ejected', tone: 'bad', meaning: 'real requests failed too often' },
+  draining: { word: 'Draining', tone: 'warn', meaning: 'no new requests' },
+  maintenance: { word: 'Maintenance', tone: 'warn', meaning: 'no requests at all' },
+};
+
+/** What an event is called, and how it looks: the name of a state's shape. */
+const EVENTS = {
+  listening: ['listening on', 'quiet'],
+  draining: ['stopping, what is in flight is answered', 'warn'],
+  reloaded: ['settings reloaded', 'good'],
+  reload_refused: ['settings refused', 'bad'],
+  warning: ['warning', 'warn'],
+  down: ['is down', 'bad'],
+  up: ['is up', 'good'],
+  ejected: ['is ejected', 'bad'],
+  returned: ['is back after its ejection', 'good'],
+  availability: ['was set', 'warn'],
+  weight: ['has another weight', 'quiet'],
+  added: ['was added', 'quiet'],
+  removed: ['was removed', 'quiet'],
+  drained: ['is drained, its last request has ended', 'warn'],
+  queue_full: ['has a full queue', 'bad'],
+  banned: ['banned', 'warn'],
+  resolved: ['resolved', 'quiet'],
+  resolve_failed: ['cannot be resolved', 'bad'],
+};
+
+/**
+ * @param {{ what: string, server: string, reason: string }} event
+ * @returns {{ subject: string, text: string, reason: string, tone: string }}
+ */
+export function eventWords({ what, server, reason }) {
+  const [text, tone] = EVENTS[what] ?? [what.replaceAll('_', ' '), 'quiet'];
+  const more = reason.replace(' -> ', ' → ');
+  if (what === 'availability') {
+    const to = reason.split(' -> ')[1] ?? reason;
+    if (to === 'ready') return { subject: server, text: 'was enabled', reason: '', tone: 'good' };
+    return {
+      subject: server,
+      text: to === 'draining' ? 'is draining' : 'is in maintenance',
+      reason: '',
+      tone,
+    };
+  }
+  if (what === 'listening') return { subject: '', text: `${text} ${reason}`, reason: '', tone };
+  return { subject: server, text, reason: more, tone };
+}

@@ -1,0 +1,106 @@
+import { ApiError } from './api-error.js';
+import type { AdminRoute, Answer } from './call.js';
+import { json, text } from './call.js';
+import { configView } from './config-view.js';
+import type { EventStream } from './event-stream.js';
+import { ExplainApi } from './explain-api.js';
+import type { Failures } from './failures.js';
+import { openApiText } from './openapi.js';
+import type { Page } from './page.js';
+import { ServersApi } from './servers-api.js';
+import { snakeCase } from './snake-case.js';
+import type { AdminServices, Subject } from './subject.js';
+import type { Traffic } from './traffic.js';
+
+/** What the listener shows. */
+export interface Exhibits {
+  readonly subject: Subject;
+  readonly services: AdminServices;
+  readonly traffic: Traffic;
+  readonly failures: Failures;
+  readonly events: EventStream;
+  readonly page: Page;
+}
+
+/** Everything that can be asked for; `openapi.json` describes the same. */
+export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
+  const { subject, services, traffic, failures, events, page } = exhibits;
+  const servers = new ServersApi(subject);
+  const explain = new ExplainApi(subject);
+  const since = (query: URLSearchParams): number => Number(query.get('since')) || 0;
+  return [
+    { method: 'GET', path: '/', access: 'open', handle: () => page.answer },
+    { method: 'GET', path: '/livez', access: 'open', handle: () => text('ok\n') },
+    { method: 'GET', path: '/readyz', access: 'open', handle: ({ trusted }) => readiness(subject, trusted) },
+    {
+      method: 'GET',
+      path: '/metrics',
+      access: 'token',
+      handle: async () => ({ status: 200, ...(await services.metrics()) }),
+    },
+    { method: 'GET', path: '/api/status', access: 'token', handle: () => json(statusView(subject)) },
+    { method: 'GET', path: '/api/servers', access: 'token', handle: () => servers.list() },
+    { method: 'POST', path: '/api/servers', access: 'token', handle: (call) => servers.add(call) },
+    { method: 'GET', path: '/api/servers/{name}', access: 'token', handle: (call) => servers.one(call) },
+    { method: 'PATCH', path: '/api/servers/{name}', access: 'token', handle: (call) => servers.change(call) },
+    {
+      method: 'DELETE',
+      path: '/api/servers/{name}',
+      access: 'token',
+      handle: (call) => servers.remove(call),
+    },
+    { method: 'GET', path: '/api/config', access: 'token', handle: () => json(configView(subject.config)) },
+    { method: 'POST', path: '/api/reload', access: 'token', handle: () => reload(services) },
+    { method: 'GET', path: '/api/events', access: 'token', handle: (call) => events.open(call) },
+    {
+      method: 'GET',
+      path: '/api/traffic',
+      access: 'token',
+      handle: ({ query }) => json({ step_ms: 1000, points: traffic.points(since(query)) }),
+    },
+    {
+      method: 'GET',
+      path: '/api/failures',
+      access: 'token',
+      handle: () => json({ failures: snakeCase(failures.list()) }),
+    },
+    { method: 'GET', path: '/api/explain', access: 'token', handle: (call) => explain.explain(call) },
+    {
+      method: 'GET',
+      path: '/api/openapi.json',
+      access: 'open',
+      handle: () => ({ status: 200, type: 'application/json', body: openApiText() }),
+    },
+  ];
+}
+
+/** 503 keeps whoever stands in front from sending requests; why is told to those who may know. */
+function readiness(subject: Subject, trusted: boolean): Answer {
+  const { ready, readyReasons } = subject.status();
+  if (ready) return text('ready\n');
+  return text(`not ready\n${trusted ? readyReasons.map((reason) => `${reason}\n`).join('') : ''}`, 503);
+}
+
+/** Without the events of each server, which `/api/servers` has: this is asked for every second. */
+function statusView(subject: Subject): unknown {
+  const status = subject.status();
+  const brief = <T extends { readonly events: unknown }>({ events, ...rest }: T): Omit<T, 'events'> => rest;
+  return snakeCase({
+    ...status,
+    routes: status.routes.map((route) => ({ ...route, servers: route.servers.map(brief) })),
+    servers: status.servers.map(brief),
+  });
+}
+
+async function reload({ reload: read }: AdminServices): Promise<Answer> {
+  if (read === null)
+    throw new ApiError(409, 'no_file', 'there is no settings file to read again', {
+      hint: 'Start lb with -c FILE.',
+    });
+  const { ok, message, report } = await read();
+  if (ok) return json({ ok, message });
+  throw new ApiError(422, 'bad_config', message, {
+    hint: 'The settings from before stay in force.',
+    details: report,
+  });
+}

@@ -1,0 +1,142 @@
+import { parseAddress } from '../base/address.js';
+import { nearest } from '../base/nearest.js';
+import type { Availability } from '../base/observer.js';
+import { ValueError } from '../base/value-error.js';
+import type { NewServer } from '../status/operations.js';
+import type { ServerStatus } from '../status/status.js';
+import { ApiError } from './api-error.js';
+import { type Answer, type Call, json, readObject } from './call.js';
+import { snakeCase } from './snake-case.js';
+import type { Subject } from './subject.js';
+
+/** The servers: what they do, and what they are told to do. */
+export class ServersApi {
+  readonly #subject: Subject;
+
+  constructor(subject: Subject) {
+    this.#subject = subject;
+  }
+
+  list(): Answer {
+    return json({ servers: snakeCase(this.#subject.status().servers) });
+  }
+
+  one({ name }: Call): Answer {
+    return json(snakeCase(this.#find(name)));
+  }
+
+  async add({ request }: Call): Promise<Answer> {
+    const body = await readObject(request);
+    refuseOthers(body, ['route', 'address', 'name', 'weight', 'backup', 'max_connections']);
+    const address = text(body, 'address');
+    if (address === undefined) throw bad('address', 'is missing', 'Give host:port.');
+    const named = nameOf(address);
+    const server: NewServer = { address, ...optional(body) };
+    this.#subject.addServer(text(body, 'route') ?? 'default', server);
+    const added = this.#find(server.name ?? named);
+    return json(snakeCase(added), 201, { location: `/api/servers/${encodeURIComponent(added.name)}` });
+  }
+
+  async change({ request, name }: Call): Promise<Answer> {
+    const body = await readObject(request);
+    refuseOthers(body, ['state', 'weight']);
+    const state = readState(body);
+    const weight = whole(body, 'weight', 256);
+    if (state === undefined && weight === undefined)
+      throw new ApiError(400, 'bad_request', 'there is nothing to change', { hint: 'Give state or weight.' });
+    this.#find(name);
+    if (weight !== undefined) this.#subject.setWeight(name, weight);
+    if (state !== undefined) this.#subject.setAvailability(name, state);
+    return json(snakeCase(this.#find(name)));
+  }
+
+  remove({ name }: Call): Answer {
+    this.#find(name);
+    this.#subject.removeServer(name);
+    return { status: 204, type: '', body: '' };
+  }
+
+  #find(name: string): ServerStatus {
+    const { servers } = this.#subject.status();
+    const found =
+      servers.find((server) => server.name === name) ?? servers.find(({ address }) => address === name);
+    if (found !== undefined) return found;
+    const close = nearest(
+      name,
+      servers.map((server) => server.name),
+    );
+    throw new ApiError(404, 'unknown_server', `there is no server called ${JSON.stringify(name)}`, {
+      hint: close === undefined ? '/api/servers lists them.' : `Did you mean ${close}?`,
+    });
+  }
+}
+
+/** What a server is called whose address is all that is said of it. */
+function nameOf(address: string): string {
+  try {
+    return parseAddress(address, { defaultHost: 'localhost' }).text;
+  } catch (error) {
+    if (error instanceof ValueError) throw bad('address', error.message, error.hint);
+    throw error;
+  }
+}
+
+type Body = Readonly<Record<string, unknown>>;
+
+const STATES: { readonly [state: string]: Availability } = {
+  ready: 'ready',
+  drain: 'draining',
+  maintenance: 'maintenance',
+};
+
+function readState(body: Body): Availability | undefined {
+  const state = text(body, 'state');
+  if (state === undefined) return undefined;
+  const known = Object.hasOwn(STATES, state) ? STATES[state] : undefined;
+  if (known === undefined)
+    throw bad('state', `cannot be ${JSON.stringify(state)}`, 'It is ready, drain or maintenance.');
+  return known;
+}
+
+function optional(body: Body): Omit<NewServer, 'address'> {
+  const name = text(body, 'name');
+  const weight = whole(body, 'weight', 256);
+  const connections = whole(body, 'max_connections', 100_000);
+  const { backup } = body;
+  if (backup !== undefined && typeof backup !== 'boolean') throw bad('backup', 'is true or false');
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(weight === undefined ? {} : { weight }),
+    ...(backup === undefined ? {} : { backup }),
+    ...(connections === undefined ? {} : { max_connections: connections }),
+  };
+}
+
+function text(body: Body, key: string): string | undefined {
+  const value = body[key];
+  if (value === undefined || typeof value === 'string') return value;
+  throw bad(key, 'is a text');
+}
+
+function whole(body: Body, key: string, most: number): number | undefined {
+  const value = body[key];
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw bad(key, `is a whole number from 0 to ${most}`);
+}
+
+function refuseOthers(body: Body, known: readonly string[]): void {
+  for (const key of Object.keys(body)) {
+    if (known.includes(key)) continue;
+    const close = nearest(key, known);
+    throw bad(
+      key,
+      'is unknown',
+      close === undefined ? `Known: ${known.join(', ')}.` : `Did you mean ${close}?`,
+    );
+  }
+}
+
+function bad(key: string, message: string, hint = ''): ApiError {
+  return new ApiError(400, 'bad_value', `${key} ${message}`, { hint });
+}

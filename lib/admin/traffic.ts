@@ -1,0 +1,73 @@
+import type { Clock } from '../base/clock.js';
+import type { RequestRecord } from '../base/observer.js';
+import { isFailure } from './failures.js';
+import { Latencies } from './latencies.js';
+
+/** Five minutes of seconds. */
+const KEPT = 300;
+/** Of a single second the slowest of few requests would be a percentile: they are taken over so many. */
+const SMOOTHED = 10;
+
+/** One second. Times in ms; percentiles are null while there was no request. */
+export interface TrafficPoint {
+  /** ms since the epoch: when the second ended. */
+  readonly at: number;
+  readonly requests: number;
+  /** Of these, those that failed by no fault of the client. */
+  readonly errors: number;
+  /** Of the last ten seconds. */
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly p99: number | null;
+}
+
+/** Requests, errors and latencies of the last five minutes, second by second. */
+export class Traffic {
+  readonly #clock: Clock;
+  readonly #points: TrafficPoint[] = [];
+  readonly #seconds = Array.from({ length: SMOOTHED }, () => new Latencies());
+  readonly #sum = new Latencies();
+  #second = 0;
+  #requests = 0;
+  #errors = 0;
+  #stop: (() => void) | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  start(): void {
+    this.#stop ??= this.#clock.every(1000, () => this.#endSecond());
+  }
+
+  stop(): void {
+    this.#stop?.();
+    this.#stop = null;
+  }
+
+  /** On the path of every request: counts, and nothing else. */
+  note(record: RequestRecord): void {
+    this.#requests++;
+    if (isFailure(record)) this.#errors++;
+    // An upgraded connection may last for hours, which is no latency.
+    if (record.status !== 101) this.#seconds[this.#second]!.add(record.durationMs);
+  }
+
+  /** The seconds that ended after `since`, oldest first. */
+  points(since: number): readonly TrafficPoint[] {
+    return this.#points.filter(({ at }) => at > since);
+  }
+
+  #endSecond(): void {
+    this.#sum.clear();
+    for (const second of this.#seconds) this.#sum.include(second);
+    const [p50, p90, p99] = this.#sum.percentiles([0.5, 0.9, 0.99]) ?? [null, null, null];
+    const point = { at: this.#clock.wall(), requests: this.#requests, errors: this.#errors };
+    this.#points.push(Object.freeze({ ...point, p50: p50 ?? null, p90: p90 ?? null, p99: p99 ?? null }));
+    if (this.#points.length > KEPT) this.#points.shift();
+    this.#requests = 0;
+    this.#errors = 0;
+    this.#second = (this.#second + 1) % SMOOTHED;
+    this.#seconds[this.#second]!.clear();
+  }
+}

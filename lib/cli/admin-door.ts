@@ -1,0 +1,73 @@
+import { Admin } from '../admin/admin.js';
+import type { AdminServices } from '../admin/subject.js';
+import type { Balancer } from '../balancer.js';
+import type { Address } from '../base/address.js';
+import type { Observer } from '../base/observer.js';
+import type { AdminConfig } from '../config/types.js';
+import { Exposition } from '../observe/exposition.js';
+import type { EventFeed } from './event-feed.js';
+import type { Narrator } from './narrator.js';
+import type { Plan } from './plan.js';
+import type { Reload } from './reload.js';
+import type { RequestLog } from './request-log.js';
+
+/** What is behind the admin listener. */
+export interface AdminParts {
+  readonly balancer: Balancer;
+  readonly reload: Reload;
+  readonly log: RequestLog;
+  readonly feed: EventFeed;
+  readonly narrator: Narrator;
+}
+
+/** The admin listener of a program that runs, with what it shows and does beside the balancer. */
+export class AdminDoor {
+  readonly #plan: Plan;
+  readonly #config: AdminConfig;
+  readonly #admin: Admin;
+  #exposition: Exposition | null = null;
+
+  constructor(plan: Plan, config: AdminConfig) {
+    this.#plan = plan;
+    this.#config = config;
+    this.#admin = new Admin(config);
+  }
+
+  get observer(): Observer {
+    return this.#admin.observer;
+  }
+
+  get address(): Address {
+    return this.#admin.address;
+  }
+
+  /** Rejects with the system's error when the address can't be bound. */
+  async open({ balancer, reload, log, feed, narrator }: AdminParts): Promise<void> {
+    const exposition = new Exposition({
+      metrics: balancer.metrics,
+      status: () => balancer.status(),
+      droppedLines: () => log.dropped,
+      droppedEvents: () => feed.dropped,
+    });
+    this.#exposition = exposition;
+    const services: AdminServices = {
+      reload: this.#plan.file === null ? null : () => reload.run(),
+      metrics: async () => ({ type: exposition.contentType, body: await exposition.text() }),
+      report: (error) => narrator.warning(`admin: ${error instanceof Error ? error.stack : String(error)}`),
+    };
+    try {
+      await this.#admin.open(balancer, services);
+    } catch (error) {
+      const { listen } = this.#config;
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      // Nobody asked for the port of the demo: another one is as good.
+      if (!this.#plan.isDemo || listen.kind !== 'tcp' || !isTaken) throw error;
+      await this.#admin.open(balancer, services, { ...listen, port: 0 });
+    }
+  }
+
+  close(): void {
+    this.#admin.close();
+    this.#exposition?.close();
+  }
+}

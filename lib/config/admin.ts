@@ -1,0 +1,54 @@
+import { type Address, parseAddress } from '../base/address.js';
+import { ValueError } from '../base/value-error.js';
+import { type Context, oneOrMore } from './context.js';
+import { parseHostName } from './host-name.js';
+import type { AddressSetting, AdminSettings, Settings } from './settings.js';
+import type { Path } from './tree.js';
+import type { AdminConfig } from './types.js';
+
+const DEFAULT_LISTEN = '127.0.0.1:9090';
+
+/** Where metrics, the API and the status page are served; null when nobody asked for them. */
+export function compileAdmin(setting: Settings['admin'], context: Context): AdminConfig | null {
+  if (setting === undefined || setting === false) return null;
+  const path: Path = ['admin'];
+  const isMap = typeof setting === 'object';
+  const {
+    listen = DEFAULT_LISTEN,
+    token,
+    hosts,
+  }: AdminSettings = isMap ? setting : setting === true ? {} : { listen: setting };
+  const at = isMap ? [...path, 'listen'] : path;
+  const address = context.report.attempt(at, () => adminAddress(listen));
+  // A token that was refused is one that was given.
+  if (address && !(isMap && 'token' in setting) && !isLocal(address)) {
+    context.report.problem(
+      at,
+      `other machines reach ${address.text}: it needs a token`,
+      'Write { listen: ..., token: ... }, or listen on 127.0.0.1.',
+    );
+  }
+  const names: string[] = [];
+  for (const [text, itemPath] of oneOrMore(hosts, [...path, 'hosts'])) {
+    const name = context.report.attempt(itemPath, () => exactName(text));
+    if (name !== undefined) names.push(name);
+  }
+  return address === undefined ? null : { listen: address, token: token ?? null, hosts: names };
+}
+
+/** Reached from this machine alone: a Unix socket, or an address of loopback. */
+export function isLocal(address: Address): boolean {
+  if (address.kind === 'unix') return true;
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(address.host);
+}
+
+function adminAddress(setting: AddressSetting): Address {
+  const address = parseAddress(setting, { defaultHost: '127.0.0.1' });
+  return address.kind === 'tcp' && address.host === '' ? { ...address, text: `*:${address.port}` } : address;
+}
+
+function exactName(text: string): string {
+  const name = parseHostName(text);
+  if (name.kind === 'exact') return name.name;
+  throw new ValueError(`expected a host such as admin.example.com, got ${JSON.stringify(text)}`);
+}

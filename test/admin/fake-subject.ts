@@ -1,0 +1,149 @@
+import type { Subject } from '../../lib/admin/subject.js';
+import type { Availability } from '../../lib/base/observer.js';
+import { createConfig } from '../../lib/config/config.js';
+import type { Config } from '../../lib/config/types.js';
+import { type NewServer, OperationError } from '../../lib/status/operations.js';
+import type {
+  BalancerState,
+  BalancerStatus,
+  ServerState,
+  ServerStatus,
+  StatusCounts,
+  StatusEvent,
+} from '../../lib/status/status.js';
+
+const NONE: StatusCounts = { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, none: 0 };
+const STATES = { ready: 'up', draining: 'draining', maintenance: 'maintenance' } as const;
+
+interface Server {
+  readonly name: string;
+  readonly address: string;
+  state: ServerState;
+  weight: number;
+  readonly fromFile: boolean;
+}
+
+/** A balancer that only remembers what it was told. */
+export class FakeSubject implements Subject {
+  config: Config = createConfig({ servers: ['localhost:5001', 'localhost:5002'] });
+  state: BalancerState = 'running';
+  readyReasons: string[] = [];
+  readonly servers: Server[] = [
+    { name: 'apple', address: 'localhost:5001', state: 'up', weight: 1, fromFile: true },
+    { name: 'banana', address: 'localhost:5002', state: 'up', weight: 1, fromFile: true },
+  ];
+  readonly log: StatusEvent[] = [];
+  readonly #listeners = new Set<(event: StatusEvent) => void>();
+
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
+  status(): BalancerStatus {
+    const servers = this.servers.map((server) => this.#serverStatus(server));
+    const byReason = { connect_refused: 1 };
+    const requests = { total: 12, inFlight: 1, byStatus: { ...NONE, '2xx': 11, '5xx': 1 }, byReason };
+    return {
+      version: '1.2.3',
+      pid: 42,
+      startedAt: 1_700_000_000_000,
+      uptimeMs: 5000,
+      state: this.state,
+      ready: this.readyReasons.length === 0,
+      readyReasons: this.readyReasons,
+      listen: ['127.0.0.1:8080'],
+      clients: 3,
+      requests,
+      routes: [
+        {
+          name: 'default',
+          match: 'any host',
+          action: 'forward',
+          algorithm: 'round_robin',
+          requests: 12,
+          latency: { p50: 1, p90: 2, p99: 3 },
+          servers,
+        },
+      ],
+      servers,
+      firewall: [{ rule: 'firewall_rules', verdicts: [{ guard: 'ip_reject', refused: 2, observed: 0 }] }],
+      config: { path: 'lb.yaml', loadedAt: 1_700_000_000_000, drift: ['weight of big: 5 (file: 3)'] },
+    };
+  }
+
+  #serverStatus({ name, address, state, weight, fromFile }: Server): ServerStatus {
+    return {
+      name,
+      address,
+      routes: ['default'],
+      state,
+      since: 1_700_000_000_000,
+      backup: false,
+      weight,
+      effectiveWeight: weight,
+      active: 1,
+      waiting: 0,
+      open: 2,
+      idle: 1,
+      lastCheck: { ok: true, result: 'status 200', at: 1_700_000_000_000, durationMs: 1.5 },
+      events: this.log.filter(({ server }) => server === name),
+      totals: {
+        requests: 6,
+        byStatus: { ...NONE, '2xx': 6 },
+        failures: 0,
+        connectFailures: 0,
+        resets: 0,
+        retries: 0,
+        ejections: 0,
+        bytesIn: 0,
+        bytesOut: 600,
+      },
+      latency: null,
+      share: 0.5,
+      fromFile,
+    };
+  }
+
+  events(since: number): readonly StatusEvent[] {
+    return this.log.filter(({ id }) => id > since);
+  }
+
+  subscribe(listener: (event: StatusEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Something happens. */
+  note(what: StatusEvent['what'], server: string, reason = ''): void {
+    const event = { id: this.log.length + 1, at: 1_700_000_000_000, what, server, reason };
+    this.log.push(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  setAvailability(name: string, to: Availability): void {
+    this.#find(name).state = STATES[to];
+    this.note('availability', name, `ready -> ${to}`);
+  }
+
+  setWeight(name: string, weight: number): void {
+    this.#find(name).weight = weight;
+  }
+
+  addServer(route: string, { address, name = address, weight = 1 }: NewServer): void {
+    if (route !== 'default') throw new OperationError('unknown_route', `there is no route ${route}`);
+    if (this.servers.some((server) => server.name === name))
+      throw new OperationError('duplicate_server', `${route} has ${name} already`);
+    this.servers.push({ name, address, state: 'unchecked', weight, fromFile: false });
+  }
+
+  removeServer(name: string): void {
+    if (this.servers.length === 1) throw new OperationError('last_server', `${name} is the last server`);
+    this.servers.splice(this.servers.indexOf(this.#find(name)), 1);
+  }
+
+  #find(name: string): Server {
+    const server = this.servers.find((one) => one.name === name);
+    if (server === undefined) throw new OperationError('unknown_server', `there is no server ${name}`);
+    return server;
+  }
+}

@@ -1,0 +1,67 @@
+import t, { type Test } from 'tap';
+import { RawClient } from '../support/client.js';
+import { FakeSubject } from './fake-subject.js';
+import { openAdmin } from './support.js';
+
+async function connect(t: Test, port: number): Promise<RawClient> {
+  const client = await RawClient.connect(port);
+  t.teardown(() => client.destroy());
+  return client;
+}
+
+t.test('what is no HTTP is answered and cut', async (t) => {
+  const { port, ask } = await openAdmin(t, new FakeSubject());
+  const cases: readonly [bytes: string, status: string][] = [
+    ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', '400'],
+    ['GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', '421'],
+    [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, '431'],
+    [
+      'POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      '400',
+    ],
+    ['GET / HTTP/1.1\r\n\r\n', '400'],
+  ];
+  for (const [bytes, status] of cases) {
+    const client = await connect(t, port);
+    client.send(bytes);
+    t.equal((await client.until('\r\n')).slice(9, 12), status);
+    client.destroy();
+  }
+  t.match(await ask('/livez'), { status: 200 });
+});
+
+t.test('clients that leave at any point do no harm', async (t) => {
+  const { port, ask } = await openAdmin(t, new FakeSubject());
+  const whole =
+    'PATCH /api/servers/apple HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +
+    'Content-Length: 17\r\n\r\n{"state":"drain"}';
+  for (let length = 0; length < whole.length; length += 7) {
+    const client = await connect(t, port);
+    client.send(whole.slice(0, length));
+    await new Promise((resolve) => setImmediate(resolve));
+    client.reset();
+  }
+  const events = await connect(t, port);
+  events.send('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await events.until('retry');
+  events.reset();
+  t.match(await ask('/livez'), { status: 200 });
+});
+
+t.test('there are so many connections and no more', async (t) => {
+  const { port } = await openAdmin(t, new FakeSubject());
+  const clients: RawClient[] = [];
+  for (let count = 0; count < 140; count++) clients.push(await connect(t, port));
+  const closed = () => clients.filter((client) => client.ended || client.closed).length;
+  while (closed() < 12) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(closed(), 12);
+  clients.find((client) => !client.closed)?.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+});
+
+t.test('a head that never ends is given up', async (t) => {
+  const { port } = await openAdmin(t, new FakeSubject());
+  const client = await connect(t, port);
+  client.send('GET / HTTP/1.1\r\n');
+  t.match(await client.until('\r\n'), /^HTTP\/1\.1 408 /);
+  await client.toEnd();
+});

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import t from 'tap';
+import { Page, SCRIPTS, STYLES } from '../../lib/admin/page.js';
+
+const folder = new URL('../../../lib/admin/page/', import.meta.url);
+const { answer } = new Page();
+const html = String(answer.body);
+const policy = answer.headers?.['content-security-policy'] ?? '';
+
+t.test('every file of the page is in it', async (t) => {
+  const files = readdirSync(folder).filter((name) => name !== 'page.html');
+  t.same(files.sort(), [...SCRIPTS, ...STYLES].sort());
+});
+
+t.test('all its modules make one script', async (t) => {
+  const [, script = ''] = /<script type="module">([\s\S]*)<\/script>/.exec(html) ?? [];
+  t.notMatch(script, /^(?:import|export) /m);
+  t.notMatch(script, /<\/script/i);
+  t.doesNotThrow(() => new Function(`async () => {"use strict";${script}}`));
+  t.match(policy, `script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`);
+});
+
+t.test(
+  'it asks nobody else for anything, and nothing in it is inline but the one style and script',
+  async (t) => {
+    t.notMatch(html, /(?:src|href)="(?:https?:)?\/\//);
+    t.notMatch(html, /\son[a-z]+="|\sstyle="|javascript:/);
+    t.notMatch(html, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(/);
+    for (const rule of [
+      "default-src 'none'",
+      "connect-src 'self'",
+      "frame-ancestors 'none'",
+      "base-uri 'none'",
+    ])
+      t.ok(policy.includes(rule), rule);
+    t.notMatch(policy, 'unsafe');
+  },
+);

@@ -1,0 +1,98 @@
+import t from 'tap';
+import { Admin } from '../../lib/admin/admin.js';
+import { openPage, withChromium } from './chromium.js';
+import { startSite } from './site.js';
+import { adminConfig, SERVICES } from './support.js';
+
+await withChromium(t, async (t, browser) => {
+  await t.test('shows what happens while it happens, and asks nobody else', async (t) => {
+    const site = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
+    const { page, complaints, asked } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByText('3 of 3 servers in use').waitFor();
+    for (let count = 0; count < 12; count++) await site.get();
+    t.equal(await site.get('/secret'), 403);
+    t.equal(await site.get('/?status=500'), 500);
+    await page.getByText('blocked_path').waitFor();
+    await page.getByText('server_error').waitFor();
+    await page.getByRole('img', { name: /^Requests, per second: now .* at most [1-9]/ }).waitFor();
+    await page.getByRole('row', { name: /path reject 1 0$/ }).waitFor();
+    site.backends[1]!.healthy = false;
+    await page.getByRole('row', { name: /banana.*Down.*status 500/ }).waitFor();
+    await page.getByText('2 of 3 servers in use').waitFor();
+    await page.getByRole('status').filter({ hasText: 'banana is down status 500' }).waitFor();
+    site.backends[1]!.healthy = true;
+    await page.getByRole('row', { name: /banana.*Up.*status 200/ }).waitFor();
+    await page.getByRole('button', { name: 'banana' }).first().click();
+    await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+    t.equal(
+      await page.getByRole('button', { name: 'banana', exact: true }).getAttribute('aria-expanded'),
+      'true',
+    );
+    t.same(complaints, []);
+    t.same(
+      asked.filter((url) => !url.startsWith(site.url) && !url.startsWith('data:')),
+      [],
+    );
+  });
+
+  await t.test('says when the connection is lost, and comes back', async (t) => {
+    const site = await startSite(t);
+    const { page } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    await page.getByText('Live', { exact: true }).waitFor();
+    site.admin.close();
+    await page.getByText('Connection lost, trying again').waitFor();
+    const again = new Admin(adminConfig({ listen: site.port }));
+    t.teardown(() => again.close());
+    await again.open(site.balancer, SERVICES);
+    await page.getByText('Live', { exact: true }).waitFor();
+    site.balancer.setAvailability('apple', 'draining');
+    await page.getByRole('row', { name: /apple.*Draining/ }).waitFor();
+    await page.getByRole('listitem').filter({ hasText: 'apple is draining' }).waitFor();
+  });
+
+  await t.test('asks for the token, and shows nothing before', async (t) => {
+    const site = await startSite(t, {}, { token: '0123456789abcdef' });
+    const { page } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Token').fill('0123456789abcdeX');
+    await page.keyboard.press('Enter');
+    await dialog.getByRole('alert').filter({ hasText: 'this needs the token' }).waitFor();
+    t.notMatch(await page.getByRole('main').innerText(), 'apple');
+    await dialog.getByLabel('Token').fill('0123456789abcdef');
+    await page.keyboard.press('Enter');
+    await page.getByRole('row', { name: /apple/ }).waitFor();
+    site.balancer.setAvailability('apple', 'draining');
+    await page.getByRole('listitem').filter({ hasText: 'apple is draining' }).waitFor();
+  });
+
+  await t.test('fits a phone, in the dark too', async (t) => {
+    const long = 'a-server-with-a-very-long-name-that-nobody-would-ever-give-it.x';
+    const site = await startSite(t);
+    site.balancer.addServer('default', { address: '127.0.0.1:9', name: long });
+    for (const scheme of ['light', 'dark'] as const) {
+      const { page, complaints } = await openPage(browser, site.url, { width: 360, height: 740, scheme });
+      await page.getByRole('button', { name: `Drain ${long}` }).waitFor();
+      await page.getByRole('button', { name: long, exact: true }).click();
+      const width = await page.evaluate<number>('document.documentElement.scrollWidth');
+      t.equal(width, 360, scheme);
+      t.same(complaints, []);
+      await page.close();
+    }
+  });
+
+  await t.test('what a stranger sends is shown as text', async (t) => {
+    const site = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
+    const { page, complaints } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    await page.getByText('Live', { exact: true }).waitFor();
+    await site.get('/secret/<img%20src=x%20onerror=alert(1)>');
+    await page.getByText('Last requests').click();
+    await page.getByText('/secret/').waitFor();
+    t.equal(await page.locator('img').count(), 0);
+    t.same(complaints, []);
+  });
+});

@@ -1,0 +1,109 @@
+import t from 'tap';
+import { RawClient } from '../support/client.js';
+import { schemaFault } from './description.js';
+import { startSite } from './site.js';
+
+type Servers = { servers: { name: string; state: string; totals: { requests: number } }[] };
+
+t.test('the status of a balancer at work is as its schema says', async (t) => {
+  const { ask, get, backends } = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
+  for (let count = 0; count < 6; count++) t.equal(await get(), 200);
+  t.equal(await get('/secret'), 403);
+  backends[2]!.healthy = false;
+  await until(async () => (await servers(ask))[2]?.state === 'down');
+  for (const [path, schema] of [
+    ['/api/status', 'Status'],
+    ['/api/servers/cherry', 'Server'],
+    ['/api/traffic', 'Traffic'],
+    ['/api/failures', 'Failures'],
+    ['/api/config', 'Config'],
+    ['/api/explain?url=/a', 'Explanation'],
+  ] as const)
+    t.equal(schemaFault(`/components/schemas/${schema}`, (await ask(path)).json), '', path);
+  t.match((await ask('/api/status')).json, {
+    requests: { total: 7, by_status: { '2xx': 6, '4xx': 1 }, by_reason: { blocked_path: 1 } },
+    firewall: [{ rule: 'firewall_rules', verdicts: [{ guard: 'path_reject', refused: 1 }] }],
+  });
+  t.match((await ask('/api/failures')).json, {
+    failures: [{ reason: 'blocked_path', count: 1, requests: [{ path: '/secret', status: 403 }] }],
+  });
+  t.match((await ask('/api/servers/cherry')).json, { events: [{ what: 'down', reason: 'status 500' }] });
+});
+
+t.test('it is not ready when no server can be used, and says so', async (t) => {
+  const { ask, backends } = await startSite(t);
+  t.equal((await ask('/readyz')).status, 200);
+  for (const backend of backends) backend.healthy = false;
+  await until(async () => (await ask('/readyz')).status === 503);
+  t.match((await ask('/readyz')).text, /^not ready\n.*default/);
+  backends[0]!.healthy = true;
+  await until(async () => (await ask('/readyz')).status === 200);
+});
+
+t.test('it is not ready while it drains, and alive to the end', async (t) => {
+  const { ask, balancer, backends } = await startSite(t);
+  const [address] = balancer.addresses;
+  const client = await RawClient.connect(address?.kind === 'tcp' ? address.port : 0);
+  t.teardown(() => client.destroy());
+  client.send('GET /?delay=300 HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until(async () => backends.some(({ requests }) => requests > 0));
+  const drained = balancer.drain();
+  t.match(await ask('/readyz'), { status: 503, text: /drain/ });
+  t.equal((await ask('/livez')).status, 200);
+  t.equal((await client.response()).status, 200);
+  client.end();
+  t.equal(await drained, true);
+  t.match((await ask('/api/status')).json, { state: 'stopped', ready: false });
+});
+
+t.test('a server is drained: what is on it ends, nothing new comes', async (t) => {
+  const { ask, get, backends } = await startSite(t);
+  const patch = (body: object) => ask('/api/servers/apple', { method: 'PATCH', body });
+  t.match(await patch({ state: 'drain' }), { status: 200, json: { name: 'apple', state: 'draining' } });
+  const before = backends[0]!.requests;
+  for (let count = 0; count < 9; count++) t.equal(await get(), 200);
+  t.equal(backends[0]!.requests, before);
+  t.match((await ask('/api/status')).json, { config: { drift: [/apple/] } });
+  await patch({ state: 'ready' });
+  for (let count = 0; count < 9; count++) t.equal(await get(), 200);
+  t.ok(backends[0]!.requests > before);
+});
+
+t.test('a server comes and goes while requests run', async (t) => {
+  const { ask, get, backends } = await startSite(t, { health_check: false });
+  const { address } = backends[0]!;
+  t.equal((await ask('/api/servers/apple', { method: 'DELETE' })).status, 204);
+  const before = backends[0]!.requests;
+  for (let count = 0; count < 6; count++) t.equal(await get(), 200);
+  t.equal(backends[0]!.requests, before);
+  const added = await ask('/api/servers', { method: 'POST', body: { address, name: 'apple' } });
+  t.equal(added.status, 201, added.text);
+  for (let count = 0; count < 6; count++) t.equal(await get(), 200);
+  t.ok(backends[0]!.requests > before);
+  const names = (await servers(ask)).map(({ name }) => name).sort();
+  t.same(names, ['apple', 'banana', 'cherry']);
+});
+
+t.test('what the balancer refuses is refused in its words', async (t) => {
+  const { ask, backends } = await startSite(t);
+  const post = (body: object) => ask('/api/servers', { method: 'POST', body });
+  const { address } = backends[0]!;
+  t.match(await post({ address }), { status: 409, json: { error: { code: 'duplicate_server' } } });
+  t.match(await post({ address: 'localhost:1', route: 'defautl' }), {
+    status: 404,
+    json: { error: { code: 'unknown_route', message: /default/ } },
+  });
+  for (const name of ['apple', 'banana']) await ask(`/api/servers/${name}`, { method: 'DELETE' });
+  t.match(await ask('/api/servers/cherry', { method: 'DELETE' }), {
+    status: 409,
+    json: { error: { code: 'last_server' } },
+  });
+});
+
+async function servers(ask: (path: string) => Promise<{ json: unknown }>): Promise<Servers['servers']> {
+  return ((await ask('/api/servers')).json as Servers).servers;
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
+}

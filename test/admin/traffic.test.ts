@@ -1,0 +1,81 @@
+import t from 'tap';
+import { Failures } from '../../lib/admin/failures.js';
+import { Latencies } from '../../lib/admin/latencies.js';
+import { Traffic } from '../../lib/admin/traffic.js';
+import { recordOf } from '../observe/record.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+t.test('percentiles are those of what was added, within a tenth', async (t) => {
+  const latencies = new Latencies();
+  t.equal(latencies.percentiles([0.5]), null);
+  for (let ms = 1; ms <= 1000; ms++) latencies.add(ms);
+  for (const [index, share] of [0.5, 0.9, 0.99].entries()) {
+    const found = latencies.percentiles([0.5, 0.9, 0.99])?.[index] ?? 0;
+    t.ok(Math.abs(found / (share * 1000) - 1) < 0.1, `${share}: ${found}`);
+  }
+});
+
+t.test('times beyond all measure stay in the last bucket', async (t) => {
+  for (const ms of [0, -1, Number.NaN, 0.001, 1e12, Number.POSITIVE_INFINITY]) {
+    const latencies = new Latencies();
+    latencies.add(ms);
+    const [found = Number.NaN] = latencies.percentiles([0.5]) ?? [];
+    t.ok(found > 0 && found < 2e6, `${ms}: ${found}`);
+  }
+});
+
+t.test('traffic is counted by the second and kept for five minutes', async (t) => {
+  const clock = new ManualClock();
+  const traffic = new Traffic(clock);
+  traffic.start();
+  traffic.note(recordOf({ durationMs: 10 }));
+  traffic.note(recordOf({ durationMs: 20, status: 500 }));
+  traffic.note(recordOf({ status: 403, reason: 'blocked_ip' }));
+  traffic.note(recordOf({ status: 502, reason: 'connect_refused' }));
+  t.same(traffic.points(0), [], 'the second is not over');
+  clock.advance(1000);
+  const [first] = traffic.points(0);
+  t.match(first, { requests: 4, errors: 2 });
+  t.equal(first?.at, clock.wall());
+  clock.advance(9000);
+  const quiet = traffic.points(first?.at ?? 0);
+  t.equal(quiet.length, 9);
+  t.match(quiet.at(-1), { requests: 0, errors: 0, p99: Number }, 'percentiles are of ten seconds');
+  clock.advance(1000);
+  t.match(traffic.points(0).at(-1), { p50: null, p90: null, p99: null });
+  clock.advance(600_000);
+  t.equal(traffic.points(0).length, 300);
+  traffic.stop();
+  clock.advance(5000);
+  t.equal(traffic.points(clock.wall() - 4000).length, 0);
+});
+
+t.test('an upgraded connection that lasts for hours is no latency', async (t) => {
+  const clock = new ManualClock();
+  const traffic = new Traffic(clock);
+  traffic.start();
+  traffic.note(recordOf({ status: 101, durationMs: 3_600_000 }));
+  clock.advance(1000);
+  t.match(traffic.points(0), [{ requests: 1, p50: null }]);
+});
+
+t.test('failures are kept by reason, the many beside the few', async (t) => {
+  const failures = new Failures();
+  failures.note(recordOf());
+  failures.note(recordOf({ reason: 'connect_refused', status: 502, startedAt: 1000, target: '/a?token=x' }));
+  for (let count = 0; count < 30; count++)
+    failures.note(recordOf({ reason: 'blocked_path', status: 403, startedAt: 2000 + count }));
+  failures.note(recordOf({ status: 503, startedAt: 500, target: `/${'x'.repeat(5000)}` }));
+  const list = failures.list();
+  t.same(
+    list.map(({ reason, count, requests }) => [reason, count, requests.length]),
+    [
+      ['blocked_path', 30, 10],
+      ['connect_refused', 1, 1],
+      ['server_error', 1, 1],
+    ],
+  );
+  t.match(list[1], { fault: 'server', meaning: /nothing listens/, requests: [{ path: '/a', status: 502 }] });
+  t.ok((list[0]?.requests[0]?.at ?? 0) > (list[0]?.requests[9]?.at ?? 0), 'newest first');
+  t.equal(list[2]?.requests[0]?.path.length, 200);
+});

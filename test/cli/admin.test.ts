@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import { startBackend } from '../../fixtures/backend.js';
+import { get, start, url } from './program.js';
+
+const WATCH = /watch +(http:\S+\/) /;
+
+t.test('the demo has a status page, on a free port when its own is taken', async (t) => {
+  // By us, or by somebody else.
+  const other = createServer().listen(9090, '127.0.0.1');
+  t.teardown(() => other.close());
+  await Promise.race([once(other, 'listening'), once(other, 'error')].map((event) => event.catch(() => {})));
+  const program = start(t, ['0'], { cwd: t.testdir({}) });
+  const page = await program.onStderr(WATCH);
+  t.not(new URL(page).port, '9090');
+  const { status, text } = await get(page);
+  t.equal(status, 200);
+  t.match(text, /<title>lb<\/title>/);
+  t.match(await get(`${page}readyz`), { status: 200, text: 'ready\n' });
+});
+
+t.test('without being asked for there is none, and the demo can be told so', async (t) => {
+  const backend = await startBackend({ name: 'plain' });
+  t.teardown(() => backend.close());
+  for (const args of [
+    ['0', backend.address],
+    ['0', '--admin', 'off'],
+  ]) {
+    const program = start(t, args, { cwd: t.testdir({}) });
+    await url(program);
+    await program.onStderr(/stop /);
+    t.notMatch(program.stderr, WATCH);
+    program.kill();
+  }
+});
+
+t.test('metrics, status and reload of a program that runs', async (t) => {
+  const backend = await startBackend({ name: 'plain' });
+  t.teardown(() => backend.close());
+  const settings = (more: string): string =>
+    `servers: [{ address: "${backend.address}", name: plain }]\nadmin: 0\n${more}`;
+  const directory = t.testdir({ 'lb.yaml': settings('') });
+  const file = join(directory, 'lb.yaml');
+  const program = start(t, ['0', '-c', file]);
+  const admin = await program.onStderr(WATCH);
+  const lb = await url(program);
+  t.equal((await get(lb)).status, 200);
+  t.match((await get(`${admin}metrics`)).text, /^lb_requests_total\{.*\} 1$/m);
+  t.match(JSON.parse((await get(`${admin}api/status`)).text), { config: { path: file } });
+  const reload = async (): Promise<{ status: number; body: unknown }> => {
+    const response = await fetch(`${admin}api/reload`, { method: 'POST', headers: { connection: 'close' } });
+    return { status: response.status, body: await response.json() };
+  };
+  writeFileSync(file, settings('firewall_rules: { path_reject: [/a] }\n'));
+  t.match(await reload(), { status: 200, body: { ok: true, message: /^reloaded / } });
+  t.equal((await get(`${lb}a`)).status, 403);
+  writeFileSync(file, settings('lisen: 1\n'));
+  const refused = await reload();
+  t.match(refused, { status: 422, body: { error: { code: 'bad_config', details: /lisen: unknown key/ } } });
+  t.equal((await get(`${lb}a`)).status, 403, 'the settings from before stay in force');
+  t.match(JSON.parse((await get(`${admin}api/servers/plain`)).text), {
+    name: 'plain',
+    state: /up|unchecked/,
+  });
+});
+
+t.test('a port that is taken is said in one line', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const program = start(t, ['0', '127.0.0.1:9', '--admin', String(port)]);
+  t.equal(await program.end(), 1);
+  t.match(program.stderr, `lb: port ${port} is in use.`);
+});
+
+t.test('other machines only with a token', async (t) => {
+  const program = start(t, ['0', '127.0.0.1:9', '--admin', '0.0.0.0:0']);
+  t.equal(await program.end(), 1);
+  t.match(program.stderr, /admin\.listen: other machines reach 0\.0\.0\.0:0: it needs a token/);
+});
