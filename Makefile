@@ -34,6 +34,8 @@ fuzz: build ## the property tests with many more runs (FUZZ_RUNS=20000)
 	@LB_FUZZ_RUNS=$(FUZZ_RUNS) $(TAP) $$(find dist/test -name '*.property.test.js')
 bench: build ## compare with nginx and HAProxy on the same servers (ARGS=)
 	@node dist/test/bench/main.js $(ARGS)
+chaos: build ## what clients notice of failing servers, with lb, nginx and HAProxy (ARGS=)
+	@node dist/test/chaos/main.js $(ARGS)
 
 ##@ Containers
 up: ## two mango and two apple servers, the balancer before them
@@ -58,4 +60,4 @@ help:
 	  /^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
-.PHONY: setup demo build check clean test e2e fuzz bench up down prune help
+.PHONY: setup demo build check clean test e2e fuzz bench chaos up down prune help

@@ -10,8 +10,13 @@ import type { Member } from './member.js';
 export function sameServer(server: ServerConfig, group: GroupConfig): string {
   const { weight, backup, maxConnections } = server;
   const { slowStart, healthCheck, passiveHealth } = group;
-  const terms = { weight, backup, maxConnections, slowStart, healthCheck, passiveHealth };
-  return `${nameplate(server)} ${writeTerms(terms)}`;
+  const terms = { weight, backup, maxConnections, slowStart, passiveHealth };
+  return `${sameQuestion(server, healthCheck)}${writeTerms(terms)}`;
+}
+
+/** What those begin with that are the same server and are checked in the same way. */
+function sameQuestion(server: ServerConfig, check: GroupConfig['healthCheck']): string {
+  return `${nameplate(server)} ${writeTerms(check)} `;
 }
 
 /** What stays the same over a reload, whatever else is asked of it. */
@@ -41,7 +46,10 @@ export class Succession {
   /** Takes out who is to go on as `server`; undefined when it is new. */
   take(server: ServerConfig, group: GroupConfig): Member | undefined {
     const key = sameServer(server, group);
-    const found = this.#before.has(key) ? key : this.#predecessor(`${nameplate(server)} `);
+    const found = this.#before.has(key)
+      ? key
+      : (this.#predecessor(sameQuestion(server, group.healthCheck)) ??
+        this.#predecessor(`${nameplate(server)} `));
     if (found === undefined) return undefined;
     const member = this.#before.get(found);
     this.#before.delete(found);

@@ -187,7 +187,8 @@ export interface AccessLogSettings {
   readonly fields?: readonly AccessLogField[];
   readonly status?: StatusesSetting;
   readonly slower_than?: DurationSetting;
-  readonly sample?: PercentSetting;
+  /** `10%`. */
+  readonly sample?: string;
 }
 
 export interface EventsSettings {

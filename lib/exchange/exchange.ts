@@ -43,7 +43,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#services = services;
     this.#deadline = new Deadline(services.wheel, this);
     this.#replay = new Replay();
-    this.#retries = new Retries(this.#replay, services.wheel);
+    this.#retries = new Retries(this.#replay, services.wheel, this.#context);
     this.#settlement = new Settlement(services.clock);
     const tools = {
       context: this.#context,
@@ -90,7 +90,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       client.reply(413);
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
     } else {
-      this.#retries.open(choice as Choice, this.#context, retry, head);
+      this.#retries.open(choice as Choice, retry, head);
       this.#attempt.open(client, destination.timeouts);
       this.#tryNext();
     }

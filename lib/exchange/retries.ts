@@ -35,9 +35,9 @@ const LONGEST_PAUSE = 250;
 export class Retries {
   readonly #replay: Replay;
   readonly #wheel: TimerWheel;
+  readonly #context: RequestContext;
   readonly #tried: Backend[] = [];
   #choice: Choice | null = null;
-  #context: RequestContext | null = null;
   #policy: RetryPolicy | null = null;
   #repeatable = false;
   #replacedStale = false;
@@ -45,15 +45,15 @@ export class Retries {
   #pauses = 0;
   #next: Backend | null = null;
 
-  constructor(replay: Replay, wheel: TimerWheel) {
+  constructor(replay: Replay, wheel: TimerWheel, context: RequestContext) {
     this.#replay = replay;
     this.#wheel = wheel;
+    this.#context = context;
   }
 
   /** A request is about to be forwarded. */
-  open(choice: Choice, context: RequestContext, policy: RetryPolicy, head: RequestHead): void {
+  open(choice: Choice, policy: RetryPolicy, head: RequestHead): void {
     this.#choice = choice;
-    this.#context = context;
     this.#policy = policy;
     this.#repeatable = policy.isRepeatable(head);
     this.#replacedStale = false;
@@ -69,7 +69,6 @@ export class Retries {
     this.#tried.length = 0;
     this.#next = null;
     this.#choice = null;
-    this.#context = null;
     this.#policy = null;
   }
 
@@ -138,8 +137,7 @@ export class Retries {
       repeatable: this.#repeatable,
       replayable: this.#replay.whole,
       clientSawResponse: sawResponse,
-      // A server that was taken out meanwhile is not asked once more.
-      pooledConnection: reused && this.#tried.at(-1)?.takesBound === true,
+      pooledConnection: reused,
       replacedStale: this.#replacedStale,
       attempts: this.#attempts,
     };
@@ -159,6 +157,6 @@ export class Retries {
   }
 
   #pick(): Backend | null {
-    return this.#choice?.pick(this.#context as RequestContext, this.#tried) ?? null;
+    return this.#choice?.pick(this.#context, this.#tried) ?? null;
   }
 }

@@ -8,7 +8,7 @@ export const SHARED_BYTES = 64 * 1024;
 /** 64 MiB through 256 KiB reads cost 19 ms of CPU, through 64 KiB ones 27 ms. */
 const LARGE_BYTES = 256 * 1024;
 /** Large buffers in use at once; beyond that, streams make do with small ones, so that memory stays bounded. */
-const MAX_LARGE = 32;
+const MAX_LARGE = 64;
 /** Free buffers of each size that are kept. */
 const MAX_FREE = 64;
 
@@ -34,9 +34,13 @@ export function takeReadBuffer(large: boolean): Buffer {
   return freeSmall.pop() ?? Buffer.allocUnsafeSlow(SHARED_BYTES);
 }
 
+export function isLarge(buffer: Buffer): boolean {
+  return buffer.length === LARGE_BYTES;
+}
+
 /** Gives back what `takeReadBuffer` gave, once nothing refers to its bytes. */
 export function giveReadBuffer(buffer: Buffer): void {
-  if (buffer.length === LARGE_BYTES) {
+  if (isLarge(buffer)) {
     largeInUse--;
     if (freeLarge.length < MAX_FREE) freeLarge.push(buffer);
   } else {

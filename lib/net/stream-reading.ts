@@ -1,28 +1,36 @@
-import { giveReadBuffer, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
+import { giveReadBuffer, isLarge, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
 
-/** Full reads in a row after which a stream is given large buffers. */
-const LARGE_AFTER = 4;
+/** Reads that would have fitted into the shared buffer, in a row, after which a large one is given back. */
+const SMALL_READS = 8;
 
-/** Which buffer a socket reads into: the shared one, or while a body streams through it one of its own. */
+/**
+ * Which buffer a socket reads into: the shared one, or one of its own while bodies stream through it. What lies in
+ * one of its own is written without a copy; a large one is kept from one body to the next, so that a body of 100 KiB
+ * is one read and one write.
+ */
 export class StreamReading {
   #own: Buffer | null = null;
-  #fullReads = 0;
+  #smallReads = 0;
 
   /**
    * Behind a read of `length` bytes into `buffer`: the buffer for the next one, or undefined to go on with the same.
    * `kept`: a write of what was read is not finished, so the buffer belongs to the writing channel now.
    */
   next(length: number, buffer: Buffer, kept: boolean): Buffer | undefined {
-    if (length === buffer.length) this.#fullReads++;
-    else if (length < SHARED_BYTES) this.#fullReads = 0;
-    const streams = this.#fullReads > 0;
-    const large = this.#fullReads > LARGE_AFTER;
     const own = this.#own;
-    if (own === null && !streams) return undefined;
-    if (own !== null && !kept && streams && !(large && own.length === SHARED_BYTES)) return undefined;
-    if (own !== null && !kept) giveReadBuffer(own);
-    this.#own = streams ? takeReadBuffer(large) : null;
-    return this.#own ?? sharedReadBuffer;
+    if (own === null) return length === buffer.length ? this.#take() : undefined;
+    this.#smallReads = length < SHARED_BYTES ? this.#smallReads + 1 : 0;
+    const streams = this.#smallReads < (isLarge(own) ? SMALL_READS : 1);
+    if (streams && !kept) return undefined;
+    if (!kept) giveReadBuffer(own);
+    if (streams) return this.#take();
+    this.#own = null;
+    return sharedReadBuffer;
+  }
+
+  #take(): Buffer {
+    this.#own = takeReadBuffer(true);
+    return this.#own;
   }
 
   /** The socket is gone. */

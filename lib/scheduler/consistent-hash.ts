@@ -26,7 +26,19 @@ export class ConsistentHash implements Scheduler {
 
   pick(candidates: readonly Candidate[], key: PickKey): number {
     if (key === NO_KEY) return this.#otherwise.pick(candidates, key);
-    const perWeight = this.#balanceFactor === 0 ? Number.POSITIVE_INFINITY : this.#bound(candidates);
+    // Written out here: a number with fractions that a function gives back may cost an allocation.
+    let perWeight = Number.POSITIVE_INFINITY;
+    if (this.#balanceFactor !== 0) {
+      // Requests in flight that a server may have for each unit of its weight, this one counted in.
+      let inFlight = 1;
+      let weights = 0;
+      for (let i = 0; i < candidates.length; i++) {
+        const candidate = candidates[i] as Candidate;
+        inFlight += candidate.active;
+        weights += candidate.effectiveWeight;
+      }
+      perWeight = (this.#balanceFactor * inFlight) / weights;
+    }
     let best = 0;
     let highest = -1;
     let weight = 0;
@@ -44,18 +56,6 @@ export class ConsistentHash implements Scheduler {
       best = i;
     }
     return best;
-  }
-
-  /** Requests in flight that a server may have for each unit of its weight, this one counted in. */
-  #bound(candidates: readonly Candidate[]): number {
-    let active = 1;
-    let weight = 0;
-    for (let i = 0; i < candidates.length; i++) {
-      const candidate = candidates[i] as Candidate;
-      active += candidate.active;
-      weight += candidate.effectiveWeight;
-    }
-    return (this.#balanceFactor * active) / weight;
   }
 }
 

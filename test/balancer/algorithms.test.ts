@@ -66,6 +66,24 @@ t.test('random and power_of_two: everybody has a share', async (t) => {
   }
 });
 
+t.test('least_response_time: who answers slowly gets less', async (t) => {
+  const { connect, origins } = await startThree(t, 'least_response_time');
+  const client = await connect();
+  const slow = origins[1]!;
+  const timed = async (count: number): Promise<Record<string, number>> => {
+    const names: string[] = [];
+    for (let i = 0; i < count; i++) {
+      slow.hold = new Promise((resolve) => setTimeout(resolve, 60));
+      names.push((await ask(client)).server);
+    }
+    return counted(names);
+  };
+  // Until it has answered once it is as good as any; after that it is drawn against a faster one each time.
+  const counts = await timed(40);
+  t.ok((counts.b ?? 0) <= 4, JSON.stringify(counts));
+  t.ok((counts.a ?? 0) > 4 && (counts.c ?? 0) > 4, JSON.stringify(counts));
+});
+
 t.test('least_connections: a request goes past who is busy', async (t) => {
   const started = await startThree(t, 'least_connections', [{ weight: 2 }]);
   holdAll(t, started.origins);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { deadAddress } from '../support/origin.js';
 import { steady, turns, until } from '../support/turns.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -10,10 +11,7 @@ const LATE = 100;
 const MEBIBYTE = 1024 * 1024;
 
 t.test('a request that failed while its body waited does not leave the connection deaf', async (t) => {
-  const server = await startRawServer(answering(OK));
-  const { address } = server;
-  await server.close();
-  const { connect } = await startBalancer(t, { servers: [address] });
+  const { connect } = await startBalancer(t, { servers: [await deadAddress()], retry: { attempts: 0 } });
   const client = await connect();
   for (let i = 0; i < 3; i++) {
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody');

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { answering, type RawConnection } from '../../fixtures/raw-server.js';
+import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
 import { type SeenRequest, startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { chunked, deadAddress, origin, readRequest } from '../support/origin.js';
@@ -65,7 +65,7 @@ t.test('each failure, method and option', async (t) => {
         const settings = {
           servers: [bad.address, good.address],
           retry: { on },
-          timeouts: { response_header: '30ms' },
+          timeouts: { response_header: fault === 'silence' ? '30ms' : '30s' },
         };
         const { connect, seen } = await startBalancer(t, settings);
         const client = await connect();
@@ -314,17 +314,54 @@ t.test('retry.buffer: a longer body is not sent again', async (t) => {
     [100, 200],
     [0, 502],
   ] as const) {
-    const bad = await failing(t, 'reset');
+    let asked = (): void => {};
+    const sent = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const bad = await origin(t, async (connection) => {
+      await connection.readHead();
+      asked();
+      await connection.read(100);
+      connection.reset();
+    });
     const good = await working(t);
     const { connect } = await startBalancer(t, { servers: [bad.address, good.address], retry: { buffer } });
     const client = await connect();
     client.send(request('PUT').replace('\r\n\r\n', '\r\nContent-Length: 100\r\n\r\n'));
     // Behind the head: bytes that come with it wait for the connection, and are kept however many they are.
-    await pause(20);
+    await sent;
     client.send('x'.repeat(100));
     t.equal((await client.response()).status, status, `${buffer} bytes`);
     t.equal(good.received.length, status === 200 ? 1 : 0);
   }
+});
+
+t.test('with one of three servers killed no idempotent request fails', async (t) => {
+  const slow = () =>
+    startRawServer(async (connection) => {
+      for (;;) {
+        await readRequest(connection);
+        await pause(3);
+        await connection.write(OK);
+      }
+    });
+  const servers = [await slow(), await slow(), await slow()];
+  t.teardown(() => Promise.all(servers.slice(1).map((server) => server.close())));
+  const { connect, seen } = await startBalancer(t, { servers: servers.map(({ address }) => address) });
+  const statuses: number[] = [];
+  const work = async (method: string): Promise<void> => {
+    const client = await connect();
+    for (let i = 0; i < 25; i++) {
+      client.send(request(method, method === 'PUT' ? 'hello' : ''));
+      statuses.push((await client.response(method === 'HEAD')).status);
+    }
+  };
+  const all = Array.from({ length: 24 }, (_, i) => work(['GET', 'PUT', 'HEAD', 'DELETE'][i % 4] as string));
+  await seen.when(({ requests }) => requests.length > 150);
+  await servers[0]?.close();
+  await Promise.all(all);
+  t.strictSame(new Set(statuses), new Set([200]));
+  t.ok(seen.requests.some(({ tries }) => tries.length > 1));
 });
 
 nothingIsLeft(t);

@@ -78,7 +78,8 @@ t.test('servers that all reset get a fifth more requests, and thirty', async (t)
       connection.reset();
     });
   const servers = [await resetting(), await resetting(), await resetting()];
-  const settings = { servers: servers.map(({ address }) => address) };
+  // None of them is left out, as it would be at once: the budget is the last line.
+  const settings = { servers: servers.map(({ address }) => address), passive_health: false };
   const { connect, seen } = await startBalancer(t, settings, { manual: true });
   const client = await connect();
   const requests = 200;
@@ -108,7 +109,11 @@ t.test('an answer that the budget lets pass says so', async (t) => {
       }
     });
   const servers = [await busy(), await busy()];
-  const settings = { servers: servers.map(({ address }) => address), retry: { on: [503], budget: '0%' } };
+  const settings = {
+    servers: servers.map(({ address }) => address),
+    retry: { on: [503], budget: '0%' },
+    passive_health: false,
+  };
   const { connect, seen, clock } = await startBalancer(t, settings, { manual: true });
   const client = await connect();
   const ask = async (): Promise<void> => {
@@ -148,7 +153,7 @@ t.test('budget: false sets no limit, and where nothing was sent there is none', 
       }
     });
     const first = server === 'resets' ? bad.address : await deadAddress();
-    const settings = { servers: [first, good.address], retry: { budget } };
+    const settings = { servers: [first, good.address], retry: { budget }, passive_health: false };
     const { connect, seen } = await startBalancer(t, settings, { manual: true });
     const client = await connect();
     for (let i = 0; i < 100; i++) {

@@ -340,6 +340,7 @@ t.test('a server that is gone behind its FIN costs the client nothing of what it
   client.send('x');
   while (server.connections > 0) await pause(2);
   client.send('nobody hears this');
+  await seen.request();
   t.equal(await client.toEnd(), 'good bye');
   client.end();
   await client.gone();

@@ -68,7 +68,7 @@ t.test(`${RELOADS} reloads under load: no request fails, nothing grows`, { timeo
   const load = new Load(port, { clients: CLIENTS, posts: 30 });
   let before = 0;
   for (let reload = 0; reload < RELOADS; reload++) {
-    await load.more(20);
+    await load.more(8);
     await balancer.reload(files[reload % files.length]!);
     // What grows at first finds its size.
     if (reload === Math.floor(RELOADS / 2)) before = await heap();
@@ -76,7 +76,7 @@ t.test(`${RELOADS} reloads under load: no request fails, nothing grows`, { timeo
   const after = await heap();
   await load.stop();
   t.same(load.bad, []);
-  t.ok(load.answered >= 20 * RELOADS, `${load.answered} answered`);
+  t.ok(load.answered >= 8 * RELOADS, `${load.answered} answered`);
   t.ok(after - before < 2 * MEBIBYTE, `${((after - before) / MEBIBYTE).toFixed(1)} MiB more`);
   // An exchange on its shelf may know the group of its last request until it gets another.
   const held = await heldGroups();

@@ -103,14 +103,19 @@ export interface Started {
 
 /**
  * Starts a balancer on a free port of 127.0.0.1 and stops it behind the test, together with the clients that
- * `connect` made. Health checks are off unless the settings turn them on.
+ * `connect` made. Health checks, active and passive, are off unless the settings turn them on.
  */
 export async function startBalancer(
   t: Test,
   settings: Settings,
   options: { manual?: boolean; reading?: Reading } = {},
 ): Promise<Started> {
-  const config = createConfig({ listen: '127.0.0.1:0', health_check: false, ...settings });
+  const config = createConfig({
+    listen: '127.0.0.1:0',
+    health_check: false,
+    passive_health: false,
+    ...settings,
+  });
   const seen = new Seen();
   const clock = new ManualClock();
   const time = options.manual === true ? clock : systemClock;

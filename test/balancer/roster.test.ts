@@ -1,0 +1,88 @@
+import t from 'tap';
+import { createConfig } from '../../lib/config/config.js';
+import type { Config } from '../../lib/config/types.js';
+import { Roster } from '../../lib/roster.js';
+
+/** Two lists of servers, by letters: each is its own name and has the port of its place in the alphabet. */
+function file(shop: string, rest: string, weights: { [name: string]: number } = {}): Config {
+  const list = (letters: string) =>
+    [...letters].map((name) => ({ name, address: addressOf(name), weight: weights[name] ?? 1 }));
+  return createConfig({
+    health_check: false,
+    servers: list(rest),
+    hosts: shop === '' ? [] : [{ host: 'shop', servers: list(shop) }],
+  });
+}
+
+const addressOf = (name: string): string => `localhost:${name.charCodeAt(0)}`;
+
+/** `default: a b, shop: a c`. */
+function who(roster: Roster): string {
+  const lists = new Map<string, string[]>();
+  for (const [name, { routes }] of roster.census())
+    for (const route of routes) lists.set(route, [...(lists.get(route) ?? []), name]);
+  const texts = [...lists].map(([route, names]) => `${route}: ${names.sort().join(' ')}`);
+  return texts.sort().join(', ');
+}
+
+t.test('a server is removed from every route, and added to one', async (t) => {
+  const roster = new Roster(file('ac', 'ab'));
+  roster.remove('a');
+  t.equal(who(roster), 'default: b, shop: c');
+  roster.add('shop', { address: addressOf('a') });
+  t.equal(who(roster), 'default: b, shop: a c');
+  t.strictSame(roster.drift, ['servers of default: without a (file: there)']);
+  t.throws(() => roster.remove('b'), { code: 'last_server', message: /last server of default/ });
+});
+
+t.test('what the file takes over is no change any more', async (t) => {
+  const roster = new Roster(file('', 'ab'));
+  roster.add('default', { address: addressOf('c'), name: 'c', weight: 3 });
+  roster.remove('a');
+  roster.setWeight('b', 5);
+  t.equal(roster.drift.length, 3);
+  t.strictSame(roster.follow(file('', 'bc', { b: 5, c: 3 })), []);
+  t.strictSame(roster.drift, []);
+  t.equal(who(roster), 'default: b c');
+});
+
+t.test('a server that the file has with another weight keeps the one it was given', async (t) => {
+  const roster = new Roster(file('', 'ab'));
+  roster.add('default', { address: addressOf('c'), name: 'c', weight: 3 });
+  roster.follow(file('', 'abc', { c: 2 }));
+  t.strictSame(roster.drift, ['weight of c: 3 (file: 2)']);
+  roster.follow(file('', 'abc', { c: 3 }));
+  t.strictSame(roster.drift, []);
+});
+
+t.test('a change that has no place in the file any more is dropped, and that is said', async (t) => {
+  const roster = new Roster(file('ac', 'ab'));
+  roster.add('shop', { address: addressOf('d'), name: 'd' });
+  roster.remove('b');
+  t.match(roster.follow(file('', 'b')), [
+    /^b had been removed from default, .* it is back$/,
+    /^d had been added to shop, and is gone: shop forwards to no servers any more$/,
+  ]);
+  t.equal(who(roster), 'default: b');
+  t.strictSame(roster.drift, []);
+});
+
+t.test('a name that the file gives to another address is the file’s', async (t) => {
+  const roster = new Roster(file('', 'ab'));
+  roster.add('default', { address: 'localhost:9999', name: 'c' });
+  t.match(roster.follow(file('', 'abc')), [/^c had been added .*: c is the name of localhost:99$/]);
+  t.equal(who(roster), 'default: a b c');
+});
+
+t.test('a server that is gone takes what was said of it along', async (t) => {
+  const roster = new Roster(file('', 'ab'));
+  roster.setAvailability('a', 'maintenance');
+  roster.setWeight('a', 9);
+  roster.remove('a');
+  roster.add('default', { address: addressOf('a') });
+  t.match(roster.census().get('a'), { weight: 1, availability: 'ready' });
+  roster.setAvailability('b', 'draining');
+  roster.follow(file('', 'a'));
+  roster.follow(file('', 'ab'));
+  t.match(roster.census().get('b'), { availability: 'ready' });
+});
