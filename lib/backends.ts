@@ -1,7 +1,7 @@
 import { Backend } from './backend/backend.js';
 import type { ConnectionSupplies } from './backend/connection.js';
-import { Pool, type PoolLimits } from './backend/pool.js';
-import type { GroupConfig, HealthCheckConfig, ServerConfig } from './config/types.js';
+import { Pool } from './backend/pool.js';
+import type { GroupConfig, ServerConfig } from './config/types.js';
 import { Checker, type HealthServices } from './health/checker.js';
 
 /** First checks are spread over this long at most, so that a dead server is known soon. */
@@ -14,28 +14,22 @@ interface Member {
 }
 
 /**
- * The servers of a balancer. What is the same server, with the same name and the same check, is one object wherever
+ * The servers of a balancer. What is the same server, with the same name, check and pool, is one object wherever
  * the configuration names it, and stays the same object over a reload: with its sockets, its health and its requests.
  */
 export class Backends {
-  readonly #limits: Omit<PoolLimits, 'maxConnections'>;
   readonly #supplies: ConnectionSupplies;
   readonly #health: HealthServices;
   readonly #members = new Map<string, Member>();
 
-  constructor(
-    limits: Omit<PoolLimits, 'maxConnections'>,
-    supplies: ConnectionSupplies,
-    health: HealthServices,
-  ) {
-    this.#limits = limits;
+  constructor(supplies: ConnectionSupplies, health: HealthServices) {
     this.#supplies = supplies;
     this.#health = health;
   }
 
   /** The servers of a group, in order. */
   of(group: GroupConfig): readonly Backend[] {
-    return group.servers.map((server) => this.#member(server, group.healthCheck).backend);
+    return group.servers.map((server) => this.#member(server, group).backend);
   }
 
   /** Begins to check those that are not checked yet. */
@@ -49,9 +43,7 @@ export class Backends {
 
   /** Lets go of the servers that no group has any more: requests on them finish, then their sockets close. */
   retain(groups: readonly GroupConfig[]): void {
-    const wanted = new Set(
-      groups.flatMap(({ servers, healthCheck }) => servers.map((server) => keyOf(server, healthCheck))),
-    );
+    const wanted = new Set(groups.flatMap((group) => group.servers.map((server) => keyOf(server, group))));
     for (const [key, { backend, checker }] of this.#members) {
       if (wanted.has(key)) continue;
       this.#members.delete(key);
@@ -68,12 +60,14 @@ export class Backends {
     }
   }
 
-  #member(server: ServerConfig, check: HealthCheckConfig | null): Member {
-    const key = keyOf(server, check);
+  #member(server: ServerConfig, group: GroupConfig): Member {
+    const key = keyOf(server, group);
     let member = this.#members.get(key);
     if (member === undefined) {
-      const limits = { ...this.#limits, maxConnections: server.maxConnections };
-      const backend = new Backend(server.name, new Pool(server.address, limits, this.#supplies));
+      const { healthCheck: check, pool, connectTimeout } = group;
+      const { address, name, maxConnections } = server;
+      const limits = { ...pool, connectTimeout, maxConnections };
+      const backend = new Backend(name, new Pool(address, limits, this.#supplies, name));
       const checker = check === null ? null : new Checker(backend, check, this.#health);
       member = { backend, checker, started: false };
       this.#members.set(key, member);
@@ -83,6 +77,7 @@ export class Backends {
 }
 
 /** Two groups may ask different things of one address: what one finds must not decide for the other. */
-function keyOf({ address, name, maxConnections }: ServerConfig, check: HealthCheckConfig | null): string {
-  return JSON.stringify([address.text, name, maxConnections, check]);
+function keyOf({ address, name, maxConnections }: ServerConfig, group: GroupConfig): string {
+  const { healthCheck, pool, connectTimeout } = group;
+  return JSON.stringify([address.text, name, healthCheck, { ...pool, maxConnections }, connectTimeout]);
 }

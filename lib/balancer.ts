@@ -1,4 +1,3 @@
-import type { PoolLimits } from './backend/pool.js';
 import { Backends } from './backends.js';
 import type { Address } from './base/address.js';
 import { type Clock, systemClock } from './base/clock.js';
@@ -16,6 +15,7 @@ import { RequestParser } from './http/request-parser.js';
 import { ResponseParser } from './http/response-parser.js';
 import type { Reading } from './net/accept.js';
 import { Listener } from './net/listener.js';
+import { Resolver } from './net/resolver.js';
 
 /** A running balancer. */
 export interface Balancer {
@@ -49,9 +49,6 @@ const SHELVED = 1024;
 const MAX_ATTEMPTS = 3;
 /** Request body kept for another try. */
 const REPLAY_BYTES = 64 * 1024;
-/** Below the 5 s after which Node's own servers close an idle connection: most stale reuse never happens. */
-const POOL_IDLE_MS = 4000;
-const POOL: Omit<PoolLimits, 'maxConnections'> = { maxIdle: 1024, maxWaiting: 1000 };
 /** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
 const QUIET_TURNS = 3;
 /** As many as a backlog holds: one connection is accepted per turn. */
@@ -72,6 +69,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   readonly #observer: Observer;
   readonly #wheel: TimerWheel;
   readonly #reading: Reading;
+  readonly #resolver: Resolver;
   readonly #backends: Backends;
   readonly #services: ExchangeServices;
   readonly #acceptor: ClientAcceptor;
@@ -91,8 +89,9 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#drainDeadline = new Deadline(wheel, this);
     const { timeouts, limits } = config;
     const parsers = responseParsers(limits);
-    const supplies = { wheel, parsers, connectTimeout: timeouts.connect, idleTimeout: POOL_IDLE_MS };
-    this.#backends = new Backends(POOL, supplies, { clock, wheel, parsers, observer });
+    this.#resolver = new Resolver(config.dns, wheel, observer);
+    const supplies = { wheel, parsers, observer, resolver: this.#resolver };
+    this.#backends = new Backends(supplies, { clock, wheel, parsers, observer });
     this.#generation = this.#generate(config, null);
     const { pipeline } = this.#generation;
     const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
@@ -175,6 +174,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#generation = this.#generate(config, this.#generation);
     this.#services.pipeline = this.#generation.pipeline;
     this.#acceptor.follow(this.#generation, config);
+    this.#resolver.follow(config.dns);
     this.#backends.retain(config.groups);
     this.#backends.start();
     const { headerBytes, headers, uriBytes } = config.limits;
@@ -222,6 +222,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     for (const listener of this.#listeners) listener.close();
     this.#acceptor.destroy();
     this.#backends.stop();
+    this.#resolver.close();
     this.#wheel.close();
     this.#endDrain(false);
   }

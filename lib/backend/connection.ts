@@ -1,60 +1,50 @@
 import { FAILURES, type Failure } from '../base/failure.js';
+import type { Observer } from '../base/observer.js';
 import type { Shelf } from '../base/shelf.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
-import type { BodyForm, BodyReceiver } from '../http/body-reader.js';
+import { FIELD } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { ResponseParser } from '../http/response-parser.js';
-import type { Channel, EndWitness } from '../net/channel.js';
-import { type Dialler, dial } from '../net/dial.js';
+import type { Channel, ChannelOwner, EndWitness } from '../net/channel.js';
+import type { Resolver } from '../net/resolver.js';
+import type { Lease, ResponseReceiver } from './lease.js';
 import type { Pool } from './pool.js';
-
-/** Whoever a connection is lent to: told what the server answers. After `onFailed` or `release` nothing more comes. */
-export interface ResponseReceiver extends BodyReceiver {
-  /** 1xx other than 101; any number of them. The head is valid during the call. */
-  onInterim(head: ResponseHead): void;
-  /** The final response's head, which stays as it is until the connection is given back. */
-  onResponseHead(head: ResponseHead): BodyForm;
-  onResponseEnd(): void;
-  /** 101. True when it was asked for: from here on all bytes go to `onTunnelBytes`. */
-  onSwitch(head: ResponseHead): boolean;
-  onTunnelBytes(buffer: Buffer, start: number, end: number): void;
-  /** The server half-closed its side of the tunnel. */
-  onTunnelEnd(): void;
-  /** What was written to the server has gone out. */
-  onServerDrain(): void;
-  /** A read is dealt with: the moment to flush what was held back. */
-  onReadDone(): void;
-  onFailed(failure: Failure, detail: string): void;
-}
 
 /** What all connections to servers need. */
 export interface ConnectionSupplies {
   readonly wheel: TimerWheel;
   readonly parsers: Shelf<ResponseParser>;
-  /** ms */
-  readonly connectTimeout: number;
-  /** ms an unused connection is kept. */
-  readonly idleTimeout: number;
+  readonly observer: Observer;
+  /** Finds the addresses of servers that have names. */
+  readonly resolver: Resolver;
 }
 
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
 
+/** Ages differ by so much either way, lest connections that were opened together end together. */
+const AGE_JITTER = 0.1;
+
 /** What is left to send to a server when a tunnel ends may take this long. */
 const RETIRE_MS = 5000;
 
-type State = 'connecting' | 'idle' | 'busy' | 'closed';
+type State = 'idle' | 'busy' | 'closed';
 
 /** One socket to a server, its response parser while a request is on it, and whether it can carry another. */
-export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
+export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, EndWitness {
   readonly pool: Pool;
   readonly channel: Channel;
+  /** The IP address, or the path of the socket, that it is connected to. */
+  readonly peer: string;
   readonly #supplies: ConnectionSupplies;
   readonly #deadline: Deadline;
-  #state: State = 'connecting';
+  #state: State = 'idle';
+  /** When it has been open long enough, in the wheel's time. */
+  #expiresAt = Number.POSITIVE_INFINITY;
+  #requests = 0;
+  #idleSince = 0;
   #receiver: ResponseReceiver | null = null;
   #parser: ResponseParser | null = null;
-  #timedOut = false;
   #tunnel = false;
   #interim = 0;
   #failedBytes = 0;
@@ -64,12 +54,20 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   /** Was it open before its request came? Then a close before any response byte means that it was stale. */
   pooled = false;
 
-  constructor(pool: Pool, supplies: ConnectionSupplies) {
+  constructor(
+    pool: Pool,
+    supplies: ConnectionSupplies,
+    open: (owner: ChannelOwner) => Channel,
+    peer: string,
+  ) {
+    const { maxAge } = pool.limits;
     this.pool = pool;
+    this.peer = peer;
     this.#supplies = supplies;
     this.#deadline = new Deadline(supplies.wheel, this);
-    this.#deadline.arm(supplies.connectTimeout);
-    this.channel = dial(pool.address, this);
+    if (maxAge > 0)
+      this.#expiresAt = supplies.wheel.now + maxAge * (1 - AGE_JITTER + 2 * AGE_JITTER * Math.random());
+    this.channel = open(this);
   }
 
   /** Bytes of content of the current response, or of the one it failed in. */
@@ -86,6 +84,7 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   assign(receiver: ResponseReceiver, toHead: boolean): void {
     this.#deadline.disarm();
     this.#state = 'busy';
+    this.#requests++;
     this.#receiver = receiver;
     this.#parser = this.#supplies.parsers.take();
     this.#parser.reset();
@@ -99,7 +98,10 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   release(): void {
     const whole = this.#responseComplete && !this.#spoilt && !this.#tunnel;
     // A server that answered without taking the whole request would read its rest in front of the next.
-    const reusable = this.#state === 'busy' && whole && this.channel.flushed;
+    const reusable = this.#state === 'busy' && whole && this.channel.flushed && !this.#isSpent;
+    // It does not change from one response to the next.
+    if (reusable && this.#requests === 1)
+      this.pool.idleLimit.noteField((this.#parser as ResponseParser).head.valueOf(FIELD.keepAlive));
     this.#detach();
     if (!reusable) {
       this.discard();
@@ -110,10 +112,25 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     this.pool.takeBack(this);
   }
 
+  /** Was it used as often, or is it open for as long, as it may be? */
+  get #isSpent(): boolean {
+    const { maxRequests } = this.pool.limits;
+    if (maxRequests > 0 && this.#requests >= maxRequests) return true;
+    return this.#supplies.wheel.now >= this.#expiresAt;
+  }
+
   /** Called by the pool: nobody uses it, and it is kept for a while. */
   idle(): void {
+    const { now } = this.#supplies.wheel;
     this.#state = 'idle';
-    this.#deadline.arm(this.#supplies.idleTimeout);
+    this.#idleSince = now;
+    this.#deadline.arm(Math.max(1, Math.min(this.pool.idleLimit.at(now), this.#expiresAt - now)));
+  }
+
+  /** Called by the pool: it is closed as soon as nobody uses it. */
+  finish(): void {
+    if (this.#state === 'idle') this.discard();
+    else this.#expiresAt = 0;
   }
 
   /** Closes it at once. The receiver hears nothing more. */
@@ -132,10 +149,8 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
 
   /** The pool must not lend it in the moment between this and the socket's `close`. */
   #shut(): void {
-    if (this.#state !== 'connecting') {
-      this.#state = 'closed';
-      this.pool.forget(this);
-    }
+    this.#state = 'closed';
+    this.pool.forget(this);
     this.channel.destroy();
   }
 
@@ -186,7 +201,7 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     const receiver = this.#receiver as ResponseReceiver;
     const head = parser.head;
     if (head.status === 101) {
-      if (receiver.onSwitch(head)) this.#tunnel = true;
+      if (receiver.onSwitch(head, this.channel)) this.#tunnel = true;
       else this.#fail(FAILURES.bad_response, 'status 101 without being asked to switch');
       return;
     }
@@ -222,11 +237,6 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
 
   // What the socket says.
 
-  onConnect(): void {
-    this.#deadline.disarm();
-    this.pool.onConnected(this);
-  }
-
   onBytes(buffer: Buffer, length: number): void {
     if (this.#receiver === null) {
       // Unasked bytes on an idle connection would be taken for the next response.
@@ -240,6 +250,7 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   onEnd(): void {
     const receiver = this.#receiver;
     if (receiver === null) {
+      this.#noteIdleClose();
       this.#shut();
     } else if (this.#tunnel) {
       receiver.onTunnelEnd();
@@ -263,23 +274,22 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   }
 
   onClose(error: NodeJS.ErrnoException | null): void {
-    const before = this.#state;
+    this.#noteIdleClose();
     this.#state = 'closed';
     this.#deadline.release();
-    if (before === 'connecting')
-      this.pool.onDialFailed(this, dialFailure(error, this.#timedOut), error?.code ?? 'closed');
-    else this.pool.onClosed(this);
+    this.pool.onClosed(this);
     this.#onGone(error?.code ?? 'closed');
   }
 
-  /** Connecting took too long, or nobody needed it for a while. */
+  /** The server closed it, not we: was it idle, then that tells how long the server waits. */
+  #noteIdleClose(): void {
+    if (this.#state !== 'idle' || this.#requests === 0) return;
+    const { now } = this.#supplies.wheel;
+    this.pool.idleLimit.noteClose(now - this.#idleSince, now);
+  }
+
+  /** Nobody needed it for a while. */
   onDeadline(): void {
-    if (this.#state === 'connecting') this.#timedOut = true;
     if (this.#state !== 'busy') this.#shut();
   }
-}
-
-function dialFailure(error: NodeJS.ErrnoException | null, timedOut: boolean): Failure {
-  if (timedOut || error?.code === 'ETIMEDOUT') return FAILURES.connect_timeout;
-  return error?.code === 'ECONNREFUSED' ? FAILURES.connect_refused : FAILURES.connect_failed;
 }

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
-import type { BackendConnection, ResponseReceiver } from '../backend/connection.js';
 import type { Group } from '../backend/group.js';
-import type { LeaseRequester } from '../backend/lease.js';
+import type { Lease, LeaseRequester, ResponseReceiver } from '../backend/lease.js';
 import type { Address } from '../base/address.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
@@ -16,6 +15,7 @@ import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { Refusal } from '../http/refusal.js';
 import { encodeRequestHead, receivedRequestId } from '../http/request-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
+import type { Channel } from '../net/channel.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { RequestContext } from './context.js';
@@ -48,7 +48,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #state: State = 'free';
   #client: ClientSide | null = null;
   #backend: Backend | null = null;
-  #connection: BackendConnection | null = null;
+  #connection: Lease | null = null;
   #group: Group | null = null;
   #timeouts: TimeoutsConfig;
   #lastFailure: Failure | null = null;
@@ -177,7 +177,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     }
   }
 
-  onLease(connection: BackendConnection): void {
+  onLease(connection: Lease): void {
     this.#endWait();
     this.#ask(connection);
   }
@@ -188,7 +188,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#settlement.endWait();
   }
 
-  #ask(connection: BackendConnection): void {
+  #ask(connection: Lease): void {
     const client = this.#client as ClientSide;
     const { head } = client;
     this.#connection = connection;
@@ -218,7 +218,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
 
   /** From the connection, which is closed already. */
   onFailed(failure: Failure, detail: string): void {
-    const connection = this.#connection as BackendConnection;
+    const connection = this.#connection as Lease;
     const { pooled } = connection;
     this.#connection = null;
     if (this.#state === 'answering') this.#settlement.bytesOut = connection.contentBytes;
@@ -311,7 +311,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (this.#state === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
   }
 
-  #flushToServer(connection: BackendConnection): void {
+  #flushToServer(connection: Lease): void {
     if (!connection.channel.flush()) this.#blockClient();
   }
 
@@ -384,7 +384,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
 
   onResponseEnd(): void {
     const client = this.#client as ClientSide;
-    const connection = this.#connection as BackendConnection;
+    const connection = this.#connection as Lease;
     this.#settlement.bytesOut = connection.contentBytes;
     this.#connection = null;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
@@ -407,14 +407,14 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
 
   // After a 101.
 
-  onSwitch(head: ResponseHead): boolean {
+  onSwitch(head: ResponseHead, channel: Channel): boolean {
     const client = this.#client as ClientSide;
     if (!client.head.upgradesTo(UPGRADE_PROTOCOL)) return false;
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
     this.#state = 'tunnelling';
     this.#settlement.noteFirstByte(head.status);
     this.#deadline.arm(this.#timeouts.tunnel);
-    this.#tunnel.open(client, (this.#connection as BackendConnection).channel);
+    this.#tunnel.open(client, channel);
     client.switchProtocols(head);
     return true;
   }

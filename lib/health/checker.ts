@@ -59,7 +59,7 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
   onDeadline(): void {
     this.#startedAt = this.#services.clock.now();
     const { wheel, parsers } = this.#services;
-    this.#probe = new Probe(this.#backend.pool.address, this.#check, wheel, parsers, this);
+    this.#probe = new Probe(this.#backend.pool, this.#check, wheel, parsers, this);
   }
 
   onResult(ok: boolean, result: string): void {

@@ -1,10 +1,9 @@
-import type { Address } from '../base/address.js';
 import type { Shelf } from '../base/shelf.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { HealthCheckConfig } from '../config/types.js';
 import type { ResponseParser } from '../http/response-parser.js';
-import type { Channel } from '../net/channel.js';
-import { type Dialler, dial } from '../net/dial.js';
+import type { Channel, ChannelOwner } from '../net/channel.js';
+import { type Dial, type Dialler, dial, type Endpoint } from '../net/dial.js';
 
 /** Told how a check went, once. `result` is for people: `status 200`, `refused`, `timed out`. */
 export interface ProbeListener {
@@ -33,18 +32,19 @@ export function spokenError(code: string): string {
  * One HTTP check: a connection of its own, so that accepting is checked too; one GET; the status is the verdict. All of
  * it has `timeout` ms.
  */
-export class Probe implements Dialler, DeadlineOwner {
+export class Probe implements Dialler, ChannelOwner, DeadlineOwner {
   readonly #check: HealthCheckConfig;
   readonly #listener: ProbeListener;
   readonly #parsers: Shelf<ResponseParser>;
   readonly #parser: ResponseParser;
   readonly #deadline: Deadline;
   readonly #request: string;
-  readonly #channel: Channel;
+  readonly #dial: Dial;
+  #channel: Channel | null = null;
   #done = false;
 
   constructor(
-    address: Address,
+    endpoint: Endpoint,
     check: HealthCheckConfig,
     wheel: TimerWheel,
     parsers: Shelf<ResponseParser>,
@@ -56,11 +56,12 @@ export class Probe implements Dialler, DeadlineOwner {
     this.#parser = parsers.take();
     this.#parser.reset();
     this.#parser.toHead = false;
+    const { address } = endpoint;
     const host = address.kind === 'tcp' ? address.text : 'localhost';
     this.#request = `GET ${check.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: lb-health\r\nAccept: */*\r\nConnection: close\r\n\r\n`;
     this.#deadline = new Deadline(wheel, this);
     this.#deadline.arm(check.timeout);
-    this.#channel = dial(address, this);
+    this.#dial = dial(endpoint, this);
   }
 
   /** Breaks it off; the listener hears nothing. */
@@ -74,7 +75,8 @@ export class Probe implements Dialler, DeadlineOwner {
     this.#deadline.release();
     this.#parser.head.clear();
     this.#parsers.put(this.#parser);
-    this.#channel.destroy();
+    this.#dial.cancel();
+    this.#channel?.destroy();
   }
 
   #conclude(ok: boolean, result: string): void {
@@ -83,9 +85,14 @@ export class Probe implements Dialler, DeadlineOwner {
     this.#listener.onResult(ok, result);
   }
 
-  onConnect(): void {
+  onConnect(open: (owner: ChannelOwner) => Channel): void {
+    this.#channel = open(this);
     this.#channel.hold(this.#request);
     this.#channel.flush();
+  }
+
+  onDialFailed({ code = 'closed' }: NodeJS.ErrnoException): void {
+    this.#conclude(false, spokenError(code));
   }
 
   onBytes(buffer: Buffer, length: number): void {

@@ -13,11 +13,13 @@ import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { ClientAcceptor } from '../../lib/client/acceptor.js';
 import { Responder } from '../../lib/client/responder.js';
 import { createConfig } from '../../lib/config/config.js';
+import { DEFAULT_POOL } from '../../lib/config/pool.js';
 import type { Pipeline } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
 import { RequestParser } from '../../lib/http/request-parser.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 import { Listener } from '../../lib/net/listener.js';
+import { Resolver } from '../../lib/net/resolver.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { Seen } from '../support/balancer.js';
@@ -33,18 +35,17 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LATE = 100;
 const headLimits = { headBytes: 32_768, fields: 100, targetBytes: 8192 };
 
-/** No configuration leads to a server with `max_connections` yet, so the pool is built by hand. */
 function createPool(t: Test, server: string, limits: { maxConnections: number; maxWaiting: number }) {
   const clock = new ManualClock();
   const wheel = new TimerWheel(clock);
   const supplies = {
     wheel,
     parsers: new Shelf(8, () => new ResponseParser(headLimits)),
-    connectTimeout: 3000,
-    idleTimeout: 4000,
+    observer: {},
+    resolver: new Resolver({ servers: [], minTtl: 1, maxTtl: 1 }, wheel, {}),
   };
   const address = parseAddress(server, { defaultHost: '127.0.0.1' });
-  const pool = new Pool(address, { maxIdle: 8, ...limits }, supplies);
+  const pool = new Pool(address, { ...DEFAULT_POOL, connectTimeout: 3000, ...limits }, supplies);
   t.teardown(() => {
     pool.close();
     wheel.close();
