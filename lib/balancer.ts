@@ -1,9 +1,10 @@
 import { Backends } from './backends.js';
 import type { Address } from './base/address.js';
 import { type Clock, systemClock } from './base/clock.js';
-import type { Observer } from './base/observer.js';
+import type { Availability, Observer } from './base/observer.js';
 import { Shelf } from './base/shelf.js';
 import { Deadline, type DeadlineOwner, TimerWheel } from './base/timer-wheel.js';
+import { announce, describeChange } from './census.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import { Responder } from './client/responder.js';
 import type { Config, LimitsConfig } from './config/types.js';
@@ -16,9 +17,17 @@ import { ResponseParser } from './http/response-parser.js';
 import type { Reading } from './net/accept.js';
 import { Listener } from './net/listener.js';
 import { Resolver } from './net/resolver.js';
+import { Roster } from './roster.js';
+import { takeStatus } from './snapshot.js';
+import { type NewServer, OperationError, type Operations } from './status/operations.js';
+import type { BalancerState, BalancerStatus, StatusEvent } from './status/status.js';
+import { Telemetry } from './telemetry.js';
 
-/** A running balancer. */
-export interface Balancer {
+/**
+ * A running balancer. What the `Operations` change holds over a reload, until the file says the same; `status` lists
+ * what differs from it.
+ */
+export interface Balancer extends Operations {
   /** Where it listens, after `start`: port 0 is resolved to the real one. */
   readonly addresses: readonly Address[];
   /** Client connections open now. */
@@ -41,6 +50,21 @@ export interface Balancer {
   drain(): Promise<boolean>;
   /** Cuts everything at once. Safe to call at any time, also during `drain`. */
   stop(): void;
+  /** What it is doing now. */
+  status(): BalancerStatus;
+  /** Of the last 200 events those behind number `since`, oldest first. */
+  events(since?: number): readonly StatusEvent[];
+  /** Calls `listener` for every event from now on, until the returned function is called. */
+  subscribe(listener: (event: StatusEvent) => void): () => void;
+  /** For whoever read a file that could not be taken over: tells the observers why, in one line. */
+  refuseReload(detail: string): void;
+}
+
+export interface BalancerOptions {
+  readonly clock?: Clock;
+  readonly reading?: Reading;
+  /** The settings file, for the status. */
+  readonly configPath?: string | null;
 }
 
 /** Parsers, responders and exchanges kept for reuse: as many as requests are usually in flight at once. */
@@ -58,10 +82,9 @@ const MAX_TURNS = 4096;
 export function createBalancer(
   config: Config,
   observer: Observer = {},
-  clock: Clock = systemClock,
-  reading: Reading = 'buffers',
+  options: BalancerOptions = {},
 ): Balancer {
-  return new RunningBalancer(config, observer, clock, reading);
+  return new RunningBalancer(config, observer, options);
 }
 
 class RunningBalancer implements Balancer, DeadlineOwner {
@@ -70,20 +93,32 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   readonly #wheel: TimerWheel;
   readonly #reading: Reading;
   readonly #resolver: Resolver;
+  readonly #roster: Roster;
   readonly #backends: Backends;
+  readonly #telemetry: Telemetry;
+  readonly #configPath: string | null;
+  readonly #startedAt: number;
   readonly #services: ExchangeServices;
   readonly #acceptor: ClientAcceptor;
   readonly #drainDeadline: Deadline;
   #generation: Generation;
   #listeners: readonly Listener[];
+  #loadedAt: number;
+  #started = false;
   #stopped = false;
   #drained: Promise<boolean> | null = null;
   #endDrain: (clean: boolean) => void = () => {};
 
-  constructor(config: Config, observer: Observer, clock: Clock, reading: Reading) {
+  constructor(config: Config, outer: Observer, options: BalancerOptions) {
+    const { clock = systemClock, reading = 'buffers', configPath = null } = options;
     this.#clock = clock;
-    this.#observer = observer;
     this.#reading = reading;
+    this.#configPath = configPath;
+    this.#startedAt = clock.wall();
+    this.#loadedAt = this.#startedAt;
+    this.#telemetry = new Telemetry(clock, outer, () => this.#backends.onSettled());
+    const { observer } = this.#telemetry;
+    this.#observer = observer;
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
     this.#drainDeadline = new Deadline(wheel, this);
@@ -91,7 +126,9 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const parsers = responseParsers(limits);
     this.#resolver = new Resolver(config.dns, wheel, observer);
     const supplies = { wheel, parsers, observer, resolver: this.#resolver };
-    this.#backends = new Backends(supplies, { clock, wheel, parsers, observer });
+    this.#roster = new Roster(config);
+    this.#backends = new Backends(supplies, { clock, wheel, parsers, observer }, this.#roster);
+    this.#backends.follow(config.groups);
     this.#generation = this.#generate(config, null);
     const { pipeline } = this.#generation;
     const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
@@ -139,6 +176,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
       throw error;
     }
     this.#backends.start();
+    this.#started = true;
   }
 
   async reload(config: Config): Promise<void> {
@@ -165,21 +203,109 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   #refuseIfEnding(): void {
     if (this.#stopped || this.#drained !== null)
-      throw new Error('a balancer that is ending takes no other configuration');
+      throw new OperationError('ending', 'a balancer that is ending takes no other configuration');
   }
 
   /** Between two requests: nothing here can fail or wait. */
   #follow(config: Config): void {
-    const before = this.#generation.config.limits;
-    this.#generation = this.#generate(config, this.#generation);
+    const { limits } = this.#generation.config;
+    const before = this.#roster.census();
+    const dropped = this.#roster.follow(config);
+    this.#loadedAt = this.#clock.wall();
+    this.#resolver.follow(config.dns);
+    this.#swap(config);
+    const after = this.#roster.census();
+    announce(before, after, this.#observer);
+    this.#backends.onSettled();
+    for (const line of dropped) this.#observer.warning?.(line);
+    const { headerBytes, headers, uriBytes } = config.limits;
+    if (headerBytes !== limits.headerBytes || headers !== limits.headers || uriBytes !== limits.uriBytes)
+      this.#observer.warning?.('limits.header_bytes, headers and uri_bytes take effect at the next start');
+    this.#observer.reloaded?.(true, describeChange(before, after));
+  }
+
+  /** The next request goes by this configuration and the roster as it is now. */
+  #swap(config: Config): void {
+    const old = this.#generation;
+    this.#backends.follow(config.groups);
+    this.#generation = this.#generate(config, old);
+    old.release();
     this.#services.pipeline = this.#generation.pipeline;
     this.#acceptor.follow(this.#generation, config);
-    this.#resolver.follow(config.dns);
-    this.#backends.retain(config.groups);
-    this.#backends.start();
-    const { headerBytes, headers, uriBytes } = config.limits;
-    if (headerBytes !== before.headerBytes || headers !== before.headers || uriBytes !== before.uriBytes)
-      this.#observer.warning?.('limits.header_bytes, headers and uri_bytes take effect at the next start');
+    if (this.#started) this.#backends.start();
+    this.#telemetry.journal.keep(this.#roster.census());
+  }
+
+  /** Lets the roster be changed, and what follows from it happen. */
+  #change(act: () => void, follow: () => void): void {
+    this.#refuseIfEnding();
+    const before = this.#roster.census();
+    act();
+    follow();
+    announce(before, this.#roster.census(), this.#observer);
+    this.#backends.onSettled();
+  }
+
+  setAvailability(name: string, to: Availability): void {
+    this.#change(
+      () => this.#roster.setAvailability(name, to),
+      () => this.#backends.instruct(),
+    );
+  }
+
+  setWeight(name: string, weight: number): void {
+    this.#change(
+      () => this.#roster.setWeight(name, weight),
+      () => this.#backends.instruct(),
+    );
+  }
+
+  addServer(route: string, server: NewServer): void {
+    this.#change(
+      () => this.#roster.add(route, server),
+      () => this.#swap(this.#generation.config),
+    );
+  }
+
+  removeServer(name: string): void {
+    this.#change(
+      () => this.#roster.remove(name),
+      () => this.#swap(this.#generation.config),
+    );
+  }
+
+  status(): BalancerStatus {
+    return takeStatus({
+      generation: this.#generation,
+      backends: this.#backends,
+      roster: this.#roster,
+      telemetry: this.#telemetry,
+      clock: this.#clock,
+      state: this.#state,
+      startedAt: this.#startedAt,
+      listen: this.addresses.map(({ text }) => text),
+      clients: this.clientCount,
+      configPath: this.#configPath,
+      loadedAt: this.#loadedAt,
+    });
+  }
+
+  get #state(): BalancerState {
+    if (this.#stopped) return 'stopped';
+    if (this.#drained !== null) return 'draining';
+    return this.#started ? 'running' : 'starting';
+  }
+
+  refuseReload(detail: string): void {
+    this.#observer.reloaded?.(false, detail);
+  }
+
+  events(since = 0): readonly StatusEvent[] {
+    return this.#telemetry.journal.eventsSince(since);
+  }
+
+  subscribe(listener: (event: StatusEvent) => void): () => void {
+    return this.#telemetry.journal.subscribe(listener);
   }
 
   drain(): Promise<boolean> {

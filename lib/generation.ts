@@ -79,6 +79,16 @@ export class Generation {
     return firewall;
   }
 
+  /** Another has taken over: the servers they share tell this one nothing more. */
+  release(): void {
+    for (const group of this.#groups.values()) group.release();
+  }
+
+  /** Each once, the one before all routes first. */
+  get firewalls(): readonly Firewall[] {
+    return [...this.#firewalls.values()];
+  }
+
   /** For the generation that takes over. */
   firewallFor(key: string): Firewall | undefined {
     return this.#firewalls.get(key);

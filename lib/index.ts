@@ -3,11 +3,20 @@
  * imported from outside.
  */
 
-export { type Balancer, createBalancer } from './balancer.js';
+export { type Balancer, type BalancerOptions, createBalancer } from './balancer.js';
 export type { Address } from './base/address.js';
-export type { CheckRecord, Observer, Reason, RequestRecord } from './base/observer.js';
+export type {
+  AttemptRecord,
+  Availability,
+  CheckRecord,
+  Observer,
+  Reason,
+  RequestRecord,
+} from './base/observer.js';
 export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './config/config.js';
 export { type Problem, renderProblems } from './config/problems.js';
 export type { Settings } from './config/settings.js';
 export type { Config } from './config/types.js';
 export { type Fault, REASONS, type ReasonEntry } from './observe/reasons.js';
+export { type NewServer, type OperationCode, OperationError, type Operations } from './status/operations.js';
+export type * from './status/status.js';

@@ -3,7 +3,6 @@ import type { Observer } from '../base/observer.js';
 import type { Shelf } from '../base/shelf.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import { FIELD } from '../http/fields.js';
-import type { ResponseHead } from '../http/response-head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel, ChannelOwner, EndWitness } from '../net/channel.js';
 import type { Resolver } from '../net/resolver.js';
@@ -244,7 +243,6 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
       return;
     }
     this.#readResponse(buffer, length);
-    this.#receiver?.onReadDone();
   }
 
   onEnd(): void {
@@ -267,6 +265,10 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   onEndConfirmed(): void {
     if (this.#receiver === null || this.#parser?.body.endWithConnection() !== true) return;
     this.#finish(false);
+  }
+
+  onBlocked(): void {
+    this.#receiver?.onServerBlocked();
   }
 
   onDrain(): void {

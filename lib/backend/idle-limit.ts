@@ -15,22 +15,22 @@ const FORGET_MS = 600_000;
  * `Keep-Alive: timeout=`, and from when it closes connections that nobody uses.
  */
 export class IdleLimit {
-  readonly #configured: number;
+  /** ms */
+  configured: number;
   #announced = Number.POSITIVE_INFINITY;
   #observed = Number.POSITIVE_INFINITY;
   #observedAt = 0;
   readonly #ages: number[] = [];
   #lastCloseAt = Number.NEGATIVE_INFINITY;
 
-  /** `configured` in ms. */
   constructor(configured: number) {
-    this.#configured = configured;
+    this.configured = configured;
   }
 
   /** ms, at `now` on the same clock as all other times here; 0 when it is not worth keeping one. */
   at(now: number): number {
     if (now - this.#observedAt > FORGET_MS) this.#observed = Number.POSITIVE_INFINITY;
-    return Math.min(this.#configured, this.#announced, this.#observed);
+    return Math.min(this.configured, this.#announced, this.#observed);
   }
 
   /** The value of a Keep-Alive field; empty when there was none. */

@@ -30,7 +30,7 @@ export interface Lease {
 }
 
 /** What of a channel a lease lends. */
-export type ServerChannel = Pick<Channel, 'hold' | 'write' | 'flush' | 'pause' | 'resume'>;
+export type ServerChannel = Pick<Channel, 'writeText' | 'write' | 'pause' | 'resume'>;
 
 /** Whoever a connection is lent to: told what the server answers. After `onFailed` or `release` nothing more comes. */
 export interface ResponseReceiver extends BodyReceiver {
@@ -44,9 +44,9 @@ export interface ResponseReceiver extends BodyReceiver {
   onTunnelBytes(buffer: Buffer, start: number, end: number): void;
   /** The server half-closed its side of the tunnel. */
   onTunnelEnd(): void;
+  /** The server does not take what was written to it; `onServerDrain` follows. */
+  onServerBlocked(): void;
   /** What was written to the server has gone out. */
   onServerDrain(): void;
-  /** A read is dealt with: the moment to flush what was held back. */
-  onReadDone(): void;
   onFailed(failure: Failure, detail: string): void;
 }

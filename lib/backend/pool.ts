@@ -26,8 +26,8 @@ const TELL_MS = 1000;
  */
 export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   readonly address: Address;
-  readonly limits: PoolLimits;
   readonly idleLimit: IdleLimit;
+  #limits: PoolLimits;
   readonly #server: string;
   readonly #supplies: ConnectionSupplies;
   readonly #idle: BackendConnection[] = [];
@@ -42,10 +42,21 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   /** `server` is its name, for observers. */
   constructor(address: Address, limits: PoolLimits, supplies: ConnectionSupplies, server = address.text) {
     this.address = address;
-    this.limits = limits;
+    this.#limits = limits;
     this.idleLimit = new IdleLimit(limits.idleTimeout);
     this.#server = server;
     this.#supplies = supplies;
+  }
+
+  get limits(): PoolLimits {
+    return this.#limits;
+  }
+
+  /** From now on; what is open or waits already stays. */
+  setLimits(limits: PoolLimits): void {
+    this.#limits = limits;
+    this.idleLimit.configured = limits.idleTimeout;
+    this.#dialForWaiting();
   }
 
   /** Watched from when it is first asked for, which is when the first connection is opened. */

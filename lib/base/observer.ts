@@ -33,7 +33,7 @@ export type Reason =
   | 'too_many_requests'
   | 'shutdown';
 
-/** May a server be given requests, as far as its operator is concerned? Its health is another question. */
+/** What an operator wants of a server: new requests; only what is bound to it already; nothing. */
 export type Availability = 'ready' | 'draining' | 'maintenance';
 
 /** One attempt to have a request answered. Used again for another: valid as long as the record it is part of. */

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { basename, relative } from 'node:path';
+import { VERSION } from '../status/version.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
 import { helpText } from './help.js';
 import { Terminal } from './terminal.js';
@@ -27,7 +27,7 @@ export async function main(): Promise<void> {
       stdout.write(helpText(programName(), stdout.paint));
       return;
     case 'version':
-      stdout.write(`lb ${version()}\n`);
+      stdout.write(`lb ${VERSION}\n`);
       return;
     case 'check': {
       const { check } = await import('./check.js');
@@ -46,7 +46,7 @@ export async function main(): Promise<void> {
         stdout,
         stderr,
         signals: process,
-        version: version(),
+        version: VERSION,
         program: programName(),
         createBalancer,
         atExit: (last) => process.on('exit', last),
@@ -60,7 +60,7 @@ export async function main(): Promise<void> {
 /** A bug of ours. Its state cannot be trusted any more: say everything once, loudly, and let a supervisor restart. */
 function crash(error: unknown, stderr: Terminal): never {
   const report = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const where = `lb ${version()}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
+  const where = `lb ${VERSION}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
   stderr.write(`${stderr.paint.red('lb: internal error')}, please report it (${where}):\n${report}\n`);
   process.exit(1);
 }
@@ -71,9 +71,4 @@ function programName(): string {
   if (basename(script) !== 'lb.js') return basename(script);
   const path = relative(process.cwd(), script);
   return path.length > 20 ? 'lb' : `node ${path}`;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

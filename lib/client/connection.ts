@@ -115,6 +115,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   destroy(): void {
     this.#keepAlive = false;
     this.#handler?.onRequestFailed(FAILURES.shutdown, '');
+    this.#channel.flush();
     this.#channel.destroy();
   }
 
@@ -134,13 +135,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#consuming = false;
     if (position < end && (this.#reading === 'held' || this.#reading === 'idle'))
       this.#keepForLater(buffer, position, end);
-    if (this.#handler === null) {
-      this.#goOn();
-    } else {
-      // Answers of the balancer's own to the requests before this one.
-      this.#channel.flush();
-      this.#handler.onRequestReadDone();
-    }
+    if (this.#handler === null) this.#goOn();
   }
 
   /** False while the client takes nothing of the answers it was sent: it gets no more of them. */
@@ -251,12 +246,9 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
 
   /** Takes up what came in the meantime, as soon as the client has taken what it was sent. */
   #goOn(): void {
-    const flushed = this.#channel.flush();
     if (this.#reading !== 'idle') return;
-    if (!flushed) {
-      this.#pause(FOR_CLIENT);
-      this.#noteBacklog();
-      this.#deadline.arm(this.#services.timeouts.responseBody);
+    if (this.#channel.backlog > 0) {
+      this.#waitForClient();
       return;
     }
     if ((this.#pauses & FOR_CLIENT) !== 0) {
@@ -272,6 +264,13 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     } else if (this.#peerEnded || this.#draining) {
       this.#closePolitely();
     }
+  }
+
+  /** It takes no answers: it gets no more of them until it has, and its time for that runs. */
+  #waitForClient(): void {
+    this.#pause(FOR_CLIENT);
+    this.#noteBacklog();
+    this.#deadline.arm(this.#services.timeouts.responseBody);
   }
 
   /** The client has ended: a request that has only begun will never be whole. */
@@ -381,18 +380,11 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#channel.reset();
   }
 
-  flush(): boolean {
-    if (this.#channel.flush()) return true;
-    this.#noteBacklog();
-    return false;
-  }
-
   switchProtocols(head: ResponseHead): void {
     (this.#responder as Responder).switching(head, this.#channel);
     this.#reading = 'tunnel';
     this.#deadline.disarm();
     this.#channel.probePeer();
-    this.#channel.flush();
     const stash = this.#stash;
     this.#stash = null;
     this.#resume(FOR_STASH);
@@ -425,7 +417,6 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     } else {
       this.#reading = 'drain';
       this.#deadline.arm(this.#bodyTimeout);
-      this.#channel.flush();
     }
   }
 
@@ -491,6 +482,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   #abandon(): void {
     this.#reading = 'closed';
     this.#handler?.onClientGone();
+    // Answers to the requests before it.
+    this.#channel.flush();
     this.#channel.destroy();
   }
 
@@ -541,6 +534,12 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
       default:
         if (this.#stash === null) this.#closePolitely();
     }
+  }
+
+  onBlocked(): void {
+    this.#noteBacklog();
+    if (this.#handler !== null) this.#handler.onClientBlocked();
+    else if (this.#reading === 'idle') this.#waitForClient();
   }
 
   onDrain(): void {

@@ -29,13 +29,13 @@ export class Responder {
   }
 
   interim(head: ResponseHead, channel: Channel): void {
-    channel.hold(encodeInterimHead(head));
+    channel.writeText(encodeInterimHead(head));
   }
 
   switching(head: ResponseHead, channel: Channel): void {
     this.#form.keepAlive = false;
     this.sentHead = encodeInterimHead(head);
-    channel.hold(this.sentHead);
+    channel.writeText(this.sentHead);
   }
 
   head(
@@ -53,21 +53,21 @@ export class Responder {
     form.keepAlive = mayKeepAlive && form.framing !== 'close';
     this.#wrapsChunks = framing === 'close' && form.framing === 'chunked';
     this.sentHead = encodeResponseHead(head, form, wallMs, edit);
-    channel.hold(this.sentHead);
+    channel.writeText(this.sentHead);
     return form.oldClient ? 'content' : 'wire';
   }
 
   /** False asks to wait for the channel's drain. */
   body(channel: Channel, buffer: Buffer, start: number, end: number): boolean {
     if (!this.#wrapsChunks) return channel.write(buffer, start, end);
-    channel.hold(`${(end - start).toString(16)}\r\n`);
+    channel.writeText(`${(end - start).toString(16)}\r\n`);
     const goOn = channel.write(buffer, start, end);
-    channel.hold('\r\n');
+    channel.writeText('\r\n');
     return goOn;
   }
 
   end(channel: Channel): void {
-    if (this.#wrapsChunks) channel.hold('0\r\n\r\n');
+    if (this.#wrapsChunks) channel.writeText('0\r\n\r\n');
   }
 
   /** An answer of the balancer's own, head and body as `encode` makes them. */
@@ -76,6 +76,6 @@ export class Responder {
     this.#form.keepAlive = mayKeepAlive;
     const reply = encode(this.#form);
     this.sentHead = reply.slice(0, reply.indexOf('\r\n\r\n') + 4);
-    channel.hold(reply);
+    channel.writeText(reply);
   }
 }

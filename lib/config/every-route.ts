@@ -1,4 +1,4 @@
-import type { Config, RouteConfig, ScopeConfig } from './types.js';
+import type { Config, GroupConfig, RouteConfig, ScopeConfig } from './types.js';
 
 /** Every route of a configuration, once each, in the order of the file. */
 export function everyRoute({ hosts, rest }: Config): RouteConfig[] {
@@ -15,4 +15,13 @@ export function everyRouteOf({ routes, paths, fallback }: ScopeConfig): Set<Rout
     ...paths.flatMap(({ scope }) => [...everyRouteOf(scope)]),
     ...(fallback === null ? [] : [fallback]),
   ]);
+}
+
+/** Every route that has servers, in the order of the file. */
+export function forwardingRoutes(
+  config: Config,
+): readonly { readonly name: string; readonly group: GroupConfig }[] {
+  return everyRoute(config).flatMap(({ name, action }) =>
+    action.kind === 'forward' ? [{ name, group: action.group }] : [],
+  );
 }

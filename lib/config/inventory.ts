@@ -30,6 +30,7 @@ export function entrancesOf({ hosts, rest }: Config): readonly Entrance[] {
   return entrances;
 }
 
-function hostText(name: HostName): string {
+/** `www.mango.com`, `*.mango.com`. */
+export function hostText(name: HostName): string {
   return name.kind === 'exact' ? name.name : `*${name.suffix}`;
 }

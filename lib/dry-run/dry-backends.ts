@@ -12,14 +12,12 @@ import { Resolver } from '../net/resolver.js';
 export function dryBackends(clock: Clock): (group: GroupConfig) => readonly Backend[] {
   const limits = { headBytes: 0, fields: 0, targetBytes: 0 };
   const wheel = new TimerWheel(clock);
-  const supplies: ConnectionSupplies = {
-    wheel,
-    parsers: new Shelf(0, () => new ResponseParser(limits)),
-    observer: {},
-    resolver: new Resolver({ servers: [], minTtl: 0, maxTtl: 0 }, wheel, {}),
-  };
+  const resolver = new Resolver({ servers: [], minTtl: 0, maxTtl: 0 }, wheel, {});
+  const parsers = new Shelf(0, () => new ResponseParser(limits));
+  const supplies: ConnectionSupplies = { wheel, parsers, observer: {}, resolver };
   return ({ servers, pool, connectTimeout }) =>
     servers.map(
-      ({ name, address }) => new Backend(name, new Pool(address, { ...pool, connectTimeout }, supplies)),
+      ({ name, address }) =>
+        new Backend(name, new Pool(address, { ...pool, connectTimeout }, supplies), wheel),
     );
 }

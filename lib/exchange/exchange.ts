@@ -18,6 +18,7 @@ import type { ResponseHead } from '../http/response-head.js';
 import type { Channel } from '../net/channel.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
+import { NO_KEY } from '../scheduler/scheduler.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
 import { Replay } from './replay.js';
@@ -63,8 +64,6 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   #clientBlocked = false;
   /** No connection yet. */
   #waits = false;
-  /** In the client's own read, which flushes when it is done. */
-  #inRequestRead = false;
 
   constructor(services: ExchangeServices) {
     this.#services = services;
@@ -111,9 +110,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
     } else {
       this.#group = group;
-      this.#inRequestRead = true;
       this.#attempt();
-      this.#inRequestRead = false;
     }
   }
 
@@ -149,7 +146,7 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   // Once per attempt.
 
   #attempt(): void {
-    const backend = (this.#group as Group).pick(this.#tried);
+    const backend = (this.#group as Group).pick(NO_KEY, this.#tried);
     if (backend === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
@@ -195,11 +192,10 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#state = 'asking';
     this.#settlement.noteConnection(connection.pooled);
     connection.assign(this, head.method === 'HEAD');
-    connection.channel.hold(this.#encodeHead(client, connection.pool.address));
+    connection.channel.writeText(this.#encodeHead(client, connection.pool.address));
     for (const piece of this.#replay.pieces) connection.channel.write(piece, 0, piece.length);
     if (!head.isIdempotent) this.#replay.forget();
     this.#awaitServer(client);
-    if (!this.#inRequestRead) this.#flushToServer(connection);
     if (!this.#serverBlocked) client.resumeRequest();
   }
 
@@ -290,10 +286,6 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (this.#state === 'asking' && !this.#serverBlocked) this.#deadline.arm(this.#timeouts.responseHeader);
   }
 
-  onRequestReadDone(): void {
-    if (this.#connection !== null) this.#flushToServer(this.#connection);
-  }
-
   onRequestFailed(failure: Failure, detail: string): void {
     // An observer that is told of the end may stop the balancer, which would end this once more.
     if (this.#state === 'free') return;
@@ -311,10 +303,6 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (this.#state === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
   }
 
-  #flushToServer(connection: Lease): void {
-    if (!connection.channel.flush()) this.#blockClient();
-  }
-
   /** The server reads slower than the client writes: it has until `responseHeader` to take something. */
   #blockClient(): void {
     this.#serverBlocked = true;
@@ -323,6 +311,10 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
   }
 
   // From the server.
+
+  onServerBlocked(): void {
+    this.#blockClient();
+  }
 
   onServerDrain(): void {
     if (!this.#serverBlocked) return;
@@ -396,8 +388,8 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     this.#settle('', '');
   }
 
-  onReadDone(): void {
-    if (!(this.#client as ClientSide).flush()) this.#blockServer();
+  onClientBlocked(): void {
+    this.#blockServer();
   }
 
   #blockServer(): void {

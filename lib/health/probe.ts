@@ -87,8 +87,7 @@ export class Probe implements Dialler, ChannelOwner, DeadlineOwner {
 
   onConnect(open: (owner: ChannelOwner) => Channel): void {
     this.#channel = open(this);
-    this.#channel.hold(this.#request);
-    this.#channel.flush();
+    this.#channel.writeText(this.#request);
   }
 
   onDialFailed({ code = 'closed' }: NodeJS.ErrnoException): void {
@@ -114,6 +113,8 @@ export class Probe implements Dialler, ChannelOwner, DeadlineOwner {
   onEnd(): void {
     this.#conclude(false, 'closed without an answer');
   }
+
+  onBlocked(): void {}
 
   onDrain(): void {}
 

@@ -26,7 +26,7 @@ export interface ClientSide {
   resumeRequest(): void;
   /** 1xx other than 101; not for HTTP/1.0 clients, who get none. */
   sendInterim(head: ResponseHead): void;
-  /** Holds the head of a server's response back for what follows; says how its body is wanted. */
+  /** Sends the head of a server's response, together with what follows in the same read; says how its body is wanted. */
   sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm;
   /** A piece of the body in the form asked for. False asks to wait for `onClientDrain`. */
   sendBody(buffer: Buffer, start: number, end: number): boolean;
@@ -41,8 +41,6 @@ export interface ClientSide {
   useLimits(bodyBytes: number, bodyTimeout: number): boolean;
   /** The response broke off: the client must not take it for whole. */
   cut(): void;
-  /** Sends what is held. False asks to wait for `onClientDrain`. */
-  flush(): boolean;
   /** Sends a 101; from here on all bytes of the client go to `onTunnelBytes`. */
   switchProtocols(head: ResponseHead): void;
   /** Bytes of a tunnel. False asks to wait for `onClientDrain`. */
@@ -63,8 +61,8 @@ export interface RequestHandler {
   onRequestEnd(): void;
   /** The rest of the request is not coming, or not wanted. */
   onRequestFailed(failure: Failure, detail: string): void;
-  /** A read from the client is dealt with: the moment to flush what was held back. */
-  onRequestReadDone(): void;
+  /** The client does not take what it was sent; `onClientDrain` follows. */
+  onClientBlocked(): void;
   onClientDrain(): void;
   onClientTunnelBytes(buffer: Buffer, start: number, end: number): void;
   onClientTunnelEnd(): void;

@@ -1,8 +1,10 @@
 import type * as net from 'node:net';
 import { latin1 } from '../base/latin1.js';
 import { type Outlet, type OutletOwner, openOutlet, type Writing } from './outlet.js';
-import { giveReadBuffer, SHARED_BYTES, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
+import { giveReadBuffer, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
 import { attach } from './socket-events.js';
+import { StreamReading } from './stream-reading.js';
+import { atTurnEnd, type TurnTask } from './turn.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
@@ -10,7 +12,9 @@ export interface ChannelOwner {
   onBytes(buffer: Buffer, length: number): void;
   /** The peer sends nothing more (FIN). */
   onEnd(): void;
-  /** All that was written is with the kernel; called only after `write` or `flush` said false. */
+  /** The kernel does not take all that was written behind this turn; `onDrain` follows. */
+  onBlocked(): void;
+  /** All that was written is with the kernel; called only after `onBlocked`, or after a write or flush said false. */
   onDrain(): void;
   /** Gone, for whatever reason; `error` when it was not a polite one. */
   onClose(error: NodeJS.ErrnoException | null): void;
@@ -25,27 +29,25 @@ export interface EndWitness {
 const TEXT_BYTES = 16 * 1024;
 /** Silence after which the kernel asks whether the peer is still there. */
 const PROBE_AFTER_MS = 60_000;
-/** Full reads in a row after which a stream is given large buffers. */
-const LARGE_AFTER = 4;
 
 /**
  * One socket: reading with backpressure, gathered writes, half-close, and one teardown. Listeners are named functions
  * at the end of this file that find their channel through the socket, so that a connection costs no closures.
  */
-export class Channel implements OutletOwner {
+export class Channel implements OutletOwner, TurnTask {
   readonly #socket: net.Socket;
   #outlet: Outlet | null = null;
   readonly #writing: Writing;
   /** Somebody was told to wait for the drain. */
   #awaited = false;
   readonly #owner: ChannelOwner;
-  /** Text waiting for what belongs behind it. */
+  /** What goes out behind this turn of the event loop, or in front of a large piece. */
   #held = '';
-  /** The buffer this socket reads into, when it is not the shared one. */
-  #ownBuffer: Buffer | null = null;
+  #awaitsTurnEnd = false;
+  /** There is one as soon as a read filled its buffer. */
+  #stream: StreamReading | null = null;
   /** Read buffers of other channels that an unfinished write still refers to. */
   #lent: Buffer[] | null = null;
-  #fullReads = 0;
   #paused = false;
   #ended = false;
   /** Writing failed; what the peer sent before is still being read. */
@@ -73,7 +75,7 @@ export class Channel implements OutletOwner {
     return this.#held === '' && this.backlog === 0;
   }
 
-  /** Bytes of text that wait for what belongs behind them. */
+  /** Bytes that wait for the end of this turn. */
   get heldBytes(): number {
     return this.#held.length;
   }
@@ -83,29 +85,42 @@ export class Channel implements OutletOwner {
     return this.#outlet === null ? 0 : this.#outlet.pending;
   }
 
-  /** Keeps `text` (latin1) back for what is written next, or for `flush`: a head and its small body are one write. */
-  hold(text: string): void {
+  /** Writes `text` (latin1), together with whatever else is written in this turn of the event loop. */
+  writeText(text: string): void {
+    if (this.#closed || this.#ended) return;
     this.#held += text;
+    if (!this.#awaitsTurnEnd) this.#awaitTurnEnd();
   }
 
   /**
-   * Writes `buffer[start, end)` behind what is held. The bytes may lie in a read buffer: they are copied or the buffer
-   * is kept until they are gone. False asks to wait for `onDrain`.
+   * Writes `buffer[start, end)`; small pieces go together with whatever else is written in this turn, large ones at
+   * once. The bytes may lie in a read buffer: they are copied or the buffer is kept until they are gone. False asks to
+   * wait for `onDrain`.
    */
   write(buffer: Buffer, start: number, end: number): boolean {
     if (this.#closed || this.#ended) return true;
-    const outlet = this.#open();
     const held = this.#held;
-    this.#held = '';
     if (end - start + held.length <= TEXT_BYTES) {
-      outlet.writeText(held + latin1(buffer, start, end));
-    } else {
-      this.#writeLarge(outlet, held, buffer, start, end);
+      this.writeText(latin1(buffer, start, end));
+      return true;
     }
+    const outlet = this.#open();
+    this.#held = '';
+    this.#writeLarge(outlet, held, buffer, start, end);
     return this.#goesOn(outlet);
   }
 
-  /** Writes what is held. False asks to wait for `onDrain`. */
+  #awaitTurnEnd(): void {
+    this.#awaitsTurnEnd = true;
+    atTurnEnd(this);
+  }
+
+  onTurnEnd(): void {
+    this.#awaitsTurnEnd = false;
+    if (this.#held !== '' && !this.flush()) this.#owner.onBlocked();
+  }
+
+  /** Writes what waits for the end of this turn. False asks to wait for `onDrain`. */
   flush(): boolean {
     if (this.#closed || this.#ended) return true;
     const outlet = this.#open();
@@ -172,8 +187,9 @@ export class Channel implements OutletOwner {
     this.#socket.destroy();
   }
 
-  /** Closes with RST: the peer must not take what it got for the whole. */
+  /** Sends what is written, then RST: the peer must not take what it got for the whole. */
   reset(): void {
+    this.flush();
     // Behind a FIN there is nothing to reset; a unix socket knows no RST.
     if (this.#ended || this.remoteAddress === '') this.#socket.destroy();
     else this.#socket.resetAndDestroy();
@@ -218,25 +234,13 @@ export class Channel implements OutletOwner {
 
   /** From the socket's read callback. Gives the buffer for the next read if it is to be another one. */
   read(length: number, buffer: Buffer): Buffer | undefined {
-    if (length === buffer.length) this.#fullReads++;
-    else if (length < SHARED_BYTES) this.#fullReads = 0;
     currentRead = buffer;
     currentReadKept = false;
     this.#owner.onBytes(buffer, length);
     currentRead = null;
-    return this.#nextBuffer(currentReadKept);
-  }
-
-  /** `kept`: a write of the last read is not finished, so its buffer belongs to the writing channel now. */
-  #nextBuffer(kept: boolean): Buffer | undefined {
-    const streams = this.#fullReads > 0;
-    const large = this.#fullReads > LARGE_AFTER;
-    const own = this.#ownBuffer;
-    if (own === null && !streams) return undefined;
-    if (own !== null && !kept && streams && !(large && own.length === SHARED_BYTES)) return undefined;
-    if (own !== null && !kept) giveReadBuffer(own);
-    this.#ownBuffer = streams ? takeReadBuffer(large) : null;
-    return this.#ownBuffer ?? sharedReadBuffer;
+    if (this.#stream === null && length < buffer.length) return undefined;
+    this.#stream ??= new StreamReading();
+    return this.#stream.next(length, buffer, currentReadKept);
   }
 
   /** From the socket's listeners. */
@@ -275,8 +279,7 @@ export class Channel implements OutletOwner {
     this.#closed = true;
     this.#held = '';
     this.#giveBackLent();
-    if (this.#ownBuffer !== null) giveReadBuffer(this.#ownBuffer);
-    this.#ownBuffer = null;
+    this.#stream?.release();
     this.#owner.onClose(this.#error);
   }
 }

@@ -1,11 +1,27 @@
+import type { LatencyEstimate } from './latency-estimate.js';
+
 /** What a scheduler may know of a server. */
 export interface Candidate {
   /** Requests in flight on it. */
   readonly active: number;
+  /** Its share of the work as against the others', now: more than 0. */
+  readonly effectiveWeight: number;
+  /** 32 bits that stand for its name: the same in every process. */
+  readonly hash: number;
+  readonly latency: LatencyEstimate;
 }
+
+/** 32 bits that stand for what a request is told apart by (its client, its path, one of its fields); or `NO_KEY`. */
+export type PickKey = number;
+
+/** The request has nothing of the kind, or nobody asked for it. */
+export const NO_KEY: PickKey = -1;
 
 /** Chooses one of several servers. Synchronous, allocates nothing, knows nothing of health or sockets. */
 export interface Scheduler {
-  /** The index of the one to use next. `candidates` is never empty; it may be another list each time. */
-  pick(candidates: readonly Candidate[]): number;
+  /**
+   * The index of the one to use next. `candidates` is never empty. It is another list when servers come, go or change
+   * their weight, and for a further attempt of one request; the same list always has the same servers.
+   */
+  pick(candidates: readonly Candidate[], key: PickKey): number;
 }

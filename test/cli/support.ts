@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Balancer } from '../../lib/balancer.js';
+import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import type { Address } from '../../lib/base/address.js';
-import type { Observer } from '../../lib/base/observer.js';
+import type { Availability, Observer } from '../../lib/base/observer.js';
 import type { OutputStream } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
+import type { NewServer } from '../../lib/status/operations.js';
+import type { BalancerStatus, StatusEvent } from '../../lib/status/status.js';
 
 export const LAUNCHER = fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));
 
@@ -38,6 +40,8 @@ export class FakeBalancer implements Balancer {
   addresses: readonly Address[] = [];
   clientCount = 0;
   stopped = false;
+  /** The operations it was asked for: `big draining`, `default add localhost:5003`. */
+  readonly told: string[] = [];
   starting: () => Promise<void> = async () => {};
   draining: () => Promise<boolean> = async () => true;
   config!: Config;
@@ -65,6 +69,42 @@ export class FakeBalancer implements Balancer {
 
   stop(): void {
     this.stopped = true;
+  }
+
+  setAvailability(name: string, to: Availability): void {
+    this.told.push(`${name} ${to}`);
+  }
+
+  setWeight(name: string, weight: number): void {
+    this.told.push(`${name} weight ${weight}`);
+  }
+
+  addServer(route: string, { address }: NewServer): void {
+    this.told.push(`${route} add ${address}`);
+  }
+
+  removeServer(name: string): void {
+    this.told.push(`${name} remove`);
+  }
+
+  /** Of a real one that was never started. */
+  status(): BalancerStatus {
+    const balancer = createBalancer(this.config);
+    const status = balancer.status();
+    balancer.stop();
+    return status;
+  }
+
+  events(): readonly StatusEvent[] {
+    return [];
+  }
+
+  subscribe(): () => void {
+    return () => {};
+  }
+
+  refuseReload(detail: string): void {
+    this.observer.reloaded?.(false, detail);
   }
 }
 

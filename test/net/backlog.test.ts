@@ -19,6 +19,7 @@ t.test('the backlog falls with every byte the peer takes, also while a write is 
   const channel = new Channel(socket, {
     onBytes() {},
     onEnd() {},
+    onBlocked() {},
     onDrain() {
       drained = true;
     },

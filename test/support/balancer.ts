@@ -104,7 +104,10 @@ export async function startBalancer(
   const seen = new Seen();
   const clock = new ManualClock();
   const time = options.manual === true ? clock : systemClock;
-  const balancer = createBalancer(config, seen, time, options.reading);
+  const balancer = createBalancer(config, seen, {
+    clock: time,
+    ...(options.reading === undefined ? {} : { reading: options.reading }),
+  });
   await balancer.start();
   const clients: RawClient[] = [];
   t.teardown(() => {

@@ -31,9 +31,9 @@ Pool.prototype.lease = function (requester): ReturnType<typeof lease> {
 };
 
 const { pick } = Group.prototype;
-Group.prototype.pick = function (tried): ReturnType<typeof pick> {
+Group.prototype.pick = function (...asked): ReturnType<typeof pick> {
   for (const backend of this.backends) backends.add(backend);
-  return pick.call(this, tried);
+  return pick.apply(this, asked);
 };
 
 /** What is still held, by name; empty when there is nothing. */

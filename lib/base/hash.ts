@@ -1,0 +1,22 @@
+/**
+ * 32 bits that stand for a text: the same in every process and on every machine, and spread evenly (FNV-1a, then the
+ * finalizer of MurmurHash3). Not for secrets: whoever knows it can make texts that collide.
+ */
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return avalanche(hash);
+}
+
+/** One 32-bit number of two, as evenly spread. */
+export function mixHashes(a: number, b: number): number {
+  return avalanche(Math.imul(a, 0x9e3779b1) ^ b);
+}
+
+/** Every bit of the result depends on every bit of `hash`. */
+function avalanche(hash: number): number {
+  let bits = hash;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
+}

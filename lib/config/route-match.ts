@@ -1,0 +1,49 @@
+import { hostText } from './inventory.js';
+import type { PathPattern } from './pattern.js';
+import type { Config, MatchConfig, RouteConfig, ScopeConfig } from './types.js';
+
+/** What leads to each route, for people: `www.example.com /img`, `any host when header user-agent`. */
+export function routeMatches({ hosts, rest }: Config): ReadonlyMap<RouteConfig, string> {
+  const texts = new Map<RouteConfig, string>();
+  for (const { names, scope } of hosts) describeScope(scope, names.map(hostText).join(', '), texts);
+  describeScope(rest, hosts.length === 0 ? 'any host' : 'any other host', texts);
+  return texts;
+}
+
+function describeScope(scope: ScopeConfig, place: string, texts: Map<RouteConfig, string>): void {
+  const { routes, paths, fallback } = scope;
+  for (const { match, route } of routes) add(texts, route, `${place} ${describeMatch(match)}`.trim());
+  for (const { path, scope: inner } of paths) describeScope(inner, `${place} ${pathText(path)}`, texts);
+  if (fallback !== null) add(texts, fallback, place);
+}
+
+function add(texts: Map<RouteConfig, string>, route: RouteConfig, text: string): void {
+  const other = texts.get(route);
+  texts.set(route, other === undefined ? text : `${other}; ${text}`);
+}
+
+function describeMatch({
+  path,
+  methods,
+  headers,
+  params,
+  cookies,
+  languages,
+  clientIps,
+}: MatchConfig): string {
+  const conditions = [
+    methods.length > 0 ? `method ${methods.join(' or ')}` : '',
+    ...headers.map(({ name }) => `header ${name}`),
+    ...params.map(({ name }) => `param ${name}`),
+    ...cookies.map(({ name }) => `cookie ${name}`),
+    languages.length > 0 ? `language ${languages.join(' or ')}` : '',
+    clientIps.length > 0 ? 'client_ip' : '',
+  ].filter((text) => text !== '');
+  const when = conditions.length === 0 ? '' : `when ${conditions.join(', ')}`;
+  return `${path === null ? '' : pathText(path)} ${when}`.trim();
+}
+
+function pathText(path: PathPattern): string {
+  if (path.kind === 'regex') return `~ ${path.regex.source}`;
+  return path.kind === 'exact' ? `= ${path.path}` : path.path;
+}

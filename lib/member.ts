@@ -1,0 +1,47 @@
+import type { Backend, BackendWatcher } from './backend/backend.js';
+import type { Clock } from './base/clock.js';
+import type { Checker } from './health/checker.js';
+import type { ServerState } from './status/status.js';
+
+/** One server as the balancer keeps it: who checks it, and since when it is in the state it is in. */
+export class Member implements BackendWatcher {
+  readonly backend: Backend;
+  readonly checker: Checker | null;
+  readonly #clock: Clock;
+  #state: ServerState;
+  #since: number;
+
+  constructor(backend: Backend, checker: Checker | null, clock: Clock) {
+    this.backend = backend;
+    this.checker = checker;
+    this.#clock = clock;
+    this.#state = this.#currentState();
+    this.#since = clock.wall();
+    backend.watch(this);
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** ms since the epoch. */
+  get since(): number {
+    return this.#since;
+  }
+
+  onVerdict(): void {
+    const state = this.#currentState();
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#since = this.#clock.wall();
+  }
+
+  /** What an operator wants goes before what checks find, and that before what live requests showed. */
+  #currentState(): ServerState {
+    const { availability, isUp, isEjected } = this.backend;
+    if (availability !== 'ready') return availability;
+    if (!isUp) return 'down';
+    if (isEjected) return 'ejected';
+    return this.checker === null ? 'unchecked' : 'up';
+  }
+}

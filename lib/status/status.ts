@@ -1,0 +1,180 @@
+import type { Reason } from '../base/observer.js';
+
+/**
+ * What a balancer is doing, as plain data that JSON can carry: the one source of the API, the page, the command line
+ * and the gauges. Times are ms since the epoch, durations ms, sizes bytes. A snapshot: nothing in it changes later.
+ */
+export interface BalancerStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly uptimeMs: number;
+  readonly state: BalancerState;
+  /** May somebody in front of it send it requests? */
+  readonly ready: boolean;
+  /** Why not, a line each; empty when it is ready. */
+  readonly readyReasons: readonly string[];
+  /** Where it listens; port 0 is resolved. */
+  readonly listen: readonly string[];
+  /** Client connections open now. */
+  readonly clients: number;
+  readonly requests: RequestCounts;
+  /** In the order of the file. */
+  readonly routes: readonly RouteStatus[];
+  /**
+   * Each name once, in the order of the file. Where routes ask different checks of one server, its numbers are added up
+   * and its state is the worst; `routes` has them apart.
+   */
+  readonly servers: readonly ServerStatus[];
+  readonly firewall: readonly FirewallStatus[];
+  readonly config: ConfigStatus;
+}
+
+/** starting: not all listeners are bound yet. draining: answers what is in flight, then stops. */
+export type BalancerState = 'starting' | 'running' | 'draining' | 'stopped';
+
+/** What was sent, by the class of its status; `none`: the client went away, or was cut off, before a head. */
+export type StatusClass = '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'none';
+
+export type StatusCounts = { readonly [status in StatusClass]: number };
+
+/** Since the start. */
+export interface RequestCounts {
+  readonly total: number;
+  readonly inFlight: number;
+  readonly byStatus: StatusCounts;
+  /** Those that did not end well; a reason that never came up is not there. */
+  readonly byReason: { readonly [reason in Reason]?: number };
+}
+
+/** ms from the request's head to its end, of about the last minute. null: there was no request. */
+export type Latency = { readonly p50: number; readonly p90: number; readonly p99: number } | null;
+
+export interface RouteStatus {
+  /** As in logs: `default`, `www.example.com/img`. */
+  readonly name: string;
+  /** What leads to it, for people: `www.example.com`, `*.example.com /img`, `any host`. */
+  readonly match: string;
+  /** `forward`, or what it answers by itself. */
+  readonly action: 'forward' | 'redirect' | 'respond';
+  /** How its server is chosen; empty when it does not forward. */
+  readonly algorithm: string;
+  readonly requests: number;
+  readonly latency: Latency;
+  readonly servers: readonly ServerStatus[];
+}
+
+/**
+ * up: its checks pass. unchecked: nobody checks it. down: its checks fail. ejected: real requests failed too often, for
+ * a while. draining: no new requests, those bound to it go on. maintenance: none at all.
+ */
+export type ServerState = 'up' | 'unchecked' | 'down' | 'ejected' | 'draining' | 'maintenance';
+
+export interface ServerStatus {
+  readonly name: string;
+  readonly address: string;
+  /** The routes that forward to it. */
+  readonly routes: readonly string[];
+  readonly state: ServerState;
+  /** Since when it is in this state. */
+  readonly since: number;
+  /** Only used when no other server of the route can be. */
+  readonly backup: boolean;
+  readonly weight: number;
+  /** The weight as slow start has it now; 0 when it gets no new requests. */
+  readonly effectiveWeight: number;
+  /** Requests on it now, tunnels and those that wait for a connection included. */
+  readonly active: number;
+  /** Of these, how many wait for a connection. */
+  readonly waiting: number;
+  /** Connections open to it, those in use and those being opened included. */
+  readonly open: number;
+  readonly idle: number;
+  readonly lastCheck: LastCheck | null;
+  /** The last 100, oldest first. */
+  readonly events: readonly StatusEvent[];
+  readonly totals: ServerTotals;
+  readonly latency: Latency;
+  /** Of the requests of the last minute, how many were its own: 0 to 1. */
+  readonly share: number;
+  /** False when it was added while running. */
+  readonly fromFile: boolean;
+}
+
+export interface LastCheck {
+  readonly ok: boolean;
+  /** `status 200`, `refused`, `timed out`, … */
+  readonly result: string;
+  readonly at: number;
+  readonly durationMs: number;
+}
+
+/** Since the start, or since it was added. */
+export interface ServerTotals {
+  readonly requests: number;
+  readonly byStatus: StatusCounts;
+  /** Attempts that did not end in an answer; those that could not connect and those that were reset are among them. */
+  readonly failures: number;
+  readonly connectFailures: number;
+  readonly resets: number;
+  /** Requests that came here after another server had failed. */
+  readonly retries: number;
+  readonly ejections: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface FirewallStatus {
+  /** Where it was written: `firewall_rules`, `hosts[0].firewall_rules`. */
+  readonly rule: string;
+  /** In the order in which they are asked. */
+  readonly verdicts: readonly GuardVerdicts[];
+}
+
+/** How often a guard objected since the start; a reload that changes its rule begins anew. */
+export interface GuardVerdicts {
+  readonly guard: string;
+  readonly refused: number;
+  /** Let through, because the rule only observes. */
+  readonly observed: number;
+}
+
+export interface ConfigStatus {
+  /** The settings file; null without one. */
+  readonly path: string | null;
+  readonly loadedAt: number;
+  /** What was changed while running and is not in the file, a line each: `weight of big: 5 (file: 3)`. */
+  readonly drift: readonly string[];
+}
+
+export type EventKind =
+  | 'listening'
+  | 'draining'
+  | 'reloaded'
+  | 'reload_refused'
+  | 'warning'
+  | 'down'
+  | 'up'
+  | 'ejected'
+  | 'returned'
+  | 'availability'
+  | 'weight'
+  | 'added'
+  | 'removed'
+  | 'drained'
+  | 'queue_full'
+  | 'banned'
+  | 'resolved'
+  | 'resolve_failed';
+
+/** Something an operator would want to have seen. */
+export interface StatusEvent {
+  /** Counts up from 1. */
+  readonly id: number;
+  readonly at: number;
+  readonly what: EventKind;
+  /** Empty when it concerns no server in particular. */
+  readonly server: string;
+  /** In words: `status 500`, `ready -> draining`, `3 -> 5`; may be empty. */
+  readonly reason: string;
+}

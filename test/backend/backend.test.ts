@@ -1,0 +1,98 @@
+import t from 'tap';
+import type { Backend, BackendWatcher } from '../../lib/backend/backend.js';
+import { Group } from '../../lib/backend/group.js';
+import { RoundRobin } from '../../lib/scheduler/round-robin.js';
+import { NO_KEY } from '../../lib/scheduler/scheduler.js';
+import { backendMaker } from './support.js';
+
+t.test('a server is usable only while nothing speaks against it', (t) => {
+  const { backend } = backendMaker(t);
+  const server = backend('a', { weight: 2 });
+  t.ok(server.isUsable && server.takesBound);
+  const objections: readonly [string, (on: boolean) => void, takesBound: boolean][] = [
+    ['down', (on) => server.judge(!on), false],
+    ['ejected', (on) => server.eject(on), false],
+    ['draining', (on) => server.setAvailability(on ? 'draining' : 'ready'), true],
+    ['maintenance', (on) => server.setAvailability(on ? 'maintenance' : 'ready'), false],
+    ['weight 0', (on) => server.setWeight(on ? 0 : 2), true],
+  ];
+  for (const [what, object, takesBound] of objections) {
+    object(true);
+    t.notOk(server.isUsable, what);
+    t.equal(server.takesBound, takesBound, `${what}: clients bound to it`);
+    object(false);
+    t.ok(server.isUsable, `${what} no more`);
+  }
+  t.equal(server.totals.ejections, 1);
+  t.end();
+});
+
+t.test('watchers are told of changes alone, and nothing once they have left', (t) => {
+  const { backend } = backendMaker(t);
+  const server = backend('a');
+  let told = 0;
+  const watcher: BackendWatcher = { onVerdict: () => told++ };
+  const leaving: BackendWatcher = { onVerdict: () => server.unwatch(leaving) };
+  server.watch(leaving);
+  server.watch(watcher);
+  server.judge(true);
+  server.eject(false);
+  server.setAvailability('ready');
+  server.setWeight(1);
+  t.equal(told, 0);
+  server.judge(false);
+  t.equal(told, 1, 'also when another left in the middle');
+  server.eject(true);
+  server.setAvailability('draining');
+  server.setWeight(5);
+  t.equal(told, 4);
+  server.unwatch(watcher);
+  server.judge(true);
+  t.equal(told, 4);
+  t.end();
+});
+
+t.test('the number of a name does not depend on the process', (t) => {
+  const { backend } = backendMaker(t);
+  t.equal(backend('localhost:8081').hash, 2_971_691_289);
+  t.end();
+});
+
+const pickAll = (group: Group, tried: Backend[] = []) =>
+  new Set(Array.from({ length: 12 }, () => group.pick(NO_KEY, tried)?.name ?? 'none'));
+
+t.test('backups serve when no other server is usable, or a request has tried them all', (t) => {
+  const { backend } = backendMaker(t);
+  const [a, b] = [backend('a'), backend('b')];
+  const [c, d] = [backend('c', { backup: true }), backend('d', { backup: true })];
+  const group = new Group([c, a, b, d], new RoundRobin());
+  t.strictSame(pickAll(group), new Set(['a', 'b']));
+  a.judge(false);
+  t.strictSame(pickAll(group), new Set(['b']));
+  t.strictSame(pickAll(group, [b]), new Set(['c', 'd']));
+  b.eject(true);
+  t.strictSame(pickAll(group), new Set(['c', 'd']));
+  c.setAvailability('draining');
+  d.setWeight(0);
+  t.strictSame(pickAll(group), new Set(['none']));
+  t.notOk(group.isUsable);
+  a.judge(true);
+  t.strictSame(pickAll(group), new Set(['a']));
+  t.end();
+});
+
+t.test(
+  'a released group watches nothing, and what is still in flight on it sees the servers as they are',
+  (t) => {
+    const { backend } = backendMaker(t);
+    const [a, b] = [backend('a'), backend('b')];
+    const group = new Group([a, b], new RoundRobin());
+    let told = 0;
+    group.onVerdict = () => told++;
+    group.release();
+    a.judge(false);
+    t.equal(told, 0);
+    t.strictSame(pickAll(group), new Set(['b']));
+    t.end();
+  },
+);
