@@ -187,9 +187,9 @@ export class Channel implements OutletOwner, TurnTask {
     this.#socket.destroy();
   }
 
-  /** Sends what is written, then RST: the peer must not take what it got for the whole. */
+  /** Closes with RST, also in place of what waits for the end of the turn: the peer must not take what it got for the whole. */
   reset(): void {
-    this.flush();
+    this.#held = '';
     // Behind a FIN there is nothing to reset; a unix socket knows no RST.
     if (this.#ended || this.remoteAddress === '') this.#socket.destroy();
     else this.#socket.resetAndDestroy();
