@@ -2,11 +2,11 @@ import { FAILURES, type Failure } from '../base/failure.js';
 import type { Observer } from '../base/observer.js';
 import type { Shelf } from '../base/shelf.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
-import { FIELD } from '../http/fields.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel, ChannelOwner, EndWitness } from '../net/channel.js';
 import type { Resolver } from '../net/resolver.js';
 import type { Lease, ResponseReceiver } from './lease.js';
+import { Lifetime } from './lifetime.js';
 import type { Pool } from './pool.js';
 
 /** What all connections to servers need. */
@@ -21,9 +21,6 @@ export interface ConnectionSupplies {
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
 
-/** Ages differ by so much either way, lest connections that were opened together end together. */
-const AGE_JITTER = 0.1;
-
 /** What is left to send to a server when a tunnel ends may take this long. */
 const RETIRE_MS = 5000;
 
@@ -37,19 +34,17 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   readonly peer: string;
   readonly #supplies: ConnectionSupplies;
   readonly #deadline: Deadline;
+  readonly #lifetime: Lifetime;
   #state: State = 'idle';
-  /** When it has been open long enough, in the wheel's time. */
-  #expiresAt = Number.POSITIVE_INFINITY;
-  #requests = 0;
-  #idleSince = 0;
   #receiver: ResponseReceiver | null = null;
   #parser: ResponseParser | null = null;
   #tunnel = false;
   #interim = 0;
   #failedBytes = 0;
   #responseComplete = false;
-  /** Bytes behind the response, or a response that forbids it: never to be used again. */
   #spoilt = false;
+  /** Bytes of the current read, from the start of its buffer. */
+  readBytes = 0;
   /** Was it open before its request came? Then a close before any response byte means that it was stale. */
   pooled = false;
 
@@ -59,19 +54,27 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     open: (owner: ChannelOwner) => Channel,
     peer: string,
   ) {
-    const { maxAge } = pool.limits;
     this.pool = pool;
     this.peer = peer;
     this.#supplies = supplies;
     this.#deadline = new Deadline(supplies.wheel, this);
-    if (maxAge > 0)
-      this.#expiresAt = supplies.wheel.now + maxAge * (1 - AGE_JITTER + 2 * AGE_JITTER * Math.random());
+    this.#lifetime = new Lifetime(pool, supplies.wheel);
     this.channel = open(this);
   }
 
   /** Bytes of content of the current response, or of the one it failed in. */
   get contentBytes(): number {
     return this.#parser?.body.contentBytes ?? this.#failedBytes;
+  }
+
+  /** Bytes behind the response, or a response that forbids it: never to be used again. */
+  get isSpoilt(): boolean {
+    return this.#spoilt;
+  }
+
+  /** Is all of the current response's body there, what is being handed on included? */
+  get bodyComplete(): boolean {
+    return this.#parser?.body.complete ?? true;
   }
 
   /** Has any byte of the current response come? */
@@ -83,11 +86,23 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   assign(receiver: ResponseReceiver, toHead: boolean): void {
     this.#deadline.disarm();
     this.#state = 'busy';
-    this.#requests++;
     this.#receiver = receiver;
     this.#parser = this.#supplies.parsers.take();
-    this.#parser.reset();
-    this.#parser.toHead = toHead;
+    this.#begin(this.#parser, toHead);
+  }
+
+  /** Behind a response: that to another request, sent already, is next. False when the server keeps the connection no longer. */
+  expect(toHead: boolean): boolean {
+    const parser = this.#parser as ResponseParser;
+    if (!parser.head.keepsAlive) return false;
+    this.#begin(parser, toHead);
+    return true;
+  }
+
+  #begin(parser: ResponseParser, toHead: boolean): void {
+    this.#lifetime.count();
+    parser.reset();
+    parser.toHead = toHead;
     this.#interim = 0;
     this.#responseComplete = false;
     this.#spoilt = false;
@@ -97,10 +112,8 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   release(): void {
     const whole = this.#responseComplete && !this.#spoilt && !this.#tunnel;
     // A server that answered without taking the whole request would read its rest in front of the next.
-    const reusable = this.#state === 'busy' && whole && this.channel.flushed && !this.#isSpent;
-    // It does not change from one response to the next.
-    if (reusable && this.#requests === 1)
-      this.pool.idleLimit.noteField((this.#parser as ResponseParser).head.valueOf(FIELD.keepAlive));
+    const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.hasRoomFor(1);
+    if (reusable) this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
     this.#detach();
     if (!reusable) {
       this.discard();
@@ -111,25 +124,21 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.pool.takeBack(this);
   }
 
-  /** Was it used as often, or is it open for as long, as it may be? */
-  get #isSpent(): boolean {
-    const { maxRequests } = this.pool.limits;
-    if (maxRequests > 0 && this.#requests >= maxRequests) return true;
-    return this.#supplies.wheel.now >= this.#expiresAt;
+  /** May it carry so many requests more? */
+  hasRoomFor(requests: number): boolean {
+    return this.#lifetime.hasRoomFor(requests);
   }
 
   /** Called by the pool: nobody uses it, and it is kept for a while. */
   idle(): void {
-    const { now } = this.#supplies.wheel;
     this.#state = 'idle';
-    this.#idleSince = now;
-    this.#deadline.arm(Math.max(1, Math.min(this.pool.idleLimit.at(now), this.#expiresAt - now)));
+    this.#deadline.arm(this.#lifetime.rest());
   }
 
   /** Called by the pool: it is closed as soon as nobody uses it. */
   finish(): void {
     if (this.#state === 'idle') this.discard();
-    else this.#expiresAt = 0;
+    else this.#lifetime.end();
   }
 
   /** Closes it at once. The receiver hears nothing more. */
@@ -186,7 +195,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
         if (parser.complete) this.#onHead(parser, position < length);
       } else {
         position = parser.body.read(buffer, position, length);
-        if (parser.body.complete) this.#finish(position < length);
+        if (parser.body.complete && this.#parser === parser) this.#finish(position < length);
       }
       const refused = parser.refusal ?? parser.body.refusal;
       if (refused !== null && this.#receiver !== null) {
@@ -242,13 +251,14 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
       this.#shut();
       return;
     }
+    this.readBytes = length;
     this.#readResponse(buffer, length);
   }
 
   onEnd(): void {
     const receiver = this.#receiver;
     if (receiver === null) {
-      this.#noteIdleClose();
+      if (this.#state === 'idle') this.#lifetime.noteIdleClose();
       this.#shut();
     } else if (this.#tunnel) {
       receiver.onTunnelEnd();
@@ -276,18 +286,11 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   }
 
   onClose(error: NodeJS.ErrnoException | null): void {
-    this.#noteIdleClose();
+    if (this.#state === 'idle') this.#lifetime.noteIdleClose();
     this.#state = 'closed';
     this.#deadline.release();
     this.pool.onClosed(this);
     this.#onGone(error?.code ?? 'closed');
-  }
-
-  /** The server closed it, not we: was it idle, then that tells how long the server waits. */
-  #noteIdleClose(): void {
-    if (this.#state !== 'idle' || this.#requests === 0) return;
-    const { now } = this.#supplies.wheel;
-    this.pool.idleLimit.noteClose(now - this.#idleSince, now);
   }
 
   /** Nobody needed it for a while. */

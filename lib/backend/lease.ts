@@ -6,6 +6,8 @@ import type { Pool } from './pool.js';
 
 /** Whoever waits for a connection; told once, one or the other. */
 export interface LeaseRequester {
+  /** May it share a connection with others? Only what may be sent twice, has no body, and does not upgrade. */
+  readonly isPipelinable: boolean;
   onLease(lease: Lease): void;
   /** `detail` for the log: the system's error code. */
   onLeaseFailed(failure: Failure, detail: string): void;

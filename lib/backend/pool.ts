@@ -7,8 +7,9 @@ import type { Endpoint } from '../net/dial.js';
 import type { AddressWatcher, HostAddresses } from '../net/host-addresses.js';
 import { BackendConnection, type ConnectionSupplies } from './connection.js';
 import { IdleLimit } from './idle-limit.js';
-import type { LeaseRequester } from './lease.js';
+import type { Lease, LeaseRequester } from './lease.js';
 import { Opening, type OpeningOwner } from './opening.js';
+import { Pipelines } from './pipelines.js';
 
 /** What a pool may hold, of the one server it is for. */
 export interface PoolLimits extends PoolConfig {
@@ -36,6 +37,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   readonly #openings = new Set<Opening>();
   #host: HostAddresses | null | undefined;
   #toldFullAt = Number.NEGATIVE_INFINITY;
+  #pipelines: Pipelines | null = null;
   #closed = false;
   #retired = false;
 
@@ -78,7 +80,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   }
 
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + (this.#pipelines?.waitingBeside ?? 0);
   }
 
   /** Do more requests wait than connections are being opened? Then the last in line waits for one to be given back. */
@@ -87,12 +89,21 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   }
 
   /** A connection at once if there is one, else null, and the requester is told later. */
-  lease(requester: LeaseRequester): BackendConnection | null {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
+  lease(requester: LeaseRequester): Lease | null {
+    if (this.#limits.pipelining > 1) {
+      this.#pipelines ??= new Pipelines(this, this.#supplies.wheel);
+      if (requester.isPipelinable) return this.#pipelines.lease(requester);
+      this.#pipelines.closeGathering();
+    }
+    return this.leaseWhole(requester);
+  }
+
+  /** The same for a connection that is not shared. */
+  leaseWhole(requester: LeaseRequester): BackendConnection | null {
+    const idle = this.takeIdle();
+    if (idle !== null) return idle;
     if (!this.#mayOpen() && this.#waiting.length - this.#openings.size >= this.limits.maxWaiting) {
-      this.#tellFull();
-      requester.onLeaseFailed(FAILURES.queue_full, '');
+      this.refuse(requester);
       return null;
     }
     this.#waiting.push(requester);
@@ -100,16 +111,24 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     return null;
   }
 
-  #tellFull(): void {
+  /** An unused connection, if there is one. */
+  takeIdle(): BackendConnection | null {
+    return this.#idle.pop() ?? null;
+  }
+
+  /** The line is full. */
+  refuse(requester: LeaseRequester): void {
     const { now } = this.#supplies.wheel;
-    if (now - this.#toldFullAt < TELL_MS) return;
-    this.#toldFullAt = now;
-    this.#supplies.observer.queueFull?.(this.#server);
+    if (now - this.#toldFullAt >= TELL_MS) {
+      this.#toldFullAt = now;
+      this.#supplies.observer.queueFull?.(this.#server);
+    }
+    requester.onLeaseFailed(FAILURES.queue_full, '');
   }
 
   /** The requester left the line; it hears nothing more. */
   cancel(requester: LeaseRequester): void {
-    this.#waiting.remove(requester);
+    if (this.#pipelines?.cancel(requester) !== true) this.#waiting.remove(requester);
   }
 
   /** Closes the connections nobody uses: the server is down, or about to be left alone. */

@@ -199,6 +199,13 @@ export class Exchange implements RequestHandler, ResponseReceiver, LeaseRequeste
     if (!this.#serverBlocked) client.resumeRequest();
   }
 
+  /** Nothing is lost when it has to be sent again, which happens once at most: then it gets a connection of its own. */
+  get isPipelinable(): boolean {
+    const { head } = this.#client as ClientSide;
+    if (this.#replacedStale || this.#settlement.attempts > 1 || !head.isIdempotent) return false;
+    return head.framing === 'none' && !head.expectsContinue && !head.connection.upgrade;
+  }
+
   #encodeHead({ head, forwarded }: ClientSide, address: Address): string {
     const context = this.#context;
     const { rules } = context.destination as Destination;

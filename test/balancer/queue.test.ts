@@ -37,6 +37,7 @@ function poolOf(t: Test, server: string, limits: Partial<PoolLimits>) {
 
 /** Somebody who wants a connection, and what came of it. */
 class Requester implements LeaseRequester {
+  readonly isPipelinable = false;
   connection: Lease | null = null;
   failure: Failure | null = null;
 
