@@ -69,10 +69,6 @@ export interface BalancerOptions {
 
 /** Parsers, responders and exchanges kept for reuse: as many as requests are usually in flight at once. */
 const SHELVED = 1024;
-/** Another server is tried this often for one request. */
-const MAX_ATTEMPTS = 3;
-/** Request body kept for another try. */
-const REPLAY_BYTES = 64 * 1024;
 /** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
 const QUIET_TURNS = 3;
 /** As many as a backlog holds: one connection is accepted per turn. */
@@ -132,8 +128,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#generation = this.#generate(config, null);
     const { pipeline } = this.#generation;
     const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
-    const retry = { maxAttempts: MAX_ATTEMPTS, replayBytes: REPLAY_BYTES };
-    this.#services = { clock, wheel, timeouts, observer, shelf, pipeline, ...retry };
+    this.#services = { clock, wheel, timeouts, observer, shelf, pipeline };
     const responders = new Shelf(SHELVED, () => new Responder());
     const client = {
       wheel,

@@ -2,9 +2,11 @@ import type { Backend } from './backend/backend.js';
 import { Group } from './backend/group.js';
 import { AddressSet } from './base/address-set.js';
 import type { Clock } from './base/clock.js';
-import type { Config, FirewallConfig, GroupConfig, RouteConfig } from './config/types.js';
+import type { Config, FirewallConfig, GroupConfig, RouteAction, RouteConfig } from './config/types.js';
 import type { Pipeline } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
+import { RetryBudget } from './exchange/retry-budget.js';
+import { RetryPolicy } from './exchange/retry-policy.js';
 import { Firewall, type FirewallScope } from './firewall/firewall.js';
 import { FirewallChain } from './firewall/firewall-chain.js';
 import { RequestPipeline } from './pipeline.js';
@@ -27,6 +29,8 @@ export class Generation {
   readonly #groups = new Map<GroupConfig, Group>();
   /** By what they ask: the same question keeps its buckets, counts and bans over a reload. */
   readonly #firewalls = new Map<string, Firewall>();
+  /** What may be retried, by the servers and the share; it is counted on over a reload. */
+  readonly #budgets = new Map<string, RetryBudget>();
   readonly #clock: Clock;
   #before: Generation | null;
 
@@ -54,7 +58,7 @@ export class Generation {
   }
 
   #destination(route: RouteConfig): Destination {
-    const { name, action, rules, firewalls, timeouts, bodyBytes } = route;
+    const { name, action, rules, firewalls, retry, timeouts, bodyBytes } = route;
     return Object.freeze({
       name,
       group: action.kind === 'forward' ? (this.#groups.get(action.group) ?? null) : null,
@@ -64,9 +68,21 @@ export class Generation {
         firewalls.length === 0
           ? null
           : new FirewallChain(firewalls.map((firewall) => this.#firewall(firewall, 'requests'))),
+      retry: new RetryPolicy(retry, this.#budget(action, retry.budget)),
       timeouts,
       bodyBytes,
     });
+  }
+
+  #budget(action: RouteAction, share: number | null): RetryBudget | null {
+    if (action.kind !== 'forward' || share === null) return null;
+    const key = `${action.group.name} ${share}`;
+    let budget = this.#budgets.get(key);
+    if (budget === undefined) {
+      budget = this.#before?.budgetFor(key) ?? new RetryBudget(share);
+      this.#budgets.set(key, budget);
+    }
+    return budget;
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {
@@ -92,6 +108,11 @@ export class Generation {
   /** For the generation that takes over. */
   firewallFor(key: string): Firewall | undefined {
     return this.#firewalls.get(key);
+  }
+
+  /** Likewise. */
+  budgetFor(key: string): RetryBudget | undefined {
+    return this.#budgets.get(key);
   }
 }
 

@@ -21,7 +21,7 @@ export interface ConnectionSupplies {
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
 
-/** What is left to send to a server when a tunnel ends may take this long. */
+/** A server that was sent all there is behind a tunnel has so long to close its side. */
 const RETIRE_MS = 5000;
 
 type State = 'idle' | 'busy' | 'closed';
@@ -41,6 +41,9 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #tunnel = false;
   #interim = 0;
   #failedBytes = 0;
+  /** Of a tunnel that is over: what the server had not taken when it was last looked at. */
+  #unsent = 0;
+  #patience = 0;
   #responseComplete = false;
   #spoilt = false;
   /** Bytes of the current read, from the start of its buffer. */
@@ -108,6 +111,11 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.#spoilt = false;
   }
 
+  /** The rest of the answer is somebody else's: called when its head has come. */
+  handTo(receiver: ResponseReceiver): void {
+    this.#receiver = receiver;
+  }
+
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
   release(): void {
     const whole = this.#responseComplete && !this.#spoilt && !this.#tunnel;
@@ -147,12 +155,21 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.#shut();
   }
 
-  /** A tunnel is over: what was written still goes out, then it closes. The receiver hears nothing more. */
-  retire(): void {
+  /**
+   * A tunnel is over: what was written still goes out as long as the server takes some of it in every `patience` ms,
+   * then it closes. The receiver hears nothing more.
+   */
+  retire(patience: number): void {
     this.#detach();
     this.#state = 'closed';
     this.channel.end();
-    this.#deadline.arm(RETIRE_MS);
+    this.#patience = patience;
+    this.#awaitRest();
+  }
+
+  #awaitRest(): void {
+    this.#unsent = this.channel.backlog;
+    this.#deadline.arm(this.#unsent > 0 && this.#patience > 0 ? this.#patience : RETIRE_MS);
   }
 
   /** The pool must not lend it in the moment between this and the socket's `close`. */
@@ -209,7 +226,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     const receiver = this.#receiver as ResponseReceiver;
     const head = parser.head;
     if (head.status === 101) {
-      if (receiver.onSwitch(head, this.channel)) this.#tunnel = true;
+      if (receiver.onSwitch(head)) this.#tunnel = true;
       else this.#fail(FAILURES.bad_response, 'status 101 without being asked to switch');
       return;
     }
@@ -225,7 +242,8 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     }
     const form = receiver.onResponseHead(head);
     if (this.#parser !== parser) return;
-    parser.body.begin(head.framing, head.contentLength, form, receiver);
+    // It may be another one since.
+    parser.body.begin(head.framing, head.contentLength, form, this.#receiver as ResponseReceiver);
     if (parser.body.complete) this.#finish(more);
   }
 
@@ -295,6 +313,10 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   /** Nobody needed it for a while. */
   onDeadline(): void {
+    if (this.channel.backlog < this.#unsent) {
+      this.#awaitRest();
+      return;
+    }
     if (this.#state !== 'busy') this.#shut();
   }
 }

@@ -27,12 +27,14 @@ export interface Lease {
   release(): void;
   /** No response is wanted any more. The receiver hears nothing more. */
   discard(): void;
-  /** A tunnel is over: what was written still goes out. The receiver hears nothing more. */
-  retire(): void;
+  /** The rest of the answer is somebody else's: called when its head has come. */
+  handTo(receiver: ResponseReceiver): void;
+  /** A tunnel is over: what was written still goes out, if some does in every `patience` ms. The receiver hears nothing more. */
+  retire(patience: number): void;
 }
 
 /** What of a channel a lease lends. */
-export type ServerChannel = Pick<Channel, 'writeText' | 'write' | 'pause' | 'resume'>;
+export type ServerChannel = Pick<Channel, 'writeText' | 'write' | 'pause' | 'resume' | 'end' | 'probePeer'>;
 
 /** Whoever a connection is lent to: told what the server answers. After `onFailed` or `release` nothing more comes. */
 export interface ResponseReceiver extends BodyReceiver {
@@ -41,8 +43,8 @@ export interface ResponseReceiver extends BodyReceiver {
   /** The final response's head, which stays as it is until the connection is given back. */
   onResponseHead(head: ResponseHead): BodyForm;
   onResponseEnd(): void;
-  /** 101. True when it was asked for: from here on all bytes of `channel` go to `onTunnelBytes`. */
-  onSwitch(head: ResponseHead, channel: Channel): boolean;
+  /** 101. True when it was asked for: from here on all bytes go to `onTunnelBytes`. */
+  onSwitch(head: ResponseHead): boolean;
   onTunnelBytes(buffer: Buffer, start: number, end: number): void;
   /** The server half-closed its side of the tunnel. */
   onTunnelEnd(): void;

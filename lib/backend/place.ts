@@ -49,6 +49,10 @@ export class Place implements Lease, ServerChannel {
     this.#pipeline?.abandon(this);
   }
 
+  handTo(receiver: ResponseReceiver): void {
+    this.receiver = receiver;
+  }
+
   retire(): void {
     this.discard();
   }
@@ -69,6 +73,11 @@ export class Place implements Lease, ServerChannel {
     this.#pipeline?.write(latin1(buffer, start, end));
     return true;
   }
+
+  /** Only a tunnel is ended, and never here. */
+  end(): void {}
+
+  probePeer(): void {}
 
   pause(): void {
     this.#pipeline?.pause();

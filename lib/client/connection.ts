@@ -430,7 +430,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#parkParser();
     this.#pauses = 0;
     this.#channel.resume();
-    if (this.#channel.flush()) {
+    // Behind the FIN of a tunnel a flush is always done, and still not all may have gone out.
+    if (this.#channel.flush() && this.#channel.backlog === 0) {
       this.#finish();
     } else {
       this.#noteBacklog();
@@ -454,14 +455,11 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
   }
 
   #closeAtOnce(): void {
-    this.#channel.flush();
-    if (!this.#channel.flushed) {
-      this.#closePolitely();
-      return;
-    }
-    this.#reading = 'closed';
+    this.#reading = 'linger';
     this.#parkParser();
-    this.#channel.destroy();
+    this.#noteBacklog();
+    this.#deadline.arm(this.#services.timeouts.responseBody);
+    this.#channel.close();
   }
 
   #finish(): void {

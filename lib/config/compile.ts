@@ -11,6 +11,7 @@ import { isEverything, parseNetwork } from './network.js';
 import { compilePool } from './pool.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
+import { compileRetry } from './retry.js';
 import { compileScope, isWhole, type Place } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
@@ -77,6 +78,7 @@ function compileFile(settings: Settings, context: Context): Place {
     defaultHost: 'client',
     healthCheck,
     pool,
+    retry: compileRetry(settings.retry, ['retry'], report),
     timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     captures: 0,

@@ -51,7 +51,8 @@ export function compileStatuses(setting: StatusesSetting, path: Path, report: Re
   return ranges;
 }
 
-function parseStatusRange(value: string | number): StatusRange {
+/** `200` or `200-399`. Throws a ValueError that names what it got. */
+export function parseStatusRange(value: string | number): StatusRange {
   const [, from, to = from] = /^(\d{3})(?:-(\d{3}))?$/.exec(String(value)) ?? [];
   const range = { from: Number(from), to: Number(to) };
   if (range.from >= 100 && range.to <= 599 && range.from <= range.to) return range;

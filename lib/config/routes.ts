@@ -8,6 +8,7 @@ import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { compilePool } from './pool.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
+import { compileRetry } from './retry.js';
 import { compileRules, type OwnRules } from './rules.js';
 import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
 import type { Path } from './tree.js';
@@ -18,6 +19,7 @@ import type {
   PathRoute,
   PathRule,
   PoolConfig,
+  RetryConfig,
   RouteAction,
   RouteConfig,
   ScopeConfig,
@@ -35,6 +37,7 @@ export interface Place {
   readonly defaultHost: 'client' | 'server';
   readonly healthCheck: HealthCheckConfig | null;
   readonly pool: PoolConfig;
+  readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   /** Groups of the pattern by which one gets here. */
@@ -170,6 +173,7 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     defaultHost: way.defaultHost ?? around.defaultHost,
     healthCheck,
     pool,
+    retry: compileRetry(settings.retry, [...path, 'retry'], report, around.retry),
     timeouts,
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     captures,
@@ -206,10 +210,19 @@ function stripRule(
 }
 
 function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
-  const { name, path, action, firewalls, rules, timeouts, bodyBytes } = place;
+  const { name, path, action, firewalls, rules, retry, timeouts, bodyBytes } = place;
   if (!action) return null;
   const host = rules.host ?? place.defaultHost;
-  return { name, line: lineOf(path), action, firewalls, rules: { ...rules, host }, timeouts, bodyBytes };
+  return {
+    name,
+    line: lineOf(path),
+    action,
+    firewalls,
+    rules: { ...rules, host },
+    retry,
+    timeouts,
+    bodyBytes,
+  };
 }
 
 function pathName(around: Place, text: string, kind: 'file' | 'host'): string {

@@ -28,6 +28,7 @@ export interface RouteSettings {
   readonly preserve_host?: boolean;
   readonly health_check?: HealthCheckSettings | boolean;
   readonly pool?: PoolSettings;
+  readonly retry?: RetrySettings | boolean;
   readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
   readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
 }
@@ -110,6 +111,15 @@ export interface DnsSettings {
   readonly servers?: readonly string[];
   readonly min_ttl?: DurationSetting;
   readonly max_ttl?: DurationSetting;
+}
+
+export interface RetrySettings {
+  readonly attempts?: number;
+  readonly on?: readonly (string | number)[];
+  /** `20%`, or false for no limit. */
+  readonly budget?: string | boolean;
+  readonly buffer?: SizeSetting;
+  readonly idempotency_key?: boolean;
 }
 
 export interface TimeoutsSettings {

@@ -107,6 +107,26 @@ export interface DnsConfig {
   readonly maxTtl: number;
 }
 
+/**
+ * What may be tried again. connect: no connection was to be had. stale: one that had been open before was closed as
+ * the request was sent. reset: any other was, before a byte of the answer. timeout: no answer in time.
+ */
+export type RetryCause = 'connect' | 'stale' | 'reset' | 'timeout';
+
+export interface RetryConfig {
+  /** Attempts behind the first. A stale connection that is replaced is none. */
+  readonly attempts: number;
+  readonly causes: readonly RetryCause[];
+  /** Answers of which the client is to see nothing as long as there are attempts left. */
+  readonly statuses: readonly StatusRange[];
+  /** Retries as a share of the requests, from 0 to 1; null: no limit. */
+  readonly budget: number | null;
+  /** Bytes of a request body kept to be sent again. */
+  readonly buffer: number;
+  /** May any request with an Idempotency-Key be sent twice? */
+  readonly idempotencyKey: boolean;
+}
+
 /** All in ms; 0 switches the deadline off. */
 export interface TimeoutsConfig {
   /** From the first byte of a request to the end of its head: 408. */
@@ -217,6 +237,7 @@ export interface RouteConfig {
   /** The host's, the path's and the route's own, in this order. `Config.firewall` is not among them. */
   readonly firewalls: readonly FirewallConfig[];
   readonly rules: RulesConfig;
+  readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;

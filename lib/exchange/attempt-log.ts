@@ -18,7 +18,12 @@ export class AttemptLog {
   };
   #isOpen = false;
   #startedAt = 0;
-  #waitsSince = 0;
+  /** When it had its connection, and the request went out. */
+  #askedAt = 0;
+  /** -1: it goes on. */
+  #stoppedAt = -1;
+  /** -1: it doesn't. */
+  #waitsSince = -1;
   #inLine = false;
   /** ms */
   queueMs = 0;
@@ -29,6 +34,7 @@ export class AttemptLog {
   reset(): void {
     if (this.#tries.length > 0) this.#tries.length = 0;
     this.#isOpen = false;
+    this.#stoppedAt = -1;
     this.queueMs = 0;
     this.connectMs = 0;
   }
@@ -41,6 +47,8 @@ export class AttemptLog {
     current.status = 0;
     current.reused = false;
     this.#startedAt = now;
+    this.#askedAt = now;
+    this.#stoppedAt = -1;
     this.#isOpen = true;
   }
 
@@ -50,10 +58,16 @@ export class AttemptLog {
     this.#inLine = inLine;
   }
 
+  get isWaiting(): boolean {
+    return this.#waitsSince !== -1;
+  }
+
   /** That is over, with a connection or without. */
   waited(now: number): void {
     if (this.#inLine) this.queueMs += now - this.#waitsSince;
     else this.connectMs += now - this.#waitsSince;
+    this.#waitsSince = -1;
+    this.#askedAt = now;
   }
 
   /** It has a connection; was that open before? */
@@ -61,27 +75,46 @@ export class AttemptLog {
     this.#current.reused = reused;
   }
 
+  get reused(): boolean {
+    return this.#current.reused;
+  }
+
   /** The server answered. */
   noteStatus(status: number): void {
     this.#current.status = status;
   }
 
-  /** ms since the current attempt began. */
-  elapsed(now: number): number {
-    return now - this.#startedAt;
+  /** ms since the request went out to the current server. */
+  sinceAsked(now: number): number {
+    return now - this.#askedAt;
   }
 
-  /** The current attempt is over, and not the last. */
-  fail(reason: Outcome, now: number): void {
-    this.end(reason, now);
+  get status(): number {
+    return this.#current.status;
+  }
+
+  /** When the attempt stopped; -1 while it goes on, and when there is none. */
+  get stoppedAt(): number {
+    return this.#stoppedAt;
+  }
+
+  /** The current attempt takes no more time. Gives what it took, ms. */
+  stop(now: number): number {
+    this.#stoppedAt = now;
+    this.#current.durationMs = now - this.#startedAt;
+    return this.#current.durationMs;
+  }
+
+  /** The current attempt was not the last. */
+  fail(reason: Outcome): void {
+    this.end(reason);
     this.#list();
+    this.#stoppedAt = -1;
   }
 
-  /** The current attempt, if there is one, is over. */
-  end(reason: Outcome, now: number): void {
-    if (!this.#isOpen) return;
+  /** How the current attempt, if there is one, has ended. */
+  end(reason: Outcome): void {
     this.#current.reason = reason;
-    this.#current.durationMs = this.elapsed(now);
   }
 
   /** Everything tried so far, in order. */

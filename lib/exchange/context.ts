@@ -1,9 +1,11 @@
+import type { Address } from '../base/address.js';
 import { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { FirewallChain } from '../firewall/firewall-chain.js';
 import type { ClientSide } from '../http/flow.js';
 import { HeadEdit } from '../http/head-edit.js';
+import { encodeRequestHead } from '../http/request-encoder.js';
 import { RequestView } from '../http/request-view.js';
 import type { RuleContext } from '../rules/context.js';
 import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
@@ -51,6 +53,22 @@ export class RequestContext implements RuleContext {
 
   get route(): string {
     return this.destination?.name ?? '';
+  }
+
+  /** The head that a server at `address` gets, as the rules of the route have it. */
+  encodeRequest({ head, forwarded }: ClientSide, address: Address): string {
+    const { rules } = this.destination as Destination;
+    const edit = rules.editsRequests ? this.requestEdit : null;
+    return encodeRequestHead(head, forwarded, this.requestId, rules.hostFor(this, address), edit);
+  }
+
+  /** What the rules change about the head of an answer from `server`; null when it is nothing. */
+  editOfResponse(server: string): HeadEdit | null {
+    const { rules } = this.destination as Destination;
+    if (!rules.editsResponses) return null;
+    this.server = server;
+    rules.editResponse(this, this.responseEdit);
+    return this.responseEdit;
   }
 
   /** It was let in by the firewalls of its route. */

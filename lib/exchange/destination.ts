@@ -3,6 +3,7 @@ import type { TimeoutsConfig } from '../config/types.js';
 import type { FirewallChain } from '../firewall/firewall-chain.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
+import type { RetryPolicy } from './retry-policy.js';
 
 /** A route made ready: what is done with the requests that end up on it. Made once per configuration. */
 export interface Destination {
@@ -15,6 +16,7 @@ export interface Destination {
   readonly rules: RouteRules;
   /** The firewalls of the route; null when it has none. */
   readonly firewalls: FirewallChain | null;
+  readonly retry: RetryPolicy;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;

@@ -3,15 +3,20 @@
  * while a retry is still possible, what one has.
  */
 export class Replay {
-  readonly #limit: number;
+  #limit = 0;
   #pieces: Buffer[] = [];
   #bytes = 0;
+  #repeatable = false;
   /** Does it still hold the body from its first byte on? */
   whole = true;
 
-  /** `limit` in bytes: a longer body is streamed, and can't be sent twice. */
-  constructor(limit: number) {
+  /**
+   * For another request. What was sent of it is kept only if it is `repeatable`, and not longer than `limit` bytes: a
+   * longer body is streamed, and can't be sent twice.
+   */
+  begin(limit: number, repeatable: boolean): void {
     this.#limit = limit;
+    this.#repeatable = repeatable;
   }
 
   /** Copies bytes that wait for a connection; the caller pauses the client, so they are few. */
@@ -23,7 +28,7 @@ export class Replay {
   /** Copies bytes that are being sent, as long as they and all before them fit. */
   keepSent(buffer: Buffer, start: number, end: number): void {
     if (!this.whole) return;
-    if (this.#bytes + end - start <= this.#limit) {
+    if (this.#repeatable && this.#bytes + end - start <= this.#limit) {
       this.keep(buffer, start, end);
     } else {
       // Also when the very first piece is too long: what follows must not be taken for the beginning.
@@ -37,13 +42,14 @@ export class Replay {
     return this.#pieces;
   }
 
-  /** What was kept has been sent and will not be sent again. */
-  forget(): void {
+  /** What was kept has been sent; it may have to be sent again. */
+  sent(): void {
+    if (this.#repeatable) return;
     this.whole = this.whole && this.#bytes === 0;
     this.#release();
   }
 
-  /** For another request. */
+  /** Nothing is left of the request. */
   reset(): void {
     this.whole = true;
     this.#release();

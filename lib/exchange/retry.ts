@@ -1,10 +1,21 @@
 import type { Failure } from '../base/failure.js';
 
-/** What a retry decision depends on. */
+/** What a route allows. */
+export interface RetryTerms {
+  /** Attempts behind the first. */
+  readonly attempts: number;
+  readonly onConnect: boolean;
+  readonly onStale: boolean;
+  readonly onReset: boolean;
+  readonly onTimeout: boolean;
+  retriesStatus(status: number): boolean;
+}
+
+/** What a decision depends on besides. */
 export interface AttemptState {
-  readonly failure: Failure;
-  readonly idempotent: boolean;
-  /** Can the request's body be sent again from its first byte? */
+  /** Does sending the request twice do no more than sending it once? */
+  readonly repeatable: boolean;
+  /** Can its body be sent again from the first byte? */
   readonly replayable: boolean;
   /** Has the client seen any byte of an answer, an interim one included? (features 35) */
   readonly clientSawResponse: boolean;
@@ -12,23 +23,32 @@ export interface AttemptState {
   readonly pooledConnection: boolean;
   /** Was a stale connection replaced for this request already? */
   readonly replacedStale: boolean;
-  /** Servers tried. */
+  /** So far, the first included. */
   readonly attempts: number;
-  readonly maxAttempts: number;
 }
 
 /**
  * `fresh`: the same server on a new connection, as the pooled one had gone stale; not an attempt of its own.
- * `other`: a server not tried yet.
+ * `retry`: another attempt.
  */
-export type RetryDecision = 'fresh' | 'other' | 'no';
+export type RetryDecision = 'fresh' | 'retry' | 'no';
 
-/** May this attempt be repeated, and where? Pure. */
-export function decideRetry(state: AttemptState): RetryDecision {
-  const { failure } = state;
+/** May a request that failed be sent again, and how? Pure. */
+export function decideRetry(failure: Failure, state: AttemptState, terms: RetryTerms): RetryDecision {
   if (state.clientSawResponse || failure.retry === 'never') return 'no';
-  if (failure.retry === 'idempotent' && !(state.idempotent && state.replayable)) return 'no';
-  if (failure.reason === 'reset_before_response' && state.pooledConnection && !state.replacedStale)
-    return 'fresh';
-  return state.attempts < state.maxAttempts ? 'other' : 'no';
+  if (failure.retry === 'idempotent' && !(state.repeatable && state.replayable)) return 'no';
+  const isReset = failure.reason === 'reset_before_response';
+  if (isReset && terms.onStale && state.pooledConnection && !state.replacedStale) return 'fresh';
+  return isCovered(failure, terms) && state.attempts <= terms.attempts ? 'retry' : 'no';
+}
+
+/** May a request that was answered with this status be sent again, so that the client sees another answer? Pure. */
+export function decideStatusRetry(status: number, state: AttemptState, terms: RetryTerms): boolean {
+  if (state.clientSawResponse || !state.repeatable || !state.replayable) return false;
+  return terms.retriesStatus(status) && state.attempts <= terms.attempts;
+}
+
+function isCovered({ reason, retry }: Failure, terms: RetryTerms): boolean {
+  if (retry === 'always') return terms.onConnect;
+  return reason === 'response_timeout' ? terms.onTimeout : terms.onReset;
 }

@@ -16,8 +16,4 @@ export interface ExchangeServices {
   readonly shelf: Shelf<Exchange>;
   /** Decides what becomes of a request; another one after a reload. */
   pipeline: Pipeline;
-  /** Servers tried for one request at most. */
-  readonly maxAttempts: number;
-  /** Bytes of request body kept for a retry. */
-  readonly replayBytes: number;
 }

@@ -63,29 +63,55 @@ export class Settlement implements RequestRecord {
     this.#log.waits(inLine, this.#clock.now());
   }
 
-  /** It has one, or will not get one. */
+  /** It has one, or will not get one; nothing when it did not wait. */
   endWait(): void {
-    this.#log.waited(this.#clock.now());
+    if (this.#log.isWaiting) this.#log.waited(this.#clock.now());
+  }
+
+  /** Was the connection of the current attempt open before? */
+  get reused(): boolean {
+    return this.#log.reused;
   }
 
   noteConnection(reused: boolean): void {
     this.#log.noteConnection(reused);
   }
 
-  /** A final response head came, or a 101. */
-  noteFirstByte(status: number): void {
-    this.firstByteMs = this.#clock.now() - this.#startedAt;
+  /** A final response head, or a 101, that goes to the client. Gives ms since the server was asked. */
+  noteFirstByte(status: number): number {
+    const now = this.#clock.now();
+    this.firstByteMs = now - this.#startedAt;
     this.#log.noteStatus(status);
+    return this.#log.sinceAsked(now);
   }
 
+  /** A final response head that the client does not get to see. Gives ms since the server was asked. */
+  noteDeclined(status: number): number {
+    this.#log.noteStatus(status);
+    return this.#log.sinceAsked(this.#clock.now());
+  }
+
+  /** What the server said in the current attempt; 0 if it said nothing. */
+  get attemptStatus(): number {
+    return this.#log.status;
+  }
+
+  /** The current attempt is over. Gives the ms it took. */
+  stopAttempt(): number {
+    return this.#log.stop(this.#clock.now());
+  }
+
+  /** How it ended, if another attempt may follow. */
   attemptFailed(reason: AttemptRecord['reason']): void {
-    this.#log.fail(reason, this.#clock.now());
+    this.#log.fail(reason);
   }
 
   close(reason: Reason | '', detail: string): void {
-    const now = this.#clock.now();
+    const { stoppedAt } = this.#log;
+    const now = stoppedAt === -1 ? this.#clock.now() : stoppedAt;
     this.durationMs = now - this.#startedAt;
-    this.#log.end(reason, now);
+    // One that a retry was denied to did answer: else it would be over.
+    this.#log.end(reason === 'retry_budget' ? '' : reason);
     this.reason = reason;
     this.detail = detail;
   }

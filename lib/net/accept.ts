@@ -1,6 +1,9 @@
-import * as net from 'node:net';
+import type * as net from 'node:net';
 import { Channel, type ChannelOwner } from './channel.js';
-import { READ_INTO, readByEvents } from './socket-events.js';
+import { HandleWire } from './handle-wire.js';
+import { SocketWire } from './socket-wire.js';
+import { isStreamHandle, type StreamHandle, streamBinding } from './stream-binding.js';
+import { noteAccepted } from './turn.js';
 
 /** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
 export interface Incoming {
@@ -11,10 +14,7 @@ export interface Incoming {
   refuse(): void;
 }
 
-/**
- * How the sockets of clients are read: into shared buffers, or by `data` events where Node offers no other way; those
- * are then written through their streams, too.
- */
+/** How the sockets of clients are read and written: by their handles, or by documented means alone. */
 export type Reading = 'buffers' | 'events';
 
 /** Told of each connection. */
@@ -22,48 +22,35 @@ export interface Acceptor {
   onAccept(incoming: Incoming): void;
 }
 
-/**
- * The undocumented part of a server and its sockets: the handle that Node wrapped in them, the same in Node 20 to 26.
- * Where it looks different, connections are taken as Node hands them out.
- */
-interface Handle {
+/** The undocumented part of a server. */
+interface ServerHandle {
   onconnection?: unknown;
-  useUserBuffer?: unknown;
-  setNoDelay?(on: boolean): unknown;
-  getpeername?(out: { address?: string }): number;
-  reset?(done: () => void): number;
-  close(done?: () => void): void;
 }
 
 /**
  * Hands each connection of a listening `server` to `acceptor`.
  *
- * Node makes a socket for each connection, and gives it no `onread` option: reading by events costs an allocation of
- * 64 KiB per read, 13 % of the CPU time of a small request. So the handle is taken before Node wraps it, and put into
- * one socket that has the option.
+ * Node makes a socket for each connection, which costs more than all that a small request needs beside it: so the
+ * handle is taken before Node wraps it.
  */
 export function acceptFrom(server: net.Server, acceptor: Acceptor, reading: Reading): void {
-  const handle = (server as unknown as { _handle: Handle | null })._handle;
-  if (reading === 'events' || handle === null || typeof handle?.onconnection !== 'function') {
+  const handle = (server as unknown as { _handle: ServerHandle | null })._handle;
+  if (reading === 'events' || streamBinding === null || typeof handle?.onconnection !== 'function') {
     server.on('connection', (socket) => acceptor.onAccept(new IncomingSocket(socket)));
     return;
   }
   const wrap = handle.onconnection;
-  handle.onconnection = function onConnection(
-    this: Handle,
-    error: number,
-    accepted: Handle | undefined,
-  ): void {
-    if (error === 0 && typeof accepted?.useUserBuffer === 'function')
-      acceptor.onAccept(new IncomingHandle(accepted));
+  handle.onconnection = function onConnection(this: ServerHandle, error: number, accepted: unknown): void {
+    noteAccepted();
+    if (error === 0 && isStreamHandle(accepted)) acceptor.onAccept(new IncomingHandle(accepted));
     else Reflect.apply(wrap as (...args: unknown[]) => void, this, [error, accepted]);
   };
 }
 
 class IncomingHandle implements Incoming {
-  readonly #handle: Handle;
+  readonly #handle: StreamHandle;
 
-  constructor(handle: Handle) {
+  constructor(handle: StreamHandle) {
     this.#handle = handle;
   }
 
@@ -75,11 +62,7 @@ class IncomingHandle implements Incoming {
 
   take(owner: ChannelOwner): Channel {
     this.#handle.setNoDelay?.(true);
-    const options = { handle: this.#handle, allowHalfOpen: true, onread: READ_INTO };
-    const socket = new net.Socket(options as net.SocketConstructorOpts);
-    const channel = new Channel(socket, owner);
-    socket.resume();
-    return channel;
+    return new Channel(new HandleWire(this.#handle), owner);
   }
 
   refuse(): void {
@@ -104,10 +87,7 @@ class IncomingSocket implements Incoming {
   }
 
   take(owner: ChannelOwner): Channel {
-    const channel = new Channel(this.#socket, owner, 'stream');
-    readByEvents(this.#socket);
-    this.#socket.resume();
-    return channel;
+    return new Channel(new SocketWire(this.#socket, 'stream'), owner);
   }
 
   refuse(): void {

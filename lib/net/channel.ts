@@ -1,10 +1,9 @@
-import type * as net from 'node:net';
 import { latin1 } from '../base/latin1.js';
-import { type Outlet, type OutletOwner, openOutlet, type Writing } from './outlet.js';
+import type { Outlet } from './outlet.js';
 import { giveReadBuffer, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
-import { attach } from './socket-events.js';
 import { StreamReading } from './stream-reading.js';
 import { atTurnEnd, type TurnTask } from './turn.js';
+import type { Wire, WireOwner } from './wire.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
@@ -31,13 +30,11 @@ const TEXT_BYTES = 16 * 1024;
 const PROBE_AFTER_MS = 60_000;
 
 /**
- * One socket: reading with backpressure, gathered writes, half-close, and one teardown. Listeners are named functions
- * at the end of this file that find their channel through the socket, so that a connection costs no closures.
+ * One socket: reading with backpressure, gathered writes, half-close, and one teardown.
  */
-export class Channel implements OutletOwner, TurnTask {
-  readonly #socket: net.Socket;
+export class Channel implements WireOwner, TurnTask {
+  readonly #wire: Wire;
   #outlet: Outlet | null = null;
-  readonly #writing: Writing;
   /** Somebody was told to wait for the drain. */
   #awaited = false;
   readonly #owner: ChannelOwner;
@@ -52,18 +49,15 @@ export class Channel implements OutletOwner, TurnTask {
   #ended = false;
   /** Writing failed; what the peer sent before is still being read. */
   #isBroken = false;
+  /** Nothing more will be written, and nobody waits for what the peer may still say. */
+  #closes = false;
   #closed = false;
   #error: NodeJS.ErrnoException | null = null;
 
-  constructor(socket: net.Socket, owner: ChannelOwner, writing: Writing = 'handle') {
-    this.#writing = writing;
-    this.#socket = socket;
+  constructor(wire: Wire, owner: ChannelOwner) {
+    this.#wire = wire;
     this.#owner = owner;
-    attach(socket, this);
-  }
-
-  get remoteAddress(): string {
-    return this.#socket.remoteAddress ?? '';
+    wire.attach(this);
   }
 
   get closed(): boolean {
@@ -118,6 +112,9 @@ export class Channel implements OutletOwner, TurnTask {
   onTurnEnd(): void {
     this.#awaitsTurnEnd = false;
     if (this.#held !== '' && !this.flush()) this.#owner.onBlocked();
+    else if (this.#closes && this.backlog === 0) this.#wire.destroy();
+    // A stream tells of no drain when little is waiting.
+    else if (this.#closes) this.end();
   }
 
   /** Writes what waits for the end of this turn. False asks to wait for `onDrain`. */
@@ -133,7 +130,7 @@ export class Channel implements OutletOwner, TurnTask {
 
   /** The outlet is opened with the first write: a socket that connects has no handle before. */
   #open(): Outlet {
-    this.#outlet ??= openOutlet(this.#socket, this, this.#writing);
+    this.#outlet ??= this.#wire.openOutlet();
     return this.#outlet;
   }
 
@@ -145,12 +142,12 @@ export class Channel implements OutletOwner, TurnTask {
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
   pause(): void {
     this.#paused = true;
-    this.#socket.pause();
+    this.#wire.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    this.#socket.resume();
+    this.#wire.resume();
   }
 
   /**
@@ -158,20 +155,18 @@ export class Channel implements OutletOwner, TurnTask {
    * the last bytes for an end; reading once more tells. `onEndConfirmed` is called soon, or `onClose` with the error.
    */
   confirmEnd(witness: EndWitness): void {
-    // Starts reading on the handle anew.
-    this.#socket.pause();
-    this.#socket.resume();
+    this.#wire.readAnew();
     setImmediate(behindNextPoll, this, witness);
   }
 
   /** Called by the event loop: no reset was read. */
   endConfirmed(witness: EndWitness): void {
-    if (!this.#socket.destroyed) witness.onEndConfirmed();
+    if (!this.#wire.destroyed) witness.onEndConfirmed();
   }
 
   /** Asks the kernel to notice a peer that vanished without a word, for a connection that may be silent for long. */
   probePeer(): void {
-    this.#socket.setKeepAlive(true, PROBE_AFTER_MS);
+    this.#wire.probePeer(PROBE_AFTER_MS);
   }
 
   /** Half-close: flushes, then FIN. Reading goes on. */
@@ -179,20 +174,26 @@ export class Channel implements OutletOwner, TurnTask {
     if (this.#ended || this.#closed) return;
     this.flush();
     this.#ended = true;
-    this.#socket.end();
+    this.#wire.end();
+  }
+
+  /** Closes both ways as soon as all that was written is with the kernel, which may never be. */
+  close(): void {
+    this.#closes = true;
+    if (!this.#awaitsTurnEnd) this.#awaitTurnEnd();
   }
 
   /** Closes at once, both ways. */
   destroy(): void {
-    this.#socket.destroy();
+    this.#wire.destroy();
   }
 
   /** Closes with RST, also in place of what waits for the end of the turn: the peer must not take what it got for the whole. */
   reset(): void {
     this.#held = '';
-    // Behind a FIN there is nothing to reset; a unix socket knows no RST.
-    if (this.#ended || this.remoteAddress === '') this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    // Behind a FIN there is nothing to reset.
+    if (this.#ended) this.#wire.destroy();
+    else this.#wire.reset();
   }
 
   #writeLarge(outlet: Outlet, held: string, buffer: Buffer, start: number, end: number): void {
@@ -232,7 +233,9 @@ export class Channel implements OutletOwner, TurnTask {
     this.#lent = null;
   }
 
-  /** From the socket's read callback. Gives the buffer for the next read if it is to be another one. */
+  // From the wire.
+
+  /** Gives the buffer for the next read if it is to be another one. */
   read(length: number, buffer: Buffer): Buffer | undefined {
     currentRead = buffer;
     currentReadKept = false;
@@ -243,13 +246,12 @@ export class Channel implements OutletOwner, TurnTask {
     return this.#stream.next(length, buffer, currentReadKept);
   }
 
-  /** From the socket's listeners. */
   received(chunk: Buffer): void {
     this.#owner.onBytes(chunk, chunk.length);
   }
 
   peerEnded(): void {
-    if (this.#isBroken) this.#socket.destroy();
+    if (this.#isBroken) this.#wire.destroy();
     else this.#owner.onEnd();
   }
 
@@ -260,11 +262,12 @@ export class Channel implements OutletOwner, TurnTask {
   broken(error: NodeJS.ErrnoException): void {
     this.#error = error;
     this.#isBroken = true;
-    if (this.#paused || this.#socket.readableEnded) this.#socket.destroy();
+    if (this.#paused || this.#wire.readEnded) this.#wire.destroy();
   }
 
   drained(): void {
     this.#giveBackLent();
+    if (this.#closes && this.#held === '') this.#wire.destroy();
     if (!this.#awaited) return;
     this.#awaited = false;
     this.#owner.onDrain();

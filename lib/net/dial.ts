@@ -2,8 +2,9 @@ import * as net from 'node:net';
 import type { Address } from '../base/address.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import { Channel, type ChannelOwner } from './channel.js';
+
 import type { AddressWaiter, HostAddresses } from './host-addresses.js';
-import { READ_INTO } from './socket-events.js';
+import { READ_INTO, SocketWire } from './socket-wire.js';
 
 /** Where connections to one server go: one place, or all addresses of a name in turn. */
 export interface Endpoint {
@@ -95,11 +96,7 @@ export class Dial implements DeadlineOwner, AddressWaiter {
     this.#host?.noteConnected(peer);
     socket.removeAllListeners('error');
     this.#end(socket);
-    this.#dialler.onConnect((owner) => {
-      const channel = new Channel(socket, owner);
-      socket.resume();
-      return channel;
-    }, peer);
+    this.#dialler.onConnect((owner) => new Channel(new SocketWire(socket), owner), peer);
   }
 
   #onError(socket: net.Socket, peer: string, error: NodeJS.ErrnoException): void {

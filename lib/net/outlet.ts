@@ -1,5 +1,4 @@
-import * as net from 'node:net';
-import { getSystemErrorName } from 'node:util';
+import { type StreamBinding, type StreamHandle, streamBinding, systemError } from './stream-binding.js';
 
 /** Puts bytes on a socket, in the order of the calls. Errors reach its owner, or the socket's own listeners. */
 export interface Outlet {
@@ -32,81 +31,21 @@ interface WriteRequest {
   getAsyncId(): number;
 }
 
-interface WriteHandle {
-  writeLatin1String(request: WriteRequest, text: string): number;
-  writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
-  writev(request: WriteRequest, chunks: readonly unknown[], allBuffers: boolean): number;
-  readonly writeQueueSize: number;
-}
-
-/** How sockets are written: on the handle below the stream, or through the stream where Node offers no other way. */
-export type Writing = 'handle' | 'stream';
-
 /**
- * Writing through the stream costs a request object, a dozen calls and a tick per write, and most of the garbage of a
- * small request. So writes go to the handle below the stream, with one request object that serves again and again as
- * long as writes complete at once, which nearly all do. The handle is not documented, but the same in Node 20 to 26;
- * it is looked at first, and where it is different the stream is used.
+ * Writes to the handle below a socket. Writing through Node's stream costs a request object, a dozen calls and a tick
+ * per write, and most of the garbage of a small request; here one request object serves again and again as long as
+ * writes complete at once, which nearly all do.
  */
-export function openOutlet(socket: net.Socket, owner: OutletOwner, writing: Writing): Outlet {
-  const handle = (socket as unknown as { _handle: unknown })._handle;
-  if (writing === 'stream' || Request === null || !isWriteHandle(handle)) return new StreamOutlet(socket);
-  return new HandleOutlet(socket, handle, owner);
-}
-
-function isWriteHandle(handle: unknown): handle is WriteHandle {
-  const candidate = handle as Partial<WriteHandle> | null | undefined;
-  return (
-    typeof candidate?.writeLatin1String === 'function' &&
-    typeof candidate.writeBuffer === 'function' &&
-    typeof candidate.writev === 'function' &&
-    typeof candidate.writeQueueSize === 'number'
-  );
-}
-
-class StreamOutlet implements Outlet {
-  readonly #socket: net.Socket;
-
-  constructor(socket: net.Socket) {
-    this.#socket = socket;
-  }
-
-  /** The stream counts a write as a whole until it is done; libuv's own queue shows what has gone of it. */
-  get pending(): number {
-    const { _handle: handle } = this.#socket as unknown as { _handle: Partial<WriteHandle> | null };
-    return this.#socket.writableLength + (handle?.writeQueueSize ?? 0);
-  }
-
-  /** Only then does the stream tell of its drain. */
-  get isFull(): boolean {
-    return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
-  }
-
-  writeText(text: string): void {
-    this.#socket.write(text, 'latin1');
-  }
-
-  writeBytes(bytes: Buffer): void {
-    this.#socket.write(bytes);
-  }
-
-  writeBoth(text: string, bytes: Buffer): void {
-    this.#socket.cork();
-    this.#socket.write(text, 'latin1');
-    this.#socket.write(bytes);
-    this.#socket.uncork();
-  }
-}
-
-class HandleOutlet implements Outlet {
-  readonly #socket: net.Socket;
-  readonly #handle: WriteHandle;
+export class HandleOutlet implements Outlet {
+  readonly #handle: StreamHandle;
+  readonly #wire: { readonly destroyed: boolean };
   readonly #owner: OutletOwner;
   #broken = false;
 
-  constructor(socket: net.Socket, handle: WriteHandle, owner: OutletOwner) {
-    this.#socket = socket;
+  /** Only where there is a `streamBinding`. */
+  constructor(handle: StreamHandle, wire: { readonly destroyed: boolean }, owner: OutletOwner) {
     this.#handle = handle;
+    this.#wire = wire;
     this.#owner = owner;
   }
 
@@ -116,7 +55,7 @@ class HandleOutlet implements Outlet {
   }
 
   get #isDead(): boolean {
-    return this.#broken || this.#socket.destroyed;
+    return this.#broken || this.#wire.destroyed;
   }
 
   get isFull(): boolean {
@@ -149,20 +88,19 @@ class HandleOutlet implements Outlet {
       request.bytes = bytes;
       spare = null;
     }
-    if (status !== 0) this.fail(status);
+    if (status !== 0) this.#fail(status);
   }
 
   /** An unfinished write is finished, or failed. */
   completed(status: number): void {
     if (this.#isDead) return;
-    if (status < 0) this.fail(status);
+    if (status < 0) this.#fail(status);
     else if (this.#handle.writeQueueSize === 0) this.#owner.drained();
   }
 
-  fail(status: number): void {
-    const code = getSystemErrorName(status);
+  #fail(status: number): void {
     this.#broken = true;
-    this.#owner.broken(Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: 'write' }));
+    this.#owner.broken(systemError(status, 'write'));
   }
 }
 
@@ -178,34 +116,10 @@ let spare: WriteRequest | null = null;
 
 function takeRequest(): WriteRequest {
   if (spare !== null) return spare;
-  const request = new (Request as new () => WriteRequest)();
+  const request = new (streamBinding as StreamBinding).WriteWrap() as WriteRequest;
   request.oncomplete = onComplete;
   request.outlet = null;
   request.bytes = null;
   spare = request;
   return request;
 }
-
-/** Node's class of write requests. It is not exported, but every socket shows one to its handle. */
-const Request = ((): (new () => WriteRequest) | null => {
-  const seen: (new () => WriteRequest)[] = [];
-  const handle = {
-    writeLatin1String(request: object): number {
-      seen.push(request.constructor as new () => WriteRequest);
-      return 0;
-    },
-    readStart: () => 0,
-    readStop: () => 0,
-    close: () => {},
-    getAsyncId: () => 0,
-  };
-  try {
-    const socket = new net.Socket({ handle, manualStart: true } as net.SocketConstructorOpts);
-    socket.on('error', () => {});
-    socket.write('x', 'latin1');
-  } catch {
-    // A Node that is built differently: the stream serves as well, only slower.
-  }
-  const [request] = seen;
-  return typeof request?.prototype.getAsyncId === 'function' ? request : null;
-})();

@@ -3,9 +3,14 @@ export interface TurnTask {
   onTurnEnd(): void;
 }
 
+/** Turns that a task waits at most while connections keep coming. */
+const MAX_TURNS = 16;
+
 let tasks: TurnTask[] = [];
 /** The list of the turn before, to be filled again. */
 let emptied: TurnTask[] = [];
+let turns = 0;
+let accepted = false;
 
 /**
  * Calls `task.onTurnEnd` once all input of this turn has been read. What is written there goes out in one go: a peer
@@ -18,7 +23,22 @@ export function atTurnEnd(task: TurnTask): void {
   tasks.push(task);
 }
 
+/**
+ * A connection was accepted. libuv accepts one per turn, so while more are waiting a turn brings too little to be
+ * worth its end: then the end is put off, for as long as it takes to accept a few.
+ */
+export function noteAccepted(): void {
+  accepted = true;
+}
+
 function endTurn(): void {
+  if (accepted && ++turns < MAX_TURNS) {
+    accepted = false;
+    setImmediate(endTurn);
+    return;
+  }
+  accepted = false;
+  turns = 0;
   const due = tasks;
   tasks = emptied;
   for (let i = 0; i < due.length; i++) (due[i] as TurnTask).onTurnEnd();

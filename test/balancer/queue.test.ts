@@ -11,8 +11,10 @@ import { Shelf } from '../../lib/base/shelf.js';
 import { ClientAcceptor } from '../../lib/client/acceptor.js';
 import { Responder } from '../../lib/client/responder.js';
 import { createConfig } from '../../lib/config/config.js';
+import { DEFAULT_RETRY } from '../../lib/config/retry.js';
 import type { Pipeline } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
+import { RetryPolicy } from '../../lib/exchange/retry-policy.js';
 import { RequestParser } from '../../lib/http/request-parser.js';
 import { Listener } from '../../lib/net/listener.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
@@ -119,7 +121,17 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     headers: [],
     responseHeaders: [],
   });
-  const destination = { name: 'all', group, reply: null, rules, firewalls: null, timeouts, bodyBytes: 0 };
+  const retry = new RetryPolicy(DEFAULT_RETRY, null);
+  const destination = {
+    name: 'all',
+    group,
+    reply: null,
+    rules,
+    firewalls: null,
+    retry,
+    timeouts,
+    bodyBytes: 0,
+  };
   const pipeline: Pipeline = {
     clientOf: (client) => client.forwarded.peer,
     decide(context) {
@@ -134,8 +146,6 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     observer: seen,
     shelf,
     pipeline,
-    maxAttempts: 3,
-    replayBytes: 1024,
   };
   const parsers = new Shelf(8, () => new RequestParser(headLimits));
   const responders = new Shelf(8, () => new Responder());

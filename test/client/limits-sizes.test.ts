@@ -112,8 +112,10 @@ t.test('with Expect: 100-continue the refusal takes the place of the 100', async
 
 t.test('limits.body_bytes of a chunked body: 413 in the middle of it', async (t) => {
   let received = '';
+  let asked = false;
   const server = await startRawServer(async (connection) => {
     await connection.readHead();
+    asked = true;
     received = (await connection.readToEnd()).toString('latin1');
     connection.end();
   });
@@ -121,6 +123,7 @@ t.test('limits.body_bytes of a chunked body: 413 in the middle of it', async (t)
   const { connect, seen } = await startBalancer(t, { servers: [server.address], limits });
   const client = await connect();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+  await until(() => asked);
   const chunk = `1f4\r\n${'x'.repeat(500)}\r\n`;
   await client.sendPieces([chunk, chunk]);
   t.equal(client.received, '', 'exactly the limit is allowed');

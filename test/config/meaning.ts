@@ -1,4 +1,6 @@
 import { createConfig } from '../../lib/config/config.js';
+
+import { DEFAULT_RETRY } from '../../lib/config/retry.js';
 import type { Config, FirewallConfig, GroupConfig, RouteConfig } from '../../lib/config/types.js';
 
 /**
@@ -52,7 +54,7 @@ function shortGroup({ pool, connectTimeout, ...others }: GroupConfig, config: Co
 
 function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config): object {
   const timeouts = differing(route.timeouts, defaults);
-  const { name, line, action, rules, bodyBytes } = route;
+  const { name, line, action, rules, retry, bodyBytes } = route;
   return {
     name,
     line,
@@ -60,6 +62,7 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
     firewalls: route.firewalls.map((firewall) => firewall.name),
     rules,
     ...(Object.keys(timeouts).length > 0 && { timeouts }),
+    ...(write(retry) !== write(DEFAULT_RETRY) && { retry }),
     ...(bodyBytes !== limits.bodyBytes && { bodyBytes }),
   };
 }

@@ -144,21 +144,20 @@ t.test('a refused connect leads to another server, with the whole body', async (
   }
 });
 
-t.test('no more servers are tried than there are, and the last failure names the status', async (t) => {
+t.test('three servers are tried at most, and the last failure names the status', async (t) => {
   const dead = await Promise.all([deadAddress(), deadAddress(), deadAddress(), deadAddress()]);
-  const few = await startBalancer(t, { servers: dead.slice(0, 2) });
-  const many = await startBalancer(t, { servers: dead });
-  for (const [{ connect, seen }, attempts] of [
-    [few, 2],
-    [many, 3],
-  ] as const) {
-    const client = await connect();
-    client.send(POST);
-    t.equal((await client.response()).status, 502);
-    t.match(await seen.request(), { attempts, reason: 'connect_refused', detail: 'ECONNREFUSED' });
-    client.send(GET);
-    t.equal((await client.response()).status, 502, 'and the connection goes on');
-  }
+  const { connect, seen } = await startBalancer(t, { servers: dead });
+  const client = await connect();
+  client.send(POST);
+  t.equal((await client.response()).status, 502);
+  const { attempts, reason, detail, tries } = await seen.request();
+  t.strictSame(
+    { attempts, reason, detail },
+    { attempts: 3, reason: 'connect_refused', detail: 'ECONNREFUSED' },
+  );
+  t.equal(new Set(tries.map(({ server }) => server)).size, 3, 'another one each time');
+  client.send(GET);
+  t.equal((await client.response()).status, 502, 'and the connection goes on');
 });
 
 t.test('a server that takes no connection is given up in time', async (t) => {

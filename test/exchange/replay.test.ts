@@ -6,6 +6,12 @@ function text(replay: Replay): string {
 }
 
 /** A piece as it lies in a read buffer, with other bytes around it. */
+function replayOf(limit: number, repeatable = true): Replay {
+  const replay = new Replay();
+  replay.begin(limit, repeatable);
+  return replay;
+}
+
 function give(keep: (buffer: Buffer, start: number, end: number) => void, piece: string): void {
   const buffer = Buffer.from(`##${piece}##`);
   keep(buffer, 2, 2 + piece.length);
@@ -13,14 +19,14 @@ function give(keep: (buffer: Buffer, start: number, end: number) => void, piece:
 }
 
 t.test('bytes that wait for a server are copied, in order, beyond the limit too', async (t) => {
-  const replay = new Replay(4);
+  const replay = replayOf(4);
   for (const piece of ['abc', 'def', 'g']) give((...at) => replay.keep(...at), piece);
   t.equal(text(replay), 'abcdefg');
   t.ok(replay.whole);
 });
 
 t.test('bytes being sent are kept as long as all of them fit', async (t) => {
-  const replay = new Replay(4);
+  const replay = replayOf(4);
   for (const piece of ['ab', 'cd']) give((...at) => replay.keepSent(...at), piece);
   t.equal(text(replay), 'abcd');
   t.ok(replay.whole);
@@ -32,28 +38,31 @@ t.test('bytes being sent are kept as long as all of them fit', async (t) => {
 });
 
 t.test('a first piece that does not fit leaves nothing to send again', async (t) => {
-  const replay = new Replay(4);
+  const replay = replayOf(4);
   give((...at) => replay.keepSent(...at), 'abcde');
   give((...at) => replay.keepSent(...at), 'f');
   t.equal(text(replay), '');
   t.notOk(replay.whole);
 });
 
-t.test('what is forgotten cannot be sent again; nothing can', async (t) => {
-  const replay = new Replay(4);
-  replay.forget();
+t.test('what must not be sent twice is not kept behind the first time', async (t) => {
+  const replay = replayOf(4, false);
+  replay.sent();
   t.ok(replay.whole, 'there was no body yet');
   give((...at) => replay.keep(...at), 'ab');
-  replay.forget();
+  t.equal(text(replay), 'ab');
+  replay.sent();
   t.notOk(replay.whole);
+  t.equal(text(replay), '');
+  give((...at) => replay.keepSent(...at), 'c');
   t.equal(text(replay), '');
 });
 
 t.test('reset it is ready for another request', async (t) => {
-  const replay = new Replay(4);
+  const replay = replayOf(4);
   give((...at) => replay.keep(...at), 'ab');
-  replay.forget();
   replay.reset();
+  replay.begin(4, true);
   t.ok(replay.whole);
   give((...at) => replay.keepSent(...at), 'cdef');
   t.equal(text(replay), 'cdef');

@@ -1,71 +1,149 @@
+import fc from 'fast-check';
 import t from 'tap';
 import { FAILURES } from '../../lib/base/failure.js';
 import type { Reason } from '../../lib/base/observer.js';
-import { type AttemptState, decideRetry, type RetryDecision } from '../../lib/exchange/retry.js';
+import {
+  type AttemptState,
+  decideRetry,
+  decideStatusRetry,
+  type RetryDecision,
+  type RetryTerms,
+} from '../../lib/exchange/retry.js';
 
 const FIRST: AttemptState = {
-  failure: FAILURES.connect_refused,
-  idempotent: true,
+  repeatable: true,
   replayable: true,
   clientSawResponse: false,
   pooledConnection: false,
   replacedStale: false,
   attempts: 1,
-  maxAttempts: 2,
+};
+const TERMS: RetryTerms = {
+  attempts: 1,
+  onConnect: true,
+  onStale: true,
+  onReset: true,
+  onTimeout: false,
+  retriesStatus: () => false,
 };
 
-function decide(reason: Reason, state: Partial<AttemptState> = {}): RetryDecision {
-  return decideRetry({ ...FIRST, failure: FAILURES[reason], ...state });
+function decide(
+  reason: Reason,
+  state: Partial<AttemptState> = {},
+  terms: Partial<RetryTerms> = {},
+): RetryDecision {
+  return decideRetry(FAILURES[reason], { ...FIRST, ...state }, { ...TERMS, ...terms });
 }
 
+const NOTHING_SENT = ['connect_refused', 'connect_timeout', 'connect_failed', 'queue_full'] as const;
+
 t.test('when nothing was sent another server is tried, whatever the method', async (t) => {
-  for (const reason of ['connect_refused', 'connect_timeout', 'connect_failed', 'queue_full'] as const) {
-    t.equal(decide(reason), 'other', reason);
-    t.equal(decide(reason, { idempotent: false, replayable: false }), 'other', reason);
+  for (const reason of NOTHING_SENT) {
+    t.equal(decide(reason), 'retry', reason);
+    t.equal(decide(reason, { repeatable: false, replayable: false }), 'retry', reason);
+    t.equal(decide(reason, {}, { onConnect: false }), 'no', reason);
   }
 });
 
-t.test(
-  'when it may have been acted upon only an idempotent request whose body is still there is',
-  async (t) => {
-    t.equal(decide('reset_before_response'), 'other');
-    t.equal(decide('reset_before_response', { idempotent: false }), 'no');
-    t.equal(decide('reset_before_response', { replayable: false }), 'no');
-  },
-);
+t.test('when it may have been acted upon only what may be repeated, and still can be, is', async (t) => {
+  t.equal(decide('reset_before_response'), 'retry');
+  t.equal(decide('reset_before_response', { repeatable: false }), 'no');
+  t.equal(decide('reset_before_response', { replayable: false }), 'no');
+  t.equal(decide('reset_before_response', {}, { onReset: false }), 'no');
+});
+
+t.test('silence is no reason to try again unless the route says so', async (t) => {
+  t.equal(decide('response_timeout'), 'no');
+  t.equal(decide('response_timeout', {}, { onTimeout: true }), 'retry');
+  t.equal(decide('response_timeout', { repeatable: false }, { onTimeout: true }), 'no');
+});
 
 t.test('a connection that had gone stale is replaced once, by a fresh one to the same server', async (t) => {
   const stale = { pooledConnection: true };
   t.equal(decide('reset_before_response', stale), 'fresh');
   t.equal(decide('reset_before_response', { ...stale, attempts: 2 }), 'fresh', 'it is no attempt of its own');
-  t.equal(decide('reset_before_response', { ...stale, replacedStale: true }), 'other');
+  t.equal(decide('reset_before_response', stale, { attempts: 0 }), 'fresh');
+  t.equal(decide('reset_before_response', { ...stale, replacedStale: true }), 'retry');
   t.equal(decide('reset_before_response', { ...stale, replacedStale: true, attempts: 2 }), 'no');
-  t.equal(decide('reset_before_response', { ...stale, idempotent: false }), 'no');
+  t.equal(decide('reset_before_response', { ...stale, repeatable: false }), 'no');
   t.equal(decide('reset_before_response', { ...stale, replayable: false }), 'no');
-});
-
-t.test('nothing is tried again once the client saw any of an answer', async (t) => {
-  for (const failure of Object.values(FAILURES)) {
-    for (const pooledConnection of [false, true])
-      t.equal(decide(failure.reason, { clientSawResponse: true, pooledConnection }), 'no', failure.reason);
-  }
+  t.equal(
+    decide('reset_before_response', stale, { onStale: false }),
+    'retry',
+    'it is a reset like any other',
+  );
+  t.equal(decide('reset_before_response', stale, { onStale: false, onReset: false }), 'no');
 });
 
 t.test('attempts are bounded', async (t) => {
   t.equal(decide('connect_refused', { attempts: 2 }), 'no');
-  t.equal(decide('connect_refused', { attempts: 2, maxAttempts: 3 }), 'other');
-  t.equal(decide('connect_refused', { attempts: 1, maxAttempts: 1 }), 'no');
+  t.equal(decide('connect_refused', { attempts: 2 }, { attempts: 2 }), 'retry');
+  t.equal(decide('connect_refused', { attempts: 1 }, { attempts: 0 }), 'no');
 });
 
-t.test('no other failure is tried again', async (t) => {
-  const retried = [
-    'connect_refused',
-    'connect_timeout',
-    'connect_failed',
-    'queue_full',
-    'reset_before_response',
-  ];
-  for (const { reason } of Object.values(FAILURES)) {
-    if (!retried.includes(reason)) t.equal(decide(reason, { pooledConnection: true }), 'no', reason);
-  }
+t.test('a status is tried again if the route names it, and the request may be repeated', async (t) => {
+  const terms = { ...TERMS, retriesStatus: (status: number) => status === 503 };
+  t.equal(decideStatusRetry(503, FIRST, terms), true);
+  t.equal(decideStatusRetry(502, FIRST, terms), false);
+  for (const state of [
+    { repeatable: false },
+    { replayable: false },
+    { clientSawResponse: true },
+    { attempts: 2 },
+  ])
+    t.equal(decideStatusRetry(503, { ...FIRST, ...state }, terms), false, JSON.stringify(state));
+});
+
+t.test('whatever the state and the terms, what must not be sent twice is not', async () => {
+  const attemptState = fc.record({
+    repeatable: fc.boolean(),
+    replayable: fc.boolean(),
+    clientSawResponse: fc.boolean(),
+    pooledConnection: fc.boolean(),
+    replacedStale: fc.boolean(),
+    attempts: fc.integer({ min: 1, max: 12 }),
+  });
+  const anyTerms = fc.record({
+    attempts: fc.integer({ min: 0, max: 10 }),
+    onConnect: fc.boolean(),
+    onStale: fc.boolean(),
+    onReset: fc.boolean(),
+    onTimeout: fc.boolean(),
+    retriesStatus: fc.constantFrom(
+      () => true,
+      () => false,
+    ),
+  });
+  const anyFailure = fc.constantFrom(...Object.values(FAILURES));
+  const covered: Partial<Record<Reason, keyof RetryTerms>> = {
+    reset_before_response: 'onReset',
+    response_timeout: 'onTimeout',
+  };
+  for (const reason of NOTHING_SENT) covered[reason] = 'onConnect';
+  fc.assert(
+    fc.property(anyFailure, attemptState, anyTerms, (failure, state, terms) => {
+      const decision = decideRetry(failure, state, terms);
+      const status = decideStatusRetry(503, state, terms);
+      const isUnsent = (NOTHING_SENT as readonly Reason[]).includes(failure.reason);
+      const isSafe = isUnsent || (state.repeatable && state.replayable);
+      if (state.clientSawResponse && (decision !== 'no' || status)) return false;
+      if (status && !(state.repeatable && state.replayable)) return false;
+      if (decision === 'fresh')
+        return (
+          failure.reason === 'reset_before_response' &&
+          terms.onStale &&
+          state.pooledConnection &&
+          !state.replacedStale &&
+          isSafe
+        );
+      const cause = covered[failure.reason];
+      if (decision === 'retry')
+        return cause !== undefined && terms[cause] === true && isSafe && state.attempts <= terms.attempts;
+      // What is safe, covered and not spent is tried again.
+      const refused =
+        state.clientSawResponse || !isSafe || cause === undefined || state.attempts > terms.attempts;
+      return refused || terms[cause] === false;
+    }),
+    { numRuns: 5000 },
+  );
 });

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { startBackend } from '../../fixtures/backend.js';
 import type { RawConnection } from '../../fixtures/raw-server.js';
+import { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { origin } from '../support/origin.js';
@@ -264,6 +265,86 @@ t.test('a tunnel carries much both ways at once, and a slow end holds it back', 
   client.socket.resume();
   t.ok((await client.bytes(size)) === 's'.repeat(size));
   t.equal(await client.bytes(3), 'yes');
+});
+
+/** Writes `rest` when the balancer ends its side of the first tunnel, to the server or to the client. */
+function leaveRest(t: Test, side: 'server' | 'client', rest: Buffer): void {
+  const { probePeer, end } = Channel.prototype;
+  const ends: Channel[] = [];
+  let written = false;
+  Channel.prototype.probePeer = function (): void {
+    ends.push(this);
+    probePeer.call(this);
+  };
+  Channel.prototype.end = function (): void {
+    if (this === ends[side === 'server' ? 0 : 1] && !written) {
+      written = true;
+      this.write(rest, 0, rest.length);
+    }
+    end.call(this);
+  };
+  t.teardown(() => Object.assign(Channel.prototype, { probePeer, end }));
+}
+
+t.test('what is left to send when both have ended arrives, however slowly it is read', async (t) => {
+  // More than the kernel holds: as if all of it had come with the FIN, in one turn.
+  const rest = Buffer.alloc(16_000_000, 'r');
+  t.test('by the server', async (t) => {
+    leaveRest(t, 'server', rest);
+    let got = -1;
+    let read = (): void => {};
+    const { client, clock, seen } = await tunnel(
+      t,
+      async (connection) => {
+        connection.end();
+        connection.stopReading();
+        await new Promise<void>((resolve) => {
+          read = resolve;
+        });
+        connection.resumeReading();
+        got = (await connection.readToEnd()).length;
+      },
+      true,
+    );
+    await client.toEnd();
+    client.end();
+    await seen.request();
+    clock.advance(50_000);
+    await pause(20);
+    read();
+    while (got === -1) await pause(5);
+    t.equal(got, rest.length);
+  });
+  t.test('by the client', async (t) => {
+    leaveRest(t, 'client', rest);
+    const { client, clock, seen } = await tunnel(t, (connection) => connection.end(), true);
+    await client.until('\r\n\r\n');
+    client.socket.pause();
+    client.end();
+    await seen.request();
+    clock.advance(50_000);
+    await pause(20);
+    client.socket.resume();
+    t.equal((await client.toEnd()).length, rest.length);
+  });
+});
+
+t.test('a server that is gone behind its FIN costs the client nothing of what it sent before', async (t) => {
+  const { client, seen, server } = await tunnel(t, async (connection) => {
+    await connection.write('good bye');
+    connection.end();
+    await connection.read(1);
+    connection.reset();
+  });
+  await client.until('\r\n\r\n');
+  client.send('x');
+  while (server.connections > 0) await pause(2);
+  client.send('nobody hears this');
+  t.equal(await client.toEnd(), 'good bye');
+  client.end();
+  await client.gone();
+  t.equal(client.error, null);
+  t.equal((await seen.request()).reason, '');
 });
 
 nothingIsLeft(t);

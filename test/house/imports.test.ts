@@ -51,7 +51,6 @@ const MAX_LINES = 300;
 const LONG: { readonly [file: string]: string } = {
   'client/connection.ts': 'one state machine: its states are told apart in every method',
   'config/types.ts': 'what a configuration is, in one place: types and their words, no code',
-  'exchange/exchange.ts': 'one state machine: a request from its head to its only ending',
 };
 
 interface Import {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import t from 'tap';
 import { Channel } from '../../lib/net/channel.js';
+import { SocketWire } from '../../lib/net/socket-wire.js';
 import { steady } from '../support/turns.js';
 
 t.test('the backlog falls with every byte the peer takes, also while a write is not done', async (t) => {
@@ -16,7 +17,7 @@ t.test('the backlog falls with every byte the peer takes, also while a write is 
     server.close();
   });
   let drained = false;
-  const channel = new Channel(socket, {
+  const channel = new Channel(new SocketWire(socket), {
     onBytes() {},
     onEnd() {},
     onBlocked() {},

@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import t from 'tap';
-import { openOutlet } from '../../lib/net/outlet.js';
+import { HandleOutlet } from '../../lib/net/outlet.js';
+import type { StreamHandle } from '../../lib/net/stream-binding.js';
 
 /** A request as the handle sees it. */
 interface Request {
@@ -34,8 +35,7 @@ t.test('a request is used again only once its write is completed', async (t) => 
   const handle = new FakeHandle();
   let drained = 0;
   const owner = { drained: () => drained++, broken() {} };
-  const socket = { _handle: handle, destroyed: false } as unknown as net.Socket;
-  const outlet = openOutlet(socket, owner, 'handle');
+  const outlet = new HandleOutlet(handle as unknown as StreamHandle, { destroyed: false }, owner);
   outlet.writeText('a');
   outlet.writeText('b');
   t.equal(handle.requests[1], handle.requests[0], 'as long as writes complete at once, one serves');
@@ -71,7 +71,7 @@ t.test('the request of a real write knows whether it is held', async (t) => {
     ids.push(request.getAsyncId());
     return status;
   };
-  const outlet = openOutlet(socket, { drained() {}, broken() {} }, 'handle');
+  const outlet = new HandleOutlet(real as unknown as StreamHandle, socket, { drained() {}, broken() {} });
   outlet.writeBytes(Buffer.alloc(1024));
   outlet.writeBytes(Buffer.alloc(64 * 1024 * 1024));
   t.equal(ids[0], -1);

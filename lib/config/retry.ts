@@ -1,0 +1,91 @@
+import { nearest } from '../base/nearest.js';
+import { ValueError } from '../base/value-error.js';
+import { parseStatusRange } from './health-check.js';
+import { size } from './quantities.js';
+import { each, type Report } from './report.js';
+import type { RetrySettings, SizeSetting } from './settings.js';
+import type { Path } from './tree.js';
+import type { RetryCause, RetryConfig, StatusRange } from './types.js';
+
+export const DEFAULT_RETRY: RetryConfig = {
+  attempts: 2,
+  causes: ['connect', 'stale', 'reset'],
+  statuses: [],
+  budget: 0.2,
+  buffer: 64 * 1024,
+  idempotencyKey: false,
+};
+
+const NO_RETRY: RetryConfig = { ...DEFAULT_RETRY, attempts: 0, causes: [], buffer: 0 };
+
+const CAUSES: readonly RetryCause[] = ['connect', 'stale', 'reset', 'timeout'];
+
+/** Every request in flight may hold as much. */
+const MAX_BUFFER = 16 * 1024 * 1024;
+
+/** What is retried at a place, with what is left out taken from the place around. `false`: nothing is. */
+export function compileRetry(
+  setting: RetrySettings | boolean | undefined,
+  path: Path,
+  report: Report,
+  around: RetryConfig = DEFAULT_RETRY,
+): RetryConfig {
+  if (setting === undefined) return around;
+  if (setting === false) return NO_RETRY;
+  if (setting === true) return around === NO_RETRY ? DEFAULT_RETRY : around;
+  const base = around === NO_RETRY ? DEFAULT_RETRY : around;
+  return {
+    attempts: setting.attempts ?? base.attempts,
+    ...(setting.on === undefined
+      ? { causes: base.causes, statuses: base.statuses }
+      : compileOn(setting.on, path, report)),
+    budget: setting.budget === undefined ? base.budget : shareOf(setting.budget),
+    buffer: compileBuffer(setting.buffer, base.buffer, [...path, 'buffer'], report),
+    idempotencyKey: setting.idempotency_key ?? base.idempotencyKey,
+  };
+}
+
+/** Words and statuses, in one list as they are written. */
+function compileOn(
+  setting: readonly (string | number)[],
+  path: Path,
+  report: Report,
+): Pick<RetryConfig, 'causes' | 'statuses'> {
+  const causes: RetryCause[] = [];
+  const statuses: StatusRange[] = [];
+  for (const [item, itemPath] of each(setting, [...path, 'on'])) {
+    const cause = CAUSES.find((known) => known === item);
+    if (cause !== undefined) causes.push(cause);
+    else {
+      const range = report.attempt(itemPath, () => statusesOf(item));
+      if (range) statuses.push(range);
+    }
+  }
+  return { causes, statuses };
+}
+
+function statusesOf(item: string | number): StatusRange {
+  const expected = 'expected connect, stale, reset, timeout, or a status from 400 to 599 such as 503';
+  if (/^[1-5]\d\d(-[1-5]\d\d)?$/.test(String(item))) {
+    const range = parseStatusRange(item);
+    if (range.from >= 400) return range;
+  }
+  const near = nearest(String(item), CAUSES);
+  throw new ValueError(
+    `${expected}, got ${JSON.stringify(item)}`,
+    near === undefined ? '' : `Did you mean ${near}?`,
+  );
+}
+
+/** `20%` as 0.2; null for false. */
+function shareOf(setting: string | boolean): number | null {
+  if (setting === true) return DEFAULT_RETRY.budget;
+  return typeof setting === 'string' ? Number.parseFloat(setting) / 100 : null;
+}
+
+function compileBuffer(setting: SizeSetting | undefined, around: number, path: Path, report: Report): number {
+  const bytes = size(setting, around, path, report);
+  if (bytes <= MAX_BUFFER) return bytes;
+  report.problem(path, `expected at most 16mb, as every request may hold as much, got ${setting}`);
+  return around;
+}

@@ -1,0 +1,312 @@
+import type { Backend } from '../backend/backend.js';
+import type { Lease, LeaseRequester, ResponseReceiver } from '../backend/lease.js';
+import type { OutcomeKind } from '../backend/outcome.js';
+import { FAILURES, type Failure } from '../base/failure.js';
+import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
+import type { TimeoutsConfig } from '../config/types.js';
+import type { BodyForm } from '../http/body-reader.js';
+import { FIELD } from '../http/fields.js';
+import type { ClientSide } from '../http/flow.js';
+import { UPGRADE_PROTOCOL } from '../http/hop.js';
+import type { ResponseHead } from '../http/response-head.js';
+import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
+import type { RequestContext } from './context.js';
+import { Relay } from './relay.js';
+import type { Replay } from './replay.js';
+import { ResponseDrain } from './response-drain.js';
+import type { Settlement } from './settlement.js';
+
+/** Whoever makes attempts, one after the other: told how each one ends. */
+export interface AttemptOwner {
+  /** May the request be sent again at once if its connection turns out to be closed? */
+  readonly mayReplaceStale: boolean;
+  /** A final head came. True: it is not for the client; `decline` was called, and another attempt follows. */
+  declines(head: ResponseHead): boolean;
+  /** There is no answer, or no more of it. */
+  attemptFailed(failure: Failure, detail: string): void;
+  /** The client has the whole answer, or both sides of its tunnel have ended. */
+  attemptDone(): void;
+}
+
+/** What an attempt works with; all of it belongs to one exchange. */
+export interface AttemptTools {
+  readonly context: RequestContext;
+  readonly deadline: Deadline;
+  readonly replay: Replay;
+  readonly settlement: Settlement;
+  readonly wheel: TimerWheel;
+}
+
+/** leasing: waits for a connection. asking: has one. over: neither. */
+type State = 'leasing' | 'asking' | 'over';
+
+/**
+ * A request at one server, from the wait for a connection to the last byte of the answer. Used for one attempt after
+ * the other.
+ */
+export class Attempt implements LeaseRequester, ResponseReceiver {
+  readonly relay: Relay;
+  readonly #owner: AttemptOwner;
+  readonly #context: RequestContext;
+  readonly #deadline: Deadline;
+  readonly #settlement: Settlement;
+  readonly #wheel: TimerWheel;
+  #state: State = 'over';
+  #client: ClientSide | null = null;
+  #timeouts: TimeoutsConfig;
+  #backend: Backend | null = null;
+  /** Leases asked for, to tell one from another that was asked for meanwhile. */
+  #leases = 0;
+  /** For this request. */
+  #begun = 0;
+  #sawInterim = false;
+  /** Has the client been sent any of a final answer? */
+  sawAnswer = false;
+
+  constructor(owner: AttemptOwner, tools: AttemptTools, timeouts: TimeoutsConfig) {
+    this.#owner = owner;
+    this.#context = tools.context;
+    this.#deadline = tools.deadline;
+    this.#settlement = tools.settlement;
+    this.#wheel = tools.wheel;
+    this.#timeouts = timeouts;
+    this.relay = new Relay(tools.deadline, tools.replay, timeouts);
+  }
+
+  /** For another request. */
+  open(client: ClientSide, timeouts: TimeoutsConfig): void {
+    this.#client = client;
+    this.#timeouts = timeouts;
+    this.#begun = 0;
+    this.#sawInterim = false;
+    this.sawAnswer = false;
+    this.relay.open(client, timeouts);
+  }
+
+  /** Has the client been sent anything at all, be it an interim response? */
+  get sawResponse(): boolean {
+    return this.sawAnswer || this.#sawInterim;
+  }
+
+  // Leasing.
+
+  /** Asks `backend`. The owner is told how it ends, perhaps within this call. */
+  begin(backend: Backend): void {
+    this.#backend = backend;
+    backend.active++;
+    this.#begun++;
+    if (this.#settlement.attempts > 1) backend.totals.retries++;
+    this.#state = 'leasing';
+    this.#deadline.disarm();
+    const lease = ++this.#leases;
+    const connection = backend.pool.lease(this);
+    if (connection !== null) this.#ask(connection);
+    else if (this.#state === 'leasing' && this.#leases === lease) this.#wait(backend.pool.isFull);
+  }
+
+  /** One that is being opened for it has a deadline of its own: `timeouts.connect`. */
+  #wait(inLine: boolean): void {
+    this.#settlement.beginWait(inLine);
+    if (inLine) this.#deadline.arm(this.#timeouts.queue);
+  }
+
+  onLease(connection: Lease): void {
+    this.#settlement.endWait();
+    this.#ask(connection);
+  }
+
+  /** Nothing is lost when it has to be sent again, which happens once at most: then it gets a connection of its own. */
+  get isPipelinable(): boolean {
+    const { head } = this.#client as ClientSide;
+    if (this.#begun !== 1 || !head.isIdempotent || !this.#owner.mayReplaceStale) return false;
+    return head.framing === 'none' && !head.expectsContinue && !head.connection.upgrade;
+  }
+
+  onLeaseFailed(failure: Failure, detail: string): void {
+    this.#settlement.endWait();
+    if (failure.fault === 'server') this.#backend?.noteConnectFailure(failure, detail);
+    this.#fail(failure, detail);
+  }
+
+  #ask(connection: Lease): void {
+    const client = this.#client as ClientSide;
+    this.#state = 'asking';
+    this.#settlement.noteConnection(connection.pooled);
+    (this.#backend as Backend).totals.requests++;
+    connection.assign(this, client.head.method === 'HEAD');
+    this.relay.connect(connection, this.#context.encodeRequest(client, connection.pool.address));
+  }
+
+  // From the server.
+
+  onServerBlocked(): void {
+    this.relay.pauseClient();
+  }
+
+  onServerDrain(): void {
+    this.relay.serverDrained();
+  }
+
+  onInterim(head: ResponseHead): void {
+    const client = this.#client as ClientSide;
+    if (client.head.minorVersion === 0) return;
+    this.#sawInterim = true;
+    client.sendInterim(head);
+    if (head.status === 100 && !client.requestComplete) this.relay.mayContinue();
+  }
+
+  onResponseHead(head: ResponseHead): BodyForm {
+    if (this.#owner.declines(head)) return 'wire';
+    const backend = this.#backend as Backend;
+    this.sawAnswer = true;
+    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
+    this.relay.beginAnswer();
+    const edit = this.#context.editOfResponse(backend.name);
+    return (this.#client as ClientSide).sendHead(head, edit);
+  }
+
+  onBodyBytes(buffer: Buffer, start: number, end: number): void {
+    this.relay.answer(buffer, start, end);
+  }
+
+  onResponseEnd(): void {
+    const client = this.#client as ClientSide;
+    const connection = this.relay.disconnect() as Lease;
+    this.#settlement.bytesOut = connection.contentBytes;
+    // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
+    client.endResponse();
+    if (client.requestComplete) connection.release();
+    else connection.discard();
+    this.#leave(connection, kindOfAnswer(this.#settlement.attemptStatus));
+    this.#owner.attemptDone();
+  }
+
+  /**
+   * The answer, of which nothing but its head has come, is not for the client. It is read to its end when that lets
+   * the connection be used again.
+   */
+  decline(head: ResponseHead): void {
+    const backend = this.#backend as Backend;
+    const connection = this.relay.disconnect() as Lease;
+    noteAnswer(backend, head.status, this.#settlement.noteDeclined(head.status));
+    this.#deadline.disarm();
+    this.#leave(connection, kindOfAnswer(head.status));
+    if (this.#client?.requestComplete && ResponseDrain.pays(head)) new ResponseDrain(connection, this.#wheel);
+    else connection.discard();
+  }
+
+  /** From the connection, which is closed already. */
+  onFailed(failure: Failure, detail: string): void {
+    if (!this.relay.serverHasEnded) {
+      this.#fail(failure, detail);
+      return;
+    }
+    // A tunnel of which the client has everything, or is still reading it: only what it sent since is lost.
+    this.#client?.endTunnel();
+    this.#leave(this.relay.disconnect(), null);
+    this.#owner.attemptDone();
+  }
+
+  // After a 101.
+
+  onSwitch(head: ResponseHead): boolean {
+    const client = this.#client as ClientSide;
+    if (!client.head.upgradesTo(UPGRADE_PROTOCOL)) return false;
+    if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
+    const backend = this.#backend as Backend;
+    this.sawAnswer = true;
+    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
+    // What the server had to do for it is done; how the tunnel ends says nothing of the server.
+    noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt());
+    this.relay.beginTunnel();
+    client.switchProtocols(head);
+    return true;
+  }
+
+  onTunnelBytes(buffer: Buffer, start: number, end: number): void {
+    this.#settlement.bytesOut += end - start;
+    this.relay.tunnelToClient(buffer, start, end);
+  }
+
+  onTunnelEnd(): void {
+    if (this.relay.endFromServer()) this.#endTunnel();
+  }
+
+  sendTunnel(buffer: Buffer, start: number, end: number): void {
+    this.#settlement.tunnelBytesIn += end - start;
+    this.relay.tunnelToServer(buffer, start, end);
+  }
+
+  /** The client half-closed its side of the tunnel. */
+  clientEnded(): void {
+    if (this.relay.endFromClient()) this.#endTunnel();
+  }
+
+  #endTunnel(): void {
+    this.#client?.endTunnel();
+    const connection = this.relay.disconnect();
+    connection?.retire(this.#timeouts.responseBody);
+    this.#leave(connection, null);
+    this.#owner.attemptDone();
+  }
+
+  // Endings.
+
+  deadlinePassed(): void {
+    if (this.#state === 'leasing') {
+      this.#fail(FAILURES.queue_timeout, '');
+    } else if (this.relay.isTunnel) {
+      this.#endTunnel();
+    } else {
+      const failure = this.relay.overdue();
+      if (failure !== null) this.#fail(failure, '');
+    }
+  }
+
+  #fail(failure: Failure, detail: string): void {
+    this.#drop(this.relay.isTunnel ? null : kindOfFailure(failure, this.#settlement.reused));
+    this.#owner.attemptFailed(failure, detail);
+  }
+
+  /** Ends it, whatever it is at: the lease is cancelled, the connection closed. Nothing is told to the owner. */
+  abandon(): void {
+    this.#drop(null);
+  }
+
+  #drop(kind: OutcomeKind | null): void {
+    this.#deadline.disarm();
+    if (this.#backend === null) return;
+    if (this.#state === 'leasing') {
+      this.#backend.pool.cancel(this);
+      this.#settlement.endWait();
+    }
+    const answering = this.relay.isAnswering;
+    const connection = this.relay.disconnect();
+    if (answering && connection !== null) this.#settlement.bytesOut = connection.contentBytes;
+    this.#leave(connection, kind);
+    connection?.discard();
+  }
+
+  /** The server has no part in it any more. `kind`: how it ended there; null: for reasons that are not the server's. */
+  #leave(connection: Lease | null, kind: OutcomeKind | null): void {
+    const backend = this.#backend as Backend;
+    const { totals } = backend;
+    const settlement = this.#settlement;
+    this.#state = 'over';
+    this.#backend = null;
+    backend.active--;
+    if (connection !== null) {
+      totals.bytesIn += (this.#client as ClientSide).requestBytes + settlement.tunnelBytesIn;
+      totals.bytesOut += settlement.bytesOut;
+    }
+    const durationMs = settlement.stopAttempt();
+    if (kind !== null) noteOutcome(backend, kind, settlement.attemptStatus, durationMs);
+  }
+
+  /** The request is over: holds nothing of it any more. */
+  close(): void {
+    this.abandon();
+    this.#client = null;
+    this.relay.close();
+  }
+}

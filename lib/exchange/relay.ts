@@ -1,0 +1,218 @@
+import type { Lease } from '../backend/lease.js';
+import { FAILURES, type Failure } from '../base/failure.js';
+import type { Deadline } from '../base/timer-wheel.js';
+import type { TimeoutsConfig } from '../config/types.js';
+import type { ClientSide } from '../http/flow.js';
+import type { Replay } from './replay.js';
+
+/**
+ * asking: the request is going out, no final response head yet. answering: the response is going to the client.
+ * tunnelling: after a 101, bytes of any kind both ways. off: there is no connection.
+ */
+type Phase = 'off' | 'asking' | 'answering' | 'tunnelling';
+
+/**
+ * The bytes between a client and the connection to its server, both ways: each side pauses the other, and whoever's
+ * turn it is has a deadline.
+ */
+export class Relay {
+  readonly #deadline: Deadline;
+  readonly #replay: Replay;
+  #client: ClientSide | null = null;
+  #connection: Lease | null = null;
+  #timeouts: TimeoutsConfig;
+  #phase: Phase = 'off';
+  /** The server said 100: the client, if it waited for that, may send its body. */
+  #continued = false;
+  /** The server takes no more for now; the client is paused. */
+  #serverBlocked = false;
+  /** The client takes no more for now; the server is paused. */
+  #clientBlocked = false;
+  /** Who has half-closed its side of the tunnel? */
+  #clientEnded = false;
+  #serverEnded = false;
+
+  constructor(deadline: Deadline, replay: Replay, timeouts: TimeoutsConfig) {
+    this.#deadline = deadline;
+    this.#replay = replay;
+    this.#timeouts = timeouts;
+  }
+
+  /** For another request. */
+  open(client: ClientSide, timeouts: TimeoutsConfig): void {
+    this.#client = client;
+    this.#timeouts = timeouts;
+    this.#continued = false;
+    this.#clientBlocked = false;
+  }
+
+  /** The request is over: holds nothing of it any more. */
+  close(): void {
+    this.#client = null;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection !== null;
+  }
+
+  get isAnswering(): boolean {
+    return this.#phase === 'answering';
+  }
+
+  get isTunnel(): boolean {
+    return this.#phase === 'tunnelling';
+  }
+
+  /** Has the server half-closed its side of a tunnel? */
+  get serverHasEnded(): boolean {
+    return this.#phase === 'tunnelling' && this.#serverEnded;
+  }
+
+  /** Sends `head`, and what has come of the request behind it. */
+  connect(connection: Lease, head: string): void {
+    const client = this.#client as ClientSide;
+    const { channel } = connection;
+    this.#connection = connection;
+    this.#phase = 'asking';
+    this.#serverBlocked = false;
+    channel.writeText(head);
+    for (const piece of this.#replay.pieces) channel.write(piece, 0, piece.length);
+    this.#replay.sent();
+    this.#awaitServer(client);
+    if (!this.#serverBlocked) client.resumeRequest();
+  }
+
+  /** Lets go of the connection, which can be read again by whoever gets it next. */
+  disconnect(): Lease | null {
+    const connection = this.#connection;
+    this.#connection = null;
+    this.#phase = 'off';
+    // It may have been paused for the very last piece.
+    if (this.#clientBlocked) connection?.channel.resume();
+    return connection;
+  }
+
+  // To the server.
+
+  /** Request body; only while it `isConnected`. */
+  send(buffer: Buffer, start: number, end: number): void {
+    const { head } = this.#client as ClientSide;
+    this.#replay.keepSent(buffer, start, end);
+    // A body that came without waiting for the 100.
+    if (head.expectsContinue && !this.#continued && this.#phase === 'asking') this.#deadline.disarm();
+    if (!(this.#connection as Lease).channel.write(buffer, start, end)) this.pauseClient();
+  }
+
+  /** The last byte of the request was handed over. */
+  requestEnded(): void {
+    if (this.#phase === 'asking' && !this.#serverBlocked) this.#deadline.arm(this.#timeouts.responseHeader);
+  }
+
+  /** The server said 100. */
+  mayContinue(): void {
+    this.#continued = true;
+    if (!this.#serverBlocked) this.#deadline.disarm();
+  }
+
+  /** The server has taken what it was sent. */
+  serverDrained(): void {
+    if (!this.#serverBlocked) return;
+    this.#serverBlocked = false;
+    const client = this.#client as ClientSide;
+    if (this.#phase === 'asking') this.#awaitServer(client);
+    client.resumeRequest();
+  }
+
+  /** Starts the server's time to answer if it is the server's turn; while the client owes a body, it has its own. */
+  #awaitServer(client: ClientSide): void {
+    const waitsForContinue = client.head.expectsContinue && !this.#continued && client.requestBytes === 0;
+    if (client.requestComplete || waitsForContinue) this.#deadline.arm(this.#timeouts.responseHeader);
+    else this.#deadline.disarm();
+  }
+
+  /** The server reads slower than the client writes: it has until `responseHeader` to take something. */
+  pauseClient(): void {
+    this.#serverBlocked = true;
+    this.#client?.pauseRequest();
+    if (this.#phase === 'asking') this.#deadline.arm(this.#timeouts.responseHeader);
+  }
+
+  // To the client.
+
+  /** The final response head has come. */
+  beginAnswer(): void {
+    this.#phase = 'answering';
+    this.#deadline.arm(this.#timeouts.responseBody);
+  }
+
+  answer(buffer: Buffer, start: number, end: number): void {
+    this.#deadline.arm(this.#timeouts.responseBody);
+    if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.pauseServer();
+  }
+
+  /** The client has taken what it was sent. */
+  clientDrained(): void {
+    if (!this.#clientBlocked) return;
+    this.#clientBlocked = false;
+    this.#connection?.channel.resume();
+    if (this.#phase === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
+  }
+
+  /** The client reads slower than the server writes. */
+  pauseServer(): void {
+    this.#clientBlocked = true;
+    this.#connection?.channel.pause();
+  }
+
+  // A tunnel.
+
+  beginTunnel(): void {
+    this.#phase = 'tunnelling';
+    this.#clientEnded = false;
+    this.#serverEnded = false;
+    this.#deadline.arm(this.#timeouts.tunnel);
+    this.#connection?.channel.probePeer();
+  }
+
+  tunnelToServer(buffer: Buffer, start: number, end: number): void {
+    this.#deadline.arm(this.#timeouts.tunnel);
+    if (this.#connection?.channel.write(buffer, start, end) === false) this.pauseClient();
+  }
+
+  tunnelToClient(buffer: Buffer, start: number, end: number): void {
+    this.#deadline.arm(this.#timeouts.tunnel);
+    if (this.#client?.sendTunnel(buffer, start, end) === false) this.pauseServer();
+  }
+
+  /** The client half-closed its side. True: so has the server, and the tunnel is over. */
+  endFromClient(): boolean {
+    this.#clientEnded = true;
+    this.#connection?.channel.end();
+    return this.#serverEnded;
+  }
+
+  /** The server half-closed its side. True: so has the client, and the tunnel is over. */
+  endFromServer(): boolean {
+    this.#serverEnded = true;
+    this.#client?.endTunnel();
+    return this.#clientEnded;
+  }
+
+  // Deadlines.
+
+  /** The deadline has passed: who let it pass. Null: there is more time, or a tunnel has been silent for long enough. */
+  overdue(): Failure | null {
+    switch (this.#phase) {
+      case 'asking':
+        return FAILURES.response_timeout;
+      case 'answering':
+        if (!this.#clientBlocked) return FAILURES.response_stalled;
+        if (!this.#client?.takesAnswers()) return FAILURES.client_stalled;
+        this.#deadline.arm(this.#timeouts.responseBody);
+        return null;
+      case 'tunnelling':
+      case 'off':
+        return null;
+    }
+  }
+}

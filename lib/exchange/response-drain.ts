@@ -1,0 +1,71 @@
+import type { Lease, ResponseReceiver } from '../backend/lease.js';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+import type { BodyForm } from '../http/body-reader.js';
+import type { ResponseHead } from '../http/response-head.js';
+
+/** An answer longer than this costs more to read than another connection. */
+const MAX_BYTES = 64 * 1024;
+const MAX_MS = 1000;
+
+/**
+ * Reads the rest of an answer that nobody wants, so that its connection can carry another request. If that takes too
+ * long the connection is closed.
+ */
+export class ResponseDrain implements ResponseReceiver, DeadlineOwner {
+  readonly #connection: Lease;
+  readonly #deadline: Deadline;
+  #bytes = 0;
+
+  /** Can the connection be used again behind this answer, and soon? */
+  static pays(head: ResponseHead): boolean {
+    if (!head.keepsAlive || head.framing === 'close') return false;
+    return head.framing !== 'length' || head.contentLength <= MAX_BYTES;
+  }
+
+  constructor(connection: Lease, wheel: TimerWheel) {
+    this.#connection = connection;
+    this.#deadline = new Deadline(wheel, this);
+    this.#deadline.arm(MAX_MS);
+    connection.handTo(this);
+  }
+
+  onBodyBytes(_buffer: Buffer, start: number, end: number): void {
+    this.#bytes += end - start;
+    // Soon, not now: the connection is in the middle of reading.
+    if (this.#bytes > MAX_BYTES) this.#deadline.arm(1);
+  }
+
+  onResponseEnd(): void {
+    this.#deadline.release();
+    this.#connection.release();
+  }
+
+  onDeadline(): void {
+    this.#deadline.release();
+    this.#connection.discard();
+  }
+
+  onFailed(): void {
+    this.#deadline.release();
+  }
+
+  // What comes in front of a body, or in a tunnel, has come or never will.
+
+  onInterim(): void {}
+
+  onResponseHead(): BodyForm {
+    return 'wire';
+  }
+
+  onSwitch(): boolean {
+    return false;
+  }
+
+  onTunnelBytes(): void {}
+
+  onTunnelEnd(): void {}
+
+  onServerBlocked(): void {}
+
+  onServerDrain(): void {}
+}

@@ -1,0 +1,165 @@
+import type { Backend } from '../backend/backend.js';
+import type { Group } from '../backend/group.js';
+import type { Failure } from '../base/failure.js';
+import type { Reason } from '../base/observer.js';
+import type { TimerWheel } from '../base/timer-wheel.js';
+import type { RequestHead } from '../http/request-head.js';
+import type { ResponseHead } from '../http/response-head.js';
+import { NO_KEY } from '../scheduler/scheduler.js';
+import { indexOfField } from './named-field.js';
+import type { Replay } from './replay.js';
+import { type AttemptState, decideRetry, decideStatusRetry } from './retry.js';
+import type { RetryPolicy } from './retry-policy.js';
+
+/**
+ * fresh: the same server on a fresh connection. other: `next` is the server. again: the same servers, after a moment.
+ * no: that was the last attempt. denied: there would be another, but the budget for retries is spent.
+ */
+export type NextStep = 'fresh' | 'other' | 'again' | 'no' | 'denied';
+
+/** What of the last attempt counts for the next. */
+export interface LastAttempt {
+  /** Has the client been sent anything of an answer? */
+  readonly sawResponse: boolean;
+  readonly reused: boolean;
+}
+
+/** The server was quick to fail: it may be well again in a moment. Not so one that is full or says nothing. */
+const PASSING: ReadonlySet<Reason> = new Set(['connect_refused', 'connect_failed', 'reset_before_response']);
+
+/** ms before the same server is asked again, twice that before the next time. */
+const FIRST_PAUSE = 50;
+const LONGEST_PAUSE = 250;
+
+/** Which servers were tried for one request, and what may be tried next. Used for one request after the other. */
+export class Retries {
+  readonly #replay: Replay;
+  readonly #wheel: TimerWheel;
+  readonly #tried: Backend[] = [];
+  #group: Group | null = null;
+  #policy: RetryPolicy | null = null;
+  #repeatable = false;
+  #replacedStale = false;
+  #attempts = 0;
+  #pauses = 0;
+  #next: Backend | null = null;
+
+  constructor(replay: Replay, wheel: TimerWheel) {
+    this.#replay = replay;
+    this.#wheel = wheel;
+  }
+
+  /** A request is about to be forwarded. */
+  open(group: Group, policy: RetryPolicy, head: RequestHead): void {
+    this.#group = group;
+    this.#policy = policy;
+    this.#repeatable = policy.isRepeatable(head);
+    this.#replacedStale = false;
+    this.#attempts = 0;
+    this.#pauses = 0;
+    this.#replay.begin(policy.buffer, this.#repeatable);
+    policy.budget?.countRequest(this.#wheel.now);
+  }
+
+  /** The request is over: holds nothing of it any more. */
+  close(): void {
+    if (this.#group === null) return;
+    this.#tried.length = 0;
+    this.#next = null;
+    this.#group = null;
+    this.#policy = null;
+  }
+
+  /** May the request be sent again at once if its connection turns out to be closed? */
+  get mayReplaceStale(): boolean {
+    return this.#policy?.onStale === true && this.#repeatable && !this.#replacedStale;
+  }
+
+  /** The server to ask now; null when there is none. */
+  take(): Backend | null {
+    const backend = this.#next ?? this.#pick();
+    this.#next = null;
+    if (backend === null) return null;
+    this.#tried.push(backend);
+    this.#attempts++;
+    return backend;
+  }
+
+  /** The server asked last. */
+  get last(): Backend {
+    return this.#tried.at(-1) as Backend;
+  }
+
+  afterFailure(failure: Failure, attempt: LastAttempt): NextStep {
+    const policy = this.#policy as RetryPolicy;
+    const decision = decideRetry(failure, this.#stateAfter(attempt), policy);
+    if (decision === 'no') return 'no';
+    if (decision === 'fresh') {
+      this.#replacedStale = true;
+      return 'fresh';
+    }
+    const step = this.#stepOn(PASSING.has(failure.reason));
+    // Where there was no connection nothing was sent: trying elsewhere burdens nobody twice.
+    return failure.retry === 'always' ? step : this.#charge(step);
+  }
+
+  /** Is an answer with this status worth a question? Nearly none is. */
+  mayDecline(status: number): boolean {
+    return status >= 400 && (status === 408 || (this.#policy as RetryPolicy).retriesStatus(status));
+  }
+
+  /** `no` and `denied`: the answer is for the client. */
+  afterAnswer(head: ResponseHead, attempt: LastAttempt): NextStep {
+    const policy = this.#policy as RetryPolicy;
+    if (this.#isForIdleConnection(head, attempt)) {
+      this.#replacedStale = true;
+      return 'fresh';
+    }
+    if (!decideStatusRetry(head.status, this.#stateAfter(attempt), policy)) return 'no';
+    // Whoever says when it is to be asked again means not before.
+    return this.#charge(this.#stepOn(indexOfField(head, 'retry-after') === -1));
+  }
+
+  /** A 408 meant for the idle connection crossed with this request, which may be sent again (RFC 9110, 15.5.9). */
+  #isForIdleConnection(head: ResponseHead, { sawResponse, reused }: LastAttempt): boolean {
+    if (head.status !== 408 || head.keepsAlive || !reused || this.#replacedStale || sawResponse) return false;
+    return (this.#policy as RetryPolicy).onStale && this.#repeatable && this.#replay.whole;
+  }
+
+  /** ms to wait before the same servers are asked again: jittered, so that those who failed together come apart. */
+  pause(): number {
+    // They may all be asked once more.
+    this.#tried.length = 0;
+    const longest = Math.min(FIRST_PAUSE * 2 ** this.#pauses, LONGEST_PAUSE);
+    this.#pauses++;
+    return longest * (0.5 + Math.random() / 2);
+  }
+
+  #stateAfter({ sawResponse, reused }: LastAttempt): AttemptState {
+    return {
+      repeatable: this.#repeatable,
+      replayable: this.#replay.whole,
+      clientSawResponse: sawResponse,
+      pooledConnection: reused,
+      replacedStale: this.#replacedStale,
+      attempts: this.#attempts,
+    };
+  }
+
+  /** Always another server first. */
+  #stepOn(mayAskAgain: boolean): NextStep {
+    this.#next = this.#pick();
+    if (this.#next !== null) return 'other';
+    return mayAskAgain && this.#group?.isUsable === true ? 'again' : 'no';
+  }
+
+  #charge(step: NextStep): NextStep {
+    if (step === 'no') return 'no';
+    const { budget } = this.#policy as RetryPolicy;
+    return budget === null || budget.take(this.#wheel.now) ? step : 'denied';
+  }
+
+  #pick(): Backend | null {
+    return this.#group?.pick(NO_KEY, this.#tried) ?? null;
+  }
+}

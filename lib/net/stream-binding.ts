@@ -1,0 +1,80 @@
+import { getSystemErrorName } from 'node:util';
+
+/**
+ * What lies below Node's sockets: handles of libuv, and the requests that are given to them. None of it is documented;
+ * it is the same in Node 20 to 26. Where it is not there, sockets are used by documented means alone, and cost more.
+ */
+
+/** A connected socket of libuv. Calls give 0 or a negative error of the system. */
+export interface StreamHandle {
+  /** Called with every read; gives the buffer for the next one, or undefined to keep the last. */
+  onread: ((this: StreamHandle) => Buffer | undefined) | undefined;
+  /** From now on reads go into `buffer`, which must stay alive. */
+  useUserBuffer(buffer: Buffer): void;
+  readStart(): number;
+  readStop(): number;
+  writeLatin1String(request: object, text: string): number;
+  writeBuffer(request: object, bytes: Uint8Array): number;
+  writev(request: object, chunks: readonly unknown[], allBuffers: boolean): number;
+  /** FIN behind what is written. 1 and ENOTCONN: there is nobody to send it to. */
+  shutdown(request: object): number;
+  close(done?: () => void): void;
+  /** Bytes that were written and that the kernel has not taken. */
+  readonly writeQueueSize: number;
+  // The following are those of TCP alone.
+  reset?(done: () => void): number;
+  getpeername?(out: { address?: string }): number;
+  setNoDelay?(on: boolean): number;
+  setKeepAlive?(on: boolean, afterSeconds: number): number;
+}
+
+/** The classes of requests, and where a read leaves its length. */
+export interface StreamBinding {
+  readonly WriteWrap: new () => object;
+  readonly ShutdownWrap: new () => object;
+  /** At `kReadBytesOrError`: bytes of the read that `onread` is called for, or a negative error of the system. */
+  readonly streamBaseState: Int32Array;
+  readonly kReadBytesOrError: number;
+}
+
+/** Null where Node is built differently. */
+export const streamBinding: StreamBinding | null = ((): StreamBinding | null => {
+  try {
+    const { binding } = process as unknown as { binding(name: string): Partial<StreamBinding> };
+    const found = binding.call(process, 'stream_wrap');
+    return isComplete(found) ? found : null;
+  } catch {
+    return null;
+  }
+})();
+
+function isComplete(found: Partial<StreamBinding>): found is StreamBinding {
+  const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError } = found;
+  return (
+    typeof WriteWrap === 'function' &&
+    typeof ShutdownWrap === 'function' &&
+    typeof (WriteWrap.prototype as { getAsyncId?: unknown }).getAsyncId === 'function' &&
+    typeof streamBaseState?.[kReadBytesOrError as number] === 'number'
+  );
+}
+
+/** Has this handle all that is asked of one? */
+export function isStreamHandle(candidate: unknown): candidate is StreamHandle {
+  const handle = candidate as Partial<StreamHandle> | null | undefined;
+  return (
+    typeof handle?.useUserBuffer === 'function' &&
+    typeof handle.readStart === 'function' &&
+    typeof handle.readStop === 'function' &&
+    typeof handle.writeLatin1String === 'function' &&
+    typeof handle.writeBuffer === 'function' &&
+    typeof handle.writev === 'function' &&
+    typeof handle.shutdown === 'function' &&
+    typeof handle.writeQueueSize === 'number'
+  );
+}
+
+/** A status of libuv as the error that Node would have made of it. */
+export function systemError(status: number, syscall: string): NodeJS.ErrnoException {
+  const code = getSystemErrorName(status);
+  return Object.assign(new Error(`${syscall} ${code}`), { code, errno: status, syscall });
+}

@@ -1,0 +1,180 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { Backend } from '../../lib/backend/backend.js';
+import { Group } from '../../lib/backend/group.js';
+import { startBalancer } from '../support/balancer.js';
+import { nothingIsLeft } from '../support/leaks.js';
+import { deadAddress, origin, readRequest } from '../support/origin.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const PUT = 'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
+
+/** What the servers behind a balancer were told of their attempts, by name. */
+class Outcomes {
+  readonly backends = new Map<string, Backend>();
+  readonly told: string[] = [];
+
+  constructor(t: Test) {
+    const { pick } = Group.prototype;
+    const { backends, told } = this;
+    Group.prototype.pick = function (key, tried): ReturnType<typeof pick> {
+      for (const backend of this.backends) {
+        if (backends.has(backend.name)) continue;
+        backends.set(backend.name, backend);
+        backend.watch({
+          onOutcome: (_backend, { kind, status, durationMs }) =>
+            void told.push(`${kind} ${status}${durationMs >= 0 && durationMs < 5000 ? '' : ' too long'}`),
+        });
+      }
+      return pick.call(this, key, tried);
+    };
+    t.teardown(() => {
+      Group.prototype.pick = pick;
+    });
+  }
+
+  totals(name: string): unknown {
+    const { responses, ...totals } = (this.backends.get(name) as Backend).totals;
+    return { ...totals, responses: responses.join(' ') };
+  }
+}
+
+const NONE = {
+  requests: 0,
+  failures: 0,
+  connectFailures: 0,
+  resets: 0,
+  retries: 0,
+  ejections: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  responses: '0 0 0 0 0 0',
+};
+
+t.test('what a server did is on its account', async (t) => {
+  const outcomes = new Outcomes(t);
+  const answers = [
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    'HTTP/1.1 404 No\r\nContent-Length: 3\r\n\r\nno!',
+    'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n',
+    'garbage\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok',
+  ];
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      await readRequest(connection);
+      const answer = answers.shift();
+      if (answer === undefined) return connection.reset();
+      await connection.write(answer);
+      if (answer.includes('9')) {
+        await pause(5);
+        return connection.reset();
+      }
+    }
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address], retry: { attempts: 0 } });
+  for (const [request, status] of [
+    [PUT, 200],
+    [GET, 404],
+    [GET, 500],
+    [GET, 502],
+    [GET, 0],
+    [PUT, 502],
+  ] as const) {
+    const client = await connect();
+    client.send(request);
+    if (status === 0) await client.gone();
+    else t.equal((await client.response()).status, status);
+  }
+  t.strictSame(outcomes.told, ['ok 200', 'ok 404', 'error_status 500', 'reset 0', 'reset 200', 'reset 0']);
+  t.strictSame(outcomes.totals(server.address), {
+    ...NONE,
+    requests: 6,
+    failures: 3,
+    resets: 3,
+    bytesIn: 10,
+    bytesOut: 7,
+    responses: '0 0 2 0 1 1',
+  });
+  t.ok((outcomes.backends.get(server.address) as Backend).latency.at(performance.now()) > 0);
+});
+
+t.test('attempts that another server had to make up for are on both', async (t) => {
+  const outcomes = new Outcomes(t);
+  const dead = await deadAddress();
+  const silent = await origin(t, (connection) => connection.hang());
+  const good = await origin(t, async (connection) => {
+    for (;;) {
+      await readRequest(connection);
+      await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    }
+  });
+  for (const first of [dead, silent.address]) {
+    const { connect } = await startBalancer(t, {
+      servers: [first, good.address],
+      retry: { on: ['connect', 'timeout'] },
+      timeouts: { response_header: '30ms' },
+    });
+    const client = await connect();
+    client.send(PUT);
+    t.equal((await client.response()).status, 200);
+    t.match(outcomes.totals(good.address), { requests: 1, retries: 1, bytesIn: 5, bytesOut: 2, failures: 0 });
+    outcomes.backends.delete(good.address);
+  }
+  t.strictSame(outcomes.told, ['connect 0', 'ok 200', 'timeout 0', 'ok 200']);
+  t.strictSame(outcomes.totals(dead), { ...NONE, failures: 1, connectFailures: 1 });
+  t.strictSame(outcomes.totals(silent.address), { ...NONE, requests: 1, failures: 1, bytesIn: 5 });
+});
+
+t.test('a client that leaves, and a connection gone stale, say nothing of the server', async (t) => {
+  const outcomes = new Outcomes(t);
+  const server = await origin(t, async (connection, index) => {
+    await connection.readHead();
+    if (index === 1) {
+      await connection.hang();
+      return connection.end();
+    }
+    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    await connection.readHead();
+    connection.reset();
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(GET);
+  await client.response();
+  client.send(GET);
+  while (server.accepted < 2) await pause(2);
+  await pause(20);
+  client.reset();
+  t.equal((await seen.request(2)).reason, 'client_abort');
+  t.strictSame(outcomes.told, ['ok 200']);
+  t.match(outcomes.totals(server.address), { requests: 3, failures: 0, resets: 0, retries: 0 });
+});
+
+t.test('a tunnel is one answer, and its bytes count', async (t) => {
+  const outcomes = new Outcomes(t);
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhi',
+    );
+    await connection.read(5);
+    connection.reset();
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(GET.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'));
+  await client.until('hi');
+  client.send('hello');
+  await seen.request();
+  t.strictSame(outcomes.told, ['ok 101']);
+  t.strictSame(outcomes.totals(server.address), {
+    ...NONE,
+    requests: 1,
+    bytesIn: 5,
+    bytesOut: 2,
+    responses: '0 1 0 0 0 0',
+  });
+});
+
+nothingIsLeft(t);

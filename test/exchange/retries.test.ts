@@ -1,0 +1,330 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { answering, type RawConnection } from '../../fixtures/raw-server.js';
+import { type SeenRequest, startBalancer } from '../support/balancer.js';
+import { nothingIsLeft } from '../support/leaks.js';
+import { chunked, deadAddress, origin, readRequest } from '../support/origin.js';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy';
+
+type Fault = 'reset' | 'end' | 'silence' | '503';
+
+interface Server {
+  readonly address: string;
+  readonly received: string[];
+}
+
+/** An origin that takes whole requests and fails in one way, as often as asked; then it answers. */
+async function failing(t: Test, fault: Fault, times = Number.POSITIVE_INFINITY): Promise<Server> {
+  const received: string[] = [];
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      const { head, body } = await readRequest(connection);
+      received.push(`${head.split(' ')[0]} ${body}`);
+      if (received.length > times) await connection.write(OK);
+      else if (fault === '503') await connection.write(BUSY);
+      else return fail(connection, fault);
+    }
+  });
+  return { address: server.address, received };
+}
+
+async function fail(connection: RawConnection, fault: Fault): Promise<void> {
+  if (fault === 'reset') connection.reset();
+  else if (fault === 'end') connection.end();
+  else await connection.hang();
+}
+
+async function working(t: Test): Promise<Server> {
+  return failing(t, 'end', 0);
+}
+
+function request(method: string, body = '', fields = ''): string {
+  const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
+  return `${method} / HTTP/1.1\r\nHost: a\r\n${fields}${length}\r\n${body}`;
+}
+
+/** What was tried, without what time tells. */
+function triesOf({ tries }: SeenRequest): unknown[] {
+  return tries.map(({ server, reason, status, reused }) => [server, reason, status, reused]);
+}
+
+t.test('each failure, method and option', async (t) => {
+  const all = ['connect', 'stale', 'reset', 'timeout', 503];
+  for (const [fault, cause, failed] of [
+    ['reset', 'reset', { status: 502, reason: 'reset_before_response' }],
+    ['end', 'reset', { status: 502, reason: 'reset_before_response' }],
+    ['silence', 'timeout', { status: 504, reason: 'response_timeout' }],
+    ['503', 503, { status: 503, reason: '' }],
+  ] as const) {
+    for (const method of ['GET', 'PUT', 'POST', 'PATCH', 'BREW']) {
+      for (const on of [all, all.filter((other) => other !== cause), [cause]]) {
+        const bad = await failing(t, fault);
+        const good = await working(t);
+        const settings = {
+          servers: [bad.address, good.address],
+          retry: { on },
+          timeouts: { response_header: '30ms' },
+        };
+        const { connect, seen } = await startBalancer(t, settings);
+        const client = await connect();
+        client.send(request(method, 'hello'));
+        const retried = on.includes(cause) && (method === 'GET' || method === 'PUT');
+        const { status } = await client.response();
+        const { reason, attempts } = await seen.request();
+        const expected = retried ? { status: 200, reason: '', attempts: 2 } : { ...failed, attempts: 1 };
+        t.strictSame({ status, reason, attempts }, expected, `${fault} ${method} ${on}`);
+        t.strictSame(bad.received, [`${method} hello`]);
+        t.strictSame(good.received, retried ? [`${method} hello`] : []);
+      }
+    }
+  }
+});
+
+t.test('a refused connection is no reason to try again when the route does not say so', async (t) => {
+  for (const [retry, status] of [
+    [{ on: ['stale', 'reset'] }, 502],
+    [{ attempts: 0 }, 502],
+    [false, 502],
+    [{ on: ['connect'], attempts: 1 }, 200],
+  ] as const) {
+    const good = await working(t);
+    const { connect, seen } = await startBalancer(t, { servers: [await deadAddress(), good.address], retry });
+    const client = await connect();
+    client.send(request('POST', 'hello'));
+    t.equal((await client.response()).status, status, JSON.stringify(retry));
+    t.equal((await seen.request()).attempts, status === 200 ? 2 : 1);
+  }
+});
+
+t.test('retry: false does not even replace a stale connection', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(OK);
+    await connection.readHead();
+    connection.reset();
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address], retry: false });
+  const client = await connect();
+  client.send(request('GET'));
+  t.equal((await client.response()).status, 200);
+  client.send(request('GET'));
+  t.equal((await client.response()).status, 502);
+  t.strictSame(triesOf(await seen.request(2)), [[server.address, 'reset_before_response', 0, true]]);
+});
+
+t.test('a route has terms of its own', async (t) => {
+  const bad = await failing(t, '503');
+  const good = await working(t);
+  const { connect } = await startBalancer(t, {
+    servers: [bad.address, good.address],
+    routes: [{ match: { path: '/again' }, retry: { on: [503] } }],
+  });
+  for (const [path, statuses] of [
+    ['/', [503, 200]],
+    ['/again', [200, 200]],
+  ] as const) {
+    const client = await connect();
+    for (const status of statuses) {
+      client.send(request('GET').replace('/', path));
+      t.equal((await client.response()).status, status);
+    }
+  }
+});
+
+t.test('with an Idempotency-Key a POST is sent again if the route says so', async (t) => {
+  for (const [option, field, status] of [
+    [true, 'Idempotency-Key: "8e03978e"\r\n', 200],
+    [true, 'idempotency-key: 1\r\n', 200],
+    [true, 'Idempotency-Key: \r\n', 502],
+    [true, '', 502],
+    [false, 'Idempotency-Key: "8e03978e"\r\n', 502],
+  ] as const) {
+    const bad = await failing(t, 'reset');
+    const good = await working(t);
+    const servers = [bad.address, good.address];
+    const { connect } = await startBalancer(t, { servers, retry: { idempotency_key: option } });
+    const client = await connect();
+    client.send(request('POST', 'hello', field));
+    t.equal((await client.response()).status, status, `${option} ${field}`);
+    t.strictSame(good.received, status === 200 ? ['POST hello'] : []);
+  }
+});
+
+t.test(
+  'an answer that is tried again leaves no byte, and its connection carries another request',
+  async (t) => {
+    const chunks = 'HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n';
+    for (const [name, answer, kept] of [
+      ['short', BUSY, true],
+      ['in pieces', `${chunks}${chunked('x'.repeat(3000), 700)}`, true],
+      ['empty', 'HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n', true],
+      ['that closes', `HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy`, false],
+      ['to the end', 'HTTP/1.1 503 No\r\n\r\nbusy', false],
+      ['too long', `HTTP/1.1 503 No\r\nContent-Length: 90000\r\n\r\n${'x'.repeat(90_000)}`, false],
+    ] as const) {
+      const bad = await origin(t, async (connection) => {
+        for (;;) {
+          await readRequest(connection);
+          await connection.write(answer);
+          if (name === 'to the end' || name === 'that closes') return connection.end();
+        }
+      });
+      const good = await working(t);
+      const settings = { servers: [bad.address, good.address], retry: { on: ['stale', 503] } };
+      const { connect, seen } = await startBalancer(t, settings);
+      const client = await connect();
+      for (let turn = 1; turn <= 3; turn++) {
+        client.send(request('PUT', `hello ${turn}`));
+        const { status, body, head } = await client.response();
+        t.strictSame([status, body], [200, 'ok'], name);
+        t.notMatch(head, /503|chunked/);
+        t.match((await seen.request(turn)).tries.at(-1), { server: good.address, reason: '', status: 200 });
+        await pause(10);
+      }
+      t.equal(client.received, '');
+      t.strictSame(good.received, ['PUT hello 1', 'PUT hello 2', 'PUT hello 3']);
+      const asked = seen.requests.filter(({ attempts }) => attempts === 2).length;
+      t.ok(asked >= 2);
+      t.equal(bad.accepted, kept ? 1 : asked, `${name}: connections`);
+    }
+  },
+);
+
+t.test('a slow rest of such an answer is not waited for', async (t) => {
+  const bad = await origin(t, async (connection) => {
+    await readRequest(connection);
+    await connection.write('HTTP/1.1 503 No\r\nContent-Length: 10\r\n\r\nslow');
+    await connection.hang();
+    connection.end();
+  });
+  const good = await working(t);
+  const settings = { servers: [bad.address, good.address], retry: { on: [503] } };
+  const { connect, clock } = await startBalancer(t, settings, { manual: true });
+  const client = await connect();
+  client.send(request('GET'));
+  t.equal((await client.response()).status, 200);
+  t.equal(bad.connections, 1);
+  clock.advance(1200);
+  while (bad.connections > 0) await pause(2);
+});
+
+t.test('the last answer is passed on, and one to an upload is tried again while it goes on', async (t) => {
+  const servers = [await failing(t, '503'), await failing(t, '503'), await failing(t, '503')];
+  const settings = { servers: servers.map(({ address }) => address), retry: { on: [503] } };
+  const { connect, seen } = await startBalancer(t, settings);
+  const client = await connect();
+  client.send(request('GET'));
+  const { status, body } = await client.response();
+  t.strictSame([status, body], [503, 'busy']);
+  const record = await seen.request();
+  t.equal(record.reason, '');
+  t.strictSame(
+    new Set(triesOf(record).map((entry) => JSON.stringify(entry))),
+    new Set(servers.map(({ address }) => JSON.stringify([address, '', 503, false]))),
+  );
+
+  const hasty = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(BUSY);
+    await connection.hang();
+  });
+  const good = await working(t);
+  const upload = await startBalancer(t, { servers: [hasty.address, good.address], retry: { on: [503] } });
+  const uploader = await upload.connect();
+  uploader.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello');
+  while (hasty.accepted === 0) await pause(2);
+  await pause(20);
+  uploader.send('again');
+  t.equal((await uploader.response()).status, 200);
+  t.strictSame(good.received, ['PUT helloagain']);
+});
+
+t.test('nothing is tried again behind an interim response', async (t) => {
+  const bad = await origin(t, async (connection) => {
+    await readRequest(connection);
+    await connection.write(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${BUSY}`);
+  });
+  const good = await working(t);
+  const settings = { servers: [bad.address, good.address], retry: { on: ['reset', 503] } };
+  const { connect } = await startBalancer(t, settings);
+  const client = await connect();
+  client.send(request('GET'));
+  t.match(await client.until('\r\n\r\n'), / 103 /);
+  t.equal((await client.response()).status, 503);
+});
+
+t.test('the only server is asked again after a moment, if it was quick to fail', async (t) => {
+  for (const fault of ['reset', '503'] as const) {
+    const server = await failing(t, fault, 2);
+    const settings = { servers: [server.address], retry: { on: ['reset', 503] } };
+    const { connect, seen, clock } = await startBalancer(t, settings, { manual: true });
+    const client = await connect();
+    client.send(request('PUT', 'hello'));
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      while (server.received.length < attempt) await pause(2);
+      await pause(10);
+      t.equal(server.received.length, attempt, 'not at once');
+      clock.advance(25);
+      await pause(5);
+      t.equal(server.received.length, attempt);
+      clock.advance(125 + attempt * 50);
+    }
+    t.equal((await client.response()).status, 200, fault);
+    t.equal((await seen.request()).attempts, 3);
+    t.strictSame(server.received, ['PUT hello', 'PUT hello', 'PUT hello']);
+  }
+});
+
+t.test('one that says when it is to be asked again, or that took its time, is not', async (t) => {
+  const later = await origin(t, answering(BUSY.replace('\r\n\r\n', '\r\nRetry-After: 5\r\n\r\n')));
+  const silent = await failing(t, 'silence');
+  for (const [address, status] of [
+    [later.address, 503],
+    [silent.address, 504],
+  ] as const) {
+    const retry = { on: ['timeout', 503] };
+    const { connect, seen } = await startBalancer(t, {
+      servers: [address],
+      retry,
+      timeouts: { response_header: '30ms' },
+    });
+    const client = await connect();
+    client.send(request('GET'));
+    t.equal((await client.response()).status, status);
+    t.equal((await seen.request()).attempts, 1);
+  }
+});
+
+t.test('a client that leaves in that moment is not asked for', async (t) => {
+  const { connect, seen } = await startBalancer(t, { servers: [await deadAddress()] }, { manual: true });
+  const client = await connect();
+  client.send(request('GET'));
+  await pause(30);
+  client.reset();
+  const record = await seen.request();
+  t.equal(record.reason, 'client_abort');
+  t.equal(record.tries.length, 1);
+});
+
+t.test('retry.buffer: a longer body is not sent again', async (t) => {
+  for (const [buffer, status] of [
+    [99, 502],
+    [100, 200],
+    [0, 502],
+  ] as const) {
+    const bad = await failing(t, 'reset');
+    const good = await working(t);
+    const { connect } = await startBalancer(t, { servers: [bad.address, good.address], retry: { buffer } });
+    const client = await connect();
+    client.send(request('PUT').replace('\r\n\r\n', '\r\nContent-Length: 100\r\n\r\n'));
+    // Behind the head: bytes that come with it wait for the connection, and are kept however many they are.
+    await pause(20);
+    client.send('x'.repeat(100));
+    t.equal((await client.response()).status, status, `${buffer} bytes`);
+    t.equal(good.received.length, status === 200 ? 1 : 0);
+  }
+});
+
+nothingIsLeft(t);
