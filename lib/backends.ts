@@ -1,6 +1,6 @@
 import { Backend } from './backend/backend.js';
-import type { ConnectionSupplies } from './backend/connection.js';
 import { Pool, type PoolLimits } from './backend/pool.js';
+import type { ConnectionSupplies } from './backend/supplies.js';
 import { addressKey } from './base/address.js';
 import type { GroupConfig, ServerConfig } from './config/types.js';
 import { Checker, type HealthServices } from './health/checker.js';

@@ -1,22 +1,11 @@
 import { FAILURES, type Failure } from '../base/failure.js';
-import type { Observer } from '../base/observer.js';
-import type { Shelf } from '../base/shelf.js';
-import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel, ChannelOwner, EndWitness } from '../net/channel.js';
-import type { Resolver } from '../net/resolver.js';
 import type { Lease, ResponseReceiver } from './lease.js';
 import { Lifetime } from './lifetime.js';
 import type { Pool } from './pool.js';
-
-/** What all connections to servers need. */
-export interface ConnectionSupplies {
-  readonly wheel: TimerWheel;
-  readonly parsers: Shelf<ResponseParser>;
-  readonly observer: Observer;
-  /** Finds the addresses of servers that have names. */
-  readonly resolver: Resolver;
-}
+import type { ConnectionSupplies } from './supplies.js';
 
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
@@ -45,10 +34,10 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #unsent = 0;
   #patience = 0;
   #responseComplete = false;
-  #spoilt = false;
+  /** Bytes behind the response, or a response that forbids it: never to be used again. */
+  isSpoilt = false;
   /** Bytes of the current read, from the start of its buffer. */
   readBytes = 0;
-  /** Was it open before its request came? Then a close before any response byte means that it was stale. */
   pooled = false;
 
   constructor(
@@ -65,14 +54,8 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.channel = open(this);
   }
 
-  /** Bytes of content of the current response, or of the one it failed in. */
   get contentBytes(): number {
     return this.#parser?.body.contentBytes ?? this.#failedBytes;
-  }
-
-  /** Bytes behind the response, or a response that forbids it: never to be used again. */
-  get isSpoilt(): boolean {
-    return this.#spoilt;
   }
 
   /** Is all of the current response's body there, what is being handed on included? */
@@ -108,17 +91,16 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     parser.toHead = toHead;
     this.#interim = 0;
     this.#responseComplete = false;
-    this.#spoilt = false;
+    this.isSpoilt = false;
   }
 
-  /** The rest of the answer is somebody else's: called when its head has come. */
   handTo(receiver: ResponseReceiver): void {
     this.#receiver = receiver;
   }
 
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
   release(): void {
-    const whole = this.#responseComplete && !this.#spoilt && !this.#tunnel;
+    const whole = this.#responseComplete && !this.isSpoilt && !this.#tunnel;
     // A server that answered without taking the whole request would read its rest in front of the next.
     const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.hasRoomFor(1);
     if (reusable) this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
@@ -155,10 +137,6 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.#shut();
   }
 
-  /**
-   * A tunnel is over: what was written still goes out as long as the server takes some of it in every `patience` ms,
-   * then it closes. The receiver hears nothing more.
-   */
   retire(patience: number): void {
     this.#detach();
     this.#state = 'closed';
@@ -204,7 +182,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
         return;
       }
       if (this.#responseComplete) {
-        this.#spoilt = true;
+        this.isSpoilt = true;
         return;
       }
       if (!parser.complete) {
@@ -251,7 +229,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #finish(surplus: boolean): void {
     const parser = this.#parser as ResponseParser;
     this.#responseComplete = true;
-    if (surplus || !parser.head.keepsAlive) this.#spoilt = true;
+    if (surplus || !parser.head.keepsAlive) this.isSpoilt = true;
     this.#receiver?.onResponseEnd();
   }
 
@@ -281,7 +259,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     } else if (this.#tunnel) {
       receiver.onTunnelEnd();
     } else if (this.#responseComplete) {
-      this.#spoilt = true;
+      this.isSpoilt = true;
     } else if (this.#parser?.complete === true && this.#parser.body.endsWithConnection) {
       this.channel.confirmEnd(this);
     } else {

@@ -5,11 +5,12 @@ import type { PoolConfig } from '../config/types.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import type { Endpoint } from '../net/dial.js';
 import type { AddressWatcher, HostAddresses } from '../net/host-addresses.js';
-import { BackendConnection, type ConnectionSupplies } from './connection.js';
+import { BackendConnection } from './connection.js';
 import { IdleLimit } from './idle-limit.js';
 import type { Lease, LeaseRequester } from './lease.js';
 import { Opening, type OpeningOwner } from './opening.js';
 import { Pipelines } from './pipelines.js';
+import type { ConnectionSupplies } from './supplies.js';
 
 /** What a pool may hold, of the one server it is for. */
 export interface PoolLimits extends PoolConfig {

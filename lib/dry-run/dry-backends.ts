@@ -1,6 +1,6 @@
 import { Backend } from '../backend/backend.js';
-import type { ConnectionSupplies } from '../backend/connection.js';
 import { Pool } from '../backend/pool.js';
+import type { ConnectionSupplies } from '../backend/supplies.js';
 import type { Clock } from '../base/clock.js';
 import { Shelf } from '../base/shelf.js';
 import { TimerWheel } from '../base/timer-wheel.js';

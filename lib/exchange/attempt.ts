@@ -10,23 +10,12 @@ import type { ClientSide } from '../http/flow.js';
 import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
+import type { AttemptOwner } from './attempt-owner.js';
 import type { RequestContext } from './context.js';
 import { Relay } from './relay.js';
 import type { Replay } from './replay.js';
 import { ResponseDrain } from './response-drain.js';
 import type { Settlement } from './settlement.js';
-
-/** Whoever makes attempts, one after the other: told how each one ends. */
-export interface AttemptOwner {
-  /** May the request be sent again at once if its connection turns out to be closed? */
-  readonly mayReplaceStale: boolean;
-  /** A final head came. True: it is not for the client; `decline` was called, and another attempt follows. */
-  declines(head: ResponseHead): boolean;
-  /** There is no answer, or no more of it. */
-  attemptFailed(failure: Failure, detail: string): void;
-  /** The client has the whole answer, or both sides of its tunnel have ended. */
-  attemptDone(): void;
-}
 
 /** What an attempt works with; all of it belongs to one exchange. */
 export interface AttemptTools {
@@ -57,8 +46,6 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   #backend: Backend | null = null;
   /** Leases asked for, to tell one from another that was asked for meanwhile. */
   #leases = 0;
-  /** For this request. */
-  #begun = 0;
   #sawInterim = false;
   /** Has the client been sent any of a final answer? */
   sawAnswer = false;
@@ -77,7 +64,6 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   open(client: ClientSide, timeouts: TimeoutsConfig): void {
     this.#client = client;
     this.#timeouts = timeouts;
-    this.#begun = 0;
     this.#sawInterim = false;
     this.sawAnswer = false;
     this.relay.open(client, timeouts);
@@ -94,7 +80,6 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   begin(backend: Backend): void {
     this.#backend = backend;
     backend.active++;
-    this.#begun++;
     if (this.#settlement.attempts > 1) backend.totals.retries++;
     this.#state = 'leasing';
     this.#deadline.disarm();
@@ -115,11 +100,8 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#ask(connection);
   }
 
-  /** Nothing is lost when it has to be sent again, which happens once at most: then it gets a connection of its own. */
   get isPipelinable(): boolean {
-    const { head } = this.#client as ClientSide;
-    if (this.#begun !== 1 || !head.isIdempotent || !this.#owner.mayReplaceStale) return false;
-    return head.framing === 'none' && !head.expectsContinue && !head.connection.upgrade;
+    return this.#owner.isPipelinable;
   }
 
   onLeaseFailed(failure: Failure, detail: string): void {

@@ -42,6 +42,7 @@ function startNamed(t: Test, { port, dns, pool = {}, host = 'app.test' }: NamedS
     servers: [`${host}:${port}`],
     dns: { servers: [dns.address] },
     pool: { idle_timeout: '10m', ...pool },
+    retry: false,
   };
   return startBalancer(t, settings, { manual: true });
 }

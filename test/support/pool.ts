@@ -1,5 +1,5 @@
-import type { ConnectionSupplies } from '../../lib/backend/connection.js';
 import { Pool, type PoolLimits } from '../../lib/backend/pool.js';
+import type { ConnectionSupplies } from '../../lib/backend/supplies.js';
 import { parseAddress } from '../../lib/base/address.js';
 import type { Observer } from '../../lib/base/observer.js';
 import { Shelf } from '../../lib/base/shelf.js';
