@@ -1,11 +1,12 @@
 import { Backend } from './backend/backend.js';
 import { Pool, type PoolLimits } from './backend/pool.js';
 import type { ConnectionSupplies } from './backend/supplies.js';
-import { addressKey } from './base/address.js';
 import type { GroupConfig, ServerConfig } from './config/types.js';
-import { Checker, type HealthServices } from './health/checker.js';
+import type { HealthServices } from './health/checker.js';
+import { ServerHealth } from './health/server-health.js';
 import { Member } from './member.js';
 import type { Roster } from './roster.js';
+import { Succession, sameServer } from './succession.js';
 
 /** First checks are spread over this long at most, so that a dead server is known soon. */
 const STAGGER_MS = 1000;
@@ -22,6 +23,7 @@ export class Backends {
   #groups: ReadonlyMap<GroupConfig, readonly Member[]> = new Map();
   /** Not checked yet. */
   readonly #fresh = new Set<Member>();
+  #started = false;
   /** Without new requests, but still with some in flight. */
   readonly #emptying = new Set<Member>();
 
@@ -56,26 +58,32 @@ export class Backends {
    * then their sockets close.
    */
   follow(groups: readonly GroupConfig[]): void {
-    const variants = new Variants();
-    const before = new Map(this.#members);
+    const lists = groups.map((group) => [group, this.#roster.serversOf(group)] as const);
+    const succession = new Succession(this.#members, lists);
     this.#members.clear();
     const members = new Map<GroupConfig, readonly Member[]>();
-    for (const group of groups) {
-      const list = this.#roster.serversOf(group).map((server) => {
-        const limits = limitsOf(server, group);
-        const key = variants.keyOf(server, group, limits);
-        const member = this.#members.get(key) ?? before.get(key) ?? this.#make(server, group, limits);
-        before.delete(key);
-        this.#members.set(key, member);
-        member.backend.pool.setLimits(limits);
-        this.#instruct(member, server);
-        return member;
-      });
-      members.set(group, list);
-    }
+    for (const [group, servers] of lists)
+      members.set(
+        group,
+        servers.map((server) => this.#member(server, group, succession)),
+      );
     this.#groups = members;
-    for (const member of before.values()) this.#retire(member);
-    this.#tellDrained();
+    for (const member of succession.left) this.#retire(member);
+  }
+
+  #member(server: ServerConfig, group: GroupConfig, succession: Succession): Member {
+    const key = sameServer(server, group);
+    let member = this.#members.get(key);
+    if (member === undefined) {
+      member = succession.take(server, group) ?? this.#make(server, group);
+      member.backend.pool.setLimits(limitsOf(server, group));
+      member.backend.setBackup(server.backup);
+      member.backend.setSlowStart(group.slowStart);
+      if (member.health.follow(group)) this.#fresh.add(member);
+      this.#members.set(key, member);
+    }
+    this.#instruct(member, server);
+    return member;
   }
 
   /** What follows from the roster for servers that stay where they are. */
@@ -84,7 +92,6 @@ export class Backends {
       const servers = this.#roster.serversOf(group);
       for (const [index, member] of members.entries()) this.#instruct(member, servers[index] as ServerConfig);
     }
-    this.#tellDrained();
   }
 
   #instruct(member: Member, server: ServerConfig): void {
@@ -97,11 +104,14 @@ export class Backends {
     backend.setAvailability(availability);
   }
 
-  #make(server: ServerConfig, { healthCheck: check }: GroupConfig, limits: PoolLimits): Member {
-    const pool = new Pool(server.address, limits, this.#supplies, server.name);
-    const backend = new Backend(server.name, pool, this.#supplies.wheel);
-    const checker = check === null ? null : new Checker(backend, check, this.#health);
-    const member = new Member(backend, checker, this.#health.clock);
+  #make(server: ServerConfig, group: GroupConfig): Member {
+    const pool = new Pool(server.address, limitsOf(server, group), this.#supplies, server.name);
+    const { weight, backup } = server;
+    const { slowStart } = group;
+    const backend = new Backend(server.name, pool, this.#supplies.wheel, { weight, backup, slowStart });
+    if (this.#started) backend.startSlowly();
+    const health = new ServerHealth(backend, group, this.#health);
+    const member = new Member(backend, health, this.#health.clock);
     this.#fresh.add(member);
     return member;
   }
@@ -109,23 +119,21 @@ export class Backends {
   #retire(member: Member): void {
     this.#fresh.delete(member);
     this.#emptying.add(member);
-    member.checker?.stop();
+    member.health.stop();
     member.backend.pool.retire();
   }
 
-  /** Begins to check those that are not checked yet. */
+  /** Begins to check those that are not checked yet. Those that come later join others that are at work already. */
   start(): void {
+    this.#started = true;
     let index = 0;
-    for (const { checker } of this.#fresh) checker?.start((index++ * STAGGER_MS) / this.#fresh.size);
+    for (const { health } of this.#fresh) health.start((index++ * STAGGER_MS) / this.#fresh.size);
     this.#fresh.clear();
   }
 
-  /** A request has ended somewhere. */
-  onSettled(): void {
-    if (this.#emptying.size > 0) this.#tellDrained();
-  }
-
-  #tellDrained(): void {
+  /** Tells of servers whose last request has ended: after each request, and when it may have ended before. */
+  tellDrained(): void {
+    if (this.#emptying.size === 0) return;
     for (const member of this.#emptying) {
       if (member.backend.active > 0) continue;
       this.#emptying.delete(member);
@@ -137,8 +145,8 @@ export class Backends {
 
   /** Stops all checks and cuts all sockets. */
   stop(): void {
-    for (const { backend, checker } of new Set([...this.#members.values(), ...this.#emptying])) {
-      checker?.stop();
+    for (const { backend, health } of new Set([...this.#members.values(), ...this.#emptying])) {
+      health.stop();
       backend.pool.close();
     }
   }
@@ -146,22 +154,4 @@ export class Backends {
 
 function limitsOf({ maxConnections }: ServerConfig, { pool, connectTimeout }: GroupConfig): PoolLimits {
   return { ...pool, maxConnections, connectTimeout };
-}
-
-/**
- * Tells servers apart. Two groups may ask different things of one address, and what one finds must not decide for the
- * other. Weights and limits are not what makes a server: when they change it is the same one. Only where groups
- * disagree on them at the same time are there two.
- */
-class Variants {
-  readonly #seen = new Map<string, string[]>();
-
-  keyOf({ address, name }: ServerConfig, { healthCheck }: GroupConfig, limits: PoolLimits): string {
-    const server = JSON.stringify([addressKey(address), name, healthCheck]);
-    const terms = JSON.stringify(limits);
-    const seen = this.#seen.get(server) ?? [];
-    this.#seen.set(server, seen);
-    if (!seen.includes(terms)) seen.push(terms);
-    return `${seen.indexOf(terms)} ${server}`;
-  }
 }

@@ -1,23 +1,18 @@
-import { Backends } from './backends.js';
 import type { Address } from './base/address.js';
 import { type Clock, systemClock } from './base/clock.js';
 import type { Availability, Observer } from './base/observer.js';
 import { Shelf } from './base/shelf.js';
 import { Deadline, type DeadlineOwner, TimerWheel } from './base/timer-wheel.js';
-import { announce, describeChange } from './census.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import { Responder } from './client/responder.js';
-import type { Config, LimitsConfig } from './config/types.js';
+import type { Config } from './config/types.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
-import { Generation } from './generation.js';
-import type { HeadLimits } from './http/message-parser.js';
-import { RequestParser } from './http/request-parser.js';
-import { ResponseParser } from './http/response-parser.js';
+import { Fleet } from './fleet.js';
 import type { Reading } from './net/accept.js';
-import { Listener } from './net/listener.js';
+import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
-import { Roster } from './roster.js';
+import { requestParsers, responseParsers, SHELVED } from './parsers.js';
 import { takeStatus } from './snapshot.js';
 import { type NewServer, OperationError, type Operations } from './status/operations.js';
 import type { BalancerState, BalancerStatus, StatusEvent } from './status/status.js';
@@ -32,6 +27,10 @@ export interface Balancer extends Operations {
   readonly addresses: readonly Address[];
   /** Client connections open now. */
   readonly clientCount: number;
+  /** In force now. */
+  readonly config: Config;
+  /** What was counted of its requests. */
+  readonly metrics: Telemetry['metrics'];
   /**
    * Binds every listener. Rejects with the system's error (EADDRINUSE, EACCES, …), or when it is stopped meanwhile, and
    * then holds nothing open.
@@ -45,7 +44,8 @@ export interface Balancer extends Operations {
   reload(config: Config): Promise<void>;
   /**
    * Stops accepting, answers what is in flight with `Connection: close`, and resolves when the last connection is
-   * gone or `timeouts.drain` has passed. True if nothing had to be cut.
+   * gone or `timeouts.drain` has passed. True if no request had to be cut: tunnels that are still open then are closed,
+   * as there is no other end to them.
    */
   drain(): Promise<boolean>;
   /** Cuts everything at once. Safe to call at any time, also during `drain`. */
@@ -67,8 +67,6 @@ export interface BalancerOptions {
   readonly configPath?: string | null;
 }
 
-/** Parsers, responders and exchanges kept for reuse: as many as requests are usually in flight at once. */
-const SHELVED = 1024;
 /** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
 const QUIET_TURNS = 3;
 /** As many as a backlog holds: one connection is accepted per turn. */
@@ -87,18 +85,15 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #wheel: TimerWheel;
-  readonly #reading: Reading;
-  readonly #resolver: Resolver;
-  readonly #roster: Roster;
-  readonly #backends: Backends;
+  readonly #fleet: Fleet;
   readonly #telemetry: Telemetry;
   readonly #configPath: string | null;
   readonly #startedAt: number;
   readonly #services: ExchangeServices;
   readonly #acceptor: ClientAcceptor;
   readonly #drainDeadline: Deadline;
-  #generation: Generation;
-  #listeners: readonly Listener[];
+  readonly #resolver: Resolver;
+  readonly #listeners: Listeners;
   #loadedAt: number;
   #started = false;
   #stopped = false;
@@ -108,11 +103,10 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   constructor(config: Config, outer: Observer, options: BalancerOptions) {
     const { clock = systemClock, reading = 'buffers', configPath = null } = options;
     this.#clock = clock;
-    this.#reading = reading;
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
     this.#loadedAt = this.#startedAt;
-    this.#telemetry = new Telemetry(clock, outer, () => this.#backends.onSettled());
+    this.#telemetry = new Telemetry(clock, outer, () => this.#fleet.backends.tellDrained());
     const { observer } = this.#telemetry;
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
@@ -122,13 +116,15 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const parsers = responseParsers(limits);
     this.#resolver = new Resolver(config.dns, wheel, observer);
     const supplies = { wheel, parsers, observer, resolver: this.#resolver };
-    this.#roster = new Roster(config);
-    this.#backends = new Backends(supplies, { clock, wheel, parsers, observer }, this.#roster);
-    this.#backends.follow(config.groups);
-    this.#generation = this.#generate(config, null);
-    const { pipeline } = this.#generation;
+    const health = { ...supplies, clock };
+    const parts = { supplies, health, telemetry: this.#telemetry };
+    this.#fleet = new Fleet(config, parts, (generation) => {
+      this.#services.pipeline = generation.pipeline;
+      this.#acceptor.follow(generation, generation.config);
+    });
+    const { generation } = this.#fleet;
     const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
-    this.#services = { clock, wheel, timeouts, observer, shelf, pipeline };
+    this.#services = { clock, wheel, timeouts, observer, shelf, pipeline: generation.pipeline };
     const responders = new Shelf(SHELVED, () => new Responder());
     const client = {
       wheel,
@@ -139,60 +135,43 @@ class RunningBalancer implements Balancer, DeadlineOwner {
       responders,
       handlers: shelf,
     };
-    this.#acceptor = new ClientAcceptor(client, this.#generation);
-    this.#listeners = config.listen.map((address) => this.#listener(address));
-  }
-
-  #generate(config: Config, before: Generation | null): Generation {
-    return new Generation(config, this.#clock, (group) => this.#backends.of(group), before);
-  }
-
-  #listener(address: Address): Listener {
-    return new Listener(address, this.#acceptor, this.#reading);
+    this.#acceptor = new ClientAcceptor(client, generation);
+    this.#listeners = new Listeners(config.listen, this.#acceptor, reading, observer);
   }
 
   get addresses(): readonly Address[] {
-    return this.#listeners.map((listener) => listener.address);
+    return this.#listeners.addresses;
   }
 
   get clientCount(): number {
     return this.#acceptor.count;
   }
 
+  get config(): Config {
+    return this.#fleet.generation.config;
+  }
+
+  get metrics(): Telemetry['metrics'] {
+    return this.#telemetry.metrics;
+  }
+
   async start(): Promise<void> {
     try {
-      for (const listener of this.#listeners) {
+      await this.#listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
-        await listener.open();
-        this.#observer.listening?.(listener.address);
-      }
+      });
     } catch (error) {
       this.stop();
       throw error;
     }
-    this.#backends.start();
+    this.#fleet.start();
     this.#started = true;
   }
 
   async reload(config: Config): Promise<void> {
     this.#refuseIfEnding();
-    const kept = this.#listeners.filter((listener) =>
-      config.listen.some(({ text }) => text === listener.wanted.text),
-    );
-    const fresh = config.listen
-      .filter(({ text }) => !kept.some((listener) => listener.wanted.text === text))
-      .map((address) => this.#listener(address));
-    try {
-      for (const listener of fresh) await listener.open();
-      // It may have been told to end in the meantime, and would not know of these.
-      this.#refuseIfEnding();
-    } catch (error) {
-      for (const listener of fresh) listener.close();
-      throw error;
-    }
-    for (const listener of this.#listeners) if (!kept.includes(listener)) listener.close();
-    this.#listeners = [...kept, ...fresh];
-    for (const listener of fresh) this.#observer.listening?.(listener.address);
+    // It may be told to end while a listener is being opened, and would not know of that one.
+    await this.#listeners.follow(config.listen, () => this.#refuseIfEnding());
     this.#follow(config);
   }
 
@@ -203,77 +182,37 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   /** Between two requests: nothing here can fail or wait. */
   #follow(config: Config): void {
-    const { limits } = this.#generation.config;
-    const before = this.#roster.census();
-    const dropped = this.#roster.follow(config);
+    const { limits } = this.config;
     this.#loadedAt = this.#clock.wall();
-    this.#resolver.follow(config.dns);
-    this.#swap(config);
-    const after = this.#roster.census();
-    announce(before, after, this.#observer);
-    this.#backends.onSettled();
-    for (const line of dropped) this.#observer.warning?.(line);
+    this.#fleet.follow(config);
     const { headerBytes, headers, uriBytes } = config.limits;
     if (headerBytes !== limits.headerBytes || headers !== limits.headers || uriBytes !== limits.uriBytes)
       this.#observer.warning?.('limits.header_bytes, headers and uri_bytes take effect at the next start');
-    this.#observer.reloaded?.(true, describeChange(before, after));
-  }
-
-  /** The next request goes by this configuration and the roster as it is now. */
-  #swap(config: Config): void {
-    const old = this.#generation;
-    this.#backends.follow(config.groups);
-    this.#generation = this.#generate(config, old);
-    old.release();
-    this.#services.pipeline = this.#generation.pipeline;
-    this.#acceptor.follow(this.#generation, config);
-    if (this.#started) this.#backends.start();
-    this.#telemetry.journal.keep(this.#roster.census());
-  }
-
-  /** Lets the roster be changed, and what follows from it happen. */
-  #change(act: () => void, follow: () => void): void {
-    this.#refuseIfEnding();
-    const before = this.#roster.census();
-    act();
-    follow();
-    announce(before, this.#roster.census(), this.#observer);
-    this.#backends.onSettled();
   }
 
   setAvailability(name: string, to: Availability): void {
-    this.#change(
-      () => this.#roster.setAvailability(name, to),
-      () => this.#backends.instruct(),
-    );
+    this.#refuseIfEnding();
+    this.#fleet.setAvailability(name, to);
   }
 
   setWeight(name: string, weight: number): void {
-    this.#change(
-      () => this.#roster.setWeight(name, weight),
-      () => this.#backends.instruct(),
-    );
+    this.#refuseIfEnding();
+    this.#fleet.setWeight(name, weight);
   }
 
   addServer(route: string, server: NewServer): void {
-    this.#change(
-      () => this.#roster.add(route, server),
-      () => this.#swap(this.#generation.config),
-    );
+    this.#refuseIfEnding();
+    this.#fleet.addServer(route, server);
   }
 
   removeServer(name: string): void {
-    this.#change(
-      () => this.#roster.remove(name),
-      () => this.#swap(this.#generation.config),
-    );
+    this.#refuseIfEnding();
+    this.#fleet.removeServer(name);
   }
 
   status(): BalancerStatus {
     return takeStatus({
-      generation: this.#generation,
-      backends: this.#backends,
-      roster: this.#roster,
+      fleet: this.#fleet,
       telemetry: this.#telemetry,
       clock: this.#clock,
       state: this.#state,
@@ -291,10 +230,6 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     return this.#started ? 'running' : 'starting';
   }
 
-  refuseReload(detail: string): void {
-    this.#observer.reloaded?.(false, detail);
-  }
-
   events(since = 0): readonly StatusEvent[] {
     return this.#telemetry.journal.eventsSince(since);
   }
@@ -303,23 +238,27 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     return this.#telemetry.journal.subscribe(listener);
   }
 
+  refuseReload(detail: string): void {
+    this.#observer.reloaded?.(false, detail);
+  }
+
   drain(): Promise<boolean> {
     this.#drained ??= this.#stopped ? Promise.resolve(this.clientCount === 0) : this.#drain();
     return this.#drained;
   }
 
   async #drain(): Promise<boolean> {
-    this.#drainDeadline.arm(this.#generation.config.timeouts.drain);
+    this.#drainDeadline.arm(this.config.timeouts.drain);
     const drained = new Promise<boolean>((resolve) => {
       this.#endDrain = resolve;
     });
     this.#acceptor.announceEnd();
     await this.#takeIn();
-    for (const listener of this.#listeners) listener.close();
+    this.#listeners.close();
     this.#acceptor.drain(() => this.#endDrain(true));
     const clean = await drained;
     this.stop();
-    return clean;
+    return clean || this.#telemetry.cut === 0;
   }
 
   /** What the kernel holds for us came before the drain: connections in its backlog, requests on those that are open. */
@@ -340,32 +279,11 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    for (const listener of this.#listeners) listener.close();
+    this.#listeners.close();
     this.#acceptor.destroy();
-    this.#backends.stop();
+    this.#fleet.backends.stop();
     this.#resolver.close();
     this.#wheel.close();
     this.#endDrain(false);
   }
-}
-
-function requestParsers(limits: LimitsConfig): Shelf<RequestParser> {
-  const { headerBytes, headers, uriBytes } = limits;
-  const accepted: HeadLimits = { headBytes: headerBytes, fields: headers, targetBytes: uriBytes };
-  return new Shelf(
-    SHELVED,
-    () => new RequestParser(accepted),
-    (parser) => parser.free(),
-  );
-}
-
-/** Servers may send heads twice as long as clients. */
-function responseParsers(limits: LimitsConfig): Shelf<ResponseParser> {
-  const { headerBytes, headers, uriBytes } = limits;
-  const accepted: HeadLimits = { headBytes: headerBytes * 2, fields: headers * 2, targetBytes: uriBytes };
-  return new Shelf(
-    SHELVED,
-    () => new ResponseParser(accepted),
-    (parser) => parser.free(),
-  );
 }

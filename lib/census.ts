@@ -37,3 +37,10 @@ export function describeChange(before: Census, after: Census): string {
   ].filter((part) => part !== '');
   return parts.length === 0 ? 'the same servers' : parts.join('; ');
 }
+
+/** Has every route the same servers? */
+export function isSameRouting(before: Census, after: Census): boolean {
+  const routing = (census: Census): string =>
+    JSON.stringify([...census].map(([name, { routes }]) => [name, routes]));
+  return routing(before) === routing(after);
+}

@@ -1,19 +1,36 @@
+import { randomBytes } from 'node:crypto';
 import type { Backend } from './backend/backend.js';
 import { Group } from './backend/group.js';
+import { createScheduler } from './backend/schedulers.js';
 import { AddressSet } from './base/address-set.js';
 import type { Clock } from './base/clock.js';
-import type { Config, FirewallConfig, GroupConfig, RouteAction, RouteConfig } from './config/types.js';
+import type {
+  Config,
+  FirewallConfig,
+  GroupConfig,
+  RouteAction,
+  RouteConfig,
+  StickyConfig,
+} from './config/types.js';
+import { Choice } from './exchange/choice.js';
 import type { Pipeline } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
+import { RequestKey } from './exchange/request-key.js';
 import { RetryBudget } from './exchange/retry-budget.js';
 import { RetryPolicy } from './exchange/retry-policy.js';
+import type { Sticky } from './exchange/sticky.js';
+import { StickyCookie } from './exchange/sticky-cookie.js';
+import { StickyValue } from './exchange/sticky-value.js';
 import { Firewall, type FirewallScope } from './firewall/firewall.js';
 import { FirewallChain } from './firewall/firewall-chain.js';
 import { RequestPipeline } from './pipeline.js';
 import { Router } from './router/router.js';
 import { RouteReply } from './rules/route-reply.js';
 import { RouteRules } from './rules/route-rules.js';
-import { RoundRobin } from './scheduler/round-robin.js';
+import type { RandomSource } from './scheduler/scheduler.js';
+
+/** As long as what the hash gives. */
+const SECRET_BYTES = 32;
 
 /**
  * Everything that follows from one configuration alone: firewalls, router, groups, and the pipeline over them. Built
@@ -32,6 +49,8 @@ export class Generation {
   /** What may be retried, by the servers and the share; it is counted on over a reload. */
   readonly #budgets = new Map<string, RetryBudget>();
   readonly #clock: Clock;
+  /** For cookies of places that have none of their own; made up when first needed, and kept over a reload. */
+  #secret: Buffer | null;
   #before: Generation | null;
 
   /**
@@ -43,14 +62,18 @@ export class Generation {
     clock: Clock,
     backendsOf: (group: GroupConfig) => readonly Backend[],
     before: Generation | null = null,
+    random: RandomSource = Math.random,
   ) {
     this.config = config;
     this.#clock = clock;
     this.trusted = new AddressSet(config.trustedProxies);
     this.#before = before;
     this.firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
-    for (const group of config.groups)
-      this.#groups.set(group, new Group(backendsOf(group), new RoundRobin()));
+    this.#secret = before === null ? null : before.#secret;
+    for (const group of config.groups) {
+      const scheduler = createScheduler(group.algorithm, { random, clock });
+      this.#groups.set(group, new Group(backendsOf(group), scheduler));
+    }
     this.router = new Router(config, (route) => this.#destination(route));
     this.pipeline = new RequestPipeline(this.firewall, this.router, this.trusted);
     // Not a chain of all that ever were.
@@ -58,10 +81,10 @@ export class Generation {
   }
 
   #destination(route: RouteConfig): Destination {
-    const { name, action, rules, firewalls, retry, timeouts, bodyBytes } = route;
+    const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes } = route;
     return Object.freeze({
       name,
-      group: action.kind === 'forward' ? (this.#groups.get(action.group) ?? null) : null,
+      choice: action.kind === 'forward' ? this.#choice(action.group, sticky) : null,
       reply: action.kind === 'forward' ? null : new RouteReply(action),
       rules: new RouteRules(rules),
       firewalls:
@@ -83,6 +106,19 @@ export class Generation {
       this.#budgets.set(key, budget);
     }
     return budget;
+  }
+
+  #choice(config: GroupConfig, sticky: StickyConfig | null): Choice {
+    const group = this.#groups.get(config) as Group;
+    const { on, fallback } = config.algorithm;
+    const key = on === null ? null : new RequestKey(on, fallback === 'client_ip');
+    return new Choice(group, key, sticky === null ? null : this.#sticky(sticky, group));
+  }
+
+  #sticky(config: StickyConfig, group: Group): Sticky {
+    if (config.kind !== 'cookie') return new StickyValue(new RequestKey(config), group);
+    this.#secret ??= randomBytes(SECRET_BYTES);
+    return new StickyCookie(config.name, config.secret ?? this.#secret, config.maxAge, group.backends);
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {

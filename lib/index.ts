@@ -17,6 +17,8 @@ export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './c
 export { type Problem, renderProblems } from './config/problems.js';
 export type { Settings } from './config/settings.js';
 export type { Config } from './config/types.js';
+export { Exposition, type ExpositionSources } from './observe/exposition.js';
+export type { Metrics, MetricsSnapshot } from './observe/metrics.js';
 export { type Fault, REASONS, type ReasonEntry } from './observe/reasons.js';
 export { type NewServer, type OperationCode, OperationError, type Operations } from './status/operations.js';
 export type * from './status/status.js';

@@ -1,19 +1,19 @@
 import type { Backend, BackendWatcher } from './backend/backend.js';
 import type { Clock } from './base/clock.js';
-import type { Checker } from './health/checker.js';
+import type { ServerHealth } from './health/server-health.js';
 import type { ServerState } from './status/status.js';
 
-/** One server as the balancer keeps it: who checks it, and since when it is in the state it is in. */
+/** One server as the balancer keeps it: who judges it, and since when it is in the state it is in. */
 export class Member implements BackendWatcher {
   readonly backend: Backend;
-  readonly checker: Checker | null;
+  readonly health: ServerHealth;
   readonly #clock: Clock;
   #state: ServerState;
   #since: number;
 
-  constructor(backend: Backend, checker: Checker | null, clock: Clock) {
+  constructor(backend: Backend, health: ServerHealth, clock: Clock) {
     this.backend = backend;
-    this.checker = checker;
+    this.health = health;
     this.#clock = clock;
     this.#state = this.#currentState();
     this.#since = clock.wall();
@@ -42,6 +42,6 @@ export class Member implements BackendWatcher {
     if (availability !== 'ready') return availability;
     if (!isUp) return 'down';
     if (isEjected) return 'ejected';
-    return this.checker === null ? 'unchecked' : 'up';
+    return this.health.isChecked ? 'up' : 'unchecked';
   }
 }

@@ -63,7 +63,7 @@ export class RequestPipeline implements Pipeline {
       if (verdict.refused) return blocked(verdict);
       context.enter(destination.firewalls);
     }
-    if (!destination.rules.editsRequests || destination.group === null) return null;
+    if (!destination.rules.editsRequests || destination.choice === null) return null;
     const problem = destination.rules.editRequest(context, context.requestEdit);
     return problem === null ? null : refused(problem);
   }

@@ -41,7 +41,7 @@ export class Roster {
   }
 
   weightOf(server: ServerConfig): number {
-    return this.#weights.get(server.name) ?? fileWeight(server);
+    return this.#weights.get(server.name) ?? server.weight;
   }
 
   availabilityOf(name: string): Availability {
@@ -156,7 +156,7 @@ export class Roster {
     for (const name of this.#availability.keys()) if (!names.has(name)) this.#availability.delete(name);
     for (const [name, weight] of this.#weights) {
       const isAdded = this.#added.some(({ server }) => server.name === name);
-      const isListed = this.#listings(name).every((server) => fileWeight(server) === weight);
+      const isListed = this.#listings(name).every((server) => server.weight === weight);
       if (!names.has(name) || (isListed && !isAdded)) this.#weights.delete(name);
     }
   }
@@ -178,7 +178,7 @@ export class Roster {
   get drift(): readonly string[] {
     const lines: string[] = [];
     for (const [name, weight] of this.#weights) {
-      const listed = new Set(this.#listings(name).map((server) => fileWeight(server)));
+      const listed = new Set(this.#listings(name).map((server) => server.weight));
       if (listed.size > 0) lines.push(`weight of ${name}: ${weight} (file: ${[...listed].join(', ')})`);
     }
     for (const [name, availability] of this.#availability)
@@ -219,6 +219,11 @@ export class Roster {
     return this.#config.groups.flatMap((group) => this.serversOf(group));
   }
 
+  /** Those that were removed too: the file still has them, and their names. */
+  #knownServers(): readonly ServerConfig[] {
+    return [...this.#everyServer(), ...this.#config.groups.flatMap(({ servers }) => servers)];
+  }
+
   #expect(name: string): void {
     const names = this.#everyServer().map((server) => server.name);
     if (names.includes(name)) return;
@@ -232,7 +237,7 @@ export class Roster {
 
   /** One name is one address, and one address has one name, as in the file. */
   #named(server: ServerConfig, wanted: string | undefined): ServerConfig {
-    const known = this.#everyServer().find(
+    const known = this.#knownServers().find(
       (other) => addressKey(other.address) === addressKey(server.address),
     );
     const named = known === undefined || wanted !== undefined ? server : { ...server, name: known.name };
@@ -243,7 +248,7 @@ export class Roster {
 
   /** Why a server can't be beside the others; empty when it can. */
   #clash({ name, address }: ServerConfig): string {
-    for (const other of this.#everyServer()) {
+    for (const other of this.#knownServers()) {
       const isThere = addressKey(other.address) === addressKey(address);
       if (isThere && other.name !== name) return `${address.text} is called ${other.name}`;
       if (!isThere && other.name === name) return `${name} is the name of ${other.address.text}`;
@@ -256,8 +261,10 @@ export class Roster {
 function readServer({ weight, ...settings }: NewServer): ServerConfig {
   const result = loadConfig('', { overrides: { servers: [settings] } });
   if (result.ok) return result.config.servers[0] as ServerConfig;
-  const { message, hint } = result.problems[0] as Problem;
-  throw new OperationError('bad_value', hint === '' ? message : `${message}. ${hint}`);
+  const { path, message, hint } = result.problems[0] as Problem;
+  const key = path.replace(/^servers\[0\]\.?/, '');
+  const problem = key === '' ? message : `${key}: ${message}`;
+  throw new OperationError('bad_value', hint === '' ? problem : `${problem}. ${hint}`);
 }
 
 function isSame(one: ServerConfig, other: ServerConfig): boolean {
@@ -278,9 +285,4 @@ function suggest(word: string, names: readonly string[]): string {
 
 function show(value: unknown): string {
   return JSON.stringify(value) ?? String(value);
-}
-
-/** The file says nothing of weights. */
-function fileWeight(_server: ServerConfig): number {
-  return 1;
 }

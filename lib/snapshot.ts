@@ -1,29 +1,25 @@
-import type { Backends } from './backends.js';
 import type { Clock } from './base/clock.js';
 import { everyRoute } from './config/every-route.js';
 import { routeMatches } from './config/route-match.js';
 import type { RouteConfig } from './config/types.js';
+import type { Fleet } from './fleet.js';
 import type { Generation } from './generation.js';
 import type { Member } from './member.js';
-import type { Roster } from './roster.js';
-import { statusCounts } from './status/request-counts.js';
+import { type MetricsSnapshot, statusClasses } from './observe/metrics.js';
+import { together } from './status/server-sums.js';
 import type {
   BalancerState,
   BalancerStatus,
   FirewallStatus,
   RouteStatus,
-  ServerState,
   ServerStatus,
-  ServerTotals,
 } from './status/status.js';
 import { VERSION } from './status/version.js';
 import type { Telemetry } from './telemetry.js';
 
 /** What a status is taken of. */
 export interface Sources {
-  readonly generation: Generation;
-  readonly backends: Backends;
-  readonly roster: Roster;
+  readonly fleet: Fleet;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly state: BalancerState;
@@ -35,9 +31,13 @@ export interface Sources {
   readonly loadedAt: number;
 }
 
+/** Everything as of this moment. */
 export function takeStatus(sources: Sources): BalancerStatus {
-  const { generation, backends, roster, telemetry, clock, state, startedAt } = sources;
-  const routes = routeStatuses(sources);
+  const { fleet, telemetry, clock, state, startedAt } = sources;
+  const { generation, backends, roster } = fleet;
+  const metrics = telemetry.metrics.snapshot();
+  const parts = new Parts(fleet, telemetry, metrics);
+  const routes = parts.routes();
   const readyReasons = whyNotReady(state, routes);
   return {
     version: VERSION,
@@ -49,120 +49,104 @@ export function takeStatus(sources: Sources): BalancerStatus {
     readyReasons,
     listen: sources.listen,
     clients: sources.clients,
-    requests: telemetry.requests.counts(backends.activeCount),
+    requests: { ...metrics.requests, inFlight: backends.activeCount },
     routes,
-    servers: serverStatuses(sources),
+    servers: parts.servers(),
     firewall: firewallStatuses(generation),
     config: { path: sources.configPath, loadedAt: sources.loadedAt, drift: roster.drift },
   };
 }
 
-/** From best to worst. */
-const STATES: readonly ServerState[] = ['up', 'unchecked', 'draining', 'maintenance', 'ejected', 'down'];
+type Figures<Kind extends 'routes' | 'servers'> = ReadonlyMap<string, MetricsSnapshot[Kind][number]>;
 
-function routeStatuses(sources: Sources): readonly RouteStatus[] {
-  return everyRoute(sources.generation.config).map((route) => routeStatus(route, sources));
-}
+/** Routes and servers: each server is looked at once, however many routes have it. */
+class Parts {
+  readonly #fleet: Fleet;
+  readonly #telemetry: Telemetry;
+  readonly #routeFigures: Figures<'routes'>;
+  readonly #serverFigures: Figures<'servers'>;
+  readonly #routesOf = new Map<Member, string[]>();
+  readonly #servers: ReadonlyMap<Member, ServerStatus>;
 
-function routeStatus(route: RouteConfig, sources: Sources): RouteStatus {
-  const { name, action } = route;
-  const members = action.kind === 'forward' ? sources.backends.membersOf(action.group) : [];
-  return {
-    name,
-    match: routeMatches(sources.generation.config).get(route) ?? '',
-    action: action.kind,
-    algorithm: action.kind === 'forward' ? 'round_robin' : '',
-    requests: 0,
-    latency: null,
-    servers: members.map((member) => serverStatus(member, sources)),
-  };
-}
-
-/** Each name once, in the order of the file. */
-function serverStatuses(sources: Sources): readonly ServerStatus[] {
-  const byName = new Map<string, ServerStatus>();
-  for (const member of sources.backends.members) {
-    const status = serverStatus(member, sources);
-    const other = byName.get(status.name);
-    byName.set(status.name, other === undefined ? status : together(other, status));
+  constructor(fleet: Fleet, telemetry: Telemetry, { routes, servers }: MetricsSnapshot) {
+    this.#fleet = fleet;
+    this.#telemetry = telemetry;
+    this.#routeFigures = new Map(routes.map((route) => [route.name, route]));
+    this.#serverFigures = new Map(servers.map((server) => [server.name, server]));
+    const { members } = fleet.backends;
+    for (const member of members) this.#routesOf.set(member, []);
+    for (const route of everyRoute(fleet.generation.config))
+      for (const member of this.#membersOf(route)) this.#routesOf.get(member)?.push(route.name);
+    this.#servers = new Map(members.map((member) => [member, this.#server(member)]));
   }
-  return [...byName.values()];
-}
 
-function serverStatus(
-  member: Member,
-  { generation, backends, telemetry: { journal }, roster }: Sources,
-): ServerStatus {
-  const { backend, state, since } = member;
-  const { name, pool, totals } = backend;
-  const routes = everyRoute(generation.config).filter(
-    ({ action }) => action.kind === 'forward' && backends.membersOf(action.group).includes(member),
-  );
-  return {
-    name,
-    address: backend.address.text,
-    routes: routes.map((route) => route.name),
-    state,
-    since,
-    backup: backend.backup,
-    weight: backend.weight,
-    effectiveWeight: backend.isUsable ? backend.effectiveWeight : 0,
-    active: backend.active,
-    waiting: pool.waitingCount,
-    open: pool.openCount,
-    idle: pool.idleCount,
-    lastCheck: journal.lastCheckOf(name),
-    events: journal.eventsOf(name),
-    totals: {
-      requests: totals.requests,
-      byStatus: statusCounts(totals.responses),
-      failures: totals.failures,
-      connectFailures: totals.connectFailures,
-      resets: totals.resets,
-      retries: totals.retries,
-      ejections: totals.ejections,
-      bytesIn: totals.bytesIn,
-      bytesOut: totals.bytesOut,
-    },
-    latency: null,
-    share: 0,
-    fromFile: roster.isFromFile(name),
-  };
-}
+  #membersOf({ action }: RouteConfig): readonly Member[] {
+    return action.kind === 'forward' ? this.#fleet.backends.membersOf(action.group) : [];
+  }
 
-/** One server that is checked in two ways. */
-function together(one: ServerStatus, other: ServerStatus): ServerStatus {
-  const worse = STATES.indexOf(other.state) > STATES.indexOf(one.state) ? other : one;
-  return {
-    ...worse,
-    routes: [...new Set([...one.routes, ...other.routes])],
-    active: one.active + other.active,
-    waiting: one.waiting + other.waiting,
-    open: one.open + other.open,
-    idle: one.idle + other.idle,
-    totals: sum(one.totals, other.totals),
-  };
-}
+  routes(): readonly RouteStatus[] {
+    const { config } = this.#fleet.generation;
+    const matches = routeMatches(config);
+    return everyRoute(config).map((route) => {
+      const { name, action } = route;
+      const figures = this.#routeFigures.get(name);
+      return {
+        name,
+        match: matches.get(route) ?? '',
+        action: action.kind,
+        algorithm: action.kind === 'forward' ? action.group.algorithm.name : '',
+        requests: figures?.requests ?? 0,
+        latency: figures?.latency ?? null,
+        servers: this.#membersOf(route).map((member) => this.#servers.get(member) as ServerStatus),
+      };
+    });
+  }
 
-function sum(one: ServerTotals, other: ServerTotals): ServerTotals {
-  return {
-    requests: one.requests + other.requests,
-    byStatus: {
-      '1xx': one.byStatus['1xx'] + other.byStatus['1xx'],
-      '2xx': one.byStatus['2xx'] + other.byStatus['2xx'],
-      '3xx': one.byStatus['3xx'] + other.byStatus['3xx'],
-      '4xx': one.byStatus['4xx'] + other.byStatus['4xx'],
-      '5xx': one.byStatus['5xx'] + other.byStatus['5xx'],
-      none: one.byStatus.none + other.byStatus.none,
-    },
-    failures: one.failures + other.failures,
-    connectFailures: one.connectFailures + other.connectFailures,
-    resets: one.resets + other.resets,
-    retries: one.retries + other.retries,
-    ejections: one.ejections + other.ejections,
-    bytesIn: one.bytesIn + other.bytesIn,
-    bytesOut: one.bytesOut + other.bytesOut,
-  };
+  /** Each name once, in the order of the file. */
+  servers(): readonly ServerStatus[] {
+    const byName = new Map<string, ServerStatus>();
+    for (const status of this.#servers.values()) {
+      const other = byName.get(status.name);
+      byName.set(status.name, other === undefined ? status : together(other, status));
+    }
+    return [...byName.values()];
+  }
+
+  #server(member: Member): ServerStatus {
+    const { backend, state, since } = member;
+    const { name, pool, totals } = backend;
+    const figures = this.#serverFigures.get(name);
+    return {
+      name,
+      address: backend.address.text,
+      routes: this.#routesOf.get(member) ?? [],
+      state,
+      since,
+      backup: backend.backup,
+      weight: backend.weight,
+      effectiveWeight: backend.isUsable ? backend.effectiveWeight : 0,
+      active: backend.active,
+      waiting: pool.waitingCount,
+      open: pool.openCount,
+      idle: pool.idleCount,
+      lastCheck: backend.history.lastCheck,
+      events: this.#telemetry.journal.eventsOf(name),
+      totals: {
+        requests: totals.requests,
+        byStatus: statusClasses(totals.responses),
+        failures: totals.failures,
+        connectFailures: totals.connectFailures,
+        resets: totals.resets,
+        retries: totals.retries,
+        ejections: totals.ejections,
+        bytesIn: totals.bytesIn,
+        bytesOut: totals.bytesOut,
+      },
+      latency: figures?.latency ?? null,
+      share: figures?.share ?? 0,
+      fromFile: this.#fleet.roster.isFromFile(name),
+    };
+  }
 }
 
 function firewallStatuses(generation: Generation): readonly FirewallStatus[] {

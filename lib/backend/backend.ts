@@ -4,9 +4,12 @@ import type { Availability } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import { LatencyEstimate } from '../scheduler/latency-estimate.js';
 import type { Candidate } from '../scheduler/scheduler.js';
+import { HealthHistory } from './health-history.js';
 import type { Outcome } from './outcome.js';
 import type { Pool } from './pool.js';
+import { SlowStart, type SlowStarter } from './slow-start.js';
 import { BackendTotals } from './totals.js';
+import { Trial } from './trial.js';
 
 /** Told of what happens to servers: groups, and whoever judges their health. */
 export interface BackendWatcher {
@@ -16,7 +19,14 @@ export interface BackendWatcher {
   onConnectFailed?(backend: Backend, failure: Failure, detail: string): void;
   /** An attempt has ended on it. */
   onOutcome?(backend: Backend, outcome: Outcome): void;
+  /** Can the rest of a group do without it, if at most this share of them (0 to 1) may be ejected at once? */
+  spares?(backend: Backend, maxEjected: number): boolean;
+  /** It is ejected, and all others of a group have become unusable. */
+  onNeeded?(backend: Backend): void;
 }
+
+/** What keeps new requests from a server. */
+export type Obstacle = 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
 
 /** What a server is given to do. */
 export interface BackendTerms {
@@ -24,39 +34,50 @@ export interface BackendTerms {
   readonly weight: number;
   /** Used only while none of the others can be. */
   readonly backup: boolean;
+  /** ms in which it comes to its full share after it was out; 0 gives it that at once. */
+  readonly slowStart: number;
 }
 
-const PLAIN_TERMS: BackendTerms = { weight: 1, backup: false };
+const PLAIN_TERMS: BackendTerms = { weight: 1, backup: false, slowStart: 0 };
 
 /** One server: what it is called, whether it may be used, how much of the work it gets, and its sockets. */
-export class Backend implements Candidate {
+export class Backend implements Candidate, SlowStarter {
   readonly name: string;
   readonly pool: Pool;
-  readonly backup: boolean;
   readonly hash: number;
   readonly latency = new LatencyEstimate();
   readonly totals = new BackendTotals();
+  readonly history = new HealthHistory();
   readonly #wheel: TimerWheel;
+  readonly #slowStart: SlowStart;
+  readonly #trial = new Trial();
   /** Replaced, never changed: a watcher may leave while all are being told. */
   #watchers: readonly BackendWatcher[] = [];
   #up = true;
   #ejected = false;
   #availability: Availability = 'ready';
   #weight: number;
+  #backup: boolean;
   /** Requests in flight. */
   active = 0;
 
   constructor(name: string, pool: Pool, wheel: TimerWheel, terms: BackendTerms = PLAIN_TERMS) {
     this.name = name;
     this.pool = pool;
-    this.backup = terms.backup;
     this.hash = hashText(name);
     this.#wheel = wheel;
     this.#weight = terms.weight;
+    this.#backup = terms.backup;
+    this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
   }
 
   get address(): Pool['address'] {
     return this.pool.address;
+  }
+
+  /** Used only while none of the others can be. */
+  get backup(): boolean {
+    return this.#backup;
   }
 
   /** As configured, or as set at run time. */
@@ -64,9 +85,16 @@ export class Backend implements Candidate {
     return this.#weight;
   }
 
-  /** What schedulers go by. */
+  /** What schedulers go by: less than its weight while it starts slowly. */
   get effectiveWeight(): number {
-    return this.#weight;
+    return this.#weight * this.#slowStart.share;
+  }
+
+  get capacity(): number {
+    const { maxConnections } = this.pool;
+    return maxConnections === 0
+      ? Number.POSITIVE_INFINITY
+      : Math.max(1, maxConnections * this.#slowStart.share);
   }
 
   /** Do its checks find it well? */
@@ -79,6 +107,16 @@ export class Backend implements Candidate {
     return this.#ejected;
   }
 
+  /** Is it tried again, and gets one request at a time? */
+  get isOnTrial(): boolean {
+    return this.#trial.isOn;
+  }
+
+  /** May it get one more request, as far as a trial is concerned? */
+  get hasRoom(): boolean {
+    return this.#trial.hasRoom(this.active);
+  }
+
   get availability(): Availability {
     return this.#availability;
   }
@@ -86,6 +124,14 @@ export class Backend implements Candidate {
   /** May it get requests from anyone? */
   get isUsable(): boolean {
     return this.#up && !this.#ejected && this.#availability === 'ready' && this.#weight > 0;
+  }
+
+  /** Why it gets no requests from just anyone; empty when it does. */
+  get obstacle(): Obstacle | '' {
+    if (!this.#up) return 'down';
+    if (this.#ejected) return 'ejected';
+    if (this.#availability !== 'ready') return this.#availability;
+    return this.#weight === 0 ? 'weight 0' : '';
   }
 
   /** May it get requests from clients that are bound to it? While it drains, it may. */
@@ -104,24 +150,51 @@ export class Backend implements Candidate {
   /** The verdict of whoever checks it. Down: no new request, and its unused connections are closed. */
   judge(up: boolean): void {
     if (up === this.#up) return;
+    const wasOut = !this.takesBound;
     this.#up = up;
     if (!up) this.pool.closeIdle();
-    this.#tell();
+    this.#changed(wasOut);
   }
 
   /** The verdict of whoever watches live requests; the connections stay, as it is tried again soon. */
   eject(ejected: boolean): void {
     if (ejected === this.#ejected) return;
+    const wasOut = !this.takesBound;
     this.#ejected = ejected;
     if (ejected) this.totals.ejections++;
+    this.#changed(wasOut);
+  }
+
+  /** From then on it gets one request at a time, where others can take the rest. */
+  putOnTrial(onTrial: boolean): void {
+    if (onTrial === this.#trial.isOn) return;
+    if (onTrial) this.#trial.begin(this.active);
+    else this.#trial.end();
     this.#tell();
+  }
+
+  /** Asked before it is ejected: can all groups it is in do without it? */
+  canBeSpared(maxEjected: number): boolean {
+    return this.#watchers.every((watcher) => watcher.spares?.(this, maxEjected) !== false);
+  }
+
+  /** From a group in which no other can be used: better one that may fail than none. */
+  recall(): void {
+    for (const watcher of this.#watchers) watcher.onNeeded?.(this);
   }
 
   /** What the operator wants of it. In maintenance its unused connections are closed. */
   setAvailability(availability: Availability): void {
     if (availability === this.#availability) return;
+    const wasOut = !this.takesBound;
     this.#availability = availability;
     if (availability === 'maintenance') this.pool.closeIdle();
+    this.#changed(wasOut);
+  }
+
+  setBackup(backup: boolean): void {
+    if (backup === this.#backup) return;
+    this.#backup = backup;
     this.#tell();
   }
 
@@ -145,6 +218,26 @@ export class Backend implements Candidate {
   /** From the request path: the first byte of an answer came `ms` after the request was sent. */
   noteResponse(ms: number): void {
     this.latency.note(ms, this.#wheel.now);
+  }
+
+  /** It joins others that are at work already: it begins with little. */
+  startSlowly(): void {
+    this.#slowStart.begin();
+  }
+
+  /** ms from the next return on. */
+  setSlowStart(ms: number): void {
+    this.#slowStart.duration = ms;
+  }
+
+  onSlowStartStep(): void {
+    this.#tell();
+  }
+
+  /** Back from being out altogether, it is as cold as a new one. */
+  #changed(wasOut: boolean): void {
+    if (wasOut && this.takesBound) this.#slowStart.begin();
+    this.#tell();
   }
 
   #tell(): void {

@@ -8,13 +8,15 @@ export class Group implements BackendWatcher {
   /** Those that may be used; made anew when a verdict or a weight changes, so that a pick filters nothing. */
   #usable: readonly Backend[] = [];
   #backups: readonly Backend[] = [];
+  /** Is one of them on trial? */
+  #hasTrial = false;
   #released = false;
 
   constructor(backends: readonly Backend[], scheduler: Scheduler) {
     this.backends = backends;
     this.#scheduler = scheduler;
-    this.#sort();
     for (const backend of backends) backend.watch(this);
+    this.onVerdict();
   }
 
   /** Another generation has taken over: its servers live on and tell it nothing more. */
@@ -30,26 +32,54 @@ export class Group implements BackendWatcher {
 
   /**
    * The server to use next, none of `tried`; null when there is none left. A backup is used when no other server is
-   * usable, or a request has tried them all.
+   * usable, or a request has tried them all. `scheduler` chooses in place of the group's own.
    */
-  pick(key: PickKey, tried: readonly Backend[]): Backend | null {
+  pick(key: PickKey, tried: readonly Backend[], scheduler: Scheduler = this.#scheduler): Backend | null {
     // A request of the old generation goes on: for the few of them it looks itself.
     if (this.#released) this.#sort();
-    return this.#pickOf(this.#usable, key, tried) ?? this.#pickOf(this.#backups, key, tried);
+    return (
+      (this.#hasTrial ? this.#pickAroundTrials(key, tried, scheduler) : null) ??
+      this.#pickOfTiers(key, tried, scheduler)
+    );
   }
 
   onVerdict(): void {
     this.#sort();
+    if (this.isUsable) return;
+    for (const backend of this.backends) if (backend.isEjected && backend.isUp) backend.recall();
   }
 
-  #pickOf(tier: readonly Backend[], key: PickKey, tried: readonly Backend[]): Backend | null {
-    const candidates = tried.length === 0 ? tier : tier.filter((backend) => !tried.includes(backend));
-    if (candidates.length === 0) return null;
-    return candidates[this.#scheduler.pick(candidates, key)] ?? null;
+  spares(backend: Backend, maxEjected: number): boolean {
+    const others = this.backends.filter((other) => other !== backend);
+    const out = others.filter((other) => other.isEjected || other.isOnTrial).length;
+    if (out + 1 > Math.max(1, Math.floor(maxEjected * this.backends.length))) return false;
+    return others.some((other) => other.isUsable && !other.isOnTrial);
+  }
+
+  /** Who is on trial and has its request is passed over; null when nobody else can take this one. */
+  #pickAroundTrials(key: PickKey, tried: readonly Backend[], scheduler: Scheduler): Backend | null {
+    const busy = this.backends.filter((backend) => !backend.hasRoom);
+    return this.#pickOfTiers(key, [...tried, ...busy], scheduler);
+  }
+
+  #pickOfTiers(key: PickKey, tried: readonly Backend[], scheduler: Scheduler): Backend | null {
+    return pickOf(this.#usable, key, tried, scheduler) ?? pickOf(this.#backups, key, tried, scheduler);
   }
 
   #sort(): void {
     this.#usable = this.backends.filter((backend) => backend.isUsable && !backend.backup);
     this.#backups = this.backends.filter((backend) => backend.isUsable && backend.backup);
+    this.#hasTrial = this.backends.some((backend) => backend.isOnTrial);
   }
+}
+
+function pickOf(
+  tier: readonly Backend[],
+  key: PickKey,
+  tried: readonly Backend[],
+  scheduler: Scheduler,
+): Backend | null {
+  const candidates = tried.length === 0 ? tier : tier.filter((backend) => !tried.includes(backend));
+  if (candidates.length === 0) return null;
+  return candidates[scheduler.pick(candidates, key)] ?? null;
 }

@@ -62,6 +62,11 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     this.#dialForWaiting();
   }
 
+  /** 0 is no limit. */
+  get maxConnections(): number {
+    return this.#limits.maxConnections;
+  }
+
   /** Watched from when it is first asked for, which is when the first connection is opened. */
   get host(): HostAddresses | null {
     if (this.#host === undefined) {
@@ -156,6 +161,11 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   /** The server's name has got other addresses: connections to those it no longer has are used to the end at most. */
   onAddresses(addresses: readonly string[]): void {
     for (const connection of this.#open) if (!addresses.includes(connection.peer)) connection.finish();
+  }
+
+  /** Cuts every connection, those in use too: what is on them fails as if the server had cut it. */
+  cut(): void {
+    for (const connection of this.#open) connection.channel.destroy();
   }
 
   // Told by those that are being opened.

@@ -4,7 +4,7 @@ import { parseAddress } from '../base/address.js';
 import { nearest } from '../base/nearest.js';
 import { parseDuration } from '../base/units.js';
 import { ValueError } from '../base/value-error.js';
-import type { AccessLogFormat } from '../config/types.js';
+import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
 import { type AskedRequest, readHeader, readRequest } from './asked-request.js';
 
 /** What a person asked for. Texts are checked and kept as written: what they mean is the configuration's affair. */
@@ -12,6 +12,7 @@ export interface RunOptions {
   readonly port: number | null;
   readonly servers: readonly string[];
   readonly configFile: string | null;
+  readonly algorithm: AlgorithmName | null;
   readonly healthPath: string | null;
   readonly healthInterval: string | null;
   readonly accessLog: AccessLogFormat | null;
@@ -50,6 +51,7 @@ export class UsageError extends Error {}
 
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
+  algorithm: { type: 'string', short: 'a' },
   'health-path': { type: 'string' },
   'health-interval': { type: 'string' },
   'access-log': { type: 'string' },
@@ -66,11 +68,31 @@ const OPTIONS = {
 
 const ACCESS_LOG_FORMATS = ['dev', 'combined', 'json', 'off'] as const satisfies readonly AccessLogFormat[];
 
+/** What can be named without saying more; `hash` needs to be told of what, which takes a file. */
+const ALGORITHMS = [
+  'round_robin',
+  'least_connections',
+  'random',
+  'power_of_two',
+  'least_response_time',
+  'ip_hash',
+  'first',
+] as const satisfies readonly AlgorithmName[];
+
 type OptionName = keyof typeof OPTIONS;
 
 /** What else than --no-color, --help and --version a command takes. */
 const TAKES: { readonly [command in 'run' | 'check' | 'explain']: readonly OptionName[] } = {
-  run: ['config', 'health-path', 'health-interval', 'access-log', 'access-log-file', 'quiet', 'verbose'],
+  run: [
+    'config',
+    'algorithm',
+    'health-path',
+    'health-interval',
+    'access-log',
+    'access-log-file',
+    'quiet',
+    'verbose',
+  ],
   check: ['config', 'json'],
   explain: ['config', 'json', 'header', 'ip'],
 };
@@ -141,6 +163,7 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
     port: port === undefined ? null : readPort(port),
     servers,
     configFile: values.get('config') ?? null,
+    algorithm: readAlgorithm(values.get('algorithm')),
     healthPath: readHealthPath(values.get('health-path')),
     healthInterval: readInterval(values.get('health-interval')),
     accessLog: readFormat(values.get('access-log')),
@@ -205,6 +228,19 @@ function checkServer(text: string): void {
   if (address.kind === 'tcp' && address.port === 0) {
     throw new UsageError(`server ${JSON.stringify(text)}: port 0 cannot be connected to.`);
   }
+}
+
+function readAlgorithm(text: string | undefined): AlgorithmName | null {
+  if (text === undefined) return null;
+  const known = ALGORITHMS.find((name) => name === text);
+  if (known !== undefined) return known;
+  if (text === 'hash')
+    throw new UsageError(
+      '--algorithm hash has to be told of what: write algorithm: { name: hash, on: uri } in a file.',
+    );
+  const close = nearest(text, ALGORITHMS);
+  const advice = close === undefined ? `It is one of ${ALGORITHMS.join(', ')}.` : `Did you mean ${close}?`;
+  throw new UsageError(`--algorithm ${JSON.stringify(text)} is unknown. ${advice}`);
 }
 
 function readHealthPath(text: string | undefined): string | null {

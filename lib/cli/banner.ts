@@ -93,7 +93,8 @@ function shorten(text: string, width: number): string {
 
 function healthLine({ healthCheck }: Config): string {
   if (healthCheck === null) return 'not checked; a server that refuses a connection is left out';
-  return `GET ${healthCheck.path} every ${formatDuration(healthCheck.interval)}`;
+  const { type, method, path } = healthCheck;
+  return `${type === 'tcp' ? 'a connection' : `${method} ${path}`} every ${formatDuration(healthCheck.interval)}`;
 }
 
 function curlCommand(address: Address): string {

@@ -84,7 +84,24 @@ function render(findings: Findings, paint: Paint): string {
 
 function summary(config: Config): string {
   const { hosts, routes, servers } = sizes(config);
-  return `${count(hosts, 'host')}, ${count(routes, 'route')}, ${count(servers, 'server')}`;
+  const backups = backupsOf(config);
+  const balanced = algorithmsOf(config).filter((name) => name !== 'round_robin');
+  return [
+    count(hosts, 'host'),
+    count(routes, 'route'),
+    count(servers, 'server') + (backups === 0 ? '' : ` (${backups} backup)`),
+    ...(balanced.length === 0 ? [] : [algorithmsOf(config).join(' and ')]),
+  ].join(', ');
+}
+
+/** Every algorithm that is in use, in the order of the file. */
+function algorithmsOf({ groups }: Config): string[] {
+  return [...new Set(groups.map(({ algorithm }) => algorithm.name))];
+}
+
+function backupsOf({ groups }: Config): number {
+  const backups = groups.flatMap(({ servers }) => servers.filter(({ backup }) => backup));
+  return new Set(backups.map(({ address }) => addressKey(address))).size;
 }
 
 function testsPassed(cases: readonly CaseResult[]): string {
@@ -117,7 +134,9 @@ function toJson(findings: Findings): object {
     ok: isFine(findings),
     problems,
     warnings,
-    ...(config === null ? {} : sizes(config)),
+    ...(config === null
+      ? {}
+      : { ...sizes(config), backups: backupsOf(config), algorithms: algorithmsOf(config) }),
     tests: cases.map(({ test, mismatches }) => ({
       line: test.line,
       request: test.request,

@@ -1,12 +1,13 @@
 import { STATUS_CODES } from 'node:http';
 import type { Config } from '../config/types.js';
 import type { Explanation, FirewallOpinions } from '../dry-run/dry-run.js';
-import type { Forwarded, Outcome } from '../dry-run/outcome.js';
+import type { Outcome } from '../dry-run/outcome.js';
 import type { RequestParts } from '../dry-run/request-text.js';
 import type { RuleStep } from '../dry-run/rule-steps.js';
 import type { Absence } from '../dry-run/way.js';
 import { readUtf8 } from '../http/percent.js';
 import { escapeForScreen } from '../observe/escape.js';
+import { serverLines } from './explain-servers.js';
 import type { Paint } from './paint.js';
 
 /** What is explained, and by which file. */
@@ -32,7 +33,7 @@ interface Section {
 }
 
 /** A line of a section; what does not fit into the width goes on below, further in. */
-interface Line {
+export interface Line {
   readonly text: string;
   readonly tint?: (text: string) => string;
   readonly indent?: number;
@@ -170,16 +171,6 @@ function outcomeSection(outcome: Outcome, paint: Paint): Section {
       return { label: 'answer', lines };
     }
   }
-}
-
-function serverLines({ servers }: Forwarded, paint: Paint): Line[] {
-  const width = Math.max(...servers.map(({ name }) => name.length));
-  const lines: Line[] = servers.map(({ name, pool: { address } }) => ({
-    text: name === address.text ? name : `${name.padEnd(width)}  ${address.text}`,
-    tint: paint.cyan,
-  }));
-  if (servers.length > 1) lines.push({ text: 'in turn, those that are up', tint: paint.dim });
-  return lines;
 }
 
 function statusText(status: number): string {

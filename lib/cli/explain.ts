@@ -1,13 +1,15 @@
 import { dirname } from 'node:path';
 import { loadConfig } from '../config/config.js';
 import { renderProblems } from '../config/problems.js';
-import type { Config } from '../config/types.js';
+import type { AlgorithmConfig, Config } from '../config/types.js';
 import { DryRun } from '../dry-run/dry-run.js';
 import type { Outcome } from '../dry-run/outcome.js';
 import { requestBytes } from '../dry-run/request-text.js';
 import { readUtf8 } from '../http/percent.js';
+import { describeKey } from './algorithm-text.js';
 import type { ExplainOptions } from './args.js';
 import type { Terminals } from './check.js';
+import { algorithmOf } from './explain-servers.js';
 import { type Explained, renderWay } from './explain-way.js';
 import type { Paint } from './paint.js';
 import { DEFAULT_FILE, PlanError, problemPaint, readConfig } from './plan.js';
@@ -72,8 +74,18 @@ function toJson({ file, config, request, explanation }: Explained): object {
 function outcomeJson(outcome: Outcome): object {
   switch (outcome.kind) {
     case 'forwarded': {
-      const servers = outcome.servers.map(({ name, pool }) => ({ name, address: pool.address.text }));
-      return { kind: outcome.kind, servers, head: readUtf8(outcome.head) };
+      const { kind, choice, server, head, route } = outcome;
+      const servers = outcome.servers.map(({ name, address, weight, backup, obstacle }) => ({
+        name,
+        address: address.text,
+        weight,
+        backup,
+        left_out: obstacle === '' ? null : obstacle,
+      }));
+      const algorithm = algorithmOf(route);
+      const sticky = route.sticky === null ? null : `${route.sticky.kind}.${route.sticky.name}`;
+      const by = algorithm === null ? {} : { algorithm: algorithm.name, on: keyText(algorithm) };
+      return { kind, servers, ...by, sticky, choice, server: server.name, head: readUtf8(head) };
     }
     case 'replied': {
       const { kind, status, location, head, body } = outcome;
@@ -85,4 +97,8 @@ function outcomeJson(outcome: Outcome): object {
       return { kind, status, reason, detail, at_accept: atAccept };
     }
   }
+}
+
+function keyText({ on }: AlgorithmConfig): string | null {
+  return on === null ? null : describeKey(on);
 }

@@ -13,6 +13,9 @@ const ARGUMENTS: readonly Row[] = [
 const BALANCING: readonly Row[] = [
   ['-c, --config FILE', 'settings in YAML; without it ./loadbalancer.yaml is'],
   ['', 'read, if it exists and no server is given'],
+  ['-a, --algorithm NAME', 'round_robin (default), least_connections, random,'],
+  ['', 'power_of_two, least_response_time, ip_hash or first;'],
+  ['', 'hash, and more about each, in a file'],
   ['    --health-path PATH', 'what each server is asked for; 200-399 is healthy'],
   ['', '(default /)'],
   ['    --health-interval T', 'time between two checks: 500ms, 5s, 1m (default 5s)'],

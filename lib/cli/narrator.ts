@@ -1,7 +1,9 @@
-import type { CheckRecord, Observer, RequestRecord } from '../base/observer.js';
+import type { Availability, CheckRecord, Observer, RequestRecord } from '../base/observer.js';
 import { escapeForScreen } from '../observe/escape.js';
+import { shorten } from '../observe/formats/dev.js';
 import { clockTime, isoTime } from '../observe/timestamps.js';
 import type { RunOptions } from './args.js';
+import { Flood } from './flood.js';
 import { renderHead } from './heads.js';
 import type { Terminal } from './terminal.js';
 import { humanDuration } from './wording.js';
@@ -14,12 +16,22 @@ export interface NarratorOptions {
   readonly volume: RunOptions['volume'];
 }
 
+type Absence = 'down' | 'ejected' | 'set aside';
+
+const AVAILABILITY: { readonly [availability in Availability]: string } = {
+  ready: 'is ready again',
+  draining: 'is draining: no new requests',
+  maintenance: 'is in maintenance: no requests at all',
+};
+
 /** Tells on stderr what happens beside the requests: servers that go and come, warnings and, if asked, every detail. */
 export class Narrator implements Observer {
   readonly #terminal: Terminal;
   #servers: number;
   readonly #volume: RunOptions['volume'];
-  readonly #down = new Set<string>();
+  /** Servers that get no new requests, each with why. */
+  readonly #out = new Map<string, Set<Absence>>();
+  readonly #flood = new Flood();
   #requests = 0;
 
   constructor(options: NarratorOptions) {
@@ -56,14 +68,74 @@ export class Narrator implements Observer {
 
   serverDown(server: string, reason: string): void {
     const { bold, red } = this.#terminal.paint;
-    this.#down.add(server);
+    this.#goes(server, 'down');
     this.say(`${red(`${bold(server)} is down: ${escapeForScreen(reason)}`)}${this.#remaining()}`);
   }
 
   serverUp(server: string, downMs: number): void {
     const { bold, green } = this.#terminal.paint;
-    this.#down.delete(server);
-    this.say(`${green(`${bold(server)} is back after ${humanDuration(downMs)}`)}${this.#remaining()}`);
+    // One that was not believed to be up in the first place was never told to be down.
+    const wasDown = this.#out.get(server)?.has('down') === true;
+    this.#comes(server, 'down');
+    const text = wasDown ? `is back after ${humanDuration(downMs)}` : 'is up';
+    this.say(`${green(`${bold(server)} ${text}`)}${this.#remaining()}`);
+  }
+
+  serverEjected(server: string, reason: string, forMs: number): void {
+    const { bold, yellow } = this.#terminal.paint;
+    this.#goes(server, 'ejected');
+    const text = `${bold(server)} is out for ${humanDuration(forMs)}: ${escapeForScreen(reason)}`;
+    this.say(`${yellow(text)}${this.#remaining()}`);
+  }
+
+  serverReturned(server: string): void {
+    const { bold, green } = this.#terminal.paint;
+    this.#comes(server, 'ejected');
+    this.say(`${green(`${bold(server)} gets requests again`)}${this.#remaining()}`);
+  }
+
+  availabilityChanged(server: string, to: Availability): void {
+    const { bold } = this.#terminal.paint;
+    if (to === 'ready') this.#comes(server, 'set aside');
+    else this.#goes(server, 'set aside');
+    this.say(`${bold(server)} ${AVAILABILITY[to]}${this.#remaining()}`);
+  }
+
+  serverDrained(server: string): void {
+    this.say(`${this.#terminal.paint.bold(server)} is drained: no request is left on it`);
+  }
+
+  weightChanged(server: string, to: number, from: number): void {
+    this.mention(`${this.#terminal.paint.bold(server)} has weight ${to}, it was ${from}`);
+  }
+
+  serverAdded(server: string, route: string): void {
+    this.#sometimes('servers added', () => this.mention(`${server} was added to ${route}`));
+  }
+
+  serverRemoved(server: string): void {
+    this.#out.delete(server);
+    this.#sometimes('servers removed', () => this.mention(`${server} was removed`));
+  }
+
+  queueFull(server: string): void {
+    const { bold, yellow } = this.#terminal.paint;
+    const text = `${bold(server)} has too many requests in line, more get 503`;
+    this.#sometimes('full lines', () => this.say(yellow(text)));
+  }
+
+  banned(client: string, firewall: string, forMs: number): void {
+    const text = `${client} is banned for ${humanDuration(forMs)} by ${firewall}`;
+    this.#sometimes('bans', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
+  }
+
+  resolved(host: string, addresses: readonly string[]): void {
+    this.mention(`${host} is now ${shorten(addresses.join(', '), 50)}`);
+  }
+
+  resolveFailed(host: string, detail: string): void {
+    const text = `${host} could not be resolved: ${escapeForScreen(detail)}`;
+    this.#sometimes('failed look-ups', () => this.say(this.#terminal.paint.yellow(text)));
   }
 
   warning(message: string): void {
@@ -87,8 +159,27 @@ export class Narrator implements Observer {
     this.#terminal.write(`${this.#terminal.paint.dim(time)}  ${text}\n`);
   }
 
+  /** What may happen to a thousand at once must not bury the rest. */
+  #sometimes(what: string, say: () => void): void {
+    const unsaid = this.#flood.pass(what, performance.now());
+    if (unsaid === null) return;
+    if (unsaid > 0) this.say(this.#terminal.paint.dim(`${unsaid} more ${what} were not shown`));
+    say();
+  }
+
+  #goes(server: string, absence: Absence): void {
+    const absences = this.#out.get(server) ?? new Set();
+    this.#out.set(server, absences.add(absence));
+  }
+
+  #comes(server: string, absence: Absence): void {
+    const absences = this.#out.get(server);
+    absences?.delete(absence);
+    if (absences?.size === 0) this.#out.delete(server);
+  }
+
   #remaining(): string {
-    const left = this.#servers - this.#down.size;
+    const left = Math.max(0, this.#servers - this.#out.size);
     if (left === this.#servers) return '';
     const text = left === 0 ? 'no server left, requests get 503' : `${left} of ${this.#servers} left`;
     return this.#terminal.paint.dim(` (${text})`);

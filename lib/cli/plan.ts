@@ -89,11 +89,11 @@ function compile(text: string, overrides: Settings, file: string | null = null, 
 /** What the command line says, which wins over the file. */
 function askedFor(options: RunOptions): Settings {
   const health = healthCheck(options);
-  const format = accessLog(options);
   return {
     ...(options.servers.length === 0 ? {} : { servers: options.servers }),
+    ...(options.algorithm === null ? {} : { algorithm: options.algorithm }),
     ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
-    ...(format === undefined ? {} : { access_log: format }),
+    ...(options.accessLog === null ? {} : { access_log: { format: options.accessLog } }),
   };
 }
 
@@ -102,12 +102,6 @@ function healthCheck({ healthPath, healthInterval }: RunOptions): HealthCheckSet
     ...(healthPath === null ? {} : { path: healthPath }),
     ...(healthInterval === null ? {} : { interval: healthInterval }),
   };
-}
-
-/** undefined where the command line leaves it open; -q alone means no lines at all. */
-function accessLog({ accessLog, accessLogFile, volume }: RunOptions): Settings['access_log'] {
-  if (accessLog !== null) return accessLog;
-  return volume === 'quiet' && accessLogFile === null ? 'off' : undefined;
 }
 
 /** The port of the command line wins; an interface that the file chose stays chosen. */

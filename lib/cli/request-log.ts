@@ -1,59 +1,114 @@
-import type { Observer } from '../base/observer.js';
+import type { Observer, RequestRecord } from '../base/observer.js';
 import { serversOf } from '../config/inventory.js';
-import type { Config } from '../config/types.js';
-import { AccessLog, type LineFormat } from '../observe/access-log.js';
+import type { AccessLogConfig, Config } from '../config/types.js';
+import { AccessLog, type LineFormat, type LineSink } from '../observe/access-log.js';
 import { BatchedSink } from '../observe/batched-sink.js';
-import { combinedLine } from '../observe/formats/combined.js';
+import { combinedLine, combinedLineOf } from '../observe/formats/combined.js';
 import { type DevLayout, devLine } from '../observe/formats/dev.js';
-import { jsonLine } from '../observe/formats/json.js';
+import { jsonLine, jsonLineOf } from '../observe/formats/json.js';
+import { LogFilter } from '../observe/log-filter.js';
 import { createPaint } from './paint.js';
 import type { Terminal } from './terminal.js';
 
-/** The access log of a run: an observer, and what its output needs at a rotation and at the end. */
-export interface RequestLog {
-  readonly observer: Observer;
-  /** After the file was moved away. */
-  reopen(): void;
-  /** Writes what is left; takes a second at most. */
-  close(): Promise<void>;
-  /** The same for a process that is going down this instant. */
-  closeNow(): void;
-}
-
 export interface RequestLogOptions {
-  readonly config: Config;
   readonly stdout: Terminal;
-  /** Instead of stdout; null for stdout. */
+  /** From the command line: instead of the file or stdout of the configuration; null: it said nothing. */
   readonly file: string | null;
+  /** Nothing on stdout, unless a format was asked for on the command line. */
+  readonly quiet: boolean;
   readonly warning: (message: string) => void;
 }
 
-const STDOUT = 1;
-const FORMATS = { combined: combinedLine, json: jsonLine } as const;
+type Format = 'dev' | 'combined' | 'json';
 
-/** Opens the access log; null when there is to be none. Throws the system's error when its file cannot be opened. */
-export function openRequestLog(options: RequestLogOptions): RequestLog | null {
-  const { config, stdout, file, warning } = options;
-  const isWatched = file === null && stdout.isTty;
-  const kind = config.accessLog ?? (isWatched ? 'dev' : 'json');
-  if (kind === 'off') return null;
-  const format = kind === 'dev' ? devFormat(config, file === null ? stdout : null) : FORMATS[kind];
-  if (isWatched) {
-    // A person wants to see each line as it happens.
-    return {
-      observer: new AccessLog(format, stdout),
-      reopen: () => {},
-      close: async () => {},
-      closeNow: () => {},
-    };
+const STDOUT = 1;
+
+/**
+ * The access log of a run, as its configuration says at the time. `start` opens it, `follow` goes on under another
+ * configuration; both throw the system's error when the file cannot be opened, and then nothing has changed.
+ */
+export class RequestLog implements Observer {
+  readonly #stdout: Terminal;
+  readonly #file: string | null;
+  readonly #quiet: boolean;
+  readonly #warning: (message: string) => void;
+  #log: AccessLog | null = null;
+  #sink: BatchedSink | null = null;
+  /** What `#log` was made from. */
+  #wanted = '';
+  /** Of the sinks that were given up. */
+  #dropped = 0;
+
+  constructor({ stdout, file, quiet, warning }: RequestLogOptions) {
+    this.#stdout = stdout;
+    this.#file = file;
+    this.#quiet = quiet;
+    this.#warning = warning;
   }
-  const sink = new BatchedSink({ target: file ?? STDOUT, warning });
-  return {
-    observer: new AccessLog(format, sink),
-    reopen: () => sink.reopen(),
-    close: () => sink.close(),
-    closeNow: () => sink.closeNow(),
-  };
+
+  /** Lines that nobody took in time. */
+  get dropped(): number {
+    return this.#dropped + (this.#sink?.dropped ?? 0);
+  }
+
+  requestSettled(record: RequestRecord): void {
+    this.#log?.requestSettled(record);
+  }
+
+  follow(config: Config): void {
+    const format = this.#formatOf(config.accessLog);
+    const wanted = JSON.stringify([config.accessLog, format === 'dev' ? widestName(config) : 0]);
+    if (wanted === this.#wanted) return;
+    const file = this.#file ?? config.accessLog.file;
+    const before = this.#sink;
+    const sink = this.#openSink(format, file);
+    const { filter } = config.accessLog;
+    const line = format === 'off' ? null : this.#line(format, config, file);
+    const output: LineSink = sink ?? this.#stdout;
+    this.#log = line && new AccessLog(line, output, filter && new LogFilter(filter));
+    this.#sink = sink;
+    this.#wanted = wanted;
+    if (before !== null) void before.close().then(() => this.#forget(before));
+  }
+
+  /** After the file was moved away. */
+  reopen(): void {
+    this.#sink?.reopen();
+  }
+
+  /** Writes what is left; takes a second at most. */
+  async close(): Promise<void> {
+    await this.#sink?.close();
+  }
+
+  /** The same for a process that is going down this instant. */
+  closeNow(): void {
+    this.#sink?.closeNow();
+  }
+
+  #forget(sink: BatchedSink): void {
+    this.#dropped += sink.dropped;
+  }
+
+  #formatOf({ format, file: configured }: AccessLogConfig): Format | 'off' {
+    const file = this.#file ?? configured;
+    if (file === null && this.#quiet) return 'off';
+    return format ?? (file === null && this.#stdout.isTty ? 'dev' : 'json');
+  }
+
+  /** Null where a person watches, who wants to see each line as it happens. */
+  #openSink(format: Format | 'off', file: string | null): BatchedSink | null {
+    if (format === 'off' || (file === null && this.#stdout.isTty)) return null;
+    const characters = format === 'dev' ? 'any' : 'ascii';
+    return new BatchedSink({ target: file ?? STDOUT, characters, warning: this.#warning });
+  }
+
+  #line(format: Format, config: Config, file: string | null): LineFormat {
+    const { fields } = config.accessLog;
+    if (format === 'dev') return devFormat(config, file === null ? this.#stdout : null);
+    if (format === 'json') return fields === null ? jsonLine : jsonLineOf(fields);
+    return fields === null ? combinedLine : combinedLineOf(fields);
+  }
 }
 
 function devFormat(config: Config, terminal: Terminal | null): LineFormat {
@@ -62,8 +117,13 @@ function devFormat(config: Config, terminal: Terminal | null): LineFormat {
     get columns() {
       return terminal?.columns ?? Number.POSITIVE_INFINITY;
     },
-    serverWidth: Math.max(1, ...serversOf(config).map(({ name }) => name.length)),
+    serverWidth: widestName(config),
     paint: terminal?.paint ?? createPaint(false),
   };
   return (record) => devLine(record, layout);
+}
+
+/** Columns of the widest server name. */
+function widestName(config: Config): number {
+  return serversOf(config).reduce((widest, { name }) => Math.max(widest, name.length), 1);
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { Balancer } from '../balancer.js';
+import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { formatDuration } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
@@ -8,11 +8,12 @@ import { ObserverList } from '../observe/observer-list.js';
 import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
 import { type Demo, startDemo } from './demo.js';
+import { EventFeed } from './event-feed.js';
 import { type Attempt, explainFailure } from './failure.js';
 import { Narrator } from './narrator.js';
 import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
 import { Reload } from './reload.js';
-import { openRequestLog, type RequestLog } from './request-log.js';
+import { RequestLog } from './request-log.js';
 import { EXIT_CODE, type SignalSource, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
 import { count, humanDuration } from './wording.js';
@@ -25,7 +26,7 @@ export interface RunContext {
   readonly version: string;
   /** How the reader started this program, for examples that can be copied. */
   readonly program: string;
-  readonly createBalancer: (config: Config, observer: Observer) => Balancer;
+  readonly createBalancer: (config: Config, observer: Observer, options: BalancerOptions) => Balancer;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
 }
@@ -65,15 +66,21 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     volume: options.volume,
   });
   const log = await openLog(config, options, context.stdout, narrator);
-  const observers = log === null ? [narrator] : [narrator, log.observer];
-  const balancer = context.createBalancer(config, new ObserverList(observers));
+  const feed = new EventFeed(version, (message) => narrator.warning(message));
+  const reloads: Observer = { reloaded: (ok) => ok && followReload(balancer.config, log, feed, narrator) };
+  const observers: Observer[] = [narrator, log, reloads];
+  const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
+    configPath: plan.file,
+  });
+  feed.follow(config);
+  feed.attach(balancer);
   const stops = new StopSignals(signals);
-  const reopen = (): void => log?.reopen();
+  const reopen = (): void => log.reopen();
   const reload = new Reload(balancer, plan.file, options, stderr, narrator);
   const onHangUp = (): void => void reload.run();
   signals.on('SIGUSR2', reopen);
   signals.on('SIGHUP', onHangUp);
-  context.atExit(() => log?.closeNow());
+  context.atExit(() => log.closeNow());
   try {
     await attempt({ listening: true }, () => balancer.start());
     const { addresses } = balancer;
@@ -86,20 +93,33 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     stops.detach();
     signals.off('SIGUSR2', reopen);
     signals.off('SIGHUP', onHangUp);
-    await log?.close();
+    await Promise.all([log.close(), feed.close()]);
   }
 }
 
 function openLog(
   config: Config,
-  { accessLogFile: file }: RunOptions,
+  { accessLog, accessLogFile: file, volume }: RunOptions,
   stdout: Terminal,
   narrator: Narrator,
-): Promise<RequestLog | null> {
+): Promise<RequestLog> {
   const warning = (message: string): void => narrator.warning(message);
-  return attempt({ writing: file ?? 'standard output' }, async () =>
-    openRequestLog({ config, stdout, file, warning }),
-  );
+  const quiet = volume === 'quiet' && accessLog === null;
+  const log = new RequestLog({ stdout, file, quiet, warning });
+  return attempt({ writing: file ?? config.accessLog.file ?? 'standard output' }, async () => {
+    log.follow(config);
+    return log;
+  });
+}
+
+/** The log and the webhook go by the settings in force. */
+function followReload(config: Config, log: RequestLog, feed: EventFeed, narrator: Narrator): void {
+  feed.follow(config);
+  try {
+    log.follow(config);
+  } catch (error) {
+    narrator.warning(`access log: ${(error as Error).message}; it goes on as before`);
+  }
 }
 
 /** Waits for the first signal, drains, and gives up the draining at the second. */
@@ -117,7 +137,7 @@ async function stopWhenTold(
   narrator.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
   const drained = balancer.drain().then((clean) => {
     const work = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
-    if (clean) narrator.mention(`stopped after ${work}, nothing was cut`);
+    if (clean) narrator.mention(`stopped after ${work}, every request was answered`);
     else narrator.say(`stopped after ${work}, what was still in flight has been cut`);
     return clean ? 0 : 1;
   });

@@ -1,6 +1,7 @@
 import { ValueError } from '../base/value-error.js';
 import { type Context, texts } from './context.js';
 import { checkHeaderName, parseHeaderValue } from './fields.js';
+import type { GroupTerms } from './group-terms.js';
 import type { RedirectSettings, RespondSettings, RouteSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import { formatPath, type Path } from './tree.js';
@@ -14,9 +15,6 @@ export function ownAction(settings: RouteSettings): (typeof ACTIONS)[number] | u
   return ACTIONS.find((key) => Object.hasOwn(settings, key));
 }
 
-/** What a group takes from the place where its servers are named. */
-export type GroupTerms = Omit<GroupConfig, 'name' | 'servers'>;
-
 /** What becomes of the requests of a place; null when it does not say. */
 export function compileAction(
   settings: RouteSettings,
@@ -28,10 +26,6 @@ export function compileAction(
   const { report } = context;
   const [key, other] = ACTIONS.filter((action) => Object.hasOwn(settings, action));
   if (other) report.problem([...path, other], `${key} and ${other} exclude each other`, '', 'key');
-  for (const setting of ['health_check', 'pool'] as const) {
-    if (settings[setting] !== undefined && key !== 'servers')
-      report.problem([...path, setting], `a ${setting} goes with servers of its own`, '', 'key');
-  }
   if (settings.servers) {
     const at = [...path, 'servers'];
     const servers = context.book.compile(settings.servers, at, terms.pool.maxConnections);

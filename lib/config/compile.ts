@@ -1,14 +1,15 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
+import { compileAccessLog } from './access-log.js';
 import { compileAction } from './action.js';
 import { compileTests } from './cases.js';
 import type { Context } from './context.js';
 import { compileDns } from './dns.js';
+import { compileEvents } from './events.js';
 import { compileFirewall } from './firewall.js';
-import { compileHealthCheck } from './health-check.js';
+import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
 import { isEverything, parseNetwork } from './network.js';
-import { compilePool } from './pool.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
 import { compileRetry } from './retry.js';
@@ -16,6 +17,7 @@ import { compileScope, isWhole, type Place } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
 import type { AddressSetting, Settings } from './settings.js';
+import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
@@ -44,13 +46,15 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
   const config: Config = {
     listen: compileListen(settings.listen, report),
     servers: action?.kind === 'forward' ? action.group.servers : [],
-    healthCheck: file.healthCheck,
-    pool: file.pool,
+    healthCheck: file.terms.healthCheck,
+    passiveHealth: file.terms.passiveHealth,
+    pool: file.terms.pool,
     dns: compileDns(settings.dns, report),
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
-    accessLog: settings.access_log,
+    accessLog: compileAccessLog(settings.access_log, report),
+    events: compileEvents(settings.events, report),
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], context),
     hosts,
     rest,
@@ -64,20 +68,17 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
 /** What the file hands down to all that is in it. Its firewall stands before routing and is not handed down. */
 function compileFile(settings: Settings, context: Context): Place {
   const { report } = context;
-  const { health_check, pool: poolSettings, ...others } = settings;
-  const healthCheck = compileHealthCheck(health_check, ['health_check'], report);
-  const pool = compilePool(poolSettings, ['pool'], report);
   const timeouts = compileTimeouts(settings.timeouts, report);
-  const terms = { healthCheck, pool, connectTimeout: timeouts.connect };
+  const terms = compileGroupTerms(settings, timeouts, [], report);
   return {
     name: 'default',
     path: [],
-    action: compileAction(others, [], terms, { captures: 0 }, context),
+    action: compileAction(settings, [], terms, { captures: 0 }, context),
     firewalls: [],
     rules: compileRules(settings, [], 0, context),
     defaultHost: 'client',
-    healthCheck,
-    pool,
+    terms,
+    sticky: compileSticky(settings.sticky, ['sticky'], context, null),
     retry: compileRetry(settings.retry, ['retry'], report),
     timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),

@@ -55,7 +55,7 @@ export function checkHeaderText(text: string): void {
 export function compileFields(
   settings: TextSettings | undefined,
   path: Path,
-  { report }: Context,
+  { report }: Pick<Context, 'report'>,
   kind: 'header' | 'param' | 'cookie',
 ): FieldMatch[] {
   const fields: FieldMatch[] = [];

@@ -1,7 +1,6 @@
 import { ValueError } from '../base/value-error.js';
 import { type Context, oneOrMore } from './context.js';
 import { checkToken, compileFields } from './fields.js';
-import { compileStatuses } from './health-check.js';
 import { type Network, parseNetwork } from './network.js';
 import { type PathPattern, parsePath } from './pattern.js';
 import { duration } from './quantities.js';
@@ -13,6 +12,7 @@ import type {
   OneOrMore,
   RateLimitSettings,
 } from './settings.js';
+import { compileStatuses } from './statuses.js';
 import { formatPath, type Path } from './tree.js';
 import type { BanConfig, FirewallConfig, RateLimitConfig, RateLimitKey } from './types.js';
 

@@ -1,18 +1,51 @@
+import { type Address, parseAddress } from '../base/address.js';
 import { ValueError } from '../base/value-error.js';
-import { duration } from './quantities.js';
-import { each, type Report } from './report.js';
-import type { HealthCheckSettings, StatusesSetting } from './settings.js';
+import { texts } from './context.js';
+import { checkHeaderName, checkHeaderText, compileFields } from './fields.js';
+import { parseRegex } from './pattern.js';
+import { duration, share } from './quantities.js';
+import type { Report } from './report.js';
+import type { HealthCheckSettings, TextSettings } from './settings.js';
+import { compileStatuses } from './statuses.js';
 import type { Path } from './tree.js';
-import type { HealthCheckConfig, StatusRange } from './types.js';
+import type { HealthCheckConfig } from './types.js';
 
 const DEFAULT_CHECK: HealthCheckConfig = {
+  type: 'http',
+  target: null,
+  method: 'GET',
   path: '/',
+  host: null,
+  headers: [],
+  body: '',
+  expectStatus: [{ from: 200, to: 399 }],
+  expectHeaders: [],
+  expectBody: null,
   interval: 5000,
+  fastInterval: 1000,
+  downInterval: null,
+  jitter: 0.1,
   timeout: 2000,
   rise: 2,
   fall: 3,
-  expectStatus: [{ from: 200, to: 399 }],
+  initial: 'up',
+  onDown: 'finish',
 };
+
+/** More would let checks of a fast and a slow server drift into one another. */
+const MOST_JITTER = 0.5;
+
+/** What only an HTTP check can ask or expect. */
+const HTTP_KEYS = [
+  'method',
+  'path',
+  'host',
+  'headers',
+  'body',
+  'expect_status',
+  'expect_header',
+  'expect_body',
+] as const;
 
 /** A check with what is left out taken from the one of the place around. `false` is null: no checks. */
 export function compileHealthCheck(
@@ -25,39 +58,117 @@ export function compileHealthCheck(
   if (setting === false) return null;
   const base = around ?? DEFAULT_CHECK;
   if (setting === true) return base;
-  return {
-    path: setting.path ?? base.path,
-    interval: duration(setting.interval, base.interval, [...path, 'interval'], report, 1),
-    timeout: duration(setting.timeout, base.timeout, [...path, 'timeout'], report, 1),
+  const check = {
+    ...compileQuestion(setting, path, report, base),
+    ...compileRhythm(setting, path, report, base),
     rise: setting.rise ?? base.rise,
     fall: setting.fall ?? base.fall,
-    expectStatus: setting.expect_status
-      ? compileStatuses(setting.expect_status, [...path, 'expect_status'], report)
-      : base.expectStatus,
+    initial: setting.initial ?? base.initial,
+    onDown: setting.on_down ?? base.onDown,
+  };
+  tellContradictions(setting, check, path, report);
+  return check;
+}
+
+type Rhythm = 'interval' | 'fastInterval' | 'downInterval' | 'jitter' | 'timeout';
+type Question = Exclude<keyof HealthCheckConfig, Rhythm | 'rise' | 'fall' | 'initial' | 'onDown'>;
+
+/** What is asked, and which answer is a good one. */
+function compileQuestion(
+  setting: HealthCheckSettings,
+  path: Path,
+  report: Report,
+  base: HealthCheckConfig,
+): Pick<HealthCheckConfig, Question> {
+  const { expect_status: status, expect_header: header, expect_body: body } = setting;
+  return {
+    type: setting.type ?? base.type,
+    target: compileTarget(setting, path, report, base),
+    method: setting.method ?? base.method,
+    path: setting.path ?? base.path,
+    host: setting.host ?? base.host,
+    headers: setting.headers ? compileHeaders(setting.headers, [...path, 'headers'], report) : base.headers,
+    body: setting.body ?? base.body,
+    expectStatus: status ? compileStatuses(status, [...path, 'expect_status'], report) : base.expectStatus,
+    expectHeaders: header
+      ? compileFields(header, [...path, 'expect_header'], { report }, 'header')
+      : base.expectHeaders,
+    expectBody:
+      body === undefined
+        ? base.expectBody
+        : (report.attempt([...path, 'expect_body'], () => parseRegex(body) ?? body) ?? null),
   };
 }
 
-/** A status, a range, or a list of both. */
-export function compileStatuses(setting: StatusesSetting, path: Path, report: Report): StatusRange[] {
-  if (typeof setting !== 'object') {
-    const range = report.attempt(path, () => parseStatusRange(setting));
-    return range ? [range] : [];
-  }
-  const ranges: StatusRange[] = [];
-  for (const [item, itemPath] of each(setting, path)) {
-    const range = report.attempt(itemPath, () => parseStatusRange(item));
-    if (range) ranges.push(range);
-  }
-  return ranges;
+/** When it is asked. */
+function compileRhythm(
+  setting: HealthCheckSettings,
+  path: Path,
+  report: Report,
+  base: HealthCheckConfig,
+): Pick<HealthCheckConfig, Rhythm> {
+  const { down_interval: down } = setting;
+  return {
+    interval: duration(setting.interval, base.interval, [...path, 'interval'], report, 1),
+    fastInterval: duration(setting.fast_interval, base.fastInterval, [...path, 'fast_interval'], report, 1),
+    downInterval:
+      down === undefined
+        ? base.downInterval
+        : duration(down, base.interval, [...path, 'down_interval'], report, 1),
+    jitter: share(setting.jitter, base.jitter, [...path, 'jitter'], report, MOST_JITTER),
+    timeout: duration(setting.timeout, base.timeout, [...path, 'timeout'], report, 1),
+  };
 }
 
-/** `200` or `200-399`. Throws a ValueError that names what it got. */
-export function parseStatusRange(value: string | number): StatusRange {
-  const [, from, to = from] = /^(\d{3})(?:-(\d{3}))?$/.exec(String(value)) ?? [];
-  const range = { from: Number(from), to: Number(to) };
-  if (range.from >= 100 && range.to <= 599 && range.from <= range.to) return range;
-  throw new ValueError(
-    `expected a status such as 200 or a range such as 200-399, got ${JSON.stringify(value)}`,
-    range.from > range.to ? `Write ${to}-${from}.` : '',
-  );
+function compileTarget(
+  { address, port }: HealthCheckSettings,
+  path: Path,
+  report: Report,
+  base: HealthCheckConfig,
+): Address | number | null {
+  if (address === undefined) return port ?? base.target;
+  const at = [...path, 'address'];
+  if (port !== undefined)
+    report.problem([...path, 'port'], 'address has a port already', 'Give one of the two.', 'key');
+  const target = report.attempt(at, () => parseAddress(address, { defaultHost: 'localhost' }));
+  if (target?.kind === 'tcp' && (target.host === '' || target.port === 0))
+    report.problem(at, `expected host:port, got ${JSON.stringify(address)}`);
+  return target ?? null;
+}
+
+function compileHeaders(
+  setting: TextSettings,
+  path: Path,
+  report: Report,
+): { readonly name: string; readonly value: string }[] {
+  const headers: { name: string; value: string }[] = [];
+  for (const [name, value, at] of texts(setting, path)) {
+    report.attempt(at, () => checkCheckHeader(name), 'key');
+    report.attempt(at, () => checkHeaderText(value));
+    headers.push({ name, value });
+  }
+  return headers;
+}
+
+function checkCheckHeader(name: string): void {
+  checkHeaderName(name);
+  if (name.toLowerCase() === 'host')
+    throw new ValueError('Host has a setting of its own', 'Write it as host: beside headers.');
+}
+
+/** What can be written down and can't work. */
+function tellContradictions(
+  setting: HealthCheckSettings,
+  check: HealthCheckConfig,
+  path: Path,
+  report: Report,
+): void {
+  const body = [...path, 'expect_body'];
+  if (check.method === 'HEAD' && setting.expect_body !== undefined)
+    report.problem(body, 'an answer to HEAD has no body', 'Use method: GET.', 'key');
+  if (check.type !== 'tcp') return;
+  for (const key of HTTP_KEYS) {
+    if (setting[key] !== undefined)
+      report.problem([...path, key], 'a tcp check connects and asks nothing', 'Use type: http.', 'key');
+  }
 }

@@ -1,6 +1,7 @@
 import { formatSize, parseDuration, parseSize } from '../base/units.js';
+import { ValueError } from '../base/value-error.js';
 import type { Report } from './report.js';
-import type { DurationSetting, SizeSetting } from './settings.js';
+import type { DurationSetting, PercentSetting, SizeSetting } from './settings.js';
 import type { Path } from './tree.js';
 
 /** Milliseconds; what is below `least` or can't be read is a problem. */
@@ -28,4 +29,25 @@ export function size(
   if (bytes !== undefined && bytes < least)
     report.problem(path, `expected at least ${formatSize(least)}, got ${setting}`);
   return bytes ?? least;
+}
+
+/** A share from 0 to 1, written as `20%`; what is above `most` or can't be read is a problem. */
+export function share(
+  setting: PercentSetting | undefined,
+  fallback: number,
+  path: Path,
+  report: Report,
+  most = 1,
+): number {
+  if (setting === undefined) return fallback;
+  const value = report.attempt(path, () => parseShare(setting));
+  if (value !== undefined && value > most)
+    report.problem(path, `expected at most ${most * 100}%, got ${setting}`);
+  return value ?? fallback;
+}
+
+function parseShare(text: string): number {
+  const [, percent] = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text) ?? [];
+  if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100;
+  throw new ValueError(`expected a share such as 20%, got ${JSON.stringify(text)}`);
 }

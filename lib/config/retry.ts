@@ -1,9 +1,9 @@
 import { nearest } from '../base/nearest.js';
 import { ValueError } from '../base/value-error.js';
-import { parseStatusRange } from './health-check.js';
 import { size } from './quantities.js';
 import { each, type Report } from './report.js';
 import type { RetrySettings, SizeSetting } from './settings.js';
+import { parseStatusRange } from './statuses.js';
 import type { Path } from './tree.js';
 import type { RetryCause, RetryConfig, StatusRange } from './types.js';
 

@@ -1,28 +1,27 @@
 import { compileAction, ownAction } from './action.js';
 import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
-import { compileHealthCheck } from './health-check.js';
+import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
 import { overrideTimeouts, sizeOfBody } from './limits.js';
 import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
-import { compilePool } from './pool.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
 import { compileRetry } from './retry.js';
 import { compileRules, type OwnRules } from './rules.js';
 import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
+import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type {
   ConditionalRoute,
   FirewallConfig,
-  HealthCheckConfig,
   PathRoute,
   PathRule,
-  PoolConfig,
   RetryConfig,
   RouteAction,
   RouteConfig,
   ScopeConfig,
+  StickyConfig,
   TimeoutsConfig,
 } from './types.js';
 
@@ -35,8 +34,8 @@ export interface Place {
   readonly rules: OwnRules;
   /** The Host for servers where no one says anything of it. */
   readonly defaultHost: 'client' | 'server';
-  readonly healthCheck: HealthCheckConfig | null;
-  readonly pool: PoolConfig;
+  readonly terms: GroupTerms;
+  readonly sticky: StickyConfig | null;
   readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
@@ -153,15 +152,9 @@ function compilePaths(
 export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
   const { path, captures = around.captures } = way;
   const { report } = context;
-  const healthCheck = compileHealthCheck(
-    settings.health_check,
-    [...path, 'health_check'],
-    report,
-    around.healthCheck,
-  );
-  const pool = compilePool(settings.pool, [...path, 'pool'], report, around.pool);
   const timeouts = overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], report);
-  const terms = { healthCheck, pool, connectTimeout: timeouts.connect };
+  const terms = compileGroupTerms(settings, timeouts, path, report, around.terms);
+  refuseStrayTerms(settings, path, report);
   const own = compileRules(settings, path, captures, context);
   const firewall = compileFirewall(settings.firewall_rules, [...path, 'firewall_rules'], context);
   return {
@@ -171,8 +164,8 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     firewalls: firewall ? [...around.firewalls, firewall] : around.firewalls,
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
-    healthCheck,
-    pool,
+    terms,
+    sticky: compileSticky(settings.sticky, [...path, 'sticky'], context, around.sticky),
     retry: compileRetry(settings.retry, [...path, 'retry'], report, around.retry),
     timeouts,
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
@@ -210,19 +203,17 @@ function stripRule(
 }
 
 function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
-  const { name, path, action, firewalls, rules, retry, timeouts, bodyBytes } = place;
+  const { name, path, action, firewalls, retry, timeouts, bodyBytes } = place;
   if (!action) return null;
-  const host = rules.host ?? place.defaultHost;
-  return {
-    name,
-    line: lineOf(path),
-    action,
-    firewalls,
-    rules: { ...rules, host },
-    retry,
-    timeouts,
-    bodyBytes,
-  };
+  const sticky = action.kind === 'forward' ? place.sticky : null;
+  const rules = { ...withoutOwnCookie(place.rules, sticky), host: place.rules.host ?? place.defaultHost };
+  return { name, line: lineOf(path), action, firewalls, rules, sticky, retry, timeouts, bodyBytes };
+}
+
+/** The cookie that binds a client is between it and the balancer: servers don't see it, unless a rule sets one. */
+function withoutOwnCookie(rules: OwnRules, sticky: StickyConfig | null): OwnRules {
+  if (sticky?.kind !== 'cookie') return rules;
+  return { ...rules, cookies: [{ kind: 'remove', name: sticky.name, sticky: true }, ...rules.cookies] };
 }
 
 function pathName(around: Place, text: string, kind: 'file' | 'host'): string {

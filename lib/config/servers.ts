@@ -51,9 +51,10 @@ export class ServerBook {
       if (first) this.#report.repeated(addressPath, `${address.text} is listed twice, first in`, first);
       else firstPaths.set(key, addressPath);
       if (isMap && setting.name !== undefined) this.#name(setting.name, key, [...serverPath, 'name']);
-      const own = isMap ? setting.max_connections : undefined;
-      servers.push({ address, name: address.text, maxConnections: own ?? maxConnections });
+      servers.push({ address, name: address.text, ...compileTerms(isMap ? setting : {}, maxConnections) });
     }
+    if (servers.length > 0 && servers.every(({ weight }) => weight === 0))
+      this.#report.warning(path, 'every server here has weight 0: new requests get 503');
     this.#drafts.push(...servers);
     return servers;
   }
@@ -83,6 +84,14 @@ export class ServerBook {
       this.#byAddress.set(address, naming);
     }
   }
+}
+
+/** What a server says of itself besides who it is. */
+function compileTerms(
+  { weight = 1, backup = false, max_connections: own }: Partial<Exclude<ServerSetting, AddressSetting>>,
+  maxConnections: number,
+): Omit<ServerConfig, 'address' | 'name'> {
+  return { maxConnections: own ?? maxConnections, weight, backup };
 }
 
 function serverAddress(setting: AddressSetting): Address {

@@ -1,12 +1,14 @@
+import type { AccessLogField, AccessLogFormat, AlgorithmFallback, AlgorithmName } from './types.js';
+
 /**
  * A configuration as a person writes it, in YAML or in a program. `schema.json` describes every key; whatever is
  * left out has a default.
  */
 export interface Settings extends ScopeSettings {
   readonly listen?: AddressSetting | readonly AddressSetting[];
-  readonly access_log?: 'dev' | 'combined' | 'json' | 'off';
+  readonly access_log?: AccessLogFormat | AccessLogSettings;
+  readonly events?: EventsSettings;
   readonly trusted_proxies?: readonly string[];
-  readonly health_check?: HealthCheckSettings | boolean;
   readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
@@ -26,7 +28,11 @@ export interface RouteSettings {
   readonly rewrite_rules?: RewriteRulesSettings;
   readonly firewall_rules?: FirewallSettings;
   readonly preserve_host?: boolean;
+  readonly algorithm?: AlgorithmSetting;
+  readonly slow_start?: DurationSetting;
+  readonly sticky?: StickySettings | false;
   readonly health_check?: HealthCheckSettings | boolean;
+  readonly passive_health?: PassiveHealthSettings | boolean;
   readonly pool?: PoolSettings;
   readonly retry?: RetrySettings | boolean;
   readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
@@ -83,18 +89,73 @@ export type NamesSetting = readonly string[] | Readonly<Record<string, unknown>>
 
 export type ServerSetting =
   | AddressSetting
-  | { readonly address: AddressSetting; readonly name?: string; readonly max_connections?: number };
+  | {
+      readonly address: AddressSetting;
+      readonly name?: string;
+      readonly weight?: number;
+      readonly backup?: boolean;
+      readonly max_connections?: number;
+    };
+
+export type AlgorithmSetting = AlgorithmName | AlgorithmSettings;
+
+export interface AlgorithmSettings {
+  readonly name: AlgorithmName;
+  /** `client_ip`, `uri`, `path`, `header.NAME`, `cookie.NAME` or `param.NAME`. */
+  readonly on?: string;
+  readonly fallback?: AlgorithmFallback;
+  readonly balance_factor?: number;
+}
+
+/** One of `cookie`, `header` and `param`; the others go with `cookie`. */
+export interface StickySettings {
+  readonly cookie?: string;
+  readonly secret?: string;
+  readonly max_age?: DurationSetting;
+  readonly header?: string;
+  readonly param?: string;
+}
 
 /** `200`, `200-399`, or a list of these. */
 export type StatusesSetting = string | number | readonly (string | number)[];
 
+/** `10%`. */
+export type PercentSetting = string;
+
 export interface HealthCheckSettings {
+  readonly type?: 'http' | 'tcp';
+  readonly address?: AddressSetting;
+  readonly port?: number;
+  readonly method?: string;
   readonly path?: string;
+  readonly host?: string;
+  readonly headers?: TextSettings;
+  readonly body?: string;
+  readonly expect_status?: StatusesSetting;
+  readonly expect_header?: TextSettings;
+  readonly expect_body?: string;
   readonly interval?: DurationSetting;
+  readonly fast_interval?: DurationSetting;
+  readonly down_interval?: DurationSetting;
+  readonly jitter?: PercentSetting;
   readonly timeout?: DurationSetting;
   readonly rise?: number;
   readonly fall?: number;
-  readonly expect_status?: StatusesSetting;
+  readonly initial?: 'up' | 'down' | 'unknown';
+  readonly on_down?: 'finish' | 'cut';
+}
+
+export interface PassiveHealthSettings {
+  readonly consecutive_failures?: number;
+  readonly consecutive_errors?: number;
+  readonly error_status?: StatusesSetting | false;
+  readonly window?: DurationSetting;
+  readonly failure_share?: PercentSetting;
+  readonly minimum_requests?: number;
+  readonly eject_for?: DurationSetting;
+  readonly max_eject_for?: DurationSetting;
+  readonly max_ejected?: PercentSetting;
+  readonly trial_requests?: number;
 }
 
 export interface PoolSettings {
@@ -120,6 +181,22 @@ export interface RetrySettings {
   readonly budget?: string | boolean;
   readonly buffer?: SizeSetting;
   readonly idempotency_key?: boolean;
+}
+
+export interface AccessLogSettings {
+  readonly format?: AccessLogFormat;
+  readonly file?: string;
+  readonly fields?: readonly AccessLogField[];
+  readonly status?: StatusesSetting;
+  readonly slower_than?: DurationSetting;
+  /** `10%`. */
+  readonly sample?: string;
+}
+
+export interface EventsSettings {
+  readonly webhook: string;
+  readonly secret?: string;
+  readonly timeout?: DurationSetting;
 }
 
 export interface TimeoutsSettings {

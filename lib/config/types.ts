@@ -33,6 +33,8 @@ export interface Config {
   readonly servers: readonly ServerConfig[];
   /** The check of every group that has none of its own. null: servers are believed to be up. */
   readonly healthCheck: HealthCheckConfig | null;
+  /** The same for what live requests may do. null: they take no server out. */
+  readonly passiveHealth: PassiveHealthConfig | null;
   /** The pool of every group that has none of its own. */
   readonly pool: PoolConfig;
   readonly dns: DnsConfig;
@@ -40,8 +42,9 @@ export interface Config {
   readonly limits: LimitsConfig;
   /** CIDRs, as written, of the peers whose X-Forwarded-* and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[];
-  /** undefined: whoever prints it decides, `dev` on a terminal and `json` otherwise. */
-  readonly accessLog: AccessLogFormat | undefined;
+  readonly accessLog: AccessLogConfig;
+  /** Who is told of events beside the reader of stderr; null for nobody. */
+  readonly events: EventsConfig | null;
   /** Guards that every request passes before it is routed; null without any. */
   readonly firewall: FirewallConfig | null;
   readonly hosts: readonly HostConfig[];
@@ -59,7 +62,52 @@ export interface ServerConfig {
   readonly name: string;
   /** Connections open at once; 0 is no limit. */
   readonly maxConnections: number;
+  /** Its share of the work as against the others', 0 to 256; with 0 only clients that are bound to it come. */
+  readonly weight: number;
+  /** Used only while no other server of its group can be. */
+  readonly backup: boolean;
 }
+
+export type AlgorithmName =
+  | 'round_robin'
+  | 'least_connections'
+  | 'random'
+  | 'power_of_two'
+  | 'ip_hash'
+  | 'hash'
+  | 'least_response_time'
+  | 'first';
+
+/** How a group chooses a server. */
+export interface AlgorithmConfig {
+  readonly name: AlgorithmName;
+  /** What `hash` and `ip_hash` tell requests apart by; null for all others. */
+  readonly on: RequestKeyConfig | null;
+  /** `hash`: for requests that have nothing of the kind. `client_ip` is hashed in its place. */
+  readonly fallback: AlgorithmFallback;
+  /** `hash`, `ip_hash`: how many times its share of the requests in flight a server gets at most; 0 is no bound. */
+  readonly balanceFactor: number;
+}
+
+export type AlgorithmFallback = 'round_robin' | 'least_connections' | 'random' | 'power_of_two' | 'client_ip';
+
+/** Something that requests are told apart by. Header names are in lower case; only fields have a name. */
+export interface RequestKeyConfig {
+  readonly kind: 'client_ip' | 'uri' | 'path' | 'header' | 'cookie' | 'param';
+  readonly name: string;
+}
+
+/** By what clients stay with their server. */
+export type StickyConfig =
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      /** null: one made up at the start. */
+      readonly secret: string | null;
+      /** s; 0: as long as the browser runs. */
+      readonly maxAge: number;
+    }
+  | { readonly kind: 'header' | 'param'; readonly name: string };
 
 /** An inclusive range of status codes. */
 export interface StatusRange {
@@ -67,17 +115,65 @@ export interface StatusRange {
   readonly to: number;
 }
 
+/** How a server is asked whether it is well. A `tcp` check connects and asks nothing. */
 export interface HealthCheckConfig {
+  readonly type: 'http' | 'tcp';
+  /** Where it is asked: an address, another port of its host, or (null) where its requests go. */
+  readonly target: Address | number | null;
+  readonly method: string;
   readonly path: string;
+  /** The Host field; null: the address that is asked. */
+  readonly host: string | null;
+  /** Further fields of the request. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Content of the request; empty: none. */
+  readonly body: string;
+  readonly expectStatus: readonly StatusRange[];
+  /** Fields that must be in the answer. */
+  readonly expectHeaders: readonly FieldMatch[];
+  /** What must be found in the answer's content: a text in its first 64 KiB, or an expression in its first 8 KiB. */
+  readonly expectBody: string | RegExp | null;
   /** ms between the end of one check and the start of the next. */
   readonly interval: number;
+  /** The same while a change of the verdict is in the balance; never longer than `interval`. */
+  readonly fastInterval: number;
+  /** The same while the server is down; null: `interval`. */
+  readonly downInterval: number | null;
+  /** Share by which an interval is shortened or lengthened at random. */
+  readonly jitter: number;
   /** ms for the whole check, connect included. */
   readonly timeout: number;
   /** Checks in a row that must pass before a server that is down is used again. */
   readonly rise: number;
   /** Checks in a row that must fail before a server is taken out. */
   readonly fall: number;
-  readonly expectStatus: readonly StatusRange[];
+  /** What is believed before the first check. `unknown`: it is not used, and the first check alone decides. */
+  readonly initial: 'up' | 'down' | 'unknown';
+  /** What becomes of requests and tunnels on a server that goes down. */
+  readonly onDown: 'finish' | 'cut';
+}
+
+/** When live requests take a server out, and for how long. An error is an answer; a failure is none. */
+export interface PassiveHealthConfig {
+  /** Failures in a row: connections refused, cut or silent. 0: any number. */
+  readonly consecutiveFailures: number;
+  /** Answers in a row with one of `errorStatus`. 0: any number. */
+  readonly consecutiveErrors: number;
+  /** Empty: no answer counts against a server. */
+  readonly errorStatus: readonly StatusRange[];
+  /** ms that `failureShare` looks back. */
+  readonly window: number;
+  /** Share of failures and errors among the requests of the window; 0: any share. */
+  readonly failureShare: number;
+  /** With fewer requests in the window the share says nothing. */
+  readonly minimumRequests: number;
+  /** ms, times how often it has happened lately. */
+  readonly ejectFor: number;
+  readonly maxEjectFor: number;
+  /** Share of a group that may be out at once, one server at least, and never the last that can be used. */
+  readonly maxEjected: number;
+  /** Requests that must go well, one at a time, before a server that returns is used as before. */
+  readonly trialRequests: number;
 }
 
 /** The connections to each server of a group. Times in ms. */
@@ -166,12 +262,71 @@ export interface LimitsConfig {
 
 export type AccessLogFormat = 'dev' | 'combined' | 'json' | 'off';
 
+/** What may stand in a line, as the keys of a json line are called. */
+export type AccessLogField =
+  | 'ts'
+  | 'request_id'
+  | 'client'
+  | 'method'
+  | 'target'
+  | 'host'
+  | 'protocol'
+  | 'route'
+  | 'status'
+  | 'server'
+  | 'attempts'
+  | 'tries'
+  | 'duration_ms'
+  | 'queue_ms'
+  | 'connect_ms'
+  | 'first_byte_ms'
+  | 'bytes_in'
+  | 'bytes_out'
+  | 'reason'
+  | 'detail'
+  | 'user_agent'
+  | 'referer';
+
+export interface AccessLogConfig {
+  /** undefined: whoever prints it decides, `dev` on a terminal and `json` otherwise. */
+  readonly format: AccessLogFormat | undefined;
+  /** Appended to, made when it is missing; null: stdout. */
+  readonly file: string | null;
+  /** null: those of the format. */
+  readonly fields: readonly AccessLogField[] | null;
+  /** null: every request has its line. */
+  readonly filter: AccessLogFilter | null;
+}
+
+/** Which requests have a line. */
+export interface AccessLogFilter {
+  /** Always those that got one of these, or were cut half way. */
+  readonly statuses: readonly StatusRange[];
+  /** Always those that took longer, in ms; null: however long they took. */
+  readonly slowerThan: number | null;
+  /** And this share of the others, from 0 to 1. */
+  readonly sample: number;
+}
+
+export interface EventsConfig {
+  /** An http or https URL. */
+  readonly webhook: string;
+  /** Empty: requests are not signed. */
+  readonly secret: string;
+  /** ms for one request. */
+  readonly timeout: number;
+}
+
 /** Servers that share the work, with what is asked of them. Two routes with the same servers by inheritance share one. */
 export interface GroupConfig {
   /** Where it was written: `servers`, `hosts[0].servers`. Unique. */
   readonly name: string;
   readonly servers: readonly ServerConfig[];
+  readonly algorithm: AlgorithmConfig;
+  /** ms in which a server comes to its full weight after it was out; 0 is at once. */
+  readonly slowStart: number;
   readonly healthCheck: HealthCheckConfig | null;
+  readonly passiveHealth: PassiveHealthConfig | null;
   readonly pool: PoolConfig;
   /** ms a connect may take: `timeouts.connect` where the servers are named. */
   readonly connectTimeout: number;
@@ -237,6 +392,8 @@ export interface RouteConfig {
   /** The host's, the path's and the route's own, in this order. `Config.firewall` is not among them. */
   readonly firewalls: readonly FirewallConfig[];
   readonly rules: RulesConfig;
+  /** null: every request is served by whoever is chosen for it. */
+  readonly sticky: StickyConfig | null;
   readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
@@ -281,7 +438,12 @@ export type ParamRule =
 
 export type CookieRule =
   | { readonly kind: 'set'; readonly name: string; readonly value: Template }
-  | { readonly kind: 'remove'; readonly name: string };
+  | {
+      readonly kind: 'remove';
+      readonly name: string;
+      /** It follows from `sticky`, not from `cookie_rules`. */
+      readonly sticky?: true;
+    };
 
 export type PathRule =
   /** By whole segments, when the path has it: `/img` of `/img/a` leaves `/a`, of `/img` leaves `/`. */

@@ -15,9 +15,10 @@ export function dryBackends(clock: Clock): (group: GroupConfig) => readonly Back
   const resolver = new Resolver({ servers: [], minTtl: 0, maxTtl: 0 }, wheel, {});
   const parsers = new Shelf(0, () => new ResponseParser(limits));
   const supplies: ConnectionSupplies = { wheel, parsers, observer: {}, resolver };
-  return ({ servers, pool, connectTimeout }) =>
-    servers.map(
-      ({ name, address }) =>
-        new Backend(name, new Pool(address, { ...pool, connectTimeout }, supplies), wheel),
-    );
+  return (group) =>
+    group.servers.map(({ name, address, weight, backup }) => {
+      const { pool: terms, connectTimeout } = group;
+      const pool = new Pool(address, { ...terms, connectTimeout }, supplies);
+      return new Backend(name, pool, wheel, { weight, backup, slowStart: 0 });
+    });
 }

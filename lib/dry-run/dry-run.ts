@@ -1,18 +1,21 @@
+import type { Backend } from '../backend/backend.js';
 import { parseIpAddress } from '../base/ip-address.js';
 import { everyRoute } from '../config/every-route.js';
 import type { Config, FirewallConfig, RouteConfig } from '../config/types.js';
+import type { Choice } from '../exchange/choice.js';
 import { RequestContext } from '../exchange/context.js';
 import type { Destination } from '../exchange/destination.js';
 import type { Firewall, Opinion } from '../firewall/firewall.js';
 import { Generation } from '../generation.js';
 import type { ClientSide } from '../http/flow.js';
 import { encodeRouteReply } from '../http/replies.js';
-import { encodeRequestHead, ForwardedClient, receivedRequestId } from '../http/request-encoder.js';
+import { ForwardedClient, receivedRequestId } from '../http/request-encoder.js';
 import { RequestParser } from '../http/request-parser.js';
 import type { Captures } from '../rules/pattern.js';
+import { NO_KEY } from '../scheduler/scheduler.js';
 import { dryBackends } from './dry-backends.js';
 import { DryClock } from './dry-clock.js';
-import type { Outcome, Refused } from './outcome.js';
+import type { Forwarded, Outcome, Refused } from './outcome.js';
 import { type RuleStep, ruleSteps } from './rule-steps.js';
 import { type Absence, explainAbsence, type PassedOver, passedOver } from './way.js';
 
@@ -149,9 +152,9 @@ export class DryRun {
     return { kind: 'refused', reason: 'blocked_ip', status, detail, atAccept: true, route: null };
   }
 
-  #follow({ head, forwarded }: ClientSide, route: RouteConfig, destination: Destination): Outcome {
+  #follow(client: ClientSide, route: RouteConfig, destination: Destination): Outcome {
     const context = this.#context;
-    const { group, reply, rules } = destination;
+    const { choice, reply, rules } = destination;
     if (reply !== null) {
       const edit = context.responseEdit;
       reply.edit(context, edit);
@@ -161,14 +164,26 @@ export class DryRun {
       const location = /\r\nLocation: ([^\r]*)/i.exec(text)?.[1] ?? null;
       return { kind: 'replied', status: reply.status, location, head: text, body: reply.body, route };
     }
-    const servers = group?.backends ?? [];
-    const [first] = servers;
-    if (first === undefined)
+    return this.#forward(client, route, choice as Choice);
+  }
+
+  #forward(client: ClientSide, route: RouteConfig, choice: Choice): Forwarded | Refused {
+    const context = this.#context;
+    const bound = choice.sticky?.serverFor(context, []) ?? null;
+    const settled = bound === null && this.#isSettled(route, choice) ? choice.pick(context, []) : null;
+    const servers = choice.group.backends;
+    const server = bound ?? settled ?? firstUsable(servers);
+    if (server === null)
       return { kind: 'refused', reason: 'no_server', status: 503, detail: '', atAccept: false, route };
-    const host = rules.hostFor(context, first.pool.address);
-    const edit = rules.editsRequests ? context.requestEdit : null;
-    const text = encodeRequestHead(head, forwarded, context.requestId, host, edit);
-    return { kind: 'forwarded', servers, head: text, route };
+    const why = bound !== null ? 'bound' : settled !== null ? 'settled' : 'open';
+    const head = context.encodeRequest(client, server.address);
+    return { kind: 'forwarded', servers, server, choice: why, head, route };
+  }
+
+  /** Does it follow from the request alone who serves it? */
+  #isSettled({ action }: RouteConfig, choice: Choice): boolean {
+    if (choice.keyOf(this.#context) !== NO_KEY) return true;
+    return action.kind === 'forward' && action.group.algorithm.name === 'first';
   }
 
   #explain(client: ClientSide): Explanation {
@@ -182,7 +197,7 @@ export class DryRun {
     context.captures = captures;
     const { view } = context;
     const lost = outcome.kind === 'refused' && outcome.reason === 'no_route';
-    const [server] = outcome.kind === 'forwarded' ? outcome.servers : [];
+    const server = outcome.kind === 'forwarded' ? outcome.server : null;
     const explanation: Explanation = {
       outcome,
       client: context.client.text,
@@ -211,4 +226,10 @@ export class DryRun {
     }
     return known;
   }
+}
+
+/** Any will do where it may be any; the same for every request. */
+function firstUsable(servers: readonly Backend[]): Backend | null {
+  const usable = servers.filter(({ isUsable }) => isUsable);
+  return usable.find(({ backup }) => !backup) ?? usable[0] ?? null;
 }

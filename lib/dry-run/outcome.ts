@@ -31,8 +31,15 @@ export interface Replied {
 /** Sent to a server. */
 export interface Forwarded {
   readonly kind: 'forwarded';
-  /** In the order in which they are tried from a fresh start; the head is the one for the first. */
+  /** In the order of the configuration. */
   readonly servers: readonly Backend[];
+  /** Whom the head is for. */
+  readonly server: Backend;
+  /**
+   * bound: the client is bound to it. settled: that follows from the request alone. open: it may be another as well, as
+   * it depends on turns, on chance, or on what else is going on.
+   */
+  readonly choice: 'bound' | 'settled' | 'open';
   /** As it would go out, bytes as latin1. */
   readonly head: string;
   readonly route: RouteConfig;

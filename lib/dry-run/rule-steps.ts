@@ -67,7 +67,7 @@ function stages(rules: RulesConfig): Stage[] {
   };
   for (const rule of rules.path) add(pathRuleName(rule), { path: [...upTo.path, rule] });
   for (const rule of rules.params) add(`param_rules.${verb(rule)}`, { params: [...upTo.params, rule] });
-  for (const rule of rules.cookies) add(`cookie_rules.${verb(rule)}`, { cookies: [...upTo.cookies, rule] });
+  for (const rule of rules.cookies) add(cookieRuleName(rule), { cookies: [...upTo.cookies, rule] });
   for (const rule of rules.headers) add(`header_rules.${verb(rule)}`, { headers: [...upTo.headers, rule] });
   if (rules.host === 'server') add("Host is the server's own", { host: rules.host });
   else if (rules.host !== 'client') add('header_rules.add Host', { host: rules.host });
@@ -76,6 +76,10 @@ function stages(rules: RulesConfig): Stage[] {
 
 function verb(rule: HeaderRule | ParamRule | CookieRule): string {
   return `${rule.kind === 'set' ? 'add' : rule.kind} ${rule.name}`;
+}
+
+function cookieRuleName(rule: CookieRule): string {
+  return rule.kind === 'remove' && rule.sticky ? `sticky.cookie ${rule.name}` : `cookie_rules.${verb(rule)}`;
 }
 
 function pathRuleName(rule: PathRule): string {

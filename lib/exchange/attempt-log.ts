@@ -16,6 +16,8 @@ export class AttemptLog {
     durationMs: 0,
     reused: false,
   };
+  /** The list where there was but one: a log asks for it on every request. */
+  readonly #only: readonly AttemptRecord[] = [this.#current];
   #isOpen = false;
   #startedAt = 0;
   /** When it had its connection, and the request went out. */
@@ -119,6 +121,7 @@ export class AttemptLog {
 
   /** Everything tried so far, in order. */
   get tries(): readonly AttemptRecord[] {
+    if (this.#isOpen && this.#tries.length === 0) return this.#only;
     this.#list();
     return this.#tries;
   }

@@ -143,7 +143,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.sawAnswer = true;
     noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
     this.relay.beginAnswer();
-    const edit = this.#context.editOfResponse(backend.name);
+    const edit = this.#context.editOfResponse(backend);
     return (this.#client as ClientSide).sendHead(head, edit);
   }
 

@@ -1,3 +1,4 @@
+import type { Backend } from '../backend/backend.js';
 import type { Address } from '../base/address.js';
 import { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
@@ -62,13 +63,15 @@ export class RequestContext implements RuleContext {
     return encodeRequestHead(head, forwarded, this.requestId, rules.hostFor(this, address), edit);
   }
 
-  /** What the rules change about the head of an answer from `server`; null when it is nothing. */
-  editOfResponse(server: string): HeadEdit | null {
-    const { rules } = this.destination as Destination;
-    if (!rules.editsResponses) return null;
-    this.server = server;
+  /** What the route changes about the head of an answer from `server`; null when it is nothing. */
+  editOfResponse(server: Backend): HeadEdit | null {
+    const { rules, choice } = this.destination as Destination;
+    const sticky = choice?.sticky ?? null;
+    if (!rules.editsResponses && sticky === null) return null;
+    this.server = server.name;
     rules.editResponse(this, this.responseEdit);
-    return this.responseEdit;
+    sticky?.mark(this, server, this.responseEdit);
+    return this.responseEdit.isEmpty ? null : this.responseEdit;
   }
 
   /** It was let in by the firewalls of its route. */

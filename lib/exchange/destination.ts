@@ -1,16 +1,16 @@
-import type { Group } from '../backend/group.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { FirewallChain } from '../firewall/firewall-chain.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
+import type { Choice } from './choice.js';
 import type { RetryPolicy } from './retry-policy.js';
 
 /** A route made ready: what is done with the requests that end up on it. Made once per configuration. */
 export interface Destination {
   /** What logs and `{route}` call it. */
   readonly name: string;
-  /** Who may answer; null when the route answers by itself. */
-  readonly group: Group | null;
+  /** Who may answer, and who does; null when the route answers by itself. */
+  readonly choice: Choice | null;
   /** The route's own answer; null when it forwards. */
   readonly reply: RouteReply | null;
   readonly rules: RouteRules;

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Group } from '../backend/group.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
@@ -12,6 +11,7 @@ import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { Attempt } from './attempt.js';
 import type { AttemptOwner } from './attempt-owner.js';
+import type { Choice } from './choice.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
 import { Replay } from './replay.js';
@@ -79,7 +79,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
 
   #forward(client: ClientSide, destination: Destination): void {
     const { head } = client;
-    const { group, reply, retry } = destination;
+    const { choice, reply, retry } = destination;
     this.#settlement.route = destination.name;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
@@ -91,7 +91,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       client.reply(413);
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
     } else {
-      this.#retries.open(group as Group, retry, head);
+      this.#retries.open(choice as Choice, this.#context, retry, head);
       this.#attempt.open(client, destination.timeouts);
       this.#tryNext();
     }

@@ -1,11 +1,11 @@
 import type { Backend } from '../backend/backend.js';
-import type { Group } from '../backend/group.js';
 import type { Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { RequestHead } from '../http/request-head.js';
 import type { ResponseHead } from '../http/response-head.js';
-import { NO_KEY } from '../scheduler/scheduler.js';
+import type { Choice } from './choice.js';
+import type { RequestContext } from './context.js';
 import { indexOfField } from './named-field.js';
 import type { Replay } from './replay.js';
 import { type AttemptState, decideRetry, decideStatusRetry } from './retry.js';
@@ -36,7 +36,8 @@ export class Retries {
   readonly #replay: Replay;
   readonly #wheel: TimerWheel;
   readonly #tried: Backend[] = [];
-  #group: Group | null = null;
+  #choice: Choice | null = null;
+  #context: RequestContext | null = null;
   #policy: RetryPolicy | null = null;
   #repeatable = false;
   #replacedStale = false;
@@ -50,8 +51,9 @@ export class Retries {
   }
 
   /** A request is about to be forwarded. */
-  open(group: Group, policy: RetryPolicy, head: RequestHead): void {
-    this.#group = group;
+  open(choice: Choice, context: RequestContext, policy: RetryPolicy, head: RequestHead): void {
+    this.#choice = choice;
+    this.#context = context;
     this.#policy = policy;
     this.#repeatable = policy.isRepeatable(head);
     this.#replacedStale = false;
@@ -63,10 +65,11 @@ export class Retries {
 
   /** The request is over: holds nothing of it any more. */
   close(): void {
-    if (this.#group === null) return;
+    if (this.#choice === null) return;
     this.#tried.length = 0;
     this.#next = null;
-    this.#group = null;
+    this.#choice = null;
+    this.#context = null;
     this.#policy = null;
   }
 
@@ -144,7 +147,8 @@ export class Retries {
       repeatable: this.#repeatable,
       replayable: this.#replay.whole,
       clientSawResponse: sawResponse,
-      pooledConnection: reused,
+      // A server that was taken out meanwhile is not asked once more.
+      pooledConnection: reused && this.#tried.at(-1)?.takesBound === true,
       replacedStale: this.#replacedStale,
       attempts: this.#attempts,
     };
@@ -154,7 +158,7 @@ export class Retries {
   #stepOn(mayAskAgain: boolean): NextStep {
     this.#next = this.#pick();
     if (this.#next !== null) return 'other';
-    return mayAskAgain && this.#group?.isUsable === true ? 'again' : 'no';
+    return mayAskAgain && this.#choice?.group.isUsable === true ? 'again' : 'no';
   }
 
   #charge(step: NextStep): NextStep {
@@ -164,6 +168,6 @@ export class Retries {
   }
 
   #pick(): Backend | null {
-    return this.#group?.pick(NO_KEY, this.#tried) ?? null;
+    return this.#choice?.pick(this.#context as RequestContext, this.#tried) ?? null;
   }
 }

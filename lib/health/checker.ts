@@ -6,21 +6,23 @@ import type { Shelf } from '../base/shelf.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { HealthCheckConfig } from '../config/types.js';
 import type { ResponseParser } from '../http/response-parser.js';
-import { Probe, type ProbeListener, spokenError } from './probe.js';
+import type { Endpoint } from '../net/dial.js';
+import type { Resolver } from '../net/resolver.js';
+import { HttpProbe } from './http-probe.js';
+import type { Probe, ProbeListener } from './probe.js';
+import { type Question, questionOf } from './question.js';
+import { spokenError } from './spoken.js';
 import { Tally } from './tally.js';
+import { TcpProbe } from './tcp-probe.js';
 
-/** What all checkers share. */
+/** What all that judges servers shares. */
 export interface HealthServices {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly parsers: Shelf<ResponseParser>;
   readonly observer: Observer;
+  readonly resolver: Resolver;
 }
-
-/** Between checks while a verdict is in the balance, ms: a change is decided soon. */
-const WAVERING_INTERVAL = 1000;
-/** Checks of many servers are spread, so that they neither start nor stay in step. */
-const JITTER = 0.1;
 
 /**
  * Checks one server for ever, one check at a time, and tells the server the verdict. Live requests that can't connect
@@ -28,51 +30,101 @@ const JITTER = 0.1;
  */
 export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
   readonly #backend: Backend;
-  readonly #check: HealthCheckConfig;
   readonly #services: HealthServices;
   readonly #tally: Tally;
   readonly #deadline: Deadline;
+  #check: HealthCheckConfig;
+  #question: Question;
   #probe: Probe | null = null;
   #startedAt = 0;
-  #downSince = 0;
+  #downSince: number;
 
-  constructor(backend: Backend, check: HealthCheckConfig, services: HealthServices) {
+  /** `initial`: what is believed of the server until it is known better. */
+  constructor(
+    backend: Backend,
+    check: HealthCheckConfig,
+    initial: HealthCheckConfig['initial'],
+    services: HealthServices,
+  ) {
     this.#backend = backend;
     this.#check = check;
+    this.#question = questionOf(check, backend.address);
     this.#services = services;
-    this.#tally = new Tally(check.rise, check.fall);
+    this.#tally = new Tally(check, initial);
     this.#deadline = new Deadline(services.wheel, this);
+    this.#downSince = services.clock.now();
+    backend.judge(this.#tally.isUp);
     backend.watch(this);
   }
 
-  /** Begins in `delay` ms. */
+  /** Begins, or goes on, in `delay` ms. */
   start(delay: number): void {
     this.#deadline.arm(Math.max(1, delay));
   }
 
+  /** Asks something else, or at other times; what was found so far stands. To be started again. */
+  follow(check: HealthCheckConfig): void {
+    this.#dropProbe();
+    this.#deadline.disarm();
+    this.#check = check;
+    this.#question = questionOf(check, this.#backend.address);
+    this.#tally.follow(check);
+  }
+
+  /** Nobody asks any more; the verdict stays as it is. */
   stop(): void {
     this.#deadline.release();
+    this.#dropProbe();
+    this.#backend.unwatch(this);
+  }
+
+  /** It is checked no longer, and so believed to be up. */
+  dismiss(): void {
+    this.stop();
+    if (this.#tally.isUp) return;
+    const { clock, observer } = this.#services;
+    this.#backend.history.note(clock.wall(), 'up', 'not checked any more');
+    this.#backend.judge(true);
+    observer.serverUp?.(this.#backend.name, clock.now() - this.#downSince);
+  }
+
+  #dropProbe(): void {
     this.#probe?.cancel();
     this.#probe = null;
+  }
+
+  /** The server's own addresses, which are asked for anyway, or those of another place. */
+  get #endpoint(): Endpoint {
+    const { address } = this.#question;
+    const { pool } = this.#backend;
+    return address === pool.address ? pool : { address, host: this.#services.resolver.hostOf(address) };
   }
 
   onDeadline(): void {
     this.#startedAt = this.#services.clock.now();
     const { wheel, parsers } = this.#services;
-    this.#probe = new Probe(this.#backend.pool, this.#check, wheel, parsers, this);
+    const { timeout, type } = this.#check;
+    this.#probe =
+      type === 'tcp'
+        ? new TcpProbe(this.#endpoint, timeout, wheel, this)
+        : new HttpProbe(this.#check, this.#question, this.#endpoint, wheel, parsers, this);
   }
 
   onResult(ok: boolean, result: string): void {
     this.#probe = null;
-    const durationMs = this.#services.clock.now() - this.#startedAt;
-    this.#services.observer.checked?.({ server: this.#backend.name, ok, result, durationMs });
-    this.#note(ok, result);
+    const { clock, observer } = this.#services;
+    const durationMs = clock.now() - this.#startedAt;
+    this.#backend.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
+    observer.checked?.({ server: this.#backend.name, ok, result, durationMs });
+    this.#count(ok, result);
     this.#deadline.arm(this.#interval());
   }
 
   onConnectFailed(_backend: Backend, failure: Failure, detail: string): void {
     if (!this.#tally.isUp) return;
-    this.#note(false, failure.reason === 'connect_timeout' ? 'timed out' : spokenError(detail));
+    const result = failure.reason === 'connect_timeout' ? 'timed out' : spokenError(detail);
+    this.#backend.history.note(this.#services.clock.wall(), 'connect_failed', result);
+    this.#count(false, result);
     if (this.#probe === null) this.#hurry();
   }
 
@@ -82,21 +134,31 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
     if (this.#services.wheel.now + ms < this.#deadline.at) this.#deadline.arm(ms);
   }
 
-  #note(ok: boolean, result: string): void {
+  #count(ok: boolean, result: string): void {
     if (!this.#tally.note(ok)) return;
+    const { clock, observer } = this.#services;
+    this.#backend.history.note(clock.wall(), ok ? 'up' : 'down', result);
     this.#backend.judge(ok);
-    const now = this.#services.clock.now();
+    const now = clock.now();
     if (ok) {
-      this.#services.observer.serverUp?.(this.#backend.name, now - this.#downSince);
-    } else {
-      this.#downSince = now;
-      this.#services.observer.serverDown?.(this.#backend.name, result);
+      observer.serverUp?.(this.#backend.name, now - this.#downSince);
+      return;
     }
+    this.#downSince = now;
+    observer.serverDown?.(this.#backend.name, result);
+    // Only now: what is cut is tried again, and must not come back here.
+    if (this.#check.onDown === 'cut') this.#backend.pool.cut();
   }
 
+  /** ms to the next check. */
   #interval(): number {
-    const { interval } = this.#check;
-    const base = this.#tally.isWavering ? Math.min(interval, WAVERING_INTERVAL) : interval;
-    return base * (1 - JITTER + 2 * JITTER * Math.random());
+    const { interval, fastInterval, downInterval, jitter } = this.#check;
+    const steady = this.#tally.isUp ? interval : (downInterval ?? interval);
+    return spread(this.#tally.isWavering ? Math.min(steady, fastInterval) : steady, jitter);
   }
+}
+
+/** `ms`, made shorter or longer by at most `jitter` of it: checks of many servers don't fall into step. */
+export function spread(ms: number, jitter: number, random: () => number = Math.random): number {
+  return ms * (1 - jitter + 2 * jitter * random());
 }

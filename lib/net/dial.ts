@@ -49,7 +49,7 @@ export class Dial implements DeadlineOwner, AddressWaiter {
     this.#dialler = dialler;
     this.#deadline = host === null ? null : new Deadline(host.wheel, this);
     if (host === null) this.#begin([address.kind === 'unix' ? address.path : address.host]);
-    else if (host.addresses.length > 0) this.#begin(host.candidates());
+    else if (host.isKnown) this.#begin(host.candidates());
     else host.wait(this);
   }
 

@@ -65,6 +65,11 @@ export class HostAddresses implements DeadlineOwner {
     return this.#resolver.wheel;
   }
 
+  /** Are there addresses, and are they those of now? Without a watcher nobody keeps them up to date. */
+  get isKnown(): boolean {
+    return this.#watchers.size > 0 && this.#addresses.length > 0;
+  }
+
   /** From now on the addresses are kept up to date, and `watcher` is told when they change. */
   watch(watcher: AddressWatcher): void {
     this.#watchers.add(watcher);
@@ -197,7 +202,9 @@ export class HostAddresses implements DeadlineOwner {
     const detail = error.code ?? error.message;
     if (detail !== this.#toldFailure) this.#resolver.observer.resolveFailed?.(this.name, detail);
     this.#toldFailure = detail;
-    for (const waiter of this.#takeWaiters()) waiter.onUnknown(error);
+    for (const waiter of this.#takeWaiters())
+      if (this.#addresses.length > 0) waiter.onKnown();
+      else waiter.onUnknown(error);
   }
 
   #takeWaiters(): readonly AddressWaiter[] {

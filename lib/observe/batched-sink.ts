@@ -1,11 +1,12 @@
 import { openSync, writeSync } from 'node:fs';
 import sonic, { type SonicBoom } from 'sonic-boom';
 import type { LineSink } from './access-log.js';
+import { LineBlocks } from './line-blocks.js';
 
 /** Lines are kept this long at most before they are handed over, in ms. */
 const FLUSH_AFTER = 200;
-/** Or until they are this many characters: one write call carries about 200 lines. */
-const BATCH_SIZE = 32 * 1024;
+/** Or until they are this many bytes: one write call carries more than a hundred lines. */
+const BATCH_SIZE = 64 * 1024;
 /** What may wait for a slow reader, in bytes; beyond it lines are dropped and counted. */
 const BACKLOG_LIMIT = 4 * 1024 * 1024;
 /** A reader that keeps falling behind is spoken of this often at most, in ms. */
@@ -16,13 +17,15 @@ const CLOSE_DEADLINE = 1000;
 export interface BatchedSinkOptions {
   /** A file descriptor, or a path that is appended to and created when missing. */
   readonly target: number | string;
+  /** `ascii` where every line is (and a byte is a character, which is cheaper); `any` by default. */
+  readonly characters?: 'ascii' | 'any';
   /** What an operator should read: one line, no line feed. */
   readonly warning?: (message: string) => void;
 }
 
 /**
- * Lines for a pipe or a file. They are batched here, in one string, and written by sonic-boom off the event loop. A
- * reader that is slow costs lines, never memory or time; a reader that is gone (EPIPE) ends the writing and nothing else.
+ * Lines for a pipe or a file. They are batched here, as bytes, and written by sonic-boom off the event loop. A reader
+ * that is slow costs lines, never memory or time; a reader that is gone (EPIPE) ends the writing and nothing else.
  */
 export class BatchedSink implements LineSink {
   readonly #path: string | null;
@@ -31,8 +34,11 @@ export class BatchedSink implements LineSink {
   #stream: SonicBoom;
   /** Files that were moved away and still get what was meant for them. */
   readonly #closing = new Set<Promise<void>>();
-  #batch = '';
+  readonly #blocks: LineBlocks;
+  /** In the batch that is being filled, or handed over. */
   #lines = 0;
+  /** The stream has no room for what it was just given. */
+  #refused = false;
   #timer: NodeJS.Timeout | null = null;
   #dropped = 0;
   /** `warned`: lines are being dropped and it has been said; `silent`: the same, said a moment ago already. */
@@ -47,6 +53,7 @@ export class BatchedSink implements LineSink {
   constructor(options: BatchedSinkOptions) {
     this.#path = typeof options.target === 'string' ? options.target : null;
     this.#warning = options.warning ?? (() => {});
+    this.#blocks = new LineBlocks(BATCH_SIZE, options.characters ?? 'any');
     this.#descriptor = typeof options.target === 'string' ? openLog(options.target) : options.target;
     this.#stream = this.#attach(this.#descriptor);
   }
@@ -61,10 +68,16 @@ export class BatchedSink implements LineSink {
       this.#dropped++;
       return;
     }
-    this.#batch += line;
+    if (!this.#blocks.append(line)) {
+      this.#handOver();
+      if (!this.#blocks.append(line)) {
+        this.#lines = 1;
+        this.#send(this.#blocks.encode(line));
+        return;
+      }
+    }
     this.#lines++;
-    if (this.#batch.length >= BATCH_SIZE) this.#handOver();
-    else this.#timer ??= setTimeout(() => this.#handOver(), FLUSH_AFTER).unref();
+    this.#timer ??= setTimeout(() => this.#handOver(), FLUSH_AFTER).unref();
   }
 
   /**
@@ -81,6 +94,7 @@ export class BatchedSink implements LineSink {
       return;
     }
     const old = this.#stream;
+    this.#blocks.forget();
     this.#stream = this.#attach(this.#descriptor);
     const closing = closeStream(old).finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
@@ -115,8 +129,14 @@ export class BatchedSink implements LineSink {
   }
 
   #handOver(): void {
-    const batch = this.#takeBatch();
-    if (batch !== '') this.#stream.write(batch);
+    if (!this.#blocks.isEmpty) this.#send(this.#takeBatch());
+  }
+
+  #send(lines: Buffer): void {
+    this.#refused = false;
+    // Its types know of strings alone.
+    (this.#stream as unknown as { write(bytes: Buffer): boolean }).write(lines);
+    if (this.#refused) this.#blocks.takeBack();
     this.#lines = 0;
   }
 
@@ -128,29 +148,33 @@ export class BatchedSink implements LineSink {
     this.#lines = 0;
   }
 
-  #takeBatch(): string {
+  #takeBatch(): Buffer {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const batch = this.#batch;
-    this.#batch = '';
-    return batch;
+    return this.#blocks.take();
   }
 
   #attach(descriptor: number): SonicBoom {
     const stream = new sonic.SonicBoom({
       fd: descriptor,
       maxLength: BACKLOG_LIMIT,
-      maxWrite: 2 * BATCH_SIZE,
+      // Of another length, what waits would be copied into one piece before it is written.
+      maxWrite: BATCH_SIZE,
+      contentMode: 'buffer',
       retryEAGAIN: () => !this.#hurried,
     });
     stream.on('error', (error: NodeJS.ErrnoException) => this.#onError(stream, error));
     stream.on('drop', () => this.#onDrop());
     stream.on('drain', () => this.#onDrain());
+    stream.on('write', (bytes: number) => {
+      if (stream === this.#stream) this.#blocks.written(bytes);
+    });
     return stream;
   }
 
-  /** Called inside `#handOver`, while the batch that found no room is still counted. */
+  /** Called inside `#send`, while the batch that found no room is still counted. */
   #onDrop(): void {
+    this.#refused = true;
     this.#dropped += this.#lines;
     if (this.#dropping !== 'no') return;
     const now = performance.now();

@@ -3,7 +3,8 @@
 const UNSAFE_IN_QUOTES = /["\\\x00-\x1f\x7f-\uffff]/;
 const UNSAFE_BARE = /["\\\x00-\x20\x7f-\uffff]/;
 const UNSAFE_ON_SCREEN = /[\x00-\x1f\x7f-\xa0]/;
-const UNSAFE_IN_JSON = /["\\\x00-\x1f\x7f-\x9f]/;
+/** What may not stand between the quotes of a JSON string as it is, and all that is not ASCII. */
+export const UNSAFE_IN_JSON = /["\\\x00-\x1f\x7f-\uffff]/;
 
 const EVERY_UNSAFE_IN_QUOTES = new RegExp(UNSAFE_IN_QUOTES, 'g');
 const EVERY_UNSAFE_BARE = new RegExp(UNSAFE_BARE, 'g');
@@ -25,9 +26,9 @@ export function escapeForScreen(text: string): string {
   return UNSAFE_ON_SCREEN.test(text) ? text.replace(EVERY_UNSAFE_ON_SCREEN, hex) : text;
 }
 
-/** A JSON string with its quotes; a byte above 0x9f is the character of the same number. */
+/** A JSON string with its quotes, in ASCII; a byte above 0x7e is the character of the same number, as `\u00NN`. */
 export function jsonString(text: string): string {
-  return UNSAFE_IN_JSON.test(text) ? JSON.stringify(text).replace(/[\x7f-\x9f]/g, unicode) : `"${text}"`;
+  return UNSAFE_IN_JSON.test(text) ? JSON.stringify(text).replace(/[\x7f-\uffff]/g, unicode) : `"${text}"`;
 }
 
 function hex(character: string): string {

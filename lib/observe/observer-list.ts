@@ -4,13 +4,16 @@ import type { Availability, CheckRecord, Observer, RequestRecord } from '../base
 /** One observer that tells several, in the order given. */
 export class ObserverList implements Observer {
   readonly #observers: readonly Observer[];
+  /** Those that want to know of every request: the others cost nothing then. */
+  readonly #readers: readonly Observer[];
 
   constructor(observers: readonly Observer[]) {
     this.#observers = observers;
+    this.#readers = observers.filter((observer) => observer.requestSettled !== undefined);
   }
 
   requestSettled(record: RequestRecord): void {
-    for (const observer of this.#observers) observer.requestSettled?.(record);
+    for (const observer of this.#readers) observer.requestSettled?.(record);
   }
 
   checked(check: CheckRecord): void {

@@ -20,6 +20,8 @@ class PerSecond {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
 const THOUSANDTHS: readonly string[] = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
+/** With their point: one piece less in every time of every line. */
+const DECIMALS: readonly string[] = THOUSANDTHS.map((digits) => `.${digits}`);
 
 const isoSeconds = new PerSecond((date) => date.toISOString().slice(0, 20));
 const clfSeconds = new PerSecond((date) => {
@@ -46,13 +48,13 @@ export function clockTime(time: number): string {
 /** A time in ms with three decimals: `1.250`. Whole numbers only on the way: twice as fast as printing a float. */
 export function threeDecimals(milliseconds: number): string {
   const micros = Math.round(milliseconds * 1000);
-  return `${Math.floor(micros / 1000)}.${THOUSANDTHS[micros % 1000]}`;
+  return `${Math.floor(micros / 1000)}${DECIMALS[micros % 1000]}`;
 }
 
 /** The same time in seconds, as nginx's $request_time: `0.001`. */
 export function seconds(milliseconds: number): string {
   const rounded = Math.round(milliseconds);
-  return `${Math.floor(rounded / 1000)}.${THOUSANDTHS[rounded % 1000]}`;
+  return `${Math.floor(rounded / 1000)}${DECIMALS[rounded % 1000]}`;
 }
 
 function clock(date: Date): string {

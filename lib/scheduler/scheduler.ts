@@ -6,16 +6,21 @@ export interface Candidate {
   readonly active: number;
   /** Its share of the work as against the others', now: more than 0. */
   readonly effectiveWeight: number;
-  /** 32 bits that stand for its name: the same in every process. */
+  /** Requests it takes at once, now; infinite when it has no limit. */
+  readonly capacity: number;
+  /** 31 bits that stand for its name: the same in every process. */
   readonly hash: number;
   readonly latency: LatencyEstimate;
 }
 
-/** 32 bits that stand for what a request is told apart by (its client, its path, one of its fields); or `NO_KEY`. */
+/** 31 bits that stand for what a request is told apart by (its client, its path, one of its fields); or `NO_KEY`. */
 export type PickKey = number;
 
 /** The request has nothing of the kind, or nobody asked for it. */
 export const NO_KEY: PickKey = -1;
+
+/** A number from 0 up to 1, never 1, evenly: `Math.random`, or one with a seed. */
+export type RandomSource = () => number;
 
 /** Chooses one of several servers. Synchronous, allocates nothing, knows nothing of health or sockets. */
 export interface Scheduler {

@@ -1,22 +1,16 @@
 import type { Address } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
-import type { Availability, CheckRecord, Observer } from '../base/observer.js';
-import type { EventKind, LastCheck, StatusEvent } from './status.js';
+import type { Availability, Observer } from '../base/observer.js';
+import type { EventKind, StatusEvent } from './status.js';
 
 const RECENT = 200;
 const RECENT_OF_SERVER = 100;
-
-/** What is kept of one server. */
-interface Page {
-  readonly events: StatusEvent[];
-  lastCheck: LastCheck | null;
-}
 
 /** Remembers the latest events, and tells them on. Nothing in it grows with the requests. */
 export class Journal implements Observer {
   readonly #clock: Clock;
   readonly #events: StatusEvent[] = [];
-  readonly #pages = new Map<string, Page>();
+  readonly #ofServers = new Map<string, StatusEvent[]>();
   readonly #listeners = new Set<(event: StatusEvent) => void>();
   #lastId = 0;
 
@@ -31,11 +25,7 @@ export class Journal implements Observer {
 
   /** The last 100 of one server, oldest first. */
   eventsOf(server: string): readonly StatusEvent[] {
-    return [...(this.#pages.get(server)?.events ?? [])];
-  }
-
-  lastCheckOf(server: string): LastCheck | null {
-    return this.#pages.get(server)?.lastCheck ?? null;
+    return [...(this.#ofServers.get(server) ?? [])];
   }
 
   /** Calls `listener` for every event from now on, until the returned function is called. */
@@ -48,31 +38,22 @@ export class Journal implements Observer {
 
   /** Forgets the servers that are none of these. */
   keep(servers: ReadonlyMap<string, unknown>): void {
-    for (const name of this.#pages.keys()) if (!servers.has(name)) this.#pages.delete(name);
+    for (const name of this.#ofServers.keys()) if (!servers.has(name)) this.#ofServers.delete(name);
   }
 
   note(what: EventKind, server: string, reason: string): void {
     this.#lastId++;
     const event = Object.freeze({ id: this.#lastId, at: this.#clock.wall(), what, server, reason });
     append(this.#events, event, RECENT);
-    if (server !== '') append(this.#page(server).events, event, RECENT_OF_SERVER);
+    if (server !== '') {
+      const events = this.#ofServers.get(server) ?? [];
+      append(events, event, RECENT_OF_SERVER);
+      this.#ofServers.set(server, events);
+    }
     for (const tell of this.#listeners) tell(event);
   }
 
-  #page(server: string): Page {
-    let page = this.#pages.get(server);
-    if (page === undefined) {
-      page = { events: [], lastCheck: null };
-      this.#pages.set(server, page);
-    }
-    return page;
-  }
-
   // What observers are told.
-
-  checked({ server, ok, result, durationMs }: CheckRecord): void {
-    this.#page(server).lastCheck = Object.freeze({ ok, result, at: this.#clock.wall(), durationMs });
-  }
 
   listening(address: Address): void {
     this.note('listening', '', address.text);

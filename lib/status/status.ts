@@ -47,7 +47,10 @@ export interface RequestCounts {
   readonly byReason: { readonly [reason in Reason]?: number };
 }
 
-/** ms from the request's head to its end, of about the last minute. null: there was no request. */
+/**
+ * ms, of about the last minute: of a route from a request's head to its end, of a server to the first byte of its answer
+ * without the waiting for a connection. null: there was no request.
+ */
 export type Latency = { readonly p50: number; readonly p90: number; readonly p99: number } | null;
 
 export interface RouteStatus {

@@ -1,5 +1,6 @@
 import * as net from 'node:net';
 import t from 'tap';
+import { WebSocket } from 'ws';
 import { startBackend } from '../../fixtures/backend.js';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
@@ -221,4 +222,64 @@ t.test('no request in flight is lost, however often', async (t) => {
     t.ok(seen.requests.every(({ reason }) => reason === ''));
     t.equal(seen.requests.length, answered);
   }
+});
+
+t.test(
+  'a tunnel has until timeouts.drain to end by itself, and its end is no request that was cut',
+  async (t) => {
+    const backend = await startBackend({ name: 'a' });
+    t.teardown(() => backend.close());
+    const { balancer, port, clock } = await startBalancer(
+      t,
+      { servers: [backend.address], timeouts: { drain: '20s' } },
+      { manual: true },
+    );
+    const [patient, hasty] = await Promise.all([openWebSocket(t, port), openWebSocket(t, port)]);
+    let over = false;
+    const drained = balancer.drain().finally(() => {
+      over = true;
+    });
+    await turns(30);
+    hasty.close();
+    await new Promise((resolve) => hasty.once('close', resolve));
+    clock.advance(19_900);
+    patient.send('still here');
+    t.equal(String(await new Promise((resolve) => patient.once('message', resolve))), 'still here');
+    t.equal(over, false);
+    const closed = new Promise((resolve) => patient.once('close', resolve));
+    clock.advance(200);
+    await closed;
+    t.equal(await drained, true);
+  },
+);
+
+async function openWebSocket(t: Test, port: number): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+  t.teardown(() => socket.terminate());
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  return socket;
+}
+
+t.test('while it drains it says that it is not ready, and takes what still comes', async (t) => {
+  const { address, asked } = await patient(t);
+  const { balancer, connect } = await startBalancer(t, { servers: [address] });
+  t.match(balancer.status(), { state: 'running', ready: true, readyReasons: [] });
+  const [busy, late] = await Promise.all([connect(), connect()]);
+  busy.send(GET);
+  await until(() => asked.length === 1);
+  const drained = balancer.drain();
+  t.match(
+    balancer.status(),
+    { state: 'draining', ready: false, readyReasons: ['it is draining'] },
+    'before a listener is closed',
+  );
+  late.send(GET);
+  await until(() => asked.length === 2);
+  for (const connection of asked) void connection.write(OK);
+  for (const client of [busy, late]) {
+    t.match((await client.response()).head, /\r\nConnection: close\r\n/);
+    client.end();
+  }
+  t.equal(await drained, true);
+  t.match(balancer.status(), { state: 'stopped', ready: false });
 });

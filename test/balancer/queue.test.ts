@@ -12,6 +12,7 @@ import { ClientAcceptor } from '../../lib/client/acceptor.js';
 import { Responder } from '../../lib/client/responder.js';
 import { createConfig } from '../../lib/config/config.js';
 import { DEFAULT_RETRY } from '../../lib/config/retry.js';
+import { Choice } from '../../lib/exchange/choice.js';
 import type { Pipeline } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
 import { RetryPolicy } from '../../lib/exchange/retry-policy.js';
@@ -121,10 +122,11 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     headers: [],
     responseHeaders: [],
   });
+  const choice = new Choice(group, null, null);
   const retry = new RetryPolicy(DEFAULT_RETRY, null);
   const destination = {
     name: 'all',
-    group,
+    choice,
     reply: null,
     rules,
     firewalls: null,

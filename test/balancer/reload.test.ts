@@ -115,3 +115,40 @@ t.test('a balancer that is ending takes no other configuration, and opens nothin
   await t.rejects(balancer.reload(createConfig(settings)), /is ending/);
   t.equal(balancer.addresses.length, 1);
 });
+
+t.test(
+  'a server whose weight, limit, place or check changes in the file stays the same server',
+  async (t) => {
+    const server = await startRawServer(answering(answer('ok')));
+    const other = await startRawServer(answering(answer('other')));
+    t.teardown(() => Promise.all([server.close(), other.close()]));
+    const at = (terms: object) => ({ name: 'a', address: server.address, ...terms });
+    const settings = (terms: object, check: object | false = false) =>
+      createConfig({
+        listen: '127.0.0.1:0',
+        health_check: check,
+        servers: [at(terms), { address: other.address, backup: true }],
+      });
+    const { balancer, connect } = await startBalancer(t, {
+      health_check: false,
+      servers: [at({}), { address: other.address, backup: true }],
+    });
+    const client = await connect();
+    const ask = async (): Promise<string> => {
+      client.send(GET);
+      return (await client.response()).body;
+    };
+    const seen = () => balancer.status().servers.find(({ name }) => name === 'a');
+    t.equal(await ask(), 'ok');
+    await balancer.reload(settings({ weight: 7 }));
+    t.equal(await ask(), 'ok');
+    t.match(seen(), { weight: 7, open: 1 });
+    await balancer.reload(settings({ max_connections: 3 }));
+    t.equal(await ask(), 'ok');
+    await balancer.reload(settings({ backup: true }));
+    t.match(seen(), { backup: true, open: 1 });
+    await balancer.reload(settings({}, { interval: '1h' }));
+    t.equal(await ask(), 'ok');
+    t.equal(server.accepted - (seen()?.lastCheck === null ? 0 : 1), 1, 'and all of it over one connection');
+  },
+);

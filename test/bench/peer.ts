@@ -10,7 +10,18 @@ import { untilReady } from './reply.js';
 
 /** The peers by default, and all of them. After a dash: what differs from the product as it is installed. */
 export const MAIN_PEERS = ['lb', 'nginx', 'haproxy'];
-export const ALL_PEERS = [...MAIN_PEERS, 'nginx-64k', 'haproxy-splice', 'pipe', 'http-proxy', 'fast-proxy'];
+export const ALL_PEERS = [
+  ...MAIN_PEERS,
+  'lb-observed',
+  'nginx-64k',
+  'haproxy-splice',
+  'pipe',
+  'http-proxy',
+  'fast-proxy',
+];
+
+/** lb with all that an operator would have on: its cost over lb's own is what watching costs. */
+export const OBSERVED = 'lb-observed';
 
 /** What lb is measured against: a ratio is one to the better of these in the same round. */
 export const YARDSTICKS = ['nginx', 'haproxy'];
@@ -44,10 +55,10 @@ export interface LbOptions {
 export function findPeer(spec: string, lb: LbOptions): Peer | string {
   const [name = '', path] = spec.split('=', 2);
   if (name === 'lb' || path !== undefined) {
-    const launcher =
-      path === undefined ? fileURLToPath(new URL('../../../bin/lb.js', import.meta.url)) : resolve(path);
+    const launcher = path === undefined ? launcherHere() : resolve(path);
     return existsSync(launcher) ? lbPeer(name, launcher, lb) : `${name} left out: ${launcher} does not exist`;
   }
+  if (name === OBSERVED) return lbPeer(name, launcherHere(), lb, observedOptions);
   if (!ALL_PEERS.includes(name)) return `${name} left out: not one of ${ALL_PEERS.join(', ')}`;
   return YARDSTICKS.some((yardstick) => name.startsWith(yardstick)) ? installedPeer(name) : nodePeer(name);
 }
@@ -80,18 +91,33 @@ function installedPeer(name: string): Peer | string {
   };
 }
 
-function lbPeer(name: string, launcher: string, lb: LbOptions): Peer {
+function launcherHere(): string {
+  return fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));
+}
+
+/** Nobody reads what is counted meanwhile: a scraper comes a few times in a minute. */
+function observedOptions(folder: string): string[] {
+  return ['--access-log', 'json', '--access-log-file', `${folder}.log`];
+}
+
+const plainOptions = (): string[] => ['--access-log', 'off'];
+
+function lbPeer(
+  name: string,
+  launcher: string,
+  lb: LbOptions,
+  options: (folder: string) => readonly string[] = plainOptions,
+): Peer {
   return {
     name,
     version: `on Node ${process.versions.node}`,
-    command: (port, origins) => [
+    command: (port, origins, folder) => [
       process.execPath,
       ...lb.nodeOptions,
       launcher,
       String(port),
       ...addresses(origins),
-      '--access-log',
-      'off',
+      ...options(folder),
       '-q',
       ...lb.options,
     ],

@@ -1,5 +1,5 @@
 import { quantile } from './outcome.js';
-import { YARDSTICKS } from './peer.js';
+import { OBSERVED, YARDSTICKS } from './peer.js';
 import type { Sample, WorkSample } from './trial.js';
 
 /** The rounds of one row: per peer, in the order of the rounds. */
@@ -31,13 +31,26 @@ export function summarise(rounds: Rounds): Summary[] {
         cost: medianOf(samples, (sample) => sample.cost),
         rss: medianOf(samples, (sample) => sample.rss),
         pss: medianOf(samples, (sample) => sample.pss),
-        remarks: [...new Set(samples.map((sample) => sample.remark).filter(Boolean))],
+        remarks: [
+          ...(peer === OBSERVED ? overhead(samples, rounds.get('lb')) : []),
+          ...new Set(samples.map((sample) => sample.remark).filter(Boolean)),
+        ],
         ...(work.length > 0 && { work: medianWork(work) }),
         ...(sound.length > 0 && {
           ratio: { median: quantile(sound, 0.5), min: Math.min(...sound), max: Math.max(...sound) },
         }),
       };
     });
+}
+
+/** What it costs to watch, round by round. */
+function overhead(observed: readonly Sample[], plain: readonly Sample[] = []): string[] {
+  const ratios = observed
+    .flatMap(({ cost }, round) => cost / (plain[round]?.cost ?? Number.NaN))
+    .filter(Number.isFinite);
+  return ratios.length === 0
+    ? []
+    : [`${quantile(ratios, 0.5).toFixed(3)} times lb without log, metrics and admin`];
 }
 
 /** The cheapest yardstick's cost, round by round. */

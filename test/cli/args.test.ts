@@ -5,6 +5,7 @@ const DEFAULTS: RunOptions = {
   port: null,
   servers: [],
   configFile: null,
+  algorithm: null,
   healthPath: null,
   healthInterval: null,
   accessLog: null,
@@ -37,6 +38,7 @@ t.test('options stand anywhere, short and long, with a space or an equals sign',
     port: 8080,
     servers: ['a:1'],
     configFile: 'x.yaml',
+    algorithm: 'power_of_two',
     healthPath: '/up?deep=1',
     healthInterval: '500ms',
     accessLog: 'combined',
@@ -45,8 +47,8 @@ t.test('options stand anywhere, short and long, with a space or an equals sign',
   };
   const health = '--health-path=/up?deep=1 --health-interval 500ms';
   const log = '--access-log combined --access-log-file access.log';
-  t.same(options(`-c x.yaml 8080 ${health} a:1 ${log} -v`), all);
-  t.same(options(`--verbose --config=x.yaml ${log} 8080 a:1 ${health}`), all);
+  t.same(options(`-c x.yaml 8080 ${health} a:1 ${log} -v -a power_of_two`), all);
+  t.same(options(`--verbose --config=x.yaml ${log} 8080 a:1 ${health} --algorithm=power_of_two`), all);
 });
 
 t.test('help and version win over everything but nonsense', async (t) => {
@@ -90,6 +92,10 @@ t.test('colour can be refused', async (t) => {
 t.test('what makes no sense is refused in one sentence', async (t) => {
   const cases: Record<string, RegExp> = {
     '--acess-log dev': /^unknown option --acess-log\. Did you mean --access-log\?$/,
+    '-a least_conections': /^--algorithm "least_conections" is unknown\. Did you mean least_connections\?$/,
+    '-a zzzz': /is unknown\. It is one of round_robin, least_connections, /,
+    '-a hash': /^--algorithm hash has to be told of what: /,
+    'check -a random': /^lb check takes no --algorithm, lb does\./,
     '--healthpath /': /^unknown option --healthpath\. Did you mean --health-path\?$/,
     '--zzz': /^unknown option --zzz\.$/,
     '-x': /^unknown option -x\.$/,

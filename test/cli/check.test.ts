@@ -36,6 +36,25 @@ t.test('a file that is fine', async (t) => {
   t.match(await check(t, COURSE + TESTS), { code: 0, stdout: /7 servers, 4 tests passed\n$/, stderr: '' });
 });
 
+t.test('what is not by default about the servers', async (t) => {
+  const text = `algorithm: least_connections
+servers: [a.test:1, { address: b.test:1, backup: true }, { address: c.test:1, weight: 0 }]
+paths: [{ path: /x, algorithm: { name: hash, on: uri }, servers: [a.test:1] }]
+`;
+  t.match(await check(t, text), {
+    code: 0,
+    stdout:
+      'loadbalancer.yaml is fine: 0 hosts, 2 routes, 3 servers (1 backup), least_connections and hash, no tests\n',
+  });
+  t.match(JSON.parse((await check(t, text, ['--json'])).stdout), {
+    servers: 3,
+    backups: 1,
+    algorithms: ['least_connections', 'hash'],
+  });
+  const idle = await check(t, 'servers: [{ address: a.test:1, weight: 0 }]\n');
+  t.match(idle, { code: 0, stdout: /every server here has weight 0: new requests get 503/ });
+});
+
 t.test('a test that fails is shown with its line, what was expected and what came', async (t) => {
   const text = `servers: [a.test:1]
 tests:

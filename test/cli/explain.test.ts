@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { Program } from './support.js';
@@ -49,7 +50,7 @@ t.test('the whole way of a request', async (t) => {
               + Host: localhost:8081
   servers   localhost:8081
             localhost:8082
-            in turn, those that are up
+            of those that are up: in turn
 
 `,
   );
@@ -87,6 +88,62 @@ t.test('long lines stay within 80 columns, and control bytes off the screen', as
     `X-Long: ${'word '.repeat(50)}\x1b[31m`,
   ]);
   t.notMatch(stdout, '\x1b');
+});
+
+/** The lines on servers, without their margin; those that were broken are whole again. */
+const serversOf = ({ stdout }: Program): string[] =>
+  (stdout.split('  servers   ')[1] ?? '')
+    .trim()
+    .replaceAll(/\n {14}/g, ' ')
+    .split(/\n +/);
+
+t.test('servers: weights, backups, who is left out and why, and how one is chosen', async (t) => {
+  t.strictSame(serversOf(await explain(t, 'algorithms.yaml', ['GET', '/'])), [
+    'localhost:1  weight 1',
+    'localhost:2  weight 3',
+    'localhost:3  weight 1, backup: while no other can be used',
+    'localhost:4  no new requests: weight 0',
+    'of those that are up: who has the fewest requests in flight, by weight',
+  ]);
+  const hashed = serversOf(
+    await explain(t, 'algorithms.yaml', ['GET', 'hash.example/', '-H', 'X-User: u1', '--ip', '192.0.2.1']),
+  );
+  t.match(hashed.at(-1), /^localhost:[67], while it is up: always the same for one header\.x-user$/);
+  const again = serversOf(
+    await explain(t, 'algorithms.yaml', ['GET', 'hash.example/', '-H', 'X-User: u1', '--ip', '192.0.2.2']),
+  );
+  t.strictSame(again, hashed);
+});
+
+t.test('servers: whom a client is bound to', async (t) => {
+  const free = await explain(t, 'sticky.yaml', ['GET', 'http://same.elsewhere/']);
+  t.match(
+    serversOf(free).at(-1),
+    /^whoever answers is named in the cookie lb, and serves the client from then on$/,
+  );
+  const token = createHmac('sha256', 'a-secret-of-ours')
+    .update('localhost:2')
+    .digest('base64url')
+    .slice(0, 22);
+  const bound = await explain(t, 'sticky.yaml', [
+    'GET',
+    'http://same.elsewhere/',
+    '-H',
+    `Cookie: lb=${token}`,
+  ]);
+  t.equal(serversOf(bound).at(-1), 'localhost:2, as sticky.cookie lb says');
+  t.match(bound.stdout, /sticky\.cookie lb\n +- Cookie: lb=/, 'and it does not see the cookie');
+  const byValue = await explain(t, 'sticky.yaml', ['GET', 'user.example', '-H', 'X-User: 7', '--json']);
+  t.match(JSON.parse(byValue.stdout), {
+    outcome: {
+      servers: [{ weight: 1, backup: false, left_out: null }, {}],
+      algorithm: 'round_robin',
+      on: null,
+      sticky: 'header.x-user',
+      choice: 'bound',
+      server: /^localhost:[34]$/,
+    },
+  });
 });
 
 t.test('--json is for programs', async (t) => {

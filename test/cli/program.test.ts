@@ -85,7 +85,7 @@ t.test('the demo answers, logs JSON to a pipe and ends cleanly', async (t) => {
     t.match(JSON.parse(line), { method: 'GET', target: '/', status: 200, reason: '' });
   program.child.kill('SIGTERM');
   t.equal(await program.end(), 0);
-  t.match(program.stderr, /stopped after 3 requests in .*, nothing was cut\n$/);
+  t.match(program.stderr, /stopped after 3 requests in .*, every request was answered\n$/);
 });
 
 t.test('no request in flight is lost at SIGTERM', async (t) => {

@@ -1,8 +1,11 @@
 import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { RunOptions } from '../../lib/cli/args.js';
 import { type RunContext, run } from '../../lib/cli/run.js';
 import { Terminal } from '../../lib/cli/terminal.js';
+import { createConfig } from '../../lib/config/config.js';
 import { recordOf } from '../observe/record.js';
 import { FakeBalancer, MemoryStream } from './support.js';
 
@@ -10,6 +13,7 @@ const OPTIONS: RunOptions = {
   port: 0,
   servers: ['127.0.0.1:5001', '127.0.0.1:5002'],
   configFile: null,
+  algorithm: null,
   healthPath: null,
   healthInterval: null,
   accessLog: null,
@@ -105,6 +109,25 @@ t.test('lines about servers', async (t) => {
   t.notMatch(s.stderr.text, /check x/, 'checks only with -v');
 });
 
+t.test('the log and the webhook go by the settings in force', async (t) => {
+  const file = join(t.testdir({}), 'log');
+  const s = stage();
+  await session(OPTIONS, s, () => {
+    s.balancer.config = createConfig({ access_log: { file, fields: ['status'] } });
+    s.balancer.observer.reloaded?.(false, 'not this one');
+    s.balancer.observer.requestSettled?.(recordOf({ status: 201 }));
+    s.balancer.observer.reloaded?.(true, '');
+    s.balancer.observer.requestSettled?.(recordOf({ status: 202 }));
+    s.balancer.config = createConfig({ access_log: { file: join(file, 'below-a-file') } });
+    s.balancer.observer.reloaded?.(true, '');
+    s.balancer.observer.requestSettled?.(recordOf({ status: 203 }));
+  });
+  t.match(s.stdout.text, / 201 /);
+  t.notMatch(s.stdout.text, / 20[23] /);
+  t.equal(readFileSync(file, 'utf8'), '{"status":202}\n{"status":203}\n');
+  t.match(s.stderr.text, /warning: access log: ENOTDIR.*; it goes on as before\n/);
+});
+
 t.test('-v shows checks and heads', async (t) => {
   const s = stage();
   await session({ ...OPTIONS, volume: 'verbose' }, s, () => {
@@ -143,10 +166,10 @@ t.test('the access log', async (t) => {
     const configFile = writeConfig(t, 'servers: [a:1]\naccess_log: combined\n');
     const s = stage();
     await session({ ...OPTIONS, servers: [], configFile }, s);
-    t.equal(s.balancer.config.accessLog, 'combined');
+    t.equal(s.balancer.config.accessLog.format, 'combined');
     const asked = stage();
     await session({ ...OPTIONS, servers: [], configFile, accessLog: 'json' }, asked);
-    t.equal(asked.balancer.config.accessLog, 'json');
+    t.equal(asked.balancer.config.accessLog.format, 'json');
   });
 });
 
@@ -230,7 +253,7 @@ t.test('stopping', async (t) => {
     t.equal(s.balancer.stopped, false);
     finish(true);
     t.equal(await ended, 0);
-    t.match(s.stderr.text, /stopped after 0 requests in \d+ m?s, nothing was cut\n$/);
+    t.match(s.stderr.text, /stopped after 0 requests in \d+ m?s, every request was answered\n$/);
   });
 
   t.test('is not clean when something had to be cut', async (t) => {

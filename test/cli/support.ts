@@ -6,6 +6,7 @@ import type { Address } from '../../lib/base/address.js';
 import type { Availability, Observer } from '../../lib/base/observer.js';
 import type { OutputStream } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
+import { Metrics } from '../../lib/observe/metrics.js';
 import type { NewServer } from '../../lib/status/operations.js';
 import type { BalancerStatus, StatusEvent } from '../../lib/status/status.js';
 
@@ -40,6 +41,7 @@ export class FakeBalancer implements Balancer {
   addresses: readonly Address[] = [];
   clientCount = 0;
   stopped = false;
+  readonly metrics = new Metrics();
   /** The operations it was asked for: `big draining`, `default add localhost:5003`. */
   readonly told: string[] = [];
   starting: () => Promise<void> = async () => {};

@@ -1,11 +1,19 @@
+import { DEFAULT_ALGORITHM } from '../../lib/config/algorithm.js';
 import { createConfig } from '../../lib/config/config.js';
-
 import { DEFAULT_RETRY } from '../../lib/config/retry.js';
-import type { Config, FirewallConfig, GroupConfig, RouteConfig } from '../../lib/config/types.js';
+import type {
+  AlgorithmConfig,
+  Config,
+  FirewallConfig,
+  GroupConfig,
+  RouteConfig,
+  ServerConfig,
+} from '../../lib/config/types.js';
 
 /**
  * A configuration as short, readable JSON: what has its default or asks nothing is left out; networks, patterns,
- * addresses and templates are texts; what routes share (groups, firewalls, timeouts) stands in one place.
+ * addresses and templates are texts; what routes share (groups, firewalls, timeouts) stands in one place. Of a check,
+ * there is what is not as by default.
  */
 export function meaning(config: Config): object {
   const defaults = createConfig();
@@ -15,8 +23,8 @@ export function meaning(config: Config): object {
       for (const firewall of value.firewalls) firewalls.set(firewall.name, firewall);
       return shortRoute(value, config);
     }
-    if (isGroup(value)) return shortGroup(value, config);
-    return shortValue(value);
+    if (isServer(value)) return shortServer(value);
+    return isGroup(value) ? shortGroup(value, config, defaults) : shortValue(value);
   };
   const changed = Object.entries(config).filter(
     ([key, value]) => write(value) !== write(defaults[key as keyof Config]),
@@ -44,27 +52,56 @@ function differing<T extends object>(settings: T, defaults: T): object {
   return Object.fromEntries(Object.entries(settings).filter(differs));
 }
 
-function shortGroup({ pool, connectTimeout, ...others }: GroupConfig, config: Config): object {
-  return {
-    ...others,
-    ...(pool !== config.pool && { pool: differing(pool, config.pool) }),
-    ...(connectTimeout !== config.timeouts.connect && { connectTimeout }),
-  };
-}
-
 function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config): object {
   const timeouts = differing(route.timeouts, defaults);
-  const { name, line, action, rules, retry, bodyBytes } = route;
+  const { name, line, action, rules, sticky, retry, bodyBytes } = route;
   return {
     name,
     line,
     ...(action.kind === 'forward' ? { forward: action.group.name } : { [action.kind]: action }),
     firewalls: route.firewalls.map((firewall) => firewall.name),
     rules,
+    ...(sticky && { sticky }),
     ...(Object.keys(timeouts).length > 0 && { timeouts }),
     ...(write(retry) !== write(DEFAULT_RETRY) && { retry }),
     ...(bodyBytes !== limits.bodyBytes && { bodyBytes }),
   };
+}
+
+function shortGroup(
+  { algorithm, slowStart, healthCheck, passiveHealth, pool, connectTimeout, ...group }: GroupConfig,
+  config: Config,
+  defaults: Config,
+): object {
+  return {
+    ...group,
+    ...(algorithm !== DEFAULT_ALGORITHM && { algorithm: shortAlgorithm(algorithm) }),
+    ...(slowStart !== 0 && { slowStart }),
+    ...changes('healthCheck', healthCheck, defaults.healthCheck),
+    ...changes('passiveHealth', passiveHealth, defaults.passiveHealth),
+    ...changes('pool', pool, defaults.pool),
+    ...(connectTimeout !== config.timeouts.connect && { connectTimeout }),
+  };
+}
+
+/** A name, unless there is more to it; a key as it is written. */
+function shortAlgorithm({ name, on, ...others }: AlgorithmConfig): unknown {
+  if (name !== 'hash' && others.balanceFactor === 0) return name;
+  return { name, on: on && [on.kind, on.name].filter(Boolean).join('.'), ...others };
+}
+
+/** A server of weight 1 that is no backup is one that says nothing of it. */
+function shortServer({ weight, backup, ...server }: ServerConfig): object {
+  return { ...server, ...(weight !== 1 && { weight }), ...(backup && { backup }) };
+}
+
+/** What of a map is not as by default, under its name; nothing when all is. */
+function changes(name: string, map: object | null, defaults: object | null): object {
+  if (map === null) return { [name]: false };
+  const changed = Object.entries(map).filter(
+    ([key, value]) => write(value) !== write(defaults?.[key as keyof typeof defaults]),
+  );
+  return changed.length === 0 ? {} : { [name]: Object.fromEntries(changed) };
 }
 
 /** `kind` and the like make these shapes what they are; `key` of a header rule follows from its name. */
@@ -98,6 +135,10 @@ function partText({ kind, text, name, group }: Readonly<Record<string, unknown>>
 
 function isRoute(value: unknown): value is RouteConfig {
   return typeof value === 'object' && value !== null && 'action' in value && 'rules' in value;
+}
+
+function isServer(value: unknown): value is ServerConfig {
+  return typeof value === 'object' && value !== null && 'address' in value && 'backup' in value;
 }
 
 function isGroup(value: unknown): value is GroupConfig {

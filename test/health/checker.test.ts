@@ -308,27 +308,30 @@ t.test('a request under way on a server that goes down is finished', async (t) =
   t.equal((await client.response()).status, 200);
 });
 
-t.test('health_check: false asks nobody, and tries a dead server for every request', async (t) => {
-  const good = await startServer(t, answering(OK));
-  const gone = await startRawServer(answering(OK));
-  await gone.close();
-  const { seen, clock, connect } = await startBalancer(
-    t,
-    { servers: [gone.address, good.address], health_check: false },
-    manual,
-  );
-  clock.advance(3_600_000);
-  await turns();
-  t.equal(good.accepted, 0);
-  const client = await connect();
-  for (let i = 0; i < 10; i++) {
-    client.send(GET);
-    t.equal((await client.response()).status, 200);
-  }
-  t.same(seen.verdicts, []);
-  t.same(seen.checks, []);
-  t.equal(seen.requests.filter(({ attempts }) => attempts === 2).length, 5);
-});
+t.test(
+  'health_check and passive_health: false ask nobody, and try a dead server for every request',
+  async (t) => {
+    const good = await startServer(t, answering(OK));
+    const gone = await startRawServer(answering(OK));
+    await gone.close();
+    const { seen, clock, connect } = await startBalancer(
+      t,
+      { servers: [gone.address, good.address], health_check: false, passive_health: false },
+      manual,
+    );
+    clock.advance(3_600_000);
+    await turns();
+    t.equal(good.accepted, 0);
+    const client = await connect();
+    for (let i = 0; i < 10; i++) {
+      client.send(GET);
+      t.equal((await client.response()).status, 200);
+    }
+    t.same(seen.verdicts, []);
+    t.same(seen.checks, []);
+    t.equal(seen.requests.filter(({ attempts }) => attempts === 2).length, 5);
+  },
+);
 
 t.test('the checks of many servers do not start in one moment', async (t) => {
   const started = await Promise.all(Array.from({ length: 10 }, () => startServer(t, answering(OK))));

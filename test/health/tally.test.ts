@@ -15,7 +15,7 @@ const cases = [
 
 for (const { rise, fall, checks, verdicts } of cases) {
   t.test(`rise ${rise}, fall ${fall}: ${checks}`, async (t) => {
-    const tally = new Tally(rise, fall);
+    const tally = new Tally({ rise, fall });
     let said = '';
     for (const check of checks) {
       const before = tally.isUp;
@@ -28,7 +28,7 @@ for (const { rise, fall, checks, verdicts } of cases) {
 }
 
 t.test('it wavers from the first check that speaks against the verdict until that is settled', async (t) => {
-  const tally = new Tally(2, 3);
+  const tally = new Tally({ rise: 2, fall: 3 });
   const wavers = (ok: boolean): boolean => {
     tally.note(ok);
     return tally.isWavering;

@@ -16,11 +16,12 @@ const ORDER: readonly (readonly string[])[] = [
   ['client'],
   ['observe'],
   ['status'],
-  ['census', 'member', 'telemetry'],
-  ['roster'],
+  ['census', 'member', 'parsers', 'telemetry'],
+  ['roster', 'succession'],
   ['backends', 'pipeline'],
   ['generation'],
-  ['dry-run', 'snapshot'],
+  ['dry-run', 'fleet'],
+  ['snapshot'],
   ['balancer'],
   ['admin'],
   ['cli'],
@@ -43,6 +44,7 @@ const DOORS: { readonly [dependency: string]: readonly string[] } = {
   'ipaddr.js': ['config/network.ts'],
   'js-yaml': ['config/load.ts'],
   'llhttp-wasm': ['http/llhttp-module.ts'],
+  'prom-client': ['observe/exposition.ts'],
   'sonic-boom': ['observe/batched-sink.ts'],
 };
 

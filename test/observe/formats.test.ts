@@ -4,9 +4,9 @@ import { recordOf } from './record.js';
 
 // Local time is part of two formats; no formatter may be loaded before the zone is chosen.
 process.env.TZ = 'Asia/Kolkata';
-const { combinedLine } = await import('../../lib/observe/formats/combined.js');
+const { combinedLine, combinedLineOf } = await import('../../lib/observe/formats/combined.js');
 const { devLine, shorten } = await import('../../lib/observe/formats/dev.js');
-const { jsonLine } = await import('../../lib/observe/formats/json.js');
+const { jsonLine, jsonLineOf } = await import('../../lib/observe/formats/json.js');
 
 const plain = (text: string): string => text;
 const noPaint = { dim: plain, green: plain, cyan: plain, yellow: plain, red: plain };
@@ -23,9 +23,10 @@ t.test('json', async (t) => {
     t.equal(
       jsonLine(recordOf()),
       '{"ts":"2026-01-31T12:04:05.067Z","request_id":"7f3a","client":"192.0.2.7","method":"GET",' +
-        '"target":"/users?id=3","host":"www.mango.com","protocol":"HTTP/1.1","status":200,"server":"mango-1",' +
-        '"attempts":1,"duration_ms":1.250,"first_byte_ms":0.988,"bytes_in":0,"bytes_out":61,"reason":"",' +
-        '"detail":"","user_agent":"curl/8.5.0"}\n',
+        '"target":"/users?id=3","host":"www.mango.com","protocol":"HTTP/1.1","route":"www.mango.com","status":200,' +
+        '"server":"mango-1","attempts":1,"tries":[{"server":"mango-1","result":"200","ms":1.200,"reused":true}],' +
+        '"duration_ms":1.250,"queue_ms":0.000,"connect_ms":0.000,"first_byte_ms":0.988,"bytes_in":0,"bytes_out":61,' +
+        '"reason":"","detail":"","user_agent":"curl/8.5.0"}\n',
     );
   });
 
@@ -40,9 +41,11 @@ t.test('json', async (t) => {
       'userAgent',
       'detail',
       'server',
+      'route',
+      'userAgent',
     ] as const) {
       const line = jsonLine(recordOf({ [field]: every }));
-      t.match(line, /^[^\x00-\x1f\x7f-\x9f]*\n$/, `${field}: no control byte reaches the line`);
+      t.match(line, /^[\x20-\x7e]*\n$/, `${field}: nothing but printable ASCII reaches the line`);
       t.ok(Object.values(JSON.parse(line)).includes(every), `${field}: nothing is lost`);
     }
   });
@@ -52,9 +55,39 @@ t.test('json', async (t) => {
     t.match(line, { first_byte_ms: null, reason: 'connect_refused', status: 502 });
   });
 
+  t.test('is written alike on the short way and on the long one', async (t) => {
+    const plain = jsonLine(recordOf());
+    const odd = jsonLine(recordOf({ userAgent: '"' }));
+    t.equal(odd.replace('"user_agent":"\\""', '"user_agent":"curl/8.5.0"'), plain);
+  });
+
+  t.test('tells of every attempt', async (t) => {
+    const tries = [
+      { server: 'a', reason: 'stale', status: 0, durationMs: 0.1, reused: true },
+      { server: 'a', reason: 'connect_refused', status: 0, durationMs: 0.25, reused: false },
+      { server: 'b"', reason: '', status: 204, durationMs: 3, reused: true },
+    ] as const;
+    const line = JSON.parse(jsonLine(recordOf({ tries, attempts: 2, queueMs: 1.5, connectMs: 0.25 })));
+    t.match(line, { queue_ms: 1.5, connect_ms: 0.25 });
+    t.same(line.tries, [
+      { server: 'a', result: 'stale', ms: 0.1, reused: true },
+      { server: 'a', result: 'connect_refused', ms: 0.25, reused: false },
+      { server: 'b"', result: '204', ms: 3, reused: true },
+    ]);
+    t.same(JSON.parse(jsonLine(recordOf({ tries: [], attempts: 0, server: '' }))).tries, []);
+  });
+
+  t.test('can have fewer fields, in an order of its own, or the referer too', async (t) => {
+    const line = jsonLineOf(['status', 'ts', 'referer']);
+    t.equal(
+      line(recordOf({ referer: 'http://a/\n' })),
+      '{"status":200,"ts":"2026-01-31T12:04:05.067Z","referer":"http://a/\\n"}\n',
+    );
+  });
+
   t.test('carries times over a second and rounds up through the point', async (t) => {
     const line = jsonLine(recordOf({ durationMs: 61_000.9996, firstByteMs: 0 }));
-    t.match(line, '"duration_ms":61001.000,"first_byte_ms":0.000');
+    t.match(line, '"duration_ms":61001.000,"queue_ms":0.000,"connect_ms":0.000,"first_byte_ms":0.000');
   });
 });
 
@@ -79,6 +112,15 @@ t.test('combined', async (t) => {
     t.equal(
       combinedLine(record),
       '192.0.2.7 - - [31/Jan/2026:17:34:05 +0530] "-" 400 61 "-" "-" 0.001 - -\n',
+    );
+  });
+
+  t.test('can have other fields behind', async (t) => {
+    const line = combinedLineOf(['duration_ms', 'tries', 'host', 'reason', 'detail']);
+    t.equal(
+      line(recordOf({ host: 'a b', detail: 'x "y"' })),
+      '192.0.2.7 - - [31/Jan/2026:17:34:05 +0530] "GET /users?id=3 HTTP/1.1" 200 61 "-" "curl/8.5.0" ' +
+        '1.250 mango-1:200:1.200:reused a\\x20b - "x \\x22y\\x22"\n',
     );
   });
 
@@ -151,6 +193,18 @@ t.test('dev', async (t) => {
     t.equal(devLine(record, layout).split('\n')[1], `          ${why}`);
     t.ok(devLine(record, { ...layout, columns: 170 }).endsWith(`502  mango-1    1.3 ms  ${why}\n`));
     t.match(devLine(recordOf({ attempts: 2 }), { ...layout, columns: 120 }), / {2}2 attempts\n$/);
+    const failed = {
+      server: 'mango-2',
+      reason: 'connect_refused',
+      status: 0,
+      durationMs: 1,
+      reused: false,
+    } as const;
+    const tries = [failed, ...recordOf().tries];
+    t.match(
+      devLine(recordOf({ attempts: 2, tries }), { ...layout, columns: 120 }),
+      / {2}2 attempts: mango-2 connect_refused\n$/,
+    );
   });
 
   t.test('says exactly what was wrong with a request where that is known', async (t) => {

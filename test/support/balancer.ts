@@ -16,7 +16,7 @@ export type SeenRequest = { [K in keyof RequestRecord]: RequestRecord[K] };
 export class Seen implements Observer {
   readonly requests: SeenRequest[] = [];
   readonly checks: CheckRecord[] = [];
-  /** `down NAME reason`, `up NAME`. */
+  /** `down NAME reason`, `up NAME`, `ejected NAME ms reason`, `returned NAME`. */
   readonly verdicts: string[] = [];
   /** `NAME ADDRESS...`, or `NAME failed CODE`. */
   readonly names: string[] = [];
@@ -61,6 +61,16 @@ export class Seen implements Observer {
 
   serverDown(server: string, reason: string): void {
     this.verdicts.push(`down ${server} ${reason}`);
+    this.#notify();
+  }
+
+  serverEjected(server: string, reason: string, forMs: number): void {
+    this.verdicts.push(`ejected ${server} ${forMs} ${reason}`);
+    this.#notify();
+  }
+
+  serverReturned(server: string): void {
+    this.verdicts.push(`returned ${server}`);
     this.#notify();
   }
 

@@ -1,21 +1,70 @@
-import type { RequestRecord } from '../../base/observer.js';
+import type { AttemptRecord, RequestRecord } from '../../base/observer.js';
+import type { AccessLogField } from '../../config/types.js';
+import type { LineFormat } from '../access-log.js';
 import { escapeBare, escapeQuoted } from '../escape.js';
-import { clfTime, seconds } from '../timestamps.js';
+import { clfTime, isoTime, seconds, threeDecimals } from '../timestamps.js';
+
+type Value = (record: RequestRecord) => string;
+
+/** Every field there is, without a space or in quotes; `-` stands for nothing. */
+const VALUES: { readonly [field in AccessLogField]: Value } = {
+  ts: (record) => isoTime(record.startedAt),
+  request_id: (record) => escapeBare(record.requestId),
+  client: (record) => escapeBare(record.clientAddress),
+  method: (record) => escapeBare(record.method),
+  target: (record) => quoted(record.target),
+  host: (record) => escapeBare(record.host),
+  protocol: (record) => record.protocol,
+  route: (record) => escapeBare(record.route),
+  status: (record) => String(record.status),
+  server: (record) => escapeBare(record.server),
+  attempts: (record) => String(record.attempts),
+  tries: (record) => record.tries.map(attempt).join(',') || '-',
+  duration_ms: (record) => threeDecimals(record.durationMs),
+  queue_ms: (record) => threeDecimals(record.queueMs),
+  connect_ms: (record) => threeDecimals(record.connectMs),
+  first_byte_ms: (record) => (record.firstByteMs < 0 ? '-' : threeDecimals(record.firstByteMs)),
+  bytes_in: (record) => String(record.bytesIn),
+  bytes_out: (record) => String(record.bytesOut),
+  reason: (record) => record.reason || '-',
+  detail: (record) => quoted(record.detail),
+  user_agent: (record) => quoted(record.userAgent),
+  referer: (record) => quoted(record.referer),
+};
 
 /**
  * nginx's `combined`, so that every log tool reads it, and three more fields behind: the seconds it took, the server
  * that answered and the request id.
  */
 export function combinedLine(record: RequestRecord): string {
+  const { durationMs, server, requestId } = record;
+  return `${common(record)} ${seconds(durationMs)} ${escapeBare(server)} ${escapeBare(requestId)}\n`;
+}
+
+/** The same with other fields behind, in the order given. */
+export function combinedLineOf(fields: readonly AccessLogField[]): LineFormat {
+  return (record) => {
+    let line = common(record);
+    for (const field of fields) line += ` ${VALUES[field](record)}`;
+    return `${line}\n`;
+  };
+}
+
+function common(record: RequestRecord): string {
   const { method, target, protocol, referer, userAgent } = record;
   const request = method === '' ? '-' : `${escapeQuoted(method)} ${escapeQuoted(target)} ${protocol}`;
   return (
     `${escapeBare(record.clientAddress)} - - [${clfTime(record.startedAt)}] "${request}" ` +
-    `${record.status} ${record.bytesOut} "${quotable(referer)}" "${quotable(userAgent)}" ` +
-    `${seconds(record.durationMs)} ${escapeBare(record.server)} ${escapeBare(record.requestId)}\n`
+    `${record.status} ${record.bytesOut} ${quoted(referer)} ${quoted(userAgent)}`
   );
 }
 
-function quotable(text: string): string {
-  return text === '' ? '-' : escapeQuoted(text);
+function quoted(text: string): string {
+  return text === '' ? '"-"' : `"${escapeQuoted(text)}"`;
+}
+
+/** `mango-1:connect_refused:0.412:new`. */
+function attempt({ server, reason, status, durationMs, reused }: AttemptRecord): string {
+  const connection = reused ? 'reused' : 'new';
+  return `${escapeBare(server)}:${reason || status}:${threeDecimals(durationMs)}:${connection}`;
 }

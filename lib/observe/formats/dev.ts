@@ -87,8 +87,15 @@ function duration(milliseconds: number): string {
 }
 
 /** The word to search for, and what it means; of a broken message the very rule that it broke. */
-function noteOf({ reason, detail, attempts }: RequestRecord): string {
-  if (reason === '') return attempts > 1 ? `${attempts} attempts` : '';
+function noteOf(record: RequestRecord): string {
+  const { reason, detail } = record;
+  if (reason === '') return record.attempts > 1 ? attemptsOf(record) : '';
   const isExact = detail !== '' && (reason === 'bad_request' || reason === 'bad_response');
   return `${reason}: ${isExact ? escapeForScreen(detail) : REASONS[reason].meaning}`;
+}
+
+/** `2 attempts: mango-1 connect_refused`. */
+function attemptsOf({ attempts, tries }: RequestRecord): string {
+  const failed = tries.slice(0, -1).map(({ server, reason, status }) => `${server} ${reason || status}`);
+  return failed.length === 0 ? `${attempts} attempts` : `${attempts} attempts: ${failed.join(', ')}`;
 }

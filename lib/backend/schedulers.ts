@@ -1,0 +1,53 @@
+import type { Clock } from '../base/clock.js';
+import type { AlgorithmConfig, AlgorithmFallback } from '../config/types.js';
+import { ConsistentHash } from '../scheduler/consistent-hash.js';
+import { First } from '../scheduler/first.js';
+import { LeastConnections } from '../scheduler/least-connections.js';
+import { LeastResponseTime } from '../scheduler/least-response-time.js';
+import { PowerOfTwo } from '../scheduler/power-of-two.js';
+import { Random } from '../scheduler/random.js';
+import { RoundRobin } from '../scheduler/round-robin.js';
+import type { RandomSource, Scheduler } from '../scheduler/scheduler.js';
+
+/** What schedulers go by besides the servers. */
+export interface SchedulerServices {
+  readonly random: RandomSource;
+  readonly clock: Clock;
+}
+
+/** A new scheduler for a group that wants this algorithm. */
+export function createScheduler(algorithm: AlgorithmConfig, services: SchedulerServices): Scheduler {
+  const { random, clock } = services;
+  switch (algorithm.name) {
+    case 'round_robin':
+      return new RoundRobin();
+    case 'least_connections':
+      return new LeastConnections();
+    case 'random':
+      return new Random(random);
+    case 'power_of_two':
+      return new PowerOfTwo(random);
+    case 'least_response_time':
+      return new LeastResponseTime(random, clock);
+    case 'first':
+      return new First();
+    case 'ip_hash':
+    case 'hash':
+      return new ConsistentHash(createFallback(algorithm.fallback, random), algorithm.balanceFactor);
+  }
+}
+
+function createFallback(fallback: AlgorithmFallback, random: RandomSource): Scheduler {
+  switch (fallback) {
+    case 'least_connections':
+      return new LeastConnections();
+    case 'random':
+      return new Random(random);
+    case 'power_of_two':
+      return new PowerOfTwo(random);
+    // With the client's address there is always a key.
+    case 'client_ip':
+    case 'round_robin':
+      return new RoundRobin();
+  }
+}

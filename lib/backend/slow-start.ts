@@ -1,0 +1,45 @@
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+
+/** Told when its share has grown. */
+export interface SlowStarter {
+  onSlowStartStep(): void;
+}
+
+/** Less than this is no beginning: a server with a tenth of its weight still gets requests that warm it. */
+const LEAST_SHARE = 0.1;
+/** How often the share grows: each time the lists that schedulers pick from are made anew. */
+const STEPS = 20;
+
+/** Brings a server that was out to its full share of the work little by little, evenly with time. */
+export class SlowStart implements DeadlineOwner {
+  readonly #wheel: TimerWheel;
+  readonly #starter: SlowStarter;
+  readonly #deadline: Deadline;
+  #beganAt = 0;
+  /** ms to the full share; 0 for at once. */
+  duration: number;
+  /** Of its weight, and of what it takes at once: up to 1. */
+  share = 1;
+
+  constructor(wheel: TimerWheel, duration: number, starter: SlowStarter) {
+    this.#wheel = wheel;
+    this.#starter = starter;
+    this.#deadline = new Deadline(wheel, this);
+    this.duration = duration;
+  }
+
+  begin(): void {
+    if (this.duration === 0) return;
+    this.#beganAt = this.#wheel.now;
+    this.share = LEAST_SHARE;
+    this.#deadline.arm(this.duration / STEPS);
+  }
+
+  onDeadline(): void {
+    const passed = this.#wheel.now - this.#beganAt;
+    const left = this.duration - passed;
+    this.share = left <= 0 ? 1 : Math.max(LEAST_SHARE, passed / this.duration);
+    this.#deadline.arm(Math.min(left, this.duration / STEPS));
+    this.#starter.onSlowStartStep();
+  }
+}

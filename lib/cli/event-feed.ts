@@ -1,0 +1,50 @@
+import type { Balancer } from '../balancer.js';
+import type { Config } from '../config/types.js';
+import { Webhook } from '../observe/webhook.js';
+
+/** Events to the webhook of the configuration in force, if it has one. */
+export class EventFeed {
+  readonly #agent: string;
+  readonly #warning: (message: string) => void;
+  #webhook: Webhook | null = null;
+  #wanted = 'null';
+  #unsubscribe: () => void = () => {};
+  /** By those that were given up. */
+  #dropped = 0;
+
+  constructor(version: string, warning: (message: string) => void) {
+    this.#agent = `lb/${version}`;
+    this.#warning = warning;
+  }
+
+  get dropped(): number {
+    return this.#dropped + (this.#webhook?.dropped ?? 0);
+  }
+
+  attach(balancer: Balancer): void {
+    this.#unsubscribe = balancer.subscribe((event) => this.#webhook?.tell(event));
+  }
+
+  follow({ events }: Config): void {
+    const wanted = JSON.stringify(events);
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    void this.#end();
+    if (events !== null)
+      this.#webhook = new Webhook({ config: events, agent: this.#agent, warning: this.#warning });
+  }
+
+  /** Takes a second at most. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    const webhook = this.#webhook;
+    if (webhook === null) return;
+    this.#webhook = null;
+    await webhook.close();
+    this.#dropped += webhook.dropped;
+  }
+}

@@ -1,0 +1,59 @@
+import type { Backend } from '../backend/backend.js';
+import type { AlgorithmConfig, RouteConfig, StickyConfig } from '../config/types.js';
+import type { Forwarded } from '../dry-run/outcome.js';
+import { describeAlgorithm } from './algorithm-text.js';
+import type { Line } from './explain-way.js';
+import type { Paint } from './paint.js';
+
+/** Who may serve a request, who does if that is known, and by what it is decided. */
+export function serverLines({ servers, server, choice, route }: Forwarded, paint: Paint): Line[] {
+  const width = Math.max(...servers.map(({ name }) => name.length));
+  const lines: Line[] = servers.map((backend) => {
+    const { name, address, obstacle } = backend;
+    const where = name === address.text ? '' : address.text;
+    const notes = notesOn(backend, servers).join(', ');
+    const text = [where === '' && notes === '' ? name : name.padEnd(width), where, notes].filter(Boolean);
+    return { text: text.join('  '), tint: obstacle === '' ? paint.cyan : paint.dim };
+  });
+  const { sticky } = route;
+  if (choice !== 'open') lines.push({ text: `${server.name}, ${reason(choice, route)}`, tint: paint.green });
+  else if (servers.length > 1) lines.push({ text: turnText(algorithmOf(route), servers), tint: paint.dim });
+  if (sticky !== null && choice !== 'bound') lines.push({ text: stickyText(sticky), tint: paint.dim });
+  return lines;
+}
+
+/** What is said of a server besides where it is. */
+export function notesOn({ weight, backup, obstacle }: Backend, servers: readonly Backend[]): string[] {
+  const uneven = servers.some((other) => other.weight !== weight);
+  return [
+    ...(uneven && weight > 0 ? [`weight ${weight}`] : []),
+    ...(backup ? ['backup: while no other can be used'] : []),
+    ...(obstacle === '' ? [] : [`no new requests: ${obstacle}`]),
+  ];
+}
+
+export function algorithmOf({ action }: RouteConfig): AlgorithmConfig | null {
+  return action.kind === 'forward' ? action.group.algorithm : null;
+}
+
+function turnText(algorithm: AlgorithmConfig | null, servers: readonly Backend[]): string {
+  if (algorithm === null) return '';
+  const uneven = servers.some(({ weight }) => weight !== servers[0]?.weight) && algorithm.name !== 'first';
+  return `of those that are up: ${describeAlgorithm(algorithm)}${uneven ? ', by weight' : ''}`;
+}
+
+function reason(choice: 'bound' | 'settled', route: RouteConfig): string {
+  const algorithm = algorithmOf(route);
+  if (choice === 'bound') return `as ${stickyName(route.sticky)} says`;
+  return algorithm === null ? '' : `while it is up: ${describeAlgorithm(algorithm)}`;
+}
+
+function stickyName(sticky: StickyConfig | null): string {
+  return sticky === null ? 'sticky' : `sticky.${sticky.kind} ${sticky.name}`;
+}
+
+function stickyText(sticky: StickyConfig): string {
+  return sticky.kind === 'cookie'
+    ? `whoever answers is named in the cookie ${sticky.name}, and serves the client from then on`
+    : `${stickyName(sticky)} would bind the client; the request has none`;
+}

@@ -1,0 +1,31 @@
+import { duration } from './quantities.js';
+import type { Report } from './report.js';
+import type { AccessLogSettings } from './settings.js';
+import { compileStatuses } from './statuses.js';
+import type { Path } from './tree.js';
+import type { AccessLogConfig, AccessLogFormat } from './types.js';
+
+const PATH: Path = ['access_log'];
+
+/** What is written of requests, where to, and of which. */
+export function compileAccessLog(
+  setting: AccessLogFormat | AccessLogSettings | undefined,
+  report: Report,
+): AccessLogConfig {
+  const settings = typeof setting === 'object' ? setting : { ...(setting && { format: setting }) };
+  const { format, file = null, fields = null } = settings;
+  if (fields !== null && (format === 'dev' || format === 'off'))
+    report.problem([...PATH, 'fields'], `${format} has no fields to choose`, 'json and combined have.');
+  return { format, file, fields, filter: compileFilter(settings, report) };
+}
+
+function compileFilter(settings: AccessLogSettings, report: Report): AccessLogConfig['filter'] {
+  const { status, slower_than, sample } = settings;
+  const chooses = status !== undefined || slower_than !== undefined;
+  if (!chooses && sample === undefined) return null;
+  return {
+    statuses: status === undefined ? [] : compileStatuses(status, [...PATH, 'status'], report),
+    slowerThan: slower_than === undefined ? null : duration(slower_than, 0, [...PATH, 'slower_than'], report),
+    sample: sample === undefined ? 0 : Number(sample.slice(0, -1)) / 100,
+  };
+}

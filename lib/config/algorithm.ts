@@ -1,0 +1,58 @@
+import type { Report } from './report.js';
+import { parseRequestKey } from './request-key.js';
+import type { AlgorithmSetting, AlgorithmSettings } from './settings.js';
+import type { Path } from './tree.js';
+import type { AlgorithmConfig } from './types.js';
+
+export const DEFAULT_ALGORITHM: AlgorithmConfig = {
+  name: 'round_robin',
+  on: null,
+  fallback: 'round_robin',
+  balanceFactor: 0,
+};
+
+/** How a server is chosen; a place that does not say takes all of it from the place around. */
+export function compileAlgorithm(
+  setting: AlgorithmSetting | undefined,
+  path: Path,
+  report: Report,
+  around: AlgorithmConfig = DEFAULT_ALGORITHM,
+): AlgorithmConfig {
+  if (setting === undefined) return around;
+  const settings: AlgorithmSettings = typeof setting === 'string' ? { name: setting } : setting;
+  const { name = 'round_robin' } = settings;
+  refuseStray(settings, path, report);
+  return {
+    name,
+    on: compileKey(settings, path, report),
+    fallback: settings.fallback ?? 'round_robin',
+    balanceFactor: settings.balance_factor ?? 0,
+  };
+}
+
+function compileKey(settings: AlgorithmSettings, path: Path, report: Report): AlgorithmConfig['on'] {
+  const { name, on } = settings;
+  if (name === 'ip_hash') return { kind: 'client_ip', name: '' };
+  if (name !== 'hash') return null;
+  if (on !== undefined) return report.attempt([...path, 'on'], () => parseRequestKey(on)) ?? null;
+  // One that was refused before was at least given.
+  if (!Object.hasOwn(settings, 'on'))
+    report.problem(
+      path,
+      'hash is not told what to go by',
+      'Write { name: hash, on: uri }, or on: header.NAME.',
+    );
+  return null;
+}
+
+/** Settings that say nothing for this algorithm were meant for another. */
+function refuseStray(settings: AlgorithmSettings, path: Path, report: Report): void {
+  const { name } = settings;
+  if (name === undefined) return;
+  for (const key of ['on', 'fallback'] as const) {
+    if (settings[key] !== undefined && name !== 'hash')
+      report.problem([...path, key], `${key} goes with the algorithm hash`, '', 'key');
+  }
+  if (settings.balance_factor !== undefined && name !== 'hash' && name !== 'ip_hash')
+    report.problem([...path, 'balance_factor'], 'balance_factor goes with hash and ip_hash', '', 'key');
+}

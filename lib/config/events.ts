@@ -1,0 +1,25 @@
+import { ValueError } from '../base/value-error.js';
+import { duration } from './quantities.js';
+import type { Report } from './report.js';
+import type { EventsSettings } from './settings.js';
+import type { EventsConfig } from './types.js';
+
+/** Who is told of events beside the reader of stderr; null for nobody. */
+export function compileEvents(setting: EventsSettings | undefined, report: Report): EventsConfig | null {
+  // What the schema has refused is left out.
+  if (setting?.webhook === undefined) return null;
+  const { webhook, secret = '', timeout } = setting;
+  const url = report.attempt(['events', 'webhook'], () => readUrl(webhook));
+  return { webhook: url ?? '', secret, timeout: duration(timeout, '5s', ['events', 'timeout'], report, 1) };
+}
+
+function readUrl(text: string): string {
+  if (!URL.canParse(text)) throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`);
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '')
+    throw new ValueError(
+      'a URL with a password cannot be fetched',
+      'Put what is secret in its path or query.',
+    );
+  return url.href;
+}

@@ -1,0 +1,65 @@
+import type { Context } from './context.js';
+import { checkToken } from './fields.js';
+import { duration } from './quantities.js';
+import type { StickySettings } from './settings.js';
+import type { Path } from './tree.js';
+import type { StickyConfig } from './types.js';
+
+const BINDINGS = ['cookie', 'header', 'param'] as const;
+const COOKIE_ONLY = ['secret', 'max_age'] as const;
+
+/** By what clients stay with their server; false is null, and a place that does not say takes it from around it. */
+export function compileSticky(
+  setting: StickySettings | false | undefined,
+  path: Path,
+  context: Context,
+  around: StickyConfig | null,
+): StickyConfig | null {
+  if (setting === undefined) return around;
+  if (setting === false) return null;
+  const { report } = context;
+  const [kind, other] = BINDINGS.filter((binding) => Object.hasOwn(setting, binding));
+  if (kind === undefined) {
+    // What was refused before may have been meant for it.
+    if (!Object.values(setting).includes(undefined))
+      report.problem(
+        path,
+        'sticky is not told what to go by',
+        'Write cookie: lb, header: NAME or param: NAME.',
+      );
+    return null;
+  }
+  if (other !== undefined)
+    report.problem([...path, other], `${kind} and ${other} exclude each other`, '', 'key');
+  const name = setting[kind] ?? '';
+  if (kind === 'cookie') return compileCookie(name, setting, path, context);
+  for (const key of COOKIE_ONLY) {
+    if (setting[key] !== undefined)
+      report.problem([...path, key], `${key} goes with sticky.cookie`, '', 'key');
+  }
+  if (kind === 'param') return { kind, name };
+  report.attempt([...path, kind], () => checkToken(name, 'the name of a header'));
+  return { kind, name: name.toLowerCase() };
+}
+
+function compileCookie(
+  name: string,
+  { secret, max_age: maxAge }: StickySettings,
+  path: Path,
+  { report }: Context,
+): StickyConfig {
+  report.attempt([...path, 'cookie'], () => checkToken(name, 'the name of a cookie'));
+  if (secret === undefined) {
+    report.warning(
+      path,
+      'no secret is given: one is made up at each start, and clients are bound anew after it',
+      'Give it a secret of your own.',
+    );
+  }
+  return {
+    kind: 'cookie',
+    name,
+    secret: secret ?? null,
+    maxAge: Math.ceil(duration(maxAge, 0, [...path, 'max_age'], report) / 1000),
+  };
+}

@@ -1,0 +1,70 @@
+import { createHmac } from 'node:crypto';
+import type { Backend } from '../backend/backend.js';
+import type { HeadEdit } from '../http/head-edit.js';
+import type { RequestContext } from './context.js';
+import type { Sticky } from './sticky.js';
+
+/** Characters of base64url that are kept of a hash: 132 bits, of which nobody finds two that are equal. */
+const TOKEN_LENGTH = 22;
+
+/** What one server is called in cookies. */
+interface Mark {
+  readonly token: string;
+  /** The Set-Cookie of a client that came over http, and of one that came over https. */
+  readonly cookie: string;
+  readonly secureCookie: string;
+}
+
+/**
+ * Binds clients by a cookie of our own, which names a server by a keyed hash of its name: it tells nobody an address,
+ * can't be made up, and means the same to every balancer with the same secret, in whatever order servers are listed.
+ * Hashes are made once; a request costs a look into its cookies and one into a map.
+ */
+export class StickyCookie implements Sticky {
+  readonly #name: string;
+  readonly #byToken = new Map<string, Backend>();
+  readonly #marks = new Map<Backend, Mark>();
+
+  /** `maxAge` in s; 0 is as long as the browser runs. */
+  constructor(name: string, secret: string | Buffer, maxAge: number, backends: readonly Backend[]) {
+    this.#name = name;
+    const life = maxAge === 0 ? '' : `; Max-Age=${maxAge}`;
+    for (const backend of backends) {
+      const token = tokenOf(backend.name, secret);
+      const cookie = `${name}=${token}; Path=/; HttpOnly; SameSite=Lax${life}`;
+      this.#byToken.set(token, backend);
+      this.#marks.set(backend, { token, cookie, secureCookie: `${cookie}; Secure` });
+    }
+  }
+
+  serverFor(context: RequestContext, tried: readonly Backend[]): Backend | null {
+    const backend = this.#byToken.get(this.#received(context));
+    return backend?.takesBound && !tried.includes(backend) ? backend : null;
+  }
+
+  mark(context: RequestContext, backend: Backend, edit: HeadEdit): void {
+    const mark = this.#marks.get(backend);
+    if (mark === undefined || this.#received(context) === mark.token) return;
+    edit.append('set-cookie', 'Set-Cookie', cameOverTls(context) ? mark.secureCookie : mark.cookie);
+  }
+
+  /**
+   * The first of the name that can be a token, else an empty text: what a client sends is looked up once, and only when
+   * it has the right length, so that how long it takes says nothing.
+   */
+  #received({ view }: RequestContext): string {
+    for (const value of view.cookie(this.#name)) if (value.length === TOKEN_LENGTH) return value;
+    return '';
+  }
+}
+
+function tokenOf(name: string, secret: string | Buffer): string {
+  return createHmac('sha256', secret).update(name).digest('base64url').slice(0, TOKEN_LENGTH);
+}
+
+/** Only a trusted proxy in front can have spoken TLS with the client, and know. */
+function cameOverTls({ view, trustsPeer }: RequestContext): boolean {
+  if (!trustsPeer) return false;
+  const [first = ''] = view.header('x-forwarded-proto');
+  return /^https\s*(,|$)/i.test(first);
+}

@@ -1,0 +1,106 @@
+import type { ConnectionSupplies } from './backend/supplies.js';
+import { Backends } from './backends.js';
+import type { Availability, Observer } from './base/observer.js';
+import { announce, describeChange, isSameRouting } from './census.js';
+import type { Config } from './config/types.js';
+import { Generation } from './generation.js';
+import type { HealthServices } from './health/checker.js';
+import { Roster } from './roster.js';
+import type { NewServer, Operations } from './status/operations.js';
+import type { Telemetry } from './telemetry.js';
+
+/** What the servers and the way to them are made of. */
+export interface FleetParts {
+  readonly supplies: ConnectionSupplies;
+  readonly health: HealthServices;
+  readonly telemetry: Telemetry;
+}
+
+/**
+ * The servers and the way to them, as the file and those who operate it want them. Each change happens between two
+ * requests: what it does not concern keeps its sockets, health, counts and tunnels.
+ */
+export class Fleet implements Operations {
+  readonly roster: Roster;
+  readonly backends: Backends;
+  readonly #parts: FleetParts;
+  readonly #observer: Observer;
+  readonly #install: (generation: Generation) => void;
+  #generation: Generation;
+  #started = false;
+
+  /** `install` puts a generation into service; it is called for every one but the first. */
+  constructor(config: Config, parts: FleetParts, install: (generation: Generation) => void) {
+    this.#parts = parts;
+    this.#observer = parts.health.observer;
+    this.#install = install;
+    this.roster = new Roster(config);
+    this.backends = new Backends(parts.supplies, parts.health, this.roster);
+    this.#generation = this.#generate(config, null);
+  }
+
+  /** The one that the next request goes by. */
+  get generation(): Generation {
+    return this.#generation;
+  }
+
+  /** Begins to check the servers, and those that come later when they come. */
+  start(): void {
+    this.#started = true;
+    this.backends.start();
+  }
+
+  #generate(config: Config, before: Generation | null): Generation {
+    this.backends.follow(config.groups);
+    return new Generation(config, this.#parts.health.clock, (group) => this.backends.of(group), before);
+  }
+
+  /** Takes another file. What was changed while running stays changed, as far as it has a place in it. */
+  follow(config: Config): void {
+    const before = this.roster.census();
+    const dropped = this.roster.follow(config);
+    this.#parts.supplies.resolver.follow(config.dns);
+    this.#replace(config);
+    const after = this.roster.census();
+    announce(before, after, this.#observer);
+    for (const line of dropped) this.#observer.warning?.(line);
+    this.#observer.reloaded?.(true, describeChange(before, after));
+    this.backends.tellDrained();
+  }
+
+  #replace(config: Config): void {
+    const old = this.#generation;
+    this.#generation = this.#generate(config, old);
+    old.release();
+    this.#install(this.#generation);
+    if (this.#started) this.backends.start();
+    this.#parts.telemetry.keep(config, this.roster.census());
+  }
+
+  setAvailability(name: string, to: Availability): void {
+    this.#change(() => this.roster.setAvailability(name, to));
+  }
+
+  setWeight(name: string, weight: number): void {
+    this.#change(() => this.roster.setWeight(name, weight));
+  }
+
+  addServer(route: string, server: NewServer): void {
+    this.#change(() => this.roster.add(route, server));
+  }
+
+  removeServer(name: string): void {
+    this.#change(() => this.roster.remove(name));
+  }
+
+  #change(act: () => void): void {
+    const before = this.roster.census();
+    act();
+    const after = this.roster.census();
+    // Who serves where decides the generation; how much, and whether at all, is the servers' own.
+    if (isSameRouting(before, after)) this.backends.instruct();
+    else this.#replace(this.#generation.config);
+    announce(before, after, this.#observer);
+    this.backends.tellDrained();
+  }
+}

@@ -1,0 +1,44 @@
+import { MAX_SUBJECT } from '../config/regex.js';
+
+/** A text is looked for in so many bytes of content. */
+const MAX_BYTES = 64 * 1024;
+
+/**
+ * Looks for something in the content of an answer, of which it keeps no more than it may look at. A text is found as
+ * soon as it is there; an expression is asked once, at the end, since what follows may change what it says.
+ */
+export class BodyMatch {
+  readonly #text: Buffer | null;
+  readonly #regex: RegExp | null;
+  readonly #limit: number;
+  #content: Buffer = Buffer.alloc(0);
+  #found = false;
+
+  constructor(expected: string | RegExp) {
+    this.#text = typeof expected === 'string' ? Buffer.from(expected) : null;
+    this.#regex = typeof expected === 'string' ? null : expected;
+    this.#limit = typeof expected === 'string' ? MAX_BYTES : MAX_SUBJECT;
+  }
+
+  /** Can more content change the answer? */
+  get isDecided(): boolean {
+    return this.#found || this.#content.length === this.#limit;
+  }
+
+  /** Takes a copy of `buffer[start, end)`, as far as it may matter. */
+  add(buffer: Buffer, start: number, end: number): void {
+    if (this.isDecided) return;
+    const before = this.#content.length;
+    const room = this.#limit - before;
+    this.#content = Buffer.concat([this.#content, buffer.subarray(start, Math.min(end, start + room))]);
+    if (this.#text === null) return;
+    // It may have begun in what came before.
+    const from = Math.max(0, before - this.#text.length + 1);
+    this.#found = this.#content.indexOf(this.#text, from) !== -1;
+  }
+
+  /** Is it there? Asked once no more content comes, or it is decided. */
+  conclude(): boolean {
+    return this.#regex === null ? this.#found : this.#regex.test(this.#content.toString('utf8'));
+  }
+}

@@ -1,0 +1,35 @@
+import type { ValuePattern } from '../config/pattern.js';
+import { MAX_SUBJECT } from '../config/regex.js';
+import { statusIn } from '../config/statuses.js';
+import type { HealthCheckConfig } from '../config/types.js';
+import type { ResponseHead } from '../http/response-head.js';
+
+/** What is wrong with the head of an answer, for people; empty when it is as expected. */
+export function objectionToHead(check: HealthCheckConfig, head: ResponseHead): string {
+  if (!statusIn(check.expectStatus, head.status)) return `status ${head.status}`;
+  for (const { name, value } of check.expectHeaders) {
+    const values = valuesOf(head, name);
+    if (values.length === 0) return `no header ${name}`;
+    if (!values.some((text) => matches(value, text))) return `header ${name} is not as expected`;
+  }
+  return '';
+}
+
+function valuesOf(head: ResponseHead, name: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i < head.fieldCount; i++) {
+    if (head.nameAt(i).toLowerCase() === name) values.push(head.valueAt(i));
+  }
+  return values;
+}
+
+function matches(pattern: ValuePattern, text: string): boolean {
+  switch (pattern.kind) {
+    case 'present':
+      return true;
+    case 'exact':
+      return text === pattern.text;
+    case 'regex':
+      return text.length <= MAX_SUBJECT && pattern.regex.test(text);
+  }
+}

@@ -1,0 +1,81 @@
+import type { Backend } from '../backend/backend.js';
+import type { GroupConfig } from '../config/types.js';
+import { Checker, type HealthServices } from './checker.js';
+import { OutlierDetector } from './outlier-detector.js';
+
+/** How a server is judged. */
+export type HealthTerms = Pick<GroupConfig, 'healthCheck' | 'passiveHealth'>;
+
+/** All that judges one server: its checks, and how live requests go. */
+export class ServerHealth {
+  readonly #backend: Backend;
+  readonly #services: HealthServices;
+  #terms: HealthTerms;
+  #checker: Checker | null = null;
+  #outliers: OutlierDetector | null = null;
+
+  constructor(backend: Backend, terms: HealthTerms, services: HealthServices) {
+    const { healthCheck, passiveHealth } = terms;
+    this.#backend = backend;
+    this.#terms = terms;
+    this.#services = services;
+    if (healthCheck !== null)
+      this.#checker = new Checker(backend, healthCheck, healthCheck.initial, services);
+    if (passiveHealth !== null) this.#outliers = new OutlierDetector(backend, passiveHealth, services);
+  }
+
+  /** Is it checked at all? */
+  get isChecked(): boolean {
+    return this.#checker !== null;
+  }
+
+  /** Checks begin, or go on, in `delay` ms. */
+  start(delay: number): void {
+    this.#checker?.start(delay);
+  }
+
+  /**
+   * Judges by other terms, and goes on from what is known: who is down stays down until its checks pass, and who was
+   * not checked before counts as up. True when its checks are others and have to be started again.
+   */
+  follow(terms: HealthTerms): boolean {
+    const asked = writeTerms(terms.healthCheck) !== writeTerms(this.#terms.healthCheck);
+    if (asked) this.#followCheck(terms.healthCheck);
+    this.#followOutliers(terms.passiveHealth);
+    this.#terms = terms;
+    return asked;
+  }
+
+  #followCheck(healthCheck: HealthTerms['healthCheck']): void {
+    if (healthCheck === null) {
+      this.#checker?.dismiss();
+      this.#checker = null;
+    } else if (this.#checker === null) {
+      this.#checker = new Checker(this.#backend, healthCheck, 'up', this.#services);
+    } else {
+      this.#checker.follow(healthCheck);
+    }
+  }
+
+  #followOutliers(passiveHealth: HealthTerms['passiveHealth']): void {
+    if (passiveHealth === null) {
+      this.#outliers?.stop();
+      this.#outliers = null;
+    } else if (this.#outliers === null) {
+      this.#outliers = new OutlierDetector(this.#backend, passiveHealth, this.#services);
+    } else {
+      this.#outliers.follow(passiveHealth);
+    }
+  }
+
+  /** Nobody judges it any more. */
+  stop(): void {
+    this.#checker?.stop();
+    this.#outliers?.stop();
+  }
+}
+
+/** The same text for the same terms. */
+export function writeTerms(terms: object | null): string {
+  return JSON.stringify(terms, (_name, value: unknown) => (value instanceof RegExp ? String(value) : value));
+}

@@ -1,0 +1,30 @@
+import type { RequestRecord } from '../base/observer.js';
+import type { AccessLogFilter } from '../config/types.js';
+
+/** Chooses the requests that have a line in the access log. */
+export class LogFilter {
+  readonly #statuses: ReadonlySet<number>;
+  readonly #slowerThan: number;
+  readonly #sample: number;
+  readonly #random: () => number;
+
+  /** `random` gives numbers from 0 to 1, 1 not among them; by turns one would always meet the same server. */
+  constructor({ statuses, slowerThan, sample }: AccessLogFilter, random: () => number = Math.random) {
+    const chosen = new Set<number>();
+    for (const { from, to } of statuses) for (let status = from; status <= to; status++) chosen.add(status);
+    this.#statuses = chosen;
+    this.#slowerThan = slowerThan ?? Number.POSITIVE_INFINITY;
+    this.#sample = sample;
+    this.#random = random;
+  }
+
+  keeps(record: RequestRecord): boolean {
+    if (record.durationMs > this.#slowerThan) return true;
+    if (this.#statuses.size > 0) {
+      const { status } = record;
+      // A response that was cut keeps the status it began with.
+      if (this.#statuses.has(status) || (record.reason !== '' && status < 400)) return true;
+    }
+    return this.#sample > 0 && this.#random() < this.#sample;
+  }
+}

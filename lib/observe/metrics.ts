@@ -1,0 +1,207 @@
+import { type Clock, systemClock } from '../base/clock.js';
+import type { Observer, Reason, RequestRecord } from '../base/observer.js';
+import { Histogram } from './histogram.js';
+import { type Percentiles, RecentLatency, SLOT_MS } from './recent-latency.js';
+import { CODES, indexOfCode } from './status-codes.js';
+
+/** What is counted of a route, since the start. */
+export class RouteFigures {
+  readonly name: string;
+  /** By the index of the status in `CODES`. */
+  readonly responses = new Float64Array(CODES.length);
+  readonly duration = new Histogram();
+  readonly recent = new RecentLatency();
+  requests = 0;
+  /** Of bodies. */
+  bytesIn = 0;
+  bytesOut = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Requests by the class of their status; `none`: nothing was sent. */
+export interface StatusClasses {
+  readonly '1xx': number;
+  readonly '2xx': number;
+  readonly '3xx': number;
+  readonly '4xx': number;
+  readonly '5xx': number;
+  readonly none: number;
+}
+
+/** Plain data for a status page; latencies in ms, of about the last minute, null when there was no request. */
+export interface MetricsSnapshot {
+  readonly requests: {
+    readonly total: number;
+    readonly byStatus: StatusClasses;
+    /** Those that did not end well. */
+    readonly byReason: { readonly [reason in Reason]?: number };
+  };
+  readonly routes: readonly {
+    readonly name: string;
+    readonly requests: number;
+    readonly byStatus: StatusClasses;
+    /** From the head of a request to its end. */
+    readonly latency: Percentiles | null;
+  }[];
+  readonly servers: readonly {
+    readonly name: string;
+    /** To the first byte of its answer, the waiting for a connection left out. */
+    readonly latency: Percentiles | null;
+    /** Of the requests of the last minute, from 0 to 1. */
+    readonly share: number;
+  }[];
+}
+
+/** A set or a map. */
+interface Names {
+  has(name: string): boolean;
+}
+
+/** Names come from the configuration alone; should there be more, those that come later share one. */
+const MOST_NAMES = 10_000;
+export const OTHER_NAME = 'other';
+/** What a request without a route is counted under. */
+export const NO_ROUTE = 'none';
+
+/**
+ * Counts what settles, in plain numbers: a tenth of a microsecond for each request, and memory for each route and
+ * server only. Who wants to see them asks for a `snapshot`, or reads them to expose them.
+ */
+export class Metrics implements Observer {
+  readonly #clock: Clock;
+  readonly #routes = new Map<string, RouteFigures>();
+  readonly #servers = new Map<string, RecentLatency>();
+  readonly #reasons = new Map<Reason, number>();
+  /** By the first digit of the status. */
+  readonly #classes = new Float64Array(10);
+  readonly #reloads = { good: 0, refused: 0, lastIsGood: true, lastGoodAt: 0 };
+  /** Wall clock, when the slot of the recent latencies ends that is being filled. */
+  #slotEnds: number;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+    this.#slotEnds = clock.wall() + SLOT_MS;
+    this.#reloads.lastGoodAt = clock.wall();
+  }
+
+  requestSettled(record: RequestRecord): void {
+    const { status, durationMs, reason, server } = record;
+    const endedAt = record.startedAt + durationMs;
+    if (endedAt >= this.#slotEnds || endedAt < this.#slotEnds - 2 * SLOT_MS) this.#turn(endedAt);
+    const route = this.#routes.get(record.route || NO_ROUTE) ?? this.#addRoute(record.route || NO_ROUTE);
+    route.requests++;
+    route.responses[indexOfCode(status)]!++;
+    route.bytesIn += record.bytesIn;
+    route.bytesOut += record.bytesOut;
+    this.#classes[(status / 100) | 0]!++;
+    if (reason !== '') this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
+    // An upgraded connection may last for hours, which is no latency.
+    if (status !== 101) {
+      route.duration.observe(durationMs);
+      route.recent.note(durationMs);
+    }
+    if (server !== '' && record.firstByteMs >= 0) {
+      const recent = this.#servers.get(server) ?? this.#addServer(server);
+      recent.note(
+        record.attempts > 1 ? lastAttemptMs(record) : record.firstByteMs - record.queueMs - record.connectMs,
+      );
+    }
+  }
+
+  reloaded(ok: boolean): void {
+    this.#reloads.lastIsGood = ok;
+    if (!ok) {
+      this.#reloads.refused++;
+      return;
+    }
+    this.#reloads.good++;
+    this.#reloads.lastGoodAt = this.#clock.wall();
+  }
+
+  get routes(): Iterable<RouteFigures> {
+    return this.#routes.values();
+  }
+
+  get reasons(): ReadonlyMap<Reason, number> {
+    return this.#reasons;
+  }
+
+  /** `lastGoodAt` is ms since the epoch; the start counts as one. */
+  get reloads(): Readonly<{ good: number; refused: number; lastIsGood: boolean; lastGoodAt: number }> {
+    return this.#reloads;
+  }
+
+  /** There are no others any more: those of an earlier configuration are forgotten. */
+  retain(routes: Names, servers: Names): void {
+    for (const name of this.#routes.keys())
+      if (!routes.has(name) && name !== NO_ROUTE && name !== OTHER_NAME) this.#routes.delete(name);
+    for (const name of this.#servers.keys())
+      if (!servers.has(name) && name !== OTHER_NAME) this.#servers.delete(name);
+  }
+
+  snapshot(): MetricsSnapshot {
+    const now = this.#clock.wall();
+    if (now >= this.#slotEnds) this.#turn(now);
+    const servers = [...this.#servers].map(([name, recent]) => ({ name, ...recent.summary() }));
+    const answered = servers.reduce((sum, { count }) => sum + count, 0);
+    return {
+      requests: {
+        total: this.#classes.reduce((sum, count) => sum + count, 0),
+        byStatus: statusClasses(this.#classes),
+        byReason: Object.fromEntries(this.#reasons),
+      },
+      routes: [...this.#routes.values()].map(({ name, requests, responses, recent }) => ({
+        name,
+        requests,
+        byStatus: classesOf(responses),
+        latency: recent.summary().percentiles,
+      })),
+      servers: servers.map(({ name, percentiles, count }) => ({
+        name,
+        latency: percentiles,
+        share: answered === 0 ? 0 : count / answered,
+      })),
+    };
+  }
+
+  /** Also when the clock was set back. */
+  #turn(now: number): void {
+    const slots = now < this.#slotEnds ? 1 : Math.floor((now - this.#slotEnds) / SLOT_MS) + 1;
+    this.#slotEnds = now < this.#slotEnds ? now + SLOT_MS : this.#slotEnds + slots * SLOT_MS;
+    for (const { recent } of this.#routes.values()) recent.turn(slots);
+    for (const recent of this.#servers.values()) recent.turn(slots);
+  }
+
+  #addRoute(wanted: string): RouteFigures {
+    const name = this.#routes.size < MOST_NAMES ? wanted : OTHER_NAME;
+    const route = this.#routes.get(name) ?? new RouteFigures(name);
+    this.#routes.set(name, route);
+    return route;
+  }
+
+  #addServer(wanted: string): RecentLatency {
+    const name = this.#servers.size < MOST_NAMES ? wanted : OTHER_NAME;
+    const recent = this.#servers.get(name) ?? new RecentLatency();
+    this.#servers.set(name, recent);
+    return recent;
+  }
+}
+
+function lastAttemptMs({ tries, durationMs }: RequestRecord): number {
+  return tries.at(-1)?.durationMs ?? durationMs;
+}
+
+function classesOf(responses: Float64Array): StatusClasses {
+  const byDigit = new Float64Array(10);
+  for (const [index, count] of responses.entries()) byDigit[Number(CODES[index]?.[0])]! += count;
+  return statusClasses(byDigit);
+}
+
+/** From counts by the first digit of the status, at 0 those without one. */
+export function statusClasses(byDigit: ArrayLike<number>): StatusClasses {
+  const at = (digit: number): number => byDigit[digit] ?? 0;
+  return { '1xx': at(1), '2xx': at(2), '3xx': at(3), '4xx': at(4), '5xx': at(5), none: at(0) };
+}

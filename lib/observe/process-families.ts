@@ -1,0 +1,33 @@
+import { counter, type Family, gauge, one } from './families.js';
+import type { ProcessFigures } from './process-figures.js';
+
+/** What the process costs, under the names that Prometheus' own clients use. */
+export function processFamilies(figures: ProcessFigures): readonly Family[] {
+  const lag = gauge(
+    'nodejs_eventloop_lag_seconds',
+    'How late the event loop was since the last scrape.',
+    () => Object.entries(figures.takeLag()).map(([stat, value]) => ({ labels: { stat }, value })),
+  );
+  return [
+    counter('process_cpu_seconds_total', 'CPU time.', () => one(figures.cpu.user + figures.cpu.system)),
+    counter('process_cpu_user_seconds_total', 'CPU time of the program.', () => one(figures.cpu.user)),
+    counter('process_cpu_system_seconds_total', 'CPU time of the system for it.', () =>
+      one(figures.cpu.system),
+    ),
+    gauge('process_start_time_seconds', 'When it was started.', () => one(figures.startedAt)),
+    gauge('process_resident_memory_bytes', 'Memory.', () => one(figures.memory.rss)),
+    gauge('process_open_fds', 'Files and sockets open.', () => known(figures.openFiles)),
+    gauge('process_max_fds', 'Files and sockets it may have open.', () => known(figures.mostFiles)),
+    gauge('nodejs_heap_size_used_bytes', 'Objects of the program.', () => one(figures.memory.heapUsed)),
+    gauge('nodejs_heap_size_total_bytes', 'Memory set aside for them.', () => one(figures.memory.heapTotal)),
+    gauge('nodejs_external_memory_bytes', 'Buffers and the like.', () => one(figures.memory.external)),
+    counter('nodejs_eventloop_busy_seconds_total', 'Time the event loop had something to do.', () =>
+      one(figures.loop.active / 1000),
+    ),
+    lag,
+  ];
+}
+
+function known(value: number): ReturnType<typeof one> {
+  return value < 0 ? [] : one(value);
+}

@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import {
+  type EventLoopUtilization,
+  type IntervalHistogram,
+  monitorEventLoopDelay,
+  performance,
+} from 'node:perf_hooks';
+
+/** How often the event loop is looked at, in ms. The kernel does it: nothing of ours runs then. */
+const RESOLUTION_MS = 20;
+
+/** How late the event loop was, in seconds. */
+export interface LoopLag {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** What the process itself costs, as the exposition shows it: seconds and bytes. */
+export class ProcessFigures {
+  readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly startedAt = performance.timeOrigin / 1000;
+
+  constructor() {
+    this.#delay.enable();
+  }
+
+  close(): void {
+    this.#delay.disable();
+  }
+
+  /** Since the last time it was asked. */
+  takeLag(): LoopLag {
+    const { mean, max } = this.#delay;
+    const lag = {
+      mean: secondsLate(mean),
+      p50: secondsLate(this.#delay.percentile(50)),
+      p99: secondsLate(this.#delay.percentile(99)),
+      max: secondsLate(max),
+    };
+    this.#delay.reset();
+    return lag;
+  }
+
+  get cpu(): { readonly user: number; readonly system: number } {
+    const { user, system } = process.cpuUsage();
+    return { user: user / 1e6, system: system / 1e6 };
+  }
+
+  /** How long the event loop had something to do. */
+  get loop(): EventLoopUtilization {
+    return performance.eventLoopUtilization();
+  }
+
+  get memory(): NodeJS.MemoryUsage {
+    return process.memoryUsage();
+  }
+
+  /** -1 where the system does not tell. */
+  get openFiles(): number {
+    try {
+      return readdirSync('/proc/self/fd').length;
+    } catch {
+      return -1;
+    }
+  }
+
+  /** -1 where the system does not tell. */
+  get mostFiles(): number {
+    try {
+      const limit = /^Max open files\s+(\d+|unlimited)/m.exec(
+        readFileSync('/proc/self/limits', 'latin1'),
+      )?.[1];
+      return limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit ?? -1);
+    } catch {
+      return -1;
+    }
+  }
+}
+
+/** What is recorded is the time from one look to the next; before there was any it is not a number. */
+function secondsLate(nanoseconds: number): number {
+  return Math.max(0, nanoseconds / 1e9 - RESOLUTION_MS / 1000) || 0;
+}

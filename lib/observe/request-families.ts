@@ -1,0 +1,77 @@
+import { counter, type Family, gauge, type Sample } from './families.js';
+import { BOUNDS } from './histogram.js';
+import type { Metrics, RouteFigures } from './metrics.js';
+import { REASONS } from './reasons.js';
+import { CODES } from './status-codes.js';
+
+/** What `Metrics` counts. The labels are names and words of ours: nothing a client sends becomes one. */
+export function requestFamilies(metrics: Metrics): readonly Family[] {
+  const each = (value: (route: RouteFigures) => number): Family['read'] =>
+    function* () {
+      for (const route of metrics.routes) yield { labels: { route: route.name }, value: value(route) };
+    };
+  return [
+    counter('lb_requests_total', 'Requests by route and status; code 0: the client was sent nothing.', () =>
+      responses(metrics),
+    ),
+    {
+      name: 'lb_request_duration_seconds',
+      help: 'From the head of a request to its end; upgraded connections are left out.',
+      type: 'histogram',
+      read: () => durations(metrics),
+    },
+    counter(
+      'lb_request_body_bytes_total',
+      'Body bytes received from clients.',
+      each((route) => route.bytesIn),
+    ),
+    counter(
+      'lb_response_body_bytes_total',
+      'Body bytes sent to clients.',
+      each((route) => route.bytesOut),
+    ),
+    counter(
+      'lb_request_failures_total',
+      'Requests that did not end well, by the reason word of the access log and whose fault it is.',
+      () => failures(metrics),
+    ),
+    counter('lb_reloads_total', 'Configurations that were to replace the running one.', () => [
+      { labels: { result: 'success' }, value: metrics.reloads.good },
+      { labels: { result: 'failure' }, value: metrics.reloads.refused },
+    ]),
+    gauge('lb_config_last_reload_successful', 'Whether the last reload was taken over.', () => [
+      { labels: {}, value: metrics.reloads.lastIsGood ? 1 : 0 },
+    ]),
+    gauge(
+      'lb_config_last_reload_success_timestamp_seconds',
+      'When a configuration was last taken over; at first the start.',
+      () => [{ labels: {}, value: metrics.reloads.lastGoodAt / 1000 }],
+    ),
+  ];
+}
+
+function* responses({ routes }: Metrics): Generator<Sample> {
+  for (const { name, responses } of routes) {
+    for (const [index, value] of responses.entries()) {
+      if (value > 0) yield { labels: { route: name, code: CODES[index] as string }, value };
+    }
+  }
+}
+
+function* durations({ routes }: Metrics): Generator<Sample> {
+  for (const { name, duration } of routes) {
+    let below = 0;
+    for (const [index, count] of duration.counts.entries()) {
+      below += count;
+      const bound = BOUNDS[index];
+      const le = bound === undefined ? '+Inf' : String(bound / 1000);
+      yield { labels: { route: name, le }, value: below, suffix: '_bucket' };
+    }
+    yield { labels: { route: name }, value: duration.sum / 1000, suffix: '_sum' };
+    yield { labels: { route: name }, value: below, suffix: '_count' };
+  }
+}
+
+function* failures({ reasons }: Metrics): Generator<Sample> {
+  for (const [reason, value] of reasons) yield { labels: { reason, fault: REASONS[reason].fault }, value };
+}

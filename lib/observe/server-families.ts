@@ -1,0 +1,134 @@
+import { counter, type Family, gauge, one, type Sample } from './families.js';
+
+/** Of a running balancer, what the gauges show; its status has all of this and more. */
+export interface LiveBalancer {
+  readonly version: string;
+  readonly ready: boolean;
+  /** Client connections open now. */
+  readonly clients: number;
+  readonly requests: { readonly inFlight: number };
+  readonly servers: readonly LiveServer[];
+  readonly firewall: readonly {
+    readonly rule: string;
+    readonly verdicts: readonly {
+      readonly guard: string;
+      readonly refused: number;
+      readonly observed: number;
+    }[];
+  }[];
+}
+
+export interface LiveServer {
+  readonly name: string;
+  readonly state: 'up' | 'unchecked' | 'down' | 'ejected' | 'draining' | 'maintenance';
+  readonly effectiveWeight: number;
+  readonly active: number;
+  readonly waiting: number;
+  readonly open: number;
+  readonly idle: number;
+  readonly totals: {
+    readonly requests: number;
+    readonly byStatus: { readonly [status: string]: number };
+    readonly failures: number;
+    readonly retries: number;
+    readonly ejections: number;
+    readonly bytesIn: number;
+    readonly bytesOut: number;
+  };
+}
+
+const STATES = ['up', 'unchecked', 'down', 'ejected', 'draining', 'maintenance'] as const;
+
+type Read = Family['read'];
+
+/** What is read from the balancer itself. `live` is asked for each family: whoever gives it keeps it for a scrape. */
+export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
+  const each = (value: (server: LiveServer) => number): Read =>
+    function* () {
+      for (const server of live().servers) yield { labels: { server: server.name }, value: value(server) };
+    };
+  const total = (name: string, help: string, value: (totals: LiveServer['totals']) => number): Family =>
+    counter(
+      `lb_server_${name}_total`,
+      help,
+      each(({ totals }) => value(totals)),
+    );
+  return [
+    gauge('lb_ready', 'Whether it takes requests and has a server for them.', () =>
+      one(live().ready ? 1 : 0),
+    ),
+    gauge('lb_client_connections', 'Connections of clients open now.', () => one(live().clients)),
+    gauge('lb_requests_in_flight', 'Requests that have not been answered yet.', () =>
+      one(live().requests.inFlight),
+    ),
+    gauge('lb_server_up', 'Whether a server may get new requests.', each(isUp)),
+    gauge('lb_server_state', 'The state a server is in has 1, the others 0.', () => states(live())),
+    gauge(
+      'lb_server_weight',
+      'The share of a server as slow start has it now.',
+      each((server) => server.effectiveWeight),
+    ),
+    gauge(
+      'lb_server_requests_active',
+      'Requests a server has now, those in line included.',
+      each((server) => server.active),
+    ),
+    gauge(
+      'lb_server_requests_waiting',
+      'Requests that wait in line for a connection to a server.',
+      each((server) => server.waiting),
+    ),
+    gauge(
+      'lb_server_connections_open',
+      'Connections to a server.',
+      each((server) => server.open),
+    ),
+    gauge(
+      'lb_server_connections_idle',
+      'Connections to a server that wait for a request.',
+      each((server) => server.idle),
+    ),
+    total('requests', 'Requests sent to a server, each attempt counted.', (totals) => totals.requests),
+    counter('lb_server_responses_total', 'What a server answered, by the class of the status.', () =>
+      answers(live()),
+    ),
+    total('failures', 'Attempts that did not end in an answer.', (totals) => totals.failures),
+    total('retries', 'Requests that came to a server after another had failed.', (totals) => totals.retries),
+    total(
+      'ejections',
+      'How often a server was taken out as real requests failed.',
+      (totals) => totals.ejections,
+    ),
+    total('sent_bytes', 'Body bytes sent to a server.', (totals) => totals.bytesIn),
+    total('received_bytes', 'Body bytes received from a server.', (totals) => totals.bytesOut),
+    counter('lb_firewall_verdicts_total', 'Objections of a guard, refused or only observed.', () =>
+      verdicts(live()),
+    ),
+  ];
+}
+
+function isUp({ state }: LiveServer): number {
+  return state === 'up' || state === 'unchecked' ? 1 : 0;
+}
+
+function* states({ servers }: LiveBalancer): Generator<Sample> {
+  for (const { name, state } of servers) {
+    for (const one of STATES) yield { labels: { server: name, state: one }, value: one === state ? 1 : 0 };
+  }
+}
+
+function* answers({ servers }: LiveBalancer): Generator<Sample> {
+  for (const { name, totals } of servers) {
+    for (const [code, value] of Object.entries(totals.byStatus))
+      yield { labels: { server: name, code }, value };
+  }
+}
+
+function* verdicts({ firewall }: LiveBalancer): Generator<Sample> {
+  for (const { rule, verdicts } of firewall) {
+    for (const { guard, refused, observed } of verdicts) {
+      yield { labels: { rule, guard, verdict: 'refused' }, value: refused };
+      yield { labels: { rule, guard, verdict: 'observed' }, value: observed };
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import type { Candidate } from './scheduler.js';
+
+/**
+ * What every server has to its credit in a rotation. It outlives the lists: a server that was passed over for one
+ * request, or was down for a while, goes on where it stood.
+ */
+export class Turns {
+  readonly #remembered = new WeakMap<Candidate, number>();
+  #list: readonly Candidate[] = [];
+  #credits = new Float64Array(0);
+
+  /** The credits of `candidates`, in their order, to be changed in place. Allocates for another list only. */
+  of(candidates: readonly Candidate[]): Float64Array {
+    if (candidates !== this.#list) this.#follow(candidates);
+    return this.#credits;
+  }
+
+  #follow(candidates: readonly Candidate[]): void {
+    for (const [index, candidate] of this.#list.entries())
+      this.#remembered.set(candidate, this.#credits[index] as number);
+    this.#list = candidates;
+    this.#credits = Float64Array.from(candidates, (candidate) => this.#remembered.get(candidate) ?? 0);
+  }
+}

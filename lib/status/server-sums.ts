@@ -1,0 +1,39 @@
+import type { ServerState, ServerStatus, ServerTotals } from './status.js';
+
+/** From best to worst. */
+const STATES: readonly ServerState[] = ['up', 'unchecked', 'draining', 'maintenance', 'ejected', 'down'];
+
+/** One server of which two are kept, as routes ask different things of it: numbers added up, and the worse state. */
+export function together(one: ServerStatus, other: ServerStatus): ServerStatus {
+  const worse = STATES.indexOf(other.state) > STATES.indexOf(one.state) ? other : one;
+  return {
+    ...worse,
+    routes: [...new Set([...one.routes, ...other.routes])],
+    active: one.active + other.active,
+    waiting: one.waiting + other.waiting,
+    open: one.open + other.open,
+    idle: one.idle + other.idle,
+    totals: sum(one.totals, other.totals),
+  };
+}
+
+function sum(one: ServerTotals, other: ServerTotals): ServerTotals {
+  return {
+    requests: one.requests + other.requests,
+    byStatus: {
+      '1xx': one.byStatus['1xx'] + other.byStatus['1xx'],
+      '2xx': one.byStatus['2xx'] + other.byStatus['2xx'],
+      '3xx': one.byStatus['3xx'] + other.byStatus['3xx'],
+      '4xx': one.byStatus['4xx'] + other.byStatus['4xx'],
+      '5xx': one.byStatus['5xx'] + other.byStatus['5xx'],
+      none: one.byStatus.none + other.byStatus.none,
+    },
+    failures: one.failures + other.failures,
+    connectFailures: one.connectFailures + other.connectFailures,
+    resets: one.resets + other.resets,
+    retries: one.retries + other.retries,
+    ejections: one.ejections + other.ejections,
+    bytesIn: one.bytesIn + other.bytesIn,
+    bytesOut: one.bytesOut + other.bytesOut,
+  };
+}

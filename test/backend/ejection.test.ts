@@ -1,0 +1,95 @@
+import t from 'tap';
+import type { Backend } from '../../lib/backend/backend.js';
+import { Group } from '../../lib/backend/group.js';
+import { RoundRobin } from '../../lib/scheduler/round-robin.js';
+import { NO_KEY } from '../../lib/scheduler/scheduler.js';
+import { backendMaker } from './support.js';
+
+type Test = Parameters<typeof backendMaker>[0];
+
+/** `p` a primary, `b` a backup; each with its place as its name. */
+function groupOf(t: Test, kinds: string): { group: Group; servers: Backend[] } {
+  const { backend } = backendMaker(t);
+  const servers = [...kinds].map((kind, place) => backend(`${kind}${place}`, { backup: kind === 'b' }));
+  return { group: new Group(servers, new RoundRobin()), servers };
+}
+
+/** Ejects whoever can be spared, in order; gives how many that were. */
+function ejectAll(servers: readonly Backend[], maxEjected: number): number {
+  for (const server of servers) if (server.canBeSpared(maxEjected)) server.eject(true);
+  return servers.filter(({ isEjected }) => isEjected).length;
+}
+
+const caps: readonly [servers: number, maxEjected: number, out: number][] = [
+  [1, 1, 0],
+  [2, 0.1, 1],
+  [2, 0.5, 1],
+  [2, 1, 1],
+  [3, 0.5, 1],
+  [4, 0.5, 2],
+  [7, 0.3, 2],
+  [10, 0.2, 2],
+  [10, 1, 9],
+];
+for (const [count, share, out] of caps) {
+  t.test(`of ${count} servers, ${share * 100}% are ${out} at most`, async (t) => {
+    const { group, servers } = groupOf(t, 'p'.repeat(count));
+    t.equal(ejectAll(servers, share), out);
+    t.ok(group.isUsable);
+  });
+}
+
+t.test('who is down, draining or on trial does not count as one that is left', async (t) => {
+  const { servers } = groupOf(t, 'pppp');
+  const [one, two, three, four] = servers as [Backend, Backend, Backend, Backend];
+  two.judge(false);
+  three.setAvailability('draining');
+  t.equal(one.canBeSpared(1), true);
+  four.putOnTrial(true);
+  t.equal(one.canBeSpared(1), false);
+  three.setAvailability('ready');
+  t.equal(one.canBeSpared(1), true);
+});
+
+t.test('a backup stands in, so the last primary can be spared', async (t) => {
+  const { group, servers } = groupOf(t, 'pb');
+  t.equal(ejectAll(servers, 0.5), 1);
+  t.equal(group.pick(NO_KEY, [])?.name, 'b1');
+});
+
+t.test('every list it is in has to do without it', async (t) => {
+  const { servers } = groupOf(t, 'ppp');
+  const alone = new Group([servers[0] as Backend], new RoundRobin());
+  t.equal(servers[0]?.canBeSpared(1), false);
+  t.equal(servers[1]?.canBeSpared(1), true);
+  alone.release();
+  t.equal(servers[0]?.canBeSpared(1), true, 'a list that was replaced has no say');
+});
+
+t.test('on trial: one request at a time, the rest goes to others, a backup if need be', async (t) => {
+  const { group, servers } = groupOf(t, 'ppb');
+  const [one, two] = servers as [Backend, Backend];
+  const pick = (tried: readonly Backend[] = []): string => {
+    const backend = group.pick(NO_KEY, tried) as Backend;
+    backend.active++;
+    return backend.name;
+  };
+  one.putOnTrial(true);
+  t.same(Array.from({ length: 6 }, () => pick()).sort(), ['p0', 'p1', 'p1', 'p1', 'p1', 'p1']);
+  t.equal(pick([two]), 'b2', 'not a second one for who is on trial');
+  two.judge(false);
+  t.equal(pick(), 'b2');
+  servers[2]?.judge(false);
+  t.equal(pick(), 'p0', 'better than none');
+});
+
+t.test('all on trial at once share the work', async (t) => {
+  const { group, servers } = groupOf(t, 'pp');
+  for (const server of servers) server.putOnTrial(true);
+  const names = Array.from({ length: 4 }, () => {
+    const backend = group.pick(NO_KEY, []) as Backend;
+    backend.active++;
+    return backend.name;
+  });
+  t.equal(new Set(names).size, 2);
+});

@@ -1,0 +1,286 @@
+import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
+import { startBackend } from '../../fixtures/backend.js';
+import { answering, type RawConnection } from '../../fixtures/raw-server.js';
+import type { Balancer } from '../../lib/balancer.js';
+import { createConfig } from '../../lib/config/config.js';
+import type { ServerStatus } from '../../lib/status/status.js';
+import { startBalancer } from '../support/balancer.js';
+import type { RawClient } from '../support/client.js';
+import { origin } from '../support/origin.js';
+import { until } from '../support/turns.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const answer = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+/** A server that says its name. */
+async function named(t: Test, name: string) {
+  return Object.assign(await origin(t, answering(answer(name))), { name });
+}
+
+async function ask(client: RawClient): Promise<string> {
+  client.send(GET);
+  const { status, body } = await client.response();
+  return status === 200 ? body : String(status);
+}
+
+/** Who answers the next requests, each once, sorted. */
+async function who(client: RawClient, requests = 12): Promise<string> {
+  const names = new Set<string>();
+  for (let i = 0; i < requests; i++) names.add(await ask(client));
+  return [...names].sort().join(' ');
+}
+
+function serverOf(balancer: Balancer, name: string): ServerStatus | undefined {
+  return balancer.status().servers.find((server) => server.name === name);
+}
+
+/** What happened, without numbers and times. */
+function story(balancer: Balancer): readonly string[] {
+  return balancer
+    .events()
+    .map(({ what, server, reason }) => `${what} ${server} ${reason}`.trim().replace(/ +/g, ' '));
+}
+
+/** Two servers, a and b, and a third that nobody knows yet. */
+async function scene(t: Test) {
+  const [a, b, c] = await Promise.all([named(t, 'a'), named(t, 'b'), named(t, 'c')]);
+  const settings = {
+    listen: '127.0.0.1:0',
+    health_check: false as const,
+    servers: [a, b].map(({ name, address }) => ({ name, address })),
+  };
+  const started = await startBalancer(t, settings);
+  return { ...started, client: await started.connect(), settings, a, b, c };
+}
+
+t.test('a server that drains gets no new request; when its last one ends, that is told', async (t) => {
+  const asked: RawConnection[] = [];
+  const slow = await origin(t, async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      asked.push(connection);
+    }
+  });
+  const quick = await named(t, 'quick');
+  const { balancer, connect } = await startBalancer(t, {
+    servers: [
+      { name: 'slow', address: slow.address },
+      { name: 'quick', address: quick.address },
+    ],
+  });
+  const waiting = await connect();
+  waiting.send(GET);
+  await until(() => asked.length === 1);
+  balancer.setAvailability('slow', 'draining');
+  const client = await connect();
+  t.equal(await who(client), 'quick');
+  t.match(serverOf(balancer, 'slow'), { state: 'draining', active: 1, effectiveWeight: 0 });
+  t.notOk(story(balancer).includes('drained slow'));
+  void asked[0]?.write(answer('slow'));
+  t.equal((await waiting.response()).body, 'slow', 'it was finished');
+  t.strictSame(story(balancer).slice(-2), ['availability slow ready -> draining', 'drained slow']);
+  balancer.setAvailability('slow', 'ready');
+  waiting.send(GET);
+  client.send(GET);
+  await until(() => asked.length === 2);
+  t.match(serverOf(balancer, 'slow'), { state: 'unchecked', active: 1 });
+});
+
+t.test('a tunnel keeps a draining server from being drained', async (t) => {
+  const backend = await startBackend({ name: 'a' });
+  t.teardown(() => backend.close());
+  const { balancer, port } = await startBalancer(t, {
+    servers: [{ name: 'a', address: backend.address }],
+  });
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  balancer.setAvailability('a', 'draining');
+  socket.send('still here');
+  t.equal(String(await new Promise((resolve) => socket.once('message', resolve))), 'still here');
+  t.notOk(story(balancer).includes('drained a'));
+  socket.close();
+  await until(() => story(balancer).includes('drained a'));
+  t.equal(serverOf(balancer, 'a')?.active, 0);
+});
+
+t.test(
+  'maintenance and readiness: without a usable server the balancer is not ready, and says why',
+  async (t) => {
+    const { balancer, client } = await scene(t);
+    t.equal(balancer.status().ready, true);
+    balancer.setAvailability('a', 'maintenance');
+    t.equal(await who(client), 'b');
+    t.equal(balancer.status().ready, true);
+    balancer.setAvailability('b', 'draining');
+    t.equal(await ask(client), '503');
+    t.match(balancer.status(), {
+      ready: false,
+      readyReasons: ['default has no usable server: a is maintenance, b is draining'],
+    });
+    balancer.setAvailability('a', 'ready');
+    t.equal(await who(client), 'a');
+    t.match(balancer.status(), { ready: true, readyReasons: [] });
+  },
+);
+
+t.test('servers come and go while it runs', async (t) => {
+  const { balancer, client, a, b, c } = await scene(t);
+  balancer.addServer('default', { address: c.address, name: 'c' });
+  t.equal(await who(client), 'a b c');
+  t.match(serverOf(balancer, 'c'), { fromFile: false, routes: ['default'], address: c.address });
+  balancer.removeServer('a');
+  t.equal(await who(client), 'b c');
+  await until(() => a.connections === 0);
+  t.equal(b.accepted, 1, 'those that stay keep their connections');
+  t.strictSame(balancer.status().config.drift, [
+    `servers of default: c ${c.address} with weight 1 (file: not there)`,
+    'servers of default: without a (file: there)',
+  ]);
+  balancer.removeServer('c');
+  balancer.addServer('default', { address: a.address });
+  t.equal(await who(client), 'a b', 'under the name the file gives it');
+  t.strictSame(balancer.status().config.drift, []);
+  t.strictSame(story(balancer).slice(1), [
+    'added c to default',
+    'removed a',
+    'drained a',
+    'removed c',
+    'drained c',
+    'added a to default',
+  ]);
+});
+
+t.test('a request on a server that is removed is finished', async (t) => {
+  const asked: RawConnection[] = [];
+  const slow = await origin(t, async (connection) => {
+    await connection.readHead();
+    asked.push(connection);
+    await connection.hang();
+    connection.end();
+  });
+  const { balancer, connect } = await startBalancer(t, {
+    servers: [{ name: 'slow', address: slow.address }],
+  });
+  const client = await connect();
+  client.send(GET);
+  await until(() => asked.length === 1);
+  const other = await named(t, 'other');
+  balancer.addServer('default', { address: other.address });
+  balancer.removeServer('slow');
+  t.equal(balancer.status().requests.inFlight, 1);
+  void asked[0]?.write(answer('slow'));
+  t.equal((await client.response()).body, 'slow');
+  t.equal(await ask(client), 'other');
+  await until(() => slow.connections === 0);
+  t.equal(balancer.status().requests.inFlight, 0);
+});
+
+t.test('a weight is what share of the work a server gets; 0 is none', async (t) => {
+  const { balancer, client } = await scene(t);
+  balancer.setWeight('a', 0);
+  t.equal(await who(client), 'b');
+  t.match(serverOf(balancer, 'a'), { weight: 0, effectiveWeight: 0 });
+  t.strictSame(balancer.status().config.drift, ['weight of a: 0 (file: 1)']);
+  balancer.setWeight('a', 1);
+  t.equal(await who(client), 'a b');
+  t.strictSame(balancer.status().config.drift, []);
+  t.strictSame(story(balancer).slice(1), ['weight a 1 -> 0', 'weight a 0 -> 1']);
+});
+
+t.test('what was changed survives a reload, until the file says the same', async (t) => {
+  const { balancer, client, settings, a, b, c } = await scene(t);
+  balancer.addServer('default', { address: c.address, name: 'c' });
+  balancer.setAvailability('a', 'maintenance');
+  t.equal(await who(client), 'b c');
+  await balancer.reload(createConfig({ ...settings, limits: { body_bytes: 1000 } }));
+  t.equal(await who(client), 'b c');
+  t.equal(b.accepted, 1);
+  t.equal(c.accepted, 1);
+  t.equal(balancer.status().config.drift.length, 2);
+  await balancer.reload(
+    createConfig({ ...settings, servers: [...settings.servers, { name: 'c', address: c.address }] }),
+  );
+  t.equal(c.accepted, 1, 'the same server, its connection included');
+  t.strictSame(balancer.status().config.drift, ['availability of a: maintenance (file: ready)']);
+  t.match(serverOf(balancer, 'c'), { fromFile: true });
+  await balancer.reload(createConfig({ ...settings, servers: [{ name: 'b', address: b.address }] }));
+  t.strictSame(balancer.status().config.drift, []);
+  await balancer.reload(createConfig(settings));
+  t.equal(await who(client), 'a b', 'a server that comes back is ready');
+  t.equal(a.accepted, 1);
+});
+
+t.test('a change that makes no sense changes nothing, and says what to do', async (t) => {
+  const { balancer, a, c } = await scene(t);
+  const before = balancer.events().length;
+  const refusals: readonly (readonly [() => void, string, RegExp])[] = [
+    [() => balancer.setWeight('aa', 1), 'unknown_server', /no server "aa"\. There are a, b/],
+    [() => balancer.setWeight('a', 257), 'bad_value', /0 to 256, got 257/],
+    [() => balancer.setWeight('a', 1.5), 'bad_value', /whole number/],
+    [
+      () => balancer.setAvailability('a', 'gone' as 'ready'),
+      'bad_value',
+      /ready, draining or maintenance, got "gone"/,
+    ],
+    [() => balancer.removeServer('x'), 'unknown_server', /There are a, b/],
+    [() => balancer.addServer('defautl', { address: c.address }), 'unknown_route', /Did you mean default\?/],
+    [
+      () => balancer.addServer('default', { address: a.address }),
+      'duplicate_server',
+      /default has a already/,
+    ],
+    [
+      () => balancer.addServer('default', { address: a.address, name: 'z' }),
+      'duplicate_server',
+      /is called a/,
+    ],
+    [
+      () => balancer.addServer('default', { address: c.address, name: 'a' }),
+      'duplicate_server',
+      /a is the name of/,
+    ],
+    [
+      () => balancer.addServer('default', { address: 'http://x' }),
+      'bad_value',
+      /address: expected host:port/,
+    ],
+    [
+      () => balancer.addServer('default', { address: c.address, max_connections: -1 }),
+      'bad_value',
+      /max_connections: expected a whole number/,
+    ],
+  ];
+  for (const [act, code, message] of refusals) t.throws(act, { name: 'OperationError', code, message });
+  t.equal(balancer.events().length, before);
+  balancer.removeServer('a');
+  t.throws(() => balancer.removeServer('b'), { code: 'last_server', message: /last server of default/ });
+  t.strictSame(
+    balancer.status().servers.map(({ name }) => name),
+    ['b'],
+  );
+});
+
+t.test('a balancer that is ending changes nothing any more', async (t) => {
+  const { balancer, c } = await scene(t);
+  balancer.stop();
+  t.throws(() => balancer.addServer('default', { address: c.address }), { code: 'ending' });
+  t.throws(() => balancer.setWeight('a', 2), { code: 'ending' });
+  t.match(balancer.status(), { state: 'stopped', ready: false, readyReasons: ['it is stopped'] });
+});
+
+t.test('events are told as they happen, and the latest are kept', async (t) => {
+  const { balancer } = await scene(t);
+  const seen: string[] = [];
+  const leave = balancer.subscribe(({ what, server }) => seen.push(`${what} ${server}`));
+  balancer.setWeight('a', 3);
+  const [last] = balancer.events().slice(-1);
+  t.match(last, { what: 'weight', server: 'a', reason: '1 -> 3' });
+  t.strictSame(balancer.events(last?.id), []);
+  leave();
+  for (let weight = 0; weight < 250; weight++) balancer.setWeight('b', weight);
+  t.strictSame(seen, ['weight a']);
+  t.equal(balancer.events().length, 200);
+  t.equal(serverOf(balancer, 'b')?.events.length, 100);
+  t.match(balancer.events(last?.id)[0], { server: 'b' });
+});

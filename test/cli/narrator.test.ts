@@ -1,0 +1,110 @@
+import t from 'tap';
+import { Flood } from '../../lib/cli/flood.js';
+import { Narrator } from '../../lib/cli/narrator.js';
+import { Terminal } from '../../lib/cli/terminal.js';
+import { MemoryStream } from './support.js';
+
+function narrator(
+  volume: 'normal' | 'quiet' = 'normal',
+  servers = 3,
+): { told: Narrator; stream: MemoryStream } {
+  const stream = new MemoryStream(true);
+  const terminal = new Terminal(stream, { colour: false, env: {} });
+  return { told: new Narrator({ terminal, servers, volume }), stream };
+}
+
+const linesOf = (stream: MemoryStream): string[] => stream.text.split('\n').filter((line) => line !== '');
+
+t.test('each event is one line of at most 80 columns', async (t) => {
+  const { told, stream } = narrator();
+  told.serverDown('mango-1', 'status 500');
+  told.serverEjected('mango-2', '5 failures in a row', 30_000);
+  told.serverReturned('mango-2');
+  told.serverUp('mango-1', 65_000);
+  told.availabilityChanged('mango-1', 'draining');
+  told.serverDrained('mango-1');
+  told.availabilityChanged('mango-1', 'maintenance');
+  told.availabilityChanged('mango-1', 'ready');
+  told.weightChanged('mango-2', 5, 1);
+  told.serverAdded('mango-4', 'www.mango.com/img');
+  told.serverRemoved('mango-4');
+  told.queueFull('mango-3');
+  told.banned('192.0.2.7', 'hosts[0].firewall_rules', 600_000);
+  told.resolved('api.internal', ['10.0.0.1', '10.0.0.2']);
+  told.resolveFailed('api.internal', 'ENOTFOUND');
+  t.same(
+    linesOf(stream).map((line) => line.slice(10)),
+    [
+      'mango-1 is down: status 500 (2 of 3 left)',
+      'mango-2 is out for 30 s: 5 failures in a row (1 of 3 left)',
+      'mango-2 gets requests again (2 of 3 left)',
+      'mango-1 is back after 1 min 5 s',
+      'mango-1 is draining: no new requests (2 of 3 left)',
+      'mango-1 is drained: no request is left on it',
+      'mango-1 is in maintenance: no requests at all (2 of 3 left)',
+      'mango-1 is ready again',
+      'mango-2 has weight 5, it was 1',
+      'mango-4 was added to www.mango.com/img',
+      'mango-4 was removed',
+      'mango-3 has too many requests in line, more get 503',
+      '192.0.2.7 is banned for 10 min by hosts[0].firewall_rules',
+      'api.internal is now 10.0.0.1, 10.0.0.2',
+      'api.internal could not be resolved: ENOTFOUND',
+    ],
+  );
+  for (const line of linesOf(stream)) t.ok(line.length <= 80, `${line.length}: ${line}`);
+});
+
+t.test('a server that is out for two reasons is one server', async (t) => {
+  const { told, stream } = narrator();
+  told.serverDown('a', 'refused');
+  told.serverEjected('a', 'refused', 1000);
+  told.availabilityChanged('b', 'maintenance');
+  told.serverReturned('a');
+  told.serverUp('a', 2000);
+  t.match(linesOf(stream).at(-2), '(1 of 3 left)', 'a is still down');
+  t.match(linesOf(stream).at(-1), '(2 of 3 left)');
+  told.serverRemoved('b');
+  told.expect(2);
+  told.serverDown('a', 'refused');
+  t.match(linesOf(stream).at(-1), '(1 of 2 left)');
+});
+
+t.test('one that was never believed to be up is not back, but up', async (t) => {
+  const { told, stream } = narrator();
+  told.serverUp('fresh', 900);
+  t.same(
+    linesOf(stream).map((line) => line.slice(10)),
+    ['fresh is up'],
+  );
+});
+
+t.test('-q tells of problems and of what an operator did to a server, not of the rest', async (t) => {
+  const { told, stream } = narrator('quiet');
+  told.weightChanged('a', 2, 1);
+  told.serverAdded('a', 'default');
+  told.serverRemoved('a');
+  told.resolved('a', ['10.0.0.1']);
+  t.equal(stream.text, '');
+  told.serverEjected('a', 'resets', 1000);
+  t.match(stream.text, 'a is out');
+});
+
+t.test('a thousand bans are ten lines, and nothing a client sends reaches the terminal raw', async (t) => {
+  const { told, stream } = narrator();
+  for (let i = 0; i < 1000; i++) told.banned(`192.0.2.${i % 256}\x1b[2J`, 'firewall_rules', 1000);
+  const lines = linesOf(stream);
+  t.ok(lines.length >= 10 && lines.length <= 21, `${lines.length} lines: a second may end on the way`);
+  t.notMatch(stream.text, '\x1b');
+});
+
+t.test('what was held back is counted', async (t) => {
+  const flood = new Flood();
+  const passed = Array.from({ length: 25 }, () => flood.pass('bans', 1000)).filter(
+    (unsaid) => unsaid !== null,
+  );
+  t.same(passed, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  t.equal(flood.pass('others', 1000), 0, 'each kind for itself');
+  t.equal(flood.pass('bans', 2000), 15);
+  t.equal(flood.pass('bans', 2000), 0);
+});
