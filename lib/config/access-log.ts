@@ -1,4 +1,4 @@
-import { duration } from './quantities.js';
+import { duration, share } from './quantities.js';
 import type { Report } from './report.js';
 import type { AccessLogSettings } from './settings.js';
 import { compileStatuses } from './statuses.js';
@@ -26,6 +26,6 @@ function compileFilter(settings: AccessLogSettings, report: Report): AccessLogCo
   return {
     statuses: status === undefined ? [] : compileStatuses(status, [...PATH, 'status'], report),
     slowerThan: slower_than === undefined ? null : duration(slower_than, 0, [...PATH, 'slower_than'], report),
-    sample: sample === undefined ? 0 : Number(sample.slice(0, -1)) / 100,
+    sample: share(sample, 0, [...PATH, 'sample'], report),
   };
 }

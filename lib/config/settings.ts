@@ -189,8 +189,7 @@ export interface AccessLogSettings {
   readonly fields?: readonly AccessLogField[];
   readonly status?: StatusesSetting;
   readonly slower_than?: DurationSetting;
-  /** `10%`. */
-  readonly sample?: string;
+  readonly sample?: PercentSetting;
 }
 
 export interface EventsSettings {
