@@ -1,6 +1,6 @@
 import { Backend } from './backend/backend.js';
-import type { ConnectionSupplies } from './backend/connection.js';
 import { Pool, type PoolLimits } from './backend/pool.js';
+import type { ConnectionSupplies } from './backend/supplies.js';
 import type { GroupConfig, ServerConfig } from './config/types.js';
 import type { HealthServices } from './health/checker.js';
 import { ServerHealth } from './health/server-health.js';
@@ -16,7 +16,6 @@ const STAGGER_MS = 1000;
  * the configuration names it, and stays the same object over a reload: with its sockets, its health and its requests.
  */
 export class Backends {
-  readonly #limits: Omit<PoolLimits, 'maxConnections'>;
   readonly #supplies: ConnectionSupplies;
   readonly #health: HealthServices;
   readonly #roster: Roster;
@@ -28,13 +27,7 @@ export class Backends {
   /** Without new requests, but still with some in flight. */
   readonly #emptying = new Set<Member>();
 
-  constructor(
-    limits: Omit<PoolLimits, 'maxConnections'>,
-    supplies: ConnectionSupplies,
-    health: HealthServices,
-    roster: Roster,
-  ) {
-    this.#limits = limits;
+  constructor(supplies: ConnectionSupplies, health: HealthServices, roster: Roster) {
     this.#supplies = supplies;
     this.#health = health;
     this.#roster = roster;
@@ -83,7 +76,7 @@ export class Backends {
     let member = this.#members.get(key);
     if (member === undefined) {
       member = succession.take(server, group) ?? this.#make(server, group);
-      member.backend.pool.setLimits(this.#limitsOf(server));
+      member.backend.pool.setLimits(limitsOf(server, group));
       member.backend.setBackup(server.backup);
       member.backend.setSlowStart(group.slowStart);
       if (member.health.follow(group)) this.#fresh.add(member);
@@ -112,7 +105,7 @@ export class Backends {
   }
 
   #make(server: ServerConfig, group: GroupConfig): Member {
-    const pool = new Pool(server.address, this.#limitsOf(server), this.#supplies);
+    const pool = new Pool(server.address, limitsOf(server, group), this.#supplies, server.name);
     const { weight, backup } = server;
     const { slowStart } = group;
     const backend = new Backend(server.name, pool, this.#supplies.wheel, { weight, backup, slowStart });
@@ -121,10 +114,6 @@ export class Backends {
     const member = new Member(backend, health, this.#health.clock);
     this.#fresh.add(member);
     return member;
-  }
-
-  #limitsOf({ maxConnections }: ServerConfig): PoolLimits {
-    return { ...this.#limits, maxConnections };
   }
 
   #retire(member: Member): void {
@@ -161,4 +150,8 @@ export class Backends {
       backend.pool.close();
     }
   }
+}
+
+function limitsOf({ maxConnections }: ServerConfig, { pool, connectTimeout }: GroupConfig): PoolLimits {
+  return { ...pool, maxConnections, connectTimeout };
 }

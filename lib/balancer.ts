@@ -1,4 +1,3 @@
-import type { PoolLimits } from './backend/pool.js';
 import type { Address } from './base/address.js';
 import { type Clock, systemClock } from './base/clock.js';
 import type { Availability, Observer } from './base/observer.js';
@@ -12,6 +11,7 @@ import type { ExchangeServices } from './exchange/services.js';
 import { Fleet } from './fleet.js';
 import type { Reading } from './net/accept.js';
 import { Listeners } from './net/listeners.js';
+import { Resolver } from './net/resolver.js';
 import { requestParsers, responseParsers, SHELVED } from './parsers.js';
 import { takeStatus } from './snapshot.js';
 import { type NewServer, OperationError, type Operations } from './status/operations.js';
@@ -67,9 +67,6 @@ export interface BalancerOptions {
   readonly configPath?: string | null;
 }
 
-/** Below the 5 s after which Node's own servers close an idle connection: most stale reuse never happens. */
-const POOL_IDLE_MS = 4000;
-const POOL: Omit<PoolLimits, 'maxConnections'> = { maxIdle: 1024, maxWaiting: 1000 };
 /** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
 const QUIET_TURNS = 3;
 /** As many as a backlog holds: one connection is accepted per turn. */
@@ -95,6 +92,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   readonly #services: ExchangeServices;
   readonly #acceptor: ClientAcceptor;
   readonly #drainDeadline: Deadline;
+  readonly #resolver: Resolver;
   readonly #listeners: Listeners;
   #loadedAt: number;
   #started = false;
@@ -116,9 +114,10 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#drainDeadline = new Deadline(wheel, this);
     const { timeouts, limits } = config;
     const parsers = responseParsers(limits);
-    const supplies = { wheel, parsers, connectTimeout: timeouts.connect, idleTimeout: POOL_IDLE_MS };
-    const health = { clock, wheel, parsers, observer };
-    const parts = { limits: POOL, supplies, health, telemetry: this.#telemetry };
+    this.#resolver = new Resolver(config.dns, wheel, observer);
+    const supplies = { wheel, parsers, observer, resolver: this.#resolver };
+    const health = { ...supplies, clock };
+    const parts = { supplies, health, telemetry: this.#telemetry };
     this.#fleet = new Fleet(config, parts, (generation) => {
       this.#services.pipeline = generation.pipeline;
       this.#acceptor.follow(generation, generation.config);
@@ -283,6 +282,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#listeners.close();
     this.#acceptor.destroy();
     this.#fleet.backends.stop();
+    this.#resolver.close();
     this.#wheel.close();
     this.#endDrain(false);
   }

@@ -1,5 +1,4 @@
-import type { ConnectionSupplies } from './backend/connection.js';
-import type { PoolLimits } from './backend/pool.js';
+import type { ConnectionSupplies } from './backend/supplies.js';
 import { Backends } from './backends.js';
 import type { Availability, Observer } from './base/observer.js';
 import { announce, describeChange, isSameRouting } from './census.js';
@@ -12,7 +11,6 @@ import type { Telemetry } from './telemetry.js';
 
 /** What the servers and the way to them are made of. */
 export interface FleetParts {
-  readonly limits: Omit<PoolLimits, 'maxConnections'>;
   readonly supplies: ConnectionSupplies;
   readonly health: HealthServices;
   readonly telemetry: Telemetry;
@@ -37,7 +35,7 @@ export class Fleet implements Operations {
     this.#observer = parts.health.observer;
     this.#install = install;
     this.roster = new Roster(config);
-    this.backends = new Backends(parts.limits, parts.supplies, parts.health, this.roster);
+    this.backends = new Backends(parts.supplies, parts.health, this.roster);
     this.#generation = this.#generate(config, null);
   }
 
@@ -62,6 +60,7 @@ export class Fleet implements Operations {
   follow(config: Config): void {
     const before = this.roster.census();
     const dropped = this.roster.follow(config);
+    this.#parts.supplies.resolver.follow(config.dns);
     this.#replace(config);
     const after = this.roster.census();
     announce(before, after, this.#observer);

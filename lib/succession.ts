@@ -9,8 +9,8 @@ import type { Member } from './member.js';
  */
 export function sameServer(server: ServerConfig, group: GroupConfig): string {
   const { weight, backup, maxConnections } = server;
-  const { slowStart, healthCheck, passiveHealth } = group;
-  const terms = { weight, backup, maxConnections, slowStart, passiveHealth };
+  const { slowStart, healthCheck, passiveHealth, pool, connectTimeout } = group;
+  const terms = { weight, backup, maxConnections, slowStart, passiveHealth, pool, connectTimeout };
   return `${sameQuestion(server, healthCheck)}${writeTerms(terms)}`;
 }
 

@@ -1,41 +1,11 @@
 import { FAILURES, type Failure } from '../base/failure.js';
-import type { Shelf } from '../base/shelf.js';
-import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
-import type { BodyForm, BodyReceiver } from '../http/body-reader.js';
-import type { ResponseHead } from '../http/response-head.js';
+import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import type { ResponseParser } from '../http/response-parser.js';
-import type { Channel, EndWitness } from '../net/channel.js';
-import { type Dialler, dial } from '../net/dial.js';
+import type { Channel, ChannelOwner, EndWitness } from '../net/channel.js';
+import type { Lease, ResponseReceiver } from './lease.js';
+import { Lifetime } from './lifetime.js';
 import type { Pool } from './pool.js';
-
-/** Whoever a connection is lent to: told what the server answers. After `onFailed` or `release` nothing more comes. */
-export interface ResponseReceiver extends BodyReceiver {
-  /** 1xx other than 101; any number of them. The head is valid during the call. */
-  onInterim(head: ResponseHead): void;
-  /** The final response's head, which stays as it is until the connection is given back. */
-  onResponseHead(head: ResponseHead): BodyForm;
-  onResponseEnd(): void;
-  /** 101. True when it was asked for: from here on all bytes go to `onTunnelBytes`. */
-  onSwitch(head: ResponseHead): boolean;
-  onTunnelBytes(buffer: Buffer, start: number, end: number): void;
-  /** The server half-closed its side of the tunnel. */
-  onTunnelEnd(): void;
-  /** The server does not take what was written to it; `onServerDrain` follows. */
-  onServerBlocked(): void;
-  /** What was written to the server has gone out. */
-  onServerDrain(): void;
-  onFailed(failure: Failure, detail: string): void;
-}
-
-/** What all connections to servers need. */
-export interface ConnectionSupplies {
-  readonly wheel: TimerWheel;
-  readonly parsers: Shelf<ResponseParser>;
-  /** ms */
-  readonly connectTimeout: number;
-  /** ms an unused connection is kept. */
-  readonly idleTimeout: number;
-}
+import type { ConnectionSupplies } from './supplies.js';
 
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
@@ -43,18 +13,20 @@ const MAX_INTERIM = 64;
 /** A server that was sent all there is behind a tunnel has so long to close its side. */
 const RETIRE_MS = 5000;
 
-type State = 'connecting' | 'idle' | 'busy' | 'closed';
+type State = 'idle' | 'busy' | 'closed';
 
 /** One socket to a server, its response parser while a request is on it, and whether it can carry another. */
-export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
+export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, EndWitness {
   readonly pool: Pool;
   readonly channel: Channel;
+  /** The IP address, or the path of the socket, that it is connected to. */
+  readonly peer: string;
   readonly #supplies: ConnectionSupplies;
   readonly #deadline: Deadline;
-  #state: State = 'connecting';
+  readonly #lifetime: Lifetime;
+  #state: State = 'idle';
   #receiver: ResponseReceiver | null = null;
   #parser: ResponseParser | null = null;
-  #timedOut = false;
   #tunnel = false;
   #interim = 0;
   #failedBytes = 0;
@@ -63,21 +35,32 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   #patience = 0;
   #responseComplete = false;
   /** Bytes behind the response, or a response that forbids it: never to be used again. */
-  #spoilt = false;
-  /** Was it open before its request came? Then a close before any response byte means that it was stale. */
+  isSpoilt = false;
+  /** Bytes of the current read, from the start of its buffer. */
+  readBytes = 0;
   pooled = false;
 
-  constructor(pool: Pool, supplies: ConnectionSupplies) {
+  constructor(
+    pool: Pool,
+    supplies: ConnectionSupplies,
+    open: (owner: ChannelOwner) => Channel,
+    peer: string,
+  ) {
     this.pool = pool;
+    this.peer = peer;
     this.#supplies = supplies;
     this.#deadline = new Deadline(supplies.wheel, this);
-    this.#deadline.arm(supplies.connectTimeout);
-    this.channel = dial(pool.address, this);
+    this.#lifetime = new Lifetime(pool, supplies.wheel);
+    this.channel = open(this);
   }
 
-  /** Bytes of content of the current response, or of the one it failed in. */
   get contentBytes(): number {
     return this.#parser?.body.contentBytes ?? this.#failedBytes;
+  }
+
+  /** Is all of the current response's body there, what is being handed on included? */
+  get bodyComplete(): boolean {
+    return this.#parser?.body.complete ?? true;
   }
 
   /** Has any byte of the current response come? */
@@ -91,23 +74,36 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     this.#state = 'busy';
     this.#receiver = receiver;
     this.#parser = this.#supplies.parsers.take();
-    this.#parser.reset();
-    this.#parser.toHead = toHead;
-    this.#interim = 0;
-    this.#responseComplete = false;
-    this.#spoilt = false;
+    this.#begin(this.#parser, toHead);
   }
 
-  /** The rest of the answer is somebody else's: called when its head has come. */
+  /** Behind a response: that to another request, sent already, is next. False when the server keeps the connection no longer. */
+  expect(toHead: boolean): boolean {
+    const parser = this.#parser as ResponseParser;
+    if (!parser.head.keepsAlive) return false;
+    this.#begin(parser, toHead);
+    return true;
+  }
+
+  #begin(parser: ResponseParser, toHead: boolean): void {
+    this.#lifetime.count();
+    parser.reset();
+    parser.toHead = toHead;
+    this.#interim = 0;
+    this.#responseComplete = false;
+    this.isSpoilt = false;
+  }
+
   handTo(receiver: ResponseReceiver): void {
     this.#receiver = receiver;
   }
 
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
   release(): void {
-    const whole = this.#responseComplete && !this.#spoilt && !this.#tunnel;
+    const whole = this.#responseComplete && !this.isSpoilt && !this.#tunnel;
     // A server that answered without taking the whole request would read its rest in front of the next.
-    const reusable = this.#state === 'busy' && whole && this.channel.flushed;
+    const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.hasRoomFor(1);
+    if (reusable) this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
     this.#detach();
     if (!reusable) {
       this.discard();
@@ -118,10 +114,21 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     this.pool.takeBack(this);
   }
 
+  /** May it carry so many requests more? */
+  hasRoomFor(requests: number): boolean {
+    return this.#lifetime.hasRoomFor(requests);
+  }
+
   /** Called by the pool: nobody uses it, and it is kept for a while. */
   idle(): void {
     this.#state = 'idle';
-    this.#deadline.arm(this.#supplies.idleTimeout);
+    this.#deadline.arm(this.#lifetime.rest());
+  }
+
+  /** Called by the pool: it is closed as soon as nobody uses it. */
+  finish(): void {
+    if (this.#state === 'idle') this.discard();
+    else this.#lifetime.end();
   }
 
   /** Closes it at once. The receiver hears nothing more. */
@@ -130,10 +137,6 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
     this.#shut();
   }
 
-  /**
-   * A tunnel is over: what was written still goes out as long as the server takes some of it in every `patience` ms,
-   * then it closes. The receiver hears nothing more.
-   */
   retire(patience: number): void {
     this.#detach();
     this.#state = 'closed';
@@ -149,10 +152,8 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
 
   /** The pool must not lend it in the moment between this and the socket's `close`. */
   #shut(): void {
-    if (this.#state !== 'connecting') {
-      this.#state = 'closed';
-      this.pool.forget(this);
-    }
+    this.#state = 'closed';
+    this.pool.forget(this);
     this.channel.destroy();
   }
 
@@ -181,7 +182,7 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
         return;
       }
       if (this.#responseComplete) {
-        this.#spoilt = true;
+        this.isSpoilt = true;
         return;
       }
       if (!parser.complete) {
@@ -189,7 +190,7 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
         if (parser.complete) this.#onHead(parser, position < length);
       } else {
         position = parser.body.read(buffer, position, length);
-        if (parser.body.complete) this.#finish(position < length);
+        if (parser.body.complete && this.#parser === parser) this.#finish(position < length);
       }
       const refused = parser.refusal ?? parser.body.refusal;
       if (refused !== null && this.#receiver !== null) {
@@ -228,7 +229,7 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   #finish(surplus: boolean): void {
     const parser = this.#parser as ResponseParser;
     this.#responseComplete = true;
-    if (surplus || !parser.head.keepsAlive) this.#spoilt = true;
+    if (surplus || !parser.head.keepsAlive) this.isSpoilt = true;
     this.#receiver?.onResponseEnd();
   }
 
@@ -240,28 +241,25 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
 
   // What the socket says.
 
-  onConnect(): void {
-    this.#deadline.disarm();
-    this.pool.onConnected(this);
-  }
-
   onBytes(buffer: Buffer, length: number): void {
     if (this.#receiver === null) {
       // Unasked bytes on an idle connection would be taken for the next response.
       this.#shut();
       return;
     }
+    this.readBytes = length;
     this.#readResponse(buffer, length);
   }
 
   onEnd(): void {
     const receiver = this.#receiver;
     if (receiver === null) {
+      if (this.#state === 'idle') this.#lifetime.noteIdleClose();
       this.#shut();
     } else if (this.#tunnel) {
       receiver.onTunnelEnd();
     } else if (this.#responseComplete) {
-      this.#spoilt = true;
+      this.isSpoilt = true;
     } else if (this.#parser?.complete === true && this.#parser.body.endsWithConnection) {
       this.channel.confirmEnd(this);
     } else {
@@ -284,27 +282,19 @@ export class BackendConnection implements Dialler, DeadlineOwner, EndWitness {
   }
 
   onClose(error: NodeJS.ErrnoException | null): void {
-    const before = this.#state;
+    if (this.#state === 'idle') this.#lifetime.noteIdleClose();
     this.#state = 'closed';
     this.#deadline.release();
-    if (before === 'connecting')
-      this.pool.onDialFailed(this, dialFailure(error, this.#timedOut), error?.code ?? 'closed');
-    else this.pool.onClosed(this);
+    this.pool.onClosed(this);
     this.#onGone(error?.code ?? 'closed');
   }
 
-  /** Connecting took too long, or nobody needed it for a while. */
+  /** Nobody needed it for a while. */
   onDeadline(): void {
     if (this.channel.backlog < this.#unsent) {
       this.#awaitRest();
       return;
     }
-    if (this.#state === 'connecting') this.#timedOut = true;
     if (this.#state !== 'busy') this.#shut();
   }
-}
-
-function dialFailure(error: NodeJS.ErrnoException | null, timedOut: boolean): Failure {
-  if (timedOut || error?.code === 'ETIMEDOUT') return FAILURES.connect_timeout;
-  return error?.code === 'ECONNREFUSED' ? FAILURES.connect_refused : FAILURES.connect_failed;
 }

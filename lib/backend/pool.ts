@@ -1,44 +1,64 @@
 import type { Address } from '../base/address.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import { Ring } from '../base/ring.js';
-import { BackendConnection, type ConnectionSupplies } from './connection.js';
-import type { LeaseRequester } from './lease.js';
+import type { PoolConfig } from '../config/types.js';
+import type { Channel, ChannelOwner } from '../net/channel.js';
+import type { Endpoint } from '../net/dial.js';
+import type { AddressWatcher, HostAddresses } from '../net/host-addresses.js';
+import { BackendConnection } from './connection.js';
+import { IdleLimit } from './idle-limit.js';
+import type { Lease, LeaseRequester } from './lease.js';
+import { Opening, type OpeningOwner } from './opening.js';
+import { Pipelines } from './pipelines.js';
+import type { ConnectionSupplies } from './supplies.js';
 
-/** What a pool may hold. */
-export interface PoolLimits {
-  /** Unused connections kept. */
-  readonly maxIdle: number;
-  /** Connections open at once; 0 is no limit. */
-  readonly maxConnections: number;
-  /** Requests that may wait for a connection. */
-  readonly maxWaiting: number;
+/** What a pool may hold, of the one server it is for. */
+export interface PoolLimits extends PoolConfig {
+  /** ms a connect may take. */
+  readonly connectTimeout: number;
 }
+
+/** An operator is told of a full line at most once in so long. */
+const TELL_MS = 1000;
 
 /**
  * The sockets to one server. What was used last is used next, so that those not needed grow old and are closed. A
  * request that finds none waits in line; whichever comes first, a new connection or one given back, serves the first
  * in line.
  */
-export class Pool {
+export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   readonly address: Address;
+  readonly idleLimit: IdleLimit;
   #limits: PoolLimits;
+  readonly #server: string;
   readonly #supplies: ConnectionSupplies;
   readonly #idle: BackendConnection[] = [];
   readonly #waiting = new Ring<LeaseRequester>();
   readonly #open = new Set<BackendConnection>();
-  #dialling = 0;
+  readonly #openings = new Set<Opening>();
+  #host: HostAddresses | null | undefined;
+  #toldFullAt = Number.NEGATIVE_INFINITY;
+  #pipelines: Pipelines | null = null;
   #closed = false;
   #retired = false;
 
-  constructor(address: Address, limits: PoolLimits, supplies: ConnectionSupplies) {
+  /** `server` is its name, for observers. */
+  constructor(address: Address, limits: PoolLimits, supplies: ConnectionSupplies, server = address.text) {
     this.address = address;
     this.#limits = limits;
+    this.idleLimit = new IdleLimit(limits.idleTimeout);
+    this.#server = server;
     this.#supplies = supplies;
+  }
+
+  get limits(): PoolLimits {
+    return this.#limits;
   }
 
   /** From now on; what is open or waits already stays. */
   setLimits(limits: PoolLimits): void {
     this.#limits = limits;
+    this.idleLimit.configured = limits.idleTimeout;
     this.#dialForWaiting();
   }
 
@@ -47,8 +67,18 @@ export class Pool {
     return this.#limits.maxConnections;
   }
 
+  /** Watched from when it is first asked for, which is when the first connection is opened. */
+  get host(): HostAddresses | null {
+    if (this.#host === undefined) {
+      this.#host = this.#supplies.resolver.hostOf(this.address);
+      if (!this.#retired) this.#host?.watch(this);
+    }
+    return this.#host;
+  }
+
+  /** Connections, those that are being opened included. */
   get openCount(): number {
-    return this.#open.size;
+    return this.#open.size + this.#openings.size;
   }
 
   get idleCount(): number {
@@ -56,20 +86,30 @@ export class Pool {
   }
 
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + (this.#pipelines?.waitingBeside ?? 0);
   }
 
   /** Do more requests wait than connections are being opened? Then the last in line waits for one to be given back. */
   get isFull(): boolean {
-    return this.#waiting.length > this.#dialling;
+    return this.#waiting.length > this.#openings.size;
   }
 
   /** A connection at once if there is one, else null, and the requester is told later. */
-  lease(requester: LeaseRequester): BackendConnection | null {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
-    if (!this.#mayOpen() && this.#waiting.length - this.#dialling >= this.#limits.maxWaiting) {
-      requester.onLeaseFailed(FAILURES.queue_full, '');
+  lease(requester: LeaseRequester): Lease | null {
+    if (this.#limits.pipelining > 1) {
+      this.#pipelines ??= new Pipelines(this, this.#supplies.wheel);
+      if (requester.isPipelinable) return this.#pipelines.lease(requester);
+      this.#pipelines.closeGathering();
+    }
+    return this.leaseWhole(requester);
+  }
+
+  /** The same for a connection that is not shared. */
+  leaseWhole(requester: LeaseRequester): BackendConnection | null {
+    const idle = this.takeIdle();
+    if (idle !== null) return idle;
+    if (!this.#mayOpen() && this.#waiting.length - this.#openings.size >= this.limits.maxWaiting) {
+      this.refuse(requester);
       return null;
     }
     this.#waiting.push(requester);
@@ -77,9 +117,24 @@ export class Pool {
     return null;
   }
 
+  /** An unused connection, if there is one. */
+  takeIdle(): BackendConnection | null {
+    return this.#idle.pop() ?? null;
+  }
+
+  /** The line is full. */
+  refuse(requester: LeaseRequester): void {
+    const { now } = this.#supplies.wheel;
+    if (now - this.#toldFullAt >= TELL_MS) {
+      this.#toldFullAt = now;
+      this.#supplies.observer.queueFull?.(this.#server);
+    }
+    requester.onLeaseFailed(FAILURES.queue_full, '');
+  }
+
   /** The requester left the line; it hears nothing more. */
   cancel(requester: LeaseRequester): void {
-    this.#waiting.remove(requester);
+    if (this.#pipelines?.cancel(requester) !== true) this.#waiting.remove(requester);
   }
 
   /** Closes the connections nobody uses: the server is down, or about to be left alone. */
@@ -90,13 +145,22 @@ export class Pool {
   /** Nobody will ask for it any more: what is in use is used to the end, then closed. */
   retire(): void {
     this.#retired = true;
+    this.#host?.unwatch(this);
     this.closeIdle();
   }
 
   /** Closes everything, now and whatever is given back later. */
   close(): void {
     this.#closed = true;
+    this.#host?.unwatch(this);
+    for (const opening of this.#openings) opening.cancel();
+    this.#openings.clear();
     for (const connection of this.#open) connection.discard();
+  }
+
+  /** The server's name has got other addresses: connections to those it no longer has are used to the end at most. */
+  onAddresses(addresses: readonly string[]): void {
+    for (const connection of this.#open) if (!addresses.includes(connection.peer)) connection.finish();
   }
 
   /** Cuts every connection, those in use too: what is on them fails as if the server had cut it. */
@@ -104,13 +168,23 @@ export class Pool {
     for (const connection of this.#open) connection.channel.destroy();
   }
 
-  // Called by its connections.
+  // Told by those that are being opened.
 
-  onConnected(connection: BackendConnection): void {
-    this.#dialling--;
+  onOpened(opening: Opening, open: (owner: ChannelOwner) => Channel, peer: string): void {
+    this.#openings.delete(opening);
+    const connection = new BackendConnection(this, this.#supplies, open, peer);
+    this.#open.add(connection);
     connection.idle();
     this.takeBack(connection);
   }
+
+  onOpeningFailed(opening: Opening, failure: Failure, detail: string): void {
+    this.#openings.delete(opening);
+    this.#waiting.shift()?.onLeaseFailed(failure, detail);
+    this.#dialForWaiting();
+  }
+
+  // Called by its connections.
 
   /** A connection is free: for the first in line, else to be kept. */
   takeBack(connection: BackendConnection): void {
@@ -130,14 +204,7 @@ export class Pool {
     // Also one that has carried no request yet: the server may close it as well as any other.
     connection.pooled = true;
     this.#idle.push(connection);
-    if (this.#idle.length > this.#limits.maxIdle) this.#idle.shift()?.discard();
-  }
-
-  onDialFailed(connection: BackendConnection, failure: Failure, detail: string): void {
-    this.#dialling--;
-    this.#open.delete(connection);
-    this.#waiting.shift()?.onLeaseFailed(failure, detail);
-    this.#dialForWaiting();
+    if (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
   }
 
   /** It is about to close, and must not be lent any more. */
@@ -153,13 +220,12 @@ export class Pool {
   }
 
   #mayOpen(): boolean {
-    return this.#limits.maxConnections === 0 || this.#open.size < this.#limits.maxConnections;
+    return this.limits.maxConnections === 0 || this.openCount < this.limits.maxConnections;
   }
 
   #dialForWaiting(): void {
-    while (this.#waiting.length > this.#dialling && this.#mayOpen() && !this.#closed) {
-      this.#dialling++;
-      this.#open.add(new BackendConnection(this, this.#supplies));
-    }
+    const { wheel } = this.#supplies;
+    while (this.#waiting.length > this.#openings.size && this.#mayOpen() && !this.#closed)
+      this.#openings.add(new Opening(this, this.limits.connectTimeout, wheel, this));
   }
 }

@@ -1,6 +1,5 @@
 import type { Backend } from '../backend/backend.js';
-import type { BackendConnection, ResponseReceiver } from '../backend/connection.js';
-import type { LeaseRequester } from '../backend/lease.js';
+import type { Lease, LeaseRequester, ResponseReceiver } from '../backend/lease.js';
 import type { OutcomeKind } from '../backend/outcome.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
@@ -11,21 +10,12 @@ import type { ClientSide } from '../http/flow.js';
 import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
+import type { AttemptOwner } from './attempt-owner.js';
 import type { RequestContext } from './context.js';
 import { Relay } from './relay.js';
 import type { Replay } from './replay.js';
 import { ResponseDrain } from './response-drain.js';
 import type { Settlement } from './settlement.js';
-
-/** Whoever makes attempts, one after the other: told how each one ends. */
-export interface AttemptOwner {
-  /** A final head came. True: it is not for the client; `decline` was called, and another attempt follows. */
-  declines(head: ResponseHead): boolean;
-  /** There is no answer, or no more of it. */
-  attemptFailed(failure: Failure, detail: string): void;
-  /** The client has the whole answer, or both sides of its tunnel have ended. */
-  attemptDone(): void;
-}
 
 /** What an attempt works with; all of it belongs to one exchange. */
 export interface AttemptTools {
@@ -105,9 +95,13 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     if (inLine) this.#deadline.arm(this.#timeouts.queue);
   }
 
-  onLease(connection: BackendConnection): void {
+  onLease(connection: Lease): void {
     this.#settlement.endWait();
     this.#ask(connection);
+  }
+
+  get isPipelinable(): boolean {
+    return this.#owner.isPipelinable;
   }
 
   onLeaseFailed(failure: Failure, detail: string): void {
@@ -116,7 +110,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#fail(failure, detail);
   }
 
-  #ask(connection: BackendConnection): void {
+  #ask(connection: Lease): void {
     const client = this.#client as ClientSide;
     this.#state = 'asking';
     this.#settlement.noteConnection(connection.pooled);
@@ -159,7 +153,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   onResponseEnd(): void {
     const client = this.#client as ClientSide;
-    const connection = this.relay.disconnect() as BackendConnection;
+    const connection = this.relay.disconnect() as Lease;
     this.#settlement.bytesOut = connection.contentBytes;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
@@ -175,7 +169,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
    */
   decline(head: ResponseHead): void {
     const backend = this.#backend as Backend;
-    const connection = this.relay.disconnect() as BackendConnection;
+    const connection = this.relay.disconnect() as Lease;
     noteAnswer(backend, head.status, this.#settlement.noteDeclined(head.status));
     this.#deadline.disarm();
     this.#leave(connection, kindOfAnswer(head.status));
@@ -276,7 +270,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   }
 
   /** The server has no part in it any more. `kind`: how it ended there; null: for reasons that are not the server's. */
-  #leave(connection: BackendConnection | null, kind: OutcomeKind | null): void {
+  #leave(connection: Lease | null, kind: OutcomeKind | null): void {
     const backend = this.#backend as Backend;
     const { totals } = backend;
     const settlement = this.#settlement;

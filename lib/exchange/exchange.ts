@@ -9,7 +9,8 @@ import { receivedRequestId } from '../http/request-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
-import { Attempt, type AttemptOwner } from './attempt.js';
+import { Attempt } from './attempt.js';
+import type { AttemptOwner } from './attempt-owner.js';
 import type { Choice } from './choice.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
@@ -171,6 +172,10 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       case 'denied':
         return false;
     }
+  }
+
+  get isPipelinable(): boolean {
+    return this.#retries.isPipelinable((this.#client as ClientSide).head);
   }
 
   #replaceStale(): void {

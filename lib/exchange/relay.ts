@@ -1,4 +1,4 @@
-import type { BackendConnection } from '../backend/connection.js';
+import type { Lease } from '../backend/lease.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Deadline } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
@@ -19,7 +19,7 @@ export class Relay {
   readonly #deadline: Deadline;
   readonly #replay: Replay;
   #client: ClientSide | null = null;
-  #connection: BackendConnection | null = null;
+  #connection: Lease | null = null;
   #timeouts: TimeoutsConfig;
   #phase: Phase = 'off';
   /** The server said 100: the client, if it waited for that, may send its body. */
@@ -69,7 +69,7 @@ export class Relay {
   }
 
   /** Sends `head`, and what has come of the request behind it. */
-  connect(connection: BackendConnection, head: string): void {
+  connect(connection: Lease, head: string): void {
     const client = this.#client as ClientSide;
     const { channel } = connection;
     this.#connection = connection;
@@ -83,7 +83,7 @@ export class Relay {
   }
 
   /** Lets go of the connection, which can be read again by whoever gets it next. */
-  disconnect(): BackendConnection | null {
+  disconnect(): Lease | null {
     const connection = this.#connection;
     this.#connection = null;
     this.#phase = 'off';
@@ -100,7 +100,7 @@ export class Relay {
     this.#replay.keepSent(buffer, start, end);
     // A body that came without waiting for the 100.
     if (head.expectsContinue && !this.#continued && this.#phase === 'asking') this.#deadline.disarm();
-    if (!(this.#connection as BackendConnection).channel.write(buffer, start, end)) this.pauseClient();
+    if (!(this.#connection as Lease).channel.write(buffer, start, end)) this.pauseClient();
   }
 
   /** The last byte of the request was handed over. */

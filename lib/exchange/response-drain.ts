@@ -1,4 +1,4 @@
-import type { BackendConnection, ResponseReceiver } from '../backend/connection.js';
+import type { Lease, ResponseReceiver } from '../backend/lease.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/body-reader.js';
 import type { ResponseHead } from '../http/response-head.js';
@@ -12,7 +12,7 @@ const MAX_MS = 1000;
  * long the connection is closed.
  */
 export class ResponseDrain implements ResponseReceiver, DeadlineOwner {
-  readonly #connection: BackendConnection;
+  readonly #connection: Lease;
   readonly #deadline: Deadline;
   #bytes = 0;
 
@@ -22,7 +22,7 @@ export class ResponseDrain implements ResponseReceiver, DeadlineOwner {
     return head.framing !== 'length' || head.contentLength <= MAX_BYTES;
   }
 
-  constructor(connection: BackendConnection, wheel: TimerWheel) {
+  constructor(connection: Lease, wheel: TimerWheel) {
     this.#connection = connection;
     this.#deadline = new Deadline(wheel, this);
     this.#deadline.arm(MAX_MS);

@@ -72,6 +72,15 @@ export class Retries {
     this.#policy = null;
   }
 
+  /**
+   * May the request share a connection? Nothing may be lost when it has to leave it, which happens once at most: then
+   * it gets a connection of its own.
+   */
+  isPipelinable(head: RequestHead): boolean {
+    if (this.#attempts > 1 || this.#replacedStale || this.#policy?.onStale !== true) return false;
+    return head.isIdempotent && head.framing === 'none' && !head.expectsContinue && !head.connection.upgrade;
+  }
+
   /** The server to ask now; null when there is none. */
   take(): Backend | null {
     const backend = this.#next ?? this.#pick();

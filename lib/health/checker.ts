@@ -6,6 +6,8 @@ import type { Shelf } from '../base/shelf.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { HealthCheckConfig } from '../config/types.js';
 import type { ResponseParser } from '../http/response-parser.js';
+import type { Endpoint } from '../net/dial.js';
+import type { Resolver } from '../net/resolver.js';
 import { HttpProbe } from './http-probe.js';
 import type { Probe, ProbeListener } from './probe.js';
 import { type Question, questionOf } from './question.js';
@@ -19,6 +21,7 @@ export interface HealthServices {
   readonly wheel: TimerWheel;
   readonly parsers: Shelf<ResponseParser>;
   readonly observer: Observer;
+  readonly resolver: Resolver;
 }
 
 /**
@@ -90,14 +93,21 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
     this.#probe = null;
   }
 
+  /** The server's own addresses, which are asked for anyway, or those of another place. */
+  get #endpoint(): Endpoint {
+    const { address } = this.#question;
+    const { pool } = this.#backend;
+    return address === pool.address ? pool : { address, host: this.#services.resolver.hostOf(address) };
+  }
+
   onDeadline(): void {
     this.#startedAt = this.#services.clock.now();
     const { wheel, parsers } = this.#services;
     const { timeout, type } = this.#check;
     this.#probe =
       type === 'tcp'
-        ? new TcpProbe(this.#question.address, timeout, wheel, this)
-        : new HttpProbe(this.#check, this.#question, wheel, parsers, this);
+        ? new TcpProbe(this.#endpoint, timeout, wheel, this)
+        : new HttpProbe(this.#check, this.#question, this.#endpoint, wheel, parsers, this);
   }
 
   onResult(ok: boolean, result: string): void {

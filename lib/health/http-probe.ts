@@ -4,6 +4,8 @@ import type { HealthCheckConfig } from '../config/types.js';
 import type { BodyReceiver } from '../http/body-reader.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { ResponseParser } from '../http/response-parser.js';
+import type { Channel } from '../net/channel.js';
+import type { Endpoint } from '../net/dial.js';
 import { BodyMatch } from './body-match.js';
 import { objectionToHead } from './expectation.js';
 import { Probe, type ProbeListener } from './probe.js';
@@ -22,11 +24,12 @@ export class HttpProbe extends Probe implements BodyReceiver {
   constructor(
     check: HealthCheckConfig,
     question: Question,
+    endpoint: Endpoint,
     wheel: TimerWheel,
     parsers: Shelf<ResponseParser>,
     listener: ProbeListener,
   ) {
-    super(question.address, check.timeout, wheel, listener);
+    super(endpoint, check.timeout, wheel, listener);
     this.#check = check;
     this.#request = question.request;
     this.#parsers = parsers;
@@ -41,8 +44,8 @@ export class HttpProbe extends Probe implements BodyReceiver {
     this.#parsers.put(this.#parser);
   }
 
-  onConnect(): void {
-    this.channel.writeText(this.#request);
+  protected override begin(channel: Channel): void {
+    channel.writeText(this.#request);
   }
 
   onBytes(buffer: Buffer, length: number): void {

@@ -1,7 +1,6 @@
-import type { Address } from '../base/address.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
-import type { Channel } from '../net/channel.js';
-import { type Dialler, dial } from '../net/dial.js';
+import type { Channel, ChannelOwner } from '../net/channel.js';
+import { type Dial, type Dialler, dial, type Endpoint } from '../net/dial.js';
 import { spokenError } from './spoken.js';
 
 /** Told how a check went, once. `result` is for people: `status 200`, `refused`, `timed out`. */
@@ -13,20 +12,22 @@ export interface ProbeListener {
  * One check: a connection of its own, so that accepting is checked too, and one verdict. All of it has `timeout` ms.
  * What is asked on the connection is up to the kinds of it.
  */
-export abstract class Probe implements Dialler, DeadlineOwner {
+export abstract class Probe implements Dialler, ChannelOwner, DeadlineOwner {
   readonly #listener: ProbeListener;
   readonly #deadline: Deadline;
-  protected readonly channel: Channel;
+  readonly #dial: Dial;
+  #channel: Channel | null = null;
   #done = false;
 
-  constructor(address: Address, timeout: number, wheel: TimerWheel, listener: ProbeListener) {
+  constructor(endpoint: Endpoint, timeout: number, wheel: TimerWheel, listener: ProbeListener) {
     this.#listener = listener;
     this.#deadline = new Deadline(wheel, this);
     this.#deadline.arm(timeout);
-    this.channel = dial(address, this);
+    this.#dial = dial(endpoint, this);
   }
 
-  abstract onConnect(): void;
+  /** It is connected. */
+  protected abstract begin(channel: Channel): void;
   abstract onBytes(buffer: Buffer, length: number): void;
 
   /** It is over: gives back what it borrowed. */
@@ -42,13 +43,23 @@ export abstract class Probe implements Dialler, DeadlineOwner {
     this.#done = true;
     this.#deadline.release();
     this.release();
-    this.channel.destroy();
+    this.#dial.cancel();
+    this.#channel?.destroy();
   }
 
   protected conclude(ok: boolean, result: string): void {
     if (this.#done) return;
     this.cancel();
     this.#listener.onResult(ok, result);
+  }
+
+  onConnect(open: (owner: ChannelOwner) => Channel): void {
+    this.#channel = open(this);
+    this.begin(this.#channel);
+  }
+
+  onDialFailed({ code = 'closed' }: NodeJS.ErrnoException): void {
+    this.conclude(false, spokenError(code));
   }
 
   onEnd(): void {

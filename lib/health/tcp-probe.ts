@@ -2,7 +2,7 @@ import { Probe } from './probe.js';
 
 /** The server accepts a connection: that is all it is asked. */
 export class TcpProbe extends Probe {
-  onConnect(): void {
+  protected override begin(): void {
     this.conclude(true, 'connected');
   }
 

@@ -1,26 +1,121 @@
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
+import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import { Channel, type ChannelOwner } from './channel.js';
+
+import type { AddressWaiter, HostAddresses } from './host-addresses.js';
 import { READ_INTO, SocketWire } from './socket-wire.js';
 
-/** Told how a dial went. If it fails, `onClose` of the channel's owner is called, with the system's error. */
-export interface Dialler extends ChannelOwner {
-  onConnect(): void;
+/** Where connections to one server go: one place, or all addresses of a name in turn. */
+export interface Endpoint {
+  readonly address: Address;
+  /** null when the address is no name. */
+  readonly host: HostAddresses | null;
+}
+
+/** Told how a dial went, once and never before `dial` returns. */
+export interface Dialler {
+  /** `open` makes it the channel of its owner, at once. `peer` is the IP address, or the path of a Unix socket. */
+  onConnect(open: (owner: ChannelOwner) => Channel, peer: string): void;
+  /** None of the addresses took the connection: the error of the last. */
+  onDialFailed(error: NodeJS.ErrnoException): void;
+}
+
+/** RFC 8305, 5: an address has so long before the next one is tried beside it. */
+const ATTEMPT_DELAY_MS = 250;
+
+/** Opens a connection to `endpoint`. The caller keeps the deadline, and cancels the dial when it passes. */
+export function dial(endpoint: Endpoint, dialler: Dialler): Dial {
+  return new Dial(endpoint, dialler);
 }
 
 /**
- * Opens a connection to `address`; what happens next is told to `dialler`. The caller keeps the deadline, and
- * destroys the channel when it passes. Names are looked up by the system, and IPv6 and IPv4 raced.
+ * One connection being opened. A name with several addresses has them raced: the next is tried when one has failed or
+ * is slow, and the first to connect wins (RFC 8305).
  */
-export function dial(address: Address, dialler: Dialler): Channel {
-  const target =
-    address.kind === 'unix'
-      ? { path: address.path }
-      : { host: address.host, port: address.port, noDelay: true };
-  const socket = net.connect({ ...target, allowHalfOpen: true, onread: READ_INTO } as net.NetConnectOpts);
-  const channel = new Channel(new SocketWire(socket), dialler);
-  socket.once('connect', () => {
-    dialler.onConnect();
-  });
-  return channel;
+export class Dial implements DeadlineOwner, AddressWaiter {
+  readonly #address: Address;
+  readonly #host: HostAddresses | null;
+  readonly #dialler: Dialler;
+  readonly #deadline: Deadline | null;
+  readonly #sockets = new Set<net.Socket>();
+  #candidates: readonly string[] = [];
+  #tried = 0;
+  #done = false;
+
+  constructor({ address, host }: Endpoint, dialler: Dialler) {
+    this.#address = address;
+    this.#host = host;
+    this.#dialler = dialler;
+    this.#deadline = host === null ? null : new Deadline(host.wheel, this);
+    if (host === null) this.#begin([address.kind === 'unix' ? address.path : address.host]);
+    else if (host.isKnown) this.#begin(host.candidates());
+    else host.wait(this);
+  }
+
+  /** Breaks it off; the dialler hears nothing. */
+  cancel(): void {
+    this.#end(null);
+  }
+
+  onKnown(): void {
+    this.#begin((this.#host as HostAddresses).candidates());
+  }
+
+  onUnknown(error: NodeJS.ErrnoException): void {
+    this.#end(null);
+    this.#dialler.onDialFailed(error);
+  }
+
+  /** The last attempt is slow. */
+  onDeadline(): void {
+    this.#tryNext();
+  }
+
+  #begin(candidates: readonly string[]): void {
+    this.#candidates = candidates;
+    this.#tryNext();
+  }
+
+  #tryNext(): void {
+    const peer = this.#candidates[this.#tried++] as string;
+    if (this.#tried < this.#candidates.length) this.#deadline?.arm(ATTEMPT_DELAY_MS);
+    else this.#deadline?.disarm();
+    const place =
+      this.#address.kind === 'unix'
+        ? { path: peer }
+        : { host: peer, port: this.#address.port, noDelay: true };
+    const socket = net.connect({ ...place, allowHalfOpen: true, onread: READ_INTO } as net.NetConnectOpts);
+    this.#sockets.add(socket);
+    socket.once('connect', () => this.#onConnect(socket, peer));
+    socket.on('error', (error) => this.#onError(socket, peer, error));
+  }
+
+  #onConnect(socket: net.Socket, peer: string): void {
+    if (this.#done) return;
+    this.#host?.noteConnected(peer);
+    socket.removeAllListeners('error');
+    this.#end(socket);
+    this.#dialler.onConnect((owner) => new Channel(new SocketWire(socket), owner), peer);
+  }
+
+  #onError(socket: net.Socket, peer: string, error: NodeJS.ErrnoException): void {
+    if (this.#done) return;
+    this.#sockets.delete(socket);
+    this.#host?.noteFailed(peer);
+    if (this.#tried < this.#candidates.length) {
+      this.#tryNext();
+    } else if (this.#sockets.size === 0) {
+      this.#end(null);
+      this.#dialler.onDialFailed(error);
+    }
+  }
+
+  #end(winner: net.Socket | null): void {
+    this.#done = true;
+    this.#deadline?.release();
+    this.#host?.cancel(this);
+    for (const socket of this.#sockets) if (socket !== winner) socket.destroy();
+    this.#sockets.clear();
+  }
 }

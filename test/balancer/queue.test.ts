@@ -1,15 +1,13 @@
 import t from 'tap';
 import { type RawConnection, type RawServer, startRawServer } from '../../fixtures/raw-server.js';
 import { Backend } from '../../lib/backend/backend.js';
-import type { BackendConnection } from '../../lib/backend/connection.js';
 import { Group } from '../../lib/backend/group.js';
-import type { LeaseRequester } from '../../lib/backend/lease.js';
-import { Pool } from '../../lib/backend/pool.js';
+import type { Lease, LeaseRequester } from '../../lib/backend/lease.js';
+import type { Pool, PoolLimits } from '../../lib/backend/pool.js';
 import { parseAddress } from '../../lib/base/address.js';
 import { AddressSet } from '../../lib/base/address-set.js';
 import type { Failure } from '../../lib/base/failure.js';
 import { Shelf } from '../../lib/base/shelf.js';
-import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { ClientAcceptor } from '../../lib/client/acceptor.js';
 import { Responder } from '../../lib/client/responder.js';
 import { createConfig } from '../../lib/config/config.js';
@@ -19,14 +17,13 @@ import type { Pipeline } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
 import { RetryPolicy } from '../../lib/exchange/retry-policy.js';
 import { RequestParser } from '../../lib/http/request-parser.js';
-import { ResponseParser } from '../../lib/http/response-parser.js';
 import { Listener } from '../../lib/net/listener.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { Seen } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
 import { startDeafServer } from '../support/deaf-server.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { createPool, poolSupplies } from '../support/pool.js';
 import { turns, until } from '../support/turns.js';
 
 type Test = Parameters<typeof startDeafServer>[0];
@@ -36,35 +33,22 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LATE = 100;
 const headLimits = { headBytes: 32_768, fields: 100, targetBytes: 8192 };
 
-/** No configuration leads to a server with `max_connections` yet, so the pool is built by hand. */
-function createPool(t: Test, server: string, limits: { maxConnections: number; maxWaiting: number }) {
-  const clock = new ManualClock();
-  const wheel = new TimerWheel(clock);
-  const supplies = {
-    wheel,
-    parsers: new Shelf(8, () => new ResponseParser(headLimits)),
-    connectTimeout: 3000,
-    idleTimeout: 4000,
-  };
-  const address = parseAddress(server, { defaultHost: '127.0.0.1' });
-  const pool = new Pool(address, { maxIdle: 8, ...limits }, supplies);
-  t.teardown(() => {
-    pool.close();
-    wheel.close();
-  });
-  return { pool, clock, wheel };
+function poolOf(t: Test, server: string, limits: Partial<PoolLimits>) {
+  const supplies = poolSupplies(t);
+  return { ...supplies, pool: createPool(t, server, limits, supplies) };
 }
 
 /** Somebody who wants a connection, and what came of it. */
 class Requester implements LeaseRequester {
-  connection: BackendConnection | null = null;
+  readonly isPipelinable = false;
+  connection: Lease | null = null;
   failure: Failure | null = null;
 
   constructor(pool: Pool) {
     this.connection = pool.lease(this) ?? this.connection;
   }
 
-  onLease(connection: BackendConnection): void {
+  onLease(connection: Lease): void {
     this.connection = connection;
   }
 
@@ -84,7 +68,7 @@ async function startServer(
 
 t.test('beyond max_connections requests stand in line, beyond max_waiting they are refused', async (t) => {
   const server = await startServer(t, (connection) => connection.hang());
-  const { pool } = createPool(t, server.address, { maxConnections: 2, maxWaiting: 2 });
+  const { pool } = poolOf(t, server.address, { maxConnections: 2, maxWaiting: 2 });
   const line = Array.from({ length: 5 }, () => new Requester(pool));
   t.equal(line[4]?.failure?.reason, 'queue_full');
   await until(() => line[1]?.connection !== null);
@@ -104,7 +88,7 @@ t.test('beyond max_connections requests stand in line, beyond max_waiting they a
 
 t.test('a connect that fails tells the first in line, and the next one gets its turn', async (t) => {
   const deaf = await startDeafServer(t);
-  const { pool, clock } = createPool(t, deaf, { maxConnections: 1, maxWaiting: 5 });
+  const { pool, clock } = poolOf(t, deaf, { maxConnections: 1, maxWaiting: 5 });
   const line = [new Requester(pool), new Requester(pool)];
   t.equal(pool.isFull, true);
   clock.advance(3000 + LATE);
@@ -125,7 +109,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
       asked.push(connection);
     }
   });
-  const { pool, clock, wheel } = createPool(t, server.address, { maxConnections: 1, maxWaiting: 5 });
+  const { pool, clock, wheel } = poolOf(t, server.address, { maxConnections: 1, maxWaiting: 5 });
   const seen = new Seen();
   const { timeouts, limits } = createConfig({ timeouts: { queue: '5s' } });
   const shelf: Shelf<Exchange> = new Shelf(8, () => new Exchange(services));

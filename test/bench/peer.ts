@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child.js';
@@ -14,6 +14,7 @@ export const MAIN_PEERS = ['lb', 'nginx', 'haproxy'];
 export const ALL_PEERS = [
   ...MAIN_PEERS,
   'lb-observed',
+  'lb-pipelining',
   'nginx-64k',
   'haproxy-splice',
   'pipe',
@@ -23,6 +24,10 @@ export const ALL_PEERS = [
 
 /** lb with all that an operator would have on: its cost over lb's own is what watching costs. */
 export const OBSERVED = 'lb-observed';
+
+/** lb with requests that share connections to the origins. */
+export const PIPELINING = 'lb-pipelining';
+const REQUESTS_PER_CONNECTION = 16;
 
 /** What lb is measured against: a ratio is one to the better of these in the same round. */
 export const YARDSTICKS = ['nginx', 'haproxy'];
@@ -62,6 +67,7 @@ export function findPeer(spec: string, lb: LbOptions): Peer | string {
     return existsSync(launcher) ? lbPeer(name, launcher, lb) : `${name} left out: ${launcher} does not exist`;
   }
   if (name === OBSERVED) return lbPeer(name, launcherHere(), lb, observedOptions);
+  if (name === PIPELINING) return lbPeer(name, launcherHere(), lb, pipeliningOptions);
   if (!ALL_PEERS.includes(name)) return `${name} left out: not one of ${ALL_PEERS.join(', ')}`;
   return YARDSTICKS.some((yardstick) => name.startsWith(yardstick)) ? installedPeer(name) : nodePeer(name);
 }
@@ -104,6 +110,12 @@ function launcherHere(): string {
 /** Nobody reads what is counted meanwhile: a scraper comes a few times in a minute. */
 function observedOptions(folder: string): string[] {
   return ['--access-log', 'json', '--access-log-file', `${folder}.log`];
+}
+
+function pipeliningOptions(folder: string): string[] {
+  const file = `${folder}.yaml`;
+  writeFileSync(file, `pool: { pipelining: ${REQUESTS_PER_CONNECTION} }\n`);
+  return ['--access-log', 'off', '-c', file];
 }
 
 const plainOptions = (): string[] => ['--access-log', 'off'];

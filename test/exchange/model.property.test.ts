@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import type { RawConnection } from '../../fixtures/raw-server.js';
 import { type Started, startBalancer } from '../support/balancer.js';
@@ -191,26 +191,45 @@ async function settled(started: Started): Promise<void> {
   while (started.balancer.clientCount > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Behind an answer, poison that reads like another one is an answer to the next request in a pipeline. */
+function unpoisoned(session: Session): Session {
+  const requests = session.requests.map((request) => ({
+    ...request,
+    behind: request.behind === 'surplus' ? ('nothing' as const) : request.behind,
+  }));
+  return { ...session, requests };
+}
+
+async function everyAnswerBelongs(t: Test, started: Started, sessions: fc.Arbitrary<Session>): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(fc.array(sessions, { minLength: 1, maxLength: 4 }), async (sessions) => {
+      const clients = await Promise.all(sessions.map(() => started.connect()));
+      await Promise.all(
+        sessions.map((session, index) => new Run(clients[index] as RawClient, session).play()),
+      );
+      for (const client of clients) client.destroy();
+      await settled(started);
+      const { shelved, active, poolWaiting } = inFlight();
+      if (shelved !== 0 || active !== 0 || poolWaiting !== 0)
+        throw new Error(`left: ${JSON.stringify(inFlight())}`);
+    }),
+    { numRuns: RUNS },
+  );
+  t.pass(`${RUNS} runs`);
+}
+
 for (const reading of ['buffers', 'events'] as const) {
   t.test(`read by ${reading}: every answer belongs to its own request`, async (t) => {
     const server = await origin(t, echo);
     const started = await startBalancer(t, { servers: [server.address] }, { reading });
-    await fc.assert(
-      fc.asyncProperty(fc.array(session, { minLength: 1, maxLength: 4 }), async (sessions) => {
-        const clients = await Promise.all(sessions.map(() => started.connect()));
-        await Promise.all(
-          sessions.map((session, index) => new Run(clients[index] as RawClient, session).play()),
-        );
-        for (const client of clients) client.destroy();
-        await settled(started);
-        const { shelved, active, poolWaiting } = inFlight();
-        if (shelved !== 0 || active !== 0 || poolWaiting !== 0)
-          throw new Error(`left: ${JSON.stringify(inFlight())}`);
-      }),
-      { numRuns: RUNS },
-    );
-    t.pass(`${RUNS} runs`);
+    await everyAnswerBelongs(t, started, session);
   });
 }
+
+t.test('pipelined to the server: every answer belongs to its own request', async (t) => {
+  const server = await origin(t, echo);
+  const started = await startBalancer(t, { servers: [server.address], pool: { pipelining: 4 } });
+  await everyAnswerBelongs(t, started, session.map(unpoisoned));
+});
 
 nothingIsLeft(t);

@@ -18,6 +18,10 @@ export class Seen implements Observer {
   readonly checks: CheckRecord[] = [];
   /** `down NAME reason`, `up NAME`, `ejected NAME ms reason`, `returned NAME`. */
   readonly verdicts: string[] = [];
+  /** `NAME ADDRESS...`, or `NAME failed CODE`. */
+  readonly names: string[] = [];
+  /** Servers whose line was full. */
+  readonly full: string[] = [];
   #wake: (() => void)[] = [];
 
   requestSettled(record: RequestRecord): void {
@@ -72,6 +76,21 @@ export class Seen implements Observer {
 
   serverUp(server: string): void {
     this.verdicts.push(`up ${server}`);
+    this.#notify();
+  }
+
+  resolved(host: string, addresses: readonly string[]): void {
+    this.names.push([host, ...addresses].join(' '));
+    this.#notify();
+  }
+
+  resolveFailed(host: string, detail: string): void {
+    this.names.push(`${host} failed ${detail}`);
+    this.#notify();
+  }
+
+  queueFull(server: string): void {
+    this.full.push(server);
     this.#notify();
   }
 

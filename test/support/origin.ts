@@ -7,8 +7,8 @@ import {
 } from '../../fixtures/raw-server.js';
 
 /** A scripted origin that is closed behind the test. */
-export async function origin(t: Test, script: Script): Promise<RawServer> {
-  const server = await startRawServer(script);
+export async function origin(t: Test, script: Script, host?: string, port?: number): Promise<RawServer> {
+  const server = await startRawServer(script, host, port);
   t.teardown(() => server.close());
   return server;
 }

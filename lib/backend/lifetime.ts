@@ -1,0 +1,63 @@
+import type { TimerWheel } from '../base/timer-wheel.js';
+import { FIELD } from '../http/fields.js';
+import type { ResponseHead } from '../http/response-head.js';
+import type { Pool } from './pool.js';
+
+/** Ages differ by so much either way, lest connections that were opened together end together. */
+const AGE_JITTER = 0.1;
+
+/** How often and how long one connection may be used, and how long it is kept unused. */
+export class Lifetime {
+  readonly #pool: Pool;
+  readonly #wheel: TimerWheel;
+  /** In the wheel's time. */
+  #endsAt: number;
+  #requests = 0;
+  #idleSince = 0;
+  #fieldRead = false;
+
+  constructor(pool: Pool, wheel: TimerWheel) {
+    const { maxAge } = pool.limits;
+    const jitter = 1 - AGE_JITTER + 2 * AGE_JITTER * Math.random();
+    this.#pool = pool;
+    this.#wheel = wheel;
+    this.#endsAt = maxAge > 0 ? wheel.now + maxAge * jitter : Number.POSITIVE_INFINITY;
+  }
+
+  /** Another request is on it. */
+  count(): void {
+    this.#requests++;
+  }
+
+  /** May it carry so many requests more? */
+  hasRoomFor(requests: number): boolean {
+    const { maxRequests } = this.#pool.limits;
+    if (maxRequests > 0 && this.#requests + requests > maxRequests) return false;
+    return this.#wheel.now < this.#endsAt;
+  }
+
+  /** It carries none that it does not carry already. */
+  end(): void {
+    this.#endsAt = 0;
+  }
+
+  /** What the first response says of it counts for all. */
+  noteKeepAlive(head: ResponseHead): void {
+    if (this.#fieldRead) return;
+    this.#fieldRead = true;
+    this.#pool.idleLimit.noteField(head.valueOf(FIELD.keepAlive));
+  }
+
+  /** Nobody uses it from now on; gives for how many ms it is kept so. */
+  rest(): number {
+    const { now } = this.#wheel;
+    this.#idleSince = now;
+    return Math.max(1, Math.min(this.#pool.idleLimit.at(now), this.#endsAt - now));
+  }
+
+  /** The server closed it while nobody used it, which tells how long the server waits. */
+  noteIdleClose(): void {
+    const { now } = this.#wheel;
+    if (this.#requests > 0) this.#pool.idleLimit.noteClose(now - this.#idleSince, now);
+  }
+}

@@ -1,0 +1,89 @@
+import type { Failure } from '../base/failure.js';
+import { latin1 } from '../base/latin1.js';
+import type { Lease, LeaseRequester, ResponseReceiver, ServerChannel } from './lease.js';
+import type { Pipeline } from './pipeline.js';
+import type { Pool } from './pool.js';
+
+/** The place of one request in a pipeline: to whoever has it, it is a connection. Used for one after the other. */
+export class Place implements Lease, ServerChannel {
+  #pipeline: Pipeline | null = null;
+  /** Waits for the connection. */
+  requester: LeaseRequester | null = null;
+  /** null when nobody wants the response any more: it is read and dropped. */
+  receiver: ResponseReceiver | null = null;
+  toHead = false;
+  pooled = false;
+  contentBytes = 0;
+  /** Its receiver has been told the head of the response. */
+  isBegun = false;
+
+  open(pipeline: Pipeline, requester: LeaseRequester): void {
+    this.#pipeline = pipeline;
+    this.requester = requester;
+    this.receiver = null;
+    this.pooled = false;
+    this.contentBytes = 0;
+    this.isBegun = false;
+  }
+
+  get pool(): Pool {
+    return (this.#pipeline as Pipeline).pool;
+  }
+
+  get channel(): ServerChannel {
+    return this;
+  }
+
+  assign(receiver: ResponseReceiver, toHead: boolean): void {
+    this.requester = null;
+    this.receiver = receiver;
+    this.toHead = toHead;
+    this.#pipeline?.assigned(this);
+  }
+
+  release(): void {
+    this.receiver = null;
+  }
+
+  discard(): void {
+    this.#pipeline?.abandon(this);
+  }
+
+  handTo(receiver: ResponseReceiver): void {
+    this.receiver = receiver;
+  }
+
+  retire(): void {
+    this.discard();
+  }
+
+  fail(failure: Failure, detail: string): void {
+    const { receiver, requester } = this;
+    this.receiver = null;
+    this.requester = null;
+    receiver?.onFailed(failure, detail);
+    requester?.onLeaseFailed(failure, detail);
+  }
+
+  writeText(text: string): void {
+    this.#pipeline?.write(text);
+  }
+
+  write(buffer: Buffer, start: number, end: number): boolean {
+    this.#pipeline?.write(latin1(buffer, start, end));
+    return true;
+  }
+
+  /** Only a tunnel is ended, and never here. */
+  end(): void {}
+
+  probePeer(): void {}
+
+  pause(): void {
+    this.#pipeline?.pause();
+  }
+
+  resume(): void {
+    this.#pipeline?.resume();
+  }
+}

@@ -1,0 +1,14 @@
+import type { Observer } from '../base/observer.js';
+import type { Shelf } from '../base/shelf.js';
+import type { TimerWheel } from '../base/timer-wheel.js';
+import type { ResponseParser } from '../http/response-parser.js';
+import type { Resolver } from '../net/resolver.js';
+
+/** What all connections to servers need. */
+export interface ConnectionSupplies {
+  readonly wheel: TimerWheel;
+  readonly parsers: Shelf<ResponseParser>;
+  readonly observer: Observer;
+  /** Finds the addresses of servers that have names. */
+  readonly resolver: Resolver;
+}

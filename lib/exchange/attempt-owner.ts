@@ -1,0 +1,14 @@
+import type { Failure } from '../base/failure.js';
+import type { ResponseHead } from '../http/response-head.js';
+
+/** Whoever makes attempts, one after the other: told how each one ends. */
+export interface AttemptOwner {
+  /** May the request share a connection? */
+  readonly isPipelinable: boolean;
+  /** A final head came. True: it is not for the client; `decline` was called, and another attempt follows. */
+  declines(head: ResponseHead): boolean;
+  /** There is no answer, or no more of it. */
+  attemptFailed(failure: Failure, detail: string): void;
+  /** The client has the whole answer, or both sides of its tunnel have ended. */
+  attemptDone(): void;
+}

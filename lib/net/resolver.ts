@@ -1,0 +1,115 @@
+import * as dns from 'node:dns';
+import { isIP } from 'node:net';
+import type { Address } from '../base/address.js';
+import type { Observer } from '../base/observer.js';
+import type { TimerWheel } from '../base/timer-wheel.js';
+import { HostAddresses } from './host-addresses.js';
+
+export interface ResolverOptions {
+  /** `address` or `address:port`; none: those of the system. */
+  readonly servers: readonly string[];
+  /** ms; what a TTL is raised to, and cut to. */
+  readonly minTtl: number;
+  readonly maxTtl: number;
+}
+
+/** Addresses of one family, and how many ms they hold. */
+export interface Answer {
+  readonly addresses: readonly string[];
+  readonly ttl: number;
+}
+
+/** Exactly one of the two is given; the error's code is of `node:dns` or of the system. */
+export type AnswerCallback = (error: NodeJS.ErrnoException | null, answer: Answer) => void;
+
+/** A name server has so long for its first answer; it is asked twice, and the second time has twice as long. */
+const TIMEOUT_MS = 1000;
+const TRIES = 2;
+/** The system tells no TTL with what it knows from the hosts file. */
+const SYSTEM_TTL_MS = 30_000;
+
+const NOTHING: Answer = { addresses: [], ttl: 0 };
+
+/** The names of all servers and their addresses: one name is asked for once, whoever needs it. */
+export class Resolver {
+  readonly wheel: TimerWheel;
+  readonly observer: Observer;
+  #options: ResolverOptions;
+  #dns: dns.Resolver;
+  readonly #hosts = new Map<string, HostAddresses>();
+  #closed = false;
+
+  constructor(options: ResolverOptions, wheel: TimerWheel, observer: Observer) {
+    this.#options = options;
+    this.wheel = wheel;
+    this.observer = observer;
+    this.#dns = openDns(options);
+  }
+
+  /** From the next question on. */
+  follow(options: ResolverOptions): void {
+    this.#options = options;
+    this.#dns = openDns(options);
+  }
+
+  /** The addresses behind a name, for whoever watches them; null when `address` is a place by itself. */
+  hostOf(address: Address): HostAddresses | null {
+    if (address.kind === 'unix' || isIP(address.host) !== 0) return null;
+    const name = address.host.toLowerCase();
+    let host = this.#hosts.get(name);
+    if (host === undefined) {
+      host = new HostAddresses(name, this);
+      this.#hosts.set(name, host);
+    }
+    return host;
+  }
+
+  /** Nobody is interested in `host` any more. */
+  drop(host: HostAddresses): void {
+    if (this.#hosts.get(host.name) === host) this.#hosts.delete(host.name);
+  }
+
+  /** Ends every question that is under way; nothing is answered any more. */
+  close(): void {
+    this.#closed = true;
+    this.#dns.cancel();
+  }
+
+  /** Asks the name servers for the A or the AAAA records of `name`. */
+  ask(name: string, family: 4 | 6, callback: AnswerCallback): void {
+    const onRecords = (error: NodeJS.ErrnoException | null, records: dns.RecordWithTtl[]): void => {
+      if (this.#closed) return;
+      if (error !== null) callback(error, NOTHING);
+      else callback(null, this.#answer(records));
+    };
+    if (this.#closed) return;
+    if (family === 4) this.#dns.resolve4(name, { ttl: true }, onRecords);
+    else this.#dns.resolve6(name, { ttl: true }, onRecords);
+  }
+
+  /** Asks the system, which knows the hosts file and search domains. */
+  askSystem(name: string, callback: AnswerCallback): void {
+    if (this.#closed) return;
+    dns.lookup(name, { all: true }, (error, found) => {
+      if (this.#closed) return;
+      if (error !== null) callback(error, NOTHING);
+      else
+        callback(null, { addresses: found.map(({ address }) => address), ttl: this.#bound(SYSTEM_TTL_MS) });
+    });
+  }
+
+  #answer(records: readonly dns.RecordWithTtl[]): Answer {
+    const ttl = Math.min(...records.map((record) => record.ttl)) * 1000;
+    return { addresses: records.map(({ address }) => address), ttl: this.#bound(ttl) };
+  }
+
+  #bound(ttl: number): number {
+    return Math.min(Math.max(ttl, this.#options.minTtl), this.#options.maxTtl);
+  }
+}
+
+function openDns({ servers }: ResolverOptions): dns.Resolver {
+  const resolver = new dns.Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+  if (servers.length > 0) resolver.setServers(servers);
+  return resolver;
+}

@@ -1,0 +1,41 @@
+import { Pool, type PoolLimits } from '../../lib/backend/pool.js';
+import type { ConnectionSupplies } from '../../lib/backend/supplies.js';
+import { parseAddress } from '../../lib/base/address.js';
+import type { Observer } from '../../lib/base/observer.js';
+import { Shelf } from '../../lib/base/shelf.js';
+import { TimerWheel } from '../../lib/base/timer-wheel.js';
+import { DEFAULT_POOL } from '../../lib/config/pool.js';
+import { ResponseParser } from '../../lib/http/response-parser.js';
+import { Resolver } from '../../lib/net/resolver.js';
+import { ManualClock } from './manual-clock.js';
+
+type Closing = { teardown(end: () => void): void };
+
+/** What connections need, on a clock that the test moves. */
+export function poolSupplies(
+  t: Closing,
+  observer: Observer = {},
+): ConnectionSupplies & { clock: ManualClock } {
+  const clock = new ManualClock();
+  const wheel = new TimerWheel(clock);
+  const resolver = new Resolver({ servers: [], minTtl: 1000, maxTtl: 300_000 }, wheel, observer);
+  const headLimits = { headBytes: 32_768, fields: 100, targetBytes: 8192 };
+  t.teardown(() => {
+    resolver.close();
+    wheel.close();
+  });
+  return { clock, wheel, observer, resolver, parsers: new Shelf(8, () => new ResponseParser(headLimits)) };
+}
+
+/** A pool for one server, closed behind the test. */
+export function createPool(
+  t: Closing,
+  server: string,
+  limits: Partial<PoolLimits>,
+  supplies: ConnectionSupplies,
+): Pool {
+  const address = parseAddress(server, { defaultHost: '127.0.0.1' });
+  const pool = new Pool(address, { ...DEFAULT_POOL, connectTimeout: 3000, ...limits }, supplies);
+  t.teardown(() => pool.close());
+  return pool;
+}
