@@ -74,16 +74,22 @@ const EVENTS = {
   drained: ['is drained, its last request has ended', 'warn'],
   queue_full: ['has a full queue', 'bad'],
   banned: ['banned', 'warn'],
+  check_failed: ['check failed', 'bad'],
+  check_passed: ['check passed', 'good'],
+  connect_failed: ['connection failed', 'bad'],
+  spared: ['would be ejected, but the others cannot do without it', 'warn'],
+  trial: ['is tried with one request at a time', 'warn'],
   resolved: ['resolved', 'quiet'],
   resolve_failed: ['cannot be resolved', 'bad'],
 };
 
 /**
- * @param {{ what: string, server: string, reason: string }} event
+ * @param {{ what: string, server?: string, reason: string, times?: number }} event
  * @returns {{ subject: string, text: string, reason: string, tone: string }}
  */
-export function eventWords({ what, server, reason }) {
-  const [text, tone] = EVENTS[what] ?? [what.replaceAll('_', ' '), 'quiet'];
+export function eventWords({ what, server = '', reason, times = 1 }) {
+  const [words, tone] = EVENTS[what] ?? [what.replaceAll('_', ' '), 'quiet'];
+  const text = times > 1 ? `${words}, ${count(times)} times` : words;
   const more = reason.replace(' -> ', ' → ');
   if (what === 'availability') {
     const to = reason.split(' -> ')[1] ?? reason;
