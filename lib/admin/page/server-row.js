@@ -1,6 +1,6 @@
 import { make, mark, reshape, say, shape } from './elements.js';
 import { Timeline } from './timeline.js';
-import { count, duration, milliseconds, percent, plural, STATES } from './words.js';
+import { answers, count, duration, milliseconds, percent, plural, STATES } from './words.js';
 
 let rows = 0;
 
@@ -136,10 +136,10 @@ export class ServerRow {
     say(this.share, percent(share));
     say(this.p50, milliseconds(latency?.p50));
     say(this.p99, latency === null ? '' : milliseconds(latency.p99));
-    const { requests, failures, retries, ejections } = totals;
+    const { requests, by_status: byStatus, failures, retries, ejections } = totals;
     say(
       this.totals,
-      `${plural(requests, 'request')} since the start, ${plural(failures, 'failed attempt')}, ` +
+      `${answers(requests, byStatus)}. ${plural(failures, 'failed attempt')}, ` +
         `${count(retries)} retried here, ${plural(ejections, 'ejection')}. ` +
         `${this.server.from_file ? '' : 'Added while running. '}`,
     );

@@ -46,6 +46,14 @@ export function time(at) {
 /** @param {number} amount @param {string} noun */
 export const plural = (amount, noun) => `${count(amount)} ${noun}${amount === 1 ? '' : 's'}`;
 
+/** Requests and how they were answered: `12 requests since the start: 10 2xx, 2 4xx`. @param {number} total */
+export function answers(total, byStatus) {
+  const known = Object.entries(byStatus).filter(([, amount]) => amount > 0);
+  const parts = known.map(([kind, amount]) => `${count(amount)} ${kind === 'none' ? 'unanswered' : kind}`);
+  const how = parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+  return `${plural(total, 'request')} since the start${how}`;
+}
+
 /** A state in a word, and what it means in a line. */
 export const STATES = {
   up: { word: 'Up', tone: 'good', meaning: 'its checks pass' },
