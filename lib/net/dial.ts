@@ -59,10 +59,11 @@ export class Dial implements DeadlineOwner, AddressWaiter {
   }
 
   onKnown(): void {
-    this.#begin((this.#host as HostAddresses).candidates());
+    if (!this.#done) this.#begin((this.#host as HostAddresses).candidates());
   }
 
   onUnknown(error: NodeJS.ErrnoException): void {
+    if (this.#done) return;
     this.#end(null);
     this.#dialler.onDialFailed(error);
   }
