@@ -129,6 +129,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       return;
     }
     this.#settlement.beginAttempt(backend.name);
+    if (this.#settlement.attempts > 1) backend.totals.retries++;
     this.#attempt.begin(backend);
   }
 

@@ -171,6 +171,6 @@ export class Retries {
   }
 
   #pick(): Backend | null {
-    return this.#choice?.pick(this.#context, this.#tried) ?? null;
+    return this.#choice?.pick(this.#context, this.#tried, this.#repeatable) ?? null;
   }
 }

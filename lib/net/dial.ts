@@ -39,6 +39,7 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
   readonly #attempts = new Set<Connecting>();
   #candidates: readonly string[] = [];
   #tried = 0;
+  #done = false;
 
   constructor({ address, host }: Endpoint, dialler: Dialler) {
     this.#address = address;
@@ -56,10 +57,11 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
   }
 
   onKnown(): void {
-    this.#begin((this.#host as HostAddresses).candidates());
+    if (!this.#done) this.#begin((this.#host as HostAddresses).candidates());
   }
 
   onUnknown(error: NodeJS.ErrnoException): void {
+    if (this.#done) return;
     this.#end();
     this.#dialler.onDialFailed(error);
   }
@@ -103,6 +105,7 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
   }
 
   #end(): void {
+    this.#done = true;
     this.#deadline?.release();
     this.#host?.cancel(this);
     for (const attempt of this.#attempts) attempt.cancel();
