@@ -121,9 +121,9 @@ export class ClientView implements ClientSide {
     (this.#channel as Channel).reset();
   }
 
-  switchProtocols(head: ResponseHead): void {
+  switchProtocols(head: ResponseHead, fields: string): void {
     const channel = this.#channel as Channel;
-    this.#responder.switching(head, channel);
+    this.#responder.switching(head, fields, channel);
     channel.probePeer();
     this.#request.openTunnel();
   }

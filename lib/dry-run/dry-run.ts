@@ -169,8 +169,8 @@ export class DryRun {
 
   #forward(client: ClientSide, route: RouteConfig, choice: Choice): Forwarded | Refused {
     const context = this.#context;
-    const bound = choice.sticky?.serverFor(context, []) ?? null;
-    const settled = bound === null && this.#isSettled(route, choice) ? choice.pick(context, []) : null;
+    const bound = choice.sticky?.serverFor(context, [], true) ?? null;
+    const settled = bound === null && this.#isSettled(route, choice) ? choice.pick(context, [], true) : null;
     const servers = choice.group.backends;
     const server = bound ?? settled ?? firstUsable(servers);
     if (server === null)
