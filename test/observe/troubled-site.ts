@@ -17,7 +17,8 @@ export interface TroubledSite {
   readonly good: Backend;
   /** Its checks are asked often. */
   readonly weak: Backend;
-  /** The admin listener. */
+  /** Of the admin listener. */
+  readonly adminPort: number;
   readonly ask: Ask;
   /** Sends a request to one of its hosts. */
   readonly get: (host: string, path?: string) => Promise<Reply>;
@@ -37,15 +38,16 @@ export async function startTroubledSite(t: Test, more = ''): Promise<TroubledSit
   const settings = settingsOf([...backends, ...dead]) + more;
   const folder = t.testdir({ 'lb.yaml': settings });
   const program = start(t, ['-c', 'lb.yaml'], { cwd: folder });
-  const admin = await program.onStderr(/localhost:(\d+)\/ +status page/);
+  const adminPort = Number(await program.onStderr(/localhost:(\d+)\/ +status page/));
   const port = Number(await program.onStderr(/curl http:\/\/\S+?:(\d+)/));
-  const ask = asker(Number(admin));
+  const ask = asker(adminPort);
   const request = asker(port);
   return {
     program,
     port,
     good: good!,
     weak: weak!,
+    adminPort,
     ask,
     get: (host, path = '/') => request(path, { headers: { host } }),
     reload(more = '') {
