@@ -112,9 +112,9 @@ export class Backend implements Candidate, SlowStarter {
     return this.#trial.isOn;
   }
 
-  /** May it get one more request, as far as a trial is concerned? */
-  get hasRoom(): boolean {
-    return this.#trial.hasRoom(this.active);
+  /** May it get one more request, as far as a trial is concerned? One that may be sent twice is risked first. */
+  hasRoom(repeatable: boolean): boolean {
+    return this.#trial.hasRoom(this.active, repeatable, this.#wheel.now);
   }
 
   get availability(): Availability {
@@ -168,7 +168,7 @@ export class Backend implements Candidate, SlowStarter {
   /** From then on it gets one request at a time, where others can take the rest. */
   putOnTrial(onTrial: boolean): void {
     if (onTrial === this.#trial.isOn) return;
-    if (onTrial) this.#trial.begin(this.active);
+    if (onTrial) this.#trial.begin(this.active, this.#wheel.now);
     else this.#trial.end();
     this.#tell();
   }

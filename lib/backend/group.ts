@@ -32,13 +32,19 @@ export class Group implements BackendWatcher {
 
   /**
    * The server to use next, none of `tried`; null when there is none left. A backup is used when no other server is
-   * usable, or a request has tried them all. `scheduler` chooses in place of the group's own.
+   * usable, or a request has tried them all. One that is not `repeatable` is kept from servers on trial if it can be.
+   * `scheduler` chooses in place of the group's own.
    */
-  pick(key: PickKey, tried: readonly Backend[], scheduler: Scheduler = this.#scheduler): Backend | null {
+  pick(
+    key: PickKey,
+    tried: readonly Backend[],
+    repeatable = true,
+    scheduler: Scheduler = this.#scheduler,
+  ): Backend | null {
     // A request of the old generation goes on: for the few of them it looks itself.
     if (this.#released) this.#sort();
     return (
-      (this.#hasTrial ? this.#pickAroundTrials(key, tried, scheduler) : null) ??
+      (this.#hasTrial ? this.#pickAroundTrials(key, tried, repeatable, scheduler) : null) ??
       this.#pickOfTiers(key, tried, scheduler)
     );
   }
@@ -57,8 +63,13 @@ export class Group implements BackendWatcher {
   }
 
   /** Who is on trial and has its request is passed over; null when nobody else can take this one. */
-  #pickAroundTrials(key: PickKey, tried: readonly Backend[], scheduler: Scheduler): Backend | null {
-    const busy = this.backends.filter((backend) => !backend.hasRoom);
+  #pickAroundTrials(
+    key: PickKey,
+    tried: readonly Backend[],
+    repeatable: boolean,
+    scheduler: Scheduler,
+  ): Backend | null {
+    const busy = this.backends.filter((backend) => !backend.hasRoom(repeatable));
     return this.#pickOfTiers(key, [...tried, ...busy], scheduler);
   }
 

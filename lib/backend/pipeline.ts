@@ -122,18 +122,17 @@ export class Pipeline implements LeaseRequester, ResponseReceiver, DeadlineOwner
     if (this.#connection !== null) this.#sent = this.#places.length;
   }
 
-  pause(): void {
-    this.#connection?.channel.pause();
-  }
-
-  resume(): void {
-    this.#connection?.channel.resume();
+  /** A client that takes nothing holds up the response that is its own, and none in front of it. */
+  paced(place: Place | undefined): void {
+    if (place !== this.#places[0]) return;
+    if (place?.isPaused === true) this.#connection?.channel.pause();
+    else this.#connection?.channel.resume();
   }
 
   /** Its response is not wanted any more. */
   abandon(place: Place): void {
     place.receiver = null;
-    if (place === this.#places[0]) this.resume();
+    if (place.isPaused) place.resume();
     if (this.#places.includes(place) && !this.#places.some(({ receiver }) => receiver !== null))
       this.#close(FAILURES.reset_before_response, '');
   }
@@ -192,6 +191,7 @@ export class Pipeline implements LeaseRequester, ResponseReceiver, DeadlineOwner
     const connection = this.#connection as BackendConnection;
     const place = this.#places.shift() as Place;
     this.#sent = Math.max(0, this.#sent - 1);
+    if (place.isPaused || this.#places[0]?.isPaused === true) this.paced(this.#places[0]);
     this.#owner.list(this);
     place.contentBytes = connection.contentBytes;
     place.receiver?.onResponseEnd();

@@ -14,6 +14,8 @@ export class Place implements Lease, ServerChannel {
   toHead = false;
   pooled = false;
   contentBytes = 0;
+  /** Its receiver takes no more for now. */
+  isPaused = false;
   /** Its receiver has been told the head of the response. */
   isBegun = false;
 
@@ -23,6 +25,7 @@ export class Place implements Lease, ServerChannel {
     this.receiver = null;
     this.pooled = false;
     this.contentBytes = 0;
+    this.isPaused = false;
     this.isBegun = false;
   }
 
@@ -80,10 +83,12 @@ export class Place implements Lease, ServerChannel {
   probePeer(): void {}
 
   pause(): void {
-    this.#pipeline?.pause();
+    this.isPaused = true;
+    this.#pipeline?.paced(this);
   }
 
   resume(): void {
-    this.#pipeline?.resume();
+    this.isPaused = false;
+    this.#pipeline?.paced(this);
   }
 }

@@ -380,8 +380,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner, BodyReceiv
     this.#channel.reset();
   }
 
-  switchProtocols(head: ResponseHead): void {
-    (this.#responder as Responder).switching(head, this.#channel);
+  switchProtocols(head: ResponseHead, fields: string): void {
+    (this.#responder as Responder).switching(head, fields, this.#channel);
     this.#reading = 'tunnel';
     this.#deadline.disarm();
     this.#channel.probePeer();

@@ -32,9 +32,9 @@ export class Responder {
     channel.writeText(encodeInterimHead(head));
   }
 
-  switching(head: ResponseHead, channel: Channel): void {
+  switching(head: ResponseHead, fields: string, channel: Channel): void {
     this.#form.keepAlive = false;
-    this.sentHead = encodeInterimHead(head);
+    this.sentHead = encodeInterimHead(head, fields);
     channel.writeText(this.sentHead);
   }
 

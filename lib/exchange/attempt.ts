@@ -80,7 +80,6 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   begin(backend: Backend): void {
     this.#backend = backend;
     backend.active++;
-    if (this.#settlement.attempts > 1) backend.totals.retries++;
     this.#state = 'leasing';
     this.#deadline.disarm();
     const lease = ++this.#leases;
@@ -106,6 +105,8 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   onLeaseFailed(failure: Failure, detail: string): void {
     this.#settlement.endWait();
+    // It is in no line any more: there is nothing to cancel.
+    this.#state = 'over';
     if (failure.fault === 'server') this.#backend?.noteConnectFailure(failure, detail);
     this.#fail(failure, detail);
   }
@@ -201,7 +202,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     // What the server had to do for it is done; how the tunnel ends says nothing of the server.
     noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt());
     this.relay.beginTunnel();
-    client.switchProtocols(head);
+    client.switchProtocols(head, this.#context.bindingTo(backend));
     return true;
   }
 

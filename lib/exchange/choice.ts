@@ -24,12 +24,15 @@ export class Choice {
     return this.#key === null ? NO_KEY : this.#key.of(context);
   }
 
-  /** The server for the next attempt, none of `tried`; null when there is none left. */
-  pick(context: RequestContext, tried: readonly Backend[]): Backend | null {
+  /**
+   * The server for the next attempt, none of `tried`; null when there is none left. `repeatable`: the request may be
+   * sent twice.
+   */
+  pick(context: RequestContext, tried: readonly Backend[], repeatable: boolean): Backend | null {
     if (this.sticky !== null) {
-      const bound = this.sticky.serverFor(context, tried);
+      const bound = this.sticky.serverFor(context, tried, repeatable);
       if (bound !== null) return bound;
     }
-    return this.group.pick(this.keyOf(context), tried);
+    return this.group.pick(this.keyOf(context), tried, repeatable);
   }
 }

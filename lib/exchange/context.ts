@@ -74,6 +74,12 @@ export class RequestContext implements RuleContext {
     return this.responseEdit.isEmpty ? null : this.responseEdit;
   }
 
+  /** The lines that bind a client to `server` where its answer is no response but a tunnel; empty when there are none. */
+  bindingTo(server: Backend): string {
+    this.destination?.choice?.sticky?.mark(this, server, this.responseEdit);
+    return this.responseEdit.rest();
+  }
+
   /** It was let in by the firewalls of its route. */
   enter(firewalls: FirewallChain): void {
     this.#entered = firewalls;

@@ -156,6 +156,9 @@ export class Relay {
     this.#clientBlocked = false;
     this.#connection?.channel.resume();
     if (this.#phase === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
+    // The server may have answered meanwhile, and was not read.
+    else if (this.#phase === 'asking' && this.#deadline.armed)
+      this.#deadline.arm(this.#timeouts.responseHeader);
   }
 
   /** The client reads slower than the server writes. */
@@ -204,15 +207,20 @@ export class Relay {
   overdue(): Failure | null {
     switch (this.#phase) {
       case 'asking':
-        return FAILURES.response_timeout;
+        return this.#overdueOf(FAILURES.response_timeout, this.#timeouts.responseHeader);
       case 'answering':
-        if (!this.#clientBlocked) return FAILURES.response_stalled;
-        if (!this.#client?.takesAnswers()) return FAILURES.client_stalled;
-        this.#deadline.arm(this.#timeouts.responseBody);
-        return null;
+        return this.#overdueOf(FAILURES.response_stalled, this.#timeouts.responseBody);
       case 'tunnelling':
       case 'off':
         return null;
     }
+  }
+
+  /** As long as the client takes nothing, be it of the answer before this one, the server is not read: nothing is its fault. */
+  #overdueOf(failure: Failure, timeout: number): Failure | null {
+    if (!this.#clientBlocked) return failure;
+    if (!this.#client?.takesAnswers()) return FAILURES.client_stalled;
+    this.#deadline.arm(timeout);
+    return null;
   }
 }

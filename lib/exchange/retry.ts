@@ -39,7 +39,7 @@ export function decideRetry(failure: Failure, state: AttemptState, terms: RetryT
   if (failure.retry === 'idempotent' && !(state.repeatable && state.replayable)) return 'no';
   const isReset = failure.reason === 'reset_before_response';
   if (isReset && terms.onStale && state.pooledConnection && !state.replacedStale) return 'fresh';
-  return isCovered(failure, terms) && state.attempts <= terms.attempts ? 'retry' : 'no';
+  return isCovered(failure, state, terms) && state.attempts <= terms.attempts ? 'retry' : 'no';
 }
 
 /** May a request that was answered with this status be sent again, so that the client sees another answer? Pure. */
@@ -48,7 +48,13 @@ export function decideStatusRetry(status: number, state: AttemptState, terms: Re
   return terms.retriesStatus(status) && state.attempts <= terms.attempts;
 }
 
-function isCovered({ reason, retry }: Failure, terms: RetryTerms): boolean {
+function isCovered(
+  { reason, retry }: Failure,
+  { pooledConnection }: AttemptState,
+  terms: RetryTerms,
+): boolean {
   if (retry === 'always') return terms.onConnect;
-  return reason === 'response_timeout' ? terms.onTimeout : terms.onReset;
+  if (reason === 'response_timeout') return terms.onTimeout;
+  // What replaced a stale connection may have been given back by another request, and be as stale.
+  return terms.onReset || (terms.onStale && pooledConnection);
 }

@@ -21,9 +21,9 @@ export class StickyValue implements Sticky {
     this.#group = group;
   }
 
-  serverFor(context: RequestContext, tried: readonly Backend[]): Backend | null {
+  serverFor(context: RequestContext, tried: readonly Backend[], repeatable: boolean): Backend | null {
     const key = this.#key.of(context);
-    return key === NO_KEY ? null : this.#group.pick(key, tried, this.#hash);
+    return key === NO_KEY ? null : this.#group.pick(key, tried, repeatable, this.#hash);
   }
 
   mark(): void {}

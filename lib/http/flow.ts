@@ -41,8 +41,8 @@ export interface ClientSide {
   useLimits(bodyBytes: number, bodyTimeout: number): boolean;
   /** The response broke off: the client must not take it for whole. */
   cut(): void;
-  /** Sends a 101; from here on all bytes of the client go to `onTunnelBytes`. */
-  switchProtocols(head: ResponseHead): void;
+  /** Sends a 101, with `fields`, lines that go with it; from here on all bytes of the client go to `onTunnelBytes`. */
+  switchProtocols(head: ResponseHead, fields: string): void;
   /** Bytes of a tunnel. False asks to wait for `onClientDrain`. */
   sendTunnel(buffer: Buffer, start: number, end: number): boolean;
   endTunnel(): void;

@@ -87,8 +87,11 @@ export function connectionLine(form: ResponseForm): string {
   return form.oldClient ? 'Connection: keep-alive\r\n\r\n' : '\r\n';
 }
 
-/** An interim response (1xx) as the client gets it; 101 keeps its Upgrade. Rules are for final responses. */
-export function encodeInterimHead(head: ResponseHead): string {
+/**
+ * An interim response (1xx) as the client gets it; 101 keeps its Upgrade. Rules are for final responses. `fields` are
+ * lines of our own.
+ */
+export function encodeInterimHead(head: ResponseHead, fields = ''): string {
   const table = head.status === 101 ? SWITCHING : INTERIM;
   let out = statusLine(head);
   for (let i = 0; i < head.fieldCount; i++) {
@@ -96,5 +99,5 @@ export function encodeInterimHead(head: ResponseHead): string {
     if (table[id] !== PASS || isNamed(head, i, id, head.connection)) continue;
     out += head.text.slice(head.lineStart(i), head.lineStart(i + 1));
   }
-  return head.status === 101 ? `${out}Connection: Upgrade\r\n\r\n` : `${out}\r\n`;
+  return `${out}${fields}${head.status === 101 ? 'Connection: Upgrade\r\n' : ''}\r\n`;
 }

@@ -193,7 +193,8 @@ export class HostAddresses implements DeadlineOwner {
 
   /** Takes what the families hold into use. */
   #use(): void {
-    this.#addresses = interleave(this.#v6.addresses, this.#v4.addresses);
+    // The hosts file may have one twice.
+    this.#addresses = [...new Set(interleave(this.#v6.addresses, this.#v4.addresses))];
     for (const waiter of this.#takeWaiters()) waiter.onKnown();
   }
 
@@ -213,8 +214,10 @@ export class HostAddresses implements DeadlineOwner {
     return waiters;
   }
 
+  /** Nobody asks again for a name that was only asked for once, such as that of a check elsewhere. */
   #arm(ms: number): void {
     if (this.#watchers.size > 0) this.#deadline.arm(ms);
+    else this.#resolver.drop(this);
   }
 }
 

@@ -64,6 +64,11 @@ export class Resolver {
     return host;
   }
 
+  /** Names that are kept. */
+  get hostCount(): number {
+    return this.#hosts.size;
+  }
+
   /** Nobody is interested in `host` any more. */
   drop(host: HostAddresses): void {
     if (this.#hosts.get(host.name) === host) this.#hosts.delete(host.name);

@@ -93,3 +93,13 @@ t.test('all on trial at once share the work', async (t) => {
   });
   t.equal(new Set(names).size, 2);
 });
+
+t.test('on trial: what may not be sent twice goes to others, as long as there are any', async (t) => {
+  const { group, servers } = groupOf(t, 'pp');
+  const [one, two] = servers as [Backend, Backend];
+  one.putOnTrial(true);
+  for (let i = 0; i < 4; i++) t.equal(group.pick(NO_KEY, [], false), two);
+  t.equal(group.pick(NO_KEY, [two], false), one);
+  two.judge(false);
+  t.equal(group.pick(NO_KEY, [], false), one);
+});

@@ -178,3 +178,25 @@ t.test('a tunnel is one answer, and its bytes count', async (t) => {
 });
 
 nothingIsLeft(t);
+
+t.test('a stale connection that is replaced in a further attempt is no further attempt', async (t) => {
+  const outcomes = new Outcomes(t);
+  let asked = 0;
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      await readRequest(connection);
+      if (++asked === 2) return connection.reset();
+      await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    }
+  });
+  const servers = [await deadAddress(), server.address];
+  const settings = { servers, algorithm: 'first' as const, health_check: false, passive_health: false };
+  const { connect } = await startBalancer(t, settings);
+  const client = await connect();
+  for (let i = 0; i < 2; i++) {
+    client.send(GET);
+    t.equal((await client.response()).status, 200);
+  }
+  t.equal(asked, 3);
+  t.match(outcomes.totals(server.address), { requests: 3, retries: 2 });
+});

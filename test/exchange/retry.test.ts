@@ -52,6 +52,14 @@ t.test('when it may have been acted upon only what may be repeated, and still ca
   t.equal(decide('reset_before_response', {}, { onReset: false }), 'no');
 });
 
+t.test('what replaced a stale connection may be as stale: then another server is tried', async (t) => {
+  const twice = { pooledConnection: true, replacedStale: true };
+  t.equal(decide('reset_before_response', twice, { onReset: false }), 'retry');
+  t.equal(decide('reset_before_response', { ...twice, attempts: 2 }, { onReset: false }), 'no');
+  t.equal(decide('reset_before_response', { ...twice, repeatable: false }), 'no');
+  t.equal(decide('reset_before_response', twice, { onReset: false, onStale: false }), 'no');
+});
+
 t.test('silence is no reason to try again unless the route says so', async (t) => {
   t.equal(decide('response_timeout'), 'no');
   t.equal(decide('response_timeout', {}, { onTimeout: true }), 'retry');
@@ -115,11 +123,11 @@ t.test('whatever the state and the terms, what must not be sent twice is not', a
     ),
   });
   const anyFailure = fc.constantFrom(...Object.values(FAILURES));
-  const covered: Partial<Record<Reason, keyof RetryTerms>> = {
-    reset_before_response: 'onReset',
-    response_timeout: 'onTimeout',
+  const isCovered = (reason: Reason, state: AttemptState, terms: RetryTerms): boolean => {
+    if (reason === 'reset_before_response') return terms.onReset || (terms.onStale && state.pooledConnection);
+    if (reason === 'response_timeout') return terms.onTimeout;
+    return (NOTHING_SENT as readonly Reason[]).includes(reason) && terms.onConnect;
   };
-  for (const reason of NOTHING_SENT) covered[reason] = 'onConnect';
   fc.assert(
     fc.property(anyFailure, attemptState, anyTerms, (failure, state, terms) => {
       const decision = decideRetry(failure, state, terms);
@@ -136,13 +144,9 @@ t.test('whatever the state and the terms, what must not be sent twice is not', a
           !state.replacedStale &&
           isSafe
         );
-      const cause = covered[failure.reason];
-      if (decision === 'retry')
-        return cause !== undefined && terms[cause] === true && isSafe && state.attempts <= terms.attempts;
+      const may = isSafe && isCovered(failure.reason, state, terms) && state.attempts <= terms.attempts;
       // What is safe, covered and not spent is tried again.
-      const refused =
-        state.clientSawResponse || !isSafe || cause === undefined || state.attempts > terms.attempts;
-      return refused || terms[cause] === false;
+      return decision === 'retry' ? may : state.clientSawResponse || !may;
     }),
     { numRuns: 5000 },
   );

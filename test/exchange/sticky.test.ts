@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import { type Started, startBalancer } from '../support/balancer.js';
 import { ask, type NamedOrigin, namedOrigins } from '../support/named-origins.js';
-import { deadAddress } from '../support/origin.js';
+import { deadAddress, origin } from '../support/origin.js';
 
 const SECRET = 'a secret of ours';
 
@@ -194,4 +194,29 @@ t.test('response rules and the cookie do not know of each other', async (t) => {
     cookie_rules: { add: { lb: 'for-the-server' } },
   });
   t.match((await ask(await connect())).setCookie, /^lb=/);
+});
+
+t.test('a client that begins with a tunnel is told its server too', async (t) => {
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+    );
+    await connection.hang();
+  });
+  const { connect } = await startBalancer(t, {
+    servers: [{ name: 'a', address: server.address }],
+    sticky: { cookie: 'lb', secret: SECRET },
+  });
+  const upgrade = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
+  const cookie = `lb=${tokenOf('a')}`;
+  const fresh = await connect();
+  fresh.send(`${upgrade}\r\n`);
+  t.match(
+    await fresh.until('\r\n\r\n'),
+    new RegExp(`\r\nSet-Cookie: ${cookie}; Path=/; HttpOnly; SameSite=Lax\r\n`),
+  );
+  const bound = await connect();
+  bound.send(`${upgrade}Cookie: ${cookie}\r\n\r\n`);
+  t.notMatch(await bound.until('\r\n\r\n'), /set-cookie/i);
 });
