@@ -240,6 +240,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   async #drain(): Promise<boolean> {
     this.#drainDeadline.arm(this.config.timeouts.drain);
+    this.#telemetry.journal.note('draining', '', '');
     const drained = new Promise<boolean>((resolve) => {
       this.#endDrain = resolve;
     });

@@ -69,6 +69,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#settlement.clientAddress = address.text;
     context.open(client, address, requestId);
     const objection = pipeline.decide(context);
+    // Also where a guard of the route itself objects.
+    this.#settlement.route = context.route;
     if (objection !== null) {
       client.reply(objection.status, undefined, objection.fields);
       this.#settle(objection.reason, objection.detail);
@@ -80,7 +82,6 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #forward(client: ClientSide, destination: Destination): void {
     const { head } = client;
     const { choice, reply, retry } = destination;
-    this.#settlement.route = destination.name;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
     } else if (head.method === 'OPTIONS' && head.valueOf(FIELD.maxForwards) === '0') {
