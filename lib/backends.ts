@@ -131,7 +131,7 @@ export class Backends {
     this.#fresh.clear();
   }
 
-  /** Tells of servers whose last request has ended: after each request, and when it may have ended before. */
+  /** Tells of servers whose last request has ended. */
   tellDrained(): void {
     if (this.#emptying.size === 0) return;
     for (const member of this.#emptying) {

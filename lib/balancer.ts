@@ -106,7 +106,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
     this.#loadedAt = this.#startedAt;
-    this.#telemetry = new Telemetry(clock, outer, () => this.#fleet.backends.tellDrained());
+    this.#telemetry = new Telemetry(clock, outer, () => this.#fleet.tellDrained());
     const { observer } = this.#telemetry;
     this.#observer = observer;
     const wheel = new TimerWheel(clock);

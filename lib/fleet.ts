@@ -28,6 +28,8 @@ export class Fleet implements Operations {
   readonly #install: (generation: Generation) => void;
   #generation: Generation;
   #started = false;
+  /** Being made, or not told of yet: who hears of one may make another. */
+  #changes = 0;
 
   /** `install` puts a generation into service; it is called for every one but the first. */
   constructor(config: Config, parts: FleetParts, install: (generation: Generation) => void) {
@@ -58,15 +60,16 @@ export class Fleet implements Operations {
 
   /** Takes another file. What was changed while running stays changed, as far as it has a place in it. */
   follow(config: Config): void {
-    const before = this.roster.census();
-    const dropped = this.roster.follow(config);
-    this.#parts.supplies.resolver.follow(config.dns);
-    this.#replace(config);
-    const after = this.roster.census();
-    announce(before, after, this.#observer);
-    for (const line of dropped) this.#observer.warning?.(line);
-    this.#observer.reloaded?.(true, describeChange(before, after));
-    this.backends.tellDrained();
+    this.#change(() => {
+      const before = this.roster.census();
+      const dropped = this.roster.follow(config);
+      this.#parts.supplies.resolver.follow(config.dns);
+      this.#replace(config);
+      const after = this.roster.census();
+      announce(before, after, this.#observer);
+      for (const line of dropped) this.#observer.warning?.(line);
+      this.#observer.reloaded?.(true, describeChange(before, after));
+    });
   }
 
   #replace(config: Config): void {
@@ -79,29 +82,46 @@ export class Fleet implements Operations {
   }
 
   setAvailability(name: string, to: Availability): void {
-    this.#change(() => this.roster.setAvailability(name, to));
+    this.#operate(() => this.roster.setAvailability(name, to));
   }
 
   setWeight(name: string, weight: number): void {
-    this.#change(() => this.roster.setWeight(name, weight));
+    this.#operate(() => this.roster.setWeight(name, weight));
   }
 
   addServer(route: string, server: NewServer): void {
-    this.#change(() => this.roster.add(route, server));
+    this.#operate(() => this.roster.add(route, server));
   }
 
   removeServer(name: string): void {
-    this.#change(() => this.roster.remove(name));
+    this.#operate(() => this.roster.remove(name));
   }
 
-  #change(act: () => void): void {
-    const before = this.roster.census();
-    act();
-    const after = this.roster.census();
-    // Who serves where decides the generation; how much, and whether at all, is the servers' own.
-    if (isSameRouting(before, after)) this.backends.instruct();
-    else this.#replace(this.#generation.config);
-    announce(before, after, this.#observer);
-    this.backends.tellDrained();
+  #operate(act: () => void): void {
+    this.#change(() => {
+      const before = this.roster.census();
+      act();
+      const after = this.roster.census();
+      // Who serves where decides the generation; how much, and whether at all, is the servers' own.
+      if (isSameRouting(before, after)) this.backends.instruct();
+      else this.#replace(this.#generation.config);
+      announce(before, after, this.#observer);
+    });
+  }
+
+  /** Whom it drains is told behind all that it changes. */
+  #change(makeAndTell: () => void): void {
+    this.#changes++;
+    try {
+      makeAndTell();
+    } finally {
+      this.#changes--;
+    }
+    this.tellDrained();
+  }
+
+  /** Tells of servers whose last request has ended: after each request, and when it may have ended before. */
+  tellDrained(): void {
+    if (this.#changes === 0) this.backends.tellDrained();
   }
 }

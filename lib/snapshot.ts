@@ -6,6 +6,7 @@ import type { Fleet } from './fleet.js';
 import type { Generation } from './generation.js';
 import type { Member } from './member.js';
 import { type MetricsSnapshot, statusClasses } from './observe/metrics.js';
+import { serverEvents } from './status/server-events.js';
 import { together } from './status/server-sums.js';
 import type {
   BalancerState,
@@ -130,7 +131,7 @@ class Parts {
       open: pool.openCount,
       idle: pool.idleCount,
       lastCheck: backend.history.lastCheck,
-      events: this.#telemetry.journal.eventsOf(name),
+      events: serverEvents(this.#telemetry.journal.eventsOf(name), backend.history.events),
       totals: {
         requests: totals.requests,
         byStatus: statusClasses(totals.responses),

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
@@ -15,6 +14,7 @@ import type { Choice } from './choice.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
 import { Replay } from './replay.js';
+import { nextRequestId } from './request-id.js';
 import { type LastAttempt, type NextStep, Retries } from './retries.js';
 import type { ExchangeServices } from './services.js';
 import { Settlement } from './settlement.js';
@@ -63,7 +63,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const { head, forwarded } = client;
     const { pipeline } = this.#services;
     const context = this.#context;
-    const requestId = receivedRequestId(head, forwarded) || randomUUID();
+    const requestId = receivedRequestId(head, forwarded) || nextRequestId();
     this.#settlement.requestId = requestId;
     const address = pipeline.clientOf(client);
     this.#settlement.clientAddress = address.text;

@@ -66,7 +66,7 @@ export class Retries {
   /** The request is over: holds nothing of it any more. */
   close(): void {
     if (this.#choice === null) return;
-    this.#tried.length = 0;
+    this.#forgetTried();
     this.#next = null;
     this.#choice = null;
     this.#policy = null;
@@ -135,10 +135,15 @@ export class Retries {
   /** ms to wait before the same servers are asked again: jittered, so that those who failed together come apart. */
   pause(): number {
     // They may all be asked once more.
-    this.#tried.length = 0;
+    this.#forgetTried();
     const longest = Math.min(FIRST_PAUSE * 2 ** this.#pauses, LONGEST_PAUSE);
     this.#pauses++;
     return longest * (0.5 + Math.random() / 2);
+  }
+
+  /** Not by setting the length, which is a call out of compiled code. */
+  #forgetTried(): void {
+    while (this.#tried.length > 0) this.#tried.pop();
   }
 
   #stateAfter({ sawResponse, reused }: LastAttempt): AttemptState {

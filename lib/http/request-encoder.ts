@@ -63,6 +63,8 @@ export function encodeRequestHead(
   let out = '';
   let run = 0;
   let hosted = false;
+  // Nothing replaces it, and it is what the request is for.
+  const keepsHost = host === '' && head.originTarget === head.target;
   if (target !== head.target || head.minorVersion === 0) {
     out = `${head.method} ${target} HTTP/1.1\r\n`;
     run = head.lineStart(0);
@@ -70,6 +72,10 @@ export function encodeRequestHead(
   edit?.begin();
   for (let i = 0; i < fieldCount; i++) {
     const id = head.idAt(i);
+    if (id === FIELD.host) {
+      hosted = true;
+      if (keepsHost) continue;
+    }
     const verdict = table[id] as number;
     const passes = verdict === PASS && !isNamed(head, i, id, head.connection);
     const edited = edit === null || !passes ? null : edit.fieldAt(head, i);
@@ -78,7 +84,6 @@ export function encodeRequestHead(
     run = head.lineStart(i + 1);
     if (edited !== null) out += edited.lineAt(head, i);
     if (verdict !== ASK) continue;
-    if (id === FIELD.host) hosted = true;
     out += ask(head, i, host);
   }
   out += text.slice(run, text.length - 2);

@@ -32,7 +32,9 @@ const MAX_PASSES = 8;
 /** reg-name, IPv4 or bracketed IP literal, optional port (RFC 3986, 3.2.2); no userinfo. */
 export const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
-const LENGTH = /^\d{1,17}$/;
+/** More digits than an exact number can have. */
+const MAX_LENGTH_DIGITS = 17;
+const ZERO = 0x30;
 
 /** The refusal that a method deserves before anything else of the request is looked at, or null. */
 export function judgeMethod(method: string): Refusal | null {
@@ -87,7 +89,7 @@ function readFields(head: RequestHead): Refusal | null {
   if (lengths > 1) return TWO_LENGTHS;
   if (hosts > 1) return TWO_HOSTS;
   if (hosts === 0 && head.minorVersion === 1) return NO_HOST;
-  if (hosts === 1 && !AUTHORITY.test(head.authority)) return BAD_HOST;
+  if (hosts === 1 && !isAuthority(head.authority)) return BAD_HOST;
   head.framing = codings === 1 ? 'chunked' : head.contentLength > 0 ? 'length' : 'none';
   return null;
 }
@@ -98,10 +100,26 @@ function readCoding(head: RequestHead, index: number): Refusal | null {
   return head.valueAt(index) === '' ? EMPTY_CODING : UNKNOWN_CODING;
 }
 
+/** The last one that was good: most requests ask for the same as the one before. */
+let known = '';
+
+function isAuthority(text: string): boolean {
+  if (text === known) return text !== '';
+  if (!AUTHORITY.test(text)) return false;
+  known = text;
+  return true;
+}
+
 /** A Content-Length as a number; -1 when it is not plain digits or too big to count exactly. */
 export function readLength(value: string): number {
-  if (!LENGTH.test(value)) return -1;
-  const length = Number(value);
+  const digits = value.length;
+  if (digits === 0 || digits > MAX_LENGTH_DIGITS) return -1;
+  let length = 0;
+  for (let i = 0; i < digits; i++) {
+    const digit = value.charCodeAt(i) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    length = length * 10 + digit;
+  }
   return length <= Number.MAX_SAFE_INTEGER ? length : -1;
 }
 
@@ -117,7 +135,7 @@ function readTarget(head: RequestHead): Refusal | null {
   const absolute = ABSOLUTE.exec(target);
   if (absolute === null) return BAD_TARGET_FORM;
   const [, authority = '', rest = ''] = absolute;
-  if (!AUTHORITY.test(authority)) return BAD_HOST;
+  if (!isAuthority(authority)) return BAD_HOST;
   // RFC 9112, 3.2.2: the authority in the target replaces Host.
   head.authority = authority;
   if (rest === '') head.originTarget = head.method === 'OPTIONS' ? '*' : '/';

@@ -1,4 +1,3 @@
-import { latin1 } from '../base/latin1.js';
 import { FIELD } from './fields.js';
 import { type HeadLimits, MessageParser, RESPONSE_REFUSALS } from './message-parser.js';
 import { type Refusal, refusal } from './refusal.js';
@@ -10,9 +9,15 @@ const UNKNOWN_CODING = refusal(502, 'a transfer coding other than chunked');
 const CODING_AND_LENGTH = refusal(502, 'Transfer-Encoding together with Content-Length');
 const BAD_LENGTH = refusal(502, 'Content-Length is not one plain number');
 
+const HTTP1 = Buffer.from('HTTP/1.');
+const TAB = 0x09;
 const LF = 0x0a;
-/** The shortest status line that can be good: `HTTP/1.1 200` CR LF. */
-const STATUS_LINE = /^HTTP\/1\.([01]) [1-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?\r\n$/;
+const CR = 0x0d;
+const SPACE = 0x20;
+const ZERO = 0x30;
+const DEL = 0x7f;
+/** Of `HTTP/1.1 200`, with which every good status line begins. */
+const CODE_END = 12;
 const MAX_LINE_BYTES = 1024;
 
 /** Parses response heads of one connection, in order; interim ones too, each as a head of its own. */
@@ -40,17 +45,18 @@ export class ResponseParser extends MessageParser {
   protected override noteLine(): void {}
 
   protected override readStartLine(buffer: Buffer, start: number, end: number): boolean {
-    const lineFeed = buffer.subarray(start, Math.min(end, start + MAX_LINE_BYTES)).indexOf(LF);
-    if (lineFeed === -1) {
+    const limit = Math.min(end, start + MAX_LINE_BYTES);
+    let lineFeed = start;
+    while (lineFeed < limit && buffer[lineFeed] !== LF) lineFeed++;
+    if (lineFeed === limit) {
       if (end - start >= MAX_LINE_BYTES) this.refusal = BAD_STATUS_LINE;
       return false;
     }
-    const line = STATUS_LINE.exec(latin1(buffer, start, start + lineFeed + 1));
-    if (line === null) {
+    if (!isStatusLine(buffer, start, lineFeed)) {
       this.refusal = BAD_STATUS_LINE;
       return false;
     }
-    this.#minorVersion = line[1] === '1' ? 1 : 0;
+    this.#minorVersion = (buffer[start + HTTP1.length] as number) - ZERO;
     this.lineStart = start;
     this.lineEnd = start + lineFeed + 1;
     return true;
@@ -82,4 +88,27 @@ export class ResponseParser extends MessageParser {
     else head.framing = 'close';
     return null;
   }
+}
+
+/** RFC 9112, 4, with any three digits from 100 to 599; byte by byte, as this is asked for every response. */
+function isStatusLine(buffer: Buffer, start: number, lineFeed: number): boolean {
+  const codeEnd = start + CODE_END;
+  const reasonEnd = lineFeed - 1;
+  if (reasonEnd < codeEnd || buffer[reasonEnd] !== CR) return false;
+  for (let i = 0; i < HTTP1.length; i++) if (buffer[start + i] !== HTTP1[i]) return false;
+  const minorVersion = (buffer[start + HTTP1.length] as number) - ZERO;
+  if (minorVersion !== 0 && minorVersion !== 1) return false;
+  if (buffer[start + HTTP1.length + 1] !== SPACE) return false;
+  const first = (buffer[codeEnd - 3] as number) - ZERO;
+  if (first < 1 || first > 5 || !isDigit(buffer[codeEnd - 2]) || !isDigit(buffer[codeEnd - 1])) return false;
+  if (reasonEnd > codeEnd && buffer[codeEnd] !== SPACE) return false;
+  for (let i = codeEnd; i < reasonEnd; i++) {
+    const byte = buffer[i] as number;
+    if ((byte < SPACE && byte !== TAB) || byte === DEL) return false;
+  }
+  return true;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= ZERO + 9;
 }

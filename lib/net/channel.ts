@@ -1,6 +1,7 @@
 import { latin1 } from '../base/latin1.js';
+import { confirmBehindNextPoll, type EndWitness } from './end-witness.js';
 import type { Outlet } from './outlet.js';
-import { giveReadBuffer, sharedReadBuffer, takeReadBuffer } from './read-buffer.js';
+import { copyOfRead, giveReadBuffer, sharedReadBuffer } from './read-buffer.js';
 import { StreamReading } from './stream-reading.js';
 import { atTurnEnd, type TurnTask } from './turn.js';
 import type { Wire, WireOwner } from './wire.js';
@@ -17,11 +18,6 @@ export interface ChannelOwner {
   onDrain(): void;
   /** Gone, for whatever reason; `error` when it was not a polite one. */
   onClose(error: NodeJS.ErrnoException | null): void;
-}
-
-/** Told that an end was one. */
-export interface EndWitness {
-  onEndConfirmed(): void;
 }
 
 /** Up to here a write is made of one string: Node copies it to the kernel without allocating. */
@@ -156,7 +152,7 @@ export class Channel implements WireOwner, TurnTask {
    */
   confirmEnd(witness: EndWitness): void {
     this.#wire.readAnew();
-    setImmediate(behindNextPoll, this, witness);
+    confirmBehindNextPoll(this, witness);
   }
 
   /** Called by the event loop: no reset was read. */
@@ -197,27 +193,28 @@ export class Channel implements WireOwner, TurnTask {
   }
 
   #writeLarge(outlet: Outlet, held: string, buffer: Buffer, start: number, end: number): void {
-    let bytes: Buffer;
-    let readBuffer: Buffer | null = null;
-    if (buffer === sharedReadBuffer) {
-      // The next read of any socket overwrites what lies in the shared buffer.
-      readBuffer = takeReadBuffer(false);
-      buffer.copy(readBuffer, 0, start, end);
-      bytes = readBuffer.subarray(0, end - start);
-    } else {
-      bytes = buffer.subarray(start, end);
-      if (buffer === currentRead) readBuffer = buffer;
-    }
+    const keeps = this.#mayKeep(buffer);
+    const source = keeps ? buffer : copyOfRead(buffer, start, end);
+    const bytes = keeps ? buffer.subarray(start, end) : source.subarray(0, end - start);
     if (held === '') outlet.writeBytes(bytes);
     else outlet.writeBoth(held, bytes);
-    if (readBuffer === null) return;
+    const lends = !keeps || source === currentRead;
     if (outlet.pending > 0) {
-      this.#lend(readBuffer);
+      if (lends) this.#lend(source);
     } else {
       // A stream tells of no drain when less than its high-water mark was waiting.
       this.#giveBackLent();
-      if (readBuffer !== currentRead) giveReadBuffer(readBuffer);
+      if (!keeps) giveReadBuffer(source);
     }
+  }
+
+  /**
+   * The next read of any socket overwrites what lies in the shared buffer, and what was read in one go may be for
+   * several channels: only one of them can keep the buffer.
+   */
+  #mayKeep(buffer: Buffer): boolean {
+    if (buffer === sharedReadBuffer) return false;
+    return buffer !== currentRead || !currentReadKept || this.#lent?.includes(buffer) === true;
   }
 
   /** An unfinished write still reads from `buffer`: it stays as it is until the drain. */
@@ -229,7 +226,9 @@ export class Channel implements WireOwner, TurnTask {
 
   #giveBackLent(): void {
     if (this.#lent === null) return;
-    for (const buffer of this.#lent) giveReadBuffer(buffer);
+    for (const buffer of this.#lent) if (buffer !== currentRead) giveReadBuffer(buffer);
+    // What is being read from right now goes back when it is dealt with.
+    if (currentRead !== null && this.#lent.includes(currentRead)) currentReadKept = false;
     this.#lent = null;
   }
 
@@ -290,12 +289,3 @@ export class Channel implements WireOwner, TurnTask {
 /** The buffer being read from right now, and whether a write took it over. */
 let currentRead: Buffer | null = null;
 let currentReadKept = false;
-
-/** The immediate that `confirmEnd` sets runs before the next poll for input, one set here behind it. */
-function behindNextPoll(channel: Channel, witness: EndWitness): void {
-  setImmediate(confirm, channel, witness);
-}
-
-function confirm(channel: Channel, witness: EndWitness): void {
-  channel.endConfirmed(witness);
-}

@@ -1,10 +1,8 @@
-import * as net from 'node:net';
 import type { Address } from '../base/address.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import { Channel, type ChannelOwner } from './channel.js';
-
+import { type Connecting, type ConnectWitness, connect } from './connecting.js';
 import type { AddressWaiter, HostAddresses } from './host-addresses.js';
-import { READ_INTO, SocketWire } from './socket-wire.js';
 
 /** Where connections to one server go: one place, or all addresses of a name in turn. */
 export interface Endpoint {
@@ -33,15 +31,14 @@ export function dial(endpoint: Endpoint, dialler: Dialler): Dial {
  * One connection being opened. A name with several addresses has them raced: the next is tried when one has failed or
  * is slow, and the first to connect wins (RFC 8305).
  */
-export class Dial implements DeadlineOwner, AddressWaiter {
+export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
   readonly #address: Address;
   readonly #host: HostAddresses | null;
   readonly #dialler: Dialler;
   readonly #deadline: Deadline | null;
-  readonly #sockets = new Set<net.Socket>();
+  readonly #attempts = new Set<Connecting>();
   #candidates: readonly string[] = [];
   #tried = 0;
-  #done = false;
 
   constructor({ address, host }: Endpoint, dialler: Dialler) {
     this.#address = address;
@@ -55,16 +52,15 @@ export class Dial implements DeadlineOwner, AddressWaiter {
 
   /** Breaks it off; the dialler hears nothing. */
   cancel(): void {
-    this.#end(null);
+    this.#end();
   }
 
   onKnown(): void {
-    if (!this.#done) this.#begin((this.#host as HostAddresses).candidates());
+    this.#begin((this.#host as HostAddresses).candidates());
   }
 
   onUnknown(error: NodeJS.ErrnoException): void {
-    if (this.#done) return;
-    this.#end(null);
+    this.#end();
     this.#dialler.onDialFailed(error);
   }
 
@@ -82,41 +78,34 @@ export class Dial implements DeadlineOwner, AddressWaiter {
     const peer = this.#candidates[this.#tried++] as string;
     if (this.#tried < this.#candidates.length) this.#deadline?.arm(ATTEMPT_DELAY_MS);
     else this.#deadline?.disarm();
-    const place =
-      this.#address.kind === 'unix'
-        ? { path: peer }
-        : { host: peer, port: this.#address.port, noDelay: true };
-    const socket = net.connect({ ...place, allowHalfOpen: true, onread: READ_INTO } as net.NetConnectOpts);
-    this.#sockets.add(socket);
-    socket.once('connect', () => this.#onConnect(socket, peer));
-    socket.on('error', (error) => this.#onError(socket, peer, error));
+    const { kind } = this.#address;
+    const place = kind === 'unix' ? { path: peer } : { host: peer, port: this.#address.port };
+    this.#attempts.add(connect(place, this));
   }
 
-  #onConnect(socket: net.Socket, peer: string): void {
-    if (this.#done) return;
+  onConnected(attempt: Connecting): void {
+    const { peer } = attempt;
     this.#host?.noteConnected(peer);
-    socket.removeAllListeners('error');
-    this.#end(socket);
-    this.#dialler.onConnect((owner) => new Channel(new SocketWire(socket), owner), peer);
+    this.#attempts.delete(attempt);
+    this.#end();
+    this.#dialler.onConnect((owner) => new Channel(attempt.wire(), owner), peer);
   }
 
-  #onError(socket: net.Socket, peer: string, error: NodeJS.ErrnoException): void {
-    if (this.#done) return;
-    this.#sockets.delete(socket);
-    this.#host?.noteFailed(peer);
+  onRefused(attempt: Connecting, error: NodeJS.ErrnoException): void {
+    this.#attempts.delete(attempt);
+    this.#host?.noteFailed(attempt.peer);
     if (this.#tried < this.#candidates.length) {
       this.#tryNext();
-    } else if (this.#sockets.size === 0) {
-      this.#end(null);
+    } else if (this.#attempts.size === 0) {
+      this.#end();
       this.#dialler.onDialFailed(error);
     }
   }
 
-  #end(winner: net.Socket | null): void {
-    this.#done = true;
+  #end(): void {
     this.#deadline?.release();
     this.#host?.cancel(this);
-    for (const socket of this.#sockets) if (socket !== winner) socket.destroy();
-    this.#sockets.clear();
+    for (const attempt of this.#attempts) attempt.cancel();
+    this.#attempts.clear();
   }
 }

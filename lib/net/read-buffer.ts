@@ -9,7 +9,7 @@ export const SHARED_BYTES = 64 * 1024;
 const LARGE_BYTES = 256 * 1024;
 /** Large buffers in use at once; beyond that, streams make do with small ones, so that memory stays bounded. */
 const MAX_LARGE = 64;
-/** Free buffers of each size that are kept. */
+/** Free small buffers that are kept. */
 const MAX_FREE = 64;
 
 const freeSmall: Buffer[] = [];
@@ -34,6 +34,19 @@ export function takeReadBuffer(large: boolean): Buffer {
   return freeSmall.pop() ?? Buffer.allocUnsafeSlow(SHARED_BYTES);
 }
 
+/** `buffer[start, end)` at the beginning of a buffer that goes back with `giveReadBuffer`. */
+export function copyOfRead(buffer: Buffer, start: number, end: number): Buffer {
+  let copy = takeReadBuffer(end - start > SHARED_BYTES);
+  if (copy.length < end - start) {
+    // All large ones are in use: one more, which is not kept.
+    giveReadBuffer(copy);
+    largeInUse++;
+    copy = Buffer.allocUnsafeSlow(LARGE_BYTES);
+  }
+  buffer.copy(copy, 0, start, end);
+  return copy;
+}
+
 export function isLarge(buffer: Buffer): boolean {
   return buffer.length === LARGE_BYTES;
 }
@@ -42,7 +55,7 @@ export function isLarge(buffer: Buffer): boolean {
 export function giveReadBuffer(buffer: Buffer): void {
   if (isLarge(buffer)) {
     largeInUse--;
-    if (freeLarge.length < MAX_FREE) freeLarge.push(buffer);
+    if (largeInUse + freeLarge.length < MAX_LARGE) freeLarge.push(buffer);
   } else {
     smallInUse--;
     if (freeSmall.length < MAX_FREE) freeSmall.push(buffer);

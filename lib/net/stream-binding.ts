@@ -37,16 +37,42 @@ export interface StreamBinding {
   readonly kReadBytesOrError: number;
 }
 
+/** A socket that is not connected yet. */
+export interface ConnectableHandle extends StreamHandle {
+  connect(request: object, address: string, port: number): number;
+  connect6(request: object, address: string, port: number): number;
+}
+
+/** What connections are opened with. */
+export interface ConnectBinding {
+  readonly TCP: new (kind: number) => ConnectableHandle;
+  readonly TCPConnectWrap: new () => object;
+  readonly constants: { readonly SOCKET: number };
+}
+
 /** Null where Node is built differently. */
 export const streamBinding: StreamBinding | null = ((): StreamBinding | null => {
-  try {
-    const { binding } = process as unknown as { binding(name: string): Partial<StreamBinding> };
-    const found = binding.call(process, 'stream_wrap');
-    return isComplete(found) ? found : null;
-  } catch {
-    return null;
-  }
+  const found = binding<StreamBinding>('stream_wrap');
+  return isComplete(found) ? found : null;
 })();
+
+/** Null where Node is built differently. */
+export const connectBinding: ConnectBinding | null = ((): ConnectBinding | null => {
+  const found = binding<ConnectBinding>('tcp_wrap');
+  if (streamBinding === null || typeof found.TCPConnectWrap !== 'function') return null;
+  const { TCP, constants } = found;
+  if (typeof TCP !== 'function' || typeof constants?.SOCKET !== 'number') return null;
+  const { connect, connect6 } = TCP.prototype as Partial<ConnectableHandle>;
+  return typeof connect === 'function' && typeof connect6 === 'function' ? (found as ConnectBinding) : null;
+})();
+
+function binding<T>(name: string): Partial<T> {
+  try {
+    return (process as unknown as { binding(name: string): Partial<T> }).binding(name);
+  } catch {
+    return {};
+  }
+}
 
 function isComplete(found: Partial<StreamBinding>): found is StreamBinding {
   const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError } = found;

@@ -1,3 +1,4 @@
+import type { HealthEventKind } from '../backend/health-history.js';
 import type { Reason } from '../base/observer.js';
 
 /**
@@ -95,7 +96,7 @@ export interface ServerStatus {
   readonly idle: number;
   readonly lastCheck: LastCheck | null;
   /** The last 100, oldest first. */
-  readonly events: readonly StatusEvent[];
+  readonly events: readonly ServerEvent[];
   readonly totals: ServerTotals;
   readonly latency: Latency;
   /** Of the requests of the last minute, how many were its own: 0 to 1. */
@@ -180,4 +181,15 @@ export interface StatusEvent {
   readonly server: string;
   /** In words: `status 500`, `ready -> draining`, `3 -> 5`; may be empty. */
   readonly reason: string;
+}
+
+/** What happened to a server, or was seen of its health. */
+export interface ServerEvent {
+  /** Of the first, when it came several times in a row. */
+  readonly at: number;
+  readonly what: EventKind | HealthEventKind;
+  /** As that of a `StatusEvent`. */
+  readonly reason: string;
+  /** How often in a row. */
+  readonly times: number;
 }

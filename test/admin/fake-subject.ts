@@ -88,7 +88,9 @@ export class FakeSubject implements Subject {
       open: 2,
       idle: 1,
       lastCheck: { ok: true, result: 'status 200', at: 1_700_000_000_000, durationMs: 1.5 },
-      events: this.log.filter(({ server }) => server === name),
+      events: this.log
+        .filter(({ server }) => server === name)
+        .map(({ at, what, reason }) => ({ at, what, reason, times: 1 })),
       totals: {
         requests: 6,
         byStatus: { ...NONE, '2xx': 6 },

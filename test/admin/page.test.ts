@@ -26,6 +26,13 @@ await withChromium(t, async (t, browser) => {
     await page.getByRole('row', { name: /banana.*Up.*status 200/ }).waitFor();
     await page.getByRole('button', { name: 'banana' }).first().click();
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+    const failed = page.getByRole('listitem').filter({ hasText: /Check failed.*status 500/ });
+    await failed.first().waitFor();
+    // An open timeline goes on, also with what is no news to everybody.
+    const before = await failed.count();
+    site.backends[1]!.healthy = false;
+    await failed.nth(before).waitFor();
+    site.backends[1]!.healthy = true;
     t.equal(
       await page.getByRole('button', { name: 'banana', exact: true }).getAttribute('aria-expanded'),
       'true',

@@ -109,7 +109,7 @@ function launcherHere(): string {
 
 /** Nobody reads what is counted meanwhile: a scraper comes a few times in a minute. */
 function observedOptions(folder: string): string[] {
-  return ['--access-log', 'json', '--access-log-file', `${folder}.log`];
+  return ['--access-log', 'json', '--access-log-file', `${folder}.log`, '--admin', '127.0.0.1:0'];
 }
 
 function pipeliningOptions(folder: string): string[] {

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Program } from '../cli/support.js';
 
-const BACKEND = fileURLToPath(new URL('../../fixtures/backend.js', import.meta.url));
+/** The program that is one server. */
+export const BACKEND = fileURLToPath(new URL('../../fixtures/backend.js', import.meta.url));
 
 /** The balancer and its servers, each a process of its own, as they are in earnest. */
 export interface Processes {

@@ -6,7 +6,7 @@ import { Failures } from './failures.js';
 import { showFirewall } from './firewall.js';
 import { Routes } from './routes.js';
 import { Timeline } from './timeline.js';
-import { duration, eventWords, plural, STATES } from './words.js';
+import { answers, duration, eventWords, plural, STATES } from './words.js';
 
 const EVERY_MS = 1000;
 const TOAST_MS = 5000;
@@ -55,6 +55,7 @@ function show(status) {
     part('summary'),
     `${listen.join(', ')} · up for ${duration(uptime)} · ${plural(clients, 'client')} connected`,
   );
+  say(part('answers'), answers(status.requests.total, status.requests.by_status));
   say(part('servers-aside'), inUse);
   mark(part('servers-aside'), 'data-tone', usable < servers.length ? 'warn' : null);
   showNotice(status);

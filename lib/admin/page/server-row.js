@@ -1,6 +1,6 @@
 import { make, mark, reshape, say, shape } from './elements.js';
 import { Timeline } from './timeline.js';
-import { count, duration, milliseconds, percent, plural, STATES } from './words.js';
+import { answers, count, duration, milliseconds, percent, plural, STATES } from './words.js';
 
 let rows = 0;
 
@@ -12,6 +12,8 @@ export class ServerRow {
     this.server = server;
     this.id = `server-${++rows}`;
     this.timeline = new Timeline({ ofServer: true });
+    this.news = false;
+    this.asking = false;
     this.element = make('tbody.server', { role: 'rowgroup' }, this.#row(), this.#story());
   }
 
@@ -75,16 +77,26 @@ export class ServerRow {
     const open = this.story.hidden;
     this.story.hidden = !open;
     mark(this.toggle, 'aria-expanded', String(open));
-    if (open) this.timeline.show(await this.acts.events(this.server.name));
+    if (open) await this.tell();
   }
 
-  /** Something happened to it. */
-  tell(event) {
-    if (!this.story.hidden) this.timeline.add(event);
+  /** Something happened to it: its story is asked for, if somebody reads it. */
+  async tell() {
+    this.news = true;
+    if (this.story.hidden || this.asking) return;
+    this.asking = true;
+    while (this.news) {
+      this.news = false;
+      this.timeline.show(await this.acts.events(this.server.name));
+    }
+    this.asking = false;
   }
 
   update(server) {
+    // Checks are part of its story, but no news to everybody.
+    const checked = server.last_check?.at !== this.server.last_check?.at;
     this.server = server;
+    if (checked) void this.tell();
     const { name, address, state, backup } = server;
     const known = STATES[state] ?? STATES.unchecked;
     say(this.name, name);
@@ -124,10 +136,10 @@ export class ServerRow {
     say(this.share, percent(share));
     say(this.p50, milliseconds(latency?.p50));
     say(this.p99, latency === null ? '' : milliseconds(latency.p99));
-    const { requests, failures, retries, ejections } = totals;
+    const { requests, by_status: byStatus, failures, retries, ejections } = totals;
     say(
       this.totals,
-      `${plural(requests, 'request')} since the start, ${plural(failures, 'failed attempt')}, ` +
+      `${answers(requests, byStatus)}. ${plural(failures, 'failed attempt')}, ` +
         `${count(retries)} retried here, ${plural(ejections, 'ejection')}. ` +
         `${this.server.from_file ? '' : 'Added while running. '}`,
     );

@@ -17,12 +17,16 @@ export class Timeline {
 
   /** @param {readonly any[]} events oldest first */
   show(events) {
-    this.list.replaceChildren();
-    this.lastId = 0;
-    this.empty.hidden = false;
-    for (const event of events) this.add(event);
+    const text = JSON.stringify(events);
+    // Whoever reads it, or has selected some of it, is not disturbed for nothing.
+    if (text === this.shown) return;
+    this.shown = text;
+    this.empty.hidden = events.length > 0;
+    const entries = events.slice(-SHOWN).map((event) => entry(event, this.ofServer));
+    this.list.replaceChildren(...entries.reverse());
   }
 
+  /** One that is behind all others. */
   add(event) {
     if (event.id <= this.lastId) return;
     this.lastId = event.id;

@@ -46,6 +46,14 @@ export function time(at) {
 /** @param {number} amount @param {string} noun */
 export const plural = (amount, noun) => `${count(amount)} ${noun}${amount === 1 ? '' : 's'}`;
 
+/** Requests and how they were answered: `12 requests since the start: 10 2xx, 2 4xx`. @param {number} total */
+export function answers(total, byStatus) {
+  const known = Object.entries(byStatus).filter(([, amount]) => amount > 0);
+  const parts = known.map(([kind, amount]) => `${count(amount)} ${kind === 'none' ? 'unanswered' : kind}`);
+  const how = parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+  return `${plural(total, 'request')} since the start${how}`;
+}
+
 /** A state in a word, and what it means in a line. */
 export const STATES = {
   up: { word: 'Up', tone: 'good', meaning: 'its checks pass' },
@@ -74,16 +82,22 @@ const EVENTS = {
   drained: ['is drained, its last request has ended', 'warn'],
   queue_full: ['has a full queue', 'bad'],
   banned: ['banned', 'warn'],
+  check_failed: ['check failed', 'bad'],
+  check_passed: ['check passed', 'good'],
+  connect_failed: ['connection failed', 'bad'],
+  spared: ['would be ejected, but the others cannot do without it', 'warn'],
+  trial: ['is tried with one request at a time', 'warn'],
   resolved: ['resolved', 'quiet'],
   resolve_failed: ['cannot be resolved', 'bad'],
 };
 
 /**
- * @param {{ what: string, server: string, reason: string }} event
+ * @param {{ what: string, server?: string, reason: string, times?: number }} event
  * @returns {{ subject: string, text: string, reason: string, tone: string }}
  */
-export function eventWords({ what, server, reason }) {
-  const [text, tone] = EVENTS[what] ?? [what.replaceAll('_', ' '), 'quiet'];
+export function eventWords({ what, server = '', reason, times = 1 }) {
+  const [words, tone] = EVENTS[what] ?? [what.replaceAll('_', ' '), 'quiet'];
+  const text = times > 1 ? `${words}, ${count(times)} times` : words;
   const more = reason.replace(' -> ', ' → ');
   if (what === 'availability') {
     const to = reason.split(' -> ')[1] ?? reason;
