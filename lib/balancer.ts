@@ -7,7 +7,7 @@ import { ClientAcceptor } from './client/acceptor.js';
 import type { Config } from './config/types.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
-import { Fleet } from './fleet.js';
+import { Fleet } from './fleet/fleet.js';
 import type { Reading } from './net/accept.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
