@@ -292,10 +292,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   /** Nobody needed it for a while. */
   onDeadline(): void {
-    if (this.channel.backlog < this.#unsent) {
-      this.#awaitRest();
-      return;
-    }
-    if (this.#state !== 'busy') this.#shut();
+    if (this.channel.backlog < this.#unsent) this.#awaitRest();
+    else if (this.#state !== 'busy') this.#shut();
   }
 }

@@ -46,7 +46,9 @@ t.test('every server is restarted, drained before: no request fails', { timeout:
   t.same(balancer.status().config.drift, []);
   // A server that goes on answering may have been checked by nothing but requests so far.
   const checks = seen.checks.length;
-  await seen.when(() => names.every((name) => seen.checks.slice(checks).some(({ server }) => server === name)));
+  await seen.when(() =>
+    names.every((name) => seen.checks.slice(checks).some(({ server }) => server === name)),
+  );
   for (const { lastCheck } of balancer.status().servers)
     t.match(lastCheck, { ok: true, result: 'status 200' });
 });
