@@ -1,8 +1,7 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import type { ResponseParser } from '../http/response-parser.js';
-import type { Channel, ChannelOwner } from '../net/channel.js';
-import type { EndWitness } from '../net/end-witness.js';
+import type { Channel, ChannelOwner, EndWitness } from '../net/channel.js';
 import type { Lease, ResponseReceiver } from './lease.js';
 import { Lifetime } from './lifetime.js';
 import type { Pool } from './pool.js';

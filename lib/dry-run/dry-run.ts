@@ -20,7 +20,7 @@ import { type RuleStep, ruleSteps } from './rule-steps.js';
 import { type Absence, explainAbsence, type PassedOver, passedOver } from './way.js';
 
 /** In place of a random one, so that the same request always gives the same head. */
-const REQUEST_ID = '00000000-0000-0000-0000-000000000000';
+const REQUEST_ID = '00000000000000000000000000000000';
 
 /** What the guards of one firewall think, up to the first that objects. */
 export interface FirewallOpinions {

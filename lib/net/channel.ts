@@ -6,6 +6,8 @@ import { StreamReading } from './stream-reading.js';
 import { atTurnEnd, type TurnTask } from './turn.js';
 import type { Wire, WireOwner } from './wire.js';
 
+export type { EndWitness } from './end-witness.js';
+
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
   /** Bytes came, `buffer[0, length)`: valid during the call only. */

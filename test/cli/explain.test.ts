@@ -32,7 +32,7 @@ t.test('the whole way of a request', async (t) => {
   lb itself + X-Forwarded-For: 127.0.0.1
             + X-Forwarded-Proto: http
             + X-Forwarded-Host: www.mango.com
-            + X-Request-Id: 00000000-0000-0000-0000-000000000000
+            + X-Request-Id: 00000000000000000000000000000000
             + Via: 1.1 lb
   rules     rewrite_rules.replace v1
               - GET /v1?x=1&RemoveMe=1 HTTP/1.1
