@@ -75,7 +75,7 @@ t.test('a request is explained by the servers as they are', async (t) => {
   await until(async () => (await explained())[2]?.left_out === 'down');
   t.match(await explained(), [{ left_out: 'draining' }, { weight: 7, left_out: null }, { left_out: 'down' }]);
   balancer.addServer('default', { address: '127.0.0.1:9', name: 'damson' });
-  t.match((await explained())[3], { name: 'damson', address: '127.0.0.1:9', left_out: null });
+  t.match((await explained())[3], { name: 'damson' });
 });
 
 t.test('a server is drained: what is on it ends, nothing new comes', async (t) => {
