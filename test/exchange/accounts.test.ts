@@ -113,7 +113,7 @@ t.test('attempts that another server had to make up for are on both', async (t) 
     const { connect } = await startBalancer(t, {
       servers: [first, good.address],
       retry: { on: ['connect', 'timeout'] },
-      timeouts: { response_header: '30ms' },
+      timeouts: { response_header: '300ms' },
     });
     const client = await connect();
     client.send(PUT);
