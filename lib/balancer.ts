@@ -4,15 +4,14 @@ import type { Availability, Observer } from './base/observer.js';
 import { Shelf } from './base/shelf.js';
 import { Deadline, type DeadlineOwner, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
-import { Responder } from './client/responder.js';
 import type { Config } from './config/types.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
-import { Fleet } from './fleet.js';
+import { Fleet } from './fleet/fleet.js';
 import type { Reading } from './net/accept.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
-import { requestParsers, responseParsers, SHELVED } from './parsers.js';
+import { clientRequests, responseParsers, SHELVED } from './parsers.js';
 import { takeStatus } from './snapshot.js';
 import { type NewServer, OperationError, type Operations } from './status/operations.js';
 import type { BalancerState, BalancerStatus, StatusEvent } from './status/status.js';
@@ -125,16 +124,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const { generation } = this.#fleet;
     const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
     this.#services = { clock, wheel, timeouts, observer, shelf, pipeline: generation.pipeline };
-    const responders = new Shelf(SHELVED, () => new Responder());
-    const client = {
-      wheel,
-      timeouts,
-      limits,
-      clock,
-      parsers: requestParsers(limits),
-      responders,
-      handlers: shelf,
-    };
+    const requests = clientRequests(limits, clock);
+    const client = { wheel, timeouts, limits, requests, handlers: shelf };
     this.#acceptor = new ClientAcceptor(client, generation);
     this.#listeners = new Listeners(config.listen, this.#acceptor, reading, observer);
   }

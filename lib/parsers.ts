@@ -1,19 +1,20 @@
+import type { Clock } from './base/clock.js';
 import { Shelf } from './base/shelf.js';
+import { ClientRequest } from './client/request.js';
 import type { LimitsConfig } from './config/types.js';
 import type { HeadLimits } from './http/message-parser.js';
-import { RequestParser } from './http/request-parser.js';
 import { ResponseParser } from './http/response-parser.js';
 
 /** Objects of requests kept for reuse: as many as are usually in flight at once. */
 export const SHELVED = 1024;
 
-export function requestParsers(limits: LimitsConfig): Shelf<RequestParser> {
+export function clientRequests(limits: LimitsConfig, clock: Clock): Shelf<ClientRequest> {
   const { headerBytes, headers, uriBytes } = limits;
   const accepted: HeadLimits = { headBytes: headerBytes, fields: headers, targetBytes: uriBytes };
   return new Shelf(
     SHELVED,
-    () => new RequestParser(accepted),
-    (parser) => parser.free(),
+    () => new ClientRequest(accepted, clock),
+    (request) => request.free(),
   );
 }
 

@@ -1,20 +1,26 @@
 import { isIP } from 'node:net';
+import { parseAddress } from '../base/address.js';
 import { ValueError } from '../base/value-error.js';
+import { forwardingRoutes } from '../config/every-route.js';
 import type { Config } from '../config/types.js';
 import { readHeader, readRequest } from '../dry-run/asked-request.js';
+import type { ServerStanding } from '../dry-run/dry-backends.js';
 import { DryRun } from '../dry-run/dry-run.js';
 import { explanationJson } from '../dry-run/explanation-json.js';
 import { listenerHost, requestBytes } from '../dry-run/request-text.js';
+import type { ServerStatus } from '../status/status.js';
 import { ApiError } from './api-error.js';
 import { type Answer, type Call, json } from './call.js';
 import type { Subject } from './subject.js';
 
-/** What would become of a request, by the configuration in force: `lb explain` for what runs. */
+/** What would become of a request, by the configuration in force and the servers as they are: `lb explain` for what runs. */
 export class ExplainApi {
   readonly #subject: Subject;
   /** Built when first asked: a configuration with long lists takes a while. */
   #dryRun: DryRun | null = null;
   #dryConfig: Config | null = null;
+  /** The servers it was built with. */
+  #dryServers = '';
 
   constructor(subject: Subject) {
     this.#subject = subject;
@@ -42,12 +48,26 @@ export class ExplainApi {
   }
 
   #for(config: Config): DryRun {
-    if (this.#dryRun === null || this.#dryConfig !== config) {
-      this.#dryRun = new DryRun(config);
+    const routes = this.#subject.status().routes.map(({ name, servers }) => ({
+      name,
+      servers: servers.map(standingOf),
+    }));
+    const servers = JSON.stringify(routes);
+    if (this.#dryRun === null || this.#dryConfig !== config || this.#dryServers !== servers) {
+      this.#dryRun = new DryRun(config, (group) => {
+        const names = forwardingRoutes(config).filter((route) => route.group === group);
+        return routes.find(({ name }) => names.some((route) => route.name === name))?.servers;
+      });
       this.#dryConfig = config;
+      this.#dryServers = servers;
     }
     return this.#dryRun;
   }
+}
+
+function standingOf({ name, address, weight, backup, state }: ServerStatus): ServerStanding {
+  const stands = state === 'up' || state === 'unchecked' ? 'ready' : state;
+  return { name, address: parseAddress(address, { defaultHost: '' }), weight, backup, state: stands };
 }
 
 function readAsked(method: string, url: string, headers: readonly string[]): ReturnType<typeof readRequest> {

@@ -17,6 +17,8 @@ type State = 'idle' | 'busy' | 'closed';
 
 /** One socket to a server, its response parser while a request is on it, and whether it can carry another. */
 export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, EndWitness {
+  /** An answer that its client takes slowly is still there when a server that has ended takes no more of the request. */
+  readonly wantsRest = true;
   readonly pool: Pool;
   readonly channel: Channel;
   /** The IP address, or the path of the socket, that it is connected to. */
@@ -291,10 +293,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   /** Nobody needed it for a while. */
   onDeadline(): void {
-    if (this.channel.backlog < this.#unsent) {
-      this.#awaitRest();
-      return;
-    }
-    if (this.#state !== 'busy') this.#shut();
+    if (this.channel.backlog < this.#unsent) this.#awaitRest();
+    else if (this.#state !== 'busy') this.#shut();
   }
 }

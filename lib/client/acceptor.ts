@@ -3,7 +3,8 @@ import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/request-encoder.js';
 import type { Acceptor, Incoming } from '../net/accept.js';
-import { ClientConnection, type ClientServices } from './connection.js';
+import { ClientConnection } from './connection.js';
+import type { ClientServices } from './services.js';
 
 /** Who is let in, and whom we believe. */
 export interface AcceptPolicy {

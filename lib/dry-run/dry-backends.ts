@@ -1,24 +1,51 @@
 import { Backend } from '../backend/backend.js';
 import { Pool } from '../backend/pool.js';
 import type { ConnectionSupplies } from '../backend/supplies.js';
+import type { Address } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
+import type { Availability } from '../base/observer.js';
 import { Shelf } from '../base/shelf.js';
 import { TimerWheel } from '../base/timer-wheel.js';
 import type { GroupConfig } from '../config/types.js';
 import { ResponseParser } from '../http/response-parser.js';
 import { Resolver } from '../net/resolver.js';
 
+/** A server as it is at a moment. */
+export interface ServerStanding {
+  readonly name: string;
+  readonly address: Address;
+  readonly weight: number;
+  readonly backup: boolean;
+  /** What keeps it from new requests; `ready` when it is nothing. */
+  readonly state: Availability | 'down' | 'ejected';
+}
+
+/** The servers of a group as they are; undefined when nobody knows. */
+export type Standings = (group: GroupConfig) => readonly ServerStanding[] | undefined;
+
+/** As the file has them: every server takes requests. */
+function asConfigured({ servers }: GroupConfig): readonly ServerStanding[] {
+  return servers.map((server) => ({ ...server, state: 'ready' }));
+}
+
 /** The servers of groups, as `Generation` wants them, for requests that are not sent: nobody ever leases from a pool. */
-export function dryBackends(clock: Clock): (group: GroupConfig) => readonly Backend[] {
+export function dryBackends(
+  clock: Clock,
+  standings: Standings = asConfigured,
+): (group: GroupConfig) => readonly Backend[] {
   const limits = { headBytes: 0, fields: 0, targetBytes: 0 };
   const wheel = new TimerWheel(clock);
   const resolver = new Resolver({ servers: [], minTtl: 0, maxTtl: 0 }, wheel, {});
   const parsers = new Shelf(0, () => new ResponseParser(limits));
   const supplies: ConnectionSupplies = { wheel, parsers, observer: {}, resolver };
   return (group) =>
-    group.servers.map(({ name, address, weight, backup }) => {
+    (standings(group) ?? asConfigured(group)).map(({ name, address, weight, backup, state }) => {
       const { pool: terms, connectTimeout } = group;
       const pool = new Pool(address, { ...terms, connectTimeout }, supplies);
-      return new Backend(name, pool, wheel, { weight, backup, slowStart: 0 });
+      const backend = new Backend(name, pool, wheel, { weight, backup, slowStart: 0 });
+      if (state === 'down') backend.judge(false);
+      else if (state === 'ejected') backend.eject(true);
+      else backend.setAvailability(state);
+      return backend;
     });
 }

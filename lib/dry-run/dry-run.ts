@@ -13,7 +13,7 @@ import { ForwardedClient, receivedRequestId } from '../http/request-encoder.js';
 import { RequestParser } from '../http/request-parser.js';
 import type { Captures } from '../rules/pattern.js';
 import { NO_KEY } from '../scheduler/scheduler.js';
-import { dryBackends } from './dry-backends.js';
+import { dryBackends, type Standings } from './dry-backends.js';
 import { DryClock } from './dry-clock.js';
 import type { Forwarded, Outcome, Refused } from './outcome.js';
 import { type RuleStep, ruleSteps } from './rule-steps.js';
@@ -57,7 +57,7 @@ interface Passage {
 /**
  * Requests that are not sent: a configuration is asked what would become of them, through the same parser, firewalls,
  * router, rules and encoders as live ones. No socket is opened and no timer runs; each request finds the firewalls as
- * they are at the start, and every server up.
+ * they are at the start, and every server up unless it is said how they stand.
  */
 export class DryRun {
   readonly #config: Config;
@@ -66,10 +66,10 @@ export class DryRun {
   readonly #routes: ReadonlyMap<string, RouteConfig>;
   readonly #context = new RequestContext();
 
-  constructor(config: Config) {
+  constructor(config: Config, standings?: Standings) {
     this.#config = config;
     this.#routes = new Map(everyRoute(config).map((route) => [route.name, route]));
-    this.#generation = new Generation(config, this.#clock, dryBackends(this.#clock));
+    this.#generation = new Generation(config, this.#clock, dryBackends(this.#clock, standings));
   }
 
   /** What becomes of a request; `request` is a whole head as it comes over the wire, `peer` the address it comes from. */

@@ -102,7 +102,8 @@ export class Retries {
     if (decision === 'no') return 'no';
     if (decision === 'fresh') {
       this.#replacedStale = true;
-      return 'fresh';
+      // What was cut because its server is down is not replaced there.
+      if (this.last.isUp) return 'fresh';
     }
     const step = this.#stepOn(PASSING.has(failure.reason));
     // Where there was no connection nothing was sent: trying elsewhere burdens nobody twice.

@@ -10,6 +10,8 @@ export type { EndWitness } from './end-witness.js';
 
 /** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
+  /** Does it read on when writing has failed, even if it has paused? Then it closes the channel itself, some day. */
+  readonly wantsRest?: boolean;
   /** Bytes came, `buffer[0, length)`: valid during the call only. */
   onBytes(buffer: Buffer, length: number): void;
   /** The peer sends nothing more (FIN). */
@@ -263,7 +265,8 @@ export class Channel implements WireOwner, TurnTask {
   broken(error: NodeJS.ErrnoException): void {
     this.#error = error;
     this.#isBroken = true;
-    if (this.#paused || this.#wire.readEnded) this.#wire.destroy();
+    const isRead = !this.#paused || this.#owner.wantsRest === true;
+    if (!isRead || this.#wire.readEnded) this.#wire.destroy();
   }
 
   drained(): void {

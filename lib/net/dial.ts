@@ -39,7 +39,6 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
   readonly #attempts = new Set<Connecting>();
   #candidates: readonly string[] = [];
   #tried = 0;
-  #done = false;
 
   constructor({ address, host }: Endpoint, dialler: Dialler) {
     this.#address = address;
@@ -57,11 +56,10 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
   }
 
   onKnown(): void {
-    if (!this.#done) this.#begin((this.#host as HostAddresses).candidates());
+    this.#begin((this.#host as HostAddresses).candidates());
   }
 
   onUnknown(error: NodeJS.ErrnoException): void {
-    if (this.#done) return;
     this.#end();
     this.#dialler.onDialFailed(error);
   }
@@ -105,7 +103,6 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
   }
 
   #end(): void {
-    this.#done = true;
     this.#deadline?.release();
     this.#host?.cancel(this);
     for (const attempt of this.#attempts) attempt.cancel();

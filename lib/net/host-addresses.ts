@@ -195,7 +195,7 @@ export class HostAddresses implements DeadlineOwner {
   #use(): void {
     // The hosts file may have one twice.
     this.#addresses = [...new Set(interleave(this.#v6.addresses, this.#v4.addresses))];
-    for (const waiter of this.#takeWaiters()) waiter.onKnown();
+    this.#tellWaiters((waiter) => waiter.onKnown());
   }
 
   #fail(error: NodeJS.ErrnoException): void {
@@ -203,15 +203,15 @@ export class HostAddresses implements DeadlineOwner {
     const detail = error.code ?? error.message;
     if (detail !== this.#toldFailure) this.#resolver.observer.resolveFailed?.(this.name, detail);
     this.#toldFailure = detail;
-    for (const waiter of this.#takeWaiters())
+    this.#tellWaiters((waiter) => {
       if (this.#addresses.length > 0) waiter.onKnown();
       else waiter.onUnknown(error);
+    });
   }
 
-  #takeWaiters(): readonly AddressWaiter[] {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    return waiters;
+  /** What one of them does when it is told may make another leave, and others come that wait for the next answer. */
+  #tellWaiters(tell: (waiter: AddressWaiter) => void): void {
+    for (const waiter of [...this.#waiters]) if (this.#waiters.delete(waiter)) tell(waiter);
   }
 
   /** Nobody asks again for a name that was only asked for once, such as that of a check elsewhere. */

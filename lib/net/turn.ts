@@ -5,6 +5,8 @@ export interface TurnTask {
 
 /** Turns that a task waits at most while connections keep coming. */
 const MAX_TURNS = 16;
+/** So many tasks are worth the end of a turn, whoever else is waiting. */
+const ENOUGH_TASKS = 64;
 
 let tasks: TurnTask[] = [];
 /** The list of the turn before, to be filled again. */
@@ -32,7 +34,7 @@ export function noteAccepted(): void {
 }
 
 function endTurn(): void {
-  if (accepted && ++turns < MAX_TURNS) {
+  if (accepted && ++turns < MAX_TURNS && tasks.length < ENOUGH_TASKS) {
     accepted = false;
     setImmediate(endTurn);
     return;

@@ -60,6 +60,24 @@ t.test('it is not ready while it drains, and alive to the end', async (t) => {
   t.match((await ask('/api/status')).json, { state: 'stopped', ready: false });
 });
 
+t.test('a request is explained by the servers as they are', async (t) => {
+  const { ask, balancer, backends } = await startSite(t);
+  const explained = async () =>
+    (
+      (await ask('/api/explain?url=/')).json as {
+        outcome: { servers: { name: string; left_out: string | null }[] };
+      }
+    ).outcome.servers;
+  t.same(new Set((await explained()).map(({ left_out }) => left_out)), new Set([null]));
+  balancer.setAvailability('apple', 'draining');
+  balancer.setWeight('banana', 7);
+  backends[2]!.healthy = false;
+  await until(async () => (await explained())[2]?.left_out === 'down');
+  t.match(await explained(), [{ left_out: 'draining' }, { weight: 7, left_out: null }, { left_out: 'down' }]);
+  balancer.addServer('default', { address: '127.0.0.1:9', name: 'damson' });
+  t.match((await explained())[3], { name: 'damson', address: '127.0.0.1:9', left_out: null });
+});
+
 t.test('a server is drained: what is on it ends, nothing new comes', async (t) => {
   const { ask, get, backends } = await startSite(t);
   const patch = (body: object) => ask('/api/servers/apple', { method: 'PATCH', body });

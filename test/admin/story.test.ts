@@ -15,7 +15,7 @@ async function startServer(
   t: Test,
   name: string,
 ): Promise<{ name: string; address: string; process: Program }> {
-  const process = new Program(['--name', name], { bare: true }, BACKEND);
+  const process = new Program(['--name', name], {}, BACKEND);
   t.teardown(() => process.kill());
   return { name, address: await process.onStderr(/listens on (\S+)/), process };
 }

@@ -13,7 +13,7 @@ t.test('the example of the README runs, prints what it says it prints, and ends 
   const example = source.replace('127.0.0.1:8080', '127.0.0.1:0');
   // Inside the package, so that its own name leads to it, by its exports.
   const directory = t.testdir({ 'example.mjs': example });
-  const program = new Program([], { bare: true }, join(directory, 'example.mjs'));
+  const program = new Program([], {}, join(directory, 'example.mjs'));
   t.teardown(() => program.kill());
   await program.onStdout(/(running.*\n)/);
   t.equal(program.stdout, printed);

@@ -9,14 +9,13 @@ import { AddressSet } from '../../lib/base/address-set.js';
 import type { Failure } from '../../lib/base/failure.js';
 import { Shelf } from '../../lib/base/shelf.js';
 import { ClientAcceptor } from '../../lib/client/acceptor.js';
-import { Responder } from '../../lib/client/responder.js';
+import { ClientRequest } from '../../lib/client/request.js';
 import { createConfig } from '../../lib/config/config.js';
 import { DEFAULT_RETRY } from '../../lib/config/retry.js';
 import { Choice } from '../../lib/exchange/choice.js';
 import type { Pipeline } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
 import { RetryPolicy } from '../../lib/exchange/retry-policy.js';
-import { RequestParser } from '../../lib/http/request-parser.js';
 import { Listener } from '../../lib/net/listener.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { RoundRobin } from '../../lib/scheduler/round-robin.js';
@@ -149,10 +148,9 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     shelf,
     pipeline,
   };
-  const parsers = new Shelf(8, () => new RequestParser(headLimits));
-  const responders = new Shelf(8, () => new Responder());
+  const requests = new Shelf(8, () => new ClientRequest(headLimits, clock));
   const acceptor = new ClientAcceptor(
-    { wheel, timeouts, limits, clock, parsers, responders, handlers: shelf },
+    { wheel, timeouts, limits, requests, handlers: shelf },
     { trusted: new AddressSet([]), firewall: null },
   );
   const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '' }), acceptor);

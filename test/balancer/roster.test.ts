@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
-import { Roster } from '../../lib/roster.js';
+import { Roster } from '../../lib/fleet/roster.js';
 
 /** Two lists of servers, by letters: each is its own name and has the port of its place in the alphabet. */
 function file(shop: string, rest: string, weights: { [name: string]: number } = {}): Config {

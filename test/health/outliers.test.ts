@@ -379,6 +379,22 @@ t.test('what was asked before it was left out says nothing of it afterwards', as
   t.equal(seen.verdicts.length, 2, 'and did not end it');
 });
 
+t.test('servers that are not checked are left out just the same, the last one never', async (t) => {
+  const servers = [await moody(t, 'reset'), await moody(t, 'reset')];
+  const addresses = servers.map(({ address }) => address);
+  const settings = {
+    servers: addresses,
+    health_check: false,
+    passive_health: passive,
+    retry: false,
+  } as const;
+  const started = await startBalancer(t, settings, MANUAL);
+  t.ok((await ask(await started.connect(), 20)).every((code) => code === 502));
+  t.equal(started.seen.verdicts.length, 1);
+  t.match(started.seen.verdicts[0], /^ejected .* 10000 3 failures in a row: cut$/);
+  t.equal(started.balancer.status().servers.filter(({ state }) => state === 'unchecked').length, 1);
+});
+
 t.test('passive_health: false never takes one out', async (t) => {
   const [bad, good] = [await moody(t, 'reset'), await moody(t)];
   const started = await startBalancer(

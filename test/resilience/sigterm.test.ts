@@ -12,7 +12,7 @@ import { Program } from '../cli/support.js';
 import { Load } from './load.js';
 
 /** By hand for longer: `node dist/test/resilience/sigterm.test.js --cycles 200`. */
-const { values } = parseArgs({ options: { cycles: { type: 'string', default: '10' } }, strict: false });
+const { values } = parseArgs({ options: { cycles: { type: 'string', default: '3' } }, strict: false });
 const CYCLES = Number(values.cycles);
 
 /** The real program before these servers, on `port` or any free one. */
@@ -23,7 +23,7 @@ async function startProgram(
 ): Promise<{ program: Program; port: number }> {
   const options = ['-c', join(directory, 'lb.yaml'), '--access-log', 'json'];
   const log = ['--access-log-file', join(directory, 'access.log')];
-  const program = new Program([String(port), ...options, ...log], { bare: true });
+  const program = new Program([String(port), ...options, ...log]);
   t.teardown(() => program.kill());
   return { program, port: Number(await program.onStderr(/curl http:\/\/\S+?:(\d+)/)) };
 }

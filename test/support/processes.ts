@@ -23,12 +23,12 @@ export async function startProcesses(
   const backends: Program[] = [];
   const servers: string[] = [];
   for (let index = 0; index < count; index++) {
-    const backend = new Program(['--name', `backend-${index}`], { bare: true }, BACKEND);
+    const backend = new Program(['--name', `backend-${index}`], {}, BACKEND);
     backends.push(backend);
     servers.push(await backend.onStderr(/listens on (\S+)/));
   }
   servers.push(...others);
-  const balancer = new Program(['0', ...servers, ...options], { bare: true });
+  const balancer = new Program(['0', ...servers, ...options]);
   const port = Number(await balancer.onStderr(/curl http:\/\/\S+?:(\d+)/));
   const stop = (): void => {
     for (const program of [balancer, ...backends]) program.kill();

@@ -1,13 +1,13 @@
-import type { ConnectionSupplies } from './backend/supplies.js';
+import type { ConnectionSupplies } from '../backend/supplies.js';
+import type { Availability, Observer } from '../base/observer.js';
+import type { Config } from '../config/types.js';
+import { Generation } from '../generation.js';
+import type { HealthServices } from '../health/checker.js';
+import type { NewServer, Operations } from '../status/operations.js';
+import type { Telemetry } from '../telemetry.js';
 import { Backends } from './backends.js';
-import type { Availability, Observer } from './base/observer.js';
 import { announce, describeChange, isSameRouting } from './census.js';
-import type { Config } from './config/types.js';
-import { Generation } from './generation.js';
-import type { HealthServices } from './health/checker.js';
 import { Roster } from './roster.js';
-import type { NewServer, Operations } from './status/operations.js';
-import type { Telemetry } from './telemetry.js';
 
 /** What the servers and the way to them are made of. */
 export interface FleetParts {

@@ -1,7 +1,7 @@
-import type { Backend, BackendWatcher } from './backend/backend.js';
-import type { Clock } from './base/clock.js';
-import type { ServerHealth } from './health/server-health.js';
-import type { ServerState } from './status/status.js';
+import type { Backend, BackendWatcher } from '../backend/backend.js';
+import type { Clock } from '../base/clock.js';
+import type { ServerHealth } from '../health/server-health.js';
+import type { ServerState } from '../status/status.js';
 
 /** One server as the balancer keeps it: who judges it, and since when it is in the state it is in. */
 export class Member implements BackendWatcher {

@@ -1,9 +1,9 @@
-import { Backend } from './backend/backend.js';
-import { Pool, type PoolLimits } from './backend/pool.js';
-import type { ConnectionSupplies } from './backend/supplies.js';
-import type { GroupConfig, ServerConfig } from './config/types.js';
-import type { HealthServices } from './health/checker.js';
-import { ServerHealth } from './health/server-health.js';
+import { Backend } from '../backend/backend.js';
+import { Pool, type PoolLimits } from '../backend/pool.js';
+import type { ConnectionSupplies } from '../backend/supplies.js';
+import type { GroupConfig, ServerConfig } from '../config/types.js';
+import type { HealthServices } from '../health/checker.js';
+import { ServerHealth } from '../health/server-health.js';
 import { Member } from './member.js';
 import type { Roster } from './roster.js';
 import { Succession, sameServer } from './succession.js';

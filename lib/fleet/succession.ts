@@ -1,6 +1,6 @@
-import { addressKey } from './base/address.js';
-import type { GroupConfig, ServerConfig } from './config/types.js';
-import { writeTerms } from './health/server-health.js';
+import { addressKey } from '../base/address.js';
+import type { GroupConfig, ServerConfig } from '../config/types.js';
+import { writeTerms } from '../health/server-health.js';
 import type { Member } from './member.js';
 
 /**

@@ -1,12 +1,12 @@
-import { addressKey } from './base/address.js';
-import { nearest } from './base/nearest.js';
-import type { Availability } from './base/observer.js';
+import { addressKey } from '../base/address.js';
+import { nearest } from '../base/nearest.js';
+import type { Availability } from '../base/observer.js';
+import { loadConfig } from '../config/config.js';
+import { forwardingRoutes } from '../config/every-route.js';
+import type { Problem } from '../config/problems.js';
+import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
+import { type NewServer, OperationError } from '../status/operations.js';
 import type { Census, Entry } from './census.js';
-import { loadConfig } from './config/config.js';
-import { forwardingRoutes } from './config/every-route.js';
-import type { Problem } from './config/problems.js';
-import type { Config, GroupConfig, ServerConfig } from './config/types.js';
-import { type NewServer, OperationError } from './status/operations.js';
 
 /** A server that a route has and the file does not give it, or the other way round. */
 interface Move {

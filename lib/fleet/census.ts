@@ -1,4 +1,4 @@
-import type { Availability, Observer } from './base/observer.js';
+import type { Availability, Observer } from '../base/observer.js';
 
 /** One server as it is meant to be used. */
 export interface Entry {

@@ -1,0 +1,142 @@
+import type { Clock } from '../base/clock.js';
+import type { BodyForm } from '../http/body-reader.js';
+import type { ClientSide } from '../http/flow.js';
+import type { HeadEdit } from '../http/head-edit.js';
+import { encodeReply, encodeRouteReply } from '../http/replies.js';
+import type { ForwardedClient } from '../http/request-encoder.js';
+import type { RequestHead } from '../http/request-head.js';
+import type { RequestParser } from '../http/request-parser.js';
+import type { ResponseForm } from '../http/response-encoder.js';
+import type { ResponseHead } from '../http/response-head.js';
+import type { Channel } from '../net/channel.js';
+import type { ClientConnection } from './connection.js';
+import type { ClientRequest } from './request.js';
+import { Responder } from './responder.js';
+
+/** The client as whoever answers its request sees it: the request as far as it has come, and where the answer goes. */
+export class ClientView implements ClientSide {
+  readonly #request: ClientRequest;
+  readonly #parser: RequestParser;
+  readonly #responder = new Responder();
+  readonly #clock: Clock;
+  #connection: ClientConnection | null = null;
+  #channel: Channel | null = null;
+
+  constructor(request: ClientRequest, parser: RequestParser, clock: Clock) {
+    this.#request = request;
+    this.#parser = parser;
+    this.#clock = clock;
+  }
+
+  open(connection: ClientConnection): void {
+    this.#connection = connection;
+    this.#channel = connection.channel;
+    this.#responder.begin(this.#parser.head.minorVersion === 0);
+  }
+
+  /** Lets go of the client. */
+  clear(): void {
+    this.#connection = null;
+    this.#channel = null;
+  }
+
+  // The request.
+
+  get head(): RequestHead {
+    return this.#parser.head;
+  }
+
+  get forwarded(): ForwardedClient {
+    return (this.#connection as ClientConnection).forwarded;
+  }
+
+  get requestComplete(): boolean {
+    return this.#parser.body.complete;
+  }
+
+  get requestBytes(): number {
+    return this.#parser.body.contentBytes;
+  }
+
+  useLimits(bodyBytes: number, bodyTimeout: number): boolean {
+    return this.#request.useLimits(bodyBytes, bodyTimeout);
+  }
+
+  pauseRequest(): void {
+    this.#request.pauseBody();
+  }
+
+  resumeRequest(): void {
+    this.#request.resumeBody();
+  }
+
+  // The answer.
+
+  get sentHead(): string {
+    return this.#responder.sentHead;
+  }
+
+  sendInterim(head: ResponseHead): void {
+    if (head.status === 100) this.#request.expectBody();
+    this.#responder.interim(head, this.#channel as Channel);
+  }
+
+  sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm {
+    const wallMs = this.#clock.wall();
+    const { mayKeepAlive } = this.#request;
+    return this.#responder.head(head, edit, this.#channel as Channel, mayKeepAlive, wallMs);
+  }
+
+  sendBody(buffer: Buffer, start: number, end: number): boolean {
+    if (this.#responder.body(this.#channel as Channel, buffer, start, end)) return true;
+    (this.#connection as ClientConnection).reader.note();
+    return false;
+  }
+
+  endResponse(): void {
+    this.#responder.end(this.#channel as Channel);
+  }
+
+  takesAnswers(): boolean {
+    return (this.#connection as ClientConnection).reader.takesAnswers();
+  }
+
+  reply(status: number, text?: string, fields = ''): void {
+    this.#reply((form, toHead, wallMs) => encodeReply(status, form, toHead, wallMs, text, fields));
+  }
+
+  replyWith(status: number, body: string, edit: HeadEdit): void {
+    this.#reply((form, toHead, wallMs) => encodeRouteReply(status, body, edit, form, toHead, wallMs));
+  }
+
+  #reply(encode: (form: ResponseForm, toHead: boolean, wallMs: number) => string): void {
+    const toHead = this.head.method === 'HEAD';
+    const wallMs = this.#clock.wall();
+    const { mayKeepAlive } = this.#request;
+    this.#responder.reply(this.#channel as Channel, mayKeepAlive, (form) => encode(form, toHead, wallMs));
+  }
+
+  cut(): void {
+    this.#request.cut();
+    (this.#channel as Channel).reset();
+  }
+
+  switchProtocols(head: ResponseHead, fields: string): void {
+    const channel = this.#channel as Channel;
+    this.#responder.switching(head, fields, channel);
+    channel.probePeer();
+    this.#request.openTunnel();
+  }
+
+  sendTunnel(buffer: Buffer, start: number, end: number): boolean {
+    return (this.#channel as Channel).write(buffer, start, end);
+  }
+
+  endTunnel(): void {
+    (this.#channel as Channel).end();
+  }
+
+  settled(): void {
+    this.#request.answered(this.#responder.begun && this.#responder.keepsAlive);
+  }
+}

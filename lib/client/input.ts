@@ -1,0 +1,282 @@
+import type { Failure } from '../base/failure.js';
+import type { RequestHandler } from '../http/flow.js';
+import type { ClientConnection } from './connection.js';
+import type { ClientRequest } from './request.js';
+
+/** Pipelined bytes kept while a request is being answered; beyond it the client has to wait. */
+const MAX_STASH = 64 * 1024;
+/** Own answers to pipelined requests gathered into one write. */
+const MAX_GATHERED = 16 * 1024;
+/** A FIN this soon behind a request half-closes; one that comes later, while waiting, is a client that left. */
+const HALF_CLOSE_MS = 1000;
+
+/** Why nothing is read for now. The server takes no more of the body; the stash is full; the client takes no answers. */
+const FOR_SERVER = 1;
+const FOR_STASH = 2;
+const FOR_CLIENT = 4;
+
+/**
+ * The reading half of a client's connection: requests one after the other, each when the one before is answered. What
+ * comes too early is kept, and the client paused before that is too much.
+ */
+export class ClientInput {
+  readonly #connection: ClientConnection;
+  /** From its first byte until it is answered and the rest of its body dropped. */
+  #request: ClientRequest | null = null;
+  /** What came behind the current request. */
+  #stash: Buffer | null = null;
+  #pauses = 0;
+  #consuming = false;
+  /** Nothing more is read: the connection ends, or has ended. */
+  #over = false;
+  /** Coarse time of the last byte. */
+  #lastByteAt = 0;
+
+  constructor(connection: ClientConnection) {
+    this.#connection = connection;
+  }
+
+  /** Between two requests, with nothing of the next? */
+  get isIdle(): boolean {
+    return this.#request === null && this.#stash === null && !this.#over;
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Who answers the current request; null while nobody does. */
+  get #handler(): RequestHandler | null {
+    return this.#request === null ? null : this.#request.handler;
+  }
+
+  // Bytes.
+
+  onBytes(buffer: Buffer, length: number): void {
+    this.#lastByteAt = this.#connection.services.wheel.now;
+    if (this.#over) return;
+    const phase = this.#request === null ? 'head' : this.#request.phase;
+    if (phase === 'tunnel') this.#handler?.onClientTunnelBytes(buffer, 0, length);
+    else if (phase === 'held' || this.#stash !== null) this.#keepForLater(buffer, 0, length);
+    else this.#consume(buffer, 0, length);
+  }
+
+  #consume(buffer: Buffer, start: number, end: number): void {
+    let position = start;
+    this.#consuming = true;
+    while (position < end && !this.#over) {
+      const request = this.#request;
+      if (request === null) {
+        if (!this.#mayReadOn()) break;
+        position = this.#begin(buffer, position, end);
+      } else {
+        if (!request.isReading) break;
+        position = request.read(buffer, position, end);
+      }
+    }
+    this.#consuming = false;
+    if (position < end && !this.#over) this.#keepForLater(buffer, position, end);
+    this.#goOn();
+  }
+
+  /** False while the client takes nothing of the answers it was sent: it gets no more of them. */
+  #mayReadOn(): boolean {
+    const { channel } = this.#connection;
+    return channel.heldBytes < MAX_GATHERED || channel.flush();
+  }
+
+  /** The first bytes of a request, most often all of it. */
+  #begin(buffer: Buffer, start: number, end: number): number {
+    const { deadline, services } = this.#connection;
+    const request = services.requests.take();
+    this.#request = request;
+    request.begin(this, this.#connection);
+    const position = request.read(buffer, start, end);
+    if (this.#request !== null && request.phase === 'head') deadline.arm(services.timeouts.requestHeader);
+    return position;
+  }
+
+  #putRequestBack(): void {
+    const request = this.#request;
+    if (request === null) return;
+    this.#request = null;
+    request.clear();
+    this.#connection.services.requests.put(request);
+  }
+
+  #keepForLater(buffer: Buffer, start: number, end: number): void {
+    const piece = buffer.subarray(start, end);
+    this.#stash = this.#stash === null ? Buffer.from(piece) : Buffer.concat([this.#stash, piece]);
+    if (this.#stash.length >= MAX_STASH) this.#pause(FOR_STASH);
+  }
+
+  // From one request to the next.
+
+  /** The current one is over and done with. */
+  nextRequest(): void {
+    const { deadline, services } = this.#connection;
+    this.#putRequestBack();
+    deadline.arm(services.timeouts.keepAlive);
+    if (!this.#consuming) this.#goOn();
+  }
+
+  /** Takes up what came in the meantime, as soon as the client has taken what it was sent. */
+  #goOn(): void {
+    if (this.#request !== null || this.#over) return;
+    const connection = this.#connection;
+    if (connection.channel.backlog > 0) {
+      this.#waitForClient();
+      return;
+    }
+    if ((this.#pauses & FOR_CLIENT) !== 0) {
+      connection.deadline.arm(connection.services.timeouts.keepAlive);
+      this.#resume(FOR_CLIENT);
+    }
+    if (this.#stash !== null) this.#consumeStash(this.#stash);
+    else if (connection.peerEnded || connection.draining) connection.closePolitely();
+  }
+
+  #consumeStash(stash: Buffer): void {
+    this.#stash = null;
+    this.#resume(FOR_STASH);
+    this.#consume(stash, 0, stash.length);
+    const phase = this.#request?.phase;
+    if (!this.#connection.peerEnded || this.#over) return;
+    // A request that has only begun will never be whole.
+    if (phase === 'body') this.#connection.abandon();
+    else if (phase === 'head') this.#connection.closePolitely();
+  }
+
+  /** It takes no answers: it gets no more of them until it has, and its time for that runs. */
+  #waitForClient(): void {
+    this.#pause(FOR_CLIENT);
+    this.#connection.reader.wait();
+  }
+
+  #pause(why: number): void {
+    this.#pauses |= why;
+    this.#connection.channel.pause();
+  }
+
+  #resume(why: number): void {
+    if ((this.#pauses & why) === 0) return;
+    this.#pauses &= ~why;
+    if (this.#pauses === 0) this.#connection.channel.resume();
+  }
+
+  // From the current request.
+
+  /** May another request follow it? */
+  get mayGoOn(): boolean {
+    const { draining, peerEnded } = this.#connection;
+    return !draining && (!peerEnded || this.#stash !== null || this.#consuming);
+  }
+
+  pauseForServer(): void {
+    this.#pause(FOR_SERVER);
+  }
+
+  resumeForServer(): void {
+    this.#resume(FOR_SERVER);
+  }
+
+  /** What came behind its head, and what comes, is for the tunnel. */
+  openTunnel(): void {
+    const stash = this.#stash;
+    this.#stash = null;
+    this.#resume(FOR_STASH);
+    if (stash !== null) this.#handler?.onClientTunnelBytes(stash, 0, stash.length);
+    if (this.#connection.peerEnded) this.#handler?.onClientTunnelEnd();
+  }
+
+  /** It is answered; `stays` when that leaves the connection open. */
+  answered(stays: boolean): void {
+    const request = this.#request as ClientRequest;
+    if (this.#over) {
+      this.#putRequestBack();
+      return;
+    }
+    this.#resume(FOR_SERVER);
+    if (!stays && this.#clientIsDone(request)) this.#connection.closeAtOnce();
+    else if (!stays) this.#connection.closePolitely();
+    else if (request.complete) this.nextRequest();
+    else request.drain();
+  }
+
+  /**
+   * Has the client said that this was its last request, and was it? Then it sends nothing more (RFC 9112, 9.6), no late
+   * input can turn the close into a reset, and lingering would cost three system calls for nothing.
+   */
+  #clientIsDone(request: ClientRequest): boolean {
+    const nothingFollows = request.phase === 'held' && this.#stash === null && !this.#consuming;
+    return nothingFollows && request.complete && request.isLast;
+  }
+
+  /** The answer broke off, and the connection with it. */
+  cut(): void {
+    this.#over = true;
+  }
+
+  // From the connection.
+
+  onEnd(): void {
+    if (this.#over) return;
+    const { services } = this.#connection;
+    switch (this.#request?.phase) {
+      case 'tunnel':
+        this.#handler?.onClientTunnelEnd();
+        break;
+      case 'body':
+        this.#connection.abandon();
+        break;
+      case 'held':
+        if (services.wheel.now - this.#lastByteAt > HALF_CLOSE_MS) this.#connection.abandon();
+        break;
+      default:
+        if (this.#stash === null) this.#connection.closePolitely();
+    }
+  }
+
+  onBlocked(): void {
+    const handler = this.#handler;
+    if (handler !== null) handler.onClientBlocked();
+    else if (this.#request === null && !this.#over) this.#waitForClient();
+  }
+
+  onDrain(): void {
+    const handler = this.#handler;
+    if (handler !== null) handler.onClientDrain();
+    else this.#goOn();
+  }
+
+  onDeadline(): void {
+    if (this.#over) return;
+    if (this.#request !== null) this.#request.deadlinePassed();
+    else if ((this.#pauses & FOR_CLIENT) !== 0) this.#connection.reader.judge();
+    else this.#connection.closePolitely();
+  }
+
+  /** The current request, if there is one, is not to be answered by a server any more. */
+  fail(failure: Failure, detail: string): void {
+    this.#request?.fail(failure, detail);
+  }
+
+  /** The last answer is given: what comes now is for nobody, and nothing keeps it from coming. */
+  stop(): void {
+    this.#over = true;
+    this.#stash = null;
+    this.#putRequestBack();
+    if (this.#pauses === 0) return;
+    this.#pauses = 0;
+    this.#connection.channel.resume();
+  }
+
+  /** The client is gone. */
+  abandon(): void {
+    this.#over = true;
+    this.#stash = null;
+    this.#handler?.onClientGone();
+    // Else it is put back when it is settled.
+    if (this.#handler === null) this.#putRequestBack();
+  }
+}

@@ -1,0 +1,94 @@
+import type { Network } from '../network.js';
+import type { PathPattern } from '../pattern.js';
+import type { Template } from '../template.js';
+import type { FieldMatch, StatusRange } from './values.js';
+
+/** What happens to a head. Every list is in the order in which it is carried out, the outermost settings first. */
+export interface RulesConfig {
+  /** The Host the server gets: the client's, the server's own address, or a text. */
+  readonly host: 'client' | 'server' | Template;
+  readonly path: readonly PathRule[];
+  readonly params: readonly ParamRule[];
+  readonly cookies: readonly CookieRule[];
+  readonly headers: readonly HeaderRule[];
+  readonly responseHeaders: readonly HeaderRule[];
+}
+
+/**
+ * `name` is as written and goes on the wire, `key` is its lower case. Never Host, nor a field that belongs to
+ * framing. `set` replaces every field of the name by one; `replace` edits each value where `find` matches.
+ */
+export type HeaderRule =
+  | { readonly kind: 'set'; readonly name: string; readonly key: string; readonly value: Template }
+  | { readonly kind: 'append'; readonly name: string; readonly key: string; readonly value: Template }
+  | { readonly kind: 'remove'; readonly name: string; readonly key: string }
+  | { readonly kind: 'replace'; readonly name: string; readonly key: string; readonly edit: Edit };
+
+/** Names and values are decoded; other parameters keep their order and their encoding. */
+export type ParamRule =
+  | { readonly kind: 'set'; readonly name: string; readonly value: Template }
+  | { readonly kind: 'remove'; readonly name: string };
+
+export type CookieRule =
+  | { readonly kind: 'set'; readonly name: string; readonly value: Template }
+  | {
+      readonly kind: 'remove';
+      readonly name: string;
+      /** It follows from `sticky`, not from `cookie_rules`. */
+      readonly sticky?: true;
+    };
+
+export type PathRule =
+  /** By whole segments, when the path has it: `/img` of `/img/a` leaves `/a`, of `/img` leaves `/`. */
+  | { readonly kind: 'strip_prefix'; readonly prefix: string }
+  | { readonly kind: 'add_prefix'; readonly prefix: Template }
+  /** Wherever these segments stand in a row: `v1` in `/v1/a` but not in `/v10`. */
+  | { readonly kind: 'replace_segments'; readonly from: readonly string[]; readonly to: Template }
+  | { readonly kind: 'replace'; readonly edit: Edit };
+
+/** `find` is global: every occurrence is replaced. `{ kind: 'group' }` in `to` is a group of `find`. */
+export interface Edit {
+  readonly find: RegExp | string;
+  readonly to: Template;
+}
+
+/** Guards in the order of their fields; the first refusal wins. */
+export interface FirewallConfig {
+  /** Where it was written: `firewall_rules`, `hosts[0].firewall_rules`. Unique, and the name in counts and logs. */
+  readonly name: string;
+  readonly line: number;
+  /** `observe` counts and logs what it would have refused, and lets it through. */
+  readonly mode: 'enforce' | 'observe';
+  readonly ipReject: readonly Network[];
+  /** null: everyone who is not rejected. Else nobody but these. */
+  readonly ipAllow: readonly Network[] | null;
+  /** At once for `Config.firewall`, at accept; requests in flight for a route's. 0 is no limit. */
+  readonly maxConnectionsPerIp: number;
+  readonly ban: BanConfig | null;
+  readonly methodReject: readonly string[];
+  readonly pathReject: readonly PathPattern[];
+  readonly headerReject: readonly FieldMatch[];
+  readonly rateLimit: RateLimitConfig | null;
+}
+
+/** A bucket of `burst` tokens for each key, refilled evenly by `requests` in `per` ms. */
+export interface RateLimitConfig {
+  readonly requests: number;
+  readonly per: number;
+  readonly burst: number;
+  readonly key: RateLimitKey;
+  readonly status: number;
+}
+
+/** Requests without the header or cookie are counted by client_ip. */
+export type RateLimitKey =
+  | { readonly kind: 'client_ip' }
+  | { readonly kind: 'header' | 'cookie'; readonly name: string };
+
+/** A client that got `count` responses of such a status `within` ms is refused `for` ms. */
+export interface BanConfig {
+  readonly status: readonly StatusRange[];
+  readonly count: number;
+  readonly within: number;
+  readonly for: number;
+}

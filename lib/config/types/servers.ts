@@ -1,0 +1,178 @@
+import type { Address } from '../../base/address.js';
+import type { FieldMatch, StatusRange } from './values.js';
+
+export interface ServerConfig {
+  readonly address: Address;
+  /** What logs and the access line call it; the address's text unless given. One name is one address. */
+  readonly name: string;
+  /** Connections open at once; 0 is no limit. */
+  readonly maxConnections: number;
+  /** Its share of the work as against the others', 0 to 256; with 0 only clients that are bound to it come. */
+  readonly weight: number;
+  /** Used only while no other server of its group can be. */
+  readonly backup: boolean;
+}
+
+export type AlgorithmName =
+  | 'round_robin'
+  | 'least_connections'
+  | 'random'
+  | 'power_of_two'
+  | 'ip_hash'
+  | 'hash'
+  | 'least_response_time'
+  | 'first';
+
+/** How a group chooses a server. */
+export interface AlgorithmConfig {
+  readonly name: AlgorithmName;
+  /** What `hash` and `ip_hash` tell requests apart by; null for all others. */
+  readonly on: RequestKeyConfig | null;
+  /** `hash`: for requests that have nothing of the kind. `client_ip` is hashed in its place. */
+  readonly fallback: AlgorithmFallback;
+  /** `hash`, `ip_hash`: how many times its share of the requests in flight a server gets at most; 0 is no bound. */
+  readonly balanceFactor: number;
+}
+
+export type AlgorithmFallback = 'round_robin' | 'least_connections' | 'random' | 'power_of_two' | 'client_ip';
+
+/** Something that requests are told apart by. Header names are in lower case; only fields have a name. */
+export interface RequestKeyConfig {
+  readonly kind: 'client_ip' | 'uri' | 'path' | 'header' | 'cookie' | 'param';
+  readonly name: string;
+}
+
+/** By what clients stay with their server. */
+export type StickyConfig =
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      /** null: one made up at the start. */
+      readonly secret: string | null;
+      /** s; 0: as long as the browser runs. */
+      readonly maxAge: number;
+    }
+  | { readonly kind: 'header' | 'param'; readonly name: string };
+
+/** How a server is asked whether it is well. A `tcp` check connects and asks nothing. */
+export interface HealthCheckConfig {
+  readonly type: 'http' | 'tcp';
+  /** Where it is asked: an address, another port of its host, or (null) where its requests go. */
+  readonly target: Address | number | null;
+  readonly method: string;
+  readonly path: string;
+  /** The Host field; null: the address that is asked. */
+  readonly host: string | null;
+  /** Further fields of the request. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Content of the request; empty: none. */
+  readonly body: string;
+  readonly expectStatus: readonly StatusRange[];
+  /** Fields that must be in the answer. */
+  readonly expectHeaders: readonly FieldMatch[];
+  /** What must be found in the answer's content: a text in its first 64 KiB, or an expression in its first 8 KiB. */
+  readonly expectBody: string | RegExp | null;
+  /** ms between the end of one check and the start of the next. */
+  readonly interval: number;
+  /** The same while a change of the verdict is in the balance; never longer than `interval`. */
+  readonly fastInterval: number;
+  /** The same while the server is down; null: `interval`. */
+  readonly downInterval: number | null;
+  /** Share by which an interval is shortened or lengthened at random. */
+  readonly jitter: number;
+  /** ms for the whole check, connect included. */
+  readonly timeout: number;
+  /** Checks in a row that must pass before a server that is down is used again. */
+  readonly rise: number;
+  /** Checks in a row that must fail before a server is taken out. */
+  readonly fall: number;
+  /** What is believed before the first check. `unknown`: it is not used, and the first check alone decides. */
+  readonly initial: 'up' | 'down' | 'unknown';
+  /** What becomes of requests and tunnels on a server that goes down. */
+  readonly onDown: 'finish' | 'cut';
+}
+
+/** When live requests take a server out, and for how long. An error is an answer; a failure is none. */
+export interface PassiveHealthConfig {
+  /** Failures in a row: connections refused, cut or silent. 0: any number. */
+  readonly consecutiveFailures: number;
+  /** Answers in a row with one of `errorStatus`. 0: any number. */
+  readonly consecutiveErrors: number;
+  /** Empty: no answer counts against a server. */
+  readonly errorStatus: readonly StatusRange[];
+  /** ms that `failureShare` looks back. */
+  readonly window: number;
+  /** Share of failures and errors among the requests of the window; 0: any share. */
+  readonly failureShare: number;
+  /** With fewer requests in the window the share says nothing. */
+  readonly minimumRequests: number;
+  /** ms, times how often it has happened lately. */
+  readonly ejectFor: number;
+  readonly maxEjectFor: number;
+  /** Share of a group that may be out at once, one server at least, and never the last that can be used. */
+  readonly maxEjected: number;
+  /** Requests that must go well, one at a time, before a server that returns is used as before. */
+  readonly trialRequests: number;
+}
+
+/** The connections to each server of a group. Times in ms. */
+export interface PoolConfig {
+  /** Unused connections kept. */
+  readonly maxIdle: number;
+  /** How long one is kept at most; shorter where the server is known to close earlier. */
+  readonly idleTimeout: number;
+  /** Connections open at once to a server that has no limit of its own; 0 is no limit. */
+  readonly maxConnections: number;
+  /** Requests that may wait for a connection. */
+  readonly maxWaiting: number;
+  /** A connection older than this is closed after its request; 0 is no limit. */
+  readonly maxAge: number;
+  /** So is one that has carried so many; 0 is no limit. */
+  readonly maxRequests: number;
+  /** Requests in flight on one connection; 1 is no pipelining. */
+  readonly pipelining: number;
+}
+
+/** How the names of servers become addresses. */
+export interface DnsConfig {
+  /** `address` or `address:port`; none: those of the system. */
+  readonly servers: readonly string[];
+  /** ms; what a TTL is raised to, and cut to. */
+  readonly minTtl: number;
+  readonly maxTtl: number;
+}
+
+/**
+ * What may be tried again. connect: no connection was to be had. stale: one that had been open before was closed as
+ * the request was sent. reset: any other was, before a byte of the answer. timeout: no answer in time.
+ */
+export type RetryCause = 'connect' | 'stale' | 'reset' | 'timeout';
+
+export interface RetryConfig {
+  /** Attempts behind the first. A stale connection that is replaced is none. */
+  readonly attempts: number;
+  readonly causes: readonly RetryCause[];
+  /** Answers of which the client is to see nothing as long as there are attempts left. */
+  readonly statuses: readonly StatusRange[];
+  /** Retries as a share of the requests, from 0 to 1; null: no limit. */
+  readonly budget: number | null;
+  /** Bytes of a request body kept to be sent again. */
+  readonly buffer: number;
+  /** May any request with an Idempotency-Key be sent twice? */
+  readonly idempotencyKey: boolean;
+}
+
+/** Servers that share the work, with what is asked of them. Two routes with the same servers by inheritance share one. */
+export interface GroupConfig {
+  /** Where it was written: `servers`, `hosts[0].servers`. Unique. */
+  readonly name: string;
+  readonly servers: readonly ServerConfig[];
+  readonly algorithm: AlgorithmConfig;
+  /** ms in which a server comes to its full weight after it was out; 0 is at once. */
+  readonly slowStart: number;
+  readonly healthCheck: HealthCheckConfig | null;
+  readonly passiveHealth: PassiveHealthConfig | null;
+  readonly pool: PoolConfig;
+  /** ms a connect may take: `timeouts.connect` where the servers are named. */
+  readonly connectTimeout: number;
+}

@@ -1,0 +1,46 @@
+import t from 'tap';
+import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
+import type { Wire } from '../../lib/net/wire.js';
+
+/** A channel whose writing can be made to fail, and whether it was closed. */
+function channelOf(owner: Partial<ChannelOwner>) {
+  const state = { isClosed: false, readEnded: false };
+  const wire = {
+    attach(): void {},
+    pause(): void {},
+    resume(): void {},
+    destroy(): void {
+      state.isClosed = true;
+    },
+    get readEnded(): boolean {
+      return state.readEnded;
+    },
+  };
+  return { state, channel: new Channel(wire as unknown as Wire, owner as ChannelOwner) };
+}
+
+const BROKEN = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
+
+t.test('whoever reads may read on when writing has failed', async (t) => {
+  const { state, channel } = channelOf({});
+  channel.broken(BROKEN);
+  t.equal(state.isClosed, false);
+  channel.peerEnded();
+  t.equal(state.isClosed, true, 'to the end');
+});
+
+t.test('whoever has paused may too, if there is something to be had', async (t) => {
+  for (const wantsRest of [true, false]) {
+    const { state, channel } = channelOf({ wantsRest });
+    channel.pause();
+    channel.broken(BROKEN);
+    t.equal(state.isClosed, !wantsRest);
+  }
+});
+
+t.test('behind the end of the other side there is nothing to be read', async (t) => {
+  const { state, channel } = channelOf({ wantsRest: true });
+  state.readEnded = true;
+  channel.broken(BROKEN);
+  t.equal(state.isClosed, true);
+});
