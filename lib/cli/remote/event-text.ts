@@ -27,13 +27,31 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   resolve_failed: ['not resolved', 'red'],
 };
 
+/** What `ready -> draining` comes to. */
+const AVAILABILITY: ReadonlyMap<string, string> = new Map([
+  ['ready', 'is ready again'],
+  ['draining', 'is draining'],
+  ['maintenance', 'is in maintenance'],
+]);
+
+/** Their reasons go on with the sentence: `is back after 3 s`. */
+const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
+  'listening',
+  'up',
+  'weight',
+  'added',
+  'banned',
+  'resolved',
+]);
+
 /** `12:04:31 apple is down: refused`, without a line feed. */
-export function eventText({ at, what, server, reason }: EventView, paint: Paint): string {
+export function eventText({ at, what, server, reason: given }: EventView, paint: Paint): string {
+  const reason = what === 'availability' ? (AVAILABILITY.get(given.split(' -> ')[1] ?? '') ?? given) : given;
   // A newer balancer may know events that this program does not.
   const [words, tint] = WORDS[what] ?? [what, null];
   const subject = server === '' ? '' : paint.bold(escapeForScreen(server));
   const spoken = words === '' || tint === null ? words : paint[tint](words);
   const said = [subject, spoken].filter((part) => part !== '').join(' ');
-  const colon = words === '' ? ' ' : ': ';
-  return `${paint.dim(clockTime(at))} ${said}${reason === '' ? '' : `${colon}${escapeForScreen(reason)}`}`;
+  const joint = words === '' || SPOKEN_ON.has(what) ? ' ' : ': ';
+  return `${paint.dim(clockTime(at))} ${said}${reason === '' ? '' : `${joint}${escapeForScreen(reason)}`}`;
 }

@@ -153,7 +153,8 @@ class Conversation {
     try {
       const empty = await untilEmpty(this.#client, server, progress, pause);
       progress.end();
-      this.#tell(empty, `is empty after ${progress.elapsed}.`);
+      const how = server.active > 0 ? ` after ${progress.elapsed}` : ': nothing was on it';
+      this.#tell(empty, `is empty${how}.`);
     } catch (error) {
       progress.end();
       throw error;

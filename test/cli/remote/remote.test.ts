@@ -204,3 +204,9 @@ t.test('top prints once where there is no screen', async (t) => {
     servers: [{ name: 'apple' }, {}],
   });
 });
+
+t.test('a server with nothing on it is drained at once', async (t) => {
+  const { lb, subject } = await stage(t);
+  subject.active = 0;
+  t.equal((await lb('drain apple --wait')).stdout, 'apple is empty: nothing was on it.\n');
+});
