@@ -53,6 +53,8 @@ export class Backend implements Candidate, SlowStarter {
   readonly #trial = new Trial();
   /** Replaced, never changed: a watcher may leave while all are being told. */
   #watchers: readonly BackendWatcher[] = [];
+  /** Those among them that want to know of every attempt: nearly none, though 10,000 groups may share a server. */
+  #judges: readonly BackendWatcher[] = [];
   #up = true;
   #ejected = false;
   #availability: Availability = 'ready';
@@ -141,10 +143,12 @@ export class Backend implements Candidate, SlowStarter {
 
   watch(watcher: BackendWatcher): void {
     this.#watchers = [...this.#watchers, watcher];
+    if (watcher.onOutcome !== undefined) this.#judges = [...this.#judges, watcher];
   }
 
   unwatch(watcher: BackendWatcher): void {
     this.#watchers = this.#watchers.filter((other) => other !== watcher);
+    this.#judges = this.#judges.filter((other) => other !== watcher);
   }
 
   /** The verdict of whoever checks it. Down: no new request, and its unused connections are closed. */
@@ -212,7 +216,7 @@ export class Backend implements Candidate, SlowStarter {
 
   /** From the request path: how an attempt ended here. */
   noteOutcome(outcome: Outcome): void {
-    for (const watcher of this.#watchers) watcher.onOutcome?.(this, outcome);
+    for (const watcher of this.#judges) watcher.onOutcome?.(this, outcome);
   }
 
   /** From the request path: the first byte of an answer came `ms` after the request was sent. */

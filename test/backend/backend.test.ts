@@ -96,3 +96,28 @@ t.test(
     t.end();
   },
 );
+
+t.test('an attempt is told of to those who judge attempts, and costs nothing for the others', (t) => {
+  const { backend } = backendMaker(t);
+  const server = backend('a');
+  let asked = 0;
+  let told = 0;
+  const group: BackendWatcher = {
+    get onOutcome() {
+      asked++;
+      return undefined as never;
+    },
+  };
+  const judge: BackendWatcher = { onOutcome: () => told++ };
+  server.watch(group);
+  server.watch(judge);
+  asked = 0;
+  const outcome = { kind: 'ok', status: 200, durationMs: 1 } as const;
+  for (let i = 0; i < 10; i++) server.noteOutcome(outcome);
+  t.equal(told, 10);
+  t.equal(asked, 0);
+  server.unwatch(judge);
+  server.noteOutcome(outcome);
+  t.equal(told, 10);
+  t.end();
+});
