@@ -86,6 +86,9 @@ await withChromium(t, async (t, browser) => {
       const all = `${api.total.toLocaleString('en')} requests since the start`;
       await page.locator('#answers').filter({ hasText: all }).waitFor();
       const shown = await ofPage(page, names);
+      t.strictSame(complaints, [], 'the page had nothing to complain of');
+      // It would miss its balancer from here on.
+      await page.close();
       balancer.child.kill('SIGTERM');
       t.equal(await balancer.end(), 0);
       const { sent, ...counts } = ofLog(log());
@@ -98,7 +101,6 @@ await withChromium(t, async (t, browser) => {
       t.strictSame(api, { ...counts, sent }, 'the API says what the log says');
       t.strictSame(metrics, { ...counts, sent }, 'and so do the metrics');
       t.strictSame(shown, { ...counts, sent }, 'and the page');
-      t.strictSame(complaints, []);
       t.comment(`${counts.total} requests: ${JSON.stringify(counts.answers)}`);
     },
   );
