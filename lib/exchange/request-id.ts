@@ -8,7 +8,7 @@ let count = 0;
 /** All but the last two digits, the same for 256 requests. */
 let begun = '';
 
-/** 32 hexadecimal digits that no other request has. A count, as random ones cost ten times as much. */
+/** 32 hexadecimal digits that no other request has. A count: a random UUID takes six times as long (200 ns). */
 export function nextRequestId(): string {
   const low = count % 256;
   if (low === 0)

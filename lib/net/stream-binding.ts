@@ -2,7 +2,7 @@ import { getSystemErrorName } from 'node:util';
 
 /**
  * What lies below Node's sockets: handles of libuv, and the requests that are given to them. None of it is documented;
- * it is the same in Node 20 to 26. Where it is not there, sockets are used by documented means alone, and cost more.
+ * it is the same in Node 20 to 24. Where it is not there, sockets are used by documented means alone, and cost more.
  */
 
 /** A connected socket of libuv. Calls give 0 or a negative error of the system. */
