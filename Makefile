@@ -26,12 +26,12 @@ clean: ## remove everything that was built
 	rm -rf dist .tap
 
 ##@ Tests
-test: build ## every test; without Docker the container tests say so
-	@$(TAP)
+test: build ## every test, or those below a folder (ONLY=net/); without Docker the container tests say so
+	@LB_TESTS=$(ONLY) $(TAP)
 e2e: build ## only the tests with containers
-	@$(TAP) dist/test/compose
+	@LB_TESTS=compose/ $(TAP)
 fuzz: build ## the property tests with many more runs (FUZZ_RUNS=20000)
-	@LB_FUZZ_RUNS=$(FUZZ_RUNS) $(TAP) $$(find dist/test -name '*.property.test.js')
+	@LB_FUZZ_RUNS=$(FUZZ_RUNS) LB_TESTS=.property. $(TAP)
 bench: build ## compare with nginx and HAProxy on the same servers (ARGS=)
 	@node dist/test/bench/main.js $(ARGS)
 chaos: build ## what clients notice of failing servers, with lb, nginx and HAProxy (ARGS=)
