@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { Program } from './support.js';
+import { type Printed, Program, printedBy } from './support.js';
 
 const COURSE = readFileSync('fixtures/config/good/course.yaml', 'utf8');
 
@@ -13,27 +13,28 @@ tests:
   - { request: GET http://nowhere.test/, expect: { status: 404 } }
 `;
 
-/** Runs `lb check` over a file of this text; gives the exit code and what was said. */
-async function check(
+/** A folder with a file of this text in it, or with none. */
+function folderWith(t: Test, text: string | null): string {
+  return t.testdir(text === null ? {} : { 'loadbalancer.yaml': text });
+}
+
+/** `lb check` over a file of this text. */
+function check(
   t: Test,
   text: string | null,
   args: readonly string[] = [],
   env: NodeJS.ProcessEnv = {},
-): Promise<{ code: number | string; stdout: string; stderr: string }> {
-  const cwd = t.testdir(text === null ? {} : { 'loadbalancer.yaml': text });
-  const program = new Program(['check', ...args], { cwd, env });
-  t.teardown(() => program.kill());
-  const code = await program.end();
-  return { code, stdout: program.stdout, stderr: program.stderr };
+): Printed {
+  return printedBy(['check', ...args], folderWith(t, text), env);
 }
 
 t.test('a file that is fine', async (t) => {
-  t.same(await check(t, COURSE), {
+  t.same(check(t, COURSE), {
     code: 0,
     stdout: 'loadbalancer.yaml is fine: 3 hosts, 6 routes, 7 servers, no tests\n',
     stderr: '',
   });
-  t.match(await check(t, COURSE + TESTS), { code: 0, stdout: /7 servers, 4 tests passed\n$/, stderr: '' });
+  t.match(check(t, COURSE + TESTS), { code: 0, stdout: /7 servers, 4 tests passed\n$/, stderr: '' });
 });
 
 t.test('what is not by default about the servers', async (t) => {
@@ -41,17 +42,17 @@ t.test('what is not by default about the servers', async (t) => {
 servers: [a.test:1, { address: b.test:1, backup: true }, { address: c.test:1, weight: 0 }]
 paths: [{ path: /x, algorithm: { name: hash, on: uri }, servers: [a.test:1] }]
 `;
-  t.match(await check(t, text), {
+  t.match(check(t, text), {
     code: 0,
     stdout:
       'loadbalancer.yaml is fine: 0 hosts, 2 routes, 3 servers (1 backup), least_connections and hash, no tests\n',
   });
-  t.match(JSON.parse((await check(t, text, ['--json'])).stdout), {
+  t.match(JSON.parse(check(t, text, ['--json']).stdout), {
     servers: 3,
     backups: 1,
     algorithms: ['least_connections', 'hash'],
   });
-  const idle = await check(t, 'servers: [{ address: a.test:1, weight: 0 }]\n');
+  const idle = check(t, 'servers: [{ address: a.test:1, weight: 0 }]\n');
   t.match(idle, { code: 0, stdout: /every server here has weight 0: new requests get 503/ });
 });
 
@@ -62,7 +63,7 @@ tests:
   - { request: GET http://x.test/b, ip: 192.0.2.7, expect: { path: /c } }
   - { request: GET http://x.test/c, expect: { path: /c } }
 `;
-  t.same(await check(t, text), {
+  t.same(check(t, text), {
     code: 1,
     stdout: `loadbalancer.yaml:3  GET http://x.test/a
     - status: 404
@@ -81,7 +82,7 @@ loadbalancer.yaml: 2 of 3 tests failed (- expected, + what came)
 });
 
 t.test('every problem, as at the start', async (t) => {
-  const { code, stdout } = await check(t, 'lisen: 8080\nservers: [localhost]\n');
+  const { code, stdout } = check(t, 'lisen: 8080\nservers: [localhost]\n');
   t.equal(code, 1);
   t.match(
     stdout,
@@ -92,23 +93,23 @@ t.test('every problem, as at the start', async (t) => {
 });
 
 t.test('a warning is no failure', async (t) => {
-  const { code, stdout } = await check(t, 'servers: [a.test:1]\ntrusted_proxies: [0.0.0.0/0]\n');
+  const { code, stdout } = check(t, 'servers: [a.test:1]\ntrusted_proxies: [0.0.0.0/0]\n');
   t.equal(code, 0);
   t.match(stdout, /^warning: loadbalancer\.yaml:2:\d+ /);
   t.match(stdout, /\nloadbalancer\.yaml is fine: 0 hosts, 1 route, 1 server, no tests\n$/);
 });
 
 t.test('a file that cannot be read', async (t) => {
-  const { code, stdout, stderr } = await check(t, null);
+  const { code, stdout, stderr } = check(t, null);
   t.same([code, stdout], [1, '']);
   t.equal(stderr, 'lb: cannot read loadbalancer.yaml: there is no such file or directory.\n');
 });
 
 t.test('--json is for programs', async (t) => {
-  const fine = await check(t, COURSE + TESTS, ['--json']);
+  const fine = check(t, COURSE + TESTS, ['--json']);
   t.match(JSON.parse(fine.stdout), { ok: true, problems: [], hosts: 3, routes: 6, servers: 7 });
   t.same((JSON.parse(fine.stdout) as { tests: object[] }).tests.length, 4);
-  const bad = await check(t, 'lisen: 8080\n', ['--json']);
+  const bad = check(t, 'lisen: 8080\n', ['--json']);
   t.equal(bad.code, 1);
   t.match(JSON.parse(bad.stdout), {
     ok: false,
@@ -118,13 +119,23 @@ t.test('--json is for programs', async (t) => {
 });
 
 t.test('colour on request alone, and never with --no-color', async (t) => {
-  t.notMatch((await check(t, COURSE)).stdout, '\x1b[');
-  t.match((await check(t, COURSE, [], { FORCE_COLOR: '1' })).stdout, '\x1b[');
-  t.notMatch((await check(t, COURSE, ['--no-color'], { FORCE_COLOR: '1' })).stdout, '\x1b[');
+  t.notMatch(check(t, COURSE).stdout, '\x1b[');
+  t.match(check(t, COURSE, [], { FORCE_COLOR: '1' }).stdout, '\x1b[');
+  t.notMatch(check(t, COURSE, ['--no-color'], { FORCE_COLOR: '1' }).stdout, '\x1b[');
 });
 
-t.test('bad usage, exit 2', async (t) => {
-  const { code, stderr } = await check(t, COURSE, ['--health-path', '/']);
-  t.equal(code, 2);
-  t.match(stderr, /^lb: lb check takes no --health-path, lb does\. /);
+t.test('as a program it prints the same, and exits with 0, 1 or 2', async (t) => {
+  for (const [text, code] of [
+    [COURSE + TESTS, 0],
+    ['lisen: 8080\n', 1],
+  ] as const) {
+    const cwd = folderWith(t, text);
+    const program = new Program(['check'], { cwd });
+    t.equal(await program.end(), code);
+    const { stdout, stderr } = printedBy(['check'], cwd);
+    t.strictSame([program.stdout, program.stderr], [stdout, stderr]);
+  }
+  const unclear = new Program(['check', '--health-path', '/'], { cwd: folderWith(t, COURSE) });
+  t.equal(await unclear.end(), 2);
+  t.match(unclear.stderr, /^lb: lb check takes no --health-path, lb does\. /);
 });

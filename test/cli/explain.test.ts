@@ -1,24 +1,22 @@
 import { createHmac } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { Program } from './support.js';
+import { type Printed, Program, printedBy } from './support.js';
 
 const GOOD = fileURLToPath(new URL('../../../fixtures/config/good', import.meta.url));
 
-/** Runs `lb explain` where the good files lie. */
-async function explain(t: Test, file: string, args: readonly string[]): Promise<Program> {
-  const program = new Program(['explain', '-c', file, ...args], { cwd: GOOD });
-  t.teardown(() => program.kill());
-  await program.end();
-  t.equal(program.child.exitCode, 0);
-  t.equal(program.stderr, '');
-  const lines = args.includes('--json') ? [] : program.stdout.split('\n');
+/** `lb explain` where the good files lie. */
+function explain(t: Test, file: string, args: readonly string[]): Printed {
+  const printed = printedBy(['explain', '-c', file, ...args], GOOD);
+  t.equal(printed.code, 0);
+  t.equal(printed.stderr, '');
+  const lines = args.includes('--json') ? [] : printed.stdout.split('\n');
   for (const line of lines) t.ok(line.length <= 80, line);
-  return program;
+  return printed;
 }
 
 t.test('the whole way of a request', async (t) => {
-  const { stdout } = await explain(t, 'course.yaml', ['GET', 'http://www.mango.com/v1?x=1&RemoveMe=1']);
+  const { stdout } = explain(t, 'course.yaml', ['GET', 'http://www.mango.com/v1?x=1&RemoveMe=1']);
   t.equal(
     stdout,
     `
@@ -57,15 +55,15 @@ t.test('the whole way of a request', async (t) => {
 });
 
 t.test('a refusal by the route, and one before all routes', async (t) => {
-  const byRoute = await explain(t, 'course.yaml', ['GET', '/messages', '-H', 'Host: www.apple.com']);
+  const byRoute = explain(t, 'course.yaml', ['GET', '/messages', '-H', 'Host: www.apple.com']);
   t.match(byRoute.stdout, /\n {14}path_reject refuses\n {2}answer {4}403 Forbidden\n/);
-  const atAccept = await explain(t, 'design.yaml', ['GET', 'www.mango.com', '--ip', '203.0.113.4']);
+  const atAccept = explain(t, 'design.yaml', ['GET', 'www.mango.com', '--ip', '203.0.113.4']);
   t.match(atAccept.stdout, /ip_reject refuses\n {2}answer {4}none: the connection is closed at accept\n/);
   t.notMatch(atAccept.stdout, 'route  ');
 });
 
 t.test('a reply of the route, and the routes before it', async (t) => {
-  const { stdout } = await explain(t, 'design.yaml', ['GET', 'www.mango.com/maintenance']);
+  const { stdout } = explain(t, 'design.yaml', ['GET', 'www.mango.com/maintenance']);
   t.match(
     stdout,
     /route {5}www\.mango\.com#4 {2}design\.yaml:46\n {12}not www\.mango\.com#1 .*: header does not match\n/,
@@ -74,14 +72,14 @@ t.test('a reply of the route, and the routes before it', async (t) => {
 });
 
 t.test('a host that is not there, and the one that was meant', async (t) => {
-  const { stdout } = await explain(t, 'course.yaml', ['GET', 'http://www.mngo.com/']);
+  const { stdout } = explain(t, 'course.yaml', ['GET', 'http://www.mngo.com/']);
   t.match(stdout, /route {5}none\n {12}No host is called www\.mngo\.com\. Did you mean www\.mango\.com\?\n/);
   t.match(stdout, /\n {12}hosts: www\.mango\.com, www\.apple\.com, www\.orange\.com\n/);
   t.match(stdout, /\n {2}answer {4}404 Not Found\n/);
 });
 
 t.test('long lines stay within 80 columns, and control bytes off the screen', async (t) => {
-  const { stdout } = await explain(t, 'course.yaml', [
+  const { stdout } = explain(t, 'course.yaml', [
     'GET',
     `http://www.mango.com/v1/${'a'.repeat(200)}`,
     '-H',
@@ -91,14 +89,14 @@ t.test('long lines stay within 80 columns, and control bytes off the screen', as
 });
 
 /** The lines on servers, without their margin; those that were broken are whole again. */
-const serversOf = ({ stdout }: Program): string[] =>
+const serversOf = ({ stdout }: Printed): string[] =>
   (stdout.split('  servers   ')[1] ?? '')
     .trim()
     .replaceAll(/\n {14}/g, ' ')
     .split(/\n +/);
 
 t.test('servers: weights, backups, who is left out and why, and how one is chosen', async (t) => {
-  t.strictSame(serversOf(await explain(t, 'algorithms.yaml', ['GET', '/'])), [
+  t.strictSame(serversOf(explain(t, 'algorithms.yaml', ['GET', '/'])), [
     'localhost:1  weight 1',
     'localhost:2  weight 3',
     'localhost:3  weight 1, backup: while no other can be used',
@@ -106,17 +104,17 @@ t.test('servers: weights, backups, who is left out and why, and how one is chose
     'of those that are up: who has the fewest requests in flight, by weight',
   ]);
   const hashed = serversOf(
-    await explain(t, 'algorithms.yaml', ['GET', 'hash.example/', '-H', 'X-User: u1', '--ip', '192.0.2.1']),
+    explain(t, 'algorithms.yaml', ['GET', 'hash.example/', '-H', 'X-User: u1', '--ip', '192.0.2.1']),
   );
   t.match(hashed.at(-1), /^localhost:[67], while it is up: always the same for one header\.x-user$/);
   const again = serversOf(
-    await explain(t, 'algorithms.yaml', ['GET', 'hash.example/', '-H', 'X-User: u1', '--ip', '192.0.2.2']),
+    explain(t, 'algorithms.yaml', ['GET', 'hash.example/', '-H', 'X-User: u1', '--ip', '192.0.2.2']),
   );
   t.strictSame(again, hashed);
 });
 
 t.test('servers: whom a client is bound to', async (t) => {
-  const free = await explain(t, 'sticky.yaml', ['GET', 'http://same.elsewhere/']);
+  const free = explain(t, 'sticky.yaml', ['GET', 'http://same.elsewhere/']);
   t.match(
     serversOf(free).at(-1),
     /^whoever answers is named in the cookie lb, and serves the client from then on$/,
@@ -125,15 +123,10 @@ t.test('servers: whom a client is bound to', async (t) => {
     .update('localhost:2')
     .digest('base64url')
     .slice(0, 22);
-  const bound = await explain(t, 'sticky.yaml', [
-    'GET',
-    'http://same.elsewhere/',
-    '-H',
-    `Cookie: lb=${token}`,
-  ]);
+  const bound = explain(t, 'sticky.yaml', ['GET', 'http://same.elsewhere/', '-H', `Cookie: lb=${token}`]);
   t.equal(serversOf(bound).at(-1), 'localhost:2, as sticky.cookie lb says');
   t.match(bound.stdout, /sticky\.cookie lb\n +- Cookie: lb=/, 'and it does not see the cookie');
-  const byValue = await explain(t, 'sticky.yaml', ['GET', 'user.example', '-H', 'X-User: 7', '--json']);
+  const byValue = explain(t, 'sticky.yaml', ['GET', 'user.example', '-H', 'X-User: 7', '--json']);
   t.match(JSON.parse(byValue.stdout), {
     outcome: {
       servers: [{ weight: 1, backup: false, left_out: null }, {}],
@@ -147,7 +140,7 @@ t.test('servers: whom a client is bound to', async (t) => {
 });
 
 t.test('--json is for programs', async (t) => {
-  const { stdout } = await explain(t, 'course.yaml', ['GET', '/mango/a', '--json']);
+  const { stdout } = explain(t, 'course.yaml', ['GET', '/mango/a', '--json']);
   t.match(JSON.parse(stdout), {
     file: 'course.yaml',
     request: { method: 'GET', target: '/mango/a', host: 'localhost:8080' },
@@ -164,18 +157,36 @@ t.test('--json is for programs', async (t) => {
   });
 });
 
-t.test('bad usage is exit 2, a bad configuration exit 1', async (t) => {
-  for (const [args, code, message] of [
-    [['GET'], 2, /^lb: lb explain needs a method and a URL/],
-    [['GET', 'https://www.mango.com/'], 2, /lb speaks no TLS/],
-    [['GET', '/', '--ip', 'localhost'], 2, /^lb: --ip "localhost" is not an address/],
-    [['GET', '/', '-H', 'nonsense'], 2, /^lb: -H: expected 'Name: value'/],
-    [['GET', '/', '-c', 'nowhere.yaml'], 1, /^lb: cannot read nowhere\.yaml/],
-    [['GET', '/', '-c', '../bad/unknown-key.yaml'], 1, /^\.\.\/bad\/unknown-key\.yaml:\d+:\d+ /],
+t.test('bad usage is refused with what to say instead', async (t) => {
+  for (const [args, message] of [
+    [['GET'], /^lb explain needs a method and a URL/],
+    [['GET', 'https://www.mango.com/'], /lb speaks no TLS/],
+    [['GET', '/', '--ip', 'localhost'], /^--ip "localhost" is not an address/],
+    [['GET', '/', '-H', 'nonsense'], /^-H: expected 'Name: value'/],
+  ] as const)
+    t.throws(() => printedBy(['explain', ...args], GOOD), { message });
+});
+
+t.test('a configuration that cannot be used is shown, and nothing else', async (t) => {
+  for (const [file, message] of [
+    ['nowhere.yaml', /^lb: cannot read nowhere\.yaml/],
+    ['../bad/unknown-key.yaml', /^\.\.\/bad\/unknown-key\.yaml:\d+:\d+ /],
+  ] as const)
+    t.match(printedBy(['explain', 'GET', '/', '-c', file], GOOD), { code: 1, stdout: '', stderr: message });
+});
+
+t.test('as a program it prints the same, and exits with 0, 1 or 2', async (t) => {
+  for (const [args, code] of [
+    [['-c', 'course.yaml', 'GET', '/mango/a'], 0],
+    [['-c', 'nowhere.yaml', 'GET', '/'], 1],
   ] as const) {
     const program = new Program(['explain', ...args], { cwd: GOOD });
     t.equal(await program.end(), code);
-    t.match(program.stderr, message);
-    t.equal(program.stdout, '');
+    const { stdout, stderr } = printedBy(['explain', ...args], GOOD);
+    t.strictSame([program.stdout, program.stderr], [stdout, stderr]);
   }
+  const unclear = new Program(['explain', 'GET'], { cwd: GOOD });
+  t.equal(await unclear.end(), 2);
+  t.match(unclear.stderr, /^lb: lb explain needs a method and a URL/);
+  t.equal(unclear.stdout, '');
 });

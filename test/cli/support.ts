@@ -4,7 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import type { Address } from '../../lib/base/address.js';
 import type { Availability, Observer } from '../../lib/base/observer.js';
-import type { OutputStream } from '../../lib/cli/terminal.js';
+import { parseArguments } from '../../lib/cli/args.js';
+import { check } from '../../lib/cli/check.js';
+import { explain } from '../../lib/cli/explain.js';
+import { type OutputStream, Terminal } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { NewServer } from '../../lib/status/operations.js';
@@ -34,6 +37,33 @@ export class MemoryStream extends EventEmitter implements OutputStream {
   /** Resolves once the text matches. */
   async has(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.text)) await once(this, 'written');
+  }
+}
+
+/** What a command printed, and its exit code. */
+export interface Printed {
+  readonly code: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `lb check` or `lb explain` in the folder `cwd`, without the half second that a process of its own takes. */
+export function printedBy(words: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Printed {
+  const { command, colour } = parseArguments(words);
+  const [stdout, stderr] = [new MemoryStream(), new MemoryStream()];
+  const terminals = {
+    stdout: new Terminal(stdout, { colour, env }),
+    stderr: new Terminal(stderr, { colour, env }),
+  };
+  const here = process.cwd();
+  process.chdir(cwd);
+  try {
+    if (command.name !== 'check' && command.name !== 'explain') throw new Error(`this is ${command.name}`);
+    const code =
+      command.name === 'check' ? check(command.options, terminals) : explain(command.options, terminals);
+    return { code, stdout: stdout.text, stderr: stderr.text };
+  } finally {
+    process.chdir(here);
   }
 }
 
