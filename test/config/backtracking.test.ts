@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { type Growth, growthOf } from '../../lib/config/backtracking.js';
+import { processorTime } from '../support/processor-time.js';
 
 const cases: Record<Exclude<Growth, 'unknown'>, string[]> = {
   linear: [
@@ -59,9 +60,9 @@ t.test('backreferences and monsters cannot be judged', async (t) => {
 
 t.test('a long list of words is judged at once', async (t) => {
   const words = Array.from({ length: 120 }, (_, index) => `scanner${index}`).join('|');
-  const started = performance.now();
+  const started = processorTime();
   t.equal(growthOf(words, 'i'), 'linear');
-  t.ok(performance.now() - started < 500);
+  t.ok(processorTime() - started < 500);
 });
 
 const atom = fc.constantFrom('a', 'b', '.', '[ab]', '\\w', 'c');
@@ -83,9 +84,9 @@ t.test('what is let through is quick on texts made to be slow', async (t) => {
       const growth = growthOf(`${source}!`, 's');
       if (growth !== 'linear' && growth !== 'quadratic') return;
       const regex = new RegExp(`${source}!`, 's');
-      const started = performance.now();
+      const started = processorTime();
       regex.test(pump.repeat(400));
-      if (performance.now() - started > 500) throw new Error(`${source} on ${pump}`);
+      if (processorTime() - started > 500) throw new Error(`${source} on ${pump}`);
     }),
     { numRuns: 500 },
   );

@@ -3,6 +3,7 @@ import t from 'tap';
 import { createConfig, type LoadOptions, loadConfig } from '../../lib/config/config.js';
 import type { Problem } from '../../lib/config/problems.js';
 import type { Config } from '../../lib/config/types.js';
+import { processorTime } from '../support/processor-time.js';
 
 function load(text: string, options: LoadOptions = {}): Config {
   const result = loadConfig(text, { env: {}, ...options });
@@ -86,10 +87,10 @@ t.test('numbers stay text where a digit would be lost', async (t) => {
 
 t.test('a thousand mistakes are all told, quickly', async (t) => {
   const text = `servers:\n${'  - localhost\n'.repeat(5000)}`;
-  const started = performance.now();
+  const started = processorTime();
   const problems = refuse(text);
   t.equal(problems.length, 5000);
-  t.ok(performance.now() - started < 2000);
+  t.ok(processorTime() - started < 2000);
 });
 
 t.test('what routes share is one object', async (t) => {
@@ -141,9 +142,9 @@ t.test('ten thousand hosts and networks load in a moment', async (t) => {
   );
   const networks = Array.from({ length: 10_000 }, (_, n) => `    - 10.${n >> 8}.${n & 255}.0/24\n`);
   const text = `hosts:\n${hosts.join('')}firewall_rules:\n  ip_reject:\n${networks.join('')}`;
-  const started = performance.now();
+  const started = processorTime();
   const config = load(text);
   t.equal(config.hosts.length, 10_000);
   t.equal(config.firewall?.ipReject.length, 10_000);
-  t.ok(performance.now() - started < 5000);
+  t.ok(processorTime() - started < 5000);
 });

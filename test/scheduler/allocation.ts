@@ -5,13 +5,17 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const CALLS = 100_000;
-/** The first rounds run before the compiler is done with `call`, which on a busy machine takes a while. */
-const MOST_ROUNDS = 30;
+/** The compiler has a thread of its own: on a busy machine it takes a while until it is done with `call`. */
+const PATIENCE_MS = 10_000;
 
-/** Bytes of heap that one `call` takes once it is compiled: the least of several rounds, as others may allocate too. */
-export function bytesPerCall(call: (index: number) => void): number {
+/**
+ * Bytes of heap that one `call` takes once it is compiled: the least of all rounds, as others may allocate too. A call that takes
+ * some keeps it busy for `patienceMs`.
+ */
+export function bytesPerCall(call: (index: number) => void, patienceMs = PATIENCE_MS): number {
   let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < MOST_ROUNDS && least > 0.5; round++) {
+  const started = performance.now();
+  while (least > 1 && performance.now() - started < patienceMs) {
     collectGarbage();
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < CALLS; i++) call(i);
