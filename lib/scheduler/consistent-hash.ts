@@ -26,7 +26,8 @@ export class ConsistentHash implements Scheduler {
 
   pick(candidates: readonly Candidate[], key: PickKey): number {
     if (key === NO_KEY) return this.#otherwise.pick(candidates, key);
-    // Written out here: a number with fractions that a function gives back may cost an allocation.
+    // Written out here, as the scores are: a number with fractions that a function returns is an object on the heap unless
+    // the compiler takes the function in, which it does not always.
     let perWeight = Number.POSITIVE_INFINITY;
     if (this.#balanceFactor !== 0) {
       // Requests in flight that a server may have for each unit of its weight, this one counted in.
@@ -50,16 +51,16 @@ export class ConsistentHash implements Scheduler {
       // Logarithms are most of the cost, and of equal weights the higher number is the higher score.
       if (effectiveWeight === weight) {
         if (drawn <= highest) continue;
-      } else if (highest !== -1 && scoreOf(drawn, effectiveWeight) <= scoreOf(highest, weight)) continue;
+      } else if (highest !== -1) {
+        // Each has the highest score as often as its weight says: -ln of an even draw is an exponential one.
+        const score = effectiveWeight / -Math.log((drawn + 0.5) / TWO_31);
+        const highestScore = weight / -Math.log((highest + 0.5) / TWO_31);
+        if (score <= highestScore) continue;
+      }
       highest = drawn;
       weight = effectiveWeight;
       best = i;
     }
     return best;
   }
-}
-
-/** Of several servers each has the highest as often as its weight says: -ln of an even draw is an exponential one. */
-function scoreOf(drawn: number, weight: number): number {
-  return weight / -Math.log((drawn + 0.5) / TWO_31);
 }
