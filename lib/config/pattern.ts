@@ -26,6 +26,18 @@ export function parsePath(text: string): PathPattern {
   return { kind: 'prefix', path: path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path };
 }
 
+/** A path pattern as it is written: what `parsePath` reads, but for the case flag. */
+export function pathText(pattern: PathPattern): string {
+  switch (pattern.kind) {
+    case 'prefix':
+      return pattern.path;
+    case 'exact':
+      return `= ${pattern.path}`;
+    case 'regex':
+      return `~ ${pattern.regex.source}`;
+  }
+}
+
 /** Reads `text`, `/regex/`, `/regex/i` and `*`. Throws a ValueError. */
 export function parseValue(text: string): ValuePattern {
   if (text === '*') return { kind: 'present' };

@@ -1,5 +1,5 @@
 import { hostText } from './inventory.js';
-import type { PathPattern } from './pattern.js';
+import { pathText } from './pattern.js';
 import type { Config, MatchConfig, RouteConfig, ScopeConfig } from './types.js';
 
 /** What leads to each route, for people: `www.example.com /img`, `any host when header user-agent`. */
@@ -41,9 +41,4 @@ function describeMatch({
   ].filter((text) => text !== '');
   const when = conditions.length === 0 ? '' : `when ${conditions.join(', ')}`;
   return `${path === null ? '' : pathText(path)} ${when}`.trim();
-}
-
-function pathText(path: PathPattern): string {
-  if (path.kind === 'regex') return `~ ${path.regex.source}`;
-  return path.kind === 'exact' ? `= ${path.path}` : path.path;
 }

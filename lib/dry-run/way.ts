@@ -1,7 +1,8 @@
 import { nearest } from '../base/nearest.js';
 import { everyRouteOf } from '../config/every-route.js';
-import type { PathPattern } from '../config/pattern.js';
-import type { Config, HostConfig, HostName, RouteConfig, ScopeConfig } from '../config/types.js';
+import { hostText } from '../config/inventory.js';
+import { pathText } from '../config/pattern.js';
+import type { Config, HostConfig, RouteConfig, ScopeConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { HostTable } from '../router/host-table.js';
 import { Conditions } from '../rules/match.js';
@@ -36,7 +37,7 @@ export function explainAbsence(config: Config, view: RequestView): Absence {
   const { host } = view;
   const found = scopeOf(config, view);
   const paths = (found?.scope ?? config.rest).paths.map(({ path }) => pathText(path));
-  const known = found === undefined ? config.hosts.flatMap(({ names }) => names.map(nameText)) : paths;
+  const known = found === undefined ? config.hosts.flatMap(({ names }) => names.map(hostText)) : paths;
   return {
     host,
     hostKnown: found !== undefined,
@@ -60,19 +61,4 @@ function passedIn(scope: ScopeConfig, view: RequestView, taken: RouteConfig | nu
   }
   const inner = taken === null ? undefined : scope.paths.find((path) => everyRouteOf(path.scope).has(taken));
   return inner === undefined ? passed : [...passed, ...passedIn(inner.scope, view, taken)];
-}
-
-function nameText(name: HostName): string {
-  return name.kind === 'exact' ? name.name : `*${name.suffix}`;
-}
-
-function pathText(path: PathPattern): string {
-  switch (path.kind) {
-    case 'prefix':
-      return path.path;
-    case 'exact':
-      return `= ${path.path}`;
-    case 'regex':
-      return `~ ${path.regex.source}`;
-  }
 }
