@@ -59,10 +59,13 @@ export interface Balancer extends Operations {
   refuseReload(detail: string): void;
 }
 
+/** What a balancer is given besides its configuration; every default is the right one outside of tests. */
 export interface BalancerOptions {
+  /** Where time comes from; the machine by default. */
   readonly clock?: Clock;
+  /** How sockets of clients are read: `buffers` (the default) by their handles, `events` by Node's own streams, slower. */
   readonly reading?: Reading;
-  /** The settings file, for the status. */
+  /** The path of the settings file, as the status shows it; null by default. */
   readonly configPath?: string | null;
 }
 

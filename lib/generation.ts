@@ -45,9 +45,9 @@ export class Generation {
   readonly pipeline: Pipeline;
   readonly router: Router<Destination>;
   readonly #groups = new Map<GroupConfig, Group>();
-  /** By what they ask: the same question keeps its buckets, counts and bans over a reload. */
+  /** By scope and settings, as JSON: one whose settings stay the same keeps its buckets, counts and bans over a reload. */
   readonly #firewalls = new Map<string, Firewall>();
-  /** What may be retried, by the servers and the share; it is counted on over a reload. */
+  /** By the name of the group and the share of retries: counting goes on over a reload. */
   readonly #budgets = new Map<string, RetryBudget>();
   readonly #clock: Clock;
   readonly #observer: Observer;
@@ -156,7 +156,7 @@ export class Generation {
   }
 }
 
-/** JSON for what it does not know; the line of a setting is nothing that is asked. */
+/** For JSON.stringify: bigints and regular expressions as text. Where a setting stands (`line`) is left out: it may move. */
 function writable(name: string, value: unknown): unknown {
   if (name === 'line') return undefined;
   return typeof value === 'bigint' || value instanceof RegExp ? String(value) : value;

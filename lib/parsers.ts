@@ -8,6 +8,7 @@ import { ResponseParser } from './http/response-parser.js';
 /** Objects of requests kept for reuse: as many as are usually in flight at once. */
 export const SHELVED = 1024;
 
+/** Requests of clients, each with a parser that refuses heads beyond `limits`. */
 export function clientRequests(limits: LimitsConfig, clock: Clock): Shelf<ClientRequest> {
   const { headerBytes, headers, uriBytes } = limits;
   const accepted: HeadLimits = { headBytes: headerBytes, fields: headers, targetBytes: uriBytes };
@@ -18,7 +19,7 @@ export function clientRequests(limits: LimitsConfig, clock: Clock): Shelf<Client
   );
 }
 
-/** Servers may send heads twice as long as clients. */
+/** Parsers of what servers answer: their heads may be twice as long as those of clients. */
 export function responseParsers(limits: LimitsConfig): Shelf<ResponseParser> {
   const { headerBytes, headers, uriBytes } = limits;
   const accepted: HeadLimits = { headBytes: headerBytes * 2, fields: headers * 2, targetBytes: uriBytes };

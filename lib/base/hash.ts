@@ -9,7 +9,7 @@ export function hashText(text: string): number {
   return avalanche(hash);
 }
 
-/** One such number of two, as evenly spread. */
+/** Two such numbers made into one, spread as evenly; the order of the two counts. */
 export function mixHashes(a: number, b: number): number {
   return avalanche(Math.imul(a, 0x9e3779b1) ^ b);
 }

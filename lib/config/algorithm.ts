@@ -4,6 +4,7 @@ import type { AlgorithmSetting, AlgorithmSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { AlgorithmConfig } from './types.js';
 
+/** Where none is given. */
 export const DEFAULT_ALGORITHM: AlgorithmConfig = {
   name: 'round_robin',
   on: null,

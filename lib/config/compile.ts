@@ -30,12 +30,12 @@ export interface Compilation {
   readonly warnings: readonly Finding[];
 }
 
-/** What the compiler asks of the outside. */
+/** What the compiler needs from outside: the lines of settings, and files they name. */
 export type Surroundings = Pick<Context, 'lineOf' | 'readFile'>;
 
 /**
- * Settings the schema has accepted to a frozen configuration: defaults, units, inheritance, and the checks between
- * settings that a schema can't make.
+ * Compiles settings that the schema has accepted: fills in defaults, converts units, hands settings down to the places
+ * inside, and makes the checks between settings that a schema can't.
  */
 export function compile(settings: Settings, surroundings: Surroundings): Compilation {
   const report = new Report();

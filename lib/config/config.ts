@@ -9,10 +9,12 @@ import { locate, merge, type Node, toNode, toValue } from './tree.js';
 import type { Config } from './types.js';
 import { prune, validate } from './validate.js';
 
+/** A configuration with what is doubtful in it, or everything that is wrong with it. */
 export type LoadResult =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+/** What a text is read with. */
 export interface LoadOptions {
   /** For `${NAME}`; `process.env` by default. */
   readonly env?: Environment;
@@ -22,7 +24,7 @@ export interface LoadOptions {
   readonly overrides?: Settings;
 }
 
-/** A YAML text to a frozen configuration, or to every problem in it. An empty text gives the defaults. */
+/** Compiles a YAML text to a frozen configuration, or returns every problem in it. An empty text gives the defaults. */
 export function loadConfig(text: string, options: LoadOptions = {}): LoadResult {
   const { env = process.env, directory = '.', overrides = {} } = options;
   const { document, faults } = loadTree(text, env);
@@ -33,7 +35,7 @@ export function loadConfig(text: string, options: LoadOptions = {}): LoadResult 
   return build(merged, places, problems, directory);
 }
 
-/** Settings made by a program to a frozen configuration. Throws a TypeError that lists every problem in them. */
+/** Compiles settings made by a program to a frozen configuration. Throws a TypeError that lists every problem in them. */
 export function createConfig(settings: Settings = {}): Config {
   const result = build(toNode(settings), new Places(''), [], '.');
   if (result.ok) return result.config;
@@ -41,8 +43,8 @@ export function createConfig(settings: Settings = {}): Config {
 }
 
 /**
- * A document to a frozen configuration, or to every problem in it. What one stage refused is taken out for the
- * next, so that one run shows them all. `faults` are those of the reading.
+ * Compiles a parsed document. What one stage refused is taken out for the next, so that one run shows all problems.
+ * `faults` are those of reading the YAML.
  */
 function build(document: Node, places: Places, faults: readonly Problem[], directory: string): LoadResult {
   const value = toValue(document);

@@ -8,10 +8,10 @@ import type { RouteSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { GroupConfig, TimeoutsConfig } from './types.js';
 
-/** What is said of a group besides who is in it; handed down to the places inside. */
+/** How the servers of a group are chosen, checked and connected to: everything but their list. Handed down to places inside. */
 export type GroupTerms = Omit<GroupConfig, 'name' | 'servers'>;
 
-/** The settings it is written in. */
+/** The settings that say so. */
 const KEYS = [
   'algorithm',
   'slow_start',
@@ -20,7 +20,7 @@ const KEYS = [
   'pool',
 ] as const satisfies readonly (keyof RouteSettings)[];
 
-/** What a place says of its servers, with what it leaves out taken from the place around. */
+/** Compiles these settings of one place; what it leaves out is taken from the place around it. */
 export function compileGroupTerms(
   settings: RouteSettings,
   timeouts: TimeoutsConfig,
@@ -39,7 +39,7 @@ export function compileGroupTerms(
   };
 }
 
-/** Below the top of the file it is said of servers, and those must be there. */
+/** Reports them in a host or route that lists no `servers`: there they would change nothing. */
 export function refuseStrayTerms(settings: RouteSettings, path: Path, report: Report): void {
   if (Object.hasOwn(settings, 'servers')) return;
   for (const key of KEYS) {

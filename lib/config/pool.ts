@@ -4,6 +4,7 @@ import type { PoolSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { PoolConfig } from './types.js';
 
+/** Where nothing is said: times in ms, 0 for no limit. */
 export const DEFAULT_POOL: PoolConfig = {
   maxIdle: 1024,
   idleTimeout: 4000,

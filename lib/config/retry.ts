@@ -7,6 +7,7 @@ import { parseStatusRange } from './statuses.js';
 import type { Path } from './tree.js';
 import type { RetryCause, RetryConfig, StatusRange } from './types.js';
 
+/** Where nothing is said: two more attempts, for at most one request in five, with bodies of up to 64 KiB. */
 export const DEFAULT_RETRY: RetryConfig = {
   attempts: 2,
   causes: ['connect', 'stale', 'reset'],

@@ -5,6 +5,7 @@ export type Expansion =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly message: string; readonly hint: string };
 
+/** The variables that `${NAME}` is read from. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**

@@ -11,7 +11,7 @@ const MAX_OFFENCES = 1_000_000;
 const MAX_OFFENDERS = 10_000;
 
 /** When a client's last offences were, as many as make a ban. */
-interface Record {
+interface Offences {
   readonly times: Float64Array;
   /** Where the next one goes: on the oldest. */
   next: number;
@@ -25,7 +25,7 @@ export class Ban implements ClientGuard {
   readonly name = 'ban';
   readonly #config: BanConfig;
   readonly #clock: Clock;
-  readonly #offenders: RecentMap<Record>;
+  readonly #offenders: RecentMap<Offences>;
   /** Until when, in monotonic ms. */
   readonly #bans: RecentMap<number>;
 
@@ -59,7 +59,8 @@ export class Ban implements ClientGuard {
     return true;
   }
 
-  #advance(key: string, now: number): Record {
+  /** Writes down an offence of now, in the place of the client's oldest. */
+  #advance(key: string, now: number): Offences {
     let record = this.#offenders.get(key, now);
     if (record === undefined) {
       const times = new Float64Array(this.#config.count).fill(Number.NEGATIVE_INFINITY);

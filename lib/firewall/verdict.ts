@@ -33,7 +33,7 @@ export interface GuardCounts {
   observed: number;
 }
 
-/** A guard on duty in one firewall. */
+/** A guard as it stands in one firewall: its objections are counted here, and refuse only where `mode` is `enforce`. */
 export class Post<G extends { readonly name: GuardName }> {
   readonly guard: G;
   readonly counts: GuardCounts;

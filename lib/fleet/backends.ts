@@ -86,7 +86,7 @@ export class Backends {
     return member;
   }
 
-  /** What follows from the roster for servers that stay where they are. */
+  /** Tells every server the weight and availability that the roster has for it now. */
   instruct(): void {
     for (const [group, members] of this.#groups) {
       const servers = this.#roster.serversOf(group);

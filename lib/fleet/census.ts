@@ -10,7 +10,7 @@ export interface Entry {
 /** Every server by its name, at one moment. */
 export type Census = ReadonlyMap<string, Entry>;
 
-/** Tells what has changed between two moments. */
+/** Tells the observer of each server that came, went or changed between two moments. */
 export function announce(before: Census, after: Census, observer: Observer): void {
   for (const [name, { routes, weight, availability }] of after) {
     const was = before.get(name);
@@ -23,7 +23,7 @@ export function announce(before: Census, after: Census, observer: Observer): voi
   for (const name of before.keys()) if (!after.has(name)) observer.serverRemoved?.(name);
 }
 
-/** The same in one line. */
+/** What changed between two moments in one line, for the log: `added c; removed a`. */
 export function describeChange(before: Census, after: Census): string {
   const added = [...after.keys()].filter((name) => !before.has(name));
   const removed = [...before.keys()].filter((name) => !after.has(name));

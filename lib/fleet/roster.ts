@@ -53,6 +53,7 @@ export class Roster {
     return this.#listings(name).length > 0;
   }
 
+  /** For every server of that name. Throws an OperationError when there is none, or `to` is none of the three. */
   setAvailability(name: string, to: Availability): void {
     this.#expect(name);
     if (!AVAILABILITIES.includes(to))
@@ -61,6 +62,7 @@ export class Roster {
     else this.#availability.set(name, to);
   }
 
+  /** Likewise, 0 to 256. */
   setWeight(name: string, weight: number): void {
     this.#expect(name);
     if (!Number.isInteger(weight) || weight < 0 || weight > MAX_WEIGHT)
@@ -69,7 +71,10 @@ export class Roster {
     this.#forgetSettled();
   }
 
-  /** Gives the server as it was understood. One that the file has there comes back as the file has it. */
+  /**
+   * Adds a server to a route and returns it as it was understood. One that the file has there, and that was removed, comes
+   * back as the file has it. Throws an OperationError for an unknown route, a clash of names or a setting that is wrong.
+   */
   add(route: string, settings: NewServer): ServerConfig {
     const group = this.#groupOf(route);
     if (group === null) throw new OperationError('unknown_route', this.#unknownRoute(route));
@@ -86,6 +91,7 @@ export class Roster {
     return server;
   }
 
+  /** Removes a server from every route. Throws an OperationError when there is none, or it is the last of a route. */
   remove(name: string): void {
     this.#expect(name);
     const groups = this.#config.groups.filter((group) => includes(this.serversOf(group), name));
@@ -106,7 +112,7 @@ export class Roster {
     this.#availability.delete(name);
   }
 
-  /** Takes the file as it is now. Gives a line for each change that has no place in it any more and is dropped. */
+  /** Takes over another file. Returns a line for each change made while running that has no place in it and is dropped. */
   follow(config: Config): readonly string[] {
     this.#config = config;
     const dropped = [...this.#followRemoved(), ...this.#followAdded()];

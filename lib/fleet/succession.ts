@@ -4,8 +4,9 @@ import { writeTerms } from '../health/server-health.js';
 import type { Member } from './member.js';
 
 /**
- * Tells servers apart: what is the same text is one server, wherever it is named. Two groups may ask different things
- * of one address, and what one finds must not decide for the other.
+ * The key of a server: two entries of the configuration with the same key are one server, wherever they stand. It holds
+ * all that servers can differ in: two groups may check one address in different ways, and what the check of one finds must
+ * not decide for the other.
  */
 export function sameServer(server: ServerConfig, group: GroupConfig): string {
   const { weight, backup, maxConnections } = server;
@@ -14,20 +15,20 @@ export function sameServer(server: ServerConfig, group: GroupConfig): string {
   return `${sameQuestion(server, healthCheck)}${writeTerms(terms)}`;
 }
 
-/** What those begin with that are the same server and are checked in the same way. */
+/** How the keys begin of all entries that have this address and name, and are checked in this way. */
 function sameQuestion(server: ServerConfig, check: GroupConfig['healthCheck']): string {
   return `${nameplate(server)} ${writeTerms(check)} `;
 }
 
-/** What stays the same over a reload, whatever else is asked of it. */
+/** How the keys begin of all entries with this address and name, whatever else differs. */
 function nameplate({ address, name }: ServerConfig): string {
   return JSON.stringify([addressKey(address), name]);
 }
 
 /**
- * Who of the servers that there are goes on as which server of another configuration: with its sockets, its health and
- * its requests. One of which nothing changed goes on as itself; one of which only the terms did (its weight, check,
- * limits) goes on under the new ones, if no other place still has the old.
+ * Finds, for each server of a new configuration, the one of the old whose sockets, health and requests it takes over. A
+ * server of which nothing changed goes on as it is. One whose terms changed (weight, check, limits) goes on under the new
+ * terms, unless another place of the new configuration still has the old ones.
  */
 export class Succession {
   readonly #before: Map<string, Member>;
