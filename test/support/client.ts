@@ -1,9 +1,10 @@
 import * as net from 'node:net';
+import { ByteQueue } from '../../fixtures/byte-queue.js';
 
 /** A client that sends exact bytes and sees exact bytes. Strings are latin1 both ways. */
 export class RawClient {
   readonly socket: net.Socket;
-  #received = Buffer.alloc(0);
+  readonly #received = new ByteQueue();
   #wake: (() => void)[] = [];
   /** The balancer sent FIN. */
   ended = false;
@@ -14,7 +15,7 @@ export class RawClient {
   private constructor(socket: net.Socket) {
     this.socket = socket;
     socket.on('data', (bytes) => {
-      this.#received = Buffer.concat([this.#received, bytes]);
+      this.#received.push(bytes);
       this.#notify();
     });
     socket.on('end', () => {
@@ -42,7 +43,7 @@ export class RawClient {
 
   /** What came and was not taken yet. */
   get received(): string {
-    return this.#received.toString('latin1');
+    return this.#received.waiting.toString('latin1');
   }
 
   send(bytes: string | Buffer): void {
@@ -74,7 +75,7 @@ export class RawClient {
   /** Takes everything up to and including `mark`; rejects if the connection ends first. */
   async until(mark: string): Promise<string> {
     const take = (): string | null => {
-      const at = this.#received.indexOf(mark, 0, 'latin1');
+      const at = this.#received.waiting.indexOf(mark, 0, 'latin1');
       return at === -1 ? null : this.#take(at + mark.length);
     };
     return this.#wait(take, `"${mark}"`);
@@ -135,9 +136,7 @@ export class RawClient {
   }
 
   #take(count: number): string {
-    const text = this.#received.toString('latin1', 0, count);
-    this.#received = this.#received.subarray(count);
-    return text;
+    return this.#received.take(count).toString('latin1');
   }
 
   #more(): Promise<void> {
