@@ -26,7 +26,7 @@ export interface Balancer extends Operations {
   readonly addresses: readonly Address[];
   /** Client connections open now. */
   readonly clientCount: number;
-  /** In force now. */
+  /** The configuration in force. */
   readonly config: Config;
   /** What was counted of its requests. */
   readonly metrics: Telemetry['metrics'];
@@ -51,7 +51,7 @@ export interface Balancer extends Operations {
   stop(): void;
   /** What it is doing now. */
   status(): BalancerStatus;
-  /** Of the last 200 events those behind number `since`, oldest first. */
+  /** Those of the last 200 events that came behind number `since`, oldest first; all of them by default. */
   events(since?: number): readonly StatusEvent[];
   /** Calls `listener` for every event from now on, until the returned function is called. */
   subscribe(listener: (event: StatusEvent) => void): () => void;

@@ -30,7 +30,7 @@ import { RouteReply } from './rules/route-reply.js';
 import { RouteRules } from './rules/route-rules.js';
 import type { RandomSource } from './scheduler/scheduler.js';
 
-/** As long as what the hash gives. */
+/** A key as long as the output of SHA-256, whose HMAC signs cookies (RFC 2104, 3). */
 const SECRET_BYTES = 32;
 
 /**
@@ -150,7 +150,7 @@ export class Generation {
     return this.#firewalls.get(key);
   }
 
-  /** Likewise. */
+  /** For the generation that takes over. */
   budgetFor(key: string): RetryBudget | undefined {
     return this.#budgets.get(key);
   }

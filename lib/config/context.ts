@@ -42,7 +42,7 @@ export function* names(setting: NamesSetting | undefined, path: Path): Generator
   else for (const name of Object.keys(setting ?? {})) yield [name, [...path, name]];
 }
 
-/** The networks of a list; what can't be read is a problem. */
+/** Reads the networks of a list; those that can't be read are problems, and left out. */
 export function networks(setting: OneOrMore | undefined, path: Path, report: Report): Network[] {
   const list: Network[] = [];
   for (const [item, itemPath] of oneOrMore(setting, path)) {
@@ -52,7 +52,7 @@ export function networks(setting: OneOrMore | undefined, path: Path, report: Rep
   return list;
 }
 
-/** One of them; undefined when it can't be read. */
+/** Reads one network; one that can't be read is a problem, and undefined. */
 export function network(text: string, path: Path, report: Report): Network | undefined {
   const read = report.attempt(path, () => parseNetwork(text));
   const plain = read && plainNetwork(read);

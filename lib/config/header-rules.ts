@@ -13,7 +13,7 @@ interface Written {
   readonly name: string;
   readonly at: Path;
   readonly text: string;
-  /** Of a `replace`. */
+  /** What a `replace` looks for; empty for the others. */
   readonly find: string;
 }
 

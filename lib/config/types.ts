@@ -55,7 +55,7 @@ export interface Config {
   readonly servers: readonly ServerConfig[];
   /** The check of every group that has none of its own. null: servers are believed to be up. */
   readonly healthCheck: HealthCheckConfig | null;
-  /** The same for what live requests may do. null: they take no server out. */
+  /** How live requests are watched, for every group that does not say. null: they take no server out. */
   readonly passiveHealth: PassiveHealthConfig | null;
   /** The pool of every group that has none of its own. */
   readonly pool: PoolConfig;
@@ -179,7 +179,7 @@ export interface ExpectConfig {
   readonly route: string | null;
   /** Whether the connection is closed at accept: then there is no answer, and no status. */
   readonly closed: boolean | null;
-  /** Of a redirect, a fixed reply or a refusal. */
+  /** The status of a redirect, a fixed reply or a refusal. */
   readonly status: number | null;
   /** The path and query the server would get. */
   readonly path: string | null;

@@ -50,7 +50,7 @@ interface Passage {
   readonly outcome: Outcome;
   readonly destination: Destination | null;
   readonly captures: Captures;
-  /** Those that were asked, if it came to their end. */
+  /** Those on its way, the one before all routes first; one that stands behind a refusal was not asked. */
   readonly firewalls: readonly Firewall[];
 }
 
@@ -82,7 +82,7 @@ export class DryRun {
     );
   }
 
-  /** The same, with the way there. */
+  /** What becomes of a request, and every step on the way there. */
   explain(request: Buffer, peer: string): Explanation {
     const nothing = { firewalls: [], passedOver: [], steps: [], absence: null };
     return this.#parse<Explanation>(
@@ -139,7 +139,7 @@ export class DryRun {
     this.#context.open(client, this.#generation.pipeline.clientOf(client), requestId);
   }
 
-  /** As the acceptor asks: whom a trusted peer speaks for is known only with the head. */
+  /** Asks as the acceptor does. A trusted peer is not judged yet: whom it speaks for is known only with the head. */
   #refusedAtAccept({ forwarded }: ClientSide): Refused | null {
     const { firewall } = this.#generation;
     if (firewall === null || forwarded.trusted) return null;

@@ -34,6 +34,7 @@ export interface Refusal {
   readonly fields: string;
 }
 
+/** What nearly every guard answers: 403 (RFC 9110, 15.5.4). */
 export const FORBIDDEN: Refusal = Object.freeze({ status: 403, fields: '' });
 
 /** Needs only the address, so that it can be asked at accept. */

@@ -14,6 +14,7 @@ export interface Verdict {
   readonly fields: string;
 }
 
+/** The verdict when nobody objected; compared by identity. */
 export const PASSED: Verdict = Object.freeze({
   refused: false,
   guard: null,

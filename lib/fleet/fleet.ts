@@ -109,7 +109,7 @@ export class Fleet implements Operations {
     });
   }
 
-  /** Whom it drains is told behind all that it changes. */
+  /** Makes a change and tells of it. Servers that it has left empty are told of last, behind all that has changed. */
   #change(makeAndTell: () => void): void {
     this.#changes++;
     try {

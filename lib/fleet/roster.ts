@@ -62,7 +62,7 @@ export class Roster {
     else this.#availability.set(name, to);
   }
 
-  /** Likewise, 0 to 256. */
+  /** For every server of that name, 0 to 256. Throws an OperationError when there is none, or for another weight. */
   setWeight(name: string, weight: number): void {
     this.#expect(name);
     if (!Number.isInteger(weight) || weight < 0 || weight > MAX_WEIGHT)
@@ -225,7 +225,7 @@ export class Roster {
     return this.#config.groups.flatMap((group) => this.serversOf(group));
   }
 
-  /** Those that were removed too: the file still has them, and their names. */
+  /** Every server, and those that were removed: the file still has them, and so their names are taken. */
   #knownServers(): readonly ServerConfig[] {
     return [...this.#everyServer(), ...this.#config.groups.flatMap(({ servers }) => servers)];
   }
@@ -263,7 +263,7 @@ export class Roster {
   }
 }
 
-/** As the file would be read, with the first problem in it. */
+/** Reads settings as those of the file are read. Throws an OperationError with the first problem in them. */
 function readServer({ weight, ...settings }: NewServer): ServerConfig {
   const result = loadConfig('', { overrides: { servers: [settings] } });
   if (result.ok) return result.config.servers[0] as ServerConfig;

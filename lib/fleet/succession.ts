@@ -62,7 +62,7 @@ export class Succession {
     return undefined;
   }
 
-  /** Those that nobody has taken. */
+  /** The servers of the old configuration that nothing goes on as. */
   get left(): Iterable<Member> {
     return this.#before.values();
   }

@@ -5,7 +5,7 @@ import type { Captures } from './pattern.js';
 export interface RuleContext {
   /** The request as it came, whatever rules have done since. */
   readonly view: RequestView;
-  /** Of the `Resolution`. */
+  /** The groups of the regular expression by which the route was found, for `{$1}`. */
   readonly captures: Captures;
   /** The name of the route. */
   readonly route: string;

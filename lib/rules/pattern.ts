@@ -5,6 +5,7 @@ import { readUtf8 } from '../http/percent.js';
 /** What a regular expression found: all of it at 0, its groups behind. Empty when it has no groups. */
 export type Captures = readonly (string | undefined)[];
 
+/** Where no regular expression was run, or it has no groups. */
 export const NO_CAPTURES: Captures = Object.freeze([]);
 
 /** Compares a normalised, decoded path with a pattern; null when it does not match. */

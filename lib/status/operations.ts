@@ -22,7 +22,10 @@ export class OperationError extends Error {
 
 /** What a balancer can be told about its servers while it runs, by name: it applies to every server of that name. */
 export interface Operations {
-  /** draining and maintenance take no new requests; maintenance does not serve those bound to it either. */
+  /**
+   * `draining` and `maintenance` take no new requests; `maintenance` does not serve clients bound to the server either.
+   * This and the others throw an OperationError when they can't be done; then nothing has changed.
+   */
   setAvailability(name: string, to: Availability): void;
   /** 0 to 256; 0 takes no new requests. */
   setWeight(name: string, weight: number): void;
@@ -35,7 +38,7 @@ export interface Operations {
   removeServer(name: string): void;
 }
 
-/** As in the file. */
+/** A server as an entry of `servers` in the file would describe it. */
 export interface NewServer {
   readonly address: string;
   readonly name?: string;

@@ -89,7 +89,7 @@ export interface ServerStatus {
   readonly effectiveWeight: number;
   /** Requests on it now, tunnels and those that wait for a connection included. */
   readonly active: number;
-  /** Of these, how many wait for a connection. */
+  /** How many of the active ones wait for a connection. */
   readonly waiting: number;
   /** Connections open to it, those in use and those being opened included. */
   readonly open: number;
@@ -99,7 +99,7 @@ export interface ServerStatus {
   readonly events: readonly ServerEvent[];
   readonly totals: ServerTotals;
   readonly latency: Latency;
-  /** Of the requests of the last minute, how many were its own: 0 to 1. */
+  /** Its share of all requests of the last minute, from 0 to 1. */
   readonly share: number;
   /** False when it was added while running. */
   readonly fromFile: boolean;
@@ -185,10 +185,10 @@ export interface StatusEvent {
 
 /** What happened to a server, or was seen of its health. */
 export interface ServerEvent {
-  /** Of the first, when it came several times in a row. */
+  /** ms since the epoch; of the first, when it happened several times in a row. */
   readonly at: number;
   readonly what: EventKind | HealthEventKind;
-  /** As that of a `StatusEvent`. */
+  /** In words, as in a `StatusEvent`. */
   readonly reason: string;
   /** How often in a row. */
   readonly times: number;

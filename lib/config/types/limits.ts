@@ -31,6 +31,6 @@ export interface LimitsConfig {
   readonly bodyBytes: number;
   /** Client connections open at once; beyond it new ones are closed at accept. */
   readonly connections: number;
-  /** The same for one client address; 0 is no limit. */
+  /** Client connections of one address open at once; 0 is no limit. */
   readonly connectionsPerIp: number;
 }

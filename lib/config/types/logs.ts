@@ -44,7 +44,7 @@ export interface AccessLogFilter {
   readonly statuses: readonly StatusRange[];
   /** Always those that took longer, in ms; null: however long they took. */
   readonly slowerThan: number | null;
-  /** And this share of the others, from 0 to 1. */
+  /** The share of all other requests that have a line, from 0 to 1. */
   readonly sample: number;
 }
 

@@ -74,9 +74,9 @@ export interface HealthCheckConfig {
   readonly expectBody: string | RegExp | null;
   /** ms between the end of one check and the start of the next. */
   readonly interval: number;
-  /** The same while a change of the verdict is in the balance; never longer than `interval`. */
+  /** The interval in ms while a change of the verdict is in the balance; never longer than `interval`. */
   readonly fastInterval: number;
-  /** The same while the server is down; null: `interval`. */
+  /** The interval in ms while the server is down; null: `interval`. */
   readonly downInterval: number | null;
   /** Share by which an interval is shortened or lengthened at random. */
   readonly jitter: number;
