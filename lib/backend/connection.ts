@@ -162,7 +162,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #detach(): void {
     this.#receiver = null;
     if (this.#parser === null) return;
-    this.#parser.body.release();
+    this.#parser.release();
     this.#parser.head.clear();
     this.#supplies.parsers.put(this.#parser);
     this.#parser = null;
