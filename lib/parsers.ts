@@ -12,20 +12,12 @@ export const SHELVED = 1024;
 export function clientRequests(limits: LimitsConfig, clock: Clock): Shelf<ClientRequest> {
   const { headerBytes, headers, uriBytes } = limits;
   const accepted: HeadLimits = { headBytes: headerBytes, fields: headers, targetBytes: uriBytes };
-  return new Shelf(
-    SHELVED,
-    () => new ClientRequest(accepted, clock),
-    (request) => request.free(),
-  );
+  return new Shelf(SHELVED, () => new ClientRequest(accepted, clock));
 }
 
 /** Parsers of what servers answer: their heads may be twice as long as those of clients. */
 export function responseParsers(limits: LimitsConfig): Shelf<ResponseParser> {
   const { headerBytes, headers, uriBytes } = limits;
   const accepted: HeadLimits = { headBytes: headerBytes * 2, fields: headers * 2, targetBytes: uriBytes };
-  return new Shelf(
-    SHELVED,
-    () => new ResponseParser(accepted),
-    (parser) => parser.free(),
-  );
+  return new Shelf(SHELVED, () => new ResponseParser(accepted));
 }

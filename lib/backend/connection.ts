@@ -6,12 +6,10 @@ import type { Lease, ResponseReceiver } from './lease.js';
 import { Lifetime } from './lifetime.js';
 import type { Pool } from './pool.js';
 import type { ConnectionSupplies } from './supplies.js';
+import { TunnelEnd } from './tunnel-end.js';
 
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
-
-/** A server that was sent all there is behind a tunnel has so long to close its side. */
-const RETIRE_MS = 5000;
 
 type State = 'idle' | 'busy' | 'closed';
 
@@ -28,13 +26,17 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   readonly #lifetime: Lifetime;
   #state: State = 'idle';
   #receiver: ResponseReceiver | null = null;
+  /**
+   * From the first byte of a response on: the answers to a thousand requests that are in flight at once are parsed by
+   * the one parser that is in the caches, not by a thousand.
+   */
   #parser: ResponseParser | null = null;
+  /** Is the current request a HEAD? */
+  #toHead = false;
   #tunnel = false;
   #interim = 0;
   #failedBytes = 0;
-  /** Of a tunnel that is over: what the server had not taken when it was last looked at. */
-  #unsent = 0;
-  #patience = 0;
+  #tunnelEnd: TunnelEnd | null = null;
   #responseComplete = false;
   /** Bytes behind the response, or a response that forbids it: never to be used again. */
   isSpoilt = false;
@@ -67,7 +69,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   /** Has any byte of the current response come? */
   get responseBegun(): boolean {
-    return this.#interim > 0 || this.#parser === null || this.#parser.started || this.#parser.complete;
+    return this.#interim > 0 || this.#parser?.started === true || this.#parser?.complete === true;
   }
 
   /** Lends it: from here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
@@ -75,25 +77,30 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.#deadline.disarm();
     this.#state = 'busy';
     this.#receiver = receiver;
-    this.#parser = this.#supplies.parsers.take();
-    this.#begin(this.#parser, toHead);
+    this.#begin(toHead);
   }
 
   /** Behind a response: that to another request, sent already, is next. False when the server keeps the connection no longer. */
   expect(toHead: boolean): boolean {
     const parser = this.#parser as ResponseParser;
     if (!parser.head.keepsAlive) return false;
-    this.#begin(parser, toHead);
+    this.#begin(toHead);
+    this.#ready(parser);
     return true;
   }
 
-  #begin(parser: ResponseParser, toHead: boolean): void {
+  #begin(toHead: boolean): void {
     this.#lifetime.count();
-    parser.reset();
-    parser.toHead = toHead;
+    this.#toHead = toHead;
     this.#interim = 0;
     this.#responseComplete = false;
     this.isSpoilt = false;
+  }
+
+  #ready(parser: ResponseParser): ResponseParser {
+    parser.reset();
+    parser.toHead = this.#toHead;
+    return parser;
   }
 
   handTo(receiver: ResponseReceiver): void {
@@ -142,14 +149,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   retire(patience: number): void {
     this.#detach();
     this.#state = 'closed';
-    this.channel.end();
-    this.#patience = patience;
-    this.#awaitRest();
-  }
-
-  #awaitRest(): void {
-    this.#unsent = this.channel.backlog;
-    this.#deadline.arm(this.#unsent > 0 && this.#patience > 0 ? this.#patience : RETIRE_MS);
+    this.#tunnelEnd = new TunnelEnd(this.channel, this.#deadline, patience);
   }
 
   /** The pool must not lend it in the moment between this and the socket's `close`. */
@@ -162,7 +162,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #detach(): void {
     this.#receiver = null;
     if (this.#parser === null) return;
-    this.#parser.body.release();
+    this.#parser.release();
     this.#parser.head.clear();
     this.#supplies.parsers.put(this.#parser);
     this.#parser = null;
@@ -178,7 +178,8 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #readResponse(buffer: Buffer, length: number): void {
     let position = 0;
     while (position < length && this.#receiver !== null) {
-      const parser = this.#parser as ResponseParser;
+      this.#parser ??= this.#ready(this.#supplies.parsers.take());
+      const parser = this.#parser;
       if (this.#tunnel) {
         this.#receiver.onTunnelBytes(buffer, position, length);
         return;
@@ -293,7 +294,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   /** Nobody needed it for a while. */
   onDeadline(): void {
-    if (this.channel.backlog < this.#unsent) this.#awaitRest();
-    else if (this.#state !== 'busy') this.#shut();
+    if (this.#tunnelEnd?.goesOn() === true) return;
+    if (this.#state !== 'busy') this.#shut();
   }
 }

@@ -64,13 +64,8 @@ export class ClientRequest implements BodyReceiver {
     this.#input = null;
     this.#connection = null;
     this.#view.clear();
-    this.#parser.body.release();
+    this.#parser.release();
     this.#parser.head.clear();
-  }
-
-  /** For good. */
-  free(): void {
-    this.#parser.free();
   }
 
   // Bytes.

@@ -112,7 +112,7 @@ export class DryRun {
       // Of a client's side, deciding reads the head and whom it is from; there is nobody to answer.
       return accepted({ head: parser.head, forwarded } as ClientSide);
     } finally {
-      parser.free();
+      parser.release();
     }
   }
 

@@ -39,7 +39,7 @@ export class HttpProbe extends Probe implements BodyReceiver {
   }
 
   protected override release(): void {
-    this.#parser.body.release();
+    this.#parser.release();
     this.#parser.head.clear();
     this.#parsers.put(this.#parser);
   }

@@ -6,6 +6,11 @@ import { TrailerSection } from './trailers.js';
 const CR = 0x0d;
 const ZERO = 0x30;
 
+/** Has what chunked bodies are parsed with. */
+export interface LlhttpHolder {
+  readonly llhttp: LlhttpParser;
+}
+
 /** Takes the body, piece by piece. A piece is valid during the call only: it lies in a read buffer. */
 export interface BodyReceiver {
   onBodyBytes(buffer: Buffer, start: number, end: number): void;
@@ -48,7 +53,7 @@ for (const c of '\r\n') FRAMING[c.charCodeAt(0)] = LINE_END;
 export class BodyReader {
   readonly #side: MessageKind;
   readonly #maxTrailerBytes: number;
-  readonly #llhttp: LlhttpParser;
+  readonly #holder: LlhttpHolder;
   #receiver: BodyReceiver | null = null;
   #trailers: TrailerSection | null = null;
   #framing: Framing = 'none';
@@ -63,10 +68,10 @@ export class BodyReader {
   /** Bytes of content so far, chunk framing not counted. */
   contentBytes = 0;
 
-  constructor(side: MessageKind, maxTrailerBytes: number, llhttp: LlhttpParser) {
+  constructor(side: MessageKind, maxTrailerBytes: number, holder: LlhttpHolder) {
     this.#side = side;
     this.#maxTrailerBytes = maxTrailerBytes;
-    this.#llhttp = llhttp;
+    this.#holder = holder;
   }
 
   /** Before a head: nothing of the body before is left. */
@@ -90,7 +95,7 @@ export class BodyReader {
     if (framing !== 'chunked') return;
     this.#trailers ??= new TrailerSection();
     this.#trailers.clear();
-    this.#llhttp.continueBody(this.#trailers.offsets);
+    this.#holder.llhttp.continueBody(this.#trailers.offsets);
   }
 
   /** Bytes of a body with a length that have not come yet; infinite when its length is not known. */
@@ -138,13 +143,15 @@ export class BodyReader {
   }
 
   #readChunks(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
-    const llhttp = this.#llhttp;
+    const { llhttp } = this.#holder;
     const trailers = this.#trailers as TrailerSection;
     const stop = llhttp.executeBody(buffer, start, end, trailers.nextOffset);
     if (llhttp.failed) return this.#refuse(llhttp.limit === '' ? BAD_CHUNK : LIMITS[llhttp.limit], stop);
     this.#countContent();
     const trailerStart = trailers.begin(llhttp.fieldCount, start, stop);
     if (!this.#handOn(buffer, start, trailerStart, receiver)) return this.#refuse(BIG_CHUNK, stop);
+    // Nobody wants the rest any more, and what it was parsed with may be in use for another message.
+    if (this.#receiver === null) return stop;
     trailers.append(buffer, trailerStart, stop);
     if (trailers.length > this.#maxTrailerBytes) return this.#refuse(LONG_TRAILERS, stop);
     if (llhttp.messageComplete) {
@@ -163,8 +170,8 @@ export class BodyReader {
   }
 
   #countContent(): void {
-    const spans = this.#llhttp.bodySpans;
-    for (let i = 0; i < this.#llhttp.bodySpanCount; i++) {
+    const { bodySpans: spans, bodySpanCount } = this.#holder.llhttp;
+    for (let i = 0; i < bodySpanCount; i++) {
       this.contentBytes += (spans[i * 2 + 1] as number) - (spans[i * 2] as number);
     }
   }
@@ -175,8 +182,7 @@ export class BodyReader {
    */
   #handOn(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): boolean {
     const wire = this.#form === 'wire';
-    const spans = this.#llhttp.bodySpans;
-    const spanCount = this.#llhttp.bodySpanCount;
+    const { bodySpans: spans, bodySpanCount: spanCount } = this.#holder.llhttp;
     let piece = start;
     let gap = start;
     for (let span = 0; span < spanCount; span++) {

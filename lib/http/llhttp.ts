@@ -1,3 +1,4 @@
+import { Shelf } from '../base/shelf.js';
 import { instantiateLlhttp } from './llhttp-module.js';
 
 /**
@@ -51,6 +52,7 @@ export type LlhttpLimit = '' | 'fields' | 'chunk_framing';
  * `messageComplete`, then `reset`. Bodies with a length never come here.
  */
 export class LlhttpParser {
+  readonly kind: MessageKind;
   readonly #handle: number;
   /** Four per field: start and end of its name, start and end of its value. The caller's array, grown by nobody. */
   offsets: Int32Array;
@@ -72,6 +74,7 @@ export class LlhttpParser {
   limit: LlhttpLimit = '';
 
   constructor(kind: MessageKind) {
+    this.kind = kind;
     this.#handle = llhttp.llhttp_alloc(kind === 'request' ? 1 : 2);
     // Some servers pad their chunk sizes. Towards clients no leniency is ever on.
     if (kind === 'response') llhttp.llhttp_set_lenient_spaces_after_chunk_size(this.#handle, 1);
@@ -230,4 +233,34 @@ export class LlhttpParser {
     if (this.#inBody) this.messageComplete = true;
     return PAUSED;
   }
+}
+
+/** As many as may be in the middle of a message at once without one being made for it. */
+const SHELVED = 1024;
+const shelves: { readonly [kind in MessageKind]: Shelf<LlhttpParser> } = {
+  request: shelfOf('request'),
+  response: shelfOf('response'),
+};
+
+function shelfOf(kind: MessageKind): Shelf<LlhttpParser> {
+  return new Shelf(
+    SHELVED,
+    () => new LlhttpParser(kind),
+    (parser) => parser.free(),
+  );
+}
+
+/**
+ * A parser for one message, which writes the offsets of its fields into `offsets`; it goes back with `giveLlhttp`. A
+ * head mostly comes whole, so one parser does for all of them and stays in the caches.
+ */
+export function takeLlhttp(kind: MessageKind, offsets: Int32Array): LlhttpParser {
+  const parser = shelves[kind].take();
+  parser.reset(offsets);
+  return parser;
+}
+
+/** Whoever gives it back must not use it again. */
+export function giveLlhttp(parser: LlhttpParser): void {
+  shelves[parser.kind].put(parser);
 }

@@ -1,6 +1,6 @@
 import { latin1 } from '../base/latin1.js';
-import { BodyReader } from './body-reader.js';
-import { LlhttpParser, type MessageKind } from './llhttp.js';
+import { BodyReader, type LlhttpHolder } from './body-reader.js';
+import { giveLlhttp, type LlhttpParser, type MessageKind, takeLlhttp } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 
 const CR = 0x0d;
@@ -38,8 +38,10 @@ export const RESPONSE_REFUSALS: HeadRefusals = {
  * Reads one head from any number of reads. A head that comes in one read, as nearly all do, is parsed where it lies;
  * only when it is split are its bytes gathered, never more than the limit allows.
  */
-export abstract class MessageParser {
-  protected readonly llhttp: LlhttpParser;
+export abstract class MessageParser implements LlhttpHolder {
+  readonly #kind: MessageKind;
+  /** While the head comes in, and a chunked body behind it. */
+  #llhttp: LlhttpParser | null = null;
   /** Reads the body behind the head. */
   readonly body: BodyReader;
   protected readonly limits: HeadLimits;
@@ -55,8 +57,8 @@ export abstract class MessageParser {
   refusal: Refusal | null = null;
 
   constructor(kind: MessageKind, limits: HeadLimits, refusals: HeadRefusals) {
-    this.llhttp = new LlhttpParser(kind);
-    this.body = new BodyReader(kind, limits.headBytes, this.llhttp);
+    this.#kind = kind;
+    this.body = new BodyReader(kind, limits.headBytes, this);
     this.limits = limits;
     this.#refusals = refusals;
   }
@@ -78,6 +80,18 @@ export abstract class MessageParser {
   /** The head is whole: classify it and decide its framing; a refusal to send instead, or null. */
   protected abstract accept(text: string, fieldCount: number): Refusal | null;
   protected abstract get fieldOffsets(): Int32Array;
+  /** Is the head that was accepted followed by chunks? */
+  protected abstract get isChunked(): boolean;
+
+  get llhttp(): LlhttpParser {
+    this.#llhttp ??= takeLlhttp(this.#kind, this.fieldOffsets);
+    return this.#llhttp;
+  }
+
+  #giveLlhttp(): void {
+    if (this.#llhttp !== null) giveLlhttp(this.#llhttp);
+    this.#llhttp = null;
+  }
 
   /** Has any byte of the message come? Empty lines before it are none (RFC 9112, 2.2). */
   get started(): boolean {
@@ -89,14 +103,15 @@ export abstract class MessageParser {
     return false;
   }
 
-  /** Frees what the parser holds in WASM memory; it must not be used again. */
-  free(): void {
-    this.llhttp.free();
+  /** The message is done with: lets go of whoever got its body, and of what it was parsed with. */
+  release(): void {
+    this.body.release();
+    this.#giveLlhttp();
   }
 
   /** For the next message. */
   reset(): void {
-    this.llhttp.reset(this.fieldOffsets);
+    this.#giveLlhttp();
     this.body.reset();
     this.#gathered = null;
     this.#gatheredBytes = 0;
@@ -177,10 +192,12 @@ export abstract class MessageParser {
     this.#gathered = null;
     this.refusal = this.accept(text, this.llhttp.fieldCount);
     this.complete = this.refusal === null;
+    if (!this.complete || !this.isChunked) this.#giveLlhttp();
   }
 
   #refuseHead(why: Refusal, buffer: Buffer, origin: number, position: number): number {
     this.refusal = why;
+    this.#giveLlhttp();
     const lineBytes = this.lineEnd - this.lineStart;
     if (origin === -1) this.noteLine(this.#gathered as Buffer, 0, lineBytes);
     else this.noteLine(buffer, origin, origin + lineBytes);

@@ -1,8 +1,8 @@
 import { latin1 } from '../base/latin1.js';
 import { confirmBehindNextPoll, type EndWitness } from './end-witness.js';
+import { beginRead, endRead, Lending } from './lending.js';
 import type { Outlet } from './outlet.js';
-import { copyOfRead, giveReadBuffer, sharedReadBuffer } from './read-buffer.js';
-import { StreamReading } from './stream-reading.js';
+import { type StreamReader, StreamReading } from './stream-reading.js';
 import { atTurnEnd, type TurnTask } from './turn.js';
 import type { Wire, WireOwner } from './wire.js';
 
@@ -32,7 +32,7 @@ const PROBE_AFTER_MS = 60_000;
 /**
  * One socket: reading with backpressure, gathered writes, half-close, and one teardown.
  */
-export class Channel implements WireOwner, TurnTask {
+export class Channel implements WireOwner, TurnTask, StreamReader {
   readonly #wire: Wire;
   #outlet: Outlet | null = null;
   /** Somebody was told to wait for the drain. */
@@ -43,8 +43,8 @@ export class Channel implements WireOwner, TurnTask {
   #awaitsTurnEnd = false;
   /** There is one as soon as a read filled its buffer. */
   #stream: StreamReading | null = null;
-  /** Read buffers of other channels that an unfinished write still refers to. */
-  #lent: Buffer[] | null = null;
+  /** There is one as soon as a large piece was written. */
+  #lending: Lending | null = null;
   #paused = false;
   #ended = false;
   /** Writing failed; what the peer sent before is still being read. */
@@ -100,7 +100,8 @@ export class Channel implements WireOwner, TurnTask {
     }
     const outlet = this.#open();
     this.#held = '';
-    this.#writeLarge(outlet, held, buffer, start, end);
+    this.#lending ??= new Lending();
+    this.#lending.write(outlet, held, buffer, start, end);
     return this.#goesOn(outlet);
   }
 
@@ -196,57 +197,26 @@ export class Channel implements WireOwner, TurnTask {
     else this.#wire.reset();
   }
 
-  #writeLarge(outlet: Outlet, held: string, buffer: Buffer, start: number, end: number): void {
-    const keeps = this.#mayKeep(buffer);
-    const source = keeps ? buffer : copyOfRead(buffer, start, end);
-    const bytes = keeps ? buffer.subarray(start, end) : source.subarray(0, end - start);
-    if (held === '') outlet.writeBytes(bytes);
-    else outlet.writeBoth(held, bytes);
-    const lends = !keeps || source === currentRead;
-    if (outlet.pending > 0) {
-      if (lends) this.#lend(source);
-    } else {
-      // A stream tells of no drain when less than its high-water mark was waiting.
-      this.#giveBackLent();
-      if (!keeps) giveReadBuffer(source);
-    }
+  // From the reading of a stream.
+
+  rest(): void {
+    this.#wire.pause();
   }
 
-  /**
-   * The next read of any socket overwrites what lies in the shared buffer, and what was read in one go may be for
-   * several channels: only one of them can keep the buffer.
-   */
-  #mayKeep(buffer: Buffer): boolean {
-    if (buffer === sharedReadBuffer) return false;
-    return buffer !== currentRead || !currentReadKept || this.#lent?.includes(buffer) === true;
-  }
-
-  /** An unfinished write still reads from `buffer`: it stays as it is until the drain. */
-  #lend(buffer: Buffer): void {
-    if (buffer === currentRead) currentReadKept = true;
-    this.#lent ??= [];
-    if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
-  }
-
-  #giveBackLent(): void {
-    if (this.#lent === null) return;
-    for (const buffer of this.#lent) if (buffer !== currentRead) giveReadBuffer(buffer);
-    // What is being read from right now goes back when it is dealt with.
-    if (currentRead !== null && this.#lent.includes(currentRead)) currentReadKept = false;
-    this.#lent = null;
+  readOn(): void {
+    if (!this.#paused) this.#wire.resume();
   }
 
   // From the wire.
 
   /** Gives the buffer for the next read if it is to be another one. */
   read(length: number, buffer: Buffer): Buffer | undefined {
-    currentRead = buffer;
-    currentReadKept = false;
+    beginRead(buffer);
     this.#owner.onBytes(buffer, length);
-    currentRead = null;
+    const kept = endRead();
     if (this.#stream === null && length < buffer.length) return undefined;
-    this.#stream ??= new StreamReading();
-    return this.#stream.next(length, buffer, currentReadKept);
+    this.#stream ??= new StreamReading(this);
+    return this.#stream.next(length, buffer, kept);
   }
 
   received(chunk: Buffer): void {
@@ -270,7 +240,7 @@ export class Channel implements WireOwner, TurnTask {
   }
 
   drained(): void {
-    this.#giveBackLent();
+    this.#lending?.giveBack();
     if (this.#closes && this.#held === '') this.#wire.destroy();
     if (!this.#awaited) return;
     this.#awaited = false;
@@ -285,12 +255,8 @@ export class Channel implements WireOwner, TurnTask {
   gone(): void {
     this.#closed = true;
     this.#held = '';
-    this.#giveBackLent();
+    this.#lending?.giveBack();
     this.#stream?.release();
     this.#owner.onClose(this.#error);
   }
 }
-
-/** The buffer being read from right now, and whether a write took it over. */
-let currentRead: Buffer | null = null;
-let currentReadKept = false;

@@ -27,8 +27,6 @@ interface WriteRequest {
   outlet: HandleOutlet | null;
   /** Keeps the bytes of an unfinished write alive. */
   bytes: Buffer | null;
-  /** -1 unless a write that did not complete at once holds it. */
-  getAsyncId(): number;
 }
 
 /**
@@ -40,6 +38,8 @@ export class HandleOutlet implements Outlet {
   readonly #handle: StreamHandle;
   readonly #wire: { readonly destroyed: boolean };
   readonly #owner: OutletOwner;
+  /** Writes that did not complete at once and have not yet. */
+  #unfinished = 0;
   #broken = false;
 
   /** Only where there is a `streamBinding`. */
@@ -51,7 +51,8 @@ export class HandleOutlet implements Outlet {
 
   /** What was pending when the socket was destroyed is gone with it. */
   get pending(): number {
-    return this.#isDead ? 0 : this.#handle.writeQueueSize;
+    // The handle is asked only where there may be something: a call into Node is not free.
+    return this.#unfinished === 0 || this.#isDead ? 0 : this.#handle.writeQueueSize;
   }
 
   get #isDead(): boolean {
@@ -81,9 +82,11 @@ export class HandleOutlet implements Outlet {
   }
 
   #written(request: WriteRequest, bytes: Buffer | null, status: number): void {
+    const { streamBaseState, kLastWriteWasAsync } = streamBinding as StreamBinding;
     // Not by the queue's size: what libuv could not write at the first try may be gone at the second, in the same
     // call, and still be completed later. To give such a request to another write aborts the process.
-    if (request.getAsyncId() !== -1) {
+    if (streamBaseState[kLastWriteWasAsync] !== 0) {
+      this.#unfinished++;
       request.outlet = this;
       request.bytes = bytes;
       spare = null;
@@ -93,6 +96,7 @@ export class HandleOutlet implements Outlet {
 
   /** An unfinished write is finished, or failed. */
   completed(status: number): void {
+    this.#unfinished--;
     if (this.#isDead) return;
     if (status < 0) this.#fail(status);
     else if (this.#handle.writeQueueSize === 0) this.#owner.drained();

@@ -28,13 +28,17 @@ export interface StreamHandle {
   setKeepAlive?(on: boolean, afterSeconds: number): number;
 }
 
-/** The classes of requests, and where a read leaves its length. */
+/** The classes of requests, and where reads and writes leave how they went. */
 export interface StreamBinding {
   readonly WriteWrap: new () => object;
   readonly ShutdownWrap: new () => object;
-  /** At `kReadBytesOrError`: bytes of the read that `onread` is called for, or a negative error of the system. */
+  /**
+   * At `kReadBytesOrError`: bytes of the read that `onread` is called for, or a negative error of the system. At
+   * `kLastWriteWasAsync`: 1 if the last write will be completed later, else 0.
+   */
   readonly streamBaseState: Int32Array;
   readonly kReadBytesOrError: number;
+  readonly kLastWriteWasAsync: number;
 }
 
 /** A socket that is not connected yet. */
@@ -75,12 +79,12 @@ function binding<T>(name: string): Partial<T> {
 }
 
 function isComplete(found: Partial<StreamBinding>): found is StreamBinding {
-  const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError } = found;
+  const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = found;
   return (
     typeof WriteWrap === 'function' &&
     typeof ShutdownWrap === 'function' &&
-    typeof (WriteWrap.prototype as { getAsyncId?: unknown }).getAsyncId === 'function' &&
-    typeof streamBaseState?.[kReadBytesOrError as number] === 'number'
+    typeof streamBaseState?.[kReadBytesOrError as number] === 'number' &&
+    typeof streamBaseState[kLastWriteWasAsync as number] === 'number'
   );
 }
 

@@ -83,6 +83,25 @@ t.test('200,000 parsers made and freed, in any state, keep to their memory', asy
   t.equal(memory.buffer.byteLength, before);
 });
 
+t.test('requests hold a parser of llhttp only while their head or chunks come in', async (t) => {
+  const before = memory.buffer.byteLength;
+  const whole = bytes(GET);
+  const half = whole.subarray(0, 30);
+  const chunked = bytes('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const bad = bytes('GET / HTTP/1.1\r\nHost: a\r\nNo colon\r\n\r\n');
+  const kept = [];
+  for (let i = 0; i < 5_000; i++) {
+    for (const head of [whole, half, chunked, bad]) {
+      const { parser } = new RequestReader();
+      parser.readHead(head, 0, head.length);
+      if (head === half || head === chunked) parser.release();
+      else if (i % 10 === 0) kept.push(parser);
+    }
+  }
+  t.equal(memory.buffer.byteLength, before);
+  t.equal(kept.length, 1000);
+});
+
 t.test('parsers take turns in the middle of their messages', async (t) => {
   const readers = Array.from({ length: 5 }, () => new RequestReader().parser);
   const texts = readers.map((_, i) =>

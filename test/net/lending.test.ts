@@ -3,6 +3,7 @@ import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
 import type { Outlet } from '../../lib/net/outlet.js';
 import {
   giveReadBuffer,
+  LARGEST,
   readBuffersInUse,
   sharedReadBuffer,
   takeReadBuffer,
@@ -17,6 +18,7 @@ class FakeWire implements Wire {
   destroyed = false;
   readonly readEnded = false;
   readonly written: Buffer[] = [];
+  isReading = true;
   owner: WireOwner | null = null;
   readonly outlet = {
     pending: 0,
@@ -44,8 +46,14 @@ class FakeWire implements Wire {
     this.owner?.drained();
   }
 
-  pause(): void {}
-  resume(): void {}
+  pause(): void {
+    this.isReading = false;
+  }
+
+  resume(): void {
+    this.isReading = true;
+  }
+
   readAnew(): void {}
   end(): void {}
   destroy(): void {}
@@ -83,9 +91,9 @@ t.test('what one read brought for two slow peers stays as it is until both have 
   const next = source.owner?.read(2 * PIECE, read);
   t.ok(next instanceof Buffer && next !== read, 'the next read goes elsewhere');
   // Whoever needs a buffer now, and whatever is done with it.
-  const others = [takeReadBuffer(true), takeReadBuffer(true), takeReadBuffer(false)];
+  const others = [takeReadBuffer(1), takeReadBuffer(1), takeReadBuffer(0)];
   wires[0].drain();
-  others.push(takeReadBuffer(true), takeReadBuffer(false), takeReadBuffer(false));
+  others.push(takeReadBuffer(1), takeReadBuffer(0), takeReadBuffer(0));
   t.equal(new Set(others).size, others.length, 'none is given out twice');
   for (const other of others) other.fill('z');
   t.ok(wires[1].written[0]?.every((byte) => byte === 0x62));
@@ -109,4 +117,97 @@ t.test('one peer that takes the first piece at once and not the second keeps the
   wire.drain();
   for (const used of [wire, source]) used.owner?.gone();
   t.equal(readBuffersInUse(), before);
+});
+
+const KIB = 1024;
+
+/** Reads pieces of these lengths, a turn of the event loop each, and gives the KiB of the buffers they were read into. */
+async function buffersOf(wire: FakeWire, lengths: readonly number[]): Promise<number[]> {
+  let buffer: Buffer = sharedReadBuffer;
+  const sizes: number[] = [];
+  for (const length of lengths) {
+    sizes.push(buffer.length / KIB);
+    buffer = wire.owner?.read(Math.min(length, buffer.length), buffer) ?? buffer;
+    await turn();
+  }
+  return sizes;
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const times = (count: number, length: number): number[] => new Array<number>(count).fill(length);
+
+t.test(
+  'a stream that fills its buffer reads into a larger one next, and back into smaller ones when it slows down',
+  async (t) => {
+    const before = readBuffersInUse();
+    const wire = new FakeWire();
+    new Channel(wire, owner());
+    const faster = await buffersOf(wire, times(4, Number.POSITIVE_INFINITY));
+    t.strictSame(faster, [64, 256, 2048, 2048]);
+    wire.owner?.gone();
+    const slower = new FakeWire();
+    new Channel(slower, owner());
+    const sizes = await buffersOf(slower, [...times(3, Number.POSITIVE_INFINITY), ...times(20, 1 * KIB)]);
+    t.strictSame(sizes, [64, 256, ...times(9, 2048), ...times(8, 256), ...times(4, 64)]);
+    t.equal(readBuffersInUse(), before, 'none of its own is left to it');
+    slower.owner?.gone();
+  },
+);
+
+t.test('bodies that fit into one read of a larger buffer keep it from one to the next', async (t) => {
+  const wire = new FakeWire();
+  new Channel(wire, owner());
+  const sizes = await buffersOf(wire, [Number.POSITIVE_INFINITY, ...times(20, 100 * KIB)]);
+  t.strictSame(sizes, [64, ...times(20, 256)]);
+  wire.owner?.gone();
+});
+
+t.test('whose peer takes less than is read gets no larger buffers', async (t) => {
+  const peer = new FakeWire();
+  const slow = new Channel(peer, owner());
+  const wire = new FakeWire();
+  new Channel(
+    wire,
+    owner((buffer, length) => {
+      slow.write(buffer, 0, length);
+    }),
+  );
+  const sizes = await buffersOf(wire, times(6, Number.POSITIVE_INFINITY));
+  t.strictSame(sizes, [64, ...times(5, 256)]);
+  for (const used of [wire, peer]) used.owner?.gone();
+});
+
+t.test('when the larger buffers are in use, the next smaller one has to do, and none is lost', async (t) => {
+  const before = readBuffersInUse();
+  const taken = times(100, 0).map(() => takeReadBuffer(LARGEST));
+  const sizes = new Set(taken.map((buffer) => buffer.length / KIB));
+  t.strictSame([...sizes], [2048, 256, 64]);
+  for (const buffer of taken) giveReadBuffer(buffer);
+  t.equal(readBuffersInUse(), before);
+});
+
+t.test('a stream rests behind a mebibyte until the next turn of the event loop', async (t) => {
+  const wire = new FakeWire();
+  const channel = new Channel(wire, owner());
+  let buffer: Buffer = sharedReadBuffer;
+  const readOn = (): void => {
+    buffer = wire.owner?.read(buffer.length, buffer) ?? buffer;
+  };
+  for (const _ of [64, 256]) {
+    readOn();
+    t.ok(wire.isReading);
+  }
+  readOn();
+  t.notOk(wire.isReading);
+  await turn();
+  t.ok(wire.isReading);
+
+  t.comment('paused meanwhile by its owner, it stays so');
+  readOn();
+  channel.pause();
+  await turn();
+  t.notOk(wire.isReading);
+  channel.resume();
+  t.ok(wire.isReading);
+  wire.owner?.gone();
 });
