@@ -9,8 +9,10 @@ import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
 import { Fleet } from './fleet/fleet.js';
 import type { Reading } from './net/accept.js';
+import { fileLimit } from './net/file-limit.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
+import { ShortageAlarm } from './net/shortage.js';
 import { clientRequests, responseParsers, SHELVED } from './parsers.js';
 import { takeStatus } from './snapshot.js';
 import { type NewServer, OperationError, type Operations } from './status/operations.js';
@@ -114,7 +116,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const { timeouts, limits } = config;
     const parsers = responseParsers(limits);
     this.#resolver = new Resolver(config.dns, wheel, observer);
-    const supplies = { wheel, parsers, observer, resolver: this.#resolver };
+    const shortages = new ShortageAlarm(wheel, observer);
+    const supplies = { wheel, parsers, observer, resolver: this.#resolver, shortages };
     const health = { ...supplies, clock };
     const parts = { supplies, health, telemetry: this.#telemetry };
     this.#fleet = new Fleet(config, parts, (generation) => {
@@ -126,8 +129,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#services = { clock, wheel, timeouts, observer, shelf, pipeline: generation.pipeline };
     const requests = clientRequests(limits, clock);
     const client = { wheel, timeouts, limits, requests, handlers: shelf };
-    this.#acceptor = new ClientAcceptor(client, generation);
-    this.#listeners = new Listeners(config.listen, this.#acceptor, reading, observer);
+    this.#acceptor = new ClientAcceptor(client, generation, shortages);
+    this.#listeners = new Listeners(config.listen, this.#acceptor, reading, observer, shortages);
   }
 
   get addresses(): readonly Address[] {
@@ -157,6 +160,16 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     }
     this.#fleet.start();
     this.#started = true;
+    this.#warnOfFileLimit();
+  }
+
+  #warnOfFileLimit(): void {
+    const { most } = this.#acceptor;
+    const { connections } = this.config.limits;
+    if (most === connections) return;
+    this.#observer.warning?.(
+      `limits.connections is ${connections}, but with ulimit -n ${fileLimit()} at most ${most} clients are let in`,
+    );
   }
 
   async reload(config: Config): Promise<void> {

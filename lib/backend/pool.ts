@@ -180,6 +180,8 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
 
   onOpeningFailed(opening: Opening, failure: Failure, detail: string): void {
     this.#openings.delete(opening);
+    if (failure === FAILURES.out_of_resources)
+      this.#supplies.shortages.note(detail, 'a server could not be connected to');
     this.#waiting.shift()?.onLeaseFailed(failure, detail);
     this.#dialForWaiting();
   }

@@ -25,7 +25,12 @@ export interface LastAttempt {
 }
 
 /** The server was quick to fail: it may be well again in a moment. Not so one that is full or says nothing. */
-const PASSING: ReadonlySet<Reason> = new Set(['connect_refused', 'connect_failed', 'reset_before_response']);
+const PASSING: ReadonlySet<Reason> = new Set([
+  'connect_refused',
+  'connect_failed',
+  'out_of_resources',
+  'reset_before_response',
+]);
 
 /** ms before the same server is asked again, twice that before the next time. */
 const FIRST_PAUSE = 50;

@@ -111,6 +111,13 @@ export class FakeBalancer implements Balancer {
   }
 }
 
+export interface ProgramOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** How many files it may have open; as many as the test if not given. */
+  readonly files?: number;
+}
+
 /** The real program in a process of its own. */
 export class Program {
   readonly child: ChildProcess;
@@ -118,18 +125,16 @@ export class Program {
   stderr = '';
   readonly #changed = new EventEmitter();
 
-  constructor(
-    args: readonly string[],
-    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
-    launcher = LAUNCHER,
-  ) {
+  constructor(args: readonly string[], options: ProgramOptions = {}, launcher = LAUNCHER) {
     const env = { ...process.env, ...options.env };
     for (const name of ['FORCE_COLOR', 'NO_COLOR'] as const)
       if (!(name in (options.env ?? {}))) delete env[name];
     // The test runner loads itself, by NODE_OPTIONS, into every Node it sees started: half a second, and memory.
     const own = options.env?.NODE_OPTIONS;
     const before = own === undefined ? ['-u', 'NODE_OPTIONS'] : [`NODE_OPTIONS=${own}`];
-    this.child = spawn('env', [...before, process.execPath, launcher, ...args], {
+    const command = ['env', ...before, process.execPath, launcher, ...args];
+    const limit = options.files === undefined ? ':' : `ulimit -n ${options.files}`;
+    this.child = spawn('sh', ['-c', `${limit}; exec "$@"`, 'sh', ...command], {
       cwd: options.cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
