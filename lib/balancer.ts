@@ -166,7 +166,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   #warnOfFileLimit(): void {
     const { most } = this.#acceptor;
     const { connections } = this.config.limits;
-    if (most === connections) return;
+    // A few less than were asked for are nobody's concern before they come.
+    if (most > connections * 0.9) return;
     this.#observer.warning?.(
       `limits.connections is ${connections}, but with ulimit -n ${fileLimit()} at most ${most} clients are let in`,
     );

@@ -45,6 +45,8 @@ export class Generation {
   readonly pipeline: Pipeline;
   readonly router: Router<Destination>;
   readonly #groups = new Map<GroupConfig, Group>();
+  /** By the names of the routes. */
+  readonly #choices = new Map<string, Choice>();
   /** By what they ask: the same question keeps its buckets, counts and bans over a reload. */
   readonly #firewalls = new Map<string, Firewall>();
   /** What may be retried, by the servers and the share; it is counted on over a reload. */
@@ -88,7 +90,7 @@ export class Generation {
     const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes } = route;
     return Object.freeze({
       name,
-      choice: action.kind === 'forward' ? this.#choice(action.group, sticky) : null,
+      choice: action.kind === 'forward' ? this.#choice(name, action.group, sticky) : null,
       reply: action.kind === 'forward' ? null : new RouteReply(action),
       rules: new RouteRules(rules),
       firewalls:
@@ -112,11 +114,13 @@ export class Generation {
     return budget;
   }
 
-  #choice(config: GroupConfig, sticky: StickyConfig | null): Choice {
+  #choice(route: string, config: GroupConfig, sticky: StickyConfig | null): Choice {
     const group = this.#groups.get(config) as Group;
     const { on, fallback } = config.algorithm;
     const key = on === null ? null : new RequestKey(on, fallback === 'client_ip');
-    return new Choice(group, key, sticky === null ? null : this.#sticky(sticky, group));
+    const choice = new Choice(group, key, sticky === null ? null : this.#sticky(sticky, group));
+    this.#choices.set(route, choice);
+    return choice;
   }
 
   #sticky(config: StickyConfig, group: Group): Sticky {
@@ -135,9 +139,10 @@ export class Generation {
     return firewall;
   }
 
-  /** Another has taken over: the servers they share tell this one nothing more. */
-  release(): void {
+  /** `next` has taken over: the servers they share tell this one nothing more. */
+  release(next: Generation): void {
     for (const group of this.#groups.values()) group.release();
+    for (const [route, choice] of this.#choices) choice.successor = next.#choices.get(route) ?? null;
   }
 
   /** Each once, the one before all routes first. */

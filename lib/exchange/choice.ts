@@ -12,6 +12,8 @@ export class Choice {
   readonly #key: RequestKey | null;
   /** null: clients are bound to nobody. */
   readonly sticky: Sticky | null;
+  /** Serves the same route in the generation that took over: for requests of this one whose servers are all gone. */
+  successor: Choice | null = null;
 
   constructor(group: Group, key: RequestKey | null, sticky: Sticky | null) {
     this.group = group;
@@ -33,6 +35,7 @@ export class Choice {
       const bound = this.sticky.serverFor(context, tried, repeatable);
       if (bound !== null) return bound;
     }
-    return this.group.pick(this.keyOf(context), tried, repeatable);
+    const picked = this.group.pick(this.keyOf(context), tried, repeatable);
+    return picked ?? this.successor?.pick(context, tried, repeatable) ?? null;
   }
 }

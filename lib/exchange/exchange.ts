@@ -144,7 +144,9 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const step = this.#retries.afterFailure(failure, this.#lastAttempt);
     this.#settlement.attemptFailed(step === 'fresh' ? 'stale' : failure.reason);
     if (step === 'denied') this.#denied = withDetail(failure.reason, detail);
-    if (!this.#follow(step)) this.#giveUp(failure, detail);
+    if (this.#follow(step)) return;
+    // That its server has gone is not the whole story: there is no other.
+    this.#giveUp(failure === FAILURES.server_gone ? FAILURES.no_server : failure, detail);
   }
 
   declines(head: ResponseHead): boolean {
