@@ -7,9 +7,10 @@ import { ClientAcceptor } from './client/acceptor.js';
 import type { Config } from './config/types.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
+import type { StickyMemory } from './exchange/sticky-memory.js';
 import { Fleet } from './fleet/fleet.js';
 import type { Reading } from './net/accept.js';
-import { fileLimit } from './net/file-limit.js';
+import { fewFiles } from './net/file-limit.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
 import { ShortageAlarm } from './net/shortage.js';
@@ -30,6 +31,8 @@ export interface Balancer extends Operations {
   readonly clientCount: number;
   /** In force now. */
   readonly config: Config;
+  /** Which clients are bound to which server, where it is by a value of their own (`sticky.header`, `sticky.param`). */
+  readonly bindings: StickyMemory;
   /** What was counted of its requests. */
   readonly metrics: Telemetry['metrics'];
   /**
@@ -145,6 +148,10 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     return this.#fleet.generation.config;
   }
 
+  get bindings(): StickyMemory {
+    return this.#fleet.generation.memory;
+  }
+
   get metrics(): Telemetry['metrics'] {
     return this.#telemetry.metrics;
   }
@@ -160,17 +167,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     }
     this.#fleet.start();
     this.#started = true;
-    this.#warnOfFileLimit();
-  }
-
-  #warnOfFileLimit(): void {
-    const { most } = this.#acceptor;
-    const { connections } = this.config.limits;
-    // A few less than were asked for are nobody's concern before they come.
-    if (most > connections * 0.9) return;
-    this.#observer.warning?.(
-      `limits.connections is ${connections}, but with ulimit -n ${fileLimit()} at most ${most} clients are let in`,
-    );
+    const warning = fewFiles(this.config.limits.connections, this.#acceptor.most);
+    if (warning !== null) this.#observer.warning?.(warning);
   }
 
   async reload(config: Config): Promise<void> {

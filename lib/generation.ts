@@ -4,6 +4,7 @@ import { Group } from './backend/group.js';
 import { createScheduler } from './backend/schedulers.js';
 import { AddressSet } from './base/address-set.js';
 import type { Clock } from './base/clock.js';
+import { hashText } from './base/hash.js';
 import type { Observer } from './base/observer.js';
 import type {
   Config,
@@ -21,6 +22,7 @@ import { RetryBudget } from './exchange/retry-budget.js';
 import { RetryPolicy } from './exchange/retry-policy.js';
 import type { Sticky } from './exchange/sticky.js';
 import { StickyCookie } from './exchange/sticky-cookie.js';
+import { StickyMemory } from './exchange/sticky-memory.js';
 import { StickyValue } from './exchange/sticky-value.js';
 import { Firewall, type FirewallScope } from './firewall/firewall.js';
 import { FirewallChain } from './firewall/firewall-chain.js';
@@ -44,6 +46,8 @@ export class Generation {
   readonly firewall: Firewall | null;
   readonly pipeline: Pipeline;
   readonly router: Router<Destination>;
+  /** Who served which client, where they are bound by a value of their own; kept over a reload. */
+  readonly memory: StickyMemory;
   readonly #groups = new Map<GroupConfig, Group>();
   /** By the names of the routes. */
   readonly #choices = new Map<string, Choice>();
@@ -68,7 +72,9 @@ export class Generation {
     before: Generation | null = null,
     observer: Observer = {},
     random: RandomSource = Math.random,
+    memory: StickyMemory | null = null,
   ) {
+    this.memory = memory ?? before?.memory ?? new StickyMemory(clock);
     this.config = config;
     this.#clock = clock;
     this.#observer = observer;
@@ -118,13 +124,17 @@ export class Generation {
     const group = this.#groups.get(config) as Group;
     const { on, fallback } = config.algorithm;
     const key = on === null ? null : new RequestKey(on, fallback === 'client_ip');
-    const choice = new Choice(group, key, sticky === null ? null : this.#sticky(sticky, group));
+    const choice = new Choice(group, key, sticky === null ? null : this.#sticky(sticky, group, config.name));
     this.#choices.set(route, choice);
     return choice;
   }
 
-  #sticky(config: StickyConfig, group: Group): Sticky {
-    if (config.kind !== 'cookie') return new StickyValue(new RequestKey(config), group);
+  #sticky(config: StickyConfig, group: Group, groupName: string): Sticky {
+    if (config.kind !== 'cookie') {
+      const { kind, name, expire } = config;
+      const scope = hashText(`${kind} ${name} ${groupName}`);
+      return new StickyValue(new RequestKey(config), group, { memory: this.memory, scope, expire });
+    }
     this.#secret ??= randomBytes(SECRET_BYTES);
     return new StickyCookie(config.name, config.secret ?? this.#secret, config.maxAge, group.backends);
   }

@@ -7,6 +7,8 @@ import type { StickyConfig } from './types.js';
 
 const BINDINGS = ['cookie', 'header', 'param'] as const;
 const COOKIE_ONLY = ['secret', 'max_age'] as const;
+/** Half an hour: how long most sessions live without a request. */
+const EXPIRE = 30 * 60_000;
 
 /** By what clients stay with their server; false is null, and a place that does not say takes it from around it. */
 export function compileSticky(
@@ -37,17 +39,20 @@ export function compileSticky(
     if (setting[key] !== undefined)
       report.problem([...path, key], `${key} goes with sticky.cookie`, '', 'key');
   }
-  if (kind === 'param') return { kind, name };
+  const expire = duration(setting.expire, EXPIRE, [...path, 'expire'], report);
+  if (kind === 'param') return { kind, name, expire };
   report.attempt([...path, kind], () => checkToken(name, 'the name of a header'));
-  return { kind, name: name.toLowerCase() };
+  return { kind, name: name.toLowerCase(), expire };
 }
 
 function compileCookie(
   name: string,
-  { secret, max_age: maxAge }: StickySettings,
+  { secret, max_age: maxAge, expire }: StickySettings,
   path: Path,
   { report }: Context,
 ): StickyConfig {
+  if (expire !== undefined)
+    report.problem([...path, 'expire'], 'expire goes with sticky.header and sticky.param', '', 'key');
   report.attempt([...path, 'cookie'], () => checkToken(name, 'the name of a cookie'));
   if (secret === undefined) {
     report.warning(

@@ -197,12 +197,14 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#attempt.relay.send(buffer, start, end);
     } else {
       this.#replay.keep(buffer, start, end);
-      this.#client?.pauseRequest();
+      // Reading goes on as long as that is little: a client that leaves the line is seen by nothing else.
+      if (this.#replay.isFull && this.#client?.requestComplete === false) this.#client.pauseRequest();
     }
   }
 
   onRequestEnd(): void {
-    this.#attempt.relay.requestEnded();
+    if (this.#attempt.relay.isConnected) this.#attempt.relay.requestEnded();
+    else this.#client?.resumeRequest();
   }
 
   onRequestFailed(failure: Failure, detail: string): void {

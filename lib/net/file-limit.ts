@@ -21,3 +21,9 @@ export function fileLimit(): number {
 export function clientRoom(files: number): number {
   return files === -1 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor((files - RESERVED) / 2));
 }
+
+/** What to tell the operator when many fewer clients are let in than were `asked` for; null when it is not worth a word. */
+export function fewFiles(asked: number, most: number): string | null {
+  if (most > asked * 0.9) return null;
+  return `limits.connections is ${asked}, but with ulimit -n ${fileLimit()} at most ${most} clients are let in`;
+}

@@ -1,7 +1,9 @@
 import type { Subject } from '../../lib/admin/subject.js';
+import { systemClock } from '../../lib/base/clock.js';
 import type { Availability } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
+import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { type NewServer, OperationError } from '../../lib/status/operations.js';
 import type {
   BalancerState,
@@ -25,6 +27,7 @@ interface Server {
 
 /** A balancer that only remembers what it was told. */
 export class FakeSubject implements Subject {
+  readonly bindings = new StickyMemory(systemClock);
   config: Config = createConfig({ servers: ['localhost:5001', 'localhost:5002'] });
   state: BalancerState = 'running';
   readyReasons: string[] = [];

@@ -3,9 +3,11 @@ import { EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import type { Address } from '../../lib/base/address.js';
+import { systemClock } from '../../lib/base/clock.js';
 import type { Availability, Observer } from '../../lib/base/observer.js';
 import type { OutputStream } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
+import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { NewServer } from '../../lib/status/operations.js';
 import type { BalancerStatus, StatusEvent } from '../../lib/status/status.js';
@@ -43,6 +45,7 @@ export class FakeBalancer implements Balancer {
   clientCount = 0;
   stopped = false;
   readonly metrics = new Metrics();
+  readonly bindings = new StickyMemory(systemClock);
   /** The operations it was asked for: `big draining`, `default add localhost:5003`. */
   readonly told: string[] = [];
   starting: () => Promise<void> = async () => {};

@@ -35,6 +35,7 @@ export interface StickySettings {
   readonly max_age?: DurationSetting;
   readonly header?: string;
   readonly param?: string;
+  readonly expire?: DurationSetting;
 }
 
 export interface HealthCheckSettings {

@@ -52,7 +52,12 @@ export type StickyConfig =
       /** s; 0: as long as the browser runs. */
       readonly maxAge: number;
     }
-  | { readonly kind: 'header' | 'param'; readonly name: string };
+  | {
+      readonly kind: 'header' | 'param';
+      readonly name: string;
+      /** ms that a value is remembered for after its last request; 0: not at all. */
+      readonly expire: number;
+    };
 
 /** How a server is asked whether it is well. A `tcp` check connects and asks nothing. */
 export interface HealthCheckConfig {
