@@ -136,7 +136,8 @@ export class Generation {
       return new StickyValue(new RequestKey(config), group, { memory: this.memory, scope, expire });
     }
     this.#secret ??= randomBytes(SECRET_BYTES);
-    return new StickyCookie(config.name, config.secret ?? this.#secret, config.maxAge, group.backends);
+    const { name, secret, maxAge } = config;
+    return new StickyCookie(name, secret ?? this.#secret, maxAge, group.backends, this.memory);
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {

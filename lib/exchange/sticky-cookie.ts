@@ -1,11 +1,16 @@
 import { createHmac } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
+import { hashText } from '../base/hash.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { RequestContext } from './context.js';
 import type { Sticky } from './sticky.js';
+import type { StickyMemory } from './sticky-memory.js';
 
 /** Characters of base64url that are kept of a hash: 132 bits, of which nobody finds two that are equal. */
 const TOKEN_LENGTH = 22;
+
+/** Clients by their addresses, for want of a better name of each. */
+const CLIENTS = hashText('client');
 
 /** What one server is called in cookies. */
 interface Mark {
@@ -23,10 +28,18 @@ interface Mark {
 export class StickyCookie implements Sticky {
   readonly #name: string;
   readonly #byToken = new Map<string, Backend>();
+  readonly #memory: StickyMemory;
   readonly #marks = new Map<Backend, Mark>();
 
-  /** `maxAge` in s; 0 is as long as the browser runs. */
-  constructor(name: string, secret: string | Buffer, maxAge: number, backends: readonly Backend[]) {
+  /** `maxAge` in s; 0 is as long as the browser runs. `memory` is told who still comes to a server that gets nobody new. */
+  constructor(
+    name: string,
+    secret: string | Buffer,
+    maxAge: number,
+    backends: readonly Backend[],
+    memory: StickyMemory,
+  ) {
+    this.#memory = memory;
     this.#name = name;
     const life = maxAge === 0 ? '' : `; Max-Age=${maxAge}`;
     for (const backend of backends) {
@@ -44,7 +57,9 @@ export class StickyCookie implements Sticky {
 
   mark(context: RequestContext, backend: Backend, edit: HeadEdit): void {
     const mark = this.#marks.get(backend);
-    if (mark === undefined || this.#received(context) === mark.token) return;
+    if (mark === undefined) return;
+    if (!backend.isUsable) this.#memory.note(context.client.key, CLIENTS, backend.hash);
+    if (this.#received(context) === mark.token) return;
     edit.append('set-cookie', 'Set-Cookie', cameOverTls(context) ? mark.secureCookie : mark.cookie);
   }
 

@@ -88,6 +88,7 @@ export class FakeSubject implements Subject {
       effectiveWeight: weight,
       active: this.active,
       waiting: 0,
+      bound: 0,
       open: 2,
       idle: 1,
       lastCheck: { ok: true, result: 'status 200', at: 1_700_000_000_000, durationMs: 1.5 },

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import t, { type Test } from 'tap';
+import type { Balancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { ServerStanding } from '../../lib/dry-run/dry-backends.js';
 import { DryRun } from '../../lib/dry-run/dry-run.js';
@@ -264,6 +265,25 @@ t.test('lb explain knows who is bound to a server that drains', async (t) => {
   const strangers = Array.from({ length: 20 }, (_, i) => serverOf(`stranger-${i}`));
   t.notOk(strangers.includes('b bound'));
   t.strictSame(await homesOf(client), before, 'and asking binds nobody');
+});
+
+t.test('while a server drains it is known how many clients are bound to it', async (t) => {
+  const boundTo = (balancer: Balancer, name: string): number =>
+    balancer.status().servers.find((server) => server.name === name)?.bound ?? -1;
+  const byValue = await startSticky(t, { sticky: { header: 'X-User' } });
+  const homes = await homesOf(await byValue.connect());
+  t.equal(boundTo(byValue.balancer, 'b'), 0, 'who takes new ones has no end to wait for');
+  byValue.balancer.setAvailability('b', 'draining');
+  t.equal(boundTo(byValue.balancer, 'b'), homes.filter((home) => home === 'b').length);
+  byValue.balancer.setAvailability('b', 'maintenance');
+  t.equal(boundTo(byValue.balancer, 'b'), 0);
+  const byCookie = await startSticky(t);
+  const client = await byCookie.connect();
+  byCookie.balancer.setWeight('b', 0);
+  await ask(client);
+  t.equal(boundTo(byCookie.balancer, 'b'), 0);
+  for (let i = 0; i < 2; i++) await ask(client, '/', `Cookie: lb=${tokenOf('b')}\r\n`);
+  t.equal(boundTo(byCookie.balancer, 'b'), 1, 'by its address');
 });
 
 t.test('what is remembered is bounded, and of too much the oldest is forgotten', async (t) => {
