@@ -136,8 +136,7 @@ export class Generation {
       return new StickyValue(new RequestKey(config), group, { memory: this.memory, scope, expire });
     }
     this.#secret ??= randomBytes(SECRET_BYTES);
-    const { name, secret, maxAge } = config;
-    return new StickyCookie(name, secret ?? this.#secret, maxAge, group.backends, this.memory);
+    return new StickyCookie(config, config.secret ?? this.#secret, group.backends, this.memory);
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {

@@ -6,7 +6,8 @@ import type { Path } from './tree.js';
 import type { StickyConfig } from './types.js';
 
 const BINDINGS = ['cookie', 'header', 'param'] as const;
-const COOKIE_ONLY = ['secret', 'max_age'] as const;
+const COOKIE_ONLY = ['secret', 'max_age', 'domain', 'path', 'same_site', 'partitioned', 'nocache'] as const;
+const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
 /** Half an hour: how long most sessions live without a request. */
 const EXPIRE = 30 * 60_000;
 
@@ -45,12 +46,8 @@ export function compileSticky(
   return { kind, name: name.toLowerCase(), expire };
 }
 
-function compileCookie(
-  name: string,
-  { secret, max_age: maxAge, expire }: StickySettings,
-  path: Path,
-  { report }: Context,
-): StickyConfig {
+function compileCookie(name: string, setting: StickySettings, path: Path, { report }: Context): StickyConfig {
+  const { secret, max_age: maxAge, expire, same_site: sameSite = 'lax' } = setting;
   if (expire !== undefined)
     report.problem([...path, 'expire'], 'expire goes with sticky.header and sticky.param', '', 'key');
   report.attempt([...path, 'cookie'], () => checkToken(name, 'the name of a cookie'));
@@ -66,5 +63,10 @@ function compileCookie(
     name,
     secret: secret ?? null,
     maxAge: Math.ceil(duration(maxAge, 0, [...path, 'max_age'], report) / 1000),
+    domain: setting.domain ?? '',
+    path: setting.path ?? '/',
+    sameSite: SAME_SITE[sameSite],
+    partitioned: setting.partitioned ?? false,
+    nocache: setting.nocache ?? true,
   };
 }

@@ -33,6 +33,7 @@ export class FakeSubject implements Subject {
   readyReasons: string[] = [];
   /** On each server. */
   active = 1;
+  bound = 0;
   readonly servers: Server[] = [
     { name: 'apple', address: 'localhost:5001', state: 'up', weight: 1, fromFile: true },
     { name: 'banana', address: 'localhost:5002', state: 'up', weight: 1, fromFile: true },
@@ -88,7 +89,7 @@ export class FakeSubject implements Subject {
       effectiveWeight: weight,
       active: this.active,
       waiting: 0,
-      bound: 0,
+      bound: this.bound,
       open: 2,
       idle: 1,
       lastCheck: { ok: true, result: 'status 200', at: 1_700_000_000_000, durationMs: 1.5 },

@@ -9,7 +9,7 @@ import { type Started, startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { ask, type NamedOrigin, namedOrigins } from '../support/named-origins.js';
-import { deadAddress, origin } from '../support/origin.js';
+import { deadAddress, field, origin } from '../support/origin.js';
 
 const SECRET = 'a secret of ours';
 
@@ -82,6 +82,32 @@ t.test('Secure when a trusted proxy says that it came over https, and from nobod
   t.match((await ask(client, '/', 'X-Forwarded-Proto: http\r\n')).setCookie, /Max-Age=3600$/);
   const doubting = await startSticky(t);
   t.match((await ask(await doubting.connect(), '/', https)).setCookie, /SameSite=Lax$/);
+});
+
+t.test('the cookie has the attributes that the settings give it', async (t) => {
+  const sticky = { cookie: 'sid', secret: SECRET, domain: 'mango.com', path: '/shop', max_age: '1m' };
+  const attributes = 'Path=/shop; Domain=mango.com; HttpOnly; SameSite';
+  for (const [more, expected] of [
+    [{ same_site: 'strict', partitioned: true }, `${attributes}=Strict; Max-Age=60`],
+    [{ same_site: 'none' }, `${attributes}=None; Max-Age=60; Secure`],
+    [{ same_site: 'none', partitioned: true }, `${attributes}=None; Max-Age=60; Secure; Partitioned`],
+  ] as const) {
+    const { connect } = await startSticky(t, { sticky: { ...sticky, ...more } });
+    t.equal((await ask(await connect())).setCookie, `sid=${tokenOf('a')}; ${expected}`);
+  }
+});
+
+t.test('no shared cache keeps the answer that issues a cookie, unless it may', async (t) => {
+  const cacheControl = async (client: RawClient, fields = ''): Promise<string | null> => {
+    client.send(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+    return field((await client.response()).head, 'cache-control');
+  };
+  const { connect } = await startSticky(t);
+  const client = await connect();
+  t.equal(await cacheControl(client), 'private');
+  t.equal(await cacheControl(client, `Cookie: lb=${tokenOf('a')}\r\n`), null, 'others are left as they are');
+  const cached = await startSticky(t, { sticky: { cookie: 'lb', secret: SECRET, nocache: false } });
+  t.equal(await cacheControl(await cached.connect()), null);
 });
 
 t.test('a client whose server is down gets another, and is told so', async (t) => {

@@ -33,6 +33,11 @@ export interface StickySettings {
   readonly cookie?: string;
   readonly secret?: string;
   readonly max_age?: DurationSetting;
+  readonly domain?: string;
+  readonly path?: string;
+  readonly same_site?: 'lax' | 'strict' | 'none';
+  readonly partitioned?: boolean;
+  readonly nocache?: boolean;
   readonly header?: string;
   readonly param?: string;
   readonly expire?: DurationSetting;

@@ -51,6 +51,13 @@ export type StickyConfig =
       readonly secret: string | null;
       /** s; 0: as long as the browser runs. */
       readonly maxAge: number;
+      /** Empty: the host that issued it. */
+      readonly domain: string;
+      readonly path: string;
+      readonly sameSite: 'Lax' | 'Strict' | 'None';
+      readonly partitioned: boolean;
+      /** No shared cache may keep what issues it. */
+      readonly nocache: boolean;
     }
   | {
       readonly kind: 'header' | 'param';
