@@ -5,7 +5,7 @@ import type { StickySettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { StickyConfig } from './types.js';
 
-const BINDINGS = ['cookie', 'header', 'param'] as const;
+const BINDINGS = ['cookie', 'header', 'param', 'client_ip'] as const;
 const COOKIE_ONLY = ['secret', 'max_age', 'domain', 'path', 'same_site', 'partitioned', 'nocache'] as const;
 const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
 /** Half an hour: how long most sessions live without a request. */
@@ -28,19 +28,20 @@ export function compileSticky(
       report.problem(
         path,
         'sticky is not told what to go by',
-        'Write cookie: lb, header: NAME or param: NAME.',
+        'Write cookie: lb, header: NAME, param: NAME or client_ip: true.',
       );
     return null;
   }
   if (other !== undefined)
     report.problem([...path, other], `${kind} and ${other} exclude each other`, '', 'key');
-  const name = setting[kind] ?? '';
-  if (kind === 'cookie') return compileCookie(name, setting, path, context);
+  if (kind === 'cookie') return compileCookie(setting.cookie ?? '', setting, path, context);
   for (const key of COOKIE_ONLY) {
     if (setting[key] !== undefined)
       report.problem([...path, key], `${key} goes with sticky.cookie`, '', 'key');
   }
   const expire = duration(setting.expire, EXPIRE, [...path, 'expire'], report);
+  if (kind === 'client_ip') return { kind, name: '', expire };
+  const name = setting[kind] ?? '';
   if (kind === 'param') return { kind, name, expire };
   report.attempt([...path, kind], () => checkToken(name, 'the name of a header'));
   return { kind, name: name.toLowerCase(), expire };
@@ -49,7 +50,12 @@ export function compileSticky(
 function compileCookie(name: string, setting: StickySettings, path: Path, { report }: Context): StickyConfig {
   const { secret, max_age: maxAge, expire, same_site: sameSite = 'lax' } = setting;
   if (expire !== undefined)
-    report.problem([...path, 'expire'], 'expire goes with sticky.header and sticky.param', '', 'key');
+    report.problem(
+      [...path, 'expire'],
+      'expire goes with sticky.header, sticky.param and sticky.client_ip',
+      '',
+      'key',
+    );
   report.attempt([...path, 'cookie'], () => checkToken(name, 'the name of a cookie'));
   if (secret === undefined) {
     report.warning(

@@ -350,6 +350,24 @@ t.test('by param, and not where it is switched off', async (t) => {
   t.equal(await seen('/free'), 3);
 });
 
+t.test('by the address of the client, whoever speaks for it', async (t) => {
+  const { connect, balancer } = await startSticky(t, {
+    sticky: { client_ip: true },
+    trusted_proxies: ['127.0.0.1'],
+  });
+  const client = await connect();
+  const homes = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for (let i = 1; i <= 12; i++)
+      found.push((await ask(client, '/', `X-Forwarded-For: 203.0.113.${i}\r\n`)).server);
+    return found;
+  };
+  const before = await homes();
+  t.equal(new Set(before).size, 3);
+  balancer.setAvailability('b', 'draining');
+  t.strictSame(await homes(), before);
+});
+
 t.test('the cookie goes with answers of servers alone', async (t) => {
   const { connect } = await startBalancer(t, {
     servers: [await deadAddress()],

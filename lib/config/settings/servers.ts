@@ -28,7 +28,7 @@ export interface AlgorithmSettings {
   readonly balance_factor?: number;
 }
 
-/** One of `cookie`, `header` and `param`; the others go with `cookie`. */
+/** One of `cookie`, `header`, `param` and `client_ip`; `expire` goes with the last three, all else with `cookie`. */
 export interface StickySettings {
   readonly cookie?: string;
   readonly secret?: string;
@@ -40,6 +40,7 @@ export interface StickySettings {
   readonly nocache?: boolean;
   readonly header?: string;
   readonly param?: string;
+  readonly client_ip?: true;
   readonly expire?: DurationSetting;
 }
 

@@ -60,7 +60,8 @@ export type StickyConfig =
       readonly nocache: boolean;
     }
   | {
-      readonly kind: 'header' | 'param';
+      /** An address has no name. */
+      readonly kind: 'header' | 'param' | 'client_ip';
       readonly name: string;
       /** ms that a value is remembered for after its last request; 0: not at all. */
       readonly expire: number;
