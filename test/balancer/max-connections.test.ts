@@ -125,7 +125,7 @@ t.test('who waits in the line of a server that its check finds down moves on at 
   const checked = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write('HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n');
-    await connection.end();
+    connection.end();
   });
   const health_check = { interval: '1s', fall: 1, address: checked.address };
   const { seen, clock, clients, waiting } = await lineAt(t, { health_check });
