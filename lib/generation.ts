@@ -14,7 +14,7 @@ import type {
   RouteConfig,
   StickyConfig,
 } from './config/types.js';
-import { Choice } from './exchange/choice.js';
+import { Choice, type Incumbency } from './exchange/choice.js';
 import type { Pipeline } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
 import { RequestKey } from './exchange/request-key.js';
@@ -49,8 +49,8 @@ export class Generation {
   /** Who served which client, where they are bound by a value of their own; kept over a reload. */
   readonly memory: StickyMemory;
   readonly #groups = new Map<GroupConfig, Group>();
-  /** By the names of the routes. */
-  readonly #choices = new Map<string, Choice>();
+  /** By the names of the routes; the incumbency of each is handed on from one generation to the next. */
+  readonly #choices = new Map<string, { readonly choice: Choice; readonly incumbency: Incumbency }>();
   /** By what they ask: the same question keeps its buckets, counts and bans over a reload. */
   readonly #firewalls = new Map<string, Firewall>();
   /** What may be retried, by the servers and the share; it is counted on over a reload. */
@@ -124,8 +124,10 @@ export class Generation {
     const group = this.#groups.get(config) as Group;
     const { on, fallback } = config.algorithm;
     const key = on === null ? null : new RequestKey(on, fallback === 'client_ip');
-    const choice = new Choice(group, key, sticky === null ? null : this.#sticky(sticky, group, config.name));
-    this.#choices.set(route, choice);
+    const binding = sticky === null ? null : this.#sticky(sticky, group, config.name);
+    const incumbency = this.#before?.incumbencyOf(route) ?? { choice: null };
+    const choice = new Choice(group, key, binding, incumbency);
+    this.#choices.set(route, { choice, incumbency });
     return choice;
   }
 
@@ -152,7 +154,7 @@ export class Generation {
   /** `next` has taken over: the servers they share tell this one nothing more. */
   release(next: Generation): void {
     for (const group of this.#groups.values()) group.release();
-    for (const [route, choice] of this.#choices) choice.successor = next.#choices.get(route) ?? null;
+    for (const { choice, incumbency } of next.#choices.values()) incumbency.choice = choice;
   }
 
   /** Each once, the one before all routes first. */
@@ -163,6 +165,11 @@ export class Generation {
   /** For the generation that takes over. */
   firewallFor(key: string): Firewall | undefined {
     return this.#firewalls.get(key);
+  }
+
+  /** Likewise. */
+  incumbencyOf(route: string): Incumbency | undefined {
+    return this.#choices.get(route)?.incumbency;
   }
 
   /** Likewise. */
