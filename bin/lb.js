@@ -9,15 +9,17 @@ if (tooOld) {
   process.stderr.write('lb: Node 20.19 or later is needed, this is an older one.\n');
   process.exitCode = 1;
 } else {
-  import('../dist/lib/cli/main.js').then(start, notBuilt);
+  import('../dist/lib/cli/main.js').then(start, notLoaded);
 }
 
 function start(cli) {
   return cli.main();
 }
 
-function notBuilt(error) {
-  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-  process.stderr.write('lb: not built yet, run: make setup\n');
+function notLoaded(error) {
+  if (error.code === 'ERR_MODULE_NOT_FOUND') process.stderr.write('lb: not built yet, run: make setup\n');
+  else if (error.code === 'EMFILE')
+    process.stderr.write('lb: too few files may be open: ulimit -n 256 or more is needed.\n');
+  else throw error;
   process.exitCode = 1;
 }

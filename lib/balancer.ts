@@ -7,10 +7,13 @@ import { ClientAcceptor } from './client/acceptor.js';
 import type { Config } from './config/types.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
+import type { StickyMemory } from './exchange/sticky-memory.js';
 import { Fleet } from './fleet/fleet.js';
 import type { Reading } from './net/accept.js';
+import { fewFiles } from './net/file-limit.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
+import { ShortageAlarm } from './net/shortage.js';
 import { clientRequests, responseParsers, SHELVED } from './parsers.js';
 import { takeStatus } from './snapshot.js';
 import { type NewServer, OperationError, type Operations } from './status/operations.js';
@@ -28,6 +31,8 @@ export interface Balancer extends Operations {
   readonly clientCount: number;
   /** The configuration in force. */
   readonly config: Config;
+  /** Which clients are bound to which server, where it is by a value of their own (`sticky.header`, `sticky.param`). */
+  readonly bindings: StickyMemory;
   /** What was counted of its requests. */
   readonly metrics: Telemetry['metrics'];
   /**
@@ -117,7 +122,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const { timeouts, limits } = config;
     const parsers = responseParsers(limits);
     this.#resolver = new Resolver(config.dns, wheel, observer);
-    const supplies = { wheel, parsers, observer, resolver: this.#resolver };
+    const shortages = new ShortageAlarm(wheel, observer);
+    const supplies = { wheel, parsers, observer, resolver: this.#resolver, shortages };
     const health = { ...supplies, clock };
     const parts = { supplies, health, telemetry: this.#telemetry };
     this.#fleet = new Fleet(config, parts, (generation) => {
@@ -129,8 +135,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#services = { clock, wheel, timeouts, observer, shelf, pipeline: generation.pipeline };
     const requests = clientRequests(limits, clock);
     const client = { wheel, timeouts, limits, requests, handlers: shelf };
-    this.#acceptor = new ClientAcceptor(client, generation);
-    this.#listeners = new Listeners(config.listen, this.#acceptor, reading, observer);
+    this.#acceptor = new ClientAcceptor(client, generation, shortages);
+    this.#listeners = new Listeners(config.listen, this.#acceptor, reading, observer, shortages);
   }
 
   get addresses(): readonly Address[] {
@@ -143,6 +149,10 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   get config(): Config {
     return this.#fleet.generation.config;
+  }
+
+  get bindings(): StickyMemory {
+    return this.#fleet.generation.memory;
   }
 
   get metrics(): Telemetry['metrics'] {
@@ -160,6 +170,8 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     }
     this.#fleet.start();
     this.#started = true;
+    const warning = fewFiles(this.config.limits.connections, this.#acceptor.most);
+    if (warning !== null) this.#observer.warning?.(warning);
   }
 
   async reload(config: Config): Promise<void> {

@@ -4,6 +4,7 @@ import { Group } from './backend/group.js';
 import { createScheduler } from './backend/schedulers.js';
 import { AddressSet } from './base/address-set.js';
 import type { Clock } from './base/clock.js';
+import { hashText } from './base/hash.js';
 import type { Observer } from './base/observer.js';
 import type {
   Config,
@@ -13,7 +14,7 @@ import type {
   RouteConfig,
   StickyConfig,
 } from './config/types.js';
-import { Choice } from './exchange/choice.js';
+import { Choice, type Incumbency } from './exchange/choice.js';
 import type { Pipeline } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
 import { RequestKey } from './exchange/request-key.js';
@@ -21,6 +22,7 @@ import { RetryBudget } from './exchange/retry-budget.js';
 import { RetryPolicy } from './exchange/retry-policy.js';
 import type { Sticky } from './exchange/sticky.js';
 import { StickyCookie } from './exchange/sticky-cookie.js';
+import { StickyMemory } from './exchange/sticky-memory.js';
 import { StickyValue } from './exchange/sticky-value.js';
 import { Firewall, type FirewallScope } from './firewall/firewall.js';
 import { FirewallChain } from './firewall/firewall-chain.js';
@@ -44,7 +46,11 @@ export class Generation {
   readonly firewall: Firewall | null;
   readonly pipeline: Pipeline;
   readonly router: Router<Destination>;
+  /** Who served which client, where they are bound by a value of their own; kept over a reload. */
+  readonly memory: StickyMemory;
   readonly #groups = new Map<GroupConfig, Group>();
+  /** By the names of the routes; the incumbency of each is handed on from one generation to the next. */
+  readonly #choices = new Map<string, { readonly choice: Choice; readonly incumbency: Incumbency }>();
   /** By scope and settings, as JSON: one whose settings stay the same keeps its buckets, counts and bans over a reload. */
   readonly #firewalls = new Map<string, Firewall>();
   /** By the name of the group and the share of retries: counting goes on over a reload. */
@@ -66,7 +72,9 @@ export class Generation {
     before: Generation | null = null,
     observer: Observer = {},
     random: RandomSource = Math.random,
+    memory: StickyMemory | null = null,
   ) {
+    this.memory = memory ?? before?.memory ?? new StickyMemory(clock);
     this.config = config;
     this.#clock = clock;
     this.#observer = observer;
@@ -88,7 +96,7 @@ export class Generation {
     const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes } = route;
     return Object.freeze({
       name,
-      choice: action.kind === 'forward' ? this.#choice(action.group, sticky) : null,
+      choice: action.kind === 'forward' ? this.#choice(name, action.group, sticky) : null,
       reply: action.kind === 'forward' ? null : new RouteReply(action),
       rules: new RouteRules(rules),
       firewalls:
@@ -112,17 +120,25 @@ export class Generation {
     return budget;
   }
 
-  #choice(config: GroupConfig, sticky: StickyConfig | null): Choice {
+  #choice(route: string, config: GroupConfig, sticky: StickyConfig | null): Choice {
     const group = this.#groups.get(config) as Group;
     const { on, fallback } = config.algorithm;
     const key = on === null ? null : new RequestKey(on, fallback === 'client_ip');
-    return new Choice(group, key, sticky === null ? null : this.#sticky(sticky, group));
+    const binding = sticky === null ? null : this.#sticky(sticky, group, config.name);
+    const incumbency = this.#before?.incumbencyOf(route) ?? { choice: null };
+    const choice = new Choice(group, key, binding, incumbency);
+    this.#choices.set(route, { choice, incumbency });
+    return choice;
   }
 
-  #sticky(config: StickyConfig, group: Group): Sticky {
-    if (config.kind !== 'cookie') return new StickyValue(new RequestKey(config), group);
+  #sticky(config: StickyConfig, group: Group, groupName: string): Sticky {
+    if (config.kind !== 'cookie') {
+      const { kind, name, expire } = config;
+      const scope = hashText(`${kind} ${name} ${groupName}`);
+      return new StickyValue(new RequestKey(config), group, { memory: this.memory, scope, expire });
+    }
     this.#secret ??= randomBytes(SECRET_BYTES);
-    return new StickyCookie(config.name, config.secret ?? this.#secret, config.maxAge, group.backends);
+    return new StickyCookie(config, config.secret ?? this.#secret, group.backends, this.memory);
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {
@@ -135,9 +151,10 @@ export class Generation {
     return firewall;
   }
 
-  /** Another has taken over: the servers they share tell this one nothing more. */
-  release(): void {
+  /** `next` has taken over: the servers they share tell this one nothing more. */
+  release(next: Generation): void {
     for (const group of this.#groups.values()) group.release();
+    for (const { choice, incumbency } of next.#choices.values()) incumbency.choice = choice;
   }
 
   /** Each once, the one before all routes first. */
@@ -148,6 +165,11 @@ export class Generation {
   /** For the generation that takes over. */
   firewallFor(key: string): Firewall | undefined {
     return this.#firewalls.get(key);
+  }
+
+  /** For the generation that takes over. */
+  incumbencyOf(route: string): Incumbency | undefined {
+    return this.#choices.get(route)?.incumbency;
   }
 
   /** For the generation that takes over. */

@@ -1,3 +1,4 @@
+import type { Backend } from './backend/backend.js';
 import type { Clock } from './base/clock.js';
 import { everyRoute } from './config/every-route.js';
 import { routeMatches } from './config/route-match.js';
@@ -128,6 +129,7 @@ class Parts {
       effectiveWeight: backend.isUsable ? backend.effectiveWeight : 0,
       active: backend.active,
       waiting: pool.waitingCount,
+      bound: isForBoundAlone(backend) ? this.#fleet.generation.memory.countOf(backend.hash, BOUND_MS) : 0,
       open: pool.openCount,
       idle: pool.idleCount,
       lastCheck: backend.history.lastCheck,
@@ -148,6 +150,13 @@ class Parts {
       fromFile: this.#fleet.roster.isFromFile(name),
     };
   }
+}
+
+/** Those that have come within so long are worth waiting for. */
+const BOUND_MS = 10 * 60_000;
+
+function isForBoundAlone(backend: Backend): boolean {
+  return backend.takesBound && !backend.isUsable;
 }
 
 function firewallStatuses(generation: Generation): readonly FirewallStatus[] {

@@ -54,10 +54,14 @@ export class ExplainApi {
     }));
     const servers = JSON.stringify(routes);
     if (this.#dryRun === null || this.#dryConfig !== config || this.#dryServers !== servers) {
-      this.#dryRun = new DryRun(config, (group) => {
-        const names = forwardingRoutes(config).filter((route) => route.group === group);
-        return routes.find(({ name }) => names.some((route) => route.name === name))?.servers;
-      });
+      this.#dryRun = new DryRun(
+        config,
+        (group) => {
+          const names = forwardingRoutes(config).filter((route) => route.group === group);
+          return routes.find(({ name }) => names.some((route) => route.name === name))?.servers;
+        },
+        this.#subject.bindings,
+      );
       this.#dryConfig = config;
       this.#dryServers = servers;
     }

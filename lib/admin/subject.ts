@@ -1,4 +1,5 @@
 import type { Config } from '../config/types.js';
+import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { Operations } from '../status/operations.js';
 import type { BalancerStatus, StatusEvent } from '../status/status.js';
 
@@ -6,6 +7,8 @@ import type { BalancerStatus, StatusEvent } from '../status/status.js';
 export interface Subject extends Operations {
   /** The configuration in force. */
   readonly config: Config;
+  /** Which clients are bound to which server, where it is by a value of their own. */
+  readonly bindings: StickyMemory;
   status(): BalancerStatus;
   /** Those behind number `since`, oldest first. */
   events(since: number): readonly StatusEvent[];

@@ -26,7 +26,7 @@ export interface BackendWatcher {
 }
 
 /** What keeps new requests from a server. */
-export type Obstacle = 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
+export type Obstacle = 'removed' | 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
 
 /** What a server is given to do. */
 export interface BackendTerms {
@@ -58,6 +58,7 @@ export class Backend implements Candidate, SlowStarter {
   #up = true;
   #ejected = false;
   #availability: Availability = 'ready';
+  #removed = false;
   #weight: number;
   #backup: boolean;
   /** Requests in flight. */
@@ -125,11 +126,12 @@ export class Backend implements Candidate, SlowStarter {
 
   /** May it get requests from anyone? */
   get isUsable(): boolean {
-    return this.#up && !this.#ejected && this.#availability === 'ready' && this.#weight > 0;
+    return this.takesBound && this.#availability === 'ready' && this.#weight > 0;
   }
 
   /** Why it gets no requests from just anyone; empty when it does. */
   get obstacle(): Obstacle | '' {
+    if (this.#removed) return 'removed';
     if (!this.#up) return 'down';
     if (this.#ejected) return 'ejected';
     if (this.#availability !== 'ready') return this.#availability;
@@ -138,7 +140,7 @@ export class Backend implements Candidate, SlowStarter {
 
   /** May it get requests from clients that are bound to it? While it drains, it may. */
   get takesBound(): boolean {
-    return this.#up && !this.#ejected && this.#availability !== 'maintenance';
+    return this.#up && !this.#ejected && this.#availability !== 'maintenance' && !this.#removed;
   }
 
   watch(watcher: BackendWatcher): void {
@@ -196,6 +198,13 @@ export class Backend implements Candidate, SlowStarter {
     this.#changed(wasOut);
   }
 
+  /** It is no server of ours any more: what is on it is finished, and then its connections are closed. */
+  retire(): void {
+    this.#removed = true;
+    this.pool.retire();
+    this.#tell();
+  }
+
   setBackup(backup: boolean): void {
     if (backup === this.#backup) return;
     this.#backup = backup;
@@ -238,10 +247,13 @@ export class Backend implements Candidate, SlowStarter {
     this.#tell();
   }
 
-  /** Back from being out altogether, it is as cold as a new one. */
   #changed(wasOut: boolean): void {
-    if (wasOut && this.takesBound) this.#slowStart.begin();
+    const isOut = !this.takesBound;
+    // Back from being out altogether, it is as cold as a new one.
+    if (wasOut && !isOut) this.#slowStart.begin();
     this.#tell();
+    // Behind the groups, who choose somebody else for those that wait.
+    if (isOut && !wasOut) this.pool.turnAway(this.obstacle);
   }
 
   #tell(): void {

@@ -2,6 +2,7 @@ import { FAILURES, type Failure } from '../base/failure.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import { type Dial, type Dialler, dial, type Endpoint } from '../net/dial.js';
+import { isShortage } from '../net/shortage.js';
 
 /** Whoever has a connection opened: told once, never before it is opened by `new`. */
 export interface OpeningOwner {
@@ -37,7 +38,7 @@ export class Opening implements Dialler, DeadlineOwner {
 
   onDialFailed(error: NodeJS.ErrnoException): void {
     this.#deadline.release();
-    this.#owner.onOpeningFailed(this, failureOf(error.code), error.code ?? 'closed');
+    this.#owner.onOpeningFailed(this, failureOf(error), error.code ?? 'closed');
   }
 
   onDeadline(): void {
@@ -46,7 +47,9 @@ export class Opening implements Dialler, DeadlineOwner {
   }
 }
 
-function failureOf(code: string | undefined): Failure {
+function failureOf(error: NodeJS.ErrnoException): Failure {
+  if (isShortage(error)) return FAILURES.out_of_resources;
+  const { code } = error;
   if (code === 'ETIMEDOUT') return FAILURES.connect_timeout;
   return code === 'ECONNREFUSED' ? FAILURES.connect_refused : FAILURES.connect_failed;
 }

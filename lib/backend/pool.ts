@@ -137,6 +137,17 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     if (this.#pipelines?.cancel(requester) !== true) this.#waiting.remove(requester);
   }
 
+  /**
+   * Those that wait for a connection go elsewhere, as nothing of them was sent yet: the server gets no requests for now.
+   * `detail`: why.
+   */
+  turnAway(detail: string): void {
+    for (const opening of this.#openings) opening.cancel();
+    this.#openings.clear();
+    for (let left = this.#waiting.length; left > 0; left--)
+      this.#waiting.shift()?.onLeaseFailed(FAILURES.server_gone, detail);
+  }
+
   /** Closes the connections nobody uses: the server is down, or about to be left alone. */
   closeIdle(): void {
     for (const connection of this.#idle.splice(0)) connection.discard();
@@ -180,6 +191,8 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
 
   onOpeningFailed(opening: Opening, failure: Failure, detail: string): void {
     this.#openings.delete(opening);
+    if (failure === FAILURES.out_of_resources)
+      this.#supplies.shortages.note(detail, 'a server could not be connected to');
     this.#waiting.shift()?.onLeaseFailed(failure, detail);
     this.#dialForWaiting();
   }

@@ -3,6 +3,7 @@ import type { Shelf } from '../base/shelf.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Resolver } from '../net/resolver.js';
+import type { ShortageAlarm } from '../net/shortage.js';
 
 /** What all connections to servers need. */
 export interface ConnectionSupplies {
@@ -11,4 +12,5 @@ export interface ConnectionSupplies {
   readonly observer: Observer;
   /** Finds the addresses of servers that have names. */
   readonly resolver: Resolver;
+  readonly shortages: ShortageAlarm;
 }

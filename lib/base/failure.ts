@@ -37,6 +37,8 @@ export const FAILURES: { readonly [reason in Reason]: Failure } = Object.freeze(
   connect_refused: failure('connect_refused', 'server', 'always', 502),
   connect_timeout: failure('connect_timeout', 'server', 'always', 504),
   connect_failed: failure('connect_failed', 'server', 'always', 502),
+  out_of_resources: failure('out_of_resources', 'balancer', 'always', 503),
+  server_gone: failure('server_gone', 'balancer', 'always', 503),
   queue_full: failure('queue_full', 'balancer', 'always', 503),
   queue_timeout: failure('queue_timeout', 'balancer', 'never', 503),
   response_timeout: failure('response_timeout', 'server', 'idempotent', 504),

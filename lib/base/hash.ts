@@ -2,9 +2,10 @@
  * 31 bits that stand for a text: the same in every process and on every machine, and spread evenly (FNV-1a, then the
  * finalizer of MurmurHash3). A number of 32 would be boxed by the engine half of the time. Not for secrets: whoever
  * knows it can make texts that collide.
+ * Another `seed` gives another number: texts that share one hardly share both.
  */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
+export function hashText(text: string, seed = 0x811c9dc5): number {
+  let hash = seed;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return avalanche(hash);
 }

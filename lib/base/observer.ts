@@ -14,6 +14,8 @@ export type Reason =
   | 'connect_refused'
   | 'connect_timeout'
   | 'connect_failed'
+  | 'out_of_resources'
+  | 'server_gone'
   | 'queue_full'
   | 'queue_timeout'
   | 'response_timeout'

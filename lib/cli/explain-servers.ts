@@ -45,7 +45,7 @@ function reason(choice: 'bound' | 'settled', route: RouteConfig): string {
 }
 
 function stickyName(sticky: StickyConfig | null): string {
-  return sticky === null ? 'sticky' : `sticky.${sticky.kind} ${sticky.name}`;
+  return sticky === null ? 'sticky' : `sticky.${sticky.kind} ${sticky.name}`.trimEnd();
 }
 
 function stickyText(sticky: StickyConfig): string {

@@ -87,10 +87,20 @@ function remoteContext(stdout: Terminal, stderr: Terminal): RemoteContext {
 
 /** A bug of ours. Its state cannot be trusted any more: say everything once, loudly, and let a supervisor restart. */
 function crash(error: unknown, stderr: Terminal): never {
+  if (isShortOfFiles(error)) {
+    stderr.write(`${stderr.paint.red('lb:')} too few files may be open: ulimit -n 256 or more is needed.\n`);
+    process.exit(1);
+  }
   const report = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const where = `lb ${VERSION}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
   stderr.write(`${stderr.paint.red('lb: internal error')}, please report it (${where}):\n${report}\n`);
   process.exit(1);
+}
+
+/** The program's own modules are read all at once: with a very low limit it can't even start. */
+function isShortOfFiles(error: unknown): boolean {
+  const { code, path = '' } = error as NodeJS.ErrnoException;
+  return code === 'EMFILE' && path.endsWith('.js');
 }
 
 /** What a person types to start this program: `lb` once installed, `node bin/lb.js` in a clone. */

@@ -3,6 +3,8 @@ import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/request-encoder.js';
 import type { Acceptor, Incoming } from '../net/accept.js';
+import { clientRoom, fileLimit } from '../net/file-limit.js';
+import type { ShortageAlarm } from '../net/shortage.js';
 import { ClientConnection } from './connection.js';
 import type { ClientServices } from './services.js';
 
@@ -17,6 +19,8 @@ export interface AcceptPolicy {
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
 export class ClientAcceptor implements Acceptor {
   readonly #services: ClientServices;
+  readonly #shortages: ShortageAlarm;
+  readonly #room = clientRoom(fileLimit());
   #limits: LimitsConfig;
   #policy: AcceptPolicy;
   /** Who holds a place in the firewall that let it in. */
@@ -28,7 +32,8 @@ export class ClientAcceptor implements Acceptor {
   /** Connections let in since the start. */
   accepted = 0;
 
-  constructor(services: Omit<ClientServices, 'onClosed'>, policy: AcceptPolicy) {
+  constructor(services: Omit<ClientServices, 'onClosed'>, policy: AcceptPolicy, shortages: ShortageAlarm) {
+    this.#shortages = shortages;
     this.#services = { ...services, onClosed: (connection) => this.#onClosed(connection) };
     this.#limits = services.limits;
     this.#policy = policy;
@@ -88,8 +93,16 @@ export class ClientAcceptor implements Acceptor {
     for (const connection of this.#connections) connection.destroy();
   }
 
+  /** How many may be connected at once: as the settings say, unless this process may not have so many files open. */
+  get most(): number {
+    return Math.min(this.#limits.connections, this.#room);
+  }
+
   #isFull(address: string): boolean {
-    if (this.#connections.size >= this.#limits.connections) return true;
+    if (this.#connections.size >= this.most) {
+      this.#shortages.noteFull(this.most);
+      return true;
+    }
     const perIp = this.#limits.connectionsPerIp;
     return perIp > 0 && (this.#perAddress.get(address) ?? 0) >= perIp;
   }

@@ -5,8 +5,11 @@ import type { StickySettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { StickyConfig } from './types.js';
 
-const BINDINGS = ['cookie', 'header', 'param'] as const;
-const COOKIE_ONLY = ['secret', 'max_age'] as const;
+const BINDINGS = ['cookie', 'header', 'param', 'client_ip'] as const;
+const COOKIE_ONLY = ['secret', 'max_age', 'domain', 'path', 'same_site', 'partitioned', 'nocache'] as const;
+const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
+/** Half an hour: how long most sessions live without a request. */
+const EXPIRE = 30 * 60_000;
 
 /** By what clients stay with their server; false is null, and a place that does not say takes it from around it. */
 export function compileSticky(
@@ -25,29 +28,34 @@ export function compileSticky(
       report.problem(
         path,
         'sticky is not told what to go by',
-        'Write cookie: lb, header: NAME or param: NAME.',
+        'Write cookie: lb, header: NAME, param: NAME or client_ip: true.',
       );
     return null;
   }
   if (other !== undefined)
     report.problem([...path, other], `${kind} and ${other} exclude each other`, '', 'key');
-  const name = setting[kind] ?? '';
-  if (kind === 'cookie') return compileCookie(name, setting, path, context);
+  if (kind === 'cookie') return compileCookie(setting.cookie ?? '', setting, path, context);
   for (const key of COOKIE_ONLY) {
     if (setting[key] !== undefined)
       report.problem([...path, key], `${key} goes with sticky.cookie`, '', 'key');
   }
-  if (kind === 'param') return { kind, name };
+  const expire = duration(setting.expire, EXPIRE, [...path, 'expire'], report);
+  if (kind === 'client_ip') return { kind, name: '', expire };
+  const name = setting[kind] ?? '';
+  if (kind === 'param') return { kind, name, expire };
   report.attempt([...path, kind], () => checkToken(name, 'the name of a header'));
-  return { kind, name: name.toLowerCase() };
+  return { kind, name: name.toLowerCase(), expire };
 }
 
-function compileCookie(
-  name: string,
-  { secret, max_age: maxAge }: StickySettings,
-  path: Path,
-  { report }: Context,
-): StickyConfig {
+function compileCookie(name: string, setting: StickySettings, path: Path, { report }: Context): StickyConfig {
+  const { secret, max_age: maxAge, expire, same_site: sameSite = 'lax' } = setting;
+  if (expire !== undefined)
+    report.problem(
+      [...path, 'expire'],
+      'expire goes with sticky.header, sticky.param and sticky.client_ip',
+      '',
+      'key',
+    );
   report.attempt([...path, 'cookie'], () => checkToken(name, 'the name of a cookie'));
   if (secret === undefined) {
     report.warning(
@@ -61,5 +69,10 @@ function compileCookie(
     name,
     secret: secret ?? null,
     maxAge: Math.ceil(duration(maxAge, 0, [...path, 'max_age'], report) / 1000),
+    domain: setting.domain ?? '',
+    path: setting.path ?? '/',
+    sameSite: SAME_SITE[sameSite],
+    partitioned: setting.partitioned ?? false,
+    nocache: setting.nocache ?? true,
   };
 }

@@ -9,6 +9,7 @@ import { TimerWheel } from '../base/timer-wheel.js';
 import type { GroupConfig } from '../config/types.js';
 import { ResponseParser } from '../http/response-parser.js';
 import { Resolver } from '../net/resolver.js';
+import { ShortageAlarm } from '../net/shortage.js';
 
 /** A server as it is at a moment. */
 export interface ServerStanding {
@@ -36,8 +37,9 @@ export function dryBackends(
   const limits = { headBytes: 0, fields: 0, targetBytes: 0 };
   const wheel = new TimerWheel(clock);
   const resolver = new Resolver({ servers: [], minTtl: 0, maxTtl: 0 }, wheel, {});
+  const shortages = new ShortageAlarm(wheel, {});
   const parsers = new Shelf(0, () => new ResponseParser(limits));
-  const supplies: ConnectionSupplies = { wheel, parsers, observer: {}, resolver };
+  const supplies: ConnectionSupplies = { wheel, parsers, observer: {}, resolver, shortages };
   return (group) =>
     (standings(group) ?? asConfigured(group)).map(({ name, address, weight, backup, state }) => {
       const { pool: terms, connectTimeout } = group;

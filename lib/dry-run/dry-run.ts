@@ -5,6 +5,7 @@ import type { Config, FirewallConfig, RouteConfig } from '../config/types.js';
 import type { Choice } from '../exchange/choice.js';
 import { RequestContext } from '../exchange/context.js';
 import type { Destination } from '../exchange/destination.js';
+import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { Firewall, Opinion } from '../firewall/firewall.js';
 import { Generation } from '../generation.js';
 import type { ClientSide } from '../http/flow.js';
@@ -66,10 +67,12 @@ export class DryRun {
   readonly #routes: ReadonlyMap<string, RouteConfig>;
   readonly #context = new RequestContext();
 
-  constructor(config: Config, standings?: Standings) {
+  /** `memory`: which servers clients are bound to; nobody is to any if not given. It is only read. */
+  constructor(config: Config, standings?: Standings, memory: StickyMemory | null = null) {
     this.#config = config;
     this.#routes = new Map(everyRoute(config).map((route) => [route.name, route]));
-    this.#generation = new Generation(config, this.#clock, dryBackends(this.#clock, standings));
+    const backends = dryBackends(this.#clock, standings);
+    this.#generation = new Generation(config, this.#clock, backends, null, {}, Math.random, memory);
   }
 
   /** What becomes of a request; `request` is a whole head as it comes over the wire, `peer` the address it comes from. */

@@ -53,7 +53,8 @@ function outcomeJson(outcome: Outcome): object {
 
 function forwardedJson({ kind, servers, choice, server, head, route }: Forwarded): object {
   const algorithm = algorithmOf(route);
-  const sticky = route.sticky === null ? null : `${route.sticky.kind}.${route.sticky.name}`;
+  const sticky =
+    route.sticky === null ? null : [route.sticky.kind, route.sticky.name].filter(Boolean).join('.');
   return {
     kind,
     servers: servers.map(({ name, address, weight, backup, obstacle }) => ({

@@ -5,6 +5,11 @@ import type { RequestContext } from './context.js';
 import type { RequestKey } from './request-key.js';
 import type { Sticky } from './sticky.js';
 
+/** Who chooses for a route now: what is in flight from before a reload may find all its servers gone. */
+export interface Incumbency {
+  choice: Choice | null;
+}
+
 /** Who serves the requests of a route: whom the client is bound to, else whom the algorithm of its servers picks. */
 export class Choice {
   readonly group: Group;
@@ -12,8 +17,16 @@ export class Choice {
   readonly #key: RequestKey | null;
   /** null: clients are bound to nobody. */
   readonly sticky: Sticky | null;
+  readonly #route: Incumbency;
 
-  constructor(group: Group, key: RequestKey | null, sticky: Sticky | null) {
+  /** `route` is shared with those that chose for it before. */
+  constructor(
+    group: Group,
+    key: RequestKey | null,
+    sticky: Sticky | null,
+    route: Incumbency = { choice: null },
+  ) {
+    this.#route = route;
     this.group = group;
     this.#key = key;
     this.sticky = sticky;
@@ -33,6 +46,12 @@ export class Choice {
       const bound = this.sticky.serverFor(context, tried, repeatable);
       if (bound !== null) return bound;
     }
-    return this.group.pick(this.keyOf(context), tried, repeatable);
+    const picked = this.group.pick(this.keyOf(context), tried, repeatable);
+    return picked ?? this.#pickOfSuccessor(context, tried, repeatable);
+  }
+
+  #pickOfSuccessor(context: RequestContext, tried: readonly Backend[], repeatable: boolean): Backend | null {
+    const { choice } = this.#route;
+    return choice === null || choice === this ? null : choice.pick(context, tried, repeatable);
   }
 }

@@ -144,7 +144,9 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const step = this.#retries.afterFailure(failure, this.#lastAttempt);
     this.#settlement.attemptFailed(step === 'fresh' ? 'stale' : failure.reason);
     if (step === 'denied') this.#denied = withDetail(failure.reason, detail);
-    if (!this.#follow(step)) this.#giveUp(failure, detail);
+    if (this.#follow(step)) return;
+    // That its server has gone is not the whole story: there is no other.
+    this.#giveUp(failure === FAILURES.server_gone ? FAILURES.no_server : failure, detail);
   }
 
   declines(head: ResponseHead): boolean {
@@ -195,12 +197,14 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#attempt.relay.send(buffer, start, end);
     } else {
       this.#replay.keep(buffer, start, end);
-      this.#client?.pauseRequest();
+      // Reading goes on as long as that is little: a client that leaves the line is seen by nothing else.
+      if (this.#replay.isFull && this.#client?.requestComplete === false) this.#client.pauseRequest();
     }
   }
 
   onRequestEnd(): void {
-    this.#attempt.relay.requestEnded();
+    if (this.#attempt.relay.isConnected) this.#attempt.relay.requestEnded();
+    else this.#client?.resumeRequest();
   }
 
   onRequestFailed(failure: Failure, detail: string): void {

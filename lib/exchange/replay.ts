@@ -19,7 +19,12 @@ export class Replay {
     this.#repeatable = repeatable;
   }
 
-  /** Copies bytes that wait for a connection; the caller pauses the client, so they are few. */
+  /** Is as much waiting for a connection as may? Nothing more is to be read then. */
+  get isFull(): boolean {
+    return this.#bytes >= this.#limit;
+  }
+
+  /** Copies bytes that wait for a connection; the caller pauses the client when it `isFull`, so they are few. */
   keep(buffer: Buffer, start: number, end: number): void {
     this.#pieces.push(Buffer.from(buffer.subarray(start, end)));
     this.#bytes += end - start;

@@ -18,12 +18,13 @@ export class RequestKey {
 
   /** As the request came, whatever rules do to it. Of several fields of a name the first one counts. */
   of(context: RequestContext): PickKey {
-    const text = this.#textOf(context);
+    const text = this.textOf(context);
     if (text !== '') return hashText(text);
     return this.#orClient ? hashText(context.client.key) : NO_KEY;
   }
 
-  #textOf({ view, client }: RequestContext): string {
+  /** The value itself; empty when there is none. */
+  textOf({ view, client }: RequestContext): string {
     switch (this.#kind) {
       case 'client_ip':
         return client.key;

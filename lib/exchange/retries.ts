@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/backend.js';
-import type { Failure } from '../base/failure.js';
+import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { RequestHead } from '../http/request-head.js';
@@ -25,7 +25,12 @@ export interface LastAttempt {
 }
 
 /** The server was quick to fail: it may be well again in a moment. Not so one that is full or says nothing. */
-const PASSING: ReadonlySet<Reason> = new Set(['connect_refused', 'connect_failed', 'reset_before_response']);
+const PASSING: ReadonlySet<Reason> = new Set([
+  'connect_refused',
+  'connect_failed',
+  'out_of_resources',
+  'reset_before_response',
+]);
 
 /** ms before the same server is asked again, twice that before the next time. */
 const FIRST_PAUSE = 50;
@@ -98,6 +103,11 @@ export class Retries {
 
   afterFailure(failure: Failure, attempt: LastAttempt): NextStep {
     const policy = this.#policy as RetryPolicy;
+    if (failure === FAILURES.server_gone) {
+      // It waited, and was not tried: whom it goes to now is no retry, whatever the route allows of these.
+      this.#attempts--;
+      return this.#stepOn(true);
+    }
     const decision = decideRetry(failure, this.#stateAfter(attempt), policy);
     if (decision === 'no') return 'no';
     if (decision === 'fresh') {

@@ -1,11 +1,19 @@
 import { createHmac } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
+import { hashText } from '../base/hash.js';
+import type { StickyConfig } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { RequestContext } from './context.js';
 import type { Sticky } from './sticky.js';
+import type { StickyMemory } from './sticky-memory.js';
 
 /** Characters of base64url that are kept of a hash: 132 bits, of which nobody finds two that are equal. */
 const TOKEN_LENGTH = 22;
+
+export type CookieBinding = Extract<StickyConfig, { kind: 'cookie' }>;
+
+/** Clients by their addresses, for want of a better name of each. */
+const CLIENTS = hashText('client');
 
 /** What one server is called in cookies. */
 interface Mark {
@@ -23,17 +31,31 @@ interface Mark {
 export class StickyCookie implements Sticky {
   readonly #name: string;
   readonly #byToken = new Map<string, Backend>();
+  readonly #memory: StickyMemory;
+  readonly #nocache: boolean;
   readonly #marks = new Map<Backend, Mark>();
 
-  /** `maxAge` in s; 0 is as long as the browser runs. */
-  constructor(name: string, secret: string | Buffer, maxAge: number, backends: readonly Backend[]) {
+  /** `secret`: in place of one in the settings. `memory` is told who still comes to a server that gets nobody new. */
+  constructor(
+    config: CookieBinding,
+    secret: string | Buffer,
+    backends: readonly Backend[],
+    memory: StickyMemory,
+  ) {
+    const { name } = config;
+    this.#memory = memory;
+    this.#nocache = config.nocache;
     this.#name = name;
-    const life = maxAge === 0 ? '' : `; Max-Age=${maxAge}`;
+    const attributes = attributesOf(config);
+    const secure = `; Secure${config.partitioned ? '; Partitioned' : ''}`;
     for (const backend of backends) {
       const token = tokenOf(backend.name, secret);
-      const cookie = `${name}=${token}; Path=/; HttpOnly; SameSite=Lax${life}`;
+      const plain = `${name}=${token}${attributes}`;
+      const secureCookie = `${plain}${secure}`;
+      // Browsers take no other.
+      const cookie = config.sameSite === 'None' ? secureCookie : plain;
       this.#byToken.set(token, backend);
-      this.#marks.set(backend, { token, cookie, secureCookie: `${cookie}; Secure` });
+      this.#marks.set(backend, { token, cookie, secureCookie });
     }
   }
 
@@ -44,8 +66,11 @@ export class StickyCookie implements Sticky {
 
   mark(context: RequestContext, backend: Backend, edit: HeadEdit): void {
     const mark = this.#marks.get(backend);
-    if (mark === undefined || this.#received(context) === mark.token) return;
+    if (mark === undefined) return;
+    if (!backend.isUsable) this.#memory.note(context.client.key, CLIENTS, backend.hash);
+    if (this.#received(context) === mark.token) return;
     edit.append('set-cookie', 'Set-Cookie', cameOverTls(context) ? mark.secureCookie : mark.cookie);
+    if (this.#nocache) edit.append('cache-control', 'Cache-Control', 'private');
   }
 
   /**
@@ -56,6 +81,12 @@ export class StickyCookie implements Sticky {
     for (const value of view.cookie(this.#name)) if (value.length === TOKEN_LENGTH) return value;
     return '';
   }
+}
+
+function attributesOf({ path, domain, sameSite, maxAge }: CookieBinding): string {
+  const site = domain === '' ? '' : `; Domain=${domain}`;
+  const life = maxAge === 0 ? '' : `; Max-Age=${maxAge}`;
+  return `; Path=${path}${site}; HttpOnly; SameSite=${sameSite}${life}`;
 }
 
 function tokenOf(name: string, secret: string | Buffer): string {

@@ -1,30 +1,55 @@
 import type { Backend } from '../backend/backend.js';
 import type { Group } from '../backend/group.js';
+import { hashText } from '../base/hash.js';
 import { ConsistentHash } from '../scheduler/consistent-hash.js';
 import { RoundRobin } from '../scheduler/round-robin.js';
-import { NO_KEY } from '../scheduler/scheduler.js';
 import type { RequestContext } from './context.js';
 import type { RequestKey } from './request-key.js';
 import type { Sticky } from './sticky.js';
+import type { StickyMemory } from './sticky-memory.js';
+
+/** What values are looked up in. */
+export interface Remembering {
+  readonly memory: StickyMemory;
+  /** Values that mean the same share it. */
+  readonly scope: number;
+  /** ms that a server is remembered for after it last served a value; 0: none is. */
+  readonly expire: number;
+}
 
 /**
- * Binds clients by a value of their own that comes with each request. Nothing is kept of them: the value alone says
- * which server it is, so a server that drains gives its clients away, and only those move.
+ * Binds clients by a value of their own that comes with each request. A new one goes where its hash says; from then on
+ * to who served it last, also while that gets no new clients. What is forgotten goes by the hash again, which most
+ * often means the same server.
  */
 export class StickyValue implements Sticky {
   readonly #key: RequestKey;
   readonly #group: Group;
+  readonly #remembering: Remembering;
+  /** By the hashes of their names. */
+  readonly #servers = new Map<number, Backend>();
   readonly #hash = new ConsistentHash(new RoundRobin());
 
-  constructor(key: RequestKey, group: Group) {
+  constructor(key: RequestKey, group: Group, remembering: Remembering) {
     this.#key = key;
     this.#group = group;
+    this.#remembering = remembering;
+    for (const backend of group.backends) this.#servers.set(backend.hash, backend);
   }
 
   serverFor(context: RequestContext, tried: readonly Backend[], repeatable: boolean): Backend | null {
-    const key = this.#key.of(context);
-    return key === NO_KEY ? null : this.#group.pick(key, tried, repeatable, this.#hash);
+    const value = this.#key.textOf(context);
+    if (value === '') return null;
+    const { memory, scope, expire } = this.#remembering;
+    const bound = expire === 0 ? undefined : this.#servers.get(memory.serverOf(value, scope, expire));
+    if (bound?.takesBound && !tried.includes(bound)) return bound;
+    return this.#group.pick(hashText(value), tried, repeatable, this.#hash);
   }
 
-  mark(): void {}
+  /** The client is told nothing: it is remembered here. */
+  mark(context: RequestContext, { hash }: Backend): void {
+    const value = this.#key.textOf(context);
+    const { memory, scope, expire } = this.#remembering;
+    if (value !== '' && expire > 0) memory.note(value, scope, hash);
+  }
 }

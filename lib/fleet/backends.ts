@@ -26,6 +26,10 @@ export class Backends {
   #started = false;
   /** Without new requests, but still with some in flight. */
   readonly #emptying = new Set<Member>();
+  /** To be let go of. */
+  #leaving: Member[] = [];
+  /** Let go of, and perhaps not closed yet: a connection may outlive the last request on it. */
+  readonly #gone = new Set<Member>();
 
   constructor(supplies: ConnectionSupplies, health: HealthServices, roster: Roster) {
     this.#supplies = supplies;
@@ -53,10 +57,7 @@ export class Backends {
     return [...all].reduce((sum, { backend }) => sum + backend.active, 0);
   }
 
-  /**
-   * Has the servers of these groups, as the roster gives them, and lets go of all others: requests on those finish,
-   * then their sockets close.
-   */
+  /** Has the servers of these groups, as the roster gives them; `letGo` is to follow. */
   follow(groups: readonly GroupConfig[]): void {
     const lists = groups.map((group) => [group, this.#roster.serversOf(group)] as const);
     const succession = new Succession(this.#members, lists);
@@ -68,7 +69,7 @@ export class Backends {
         servers.map((server) => this.#member(server, group, succession)),
       );
     this.#groups = members;
-    for (const member of succession.left) this.#retire(member);
+    this.#leaving = [...succession.left];
   }
 
   #member(server: ServerConfig, group: GroupConfig, succession: Succession): Member {
@@ -116,11 +117,19 @@ export class Backends {
     return member;
   }
 
-  #retire(member: Member): void {
-    this.#fresh.delete(member);
-    this.#emptying.add(member);
-    member.health.stop();
-    member.backend.pool.retire();
+  /** Lets go of those that `follow` did not take over: requests on them finish, then their sockets close. */
+  letGo(): void {
+    for (const member of this.#gone) if (isEmpty(member)) this.#gone.delete(member);
+    const leaving = this.#leaving.splice(0);
+    for (const member of leaving) {
+      this.#fresh.delete(member);
+      this.#emptying.add(member);
+      this.#gone.add(member);
+      member.health.stop();
+      member.backend.retire();
+    }
+    // Behind the last, so that nobody is sent from one of them to another.
+    for (const { backend } of leaving) backend.pool.turnAway('removed');
   }
 
   /** Begins to check those that are not checked yet. Those that come later join others that are at work already. */
@@ -145,11 +154,15 @@ export class Backends {
 
   /** Stops all checks and cuts all sockets. */
   stop(): void {
-    for (const { backend, health } of new Set([...this.#members.values(), ...this.#emptying])) {
+    for (const { backend, health } of new Set([...this.#members.values(), ...this.#gone])) {
       health.stop();
       backend.pool.close();
     }
   }
+}
+
+function isEmpty({ backend }: Member): boolean {
+  return backend.active === 0 && backend.pool.openCount === 0;
 }
 
 function limitsOf({ maxConnections }: ServerConfig, { pool, connectTimeout }: GroupConfig): PoolLimits {

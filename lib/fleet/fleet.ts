@@ -75,8 +75,10 @@ export class Fleet implements Operations {
   #replace(config: Config): void {
     const old = this.#generation;
     this.#generation = this.#generate(config, old);
-    old.release();
+    old.release(this.#generation);
     this.#install(this.#generation);
+    // Those that wait for them go to servers of the new one.
+    this.backends.letGo();
     if (this.#started) this.backends.start();
     this.#parts.telemetry.keep(config, this.roster.census());
   }

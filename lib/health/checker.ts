@@ -8,6 +8,7 @@ import type { HealthCheckConfig } from '../config/types.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Endpoint } from '../net/dial.js';
 import type { Resolver } from '../net/resolver.js';
+import type { ShortageAlarm } from '../net/shortage.js';
 import { HttpProbe } from './http-probe.js';
 import type { Probe, ProbeListener } from './probe.js';
 import { type Question, questionOf } from './question.js';
@@ -22,6 +23,7 @@ export interface HealthServices {
   readonly parsers: Shelf<ResponseParser>;
   readonly observer: Observer;
   readonly resolver: Resolver;
+  readonly shortages: ShortageAlarm;
 }
 
 /**
@@ -117,6 +119,13 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
     this.#backend.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
     observer.checked?.({ server: this.#backend.name, ok, result, durationMs });
     this.#count(ok, result);
+    this.#deadline.arm(this.#interval());
+  }
+
+  /** It could not be asked, which says nothing of it. */
+  onUnable(code: string): void {
+    this.#probe = null;
+    this.#services.shortages.note(code, `${this.#backend.name} could not be checked`);
     this.#deadline.arm(this.#interval());
   }
 

@@ -1,11 +1,14 @@
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import { type Dial, type Dialler, dial, type Endpoint } from '../net/dial.js';
+import { isShortage } from '../net/shortage.js';
 import { spokenError } from './spoken.js';
 
 /** Told how a check went, once. `result` is for people: `status 200`, `refused`, `timed out`. */
 export interface ProbeListener {
   onResult(ok: boolean, result: string): void;
+  /** In place of a result: this process is short of what it takes to ask. `code`: the system's error. */
+  onUnable(code: string): void;
 }
 
 /**
@@ -58,8 +61,14 @@ export abstract class Probe implements Dialler, ChannelOwner, DeadlineOwner {
     this.begin(this.#channel);
   }
 
-  onDialFailed({ code = 'closed' }: NodeJS.ErrnoException): void {
-    this.conclude(false, spokenError(code));
+  onDialFailed(error: NodeJS.ErrnoException): void {
+    const { code = 'closed' } = error;
+    if (!isShortage(error)) {
+      this.conclude(false, spokenError(code));
+    } else if (!this.#done) {
+      this.cancel();
+      this.#listener.onUnable(code);
+    }
   }
 
   onEnd(): void {

@@ -78,7 +78,8 @@ class HandleConnecting implements Connecting {
       this.#witness.onConnected(this);
     } else {
       this.#handle.close();
-      this.#witness.onRefused(this, systemError(status, 'connect'));
+      const error = systemError(status, 'connect');
+      this.#witness.onRefused(this, Object.assign(error, { address: this.peer }));
     }
   }
 }

@@ -3,6 +3,7 @@ import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { type Connecting, type ConnectWitness, connect } from './connecting.js';
 import type { AddressWaiter, HostAddresses } from './host-addresses.js';
+import { isShortage } from './shortage.js';
 
 /** Where connections to one server go: one place, or all addresses of a name in turn. */
 export interface Endpoint {
@@ -93,7 +94,7 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
 
   onRefused(attempt: Connecting, error: NodeJS.ErrnoException): void {
     this.#attempts.delete(attempt);
-    this.#host?.noteFailed(attempt.peer);
+    if (!isShortage(error)) this.#host?.noteFailed(attempt.peer);
     if (this.#tried < this.#candidates.length) {
       this.#tryNext();
     } else if (this.#attempts.size === 0) {

@@ -10,11 +10,19 @@ export class Listener {
   readonly #server: net.Server;
   readonly #acceptor: Acceptor;
   readonly #reading: Reading;
+  readonly #onTrouble: (error: NodeJS.ErrnoException) => void;
   #address: Address;
   #closed = false;
   #abort: () => void = () => {};
 
-  constructor(address: Address, acceptor: Acceptor, reading: Reading = 'buffers') {
+  /** `onTrouble` is told of connections that could not be accepted. */
+  constructor(
+    address: Address,
+    acceptor: Acceptor,
+    reading: Reading = 'buffers',
+    onTrouble: (error: NodeJS.ErrnoException) => void = () => {},
+  ) {
+    this.#onTrouble = onTrouble;
     this.wanted = address;
     this.#address = address;
     this.#reading = reading;
@@ -44,8 +52,8 @@ export class Listener {
         server.off('error', onError);
         // Binding looks the host up first, and a close in that time comes too early for Node.
         if (this.#closed) server.close();
-        // An accept can fail later (EMFILE): the connection waits in the backlog, and the listener lives on.
-        server.on('error', () => {});
+        // An accept can fail later (ENOBUFS): the listener lives on.
+        server.on('error', this.#onTrouble);
         acceptFrom(server, this.#acceptor, this.#reading);
         this.#address = resolved(address, server.address());
         resolve();

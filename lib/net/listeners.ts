@@ -2,15 +2,24 @@ import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { Acceptor, Reading } from './accept.js';
 import { Listener } from './listener.js';
+import type { ShortageAlarm } from './shortage.js';
 
 /** Every door of a balancer, and how other doors take their place without one being shut too early. */
 export class Listeners {
   readonly #acceptor: Acceptor;
   readonly #reading: Reading;
   readonly #observer: Observer;
+  readonly #shortages: ShortageAlarm;
   #open: readonly Listener[];
 
-  constructor(wanted: readonly Address[], acceptor: Acceptor, reading: Reading, observer: Observer) {
+  constructor(
+    wanted: readonly Address[],
+    acceptor: Acceptor,
+    reading: Reading,
+    observer: Observer,
+    shortages: ShortageAlarm,
+  ) {
+    this.#shortages = shortages;
     this.#acceptor = acceptor;
     this.#reading = reading;
     this.#observer = observer;
@@ -18,7 +27,9 @@ export class Listeners {
   }
 
   #make(wanted: readonly Address[]): readonly Listener[] {
-    return wanted.map((address) => new Listener(address, this.#acceptor, this.#reading));
+    const onTrouble = ({ code = 'closed' }: NodeJS.ErrnoException): void =>
+      this.#shortages.note(code, 'a client could not be let in');
+    return wanted.map((address) => new Listener(address, this.#acceptor, this.#reading, onTrouble));
   }
 
   /** Port 0 is resolved to the real one once it is open. */

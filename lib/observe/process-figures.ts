@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import {
   type EventLoopUtilization,
   type IntervalHistogram,
   monitorEventLoopDelay,
   performance,
 } from 'node:perf_hooks';
+import { fileLimit } from '../net/file-limit.js';
 
 /** How often the event loop is looked at, in ms. The kernel does it: nothing of ours runs then. */
 const RESOLUTION_MS = 20;
@@ -68,14 +69,7 @@ export class ProcessFigures {
 
   /** -1 where the system does not tell. */
   get mostFiles(): number {
-    try {
-      const limit = /^Max open files\s+(\d+|unlimited)/m.exec(
-        readFileSync('/proc/self/limits', 'latin1'),
-      )?.[1];
-      return limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit ?? -1);
-    } catch {
-      return -1;
-    }
+    return fileLimit();
   }
 }
 

@@ -56,8 +56,18 @@ export const REASONS = {
   },
   connect_failed: {
     fault: 'server',
-    meaning: 'unknown name, no route, or out of ports',
+    meaning: 'unknown name, or no route to the server',
     remedy: 'Check its address and the network between here and there.',
+  },
+  out_of_resources: {
+    fault: 'balancer',
+    meaning: 'no file, port or memory left to open a connection',
+    remedy: 'A warning on stderr names what ran out: most often ulimit -n, or the range of local ports.',
+  },
+  server_gone: {
+    fault: 'server',
+    meaning: 'its server went down or was taken out as it waited',
+    remedy: 'Nothing was sent yet, so another server is asked; no_server when there is none.',
   },
   queue_full: {
     fault: 'server',

@@ -11,6 +11,8 @@ export function together(one: ServerStatus, other: ServerStatus): ServerStatus {
     routes: [...new Set([...one.routes, ...other.routes])],
     active: one.active + other.active,
     waiting: one.waiting + other.waiting,
+    // They are counted by the name.
+    bound: Math.max(one.bound, other.bound),
     open: one.open + other.open,
     idle: one.idle + other.idle,
     totals: sum(one.totals, other.totals),

@@ -91,6 +91,11 @@ export interface ServerStatus {
   readonly active: number;
   /** How many of the active ones wait for a connection. */
   readonly waiting: number;
+  /**
+   * While it takes no requests but those of clients that are bound to it: how many of these it has served in the last
+   * ten minutes. By cookie they are told apart by their addresses, and counted from when it began to drain. 0 otherwise.
+   */
+  readonly bound: number;
   /** Connections open to it, those in use and those being opened included. */
   readonly open: number;
   readonly idle: number;

@@ -1,7 +1,9 @@
 import type { Subject } from '../../lib/admin/subject.js';
+import { systemClock } from '../../lib/base/clock.js';
 import type { Availability } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
+import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { type NewServer, OperationError } from '../../lib/status/operations.js';
 import type {
   BalancerState,
@@ -25,11 +27,13 @@ interface Server {
 
 /** A balancer that only remembers what it was told. */
 export class FakeSubject implements Subject {
+  readonly bindings = new StickyMemory(systemClock);
   config: Config = createConfig({ servers: ['localhost:5001', 'localhost:5002'] });
   state: BalancerState = 'running';
   readyReasons: string[] = [];
   /** On each server. */
   active = 1;
+  bound = 0;
   readonly servers: Server[] = [
     { name: 'apple', address: 'localhost:5001', state: 'up', weight: 1, fromFile: true },
     { name: 'banana', address: 'localhost:5002', state: 'up', weight: 1, fromFile: true },
@@ -85,6 +89,7 @@ export class FakeSubject implements Subject {
       effectiveWeight: weight,
       active: this.active,
       waiting: 0,
+      bound: this.bound,
       open: 2,
       idle: 1,
       lastCheck: { ok: true, result: 'status 200', at: 1_700_000_000_000, durationMs: 1.5 },

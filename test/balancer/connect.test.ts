@@ -1,7 +1,10 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
+import { clientRoom, fileLimit } from '../../lib/net/file-limit.js';
+import { isShortage, ShortageAlarm } from '../../lib/net/shortage.js';
 import { startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
+import { poolSupplies } from '../support/pool.js';
 import { turns } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -83,4 +86,40 @@ t.test('every server refuses: 502 once all were tried, and the client keeps its 
       attempts: 3,
     });
   }
+});
+
+t.test('what this process is short of is told from what is wrong with a server', async (t) => {
+  const failed = (code: string, address = '127.0.0.1'): boolean =>
+    isShortage(Object.assign(new Error(code), { code, address }));
+  for (const code of ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']) t.ok(failed(code), code);
+  for (const code of [
+    'ECONNREFUSED',
+    'ETIMEDOUT',
+    'ENETUNREACH',
+    'EHOSTUNREACH',
+    'ENOENT',
+    '',
+    'constructor',
+  ])
+    t.notOk(failed(code), code);
+  t.notOk(isShortage(new Error('without a code')));
+});
+
+t.test('each shortage is told at most once in ten seconds', async (t) => {
+  const told: string[] = [];
+  const { wheel, clock } = poolSupplies(t);
+  const alarm = new ShortageAlarm(wheel, { warning: (line) => told.push(line) });
+  for (const code of ['EMFILE', 'EMFILE', 'EADDRNOTAVAIL', 'EMFILE']) alarm.note(code, 'no connection');
+  t.match(told, [/^no connection \(EMFILE\): .*ulimit -n/, /EADDRNOTAVAIL.*ip_local_port_range/]);
+  clock.advance(11_000);
+  alarm.note('EMFILE', 'no connection');
+  t.equal(told.length, 3);
+});
+
+t.test('clients get no more than half of the files there may be', async (t) => {
+  t.equal(clientRoom(1024), 480);
+  t.equal(clientRoom(40), 1);
+  t.equal(clientRoom(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
+  t.equal(clientRoom(-1), Number.POSITIVE_INFINITY, 'where the system does not tell');
+  t.ok(fileLimit() === -1 || fileLimit() > 64);
 });

@@ -14,7 +14,8 @@ let checks = 0;
 const balancer = createBalancer(
   createConfig({
     listen: '127.0.0.1:0',
-    servers: [backend.address],
+    servers: when === 'removed' ? [await startEndless(), backend.address] : [backend.address],
+    retry: { on: ['connect', 503] },
     health_check: checked ? { interval: '10ms', path: '/?hang=1', timeout: '1h' } : false,
   }),
   {
@@ -34,6 +35,17 @@ async function ask(head: string): Promise<string> {
   socket.on('error', () => {});
   socket.write(head);
   return new Promise((resolve) => socket.once('data', (bytes) => resolve(String(bytes))));
+}
+
+/** A server whose answer is declined, and has no end; it does not hold the process. */
+async function startEndless(): Promise<string> {
+  const server = net.createServer((socket) => {
+    socket.unref().on('error', () => {});
+    socket.once('data', () => socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\n'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  server.unref();
+  return `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -57,6 +69,10 @@ async function leave(): Promise<void> {
     case 'checked':
       await until(() => backend.connections > 0);
       if (checks > 0) throw new Error('the check was to hang');
+      break;
+    case 'removed':
+      await ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      balancer.removeServer(balancer.config.groups[0]?.servers[0]?.name ?? '');
       break;
     case 'tunnelling':
       await ask(

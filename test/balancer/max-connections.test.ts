@@ -1,6 +1,12 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { startRawServer } from '../../fixtures/raw-server.js';
+import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
+import type { RawClient } from '../support/client.js';
+import { startDeafServer } from '../support/deaf-server.js';
+import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
+import { origin } from '../support/origin.js';
+import { turns, until } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -56,4 +62,172 @@ t.test('max_connections: who waits longer than timeouts.queue is answered 503', 
   const { status, body } = await second.response();
   t.strictSame([status, body], [503, 'Service Unavailable']);
   t.match(await seen.request(), { reason: 'queue_timeout', attempts: 1 });
+});
+
+const BASE = { listen: '127.0.0.1:0', health_check: false, passive_health: false, retry: false } as const;
+const POST = 'POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
+
+/** Server `a` has a request that it does not answer yet, and two more are in its line; `b` is there for them. */
+async function lineAt(t: Test, settings: Partial<Parameters<typeof startBalancer>[1]> = {}) {
+  const [a, b] = (await namedOrigins(t, 'a', 'b')) as [NamedOrigin, NamedOrigin];
+  let answer = (): void => {};
+  a.hold = new Promise((resolve) => {
+    answer = resolve;
+  });
+  const servers = [
+    { name: 'a', address: a.address, max_connections: 1 },
+    { name: 'b', address: b.address },
+  ];
+  const started = await startBalancer(t, { ...BASE, servers, ...settings }, { manual: true });
+  const { balancer, connect } = started;
+  balancer.setAvailability('b', 'maintenance');
+  const clients = [await connect(), await connect(), await connect()] as const;
+  const waiting = (): number => balancer.status().routes[0]?.servers[0]?.waiting ?? 0;
+  clients[0].send(GET);
+  await until(() => a.heads.length === 1);
+  for (const [index, request] of [GET, POST].entries()) {
+    clients[index + 1]?.send(request);
+    await until(() => waiting() === index + 1);
+  }
+  balancer.setAvailability('b', 'ready');
+  return { ...started, a, b, answer, clients, waiting };
+}
+
+const names = async (clients: readonly RawClient[]): Promise<string[]> => {
+  const answers = await Promise.all(clients.map((client) => client.response()));
+  return answers.map(({ status, body }) => `${status} ${body}`);
+};
+
+t.test('who waits in the line of a server that is taken out moves on at once', async (t) => {
+  for (const act of ['maintenance', 'removal', 'replacement'] as const) {
+    const { balancer, seen, clients, answer, a, b } = await lineAt(t);
+    if (act === 'maintenance') balancer.setAvailability('a', 'maintenance');
+    else if (act === 'removal') balancer.removeServer('a');
+    else await balancer.reload(createConfig({ ...BASE, servers: [{ name: 'c', address: b.address }] }));
+    t.strictSame(await names(clients.slice(1)), ['200 b', '200 b'], act);
+    t.match(b.heads, [/^GET \//, /^POST \/upload/], 'and takes its body along');
+    const name = act === 'replacement' ? 'c' : 'b';
+    t.match(seen.requests[0], {
+      server: name,
+      reason: '',
+      tries: [
+        { server: 'a', reason: 'server_gone' },
+        { server: name, reason: '' },
+      ],
+    });
+    answer();
+    t.strictSame(await names([clients[0]]), ['200 a'], 'what is on it is finished');
+    t.equal(a.heads.length, 1);
+  }
+});
+
+t.test('who waits in the line of a server that its check finds down moves on at once', async (t) => {
+  const checked = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write('HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n');
+    connection.end();
+  });
+  const health_check = { interval: '1s', fall: 1, address: checked.address };
+  const { seen, clock, clients, waiting } = await lineAt(t, { health_check });
+  clock.advance(1200);
+  await seen.when(({ verdicts }) => verdicts.some((verdict) => verdict.startsWith('down a')));
+  t.equal(waiting(), 0);
+  await seen.request(2);
+  for (const request of seen.requests)
+    t.match(request.tries[0], { server: 'a', reason: 'server_gone' }, 'the same check may find b down too');
+  t.equal(clients[0].received, '', 'what is on it may still be answered');
+});
+
+t.test('who waits in the line of a server that is ejected moves on at once', async (t) => {
+  const passive_health = { consecutive_failures: 1 };
+  const { seen, clients, a } = await lineAt(t, { passive_health });
+  await a.server.close();
+  t.strictSame(await names(clients), ['502 Bad Gateway', '200 b', '200 b']);
+  t.match(seen.verdicts, [/^ejected a /]);
+});
+
+t.test('it fails at once when there is no other server, and says why', async (t) => {
+  const { balancer, seen, clients, answer } = await lineAt(t);
+  balancer.setAvailability('b', 'maintenance');
+  balancer.setAvailability('a', 'maintenance');
+  const none = '503 No backend servers available.';
+  t.strictSame(await names(clients.slice(1)), [none, none]);
+  t.match(seen.requests[0], {
+    reason: 'no_server',
+    detail: 'maintenance',
+    tries: [{ server: 'a', reason: 'server_gone' }],
+  });
+  answer();
+  t.strictSame(await names([clients[0]]), ['200 a']);
+});
+
+t.test('a server that drains serves those that are in its line', async (t) => {
+  const { balancer, clients, answer, waiting, b } = await lineAt(t);
+  balancer.setAvailability('a', 'draining');
+  await turns();
+  t.equal(waiting(), 2);
+  answer();
+  t.strictSame(await names(clients), ['200 a', '200 a', '200 a']);
+  t.equal(b.heads.length, 0);
+});
+
+t.test('a line in front of pipelined connections moves on as well', async (t) => {
+  const [a, b] = (await namedOrigins(t, 'a', 'b')) as [NamedOrigin, NamedOrigin];
+  a.hold = new Promise(() => {});
+  const servers = [
+    { name: 'a', address: a.address, max_connections: 1 },
+    { name: 'b', address: b.address, backup: true },
+  ];
+  const pool = { pipelining: 2 };
+  const { balancer, connect } = await startBalancer(
+    t,
+    { ...BASE, servers, pool, retry: {} },
+    { manual: true },
+  );
+  const clients = await Promise.all(Array.from({ length: 5 }, connect));
+  const load = (): number => balancer.status().routes[0]?.servers[0]?.active ?? 0;
+  for (const [index, client] of clients.entries()) {
+    client.send(GET);
+    await until(() => load() === index + 1 && a.heads.length === 1);
+  }
+  balancer.setAvailability('a', 'maintenance');
+  t.strictSame(await names(clients.slice(2)), ['200 b', '200 b', '200 b']);
+});
+
+t.test('a request whose connection is still being opened moves on too', async (t) => {
+  const deaf = await startDeafServer(t);
+  const [b] = (await namedOrigins(t, 'b')) as [NamedOrigin];
+  const servers = [
+    { name: 'deaf', address: deaf },
+    { name: 'b', address: b.address, backup: true },
+  ];
+  const { balancer, connect } = await startBalancer(t, { ...BASE, servers }, { manual: true });
+  const client = await connect();
+  client.send(GET);
+  await turns();
+  balancer.setAvailability('deaf', 'maintenance');
+  t.strictSame(await names([client]), ['200 b']);
+});
+
+t.test('an attempt of before a reload ends up at nobody who was removed meanwhile', async (t) => {
+  const [b] = (await namedOrigins(t, 'b')) as [NamedOrigin];
+  let asked = 0;
+  const a = await origin(t, async (connection) => {
+    await connection.readHead();
+    asked++;
+    connection.reset();
+  });
+  const retry = { attempts: 2 };
+  const settings = { ...BASE, retry, servers: [{ name: 'a', address: a.address }] };
+  const { balancer, connect, clock, seen } = await startBalancer(t, settings, { manual: true });
+  const client = await connect();
+  client.send(GET);
+  await until(() => asked === 1);
+  await turns();
+  // The only server is asked again in a moment, and is gone by then.
+  await balancer.reload(createConfig({ ...settings, servers: [{ name: 'b', address: b.address }] }));
+  clock.advance(300);
+  t.strictSame(await names([client]), ['200 b']);
+  t.equal(asked, 1);
+  t.match(await seen.request(), { server: 'b', reason: '' });
 });

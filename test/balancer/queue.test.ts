@@ -17,6 +17,7 @@ import type { Pipeline } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
 import { RetryPolicy } from '../../lib/exchange/retry-policy.js';
 import { Listener } from '../../lib/net/listener.js';
+import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { Seen } from '../support/balancer.js';
@@ -152,6 +153,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const acceptor = new ClientAcceptor(
     { wheel, timeouts, limits, requests, handlers: shelf },
     { trusted: new AddressSet([]), firewall: null },
+    new ShortageAlarm(wheel, seen),
   );
   const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '' }), acceptor);
   await listener.open();

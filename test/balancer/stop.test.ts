@@ -9,7 +9,16 @@ import { turns } from '../support/turns.js';
 
 const LEAVER = fileURLToPath(new URL('./leaver.js', import.meta.url));
 
-for (const when of ['started', 'starting', 'asked', 'drained', 'draining', 'checked', 'tunnelling']) {
+for (const when of [
+  'started',
+  'starting',
+  'asked',
+  'drained',
+  'draining',
+  'checked',
+  'tunnelling',
+  'removed',
+]) {
   t.test(`nothing holds the process once it was stopped when ${when}`, async (t) => {
     const child: ChildProcess = spawn(process.execPath, [LEAVER, when], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { startBackend } from '../../fixtures/backend.js';
+import { RawClient } from '../support/client.js';
 import { get, start, url } from './program.js';
 import { LAUNCHER, Program } from './support.js';
 
@@ -129,6 +130,46 @@ t.test('a port in use is one line, exit 1', async (t) => {
   const program = start(t, [String(port), 'localhost:5001']);
   t.equal(await program.end(), 1);
   t.match(program.stderr, new RegExp(`^lb: port ${port} is in use\\.[^\\n]*\\n$`));
+});
+
+t.test('with very few files allowed it says so, exit 1', async (t) => {
+  const program = start(t, ['0', 'localhost:5001'], { files: 40 });
+  t.equal(await program.end(), 1);
+  t.equal(program.stderr, 'lb: too few files may be open: ulimit -n 256 or more is needed.\n');
+});
+
+t.test('out of files it answers 503, and no server is blamed for it', async (t) => {
+  const backend = await startBackend({ name: 'blameless' });
+  t.teardown(() => backend.close());
+  const args = ['0', backend.address, '--admin', '127.0.0.1:0', '--health-interval', '50ms', '-v'];
+  const program = start(t, args, { files: 140 });
+  const port = Number(new URL(await url(program)).port);
+  t.match(
+    program.stderr,
+    'limits.connections is 10000, but with ulimit -n 140 at most 38 clients are let in',
+  );
+  const admin = Number(await program.onStderr(/watch +http:\/\/[^:]+:(\d+)/));
+  const client = await RawClient.connect(port);
+  t.teardown(() => client.destroy());
+  // As many operators as there may be: with them the last file is gone.
+  const operators = await Promise.all(Array.from({ length: 128 }, () => RawClient.connect(admin)));
+  const leave = (): void => {
+    for (const operator of operators) operator.destroy();
+  };
+  t.teardown(leave);
+  await program.onStderr(/warning: \S+ could not be checked \(EMFILE\): .*ulimit -n/);
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+  const { status, head } = await client.response();
+  t.equal(status, 503);
+  t.match(head, /^Retry-After: \d+\r$/m);
+  const line = JSON.parse(await program.onStdout(/.*\n/));
+  t.match(line, { reason: 'out_of_resources', detail: 'EMFILE', server: backend.address });
+  leave();
+  await program.onStderr(/could not be checked[\s\S]* check \S+: status 200 in /);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.equal((await client.response()).status, 200);
+  t.notMatch(program.stderr, / is down/);
+  t.equal(program.stderr.match(/EMFILE/g)?.length, 1, 'the operator is told once in a while');
 });
 
 t.test('a server that goes and comes back is spoken of', async (t) => {

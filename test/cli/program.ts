@@ -1,12 +1,8 @@
 import type { Test } from 'tap';
-import { Program } from './support.js';
+import { Program, type ProgramOptions } from './support.js';
 
 /** Runs the real program; whatever a test forgets is stopped with it. */
-export function start(
-  t: Test,
-  args: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
-): Program {
+export function start(t: Test, args: readonly string[], options: ProgramOptions = {}): Program {
   const program = new Program(args, options);
   t.teardown(() => program.kill());
   return program;

@@ -3,12 +3,14 @@ import { EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import type { Address } from '../../lib/base/address.js';
+import { systemClock } from '../../lib/base/clock.js';
 import type { Availability, Observer } from '../../lib/base/observer.js';
 import { parseArguments } from '../../lib/cli/args.js';
 import { check } from '../../lib/cli/check.js';
 import { explain } from '../../lib/cli/explain.js';
 import { type OutputStream, Terminal } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
+import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { NewServer } from '../../lib/status/operations.js';
 import type { BalancerStatus, StatusEvent } from '../../lib/status/status.js';
@@ -73,6 +75,7 @@ export class FakeBalancer implements Balancer {
   clientCount = 0;
   stopped = false;
   readonly metrics = new Metrics();
+  readonly bindings = new StickyMemory(systemClock);
   /** The operations it was asked for: `big draining`, `default add localhost:5003`. */
   readonly told: string[] = [];
   starting: () => Promise<void> = async () => {};
@@ -141,6 +144,13 @@ export class FakeBalancer implements Balancer {
   }
 }
 
+export interface ProgramOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** How many files it may have open; as many as the test if not given. */
+  readonly files?: number;
+}
+
 /** The real program in a process of its own. */
 export class Program {
   readonly child: ChildProcess;
@@ -148,18 +158,16 @@ export class Program {
   stderr = '';
   readonly #changed = new EventEmitter();
 
-  constructor(
-    args: readonly string[],
-    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
-    launcher = LAUNCHER,
-  ) {
+  constructor(args: readonly string[], options: ProgramOptions = {}, launcher = LAUNCHER) {
     const env = { ...process.env, ...options.env };
     for (const name of ['FORCE_COLOR', 'NO_COLOR'] as const)
       if (!(name in (options.env ?? {}))) delete env[name];
     // The test runner loads itself, by NODE_OPTIONS, into every Node it sees started: half a second, and memory.
     const own = options.env?.NODE_OPTIONS;
     const before = own === undefined ? ['-u', 'NODE_OPTIONS'] : [`NODE_OPTIONS=${own}`];
-    this.child = spawn('env', [...before, process.execPath, launcher, ...args], {
+    const command = ['env', ...before, process.execPath, launcher, ...args];
+    const limit = options.files === undefined ? ':' : `ulimit -n ${options.files}`;
+    this.child = spawn('sh', ['-c', `${limit}; exec "$@"`, 'sh', ...command], {
       cwd: options.cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],

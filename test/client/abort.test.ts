@@ -4,7 +4,9 @@ import { pattern } from '../../fixtures/pattern.js';
 import { answering, type RawConnection } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
+import { steady } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -80,6 +82,80 @@ t.test('clients that leave while their requests wait for a connection', async (t
   const client = await connect();
   client.send(GET);
   t.equal((await client.response()).body, 'ok', 'no answer to a request that is gone');
+});
+
+/** A server with room for one request, which it has. */
+async function fullServer(t: Test, reading: 'buffers' | 'events') {
+  const [server] = (await namedOrigins(t, 'a')) as [NamedOrigin];
+  let answer = (): void => {};
+  server.hold = new Promise((resolve) => {
+    answer = resolve;
+  });
+  const settings = { servers: [{ name: 'a', address: server.address, max_connections: 1 }] };
+  const started = await startBalancer(t, settings, { manual: true, reading });
+  const first = await started.connect();
+  first.send(GET);
+  await until(() => server.heads.length === 1);
+  const waiting = (): number => started.balancer.status().routes[0]?.servers[0]?.waiting ?? 0;
+  return { ...started, server, waiting, answer };
+}
+
+const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n';
+const CHUNKS = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+t.test('a client that leaves the line takes its request with it, body and all', async (t) => {
+  for (const reading of ['buffers', 'events'] as const) {
+    const { connect, seen, clock, waiting } = await fullServer(t, reading);
+    for (const [body, leave] of [
+      [`${POST}abc`, 'reset'],
+      [`${POST}abc`, 'end'],
+      [`${POST}abcdefghij`, 'reset'],
+      [`${POST}abcdefghij`, 'end'],
+      [`${CHUNKS}3\r\nabc\r\n0\r\n\r\n`, 'reset'],
+      [`${CHUNKS}3\r\nabc\r\n0\r\n\r\n`, 'end'],
+    ] as const) {
+      const before = seen.requests.length;
+      const client = await connect();
+      client.send(body);
+      await until(() => waiting() === 1);
+      await pause(2);
+      // Long after the request, a FIN is no half-close any more.
+      clock.advance(1500);
+      client[leave]();
+      t.match(await seen.request(before + 1), { reason: 'client_abort', status: 0 }, `${reading}: ${leave}`);
+      t.equal(waiting(), 0);
+    }
+  }
+});
+
+t.test('a whole request with a FIN right behind it keeps its place in the line', async (t) => {
+  for (const reading of ['buffers', 'events'] as const) {
+    const { connect, waiting, answer, server } = await fullServer(t, reading);
+    const clients = [await connect(), await connect()];
+    clients[0]?.socket.end(`${POST}abcdefghij`);
+    clients[1]?.socket.end(GET);
+    await until(() => waiting() === 2);
+    await pause(2);
+    answer();
+    for (const client of clients)
+      t.match(await client.toEnd(), /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n\r\na$/s);
+    t.equal(server.heads.length, 3);
+  }
+});
+
+t.test('of a long body that waits in the line only so much is read, and all of it sent on', async (t) => {
+  const { connect, waiting, answer, server, seen } = await fullServer(t, 'buffers');
+  const body = pattern(5_000_000);
+  const client = await connect();
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`);
+  client.send(body);
+  await until(() => waiting() === 1);
+  await steady(() => client.socket.writableLength);
+  t.ok(client.socket.writableLength > 0, 'the client has to wait');
+  answer();
+  t.equal((await client.response()).body, 'a');
+  t.equal(server.heads.length, 2);
+  t.equal((await seen.request(2)).bytesIn, body.length);
 });
 
 t.test('a client that leaves in its upload', async (t) => {

@@ -35,7 +35,14 @@ function decide(
   return decideRetry(FAILURES[reason], { ...FIRST, ...state }, { ...TERMS, ...terms });
 }
 
-const NOTHING_SENT = ['connect_refused', 'connect_timeout', 'connect_failed', 'queue_full'] as const;
+const NOTHING_SENT = [
+  'connect_refused',
+  'connect_timeout',
+  'connect_failed',
+  'out_of_resources',
+  'server_gone',
+  'queue_full',
+] as const;
 
 t.test('when nothing was sent another server is tried, whatever the method', async (t) => {
   for (const reason of NOTHING_SENT) {

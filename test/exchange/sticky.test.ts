@@ -1,9 +1,15 @@
 import { createHmac } from 'node:crypto';
 import t, { type Test } from 'tap';
+import type { Balancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { ServerStanding } from '../../lib/dry-run/dry-backends.js';
+import { DryRun } from '../../lib/dry-run/dry-run.js';
+import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { type Started, startBalancer } from '../support/balancer.js';
+import type { RawClient } from '../support/client.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { ask, type NamedOrigin, namedOrigins } from '../support/named-origins.js';
-import { deadAddress, origin } from '../support/origin.js';
+import { deadAddress, field, origin } from '../support/origin.js';
 
 const SECRET = 'a secret of ours';
 
@@ -78,6 +84,32 @@ t.test('Secure when a trusted proxy says that it came over https, and from nobod
   t.match((await ask(await doubting.connect(), '/', https)).setCookie, /SameSite=Lax$/);
 });
 
+t.test('the cookie has the attributes that the settings give it', async (t) => {
+  const sticky = { cookie: 'sid', secret: SECRET, domain: 'mango.com', path: '/shop', max_age: '1m' };
+  const attributes = 'Path=/shop; Domain=mango.com; HttpOnly; SameSite';
+  for (const [more, expected] of [
+    [{ same_site: 'strict', partitioned: true }, `${attributes}=Strict; Max-Age=60`],
+    [{ same_site: 'none' }, `${attributes}=None; Max-Age=60; Secure`],
+    [{ same_site: 'none', partitioned: true }, `${attributes}=None; Max-Age=60; Secure; Partitioned`],
+  ] as const) {
+    const { connect } = await startSticky(t, { sticky: { ...sticky, ...more } });
+    t.equal((await ask(await connect())).setCookie, `sid=${tokenOf('a')}; ${expected}`);
+  }
+});
+
+t.test('no shared cache keeps the answer that issues a cookie, unless it may', async (t) => {
+  const cacheControl = async (client: RawClient, fields = ''): Promise<string | null> => {
+    client.send(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+    return field((await client.response()).head, 'cache-control');
+  };
+  const { connect } = await startSticky(t);
+  const client = await connect();
+  t.equal(await cacheControl(client), 'private');
+  t.equal(await cacheControl(client, `Cookie: lb=${tokenOf('a')}\r\n`), null, 'others are left as they are');
+  const cached = await startSticky(t, { sticky: { cookie: 'lb', secret: SECRET, nocache: false } });
+  t.equal(await cacheControl(await cached.connect()), null);
+});
+
 t.test('a client whose server is down gets another, and is told so', async (t) => {
   const { connect, origins } = await startSticky(t, { retry: { attempts: 2 } });
   const client = await connect();
@@ -139,29 +171,168 @@ t.test('without a secret one is made up, which a reload keeps and a restart does
   t.match(await ask(await other.connect(), '/', cookie), { setCookie: /^lb=/ });
 });
 
-t.test('by header: a value goes to one server, and to its next when that is down', async (t) => {
-  const { connect, origins, balancer } = await startSticky(t, { sticky: { header: 'X-User' } });
+const USERS = Array.from({ length: 24 }, (_, i) => `user-${i}`);
+
+/** Where each of `users` is served. */
+async function homesOf(client: RawClient, users: readonly string[] = USERS): Promise<string[]> {
+  const found: string[] = [];
+  for (const user of users) found.push((await ask(client, '/', `X-User: ${user}\r\n`)).server);
+  return found;
+}
+
+t.test('by header: a value goes to one server', async (t) => {
+  const { connect } = await startSticky(t, { sticky: { header: 'X-User' } });
   const client = await connect();
-  const users = Array.from({ length: 12 }, (_, i) => `user-${i}`);
-  const homes = async (): Promise<string[]> => {
-    const found: string[] = [];
-    for (const user of users) found.push((await ask(client, '/', `X-User: ${user}\r\n`)).server);
-    return found;
-  };
-  const before = await homes();
+  const before = await homesOf(client);
   t.equal(new Set(before).size, 3);
-  t.strictSame(await homes(), before);
-  t.equal((await ask(client, '/', `X-User: ${users[0]}\r\n`)).setCookie, '', 'there is no cookie');
-  balancer.setAvailability('b', 'draining');
-  const without = await homes();
-  t.notOk(without.includes('b'), 'a value leaves nothing behind: who drains gives its clients away');
-  for (const [i, home] of before.entries()) if (home !== 'b') t.equal(without[i], home);
-  balancer.setAvailability('b', 'ready');
-  t.strictSame(await homes(), before);
+  t.strictSame(await homesOf(client), before);
+  t.equal((await ask(client, '/', `X-User: ${USERS[0]}\r\n`)).setCookie, '', 'there is no cookie');
   const anonymous = new Set<string>();
   for (let i = 0; i < 3; i++) anonymous.add((await ask(client)).server);
   t.equal(anonymous.size, 3, 'without the header it is the algorithm');
-  t.equal(origins.length, 3);
+});
+
+t.test('by header: who is bound stays while its server drains, and nobody else comes', async (t) => {
+  const { connect, balancer, settings, origins } = await startSticky(t, { sticky: { header: 'X-User' } });
+  const client = await connect();
+  const before = await homesOf(client);
+  const strangers = Array.from({ length: 30 }, (_, i) => `stranger-${i}`);
+  for (const how of ['draining', 'weight 0'] as const) {
+    if (how === 'draining') balancer.setAvailability('b', 'draining');
+    else balancer.setWeight('b', 0);
+    t.strictSame(await homesOf(client), before, how);
+    const elsewhere = await homesOf(client, strangers);
+    t.notOk(elsewhere.includes('b'), how);
+    await balancer.reload(
+      createConfig({
+        listen: '127.0.0.1:0',
+        health_check: false,
+        ...settings,
+        servers: listed(origins.toReversed()),
+      }),
+    );
+    t.strictSame(await homesOf(client), before, 'also over a reload');
+    balancer.setAvailability('b', 'ready');
+    balancer.setWeight('b', 1);
+    t.strictSame(await homesOf(client, strangers), elsewhere, 'who came to another meanwhile stays there');
+  }
+  const fresh = await homesOf(client, [
+    'new-1',
+    'new-2',
+    'new-3',
+    'new-4',
+    'new-5',
+    'new-6',
+    'new-7',
+    'new-8',
+  ]);
+  t.ok(fresh.includes('b'), 'ready again it gets new ones');
+});
+
+t.test('by header: who has lost its server stays with the next, drained or back or not', async (t) => {
+  const { connect, balancer } = await startSticky(t, { sticky: { header: 'X-User' } });
+  const client = await connect();
+  const before = await homesOf(client);
+  balancer.setAvailability('b', 'draining');
+  t.strictSame(await homesOf(client), before);
+  balancer.setAvailability('b', 'maintenance');
+  const without = await homesOf(client);
+  t.notOk(without.includes('b'));
+  for (const [i, home] of before.entries()) if (home !== 'b') t.equal(without[i], home);
+  for (const state of ['draining', 'ready'] as const) {
+    balancer.setAvailability('b', state);
+    t.strictSame(await homesOf(client), without, state);
+  }
+});
+
+t.test('by header: what is not asked for in expire is forgotten, with 0 at once', async (t) => {
+  const origins = await namedOrigins(t, 'a', 'b', 'c');
+  for (const expire of ['1m', 0]) {
+    const sticky = { header: 'X-User', expire };
+    const { balancer, connect, clock } = await startBalancer(
+      t,
+      { servers: listed(origins), sticky },
+      { manual: true },
+    );
+    const client = await connect();
+    const before = await homesOf(client);
+    balancer.setAvailability('b', 'draining');
+    clock.advance(40_000);
+    const meanwhile = await homesOf(client);
+    clock.advance(40_000);
+    const kept = before.filter((home) => home === 'b').length;
+    t.equal(meanwhile.filter((home) => home === 'b').length, expire === 0 ? 0 : kept);
+    t.strictSame(await homesOf(client), meanwhile, 'each request counts');
+    clock.advance(62_000);
+    t.notOk((await homesOf(client)).includes('b'));
+  }
+});
+
+t.test('lb explain knows who is bound to a server that drains', async (t) => {
+  const { connect, balancer } = await startSticky(t, { sticky: { header: 'X-User' } });
+  const client = await connect();
+  const before = await homesOf(client);
+  balancer.setAvailability('b', 'draining');
+  const standings = (): ServerStanding[] =>
+    balancer.config.groups[0]?.servers.map((server) => ({
+      ...server,
+      state: server.name === 'b' ? 'draining' : 'ready',
+    })) ?? [];
+  const dryRun = new DryRun(balancer.config, standings, balancer.bindings);
+  const serverOf = (user: string): unknown => {
+    const head = `GET / HTTP/1.1\r\nHost: a\r\nX-User: ${user}\r\n\r\n`;
+    const { outcome } = dryRun.explain(Buffer.from(head), '127.0.0.1');
+    return outcome.kind === 'forwarded' ? `${outcome.server.name} ${outcome.choice}` : outcome;
+  };
+  t.strictSame(
+    USERS.map(serverOf),
+    before.map((home) => `${home} bound`),
+  );
+  const strangers = Array.from({ length: 20 }, (_, i) => serverOf(`stranger-${i}`));
+  t.notOk(strangers.includes('b bound'));
+  t.strictSame(await homesOf(client), before, 'and asking binds nobody');
+});
+
+t.test('while a server drains it is known how many clients are bound to it', async (t) => {
+  const boundTo = (balancer: Balancer, name: string): number =>
+    balancer.status().servers.find((server) => server.name === name)?.bound ?? -1;
+  const byValue = await startSticky(t, { sticky: { header: 'X-User' } });
+  const homes = await homesOf(await byValue.connect());
+  t.equal(boundTo(byValue.balancer, 'b'), 0, 'who takes new ones has no end to wait for');
+  byValue.balancer.setAvailability('b', 'draining');
+  t.equal(boundTo(byValue.balancer, 'b'), homes.filter((home) => home === 'b').length);
+  byValue.balancer.setAvailability('b', 'maintenance');
+  t.equal(boundTo(byValue.balancer, 'b'), 0);
+  const byCookie = await startSticky(t);
+  const client = await byCookie.connect();
+  byCookie.balancer.setWeight('b', 0);
+  await ask(client);
+  t.equal(boundTo(byCookie.balancer, 'b'), 0);
+  for (let i = 0; i < 2; i++) await ask(client, '/', `Cookie: lb=${tokenOf('b')}\r\n`);
+  t.equal(boundTo(byCookie.balancer, 'b'), 1, 'by its address');
+});
+
+t.test('what is remembered is bounded, and of too much the oldest is forgotten', async (t) => {
+  const clock = new ManualClock();
+  const memory = new StickyMemory(clock);
+  t.equal(memory.serverOf('nobody', 1, 60_000), -1);
+  const values = Array.from({ length: 200_000 }, (_, i) => `session-${i}`);
+  for (const [index, value] of values.entries()) {
+    if (index % 1000 === 0) clock.advance(1000);
+    memory.note(value, 1, index % 5);
+    if (memory.serverOf(value, 1, 1000) !== index % 5) t.fail('what was noted last is there');
+  }
+  const found = values.map((value) => memory.serverOf(value, 1, 1e9));
+  t.notOk(found.some((server, index) => server !== -1 && server !== index % 5));
+  const recent = found.slice(-40_000).filter((server) => server !== -1).length;
+  t.ok(recent > 39_000, `${recent} of the last 40,000 are known`);
+  t.ok(found.filter((server) => server !== -1).length <= 131_072);
+  t.equal(
+    memory.serverOf(values.at(-1) as string, 2, 1e9),
+    -1,
+    'the same text may be another value elsewhere',
+  );
+  t.equal(memory.countOf(3, 10_000), 2000);
 });
 
 t.test('by param, and not where it is switched off', async (t) => {
@@ -177,6 +348,24 @@ t.test('by param, and not where it is switched off', async (t) => {
   };
   t.equal(await seen('/'), 1);
   t.equal(await seen('/free'), 3);
+});
+
+t.test('by the address of the client, whoever speaks for it', async (t) => {
+  const { connect, balancer } = await startSticky(t, {
+    sticky: { client_ip: true },
+    trusted_proxies: ['127.0.0.1'],
+  });
+  const client = await connect();
+  const homes = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for (let i = 1; i <= 12; i++)
+      found.push((await ask(client, '/', `X-Forwarded-For: 203.0.113.${i}\r\n`)).server);
+    return found;
+  };
+  const before = await homes();
+  t.equal(new Set(before).size, 3);
+  balancer.setAvailability('b', 'draining');
+  t.strictSame(await homes(), before);
 });
 
 t.test('the cookie goes with answers of servers alone', async (t) => {

@@ -7,6 +7,7 @@ import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { DEFAULT_POOL } from '../../lib/config/pool.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 import { Resolver } from '../../lib/net/resolver.js';
+import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { ManualClock } from './manual-clock.js';
 
 type Closing = { teardown(end: () => void): void };
@@ -24,7 +25,8 @@ export function poolSupplies(
     resolver.close();
     wheel.close();
   });
-  return { clock, wheel, observer, resolver, parsers: new Shelf(8, () => new ResponseParser(headLimits)) };
+  const parsers = new Shelf(8, () => new ResponseParser(headLimits));
+  return { clock, wheel, observer, resolver, parsers, shortages: new ShortageAlarm(wheel, observer) };
 }
 
 /** A pool for one server, closed behind the test. */

@@ -115,6 +115,7 @@ export class ServerRow {
     last_check: check,
     active,
     waiting,
+    bound,
     weight,
     effective_weight: now,
     share,
@@ -129,7 +130,8 @@ export class ServerRow {
       check === null ? '' : `${milliseconds(check.duration_ms)}, ${duration(Date.now() - check.at)} ago`,
     );
     say(this.active, count(active));
-    say(this.waiting, waiting > 0 ? `${count(waiting)} waiting` : '');
+    const queue = waiting > 0 ? `${count(waiting)} waiting` : '';
+    say(this.waiting, bound > 0 ? `${count(bound)} bound ${queue}`.trim() : queue);
     say(this.weight, count(weight));
     say(this.weightNote, now > 0 && now < weight ? `now ${now.toFixed(1)}` : '');
     this.bar.style.width = `${Math.round(share * 100)}%`;

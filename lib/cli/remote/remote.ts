@@ -146,7 +146,7 @@ class Conversation {
     const { stderr, pause } = this.#context;
     const server = await this.#client.change(name, { state: 'drain' });
     if (!wait) {
-      this.#tell(server, `drains: ${left(server)}. lb ready ${server.name} takes it back.`);
+      this.#tell(server, `drains: ${left(server)}${bound(server)}. lb ready ${server.name} takes it back.`);
       return;
     }
     const progress = new Progress(stderr);
@@ -154,7 +154,7 @@ class Conversation {
       const empty = await untilEmpty(this.#client, server, progress, pause);
       progress.end();
       const how = server.active > 0 ? ` after ${progress.elapsed}` : ': nothing was on it';
-      this.#tell(empty, `is empty${how}.`);
+      this.#tell(empty, `is empty${how}${bound(empty)}.`);
     } catch (error) {
       progress.end();
       throw error;
@@ -218,6 +218,12 @@ function left({ active }: ServerView): string {
   return active === 0
     ? 'nothing is left on it'
     : `${count(active, 'request')} on it finish${active === 1 ? 'es' : ''}`;
+}
+
+/** Clients that would lose their server, though nothing is on it right now. */
+function bound({ bound }: ServerView): string {
+  if (bound === 0) return '';
+  return `; ${count(bound, 'client')} of the last 10 minutes ${bound === 1 ? 'is' : 'are'} bound to it`;
 }
 
 function ratesJson({ requests, errors, servers }: Rates): object {

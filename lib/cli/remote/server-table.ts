@@ -78,6 +78,7 @@ function failuresOf({ totals }: ServerView): string {
 function noteOf(server: ServerView): string {
   const notes = [
     server.last_check?.ok === false ? escapeForScreen(server.last_check.result) : '',
+    server.bound > 0 ? `${grouped(server.bound)} bound` : '',
     server.backup ? 'backup' : '',
     server.from_file ? '' : 'added',
   ];

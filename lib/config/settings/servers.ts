@@ -28,13 +28,20 @@ export interface AlgorithmSettings {
   readonly balance_factor?: number;
 }
 
-/** One of `cookie`, `header` and `param`; the others go with `cookie`. */
+/** One of `cookie`, `header`, `param` and `client_ip`; `expire` goes with the last three, all else with `cookie`. */
 export interface StickySettings {
   readonly cookie?: string;
   readonly secret?: string;
   readonly max_age?: DurationSetting;
+  readonly domain?: string;
+  readonly path?: string;
+  readonly same_site?: 'lax' | 'strict' | 'none';
+  readonly partitioned?: boolean;
+  readonly nocache?: boolean;
   readonly header?: string;
   readonly param?: string;
+  readonly client_ip?: true;
+  readonly expire?: DurationSetting;
 }
 
 export interface HealthCheckSettings {

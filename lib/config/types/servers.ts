@@ -51,8 +51,21 @@ export type StickyConfig =
       readonly secret: string | null;
       /** s; 0: as long as the browser runs. */
       readonly maxAge: number;
+      /** Empty: the host that issued it. */
+      readonly domain: string;
+      readonly path: string;
+      readonly sameSite: 'Lax' | 'Strict' | 'None';
+      readonly partitioned: boolean;
+      /** No shared cache may keep what issues it. */
+      readonly nocache: boolean;
     }
-  | { readonly kind: 'header' | 'param'; readonly name: string };
+  | {
+      /** An address has no name. */
+      readonly kind: 'header' | 'param' | 'client_ip';
+      readonly name: string;
+      /** ms that a value is remembered for after its last request; 0: not at all. */
+      readonly expire: number;
+    };
 
 /** How a server is asked whether it is well. A `tcp` check connects and asks nothing. */
 export interface HealthCheckConfig {

@@ -92,6 +92,10 @@ t.test('a server is drained, taken back, put into maintenance', async (t) => {
     stderr: '',
   });
   t.equal(subject.servers[0]?.state, 'draining');
+  subject.active = 0;
+  subject.bound = 2;
+  const told = 'nothing is left on it; 2 clients of the last 10 minutes are bound to it';
+  t.match((await lb('drain apple')).stdout, `apple drains: ${told}. `);
   t.equal((await lb('ready apple')).stdout, 'apple is ready: up.\n');
   t.equal(subject.servers[0]?.state, 'up');
   t.match((await lb('maintenance localhost:5001')).stdout, /^apple is in maintenance: /);

@@ -1,0 +1,63 @@
+import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Observer } from '../base/observer.js';
+import type { TimerWheel } from '../base/timer-wheel.js';
+
+/** What this process can run out of when it opens a connection, and what its operator can do about it. */
+const SHORTAGES: { readonly [code: string]: string } = {
+  EMFILE: 'this process has as many files open as it may. Raise ulimit -n (systemd: LimitNOFILE=)',
+  ENFILE: 'the system has as many files open as it may. Raise fs.file-max',
+  EADDRNOTAVAIL:
+    'no local port is free for another connection. Widen net.ipv4.ip_local_port_range, or keep more connections (pool.max_idle)',
+  ENOBUFS: 'the kernel has no buffer left for another connection',
+  ENOMEM: 'the kernel has no memory left for another connection',
+};
+
+/** An operator is told of the same shortage at most once in so long. */
+const TELL_MS = 10_000;
+
+/** Did a connection fail for want of something here, so that it says nothing of the other end? */
+export function isShortage({
+  code = '',
+  address = '',
+}: NodeJS.ErrnoException & { address?: string }): boolean {
+  if (!Object.hasOwn(SHORTAGES, code)) return false;
+  // Without IPv6 no address is available either, however many ports are.
+  return code !== 'EADDRNOTAVAIL' || !isIPv6(address) || hasIPv6();
+}
+
+function hasIPv6(): boolean {
+  return Object.values(networkInterfaces()).some((list) => list?.some(({ family }) => family === 'IPv6'));
+}
+
+/** Tells the operator what this process is short of, in a line that says what to do. One for a whole balancer. */
+export class ShortageAlarm {
+  readonly #wheel: TimerWheel;
+  readonly #observer: Observer;
+  readonly #toldAt = new Map<string, number>();
+
+  constructor(wheel: TimerWheel, observer: Observer) {
+    this.#wheel = wheel;
+    this.#observer = observer;
+  }
+
+  /** `code`: the system's error; `doing`: what could not be done, as in "no connection to a server". */
+  note(code: string, doing: string): void {
+    this.#tell(code, `${doing} (${code}): ${SHORTAGES[code] ?? 'an error of the system'}`);
+  }
+
+  /** `most` clients are connected, and another was turned away. */
+  noteFull(most: number): void {
+    this.#tell(
+      'full',
+      `clients are turned away: ${most} are connected, and more are not let in (limits.connections)`,
+    );
+  }
+
+  #tell(what: string, line: string): void {
+    const { now } = this.#wheel;
+    if (now - (this.#toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < TELL_MS) return;
+    this.#toldAt.set(what, now);
+    this.#observer.warning?.(line);
+  }
+}
