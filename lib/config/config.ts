@@ -10,7 +10,13 @@ import type { Config } from './types.js';
 import { prune, validate } from './validate.js';
 
 export type LoadResult =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly warnings: readonly Problem[];
+      /** Paths of the files that the text names and that were read for it. */
+      readonly files: readonly string[];
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export interface LoadOptions {
@@ -47,11 +53,16 @@ export function createConfig(settings: Settings = {}): Config {
 function build(document: Node, places: Places, faults: readonly Problem[], directory: string): LoadResult {
   const value = toValue(document);
   const refused = validate(value);
+  const files: string[] = [];
   const { config, findings, warnings } = compile(prune(value, refused) as Settings, {
     lineOf: (path) => places.of(locate(document, path, 'value')).line,
-    readFile: (name) => readFileSync(resolve(directory, name), 'utf8'),
+    readFile(name) {
+      const path = resolve(directory, name);
+      files.push(path);
+      return readFileSync(path, 'utf8');
+    },
   });
   const problems = toProblems([...refused, ...findings], document, places, faults);
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config, warnings: toProblems(warnings, document, places, []) };
+  return { ok: true, config, warnings: toProblems(warnings, document, places, []), files };
 }

@@ -74,24 +74,27 @@ t.test('a file', async (t) => {
   });
 });
 
-t.test('a named pipe is opened without a reader, keeps lines for the first and stays for the next', async (t) => {
-  const pipe = join(t.testdir({}), 'pipe');
-  spawnSync('mkfifo', [pipe]);
-  const warnings: string[] = [];
-  const sink = new BatchedSink({ target: pipe, warning: (message) => warnings.push(message) });
-  for (const line of ['first\n', 'second\n']) {
-    sink.write(line);
-    const reader = spawn('head', ['-n', '1', pipe]);
-    const [bytes] = (await once(reader.stdout, 'data')) as [Buffer];
-    t.equal(String(bytes), line);
-    await once(reader, 'close');
-  }
-  const line = `${'x'.repeat(1023)}\n`;
-  for (let i = 0; i < 8 * 1024; i++) sink.write(line);
-  t.ok(sink.dropped > 3 * 1024, `dropped ${sink.dropped}`);
-  sink.closeNow();
-  t.match(warnings, [/too slow/]);
-});
+t.test(
+  'a named pipe is opened without a reader, keeps lines for the first and stays for the next',
+  async (t) => {
+    const pipe = join(t.testdir({}), 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    const warnings: string[] = [];
+    const sink = new BatchedSink({ target: pipe, warning: (message) => warnings.push(message) });
+    for (const line of ['first\n', 'second\n']) {
+      sink.write(line);
+      const reader = spawn('head', ['-n', '1', pipe]);
+      const [bytes] = (await once(reader.stdout, 'data')) as [Buffer];
+      t.equal(String(bytes), line);
+      await once(reader, 'close');
+    }
+    const line = `${'x'.repeat(1023)}\n`;
+    for (let i = 0; i < 8 * 1024; i++) sink.write(line);
+    t.ok(sink.dropped > 3 * 1024, `dropped ${sink.dropped}`);
+    sink.closeNow();
+    t.match(warnings, [/too slow/]);
+  },
+);
 
 t.test('a disk that takes nothing costs lines, not memory, and is spoken of once', async (t) => {
   // Every write to /dev/full fails with ENOSPC.
