@@ -23,6 +23,7 @@ export class Gate {
 
   /** Throws an ApiError when the Host or the site it comes from are wrong. */
   admit(request: IncomingMessage, isNavigation: boolean): void {
+    checkHostCount(request);
     if (this.#checksHost) this.#checkHost(request.headers.host);
     checkSite(request, isNavigation);
   }
@@ -43,6 +44,15 @@ export class Gate {
       hint: 'Ask by address, or put the name into admin.hosts.',
     });
   }
+}
+
+/** Node keeps the first of several; whoever stands in front may have gone by another (RFC 9112, 3.2). */
+function checkHostCount({ headersDistinct, httpVersion }: IncomingMessage): void {
+  const count = headersDistinct.host?.length ?? 0;
+  if (count === 1 || (count === 0 && httpVersion === '1.0')) return;
+  throw new ApiError(400, 'bad_request', count === 0 ? 'there is no Host' : 'there is more than one Host', {
+    hint: 'Send one, with the address of this listener.',
+  });
 }
 
 /** `isNavigation`: somebody opens the page itself, which any link may lead to. */
