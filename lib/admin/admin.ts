@@ -132,11 +132,16 @@ export class Admin {
     const { path, query } = targetOf(request);
     this.#gate.admit(request, path === '/');
     const { route, name } = this.#route(request.method ?? '', path);
-    const trusted = this.#gate.trusts(request);
+    const standing = this.#gate.standingOf(request);
+    const trusted = standing !== 'stranger';
     if (route.access === 'token' && !trusted)
       throw new ApiError(401, 'unauthorized', 'this needs the token of the admin listener', {
         hint: 'Send it as Authorization: Bearer TOKEN; admin.token in the settings file has it.',
         headers: { 'www-authenticate': 'Bearer realm="lb"' },
+      });
+    if (route.method !== 'GET' && standing === 'reader')
+      throw new ApiError(403, 'read_only', 'this token shows everything and changes nothing', {
+        hint: 'Send admin.token of the settings file, not admin.read_token.',
       });
     const call: Call = { request, response, query, name, trusted };
     return route.handle(call);

@@ -5,7 +5,7 @@ import type { Config } from '../config/types.js';
 import { snakeKey } from './snake-case.js';
 
 export const MASK = '***';
-const SECRET_KEYS = new Set(['token', 'secret', 'password']);
+const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password']);
 /** Names of fields, cookies and parameters whose values are credentials, or look like it. */
 const SECRET_NAMES = /auth|cookie|token|secret|passw|api[-_]?key|signature|session/i;
 

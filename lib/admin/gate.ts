@@ -4,6 +4,9 @@ import { isIP } from 'node:net';
 import type { AdminConfig } from '../config/types.js';
 import { ApiError } from './api-error.js';
 
+/** A reader may look at everything and change nothing. */
+export type Standing = 'operator' | 'reader' | 'stranger';
+
 /**
  * Who may ask for what. A browser of an operator reaches this listener too, and any web page it shows can send requests
  * here: so a name is no name of ours unless we know it (DNS rebinding), and whatever another site sends is refused.
@@ -11,14 +14,16 @@ import { ApiError } from './api-error.js';
 export class Gate {
   readonly #checksHost: boolean;
   readonly #hosts: ReadonlySet<string>;
-  readonly #digest: Buffer | null;
+  readonly #operator: Buffer | null;
+  readonly #reader: Buffer | null;
 
-  constructor({ listen, token, hosts }: AdminConfig) {
+  constructor({ listen, token, readToken, hosts }: AdminConfig) {
     // A page cannot make a browser connect to a socket file.
     this.#checksHost = listen.kind === 'tcp';
     const own = listen.kind === 'tcp' ? [listen.host.toLowerCase()] : [];
     this.#hosts = new Set(['localhost', ...own, ...hosts]);
-    this.#digest = token === null ? null : digest(token);
+    this.#operator = token === null ? null : digest(token);
+    this.#reader = readToken === null ? null : digest(readToken);
   }
 
   /** Throws an ApiError when the Host or the site it comes from are wrong. */
@@ -28,11 +33,14 @@ export class Gate {
     checkSite(request, isNavigation);
   }
 
-  /** Whether the request shows the token; always, when there is none. Takes equally long for every wrong one. */
-  trusts(request: IncomingMessage): boolean {
-    if (this.#digest === null) return true;
+  /** By the token that the request shows; everybody operates where there is none. Equally long for every wrong one. */
+  standingOf(request: IncomingMessage): Standing {
+    if (this.#operator === null) return 'operator';
     const [, shown] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
-    return shown !== undefined && timingSafeEqual(digest(shown), this.#digest);
+    if (shown === undefined) return 'stranger';
+    const given = digest(shown);
+    if (timingSafeEqual(given, this.#operator)) return 'operator';
+    return this.#reader !== null && timingSafeEqual(given, this.#reader) ? 'reader' : 'stranger';
   }
 
   /** An address cannot be rebound, a name can: only those that are ours. */
