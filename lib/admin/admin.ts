@@ -81,7 +81,13 @@ export class Admin {
     this.#services = services;
     this.#routes = adminRoutes({ ...exhibits, page: new Page() });
     const server = createServer(
-      { ...LIMITS, maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 },
+      {
+        ...LIMITS,
+        maxHeaderSize: MAX_HEADER_BYTES,
+        connectionsCheckingInterval: 1000,
+        // Refused by the gate, which says why.
+        requireHostHeader: false,
+      },
       (request, response) => void this.#serve(request, response),
     );
     server.maxConnections = MAX_CONNECTIONS;
@@ -126,11 +132,16 @@ export class Admin {
     const { path, query } = targetOf(request);
     this.#gate.admit(request, path === '/');
     const { route, name } = this.#route(request.method ?? '', path);
-    const trusted = this.#gate.trusts(request);
+    const standing = this.#gate.standingOf(request);
+    const trusted = standing !== 'stranger';
     if (route.access === 'token' && !trusted)
       throw new ApiError(401, 'unauthorized', 'this needs the token of the admin listener', {
         hint: 'Send it as Authorization: Bearer TOKEN; admin.token in the settings file has it.',
         headers: { 'www-authenticate': 'Bearer realm="lb"' },
+      });
+    if (route.method !== 'GET' && standing === 'reader')
+      throw new ApiError(403, 'read_only', 'this token shows everything and changes nothing', {
+        hint: 'Send admin.token of the settings file, not admin.read_token.',
       });
     const call: Call = { request, response, query, name, trusted };
     return route.handle(call);
@@ -149,6 +160,7 @@ export class Admin {
         hint: '/api/openapi.json describes what there is.',
       });
     throw new ApiError(405, 'method_not_allowed', `${path} takes ${allowed.join(', ')}`, {
+      hint: '/api/openapi.json describes what each does.',
       headers: { allow: allowed.join(', ') },
     });
   }
@@ -188,19 +200,28 @@ function refuse(request: IncomingMessage, response: ServerResponse, refusal: Api
   send(response, { status, type, body: `${JSON.stringify({ error })}\n`, headers: { ...headers, ...close } });
 }
 
+type ClientError = readonly [status: number, phrase: string, message: string];
+
+const BAD_REQUEST: ClientError = [400, 'Bad Request', 'this is not HTTP'];
+const CLIENT_ERRORS: { readonly [code: string]: ClientError } = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'the request did not arrive in time'],
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', `a head may have ${MAX_HEADER_BYTES} bytes`],
+};
+
 /** Bytes that are no HTTP, or too many, or too slow: a word if it can still be said. */
 function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const [status, reason] =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? [408, 'Request Timeout']
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? [431, 'Request Header Fields Too Large']
-        : [400, 'Bad Request'];
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  const [status, phrase, message] = CLIENT_ERRORS[error.code ?? ''] ?? BAD_REQUEST;
+  const code = phrase.toLowerCase().replaceAll(' ', '_');
+  const hint = 'This port speaks plain HTTP/1.1; /api/openapi.json describes what there is.';
+  const body = `${JSON.stringify({ error: { code, message, hint } })}\n`;
+  socket.end(
+    `HTTP/1.1 ${status} ${phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`,
+  );
 }
 
 function listening(server: Server, address: Address): Promise<void> {

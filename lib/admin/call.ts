@@ -40,6 +40,7 @@ export function text(body: string, status = 200): Answer {
 
 /** What may be sent: far more than any request of the API needs. */
 const MAX_BODY_BYTES = 64 * 1024;
+const EXAMPLE = { hint: 'Send an object such as {"state":"drain"}; /api/openapi.json describes each.' };
 
 /** The JSON object in the body of a request. Throws an ApiError: not JSON, not an object, or too long. */
 export async function readObject(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
@@ -53,10 +54,10 @@ export async function readObject(request: IncomingMessage): Promise<Readonly<Rec
   try {
     value = JSON.parse(body);
   } catch (error) {
-    throw new ApiError(400, 'bad_request', `not JSON: ${(error as Error).message}`);
+    throw new ApiError(400, 'bad_request', `not JSON: ${(error as Error).message}`, EXAMPLE);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new ApiError(400, 'bad_request', 'expected a JSON object');
+    throw new ApiError(400, 'bad_request', 'expected a JSON object', EXAMPLE);
   return value as Readonly<Record<string, unknown>>;
 }
 
@@ -67,7 +68,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += piece.length;
     if (length > MAX_BODY_BYTES)
-      throw new ApiError(413, 'body_too_large', `a body may have ${MAX_BODY_BYTES} bytes`);
+      throw new ApiError(413, 'body_too_large', `a body may have ${MAX_BODY_BYTES} bytes`, EXAMPLE);
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString('utf8');

@@ -4,10 +4,15 @@ import type { TemplatePart } from '../config/template.js';
 import type { Config } from '../config/types.js';
 import { snakeKey } from './snake-case.js';
 
-const MASK = '***';
-const SECRET_KEYS = new Set(['token', 'secret', 'password']);
+export const MASK = '***';
+const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password']);
 /** Names of fields, cookies and parameters whose values are credentials, or look like it. */
 const SECRET_NAMES = /auth|cookie|token|secret|passw|api[-_]?key|signature|session/i;
+
+/** Is what a field, cookie or parameter of this name holds nobody's business? */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAMES.test(name);
+}
 
 /**
  * The configuration in force as plain data, every default filled in: times in ms, sizes in bytes, addresses, networks
@@ -23,7 +28,7 @@ function view(value: unknown): unknown {
   if (Array.isArray(value)) return listView(value);
   if (isAddress(value) || isNetwork(value)) return value.text;
   const named = (value as { readonly name?: unknown }).name;
-  const secretValue = typeof named === 'string' && SECRET_NAMES.test(named);
+  const secretValue = typeof named === 'string' && isSecretName(named);
   const entries: [key: string, value: unknown][] = [];
   for (const [key, item] of Object.entries(value)) {
     const secret = SECRET_KEYS.has(key) || (secretValue && isValue(key));

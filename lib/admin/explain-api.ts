@@ -11,6 +11,7 @@ import { listenerHost, requestBytes } from '../dry-run/request-text.js';
 import type { ServerStatus } from '../status/status.js';
 import { ApiError } from './api-error.js';
 import { type Answer, type Call, json } from './call.js';
+import { maskExplanation } from './mask-explanation.js';
 import type { Subject } from './subject.js';
 
 /** What would become of a request, by the configuration in force and the servers as they are: `lb explain` for what runs. */
@@ -44,7 +45,7 @@ export class ExplainApi {
     const { host, ...rest } = readAsked(method, url, query.getAll('header'));
     const request = { ...rest, host: host ?? listenerHost(config) };
     const explanation = this.#for(config).explain(requestBytes(request), ip);
-    return json(explanationJson({ config, request, explanation }));
+    return json(explanationJson({ config, request, explanation: maskExplanation(explanation, request) }));
   }
 
   #for(config: Config): DryRun {

@@ -4,6 +4,9 @@ import { isIP } from 'node:net';
 import type { AdminConfig } from '../config/types.js';
 import { ApiError } from './api-error.js';
 
+/** A reader may look at everything and change nothing. */
+export type Standing = 'operator' | 'reader' | 'stranger';
+
 /**
  * Who may ask for what. A browser of an operator reaches this listener too, and any web page it shows can send requests
  * here: so a name is no name of ours unless we know it (DNS rebinding), and whatever another site sends is refused.
@@ -11,27 +14,33 @@ import { ApiError } from './api-error.js';
 export class Gate {
   readonly #checksHost: boolean;
   readonly #hosts: ReadonlySet<string>;
-  readonly #digest: Buffer | null;
+  readonly #operator: Buffer | null;
+  readonly #reader: Buffer | null;
 
-  constructor({ listen, token, hosts }: AdminConfig) {
+  constructor({ listen, token, readToken, hosts }: AdminConfig) {
     // A page cannot make a browser connect to a socket file.
     this.#checksHost = listen.kind === 'tcp';
     const own = listen.kind === 'tcp' ? [listen.host.toLowerCase()] : [];
     this.#hosts = new Set(['localhost', ...own, ...hosts]);
-    this.#digest = token === null ? null : digest(token);
+    this.#operator = token === null ? null : digest(token);
+    this.#reader = readToken === null ? null : digest(readToken);
   }
 
   /** Throws an ApiError when the Host or the site it comes from are wrong. */
   admit(request: IncomingMessage, isNavigation: boolean): void {
+    checkHostCount(request);
     if (this.#checksHost) this.#checkHost(request.headers.host);
     checkSite(request, isNavigation);
   }
 
-  /** Whether the request shows the token; always, when there is none. Takes equally long for every wrong one. */
-  trusts(request: IncomingMessage): boolean {
-    if (this.#digest === null) return true;
+  /** By the token that the request shows; everybody operates where there is none. Equally long for every wrong one. */
+  standingOf(request: IncomingMessage): Standing {
+    if (this.#operator === null) return 'operator';
     const [, shown] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
-    return shown !== undefined && timingSafeEqual(digest(shown), this.#digest);
+    if (shown === undefined) return 'stranger';
+    const given = digest(shown);
+    if (timingSafeEqual(given, this.#operator)) return 'operator';
+    return this.#reader !== null && timingSafeEqual(given, this.#reader) ? 'reader' : 'stranger';
   }
 
   /** An address cannot be rebound, a name can: only those that are ours. */
@@ -43,6 +52,15 @@ export class Gate {
       hint: 'Ask by address, or put the name into admin.hosts.',
     });
   }
+}
+
+/** Node keeps the first of several; whoever stands in front may have gone by another (RFC 9112, 3.2). */
+function checkHostCount({ headersDistinct, httpVersion }: IncomingMessage): void {
+  const count = headersDistinct.host?.length ?? 0;
+  if (count === 1 || (count === 0 && httpVersion === '1.0')) return;
+  throw new ApiError(400, 'bad_request', count === 0 ? 'there is no Host' : 'there is more than one Host', {
+    hint: 'Send one, with the address of this listener.',
+  });
 }
 
 /** `isNavigation`: somebody opens the page itself, which any link may lead to. */

@@ -75,6 +75,8 @@ export interface RequestRecord {
   readonly route: string;
   readonly userAgent: string;
   readonly referer: string;
+  /** Of the `traceparent` it came with (W3C Trace Context), 32 hexadecimal digits; empty without a valid one. */
+  readonly traceId: string;
   /** What the client was sent; 0 if nothing was. */
   readonly status: number;
   /** The server that answered, or the last that was tried; empty if none was. */

@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly accessLogFile: string | null;
   /** Where metrics, API and status page are served, or `off`; null leaves it open. */
   readonly admin: string | null;
+  /** Reload when the settings file changes. */
+  readonly watch: boolean;
   readonly volume: 'quiet' | 'normal' | 'verbose';
 }
 
@@ -144,6 +146,7 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
     accessLog: readFormat(values.get('access-log')),
     accessLogFile: values.get('access-log-file') ?? null,
     admin: readAdmin(values.get('admin')),
+    watch: values.has('watch'),
     volume: values.has('quiet') ? 'quiet' : values.has('verbose') ? 'verbose' : 'normal',
   };
 }

@@ -14,6 +14,8 @@ export interface BannerOptions {
   readonly addresses: readonly Address[];
   /** Of the admin listener; null without one. */
   readonly admin: Address | null;
+  /** Is the settings file read again when it changes? */
+  readonly isWatched: boolean;
   readonly paint: Paint;
 }
 
@@ -28,7 +30,7 @@ const TARGET_WIDTH = 39;
 /** What a person needs at the start, in a dozen lines of at most 80 columns: how to try it, what is behind it, how to end it. */
 export function banner(options: BannerOptions): string {
   const { bold, cyan, dim } = options.paint;
-  const { addresses, admin, program } = options;
+  const { addresses, admin, isWatched, program } = options;
   const { config, file, isDemo } = options.plan;
   const rows: [label: string, text: string][] = [];
   const [first] = addresses;
@@ -41,7 +43,8 @@ export function banner(options: BannerOptions): string {
   });
   rows.push(['health', healthLine(config)]);
   if (admin !== null) rows.push(['watch', `${cyan(describe(admin))}  ${dim('status page, /metrics, /api')}`]);
-  if (file !== null) rows.push(['settings', file]);
+  if (file !== null)
+    rows.push(['settings', isWatched ? `${file}  ${dim('taken over when it changes')}` : file]);
   const demoed = isDemo ? config.servers[0]?.address : undefined;
   if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
   rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);

@@ -13,6 +13,7 @@ const ARGUMENTS: readonly Row[] = [
 const BALANCING: readonly Row[] = [
   ['-c, --config FILE', 'settings in YAML; without it ./loadbalancer.yaml is'],
   ['', 'read, if it exists and no server is given'],
+  ['    --watch', 'reload that file when it, or one it names, changes'],
   ['-a, --algorithm NAME', 'round_robin (default), least_connections, random,'],
   ['', 'power_of_two, least_response_time, ip_hash or first;'],
   ['', 'hash, and more about each, in a file'],
@@ -69,6 +70,7 @@ const REMOTE: readonly Row[] = [
 
 const SIGNALS: readonly Row[] = [
   ['SIGTERM, Ctrl-C', 'finish what is in flight, then stop; again: at once'],
+  ['SIGHUP', 'read the settings again; bad ones change nothing'],
   ['SIGUSR2', 'reopen the access log file after it was moved away'],
 ];
 

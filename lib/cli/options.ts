@@ -42,6 +42,7 @@ export const TAKES = {
     'access-log',
     'access-log-file',
     'admin',
+    'watch',
     'quiet',
     'verbose',
   ],

@@ -15,6 +15,8 @@ export interface Plan {
   readonly config: Config;
   /** The configuration file that was read; null when there is none. */
   readonly file: string | null;
+  /** That one, and those it names: what the configuration depends on. */
+  readonly files: readonly string[];
   /** Nothing was asked for: the servers are our own. */
   readonly isDemo: boolean;
   /** What the file may say but probably does not mean, ready to print; empty when there is nothing. */
@@ -84,7 +86,8 @@ function compile(text: string, overrides: Settings, file: string | null = null, 
   if (!result.ok) throw new PlanError(show(result.problems));
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
   const warnings = result.warnings.map((warning) => `${label} ${show([warning])}`);
-  return { config: result.config, file, isDemo: false, warnings: warnings.join('') };
+  const files = file === null ? [] : [file, ...result.files];
+  return { config: result.config, file, files, isDemo: false, warnings: warnings.join('') };
 }
 
 /** What the command line says, which wins over the file. */

@@ -8,7 +8,7 @@ import type { RunOptions } from './args.js';
 import { renderFailures } from './check.js';
 import { explainFailure } from './failure.js';
 import type { Narrator } from './narrator.js';
-import { PlanError, planFile } from './plan.js';
+import { type Plan, PlanError, planFile } from './plan.js';
 import type { Terminal } from './terminal.js';
 
 /**
@@ -18,6 +18,7 @@ import type { Terminal } from './terminal.js';
 export class Reload {
   readonly #balancer: Balancer;
   readonly #file: string | null;
+  #files: readonly string[];
   readonly #options: RunOptions;
   readonly #terminal: Terminal;
   readonly #narrator: Narrator;
@@ -26,16 +27,22 @@ export class Reload {
 
   constructor(
     balancer: Balancer,
-    file: string | null,
+    { file, files }: Plan,
     options: RunOptions,
     terminal: Terminal,
     narrator: Narrator,
   ) {
     this.#balancer = balancer;
     this.#file = file;
+    this.#files = files;
     this.#options = options;
     this.#terminal = terminal;
     this.#narrator = narrator;
+  }
+
+  /** What the settings in force were read from. */
+  get files(): readonly string[] {
+    return this.#files;
   }
 
   run(): Promise<ReloadOutcome> {
@@ -52,12 +59,13 @@ export class Reload {
       return { ok: false, message, report: '' };
     }
     try {
-      const { config, warnings } = planFile(this.#options, file, this.#terminal.paint);
+      const { config, files, warnings } = planFile(this.#options, file, this.#terminal.paint);
       this.#terminal.write(warnings);
       const failures = renderFailures(config, file, this.#terminal.paint);
       if (failures !== '') throw new PlanError(failures);
       this.#warnOfAdmin(config);
       await this.#balancer.reload(config);
+      this.#files = files;
       this.#narrator.expect(serversOf(config).length);
       const message = `reloaded ${file}`;
       this.#narrator.mention(message);

@@ -11,6 +11,7 @@ import { banner } from './banner.js';
 import { type Demo, startDemo } from './demo.js';
 import { EventFeed } from './event-feed.js';
 import { type Attempt, explainFailure } from './failure.js';
+import { FileWatch } from './file-watch.js';
 import { Narrator } from './narrator.js';
 import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
 import { Reload } from './reload.js';
@@ -37,6 +38,8 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
   const file = configFile(options, existsSync);
   const demo = file === null && options.servers.length === 0 ? await startDemo() : null;
   try {
+    if (options.watch && file === null)
+      throw new StartError('--watch needs a settings file: name it with -c.');
     const plan = makePlan(options, context, file, demo);
     context.stderr.write(plan.warnings);
     return await balance(plan, options, context);
@@ -79,22 +82,27 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   feed.attach(balancer);
   const stops = new StopSignals(signals);
   const reopen = (): void => log.reopen();
-  const reload = new Reload(balancer, plan.file, options, stderr, narrator);
+  const reload = new Reload(balancer, plan, options, stderr, narrator);
   const onHangUp = (): void => void reload.run();
+  const watch = options.watch ? new FileWatch(() => reload.files, onHangUp) : null;
   signals.on('SIGUSR2', reopen);
   signals.on('SIGHUP', onHangUp);
   context.atExit(() => log.closeNow());
   try {
+    await watch?.start();
     await attempt({ listening: true }, () => balancer.start());
     if (admin !== null)
       await attempt({ listening: true }, () => admin.open({ balancer, reload, log, feed, narrator }));
     const { addresses } = balancer;
     if (options.volume !== 'quiet') {
       const { paint } = stderr;
-      stderr.write(banner({ version, program, plan, addresses, admin: admin?.address ?? null, paint }));
+      const isWatched = options.watch;
+      const adminAddress = admin?.address ?? null;
+      stderr.write(banner({ version, program, plan, addresses, admin: adminAddress, isWatched, paint }));
     }
     return await stopWhenTold(balancer, stops, config, narrator);
   } finally {
+    watch?.stop();
     admin?.close();
     balancer.stop();
     stops.detach();

@@ -101,19 +101,20 @@ export class ClientView implements ClientSide {
     return (this.#connection as ClientConnection).reader.takesAnswers();
   }
 
-  reply(status: number, text?: string, fields = ''): void {
-    this.#reply((form, toHead, wallMs) => encodeReply(status, form, toHead, wallMs, text, fields));
+  reply(status: number, text?: string, fields = ''): number {
+    return this.#reply((form, toHead, wallMs) => encodeReply(status, form, toHead, wallMs, text, fields));
   }
 
-  replyWith(status: number, body: string, edit: HeadEdit): void {
-    this.#reply((form, toHead, wallMs) => encodeRouteReply(status, body, edit, form, toHead, wallMs));
+  replyWith(status: number, body: string, edit: HeadEdit): number {
+    return this.#reply((form, toHead, wallMs) => encodeRouteReply(status, body, edit, form, toHead, wallMs));
   }
 
-  #reply(encode: (form: ResponseForm, toHead: boolean, wallMs: number) => string): void {
+  #reply(encode: (form: ResponseForm, toHead: boolean, wallMs: number) => string): number {
     const toHead = this.head.method === 'HEAD';
     const wallMs = this.#clock.wall();
     const { mayKeepAlive } = this.#request;
-    this.#responder.reply(this.#channel as Channel, mayKeepAlive, (form) => encode(form, toHead, wallMs));
+    const channel = this.#channel as Channel;
+    return this.#responder.reply(channel, mayKeepAlive, (form) => encode(form, toHead, wallMs));
   }
 
   cut(): void {

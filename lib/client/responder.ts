@@ -70,12 +70,13 @@ export class Responder {
     if (this.#wrapsChunks) channel.writeText('0\r\n\r\n');
   }
 
-  /** An answer of the balancer's own, head and body as `encode` makes them. */
-  reply(channel: Channel, mayKeepAlive: boolean, encode: (form: ResponseForm) => string): void {
+  /** An answer of the balancer's own, head and body as `encode` makes them, in latin1. Gives the bytes of its body. */
+  reply(channel: Channel, mayKeepAlive: boolean, encode: (form: ResponseForm) => string): number {
     this.#form.framing = 'length';
     this.#form.keepAlive = mayKeepAlive;
     const reply = encode(this.#form);
     this.sentHead = reply.slice(0, reply.indexOf('\r\n\r\n') + 4);
     channel.writeText(reply);
+    return reply.length - this.sentHead.length;
   }
 }

@@ -16,6 +16,7 @@ export function compileAdmin(setting: Settings['admin'], context: Context): Admi
   const {
     listen = DEFAULT_LISTEN,
     token,
+    read_token: readToken,
     hosts,
   }: AdminSettings = isMap ? setting : setting === true ? {} : { listen: setting };
   const at = isMap ? [...path, 'listen'] : path;
@@ -28,12 +29,19 @@ export function compileAdmin(setting: Settings['admin'], context: Context): Admi
       'Write { listen: ..., token: ... }, or listen on 127.0.0.1.',
     );
   }
+  if (readToken !== undefined && (token === undefined ? !(isMap && 'token' in setting) : token === readToken))
+    context.report.problem(
+      [...path, 'read_token'],
+      token === undefined ? 'without a token everybody may change everything' : 'it is the same as token',
+      'Give another one as token to those who steer.',
+    );
   const names: string[] = [];
   for (const [text, itemPath] of oneOrMore(hosts, [...path, 'hosts'])) {
     const name = context.report.attempt(itemPath, () => exactName(text));
     if (name !== undefined) names.push(name);
   }
-  return address === undefined ? null : { listen: address, token: token ?? null, hosts: names };
+  if (address === undefined) return null;
+  return { listen: address, token: token ?? null, readToken: readToken ?? null, hosts: names };
 }
 
 /** Reached from this machine alone: a Unix socket, or an address of loopback. */

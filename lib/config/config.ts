@@ -11,7 +11,13 @@ import { prune, validate } from './validate.js';
 
 /** A configuration with what is doubtful in it, or everything that is wrong with it. */
 export type LoadResult =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly warnings: readonly Problem[];
+      /** Paths of the files that the text names and that were read for it. */
+      readonly files: readonly string[];
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** What a text is read with. */
@@ -49,11 +55,16 @@ export function createConfig(settings: Settings = {}): Config {
 function build(document: Node, places: Places, faults: readonly Problem[], directory: string): LoadResult {
   const value = toValue(document);
   const refused = validate(value);
+  const files: string[] = [];
   const { config, findings, warnings } = compile(prune(value, refused) as Settings, {
     lineOf: (path) => places.of(locate(document, path, 'value')).line,
-    readFile: (name) => readFileSync(resolve(directory, name), 'utf8'),
+    readFile(name) {
+      const path = resolve(directory, name);
+      files.push(path);
+      return readFileSync(path, 'utf8');
+    },
   });
   const problems = toProblems([...refused, ...findings], document, places, faults);
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config, warnings: toProblems(warnings, document, places, []) };
+  return { ok: true, config, warnings: toProblems(warnings, document, places, []), files };
 }

@@ -104,6 +104,7 @@ export interface MatchSettings {
 export interface AdminSettings {
   readonly listen?: AddressSetting;
   readonly token?: string;
+  readonly read_token?: string;
   readonly hosts?: OneOrMore;
 }
 

@@ -83,6 +83,8 @@ export interface AdminConfig {
   readonly listen: Address;
   /** What a caller has to show; null only where nobody else can reach it. */
   readonly token: string | null;
+  /** What those show who may look and change nothing; null without such. */
+  readonly readToken: string | null;
   /** Names, in lower case, under which it is asked for beside addresses, `localhost` and the one it listens on. */
   readonly hosts: readonly string[];
 }

@@ -36,8 +36,11 @@ export function readRequest(method: string, url: string, headers: readonly Asked
   const asked = headers.find(({ name }) => name.toLowerCase() === 'host')?.value ?? null;
   if (/^https:/i.test(url))
     throw new ValueError(`${JSON.stringify(url)} is an https URL`, 'Write http: lb speaks no TLS.');
-  if (/\s/.test(url) || url === '')
-    throw new ValueError(`${JSON.stringify(url)} is no URL`, 'Write a space as %20.');
+  if (/[\s\x00-\x1f\x7f]/.test(url) || url === '')
+    throw new ValueError(
+      `${JSON.stringify(url)} is no URL`,
+      'Write a space as %20, a control byte likewise.',
+    );
   const [plain = ''] = url.split('#', 1);
   if (plain.startsWith('/') || plain === '*') return { method, target: plain, host: asked, headers: others };
   const [, host = '', rest = ''] = /^([^/?]*)(.*)$/.exec(plain.replace(/^http:\/\//i, '')) ?? [];

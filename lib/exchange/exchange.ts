@@ -72,8 +72,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     // Also where a guard of the route itself objects.
     this.#settlement.route = context.route;
     if (objection !== null) {
-      client.reply(objection.status, undefined, objection.fields);
-      this.#settle(objection.reason, objection.detail);
+      const { status, reason, detail, fields } = objection;
+      this.#settle(reason, detail, client.reply(status, undefined, fields));
       return;
     }
     this.#forward(client, context.destination as Destination);
@@ -86,11 +86,9 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#replyFromRoute(client, reply, destination.rules);
     } else if (head.method === 'OPTIONS' && head.valueOf(FIELD.maxForwards) === '0') {
       // RFC 9110, 7.6.2: the last hop that may be asked answers itself.
-      client.reply(200);
-      this.#settle('', '');
+      this.#settle('', '', client.reply(200));
     } else if (!client.useLimits(destination.bodyBytes, destination.timeouts.requestBody)) {
-      client.reply(413);
-      this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
+      this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes', client.reply(413));
     } else {
       this.#retries.open(choice as Choice, retry, head);
       this.#attempt.open(client, destination.timeouts);
@@ -102,14 +100,12 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const edit = this.#context.responseEdit;
     reply.edit(this.#context, edit);
     rules.editResponse(this.#context, edit);
-    client.replyWith(reply.status, reply.body, edit);
-    this.#settle('', '');
+    this.#settle('', '', client.replyWith(reply.status, reply.body, edit));
   }
 
   refuse(client: ClientSide, refusal: Refusal): void {
     this.#open(client);
-    client.reply(refusal.status);
-    this.#settle(refusal.reason, refusal.detail);
+    this.#settle(refusal.reason, refusal.detail, client.reply(refusal.status));
   }
 
   #open(client: ClientSide): void {
@@ -251,18 +247,23 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   /** No further attempt: an answer of our own as long as none has begun, else the client's connection is cut. */
   #giveUp(failure: Failure, detail: string): void {
     const client = this.#client as ClientSide;
+    let ownBytes = 0;
     if (this.#attempt.sawAnswer || failure.status === 0) client.cut();
-    else if (failure === FAILURES.no_server) client.reply(503, 'No backend servers available.');
-    else client.reply(failure.status);
-    if (this.#denied !== '') this.#settle('retry_budget', this.#denied);
-    else this.#settle(failure.reason, detail);
+    else if (failure === FAILURES.no_server) ownBytes = client.reply(503, 'No backend servers available.');
+    else ownBytes = client.reply(failure.status);
+    if (this.#denied !== '') this.#settle('retry_budget', this.#denied, ownBytes);
+    else this.#settle(failure.reason, detail, ownBytes);
   }
 
-  /** The only ending: lease back or cancelled, observers told once, the client told last. */
-  #settle(reason: Reason | '', detail: string): void {
+  /**
+   * The only ending: lease back or cancelled, observers told once, the client told last. `ownBytes`: of the body of an
+   * answer that no server gave.
+   */
+  #settle(reason: Reason | '', detail: string, ownBytes = 0): void {
     const client = this.#client as ClientSide;
     this.#client = null;
     this.#attempt.close();
+    if (ownBytes > 0) this.#settlement.bytesOut = ownBytes;
     this.#settlement.close(reason, detail);
     this.#context.close(this.#context.isCounted ? this.#settlement.status : 0);
     this.#services.observer.requestSettled?.(this.#settlement);

@@ -4,6 +4,7 @@ import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import type { RequestHead } from '../http/request-head.js';
 import { AttemptLog } from './attempt-log.js';
+import { traceIdOf } from './trace-id.js';
 
 const ZERO = 0x30;
 
@@ -161,6 +162,10 @@ export class Settlement implements RequestRecord {
 
   get referer(): string {
     return this.#head.valueOf(FIELD.referer);
+  }
+
+  get traceId(): string {
+    return traceIdOf(this.#head);
   }
 
   get status(): number {

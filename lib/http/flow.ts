@@ -33,10 +33,13 @@ export interface ClientSide {
   endResponse(): void;
   /** Behind a false: has the client taken anything since, or since this was last asked? */
   takesAnswers(): boolean;
-  /** An answer of the balancer's own; `text` replaces the usual one, `fields` are lines that go with it. */
-  reply(status: number, text?: string, fields?: string): void;
-  /** The answer of a route that does not forward; `body` is bytes as latin1. */
-  replyWith(status: number, body: string, edit: HeadEdit): void;
+  /**
+   * An answer of the balancer's own; `text` replaces the usual one, `fields` are lines that go with it. Gives the bytes
+   * of its body.
+   */
+  reply(status: number, text?: string, fields?: string): number;
+  /** The answer of a route that does not forward; `body` is bytes as latin1. Gives how many of them were sent. */
+  replyWith(status: number, body: string, edit: HeadEdit): number;
   /** What its route allows: bytes of body (0 is no limit), ms without any. False when it has announced more. */
   useLimits(bodyBytes: number, bodyTimeout: number): boolean;
   /** The response broke off: the client must not take it for whole. */

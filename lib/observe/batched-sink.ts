@@ -1,4 +1,4 @@
-import { openSync, writeSync } from 'node:fs';
+import { constants, openSync, statSync, writeSync } from 'node:fs';
 import sonic, { type SonicBoom } from 'sonic-boom';
 import type { LineSink } from './access-log.js';
 import { LineBlocks } from './line-blocks.js';
@@ -9,13 +9,13 @@ const FLUSH_AFTER = 200;
 const BATCH_SIZE = 64 * 1024;
 /** What may wait for a slow reader, in bytes; beyond it lines are dropped and counted. */
 const BACKLOG_LIMIT = 4 * 1024 * 1024;
-/** A reader that keeps falling behind is spoken of this often at most, in ms. */
+/** What keeps going wrong is spoken of this often at most, in ms. */
 const WARN_EVERY = 10_000;
 /** How long `close` waits for a reader that takes nothing, in ms. */
 const CLOSE_DEADLINE = 1000;
 
 export interface BatchedSinkOptions {
-  /** A file descriptor, or a path that is appended to and created when missing. */
+  /** A file descriptor, or a path: a file that is appended to and created when missing, or a named pipe. */
   readonly target: number | string;
   /** `ascii` where every line is (and a byte is a character, which is cheaper); `any` by default. */
   readonly characters?: 'ascii' | 'any';
@@ -44,7 +44,10 @@ export class BatchedSink implements LineSink {
   /** `warned`: lines are being dropped and it has been said; `silent`: the same, said a moment ago already. */
   #dropping: 'no' | 'warned' | 'silent' = 'no';
   #warnedAt = Number.NEGATIVE_INFINITY;
-  #lastError = '';
+  /** Why the last write failed; empty once one has gone well again. */
+  #trouble = '';
+  #troubledAt = Number.NEGATIVE_INFINITY;
+  #troubleTold = false;
   #state: 'open' | 'broken' | 'closed' = 'open';
   /** Set when there is no time left to wait for a full pipe. */
   #hurried = false;
@@ -142,7 +145,10 @@ export class BatchedSink implements LineSink {
 
   /** Nobody reads any more. */
   #giveUp(): void {
-    if (this.#state === 'open') this.#state = 'broken';
+    if (this.#state === 'open') {
+      this.#state = 'broken';
+      this.#warning('access log: its reader is gone, no more lines are written');
+    }
     this.#takeBatch();
     this.#dropped += this.#lines;
     this.#lines = 0;
@@ -167,7 +173,9 @@ export class BatchedSink implements LineSink {
     stream.on('drop', () => this.#onDrop());
     stream.on('drain', () => this.#onDrain());
     stream.on('write', (bytes: number) => {
-      if (stream === this.#stream) this.#blocks.written(bytes);
+      if (stream !== this.#stream) return;
+      this.#blocks.written(bytes);
+      if (bytes > 0 && this.#trouble !== '') this.#onRecovery();
     });
     return stream;
   }
@@ -191,15 +199,26 @@ export class BatchedSink implements LineSink {
     this.#dropping = 'no';
   }
 
+  /** What could not be written is tried again with the next batch, but for a pipe whose only reader went away. */
   #onError(stream: SonicBoom, error: NodeJS.ErrnoException): void {
     const code = error.code ?? error.message;
     if (code === 'EPIPE') {
       stream.destroy();
       this.#giveUp();
-    } else if (code !== this.#lastError) {
-      this.#warning(`access log: ${error.message}`);
+      return;
     }
-    this.#lastError = code;
+    if (code === this.#trouble) return;
+    this.#trouble = code;
+    const now = performance.now();
+    this.#troubleTold = now - this.#troubledAt >= WARN_EVERY;
+    if (!this.#troubleTold) return;
+    this.#troubledAt = now;
+    this.#warning(`access log: ${error.message}; what fits into memory is kept until it can be written`);
+  }
+
+  #onRecovery(): void {
+    if (this.#troubleTold) this.#warning('access log: it is being written again');
+    this.#trouble = '';
   }
 }
 
@@ -213,6 +232,13 @@ async function closeStream(stream: SonicBoom): Promise<void> {
   stream.end();
 }
 
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDWR, O_WRONLY } = constants;
+
+/**
+ * Never waits. A named pipe would, until it has a reader, and would break when that one is restarted: held open for
+ * reading too (Linux, fifo(7)) it does neither, and what nobody takes is dropped as with any slow reader.
+ */
 function openLog(path: string): number {
-  return openSync(path, 'a');
+  const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() ?? false;
+  return openSync(path, (isPipe ? O_RDWR : O_WRONLY) | O_APPEND | O_CREAT | O_NONBLOCK, 0o666);
 }

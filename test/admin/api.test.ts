@@ -62,7 +62,7 @@ t.test('a change that makes no sense changes nothing', async (t) => {
     return `${reply.status} ${code}: ${message}. ${hint}`.trim();
   };
   t.equal(await refused({}), '400 bad_request: there is nothing to change. Give state or weight.');
-  t.equal(await refused([]), '400 bad_request: expected a JSON object.');
+  t.match(await refused([]), /^400 bad_request: expected a JSON object\. Send an object such as \{/);
   t.match(await refused('{'), /^400 bad_request: not JSON: /);
   t.match(await refused({ state: 'off' }), /^400 bad_value: state cannot be "off"\. It is ready, drain or /);
   t.match(await refused({ state: 1 }), /^400 bad_value: state is a text/);
@@ -168,6 +168,25 @@ t.test('the configuration, without what is secret', async (t) => {
   });
   t.notMatch(text, /c2VjcmV0|0123456789abcdef|s3cret|hmac-key/);
   t.match(text, '"value":"{client_ip}/{header.x-a}"');
+});
+
+t.test('an explanation shows what the asker gave, not what rules add that is secret', async (t) => {
+  const subject = new FakeSubject();
+  subject.config = createConfig({
+    servers: ['localhost:5001'],
+    header_rules: { add: { Authorization: 'Bearer hush', 'X-Shown': 'yes' } },
+    cookie_rules: { add: { shard: 'hush' } },
+    param_rules: { add: { api_key: 'hush', page: '2' } },
+  });
+  const { ask } = await openAdmin(t, subject);
+  const query = 'url=/%3Ftoken=mine%26a=1&header=Cookie:%20own=mine&header=X-Auth:%20mine';
+  const { text } = await ask(`/api/explain?${query}`);
+  t.notMatch(text, 'hush');
+  t.match(text, 'GET /?token=mine&a=1&api_key=***&page=2 HTTP/1.1');
+  t.match(text, 'Cookie: own=mine; shard=***\\r\\n');
+  t.match(text, 'X-Auth: mine\\r\\n');
+  t.match(text, 'Authorization: ***\\r\\n');
+  t.match(text, 'X-Shown: yes\\r\\n');
 });
 
 t.test('a request is explained by the configuration in force', async (t) => {

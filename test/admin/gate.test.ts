@@ -54,6 +54,32 @@ t.test('a page of another site can neither steer nor look', async (t) => {
   t.equal(await look('/api/status', 'none'), 200, 'typed by hand');
 });
 
+t.test('who only looks sees everything and changes nothing', async (t) => {
+  const subject = new FakeSubject();
+  const readToken = 'fedcba9876543210';
+  const { ask } = await openAdmin(t, subject, { settings: { token: TOKEN, read_token: readToken } });
+  const asked = async (method: string, path: string, token: string) =>
+    ask(path, { method, body: method === 'PATCH' ? { weight: 7 } : undefined, headers: bearer(token) });
+  for (const path of ['/metrics', '/api/status', '/api/servers', '/api/config', '/api/explain?url=/'])
+    t.match(await asked('GET', path, readToken), { status: 200 }, path);
+  t.notMatch((await asked('GET', '/api/config', readToken)).text, readToken);
+  for (const [method, path] of [
+    ['POST', '/api/servers'],
+    ['PATCH', '/api/servers/apple'],
+    ['DELETE', '/api/servers/apple'],
+    ['POST', '/api/reload'],
+  ] as const) {
+    const reply = await asked(method, path, readToken);
+    t.equal(reply.status, 403, path);
+    t.match(errorOf(reply), { code: 'read_only', hint: /admin\.token/ });
+  }
+  t.match(subject.servers, [{ weight: 1 }, {}]);
+  t.match(await asked('PATCH', '/api/servers/apple', TOKEN), { status: 200 });
+  t.match(await asked('GET', '/api/status', 'fedcba9876543211'), { status: 401 });
+});
+
+const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
+
 t.test('with a token nothing that tells or steers is open', async (t) => {
   const subject = new FakeSubject();
   subject.readyReasons = ['default has no server to use'];

@@ -11,6 +11,7 @@ const DEFAULTS: RunOptions = {
   accessLog: null,
   accessLogFile: null,
   admin: null,
+  watch: false,
   volume: 'normal',
 };
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -46,3 +46,56 @@ t.test('what bash takes for a word of its own is not said twice', async (t) => {
   t.same(await tab(t, 'lb drain localhost:50', 'localhost:5001 localhost:5002'), ['5001', '5002']);
   t.same(await tab(t, 'lb drain loc', 'localhost:5001'), ['localhost:5001']);
 });
+
+const ZSH_IS_HERE = spawnSync('zsh', ['-f', '-c', 'zmodload zsh/zpty']).status === 0;
+
+// A zsh of its own on a pseudo-terminal, with nobody's settings and zsh's own completion. After Tab, ^X shows the line.
+const PRESS_TAB = String.raw`
+zmodload zsh/zpty
+zpty inner zsh -f -i
+zpty -w inner 'autoload -Uz compinit; compinit -u -D; source <(lb completion zsh)'
+zpty -w inner 'show() { print -r -- "<$BUFFER>" }; zle -N show; bindkey "^X" show; print rea""dy'
+zpty -r inner out '*ready*'
+for line; do
+  zpty -w -n inner $'\C-u'"$line"$'\t\C-x'
+  zpty -r inner out '*<lb *>*'
+  print -r -- "$out"
+done
+zpty -d inner`;
+
+t.test(
+  'a real zsh completes commands, options, names of servers and files',
+  { skip: !ZSH_IS_HERE && 'no zsh' },
+  async (t) => {
+    const folder = t.testdir({
+      lb: `#!/bin/sh
+case "$*" in
+  'completion words -- drain localhost:50') echo localhost:5001 ;;
+  *) exec ${process.execPath} ${LAUNCHER} "$@" ;;
+esac
+`,
+      'loadbalancer.yaml': '',
+    });
+    chmodSync(join(folder, 'lb'), 0o755);
+    const typed = ['lb ma', 'lb drain apple --w', 'lb drain localhost:50', 'lb check -c loadb'];
+    const zsh = spawn('zsh', ['-f', '-c', PRESS_TAB, 'zsh', ...typed], {
+      env: { ...process.env, PATH: `${folder}:${process.env.PATH}` },
+      cwd: folder,
+    });
+    // What is never offered would be waited for without end.
+    const patience = setTimeout(() => zsh.kill('SIGKILL'), 20_000);
+    let lines = '';
+    zsh.stdout.on('data', (text) => {
+      lines += text;
+    });
+    await once(zsh, 'close');
+    clearTimeout(patience);
+    const shown = Array.from(lines.matchAll(/<(lb [^>]*)>/g), ([, line]) => line);
+    t.same(shown, [
+      'lb maintenance ',
+      'lb drain apple --wait ',
+      'lb drain localhost:5001 ',
+      'lb check -c loadbalancer.yaml ',
+    ]);
+  },
+);

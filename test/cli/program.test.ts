@@ -228,16 +228,18 @@ t.test('SIGUSR2 goes on in a new log file', async (t) => {
   t.equal(program.stdout, '');
 });
 
-t.test('a bug is loud: one report with its stack, exit 1', async (t) => {
+t.test('a bug is loud: one report with its stack, exit 1, and the log has what came before', async (t) => {
   const backend = await startBackend({ name: 'any' });
   t.teardown(() => backend.close());
   const bug = 'process.once("SIGWINCH", () => { throw new Error("something impossible") })';
-  const program = start(t, ['0', backend.address], {
+  const log = join(t.testdir({}), 'access.log');
+  const program = start(t, ['0', backend.address, '--access-log-file', log], {
     env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bug)}` },
   });
-  await url(program);
+  await get(await url(program));
   program.child.kill('SIGWINCH');
   t.equal(await program.end(), 1);
+  t.match(readFileSync(log, 'utf8'), /^\{.*"status":200.*\}\n$/);
   t.match(
     program.stderr,
     /lb: internal error, please report it \(lb .*, Node .*\):\nError: something impossible\n {4}at /,

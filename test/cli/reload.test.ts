@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { startBackend } from '../../fixtures/backend.js';
+import { FileWatch } from '../../lib/cli/file-watch.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { get, start, url } from './program.js';
 
 t.test('SIGHUP takes over a good file, and keeps to the old one when the new one is bad', async (t) => {
@@ -42,4 +44,60 @@ t.test('SIGHUP takes over a good file, and keeps to the old one when the new one
 
   program.child.kill('SIGTERM');
   t.equal(await program.end(), 0);
+});
+
+t.test('--watch takes the file over once it, or one that it names, has changed', async (t) => {
+  const backend = await startBackend({ name: 'any' });
+  t.teardown(() => backend.close());
+  const directory = t.testdir({
+    'bad.txt': '192.0.2.1\n',
+    'lb.yaml': `listen: 127.0.0.1:0
+health_check: false
+firewall_rules: { ip_reject: [{ file: bad.txt }] }
+servers: [${backend.address}]
+`,
+  });
+  const program = start(t, ['-c', join(directory, 'lb.yaml'), '--watch']);
+  const target = await url(program);
+  t.match(program.stderr, /settings +\S+ {2}taken over when it changes/);
+  t.match(await get(target), { status: 200 });
+  // As most editors save.
+  writeFileSync(join(directory, 'bad.txt~'), '127.0.0.0/8\n');
+  renameSync(join(directory, 'bad.txt~'), join(directory, 'bad.txt'));
+  await program.onStderr(/reloaded .*lb\.yaml/);
+  await t.rejects(get(target), 'refused at accept');
+  program.child.kill('SIGTERM');
+  t.equal(await program.end(), 0);
+});
+
+t.test('a watched file counts as changed when it has come to rest', async (t) => {
+  const file = join(t.testdir({ file: 'one' }), 'file');
+  const clock = new ManualClock();
+  let changes = 0;
+  const watch = new FileWatch(
+    () => [file],
+    () => {
+      changes++;
+    },
+    clock,
+  );
+  await watch.start();
+  t.teardown(() => watch.stop());
+  const look = async (): Promise<number> => {
+    await watch.look();
+    return changes;
+  };
+  t.equal(await look(), 0);
+  utimesSync(file, 1, 1);
+  t.equal(await look(), 0, 'it may still be written');
+  utimesSync(file, 2, 2);
+  t.equal(await look(), 0, 'as it was');
+  t.equal(await look(), 1);
+  t.equal(await look(), 1, 'once');
+  renameSync(file, `${file}~`);
+  t.equal(await look(), 1);
+  t.equal(await look(), 1, 'one that is gone is no other');
+  writeFileSync(file, 'two');
+  t.equal(await look(), 1);
+  t.equal(await look(), 2);
 });

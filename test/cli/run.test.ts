@@ -19,6 +19,7 @@ const OPTIONS: RunOptions = {
   accessLog: null,
   accessLogFile: null,
   admin: null,
+  watch: false,
   volume: 'normal',
 };
 

@@ -200,3 +200,37 @@ t.test('a stale connection that is replaced in a further attempt is no further a
   t.equal(asked, 3);
   t.match(outcomes.totals(server.address), { requests: 3, retries: 2 });
 });
+
+t.test('what the balancer says itself is on nobody else’s account', async (t) => {
+  const outcomes = new Outcomes(t);
+  const silent = await origin(t, (connection) => connection.hang());
+  const { connect, seen } = await startBalancer(t, {
+    servers: [silent.address],
+    hosts: [
+      { host: 'own', respond: { status: 404, body: 'Nothing’s here' } },
+      { host: 'walled', firewall_rules: { path_reject: ['/'] }, servers: [silent.address] },
+    ],
+    retry: false,
+    timeouts: { response_header: '50ms' },
+    limits: { body_bytes: 9 },
+  });
+  const ask = async (request: string): Promise<void> => {
+    const client = await connect();
+    client.send(request);
+    await client.response(request.startsWith('HEAD'));
+    client.destroy();
+  };
+  await ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await ask('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await ask('GET / HTTP/1.1\r\nHost: own\r\n\r\n');
+  await ask('GET / HTTP/1.1\r\nHost: walled\r\n\r\n');
+  await ask('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n');
+  await ask('GET / HTTP/1.1\r\n\r\n');
+  const sent = [];
+  for (let index = 1; index <= 6; index++) {
+    const { status, bytesOut } = await seen.request(index);
+    sent.push(`${status} ${bytesOut}`);
+  }
+  t.strictSame(sent, ['504 15', '504 0', '404 16', '403 9', '413 17', '400 11']);
+  t.match(outcomes.totals(silent.address), { bytesOut: 0 });
+});

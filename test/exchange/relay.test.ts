@@ -29,6 +29,37 @@ t.test('a request reaches the server with what this hop adds, and its answer the
   );
 });
 
+t.test('the context of a trace is passed on as it came, and its id is told', async (t) => {
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const span = '00f067aa0ba902b7';
+  const heads: string[] = [];
+  const server = await startRawServer(async (connection) => {
+    for (;;) {
+      heads.push(await connection.readHead());
+      await connection.write(OK);
+    }
+  });
+  t.teardown(() => server.close());
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  const told: string[] = [];
+  for (const parent of [
+    `00-${trace}-${span}-01`,
+    `cc-${trace}-${span}-01-what-will-be`,
+    `00-${'0'.repeat(32)}-${span}-01`,
+    `00-${trace}-${'0'.repeat(16)}-01`,
+    `ff-${trace}-${span}-01`,
+    `00-${trace.toUpperCase()}-${span}-01`,
+    '',
+  ]) {
+    client.send(`GET / HTTP/1.1\r\nHost: a\r\nTraceparent: ${parent}\r\ntracestate: a=1,b=2\r\n\r\n`);
+    t.equal((await client.response()).status, 200);
+    t.match(heads.at(-1), `\r\nTraceparent: ${parent}\r\ntracestate: a=1,b=2\r\n`);
+    told.push((await seen.request(heads.length)).traceId);
+  }
+  t.same(told, [trace, trace, '', '', '', '', '']);
+});
+
 t.test('pipelined requests are answered in order over one pooled connection', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, renameSync } from 'node:fs';
+import fs, { closeSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { BatchedSink } from '../../lib/observe/batched-sink.js';
@@ -73,6 +73,28 @@ t.test('a file', async (t) => {
   });
 });
 
+t.test(
+  'a named pipe is opened without a reader, keeps lines for the first and stays for the next',
+  async (t) => {
+    const pipe = join(t.testdir({}), 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    const warnings: string[] = [];
+    const sink = new BatchedSink({ target: pipe, warning: (message) => warnings.push(message) });
+    for (const line of ['first\n', 'second\n']) {
+      sink.write(line);
+      const reader = spawn('head', ['-n', '1', pipe]);
+      const [bytes] = (await once(reader.stdout, 'data')) as [Buffer];
+      t.equal(String(bytes), line);
+      await once(reader, 'close');
+    }
+    const line = `${'x'.repeat(1023)}\n`;
+    for (let i = 0; i < 8 * 1024; i++) sink.write(line);
+    t.ok(sink.dropped > 3 * 1024, `dropped ${sink.dropped}`);
+    sink.closeNow();
+    t.match(warnings, [/too slow/]);
+  },
+);
+
 t.test('a disk that takes nothing costs lines, not memory, and is spoken of once', async (t) => {
   // Every write to /dev/full fails with ENOSPC.
   const full = openSync('/dev/full', 'w');
@@ -87,11 +109,48 @@ t.test('a disk that takes nothing costs lines, not memory, and is spoken of once
   closeSync(full);
 });
 
+t.test('what a disk did not take is written once it does, and that is said', async (t) => {
+  // The sink itself keeps no process alive.
+  const alive = setInterval(() => {}, 1000);
+  t.teardown(() => clearInterval(alive));
+  const file = join(t.testdir({}), 'log');
+  const warnings: string[] = [];
+  let warned = (): void => {};
+  const sink = new BatchedSink({
+    target: file,
+    warning: (message) => {
+      warnings.push(message);
+      warned();
+    },
+  });
+  const next = (): Promise<void> =>
+    new Promise((resolve) => {
+      warned = resolve;
+    });
+  // Its fs.write fails as on a full disk.
+  const { write } = fs;
+  fs.write = ((_fd: number, ...rest: unknown[]) => {
+    const callback = rest.at(-1) as (error: Error) => void;
+    process.nextTick(callback, Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+  }) as typeof write;
+  t.teardown(() => {
+    fs.write = write;
+  });
+  sink.write('kept\n');
+  await next();
+  fs.write = write;
+  sink.write('more\n');
+  await next();
+  await sink.close();
+  t.equal(readFileSync(file, 'utf8'), 'kept\nmore\n');
+  t.match(warnings, [/ENOSPC.* is kept/, /written again/]);
+});
+
 t.test('a reader that goes away ends the writing and nothing else', async (t) => {
   const script = `
     import { BatchedSink } from ${JSON.stringify(new URL('../../lib/observe/batched-sink.js', import.meta.url).href)};
     process.stdout.on('error', () => {});
-    const sink = new BatchedSink({ target: 1 });
+    const sink = new BatchedSink({ target: 1, warning: (message) => console.error(message) });
     const timer = setInterval(() => {
       // One batch that goes out at once, and the start of one that waits when the pipe turns out to be broken.
       sink.write('line\\n'.repeat(8000));
@@ -112,6 +171,6 @@ t.test('a reader that goes away ends the writing and nothing else', async (t) =>
     said += text;
   });
   const [code] = await once(child, 'close');
-  t.equal(said, 'alive\n');
+  t.equal(said, 'access log: its reader is gone, no more lines are written\nalive\n');
   t.equal(code, 0);
 });

@@ -77,11 +77,11 @@ t.test('json', async (t) => {
     t.same(JSON.parse(jsonLine(recordOf({ tries: [], attempts: 0, server: '' }))).tries, []);
   });
 
-  t.test('can have fewer fields, in an order of its own, or the referer too', async (t) => {
-    const line = jsonLineOf(['status', 'ts', 'referer']);
+  t.test('can have fewer fields, in an order of its own, or the referer and the trace too', async (t) => {
+    const line = jsonLineOf(['status', 'ts', 'referer', 'trace_id']);
     t.equal(
-      line(recordOf({ referer: 'http://a/\n' })),
-      '{"status":200,"ts":"2026-01-31T12:04:05.067Z","referer":"http://a/\\n"}\n',
+      line(recordOf({ referer: 'http://a/\n', traceId: '4bf92f3577b34da6a3ce929d0e0e4736' })),
+      '{"status":200,"ts":"2026-01-31T12:04:05.067Z","referer":"http://a/\\n","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}\n',
     );
   });
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { WebSocket } from 'ws';
 import { RawClient } from '../support/client.js';
-import { withPrometheus } from './prometheus-parser.js';
+import { askPromtool, withPrometheus } from './prometheus-parser.js';
 import { promlint } from './promlint.js';
 import { startTroubledSite, type TroubledSite } from './troubled-site.js';
 
@@ -164,6 +164,11 @@ await withPrometheus(
       first.map(([name]) => name),
       'what is exposed is the same from the start on',
     );
+    // Everything that happened is in the last one; a start of promtool takes longer than all else here.
+    for (const text of [texts[0]!, texts.at(-1)!]) {
+      const { complaints, skip } = askPromtool(text);
+      t.same(complaints, [], 'nor has promtool anything to complain of', skip === '' ? {} : { skip });
+    }
   },
 );
 

@@ -34,11 +34,29 @@ export async function withPrometheus(
   const python = ['python3', '/usr/bin/python3'].find(
     (python) => spawnSync(python, ['-c', 'import prometheus_client.parser']).status === 0,
   );
-  const isRequired = (process.env.LB_REQUIRE_PROMETHEUS ?? '') !== '';
-  await t.test(name, { skip: python === undefined && !isRequired && MISSING }, async (t) => {
+  await t.test(name, { skip: python === undefined && !isRequired() && MISSING }, async (t) => {
     if (python === undefined) t.fail(MISSING);
     else await test(t, (texts) => parseWith(python, texts));
   });
+}
+
+const NO_PROMTOOL = 'no promtool (Debian: prometheus)';
+
+/** What `promtool check metrics` says of a text, a line each; `skip` is why it cannot be asked. */
+export function askPromtool(text: string): { readonly complaints: readonly string[]; readonly skip: string } {
+  const { error, status, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+    input: text,
+    encoding: 'utf8',
+  });
+  if (error === undefined) {
+    const said = stderr.split('\n').filter((line) => line !== '');
+    return { complaints: status === 0 || said.length > 0 ? said : [`it ended with ${status}`], skip: '' };
+  }
+  return { complaints: isRequired() ? [NO_PROMTOOL] : [], skip: isRequired() ? '' : NO_PROMTOOL };
+}
+
+function isRequired(): boolean {
+  return (process.env.LB_REQUIRE_PROMETHEUS ?? '') !== '';
 }
 
 function parseWith(python: string, texts: readonly string[]): ReturnType<Parse> {

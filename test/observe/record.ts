@@ -15,6 +15,7 @@ export function recordOf(changes: Partial<RequestRecord> = {}): RequestRecord {
     route: 'www.mango.com',
     userAgent: 'curl/8.5.0',
     referer: '',
+    traceId: '',
     status: 200,
     server: 'mango-1',
     attempts: 1,

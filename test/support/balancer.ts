@@ -38,6 +38,7 @@ export class Seen implements Observer {
       route: record.route,
       userAgent: record.userAgent,
       referer: record.referer,
+      traceId: record.traceId,
       status: record.status,
       server: record.server,
       attempts: record.attempts,

@@ -167,8 +167,10 @@ function swatch(index) {
 
 const lastOf = (values) => values.at(-1) ?? null;
 
-/** 1, 2 or 5 and zeros: what a person reads at a glance. */
+/** What a person reads at a glance, and no line is left to crawl along the floor under it. */
+const CEILINGS = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999) ?? value;
+  return CEILINGS.map((step) => step * power).find((step) => step >= value * 0.999) ?? value;
 }

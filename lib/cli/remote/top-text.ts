@@ -44,7 +44,7 @@ function headLines({ status, rates, traffic }: Glance, paint: Paint): string[] {
   const last = traffic.at(-1);
   const errors = `${rate(rates.errors)} errors/s`;
   return [
-    `${paint.bold(`lb ${version}`)} ${tint(ready ? state : `${state}, not ready`)} for ${humanDuration(uptime)}  ${paint.dim(listen.join(', '))}`,
+    `${paint.bold(`lb ${version}`)} ${tint(state)} for ${humanDuration(uptime)}${ready ? '' : paint.yellow(', not ready')}  ${paint.dim(listen.join(', '))}`,
     `${paint.bold(rate(rates.requests))} requests/s  ${paint.cyan(sparkline(seconds))}  ${rates.errors > 0 ? paint.red(errors) : errors}`,
     paint.dim(
       [

@@ -25,7 +25,8 @@ export type AccessLogField =
   | 'reason'
   | 'detail'
   | 'user_agent'
-  | 'referer';
+  | 'referer'
+  | 'trace_id';
 
 export interface AccessLogConfig {
   /** undefined: whoever prints it decides, `dev` on a terminal and `json` otherwise. */

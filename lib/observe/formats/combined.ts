@@ -30,6 +30,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   detail: (record) => quoted(record.detail),
   user_agent: (record) => quoted(record.userAgent),
   referer: (record) => quoted(record.referer),
+  trace_id: (record) => record.traceId || '-',
 };
 
 /**

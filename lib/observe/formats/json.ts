@@ -30,6 +30,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   detail: (record) => jsonString(record.detail),
   user_agent: (record) => jsonString(record.userAgent),
   referer: (record) => jsonString(record.referer),
+  trace_id: (record) => `"${record.traceId}"`,
 };
 
 /**
@@ -63,7 +64,10 @@ export function jsonLineOf(fields: readonly AccessLogField[]): LineFormat {
   return (record) => jsonObject(fields, record);
 }
 
-const DEFAULT_FIELDS = (Object.keys(VALUES) as AccessLogField[]).filter((field) => field !== 'referer');
+const ON_DEMAND: readonly AccessLogField[] = ['referer', 'trace_id'];
+const DEFAULT_FIELDS = (Object.keys(VALUES) as AccessLogField[]).filter(
+  (field) => !ON_DEMAND.includes(field),
+);
 
 function jsonObject(fields: readonly AccessLogField[], record: RequestRecord): string {
   let line = '';

@@ -198,7 +198,7 @@ t.test('nobody there, or somebody else', async (t) => {
 });
 
 t.test('top prints once where there is no screen', async (t) => {
-  const { lb } = await stage(t);
+  const { lb, subject } = await stage(t);
   const { code, stdout } = await lb('top');
   t.equal(code, 0);
   t.match(stdout, /^lb 1\.2\.3 running for 5 s {2}127\.0\.0\.1:8080\n0 requests\/s .*\n1 in flight/);
@@ -207,6 +207,8 @@ t.test('top prints once where there is no screen', async (t) => {
     requests_per_second: 0,
     servers: [{ name: 'apple' }, {}],
   });
+  subject.readyReasons = ['default has no usable server'];
+  t.match((await lb('top')).stdout, /^lb 1\.2\.3 running for 5 s, not ready {2}/);
 });
 
 t.test('a server with nothing on it is drained at once', async (t) => {
