@@ -1,7 +1,6 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
-import { FIELD } from '../http/fields.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
 import type { Refusal } from '../http/refusal.js';
 import { receivedRequestId } from '../http/request-encoder.js';
@@ -84,8 +83,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const { choice, reply, retry } = destination;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
-    } else if (head.method === 'OPTIONS' && head.valueOf(FIELD.maxForwards) === '0') {
-      // RFC 9110, 7.6.2: the last hop that may be asked answers itself.
+    } else if (head.endsHere) {
+      // The last hop that may be asked answers itself.
       client.reply(200);
       this.#settle('', '');
     } else if (!client.useLimits(destination.bodyBytes, destination.timeouts.requestBody)) {

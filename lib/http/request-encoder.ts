@@ -3,6 +3,7 @@ import { FIELD } from './fields.js';
 import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, UPGRADE_PROTOCOL, verdicts } from './hop.js';
 import type { RequestHead } from './request-head.js';
+import { readLength } from './request-rules.js';
 
 /** What is known of the client's connection and told to servers. Made once per connection. */
 export class ForwardedClient {
@@ -108,10 +109,9 @@ function ask(head: RequestHead, index: number, host: string): string {
     case FIELD.transferEncoding:
       return framingLine(head, index, 'chunked');
     default: {
-      // Max-Forwards counts for OPTIONS alone here; 0 was answered already (RFC 9110, 7.6.2).
-      const hops = head.valueAt(index);
-      if (head.method !== 'OPTIONS' || !/^\d{1,9}$/.test(hops)) return line;
-      return `${head.nameAt(index)}: ${Number(hops) - 1}\r\n`;
+      // Max-Forwards counts for OPTIONS alone here (RFC 9110, 7.6.2).
+      const hops = head.method === 'OPTIONS' ? readLength(head.valueAt(index)) : -1;
+      return hops > 0 ? `${head.nameAt(index)}: ${hops - 1}\r\n` : line;
     }
   }
 }

@@ -131,7 +131,9 @@ t.test('Max-Forwards is counted down for OPTIONS, and left alone elsewhere', asy
     )?.[1] ?? '';
   t.equal(hops('OPTIONS', '10'), ' 9');
   t.equal(hops('OPTIONS', '1'), ' 0');
-  t.equal(hops('OPTIONS', 'x'), ' x');
+  t.equal(hops('OPTIONS', '007'), ' 6');
+  for (const value of ['x', '-1', '1, 2', '0', '99999999999999999999'])
+    t.equal(hops('OPTIONS', value), ` ${value}`, 'what cannot be counted down stays');
   t.equal(hops('GET', '10'), ' 10');
 });
 
