@@ -85,7 +85,7 @@ export class Generation {
   }
 
   #destination(route: RouteConfig): Destination {
-    const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes } = route;
+    const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes, bodyRate } = route;
     return Object.freeze({
       name,
       choice: action.kind === 'forward' ? this.#choice(action.group, sticky) : null,
@@ -98,6 +98,7 @@ export class Generation {
       retry: new RetryPolicy(retry, this.#budget(action, retry.budget)),
       timeouts,
       bodyBytes,
+      bodyRate,
     });
   }
 

@@ -9,7 +9,7 @@ import { compileEvents } from './events.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
-import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
+import { compileLimits, compileTimeouts, rateOfBody, sizeOfBody } from './limits.js';
 import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
@@ -84,6 +84,7 @@ function compileFile(settings: Settings, context: Context): Place {
     retry: compileRetry(settings.retry, ['retry'], report),
     timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
+    bodyRate: rateOfBody(0, settings.limits, ['limits'], report),
     captures: 0,
     doubtful: !isWhole(settings),
   };

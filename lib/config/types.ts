@@ -147,6 +147,7 @@ export interface RouteConfig {
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;
+  readonly bodyRate: number;
 }
 
 export type RouteAction =

@@ -87,7 +87,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       // The last hop that may be asked answers itself.
       client.reply(200);
       this.#settle('', '');
-    } else if (!client.useLimits(destination.bodyBytes, destination.timeouts.requestBody)) {
+    } else if (!this.#useLimits(client, destination)) {
       client.reply(413);
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
     } else {
@@ -95,6 +95,10 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#attempt.open(client, destination.timeouts);
       this.#tryNext();
     }
+  }
+
+  #useLimits(client: ClientSide, { bodyBytes, bodyRate, timeouts }: Destination): boolean {
+    return client.useLimits(bodyBytes, timeouts.requestBody, bodyRate);
   }
 
   #replyFromRoute(client: ClientSide, reply: RouteReply, rules: RouteRules): void {

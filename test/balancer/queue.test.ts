@@ -132,6 +132,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     retry,
     timeouts,
     bodyBytes: 0,
+    bodyRate: 0,
   };
   const pipeline: Pipeline = {
     clientOf: (client) => client.forwarded.peer,
