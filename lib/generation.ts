@@ -40,6 +40,7 @@ const SECRET_BYTES = 32;
 export class Generation {
   readonly config: Config;
   readonly trusted: AddressSet;
+  readonly tellsForwarded: boolean;
   /** Before all routes, and at accept. */
   readonly firewall: Firewall | null;
   readonly pipeline: Pipeline;
@@ -71,6 +72,7 @@ export class Generation {
     this.#clock = clock;
     this.#observer = observer;
     this.trusted = new AddressSet(config.trustedProxies);
+    this.tellsForwarded = config.forwarded;
     this.#before = before;
     this.firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
     this.#secret = before === null ? null : before.#secret;

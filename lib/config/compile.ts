@@ -55,6 +55,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
+    forwarded: settings.forwarded ?? false,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, report),
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], context),

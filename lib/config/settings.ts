@@ -41,6 +41,7 @@ export interface Settings extends ScopeSettings {
   readonly access_log?: AccessLogFormat | AccessLogSettings;
   readonly events?: EventsSettings;
   readonly trusted_proxies?: readonly string[];
+  readonly forwarded?: boolean;
   readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
