@@ -72,6 +72,12 @@ t.test('6: another protocol than HTTP is 400', async (t) => {
   t.equal(statusOf(request('SOURCE / ICE/1.0')), 400);
 });
 
+t.test('who begins TLS is told what it is, in the log at least', async (t) => {
+  const { verdict, detail } = read('\x16\x03\x01\x02\x00\x01');
+  t.equal(verdict, 400);
+  t.match(detail, /^TLS is not spoken here/);
+});
+
 t.test('7: two spaces where one belongs is 400', async (t) => {
   t.equal(statusOf(request('GET  / HTTP/1.1')), 400);
   t.equal(statusOf(request('GET /  HTTP/1.1')), 400);
