@@ -180,7 +180,7 @@ t.test('limits.body_rate does not run while the server takes nothing, nor before
   clock.advance(60_000);
   await origin?.write('HTTP/1.1 100 Continue\r\n\r\n');
   await client.until('Continue\r\n\r\n');
-  client.send(Buffer.alloc(body));
+  client.send(Buffer.alloc(body - 1));
   t.ok((await steady(() => client.socket.writableLength)) > 0, 'every buffer on the way is full');
   clock.advance(600_000);
   await turns();
@@ -189,6 +189,9 @@ t.test('limits.body_rate does not run while the server takes nothing, nor before
   await until(() => client.socket.writableLength === 0);
   await turns();
   clock.advance(5000);
+  await turns();
+  t.equal(client.received, '');
+  client.send('x');
   await origin?.write(OK);
   t.equal((await client.response()).status, 200);
 });
