@@ -23,7 +23,7 @@ function failure(reason: Reason, fault: Fault, retry: RetryVerdict, status: numb
   return Object.freeze({ reason, fault, retry, status });
 }
 
-/** The one place where a failure becomes a status (features: 502 for refused, reset and invalid, 504 for silence, 503 for no room). */
+/** The one place where a failure becomes a status (502 for refused, reset and invalid, 504 for silence, 503 for no room). */
 export const FAILURES: { readonly [reason in Reason]: Failure } = Object.freeze({
   client_abort: failure('client_abort', 'client', 'never', 0),
   bad_request: failure('bad_request', 'client', 'never', 400),

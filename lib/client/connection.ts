@@ -36,7 +36,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
     this.services = services;
     this.forwarded = forwarded;
     this.deadline = new Deadline(services.wheel, this);
-    // A client that connects and says nothing is idle: the header deadline starts at the first byte (features 44).
+    // A client that connects and says nothing is idle: the header deadline starts at the first byte.
     this.deadline.arm(services.timeouts.keepAlive);
     const age = services.timeouts.connectionAge * (1 - AGE_JITTER + 2 * AGE_JITTER * Math.random());
     this.#endsAt = age === 0 ? Number.POSITIVE_INFINITY : services.wheel.now + age;

@@ -164,7 +164,7 @@ export class ClientRequest implements BodyReceiver {
   }
 
   deadlinePassed(): void {
-    // Nothing but empty lines is no request (features 37): there is nobody to tell.
+    // Nothing but empty lines is no request (RFC 9112, 2.2): there is nobody to tell.
     if (this.phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT);
     else if (this.phase === 'head' || this.phase === 'drain') this.#connection?.closePolitely();
     else if (this.phase === 'body') this.fail(FAILURES.request_timeout, BODY_TIMEOUT);
