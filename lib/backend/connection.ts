@@ -228,7 +228,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     if (parser.body.complete) this.#finish(more);
   }
 
-  /** `surplus`: bytes came behind the response, which can only be an error or an attack (features 43). */
+  /** `surplus`: bytes came behind the response, which can only be an error or an attack (RFC 9112, 6.3). */
   #finish(surplus: boolean): void {
     const parser = this.#parser as ResponseParser;
     this.#responseComplete = true;

@@ -58,8 +58,8 @@ export class ClientView implements ClientSide {
     return this.#parser.body.contentBytes;
   }
 
-  useLimits(bodyBytes: number, bodyTimeout: number): boolean {
-    return this.#request.useLimits(bodyBytes, bodyTimeout);
+  useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean {
+    return this.#request.useLimits(bodyBytes, bodyTimeout, bodyRate);
   }
 
   pauseRequest(): void {

@@ -8,6 +8,7 @@ const DEFAULT_TIMEOUTS: TimeoutsConfig = {
   requestHeader: 10_000,
   requestBody: 30_000,
   keepAlive: 65_000,
+  connectionAge: 3_600_000,
   connect: 3000,
   queue: 5000,
   responseHeader: 30_000,
@@ -20,6 +21,7 @@ const TIMEOUT_KEYS = [
   ['request_header', 'requestHeader'],
   ['request_body', 'requestBody'],
   ['keep_alive', 'keepAlive'],
+  ['connection_age', 'connectionAge'],
   ['connect', 'connect'],
   ['queue', 'queue'],
   ['response_header', 'responseHeader'],
@@ -58,6 +60,16 @@ export function sizeOfBody(
   return size(settings?.body_bytes, around, [...path, 'body_bytes'], report);
 }
 
+/** The least of a body that has to come in a second, in bytes. */
+export function rateOfBody(
+  around: number,
+  settings: Pick<LimitsSettings, 'body_rate'> | undefined,
+  path: Path,
+  report: Report,
+): number {
+  return size(settings?.body_rate, around, [...path, 'body_rate'], report);
+}
+
 /** The limits of the file. */
 export function compileLimits(setting: LimitsSettings = {}, report: Report): LimitsConfig {
   return {
@@ -65,7 +77,9 @@ export function compileLimits(setting: LimitsSettings = {}, report: Report): Lim
     headers: setting.headers ?? 100,
     uriBytes: size(setting.uri_bytes, '8kb', ['limits', 'uri_bytes'], report, 64),
     bodyBytes: sizeOfBody(0, setting, ['limits'], report),
+    bodyRate: rateOfBody(0, setting, ['limits'], report),
     connections: setting.connections ?? 10_000,
     connectionsPerIp: setting.connections_per_ip ?? 0,
+    requestsPerConnection: setting.requests_per_connection ?? 0,
   };
 }

@@ -1,7 +1,6 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
-import { FIELD } from '../http/fields.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
 import type { Refusal } from '../http/refusal.js';
 import { receivedRequestId } from '../http/request-encoder.js';
@@ -84,16 +83,20 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const { choice, reply, retry } = destination;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
-    } else if (head.method === 'OPTIONS' && head.valueOf(FIELD.maxForwards) === '0') {
-      // RFC 9110, 7.6.2: the last hop that may be asked answers itself.
+    } else if (head.endsHere) {
+      // The last hop that may be asked answers itself.
       this.#settle('', '', client.reply(200));
-    } else if (!client.useLimits(destination.bodyBytes, destination.timeouts.requestBody)) {
+    } else if (!this.#useLimits(client, destination)) {
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes', client.reply(413));
     } else {
       this.#retries.open(choice as Choice, retry, head);
       this.#attempt.open(client, destination.timeouts);
       this.#tryNext();
     }
+  }
+
+  #useLimits(client: ClientSide, { bodyBytes, bodyRate, timeouts }: Destination): boolean {
+    return client.useLimits(bodyBytes, timeouts.requestBody, bodyRate);
   }
 
   #replyFromRoute(client: ClientSide, reply: RouteReply, rules: RouteRules): void {

@@ -17,7 +17,7 @@ export interface AttemptState {
   readonly repeatable: boolean;
   /** Can its body be sent again from the first byte? */
   readonly replayable: boolean;
-  /** Has the client seen any byte of an answer, an interim one included? (features 35) */
+  /** Has the client seen any byte of an answer, an interim one included? */
   readonly clientSawResponse: boolean;
   /** Was the connection open before the request came? */
   readonly pooledConnection: boolean;

@@ -41,7 +41,7 @@ export interface ClientSide {
   /** The answer of a route that does not forward; `body` is bytes as latin1. Gives how many of them were sent. */
   replyWith(status: number, body: string, edit: HeadEdit): number;
   /** What its route allows: bytes of body (0 is no limit), ms without any. False when it has announced more. */
-  useLimits(bodyBytes: number, bodyTimeout: number): boolean;
+  useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean;
   /** The response broke off: the client must not take it for whole. */
   cut(): void;
   /** Sends a 101, with `fields`, lines that go with it; from here on all bytes of the client go to `onTunnelBytes`. */

@@ -61,6 +61,14 @@ export class RequestHead extends MessageHead {
     return this.valueOf(FIELD.upgrade).toLowerCase() === protocol;
   }
 
+  /** May it go no further than here (RFC 9110, 7.6.2)? TRACE, the other method that counts hops, is refused before. */
+  get endsHere(): boolean {
+    if (this.method !== 'OPTIONS') return false;
+    for (let i = 0; i < this.fieldCount; i++)
+      if (this.ids[i] === FIELD.maxForwards && /^0+$/.test(this.valueAt(i))) return true;
+    return false;
+  }
+
   /** Did the client say that it takes trailers (RFC 9110, 10.1.4)? */
   get acceptsTrailers(): boolean {
     return this.connection.te && /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(this.valueOf(FIELD.te));

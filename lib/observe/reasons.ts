@@ -25,8 +25,9 @@ export const REASONS = {
   },
   request_timeout: {
     fault: 'client',
-    meaning: 'the request head did not arrive in time',
-    remedy: 'A very slow network or a deliberate stall; timeouts.request_header is the limit.',
+    meaning: 'the request did not arrive in time',
+    remedy:
+      'A slow network or a deliberate stall; see timeouts.request_header, .request_body and limits.body_rate.',
   },
   body_too_large: {
     fault: 'client',

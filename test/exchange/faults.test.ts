@@ -33,6 +33,7 @@ t.test('before the head is whole, a fault is 502, and the client stays', async (
     ['a FIN in the status line', 'HTTP/1.1 2', 'end', 'reset_in_response'],
     ['a FIN in the fields', 'HTTP/1.1 200 OK\r\nContent-Le', 'end', 'reset_in_response'],
     ['garbage', '\x16\x03\x01\x02\x00\r\n\r\n', '', 'bad_response'],
+    ['garbage without an end', '\x00\x01\x02\x03', '', 'bad_response'],
     ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n', '', 'bad_response'],
     [
       'two lengths',

@@ -6,6 +6,8 @@ export interface TimeoutsConfig {
   readonly requestBody: number;
   /** An idle client connection between two requests: closed. */
   readonly keepAlive: number;
+  /** The age, give or take a tenth, at which a client connection ends behind its next answer. */
+  readonly connectionAge: number;
   /** TCP connect to a server: another server, else 504. */
   readonly connect: number;
   /** Waiting for a free connection to a server that is full: 503. */
@@ -29,8 +31,12 @@ export interface LimitsConfig {
   readonly uriBytes: number;
   /** Bytes of a request body; 0 is no limit: 413. */
   readonly bodyBytes: number;
+  /** Bytes of it a second, on average, after ten seconds; 0 is no limit: 408. */
+  readonly bodyRate: number;
   /** Client connections open at once; beyond it new ones are closed at accept. */
   readonly connections: number;
   /** Client connections of one address open at once; 0 is no limit. */
   readonly connectionsPerIp: number;
+  /** Requests on one client connection, of which the last ends it; 0 is no limit. */
+  readonly requestsPerConnection: number;
 }
