@@ -101,7 +101,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   }
 
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
-  release(): void {
+  release(kept = false): void {
     const whole = this.#responseComplete && !this.isSpoilt && !this.#tunnel;
     // A server that answered without taking the whole request would read its rest in front of the next.
     const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.hasRoomFor(1);
@@ -112,8 +112,9 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
       return;
     }
     this.pooled = true;
-    this.idle();
-    this.pool.takeBack(this);
+    this.idle(kept);
+    if (kept) this.pool.keep(this);
+    else this.pool.takeBack(this);
   }
 
   /** May it carry so many requests more? */
@@ -122,9 +123,9 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   }
 
   /** Called by the pool: nobody uses it, and it is kept for a while. */
-  idle(): void {
+  idle(kept = false): void {
     this.#state = 'idle';
-    this.#deadline.arm(this.#lifetime.rest());
+    this.#deadline.arm(this.#lifetime.rest(kept));
   }
 
   /** Called by the pool: it is closed as soon as nobody uses it. */

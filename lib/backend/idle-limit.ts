@@ -29,8 +29,13 @@ export class IdleLimit {
 
   /** ms, at `now` on the same clock as all other times here; 0 when it is not worth keeping one. */
   at(now: number): number {
+    return Math.min(this.configured, this.ofServer(now));
+  }
+
+  /** The same as far as the server is concerned: infinite as long as nothing is known. */
+  ofServer(now: number): number {
     if (now - this.#observedAt > FORGET_MS) this.#observed = Number.POSITIVE_INFINITY;
-    return Math.min(this.configured, this.#announced, this.#observed);
+    return Math.min(this.#announced, this.#observed);
   }
 
   /** The value of a Keep-Alive field; empty when there was none. */

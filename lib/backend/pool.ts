@@ -33,6 +33,8 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   readonly #server: string;
   readonly #supplies: ConnectionSupplies;
   readonly #idle: BackendConnection[] = [];
+  /** Unused, but each for one client alone; the one that was used last is the last. */
+  readonly #kept = new Set<Lease>();
   readonly #waiting = new Ring<LeaseRequester>();
   readonly #open = new Set<BackendConnection>();
   readonly #openings = new Set<Opening>();
@@ -137,9 +139,19 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     if (this.#pipelines?.cancel(requester) !== true) this.#waiting.remove(requester);
   }
 
+  /** Is it kept for whoever had it, and still open? */
+  isKept(lease: Lease): boolean {
+    return this.#kept.has(lease);
+  }
+
+  /** Takes back into use what was kept; false when that was closed meanwhile. */
+  reclaim(lease: Lease): boolean {
+    return this.#kept.delete(lease);
+  }
+
   /** Closes the connections nobody uses: the server is down, or about to be left alone. */
   closeIdle(): void {
-    for (const connection of this.#idle.splice(0)) connection.discard();
+    for (const connection of [...this.#idle.splice(0), ...this.#kept]) connection.discard();
   }
 
   /** Nobody will ask for it any more: what is in use is used to the end, then closed. */
@@ -186,6 +198,13 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
 
   // Called by its connections.
 
+  /** Nobody uses it, and nobody but who had it may: until then, or until there is no room for others. */
+  keep(connection: BackendConnection): void {
+    this.#kept.add(connection);
+    if (this.#closed || this.#retired) connection.discard();
+    else this.#dialForWaiting();
+  }
+
   /** A connection is free: for the first in line, else to be kept. */
   takeBack(connection: BackendConnection): void {
     if (this.#closed) {
@@ -209,6 +228,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
 
   /** It is about to close, and must not be lent any more. */
   forget(connection: BackendConnection): void {
+    this.#kept.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
   }
@@ -225,7 +245,9 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
 
   #dialForWaiting(): void {
     const { wheel } = this.#supplies;
-    while (this.#waiting.length > this.#openings.size && this.#mayOpen() && !this.#closed)
+    while (this.isFull && this.#mayOpen() && !this.#closed)
       this.#openings.add(new Opening(this, this.limits.connectTimeout, wheel, this));
+    // Its end leads back here.
+    if (this.isFull) for (const kept of this.#kept) return kept.discard();
   }
 }

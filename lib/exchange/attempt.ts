@@ -11,6 +11,7 @@ import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
 import type { AttemptOwner } from './attempt-owner.js';
+import { giveBack, isBound, leaseFor } from './bond.js';
 import type { RequestContext } from './context.js';
 import { Relay } from './relay.js';
 import type { Replay } from './replay.js';
@@ -83,7 +84,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#state = 'leasing';
     this.#deadline.disarm();
     const lease = ++this.#leases;
-    const connection = backend.pool.lease(this);
+    const connection = leaseFor(this.#client as ClientSide, backend, this);
     if (connection !== null) this.#ask(connection);
     else if (this.#state === 'leasing' && this.#leases === lease) this.#wait(backend.pool.isFull);
   }
@@ -158,7 +159,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#settlement.bytesOut = connection.contentBytes;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
-    if (client.requestComplete) connection.release();
+    if (client.requestComplete) giveBack(client, this.#backend as Backend, connection);
     else connection.discard();
     this.#leave(connection, kindOfAnswer(this.#settlement.attemptStatus));
     this.#owner.attemptDone();
@@ -174,7 +175,9 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     noteAnswer(backend, head.status, this.#settlement.noteDeclined(head.status));
     this.#deadline.disarm();
     this.#leave(connection, kindOfAnswer(head.status));
-    if (this.#client?.requestComplete && ResponseDrain.pays(head)) new ResponseDrain(connection, this.#wheel);
+    const client = this.#client as ClientSide;
+    const pays = client.requestComplete && ResponseDrain.pays(head) && !isBound(client, connection);
+    if (pays) new ResponseDrain(connection, this.#wheel);
     else connection.discard();
   }
 

@@ -10,6 +10,7 @@ import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { Attempt } from './attempt.js';
 import type { AttemptOwner } from './attempt-owner.js';
+import { bondedTo } from './bond.js';
 import type { Choice } from './choice.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
@@ -93,6 +94,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes');
     } else {
       this.#retries.open(choice as Choice, retry, head);
+      const bonded = bondedTo(client);
+      if (bonded !== null) this.#retries.startAt(bonded);
       this.#attempt.open(client, destination.timeouts);
       this.#tryNext();
     }
