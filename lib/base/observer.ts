@@ -18,6 +18,7 @@ export type Reason =
   | 'queue_timeout'
   | 'response_timeout'
   | 'response_stalled'
+  | 'total_timeout'
   | 'reset_before_response'
   | 'reset_in_response'
   | 'retry_budget'

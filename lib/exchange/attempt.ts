@@ -10,22 +10,12 @@ import type { ClientSide } from '../http/flow.js';
 import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
-import type { AttemptOwner } from './attempt-owner.js';
+import type { AttemptOwner, AttemptTools } from './attempt-owner.js';
 import { giveBack, isBound, leaseFor } from './bond.js';
 import type { RequestContext } from './context.js';
 import { Relay } from './relay.js';
-import type { Replay } from './replay.js';
 import { ResponseDrain } from './response-drain.js';
 import type { Settlement } from './settlement.js';
-
-/** What an attempt works with; all of it belongs to one exchange. */
-export interface AttemptTools {
-  readonly context: RequestContext;
-  readonly deadline: Deadline;
-  readonly replay: Replay;
-  readonly settlement: Settlement;
-  readonly wheel: TimerWheel;
-}
 
 /** leasing: waits for a connection. asking: has one. over: neither. */
 type State = 'leasing' | 'asking' | 'over';
@@ -287,6 +277,11 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     }
     const durationMs = settlement.stopAttempt();
     if (kind !== null) noteOutcome(backend, kind, settlement.attemptStatus, durationMs);
+  }
+
+  /** The same where the request as a whole has had its time: whose turn it is to answer has let it pass. */
+  expire(): void {
+    this.#drop(this.relay.waitsForServer ? 'timeout' : null);
   }
 
   /** The request is over: holds nothing of it any more. */

@@ -27,6 +27,8 @@ import { Settlement } from './settlement.js';
 export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   readonly #services: ExchangeServices;
   readonly #deadline: Deadline;
+  /** Of the request as a whole. */
+  readonly #total: Deadline;
   readonly #replay: Replay;
   readonly #settlement: Settlement;
   readonly #context = new RequestContext();
@@ -44,6 +46,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   constructor(services: ExchangeServices) {
     this.#services = services;
     this.#deadline = new Deadline(services.wheel, this);
+    this.#total = new Deadline(services.wheel, { onDeadline: () => this.#expire() });
     this.#replay = new Replay();
     this.#retries = new Retries(this.#replay, services.wheel, this.#context);
     this.#settlement = new Settlement(services.clock);
@@ -97,6 +100,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       const bonded = bondedTo(client);
       if (bonded !== null) this.#retries.startAt(bonded);
       this.#attempt.open(client, destination.timeouts);
+      this.#total.arm(destination.timeouts.total);
       this.#tryNext();
     }
   }
@@ -243,6 +247,13 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     }
   }
 
+  /** `timeouts.total` has passed. A tunnel is no request any more. */
+  #expire(): void {
+    if (this.#attempt.relay.isTunnel) return;
+    this.#attempt.expire();
+    this.#giveUp(FAILURES.total_timeout, '');
+  }
+
   attemptDone(): void {
     this.#settle(this.#denied === '' ? '' : 'retry_budget', this.#denied);
   }
@@ -261,6 +272,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #settle(reason: Reason | '', detail: string): void {
     const client = this.#client as ClientSide;
     this.#client = null;
+    this.#total.disarm();
     this.#attempt.close();
     this.#settlement.close(reason, detail);
     this.#context.close(this.#context.isCounted ? this.#settlement.status : 0);
