@@ -8,6 +8,7 @@ import type { Config } from './config/types.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
 import { Fleet } from './fleet/fleet.js';
+import { CheckSlots } from './health/check-slots.js';
 import type { Reading } from './net/accept.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
@@ -115,7 +116,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const parsers = responseParsers(limits);
     this.#resolver = new Resolver(config.dns, wheel, observer);
     const supplies = { wheel, parsers, observer, resolver: this.#resolver };
-    const health = { ...supplies, clock };
+    const health = { ...supplies, clock, slots: new CheckSlots() };
     const parts = { supplies, health, telemetry: this.#telemetry };
     this.#fleet = new Fleet(config, parts, (generation) => {
       this.#services.pipeline = generation.pipeline;
