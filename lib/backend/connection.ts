@@ -2,6 +2,7 @@ import { FAILURES, type Failure } from '../base/failure.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel, ChannelOwner, EndWitness } from '../net/channel.js';
+import { Farewell } from './farewell.js';
 import type { Lease, ResponseReceiver } from './lease.js';
 import { Lifetime } from './lifetime.js';
 import type { Pool } from './pool.js';
@@ -9,9 +10,6 @@ import type { ConnectionSupplies } from './supplies.js';
 
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
-
-/** A server that was sent all there is behind a tunnel has so long to close its side. */
-const RETIRE_MS = 5000;
 
 type State = 'idle' | 'busy' | 'closed';
 
@@ -32,12 +30,12 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #tunnel = false;
   #interim = 0;
   #failedBytes = 0;
-  /** Of a tunnel that is over: what the server had not taken when it was last looked at. */
-  #unsent = 0;
-  #patience = 0;
+  /** Of a tunnel that is over. */
+  #farewell: Farewell | null = null;
   #responseComplete = false;
   /** Bytes behind the response, or a response that forbids it: never to be used again. */
   isSpoilt = false;
+  #surplus = false;
   /** Bytes of the current read, from the start of its buffer. */
   readBytes = 0;
   pooled = false;
@@ -94,6 +92,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.#interim = 0;
     this.#responseComplete = false;
     this.isSpoilt = false;
+    this.#surplus = false;
   }
 
   handTo(receiver: ResponseReceiver): void {
@@ -143,19 +142,14 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   retire(patience: number): void {
     this.#detach();
     this.#state = 'closed';
-    this.channel.end();
-    this.#patience = patience;
-    this.#awaitRest();
-  }
-
-  #awaitRest(): void {
-    this.#unsent = this.channel.backlog;
-    this.#deadline.arm(this.#unsent > 0 && this.#patience > 0 ? this.#patience : RETIRE_MS);
+    this.#farewell = new Farewell(this.channel, this.#deadline, patience);
   }
 
   /** The pool must not lend it in the moment between this and the socket's `close`. */
   #shut(): void {
     this.#state = 'closed';
+    if (this.#surplus) this.pool.unsolicited++;
+    this.#surplus = false;
     this.pool.forget(this);
     this.channel.destroy();
   }
@@ -185,7 +179,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
         return;
       }
       if (this.#responseComplete) {
-        this.isSpoilt = true;
+        this.#spoil();
         return;
       }
       if (!parser.complete) {
@@ -228,11 +222,18 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     if (parser.body.complete) this.#finish(more);
   }
 
+  /** What comes without being asked for would be taken for the next response; in a pipeline it may be that. */
+  #spoil(): void {
+    this.isSpoilt = true;
+    this.#surplus = true;
+  }
+
   /** `surplus`: bytes came behind the response, which can only be an error or an attack (features 43). */
   #finish(surplus: boolean): void {
     const parser = this.#parser as ResponseParser;
     this.#responseComplete = true;
-    if (surplus || !parser.head.keepsAlive) this.isSpoilt = true;
+    if (surplus) this.#spoil();
+    else if (!parser.head.keepsAlive) this.isSpoilt = true;
     this.#receiver?.onResponseEnd();
   }
 
@@ -246,7 +247,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.#receiver === null) {
-      // Unasked bytes on an idle connection would be taken for the next response.
+      this.#spoil();
       this.#shut();
       return;
     }
@@ -294,7 +295,6 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   /** Nobody needed it for a while. */
   onDeadline(): void {
-    if (this.channel.backlog < this.#unsent) this.#awaitRest();
-    else if (this.#state !== 'busy') this.#shut();
+    if (this.#state !== 'busy' && this.#farewell?.isOver() !== false) this.#shut();
   }
 }

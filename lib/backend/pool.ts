@@ -39,6 +39,10 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   readonly #open = new Set<BackendConnection>();
   readonly #openings = new Set<Opening>();
   #host: HostAddresses | null | undefined;
+  /** Connections opened so far. */
+  opened = 0;
+  /** Connections that were closed as the server sent what no request had asked for. */
+  unsolicited = 0;
   #toldFullAt = Number.NEGATIVE_INFINITY;
   #pipelines: Pipelines | null = null;
   #closed = false;
@@ -186,6 +190,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     this.#openings.delete(opening);
     const connection = new BackendConnection(this, this.#supplies, open, peer);
     this.#open.add(connection);
+    this.opened++;
     connection.idle();
     this.takeBack(connection);
   }

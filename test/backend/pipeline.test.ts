@@ -124,12 +124,19 @@ t.test('requests that come together leave in one write', async (t) => {
     connection.socket.on('data', (bytes) => reads.push(bytes.toString('latin1')));
     for (;;) await connection.write(answerTo((/\/(\S*)/.exec(await connection.readHead()) ?? [])[1] ?? ''));
   });
-  const { connect } = await startBalancer(t, { servers: [server.address], pool: { pipelining: 8 } });
+  const settings = { servers: [server.address], pool: { pipelining: 8 } };
+  const { connect, balancer } = await startBalancer(t, settings);
   const clients = await Promise.all(Array.from({ length: 8 }, connect));
   for (const [id, client] of clients.entries()) client.send(get(id));
   for (const [id, client] of clients.entries()) t.equal(await bodyOf(client), `answer to /${id}`);
   t.ok(reads.length < 8, `${reads.length} reads`);
   t.equal(server.accepted, 1);
+  balancer.stop();
+  t.match(
+    balancer.status().servers,
+    [{ totals: { unsolicited: 0 } }],
+    'answers behind answers were asked for',
+  );
 });
 
 t.test('what may not be sent twice, has a body or upgrades gets a connection of its own', async (t) => {

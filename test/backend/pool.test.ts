@@ -55,7 +55,7 @@ t.test('bytes on an idle connection close it, and nobody gets them', async (t) =
     await connection.hang();
     connection.end();
   });
-  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const { connect, balancer } = await startBalancer(t, { servers: [server.address] });
   const client = await connect();
   client.send(GET);
   t.equal((await client.response()).body, 'ok');
@@ -63,6 +63,7 @@ t.test('bytes on an idle connection close it, and nobody gets them', async (t) =
   client.send(GET);
   t.equal((await client.response()).body, 'ok');
   t.equal(server.accepted, 2);
+  t.match(balancer.status().servers, [{ totals: { requests: 2, connections: 2, unsolicited: 1 } }]);
 });
 
 t.test('an idle connection that the server closes is not used again, not even by a POST', async (t) => {
@@ -114,7 +115,7 @@ t.test('bytes behind a response are never the next answer', async (t) => {
       if (index > 0) await answering(OK)(connection, index);
       connection.end();
     });
-    const { connect } = await startBalancer(t, { servers: [server.address] });
+    const { connect, balancer } = await startBalancer(t, { servers: [server.address] });
     const client = await connect();
     client.send(GET + GET + GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
     const all = await client.toEnd();
@@ -122,6 +123,7 @@ t.test('bytes behind a response are never the next answer', async (t) => {
     t.match(all, /ok$/);
     t.notMatch(all, 'poison');
     t.equal(server.accepted, 2);
+    t.match(balancer.status().servers, [{ totals: { unsolicited: 1 } }]);
   }
 });
 
