@@ -137,6 +137,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       return;
     }
     this.#settlement.beginAttempt(backend.name);
+    this.#context.attempt = this.#settlement.attempts;
     if (this.#settlement.attempts > 1) backend.totals.retries++;
     this.#attempt.begin(backend);
   }

@@ -152,6 +152,40 @@ t.test('with an Idempotency-Key a POST is sent again if the route says so', asyn
   }
 });
 
+t.test('{attempt} tells servers and clients which attempt it is', async (t) => {
+  const heads: string[] = [];
+  const server = async (status: string) =>
+    origin(t, async (connection) => {
+      for (;;) {
+        heads.push((await readRequest(connection)).head);
+        await connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`);
+      }
+    });
+  const { connect } = await startBalancer(t, {
+    servers: [(await server('503 No')).address, (await server('200 OK')).address],
+    algorithm: 'first',
+    retry: { on: [503] },
+    header_rules: {
+      add: { 'X-Attempt': '{attempt}', 'X-Path': '{path}' },
+      append: { 'X-Seen': 'lb' },
+      remove: ['X-Secret'],
+    },
+    response_header_rules: { add: { 'X-Attempts': '{attempt}' } },
+  });
+  const client = await connect();
+  for (let i = 0; i < 2; i++) {
+    client.send('GET /a HTTP/1.1\r\nHost: a\r\nX-Attempt: 7\r\nX-Seen: you\r\nX-Secret: s\r\n\r\n');
+    t.match((await client.response()).head, /^X-Attempts: 2\r$/m);
+    const ours = heads
+      .splice(0)
+      .map((head) => [...head.matchAll(/^(X-(?:Attempt|Path|Se).*)\r$/gm)].map(([, line]) => line));
+    t.strictSame(
+      ours,
+      [1, 2].map((n) => [`X-Attempt: ${n}`, 'X-Seen: you', 'X-Path: /a', 'X-Seen: lb']),
+    );
+  }
+});
+
 t.test(
   'an answer that is tried again leaves no byte, and its connection carries another request',
   async (t) => {
