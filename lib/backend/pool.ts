@@ -52,7 +52,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   constructor(address: Address, limits: PoolLimits, supplies: ConnectionSupplies, server = address.text) {
     this.address = address;
     this.#limits = limits;
-    this.idleLimit = new IdleLimit(limits.idleTimeout);
+    this.idleLimit = new IdleLimit(limits.idleTimeout, limits.maxIdleTimeout);
     this.#server = server;
     this.#supplies = supplies;
   }
@@ -65,6 +65,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   setLimits(limits: PoolLimits): void {
     this.#limits = limits;
     this.idleLimit.configured = limits.idleTimeout;
+    this.idleLimit.most = limits.maxIdleTimeout;
     this.#dialForWaiting();
   }
 

@@ -159,6 +159,26 @@ t.test(
   },
 );
 
+t.test('a server that announces a longer time is taken at its word, unless idle_timeout is set', async (t) => {
+  const announcing = answering(OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=60\r\n\r\n'));
+  for (const [pool, kept, closed] of [
+    [{ max_idle: 5 }, 58_900, 100],
+    [{ idle_timeout: '4s' }, 3900, 100],
+    [{ idle_timeout: '5m' }, 58_900, 100],
+  ] as const) {
+    const server = await origin(t, announcing);
+    const { connect, clock } = await startBalancer(t, { servers: [server.address], pool }, { manual: true });
+    const client = await connect();
+    client.send(GET);
+    await client.response();
+    clock.advance(kept);
+    t.equal(server.connections, 1);
+    clock.advance(closed + LATE);
+    await until(() => server.connections === 0);
+  }
+  t.equal(new IdleLimit(4000, 600_000).at(0), 4000, 'of whom nothing is known, it is the default');
+});
+
 t.test('what is learnt never exceeds what is configured', async (t) => {
   const limit = new IdleLimit(4000);
   limit.noteField('timeout=60');

@@ -121,6 +121,8 @@ export interface PoolConfig {
   readonly maxIdle: number;
   /** How long one is kept at most; shorter where the server is known to close earlier. */
   readonly idleTimeout: number;
+  /** How long at most where the server announces that it waits longer. */
+  readonly maxIdleTimeout: number;
   /** Connections open at once to a server that has no limit of its own; 0 is no limit. */
   readonly maxConnections: number;
   /** Requests that may wait for a connection. */
