@@ -2,6 +2,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import { FAILURES } from '../../lib/base/failure.js';
 import type { Reason } from '../../lib/base/observer.js';
+import type { TimerWheel } from '../../lib/base/timer-wheel.js';
+import type { RequestContext } from '../../lib/exchange/context.js';
+import { Replay } from '../../lib/exchange/replay.js';
+import { Retries } from '../../lib/exchange/retries.js';
 import {
   type AttemptState,
   decideRetry,
@@ -82,6 +86,21 @@ t.test('a connection that had gone stale is replaced once, by a fresh one to the
   );
   t.equal(decide('reset_before_response', stale, { onStale: false, onReset: false }), 'no');
 });
+
+t.test(
+  'the same server is asked again after 50 ms, 100 ms, then 250 ms, each up to half as long',
+  async (t) => {
+    const pauses = Array.from({ length: 300 }, () => {
+      const retries = new Retries(new Replay(), {} as TimerWheel, {} as RequestContext);
+      return [retries.pause(), retries.pause(), retries.pause(), retries.pause()];
+    });
+    for (const [index, longest] of [50, 100, 200, 250].entries()) {
+      const times = pauses.map((pause) => pause[index] as number);
+      t.ok(Math.max(...times) <= longest && Math.min(...times) >= longest / 2, `${longest} ms`);
+      t.ok(Math.max(...times) - Math.min(...times) > longest / 3, 'those who failed together come apart');
+    }
+  },
+);
 
 t.test('attempts are bounded', async (t) => {
   t.equal(decide('connect_refused', { attempts: 2 }), 'no');
