@@ -64,6 +64,17 @@ t.test('what replaced a stale connection may be as stale: then another server is
   t.equal(decide('reset_before_response', twice, { onReset: false, onStale: false }), 'no');
 });
 
+t.test(
+  'an answer cut in its head is tried again as one that never came, but is no stale connection',
+  async (t) => {
+    t.equal(decide('reset_in_response'), 'retry');
+    t.equal(decide('reset_in_response', { pooledConnection: true }), 'retry');
+    t.equal(decide('reset_in_response', { pooledConnection: true }, { onReset: false }), 'no');
+    t.equal(decide('reset_in_response', { clientSawResponse: true }), 'no', 'its head was whole');
+    t.equal(decide('reset_in_response', { repeatable: false }), 'no');
+  },
+);
+
 t.test('silence is no reason to try again unless the route says so', async (t) => {
   t.equal(decide('response_timeout'), 'no');
   t.equal(decide('response_timeout', {}, { onTimeout: true }), 'retry');
@@ -144,6 +155,7 @@ t.test('whatever the state and the terms, what must not be sent twice is not', a
   const anyFailure = fc.constantFrom(...Object.values(FAILURES));
   const isCovered = (reason: Reason, state: AttemptState, terms: RetryTerms): boolean => {
     if (reason === 'reset_before_response') return terms.onReset || (terms.onStale && state.pooledConnection);
+    if (reason === 'reset_in_response') return terms.onReset;
     if (reason === 'response_timeout') return terms.onTimeout;
     return (NOTHING_SENT as readonly Reason[]).includes(reason) && terms.onConnect;
   };

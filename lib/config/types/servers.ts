@@ -146,7 +146,7 @@ export interface DnsConfig {
 
 /**
  * What may be tried again. connect: no connection was to be had. stale: one that had been open before was closed as
- * the request was sent. reset: any other was, before a byte of the answer. timeout: no answer in time.
+ * the request was sent. reset: any other was, before the head of the answer was whole. timeout: no answer in time.
  */
 export type RetryCause = 'connect' | 'stale' | 'reset' | 'timeout';
 
