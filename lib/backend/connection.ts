@@ -104,6 +104,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     const whole = this.#responseComplete && !this.isSpoilt && !this.#tunnel;
     // A server that answered without taking the whole request would read its rest in front of the next.
     const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.hasRoomFor(1);
+    if (this.#surplus) this.pool.noteUnsolicited();
     if (reusable) this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
     this.#detach();
     if (!reusable) {
@@ -148,8 +149,6 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   /** The pool must not lend it in the moment between this and the socket's `close`. */
   #shut(): void {
     this.#state = 'closed';
-    if (this.#surplus) this.pool.unsolicited++;
-    this.#surplus = false;
     this.pool.forget(this);
     this.channel.destroy();
   }
@@ -247,7 +246,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.#receiver === null) {
-      this.#spoil();
+      if (this.#state === 'idle') this.pool.noteUnsolicited();
       this.#shut();
       return;
     }

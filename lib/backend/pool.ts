@@ -18,6 +18,8 @@ export interface PoolLimits extends PoolConfig {
   readonly connectTimeout: number;
 }
 
+/** A server that sent what nobody had asked for is not pipelined to for so long: the next request would get it. */
+const DISTRUST_MS = 600_000;
 /** An operator is told of a full line at most once in so long. */
 const TELL_MS = 1000;
 
@@ -43,6 +45,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   opened = 0;
   /** Connections that were closed as the server sent what no request had asked for. */
   unsolicited = 0;
+  #distrustedUntil = Number.NEGATIVE_INFINITY;
   #toldFullAt = Number.NEGATIVE_INFINITY;
   #pipelines: Pipelines | null = null;
   #closed = false;
@@ -105,7 +108,8 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   lease(requester: LeaseRequester): Lease | null {
     if (this.#limits.pipelining > 1) {
       this.#pipelines ??= new Pipelines(this, this.#supplies.wheel);
-      if (requester.isPipelinable) return this.#pipelines.lease(requester);
+      const isTrusted = this.#supplies.wheel.now >= this.#distrustedUntil;
+      if (isTrusted && requester.isPipelinable) return this.#pipelines.lease(requester);
       this.#pipelines.closeGathering();
     }
     return this.leaseWhole(requester);
@@ -239,6 +243,12 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     if (index !== -1) this.#idle.splice(index, 1);
   }
 
+  /** The server sent bytes that no request had asked for. */
+  noteUnsolicited(): void {
+    this.unsolicited++;
+    this.#distrustedUntil = this.#supplies.wheel.now + DISTRUST_MS;
+  }
+
   onClosed(connection: BackendConnection): void {
     this.forget(connection);
     this.#open.delete(connection);
@@ -253,7 +263,9 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     const { wheel } = this.#supplies;
     while (this.isFull && this.#mayOpen() && !this.#closed)
       this.#openings.add(new Opening(this, this.limits.connectTimeout, wheel, this));
-    // Its end leads back here.
-    if (this.isFull) for (const kept of this.#kept) return kept.discard();
+    if (!this.isFull) return;
+    // The end of one leads back here.
+    const [kept] = this.#kept;
+    kept?.discard();
   }
 }
