@@ -1,5 +1,6 @@
 import { FAILURES } from '../base/failure.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
+import type { ClientBond } from '../http/flow.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import { ClientInput } from './input.js';
@@ -27,6 +28,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   #requests = 0;
   /** The client sends nothing more. */
   peerEnded = false;
+  bond: ClientBond | null = null;
   /** Made when the client first leaves something untaken. */
   #reader: SlowReader | null = null;
   /** How it ends, from when it does. */
@@ -134,6 +136,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   onClose(): void {
     this.deadline.release();
     this.#input.abandon();
+    this.bond?.release();
     this.services.onClosed(this);
   }
 

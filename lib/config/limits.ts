@@ -13,6 +13,7 @@ const DEFAULT_TIMEOUTS: TimeoutsConfig = {
   queue: 5000,
   responseHeader: 30_000,
   responseBody: 60_000,
+  total: 0,
   tunnel: 3_600_000,
   drain: 30_000,
 };
@@ -26,6 +27,7 @@ const TIMEOUT_KEYS = [
   ['queue', 'queue'],
   ['response_header', 'responseHeader'],
   ['response_body', 'responseBody'],
+  ['total', 'total'],
   ['tunnel', 'tunnel'],
   ['drain', 'drain'],
 ] as const satisfies readonly (readonly [keyof TimeoutsSettings, keyof TimeoutsConfig])[];

@@ -134,6 +134,7 @@ export interface TimeoutsSettings {
   readonly queue?: DurationSetting;
   readonly response_header?: DurationSetting;
   readonly response_body?: DurationSetting;
+  readonly total?: DurationSetting;
   readonly tunnel?: DurationSetting;
   readonly drain?: DurationSetting;
 }

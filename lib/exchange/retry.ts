@@ -55,6 +55,8 @@ function isCovered(
 ): boolean {
   if (retry === 'always') return terms.onConnect;
   if (reason === 'response_timeout') return terms.onTimeout;
+  // In its head, as the client has seen nothing: no stale connection answers.
+  if (reason === 'reset_in_response') return terms.onReset;
   // What replaced a stale connection may have been given back by another request, and be as stale.
   return terms.onReset || (terms.onStale && pooledConnection);
 }

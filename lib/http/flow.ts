@@ -11,10 +11,18 @@ import type { ResponseHead } from './response-head.js';
  * `RequestHandler`, the exchange sees a `ClientSide`.
  */
 
+/** What a client's connection has to itself of a server, from one request to the next. */
+export interface ClientBond {
+  /** The client's connection is gone. */
+  release(): void;
+}
+
 /** The client's side of one request: where its body comes from, and where the response goes. */
 export interface ClientSide {
   readonly head: RequestHead;
   readonly forwarded: ForwardedClient;
+  /** Kept for whoever answers the next request on the connection, and released when that ends. */
+  bond: ClientBond | null;
   /** Has the last byte of the request come? */
   readonly requestComplete: boolean;
   /** Bytes of request content so far. */

@@ -33,6 +33,19 @@ export class ResponseParser extends MessageParser {
     this.reset();
   }
 
+  /** For the next response. */
+  begin(toHead: boolean): this {
+    this.reset();
+    this.toHead = toHead;
+    return this;
+  }
+
+  /** The response is done with: holds nothing of it any more. */
+  clear(): void {
+    this.release();
+    this.head.clear();
+  }
+
   protected override get fieldOffsets(): Int32Array {
     return this.head.offsets;
   }

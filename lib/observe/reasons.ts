@@ -90,6 +90,12 @@ export const REASONS = {
     meaning: 'the server stopped in the middle of the body',
     remedy: 'Look at its log; timeouts.response_body says how long silence may last.',
   },
+  total_timeout: {
+    fault: 'server',
+    meaning: 'the request as a whole took too long',
+    remedy:
+      'Its tries and times tell where: in line, connecting, at a slow server; timeouts.total is the limit.',
+  },
   reset_before_response: {
     fault: 'server',
     meaning: 'the server hung up without a response',

@@ -16,6 +16,8 @@ export interface TimeoutsConfig {
   readonly responseHeader: number;
   /** Without a byte of the response body, or a client that takes none of it: cut. */
   readonly responseBody: number;
+  /** A request as a whole, from the end of its head to that of its answer, lines and retries included: 504, or cut. */
+  readonly total: number;
   /** An upgraded connection with no byte either way: closed. */
   readonly tunnel: number;
   /** On SIGTERM: how long what is in flight may take. */
