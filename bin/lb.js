@@ -9,6 +9,8 @@ if (tooOld) {
   process.stderr.write('lb: Node 20.19 or later is needed, this is an older one.\n');
   process.exitCode = 1;
 } else {
+  // NO_COLOR wins here. Newer Nodes let FORCE_COLOR win, and would say so on stderr.
+  if (process.env.NO_COLOR) delete process.env.FORCE_COLOR;
   import('../dist/lib/cli/main.js').then(start, notLoaded);
 }
 

@@ -9,6 +9,7 @@ import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
 import { Fleet } from './fleet/fleet.js';
+import { CheckSlots } from './health/check-slots.js';
 import type { Reading } from './net/accept.js';
 import { fewFiles } from './net/file-limit.js';
 import { Listeners } from './net/listeners.js';
@@ -124,7 +125,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#resolver = new Resolver(config.dns, wheel, observer);
     const shortages = new ShortageAlarm(wheel, observer);
     const supplies = { wheel, parsers, observer, resolver: this.#resolver, shortages };
-    const health = { ...supplies, clock };
+    const health = { ...supplies, clock, slots: new CheckSlots() };
     const parts = { supplies, health, telemetry: this.#telemetry };
     this.#fleet = new Fleet(config, parts, (generation) => {
       this.#services.pipeline = generation.pipeline;

@@ -42,6 +42,7 @@ const SECRET_BYTES = 32;
 export class Generation {
   readonly config: Config;
   readonly trusted: AddressSet;
+  readonly tellsForwarded: boolean;
   /** Before all routes, and at accept. */
   readonly firewall: Firewall | null;
   readonly pipeline: Pipeline;
@@ -79,6 +80,7 @@ export class Generation {
     this.#clock = clock;
     this.#observer = observer;
     this.trusted = new AddressSet(config.trustedProxies);
+    this.tellsForwarded = config.forwarded;
     this.#before = before;
     this.firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
     this.#secret = before === null ? null : before.#secret;
@@ -93,7 +95,7 @@ export class Generation {
   }
 
   #destination(route: RouteConfig): Destination {
-    const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes } = route;
+    const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes, bodyRate } = route;
     return Object.freeze({
       name,
       choice: action.kind === 'forward' ? this.#choice(name, action.group, sticky) : null,
@@ -106,6 +108,7 @@ export class Generation {
       retry: new RetryPolicy(retry, this.#budget(action, retry.budget)),
       timeouts,
       bodyBytes,
+      bodyRate,
     });
   }
 

@@ -26,10 +26,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   readonly #lifetime: Lifetime;
   #state: State = 'idle';
   #receiver: ResponseReceiver | null = null;
-  /**
-   * From the first byte of a response on: the answers to a thousand requests that are in flight at once are parsed by
-   * the one parser that is in the caches, not by a thousand.
-   */
+  /** From a response's first byte on: a thousand requests in flight share the one that is in the caches. */
   #parser: ResponseParser | null = null;
   /** Is the current request a HEAD? */
   #toHead = false;
@@ -40,6 +37,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #responseComplete = false;
   /** Bytes behind the response, or a response that forbids it: never to be used again. */
   isSpoilt = false;
+  #surplus = false;
   /** Bytes of the current read, from the start of its buffer. */
   readBytes = 0;
   pooled = false;
@@ -67,11 +65,6 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     return this.#parser?.body.complete ?? true;
   }
 
-  /** Has any byte of the current response come? */
-  get responseBegun(): boolean {
-    return this.#interim > 0 || this.#parser?.started === true || this.#parser?.complete === true;
-  }
-
   /** Lends it: from here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
   assign(receiver: ResponseReceiver, toHead: boolean): void {
     this.#deadline.disarm();
@@ -85,7 +78,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     const parser = this.#parser as ResponseParser;
     if (!parser.head.keepsAlive) return false;
     this.#begin(toHead);
-    this.#ready(parser);
+    parser.begin(toHead);
     return true;
   }
 
@@ -95,12 +88,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.#interim = 0;
     this.#responseComplete = false;
     this.isSpoilt = false;
-  }
-
-  #ready(parser: ResponseParser): ResponseParser {
-    parser.reset();
-    parser.toHead = this.#toHead;
-    return parser;
+    this.#surplus = false;
   }
 
   handTo(receiver: ResponseReceiver): void {
@@ -108,10 +96,11 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   }
 
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
-  release(): void {
+  release(kept = false): void {
     const whole = this.#responseComplete && !this.isSpoilt && !this.#tunnel;
     // A server that answered without taking the whole request would read its rest in front of the next.
     const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.hasRoomFor(1);
+    if (this.#surplus) this.pool.noteUnsolicited();
     if (reusable) this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
     this.#detach();
     if (!reusable) {
@@ -119,8 +108,9 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
       return;
     }
     this.pooled = true;
-    this.idle();
-    this.pool.takeBack(this);
+    this.idle(kept);
+    if (kept) this.pool.keep(this);
+    else this.pool.takeBack(this);
   }
 
   /** May it carry so many requests more? */
@@ -129,9 +119,9 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   }
 
   /** Called by the pool: nobody uses it, and it is kept for a while. */
-  idle(): void {
+  idle(kept = false): void {
     this.#state = 'idle';
-    this.#deadline.arm(this.#lifetime.rest());
+    this.#deadline.arm(this.#lifetime.rest(kept));
   }
 
   /** Called by the pool: it is closed as soon as nobody uses it. */
@@ -162,8 +152,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #detach(): void {
     this.#receiver = null;
     if (this.#parser === null) return;
-    this.#parser.release();
-    this.#parser.head.clear();
+    this.#parser.clear();
     this.#supplies.parsers.put(this.#parser);
     this.#parser = null;
   }
@@ -178,14 +167,14 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   #readResponse(buffer: Buffer, length: number): void {
     let position = 0;
     while (position < length && this.#receiver !== null) {
-      this.#parser ??= this.#ready(this.#supplies.parsers.take());
+      this.#parser ??= this.#supplies.parsers.take().begin(this.#toHead);
       const parser = this.#parser;
       if (this.#tunnel) {
         this.#receiver.onTunnelBytes(buffer, position, length);
         return;
       }
       if (this.#responseComplete) {
-        this.isSpoilt = true;
+        this.#spoil();
         return;
       }
       if (!parser.complete) {
@@ -228,17 +217,25 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     if (parser.body.complete) this.#finish(more);
   }
 
-  /** `surplus`: bytes came behind the response, which can only be an error or an attack (features 43). */
+  /** What comes without being asked for would be taken for the next response; in a pipeline it may be that. */
+  #spoil(): void {
+    this.isSpoilt = true;
+    this.#surplus = true;
+  }
+
+  /** `surplus`: bytes came behind the response, which can only be an error or an attack (RFC 9112, 6.3). */
   #finish(surplus: boolean): void {
     const parser = this.#parser as ResponseParser;
     this.#responseComplete = true;
-    if (surplus || !parser.head.keepsAlive) this.isSpoilt = true;
+    if (surplus) this.#spoil();
+    else if (!parser.head.keepsAlive) this.isSpoilt = true;
     this.#receiver?.onResponseEnd();
   }
 
   #onGone(detail: string): void {
     if (this.#receiver === null) return;
-    const failure = this.responseBegun ? FAILURES.reset_in_response : FAILURES.reset_before_response;
+    const begun = this.#interim > 0 || this.#parser?.started === true || this.#parser?.complete === true;
+    const failure = begun ? FAILURES.reset_in_response : FAILURES.reset_before_response;
     this.#fail(failure, detail);
   }
 
@@ -246,7 +243,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.#receiver === null) {
-      // Unasked bytes on an idle connection would be taken for the next response.
+      if (this.#state === 'idle') this.pool.noteUnsolicited();
       this.#shut();
       return;
     }

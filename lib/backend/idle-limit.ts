@@ -10,27 +10,36 @@ const SPREAD = 0.2;
 const FORGET_MS = 600_000;
 
 /**
- * How long an unused connection to one server is kept: as long as configured, but closed before the server does it
- * (a request that crosses with its close is the commonest cause of a 502). What the server waits is learnt from its
+ * How long an unused connection to one server is kept: as long as configured, or as the server says that it waits, but
+ * closed before the server does it (a request that crosses with its close is the commonest cause of a 502). What the server waits is learnt from its
  * `Keep-Alive: timeout=`, and from when it closes connections that nobody uses.
  */
 export class IdleLimit {
-  /** ms */
+  /** ms, of a server that announces nothing. */
   configured: number;
+  /** ms at most, of one that does. */
+  most: number;
   #announced = Number.POSITIVE_INFINITY;
   #observed = Number.POSITIVE_INFINITY;
   #observedAt = 0;
   readonly #ages: number[] = [];
   #lastCloseAt = Number.NEGATIVE_INFINITY;
 
-  constructor(configured: number) {
+  constructor(configured: number, most: number = configured) {
     this.configured = configured;
+    this.most = most;
   }
 
   /** ms, at `now` on the same clock as all other times here; 0 when it is not worth keeping one. */
   at(now: number): number {
+    const isAnnounced = this.#announced !== Number.POSITIVE_INFINITY;
+    return Math.min(isAnnounced ? this.most : this.configured, this.ofServer(now));
+  }
+
+  /** The same as far as the server is concerned: infinite as long as nothing is known. */
+  ofServer(now: number): number {
     if (now - this.#observedAt > FORGET_MS) this.#observed = Number.POSITIVE_INFINITY;
-    return Math.min(this.configured, this.#announced, this.#observed);
+    return Math.min(this.#announced, this.#observed);
   }
 
   /** The value of a Keep-Alive field; empty when there was none. */

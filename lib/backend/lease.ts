@@ -23,8 +23,8 @@ export interface Lease {
   readonly contentBytes: number;
   /** From here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
   assign(receiver: ResponseReceiver, toHead: boolean): void;
-  /** The response has ended. The receiver hears nothing more. */
-  release(): void;
+  /** The response has ended. The receiver hears nothing more. `kept`: it is lent to nobody else, see `Pool.reclaim`. */
+  release(kept?: boolean): void;
   /** No response is wanted any more. The receiver hears nothing more. */
   discard(): void;
   /** The rest of the answer is somebody else's: called when its head has come. */

@@ -5,6 +5,8 @@ import type { Pool } from './pool.js';
 
 /** Ages differ by so much either way, lest connections that were opened together end together. */
 const AGE_JITTER = 0.1;
+/** Of a server that does not say how long it waits. */
+const MOST_KEPT_MS = 600_000;
 
 /** How often and how long one connection may be used, and how long it is kept unused. */
 export class Lifetime {
@@ -48,11 +50,13 @@ export class Lifetime {
     this.#pool.idleLimit.noteField(head.valueOf(FIELD.keepAlive));
   }
 
-  /** Nobody uses it from now on; gives for how many ms it is kept so. */
-  rest(): number {
+  /** Nobody uses it from now on; gives for how many ms it is kept so. `kept`: for one client, as long as the server does. */
+  rest(kept: boolean): number {
     const { now } = this.#wheel;
+    const { idleLimit } = this.#pool;
     this.#idleSince = now;
-    return Math.max(1, Math.min(this.#pool.idleLimit.at(now), this.#endsAt - now));
+    const limit = kept ? Math.min(idleLimit.ofServer(now), MOST_KEPT_MS) : idleLimit.at(now);
+    return Math.max(1, Math.min(limit, this.#endsAt - now));
   }
 
   /** The server closed it while nobody used it, which tells how long the server waits. */

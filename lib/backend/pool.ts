@@ -18,6 +18,8 @@ export interface PoolLimits extends PoolConfig {
   readonly connectTimeout: number;
 }
 
+/** A server that sent what nobody had asked for is not pipelined to for so long: the next request would get it. */
+const DISTRUST_MS = 600_000;
 /** An operator is told of a full line at most once in so long. */
 const TELL_MS = 1000;
 
@@ -33,10 +35,17 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   readonly #server: string;
   readonly #supplies: ConnectionSupplies;
   readonly #idle: BackendConnection[] = [];
+  /** Unused, but each for one client alone; the one that was used last is the last. */
+  readonly #kept = new Set<Lease>();
   readonly #waiting = new Ring<LeaseRequester>();
   readonly #open = new Set<BackendConnection>();
   readonly #openings = new Set<Opening>();
   #host: HostAddresses | null | undefined;
+  /** Connections opened so far. */
+  opened = 0;
+  /** Connections that were closed as the server sent what no request had asked for. */
+  unsolicited = 0;
+  #distrustedUntil = Number.NEGATIVE_INFINITY;
   #toldFullAt = Number.NEGATIVE_INFINITY;
   #pipelines: Pipelines | null = null;
   #closed = false;
@@ -46,7 +55,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   constructor(address: Address, limits: PoolLimits, supplies: ConnectionSupplies, server = address.text) {
     this.address = address;
     this.#limits = limits;
-    this.idleLimit = new IdleLimit(limits.idleTimeout);
+    this.idleLimit = new IdleLimit(limits.idleTimeout, limits.maxIdleTimeout);
     this.#server = server;
     this.#supplies = supplies;
   }
@@ -59,6 +68,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   setLimits(limits: PoolLimits): void {
     this.#limits = limits;
     this.idleLimit.configured = limits.idleTimeout;
+    this.idleLimit.most = limits.maxIdleTimeout;
     this.#dialForWaiting();
   }
 
@@ -98,7 +108,8 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   lease(requester: LeaseRequester): Lease | null {
     if (this.#limits.pipelining > 1) {
       this.#pipelines ??= new Pipelines(this, this.#supplies.wheel);
-      if (requester.isPipelinable) return this.#pipelines.lease(requester);
+      const isTrusted = this.#supplies.wheel.now >= this.#distrustedUntil;
+      if (isTrusted && requester.isPipelinable) return this.#pipelines.lease(requester);
       this.#pipelines.closeGathering();
     }
     return this.leaseWhole(requester);
@@ -148,9 +159,19 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
       this.#waiting.shift()?.onLeaseFailed(FAILURES.server_gone, detail);
   }
 
+  /** Is it kept for whoever had it, and still open? */
+  isKept(lease: Lease): boolean {
+    return this.#kept.has(lease);
+  }
+
+  /** Takes back into use what was kept; false when that was closed meanwhile. */
+  reclaim(lease: Lease): boolean {
+    return this.#kept.delete(lease);
+  }
+
   /** Closes the connections nobody uses: the server is down, or about to be left alone. */
   closeIdle(): void {
-    for (const connection of this.#idle.splice(0)) connection.discard();
+    for (const connection of [...this.#idle.splice(0), ...this.#kept]) connection.discard();
   }
 
   /** Nobody will ask for it any more: what is in use is used to the end, then closed. */
@@ -185,6 +206,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     this.#openings.delete(opening);
     const connection = new BackendConnection(this, this.#supplies, open, peer);
     this.#open.add(connection);
+    this.opened++;
     connection.idle();
     this.takeBack(connection);
   }
@@ -198,6 +220,13 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   }
 
   // Called by its connections.
+
+  /** Nobody uses it, and nobody but who had it may: until then, or until there is no room for others. */
+  keep(connection: BackendConnection): void {
+    this.#kept.add(connection);
+    if (this.#closed || this.#retired) connection.discard();
+    else this.#dialForWaiting();
+  }
 
   /** A connection is free: for the first in line, else to be kept. */
   takeBack(connection: BackendConnection): void {
@@ -222,8 +251,15 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
 
   /** It is about to close, and must not be lent any more. */
   forget(connection: BackendConnection): void {
+    this.#kept.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
+  }
+
+  /** The server sent bytes that no request had asked for. */
+  noteUnsolicited(): void {
+    this.unsolicited++;
+    this.#distrustedUntil = this.#supplies.wheel.now + DISTRUST_MS;
   }
 
   onClosed(connection: BackendConnection): void {
@@ -238,7 +274,11 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
 
   #dialForWaiting(): void {
     const { wheel } = this.#supplies;
-    while (this.#waiting.length > this.#openings.size && this.#mayOpen() && !this.#closed)
+    while (this.isFull && this.#mayOpen() && !this.#closed)
       this.#openings.add(new Opening(this, this.limits.connectTimeout, wheel, this));
+    if (!this.isFull) return;
+    // The end of one leads back here.
+    const [kept] = this.#kept;
+    kept?.discard();
   }
 }

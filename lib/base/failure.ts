@@ -43,8 +43,9 @@ export const FAILURES: { readonly [reason in Reason]: Failure } = Object.freeze(
   queue_timeout: failure('queue_timeout', 'balancer', 'never', 503),
   response_timeout: failure('response_timeout', 'server', 'idempotent', 504),
   response_stalled: failure('response_stalled', 'server', 'never', 504),
+  total_timeout: failure('total_timeout', 'server', 'never', 504),
   reset_before_response: failure('reset_before_response', 'server', 'idempotent', 502),
-  reset_in_response: failure('reset_in_response', 'server', 'never', 502),
+  reset_in_response: failure('reset_in_response', 'server', 'idempotent', 502),
   // The status is that of the failure that would have been retried.
   retry_budget: failure('retry_budget', 'server', 'never', 502),
   bad_response: failure('bad_response', 'server', 'never', 502),

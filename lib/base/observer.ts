@@ -20,6 +20,7 @@ export type Reason =
   | 'queue_timeout'
   | 'response_timeout'
   | 'response_stalled'
+  | 'total_timeout'
   | 'reset_before_response'
   | 'reset_in_response'
   | 'retry_budget'
@@ -123,6 +124,8 @@ export interface Observer {
   serverUp?(server: string, downMs: number): void;
   /** Live traffic failed there: it gets no new requests for a while. */
   serverEjected?(server: string, reason: string, forMs: number): void;
+  /** It fails as much, but stays: the others can't do without it. Told once per `eject_for` at most. */
+  serverSpared?(server: string, reason: string): void;
   /** That while is over. */
   serverReturned?(server: string): void;
   /** An operator changed what a server may be used for. */

@@ -35,7 +35,8 @@ function listenTrouble(error: SystemError): string {
 }
 
 function socketPathTrouble(error: SystemError): string {
-  if (error.code === 'EADDRINUSE') return 'the file is there already. Remove it if nothing uses it.';
+  if (error.code === 'EADDRINUSE')
+    return 'the file is there already. Remove it if nothing uses it, or take another path.';
   return fileTrouble(error);
 }
 

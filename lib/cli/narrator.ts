@@ -88,6 +88,12 @@ export class Narrator implements Observer {
     this.say(`${yellow(text)}${this.#remaining()}`);
   }
 
+  serverSpared(server: string, reason: string): void {
+    const { bold, yellow } = this.#terminal.paint;
+    const text = `${bold(server)} fails, but the others can't do without it: ${escapeForScreen(reason)}`;
+    this.#sometimes('servers that fail', () => this.say(yellow(text)));
+  }
+
   serverReturned(server: string): void {
     const { bold, green } = this.#terminal.paint;
     this.#comes(server, 'ejected');

@@ -83,7 +83,8 @@ function compile(text: string, overrides: Settings, file: string | null = null, 
     return renderProblems(problems, { file: file ?? '', text, ...colours });
   };
   const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides });
-  if (!result.ok) throw new PlanError(show(result.problems));
+  // Without a file it is about what the command line said.
+  if (!result.ok) throw new PlanError(`${file === null ? 'lb: ' : ''}${show(result.problems)}`);
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
   const warnings = result.warnings.map((warning) => `${label} ${show([warning])}`);
   const files = file === null ? [] : [file, ...result.files];

@@ -12,6 +12,8 @@ import type { ClientServices } from './services.js';
 export interface AcceptPolicy {
   /** The peers whose X-Forwarded-* is believed. */
   readonly trusted: AddressSet;
+  /** Are servers told of clients in Forwarded (RFC 7239) too? */
+  readonly tellsForwarded: boolean;
   /** Asked before a byte is read; null lets everybody in. */
   readonly firewall: Firewall | null;
 }
@@ -57,8 +59,8 @@ export class ClientAcceptor implements Acceptor {
       incoming.refuse();
       return;
     }
-    const { trusted, firewall } = this.#policy;
-    const forwarded = new ForwardedClient(address, trusted.has(address));
+    const { trusted, tellsForwarded, firewall } = this.#policy;
+    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded);
     // Whom a trusted peer speaks for is known only with the head.
     const judge = forwarded.trusted ? null : firewall;
     if (judge?.judgeAccept(forwarded.peer).refused === true) {

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import type { BodyForm } from '../http/body-reader.js';
-import type { ClientSide } from '../http/flow.js';
+import type { ClientBond, ClientSide } from '../http/flow.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import { encodeReply, encodeRouteReply } from '../http/replies.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
@@ -50,6 +50,14 @@ export class ClientView implements ClientSide {
     return (this.#connection as ClientConnection).forwarded;
   }
 
+  get bond(): ClientBond | null {
+    return (this.#connection as ClientConnection).bond;
+  }
+
+  set bond(bond: ClientBond | null) {
+    (this.#connection as ClientConnection).bond = bond;
+  }
+
   get requestComplete(): boolean {
     return this.#parser.body.complete;
   }
@@ -58,8 +66,8 @@ export class ClientView implements ClientSide {
     return this.#parser.body.contentBytes;
   }
 
-  useLimits(bodyBytes: number, bodyTimeout: number): boolean {
-    return this.#request.useLimits(bodyBytes, bodyTimeout);
+  useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean {
+    return this.#request.useLimits(bodyBytes, bodyTimeout, bodyRate);
   }
 
   pauseRequest(): void {

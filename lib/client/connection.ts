@@ -1,11 +1,15 @@
 import { FAILURES } from '../base/failure.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
+import type { ClientBond } from '../http/flow.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import { ClientInput } from './input.js';
 import { LingeringClose } from './lingering-close.js';
 import type { ClientServices } from './services.js';
 import { SlowReader } from './slow-reader.js';
+
+/** Ages differ by so much either way, lest clients that came together come back together. */
+const AGE_JITTER = 0.1;
 
 /**
  * A client's connection: its socket, its one deadline, and its end. Requests come in through `ClientInput`, their
@@ -19,8 +23,12 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   readonly #input: ClientInput;
   /** The current request, or the next, is the last. */
   draining = false;
+  /** In the wheel's time: the first answer from then on is the last. */
+  readonly #endsAt: number;
+  #requests = 0;
   /** The client sends nothing more. */
   peerEnded = false;
+  bond: ClientBond | null = null;
   /** Made when the client first leaves something untaken. */
   #reader: SlowReader | null = null;
   /** How it ends, from when it does. */
@@ -30,8 +38,10 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
     this.services = services;
     this.forwarded = forwarded;
     this.deadline = new Deadline(services.wheel, this);
-    // A client that connects and says nothing is idle: the header deadline starts at the first byte (features 44).
+    // A client that connects and says nothing is idle: the header deadline starts at the first byte.
     this.deadline.arm(services.timeouts.keepAlive);
+    const age = services.timeouts.connectionAge * (1 - AGE_JITTER + 2 * AGE_JITTER * Math.random());
+    this.#endsAt = age === 0 ? Number.POSITIVE_INFINITY : services.wheel.now + age;
     this.#input = new ClientInput(this);
     this.channel = open(this);
   }
@@ -39,6 +49,18 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   /** Is nothing going on, so that closing it now loses nothing? */
   get isIdle(): boolean {
     return this.#input.isIdle;
+  }
+
+  /** Another request begins. */
+  countRequest(): void {
+    this.#requests++;
+  }
+
+  /** May another request follow the current one, for all that the connection knows? */
+  get mayGoOn(): boolean {
+    const most = this.services.limits.requestsPerConnection;
+    if (this.draining || (most > 0 && this.#requests >= most)) return false;
+    return this.services.wheel.now < this.#endsAt;
   }
 
   /** The client as somebody who does not take all it is sent. */
@@ -114,6 +136,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   onClose(): void {
     this.deadline.release();
     this.#input.abandon();
+    this.bond?.release();
     this.services.onClosed(this);
   }
 

@@ -90,6 +90,7 @@ export class ClientInput {
     const { deadline, services } = this.#connection;
     const request = services.requests.take();
     this.#request = request;
+    this.#connection.countRequest();
     request.begin(this, this.#connection);
     const position = request.read(buffer, start, end);
     if (this.#request !== null && request.phase === 'head') deadline.arm(services.timeouts.requestHeader);
@@ -168,8 +169,8 @@ export class ClientInput {
 
   /** May another request follow it? */
   get mayGoOn(): boolean {
-    const { draining, peerEnded } = this.#connection;
-    return !draining && (!peerEnded || this.#stash !== null || this.#consuming);
+    const connection = this.#connection;
+    return connection.mayGoOn && (!connection.peerEnded || this.#stash !== null || this.#consuming);
   }
 
   pauseForServer(): void {

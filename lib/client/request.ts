@@ -5,6 +5,7 @@ import type { RequestHandler } from '../http/flow.js';
 import type { HeadLimits } from '../http/message-parser.js';
 import type { Refusal } from '../http/refusal.js';
 import { RequestParser } from '../http/request-parser.js';
+import { BodyPace } from './body-pace.js';
 import { ClientView } from './client-view.js';
 import type { ClientConnection } from './connection.js';
 import type { ClientInput } from './input.js';
@@ -41,7 +42,7 @@ export class ClientRequest implements BodyReceiver {
   #paused = false;
   /** What its route allows. */
   #bodyBytes = 0;
-  #bodyTimeout = 0;
+  readonly #pace = new BodyPace();
   /** Who answers it; null until its head is there, and once it is settled. */
   handler: RequestHandler | null = null;
 
@@ -92,7 +93,7 @@ export class ClientRequest implements BodyReceiver {
     this.phase = body.complete ? 'held' : 'body';
     // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
     if (body.complete || head.expectsContinue) deadline.disarm();
-    else deadline.arm(this.#bodyTimeout);
+    else deadline.arm(this.#patience);
     handler.start(this.#view);
   }
 
@@ -109,7 +110,8 @@ export class ClientRequest implements BodyReceiver {
     const { head, body, complete } = this.#parser;
     this.#keepAlive = keepAlive;
     this.#bodyBytes = limits.bodyBytes;
-    this.#bodyTimeout = timeouts.requestBody;
+    this.#pace.begin();
+    this.#pace.use(timeouts.requestBody, limits.bodyRate);
     body.begin(complete ? head.framing : 'none', head.contentLength, 'wire', this);
     this.#view.open(connection);
     this.handler = handlers.take();
@@ -157,7 +159,7 @@ export class ClientRequest implements BodyReceiver {
   }
 
   deadlinePassed(): void {
-    // Nothing but empty lines is no request (features 37): there is nobody to tell.
+    // Nothing but empty lines is no request (RFC 9112, 2.2): there is nobody to tell.
     if (this.phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT);
     else if (this.phase === 'head' || this.phase === 'drain') this.#connection?.closePolitely();
     else if (this.phase === 'body') this.fail(FAILURES.request_timeout, BODY_TIMEOUT);
@@ -166,22 +168,32 @@ export class ClientRequest implements BodyReceiver {
   // What its handler asks for.
 
   /** Takes the limits of its route; false when its body has been announced as longer. */
-  useLimits(bodyBytes: number, bodyTimeout: number): boolean {
+  useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean {
     const { head } = this.#parser;
     this.#bodyBytes = bodyBytes;
-    this.#bodyTimeout = bodyTimeout;
+    this.#pace.use(bodyTimeout, bodyRate);
     if (!head.expectsContinue) this.expectBody();
     return bodyBytes === 0 || head.contentLength <= bodyBytes;
   }
 
   /** The client's time to send some of the body begins anew, unless it is the server that is waited for. */
   expectBody(): void {
-    if (this.phase === 'body' && !this.#paused) this.#connection?.deadline.arm(this.#bodyTimeout);
+    if (this.phase === 'body' && !this.#paused) this.#connection?.deadline.arm(this.#patience);
+  }
+
+  /** ms until more of the body must be there. */
+  get #patience(): number {
+    return this.#pace.patience(this.#now, this.#parser.body.contentBytes);
+  }
+
+  get #now(): number {
+    return (this.#connection as ClientConnection).services.wheel.now;
   }
 
   pauseBody(): void {
     if (this.#paused) return;
     this.#paused = true;
+    this.#pace.hold(this.#now);
     // Not the client's fault: its own deadline stands still.
     if (this.phase === 'body') this.#connection?.deadline.disarm();
     this.#input?.pauseForServer();
@@ -190,6 +202,7 @@ export class ClientRequest implements BodyReceiver {
   resumeBody(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    this.#pace.goOn(this.#now);
     this.expectBody();
     this.#input?.resumeForServer();
   }
@@ -221,7 +234,7 @@ export class ClientRequest implements BodyReceiver {
   /** It is answered, but not all there: the rest of its body is read and dropped. */
   drain(): void {
     this.phase = 'drain';
-    this.#connection?.deadline.arm(this.#bodyTimeout);
+    this.#connection?.deadline.arm(this.#patience);
   }
 
   /** Is it all there? */

@@ -3,7 +3,7 @@ import type { Channel } from '../net/channel.js';
 import type { ClientServices } from './services.js';
 
 /**
- * A client that has not taken all it was sent. As long as it takes something it gets more time (features 44): that the
+ * A client that has not taken all it was sent. As long as it takes something it gets more time: that the
  * backlog falls is how it shows. Most clients never get to be one.
  */
 export class SlowReader {

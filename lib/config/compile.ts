@@ -9,7 +9,7 @@ import { compileEvents } from './events.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
-import { compileLimits, compileTimeouts, sizeOfBody } from './limits.js';
+import { compileLimits, compileTimeouts, rateOfBody, sizeOfBody } from './limits.js';
 import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
@@ -55,6 +55,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
+    forwarded: settings.forwarded ?? false,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, report),
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], context),
@@ -84,6 +85,7 @@ function compileFile(settings: Settings, context: Context): Place {
     retry: compileRetry(settings.retry, ['retry'], report),
     timeouts,
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
+    bodyRate: rateOfBody(0, settings.limits, ['limits'], report),
     captures: 0,
     doubtful: !isWhole(settings),
   };

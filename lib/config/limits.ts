@@ -8,10 +8,12 @@ const DEFAULT_TIMEOUTS: TimeoutsConfig = {
   requestHeader: 10_000,
   requestBody: 30_000,
   keepAlive: 65_000,
+  connectionAge: 3_600_000,
   connect: 3000,
   queue: 5000,
   responseHeader: 30_000,
   responseBody: 60_000,
+  total: 0,
   tunnel: 3_600_000,
   drain: 30_000,
 };
@@ -20,10 +22,12 @@ const TIMEOUT_KEYS = [
   ['request_header', 'requestHeader'],
   ['request_body', 'requestBody'],
   ['keep_alive', 'keepAlive'],
+  ['connection_age', 'connectionAge'],
   ['connect', 'connect'],
   ['queue', 'queue'],
   ['response_header', 'responseHeader'],
   ['response_body', 'responseBody'],
+  ['total', 'total'],
   ['tunnel', 'tunnel'],
   ['drain', 'drain'],
 ] as const satisfies readonly (readonly [keyof TimeoutsSettings, keyof TimeoutsConfig])[];
@@ -58,6 +62,16 @@ export function sizeOfBody(
   return size(settings?.body_bytes, around, [...path, 'body_bytes'], report);
 }
 
+/** The least of a body that has to come in a second, in bytes. */
+export function rateOfBody(
+  around: number,
+  settings: Pick<LimitsSettings, 'body_rate'> | undefined,
+  path: Path,
+  report: Report,
+): number {
+  return size(settings?.body_rate, around, [...path, 'body_rate'], report);
+}
+
 /** The limits of the file. */
 export function compileLimits(setting: LimitsSettings = {}, report: Report): LimitsConfig {
   return {
@@ -65,7 +79,9 @@ export function compileLimits(setting: LimitsSettings = {}, report: Report): Lim
     headers: setting.headers ?? 100,
     uriBytes: size(setting.uri_bytes, '8kb', ['limits', 'uri_bytes'], report, 64),
     bodyBytes: sizeOfBody(0, setting, ['limits'], report),
+    bodyRate: rateOfBody(0, setting, ['limits'], report),
     connections: setting.connections ?? 10_000,
     connectionsPerIp: setting.connections_per_ip ?? 0,
+    requestsPerConnection: setting.requests_per_connection ?? 0,
   };
 }

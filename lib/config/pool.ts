@@ -8,6 +8,7 @@ import type { PoolConfig } from './types.js';
 export const DEFAULT_POOL: PoolConfig = {
   maxIdle: 1024,
   idleTimeout: 4000,
+  maxIdleTimeout: 600_000,
   maxConnections: 0,
   maxWaiting: 1000,
   maxAge: 3_600_000,
@@ -24,10 +25,13 @@ export function compilePool(
 ): PoolConfig {
   if (setting === undefined) return around;
   const { idle_timeout: idle } = setting;
+  const idleTimeout =
+    idle === undefined ? around.idleTimeout : duration(idle, idle, [...path, 'idle_timeout'], report, 1);
   return {
     maxIdle: setting.max_idle ?? around.maxIdle,
-    idleTimeout:
-      idle === undefined ? around.idleTimeout : duration(idle, idle, [...path, 'idle_timeout'], report, 1),
+    idleTimeout,
+    // Who gives a time means it, whatever servers say.
+    maxIdleTimeout: idle === undefined ? around.maxIdleTimeout : idleTimeout,
     maxConnections: setting.max_connections ?? around.maxConnections,
     maxWaiting: setting.max_waiting ?? around.maxWaiting,
     maxAge: duration(setting.max_age, around.maxAge, [...path, 'max_age'], report),

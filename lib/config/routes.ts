@@ -2,7 +2,7 @@ import { compileAction, ownAction } from './action.js';
 import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
-import { overrideTimeouts, sizeOfBody } from './limits.js';
+import { overrideTimeouts, rateOfBody, sizeOfBody } from './limits.js';
 import { compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
@@ -39,6 +39,7 @@ export interface Place {
   readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
+  readonly bodyRate: number;
   /** Groups of the pattern by which one gets here. */
   readonly captures: number;
   /** Something here or around was refused: what is missing may have been meant. */
@@ -169,6 +170,7 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     retry: compileRetry(settings.retry, [...path, 'retry'], report, around.retry),
     timeouts,
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
+    bodyRate: rateOfBody(around.bodyRate, settings.limits, [...path, 'limits'], report),
     captures,
     doubtful: around.doubtful || !isWhole(settings),
   };
@@ -203,11 +205,11 @@ function stripRule(
 }
 
 function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
-  const { name, path, action, firewalls, retry, timeouts, bodyBytes } = place;
+  const { name, path, action, firewalls, retry, timeouts, bodyBytes, bodyRate } = place;
   if (!action) return null;
   const sticky = action.kind === 'forward' ? place.sticky : null;
   const rules = { ...withoutOwnCookie(place.rules, sticky), host: place.rules.host ?? place.defaultHost };
-  return { name, line: lineOf(path), action, firewalls, rules, sticky, retry, timeouts, bodyBytes };
+  return { name, line: lineOf(path), action, firewalls, rules, sticky, retry, timeouts, bodyBytes, bodyRate };
 }
 
 /** The cookie that binds a client is between it and the balancer: servers don't see it, unless a rule sets one. */

@@ -20,14 +20,15 @@ export function compileRules(
 ): OwnRules {
   const { header_rules = {}, response_header_rules = {}, rewrite_rules = {} } = settings;
   const request: TemplateContext = { captures };
-  const response: TemplateContext = { captures, server: true };
+  const fields: TemplateContext = { captures, attempt: true };
+  const response: TemplateContext = { ...fields, server: true };
   const headersPath = [...path, 'header_rules'];
   return {
     host: hostRule(header_rules, headersPath, request, context) ?? preserved(settings.preserve_host),
     path: pathRules(rewrite_rules, [...path, 'rewrite_rules'], request, context),
     params: paramRules(settings.param_rules, [...path, 'param_rules'], request, context),
     cookies: cookieRules(settings.cookie_rules, [...path, 'cookie_rules'], request, context),
-    headers: headerRules(header_rules, headersPath, request, context),
+    headers: headerRules(header_rules, headersPath, fields, context),
     responseHeaders: headerRules(
       response_header_rules,
       [...path, 'response_header_rules'],

@@ -41,6 +41,7 @@ export interface Settings extends ScopeSettings {
   readonly access_log?: AccessLogFormat | AccessLogSettings;
   readonly events?: EventsSettings;
   readonly trusted_proxies?: readonly string[];
+  readonly forwarded?: boolean;
   readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
@@ -67,8 +68,8 @@ export interface RouteSettings {
   readonly passive_health?: PassiveHealthSettings | boolean;
   readonly pool?: PoolSettings;
   readonly retry?: RetrySettings | boolean;
-  readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'drain'>;
-  readonly limits?: Pick<LimitsSettings, 'body_bytes'>;
+  readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'connection_age' | 'drain'>;
+  readonly limits?: Pick<LimitsSettings, 'body_bytes' | 'body_rate'>;
 }
 
 /** What may be set where requests are told apart. */
@@ -128,10 +129,12 @@ export interface TimeoutsSettings {
   readonly request_header?: DurationSetting;
   readonly request_body?: DurationSetting;
   readonly keep_alive?: DurationSetting;
+  readonly connection_age?: DurationSetting;
   readonly connect?: DurationSetting;
   readonly queue?: DurationSetting;
   readonly response_header?: DurationSetting;
   readonly response_body?: DurationSetting;
+  readonly total?: DurationSetting;
   readonly tunnel?: DurationSetting;
   readonly drain?: DurationSetting;
 }
@@ -141,8 +144,10 @@ export interface LimitsSettings {
   readonly headers?: number;
   readonly uri_bytes?: SizeSetting;
   readonly body_bytes?: SizeSetting;
+  readonly body_rate?: SizeSetting;
   readonly connections?: number;
   readonly connections_per_ip?: number;
+  readonly requests_per_connection?: number;
 }
 
 export interface TestSettings {

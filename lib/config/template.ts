@@ -24,11 +24,13 @@ const VARIABLES = [
   'server',
   'route',
   'request_id',
+  'attempt',
 ] as const;
 
 /**
  * What the request says as it came, before any rule: `path` undecoded, `query` without its question mark (empty if
- * there is none), `host` without a port; `scheme` is http. `server` and `route` are names.
+ * there is none), `host` without a port; `scheme` is http. `server` and `route` are names. `attempt` is 1 for the first
+ * server that is asked, and one more for each retry.
  */
 export type Variable = (typeof VARIABLES)[number];
 
@@ -39,6 +41,8 @@ export interface TemplateContext {
   readonly groups?: number;
   /** Whether `{server}` is known: only once a server has answered. */
   readonly server?: boolean;
+  /** Whether `{attempt}` is: where a text is made anew for each. */
+  readonly attempt?: boolean;
 }
 
 /**
@@ -95,6 +99,8 @@ function hole(name: string, escaped: boolean, context: TemplateContext): Templat
       'Use it in response_header_rules.',
     );
   }
+  if (variable === 'attempt' && !context.attempt)
+    throw new ValueError('{attempt} is not known here', 'Use it in header_rules or response_header_rules.');
   return { kind: 'variable', name: variable };
 }
 

@@ -64,6 +64,8 @@ export interface Config {
   readonly limits: LimitsConfig;
   /** CIDRs, as written, of the peers whose X-Forwarded-* and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[];
+  /** Are servers told of clients in Forwarded (RFC 7239), beside X-Forwarded-*? */
+  readonly forwarded: boolean;
   readonly accessLog: AccessLogConfig;
   /** Who is told of events beside the reader of stderr; null for nobody. */
   readonly events: EventsConfig | null;
@@ -149,6 +151,7 @@ export interface RouteConfig {
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;
+  readonly bodyRate: number;
 }
 
 export type RouteAction =

@@ -106,7 +106,8 @@ export class DryRun {
     const parser = new RequestParser({ headBytes: headerBytes, fields: headers, targetBytes: uriBytes });
     // In the spelling that sockets give.
     const address = parseIpAddress(peer)?.text ?? peer;
-    const forwarded = new ForwardedClient(address, this.#generation.trusted.has(address));
+    const { trusted, tellsForwarded } = this.#generation;
+    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded);
     try {
       parser.readHead(request, 0, request.length);
       if (parser.refusal !== null)

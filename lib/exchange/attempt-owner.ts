@@ -1,5 +1,9 @@
 import type { Failure } from '../base/failure.js';
+import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { ResponseHead } from '../http/response-head.js';
+import type { RequestContext } from './context.js';
+import type { Replay } from './replay.js';
+import type { Settlement } from './settlement.js';
 
 /** Whoever makes attempts, one after the other: told how each one ends. */
 export interface AttemptOwner {
@@ -11,4 +15,13 @@ export interface AttemptOwner {
   attemptFailed(failure: Failure, detail: string): void;
   /** The client has the whole answer, or both sides of its tunnel have ended. */
   attemptDone(): void;
+}
+
+/** What an attempt works with; all of it belongs to one exchange. */
+export interface AttemptTools {
+  readonly context: RequestContext;
+  readonly deadline: Deadline;
+  readonly replay: Replay;
+  readonly settlement: Settlement;
+  readonly wheel: TimerWheel;
 }

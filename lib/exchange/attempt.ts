@@ -10,21 +10,12 @@ import type { ClientSide } from '../http/flow.js';
 import { UPGRADE_PROTOCOL } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
-import type { AttemptOwner } from './attempt-owner.js';
+import type { AttemptOwner, AttemptTools } from './attempt-owner.js';
+import { giveBack, isBound, leaseFor } from './bond.js';
 import type { RequestContext } from './context.js';
 import { Relay } from './relay.js';
-import type { Replay } from './replay.js';
 import { ResponseDrain } from './response-drain.js';
 import type { Settlement } from './settlement.js';
-
-/** What an attempt works with; all of it belongs to one exchange. */
-export interface AttemptTools {
-  readonly context: RequestContext;
-  readonly deadline: Deadline;
-  readonly replay: Replay;
-  readonly settlement: Settlement;
-  readonly wheel: TimerWheel;
-}
 
 /** leasing: waits for a connection. asking: has one. over: neither. */
 type State = 'leasing' | 'asking' | 'over';
@@ -83,7 +74,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#state = 'leasing';
     this.#deadline.disarm();
     const lease = ++this.#leases;
-    const connection = backend.pool.lease(this);
+    const connection = leaseFor(this.#client as ClientSide, backend, this);
     if (connection !== null) this.#ask(connection);
     else if (this.#state === 'leasing' && this.#leases === lease) this.#wait(backend.pool.isFull);
   }
@@ -158,7 +149,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#settlement.bytesOut = connection.contentBytes;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
-    if (client.requestComplete) connection.release();
+    if (client.requestComplete) giveBack(client, this.#backend as Backend, connection);
     else connection.discard();
     this.#leave(connection, kindOfAnswer(this.#settlement.attemptStatus));
     this.#owner.attemptDone();
@@ -174,7 +165,9 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     noteAnswer(backend, head.status, this.#settlement.noteDeclined(head.status));
     this.#deadline.disarm();
     this.#leave(connection, kindOfAnswer(head.status));
-    if (this.#client?.requestComplete && ResponseDrain.pays(head)) new ResponseDrain(connection, this.#wheel);
+    const client = this.#client as ClientSide;
+    const pays = client.requestComplete && ResponseDrain.pays(head) && !isBound(client, connection);
+    if (pays) new ResponseDrain(connection, this.#wheel);
     else connection.discard();
   }
 
@@ -284,6 +277,11 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     }
     const durationMs = settlement.stopAttempt();
     if (kind !== null) noteOutcome(backend, kind, settlement.attemptStatus, durationMs);
+  }
+
+  /** The same where the request as a whole has had its time: whose turn it is to answer has let it pass. */
+  expire(): void {
+    this.#drop(this.relay.waitsForServer ? 'timeout' : null);
   }
 
   /** The request is over: holds nothing of it any more. */

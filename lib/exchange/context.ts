@@ -30,6 +30,7 @@ export class RequestContext implements RuleContext {
   trustsPeer = false;
   requestId = '';
   captures: Captures = NO_CAPTURES;
+  attempt = 1;
   server = '';
   /** Where it goes; null until that is decided, and when it goes nowhere. */
   destination: Destination | null = null;
@@ -45,6 +46,7 @@ export class RequestContext implements RuleContext {
     this.trustsPeer = client.forwarded.trusted;
     this.requestId = requestId;
     this.captures = NO_CAPTURES;
+    this.attempt = 1;
     this.server = '';
     this.destination = null;
     this.globalFirewall = null;
@@ -59,6 +61,10 @@ export class RequestContext implements RuleContext {
   /** The head that a server at `address` gets, as the rules of the route have it. */
   encodeRequest({ head, forwarded }: ClientSide, address: Address): string {
     const { rules } = this.destination as Destination;
+    if (this.attempt > 1 && rules.countsAttempts) {
+      this.requestEdit.clear();
+      rules.editRequest(this, this.requestEdit);
+    }
     const edit = rules.editsRequests ? this.requestEdit : null;
     return encodeRequestHead(head, forwarded, this.requestId, rules.hostFor(this, address), edit);
   }

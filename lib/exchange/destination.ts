@@ -20,4 +20,6 @@ export interface Destination {
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;
+  /** Bytes of it a second; 0 is as slow as it likes. */
+  readonly bodyRate: number;
 }

@@ -1,7 +1,6 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
-import { FIELD } from '../http/fields.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
 import type { Refusal } from '../http/refusal.js';
 import { receivedRequestId } from '../http/request-encoder.js';
@@ -10,6 +9,7 @@ import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { Attempt } from './attempt.js';
 import type { AttemptOwner } from './attempt-owner.js';
+import { bondedTo } from './bond.js';
 import type { Choice } from './choice.js';
 import { RequestContext } from './context.js';
 import type { Destination } from './destination.js';
@@ -26,6 +26,8 @@ import { Settlement } from './settlement.js';
 export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   readonly #services: ExchangeServices;
   readonly #deadline: Deadline;
+  /** Of the request as a whole. */
+  readonly #total: Deadline;
   readonly #replay: Replay;
   readonly #settlement: Settlement;
   readonly #context = new RequestContext();
@@ -43,6 +45,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   constructor(services: ExchangeServices) {
     this.#services = services;
     this.#deadline = new Deadline(services.wheel, this);
+    this.#total = new Deadline(services.wheel, { onDeadline: () => this.#expire() });
     this.#replay = new Replay();
     this.#retries = new Retries(this.#replay, services.wheel, this.#context);
     this.#settlement = new Settlement(services.clock);
@@ -84,16 +87,23 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const { choice, reply, retry } = destination;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
-    } else if (head.method === 'OPTIONS' && head.valueOf(FIELD.maxForwards) === '0') {
-      // RFC 9110, 7.6.2: the last hop that may be asked answers itself.
+    } else if (head.endsHere) {
+      // The last hop that may be asked answers itself.
       this.#settle('', '', client.reply(200));
-    } else if (!client.useLimits(destination.bodyBytes, destination.timeouts.requestBody)) {
+    } else if (!this.#useLimits(client, destination)) {
       this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes', client.reply(413));
     } else {
       this.#retries.open(choice as Choice, retry, head);
+      const bonded = bondedTo(client);
+      if (bonded !== null) this.#retries.startAt(bonded);
       this.#attempt.open(client, destination.timeouts);
+      this.#total.arm(destination.timeouts.total);
       this.#tryNext();
     }
+  }
+
+  #useLimits(client: ClientSide, { bodyBytes, bodyRate, timeouts }: Destination): boolean {
+    return client.useLimits(bodyBytes, timeouts.requestBody, bodyRate);
   }
 
   #replyFromRoute(client: ClientSide, reply: RouteReply, rules: RouteRules): void {
@@ -126,6 +136,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       return;
     }
     this.#settlement.beginAttempt(backend.name);
+    this.#context.attempt = this.#settlement.attempts;
     if (this.#settlement.attempts > 1) backend.totals.retries++;
     this.#attempt.begin(backend);
   }
@@ -240,6 +251,13 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     }
   }
 
+  /** `timeouts.total` has passed. A tunnel is no request any more. */
+  #expire(): void {
+    if (this.#attempt.relay.isTunnel) return;
+    this.#attempt.expire();
+    this.#giveUp(FAILURES.total_timeout, '');
+  }
+
   attemptDone(): void {
     this.#settle(this.#denied === '' ? '' : 'retry_budget', this.#denied);
   }
@@ -262,6 +280,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #settle(reason: Reason | '', detail: string, ownBytes = 0): void {
     const client = this.#client as ClientSide;
     this.#client = null;
+    this.#total.disarm();
     this.#attempt.close();
     if (ownBytes > 0) this.#settlement.bytesOut = ownBytes;
     this.#settlement.close(reason, detail);

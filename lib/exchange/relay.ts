@@ -63,6 +63,11 @@ export class Relay {
     return this.#phase === 'tunnelling';
   }
 
+  /** Is it the server's turn, which has the whole request? */
+  get waitsForServer(): boolean {
+    return this.#phase === 'asking' && !this.#clientBlocked && this.#client?.requestComplete === true;
+  }
+
   /** Has the server half-closed its side of a tunnel? */
   get serverHasEnded(): boolean {
     return this.#phase === 'tunnelling' && this.#serverEnded;

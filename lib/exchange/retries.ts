@@ -68,6 +68,11 @@ export class Retries {
     policy.budget?.countRequest(this.#wheel.now);
   }
 
+  /** Let `backend` be asked first, if it is one that may be. */
+  startAt(backend: Backend): void {
+    if (this.#choice?.group.backends.includes(backend)) this.#next = backend;
+  }
+
   /** The request is over: holds nothing of it any more. */
   close(): void {
     if (this.#choice === null) return;
@@ -83,6 +88,7 @@ export class Retries {
    */
   isPipelinable(head: RequestHead): boolean {
     if (this.#attempts > 1 || this.#replacedStale || this.#policy?.onStale !== true) return false;
+    if (head.authenticatesConnection) return false;
     return head.isIdempotent && head.framing === 'none' && !head.expectsContinue && !head.connection.upgrade;
   }
 

@@ -17,7 +17,7 @@ export interface AttemptState {
   readonly repeatable: boolean;
   /** Can its body be sent again from the first byte? */
   readonly replayable: boolean;
-  /** Has the client seen any byte of an answer, an interim one included? (features 35) */
+  /** Has the client seen any byte of an answer, an interim one included? */
   readonly clientSawResponse: boolean;
   /** Was the connection open before the request came? */
   readonly pooledConnection: boolean;
@@ -55,6 +55,8 @@ function isCovered(
 ): boolean {
   if (retry === 'always') return terms.onConnect;
   if (reason === 'response_timeout') return terms.onTimeout;
+  // In its head, as the client has seen nothing: no stale connection answers.
+  if (reason === 'reset_in_response') return terms.onReset;
   // What replaced a stale connection may have been given back by another request, and be as stale.
   return terms.onReset || (terms.onStale && pooledConnection);
 }

@@ -9,6 +9,7 @@ import type { ResponseParser } from '../http/response-parser.js';
 import type { Endpoint } from '../net/dial.js';
 import type { Resolver } from '../net/resolver.js';
 import type { ShortageAlarm } from '../net/shortage.js';
+import type { CheckSlots, SlotWaiter } from './check-slots.js';
 import { HttpProbe } from './http-probe.js';
 import type { Probe, ProbeListener } from './probe.js';
 import { type Question, questionOf } from './question.js';
@@ -24,13 +25,14 @@ export interface HealthServices {
   readonly observer: Observer;
   readonly resolver: Resolver;
   readonly shortages: ShortageAlarm;
+  readonly slots: CheckSlots;
 }
 
 /**
  * Checks one server for ever, one check at a time, and tells the server the verdict. Live requests that can't connect
  * count as failed checks, and bring the next one forward.
  */
-export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
+export class Checker implements ProbeListener, SlotWaiter, DeadlineOwner, BackendWatcher {
   readonly #backend: Backend;
   readonly #services: HealthServices;
   readonly #tally: Tally;
@@ -38,6 +40,8 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
   #check: HealthCheckConfig;
   #question: Question;
   #probe: Probe | null = null;
+  /** Its time has come, but too many others are under way. */
+  #waits = false;
   #startedAt = 0;
   #downSince: number;
 
@@ -91,8 +95,12 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
   }
 
   #dropProbe(): void {
-    this.#probe?.cancel();
+    if (this.#waits) this.#services.slots.cancel(this);
+    this.#waits = false;
+    if (this.#probe === null) return;
+    this.#probe.cancel();
     this.#probe = null;
+    this.#services.slots.leave();
   }
 
   /** The server's own addresses, which are asked for anyway, or those of another place. */
@@ -103,6 +111,16 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
   }
 
   onDeadline(): void {
+    if (this.#services.slots.enter(this)) this.#ask();
+    else this.#waits = true;
+  }
+
+  onSlot(): void {
+    this.#waits = false;
+    this.#ask();
+  }
+
+  #ask(): void {
     this.#startedAt = this.#services.clock.now();
     const { wheel, parsers } = this.#services;
     const { timeout, type } = this.#check;
@@ -114,7 +132,8 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
 
   onResult(ok: boolean, result: string): void {
     this.#probe = null;
-    const { clock, observer } = this.#services;
+    const { clock, observer, slots } = this.#services;
+    slots.leave();
     const durationMs = clock.now() - this.#startedAt;
     this.#backend.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
     observer.checked?.({ server: this.#backend.name, ok, result, durationMs });
@@ -134,7 +153,7 @@ export class Checker implements ProbeListener, DeadlineOwner, BackendWatcher {
     const result = failure.reason === 'connect_timeout' ? 'timed out' : spokenError(detail);
     this.#backend.history.note(this.#services.clock.wall(), 'connect_failed', result);
     this.#count(false, result);
-    if (this.#probe === null) this.#hurry();
+    if (this.#probe === null && !this.#waits) this.#hurry();
   }
 
   /** Brings the next check forward; it never puts one off, however often requests fail. */

@@ -33,14 +33,11 @@ export class HttpProbe extends Probe implements BodyReceiver {
     this.#check = check;
     this.#request = question.request;
     this.#parsers = parsers;
-    this.#parser = parsers.take();
-    this.#parser.reset();
-    this.#parser.toHead = check.method === 'HEAD';
+    this.#parser = parsers.take().begin(check.method === 'HEAD');
   }
 
   protected override release(): void {
-    this.#parser.release();
-    this.#parser.head.clear();
+    this.#parser.clear();
     this.#parsers.put(this.#parser);
   }
 

@@ -38,6 +38,7 @@ export class OutlierDetector implements BackendWatcher, DeadlineOwner {
   #passed = 0;
   /** It is remembered already that it ought to be out and can't be. */
   #spared = false;
+  #toldSparedAt = Number.NEGATIVE_INFINITY;
   #wasUp: boolean;
   /** When it was last let in; what was begun before says nothing of how it is now. */
   #letInAt = Number.NEGATIVE_INFINITY;
@@ -110,9 +111,7 @@ export class OutlierDetector implements BackendWatcher, DeadlineOwner {
     const { clock, observer, wheel } = this.#services;
     const { name, history } = this.#backend;
     if (!this.#backend.canBeSpared(this.#config.maxEjected)) {
-      this.#passed = 0;
-      if (!this.#spared) history.note(clock.wall(), 'spared', reason);
-      this.#spared = true;
+      this.#spare(reason);
       return;
     }
     const ms = this.#time.next(this.#config, wheel.now);
@@ -122,6 +121,20 @@ export class OutlierDetector implements BackendWatcher, DeadlineOwner {
     this.#backend.putOnTrial(false);
     this.#backend.eject(true);
     observer.serverEjected?.(name, reason, ms);
+  }
+
+  /** Nobody could take its place: what fails now and then is better than nothing, but an operator has to know. */
+  #spare(reason: string): void {
+    const { clock, observer, wheel } = this.#services;
+    const { name, history, totals } = this.#backend;
+    this.#passed = 0;
+    if (this.#spared) return;
+    this.#spared = true;
+    totals.spared++;
+    history.note(clock.wall(), 'spared', reason);
+    if (wheel.now - this.#toldSparedAt < this.#config.ejectFor) return;
+    this.#toldSparedAt = wheel.now;
+    observer.serverSpared?.(name, reason);
   }
 
   /** Its time is over, or the trial has lasted long enough. */

@@ -11,10 +11,18 @@ import type { ResponseHead } from './response-head.js';
  * `RequestHandler`, the exchange sees a `ClientSide`.
  */
 
+/** What a client's connection has to itself of a server, from one request to the next. */
+export interface ClientBond {
+  /** The client's connection is gone. */
+  release(): void;
+}
+
 /** The client's side of one request: where its body comes from, and where the response goes. */
 export interface ClientSide {
   readonly head: RequestHead;
   readonly forwarded: ForwardedClient;
+  /** Kept for whoever answers the next request on the connection, and released when that ends. */
+  bond: ClientBond | null;
   /** Has the last byte of the request come? */
   readonly requestComplete: boolean;
   /** Bytes of request content so far. */
@@ -41,7 +49,7 @@ export interface ClientSide {
   /** The answer of a route that does not forward; `body` is bytes as latin1. Gives how many of them were sent. */
   replyWith(status: number, body: string, edit: HeadEdit): number;
   /** What its route allows: bytes of body (0 is no limit), ms without any. False when it has announced more. */
-  useLimits(bodyBytes: number, bodyTimeout: number): boolean;
+  useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean;
   /** The response broke off: the client must not take it for whole. */
   cut(): void;
   /** Sends a 101, with `fields`, lines that go with it; from here on all bytes of the client go to `onTunnelBytes`. */

@@ -21,6 +21,7 @@ const GUARDED: ReadonlySet<number> = new Set([
 const OWN: ReadonlySet<number> = new Set([
   FIELD.via,
   FIELD.date,
+  FIELD.forwarded,
   FIELD.xForwardedFor,
   FIELD.xForwardedProto,
   FIELD.xForwardedHost,

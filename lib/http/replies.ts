@@ -59,7 +59,7 @@ const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 const RETRY_AFTER = 5;
 
 /**
- * An answer of the balancer's own, head and body (features 38). `text` replaces the usual body; `fields` are lines of
+ * An answer of the balancer's own, head and body. `text` replaces the usual body; `fields` are lines of
  * the head, each with its line end; a HEAD gets the head alone.
  */
 export function encodeReply(

@@ -1,8 +1,10 @@
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { FIELD } from './fields.js';
+import { forwardedElement } from './forwarded.js';
 import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, UPGRADE_PROTOCOL, verdicts } from './hop.js';
 import type { RequestHead } from './request-head.js';
+import { readLength } from './request-rules.js';
 
 /** What is known of the client's connection and told to servers. Made once per connection. */
 export class ForwardedClient {
@@ -12,11 +14,14 @@ export class ForwardedClient {
   /** Is the peer one whose X-Forwarded-* and X-Request-Id are believed? */
   readonly trusted: boolean;
   readonly lines: string;
+  /** Are servers told in Forwarded (RFC 7239) too? */
+  readonly standard: boolean;
 
-  constructor(address: string, trusted: boolean) {
+  constructor(address: string, trusted: boolean, standard = false) {
     this.peer = parseIpAddress(address) ?? IpAddress.unix;
     this.address = address;
     this.trusted = trusted;
+    this.standard = standard;
     this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`;
   }
 }
@@ -89,7 +94,8 @@ export function encodeRequestHead(
   out += text.slice(run, text.length - 2);
   // HTTP/1.0 does without; in HTTP/1.1, which the server is spoken to, there is always one (RFC 9112, 3.2).
   if (!hosted) out += `Host: ${host === '' ? head.authority : host}\r\n`;
-  const own = `${client.trusted ? appended(head, client) : overwritten(head, client)}X-Request-Id: ${requestId}\r\n${ownLines(head)}`;
+  const way = client.trusted ? appended(head, client) : overwritten(head, client);
+  const own = `${way}X-Request-Id: ${requestId}\r\n${ownLines(head)}`;
   return edit === null ? `${out}${own}\r\n` : `${out}${edit.own(own)}${edit.rest()}\r\n`;
 }
 
@@ -108,17 +114,16 @@ function ask(head: RequestHead, index: number, host: string): string {
     case FIELD.transferEncoding:
       return framingLine(head, index, 'chunked');
     default: {
-      // Max-Forwards counts for OPTIONS alone here; 0 was answered already (RFC 9110, 7.6.2).
-      const hops = head.valueAt(index);
-      if (head.method !== 'OPTIONS' || !/^\d{1,9}$/.test(hops)) return line;
-      return `${head.nameAt(index)}: ${Number(hops) - 1}\r\n`;
+      // Max-Forwards counts for OPTIONS alone here (RFC 9110, 7.6.2).
+      const hops = head.method === 'OPTIONS' ? readLength(head.valueAt(index)) : -1;
+      return hops > 0 ? `${head.nameAt(index)}: ${hops - 1}\r\n` : line;
     }
   }
 }
 
 function overwritten(head: RequestHead, client: ForwardedClient): string {
-  if (head.authority === '') return client.lines;
-  return `${client.lines}X-Forwarded-Host: ${head.authority}\r\n`;
+  const host = head.authority === '' ? '' : `X-Forwarded-Host: ${head.authority}\r\n`;
+  return client.standard ? client.lines + host + forwardedLine(head, client) : client.lines + host;
 }
 
 function appended(head: RequestHead, client: ForwardedClient): string {
@@ -131,7 +136,14 @@ function appended(head: RequestHead, client: ForwardedClient): string {
   if (head.indexOf(FIELD.xForwardedProto) === -1) lines += 'X-Forwarded-Proto: http\r\n';
   if (head.indexOf(FIELD.xForwardedHost) === -1 && head.authority !== '')
     lines += `X-Forwarded-Host: ${head.authority}\r\n`;
-  return lines;
+  // A chain that ended in the middle would tell of a way that the request did not come.
+  const goesOn = client.standard || head.indexOf(FIELD.forwarded) !== -1;
+  return goesOn ? lines + forwardedLine(head, client) : lines;
+}
+
+/** RFC 7239, 4: a line of its own behind those received, which a mistake in them can't reach. */
+function forwardedLine(head: RequestHead, client: ForwardedClient): string {
+  return `Forwarded: ${forwardedElement(client.peer, head.authority)}\r\n`;
 }
 
 function ownLines(head: RequestHead): string {

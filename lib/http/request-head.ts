@@ -8,6 +8,9 @@ export type Framing = 'none' | 'length' | 'chunked' | 'close';
 /** RFC 9110, 9.2.2. Anything not listed is not idempotent, whatever its author thinks. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']);
 
+/** They say who sends all that follows on a connection (RFC 4559), not who sends one request. */
+const CONNECTION_SCHEME = /^(ntlm|negotiate)(\s|$)/i;
+
 /** A request head as received, with what its framing and its target mean. */
 export class RequestHead extends MessageHead {
   /** As received: case counts (RFC 9112, 3.1). */
@@ -55,10 +58,25 @@ export class RequestHead extends MessageHead {
     return this.minorVersion === 1 || this.connection.keepAlive;
   }
 
+  /** Does it show who its client is in a way that holds for the server's connection? */
+  get authenticatesConnection(): boolean {
+    for (let i = 0; i < this.fieldCount; i++)
+      if (this.ids[i] === FIELD.authorization && CONNECTION_SCHEME.test(this.valueAt(i))) return true;
+    return false;
+  }
+
   /** Does it ask to switch to `protocol` (lower case)? Only with both fields, and only in HTTP/1.1 (RFC 9110, 7.8). */
   upgradesTo(protocol: string): boolean {
     if (!this.connection.upgrade || this.minorVersion === 0) return false;
     return this.valueOf(FIELD.upgrade).toLowerCase() === protocol;
+  }
+
+  /** May it go no further than here (RFC 9110, 7.6.2)? TRACE, the other method that counts hops, is refused before. */
+  get endsHere(): boolean {
+    if (this.method !== 'OPTIONS') return false;
+    for (let i = 0; i < this.fieldCount; i++)
+      if (this.ids[i] === FIELD.maxForwards && /^0+$/.test(this.valueAt(i))) return true;
+    return false;
   }
 
   /** Did the client say that it takes trailers (RFC 9110, 10.1.4)? */

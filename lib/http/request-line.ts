@@ -28,6 +28,10 @@ for (const c of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 const TARGET = new Uint8Array(256).fill(1, 0x21, 0x7f);
 for (const c of '"<>\\#') TARGET[c.charCodeAt(0)] = 0;
 
+/** The first byte of a TLS record with a handshake: somebody asks for https:// here. */
+const HANDSHAKE = 0x16;
+const TLS = refusal(400, 'TLS is not spoken here: the client asked for https://');
+
 const LEADING_BYTES = refusal(400, 'too many empty lines before the request');
 const BAD_METHOD = refusal(400, 'the method is not a token');
 const LONG_METHOD = refusal(501, 'the method is too long');
@@ -67,7 +71,8 @@ export class RequestLine {
     while (i < end && TOKEN[buffer[i] as number] === 1) i++;
     if (i - this.start > MAX_METHOD_BYTES) return this.#refuse(LONG_METHOD);
     if (i === end) return false;
-    if (buffer[i] !== SPACE || i === this.start) return this.#refuse(BAD_METHOD);
+    if (buffer[i] !== SPACE || i === this.start)
+      return this.#refuse(i === this.start && buffer[i] === HANDSHAKE ? TLS : BAD_METHOD);
     this.methodEnd = i - this.start;
     i++;
     const target = i;

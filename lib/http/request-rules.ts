@@ -30,7 +30,8 @@ const EXPECTATION = refusal(417, 'the only expectation understood is 100-continu
 /** Times a request may have passed a balancer of this name (Via) before it is taken for a loop. */
 const MAX_PASSES = 8;
 /** reg-name, IPv4 or bracketed IP literal, optional port (RFC 3986, 3.2.2); no userinfo. */
-export const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
+export const AUTHORITY =
+  /^(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 /** More digits than an exact number can have. */
 const MAX_LENGTH_DIGITS = 17;

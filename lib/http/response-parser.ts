@@ -33,6 +33,19 @@ export class ResponseParser extends MessageParser {
     this.reset();
   }
 
+  /** For the next response. */
+  begin(toHead: boolean): this {
+    this.reset();
+    this.toHead = toHead;
+    return this;
+  }
+
+  /** The response is done with: holds nothing of it any more. */
+  clear(): void {
+    this.release();
+    this.head.clear();
+  }
+
   protected override get fieldOffsets(): Int32Array {
     return this.head.offsets;
   }
@@ -53,7 +66,9 @@ export class ResponseParser extends MessageParser {
     let lineFeed = start;
     while (lineFeed < limit && buffer[lineFeed] !== LF) lineFeed++;
     if (lineFeed === limit) {
-      if (end - start >= MAX_LINE_BYTES) this.refusal = BAD_STATUS_LINE;
+      // Who begins otherwise is refused at once: waiting for the end of a line that is none would be waiting for 504.
+      const tooLong = end - start >= MAX_LINE_BYTES;
+      if (tooLong || !beginsStatusLine(buffer, start, end)) this.refusal = BAD_STATUS_LINE;
       return false;
     }
     if (!isStatusLine(buffer, start, lineFeed)) {
@@ -92,6 +107,13 @@ export class ResponseParser extends MessageParser {
     else head.framing = 'close';
     return null;
   }
+}
+
+/** Is what there is of a line a beginning of `HTTP/1.`? */
+function beginsStatusLine(buffer: Buffer, start: number, end: number): boolean {
+  const length = Math.min(end - start, HTTP1.length);
+  for (let i = 0; i < length; i++) if (buffer[start + i] !== HTTP1[i]) return false;
+  return true;
 }
 
 /** RFC 9112, 4, with any three digits from 100 to 599; byte by byte, as this is asked for every response. */

@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
 import { type Acceptor, acceptFrom, type Reading } from './accept.js';
+import { removeStale } from './stale-path.js';
 
 /** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
 const BACKLOG = 4096;
@@ -39,16 +40,31 @@ export class Listener {
   }
 
   /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL; or when it is closed first. */
-  open(): Promise<void> {
+  async open(): Promise<void> {
+    try {
+      await this.#listen();
+    } catch (error) {
+      if (!(await this.#makesWay(error))) throw error;
+      await this.#listen();
+    }
+  }
+
+  /** Is the error only about a socket file that nobody listens on any more? Then it is gone now. */
+  async #makesWay(error: unknown): Promise<boolean> {
+    if (this.#address.kind !== 'unix' || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return false;
+    return (await removeStale(this.#address.path)) && !this.#closed;
+  }
+
+  #listen(): Promise<void> {
     const server = this.#server;
     const address = this.#address;
     return new Promise((resolve, reject) => {
-      const onError = (error: Error): void => reject(error);
+      const onError = (error: Error): void => {
+        server.off('listening', onListening);
+        reject(error);
+      };
       this.#abort = () => reject(new Error(`closed before it listened on ${address.text}`));
-      server.once('error', onError);
-      const options =
-        address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-      server.listen({ ...options, backlog: BACKLOG }, () => {
+      const onListening = (): void => {
         server.off('error', onError);
         // Binding looks the host up first, and a close in that time comes too early for Node.
         if (this.#closed) server.close();
@@ -57,7 +73,12 @@ export class Listener {
         acceptFrom(server, this.#acceptor, this.#reading);
         this.#address = resolved(address, server.address());
         resolve();
-      });
+      };
+      server.once('error', onError);
+      server.once('listening', onListening);
+      const options =
+        address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+      server.listen({ ...options, backlog: BACKLOG });
     });
   }
 

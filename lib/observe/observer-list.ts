@@ -32,6 +32,10 @@ export class ObserverList implements Observer {
     for (const observer of this.#observers) observer.serverEjected?.(server, reason, forMs);
   }
 
+  serverSpared(server: string, reason: string): void {
+    for (const observer of this.#observers) observer.serverSpared?.(server, reason);
+  }
+
   serverReturned(server: string): void {
     for (const observer of this.#observers) observer.serverReturned?.(server);
   }

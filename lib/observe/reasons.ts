@@ -25,8 +25,9 @@ export const REASONS = {
   },
   request_timeout: {
     fault: 'client',
-    meaning: 'the request head did not arrive in time',
-    remedy: 'A very slow network or a deliberate stall; timeouts.request_header is the limit.',
+    meaning: 'the request did not arrive in time',
+    remedy:
+      'A slow network or a deliberate stall; see timeouts.request_header, .request_body and limits.body_rate.',
   },
   body_too_large: {
     fault: 'client',
@@ -88,6 +89,12 @@ export const REASONS = {
     fault: 'server',
     meaning: 'the server stopped in the middle of the body',
     remedy: 'Look at its log; timeouts.response_body says how long silence may last.',
+  },
+  total_timeout: {
+    fault: 'server',
+    meaning: 'the request as a whole took too long',
+    remedy:
+      'Its tries and times tell where: in line, connecting, at a slow server; timeouts.total is the limit.',
   },
   reset_before_response: {
     fault: 'server',

@@ -32,6 +32,9 @@ export interface LiveServer {
     readonly failures: number;
     readonly retries: number;
     readonly ejections: number;
+    readonly spared: number;
+    readonly connections: number;
+    readonly unsolicited: number;
     readonly bytesIn: number;
     readonly bytesOut: number;
   };
@@ -98,6 +101,21 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       'ejections',
       'How often a server was taken out as real requests failed.',
       (totals) => totals.ejections,
+    ),
+    total(
+      'spared',
+      'How often a server ought to have been taken out but could not be done without.',
+      (totals) => totals.spared,
+    ),
+    total(
+      'connections_opened',
+      'Connections opened to a server; its requests beyond these were on one that was used again.',
+      (totals) => totals.connections,
+    ),
+    total(
+      'unsolicited_responses',
+      'Connections closed as a server had sent what no request asked for.',
+      (totals) => totals.unsolicited,
     ),
     total('sent_bytes', 'Body bytes sent to a server.', (totals) => totals.bytesIn),
     total('received_bytes', 'Body bytes received from a server.', (totals) => totals.bytesOut),

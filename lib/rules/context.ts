@@ -10,6 +10,8 @@ export interface RuleContext {
   /** The name of the route. */
   readonly route: string;
   readonly requestId: string;
+  /** Which attempt it is, from 1. */
+  readonly attempt: number;
   /** The name of the server that answered; empty before that, and when none did. */
   readonly server: string;
   /** Is the peer one whose X-Forwarded-* is believed? */

@@ -1,5 +1,5 @@
 import type { Address } from '../base/address.js';
-import type { RulesConfig } from '../config/types.js';
+import type { HeaderRule, RulesConfig } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { Refusal } from '../http/refusal.js';
 import { AUTHORITY } from '../http/request-rules.js';
@@ -20,6 +20,8 @@ export class RouteRules {
   readonly #responseHeaders: HeaderRules;
   /** Is there anything for `editRequest` to do? The Host is not among it: see `hostFor`. */
   readonly editsRequests: boolean;
+  /** Has `editRequest` to be asked anew for each attempt? */
+  readonly countsAttempts: boolean;
   /** Is there anything for `editResponse` to do? */
   readonly editsResponses: boolean;
 
@@ -31,11 +33,12 @@ export class RouteRules {
     this.#headers = new HeaderRules(headers);
     this.#responseHeaders = new HeaderRules(responseHeaders);
     this.editsRequests = path.length + params.length + cookies.length + headers.length > 0;
+    this.countsAttempts = headers.some(countsAttempts);
     this.editsResponses = responseHeaders.length > 0;
   }
 
   /**
-   * Notes what to change in the request, once for all attempts. A refusal when a rewritten path is one that would not
+   * Notes what to change in the request, once for all attempts unless it `countsAttempts`. A refusal when a rewritten path is one that would not
    * have been let in: the request must not be sent.
    */
   editRequest(context: RuleContext, edit: HeadEdit): Refusal | null {
@@ -79,6 +82,13 @@ export class RouteRules {
     edit.target = path + mark + query;
     return null;
   }
+}
+
+/** Does it say which attempt it is? */
+function countsAttempts(rule: HeaderRule): boolean {
+  if (rule.kind === 'remove') return false;
+  const template = rule.kind === 'replace' ? rule.edit.to : rule.value;
+  return template.some((part) => part.kind === 'variable' && part.name === 'attempt');
 }
 
 /** A server behind a Unix socket has no address of its own that could stand in a Host field. */

@@ -164,6 +164,8 @@ function variable(name: Variable, encoders: { readonly [source in Source]: Encod
       return ({ server }) => encoders.bytes(server);
     case 'route':
       return ({ route }) => encoders.decoded(route);
+    case 'attempt':
+      return ({ attempt }) => encoders.bytes(String(attempt));
     case 'request_id':
       return ({ requestId }) => encoders.bytes(requestId);
   }

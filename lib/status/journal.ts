@@ -79,6 +79,10 @@ export class Journal implements Observer {
     this.note('ejected', server, `${reason}, for ${seconds(forMs)}`);
   }
 
+  serverSpared(server: string, reason: string): void {
+    this.note('spared', server, reason);
+  }
+
   serverReturned(server: string): void {
     this.note('returned', server, '');
   }

@@ -5,7 +5,7 @@ const MOST = 100;
 
 /** What both know of is told once, by the one who says more: for how long it was down, whether it is on trial. */
 const SAID_BY_JOURNAL: ReadonlySet<HealthEventKind> = new Set(['down', 'up', 'ejected']);
-const SAID_BY_HISTORY: ReadonlySet<EventKind> = new Set(['returned']);
+const SAID_BY_HISTORY: ReadonlySet<EventKind> = new Set(['returned', 'spared']);
 
 /**
  * The story of one server, the last 100, oldest first: what was told of it, and what was seen of its health. Of the same

@@ -35,6 +35,9 @@ function sum(one: ServerTotals, other: ServerTotals): ServerTotals {
     resets: one.resets + other.resets,
     retries: one.retries + other.retries,
     ejections: one.ejections + other.ejections,
+    spared: one.spared + other.spared,
+    connections: one.connections + other.connections,
+    unsolicited: one.unsolicited + other.unsolicited,
     bytesIn: one.bytesIn + other.bytesIn,
     bytesOut: one.bytesOut + other.bytesOut,
   };

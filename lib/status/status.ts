@@ -129,6 +129,12 @@ export interface ServerTotals {
   /** Requests that came here after another server had failed. */
   readonly retries: number;
   readonly ejections: number;
+  /** How often it ought to have been ejected, but could not be done without. */
+  readonly spared: number;
+  /** Connections opened to it: the fewer per request, the more were used again. */
+  readonly connections: number;
+  /** Connections closed as it had sent what no request asked for. */
+  readonly unsolicited: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
@@ -165,6 +171,7 @@ export type EventKind =
   | 'down'
   | 'up'
   | 'ejected'
+  | 'spared'
   | 'returned'
   | 'availability'
   | 'weight'

@@ -16,7 +16,8 @@ export function ofLog(text: string): Ledger {
     ledger.total++;
     add(ledger.classes, classOf(status));
     add(ledger.answers, `${server} ${classOf(status)}`);
-    for (const { server, result } of tries) if (!/^(?:connect|queue)_/.test(result)) add(ledger.sent, server);
+    for (const { server, result } of tries)
+      if (!/^(?:connect_|queue_|server_gone)/.test(result)) add(ledger.sent, server);
   }
   return ledger;
 }

@@ -124,12 +124,19 @@ t.test('requests that come together leave in one write', async (t) => {
     connection.socket.on('data', (bytes) => reads.push(bytes.toString('latin1')));
     for (;;) await connection.write(answerTo((/\/(\S*)/.exec(await connection.readHead()) ?? [])[1] ?? ''));
   });
-  const { connect } = await startBalancer(t, { servers: [server.address], pool: { pipelining: 8 } });
+  const settings = { servers: [server.address], pool: { pipelining: 8 } };
+  const { connect, balancer } = await startBalancer(t, settings);
   const clients = await Promise.all(Array.from({ length: 8 }, connect));
   for (const [id, client] of clients.entries()) client.send(get(id));
   for (const [id, client] of clients.entries()) t.equal(await bodyOf(client), `answer to /${id}`);
   t.ok(reads.length < 8, `${reads.length} reads`);
   t.equal(server.accepted, 1);
+  balancer.stop();
+  t.match(
+    balancer.status().servers,
+    [{ totals: { unsolicited: 0 } }],
+    'answers behind answers were asked for',
+  );
 });
 
 t.test('what may not be sent twice, has a body or upgrades gets a connection of its own', async (t) => {
@@ -248,6 +255,39 @@ t.test('bytes that are no answer reach nobody', async (t) => {
       t.notMatch(received, `answer to /${1 - id}`, title);
     }
   }
+});
+
+t.test('a server that has sent what nobody asked for is not pipelined to for ten minutes', async (t) => {
+  const heads: number[] = [];
+  const waiting: RawConnection[] = [];
+  const server = await origin(t, async (connection, index) => {
+    for (;;) {
+      await connection.readHead();
+      heads.push(index);
+      if (index === 0) await connection.write(answerTo('first') + answerTo('poison'));
+      else waiting.push(connection);
+    }
+  });
+  const settings = { servers: [server.address], pool: { pipelining: 8 } };
+  const { connect, balancer, clock } = await startBalancer(t, settings, { manual: true });
+  const clients = await Promise.all(Array.from({ length: 3 }, connect));
+  const [first] = clients as [RawClient];
+  first.send(get(0));
+  t.equal(await bodyOf(first), 'answer to /first');
+  t.match(balancer.status().servers, [{ totals: { unsolicited: 1 } }]);
+  const askTogether = async (): Promise<number> => {
+    heads.length = 0;
+    for (const [id, client] of clients.entries()) client.send(get(id));
+    await until(() => heads.length === 3);
+    const used = new Set(heads).size;
+    for (const connection of waiting.splice(0)) await connection.write(answerTo('whole'));
+    for (const client of clients) t.equal(await bodyOf(client), 'answer to /whole');
+    return used;
+  };
+  t.equal(await askTogether(), 3, 'a connection for each');
+  clock.advance(600_000);
+  clients.splice(0, 3, ...(await Promise.all(Array.from({ length: 3 }, connect))));
+  t.ok((await askTogether()) < 3, 'given another chance');
 });
 
 t.test('a body announced too long does not swallow the answer that comes later', async (t) => {

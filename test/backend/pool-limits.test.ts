@@ -2,9 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import { IdleLimit } from '../../lib/backend/idle-limit.js';
+import { Lifetime } from '../../lib/backend/lifetime.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { origin } from '../support/origin.js';
+import { createPool, poolSupplies } from '../support/pool.js';
 import { turns, until } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -39,6 +41,19 @@ t.test('pool.max_age: a connection in use is closed behind its request, an unuse
   client.send(GET);
   await client.response();
   t.equal(server.accepted, 2);
+});
+
+t.test('pool.max_age: connections opened together end at moments a tenth apart either way', async (t) => {
+  const supplies = poolSupplies(t);
+  const pool = createPool(t, '127.0.0.1:1', { maxAge: 100_000 }, supplies);
+  const lifetimes = Array.from({ length: 300 }, () => new Lifetime(pool, supplies.wheel));
+  const left = (): number => lifetimes.filter((lifetime) => lifetime.hasRoomFor(1)).length;
+  supplies.clock.advance(89_900);
+  t.equal(left(), 300);
+  supplies.clock.advance(10_100);
+  t.ok(left() > 75 && left() < 225, `${left()} of 300 are left in the middle`);
+  supplies.clock.advance(10_100);
+  t.equal(left(), 0);
 });
 
 t.test('pool.max_idle: 0 keeps none', async (t) => {
@@ -156,6 +171,33 @@ t.test(
     clock.advance(2000 + LATE);
     await until(() => server.connections === 0);
     t.equal(ends.length, 1, 'closed by the balancer this time');
+  },
+);
+
+t.test(
+  'a server that announces a longer time is taken at its word, unless idle_timeout is set',
+  async (t) => {
+    const announcing = answering(OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=60\r\n\r\n'));
+    for (const [pool, kept, closed] of [
+      [{ max_idle: 5 }, 58_900, 100],
+      [{ idle_timeout: '4s' }, 3900, 100],
+      [{ idle_timeout: '5m' }, 58_900, 100],
+    ] as const) {
+      const server = await origin(t, announcing);
+      const { connect, clock } = await startBalancer(
+        t,
+        { servers: [server.address], pool },
+        { manual: true },
+      );
+      const client = await connect();
+      client.send(GET);
+      await client.response();
+      clock.advance(kept);
+      t.equal(server.connections, 1);
+      clock.advance(closed + LATE);
+      await until(() => server.connections === 0);
+    }
+    t.equal(new IdleLimit(4000, 600_000).at(0), 4000, 'of whom nothing is known, it is the default');
   },
 );
 

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import t from 'tap';
-import { answering, type RawConnection } from '../../fixtures/raw-server.js';
+import t, { type Test } from 'tap';
+import { answering, type RawConnection, type RawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';
-import { origin } from '../support/origin.js';
+import { origin, readRequest } from '../support/origin.js';
 import { turns } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -55,7 +56,8 @@ t.test('bytes on an idle connection close it, and nobody gets them', async (t) =
     await connection.hang();
     connection.end();
   });
-  const { connect } = await startBalancer(t, { servers: [server.address] });
+  // Time stands still: it is not its idle timeout that closes it.
+  const { connect, balancer } = await startBalancer(t, { servers: [server.address] }, { manual: true });
   const client = await connect();
   client.send(GET);
   t.equal((await client.response()).body, 'ok');
@@ -63,6 +65,7 @@ t.test('bytes on an idle connection close it, and nobody gets them', async (t) =
   client.send(GET);
   t.equal((await client.response()).body, 'ok');
   t.equal(server.accepted, 2);
+  t.match(balancer.status().servers, [{ totals: { requests: 2, connections: 2, unsolicited: 1 } }]);
 });
 
 t.test('an idle connection that the server closes is not used again, not even by a POST', async (t) => {
@@ -114,7 +117,7 @@ t.test('bytes behind a response are never the next answer', async (t) => {
       if (index > 0) await answering(OK)(connection, index);
       connection.end();
     });
-    const { connect } = await startBalancer(t, { servers: [server.address] });
+    const { connect, balancer } = await startBalancer(t, { servers: [server.address] });
     const client = await connect();
     client.send(GET + GET + GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
     const all = await client.toEnd();
@@ -122,6 +125,7 @@ t.test('bytes behind a response are never the next answer', async (t) => {
     t.match(all, /ok$/);
     t.notMatch(all, 'poison');
     t.equal(server.accepted, 2);
+    t.match(balancer.status().servers, [{ totals: { unsolicited: 1 } }]);
   }
 });
 
@@ -206,6 +210,102 @@ t.test('a connection whose server did not take the whole request is not used aga
     t.equal(status, 200);
   }
   t.equal(server.accepted, 2, 'once the bytes no longer go out, another connection is opened');
+});
+
+/** An origin that says which of its connections it was asked on, and what for. */
+async function counting(t: Test): Promise<{ server: RawServer; asked: string[] }> {
+  const asked: string[] = [];
+  const server = await origin(t, async (connection, index) => {
+    for (;;) {
+      const { head } = await readRequest(connection);
+      const [, target = ''] = head.split(' ');
+      asked.push(`${index} ${target}`);
+      const status = target === '/busy' ? '503 Service Unavailable' : '200 OK';
+      await connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`);
+      if (target === '/end') connection.end();
+    }
+  });
+  return { server, asked };
+}
+
+function ask(target: string, fields = ''): string {
+  return `GET ${target} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+}
+
+const NTLM = 'Authorization: NTLM TlRMTVNTUAABAAAA\r\n';
+
+t.test('a connection that a client was authenticated on by NTLM or Negotiate is its own', async (t) => {
+  for (const scheme of ['NTLM', 'Negotiate', 'negotiate']) {
+    const { server, asked } = await counting(t);
+    const { connect } = await startBalancer(t, { servers: [server.address], pool: { pipelining: 4 } });
+    const [one, other] = [await connect(), await connect()];
+    for (const [client, request] of [
+      [one, ask('/1')],
+      [one, ask('/2', `Authorization: ${scheme} YII=\r\n`)],
+      [other, ask('/3')],
+      [one, ask('/4')],
+      [other, ask('/5')],
+      [one, 'POST /6 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi'],
+    ] as const) {
+      client.send(request);
+      t.equal((await client.response()).status, 200);
+    }
+    t.strictSame(asked, ['0 /1', '0 /2', '1 /3', '0 /4', '1 /5', '0 /6']);
+    one.end();
+    await one.gone();
+    while (server.connections > 1) await pause(2);
+    other.send(ask('/7'));
+    await other.response();
+    t.equal(asked.at(-1), '1 /7', 'it is closed with its client, and nobody inherits it');
+  }
+});
+
+t.test('when the server closes it, or is another one, the client gets an ordinary connection', async (t) => {
+  const { server, asked } = await counting(t);
+  const { server: elsewhere, asked: askedElsewhere } = await counting(t);
+  const { connect } = await startBalancer(t, {
+    servers: [server.address],
+    paths: [{ path: '/elsewhere', servers: [elsewhere.address] }],
+  });
+  const [one, other] = [await connect(), await connect()];
+  const say = async (client: RawClient, request: string): Promise<void> => {
+    client.send(request);
+    t.equal((await client.response()).status, 200);
+  };
+  await say(one, ask('/1', NTLM));
+  await say(one, ask('/elsewhere/2'));
+  await say(other, ask('/elsewhere/3'));
+  await say(one, ask('/4'));
+  t.strictSame(asked, ['0 /1', '0 /4'], 'it is kept meanwhile');
+  t.strictSame(askedElsewhere, ['0 /2', '0 /3'], 'nobody showed who he is there');
+  await say(one, ask('/end'));
+  while (server.connections > 0) await pause(2);
+  await say(one, ask('/5'));
+  await say(other, ask('/6'));
+  t.strictSame(asked.slice(2), ['0 /end', '1 /5', '1 /6']);
+});
+
+t.test('one that is kept for a client gives way when others wait for room', async (t) => {
+  const { server, asked } = await counting(t);
+  const { connect } = await startBalancer(t, { servers: [server.address], pool: { max_connections: 1 } });
+  const [one, other] = [await connect(), await connect()];
+  one.send(ask('/1', NTLM));
+  await one.response();
+  other.send(ask('/2'));
+  t.equal((await other.response()).status, 200);
+  t.strictSame(asked, ['0 /1', '1 /2']);
+});
+
+t.test('one on which an answer was declined is not given to others', async (t) => {
+  const { server, asked } = await counting(t);
+  const settings = { servers: [server.address], retry: { attempts: 1, on: [503] } };
+  const { connect } = await startBalancer(t, settings);
+  const [one, other] = [await connect(), await connect()];
+  one.send(ask('/busy', NTLM));
+  t.equal((await one.response()).status, 503);
+  other.send(ask('/1'));
+  await other.response();
+  t.equal(new Set(asked.map((text) => text.split(' ')[0])).size, 3, 'three connections');
 });
 
 nothingIsLeft(t);

@@ -130,6 +130,29 @@ t.test('a name server that fails, or is gone, changes nothing', async (t) => {
   t.equal(server.connections, 1, 'the connection is kept as well');
 });
 
+t.test('new connections go to the last good answer, while none comes and behind an empty one', async (t) => {
+  const dns = await dnsServer(t);
+  const [server] = (await origins(t, ['127.0.0.1'])) as [RawServer];
+  dns.set('app.test', 1, '127.0.0.1');
+  const { connect, clock, seen } = await startNamed(t, { port: server.port, dns, pool: { max_idle: 0 } });
+  const client = await connect();
+  const ask = async (): Promise<number> => {
+    client.send(GET);
+    return (await client.response()).status;
+  };
+  t.equal(await ask(), 200);
+  dns.mood = 'failing';
+  clock.advance(1000 + LATE);
+  await seen.when(() => seen.names.length === 2);
+  t.equal(await ask(), 200);
+  dns.mood = 'answering';
+  dns.set('app.test', 1);
+  clock.advance(5000 + LATE);
+  await seen.when(() => seen.names.length === 3);
+  t.equal(await ask(), 200);
+  t.equal(server.accepted, 3);
+});
+
 t.test('who fails is told once, and asks again after five seconds', async (t) => {
   const dns = await dnsServer(t);
   const [server] = (await origins(t, ['127.0.0.1'])) as [RawServer];

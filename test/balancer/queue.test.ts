@@ -133,6 +133,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     retry,
     timeouts,
     bodyBytes: 0,
+    bodyRate: 0,
   };
   const pipeline: Pipeline = {
     clientOf: (client) => client.forwarded.peer,
@@ -152,7 +153,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const requests = new Shelf(8, () => new ClientRequest(headLimits, clock));
   const acceptor = new ClientAcceptor(
     { wheel, timeouts, limits, requests, handlers: shelf },
-    { trusted: new AddressSet([]), firewall: null },
+    { trusted: new AddressSet([]), tellsForwarded: false, firewall: null },
     new ShortageAlarm(wheel, seen),
   );
   const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '' }), acceptor);

@@ -62,6 +62,35 @@ t.test('limits.connections_per_ip counts each address for itself', async (t) => 
   t.equal(balancer.clientCount, 2);
 });
 
+t.test(
+  'limits.requests_per_connection: the last answer says so, and what is behind it is not asked',
+  async (t) => {
+    const heads: string[] = [];
+    const server = await startRawServer(async (connection) => {
+      for (;;) {
+        heads.push(await connection.readHead());
+        await connection.write(OK);
+      }
+    });
+    t.teardown(() => server.close());
+    const limits = { requests_per_connection: 3 };
+    const { connect } = await startBalancer(t, { servers: [server.address], limits });
+    for (const ask of ['one by one', 'all at once']) {
+      heads.length = 0;
+      const client = await connect();
+      if (ask === 'all at once') client.send(`\r\n${GET}`.repeat(5));
+      for (const last of [false, false, true]) {
+        if (ask === 'one by one') client.send(GET);
+        const { status, head } = await client.response();
+        t.equal(status, 200);
+        t.equal(/\r\nConnection: close\r\n/.test(head), last, ask);
+      }
+      t.equal(await client.toEnd(), '');
+      t.equal(heads.length, 3);
+    }
+  },
+);
+
 t.test('after an answer that ends the connection input is dropped for 5 s, not for ever', async (t) => {
   const { balancer, connect, clock } = await startBalancer(t, {}, { manual: true });
   const client = await connect();

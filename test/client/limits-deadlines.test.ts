@@ -132,6 +132,91 @@ t.test('timeouts.request_body stands still while the server keeps the client wai
   t.equal((await client.response()).status, 200);
 });
 
+t.test('limits.body_rate: who sends a byte now and then is 408, who keeps the rate is not', async (t) => {
+  const server = await startRawServer(async (connection) => {
+    await connection.readToEnd();
+    connection.end();
+  });
+  t.teardown(() => server.close());
+  const limits = { body_rate: 100 };
+  const { connect, clock, seen } = await startBalancer(t, { servers: [server.address], limits }, manual);
+  const steadily = await connect();
+  const dripping = await connect();
+  for (const client of [steadily, dripping]) {
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n');
+    await turns();
+  }
+  // Ten seconds are granted, and ten milliseconds for each byte.
+  for (let second = 1; second <= 40; second++) {
+    clock.advance(1000);
+    steadily.send('x'.repeat(100));
+    if (second < 10) dripping.send('x'.repeat(10));
+    await turns();
+    t.equal(dripping.received === '', second < 11, `after ${second} s`);
+  }
+  t.match(await dripping.toEnd(), /^HTTP\/1\.1 408 .*\r\nConnection: close\r\n/s);
+  t.match(await seen.request(), { status: 408, reason: 'request_timeout', bytesIn: 90 });
+  t.equal(steadily.received, '');
+});
+
+t.test('limits.body_rate does not run while the server takes nothing, nor before its 100', async (t) => {
+  const body = 24 * 1024 * 1024;
+  let origin: RawConnection | undefined;
+  const server = await startRawServer(async (connection) => {
+    origin = connection;
+    await connection.readHead();
+    connection.stopReading();
+  });
+  t.teardown(() => server.close());
+  const started = await startBalancer(
+    t,
+    { servers: [server.address], timeouts: { response_header: '1h' }, limits: { body_rate: '1mb' } },
+    manual,
+  );
+  const { clock } = started;
+  const client = await started.connect();
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: ${body}\r\n\r\n`);
+  await turns();
+  clock.advance(60_000);
+  await origin?.write('HTTP/1.1 100 Continue\r\n\r\n');
+  await client.until('Continue\r\n\r\n');
+  client.send(Buffer.alloc(body - 1));
+  t.ok((await steady(() => client.socket.writableLength)) > 0, 'every buffer on the way is full');
+  clock.advance(600_000);
+  await turns();
+  t.equal(client.received, '');
+  origin?.resumeReading();
+  await until(() => client.socket.writableLength === 0);
+  await turns();
+  clock.advance(5000);
+  await turns();
+  t.equal(client.received, '');
+  client.send('x');
+  await origin?.write(OK);
+  t.equal((await client.response()).status, 200);
+});
+
+t.test('timeouts.connection_age: the first answer behind it is the last', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const timeouts = { connection_age: '10m', keep_alive: '1h' };
+  const { connect, clock } = await startBalancer(t, { servers: [server.address], timeouts }, manual);
+  const client = await connect();
+  for (const [minutes, last] of [
+    [8.9, false],
+    [2.2, true],
+  ] as const) {
+    clock.advance(minutes * 60_000);
+    await turns();
+    t.notOk(client.ended, 'it is never closed on a client that may be about to ask');
+    client.send(GET);
+    const { status, head } = await client.response();
+    t.equal(status, 200);
+    t.equal(/\r\nConnection: close\r\n/.test(head), last);
+  }
+  t.equal(await client.toEnd(), '');
+});
+
 t.test('timeouts.response_header: a server that takes nothing of a body is given up', async (t) => {
   const server = await startRawServer(async (connection) => {
     await connection.readHead();

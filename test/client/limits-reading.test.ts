@@ -1,6 +1,11 @@
 import t from 'tap';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
+import { Deadline, TimerWheel } from '../../lib/base/timer-wheel.js';
+import type { ClientServices } from '../../lib/client/services.js';
+import { SlowReader } from '../../lib/client/slow-reader.js';
+import type { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { deadAddress } from '../support/origin.js';
 import { steady, turns, until } from '../support/turns.js';
 
@@ -165,6 +170,30 @@ t.test('a client that takes little by little is not: progress counts, not comple
   t.same(seen.requests, []);
   clock.advance(120_000 + LATE);
   t.match(await seen.request(), { reason: 'client_stalled' });
+});
+
+t.test('who is looked at when the time is up, and has taken a byte, gets as much time again', async (t) => {
+  let destroyed = false;
+  const channel = {
+    backlog: 100,
+    destroy: () => {
+      destroyed = true;
+    },
+  };
+  const clock = new ManualClock();
+  const wheel = new TimerWheel(clock);
+  t.teardown(() => wheel.close());
+  const deadline = new Deadline(wheel, { onDeadline: () => reader.judge() });
+  const services = { timeouts: { responseBody: 10_000 } };
+  const reader = new SlowReader(channel as unknown as Channel, deadline, services as ClientServices);
+  reader.wait();
+  for (let round = 0; round < 3; round++) {
+    channel.backlog--;
+    clock.advance(10_000 + LATE);
+    t.notOk(destroyed, `round ${round}`);
+  }
+  clock.advance(10_000 + LATE);
+  t.ok(destroyed);
 });
 
 t.test('an answer that is whole but not taken waits as long, then the connection is closed', async (t) => {

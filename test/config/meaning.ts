@@ -54,7 +54,7 @@ function differing<T extends object>(settings: T, defaults: T): object {
 
 function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config): object {
   const timeouts = differing(route.timeouts, defaults);
-  const { name, line, action, rules, sticky, retry, bodyBytes } = route;
+  const { name, line, action, rules, sticky, retry, bodyBytes, bodyRate } = route;
   return {
     name,
     line,
@@ -65,6 +65,7 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
     ...(Object.keys(timeouts).length > 0 && { timeouts }),
     ...(write(retry) !== write(DEFAULT_RETRY) && { retry }),
     ...(bodyBytes !== limits.bodyBytes && { bodyBytes }),
+    ...(bodyRate !== limits.bodyRate && { bodyRate }),
   };
 }
 

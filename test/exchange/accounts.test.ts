@@ -46,6 +46,7 @@ const NONE = {
   resets: 0,
   retries: 0,
   ejections: 0,
+  spared: 0,
   bytesIn: 0,
   bytesOut: 0,
   responses: '0 0 0 0 0 0',

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import type { RawConnection, Script } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import type { RawClient } from '../support/client.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { origin } from '../support/origin.js';
 
@@ -12,7 +13,11 @@ const LONG = 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello';
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
 
 /** One faulty server alone, with a client; `go` lets its script take the next step. */
-async function faulty(t: Test, script: (connection: RawConnection, go: () => Promise<void>) => unknown) {
+async function faulty(
+  t: Test,
+  script: (connection: RawConnection, go: () => Promise<void>) => unknown,
+  settings: Partial<Parameters<typeof startBalancer>[1]> = {},
+) {
   let next = (): void => {};
   const server = await origin(t, (async (connection) => {
     const go = () =>
@@ -21,7 +26,7 @@ async function faulty(t: Test, script: (connection: RawConnection, go: () => Pro
       });
     await script(connection, go);
   }) as Script);
-  const started = await startBalancer(t, { servers: [server.address] }, { manual: true });
+  const started = await startBalancer(t, { servers: [server.address], ...settings }, { manual: true });
   return { ...started, server, client: await started.connect(), go: () => next() };
 }
 
@@ -33,6 +38,7 @@ t.test('before the head is whole, a fault is 502, and the client stays', async (
     ['a FIN in the status line', 'HTTP/1.1 2', 'end', 'reset_in_response'],
     ['a FIN in the fields', 'HTTP/1.1 200 OK\r\nContent-Le', 'end', 'reset_in_response'],
     ['garbage', '\x16\x03\x01\x02\x00\r\n\r\n', '', 'bad_response'],
+    ['garbage without an end', '\x00\x01\x02\x03', '', 'bad_response'],
     ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n', '', 'bad_response'],
     [
       'two lengths',
@@ -203,6 +209,121 @@ t.test('a server that does not take the request is 504', async (t) => {
     if (waited > 30) clock.advance(5000);
   }
   t.match(await seen.request(), { reason: 'response_timeout', status: 504 });
+  client.destroy();
+});
+
+t.test(
+  'timeouts.total ends a request whatever it is at: in line, at a second server, or in its answer',
+  async (t) => {
+    const hang = async (connection: RawConnection): Promise<void> => {
+      await connection.readHead();
+      await connection.hang();
+      connection.end();
+    };
+    const [silent, again, slow] = [await origin(t, hang), await origin(t, hang), await origin(t, hang)];
+    const talking = await origin(t, async (connection) => {
+      await connection.readHead();
+      await connection.write(CHUNKED);
+      while (!connection.socket.destroyed) {
+        await pause(2);
+        await connection.write('1\r\nx\r\n');
+      }
+    });
+    const { connect, seen, clock } = await startBalancer(
+      t,
+      {
+        timeouts: { total: '2s', response_header: '1500ms', queue: '10s' },
+        hosts: [
+          { host: 'silent', servers: [{ address: silent.address, max_connections: 1 }], retry: false },
+          { host: 'twice', servers: [slow.address, again.address], retry: { on: ['timeout'] } },
+          { host: 'talking', servers: [talking.address] },
+          { host: 'patient', servers: [slow.address], timeouts: { total: '3s', response_header: 0 } },
+        ],
+      },
+      { manual: true },
+    );
+    const ask = async (host: string): Promise<RawClient> => {
+      const client = await connect();
+      client.send(GET.replace('Host: a', `Host: ${host}`));
+      await pause(20);
+      return client;
+    };
+    const first = await ask('silent');
+    const inLine = await ask('silent');
+    const twice = await ask('twice');
+    const inAnswer = await ask('talking');
+    const patient = await ask('patient');
+    for (const ms of [1400, 200]) {
+      clock.advance(ms);
+      await pause(20);
+    }
+    await first.until('HTTP/1.1 504 Gateway Timeout\r\n');
+    t.match(seen.requests, [{ host: 'silent', reason: 'response_timeout' }], 'it was on its own server');
+    clock.advance(350);
+    t.equal(seen.requests.length, 1);
+    clock.advance(100);
+    await inLine.until('HTTP/1.1 504 Gateway Timeout\r\n');
+    await twice.until('HTTP/1.1 504 Gateway Timeout\r\n');
+    await inAnswer.gone();
+    t.equal(inAnswer.error?.code, 'ECONNRESET');
+    const ended = seen.requests.slice(1).map(({ host, reason, attempts }) => `${host} ${reason} ${attempts}`);
+    t.strictSame(ended.sort(), [
+      'silent total_timeout 1',
+      'talking total_timeout 1',
+      'twice total_timeout 2',
+    ]);
+    clock.advance(1100);
+    await patient.until('HTTP/1.1 504 Gateway Timeout\r\n');
+    t.match(seen.requests.at(-1), { host: 'patient', reason: 'total_timeout' });
+    t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
+  },
+);
+
+t.test('who has let timeouts.total pass is counted as silent, and who was never asked is not', async (t) => {
+  const { client, clock, balancer, server } = await faulty(
+    t,
+    async (connection) => {
+      await connection.readHead();
+      await connection.hang();
+      connection.end();
+    },
+    { timeouts: { total: '1s' } },
+  );
+  client.send(GET);
+  while (server.connections === 0) await pause(2);
+  await pause(20);
+  clock.advance(1100);
+  t.equal((await client.response()).status, 504);
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhal');
+  await pause(20);
+  clock.advance(1100);
+  await client.until('HTTP/1.1 504 Gateway Timeout\r\n');
+  t.match(
+    balancer.status().servers,
+    [{ totals: { failures: 1, requests: 2 } }],
+    'the second had no whole request',
+  );
+});
+
+t.test('a tunnel outlives timeouts.total', async (t) => {
+  const { client, clock } = await faulty(
+    t,
+    async (connection, go) => {
+      await connection.readHead();
+      await connection.write(
+        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+      );
+      await connection.readUntil('ping');
+      await connection.write('pong');
+      await go();
+    },
+    { timeouts: { total: '1s' } },
+  );
+  client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await client.until('\r\n\r\n');
+  clock.advance(5000);
+  client.send('ping');
+  await client.until('pong');
   client.destroy();
 });
 

@@ -69,3 +69,31 @@ t.test('pipelined requests are answered in order over one pooled connection', as
   for (let i = 0; i < 5; i++) t.equal((await client.response()).status, 200);
   t.equal(server.accepted, 1);
 });
+
+t.test(
+  'an OPTIONS that may go no further is answered here, one that may goes on with a hop less',
+  async (t) => {
+    const heads: string[] = [];
+    const server = await startRawServer(async (connection) => {
+      for (;;) {
+        heads.push(await connection.readHead());
+        await connection.write(OK);
+      }
+    });
+    t.teardown(() => server.close());
+    const { connect } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    for (const hops of ['Max-Forwards: 0', 'Max-Forwards: 00', 'Max-Forwards: 3\r\nmax-forwards: 0']) {
+      client.send(`OPTIONS / HTTP/1.1\r\nHost: a\r\n${hops}\r\n\r\n`);
+      const { status, head, body } = await client.response();
+      t.same([status, body], [200, ''], hops);
+      t.match(head, /\r\nAllow: GET, /);
+    }
+    t.same(heads, []);
+    client.send('OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 1\r\n\r\n');
+    t.equal((await client.response()).body, 'ok');
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n');
+    t.equal((await client.response()).body, 'ok', 'it counts for OPTIONS and TRACE alone');
+    t.match(heads, [/\r\nMax-Forwards: 0\r\n/, /\r\nMax-Forwards: 0\r\n/]);
+  },
+);

@@ -153,6 +153,85 @@ t.test('with an Idempotency-Key a POST is sent again if the route says so', asyn
 });
 
 t.test(
+  'an answer cut at every byte: GET loses none of which the head was not whole, POST is never sent twice',
+  async (t) => {
+    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+    const headLength = answer.length - 2;
+    let cut = 0;
+    let ending: 'reset' | 'end' = 'reset';
+    const bad = await origin(t, async (connection) => {
+      await readRequest(connection);
+      if (cut > 0) await connection.write(answer.slice(0, cut));
+      // The bytes are there before a reset could overtake them.
+      if (ending === 'reset') await pause(3);
+      await fail(connection, ending);
+    });
+    const good = await working(t);
+    const { connect, seen, balancer } = await startBalancer(t, {
+      servers: [bad.address, good.address],
+      algorithm: 'first',
+      retry: { budget: false },
+    });
+    for (ending of ['reset', 'end'] as const) {
+      for (cut = 0; cut < answer.length; cut++) {
+        const [get, post] = [await connect(), await connect()];
+        get.send(request('GET'));
+        post.send(request('POST', 'once'));
+        if (cut < headLength) {
+          t.equal((await get.response()).body, 'ok', `${ending} at ${cut}`);
+          t.equal((await post.response()).status, 502);
+        } else {
+          await get.gone();
+          await post.gone();
+          t.notMatch(get.received, /ok$/);
+        }
+      }
+    }
+    t.equal(good.received.length, 2 * headLength);
+    t.notOk(good.received.some((line) => line.startsWith('POST')));
+    t.ok(seen.requests.every(({ attempts }) => attempts <= 2));
+    t.match(balancer.status().servers, [
+      { totals: { failures: 4 * answer.length } },
+      { totals: { failures: 0 } },
+    ]);
+  },
+);
+
+t.test('{attempt} tells servers and clients which attempt it is', async (t) => {
+  const heads: string[] = [];
+  const server = async (status: string) =>
+    origin(t, async (connection) => {
+      for (;;) {
+        heads.push((await readRequest(connection)).head);
+        await connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`);
+      }
+    });
+  const { connect } = await startBalancer(t, {
+    servers: [(await server('503 No')).address, (await server('200 OK')).address],
+    algorithm: 'first',
+    retry: { on: [503] },
+    header_rules: {
+      add: { 'X-Attempt': '{attempt}', 'X-Path': '{path}' },
+      append: { 'X-Seen': 'lb' },
+      remove: ['X-Secret'],
+    },
+    response_header_rules: { add: { 'X-Attempts': '{attempt}' } },
+  });
+  const client = await connect();
+  for (let i = 0; i < 2; i++) {
+    client.send('GET /a HTTP/1.1\r\nHost: a\r\nX-Attempt: 7\r\nX-Seen: you\r\nX-Secret: s\r\n\r\n');
+    t.match((await client.response()).head, /^X-Attempts: 2\r$/m);
+    const ours = heads
+      .splice(0)
+      .map((head) => [...head.matchAll(/^(X-(?:Attempt|Path|Se).*)\r$/gm)].map(([, line]) => line));
+    t.strictSame(
+      ours,
+      [1, 2].map((n) => [`X-Attempt: ${n}`, 'X-Seen: you', 'X-Path: /a', 'X-Seen: lb']),
+    );
+  }
+});
+
+t.test(
   'an answer that is tried again leaves no byte, and its connection carries another request',
   async (t) => {
     const chunks = 'HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n';

@@ -2,6 +2,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import { FAILURES } from '../../lib/base/failure.js';
 import type { Reason } from '../../lib/base/observer.js';
+import type { TimerWheel } from '../../lib/base/timer-wheel.js';
+import type { RequestContext } from '../../lib/exchange/context.js';
+import { Replay } from '../../lib/exchange/replay.js';
+import { Retries } from '../../lib/exchange/retries.js';
 import {
   type AttemptState,
   decideRetry,
@@ -67,6 +71,17 @@ t.test('what replaced a stale connection may be as stale: then another server is
   t.equal(decide('reset_before_response', twice, { onReset: false, onStale: false }), 'no');
 });
 
+t.test(
+  'an answer cut in its head is tried again as one that never came, but is no stale connection',
+  async (t) => {
+    t.equal(decide('reset_in_response'), 'retry');
+    t.equal(decide('reset_in_response', { pooledConnection: true }), 'retry');
+    t.equal(decide('reset_in_response', { pooledConnection: true }, { onReset: false }), 'no');
+    t.equal(decide('reset_in_response', { clientSawResponse: true }), 'no', 'its head was whole');
+    t.equal(decide('reset_in_response', { repeatable: false }), 'no');
+  },
+);
+
 t.test('silence is no reason to try again unless the route says so', async (t) => {
   t.equal(decide('response_timeout'), 'no');
   t.equal(decide('response_timeout', {}, { onTimeout: true }), 'retry');
@@ -89,6 +104,21 @@ t.test('a connection that had gone stale is replaced once, by a fresh one to the
   );
   t.equal(decide('reset_before_response', stale, { onStale: false, onReset: false }), 'no');
 });
+
+t.test(
+  'the same server is asked again after 50 ms, 100 ms, then 250 ms, each up to half as long',
+  async (t) => {
+    const pauses = Array.from({ length: 300 }, () => {
+      const retries = new Retries(new Replay(), {} as TimerWheel, {} as RequestContext);
+      return [retries.pause(), retries.pause(), retries.pause(), retries.pause()];
+    });
+    for (const [index, longest] of [50, 100, 200, 250].entries()) {
+      const times = pauses.map((pause) => pause[index] as number);
+      t.ok(Math.max(...times) <= longest && Math.min(...times) >= longest / 2, `${longest} ms`);
+      t.ok(Math.max(...times) - Math.min(...times) > longest / 3, 'those who failed together come apart');
+    }
+  },
+);
 
 t.test('attempts are bounded', async (t) => {
   t.equal(decide('connect_refused', { attempts: 2 }), 'no');
@@ -132,6 +162,7 @@ t.test('whatever the state and the terms, what must not be sent twice is not', a
   const anyFailure = fc.constantFrom(...Object.values(FAILURES));
   const isCovered = (reason: Reason, state: AttemptState, terms: RetryTerms): boolean => {
     if (reason === 'reset_before_response') return terms.onReset || (terms.onStale && state.pooledConnection);
+    if (reason === 'reset_in_response') return terms.onReset;
     if (reason === 'response_timeout') return terms.onTimeout;
     return (NOTHING_SENT as readonly Reason[]).includes(reason) && terms.onConnect;
   };

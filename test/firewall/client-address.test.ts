@@ -15,6 +15,12 @@ function clientOf(peer: string, ...forwarded: readonly string[]): string {
   return clientAddress(ip(peer), head, TRUSTED).text;
 }
 
+/** The same by Forwarded, with an X-Forwarded-For beside it if there is one. */
+function standardOf(peer: string, elements: readonly string[], beside = ''): string {
+  const fields = elements.map((value) => `Forwarded: ${value}\r\n`).join('') + beside;
+  return clientAddress(ip(peer), requestHead(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`), TRUSTED).text;
+}
+
 t.test('a peer that is not trusted is the client, whatever it claims', async (t) => {
   for (const claim of ['203.0.113.9', '10.0.0.1', '127.0.0.1', '::1', 'unknown', '']) {
     t.equal(clientOf('192.0.2.1', claim), '192.0.2.1', claim);
@@ -58,6 +64,34 @@ t.test('behind trusted proxies it is the rightmost address that is not one', asy
   ];
   for (const [client, ...fields] of cases)
     t.equal(clientOf('10.0.0.1', ...fields), client, fields.join(' | '));
+});
+
+t.test('Forwarded is walked in the same way, where there is no X-Forwarded-For', async (t) => {
+  const cases: readonly (readonly [client: string, ...fields: string[]])[] = [
+    ['203.0.113.9', 'for=203.0.113.9'],
+    ['203.0.113.9', 'For=198.51.100.1, FOR=203.0.113.9;proto=https;by=10.0.0.2'],
+    ['203.0.113.9', 'proto=https; for="203.0.113.9:4711" ;host=a, for=10.0.0.2'],
+    ['203.0.113.9', 'for=198.51.100.1', 'for=203.0.113.9', 'for=10.0.0.2'],
+    ['2001:db8::7', 'for="[2001:db8::7]"', 'for=10.0.0.2'],
+    ['2001:db8::7', 'for="[2001:db8::7]:4711"'],
+    ['203.0.113.9', 'for="2\\03.0.113.9"'],
+    ['203.0.113.9', 'for=203.0.113.9, , for=10.0.0.2,'],
+    ['10.0.0.3', 'for=10.0.0.3, for=10.0.0.2'],
+    // What a client writes in a Host is no parameter.
+    ['203.0.113.9', 'host="a;for=6.6.6.6;b";for=203.0.113.9'],
+    ['203.0.113.9', 'host="a, for=6.6.6.6";for=203.0.113.9'],
+    ['203.0.113.9', 'for=203.0.113.9;host="a\\", for=6.6.6.6, \\""'],
+    // Nor does a quote that it left open hide what its proxy wrote behind it.
+    ['203.0.113.9', 'for="6.6.6.6, for=203.0.113.9'],
+  ];
+  for (const [client, ...fields] of cases)
+    t.equal(standardOf('10.0.0.1', fields), client, fields.join(' | '));
+  const garbage = ['unknown', '_hidden', '"203.0.113.9"x', '', '"[203.0.113.9]"', '203.0.113.9;for=6.6.6.6'];
+  for (const end of garbage)
+    t.equal(standardOf('10.0.0.1', [`for=6.6.6.6, for=${end}, for=10.0.0.2`]), '10.0.0.2', end);
+  t.equal(standardOf('10.0.0.1', ['for=6.6.6.6, host=a']), '10.0.0.1', 'nobody is named');
+  t.equal(standardOf('10.0.0.1', ['for=6.6.6.6'], 'X-Forwarded-For: 203.0.113.9\r\n'), '203.0.113.9', 'both');
+  t.equal(standardOf('192.0.2.1', ['for=6.6.6.6']), '192.0.2.1', 'a stranger');
 });
 
 t.test('what is no address ends the walk at the last proxy that was believed', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { startBackend } from '../../fixtures/backend.js';
 import { answering, type RawConnection, type Script, startRawServer } from '../../fixtures/raw-server.js';
+import { createConfig } from '../../lib/config/config.js';
 import { type Seen, startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
 import type { ManualClock } from '../support/manual-clock.js';
@@ -342,4 +343,37 @@ t.test('the checks of many servers do not start in one moment', async (t) => {
   t.ok(seen.checks.length <= 2, `${seen.checks.length} within the first moment`);
   clock.advance(1000);
   await seen.when(() => seen.checks.length === 10);
+});
+
+t.test('no more than 256 are under way at once, whoever hangs; the others wait their turn', async (t) => {
+  const held: RawConnection[] = [];
+  const server = await startServer(t, async (connection) => {
+    await connection.readHead();
+    held.push(connection);
+    await connection.hang();
+    connection.end();
+  });
+  const servers = Array.from({ length: 300 }, (_, i) => `127.0.0.1:${i + 1}`);
+  const health_check = { ...check, address: server.address, interval: '1h', fall: 1 };
+  const { balancer, seen, clock } = await startBalancer(t, { servers, health_check }, manual);
+  clock.advance(1000 + LATE);
+  await until(() => held.length >= 256);
+  await turns(30);
+  t.equal(held.length, 256);
+  for (const connection of held.splice(0, 10)) await connection.write(BROKEN);
+  await until(() => held.length === 256);
+  t.equal(seen.checks.length, 10);
+  await balancer.reload(
+    createConfig({ listen: '127.0.0.1:0', servers: servers.slice(0, 290), health_check }),
+  );
+  const answerAll = (): boolean => {
+    for (const connection of held.splice(0)) void connection.write(OK);
+    return seen.checks.length === 290;
+  };
+  await until(answerAll);
+  await turns(30);
+  t.equal(seen.checks.filter(({ ok }) => ok).length, 280, 'who is gone is not asked any more');
+  t.equal(held.length, 0);
+  const waited = seen.checks.filter(({ durationMs }) => durationMs === 0);
+  t.ok(waited.length >= 34, 'the time of waiting is no part of a check');
 });

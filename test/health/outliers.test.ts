@@ -260,14 +260,22 @@ t.test('a share of what was asked within the window counts, from minimum_request
 
 t.test('the last one that can be used stays, whatever happens there', async (t) => {
   const [one, two] = [await moody(t, 503), await moody(t, 503)];
-  const { seen, connect } = await start(t, [one, two], {
+  const { seen, connect, balancer } = await start(t, [one, two], {
     ...passive,
     consecutive_errors: 2,
     max_ejected: '100%',
   });
   const client = await connect();
   const statuses = await ask(client, 30);
-  t.equal(seen.verdicts.length, 1, 'one of two is out');
+  const out = seen.verdicts[0]?.split(' ')[1] === one.address ? one : two;
+  const left = out === one ? two : one;
+  t.same(
+    seen.verdicts.map((text) => text.split(' ', 2).join(' ')),
+    [`ejected ${out.address}`, `spared ${left.address}`],
+    'one of two is out, and whoever watches is told, once, that the other ought to be',
+  );
+  const { servers } = balancer.status();
+  t.equal(servers.find(({ name }) => name === left.address)?.totals.spared, 1);
   t.ok(
     statuses.every((code) => code === 503),
     'their own answers',
@@ -285,7 +293,9 @@ t.test('no more than max_ejected are out at once', async (t) => {
   });
   const client = await connect();
   await ask(client, 60, POST);
-  t.equal(seen.verdicts.length, 2, 'two of seven');
+  const told = seen.verdicts.map((text) => text.split(' ')[0]);
+  t.equal(told.filter((what) => what === 'ejected').length, 2, 'two of seven');
+  t.equal(told.filter((what) => what === 'spared').length, 4, 'the other four are told of');
 });
 
 t.test('a server alone in one list is not taken out of another either', async (t) => {
@@ -300,7 +310,7 @@ t.test('a server alone in one list is not taken out of another either', async (t
     MANUAL,
   );
   await ask(await started.connect(), 20);
-  t.same(started.seen.verdicts, []);
+  t.same(started.seen.verdicts, [`spared ${shared.address} 3 failures in a row: cut`]);
 });
 
 /** Answers checks one way and requests another. */
@@ -355,8 +365,12 @@ t.test('one that was left out, fell to its checks and rose again is tried at onc
 
 t.test('what was asked before it was left out says nothing of it afterwards', async (t) => {
   const [bad, good] = [await moody(t, 'silent'), await moody(t)];
-  const settings = { ...passive, trial_requests: 5 };
-  const started = await start(t, [bad, good], settings);
+  const settings = {
+    servers: [bad.address, good.address],
+    passive_health: { ...passive, trial_requests: 5 },
+    timeouts: { response_header: '15s' },
+  };
+  const started = await startBalancer(t, settings, MANUAL);
   const { clock, seen } = started;
   const early = await Promise.all([started.connect(), started.connect()]);
   for (const client of early) client.send(GET);
@@ -368,7 +382,7 @@ t.test('what was asked before it was left out says nothing of it afterwards', as
   clock.advance(10_000 + LATE);
   bad.mood = 200;
   t.equal(seen.verdicts.length, 2);
-  clock.advance(20_000 + LATE);
+  clock.advance(5000);
   await turns(30);
   t.equal(
     seen.requests.filter(({ status: code }) => code === 504).length,
@@ -390,8 +404,11 @@ t.test('servers that are not checked are left out just the same, the last one ne
   } as const;
   const started = await startBalancer(t, settings, MANUAL);
   t.ok((await ask(await started.connect(), 20)).every((code) => code === 502));
-  t.equal(started.seen.verdicts.length, 1);
-  t.match(started.seen.verdicts[0], /^ejected .* 10000 3 failures in a row: cut$/);
+  t.match(started.seen.verdicts, [
+    /^ejected .* 10000 3 failures in a row: cut$/,
+    /^spared .* 3 failures in a row: cut$/,
+  ]);
+  t.equal(started.seen.verdicts.length, 2);
   t.equal(started.balancer.status().servers.filter(({ state }) => state === 'unchecked').length, 1);
 });
 

@@ -45,3 +45,15 @@ t.test('it wavers from the first check that speaks against the verdict until tha
   ]);
   t.same([false, true, false, true, true].map(wavers), [false, true, false, true, false]);
 });
+
+t.test('other thresholds, as of a reload, leave what was counted', async (t) => {
+  const tally = new Tally({ rise: 2, fall: 3 });
+  tally.note(false);
+  tally.note(false);
+  tally.follow({ rise: 2, fall: 3 });
+  t.equal(tally.note(false), true, 'the third in a row');
+  tally.note(true);
+  tally.follow({ rise: 3, fall: 3 });
+  t.equal(tally.note(true), false);
+  t.equal(tally.note(true), true, 'the third in a row');
+});

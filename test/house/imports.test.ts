@@ -190,3 +190,22 @@ t.test('files stay short enough to be read in one go', async (t) => {
   const long = files.filter((file) => lines(file) > MAX_LINES);
   t.same(long, []);
 });
+
+t.test('the tests that test/README.md names are there', async (t) => {
+  const TESTS = join(LIB, '../test');
+  const table = readFileSync(join(TESTS, 'README.md'), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('|'));
+  // `room/file`: the name of a test, up to the next file or the end of the cell. A name may hold a semicolon.
+  const named = table.flatMap((line) => [
+    ...line.matchAll(/`([a-z-]+\/[a-z.-]+)`: (.+?)(?=; `[a-z-]+\/| \|$)/g),
+  ]);
+  const missing = named.filter(
+    ([, file, name = '']) => !readFileSync(join(TESTS, `${file}.test.ts`), 'utf8').includes(name),
+  );
+  t.ok(named.length > 50);
+  t.same(
+    missing.map(([text]) => text),
+    [],
+  );
+});

@@ -73,9 +73,33 @@ t.test('what a trusted proxy tells is kept, its chain joined in order and contin
       FRIEND,
     ),
     'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nForwarded: for=1.1.1.1\r\n' +
-      'X-Forwarded-For: 1.1.1.1, 2.2.2.2 , 3.3.3.3, 192.0.2.1\r\nX-Forwarded-Host: a\r\nX-Request-Id: id\r\nVia: 1.1 lb\r\n\r\n',
+      'X-Forwarded-For: 1.1.1.1, 2.2.2.2 , 3.3.3.3, 192.0.2.1\r\nX-Forwarded-Host: a\r\nForwarded: for=192.0.2.1;host=a;proto=http\r\nX-Request-Id: id\r\nVia: 1.1 lb\r\n\r\n',
   );
 });
+
+t.test(
+  'Forwarded: dropped from strangers, continued from a trusted proxy, sent to those who want it',
+  async (t) => {
+    const lines = (client: ForwardedClient, fields = '', host = 'a.example'): string[] =>
+      encode(`GET / HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n`, client)
+        .split('\r\n')
+        .filter((line) => line.startsWith('Forwarded'));
+    const sent = 'Forwarded: for=198.51.100.1\r\nForwarded: for="[2001:db8::7]:4711"\r\n';
+    t.same(lines(new ForwardedClient('192.0.2.1', false), sent), []);
+    t.same(lines(new ForwardedClient('192.0.2.1', true)), []);
+    t.same(lines(new ForwardedClient('2001:db8::1', true), sent), [
+      'Forwarded: for=198.51.100.1',
+      'Forwarded: for="[2001:db8::7]:4711"',
+      'Forwarded: for="[2001:db8::1]";host=a.example;proto=http',
+    ]);
+    t.same(lines(new ForwardedClient('192.0.2.1', false, true), sent, 'a.example:81'), [
+      'Forwarded: for=192.0.2.1;host="a.example:81";proto=http',
+    ]);
+    t.same(lines(new ForwardedClient('unix', true, true), '', '[::1]'), [
+      'Forwarded: for=_unix;host="[::1]";proto=http',
+    ]);
+  },
+);
 
 t.test('a request id is kept from a trusted peer alone, and only if it fits a log line', async (t) => {
   const idOf = (value: string, client: ForwardedClient): string => {
@@ -131,7 +155,9 @@ t.test('Max-Forwards is counted down for OPTIONS, and left alone elsewhere', asy
     )?.[1] ?? '';
   t.equal(hops('OPTIONS', '10'), ' 9');
   t.equal(hops('OPTIONS', '1'), ' 0');
-  t.equal(hops('OPTIONS', 'x'), ' x');
+  t.equal(hops('OPTIONS', '007'), ' 6');
+  for (const value of ['x', '-1', '1, 2', '0', '99999999999999999999'])
+    t.equal(hops('OPTIONS', value), ` ${value}`, 'what cannot be counted down stays');
   t.equal(hops('GET', '10'), ' 10');
 });
 

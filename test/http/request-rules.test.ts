@@ -51,7 +51,7 @@ t.test('3: a Transfer-Encoding in HTTP/1.0 is 400', async (t) => {
 t.test('4: no Host, two, or a bad one is 400; absolute-form wins over it', async (t) => {
   t.equal(statusOf(request('GET / HTTP/1.1', '')), 400);
   t.equal(statusOf(request('GET / HTTP/1.1', HOST + HOST)), 400);
-  for (const host of ['', 'a b', 'a/b', 'u@a', 'a:b', '[::1', 'a, b'])
+  for (const host of ['', 'a b', 'a/b', 'u@a', 'a:b', '[::1', 'a, b', 'a%zz', 'a%4', '%'])
     t.equal(statusOf(request('GET / HTTP/1.1', `Host: ${host}\r\n`)), 400, `"${host}"`);
   t.match(
     forwarded(request('GET http://b.example:81/x?y HTTP/1.1')),
@@ -70,6 +70,12 @@ t.test('6: another protocol than HTTP is 400', async (t) => {
   t.equal(statusOf(request('GET / RTSP/1.0')), 400);
   t.equal(statusOf(request('DESCRIBE / RTSP/1.0')), 400);
   t.equal(statusOf(request('SOURCE / ICE/1.0')), 400);
+});
+
+t.test('who begins TLS is told what it is, in the log at least', async (t) => {
+  const { verdict, detail } = read('\x16\x03\x01\x02\x00\x01');
+  t.equal(verdict, 400);
+  t.match(detail, /^TLS is not spoken here/);
 });
 
 t.test('7: two spaces where one belongs is 400', async (t) => {
@@ -277,6 +283,13 @@ t.test('a status line of another protocol, version or shape is refused', async (
     'HTTP/1.1 20 x',
   ])
     t.equal(answered(`${line}\r\n\r\n`).verdict, 502, JSON.stringify(line));
+});
+
+t.test('what cannot become a status line is refused with its first byte, not with its last', async (t) => {
+  const begun = (text: string): Seen => new ResponseReader().read([...text].map((byte) => bytes(byte)));
+  for (const text of ['\x16', '<html>', 'SSH-', 'HTTP/2', 'HTTP 1', '\r', '\0'])
+    t.equal(begun(text).verdict, 502, JSON.stringify(text));
+  for (const text of ['H', 'HTTP/1', 'HTTP/1.', 'HTTP/1.1 2']) t.equal(begun(text).verdict, 'partial', text);
 });
 
 t.test('a long status line comes whole however it is cut, whatever the limit for targets', async (t) => {

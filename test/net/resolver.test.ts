@@ -1,8 +1,8 @@
 import t from 'tap';
 import { parseAddress } from '../../lib/base/address.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
-import type { HostAddresses } from '../../lib/net/host-addresses.js';
-import { Resolver } from '../../lib/net/resolver.js';
+import { HostAddresses } from '../../lib/net/host-addresses.js';
+import { type AnswerCallback, Resolver } from '../../lib/net/resolver.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 const ADDRESS = parseAddress('localhost:1', { defaultHost: '' });
@@ -27,6 +27,40 @@ t.test('a name that nobody watches is forgotten behind its answer', async (t) =>
   t.equal(resolver.hostCount, 0);
   t.equal(new Set(host.addresses).size, host.addresses.length, 'no address twice');
 });
+
+t.test(
+  'each connection begins with another address; one that failed comes last for ten seconds',
+  async (t) => {
+    const clock = new ManualClock();
+    const wheel = new TimerWheel(clock);
+    t.teardown(() => wheel.close());
+    const answer = { addresses: ['127.0.0.1', '127.0.0.2', '127.0.0.3'], ttl: 60_000 };
+    const resolver = {
+      wheel,
+      observer: {},
+      ask: (_name: string, family: 4 | 6, callback: AnswerCallback) =>
+        setImmediate(() => callback(null, family === 4 ? answer : { addresses: [], ttl: 60_000 })),
+      drop: () => {},
+    } as unknown as Resolver;
+    const host = new HostAddresses('app.test', resolver);
+    await known(host);
+    const order = (): string =>
+      host
+        .candidates()
+        .map((address) => address.slice(-1))
+        .join('');
+    t.same([order(), order(), order(), order()], ['123', '231', '312', '123']);
+    host.noteFailed('127.0.0.2');
+    t.same([order(), order(), order()], ['312', '312', '132']);
+    clock.advance(9900);
+    t.equal(order(), '312');
+    clock.advance(200);
+    t.same([order(), order()], ['312', '123'], 'given another chance');
+    host.noteFailed('127.0.0.3');
+    host.noteConnected('127.0.0.3');
+    t.equal(order(), '231', 'one that has connected is as good as any');
+  },
+);
 
 t.test('a name that is watched stays until the last watcher leaves', async (t) => {
   const resolver = openResolver(t);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +50,25 @@ t.test('clients over a unix socket are served, cut and refused without a crash',
     balancer.stop();
   }
 });
+
+t.test(
+  'the socket that a killed process left behind is taken over, one in use and any other file are not',
+  async (t) => {
+    const path = socketPath(t);
+    const before = createServer().listen(`${path}0`);
+    await once(before, 'listening');
+    renameSync(`${path}0`, path);
+    const settings = { listen: `unix:${path}` };
+    await t.rejects(startBalancer(t, settings), { code: 'EADDRINUSE' }, 'in use');
+    before.close();
+    const { balancer } = await startBalancer(t, settings);
+    t.match(await all(path, GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')), /^HTTP\/1\.1 404 /);
+    balancer.stop();
+    writeFileSync(path, 'precious');
+    await t.rejects(startBalancer(t, settings), { code: 'EADDRINUSE' }, 'a plain file');
+    t.ok(existsSync(path));
+  },
+);
 
 t.test('a server behind a unix socket', async (t) => {
   const path = socketPath(t);

@@ -33,6 +33,7 @@ const KINDS: readonly (readonly [
       for (let count = 0; count < 4; count++) await get('ejected', '/?status=503');
     },
   ],
+  ['spared', 'good', /good fails, but the others can't do without it: 2 errors in a row/, async () => {}],
   [
     'queue_full',
     'narrow',

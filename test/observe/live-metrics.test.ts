@@ -102,6 +102,9 @@ const KINDS: readonly (readonly [what: string, act: Act, ...samples: string[]])[
     times(4, ({ get }) => get('ejected', '/?status=503')),
     'lb_server_ejections_total{server="wavering"} 1',
     'lb_server_state{server="wavering",state="ejected"} 1',
+    'lb_server_spared_total{server="good"} 1',
+    'lb_server_connections_opened_total{server="wavering"} 1',
+    'lb_server_unsolicited_responses_total{server="wavering"} 0',
   ],
   [
     'a server that is down',

@@ -19,7 +19,16 @@ export function routeOf(settings: RouteSettings): RouteConfig {
 }
 
 export function contextOf(view: RequestView, others: Partial<RuleContext> = {}): RuleContext {
-  return { view, captures: [], route: 'r', requestId: 'id-1', server: '', trustsPeer: false, ...others };
+  return {
+    view,
+    captures: [],
+    route: 'r',
+    requestId: 'id-1',
+    attempt: 1,
+    server: '',
+    trustsPeer: false,
+    ...others,
+  };
 }
 
 /** What a server gets of a request: the start line, the fields without our own, our own. */

@@ -16,7 +16,7 @@ export type SeenRequest = { [K in keyof RequestRecord]: RequestRecord[K] };
 export class Seen implements Observer {
   readonly requests: SeenRequest[] = [];
   readonly checks: CheckRecord[] = [];
-  /** `down NAME reason`, `up NAME`, `ejected NAME ms reason`, `returned NAME`. */
+  /** `down NAME reason`, `up NAME`, `ejected NAME ms reason`, `spared NAME reason`, `returned NAME`. */
   readonly verdicts: string[] = [];
   /** `NAME ADDRESS...`, or `NAME failed CODE`. */
   readonly names: string[] = [];
@@ -67,6 +67,11 @@ export class Seen implements Observer {
 
   serverEjected(server: string, reason: string, forMs: number): void {
     this.verdicts.push(`ejected ${server} ${forMs} ${reason}`);
+    this.#notify();
+  }
+
+  serverSpared(server: string, reason: string): void {
+    this.verdicts.push(`spared ${server} ${reason}`);
     this.#notify();
   }
 

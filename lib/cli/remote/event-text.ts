@@ -15,6 +15,7 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   down: ['is down', 'red'],
   up: ['is back', 'green'],
   ejected: ['is ejected', 'red'],
+  spared: ["fails, but the others can't do without it", 'red'],
   returned: ['is let in again', 'green'],
   availability: ['', 'yellow'],
   weight: ['weight', null],

@@ -6,6 +6,8 @@ export interface TimeoutsConfig {
   readonly requestBody: number;
   /** An idle client connection between two requests: closed. */
   readonly keepAlive: number;
+  /** The age, give or take a tenth, at which a client connection ends behind its next answer. */
+  readonly connectionAge: number;
   /** TCP connect to a server: another server, else 504. */
   readonly connect: number;
   /** Waiting for a free connection to a server that is full: 503. */
@@ -14,6 +16,8 @@ export interface TimeoutsConfig {
   readonly responseHeader: number;
   /** Without a byte of the response body, or a client that takes none of it: cut. */
   readonly responseBody: number;
+  /** A request as a whole, from the end of its head to that of its answer, lines and retries included: 504, or cut. */
+  readonly total: number;
   /** An upgraded connection with no byte either way: closed. */
   readonly tunnel: number;
   /** On SIGTERM: how long what is in flight may take. */
@@ -29,8 +33,12 @@ export interface LimitsConfig {
   readonly uriBytes: number;
   /** Bytes of a request body; 0 is no limit: 413. */
   readonly bodyBytes: number;
+  /** Bytes of it a second, on average, after ten seconds; 0 is no limit: 408. */
+  readonly bodyRate: number;
   /** Client connections open at once; beyond it new ones are closed at accept. */
   readonly connections: number;
   /** Client connections of one address open at once; 0 is no limit. */
   readonly connectionsPerIp: number;
+  /** Requests on one client connection, of which the last ends it; 0 is no limit. */
+  readonly requestsPerConnection: number;
 }

@@ -134,6 +134,8 @@ export interface PoolConfig {
   readonly maxIdle: number;
   /** How long one is kept at most; shorter where the server is known to close earlier. */
   readonly idleTimeout: number;
+  /** How long at most where the server announces that it waits longer. */
+  readonly maxIdleTimeout: number;
   /** Connections open at once to a server that has no limit of its own; 0 is no limit. */
   readonly maxConnections: number;
   /** Requests that may wait for a connection. */
@@ -157,7 +159,7 @@ export interface DnsConfig {
 
 /**
  * What may be tried again. connect: no connection was to be had. stale: one that had been open before was closed as
- * the request was sent. reset: any other was, before a byte of the answer. timeout: no answer in time.
+ * the request was sent. reset: any other was, before the head of the answer was whole. timeout: no answer in time.
  */
 export type RetryCause = 'connect' | 'stale' | 'reset' | 'timeout';
 

@@ -1,0 +1,102 @@
+import { type IpAddress, parseIpAddress } from '../base/ip-address.js';
+
+/** How proxies tell each other who asked: the nodes of X-Forwarded-For, and Forwarded (RFC 7239). */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN = 0x5b;
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/** One `name=value` of an element and what ends it. Values without quotes may hold more than a token: ports are written so. */
+const PAIR = /[ \t]*(?:([!#$%&'*+\-.^_`|~\w]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+)))?[ \t]*(;|$)/y;
+const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
+
+/**
+ * Where the last comma of `text[start, end)` stands that is in no quoted string; -1 when there is none. From the end,
+ * for what stands there was written by the proxy next to us: a quote that a client left open hides nothing of it.
+ */
+export function lastComma(text: string, start: number, end: number): number {
+  for (let i = end - 1; i >= start; i--) {
+    const code = text.charCodeAt(i);
+    if (code === COMMA) return i;
+    if (code === QUOTE) i = openingQuote(text, start, i);
+  }
+  return -1;
+}
+
+/** Where the string opens that closes at `close`; `start` when it does not. */
+function openingQuote(text: string, start: number, close: number): number {
+  for (let i = close - 1; i > start; i--) {
+    if (text.charCodeAt(i) !== QUOTE) continue;
+    let slashes = 0;
+    while (text.charCodeAt(i - 1 - slashes) === BACKSLASH) slashes++;
+    if (slashes % 2 === 0) return i;
+  }
+  return start;
+}
+
+/** Whom the element of Forwarded at `text[start, end)` is `for`; null when that is no address, or nothing is well-formed. */
+export function elementFor(text: string, start: number, end: number): IpAddress | null {
+  const element = text.slice(start, end);
+  let node = '';
+  PAIR.lastIndex = 0;
+  while (PAIR.lastIndex < element.length) {
+    const pair = PAIR.exec(element);
+    if (pair === null) return null;
+    const [, name, quoted, bare] = pair;
+    if (name?.toLowerCase() !== 'for') continue;
+    // RFC 7239, 4: each parameter once.
+    if (node !== '') return null;
+    node = bare ?? (quoted as string).replace(/\\(.)/g, '$1');
+  }
+  return node === '' ? null : parseNode(node, 0, node.length);
+}
+
+/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`, and blanks. */
+export function parseNode(text: string, start: number, to: number): IpAddress | null {
+  let end = to;
+  while (isBlank(text.charCodeAt(end - 1))) end--;
+  const colon = text.lastIndexOf(':', end - 1);
+  if (text.charCodeAt(start) === OPEN) {
+    const close = text.indexOf(']', start);
+    // What stands in brackets is IPv6: it has a colon.
+    if (close === -1 || close >= end || !text.slice(start, close).includes(':')) return null;
+    return close + 1 === end || isPort(text, close + 1, end) ? parseIpAddress(text, start + 1, close) : null;
+  }
+  const hasPort = colon > start && text.indexOf(':', start) === colon;
+  if (!hasPort) return parseIpAddress(text, start, end);
+  return isPort(text, colon, end) ? parseIpAddress(text, start, colon) : null;
+}
+
+/** The first position of `text[start, end)` that is no blank. */
+export function skipBlanks(text: string, start: number, end: number): number {
+  let first = start;
+  while (first < end && isBlank(text.charCodeAt(first))) first++;
+  return first;
+}
+
+/** The element of this hop: `peer` asked for `authority`, which may be empty. */
+export function forwardedElement(peer: IpAddress, authority: string): string {
+  const { version, text } = peer;
+  // RFC 7239, 6: IPv6 in brackets, and so in quotes; who has no address gets a name with `_`.
+  const node = version === 6 ? `"[${text}]"` : version === 4 ? text : `_${text}`;
+  if (authority === '') return `for=${node};proto=http`;
+  return `for=${node};host=${TOKEN.test(authority) ? authority : `"${authority}"`};proto=http`;
+}
+
+/** `:` and one to five digits. */
+function isPort(text: string, start: number, end: number): boolean {
+  if (text.charCodeAt(start) !== COLON || end - start < 2 || end - start > 6) return false;
+  for (let i = start + 1; i < end; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return false;
+  }
+  return true;
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
