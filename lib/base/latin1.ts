@@ -2,11 +2,17 @@
  * Bytes as a string, one character per byte: what HTTP/1 heads are (RFC 9112, 2.2). Node's native slice, without the
  * option handling of `toString`, which costs as much as the copy for a short head.
  */
-interface Latin1Sliceable {
+interface Latin1Buffer {
   latin1Slice(start: number, end: number): string;
+  latin1Write(text: string, at: number): number;
 }
 
 /** `buffer[start, end)` as latin1. */
 export function latin1(buffer: Buffer, start: number, end: number): string {
-  return (buffer as unknown as Latin1Sliceable).latin1Slice(start, end);
+  return (buffer as unknown as Latin1Buffer).latin1Slice(start, end);
+}
+
+/** Writes `text` (latin1) into `buffer` from `at` on; gives the number of bytes, fewer when there is not the room. */
+export function writeLatin1(buffer: Buffer, text: string, at: number): number {
+  return (buffer as unknown as Latin1Buffer).latin1Write(text, at);
 }

@@ -1,3 +1,5 @@
+import { writeLatin1 } from '../base/latin1.js';
+
 /** Blocks kept for reuse: one is filled while another is written. */
 const SPARE = 2;
 
@@ -35,9 +37,11 @@ export class LineBlocks {
 
   /** False, and nothing has happened, when there is no room for it. */
   append(line: string): boolean {
-    const most = this.#encoding === 'latin1' ? line.length : line.length * 3;
-    if (this.#length + most > this.#size) return false;
-    this.#length += this.#block.write(line, this.#length, this.#encoding);
+    const isAscii = this.#encoding === 'latin1';
+    if (this.#length + line.length * (isAscii ? 1 : 3) > this.#size) return false;
+    this.#length += isAscii
+      ? writeLatin1(this.#block, line, this.#length)
+      : this.#block.write(line, this.#length, 'utf8');
     return true;
   }
 
