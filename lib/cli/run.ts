@@ -16,6 +16,7 @@ import { Narrator } from './narrator.js';
 import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
 import { Reload } from './reload.js';
 import { RequestLog } from './request-log.js';
+import { StateFile } from './state-file.js';
 import { EXIT_CODE, type SignalSource, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
 import { count, humanDuration } from './wording.js';
@@ -69,6 +70,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     servers: serversOf(config).length,
     volume: options.volume,
   });
+  const state = await openState(config, narrator);
   const log = await openLog(config, options, context.stdout, narrator);
   const admin = config.admin === null ? null : new AdminDoor(plan, config.admin);
   const feed = new EventFeed(version, (message) => narrator.warning(message));
@@ -77,6 +79,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   if (admin !== null) observers.push(admin.observer);
   const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
     configPath: plan.file,
+    store: state,
   });
   feed.follow(config);
   feed.attach(balancer);
@@ -108,7 +111,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     stops.detach();
     signals.off('SIGUSR2', reopen);
     signals.off('SIGHUP', onHangUp);
-    await Promise.all([log.close(), feed.close()]);
+    await Promise.all([log.close(), feed.close(), state?.close()]);
   }
 }
 
@@ -125,6 +128,11 @@ function openLog(
     log.follow(config);
     return log;
   });
+}
+
+async function openState({ stateFile: path }: Config, narrator: Narrator): Promise<StateFile | null> {
+  if (path === null) return null;
+  return attempt({ writing: path }, () => StateFile.open(path, (message) => narrator.warning(message)));
 }
 
 /** The log and the webhook go by the settings in force. */
