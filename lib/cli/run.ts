@@ -100,8 +100,9 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     if (options.volume !== 'quiet') {
       const { paint } = stderr;
       const isWatched = options.watch;
-      const adminAddress = admin?.address ?? null;
-      stderr.write(banner({ version, program, plan, addresses, admin: adminAddress, isWatched, paint }));
+      const restored = state === null ? 0 : balancer.status().config.drift.length;
+      const facts = { version, program, plan, addresses, isWatched, restored, paint };
+      stderr.write(banner({ ...facts, admin: admin?.address ?? null }));
     }
     return await stopWhenTold(balancer, stops, config, narrator);
   } finally {

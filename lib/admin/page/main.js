@@ -114,7 +114,7 @@ const questions = {
   drain({ name, active, routes: of }, put) {
     const where = of.length > 1 ? ` in all its ${of.length} routes` : '';
     const state = choices('state', 'How', [
-      { value: 'drain', label: 'Drain', meaning: 'No new requests; clients bound to it by a cookie go on.' },
+      { value: 'drain', label: 'Drain', meaning: 'No new requests; clients bound to it go on.' },
       {
         value: 'maintenance',
         label: 'Maintenance',
