@@ -83,13 +83,14 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   });
   feed.follow(config);
   feed.attach(balancer);
-  const stops = new StopSignals(signals);
+  const hangsUp = plan.file === null && stderr.isTty;
+  const stops = new StopSignals(signals, hangsUp);
   const reopen = (): void => log.reopen();
   const reload = new Reload(balancer, plan, options, stderr, narrator);
   const onHangUp = (): void => void reload.run();
   const watch = options.watch ? new FileWatch(() => reload.files, onHangUp) : null;
   signals.on('SIGUSR2', reopen);
-  signals.on('SIGHUP', onHangUp);
+  if (!hangsUp) signals.on('SIGHUP', onHangUp);
   context.atExit(() => log.closeNow());
   try {
     await watch?.start();

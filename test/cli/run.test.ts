@@ -318,6 +318,33 @@ t.test('stopping', async (t) => {
     t.equal(await session(OPTIONS, s), 1);
   });
 
+  t.test('happens when a terminal closes, unless there is a file that SIGHUP reads again', async (t) => {
+    const s = stage();
+    const ended = run(OPTIONS, s.context);
+    await s.stderr.has(/stop /);
+    s.signals.emit('SIGHUP');
+    t.equal(await ended, 0);
+    t.same(s.signals.eventNames(), []);
+    for (const [isTty, options] of [
+      [false, OPTIONS],
+      [
+        true,
+        {
+          ...OPTIONS,
+          port: null,
+          servers: [],
+          configFile: writeConfig(t, 'listen: 0\nservers: [localhost:5001]\n'),
+        },
+      ],
+    ] as const) {
+      const other = stage(isTty);
+      await session(options, other, () => {
+        other.signals.emit('SIGHUP');
+        t.equal(other.balancer.stopped, false);
+      });
+    }
+  });
+
   t.test('happens at once at the second signal', async (t) => {
     for (const [signal, code] of [
       ['SIGINT', 130],
