@@ -164,8 +164,11 @@ t.test('state_file: the next process knows what was changed in the one before', 
       'availability of a: draining (file: ready)',
       'servers of default: localhost:5003 with weight 1 (file: not there)',
     ]);
-    balancer.setAvailability('a', 'ready');
     balancer.removeServer('localhost:5003');
+    const drained = balancer.events().filter(({ what }) => what === 'drained');
+    t.match(drained, [{ server: 'localhost:5003' }], 'a has had no request here that could end');
+    t.equal(drained.length, 1);
+    balancer.setAvailability('a', 'ready');
   });
   t.match(
     await running((balancer) => t.same(balancer.status().config.drift, ['weight of a: 4 (file: 1)'])),
