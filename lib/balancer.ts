@@ -8,6 +8,7 @@ import type { Config } from './config/types.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
+import type { ChangeStore } from './fleet/changes.js';
 import { Fleet } from './fleet/fleet.js';
 import { CheckSlots } from './health/check-slots.js';
 import type { Reading } from './net/accept.js';
@@ -73,6 +74,8 @@ export interface BalancerOptions {
   readonly reading?: Reading;
   /** The path of the settings file, as the status shows it; null by default. */
   readonly configPath?: string | null;
+  /** Keeps what the `Operations` change over a restart; null by default. */
+  readonly store?: ChangeStore | null;
 }
 
 /** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
@@ -109,7 +112,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   #endDrain: (clean: boolean) => void = () => {};
 
   constructor(config: Config, outer: Observer, options: BalancerOptions) {
-    const { clock = systemClock, reading = 'buffers', configPath = null } = options;
+    const { clock = systemClock, reading = 'buffers', configPath = null, store = null } = options;
     this.#clock = clock;
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
@@ -126,7 +129,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const shortages = new ShortageAlarm(wheel, observer);
     const supplies = { wheel, parsers, observer, resolver: this.#resolver, shortages };
     const health = { ...supplies, clock, slots: new CheckSlots() };
-    const parts = { supplies, health, telemetry: this.#telemetry };
+    const parts = { supplies, health, telemetry: this.#telemetry, store };
     this.#fleet = new Fleet(config, parts, (generation) => {
       this.#services.pipeline = generation.pipeline;
       this.#acceptor.follow(generation, generation.config);

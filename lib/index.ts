@@ -19,6 +19,7 @@ export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './c
 export { type Problem, renderProblems } from './config/problems.js';
 export type { Settings } from './config/settings.js';
 export type { Config } from './config/types.js';
+export { type ChangeStore, type Changes, readChanges, writeChanges } from './fleet/changes.js';
 export { Exposition, type ExpositionSources } from './observe/exposition.js';
 export type { Metrics, MetricsSnapshot } from './observe/metrics.js';
 export { type Fault, REASONS, type ReasonEntry } from './observe/reasons.js';

@@ -133,8 +133,7 @@ export class Admin {
     this.#gate.admit(request, path === '/');
     const { route, name } = this.#route(request.method ?? '', path);
     const standing = this.#gate.standingOf(request);
-    const trusted = standing !== 'stranger';
-    if (route.access === 'token' && !trusted)
+    if (route.access === 'token' && standing === 'stranger')
       throw new ApiError(401, 'unauthorized', 'this needs the token of the admin listener', {
         hint: 'Send it as Authorization: Bearer TOKEN; admin.token in the settings file has it.',
         headers: { 'www-authenticate': 'Bearer realm="lb"' },
@@ -143,7 +142,7 @@ export class Admin {
       throw new ApiError(403, 'read_only', 'this token shows everything and changes nothing', {
         hint: 'Send admin.token of the settings file, not admin.read_token.',
       });
-    const call: Call = { request, response, query, name, trusted };
+    const call: Call = { request, response, query, name, standing };
     return route.handle(call);
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from './api-error.js';
+import type { Standing } from './gate.js';
 
 /** One request to the admin listener, let in by the gate. */
 export interface Call {
@@ -8,8 +9,8 @@ export interface Call {
   readonly query: URLSearchParams;
   /** What stands in place of `{name}` in the route's path, decoded; empty when it has none. */
   readonly name: string;
-  /** Has it shown the token, or is there none to show? */
-  readonly trusted: boolean;
+  /** By the token it has shown. */
+  readonly standing: Standing;
 }
 
 /** What a handler gives back; null when it has taken the response over. */

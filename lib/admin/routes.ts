@@ -5,6 +5,7 @@ import { configView } from './config-view.js';
 import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
 import type { Failures } from './failures.js';
+import type { Standing } from './gate.js';
 import { openApiText } from './openapi.js';
 import type { Page } from './page.js';
 import { ServersApi } from './servers-api.js';
@@ -31,14 +32,24 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
   return [
     { method: 'GET', path: '/', access: 'open', handle: () => page.answer },
     { method: 'GET', path: '/livez', access: 'open', handle: () => text('ok\n') },
-    { method: 'GET', path: '/readyz', access: 'open', handle: ({ trusted }) => readiness(subject, trusted) },
+    {
+      method: 'GET',
+      path: '/readyz',
+      access: 'open',
+      handle: ({ standing }) => readiness(subject, standing),
+    },
     {
       method: 'GET',
       path: '/metrics',
       access: 'token',
       handle: async () => ({ status: 200, ...(await services.metrics()) }),
     },
-    { method: 'GET', path: '/api/status', access: 'token', handle: () => json(statusView(subject)) },
+    {
+      method: 'GET',
+      path: '/api/status',
+      access: 'token',
+      handle: ({ standing }) => json(statusView(subject, standing)),
+    },
     { method: 'GET', path: '/api/servers', access: 'token', handle: () => servers.list() },
     { method: 'POST', path: '/api/servers', access: 'token', handle: (call) => servers.add(call) },
     { method: 'GET', path: '/api/servers/{name}', access: 'token', handle: (call) => servers.one(call) },
@@ -75,20 +86,22 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
 }
 
 /** 503 keeps whoever stands in front from sending requests; why is told to those who may know. */
-function readiness(subject: Subject, trusted: boolean): Answer {
+function readiness(subject: Subject, standing: Standing): Answer {
   const { ready, readyReasons } = subject.status();
   if (ready) return text('ready\n');
-  return text(`not ready\n${trusted ? readyReasons.map((reason) => `${reason}\n`).join('') : ''}`, 503);
+  const told = standing === 'stranger' ? [] : readyReasons;
+  return text(`not ready\n${told.map((reason) => `${reason}\n`).join('')}`, 503);
 }
 
 /** Without the events of each server, which `/api/servers` has: this is asked for every second. */
-function statusView(subject: Subject): unknown {
+function statusView(subject: Subject, standing: Standing): unknown {
   const status = subject.status();
   const brief = <T extends { readonly events: unknown }>({ events, ...rest }: T): Omit<T, 'events'> => rest;
   return snakeCase({
     ...status,
     routes: status.routes.map((route) => ({ ...route, servers: route.servers.map(brief) })),
     servers: status.servers.map(brief),
+    access: standing === 'operator' ? 'change' : 'read',
   });
 }
 

@@ -4,6 +4,7 @@ import { entrancesOf } from '../config/inventory.js';
 import type { Config, RouteConfig } from '../config/types.js';
 import type { Paint } from './paint.js';
 import type { Plan } from './plan.js';
+import { count } from './wording.js';
 
 export interface BannerOptions {
   readonly version: string;
@@ -14,6 +15,8 @@ export interface BannerOptions {
   readonly addresses: readonly Address[];
   /** Of the admin listener; null without one. */
   readonly admin: Address | null;
+  /** How many changes of the process before are in force. */
+  readonly restored: number;
   /** Is the settings file read again when it changes? */
   readonly isWatched: boolean;
   readonly paint: Paint;
@@ -30,7 +33,7 @@ const TARGET_WIDTH = 39;
 /** What a person needs at the start, in a dozen lines of at most 80 columns: how to try it, what is behind it, how to end it. */
 export function banner(options: BannerOptions): string {
   const { bold, cyan, dim } = options.paint;
-  const { addresses, admin, isWatched, program } = options;
+  const { addresses, admin, isWatched, program, restored } = options;
   const { config, file, isDemo } = options.plan;
   const rows: [label: string, text: string][] = [];
   const [first] = addresses;
@@ -45,6 +48,11 @@ export function banner(options: BannerOptions): string {
   if (admin !== null) rows.push(['watch', `${cyan(describe(admin))}  ${dim('status page, /metrics, /api')}`]);
   if (file !== null)
     rows.push(['settings', isWatched ? `${file}  ${dim('taken over when it changes')}` : file]);
+  if (restored > 0)
+    rows.push([
+      'changed',
+      `${count(restored, 'change')} since kept in ${config.stateFile}; lb status lists them`,
+    ]);
   const demoed = isDemo ? config.servers[0]?.address : undefined;
   if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
   rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);

@@ -70,7 +70,8 @@ const REMOTE: readonly Row[] = [
 
 const SIGNALS: readonly Row[] = [
   ['SIGTERM, Ctrl-C', 'finish what is in flight, then stop; again: at once'],
-  ['SIGHUP', 'read the settings again; bad ones change nothing'],
+  ['SIGHUP', 'read the settings again; bad ones change nothing.'],
+  ['', 'Without a settings file, as a terminal closes: stop'],
   ['SIGUSR2', 'reopen the access log file after it was moved away'],
 ];
 

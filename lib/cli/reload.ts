@@ -63,7 +63,7 @@ export class Reload {
       this.#terminal.write(warnings);
       const failures = renderFailures(config, file, this.#terminal.paint);
       if (failures !== '') throw new PlanError(failures);
-      this.#warnOfAdmin(config);
+      this.#warnOfNextStart(config);
       await this.#balancer.reload(config);
       this.#files = files;
       this.#narrator.expect(serversOf(config).length);
@@ -75,9 +75,12 @@ export class Reload {
     }
   }
 
-  #warnOfAdmin({ admin }: Config): void {
-    if (JSON.stringify(admin) !== JSON.stringify(this.#balancer.config.admin))
+  #warnOfNextStart({ admin, stateFile }: Config): void {
+    const { config } = this.#balancer;
+    if (JSON.stringify(admin) !== JSON.stringify(config.admin))
       this.#narrator.warning('what changed under admin takes effect at the next start');
+    if (stateFile !== config.stateFile)
+      this.#narrator.warning('another state_file takes effect at the next start');
   }
 
   #refuse(file: string, error: unknown): ReloadOutcome {

@@ -16,6 +16,7 @@ import { Narrator } from './narrator.js';
 import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
 import { Reload } from './reload.js';
 import { RequestLog } from './request-log.js';
+import { StateFile } from './state-file.js';
 import { EXIT_CODE, type SignalSource, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
 import { count, humanDuration } from './wording.js';
@@ -69,6 +70,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     servers: serversOf(config).length,
     volume: options.volume,
   });
+  const state = await openState(config, narrator);
   const log = await openLog(config, options, context.stdout, narrator);
   const admin = config.admin === null ? null : new AdminDoor(plan, config.admin);
   const feed = new EventFeed(version, (message) => narrator.warning(message));
@@ -77,16 +79,18 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   if (admin !== null) observers.push(admin.observer);
   const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
     configPath: plan.file,
+    store: state,
   });
   feed.follow(config);
   feed.attach(balancer);
-  const stops = new StopSignals(signals);
+  const hangsUp = plan.file === null && stderr.isTty;
+  const stops = new StopSignals(signals, hangsUp);
   const reopen = (): void => log.reopen();
   const reload = new Reload(balancer, plan, options, stderr, narrator);
   const onHangUp = (): void => void reload.run();
   const watch = options.watch ? new FileWatch(() => reload.files, onHangUp) : null;
   signals.on('SIGUSR2', reopen);
-  signals.on('SIGHUP', onHangUp);
+  if (!hangsUp) signals.on('SIGHUP', onHangUp);
   context.atExit(() => log.closeNow());
   try {
     await watch?.start();
@@ -97,8 +101,9 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     if (options.volume !== 'quiet') {
       const { paint } = stderr;
       const isWatched = options.watch;
-      const adminAddress = admin?.address ?? null;
-      stderr.write(banner({ version, program, plan, addresses, admin: adminAddress, isWatched, paint }));
+      const restored = state === null ? 0 : balancer.status().config.drift.length;
+      const facts = { version, program, plan, addresses, isWatched, restored, paint };
+      stderr.write(banner({ ...facts, admin: admin?.address ?? null }));
     }
     return await stopWhenTold(balancer, stops, config, narrator);
   } finally {
@@ -108,7 +113,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     stops.detach();
     signals.off('SIGUSR2', reopen);
     signals.off('SIGHUP', onHangUp);
-    await Promise.all([log.close(), feed.close()]);
+    await Promise.all([log.close(), feed.close(), state?.close()]);
   }
 }
 
@@ -125,6 +130,11 @@ function openLog(
     log.follow(config);
     return log;
   });
+}
+
+async function openState({ stateFile: path }: Config, narrator: Narrator): Promise<StateFile | null> {
+  if (path === null) return null;
+  return attempt({ writing: path }, () => StateFile.open(path, (message) => narrator.warning(message)));
 }
 
 /** The log and the webhook go by the settings in force. */

@@ -19,17 +19,20 @@ export class StopSignals {
   readonly #onTerminate = (): void => this.#receive('SIGTERM');
   readonly #waiting: ((signal: StopSignal) => void)[] = [];
 
-  constructor(source: SignalSource) {
+  /** `hangsUp`: there is a terminal to close and nothing that SIGHUP could reload, so it is a wish like SIGTERM. */
+  constructor(source: SignalSource, hangsUp: boolean) {
     this.#source = source;
     this.first = new Promise((resolve) => this.#waiting.push(resolve));
     this.second = new Promise((resolve) => this.#waiting.push(resolve));
     source.on('SIGINT', this.#onInterrupt);
     source.on('SIGTERM', this.#onTerminate);
+    if (hangsUp) source.on('SIGHUP', this.#onTerminate);
   }
 
   detach(): void {
     this.#source.off('SIGINT', this.#onInterrupt);
     this.#source.off('SIGTERM', this.#onTerminate);
+    this.#source.off('SIGHUP', this.#onTerminate);
   }
 
   #receive(signal: StopSignal): void {

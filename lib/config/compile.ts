@@ -58,6 +58,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     forwarded: settings.forwarded ?? false,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, report),
+    stateFile: settings.state_file ?? null,
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], context),
     hosts,
     rest,

@@ -40,6 +40,7 @@ export interface Settings extends ScopeSettings {
   readonly admin?: AddressSetting | AdminSettings | boolean;
   readonly access_log?: AccessLogFormat | AccessLogSettings;
   readonly events?: EventsSettings;
+  readonly state_file?: string;
   readonly trusted_proxies?: readonly string[];
   readonly forwarded?: boolean;
   readonly dns?: DnsSettings;

@@ -69,6 +69,8 @@ export interface Config {
   readonly accessLog: AccessLogConfig;
   /** Who is told of events beside the reader of stderr; null for nobody. */
   readonly events: EventsConfig | null;
+  /** Where what operators change outlives the process; null: nowhere. */
+  readonly stateFile: string | null;
   /** Guards that every request passes before it is routed; null without any. */
   readonly firewall: FirewallConfig | null;
   readonly hosts: readonly HostConfig[];

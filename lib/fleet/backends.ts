@@ -111,6 +111,8 @@ export class Backends {
     const { slowStart } = group;
     const backend = new Backend(server.name, pool, this.#supplies.wheel, { weight, backup, slowStart });
     if (this.#started) backend.startSlowly();
+    // Nothing is on it that could end: nobody is to be told that it is drained.
+    backend.setAvailability(this.#roster.availabilityOf(server.name));
     const health = new ServerHealth(backend, group, this.#health);
     const member = new Member(backend, health, this.#health.clock);
     this.#fresh.add(member);

@@ -7,6 +7,7 @@ import type { NewServer, Operations } from '../status/operations.js';
 import type { Telemetry } from '../telemetry.js';
 import { Backends } from './backends.js';
 import { announce, describeChange, isSameRouting } from './census.js';
+import type { ChangeStore } from './changes.js';
 import { Roster } from './roster.js';
 
 /** What the servers and the way to them are made of. */
@@ -14,6 +15,8 @@ export interface FleetParts {
   readonly supplies: ConnectionSupplies;
   readonly health: HealthServices;
   readonly telemetry: Telemetry;
+  /** null: what is changed while running ends with the process. */
+  readonly store: ChangeStore | null;
 }
 
 /**
@@ -37,6 +40,9 @@ export class Fleet implements Operations {
     this.#observer = parts.health.observer;
     this.#install = install;
     this.roster = new Roster(config);
+    const kept = parts.store?.changes ?? null;
+    const dropped = kept === null ? [] : this.roster.restore(kept);
+    for (const line of dropped) this.#observer.warning?.(line);
     this.backends = new Backends(parts.supplies, parts.health, this.roster);
     this.#generation = this.#generate(config, null);
   }
@@ -119,6 +125,7 @@ export class Fleet implements Operations {
     } finally {
       this.#changes--;
     }
+    this.#parts.store?.keep(this.roster.changes);
     this.tellDrained();
   }
 

@@ -1,21 +1,14 @@
 import { addressKey } from '../base/address.js';
 import { nearest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
-import { loadConfig } from '../config/config.js';
 import { forwardingRoutes } from '../config/every-route.js';
-import type { Problem } from '../config/problems.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import { type NewServer, OperationError } from '../status/operations.js';
 import type { Census, Entry } from './census.js';
-
-/** A server that a route has and the file does not give it, or the other way round. */
-interface Move {
-  readonly route: string;
-  readonly server: ServerConfig;
-}
+import { type Changes, isWeight, type Move } from './changes.js';
+import { isSame, readServer } from './server-entry.js';
 
 const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
-const MAX_WEIGHT = 256;
 
 /**
  * Who serves: what the file says, and what was changed since. Changes are kept by the names of servers and routes, so
@@ -65,7 +58,7 @@ export class Roster {
   /** For every server of that name, 0 to 256. Throws an OperationError when there is none, or for another weight. */
   setWeight(name: string, weight: number): void {
     this.#expect(name);
-    if (!Number.isInteger(weight) || weight < 0 || weight > MAX_WEIGHT)
+    if (!isWeight(weight))
       throw new OperationError('bad_value', `a weight is a whole number from 0 to 256, got ${show(weight)}`);
     this.#weights.set(name, weight);
     this.#forgetSettled();
@@ -110,6 +103,21 @@ export class Roster {
     this.#added = this.#added.filter(({ server }) => server.name !== name);
     this.#weights.delete(name);
     this.#availability.delete(name);
+  }
+
+  /** What was changed, so that another process may `restore` it. */
+  get changes(): Changes {
+    const [weights, availability] = [this.#weights, this.#availability];
+    return { weights, availability, added: this.#added, removed: this.#removed };
+  }
+
+  /** Makes changes of before, as `follow` does. Returns a line for each that has no place in the file. */
+  restore({ weights, availability, added, removed }: Changes): readonly string[] {
+    for (const [name, weight] of weights) this.#weights.set(name, weight);
+    for (const [name, to] of availability) this.#availability.set(name, to);
+    this.#added = added;
+    this.#removed = removed;
+    return this.follow(this.#config);
   }
 
   /** Takes over another file. Returns a line for each change made while running that has no place in it and is dropped. */
@@ -261,20 +269,6 @@ export class Roster {
     }
     return '';
   }
-}
-
-/** Reads settings as those of the file are read. Throws an OperationError with the first problem in them. */
-function readServer({ weight, ...settings }: NewServer): ServerConfig {
-  const result = loadConfig('', { overrides: { servers: [settings] } });
-  if (result.ok) return result.config.servers[0] as ServerConfig;
-  const { path, message, hint } = result.problems[0] as Problem;
-  const key = path.replace(/^servers\[0\]\.?/, '');
-  const problem = key === '' ? message : `${key}: ${message}`;
-  throw new OperationError('bad_value', hint === '' ? problem : `${problem}. ${hint}`);
-}
-
-function isSame(one: ServerConfig, other: ServerConfig): boolean {
-  return one.name === other.name && addressKey(one.address) === addressKey(other.address);
 }
 
 function includes(servers: readonly ServerConfig[], name: string): boolean {

@@ -62,6 +62,8 @@ t.test('who only looks sees everything and changes nothing', async (t) => {
     ask(path, { method, body: method === 'PATCH' ? { weight: 7 } : undefined, headers: bearer(token) });
   for (const path of ['/metrics', '/api/status', '/api/servers', '/api/config', '/api/explain?url=/'])
     t.match(await asked('GET', path, readToken), { status: 200 }, path);
+  t.match((await asked('GET', '/api/status', readToken)).json, { access: 'read' });
+  t.match((await asked('GET', '/api/status', TOKEN)).json, { access: 'change' });
   t.notMatch((await asked('GET', '/api/config', readToken)).text, readToken);
   for (const [method, path] of [
     ['POST', '/api/servers'],

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
+import { readChanges, writeChanges } from '../../lib/fleet/changes.js';
 import { Roster } from '../../lib/fleet/roster.js';
 
 /** Two lists of servers, by letters: each is its own name and has the port of its place in the alphabet. */
@@ -85,4 +86,42 @@ t.test('a server that is gone takes what was said of it along', async (t) => {
   roster.follow(file('', 'a'));
   roster.follow(file('', 'ab'));
   t.match(roster.census().get('b'), { availability: 'ready' });
+});
+
+t.test('what was changed is restored by another process, as far as it has a place in the file', async (t) => {
+  const before = new Roster(file('ac', 'ab'));
+  before.add('default', { address: addressOf('d'), name: 'd', weight: 3, backup: true, max_connections: 7 });
+  before.add('shop', { address: 'localhost:5000' });
+  before.remove('b');
+  before.setWeight('c', 0);
+  before.setAvailability('a', 'maintenance');
+  const kept = writeChanges(before.changes);
+  const after = new Roster(file('ac', 'ab'));
+  t.strictSame(after.restore(readChanges(kept)), []);
+  t.strictSame(after.drift, before.drift);
+  t.strictSame(after.census(), before.census());
+  t.equal(writeChanges(after.changes), kept);
+
+  const another = new Roster(file('', 'b'));
+  t.strictSame(another.restore(readChanges(kept)), [
+    'localhost:5000 had been added to shop, and is gone: shop forwards to no servers any more',
+  ]);
+  t.equal(who(another), 'default: d');
+});
+
+t.test('what is no list of changes is said to be none', async (t) => {
+  const good = JSON.parse(writeChanges(new Roster(file('', 'a')).changes)) as object;
+  const server = { route: 'default', address: 'localhost:1' };
+  for (const [change, message] of [
+    [{ version: 2 }, 'it is of version 2'],
+    [{ weights: { a: 257 } }, 'weights of a cannot be 257'],
+    [{ availability: { a: 'drain' } }, 'availability of a cannot be "drain"'],
+    [{ removed: {} }, 'removed is no list'],
+    [{ added: [{ ...server, route: 1 }] }, 'added has an entry without a route'],
+    [{ added: [{ ...server, address: 'nowhere' }] }, /expected host:port/],
+    [{ added: [{ ...server, name: 7 }] }, /name: expected/],
+  ] as const)
+    t.throws(() => readChanges(JSON.stringify({ ...good, ...change })), { message });
+  t.throws(() => readChanges('{'), { message: /^it is no JSON/ });
+  t.throws(() => readChanges('[]'), { message: 'the file is no map' });
 });

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import type { RunOptions } from '../../lib/cli/args.js';
 import { type RunContext, run } from '../../lib/cli/run.js';
 import { Terminal } from '../../lib/cli/terminal.js';
@@ -128,6 +129,62 @@ t.test('the log and the webhook go by the settings in force', async (t) => {
   t.notMatch(s.stdout.text, / 20[23] /);
   t.equal(readFileSync(file, 'utf8'), '{"status":202}\n{"status":203}\n');
   t.match(s.stderr.text, /warning: access log: ENOTDIR.*; it goes on as before\n/);
+});
+
+t.test('state_file: the next process knows what was changed in the one before', async (t) => {
+  const folder = t.testdir({});
+  const kept = join(folder, 'state.json');
+  const config = join(folder, 'lb.yaml');
+  const text = (file: string): string =>
+    `listen: 127.0.0.1:0\nhealth_check: false\nstate_file: ${file}\nservers: [{ address: localhost:5001, name: a }, localhost:5002]\n`;
+  writeFileSync(config, text(kept));
+  const options = { ...OPTIONS, port: null, servers: [], configFile: config };
+  const running = async (act: (balancer: Balancer) => void): Promise<string> => {
+    const s = stage();
+    let balancer!: Balancer;
+    const context: RunContext = {
+      ...s.context,
+      createBalancer: (...parts) => {
+        balancer = createBalancer(...parts);
+        return balancer;
+      },
+    };
+    t.equal(await session(options, { ...s, context }, () => act(balancer)), 0);
+    return s.stderr.text;
+  };
+  await running((balancer) => {
+    t.same(balancer.status().config.drift, []);
+    balancer.setWeight('a', 4);
+    balancer.setAvailability('a', 'draining');
+    balancer.addServer('default', { address: 'localhost:5003' });
+  });
+  await running((balancer) => {
+    t.same(balancer.status().config.drift, [
+      'weight of a: 4 (file: 1)',
+      'availability of a: draining (file: ready)',
+      'servers of default: localhost:5003 with weight 1 (file: not there)',
+    ]);
+    balancer.removeServer('localhost:5003');
+    const drained = balancer.events().filter(({ what }) => what === 'drained');
+    t.match(drained, [{ server: 'localhost:5003' }], 'a has had no request here that could end');
+    t.equal(drained.length, 1);
+    balancer.setAvailability('a', 'ready');
+  });
+  t.match(
+    await running((balancer) => t.same(balancer.status().config.drift, ['weight of a: 4 (file: 1)'])),
+    / changed +1 change since kept in .*state\.json; lb status lists them\n/,
+  );
+  t.same(readdirSync(folder).sort(), ['lb.yaml', 'state.json'], 'nothing is left beside it');
+
+  writeFileSync(kept, '{"version":1,');
+  const said = await running((balancer) => t.same(balancer.status().config.drift, []));
+  t.match(said, /state_file: it is no JSON: .*; it is .*state\.json\.bad now/);
+  t.equal(readFileSync(`${kept}.bad`, 'utf8'), '{"version":1,');
+
+  writeFileSync(config, text(join(folder, 'nowhere', 'state.json')));
+  const s = stage();
+  t.equal(await run(options, s.context), 1);
+  t.match(s.stderr.text, /^lb: cannot write .*nowhere.*: there is no such file or directory\.\n$/);
 });
 
 t.test('-v shows checks and heads', async (t) => {
@@ -262,6 +319,33 @@ t.test('stopping', async (t) => {
     const s = stage();
     s.balancer.draining = async () => false;
     t.equal(await session(OPTIONS, s), 1);
+  });
+
+  t.test('happens when a terminal closes, unless there is a file that SIGHUP reads again', async (t) => {
+    const s = stage();
+    const ended = run(OPTIONS, s.context);
+    await s.stderr.has(/stop /);
+    s.signals.emit('SIGHUP');
+    t.equal(await ended, 0);
+    t.same(s.signals.eventNames(), []);
+    for (const [isTty, options] of [
+      [false, OPTIONS],
+      [
+        true,
+        {
+          ...OPTIONS,
+          port: null,
+          servers: [],
+          configFile: writeConfig(t, 'listen: 0\nservers: [localhost:5001]\n'),
+        },
+      ],
+    ] as const) {
+      const other = stage(isTty);
+      await session(options, other, () => {
+        other.signals.emit('SIGHUP');
+        t.equal(other.balancer.stopped, false);
+      });
+    }
   });
 
   t.test('happens at once at the second signal', async (t) => {

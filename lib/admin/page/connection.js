@@ -17,9 +17,6 @@ export class Refused extends Error {
 /** Whether there is one to show: a plain link can't. */
 export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
 
-/** For this tab alone, and gone with it. */
-export const keepToken = (token) => sessionStorage.setItem(TOKEN, token);
-
 function headers(more) {
   const token = sessionStorage.getItem(TOKEN);
   return token === null ? more : { ...more, authorization: `Bearer ${token}` };
@@ -39,6 +36,26 @@ export async function ask(path, { method = 'GET', body } = {}) {
   const value = isJson ? await response.json() : null;
   if (!response.ok) throw new Refused(response.status, value?.error);
   return value;
+}
+
+/**
+ * Keeps a token, for this tab alone, if it `suits`: a function of what it allows, `change` or `read`. Else the one from
+ * before stays, and it throws Refused.
+ * @param {(access: string) => boolean} suits
+ */
+export async function tryToken(token, suits) {
+  const before = sessionStorage.getItem(TOKEN);
+  sessionStorage.setItem(TOKEN, token);
+  try {
+    const { access } = await ask('/api/status');
+    if (!suits(access))
+      throw new Refused(403, { message: 'this token shows everything and changes nothing' });
+    return access;
+  } catch (error) {
+    if (before === null) sessionStorage.removeItem(TOKEN);
+    else sessionStorage.setItem(TOKEN, before);
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Charts } from './charts.js';
-import { ask, follow, hasToken, keepToken, Refused } from './connection.js';
+import { ask, follow, hasToken, Refused, tryToken } from './connection.js';
 import { askFirst, choices, chosen, field } from './dialogs.js';
 import { make, mark, part, say } from './elements.js';
 import { Failures } from './failures.js';
@@ -24,7 +24,6 @@ part('events').append(timeline.element);
 /** When the process started that answered last. */
 let startedAt = 0;
 let knownFailures = '';
-let connected = null;
 let toasting = 0;
 
 /** One look at everything. */
@@ -46,7 +45,7 @@ async function lookAtFailures({ requests: { by_reason: reasons, by_status: statu
 }
 
 function show(status) {
-  const { servers, listen, uptime_ms: uptime, version, clients, config } = status;
+  const { servers, listen, uptime_ms: uptime, version, clients, config, access } = status;
   const usable = servers.filter(({ state }) => state === 'up' || state === 'unchecked').length;
   const inUse = `${usable} of ${plural(servers.length, 'server')} in use`;
   document.title = `${usable < servers.length ? '! ' : ''}${usable}/${servers.length} up · lb`;
@@ -61,7 +60,10 @@ function show(status) {
   showNotice(status);
   routes.update(status.routes);
   showFirewall(part('firewall'), status.firewall);
-  part('reload').hidden = config.path === null;
+  // What would only be refused is not offered.
+  mark(document.documentElement, 'data-access', access);
+  part('reload').hidden = config.path === null || access === 'read';
+  part('unlock').hidden = access !== 'read';
   part('links').hidden = hasToken();
   showSettings(config);
 }
@@ -112,7 +114,7 @@ const questions = {
   drain({ name, active, routes: of }, put) {
     const where = of.length > 1 ? ` in all its ${of.length} routes` : '';
     const state = choices('state', 'How', [
-      { value: 'drain', label: 'Drain', meaning: 'No new requests; clients bound to it by a cookie go on.' },
+      { value: 'drain', label: 'Drain', meaning: 'No new requests; clients bound to it go on.' },
       {
         value: 'maintenance',
         label: 'Maintenance',
@@ -178,8 +180,6 @@ function tell(event) {
 
 /** Says so when the connection is lost, and when it is back; not every second. */
 function connection(now, text) {
-  if (connected === now) return;
-  connected = now;
   mark(document.documentElement, 'data-connected', String(now));
   say(part('link-text'), text);
 }
@@ -197,7 +197,7 @@ function tick() {
 async function lookOnce() {
   try {
     await look();
-    connection(true, 'Live');
+    connection(true, document.documentElement.dataset.access === 'read' ? 'Live, read only' : 'Live');
   } catch (error) {
     if (error instanceof Refused && error.status === 401) await askForToken();
     else if (error instanceof Refused) connection(false, `Refused: ${error.message}`);
@@ -207,21 +207,26 @@ async function lookOnce() {
 
 async function askForToken() {
   connection(false, 'Token needed');
-  const { input, element } = field('Token', {
-    type: 'password',
-    required: true,
-    autocomplete: 'current-password',
-  });
-  const text = 'This listener shows its figures to those who know admin.token of the settings file.';
-  const act = () => {
-    keepToken(input.value);
-    return ask('/api/status');
-  };
-  const shown = await askFirst({ title: 'Token', text, yes: 'Show', fields: [element] }, act);
+  const text =
+    'This listener shows its figures to those who know admin.token or admin.read_token of the settings file.';
+  const shown = await askToken({ title: 'Token', text, yes: 'Show' }, () => true);
   if (shown !== null) return;
   connection(null, 'Token needed: load the page again to give it');
   await new Promise(() => {});
 }
+
+/** Asks for a token until there is one that `suits` what it allows. Gives null when the person thinks better of it. */
+function askToken(question, suits) {
+  const attributes = { type: 'password', required: true, autocomplete: 'current-password' };
+  const { input, element } = field('Token', attributes);
+  return askFirst({ ...question, fields: [element] }, () => tryToken(input.value, suits));
+}
+
+part('unlock').addEventListener('click', async () => {
+  const text = 'The token you came with shows everything and changes nothing. Changes take admin.token.';
+  await askToken({ title: 'Unlock changes', text, yes: 'Unlock' }, (access) => access === 'change');
+  await tick();
+});
 
 async function run() {
   void follow(tell, pause);

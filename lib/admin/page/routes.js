@@ -56,7 +56,11 @@ class RouteCard {
     const heads = COLUMNS.map(([name, kind]) =>
       make(kind === '' ? 'th' : `th.${kind}`, { scope: 'col', role: 'columnheader' }, name),
     );
-    const acting = make('th', { scope: 'col', role: 'columnheader' }, make('span.unseen', {}, 'Actions'));
+    const acting = make(
+      'th.acts',
+      { scope: 'col', role: 'columnheader' },
+      make('span.unseen', {}, 'Actions'),
+    );
     const head = make('thead', { role: 'rowgroup' }, make('tr', { role: 'row' }, ...heads, acting));
     this.table = make('table.servers', { role: 'table' }, this.caption, head);
     this.element = make(

@@ -68,8 +68,8 @@ export class ServerRow {
   #story() {
     this.totals = make('p.totals');
     const inner = make('div.story-inner', {}, this.totals, make('h4', {}, 'Timeline'), this.timeline.element);
-    const cell = make('td', { colspan: 8, role: 'cell' }, inner);
-    this.story = make('tr.story', { id: this.id, role: 'row', hidden: true }, cell);
+    this.wide = make('td', { role: 'cell' }, inner);
+    this.story = make('tr.story', { id: this.id, role: 'row', hidden: true }, this.wide);
     return this.story;
   }
 
@@ -130,24 +130,33 @@ export class ServerRow {
       check === null ? '' : `${milliseconds(check.duration_ms)}, ${duration(Date.now() - check.at)} ago`,
     );
     say(this.active, count(active));
-    const queue = waiting > 0 ? `${count(waiting)} waiting` : '';
-    say(this.waiting, bound > 0 ? `${count(bound)} bound ${queue}`.trim() : queue);
+    const notes = [
+      [waiting, `${count(waiting)} waiting`],
+      [bound, `${count(bound)} bound`],
+    ];
+    say(this.waiting, sayWhere(notes));
     say(this.weight, count(weight));
     say(this.weightNote, now > 0 && now < weight ? `now ${now.toFixed(1)}` : '');
     this.bar.style.width = `${Math.round(share * 100)}%`;
     say(this.share, percent(share));
     say(this.p50, milliseconds(latency?.p50));
     say(this.p99, latency === null ? '' : milliseconds(latency.p99));
-    const { requests, by_status: byStatus, failures, retries, ejections } = totals;
+    const { requests, by_status: byStatus, failures, retries, ejections, spared, unsolicited } = totals;
+    const rare = [
+      [spared, `, spared ${plural(spared, 'time')} as the last that could be used`],
+      [unsolicited, `, ${plural(unsolicited, 'connection')} closed as it sent what nobody had asked for`],
+    ];
     say(
       this.totals,
       `${answers(requests, byStatus)}. ${plural(failures, 'failed attempt')}, ` +
-        `${count(retries)} retried here, ${plural(ejections, 'ejection')}. ` +
+        `${count(retries)} retried here, ${plural(ejections, 'ejection')}${sayWhere(rare, '')}. ` +
         `${this.server.from_file ? '' : 'Added while running. '}`,
     );
   }
 
   #updateButtons({ name, state }) {
+    // Without the column of the buttons where there is nothing to press.
+    mark(this.wide, 'colspan', document.documentElement.dataset.access === 'read' ? '7' : '8');
     const out = state === 'draining' || state === 'maintenance';
     const labels = [
       [this.drain, 'Drain', `Drain ${name}`],
@@ -165,4 +174,12 @@ export class ServerRow {
     if (focused === this.drain && out) this.enable.focus();
     if (focused === this.enable && !out) this.drain.focus();
   }
+}
+
+/** The texts whose amount is not 0. @param {readonly (readonly [amount: number, text: string])[]} notes */
+function sayWhere(notes, joint = ', ') {
+  return notes
+    .filter(([amount]) => amount > 0)
+    .map(([, text]) => text)
+    .join(joint);
 }

@@ -1,0 +1,87 @@
+import { open, readFile, rename } from 'node:fs/promises';
+import { ValueError } from '../base/value-error.js';
+import { type ChangeStore, type Changes, readChanges, writeChanges } from '../fleet/changes.js';
+import { OperationError } from '../status/operations.js';
+
+const NONE: Changes = { weights: new Map(), availability: new Map(), added: [], removed: [] };
+
+/**
+ * `state_file`: what operators changed, for the process that comes after this one. The file is replaced as a whole, so it
+ * is never half written; changes that come while it is being written are written together.
+ */
+export class StateFile implements ChangeStore {
+  readonly changes: Changes;
+  readonly #path: string;
+  readonly #warning: (message: string) => void;
+  #wanted: string;
+  #written = '';
+  #writing: Promise<void> | null = null;
+
+  private constructor(path: string, changes: Changes, warning: (message: string) => void) {
+    this.#path = path;
+    this.changes = changes;
+    this.#warning = warning;
+    this.#wanted = writeChanges(changes);
+  }
+
+  /**
+   * Reads what is there, and makes sure that it can be written. A file that cannot be understood is set aside with a
+   * warning. Rejects with the system's error when it cannot be read or written.
+   */
+  static async open(path: string, warning: (message: string) => void): Promise<StateFile> {
+    const file = new StateFile(path, await readKept(path, warning), warning);
+    await file.#replace();
+    return file;
+  }
+
+  keep(changes: Changes): void {
+    this.#wanted = writeChanges(changes);
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = null;
+    });
+  }
+
+  /** Resolves when all is written, or could not be. */
+  async close(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    while (this.#wanted !== this.#written) {
+      try {
+        await this.#replace();
+      } catch (error) {
+        const { message } = error as Error;
+        this.#warning(`state_file: ${message}; a restart would not know of the last changes`);
+        return;
+      }
+    }
+  }
+
+  async #replace(): Promise<void> {
+    const text = this.#wanted;
+    const beside = `${this.#path}.new`;
+    const handle = await open(beside, 'w', 0o644);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(beside, this.#path);
+    this.#written = text;
+  }
+}
+
+async function readKept(path: string, warning: (message: string) => void): Promise<Changes> {
+  try {
+    return readChanges(await readFile(path, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NONE;
+    if (!(error instanceof ValueError || error instanceof OperationError)) throw error;
+    const aside = `${path}.bad`;
+    await rename(path, aside);
+    warning(`state_file: ${error.message}; it is ${aside} now, and the settings file alone says who serves`);
+    return NONE;
+  }
+}
