@@ -348,6 +348,18 @@ t.test('an answer that nobody wants is not read for long', async (t) => {
   t.equal(await bodyOf(second), 'answer to /1');
 });
 
+t.test('nor is it, in however many pieces it comes', async (t) => {
+  const started = await start(t, 2);
+  const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
+  first.reset();
+  await started.seen.request(1);
+  const chunks = `4000;x=y\r\n${'x'.repeat(0x4000)}\r\n`.repeat(20);
+  void started.asked.send(0, `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`);
+  await until(() => started.asked.connections.length === 2);
+  await started.asked.send(1, answerTo('1'));
+  t.equal(await bodyOf(second), 'answer to /1');
+});
+
 t.test('a slow answer delays those behind it for a second at most', async (t) => {
   const started = await start(t, 3, {}, true);
   const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
