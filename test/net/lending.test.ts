@@ -186,6 +186,18 @@ t.test('when the larger buffers are in use, the next smaller one has to do, and 
   t.equal(readBuffersInUse(), before);
 });
 
+t.test('a stream that had to make do with a small buffer gives it back as soon as it is not filled', async (t) => {
+  const others = times(100, 0).map(() => takeReadBuffer(LARGEST));
+  const before = readBuffersInUse();
+  const wire = new FakeWire();
+  new Channel(wire, owner());
+  const sizes = await buffersOf(wire, [...times(3, Number.POSITIVE_INFINITY), 1 * KIB, 1 * KIB]);
+  t.strictSame(sizes, times(5, 64));
+  t.equal(readBuffersInUse(), before);
+  for (const buffer of others) giveReadBuffer(buffer);
+  wire.owner?.gone();
+});
+
 t.test('a stream rests behind a mebibyte until the next turn of the event loop', async (t) => {
   const wire = new FakeWire();
   const channel = new Channel(wire, owner());
