@@ -1,6 +1,12 @@
 import { HandleOutlet, type Outlet } from './outlet.js';
 import { sharedReadBuffer } from './read-buffer.js';
-import { peerAddress, type StreamBinding, type StreamHandle, streamBinding, systemError } from './stream-binding.js';
+import {
+  peerAddress,
+  type StreamBinding,
+  type StreamHandle,
+  streamBinding,
+  systemError,
+} from './stream-binding.js';
 import type { Wire, WireOwner } from './wire.js';
 
 /** libuv's end of file. */
