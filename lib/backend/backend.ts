@@ -158,7 +158,7 @@ export class Backend implements Candidate, SlowStarter {
     if (up === this.#up) return;
     const wasOut = !this.takesBound;
     this.#up = up;
-    if (!up) this.pool.closeIdle();
+    if (!up) this.pool.closeUnused();
     this.#changed(wasOut);
   }
 
@@ -194,7 +194,7 @@ export class Backend implements Candidate, SlowStarter {
     if (availability === this.#availability) return;
     const wasOut = !this.takesBound;
     this.#availability = availability;
-    if (availability === 'maintenance') this.pool.closeIdle();
+    if (availability === 'maintenance') this.pool.closeUnused();
     this.#changed(wasOut);
   }
 

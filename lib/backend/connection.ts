@@ -38,7 +38,8 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   /** Bytes behind the response, or a response that forbids it: never to be used again. */
   isSpoilt = false;
   #surplus = false;
-  /** Bytes of the current read, from the start of its buffer. */
+  /** What was read last, `readBuffer[0, readBytes)`, while it is being dealt with; else null. */
+  readBuffer: Buffer | null = null;
   readBytes = 0;
   pooled = false;
 
@@ -247,8 +248,10 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
       this.#shut();
       return;
     }
+    this.readBuffer = buffer;
     this.readBytes = length;
     this.#readResponse(buffer, length);
+    this.readBuffer = null;
   }
 
   onEnd(): void {

@@ -11,8 +11,8 @@ const FORGET_MS = 600_000;
 
 /**
  * How long an unused connection to one server is kept: as long as configured, or as the server says that it waits, but
- * closed before the server does it (a request that crosses with its close is the commonest cause of a 502). What the server waits is learnt from its
- * `Keep-Alive: timeout=`, and from when it closes connections that nobody uses.
+ * closed before the server does it: a request that crosses with its close is the commonest cause of a 502. What the
+ * server waits is learnt from its `Keep-Alive: timeout=`, and from when it closes connections that nobody uses.
  */
 export class IdleLimit {
   /** ms, of a server that announces nothing. */

@@ -1,5 +1,4 @@
 import { FAILURES, type Failure } from '../base/failure.js';
-import { latin1 } from '../base/latin1.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/body-reader.js';
 import type { ResponseHead } from '../http/response-head.js';
@@ -9,15 +8,12 @@ import type { LeaseRequester, ResponseReceiver } from './lease.js';
 import type { Pipelines } from './pipelines.js';
 import type { Place } from './place.js';
 import type { Pool } from './pool.js';
+import { beginsLikeResponse, beginsResponse } from './response-start.js';
 
 /** Requests behind a response that takes longer are moved to connections of their own. */
 const PATIENCE_MS = 1000;
 /** Of a response that nobody wants any more, so much is read to keep the connection. */
 const MAX_DROPPED = 64 * 1024;
-
-/** Where a response begins whose first bytes these are; looked for where no response may begin. */
-const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d[ \r]/;
-const STATUS_LINE_BYTES = 13;
 
 /**
  * One connection with several requests in flight (RFC 9112, 9.3.2). Only requests that may be repeated get here: when
@@ -179,6 +175,8 @@ export class Pipeline implements LeaseRequester, ResponseReceiver, DeadlineOwner
    */
   #endsWhereItShould(buffer: Buffer, start: number, end: number): boolean {
     const connection = this.#connection as BackendConnection;
+    // Trailers, which were put together anew. They end where chunks do, and these have no length that could be wrong.
+    if (buffer !== connection.readBuffer) return true;
     if (start === 0 && beginsResponse(buffer, 0, connection.readBytes)) return false;
     return (
       !connection.bodyComplete ||
@@ -286,14 +284,4 @@ export class Pipeline implements LeaseRequester, ResponseReceiver, DeadlineOwner
     this.#isLast = false;
     this.#owner.putPipeline(this);
   }
-}
-
-function beginsResponse(buffer: Buffer, start: number, end: number): boolean {
-  return STATUS_LINE.test(latin1(buffer, start, Math.min(end, start + STATUS_LINE_BYTES)));
-}
-
-/** As far as there are bytes. */
-function beginsLikeResponse(buffer: Buffer, start: number, end: number): boolean {
-  const bytes = Math.min(end - start, 'HTTP/1.'.length);
-  return latin1(buffer, start, start + bytes) === 'HTTP/1.'.slice(0, bytes);
 }

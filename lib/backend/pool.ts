@@ -169,16 +169,22 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     return this.#kept.delete(lease);
   }
 
-  /** Closes the connections nobody uses: the server is down, or about to be left alone. */
+  /** Closes those that anybody may be lent: what one of them met, a restart or an idle timeout, the others met too. */
   closeIdle(): void {
-    for (const connection of [...this.#idle.splice(0), ...this.#kept]) connection.discard();
+    for (const connection of this.#idle.splice(0)) connection.discard();
+  }
+
+  /** Closes all that nobody uses, kept ones too: the server is down, or about to be left alone. */
+  closeUnused(): void {
+    this.closeIdle();
+    for (const connection of this.#kept) connection.discard();
   }
 
   /** Nobody will ask for it any more: what is in use is used to the end, then closed. */
   retire(): void {
     this.#retired = true;
     this.#host?.unwatch(this);
-    this.closeIdle();
+    this.closeUnused();
   }
 
   /** Closes everything, now and whatever is given back later. */

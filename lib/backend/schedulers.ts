@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.js';
-import type { AlgorithmConfig, AlgorithmFallback } from '../config/types.js';
+import type { AlgorithmConfig, AlgorithmName } from '../config/types.js';
 import { ConsistentHash } from '../scheduler/consistent-hash.js';
 import { First } from '../scheduler/first.js';
 import { LeastConnections } from '../scheduler/least-connections.js';
@@ -15,10 +15,20 @@ export interface SchedulerServices {
   readonly clock: Clock;
 }
 
+/** Those that go by nothing of a request. */
+type Unkeyed = Exclude<AlgorithmName, 'ip_hash' | 'hash'>;
+
 /** A new scheduler for a group that wants this algorithm. */
 export function createScheduler(algorithm: AlgorithmConfig, services: SchedulerServices): Scheduler {
-  const { random, clock } = services;
-  switch (algorithm.name) {
+  if (algorithm.name !== 'ip_hash' && algorithm.name !== 'hash') return unkeyed(algorithm.name, services);
+  const { fallback, balanceFactor } = algorithm;
+  // With the client's address there is always a key.
+  const keyless = fallback === 'client_ip' ? 'round_robin' : fallback;
+  return new ConsistentHash(unkeyed(keyless, services), balanceFactor);
+}
+
+function unkeyed(name: Unkeyed, { random, clock }: SchedulerServices): Scheduler {
+  switch (name) {
     case 'round_robin':
       return new RoundRobin();
     case 'least_connections':
@@ -31,23 +41,5 @@ export function createScheduler(algorithm: AlgorithmConfig, services: SchedulerS
       return new LeastResponseTime(random, clock);
     case 'first':
       return new First();
-    case 'ip_hash':
-    case 'hash':
-      return new ConsistentHash(createFallback(algorithm.fallback, random), algorithm.balanceFactor);
-  }
-}
-
-function createFallback(fallback: AlgorithmFallback, random: RandomSource): Scheduler {
-  switch (fallback) {
-    case 'least_connections':
-      return new LeastConnections();
-    case 'random':
-      return new Random(random);
-    case 'power_of_two':
-      return new PowerOfTwo(random);
-    // With the client's address there is always a key.
-    case 'client_ip':
-    case 'round_robin':
-      return new RoundRobin();
   }
 }

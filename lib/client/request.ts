@@ -201,10 +201,15 @@ export class ClientRequest implements BodyReceiver {
 
   resumeBody(): void {
     if (!this.#paused) return;
-    this.#paused = false;
-    this.#pace.goOn(this.#now);
+    this.#unpause();
     this.expectBody();
     this.#input?.resumeForServer();
+  }
+
+  #unpause(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#pace.goOn(this.#now);
   }
 
   /** An answer may come before the whole request: then the rest must be little enough to read and drop. */
@@ -227,7 +232,7 @@ export class ClientRequest implements BodyReceiver {
   /** Nothing more comes from the handler; `stays` when its answer leaves the connection open. */
   answered(stays: boolean): void {
     this.handler = null;
-    this.#paused = false;
+    this.#unpause();
     this.#input?.answered(stays);
   }
 

@@ -99,6 +99,11 @@ export class Checker implements ProbeListener, SlotWaiter, DeadlineOwner, Backen
     this.#waits = false;
     if (this.#probe === null) return;
     this.#probe.cancel();
+    this.#letOthersAsk();
+  }
+
+  /** The check is over, however it went. */
+  #letOthersAsk(): void {
     this.#probe = null;
     this.#services.slots.leave();
   }
@@ -131,9 +136,8 @@ export class Checker implements ProbeListener, SlotWaiter, DeadlineOwner, Backen
   }
 
   onResult(ok: boolean, result: string): void {
-    this.#probe = null;
-    const { clock, observer, slots } = this.#services;
-    slots.leave();
+    this.#letOthersAsk();
+    const { clock, observer } = this.#services;
     const durationMs = clock.now() - this.#startedAt;
     this.#backend.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
     observer.checked?.({ server: this.#backend.name, ok, result, durationMs });
@@ -143,7 +147,7 @@ export class Checker implements ProbeListener, SlotWaiter, DeadlineOwner, Backen
 
   /** It could not be asked, which says nothing of it. */
   onUnable(code: string): void {
-    this.#probe = null;
+    this.#letOthersAsk();
     this.#services.shortages.note(code, `${this.#backend.name} could not be checked`);
     this.#deadline.arm(this.#interval());
   }

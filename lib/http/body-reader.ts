@@ -11,7 +11,10 @@ export interface LlhttpHolder {
   readonly llhttp: LlhttpParser;
 }
 
-/** Takes the body, piece by piece. A piece is valid during the call only: it lies in a read buffer. */
+/**
+ * Takes the body, piece by piece. A piece is valid during the call only: it lies in a read buffer. The message may be
+ * let go of within the call (`release`): nothing more comes then, whatever else was read.
+ */
 export interface BodyReceiver {
   onBodyBytes(buffer: Buffer, start: number, end: number): void;
 }
@@ -121,7 +124,6 @@ export class BodyReader {
 
   /** Takes body bytes; gives the position behind the last one that belongs to this body. */
   read(buffer: Buffer, start: number, end: number): number {
-    const receiver = this.#receiver as BodyReceiver;
     switch (this.#framing) {
       case 'none':
         return start;
@@ -130,26 +132,26 @@ export class BodyReader {
         this.#remaining -= stop - start;
         this.contentBytes += stop - start;
         this.complete = this.#remaining === 0;
-        if (stop > start) receiver.onBodyBytes(buffer, start, stop);
+        if (stop > start) this.#receiver?.onBodyBytes(buffer, start, stop);
         return stop;
       }
       case 'close':
         this.contentBytes += end - start;
-        receiver.onBodyBytes(buffer, start, end);
+        this.#receiver?.onBodyBytes(buffer, start, end);
         return end;
       case 'chunked':
-        return this.#readChunks(buffer, start, end, receiver);
+        return this.#readChunks(buffer, start, end);
     }
   }
 
-  #readChunks(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
+  #readChunks(buffer: Buffer, start: number, end: number): number {
     const { llhttp } = this.#holder;
     const trailers = this.#trailers as TrailerSection;
     const stop = llhttp.executeBody(buffer, start, end, trailers.nextOffset);
     if (llhttp.failed) return this.#refuse(llhttp.limit === '' ? BAD_CHUNK : LIMITS[llhttp.limit], stop);
     this.#countContent();
     const trailerStart = trailers.begin(llhttp.fieldCount, start, stop);
-    if (!this.#handOn(buffer, start, trailerStart, receiver)) return this.#refuse(BIG_CHUNK, stop);
+    if (!this.#handOn(buffer, start, trailerStart)) return this.#refuse(BIG_CHUNK, stop);
     // Nobody wants the rest any more, and what it was parsed with may be in use for another message.
     if (this.#receiver === null) return stop;
     trailers.append(buffer, trailerStart, stop);
@@ -158,7 +160,7 @@ export class BodyReader {
       this.complete = true;
       if (trailers.length > 0 && this.#form === 'wire') {
         const end = Buffer.from(`${trailers.passable(llhttp.fieldCount)}\r\n`, 'latin1');
-        receiver.onBodyBytes(end, 0, end.length);
+        this.#receiver.onBodyBytes(end, 0, end.length);
       }
     }
     return stop;
@@ -180,7 +182,7 @@ export class BodyReader {
    * Hands on `buffer[start, end)`: as content, or in as few pieces as possible: one, unless there are extensions to
    * leave out. False when a chunk size is too big.
    */
-  #handOn(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): boolean {
+  #handOn(buffer: Buffer, start: number, end: number): boolean {
     const wire = this.#form === 'wire';
     const { bodySpans: spans, bodySpanCount: spanCount } = this.#holder.llhttp;
     let piece = start;
@@ -188,14 +190,15 @@ export class BodyReader {
     for (let span = 0; span < spanCount; span++) {
       const dataStart = spans[span * 2] as number;
       const dataEnd = spans[span * 2 + 1] as number;
-      piece = this.#readFraming(buffer, gap, dataStart, piece, receiver);
+      piece = this.#readFraming(buffer, gap, dataStart, piece);
       if (this.#sizeDigits > MAX_SIZE_DIGITS) return false;
-      if (!wire) receiver.onBodyBytes(buffer, dataStart, dataEnd);
+      if (!wire) this.#receiver?.onBodyBytes(buffer, dataStart, dataEnd);
+      if (this.#receiver === null) return true;
       gap = dataEnd;
     }
-    piece = this.#readFraming(buffer, gap, end, piece, receiver);
+    piece = this.#readFraming(buffer, gap, end, piece);
     if (this.#sizeDigits > MAX_SIZE_DIGITS) return false;
-    if (wire && !this.#inExtension && end > piece) receiver.onBodyBytes(buffer, piece, end);
+    if (wire && !this.#inExtension && end > piece) this.#receiver?.onBodyBytes(buffer, piece, end);
     return true;
   }
 
@@ -203,7 +206,7 @@ export class BodyReader {
    * Goes through `buffer[start, end)`, which lies between data. `piece` is where begins what was not handed on yet;
    * gives where that is now.
    */
-  #readFraming(buffer: Buffer, start: number, end: number, piece: number, receiver: BodyReceiver): number {
+  #readFraming(buffer: Buffer, start: number, end: number, piece: number): number {
     let unsent = piece;
     for (let i = start; i < end; i++) {
       const byte = buffer[i] as number;
@@ -221,7 +224,7 @@ export class BodyReader {
       } else if (kind === LINE_END) {
         this.#sizeDigits = 0;
       } else {
-        if (this.#form === 'wire' && i > unsent) receiver.onBodyBytes(buffer, unsent, i);
+        if (this.#form === 'wire' && i > unsent) this.#receiver?.onBodyBytes(buffer, unsent, i);
         this.#inExtension = true;
       }
     }

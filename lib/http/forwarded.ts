@@ -10,8 +10,11 @@ const OPEN = 0x5b;
 const SPACE = 0x20;
 const TAB = 0x09;
 
-/** One `name=value` of an element and what ends it. Values without quotes may hold more than a token: ports are written so. */
-const PAIR = /[ \t]*(?:([!#$%&'*+\-.^_`|~\w]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+)))?[ \t]*(;|$)/y;
+/**
+ * One `name=value` of an element and what ends it. Values without quotes may hold more than a token: ports are written
+ * so. There is one way to match any blank, or a long run of them would take a second to fail.
+ */
+const PAIR = /[ \t]*(?:([!#$%&'*+\-.^_`|~\w]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))[ \t]*)?(;|$)/y;
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 
 /**

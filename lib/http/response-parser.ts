@@ -77,7 +77,7 @@ export class ResponseParser extends MessageParser {
     }
     this.#minorVersion = (buffer[start + HTTP1.length] as number) - ZERO;
     this.lineStart = start;
-    this.lineEnd = start + lineFeed + 1;
+    this.lineEnd = lineFeed + 1;
     return true;
   }
 

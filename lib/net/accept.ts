@@ -2,7 +2,7 @@ import type * as net from 'node:net';
 import { Channel, type ChannelOwner } from './channel.js';
 import { HandleWire } from './handle-wire.js';
 import { SocketWire } from './socket-wire.js';
-import { isStreamHandle, type StreamHandle, streamBinding } from './stream-binding.js';
+import { isStreamHandle, peerAddress, type StreamHandle, streamBinding } from './stream-binding.js';
 import { noteAccepted } from './turn.js';
 
 /** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
@@ -55,9 +55,7 @@ class IncomingHandle implements Incoming {
   }
 
   get remoteAddress(): string {
-    const out: { address?: string } = {};
-    this.#handle.getpeername?.(out);
-    return out.address ?? '';
+    return peerAddress(this.#handle);
   }
 
   take(owner: ChannelOwner): Channel {

@@ -1,6 +1,12 @@
 import { HandleOutlet, type Outlet } from './outlet.js';
 import { sharedReadBuffer } from './read-buffer.js';
-import { type StreamBinding, type StreamHandle, streamBinding, systemError } from './stream-binding.js';
+import {
+  peerAddress,
+  type StreamBinding,
+  type StreamHandle,
+  streamBinding,
+  systemError,
+} from './stream-binding.js';
 import type { Wire, WireOwner } from './wire.js';
 
 /** libuv's end of file. */
@@ -35,9 +41,7 @@ export class HandleWire implements Wire {
   }
 
   get remoteAddress(): string {
-    const out: { address?: string } = {};
-    this.#handle.getpeername?.(out);
-    return out.address ?? '';
+    return peerAddress(this.#handle);
   }
 
   get destroyed(): boolean {

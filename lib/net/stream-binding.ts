@@ -103,6 +103,13 @@ export function isStreamHandle(candidate: unknown): candidate is StreamHandle {
   );
 }
 
+/** Without a port; empty for a unix socket, and once it is gone. */
+export function peerAddress(handle: StreamHandle): string {
+  const out: { address?: string } = {};
+  handle.getpeername?.(out);
+  return out.address ?? '';
+}
+
 /** A status of libuv as the error that Node would have made of it. */
 export function systemError(status: number, syscall: string): NodeJS.ErrnoException {
   const code = getSystemErrorName(status);

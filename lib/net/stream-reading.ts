@@ -51,7 +51,8 @@ export class StreamReading implements TurnTask {
     if (own === null) return length === buffer.length ? this.#take(1) : undefined;
     const size = sizeOf(own);
     const wanted = this.#wanted(length, size, kept);
-    if (wanted === size && !kept) return undefined;
+    // One no larger than the shared one was taken for want of better: held on to, every connection might end up with one.
+    if (wanted === size && wanted > 0 && !kept) return undefined;
     if (!kept) giveReadBuffer(own);
     if (wanted > 0) return this.#take(wanted);
     this.#own = null;

@@ -306,6 +306,19 @@ t.test('a body announced too long does not swallow the answer that comes later',
   await answerRest(started, 1, () => waiting);
 });
 
+t.test('an answer may have trailers, those that are passed on and those that are not', async (t) => {
+  const started = await start(t, 3);
+  const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
+  const chunked = (trailer: string): string =>
+    `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n${trailer}\r\n\r\n`;
+  await started.asked.send(0, chunked('X: 1'));
+  await started.asked.send(0, chunked('Host: a') + answerTo('2'));
+  t.match(await first.response(), { body: 'x', trailers: 'X: 1\r\n' });
+  t.match(await second.response(), { body: 'x', trailers: '' });
+  t.equal(await bodyOf(third), 'answer to /2');
+  t.equal(started.asked.connections.length, 1);
+});
+
 t.test('an answer behind the first is not that to a request which had not been sent', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   const started = await start(t, 4);
@@ -343,6 +356,18 @@ t.test('an answer that nobody wants is not read for long', async (t) => {
   first.reset();
   await started.seen.request(1);
   void started.asked.send(0, `HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(1_000_000)}`);
+  await until(() => started.asked.connections.length === 2);
+  await started.asked.send(1, answerTo('1'));
+  t.equal(await bodyOf(second), 'answer to /1');
+});
+
+t.test('nor is it, in however many pieces it comes', async (t) => {
+  const started = await start(t, 2);
+  const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
+  first.reset();
+  await started.seen.request(1);
+  const chunks = `4000;x=y\r\n${'x'.repeat(0x4000)}\r\n`.repeat(20);
+  void started.asked.send(0, `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`);
   await until(() => started.asked.connections.length === 2);
   await started.asked.send(1, answerTo('1'));
   t.equal(await bodyOf(second), 'answer to /1');

@@ -220,6 +220,7 @@ async function counting(t: Test): Promise<{ server: RawServer; asked: string[] }
       const { head } = await readRequest(connection);
       const [, target = ''] = head.split(' ');
       asked.push(`${index} ${target}`);
+      if (target === `/cut/${index}`) return connection.end();
       const status = target === '/busy' ? '503 Service Unavailable' : '200 OK';
       await connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`);
       if (target === '/end') connection.end();
@@ -294,6 +295,22 @@ t.test('one that is kept for a client gives way when others wait for room', asyn
   other.send(ask('/2'));
   t.equal((await other.response()).status, 200);
   t.strictSame(asked, ['0 /1', '1 /2']);
+});
+
+t.test('that an ordinary one had gone stale does not close it', async (t) => {
+  const { server, asked } = await counting(t);
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const [one, other] = [await connect(), await connect()];
+  for (const [client, request] of [
+    [one, ask('/1', NTLM)],
+    [other, ask('/2')],
+    [other, ask('/cut/1')],
+    [one, ask('/3')],
+  ] as const) {
+    client.send(request);
+    t.equal((await client.response()).status, 200);
+  }
+  t.strictSame(asked, ['0 /1', '1 /2', '1 /cut/1', '2 /cut/1', '0 /3']);
 });
 
 t.test('one on which an answer was declined is not given to others', async (t) => {

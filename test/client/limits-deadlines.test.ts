@@ -196,6 +196,38 @@ t.test('limits.body_rate does not run while the server takes nothing, nor before
   t.equal((await client.response()).status, 200);
 });
 
+t.test(
+  'limits.body_rate does not count the wait for a server, nor for the rest that is dropped',
+  async (t) => {
+    const server = await startRawServer((connection) => connection.hang());
+    t.teardown(() => server.close());
+    const { clock, connect } = await startBalancer(
+      t,
+      {
+        servers: [server.address],
+        pool: { max_connections: 1 },
+        timeouts: { queue: '60s', response_header: '1h' },
+        limits: { body_rate: '100kb' },
+      },
+      manual,
+    );
+    const first = await connect();
+    first.send(GET);
+    await until(() => server.connections === 1);
+    const client = await connect();
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n${'x'.repeat(66_000)}`);
+    await turns();
+    clock.advance(60_000 + LATE);
+    t.equal((await client.response()).status, 503);
+    clock.advance(5000);
+    await turns();
+    client.send(`${'x'.repeat(4000)}GET / HTTP/1.0\r\nHost: a\r\n\r\n`);
+    await turns();
+    clock.advance(60_000 + LATE);
+    t.equal((await client.response()).status, 503, 'the connection goes on');
+  },
+);
+
 t.test('timeouts.connection_age: the first answer behind it is the last', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());

@@ -4,6 +4,7 @@ import { AddressSet } from '../../lib/base/address-set.js';
 import { IpAddress } from '../../lib/base/ip-address.js';
 import { clientAddress } from '../../lib/http/client-address.js';
 import { requestHead } from '../http/heads.js';
+import { processorTime } from '../support/processor-time.js';
 import { ip } from './support.js';
 
 const TRUSTED = new AddressSet(['10.0.0.0/8', '2001:db8:ffff::/48']);
@@ -130,6 +131,16 @@ t.test('what is no address ends the walk at the last proxy that was believed', a
     t.equal(clientOf('10.0.0.1', `203.0.113.1, ${entry}, 10.0.0.2`), '10.0.0.2', entry);
     t.equal(clientOf('10.0.0.1', `203.0.113.1, ${entry}`), '10.0.0.1', entry);
   }
+});
+
+t.test('whatever a client makes of the field, it is read in little time', async (t) => {
+  const started = processorTime();
+  for (const unit of [' ', '\t', 'a', '"', '\\', '\\"', ',', ';', ';a=', 'for=10.0.0.2,']) {
+    const run = unit.repeat(Math.floor(30_000 / unit.length));
+    for (const value of [`for=10.0.0.3;${run}x`, `${run}x`, `for="${run}`, `x${run}"`])
+      standardOf('10.0.0.1', [value]);
+  }
+  t.ok(processorTime() - started < 500);
 });
 
 t.test('other fields say nothing', async (t) => {

@@ -1,10 +1,19 @@
 import t from 'tap';
 import { startBackend } from '../../fixtures/backend.js';
 import { answering, type RawConnection, type Script, startRawServer } from '../../fixtures/raw-server.js';
+import { Backend } from '../../lib/backend/backend.js';
 import { createConfig } from '../../lib/config/config.js';
+import { compileHealthCheck } from '../../lib/config/health-check.js';
+import { Report } from '../../lib/config/report.js';
+import type { HealthCheckConfig } from '../../lib/config/types.js';
+import { CheckSlots } from '../../lib/health/check-slots.js';
+import { Checker } from '../../lib/health/checker.js';
+import type { AddressWaiter } from '../../lib/net/host-addresses.js';
+import type { Resolver } from '../../lib/net/resolver.js';
 import { type Seen, startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
 import type { ManualClock } from '../support/manual-clock.js';
+import { createPool, poolSupplies } from '../support/pool.js';
 import { turns, until } from '../support/turns.js';
 
 type Test = Parameters<typeof startBalancer>[0];
@@ -376,4 +385,29 @@ t.test('no more than 256 are under way at once, whoever hangs; the others wait t
   t.equal(held.length, 0);
   const waited = seen.checks.filter(({ durationMs }) => durationMs === 0);
   t.ok(waited.length >= 34, 'the time of waiting is no part of a check');
+});
+
+t.test('a check that could not begin for want of files makes room for the next', async (t) => {
+  const { resolver: _, ...supplies } = poolSupplies(t);
+  const { wheel, clock } = supplies;
+  let asked = 0;
+  const wait = (waiter: AddressWaiter): void => {
+    asked++;
+    setImmediate(() => waiter.onUnknown(Object.assign(new Error('too many files'), { code: 'EMFILE' })));
+  };
+  const host = { wheel, isKnown: false, wait, cancel() {}, watch() {}, unwatch() {} };
+  const resolver = { hostOf: () => host } as unknown as Resolver;
+  const pool = createPool(t, 'server.test:80', {}, { ...supplies, resolver });
+  const compiled = compileHealthCheck(true, [], new Report()) as HealthCheckConfig;
+  const slots = new CheckSlots(1);
+  const services = { ...supplies, resolver, clock, slots };
+  const checker = new Checker(new Backend('server.test:80', pool, wheel), compiled, 'up', services);
+  checker.start(1);
+  for (const round of [1, 2, 3]) {
+    clock.advance(round === 1 ? LATE : jittered(compiled.interval));
+    await turns();
+    t.equal(asked, round);
+  }
+  checker.stop();
+  t.ok(slots.enter({ onSlot() {} }), 'and none is taken by whoever is not checked any more');
 });

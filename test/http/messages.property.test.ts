@@ -182,6 +182,41 @@ t.test('responses', async () => {
   );
 });
 
+t.test(
+  'a receiver that lets go of its message within a piece hears nothing more, whoever reads next',
+  async () => {
+    const { parser } = new ResponseReader(LIMITS);
+    const other = new ResponseReader(LIMITS);
+    const another = bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7;x\r\nanother\r\n0\r\n\r\n');
+    const piecesOf = (message: Message, how: 'wire' | 'content', most: number): string[] => {
+      const whole = bytes(headOf(message, '') + message.wire);
+      const pieces: string[] = [];
+      parser.reset();
+      const receiver = {
+        onBodyBytes(buffer: Buffer, start: number, end: number): void {
+          pieces.push(buffer.toString('latin1', start, end));
+          if (pieces.length !== most) return;
+          parser.release();
+          same(other.read([another], { form: 'content' }).messages[0]?.body, 'another', 'the other message');
+        },
+      };
+      const at = parser.readHead(whole, 0, whole.length);
+      const { framing, contentLength } = parser.head;
+      parser.body.begin(framing, contentLength, how, receiver);
+      if (!parser.body.complete) parser.body.read(whole, at, whole.length);
+      same(parser.body.refusal, null, 'refusal');
+      return pieces;
+    };
+    fc.assert(
+      fc.property(response, form, fc.integer({ min: 1, max: 4 }), (message, how, most) => {
+        const all = piecesOf(message, how, 0);
+        same(JSON.stringify(piecesOf(message, how, most)), JSON.stringify(all.slice(0, most)), 'pieces');
+      }),
+      { numRuns: FUZZ_RUNS },
+    );
+  },
+);
+
 t.test('any bytes at all: a verdict, never a throw, and the same one wherever they are cut', async () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 12 }).map((b) => Buffer.from(b).toString('latin1')),

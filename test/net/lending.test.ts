@@ -1,5 +1,11 @@
+import { once } from 'node:events';
+import * as net from 'node:net';
+import fc from 'fast-check';
 import t from 'tap';
+import { parseAddress } from '../../lib/base/address.js';
+import type { Incoming } from '../../lib/net/accept.js';
 import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
+import { Listener } from '../../lib/net/listener.js';
 import type { Outlet } from '../../lib/net/outlet.js';
 import {
   giveReadBuffer,
@@ -9,6 +15,7 @@ import {
   takeReadBuffer,
 } from '../../lib/net/read-buffer.js';
 import type { Wire, WireOwner } from '../../lib/net/wire.js';
+import { FUZZ_RUNS } from '../support/fuzz.js';
 
 const PIECE = 40 * 1024;
 
@@ -186,6 +193,21 @@ t.test('when the larger buffers are in use, the next smaller one has to do, and 
   t.equal(readBuffersInUse(), before);
 });
 
+t.test(
+  'a stream that had to make do with a small buffer gives it back as soon as it is not filled',
+  async (t) => {
+    const others = times(100, 0).map(() => takeReadBuffer(LARGEST));
+    const before = readBuffersInUse();
+    const wire = new FakeWire();
+    new Channel(wire, owner());
+    const sizes = await buffersOf(wire, [...times(3, Number.POSITIVE_INFINITY), 1 * KIB, 1 * KIB]);
+    t.strictSame(sizes, times(5, 64));
+    t.equal(readBuffersInUse(), before);
+    for (const buffer of others) giveReadBuffer(buffer);
+    wire.owner?.gone();
+  },
+);
+
 t.test('a stream rests behind a mebibyte until the next turn of the event loop', async (t) => {
   const wire = new FakeWire();
   const channel = new Channel(wire, owner());
@@ -210,4 +232,108 @@ t.test('a stream rests behind a mebibyte until the next turn of the event loop',
   channel.resume();
   t.ok(wire.isReading);
   wire.owner?.gone();
+});
+
+/** What happens to one stream while it is relayed between sockets. */
+interface Course {
+  readonly bytes: number;
+  /** Whenever so many bytes have come the relay pauses its source for a turn. */
+  readonly pauseEvery: number;
+  /** After so many bytes the sink is gone; infinite: it takes all. */
+  readonly sinkLeavesAt: number;
+  /** The same for the relay, which closes its source, be it resting or paused. */
+  readonly relayLeavesAt: number;
+  readonly sinkIsSlow: boolean;
+}
+
+const PATTERN = Buffer.from(
+  Uint8Array.from({ length: 6 * 1024 * KIB }, (_, i) => i * 31 + (i >> 8) * 7 + (i >> 16)),
+);
+
+/** Relays `PATTERN` from one socket to another, and gives what the sink got of it. */
+async function relayed(course: Course): Promise<{ taken: number; intact: boolean }> {
+  const channels: Channel[] = [];
+  let read = 0;
+  let open = 0;
+  const end = (index: number): ChannelOwner => ({
+    onBytes(buffer, length) {
+      const [source, sink] = channels as [Channel, Channel];
+      const before = read;
+      read += length;
+      if (!sink.write(buffer, 0, length)) source.pause();
+      else if (Math.floor(before / course.pauseEvery) < Math.floor(read / course.pauseEvery)) {
+        source.pause();
+        setImmediate(() => source.resume());
+      }
+      if (read > course.relayLeavesAt) source.destroy();
+    },
+    onEnd: () => channels[1 - index]?.end(),
+    onBlocked: () => channels[0]?.pause(),
+    onDrain: () => channels[0]?.resume(),
+    onClose() {
+      open--;
+      channels[1 - index]?.destroy();
+    },
+  });
+  const acceptor = {
+    onAccept(incoming: Incoming): void {
+      open++;
+      channels.push(incoming.take(end(channels.length)));
+    },
+  };
+  const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '127.0.0.1' }), acceptor);
+  await listener.open();
+  const { address } = listener;
+  const port = address.kind === 'tcp' ? address.port : 0;
+  const sockets: net.Socket[] = [];
+  for (const _ of ['source', 'sink']) {
+    const socket = net.connect({ host: '127.0.0.1', port });
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    sockets.push(socket);
+    while (channels.length < sockets.length) await turn();
+  }
+  const [source, sink] = sockets as [net.Socket, net.Socket];
+  let taken = 0;
+  let intact = true;
+  sink.on('data', (chunk: Buffer) => {
+    intact &&= chunk.equals(PATTERN.subarray(taken, taken + chunk.length));
+    taken += chunk.length;
+    if (taken > course.sinkLeavesAt) sink.destroy();
+    else if (course.sinkIsSlow) {
+      sink.pause();
+      setImmediate(() => sink.resume());
+    }
+  });
+  source.end(PATTERN.subarray(0, course.bytes));
+  source.resume();
+  await once(sink, 'close');
+  source.destroy();
+  while (open > 0) await turn();
+  listener.close();
+  return { taken, intact };
+}
+
+t.test('bytes stay the same, and no buffer is lost, whoever pauses, rests or goes', async () => {
+  const before = readBuffersInUse();
+  const place = fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 0, max: PATTERN.length }));
+  const course = fc.record<Course>({
+    bytes: fc.integer({ min: 0, max: PATTERN.length }),
+    pauseEvery: fc.constantFrom(Number.POSITIVE_INFINITY, 100 * KIB, 1024 * KIB),
+    sinkLeavesAt: place,
+    relayLeavesAt: place,
+    sinkIsSlow: fc.boolean(),
+  });
+  // Several at once: they share a buffer.
+  await fc.assert(
+    fc.asyncProperty(fc.array(course, { minLength: 1, maxLength: 4 }), async (courses) => {
+      const results = await Promise.all(courses.map(relayed));
+      const isRight = courses.every(({ bytes, sinkLeavesAt, relayLeavesAt }, i) => {
+        const { taken, intact } = results[i] as { taken: number; intact: boolean };
+        return intact && (taken === bytes || sinkLeavesAt < bytes || relayLeavesAt < bytes);
+      });
+      return isRight && readBuffersInUse() === before;
+    }),
+    { numRuns: FUZZ_RUNS / 50 },
+  );
 });
