@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { startBackend } from '../../fixtures/backend.js';
 import { RawClient } from '../support/client.js';
@@ -151,11 +152,21 @@ t.test('out of files it answers 503, and no server is blamed for it', async (t) 
   const admin = Number(await program.onStderr(/watch +http:\/\/[^:]+:(\d+)/));
   const client = await RawClient.connect(port);
   t.teardown(() => client.destroy());
-  // As many operators as there may be: with them the last file is gone.
-  const operators = await Promise.all(Array.from({ length: 128 }, () => RawClient.connect(admin)));
-  const leave = (): void => {
+  // Operators keep coming, so that they have every file there is, those that a check or another operator leaves too.
+  const operators: RawClient[] = [];
+  let coming = true;
+  const comeIn = async (): Promise<void> => {
+    while (coming) {
+      operators.push(await RawClient.connect(admin));
+      if (operators.length > 128) await pause(10);
+    }
+  };
+  const leave = async (): Promise<void> => {
+    coming = false;
+    await arriving;
     for (const operator of operators) operator.destroy();
   };
+  const arriving = comeIn();
   t.teardown(leave);
   await program.onStderr(/warning: \S+ could not be checked \(EMFILE\): .*ulimit -n/);
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
@@ -164,7 +175,7 @@ t.test('out of files it answers 503, and no server is blamed for it', async (t) 
   t.match(head, /^Retry-After: \d+\r$/m);
   const line = JSON.parse(await program.onStdout(/.*\n/));
   t.match(line, { reason: 'out_of_resources', detail: 'EMFILE', server: backend.address });
-  leave();
+  await leave();
   await program.onStderr(/could not be checked[\s\S]* check \S+: status 200 in /);
   client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   t.equal((await client.response()).status, 200);
