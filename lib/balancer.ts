@@ -2,14 +2,16 @@ import type { Address } from './base/address.js';
 import { type Clock, systemClock } from './base/clock.js';
 import type { Availability, Observer } from './base/observer.js';
 import { Shelf } from './base/shelf.js';
-import { Deadline, type DeadlineOwner, TimerWheel } from './base/timer-wheel.js';
+import { TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import type { Config } from './config/types.js';
+import { Departure } from './departure.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeServices } from './exchange/services.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
 import type { ChangeStore } from './fleet/changes.js';
 import { Fleet } from './fleet/fleet.js';
+import { Readiness } from './fleet/readiness.js';
 import { CheckSlots } from './health/check-slots.js';
 import type { Reading } from './net/accept.js';
 import { fewFiles } from './net/file-limit.js';
@@ -49,6 +51,11 @@ export interface Balancer extends Operations {
    */
   reload(config: Config): Promise<void>;
   /**
+   * Says that it is going: it is not ready any more, every answer ends its connection, and all is served as before.
+   * Resolves after `timeouts.drain_delay`, or as soon as it drains or stops.
+   */
+  leave(): Promise<void>;
+  /**
    * Stops accepting, answers what is in flight with `Connection: close`, and resolves when the last connection is
    * gone or `timeouts.drain` has passed. True if no request had to be cut: tunnels that are still open then are closed,
    * as there is no other end to them.
@@ -78,11 +85,6 @@ export interface BalancerOptions {
   readonly store?: ChangeStore | null;
 }
 
-/** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
-const QUIET_TURNS = 3;
-/** As many as a backlog holds: one connection is accepted per turn. */
-const MAX_TURNS = 4096;
-
 /** Builds a balancer from a compiled configuration; `start` opens it. */
 export function createBalancer(
   config: Config,
@@ -92,7 +94,7 @@ export function createBalancer(
   return new RunningBalancer(config, observer, options);
 }
 
-class RunningBalancer implements Balancer, DeadlineOwner {
+class RunningBalancer implements Balancer {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #wheel: TimerWheel;
@@ -102,14 +104,14 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   readonly #startedAt: number;
   readonly #services: ExchangeServices;
   readonly #acceptor: ClientAcceptor;
-  readonly #drainDeadline: Deadline;
+  readonly #readiness: Readiness;
+  readonly #departure: Departure;
   readonly #resolver: Resolver;
   readonly #listeners: Listeners;
   #loadedAt: number;
   #started = false;
   #stopped = false;
   #drained: Promise<boolean> | null = null;
-  #endDrain: (clean: boolean) => void = () => {};
 
   constructor(config: Config, outer: Observer, options: BalancerOptions) {
     const { clock = systemClock, reading = 'buffers', configPath = null, store = null } = options;
@@ -122,7 +124,6 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
-    this.#drainDeadline = new Deadline(wheel, this);
     const { timeouts, limits } = config;
     const parsers = responseParsers(limits);
     this.#resolver = new Resolver(config.dns, wheel, observer);
@@ -138,9 +139,13 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
     this.#services = { clock, wheel, timeouts, observer, shelf, pipeline: generation.pipeline };
     const requests = clientRequests(limits, clock);
-    const client = { wheel, timeouts, limits, requests, handlers: shelf };
-    this.#acceptor = new ClientAcceptor(client, generation, shortages);
-    this.#listeners = new Listeners(config.listen, this.#acceptor, reading, observer, shortages);
+    this.#readiness = new Readiness(this.#fleet, () => this.#state);
+    const client = { wheel, requests, handlers: shelf, whyNotReady: () => this.#readiness.obstacle };
+    const acceptor = new ClientAcceptor(client, generation, config, shortages);
+    const listeners = new Listeners(config.listen, acceptor, reading, observer, shortages);
+    this.#acceptor = acceptor;
+    this.#listeners = listeners;
+    this.#departure = new Departure({ wheel, acceptor, listeners, telemetry: this.#telemetry });
   }
 
   get addresses(): readonly Address[] {
@@ -186,7 +191,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
   }
 
   #refuseIfEnding(): void {
-    if (this.#stopped || this.#drained !== null)
+    if (this.#stopped || this.#departure.hasBegun)
       throw new OperationError('ending', 'a balancer that is ending takes no other configuration');
   }
 
@@ -226,6 +231,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
       telemetry: this.#telemetry,
       clock: this.#clock,
       state: this.#state,
+      readyReasons: this.#readiness.reasons,
       startedAt: this.#startedAt,
       listen: this.addresses.map(({ text }) => text),
       clients: this.clientCount,
@@ -236,7 +242,7 @@ class RunningBalancer implements Balancer, DeadlineOwner {
 
   get #state(): BalancerState {
     if (this.#stopped) return 'stopped';
-    if (this.#drained !== null) return 'draining';
+    if (this.#departure.hasBegun) return 'draining';
     return this.#started ? 'running' : 'starting';
   }
 
@@ -252,39 +258,19 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#observer.reloaded?.(false, detail);
   }
 
+  leave(): Promise<void> {
+    return this.#stopped ? Promise.resolve() : this.#departure.announce(this.config.timeouts);
+  }
+
   drain(): Promise<boolean> {
     this.#drained ??= this.#stopped ? Promise.resolve(this.clientCount === 0) : this.#drain();
     return this.#drained;
   }
 
   async #drain(): Promise<boolean> {
-    this.#drainDeadline.arm(this.config.timeouts.drain);
-    this.#telemetry.journal.note('draining', '', '');
-    const drained = new Promise<boolean>((resolve) => {
-      this.#endDrain = resolve;
-    });
-    this.#acceptor.announceEnd();
-    await this.#takeIn();
-    this.#listeners.close();
-    this.#acceptor.drain(() => this.#endDrain(true));
-    const clean = await drained;
+    const clean = await this.#departure.drain(this.config.timeouts);
     this.stop();
     return clean || this.#telemetry.cut === 0;
-  }
-
-  /** What the kernel holds for us came before the drain: connections in its backlog, requests on those that are open. */
-  async #takeIn(): Promise<void> {
-    let accepted = this.#acceptor.accepted;
-    for (let turn = 0, quiet = 0; turn < MAX_TURNS && quiet < QUIET_TURNS; turn++, quiet++) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (this.#acceptor.accepted !== accepted) quiet = 0;
-      accepted = this.#acceptor.accepted;
-    }
-  }
-
-  /** `timeouts.drain` has passed. */
-  onDeadline(): void {
-    this.#endDrain(false);
   }
 
   stop(): void {
@@ -295,6 +281,6 @@ class RunningBalancer implements Balancer, DeadlineOwner {
     this.#fleet.backends.stop();
     this.#resolver.close();
     this.#wheel.close();
-    this.#endDrain(false);
+    this.#departure.stop();
   }
 }

@@ -25,6 +25,7 @@ export interface Sources {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly state: BalancerState;
+  readonly readyReasons: readonly string[];
   /** ms since the epoch, as `loadedAt`. */
   readonly startedAt: number;
   readonly listen: readonly string[];
@@ -35,12 +36,11 @@ export interface Sources {
 
 /** Everything as of this moment. */
 export function takeStatus(sources: Sources): BalancerStatus {
-  const { fleet, telemetry, clock, state, startedAt } = sources;
+  const { fleet, telemetry, clock, state, readyReasons, startedAt } = sources;
   const { generation, backends, roster } = fleet;
   const metrics = telemetry.metrics.snapshot();
   const parts = new Parts(fleet, telemetry, metrics);
   const routes = parts.routes();
-  const readyReasons = whyNotReady(state, routes);
   return {
     version: VERSION,
     pid: process.pid,
@@ -167,20 +167,4 @@ function firewallStatuses(generation: Generation): readonly FirewallStatus[] {
     rule: name,
     verdicts: counts.map(({ guard, refused, observed }) => ({ guard, refused, observed })),
   }));
-}
-
-/**
- * It takes requests while it runs and one route can answer; a route that can't while others can is no reason to send
- * everybody elsewhere, and is seen in the routes.
- */
-function whyNotReady(state: BalancerState, routes: readonly RouteStatus[]): readonly string[] {
-  if (state !== 'running') return [`it is ${state}`];
-  const hasServer = ({ servers }: RouteStatus): boolean =>
-    servers.some((server) => server.effectiveWeight > 0);
-  const forwarding = routes.filter(({ action }) => action === 'forward');
-  if (forwarding.length === 0 || forwarding.some(hasServer)) return [];
-  return forwarding.map(({ name, servers }) => {
-    const states = servers.map((server) => `${server.name} is ${server.state}`).join(', ');
-    return `${name} has no usable server: ${states}`;
-  });
 }

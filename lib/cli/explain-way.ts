@@ -160,6 +160,14 @@ function outcomeSection(outcome: Outcome, paint: Paint): Section {
       else if (outcome.body !== '') lines.push({ text: readUtf8(outcome.body) });
       return { label: 'answer', lines };
     }
+    case 'readiness':
+      return {
+        label: 'answer',
+        lines: [
+          { text: statusText(outcome.status), tint: paint.bold },
+          { text: 'readiness_path: lb says itself that it is ready, or 503 while it is not' },
+        ],
+      };
     case 'refused': {
       if (outcome.atAccept)
         return {

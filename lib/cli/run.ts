@@ -147,7 +147,7 @@ function followReload(config: Config, log: RequestLog, feed: EventFeed, narrator
   }
 }
 
-/** Waits for the first signal, drains, and gives up the draining at the second. */
+/** Waits for the first signal, takes leave and drains, and gives that up at the next signal but those that end the leave. */
 async function stopWhenTold(
   balancer: Balancer,
   stops: StopSignals,
@@ -157,8 +157,9 @@ async function stopWhenTold(
   const since = performance.now();
   const signal = await stops.first;
   if (signal === 'SIGINT') narrator.eraseInterrupt();
-  const patience = config.timeouts.drain === 0 ? '' : `up to ${formatDuration(config.timeouts.drain)} for `;
   const repeat = signal === 'SIGINT' ? 'Ctrl-C' : signal;
+  const isHurried = await takeLeave(balancer, stops, repeat, narrator);
+  const patience = config.timeouts.drain === 0 ? '' : `up to ${formatDuration(config.timeouts.drain)} for `;
   narrator.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
   const drained = balancer.drain().then((clean) => {
     const work = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
@@ -166,12 +167,29 @@ async function stopWhenTold(
     else narrator.say(`stopped after ${work}, what was still in flight has been cut`);
     return clean ? 0 : 1;
   });
-  const forced = stops.second.then((second) => {
-    if (second === 'SIGINT') narrator.eraseInterrupt();
+  const forced = (isHurried ? stops.third : stops.second).then((last) => {
+    if (last === 'SIGINT') narrator.eraseInterrupt();
     narrator.say('stopped at once');
-    return EXIT_CODE[second];
+    return EXIT_CODE[last];
   });
   return Promise.race([drained, forced]);
+}
+
+/** Lets whoever is in front notice that it goes. True: a second signal found that this takes too long. */
+async function takeLeave(
+  balancer: Balancer,
+  stops: StopSignals,
+  repeat: string,
+  narrator: Narrator,
+): Promise<boolean> {
+  const { drainDelay } = balancer.config.timeouts;
+  if (drainDelay === 0) return false;
+  narrator.mention(
+    `not ready: requests are served for another ${formatDuration(drainDelay)}, ${repeat} again skips that`,
+  );
+  const second = await Promise.race([balancer.leave().then(() => null), stops.second]);
+  if (second === 'SIGINT') narrator.eraseInterrupt();
+  return second !== null;
 }
 
 async function attempt<T>(what: Attempt, act: () => Promise<T>): Promise<T> {

@@ -10,10 +10,11 @@ export interface SignalSource {
 /** What a shell reports for a program that a signal ended: 128 and the number of the signal. */
 export const EXIT_CODE: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
-/** The first request to stop is a wish for an orderly end, the second one for an end. */
+/** The first request to stop is a wish for an orderly end, the second one for a sooner end, and the last one for an end at once. */
 export class StopSignals {
   readonly first: Promise<StopSignal>;
   readonly second: Promise<StopSignal>;
+  readonly third: Promise<StopSignal>;
   readonly #source: SignalSource;
   readonly #onInterrupt = (): void => this.#receive('SIGINT');
   readonly #onTerminate = (): void => this.#receive('SIGTERM');
@@ -24,6 +25,7 @@ export class StopSignals {
     this.#source = source;
     this.first = new Promise((resolve) => this.#waiting.push(resolve));
     this.second = new Promise((resolve) => this.#waiting.push(resolve));
+    this.third = new Promise((resolve) => this.#waiting.push(resolve));
     source.on('SIGINT', this.#onInterrupt);
     source.on('SIGTERM', this.#onTerminate);
     if (hangsUp) source.on('SIGHUP', this.#onTerminate);

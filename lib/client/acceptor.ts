@@ -6,6 +6,7 @@ import type { Acceptor, Incoming } from '../net/accept.js';
 import { clientRoom, fileLimit } from '../net/file-limit.js';
 import type { ShortageAlarm } from '../net/shortage.js';
 import { ClientConnection } from './connection.js';
+import { ReadinessReply } from './readiness-reply.js';
 import type { ClientServices } from './services.js';
 
 /** Who is let in, and whom we believe. */
@@ -18,10 +19,20 @@ export interface AcceptPolicy {
   readonly firewall: Firewall | null;
 }
 
+/** What of the settings holds for all clients. */
+export type ClientTerms = Pick<Config, 'limits' | 'timeouts' | 'readinessPath'>;
+
+/** What a reload does not change. */
+export interface AcceptorMeans extends Pick<ClientServices, 'wheel' | 'requests' | 'handlers'> {
+  /** Why the balancer should get no requests, in a word; empty when it may. */
+  readonly whyNotReady: () => string;
+}
+
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
 export class ClientAcceptor implements Acceptor {
   readonly #services: ClientServices;
   readonly #shortages: ShortageAlarm;
+  readonly #whyNotReady: () => string;
   readonly #room = clientRoom(fileLimit());
   #limits: LimitsConfig;
   #policy: AcceptPolicy;
@@ -34,19 +45,26 @@ export class ClientAcceptor implements Acceptor {
   /** Connections let in since the start. */
   accepted = 0;
 
-  constructor(services: Omit<ClientServices, 'onClosed'>, policy: AcceptPolicy, shortages: ShortageAlarm) {
+  constructor(means: AcceptorMeans, policy: AcceptPolicy, terms: ClientTerms, shortages: ShortageAlarm) {
+    const { whyNotReady, ...services } = means;
+    const { limits, timeouts } = terms;
     this.#shortages = shortages;
-    this.#services = { ...services, onClosed: (connection) => this.#onClosed(connection) };
-    this.#limits = services.limits;
+    this.#whyNotReady = whyNotReady;
+    const onClosed = (connection: ClientConnection): void => this.#onClosed(connection);
+    this.#services = { ...services, limits, timeouts, readiness: null, onClosed };
+    this.#limits = limits;
     this.#policy = policy;
+    this.follow(policy, terms);
   }
 
   /** After a reload: for connections yet to come, and what the next requests of those that are there may do. */
-  follow(policy: AcceptPolicy, { limits, timeouts }: Pick<Config, 'limits' | 'timeouts'>): void {
+  follow(policy: AcceptPolicy, { limits, timeouts, readinessPath }: ClientTerms): void {
     this.#policy = policy;
     this.#limits = limits;
     this.#services.limits = limits;
     this.#services.timeouts = timeouts;
+    this.#services.readiness =
+      readinessPath === null ? null : new ReadinessReply(readinessPath, this.#whyNotReady);
   }
 
   get count(): number {

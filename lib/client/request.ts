@@ -4,6 +4,7 @@ import type { BodyReceiver } from '../http/body-reader.js';
 import type { RequestHandler } from '../http/flow.js';
 import type { HeadLimits } from '../http/message-parser.js';
 import type { Refusal } from '../http/refusal.js';
+import type { RequestHead } from '../http/request-head.js';
 import { RequestParser } from '../http/request-parser.js';
 import { BodyPace } from './body-pace.js';
 import { ClientView } from './client-view.js';
@@ -89,7 +90,7 @@ export class ClientRequest implements BodyReceiver {
   #onHead(): void {
     const { head, body } = this.#parser;
     const { deadline } = this.#connection as ClientConnection;
-    const handler = this.#open(head.keepsAlive);
+    const handler = this.#open(head.keepsAlive, head);
     this.phase = body.complete ? 'held' : 'body';
     // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
     if (body.complete || head.expectsContinue) deadline.disarm();
@@ -99,14 +100,15 @@ export class ClientRequest implements BodyReceiver {
 
   /** The end of this connection: where the next request would begin is not certain. */
   #refuse(why: Refusal): void {
-    const handler = this.#open(false);
+    const handler = this.#open(false, null);
     this.phase = 'held';
     handler.refuse(this.#view, why);
   }
 
-  #open(keepAlive: boolean): RequestHandler {
+  /** `asked`: the head; null when it is refused. */
+  #open(keepAlive: boolean, asked: RequestHead | null): RequestHandler {
     const connection = this.#connection as ClientConnection;
-    const { handlers, limits, timeouts } = connection.services;
+    const { handlers, limits, timeouts, readiness } = connection.services;
     const { head, body, complete } = this.#parser;
     this.#keepAlive = keepAlive;
     this.#bodyBytes = limits.bodyBytes;
@@ -114,7 +116,8 @@ export class ClientRequest implements BodyReceiver {
     this.#pace.use(timeouts.requestBody, limits.bodyRate);
     body.begin(complete ? head.framing : 'none', head.contentLength, 'wire', this);
     this.#view.open(connection);
-    this.handler = handlers.take();
+    const asksUs = readiness !== null && asked !== null && readiness.isFor(asked);
+    this.handler = asksUs ? readiness : handlers.take();
     return this.handler;
   }
 

@@ -56,6 +56,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
     forwarded: settings.forwarded ?? false,
+    readinessPath: settings.readiness_path ?? null,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, report),
     stateFile: settings.state_file ?? null,

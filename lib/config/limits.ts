@@ -15,6 +15,7 @@ const DEFAULT_TIMEOUTS: TimeoutsConfig = {
   responseBody: 60_000,
   total: 0,
   tunnel: 3_600_000,
+  drainDelay: 0,
   drain: 30_000,
 };
 
@@ -29,6 +30,7 @@ const TIMEOUT_KEYS = [
   ['response_body', 'responseBody'],
   ['total', 'total'],
   ['tunnel', 'tunnel'],
+  ['drain_delay', 'drainDelay'],
   ['drain', 'drain'],
 ] as const satisfies readonly (readonly [keyof TimeoutsSettings, keyof TimeoutsConfig])[];
 

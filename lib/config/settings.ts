@@ -43,6 +43,7 @@ export interface Settings extends ScopeSettings {
   readonly state_file?: string;
   readonly trusted_proxies?: readonly string[];
   readonly forwarded?: boolean;
+  readonly readiness_path?: string;
   readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;
   readonly limits?: LimitsSettings;
@@ -69,7 +70,10 @@ export interface RouteSettings {
   readonly passive_health?: PassiveHealthSettings | boolean;
   readonly pool?: PoolSettings;
   readonly retry?: RetrySettings | boolean;
-  readonly timeouts?: Omit<TimeoutsSettings, 'request_header' | 'keep_alive' | 'connection_age' | 'drain'>;
+  readonly timeouts?: Omit<
+    TimeoutsSettings,
+    'request_header' | 'keep_alive' | 'connection_age' | 'drain_delay' | 'drain'
+  >;
   readonly limits?: Pick<LimitsSettings, 'body_bytes' | 'body_rate'>;
 }
 
@@ -137,6 +141,7 @@ export interface TimeoutsSettings {
   readonly response_body?: DurationSetting;
   readonly total?: DurationSetting;
   readonly tunnel?: DurationSetting;
+  readonly drain_delay?: DurationSetting;
   readonly drain?: DurationSetting;
 }
 

@@ -66,6 +66,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Are servers told of clients in Forwarded (RFC 7239), beside X-Forwarded-*? */
   readonly forwarded: boolean;
+  /** The path, on every listener, that answers whether the balancer is ready; null: none. */
+  readonly readinessPath: string | null;
   readonly accessLog: AccessLogConfig;
   /** Who is told of events beside the reader of stderr; null for nobody. */
   readonly events: EventsConfig | null;

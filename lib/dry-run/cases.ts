@@ -39,6 +39,8 @@ export function describeOutcome(outcome: Outcome): string {
       return outcome.location === null
         ? `answered with ${outcome.status} by its route`
         : `redirected with ${outcome.status} to ${readUtf8(outcome.location)}`;
+    case 'readiness':
+      return 'answered by readiness_path';
     case 'refused':
       if (outcome.atAccept) return `closed at accept without an answer, ${outcome.detail}`;
       return `refused with ${outcome.status}, ${outcome.detail || outcome.reason}`;

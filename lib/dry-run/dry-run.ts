@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { parseIpAddress } from '../base/ip-address.js';
+import { asksReadiness } from '../client/readiness-reply.js';
 import { everyRoute } from '../config/every-route.js';
 import type { Config, FirewallConfig, RouteConfig } from '../config/types.js';
 import type { Choice } from '../exchange/choice.js';
@@ -125,11 +126,14 @@ export class DryRun {
     this.#clock.leap();
     this.#open(client);
     const atAccept = this.#refusedAtAccept(client);
-    const objection = atAccept === null ? this.#generation.pipeline.decide(context) : null;
+    const { readinessPath } = this.#config;
+    const asksUs = readinessPath !== null && asksReadiness(client.head, readinessPath);
+    const objection = atAccept === null && !asksUs ? this.#generation.pipeline.decide(context) : null;
     const { globalFirewall, destination, captures } = context;
     const route = this.#routes.get(context.route) ?? null;
     let outcome: Outcome;
     if (atAccept !== null) outcome = atAccept;
+    else if (asksUs) outcome = { kind: 'readiness', status: 200, route: null };
     else if (objection !== null) outcome = { kind: 'refused', ...objection, atAccept: false, route };
     else outcome = this.#follow(client, route as RouteConfig, destination as Destination);
     const first = atAccept === null ? globalFirewall : this.#generation.firewall;

@@ -44,6 +44,8 @@ function outcomeJson(outcome: Outcome): object {
       const to = location === null ? null : readUtf8(location);
       return { kind, status, location: to, head: readUtf8(head), body: readUtf8(body) };
     }
+    case 'readiness':
+      return { kind: outcome.kind, status: outcome.status };
     case 'refused': {
       const { kind, status, reason, detail, atAccept } = outcome;
       return { kind, status, reason, detail, at_accept: atAccept };

@@ -45,5 +45,13 @@ export interface Forwarded {
   readonly route: RouteConfig;
 }
 
+/** Answered by the balancer, before it is anybody's: it asks at `readiness_path`. */
+export interface ReadinessTold {
+  readonly kind: 'readiness';
+  /** Of one that runs and has a usable server. */
+  readonly status: 200;
+  readonly route: null;
+}
+
 /** What would become of a request. */
-export type Outcome = Refused | Replied | Forwarded;
+export type Outcome = Refused | Replied | Forwarded | ReadinessTold;

@@ -3,6 +3,7 @@ import t from 'tap';
 import { WebSocket } from 'ws';
 import { startBackend } from '../../fixtures/backend.js';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
+import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
 import { turns, until } from '../support/turns.js';
@@ -282,4 +283,118 @@ t.test('while it drains it says that it is not ready, and takes what still comes
   }
   t.equal(await drained, true);
   t.match(balancer.status(), { state: 'stopped', ready: false });
+});
+
+/** What a health check of somebody in front is told. */
+async function ask(connect: () => Promise<RawClient>, head: string): Promise<string> {
+  const client = await connect();
+  client.send(`${head}\r\n\r\n`);
+  client.end();
+  return client.toEnd();
+}
+
+const READY = 'GET /readyz HTTP/1.1\r\nHost: a';
+
+t.test('readiness_path tells whoever is in front, and is no request', async (t) => {
+  const asked: string[] = [];
+  const server = await startRawServer(async (connection) => {
+    for (;;) {
+      asked.push((await connection.readHead()).split(' HTTP')[0] ?? '');
+      await connection.write(OK);
+    }
+  });
+  t.teardown(() => server.close());
+  const settings = {
+    servers: [{ name: 'secret', address: server.address }],
+    readiness_path: '/readyz',
+    firewall_rules: { path_reject: ['/'], rate_limit: { requests: 1, per: '1h' } },
+  } as const;
+  const { balancer, connect, seen } = await startBalancer(t, settings, { manual: true });
+  const client = await connect();
+  for (const target of ['/readyz', '/readyz?from=here', 'http://b/readyz']) {
+    client.send(`GET ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc`);
+    const { status, head, body } = await client.response();
+    t.match({ status, body }, { status: 200, body: 'ready\n' }, target);
+    t.match(head, /\r\nCache-Control: no-store\r\n/i);
+    t.notMatch(head, /\r\n(Allow|Connection|X-|Via)/i);
+  }
+  t.match(
+    await ask(connect, 'HEAD /readyz HTTP/1.1\r\nHost: a'),
+    /^HTTP\/1\.1 200 OK\r\n[^]*Content-Length: 6\r\n\r\n$/,
+  );
+  t.strictSame([seen.requests.length, balancer.status().requests.total], [0, 0]);
+  for (const head of [
+    READY.replace('GET', 'POST'),
+    READY.replace('readyz', 'readyz/'),
+    READY.replace('readyz', ''),
+  ])
+    t.match(await ask(connect, head), /^HTTP\/1\.1 403 /, head);
+  balancer.setAvailability('secret', 'maintenance');
+  t.match(await ask(connect, READY), /^HTTP\/1\.1 503 [^]*\r\n\r\nnot ready: no usable server\n$/);
+  t.strictSame(asked, []);
+  t.match(balancer.status().readyReasons, ['default has no usable server: secret is maintenance']);
+  await balancer.reload(createConfig({ ...settings, listen: '127.0.0.1:0', readiness_path: '/up' }));
+  t.match(await ask(connect, READY), /^HTTP\/1\.1 403 /);
+  t.match(await ask(connect, READY.replace('readyz', 'up')), /^HTTP\/1\.1 503 /);
+});
+
+t.test('who is refused at accept is not told', async (t) => {
+  const settings = {
+    servers: ['127.0.0.1:1'],
+    readiness_path: '/readyz',
+    firewall_rules: { ip_reject: ['127.0.0.1'] },
+  };
+  const { connect } = await startBalancer(t, settings);
+  // The reset may come before the client knows that it is connected.
+  t.equal(await ask(connect, READY).catch(() => ''), '');
+});
+
+t.test('timeouts.drain_delay: readiness turns first, and all is served as before', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const settings = { servers: [server.address], readiness_path: '/readyz', timeouts: { drain_delay: '10s' } };
+  const { balancer, connect, clock, port } = await startBalancer(t, settings, { manual: true });
+  const kept = await connect();
+  let isOver = false;
+  const left = balancer.leave().then(() => {
+    isOver = true;
+  });
+  t.match(
+    await ask(connect, READY),
+    /^HTTP\/1\.1 503 [^]*\r\nConnection: close\r\n\r\nnot ready: draining\n$/,
+  );
+  t.match(balancer.status(), { state: 'draining', ready: false, readyReasons: ['it is draining'] });
+  await t.rejects(balancer.reload(balancer.config));
+  clock.advance(9900);
+  await turns();
+  for (const client of [kept, await connect()]) {
+    client.send(GET);
+    const { status, head } = await client.response();
+    t.equal(status, 200);
+    t.match(head, /\r\nConnection: close\r\n/);
+    client.end();
+  }
+  t.equal(isOver, false);
+  clock.advance(300);
+  await left;
+  t.equal(await balancer.drain(), true);
+  await t.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' });
+  t.strictSame(
+    balancer
+      .events()
+      .filter(({ what }) => what === 'draining')
+      .map(({ reason }) => reason),
+    ['in 10s', ''],
+  );
+});
+
+t.test('a drain and a stop end the delay', async (t) => {
+  for (const how of ['drain', 'stop'] as const) {
+    const settings = { servers: ['127.0.0.1:1'], timeouts: { drain_delay: '1h' } };
+    const { balancer } = await startBalancer(t, settings, { manual: true });
+    const left = balancer.leave();
+    await balancer[how]();
+    await left;
+    t.equal(balancer.status().state, 'stopped');
+  }
 });

@@ -152,8 +152,9 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   };
   const requests = new Shelf(8, () => new ClientRequest(headLimits, clock));
   const acceptor = new ClientAcceptor(
-    { wheel, timeouts, limits, requests, handlers: shelf },
+    { wheel, requests, handlers: shelf, whyNotReady: () => '' },
     { trusted: new AddressSet([]), tellsForwarded: false, firewall: null },
+    { timeouts, limits, readinessPath: null },
     new ShortageAlarm(wheel, seen),
   );
   const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '' }), acceptor);

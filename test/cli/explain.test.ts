@@ -190,3 +190,11 @@ t.test('as a program it prints the same, and exits with 0, 1 or 2', async (t) =>
   t.match(unclear.stderr, /^lb: lb explain needs a method and a URL/);
   t.equal(unclear.stdout, '');
 });
+
+t.test("the readiness path is nobody's but lb's", (t) => {
+  const { stdout } = explain(t, 'everything-at-the-top.yaml', ['GET', 'http://a/readyz']);
+  t.match(stdout, /\n {2}answer {4}200 OK\n {12}readiness_path: lb says itself/);
+  const { stdout: json } = explain(t, 'everything-at-the-top.yaml', ['GET', 'http://a/readyz', '--json']);
+  t.match(JSON.parse(json), { route: null, outcome: { kind: 'readiness', status: 200 } });
+  t.end();
+});

@@ -256,3 +256,25 @@ t.test('a bug is loud: one report with its stack, exit 1, and the log has what c
     /lb: internal error, please report it \(lb .*, Node .*\):\nError: something impossible\n {4}at /,
   );
 });
+
+t.test('a balancer in front sees that it goes before it is gone', async (t) => {
+  const backend = await startBackend({ name: 'one' });
+  t.teardown(() => backend.close());
+  const settings = `listen: 127.0.0.1:0
+servers: [${backend.address}]
+readiness_path: /readyz
+timeouts: { drain_delay: 1m }
+`;
+  const program = start(t, [], { cwd: t.testdir({ 'loadbalancer.yaml': settings }) });
+  const target = await url(program);
+  const ready = new URL('/readyz', target).href;
+  t.match(await get(ready), { status: 200, text: 'ready\n' });
+  program.child.kill('SIGTERM');
+  await program.onStderr(/not ready: requests are served for another 1m/);
+  t.match(await get(ready), { status: 503, text: 'not ready: draining\n' });
+  t.equal((await get(target)).status, 200);
+  program.child.kill('SIGTERM');
+  t.equal(await program.end(), 0);
+  t.match(program.stderr, /stopped after 1 request .*, every request was answered/);
+  t.notMatch(program.stdout, 'readyz');
+});

@@ -365,6 +365,30 @@ t.test('stopping', async (t) => {
     }
   });
 
+  t.test('begins when timeouts.drain_delay is over, or at the second signal', async (t) => {
+    const cwd = t.testdir({ 'lb.yaml': 'servers: [localhost:1]\ntimeouts: { drain_delay: 10s }\n' });
+    const options = { ...OPTIONS, servers: [], configFile: `${cwd}/lb.yaml` };
+    for (const hurries of [false, true]) {
+      const s = stage();
+      let isOver = (): void => {};
+      s.balancer.leaving = () =>
+        new Promise((resolve) => {
+          isOver = resolve;
+        });
+      s.balancer.draining = () => new Promise(() => {});
+      const ended = run(options, s.context);
+      await s.stderr.has(/stop /);
+      s.signals.emit('SIGTERM');
+      await s.stderr.has(/not ready: requests are served for another 10s, SIGTERM again skips that\n/);
+      t.notMatch(s.stderr.text, /stopping:/);
+      if (hurries) s.signals.emit('SIGTERM');
+      else isOver();
+      await s.stderr.has(/stopping: up to 30s for requests in flight, SIGTERM again cuts them\n/);
+      s.signals.emit('SIGTERM');
+      t.equal(await ended, 143);
+    }
+  });
+
   t.test('leaves no listener behind', async (t) => {
     const s = stage();
     await session(OPTIONS, s);

@@ -79,6 +79,7 @@ export class FakeBalancer implements Balancer {
   /** The operations it was asked for: `big draining`, `default add localhost:5003`. */
   readonly told: string[] = [];
   starting: () => Promise<void> = async () => {};
+  leaving: () => Promise<void> = async () => {};
   draining: () => Promise<boolean> = async () => true;
   config!: Config;
   observer!: Observer;
@@ -97,6 +98,10 @@ export class FakeBalancer implements Balancer {
   async reload(config: Config): Promise<void> {
     await this.starting();
     this.config = config;
+  }
+
+  leave(): Promise<void> {
+    return this.leaving();
   }
 
   drain(): Promise<boolean> {

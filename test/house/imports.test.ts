@@ -19,7 +19,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['parsers', 'pipeline', 'telemetry'],
   ['generation'],
   ['dry-run', 'fleet'],
-  ['snapshot'],
+  ['snapshot', 'departure'],
   ['balancer'],
   ['admin'],
   ['cli'],

@@ -70,9 +70,7 @@ function show(status) {
 
 function showNotice({ ready, ready_reasons: reasons, state }) {
   const notice = part('notice');
-  const lines = ready
-    ? []
-    : [state === 'draining' ? 'Stopping: no new connections are taken.' : 'Not ready.', ...reasons];
+  const lines = ready ? [] : [state === 'draining' ? 'Stopping.' : 'Not ready.', ...reasons];
   const text = lines.join('\n');
   notice.hidden = ready;
   if (notice.dataset.shown === text) return;

@@ -20,7 +20,9 @@ export interface TimeoutsConfig {
   readonly total: number;
   /** An upgraded connection with no byte either way: closed. */
   readonly tunnel: number;
-  /** On SIGTERM: how long what is in flight may take. */
+  /** On SIGTERM: how long all is served as before while readiness says no already. */
+  readonly drainDelay: number;
+  /** Behind that: how long what is in flight may take. */
   readonly drain: number;
 }
 
