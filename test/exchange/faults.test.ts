@@ -287,22 +287,23 @@ t.test(
 );
 
 t.test('who has let timeouts.total pass is counted as silent, and who was never asked is not', async (t) => {
-  const { client, clock, balancer, server } = await faulty(
+  let asked = 0;
+  const { client, clock, balancer } = await faulty(
     t,
     async (connection) => {
       await connection.readHead();
+      asked++;
       await connection.hang();
       connection.end();
     },
     { timeouts: { total: '1s' } },
   );
   client.send(GET);
-  while (server.connections === 0) await pause(2);
-  await pause(20);
+  await until(() => asked === 1);
   clock.advance(1100);
   t.equal((await client.response()).status, 504);
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhal');
-  await pause(20);
+  await until(() => asked === 2);
   clock.advance(1100);
   await client.until('HTTP/1.1 504 Gateway Timeout\r\n');
   t.match(
