@@ -96,7 +96,10 @@ export interface RequestRecord {
   readonly bytesOut: number;
   /** Empty when all went well. */
   readonly reason: Reason | '';
-  /** What exactly was wrong (`ECONNREFUSED`, `more than one Host field`); empty when there is no more to say. */
+  /**
+   * What exactly was wrong (`ECONNREFUSED`, `more than one Host field`), or who ended a tunnel; empty when there is no
+   * more to say.
+   */
   readonly detail: string;
   /** The request head as received (latin1, ends with the empty line), for `-v`. */
   readonly requestHeadText: string;

@@ -7,9 +7,12 @@ export interface DeadlineOwner {
 
 const SLOTS = 512;
 const UNLINKED = -1;
+/** A deadline shorter than this, ms, is counted from the very moment: of 50 ms the last tick may have taken 49. */
+const SHORT_MS = 1000;
 
 /**
- * Many coarse deadlines on one interval. A deadline fires between its time and two ticks after it.
+ * Many coarse deadlines on one interval. A deadline fires between its time and two ticks after it; one of a second or
+ * more is counted from the last tick, and may be up to a tick early.
  *
  * Re-arming is what a proxy does several times per request, so it costs one assignment: a deadline stays in the
  * slot it was first linked in, and only when that slot comes round is it looked at and, if it was moved meanwhile,
@@ -36,6 +39,11 @@ export class TimerWheel {
   /** Stops the wheel; nothing fires any more. */
   close(): void {
     this.#stop();
+  }
+
+  /** Used by `Deadline`: the moment that is `ms` from now. */
+  in(ms: number): number {
+    return (ms < SHORT_MS ? this.#clock.now() : this.now) + ms;
   }
 
   /** Used by `Deadline`: puts it where `deadline.at` falls. */
@@ -114,7 +122,7 @@ export class Deadline {
       this.disarm();
       return;
     }
-    this.at = this.#wheel.now + ms;
+    this.at = this.#wheel.in(ms);
     if (this.linkedTick === UNLINKED) this.#wheel.link(this);
     else if (this.linkedTick * this.#wheel.tickMs > this.at + this.#wheel.tickMs) {
       this.#wheel.unlink(this);

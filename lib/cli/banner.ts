@@ -37,7 +37,7 @@ export function banner(options: BannerOptions): string {
   const { config, file, isDemo } = options.plan;
   const rows: [label: string, text: string][] = [];
   const [first] = addresses;
-  if (first !== undefined) rows.push(['try it', cyan(curlCommand(first))]);
+  if (first !== undefined) rows.push(['try it', cyan(curlCommand(first, config))]);
   for (const address of addresses.slice(1)) rows.push(['', dim(`also on ${describe(address)}`)]);
   const routed = config.hosts.length > 0 || config.rest.paths.length > 0;
   const lines = routed ? routeLines(options) : serverLines(options);
@@ -111,10 +111,17 @@ function healthLine({ healthCheck }: Config): string {
   return `${type === 'tcp' ? 'a connection' : `${method} ${path}`} every ${formatDuration(healthCheck.interval)}`;
 }
 
-function curlCommand(address: Address): string {
+/** Where only hosts or paths are served, it asks for the first of them: `/` of any other host would be a 404. */
+function curlCommand(address: Address, { hosts, rest }: Config): string {
+  const isEverywhere = rest.fallback !== null || rest.routes.length > 0;
+  const [path] = isEverywhere ? [] : rest.paths;
+  const [name] = isEverywhere || path !== undefined ? [] : hosts.flatMap(({ names }) => names);
+  const tail = path === undefined || path.path.kind === 'regex' ? '' : path.path.path.slice(1);
+  const host = name === undefined ? '' : name.kind === 'exact' ? name.name : `www${name.suffix}`;
+  const field = host === '' ? '' : `-H 'Host: ${host}' `;
   return address.kind === 'unix'
-    ? `curl --unix-socket ${address.path} http://localhost/`
-    : `curl ${describe(address)}`;
+    ? `curl ${field}--unix-socket ${address.path} http://localhost/${tail}`
+    : `curl ${field}${describe(address)}${tail}`;
 }
 
 /** What a browser or curl on this machine takes; a listener on every interface is reached as localhost. */

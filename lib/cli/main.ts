@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { FEWEST_FILES, fileLimit } from '../net/file-limit.js';
 import { VERSION } from '../status/version.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
 import { helpText } from './help.js';
@@ -54,6 +55,8 @@ export async function main(): Promise<void> {
       return;
     }
     case 'run': {
+      const files = fileLimit();
+      if (files !== -1 && files < FEWEST_FILES) refuseFewFiles(stderr);
       // Loaded when wanted: --help and a mistyped option need not wait for it.
       const [{ run }, { createBalancer }] = await Promise.all([import('./run.js'), import('../balancer.js')]);
       const code = await run(parsed.command.options, {
@@ -87,13 +90,15 @@ function remoteContext(stdout: Terminal, stderr: Terminal): RemoteContext {
 
 /** A bug of ours. Its state cannot be trusted any more: say everything once, loudly, and let a supervisor restart. */
 function crash(error: unknown, stderr: Terminal): never {
-  if (isShortOfFiles(error)) {
-    stderr.write(`${stderr.paint.red('lb:')} too few files may be open: ulimit -n 256 or more is needed.\n`);
-    process.exit(1);
-  }
+  if (isShortOfFiles(error)) refuseFewFiles(stderr);
   const report = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const where = `lb ${VERSION}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
   stderr.write(`${stderr.paint.red('lb: internal error')}, please report it (${where}):\n${report}\n`);
+  process.exit(1);
+}
+
+function refuseFewFiles(stderr: Terminal): never {
+  stderr.write(`${stderr.paint.red('lb:')} too few files may be open: ulimit -n 256 or more is needed.\n`);
   process.exit(1);
 }
 

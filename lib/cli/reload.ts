@@ -95,8 +95,8 @@ export class Reload {
       report = `${explained}\n`;
       this.#narrator.say(explained);
     }
-    const message = `${file} was not taken over: the settings from before stay in force`;
-    this.#narrator.say(message);
+    const message = `${file} was not taken over`;
+    this.#narrator.say(`${message}: the settings from before stay in force`);
     this.#balancer.refuseReload(report.split('\n', 1)[0] ?? '');
     return { ok: false, message, report };
   }

@@ -13,8 +13,8 @@ export interface AttemptOwner {
   declines(head: ResponseHead): boolean;
   /** There is no answer, or no more of it. */
   attemptFailed(failure: Failure, detail: string): void;
-  /** The client has the whole answer, or both sides of its tunnel have ended. */
-  attemptDone(): void;
+  /** The client has the whole answer, or both sides of its tunnel have ended; `detail`: which one did so first. */
+  attemptDone(detail: string): void;
 }
 
 /** What an attempt works with; all of it belongs to one exchange. */

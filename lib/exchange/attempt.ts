@@ -152,7 +152,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     if (client.requestComplete) giveBack(client, this.#backend as Backend, connection);
     else connection.discard();
     this.#leave(connection, kindOfAnswer(this.#settlement.attemptStatus));
-    this.#owner.attemptDone();
+    this.#owner.attemptDone('');
   }
 
   /**
@@ -180,7 +180,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     // A tunnel of which the client has everything, or is still reading it: only what it sent since is lost.
     this.#client?.endTunnel();
     this.#leave(this.relay.disconnect(), null);
-    this.#owner.attemptDone();
+    this.#owner.attemptDone(this.relay.tunnelEnding);
   }
 
   // After a 101.
@@ -223,7 +223,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const connection = this.relay.disconnect();
     connection?.retire(this.#timeouts.responseBody);
     this.#leave(connection, null);
-    this.#owner.attemptDone();
+    this.#owner.attemptDone(this.relay.tunnelEnding);
   }
 
   // Endings.

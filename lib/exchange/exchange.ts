@@ -258,8 +258,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#giveUp(FAILURES.total_timeout, '');
   }
 
-  attemptDone(): void {
-    this.#settle(this.#denied === '' ? '' : 'retry_budget', this.#denied);
+  attemptDone(detail: string): void {
+    this.#settle(this.#denied === '' ? '' : 'retry_budget', this.#denied || detail);
   }
 
   /** No further attempt: an answer of our own as long as none has begun, else the client's connection is cut. */

@@ -11,6 +11,9 @@ import type { Replay } from './replay.js';
  */
 type Phase = 'off' | 'asking' | 'answering' | 'tunnelling';
 
+/** Whose FIN came first; silent: nobody's, `timeouts.tunnel` has passed. */
+export type TunnelEnding = 'closed by the client' | 'closed by the server' | 'silent';
+
 /**
  * The bytes between a client and the connection to its server, both ways: each side pauses the other, and whoever's
  * turn it is has a deadline.
@@ -31,6 +34,8 @@ export class Relay {
   /** Who has half-closed its side of the tunnel? */
   #clientEnded = false;
   #serverEnded = false;
+  /** Who did so first. A server that was killed and one that said goodbye look the same here: the log tells whose FIN it was. */
+  #tunnelEnding: TunnelEnding = 'silent';
 
   constructor(deadline: Deadline, replay: Replay, timeouts: TimeoutsConfig) {
     this.#deadline = deadline;
@@ -71,6 +76,11 @@ export class Relay {
   /** Has the server half-closed its side of a tunnel? */
   get serverHasEnded(): boolean {
     return this.#phase === 'tunnelling' && this.#serverEnded;
+  }
+
+  /** How the last tunnel came to its end. */
+  get tunnelEnding(): TunnelEnding {
+    return this.#tunnelEnding;
   }
 
   /** Sends `head`, and what has come of the request behind it. */
@@ -178,6 +188,7 @@ export class Relay {
     this.#phase = 'tunnelling';
     this.#clientEnded = false;
     this.#serverEnded = false;
+    this.#tunnelEnding = 'silent';
     this.#deadline.arm(this.#timeouts.tunnel);
     this.#connection?.channel.probePeer();
   }
@@ -195,6 +206,7 @@ export class Relay {
   /** The client half-closed its side. True: so has the server, and the tunnel is over. */
   endFromClient(): boolean {
     this.#clientEnded = true;
+    if (!this.#serverEnded) this.#tunnelEnding = 'closed by the client';
     this.#connection?.channel.end();
     return this.#serverEnded;
   }
@@ -202,6 +214,7 @@ export class Relay {
   /** The server half-closed its side. True: so has the client, and the tunnel is over. */
   endFromServer(): boolean {
     this.#serverEnded = true;
+    if (!this.#clientEnded) this.#tunnelEnding = 'closed by the server';
     this.#client?.endTunnel();
     return this.#clientEnded;
   }

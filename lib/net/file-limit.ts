@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 /** Files for all else than clients and their servers: listeners, logs, name servers, health checks, operators. */
 const RESERVED = 64;
 
+/** With fewer files than these there is no point in a start: Node 20 can't even load the program, newer ones just so. */
+export const FEWEST_FILES = 100;
+
 /** How many files this process may have open; -1 where the system does not tell. */
 export function fileLimit(): number {
   try {

@@ -48,6 +48,28 @@ t.test('a deadline fires once, between its time and two ticks after', async (t) 
   }
 });
 
+t.test(
+  'armed between two ticks it is not early: a short one not at all, a long one by less than a tick',
+  async (t) => {
+    for (const [ms, early] of [
+      [1, 0],
+      [20, 0],
+      [999, 0],
+      [1000, TICK],
+      [TURN, TICK],
+    ] as const) {
+      const { clock, owner } = start();
+      const it = owner();
+      clock.advance(TICK - 1);
+      it.deadline.arm(ms);
+      const due = clock.now() + ms;
+      clock.advance(ms + 2 * TICK);
+      t.equal(it.fired.length, 1, `${ms} ms`);
+      t.ok((it.fired[0] ?? 0) > due - early - 1, `${ms} ms: at ${(it.fired[0] ?? 0) - due}`);
+    }
+  },
+);
+
 t.test('armed again it counts anew, later or sooner', async (t) => {
   const { clock, owner } = start();
   const it = owner();

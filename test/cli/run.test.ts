@@ -69,6 +69,26 @@ t.test('the banner says what a person needs, within 80 columns', async (t) => {
   for (const line of s.stderr.text.split('\n')) t.ok(line.length <= 80, line);
 });
 
+t.test('the command to try it asks for something that is served', async (t) => {
+  const server = 'servers: [127.0.0.1:5001]';
+  const files = t.testdir({
+    hosts: `hosts: [{ host: ['*.mango.com', www.apple.com], ${server} }]`,
+    paths: `hosts: [{ host: a.com, ${server} }]\npaths: [{ path: /img, ${server} }]`,
+    regex: `paths: [{ path: '~ ^/x', ${server} }]`,
+    everything: `hosts: [{ host: a.com, ${server} }]\n${server}`,
+  });
+  for (const [file, command] of [
+    ['hosts', "curl -H 'Host: www.mango.com' http://localhost:8080/\n"],
+    ['paths', 'curl http://localhost:8080/img\n'],
+    ['regex', 'curl http://localhost:8080/\n'],
+    ['everything', 'curl http://localhost:8080/\n'],
+  ] as const) {
+    const s = stage();
+    t.equal(await session({ ...OPTIONS, port: 8080, servers: [], configFile: join(files, file) }, s), 0);
+    t.match(s.stderr.text, `  try it     ${command}`);
+  }
+});
+
 t.test('without a server and a file there is a demo on loopback', async (t) => {
   t.testdir({});
   const here = process.cwd();

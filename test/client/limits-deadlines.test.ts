@@ -386,5 +386,5 @@ t.test('timeouts.tunnel: a byte either way keeps it open, silence closes it poli
   t.equal(client.ended, false);
   clock.advance(100_000 + LATE);
   t.equal(await client.toEnd(), '');
-  t.match(await seen.request(), { status: 101, reason: '', bytesIn: 2, bytesOut: 4 });
+  t.match(await seen.request(), { status: 101, reason: '', detail: 'silent', bytesIn: 2, bytesOut: 4 });
 });

@@ -6,6 +6,7 @@ import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { origin } from '../support/origin.js';
+import { until } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -215,8 +216,10 @@ t.test('a server that does not take the request is 504', async (t) => {
 t.test(
   'timeouts.total ends a request whatever it is at: in line, at a second server, or in its answer',
   async (t) => {
+    let asked = 0;
     const hang = async (connection: RawConnection): Promise<void> => {
       await connection.readHead();
+      asked++;
       await connection.hang();
       connection.end();
     };
@@ -245,18 +248,22 @@ t.test(
     const ask = async (host: string): Promise<RawClient> => {
       const client = await connect();
       client.send(GET.replace('Host: a', `Host: ${host}`));
-      await pause(20);
       return client;
     };
     const first = await ask('silent');
+    await until(() => asked === 1);
     const inLine = await ask('silent');
+    await until(() => inFlight().poolWaiting === 1);
     const twice = await ask('twice');
+    await until(() => asked === 2);
     const inAnswer = await ask('talking');
+    await inAnswer.until('\r\n1\r\nx');
     const patient = await ask('patient');
-    for (const ms of [1400, 200]) {
-      clock.advance(ms);
-      await pause(20);
-    }
+    await until(() => asked === 3);
+    clock.advance(1400);
+    clock.advance(200);
+    // Who waited in line has the connection now, and the second server is asked.
+    await until(() => asked === 5);
     await first.until('HTTP/1.1 504 Gateway Timeout\r\n');
     t.match(seen.requests, [{ host: 'silent', reason: 'response_timeout' }], 'it was on its own server');
     clock.advance(350);
@@ -280,22 +287,23 @@ t.test(
 );
 
 t.test('who has let timeouts.total pass is counted as silent, and who was never asked is not', async (t) => {
-  const { client, clock, balancer, server } = await faulty(
+  let asked = 0;
+  const { client, clock, balancer } = await faulty(
     t,
     async (connection) => {
       await connection.readHead();
+      asked++;
       await connection.hang();
       connection.end();
     },
     { timeouts: { total: '1s' } },
   );
   client.send(GET);
-  while (server.connections === 0) await pause(2);
-  await pause(20);
+  await until(() => asked === 1);
   clock.advance(1100);
   t.equal((await client.response()).status, 504);
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhal');
-  await pause(20);
+  await until(() => asked === 2);
   clock.advance(1100);
   await client.until('HTTP/1.1 504 Gateway Timeout\r\n');
   t.match(

@@ -165,7 +165,8 @@ t.test('a half-close goes through, and the other direction stays open', async (t
   byClient.client.end();
   t.equal(await byClient.client.toEnd(), 'got hello');
   await byClient.client.gone();
-  t.match(await byClient.seen.request(), { reason: '', bytesIn: 5, bytesOut: 9, status: 101 });
+  const ending = { reason: '', detail: 'closed by the client' };
+  t.match(await byClient.seen.request(), { ...ending, bytesIn: 5, bytesOut: 9, status: 101 });
 
   let all = '';
   const byServer = await tunnel(t, async (connection) => {
@@ -177,7 +178,7 @@ t.test('a half-close goes through, and the other direction stays open', async (t
   byServer.client.send('still here');
   byServer.client.end();
   await byServer.client.gone();
-  t.match(await byServer.seen.request(), { reason: '', bytesIn: 10 });
+  t.match(await byServer.seen.request(), { reason: '', detail: 'closed by the server', bytesIn: 10 });
   while (byServer.server.connections > 0) await pause(2);
   t.equal(all, 'still here');
 });

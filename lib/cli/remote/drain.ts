@@ -52,9 +52,9 @@ export class Progress {
     this.#shown = active;
   }
 
-  /** So long, in words. */
+  /** So long, in words: whole seconds once there are any. */
   get elapsed(): string {
-    return humanDuration(Math.floor((performance.now() - this.#since) / 1000) * 1000);
+    return humanDuration(Math.ceil(performance.now() - this.#since));
   }
 
   /** Takes the changing line away. */
