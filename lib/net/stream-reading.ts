@@ -34,7 +34,7 @@ export class StreamReading implements TurnTask {
   readonly #reader: StreamReader;
   #own: Buffer | null = null;
   #smallReads = 0;
-  /** Bytes read in this turn of the event loop. */
+  /** Bytes read into a buffer of its own in this turn of the event loop. */
   #burst = 0;
 
   constructor(reader: StreamReader) {
@@ -46,9 +46,10 @@ export class StreamReading implements TurnTask {
    * `kept`: a write of what was read is not finished, so the buffer belongs to the writing channel now.
    */
   next(length: number, buffer: Buffer, kept: boolean): Buffer | undefined {
-    this.#count(length);
     const own = this.#own;
+    // Small messages between two bodies come this way too, and make no burst.
     if (own === null) return length === buffer.length ? this.#take(1) : undefined;
+    this.#count(length);
     const size = sizeOf(own);
     const wanted = this.#wanted(length, size, kept);
     // One no larger than the shared one was taken for want of better: held on to, every connection might end up with one.
