@@ -6,7 +6,7 @@ import type { Listeners } from './net/listeners.js';
 import type { Telemetry } from './telemetry.js';
 
 /** What a balancer takes leave of. */
-export interface Farewell {
+export interface DepartureParts {
   readonly wheel: TimerWheel;
   readonly acceptor: ClientAcceptor;
   readonly listeners: Listeners;
@@ -24,14 +24,14 @@ const MAX_TURNS = 4096;
  * and what is in flight may take as long as `timeouts.drain`.
  */
 export class Departure {
-  readonly #parts: Farewell;
+  readonly #parts: DepartureParts;
   readonly #delay: Deadline;
   readonly #patience: Deadline;
   #announced: Promise<void> | null = null;
   #endDelay: () => void = () => {};
   #endDrain: (clean: boolean) => void = () => {};
 
-  constructor(parts: Farewell) {
+  constructor(parts: DepartureParts) {
     this.#parts = parts;
     this.#delay = new Deadline(parts.wheel, { onDeadline: () => this.#endDelay() });
     this.#patience = new Deadline(parts.wheel, { onDeadline: () => this.#endDrain(false) });

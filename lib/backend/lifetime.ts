@@ -1,3 +1,4 @@
+import { spread } from '../base/spread.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import { FIELD } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
@@ -20,10 +21,9 @@ export class Lifetime {
 
   constructor(pool: Pool, wheel: TimerWheel) {
     const { maxAge } = pool.limits;
-    const jitter = 1 - AGE_JITTER + 2 * AGE_JITTER * Math.random();
     this.#pool = pool;
     this.#wheel = wheel;
-    this.#endsAt = maxAge > 0 ? wheel.now + maxAge * jitter : Number.POSITIVE_INFINITY;
+    this.#endsAt = maxAge > 0 ? wheel.now + spread(maxAge, AGE_JITTER) : Number.POSITIVE_INFINITY;
   }
 
   /** Another request is on it. */

@@ -32,10 +32,12 @@ export class BodyPace {
     return Math.max(1, this.#timeout === 0 ? left : Math.min(left, this.#timeout));
   }
 
+  /** From `now` on (ms, the wheel's time) nothing is read: the server takes no more. */
   hold(now: number): void {
     this.#heldAt = now;
   }
 
+  /** Reading goes on at `now`; only behind `hold`. */
   goOn(now: number): void {
     if (this.#since !== -1) this.#since += now - this.#heldAt;
   }

@@ -1,4 +1,5 @@
 import { FAILURES } from '../base/failure.js';
+import { spread } from '../base/spread.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import type { ClientBond } from '../http/flow.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
@@ -40,7 +41,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
     this.deadline = new Deadline(services.wheel, this);
     // A client that connects and says nothing is idle: the header deadline starts at the first byte.
     this.deadline.arm(services.timeouts.keepAlive);
-    const age = services.timeouts.connectionAge * (1 - AGE_JITTER + 2 * AGE_JITTER * Math.random());
+    const age = spread(services.timeouts.connectionAge, AGE_JITTER);
     this.#endsAt = age === 0 ? Number.POSITIVE_INFINITY : services.wheel.now + age;
     this.#input = new ClientInput(this);
     this.channel = open(this);

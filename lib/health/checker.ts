@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.js';
 import type { Failure } from '../base/failure.js';
 import type { Observer } from '../base/observer.js';
 import type { Shelf } from '../base/shelf.js';
+import { spread } from '../base/spread.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { HealthCheckConfig } from '../config/types.js';
 import type { ResponseParser } from '../http/response-parser.js';
@@ -188,9 +189,4 @@ export class Checker implements ProbeListener, SlotWaiter, DeadlineOwner, Backen
     const steady = this.#tally.isUp ? interval : (downInterval ?? interval);
     return spread(this.#tally.isWavering ? Math.min(steady, fastInterval) : steady, jitter);
   }
-}
-
-/** `ms`, made shorter or longer by at most `jitter` of it: checks of many servers don't fall into step. */
-export function spread(ms: number, jitter: number, random: () => number = Math.random): number {
-  return ms * (1 - jitter + 2 * jitter * random());
 }
