@@ -7,6 +7,7 @@ import { clientRoom, fileLimit } from '../net/file-limit.js';
 import type { ShortageAlarm } from '../net/shortage.js';
 import { ClientConnection } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
+import { RunQueue } from './run-queue.js';
 import type { ClientServices } from './services.js';
 
 /** Who is let in, and whom we believe. */
@@ -51,7 +52,8 @@ export class ClientAcceptor implements Acceptor {
     this.#shortages = shortages;
     this.#whyNotReady = whyNotReady;
     const onClosed = (connection: ClientConnection): void => this.#onClosed(connection);
-    this.#services = { ...services, limits, timeouts, readiness: null, onClosed };
+    const runQueue = new RunQueue();
+    this.#services = { ...services, runQueue, limits, timeouts, readiness: null, onClosed };
     this.#limits = limits;
     this.#policy = policy;
     this.follow(policy, terms);

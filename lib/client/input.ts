@@ -2,6 +2,7 @@ import type { Failure } from '../base/failure.js';
 import type { RequestHandler } from '../http/flow.js';
 import type { ClientConnection } from './connection.js';
 import type { ClientRequest } from './request.js';
+import type { Runnable } from './run-queue.js';
 
 /** Pipelined bytes kept while a request is being answered; beyond it the client has to wait. */
 const MAX_STASH = 64 * 1024;
@@ -19,11 +20,11 @@ const FOR_CLIENT = 4;
  * The reading half of a client's connection: requests one after the other, each when the one before is answered. What
  * comes too early is kept, and the client paused before that is too much.
  */
-export class ClientInput {
+export class ClientInput implements Runnable {
   readonly #connection: ClientConnection;
   /** From its first byte until it is answered and the rest of its body dropped. */
   #request: ClientRequest | null = null;
-  /** What came behind the current request. */
+  /** What came behind the current request, or of the next whose turn has not come. */
   #stash: Buffer | null = null;
   #pauses = 0;
   #consuming = false;
@@ -58,7 +59,19 @@ export class ClientInput {
     const phase = this.#request === null ? 'head' : this.#request.phase;
     if (phase === 'tunnel') this.#handler?.onClientTunnelBytes(buffer, 0, length);
     else if (phase === 'held' || this.#stash !== null) this.#keepForLater(buffer, 0, length);
-    else this.#consume(buffer, 0, length);
+    else if (this.#request !== null || this.#connection.services.runQueue.admit())
+      this.#consume(buffer, 0, length);
+    else this.#waitForTurn(buffer, length);
+  }
+
+  #waitForTurn(buffer: Buffer, length: number): void {
+    this.#keepForLater(buffer, 0, length);
+    this.#connection.services.runQueue.push(this);
+  }
+
+  /** The turn of what was kept has come. */
+  run(): void {
+    this.#goOn();
   }
 
   #consume(buffer: Buffer, start: number, end: number): void {
@@ -254,7 +267,8 @@ export class ClientInput {
     if (this.#over) return;
     if (this.#request !== null) this.#request.deadlinePassed();
     else if ((this.#pauses & FOR_CLIENT) !== 0) this.#connection.reader.judge();
-    else this.#connection.closePolitely();
+    // What waits for its turn is a request: the client has not been silent.
+    else if (this.#stash === null) this.#connection.closePolitely();
   }
 
   /** The current request, if there is one, is not to be answered by a server any more. */

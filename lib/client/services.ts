@@ -5,6 +5,7 @@ import type { RequestHandler } from '../http/flow.js';
 import type { ClientConnection } from './connection.js';
 import type { ReadinessReply } from './readiness-reply.js';
 import type { ClientRequest } from './request.js';
+import type { RunQueue } from './run-queue.js';
 
 /** What every client connection needs, the same for all of one balancer. */
 export interface ClientServices {
@@ -16,6 +17,7 @@ export interface ClientServices {
   readiness: ReadinessReply | null;
   /** What a connection holds from the first byte of a request until it is dealt with. */
   readonly requests: Shelf<ClientRequest>;
+  readonly runQueue: RunQueue;
   /** Somebody to answer one request. */
   readonly handlers: { take(): RequestHandler };
   onClosed(connection: ClientConnection): void;

@@ -3,6 +3,12 @@ export interface TurnTask {
   onTurnEnd(): void;
 }
 
+/** Work that is taken up a little at a time, behind the reads of a turn and in front of its tasks. */
+export interface Backlog {
+  /** True when there is more, for the next turn. */
+  takeUp(): boolean;
+}
+
 /** Turns that a task waits at most while connections keep coming. */
 const MAX_TURNS = 16;
 /** So many tasks are worth the end of a turn, whoever else is waiting. */
@@ -13,6 +19,9 @@ let tasks: TurnTask[] = [];
 let emptied: TurnTask[] = [];
 let turns = 0;
 let accepted = false;
+/** Of each balancer that has one. */
+const backlogs: Backlog[] = [];
+let isScheduled = false;
 
 /**
  * Calls `task.onTurnEnd` once all input of this turn has been read. What is written there goes out in one go: a peer
@@ -21,8 +30,20 @@ let accepted = false;
  * times HAProxy's, most of it in the kernel.
  */
 export function atTurnEnd(task: TurnTask): void {
-  if (tasks.length === 0) setImmediate(endTurn);
+  schedule();
   tasks.push(task);
+}
+
+/** Calls `backlog.takeUp` before the tasks of this turn, and again in each turn after it while there is more. */
+export function beforeTurnEnd(backlog: Backlog): void {
+  schedule();
+  backlogs.push(backlog);
+}
+
+function schedule(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  setImmediate(endTurn);
 }
 
 /**
@@ -34,9 +55,12 @@ export function noteAccepted(): void {
 }
 
 function endTurn(): void {
-  if (accepted && ++turns < MAX_TURNS && tasks.length < ENOUGH_TASKS) {
+  const more = takeUpBacklogs();
+  isScheduled = false;
+  if (more) schedule();
+  if (accepted && !more && ++turns < MAX_TURNS && tasks.length < ENOUGH_TASKS) {
     accepted = false;
-    setImmediate(endTurn);
+    schedule();
     return;
   }
   accepted = false;
@@ -46,4 +70,14 @@ function endTurn(): void {
   for (let i = 0; i < due.length; i++) (due[i] as TurnTask).onTurnEnd();
   due.length = 0;
   emptied = due;
+}
+
+function takeUpBacklogs(): boolean {
+  let kept = 0;
+  for (let i = 0; i < backlogs.length; i++) {
+    const backlog = backlogs[i] as Backlog;
+    if (backlog.takeUp()) backlogs[kept++] = backlog;
+  }
+  backlogs.length = kept;
+  return kept > 0;
 }

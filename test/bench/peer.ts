@@ -27,7 +27,8 @@ export const OBSERVED = 'lb-observed';
 
 /** lb with requests that share connections to the origins. */
 export const PIPELINING = 'lb-pipelining';
-const REQUESTS_PER_CONNECTION = 16;
+/** As many as there are connections of clients: 16 cost 1.17 times that. */
+const REQUESTS_PER_CONNECTION = 64;
 
 /** What lb is measured against: a ratio is one to the better of these in the same round. */
 export const YARDSTICKS = ['nginx', 'haproxy'];

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { atTurnEnd, noteAccepted, type TurnTask } from '../../lib/net/turn.js';
+import { atTurnEnd, beforeTurnEnd, noteAccepted, type TurnTask } from '../../lib/net/turn.js';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -69,4 +69,49 @@ t.test('when there is enough to do it ends, whoever else is waiting', async (t) 
   noteAccepted();
   await turn();
   t.equal(done, 64);
+});
+
+t.test('a backlog is taken up in front of the tasks, and in each turn until there is no more', async (t) => {
+  const done: string[] = [];
+  let left = 3;
+  const takeUp = (): boolean => {
+    const number = left--;
+    atTurnEnd(task(() => done.push(`task of ${number}`)));
+    done.push(`backlog ${number}`);
+    return left > 0;
+  };
+  atTurnEnd(task(() => done.push('task')));
+  beforeTurnEnd({ takeUp });
+  await turn();
+  t.strictSame(done, ['backlog 3', 'task', 'task of 3']);
+  await turn();
+  await turn();
+  t.strictSame(done.slice(3), ['backlog 2', 'task of 2', 'backlog 1', 'task of 1']);
+  await turn();
+  t.equal(left, 0, 'once more would be too often');
+});
+
+t.test('those with little to do are not asked again for those with much', async (t) => {
+  const asked: string[] = [];
+  let left = 2;
+  beforeTurnEnd({ takeUp: () => asked.push('one') < 0 });
+  beforeTurnEnd({ takeUp: () => asked.push('many') > 0 && left-- > 0 });
+  for (let turns = 0; turns < 5; turns++) await turn();
+  t.strictSame(asked, ['one', 'many', 'many', 'many']);
+});
+
+t.test('a turn with a backlog ends, whoever is connecting', async (t) => {
+  let done = false;
+  atTurnEnd(
+    task(() => {
+      done = true;
+    }),
+  );
+  let more = true;
+  beforeTurnEnd({ takeUp: () => more });
+  noteAccepted();
+  await turn();
+  t.equal(done, true);
+  more = false;
+  await turn();
 });

@@ -1,0 +1,127 @@
+import t from 'tap';
+import { answering } from '../../fixtures/raw-server.js';
+import { RunQueue } from '../../lib/client/run-queue.js';
+import { startBalancer } from '../support/balancer.js';
+import type { RawClient } from '../support/client.js';
+import { nothingIsLeft } from '../support/leaks.js';
+import { origin, readRequest } from '../support/origin.js';
+import { turns, until } from '../support/turns.js';
+
+/** More than a turn begins, several times over. */
+const CROWD = 200;
+const PER_TURN = 48;
+
+/** What `count` in line did, a list for each turn of the event loop. */
+async function run(queue: RunQueue, count: number): Promise<number[][]> {
+  const begun: number[] = [];
+  for (let number = 1; number <= count; number++) {
+    if (queue.admit()) begun.push(number);
+    else queue.push({ run: () => begun.push(number) });
+  }
+  const perTurn: number[][] = [];
+  while (begun.length > 0 || queue.length > 0) {
+    await turns(1);
+    perTurn.push(begun.splice(0));
+  }
+  return perTurn;
+}
+
+t.test('a few begin at once, the others in the turns behind it, first come first served', async (t) => {
+  const perTurn = await run(new RunQueue(), 150);
+  t.strictSame(
+    perTurn.map(({ length }) => length),
+    [PER_TURN, PER_TURN, PER_TURN, 6],
+  );
+  t.strictSame(
+    perTurn.flat(),
+    Array.from({ length: 150 }, (_, index) => index + 1),
+  );
+});
+
+t.test('each turn begins as many anew', async (t) => {
+  const queue = new RunQueue();
+  for (let turn = 0; turn < 3; turn++) t.strictSame((await run(queue, PER_TURN)).length, 1);
+});
+
+t.test('nobody overtakes those who wait', async (t) => {
+  const queue = new RunQueue();
+  const begun: string[] = [];
+  while (queue.admit());
+  queue.push({ run: () => begun.push('first') });
+  t.equal(queue.admit(), false);
+  queue.push({ run: () => begun.push('second') });
+  // The first ends the turn that has begun enough, the second is theirs.
+  await turns(2);
+  t.strictSame(begun, ['first', 'second']);
+  t.equal(queue.admit(), true, 'the line is empty again');
+});
+
+/** Clients that the balancer has accepted. */
+async function crowd({ connect, balancer }: Awaited<ReturnType<typeof startBalancer>>): Promise<RawClient[]> {
+  const before = balancer.clientCount;
+  const clients = await Promise.all(Array.from({ length: CROWD }, connect));
+  await until(() => balancer.clientCount === before + CROWD);
+  return clients;
+}
+
+t.test('a crowd that asks at once is let through a few at a time', async (t) => {
+  const settings = { routes: [{ match: { path: '/' }, respond: { status: 200, body: 'here' } }] };
+  const started = await startBalancer(t, settings);
+  const { seen } = started;
+  const clients = await crowd(started);
+  for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  let most = 0;
+  for (let before = 0; before < CROWD; before = seen.requests.length) {
+    await turns(1);
+    most = Math.max(most, seen.requests.length - before);
+  }
+  t.equal(most, PER_TURN);
+  for (const client of clients) t.equal((await client.response()).body, 'here');
+});
+
+t.test('whoever waits for a turn may send more, end or leave meanwhile', async (t) => {
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      const { body } = await readRequest(connection);
+      await connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+      await connection.write(body);
+    }
+  });
+  const started = await startBalancer(t, { servers: [server.address] });
+  const clients = await crowd(started);
+  const bodies = clients.map((_, index) => `${index}.`.repeat(1 + (index % 7) * 500));
+  for (const [index, client] of clients.entries()) {
+    const length = (bodies[index] as string).length;
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n`);
+  }
+  await turns(1);
+  const meanwhile = ['send', 'end', 'leave', 'split'] as const;
+  for (const [index, client] of clients.entries()) {
+    const rest = `\r\n${bodies[index]}`;
+    const does = meanwhile[index % meanwhile.length];
+    if (does === 'leave') client.reset();
+    else if (does === 'split') await client.sendPieces([rest.slice(0, 1), rest.slice(1)]);
+    else client.send(rest);
+    if (does === 'end') client.end();
+  }
+  for (const [index, client] of clients.entries()) {
+    if (meanwhile[index % meanwhile.length] === 'leave') continue;
+    const answer = await client.response();
+    if (answer.status !== 200 || answer.body !== bodies[index]) t.fail(`client ${index} got another answer`);
+  }
+  const answered = started.seen.requests.filter(({ status }) => status === 200).length;
+  t.equal(answered, (CROWD * 3) / meanwhile.length);
+});
+
+t.test('a connection that asks without a pause leaves the others their turns', async (t) => {
+  const server = await origin(t, answering('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+  const started = await startBalancer(t, { servers: [server.address] });
+  const greedy = await started.connect();
+  const clients = await crowd(started);
+  greedy.send('GET /greedy HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(500));
+  for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  for (const client of clients) t.equal((await client.response()).status, 200);
+  for (let count = 0; count < 500; count++) t.equal((await greedy.response()).status, 200);
+});
+
+nothingIsLeft(t);
