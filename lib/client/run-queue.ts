@@ -6,7 +6,7 @@ import { type Backlog, beforeTurnEnd } from '../net/turn.js';
  * way, and as many connections to servers in use, each of whose objects and sockets was evicted from the caches before
  * its answer came. Few at a time, they are answered by the next turns: the same load costs 0.7 of the processor time.
  */
-const PER_TURN = 48;
+const PER_TURN = 32;
 
 /** Has a request to begin. */
 export interface Runnable {
