@@ -213,10 +213,10 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
   read(length: number, buffer: Buffer): Buffer | undefined {
     beginRead(buffer);
     this.#owner.onBytes(buffer, length);
-    const kept = endRead();
+    const fate = endRead();
     if (this.#stream === null && length < buffer.length) return undefined;
     this.#stream ??= new StreamReading(this);
-    return this.#stream.next(length, buffer, kept);
+    return this.#stream.next(length, buffer, fate);
   }
 
   received(chunk: Buffer): void {

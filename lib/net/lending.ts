@@ -1,65 +1,86 @@
 import type { Outlet } from './outlet.js';
-import { copyOfRead, giveReadBuffer, sharedReadBuffer } from './read-buffer.js';
+import { copyOfRead, giveCopy, giveReadBuffer, isShared } from './read-buffer.js';
 
-/** The buffer being read from right now, and whether a write took it over. */
+/**
+ * What became of a read. taken: the kernel has all that was written of it. waits: it has not, and what is left was
+ * copied. kept: what is left still lies in the buffer, which belongs to that write now.
+ */
+export type ReadFate = 'taken' | 'waits' | 'kept';
+
+/** The buffer being read from right now. */
 let currentRead: Buffer | null = null;
-let currentReadKept = false;
+let currentFate: ReadFate = 'taken';
 
 /** What was read into `buffer` is about to be dealt with. */
 export function beginRead(buffer: Buffer): void {
   currentRead = buffer;
-  currentReadKept = false;
+  currentFate = 'taken';
 }
 
-/** It was dealt with. True: an unfinished write still refers to its bytes, and its buffer comes back with that. */
-export function endRead(): boolean {
+/** It was dealt with. */
+export function endRead(): ReadFate {
   currentRead = null;
-  return currentReadKept;
+  return currentFate;
 }
 
-/** Writes pieces of read buffers without copying them; a buffer that an unfinished write refers to stays as it is. */
+/** Writes pieces of read buffers, without copying what the kernel takes at once; an unfinished write keeps its bytes. */
 export class Lending {
   /** Read buffers of other channels. */
   #lent: Buffer[] | null = null;
+  #copies: Buffer[] | null = null;
 
   /** Writes `text` and `buffer[start, end)` in one go. */
   write(outlet: Outlet, text: string, buffer: Buffer, start: number, end: number): void {
-    const keeps = this.#mayKeep(buffer);
-    const source = keeps ? buffer : copyOfRead(buffer, start, end);
-    const bytes = keeps ? buffer.subarray(start, end) : source.subarray(0, end - start);
-    if (text === '') outlet.writeBytes(bytes);
-    else outlet.writeBoth(text, bytes);
-    const lends = !keeps || source === currentRead;
-    if (outlet.pending > 0) {
-      if (lends) this.#lend(source);
+    if (this.#mayKeep(buffer)) {
+      writeBoth(outlet, text, buffer.subarray(start, end));
+      if (outlet.pending > 0 && buffer === currentRead) this.#lend(buffer);
     } else {
-      // A stream tells of no drain when less than its high-water mark was waiting.
-      this.giveBack();
-      if (!keeps) giveReadBuffer(source);
+      this.#writeNow(outlet, text, buffer, start, end);
     }
+    // A stream tells of no drain when less than its high-water mark was waiting.
+    if (outlet.pending === 0) this.giveBack();
   }
 
   /**
-   * The next read of any socket overwrites what lies in the shared buffer, and what was read in one go may be for
+   * The next read of any socket overwrites what lies in a shared buffer, and what was read in one go may be for
    * several channels: only one of them can keep the buffer.
    */
   #mayKeep(buffer: Buffer): boolean {
-    if (buffer === sharedReadBuffer) return false;
-    return buffer !== currentRead || !currentReadKept || this.#lent?.includes(buffer) === true;
+    if (isShared(buffer)) return false;
+    return buffer !== currentRead || currentFate !== 'kept' || this.#lent?.includes(buffer) === true;
   }
 
   #lend(buffer: Buffer): void {
-    if (buffer === currentRead) currentReadKept = true;
+    currentFate = 'kept';
     this.#lent ??= [];
     if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
   }
 
+  /** What the kernel does not take at once is copied. */
+  #writeNow(outlet: Outlet, text: string, buffer: Buffer, start: number, end: number): void {
+    const taken = outlet.writeNow(text, buffer, start, end);
+    const rest = start + Math.max(0, taken - text.length);
+    if (rest === end) return;
+    const copy = copyOfRead(buffer, rest, end);
+    writeBoth(outlet, text.slice(taken), copy.subarray(0, end - rest));
+    this.#copies ??= [];
+    this.#copies.push(copy);
+    if (outlet.pending > 0 && currentFate === 'taken') currentFate = 'waits';
+  }
+
   /** All writes are finished, or will never be. */
   giveBack(): void {
+    if (this.#copies !== null) for (const copy of this.#copies) giveCopy(copy);
+    this.#copies = null;
     if (this.#lent === null) return;
     for (const buffer of this.#lent) if (buffer !== currentRead) giveReadBuffer(buffer);
     // What is being read from right now goes back when it is dealt with.
-    if (currentRead !== null && this.#lent.includes(currentRead)) currentReadKept = false;
+    if (currentRead !== null && this.#lent.includes(currentRead)) currentFate = 'taken';
     this.#lent = null;
   }
+}
+
+function writeBoth(outlet: Outlet, text: string, bytes: Buffer): void {
+  if (text === '') outlet.writeBytes(bytes);
+  else outlet.writeBoth(text, bytes);
 }

@@ -1,73 +1,90 @@
 /**
- * Where sockets read into. All of them share one buffer, since what is read is dealt with before the next read: no
- * memory per idle connection. A body that streams gets a buffer of its own, which can be handed to `write` without a
- * copy and comes back when the write is done; the faster it streams, the larger.
+ * Where sockets read into. Nearly all of them share one buffer, since what is read is dealt with before the next read:
+ * no memory per connection, and bytes that are still in the caches when they are written on. Only a stream whose peer
+ * keeps up with all of that gets a buffer of its own, which can be handed to `write` and comes back when that is done.
  */
 
 /**
- * Bytes of a buffer by its size: the shared one, one for a body of some length, one for a body that goes on and on.
- * The fewer the pieces, the fewer the times that peers are woken: 64 MiB cost 0.7 of what they do in pieces of 256 KiB.
+ * Bytes of a read by its size: what everybody begins with, for a body of some length, for one that goes on and on. The
+ * fewer the pieces, the fewer the times that peers are woken: 64 MiB cost 0.7 of what they do in pieces of 256 KiB.
  */
 const BYTES = [64 * 1024, 256 * 1024, 2048 * 1024] as const;
-export type BufferSize = 0 | 1 | 2;
-export const LARGEST: BufferSize = 2;
+export type ReadSize = 0 | 1 | 2;
+export const LARGEST: ReadSize = 2;
 
 /**
- * Buffers of a size in use at once, so that memory stays bounded: 32 MiB in all. Whoever gets none makes do with a
- * smaller one.
+ * So many streams read in pieces of a size at once. It bounds what may be waiting for slow peers: 16 MiB of each of the
+ * larger sizes. Whoever finds no place makes do with a smaller one.
  */
-const MAX_IN_USE = [Number.POSITIVE_INFINITY, 64, 8] as const;
-/** Free ones of the smallest size that are kept. */
-const MAX_FREE_SMALL = 64;
+const PLACES = [Number.POSITIVE_INFINITY, 64, 8] as const;
+/** Free buffers of each size that are kept. */
+const MAX_FREE = [64, 16, 8] as const;
+
+const wideReadBuffer = Buffer.allocUnsafeSlow(BYTES[1]);
+/** What every socket begins to read into: the beginning of the wide one, so that both are in the caches. */
+export const sharedReadBuffer = wideReadBuffer.subarray(0, BYTES[0]);
 
 const free: readonly [Buffer[], Buffer[], Buffer[]] = [[], [], []];
-const inUse = [0, 0, 0] as [number, number, number];
+const placesTaken = [0, 0, 0] as [number, number, number];
+let copies = 0;
 
-export const SHARED_BYTES = BYTES[0];
-export const sharedReadBuffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
-
-/** Buffers that streams hold now. */
+/** Places and copies that are out. */
 export function readBuffersInUse(): number {
-  return inUse[0] + inUse[1] + inUse[2];
+  return placesTaken[1] + placesTaken[2] + copies;
 }
 
-export function bytesOf(size: BufferSize): number {
+export function bytesOf(size: ReadSize): number {
   return BYTES[size];
 }
 
-export function sizeOf(buffer: Buffer): BufferSize {
-  return sizeFor(buffer.length);
-}
-
 /** The smallest that holds so many bytes. */
-function sizeFor(bytes: number): BufferSize {
+function sizeFor(bytes: number): ReadSize {
   if (bytes <= BYTES[0]) return 0;
   return bytes <= BYTES[1] ? 1 : 2;
 }
 
-/** A buffer that one stream reads into: of `size`, or of the largest size below of which there are any left. */
-export function takeReadBuffer(size: BufferSize): Buffer {
+export function sizeOf(buffer: Buffer): ReadSize {
+  return sizeFor(buffer.length);
+}
+
+/** Does the next read of any socket overwrite it? */
+export function isShared(buffer: Buffer): boolean {
+  return buffer === sharedReadBuffer || buffer === wideReadBuffer;
+}
+
+/** What a stream reads into, which goes back with `giveReadBuffer`: of `size`, or of the largest below with a place left. */
+export function takeReadBuffer(size: ReadSize): Buffer {
   let left = size;
-  while (inUse[left] >= MAX_IN_USE[left]) left--;
-  return take(left);
-}
-
-function take(size: BufferSize): Buffer {
-  inUse[size]++;
-  return free[size].pop() ?? Buffer.allocUnsafeSlow(BYTES[size]);
-}
-
-/** `buffer[start, end)` at the beginning of a buffer that goes back with `giveReadBuffer`; it is there whatever is in use. */
-export function copyOfRead(buffer: Buffer, start: number, end: number): Buffer {
-  const copy = take(sizeFor(end - start));
-  buffer.copy(copy, 0, start, end);
-  return copy;
+  while (placesTaken[left] >= PLACES[left]) left--;
+  placesTaken[left]++;
+  if (left === LARGEST) return unused(LARGEST);
+  return left === 0 ? sharedReadBuffer : wideReadBuffer;
 }
 
 /** Gives back what `takeReadBuffer` gave, once nothing refers to its bytes. */
 export function giveReadBuffer(buffer: Buffer): void {
+  placesTaken[sizeOf(buffer)]--;
+  if (!isShared(buffer)) keep(buffer);
+}
+
+/** `buffer[start, end)` at the beginning of a buffer that goes back with `giveCopy`; it is there whatever is in use. */
+export function copyOfRead(buffer: Buffer, start: number, end: number): Buffer {
+  copies++;
+  const copy = unused(sizeFor(end - start));
+  buffer.copy(copy, 0, start, end);
+  return copy;
+}
+
+export function giveCopy(copy: Buffer): void {
+  copies--;
+  keep(copy);
+}
+
+function unused(size: ReadSize): Buffer {
+  return free[size].pop() ?? Buffer.allocUnsafeSlow(BYTES[size]);
+}
+
+function keep(buffer: Buffer): void {
   const size = sizeOf(buffer);
-  inUse[size]--;
-  const kept = size === 0 ? MAX_FREE_SMALL : MAX_IN_USE[size] - inUse[size];
-  if (free[size].length < kept) free[size].push(buffer);
+  if (free[size].length < MAX_FREE[size]) free[size].push(buffer);
 }

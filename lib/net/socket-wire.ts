@@ -174,4 +174,8 @@ class StreamOutlet implements Outlet {
     this.#socket.write(bytes);
     this.#socket.uncork();
   }
+
+  writeNow(): number {
+    return 0;
+  }
 }

@@ -21,6 +21,8 @@ export interface StreamHandle {
   close(done?: () => void): void;
   /** Bytes that were written and that the kernel has not taken. */
   readonly writeQueueSize: number;
+  /** The file below it; negative where there is none, or none any more. */
+  readonly fd?: number;
   // The following are those of TCP alone.
   reset?(done: () => void): number;
   getpeername?(out: { address?: string }): number;

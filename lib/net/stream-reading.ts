@@ -1,15 +1,16 @@
+import type { ReadFate } from './lending.js';
 import {
-  type BufferSize,
   bytesOf,
   giveReadBuffer,
   LARGEST,
+  type ReadSize,
   sharedReadBuffer,
   sizeOf,
   takeReadBuffer,
 } from './read-buffer.js';
 import { atTurnEnd, type TurnTask } from './turn.js';
 
-/** Reads that would have fitted into the next smaller buffer, in a row, after which a stream gets one of those. */
+/** Reads that would have fitted into the next smaller buffer, in a row, after which a stream goes back to that. */
 const SMALL_READS = 8;
 /**
  * Bytes in one turn of the event loop after which a stream rests until the next. libuv reads up to 32 times in a row,
@@ -26,56 +27,49 @@ export interface StreamReader {
 }
 
 /**
- * How one socket reads while bodies stream through it: into the shared buffer, or into one of its own, the larger the
- * faster it goes, and how much in one turn of the event loop. What lies in a buffer of its own is written without a
- * copy; it is kept from one body to the next, so that a body of 100 KiB is one read and one write.
+ * How one socket reads while bodies stream through it: the larger the pieces, the faster it goes, and how much in one
+ * turn of the event loop. It goes on from one body to the next, so that a body of 100 KiB is one read and one write.
  */
 export class StreamReading implements TurnTask {
   readonly #reader: StreamReader;
-  #own: Buffer | null = null;
+  /** What it holds a place for; null while it reads like everybody. */
+  #place: Buffer | null = null;
   #smallReads = 0;
-  /** Bytes read into a buffer of its own in this turn of the event loop. */
+  /** Bytes read in larger pieces in this turn of the event loop. */
   #burst = 0;
 
   constructor(reader: StreamReader) {
     this.#reader = reader;
   }
 
-  /**
-   * Behind a read of `length` bytes into `buffer`: the buffer for the next one, or undefined to go on with the same.
-   * `kept`: a write of what was read is not finished, so the buffer belongs to the writing channel now.
-   */
-  next(length: number, buffer: Buffer, kept: boolean): Buffer | undefined {
-    const own = this.#own;
-    // Small messages between two bodies come this way too, and make no burst.
-    if (own === null) return length === buffer.length ? this.#take(1) : undefined;
+  /** Behind a read of `length` bytes into `buffer`: the buffer for the next one, or undefined to go on with the same. */
+  next(length: number, buffer: Buffer, fate: ReadFate): Buffer | undefined {
+    const place = this.#place;
+    if (place === null) return length === buffer.length && fate === 'taken' ? this.#take(1) : undefined;
     this.#count(length);
-    const size = sizeOf(own);
-    const wanted = this.#wanted(length, size, kept);
-    // One no larger than the shared one was taken for want of better: held on to, every connection might end up with one.
-    if (wanted === size && wanted > 0 && !kept) return undefined;
-    if (!kept) giveReadBuffer(own);
-    if (wanted > 0) return this.#take(wanted);
-    this.#own = null;
-    return sharedReadBuffer;
+    const size = sizeOf(place);
+    const wanted = this.#wanted(length, size, fate);
+    if (wanted === size && fate !== 'kept') return undefined;
+    if (fate !== 'kept') giveReadBuffer(place);
+    return this.#take(wanted);
   }
 
   /** The size that fits the stream's pace. Who writes faster than the peer takes it gains nothing by larger pieces. */
-  #wanted(length: number, size: BufferSize, kept: boolean): BufferSize {
+  #wanted(length: number, size: ReadSize, fate: ReadFate): ReadSize {
     if (length === bytesOf(size)) {
       this.#smallReads = 0;
-      return kept || size === LARGEST ? size : ((size + 1) as BufferSize);
+      return fate !== 'taken' || size === LARGEST ? size : ((size + 1) as ReadSize);
     }
-    if (size === 0) return 0;
-    const smaller = (size - 1) as BufferSize;
+    const smaller = (size - 1) as ReadSize;
     this.#smallReads = length < bytesOf(smaller) ? this.#smallReads + 1 : 0;
     return this.#smallReads < SMALL_READS ? size : smaller;
   }
 
-  #take(size: BufferSize): Buffer {
+  #take(size: ReadSize): Buffer {
     this.#smallReads = 0;
-    this.#own = takeReadBuffer(size);
-    return this.#own;
+    const buffer = takeReadBuffer(size);
+    this.#place = buffer === sharedReadBuffer ? null : buffer;
+    return buffer;
   }
 
   #count(length: number): void {
@@ -93,7 +87,7 @@ export class StreamReading implements TurnTask {
 
   /** The socket is gone. */
   release(): void {
-    if (this.#own !== null) giveReadBuffer(this.#own);
-    this.#own = null;
+    if (this.#place !== null) giveReadBuffer(this.#place);
+    this.#place = null;
   }
 }

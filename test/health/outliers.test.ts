@@ -149,8 +149,9 @@ t.test('a good answer between failures begins the count anew', async (t) => {
 
 t.test('connections that are refused count, also where nobody checks', async (t) => {
   const gone = await startRawServer(answering(OK));
-  await gone.close();
   const good = await moody(t);
+  // Not before the other listens: it might get the port.
+  await gone.close();
   const { seen, connect } = await start(t, [gone, good]);
   const client = await connect();
   t.ok((await ask(client, 10)).every((code) => code === 200));

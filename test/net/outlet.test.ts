@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import * as net from 'node:net';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { HandleOutlet } from '../../lib/net/outlet.js';
 import { type StreamBinding, type StreamHandle, streamBinding } from '../../lib/net/stream-binding.js';
 
@@ -53,17 +54,29 @@ t.test('a request is used again only once its write is completed', async (t) => 
   t.equal(drained, 1);
 });
 
-t.test('the binding tells of a real write whether its request is held', async (t) => {
+/** A socket, and its peer, which reads nothing by itself. */
+async function connected(t: Test): Promise<{ socket: net.Socket; peer: net.Socket }> {
   const server = net.createServer({ pauseOnConnect: true });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as net.AddressInfo;
+  const accepted = once(server, 'connection');
   const socket = net.connect({ host: '127.0.0.1', port });
+  await once(socket, 'connect');
+  const [peer] = (await accepted) as [net.Socket];
   t.teardown(() => {
     socket.destroy();
+    peer.destroy();
     server.close();
   });
-  server.on('connection', (peer) => t.teardown(() => peer.destroy()));
-  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  return { socket, peer };
+}
+
+function handleOf(socket: net.Socket): StreamHandle {
+  return (socket as unknown as { _handle: StreamHandle })._handle;
+}
+
+t.test('the binding tells of a real write whether its request is held', async (t) => {
+  const { socket } = await connected(t);
   const real = (
     socket as unknown as { _handle: { writeBuffer: (request: Request, bytes: Buffer) => number } }
   )._handle;
@@ -82,4 +95,37 @@ t.test('the binding tells of a real write whether its request is held', async (t
     { asked: true, told: true },
   ]);
   t.ok(outlet.pending > 0);
+});
+
+t.test('what the kernel takes at once is written, and no more', async (t) => {
+  const { socket, peer } = await connected(t);
+  const outlet = new HandleOutlet(handleOf(socket), socket, { drained() {}, broken() {} });
+  const bytes = Buffer.alloc(32 * 1024 * 1024, 'b');
+  t.equal(outlet.writeNow('head', bytes, 10, 20), 14);
+  t.equal(outlet.writeNow('', bytes, 0, 5), 5);
+  const taken = outlet.writeNow('', bytes, 0, bytes.length);
+  t.ok(taken > 0 && taken < bytes.length, `${taken} of ${bytes.length} bytes`);
+  while (outlet.writeNow('', bytes, 0, bytes.length) > 0);
+  t.equal(outlet.pending, 0, 'and nothing waits');
+  outlet.writeText('queued');
+  t.ok(outlet.pending > 0);
+  t.equal(outlet.writeNow('', bytes, 0, 5), 0, 'nothing overtakes what waits');
+  peer.resume();
+  const [first] = (await once(peer, 'data')) as [Buffer];
+  t.equal(first.toString('latin1').slice(0, 20), `head${'b'.repeat(16)}`);
+});
+
+t.test('where it can not be done nothing is written, and nothing thrown', async (t) => {
+  const { socket, peer } = await connected(t);
+  const bytes = Buffer.alloc(100_000, 'b');
+  let broken = '';
+  const owner = { drained() {}, broken: ({ code }: NodeJS.ErrnoException) => (broken = code ?? '') };
+  const outlet = new HandleOutlet(handleOf(socket), { destroyed: false }, owner);
+  t.equal(outlet.writeNow('h'.repeat(100_000), bytes, 0, 5), 0, 'a text that is too long');
+  peer.resetAndDestroy();
+  await once(socket, 'close', { signal: AbortSignal.timeout(5000) }).catch(() => {});
+  t.equal(outlet.writeNow('', bytes, 0, 5), 0, 'a socket that is closed');
+  t.equal(broken, '', 'which the next write tells');
+  const without = new HandleOutlet(new FakeHandle() as unknown as StreamHandle, { destroyed: false }, owner);
+  t.equal(without.writeNow('', bytes, 0, 5), 0, 'a handle that shows no file');
 });
