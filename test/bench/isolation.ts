@@ -1,7 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { ownNetwork, withLoopback } from '../support/own-network.js';
 
 const MARK = 'LB_BENCH_ISOLATED';
-const LOOPBACK_UP = 'ip link set lo up';
 
 /** Whether this process has a network of its own: loopback without packet filter or connection tracking. */
 export const isolated = process.env[MARK] === 'yes';
@@ -12,20 +12,16 @@ export const isolated = process.env[MARK] === 'yes';
  * per request soon fills the tracking table.
  */
 export function isolation(): readonly string[] | undefined {
-  const commands = [
+  return ownNetwork([
     ['unshare', '--net'],
     ['unshare', '--map-root-user', '--net'],
-  ];
-  return commands.find(([program = '', ...rest]) => {
-    return spawnSync(program, [...rest, 'sh', '-c', LOOPBACK_UP], { stdio: 'ignore' }).status === 0;
-  });
+  ]);
 }
 
 /** Runs this same command line again inside, passes signals on, and gives its exit code. */
 export function runIsolated(command: readonly string[]): Promise<number> {
-  const [program = '', ...rest] = command;
-  const inside = ['sh', '-c', `${LOOPBACK_UP} && exec "$0" "$@"`, process.execPath, ...process.argv.slice(1)];
-  const child = spawn(program, [...rest, ...inside], {
+  const [program = '', ...rest] = withLoopback(command, [process.execPath, ...process.argv.slice(1)]);
+  const child = spawn(program, rest, {
     stdio: 'inherit',
     env: { ...process.env, [MARK]: 'yes' },
   });
