@@ -8,7 +8,7 @@ import {
   sizeOf,
   takeReadBuffer,
 } from './read-buffer.js';
-import { atTurnEnd, type TurnTask } from './turn.js';
+import { atTurnEnd, noteBurst, type TurnTask } from './turn.js';
 
 /** Reads that would have fitted into the next smaller buffer, in a row, after which a stream goes back to that. */
 const SMALL_READS = 8;
@@ -76,7 +76,9 @@ export class StreamReading implements TurnTask {
     if (this.#burst === 0) atTurnEnd(this);
     const before = this.#burst;
     this.#burst += length;
-    if (before < MAX_BURST && this.#burst >= MAX_BURST) this.#reader.rest();
+    if (before >= MAX_BURST || this.#burst < MAX_BURST) return;
+    noteBurst();
+    this.#reader.rest();
   }
 
   onTurnEnd(): void {

@@ -5,8 +5,8 @@ export interface TurnTask {
 
 /** Work that is taken up a little at a time, behind the reads of a turn and in front of its tasks. */
 export interface Backlog {
-  /** True when there is more, for the next turn. */
-  takeUp(): boolean;
+  /** `isLong`: the turn took its time, and many came meanwhile. True when there is more, for the next turn. */
+  takeUp(isLong: boolean): boolean;
 }
 
 /** Turns that a task waits at most while connections keep coming. */
@@ -19,6 +19,7 @@ let tasks: TurnTask[] = [];
 let emptied: TurnTask[] = [];
 let turns = 0;
 let accepted = false;
+let isLong = false;
 /** Of each balancer that has one. */
 const backlogs: Backlog[] = [];
 let isScheduled = false;
@@ -54,6 +55,11 @@ export function noteAccepted(): void {
   accepted = true;
 }
 
+/** A stream was read as much as it may be in one turn. */
+export function noteBurst(): void {
+  isLong = true;
+}
+
 function endTurn(): void {
   const more = takeUpBacklogs();
   isScheduled = false;
@@ -76,8 +82,9 @@ function takeUpBacklogs(): boolean {
   let kept = 0;
   for (let i = 0; i < backlogs.length; i++) {
     const backlog = backlogs[i] as Backlog;
-    if (backlog.takeUp()) backlogs[kept++] = backlog;
+    if (backlog.takeUp(isLong)) backlogs[kept++] = backlog;
   }
   backlogs.length = kept;
+  isLong = false;
   return kept > 0;
 }

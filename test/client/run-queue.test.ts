@@ -1,6 +1,7 @@
 import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import { RunQueue } from '../../lib/client/run-queue.js';
+import { noteBurst } from '../../lib/net/turn.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';
@@ -41,6 +42,20 @@ t.test('a few begin at once, the others in the turns behind it, first come first
 t.test('each turn begins as many anew', async (t) => {
   const queue = new RunQueue();
   for (let turn = 0; turn < 3; turn++) t.strictSame((await run(queue, PER_TURN)).length, 1);
+});
+
+t.test('a turn that took long begins as many as came meanwhile, within bounds', async (t) => {
+  const queue = new RunQueue();
+  let begun = 0;
+  for (let number = 0; number < 500; number++) {
+    if (!queue.admit()) queue.push({ run: () => begun++ });
+  }
+  noteBurst();
+  await turns(1);
+  t.equal(begun, 256 - PER_TURN);
+  await turns(1);
+  t.equal(begun, 256);
+  while (queue.length > 0) await turns(1);
 });
 
 t.test('nobody overtakes those who wait', async (t) => {

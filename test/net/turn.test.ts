@@ -1,5 +1,5 @@
 import t from 'tap';
-import { atTurnEnd, beforeTurnEnd, noteAccepted, type TurnTask } from '../../lib/net/turn.js';
+import { atTurnEnd, beforeTurnEnd, noteAccepted, noteBurst, type TurnTask } from '../../lib/net/turn.js';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -114,4 +114,15 @@ t.test('a turn with a backlog ends, whoever is connecting', async (t) => {
   t.equal(done, true);
   more = false;
   await turn();
+});
+
+t.test('a backlog is told of the turn in which a stream was read at length', async (t) => {
+  const told: boolean[] = [];
+  const takeUp = (isLong: boolean): boolean => told.push(isLong) < 3;
+  beforeTurnEnd({ takeUp });
+  await turn();
+  noteBurst();
+  await turn();
+  await turn();
+  t.strictSame(told, [false, true, false]);
 });
