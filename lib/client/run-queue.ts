@@ -8,8 +8,8 @@ import { type Backlog, beforeTurnEnd } from '../net/turn.js';
  */
 const PER_TURN = 32;
 /**
- * The same of a turn in which large bodies were read: that takes a hundred times as long, and leaves nothing in the caches
- * to spare. With 32 here too, 200 clients beside two downloads got four fifths of the requests through.
+ * The same of a turn in which large bodies were read: 2 MiB take as long as forty small requests, and leave nothing in
+ * the caches to spare. With 32 here too, 200 clients beside two downloads got four fifths of the requests through.
  */
 const PER_LONG_TURN = 256;
 
@@ -27,11 +27,6 @@ export class RunQueue implements Backlog {
   #begun = 0;
   #isListed = false;
 
-  /** Those whose turn has not come. */
-  get length(): number {
-    return this.#waiting.length;
-  }
-
   /** May a request begin now? Then it is counted as begun; else it is to be given to `push`. */
   admit(): boolean {
     if (this.#waiting.length > 0 || this.#begun === PER_TURN) return false;
@@ -43,7 +38,7 @@ export class RunQueue implements Backlog {
     return true;
   }
 
-  /** `runnable.run` is called when its turn has come, never within this call. */
+  /** Behind an `admit` that said no: `runnable.run` is called when its turn has come, never within this call. */
   push(runnable: Runnable): void {
     this.#waiting.push(runnable);
   }

@@ -27,6 +27,7 @@ export function endRead(): ReadFate {
 export class Lending {
   /** Read buffers of other channels. */
   #lent: Buffer[] | null = null;
+  /** Of what the kernel did not take at once. */
   #copies: Buffer[] | null = null;
 
   /** Writes `text` and `buffer[start, end)` in one go. */

@@ -93,7 +93,7 @@ export class HandleOutlet implements Outlet {
 
   /**
    * libuv can only be given bytes to keep, so this goes round it, to the file below the socket, which does not block.
-   * To copy what lies in a shared buffer before each write cost a third of all that a body of 100 KiB costs.
+   * With a buffer for each stream instead, which nobody overwrites, a body of 100 KiB cost 1.15 times as much.
    */
   writeNow(text: string, buffer: Buffer, start: number, end: number): number {
     if (this.#isDead || this.#unfinished > 0 || text.length > textBuffer.length) return 0;

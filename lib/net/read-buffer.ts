@@ -75,6 +75,7 @@ export function copyOfRead(buffer: Buffer, start: number, end: number): Buffer {
   return copy;
 }
 
+/** Gives back what `copyOfRead` gave, once nothing refers to its bytes. */
 export function giveCopy(copy: Buffer): void {
   copies--;
   keep(copy);

@@ -64,6 +64,7 @@ function endTurn(): void {
   const more = takeUpBacklogs();
   isScheduled = false;
   if (more) schedule();
+  // Who waits for a turn to begin does not wait for those who connect besides.
   if (accepted && !more && ++turns < MAX_TURNS && tasks.length < ENOUGH_TASKS) {
     accepted = false;
     schedule();

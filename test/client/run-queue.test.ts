@@ -20,7 +20,7 @@ async function run(queue: RunQueue, count: number): Promise<number[][]> {
     else queue.push({ run: () => begun.push(number) });
   }
   const perTurn: number[][] = [];
-  while (begun.length > 0 || queue.length > 0) {
+  for (let left = count; left > 0; left -= perTurn.at(-1)?.length ?? 0) {
     await turns(1);
     perTurn.push(begun.splice(0));
   }
@@ -55,7 +55,7 @@ t.test('a turn that took long begins as many as came meanwhile, within bounds', 
   t.equal(begun, 256 - PER_TURN);
   await turns(1);
   t.equal(begun, 256);
-  while (queue.length > 0) await turns(1);
+  await until(() => begun === 500 - PER_TURN);
 });
 
 t.test('nobody overtakes those who wait', async (t) => {
@@ -137,6 +137,25 @@ t.test('a connection that asks without a pause leaves the others their turns', a
   for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   for (const client of clients) t.equal((await client.response()).status, 200);
   for (let count = 0; count < 500; count++) t.equal((await greedy.response()).status, 200);
+  const last = started.seen.requests.findLastIndex(({ target }) => target === '/');
+  t.ok(last < 300, `the last of the crowd is number ${last} of 700`);
+});
+
+t.test('the keep-alive timeout does not end a connection whose request waits for its turn', async (t) => {
+  const settings = {
+    routes: [{ match: { path: '/' }, respond: { status: 200, body: 'here' } }],
+    timeouts: { keep_alive: '5s' },
+  };
+  const started = await startBalancer(t, settings, { manual: true });
+  const clients = await crowd(started);
+  for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until(() => started.seen.requests.length > 0);
+  const waiting = CROWD - started.seen.requests.length;
+  t.ok(waiting > 0);
+  started.clock.advance(6000);
+  let answered = 0;
+  for (const client of clients) if ((await client.response()).body === 'here') answered++;
+  t.equal(answered, CROWD);
 });
 
 nothingIsLeft(t);
