@@ -8,7 +8,7 @@ import {
   sizeOf,
   takeReadBuffer,
 } from './read-buffer.js';
-import { atTurnEnd, noteBurst, type TurnTask } from './turn.js';
+import { atTurnEnd, connectionsComing, noteBurst, type TurnTask } from './turn.js';
 
 /** Reads that would have fitted into the next smaller buffer, in a row, after which a stream goes back to that. */
 const SMALL_READS = 8;
@@ -37,6 +37,7 @@ export class StreamReading implements TurnTask {
   #smallReads = 0;
   /** Bytes read in larger pieces in this turn of the event loop. */
   #burst = 0;
+  #rests = false;
 
   constructor(reader: StreamReader) {
     this.#reader = reader;
@@ -72,19 +73,26 @@ export class StreamReading implements TurnTask {
     return buffer;
   }
 
+  /** While connections keep coming a piece is enough: they are accepted one per turn, however long that is. */
   #count(length: number): void {
     if (this.#burst === 0) atTurnEnd(this);
     const before = this.#burst;
     this.#burst += length;
-    if (before >= MAX_BURST || this.#burst < MAX_BURST) return;
-    noteBurst();
+    if (before < MAX_BURST && this.#burst >= MAX_BURST) noteBurst();
+    if (this.#rests || (this.#burst < MAX_BURST && !connectionsComing())) return;
+    this.#rests = true;
     this.#reader.rest();
   }
 
   onTurnEnd(): void {
-    const rested = this.#burst >= MAX_BURST;
+    if (this.#rests && connectionsComing()) {
+      atTurnEnd(this);
+      return;
+    }
     this.#burst = 0;
-    if (rested) this.#reader.readOn();
+    if (!this.#rests) return;
+    this.#rests = false;
+    this.#reader.readOn();
   }
 
   /** The socket is gone. */

@@ -19,6 +19,9 @@ let tasks: TurnTask[] = [];
 let emptied: TurnTask[] = [];
 let turns = 0;
 let accepted = false;
+/** Was somebody accepted in each of the last turns? Never for more than MAX_TURNS of them. */
+let coming = false;
+let comingTurns = 0;
 let isLong = false;
 /** Of each balancer that has one. */
 const backlogs: Backlog[] = [];
@@ -55,6 +58,14 @@ export function noteAccepted(): void {
   accepted = true;
 }
 
+/**
+ * Do connections keep coming? Then turns should be short, since each accepts one. It says no every `MAX_TURNS` turns at
+ * the latest, so that who holds back as long as it says yes goes on.
+ */
+export function connectionsComing(): boolean {
+  return coming || accepted;
+}
+
 /** A stream was read as much as it may be in one turn. */
 export function noteBurst(): void {
   isLong = true;
@@ -63,6 +74,8 @@ export function noteBurst(): void {
 function endTurn(): void {
   const more = takeUpBacklogs();
   isScheduled = false;
+  coming = accepted && ++comingTurns < MAX_TURNS;
+  if (!coming) comingTurns = 0;
   if (more) schedule();
   // Who waits for a turn to begin does not wait for those who connect besides.
   if (accepted && !more && ++turns < MAX_TURNS && tasks.length < ENOUGH_TASKS) {

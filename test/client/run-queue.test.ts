@@ -1,7 +1,7 @@
 import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import { RunQueue } from '../../lib/client/run-queue.js';
-import { noteBurst } from '../../lib/net/turn.js';
+import { noteAccepted, noteBurst } from '../../lib/net/turn.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';
@@ -56,6 +56,25 @@ t.test('a turn that took long begins as many as came meanwhile, within bounds', 
   await turns(1);
   t.equal(begun, 256);
   await until(() => begun === 500 - PER_TURN);
+});
+
+t.test('while connections keep coming a turn begins fewer, but goes back to as many as before', async (t) => {
+  const queue = new RunQueue();
+  let begun = 0;
+  for (let number = 0; number < 100; number++) {
+    if (!queue.admit()) queue.push({ run: () => begun++ });
+  }
+  await turns(1);
+  begun = 0;
+  const perTurn: number[] = [];
+  for (const accepts of [true, true, false, false]) {
+    if (accepts) noteAccepted();
+    await turns(1);
+    perTurn.push(begun);
+    begun = 0;
+  }
+  // Who came in the last turn may not have been the last who waits.
+  t.strictSame(perTurn, [8, 8, 8, PER_TURN]);
 });
 
 t.test('nobody overtakes those who wait', async (t) => {
