@@ -39,7 +39,8 @@ export async function compare(
       setting.notice(`${row.name}: ${name} left out: it has no such settings`);
     }
     for (let round = 1; round <= setting.rounds; round += 1) {
-      for (const peer of peers) {
+      // Every other round backwards, so that what grows or fades over a round favours nobody.
+      for (const peer of round % 2 === 1 ? peers : peers.toReversed()) {
         if (failed.has(peer.name)) continue;
         setting.progress(`${row.name}: round ${round} of ${setting.rounds}, ${peer.name}`);
         try {

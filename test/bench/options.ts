@@ -19,8 +19,8 @@ export const USAGE = `usage: node dist/test/bench/main.js [options] [-- options 
   --peers NAMES    default ${MAIN_PEERS.join(',')};
                    more: ${ALL_PEERS.slice(MAIN_PEERS.length).join(',')}; or all;
                    NAME=PATH/bin/lb.js is another build of lb
-  --seconds N      of each trial, default 4
-  --rounds N       trials of each peer in each row, taken in turn, default 3
+  --seconds N      of each trial, default 2
+  --rounds N       trials of each peer in each row, taken in turn, default 7
   --json FILE      every sample, for a machine
   --profile        where lb spends its time in the first of the rows; no comparison
 `;
@@ -33,8 +33,8 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     options: {
       rows: { type: 'string' },
       peers: { type: 'string', default: MAIN_PEERS.join(',') },
-      seconds: { type: 'string', default: '4' },
-      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '2' },
+      rounds: { type: 'string', default: '7' },
       json: { type: 'string' },
       profile: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },

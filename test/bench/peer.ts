@@ -30,7 +30,7 @@ export const PIPELINING = 'lb-pipelining';
 /** As many as there are connections of clients: 16 cost 1.17 times that. */
 const REQUESTS_PER_CONNECTION = 64;
 
-/** What lb is measured against: a ratio is one to the better of these in the same round. */
+/** What lb is measured against: a ratio is one to the better of these in the same run. */
 export const YARDSTICKS = ['nginx', 'haproxy'];
 
 /** A balancer to measure. */

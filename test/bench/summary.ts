@@ -5,7 +5,7 @@ import type { Sample, WorkSample } from './trial.js';
 /** The rounds of one row: per peer, in the order of the rounds. */
 export type Rounds = ReadonlyMap<string, readonly Sample[]>;
 
-/** A peer's rounds in one: medians, and its ratio round by round to the best yardstick of the same round. */
+/** A peer's rounds in one: medians, and its ratio round by round to the best yardstick of all rounds. */
 export interface Summary {
   readonly peer: string;
   readonly cost: number;
@@ -19,11 +19,11 @@ export interface Summary {
 
 /** A summary for every peer that finished a round. */
 export function summarise(rounds: Rounds, yardsticks: readonly string[]): Summary[] {
-  const best = bestOfRounds(rounds, yardsticks);
+  const best = bestOf(rounds, yardsticks);
   return [...rounds]
     .filter(([, samples]) => samples.length > 0)
     .map(([peer, samples]) => {
-      const ratios = samples.map((sample, round) => sample.cost / (best[round] ?? Number.NaN));
+      const ratios = samples.map((sample, round) => sample.cost / (best[round]?.cost ?? Number.NaN));
       const sound = ratios.filter(Number.isFinite);
       const work = samples.flatMap((sample) => sample.work ?? []);
       return {
@@ -53,15 +53,16 @@ function overhead(observed: readonly Sample[], plain: readonly Sample[] = []): s
     : [`${quantile(ratios, 0.5).toFixed(3)} times lb without log, metrics and admin`];
 }
 
-/** The cheapest yardstick's cost, round by round. */
-function bestOfRounds(rounds: Rounds, yardsticks: readonly string[]): number[] {
+/**
+ * The samples of the yardstick whose median is the lowest. The cheaper one of each round would be cheaper than either is:
+ * of two equal peers, the one that was disturbed less.
+ */
+function bestOf(rounds: Rounds, yardsticks: readonly string[]): readonly Sample[] {
   const measured = yardsticks
     .flatMap((name) => [rounds.get(name) ?? []])
     .filter((samples) => samples.length > 0);
-  const length = Math.max(0, ...measured.map((samples) => samples.length));
-  return Array.from({ length }, (_, round) =>
-    Math.min(...measured.map((samples) => samples[round]?.cost ?? Number.POSITIVE_INFINITY)),
-  );
+  const median = (samples: readonly Sample[]) => medianOf(samples, (sample) => sample.cost);
+  return measured.toSorted((one, other) => median(one) - median(other))[0] ?? [];
 }
 
 function medianWork(work: readonly WorkSample[]): WorkSample {
