@@ -51,9 +51,9 @@ export class Backend implements Candidate, SlowStarter {
   readonly #wheel: TimerWheel;
   readonly #slowStart: SlowStart;
   readonly #trial = new Trial();
-  /** Replaced, never changed: a watcher may leave while all are being told. */
-  #watchers: readonly BackendWatcher[] = [];
-  /** Those among them that want to know of every attempt: nearly none, though 10,000 groups may share a server. */
+  /** 10,000 groups may share a server, and all leave when a configuration is replaced. */
+  readonly #watchers = new Set<BackendWatcher>();
+  /** Those among them that want to know of every attempt, nearly none. Replaced, never changed. */
   #judges: readonly BackendWatcher[] = [];
   #up = true;
   #ejected = false;
@@ -144,13 +144,13 @@ export class Backend implements Candidate, SlowStarter {
   }
 
   watch(watcher: BackendWatcher): void {
-    this.#watchers = [...this.#watchers, watcher];
+    this.#watchers.add(watcher);
     if (watcher.onOutcome !== undefined) this.#judges = [...this.#judges, watcher];
   }
 
   unwatch(watcher: BackendWatcher): void {
-    this.#watchers = this.#watchers.filter((other) => other !== watcher);
-    this.#judges = this.#judges.filter((other) => other !== watcher);
+    this.#watchers.delete(watcher);
+    if (watcher.onOutcome !== undefined) this.#judges = this.#judges.filter((other) => other !== watcher);
   }
 
   /** The verdict of whoever checks it. Down: no new request, and its unused connections are closed. */
@@ -181,12 +181,12 @@ export class Backend implements Candidate, SlowStarter {
 
   /** Asked before it is ejected: can all groups it is in do without it? */
   canBeSpared(maxEjected: number): boolean {
-    return this.#watchers.every((watcher) => watcher.spares?.(this, maxEjected) !== false);
+    return this.#told.every((watcher) => watcher.spares?.(this, maxEjected) !== false);
   }
 
   /** From a group in which no other can be used: better one that may fail than none. */
   recall(): void {
-    for (const watcher of this.#watchers) watcher.onNeeded?.(this);
+    for (const watcher of this.#told) watcher.onNeeded?.(this);
   }
 
   /** What the operator wants of it. In maintenance its unused connections are closed. */
@@ -220,7 +220,7 @@ export class Backend implements Candidate, SlowStarter {
 
   /** From the request path: a connect failed, which is seen at once and not only by the next check. */
   noteConnectFailure(failure: Failure, detail: string): void {
-    for (const watcher of this.#watchers) watcher.onConnectFailed?.(this, failure, detail);
+    for (const watcher of this.#told) watcher.onConnectFailed?.(this, failure, detail);
   }
 
   /** From the request path: how an attempt ended here. */
@@ -257,6 +257,11 @@ export class Backend implements Candidate, SlowStarter {
   }
 
   #tell(): void {
-    for (const watcher of this.#watchers) watcher.onVerdict?.(this);
+    for (const watcher of this.#told) watcher.onVerdict?.(this);
+  }
+
+  /** Who is told of something that happens now: one may come or leave meanwhile. */
+  get #told(): readonly BackendWatcher[] {
+    return [...this.#watchers];
   }
 }

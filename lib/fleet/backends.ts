@@ -145,13 +145,13 @@ export class Backends {
   /** Tells of servers whose last request has ended. */
   tellDrained(): void {
     if (this.#emptying.size === 0) return;
-    for (const member of this.#emptying) {
-      if (member.backend.active > 0) continue;
-      this.#emptying.delete(member);
-      const { name } = member.backend;
-      const isLast = ![...this.#emptying].some(({ backend }) => backend.name === name);
-      if (isLast) this.#health.observer.serverDrained?.(name);
-    }
+    const empty = [...this.#emptying].filter(({ backend }) => backend.active === 0);
+    if (empty.length === 0) return;
+    for (const member of empty) this.#emptying.delete(member);
+    const names = new Set(empty.map(({ backend }) => backend.name));
+    // A name may stand for several, of which some are not empty yet.
+    for (const { backend } of this.#emptying) names.delete(backend.name);
+    for (const name of names) this.#health.observer.serverDrained?.(name);
   }
 
   /** Stops all checks and cuts all sockets. */

@@ -14,7 +14,8 @@ export type Census = ReadonlyMap<string, Entry>;
 export function announce(before: Census, after: Census, observer: Observer): void {
   for (const [name, { routes, weight, availability }] of after) {
     const was = before.get(name);
-    for (const route of routes) if (was?.routes.includes(route) !== true) observer.serverAdded?.(name, route);
+    const served = new Set(was?.routes);
+    for (const route of routes) if (!served.has(route)) observer.serverAdded?.(name, route);
     if (was === undefined) continue;
     if (was.weight !== weight) observer.weightChanged?.(name, weight, was.weight);
     if (was.availability !== availability)

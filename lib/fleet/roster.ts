@@ -1,11 +1,11 @@
 import { addressKey } from '../base/address.js';
 import { nearest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
-import { forwardingRoutes } from '../config/every-route.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import { type NewServer, OperationError } from '../status/operations.js';
 import type { Census, Entry } from './census.js';
 import { type Changes, isWeight, type Move } from './changes.js';
+import { FileIndex } from './file-index.js';
 import { isSame, readServer } from './server-entry.js';
 
 const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
@@ -15,22 +15,25 @@ const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenan
  * they hold over a reload, until the file says the same or has no place for them any more.
  */
 export class Roster {
-  #config: Config;
+  #file: FileIndex;
   readonly #weights = new Map<string, number>();
   /** Where it is not `ready`. */
   readonly #availability = new Map<string, Availability>();
   #added: readonly Move[] = [];
   #removed: readonly Move[] = [];
+  /** The same by the groups they concern. */
+  #addedTo: ReadonlyMap<GroupConfig, readonly ServerConfig[]> = new Map();
+  #removedFrom: ReadonlyMap<GroupConfig, readonly ServerConfig[]> = new Map();
 
   constructor(config: Config) {
-    this.#config = config;
+    this.#file = new FileIndex(config);
   }
 
   /** The servers of a group as they are now. */
   serversOf(group: GroupConfig): readonly ServerConfig[] {
-    const stays = group.servers.filter((server) => !this.#isRemoved(group, server));
-    const came = this.#added.filter(({ route }) => this.#groupOf(route) === group);
-    return [...stays, ...came.map(({ server }) => server)];
+    const came = this.#addedTo.get(group) ?? [];
+    if (came.length === 0 && !this.#removedFrom.has(group)) return group.servers;
+    return [...group.servers.filter((server) => !this.#isRemoved(group, server)), ...came];
   }
 
   weightOf(server: ServerConfig): number {
@@ -43,7 +46,7 @@ export class Roster {
 
   /** Does the file have it, in one route at least? */
   isFromFile(name: string): boolean {
-    return this.#listings(name).length > 0;
+    return this.#file.listingsOf(name).length > 0;
   }
 
   /** For every server of that name. Throws an OperationError when there is none, or `to` is none of the three. */
@@ -69,7 +72,7 @@ export class Roster {
    * back as the file has it. Throws an OperationError for an unknown route, a clash of names or a setting that is wrong.
    */
   add(route: string, settings: NewServer): ServerConfig {
-    const group = this.#groupOf(route);
+    const group = this.#file.groupOf(route);
     if (group === null) throw new OperationError('unknown_route', this.#unknownRoute(route));
     const server = this.#named(readServer(settings), settings.name);
     if (this.serversOf(group).some((other) => other.name === server.name))
@@ -78,8 +81,8 @@ export class Roster {
         `${route} has ${server.name} already: change its weight or availability`,
       );
     if (group.servers.some((other) => isSame(other, server)))
-      this.#removed = this.#removed.filter((move) => !this.#isMoveIn(move, group, server));
-    else this.#added = [...this.#added, { route, server }];
+      this.#setRemoved(this.#removed.filter((move) => !this.#isMoveIn(move, group, server)));
+    else this.#setAdded([...this.#added, { route, server }]);
     if (settings.weight !== undefined) this.setWeight(server.name, settings.weight);
     return server;
   }
@@ -87,20 +90,20 @@ export class Roster {
   /** Removes a server from every route. Throws an OperationError when there is none, or it is the last of a route. */
   remove(name: string): void {
     this.#expect(name);
-    const groups = this.#config.groups.filter((group) => includes(this.serversOf(group), name));
+    const groups = this.#file.groups.filter((group) => includes(this.serversOf(group), name));
     const emptied = groups.find((group) => this.serversOf(group).length === 1);
     if (emptied !== undefined)
       throw new OperationError(
         'last_server',
-        `${name} is the last server of ${this.#routeOf(emptied)}: add another one first, or let it drain`,
+        `${name} is the last server of ${this.#file.routeOf(emptied)}: add another one first, or let it drain`,
       );
     const moves = groups.flatMap((group) =>
       group.servers
         .filter((server) => server.name === name && !this.#isRemoved(group, server))
-        .map((server) => ({ route: this.#routeOf(group), server })),
+        .map((server) => ({ route: this.#file.routeOf(group), server })),
     );
-    this.#removed = [...this.#removed, ...moves];
-    this.#added = this.#added.filter(({ server }) => server.name !== name);
+    this.#setRemoved([...this.#removed, ...moves]);
+    this.#setAdded(this.#added.filter(({ server }) => server.name !== name));
     this.#weights.delete(name);
     this.#availability.delete(name);
   }
@@ -115,30 +118,37 @@ export class Roster {
   restore({ weights, availability, added, removed }: Changes): readonly string[] {
     for (const [name, weight] of weights) this.#weights.set(name, weight);
     for (const [name, to] of availability) this.#availability.set(name, to);
-    this.#added = added;
-    this.#removed = removed;
-    return this.follow(this.#config);
+    this.#setAdded(added);
+    this.#setRemoved(removed);
+    return this.#settle();
   }
 
   /** Takes over another file. Returns a line for each change made while running that has no place in it and is dropped. */
   follow(config: Config): readonly string[] {
-    this.#config = config;
+    this.#file = new FileIndex(config);
+    this.#setAdded(this.#added);
+    return this.#settle();
+  }
+
+  #settle(): readonly string[] {
     const dropped = [...this.#followRemoved(), ...this.#followAdded()];
     this.#forgetSettled();
     return dropped;
   }
 
   #followRemoved(): readonly string[] {
-    this.#removed = this.#removed.filter(({ route, server }) =>
-      this.#groupOf(route)?.servers.some((other) => isSame(other, server)),
+    this.#setRemoved(
+      this.#removed.filter(({ route, server }) =>
+        this.#file.groupOf(route)?.servers.some((other) => isSame(other, server)),
+      ),
     );
     const dropped: string[] = [];
-    for (const group of this.#config.groups) {
+    for (const group of this.#file.groups) {
       if (group.servers.length === 0 || this.serversOf(group).length > 0) continue;
       const back = this.#removed.filter((move) =>
         group.servers.some((server) => this.#isMoveIn(move, group, server)),
       );
-      this.#removed = this.#removed.filter((move) => !back.includes(move));
+      this.#setRemoved(this.#removed.filter((move) => !back.includes(move)));
       for (const { route, server } of back)
         dropped.push(
           `${server.name} had been removed from ${route}, which has no other server now: it is back`,
@@ -150,16 +160,16 @@ export class Roster {
   #followAdded(): readonly string[] {
     const dropped: string[] = [];
     const added = this.#added;
-    this.#added = [];
+    this.#setAdded([]);
     for (const move of added) {
       const { route, server } = move;
-      const group = this.#groupOf(route);
+      const group = this.#file.groupOf(route);
       const why = group === null ? `${route} forwards to no servers any more` : this.#clash(server);
       if (group === null || why !== '')
         dropped.push(`${server.name} had been added to ${route}, and is gone: ${why}`);
       else if (group.servers.some((other) => isSame(other, server)))
         this.#weights.set(server.name, this.weightOf(server));
-      else this.#added = [...this.#added, move];
+      else this.#setAdded([...this.#added, move]);
     }
     return dropped;
   }
@@ -170,18 +180,19 @@ export class Roster {
     for (const name of this.#availability.keys()) if (!names.has(name)) this.#availability.delete(name);
     for (const [name, weight] of this.#weights) {
       const isAdded = this.#added.some(({ server }) => server.name === name);
-      const isListed = this.#listings(name).every((server) => server.weight === weight);
+      const isListed = this.#file.listingsOf(name).every((server) => server.weight === weight);
       if (!names.has(name) || (isListed && !isAdded)) this.#weights.delete(name);
     }
   }
 
   /** Everyone as of now. */
   census(): Census {
-    const entries = new Map<string, Entry>();
-    for (const { name: route, group } of forwardingRoutes(this.#config)) {
+    const entries = new Map<string, Entry & { readonly routes: string[] }>();
+    for (const { name: route, group } of this.#file.routes) {
       for (const server of this.serversOf(group)) {
         const { name } = server;
-        const routes = [...(entries.get(name)?.routes ?? []), route];
+        const routes: string[] = entries.get(name)?.routes ?? [];
+        routes.push(route);
         entries.set(name, { routes, weight: this.weightOf(server), availability: this.availabilityOf(name) });
       }
     }
@@ -192,7 +203,7 @@ export class Roster {
   get drift(): readonly string[] {
     const lines: string[] = [];
     for (const [name, weight] of this.#weights) {
-      const listed = new Set(this.#listings(name).map((server) => server.weight));
+      const listed = new Set(this.#file.listingsOf(name).map((server) => server.weight));
       if (listed.size > 0) lines.push(`weight of ${name}: ${weight} (file: ${[...listed].join(', ')})`);
     }
     for (const [name, availability] of this.#availability)
@@ -208,34 +219,30 @@ export class Roster {
   }
 
   #isRemoved(group: GroupConfig, server: ServerConfig): boolean {
-    return this.#removed.some((move) => this.#isMoveIn(move, group, server));
+    return this.#removedFrom.get(group)?.some((removed) => isSame(removed, server)) === true;
   }
 
   #isMoveIn(move: Move, group: GroupConfig, server: ServerConfig): boolean {
-    return isSame(move.server, server) && this.#groupOf(move.route) === group;
+    return isSame(move.server, server) && this.#file.groupOf(move.route) === group;
   }
 
-  #groupOf(route: string): GroupConfig | null {
-    return forwardingRoutes(this.#config).find(({ name }) => name === route)?.group ?? null;
+  #setAdded(moves: readonly Move[]): void {
+    this.#added = moves;
+    this.#addedTo = this.#file.byGroup(moves);
   }
 
-  /** The first route that leads to a group: what its changes are kept by. */
-  #routeOf(group: GroupConfig): string {
-    return forwardingRoutes(this.#config).find((route) => route.group === group)?.name ?? group.name;
-  }
-
-  /** A server wherever the file names it. */
-  #listings(name: string): readonly ServerConfig[] {
-    return this.#config.groups.flatMap(({ servers }) => servers.filter((server) => server.name === name));
+  #setRemoved(moves: readonly Move[]): void {
+    this.#removed = moves;
+    this.#removedFrom = this.#file.byGroup(moves);
   }
 
   #everyServer(): readonly ServerConfig[] {
-    return this.#config.groups.flatMap((group) => this.serversOf(group));
+    return this.#file.groups.flatMap((group) => this.serversOf(group));
   }
 
   /** Every server, and those that were removed: the file still has them, and so their names are taken. */
   #knownServers(): readonly ServerConfig[] {
-    return [...this.#everyServer(), ...this.#config.groups.flatMap(({ servers }) => servers)];
+    return [...this.#everyServer(), ...this.#file.groups.flatMap(({ servers }) => servers)];
   }
 
   #expect(name: string): void {
@@ -245,7 +252,7 @@ export class Roster {
   }
 
   #unknownRoute(route: string): string {
-    const names = forwardingRoutes(this.#config).map(({ name }) => name);
+    const names = this.#file.routes.map(({ name }) => name);
     return `there is no route ${show(route)} that forwards to servers${suggest(route, names)}`;
   }
 

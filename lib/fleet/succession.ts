@@ -11,8 +11,8 @@ import type { Member } from './member.js';
 export function sameServer(server: ServerConfig, group: GroupConfig): string {
   const { weight, backup, maxConnections } = server;
   const { slowStart, healthCheck, passiveHealth, pool, connectTimeout } = group;
-  const terms = { weight, backup, maxConnections, slowStart, passiveHealth, pool, connectTimeout };
-  return `${sameQuestion(server, healthCheck)}${writeTerms(terms)}`;
+  const terms = [weight, backup, maxConnections, slowStart, connectTimeout].join(' ');
+  return `${sameQuestion(server, healthCheck)}${terms} ${writeTerms(passiveHealth)} ${writeTerms(pool)}`;
 }
 
 /** How the keys begin of all entries that have this address and name, and are checked in this way. */
@@ -21,7 +21,7 @@ function sameQuestion(server: ServerConfig, check: GroupConfig['healthCheck']): 
 }
 
 /** How the keys begin of all entries with this address and name, whatever else differs. */
-function nameplate({ address, name }: ServerConfig): string {
+function nameplate({ address, name }: Pick<ServerConfig, 'address' | 'name'>): string {
   return JSON.stringify([addressKey(address), name]);
 }
 
@@ -33,12 +33,20 @@ function nameplate({ address, name }: ServerConfig): string {
 export class Succession {
   readonly #before: Map<string, Member>;
   readonly #wanted: ReadonlySet<string>;
+  /** The keys of those before, by their nameplates. */
+  readonly #keys = new Map<string, string[]>();
 
   constructor(
     before: ReadonlyMap<string, Member>,
     lists: readonly (readonly [group: GroupConfig, servers: readonly ServerConfig[]])[],
   ) {
     this.#before = new Map(before);
+    for (const [key, { backend }] of before) {
+      const plate = nameplate(backend);
+      const keys = this.#keys.get(plate);
+      if (keys === undefined) this.#keys.set(plate, [key]);
+      else keys.push(key);
+    }
     this.#wanted = new Set(
       lists.flatMap(([group, servers]) => servers.map((server) => sameServer(server, group))),
     );
@@ -49,17 +57,16 @@ export class Succession {
     const key = sameServer(server, group);
     const found = this.#before.has(key)
       ? key
-      : (this.#predecessor(sameQuestion(server, group.healthCheck)) ??
-        this.#predecessor(`${nameplate(server)} `));
+      : (this.#predecessor(server, sameQuestion(server, group.healthCheck)) ?? this.#predecessor(server, ''));
     if (found === undefined) return undefined;
     const member = this.#before.get(found);
     this.#before.delete(found);
     return member;
   }
 
-  #predecessor(prefix: string): string | undefined {
-    for (const key of this.#before.keys()) if (key.startsWith(prefix) && !this.#wanted.has(key)) return key;
-    return undefined;
+  #predecessor(server: ServerConfig, prefix: string): string | undefined {
+    const namesakes = this.#keys.get(nameplate(server)) ?? [];
+    return namesakes.find((key) => this.#before.has(key) && key.startsWith(prefix) && !this.#wanted.has(key));
   }
 
   /** The servers of the old configuration that nothing goes on as. */

@@ -75,7 +75,18 @@ export class ServerHealth {
   }
 }
 
+/** By the terms, which never change: thousands of places may have the same, and be compared with one another. */
+const written = new WeakMap<object, string>();
+
 /** The same text for the same terms. */
 export function writeTerms(terms: object | null): string {
-  return JSON.stringify(terms, (_name, value: unknown) => (value instanceof RegExp ? String(value) : value));
+  if (terms === null) return 'null';
+  let text = written.get(terms);
+  if (text === undefined) {
+    text = JSON.stringify(terms, (_name, value: unknown) =>
+      value instanceof RegExp ? String(value) : value,
+    );
+    written.set(terms, text);
+  }
+  return text;
 }

@@ -56,6 +56,15 @@ t.test('a server that the file has with another weight keeps the one it was give
   t.strictSame(roster.drift, []);
 });
 
+t.test('a removed server stays away over a reload when nobody but an added one is left', async (t) => {
+  const roster = new Roster(file('', 'a'));
+  roster.add('default', { address: addressOf('c'), name: 'c' });
+  roster.remove('a');
+  t.equal(who(roster), 'default: c');
+  t.strictSame(roster.follow(file('b', 'a')), []);
+  t.equal(who(roster), 'default: c, shop: b');
+});
+
 t.test('a change that has no place in the file any more is dropped, and that is said', async (t) => {
   const roster = new Roster(file('ac', 'ab'));
   roster.add('shop', { address: addressOf('d'), name: 'd' });
