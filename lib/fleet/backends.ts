@@ -144,11 +144,14 @@ export class Backends {
 
   /** Tells of servers whose last request has ended. */
   tellDrained(): void {
-    if (this.#emptying.size === 0) return;
-    const empty = [...this.#emptying].filter(({ backend }) => backend.active === 0);
-    if (empty.length === 0) return;
-    for (const member of empty) this.#emptying.delete(member);
-    const names = new Set(empty.map(({ backend }) => backend.name));
+    let names: Set<string> | null = null;
+    for (const member of this.#emptying) {
+      if (member.backend.active > 0) continue;
+      this.#emptying.delete(member);
+      names ??= new Set();
+      names.add(member.backend.name);
+    }
+    if (names === null) return;
     // A name may stand for several, of which some are not empty yet.
     for (const { backend } of this.#emptying) names.delete(backend.name);
     for (const name of names) this.#health.observer.serverDrained?.(name);

@@ -28,8 +28,8 @@ export function circumstances(
     network: isolated
       ? 'loopback of its own, without packet filter'
       : "the machine's own (no unshare here): packet filters cost all alike, and others connect too",
-    method: `${rounds} rounds of ${seconds} s, peers in turn, there and back; CPU time of the balancer's processes; medians;`,
-    ratio: 'round by round to whichever of nginx and HAProxy has the lower median, for everything to HAProxy',
+    method: `${rounds} rounds of ${seconds} s, peers in turn and back; CPU time of the balancer's processes; medians;`,
+    ratio: 'round by round to nginx or HAProxy, whichever has the lower median, for everything to HAProxy',
     command,
   };
 }
