@@ -1,3 +1,4 @@
+import { append } from '../base/multimap.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import type { Move } from './changes.js';
@@ -25,6 +26,7 @@ export class FileIndex {
       append(this.#listings, server.name, server);
   }
 
+  /** null: there is no such route, or it has no servers. */
   groupOf(route: string): GroupConfig | null {
     return this.#groupOf.get(route) ?? null;
   }
@@ -39,7 +41,7 @@ export class FileIndex {
     return this.#listings.get(name) ?? [];
   }
 
-  /** The servers of moves by the group that each concerns. */
+  /** The servers of moves by the group that each concerns; those whose route leads to no group are left out. */
   byGroup(moves: readonly Move[]): ReadonlyMap<GroupConfig, readonly ServerConfig[]> {
     const found = new Map<GroupConfig, ServerConfig[]>();
     for (const { route, server } of moves) {
@@ -48,10 +50,4 @@ export class FileIndex {
     }
     return found;
   }
-}
-
-function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [value]);
-  else list.push(value);
 }

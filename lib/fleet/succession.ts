@@ -1,4 +1,5 @@
 import { addressKey } from '../base/address.js';
+import { append } from '../base/multimap.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import { writeTerms } from '../health/server-health.js';
 import type { Member } from './member.js';
@@ -41,12 +42,7 @@ export class Succession {
     lists: readonly (readonly [group: GroupConfig, servers: readonly ServerConfig[]])[],
   ) {
     this.#before = new Map(before);
-    for (const [key, { backend }] of before) {
-      const plate = nameplate(backend);
-      const keys = this.#keys.get(plate);
-      if (keys === undefined) this.#keys.set(plate, [key]);
-      else keys.push(key);
-    }
+    for (const [key, { backend }] of before) append(this.#keys, nameplate(backend), key);
     this.#wanted = new Set(
       lists.flatMap(([group, servers]) => servers.map((server) => sameServer(server, group))),
     );

@@ -87,6 +87,39 @@ t.test('a server that drains gets no new request; when its last one ends, that i
   t.match(serverOf(balancer, 'slow'), { state: 'unchecked', active: 1 });
 });
 
+t.test(
+  'a server that two routes have on terms of their own is drained when it is in both, and that is told once',
+  async (t) => {
+    const asked: RawConnection[] = [];
+    const server = await origin(t, async (connection) => {
+      await connection.readHead();
+      asked.push(connection);
+      await connection.hang();
+    });
+    const servers = [{ name: 'a', address: server.address }];
+    const { balancer, connect } = await startBalancer(t, {
+      hosts: [
+        { host: 'one', servers },
+        { host: 'two', servers, slow_start: '5s' },
+      ],
+    });
+    const clients = [await connect(), await connect()];
+    for (const [index, client] of clients.entries()) {
+      client.send(`GET / HTTP/1.1\r\nHost: ${index === 0 ? 'one' : 'two'}\r\n\r\n`);
+      await until(() => asked.length === index + 1);
+    }
+    balancer.setAvailability('a', 'draining');
+    const drained = () => story(balancer).filter((event) => event === 'drained a').length;
+    for (const [index, client] of clients.entries()) {
+      t.equal(drained(), 0);
+      void asked[index]?.write(answer('here'));
+      t.equal((await client.response()).body, 'here');
+    }
+    await until(() => drained() > 0);
+    t.equal(drained(), 1);
+  },
+);
+
 t.test('a tunnel keeps a draining server from being drained', async (t) => {
   const backend = await startBackend({ name: 'a' });
   t.teardown(() => backend.close());
