@@ -19,9 +19,10 @@ demo: build ## start it with three demo servers, on port 8080 (PORT=)
 ##@ Work
 build: $(INSTALLED) prune ## compile what has changed
 	@$(BIN)/tsc -p tsconfig.json
-check: build ## types, format, lint
+check: build ## types, format, lint; lists files over 500 lines, which may hold a second noun
 	@$(BIN)/biome check .
 	@$(BIN)/eslint .
+	@find lib -name '*.ts' | xargs wc -l | awk '$$2 != "total" && $$1 > 500 { print "over 500 lines: " $$2 " (" $$1 ")" }'
 clean: ## remove everything that was built
 	rm -rf dist .tap
 

@@ -46,8 +46,6 @@ const DOORS: { readonly [dependency: string]: readonly string[] } = {
   'sonic-boom': ['observe/batched-sink.ts'],
 };
 
-const MAX_LINES = 300;
-
 interface Import {
   readonly from: string;
   readonly line: number;
@@ -183,12 +181,6 @@ t.test('http and base touch no socket, no timer and no file', async (t) => {
   const sockets = imports.filter(({ from, target }) => target === 'node:net' && roomOf(from) !== 'net');
   const doors = sockets.map(({ from }) => from).filter((from) => !/isIP/.test(texts.get(from) ?? ''));
   t.same(doors, [], 'sockets are opened in net/ alone');
-});
-
-t.test('files stay short enough to be read in one go', async (t) => {
-  const lines = (file: string): number => (texts.get(file) ?? '').split('\n').length - 1;
-  const long = files.filter((file) => lines(file) > MAX_LINES);
-  t.same(long, []);
 });
 
 t.test('the tests that test/README.md names are there', async (t) => {
