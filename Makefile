@@ -35,6 +35,8 @@ fuzz: build ## the property tests with many more runs (FUZZ_RUNS=20000)
 	@LB_FUZZ_RUNS=$(FUZZ_RUNS) LB_TESTS=.property. $(TAP)
 bench: build ## compare with nginx and HAProxy on the same servers (ARGS=)
 	@node dist/test/bench/main.js $(ARGS)
+trace: build ## the functions one warm GET runs through, in order (ARGS=--counts: how many, by file)
+	@node dist/test/trace/main.js $(ARGS)
 chaos: build ## what clients notice of failing servers, with lb, nginx and HAProxy (ARGS=)
 	@node dist/test/chaos/main.js $(ARGS)
 
@@ -61,4 +63,4 @@ help:
 	  /^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
-.PHONY: setup demo build check clean test e2e fuzz bench chaos up down prune help
+.PHONY: setup demo build check clean test e2e fuzz bench trace chaos up down prune help
