@@ -23,6 +23,8 @@ check: build ## types, format, lint; lists files over 500 lines, which may hold 
 	@$(BIN)/biome check .
 	@$(BIN)/eslint .
 	@find lib -name '*.ts' | xargs wc -l | awk '$$2 != "total" && $$1 > 500 { print "over 500 lines: " $$2 " (" $$1 ")" }'
+docs: build ## write docs/configuration.md from the schema
+	@node dist/test/docs/main.js
 clean: ## remove everything that was built
 	rm -rf dist .tap
 
@@ -63,4 +65,4 @@ help:
 	  /^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
-.PHONY: setup demo build check clean test e2e fuzz bench trace chaos up down prune help
+.PHONY: setup demo build check docs clean test e2e fuzz bench trace chaos up down prune help

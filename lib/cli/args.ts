@@ -53,7 +53,8 @@ export interface ExplainOptions extends CheckOptions {
 }
 
 export type Command =
-  | { readonly name: 'help' }
+  /** `key`: of the settings file; null is the page of the program. */
+  | { readonly name: 'help'; readonly key: string | null }
   | { readonly name: 'version' }
   | { readonly name: 'check'; readonly options: CheckOptions }
   | { readonly name: 'explain'; readonly options: ExplainOptions }
@@ -79,7 +80,7 @@ export function parseArguments(words: readonly string[]): Arguments {
   const read = readWords(words);
   const { values } = read;
   const colour = !values.has('no-color');
-  if (values.has('help')) return { command: { name: 'help' }, colour };
+  if (values.has('help')) return { command: { name: 'help', key: null }, colour };
   if (values.has('version')) return { command: { name: 'version' }, colour };
   return { command: readCommand(read), colour };
 }
@@ -102,6 +103,10 @@ function readCommand(words: Words): Command {
       return { name, options: explainOptions(words) };
     case 'completion':
       return { name, words: positionals.slice(1) };
+    case 'help':
+      return { name, key: positionals.length > 1 ? positionals.slice(1).join('.') : null };
+    case 'version':
+      return { name };
     default:
       return { name: 'remote', options: remoteOptions(name, positionals.slice(1), values) };
   }

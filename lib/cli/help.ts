@@ -48,6 +48,7 @@ const COMMANDS: readonly Row[] = [
   ["    -H 'Name: value'", 'a header of that request, as often as you like'],
   ['    --ip A', 'the address it comes from (default 127.0.0.1)'],
   ['    --json', 'the report of either for programs'],
+  ['help KEY', 'a key of the settings file, such as timeouts.connect'],
 ];
 
 const REMOTE: readonly Row[] = [

@@ -28,9 +28,16 @@ export async function main(): Promise<void> {
   }
 
   switch (parsed.command.name) {
-    case 'help':
-      stdout.write(helpText(programName(), stdout.paint));
+    case 'help': {
+      const { key } = parsed.command;
+      if (key === null) {
+        stdout.write(helpText(programName(), stdout.paint));
+        return;
+      }
+      const { keyHelp } = await import('./key-help.js');
+      process.exitCode = keyHelp(key, { stdout, stderr });
       return;
+    }
     case 'version':
       stdout.write(`lb ${VERSION}\n`);
       return;

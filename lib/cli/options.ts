@@ -59,11 +59,16 @@ export const TAKES = {
   reload: REMOTE,
   top: REMOTE,
   completion: [],
+  help: [],
+  version: [],
 } as const satisfies { readonly [command: string]: readonly OptionName[] };
 
 export type CommandName = keyof typeof TAKES;
 /** Those that ask or steer a running balancer. */
-export type RemoteName = Exclude<CommandName, 'run' | 'check' | 'explain' | 'completion'>;
+export type RemoteName = Exclude<
+  CommandName,
+  'run' | 'check' | 'explain' | 'completion' | 'help' | 'version'
+>;
 
 /** The names a person types. */
 export const COMMANDS = (Object.keys(TAKES) as CommandName[]).filter((name) => name !== 'run');

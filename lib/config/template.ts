@@ -14,25 +14,24 @@ export type TemplatePart =
   /** `$1`: a group of the rule's own regular expression; 0 is all it matched. */
   | { readonly kind: 'group'; readonly group: number };
 
-const VARIABLES = [
-  'client_ip',
-  'host',
-  'path',
-  'query',
-  'method',
-  'scheme',
-  'server',
-  'route',
-  'request_id',
-  'attempt',
-] as const;
+/** What each variable stands for, in the words of the reference. */
+export const VARIABLE_MEANINGS = {
+  client_ip: 'the address of the client; behind trusted proxies the one they forward',
+  host: 'the host asked for, without a port',
+  path: 'the path, undecoded',
+  query: 'the query, without its question mark',
+  method: 'the method',
+  scheme: '`http` or `https`, as the client spoke it',
+  server: 'the name of the server that answered; in response rules only',
+  route: 'the name of the route',
+  request_id: 'the id of the request, as in the log and in `X-Request-Id`',
+  attempt: '1 for the first server that is asked, one more for each retry; in request header rules only',
+} as const;
 
-/**
- * What the request says as it came, before any rule: `path` undecoded, `query` without its question mark (empty if
- * there is none), `host` without a port; `scheme` is http. `server` and `route` are names. `attempt` is 1 for the first
- * server that is asked, and one more for each retry.
- */
-export type Variable = (typeof VARIABLES)[number];
+/** What the request says as it came, before any rule. */
+export type Variable = keyof typeof VARIABLE_MEANINGS;
+
+const VARIABLES = Object.keys(VARIABLE_MEANINGS) as readonly Variable[];
 
 export interface TemplateContext {
   /** Groups of the route's regular expression, for `{$1}`. */

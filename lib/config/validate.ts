@@ -36,6 +36,7 @@ function compileSchema(): ValidateFunction {
     code: { optimize: false },
   });
   ajv.addKeyword('expected');
+  ajv.addKeyword('since');
   return ajv.compile(schema);
 }
 

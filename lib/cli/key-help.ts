@@ -1,0 +1,83 @@
+import { type SettingReference, SettingsReference } from '../config/reference.js';
+import type { Paint } from './paint.js';
+import type { Terminal } from './terminal.js';
+
+const WIDTH = 80;
+/** Names of keys are listed in columns of this width. */
+const COLUMN = 26;
+
+export interface KeyHelpStreams {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+}
+
+/** Prints the page of one key of the settings file. Returns the exit code: 2 where there is no such key. */
+export function keyHelp(name: string, { stdout, stderr }: KeyHelpStreams): number {
+  const reference = new SettingsReference();
+  const found = reference.find(name);
+  const [only] = found;
+  if (only === undefined) {
+    const suggestion = reference.suggest(name);
+    const advice = suggestion === undefined ? 'lb help lists the commands.' : `Did you mean ${suggestion}?`;
+    stderr.write(`${stderr.paint.red('lb:')} no key is called ${JSON.stringify(name)}. ${advice}\n`);
+    return 2;
+  }
+  if (found.length === 1) stdout.write(keyPage(only, stdout.paint));
+  else
+    stdout.write(`Several keys end in ${name}:\n\n${found.map(({ key }) => `  lb help ${key}\n`).join('')}`);
+  return 0;
+}
+
+/** At most 80 columns wide. */
+function keyPage(setting: SettingReference, paint: Paint): string {
+  const { key, meaning, form, defaultValue, isRequired, examples, since, keys } = setting;
+  const facts: readonly (readonly [string, string])[] = [
+    ['Value', form],
+    ['Default', defaultValue],
+    ['Required', isRequired ? 'yes' : ''],
+    ['Since', since],
+  ];
+  const lines = facts
+    .filter(([, fact]) => fact !== '')
+    .map(([name, fact]) => `  ${paint.dim(name.padEnd(9))} ${wrapped(fact, 12).trimStart()}`);
+  return [
+    `${paint.bold(key)}\n`,
+    ...(meaning === '' ? [] : [`${wrapped(meaning, 2)}\n`]),
+    `${lines.join('\n')}\n`,
+    ...(examples.length === 0
+      ? []
+      : [`${paint.bold('Examples')}\n${examples.map((text) => `  ${paint.cyan(text)}`).join('\n')}\n`]),
+    ...(keys.length === 0 ? [] : [`${paint.bold('Keys below')}\n${columns(keys.map(lastWord))}\n`]),
+  ].join('\n');
+}
+
+function lastWord(key: string): string {
+  return key.slice(key.lastIndexOf('.') + 1);
+}
+
+/** The text in lines of at most 80 columns, each indented. */
+function wrapped(text: string, indent: number): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent + line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = '';
+    }
+    line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].map((one) => `${' '.repeat(indent)}${one}`).join('\n');
+}
+
+function columns(words: readonly string[]): string {
+  const perLine = Math.floor((WIDTH - 2) / COLUMN);
+  const lines: string[] = [];
+  for (let i = 0; i < words.length; i += perLine)
+    lines.push(
+      `  ${words
+        .slice(i, i + perLine)
+        .map((word) => word.padEnd(COLUMN))
+        .join('')}`.trimEnd(),
+    );
+  return lines.join('\n');
+}

@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs';
+import { nearest } from '../base/nearest.js';
+
+/** The parts of the JSON Schema that a reader of the reference needs. */
+interface Schema {
+  readonly $ref?: string;
+  readonly description?: string;
+  readonly expected?: string;
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+  readonly since?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly required?: readonly string[];
+}
+
+interface RootSchema extends Schema {
+  readonly definitions: Readonly<Record<string, Schema>>;
+}
+
+/** One key of the settings file, as the reference describes it. */
+export interface SettingReference {
+  /** Where the key stands, such as `timeouts.connect` or `hosts[].host`. */
+  readonly key: string;
+  readonly meaning: string;
+  /** What may be written, such as `a duration such as 5s`. */
+  readonly form: string;
+  /** As YAML; empty where there is none, or where another key decides. */
+  readonly defaultValue: string;
+  readonly isRequired: boolean;
+  /** Each as YAML on one line. */
+  readonly examples: readonly string[];
+  /** The version that brought the key. */
+  readonly since: string;
+  /** The keys directly below. */
+  readonly keys: readonly string[];
+}
+
+/** What holds the keys below a setting: the map itself, or each item of a list of maps. */
+interface Holder {
+  readonly schema: Schema;
+  readonly suffix: '' | '[]';
+}
+
+/** The version that all keys had which name no other. */
+const FIRST_VERSION = '0.1.0';
+
+const schemaFile = new URL('../../../lib/config/schema.json', import.meta.url);
+
+/** Keys of lists end in `[]`. A section that several keys share is described below the first of them. */
+export class SettingsReference {
+  readonly settings: readonly SettingReference[];
+  readonly #root: RootSchema;
+  readonly #byKey = new Map<string, SettingReference>();
+
+  /** Reads the schema; throws the system's error where its file is gone. */
+  constructor() {
+    this.#root = JSON.parse(readFileSync(schemaFile, 'utf8')) as RootSchema;
+    this.#walk('', this.#root, new Set());
+    this.settings = [...this.#byKey.values()];
+  }
+
+  /**
+   * The setting that a person names: the whole key (`timeouts.connect`, `hosts.servers.weight`), or as much of its end
+   * as is unique. Several when it is not, none when there is no such key.
+   */
+  find(name: string): readonly SettingReference[] {
+    const wanted = plain(name);
+    const exact = this.settings.filter(({ key }) => plain(key) === wanted);
+    if (exact.length > 0) return exact;
+    const reached = this.#reach(wanted);
+    if (reached !== null) return [reached];
+    return this.settings.filter(({ key }) => plain(key).endsWith(`.${wanted}`));
+  }
+
+  /** The key that a misspelt name most likely means. */
+  suggest(name: string): string | undefined {
+    const keys = this.settings.map(({ key }) => plain(key));
+    return nearest(plain(name), keys) ?? nearest(lastWord(plain(name)), keys.map(lastWord));
+  }
+
+  #walk(prefix: string, schema: Schema, seen: ReadonlySet<Schema>): void {
+    for (const [name, property] of Object.entries(schema.properties ?? {})) {
+      const key = `${prefix}${name}`;
+      const below = this.#holder(property);
+      this.#byKey.set(key, this.#describe(key, property, schema, below));
+      if (below === null || seen.has(below.schema) || this.#isTopLevel(prefix, name)) continue;
+      this.#walk(`${key}${below.suffix}.`, below.schema, new Set([...seen, below.schema]));
+    }
+  }
+
+  /** `hosts[].header_rules` and the like are described where they stand at the top level of the file. */
+  #isTopLevel(prefix: string, name: string): boolean {
+    return prefix !== '' && this.#root.properties?.[name] !== undefined && /\[\]\.$/.test(prefix);
+  }
+
+  #resolve(schema: Schema): Schema {
+    let found = schema;
+    while (found.$ref !== undefined) {
+      const { $ref, ...own } = found;
+      found = { ...(this.#root.definitions[$ref.replace('#/definitions/', '')] as Schema), ...own };
+    }
+    return found;
+  }
+
+  #holder(schema: Schema): Holder | null {
+    const resolved = this.#resolve(schema);
+    if (resolved.properties !== undefined) return { schema: resolved, suffix: '' };
+    if (resolved.items === undefined) return null;
+    const item = this.#resolve(resolved.items);
+    return item.properties === undefined ? null : { schema: item, suffix: '[]' };
+  }
+
+  #describe(key: string, property: Schema, holder: Schema, below: Holder | null): SettingReference {
+    const { description = '', expected = '', default: value, examples = [], since } = this.#resolve(property);
+    return {
+      key,
+      meaning: description,
+      form: expected,
+      defaultValue: value === undefined || isEmptyMap(value) ? '' : flowYaml(value),
+      isRequired: holder.required?.includes(lastWord(key)) ?? false,
+      examples: examples.map((example) => `${lastWord(key)}: ${flowYaml(example)}`),
+      since: since ?? FIRST_VERSION,
+      keys: Object.keys(below?.schema.properties ?? {}).map((name) => `${key}${below?.suffix}.${name}`),
+    };
+  }
+
+  /** Follows the words of `name` through the schema: sections that several keys share are reached by each of them. */
+  #reach(name: string): SettingReference | null {
+    let holder: Schema = this.#root;
+    let found: SettingReference | null = null;
+    const words = name.split('.');
+    for (const [index, word] of words.entries()) {
+      const property = holder.properties?.[word];
+      if (property === undefined) return null;
+      const below = this.#holder(property);
+      found = this.#describe(words.slice(0, index + 1).join('.'), property, holder, below);
+      holder = below?.schema ?? {};
+    }
+    return found;
+  }
+}
+
+function plain(name: string): string {
+  return name
+    .trim()
+    .replace(/\[\d*\]/g, '')
+    .replace(/-/g, '_')
+    .toLowerCase();
+}
+
+function lastWord(key: string): string {
+  return key.slice(key.lastIndexOf('.') + 1);
+}
+
+function isEmptyMap(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0
+  );
+}
+
+/** A value as YAML on one line. */
+export function flowYaml(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flowYaml).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value).map(([key, item]) => `${scalar(key)}: ${flowYaml(item)}`);
+    return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`;
+  }
+  return typeof value === 'string' ? scalar(value) : String(value);
+}
+
+/** Quoted where YAML would read the text as something else. */
+function scalar(text: string): string {
+  const isPlain =
+    /^[A-Za-z/_][\w./ |^$()\\+-]*(?::[\w/][\w./-]*)*$/.test(text) &&
+    !/\s$|^(true|false|null|yes|no|on|off|~)$/i.test(text);
+  return isPlain || /^\d+(\.\d+)?[a-z%]+$/i.test(text) || /^\d+-\d+$/.test(text)
+    ? text
+    : JSON.stringify(text);
+}
