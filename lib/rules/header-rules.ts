@@ -1,11 +1,16 @@
 import type { HeaderRule } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { RuleContext } from './context.js';
-import { Text } from './text.js';
+import { fieldText, type Rendering } from './field-text.js';
 import { TextEdit } from './text-edit.js';
 
 type Rule =
-  | { readonly kind: 'set' | 'append'; readonly key: string; readonly name: string; readonly value: Text }
+  | {
+      readonly kind: 'set' | 'append';
+      readonly key: string;
+      readonly name: string;
+      readonly value: Rendering;
+    }
   | { readonly kind: 'remove'; readonly key: string }
   | { readonly kind: 'replace'; readonly key: string; readonly edit: TextEdit };
 
@@ -46,7 +51,7 @@ function compile(rule: HeaderRule): Rule {
   switch (rule.kind) {
     case 'set':
     case 'append':
-      return { kind: rule.kind, key, name: rule.name, value: new Text(rule.value, 'field') };
+      return { kind: rule.kind, key, name: rule.name, value: fieldText(key, rule.value) };
     case 'remove':
       return { kind: 'remove', key };
     case 'replace':

@@ -6,14 +6,17 @@ import { type Captures, NO_CAPTURES } from './pattern.js';
 /**
  * Where a text goes, which decides what is done to what it brings along:
  *
- * - `field`, the value of a field: the text of the configuration and decoded text become UTF-8. Control characters are left out by `HeadEdit`.
+ * - `field`, the value of a field: the text of the configuration and decoded text become UTF-8; of a path or a query,
+ *   what no URL has is percent-encoded. Control characters are left out by `HeadEdit`.
  * - `path`: what is no character of a path is percent-encoded, and in values of the request (but not in captures of a
  *   path) slashes too, so that a value stays one segment.
  * - `param`, a parameter's value: all but unreserved characters are percent-encoded, `%` too.
  * - `cookie`, a cookie's value: what RFC 6265 has no room for is percent-encoded.
- * - `location`, a URL: values of the request are percent-encoded like parameters, captures like a path.
+ * - `location`, a URL after its host: values of the request are percent-encoded like parameters, captures like a path.
+ * - `host`, the scheme or the host of a URL: all but unreserved characters is percent-encoded, so that no value can end
+ *   the host. A `{host}` stays as it is.
  */
-export type Place = 'field' | 'path' | 'param' | 'cookie' | 'location';
+export type Place = 'field' | 'path' | 'param' | 'cookie' | 'location' | 'host';
 
 /** Where a piece of a text comes from, which decides what it is written in. */
 type Source =
@@ -35,6 +38,8 @@ type Encode = (text: string) => string;
 
 const SEGMENT = PATH.map((safe, code) => (code === 0x2f ? 0 : safe));
 const PATH_AND_PERCENT = PATH.map((safe, code) => (code === 0x25 ? 1 : safe));
+const VISIBLE = new Uint8Array(256).fill(1, 0x21, 0x7f);
+const QUERY = byteSet('?%').map((safe, code) => safe | (PATH[code] as number));
 /** RFC 6265, 4.1.1. */
 const COOKIE = byteSet(
   `!#$%&'()*+-./0123456789:<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_\`abcdefghijklmnopqrstuvwxyz{|}~`,
@@ -44,6 +49,10 @@ const asIs: Encode = (text) => text;
 const inSegment: Encode = (bytes) => percentEncode(bytes, SEGMENT);
 const inPath: Encode = (text) => percentEncode(utf8Bytes(text), PATH);
 const inParam: Encode = (bytes) => percentEncode(bytes, UNRESERVED);
+/** A URL as a person writes it. */
+const writtenUrl: Encode = (text) => percentEncode(utf8Bytes(text), VISIBLE);
+/** A query as it came. A browser would take `\\` for a slash, and other bytes are no part of a URL (RFC 3986, 3.4). */
+export const inQuery: Encode = (query) => percentEncode(query, QUERY);
 const inCookie: Encode = (bytes) => percentEncode(bytes, COOKIE);
 const ofUtf8 =
   (encode: Encode): Encode =>
@@ -52,14 +61,15 @@ const ofUtf8 =
 /** A path as a person writes it: triplets stay what they are. */
 const writtenPath: Encode = (text) =>
   percentEncode(utf8Bytes(text.replace(/%(?![0-9a-f]{2})/gi, '%25')), PATH_AND_PERCENT);
-/** `*`, the target of OPTIONS about the server itself, is no part of a URL. */
-const inUrl: Encode = (path) => (path === '*' ? '' : path);
+/** A path as it came, triplets included. `*`, the target of OPTIONS about the server itself, is no part of a URL. */
+const inUrl: Encode = (path) => (path === '*' ? '' : percentEncode(path, PATH_AND_PERCENT));
+const rawPath: Encode = (path) => percentEncode(path, PATH_AND_PERCENT);
 
 const ENCODERS: { readonly [place in Place]: { readonly [source in Source]: Encode } } = {
   field: {
     text: utf8Bytes,
-    path: asIs,
-    query: asIs,
+    path: rawPath,
+    query: inQuery,
     host: asIs,
     bytes: asIs,
     decoded: utf8Bytes,
@@ -97,14 +107,24 @@ const ENCODERS: { readonly [place in Place]: { readonly [source in Source]: Enco
     group: inCookie,
   },
   location: {
-    text: asIs,
+    text: writtenUrl,
     path: inUrl,
-    query: asIs,
+    query: inQuery,
     host: asIs,
     bytes: inParam,
     decoded: ofUtf8(inParam),
     capture: inPath,
     group: asIs,
+  },
+  host: {
+    text: writtenUrl,
+    path: inParam,
+    query: inParam,
+    host: asIs,
+    bytes: inParam,
+    decoded: ofUtf8(inParam),
+    capture: ofUtf8(inParam),
+    group: inParam,
   },
 };
 

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { RouteSettings } from '../../lib/config/settings.js';
+import { parseTemplate } from '../../lib/config/template.js';
 import { HeadEdit } from '../../lib/http/head-edit.js';
 import { encodeRouteReply } from '../../lib/http/replies.js';
 import type { RuleContext } from '../../lib/rules/context.js';
@@ -52,6 +53,73 @@ t.test('a request cannot choose where a redirect leads', async (t) => {
   );
   t.equal(location('{path}?', '/a?x'), '/a');
 });
+
+/** Where a redirect leads when the path of its route captured `group`. */
+function captured(to: string, group: string): string | undefined {
+  const { action } = routeOf({ redirect: { to: '/' } });
+  if (action.kind !== 'redirect') throw new Error('no redirect');
+  const edit = new HeadEdit();
+  const template = parseTemplate(to, { captures: 1 });
+  const context = contextOf(viewOf('/'), { captures: ['', group] });
+  new RouteReply({ ...action, to: template }).edit(context, edit);
+  return /^Location: (.*)\r$/m.exec(edit.rest())?.[1];
+}
+
+t.test('what a path captured names no host where a redirect begins with it', async (t) => {
+  t.equal(captured('{$1}', 'https:/evil.test'), '/https:/evil.test');
+  t.equal(captured('{$1}', '//evil.test'), '/evil.test');
+  t.equal(captured('{$1}/x', '/a'), '/a/x');
+  t.equal(captured('/{$1}', '/evil.test'), '/evil.test');
+  t.equal(captured('/{$1}', '\\evil.test'), '/%5Cevil.test');
+  t.equal(captured('/{$1}', '\t/evil.test'), '/%09/evil.test');
+  t.equal(captured('{$1}://www.mango.com/', '//evil.test/'), '%2F%2Fevil.test%2F://www.mango.com/');
+});
+
+t.test('what a path captured ends no host that a redirect names', async (t) => {
+  t.equal(captured('https://{$1}.mango.com/', 'eu'), 'https://eu.mango.com/');
+  t.equal(captured('https://{$1}.mango.com/', '/evil.test/'), 'https://%2Fevil.test%2F.mango.com/');
+  t.equal(captured('https://{$1}.mango.com/', 'evil.test#'), 'https://evil.test%23.mango.com/');
+  t.equal(captured('https://www-{$1}.mango.com/', 'a@evil.test?'), 'https://www-a%40evil.test%3F.mango.com/');
+  t.equal(captured('//cdn.{$1}.mango.com/', '\\evil.test'), '//cdn.%5Cevil.test.mango.com/');
+  t.equal(captured('https://mango.com:{$1}/', '80@evil.test'), 'https://mango.com:80%40evil.test/');
+});
+
+t.test('what a path captured does not lengthen a host that a redirect names', async (t) => {
+  t.equal(captured('https://mango.com{$1}', '/a b'), 'https://mango.com/a%20b');
+  t.equal(captured('https://mango.com{$1}', ''), 'https://mango.com');
+  t.equal(captured('https://mango.com{$1}', '.evil.test'), 'https://mango.com/.evil.test');
+  t.equal(captured('https://mango.com{$1}', '@evil.test'), 'https://mango.com/@evil.test');
+  t.equal(captured('https://mango.com{$1}/x', ':80@evil.test'), 'https://mango.com/:80@evil.test/x');
+  t.equal(captured('https://mango.com{$1}.html', '/a'), 'https://mango.com/a.html');
+  t.equal(captured('https://{host}{$1}', '.evil.test'), 'https://example.test/.evil.test');
+  t.equal(captured('https://{$1}/evil.test', ''), '/evil.test', 'no host is left');
+});
+
+t.test('what a redirect takes of the target is percent-encoded', async (t) => {
+  const view = viewOf('/');
+  view.head.originTarget = '/\\evil.test/"\xe9%41?a=\\"\xff<%41?b';
+  const raw = contextOf(view);
+  t.match(
+    reply({ redirect: { to: '{path}' } }, raw),
+    'Location: /%5Cevil.test/%22%E9%41?a=%5C%22%FF%3C%41?b\r\n',
+  );
+  t.match(reply({ redirect: { to: '/x?{query}' } }, raw), 'Location: /x?a=%5C%22%FF%3C%41?b\r\n');
+  const fields = { Link: '<{path}?{query}>', Location: '{path}', 'content-location': '/{header.x-to}' };
+  const answer = reply({ respond: { headers: fields } }, raw);
+  t.match(answer, 'Link: </%5Cevil.test/%22%E9%41?a=%5C%22%FF%3C%41?b>\r\n');
+  t.match(answer, 'Location: /%5Cevil.test/%22%E9%41\r\n');
+});
+
+t.test(
+  'a field that a client follows as a URL leads where the configuration says, whoever writes it',
+  async (t) => {
+    const context = contextOf(viewOf('/', ['X-To: //evil.test']));
+    const add = { Location: '{header.x-to}', 'content-location': 'https://mango.com{header.x-to}' };
+    const answer = reply({ respond: { status: 201 }, response_header_rules: { add } }, context);
+    t.match(answer, 'Location: /%2F%2Fevil.test\r\n');
+    t.match(answer, 'content-location: https://mango.com/%2F%2Fevil.test\r\n');
+  },
+);
 
 t.test('a redirect takes what the path of the route captured', async (t) => {
   const { action } = routeOf({ redirect: { to: '/x' } });
