@@ -57,6 +57,6 @@ export const FAILURES: { readonly [reason in Reason]: Failure } = Object.freeze(
   blocked_header: failure('blocked_header', 'client', 'never', 403),
   banned: failure('banned', 'client', 'never', 403),
   rate_limited: failure('rate_limited', 'client', 'never', 429),
-  too_many_requests: failure('too_many_requests', 'client', 'never', 403),
+  too_many_requests: failure('too_many_requests', 'client', 'never', 429),
   shutdown: failure('shutdown', 'balancer', 'never', 503),
 });

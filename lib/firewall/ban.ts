@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { BanConfig } from '../config/types.js';
-import type { ClientGuard } from './guard.js';
+import { type ClientGuard, FORBIDDEN } from './guard.js';
 import { RecentMap } from './recent-map.js';
 
 /** Clients that may be banned at once. */
@@ -23,6 +23,7 @@ interface Offences {
  */
 export class Ban implements ClientGuard {
   readonly name = 'ban';
+  readonly refusal = FORBIDDEN;
   readonly #config: BanConfig;
   readonly #clock: Clock;
   readonly #offenders: RecentMap<Offences>;

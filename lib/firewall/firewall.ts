@@ -5,13 +5,7 @@ import type { FirewallConfig } from '../config/types.js';
 import { IpAllow, IpReject } from './address-list.js';
 import { Ban } from './ban.js';
 import { ConnectionLimit } from './connection-limit.js';
-import {
-  type ClientGuard,
-  FORBIDDEN,
-  type GuardedRequest,
-  type GuardName,
-  type RequestGuard,
-} from './guard.js';
+import type { ClientGuard, GuardedRequest, GuardName, RequestGuard } from './guard.js';
 import { HeaderGuard } from './header-guard.js';
 import { MethodGuard } from './method-guard.js';
 import { PathGuard } from './path-guard.js';
@@ -113,7 +107,7 @@ export class Firewall {
   explain(request: GuardedRequest, client: IpAddress): readonly Opinion[] {
     const opinions: Opinion[] = [];
     for (const { guard } of this.#clientPosts) {
-      const status = guard.admits(client) ? 0 : FORBIDDEN.status;
+      const status = guard.admits(client) ? 0 : guard.refusal.status;
       opinions.push({ guard: guard.name, status });
       if (status !== 0) return opinions;
     }
@@ -128,7 +122,7 @@ export class Firewall {
   #judgeClient(client: IpAddress, countsPlaces: boolean): Verdict {
     for (const post of this.#clientPosts) {
       if (!countsPlaces && post.guard === this.#limit) continue;
-      if (!post.guard.admits(client)) return post.object(FORBIDDEN);
+      if (!post.guard.admits(client)) return post.object(post.guard.refusal);
     }
     return PASSED;
   }

@@ -34,12 +34,13 @@ export interface Refusal {
   readonly fields: string;
 }
 
-/** What nearly every guard answers: 403 (RFC 9110, 15.5.4). */
+/** What most guards answer: 403 (RFC 9110, 15.5.4). */
 export const FORBIDDEN: Refusal = Object.freeze({ status: 403, fields: '' });
 
 /** Needs only the address, so that it can be asked at accept. */
 export interface ClientGuard {
   readonly name: GuardName;
+  readonly refusal: Refusal;
   admits(client: IpAddress): boolean;
 }
 

@@ -48,7 +48,7 @@ t.test('guards are asked in the order of their settings, the first objection dec
   const names: readonly (readonly [keyof typeof EVERYTHING, GuardName, number])[] = [
     ['ipReject', 'ip_reject', 403],
     ['ipAllow', 'ip_allow', 403],
-    ['maxConnectionsPerIp', 'max_connections_per_ip', 403],
+    ['maxConnectionsPerIp', 'max_connections_per_ip', 429],
     ['ban', 'ban', 403],
     ['methodReject', 'method_reject', 403],
     ['pathReject', 'path_reject', 403],
