@@ -116,9 +116,13 @@ export class Deadline {
     this.#owner = owner;
   }
 
-  /** Fires in `ms` unless armed again or disarmed before; 0 or less disarms, as 0 in a configuration means none. */
+  /**
+   * Fires in `ms` unless armed again or disarmed before; 0 or less disarms, as 0 in a configuration means none.
+   * Throws a RangeError for NaN: a deadline that never fires would be noticed when it is missed, if ever.
+   */
   arm(ms: number): void {
-    if (ms <= 0) {
+    if (!(ms > 0)) {
+      if (Number.isNaN(ms)) throw new RangeError('a deadline was armed with NaN milliseconds');
       this.disarm();
       return;
     }

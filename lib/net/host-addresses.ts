@@ -98,11 +98,15 @@ export class HostAddresses implements DeadlineOwner {
   candidates(): readonly string[] {
     const all = this.#addresses;
     const first = this.#turn++ % Math.max(1, all.length);
-    const turned = [...all.slice(first), ...all.slice(0, first)];
-    if (this.#shunned.size === 0) return turned.slice(0, MAX_CANDIDATES);
-    const good = turned.filter((address) => !this.#isShunned(address));
-    const shunned = turned.filter((address) => !good.includes(address));
-    return [...good, ...shunned].slice(0, MAX_CANDIDATES);
+    const good: string[] = [];
+    const shunned: string[] = [];
+    // A name may have thousands of addresses: no more are looked at than are needed.
+    for (let i = 0; i < all.length && good.length < MAX_CANDIDATES; i++) {
+      const address = all[(first + i) % all.length] as string;
+      if (this.#shunned.size === 0 || !this.#isShunned(address)) good.push(address);
+      else if (shunned.length < MAX_CANDIDATES) shunned.push(address);
+    }
+    return good.concat(shunned).slice(0, MAX_CANDIDATES);
   }
 
   noteFailed(address: string): void {
@@ -185,8 +189,10 @@ export class HostAddresses implements DeadlineOwner {
     this.#use();
     this.#told = this.#addresses;
     if (sameSet(before, this.#addresses)) return;
-    for (const address of this.#shunned.keys())
-      if (!this.#addresses.includes(address)) this.#shunned.delete(address);
+    if (this.#shunned.size > 0) {
+      const known = new Set(this.#addresses);
+      for (const address of this.#shunned.keys()) if (!known.has(address)) this.#shunned.delete(address);
+    }
     this.#resolver.observer.resolved?.(this.name, this.#addresses);
     for (const watcher of this.#watchers) watcher.onAddresses(this.#addresses);
   }
@@ -238,5 +244,7 @@ function interleave(first: readonly string[], second: readonly string[]): readon
 
 /** Name servers turn the order of their records. */
 function sameSet(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((address) => other.includes(address));
+  if (one.length !== other.length) return false;
+  const known = new Set(one);
+  return other.every((address) => known.has(address));
 }

@@ -104,13 +104,22 @@ export class Resolver {
   }
 
   #answer(records: readonly dns.RecordWithTtl[]): Answer {
-    const ttl = Math.min(...records.map((record) => record.ttl)) * 1000;
-    return { addresses: records.map(({ address }) => address), ttl: this.#bound(ttl) };
+    return { addresses: records.map(({ address }) => address), ttl: this.#bound(leastTtl(records) * 1000) };
   }
 
   #bound(ttl: number): number {
     return Math.min(Math.max(ttl, this.#options.minTtl), this.#options.maxTtl);
   }
+}
+
+/**
+ * The least TTL of the records, in seconds; infinite when none has one. Node asks its DNS library for the TTLs of the
+ * first 256 records alone: all others come with an undefined `ttl`.
+ */
+function leastTtl(records: readonly { readonly ttl: number | undefined }[]): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const { ttl } of records) if (ttl !== undefined && ttl < least) least = ttl;
+  return least;
 }
 
 function openDns({ servers }: ResolverOptions): dns.Resolver {

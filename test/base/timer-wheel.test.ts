@@ -245,3 +245,14 @@ t.test('any sequence of arming, disarming, releasing and waiting keeps every pro
     { numRuns: FUZZ_RUNS },
   );
 });
+
+t.test('a deadline that is armed with NaN is refused and stays as it was', async (t) => {
+  const { clock, owner } = start();
+  const it = owner();
+  it.deadline.arm(100);
+  t.throws(() => it.deadline.arm(Number.NaN), { name: 'RangeError' });
+  clock.advance(300);
+  t.equal(it.fired.length, 1);
+  it.deadline.arm(Number.POSITIVE_INFINITY);
+  t.notOk(it.deadline.armed, 'a deadline in an infinite time is none');
+});

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { DnsServer } from '../../fixtures/dns-server.js';
 import { parseAddress } from '../../lib/base/address.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { HostAddresses } from '../../lib/net/host-addresses.js';
@@ -73,4 +74,43 @@ t.test('a name that is watched stays until the last watcher leaves', async (t) =
   t.equal(resolver.hostCount, 1);
   host.unwatch(watchers[1]);
   t.equal(resolver.hostCount, 0);
+});
+
+t.test('a name with more addresses than DNS answers have TTLs for is asked for again', async (t) => {
+  const server = await DnsServer.start();
+  t.teardown(() => server.close());
+  const clock = new ManualClock();
+  const wheel = new TimerWheel(clock);
+  t.teardown(() => wheel.close());
+  const resolver = new Resolver({ servers: [server.address], minTtl: 1000, maxTtl: 60_000 }, wheel, {});
+  t.teardown(() => resolver.close());
+  const addresses = Array.from({ length: 300 }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
+  server.set('many.test', 5, ...addresses);
+  const host = resolver.hostOf(parseAddress('many.test:1', { defaultHost: '' })) as HostAddresses;
+  const heard = new Promise<readonly string[]>((resolve) => host.watch({ onAddresses: resolve }));
+  t.equal((await heard).length, 300);
+  const asked = server.questions.length;
+  clock.advance(5200);
+  while (server.questions.length === asked) await new Promise((resolve) => setImmediate(resolve));
+  t.pass('asked again when the TTL of 5 seconds is over');
+});
+
+t.test('of thousands of addresses a connection tries eight, the failed ones last', async (t) => {
+  const clock = new ManualClock();
+  const wheel = new TimerWheel(clock);
+  t.teardown(() => wheel.close());
+  const addresses = Array.from({ length: 4000 }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
+  const resolver = {
+    wheel,
+    observer: {},
+    ask: (_name: string, family: 4 | 6, callback: AnswerCallback) =>
+      setImmediate(() => callback(null, { addresses: family === 4 ? addresses : [], ttl: 60_000 })),
+    drop: () => {},
+  } as unknown as Resolver;
+  const host = new HostAddresses('many.test', resolver);
+  await known(host);
+  for (const address of addresses.slice(0, 3)) host.noteFailed(address);
+  t.same(host.candidates(), addresses.slice(3, 11));
+  for (const address of addresses.slice(3)) host.noteFailed(address);
+  t.equal(host.candidates().length, 8);
 });
