@@ -5,16 +5,18 @@ import { FEWEST_FILES, fileLimit } from '../net/file-limit.js';
 import { VERSION } from '../status/version.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
 import { helpText } from './help.js';
+import { KeptSignals, type Launch } from './kept-signals.js';
 import type { RemoteContext } from './remote/remote.js';
 import type { Pause } from './remote/screen.js';
 import { Terminal } from './terminal.js';
 
 /** The whole program: reads the command line, does what it says and ends the process with the exit code. */
-export async function main(): Promise<void> {
+export async function main(launch: Launch): Promise<void> {
   const words = process.argv.slice(2);
   const appearance = { colour: !refusesColour(words), env: process.env };
   const stdout = new Terminal(process.stdout, appearance);
   const stderr = new Terminal(process.stderr, appearance);
+  const signals = new KeptSignals(launch);
   process.on('uncaughtException', (error) => crash(error, stderr));
 
   let parsed: Arguments;
@@ -27,6 +29,7 @@ export async function main(): Promise<void> {
     return;
   }
 
+  if (parsed.command.name !== 'run') signals.release();
   switch (parsed.command.name) {
     case 'help': {
       const { key } = parsed.command;
@@ -66,10 +69,11 @@ export async function main(): Promise<void> {
       if (files !== -1 && files < FEWEST_FILES) refuseFewFiles(stderr);
       // Loaded when wanted: --help and a mistyped option need not wait for it.
       const [{ run }, { createBalancer }] = await Promise.all([import('./run.js'), import('../balancer.js')]);
+      await closeDebugger();
       const code = await run(parsed.command.options, {
         stdout,
         stderr,
-        signals: process,
+        signals,
         version: VERSION,
         program: programName(),
         createBalancer,
@@ -79,6 +83,15 @@ export async function main(): Promise<void> {
       process.exit(code);
     }
   }
+}
+
+/** Node opens one at a SIGUSR1 that comes before the launcher's first line. Who wants one starts with --inspect. */
+async function closeDebugger(): Promise<void> {
+  const words = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')];
+  if (words.some((word) => word.startsWith('--inspect'))) return;
+  // A Node that was built without one refuses the import.
+  const inspector = await import('node:inspector').catch(() => null);
+  if (inspector?.url() !== undefined) inspector.close();
 }
 
 function remoteContext(stdout: Terminal, stderr: Terminal): RemoteContext {

@@ -23,15 +23,18 @@ export class Reload {
   readonly #terminal: Terminal;
   readonly #narrator: Narrator;
   /** One at a time, each after the one before. */
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<unknown>;
 
+  /** `up` resolves when the balancer has started: no reload begins before. */
   constructor(
     balancer: Balancer,
     { file, files }: Plan,
     options: RunOptions,
     terminal: Terminal,
     narrator: Narrator,
+    up: Promise<void>,
   ) {
+    this.#last = up;
     this.#balancer = balancer;
     this.#file = file;
     this.#files = files;

@@ -17,7 +17,7 @@ import { configFile, type Plan, PlanError, planDemo, planFile, planServers } fro
 import { Reload } from './reload.js';
 import { RequestLog } from './request-log.js';
 import { StateFile } from './state-file.js';
-import { EXIT_CODE, type SignalSource, StopSignals } from './stop-signals.js';
+import { EXIT_CODE, type SignalSource, type StopSignal, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
 import { count, humanDuration } from './wording.js';
 
@@ -45,6 +45,7 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     context.stderr.write(plan.warnings);
     return await balance(plan, options, context);
   } catch (error) {
+    if (error instanceof CutShort) return EXIT_CODE[error.signal];
     if (error instanceof PlanError) context.stderr.write(error.report);
     else if (error instanceof StartError) context.stderr.write(`lb: ${error.message}\n`);
     else throw error;
@@ -56,6 +57,16 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
 
 /** The system refused something at the start; the message says what to do. */
 class StartError extends Error {}
+
+/** It was told twice to stop before it was up. */
+class CutShort extends Error {
+  readonly signal: StopSignal;
+
+  constructor(signal: StopSignal) {
+    super(`${signal} before it had started`);
+    this.signal = signal;
+  }
+}
 
 function makePlan(options: RunOptions, context: RunContext, file: string | null, demo: Demo | null): Plan {
   if (file !== null) return planFile(options, file, context.stderr.paint);
@@ -86,17 +97,25 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   const hangsUp = plan.file === null && stderr.isTty;
   const stops = new StopSignals(signals, hangsUp);
   const reopen = (): void => log.reopen();
-  const reload = new Reload(balancer, plan, options, stderr, narrator);
+  let tellUp = (): void => {};
+  const up = new Promise<void>((resolve) => {
+    tellUp = resolve;
+  });
+  const reload = new Reload(balancer, plan, options, stderr, narrator, up);
   const onHangUp = (): void => void reload.run();
   const watch = options.watch ? new FileWatch(() => reload.files, onHangUp) : null;
-  signals.on('SIGUSR2', reopen);
+  // Node opens a debugger at SIGUSR1, for all on this machine, unless somebody listens.
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) signals.on(signal, reopen);
   if (!hangsUp) signals.on('SIGHUP', onHangUp);
   context.atExit(() => log.closeNow());
   try {
     await watch?.start();
-    await attempt({ listening: true }, () => balancer.start());
+    // The name of an interface may take long to resolve.
+    const cut = stops.second.then((signal) => Promise.reject(new CutShort(signal)));
+    await attempt({ listening: true }, () => Promise.race([balancer.start(), cut]));
     if (admin !== null)
       await attempt({ listening: true }, () => admin.open({ balancer, reload, log, feed, narrator }));
+    tellUp();
     const { addresses } = balancer;
     if (options.volume !== 'quiet') {
       const { paint } = stderr;
@@ -111,7 +130,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     admin?.close();
     balancer.stop();
     stops.detach();
-    signals.off('SIGUSR2', reopen);
+    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) signals.off(signal, reopen);
     signals.off('SIGHUP', onHangUp);
     await Promise.all([log.close(), feed.close(), state?.close()]);
   }

@@ -220,24 +220,27 @@ t.test('a reader of stdout or stderr that goes away costs nothing but its lines'
   t.equal(await program.end(), 0);
 });
 
-t.test('SIGUSR2 goes on in a new log file', async (t) => {
-  const backend = await startBackend({ name: 'logged' });
-  t.teardown(() => backend.close());
-  const directory = t.testdir({});
-  const log = join(directory, 'access.log');
-  const program = start(t, ['0', backend.address, '--access-log-file', log, '--access-log', 'combined']);
-  const target = await url(program);
-  await get(`${target}before`);
-  renameSync(log, `${log}.1`);
-  program.child.kill('SIGUSR2');
-  while (!existsSync(log)) await new Promise((resolve) => setTimeout(resolve, 5));
-  await get(`${target}after`);
-  program.child.kill('SIGTERM');
-  t.equal(await program.end(), 0);
-  t.match(readFileSync(`${log}.1`, 'utf8'), /^[^\n]*"GET \/before HTTP\/1\.1" 200 [^\n]*\n$/);
-  t.match(readFileSync(log, 'utf8'), /^[^\n]*"GET \/after HTTP\/1\.1" 200 [^\n]*\n$/);
-  t.equal(program.stdout, '');
-});
+for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+  t.test(`${signal} goes on in a new log file`, async (t) => {
+    const backend = await startBackend({ name: 'logged' });
+    t.teardown(() => backend.close());
+    const directory = t.testdir({});
+    const log = join(directory, 'access.log');
+    const program = start(t, ['0', backend.address, '--access-log-file', log, '--access-log', 'combined']);
+    const target = await url(program);
+    await get(`${target}before`);
+    renameSync(log, `${log}.1`);
+    program.child.kill(signal);
+    while (!existsSync(log)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await get(`${target}after`);
+    program.child.kill('SIGTERM');
+    t.equal(await program.end(), 0);
+    t.match(readFileSync(`${log}.1`, 'utf8'), /^[^\n]*"GET \/before HTTP\/1\.1" 200 [^\n]*\n$/);
+    t.match(readFileSync(log, 'utf8'), /^[^\n]*"GET \/after HTTP\/1\.1" 200 [^\n]*\n$/);
+    t.equal(program.stdout, '');
+    t.notMatch(program.stderr, /Debugger listening/);
+  });
+}
 
 t.test('a bug is loud: one report with its stack, exit 1, and the log has what came before', async (t) => {
   const backend = await startBackend({ name: 'any' });

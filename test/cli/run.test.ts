@@ -385,6 +385,30 @@ t.test('stopping', async (t) => {
     }
   });
 
+  t.test('waits for the start, and at the second signal does not', async (t) => {
+    const s = stage();
+    let start = (): void => {};
+    s.balancer.starting = () =>
+      new Promise((resolve) => {
+        start = resolve;
+      });
+    const ended = run(OPTIONS, s.context);
+    await new Promise(setImmediate);
+    s.signals.emit('SIGTERM');
+    start();
+    t.equal(await ended, 0);
+    t.match(s.stderr.text, /every request was answered\n$/);
+
+    const hung = stage();
+    hung.balancer.starting = () => new Promise(() => {});
+    const cut = run(OPTIONS, hung.context);
+    await new Promise(setImmediate);
+    hung.signals.emit('SIGTERM');
+    hung.signals.emit('SIGINT');
+    t.equal(await cut, 130);
+    t.equal(hung.balancer.stopped, true);
+  });
+
   t.test('begins when timeouts.drain_delay is over, or at the second signal', async (t) => {
     const cwd = t.testdir({ 'lb.yaml': 'servers: [localhost:1]\ntimeouts: { drain_delay: 10s }\n' });
     const options = { ...OPTIONS, servers: [], configFile: `${cwd}/lb.yaml` };
@@ -407,6 +431,26 @@ t.test('stopping', async (t) => {
       s.signals.emit('SIGTERM');
       t.equal(await ended, 143);
     }
+  });
+
+  t.test('a reload that was asked for before the start comes after it', async (t) => {
+    const s = stage();
+    const starts: (() => void)[] = [];
+    s.balancer.starting = () => new Promise((resolve) => starts.push(resolve));
+    const configFile = writeConfig(t, 'listen: 0\nservers: [localhost:5001]\n');
+    const ended = run({ ...OPTIONS, port: null, servers: [], configFile }, s.context);
+    await new Promise(setImmediate);
+    s.signals.emit('SIGHUP');
+    await new Promise(setImmediate);
+    t.equal(starts.length, 1, 'no reload before it is up');
+    starts[0]?.();
+    await s.stderr.has(/stop /);
+    await new Promise(setImmediate);
+    t.equal(starts.length, 2, 'the reload');
+    starts[1]?.();
+    await s.stderr.has(/reloaded /);
+    s.signals.emit('SIGTERM');
+    t.equal(await ended, 0);
   });
 
   t.test('leaves no listener behind', async (t) => {
