@@ -9,13 +9,15 @@ import { KeptSignals, type Launch } from './kept-signals.js';
 import type { RemoteContext } from './remote/remote.js';
 import type { Pause } from './remote/screen.js';
 import { Terminal } from './terminal.js';
+import { unblocked } from './tty-output.js';
 
 /** The whole program: reads the command line, does what it says and ends the process with the exit code. */
 export async function main(launch: Launch): Promise<void> {
   const words = process.argv.slice(2);
   const appearance = { colour: !refusesColour(words), env: process.env };
-  const stdout = new Terminal(process.stdout, appearance);
-  const stderr = new Terminal(process.stderr, appearance);
+  const [output, errors] = unblocked(process.stdout, process.stderr);
+  const stdout = new Terminal(output, appearance);
+  const stderr = new Terminal(errors, appearance);
   const signals = new KeptSignals(launch);
   process.on('uncaughtException', (error) => crash(error, stderr));
 
@@ -79,6 +81,7 @@ export async function main(launch: Launch): Promise<void> {
         createBalancer,
         atExit: (last) => process.on('exit', last),
       });
+      await Promise.all([stdout.flushed(), stderr.flushed()]);
       // Everything is closed and written; what a library may still hold open is no reason to stay.
       process.exit(code);
     }

@@ -48,7 +48,7 @@ export class RequestLog implements Observer {
 
   /** Lines that nobody took in time. */
   get dropped(): number {
-    return this.#dropped + (this.#sink?.dropped ?? 0);
+    return this.#dropped + (this.#sink?.dropped ?? 0) + this.#stdout.dropped;
   }
 
   requestSettled(record: RequestRecord): void {

@@ -1,7 +1,17 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { createPaint, type Paint, wantsColour } from './paint.js';
+import { count } from './wording.js';
 
 /** What a reader that has stopped reading may leave waiting, in bytes; beyond it text is dropped. */
 const BACKLOG_LIMIT = 1024 * 1024;
+/** Once it drops, it goes on only when so much is left: not a line here and a line there. */
+const BACKLOG_RESUMED = BACKLOG_LIMIT / 2;
+/** How long `flushed` waits for a reader that takes nothing, in ms, and how often it looks. */
+const FLUSH_DEADLINE = 1000;
+const FLUSH_LOOK = 10;
+
+/** Errors that pass: there may be room again later. */
+const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EAGAIN', 'ENOBUFS', 'ENOMEM']);
 
 export interface TerminalOptions {
   /** False with --no-color. */
@@ -16,26 +26,35 @@ export interface OutputStream {
   readonly rows?: number;
   readonly writableLength: number;
   write(text: string): boolean;
-  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+  /** All that waited is written. */
+  on(event: 'drain', listener: () => void): unknown;
 }
 
 /**
  * One of the two output streams, with its own colours. A reader that goes away (EPIPE, a closed terminal) ends the
- * writing, never the process.
+ * writing, never the process. One that does not read costs lines: they are counted, and where they would stand it says
+ * how many are missing.
  */
 export class Terminal {
   readonly paint: Paint;
   readonly isTty: boolean;
   readonly #stream: OutputStream;
   #gone = false;
+  #dropping = false;
+  #dropped = 0;
+  /** Of these, what has not been said yet. */
+  #missing = 0;
+  /** What the last write would have shown and said, if it fails. */
+  #lines = 0;
+  #said = 0;
 
   constructor(stream: OutputStream, options: TerminalOptions) {
     this.#stream = stream;
     this.isTty = stream.isTTY === true;
     this.paint = createPaint(wantsColour({ allowed: options.colour, env: options.env, isTty: this.isTty }));
-    stream.on('error', () => {
-      this.#gone = true;
-    });
+    stream.on('error', (error) => this.#onError(error));
+    stream.on('drain', () => this.#onDrain());
   }
 
   /** Of the window as it is now; Infinity where there is none. */
@@ -48,8 +67,55 @@ export class Terminal {
     return this.#stream.rows ?? Number.POSITIVE_INFINITY;
   }
 
-  write(text: string): void {
-    if (this.#gone || this.#stream.writableLength > BACKLOG_LIMIT) return;
-    this.#stream.write(text);
+  /** Lines that nobody took. */
+  get dropped(): number {
+    return this.#dropped;
   }
+
+  write(text: string): void {
+    const lines = countLines(text);
+    this.#dropping =
+      this.#gone || this.#stream.writableLength > (this.#dropping ? BACKLOG_RESUMED : BACKLOG_LIMIT);
+    if (this.#dropping) {
+      this.#dropped += lines;
+      this.#missing += lines;
+      return;
+    }
+    this.#lines = lines;
+    this.#said = this.#missing;
+    this.#missing = 0;
+    this.#stream.write(this.#said === 0 ? text : this.#notice(this.#said) + text);
+  }
+
+  /** Resolves when what was written is out, or after a second. */
+  async flushed(): Promise<void> {
+    const until = performance.now() + FLUSH_DEADLINE;
+    while (!this.#gone && this.#stream.writableLength > 0 && performance.now() < until)
+      await pause(FLUSH_LOOK);
+  }
+
+  #notice(missing: number): string {
+    const verb = missing === 1 ? 'is' : 'are';
+    return `${this.paint.dim(`(${count(missing, 'line')} ${verb} missing here: the reader was too slow)`)}\n`;
+  }
+
+  #onDrain(): void {
+    if (this.#missing > 0) this.write('');
+  }
+
+  #onError({ code = '' }: NodeJS.ErrnoException): void {
+    if (!PASSING.has(code)) {
+      this.#gone = true;
+      return;
+    }
+    this.#dropped += this.#lines;
+    this.#missing += this.#lines + this.#said;
+    this.#said = 0;
+  }
+}
+
+function countLines(text: string): number {
+  let lines = 0;
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++;
+  return lines;
 }
