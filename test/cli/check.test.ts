@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { parseArguments } from '../../lib/cli/args.js';
 import { type Printed, Program, printedBy } from './support.js';
 
 const COURSE = readFileSync('fixtures/config/good/course.yaml', 'utf8');
@@ -141,36 +140,6 @@ t.test('as a program it prints the same, and exits with 0, 1 or 2', async (t) =>
   t.match(unclear.stderr, /^lb: lb check takes no --health-path, lb does\. /);
 });
 
-t.test('every example of the documents works', async (t) => {
-  const env = {
-    LB_SECRET: 'of-the-cookie-16',
-    LB_ADMIN_TOKEN: '0123456789abcdef',
-    LB_READ_TOKEN: 'fedcba9876543210',
-  };
-  const before = { ...process.env };
-  Object.assign(process.env, { ...env, LB_HOOK_SECRET: 'of-the-hook' });
-  t.teardown(() => {
-    process.env = before;
-  });
-  const readme = document('README.md');
-  const settings = [readme, document('lib/observe/reference.md')].flatMap((text) => fenced(text, 'yaml'));
-  t.ok(settings.length >= 7);
-  for (const text of settings) {
-    const isPart = !/^(servers|hosts):/m.test(text);
-    const file = isPart ? `${text}\nservers: [localhost:5001]\n` : text;
-    const { code, stdout, stderr } = check(t, file);
-    t.equal(code, 0, `${stdout}${stderr}${text}`);
-    t.notMatch(stderr, /warning/, text);
-  }
-
-  const lines = fenced(readme, 'sh').flatMap((text) => text.trim().split('\n'));
-  const commands = lines
-    .map((line) => line.replace(/^source <\((.*)\)/, '$1').replace(/ +# .*$/, ''))
-    .filter((line) => /^(lb|node bin\/lb\.js) /.test(line));
-  t.ok(commands.length >= 10);
-  for (const command of commands) t.doesNotThrow(() => parseArguments(wordsOf(command)), command);
-});
-
 t.test('the README shows a mistake as it is shown', async (t) => {
   const readme = document('README.md');
   const [text = ''] = fenced(readme, 'yaml');
@@ -187,12 +156,4 @@ function fenced(text: string, language: string): readonly string[] {
   return [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)]
     .filter(([, of]) => of === language)
     .map(([, , block = '']) => block);
-}
-
-/** The words of a command line behind its program; single quotes hold one together. */
-function wordsOf(command: string): readonly string[] {
-  const words = [...command.matchAll(/(?:'([^']*)'|(\S+))/g)].map(
-    ([, quoted, plain]) => quoted ?? plain ?? '',
-  );
-  return words.slice(words[0] === 'lb' ? 1 : 2);
 }

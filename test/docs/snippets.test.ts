@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parseArguments } from '../../lib/cli/args.js';
+import { printedBy } from '../cli/support.js';
+import { blocksOf, pages, ROOT } from './markdown.js';
+
+/** The variables that examples take secrets from. */
+const ENV = {
+  LB_SECRET: 'of-the-cookie-16',
+  LB_ADMIN_TOKEN: '0123456789abcdef',
+  LB_READ_TOKEN: 'fedcba9876543210',
+  LB_HOOK_SECRET: 'of-the-hook',
+};
+
+/** Pages whose YAML is a key at a time: the test of the schema checks those examples. */
+const FRAGMENTS: ReadonlySet<string> = new Set(['docs/configuration.md', 'lib/observe/reference.md']);
+
+t.test(
+  'every settings file of the documentation is fine, without a warning, and passes its tests',
+  async (t) => {
+    const before = { ...process.env };
+    Object.assign(process.env, ENV);
+    t.teardown(() => {
+      process.env = before;
+    });
+    let files = 0;
+    for (const page of pages()) {
+      if (FRAGMENTS.has(page.path)) continue;
+      for (const { language, text, line } of blocksOf(page)) {
+        if (language !== 'yaml') continue;
+        files++;
+        const isPart = !/^(servers|hosts|paths|routes|listen):/m.test(text);
+        const cwd = t.testdir({
+          'loadbalancer.yaml': isPart ? `${text}\nservers: [localhost:5001]\n` : text,
+        });
+        const { code, stdout, stderr } = printedBy(['check'], cwd, {});
+        t.equal(code, 0, `${page.path}:${line}\n${stdout}${stderr}`);
+        t.notMatch(stdout, /^warning/m, `${page.path}:${line}`);
+      }
+    }
+    t.ok(files > 15);
+  },
+);
+
+t.test('every lb command of the documentation is one that lb takes', async (t) => {
+  let commands = 0;
+  for (const page of pages()) {
+    for (const { language, text, line } of blocksOf(page)) {
+      if (language !== 'sh' && language !== 'console') continue;
+      for (const command of commandsIn(text)) {
+        commands++;
+        t.doesNotThrow(() => parseArguments(wordsOf(command)), `${page.path}:${line}: ${command}`);
+      }
+    }
+  }
+  t.ok(commands > 10);
+});
+
+t.test('every make target of the documentation is in the Makefile', async (t) => {
+  const makefile = readFileSync(join(ROOT, 'Makefile'), 'utf8');
+  const targets = new Set([...makefile.matchAll(/^([a-z0-9-]+):/gm)].map(([, target]) => target));
+  for (const page of pages()) {
+    for (const [, target = ''] of page.text.matchAll(/(?:^|`)make ([a-z0-9-]+)/gm))
+      t.ok(targets.has(target), `${page.path}: make ${target}`);
+  }
+});
+
+/** The commands of a block that start lb, each without its comment; those of one line joined by `&&` apart. */
+function commandsIn(text: string): readonly string[] {
+  return text
+    .split('\n')
+    .map((line) =>
+      line
+        .replace(/^\$ /, '')
+        .replace(/^source <\((.*)\)/, '$1')
+        .replace(/ +# .*$/, ''),
+    )
+    .flatMap((line) => line.split(/ && | & *$| \| /))
+    .filter((line) => /^(lb|node bin\/lb\.js) /.test(line));
+}
+
+/** The words of a command after the program; single quotes hold a word together. */
+function wordsOf(command: string): readonly string[] {
+  const words = [...command.matchAll(/(?:'([^']*)'|(\S+))/g)].map(
+    ([, quoted, plain]) => quoted ?? plain ?? '',
+  );
+  return words.slice(words[0] === 'lb' ? 1 : 2);
+}
