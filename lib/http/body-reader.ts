@@ -1,32 +1,16 @@
-import type { LlhttpParser, MessageKind } from './llhttp.js';
+import type { BodyForm, BodyReceiver } from './body-receiver.js';
+import { ChunkedBody, type ChunkFault } from './chunked-body.js';
+import { giveLlhttp, type LlhttpParser, type MessageKind, takeForTrailers } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 import type { Framing } from './request-head.js';
 import { TrailerSection } from './trailers.js';
 
-const CR = 0x0d;
-const ZERO = 0x30;
-
-/** Has what chunked bodies are parsed with. */
-export interface LlhttpHolder {
-  readonly llhttp: LlhttpParser;
-}
-
-/**
- * Takes the body, piece by piece. A piece is valid during the call only: it lies in a read buffer. The message may be
- * let go of within the call (`release`): nothing more comes then, whatever else was read.
- */
-export interface BodyReceiver {
-  onBodyBytes(buffer: Buffer, start: number, end: number): void;
-}
-
-/**
- * What of a chunked body is handed on: `wire` keeps the chunks as they came, so that a body is relayed in one write
- * per read; `content` gives the data alone, for a peer that does not know chunks.
- */
-export type BodyForm = 'wire' | 'content';
+export type { BodyForm, BodyReceiver } from './body-receiver.js';
 
 /** The refusals of one fault, by the side it came from. */
-function refusals(status: number, detail: string): { readonly [side in MessageKind]: Refusal } {
+type Sides = { readonly [side in MessageKind]: Refusal };
+
+function refusals(status: number, detail: string): Sides {
   return { request: refusal(status, detail), response: refusal(502, detail) };
 }
 
@@ -35,17 +19,11 @@ const BIG_CHUNK = refusals(400, 'a chunk size is not a number that can be counte
 const LONG_FRAMING = refusals(400, 'more than 16 KiB of chunk framing without data');
 const MANY_TRAILERS = refusals(431, 'more than 64 trailer fields');
 const LONG_TRAILERS = refusals(431, 'the trailer section is longer than limits.header_bytes');
-const LIMITS = { fields: MANY_TRAILERS, chunk_framing: LONG_FRAMING };
-
-/** 2^52 - 1 has 13 of them: a size with more would be another number to a server that counts in 32, 63 or 64 bits. */
-const MAX_SIZE_DIGITS = 13;
-
-/** What a byte outside the data is: neither (an extension begins), a digit of a size, or of a line's end. */
-const DIGIT = 1;
-const LINE_END = 2;
-const FRAMING = new Uint8Array(256);
-for (const c of '0123456789abcdefABCDEF') FRAMING[c.charCodeAt(0)] = DIGIT;
-for (const c of '\r\n') FRAMING[c.charCodeAt(0)] = LINE_END;
+const CHUNK_FAULTS: { readonly [fault in ChunkFault]: Sides } = {
+  syntax: BAD_CHUNK,
+  size: BIG_CHUNK,
+  framing: LONG_FRAMING,
+};
 
 /**
  * Finds the end of one body, whatever frames it, and hands on its bytes. Bodies with a length are counted and never
@@ -56,32 +34,33 @@ for (const c of '\r\n') FRAMING[c.charCodeAt(0)] = LINE_END;
 export class BodyReader {
   readonly #side: MessageKind;
   readonly #maxTrailerBytes: number;
-  readonly #holder: LlhttpHolder;
   #receiver: BodyReceiver | null = null;
+  /** This and `#trailers` are made for the first body that needs them. */
+  #chunks: ChunkedBody | null = null;
   #trailers: TrailerSection | null = null;
+  /** While a trailer section comes in. */
+  #llhttp: LlhttpParser | null = null;
   #framing: Framing = 'none';
   #form: BodyForm = 'wire';
   #remaining = 0;
-  #inExtension = false;
-  /** Digits of the chunk size that is being read, leading zeros left out. */
-  #sizeDigits = 0;
   /** Is the whole body there? */
   complete = true;
   refusal: Refusal | null = null;
-  /** Bytes of content so far, chunk framing not counted. */
-  contentBytes = 0;
+  /** Bytes of content so far of a body that is not chunked. */
+  #counted = 0;
 
-  constructor(side: MessageKind, maxTrailerBytes: number, holder: LlhttpHolder) {
+  constructor(side: MessageKind, maxTrailerBytes: number) {
     this.#side = side;
     this.#maxTrailerBytes = maxTrailerBytes;
-    this.#holder = holder;
   }
 
   /** Before a head: nothing of the body before is left. */
   reset(): void {
+    this.#giveLlhttp();
     this.complete = true;
     this.refusal = null;
-    this.contentBytes = 0;
+    this.#framing = 'none';
+    this.#counted = 0;
   }
 
   /** Behind a head, for the body that it announced. */
@@ -89,16 +68,18 @@ export class BodyReader {
     this.#framing = framing;
     this.#form = form;
     this.#remaining = contentLength;
-    this.#inExtension = false;
-    this.#sizeDigits = 0;
     this.complete = framing === 'none';
     this.refusal = null;
-    this.contentBytes = 0;
+    this.#counted = 0;
     this.#receiver = receiver;
     if (framing !== 'chunked') return;
-    this.#trailers ??= new TrailerSection();
-    this.#trailers.clear();
-    this.#holder.llhttp.continueBody(this.#trailers.offsets);
+    this.#chunks ??= new ChunkedBody(this.#side);
+    this.#chunks.begin(form);
+  }
+
+  /** Bytes of content so far, chunk framing not counted. */
+  get contentBytes(): number {
+    return this.#framing === 'chunked' ? (this.#chunks as ChunkedBody).contentBytes : this.#counted;
   }
 
   /** Bytes of a body with a length that have not come yet; infinite when its length is not known. */
@@ -120,6 +101,13 @@ export class BodyReader {
   /** Lets go of the receiver, when its message is done with. */
   release(): void {
     this.#receiver = null;
+    this.#chunks?.release();
+    this.#giveLlhttp();
+  }
+
+  #giveLlhttp(): void {
+    if (this.#llhttp !== null) giveLlhttp(this.#llhttp);
+    this.#llhttp = null;
   }
 
   /** Takes body bytes; gives the position behind the last one that belongs to this body. */
@@ -130,13 +118,13 @@ export class BodyReader {
       case 'length': {
         const stop = Math.min(end, start + this.#remaining);
         this.#remaining -= stop - start;
-        this.contentBytes += stop - start;
+        this.#counted += stop - start;
         this.complete = this.#remaining === 0;
         if (stop > start) this.#receiver?.onBodyBytes(buffer, start, stop);
         return stop;
       }
       case 'close':
-        this.contentBytes += end - start;
+        this.#counted += end - start;
         this.#receiver?.onBodyBytes(buffer, start, end);
         return end;
       case 'chunked':
@@ -145,89 +133,45 @@ export class BodyReader {
   }
 
   #readChunks(buffer: Buffer, start: number, end: number): number {
-    const { llhttp } = this.#holder;
-    const trailers = this.#trailers as TrailerSection;
-    const stop = llhttp.executeBody(buffer, start, end, trailers.nextOffset);
-    if (llhttp.failed) return this.#refuse(llhttp.limit === '' ? BAD_CHUNK : LIMITS[llhttp.limit], stop);
-    this.#countContent();
-    const trailerStart = trailers.begin(llhttp.fieldCount, start, stop);
-    if (!this.#handOn(buffer, start, trailerStart)) return this.#refuse(BIG_CHUNK, stop);
-    // Nobody wants the rest any more, and what it was parsed with may be in use for another message.
+    const receiver = this.#receiver;
+    // Nobody wants the rest any more.
+    if (receiver === null) return end;
+    if (this.#llhttp !== null) return this.#readTrailers(this.#llhttp, buffer, start, end);
+    const chunks = this.#chunks as ChunkedBody;
+    const stop = chunks.read(buffer, start, end, receiver);
+    if (chunks.fault !== null) return this.#refuse(CHUNK_FAULTS[chunks.fault], stop);
     if (this.#receiver === null) return stop;
-    trailers.append(buffer, trailerStart, stop);
+    if (chunks.isInTrailers) return this.#readTrailers(this.#beginTrailers(), buffer, stop, end);
+    this.complete = chunks.hasEnded;
+    return stop;
+  }
+
+  #beginTrailers(): LlhttpParser {
+    this.#trailers ??= new TrailerSection();
+    this.#trailers.clear();
+    this.#llhttp = takeForTrailers(this.#trailers.offsets);
+    return this.#llhttp;
+  }
+
+  #readTrailers(llhttp: LlhttpParser, buffer: Buffer, start: number, end: number): number {
+    const trailers = this.#trailers as TrailerSection;
+    const stop = llhttp.executeTrailers(buffer, start, end, trailers.length);
+    if (llhttp.failed) return this.#refuse(llhttp.hitFieldLimit ? MANY_TRAILERS : BAD_CHUNK, stop);
+    trailers.append(buffer, start, stop);
     if (trailers.length > this.#maxTrailerBytes) return this.#refuse(LONG_TRAILERS, stop);
-    if (llhttp.messageComplete) {
-      this.complete = true;
-      if (trailers.length > 0 && this.#form === 'wire') {
-        const end = Buffer.from(`${trailers.passable(llhttp.fieldCount)}\r\n`, 'latin1');
-        this.#receiver.onBodyBytes(end, 0, end.length);
-      }
+    if (!llhttp.messageComplete) return stop;
+    const { fieldCount } = llhttp;
+    this.#giveLlhttp();
+    this.complete = true;
+    if (this.#form === 'wire') {
+      const lines = Buffer.from(`${trailers.passable(fieldCount)}\r\n`, 'latin1');
+      this.#receiver?.onBodyBytes(lines, 0, lines.length);
     }
     return stop;
   }
 
-  #refuse(why: { readonly [side in MessageKind]: Refusal }, position: number): number {
+  #refuse(why: Sides, position: number): number {
     this.refusal = why[this.#side];
     return position;
-  }
-
-  #countContent(): void {
-    const { bodySpans: spans, bodySpanCount } = this.#holder.llhttp;
-    for (let i = 0; i < bodySpanCount; i++) {
-      this.contentBytes += (spans[i * 2 + 1] as number) - (spans[i * 2] as number);
-    }
-  }
-
-  /**
-   * Hands on `buffer[start, end)`: as content, or in as few pieces as possible: one, unless there are extensions to
-   * leave out. False when a chunk size is too big.
-   */
-  #handOn(buffer: Buffer, start: number, end: number): boolean {
-    const wire = this.#form === 'wire';
-    const { bodySpans: spans, bodySpanCount: spanCount } = this.#holder.llhttp;
-    let piece = start;
-    let gap = start;
-    for (let span = 0; span < spanCount; span++) {
-      const dataStart = spans[span * 2] as number;
-      const dataEnd = spans[span * 2 + 1] as number;
-      piece = this.#readFraming(buffer, gap, dataStart, piece);
-      if (this.#sizeDigits > MAX_SIZE_DIGITS) return false;
-      if (!wire) this.#receiver?.onBodyBytes(buffer, dataStart, dataEnd);
-      if (this.#receiver === null) return true;
-      gap = dataEnd;
-    }
-    piece = this.#readFraming(buffer, gap, end, piece);
-    if (this.#sizeDigits > MAX_SIZE_DIGITS) return false;
-    if (wire && !this.#inExtension && end > piece) this.#receiver?.onBodyBytes(buffer, piece, end);
-    return true;
-  }
-
-  /**
-   * Goes through `buffer[start, end)`, which lies between data. `piece` is where begins what was not handed on yet;
-   * gives where that is now.
-   */
-  #readFraming(buffer: Buffer, start: number, end: number, piece: number): number {
-    let unsent = piece;
-    for (let i = start; i < end; i++) {
-      const byte = buffer[i] as number;
-      if (this.#inExtension) {
-        if (byte !== CR) continue;
-        this.#inExtension = false;
-        this.#sizeDigits = 0;
-        unsent = i;
-        continue;
-      }
-      const kind = FRAMING[byte];
-      if (kind === DIGIT) {
-        if (byte === ZERO && this.#sizeDigits === 0) continue;
-        if (++this.#sizeDigits > MAX_SIZE_DIGITS) return unsent;
-      } else if (kind === LINE_END) {
-        this.#sizeDigits = 0;
-      } else {
-        if (this.#form === 'wire' && i > unsent) this.#receiver?.onBodyBytes(buffer, unsent, i);
-        this.#inExtension = true;
-      }
-    }
-    return unsent;
   }
 }

@@ -30,7 +30,6 @@ export interface LlhttpExports {
   llhttp_execute(parser: number, data: number, length: number): number;
   llhttp_resume(parser: number): void;
   llhttp_get_error_pos(parser: number): number;
-  llhttp_set_lenient_spaces_after_chunk_size(parser: number, enabled: number): void;
 }
 
 /** The callbacks the module imports: a parser, and where a span lies in memory. 0 goes on, 21 pauses, -1 refuses. */

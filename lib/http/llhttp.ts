@@ -12,8 +12,6 @@ const WINDOW_BYTES = 64 * 1024;
 const BYTEWISE = 256;
 const PAUSED = 21;
 const REFUSE = -1;
-/** A chunk may carry this much that is no data (extensions, zeros before its size, trailers have their own limit). */
-const CHUNK_FRAMING_BYTES = 16 * 1024;
 
 const NOTHING = 0;
 const NAME = 1;
@@ -28,7 +26,7 @@ const llhttp = instantiateLlhttp({
   wasm_on_header_field: (_parser, at, length) => active.onName(at, length),
   wasm_on_header_value: (_parser, at, length) => active.onValue(at, length),
   wasm_on_headers_complete: () => active.onHeadersComplete(),
-  wasm_on_body: (_parser, at, length) => active.onBody(at, length),
+  wasm_on_body: () => 0,
   wasm_on_message_complete: () => active.onMessageComplete(),
 });
 const window = llhttp.malloc(WINDOW_BYTES);
@@ -43,13 +41,12 @@ function copyToWindow(source: Buffer, start: number, end: number): void {
 
 export type MessageKind = 'request' | 'response';
 
-/** What stopped the parser on its own account, as against a byte that HTTP does not allow. */
-export type LlhttpLimit = '' | 'fields' | 'chunk_framing';
+/** Read in front of a trailer section, so that the parser is where that begins. */
+const BEFORE_TRAILERS = Buffer.from('PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n');
 
 /**
- * One llhttp parser and the offsets of what it last saw. Drives one message at a time:
- * `executeHead` until `headComplete`, then, for a chunked body only, `continueBody` and `executeBody` until
- * `messageComplete`, then `reset`. Bodies with a length never come here.
+ * One llhttp parser and the offsets of what it last saw: of a head (`reset`, then `executeHead` until `headComplete`),
+ * or of a trailer section (`beginTrailers`, then `executeTrailers` until `messageComplete`). Bodies never come here.
  */
 export class LlhttpParser {
   readonly kind: MessageKind;
@@ -61,23 +58,15 @@ export class LlhttpParser {
   #last = NOTHING;
   /** What turns a pointer into an offset of `offsets`' space. */
   #fieldShift = 0;
-  /** Start and end, in the caller's buffer, of each piece of body data of the last `executeBody`. */
-  bodySpans = new Int32Array(32);
-  bodySpanCount = 0;
-  #bodyShift = 0;
-  #dataEnd = 0;
-  #framingBytes = 0;
-  #inBody = false;
   headComplete = false;
   messageComplete = false;
   failed = false;
-  limit: LlhttpLimit = '';
+  /** Did it fail for more fields than there is room for, and not for a byte that HTTP does not allow? */
+  hitFieldLimit = false;
 
   constructor(kind: MessageKind) {
     this.kind = kind;
     this.#handle = llhttp.llhttp_alloc(kind === 'request' ? 1 : 2);
-    // Some servers pad their chunk sizes. Towards clients no leniency is ever on.
-    if (kind === 'response') llhttp.llhttp_set_lenient_spaces_after_chunk_size(this.#handle, 1);
     this.offsets = new Int32Array(0);
   }
 
@@ -89,18 +78,14 @@ export class LlhttpParser {
   /** Ready for a new message, whatever happened to the last; field offsets go into `offsets` from now on. */
   reset(offsets: Int32Array): void {
     llhttp.llhttp_reset(this.#handle);
-    this.collectFieldsIn(offsets);
-    this.bodySpanCount = 0;
-    this.#framingBytes = 0;
-    this.#inBody = false;
+    this.#collectFieldsIn(offsets);
     this.headComplete = false;
     this.messageComplete = false;
     this.failed = false;
-    this.limit = '';
+    this.hitFieldLimit = false;
   }
 
-  /** From here on fields (of the head, or of the trailer section) are recorded in `offsets`, from its start. */
-  collectFieldsIn(offsets: Int32Array): void {
+  #collectFieldsIn(offsets: Int32Array): void {
     this.offsets = offsets;
     this.#maxFields = offsets.length >> 2;
     this.fieldCount = 0;
@@ -122,28 +107,22 @@ export class LlhttpParser {
     return position;
   }
 
-  /** Goes on behind a head whose body is chunked; field callbacks now belong to the trailer section. */
-  continueBody(trailerOffsets: Int32Array): void {
+  /** In place of `reset`: a trailer section is next, whose fields go into `offsets`. */
+  beginTrailers(offsets: Int32Array): void {
+    this.reset(offsets);
+    const lastChunk = this.executeHead(BEFORE_TRAILERS, 0, BEFORE_TRAILERS.length, 0);
     llhttp.llhttp_resume(this.#handle);
-    this.#inBody = true;
-    this.collectFieldsIn(trailerOffsets);
+    this.#execute(BEFORE_TRAILERS, lastChunk, BEFORE_TRAILERS.length);
+    this.#collectFieldsIn(offsets);
   }
 
-  /**
-   * Parses chunked body bytes, noting where the data lies in `bodySpans`. `trailerAt` is where `start` lies in the
-   * caller's copy of the trailer section. Gives the position behind the last byte taken.
-   */
-  executeBody(buffer: Buffer, start: number, end: number, trailerAt: number): number {
-    this.bodySpanCount = 0;
+  /** Parses a trailer section; `at` and what is given are as with `executeHead`. */
+  executeTrailers(buffer: Buffer, start: number, end: number, at: number): number {
     let position = start;
     while (position < end && !this.messageComplete && !this.failed) {
       const bite = Math.min(end, position + WINDOW_BYTES);
-      this.#bodyShift = position - window;
-      this.#fieldShift = trailerAt + (position - start) - window;
-      this.#dataEnd = window;
-      const taken = this.#execute(buffer, position, bite);
-      if (this.#last === NOTHING) this.#countFraming(window + taken - position);
-      position = taken;
+      this.#fieldShift = at + (position - start) - window;
+      position = this.#execute(buffer, position, bite);
     }
     return position;
   }
@@ -157,15 +136,6 @@ export class LlhttpParser {
     return start + llhttp.llhttp_get_error_pos(this.#handle) - window;
   }
 
-  /** Framing goes on until `at` without data. */
-  #countFraming(at: number): void {
-    this.#framingBytes += at - this.#dataEnd;
-    if (this.#framingBytes > CHUNK_FRAMING_BYTES) {
-      this.failed = true;
-      this.limit = 'chunk_framing';
-    }
-  }
-
   /** Callback. A name after a value opens a new field; a name after a name is the rest of one that was split. */
   onName(at: number, length: number): number {
     const start = at + this.#fieldShift;
@@ -174,13 +144,8 @@ export class LlhttpParser {
       return 0;
     }
     if (this.fieldCount === this.#maxFields) {
-      this.limit = 'fields';
+      this.hitFieldLimit = true;
       return REFUSE;
-    }
-    // The trailer section begins: what was framing before it counts, wherever the reads are cut.
-    if (this.#last === NOTHING && this.#inBody) {
-      this.#countFraming(at);
-      if (this.failed) return REFUSE;
     }
     const index = this.fieldCount * 4;
     this.offsets[index] = start;
@@ -210,27 +175,9 @@ export class LlhttpParser {
     return PAUSED;
   }
 
-  /** Callback. */
-  onBody(at: number, length: number): number {
-    this.#countFraming(at);
-    if (this.failed) return REFUSE;
-    this.#framingBytes = 0;
-    this.#dataEnd = at + length;
-    const index = this.bodySpanCount * 2;
-    if (index === this.bodySpans.length) {
-      const grown = new Int32Array(index * 2);
-      grown.set(this.bodySpans);
-      this.bodySpans = grown;
-    }
-    this.bodySpans[index] = at + this.#bodyShift;
-    this.bodySpans[index + 1] = at + this.#bodyShift + length;
-    this.bodySpanCount++;
-    return 0;
-  }
-
   /** Callback. Pauses, so that the bytes of the next message are left alone. */
   onMessageComplete(): number {
-    if (this.#inBody) this.messageComplete = true;
+    this.messageComplete = true;
     return PAUSED;
   }
 }
@@ -257,6 +204,13 @@ function shelfOf(kind: MessageKind): Shelf<LlhttpParser> {
 export function takeLlhttp(kind: MessageKind, offsets: Int32Array): LlhttpParser {
   const parser = shelves[kind].take();
   parser.reset(offsets);
+  return parser;
+}
+
+/** The same for the trailer section of any message. */
+export function takeForTrailers(offsets: Int32Array): LlhttpParser {
+  const parser = shelves.request.take();
+  parser.beginTrailers(offsets);
   return parser;
 }
 

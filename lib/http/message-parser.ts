@@ -1,5 +1,5 @@
 import { latin1 } from '../base/latin1.js';
-import { BodyReader, type LlhttpHolder } from './body-reader.js';
+import { BodyReader } from './body-reader.js';
 import { giveLlhttp, type LlhttpParser, type MessageKind, takeLlhttp } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 
@@ -38,9 +38,9 @@ export const RESPONSE_REFUSALS: HeadRefusals = {
  * Reads one head from any number of reads. A head that comes in one read, as nearly all do, is parsed where it lies;
  * only when it is split are its bytes gathered, never more than the limit allows.
  */
-export abstract class MessageParser implements LlhttpHolder {
+export abstract class MessageParser {
   readonly #kind: MessageKind;
-  /** While the head comes in, and a chunked body behind it. */
+  /** While the head comes in. */
   #llhttp: LlhttpParser | null = null;
   /** Reads the body behind the head. */
   readonly body: BodyReader;
@@ -58,7 +58,7 @@ export abstract class MessageParser implements LlhttpHolder {
 
   constructor(kind: MessageKind, limits: HeadLimits, refusals: HeadRefusals) {
     this.#kind = kind;
-    this.body = new BodyReader(kind, limits.headBytes, this);
+    this.body = new BodyReader(kind, limits.headBytes);
     this.limits = limits;
     this.#refusals = refusals;
   }
@@ -80,10 +80,8 @@ export abstract class MessageParser implements LlhttpHolder {
   /** The head is whole: classify it and decide its framing; a refusal to send instead, or null. */
   protected abstract accept(text: string, fieldCount: number): Refusal | null;
   protected abstract get fieldOffsets(): Int32Array;
-  /** Is the head that was accepted followed by chunks? */
-  protected abstract get isChunked(): boolean;
 
-  get llhttp(): LlhttpParser {
+  get #parser(): LlhttpParser {
     this.#llhttp ??= takeLlhttp(this.#kind, this.fieldOffsets);
     return this.#llhttp;
   }
@@ -147,8 +145,8 @@ export abstract class MessageParser implements LlhttpHolder {
     // Empty lines before the message are no part of it.
     gathered.copyWithin(0, this.lineStart, this.lineEnd);
     this.#gatheredBytes = this.lineEnd - this.lineStart;
-    this.llhttp.executeHead(gathered, this.#feedStandIn(0), this.#gatheredBytes, this.#taken);
-    if (this.llhttp.failed) return this.#refuseHead(this.#refusals.syntax, buffer, -1, start + taken);
+    this.#parser.executeHead(gathered, this.#feedStandIn(0), this.#gatheredBytes, this.#taken);
+    if (this.#parser.failed) return this.#refuseHead(this.#refusals.syntax, buffer, -1, start + taken);
     this.#taken = this.#gatheredBytes;
     return this.#readFields(buffer, start + taken, end, -1);
   }
@@ -156,7 +154,7 @@ export abstract class MessageParser implements LlhttpHolder {
   /** Gives the position in the line from which llhttp gets the real bytes. */
   #feedStandIn(lineStart: number): number {
     if (this.standIn === null) return lineStart;
-    this.llhttp.executeHead(this.standIn, 0, this.standIn.length, 0);
+    this.#parser.executeHead(this.standIn, 0, this.standIn.length, 0);
     this.#taken = this.standInFor;
     return lineStart + this.standInFor;
   }
@@ -164,20 +162,20 @@ export abstract class MessageParser implements LlhttpHolder {
   /** `origin` is where the head begins in `buffer`, or -1 when it began in an earlier read. */
   #readFields(buffer: Buffer, start: number, end: number, origin: number): number {
     const limit = this.limits.headBytes;
-    const position = this.llhttp.executeHead(
+    const position = this.#parser.executeHead(
       buffer,
       start,
       Math.min(end, start + limit - this.#taken + 1),
       this.#taken,
     );
-    if (this.llhttp.failed) {
+    if (this.#parser.failed) {
       const { syntax, tooManyFields } = this.#refusals;
-      const why = this.llhttp.limit === 'fields' ? tooManyFields : syntax;
+      const why = this.#parser.hitFieldLimit ? tooManyFields : syntax;
       return this.#refuseHead(why, buffer, origin, position);
     }
     this.#taken += position - start;
     if (this.#taken > limit) return this.#refuseHead(this.#refusals.tooManyBytes, buffer, origin, position);
-    if (!this.llhttp.headComplete) {
+    if (!this.#parser.headComplete) {
       this.#gather(buffer, origin === -1 ? start : origin, position);
       return position;
     }
@@ -190,9 +188,9 @@ export abstract class MessageParser implements LlhttpHolder {
     if (origin !== -1) text = latin1(buffer, origin, end);
     else text = latin1(this.#gathered as Buffer, 0, this.#gatheredBytes) + latin1(buffer, start, end);
     this.#gathered = null;
-    this.refusal = this.accept(text, this.llhttp.fieldCount);
+    this.refusal = this.accept(text, this.#parser.fieldCount);
     this.complete = this.refusal === null;
-    if (!this.complete || !this.isChunked) this.#giveLlhttp();
+    this.#giveLlhttp();
   }
 
   #refuseHead(why: Refusal, buffer: Buffer, origin: number, position: number): number {

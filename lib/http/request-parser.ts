@@ -24,10 +24,6 @@ export class RequestParser extends MessageParser {
     return this.head.offsets;
   }
 
-  protected override get isChunked(): boolean {
-    return this.head.framing === 'chunked';
-  }
-
   protected override get maxLineBytes(): number {
     return MAX_LINE_OVERHEAD + this.limits.targetBytes;
   }

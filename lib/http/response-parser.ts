@@ -50,10 +50,6 @@ export class ResponseParser extends MessageParser {
     return this.head.offsets;
   }
 
-  protected override get isChunked(): boolean {
-    return this.head.framing === 'chunked';
-  }
-
   protected override get maxLineBytes(): number {
     return MAX_LINE_BYTES;
   }

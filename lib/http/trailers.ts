@@ -17,32 +17,14 @@ const HARMLESS: ReadonlySet<number> = new Set([FIELD.other, FIELD.userAgent, FIE
 
 /** The trailer section behind a chunked body, gathered until it is whole; bounded by whoever appends. */
 export class TrailerSection {
+  /** Counted from the first byte of the section. */
   readonly offsets = new Int32Array(MAX_TRAILER_FIELDS * 4);
   #bytes: Buffer | null = null;
-  /** Where the section begins in the read it began in: the offsets count from the start of that read. */
-  #origin = 0;
-  #begun = false;
   length = 0;
 
   clear(): void {
     this.#bytes = null;
-    this.#origin = 0;
-    this.#begun = false;
     this.length = 0;
-  }
-
-  /** The offset that the first byte of the next read has. */
-  get nextOffset(): number {
-    return this.length + this.#origin;
-  }
-
-  /** Where the section begins or goes on in a read of `[start, end)`: `end` while it has not begun. */
-  begin(fieldCount: number, start: number, end: number): number {
-    if (this.#begun) return start;
-    if (fieldCount === 0) return end;
-    this.#begun = true;
-    this.#origin = this.offsets[0] as number;
-    return start + this.#origin;
   }
 
   append(buffer: Buffer, start: number, end: number): void {
@@ -58,16 +40,12 @@ export class TrailerSection {
     const text = latin1(this.#bytes, 0, this.length);
     let lines = '';
     for (let i = 0; i < fieldCount; i++) {
-      const start = this.#at(i * 4);
-      const nameEnd = this.#at(i * 4 + 1);
+      const start = this.offsets[i * 4] as number;
+      const nameEnd = this.offsets[i * 4 + 1] as number;
       if (!HARMLESS.has(fieldId(text, start, nameEnd))) continue;
       if (FORBIDDEN.has(text.slice(start, nameEnd).toLowerCase())) continue;
-      lines += text.slice(start, i + 1 < fieldCount ? this.#at(i * 4 + 4) : text.length - 2);
+      lines += text.slice(start, i + 1 < fieldCount ? this.offsets[i * 4 + 4] : text.length - 2);
     }
     return lines;
-  }
-
-  #at(index: number): number {
-    return (this.offsets[index] as number) - this.#origin;
   }
 }

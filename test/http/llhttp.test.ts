@@ -83,7 +83,7 @@ t.test('200,000 parsers made and freed, in any state, keep to their memory', asy
   t.equal(memory.buffer.byteLength, before);
 });
 
-t.test('requests hold a parser of llhttp only while their head or chunks come in', async (t) => {
+t.test('requests hold a parser of llhttp only while their head or their trailers come in', async (t) => {
   const before = memory.buffer.byteLength;
   const whole = bytes(GET);
   const half = whole.subarray(0, 30);
@@ -94,12 +94,12 @@ t.test('requests hold a parser of llhttp only while their head or chunks come in
     for (const head of [whole, half, chunked, bad]) {
       const { parser } = new RequestReader();
       parser.readHead(head, 0, head.length);
-      if (head === half || head === chunked) parser.release();
+      if (head === half) parser.release();
       else if (i % 10 === 0) kept.push(parser);
     }
   }
   t.equal(memory.buffer.byteLength, before);
-  t.equal(kept.length, 1000);
+  t.equal(kept.length, 1500);
 });
 
 t.test('parsers take turns in the middle of their messages', async (t) => {
@@ -165,7 +165,7 @@ t.test('a body in one read is handed on in one piece, as it came', async (t) => 
   };
   const plain = '5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n';
   t.same(run(plain), [plain]);
-  t.same(run('5;a\r\nhello\r\n0\r\n\r\n'), ['5', '\r\nhello\r\n0\r\n\r\n'], 'an extension costs one cut');
+  t.same(run('5;a\r\nhello\r\n0\r\n\r\n'), ['5\r\nhello\r\n0\r\n\r\n'], 'an extension is left out');
 });
 
 t.test('framing is bounded wherever the reads are cut', async (t) => {

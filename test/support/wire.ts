@@ -103,7 +103,9 @@ function read(
     inBody = false;
     idle = true;
   };
-  for (const piece of pieces) {
+  for (const given of pieces) {
+    // The bytes of a read belong to whoever reads them: what is handed on is moved together there.
+    const piece = Buffer.from(given);
     for (let at = 0; at < piece.length; ) {
       if (idle) parser.reset();
       idle = false;

@@ -1,0 +1,13 @@
+/**
+ * Takes the body, piece by piece. A piece is valid during the call only: it lies in a read buffer. The message may be
+ * let go of within the call (`release`): nothing more comes then, whatever else was read.
+ */
+export interface BodyReceiver {
+  onBodyBytes(buffer: Buffer, start: number, end: number): void;
+}
+
+/**
+ * What of a chunked body is handed on: `wire` keeps the chunks as they came, so that a body is relayed in one write
+ * per read; `content` gives the data alone, for a peer that does not know chunks.
+ */
+export type BodyForm = 'wire' | 'content';
