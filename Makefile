@@ -41,6 +41,8 @@ trace: build ## the functions one warm GET runs through, in order (ARGS=--counts
 	@node dist/test/trace/main.js $(ARGS)
 chaos: build ## what clients notice of failing servers, with lb, nginx and HAProxy (ARGS=)
 	@node dist/test/chaos/main.js $(ARGS)
+hostile: build ## what other clients wait while somebody attacks, with lb, nginx and HAProxy (ARGS=)
+	@node dist/test/hostile/main.js $(ARGS)
 
 ##@ Containers
 up: ## two mango and two apple servers, the balancer before them
@@ -65,4 +67,4 @@ help:
 	  /^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
-.PHONY: setup demo build check docs clean test e2e fuzz bench trace chaos up down prune help
+.PHONY: setup demo build check docs clean test e2e fuzz bench trace chaos hostile up down prune help
