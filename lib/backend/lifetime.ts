@@ -14,16 +14,24 @@ export class Lifetime {
   readonly #pool: Pool;
   readonly #wheel: TimerWheel;
   /** In the wheel's time. */
-  #endsAt: number;
+  readonly #bornAt: number;
+  /** Of `max_age`, which may be another one after a reload. */
+  readonly #share = spread(1, AGE_JITTER);
+  #isOver = false;
   #requests = 0;
   #idleSince = 0;
   #fieldRead = false;
 
   constructor(pool: Pool, wheel: TimerWheel) {
-    const { maxAge } = pool.limits;
     this.#pool = pool;
     this.#wheel = wheel;
-    this.#endsAt = maxAge > 0 ? wheel.now + spread(maxAge, AGE_JITTER) : Number.POSITIVE_INFINITY;
+    this.#bornAt = wheel.now;
+  }
+
+  get #endsAt(): number {
+    if (this.#isOver) return 0;
+    const { maxAge } = this.#pool.limits;
+    return maxAge > 0 ? this.#bornAt + maxAge * this.#share : Number.POSITIVE_INFINITY;
   }
 
   /** Another request is on it. */
@@ -40,7 +48,7 @@ export class Lifetime {
 
   /** It carries none that it does not carry already. */
   end(): void {
-    this.#endsAt = 0;
+    this.#isOver = true;
   }
 
   /** What the first response says of it counts for all. */

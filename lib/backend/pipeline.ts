@@ -60,6 +60,8 @@ export class Pipeline implements LeaseRequester, ResponseReceiver, DeadlineOwner
   get takesMore(): boolean {
     const connection = this.#connection;
     if (connection === null || this.#isLate || this.#isLast || this.#isBlocked) return false;
+    // There are more connections than `max_connections` has become: this one may be among those that have to go.
+    if (this.pool.isOverLimit) return false;
     return connection.hasRoomFor(this.#places.length + (this.#isReading ? 0 : 1));
   }
 

@@ -36,10 +36,12 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   readonly #supplies: ConnectionSupplies;
   readonly #idle: BackendConnection[] = [];
   /** Unused, but each for one client alone; the one that was used last is the last. */
-  readonly #kept = new Set<Lease>();
+  readonly #kept = new Set<BackendConnection>();
   readonly #waiting = new Ring<LeaseRequester>();
   readonly #open = new Set<BackendConnection>();
   readonly #openings = new Set<Opening>();
+  /** Those among the open ones that are closing as there were more than the limit. */
+  readonly #closing = new Set<BackendConnection>();
   #host: HostAddresses | null | undefined;
   /** Connections opened so far. */
   opened = 0;
@@ -64,12 +66,52 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     return this.#limits;
   }
 
-  /** From now on; what is open or waits already stays. */
+  /**
+   * From now on. Where fewer connections are allowed than before, unused ones beyond the limit close at once, those in
+   * use as soon as their request has ended. What waits in line stays there.
+   */
   setLimits(limits: PoolLimits): void {
+    const { idleTimeout, maxIdleTimeout, maxAge } = this.#limits;
     this.#limits = limits;
     this.idleLimit.configured = limits.idleTimeout;
     this.idleLimit.most = limits.maxIdleTimeout;
+    this.#closeUnusedBeyondLimits();
+    if (
+      idleTimeout !== limits.idleTimeout ||
+      maxIdleTimeout !== limits.maxIdleTimeout ||
+      maxAge !== limits.maxAge
+    ) {
+      // The rest are kept for as long as the new limits say.
+      for (const connection of this.#idle) connection.idle();
+      for (const connection of this.#kept) connection.idle(true);
+    }
     this.#dialForWaiting();
+  }
+
+  #closeUnusedBeyondLimits(): void {
+    while (this.#idle.length > this.#limits.maxIdle) this.#idle.shift()?.discard();
+    for (const opening of this.#openings) {
+      if (!this.isOverLimit) break;
+      opening.cancel();
+      this.#openings.delete(opening);
+    }
+    while (this.isOverLimit && this.#idle.length > 0) this.#shed(this.#idle[0] as BackendConnection);
+    for (const connection of this.#kept) {
+      if (!this.isOverLimit) break;
+      this.#shed(connection);
+    }
+  }
+
+  /** Are more connections open than `max_connections` allows, those left out that are closing for that reason? */
+  get isOverLimit(): boolean {
+    const { maxConnections } = this.#limits;
+    return maxConnections > 0 && this.openCount - this.#closing.size > maxConnections;
+  }
+
+  /** Closes one as there are too many. */
+  #shed(connection: BackendConnection): void {
+    this.#closing.add(connection);
+    connection.discard();
   }
 
   /** 0 is no limit. */
@@ -161,12 +203,12 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
 
   /** Is it kept for whoever had it, and still open? */
   isKept(lease: Lease): boolean {
-    return this.#kept.has(lease);
+    return this.#kept.has(lease as BackendConnection);
   }
 
   /** Takes back into use what was kept; false when that was closed meanwhile. */
   reclaim(lease: Lease): boolean {
-    return this.#kept.delete(lease);
+    return this.#kept.delete(lease as BackendConnection);
   }
 
   /** Closes those that anybody may be lent: what one of them met, a restart or an idle timeout, the others met too. */
@@ -231,6 +273,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   keep(connection: BackendConnection): void {
     this.#kept.add(connection);
     if (this.#closed || this.#retired) connection.discard();
+    else if (this.isOverLimit) this.#shed(connection);
     else this.#dialForWaiting();
   }
 
@@ -238,6 +281,10 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   takeBack(connection: BackendConnection): void {
     if (this.#closed) {
       connection.discard();
+      return;
+    }
+    if (this.isOverLimit) {
+      this.#shed(connection);
       return;
     }
     const next = this.#waiting.shift();
@@ -271,6 +318,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
   onClosed(connection: BackendConnection): void {
     this.forget(connection);
     this.#open.delete(connection);
+    this.#closing.delete(connection);
     this.#dialForWaiting();
   }
 
