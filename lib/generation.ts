@@ -141,7 +141,7 @@ export class Generation {
       return new StickyValue(new RequestKey(config), group, { memory: this.memory, scope, expire });
     }
     this.#secret ??= randomBytes(SECRET_BYTES);
-    return new StickyCookie(config, config.secret ?? this.#secret, group.backends, this.memory);
+    return new StickyCookie(config, config.secret ?? this.#secret, group, this.memory);
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {

@@ -49,6 +49,17 @@ export class Group implements BackendWatcher {
     );
   }
 
+  /**
+   * May a client that is bound to `backend` be served there? Not by a backup while another server that was not `tried`
+   * for the request can be used: the client is to come back with everybody else.
+   */
+  mayHold(backend: Backend, tried: readonly Backend[]): boolean {
+    if (!backend.takesBound || tried.includes(backend)) return false;
+    if (!backend.backup) return true;
+    if (this.#released) this.#sort();
+    return this.#usable.every((other) => tried.includes(other));
+  }
+
   onVerdict(): void {
     this.#sort();
     if (this.isUsable) return;

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
+import type { Group } from '../backend/group.js';
 import { hashText } from '../base/hash.js';
 import type { StickyConfig } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
@@ -30,6 +31,7 @@ interface Mark {
  */
 export class StickyCookie implements Sticky {
   readonly #name: string;
+  readonly #group: Group;
   readonly #byToken = new Map<string, Backend>();
   readonly #memory: StickyMemory;
   readonly #nocache: boolean;
@@ -39,16 +41,17 @@ export class StickyCookie implements Sticky {
   constructor(
     config: CookieBinding,
     secret: string | Buffer,
-    backends: readonly Backend[],
+    group: Group,
     memory: StickyMemory,
   ) {
     const { name } = config;
+    this.#group = group;
     this.#memory = memory;
     this.#nocache = config.nocache;
     this.#name = name;
     const attributes = attributesOf(config);
     const secure = `; Secure${config.partitioned ? '; Partitioned' : ''}`;
-    for (const backend of backends) {
+    for (const backend of group.backends) {
       const token = tokenOf(backend.name, secret);
       const plain = `${name}=${token}${attributes}`;
       const secureCookie = `${plain}${secure}`;
@@ -61,7 +64,7 @@ export class StickyCookie implements Sticky {
 
   serverFor(context: RequestContext, tried: readonly Backend[]): Backend | null {
     const backend = this.#byToken.get(this.#received(context));
-    return backend?.takesBound && !tried.includes(backend) ? backend : null;
+    return backend !== undefined && this.#group.mayHold(backend, tried) ? backend : null;
   }
 
   mark(context: RequestContext, backend: Backend, edit: HeadEdit): void {

@@ -42,7 +42,7 @@ export class StickyValue implements Sticky {
     if (value === '') return null;
     const { memory, scope, expire } = this.#remembering;
     const bound = expire === 0 ? undefined : this.#servers.get(memory.serverOf(value, scope, expire));
-    if (bound?.takesBound && !tried.includes(bound)) return bound;
+    if (bound !== undefined && this.#group.mayHold(bound, tried)) return bound;
     return this.#group.pick(hashText(value), tried, repeatable, this.#hash);
   }
 

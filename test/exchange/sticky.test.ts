@@ -147,6 +147,37 @@ t.test('draining and weight 0: who is bound stays, nobody else comes. Maintenanc
   t.equal((await others()).size, 3);
 });
 
+for (const [how, sticky] of [
+  ['by cookie', { cookie: 'lb', secret: SECRET }],
+  ['by header', { header: 'X-User' }],
+  ['by param', { param: 'user' }],
+  ['by client_ip', { client_ip: true }],
+] as const) {
+  t.test(`${how}: a client that went to a backup server comes back when another can be used`, async (t) => {
+    const [a, b, c] = (await namedOrigins(t, 'a', 'b', 'c')) as [NamedOrigin, NamedOrigin, NamedOrigin];
+    const servers = [...listed([a, b]), { ...listed([c])[0]!, backup: true }];
+    const { connect, balancer } = await startBalancer(t, { servers, sticky, retry: { attempts: 2 } });
+    const client = await connect();
+    let cookie = '';
+    const visit = async (): Promise<string> => {
+      const answer = await ask(client, '/?user=7', `X-User: 7\r\n${cookie}`);
+      if (answer.setCookie !== '') cookie = `Cookie: ${answer.setCookie.split(';')[0]}\r\n`;
+      return answer.server;
+    };
+    const home = await visit();
+    t.match(home, /^[ab]$/);
+    for (const name of ['a', 'b']) balancer.setAvailability(name, 'maintenance');
+    t.strictSame([await visit(), await visit()], ['c', 'c'], 'the backup serves it while no other can');
+    balancer.setAvailability('b', 'draining');
+    t.equal(await visit(), 'c', 'a server that drains takes nobody new');
+    balancer.setAvailability('a', 'ready');
+    t.strictSame([await visit(), await visit()], ['a', 'a'], 'the others are back');
+    await a.server.close();
+    balancer.setAvailability('b', 'maintenance');
+    t.equal(await visit(), 'c', 'a request that has tried all others still gets the backup');
+  });
+}
+
 t.test('a reload that shuffles the servers changes nothing for clients', async (t) => {
   const { connect, balancer, settings, origins } = await startSticky(t);
   const client = await connect();
