@@ -2,12 +2,14 @@ import type { Candidate } from './scheduler.js';
 
 /**
  * What every server has to its credit in a rotation. It outlives the lists: a server that was passed over for one
- * request, or was down for a while, goes on where it stood.
+ * request, or was down for a while, goes on where it stood. Between lists it is kept as a number of requests, less than
+ * one either way: credit in units of weight would be worth many requests once the weights are smaller.
  */
 export class Turns {
-  readonly #remembered = new WeakMap<Candidate, number>();
+  readonly #owed = new WeakMap<Candidate, number>();
   #list: readonly Candidate[] = [];
   #credits = new Float64Array(0);
+  #weight = 0;
 
   /** The credits of `candidates`, in their order, to be changed in place. Allocates for another list only. */
   of(candidates: readonly Candidate[]): Float64Array {
@@ -17,8 +19,12 @@ export class Turns {
 
   #follow(candidates: readonly Candidate[]): void {
     for (const [index, candidate] of this.#list.entries())
-      this.#remembered.set(candidate, this.#credits[index] as number);
+      this.#owed.set(candidate, (this.#credits[index] as number) / this.#weight);
     this.#list = candidates;
-    this.#credits = Float64Array.from(candidates, (candidate) => this.#remembered.get(candidate) ?? 0);
+    this.#weight = candidates.reduce((sum, { effectiveWeight }) => sum + effectiveWeight, 0);
+    this.#credits = Float64Array.from(
+      candidates,
+      (candidate) => (this.#owed.get(candidate) ?? 0) * this.#weight,
+    );
   }
 }
