@@ -3,7 +3,13 @@ import { ValueError } from '../base/value-error.js';
 import { type ChangeStore, type Changes, readChanges, writeChanges } from '../fleet/changes.js';
 import { OperationError } from '../status/operations.js';
 
-const NONE: Changes = { weights: new Map(), availability: new Map(), added: [], removed: [] };
+const NONE: Changes = {
+  weights: new Map(),
+  availability: new Map(),
+  fileWeights: new Map(),
+  added: [],
+  removed: [],
+};
 
 /**
  * `state_file`: what operators changed, for the process that comes after this one. The file is replaced as a whole, so it

@@ -38,12 +38,7 @@ export class StickyCookie implements Sticky {
   readonly #marks = new Map<Backend, Mark>();
 
   /** `secret`: in place of one in the settings. `memory` is told who still comes to a server that gets nobody new. */
-  constructor(
-    config: CookieBinding,
-    secret: string | Buffer,
-    group: Group,
-    memory: StickyMemory,
-  ) {
+  constructor(config: CookieBinding, secret: string | Buffer, group: Group, memory: StickyMemory) {
     const { name } = config;
     this.#group = group;
     this.#memory = memory;

@@ -15,6 +15,11 @@ export interface Changes {
   readonly weights: ReadonlyMap<string, number>;
   /** Where it is not `ready`. */
   readonly availability: ReadonlyMap<string, Availability>;
+  /**
+   * Which weights the file gave the servers in `weights` and `availability` then: a file that says something else has
+   * been edited since. A server of which it is not known is not there.
+   */
+  readonly fileWeights: ReadonlyMap<string, readonly number[]>;
   readonly added: readonly Move[];
   readonly removed: readonly Move[];
 }
@@ -31,13 +36,14 @@ export const MAX_WEIGHT = 256;
 const VERSION = 1;
 
 /** As JSON, for `readChanges`. */
-export function writeChanges({ weights, availability, added, removed }: Changes): string {
+export function writeChanges({ weights, availability, fileWeights, added, removed }: Changes): string {
   const moves = (list: readonly Move[]): object[] =>
     list.map(({ route, server }) => ({ route, ...writeServer(server) }));
   const kept = {
     version: VERSION,
     weights: Object.fromEntries(weights),
     availability: Object.fromEntries(availability),
+    file_weights: Object.fromEntries(fileWeights),
     added: moves(added),
     removed: moves(removed),
   };
@@ -51,6 +57,8 @@ export function readChanges(text: string): Changes {
   return {
     weights: readMap(kept.weights, 'weights', isWeight),
     availability: readMap(kept.availability, 'availability', isAvailability),
+    // Files of earlier versions have none.
+    fileWeights: readMap(kept.file_weights ?? {}, 'file_weights', isWeights),
     added: readMoves(kept.added, 'added'),
     removed: readMoves(kept.removed, 'removed'),
   };
@@ -92,6 +100,10 @@ function asRecord(value: unknown, what: string): JsonRecord {
 /** Is it a whole number from 0 to 256? */
 export function isWeight(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_WEIGHT;
+}
+
+function isWeights(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every(isWeight);
 }
 
 function isAvailability(value: unknown): value is Availability {

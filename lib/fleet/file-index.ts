@@ -41,6 +41,12 @@ export class FileIndex {
     return this.#listings.get(name) ?? [];
   }
 
+  /** The weights that the file gives a server, each once, in order; none when it does not have it. */
+  weightsOf(name: string): readonly number[] {
+    const weights = new Set(this.listingsOf(name).map(({ weight }) => weight));
+    return [...weights].sort((one, other) => one - other);
+  }
+
   /** The servers of moves by the group that each concerns; those whose route leads to no group are left out. */
   byGroup(moves: readonly Move[]): ReadonlyMap<GroupConfig, readonly ServerConfig[]> {
     const found = new Map<GroupConfig, ServerConfig[]>();

@@ -31,6 +31,8 @@ export class Fleet implements Operations {
   readonly #install: (generation: Generation) => void;
   #generation: Generation;
   #started = false;
+  /** What was kept of the process before is not what holds now: the file was edited meanwhile. */
+  #hasDropped = false;
   /** Being made, or not told of yet: who hears of one may make another. */
   #changes = 0;
 
@@ -43,6 +45,7 @@ export class Fleet implements Operations {
     const kept = parts.store?.changes ?? null;
     const dropped = kept === null ? [] : this.roster.restore(kept);
     for (const line of dropped) this.#observer.warning?.(line);
+    this.#hasDropped = dropped.length > 0;
     this.backends = new Backends(parts.supplies, parts.health, this.roster);
     this.#generation = this.#generate(config, null);
   }
@@ -56,6 +59,8 @@ export class Fleet implements Operations {
   start(): void {
     this.#started = true;
     this.backends.start();
+    // Else it would be dropped again by the process after this one, or come back with the old text of the file.
+    if (this.#hasDropped) this.#parts.store?.keep(this.roster.changes);
   }
 
   #generate(config: Config, before: Generation | null): Generation {

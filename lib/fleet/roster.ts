@@ -12,13 +12,16 @@ const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenan
 
 /**
  * Who serves: what the file says, and what was changed since. Changes are kept by the names of servers and routes, so
- * they hold over a reload, until the file says the same or has no place for them any more.
+ * they hold over a reload, until the file says the same, has no place for them any more, or has itself been edited in
+ * the same place: then the edit is the newer wish.
  */
 export class Roster {
   #file: FileIndex;
   readonly #weights = new Map<string, number>();
   /** Where it is not `ready`. */
   readonly #availability = new Map<string, Availability>();
+  /** What the file says of the servers in these two. */
+  readonly #fileWeights = new Map<string, readonly number[]>();
   #added: readonly Move[] = [];
   #removed: readonly Move[] = [];
   /** The same by the groups they concern. */
@@ -56,6 +59,8 @@ export class Roster {
       throw new OperationError('bad_value', `expected ready, draining or maintenance, got ${show(to)}`);
     if (to === 'ready') this.#availability.delete(name);
     else this.#availability.set(name, to);
+    this.#fileWeights.set(name, this.#file.weightsOf(name));
+    this.#forgetSettled();
   }
 
   /** For every server of that name, 0 to 256. Throws an OperationError when there is none, or for another weight. */
@@ -64,6 +69,7 @@ export class Roster {
     if (!isWeight(weight))
       throw new OperationError('bad_value', `a weight is a whole number from 0 to 256, got ${show(weight)}`);
     this.#weights.set(name, weight);
+    this.#fileWeights.set(name, this.#file.weightsOf(name));
     this.#forgetSettled();
   }
 
@@ -110,20 +116,30 @@ export class Roster {
 
   /** What was changed, so that another process may `restore` it. */
   get changes(): Changes {
-    const [weights, availability] = [this.#weights, this.#availability];
-    return { weights, availability, added: this.#added, removed: this.#removed };
+    return {
+      weights: this.#weights,
+      availability: this.#availability,
+      fileWeights: this.#fileWeights,
+      added: this.#added,
+      removed: this.#removed,
+    };
   }
 
-  /** Makes changes of before, as `follow` does. Returns a line for each that has no place in the file. */
-  restore({ weights, availability, added, removed }: Changes): readonly string[] {
+  /** Makes changes of before, as `follow` does. Returns a line for each that is dropped. */
+  restore({ weights, availability, fileWeights, added, removed }: Changes): readonly string[] {
     for (const [name, weight] of weights) this.#weights.set(name, weight);
     for (const [name, to] of availability) this.#availability.set(name, to);
+    for (const name of [...weights.keys(), ...availability.keys()])
+      this.#fileWeights.set(name, fileWeights.get(name) ?? this.#file.weightsOf(name));
     this.#setAdded(added);
     this.#setRemoved(removed);
     return this.#settle();
   }
 
-  /** Takes over another file. Returns a line for each change made while running that has no place in it and is dropped. */
+  /**
+   * Takes over another file. Returns a line for each change made while running that is dropped: it has no place in the
+   * file, or the file has been edited there since.
+   */
   follow(config: Config): readonly string[] {
     this.#file = new FileIndex(config);
     this.#setAdded(this.#added);
@@ -131,7 +147,7 @@ export class Roster {
   }
 
   #settle(): readonly string[] {
-    const dropped = [...this.#followRemoved(), ...this.#followAdded()];
+    const dropped = [...this.#followRemoved(), ...this.#followAdded(), ...this.#followEdits()];
     this.#forgetSettled();
     return dropped;
   }
@@ -167,9 +183,44 @@ export class Roster {
       const why = group === null ? `${route} forwards to no servers any more` : this.#clash(server);
       if (group === null || why !== '')
         dropped.push(`${server.name} had been added to ${route}, and is gone: ${why}`);
-      else if (group.servers.some((other) => isSame(other, server)))
-        this.#weights.set(server.name, this.weightOf(server));
+      else if (group.servers.some((other) => isSame(other, server))) this.#handOver(server);
       else this.#setAdded([...this.#added, move]);
+    }
+    return dropped;
+  }
+
+  /** A server that was added while running is in the file now, perhaps with another weight. */
+  #handOver(server: ServerConfig): void {
+    const { name } = server;
+    this.#weights.set(name, this.weightOf(server));
+    if (!this.#fileWeights.has(name)) this.#fileWeights.set(name, []);
+  }
+
+  /**
+   * Of weight and availability the newer wish wins. An edit from weight 0, which takes no requests, to another weight
+   * is a wish for availability too.
+   */
+  #followEdits(): readonly string[] {
+    const dropped: string[] = [];
+    for (const [name, before] of this.#fileWeights) {
+      const now = this.#file.weightsOf(name);
+      if (now.length === 0 || now.join() === before.join()) continue;
+      this.#fileWeights.set(name, now);
+      const weight = this.#weights.get(name);
+      if (weight !== undefined) {
+        this.#weights.delete(name);
+        if (now.join() !== String(weight))
+          dropped.push(
+            `the weight of ${name} is ${now.join(', ')}: the file has been edited since it was set to ${weight}`,
+          );
+      }
+      const availability = this.#availability.get(name);
+      const wasOut = before.length > 0 && before.every((one) => one === 0);
+      if (availability === undefined || !wasOut || now.every((one) => one === 0)) continue;
+      this.#availability.delete(name);
+      dropped.push(
+        `${name} is ready: the file has been edited to give it weight ${now.join(', ')} since it was set to ${availability}`,
+      );
     }
     return dropped;
   }
@@ -183,6 +234,8 @@ export class Roster {
       const isListed = this.#file.listingsOf(name).every((server) => server.weight === weight);
       if (!names.has(name) || (isListed && !isAdded)) this.#weights.delete(name);
     }
+    for (const name of this.#fileWeights.keys())
+      if (!this.#weights.has(name) && !this.#availability.has(name)) this.#fileWeights.delete(name);
   }
 
   /** Everyone as of now. */

@@ -47,13 +47,96 @@ t.test('what the file takes over is no change any more', async (t) => {
   t.equal(who(roster), 'default: b c');
 });
 
-t.test('a server that the file has with another weight keeps the one it was given', async (t) => {
-  const roster = new Roster(file('', 'ab'));
-  roster.add('default', { address: addressOf('c'), name: 'c', weight: 3 });
-  roster.follow(file('', 'abc', { c: 2 }));
-  t.strictSame(roster.drift, ['weight of c: 3 (file: 2)']);
-  roster.follow(file('', 'abc', { c: 3 }));
-  t.strictSame(roster.drift, []);
+t.test('a server that was added and then written into the file has the weight of the file', async (t) => {
+  for (const weight of [undefined, 3]) {
+    const roster = new Roster(file('', 'ab'));
+    roster.add('default', { address: addressOf('c'), name: 'c', ...(weight !== undefined && { weight }) });
+    t.strictSame(roster.follow(file('', 'abc', { c: 2 })), [
+      `the weight of c is 2: the file has been edited since it was set to ${weight ?? 1}`,
+    ]);
+    t.match(roster.census().get('c'), { weight: 2 });
+    t.strictSame(roster.drift, []);
+  }
+});
+
+t.test('a weight that was set while running holds over reloads that do not edit it', async (t) => {
+  const roster = new Roster(file('ab', 'ab'));
+  roster.setWeight('b', 5);
+  t.strictSame(
+    roster.follow(file('ba', 'abc', { a: 7 })),
+    [],
+    'other servers and another order are no edit of it',
+  );
+  t.match(roster.census().get('b'), { weight: 5 });
+  t.strictSame(roster.drift, ['weight of b: 5 (file: 1)']);
+});
+
+t.test(
+  'a weight that the file is edited to after it was set while running wins, and that is said',
+  async (t) => {
+    const roster = new Roster(file('', 'ab'));
+    roster.setWeight('b', 5);
+    t.strictSame(roster.follow(file('', 'ab', { b: 3 })), [
+      'the weight of b is 3: the file has been edited since it was set to 5',
+    ]);
+    t.match(roster.census().get('b'), { weight: 3 });
+    t.strictSame(roster.drift, []);
+    t.strictSame(roster.follow(file('', 'ab')), [], 'the next edit is one of the file alone');
+    t.match(roster.census().get('b'), { weight: 1 });
+    roster.setWeight('b', 6);
+    t.match(roster.census().get('b'), { weight: 6 }, 'and what is set now is newer again');
+    t.strictSame(roster.follow(file('', 'ab')), []);
+    t.match(roster.census().get('b'), { weight: 6 });
+  },
+);
+
+t.test(
+  'a server that the file takes out or lets in by its weight, after an operator did otherwise',
+  async (t) => {
+    const roster = new Roster(file('', 'ab'));
+    roster.setWeight('a', 9);
+    t.strictSame(roster.follow(file('', 'ab', { a: 0, b: 0 })), [
+      'the weight of a is 0: the file has been edited since it was set to 9',
+    ]);
+    roster.setAvailability('b', 'maintenance');
+    t.strictSame(roster.follow(file('', 'ab', { a: 0, b: 4 })), [
+      'b is ready: the file has been edited to give it weight 4 since it was set to maintenance',
+    ]);
+    t.match(roster.census().get('b'), { weight: 4, availability: 'ready' });
+    roster.setAvailability('b', 'draining');
+    t.strictSame(
+      roster.follow(file('', 'ab', { a: 0, b: 5 })),
+      [],
+      'another share of the work is no wish for work',
+    );
+    t.match(roster.census().get('b'), { weight: 5, availability: 'draining' });
+  },
+);
+
+t.test('a file that was edited while no process ran wins over what was kept, once', async (t) => {
+  const before = new Roster(file('', 'abc', { c: 0 }));
+  before.setWeight('a', 5);
+  before.setWeight('b', 7);
+  before.setAvailability('b', 'draining');
+  before.setAvailability('c', 'draining');
+  const kept = writeChanges(before.changes);
+  const edited = file('', 'abc', { a: 3, c: 2 });
+  const after = new Roster(edited);
+  t.strictSame(after.restore(readChanges(kept)), [
+    'the weight of a is 3: the file has been edited since it was set to 5',
+    'c is ready: the file has been edited to give it weight 2 since it was set to draining',
+  ]);
+  t.match(after.census().get('a'), { weight: 3 });
+  t.match(after.census().get('b'), { weight: 7, availability: 'draining' });
+  t.strictSame(new Roster(edited).restore(readChanges(writeChanges(after.changes))), []);
+  const { file_weights, ...old } = JSON.parse(kept) as Record<string, unknown>;
+  const unknown = new Roster(edited);
+  t.strictSame(
+    unknown.restore(readChanges(JSON.stringify(old))),
+    [],
+    'of a version that did not keep it: what was set holds',
+  );
+  t.match(unknown.census().get('a'), { weight: 5 });
 });
 
 t.test('a removed server stays away over a reload when nobody but an added one is left', async (t) => {
@@ -125,6 +208,7 @@ t.test('what is no list of changes is said to be none', async (t) => {
     [{ version: 2 }, 'it is of version 2'],
     [{ weights: { a: 257 } }, 'weights of a cannot be 257'],
     [{ availability: { a: 'drain' } }, 'availability of a cannot be "drain"'],
+    [{ file_weights: { a: [1, '2'] } }, 'file_weights of a cannot be [1,"2"]'],
     [{ removed: {} }, 'removed is no list'],
     [{ added: [{ ...server, route: 1 }] }, 'added has an entry without a route'],
     [{ added: [{ ...server, address: 'nowhere' }] }, /expected host:port/],

@@ -196,6 +196,15 @@ t.test('state_file: the next process knows what was changed in the one before', 
   );
   t.same(readdirSync(folder).sort(), ['lb.yaml', 'state.json'], 'nothing is left beside it');
 
+  writeFileSync(config, text(kept).replace('name: a', 'name: a, weight: 2'));
+  const edit = /the weight of a is 2: the file has been edited since it was set to 4\n/;
+  t.match(await running((balancer) => t.same(balancer.status().config.drift, [])), edit);
+  t.notMatch(
+    await running((balancer) => t.same(balancer.status().config.drift, [])),
+    edit,
+    'it is told once',
+  );
+
   writeFileSync(kept, '{"version":1,');
   const said = await running((balancer) => t.same(balancer.status().config.drift, []));
   t.match(said, /state_file: it is no JSON: .*; it is .*state\.json\.bad now/);
