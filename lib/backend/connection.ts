@@ -125,6 +125,11 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     this.#deadline.arm(this.#lifetime.rest(kept));
   }
 
+  /** Called by the pool: its limits are others. */
+  followLimits(): void {
+    this.#lifetime.followLimits();
+  }
+
   /** Called by the pool: it is closed as soon as nobody uses it. */
   finish(): void {
     if (this.#state === 'idle') this.discard();

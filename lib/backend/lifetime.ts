@@ -13,10 +13,11 @@ const MOST_KEPT_MS = 600_000;
 export class Lifetime {
   readonly #pool: Pool;
   readonly #wheel: TimerWheel;
-  /** In the wheel's time. */
   readonly #bornAt: number;
   /** Of `max_age`, which may be another one after a reload. */
   readonly #share = spread(1, AGE_JITTER);
+  /** In the wheel's time. */
+  #endsAt = 0;
   #isOver = false;
   #requests = 0;
   #idleSince = 0;
@@ -26,12 +27,14 @@ export class Lifetime {
     this.#pool = pool;
     this.#wheel = wheel;
     this.#bornAt = wheel.now;
+    this.followLimits();
   }
 
-  get #endsAt(): number {
-    if (this.#isOver) return 0;
+  /** `max_age` is another one. */
+  followLimits(): void {
+    if (this.#isOver) return;
     const { maxAge } = this.#pool.limits;
-    return maxAge > 0 ? this.#bornAt + maxAge * this.#share : Number.POSITIVE_INFINITY;
+    this.#endsAt = maxAge > 0 ? this.#bornAt + maxAge * this.#share : Number.POSITIVE_INFINITY;
   }
 
   /** Another request is on it. */
@@ -49,6 +52,7 @@ export class Lifetime {
   /** It carries none that it does not carry already. */
   end(): void {
     this.#isOver = true;
+    this.#endsAt = 0;
   }
 
   /** What the first response says of it counts for all. */

@@ -75,6 +75,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
     this.#limits = limits;
     this.idleLimit.configured = limits.idleTimeout;
     this.idleLimit.most = limits.maxIdleTimeout;
+    if (maxAge !== limits.maxAge) for (const connection of this.#open) connection.followLimits();
     this.#closeUnusedBeyondLimits();
     if (
       idleTimeout !== limits.idleTimeout ||
@@ -283,7 +284,7 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
       connection.discard();
       return;
     }
-    if (this.isOverLimit) {
+    if (this.#limits.maxConnections > 0 && this.isOverLimit) {
       this.#shed(connection);
       return;
     }
