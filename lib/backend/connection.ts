@@ -122,7 +122,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
   /** Called by the pool: nobody uses it, and it is kept for a while. */
   idle(kept = false): void {
     this.#state = 'idle';
-    this.#deadline.arm(this.#lifetime.rest(kept));
+    this.#deadline.armRoughly(this.#lifetime.rest(kept));
   }
 
   /** Called by the pool: its limits are others. */

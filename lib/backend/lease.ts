@@ -21,6 +21,8 @@ export interface Lease {
   readonly pooled: boolean;
   /** Bytes of content of the current response, or of the one it failed in. */
   readonly contentBytes: number;
+  /** Is all of the current response's body there, what is being handed on included? */
+  readonly bodyComplete: boolean;
   /** From here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
   assign(receiver: ResponseReceiver, toHead: boolean): void;
   /** The response has ended. The receiver hears nothing more. `kept`: it is lent to nobody else, see `Pool.reclaim`. */

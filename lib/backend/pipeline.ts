@@ -101,6 +101,10 @@ export class Pipeline implements LeaseRequester, ResponseReceiver, DeadlineOwner
 
   // From those who have places.
 
+  get bodyComplete(): boolean {
+    return this.#connection?.bodyComplete === true;
+  }
+
   assigned(place: Place): void {
     if (this.#isReading || place !== this.#places[0]) return;
     this.#isReading = true;

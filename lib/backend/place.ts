@@ -37,6 +37,10 @@ export class Place implements Lease, ServerChannel {
     return this;
   }
 
+  get bodyComplete(): boolean {
+    return this.#pipeline?.bodyComplete === true;
+  }
+
   assign(receiver: ResponseReceiver, toHead: boolean): void {
     this.requester = null;
     this.receiver = receiver;

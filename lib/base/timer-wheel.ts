@@ -7,12 +7,13 @@ export interface DeadlineOwner {
 
 const SLOTS = 512;
 const UNLINKED = -1;
-/** A deadline shorter than this, ms, is counted from the very moment: of 50 ms the last tick may have taken 49. */
-const SHORT_MS = 1000;
 
 /**
- * Many coarse deadlines on one interval. A deadline fires between its time and two ticks after it; one of a second or
- * more is counted from the last tick, and may be up to a tick early.
+ * Many coarse deadlines on one interval. A deadline fires between its time and two ticks after it.
+ *
+ * Deadlines that judge somebody (`arm`) are counted from a fresh look at the clock: `now` is as old as the current turn
+ * of the event loop is long, and after a turn of 1.1 s a connect that may take 1 s would have failed as it began. Those
+ * that only tidy up (`armRoughly`) are counted from `now`, which spares the question: it costs 60 ns.
  *
  * Re-arming is what a proxy does several times per request, so it costs one assignment: a deadline stays in the
  * slot it was first linked in, and only when that slot comes round is it looked at and, if it was moved meanwhile,
@@ -25,7 +26,7 @@ export class TimerWheel {
   readonly #clock: Clock;
   readonly tickMs: number;
   #turned: number;
-  /** Coarse monotonic time in ms, at most one tick behind. */
+  /** Coarse monotonic time in ms: a tick behind at most, and as much more as the current turn of the event loop takes. */
   now: number;
 
   constructor(clock: Clock, tickMs = 50) {
@@ -41,9 +42,9 @@ export class TimerWheel {
     this.#stop();
   }
 
-  /** Used by `Deadline`: the moment that is `ms` from now. */
-  in(ms: number): number {
-    return (ms < SHORT_MS ? this.#clock.now() : this.now) + ms;
+  /** Monotonic time in ms, to the point; asking for it is not free. */
+  exactNow(): number {
+    return this.#clock.now();
   }
 
   /** Used by `Deadline`: puts it where `deadline.at` falls. */
@@ -121,12 +122,33 @@ export class Deadline {
    * Throws a RangeError for NaN: a deadline that never fires would be noticed when it is missed, if ever.
    */
   arm(ms: number): void {
-    if (!(ms > 0)) {
-      if (Number.isNaN(ms)) throw new RangeError('a deadline was armed with NaN milliseconds');
-      this.disarm();
-      return;
-    }
-    this.at = this.#wheel.in(ms);
+    if (ms > 0) this.#armAt(this.#wheel.exactNow() + ms);
+    else this.#armWithout(ms);
+  }
+
+  /** The same from `now`, which the caller has just read of the clock. */
+  armFrom(now: number, ms: number): void {
+    if (ms > 0) this.#armAt(now + ms);
+    else this.#armWithout(ms);
+  }
+
+  /**
+   * The same, counted from the last tick: for what nobody is blamed for. It may be early by as much as the current turn
+   * of the event loop has taken.
+   */
+  armRoughly(ms: number): void {
+    if (ms > 0) this.#armAt(this.#wheel.now + ms);
+    else this.#armWithout(ms);
+  }
+
+  #armWithout(ms: number): void {
+    if (Number.isNaN(ms)) throw new RangeError('a deadline was armed with NaN milliseconds');
+    this.disarm();
+  }
+
+  #armAt(at: number): void {
+    if (Number.isNaN(at)) throw new RangeError('a deadline was armed for a moment that is NaN');
+    this.at = at;
     if (this.linkedTick === UNLINKED) this.#wheel.link(this);
     else if (this.linkedTick * this.#wheel.tickMs > this.at + this.#wheel.tickMs) {
       this.#wheel.unlink(this);

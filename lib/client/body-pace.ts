@@ -32,7 +32,7 @@ export class BodyPace {
     return Math.max(1, this.#timeout === 0 ? left : Math.min(left, this.#timeout));
   }
 
-  /** From `now` on (ms, the wheel's time) nothing is read: the server takes no more. */
+  /** From `now` on (ms) nothing is read: the server takes no more. */
   hold(now: number): void {
     this.#heldAt = now;
   }

@@ -40,7 +40,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
     this.forwarded = forwarded;
     this.deadline = new Deadline(services.wheel, this);
     // A client that connects and says nothing is idle: the header deadline starts at the first byte.
-    this.deadline.arm(services.timeouts.keepAlive);
+    this.deadline.armRoughly(services.timeouts.keepAlive);
     const age = spread(services.timeouts.connectionAge, AGE_JITTER);
     this.#endsAt = age === 0 ? Number.POSITIVE_INFINITY : services.wheel.now + age;
     this.#input = new ClientInput(this);

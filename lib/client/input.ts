@@ -130,7 +130,7 @@ export class ClientInput implements Runnable {
   nextRequest(): void {
     const { deadline, services } = this.#connection;
     this.#putRequestBack();
-    deadline.arm(services.timeouts.keepAlive);
+    deadline.armRoughly(services.timeouts.keepAlive);
     if (!this.#consuming) this.#goOn();
   }
 
@@ -143,7 +143,7 @@ export class ClientInput implements Runnable {
       return;
     }
     if ((this.#pauses & FOR_CLIENT) !== 0) {
-      connection.deadline.arm(connection.services.timeouts.keepAlive);
+      connection.deadline.armRoughly(connection.services.timeouts.keepAlive);
       this.#resume(FOR_CLIENT);
     }
     if (this.#stash !== null) this.#consumeStash(this.#stash);

@@ -89,12 +89,11 @@ export class ClientRequest implements BodyReceiver {
 
   #onHead(): void {
     const { head, body } = this.#parser;
-    const { deadline } = this.#connection as ClientConnection;
     const handler = this.#open(head.keepsAlive, head);
     this.phase = body.complete ? 'held' : 'body';
     // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
-    if (body.complete || head.expectsContinue) deadline.disarm();
-    else deadline.arm(this.#patience);
+    if (body.complete || head.expectsContinue) this.#connection?.deadline.disarm();
+    else this.#armPatience();
     handler.start(this.#view);
   }
 
@@ -181,16 +180,17 @@ export class ClientRequest implements BodyReceiver {
 
   /** The client's time to send some of the body begins anew, unless it is the server that is waited for. */
   expectBody(): void {
-    if (this.phase === 'body' && !this.#paused) this.#connection?.deadline.arm(this.#patience);
+    if (this.phase === 'body' && !this.#paused) this.#armPatience();
   }
 
-  /** ms until more of the body must be there. */
-  get #patience(): number {
-    return this.#pace.patience(this.#now, this.#parser.body.contentBytes);
+  /** Until then more of the body must be there. */
+  #armPatience(): void {
+    const now = this.#now;
+    this.#connection?.deadline.armFrom(now, this.#pace.patience(now, this.#parser.body.contentBytes));
   }
 
   get #now(): number {
-    return (this.#connection as ClientConnection).services.wheel.now;
+    return (this.#connection as ClientConnection).services.wheel.exactNow();
   }
 
   pauseBody(): void {
@@ -242,7 +242,7 @@ export class ClientRequest implements BodyReceiver {
   /** It is answered, but not all there: the rest of its body is read and dropped. */
   drain(): void {
     this.phase = 'drain';
-    this.#connection?.deadline.arm(this.#patience);
+    this.#armPatience();
   }
 
   /** Is it all there? */

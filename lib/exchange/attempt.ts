@@ -132,9 +132,10 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   onResponseHead(head: ResponseHead): BodyForm {
     if (this.#owner.declines(head)) return 'wire';
     const backend = this.#backend as Backend;
+    const now = this.#wheel.exactNow();
     this.sawAnswer = true;
-    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
-    this.relay.beginAnswer();
+    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, now));
+    this.relay.beginAnswer(now);
     const edit = this.#context.editOfResponse(backend);
     return (this.#client as ClientSide).sendHead(head, edit);
   }
@@ -191,7 +192,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
     const backend = this.#backend as Backend;
     this.sawAnswer = true;
-    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status));
+    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, this.#wheel.exactNow()));
     // What the server had to do for it is done; how the tunnel ends says nothing of the server.
     noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt());
     this.relay.beginTunnel();

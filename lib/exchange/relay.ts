@@ -154,14 +154,15 @@ export class Relay {
 
   // To the client.
 
-  /** The final response head has come. */
-  beginAnswer(): void {
+  /** The final response head has come, at `now`. */
+  beginAnswer(now: number): void {
     this.#phase = 'answering';
-    this.#deadline.arm(this.#timeouts.responseBody);
+    this.#deadline.armFrom(now, this.#timeouts.responseBody);
   }
 
   answer(buffer: Buffer, start: number, end: number): void {
-    this.#deadline.arm(this.#timeouts.responseBody);
+    // Nothing more is waited for behind the last piece.
+    if (this.#connection?.bodyComplete !== true) this.#deadline.arm(this.#timeouts.responseBody);
     if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.pauseServer();
   }
 

@@ -80,9 +80,8 @@ export class Settlement implements RequestRecord {
     this.#log.noteConnection(reused);
   }
 
-  /** A final response head, or a 101, that goes to the client. Gives ms since the server was asked. */
-  noteFirstByte(status: number): number {
-    const now = this.#clock.now();
+  /** A final response head, or a 101, that goes to the client, came at `now`. Gives ms since the server was asked. */
+  noteFirstByte(status: number, now: number): number {
     this.firstByteMs = now - this.#startedAt;
     this.#log.noteStatus(status);
     return this.#log.sinceAsked(now);
