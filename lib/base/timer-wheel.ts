@@ -104,7 +104,7 @@ export class TimerWheel {
 
 /** One deadline of one owner. Made once per connection and armed over and over. */
 export class Deadline {
-  readonly #wheel: TimerWheel;
+  readonly wheel: TimerWheel;
   readonly #owner: DeadlineOwner;
   /** When it passes, in the wheel's time; infinite while disarmed. */
   at = Number.POSITIVE_INFINITY;
@@ -113,7 +113,7 @@ export class Deadline {
   linkedTick = UNLINKED;
 
   constructor(wheel: TimerWheel, owner: DeadlineOwner) {
-    this.#wheel = wheel;
+    this.wheel = wheel;
     this.#owner = owner;
   }
 
@@ -122,7 +122,7 @@ export class Deadline {
    * Throws a RangeError for NaN: a deadline that never fires would be noticed when it is missed, if ever.
    */
   arm(ms: number): void {
-    if (ms > 0) this.#armAt(this.#wheel.exactNow() + ms);
+    if (ms > 0) this.#armAt(this.wheel.exactNow() + ms);
     else this.#armWithout(ms);
   }
 
@@ -137,7 +137,7 @@ export class Deadline {
    * of the event loop has taken.
    */
   armRoughly(ms: number): void {
-    if (ms > 0) this.#armAt(this.#wheel.now + ms);
+    if (ms > 0) this.#armAt(this.wheel.now + ms);
     else this.#armWithout(ms);
   }
 
@@ -147,12 +147,11 @@ export class Deadline {
   }
 
   #armAt(at: number): void {
-    if (Number.isNaN(at)) throw new RangeError('a deadline was armed for a moment that is NaN');
     this.at = at;
-    if (this.linkedTick === UNLINKED) this.#wheel.link(this);
-    else if (this.linkedTick * this.#wheel.tickMs > this.at + this.#wheel.tickMs) {
-      this.#wheel.unlink(this);
-      this.#wheel.link(this);
+    if (this.linkedTick === UNLINKED) this.wheel.link(this);
+    else if (this.linkedTick * this.wheel.tickMs > this.at + this.wheel.tickMs) {
+      this.wheel.unlink(this);
+      this.wheel.link(this);
     }
   }
 
@@ -164,7 +163,7 @@ export class Deadline {
   /** For good: leaves the wheel at once, so that nothing holds its owner. */
   release(): void {
     this.at = Number.POSITIVE_INFINITY;
-    if (this.linkedTick !== UNLINKED) this.#wheel.unlink(this);
+    if (this.linkedTick !== UNLINKED) this.wheel.unlink(this);
   }
 
   get armed(): boolean {

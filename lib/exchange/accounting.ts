@@ -5,12 +5,22 @@ import { FAILURES, type Failure } from '../base/failure.js';
 /** Told of and used again: an attempt that ends allocates nothing. */
 const outcome: { -readonly [Key in keyof Outcome]: Outcome[Key] } = { kind: 'ok', status: 0, durationMs: 0 };
 
-/** An attempt on `backend` has ended in this way, `durationMs` behind its beginning. */
-export function noteOutcome(backend: Backend, kind: OutcomeKind, status: number, durationMs: number): void {
+/**
+ * An attempt on `backend` has ended in this way, `durationMs` after its beginning. `isJudged`: it counts for who judges
+ * the server's health.
+ */
+export function noteOutcome(
+  backend: Backend,
+  kind: OutcomeKind,
+  status: number,
+  durationMs: number,
+  isJudged: boolean,
+): void {
   const { totals } = backend;
   if (kind !== 'ok' && kind !== 'error_status') totals.failures++;
   if (kind === 'connect') totals.connectFailures++;
   else if (kind === 'reset') totals.resets++;
+  if (!isJudged) return;
   outcome.kind = kind;
   outcome.status = status;
   outcome.durationMs = durationMs;
@@ -30,22 +40,38 @@ export function kindOfAnswer(status: number): OutcomeKind {
   return status >= 500 ? 'error_status' : 'ok';
 }
 
+/** What an attempt was at when it failed, as far as that tells whose doing the failure is. */
+export interface Circumstances {
+  /** Was the connection open before its request came? */
+  readonly reused: boolean;
+  /** Has the client not sent all of its request? */
+  readonly clientOwes: boolean;
+  /** Does the server take no more of the request for now? */
+  readonly serverBlocked: boolean;
+  /** Has the client made the server wait for long, by taking little of the answer? */
+  readonly clientHeldBack: boolean;
+}
+
 /**
  * What a failure says of the server; null: nothing. That a connection from the pool had gone stale is no fault of the
- * server's, which may close what is idle.
+ * server's, which may close what is idle. Nor is what a client can bring about by itself: a server may give up on one
+ * that sends its body slowly, or not at all, or does not read.
  */
-export function kindOfFailure(failure: Failure, reused: boolean): OutcomeKind | null {
+export function kindOfFailure(failure: Failure, at: Circumstances): OutcomeKind | null {
   switch (failure) {
     case FAILURES.connect_refused:
     case FAILURES.connect_timeout:
     case FAILURES.connect_failed:
       return 'connect';
     case FAILURES.reset_before_response:
-      return reused ? null : 'reset';
+      return at.reused || at.clientOwes ? null : 'reset';
     case FAILURES.reset_in_response:
+      return at.clientOwes || at.clientHeldBack ? null : 'reset';
     case FAILURES.bad_response:
       return 'reset';
     case FAILURES.response_timeout:
+      // It may be waiting for the body that the client, told to go on or not, does not send.
+      return at.clientOwes && !at.serverBlocked ? null : 'timeout';
     case FAILURES.response_stalled:
       return 'timeout';
     default:

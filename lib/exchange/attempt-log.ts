@@ -20,7 +20,7 @@ export class AttemptLog {
   readonly #only: readonly AttemptRecord[] = [this.#current];
   #isOpen = false;
   #startedAt = 0;
-  /** When it had its connection, and the request went out. */
+  /** When it had its connection, and the last of the request went out. */
   #askedAt = 0;
   /** -1: it goes on. */
   #stoppedAt = -1;
@@ -72,6 +72,11 @@ export class AttemptLog {
     this.#askedAt = now;
   }
 
+  /** The last of the request went out. */
+  asked(now: number): void {
+    this.#askedAt = now;
+  }
+
   /** It has a connection; was that open before? */
   noteConnection(reused: boolean): void {
     this.#current.reused = reused;
@@ -86,7 +91,7 @@ export class AttemptLog {
     this.#current.status = status;
   }
 
-  /** ms since the request went out to the current server. */
+  /** ms since the request, as far as it had come, went out to the current server. */
   sinceAsked(now: number): number {
     return now - this.#askedAt;
   }

@@ -38,6 +38,8 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   /** Leases asked for, to tell one from another that was asked for meanwhile. */
   #leases = 0;
   #sawInterim = false;
+  /** Was a server blamed for this request already? One request that fails on three servers is one failure. */
+  #blamed = false;
   /** Has the client been sent any of a final answer? */
   sawAnswer = false;
 
@@ -56,6 +58,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.#client = client;
     this.#timeouts = timeouts;
     this.#sawInterim = false;
+    this.#blamed = false;
     this.sawAnswer = false;
     this.relay.open(client, timeouts);
   }
@@ -194,7 +197,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.sawAnswer = true;
     noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, this.#wheel.exactNow()));
     // What the server had to do for it is done; how the tunnel ends says nothing of the server.
-    noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt());
+    noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt(), true);
     this.relay.beginTunnel();
     client.switchProtocols(head, this.#context.bindingTo(backend));
     return true;
@@ -207,6 +210,14 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   onTunnelEnd(): void {
     if (this.relay.endFromServer()) this.#endTunnel();
+  }
+
+  /** The last byte of the request was handed over. */
+  requestEnded(): void {
+    const now = this.#wheel.exactNow();
+    // How long the client took to send it says nothing of how fast the server is.
+    this.#settlement.noteAsked(now);
+    this.relay.requestEnded(now);
   }
 
   sendTunnel(buffer: Buffer, start: number, end: number): void {
@@ -241,8 +252,19 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   }
 
   #fail(failure: Failure, detail: string): void {
-    this.#drop(this.relay.isTunnel ? null : kindOfFailure(failure, this.#settlement.reused));
+    this.#drop(this.#kindOf(failure));
     this.#owner.attemptFailed(failure, detail);
+  }
+
+  #kindOf(failure: Failure): OutcomeKind | null {
+    const { relay } = this;
+    if (relay.isTunnel) return null;
+    return kindOfFailure(failure, {
+      reused: this.#settlement.reused,
+      clientOwes: this.#client?.requestComplete === false,
+      serverBlocked: relay.serverBlocked,
+      clientHeldBack: relay.clientHeldBack,
+    });
   }
 
   /** Ends it, whatever it is at: the lease is cancelled, the connection closed. Nothing is told to the owner. */
@@ -277,12 +299,29 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
       totals.bytesOut += settlement.bytesOut;
     }
     const durationMs = settlement.stopAttempt();
-    if (kind !== null) noteOutcome(backend, kind, settlement.attemptStatus, durationMs);
+    if (kind === null) return;
+    const { attemptStatus: status } = settlement;
+    noteOutcome(backend, kind, status, durationMs, this.#counts(kind, status));
   }
 
-  /** The same where the request as a whole has had its time: whose turn it is to answer has let it pass. */
+  /**
+   * Does it count for the server's health how the attempt ended? A request that fails wherever it is sent is likely to
+   * be the cause itself, so only the first server it failed on is blamed. Where there was no connection it was not sent.
+   */
+  #counts(kind: OutcomeKind, status: number): boolean {
+    if (kind === 'connect' || (kind === 'ok' && status < 400)) return true;
+    const isFirst = !this.#blamed;
+    this.#blamed = true;
+    return isFirst;
+  }
+
+  /**
+   * The same where the request as a whole has had its time. Whose turn it is to answer is to blame for that only if it had
+   * half of that time: the rest was the client's, or went to servers before.
+   */
   expire(): void {
-    this.#drop(this.relay.waitsForServer ? 'timeout' : null);
+    const { relay } = this;
+    this.#drop(relay.waitsForServer && relay.turnMs * 2 >= this.#timeouts.total ? 'timeout' : null);
   }
 
   /** The request is over: holds nothing of it any more. */

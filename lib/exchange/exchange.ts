@@ -210,7 +210,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   }
 
   onRequestEnd(): void {
-    if (this.#attempt.relay.isConnected) this.#attempt.relay.requestEnded();
+    if (this.#attempt.relay.isConnected) this.#attempt.requestEnded();
     else this.#client?.resumeRequest();
   }
 

@@ -1,6 +1,6 @@
 import type { Lease } from '../backend/lease.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import type { Deadline } from '../base/timer-wheel.js';
+import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { ClientSide } from '../http/flow.js';
 import type { Replay } from './replay.js';
@@ -10,6 +10,9 @@ import type { Replay } from './replay.js';
  * tunnelling: after a 101, bytes of any kind both ways. off: there is no connection.
  */
 type Phase = 'off' | 'asking' | 'answering' | 'tunnelling';
+
+/** A server that was made to wait for so long, ms, may well give up on its client. */
+const LONG_HOLD_MS = 1000;
 
 /** Whose FIN came first; silent: nobody's, `timeouts.tunnel` has passed. */
 export type TunnelEnding = 'closed by the client' | 'closed by the server' | 'silent';
@@ -21,6 +24,7 @@ export type TunnelEnding = 'closed by the client' | 'closed by the server' | 'si
 export class Relay {
   readonly #deadline: Deadline;
   readonly #replay: Replay;
+  readonly #wheel: TimerWheel;
   #client: ClientSide | null = null;
   #connection: Lease | null = null;
   #timeouts: TimeoutsConfig;
@@ -31,6 +35,11 @@ export class Relay {
   #serverBlocked = false;
   /** The client takes no more for now; the server is paused. */
   #clientBlocked = false;
+  /** Since when that is so, and for how many ms it was before, in the wheel's time. */
+  #blockedSince = 0;
+  #heldBackMs = 0;
+  /** When the server's turn began, which has the whole request. */
+  #turnBeganAt = 0;
   /** Who has half-closed its side of the tunnel? */
   #clientEnded = false;
   #serverEnded = false;
@@ -39,6 +48,7 @@ export class Relay {
 
   constructor(deadline: Deadline, replay: Replay, timeouts: TimeoutsConfig) {
     this.#deadline = deadline;
+    this.#wheel = deadline.wheel;
     this.#replay = replay;
     this.#timeouts = timeouts;
   }
@@ -49,6 +59,7 @@ export class Relay {
     this.#timeouts = timeouts;
     this.#continued = false;
     this.#clientBlocked = false;
+    this.#heldBackMs = 0;
   }
 
   /** The request is over: holds nothing of it any more. */
@@ -71,6 +82,22 @@ export class Relay {
   /** Is it the server's turn, which has the whole request? */
   get waitsForServer(): boolean {
     return this.#phase === 'asking' && !this.#clientBlocked && this.#client?.requestComplete === true;
+  }
+
+  /** ms that it has been the server's turn, if it `waitsForServer`. */
+  get turnMs(): number {
+    return this.#wheel.exactNow() - this.#turnBeganAt;
+  }
+
+  /** Does the server take no more of the request for now? */
+  get serverBlocked(): boolean {
+    return this.#serverBlocked;
+  }
+
+  /** Has the client made the server wait for long, by taking little of what it was sent? */
+  get clientHeldBack(): boolean {
+    const now = this.#clientBlocked ? this.#wheel.now - this.#blockedSince : 0;
+    return this.#heldBackMs + now >= LONG_HOLD_MS;
   }
 
   /** Has the server half-closed its side of a tunnel? */
@@ -118,9 +145,11 @@ export class Relay {
     if (!(this.#connection as Lease).channel.write(buffer, start, end)) this.pauseClient();
   }
 
-  /** The last byte of the request was handed over. */
-  requestEnded(): void {
-    if (this.#phase === 'asking' && !this.#serverBlocked) this.#deadline.arm(this.#timeouts.responseHeader);
+  /** The last byte of the request was handed over, at `now`. */
+  requestEnded(now: number): void {
+    this.#turnBeganAt = now;
+    if (this.#phase === 'asking' && !this.#serverBlocked)
+      this.#deadline.armFrom(now, this.#timeouts.responseHeader);
   }
 
   /** The server said 100. */
@@ -141,8 +170,12 @@ export class Relay {
   /** Starts the server's time to answer if it is the server's turn; while the client owes a body, it has its own. */
   #awaitServer(client: ClientSide): void {
     const waitsForContinue = client.head.expectsContinue && !this.#continued && client.requestBytes === 0;
-    if (client.requestComplete || waitsForContinue) this.#deadline.arm(this.#timeouts.responseHeader);
-    else this.#deadline.disarm();
+    if (!client.requestComplete && !waitsForContinue) {
+      this.#deadline.disarm();
+      return;
+    }
+    this.#turnBeganAt = this.#wheel.exactNow();
+    this.#deadline.armFrom(this.#turnBeganAt, this.#timeouts.responseHeader);
   }
 
   /** The server reads slower than the client writes: it has until `responseHeader` to take something. */
@@ -170,6 +203,7 @@ export class Relay {
   clientDrained(): void {
     if (!this.#clientBlocked) return;
     this.#clientBlocked = false;
+    this.#heldBackMs += this.#wheel.now - this.#blockedSince;
     this.#connection?.channel.resume();
     if (this.#phase === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
     // The server may have answered meanwhile, and was not read.
@@ -179,6 +213,7 @@ export class Relay {
 
   /** The client reads slower than the server writes. */
   pauseServer(): void {
+    if (!this.#clientBlocked) this.#blockedSince = this.#wheel.now;
     this.#clientBlocked = true;
     this.#connection?.channel.pause();
   }

@@ -80,6 +80,11 @@ export class Settlement implements RequestRecord {
     this.#log.noteConnection(reused);
   }
 
+  /** The server of the current attempt has been sent the last byte of the request, at `now`. */
+  noteAsked(now: number): void {
+    this.#log.asked(now);
+  }
+
   /** A final response head, or a 101, that goes to the client, came at `now`. Gives ms since the server was asked. */
   noteFirstByte(status: number, now: number): number {
     this.firstByteMs = now - this.#startedAt;
