@@ -23,14 +23,15 @@ export class TimerWheel {
   readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(SLOTS).fill(null);
   readonly #due: Deadline[] = [];
   readonly #stop: () => void;
-  readonly #clock: Clock;
+  /** For who has to know the time to the point; asking is not free. */
+  readonly clock: Clock;
   readonly tickMs: number;
   #turned: number;
   /** Coarse monotonic time in ms: a tick behind at most, and as much more as the current turn of the event loop takes. */
   now: number;
 
   constructor(clock: Clock, tickMs = 50) {
-    this.#clock = clock;
+    this.clock = clock;
     this.tickMs = tickMs;
     this.now = clock.now();
     this.#turned = this.#tickOf(this.now);
@@ -40,11 +41,6 @@ export class TimerWheel {
   /** Stops the wheel; nothing fires any more. */
   close(): void {
     this.#stop();
-  }
-
-  /** Monotonic time in ms, to the point; asking for it is not free. */
-  exactNow(): number {
-    return this.#clock.now();
   }
 
   /** Used by `Deadline`: puts it where `deadline.at` falls. */
@@ -75,7 +71,7 @@ export class TimerWheel {
   }
 
   #turn(): void {
-    this.now = this.#clock.now();
+    this.now = this.clock.now();
     const target = this.#tickOf(this.now);
     // After a long stall every slot is visited once, not once per missed turn.
     const from = Math.max(this.#turned + 1, target - SLOTS + 1);
@@ -122,7 +118,7 @@ export class Deadline {
    * Throws a RangeError for NaN: a deadline that never fires would be noticed when it is missed, if ever.
    */
   arm(ms: number): void {
-    if (ms > 0) this.#armAt(this.wheel.exactNow() + ms);
+    if (ms > 0) this.#armAt(this.wheel.clock.now() + ms);
     else this.#armWithout(ms);
   }
 

@@ -190,7 +190,7 @@ export class ClientRequest implements BodyReceiver {
   }
 
   get #now(): number {
-    return (this.#connection as ClientConnection).services.wheel.exactNow();
+    return (this.#connection as ClientConnection).services.wheel.clock.now();
   }
 
   pauseBody(): void {

@@ -135,7 +135,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   onResponseHead(head: ResponseHead): BodyForm {
     if (this.#owner.declines(head)) return 'wire';
     const backend = this.#backend as Backend;
-    const now = this.#wheel.exactNow();
+    const now = this.#wheel.clock.now();
     this.sawAnswer = true;
     noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, now));
     this.relay.beginAnswer(now);
@@ -195,7 +195,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
     const backend = this.#backend as Backend;
     this.sawAnswer = true;
-    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, this.#wheel.exactNow()));
+    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, this.#wheel.clock.now()));
     // What the server had to do for it is done; how the tunnel ends says nothing of the server.
     noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt(), true);
     this.relay.beginTunnel();
@@ -214,7 +214,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   /** The last byte of the request was handed over. */
   requestEnded(): void {
-    const now = this.#wheel.exactNow();
+    const now = this.#wheel.clock.now();
     // How long the client took to send it says nothing of how fast the server is.
     this.#settlement.noteAsked(now);
     this.relay.requestEnded(now);
@@ -301,15 +301,16 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const durationMs = settlement.stopAttempt();
     if (kind === null) return;
     const { attemptStatus: status } = settlement;
-    noteOutcome(backend, kind, status, durationMs, this.#counts(kind, status));
+    const isJudged = (kind === 'ok' && status < 400) || this.#isToBlame(kind);
+    noteOutcome(backend, kind, status, durationMs, isJudged);
   }
 
   /**
-   * Does it count for the server's health how the attempt ended? A request that fails wherever it is sent is likely to
-   * be the cause itself, so only the first server it failed on is blamed. Where there was no connection it was not sent.
+   * Does it count for the server's health that the attempt did not go well? A request that fails wherever it is sent is
+   * likely to be the cause itself, so only the first server it failed on is blamed. Without a connection nothing was sent.
    */
-  #counts(kind: OutcomeKind, status: number): boolean {
-    if (kind === 'connect' || (kind === 'ok' && status < 400)) return true;
+  #isToBlame(kind: OutcomeKind): boolean {
+    if (kind === 'connect') return true;
     const isFirst = !this.#blamed;
     this.#blamed = true;
     return isFirst;

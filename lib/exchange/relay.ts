@@ -86,7 +86,7 @@ export class Relay {
 
   /** ms that it has been the server's turn, if it `waitsForServer`. */
   get turnMs(): number {
-    return this.#wheel.exactNow() - this.#turnBeganAt;
+    return this.#wheel.clock.now() - this.#turnBeganAt;
   }
 
   /** Does the server take no more of the request for now? */
@@ -174,7 +174,7 @@ export class Relay {
       this.#deadline.disarm();
       return;
     }
-    this.#turnBeganAt = this.#wheel.exactNow();
+    this.#turnBeganAt = this.#wheel.clock.now();
     this.#deadline.armFrom(this.#turnBeganAt, this.#timeouts.responseHeader);
   }
 

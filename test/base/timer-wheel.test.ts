@@ -82,7 +82,7 @@ t.test('armed at the end of a long turn of the event loop it still has all of it
   const [exact, given, rough] = [new Owner(wheel), new Owner(wheel), new Owner(wheel)];
   clock.now += 1100;
   exact.deadline.arm(1000);
-  given.deadline.armFrom(wheel.exactNow(), 1000);
+  given.deadline.armFrom(wheel.clock.now(), 1000);
   rough.deadline.armRoughly(1000);
   tick(0);
   t.same([exact.fired.length, given.fired.length], [0, 0]);
