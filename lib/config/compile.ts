@@ -10,6 +10,7 @@ import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, rateOfBody, sizeOfBody } from './limits.js';
+import { compileLanguages } from './match.js';
 import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
@@ -89,6 +90,7 @@ function compileFile(settings: Settings, context: Context): Place {
     bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
     bodyRate: rateOfBody(0, settings.limits, ['limits'], report),
     captures: 0,
+    languages: compileLanguages(settings.language, ['language'], context),
     doubtful: !isWhole(settings),
   };
 }

@@ -53,7 +53,12 @@ function coversField(a: FieldMatch, b: FieldMatch): boolean {
   return b.value.kind === 'regex' && String(a.value.regex) === String(b.value.regex);
 }
 
-function compileLanguages(setting: MatchSettings['language'], path: Path, { report }: Context): string[] {
+/** The languages of a condition, or of what is served at a place. */
+export function compileLanguages(
+  setting: MatchSettings['language'],
+  path: Path,
+  { report }: Context,
+): string[] {
   const languages: string[] = [];
   for (const [language, at] of oneOrMore(setting, path)) {
     if (!/^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i.test(language)) {

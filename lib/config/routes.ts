@@ -3,7 +3,7 @@ import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
 import { overrideTimeouts, rateOfBody, sizeOfBody } from './limits.js';
-import { compileMatch } from './match.js';
+import { compileLanguages, compileMatch } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
@@ -42,6 +42,8 @@ export interface Place {
   readonly bodyRate: number;
   /** Groups of the pattern by which one gets here. */
   readonly captures: number;
+  /** Of what is served here, where no route asks for a language. */
+  readonly languages: readonly string[];
   /** Something here or around was refused: what is missing may have been meant. */
   readonly doubtful: boolean;
 }
@@ -69,7 +71,7 @@ export function compileScope(
   checkReach(routes.candidates, paths.candidates, fallback, context.report);
   if (kind === 'host' && !leadsAnywhere(settings, place)) tellNowhere(place.path, 'host', context);
   const rest = toRoute(kind === 'file' && fallback ? { ...place, path: fallback } : place, context);
-  return { routes: routes.list, paths: paths.list, fallback: rest };
+  return { routes: routes.list, paths: paths.list, fallback: rest, languages: place.languages };
 }
 
 interface Compiled<T> {
@@ -142,7 +144,12 @@ function compilePaths(
     if (!leadsAnywhere(setting, place)) tellNowhere(path, 'path', context);
     list.push({
       path: pattern,
-      scope: { routes: routes.list, paths: [], fallback: toRoute(place, context) },
+      scope: {
+        routes: routes.list,
+        paths: [],
+        fallback: toRoute(place, context),
+        languages: place.languages,
+      },
     });
     candidates.push({ match: matchOfPath(pattern), at: path });
   }
@@ -150,7 +157,12 @@ function compilePaths(
 }
 
 /** Adds the settings of a place to what the place around it hands down. */
-export function enter(settings: RouteSettings, way: Way, around: Place, context: Context): Place {
+export function enter(
+  settings: RouteSettings & Pick<ScopeSettings, 'language'>,
+  way: Way,
+  around: Place,
+  context: Context,
+): Place {
   const { path, captures = around.captures } = way;
   const { report } = context;
   const timeouts = overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], report);
@@ -172,6 +184,9 @@ export function enter(settings: RouteSettings, way: Way, around: Place, context:
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     bodyRate: rateOfBody(around.bodyRate, settings.limits, [...path, 'limits'], report),
     captures,
+    languages: settings.language
+      ? compileLanguages(settings.language, [...path, 'language'], context)
+      : around.languages,
     doubtful: around.doubtful || !isWhole(settings),
   };
 }

@@ -79,6 +79,7 @@ export interface RouteSettings {
 
 /** What may be set where requests are told apart. */
 export interface ScopeSettings extends RouteSettings {
+  readonly language?: OneOrMore;
   readonly routes?: readonly ConditionalSettings[];
   readonly paths?: readonly PathSettings[];
 }
@@ -90,6 +91,7 @@ export interface HostSettings extends ScopeSettings {
 export interface PathSettings extends RouteSettings {
   readonly path: string;
   readonly strip_prefix?: boolean;
+  readonly language?: OneOrMore;
   readonly routes?: readonly ConditionalSettings[];
 }
 

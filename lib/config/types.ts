@@ -112,6 +112,8 @@ export interface ScopeConfig {
   /** In the order of the file. Exact wins over a regular expression (the first), that over the longest prefix. */
   readonly paths: readonly PathRoute[];
   readonly fallback: RouteConfig | null;
+  /** Of what is served here where no route of `routes` asked for a language; empty when nobody said so. */
+  readonly languages: readonly string[];
 }
 
 export interface ConditionalRoute {
@@ -133,7 +135,7 @@ export interface MatchConfig {
   readonly headers: readonly FieldMatch[];
   readonly params: readonly FieldMatch[];
   readonly cookies: readonly FieldMatch[];
-  /** Any of these, if it is the best fit of Accept-Language among the languages of the sibling routes. */
+  /** Any of these, if it is the best fit of Accept-Language among the languages of the sibling routes and the scope's own. */
   readonly languages: readonly string[];
   /** The client's address lies in one of these. */
   readonly clientIps: readonly Network[];

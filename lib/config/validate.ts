@@ -116,6 +116,9 @@ function expecting(property: Schema | undefined): string {
 function adviseKey(key: string, siblings: Readonly<Record<string, Schema>>, path: Path): string {
   const near = nearest(key, Object.keys(siblings));
   if (near !== undefined) return `Did you mean ${near}?`;
+  // A condition beside match: instead of in it.
+  if (siblings.match !== undefined && Object.hasOwn(fieldsOf(siblings.match), key))
+    return 'It belongs in match.';
   const home = homeOf(key, path);
   return home === undefined ? '' : `It belongs ${home}.`;
 }

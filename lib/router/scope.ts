@@ -17,6 +17,7 @@ export interface Resolution<T> {
 export class Scope<T> {
   readonly #conditions: readonly Conditions[];
   readonly #conditional: readonly Resolution<T>[];
+  readonly #languages: readonly string[];
   readonly #exact = new Map<string, Scope<T>>();
   readonly #regexes: { readonly regex: RegExp; readonly scope: Scope<T> }[] = [];
   readonly #prefixes = new PrefixTrie<Scope<T>>();
@@ -26,6 +27,7 @@ export class Scope<T> {
   constructor(config: ScopeConfig, resolutionOf: (route: RouteConfig) => Resolution<T>) {
     this.#conditions = config.routes.map(({ match }) => new Conditions(match));
     this.#conditional = config.routes.map(({ route }) => resolutionOf(route));
+    this.#languages = config.languages.map((language) => language.toLowerCase());
     for (const { path, scope: inner } of config.paths) {
       const scope = new Scope(inner, resolutionOf);
       if (path.kind === 'regex') this.#regexes.push({ regex: path.regex, scope });
@@ -38,7 +40,7 @@ export class Scope<T> {
 
   /** `captures` are those found on the way here. */
   resolve(view: RequestView, captures: Captures): Resolution<T> | null {
-    const index = this.#conditions.length === 0 ? -1 : firstMet(this.#conditions, view);
+    const index = this.#conditions.length === 0 ? -1 : firstMet(this.#conditions, view, this.#languages);
     if (index !== -1) {
       const own = (this.#conditions[index] as Conditions).captures(view);
       return withCaptures(this.#conditional[index] as Resolution<T>, own.length > 0 ? own : captures);

@@ -1,40 +1,68 @@
-/** A language range of Accept-Language, in lower case, with its weight. */
-interface Range {
-  readonly tag: string;
-  readonly quality: number;
-}
+import Negotiator from 'negotiator';
 
-/** Ranges that are looked at; browsers send less than ten. */
+/** What is looked at: browsers send less than ten ranges, in less than 100 characters. */
 const MAX_RANGES = 50;
-const RANGE =
-  /^[ \t]*([a-z]{1,8}(?:-[a-z0-9]{1,8})*|\*)[ \t]*(?:;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)[ \t]*)?$/i;
+const MAX_LENGTH = 2000;
+
+/** What takes every language that no other range of the field takes: all that is left then is forbidden (weight 0). */
+const ALL_ELSE = '*;q=0.001';
 
 /**
- * The one of `available` (in lower case) that fits the Accept-Language fields best, or null when none does.
+ * The one of `available` (in lower case) that a client is to be given for its Accept-Language fields, or null when it is
+ * better served by what has no such condition: by `own`, the languages of that, or by what is in an unknown language
+ * (`own` is empty then).
  *
  * RFC 4647, 3.4: ranges in the order of their weight, the first that fits wins, each shortened from its end until it
- * does; before that, a range also takes what is more exact than itself (3.3.1: `fr` takes `fr-ca`). `*` fits nothing:
- * whoever sends it gets what is served without conditions. A weight of 0 forbids a language.
+ * does; before that, a range also takes what is more exact than itself (3.3.1: `fr` takes `fr-ca`). `*` asks for nothing
+ * in particular. A weight of 0 forbids a language. A range that fits nothing of `available` is taken to fit an unknown
+ * language: whoever likes English best, and French too, is not sent to the French pages because they say what they are.
  */
-export function bestLanguage(fields: readonly string[], available: readonly string[]): string | null {
+export function bestLanguage(
+  fields: readonly string[],
+  available: readonly string[],
+  own: readonly string[],
+): string | null {
   if (fields.length === 0) return null;
-  const ranges = readRanges(fields);
-  const allowed = available.filter((tag) => !isForbidden(tag, ranges));
-  for (const { tag, quality } of ranges) {
-    if (quality === 0 || tag === '*') continue;
-    const fit = lookUp(tag, allowed);
+  const accepted = readableOf(fields.join(','));
+  const ranges = negotiatorOf(accepted).languages();
+  for (const range of ranges) {
+    if (range === '*') return null;
+    const fit = lookUp(range, available, accepted);
     if (fit !== undefined) return fit;
+    if (
+      own.length > 0 ? lookUp(range, own, accepted) !== undefined : !isSaidShorter(range, ranges, available)
+    )
+      return null;
   }
   return null;
 }
 
-function lookUp(range: string, available: readonly string[]): string | undefined {
-  if (available.includes(range)) return range;
-  const moreExact = available.find((tag) => tag.startsWith(`${range}-`));
+/** Whole ranges, in lower case. */
+function readableOf(text: string): string {
+  const whole =
+    text.length <= MAX_LENGTH ? text : text.slice(0, Math.max(0, text.lastIndexOf(',', MAX_LENGTH)));
+  return whole.split(',', MAX_RANGES).join(',').toLowerCase();
+}
+
+function negotiatorOf(accepted: string): Negotiator {
+  return new Negotiator({ headers: { 'accept-language': accepted } });
+}
+
+/** Those of `available` that suit a range, the best first, up to one that is not forbidden. */
+function lookUp(range: string, available: readonly string[], accepted: string): string | undefined {
+  const isAllowed = (tag: string): boolean => !isForbidden(tag, accepted);
+  if (available.includes(range) && isAllowed(range)) return range;
+  const moreExact = available.find((tag) => tag.startsWith(`${range}-`) && isAllowed(tag));
   if (moreExact !== undefined) return moreExact;
-  let shorter = shorten(range);
-  while (shorter !== '' && !available.includes(shorter)) shorter = shorten(shorter);
-  return shorter === '' ? undefined : shorter;
+  for (let shorter = shorten(range); shorter !== ''; shorter = shorten(shorter))
+    if (available.includes(shorter) && isAllowed(shorter)) return shorter;
+  return undefined;
+}
+
+/** `en-US, en;q=0.9`: is there a range for the same language, only less exact, that something available fits? */
+function isSaidShorter(range: string, ranges: readonly string[], available: readonly string[]): boolean {
+  const shorter = ranges.filter((other) => range.startsWith(`${other}-`));
+  return shorter.some((other) => available.some((tag) => tag === other || tag.startsWith(`${other}-`)));
 }
 
 /** Without the last subtag, and without a single letter in front of it, which means nothing alone. */
@@ -45,21 +73,6 @@ function shorten(range: string): string {
 }
 
 /** The most exact range that takes `tag` decides. */
-function isForbidden(tag: string, ranges: readonly Range[]): boolean {
-  let decisive: Range | null = null;
-  for (const range of ranges) {
-    if (tag !== range.tag && !tag.startsWith(`${range.tag}-`)) continue;
-    if (decisive === null || range.tag.length > decisive.tag.length) decisive = range;
-  }
-  return decisive?.quality === 0;
-}
-
-/** Heaviest first, those of one weight in their order. What can't be read is passed over. */
-function readRanges(fields: readonly string[]): readonly Range[] {
-  const ranges: Range[] = [];
-  for (const part of fields.join(',').split(',', MAX_RANGES)) {
-    const [, tag, weight = '1'] = RANGE.exec(part) ?? [];
-    if (tag !== undefined) ranges.push({ tag: tag.toLowerCase(), quality: Number(weight) });
-  }
-  return ranges.sort((a, b) => b.quality - a.quality);
+function isForbidden(tag: string, accepted: string): boolean {
+  return negotiatorOf(`${accepted},${ALL_ELSE}`).languages([tag]).length === 0;
 }

@@ -42,28 +42,33 @@ export class Conditions {
 
 /**
  * The first of several routes whose conditions a request meets: its index, or -1. A route with languages asks that
- * one of them be what suits the client best among the languages of all routes that it could get otherwise.
+ * one of them be what suits the client best among the languages of all routes that it could get otherwise, and `own`:
+ * those of what is served where no route asks for a language, in lower case; empty when nobody said so.
  */
-export function firstMet(routes: readonly Conditions[], view: RequestView): number {
+export function firstMet(
+  routes: readonly Conditions[],
+  view: RequestView,
+  own: readonly string[] = [],
+): number {
   let best: string | null | undefined;
   for (let i = 0; i < routes.length; i++) {
     const conditions = routes[i] as Conditions;
     if (conditions.unmet(view) !== null) continue;
     if (conditions.languages.length === 0) return i;
-    if (best === undefined) best = bestAmong(routes, view);
+    if (best === undefined) best = bestAmong(routes, view, own);
     if (best !== null && conditions.languages.includes(best)) return i;
   }
   return -1;
 }
 
-function bestAmong(routes: readonly Conditions[], view: RequestView): string | null {
+function bestAmong(routes: readonly Conditions[], view: RequestView, own: readonly string[]): string | null {
   const accepted = view.header('accept-language');
   if (accepted.length === 0) return null;
   const eligible = routes.filter(({ languages }) => languages.length > 0);
   const languages = eligible
     .filter((route) => route.unmet(view) === null)
     .flatMap((route) => route.languages);
-  return bestLanguage(accepted, languages);
+  return bestLanguage(accepted, languages, own);
 }
 
 function hasHeader(view: RequestView, { name, value }: FieldMatch): boolean {

@@ -42,6 +42,7 @@ const DOORS: { readonly [dependency: string]: readonly string[] } = {
   'ipaddr.js': ['config/network.ts'],
   'js-yaml': ['config/load.ts'],
   'llhttp-wasm': ['http/llhttp-module.ts'],
+  negotiator: ['rules/language.ts'],
   'prom-client': ['observe/exposition.ts'],
   'sonic-boom': ['observe/batched-sink.ts'],
 };

@@ -162,3 +162,43 @@ function lookUps(hosts: number, paths: number): number {
   }
   return count;
 }
+
+t.test('a route for a language is for those who like that language best', async (t) => {
+  const unsaid = routing({
+    hosts: [{ host: 'a', servers, routes: [{ match: { language: 'fr' }, servers }] }],
+  });
+  for (const [accepted, expected] of [
+    ['fr', 'a#1'],
+    ['fr-CA,fr;q=0.9,en;q=0.8', 'a#1'],
+    ['en-US,en;q=0.9,fr;q=0.5', 'a'],
+    ['en-US,en;q=.9,fr;q=.5', 'a'],
+    ['de,fr;q=0.5', 'a'],
+  ] as const)
+    t.equal(unsaid('a', '/', `Accept-Language: ${accepted}`), expected, accepted);
+  t.equal(unsaid('a'), 'a');
+});
+
+t.test('the language of what has no condition is said beside it, and holds for what is inside', async (t) => {
+  const routes = [{ match: { language: 'fr' }, servers }];
+  const route = routing({
+    language: 'en',
+    servers,
+    routes,
+    hosts: [
+      { host: 'en.test', servers, routes },
+      { host: 'de.test', language: ['de', 'nl'], servers, routes },
+      { host: 'paths.test', servers, paths: [{ path: '/p', routes }] },
+      { host: 'own.test', servers, paths: [{ path: '/p', language: 'de', routes }] },
+    ],
+  });
+  for (const [host, german, english] of [
+    ['any.test', 'default#1', 'default'],
+    ['en.test', 'en.test#1', 'en.test'],
+    ['de.test', 'de.test', 'de.test#1'],
+    ['paths.test', 'paths.test/p#1', 'paths.test/p'],
+    ['own.test', 'own.test/p', 'own.test/p#1'],
+  ] as const) {
+    t.equal(route(host, '/p', 'Accept-Language: de,fr;q=0.5'), german, host);
+    t.equal(route(host, '/p', 'Accept-Language: en,fr;q=0.5'), english, host);
+  }
+});

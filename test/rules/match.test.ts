@@ -77,10 +77,19 @@ t.test(
       firstMet(routes, viewOf(target, [`Accept-Language: ${accepted}`, ...fields]));
     t.equal(first('it'), 0);
     t.equal(first('de, fr;q=0.9'), 2);
-    t.equal(first('en, de;q=0.9'), 2, 'English is for /shop alone');
+    t.equal(
+      first('en, de;q=0.9'),
+      -1,
+      'English is for /shop alone, and there may be some without a condition',
+    );
+    t.equal(first('en;q=0.9, de'), 2);
     t.equal(first('en, de;q=0.9', '/shop'), 1);
     t.equal(first('ja'), -1);
     t.equal(first('ja', '/', 'X-A: 1'), 3);
+    const known = (accepted: string) =>
+      firstMet(routes, viewOf('/', [`Accept-Language: ${accepted}`]), ['es']);
+    t.equal(known('en, de;q=0.9'), 2, 'what has no condition is Spanish');
+    t.equal(known('es, de;q=0.9'), -1);
     t.equal(firstMet(routes, viewOf('/')), -1, 'without Accept-Language none is');
   },
 );
