@@ -29,8 +29,8 @@ clean: ## remove everything that was built
 	rm -rf dist .tap
 
 ##@ Tests
-test: build ## every test, or those below a folder (ONLY=net/); without Docker the container tests say so
-	@LB_TESTS=$(ONLY) $(TAP)
+test: build ## every test, or those of some folders (ONLY="net/ http/"), on this Node or another (NODE=path)
+	@LB_TESTS="$(ONLY)" LB_NODE="$(NODE)" $(TAP)
 e2e: build ## only the tests with containers
 	@LB_TESTS=compose/ $(TAP)
 fuzz: build ## the property tests with many more runs (FUZZ_RUNS=20000)

@@ -1,12 +1,14 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { relative } from 'node:path';
+import { delimiter, dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { ownNetwork, withLoopback } from './support/own-network.js';
 
 /**
  * All test files, as tap runs them: each a process of its own, `JOBS` of them at a time. `LB_TESTS` picks those whose path
- * below `test/` has this text in it.
+ * below `test/` has one of its words in it. `LB_NODE` is the Node that they run on, and that they start programs with; without
+ * it that is the Node that runs tap.
  *
  * They are started as `node FILE` starts them. Given the files itself, tap's runner would load a module hook into each, and into
  * every Node that they start in turn, to measure coverage, which nobody asks for: a process then starts in 0.75 s instead of 0.3.
@@ -16,7 +18,6 @@ import { ownNetwork, withLoopback } from './support/own-network.js';
  */
 
 const TESTS = fileURLToPath(new URL('.', import.meta.url));
-const WITHOUT_HOOKS = ['env', '-u', 'NODE_OPTIONS', process.execPath];
 /** More than there are cores: many tests wait for sockets, processes, a browser or containers. */
 const JOBS = 3;
 /** Of one file, unless it asks for more (`t.setTimeout`). */
@@ -26,15 +27,27 @@ const TIMEOUT_MS = 120_000;
 const ON_THE_MACHINE = /^compose\//;
 const network = ownNetwork([['unshare', '--net']]);
 
-const wanted = process.env.LB_TESTS ?? '';
+const node = nodeOf(process.env.LB_NODE ?? '');
+/** A `node` that a test finds by its name, as a shebang does, is the same one. */
+const PATH = [dirname(node.path), process.env.PATH ?? ''].join(delimiter);
+const WITHOUT_HOOKS = ['env', '-u', 'NODE_OPTIONS', `PATH=${PATH}`, node.path];
+
+const wanted = (process.env.LB_TESTS ?? '').split(/\s+/).filter((word) => word !== '');
 const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.test.js') && name.includes(wanted))
+  .filter(
+    (name) =>
+      name.endsWith('.test.js') && (wanted.length === 0 || wanted.some((word) => name.includes(word))),
+  )
   .sort();
 
 t.jobs = JOBS;
 t.setTimeout(0);
-if (files.length === 0) t.fail(`no test file has ${JSON.stringify(wanted)} in its path`);
-for (const name of files) {
+if (node.version === '') t.fail(`LB_NODE: ${node.path} is no Node that can be started`);
+for (const word of wanted)
+  if (!files.some((name) => name.includes(word)))
+    t.fail(`no test file has ${JSON.stringify(word)} in its path`);
+if (process.env.LB_NODE) t.comment(`Node ${node.version}`);
+for (const name of node.version === '' ? [] : files) {
   const command = [...WITHOUT_HOOKS, '--enable-source-maps', TESTS + name];
   const isInside = network !== undefined && !ON_THE_MACHINE.test(name);
   const [program = 'env', ...rest] = isInside ? withLoopback(network, command) : command;
@@ -45,4 +58,14 @@ for (const name of files) {
     at: null,
     stack: '',
   });
+}
+
+/** The Node at `path`, or the one that runs this. Its version is empty where it can not be started. */
+function nodeOf(path: string): { readonly path: string; readonly version: string } {
+  if (path === '') return { path: process.execPath, version: process.version };
+  const { stdout } = spawnSync(path, ['--print', 'process.version + "\\n" + process.execPath'], {
+    encoding: 'utf8',
+  });
+  const [version = '', execPath] = (stdout ?? '').trim().split('\n');
+  return { path: execPath ?? path, version };
 }
