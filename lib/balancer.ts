@@ -13,11 +13,12 @@ import type { ChangeStore } from './fleet/changes.js';
 import { Fleet } from './fleet/fleet.js';
 import { Readiness } from './fleet/readiness.js';
 import { CheckSlots } from './health/check-slots.js';
-import type { Reading } from './net/accept.js';
 import { fewFiles } from './net/file-limit.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
 import { ShortageAlarm } from './net/shortage.js';
+import { SocketChoice } from './net/socket-choice.js';
+import type { SocketMeans } from './net/sockets.js';
 import { clientRequests, responseParsers, SHELVED } from './parsers.js';
 import { takeStatus } from './snapshot.js';
 import { type NewServer, OperationError, type Operations } from './status/operations.js';
@@ -77,8 +78,14 @@ export interface Balancer extends Operations {
 export interface BalancerOptions {
   /** Where time comes from; the machine by default. */
   readonly clock?: Clock;
-  /** How sockets of clients are read: `buffers` (the default) by their handles, `events` by Node's own streams, slower. */
-  readonly reading?: Reading;
+  /**
+   * How sockets are used, those of clients and those of servers. `fast`: by the handles below Node's sockets, which Node
+   * does not document. `documented`: by `net.Server` and `net.Socket` alone, which costs more CPU per request. By default
+   * what LB_SOCKETS in the environment says, or `fast`. `start` has the fast means tested, and goes on by documented ones
+   * where they are missing or do not work; whenever these are in use it gives a `warning`, or without an observer of
+   * warnings writes it to stderr.
+   */
+  readonly sockets?: SocketMeans;
   /** The path of the settings file, as the status shows it; null by default. */
   readonly configPath?: string | null;
   /** Keeps what the `Operations` change over a restart; null by default. */
@@ -108,13 +115,19 @@ class RunningBalancer implements Balancer {
   readonly #departure: Departure;
   readonly #resolver: Resolver;
   readonly #listeners: Listeners;
+  readonly #sockets: SocketChoice;
+  /** Does whoever made it want to know of warnings? */
+  readonly #isHeard: boolean;
   #loadedAt: number;
   #started = false;
   #stopped = false;
   #drained: Promise<boolean> | null = null;
 
   constructor(config: Config, outer: Observer, options: BalancerOptions) {
-    const { clock = systemClock, reading = 'buffers', configPath = null, store = null } = options;
+    const { clock = systemClock, configPath = null, store = null } = options;
+    const sockets = new SocketChoice(options.sockets);
+    this.#sockets = sockets;
+    this.#isHeard = outer.warning !== undefined;
     this.#clock = clock;
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
@@ -128,7 +141,7 @@ class RunningBalancer implements Balancer {
     const parsers = responseParsers(limits);
     this.#resolver = new Resolver(config.dns, wheel, observer);
     const shortages = new ShortageAlarm(wheel, observer);
-    const supplies = { wheel, parsers, observer, resolver: this.#resolver, shortages };
+    const supplies = { wheel, parsers, observer, resolver: this.#resolver, shortages, sockets };
     const health = { ...supplies, clock, slots: new CheckSlots() };
     const parts = { supplies, health, telemetry: this.#telemetry, store };
     this.#fleet = new Fleet(config, parts, (generation) => {
@@ -142,7 +155,7 @@ class RunningBalancer implements Balancer {
     this.#readiness = new Readiness(this.#fleet, () => this.#state);
     const client = { wheel, requests, handlers: shelf, whyNotReady: () => this.#readiness.obstacle };
     const acceptor = new ClientAcceptor(client, generation, config, shortages);
-    const listeners = new Listeners(config.listen, acceptor, reading, observer, shortages);
+    const listeners = new Listeners(config.listen, acceptor, sockets, observer, shortages);
     this.#acceptor = acceptor;
     this.#listeners = listeners;
     this.#departure = new Departure({ wheel, acceptor, listeners, telemetry: this.#telemetry });
@@ -170,6 +183,7 @@ class RunningBalancer implements Balancer {
 
   async start(): Promise<void> {
     try {
+      await this.#sockets.prove();
       await this.#listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
       });
@@ -181,6 +195,14 @@ class RunningBalancer implements Balancer {
     this.#started = true;
     const warning = fewFiles(this.config.limits.connections, this.#acceptor.most);
     if (warning !== null) this.#observer.warning?.(warning);
+    this.#tellOfSockets();
+  }
+
+  #tellOfSockets(): void {
+    const { notice } = this.#sockets;
+    if (notice === null) return;
+    if (this.#isHeard) this.#observer.warning?.(notice);
+    else writeNotice(notice);
   }
 
   async reload(config: Config): Promise<void> {
@@ -283,4 +305,13 @@ class RunningBalancer implements Balancer {
     this.#wheel.close();
     this.#departure.stop();
   }
+}
+
+const written = new Set<string>();
+
+/** For a program that listens to no warnings: to stderr, and once however many balancers it starts. */
+function writeNotice(notice: string): void {
+  if (written.has(notice)) return;
+  written.add(notice);
+  process.stderr.write(`lb: ${notice}\n`);
 }

@@ -5,6 +5,7 @@ import type { PoolConfig } from '../config/types.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import type { Endpoint } from '../net/dial.js';
 import type { AddressWatcher, HostAddresses } from '../net/host-addresses.js';
+import type { Sockets } from '../net/sockets.js';
 import { BackendConnection } from './connection.js';
 import { IdleLimit } from './idle-limit.js';
 import type { Lease, LeaseRequester } from './lease.js';
@@ -127,6 +128,10 @@ export class Pool implements Endpoint, AddressWatcher, OpeningOwner {
       if (!this.#retired) this.#host?.watch(this);
     }
     return this.#host;
+  }
+
+  get sockets(): Sockets {
+    return this.#supplies.sockets;
   }
 
   /** Connections, those that are being opened included. */

@@ -4,6 +4,7 @@ import type { TimerWheel } from '../base/timer-wheel.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Resolver } from '../net/resolver.js';
 import type { ShortageAlarm } from '../net/shortage.js';
+import type { Sockets } from '../net/sockets.js';
 
 /** What all connections to servers need. */
 export interface ConnectionSupplies {
@@ -13,4 +14,6 @@ export interface ConnectionSupplies {
   /** Finds the addresses of servers that have names. */
   readonly resolver: Resolver;
   readonly shortages: ShortageAlarm;
+  /** How they are opened. */
+  readonly sockets: Sockets;
 }

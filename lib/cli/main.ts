@@ -78,6 +78,7 @@ export async function main(launch: Launch): Promise<void> {
         signals,
         version: VERSION,
         program: programName(),
+        env: process.env,
         createBalancer,
         atExit: (last) => process.on('exit', last),
       });

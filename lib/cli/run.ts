@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
 import { formatDuration } from '../base/units.js';
+import { ValueError } from '../base/value-error.js';
 import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
+import { socketMeans } from '../net/socket-choice.js';
 import { ObserverList } from '../observe/observer-list.js';
 import { AdminDoor } from './admin-door.js';
 import type { RunOptions } from './args.js';
@@ -29,6 +31,7 @@ export interface RunContext {
   readonly version: string;
   /** How the reader started this program, for examples that can be copied. */
   readonly program: string;
+  readonly env: { readonly LB_SOCKETS?: string | undefined };
   readonly createBalancer: (config: Config, observer: Observer, options: BalancerOptions) => Balancer;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
@@ -41,6 +44,7 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
   try {
     if (options.watch && file === null)
       throw new StartError('--watch needs a settings file: name it with -c.');
+    checkSockets(context.env.LB_SOCKETS);
     const plan = makePlan(options, context, file, demo);
     context.stderr.write(plan.warnings);
     return await balance(plan, options, context);
@@ -65,6 +69,15 @@ class CutShort extends Error {
   constructor(signal: StopSignal) {
     super(`${signal} before it had started`);
     this.signal = signal;
+  }
+}
+
+/** The balancer goes by it, and would throw when all else is open. */
+function checkSockets(means: string | undefined): void {
+  try {
+    socketMeans(means, 'LB_SOCKETS');
+  } catch (error) {
+    throw error instanceof ValueError ? new StartError(`${error.message}.`) : error;
   }
 }
 

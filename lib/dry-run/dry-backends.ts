@@ -39,7 +39,8 @@ export function dryBackends(
   const resolver = new Resolver({ servers: [], minTtl: 0, maxTtl: 0 }, wheel, {});
   const shortages = new ShortageAlarm(wheel, {});
   const parsers = new Shelf(0, () => new ResponseParser(limits));
-  const supplies: ConnectionSupplies = { wheel, parsers, observer: {}, resolver, shortages };
+  const sockets = { means: 'documented' } as const;
+  const supplies: ConnectionSupplies = { wheel, parsers, observer: {}, resolver, shortages, sockets };
   return (group) =>
     (standings(group) ?? asConfigured(group)).map(({ name, address, weight, backup, state }) => {
       const { pool: terms, connectTimeout } = group;

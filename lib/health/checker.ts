@@ -10,6 +10,7 @@ import type { ResponseParser } from '../http/response-parser.js';
 import type { Endpoint } from '../net/dial.js';
 import type { Resolver } from '../net/resolver.js';
 import type { ShortageAlarm } from '../net/shortage.js';
+import type { Sockets } from '../net/sockets.js';
 import type { CheckSlots, SlotWaiter } from './check-slots.js';
 import { HttpProbe } from './http-probe.js';
 import type { Probe, ProbeListener } from './probe.js';
@@ -26,6 +27,7 @@ export interface HealthServices {
   readonly observer: Observer;
   readonly resolver: Resolver;
   readonly shortages: ShortageAlarm;
+  readonly sockets: Sockets;
   readonly slots: CheckSlots;
 }
 
@@ -113,7 +115,9 @@ export class Checker implements ProbeListener, SlotWaiter, DeadlineOwner, Backen
   get #endpoint(): Endpoint {
     const { address } = this.#question;
     const { pool } = this.#backend;
-    return address === pool.address ? pool : { address, host: this.#services.resolver.hostOf(address) };
+    if (address === pool.address) return pool;
+    const { resolver, sockets } = this.#services;
+    return { address, host: resolver.hostOf(address), sockets };
   }
 
   onDeadline(): void {

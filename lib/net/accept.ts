@@ -1,8 +1,9 @@
 import type * as net from 'node:net';
 import { Channel, type ChannelOwner } from './channel.js';
 import { HandleWire } from './handle-wire.js';
-import { SocketWire } from './socket-wire.js';
-import { isStreamHandle, peerAddress, type StreamHandle, streamBinding } from './stream-binding.js';
+import { resetSocket, SocketWire } from './socket-wire.js';
+import type { SocketMeans } from './sockets.js';
+import { isStreamHandle, peerAddress, type StreamHandle } from './stream-binding.js';
 import { noteAccepted } from './turn.js';
 
 /** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
@@ -13,9 +14,6 @@ export interface Incoming {
   /** Closes it with a reset. */
   refuse(): void;
 }
-
-/** How the sockets of clients are read and written: by their handles, or by documented means alone. */
-export type Reading = 'buffers' | 'events';
 
 /** Told of each connection. */
 export interface Acceptor {
@@ -31,19 +29,24 @@ interface ServerHandle {
  * Hands each connection of a listening `server` to `acceptor`.
  *
  * Node makes a socket for each connection, which costs more than all that a small request needs beside it: so the
- * handle is taken before Node wraps it.
+ * handle is taken before Node wraps it, if it is one of those that can be used without that.
  */
-export function acceptFrom(server: net.Server, acceptor: Acceptor, reading: Reading): void {
+export function acceptFrom(server: net.Server, acceptor: Acceptor, means: SocketMeans): void {
+  server.on('connection', (socket) => {
+    noteAccepted();
+    acceptor.onAccept(new IncomingSocket(socket));
+  });
+  if (means === 'documented') return;
   const handle = (server as unknown as { _handle: ServerHandle | null })._handle;
-  if (reading === 'events' || streamBinding === null || typeof handle?.onconnection !== 'function') {
-    server.on('connection', (socket) => acceptor.onAccept(new IncomingSocket(socket)));
-    return;
-  }
+  if (typeof handle?.onconnection !== 'function') return;
   const wrap = handle.onconnection;
   handle.onconnection = function onConnection(this: ServerHandle, error: number, accepted: unknown): void {
-    noteAccepted();
-    if (error === 0 && isStreamHandle(accepted)) acceptor.onAccept(new IncomingHandle(accepted));
-    else Reflect.apply(wrap as (...args: unknown[]) => void, this, [error, accepted]);
+    if (error === 0 && isStreamHandle(accepted)) {
+      noteAccepted();
+      acceptor.onAccept(new IncomingHandle(accepted));
+    } else {
+      Reflect.apply(wrap as (...args: unknown[]) => void, this, [error, accepted]);
+    }
   };
 }
 
@@ -85,12 +88,11 @@ class IncomingSocket implements Incoming {
   }
 
   take(owner: ChannelOwner): Channel {
-    return new Channel(new SocketWire(this.#socket, 'stream'), owner);
+    return new Channel(new SocketWire(this.#socket, 'events'), owner);
   }
 
   refuse(): void {
     this.#socket.on('error', () => {});
-    if (this.remoteAddress === '') this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 }

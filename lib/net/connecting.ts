@@ -1,11 +1,14 @@
 import * as net from 'node:net';
 import { HandleWire } from './handle-wire.js';
 import { READ_INTO, SocketWire } from './socket-wire.js';
+import type { SocketMeans } from './sockets.js';
 import {
-  type ConnectableHandle,
-  type ConnectBinding,
-  connectBinding,
+  type PipeBinding,
+  pipeBinding,
+  type StreamHandle,
   systemError,
+  type TcpBinding,
+  tcpBinding,
 } from './stream-binding.js';
 import type { Wire } from './wire.js';
 
@@ -29,9 +32,8 @@ export interface Connecting {
 }
 
 /** Opens a connection to `place`; the caller keeps the deadline. */
-export function connect(place: Place, witness: ConnectWitness): Connecting {
-  if ('path' in place || connectBinding === null) return new SocketConnecting(place, witness);
-  return new HandleConnecting(connectBinding, place.host, place.port, witness);
+export function connect(place: Place, witness: ConnectWitness, means: SocketMeans): Connecting {
+  return means === 'fast' ? new HandleConnecting(place, witness) : new SocketConnecting(place, witness);
 }
 
 /** A connect in the terms of libuv. */
@@ -44,19 +46,38 @@ interface ConnectRequest {
 class HandleConnecting implements Connecting {
   readonly peer: string;
   readonly #witness: ConnectWitness;
-  readonly #handle: ConnectableHandle;
+  readonly #handle: StreamHandle;
   #over = false;
 
-  constructor(binding: ConnectBinding, host: string, port: number, witness: ConnectWitness) {
-    this.peer = host;
+  /** Only after `loadBindings` has found them. */
+  constructor(place: Place, witness: ConnectWitness) {
+    this.peer = 'path' in place ? place.path : place.host;
     this.#witness = witness;
-    this.#handle = new binding.TCP(binding.constants.SOCKET);
-    const request = new binding.TCPConnectWrap() as ConnectRequest;
+    if ('path' in place) {
+      const { Pipe, PipeConnectWrap, constants } = pipeBinding as PipeBinding;
+      const handle = new Pipe(constants.SOCKET);
+      this.#handle = handle;
+      this.#begun(handle.connect(this.#request(PipeConnectWrap), place.path));
+    } else {
+      const { TCP, TCPConnectWrap, constants } = tcpBinding as TcpBinding;
+      const handle = new TCP(constants.SOCKET);
+      this.#handle = handle;
+      const request = this.#request(TCPConnectWrap);
+      const { host, port } = place;
+      this.#begun(
+        net.isIPv6(host) ? handle.connect6(request, host, port) : handle.connect(request, host, port),
+      );
+    }
+  }
+
+  #request(Request: new () => object): ConnectRequest {
+    const request = new Request() as ConnectRequest;
     request.oncomplete = onComplete;
     request.attempt = this;
-    const status = net.isIPv6(host)
-      ? this.#handle.connect6(request, host, port)
-      : this.#handle.connect(request, host, port);
+    return request;
+  }
+
+  #begun(status: number): void {
     if (status !== 0) setImmediate(completed, this, status);
   }
 
@@ -109,7 +130,7 @@ class SocketConnecting implements Connecting {
   }
 
   wire(): Wire {
-    return new SocketWire(this.#socket);
+    return new SocketWire(this.#socket, 'buffers');
   }
 
   cancel(): void {

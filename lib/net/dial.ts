@@ -4,12 +4,14 @@ import { Channel, type ChannelOwner } from './channel.js';
 import { type Connecting, type ConnectWitness, connect } from './connecting.js';
 import type { AddressWaiter, HostAddresses } from './host-addresses.js';
 import { isShortage } from './shortage.js';
+import type { Sockets } from './sockets.js';
 
 /** Where connections to one server go: one place, or all addresses of a name in turn. */
 export interface Endpoint {
   readonly address: Address;
   /** null when the address is no name. */
   readonly host: HostAddresses | null;
+  readonly sockets: Sockets;
 }
 
 /** Told how a dial went, once and never before `dial` returns. */
@@ -35,15 +37,17 @@ export function dial(endpoint: Endpoint, dialler: Dialler): Dial {
 export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
   readonly #address: Address;
   readonly #host: HostAddresses | null;
+  readonly #sockets: Sockets;
   readonly #dialler: Dialler;
   readonly #deadline: Deadline | null;
   readonly #attempts = new Set<Connecting>();
   #candidates: readonly string[] = [];
   #tried = 0;
 
-  constructor({ address, host }: Endpoint, dialler: Dialler) {
+  constructor({ address, host, sockets }: Endpoint, dialler: Dialler) {
     this.#address = address;
     this.#host = host;
+    this.#sockets = sockets;
     this.#dialler = dialler;
     this.#deadline = host === null ? null : new Deadline(host.wheel, this);
     if (host === null) this.#begin([address.kind === 'unix' ? address.path : address.host]);
@@ -81,7 +85,7 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
     else this.#deadline?.disarm();
     const { kind } = this.#address;
     const place = kind === 'unix' ? { path: peer } : { host: peer, port: this.#address.port };
-    this.#attempts.add(connect(place, this));
+    this.#attempts.add(connect(place, this, this.#sockets.means));
   }
 
   onConnected(attempt: Connecting): void {

@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
-import { type Acceptor, acceptFrom, type Reading } from './accept.js';
+import { type Acceptor, acceptFrom } from './accept.js';
+import type { Sockets } from './sockets.js';
 import { removeStale } from './stale-path.js';
 
 /** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
@@ -10,7 +11,7 @@ const BACKLOG = 4096;
 export class Listener {
   readonly #server: net.Server;
   readonly #acceptor: Acceptor;
-  readonly #reading: Reading;
+  readonly #sockets: Sockets;
   readonly #onTrouble: (error: NodeJS.ErrnoException) => void;
   #address: Address;
   #closed = false;
@@ -20,13 +21,13 @@ export class Listener {
   constructor(
     address: Address,
     acceptor: Acceptor,
-    reading: Reading = 'buffers',
+    sockets: Sockets,
     onTrouble: (error: NodeJS.ErrnoException) => void = () => {},
   ) {
     this.#onTrouble = onTrouble;
     this.wanted = address;
     this.#address = address;
-    this.#reading = reading;
+    this.#sockets = sockets;
     this.#acceptor = acceptor;
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
@@ -70,7 +71,7 @@ export class Listener {
         if (this.#closed) server.close();
         // An accept can fail later (ENOBUFS): the listener lives on.
         server.on('error', this.#onTrouble);
-        acceptFrom(server, this.#acceptor, this.#reading);
+        acceptFrom(server, this.#acceptor, this.#sockets.means);
         this.#address = resolved(address, server.address());
         resolve();
       };

@@ -1,13 +1,14 @@
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
-import type { Acceptor, Reading } from './accept.js';
+import type { Acceptor } from './accept.js';
 import { Listener } from './listener.js';
 import type { ShortageAlarm } from './shortage.js';
+import type { Sockets } from './sockets.js';
 
 /** Every door of a balancer, and how other doors take their place without one being shut too early. */
 export class Listeners {
   readonly #acceptor: Acceptor;
-  readonly #reading: Reading;
+  readonly #sockets: Sockets;
   readonly #observer: Observer;
   readonly #shortages: ShortageAlarm;
   #open: readonly Listener[];
@@ -15,13 +16,13 @@ export class Listeners {
   constructor(
     wanted: readonly Address[],
     acceptor: Acceptor,
-    reading: Reading,
+    sockets: Sockets,
     observer: Observer,
     shortages: ShortageAlarm,
   ) {
     this.#shortages = shortages;
     this.#acceptor = acceptor;
-    this.#reading = reading;
+    this.#sockets = sockets;
     this.#observer = observer;
     this.#open = this.#make(wanted);
   }
@@ -29,7 +30,7 @@ export class Listeners {
   #make(wanted: readonly Address[]): readonly Listener[] {
     const onTrouble = ({ code = 'closed' }: NodeJS.ErrnoException): void =>
       this.#shortages.note(code, 'a client could not be let in');
-    return wanted.map((address) => new Listener(address, this.#acceptor, this.#reading, onTrouble));
+    return wanted.map((address) => new Listener(address, this.#acceptor, this.#sockets, onTrouble));
   }
 
   /** Port 0 is resolved to the real one once it is open. */

@@ -1,51 +1,46 @@
 import type * as net from 'node:net';
-import { HandleOutlet, type Outlet } from './outlet.js';
+import type { Outlet } from './outlet.js';
 import { sharedReadBuffer } from './read-buffer.js';
-import { isStreamHandle, streamBinding } from './stream-binding.js';
 import type { Wire, WireOwner } from './wire.js';
 
-/** How a socket is read and written: with buffers and its handle below the stream, or by documented means alone. */
-export type Means = 'handle' | 'stream';
+/** How a socket is read: into buffers of ours, if it was made with `READ_INTO`, or by the events of its stream. */
+export type Reading = 'buffers' | 'events';
 
 const WIRE = Symbol('wire');
 type WiredSocket = net.Socket & { [WIRE]: SocketWire };
 
 let afterRead = false;
-let nextBuffer: Buffer | undefined;
+let nextBuffer: Buffer = sharedReadBuffer;
 
 /**
  * The `onread` option of a socket that becomes a wire. `buffer` is asked once when the socket gets its handle, and
- * again behind every read; `callback` runs before that. One pair serves all sockets.
+ * again after every read; `callback` runs before that. One pair serves all sockets.
  */
 export const READ_INTO = {
   buffer(): Buffer {
     if (!afterRead) return sharedReadBuffer;
     afterRead = false;
-    const next = nextBuffer;
-    nextBuffer = undefined;
-    // Node keeps the buffer it has when it is given none, which its types do not know.
-    return next as Buffer;
+    return nextBuffer;
   },
   callback(this: WiredSocket, length: number, buffer: Uint8Array): boolean {
-    nextBuffer = this[WIRE].read(length, buffer as Buffer);
+    nextBuffer = this[WIRE].read(length, buffer as Buffer) ?? (buffer as Buffer);
     afterRead = true;
     return true;
   },
 };
 
 /**
- * One of Node's sockets. The listeners are named functions that find the wire through the socket, so that a connection
- * costs no closures.
+ * One of Node's sockets, by documented means alone: a connection of TCP, of a Unix socket or of TLS. The listeners are
+ * named functions that find the wire through the socket, so that a connection costs no closures.
  */
 export class SocketWire implements Wire {
   readonly #socket: net.Socket;
-  readonly #means: Means;
+  readonly #reading: Reading;
   #owner: WireOwner | null = null;
 
-  /** `handle`: the socket was made with `READ_INTO`. */
-  constructor(socket: net.Socket, means: Means = 'handle') {
+  constructor(socket: net.Socket, reading: Reading) {
     this.#socket = socket;
-    this.#means = means;
+    this.#reading = reading;
   }
 
   get remoteAddress(): string {
@@ -64,9 +59,8 @@ export class SocketWire implements Wire {
     this.#owner = owner;
     const socket = this.#socket;
     (socket as WiredSocket)[WIRE] = this;
-    if (this.#means === 'stream') socket.on('data', onData);
+    if (this.#reading === 'events') socket.on('data', onData);
     socket.on('end', onEnd);
-    socket.on('drain', onDrain);
     socket.on('error', onError);
     socket.on('close', onClose);
     socket.resume();
@@ -82,10 +76,7 @@ export class SocketWire implements Wire {
   }
 
   openOutlet(): Outlet {
-    const handle = (this.#socket as unknown as { _handle: unknown })._handle;
-    if (this.#means === 'stream' || streamBinding === null || !isStreamHandle(handle))
-      return new StreamOutlet(this.#socket);
-    return new HandleOutlet(handle, this.#socket, this.owner);
+    return new SocketOutlet(this.#socket, this.owner);
   }
 
   pause(): void {
@@ -111,13 +102,21 @@ export class SocketWire implements Wire {
   }
 
   reset(): void {
-    // A unix socket knows no RST.
-    if (this.remoteAddress === '') this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   probePeer(idleMs: number): void {
     this.#socket.setKeepAlive(true, idleMs);
+  }
+}
+
+/** Closes it with RST where there is such a thing. */
+export function resetSocket(socket: net.Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    // Only TCP has it: Node throws for a Unix socket, and for TLS.
+    socket.destroy();
   }
 }
 
@@ -129,10 +128,6 @@ function onEnd(this: WiredSocket): void {
   this[WIRE].owner.peerEnded();
 }
 
-function onDrain(this: WiredSocket): void {
-  this[WIRE].owner.drained();
-}
-
 function onError(this: WiredSocket, error: NodeJS.ErrnoException): void {
   this[WIRE].owner.failed(error);
 }
@@ -141,38 +136,78 @@ function onClose(this: WiredSocket): void {
   this[WIRE].owner.gone();
 }
 
-/** Writes through Node's stream. */
-class StreamOutlet implements Outlet {
+/** So many bytes are given to the stream in one write: it counts a write as a whole until the kernel has all of it. */
+const PIECE_BYTES = 64 * 1024;
+
+type Written = (error?: Error | null) => void;
+
+/**
+ * Writes through Node's stream, which destroys its socket when a write fails, and with it what the peer sent before: the
+ * answer of a server that resets an upload. So the stream is never told: its `_write`, which is documented for classes
+ * that are derived from it, passes here first, and the failure goes to the owner, who reads on to the end.
+ */
+class SocketOutlet implements Outlet {
   readonly #socket: net.Socket;
+  readonly #owner: WireOwner;
+  readonly #write: net.Socket['_write'];
+  #isBroken = false;
+  /** Is a write being made? What completes within it is no drain. */
+  #isWriting = false;
 
-  constructor(socket: net.Socket) {
+  constructor(socket: net.Socket, owner: WireOwner) {
     this.#socket = socket;
+    this.#owner = owner;
+    this.#write = socket._write;
+    socket._write = (chunk, encoding, written) => this.#passOn(chunk, encoding, written);
+    // Without it the stream writes one piece after the other, and what is pending falls with each of them.
+    (socket as { _writev?: unknown })._writev = undefined;
   }
 
-  /** The stream counts a write as a whole until it is done; libuv's own queue shows what has gone of it. */
+  #passOn(chunk: unknown, encoding: BufferEncoding, written: Written): void {
+    if (this.#isBroken) {
+      written(null);
+      return;
+    }
+    const before = this.#isWriting;
+    this.#isWriting = true;
+    this.#write.call(this.#socket, chunk, encoding, (error) => this.#completed(error ?? null, written));
+    this.#isWriting = before;
+  }
+
+  #completed(error: NodeJS.ErrnoException | null, written: Written): void {
+    if (error !== null) this.#isBroken = true;
+    written(null);
+    // A socket that is destroyed has its write completed too, and drops it.
+    if (this.#socket.destroyed) return;
+    if (error !== null) this.#owner.broken(error);
+    else if (!this.#isWriting && this.pending === 0) this.#owner.drained();
+  }
+
   get pending(): number {
-    const { _handle: handle } = this.#socket as unknown as { _handle: { writeQueueSize?: number } | null };
-    return this.#socket.writableLength + (handle?.writeQueueSize ?? 0);
+    return this.#isBroken || this.#socket.destroyed ? 0 : this.#socket.writableLength;
   }
 
-  /** Only then does the stream tell of its drain. */
   get isFull(): boolean {
-    return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
+    return this.pending > 0;
   }
 
   writeText(text: string): void {
-    this.#socket.write(text, 'latin1');
+    if (!this.#isDead) this.#socket.write(text, 'latin1');
   }
 
   writeBytes(bytes: Buffer): void {
-    this.#socket.write(bytes);
+    for (let start = 0; start < bytes.length && !this.#isDead; start += PIECE_BYTES)
+      this.#socket.write(bytes.subarray(start, start + PIECE_BYTES));
   }
 
   writeBoth(text: string, bytes: Buffer): void {
-    this.#socket.cork();
-    this.#socket.write(text, 'latin1');
-    this.#socket.write(bytes);
-    this.#socket.uncork();
+    const first = bytes.subarray(0, PIECE_BYTES);
+    if (!this.#isDead) this.#socket.write(Buffer.concat([Buffer.from(text, 'latin1'), first]));
+    this.writeBytes(bytes.subarray(first.length));
+  }
+
+  get #isDead(): boolean {
+    return this.#isBroken || this.#socket.destroyed;
   }
 
   writeNow(): number {

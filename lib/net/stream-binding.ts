@@ -2,12 +2,12 @@ import { getSystemErrorName } from 'node:util';
 
 /**
  * What lies below Node's sockets: handles of libuv, and the requests that are given to them. None of it is documented;
- * it is the same in Node 20 to 24. Where it is not there, sockets are used by documented means alone, and cost more.
+ * it is the same in Node 20, 22, 24 and 26. Where it is missing, sockets are used by documented means, and cost more.
  */
 
-/** A connected socket of libuv. Calls give 0 or a negative error of the system. */
+/** A connected socket of libuv. Calls return 0 or a negative error of the system. */
 export interface StreamHandle {
-  /** Called with every read; gives the buffer for the next one, or undefined to keep the last. */
+  /** Called with every read; returns the buffer for the next one, or undefined to keep the last. */
   onread: ((this: StreamHandle) => Buffer | undefined) | undefined;
   /** From now on reads go into `buffer`, which must stay alive. */
   useUserBuffer(buffer: Buffer): void;
@@ -16,7 +16,7 @@ export interface StreamHandle {
   writeLatin1String(request: object, text: string): number;
   writeBuffer(request: object, bytes: Uint8Array): number;
   writev(request: object, chunks: readonly unknown[], allBuffers: boolean): number;
-  /** FIN behind what is written. 1 and ENOTCONN: there is nobody to send it to. */
+  /** FIN after what is written. 1 and ENOTCONN: there is nobody to send it to. */
   shutdown(request: object): number;
   close(done?: () => void): void;
   /** Bytes that were written and that the kernel has not taken. */
@@ -43,44 +43,85 @@ export interface StreamBinding {
   readonly kLastWriteWasAsync: number;
 }
 
-/** A socket that is not connected yet. */
-export interface ConnectableHandle extends StreamHandle {
+/** A TCP socket that is not connected yet. */
+export interface TcpHandle extends StreamHandle {
   connect(request: object, address: string, port: number): number;
   connect6(request: object, address: string, port: number): number;
 }
 
-/** What connections are opened with. */
-export interface ConnectBinding {
-  readonly TCP: new (kind: number) => ConnectableHandle;
+/** A Unix socket that is not connected yet. */
+export interface PipeHandle extends StreamHandle {
+  connect(request: object, path: string): number;
+}
+
+/** What TCP connections are opened with. */
+export interface TcpBinding {
+  readonly TCP: new (kind: number) => TcpHandle;
   readonly TCPConnectWrap: new () => object;
   readonly constants: { readonly SOCKET: number };
 }
 
-/** Null where Node is built differently. */
-export const streamBinding: StreamBinding | null = ((): StreamBinding | null => {
-  const found = binding<StreamBinding>('stream_wrap');
-  return isComplete(found) ? found : null;
-})();
+/** What connections to Unix sockets are opened with. */
+export interface PipeBinding {
+  readonly Pipe: new (kind: number) => PipeHandle;
+  readonly PipeConnectWrap: new () => object;
+  readonly constants: { readonly SOCKET: number };
+}
 
-/** Null where Node is built differently. */
-export const connectBinding: ConnectBinding | null = ((): ConnectBinding | null => {
-  const found = binding<ConnectBinding>('tcp_wrap');
-  if (streamBinding === null || typeof found.TCPConnectWrap !== 'function') return null;
-  const { TCP, constants } = found;
-  if (typeof TCP !== 'function' || typeof constants?.SOCKET !== 'number') return null;
-  const { connect, connect6 } = TCP.prototype as Partial<ConnectableHandle>;
-  return typeof connect === 'function' && typeof connect6 === 'function' ? (found as ConnectBinding) : null;
-})();
+/** All that the fast means need. */
+interface Bindings {
+  readonly stream: StreamBinding;
+  readonly tcp: TcpBinding;
+  readonly pipe: PipeBinding;
+}
 
-function binding<T>(name: string): Partial<T> {
+/** null until `loadBindings` has found all of them: nothing undocumented is touched before it is wanted. */
+export let streamBinding: StreamBinding | null = null;
+export let tcpBinding: TcpBinding | null = null;
+export let pipeBinding: PipeBinding | null = null;
+
+let absence: string | null | undefined;
+
+/** Returns null when everything is there, else what is missing, as a clause. Node is asked once. */
+export function loadBindings(): string | null {
+  if (absence !== undefined) return absence;
+  const found = find();
+  if (typeof found === 'string') {
+    absence = found;
+  } else {
+    ({ stream: streamBinding, tcp: tcpBinding, pipe: pipeBinding } = found);
+    absence = null;
+  }
+  return absence;
+}
+
+const STREAM_METHODS = [
+  ...['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'writev'],
+  ...['shutdown', 'close', 'connect'],
+];
+const TCP_METHODS = [...STREAM_METHODS, 'connect6', 'reset', 'getpeername', 'setNoDelay', 'setKeepAlive'];
+
+function find(): Bindings | string {
+  if (typeof (process as { binding?: unknown }).binding !== 'function') return 'process.binding is missing';
+  // The call is deprecated, and the error would be thrown later, where nobody can catch it.
+  if (process.throwDeprecation) return 'process.binding is deprecated, and --throw-deprecation is set';
   try {
-    return (process as unknown as { binding(name: string): Partial<T> }).binding(name);
-  } catch {
-    return {};
+    const stream = binding<StreamBinding>('stream_wrap');
+    const tcp = binding<TcpBinding>('tcp_wrap');
+    const pipe = binding<PipeBinding>('pipe_wrap');
+    if (isStreamBinding(stream) && isTcpBinding(tcp) && isPipeBinding(pipe)) return { stream, tcp, pipe };
+    return 'process.binding has other parts than it had';
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return `process.binding is refused: ${code ?? message.split('\n', 1)[0]}`;
   }
 }
 
-function isComplete(found: Partial<StreamBinding>): found is StreamBinding {
+function binding<T>(name: string): Partial<T> {
+  return (process as unknown as { binding(name: string): Partial<T> }).binding(name);
+}
+
+function isStreamBinding(found: Partial<StreamBinding>): found is StreamBinding {
   const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = found;
   return (
     typeof WriteWrap === 'function' &&
@@ -90,19 +131,38 @@ function isComplete(found: Partial<StreamBinding>): found is StreamBinding {
   );
 }
 
-/** Has this handle all that is asked of one? */
-export function isStreamHandle(candidate: unknown): candidate is StreamHandle {
-  const handle = candidate as Partial<StreamHandle> | null | undefined;
+function isTcpBinding(found: Partial<TcpBinding>): found is TcpBinding {
+  const { TCP, TCPConnectWrap, constants } = found;
   return (
-    typeof handle?.useUserBuffer === 'function' &&
-    typeof handle.readStart === 'function' &&
-    typeof handle.readStop === 'function' &&
-    typeof handle.writeLatin1String === 'function' &&
-    typeof handle.writeBuffer === 'function' &&
-    typeof handle.writev === 'function' &&
-    typeof handle.shutdown === 'function' &&
-    typeof handle.writeQueueSize === 'number'
+    typeof TCPConnectWrap === 'function' &&
+    typeof constants?.SOCKET === 'number' &&
+    isHandleClass(TCP, TCP_METHODS)
   );
+}
+
+function isPipeBinding(found: Partial<PipeBinding>): found is PipeBinding {
+  const { Pipe, PipeConnectWrap, constants } = found;
+  return (
+    typeof PipeConnectWrap === 'function' &&
+    typeof constants?.SOCKET === 'number' &&
+    isHandleClass(Pipe, STREAM_METHODS)
+  );
+}
+
+function isHandleClass(candidate: unknown, methods: readonly string[]): boolean {
+  if (typeof candidate !== 'function') return false;
+  const handle = candidate.prototype as Record<string, unknown>;
+  // A getter, which has no value without a socket.
+  return 'writeQueueSize' in handle && methods.every((method) => typeof handle[method] === 'function');
+}
+
+/**
+ * Is this the handle of a TCP or Unix socket? That of a TLS socket has the same methods and shows the same file, but
+ * what is written to the file goes out in clear text, past TLS.
+ */
+export function isStreamHandle(candidate: unknown): candidate is StreamHandle {
+  if (tcpBinding === null || pipeBinding === null) return false;
+  return candidate instanceof tcpBinding.TCP || candidate instanceof pipeBinding.Pipe;
 }
 
 /** Without a port; empty for a unix socket, and once it is gone. */

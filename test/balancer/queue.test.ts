@@ -18,6 +18,7 @@ import { Exchange } from '../../lib/exchange/exchange.js';
 import { RetryPolicy } from '../../lib/exchange/retry-policy.js';
 import { Listener } from '../../lib/net/listener.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
+import { SocketChoice } from '../../lib/net/socket-choice.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { Seen } from '../support/balancer.js';
@@ -157,7 +158,8 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     { timeouts, limits, readinessPath: null },
     new ShortageAlarm(wheel, seen),
   );
-  const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '' }), acceptor);
+  const loopback = parseAddress('127.0.0.1:0', { defaultHost: '' });
+  const listener = new Listener(loopback, acceptor, new SocketChoice());
   await listener.open();
   t.teardown(() => {
     listener.close();

@@ -44,6 +44,7 @@ function stage(isTty = true): Stage {
     signals,
     version: '1.2.3',
     program: 'lb',
+    env: {},
     createBalancer: balancer.create,
     atExit: () => {},
   };

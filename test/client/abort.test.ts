@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import { answering, type RawConnection } from '../../fixtures/raw-server.js';
+import type { SocketMeans } from '../../lib/net/sockets.js';
 import { startBalancer } from '../support/balancer.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
@@ -41,8 +42,8 @@ t.test('a request with a FIN right behind it is answered', async (t) => {
       await connection.write(OK);
     }
   });
-  for (const reading of ['buffers', 'events'] as const) {
-    const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { reading });
+  for (const means of ['fast', 'documented'] as const) {
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
     for (const request of [GET, 'GET / HTTP/1.0\r\n\r\n']) {
       const client = await connect();
       client.socket.end(request);
@@ -85,14 +86,14 @@ t.test('clients that leave while their requests wait for a connection', async (t
 });
 
 /** A server with room for one request, which it has. */
-async function fullServer(t: Test, reading: 'buffers' | 'events') {
+async function fullServer(t: Test, means?: SocketMeans) {
   const [server] = (await namedOrigins(t, 'a')) as [NamedOrigin];
   let answer = (): void => {};
   server.hold = new Promise((resolve) => {
     answer = resolve;
   });
   const settings = { servers: [{ name: 'a', address: server.address, max_connections: 1 }] };
-  const started = await startBalancer(t, settings, { manual: true, reading });
+  const started = await startBalancer(t, settings, { manual: true, sockets: means });
   const first = await started.connect();
   first.send(GET);
   await until(() => server.heads.length === 1);
@@ -104,8 +105,8 @@ const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n';
 const CHUNKS = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 
 t.test('a client that leaves the line takes its request with it, body and all', async (t) => {
-  for (const reading of ['buffers', 'events'] as const) {
-    const { connect, seen, clock, waiting } = await fullServer(t, reading);
+  for (const means of ['fast', 'documented'] as const) {
+    const { connect, seen, clock, waiting } = await fullServer(t, means);
     for (const [body, leave] of [
       [`${POST}abc`, 'reset'],
       [`${POST}abc`, 'end'],
@@ -122,15 +123,15 @@ t.test('a client that leaves the line takes its request with it, body and all', 
       // Long after the request, a FIN is no half-close any more.
       clock.advance(1500);
       client[leave]();
-      t.match(await seen.request(before + 1), { reason: 'client_abort', status: 0 }, `${reading}: ${leave}`);
+      t.match(await seen.request(before + 1), { reason: 'client_abort', status: 0 }, `${means}: ${leave}`);
       t.equal(waiting(), 0);
     }
   }
 });
 
 t.test('a whole request with a FIN right behind it keeps its place in the line', async (t) => {
-  for (const reading of ['buffers', 'events'] as const) {
-    const { connect, waiting, answer, server } = await fullServer(t, reading);
+  for (const means of ['fast', 'documented'] as const) {
+    const { connect, waiting, answer, server } = await fullServer(t, means);
     const clients = [await connect(), await connect()];
     clients[0]?.socket.end(`${POST}abcdefghij`);
     clients[1]?.socket.end(GET);
@@ -144,7 +145,7 @@ t.test('a whole request with a FIN right behind it keeps its place in the line',
 });
 
 t.test('of a long body that waits in the line only so much is read, and all of it sent on', async (t) => {
-  const { connect, waiting, answer, server, seen } = await fullServer(t, 'buffers');
+  const { connect, waiting, answer, server, seen } = await fullServer(t);
   const body = pattern(5_000_000);
   const client = await connect();
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`);
@@ -195,8 +196,8 @@ t.test('a client that half-closes, and then leaves in its download', async (t) =
     await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
     while (!connection.socket.destroyed) await connection.write(pattern(100_000));
   });
-  for (const reading of ['buffers', 'events'] as const) {
-    const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { reading });
+  for (const means of ['fast', 'documented'] as const) {
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
     for (const leave of ['reset', 'destroy'] as const) {
       const before = seen.requests.length;
       const client = await connect();

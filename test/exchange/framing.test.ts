@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import { answering } from '../../fixtures/raw-server.js';
-import type { Reading } from '../../lib/net/accept.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { chunked, origin, type ReceivedRequest, readRequest } from '../support/origin.js';
@@ -17,14 +16,14 @@ function sha(bytes: Buffer | string): string {
 }
 
 /** A balancer before an origin that answers with these bytes, and a client. */
-async function through(t: Test, answer: string, reading: Reading = 'buffers') {
+async function through(t: Test, answer: string) {
   const server = await origin(t, answering(answer));
-  const started = await startBalancer(t, { servers: [server.address] }, { reading });
+  const started = await startBalancer(t, { servers: [server.address] });
   return { ...started, server, client: await started.connect() };
 }
 
-for (const reading of ['buffers', 'events'] as const) {
-  t.test(`read by ${reading}: request bodies reach the server byte for byte`, async (t) => {
+for (const means of ['fast', 'documented'] as const) {
+  t.test(`${means} sockets: request bodies reach the server byte for byte`, async (t) => {
     const received: ReceivedRequest[] = [];
     const server = await origin(t, async (connection) => {
       for (;;) {
@@ -32,7 +31,7 @@ for (const reading of ['buffers', 'events'] as const) {
         await connection.write(OK);
       }
     });
-    const { connect } = await startBalancer(t, { servers: [server.address] }, { reading });
+    const { connect } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
     const client = await connect();
     for (const size of [1, 1000, 16_383, 16_384, 65_536, 300_001]) {
       const body = pattern(size);
@@ -50,7 +49,7 @@ for (const reading of ['buffers', 'events'] as const) {
     t.equal(server.accepted, 1, 'over one connection');
   });
 
-  t.test(`read by ${reading}: response bodies reach the client byte for byte`, async (t) => {
+  t.test(`${means} sockets: response bodies reach the client byte for byte`, async (t) => {
     const bodies = [1, 1000, 16_383, 16_384, 65_536, 300_001].map((size) => pattern(size));
     const server = await origin(t, async (connection) => {
       for (let i = 0; ; i++) {
@@ -62,7 +61,7 @@ for (const reading of ['buffers', 'events'] as const) {
         await connection.write(i % 2 === 0 ? body : chunked(body, 5003, 'X-Sum: 1\r\n'));
       }
     });
-    const { connect } = await startBalancer(t, { servers: [server.address] }, { reading });
+    const { connect } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
     const client = await connect();
     for (const body of bodies) {
       client.send(GET);
@@ -76,7 +75,7 @@ for (const reading of ['buffers', 'events'] as const) {
     t.equal(server.accepted, 1, 'over one connection');
   });
 
-  t.test(`read by ${reading}: a body that ends with the connection is cut into chunks`, async (t) => {
+  t.test(`${means} sockets: a body that ends with the connection is cut into chunks`, async (t) => {
     const body = pattern(200_000);
     const server = await origin(t, async (connection) => {
       await connection.readHead();
@@ -84,7 +83,7 @@ for (const reading of ['buffers', 'events'] as const) {
       await connection.write(body);
       connection.end();
     });
-    const { connect } = await startBalancer(t, { servers: [server.address] }, { reading });
+    const { connect } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
     const client = await connect();
     for (let i = 0; i < 2; i++) {
       client.send(GET);

@@ -218,10 +218,10 @@ async function everyAnswerBelongs(t: Test, started: Started, sessions: fc.Arbitr
   t.pass(`${RUNS} runs`);
 }
 
-for (const reading of ['buffers', 'events'] as const) {
-  t.test(`read by ${reading}: every answer belongs to its own request`, async (t) => {
+for (const means of ['fast', 'documented'] as const) {
+  t.test(`${means} sockets: every answer belongs to its own request`, async (t) => {
     const server = await origin(t, echo);
-    const started = await startBalancer(t, { servers: [server.address] }, { reading });
+    const started = await startBalancer(t, { servers: [server.address] }, { sockets: means });
     await everyAnswerBelongs(t, started, session);
   });
 }

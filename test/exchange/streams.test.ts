@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import type { Reading } from '../../lib/net/accept.js';
+import type { SocketMeans } from '../../lib/net/sockets.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { field } from '../support/origin.js';
@@ -124,26 +124,26 @@ function run(port: number, work: Work, failures: string[]): Promise<void> {
   });
 }
 
-async function runAll(t: Test, works: readonly Work[], reading: Reading): Promise<void> {
+async function runAll(t: Test, works: readonly Work[], means: SocketMeans): Promise<void> {
   const failures: string[] = [];
   const server = createServer((socket) => void serve(socket, failures).catch(() => socket.destroy()));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => server.close());
   const { port: behind } = server.address() as AddressInfo;
-  const { port } = await startBalancer(t, { servers: [`127.0.0.1:${behind}`] }, { reading });
+  const { port } = await startBalancer(t, { servers: [`127.0.0.1:${behind}`] }, { sockets: means });
   await Promise.all(works.map((work) => run(port, work, failures)));
   t.strictSame(failures.slice(0, 5), []);
 }
 
-for (const reading of ['buffers', 'events'] as const) {
-  t.test(`read by ${reading}: 64 MiB up, and 64 MiB down`, async (t) => {
-    await runAll(t, [{ seed: 1, up: 64 * MIB, down: 0, framing: 'length', slow: false }], reading);
-    await runAll(t, [{ seed: 2, up: 0, down: 64 * MIB, framing: 'length', slow: false }], reading);
-    await runAll(t, [{ seed: 3, up: 0, down: 16 * MIB, framing: 'close', slow: false }], reading);
+for (const means of ['fast', 'documented'] as const) {
+  t.test(`${means} sockets: 64 MiB up, and 64 MiB down`, async (t) => {
+    await runAll(t, [{ seed: 1, up: 64 * MIB, down: 0, framing: 'length', slow: false }], means);
+    await runAll(t, [{ seed: 2, up: 0, down: 64 * MIB, framing: 'length', slow: false }], means);
+    await runAll(t, [{ seed: 3, up: 0, down: 16 * MIB, framing: 'close', slow: false }], means);
   });
 
-  t.test(`read by ${reading}: slow and fast, up and down, at once, every byte in its place`, async (t) => {
+  t.test(`${means} sockets: slow and fast, up and down, at once, every byte in its place`, async (t) => {
     const works = Array.from(
       { length: 50 },
       (_, seed): Work => ({
@@ -154,7 +154,7 @@ for (const reading of ['buffers', 'events'] as const) {
         slow: seed % 2 === 0,
       }),
     );
-    await runAll(t, works, reading);
+    await runAll(t, works, means);
   });
 }
 

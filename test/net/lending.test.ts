@@ -16,6 +16,7 @@ import {
   sharedReadBuffer,
   takeReadBuffer,
 } from '../../lib/net/read-buffer.js';
+import { SocketChoice } from '../../lib/net/socket-choice.js';
 import type { Wire, WireOwner } from '../../lib/net/wire.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
 
@@ -339,7 +340,8 @@ async function relayed(course: Course): Promise<{ taken: number; intact: boolean
       channels.push(incoming.take(end(channels.length)));
     },
   };
-  const listener = new Listener(parseAddress('127.0.0.1:0', { defaultHost: '127.0.0.1' }), acceptor);
+  const loopback = parseAddress('127.0.0.1:0', { defaultHost: '127.0.0.1' });
+  const listener = new Listener(loopback, acceptor, new SocketChoice());
   await listener.open();
   const { address } = listener;
   const port = address.kind === 'tcp' ? address.port : 0;

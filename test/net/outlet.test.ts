@@ -2,8 +2,14 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import t, { type Test } from 'tap';
 import { HandleOutlet } from '../../lib/net/outlet.js';
-import { type StreamBinding, type StreamHandle, streamBinding } from '../../lib/net/stream-binding.js';
+import {
+  loadBindings,
+  type StreamBinding,
+  type StreamHandle,
+  streamBinding,
+} from '../../lib/net/stream-binding.js';
 
+t.equal(loadBindings(), null);
 const { streamBaseState, kLastWriteWasAsync } = streamBinding as StreamBinding;
 
 /** A request as the handle sees it. */

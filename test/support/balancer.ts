@@ -3,7 +3,7 @@ import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import { systemClock } from '../../lib/base/clock.js';
 import type { CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
-import type { Reading } from '../../lib/net/accept.js';
+import type { SocketMeans } from '../../lib/net/sockets.js';
 import { RawClient } from './client.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -22,6 +22,7 @@ export class Seen implements Observer {
   readonly names: string[] = [];
   /** Servers whose line was full. */
   readonly full: string[] = [];
+  readonly warnings: string[] = [];
   #wake: (() => void)[] = [];
 
   requestSettled(record: RequestRecord): void {
@@ -100,6 +101,11 @@ export class Seen implements Observer {
     this.#notify();
   }
 
+  warning(message: string): void {
+    this.warnings.push(message);
+    this.#notify();
+  }
+
   /** Resolves as soon as `condition` holds, looked at whenever something was told. */
   async when(condition: (seen: Seen) => boolean): Promise<void> {
     while (!condition(this)) await new Promise<void>((resolve) => this.#wake.push(resolve));
@@ -133,7 +139,7 @@ export interface Started {
 export async function startBalancer(
   t: Test,
   settings: Settings,
-  options: { manual?: boolean; reading?: Reading } = {},
+  options: { manual?: boolean; sockets?: SocketMeans | undefined } = {},
 ): Promise<Started> {
   const config = createConfig({
     listen: '127.0.0.1:0',
@@ -146,7 +152,7 @@ export async function startBalancer(
   const time = options.manual === true ? clock : systemClock;
   const balancer = createBalancer(config, seen, {
     clock: time,
-    ...(options.reading === undefined ? {} : { reading: options.reading }),
+    ...(options.sockets === undefined ? {} : { sockets: options.sockets }),
   });
   await balancer.start();
   const clients: RawClient[] = [];

@@ -8,6 +8,7 @@ import { DEFAULT_POOL } from '../../lib/config/pool.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 import { Resolver } from '../../lib/net/resolver.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
+import { SocketChoice } from '../../lib/net/socket-choice.js';
 import { ManualClock } from './manual-clock.js';
 
 type Closing = { teardown(end: () => void): void };
@@ -26,7 +27,8 @@ export function poolSupplies(
     wheel.close();
   });
   const parsers = new Shelf(8, () => new ResponseParser(headLimits));
-  return { clock, wheel, observer, resolver, parsers, shortages: new ShortageAlarm(wheel, observer) };
+  const shortages = new ShortageAlarm(wheel, observer);
+  return { clock, wheel, observer, resolver, parsers, shortages, sockets: new SocketChoice() };
 }
 
 /** A pool for one server, closed behind the test. */

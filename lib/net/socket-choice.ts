@@ -1,0 +1,65 @@
+import { ValueError } from '../base/value-error.js';
+import { tryLoopback } from './loopback-trial.js';
+import type { SocketMeans, Sockets } from './sockets.js';
+import { loadBindings } from './stream-binding.js';
+
+const MEANS: readonly string[] = ['fast', 'documented'] satisfies SocketMeans[];
+
+/** Reads what somebody wrote; throws a ValueError that names `source`. undefined and nothing: nobody wrote anything. */
+export function socketMeans(text: string | undefined, source: string): SocketMeans | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (MEANS.includes(text)) return text as SocketMeans;
+  throw new ValueError(`${source} is ${MEANS.join(' or ')}, not ${JSON.stringify(text)}`);
+}
+
+/**
+ * How one balancer uses sockets: as it is asked to by its options, else by LB_SOCKETS in the environment, else by the
+ * fast means. Where these are missing or do not work, by documented means.
+ */
+export class SocketChoice implements Sockets {
+  #means: SocketMeans;
+  /** Why it is not the fast means; empty when it is. */
+  #cause = '';
+
+  constructor(asked?: SocketMeans) {
+    const fromCaller = socketMeans(asked, 'sockets');
+    this.#means = fromCaller ?? socketMeans(process.env.LB_SOCKETS, 'LB_SOCKETS') ?? 'fast';
+    if (this.#means === 'documented') this.#cause = fromCaller === undefined ? 'LB_SOCKETS' : 'as asked for';
+    else this.#doWithout(loadBindings());
+  }
+
+  get means(): SocketMeans {
+    return this.#means;
+  }
+
+  /** One line for the operator when the fast means are not in use, else null. */
+  get notice(): string | null {
+    if (this.#means === 'fast') return null;
+    return `sockets: documented means only, which cost more CPU per request (${this.#cause})`;
+  }
+
+  /** Before anybody listens or connects: has the fast means show once in this process that they work. */
+  async prove(): Promise<void> {
+    if (this.#means === 'fast') this.#doWithout(await proven());
+  }
+
+  #doWithout(fault: string | null): void {
+    if (fault === null) return;
+    this.#means = 'documented';
+    this.#cause = fault;
+  }
+}
+
+let proof: Promise<string | null> | null = null;
+
+function proven(): Promise<string | null> {
+  proof ??= findFault();
+  return proof;
+}
+
+/** What is wrong with the fast means; null when nothing is, or when nothing can be tried on this machine. */
+async function findFault(): Promise<string | null> {
+  const fault = await tryLoopback('fast');
+  if (fault === null || (await tryLoopback('documented')) !== null) return null;
+  return `the fast ones failed their test: ${fault}`;
+}

@@ -1,0 +1,68 @@
+import t from 'tap';
+import { tryLoopback } from '../../lib/net/loopback-trial.js';
+import { SocketChoice, socketMeans } from '../../lib/net/socket-choice.js';
+import { loadBindings } from '../../lib/net/stream-binding.js';
+
+t.afterEach(() => {
+  delete process.env.LB_SOCKETS;
+});
+
+t.equal(loadBindings(), null, 'this Node has what the fast means need');
+
+t.test('sockets are used by the fast means unless somebody asks for documented ones', async (t) => {
+  for (const [asked, environment, means] of [
+    [undefined, undefined, 'fast'],
+    [undefined, '', 'fast'],
+    [undefined, 'fast', 'fast'],
+    [undefined, 'documented', 'documented'],
+    ['documented', undefined, 'documented'],
+    ['documented', 'fast', 'documented'],
+    ['fast', 'documented', 'fast'],
+  ] as const) {
+    if (environment === undefined) delete process.env.LB_SOCKETS;
+    else process.env.LB_SOCKETS = environment;
+    const choice = new SocketChoice(asked);
+    await choice.prove();
+    t.equal(choice.means, means, `option ${asked}, environment ${environment}`);
+  }
+});
+
+t.test(
+  'the notice is there exactly when documented means are used, and says who asked for them',
+  async (t) => {
+    t.equal(new SocketChoice('fast').notice, null);
+    t.equal(
+      new SocketChoice('documented').notice,
+      'sockets: documented means only, which cost more CPU per request (as asked for)',
+    );
+    process.env.LB_SOCKETS = 'documented';
+    t.equal(
+      new SocketChoice().notice,
+      'sockets: documented means only, which cost more CPU per request (LB_SOCKETS)',
+    );
+  },
+);
+
+t.test('a word that is no means is refused, with the place where it stands', async (t) => {
+  t.throws(() => socketMeans('slow', 'LB_SOCKETS'), {
+    name: 'ValueError',
+    message: 'LB_SOCKETS is fast or documented, not "slow"',
+  });
+  t.throws(() => new SocketChoice('FAST' as 'fast'), {
+    message: 'sockets is fast or documented, not "FAST"',
+  });
+  process.env.LB_SOCKETS = 'documented ';
+  t.throws(() => new SocketChoice(), { message: 'LB_SOCKETS is fast or documented, not "documented "' });
+});
+
+for (const means of ['fast', 'documented'] as const) {
+  t.test(
+    `${means} sockets carry bytes both ways over loopback, and the trial leaves nothing open`,
+    async (t) => {
+      const before = process.getActiveResourcesInfo().length;
+      t.equal(await tryLoopback(means), null);
+      await new Promise((resolve) => setImmediate(resolve));
+      t.equal(process.getActiveResourcesInfo().length, before);
+    },
+  );
+}
