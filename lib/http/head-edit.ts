@@ -31,7 +31,7 @@ const OWN: ReadonlySet<number> = new Set([
 /** Bytes that no value of a field has (RFC 9110, 5.5), and characters that are no bytes: written as latin1, U+010A is a LF. */
 const NO_VALUE_BYTE = /[^\t\x20-\x7e\x80-\xff]/;
 const NO_VALUE_BYTES = new RegExp(NO_VALUE_BYTE, 'g');
-const NO_TARGET_BYTES = /[^\x21-\x7e]|#/g;
+const NO_TARGET_BYTES = /[^\x21-\x7e\x80-\xff]|#/g;
 
 interface Field {
   readonly name: string;
@@ -153,7 +153,7 @@ export class HeadEdit {
     return this.#target;
   }
 
-  /** In origin-form, percent-encoded. */
+  /** In origin-form, with the bytes that a request target may have. */
   set target(target: string) {
     this.#target = target.replace(NO_TARGET_BYTES, '');
   }

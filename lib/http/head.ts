@@ -68,15 +68,9 @@ export class MessageHead {
     return end;
   }
 
-  /**
-   * Is the value exactly `chunked`, to us and to llhttp alike? llhttp 9.3 does not know a tab behind it for white
-   * space: it would look for the end of such a body elsewhere than we do.
-   */
+  /** Is the value exactly `chunked`? */
   isChunked(index: number): boolean {
-    const end = this.valueEnd(index);
-    const rawEnd = this.offsets[index * 4 + 3] as number;
-    if (!equalsWord(this.text, this.valueStart(index), end, 'chunked')) return false;
-    return end === rawEnd || !this.text.slice(end, rawEnd).includes('\t');
+    return equalsWord(this.text, this.valueStart(index), this.valueEnd(index), 'chunked');
   }
 
   /** Where the line of field `index` begins; for the number of fields, where the empty line begins. */

@@ -30,6 +30,8 @@ export interface LlhttpExports {
   llhttp_execute(parser: number, data: number, length: number): number;
   llhttp_resume(parser: number): void;
   llhttp_get_error_pos(parser: number): number;
+  /** Where a text for people lies that ends with a NUL. */
+  llhttp_get_error_reason(parser: number): number;
 }
 
 /** The callbacks the module imports: a parser, and where a span lies in memory. 0 goes on, 21 pauses, -1 refuses. */

@@ -127,6 +127,15 @@ export class LlhttpParser {
     return position;
   }
 
+  /** What was wrong where it `failed`, in llhttp's words, lower case; empty when it was a limit of ours. */
+  get fault(): string {
+    const start = this.failed && !this.hitFieldLimit ? llhttp.llhttp_get_error_reason(this.#handle) : 0;
+    if (start === 0) return '';
+    if (heap.byteLength === 0) heap = new Uint8Array(llhttp.memory.buffer);
+    const end = heap.indexOf(0, start);
+    return Buffer.from(heap.subarray(start, end)).toString('latin1').toLowerCase();
+  }
+
   #execute(buffer: Buffer, start: number, end: number): number {
     copyToWindow(buffer, start, end);
     active = this;

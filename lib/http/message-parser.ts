@@ -1,5 +1,6 @@
 import { latin1 } from '../base/latin1.js';
 import { BodyReader } from './body-reader.js';
+import { HeadMender } from './head-mender.js';
 import { giveLlhttp, type LlhttpParser, type MessageKind, takeLlhttp } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 
@@ -36,7 +37,8 @@ export const RESPONSE_REFUSALS: HeadRefusals = {
 
 /**
  * Reads one head from any number of reads. A head that comes in one read, as nearly all do, is parsed where it lies;
- * only when it is split are its bytes gathered, never more than the limit allows.
+ * only when it is split are its bytes gathered, never more than the limit allows. One that llhttp refuses is read a
+ * second time by a `HeadMender`, from its first byte to its last.
  */
 export abstract class MessageParser {
   readonly #kind: MessageKind;
@@ -51,6 +53,8 @@ export abstract class MessageParser {
   /** Head bytes given to llhttp so far. */
   #taken = 0;
   #lineRead = false;
+  /** Reads the head a second time; null as long as llhttp refuses nothing, as nearly always. */
+  #mender: HeadMender | null = null;
   /** The head is there, and good. */
   complete = false;
   /** Why it is not, and never will be. */
@@ -115,6 +119,7 @@ export abstract class MessageParser {
     this.#gatheredBytes = 0;
     this.#taken = 0;
     this.#lineRead = false;
+    this.#mender = null;
     this.standIn = null;
     this.complete = false;
     this.refusal = null;
@@ -122,6 +127,7 @@ export abstract class MessageParser {
 
   /** Takes head bytes; gives the position behind the last one. Look at `complete` and `refusal` then. */
   readHead(buffer: Buffer, start: number, end: number): number {
+    if (this.#mender !== null) return this.#readMended(buffer, start, end);
     if (this.#lineRead) return this.#readFields(buffer, start, end, -1);
     if (this.#gatheredBytes > 0) return this.#readGatheredLine(buffer, start, end);
     if (this.readStartLine(buffer, start, end)) {
@@ -146,7 +152,7 @@ export abstract class MessageParser {
     gathered.copyWithin(0, this.lineStart, this.lineEnd);
     this.#gatheredBytes = this.lineEnd - this.lineStart;
     this.#parser.executeHead(gathered, this.#feedStandIn(0), this.#gatheredBytes, this.#taken);
-    if (this.#parser.failed) return this.#refuseHead(this.#refusals.syntax, buffer, -1, start + taken);
+    if (this.#parser.failed) return this.#refuseHead(this.#syntax, buffer, -1, start + taken);
     this.#taken = this.#gatheredBytes;
     return this.#readFields(buffer, start + taken, end, -1);
   }
@@ -169,9 +175,8 @@ export abstract class MessageParser {
       this.#taken,
     );
     if (this.#parser.failed) {
-      const { syntax, tooManyFields } = this.#refusals;
-      const why = this.#parser.hitFieldLimit ? tooManyFields : syntax;
-      return this.#refuseHead(why, buffer, origin, position);
+      if (!this.#parser.hitFieldLimit) return this.#readAgain(buffer, start, end, origin);
+      return this.#refuseHead(this.#refusals.tooManyFields, buffer, origin, position);
     }
     this.#taken += position - start;
     if (this.#taken > limit) return this.#refuseHead(this.#refusals.tooManyBytes, buffer, origin, position);
@@ -179,22 +184,72 @@ export abstract class MessageParser {
       this.#gather(buffer, origin === -1 ? start : origin, position);
       return position;
     }
-    this.#finish(buffer, start, position, origin);
+    let text: string;
+    if (origin !== -1) text = latin1(buffer, origin, position);
+    else text = latin1(this.#gathered as Buffer, 0, this.#gatheredBytes) + latin1(buffer, start, position);
+    this.#finish(text);
     return position;
   }
 
-  #finish(buffer: Buffer, start: number, end: number, origin: number): void {
-    let text: string;
-    if (origin !== -1) text = latin1(buffer, origin, end);
-    else text = latin1(this.#gathered as Buffer, 0, this.#gatheredBytes) + latin1(buffer, start, end);
+  #finish(text: string): void {
     this.#gathered = null;
     this.refusal = this.accept(text, this.#parser.fieldCount);
     this.complete = this.refusal === null;
     this.#giveLlhttp();
   }
 
+  // The second reading.
+
+  /** Begins anew with the first byte. `buffer[start, end)` and `origin` are as `#readFields` got them. */
+  #readAgain(buffer: Buffer, start: number, end: number, origin: number): number {
+    const lineBytes = this.lineEnd - this.lineStart;
+    const gatheredBytes = this.#gatheredBytes;
+    const source = origin === -1 ? (this.#gathered as Buffer) : buffer;
+    const lineStart = Math.max(origin, 0);
+    const mender = new HeadMender(
+      source.subarray(lineStart, lineStart + lineBytes),
+      this.#kind === 'response',
+    );
+    this.#mender = mender;
+    this.#giveLlhttp();
+    this.#taken = 0;
+    this.#parser.executeHead(mender.feed, this.#feedStandIn(0), lineBytes, this.#taken);
+    this.#taken = lineBytes;
+    if (origin !== -1) return this.#readMended(buffer, origin + lineBytes, end);
+    this.#readMended(source, lineBytes, gatheredBytes);
+    return this.refusal === null ? this.#readMended(buffer, start, end) : end;
+  }
+
+  #readMended(buffer: Buffer, start: number, end: number): number {
+    const mender = this.#mender as HeadMender;
+    const parser = this.#parser;
+    const limit = this.limits.headBytes;
+    const before = mender.length;
+    const position = mender.add(buffer, start, Math.min(end, start + limit - this.#taken + 1));
+    this.#taken += position - start;
+    this.#gathered = mender.text;
+    this.#gatheredBytes = mender.length;
+    parser.executeHead(mender.feed, before, mender.length, before);
+    if (parser.hitFieldLimit) return this.#refuseHead(this.#refusals.tooManyFields, mender.text, 0, position);
+    // That the two agree on where the head ends is what makes the second reading as good as the first.
+    if (parser.failed || parser.headComplete !== mender.complete)
+      return this.#refuseHead(this.#syntax, mender.text, 0, position);
+    if (this.#taken > limit) return this.#refuseHead(this.#refusals.tooManyBytes, mender.text, 0, position);
+    if (!mender.complete) return position;
+    this.#finish(latin1(mender.text, 0, mender.length));
+    this.#mender = null;
+    return position;
+  }
+
+  get #syntax(): Refusal {
+    const { syntax } = this.#refusals;
+    const { fault } = this.#parser;
+    return fault === '' ? syntax : refusal(syntax.status, `${syntax.detail}: ${fault}`);
+  }
+
   #refuseHead(why: Refusal, buffer: Buffer, origin: number, position: number): number {
     this.refusal = why;
+    this.#mender = null;
     this.#giveLlhttp();
     const lineBytes = this.lineEnd - this.lineStart;
     if (origin === -1) this.noteLine(this.#gathered as Buffer, 0, lineBytes);

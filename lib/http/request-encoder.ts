@@ -108,7 +108,7 @@ function ask(head: RequestHead, index: number, host: string): string {
       return head.valueAt(index) === authority ? line : `${head.nameAt(index)}: ${authority}\r\n`;
     }
     case FIELD.expect:
-      return head.expectsContinue ? line : '';
+      return head.expectsContinue && head.valueAt(index) !== '' ? line : '';
     case FIELD.contentLength:
       return framingLine(head, index, String(head.contentLength));
     case FIELD.transferEncoding:

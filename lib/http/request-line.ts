@@ -2,8 +2,8 @@ import { latin1 } from '../base/latin1.js';
 import { type Refusal, refusal } from './refusal.js';
 
 /**
- * The request line, read by hand before llhttp sees it: llhttp takes two spaces for one, RTSP for HTTP, `\` and `"`
- * in a target, and refuses methods that it has not heard of.
+ * The request line, read by hand before llhttp sees it: llhttp takes two spaces for one, RTSP for HTTP, and refuses
+ * methods that it has not heard of and targets with bytes above 0x7F.
  */
 
 const CR = 0x0d;
@@ -24,9 +24,15 @@ const TOKEN = new Uint8Array(256);
 for (const c of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
   TOKEN[c.charCodeAt(0)] = 1;
 }
-/** Visible ASCII without what must be percent-encoded and has been used to slip past filters; `#` opens a fragment. */
-const TARGET = new Uint8Array(256).fill(1, 0x21, 0x7f);
-for (const c of '"<>\\#') TARGET[c.charCodeAt(0)] = 0;
+const ASCII = 1;
+const ABOVE_ASCII = 2;
+/**
+ * Visible ASCII without `#`, which begins a fragment, and all bytes above 0x7F. RFC 9112, 3.2 has fewer, but browsers
+ * send `\`, `"`, `<` and `>`, and older clients UTF-8: none of these ends a line or a target, so no two parsers frame
+ * the message differently. What they mean in a path is for `path.ts` and `path-readings.ts`.
+ */
+const TARGET = new Uint8Array(256).fill(ASCII, 0x21, 0x7f).fill(ABOVE_ASCII, 0x80);
+TARGET['#'.charCodeAt(0)] = 0;
 
 /** The first byte of a TLS record with a handshake: somebody asks for https:// here. */
 const HANDSHAKE = 0x16;
@@ -36,7 +42,7 @@ const LEADING_BYTES = refusal(400, 'too many empty lines before the request');
 const BAD_METHOD = refusal(400, 'the method is not a token');
 const LONG_METHOD = refusal(501, 'the method is too long');
 const LONG_TARGET = refusal(414, 'the request target is longer than limits.uri_bytes');
-const BAD_TARGET = refusal(400, 'the request target holds a byte that must be percent-encoded');
+const BAD_TARGET = refusal(400, 'the request target has a control character or a #');
 const BAD_LINE = refusal(400, 'the request line is not `method target HTTP/1.1`');
 const BAD_VERSION = refusal(505, 'only HTTP/1.0 and HTTP/1.1 are spoken here');
 const HTTP2 = refusal(505, 'HTTP/2 without TLS is not spoken here');
@@ -48,6 +54,8 @@ export class RequestLine {
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
+  /** Has the target a byte above 0x7F? llhttp refuses those. */
+  isBeyondAscii = false;
   minorVersion = 1;
   /** Behind the line's LF, in the buffer. */
   end = 0;
@@ -76,7 +84,12 @@ export class RequestLine {
     this.methodEnd = i - this.start;
     i++;
     const target = i;
-    while (i < end && TARGET[buffer[i] as number] === 1) i++;
+    let kinds = 0;
+    for (; i < end; i++) {
+      const kind = TARGET[buffer[i] as number] as number;
+      if (kind === 0) break;
+      kinds |= kind;
+    }
     if (i - target > maxTargetBytes) return this.#refuse(LONG_TARGET);
     if (i === end) return false;
     if (buffer[i] !== SPACE || i === target) {
@@ -85,6 +98,7 @@ export class RequestLine {
     }
     this.targetStart = target - this.start;
     this.targetEnd = i - this.start;
+    this.isBeyondAscii = (kinds & ABOVE_ASCII) !== 0;
     return this.#readVersion(buffer, i + 1, end);
   }
 

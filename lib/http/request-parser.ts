@@ -8,6 +8,8 @@ import { judgeMethod, judgeRequest } from './request-rules.js';
 /** Methods that llhttp is given as they are. For any other it gets GET: the framing does not depend on it. */
 const KNOWN = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map((name) => Buffer.from(name));
 const STAND_IN = Buffer.from('GET');
+/** What llhttp is given for a line whose target it would refuse. */
+const STAND_IN_LINE = Buffer.from('GET / HTTP/1.1\r\n');
 
 /** Parses request heads, one after the other; `body` is what reads the body behind each. */
 export class RequestParser extends MessageParser {
@@ -36,14 +38,20 @@ export class RequestParser extends MessageParser {
     }
     this.lineStart = line.start;
     this.lineEnd = line.end;
+    if (line.isBeyondAscii) {
+      this.standIn = STAND_IN_LINE;
+      this.standInFor = line.end - line.start;
+    }
     if (isKnown(buffer, line.start, line.methodEnd)) return true;
     this.refusal = judgeMethod(latin1(buffer, line.start, line.start + line.methodEnd));
     if (this.refusal !== null) {
       this.noteLine(buffer, line.start, line.end);
       return false;
     }
-    this.standIn = STAND_IN;
-    this.standInFor = line.methodEnd;
+    if (this.standIn === null) {
+      this.standIn = STAND_IN;
+      this.standInFor = line.methodEnd;
+    }
     return true;
   }
 

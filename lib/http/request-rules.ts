@@ -73,8 +73,8 @@ function readFields(head: RequestHead): Refusal | null {
         break;
       }
       case FIELD.expect:
-        // RFC 9110, 10.1.1: an HTTP/1.0 client can't mean it.
-        if (head.minorVersion === 0) break;
+        // RFC 9110, 10.1.1: an HTTP/1.0 client can't mean it. An empty list expects nothing.
+        if (head.minorVersion === 0 || head.valueAt(i) === '') break;
         if (head.valueAt(i).toLowerCase() !== '100-continue') return EXPECTATION;
         head.expectsContinue = true;
         break;

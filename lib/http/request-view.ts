@@ -8,6 +8,7 @@ const SLASH = 0x2f;
 const DOT = 0x2e;
 const PERCENT = 0x25;
 const QUESTION = 0x3f;
+const BEYOND_ASCII = 0x80;
 
 const NO_VALUES: readonly string[] = Object.freeze([]);
 
@@ -128,7 +129,12 @@ export class RequestView {
     for (; end < target.length; end++) {
       const code = target.charCodeAt(end);
       if (code === QUESTION) break;
-      if (code === PERCENT || ((code === SLASH || code === DOT) && previous === SLASH)) plain = false;
+      if (
+        code === PERCENT ||
+        code >= BEYOND_ASCII ||
+        ((code === SLASH || code === DOT) && previous === SLASH)
+      )
+        plain = false;
       previous = code;
     }
     this.#targetRead = true;

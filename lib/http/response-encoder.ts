@@ -59,7 +59,7 @@ export function encodeResponseHead(
     if (id === FIELD.transferEncoding && form.framing === 'chunked') {
       chunked = true;
       out += framingLine(head, i, 'chunked');
-    } else if (id === FIELD.contentLength && mayHaveLength(head, form)) {
+    } else if (i === head.lengthIndex && mayHaveLength(head, form)) {
       out += framingLine(head, i, String(head.contentLength));
     }
   }

@@ -6,8 +6,9 @@ import { ResponseHead } from './response-head.js';
 
 const BAD_STATUS_LINE = refusal(502, 'the status line is not `HTTP/1.1 code reason`');
 const UNKNOWN_CODING = refusal(502, 'a transfer coding other than chunked');
-const CODING_AND_LENGTH = refusal(502, 'Transfer-Encoding together with Content-Length');
+const CODING_AND_LENGTH = refusal(502, 'Transfer-Encoding together with Content-Length in HTTP/1.0');
 const BAD_LENGTH = refusal(502, 'Content-Length is not one plain number');
+const TWO_LENGTHS = refusal(502, 'Content-Length fields that differ');
 
 const HTTP1 = Buffer.from('HTTP/1.');
 const TAB = 0x09;
@@ -82,24 +83,37 @@ export class ResponseParser extends MessageParser {
     return this.#frame(this.head);
   }
 
-  /** RFC 9112, 6.3, in its order. */
+  /**
+   * RFC 9112, 6.3, in its order. Servers that give several equal lengths, or one beside chunks, are understood in one
+   * way by everybody; clients are told that way alone.
+   */
   #frame(head: ResponseHead): Refusal | null {
-    let lengths = 0;
+    const { status } = head;
+    // Nothing follows a 1xx but the next head, and neither field is passed on with it.
+    if (status < 200) return null;
+    let length = '';
     let codings = 0;
     for (let i = 0; i < head.fieldCount; i++) {
       const id = head.ids[i];
       if (id === FIELD.contentLength) {
-        head.contentLength = readLength(head.valueAt(i));
-        if (++lengths > 1 || head.contentLength === -1) return BAD_LENGTH;
+        const value = head.valueAt(i);
+        head.contentLength = readLength(value);
+        if (head.contentLength === -1) return BAD_LENGTH;
+        if (length === '') head.lengthIndex = i;
+        else if (length !== value) return TWO_LENGTHS;
+        length = value;
       } else if (id === FIELD.transferEncoding) {
         if (++codings > 1 || !head.isChunked(i)) return UNKNOWN_CODING;
       }
     }
-    if (codings > 0 && lengths > 0) return CODING_AND_LENGTH;
-    const { status } = head;
-    if (this.toHead || status < 200 || status === 204 || status === 304) head.framing = 'none';
+    if (codings > 0 && length !== '') {
+      if (head.minorVersion === 0) return CODING_AND_LENGTH;
+      head.dropsLength = true;
+      head.lengthIndex = -1;
+    }
+    if (this.toHead || status === 204 || status === 304) head.framing = 'none';
     else if (codings === 1) head.framing = 'chunked';
-    else if (lengths === 1) head.framing = head.contentLength === 0 ? 'none' : 'length';
+    else if (length !== '') head.framing = head.contentLength === 0 ? 'none' : 'length';
     else head.framing = 'close';
     return null;
   }
@@ -112,7 +126,7 @@ function beginsStatusLine(buffer: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** RFC 9112, 4, with any three digits from 100 to 599; byte by byte, as this is asked for every response. */
+/** RFC 9112, 4, with any three digits from 100 on, as servers use them beyond 599 too; byte by byte, as this is asked for every response. */
 function isStatusLine(buffer: Buffer, start: number, lineFeed: number): boolean {
   const codeEnd = start + CODE_END;
   const reasonEnd = lineFeed - 1;
@@ -122,7 +136,7 @@ function isStatusLine(buffer: Buffer, start: number, lineFeed: number): boolean 
   if (minorVersion !== 0 && minorVersion !== 1) return false;
   if (buffer[start + HTTP1.length + 1] !== SPACE) return false;
   const first = (buffer[codeEnd - 3] as number) - ZERO;
-  if (first < 1 || first > 5 || !isDigit(buffer[codeEnd - 2]) || !isDigit(buffer[codeEnd - 1])) return false;
+  if (first < 1 || first > 9 || !isDigit(buffer[codeEnd - 2]) || !isDigit(buffer[codeEnd - 1])) return false;
   if (reasonEnd > codeEnd && buffer[codeEnd] !== SPACE) return false;
   for (let i = codeEnd; i < reasonEnd; i++) {
     const byte = buffer[i] as number;

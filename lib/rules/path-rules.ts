@@ -114,7 +114,7 @@ function replaceSegments(
   context: RuleContext,
 ): string {
   // Nearly every path can be told by this: what is not encoded stands there as it is.
-  if (!path.includes('%') && !path.includes(from[0] as string)) return path;
+  if (!/[%\x80-\xff]/.test(path) && !path.includes(from[0] as string)) return path;
   const segments = segmentsOf(path);
   let edited = '';
   let run = 0;

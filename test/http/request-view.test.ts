@@ -50,8 +50,23 @@ t.test('OPTIONS about the server itself has the path *', async (t) => {
   t.match(view, { method: 'OPTIONS', rawPath: '*', path: '*', query: '', pathProblem: null });
 });
 
+t.test('bytes above 0x7F are read like triplets of them', async (t) => {
+  const pairs: [raw: string, encoded: string][] = [
+    ['/caf\xc3\xa9', '/caf%C3%A9'],
+    ['/\xe9/\xff', '/%E9/%FF'],
+    ['/a/\xc3\xa9/../b', '/a/%C3%A9/../b'],
+    ['/a\\b"<>', '/a%5Cb%22%3C%3E'],
+  ];
+  for (const [raw, encoded] of pairs) t.equal(viewOf(raw).path, viewOf(encoded).path, JSON.stringify(raw));
+  t.equal(viewOf('/caf\xc3\xa9?\xc3\xa9').path, '/caf\u00e9');
+  t.same(viewOf('/?\xc3\xa9=\xe4\xb8\xad\\').param('\u00e9'), ['\u4e2d\\']);
+  t.match(viewOf('/a/\xc0\xae\xc0\xae/b').pathProblem, { detail: /overlong/ });
+});
+
 t.test('the quick way and the careful way agree on every path', async () => {
-  const piece = fc.constantFrom('/', '.', '..', '%2e', '%2F', 'a', 'B', '%', '%41', '-', ';', '%00');
+  const piece = fc.constantFrom(
+      '/', '.', '..', '%2e', '%2F', 'a', 'B', '%', '%41', '-', ';', '%00', '\\', '"', '\xc3', '\xa9', '\xc0', '\xaf',
+    ); // biome-ignore format: one table
   fc.assert(
     fc.property(fc.array(piece), (pieces) => {
       const raw = `/${pieces.join('')}`;

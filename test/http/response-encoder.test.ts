@@ -95,6 +95,27 @@ t.test('the length stays on HEAD and 304, and goes from 204 and 1xx', async (t) 
   t.match(encodeResponseHead(reader.parser.head, form, NOW), /\r\nContent-Length: 5\r\n/);
 });
 
+t.test('several equal lengths are announced once', async (t) => {
+  const lengths = 'Content-Length: 0\r\nA: 1\r\ncontent-length: 0\r\nContent-Length:\t0\r\n';
+  t.equal(
+    encode(`HTTP/1.1 200 OK\r\n${lengths}\r\n`),
+    `HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: 1\r\n${DATE}\r\n`,
+  );
+});
+
+t.test('a length beside chunks is not announced, in the answer to a HEAD and a 304 neither', async (t) => {
+  const both = 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n';
+  t.equal(
+    encode(`HTTP/1.1 200 OK\r\n${both}\r\n`),
+    `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n`,
+  );
+  t.equal(encode(`HTTP/1.1 304 Not Modified\r\n${both}\r\n`), `HTTP/1.1 304 Not Modified\r\n${DATE}\r\n`);
+  const reader = new ResponseReader();
+  reader.read([bytes(`HTTP/1.1 200 OK\r\n${both}\r\n`)], { toHead: true });
+  const form = { framing: reader.parser.head.framing, keepAlive: true, oldClient: false };
+  t.equal(encodeResponseHead(reader.parser.head, form, NOW), `HTTP/1.1 200 OK\r\n${DATE}\r\n`);
+});
+
 t.test('204 and 304 announce no chunks', async (t) => {
   for (const status of ['204 No Content', '304 Not Modified'])
     t.equal(

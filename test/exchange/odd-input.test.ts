@@ -1,0 +1,242 @@
+import t, { type Test } from 'tap';
+import { answering } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { nothingIsLeft } from '../support/leaks.js';
+import { origin, readRequest } from '../support/origin.js';
+
+/**
+ * What real clients and servers send beside the letter of RFC 9112, and what smugglers would make of each: the exact
+ * bytes that the other side gets, whole and cut at every byte.
+ */
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+/** A server that tells of every request, and answers it with its place in the order. */
+async function listening(t: Test) {
+  const received: { head: string; body: string }[] = [];
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      const { head, body } = await readRequest(connection);
+      received.push({ head, body: body.toString('latin1') });
+      await connection.write(OK);
+    }
+  });
+  return { received, ...(await startBalancer(t, { servers: [server.address] })) };
+}
+
+t.test('a target with any byte that ends nothing reaches the server as it came', async (t) => {
+  const { received, connect, seen } = await listening(t);
+  const client = await connect();
+  const bytes = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join('');
+  const target = `/${bytes.replace(/[\x00-\x20\x7f#?]/g, '').replace('%', '%25')}?${bytes.replace(/[\x00-\x20\x7f#]/g, '')}`;
+  const request = `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  client.send(request);
+  t.equal((await client.response()).status, 200);
+  t.ok(received[0]?.head.startsWith(`GET ${target} HTTP/1.1\r\nHost: a\r\n`));
+  t.equal((await seen.request()).target, target, 'and is in the log');
+  for (let at = 1; at < 40; at++) {
+    await client.sendPieces([request.slice(0, at), request.slice(at, at + 1), request.slice(at + 1)]);
+    t.equal((await client.response()).status, 200);
+    t.equal(received.at(-1)?.head.split('\r\n')[0], `GET ${target} HTTP/1.1`, `cut at ${at}`);
+  }
+});
+
+t.test('a rewritten target keeps the bytes that the rules do not touch', async (t) => {
+  const heads: string[] = [];
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      heads.push(await connection.readHead());
+      await connection.write(OK);
+    }
+  });
+  const { connect } = await startBalancer(t, {
+    servers: [server.address],
+    rewrite_rules: { strip_prefix: '/api', replace: { caf\u00e9: 'tea' } },
+    param_rules: { add: { x: '1' } },
+  });
+  const client = await connect();
+  client.send('GET /api/\xff"<\\>/caf\xc3\xa9?\xe9\\ HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.equal((await client.response()).status, 200);
+  t.equal(heads[0]?.split('\r\n')[0], 'GET /\xff"<\\>/tea?\xe9\\&x=1 HTTP/1.1');
+});
+
+t.test('a route for a path takes it in raw bytes too, and a guard refuses it', async (t) => {
+  const server = await origin(t, answering(OK));
+  const { connect } = await startBalancer(t, {
+    servers: [server.address],
+    firewall_rules: { path_reject: ['/caf\u00e9', '/private'] },
+  });
+  const client = await connect();
+  for (const [target, status] of [
+    ['/caf\xc3\xa9', 403],
+    ['/caf%C3%A9', 403],
+    ['/x\\..\\private', 403],
+    ['\\private', 400],
+    ['/\xc0\xafprivate', 400],
+    ['/caf\xe9', 200],
+  ] as const) {
+    const asked = await connect();
+    asked.send(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    t.equal((await asked.response()).status, status, JSON.stringify(target));
+  }
+  client.destroy();
+});
+
+t.test('a length or a coding with tabs around it frames one request and no other', async (t) => {
+  const { received, connect } = await listening(t);
+  const next = 'GET /next HTTP/1.1\r\nHost: a\r\n\r\n';
+  for (const [framing, body, passed] of [
+    ['Content-Length:\t29 \t', 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n.', 'Content-Length: 29'],
+    ['Transfer-Encoding: chunked\t', '3\r\nabc\r\n0\r\n\r\n', 'Transfer-Encoding: chunked'],
+  ] as const) {
+    const request = `POST /first HTTP/1.1\r\nHost: a\r\n${framing}\r\nX-Tab: a\t\r\n\r\n${body}${next}`;
+    const cuts = Array.from({ length: request.length - next.length }, (_, i) => i + 1);
+    for (const at of cuts) {
+      received.length = 0;
+      const client = await connect();
+      await client.sendPieces([request.slice(0, at), request.slice(at)]);
+      t.equal((await client.response()).body + (await client.response()).body, 'okok', `cut at ${at}`);
+      t.match(received[0]?.head, `POST /first HTTP/1.1\r\nHost: a\r\n${passed}\r\nX-Tab: a\t\r\n`);
+      t.strictSame(
+        received.map(({ head, body: content }) => [head.split(' ')[1], content]),
+        [
+          ['/first', passed.endsWith('29') ? body : 'abc'],
+          ['/next', ''],
+        ],
+      );
+      client.destroy();
+    }
+  }
+});
+
+t.test('a refused request is the last of its connection, and the server gets none of it', async (t) => {
+  const { received, connect, seen } = await listening(t);
+  const hidden = '0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n';
+  const framings: [fields: string, status: number, detail: string][] = [
+    ['Content-Length: 5\t\r\nContent-Length: 5', 400, 'more than one Content-Length'],
+    [
+      'Content-Length: 5\t\r\nTransfer-Encoding: chunked',
+      400,
+      'Transfer-Encoding together with Content-Length',
+    ],
+    [
+      'Transfer-Encoding: chunked\t\r\nContent-Length: 5',
+      400,
+      'Transfer-Encoding together with Content-Length',
+    ],
+    ['Content-Length: 1\t2', 400, 'Content-Length is not a plain number'],
+    ['Transfer-Encoding: chun\tked', 501, 'the only transfer coding understood is chunked, once'],
+    ['Content-Length : 5', 400, 'the head is not valid HTTP/1.1: invalid header token'],
+  ];
+  for (const [index, [fields, status, detail]] of framings.entries()) {
+    const client = await connect();
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\n${fields}\r\n\r\n${hidden}`);
+    const answer = await client.toEnd();
+    t.equal(answer.split('HTTP/1.1').length, 2, 'one answer');
+    t.match(await seen.request(index + 1), { status, detail, reason: 'bad_request' }, JSON.stringify(fields));
+  }
+  t.strictSame(received, []);
+});
+
+t.test('an empty Expect expects nothing', async (t) => {
+  const { received, connect } = await listening(t);
+  const client = await connect();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nExpect:\r\nContent-Length: 2\r\n\r\nhi');
+  t.equal((await client.response()).status, 200);
+  t.notMatch(received[0]?.head, /expect/i);
+  t.equal(received[0]?.body, 'hi');
+});
+
+// Answers of servers.
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const DATE = 'Date: now\r\n';
+
+interface Passing {
+  readonly what: string;
+  readonly answer: string;
+  readonly expected: string;
+  /** Is the server's connection used again? */
+  readonly kept: boolean;
+  readonly method?: string;
+}
+
+const PASSING: readonly Passing[] = [
+  {
+    what: 'a status beyond 599',
+    answer: `HTTP/1.1 999 Odd\r\n${DATE}Content-Length: 2\r\n\r\nok`,
+    expected: `HTTP/1.1 999 Odd\r\n${DATE}Content-Length: 2\r\n\r\nok`,
+    kept: true,
+  },
+  {
+    what: 'chunks beside a length',
+    answer: `HTTP/1.1 200 OK\r\nContent-Length: 50\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2\r\nok\r\n0\r\n\r\n`,
+    expected: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2\r\nok\r\n0\r\n\r\n`,
+    kept: false,
+  },
+  {
+    what: 'chunks beside a length, for HEAD',
+    answer: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 50\r\n${DATE}\r\n`,
+    expected: `HTTP/1.1 200 OK\r\n${DATE}\r\n`,
+    kept: false,
+    method: 'HEAD',
+  },
+  {
+    what: 'equal lengths',
+    answer: `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${DATE}content-length:\t2 \r\n\r\nok`,
+    expected: `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${DATE}\r\nok`,
+    kept: true,
+  },
+  {
+    what: 'blanks in front of a colon',
+    answer: `HTTP/1.1 200 OK\r\nContent-Length \t: 2\r\n${DATE}Keep-Alive : x\r\nConnection\t: X-Hop\r\nX-Hop : 1\r\nX-Kept : 1\r\n\r\nok`,
+    expected: `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${DATE}X-Kept: 1\r\n\r\nok`,
+    kept: true,
+  },
+];
+
+for (const { what, answer, expected, kept, method = 'GET' } of PASSING) {
+  t.test(`${what}: the client gets one framing, however the answer is cut`, async (t) => {
+    let cut = answer.length;
+    const server = await origin(t, async (connection) => {
+      for (;;) {
+        await connection.readHead();
+        await connection.write(answer.slice(0, cut));
+        if (cut === answer.length) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        await connection.write(answer.slice(cut));
+      }
+    });
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    for (let i = 0; i < 3; i++) {
+      client.send(GET.replace('GET', method));
+      t.equal(await client.bytes(expected.length), expected);
+    }
+    t.equal(server.accepted, kept ? 1 : 3, 'connections to the server');
+    for (cut = 1; cut < answer.length; cut++) {
+      client.send(GET.replace('GET', method));
+      t.equal(await client.bytes(expected.length), expected, `cut at ${cut}`);
+    }
+    t.equal(client.received, '', 'and nothing more');
+    t.ok(seen.requests.every(({ reason }) => reason === ''));
+  });
+}
+
+t.test('what stands behind chunks beside a length is nobody’s answer', async (t) => {
+  const evil = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil';
+  const server = await origin(
+    t,
+    answering(`HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${evil}`),
+  );
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  for (let i = 0; i < 3; i++) {
+    const client = await connect();
+    client.send(GET + GET);
+    t.equal((await client.response()).body + (await client.response()).body, '');
+    client.destroy();
+  }
+  t.equal(server.accepted, 6, 'a connection each');
+});
+
+nothingIsLeft(t);
