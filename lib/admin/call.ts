@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { GrowingBuffer } from '../base/growing-buffer.js';
 import { ApiError } from './api-error.js';
 import type { Standing } from './gate.js';
 
@@ -63,14 +64,12 @@ export async function readObject(request: IncomingMessage): Promise<Readonly<Rec
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  let length = 0;
+  const body = new GrowingBuffer();
   // Left early, it must not take the socket along: there is still something to be said on it.
   for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += piece.length;
-    if (length > MAX_BODY_BYTES)
+    if (body.length + piece.length > MAX_BODY_BYTES)
       throw new ApiError(413, 'body_too_large', `a body may have ${MAX_BODY_BYTES} bytes`, EXAMPLE);
-    pieces.push(piece);
+    body.append(piece, 0, piece.length, MAX_BODY_BYTES);
   }
-  return Buffer.concat(pieces).toString('utf8');
+  return body.bytes.toString('utf8');
 }

@@ -118,10 +118,18 @@ export class Relay {
     this.#phase = 'asking';
     this.#serverBlocked = false;
     channel.writeText(head);
-    for (const piece of this.#replay.pieces) channel.write(piece, 0, piece.length);
+    if (this.#replay.isEmpty || this.#sendKept(connection)) {
+      this.#awaitServer(client);
+      client.resumeRequest();
+    } else {
+      this.pauseClient();
+    }
+  }
+
+  #sendKept({ channel }: Lease): boolean {
+    const { bytes } = this.#replay;
     this.#replay.sent();
-    this.#awaitServer(client);
-    if (!this.#serverBlocked) client.resumeRequest();
+    return channel.write(bytes, 0, bytes.length);
   }
 
   /** Lets go of the connection, which can be read again by whoever gets it next. */

@@ -1,3 +1,4 @@
+import { GrowingBuffer } from '../base/growing-buffer.js';
 import { MAX_SUBJECT } from '../config/regex.js';
 
 /** A text is looked for in so many bytes of content. */
@@ -11,7 +12,7 @@ export class BodyMatch {
   readonly #text: Buffer | null;
   readonly #regex: RegExp | null;
   readonly #limit: number;
-  #content: Buffer = Buffer.alloc(0);
+  readonly #content = new GrowingBuffer();
   #found = false;
 
   constructor(expected: string | RegExp) {
@@ -30,15 +31,15 @@ export class BodyMatch {
     if (this.isDecided) return;
     const before = this.#content.length;
     const room = this.#limit - before;
-    this.#content = Buffer.concat([this.#content, buffer.subarray(start, Math.min(end, start + room))]);
+    this.#content.append(buffer, start, Math.min(end, start + room), this.#limit);
     if (this.#text === null) return;
     // It may have begun in what came before.
     const from = Math.max(0, before - this.#text.length + 1);
-    this.#found = this.#content.indexOf(this.#text, from) !== -1;
+    this.#found = this.#content.bytes.indexOf(this.#text, from) !== -1;
   }
 
   /** Is it there? Asked once no more content comes, or it is decided. */
   conclude(): boolean {
-    return this.#regex === null ? this.#found : this.#regex.test(this.#content.toString('utf8'));
+    return this.#regex === null ? this.#found : this.#regex.test(this.#content.bytes.toString('utf8'));
   }
 }

@@ -1,3 +1,4 @@
+import { GrowingBuffer } from '../base/growing-buffer.js';
 import { latin1 } from '../base/latin1.js';
 import { FIELD, fieldId } from './fields.js';
 
@@ -19,25 +20,25 @@ const HARMLESS: ReadonlySet<number> = new Set([FIELD.other, FIELD.userAgent, FIE
 export class TrailerSection {
   /** Counted from the first byte of the section. */
   readonly offsets = new Int32Array(MAX_TRAILER_FIELDS * 4);
-  #bytes: Buffer | null = null;
-  length = 0;
+  readonly #bytes = new GrowingBuffer();
+
+  /** Bytes of it so far. */
+  get length(): number {
+    return this.#bytes.length;
+  }
 
   clear(): void {
-    this.#bytes = null;
-    this.length = 0;
+    this.#bytes.clear();
   }
 
   append(buffer: Buffer, start: number, end: number): void {
-    if (start === end) return;
-    const piece = buffer.subarray(start, end);
-    this.#bytes = this.#bytes === null ? Buffer.from(piece) : Buffer.concat([this.#bytes, piece]);
-    this.length += end - start;
+    if (start < end) this.#bytes.append(buffer, start, end);
   }
 
   /** The lines that may be passed on, each with its CRLF: byte for byte, order kept. */
   passable(fieldCount: number): string {
-    if (this.#bytes === null) return '';
-    const text = latin1(this.#bytes, 0, this.length);
+    if (this.length === 0) return '';
+    const text = latin1(this.#bytes.bytes, 0, this.length);
     let lines = '';
     for (let i = 0; i < fieldCount; i++) {
       const start = this.offsets[i * 4] as number;

@@ -24,6 +24,9 @@ const wideReadBuffer = Buffer.allocUnsafeSlow(BYTES[1]);
 /** What every socket begins to read into: the beginning of the wide one, so that both are in the caches. */
 export const sharedReadBuffer = wideReadBuffer.subarray(0, BYTES[0]);
 
+/** Up to so many bytes a copy gets just the room it needs: ten thousand slow peers that wait for 100 bytes each are 1 MB. */
+const SMALL_COPY = 16 * 1024;
+
 const free: readonly [Buffer[], Buffer[], Buffer[]] = [[], [], []];
 const placesTaken = [0, 0, 0] as [number, number, number];
 let copies = 0;
@@ -70,7 +73,8 @@ export function giveReadBuffer(buffer: Buffer): void {
 /** `buffer[start, end)` at the beginning of a buffer that goes back with `giveCopy`; it is there whatever is in use. */
 export function copyOfRead(buffer: Buffer, start: number, end: number): Buffer {
   copies++;
-  const copy = unused(sizeFor(end - start));
+  const bytes = end - start;
+  const copy = bytes <= SMALL_COPY ? Buffer.allocUnsafeSlow(bytes) : unused(sizeFor(bytes));
   buffer.copy(copy, 0, start, end);
   return copy;
 }
@@ -87,5 +91,5 @@ function unused(size: ReadSize): Buffer {
 
 function keep(buffer: Buffer): void {
   const size = sizeOf(buffer);
-  if (free[size].length < MAX_FREE[size]) free[size].push(buffer);
+  if (buffer.length === BYTES[size] && free[size].length < MAX_FREE[size]) free[size].push(buffer);
 }

@@ -1,3 +1,4 @@
+import { replayBytes } from '../exchange/replay.js';
 import { counter, type Family, gauge, one } from './families.js';
 import type { ProcessFigures } from './process-figures.js';
 
@@ -20,6 +21,11 @@ export function processFamilies(figures: ProcessFigures): readonly Family[] {
     gauge('process_max_fds', 'Files and sockets it may have open.', () => known(figures.mostFiles)),
     gauge('nodejs_heap_size_used_bytes', 'Objects of the program.', () => one(figures.memory.heapUsed)),
     gauge('nodejs_heap_size_total_bytes', 'Memory set aside for them.', () => one(figures.memory.heapTotal)),
+    gauge(
+      'lb_request_buffer_bytes',
+      'Request bodies kept: until a server takes them, and to send them again.',
+      () => one(replayBytes()),
+    ),
     gauge('nodejs_external_memory_bytes', 'Buffers and the like.', () => one(figures.memory.external)),
     counter('nodejs_eventloop_busy_seconds_total', 'Time the event loop had something to do.', () =>
       one(figures.loop.active / 1000),

@@ -128,3 +128,42 @@ t.test('a hundred of either kind stay within a megabyte each', async (t) => {
   const after = await resident(child);
   t.ok(after - before < 100, `${Math.round(after - before)} MiB more`);
 });
+
+t.test(
+  'a thousand uploads that are never finished cost 150 MiB at most, in chunks of one byte too',
+  async (t) => {
+    let received = 0;
+    const server = await origin(t, async (connection) => {
+      connection.socket.removeAllListeners('data');
+      connection.socket.on('data', ({ length }) => {
+        received += length;
+      });
+      await once(connection.socket, 'close');
+    });
+    const { child, port } = await start(t, server.address);
+    const before = await resident(child);
+    for (const [field, body] of [
+      ['Transfer-Encoding: chunked', '1;e\r\na\r\n'.repeat(10_500)],
+      // All of this is kept, to be sent again.
+      ['Content-Length: 84000', 'x'.repeat(65_000)],
+    ] as const) {
+      received = 0;
+      const clients: Socket[] = [];
+      for (let round = 0; round < 20; round++)
+        clients.push(...(await Promise.all(Array.from({ length: 50 }, () => connect(t, port)))));
+      for (const client of clients) {
+        client.write(`PUT / HTTP/1.1\r\nHost: a\r\n${field}\r\n\r\n`);
+        client.write(body.slice(0, 40_001));
+        client.write(body.slice(40_001));
+      }
+      await stalled(child, () => received);
+      const after = await resident(child);
+      t.ok(after - before < 150, `${field}: ${Math.round(after - before)} MiB more`);
+      for (const client of clients) client.destroy();
+    }
+    const last = await connect(t, port);
+    last.write('GET / HTTP/1.1\r\n\r\n');
+    const [answer] = (await once(last, 'data')) as [Buffer];
+    t.match(answer.toString(), /^HTTP\/1\.1 400 /, 'and it is alive');
+  },
+);

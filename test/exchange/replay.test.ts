@@ -1,8 +1,8 @@
 import t from 'tap';
-import { Replay } from '../../lib/exchange/replay.js';
+import { Replay, replayBytes } from '../../lib/exchange/replay.js';
 
 function text(replay: Replay): string {
-  return Buffer.concat(replay.pieces).toString('latin1');
+  return replay.bytes.toString('latin1');
 }
 
 /** A piece as it lies in a read buffer, with other bytes around it. */
@@ -67,3 +67,22 @@ t.test('reset it is ready for another request', async (t) => {
   give((...at) => replay.keepSent(...at), 'cdef');
   t.equal(text(replay), 'cdef');
 });
+
+t.test(
+  'however small its pieces are, a body takes the memory of its bytes, and that is counted',
+  async (t) => {
+    const limit = 64 * 1024;
+    const before = replayBytes();
+    const replay = replayOf(limit);
+    for (let i = 0; i < limit; i++) give((...at) => replay.keepSent(...at), 'x');
+    t.ok(replay.whole);
+    t.equal(replay.bytes.length, limit);
+    t.equal(replayBytes() - before, limit);
+    give((...at) => replay.keepSent(...at), 'y');
+    t.equal(replayBytes(), before, 'what can not be sent again any more is not kept');
+    give((...at) => replay.keepSent(...at), 'z');
+    t.equal(replayBytes(), before);
+    replay.reset();
+    t.equal(replayBytes(), before);
+  },
+);
