@@ -207,9 +207,11 @@ class RunningBalancer implements Balancer {
 
   async reload(config: Config): Promise<void> {
     this.#refuseIfEnding();
-    // It may be told to end while a listener is being opened, and would not know of that one.
-    await this.#listeners.follow(config.listen, () => this.#refuseIfEnding());
-    this.#follow(config);
+    await this.#listeners.follow(config.listen, () => {
+      // It may have been told to end while a listener was being opened, and would not know of that one.
+      this.#refuseIfEnding();
+      this.#follow(config);
+    });
   }
 
   #refuseIfEnding(): void {
@@ -217,11 +219,11 @@ class RunningBalancer implements Balancer {
       throw new OperationError('ending', 'a balancer that is ending takes no other configuration');
   }
 
-  /** Between two requests: nothing here can fail or wait. */
+  /** Between two requests: nothing here waits. Where it throws, the configuration from before is in force. */
   #follow(config: Config): void {
     const { limits } = this.config;
-    this.#loadedAt = this.#clock.wall();
     this.#fleet.follow(config);
+    this.#loadedAt = this.#clock.wall();
     const { headerBytes, headers, uriBytes } = config.limits;
     if (headerBytes !== limits.headerBytes || headers !== limits.headers || uriBytes !== limits.uriBytes)
       this.#observer.warning?.('limits.header_bytes, headers and uri_bytes take effect at the next start');

@@ -1,4 +1,5 @@
 import type { Address } from '../base/address.js';
+import { AddressFile } from '../config/address-file.js';
 import type { Network } from '../config/network.js';
 import type { TemplatePart } from '../config/template.js';
 import type { Config } from '../config/types.js';
@@ -27,6 +28,7 @@ function view(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return listView(value);
   if (isAddress(value) || isNetwork(value)) return value.text;
+  if (value instanceof AddressFile) return { file: value.file, entries: value.entries };
   const named = (value as { readonly name?: unknown }).name;
   const secretValue = typeof named === 'string' && isSecretName(named);
   const entries: [key: string, value: unknown][] = [];

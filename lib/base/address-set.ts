@@ -1,15 +1,8 @@
+import { createHash } from 'node:crypto';
+import { type AddressBlock, AddressCollector } from './address-collector.js';
 import { type IpAddress, parseIpAddress } from './ip-address.js';
 
-/** A range of addresses, both ends included, as a configuration holds it. */
-export interface AddressBlock {
-  readonly version: 4 | 6;
-  readonly first: bigint;
-  readonly last: bigint;
-}
-
-/** IPv4 addresses are `::ffff:a.b.c.d` among the others. */
-const FIRST_V4 = 0xffff_0000_0000n;
-const LAST_V4 = 0xffff_ffff_ffffn;
+export type { AddressBlock } from './address-collector.js';
 
 /**
  * A set of IP addresses and CIDR blocks, v4 and v6: sorted, merged, found by bisection (0.1 µs among 10,000). An
@@ -23,15 +16,27 @@ export class AddressSet {
   readonly #firstV6: Uint32Array;
   readonly #lastV6: Uint32Array;
 
-  /** `entries`: blocks, or texts like `192.0.2.1`, `2001:db8::/32`. Throws, naming the entry, at one that is neither. */
-  constructor(entries: readonly (string | AddressBlock)[]) {
-    const blocks = entries.map((entry) => toRange(typeof entry === 'string' ? parseBlock(entry) : entry));
-    const v4 = merge(blocks.filter(isMapped));
-    this.#firstV4 = Uint32Array.from(v4, ({ first }) => Number(first - FIRST_V4));
-    this.#lastV4 = Uint32Array.from(v4, ({ last }) => Number(last - FIRST_V4));
-    const v6 = merge(blocks.filter((block) => !isMapped(block)));
-    this.#firstV6 = Uint32Array.from(v6.flatMap(({ first }) => toWords(first)));
-    this.#lastV6 = Uint32Array.from(v6.flatMap(({ last }) => toWords(last)));
+  /**
+   * `entries`: what was collected, or blocks and texts like `192.0.2.1`, `2001:db8::/32`. Throws, naming the entry, at
+   * one that is neither.
+   */
+  constructor(entries: readonly (string | AddressBlock)[] | AddressCollector) {
+    const collected = entries instanceof AddressCollector ? entries : collect(entries);
+    const v4 = collected.rangesV4();
+    this.#firstV4 = v4.first;
+    this.#lastV4 = v4.last;
+    const v6 = collected.rangesV6();
+    this.#firstV6 = v6.first;
+    this.#lastV6 = v6.last;
+  }
+
+  /** The same for sets that hold the same addresses. */
+  get digest(): string {
+    const hash = createHash('sha256');
+    for (const table of [this.#firstV4, this.#lastV4, this.#firstV6, this.#lastV6]) {
+      hash.update(`${table.length} `).update(table);
+    }
+    return hash.digest('base64url');
   }
 
   /** Is `address` in the set? A text that is no address is in none. */
@@ -65,7 +70,7 @@ export class AddressSet {
   }
 }
 
-/** Negative, 0 or positive, as the address at `index` lies before, at or behind `words`. */
+/** Negative, 0 or positive, as the address at `index` lies before, at or after `words`. */
 function compareAt(table: Uint32Array, index: number, words: Readonly<Uint32Array>): number {
   for (let i = 0; i < 4; i++) {
     const difference = (table[index * 4 + i] as number) - (words[i] as number);
@@ -74,42 +79,12 @@ function compareAt(table: Uint32Array, index: number, words: Readonly<Uint32Arra
   return 0;
 }
 
-function parseBlock(text: string): AddressBlock {
-  const slash = text.indexOf('/');
-  const address = parseIpAddress(text, 0, slash === -1 ? text.length : slash);
-  const length = slash === -1 ? '' : text.slice(slash + 1);
-  const written = text.includes(':') ? 128 : 32;
-  const prefix = slash === -1 ? written : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
-  if (address === null || !(prefix <= written) || text.includes('%')) {
-    throw new Error(`not an IP address or CIDR block: "${text}"`);
+function collect(entries: readonly (string | AddressBlock)[]): AddressCollector {
+  const collector = new AddressCollector();
+  for (const entry of entries) {
+    if (typeof entry !== 'string') collector.addBlock(entry);
+    else if (collector.add(entry) === 'refused')
+      throw new Error(`not an IP address or CIDR block: "${entry}"`);
   }
-  const host = (1n << BigInt(written - prefix)) - 1n;
-  const value = address.words.reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
-  return { version: 6, first: value & ~host, last: value | host };
-}
-
-function toRange({ version, first, last }: AddressBlock): AddressBlock {
-  return version === 6
-    ? { version, first, last }
-    : { version: 6, first: first + FIRST_V4, last: last + FIRST_V4 };
-}
-
-/** Is the whole block one of IPv4 addresses? */
-function isMapped({ first, last }: AddressBlock): boolean {
-  return first >= FIRST_V4 && last <= LAST_V4;
-}
-
-function merge(ranges: AddressBlock[]): AddressBlock[] {
-  ranges.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
-  const merged: AddressBlock[] = [];
-  for (const range of ranges) {
-    const previous = merged.at(-1);
-    if (previous === undefined || range.first > previous.last + 1n) merged.push(range);
-    else if (range.last > previous.last) merged[merged.length - 1] = { ...previous, last: range.last };
-  }
-  return merged;
-}
-
-function toWords(value: bigint): number[] {
-  return [96n, 64n, 32n, 0n].map((shift) => Number((value >> shift) & 0xffff_ffffn));
+  return collector;
 }

@@ -4,7 +4,7 @@ import { entrancesOf } from '../config/inventory.js';
 import type { Config, RouteConfig } from '../config/types.js';
 import type { Paint } from './paint.js';
 import type { Plan } from './plan.js';
-import { count } from './wording.js';
+import { count, longest } from './wording.js';
 
 export interface BannerOptions {
   readonly version: string;
@@ -67,7 +67,7 @@ function serverLines({ plan, paint }: BannerOptions): string[] {
   const { servers } = plan.config;
   if (servers.length === 0) return [paint.yellow('none: every request gets 404')];
   const shown = servers.length > SHOWN_SERVERS ? servers.slice(0, SHOWN_SERVERS - 1) : servers;
-  const width = Math.max(0, ...shown.map(({ name }) => name.length));
+  const width = longest(shown.map(({ name }) => name));
   const lines = shown.map(({ name, address }) =>
     name === address.text ? name : `${name.padEnd(width)}  ${paint.dim(address.text)}`,
   );
@@ -80,7 +80,7 @@ function routeLines({ plan, paint }: BannerOptions): string[] {
   const entrances = entrancesOf(plan.config);
   const shown = entrances.length > SHOWN_ROUTES ? entrances.slice(0, SHOWN_ROUTES - 1) : entrances;
   const labels = shown.map(({ label }) => shorten(label === '' ? 'everything else' : label, ENTRANCE_WIDTH));
-  const width = Math.max(...labels.map((label) => label.length));
+  const width = longest(labels);
   const lines = shown.map(
     ({ route }, i) => `${(labels[i] ?? '').padEnd(width)}  ${paint.dim(targetOf(route))}`,
   );

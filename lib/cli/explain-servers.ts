@@ -4,10 +4,11 @@ import { algorithmOf, describeAlgorithm } from '../dry-run/algorithm-text.js';
 import type { Forwarded } from '../dry-run/outcome.js';
 import type { Line } from './explain-way.js';
 import type { Paint } from './paint.js';
+import { longest } from './wording.js';
 
 /** Who may serve a request, who does if that is known, and by what it is decided. */
 export function serverLines({ servers, server, choice, route }: Forwarded, paint: Paint): Line[] {
-  const width = Math.max(...servers.map(({ name }) => name.length));
+  const width = longest(servers.map(({ name }) => name));
   const lines: Line[] = servers.map((backend) => {
     const { name, address, obstacle } = backend;
     const where = name === address.text ? '' : address.text;

@@ -1,15 +1,20 @@
+import { FileError } from '../base/regular-file.js';
+
 /** What the program tried when the system refused. */
 export type Attempt =
   | { readonly reading: string }
   | { readonly writing: string }
   | { readonly listening: true };
 
-/** An error of the system as one line that says what to do about it; null for an error that is none of the system's. */
+/** An error of the system or about a file as one line that says what to do about it; null for every other error. */
 export function explainFailure(error: unknown, attempt: Attempt): string | null {
-  if (!isSystemError(error)) return null;
-  if ('reading' in attempt) return `cannot read ${attempt.reading}: ${fileTrouble(error)}`;
-  if ('writing' in attempt) return `cannot write ${attempt.writing}: ${fileTrouble(error)}`;
-  return listenTrouble(error);
+  const isFileError = error instanceof FileError;
+  if (!isFileError && !isSystemError(error)) return null;
+  if ('listening' in attempt) return isFileError ? null : listenTrouble(error);
+  const trouble = isFileError ? `${error.message}.` : fileTrouble(error);
+  return 'reading' in attempt
+    ? `cannot read ${attempt.reading}: ${trouble}`
+    : `cannot write ${attempt.writing}: ${trouble}`;
 }
 
 function listenTrouble(error: SystemError): string {
@@ -49,6 +54,8 @@ function fileTrouble(error: SystemError): string {
       return 'its permissions do not allow it.';
     case 'EISDIR':
       return 'it is a directory.';
+    case 'ENXIO':
+      return 'it is a named pipe or a device that nothing listens to.';
     case 'ENOTDIR':
       return 'a part of its path is not a directory.';
     default:

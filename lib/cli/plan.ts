@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../base/address.js';
+import { readRegularFile } from '../base/regular-file.js';
 import { loadConfig } from '../config/config.js';
 import { type Problem, type Paint as ProblemPaint, renderProblems } from '../config/problems.js';
 import type { HealthCheckSettings, Settings } from '../config/settings.js';
@@ -69,7 +69,7 @@ export function planFile(options: RunOptions, file: string, paint: Paint): Plan 
 /** The text of a configuration file. Throws a PlanError when it cannot be read. */
 export function readConfig(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readRegularFile(file);
   } catch (error) {
     const explained = explainFailure(error, { reading: file });
     if (explained === null) throw error;

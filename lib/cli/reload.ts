@@ -93,8 +93,9 @@ export class Reload {
       this.#terminal.write(error.report);
     } else {
       const explained =
-        error instanceof OperationError ? error.message : explainFailure(error, { listening: true });
-      if (explained === null) throw error;
+        error instanceof OperationError
+          ? error.message
+          : (explainFailure(error, { listening: true }) ?? internalError(error));
       report = `${explained}\n`;
       this.#narrator.say(explained);
     }
@@ -103,4 +104,10 @@ export class Reload {
     this.#balancer.refuseReload(report.split('\n', 1)[0] ?? '');
     return { ok: false, message, report };
   }
+}
+
+/** A bug of ours. Nobody else would tell of it: what goes wrong in a reload must not end the program. */
+function internalError(error: unknown): string {
+  const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `internal error, please report it: ${told}`;
 }

@@ -1,7 +1,11 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import { FileError, readRegularFile } from '../base/regular-file.js';
 import { ValueError } from '../base/value-error.js';
 import { type ChangeStore, type Changes, readChanges, writeChanges } from '../fleet/changes.js';
 import { OperationError } from '../status/operations.js';
+
+const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
 
 const NONE: Changes = {
   weights: new Map(),
@@ -67,8 +71,10 @@ export class StateFile implements ChangeStore {
   async #replace(): Promise<void> {
     const text = this.#wanted;
     const beside = `${this.#path}.new`;
-    const handle = await open(beside, 'w', 0o644);
+    // Should there be a named pipe in its place, it is not waited for.
+    const handle = await open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o644);
     try {
+      if (!(await handle.stat()).isFile()) throw new FileError(`${beside} is not a regular file`);
       await handle.writeFile(text);
       await handle.sync();
     } finally {
@@ -81,7 +87,7 @@ export class StateFile implements ChangeStore {
 
 async function readKept(path: string, warning: (message: string) => void): Promise<Changes> {
   try {
-    return readChanges(await readFile(path, 'utf8'));
+    return readChanges(readRegularFile(path));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NONE;
     if (!(error instanceof ValueError || error instanceof OperationError)) throw error;

@@ -20,3 +20,8 @@ export function humanDuration(milliseconds: number): string {
 export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 }
+
+/** The length of the longest text; there may be too many of them to be the arguments of one call. */
+export function longest(texts: readonly string[]): number {
+  return texts.reduce((most, { length }) => Math.max(most, length), 0);
+}

@@ -40,7 +40,8 @@ export type Surroundings = Pick<Context, 'lineOf' | 'readFile'>;
  */
 export function compile(settings: Settings, surroundings: Surroundings): Compilation {
   const report = new Report();
-  const context: Context = { ...surroundings, report, book: new ServerBook(report), groups: [] };
+  const book = new ServerBook(report);
+  const context: Context = { ...surroundings, report, book, groups: [], lists: new Map() };
   const file = compileFile(settings, context);
   const hosts = compileHosts(settings.hosts, file, context);
   const rest = compileScope(settings, file, 'file', context);

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { readRegularFile } from '../base/regular-file.js';
 import { compile } from './compile.js';
 import { loadTree } from './load.js';
 import { Places, type Problem, renderProblems, toProblems } from './problems.js';
@@ -58,10 +58,10 @@ function build(document: Node, places: Places, faults: readonly Problem[], direc
   const files: string[] = [];
   const { config, findings, warnings } = compile(prune(value, refused) as Settings, {
     lineOf: (path) => places.of(locate(document, path, 'value')).line,
-    readFile(name) {
+    readFile(name, maxBytes) {
       const path = resolve(directory, name);
       files.push(path);
-      return readFileSync(path, 'utf8');
+      return readRegularFile(path, maxBytes);
     },
   });
   const problems = toProblems([...refused, ...findings], document, places, faults);

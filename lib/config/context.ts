@@ -1,3 +1,4 @@
+import type { AddressReading } from './address-file.js';
 import { type Network, parseNetwork, plainNetwork } from './network.js';
 import { each, type Report } from './report.js';
 import type { ServerBook } from './servers.js';
@@ -13,8 +14,10 @@ export interface Context {
   readonly groups: GroupConfig[];
   /** The line of a setting; 0 when it is not in the file. */
   readonly lineOf: (path: Path) => number;
-  /** The text of a file that the configuration names. Throws what the system throws. */
-  readonly readFile: (name: string) => string;
+  /** The text of a file that the configuration names. Throws a FileError, or what the system throws. */
+  readonly readFile: (name: string, maxBytes: number) => string;
+  /** The lists of addresses that were read so far, by the names of their files. */
+  readonly lists: Map<string, AddressReading>;
 }
 
 /** A single item or the items of a list, each with its path. */

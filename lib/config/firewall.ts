@@ -1,7 +1,6 @@
-import { ValueError } from '../base/value-error.js';
+import { type AddressEntry, readAddressFile } from './address-file.js';
 import { type Context, network, oneOrMore } from './context.js';
 import { checkToken, compileFields } from './fields.js';
-import { type Network, parseNetwork, plainNetwork } from './network.js';
 import { type PathPattern, parsePath } from './pattern.js';
 import { duration } from './quantities.js';
 import { each } from './report.js';
@@ -16,9 +15,6 @@ import { compileStatuses } from './statuses.js';
 import { formatPath, type Path } from './tree.js';
 import type { BanConfig, FirewallConfig, RateLimitConfig, RateLimitKey } from './types.js';
 
-/** Bad lines of one file that are told; a file of another kind has thousands. */
-const MAX_BAD_LINES = 5;
-
 /** The guards of one place; null when it has none. */
 export function compileFirewall(
   settings: FirewallSettings | undefined,
@@ -31,9 +27,9 @@ export function compileFirewall(
     name: formatPath(path),
     line: context.lineOf(path),
     mode: settings.mode ?? 'enforce',
-    ipReject: compileNetworks(settings.ip_reject, [...path, 'ip_reject'], context),
+    ipReject: compileAddresses(settings.ip_reject, [...path, 'ip_reject'], context),
     ipAllow: isGiven(settings.ip_allow)
-      ? compileNetworks(settings.ip_allow, [...path, 'ip_allow'], context)
+      ? compileAddresses(settings.ip_allow, [...path, 'ip_allow'], context)
       : null,
     maxConnectionsPerIp: settings.max_connections_per_ip ?? 0,
     ban: settings.ban ? compileBan(settings.ban, [...path, 'ban'], context) : null,
@@ -68,54 +64,23 @@ function isGiven(setting: FirewallSettings['ip_allow']): boolean {
   return setting !== undefined && setting.length > 0;
 }
 
-function compileNetworks(
+function compileAddresses(
   setting: string | readonly NetworkSetting[] | undefined,
   path: Path,
   context: Context,
-): Network[] {
-  const networks: Network[] = [];
+): AddressEntry[] {
+  const entries: AddressEntry[] = [];
   const single = typeof setting === 'string';
   for (const [item, itemPath] of each<NetworkSetting>(single ? [setting] : setting, path)) {
     const at = single ? path : itemPath;
     if (typeof item === 'object') {
-      if (item.file !== undefined) networks.push(...includeNetworks(item.file, [...at, 'file'], context));
+      if (item.file !== undefined) entries.push(readAddressFile(item.file, [...at, 'file'], context));
     } else {
       const read = network(item, at, context.report);
-      if (read) networks.push(read);
+      if (read) entries.push(read);
     }
   }
-  return networks;
-}
-
-function includeNetworks(file: string, path: Path, { report, readFile }: Context): Network[] {
-  const text = report.attempt(path, () => {
-    try {
-      return readFile(file);
-    } catch (error) {
-      const { code = String(error) } = error as NodeJS.ErrnoException;
-      throw new ValueError(`${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : code}`);
-    }
-  });
-  const networks: Network[] = [];
-  let bad = 0;
-  let wide = 0;
-  for (const [index, line] of (text ?? '').split('\n').entries()) {
-    const entry = line.replace(/#.*/, '').trim();
-    if (entry === '') continue;
-    try {
-      const read = parseNetwork(entry);
-      networks.push(read);
-      const plain = plainNetwork(read);
-      if (plain !== undefined && ++wide <= MAX_BAD_LINES)
-        report.warning(path, `${file}:${index + 1}: ${entry} is the whole network ${plain}`);
-    } catch (error) {
-      bad += 1;
-      if (bad <= MAX_BAD_LINES)
-        report.problem(path, `${file}:${index + 1}: ${(error as ValueError).message}`);
-    }
-  }
-  if (bad > MAX_BAD_LINES) report.problem(path, `${file} has ${bad - MAX_BAD_LINES} more bad lines`);
-  return networks;
+  return entries;
 }
 
 function compilePaths(setting: OneOrMore | undefined, path: Path, { report }: Context): PathPattern[] {

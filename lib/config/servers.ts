@@ -55,7 +55,7 @@ export class ServerBook {
     }
     if (servers.length > 0 && servers.every(({ weight }) => weight === 0))
       this.#report.warning(path, 'every server here has weight 0: new requests get 503');
-    this.#drafts.push(...servers);
+    for (const server of servers) this.#drafts.push(server);
     return servers;
   }
 

@@ -1,15 +1,37 @@
 import { type AddressBlock, AddressSet } from '../base/address-set.js';
 import type { IpAddress } from '../base/ip-address.js';
+import { type AddressEntry, AddressFile } from '../config/address-file.js';
 import { type ClientGuard, FORBIDDEN } from './guard.js';
+
+/** The entries of a list and those of the files it names. */
+class AddressList {
+  /** One for the list itself, and one for each file: places that name the same file share its set. */
+  readonly #sets: readonly AddressSet[];
+
+  constructor(entries: readonly AddressEntry[]) {
+    const own: AddressBlock[] = [];
+    const sets: AddressSet[] = [];
+    for (const entry of entries) {
+      if (entry instanceof AddressFile) sets.push(entry.addresses);
+      else own.push(entry);
+    }
+    this.#sets = own.length > 0 ? [new AddressSet(own), ...sets] : sets;
+  }
+
+  has(client: IpAddress): boolean {
+    for (const set of this.#sets) if (set.has(client)) return true;
+    return false;
+  }
+}
 
 /** Refuses the clients of a list. */
 export class IpReject implements ClientGuard {
   readonly name = 'ip_reject';
   readonly refusal = FORBIDDEN;
-  readonly #addresses: AddressSet;
+  readonly #addresses: AddressList;
 
-  constructor(blocks: readonly AddressBlock[]) {
-    this.#addresses = new AddressSet(blocks);
+  constructor(entries: readonly AddressEntry[]) {
+    this.#addresses = new AddressList(entries);
   }
 
   admits(client: IpAddress): boolean {
@@ -21,10 +43,10 @@ export class IpReject implements ClientGuard {
 export class IpAllow implements ClientGuard {
   readonly name = 'ip_allow';
   readonly refusal = FORBIDDEN;
-  readonly #addresses: AddressSet;
+  readonly #addresses: AddressList;
 
-  constructor(blocks: readonly AddressBlock[]) {
-    this.#addresses = new AddressSet(blocks);
+  constructor(entries: readonly AddressEntry[]) {
+    this.#addresses = new AddressList(entries);
   }
 
   admits(client: IpAddress): boolean {

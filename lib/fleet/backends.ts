@@ -28,6 +28,12 @@ export class Backends {
   readonly #emptying = new Set<Member>();
   /** To be let go of. */
   #leaving: Member[] = [];
+  /** As it was when `follow` was called, until it is known that all goes by the new groups. */
+  #before: {
+    readonly members: ReadonlyMap<string, Member>;
+    readonly groups: ReadonlyMap<GroupConfig, readonly Member[]>;
+    readonly leaving: Member[];
+  } | null = null;
   /** Let go of, and perhaps not closed yet: a connection may outlive the last request on it. */
   readonly #gone = new Set<Member>();
 
@@ -57,8 +63,9 @@ export class Backends {
     return [...all].reduce((sum, { backend }) => sum + backend.active, 0);
   }
 
-  /** Has the servers of these groups, as the roster gives them; `letGo` is to follow. */
+  /** Has the servers of these groups, as the roster gives them; `letGo` is to follow, or `goBack`. */
   follow(groups: readonly GroupConfig[]): void {
+    this.#before = { members: new Map(this.#members), groups: this.#groups, leaving: this.#leaving };
     const lists = groups.map((group) => [group, this.#roster.serversOf(group)] as const);
     const succession = new Succession(this.#members, lists);
     this.#members.clear();
@@ -72,19 +79,44 @@ export class Backends {
     this.#leaving = [...succession.left];
   }
 
+  /** Undoes `follow`: the roster is to be as it was. */
+  goBack(): void {
+    if (this.#before === null) return;
+    const { members, groups, leaving } = this.#before;
+    this.#before = null;
+    const kept = new Set(members.values());
+    for (const member of this.#fresh) if (!kept.has(member)) this.#fresh.delete(member);
+    this.#members.clear();
+    for (const [key, member] of members) this.#members.set(key, member);
+    this.#groups = groups;
+    this.#leaving = leaving;
+    for (const [group, list] of groups) {
+      const servers = this.#roster.serversOf(group);
+      for (const [index, member] of list.entries())
+        this.#adjust(member, servers[index] as ServerConfig, group);
+    }
+    this.instruct();
+  }
+
   #member(server: ServerConfig, group: GroupConfig, succession: Succession): Member {
     const key = sameServer(server, group);
     let member = this.#members.get(key);
     if (member === undefined) {
       member = succession.take(server, group) ?? this.#make(server, group);
-      member.backend.pool.setLimits(limitsOf(server, group));
-      member.backend.setBackup(server.backup);
-      member.backend.setSlowStart(group.slowStart);
-      if (member.health.follow(group)) this.#fresh.add(member);
+      this.#adjust(member, server, group);
       this.#members.set(key, member);
     }
     this.#instruct(member, server);
     return member;
+  }
+
+  /** From now on it goes by these terms. */
+  #adjust(member: Member, server: ServerConfig, group: GroupConfig): void {
+    const { backend, health } = member;
+    backend.pool.setLimits(limitsOf(server, group));
+    backend.setBackup(server.backup);
+    backend.setSlowStart(group.slowStart);
+    if (health.follow(group)) this.#fresh.add(member);
   }
 
   /** Tells every server the weight and availability that the roster has for it now. */
@@ -121,6 +153,7 @@ export class Backends {
 
   /** Lets go of those that `follow` did not take over: requests on them finish, then their sockets close. */
   letGo(): void {
+    this.#before = null;
     for (const member of this.#gone) if (isEmpty(member)) this.#gone.delete(member);
     const leaving = this.#leaving.splice(0);
     for (const member of leaving) {

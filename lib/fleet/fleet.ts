@@ -3,7 +3,7 @@ import type { Availability, Observer } from '../base/observer.js';
 import type { Config } from '../config/types.js';
 import { Generation } from '../generation.js';
 import type { HealthServices } from '../health/checker.js';
-import type { NewServer, Operations } from '../status/operations.js';
+import { type NewServer, OperationError, type Operations } from '../status/operations.js';
 import type { Telemetry } from '../telemetry.js';
 import { Backends } from './backends.js';
 import { announce, describeChange, isSameRouting } from './census.js';
@@ -48,6 +48,7 @@ export class Fleet implements Operations {
     this.#hasDropped = dropped.length > 0;
     this.backends = new Backends(parts.supplies, parts.health, this.roster);
     this.#generation = this.#generate(config, null);
+    this.backends.letGo();
   }
 
   /** The one that the next request goes by. */
@@ -73,9 +74,12 @@ export class Fleet implements Operations {
   follow(config: Config): void {
     this.#change(() => {
       const before = this.roster.census();
-      const dropped = this.roster.follow(config);
+      const dropped = this.#orGoBack(() => {
+        const lines = this.roster.follow(config);
+        this.#replace(config);
+        return lines;
+      });
       this.#parts.supplies.resolver.follow(config.dns);
-      this.#replace(config);
       const after = this.roster.census();
       announce(before, after, this.#observer);
       for (const line of dropped) this.#observer.warning?.(line);
@@ -113,13 +117,38 @@ export class Fleet implements Operations {
   #operate(act: () => void): void {
     this.#change(() => {
       const before = this.roster.census();
-      act();
-      const after = this.roster.census();
-      // Who serves where decides the generation; how much, and whether at all, is the servers' own.
-      if (isSameRouting(before, after)) this.backends.instruct();
-      else this.#replace(this.#generation.config);
+      const after = this.#orGoBack(() => {
+        act();
+        const census = this.roster.census();
+        // Who serves where decides the generation; how much, and whether at all, is the servers' own.
+        if (isSameRouting(before, census)) this.backends.instruct();
+        else this.#replace(this.#generation.config);
+        return census;
+      });
       announce(before, after, this.#observer);
     });
+  }
+
+  /** Makes a change as a whole: when `change` throws, file, servers and what was changed since are as they were. */
+  #orGoBack<T>(change: () => T): T {
+    const generation = this.#generation;
+    const { weights, availability, fileWeights, ...moves } = this.roster.changes;
+    const changes = {
+      weights: new Map(weights),
+      availability: new Map(availability),
+      fileWeights: new Map(fileWeights),
+      ...moves,
+    };
+    try {
+      return change();
+    } catch (error) {
+      // Who was refused before anything was done says so with an OperationError.
+      if (!(error instanceof OperationError) && this.#generation === generation) {
+        this.roster.goBack(generation.config, changes);
+        this.backends.goBack();
+      }
+      throw error;
+    }
   }
 
   /** Makes a change and tells of it. Servers that it has left empty are told of last, behind all that has changed. */

@@ -146,6 +146,13 @@ export class Roster {
     return this.#settle();
   }
 
+  /** To the file and the changes of before, which fitted each other. */
+  goBack(config: Config, changes: Changes): void {
+    this.#file = new FileIndex(config);
+    for (const kept of [this.#weights, this.#availability, this.#fileWeights]) kept.clear();
+    this.restore(changes);
+  }
+
   #settle(): readonly string[] {
     const dropped = [...this.#followRemoved(), ...this.#followAdded(), ...this.#followEdits()];
     this.#forgetSettled();

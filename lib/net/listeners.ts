@@ -48,18 +48,18 @@ export class Listeners {
   }
 
   /**
-   * Those that are wanted already stay, new ones are bound, and then those that are wanted no more are closed. Rejects
-   * with the system's error when one can't be bound, or with what `permit` throws behind the last; nothing has changed
-   * then.
+   * Those that are wanted already stay, new ones are bound, `takeOver` is called, and then those that are wanted no more
+   * are closed. Rejects with the system's error when one can't be bound, or with what `takeOver` throws; nothing has
+   * changed then.
    */
-  async follow(wanted: readonly Address[], permit: () => void): Promise<void> {
+  async follow(wanted: readonly Address[], takeOver: () => void): Promise<void> {
     const kept = this.#open.filter((listener) => wanted.some(({ text }) => text === listener.wanted.text));
     const fresh = this.#make(
       wanted.filter(({ text }) => !kept.some((listener) => listener.wanted.text === text)),
     );
     try {
       for (const listener of fresh) await listener.open();
-      permit();
+      takeOver();
     } catch (error) {
       for (const listener of fresh) listener.close();
       throw error;

@@ -216,3 +216,45 @@ t.test(
     t.equal(server.accepted - (seen()?.lastCheck === null ? 0 : 1), 1, 'and all of it over one connection');
   },
 );
+
+t.test('a reload that fails half way leaves everything as it was', async (t) => {
+  const one = await startRawServer(answering(answer('one')));
+  const other = await startRawServer(answering(answer('two')));
+  t.teardown(() => Promise.all([one.close(), other.close()]));
+  const settings = {
+    listen: '127.0.0.1:0',
+    health_check: false as const,
+    servers: [{ address: one.address, name: 'one', max_connections: 7 }],
+  };
+  const { balancer, connect } = await startBalancer(t, settings);
+  balancer.setWeight('one', 5);
+  const client = await connect();
+  client.send(GET);
+  t.equal((await client.response()).body, 'one');
+  const before = balancer.status();
+  const config = createConfig({
+    listen: ['127.0.0.1:0', '127.0.0.2:0'],
+    health_check: false,
+    servers: [{ address: one.address, name: 'one', weight: 5 }, other.address],
+  });
+  // Read first, and read when the servers are the new ones already.
+  for (const setting of ['hosts', 'trustedProxies'] as const) {
+    const broken = Object.defineProperty({ ...config }, setting, {
+      get: () => {
+        throw new RangeError('out of memory');
+      },
+    });
+    await t.rejects(balancer.reload(broken), { message: 'out of memory' });
+    const { servers, config: inForce, listen } = balancer.status();
+    t.match(servers, [{ name: 'one', weight: 5, totals: { requests: 1 } }], setting);
+    t.equal(servers.length, 1);
+    t.same(inForce, before.config);
+    t.same(listen, before.listen, 'the new listener is closed again');
+  }
+  client.send(GET);
+  t.equal((await client.response()).body, 'one');
+  t.equal(one.accepted, 1, 'over the connection of before');
+  await balancer.reload(config);
+  t.equal(balancer.status().servers.length, 2, 'the next reload is taken over');
+  t.equal(one.accepted, 1);
+});

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -473,3 +474,71 @@ t.test('stopping', async (t) => {
 function writeConfig(t: Test, text: string): string {
   return `${t.testdir({ 'lb.yaml': text })}/lb.yaml`;
 }
+
+t.test('a reload that fails in a way nobody thought of is told, counted, and changes nothing', async (t) => {
+  const s = stage();
+  const reloads: (readonly [ok: boolean, detail: string])[] = [];
+  const create = s.context.createBalancer;
+  const context: RunContext = {
+    ...s.context,
+    createBalancer: (config, observer, options) => {
+      const balancer = create(config, observer, options);
+      const { observer: told } = s.balancer;
+      s.balancer.observer = { ...told, reloaded: (ok, detail) => reloads.push([ok, detail]) };
+      return balancer;
+    },
+  };
+  const options = {
+    ...OPTIONS,
+    servers: [],
+    configFile: writeConfig(t, 'listen: 0\nservers: [localhost:5001]\n'),
+  };
+  const ended = run(options, context);
+  await s.stderr.has(/stop /);
+  const before = s.balancer.config;
+  s.balancer.reload = () => Promise.reject(new RangeError('Maximum call stack size exceeded'));
+  for (let attempts = 1; attempts <= 2; attempts++) {
+    s.signals.emit('SIGHUP');
+    await s.stderr.has(new RegExp(`(?:stay in force[^]*){${attempts}}`));
+  }
+  t.match(
+    s.stderr.text,
+    /internal error, please report it: RangeError: Maximum call stack size exceeded\n +at /,
+  );
+  t.match(s.stderr.text, /lb\.yaml was not taken over: the settings from before stay in force/);
+  const detail = 'internal error, please report it: RangeError: Maximum call stack size exceeded';
+  t.same(reloads, [
+    [false, detail],
+    [false, detail],
+  ]);
+  t.equal(s.balancer.config, before);
+  s.signals.emit('SIGTERM');
+  t.equal(await ended, 0);
+});
+
+t.test('a named pipe or a device is no settings file and no state file: nobody waits for it', async (t) => {
+  const settings = (state: string): string => `listen: 0\nservers: [localhost:1]\nstate_file: ${state}\n`;
+  const cwd = t.testdir();
+  writeFileSync(join(cwd, 'pipe.yaml'), settings(join(cwd, 'pipe')));
+  writeFileSync(join(cwd, 'beside.yaml'), settings(join(cwd, 'state')));
+  execFileSync('mkfifo', [join(cwd, 'pipe'), join(cwd, 'state.new')]);
+  const told = async (configFile: string): Promise<string> => {
+    const s = stage();
+    t.equal(await run({ ...OPTIONS, servers: [], configFile }, s.context), 1);
+    return s.stderr.text;
+  };
+  for (const [file, what] of [
+    [join(cwd, 'pipe'), 'a named pipe'],
+    ['/dev/zero', 'a device'],
+    [cwd, 'a directory'],
+  ] as const)
+    t.equal(await told(file), `lb: cannot read ${file}: it is ${what}, not a regular file.\n`);
+  t.match(
+    await told(join(cwd, 'pipe.yaml')),
+    /^lb: cannot write .*pipe: it is a named pipe, not a regular file\.\n$/,
+  );
+  t.match(
+    await told(join(cwd, 'beside.yaml')),
+    /^lb: cannot write .*state: it is a named pipe or a device that nothing listens to\.\n$/,
+  );
+});

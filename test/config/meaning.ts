@@ -111,6 +111,7 @@ function shortValue(value: unknown): unknown {
   if (Array.isArray(value) && value.length > 0 && value.every(isPart)) return value.map(partText).join('');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   if ('first' in value && 'text' in value) return value.text;
+  if ('file' in value && 'digest' in value) return `file ${value.file}`;
   if ('port' in value || ('kind' in value && value.kind === 'unix'))
     return (value as unknown as { text: string }).text;
   if ('from' in value && 'to' in value && typeof value.from === 'number') return `${value.from}-${value.to}`;

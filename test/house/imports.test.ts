@@ -184,6 +184,52 @@ t.test('http and base touch no socket, no timer and no file', async (t) => {
   t.same(doors, [], 'sockets are opened in net/ alone');
 });
 
+/** A call with a list for its arguments: some 120,000 of them are a RangeError, since they go on the stack. */
+const SPREAD_CALL =
+  /\b(?:push|unshift|max|min|concat|splice|fromCharCode|append|apply)\((?:[^(){}]*, )?\.\.\./;
+/** Lists that are short whatever is configured, asked or answered. */
+const SHORT_LISTS = [
+  'admin/admin.ts: allowed.push(...',
+  'backend/idle-limit.ts: const least = Math.min(...',
+  'backend/idle-limit.ts: const most = Math.max(...',
+  'config/automaton.ts: for (const position of from) this.follow[position]!.push(...',
+  'config/backtracking.ts: const length = 1 + Math.max(0, ...',
+  'config/backtracking.ts: return Math.max(0, ...',
+  'config/backtracking.ts: return ORDER[Math.max(...',
+  'net/host-addresses.ts: this.#publish(Math.min(...',
+];
+
+t.test('no list of any length is spread over the arguments of a call', async (t) => {
+  const found: string[] = [];
+  for (const [file, text] of texts) {
+    for (const line of text.split('\n')) {
+      const match = SPREAD_CALL.exec(line);
+      if (match !== null) found.push(`${file}: ${line.slice(0, match.index + match[0].length).trim()}`);
+    }
+  }
+  t.same(found.sort(), SHORT_LISTS);
+});
+
+t.test('files that people name are read in one place, which takes regular files alone', async (t) => {
+  const readers = [...texts].filter(([, text]) =>
+    /\b(?:readFile(?:Sync)?|createReadStream|readSync)\(/.test(text),
+  );
+  t.same(readers.map(([file]) => file).sort(), [
+    'admin/openapi.ts',
+    'admin/page.ts',
+    'base/regular-file.ts',
+    // That of the compiler, which is handed `readRegularFile`.
+    'config/address-file.ts',
+    'config/config.ts',
+    'config/reference.ts',
+    'config/validate.ts',
+    'http/llhttp-module.ts',
+    // The limits of this process.
+    'net/file-limit.ts',
+    'status/version.ts',
+  ]);
+});
+
 t.test('the tests that test/README.md names are there', async (t) => {
   const TESTS = join(LIB, '../test');
   const table = readFileSync(join(TESTS, 'README.md'), 'utf8')

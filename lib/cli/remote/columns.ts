@@ -1,4 +1,5 @@
 import type { Paint } from '../paint.js';
+import { longest } from '../wording.js';
 
 /** One column of a table. */
 export interface Column<Row> {
@@ -47,7 +48,7 @@ interface Measured<Row> {
 }
 
 function measured<Row>({ column, cells }: Measured<Row>): Measured<Row> {
-  return { column, cells, width: Math.max(column.heading.length, ...cells.map((cell) => cell.length)) };
+  return { column, cells, width: Math.max(column.heading.length, longest(cells)) };
 }
 
 /** Leaves columns out, then cuts others, until it fits. A column in which nothing stands is left out anyway. */

@@ -40,7 +40,7 @@ const BARS = '▁▂▃▄▅▆▇█';
 
 /** A bar per value, the greatest the highest; a blank where there is nothing. */
 export function sparkline(values: readonly number[]): string {
-  const most = Math.max(...values, 0);
+  const most = values.reduce((most, value) => Math.max(most, value), 0);
   return values
     .map((value) => (value === 0 ? ' ' : (BARS[Math.ceil((value / most) * BARS.length) - 1] ?? ' ')))
     .join('');

@@ -1,4 +1,4 @@
-import type { Network } from '../network.js';
+import type { AddressEntry } from '../address-file.js';
 import type { PathPattern } from '../pattern.js';
 import type { Template } from '../template.js';
 import type { FieldMatch, StatusRange } from './values.js';
@@ -59,9 +59,9 @@ export interface FirewallConfig {
   readonly line: number;
   /** `observe` counts and logs what it would have refused, and lets it through. */
   readonly mode: 'enforce' | 'observe';
-  readonly ipReject: readonly Network[];
+  readonly ipReject: readonly AddressEntry[];
   /** null: everyone who is not rejected. Else nobody but these. */
-  readonly ipAllow: readonly Network[] | null;
+  readonly ipAllow: readonly AddressEntry[] | null;
   /** At once for `Config.firewall`, at accept; requests in flight for a route's. 0 is no limit. */
   readonly maxConnectionsPerIp: number;
   readonly ban: BanConfig | null;

@@ -1,0 +1,214 @@
+import { readAddress } from './ip-address.js';
+
+/** A block of addresses as a configuration holds it: both ends belong to it. */
+export interface AddressBlock {
+  readonly version: 4 | 6;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** Ranges in ascending order, none within another: their first and their last addresses. */
+export interface AddressRanges {
+  readonly first: Uint32Array<ArrayBuffer>;
+  readonly last: Uint32Array<ArrayBuffer>;
+}
+
+/** `wide`: added, but its address is not the first of its block, as in `10.0.0.1/8`. */
+export type Added = 'added' | 'wide' | 'refused';
+
+/** IPv4 addresses are `::ffff:a.b.c.d` among the others. */
+const MAPPED = 0xffff;
+const SLASH = 0x2f;
+const ZERO = 0x30;
+/** More than any length of a prefix, so that an IPv4 block is one number: its first address times this, plus the length. */
+const PREFIXES = 64;
+/** Words of an IPv6 block: four of its first address, and the length of its prefix. */
+const WORDS = 5;
+
+/** Where the address at hand is read to. */
+const words = new Uint32Array(4);
+
+/**
+ * Addresses and CIDR blocks on their way into an `AddressSet`. Kept as numbers, since a list may have a million lines:
+ * an object for each would take longer than reading them.
+ */
+export class AddressCollector {
+  #v4 = new Float64Array(64);
+  #countV4 = 0;
+  #v6 = new Uint32Array(0);
+  #countV6 = 0;
+
+  /** Adds what stands at `text[start, end)`: an address such as `192.0.2.1`, or a block such as `2001:db8::/32`. */
+  add(text: string, start = 0, end = text.length): Added {
+    let slash = start;
+    while (slash < end && text.charCodeAt(slash) !== SLASH) slash++;
+    const version = readAddress(text, start, slash, words);
+    if (version === 0) return 'refused';
+    const bits = version === 4 ? 32 : 128;
+    const prefix = slash === end ? bits : readPrefix(text, slash + 1, end);
+    if (prefix === -1 || prefix > bits) return 'refused';
+    return this.#add(version === 4 ? prefix + 96 : prefix) ? 'wide' : 'added';
+  }
+
+  addBlock({ version, first, last }: AddressBlock): void {
+    for (let i = 0; i < 4; i++) words[i] = Number((first >> BigInt(96 - 32 * i)) & 0xffff_ffffn);
+    if (version === 4) words[2] = MAPPED;
+    // A block of 2^n addresses.
+    this.#add(128 - (last - first + 1n).toString(2).length + 1);
+  }
+
+  /** Sorted and merged. */
+  rangesV4(): AddressRanges {
+    const blocks = this.#v4.slice(0, this.#countV4).sort();
+    const first = new Uint32Array(blocks.length);
+    const last = new Uint32Array(blocks.length);
+    let count = 0;
+    for (const block of blocks) {
+      const begin = Math.floor(block / PREFIXES);
+      const end = begin + 2 ** (32 - (block % PREFIXES)) - 1;
+      if (count > 0 && begin <= (last[count - 1] as number) + 1) {
+        last[count - 1] = Math.max(last[count - 1] as number, end);
+      } else {
+        first[count] = begin;
+        last[count] = end;
+        count++;
+      }
+    }
+    return { first: first.slice(0, count), last: last.slice(0, count) };
+  }
+
+  /** Sorted, four words to an address; those within another are left out. */
+  rangesV6(): AddressRanges {
+    const blocks = this.#v6;
+    const first = new Uint32Array(4 * this.#countV6);
+    const last = new Uint32Array(4 * this.#countV6);
+    let count = 0;
+    const order = sortedBlocks(blocks, this.#countV6);
+    for (let block = 0; block < order.length; block++) {
+      const at = WORDS * (order[block] as number);
+      // Blocks are nested or apart: one that does not begin after the end of the one before is within it.
+      if (count > 0 && compareWords(blocks, at, last, 4 * (count - 1)) <= 0) continue;
+      for (let i = 0; i < 4; i++) {
+        const word = blocks[at + i] as number;
+        first[4 * count + i] = word;
+        last[4 * count + i] = word | hostMask(blocks[at + 4] as number, i);
+      }
+      count++;
+    }
+    return { first: first.slice(0, 4 * count), last: last.slice(0, 4 * count) };
+  }
+
+  /** The block around the address in `words`, with a prefix of 128 bits at most. True when the address is not its first one. */
+  #add(prefix: number): boolean {
+    let wide = false;
+    const isV4 = words[0] === 0 && words[1] === 0 && words[2] === MAPPED && prefix >= 96;
+    for (let i = 0; i < 4; i++) {
+      const mask = hostMask(prefix, i);
+      if (((words[i] as number) & mask) !== 0) wide = true;
+      words[i] = (words[i] as number) & ~mask;
+    }
+    if (isV4) this.#addV4((words[3] as number) * PREFIXES + prefix - 96);
+    else this.#addV6(prefix);
+    return wide;
+  }
+
+  #addV4(block: number): void {
+    if (this.#countV4 === this.#v4.length) {
+      const larger = new Float64Array(2 * this.#v4.length);
+      larger.set(this.#v4);
+      this.#v4 = larger;
+    }
+    this.#v4[this.#countV4++] = block;
+  }
+
+  #addV6(prefix: number): void {
+    const at = WORDS * this.#countV6;
+    if (at === this.#v6.length) {
+      const larger = new Uint32Array(Math.max(16 * WORDS, 2 * this.#v6.length));
+      larger.set(this.#v6);
+      this.#v6 = larger;
+    }
+    this.#v6.set(words, at);
+    this.#v6[at + 4] = prefix;
+    this.#countV6++;
+  }
+}
+
+/**
+ * Their indices in ascending order, the wider of two with the same beginning first. Lists are mostly sorted already;
+ * else by radix, half a word at a time from the last: six times as fast as comparing a million blocks.
+ */
+function sortedBlocks(blocks: Uint32Array, count: number): Uint32Array {
+  let indices = new Uint32Array(count);
+  for (let i = 0; i < count; i++) indices[i] = i;
+  if (isSorted(blocks, count)) return indices;
+  let sorted = new Uint32Array(count);
+  for (const word of [4, 3, 2, 1, 0]) {
+    for (const shift of [0, 16]) {
+      const places = placesOf(blocks, count, word, shift);
+      if (places === null) continue;
+      for (let i = 0; i < count; i++) {
+        const index = indices[i] as number;
+        const digit = ((blocks[WORDS * index + word] as number) >>> shift) & 0xffff;
+        const place = places[digit] as number;
+        sorted[place] = index;
+        places[digit] = place + 1;
+      }
+      [indices, sorted] = [sorted, indices];
+    }
+  }
+  return indices;
+}
+
+function isSorted(blocks: Uint32Array, count: number): boolean {
+  for (let at = WORDS; at < WORDS * count; at += WORDS) {
+    const difference = compareWords(blocks, at - WORDS, blocks, at);
+    if (difference > 0 || (difference === 0 && (blocks[at - 1] as number) > (blocks[at + 4] as number)))
+      return false;
+  }
+  return true;
+}
+
+/** Where the blocks of each digit begin when they are sorted by it; null when all have the same. */
+function placesOf(blocks: Uint32Array, count: number, word: number, shift: number): Uint32Array | null {
+  const places = new Uint32Array(0x10000);
+  for (let i = 0; i < count; i++) {
+    const digit = ((blocks[WORDS * i + word] as number) >>> shift) & 0xffff;
+    places[digit] = (places[digit] as number) + 1;
+  }
+  let place = 0;
+  for (let digit = 0; digit < places.length; digit++) {
+    const amount = places[digit] as number;
+    if (amount === count) return null;
+    places[digit] = place;
+    place += amount;
+  }
+  return places;
+}
+
+function compareWords(one: Uint32Array, at: number, other: Uint32Array, otherAt: number): number {
+  for (let i = 0; i < 4; i++) {
+    const difference = (one[at + i] as number) - (other[otherAt + i] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** The bits of word `index` that belong to no prefix of `prefix` bits. */
+function hostMask(prefix: number, index: number): number {
+  const kept = prefix - 32 * index;
+  if (kept <= 0) return 0xffff_ffff;
+  return kept >= 32 ? 0 : 0xffff_ffff >>> kept;
+}
+
+/** One to three digits; -1 when it is something else. */
+function readPrefix(text: string, start: number, end: number): number {
+  if (end - start < 1 || end - start > 3) return -1;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}

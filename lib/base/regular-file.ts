@@ -1,0 +1,62 @@
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { formatSize } from './units.js';
+
+/** Settings with ten thousand hosts take 5 MB. */
+export const MAX_TEXT_BYTES = 64 * 1024 * 1024;
+/** A million addresses of IPv6 with comments take 60 MB. */
+export const MAX_LIST_BYTES = 256 * 1024 * 1024;
+
+/** A path leads to something that is no file to be read; `message` says what it is: `it is a named pipe`. */
+export class FileError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'FileError';
+  }
+}
+
+/**
+ * The text of a regular file of at most `maxBytes`, read as UTF-8. Whatever a person names is read here: a named pipe
+ * would be waited for without end, and a device such as /dev/zero has no end. Throws a FileError for these and for
+ * larger files, and the system's error when it refuses.
+ */
+export function readRegularFile(path: string, maxBytes = MAX_TEXT_BYTES): string {
+  // Before it is opened: to open a device may do something.
+  refuseIrregular(statSync(path));
+  // Should the path lead to a pipe by now, O_NONBLOCK returns at once.
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(descriptor);
+    refuseIrregular(stats);
+    if (stats.size > maxBytes) throw tooLarge(maxBytes);
+    return readAll(descriptor, stats.size, maxBytes).toString('utf8');
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** `size` is only what to expect: files of /proc say 0, and others may grow meanwhile. */
+function readAll(descriptor: number, size: number, maxBytes: number): Buffer {
+  let buffer = Buffer.allocUnsafe(size + 1);
+  let length = 0;
+  for (;;) {
+    if (length === buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafe(length + 4096)]);
+    const read = readSync(descriptor, buffer, length, buffer.length - length, null);
+    if (read === 0) return buffer.subarray(0, length);
+    length += read;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+  }
+}
+
+function refuseIrregular(stats: Stats): void {
+  if (!stats.isFile()) throw new FileError(`it is ${kindOf(stats)}, not a regular file`);
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isFIFO()) return 'a named pipe';
+  return stats.isSocket() ? 'a socket' : 'a device';
+}
+
+function tooLarge(maxBytes: number): FileError {
+  return new FileError(`it is larger than ${formatSize(maxBytes)}`);
+}

@@ -1,0 +1,127 @@
+import { AddressCollector } from '../base/address-collector.js';
+import { AddressSet } from '../base/address-set.js';
+import { FileError, MAX_LIST_BYTES } from '../base/regular-file.js';
+import { ValueError } from '../base/value-error.js';
+import type { Context } from './context.js';
+import { type Network, parseNetwork, plainNetwork } from './network.js';
+import type { Path } from './tree.js';
+
+/** Bad lines of one file that are told; a file of another kind has thousands. */
+const MAX_BAD_LINES = 5;
+const HASH = 0x23;
+const SPACE = 0x20;
+
+/** The addresses of a file. A million of them take 8 MB, or 32 MB with IPv6. */
+export class AddressFile {
+  /** As it is named in the settings. */
+  readonly file: string;
+  /** Lines that are an address or a block. */
+  readonly entries: number;
+  readonly addresses: AddressSet;
+  #digest: string | null = null;
+
+  constructor(file: string, entries: number, addresses: AddressSet) {
+    this.file = file;
+    this.entries = entries;
+    this.addresses = addresses;
+  }
+
+  /** The same for a file that holds the same addresses. */
+  toJSON(): object {
+    this.#digest ??= this.addresses.digest;
+    return { file: this.file, digest: this.#digest };
+  }
+}
+
+/** An address or block of a list, or all those of a file. */
+export type AddressEntry = Network | AddressFile;
+
+/** What was read of a file, and what is wrong with it: both are the same wherever the settings name it. */
+export interface AddressReading {
+  readonly found: AddressFile;
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Reads the file that is named at `path`, once for all places that name it. */
+export function readAddressFile(file: string, path: Path, { report, readFile, lists }: Context): AddressFile {
+  let reading = lists.get(file);
+  if (reading === undefined) {
+    reading = readLines(file, report.attempt(path, () => textOf(file, readFile)) ?? '');
+    lists.set(file, reading);
+  }
+  for (const problem of reading.problems) report.problem(path, problem);
+  for (const warning of reading.warnings) report.warning(path, warning);
+  return reading.found;
+}
+
+function textOf(file: string, readFile: Context['readFile']): string {
+  try {
+    return readFile(file, MAX_LIST_BYTES);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why =
+      error instanceof FileError ? message : code === 'ENOENT' ? 'there is no such file' : (code ?? message);
+    throw new ValueError(`${file} cannot be read: ${why}`);
+  }
+}
+
+function readLines(file: string, text: string): AddressReading {
+  const collector = new AddressCollector();
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  let entries = 0;
+  let bad = 0;
+  let line = 0;
+  for (let start = 0; start < text.length; line++) {
+    const feed = text.indexOf('\n', start);
+    const next = feed === -1 ? text.length : feed;
+    const first = firstOf(text, start, next);
+    const end = endOf(text, first, next);
+    start = next + 1;
+    if (first === end) continue;
+    const added = collector.add(text, first, end);
+    if (added === 'added') {
+      entries++;
+      continue;
+    }
+    const place = `${file}:${line + 1}`;
+    const entry = text.slice(first, end);
+    if (added === 'wide') {
+      entries++;
+      if (warnings.length < MAX_BAD_LINES)
+        warnings.push(`${place}: ${entry} is the whole network ${plainNetwork(parseNetwork(entry))}`);
+    } else if (++bad <= MAX_BAD_LINES) problems.push(`${place}: ${complaint(entry)}`);
+  }
+  if (bad > MAX_BAD_LINES) problems.push(`${file} has ${bad - MAX_BAD_LINES} more bad lines`);
+  return { found: new AddressFile(file, entries, new AddressSet(collector)), problems, warnings };
+}
+
+/** Why a line is no address. */
+function complaint(entry: string): string {
+  try {
+    parseNetwork(entry);
+    return `${JSON.stringify(entry)} cannot be read`;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Where the line begins after what is blank; a byte order mark is. */
+function firstOf(text: string, start: number, end: number): number {
+  let first = start;
+  while (first < end && isBlank(text.charCodeAt(first))) first++;
+  return first;
+}
+
+/** Where the entry ends: before a comment, and what is blank before that. */
+function endOf(text: string, first: number, end: number): number {
+  let last = first;
+  while (last < end && text.charCodeAt(last) !== HASH) last++;
+  while (last > first && isBlank(text.charCodeAt(last - 1))) last--;
+  return last;
+}
+
+function isBlank(code: number): boolean {
+  return code <= SPACE || code === 0xa0 || code === 0xfeff;
+}
