@@ -88,6 +88,7 @@ t.test('a length or a coding with tabs around it frames one request and no other
   for (const [framing, body, passed] of [
     ['Content-Length:\t29 \t', 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n.', 'Content-Length: 29'],
     ['Transfer-Encoding: chunked\t', '3\r\nabc\r\n0\r\n\r\n', 'Transfer-Encoding: chunked'],
+    ['Transfer-Encoding: chunked', '3 ; a=b\r\nabc\r\n0\t;\tx\r\n\r\n', 'Transfer-Encoding: chunked'],
   ] as const) {
     const request = `POST /first HTTP/1.1\r\nHost: a\r\n${framing}\r\nX-Tab: a\t\r\n\r\n${body}${next}`;
     const cuts = Array.from({ length: request.length - next.length }, (_, i) => i + 1);
@@ -185,6 +186,18 @@ const PASSING: readonly Passing[] = [
     what: 'equal lengths',
     answer: `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${DATE}content-length:\t2 \r\n\r\nok`,
     expected: `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${DATE}\r\nok`,
+    kept: true,
+  },
+  {
+    what: 'a length among the trailers',
+    answer: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2\r\nok\r\n0\r\nA : b\r\nContent-Length: 2\r\nC: d\r\n\r\n`,
+    expected: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2\r\nok\r\n0\r\nA: b\r\nC: d\r\n\r\n`,
+    kept: true,
+  },
+  {
+    what: 'blanks around the parts of a chunk extension',
+    answer: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2 ; a = "b" \t; c\r\nok\r\n0\t;d\r\n\r\n`,
+    expected: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2\r\nok\r\n0\r\n\r\n`,
     kept: true,
   },
   {
