@@ -266,7 +266,10 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #giveUp(failure: Failure, detail: string): void {
     const client = this.#client as ClientSide;
     let ownBytes = 0;
-    if (this.#attempt.sawAnswer || failure.status === 0) client.cut();
+    const { sawAnswer } = this.#attempt;
+    const isOpen = failure.status !== 0 && (!sawAnswer || client.takeBack());
+    if (sawAnswer && isOpen) this.#settlement.bytesOut = 0;
+    if (!isOpen) client.cut();
     else if (failure === FAILURES.no_server) ownBytes = client.reply(503, 'No backend servers available.');
     else ownBytes = client.reply(failure.status);
     if (this.#denied !== '') this.#settle('retry_budget', this.#denied, ownBytes);
