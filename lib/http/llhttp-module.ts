@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 /**
@@ -47,12 +47,15 @@ export interface LlhttpImports {
 }
 
 /**
- * The module's bytes out of the package's JavaScript. Throws when they are not those this code was written for: better
- * not to start than to parse with something else.
+ * The module's bytes out of the JavaScript of `llhttp-wasm`. Throws when they are not those this code was written for.
  */
 export function extractModule(source: string): Buffer {
   const start = source.indexOf(MODULE_START) + 1;
-  const bytes = Buffer.from(source.slice(start, source.indexOf('"', start)), 'base64');
+  return checked(Buffer.from(source.slice(start, source.indexOf('"', start)), 'base64'));
+}
+
+/** Better not to start than to parse with something else. */
+function checked(bytes: Buffer): Buffer {
   const hash = createHash('sha256').update(bytes).digest('hex');
   if (hash !== PINNED_SHA256) {
     throw new Error(`llhttp-wasm is not version 1.0.3: its module hashes to ${hash}. Run: npm ci`);
@@ -60,11 +63,16 @@ export function extractModule(source: string): Buffer {
   return bytes;
 }
 
-/** Compiles and starts the module of the installed package. Throws when that is another than the one expected. */
+/** In the npm package the module lies beside this file (`packaging/npm`), in a clone in the package `llhttp-wasm`. */
+function readModule(): Buffer {
+  const beside = new URL('./llhttp.wasm', import.meta.url);
+  if (existsSync(beside)) return checked(readFileSync(beside));
+  return extractModule(readFileSync(createRequire(import.meta.url).resolve('llhttp-wasm'), 'utf8'));
+}
+
+/** Compiles and starts the module. Throws when it is another than the one expected. */
 export function instantiateLlhttp(callbacks: LlhttpImports): LlhttpExports {
-  const source = readFileSync(createRequire(import.meta.url).resolve('llhttp-wasm'), 'utf8');
-  const bytes = extractModule(source);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: callbacks });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(readModule()), { env: callbacks });
   const exports = instance.exports as LlhttpExports;
   exports._initialize();
   return exports;
