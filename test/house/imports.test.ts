@@ -162,7 +162,9 @@ t.test('every dependency has one door', async (t) => {
 t.test('every door leads somewhere, and is what the package depends on', async (t) => {
   const manifest = readFileSync(join(LIB, '../package.json'), 'utf8');
   const { dependencies } = JSON.parse(manifest) as { dependencies: { [name: string]: string } };
-  t.same(Object.keys(DOORS).sort(), Object.keys(dependencies).sort());
+  // The package carries llhttp-wasm's module in itself.
+  const packed = ['llhttp-wasm'];
+  t.same(Object.keys(DOORS).sort(), [...Object.keys(dependencies), ...packed].sort());
   for (const [dependency, doors] of Object.entries(DOORS)) {
     for (const door of doors)
       t.ok(texts.get(door)?.includes(`'${dependency}`), `${door} imports ${dependency}`);
