@@ -13,9 +13,8 @@ import { Page } from './page.js';
 import { adminRoutes } from './routes.js';
 import type { AdminServices, Subject } from './subject.js';
 import { Traffic } from './traffic.js';
+import { type Visitor, Visitors } from './visitors.js';
 
-/** People with browsers, a scraper or two, a health check in front: all else is a mistake. */
-const MAX_CONNECTIONS = 128;
 const LIMITS = { headersTimeout: 5000, requestTimeout: 15_000, keepAliveTimeout: 30_000 };
 /** A socket on which nothing moves, event streams excepted by their heartbeat: cut. */
 const SILENCE_MS = 60_000;
@@ -38,6 +37,7 @@ export class Admin {
   readonly #clock: Clock;
   readonly #gate: Gate;
   readonly #traffic: Traffic;
+  readonly #visitors: Visitors;
   readonly #failures = new Failures();
   #server: Server | null = null;
   #events: EventStream | null = null;
@@ -49,6 +49,7 @@ export class Admin {
     this.#clock = clock;
     this.#gate = new Gate(config);
     this.#traffic = new Traffic(clock);
+    this.#visitors = new Visitors(clock);
   }
 
   /** To be told of every request. */
@@ -90,9 +91,12 @@ export class Admin {
       },
       (request, response) => void this.#serve(request, response),
     );
-    server.maxConnections = MAX_CONNECTIONS;
+    this.#visitors.watch(server);
     server.setTimeout(SILENCE_MS, (socket) => socket.destroy());
-    server.on('clientError', onClientError);
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      onClientError(error, socket);
+      this.#visitors.noteFarewell(socket as Visitor);
+    });
     await listening(server, listen);
     this.#server = server;
     this.#traffic.start();
@@ -102,12 +106,14 @@ export class Admin {
   close(): void {
     this.#traffic.stop();
     this.#events?.close();
+    this.#visitors.close();
     this.#server?.close();
     this.#server?.closeAllConnections();
     this.#server = null;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#visitors.noteRequest(request.socket, response);
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
@@ -209,7 +215,8 @@ const CLIENT_ERRORS: { readonly [code: string]: ClientError } = {
 
 /** Bytes that are no HTTP, or too many, or too slow: a word if it can still be said. */
 function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // To somebody who has said nothing there is nothing to say.
+  if (error.code === 'ECONNRESET' || !socket.writable || (socket as Visitor).bytesRead === 0) {
     socket.destroy();
     return;
   }

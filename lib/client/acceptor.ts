@@ -1,4 +1,5 @@
 import type { AddressSet } from '../base/address-set.js';
+import type { IpAddress } from '../base/ip-address.js';
 import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/request-encoder.js';
@@ -29,6 +30,9 @@ export interface AcceptorMeans extends Pick<ClientServices, 'wheel' | 'requests'
   readonly whyNotReady: () => string;
 }
 
+/** So many connections are looked at in a tick to find idle ones: a few ms. */
+const MAX_LOOKS = 40_000;
+
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
 export class ClientAcceptor implements Acceptor {
   readonly #services: ClientServices;
@@ -40,7 +44,12 @@ export class ClientAcceptor implements Acceptor {
   /** Who holds a place in the firewall that let it in. */
   readonly #places = new Map<ClientConnection, Firewall>();
   readonly #connections = new Set<ClientConnection>();
+  /** By what a client is counted by: an IPv6 client has a whole /64 to choose its addresses from. */
   readonly #perAddress = new Map<string, number>();
+  /** Those that were idle at `#lookedAt`, in the wheel's time, the longest idle last. */
+  #idle: ClientConnection[] = [];
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #looks = 0;
   #draining = false;
   #onEmpty: (() => void) | null = null;
   /** Connections let in since the start. */
@@ -75,15 +84,21 @@ export class ClientAcceptor implements Acceptor {
 
   onAccept(incoming: Incoming): void {
     const address = plainAddress(incoming.remoteAddress);
-    if (this.#isFull(address)) {
+    const { trusted, tellsForwarded, firewall } = this.#policy;
+    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded);
+    if (this.#hasTooMany(forwarded.peer)) {
       incoming.refuse();
       return;
     }
-    const { trusted, tellsForwarded, firewall } = this.#policy;
-    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded);
     // Whom a trusted peer speaks for is known only with the head.
     const judge = forwarded.trusted ? null : firewall;
     if (judge?.judgeAccept(forwarded.peer).refused === true) {
+      incoming.refuse();
+      return;
+    }
+    // Last: nobody has to make room for whom is not let in.
+    if (!this.#hasRoom()) {
+      judge?.leave(forwarded.peer);
       incoming.refuse();
       return;
     }
@@ -92,7 +107,8 @@ export class ClientAcceptor implements Acceptor {
     if (judge !== null) this.#places.set(connection, judge);
     this.accepted++;
     // Counted whatever the limit is: a reload may bring one.
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const { key } = forwarded.peer;
+    this.#perAddress.set(key, (this.#perAddress.get(key) ?? 0) + 1);
     if (this.#draining) connection.announceEnd();
   }
 
@@ -120,24 +136,53 @@ export class ClientAcceptor implements Acceptor {
     return Math.min(this.#limits.connections, this.#room);
   }
 
-  #isFull(address: string): boolean {
-    if (this.#connections.size >= this.most) {
-      this.#shortages.noteFull(this.most);
-      return true;
+  #hasTooMany({ key }: IpAddress): boolean {
+    const most = this.#limits.connectionsPerIp;
+    return most > 0 && (this.#perAddress.get(key) ?? 0) >= most;
+  }
+
+  /** Is there room for one more? Where there is none, the longest idle one makes some: it loses nothing. */
+  #hasRoom(): boolean {
+    if (this.#connections.size < this.most) return true;
+    const idle = this.#takeLongestIdle();
+    this.#shortages.noteFull(this.most);
+    if (idle === null) return false;
+    this.#forget(idle);
+    idle.abandon();
+    return true;
+  }
+
+  /** All are looked at once for as many as are needed. */
+  #takeLongestIdle(): ClientConnection | null {
+    for (let isNew = false; ; isNew = true) {
+      for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+        // It may have been used since, or be gone.
+        if (this.#connections.has(idle) && idle.idleSince <= this.#lookedAt) return idle;
+      }
+      const { now } = this.#services.wheel;
+      if (this.#lookedAt !== now) this.#looks = 0;
+      if (isNew || this.#looks > MAX_LOOKS) return null;
+      this.#looks += this.#connections.size;
+      this.#lookedAt = now;
+      this.#idle = [...this.#connections].filter(({ idleSince }) => idleSince !== Number.POSITIVE_INFINITY);
+      this.#idle.sort((one, other) => other.idleSince - one.idleSince);
     }
-    const perIp = this.#limits.connectionsPerIp;
-    return perIp > 0 && (this.#perAddress.get(address) ?? 0) >= perIp;
   }
 
   #onClosed(connection: ClientConnection): void {
-    this.#connections.delete(connection);
-    this.#places.get(connection)?.leave(connection.forwarded.peer);
-    this.#places.delete(connection);
-    const { address } = connection.forwarded;
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, left);
+    this.#forget(connection);
     if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  /** Its place is free; it may be closing still. */
+  #forget(connection: ClientConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    const { peer } = connection.forwarded;
+    this.#places.get(connection)?.leave(peer);
+    this.#places.delete(connection);
+    const left = (this.#perAddress.get(peer.key) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(peer.key);
+    else this.#perAddress.set(peer.key, left);
   }
 }
 

@@ -13,6 +13,9 @@ import type { ClientConnection } from './connection.js';
 import type { ClientRequest } from './request.js';
 import { Responder } from './responder.js';
 
+/** Interim responses gathered into one write, bytes. */
+const MAX_GATHERED = 16 * 1024;
+
 /** The client as whoever answers its request sees it: the request as far as it has come, and where the answer goes. */
 export class ClientView implements ClientSide {
   readonly #request: ClientRequest;
@@ -84,9 +87,14 @@ export class ClientView implements ClientSide {
     return this.#responder.sentHead;
   }
 
-  sendInterim(head: ResponseHead): void {
+  sendInterim(head: ResponseHead): boolean {
     if (head.status === 100) this.#request.expectBody();
-    this.#responder.interim(head, this.#channel as Channel);
+    const channel = this.#channel as Channel;
+    this.#responder.interim(head, channel);
+    // Many of them may come in a turn of the event loop, and be long.
+    if (channel.heldBytes < MAX_GATHERED || channel.flush()) return true;
+    (this.#connection as ClientConnection).reader.note();
+    return false;
   }
 
   sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm {

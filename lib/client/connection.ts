@@ -52,6 +52,11 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
     return this.#input.isIdle;
   }
 
+  /** Since when nothing goes on, in the wheel's time; infinite while something does, or its last answer is going out. */
+  get idleSince(): number {
+    return this.isIdle && this.channel.flushed ? this.#input.idleSince : Number.POSITIVE_INFINITY;
+  }
+
   /** Another request begins. */
   countRequest(): void {
     this.#requests++;

@@ -8,8 +8,8 @@ import type { Runnable } from './run-queue.js';
 const MAX_STASH = 64 * 1024;
 /** Own answers to pipelined requests gathered into one write. */
 const MAX_GATHERED = 16 * 1024;
-/** A FIN this soon behind a request half-closes; one that comes later, while waiting, is a client that left. */
-const HALF_CLOSE_MS = 1000;
+/** A FIN this soon after a request half-closes; one that comes later, while waiting, is a client that left. */
+const HALF_CLOSE_MS = 100;
 
 /** Why nothing is read for now. The server takes no more of the body; the stash is full; the client takes no answers. */
 const FOR_SERVER = 1;
@@ -30,11 +30,14 @@ export class ClientInput implements Runnable {
   #consuming = false;
   /** Nothing more is read: the connection ends, or has ended. */
   #over = false;
-  /** Coarse time of the last byte. */
+  /** When the last byte came, to the point. */
   #lastByteAt = 0;
+  /** Since when it has had no request, in the wheel's time; of no meaning while it has one. */
+  idleSince: number;
 
   constructor(connection: ClientConnection) {
     this.#connection = connection;
+    this.idleSince = connection.services.wheel.now;
   }
 
   /** Between two requests, with nothing of the next? */
@@ -54,7 +57,7 @@ export class ClientInput implements Runnable {
   // Bytes.
 
   onBytes(buffer: Buffer, length: number): void {
-    this.#lastByteAt = this.#connection.services.wheel.now;
+    this.#lastByteAt = this.#connection.services.wheel.clock.now();
     if (this.#over) return;
     const phase = this.#request === null ? 'head' : this.#request.phase;
     if (phase === 'tunnel') this.#handler?.onClientTunnelBytes(buffer, 0, length);
@@ -130,6 +133,7 @@ export class ClientInput implements Runnable {
   nextRequest(): void {
     const { deadline, services } = this.#connection;
     this.#putRequestBack();
+    this.idleSince = services.wheel.now;
     deadline.armRoughly(services.timeouts.keepAlive);
     if (!this.#consuming) this.#goOn();
   }
@@ -244,7 +248,7 @@ export class ClientInput implements Runnable {
         this.#connection.abandon();
         break;
       case 'held':
-        if (services.wheel.now - this.#lastByteAt > HALF_CLOSE_MS) this.#connection.abandon();
+        if (services.wheel.clock.now() - this.#lastByteAt > HALF_CLOSE_MS) this.#connection.abandon();
         break;
       default:
         if (this.#stash === null) this.#connection.closePolitely();

@@ -128,7 +128,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const client = this.#client as ClientSide;
     if (client.head.minorVersion === 0) return;
     this.#sawInterim = true;
-    client.sendInterim(head);
+    if (!client.sendInterim(head)) this.relay.pauseServer();
     if (head.status === 100 && !client.requestComplete) this.relay.mayContinue();
   }
 

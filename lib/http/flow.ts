@@ -32,8 +32,8 @@ export interface ClientSide {
   /** No more of the request's body until `resumeRequest`. */
   pauseRequest(): void;
   resumeRequest(): void;
-  /** 1xx other than 101; not for HTTP/1.0 clients, who get none. */
-  sendInterim(head: ResponseHead): void;
+  /** 1xx other than 101; not for HTTP/1.0 clients, who get none. False asks to wait for `onClientDrain`. */
+  sendInterim(head: ResponseHead): boolean;
   /** Sends the head of a server's response, together with what follows in the same read; says how its body is wanted. */
   sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm;
   /** A piece of the body in the form asked for. False asks to wait for `onClientDrain`. */

@@ -46,11 +46,11 @@ export class ShortageAlarm {
     this.#tell(code, `${doing} (${code}): ${SHORTAGES[code] ?? 'an error of the system'}`);
   }
 
-  /** `most` clients are connected, and another was turned away. */
+  /** `most` clients are connected, and another came. */
   noteFull(most: number): void {
     this.#tell(
       'full',
-      `clients are turned away: ${most} are connected, and more are not let in (limits.connections)`,
+      `no room for more clients: ${most} are connected (limits.connections), so idle ones are closed, or new ones turned away`,
     );
   }
 

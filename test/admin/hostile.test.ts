@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap';
 import { RawClient } from '../support/client.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { turns } from '../support/turns.js';
 import { FakeSubject } from './fake-subject.js';
 import { openAdmin } from './support.js';
 
@@ -66,4 +68,48 @@ t.test('a head that never ends is given up', async (t) => {
   client.send('GET / HTTP/1.1\r\n');
   t.match(await client.until('\r\n'), /^HTTP\/1\.1 408 /);
   await client.toEnd();
+});
+
+t.test('a connection that says nothing is closed after 5 s', async (t) => {
+  const clock = new ManualClock();
+  const { port, ask } = await openAdmin(t, new FakeSubject(), { clock });
+  const client = await connect(t, port);
+  t.match(await ask('/livez'), { status: 200 });
+  clock.advance(4400);
+  await turns();
+  t.notOk(client.ended);
+  clock.advance(1200);
+  t.equal(await client.toEnd(), '');
+});
+
+t.test(
+  'hundreds of silent connections do not keep a health check out, nor do some with half a request',
+  async (t) => {
+    const { port, ask } = await openAdmin(t, new FakeSubject());
+    const clients: RawClient[] = [];
+    for (let i = 0; i < 300; i++) {
+      const client = await connect(t, port);
+      if (i % 2 === 0) client.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n');
+      clients.push(client);
+      if (i % 50 === 49) t.match(await ask('/livez'), { status: 200 }, `beside ${i + 1}`);
+    }
+    t.ok(clients.filter(({ ended, closed }) => !ended && !closed).length <= 128);
+    t.ok(clients[0]?.ended === true || clients[0]?.closed === true, 'the longest idle one had to make room');
+    t.notOk(clients.at(-1)?.ended);
+  },
+);
+
+t.test('who is sent its last answer is closed soon, though it holds its side open', async (t) => {
+  const clock = new ManualClock();
+  const { port } = await openAdmin(t, new FakeSubject(), { clock });
+  const client = await connect(t, port);
+  client.send('nonsense\r\n\r\n');
+  t.match(await client.toEnd(), /^HTTP\/1\.1 400 /);
+  t.notOk(client.closed);
+  clock.advance(2000);
+  await turns();
+  while (!client.closed) {
+    client.send('more');
+    await turns(2);
+  }
 });

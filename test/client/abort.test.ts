@@ -7,7 +7,7 @@ import { startBalancer } from '../support/balancer.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
-import { steady } from '../support/turns.js';
+import { steady, turns } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -54,6 +54,49 @@ t.test('a request with a FIN right behind it is answered', async (t) => {
     t.equal((await seen.request(2)).reason, '');
   }
 });
+
+t.test(
+  'a FIN within 100 ms of the request half-closes, and is answered; a later one is a client that left',
+  async (t) => {
+    for (const sockets of ['fast', 'documented'] as const) {
+      for (const request of [GET, `${POST}abcdefghij`]) {
+        for (const [after, isHalfClose] of [
+          [0, true],
+          [99, true],
+          [101, false],
+          [400, false],
+        ] as const) {
+          const { server, state } = await noting(t, async () => {});
+          const { connect, seen, clock } = await startBalancer(
+            t,
+            { servers: [server.address] },
+            { manual: true, sockets },
+          );
+          const client = await connect();
+          // Between two ticks of the timer wheel.
+          clock.advance(30);
+          client.send(request);
+          await until(() => state.asked === 1);
+          await turns();
+          clock.advance(after);
+          client.end();
+          if (isHalfClose) {
+            await pause(20);
+            t.equal(seen.requests.length, 0, `${sockets}: after ${after} ms`);
+            client.destroy();
+          } else {
+            t.match(
+              await seen.request(),
+              { reason: 'client_abort', status: 0 },
+              `${sockets}: after ${after} ms`,
+            );
+            await until(() => state.lost === 1);
+          }
+        }
+      }
+    }
+  },
+);
 
 t.test('a client that leaves while it waits takes its request with it', async (t) => {
   for (const leave of ['reset', 'end'] as const) {

@@ -1,7 +1,15 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
+import { AddressSet } from '../../lib/base/address-set.js';
+import { Shelf } from '../../lib/base/shelf.js';
+import { TimerWheel } from '../../lib/base/timer-wheel.js';
+import { type AcceptorMeans, ClientAcceptor } from '../../lib/client/acceptor.js';
+import { createConfig } from '../../lib/config/config.js';
+import type { Channel } from '../../lib/net/channel.js';
+import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { turns, until } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -17,38 +25,140 @@ async function turnedAway(port: number, localAddress?: string): Promise<boolean>
   return text === '';
 }
 
-for (const key of ['connections', 'connections_per_ip'] as const) {
-  t.test(
-    `limits.${key}: one more is closed at accept, and there is room again when one leaves`,
-    async (t) => {
-      const server = await startRawServer(answering(OK));
-      t.teardown(() => server.close());
-      const { balancer, connect, port, seen } = await startBalancer(t, {
-        servers: [server.address],
-        limits: { [key]: 3 },
-      });
-      const clients = [await connect(), await connect(), await connect()];
-      await until(() => balancer.clientCount === 3);
-      t.ok(await turnedAway(port));
-      t.equal(balancer.clientCount, 3);
-      t.same(seen.requests, [], 'it never was a client');
-      for (const client of clients) {
-        client.send(GET);
-        t.equal((await client.response()).status, 200, 'those that are there are not disturbed');
-      }
-      for (let round = 0; round < 5; round++) {
-        const leaving = clients.shift() as RawClient;
-        if (round % 2 === 0) leaving.reset();
-        else leaving.destroy();
-        await until(() => balancer.clientCount === 2);
-        const next = await connect();
-        next.send(GET);
-        t.equal((await next.response()).status, 200);
-        clients.push(next);
-      }
-    },
+t.test(
+  'limits.connections_per_ip: one more is closed at accept, and there is room again when one leaves',
+  async (t) => {
+    const server = await startRawServer(answering(OK));
+    t.teardown(() => server.close());
+    const { balancer, connect, port, seen } = await startBalancer(t, {
+      servers: [server.address],
+      limits: { connections_per_ip: 3 },
+    });
+    const clients = [await connect(), await connect(), await connect()];
+    await until(() => balancer.clientCount === 3);
+    t.ok(await turnedAway(port));
+    t.equal(balancer.clientCount, 3);
+    t.same(seen.requests, [], 'it never was a client');
+    for (const client of clients) {
+      client.send(GET);
+      t.equal((await client.response()).status, 200, 'those that are there are not disturbed');
+    }
+    for (let round = 0; round < 5; round++) {
+      const leaving = clients.shift() as RawClient;
+      if (round % 2 === 0) leaving.reset();
+      else leaving.destroy();
+      await until(() => balancer.clientCount === 2);
+      const next = await connect();
+      next.send(GET);
+      t.equal((await next.response()).status, 200);
+      clients.push(next);
+    }
+  },
+);
+
+t.test('limits.connections: the longest idle client makes room for a new one', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const settings = { servers: [server.address], limits: { connections: 20 } };
+  const { balancer, connect, clock, seen } = await startBalancer(t, settings, { manual: true });
+  const clients: RawClient[] = [];
+  for (let i = 0; i < 20; i++) {
+    clients.push(await connect());
+    await until(() => balancer.clientCount === i + 1);
+    clock.advance(100);
+  }
+  // The first has been used since; the others have never said a word.
+  clients[0]?.send(GET);
+  t.equal((await (clients[0] as RawClient).response()).status, 200);
+  for (let i = 1; i <= 5; i++) {
+    clock.advance(100);
+    const next = await connect();
+    next.send(GET);
+    t.equal((await next.response()).status, 200);
+    t.equal(await clients[i]?.toEnd(), '');
+    t.equal(balancer.clientCount, 20, 'the limit holds');
+  }
+  t.strictSame(
+    clients.map(({ ended }) => ended),
+    Array.from({ length: 20 }, (_, i) => i >= 1 && i <= 5),
   );
+  t.equal(seen.requests.length, 6);
+});
+
+t.test('limits.connections: nobody who waits for an answer has to make room', async (t) => {
+  let answer = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const server = await startRawServer(async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      await held;
+      await connection.write(OK);
+    }
+  });
+  t.teardown(() => server.close());
+  const settings = { servers: [server.address], limits: { connections: 3 } };
+  const { balancer, connect, port } = await startBalancer(t, settings);
+  const clients = [await connect(), await connect(), await connect()];
+  for (const client of clients) client.send(GET);
+  await until(() => server.accepted === 3);
+  for (let i = 0; i < 5; i++) t.ok(await turnedAway(port));
+  answer();
+  for (const client of clients) t.equal((await client.response()).status, 200);
+  const next = await connect();
+  next.send(GET);
+  t.equal((await next.response()).status, 200, 'those that have their answer do');
+  t.equal(balancer.clientCount, 3);
+});
+
+t.test('limits.connections: nobody makes room for a client that is not let in', async (t) => {
+  const { balancer, connect, port } = await startBalancer(t, {
+    limits: { connections: 2 },
+    firewall_rules: { ip_reject: ['127.0.0.2'] },
+  });
+  const clients = [await connect(), await connect()];
+  await until(() => balancer.clientCount === 2);
+  for (let i = 0; i < 3; i++) t.ok(await turnedAway(port, '127.0.0.2'));
+  t.strictSame(
+    clients.map(({ ended, closed }) => ended || closed),
+    [false, false],
+  );
+});
+
+/** An acceptor's clients by the addresses they come from; true for those that are let in. */
+function letIn(perIp: number, addresses: readonly string[]): boolean[] {
+  const wheel = new TimerWheel(new ManualClock());
+  const config = createConfig({ limits: { connections_per_ip: perIp } });
+  const requests = new Shelf<never>(0, () => {
+    throw new Error('nobody asks');
+  });
+  const means = { wheel, requests, handlers: requests, whyNotReady: () => '' } as unknown as AcceptorMeans;
+  const policy = { trusted: new AddressSet([]), tellsForwarded: false, firewall: null };
+  const acceptor = new ClientAcceptor(means, policy, config, new ShortageAlarm(wheel, {}));
+  const taken = addresses.map((remoteAddress) => {
+    let isTaken = false;
+    acceptor.onAccept({
+      remoteAddress,
+      take: () => {
+        isTaken = true;
+        return {} as Channel;
+      },
+      refuse: () => {},
+    });
+    return isTaken;
+  });
+  wheel.close();
+  return taken;
 }
+
+t.test('limits.connections_per_ip counts the addresses of one /64 as one client', async (t) => {
+  t.strictSame(
+    letIn(2, ['2001:db8::1', '2001:db8::2', '2001:db8::3', '2001:db8:0:1::1', '2001:db8:0:1::2']),
+    [true, true, false, true, true],
+  );
+  t.strictSame(letIn(1, ['192.0.2.1', '::ffff:192.0.2.1', '192.0.2.2']), [true, false, true]);
+});
 
 t.test('limits.connections_per_ip counts each address for itself', async (t) => {
   const { balancer, connect, port } = await startBalancer(t, { limits: { connections_per_ip: 1 } });

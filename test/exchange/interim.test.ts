@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { origin, readRequest } from '../support/origin.js';
@@ -186,5 +187,40 @@ t.test('any other expectation is refused', async (t) => {
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: magic\r\n\r\n');
   t.match(await client.toEnd(), /^HTTP\/1\.1 417 .*\r\nConnection: close\r\n/s);
 });
+
+t.test(
+  'of interim responses no more is held for a client that does not read than came in one read',
+  async (t) => {
+    const { writeText } = Channel.prototype;
+    let most = 0;
+    Channel.prototype.writeText = function (text): void {
+      writeText.call(this, text);
+      most = Math.max(most, this.heldBytes, this.backlog);
+    };
+    t.teardown(() => {
+      Channel.prototype.writeText = writeText;
+    });
+    const hint = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(60_000)}\r\n\r\n`;
+    const server = await origin(t, async (connection) => {
+      await connection.readHead();
+      await connection.write(hint.repeat(64) + OK);
+      await connection.hang();
+    });
+    const { connect } = await startBalancer(t, { servers: [server.address] });
+    const clients = await Promise.all(Array.from({ length: 4 }, connect));
+    for (const client of clients) {
+      client.socket.pause();
+      client.send(GET);
+    }
+    await pause(300);
+    t.ok(most > 0 && most < 300_000, `${most} bytes`);
+    for (const client of clients) {
+      client.socket.resume();
+      for (let i = 0; i < 64; i++) await client.until('\r\n\r\n');
+      t.equal((await client.response()).body, 'ok');
+      client.destroy();
+    }
+  },
+);
 
 nothingIsLeft(t);
