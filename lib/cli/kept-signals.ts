@@ -43,8 +43,12 @@ export class KeptSignals implements SignalSource {
     process.off(signal, listener);
   }
 
-  /** For commands that serve nobody: what ends a process by default does so again, and has if it came already. */
-  release(): void {
+  /**
+   * For commands that serve nobody: what ends a process by default does so again, and has if it came already. A signal is
+   * heard when the event loop next looks for input, which Node 26 has not done yet when all is loaded.
+   */
+  async release(): Promise<void> {
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
     const { kept, keepers } = this.#launch;
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, ignore);
     for (const [signal, keeper] of Object.entries(keepers)) process.off(signal, keeper);

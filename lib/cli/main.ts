@@ -31,7 +31,7 @@ export async function main(launch: Launch): Promise<void> {
     return;
   }
 
-  if (parsed.command.name !== 'run') signals.release();
+  if (parsed.command.name !== 'run') await signals.release();
   switch (parsed.command.name) {
     case 'help': {
       const { key } = parsed.command;
