@@ -116,8 +116,6 @@ class RunningBalancer implements Balancer {
   readonly #resolver: Resolver;
   readonly #listeners: Listeners;
   readonly #sockets: SocketChoice;
-  /** Does whoever made it want to know of warnings? */
-  readonly #isHeard: boolean;
   #loadedAt: number;
   #started = false;
   #stopped = false;
@@ -127,7 +125,6 @@ class RunningBalancer implements Balancer {
     const { clock = systemClock, configPath = null, store = null } = options;
     const sockets = new SocketChoice(options.sockets);
     this.#sockets = sockets;
-    this.#isHeard = outer.warning !== undefined;
     this.#clock = clock;
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
@@ -195,14 +192,7 @@ class RunningBalancer implements Balancer {
     this.#started = true;
     const warning = fewFiles(this.config.limits.connections, this.#acceptor.most);
     if (warning !== null) this.#observer.warning?.(warning);
-    this.#tellOfSockets();
-  }
-
-  #tellOfSockets(): void {
-    const { notice } = this.#sockets;
-    if (notice === null) return;
-    if (this.#isHeard) this.#observer.warning?.(notice);
-    else writeNotice(notice);
+    if (this.#sockets.notice !== null) this.#telemetry.warn(this.#sockets.notice);
   }
 
   async reload(config: Config): Promise<void> {
@@ -307,13 +297,4 @@ class RunningBalancer implements Balancer {
     this.#wheel.close();
     this.#departure.stop();
   }
-}
-
-const written = new Set<string>();
-
-/** For a program that listens to no warnings: to stderr, and once however many balancers it starts. */
-function writeNotice(notice: string): void {
-  if (written.has(notice)) return;
-  written.add(notice);
-  process.stderr.write(`lb: ${notice}\n`);
 }

@@ -116,7 +116,10 @@ export interface CheckRecord {
   readonly durationMs: number;
 }
 
-/** What the balancer tells those who watch it. Nothing on the request path knows who listens. */
+/**
+ * What the balancer tells those who watch it. Nothing on the request path knows who listens. What a method throws, or rejects
+ * with, is counted and the first time reported as a `warning`; the request, and the other observers, go on.
+ */
 export interface Observer {
   /** Every request from a parsed or refused head on, exactly once. */
   requestSettled?(record: RequestRecord): void;

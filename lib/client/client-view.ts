@@ -113,10 +113,6 @@ export class ClientView implements ClientSide {
     this.#responder.end(this.#channel as Channel);
   }
 
-  takeBack(): boolean {
-    return this.#responder.takeBack(this.#channel as Channel);
-  }
-
   takesAnswers(): boolean {
     return (this.#connection as ClientConnection).reader.takesAnswers();
   }

@@ -32,7 +32,7 @@ export function noteAnswer(backend: Backend, status: number, ms: number): void {
   backend.noteResponse(ms);
   const digit = Math.floor(status / 100);
   const { responses } = backend.totals;
-  responses[digit] = (responses[digit] as number) + 1;
+  if (digit < responses.length) responses[digit] = (responses[digit] as number) + 1;
 }
 
 /** What an answer says of its server. */
@@ -68,7 +68,7 @@ export function kindOfFailure(failure: Failure, at: Circumstances): OutcomeKind 
     case FAILURES.reset_in_response:
       return at.clientOwes || at.clientHeldBack ? null : 'reset';
     case FAILURES.bad_response:
-      return 'bad_response';
+      return 'reset';
     case FAILURES.response_timeout:
       // It may be waiting for the body that the client, told to go on or not, does not send.
       return at.clientOwes && !at.serverBlocked ? null : 'timeout';

@@ -266,10 +266,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #giveUp(failure: Failure, detail: string): void {
     const client = this.#client as ClientSide;
     let ownBytes = 0;
-    const { sawAnswer } = this.#attempt;
-    const isOpen = failure.status !== 0 && (!sawAnswer || client.takeBack());
-    if (sawAnswer && isOpen) this.#settlement.bytesOut = 0;
-    if (!isOpen) client.cut();
+    if (this.#attempt.sawAnswer || failure.status === 0) client.cut();
     else if (failure === FAILURES.no_server) ownBytes = client.reply(503, 'No backend servers available.');
     else ownBytes = client.reply(failure.status);
     if (this.#denied !== '') this.#settle('retry_budget', this.#denied, ownBytes);
@@ -288,12 +285,16 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     if (ownBytes > 0) this.#settlement.bytesOut = ownBytes;
     this.#settlement.close(reason, detail);
     this.#context.close(this.#context.isCounted ? this.#settlement.status : 0);
-    this.#services.observer.requestSettled?.(this.#settlement);
-    this.#settlement.release();
-    this.#retries.close();
-    this.#replay.reset();
-    this.#services.shelf.put(this);
-    client.settled();
+    try {
+      this.#services.observer.requestSettled?.(this.#settlement);
+    } finally {
+      // Whatever an observer throws, the client's connection goes on or closes.
+      this.#settlement.release();
+      this.#retries.close();
+      this.#replay.reset();
+      this.#services.shelf.put(this);
+      client.settled();
+    }
   }
 }
 

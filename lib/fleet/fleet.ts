@@ -61,7 +61,7 @@ export class Fleet implements Operations {
     this.#started = true;
     this.backends.start();
     // Else it would be dropped again by the process after this one, or come back with the old text of the file.
-    if (this.#hasDropped) this.#parts.store?.keep(this.roster.changes);
+    if (this.#hasDropped) this.#keepChanges();
   }
 
   #generate(config: Config, before: Generation | null): Generation {
@@ -159,8 +159,14 @@ export class Fleet implements Operations {
     } finally {
       this.#changes--;
     }
-    this.#parts.store?.keep(this.roster.changes);
+    this.#keepChanges();
     this.tellDrained();
+  }
+
+  /** What was changed holds, whatever becomes of the note of it. */
+  #keepChanges(): void {
+    const { store, telemetry } = this.#parts;
+    if (store !== null) telemetry.failures.guard(store, 'store: keep', () => store.keep(this.roster.changes));
   }
 
   /** Tells of servers whose last request has ended: after each request, and when it may have ended before. */

@@ -39,8 +39,6 @@ export interface ClientSide {
   /** A piece of the body in the form asked for. False asks to wait for `onClientDrain`. */
   sendBody(buffer: Buffer, start: number, end: number): boolean;
   endResponse(): void;
-  /** The answer is taken back, as nothing of it has gone out yet: another may be given. False when some has. */
-  takeBack(): boolean;
   /** Behind a false: has the client taken anything since, or since this was last asked? */
   takesAnswers(): boolean;
   /**

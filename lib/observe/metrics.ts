@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Observer, Reason, RequestRecord } from '../base/observer.js';
+import type { CallbackFailures } from './callback-failures.js';
 import { Histogram } from './histogram.js';
 import { type Percentiles, RecentLatency, SLOT_MS } from './recent-latency.js';
 import { CODES, indexOfCode } from './status-codes.js';
@@ -72,6 +73,7 @@ export const NO_ROUTE = 'none';
  */
 export class Metrics implements Observer {
   readonly #clock: Clock;
+  readonly #failures: Pick<CallbackFailures, 'count'>;
   readonly #routes = new Map<string, RouteFigures>();
   readonly #servers = new Map<string, RecentLatency>();
   readonly #reasons = new Map<Reason, number>();
@@ -81,8 +83,10 @@ export class Metrics implements Observer {
   /** Wall clock, when the slot of the recent latencies ends that is being filled. */
   #slotEnds: number;
 
-  constructor(clock: Clock = systemClock) {
+  /** `failures` of whatever is told what the balancer does. */
+  constructor(clock: Clock = systemClock, failures: Pick<CallbackFailures, 'count'> = { count: 0 }) {
     this.#clock = clock;
+    this.#failures = failures;
     this.#slotEnds = clock.wall() + SLOT_MS;
     this.#reloads.lastGoodAt = clock.wall();
   }
@@ -132,6 +136,11 @@ export class Metrics implements Observer {
   /** `lastGoodAt` is ms since the epoch; the start counts as one. */
   get reloads(): Readonly<{ good: number; refused: number; lastIsGood: boolean; lastGoodAt: number }> {
     return this.#reloads;
+  }
+
+  /** Calls of observers, of listeners to events and of the store that threw. */
+  get callbackFailures(): number {
+    return this.#failures.count;
   }
 
   /** There are no others any more: those of an earlier configuration are forgotten. */

@@ -1,90 +1,121 @@
 import type { Address } from '../base/address.js';
 import type { Availability, CheckRecord, Observer, RequestRecord } from '../base/observer.js';
+import { CallbackFailures } from './callback-failures.js';
 
-/** One observer that tells several, in the order given. */
+type Call = keyof Observer;
+type Facts<C extends Call> = Parameters<Required<Observer>[C]>;
+
+/**
+ * One observer that tells several, in the order given. What one of them throws reaches neither the others nor whoever
+ * told it: the end of a request, a change of servers, a health check.
+ */
 export class ObserverList implements Observer {
-  readonly #observers: readonly Observer[];
+  /** Those of lists in it are its own. */
+  readonly members: readonly Observer[];
   /** Those that want to know of every request: the others cost nothing then. */
   readonly #readers: readonly Observer[];
+  readonly #failures: CallbackFailures;
 
-  constructor(observers: readonly Observer[]) {
-    this.#observers = observers;
-    this.#readers = observers.filter((observer) => observer.requestSettled !== undefined);
+  constructor(observers: readonly Observer[], failures?: CallbackFailures) {
+    this.members = observers.flatMap((observer) =>
+      observer instanceof ObserverList ? observer.members : [observer],
+    );
+    this.#readers = this.members.filter((observer) => observer.requestSettled !== undefined);
+    this.#failures = failures ?? new CallbackFailures((line) => this.warning(line));
   }
 
   requestSettled(record: RequestRecord): void {
-    for (const observer of this.#readers) observer.requestSettled?.(record);
+    for (const observer of this.#readers) {
+      try {
+        const returned: unknown = observer.requestSettled?.(record);
+        if (returned !== undefined) this.#failures.watch(observer, nameOf('requestSettled'), returned);
+      } catch (error) {
+        this.#failures.note(observer, nameOf('requestSettled'), error);
+      }
+    }
+  }
+
+  #tell<C extends Call>(call: C, ...facts: Facts<C>): void {
+    for (const observer of this.members) {
+      this.#failures.guard(observer, nameOf(call), () =>
+        (observer[call] as ((...facts: Facts<C>) => unknown) | undefined)?.apply(observer, facts),
+      );
+    }
   }
 
   checked(check: CheckRecord): void {
-    for (const observer of this.#observers) observer.checked?.(check);
+    this.#tell('checked', check);
   }
 
   serverDown(server: string, reason: string): void {
-    for (const observer of this.#observers) observer.serverDown?.(server, reason);
+    this.#tell('serverDown', server, reason);
   }
 
   serverUp(server: string, downMs: number): void {
-    for (const observer of this.#observers) observer.serverUp?.(server, downMs);
+    this.#tell('serverUp', server, downMs);
   }
 
   serverEjected(server: string, reason: string, forMs: number): void {
-    for (const observer of this.#observers) observer.serverEjected?.(server, reason, forMs);
+    this.#tell('serverEjected', server, reason, forMs);
   }
 
   serverSpared(server: string, reason: string): void {
-    for (const observer of this.#observers) observer.serverSpared?.(server, reason);
+    this.#tell('serverSpared', server, reason);
   }
 
   serverReturned(server: string): void {
-    for (const observer of this.#observers) observer.serverReturned?.(server);
+    this.#tell('serverReturned', server);
   }
 
   availabilityChanged(server: string, to: Availability, from: Availability): void {
-    for (const observer of this.#observers) observer.availabilityChanged?.(server, to, from);
+    this.#tell('availabilityChanged', server, to, from);
   }
 
   serverAdded(server: string, route: string): void {
-    for (const observer of this.#observers) observer.serverAdded?.(server, route);
+    this.#tell('serverAdded', server, route);
   }
 
   serverRemoved(server: string): void {
-    for (const observer of this.#observers) observer.serverRemoved?.(server);
+    this.#tell('serverRemoved', server);
   }
 
   weightChanged(server: string, to: number, from: number): void {
-    for (const observer of this.#observers) observer.weightChanged?.(server, to, from);
+    this.#tell('weightChanged', server, to, from);
   }
 
   serverDrained(server: string): void {
-    for (const observer of this.#observers) observer.serverDrained?.(server);
+    this.#tell('serverDrained', server);
   }
 
   queueFull(server: string): void {
-    for (const observer of this.#observers) observer.queueFull?.(server);
+    this.#tell('queueFull', server);
   }
 
   banned(client: string, firewall: string, forMs: number): void {
-    for (const observer of this.#observers) observer.banned?.(client, firewall, forMs);
+    this.#tell('banned', client, firewall, forMs);
   }
 
   reloaded(ok: boolean, detail: string): void {
-    for (const observer of this.#observers) observer.reloaded?.(ok, detail);
+    this.#tell('reloaded', ok, detail);
   }
 
   resolved(host: string, addresses: readonly string[]): void {
-    for (const observer of this.#observers) observer.resolved?.(host, addresses);
+    this.#tell('resolved', host, addresses);
   }
 
   resolveFailed(host: string, detail: string): void {
-    for (const observer of this.#observers) observer.resolveFailed?.(host, detail);
+    this.#tell('resolveFailed', host, detail);
   }
 
   listening(address: Address): void {
-    for (const observer of this.#observers) observer.listening?.(address);
+    this.#tell('listening', address);
   }
 
   warning(message: string): void {
-    for (const observer of this.#observers) observer.warning?.(message);
+    this.#tell('warning', message);
   }
+}
+
+function nameOf(call: Call): string {
+  return `observer: ${call}`;
 }

@@ -1,4 +1,4 @@
-import { counter, type Family, gauge, type Sample } from './families.js';
+import { counter, type Family, gauge, one, type Sample } from './families.js';
 import { BOUNDS } from './histogram.js';
 import type { Metrics, RouteFigures } from './metrics.js';
 import { REASONS } from './reasons.js';
@@ -34,6 +34,11 @@ export function requestFamilies(metrics: Metrics): readonly Family[] {
       'lb_request_failures_total',
       'Requests that did not end well, by the reason word of the access log and whose fault it is.',
       () => failures(metrics),
+    ),
+    counter(
+      'lb_callback_failures_total',
+      'Calls of observers, listeners to events and the store that threw; the first of each is a warning.',
+      () => one(metrics.callbackFailures),
     ),
     counter('lb_reloads_total', 'Configurations that were to replace the running one.', () => [
       { labels: { result: 'success' }, value: metrics.reloads.good },

@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import type { Availability, Observer } from '../base/observer.js';
+import type { CallbackFailures } from '../observe/callback-failures.js';
 import type { EventKind, StatusEvent } from './status.js';
 
 const RECENT = 200;
@@ -12,10 +13,12 @@ export class Journal implements Observer {
   readonly #events: StatusEvent[] = [];
   readonly #ofServers = new Map<string, StatusEvent[]>();
   readonly #listeners = new Set<(event: StatusEvent) => void>();
+  readonly #failures: CallbackFailures;
   #lastId = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, failures: CallbackFailures) {
     this.#clock = clock;
+    this.#failures = failures;
   }
 
   /** The events behind number `since`, oldest first: of the last 200. */
@@ -31,7 +34,8 @@ export class Journal implements Observer {
   /** Calls `listener` for every event from now on, until the returned function is called. */
   subscribe(listener: (event: StatusEvent) => void): () => void {
     // A function of its own, so that one who subscribes twice is told twice and leaves twice.
-    const tell = (event: StatusEvent): void => listener(event);
+    const tell = (event: StatusEvent): void =>
+      this.#failures.guard(listener, 'listener to events:', () => listener(event));
     this.#listeners.add(tell);
     return () => void this.#listeners.delete(tell);
   }
