@@ -1,21 +1,114 @@
 import type { BodyForm, BodyReceiver } from './body-receiver.js';
-import {
-  CHUNK_TABLES,
-  DATA,
-  DATA_END,
-  DIGIT_VALUE,
-  DIGITS,
-  END,
-  EXTENSION,
-  LAST,
-  NO_DIGIT,
-  REFUSED,
-  SIZE_CR,
-  START,
-  TRAILERS,
-} from './chunk-grammar.js';
 import { KeptRuns } from './kept-runs.js';
 import type { MessageKind } from './llhttp.js';
+
+/**
+ * The framing of chunks (RFC 9112, 7.1) as a table: what a byte makes of a state. Strict where two programs could read
+ * another size or another end: hexadecimal digits, then `;` or CRLF; no bare LF, no blank but around the parts of an
+ * extension. What an extension says is for nobody, so an empty name or value passes.
+ */
+
+/** Bytes are counted here, and none of them is looked at. */
+const DATA = 0;
+/** Where a chunk begins. */
+const START = 1;
+const DIGITS = 2;
+/** Behind the CR of a line with a size. */
+const SIZE_CR = 3;
+const DATA_END = 4;
+const DATA_CR = 5;
+/** Behind the line of the last chunk: an empty line, or the trailer section. */
+const LAST = 6;
+const LAST_CR = 7;
+/** The trailer section, which is not read here. */
+const TRAILERS = 8;
+const END = 9;
+const REFUSED = 10;
+/** From here on: in an extension, or in the blanks before one. */
+const EXTENSION = 11;
+const BLANK = 11;
+/** Some servers pad their sizes with spaces. Requests may not. */
+const PADDING = 12;
+const EXTENSION_START = 13;
+const NAME = 14;
+const NAME_BLANK = 15;
+/** Behind `=`. */
+const VALUE_START = 16;
+const VALUE_BLANK = 17;
+const VALUE = 18;
+const QUOTED = 19;
+const QUOTED_PAIR = 20;
+const QUOTED_END = 21;
+const STATES = 22;
+
+const TOKEN = [..."!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"].map(code);
+const BLANKS = [' ', '\t'].map(code);
+
+function code(character: string): number {
+  return character.charCodeAt(0);
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+const DEL = 0x7f;
+/** What may stand behind a backslash (RFC 9110, 5.6.4). */
+const QUOTED_PAIRS = [0x09, ...range(0x20, 0xff)].filter((byte) => byte !== DEL);
+/** The same without double quote and backslash, and DEL, which is harmless here and no error to llhttp. */
+const QUOTED_TEXT = [...QUOTED_PAIRS.filter((byte) => byte !== code('"') && byte !== code('\\')), DEL];
+
+/** The value of each hexadecimal digit, and what every other byte has instead. */
+const NO_DIGIT = 16;
+const DIGIT_VALUE = new Uint8Array(256).fill(NO_DIGIT);
+const HEX = [...'0123456789abcdefABCDEF'].map(code);
+for (const digit of HEX) DIGIT_VALUE[digit] = Number.parseInt(String.fromCharCode(digit), 16);
+
+function tableOf(kind: MessageKind): Uint8Array {
+  const table = new Uint8Array(STATES << 8).fill(REFUSED);
+  const on = (state: number, bytes: readonly number[] | string, next: number): void => {
+    const list = typeof bytes === 'string' ? [...bytes].map(code) : bytes;
+    for (const byte of list) table[(state << 8) | byte] = next;
+  };
+  on(START, HEX, DIGITS);
+  on(DIGITS, HEX, DIGITS);
+  on(DIGITS, BLANKS, BLANK);
+  if (kind === 'response') on(DIGITS, ' ', PADDING);
+  on(PADDING, BLANKS, BLANK);
+  on(PADDING, ' ', PADDING);
+  on(BLANK, BLANKS, BLANK);
+  on(EXTENSION_START, BLANKS, EXTENSION_START);
+  for (const state of [EXTENSION_START, NAME]) on(state, TOKEN, NAME);
+  for (const state of [NAME, NAME_BLANK]) on(state, BLANKS, NAME_BLANK);
+  for (const state of [EXTENSION_START, NAME, NAME_BLANK]) on(state, '=', VALUE_START);
+  for (const state of [VALUE_START, VALUE_BLANK]) on(state, BLANKS, VALUE_BLANK);
+  for (const state of [VALUE_START, VALUE_BLANK, VALUE]) {
+    on(state, TOKEN, VALUE);
+    on(state, '"', QUOTED);
+  }
+  for (const state of [VALUE, QUOTED_END]) on(state, BLANKS, BLANK);
+  on(QUOTED, QUOTED_TEXT, QUOTED);
+  on(QUOTED, '\\', QUOTED_PAIR);
+  on(QUOTED, '"', QUOTED_END);
+  on(QUOTED_PAIR, QUOTED_PAIRS, QUOTED);
+  const isWhole = [NAME, VALUE_START, VALUE, QUOTED_END];
+  for (const state of [DIGITS, PADDING, BLANK, EXTENSION_START, NAME_BLANK, ...isWhole])
+    on(state, ';', EXTENSION_START);
+  for (const state of [DIGITS, PADDING, ...isWhole]) on(state, '\r', SIZE_CR);
+  on(SIZE_CR, '\n', DATA);
+  on(DATA_END, '\r', DATA_CR);
+  on(DATA_CR, '\n', START);
+  on(LAST, range(0, 255), TRAILERS);
+  on(LAST, '\r', LAST_CR);
+  on(LAST_CR, '\n', END);
+  return table;
+}
+
+/** The next state, at `state << 8 | byte`. */
+const CHUNK_TABLES: { readonly [kind in MessageKind]: Uint8Array } = {
+  request: tableOf('request'),
+  response: tableOf('response'),
+};
 
 /** Between two pieces of data there may be this much that is none: extensions, zeros before a size. */
 const MAX_FRAMING_BYTES = 16 * 1024;
@@ -23,10 +116,11 @@ const MAX_FRAMING_BYTES = 16 * 1024;
 const MAX_SIZE_DIGITS = 13;
 /** Fewer bytes than this are no whole chunk. */
 const SHORTEST_CHUNK = 6;
-/** What has a longer size, or a longer line, is left to the table. */
-const FEW_DIGITS = 4;
-const SHORT_LINE = 1024;
-
+/** A longer chunk, or one with a longer line, is left to the table. */
+const SHORT = 1024 * 1024;
+const MAX_LINE = MAX_FRAMING_BYTES - 4;
+/** Up to so many bytes are moved in a loop. */
+const BYTEWISE = 24;
 const CR = 0x0d;
 const LF = 0x0a;
 
@@ -142,42 +236,56 @@ export class ChunkedBody {
    * half the time: this is what bodies of tiny chunks cost.
    */
   #takeWhole(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
+    const table = this.#table;
     const runs = this.#runs;
     const keepsFraming = this.#keepsFraming;
     const last = end - SHORTEST_CHUNK;
+    // Everything that changes with each chunk is a variable: fields make it half as fast.
+    let { write, from } = runs;
+    let content = 0;
     let i = start;
     while (i <= last) {
       let size = 0;
       let line = i;
       let digit = DIGIT_VALUE[buffer[line] as number] as number;
-      while (digit < NO_DIGIT && line - i < FEW_DIGITS) {
+      while (digit === 0 && line < last) digit = DIGIT_VALUE[buffer[++line] as number] as number;
+      while (digit < NO_DIGIT && size < SHORT) {
         size = size * 16 + digit;
         digit = DIGIT_VALUE[buffer[++line] as number] as number;
       }
-      const lineEnd = buffer[line] === CR ? line : this.#skipExtension(buffer, line, last);
+      let lineEnd = line;
+      let state = table[(DIGITS << 8) | (buffer[line] as number)] as number;
+      while (state >= EXTENSION && lineEnd < last)
+        state = table[(state << 8) | (buffer[++lineEnd] as number)] as number;
       const data = lineEnd + 2;
       const dataEnd = data + size;
-      if (size === 0 || lineEnd === -1 || dataEnd + 2 > end) break;
+      if (state !== SIZE_CR || size === 0 || dataEnd + 2 > end || lineEnd - i > MAX_LINE) break;
       if (buffer[lineEnd + 1] !== LF || buffer[dataEnd] !== CR || buffer[dataEnd + 1] !== LF) break;
-      this.contentBytes += size;
+      content += size;
       i = dataEnd + 2;
-      if (!keepsFraming) runs.keep(buffer, data, dataEnd, receiver);
-      else if (lineEnd > line) runs.leaveOut(buffer, line, lineEnd, receiver);
+      if (keepsFraming && lineEnd === line) continue;
+      const runEnd = keepsFraming ? line : dataEnd;
+      if (!keepsFraming) from = data;
+      if (runEnd - from <= BYTEWISE) {
+        if (write === from) write = runEnd;
+        else while (from < runEnd) buffer[write++] = buffer[from++] as number;
+      } else {
+        runs.write = write;
+        runs.from = from;
+        this.contentBytes += content;
+        content = 0;
+        runs.close(buffer, runEnd, receiver);
+        write = runs.write;
+      }
+      from = keepsFraming ? lineEnd : -1;
       if (this.#isReleased) break;
     }
+    runs.write = write;
+    runs.from = from;
+    this.contentBytes += content;
     // Of the last chunk the end of its data's line was framing.
     if (i > start) this.#framingFrom = i - 2;
     return i;
-  }
-
-  /** What follows the digits of a size at `line`: where its CR is; -1 if that is not near, or something is wrong. */
-  #skipExtension(buffer: Buffer, line: number, last: number): number {
-    const table = this.#table;
-    const limit = Math.min(last, line + SHORT_LINE);
-    let state = table[(DIGITS << 8) | (buffer[line] as number)] as number;
-    let i = line;
-    while (state >= EXTENSION && i < limit) state = table[(state << 8) | (buffer[++i] as number)] as number;
-    return state === SIZE_CR ? i : -1;
   }
 
   #takeFraming(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {

@@ -15,55 +15,43 @@ const BYTEWISE = 24;
 export class KeptRuns {
   /** `[piece, write)` is put together and not handed on yet. */
   #piece = 0;
-  #write = 0;
+  write = 0;
   /** Where the open run begins; -1 while there is none. */
-  #from = -1;
+  from = -1;
 
   /** For another read, which begins at `start`. */
   begin(start: number): void {
     this.#piece = start;
-    this.#write = start;
-    this.#from = -1;
+    this.write = start;
+    this.from = -1;
   }
 
   /** Bytes from `at` on are kept. */
   open(at: number): void {
-    this.#from = at;
+    this.from = at;
   }
 
   /** Bytes from `at` on are left out. Hands on what came before a long run, if some was left out in between. */
   close(buffer: Buffer, at: number, receiver: BodyReceiver): void {
-    const from = this.#from;
+    const from = this.from;
     if (from === -1) return;
-    this.#from = -1;
-    if (this.#write === from) {
-      this.#write = at;
+    this.from = -1;
+    if (this.write === from) {
+      this.write = at;
     } else if (at - from < LONG_RUN) {
-      this.#write = moveDown(buffer, this.#write, from, at);
+      this.write = moveDown(buffer, this.write, from, at);
     } else {
       this.flush(buffer, receiver);
       this.#piece = from;
-      this.#write = at;
+      this.write = at;
     }
-  }
-
-  /** `buffer[at, until)`, within an open run, is left out. */
-  leaveOut(buffer: Buffer, at: number, until: number, receiver: BodyReceiver): void {
-    this.close(buffer, at, receiver);
-    this.#from = until;
-  }
-
-  /** `buffer[from, to)` is kept. */
-  keep(buffer: Buffer, from: number, to: number, receiver: BodyReceiver): void {
-    this.#from = from;
-    this.close(buffer, to, receiver);
   }
 
   /** Hands on what is left. */
   flush(buffer: Buffer, receiver: BodyReceiver): void {
     const piece = this.#piece;
-    this.#piece = this.#write;
-    if (this.#write > piece) receiver.onBodyBytes(buffer, piece, this.#write);
+    this.#piece = this.write;
+    if (this.write > piece) receiver.onBodyBytes(buffer, piece, this.write);
   }
 }
 

@@ -22,6 +22,7 @@ interface Outcome {
 }
 
 const PAUSED = 21;
+const STALE = bytes('1\r\na\r\n0\r\n\r\n');
 
 type Lenient = LlhttpExports & {
   llhttp_set_lenient_spaces_after_chunk_size(parser: number, enabled: number): void;
@@ -108,7 +109,9 @@ function read(side: Side, pieces: readonly Buffer[], form: 'content' | 'wire' = 
     },
   });
   for (const piece of pieces) {
-    const end = before + reader.read(piece, 0, piece.length);
+    // As in a read buffer: other bytes lie before and behind, of an older read.
+    const buffer = Buffer.concat([STALE, piece, STALE]);
+    const end = before + reader.read(buffer, STALE.length, STALE.length + piece.length) - STALE.length;
     before += piece.length;
     if (reader.refusal !== null) return { verdict: 'refused', end: -1, content: '' };
     if (reader.complete) return { verdict: 'whole', end, content };
