@@ -4,7 +4,7 @@ import type { ClientConnection } from './connection.js';
 import type { ClientRequest } from './request.js';
 import type { Runnable } from './run-queue.js';
 
-/** Pipelined bytes kept while a request is being answered; beyond it the client has to wait. */
+/** Pipelined bytes kept while a request is being answered, or waits for its turn; beyond it the client has to wait. */
 const MAX_STASH = 64 * 1024;
 /** Own answers to pipelined requests gathered into one write. */
 const MAX_GATHERED = 16 * 1024;
@@ -26,6 +26,8 @@ export class ClientInput implements Runnable {
   #request: ClientRequest | null = null;
   /** What came behind the current request, or of the next whose turn has not come. */
   #stash: Buffer | null = null;
+  /** Does it wait for that turn? */
+  #isInLine = false;
   #pauses = 0;
   #consuming = false;
   /** Nothing more is read: the connection ends, or has ended. */
@@ -62,37 +64,60 @@ export class ClientInput implements Runnable {
     const phase = this.#request === null ? 'head' : this.#request.phase;
     if (phase === 'tunnel') this.#handler?.onClientTunnelBytes(buffer, 0, length);
     else if (phase === 'held' || this.#stash !== null) this.#keepForLater(buffer, 0, length);
-    else if (this.#request !== null || this.#connection.services.runQueue.admit())
-      this.#consume(buffer, 0, length);
+    else if (this.#request !== null) this.#consumeRead(buffer, length, false);
+    else if (this.#connection.services.runQueue.admit()) this.#consumeRead(buffer, length, true);
     else this.#waitForTurn(buffer, length);
+  }
+
+  #consumeRead(buffer: Buffer, length: number, admitted: boolean): void {
+    const position = this.#consume(buffer, 0, length, admitted);
+    if (position < length && !this.#over) this.#keepForLater(buffer, position, length);
+    this.#goOn('waits');
   }
 
   #waitForTurn(buffer: Buffer, length: number): void {
     this.#keepForLater(buffer, 0, length);
+    this.#getInLine();
+  }
+
+  #getInLine(): void {
+    if (this.#isInLine) return;
+    this.#isInLine = true;
     this.#connection.services.runQueue.push(this);
   }
 
   /** The turn of what was kept has come. */
   run(): void {
-    this.#goOn();
+    this.#isInLine = false;
+    this.#goOn('has');
   }
 
-  #consume(buffer: Buffer, start: number, end: number): void {
+  /** `admitted`: a request may begin. Gives the position behind the last byte that was dealt with. */
+  #consume(buffer: Buffer, start: number, end: number, admitted: boolean): number {
     let position = start;
+    let begunAt = -1;
     this.#consuming = true;
     while (position < end && !this.#over) {
       const request = this.#request;
-      if (request === null) {
-        if (!this.#mayReadOn()) break;
-        position = this.#begin(buffer, position, end);
-      } else {
+      if (request !== null) {
         if (!request.isReading) break;
         position = request.read(buffer, position, end);
+        continue;
       }
+      if (!this.#mayReadOn()) break;
+      const isFirst = begunAt === -1;
+      if (!(isFirst && admitted) && !this.#mayBegin(isFirst, position - begunAt)) break;
+      begunAt = position;
+      position = this.#begin(buffer, position, end);
     }
     this.#consuming = false;
-    if (position < end && !this.#over) this.#keepForLater(buffer, position, end);
-    this.#goOn();
+    return position;
+  }
+
+  /** Also where a request was answered at once: a read may hold thousands of them. */
+  #mayBegin(isFirst: boolean, bytesBefore: number): boolean {
+    const { runQueue } = this.#connection.services;
+    return isFirst ? runQueue.admit() : runQueue.admitNext(bytesBefore);
   }
 
   /** False while the client takes nothing of the answers it was sent: it gets no more of them. */
@@ -124,7 +149,8 @@ export class ClientInput implements Runnable {
   #keepForLater(buffer: Buffer, start: number, end: number): void {
     const piece = buffer.subarray(start, end);
     this.#stash = this.#stash === null ? Buffer.from(piece) : Buffer.concat([this.#stash, piece]);
-    if (this.#stash.length >= MAX_STASH) this.#pause(FOR_STASH);
+    // After a read as long as that libuv would read again at once, up to 32 times.
+    if (this.#stash.length >= MAX_STASH || end >= MAX_STASH) this.#pause(FOR_STASH);
   }
 
   // From one request to the next.
@@ -135,11 +161,14 @@ export class ClientInput implements Runnable {
     this.#putRequestBack();
     this.idleSince = services.wheel.now;
     deadline.armRoughly(services.timeouts.keepAlive);
-    if (!this.#consuming) this.#goOn();
+    if (!this.#consuming) this.#goOn('asks');
   }
 
-  /** Takes up what came in the meantime, as soon as the client has taken what it was sent. */
-  #goOn(): void {
+  /**
+   * Takes up what came in the meantime, as soon as the client has taken what it was sent. `turn`: does the connection have
+   * it, may it ask for it, or is it to wait for it, as it just had one?
+   */
+  #goOn(turn: 'has' | 'asks' | 'waits'): void {
     if (this.#request !== null || this.#over) return;
     const connection = this.#connection;
     if (connection.channel.backlog > 0) {
@@ -150,14 +179,21 @@ export class ClientInput implements Runnable {
       connection.deadline.armRoughly(connection.services.timeouts.keepAlive);
       this.#resume(FOR_CLIENT);
     }
-    if (this.#stash !== null) this.#consumeStash(this.#stash);
-    else if (connection.peerEnded || connection.draining) connection.closePolitely();
+    if (this.#stash !== null) {
+      const asks = turn === 'asks' && !this.#isInLine;
+      if (turn === 'has' || (asks && connection.services.runQueue.admit())) this.#consumeStash(this.#stash);
+      else this.#getInLine();
+    } else if (connection.peerEnded || connection.draining) {
+      connection.closePolitely();
+    }
   }
 
   #consumeStash(stash: Buffer): void {
     this.#stash = null;
-    this.#resume(FOR_STASH);
-    this.#consume(stash, 0, stash.length);
+    const position = this.#consume(stash, 0, stash.length, true);
+    if (position < stash.length && !this.#over) this.#stash = stash.subarray(position);
+    else this.#resume(FOR_STASH);
+    this.#goOn('waits');
     const phase = this.#request?.phase;
     if (!this.#connection.peerEnded || this.#over) return;
     // A request that has only begun will never be whole.
@@ -264,7 +300,7 @@ export class ClientInput implements Runnable {
   onDrain(): void {
     const handler = this.#handler;
     if (handler !== null) handler.onClientDrain();
-    else this.#goOn();
+    else this.#goOn('asks');
   }
 
   onDeadline(): void {

@@ -148,7 +148,7 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
 
   resume(): void {
     this.#paused = false;
-    this.#wire.resume();
+    if (this.#stream?.rests !== true) this.#wire.resume();
   }
 
   /**
@@ -211,12 +211,14 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
 
   /** Gives the buffer for the next read if it is to be another one. */
   read(length: number, buffer: Buffer): Buffer | undefined {
+    const isStream = this.#stream !== null || length === buffer.length;
+    const began = isStream ? performance.now() : 0;
     beginRead(buffer);
     this.#owner.onBytes(buffer, length);
     const fate = endRead();
-    if (this.#stream === null && length < buffer.length) return undefined;
+    if (!isStream) return undefined;
     this.#stream ??= new StreamReading(this);
-    return this.#stream.next(length, buffer, fate);
+    return this.#stream.next(length, buffer, fate, began, performance.now(), this.#paused);
   }
 
   received(chunk: Buffer): void {

@@ -8,15 +8,24 @@ import {
   sizeOf,
   takeReadBuffer,
 } from './read-buffer.js';
-import { atTurnEnd, connectionsComing, noteBurst, type TurnTask } from './turn.js';
+import { atTurnEnd, connectionsComing, noteBurst, type TurnTask, turnLasts } from './turn.js';
 
 /** Reads that would have fitted into the next smaller buffer, in a row, after which a stream goes back to that. */
 const SMALL_READS = 8;
+const MEBIBYTE = 1024 * 1024;
 /**
  * Bytes in one turn of the event loop after which a stream rests until the next. libuv reads up to 32 times in a row,
  * and others wait: small requests beside two bodies of 64 MiB took 8 to 27 ms (median), and take 4 to 8 with the rest.
  */
 const MAX_BURST = 1024 * 1024;
+/**
+ * The same in ms of a turn, whoever it was spent on. Bodies of tiny chunks take ten times as long as others: ten of them
+ * made each turn one of 0.3 s.
+ */
+const MAX_TURN_MS = 2;
+/** A full read that takes longer than this, and this for each MiB, is not worth a larger buffer, nor that one. */
+const DEAR_MS = 0.1;
+const DEAR_MS_PER_MIB = 2;
 
 /** Whose reads these are. */
 export interface StreamReader {
@@ -43,20 +52,39 @@ export class StreamReading implements TurnTask {
     this.#reader = reader;
   }
 
-  /** Behind a read of `length` bytes into `buffer`: the buffer for the next one, or undefined to go on with the same. */
-  next(length: number, buffer: Buffer, fate: ReadFate): Buffer | undefined {
+  /** Is nothing read until the turn has ended? */
+  get rests(): boolean {
+    return this.#rests;
+  }
+
+  /**
+   * Behind a read of `length` bytes into `buffer`, which was dealt with from `began` to `now`: the buffer for the next
+   * one, or undefined to go on with the same. `isPaused`: nothing is read for now. What was read may be kept then, for as
+   * long as it keeps its place: so the number of places bounds it.
+   */
+  next(
+    length: number,
+    buffer: Buffer,
+    fate: ReadFate,
+    began: number,
+    now: number,
+    isPaused: boolean,
+  ): Buffer | undefined {
     const place = this.#place;
-    if (place === null) return length === buffer.length && fate === 'taken' ? this.#take(1) : undefined;
-    this.#count(length);
+    const isFull = length === buffer.length;
+    if (place !== null || isFull) this.#count(length, now);
+    const isDear = isFull && now - began > DEAR_MS + (DEAR_MS_PER_MIB * length) / MEBIBYTE;
+    if (place === null) return isFull && fate === 'taken' && !isDear && !isPaused ? this.#take(1) : undefined;
     const size = sizeOf(place);
-    const wanted = this.#wanted(length, size, fate);
+    const wanted = isPaused ? size : this.#wanted(length, size, fate, isDear);
     if (wanted === size && fate !== 'kept') return undefined;
     if (fate !== 'kept') giveReadBuffer(place);
     return this.#take(wanted);
   }
 
   /** The size that fits the stream's pace. Who writes faster than the peer takes it gains nothing by larger pieces. */
-  #wanted(length: number, size: ReadSize, fate: ReadFate): ReadSize {
+  #wanted(length: number, size: ReadSize, fate: ReadFate, isDear: boolean): ReadSize {
+    if (isDear) return (size - 1) as ReadSize;
     if (length === bytesOf(size)) {
       this.#smallReads = 0;
       return fate !== 'taken' || size === LARGEST ? size : ((size + 1) as ReadSize);
@@ -74,12 +102,13 @@ export class StreamReading implements TurnTask {
   }
 
   /** While connections keep coming a piece is enough: they are accepted one per turn, however long that is. */
-  #count(length: number): void {
+  #count(length: number, now: number): void {
     if (this.#burst === 0) atTurnEnd(this);
-    const before = this.#burst;
     this.#burst += length;
-    if (before < MAX_BURST && this.#burst >= MAX_BURST) noteBurst();
-    if (this.#rests || (this.#burst < MAX_BURST && !connectionsComing())) return;
+    if (this.#rests) return;
+    const isLong = this.#burst >= MAX_BURST || turnLasts(now) > MAX_TURN_MS;
+    if (isLong) noteBurst();
+    if (!isLong && !connectionsComing()) return;
     this.#rests = true;
     this.#reader.rest();
   }

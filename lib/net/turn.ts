@@ -23,6 +23,8 @@ let accepted = false;
 let coming = false;
 let comingTurns = 0;
 let isLong = false;
+/** When somebody first asked how long this turn has lasted, in ms; -1 until then. */
+let askedAt = -1;
 /** Of each balancer that has one. */
 const backlogs: Backlog[] = [];
 let isScheduled = false;
@@ -66,12 +68,25 @@ export function connectionsComing(): boolean {
   return coming || accepted;
 }
 
+/**
+ * How long this turn of the event loop has lasted, in ms, since somebody first asked. `now` is the time, which whoever
+ * asks has at hand.
+ */
+export function turnLasts(now: number): number {
+  if (askedAt === -1) {
+    askedAt = now;
+    schedule();
+  }
+  return now - askedAt;
+}
+
 /** A stream was read as much as it may be in one turn. */
 export function noteBurst(): void {
   isLong = true;
 }
 
 function endTurn(): void {
+  askedAt = -1;
   const more = takeUpBacklogs();
   isScheduled = false;
   coming = accepted && ++comingTurns < MAX_TURNS;

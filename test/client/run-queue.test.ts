@@ -28,7 +28,7 @@ async function run(queue: RunQueue, count: number): Promise<number[][]> {
 }
 
 t.test('a few begin at once, the others in the turns behind it, first come first served', async (t) => {
-  const perTurn = await run(new RunQueue(), 100);
+  const perTurn = await run(new RunQueue(() => 0), 100);
   t.strictSame(
     perTurn.map(({ length }) => length),
     [PER_TURN, PER_TURN, PER_TURN, 4],
@@ -40,12 +40,12 @@ t.test('a few begin at once, the others in the turns behind it, first come first
 });
 
 t.test('each turn begins as many anew', async (t) => {
-  const queue = new RunQueue();
+  const queue = new RunQueue(() => 0);
   for (let turn = 0; turn < 3; turn++) t.strictSame((await run(queue, PER_TURN)).length, 1);
 });
 
 t.test('a turn that took long begins as many as came meanwhile, within bounds', async (t) => {
-  const queue = new RunQueue();
+  const queue = new RunQueue(() => 0);
   let begun = 0;
   for (let number = 0; number < 500; number++) {
     if (!queue.admit()) queue.push({ run: () => begun++ });
@@ -59,7 +59,7 @@ t.test('a turn that took long begins as many as came meanwhile, within bounds', 
 });
 
 t.test('while connections keep coming a turn begins fewer, but goes back to as many as before', async (t) => {
-  const queue = new RunQueue();
+  const queue = new RunQueue(() => 0);
   let begun = 0;
   for (let number = 0; number < 100; number++) {
     if (!queue.admit()) queue.push({ run: () => begun++ });
@@ -78,7 +78,7 @@ t.test('while connections keep coming a turn begins fewer, but goes back to as m
 });
 
 t.test('nobody overtakes those who wait', async (t) => {
-  const queue = new RunQueue();
+  const queue = new RunQueue(() => 0);
   const begun: string[] = [];
   while (queue.admit());
   queue.push({ run: () => begun.push('first') });
@@ -88,6 +88,88 @@ t.test('nobody overtakes those who wait', async (t) => {
   await turns(2);
   t.strictSame(begun, ['first', 'second']);
   t.equal(queue.admit(), true, 'the line is empty again');
+});
+
+t.test('a connection in line begins a few requests, then the others have their turn', async (t) => {
+  const queue = new RunQueue(() => 0);
+  const begun: string[] = [];
+  const greedy = (name: string, left: number): { run(): void } => ({
+    run: () => {
+      begun.push(name);
+      let more = left - 1;
+      while (more > 0 && queue.admitNext(100)) {
+        begun.push(name);
+        more--;
+      }
+      if (more > 0) queue.push(greedy(name, more));
+    },
+  });
+  for (const name of ['a', 'b', 'c']) queue.push(greedy(name, 10));
+  queue.push({ run: () => begun.push('once') });
+  await turns(2);
+  t.equal(begun.join(' '), 'a a a a b b b b c c c c once a a a a b b b b c c c c a a b b c c');
+});
+
+t.test('requests that are answered at once count as others do', async (t) => {
+  const queue = new RunQueue(() => 0);
+  let begun = 0;
+  const without: { run(): void } = {
+    run: () => {
+      begun++;
+      while (queue.admitNext(100)) begun++;
+      if (begun < 4 * PER_TURN) queue.push(without);
+    },
+  };
+  queue.push(without);
+  for (const expected of [1, 2, 3]) {
+    await turns(1);
+    t.equal(begun, expected * PER_TURN);
+  }
+});
+
+t.test('a turn is over for requests when they have taken 4 ms of it', async (t) => {
+  let time = 0;
+  const queue = new RunQueue(() => time);
+  const begun: number[] = [];
+  const slow = (ms: number) => ({
+    run: () => {
+      begun.push(ms);
+      time += ms;
+    },
+  });
+  for (let count = 0; count < 12; count++) queue.push(slow(2));
+  await turns(1);
+  t.equal(begun.length, 4, 'the clock is asked with every fourth');
+  await turns(1);
+  t.equal(begun.length, 8);
+  t.equal(queue.admit(), false, 'four more are in line');
+  await turns(1);
+  t.equal(begun.length, 12);
+  for (let count = 0; count < 8; count++) {
+    t.equal(queue.admit(), true, 'the time before the first look is not known');
+    time += 1;
+  }
+  t.equal(queue.admit(), true, 'this is 4 ms after the fourth');
+  time += 1;
+  for (let count = 0; count < 3; count++) queue.admit();
+  t.equal(queue.admit(), false);
+  await turns(1);
+  t.equal(queue.admit(), true, 'the next turn begins anew');
+});
+
+t.test('long heads count for more than one request', async (t) => {
+  const queue = new RunQueue(() => 0);
+  let begun = 0;
+  const longHeads: { run(): void } = {
+    run: () => {
+      begun++;
+      while (queue.admitNext(32 * 1024)) begun++;
+      if (begun < 100) queue.push(longHeads);
+    },
+  };
+  queue.push(longHeads);
+  await turns(1);
+  t.ok(begun < 6, `${begun} with heads of 32 KiB`);
 });
 
 /** Clients that the balancer has accepted. */
@@ -175,6 +257,103 @@ t.test('the keep-alive timeout does not end a connection whose request waits for
   let answered = 0;
   for (const client of clients) if ((await client.response()).body === 'here') answered++;
   t.equal(answered, CROWD);
+});
+
+/** All that the balancer answers without asking a server. */
+const OWN_ANSWERS: { [what: string]: { target: string; host: string; status: number } } = {
+  'a host that nobody serves': { target: '/', host: 'nobody.test', status: 404 },
+  'what the firewall forbids': { target: '/', host: 'forbidden.test', status: 403 },
+  'more than is allowed': { target: '/', host: 'limited.test', status: 429 },
+  'a redirect': { target: '/', host: 'moved.test', status: 302 },
+  'a fixed answer': { target: '/', host: 'fixed.test', status: 200 },
+  readiness: { target: '/ready', host: 'any.test', status: 200 },
+};
+const GREEDY = 16;
+const EACH = 300;
+
+function ownAnswers(server: string): Parameters<typeof startBalancer>[1] {
+  return {
+    readiness_path: '/ready',
+    hosts: [
+      { host: 'served.test', servers: [server] },
+      { host: 'forbidden.test', servers: [server], firewall_rules: { path_reject: ['/'] } },
+      {
+        host: 'limited.test',
+        servers: [server],
+        firewall_rules: { rate_limit: { requests: 1, per: '1h', burst: 1 } },
+      },
+      { host: 'moved.test', redirect: { to: 'https://moved.test/' } },
+      { host: 'fixed.test', respond: { status: 200, body: 'ok' } },
+    ],
+  };
+}
+
+for (const [what, { target, host, status }] of Object.entries(OWN_ANSWERS)) {
+  t.test(`16 clients that ask for ${what} without a pause leave others their turns`, async (t) => {
+    const server = await origin(t, answering('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+    const started = await startBalancer(t, ownAnswers(server.address));
+    const greedy = await Promise.all(Array.from({ length: GREEDY }, started.connect));
+    const other = await started.connect();
+    await until(() => started.balancer.clientCount === GREEDY + 1);
+    const request = `GET ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    for (const client of greedy) client.send(request.repeat(EACH));
+    const bytes = (): number => greedy.reduce((sum, { socket }) => sum + socket.bytesRead, 0);
+    other.send('GET / HTTP/1.1\r\nHost: served.test\r\n\r\n');
+    t.equal((await other.response()).status, 200);
+    const meanwhile = bytes();
+    // The first of those that are limited is let through.
+    const own = status === 429 ? 1 : 0;
+    for (const client of greedy) {
+      let right = 0;
+      for (let count = 0; count < EACH; count++) if ((await client.response()).status === status) right++;
+      if (right < EACH - own) t.fail(`${right} answers of ${EACH}`);
+    }
+    const share = meanwhile / bytes();
+    t.ok(share < 0.2, `${Math.round(share * GREEDY * EACH)} of ${GREEDY * EACH} were answered first`);
+    if (what === 'readiness') return;
+    t.equal(started.seen.requests.length, GREEDY * EACH + 1, 'each is told to observers once');
+  });
+}
+
+t.test(
+  'pipelined answers of our own come in order beside those of servers, however they are cut',
+  async (t) => {
+    const server = await origin(t, answering('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nserver'));
+    const started = await startBalancer(t, ownAnswers(server.address));
+    const hosts = ['fixed.test', 'served.test', 'nobody.test', 'fixed.test', 'moved.test'];
+    const statuses = [200, 200, 404, 200, 302];
+    const request = hosts
+      .map((host) => `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 5\r\n\r\nGET /`)
+      .join('');
+    const text = request.repeat(100);
+    const clients = await Promise.all(Array.from({ length: 8 }, started.connect));
+    for (const [index, client] of clients.entries()) {
+      const size = 30 + index * 997;
+      void client.sendPieces(text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []);
+    }
+    for (const client of clients) {
+      const got: number[] = [];
+      for (let count = 0; count < 500; count++) got.push((await client.response()).status);
+      t.strictSame(got, Array.from({ length: 100 }, () => statuses).flat());
+    }
+  },
+);
+
+t.test('what a client pipelines is not read while it waits: memory stays bounded', async (t) => {
+  const silent = await origin(t, async (connection) => {
+    await connection.readHead();
+    // Nothing follows before the first is answered.
+    await connection.readHead();
+  });
+  const started = await startBalancer(t, { servers: [silent.address] });
+  const clients = await Promise.all(Array.from({ length: 20 }, started.connect));
+  const before = process.memoryUsage().arrayBuffers;
+  const requests = Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(100_000));
+  for (const client of clients) client.send(requests);
+  await until(() => started.balancer.clientCount === 20);
+  await turns(200);
+  const grown = (process.memoryUsage().arrayBuffers - before - requests.length) / 2 ** 20;
+  t.ok(grown < 20 * 0.3, `${grown.toFixed(1)} MiB for 20 clients`);
 });
 
 nothingIsLeft(t);
