@@ -20,7 +20,7 @@ import { ShortageAlarm } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
 import type { SocketMeans } from './net/sockets.js';
 import { clientRequests, responseParsers, SHELVED } from './parsers.js';
-import { takeStatus } from './snapshot.js';
+import { type LiveBalancer, type Sources, takeFigures, takeStatus } from './snapshot.js';
 import { type NewServer, OperationError, type Operations } from './status/operations.js';
 import type { BalancerState, BalancerStatus, StatusEvent } from './status/status.js';
 import { Telemetry } from './telemetry.js';
@@ -66,6 +66,8 @@ export interface Balancer extends Operations {
   stop(): void;
   /** What it is doing now. */
   status(): BalancerStatus;
+  /** What metrics show of this moment. */
+  figures(): LiveBalancer;
   /** Those of the last 200 events that came behind number `since`, oldest first; all of them by default. */
   events(since?: number): readonly StatusEvent[];
   /** Calls `listener` for every event from now on, until the returned function is called. */
@@ -240,7 +242,15 @@ class RunningBalancer implements Balancer {
   }
 
   status(): BalancerStatus {
-    return takeStatus({
+    return takeStatus(this.#sources);
+  }
+
+  figures(): LiveBalancer {
+    return takeFigures(this.#sources);
+  }
+
+  get #sources(): Sources {
+    return {
       fleet: this.#fleet,
       telemetry: this.#telemetry,
       clock: this.#clock,
@@ -251,7 +261,7 @@ class RunningBalancer implements Balancer {
       clients: this.clientCount,
       configPath: this.#configPath,
       loadedAt: this.#loadedAt,
-    });
+    };
   }
 
   get #state(): BalancerState {

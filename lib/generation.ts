@@ -165,6 +165,11 @@ export class Generation {
     return [...this.#firewalls.values()];
   }
 
+  /** The servers of one of its groups. */
+  groupOf(config: GroupConfig): Group {
+    return this.#groups.get(config) as Group;
+  }
+
   /** For the generation that takes over. */
   firewallFor(key: string): Firewall | undefined {
     return this.#firewalls.get(key);

@@ -7,14 +7,16 @@ import type { Fleet } from './fleet/fleet.js';
 import type { Member } from './fleet/member.js';
 import type { Generation } from './generation.js';
 import { type MetricsSnapshot, statusClasses } from './observe/metrics.js';
+import type { LiveBalancer, LiveServer } from './observe/server-families.js';
 import { serverEvents } from './status/server-events.js';
-import { together } from './status/server-sums.js';
+import { sumOf, together, worseOf } from './status/server-sums.js';
 import type {
   BalancerState,
   BalancerStatus,
   FirewallStatus,
   RouteStatus,
   ServerStatus,
+  ServerTotals,
 } from './status/status.js';
 import { VERSION } from './status/version.js';
 import type { Telemetry } from './telemetry.js';
@@ -59,6 +61,77 @@ export function takeStatus(sources: Sources): BalancerStatus {
   };
 }
 
+export type { LiveBalancer };
+
+/** What metrics show of this moment; what a status has besides is not put together for it. */
+export function takeFigures({ fleet, clients, readyReasons }: Sources): LiveBalancer {
+  const { backends, generation, routes } = fleet;
+  const servers = new Map<string, LiveServer>();
+  for (const member of backends.members) {
+    const server = figuresOf(member);
+    const other = servers.get(server.name);
+    servers.set(server.name, other === undefined ? server : bothFigures(other, server));
+  }
+  return {
+    version: VERSION,
+    ready: readyReasons.length === 0,
+    clients,
+    requests: { inFlight: backends.activeCount },
+    routes: Array.from(routes.all(), ({ name, group, downSince }) => ({
+      name,
+      isUp: downSince === null,
+      usableServers: group.usableCount,
+    })),
+    servers: [...servers.values()],
+    firewall: firewallStatuses(generation),
+  };
+}
+
+function figuresOf({ backend, state }: Member): LiveServer {
+  const { pool } = backend;
+  return {
+    name: backend.name,
+    state,
+    effectiveWeight: backend.isUsable ? backend.effectiveWeight : 0,
+    active: backend.active,
+    waiting: pool.waitingCount,
+    open: pool.openCount,
+    idle: pool.idleCount,
+    responseTimes: [backend.responseTimes],
+    totals: totalsOf(backend),
+  };
+}
+
+/** One server of which two are kept, as routes ask different things of it. */
+function bothFigures(one: LiveServer, other: LiveServer): LiveServer {
+  return {
+    ...worseOf(one, other),
+    active: one.active + other.active,
+    waiting: one.waiting + other.waiting,
+    open: one.open + other.open,
+    idle: one.idle + other.idle,
+    responseTimes: [...one.responseTimes, ...other.responseTimes],
+    totals: sumOf(one.totals, other.totals),
+  };
+}
+
+function totalsOf({ totals, pool }: Backend): ServerTotals {
+  return {
+    requests: totals.requests,
+    byStatus: statusClasses(totals.responses),
+    failures: totals.failures,
+    connectFailures: totals.connectFailures,
+    resets: totals.resets,
+    retries: totals.retries,
+    ejections: totals.ejections,
+    spared: totals.spared,
+    connections: pool.opened,
+    unsolicited: pool.unsolicited,
+    bytesIn: totals.bytesIn,
+    bytesOut: totals.bytesOut,
+  };
+}
+
 type Figures<Kind extends 'routes' | 'servers'> = ReadonlyMap<string, MetricsSnapshot[Kind][number]>;
 
 /** Routes and servers: each server is looked at once, however many routes have it. */
@@ -99,6 +172,7 @@ class Parts {
         algorithm: action.kind === 'forward' ? action.group.algorithm.name : '',
         requests: figures?.requests ?? 0,
         latency: figures?.latency ?? null,
+        downSince: this.#fleet.routes.of(name)?.downSince ?? null,
         servers: this.#membersOf(route).map((member) => this.#servers.get(member) as ServerStatus),
       };
     });
@@ -116,12 +190,14 @@ class Parts {
 
   #server(member: Member): ServerStatus {
     const { backend, state, since } = member;
-    const { name, pool, totals } = backend;
+    const { name, pool } = backend;
     const figures = this.#serverFigures.get(name);
+    const routes = this.#routesOf.get(member) ?? [];
     return {
       name,
       address: backend.address.text,
-      routes: this.#routesOf.get(member) ?? [],
+      routes,
+      routesDown: routes.filter((route) => (this.#fleet.routes.of(route)?.downSince ?? null) !== null),
       state,
       since,
       backup: backend.backup,
@@ -134,20 +210,8 @@ class Parts {
       idle: pool.idleCount,
       lastCheck: backend.history.lastCheck,
       events: serverEvents(this.#telemetry.journal.eventsOf(name), backend.history.events),
-      totals: {
-        requests: totals.requests,
-        byStatus: statusClasses(totals.responses),
-        failures: totals.failures,
-        connectFailures: totals.connectFailures,
-        resets: totals.resets,
-        retries: totals.retries,
-        ejections: totals.ejections,
-        spared: totals.spared,
-        connections: pool.opened,
-        unsolicited: pool.unsolicited,
-        bytesIn: totals.bytesIn,
-        bytesOut: totals.bytesOut,
-      },
+      totals: totalsOf(backend),
+      errors: backend.recentErrors,
       latency: figures?.latency ?? null,
       share: figures?.share ?? 0,
       fromFile: this.#fleet.roster.isFromFile(name),

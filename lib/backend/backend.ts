@@ -1,5 +1,6 @@
 import type { Failure } from '../base/failure.js';
 import { hashText } from '../base/hash.js';
+import { Histogram } from '../base/histogram.js';
 import type { Availability } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import { LatencyEstimate } from '../scheduler/latency-estimate.js';
@@ -7,6 +8,7 @@ import type { Candidate } from '../scheduler/scheduler.js';
 import { HealthHistory } from './health-history.js';
 import type { Outcome } from './outcome.js';
 import type { Pool } from './pool.js';
+import { RecentErrors } from './recent-errors.js';
 import { SlowStart, type SlowStarter } from './slow-start.js';
 import { BackendTotals } from './totals.js';
 import { Trial } from './trial.js';
@@ -46,8 +48,13 @@ export class Backend implements Candidate, SlowStarter {
   readonly pool: Pool;
   readonly hash: number;
   readonly latency = new LatencyEstimate();
+  /** Does an algorithm go by `latency`? */
+  estimatesLatency = false;
   readonly totals = new BackendTotals();
   readonly history = new HealthHistory();
+  /** From when it was asked to the first byte of its answer. */
+  readonly responseTimes = new Histogram();
+  readonly #errors = new RecentErrors();
   readonly #wheel: TimerWheel;
   readonly #slowStart: SlowStart;
   readonly #trial = new Trial();
@@ -230,7 +237,18 @@ export class Backend implements Candidate, SlowStarter {
 
   /** From the request path: the first byte of an answer came `ms` after the request was sent. */
   noteResponse(ms: number): void {
-    this.latency.note(ms, this.#wheel.now);
+    if (this.estimatesLatency) this.latency.note(ms, this.#wheel.now);
+    this.responseTimes.observe(ms);
+  }
+
+  /** From the request path: it answered with 5xx, or an attempt failed there. */
+  noteError(): void {
+    this.#errors.note(this.#wheel.now);
+  }
+
+  /** Answers with 5xx and failed attempts of about the last minute. */
+  get recentErrors(): number {
+    return this.#errors.count(this.#wheel.now);
   }
 
   /** It joins others that are at work already: it begins with little. */

@@ -1,6 +1,11 @@
 import type { PickKey, Scheduler } from '../scheduler/scheduler.js';
 import type { Backend, BackendWatcher } from './backend.js';
 
+/** Told when a group loses its last server that takes new requests, and when it has one again. */
+export interface GroupListener {
+  onUsability(group: Group): void;
+}
+
 /** Servers that stand in for one another, and who chooses among them. */
 export class Group implements BackendWatcher {
   readonly backends: readonly Backend[];
@@ -11,18 +16,34 @@ export class Group implements BackendWatcher {
   /** Is one of them on trial? */
   #hasTrial = false;
   #released = false;
+  #wasUsable: boolean;
+  #listener: GroupListener | null = null;
 
   constructor(backends: readonly Backend[], scheduler: Scheduler) {
     this.backends = backends;
     this.#scheduler = scheduler;
-    for (const backend of backends) backend.watch(this);
+    for (const backend of backends) {
+      backend.watch(this);
+      if (scheduler.readsLatency === true) backend.estimatesLatency = true;
+    }
     this.onVerdict();
+    this.#wasUsable = this.isUsable;
+  }
+
+  /** `listener` is told from now on. */
+  listen(listener: GroupListener): void {
+    this.#listener = listener;
   }
 
   /** Another generation has taken over: its servers live on and tell it nothing more. */
   release(): void {
     this.#released = true;
     for (const backend of this.backends) backend.unwatch(this);
+  }
+
+  /** Servers that take new requests. */
+  get usableCount(): number {
+    return this.#usable.length + this.#backups.length;
   }
 
   /** Can a new request be served? */
@@ -62,7 +83,12 @@ export class Group implements BackendWatcher {
 
   onVerdict(): void {
     this.#sort();
-    if (this.isUsable) return;
+    const { isUsable } = this;
+    if (isUsable !== this.#wasUsable) {
+      this.#wasUsable = isUsable;
+      this.#listener?.onUsability(this);
+    }
+    if (isUsable) return;
     for (const backend of this.backends) if (backend.isEjected && backend.isUp) backend.recall();
   }
 

@@ -134,6 +134,10 @@ export interface Observer {
   serverSpared?(server: string, reason: string): void;
   /** That while is over. */
   serverReturned?(server: string): void;
+  /** None of its servers takes new requests any more, or none of them does yet. `detail`: why, by their names. */
+  routeDown?(route: string, detail: string): void;
+  /** One does again, `downMs` later. */
+  routeUp?(route: string, downMs: number): void;
   /** An operator changed what a server may be used for. */
   availabilityChanged?(server: string, to: Availability, from: Availability): void;
   serverAdded?(server: string, route: string): void;

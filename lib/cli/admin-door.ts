@@ -45,7 +45,7 @@ export class AdminDoor {
   async open({ balancer, reload, log, feed, narrator }: AdminParts): Promise<void> {
     const exposition = new Exposition({
       metrics: balancer.metrics,
-      status: () => balancer.status(),
+      live: () => balancer.figures(),
       droppedLines: () => log.dropped,
       droppedEvents: () => feed.dropped,
     });

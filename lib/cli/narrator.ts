@@ -100,6 +100,18 @@ export class Narrator implements Observer {
     this.say(`${green(`${bold(server)} gets requests again`)}${this.#remaining()}`);
   }
 
+  routeDown(route: string, detail: string): void {
+    const { bold, red } = this.#terminal.paint;
+    const text = `${bold(route)} has no server, requests get 503: ${escapeForScreen(detail)}`;
+    this.#sometimes('routes without a server', () => this.say(red(text)));
+  }
+
+  routeUp(route: string, downMs: number): void {
+    const { bold, green } = this.#terminal.paint;
+    const text = `${bold(route)} has a server again after ${humanDuration(downMs)}`;
+    this.#sometimes('routes with a server again', () => this.say(green(text)));
+  }
+
   availabilityChanged(server: string, to: Availability): void {
     const { bold } = this.#terminal.paint;
     if (to === 'ready') this.#comes(server, 'set aside');

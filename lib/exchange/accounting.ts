@@ -30,9 +30,22 @@ export function noteOutcome(
 /** A final response head came, `ms` after the server was asked. */
 export function noteAnswer(backend: Backend, status: number, ms: number): void {
   backend.noteResponse(ms);
+  if (status >= 500) backend.noteError();
   const digit = Math.floor(status / 100);
   const { responses } = backend.totals;
   if (digit < responses.length) responses[digit] = (responses[digit] as number) + 1;
+}
+
+/** Failures in which the server had no part: it was told nothing, and moves no request of its own to an error page. */
+const NO_ERROR: ReadonlySet<Failure> = new Set([FAILURES.server_gone, FAILURES.out_of_resources]);
+
+/**
+ * An attempt on `backend` has failed, and a fresh connection to it is no way out: that is one of its recent errors,
+ * unless it was the client's doing. `status`: what it had answered by then; one of 5xx was counted when it came.
+ */
+export function noteFailedAttempt(backend: Backend, failure: Failure, status: number): void {
+  if (failure.fault === 'client' || NO_ERROR.has(failure) || status >= 500) return;
+  backend.noteError();
 }
 
 /** What an answer says of its server. */

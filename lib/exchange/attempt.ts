@@ -322,7 +322,9 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
    */
   expire(): void {
     const { relay } = this;
-    this.#drop(relay.waitsForServer && relay.turnMs * 2 >= this.#timeouts.total ? 'timeout' : null);
+    const kept = relay.waitsForServer && relay.turnMs * 2 >= this.#timeouts.total;
+    if (kept) this.#backend?.noteError();
+    this.#drop(kept ? 'timeout' : null);
   }
 
   /** The request is over: holds nothing of it any more. */

@@ -7,6 +7,7 @@ import { receivedRequestId } from '../http/request-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
+import { noteFailedAttempt } from './accounting.js';
 import { Attempt } from './attempt.js';
 import type { AttemptOwner } from './attempt-owner.js';
 import { bondedTo } from './bond.js';
@@ -149,6 +150,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#lastFailure = failure;
     this.#lastDetail = detail;
     const step = this.#retries.afterFailure(failure, this.#lastAttempt);
+    if (step !== 'fresh') noteFailedAttempt(this.#retries.last, failure, this.#settlement.attemptStatus);
     this.#settlement.attemptFailed(step === 'fresh' ? 'stale' : failure.reason);
     if (step === 'denied') this.#denied = withDetail(failure.reason, detail);
     if (this.#follow(step)) return;

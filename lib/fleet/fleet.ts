@@ -9,6 +9,7 @@ import { Backends } from './backends.js';
 import { announce, describeChange, isSameRouting } from './census.js';
 import type { ChangeStore } from './changes.js';
 import { Roster } from './roster.js';
+import { RouteStates } from './route-states.js';
 
 /** What the servers and the way to them are made of. */
 export interface FleetParts {
@@ -26,6 +27,7 @@ export interface FleetParts {
 export class Fleet implements Operations {
   readonly roster: Roster;
   readonly backends: Backends;
+  readonly routes: RouteStates;
   readonly #parts: FleetParts;
   readonly #observer: Observer;
   readonly #install: (generation: Generation) => void;
@@ -49,6 +51,9 @@ export class Fleet implements Operations {
     this.backends = new Backends(parts.supplies, parts.health, this.roster);
     this.#generation = this.#generate(config, null);
     this.backends.letGo();
+    const { clock, wheel } = parts.health;
+    this.routes = new RouteStates(clock, wheel, this.#observer);
+    this.routes.follow(this.#generation);
   }
 
   /** The one that the next request goes by. */
@@ -60,6 +65,7 @@ export class Fleet implements Operations {
   start(): void {
     this.#started = true;
     this.backends.start();
+    this.routes.start();
     // Else it would be dropped again by the process after this one, or come back with the old text of the file.
     if (this.#hasDropped) this.#keepChanges();
   }
@@ -91,6 +97,7 @@ export class Fleet implements Operations {
     const old = this.#generation;
     this.#generation = this.#generate(config, old);
     old.release(this.#generation);
+    this.routes.follow(this.#generation);
     this.#install(this.#generation);
     // Those that wait for them go to servers of the new one.
     this.backends.letGo();
@@ -160,6 +167,7 @@ export class Fleet implements Operations {
       this.#changes--;
     }
     this.#keepChanges();
+    if (this.#changes === 0) this.routes.tell();
     this.tellDrained();
   }
 

@@ -1,12 +1,14 @@
-import { everyRoute } from '../config/every-route.js';
-import type { RouteConfig } from '../config/types.js';
 import type { BalancerState } from '../status/status.js';
 import type { Fleet } from './fleet.js';
-import type { Member } from './member.js';
+import { whyDown } from './route-states.js';
+
+/** Reasons that are given: a line for each route that can't be served. */
+const MOST_REASONS = 20;
 
 /**
- * Whether somebody in front should send requests here: while the balancer runs and one of its routes can answer. A route
- * that can't while others can is no reason to send everybody elsewhere, and is seen in the status.
+ * Whether somebody in front should send requests here: while the balancer runs and one of the routes that forward has a
+ * server that takes new requests. A route that has none while others have one is no reason to send everybody elsewhere:
+ * that is told as `route_down`, and seen in the status.
  */
 export class Readiness {
   readonly #fleet: Fleet;
@@ -29,31 +31,18 @@ export class Readiness {
     const state = this.#state();
     if (state !== 'running') return [`it is ${state}`];
     if (this.#hasRoute) return [];
-    const forwarding = everyRoute(this.#fleet.generation.config).filter(
-      ({ action }) => action.kind === 'forward',
-    );
-    return forwarding.map((route) => {
-      const states = this.#membersOf(route).map(({ backend, state }) => `${backend.name} is ${state}`);
-      return `${route.name} has no usable server: ${states.join(', ')}`;
-    });
+    const lines: string[] = [];
+    for (const { name, group } of this.#fleet.routes.down()) {
+      lines.push(`${name} has no usable server: ${whyDown(group)}`);
+      if (lines.length === MOST_REASONS) break;
+    }
+    const more = this.#fleet.routes.count - lines.length;
+    return more > 0 ? [...lines, `nor have ${more} more routes`] : lines;
   }
 
   /** One is enough; with nothing to forward there is nothing that could be missing. */
   get #hasRoute(): boolean {
-    let forwards = false;
-    for (const route of everyRoute(this.#fleet.generation.config)) {
-      if (route.action.kind !== 'forward') continue;
-      if (this.#membersOf(route).some(isUsable)) return true;
-      forwards = true;
-    }
-    return !forwards;
+    const { routes } = this.#fleet;
+    return routes.upCount > 0 || routes.count === 0;
   }
-
-  #membersOf({ action }: RouteConfig): readonly Member[] {
-    return action.kind === 'forward' ? this.#fleet.backends.membersOf(action.group) : [];
-  }
-}
-
-function isUsable({ backend }: Member): boolean {
-  return backend.isUsable && backend.effectiveWeight > 0;
 }

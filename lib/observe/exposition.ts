@@ -9,7 +9,7 @@ import { type LiveBalancer, serverFamilies } from './server-families.js';
 export interface ExpositionSources {
   readonly metrics: Metrics;
   /** The balancer as it is now. */
-  readonly status: () => LiveBalancer;
+  readonly live: () => LiveBalancer;
   /** Lines of the access log that nobody took in time. */
   readonly droppedLines?: () => number;
   /** Events that the webhook was not told. */
@@ -30,7 +30,7 @@ export class Exposition {
 
   constructor(sources: ExpositionSources) {
     this.#sources = sources;
-    const live = (): LiveBalancer => this.#live ?? sources.status();
+    const live = (): LiveBalancer => this.#live ?? sources.live();
     this.#registry = registryOf([
       ...requestFamilies(sources.metrics),
       ...serverFamilies(live),
@@ -48,7 +48,7 @@ export class Exposition {
 
   async text(): Promise<string> {
     const registry = await this.#registry;
-    this.#live = this.#sources.status();
+    this.#live = this.#sources.live();
     // Every family is read before this function waits: the registry asks all of them at once.
     const text = registry.metrics();
     this.#live = null;

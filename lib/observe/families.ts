@@ -1,3 +1,5 @@
+import { BOUNDS, type Histogram } from '../base/histogram.js';
+
 /** One line of the exposition: its labels, and what the name has behind it where that is several (`_bucket`). */
 export interface Sample {
   readonly labels: { readonly [name: string]: string };
@@ -24,4 +26,22 @@ export function gauge(name: string, help: string, read: Family['read']): Family 
 /** A number that has no labels. */
 export function one(value: number): readonly Sample[] {
   return [{ labels: {}, value }];
+}
+
+/** The lines of histograms that are one under these labels; none as long as nothing was observed. */
+export function* durationsOf(labels: Sample['labels'], histograms: readonly Histogram[]): Generator<Sample> {
+  let below = 0;
+  let sum = 0;
+  const lines: Sample[] = [];
+  for (let bucket = 0; bucket <= BOUNDS.length; bucket++) {
+    for (const { counts } of histograms) below += counts[bucket] as number;
+    const bound = BOUNDS[bucket];
+    const le = bound === undefined ? '+Inf' : String(bound / 1000);
+    lines.push({ labels: { ...labels, le }, value: below, suffix: '_bucket' });
+  }
+  if (below === 0) return;
+  for (const histogram of histograms) sum += histogram.sum;
+  yield* lines;
+  yield { labels, value: sum / 1000, suffix: '_sum' };
+  yield { labels, value: below, suffix: '_count' };
 }

@@ -67,6 +67,14 @@ export class ObserverList implements Observer {
     this.#tell('serverReturned', server);
   }
 
+  routeDown(route: string, detail: string): void {
+    for (const observer of this.#observers) observer.routeDown?.(route, detail);
+  }
+
+  routeUp(route: string, downMs: number): void {
+    for (const observer of this.#observers) observer.routeUp?.(route, downMs);
+  }
+
   availabilityChanged(server: string, to: Availability, from: Availability): void {
     this.#tell('availabilityChanged', server, to, from);
   }

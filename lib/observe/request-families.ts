@@ -1,5 +1,4 @@
-import { counter, type Family, gauge, one, type Sample } from './families.js';
-import { BOUNDS } from './histogram.js';
+import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import type { Metrics, RouteFigures } from './metrics.js';
 import { REASONS } from './reasons.js';
 import { CODES } from './status-codes.js';
@@ -64,17 +63,7 @@ function* responses({ routes }: Metrics): Generator<Sample> {
 }
 
 function* durations({ routes }: Metrics): Generator<Sample> {
-  for (const { name, duration } of routes) {
-    let below = 0;
-    for (const [index, count] of duration.counts.entries()) {
-      below += count;
-      const bound = BOUNDS[index];
-      const le = bound === undefined ? '+Inf' : String(bound / 1000);
-      yield { labels: { route: name, le }, value: below, suffix: '_bucket' };
-    }
-    yield { labels: { route: name }, value: duration.sum / 1000, suffix: '_sum' };
-    yield { labels: { route: name }, value: below, suffix: '_count' };
-  }
+  for (const { name, duration } of routes) yield* durationsOf({ route: name }, [duration]);
 }
 
 function* failures({ reasons }: Metrics): Generator<Sample> {

@@ -1,4 +1,6 @@
-import { counter, type Family, gauge, one, type Sample } from './families.js';
+import type { Histogram } from '../base/histogram.js';
+import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
+import type { StatusClasses } from './metrics.js';
 
 /** Of a running balancer, what the gauges show; its status has all of this and more. */
 export interface LiveBalancer {
@@ -7,6 +9,8 @@ export interface LiveBalancer {
   /** Client connections open now. */
   readonly clients: number;
   readonly requests: { readonly inFlight: number };
+  /** Those that forward. */
+  readonly routes: Iterable<LiveRoute>;
   readonly servers: readonly LiveServer[];
   readonly firewall: readonly {
     readonly rule: string;
@@ -18,6 +22,13 @@ export interface LiveBalancer {
   }[];
 }
 
+export interface LiveRoute {
+  readonly name: string;
+  readonly isUp: boolean;
+  /** Servers that take new requests. */
+  readonly usableServers: number;
+}
+
 export interface LiveServer {
   readonly name: string;
   readonly state: 'up' | 'unchecked' | 'down' | 'ejected' | 'draining' | 'maintenance';
@@ -26,18 +37,24 @@ export interface LiveServer {
   readonly waiting: number;
   readonly open: number;
   readonly idle: number;
-  readonly totals: {
-    readonly requests: number;
-    readonly byStatus: { readonly [status: string]: number };
-    readonly failures: number;
-    readonly retries: number;
-    readonly ejections: number;
-    readonly spared: number;
-    readonly connections: number;
-    readonly unsolicited: number;
-    readonly bytesIn: number;
-    readonly bytesOut: number;
-  };
+  /** From when it was asked to the first byte of its answer; of several that share the name each. */
+  readonly responseTimes: readonly Histogram[];
+  readonly totals: LiveTotals;
+}
+
+export interface LiveTotals {
+  readonly requests: number;
+  readonly byStatus: StatusClasses;
+  readonly failures: number;
+  readonly connectFailures: number;
+  readonly resets: number;
+  readonly retries: number;
+  readonly ejections: number;
+  readonly spared: number;
+  readonly connections: number;
+  readonly unsolicited: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
 }
 
 const STATES = ['up', 'unchecked', 'down', 'ejected', 'draining', 'maintenance'] as const;
@@ -57,12 +74,20 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       each(({ totals }) => value(totals)),
     );
   return [
-    gauge('lb_ready', 'Whether it takes requests and has a server for them.', () =>
+    gauge('lb_ready', 'Whether it runs and a route that forwards has a server that takes requests.', () =>
       one(live().ready ? 1 : 0),
     ),
     gauge('lb_client_connections', 'Connections of clients open now.', () => one(live().clients)),
     gauge('lb_requests_in_flight', 'Requests that have not been answered yet.', () =>
       one(live().requests.inFlight),
+    ),
+    gauge('lb_route_up', 'Whether a route that forwards has a server that takes new requests.', () =>
+      routes(live(), ({ isUp }) => (isUp ? 1 : 0)),
+    ),
+    gauge(
+      'lb_route_usable_servers',
+      'Servers of a route that take new requests, backup servers among them.',
+      () => routes(live(), ({ usableServers }) => usableServers),
     ),
     gauge('lb_server_up', 'Whether a server may get new requests.', each(isUp)),
     gauge('lb_server_state', 'The state a server is in has 1, the others 0.', () => states(live())),
@@ -95,6 +120,12 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
     counter('lb_server_responses_total', 'What a server answered, by the class of the status.', () =>
       answers(live()),
     ),
+    {
+      name: 'lb_server_response_duration_seconds',
+      help: 'From when a server was asked to the first byte of its answer; the waiting for a connection is left out.',
+      type: 'histogram',
+      read: () => responseTimes(live()),
+    },
     total('failures', 'Attempts that did not end in an answer.', (totals) => totals.failures),
     total('retries', 'Requests that came to a server after another had failed.', (totals) => totals.retries),
     total(
@@ -127,6 +158,14 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
 
 function isUp({ state }: LiveServer): number {
   return state === 'up' || state === 'unchecked' ? 1 : 0;
+}
+
+function* routes(live: LiveBalancer, value: (route: LiveRoute) => number): Generator<Sample> {
+  for (const route of live.routes) yield { labels: { route: route.name }, value: value(route) };
+}
+
+function* responseTimes({ servers }: LiveBalancer): Generator<Sample> {
+  for (const { name, responseTimes } of servers) yield* durationsOf({ server: name }, responseTimes);
 }
 
 function* states({ servers }: LiveBalancer): Generator<Sample> {

@@ -11,6 +11,8 @@ export interface ToldEvent {
   readonly what: string;
   /** Empty when it concerns no server in particular. */
   readonly server: string;
+  /** Where it concerns a route. */
+  readonly route?: string;
   readonly reason: string;
 }
 

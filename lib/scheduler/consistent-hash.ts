@@ -24,6 +24,10 @@ export class ConsistentHash implements Scheduler {
     this.#balanceFactor = balanceFactor;
   }
 
+  get readsLatency(): boolean {
+    return this.#otherwise.readsLatency === true;
+  }
+
   pick(candidates: readonly Candidate[], key: PickKey): number {
     if (key === NO_KEY) return this.#otherwise.pick(candidates, key);
     // Written out here, as the scores are: a number with fractions that a function returns is an object on the heap unless

@@ -7,6 +7,7 @@ import type { Candidate, RandomSource, Scheduler } from './scheduler.js';
  * has in flight. Of a server that answers nothing for a while the estimate shrinks, so a slow one is tried again.
  */
 export class LeastResponseTime implements Scheduler {
+  readonly readsLatency = true;
   readonly #random: RandomSource;
   readonly #clock: Clock;
 

@@ -24,6 +24,8 @@ export type RandomSource = () => number;
 
 /** Chooses one of several servers. Synchronous, allocates nothing, knows nothing of health or sockets. */
 export interface Scheduler {
+  /** Does it go by the latency of candidates? What nobody goes by is not estimated. */
+  readonly readsLatency?: boolean;
   /**
    * The index of the one to use next. `candidates` is never empty. It is another list when servers come, go or change
    * their weight, and for a further attempt of one request; the same list always has the same servers.

@@ -45,9 +45,10 @@ export class Journal implements Observer {
     for (const name of this.#ofServers.keys()) if (!servers.has(name)) this.#ofServers.delete(name);
   }
 
-  note(what: EventKind, server: string, reason: string): void {
+  note(what: EventKind, server: string, reason: string, route = ''): void {
     this.#lastId++;
-    const event = Object.freeze({ id: this.#lastId, at: this.#clock.wall(), what, server, reason });
+    const concerned = route === '' ? { server } : { server, route };
+    const event = Object.freeze({ id: this.#lastId, at: this.#clock.wall(), what, ...concerned, reason });
     append(this.#events, event, RECENT);
     if (server !== '') {
       const events = this.#ofServers.get(server) ?? [];
@@ -89,6 +90,14 @@ export class Journal implements Observer {
 
   serverReturned(server: string): void {
     this.note('returned', server, '');
+  }
+
+  routeDown(route: string, detail: string): void {
+    this.note('route_down', '', detail, route);
+  }
+
+  routeUp(route: string, downMs: number): void {
+    this.note('route_up', '', `after ${seconds(downMs)}`, route);
   }
 
   availabilityChanged(server: string, to: Availability, from: Availability): void {

@@ -5,21 +5,27 @@ const STATES: readonly ServerState[] = ['up', 'unchecked', 'draining', 'maintena
 
 /** One server of which two are kept, as routes ask different things of it: numbers added up, and the worse state. */
 export function together(one: ServerStatus, other: ServerStatus): ServerStatus {
-  const worse = STATES.indexOf(other.state) > STATES.indexOf(one.state) ? other : one;
   return {
-    ...worse,
+    ...worseOf(one, other),
     routes: [...new Set([...one.routes, ...other.routes])],
+    routesDown: [...new Set([...one.routesDown, ...other.routesDown])],
     active: one.active + other.active,
     waiting: one.waiting + other.waiting,
     // They are counted by the name.
     bound: Math.max(one.bound, other.bound),
     open: one.open + other.open,
     idle: one.idle + other.idle,
-    totals: sum(one.totals, other.totals),
+    totals: sumOf(one.totals, other.totals),
+    errors: one.errors + other.errors,
   };
 }
 
-function sum(one: ServerTotals, other: ServerTotals): ServerTotals {
+/** The one in the worse state. */
+export function worseOf<T extends Pick<ServerStatus, 'state'>>(one: T, other: T): T {
+  return STATES.indexOf(other.state) > STATES.indexOf(one.state) ? other : one;
+}
+
+export function sumOf(one: ServerTotals, other: ServerTotals): ServerTotals {
   return {
     requests: one.requests + other.requests,
     byStatus: {

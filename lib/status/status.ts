@@ -65,6 +65,8 @@ export interface RouteStatus {
   readonly algorithm: string;
   readonly requests: number;
   readonly latency: Latency;
+  /** Since when none of its servers takes new requests; null while one does, and when it does not forward. */
+  readonly downSince: number | null;
   readonly servers: readonly ServerStatus[];
 }
 
@@ -79,6 +81,8 @@ export interface ServerStatus {
   readonly address: string;
   /** The routes that forward to it. */
   readonly routes: readonly string[];
+  /** Those among them of which no server takes new requests: they are answered 503. */
+  readonly routesDown: readonly string[];
   readonly state: ServerState;
   /** Since when it is in this state. */
   readonly since: number;
@@ -103,6 +107,8 @@ export interface ServerStatus {
   /** The last 100, oldest first. */
   readonly events: readonly ServerEvent[];
   readonly totals: ServerTotals;
+  /** Of about the last minute: answers with 5xx, and attempts that failed. */
+  readonly errors: number;
   readonly latency: Latency;
   /** Its share of all requests of the last minute, from 0 to 1. */
   readonly share: number;
@@ -173,6 +179,8 @@ export type EventKind =
   | 'ejected'
   | 'spared'
   | 'returned'
+  | 'route_down'
+  | 'route_up'
   | 'availability'
   | 'weight'
   | 'added'
@@ -191,6 +199,8 @@ export interface StatusEvent {
   readonly what: EventKind;
   /** Empty when it concerns no server in particular. */
   readonly server: string;
+  /** The route that it concerns: there in `route_down` and `route_up` alone. */
+  readonly route?: string;
   /** In words: `status 500`, `ready -> draining`, `3 -> 5`; may be empty. */
   readonly reason: string;
 }

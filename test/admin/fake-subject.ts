@@ -33,6 +33,9 @@ export class FakeSubject implements Subject {
   readyReasons: string[] = [];
   /** On each server. */
   active = 1;
+  errors = 0;
+  /** Since when the route has no server; null while it has one. */
+  downSince: number | null = null;
   bound = 0;
   readonly servers: Server[] = [
     { name: 'apple', address: 'localhost:5001', state: 'up', weight: 1, fromFile: true },
@@ -68,6 +71,7 @@ export class FakeSubject implements Subject {
           algorithm: 'round_robin',
           requests: 12,
           latency: { p50: 1, p90: 2, p99: 3 },
+          downSince: this.downSince,
           servers,
         },
       ],
@@ -82,6 +86,7 @@ export class FakeSubject implements Subject {
       name,
       address,
       routes: ['default'],
+      routesDown: this.downSince === null ? [] : ['default'],
       state,
       since: 1_700_000_000_000,
       backup: false,
@@ -110,6 +115,7 @@ export class FakeSubject implements Subject {
         bytesIn: 0,
         bytesOut: 600,
       },
+      errors: this.errors,
       latency: null,
       share: 0.5,
       fromFile,

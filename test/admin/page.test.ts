@@ -16,6 +16,7 @@ await withChromium(t, async (t, browser) => {
     t.equal(await site.get('/?status=500'), 500);
     await page.getByText('blocked_path').waitFor();
     await page.getByText('server_error').waitFor();
+    await page.getByRole('cell', { name: '1 in a minute' }).waitFor();
     await page.getByRole('img', { name: /^Requests, per second: now .* at most [1-9]/ }).waitFor();
     await page.getByRole('row', { name: /path reject 1 0$/ }).waitFor();
     site.backends[1]!.healthy = false;
@@ -58,6 +59,12 @@ await withChromium(t, async (t, browser) => {
     site.balancer.setAvailability('apple', 'draining');
     await page.getByRole('row', { name: /apple.*Draining/ }).waitFor();
     await page.getByRole('listitem').filter({ hasText: 'apple is draining' }).waitFor();
+    for (const name of ['banana', 'cherry']) site.balancer.setAvailability(name, 'maintenance');
+    await page.getByText(/No server takes requests for \d+ s: they get 503/).waitFor();
+    await page
+      .getByRole('listitem')
+      .filter({ hasText: 'default has no server that takes requests' })
+      .waitFor();
   });
 
   await t.test('asks for the token, and shows nothing before', async (t) => {

@@ -332,7 +332,7 @@ t.test('readiness_path tells whoever is in front, and is no request', async (t) 
   balancer.setAvailability('secret', 'maintenance');
   t.match(await ask(connect, READY), /^HTTP\/1\.1 503 [\s\S]*\r\n\r\nnot ready: no usable server\n$/);
   t.strictSame(asked, []);
-  t.match(balancer.status().readyReasons, ['default has no usable server: secret is maintenance']);
+  t.match(balancer.status().readyReasons, ['default has no usable server: secret is in maintenance']);
   await balancer.reload(createConfig({ ...settings, listen: '127.0.0.1:0', readiness_path: '/up' }));
   t.match(await ask(connect, READY), /^HTTP\/1\.1 403 /);
   t.match(await ask(connect, READY.replace('readyz', 'up')), /^HTTP\/1\.1 503 /);

@@ -149,7 +149,7 @@ t.test(
     t.equal(await ask(client), '503');
     t.match(balancer.status(), {
       ready: false,
-      readyReasons: ['default has no usable server: a is maintenance, b is draining'],
+      readyReasons: ['default has no usable server: a is in maintenance, b is draining'],
     });
     balancer.setAvailability('a', 'ready');
     t.equal(await who(client), 'a');

@@ -21,6 +21,8 @@ t.test('each event is one line of at most 80 columns', async (t) => {
   told.serverEjected('mango-2', '5 failures in a row', 30_000);
   told.serverReturned('mango-2');
   told.serverUp('mango-1', 65_000);
+  told.routeDown('www.mango.com/img', 'mango-3 is down');
+  told.routeUp('www.mango.com/img', 65_000);
   told.availabilityChanged('mango-1', 'draining');
   told.serverDrained('mango-1');
   told.availabilityChanged('mango-1', 'maintenance');
@@ -39,6 +41,8 @@ t.test('each event is one line of at most 80 columns', async (t) => {
       'mango-2 is out for 30 s: 5 failures in a row (1 of 3 left)',
       'mango-2 gets requests again (2 of 3 left)',
       'mango-1 is back after 1 min 5 s',
+      'www.mango.com/img has no server, requests get 503: mango-3 is down',
+      'www.mango.com/img has a server again after 1 min 5 s',
       'mango-1 is draining: no new requests (2 of 3 left)',
       'mango-1 is drained: no request is left on it',
       'mango-1 is in maintenance: no requests at all (2 of 3 left)',

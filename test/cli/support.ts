@@ -12,6 +12,7 @@ import { type OutputStream, Terminal } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
+import type { LiveBalancer } from '../../lib/observe/server-families.js';
 import type { NewServer } from '../../lib/status/operations.js';
 import type { BalancerStatus, StatusEvent } from '../../lib/status/status.js';
 
@@ -134,6 +135,13 @@ export class FakeBalancer implements Balancer {
     const status = balancer.status();
     balancer.stop();
     return status;
+  }
+
+  figures(): LiveBalancer {
+    const balancer = createBalancer(this.config);
+    const figures = balancer.figures();
+    balancer.stop();
+    return figures;
   }
 
   events(): readonly StatusEvent[] {

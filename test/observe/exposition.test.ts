@@ -1,5 +1,6 @@
 import t from 'tap';
 import { createBalancer } from '../../lib/balancer.js';
+import { Histogram } from '../../lib/base/histogram.js';
 import { createConfig } from '../../lib/config/config.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 import { Metrics } from '../../lib/observe/metrics.js';
@@ -10,6 +11,11 @@ import { recordOf } from './record.js';
 
 const NASTY = 'a"b\\c\nd';
 
+const QUICK = new Histogram();
+for (const ms of [0.5, 3, 3]) QUICK.observe(ms);
+const SLOW = new Histogram();
+SLOW.observe(700);
+
 function server(changes: Partial<LiveServer> = {}): LiveServer {
   return {
     name: 'mango-1',
@@ -19,10 +25,13 @@ function server(changes: Partial<LiveServer> = {}): LiveServer {
     waiting: 0,
     open: 5,
     idle: 3,
+    responseTimes: [QUICK, SLOW],
     totals: {
       requests: 10,
       byStatus: { '1xx': 0, '2xx': 8, '3xx': 0, '4xx': 0, '5xx': 1, none: 0 },
       failures: 1,
+      connectFailures: 1,
+      resets: 0,
       retries: 1,
       ejections: 0,
       spared: 0,
@@ -40,6 +49,10 @@ const LIVE: LiveBalancer = {
   ready: true,
   clients: 7,
   requests: { inFlight: 2 },
+  routes: [
+    { name: 'www.mango.com', isUp: true, usableServers: 2 },
+    { name: NASTY, isUp: false, usableServers: 0 },
+  ],
   servers: [server(), server({ name: NASTY, state: 'ejected', effectiveWeight: 0 })],
   firewall: [{ rule: 'firewall_rules', verdicts: [{ guard: 'ip_reject', refused: 4, observed: 1 }] }],
 };
@@ -51,7 +64,7 @@ async function exposed(): Promise<string> {
   metrics.reloaded(false);
   const exposition = new Exposition({
     metrics,
-    status: () => LIVE,
+    live: () => LIVE,
     droppedLines: () => 3,
     droppedEvents: () => 2,
   });
@@ -74,6 +87,14 @@ t.test('what was counted is exposed, with labels that are ours', async (t) => {
     'lb_request_duration_seconds_sum{route="www.mango.com"} 20.0045',
     'lb_request_duration_seconds_count{route="www.mango.com"} 4',
     'lb_request_body_bytes_total{route="www.mango.com"} 20',
+    'lb_route_up{route="www.mango.com"} 1',
+    'lb_route_up{route="a\\"b\\\\c\\nd"} 0',
+    'lb_route_usable_servers{route="www.mango.com"} 2',
+    'lb_server_response_duration_seconds_bucket{server="mango-1",le="0.001"} 1',
+    'lb_server_response_duration_seconds_bucket{server="mango-1",le="0.005"} 3',
+    'lb_server_response_duration_seconds_bucket{server="mango-1",le="+Inf"} 4',
+    'lb_server_response_duration_seconds_sum{server="mango-1"} 0.7065',
+    'lb_server_response_duration_seconds_count{server="mango-1"} 4',
     'lb_server_up{server="mango-1"} 1',
     'lb_server_up{server="a\\"b\\\\c\\nd"} 0',
     'lb_server_state{server="a\\"b\\\\c\\nd",state="ejected"} 1',
@@ -97,7 +118,7 @@ t.test('a balancer has all that is asked for', async (t) => {
   const balancer = createBalancer(createConfig({ listen: '127.0.0.1:0', servers }));
   t.teardown(() => balancer.stop());
   balancer.setWeight('big', 3);
-  const exposition = new Exposition({ metrics: balancer.metrics, status: () => balancer.status() });
+  const exposition = new Exposition({ metrics: balancer.metrics, live: () => balancer.figures() });
   const text = await exposition.text();
   exposition.close();
   t.match(text, 'lb_server_weight{server="big"} 3\n');
@@ -111,7 +132,7 @@ t.test('a client chooses no label, whatever it sends', async (t) => {
   metrics.requestSettled(
     recordOf({ ...odd, clientAddress: '203.0.113.77', requestId: 'odd-id', referer: 'odd-ref' }),
   );
-  const exposition = new Exposition({ metrics, status: () => LIVE });
+  const exposition = new Exposition({ metrics, live: () => LIVE });
   t.notMatch(await exposition.text(), /odd|ODD|203\.0\.113/);
   exposition.close();
 });
@@ -126,7 +147,7 @@ t.test('names and types are as Prometheus wants them', async (t) => {
 
 t.test('the event loop and the process are measured', async (t) => {
   const metrics = new Metrics();
-  const exposition = new Exposition({ metrics, status: () => LIVE });
+  const exposition = new Exposition({ metrics, live: () => LIVE });
   await new Promise((resolve) => setTimeout(resolve, 60));
   const blocked = performance.now() + 120;
   while (performance.now() < blocked);

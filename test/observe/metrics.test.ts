@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { BOUNDS, Histogram } from '../../lib/observe/histogram.js';
+import { BOUNDS, Histogram } from '../../lib/base/histogram.js';
 import { Metrics, NO_ROUTE, OTHER_NAME } from '../../lib/observe/metrics.js';
 import { RecentLatency } from '../../lib/observe/recent-latency.js';
 import { CODES, indexOfCode } from '../../lib/observe/status-codes.js';

@@ -1,6 +1,6 @@
 import { make, reconcile, say } from './elements.js';
 import { ServerRow } from './server-row.js';
-import { milliseconds, plural } from './words.js';
+import { duration, milliseconds, plural } from './words.js';
 
 const COLUMNS = [
   ['Server', ''],
@@ -8,6 +8,7 @@ const COLUMNS = [
   ['Last check', ''],
   ['Active', 'number'],
   ['Weight', 'number'],
+  ['Errors', 'number'],
   ['Share', ''],
   ['p50 / p99', 'number'],
 ];
@@ -52,6 +53,7 @@ class RouteCard {
     this.rows = new Map();
     this.title = make('h3');
     this.note = make('p.aside');
+    this.down = make('p.aside', { hidden: true, 'data-tone': 'bad' });
     this.caption = make('caption.unseen');
     const heads = COLUMNS.map(([name, kind]) =>
       make(kind === '' ? 'th' : `th.${kind}`, { scope: 'col', role: 'columnheader' }, name),
@@ -66,16 +68,21 @@ class RouteCard {
     this.element = make(
       'article.card.route',
       {},
-      make('div.route-head', {}, this.title, this.note),
+      make('div.route-head', {}, this.title, this.note, this.down),
       this.table,
     );
   }
 
-  update({ name, match, algorithm, requests, latency, servers }) {
+  update({ name, match, algorithm, requests, latency, servers, down_since: since }) {
     say(this.title, match === '' ? name : match);
     const parts = [plural(requests, 'request')];
     if (latency !== null) parts.push(`p50 ${milliseconds(latency.p50)}`, `p99 ${milliseconds(latency.p99)}`);
     say(this.note, [algorithm.replaceAll('_', ' '), ...parts].filter((part) => part !== '').join(' · '));
+    this.down.hidden = since === null;
+    say(
+      this.down,
+      since === null ? '' : `No server takes requests for ${duration(Date.now() - since)}: they get 503.`,
+    );
     say(this.caption, `Servers of ${match === '' ? name : match}`);
     const create = (server) => new ServerRow(server, this.acts);
     reconcile(this.table, this.rows, servers, (server) => server.name, create, this.table.tHead);

@@ -36,6 +36,8 @@ export class ServerRow {
     this.waiting = make('span.note');
     this.weight = make('span');
     this.weightNote = make('span.note');
+    this.errors = make('span.result');
+    this.errorsNote = make('span.note');
     this.bar = make('span.fill');
     this.share = make('span.share-text');
     this.p50 = make('span');
@@ -50,6 +52,7 @@ export class ServerRow {
       cell('Last check', 'check', this.check, this.checkedAt),
       cell('Active', 'number', this.active, this.waiting),
       cell('Weight', 'number', this.weight, this.weightNote),
+      cell('Errors', 'number', this.errors, this.errorsNote),
       cell('Share', 'share', make('span.bar', { 'aria-hidden': 'true' }, this.bar), this.share),
       cell('p50 / p99', 'number', this.p50, this.p99),
       make('td.acts', { role: 'cell', 'data-label': '' }, make('div.cell', {}, ...this.#buttons())),
@@ -118,6 +121,7 @@ export class ServerRow {
     bound,
     weight,
     effective_weight: now,
+    errors,
     share,
     latency,
     totals,
@@ -137,6 +141,10 @@ export class ServerRow {
     say(this.waiting, sayWhere(notes));
     say(this.weight, count(weight));
     say(this.weightNote, now > 0 && now < weight ? `now ${now.toFixed(1)}` : '');
+    say(this.errors, count(errors));
+    mark(this.errors, 'data-tone', errors > 0 ? 'bad' : null);
+    mark(this.errors, 'title', 'answers with 5xx and failed attempts of the last minute');
+    say(this.errorsNote, errors > 0 ? 'in a minute' : '');
     this.bar.style.width = `${Math.round(share * 100)}%`;
     say(this.share, percent(share));
     say(this.p50, milliseconds(latency?.p50));
@@ -156,7 +164,7 @@ export class ServerRow {
 
   #updateButtons({ name, state }) {
     // Without the column of the buttons where there is nothing to press.
-    mark(this.wide, 'colspan', document.documentElement.dataset.access === 'read' ? '7' : '8');
+    mark(this.wide, 'colspan', document.documentElement.dataset.access === 'read' ? '8' : '9');
     const out = state === 'draining' || state === 'maintenance';
     const labels = [
       [this.drain, 'Drain', `Drain ${name}`],

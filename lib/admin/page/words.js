@@ -75,6 +75,8 @@ const EVENTS = {
   up: ['is up', 'good'],
   ejected: ['is ejected', 'bad'],
   returned: ['is back after its ejection', 'good'],
+  route_down: ['has no server that takes requests', 'bad'],
+  route_up: ['has a server again', 'good'],
   availability: ['was set', 'warn'],
   weight: ['has another weight', 'quiet'],
   added: ['was added', 'quiet'],
@@ -92,10 +94,10 @@ const EVENTS = {
 };
 
 /**
- * @param {{ what: string, server?: string, reason: string, times?: number }} event
+ * @param {{ what: string, server?: string, route?: string, reason: string, times?: number }} event
  * @returns {{ subject: string, text: string, reason: string, tone: string }}
  */
-export function eventWords({ what, server = '', reason, times = 1 }) {
+export function eventWords({ what, server = '', route, reason, times = 1 }) {
   const [words, tone] = EVENTS[what] ?? [what.replaceAll('_', ' '), 'quiet'];
   const text = times > 1 ? `${words}, ${count(times)} times` : words;
   const more = reason.replace(' -> ', ' → ');
@@ -110,5 +112,5 @@ export function eventWords({ what, server = '', reason, times = 1 }) {
     };
   }
   if (what === 'listening') return { subject: '', text: `${text} ${reason}`, reason: '', tone };
-  return { subject: server, text, reason: more, tone };
+  return { subject: route ?? server, text, reason: more, tone };
 }

@@ -17,6 +17,8 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   ejected: ['is ejected', 'red'],
   spared: ["fails, but the others can't do without it", 'red'],
   returned: ['is let in again', 'green'],
+  route_down: ['has no server that takes requests', 'red'],
+  route_up: ['has a server again', 'green'],
   availability: ['', 'yellow'],
   weight: ['weight', null],
   added: ['was added', 'green'],
@@ -39,6 +41,7 @@ const AVAILABILITY: ReadonlyMap<string, string> = new Map([
 const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
   'listening',
   'up',
+  'route_up',
   'weight',
   'added',
   'banned',
@@ -46,11 +49,12 @@ const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
 ]);
 
 /** `12:04:31 apple is down: refused`, without a line feed. */
-export function eventText({ at, what, server, reason: given }: EventView, paint: Paint): string {
+export function eventText({ at, what, server, route, reason: given }: EventView, paint: Paint): string {
   const reason = what === 'availability' ? (AVAILABILITY.get(given.split(' -> ')[1] ?? '') ?? given) : given;
   // A newer balancer may know events that this program does not.
   const [words, tint] = WORDS[what] ?? [what, null];
-  const subject = server === '' ? '' : paint.bold(escapeForScreen(server));
+  const concerned = route ?? server;
+  const subject = concerned === '' ? '' : paint.bold(escapeForScreen(concerned));
   const spoken = words === '' || tint === null ? words : paint[tint](words);
   const said = [subject, spoken].filter((part) => part !== '').join(' ');
   const joint = words === '' || SPOKEN_ON.has(what) ? ' ' : ': ';

@@ -28,6 +28,8 @@ export interface RemoteContext {
 }
 
 const WATCH_MS = 2000;
+/** Routes that are named in a warning. */
+const MOST_NAMED = 10;
 
 /** Asks or steers a running balancer. Returns the exit code: 0 when it did as asked, else 1. */
 export async function remote(options: RemoteOptions, context: RemoteContext): Promise<number> {
@@ -147,8 +149,10 @@ class Conversation {
     const server = await this.#client.change(name, { state: 'drain' });
     if (!wait) {
       this.#tell(server, `drains: ${left(server)}${bound(server)}. lb ready ${server.name} takes it back.`);
+      this.#warnOfRoutes(server);
       return;
     }
+    this.#warnOfRoutes(server);
     const progress = new Progress(stderr);
     try {
       const empty = await untilEmpty(this.#client, server, progress, pause);
@@ -165,6 +169,7 @@ class Conversation {
     const server = await this.#client.change(name, { state });
     if (state === 'ready') this.#tell(server, `is ready: ${this.#state(server)}.`);
     else this.#tell(server, `is in maintenance: ${left(server)}. lb ready ${server.name} takes it back.`);
+    this.#warnOfRoutes(server);
   }
 
   async #setWeight(name: string, weight: number): Promise<void> {
@@ -172,6 +177,7 @@ class Conversation {
     const server = await this.#client.change(name, { weight });
     const consequence = weight === 0 ? ': it gets no new requests' : '';
     this.#tell(server, `has weight ${weight} now, ${before} before${consequence}.`);
+    this.#warnOfRoutes(server);
   }
 
   async #add(server: Parameters<AdminClient['add']>[0]): Promise<void> {
@@ -184,6 +190,10 @@ class Conversation {
     const server = await this.#client.server(name);
     await this.#client.remove(server.name);
     this.#tell(server, `was removed: ${left(server)}.`, { removed: server.name, active: server.active });
+    if (this.#json) return;
+    const { routes } = await this.#client.status();
+    const down = routes.filter((route) => route.down_since !== null && server.routes.includes(route.name));
+    this.#warnOfRoutes({ routes_down: down.map((route) => route.name) });
   }
 
   async #reload(): Promise<void> {
@@ -198,6 +208,16 @@ class Conversation {
     const { stdout } = this.#context;
     if (this.#json) this.#print(data);
     else stdout.write(`${stdout.paint.bold(escapeForScreen(server.name))} ${what}\n`);
+  }
+
+  /** The change has left routes without a server: whoever made it should not learn that from their users. */
+  #warnOfRoutes({ routes_down: names }: Pick<ServerView, 'routes_down'>): void {
+    if (names.length === 0) return;
+    const { stderr } = this.#context;
+    const named = names.slice(0, MOST_NAMED).map(escapeForScreen);
+    const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+    const text = `no server takes new requests of ${named.join(', ')}${more} now: they get 503.`;
+    stderr.write(`${stderr.paint.yellow('warning:')} ${text}\n`);
   }
 
   #state(server: ServerView): string {

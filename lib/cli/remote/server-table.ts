@@ -51,6 +51,7 @@ export function serverTable(
     { heading: 'CONNS', right: true, text: ({ open }) => grouped(open), dispensable: 7 },
     { heading: 'REQUESTS', right: true, text: ({ totals }) => grouped(totals.requests), dispensable: 6 },
     { heading: 'FAILED', right: true, text: failuresOf, tint: (_, paint) => paint.red, dispensable: 4 },
+    { heading: 'ERRORS/MIN', right: true, text: errorsOf, tint: (_, paint) => paint.red, dispensable: 2 },
     { heading: 'SHARE', right: true, text: ({ share }) => percent(share) },
     { heading: 'P50', right: true, text: ({ latency: of }) => latency(of?.p50), dispensable: 8 },
     { heading: 'P99', right: true, text: ({ latency: of }) => latency(of?.p99), dispensable: 5 },
@@ -72,6 +73,11 @@ function weightOf({ weight, effective_weight: effective }: ServerView): string {
 
 function failuresOf({ totals }: ServerView): string {
   return totals.failures === 0 ? '' : grouped(totals.failures);
+}
+
+/** Answers with 5xx and failed attempts of the last minute; empty when there were none. */
+export function errorsOf({ errors }: ServerView): string {
+  return errors === 0 ? '' : grouped(errors);
 }
 
 /** What a person would ask next. */

@@ -80,9 +80,28 @@ function usableTint({ servers }: RouteView, paint: Paint): (text: string) => str
   return left === 0 ? paint.red : paint.yellow;
 }
 
+/** Routes that are named as down; the table has all of them. */
+const MOST_NAMED = 10;
+
+function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint): string[] {
+  const now = started_at + uptime_ms;
+  const lines: string[] = [];
+  let count = 0;
+  for (const { name, down_since: since, servers } of routes) {
+    if (since === null || ++count > MOST_NAMED) continue;
+    const states = servers.slice(0, MOST_NAMED).map((server) => `${server.name} ${server.state}`);
+    const text = `${name} for ${age(now - since)} (${states.join(', ')})`;
+    lines.push(`${paint.red('no server takes requests of')} ${escapeForScreen(text)}`);
+  }
+  if (count > MOST_NAMED) lines.push(paint.red(`nor of ${count - MOST_NAMED} more routes`));
+  return lines;
+}
+
 /** What needs somebody's attention, a line each. */
-function remarks({ ready_reasons: reasons, requests, firewall, config }: StatusView, paint: Paint): string {
+function remarks(status: StatusView, paint: Paint): string {
+  const { ready_reasons: reasons, requests, firewall, config } = status;
   const lines = reasons.map((reason) => `${paint.yellow('not ready:')} ${escapeForScreen(reason)}`);
+  lines.push(...routesDown(status, paint));
   const failed = Object.entries(requests.by_reason).sort(([, a], [, b]) => b - a);
   if (failed.length > 0) {
     const list = failed.map(([reason, times]) => `${reason} ${grouped(times)}`);

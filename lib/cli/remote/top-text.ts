@@ -4,7 +4,7 @@ import { type Column, renderTable } from './columns.js';
 import { eventText } from './event-text.js';
 import { grouped, latency, percent, rate, sparkline } from './figures.js';
 import type { Rates, ServerRates } from './rates.js';
-import { stateTint } from './server-table.js';
+import { errorsOf, stateTint } from './server-table.js';
 import type { Look } from './status-text.js';
 import type { EventView, StatusView, TrafficView } from './view.js';
 
@@ -72,6 +72,13 @@ const COLUMNS: readonly Column<ServerRates>[] = [
   { heading: 'P50', right: true, text: ({ server }) => latency(server.latency?.p50), dispensable: 4 },
   { heading: 'P99', right: true, text: ({ server }) => latency(server.latency?.p99) },
   { heading: 'FAIL/S', right: true, text: ({ failures }) => rate(failures), tint: failureTint },
+  {
+    heading: 'ERRORS/MIN',
+    right: true,
+    text: ({ server }) => errorsOf(server),
+    tint: (_, paint) => paint.red,
+    dispensable: 1,
+  },
   { heading: 'SHARE', right: true, text: ({ server }) => percent(server.share) },
   {
     heading: '',

@@ -73,6 +73,32 @@ t.test('status says what it is doing, within 80 columns', async (t) => {
   );
 });
 
+t.test('a route without a server and the errors of servers stand out in the status', async (t) => {
+  const { lb, subject } = await stage(t);
+  t.notMatch((await lb('status')).stdout, 'ERRORS');
+  subject.downSince = 1_700_000_000_000;
+  subject.errors = 1234;
+  const { stdout } = await lb('status');
+  t.match(stdout, /no server takes requests of default for 5 s \(apple up, banana up\)\n/);
+  for (const command of ['status', 'servers', 'top'])
+    t.match((await lb(command)).stdout, /SERVER .* ERRORS\/MIN .*\napple .* 1,234 /, command);
+});
+
+t.test('whoever takes the last server of a route is warned', async (t) => {
+  const { lb, subject } = await stage(t);
+  subject.downSince = 1_700_000_000_000;
+  const stderr = 'warning: no server takes new requests of default now: they get 503.\n';
+  subject.active = 0;
+  for (const words of [
+    'drain apple',
+    'drain apple --wait',
+    'maintenance apple',
+    'weight apple 0',
+    'remove apple',
+  ])
+    t.match(await lb(words), { code: 0, stderr }, words);
+});
+
 t.test('servers, as a table and for programs', async (t) => {
   const { lb } = await stage(t);
   t.match((await lb('servers')).stdout, /^SERVER +ADDRESS +STATE .*\napple .*\nbanana .*\n$/);
