@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Backend } from './backend/backend.js';
 import { Group } from './backend/group.js';
-import { createScheduler } from './backend/schedulers.js';
+import { algorithmOf } from './backend/schedulers.js';
 import { AddressSet } from './base/address-set.js';
 import type { Clock } from './base/clock.js';
 import { hashText } from './base/hash.js';
@@ -30,6 +30,7 @@ import { RequestPipeline } from './pipeline.js';
 import { Router } from './router/router.js';
 import { RouteReply } from './rules/route-reply.js';
 import { RouteRules } from './rules/route-rules.js';
+import { randomBits } from './scheduler/random-bits.js';
 import type { RandomSource } from './scheduler/scheduler.js';
 
 /** A key as long as the output of SHA-256, whose HMAC signs cookies (RFC 2104, 3). */
@@ -72,7 +73,7 @@ export class Generation {
     backendsOf: (group: GroupConfig) => readonly Backend[],
     before: Generation | null = null,
     observer: Observer = {},
-    random: RandomSource = Math.random,
+    random: RandomSource = randomBits(),
     memory: StickyMemory | null = null,
   ) {
     this.memory = memory ?? before?.memory ?? new StickyMemory(clock);
@@ -85,8 +86,8 @@ export class Generation {
     this.firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
     this.#secret = before === null ? null : before.#secret;
     for (const group of config.groups) {
-      const scheduler = createScheduler(group.algorithm, { random, clock });
-      this.#groups.set(group, new Group(backendsOf(group), scheduler));
+      const algorithm = algorithmOf(group.algorithm, { random, clock });
+      this.#groups.set(group, new Group(backendsOf(group), algorithm));
     }
     this.router = new Router(config, (route) => this.#destination(route));
     this.pipeline = new RequestPipeline(this.firewall, this.router, this.trusted);

@@ -2,21 +2,22 @@ import type { Failure } from '../base/failure.js';
 import { hashText } from '../base/hash.js';
 import { Histogram } from '../base/histogram.js';
 import type { Availability } from '../base/observer.js';
-import type { TimerWheel } from '../base/timer-wheel.js';
+import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import { LatencyEstimate } from '../scheduler/latency-estimate.js';
 import type { Candidate } from '../scheduler/scheduler.js';
 import { HealthHistory } from './health-history.js';
+import { LoadLog } from './load-log.js';
 import type { Outcome } from './outcome.js';
-import type { Pool } from './pool.js';
+import type { Pool, PoolLimits } from './pool.js';
 import { RecentErrors } from './recent-errors.js';
 import { SlowStart, type SlowStarter } from './slow-start.js';
 import { BackendTotals } from './totals.js';
-import { Trial } from './trial.js';
+import { CAREFUL_MS, Trial } from './trial.js';
 
 /** Told of what happens to servers: groups, and whoever judges their health. */
 export interface BackendWatcher {
-  /** Its verdict, ejection, availability or weight is another one. */
-  onVerdict?(backend: Backend): void;
+  /** Its verdict, ejection, availability, weight or limit is another one. `index`: what it was watched by. */
+  onVerdict?(backend: Backend, index: number): void;
   /** A live request could not connect. */
   onConnectFailed?(backend: Backend, failure: Failure, detail: string): void;
   /** An attempt has ended on it. */
@@ -47,6 +48,9 @@ export class Backend implements Candidate, SlowStarter {
   readonly name: string;
   readonly pool: Pool;
   readonly hash: number;
+  /** Where its requests are noted, and under which number. */
+  readonly log: LoadLog;
+  readonly id: number;
   readonly latency = new LatencyEstimate();
   /** Does an algorithm go by `latency`? */
   estimatesLatency = false;
@@ -58,8 +62,10 @@ export class Backend implements Candidate, SlowStarter {
   readonly #wheel: TimerWheel;
   readonly #slowStart: SlowStart;
   readonly #trial = new Trial();
+  /** The time in which a trial is left to requests that may be sent twice. */
+  #careful: Deadline | null = null;
   /** 10,000 groups may share a server, and all leave when a configuration is replaced. */
-  readonly #watchers = new Set<BackendWatcher>();
+  readonly #watchers = new Map<BackendWatcher, number>();
   /** Those among them that want to know of every attempt, nearly none. Replaced, never changed. */
   #judges: readonly BackendWatcher[] = [];
   #up = true;
@@ -71,11 +77,20 @@ export class Backend implements Candidate, SlowStarter {
   /** Requests in flight. */
   active = 0;
 
-  constructor(name: string, pool: Pool, wheel: TimerWheel, terms: BackendTerms = PLAIN_TERMS) {
+  /** `log` is the same for all servers that may be in one group. */
+  constructor(
+    name: string,
+    pool: Pool,
+    wheel: TimerWheel,
+    terms: BackendTerms = PLAIN_TERMS,
+    log = new LoadLog(),
+  ) {
     this.name = name;
     this.pool = pool;
     this.hash = hashText(name);
     this.#wheel = wheel;
+    this.log = log;
+    this.id = log.newId();
     this.#weight = terms.weight;
     this.#backup = terms.backup;
     this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
@@ -150,8 +165,9 @@ export class Backend implements Candidate, SlowStarter {
     return this.#up && !this.#ejected && this.#availability !== 'maintenance' && !this.#removed;
   }
 
-  watch(watcher: BackendWatcher): void {
-    this.#watchers.add(watcher);
+  /** `index`: by which `watcher` knows it. */
+  watch(watcher: BackendWatcher, index = -1): void {
+    this.#watchers.set(watcher, index);
     if (watcher.onOutcome !== undefined) this.#judges = [...this.#judges, watcher];
   }
 
@@ -181,8 +197,14 @@ export class Backend implements Candidate, SlowStarter {
   /** From then on it gets one request at a time, where others can take the rest. */
   putOnTrial(onTrial: boolean): void {
     if (onTrial === this.#trial.isOn) return;
-    if (onTrial) this.#trial.begin(this.active, this.#wheel.now);
-    else this.#trial.end();
+    if (onTrial) {
+      this.#trial.begin(this.active, this.#wheel.now);
+      this.#careful ??= new Deadline(this.#wheel, { onDeadline: () => this.#tell() });
+      this.#careful.arm(CAREFUL_MS);
+    } else {
+      this.#trial.end();
+      this.#careful?.release();
+    }
     this.#tell();
   }
 
@@ -208,8 +230,16 @@ export class Backend implements Candidate, SlowStarter {
   /** It is no server of ours any more: what is on it is finished, and then its connections are closed. */
   retire(): void {
     this.#removed = true;
+    this.#careful?.release();
     this.pool.retire();
     this.#tell();
+  }
+
+  /** What it may have open, from now on. */
+  setLimits(limits: PoolLimits): void {
+    const { maxConnections } = this.pool;
+    this.pool.setLimits(limits);
+    if (maxConnections !== limits.maxConnections) this.#tell();
   }
 
   setBackup(backup: boolean): void {
@@ -223,6 +253,18 @@ export class Backend implements Candidate, SlowStarter {
     if (weight === this.#weight) return;
     this.#weight = weight;
     this.#tell();
+  }
+
+  /** From the request path: one more request is on it. */
+  begin(): void {
+    this.active++;
+    if (this.log.readers > 0) this.log.write(this.id);
+  }
+
+  /** From the request path: it has ended. */
+  end(): void {
+    this.active--;
+    if (this.log.readers > 0) this.log.write(this.id);
   }
 
   /** From the request path: a connect failed, which is seen at once and not only by the next check. */
@@ -275,11 +317,11 @@ export class Backend implements Candidate, SlowStarter {
   }
 
   #tell(): void {
-    for (const watcher of this.#told) watcher.onVerdict?.(this);
+    for (const [watcher, index] of [...this.#watchers]) watcher.onVerdict?.(this, index);
   }
 
   /** Who is told of something that happens now: one may come or leave meanwhile. */
   get #told(): readonly BackendWatcher[] {
-    return [...this.#watchers];
+    return [...this.#watchers.keys()];
   }
 }

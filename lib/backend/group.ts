@@ -1,32 +1,58 @@
-import type { PickKey, Scheduler } from '../scheduler/scheduler.js';
+import { type Algorithm, NOBODY, type PickKey, SCAN_LIMIT } from '../scheduler/scheduler.js';
 import type { Backend, BackendWatcher } from './backend.js';
+import { Selection } from './selection.js';
+import { BACKUP, CAREFUL, OUT, STANDINGS, standingOf } from './standing.js';
 
 /** Told when a group loses its last server that takes new requests, and when it has one again. */
 export interface GroupListener {
   onUsability(group: Group): void;
 }
 
-/** Servers that stand in for one another, and who chooses among them. */
+/** Its standing changes with its requests: it is on trial, or has a limit. */
+const VOLATILE = 1;
+/** It is ejected or on trial. */
+const AWAY = 2;
+/** It takes requests, and not for a trial alone. */
+const STEADY = 4;
+
+/**
+ * Servers that stand in for one another, and who chooses among them. What a pick has to know is kept up as servers
+ * change: their standing here, and the schedulers of each selection.
+ */
 export class Group implements BackendWatcher {
   readonly backends: readonly Backend[];
-  readonly #scheduler: Scheduler;
-  /** Those that may be used; made anew when a verdict or a weight changes, so that a pick filters nothing. */
-  #usable: readonly Backend[] = [];
-  #backups: readonly Backend[] = [];
-  /** Is one of them on trial? */
-  #hasTrial = false;
+  readonly #algorithm: Algorithm;
+  readonly #standings: Uint8Array;
+  readonly #counts = new Array<number>(STANDINGS).fill(0);
+  readonly #selections: Selection[] = [];
+  /** The group's own; made at the first pick, as are the others. */
+  #main: Selection | null = null;
+  /** Of each server the bits below. */
+  readonly #marks: Uint8Array;
+  #volatileCount = 0;
+  #awayCount = 0;
+  #steadyCount = 0;
+  /** Where each of many servers is, by its number in the log of loads; made when it is needed. */
+  #indexes: Map<number, number> | null = null;
+  #readsLoads = false;
+  /** Up to where the log was read. */
+  #read = 0;
+  readonly #tried: number[] = [];
   #released = false;
   #wasUsable: boolean;
   #listener: GroupListener | null = null;
 
-  constructor(backends: readonly Backend[], scheduler: Scheduler) {
+  constructor(backends: readonly Backend[], algorithm: Algorithm) {
     this.backends = backends;
-    this.#scheduler = scheduler;
-    for (const backend of backends) {
-      backend.watch(this);
-      if (scheduler.readsLatency === true) backend.estimatesLatency = true;
+    this.#algorithm = algorithm;
+    this.#standings = new Uint8Array(backends.length);
+    this.#marks = new Uint8Array(backends.length);
+    this.#counts[OUT] = backends.length;
+    for (const [index, backend] of backends.entries()) {
+      backend.watch(this, index);
+      if (algorithm.readsLatency) backend.estimatesLatency = true;
+      this.#place(backend, index);
     }
-    this.onVerdict();
     this.#wasUsable = this.isUsable;
   }
 
@@ -39,35 +65,69 @@ export class Group implements BackendWatcher {
   release(): void {
     this.#released = true;
     for (const backend of this.backends) backend.unwatch(this);
+    this.#stopReading();
   }
 
   /** Servers that take new requests. */
   get usableCount(): number {
-    return this.#usable.length + this.#backups.length;
+    return this.backends.length - (this.#counts[OUT] as number);
   }
 
   /** Can a new request be served? */
   get isUsable(): boolean {
-    return this.#usable.length > 0 || this.#backups.length > 0;
+    return this.usableCount > 0;
   }
 
   /**
    * The server to use next, none of `tried`; null when there is none left. A backup is used when no other server is
    * usable, or a request has tried them all. One that is not `repeatable` is kept from servers on trial if it can be.
-   * `scheduler` chooses in place of the group's own.
+   * `selection`, which is one of this group, chooses in place of the group's own.
    */
   pick(
     key: PickKey,
     tried: readonly Backend[],
     repeatable = true,
-    scheduler: Scheduler = this.#scheduler,
+    selection: Selection = this.#main ?? this.#select(),
   ): Backend | null {
-    // A request of the old generation goes on: for the few of them it looks itself.
-    if (this.#released) this.#sort();
-    return (
-      (this.#hasTrial ? this.#pickAroundTrials(key, tried, repeatable, scheduler) : null) ??
-      this.#pickOfTiers(key, tried, scheduler)
-    );
+    this.#catchUp();
+    const picked = selection.pick(key, this.#indexesOf(tried), repeatable || this.#carefulCount === 0);
+    return picked === NOBODY ? null : (this.backends[picked] as Backend);
+  }
+
+  #indexesOf(tried: readonly Backend[]): readonly number[] {
+    const indexes = this.#tried;
+    while (indexes.length > 0) indexes.pop();
+    for (let i = 0; i < tried.length; i++) {
+      const index = this.#indexOf(tried[i] as Backend);
+      if (index !== -1) indexes.push(index);
+    }
+    return indexes;
+  }
+
+  #indexOf(backend: Backend): number {
+    if (this.backends.length <= SCAN_LIMIT) return this.backends.indexOf(backend);
+    return this.#indexesById().get(backend.id) ?? -1;
+  }
+
+  #indexesById(): Map<number, number> {
+    this.#indexes ??= new Map(this.backends.map(({ id }, index) => [id, index]));
+    return this.#indexes;
+  }
+
+  #select(): Selection {
+    this.#main = this.selectionBy(this.#algorithm);
+    return this.#main;
+  }
+
+  /** Another way to choose among the servers, for `pick`. */
+  selectionBy(algorithm: Algorithm): Selection {
+    const selection = new Selection(this.backends, this.#standings, algorithm);
+    this.#selections.push(selection);
+    return selection;
+  }
+
+  get #carefulCount(): number {
+    return (this.#counts[CAREFUL] as number) + (this.#counts[CAREFUL + BACKUP] as number);
   }
 
   /**
@@ -77,57 +137,123 @@ export class Group implements BackendWatcher {
   mayHold(backend: Backend, tried: readonly Backend[]): boolean {
     if (!backend.takesBound || tried.includes(backend)) return false;
     if (!backend.backup) return true;
-    if (this.#released) this.#sort();
-    return this.#usable.every((other) => tried.includes(other));
+    if (this.#released) this.#lookAtAll();
+    let others = 0;
+    for (let standing = OUT + 1; standing <= BACKUP - 1; standing++)
+      others += this.#counts[standing] as number;
+    for (const one of tried) if (one.isUsable && !one.backup) others--;
+    return others <= 0;
   }
 
-  onVerdict(): void {
-    this.#sort();
+  onVerdict(backend: Backend, index: number): void {
+    this.#place(backend, index);
+    for (const selection of this.#selections) selection.reweigh(index);
     const { isUsable } = this;
     if (isUsable !== this.#wasUsable) {
       this.#wasUsable = isUsable;
       this.#listener?.onUsability(this);
     }
-    if (isUsable) return;
-    for (const backend of this.backends) if (backend.isEjected && backend.isUp) backend.recall();
+    if (isUsable || this.#awayCount === 0) return;
+    for (const other of this.backends) if (other.isEjected && other.isUp) other.recall();
   }
 
   spares(backend: Backend, maxEjected: number): boolean {
-    const others = this.backends.filter((other) => other !== backend);
-    const out = others.filter((other) => other.isEjected || other.isOnTrial).length;
-    if (out + 1 > Math.max(1, Math.floor(maxEjected * this.backends.length))) return false;
-    return others.some((other) => other.isUsable && !other.isOnTrial);
+    const isAway = backend.isEjected || backend.isOnTrial;
+    const away = this.#awayCount - (isAway ? 1 : 0);
+    if (away + 1 > Math.max(1, Math.floor(maxEjected * this.backends.length))) return false;
+    const isSteady = backend.isUsable && !backend.isOnTrial;
+    return this.#steadyCount > (isSteady ? 1 : 0);
   }
 
-  /** Who is on trial and has its request is passed over; null when nobody else can take this one. */
-  #pickAroundTrials(
-    key: PickKey,
-    tried: readonly Backend[],
-    repeatable: boolean,
-    scheduler: Scheduler,
-  ): Backend | null {
-    const busy = this.backends.filter((backend) => !backend.hasRoom(repeatable));
-    return this.#pickOfTiers(key, [...tried, ...busy], scheduler);
+  // What is kept of its servers.
+
+  #place(backend: Backend, index: number): void {
+    const { isOnTrial } = backend;
+    const marks =
+      (isOnTrial || backend.capacity !== Number.POSITIVE_INFINITY ? VOLATILE : 0) |
+      (isOnTrial || backend.isEjected ? AWAY : 0) |
+      (backend.isUsable && !isOnTrial ? STEADY : 0);
+    const before = this.#marks[index] as number;
+    if (marks !== before) {
+      this.#marks[index] = marks;
+      this.#volatileCount += (marks & VOLATILE) - (before & VOLATILE);
+      this.#awayCount += ((marks & AWAY) - (before & AWAY)) / AWAY;
+      this.#steadyCount += ((marks & STEADY) - (before & STEADY)) / STEADY;
+    }
+    this.#stand(backend, index);
   }
 
-  #pickOfTiers(key: PickKey, tried: readonly Backend[], scheduler: Scheduler): Backend | null {
-    return pickOf(this.#usable, key, tried, scheduler) ?? pickOf(this.#backups, key, tried, scheduler);
+  #stand(backend: Backend, index: number): void {
+    const before = this.#standings[index] as number;
+    const now = standingOf(backend);
+    if (now === before) return;
+    this.#standings[index] = now;
+    this.#counts[before]!--;
+    this.#counts[now]!++;
+    for (let i = 0; i < this.#selections.length; i++)
+      (this.#selections[i] as Selection).move(index, before, now);
   }
 
-  #sort(): void {
-    this.#usable = this.backends.filter((backend) => backend.isUsable && !backend.backup);
-    this.#backups = this.backends.filter((backend) => backend.isUsable && backend.backup);
-    this.#hasTrial = this.backends.some((backend) => backend.isOnTrial);
+  /** Takes in what has changed without a verdict: how many requests its servers have. */
+  #catchUp(): void {
+    if (this.#released) this.#lookAtAll();
+    else if (this.backends.length > SCAN_LIMIT) this.#readLoads();
+    else if (this.#volatileCount > 0) this.#lookAtVolatile();
   }
-}
 
-function pickOf(
-  tier: readonly Backend[],
-  key: PickKey,
-  tried: readonly Backend[],
-  scheduler: Scheduler,
-): Backend | null {
-  const candidates = tried.length === 0 ? tier : tier.filter((backend) => !tried.includes(backend));
-  if (candidates.length === 0) return null;
-  return candidates[scheduler.pick(candidates, key)] ?? null;
+  #lookAtVolatile(): void {
+    for (let index = 0; index < this.#marks.length; index++)
+      if (((this.#marks[index] as number) & VOLATILE) !== 0)
+        this.#stand(this.backends[index] as Backend, index);
+  }
+
+  #readLoads(): void {
+    if (this.#volatileCount === 0 && !this.#followsLoad) {
+      if (this.#readsLoads) this.#stopReading();
+      return;
+    }
+    const { log } = this.backends[0] as Backend;
+    const missed = log.end - this.#read;
+    if (this.#readsLoads && missed <= this.backends.length && log.has(this.#read)) {
+      const indexes = this.#indexesById();
+      while (this.#read < log.end) {
+        const index = indexes.get(log.at(this.#read++));
+        if (index !== undefined) this.#noteLoad(index);
+      }
+      return;
+    }
+    if (!this.#readsLoads) log.readers++;
+    this.#readsLoads = true;
+    this.#read = log.end;
+    for (let index = 0; index < this.backends.length; index++) this.#noteLoad(index);
+  }
+
+  #stopReading(): void {
+    if (!this.#readsLoads) return;
+    (this.backends[0] as Backend).log.readers--;
+    this.#readsLoads = false;
+  }
+
+  get #followsLoad(): boolean {
+    for (let i = 0; i < this.#selections.length; i++)
+      if ((this.#selections[i] as Selection).followsLoad) return true;
+    return false;
+  }
+
+  #noteLoad(index: number): void {
+    if (((this.#marks[index] as number) & VOLATILE) !== 0)
+      this.#stand(this.backends[index] as Backend, index);
+    for (let i = 0; i < this.#selections.length; i++) (this.#selections[i] as Selection).noteLoad(index);
+  }
+
+  /** Its servers tell a group of the old generation nothing: for the few requests that go on it looks itself. */
+  #lookAtAll(): void {
+    for (const [index, backend] of this.backends.entries()) {
+      this.#place(backend, index);
+      for (const selection of this.#selections) {
+        selection.reweigh(index);
+        selection.noteLoad(index);
+      }
+    }
+  }
 }

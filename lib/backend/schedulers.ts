@@ -7,7 +7,7 @@ import { LeastResponseTime } from '../scheduler/least-response-time.js';
 import { PowerOfTwo } from '../scheduler/power-of-two.js';
 import { Random } from '../scheduler/random.js';
 import { RoundRobin } from '../scheduler/round-robin.js';
-import type { RandomSource, Scheduler } from '../scheduler/scheduler.js';
+import type { Algorithm, RandomSource } from '../scheduler/scheduler.js';
 
 /** What schedulers go by besides the servers. */
 export interface SchedulerServices {
@@ -18,28 +18,44 @@ export interface SchedulerServices {
 /** Those that go by nothing of a request. */
 type Unkeyed = Exclude<AlgorithmName, 'ip_hash' | 'hash'>;
 
-/** A new scheduler for a group that wants this algorithm. */
-export function createScheduler(algorithm: AlgorithmConfig, services: SchedulerServices): Scheduler {
-  if (algorithm.name !== 'ip_hash' && algorithm.name !== 'hash') return unkeyed(algorithm.name, services);
-  const { fallback, balanceFactor } = algorithm;
+/** How a group with these settings chooses. */
+export function algorithmOf(config: AlgorithmConfig, services: SchedulerServices): Algorithm {
+  if (config.name !== 'ip_hash' && config.name !== 'hash') return unkeyed(config.name, services);
+  const { fallback, balanceFactor } = config;
   // With the client's address there is always a key.
-  const keyless = fallback === 'client_ip' ? 'round_robin' : fallback;
-  return new ConsistentHash(unkeyed(keyless, services), balanceFactor);
+  const keyless = unkeyed(fallback === 'client_ip' ? 'round_robin' : fallback, services);
+  return {
+    create: (candidates) => new ConsistentHash(candidates, keyless.create(candidates), balanceFactor),
+    avoidsFull: false,
+    readsLatency: keyless.readsLatency,
+  };
 }
 
-function unkeyed(name: Unkeyed, { random, clock }: SchedulerServices): Scheduler {
+/** By the value that binds a client; where there is none, each in turn. */
+export const BY_VALUE: Algorithm = {
+  create: (candidates) => new ConsistentHash(candidates, new RoundRobin(candidates)),
+  avoidsFull: false,
+  readsLatency: false,
+};
+
+function unkeyed(name: Unkeyed, { random, clock }: SchedulerServices): Algorithm {
+  const plain = { avoidsFull: true, readsLatency: false };
   switch (name) {
     case 'round_robin':
-      return new RoundRobin();
+      return { ...plain, create: (candidates) => new RoundRobin(candidates) };
     case 'least_connections':
-      return new LeastConnections();
+      return { ...plain, create: (candidates) => new LeastConnections(candidates) };
     case 'random':
-      return new Random(random);
+      return { ...plain, create: (candidates) => new Random(candidates, random) };
     case 'power_of_two':
-      return new PowerOfTwo(random);
+      return { ...plain, create: (candidates) => new PowerOfTwo(candidates, random) };
     case 'least_response_time':
-      return new LeastResponseTime(random, clock);
+      return {
+        ...plain,
+        readsLatency: true,
+        create: (candidates) => new LeastResponseTime(candidates, random, clock),
+      };
     case 'first':
-      return new First();
+      return { ...plain, avoidsFull: false, create: (candidates) => new First(candidates) };
   }
 }

@@ -14,7 +14,8 @@ const STEPS = 20;
 export class SlowStart implements DeadlineOwner {
   readonly #wheel: TimerWheel;
   readonly #starter: SlowStarter;
-  readonly #deadline: Deadline;
+  /** Made when it is first needed: most servers are never out. */
+  #deadline: Deadline | null = null;
   #beganAt = 0;
   /** ms to the full share; 0 for at once. */
   duration: number;
@@ -24,7 +25,6 @@ export class SlowStart implements DeadlineOwner {
   constructor(wheel: TimerWheel, duration: number, starter: SlowStarter) {
     this.#wheel = wheel;
     this.#starter = starter;
-    this.#deadline = new Deadline(wheel, this);
     this.duration = duration;
   }
 
@@ -32,6 +32,7 @@ export class SlowStart implements DeadlineOwner {
     if (this.duration === 0) return;
     this.#beganAt = this.#wheel.now;
     this.share = LEAST_SHARE;
+    this.#deadline ??= new Deadline(this.#wheel, this);
     this.#deadline.arm(this.duration / STEPS);
   }
 
@@ -39,7 +40,7 @@ export class SlowStart implements DeadlineOwner {
     const passed = this.#wheel.now - this.#beganAt;
     const left = this.duration - passed;
     this.share = left <= 0 ? 1 : Math.max(LEAST_SHARE, passed / this.duration);
-    this.#deadline.arm(Math.min(left, this.duration / STEPS));
+    this.#deadline?.arm(Math.min(left, this.duration / STEPS));
     this.#starter.onSlowStartStep();
   }
 }

@@ -1,5 +1,5 @@
 /** For so long a trial is left to requests that lose nothing if it fails: there may be no others. */
-const CAREFUL_MS = 5000;
+export const CAREFUL_MS = 5000;
 
 /** A server that was left out is tried again: with one request at a time, as far as others can take the rest. */
 export class Trial {

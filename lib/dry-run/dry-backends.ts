@@ -1,4 +1,5 @@
 import { Backend } from '../backend/backend.js';
+import { LoadLog } from '../backend/load-log.js';
 import { Pool } from '../backend/pool.js';
 import type { ConnectionSupplies } from '../backend/supplies.js';
 import type { Address } from '../base/address.js';
@@ -36,6 +37,7 @@ export function dryBackends(
 ): (group: GroupConfig) => readonly Backend[] {
   const limits = { headBytes: 0, fields: 0, targetBytes: 0 };
   const wheel = new TimerWheel(clock);
+  const log = new LoadLog();
   const resolver = new Resolver({ servers: [], minTtl: 0, maxTtl: 0 }, wheel, {});
   const shortages = new ShortageAlarm(wheel, {});
   const parsers = new Shelf(0, () => new ResponseParser(limits));
@@ -45,7 +47,7 @@ export function dryBackends(
     (standings(group) ?? asConfigured(group)).map(({ name, address, weight, backup, state }) => {
       const { pool: terms, connectTimeout } = group;
       const pool = new Pool(address, { ...terms, connectTimeout }, supplies);
-      const backend = new Backend(name, pool, wheel, { weight, backup, slowStart: 0 });
+      const backend = new Backend(name, pool, wheel, { weight, backup, slowStart: 0 }, log);
       if (state === 'down') backend.judge(false);
       else if (state === 'ejected') backend.eject(true);
       else backend.setAvailability(state);

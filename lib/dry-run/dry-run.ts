@@ -14,6 +14,7 @@ import { encodeRouteReply } from '../http/replies.js';
 import { ForwardedClient, receivedRequestId } from '../http/request-encoder.js';
 import { RequestParser } from '../http/request-parser.js';
 import type { Captures } from '../rules/pattern.js';
+import { randomBits } from '../scheduler/random-bits.js';
 import { NO_KEY } from '../scheduler/scheduler.js';
 import { dryBackends, type Standings } from './dry-backends.js';
 import { DryClock } from './dry-clock.js';
@@ -73,7 +74,7 @@ export class DryRun {
     this.#config = config;
     this.#routes = new Map(everyRoute(config).map((route) => [route.name, route]));
     const backends = dryBackends(this.#clock, standings);
-    this.#generation = new Generation(config, this.#clock, backends, null, {}, Math.random, memory);
+    this.#generation = new Generation(config, this.#clock, backends, null, {}, randomBits(), memory);
   }
 
   /** What becomes of a request; `request` is a whole head as it comes over the wire, `peer` the address it comes from. */

@@ -73,7 +73,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   /** Asks `backend`. The owner is told how it ends, perhaps within this call. */
   begin(backend: Backend): void {
     this.#backend = backend;
-    backend.active++;
+    backend.begin();
     this.#state = 'leasing';
     this.#deadline.disarm();
     const lease = ++this.#leases;
@@ -293,7 +293,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const settlement = this.#settlement;
     this.#state = 'over';
     this.#backend = null;
-    backend.active--;
+    backend.end();
     if (connection !== null) {
       totals.bytesIn += (this.#client as ClientSide).requestBytes + settlement.tunnelBytesIn;
       totals.bytesOut += settlement.bytesOut;

@@ -1,8 +1,8 @@
 import type { Backend } from '../backend/backend.js';
 import type { Group } from '../backend/group.js';
+import { BY_VALUE } from '../backend/schedulers.js';
+import type { Selection } from '../backend/selection.js';
 import { hashText } from '../base/hash.js';
-import { ConsistentHash } from '../scheduler/consistent-hash.js';
-import { RoundRobin } from '../scheduler/round-robin.js';
 import type { RequestContext } from './context.js';
 import type { RequestKey } from './request-key.js';
 import type { Sticky } from './sticky.js';
@@ -28,11 +28,12 @@ export class StickyValue implements Sticky {
   readonly #remembering: Remembering;
   /** By the hashes of their names. */
   readonly #servers = new Map<number, Backend>();
-  readonly #hash = new ConsistentHash(new RoundRobin());
+  readonly #hash: Selection;
 
   constructor(key: RequestKey, group: Group, remembering: Remembering) {
     this.#key = key;
     this.#group = group;
+    this.#hash = group.selectionBy(BY_VALUE);
     this.#remembering = remembering;
     for (const backend of group.backends) this.#servers.set(backend.hash, backend);
   }

@@ -1,4 +1,5 @@
 import { Backend } from '../backend/backend.js';
+import { LoadLog } from '../backend/load-log.js';
 import { Pool, type PoolLimits } from '../backend/pool.js';
 import type { ConnectionSupplies } from '../backend/supplies.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
@@ -19,6 +20,7 @@ export class Backends {
   readonly #supplies: ConnectionSupplies;
   readonly #health: HealthServices;
   readonly #roster: Roster;
+  readonly #log = new LoadLog();
   readonly #members = new Map<string, Member>();
   #groups: ReadonlyMap<GroupConfig, readonly Member[]> = new Map();
   /** Not checked yet. */
@@ -113,7 +115,7 @@ export class Backends {
   /** From now on it goes by these terms. */
   #adjust(member: Member, server: ServerConfig, group: GroupConfig): void {
     const { backend, health } = member;
-    backend.pool.setLimits(limitsOf(server, group));
+    backend.setLimits(limitsOf(server, group));
     backend.setBackup(server.backup);
     backend.setSlowStart(group.slowStart);
     if (health.follow(group)) this.#fresh.add(member);
@@ -141,7 +143,8 @@ export class Backends {
     const pool = new Pool(server.address, limitsOf(server, group), this.#supplies, server.name);
     const { weight, backup } = server;
     const { slowStart } = group;
-    const backend = new Backend(server.name, pool, this.#supplies.wheel, { weight, backup, slowStart });
+    const terms = { weight, backup, slowStart };
+    const backend = new Backend(server.name, pool, this.#supplies.wheel, terms, this.#log);
     if (this.#started) backend.startSlowly();
     // Nothing is on it that could end: nobody is to be told that it is drained.
     backend.setAvailability(this.#roster.availabilityOf(server.name));

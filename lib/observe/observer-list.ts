@@ -68,11 +68,11 @@ export class ObserverList implements Observer {
   }
 
   routeDown(route: string, detail: string): void {
-    for (const observer of this.#observers) observer.routeDown?.(route, detail);
+    this.#tell('routeDown', route, detail);
   }
 
   routeUp(route: string, downMs: number): void {
-    for (const observer of this.#observers) observer.routeUp?.(route, downMs);
+    this.#tell('routeUp', route, downMs);
   }
 
   availabilityChanged(server: string, to: Availability, from: Availability): void {

@@ -1,19 +1,84 @@
-import type { Candidate, Scheduler } from './scheduler.js';
+import { IndexedHeap } from './indexed-heap.js';
+import { type Candidate, NOBODY, type PickKey, SCAN_LIMIT, type Scheduler } from './scheduler.js';
 
 /**
  * The first in the order of the configuration that is not full: few servers are kept busy, and the last ones may be
  * switched off. When all are full, the one that is so the least. Weights say nothing here.
+ *
+ * Many candidates are kept in a heap: those with room by their place, after them the full ones by how full they are.
  */
 export class First implements Scheduler {
-  pick(candidates: readonly Candidate[]): number {
-    let best = 0;
+  readonly followsLoad: boolean;
+  readonly #candidates: readonly Candidate[];
+  readonly #isIn: Uint8Array;
+  /** Less than 0 by its place while it has room; else its load, which is at least 1. */
+  readonly #ranks: Float64Array;
+  readonly #heap: IndexedHeap;
+  readonly #aside: number[] = [];
+
+  constructor(candidates: readonly Candidate[], scanLimit = SCAN_LIMIT) {
+    const { length } = candidates;
+    this.followsLoad = length > scanLimit;
+    this.#candidates = candidates;
+    this.#isIn = new Uint8Array(length);
+    this.#ranks = new Float64Array(length);
+    this.#heap = new IndexedHeap(this.#ranks, this.#ranks, new Int32Array(length).fill(-1));
+  }
+
+  include(index: number): void {
+    this.#isIn[index] = 1;
+    if (!this.followsLoad) return;
+    this.#ranks[index] = this.#rankOf(index);
+    this.#heap.add(index);
+  }
+
+  exclude(index: number): void {
+    this.#isIn[index] = 0;
+    if (this.followsLoad) this.#heap.remove(index);
+  }
+
+  reweigh(index: number): void {
+    this.noteLoad(index);
+  }
+
+  noteLoad(index: number): void {
+    if (!this.followsLoad) return;
+    const rank = this.#rankOf(index);
+    if (rank === this.#ranks[index]) return;
+    this.#ranks[index] = rank;
+    this.#heap.update(index);
+  }
+
+  #rankOf(index: number): number {
+    const { active, capacity } = this.#candidates[index] as Candidate;
+    return active < capacity ? index - this.#candidates.length : active / capacity;
+  }
+
+  pick(_key: PickKey, tried: readonly number[]): number {
+    return this.followsLoad ? this.#takeTop(tried) : this.#scan(tried);
+  }
+
+  #takeTop(tried: readonly number[]): number {
+    const heap = this.#heap;
+    while (heap.size > 0 && tried.includes(heap.top)) {
+      this.#aside.push(heap.top);
+      heap.remove(heap.top);
+    }
+    const picked = heap.size === 0 ? NOBODY : heap.top;
+    for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) heap.add(index);
+    return picked;
+  }
+
+  #scan(tried: readonly number[]): number {
+    let best = NOBODY;
     let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < candidates.length; i++) {
-      const { active, capacity } = candidates[i] as Candidate;
-      if (active < capacity) return i;
+    for (let index = 0; index < this.#isIn.length; index++) {
+      if (this.#isIn[index] === 0 || (tried.length > 0 && tried.includes(index))) continue;
+      const { active, capacity } = this.#candidates[index] as Candidate;
+      if (active < capacity) return index;
       if (active / capacity >= least) continue;
       least = active / capacity;
-      best = i;
+      best = index;
     }
     return best;
   }

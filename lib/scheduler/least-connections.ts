@@ -1,41 +1,122 @@
-import type { Candidate, Scheduler } from './scheduler.js';
-import { Turns } from './turns.js';
+import { IndexedHeap } from './indexed-heap.js';
+import { type Candidate, NOBODY, type PickKey, SCAN_LIMIT, type Scheduler } from './scheduler.js';
 
 /**
  * The one with the fewest requests in flight for its weight. Those that have equally few take turns by weight, so that
- * with little to do not all of it lands on the first.
+ * with little to do not all of it lands on the first: each has a time at which it is due again, its last turn and the
+ * inverse of its weight later, and of equals the one that is due first is taken.
+ *
+ * Many candidates are kept in a heap by load and due time, and a pick takes the top.
  */
 export class LeastConnections implements Scheduler {
-  readonly #turns = new Turns();
+  readonly followsLoad: boolean;
+  readonly #candidates: readonly Candidate[];
+  /** 0: it may not be picked. */
+  readonly #weights: Float64Array;
+  readonly #loads: Float64Array;
+  readonly #due: Float64Array;
+  readonly #heap: IndexedHeap;
+  #weight = 0;
+  /** When the last turn was due. */
+  #now = 0;
+  readonly #aside: number[] = [];
 
-  pick(candidates: readonly Candidate[]): number {
-    const credits = this.#turns.of(candidates);
-    const least = leastLoad(candidates);
-    let earned = 0;
-    let best = 0;
-    let most = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < candidates.length; i++) {
-      const { active, effectiveWeight } = candidates[i] as Candidate;
-      if (active / effectiveWeight !== least) continue;
-      const credit = (credits[i] as number) + effectiveWeight;
-      credits[i] = credit;
-      earned += effectiveWeight;
-      if (credit <= most) continue;
-      most = credit;
-      best = i;
+  constructor(candidates: readonly Candidate[], scanLimit = SCAN_LIMIT) {
+    const { length } = candidates;
+    this.followsLoad = length > scanLimit;
+    this.#candidates = candidates;
+    this.#weights = new Float64Array(length);
+    this.#loads = new Float64Array(length);
+    this.#due = new Float64Array(length);
+    this.#heap = new IndexedHeap(this.#loads, this.#due, new Int32Array(length).fill(-1));
+  }
+
+  include(index: number): void {
+    const { effectiveWeight } = this.#candidates[index] as Candidate;
+    this.#weights[index] = effectiveWeight;
+    this.#weight += effectiveWeight;
+    // One that was away does not catch up on what it missed.
+    this.#due[index] = Math.max(this.#due[index] as number, this.#now);
+    this.#weighLoad(index);
+    if (this.followsLoad) this.#heap.add(index);
+  }
+
+  exclude(index: number): void {
+    if (this.followsLoad) this.#heap.remove(index);
+    this.#weight -= this.#weights[index] as number;
+    this.#weights[index] = 0;
+  }
+
+  /** It is due after the same part of its own turn as before. */
+  reweigh(index: number): void {
+    const { effectiveWeight } = this.#candidates[index] as Candidate;
+    const weight = this.#weights[index] as number;
+    const left = (this.#due[index] as number) - this.#now;
+    if (left > 0) this.#due[index] = this.#now + (left * weight) / effectiveWeight;
+    this.#weight += effectiveWeight - weight;
+    this.#weights[index] = effectiveWeight;
+    this.noteLoad(index);
+  }
+
+  noteLoad(index: number): void {
+    this.#weighLoad(index);
+    if (this.followsLoad) this.#heap.update(index);
+  }
+
+  /** Quotients of the same ratio are the same number (IEEE 754 rounds correctly): 1 of 3 and 2 of 6 tie. */
+  #weighLoad(index: number): void {
+    this.#loads[index] = (this.#candidates[index] as Candidate).active / (this.#weights[index] as number);
+  }
+
+  pick(_key: PickKey, tried: readonly number[]): number {
+    const picked = this.followsLoad ? this.#takeTop(tried) : this.#scan(tried);
+    if (picked === NOBODY) return NOBODY;
+    this.#now = Math.max(this.#now, this.#due[picked] as number);
+    this.#due[picked] = this.#now + 1 / (this.#weights[picked] as number);
+    if (this.followsLoad) this.#heap.update(picked);
+    if (tried.length > 0) this.#putOff(tried);
+    return picked;
+  }
+
+  /** What the others do in place of those that were tried is no turn that these have missed. */
+  #putOff(tried: readonly number[]): void {
+    let others = this.#weight;
+    for (let i = 0; i < tried.length; i++) others -= this.#weights[tried[i] as number] as number;
+    for (let i = 0; i < tried.length; i++) {
+      const index = tried[i] as number;
+      if (this.#weights[index] === 0) continue;
+      this.#due[index]! += 1 / others;
+      if (this.followsLoad) this.#heap.update(index);
     }
-    credits[best] = most - earned;
+  }
+
+  #takeTop(tried: readonly number[]): number {
+    const heap = this.#heap;
+    if (tried.length === 0) return heap.size === 0 ? NOBODY : heap.top;
+    while (heap.size > 0 && tried.includes(heap.top)) {
+      this.#aside.push(heap.top);
+      heap.remove(heap.top);
+    }
+    const picked = heap.size === 0 ? NOBODY : heap.top;
+    for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) heap.add(index);
+    return picked;
+  }
+
+  #scan(tried: readonly number[]): number {
+    let best = NOBODY;
+    let least = Number.POSITIVE_INFINITY;
+    let first = 0;
+    for (let index = 0; index < this.#weights.length; index++) {
+      const weight = this.#weights[index] as number;
+      if (weight === 0) continue;
+      const load = (this.#candidates[index] as Candidate).active / weight;
+      const due = this.#due[index] as number;
+      if (load > least || (load === least && due >= first)) continue;
+      if (tried.length > 0 && tried.includes(index)) continue;
+      least = load;
+      first = due;
+      best = index;
+    }
     return best;
   }
-}
-
-/** Quotients of the same ratio are the same number (IEEE 754 rounds correctly): 1 of 3 and 2 of 6 tie. */
-function leastLoad(candidates: readonly Candidate[]): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < candidates.length; i++) {
-    const { active, effectiveWeight } = candidates[i] as Candidate;
-    const load = active / effectiveWeight;
-    if (load < least) least = load;
-  }
-  return least;
 }

@@ -1,25 +1,46 @@
-import { draw, NOBODY } from './draw.js';
-import type { Candidate, RandomSource, Scheduler } from './scheduler.js';
+import { type Candidate, NOBODY, type PickKey, type RandomSource, type Scheduler } from './scheduler.js';
+import { WeightedDraw } from './weighted-draw.js';
 
 /**
  * Two drawn by weight, and of these the one with fewer requests in flight for its weight. Nearly as even as looking at
  * all of them, and a server that has just come back is not where everybody goes at once.
  */
 export class PowerOfTwo implements Scheduler {
-  readonly #random: RandomSource;
+  readonly followsLoad = false;
+  readonly #candidates: readonly Candidate[];
+  readonly #draw: WeightedDraw;
 
-  constructor(random: RandomSource) {
-    this.#random = random;
+  constructor(candidates: readonly Candidate[], random: RandomSource) {
+    this.#candidates = candidates;
+    this.#draw = new WeightedDraw(candidates, random);
   }
 
-  pick(candidates: readonly Candidate[]): number {
-    if (candidates.length === 1) return 0;
-    const first = draw(candidates, this.#random, NOBODY);
-    const second = draw(candidates, this.#random, first);
-    return loadOf(candidates[second] as Candidate) < loadOf(candidates[first] as Candidate) ? second : first;
+  include(index: number): void {
+    this.#draw.weigh(index);
   }
-}
 
-function loadOf({ active, effectiveWeight }: Candidate): number {
-  return active / effectiveWeight;
+  exclude(index: number): void {
+    this.#draw.remove(index);
+  }
+
+  reweigh(index: number): void {
+    this.#draw.weigh(index);
+  }
+
+  noteLoad(): void {}
+
+  pick(_key: PickKey, tried: readonly number[]): number {
+    this.#draw.begin(tried);
+    const one = this.#draw.draw();
+    if (one === NOBODY) return NOBODY;
+    this.#draw.leaveOut(one);
+    const other = this.#draw.draw();
+    return other !== NOBODY && this.#isLess(other, one) ? other : one;
+  }
+
+  #isLess(one: number, other: number): boolean {
+    const first = this.#candidates[one] as Candidate;
+    const second = this.#candidates[other] as Candidate;
+    return first.active / first.effectiveWeight < second.active / second.effectiveWeight;
+  }
 }

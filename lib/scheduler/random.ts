@@ -1,15 +1,31 @@
-import { draw, NOBODY } from './draw.js';
-import type { Candidate, RandomSource, Scheduler } from './scheduler.js';
+import type { Candidate, PickKey, RandomSource, Scheduler } from './scheduler.js';
+import { WeightedDraw } from './weighted-draw.js';
 
 /** Any of them, by weight: what many balancers beside one another can do without falling into step. */
 export class Random implements Scheduler {
-  readonly #random: RandomSource;
+  readonly followsLoad = false;
+  readonly #draw: WeightedDraw;
 
-  constructor(random: RandomSource) {
-    this.#random = random;
+  constructor(candidates: readonly Candidate[], random: RandomSource) {
+    this.#draw = new WeightedDraw(candidates, random);
   }
 
-  pick(candidates: readonly Candidate[]): number {
-    return draw(candidates, this.#random, NOBODY);
+  include(index: number): void {
+    this.#draw.weigh(index);
+  }
+
+  exclude(index: number): void {
+    this.#draw.remove(index);
+  }
+
+  reweigh(index: number): void {
+    this.#draw.weigh(index);
+  }
+
+  noteLoad(): void {}
+
+  pick(_key: PickKey, tried: readonly number[]): number {
+    this.#draw.begin(tried);
+    return this.#draw.draw();
   }
 }

@@ -1,29 +1,167 @@
-import type { Candidate, Scheduler } from './scheduler.js';
-import { Turns } from './turns.js';
+import { IndexedHeap } from './indexed-heap.js';
+import { type Candidate, NOBODY, type PickKey, type Scheduler } from './scheduler.js';
+
+/** Candidates of one weight. All of them earn alike, so what they earn is counted once. */
+class WeightClass {
+  readonly weight: number;
+  readonly heap: IndexedHeap;
+  /** What each of them has earned so far. */
+  earned = 0;
+
+  constructor(weight: number, spent: Float64Array, places: Int32Array) {
+    this.weight = weight;
+    this.heap = new IndexedHeap(spent, spent, places);
+  }
+}
+
+/** Beyond it fractions would get lost in the digits of what was earned. */
+const MOST_EARNED = 2 ** 40;
 
 /**
  * Each in turn, as often as its weight says and as evenly as that goes: weights 5, 1, 1 give a a b a c a a, not five of
- * a in a row (nginx's smooth weighted round robin). Every server earns its weight at each pick; who has most is used
- * and pays what all have earned.
+ * a in a row (nginx's smooth weighted round robin). Every server earns its weight at each pick; the one that has most
+ * is used and pays what all have earned.
+ *
+ * Of those with one weight the one that has spent least has most: each weight has a heap of its servers, and a pick
+ * looks at the tops, of which there are as many as different weights. When a weight changes or a server comes or goes,
+ * the credit of all others stays worth the same number of requests, of which nobody has more than one.
  */
 export class RoundRobin implements Scheduler {
-  readonly #turns = new Turns();
+  readonly followsLoad = false;
+  readonly #candidates: readonly Candidate[];
+  /** What each has earned is its class's; its credit is that less what it has spent. */
+  readonly #spent: Float64Array;
+  readonly #places: Int32Array;
+  readonly #classOf: (WeightClass | null)[];
+  /** Of those that may not be picked: their credit as against the mean of all others, when they left. */
+  readonly #kept: Float64Array;
+  readonly #classes: WeightClass[] = [];
+  #count = 0;
+  /** Of all credits. A pick does not change it. */
+  #credits = 0;
+  #weight = 0;
+  /** What a request costs: the sum of the weights at the first pick. Credit is counted in it whatever the weights are since. */
+  #price = 0;
+  readonly #aside: number[] = [];
+  #asideWeight = 0;
 
-  pick(candidates: readonly Candidate[]): number {
-    const credits = this.#turns.of(candidates);
-    let earned = 0;
-    let best = 0;
+  constructor(candidates: readonly Candidate[]) {
+    this.#candidates = candidates;
+    this.#spent = new Float64Array(candidates.length);
+    this.#kept = new Float64Array(candidates.length);
+    this.#places = new Int32Array(candidates.length).fill(-1);
+    this.#classOf = new Array<WeightClass | null>(candidates.length).fill(null);
+  }
+
+  include(index: number): void {
+    const mean = this.#count === 0 ? 0 : this.#credits / this.#count;
+    this.#enter(index, mean + (this.#kept[index] as number));
+  }
+
+  exclude(index: number): void {
+    const credit = this.#leave(index);
+    const owed = this.#count === 0 ? 0 : credit - this.#credits / this.#count;
+    this.#kept[index] = Math.max(-this.#price, Math.min(this.#price, owed));
+  }
+
+  reweigh(index: number): void {
+    const { effectiveWeight } = this.#candidates[index] as Candidate;
+    if ((this.#classOf[index] as WeightClass).weight === effectiveWeight) return;
+    this.#enter(index, this.#leave(index));
+  }
+
+  noteLoad(): void {}
+
+  pick(_key: PickKey, tried: readonly number[]): number {
+    if (tried.length > 0) this.#setAside(tried);
+    const picked = this.#aside.length < this.#count ? this.#pick() : NOBODY;
+    if (this.#aside.length > 0) this.#putBack();
+    return picked;
+  }
+
+  #pick(): number {
+    if (this.#price === 0) this.#price = this.#weight;
+    const rate = this.#price / this.#weight;
+    let best = NOBODY;
     let most = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < candidates.length; i++) {
-      const { effectiveWeight } = candidates[i] as Candidate;
-      const credit = (credits[i] as number) + effectiveWeight;
-      credits[i] = credit;
-      earned += effectiveWeight;
-      if (credit <= most) continue;
+    for (const one of this.#classes) {
+      if (one.heap.size === 0) continue;
+      one.earned += one.weight * rate;
+      const { top } = one.heap;
+      const credit = one.earned - (this.#spent[top] as number);
+      if (credit < most || (credit === most && top > best)) continue;
       most = credit;
-      best = i;
+      best = top;
     }
-    credits[best] = most - earned;
+    // What all have earned.
+    this.#spent[best]! += this.#price - this.#asideWeight * rate;
+    const { heap, earned } = this.#classOf[best] as WeightClass;
+    heap.update(best);
+    if (earned > MOST_EARNED) this.#rebase();
     return best;
+  }
+
+  /** Those that were tried neither earn nor pay. */
+  #setAside(tried: readonly number[]): void {
+    for (const index of tried) {
+      const one = this.#classOf[index];
+      if (one == null || this.#places[index] === -1) continue;
+      one.heap.remove(index);
+      this.#spent[index]! -= one.earned;
+      this.#asideWeight += one.weight;
+      this.#aside.push(index);
+    }
+  }
+
+  #putBack(): void {
+    for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) {
+      const one = this.#classOf[index] as WeightClass;
+      this.#spent[index]! += one.earned;
+      one.heap.add(index);
+    }
+    this.#asideWeight = 0;
+  }
+
+  #enter(index: number, credit: number): void {
+    const { effectiveWeight } = this.#candidates[index] as Candidate;
+    const one = this.#classFor(effectiveWeight);
+    this.#classOf[index] = one;
+    this.#spent[index] = one.earned - credit;
+    one.heap.add(index);
+    this.#count++;
+    this.#credits += credit;
+    this.#weigh();
+  }
+
+  #leave(index: number): number {
+    const one = this.#classOf[index] as WeightClass;
+    const credit = one.earned - (this.#spent[index] as number);
+    this.#classOf[index] = null;
+    one.heap.remove(index);
+    this.#count--;
+    this.#credits = this.#count === 0 ? 0 : this.#credits - credit;
+    if (one.heap.size === 0) this.#classes.splice(this.#classes.indexOf(one), 1);
+    this.#weigh();
+    return credit;
+  }
+
+  #classFor(weight: number): WeightClass {
+    for (const one of this.#classes) if (one.weight === weight) return one;
+    const one = new WeightClass(weight, this.#spent, this.#places);
+    this.#classes.push(one);
+    return one;
+  }
+
+  #weigh(): void {
+    let weight = 0;
+    for (const one of this.#classes) weight += one.weight * one.heap.size;
+    this.#weight = weight;
+  }
+
+  #rebase(): void {
+    for (const one of this.#classes) {
+      for (const index of one.heap.members) this.#spent[index]! -= one.earned;
+      one.earned = 0;
+    }
   }
 }

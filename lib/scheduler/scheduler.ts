@@ -4,7 +4,7 @@ import type { LatencyEstimate } from './latency-estimate.js';
 export interface Candidate {
   /** Requests in flight on it. */
   readonly active: number;
-  /** Its share of the work as against the others', now: more than 0. */
+  /** Its share of the work as against the others', now: more than 0 while it may be picked. */
   readonly effectiveWeight: number;
   /** Requests it takes at once, now; infinite when it has no limit. */
   readonly capacity: number;
@@ -19,16 +19,47 @@ export type PickKey = number;
 /** The request has nothing of the kind, or nobody asked for it. */
 export const NO_KEY: PickKey = -1;
 
-/** A number from 0 up to 1, never 1, evenly: `Math.random`, or one with a seed. */
+/** What `pick` returns when there is no candidate that was not tried. */
+export const NOBODY = -1;
+
+/** 31 random bits as a number, each as likely as any other: `randomBits()`, or with a seed. */
 export type RandomSource = () => number;
 
-/** Chooses one of several servers. Synchronous, allocates nothing, knows nothing of health or sockets. */
+/**
+ * Above so many candidates, a scheduler that goes by the load of each is told of every request that begins or ends on
+ * one (`noteLoad`), and keeps them sorted. Up to so many it looks at each of them, which takes 0.1 µs: then a server
+ * that thousands of groups share does not have to tell each of them of each request.
+ */
+export const SCAN_LIMIT = 32;
+
+/**
+ * Chooses one of several servers. It is made for a list of candidates, which it calls by their indexes, and told of each
+ * change of one. A pick is synchronous, allocates nothing, and takes no longer the more candidates there are: what it
+ * needs to know of them is kept up by the changes. It knows nothing of health or sockets.
+ */
 export interface Scheduler {
-  /** Does it go by the latency of candidates? What nobody goes by is not estimated. */
-  readonly readsLatency?: boolean;
+  /** Must `noteLoad` be called? */
+  readonly followsLoad: boolean;
+  /** The candidate may be picked from now on; at first none may. */
+  include(index: number): void;
+  /** It may not be picked any more. */
+  exclude(index: number): void;
+  /** The weight or the capacity of one that may be picked is another one. */
+  reweigh(index: number): void;
+  /** One that may be picked has more or fewer requests in flight. */
+  noteLoad(index: number): void;
+  /** The index of the one to use next, none of `tried`; `NOBODY` when there is none left. */
+  pick(key: PickKey, tried: readonly number[]): number;
+}
+
+/** A way to choose, from which each group of servers gets schedulers of its own. */
+export interface Algorithm {
+  readonly create: (candidates: readonly Candidate[]) => Scheduler;
   /**
-   * The index of the one to use next. `candidates` is never empty. It is another list when servers come, go or change
-   * their weight, and for a further attempt of one request; the same list always has the same servers.
+   * Is a server that is at its limit passed over while another one has room? Not where a key or the order of the list
+   * says who serves.
    */
-  pick(candidates: readonly Candidate[], key: PickKey): number;
+  readonly avoidsFull: boolean;
+  /** Does it go by the latency of candidates? What nobody goes by is not estimated. */
+  readonly readsLatency: boolean;
 }

@@ -1,9 +1,8 @@
 import t from 'tap';
 import type { Backend, BackendWatcher } from '../../lib/backend/backend.js';
 import { Group } from '../../lib/backend/group.js';
-import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { NO_KEY } from '../../lib/scheduler/scheduler.js';
-import { backendMaker } from './support.js';
+import { backendMaker, ROUND_ROBIN } from './support.js';
 
 t.test('a server is usable only while nothing speaks against it', (t) => {
   const { backend } = backendMaker(t);
@@ -65,7 +64,7 @@ t.test('backups serve when no other server is usable, or a request has tried the
   const { backend } = backendMaker(t);
   const [a, b] = [backend('a'), backend('b')];
   const [c, d] = [backend('c', { backup: true }), backend('d', { backup: true })];
-  const group = new Group([c, a, b, d], new RoundRobin());
+  const group = new Group([c, a, b, d], ROUND_ROBIN);
   t.strictSame(pickAll(group), new Set(['a', 'b']));
   a.judge(false);
   t.strictSame(pickAll(group), new Set(['b']));
@@ -86,7 +85,7 @@ t.test(
   (t) => {
     const { backend } = backendMaker(t);
     const [a, b] = [backend('a'), backend('b')];
-    const group = new Group([a, b], new RoundRobin());
+    const group = new Group([a, b], ROUND_ROBIN);
     let told = 0;
     group.onVerdict = () => told++;
     group.release();

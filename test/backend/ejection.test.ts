@@ -1,9 +1,8 @@
 import t from 'tap';
 import type { Backend } from '../../lib/backend/backend.js';
 import { Group } from '../../lib/backend/group.js';
-import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { NO_KEY } from '../../lib/scheduler/scheduler.js';
-import { backendMaker } from './support.js';
+import { backendMaker, ROUND_ROBIN } from './support.js';
 
 type Test = Parameters<typeof backendMaker>[0];
 
@@ -11,7 +10,7 @@ type Test = Parameters<typeof backendMaker>[0];
 function groupOf(t: Test, kinds: string): { group: Group; servers: Backend[] } {
   const { backend } = backendMaker(t);
   const servers = [...kinds].map((kind, place) => backend(`${kind}${place}`, { backup: kind === 'b' }));
-  return { group: new Group(servers, new RoundRobin()), servers };
+  return { group: new Group(servers, ROUND_ROBIN), servers };
 }
 
 /** Ejects whoever can be spared, in order; gives how many that were. */
@@ -59,7 +58,7 @@ t.test('a backup stands in, so the last primary can be spared', async (t) => {
 
 t.test('every list it is in has to do without it', async (t) => {
   const { servers } = groupOf(t, 'ppp');
-  const alone = new Group([servers[0] as Backend], new RoundRobin());
+  const alone = new Group([servers[0] as Backend], ROUND_ROBIN);
   t.equal(servers[0]?.canBeSpared(1), false);
   t.equal(servers[1]?.canBeSpared(1), true);
   alone.release();

@@ -1,8 +1,7 @@
 import t from 'tap';
 import { Group } from '../../lib/backend/group.js';
-import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { NO_KEY } from '../../lib/scheduler/scheduler.js';
-import { backendMaker } from './support.js';
+import { backendMaker, ROUND_ROBIN } from './support.js';
 
 t.test('a server that was out comes to its weight evenly, from a tenth of it', (t) => {
   const { backend, clock } = backendMaker(t);
@@ -47,7 +46,7 @@ t.test('a server that drained was never out, and one without slow_start is back 
 t.test('its share of the requests grows with it', (t) => {
   const { backend, clock } = backendMaker(t);
   const [a, b] = [backend('a', { slowStart: 10_000 }), backend('b')];
-  const group = new Group([a, b], new RoundRobin());
+  const group = new Group([a, b], ROUND_ROBIN);
   const share = (): number => {
     let count = 0;
     for (let i = 0; i < 1000; i++) if (group.pick(NO_KEY, []) === a) count++;

@@ -20,7 +20,7 @@ import { Listener } from '../../lib/net/listener.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { SocketChoice } from '../../lib/net/socket-choice.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
-import { RoundRobin } from '../../lib/scheduler/round-robin.js';
+import { ROUND_ROBIN } from '../backend/support.js';
 import { Seen } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
 import { startDeafServer } from '../support/deaf-server.js';
@@ -114,7 +114,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const seen = new Seen();
   const { timeouts, limits } = createConfig({ timeouts: { queue: '5s' } });
   const shelf: Shelf<Exchange> = new Shelf(8, () => new Exchange(services));
-  const group = new Group([new Backend('one', pool, wheel)], new RoundRobin());
+  const group = new Group([new Backend('one', pool, wheel)], ROUND_ROBIN);
   const rules = new RouteRules({
     host: 'client',
     path: [],

@@ -1,6 +1,12 @@
 import { hashText } from '../../lib/base/hash.js';
 import { LatencyEstimate } from '../../lib/scheduler/latency-estimate.js';
-import type { Candidate, PickKey, Scheduler } from '../../lib/scheduler/scheduler.js';
+import {
+  type Candidate,
+  NOBODY,
+  type PickKey,
+  type RandomSource,
+  type Scheduler,
+} from '../../lib/scheduler/scheduler.js';
 
 /** A server as a scheduler sees it, in the hands of a test. */
 export interface TestServer extends Candidate {
@@ -26,17 +32,84 @@ export function servers(...weights: readonly number[]): TestServer[] {
   });
 }
 
+/** As many servers of weight 1. */
+export const equals = (count: number): TestServer[] => servers(...new Array<number>(count).fill(1));
+
+export type Create = (candidates: readonly Candidate[]) => Scheduler;
+
+/**
+ * A scheduler for lists of servers: tells it, before each pick, what has changed about them since the last one. A list
+ * with a server that was in none before begins a scheduler anew.
+ */
+export class Chooser {
+  readonly #create: Create;
+  #all: readonly TestServer[] = [];
+  #scheduler: Scheduler | null = null;
+  #weights: number[] = [];
+  readonly #inside = new Set<number>();
+
+  /** `all`: servers that may come, if it is to know of them from the beginning. */
+  constructor(create: Create, all: readonly TestServer[] = []) {
+    this.#create = create;
+    if (all.length > 0) this.#begin(all);
+  }
+
+  #begin(all: readonly TestServer[]): void {
+    this.#all = all;
+    this.#scheduler = this.#create(all);
+    this.#weights = all.map(() => 0);
+    this.#inside.clear();
+  }
+
+  /** The index in `list` of the one to use next, none of `tried`; `NOBODY` when there is none. */
+  pick(list: readonly TestServer[], key: PickKey, tried: readonly TestServer[] = []): number {
+    if (list.some((server) => !this.#all.includes(server))) this.#begin([...list]);
+    const scheduler = this.#scheduler as Scheduler;
+    for (const [index, server] of this.#all.entries())
+      this.#tell(scheduler, index, server, list.includes(server));
+    const picked = scheduler.pick(
+      key,
+      tried.map((server) => this.#all.indexOf(server)),
+    );
+    return picked === NOBODY ? NOBODY : list.indexOf(this.#all[picked] as TestServer);
+  }
+
+  #tell(scheduler: Scheduler, index: number, server: TestServer, isIn: boolean): void {
+    const { effectiveWeight } = server;
+    if (!isIn) {
+      if (this.#inside.delete(index)) scheduler.exclude(index);
+    } else if (!this.#inside.has(index)) {
+      this.#inside.add(index);
+      scheduler.include(index);
+    } else {
+      if (this.#weights[index] !== effectiveWeight) scheduler.reweigh(index);
+      if (scheduler.followsLoad) scheduler.noteLoad(index);
+    }
+    this.#weights[index] = effectiveWeight;
+  }
+}
+
 /** The key of the `index`-th of many different requests. */
 export const keyOf = (index: number): PickKey => hashText(`/item/${index}`);
 
 /** How often each is picked by `count` different requests. */
-export function tally(scheduler: Scheduler, candidates: readonly Candidate[], count: number): number[] {
-  const counts = candidates.map(() => 0);
+export function tally(chooser: Pick<Chooser, 'pick'>, list: readonly TestServer[], count: number): number[] {
+  const counts = list.map(() => 0);
   for (let i = 0; i < count; i++) {
-    const picked = scheduler.pick(candidates, keyOf(i));
+    const picked = chooser.pick(list, keyOf(i));
     counts[picked] = (counts[picked] ?? 0) + 1;
   }
   return counts;
+}
+
+/** One of them by weight, as a look at each of them draws it. */
+export function drawOf(list: readonly TestServer[], random: RandomSource): TestServer {
+  let left = (random() / 2 ** 31) * list.reduce((sum, { effectiveWeight }) => sum + effectiveWeight, 0);
+  for (const server of list) {
+    left -= server.effectiveWeight;
+    if (left < 0) return server;
+  }
+  return list.at(-1) as TestServer;
 }
 
 /** Values of chi-square that chance exceeds once in a thousand times, by degrees of freedom. */

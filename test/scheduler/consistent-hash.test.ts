@@ -2,11 +2,12 @@ import t from 'tap';
 import { ConsistentHash } from '../../lib/scheduler/consistent-hash.js';
 import { RoundRobin } from '../../lib/scheduler/round-robin.js';
 import { NO_KEY } from '../../lib/scheduler/scheduler.js';
-import { fits, keyOf, servers, type TestServer, tally } from './candidates.js';
+import { Chooser, fits, keyOf, servers, type TestServer, tally } from './candidates.js';
 
 const KEYS = 20_000;
 
-const create = (factor = 0): ConsistentHash => new ConsistentHash(new RoundRobin(), factor);
+const create = (factor = 0): Chooser =>
+  new Chooser((list) => new ConsistentHash(list, new RoundRobin(list), factor));
 
 /** The name of the server of each key. */
 function placement(list: readonly TestServer[], scheduler = create()): string[] {

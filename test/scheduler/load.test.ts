@@ -4,37 +4,42 @@ import { LeastConnections } from '../../lib/scheduler/least-connections.js';
 import { LeastResponseTime } from '../../lib/scheduler/least-response-time.js';
 import { PowerOfTwo } from '../../lib/scheduler/power-of-two.js';
 import { Random } from '../../lib/scheduler/random.js';
-import { NO_KEY, type Scheduler } from '../../lib/scheduler/scheduler.js';
+import { randomBits } from '../../lib/scheduler/random-bits.js';
+import { NO_KEY } from '../../lib/scheduler/scheduler.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { seeded } from '../support/random.js';
-import { servers, type TestServer, tally } from './candidates.js';
+import { Chooser, servers, type TestServer, tally } from './candidates.js';
+
+const leastConnections = (): Chooser => new Chooser((list) => new LeastConnections(list));
+const first = (): Chooser => new Chooser((list) => new First(list));
+const powerOfTwo = (seed: number): Chooser => new Chooser((list) => new PowerOfTwo(list, randomBits(seed)));
+const random = (seed: number): Chooser => new Chooser((list) => new Random(list, randomBits(seed)));
 
 /** Requests in flight on each after `count` have come and none has ended. */
-function pile(scheduler: Scheduler, list: TestServer[], count: number): number[] {
+function pile(scheduler: Chooser, list: TestServer[], count: number): number[] {
   for (let i = 0; i < count; i++) list[scheduler.pick(list, NO_KEY)]!.active++;
   return list.map(({ active }) => active);
 }
 
 t.test('least_connections', async (t) => {
   t.test('what is in flight is as even as it can be, by weight', async (t) => {
-    t.strictSame(pile(new LeastConnections(), servers(1, 1, 1), 31).toSorted(), [10, 10, 11]);
-    t.strictSame(pile(new LeastConnections(), servers(1, 2, 3), 60), [10, 20, 30]);
+    t.strictSame(pile(leastConnections(), servers(1, 1, 1), 31).toSorted(), [10, 10, 11]);
+    t.strictSame(pile(leastConnections(), servers(1, 2, 3), 60), [10, 20, 30]);
   });
 
   t.test('the one with fewer is taken, also by a fraction', async (t) => {
     const list = servers(2, 3);
     [list[0]!.active, list[1]!.active] = [10, 14];
-    t.equal(new LeastConnections().pick(list), 1);
+    t.equal(leastConnections().pick(list, NO_KEY), 1);
     [list[0]!.active, list[1]!.active] = [9, 14];
-    t.equal(new LeastConnections().pick(list), 0);
+    t.equal(leastConnections().pick(list, NO_KEY), 0);
   });
 
   t.test('equals take turns, and so do those of equal ratio', async (t) => {
-    const scheduler = new LeastConnections();
+    const scheduler = leastConnections();
     t.strictSame(tally(scheduler, servers(1, 1, 1, 1), 400), [100, 100, 100, 100]);
     const list = servers(3, 6, 1);
     [list[0]!.active, list[1]!.active, list[2]!.active] = [1, 2, 9];
-    t.strictSame(tally(new LeastConnections(), list, 300), [100, 200, 0]);
+    t.strictSame(tally(leastConnections(), list, 300), [100, 200, 0]);
   });
 });
 
@@ -42,29 +47,29 @@ t.test('power_of_two', async (t) => {
   t.test('of two drawn the one with less to do: the busiest of three is never taken', async (t) => {
     const list = servers(1, 1, 1);
     list[1]!.active = 5;
-    const counts = tally(new PowerOfTwo(seeded(3)), list, 3000);
+    const counts = tally(powerOfTwo(3), list, 3000);
     t.equal(counts[1], 0);
     t.ok(counts[0]! > 1300 && counts[2]! > 1300, counts.join(', '));
   });
 
   t.test('the longest line is far shorter than with draws alone', async (t) => {
-    const most = (scheduler: Scheduler): number =>
+    const most = (scheduler: Chooser): number =>
       Math.max(...pile(scheduler, servers(...new Array<number>(100).fill(1)), 10_000));
-    t.ok(most(new PowerOfTwo(seeded(5))) <= 104);
-    t.ok(most(new Random(seeded(5))) > 115);
+    t.ok(most(powerOfTwo(5)) <= 104);
+    t.ok(most(random(5)) > 115);
   });
 
   t.test('weights count for what is in flight', async (t) => {
-    const piled = pile(new PowerOfTwo(seeded(8)), servers(1, 2, 4), 7000);
+    const piled = pile(powerOfTwo(8), servers(1, 2, 4), 7000);
     for (const [i, weight] of [1, 2, 4].entries())
       t.ok(Math.abs(piled[i]! / weight - 1000) < 60, piled.join());
   });
 });
 
 t.test('least_response_time', async (t) => {
-  const create = (): { scheduler: LeastResponseTime; clock: ManualClock } => {
+  const create = (): { scheduler: Chooser; clock: ManualClock } => {
     const clock = new ManualClock();
-    return { scheduler: new LeastResponseTime(seeded(2), clock), clock };
+    return { scheduler: new Chooser((list) => new LeastResponseTime(list, randomBits(2), clock)), clock };
   };
 
   t.test('who answers sooner gets more', async (t) => {
@@ -111,19 +116,19 @@ t.test('first', async (t) => {
   t.test('the first until it is full, then the next', async (t) => {
     const list = servers(1, 1, 1);
     [list[0]!.capacity, list[1]!.capacity, list[2]!.capacity] = [3, 2, 10];
-    t.strictSame(pile(new First(), list, 3), [3, 0, 0]);
-    t.strictSame(pile(new First(), list, 3), [3, 2, 1]);
+    t.strictSame(pile(first(), list, 3), [3, 0, 0]);
+    t.strictSame(pile(first(), list, 3), [3, 2, 1]);
     list[0]!.active--;
-    t.strictSame(pile(new First(), list, 2), [3, 2, 2]);
+    t.strictSame(pile(first(), list, 2), [3, 2, 2]);
   });
 
   t.test('when all are full, what is too much is spread by how many they take', async (t) => {
     const list = servers(1, 1);
     [list[0]!.capacity, list[1]!.capacity] = [2, 4];
-    t.strictSame(pile(new First(), list, 18), [6, 12]);
+    t.strictSame(pile(first(), list, 18), [6, 12]);
   });
 
   t.test('without a limit the first takes all', async (t) => {
-    t.strictSame(pile(new First(), servers(1, 9), 40), [40, 0]);
+    t.strictSame(pile(first(), servers(1, 9), 40), [40, 0]);
   });
 });

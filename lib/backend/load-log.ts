@@ -1,0 +1,36 @@
+/** Changes that are kept: whoever has missed more of them looks at all servers anew. */
+const KEPT = 8192;
+
+/**
+ * Which servers a request has begun or ended on, in order. Groups that go by the load of many servers read on from where
+ * they were when they pick, so that a request costs one entry however many groups have its server, and a group that
+ * nobody asks costs nothing. One for all servers of a balancer.
+ */
+export class LoadLog {
+  readonly #ids = new Int32Array(KEPT);
+  #nextId = 0;
+  /** Groups that read it. */
+  readers = 0;
+  /** Entries written so far. */
+  end = 0;
+
+  /** The number of one more server. */
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  write(id: number): void {
+    this.#ids[this.end % KEPT] = id;
+    this.end++;
+  }
+
+  /** The number of the server of an entry. */
+  at(entry: number): number {
+    return this.#ids[entry % KEPT] as number;
+  }
+
+  /** Is an entry still there, and all after it? */
+  has(entry: number): boolean {
+    return this.end - entry <= KEPT;
+  }
+}
