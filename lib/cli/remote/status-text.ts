@@ -100,8 +100,8 @@ function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint)
 /** What needs somebody's attention, a line each. */
 function remarks(status: StatusView, paint: Paint): string {
   const { ready_reasons: reasons, requests, firewall, config } = status;
-  const lines = reasons.map((reason) => `${paint.yellow('not ready:')} ${escapeForScreen(reason)}`);
-  lines.push(...routesDown(status, paint));
+  const unready = reasons.map((reason) => `${paint.yellow('not ready:')} ${escapeForScreen(reason)}`);
+  const lines = [...unready, ...routesDown(status, paint)];
   const failed = Object.entries(requests.by_reason).sort(([, a], [, b]) => b - a);
   if (failed.length > 0) {
     const list = failed.map(([reason, times]) => `${reason} ${grouped(times)}`);
