@@ -97,7 +97,7 @@ t.test('what a server did is on its account', async (t) => {
     bytesOut: 7,
     responses: '0 0 2 0 1 1',
   });
-  t.ok((outcomes.backends.get(server.address) as Backend).latency.at(performance.now()) > 0);
+  t.ok((outcomes.backends.get(server.address) as Backend).responseTimes.sum > 0);
 });
 
 t.test('attempts that another server had to make up for are on both', async (t) => {
