@@ -187,8 +187,8 @@ export class Generation {
   }
 }
 
-/** For JSON.stringify: bigints and regular expressions as text. Where a setting stands (`line`) is left out: it may move. */
+/** For JSON.stringify: bigints as text. Where a setting stands (`line`) is left out: it may move. */
 function writable(name: string, value: unknown): unknown {
   if (name === 'line') return undefined;
-  return typeof value === 'bigint' || value instanceof RegExp ? String(value) : value;
+  return typeof value === 'bigint' ? String(value) : value;
 }

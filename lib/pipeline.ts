@@ -1,6 +1,7 @@
 import type { AddressSet } from './base/address-set.js';
 import type { IpAddress } from './base/ip-address.js';
 import type { Reason } from './base/observer.js';
+import { BudgetExhausted } from './base/work-budget.js';
 import type { Objection, Pipeline, RequestContext } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
 import type { Firewall } from './firewall/firewall.js';
@@ -12,6 +13,14 @@ import type { Refusal } from './http/refusal.js';
 import type { Router } from './router/router.js';
 
 const NO_ROUTE: Objection = { status: 404, reason: 'no_route', detail: '', fields: '' };
+
+/** Where a route or a rule can't be told within the budget, another one would be a guess. */
+const TOO_COSTLY: Objection = {
+  status: 431,
+  reason: 'regex_budget',
+  detail: 'routes and rules',
+  fields: '',
+};
 
 /** What the log says when a guard objects. */
 const REASONS: { readonly [guard in GuardName]: Reason } = {
@@ -43,29 +52,34 @@ export class RequestPipeline implements Pipeline {
   }
 
   decide(context: RequestContext): Objection | null {
-    const { view, client } = context;
-    // Before anybody compares the path: what two servers may read differently can't be judged.
-    if (view.pathProblem !== null) return refused(view.pathProblem);
-    // Before routing: who is not let in learns nothing of the routes.
-    context.globalFirewall = this.#firewall;
-    if (this.#firewall !== null) {
-      const verdict = this.#firewall.judge(view, client);
-      if (verdict.refused) return blocked(verdict);
+    try {
+      const { view, client } = context;
+      // Before anybody compares the path: what two servers may read differently can't be judged.
+      if (view.pathProblem !== null) return refused(view.pathProblem);
+      // Before routing: who is not let in learns nothing of the routes.
+      context.globalFirewall = this.#firewall;
+      if (this.#firewall !== null) {
+        const verdict = this.#firewall.judge(view, client);
+        if (verdict.refused) return blocked(verdict);
+      }
+      const resolution = this.#router.resolve(view);
+      if (resolution === null) return NO_ROUTE;
+      const destination = resolution.attached;
+      context.destination = destination;
+      context.captures = resolution.captures;
+      // Before the rules: guards look at the request as it came, not as we rewrite it.
+      if (destination.firewalls !== null) {
+        const verdict = destination.firewalls.judge(view, client);
+        if (verdict.refused) return blocked(verdict);
+        context.enter(destination.firewalls);
+      }
+      if (!destination.rules.editsRequests || destination.choice === null) return null;
+      const problem = destination.rules.editRequest(context, context.requestEdit);
+      return problem === null ? null : refused(problem);
+    } catch (error) {
+      if (!(error instanceof BudgetExhausted)) throw error;
+      return TOO_COSTLY;
     }
-    const resolution = this.#router.resolve(view);
-    if (resolution === null) return NO_ROUTE;
-    const destination = resolution.attached;
-    context.destination = destination;
-    context.captures = resolution.captures;
-    // Before the rules: guards look at the request as it came, not as we rewrite it.
-    if (destination.firewalls !== null) {
-      const verdict = destination.firewalls.judge(view, client);
-      if (verdict.refused) return blocked(verdict);
-      context.enter(destination.firewalls);
-    }
-    if (!destination.rules.editsRequests || destination.choice === null) return null;
-    const problem = destination.rules.editRequest(context, context.requestEdit);
-    return problem === null ? null : refused(problem);
   }
 }
 
@@ -73,6 +87,7 @@ function refused({ status, reason, detail }: Refusal): Objection {
   return { status, reason, detail, fields: '' };
 }
 
-function blocked({ status, guard, firewall, fields }: Verdict): Objection {
-  return { status, reason: REASONS[guard as GuardName], detail: `${firewall}: ${guard}`, fields };
+function blocked({ status, guard, firewall, fields, undecided }: Verdict): Objection {
+  const reason = undecided ? 'regex_budget' : REASONS[guard as GuardName];
+  return { status, reason, detail: `${firewall}: ${guard}`, fields };
 }

@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.js';
 import { AddressFile } from '../config/address-file.js';
 import type { Network } from '../config/network.js';
+import { Regex } from '../config/regex.js';
 import type { TemplatePart } from '../config/template.js';
 import type { Config } from '../config/types.js';
 import { snakeKey } from './snake-case.js';
@@ -24,7 +25,7 @@ export function configView(config: Config): object {
 }
 
 function view(value: unknown): unknown {
-  if (typeof value === 'bigint' || value instanceof RegExp) return String(value);
+  if (typeof value === 'bigint' || value instanceof Regex) return String(value);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return listView(value);
   if (isAddress(value) || isNetwork(value)) return value.text;

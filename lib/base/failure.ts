@@ -55,6 +55,7 @@ export const FAILURES: { readonly [reason in Reason]: Failure } = Object.freeze(
   blocked_method: failure('blocked_method', 'client', 'never', 403),
   blocked_path: failure('blocked_path', 'client', 'never', 403),
   blocked_header: failure('blocked_header', 'client', 'never', 403),
+  regex_budget: failure('regex_budget', 'client', 'never', 431),
   banned: failure('banned', 'client', 'never', 403),
   rate_limited: failure('rate_limited', 'client', 'never', 429),
   too_many_requests: failure('too_many_requests', 'client', 'never', 429),

@@ -31,6 +31,7 @@ export type Reason =
   | 'blocked_method'
   | 'blocked_path'
   | 'blocked_header'
+  | 'regex_budget'
   | 'banned'
   | 'rate_limited'
   | 'too_many_requests'

@@ -1,7 +1,6 @@
 import { type Context, names, texts } from './context.js';
 import { checkHeaderName, parseHeaderValue } from './fields.js';
 import { parseFind } from './pattern.js';
-import { countGroups } from './regex.js';
 import type { HeaderRulesSettings } from './settings.js';
 import type { TemplateContext } from './template.js';
 import type { Path } from './tree.js';
@@ -84,7 +83,7 @@ function headerRule(
   if (kind === 'replace') {
     const found = report.attempt(at, () => parseFind(find), 'key');
     if (found === undefined) return undefined;
-    const groups = typeof found === 'string' ? {} : { groups: countGroups(found) };
+    const groups = typeof found === 'string' ? {} : { groups: found.groups };
     const to = report.attempt(at, () => parseHeaderValue(text, { ...templates, ...groups }));
     return to && { kind, name, key, edit: { find: found, to } };
   }

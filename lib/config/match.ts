@@ -1,8 +1,10 @@
+import { BudgetExhausted, WorkBudget } from '../base/work-budget.js';
 import { type Context, networks, oneOrMore } from './context.js';
 import { compileFields } from './fields.js';
 import { compileMethods } from './firewall.js';
 import { coversNetwork } from './network.js';
 import { coversPath, parsePath } from './pattern.js';
+import type { Regex } from './regex.js';
 import type { MatchSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { FieldMatch, MatchConfig } from './types.js';
@@ -49,11 +51,21 @@ function coversField(a: FieldMatch, b: FieldMatch): boolean {
   if (a.name !== b.name) return false;
   if (a.value.kind === 'present') return true;
   if (a.value.kind === 'exact') return b.value.kind === 'exact' && a.value.text === b.value.text;
-  if (b.value.kind === 'exact') return a.value.regex.test(b.value.text);
+  if (b.value.kind === 'exact') return surelyMatches(a.value.regex, b.value.text);
   return b.value.kind === 'regex' && String(a.value.regex) === String(b.value.regex);
 }
 
 /** The languages of a condition, or of what is served at a place. */
+/** A text that would take too long is none that surely matches. */
+function surelyMatches(regex: Regex, text: string): boolean {
+  try {
+    return regex.test(text, new WorkBudget());
+  } catch (error) {
+    if (!(error instanceof BudgetExhausted)) throw error;
+    return false;
+  }
+}
+
 export function compileLanguages(
   setting: MatchSettings['language'],
   path: Path,

@@ -1,7 +1,7 @@
 import { ValueError } from '../base/value-error.js';
 import { type Context, texts } from './context.js';
 import { parsePath, parseRegex } from './pattern.js';
-import { countGroups } from './regex.js';
+import { Regex } from './regex.js';
 import type { RewriteRulesSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import type { Path } from './tree.js';
@@ -43,17 +43,17 @@ function prefixRule(text: string, templates: TemplateContext): PathRule {
 }
 
 /** What to replace: a regular expression over the whole path, or segments of it. */
-function parseSegments(find: string): RegExp | string[] {
-  const regex = parseRegex(find, 'g');
+function parseSegments(find: string): Regex | string[] {
+  const regex = parseRegex(find);
   if (regex) return regex;
   const segments = find.split('/').filter((segment) => segment !== '');
   if (segments.length > 0) return segments;
   throw new ValueError('expected segments of a path such as v1, or a regular expression between slashes');
 }
 
-function replaceRule(found: RegExp | string[], text: string, templates: TemplateContext): PathRule {
-  if (found instanceof RegExp) {
-    const to = parsePathText(text, { ...templates, groups: countGroups(found) });
+function replaceRule(found: Regex | string[], text: string, templates: TemplateContext): PathRule {
+  if (found instanceof Regex) {
+    const to = parsePathText(text, { ...templates, groups: found.groups });
     return { kind: 'replace', edit: { find: found, to } };
   }
   const to = parsePathText(text.replace(/^\/+|\/+$/g, ''), templates);

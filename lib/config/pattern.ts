@@ -1,17 +1,17 @@
 import { ValueError } from '../base/value-error.js';
-import { compileRegex, countGroups } from './regex.js';
+import { Regex } from './regex.js';
 
 /** How a path is told. It is compared with the normalised, decoded path of a request, case as given. */
 export type PathPattern =
   /** By whole segments, without a final slash: `/img` takes `/img` and `/img/a` but not `/images`. `/` takes all. */
   | { readonly kind: 'prefix'; readonly path: string }
   | { readonly kind: 'exact'; readonly path: string }
-  | { readonly kind: 'regex'; readonly regex: RegExp };
+  | { readonly kind: 'regex'; readonly regex: Regex };
 
-/** How a value is told. A regular expression is not run on more than MAX_SUBJECT characters. */
+/** How a value is told. */
 export type ValuePattern =
   | { readonly kind: 'exact'; readonly text: string }
-  | { readonly kind: 'regex'; readonly regex: RegExp }
+  | { readonly kind: 'regex'; readonly regex: Regex }
   /** Whatever it is, the field is there. */
   | { readonly kind: 'present' };
 
@@ -19,7 +19,7 @@ export type ValuePattern =
 export function parsePath(text: string): PathPattern {
   const [, operator, rest = ''] = /^(=|~\*?)\s*(.*)$/s.exec(text) ?? [undefined, undefined, text];
   if (operator?.startsWith('~')) {
-    return { kind: 'regex', regex: compileRegex(rest, operator === '~*' ? 'i' : '') };
+    return { kind: 'regex', regex: new Regex(rest, operator === '~*') };
   }
   const path = checkPath(rest);
   if (operator === '=') return { kind: 'exact', path };
@@ -46,22 +46,22 @@ export function parseValue(text: string): ValuePattern {
 }
 
 /** Reads `/regex/` and `/regex/i`; undefined for a text that is not between slashes. Throws a ValueError. */
-export function parseRegex(text: string, flags = ''): RegExp | undefined {
-  const [, source, given] = /^\/(.+)\/([a-z]*)$/s.exec(text) ?? [];
+export function parseRegex(text: string): Regex | undefined {
+  const [, source, flag] = /^\/(.+)\/([a-z]*)$/s.exec(text) ?? [];
   if (source === undefined) return undefined;
-  if (given !== '' && given !== 'i') throw new ValueError(`the flag ${given} is not supported`, 'Only i is.');
-  return compileRegex(source, flags + given);
+  if (flag !== '' && flag !== 'i') throw new ValueError(`the flag ${flag} is not supported`, 'Only i is.');
+  return new Regex(source, flag === 'i');
 }
 
 /** Reads what to look for in a value: a text, or a regular expression between slashes. Throws a ValueError. */
-export function parseFind(text: string): RegExp | string {
+export function parseFind(text: string): Regex | string {
   if (text === '') throw new ValueError('expected a text to find, or a regular expression between slashes');
-  return parseRegex(text, 'g') ?? text;
+  return parseRegex(text) ?? text;
 }
 
 /** How many groups a path offers to `{$1}`. */
 export function groupsOf(pattern: PathPattern | null): number {
-  return pattern?.kind === 'regex' ? countGroups(pattern.regex) : 0;
+  return pattern?.kind === 'regex' ? pattern.regex.groups : 0;
 }
 
 /** True when every path that `b` takes is surely taken by `a`, which is asked first. */

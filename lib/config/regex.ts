@@ -1,55 +1,136 @@
 import { ValueError } from '../base/value-error.js';
-import { growthOf } from './backtracking.js';
+import type { WorkBudget } from '../base/work-budget.js';
+import { LinearRegex } from './linear-regex.js';
+import { type Bound, readRegex } from './regex-source.js';
 
-/**
- * Longest text that a regular expression of a configuration may be run on, in characters. Those that are let
- * through take at most the square of it: some 50 ms. A guard refuses what is longer, a condition does not match it.
- */
-export const MAX_SUBJECT = 8192;
+/** What a regular expression found: all of it at 0, its groups after it. */
+export type Found = readonly (string | undefined)[];
 
+/** Steps of V8 for one of the budget: 1 to 2 ns each. */
+const V8_STEPS = 12;
+/** Steps at one place of a text up to which V8 is quicker than RE2, whatever the text. */
+const FEW_STEPS = 64;
+/** Long lists of words and repeats of hundreds, too large for RE2, are left to V8 up to here. */
+const MANY_STEPS = 2500;
+/** So many steps that are taken once are as one at each place. */
+const ONCE = 100;
 const MAX_SOURCE = 2000;
+/** For each match that is replaced, and for so many characters that are written. */
+const MATCH_STEPS = 16;
+const CHARACTERS_PER_STEP = 8;
 
 /**
- * A regular expression as it stands in a configuration. Throws a ValueError when it has a mistake, or when a client
- * could send a text that takes it ages. A dot takes any character: `%0A` in a path is no way around a rule.
+ * A regular expression of a configuration. An expression whose form alone says that V8 takes linear time (`Android|iPhone`,
+ * `\.php$`, `^/old/(.*)`) is matched by V8, in 0.05 µs; all others by RE2, in 0.7 µs and more. Both have one syntax and one
+ * meaning: that of JavaScript, without lookarounds and backreferences. A dot takes any character: `%0A` in a path is no
+ * way around a rule.
  */
-export function compileRegex(source: string, flags: string): RegExp {
-  const regex = parse(source, `s${flags}`);
+export class Regex {
+  /** As it is written. */
+  readonly source: string;
+  readonly ignoreCase: boolean;
+  /** How many groups it captures. */
+  readonly groups: number;
+  readonly #v8: RegExp | null;
+  /** The same for all matches of a text; null until it is used. */
+  #v8All: RegExp | null = null;
+  readonly #linear: LinearRegex | null;
+  /** What V8 takes for a text, at worst. */
+  readonly #bound: Bound;
+
+  /** Throws a ValueError when the expression has a mistake, or cannot be matched in linear time. */
+  constructor(source: string, ignoreCase: boolean) {
+    const flag = ignoreCase ? 'i' : '';
+    checkSyntax(source, flag);
+    const { text, groups, steps, anchored } = readRegex(source, ignoreCase);
+    this.source = source;
+    this.ignoreCase = ignoreCase;
+    this.groups = groups;
+    const { fixed, perCharacter } = steps;
+    // Each place of the text is tried, unless it must begin at the first.
+    this.#bound = anchored ? { fixed, perCharacter: perCharacter + 1 } : { fixed, perCharacter: fixed };
+    const unanchored = perCharacter === 0 ? fixed : Number.POSITIVE_INFINITY;
+    const stepsInV8 = anchored ? Math.max(perCharacter, fixed / ONCE) : unanchored;
+    this.#linear = stepsInV8 <= FEW_STEPS ? null : linearRegex(text, ignoreCase, stepsInV8);
+    this.#v8 = this.#linear === null ? new RegExp(text, `su${flag}`) : null;
+  }
+
+  /** Does V8 match it? */
+  get isLinearByForm(): boolean {
+    return this.#v8 !== null;
+  }
+
+  /** Throws BudgetExhausted, as all that follow do. */
+  test(text: string, budget: WorkBudget): boolean {
+    const v8 = this.#v8;
+    if (v8 === null) return (this.#linear as LinearRegex).test(text, budget);
+    this.#pay(text.length, budget);
+    return v8.test(text);
+  }
+
+  exec(text: string, budget: WorkBudget): Found | null {
+    const v8 = this.#v8;
+    if (v8 === null) return (this.#linear as LinearRegex).exec(text, budget);
+    this.#pay(text.length, budget);
+    return v8.exec(text);
+  }
+
+  /** The text with every match replaced by what `write` says of it. */
+  replace(text: string, budget: WorkBudget, write: (found: Found) => string): string {
+    let edited = '';
+    let run = 0;
+    let isFound = false;
+    for (const found of this.#matches(text, budget)) {
+      const written = write(found);
+      budget.spend(MATCH_STEPS + written.length / CHARACTERS_PER_STEP);
+      edited += text.slice(run, found.index) + written;
+      run = found.index + (found[0] as string).length;
+      isFound = true;
+    }
+    return isFound ? edited + text.slice(run) : text;
+  }
+
+  #matches(text: string, budget: WorkBudget): IterableIterator<RegExpExecArray> {
+    if (this.#v8 === null) return (this.#linear as LinearRegex).matchAll(text, budget);
+    this.#pay(text.length, budget);
+    this.#v8All ??= new RegExp(this.#v8, `g${this.#v8.flags}`);
+    return text.matchAll(this.#v8All);
+  }
+
+  #pay(characters: number, budget: WorkBudget): void {
+    const { fixed, perCharacter } = this.#bound;
+    budget.spend((fixed + perCharacter * characters) / V8_STEPS);
+  }
+
+  /** As people know it: `/a/i`. */
+  toString(): string {
+    return `/${this.source}/${this.ignoreCase ? 'i' : ''}`;
+  }
+
+  /** The same for the same expression. */
+  toJSON(): string {
+    return this.toString();
+  }
+}
+
+/** null when it is too large for RE2 and V8 may take it. */
+function linearRegex(text: string, ignoreCase: boolean, stepsInV8: number): LinearRegex | null {
+  try {
+    return new LinearRegex(text, ignoreCase);
+  } catch (error) {
+    if (!(error instanceof ValueError) || stepsInV8 > MANY_STEPS) throw error;
+    return null;
+  }
+}
+
+function checkSyntax(source: string, flags: string): void {
   if (source.length > MAX_SOURCE) {
     throw new ValueError(
       `expected a regular expression of at most ${MAX_SOURCE} characters, got ${source.length}`,
     );
   }
-  const growth = growthOf(source, flags.includes('i') ? 'si' : 's');
-  if (growth === 'exponential') {
-    throw new ValueError(
-      'this regular expression backtracks without bounds: a repeat can read the same text in two ways',
-      'Write (a+)+ as a+, and let no two alternatives of a repeat begin alike.',
-    );
-  }
-  if (growth === 'cubic') {
-    throw new ValueError(
-      'this regular expression backtracks too much: three repeats in a row can read the same text',
-      'Begin with ^, drop .* at the ends, or use [^/]* in place of .*.',
-    );
-  }
-  if (growth === 'unknown') {
-    throw new ValueError(
-      'how long this regular expression may take cannot be told',
-      'Make it simpler, without \\1.',
-    );
-  }
-  return regex;
-}
-
-/** How many groups it captures. */
-export function countGroups(regex: RegExp): number {
-  return new RegExp(`${regex.source}|`, regex.flags).exec('')!.length - 1;
-}
-
-function parse(source: string, flags: string): RegExp {
   try {
-    return new RegExp(source, flags);
+    new RegExp(source, `s${flags}`);
   } catch (error) {
     const reason = (error as Error).message.replace(/^Invalid regular expression: .*: /, '');
     throw new ValueError(`bad regular expression: ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`);

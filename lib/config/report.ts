@@ -39,9 +39,8 @@ export function* each<T>(list: readonly T[] | undefined, path: Path): Generator<
   }
 }
 
-/** A value and all it holds, frozen; regular expressions are not, a global one keeps its place in itself. */
+/** A value and all it holds, frozen. */
 export function deepFreeze<T>(value: T): T {
-  if (value instanceof RegExp) return value;
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const item of Object.values(value)) deepFreeze(item);

@@ -63,9 +63,12 @@ export class RequestContext implements RuleContext {
     const { rules } = this.destination as Destination;
     if (this.attempt > 1 && rules.countsAttempts) {
       this.requestEdit.clear();
+      this.view.budget.allowAll();
       rules.editRequest(this, this.requestEdit);
     }
     const edit = rules.editsRequests ? this.requestEdit : null;
+    // The head is written with a budget of its own.
+    if (edit !== null) this.view.budget.renew();
     return encodeRequestHead(head, forwarded, this.requestId, rules.hostFor(this, address), edit);
   }
 

@@ -1,11 +1,19 @@
 import type { Clock } from '../base/clock.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { Observer } from '../base/observer.js';
+import { BudgetExhausted } from '../base/work-budget.js';
 import type { FirewallConfig } from '../config/types.js';
 import { IpAllow, IpReject } from './address-list.js';
 import { Ban } from './ban.js';
 import { ConnectionLimit } from './connection-limit.js';
-import type { ClientGuard, GuardedRequest, GuardName, RequestGuard } from './guard.js';
+import {
+  type ClientGuard,
+  type GuardedRequest,
+  type GuardName,
+  type Refusal,
+  type RequestGuard,
+  UNDECIDED,
+} from './guard.js';
 import { HeaderGuard } from './header-guard.js';
 import { MethodGuard } from './method-guard.js';
 import { PathGuard } from './path-guard.js';
@@ -111,8 +119,9 @@ export class Firewall {
       opinions.push({ guard: guard.name, status });
       if (status !== 0) return opinions;
     }
-    for (const { guard } of this.#requestPosts) {
-      const status = guard.judge(request, client)?.status ?? 0;
+    for (const post of this.#requestPosts) {
+      const { guard } = post;
+      const status = judged(post, request, client)?.status ?? 0;
       opinions.push({ guard: guard.name, status });
       if (status !== 0) return opinions;
     }
@@ -129,10 +138,20 @@ export class Firewall {
 
   #judgeRequest(request: GuardedRequest, client: IpAddress): Verdict {
     for (const post of this.#requestPosts) {
-      const refusal = post.guard.judge(request, client);
+      const refusal = judged(post, request, client);
       if (refusal !== null) return post.object(refusal);
     }
     return PASSED;
+  }
+}
+
+function judged(post: Post<RequestGuard>, request: GuardedRequest, client: IpAddress): Refusal | null {
+  try {
+    return post.guard.judge(request, client);
+  } catch (error) {
+    if (!(error instanceof BudgetExhausted)) throw error;
+    if (!post.enforces) request.budget.useReserve();
+    return UNDECIDED;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { IpAddress } from '../base/ip-address.js';
+import type { WorkBudget } from '../base/work-budget.js';
 
 /** As they are called in the file, in the order in which they are asked. */
 export type GuardName =
@@ -21,6 +22,8 @@ export interface GuardedRequest {
   readonly rawPath: string;
   /** Not null when servers may read the path in more than one way: `path` can't be relied on. */
   readonly pathProblem: object | null;
+  /** What regular expressions may cost it. */
+  readonly budget: WorkBudget;
   /** The values of the fields called `name` (lower case), in order. */
   header(name: string): readonly string[];
   /** The values of the cookies called `name`. */
@@ -37,6 +40,9 @@ export interface Refusal {
 /** What most guards answer: 403 (RFC 9110, 15.5.4). */
 export const FORBIDDEN: Refusal = Object.freeze({ status: 403, fields: '' });
 
+/** Nobody can tell whether it is allowed: matching it would take too long. A guard must not be passed by that. */
+export const UNDECIDED: Refusal = Object.freeze({ status: 403, fields: '' });
+
 /** Needs only the address, so that it can be asked at accept. */
 export interface ClientGuard {
   readonly name: GuardName;
@@ -47,6 +53,6 @@ export interface ClientGuard {
 /** Needs a head. */
 export interface RequestGuard {
   readonly name: GuardName;
-  /** null when it has no objection. */
+  /** null when it has no objection. Throws BudgetExhausted. */
   judge(request: GuardedRequest, client: IpAddress): Refusal | null;
 }

@@ -1,5 +1,5 @@
+import type { WorkBudget } from '../base/work-budget.js';
 import type { ValuePattern } from '../config/pattern.js';
-import { MAX_SUBJECT } from '../config/regex.js';
 import type { FieldMatch } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import { FORBIDDEN, type GuardedRequest, type Refusal, type RequestGuard } from './guard.js';
@@ -15,23 +15,20 @@ export class HeaderGuard implements RequestGuard {
 
   judge(request: GuardedRequest): Refusal | null {
     for (const { name, value } of this.#fields) {
-      for (const bytes of request.header(name)) if (matches(value, bytes)) return FORBIDDEN;
+      for (const bytes of request.header(name)) if (matches(value, bytes, request.budget)) return FORBIDDEN;
     }
     return null;
   }
 }
 
-/**
- * The bytes are read as UTF-8, in which a configuration is written. What is too long for a regular expression is
- * refused: a guard must not be passed by stuffing a field.
- */
-function matches(pattern: ValuePattern, bytes: string): boolean {
+/** The bytes are read as UTF-8, in which a configuration is written. */
+function matches(pattern: ValuePattern, bytes: string, budget: WorkBudget): boolean {
   switch (pattern.kind) {
     case 'present':
       return true;
     case 'exact':
       return readUtf8(bytes) === pattern.text;
     case 'regex':
-      return bytes.length > MAX_SUBJECT || pattern.regex.test(readUtf8(bytes));
+      return pattern.regex.test(readUtf8(bytes), budget);
   }
 }

@@ -1,4 +1,4 @@
-import type { GuardName, Refusal } from './guard.js';
+import { type GuardName, type Refusal, UNDECIDED } from './guard.js';
 
 /** What became of a connection or a request at a firewall. */
 export interface Verdict {
@@ -12,6 +12,8 @@ export interface Verdict {
   readonly status: number;
   /** Header lines that go with the answer, each with its line end. */
   readonly fields: string;
+  /** Did the guard object because it could not find out within the budget of the request? */
+  readonly undecided: boolean;
 }
 
 /** The verdict when nobody objected; compared by identity. */
@@ -21,6 +23,7 @@ export const PASSED: Verdict = Object.freeze({
   firewall: '',
   status: 0,
   fields: '',
+  undecided: false,
 });
 
 /** How often a guard objected. */
@@ -38,24 +41,26 @@ export interface GuardCounts {
 export class Post<G extends { readonly name: GuardName }> {
   readonly guard: G;
   readonly counts: GuardCounts;
-  readonly #enforces: boolean;
+  readonly enforces: boolean;
 
   constructor(guard: G, firewall: string, enforces: boolean) {
     this.guard = guard;
     this.counts = { firewall, guard: guard.name, refused: 0, observed: 0 };
-    this.#enforces = enforces;
+    this.enforces = enforces;
   }
 
   /** Counts an objection and says what it comes to. */
-  object({ status, fields }: Refusal): Verdict {
-    if (this.#enforces) this.counts.refused++;
+  object(refusal: Refusal): Verdict {
+    const { status, fields } = refusal;
+    if (this.enforces) this.counts.refused++;
     else this.counts.observed++;
     return {
-      refused: this.#enforces,
+      refused: this.enforces,
       guard: this.guard.name,
       firewall: this.counts.firewall,
       status,
       fields,
+      undecided: refusal === UNDECIDED,
     };
   }
 }

@@ -1,8 +1,11 @@
 import { GrowingBuffer } from '../base/growing-buffer.js';
-import { MAX_SUBJECT } from '../config/regex.js';
+import type { Regex } from '../config/regex.js';
+import { matchesWithin } from './match-within.js';
 
 /** A text is looked for in so many bytes of content. */
 const MAX_BYTES = 64 * 1024;
+/** An expression is run on so many. */
+const MAX_SUBJECT = 8192;
 
 /**
  * Looks for something in the content of an answer, of which it keeps no more than it may look at. A text is found as
@@ -10,12 +13,12 @@ const MAX_BYTES = 64 * 1024;
  */
 export class BodyMatch {
   readonly #text: Buffer | null;
-  readonly #regex: RegExp | null;
+  readonly #regex: Regex | null;
   readonly #limit: number;
   readonly #content = new GrowingBuffer();
   #found = false;
 
-  constructor(expected: string | RegExp) {
+  constructor(expected: string | Regex) {
     this.#text = typeof expected === 'string' ? Buffer.from(expected) : null;
     this.#regex = typeof expected === 'string' ? null : expected;
     this.#limit = typeof expected === 'string' ? MAX_BYTES : MAX_SUBJECT;
@@ -40,6 +43,8 @@ export class BodyMatch {
 
   /** Is it there? Asked once no more content comes, or it is decided. */
   conclude(): boolean {
-    return this.#regex === null ? this.#found : this.#regex.test(this.#content.bytes.toString('utf8'));
+    return this.#regex === null
+      ? this.#found
+      : matchesWithin(this.#regex, this.#content.bytes.toString('utf8'));
   }
 }

@@ -1,9 +1,9 @@
 import type { ValuePattern } from '../config/pattern.js';
-import { MAX_SUBJECT } from '../config/regex.js';
 import { statusIn } from '../config/statuses.js';
 import type { HealthCheckConfig } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import type { ResponseHead } from '../http/response-head.js';
+import { matchesWithin } from './match-within.js';
 
 /** What is wrong with the head of an answer, for people; empty when it is as expected. */
 export function objectionToHead(check: HealthCheckConfig, head: ResponseHead): string {
@@ -32,6 +32,6 @@ function matches(pattern: ValuePattern, bytes: string): boolean {
     case 'exact':
       return readUtf8(bytes) === pattern.text;
     case 'regex':
-      return bytes.length <= MAX_SUBJECT && pattern.regex.test(readUtf8(bytes));
+      return matchesWithin(pattern.regex, readUtf8(bytes));
   }
 }

@@ -83,9 +83,7 @@ export function writeTerms(terms: object | null): string {
   if (terms === null) return 'null';
   let text = written.get(terms);
   if (text === undefined) {
-    text = JSON.stringify(terms, (_name, value: unknown) =>
-      value instanceof RegExp ? String(value) : value,
-    );
+    text = JSON.stringify(terms);
     written.set(terms, text);
   }
   return text;

@@ -1,3 +1,4 @@
+import { WorkBudget } from '../base/work-budget.js';
 import { equalsWord } from './fields.js';
 import { normalisePath } from './path.js';
 import { decodeTriplets, readUtf8 } from './percent.js';
@@ -17,6 +18,8 @@ const NO_VALUES: readonly string[] = Object.freeze([]);
  * is worked out when it is first asked for. Header and cookie values are byte strings (latin1), as the head is.
  */
 export class RequestView {
+  readonly #budget = new WorkBudget();
+  #isBudgetUsed = false;
   #head: RequestHead | null = null;
   #clientAddress = '';
   #host: string | null = null;
@@ -31,6 +34,7 @@ export class RequestView {
   /** `clientAddress`: whom the request is from, trusted proxies left out, as text without a port. */
   load(head: RequestHead, clientAddress: string): void {
     this.#head = head;
+    this.#isBudgetUsed = false;
     this.#clientAddress = clientAddress;
     this.#host = null;
     this.#targetRead = false;
@@ -54,6 +58,13 @@ export class RequestView {
   get head(): RequestHead {
     if (this.#head === null) throw new Error('a request view is asked before it is loaded');
     return this.#head;
+  }
+
+  /** What the regular expressions of all rules may cost this request. */
+  get budget(): WorkBudget {
+    if (!this.#isBudgetUsed) this.#budget.renew();
+    this.#isBudgetUsed = true;
+    return this.#budget;
   }
 
   get clientAddress(): string {

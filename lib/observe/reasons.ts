@@ -146,6 +146,11 @@ export const REASONS = {
     meaning: 'one of its headers is rejected',
     remedy: 'See header_reject of the firewall that detail names.',
   },
+  regex_budget: {
+    fault: 'client',
+    meaning: 'the regular expressions of the settings would take too long on it',
+    remedy: 'Made to be slow, or very long. If neither: begin them with ^, and make repeats shorter.',
+  },
   banned: {
     fault: 'client',
     meaning: 'the client is shut out for what it did before',

@@ -1,3 +1,4 @@
+import type { Regex } from '../config/regex.js';
 import type { RouteConfig, ScopeConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { Conditions, firstMet } from '../rules/match.js';
@@ -19,7 +20,7 @@ export class Scope<T> {
   readonly #conditional: readonly Resolution<T>[];
   readonly #languages: readonly string[];
   readonly #exact = new Map<string, Scope<T>>();
-  readonly #regexes: { readonly regex: RegExp; readonly scope: Scope<T> }[] = [];
+  readonly #regexes: { readonly regex: Regex; readonly scope: Scope<T> }[] = [];
   readonly #prefixes = new PrefixTrie<Scope<T>>();
   readonly #hasPaths: boolean;
   readonly #fallback: Resolution<T> | null;
@@ -57,7 +58,7 @@ export class Scope<T> {
     const exact = this.#exact.get(path);
     if (exact !== undefined) return exact.resolve(view, NO_CAPTURES);
     for (const { regex, scope } of this.#regexes) {
-      const captures = matchRegex(regex, path);
+      const captures = matchRegex(regex, path, view.budget);
       if (captures !== null) return scope.resolve(view, captures);
     }
     return this.#prefixes.find(path)?.resolve(view, NO_CAPTURES) ?? null;

@@ -1,3 +1,4 @@
+import { BudgetExhausted } from '../base/work-budget.js';
 import type { HeaderRule } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { RuleContext } from './context.js';
@@ -26,6 +27,18 @@ export class HeaderRules {
     return this.#rules.length === 0;
   }
 
+  /** Throws BudgetExhausted when it would take too long to replace what stands in a request as it came. */
+  probe(context: RuleContext): void {
+    for (const rule of this.#rules) {
+      if (rule.kind !== 'replace') continue;
+      for (const value of context.view.header(rule.key)) rule.edit.apply(value, context);
+    }
+  }
+
+  /**
+   * Notes the edits. Values are replaced only when the head is written: one for which that would take too long is empty
+   * then, since nobody may get as it was what was to be edited.
+   */
   apply(edit: HeadEdit, context: RuleContext): void {
     for (const rule of this.#rules) {
       switch (rule.kind) {
@@ -39,10 +52,19 @@ export class HeaderRules {
           edit.remove(rule.key);
           break;
         case 'replace':
-          edit.rewrite(rule.key, (value) => rule.edit.apply(value, context));
+          edit.rewrite(rule.key, (value) => replaced(value, rule.edit, context));
           break;
       }
     }
+  }
+}
+
+function replaced(value: string, edit: TextEdit, context: RuleContext): string {
+  try {
+    return edit.apply(value, context);
+  } catch (error) {
+    if (!(error instanceof BudgetExhausted)) throw error;
+    return '';
   }
 }
 

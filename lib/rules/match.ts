@@ -25,7 +25,7 @@ export class Conditions {
   unmet(view: RequestView): Unmet {
     const { methods, path, headers, params, cookies } = this.#match;
     if (methods.length > 0 && !methods.includes(view.method)) return 'method';
-    if (path !== null && matchPath(path, view.path) === null) return 'path';
+    if (path !== null && matchPath(path, view.path, view.budget) === null) return 'path';
     if (!headers.every((field) => hasHeader(view, field))) return 'header';
     if (!params.every((field) => hasParam(view, field))) return 'param';
     if (!cookies.every((field) => hasCookie(view, field))) return 'cookie';
@@ -36,7 +36,7 @@ export class Conditions {
   /** The groups that the path's regular expression found, of a request that meets the conditions. */
   captures(view: RequestView): Captures {
     const { path } = this.#match;
-    return path?.kind === 'regex' ? (matchPath(path, view.path) ?? NO_CAPTURES) : NO_CAPTURES;
+    return path?.kind === 'regex' ? (matchPath(path, view.path, view.budget) ?? NO_CAPTURES) : NO_CAPTURES;
   }
 }
 
@@ -72,13 +72,13 @@ function bestAmong(routes: readonly Conditions[], view: RequestView, own: readon
 }
 
 function hasHeader(view: RequestView, { name, value }: FieldMatch): boolean {
-  return matchesAnyBytes(value, view.header(name));
+  return matchesAnyBytes(value, view.header(name), view.budget);
 }
 
 function hasParam(view: RequestView, { name, value }: FieldMatch): boolean {
-  return matchesAny(value, view.param(name));
+  return matchesAny(value, view.param(name), view.budget);
 }
 
 function hasCookie(view: RequestView, { name, value }: FieldMatch): boolean {
-  return matchesAnyBytes(value, view.cookie(name));
+  return matchesAnyBytes(value, view.cookie(name), view.budget);
 }

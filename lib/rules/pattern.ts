@@ -1,5 +1,6 @@
+import type { WorkBudget } from '../base/work-budget.js';
 import type { PathPattern, ValuePattern } from '../config/pattern.js';
-import { MAX_SUBJECT } from '../config/regex.js';
+import type { Regex } from '../config/regex.js';
 import { readUtf8 } from '../http/percent.js';
 
 /** What a regular expression found: all of it at 0, its groups behind. Empty when it has no groups. */
@@ -9,47 +10,48 @@ export type Captures = readonly (string | undefined)[];
 export const NO_CAPTURES: Captures = Object.freeze([]);
 
 /** Compares a normalised, decoded path with a pattern; null when it does not match. */
-export function matchPath(pattern: PathPattern, path: string): Captures | null {
+export function matchPath(pattern: PathPattern, path: string, budget: WorkBudget): Captures | null {
   switch (pattern.kind) {
     case 'exact':
       return path === pattern.path ? NO_CAPTURES : null;
     case 'prefix':
       return hasPrefix(path, pattern.path) ? NO_CAPTURES : null;
     case 'regex':
-      return matchRegex(pattern.regex, path);
+      return matchRegex(pattern.regex, path, budget);
   }
 }
 
-/** The captures of `regex` in `text`; null when it does not match, or the text is longer than any should be. */
-export function matchRegex(regex: RegExp, text: string): Captures | null {
-  if (text.length > MAX_SUBJECT) return null;
-  const found = regex.exec(text);
-  return found === null || found.length > 1 ? found : NO_CAPTURES;
+/** The captures of `regex` in `text`; null when it does not match. */
+export function matchRegex(regex: Regex, text: string, budget: WorkBudget): Captures | null {
+  if (regex.groups === 0) return regex.test(text, budget) ? NO_CAPTURES : null;
+  return regex.exec(text, budget);
 }
 
 /** Does one of the values match? */
-export function matchesAny(pattern: ValuePattern, values: readonly string[]): boolean {
+export function matchesAny(pattern: ValuePattern, values: readonly string[], budget: WorkBudget): boolean {
   switch (pattern.kind) {
     case 'present':
       return values.length > 0;
     case 'exact':
       return values.includes(pattern.text);
     case 'regex':
-      return values.some((value) => matchRegex(pattern.regex, value) !== null);
+      return values.some((value) => pattern.regex.test(value, budget));
   }
 }
 
 /** The same for values that are bytes (fields, cookies): they are read as UTF-8, in which a configuration is written. */
-export function matchesAnyBytes(pattern: ValuePattern, values: readonly string[]): boolean {
+export function matchesAnyBytes(
+  pattern: ValuePattern,
+  values: readonly string[],
+  budget: WorkBudget,
+): boolean {
   switch (pattern.kind) {
     case 'present':
       return values.length > 0;
     case 'exact':
       return values.some((value) => readUtf8(value) === pattern.text);
     case 'regex':
-      return values.some(
-        (value) => value.length <= MAX_SUBJECT && matchRegex(pattern.regex, readUtf8(value)) !== null,
-      );
+      return values.some((value) => pattern.regex.test(readUtf8(value), budget));
   }
 }
 

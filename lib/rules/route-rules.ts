@@ -48,6 +48,7 @@ export class RouteRules {
       const fields = context.view.header('cookie');
       edit.replaceValues('cookie', 'Cookie', this.#cookies.apply(fields, context), fields.length);
     }
+    this.#headers.probe(context);
     this.#headers.apply(edit, context);
     return null;
   }
@@ -62,6 +63,8 @@ export class RouteRules {
 
   /** Notes what to change in the final response, a reply of our own included. */
   editResponse(context: RuleContext, edit: HeadEdit): void {
+    // Another head, another budget.
+    context.view.budget.renew();
     this.#responseHeaders.apply(edit, context);
   }
 

@@ -1,12 +1,15 @@
-import { MAX_SUBJECT } from '../config/regex.js';
+import { Regex } from '../config/regex.js';
 import type { Edit } from '../config/types.js';
 import { utf8Bytes } from '../http/percent.js';
 import type { RuleContext } from './context.js';
 import { type Place, Text } from './text.js';
 
+/** Of what is written where a text is found, for one step of the budget. */
+const CHARACTERS_PER_STEP = 8;
+
 /** Replaces every occurrence of a text or a regular expression. */
 export class TextEdit {
-  readonly #find: RegExp | string;
+  readonly #find: Regex | string;
   readonly #to: Text;
 
   constructor({ find, to }: Edit, place: Place) {
@@ -15,19 +18,16 @@ export class TextEdit {
     this.#to = new Text(to, place);
   }
 
-  /** A text that is longer than a regular expression should be run on stays as it is. */
+  /** Throws BudgetExhausted when it would take too long, or become too long. */
   apply(text: string, context: RuleContext): string {
     const find = this.#find;
-    if (typeof find === 'string') {
-      return text.includes(find) ? text.replaceAll(find, () => this.#to.render(context)) : text;
-    }
-    if (text.length > MAX_SUBJECT) return text;
-    let edited = '';
-    let run = 0;
-    for (const found of text.matchAll(find)) {
-      edited += text.slice(run, found.index) + this.#to.render(context, found);
-      run = found.index + found[0].length;
-    }
-    return run === 0 && edited === '' ? text : edited + text.slice(run);
+    const { budget } = context.view;
+    if (find instanceof Regex) return find.replace(text, budget, (found) => this.#to.render(context, found));
+    if (!text.includes(find)) return text;
+    return text.replaceAll(find, () => {
+      const written = this.#to.render(context);
+      budget.spend(1 + written.length / CHARACTERS_PER_STEP);
+      return written;
+    });
   }
 }

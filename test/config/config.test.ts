@@ -1,7 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 import t from 'tap';
+import { WorkBudget } from '../../lib/base/work-budget.js';
 import { createConfig, type LoadOptions, loadConfig } from '../../lib/config/config.js';
 import type { Problem } from '../../lib/config/problems.js';
+import { Regex } from '../../lib/config/regex.js';
 import type { Config } from '../../lib/config/types.js';
 import { processorTime } from '../support/processor-time.js';
 
@@ -115,7 +117,8 @@ hosts:
 t.test('a compiled regular expression can be used though all around it is frozen', async (t) => {
   const { rest } = load('servers: [localhost:1]\nrewrite_rules: { replace: { /a/: b } }\n');
   const [rule] = rest.fallback!.rules.path;
-  t.equal(rule?.kind === 'replace' && '/a/a'.replace(rule.edit.find, 'b'), '/b/b');
+  const find = rule?.kind === 'replace' ? rule.edit.find : '';
+  t.equal(find instanceof Regex && find.replace('/a/a', new WorkBudget(), () => 'b'), '/b/b');
 });
 
 t.test('a misspelt key does not make its place lead nowhere', async (t) => {

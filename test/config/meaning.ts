@@ -107,7 +107,6 @@ function changes(name: string, map: object | null, defaults: object | null): obj
 
 /** `kind` and the like make these shapes what they are; `key` of a header rule follows from its name. */
 function shortValue(value: unknown): unknown {
-  if (value instanceof RegExp) return String(value);
   if (Array.isArray(value) && value.length > 0 && value.every(isPart)) return value.map(partText).join('');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   if ('first' in value && 'text' in value) return value.text;

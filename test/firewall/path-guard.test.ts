@@ -217,11 +217,11 @@ t.test('a text outside ASCII is compared as what it says', async (t) => {
   t.equal(outcomeOf('/cafe', '/café'), 'passes');
 });
 
-t.test('what is too long for a regular expression is refused by a guard that has one', async (t) => {
+t.test('a path is compared with a regular expression however long it is', async (t) => {
   const long = `/${'a'.repeat(9000)}`;
-  t.equal(outcomeOf(long, '~ ^/b'), 403);
-  t.equal(outcomeOf(long, '/b'), 'passes');
-  t.equal(outcomeOf(`/${'a'.repeat(3000)};x`, '~ ^/b'), 403);
+  t.equal(outcomeOf(long, '~ ^/b'), 'passes');
+  t.equal(outcomeOf(`${long}/b`, '~ /b$'), 403);
+  t.equal(outcomeOf(`/${'a'.repeat(3000)};x`, '~ ^/b'), 'passes');
 });
 
 t.test('a path with a problem is refused even when nobody answered 400 before', async (t) => {

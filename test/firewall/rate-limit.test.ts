@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { WorkBudget } from '../../lib/base/work-budget.js';
 import type { RateLimitConfig } from '../../lib/config/types.js';
 import type { Refusal } from '../../lib/firewall/guard.js';
 import { RateLimit } from '../../lib/firewall/rate-limit.js';
@@ -143,6 +144,7 @@ t.test('a flood of keys is held in bounded memory, and who asks on keeps its buc
     path: '/',
     rawPath: '/',
     pathProblem: null,
+    budget: new WorkBudget(),
     header: () => [`k${n}`],
     cookie: () => [],
   };

@@ -44,6 +44,7 @@ const DOORS: { readonly [dependency: string]: readonly string[] } = {
   'llhttp-wasm': ['http/llhttp-module.ts'],
   negotiator: ['rules/language.ts'],
   'prom-client': ['observe/exposition.ts'],
+  re2js: ['config/linear-regex.ts'],
   'sonic-boom': ['observe/batched-sink.ts'],
 };
 
@@ -194,10 +195,6 @@ const SHORT_LISTS = [
   'admin/admin.ts: allowed.push(...',
   'backend/idle-limit.ts: const least = Math.min(...',
   'backend/idle-limit.ts: const most = Math.max(...',
-  'config/automaton.ts: for (const position of from) this.follow[position]!.push(...',
-  'config/backtracking.ts: const length = 1 + Math.max(0, ...',
-  'config/backtracking.ts: return Math.max(0, ...',
-  'config/backtracking.ts: return ORDER[Math.max(...',
   'net/host-addresses.ts: this.#publish(Math.min(...',
 ];
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { Regex } from '../../lib/config/regex.js';
 import type { Template, TemplatePart } from '../../lib/config/template.js';
 import type { CookieRule, HeaderRule, ParamRule, PathRule, RulesConfig } from '../../lib/config/types.js';
 import { HeadEdit } from '../../lib/http/head-edit.js';
@@ -50,7 +51,12 @@ const part: fc.Arbitrary<TemplatePart> = fc.oneof(
 );
 const template: fc.Arbitrary<Template> = fc.array(part, { maxLength: 3 });
 const edit = fc.record({
-  find: fc.constantFrom('a', '/', /a/g, /(a)(b)?/gi, /^\/(.*)/g, /x*/g, /2/g, /$/g, /[^a]/g),
+  find: fc.constantFrom<string | Regex>(
+    'a',
+    '/',
+    ...['a', '(a)(b)?', '^\\/(.*)', 'x*', '2', '$', '[^a]'].map((source) => new Regex(source, false)),
+    new Regex('(a)(b)?', true),
+  ),
   to: template,
 });
 const name = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...NAMES) }, fc.constantFrom(...GUARDED));
@@ -182,7 +188,7 @@ function model(fields: readonly (readonly [string, string])[], rules: readonly H
       if (at === -1) list.push(entry);
     } else if (rule.kind === 'append') list.push([key, plain(rule.value)]);
     else if (rule.kind === 'remove') list = list.filter(([name]) => name !== key);
-    else list = list.map(([n, v]) => [n, n === key ? v.replaceAll(rule.edit.find, plain(rule.edit.to)) : v]);
+    else list = list.map(([n, v]) => [n, n === key ? v.replaceAll('a', plain(rule.edit.to)) : v]);
   }
   return list.map((field) => field.join(':'));
 }
@@ -198,7 +204,7 @@ t.test('header rules do what they say, one after the other', async () => {
     .map(([kind, name, value]) => {
       const key = name.toLowerCase();
       if (kind === 'remove') return { kind, name, key };
-      if (kind === 'replace') return { kind, name, key, edit: { find: /a/g, to: value } };
+      if (kind === 'replace') return { kind, name, key, edit: { find: new Regex('a', false), to: value } };
       return { kind: kind as 'set', name, key, value };
     });
   const fields = fc.array(fc.tuple(fc.constantFrom('X-A', 'x-b', 'C'), fc.constantFrom('a', 'ba', '')), {

@@ -1,5 +1,6 @@
 import type { AddressEntry } from '../address-file.js';
 import type { PathPattern } from '../pattern.js';
+import type { Regex } from '../regex.js';
 import type { Template } from '../template.js';
 import type { FieldMatch, StatusRange } from './values.js';
 
@@ -46,9 +47,9 @@ export type PathRule =
   | { readonly kind: 'replace_segments'; readonly from: readonly string[]; readonly to: Template }
   | { readonly kind: 'replace'; readonly edit: Edit };
 
-/** `find` is global: every occurrence is replaced. `{ kind: 'group' }` in `to` is a group of `find`. */
+/** Every occurrence of `find` is replaced. `{ kind: 'group' }` in `to` is a group of `find`. */
 export interface Edit {
-  readonly find: RegExp | string;
+  readonly find: Regex | string;
   readonly to: Template;
 }
 

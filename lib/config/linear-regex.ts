@@ -1,0 +1,126 @@
+import { RE2JS } from 're2js';
+import { ValueError } from '../base/value-error.js';
+import type { WorkBudget } from '../base/work-budget.js';
+
+/** Larger programs are not matched by backtracking with a memory, the only way there is to find groups within a budget. */
+const MOST_STEPS = 500;
+/** Size times length up to which the library backtracks. */
+const BACKTRACKING_STEPS = 262_144;
+/** To work out a transition of the automaton takes 3 to 10 µs besides its steps. */
+const TRANSITION_STEPS = 150;
+/** What the library keeps of one expression to match faster the next time. */
+const MEMORY_BYTES = 128 * 1024;
+/** One look at a character that needs no step; measured at half a step, 10 ns. */
+const CHARACTERS_PER_UNIT = 2;
+/** Bits that are cleared before a search for groups, for one unit. */
+const BITS_PER_UNIT = 2048;
+
+/** What there is of the library beyond its documented interface, of exactly the version that package.json names. */
+interface Engine {
+  readonly prog: { readonly inst: readonly unknown[]; getInst: (at: number) => unknown };
+  readonly onepass: unknown;
+  readonly dfa: { stateBudget: number; memBudget: number; stepOrReset: (...args: DfaStep) => unknown };
+  doExecuteNFA: () => never;
+}
+
+/** The state that is left, the class of the next character, and more. */
+type DfaStep = [from: { readonly next: readonly unknown[] | null }, by: number, ...unknown[]];
+
+/** Who pays for the search that is going on: searches never wait, so there is one at a time. */
+let payer: WorkBudget | null = null;
+/** Is the text too long for the engine that takes over where the automaton is not built on? */
+let mustBuild = false;
+
+/**
+ * A regular expression that is matched in time linear in the text, by RE2. Each step of a search is paid from a budget,
+ * and a search that the budget can't pay throws: size of the program times length of the text, at worst.
+ */
+export class LinearRegex {
+  readonly #regex: RE2JS;
+  readonly #size: number;
+  /** Is one walk over the text enough, whatever it is? */
+  readonly #isOnePass: boolean;
+
+  /** Throws a ValueError when the expression is too large. */
+  constructor(source: string, ignoreCase: boolean) {
+    this.#regex = compile(source, ignoreCase);
+    this.#size = this.#regex.programSize();
+    if (this.#size > MOST_STEPS)
+      throw new ValueError(
+        `this regular expression has ${this.#size} steps, more than ${MOST_STEPS}`,
+        'Make repeats such as {1,100} shorter, or write several expressions.',
+      );
+    const engine = this.#regex.re2() as unknown as Engine;
+    this.#isOnePass = engine.onepass !== null;
+    meter(engine);
+  }
+
+  test(text: string, budget: WorkBudget): boolean {
+    this.#pay(text.length, budget);
+    return this.#regex.test(text);
+  }
+
+  /** Groups that took no part are undefined. */
+  exec(text: string, budget: WorkBudget): RegExpExecArray | null {
+    // Most texts do not match, and that is found out faster.
+    if (!this.#isOnePass && !this.test(text, budget)) return null;
+    this.#pay(text.length, budget);
+    budget.spend((this.#size * text.length) / BITS_PER_UNIT);
+    return this.#regex.exec(text) as RegExpExecArray | null;
+  }
+
+  /** Every match, from left to right. */
+  *matchAll(text: string, budget: WorkBudget): IterableIterator<RegExpExecArray> {
+    if (!this.test(text, budget)) return;
+    const matches = this.#regex.matchAll(text);
+    for (;;) {
+      // What is done between two matches may be paid by others.
+      payer = budget;
+      budget.spend((this.#size * text.length) / BITS_PER_UNIT);
+      const { value, done } = matches.next();
+      if (done) return;
+      yield value as RegExpExecArray;
+    }
+  }
+
+  #pay(characters: number, budget: WorkBudget): void {
+    payer = budget;
+    mustBuild = this.#size * (characters + 1) > BACKTRACKING_STEPS;
+    budget.spend(this.#isOnePass ? characters : characters / CHARACTERS_PER_UNIT);
+  }
+}
+
+function compile(source: string, ignoreCase: boolean): RE2JS {
+  try {
+    return RE2JS.compile(source, RE2JS.DOTALL | (ignoreCase ? RE2JS.CASE_INSENSITIVE : 0));
+  } catch (error) {
+    const { message } = error as Error;
+    throw new ValueError(`bad regular expression: ${message.replace(/^error parsing regexp: /, '')}`);
+  }
+}
+
+/**
+ * Every engine of the library but one asks for the next instruction in the same place. The other one, which it takes for
+ * long texts and large programs, copies all groups at each character: it is not used.
+ *
+ * Its automaton is quick where it has been before, 10 ns a character, and slow where it has not. A request builds few
+ * transitions; for the rest of it, null makes the library backtrack instead, which is quicker on a text that comes once.
+ */
+function meter(engine: Engine): void {
+  const { prog, dfa } = engine;
+  const stepOrReset = dfa.stepOrReset.bind(dfa);
+  dfa.stepOrReset = (from, by, ...more) => {
+    const isKnown = from.next !== null && from.next[by] !== null;
+    if (!isKnown && payer?.build(TRANSITION_STEPS, mustBuild) === false) return null;
+    return stepOrReset(from, by, ...more);
+  };
+  prog.getInst = (at) => {
+    payer?.spend(1);
+    return prog.inst[at];
+  };
+  dfa.stateBudget = MEMORY_BYTES;
+  dfa.memBudget = MEMORY_BYTES;
+  engine.doExecuteNFA = () => {
+    throw payer?.exhaust() ?? new Error('a regular expression is matched without a budget');
+  };
+}
