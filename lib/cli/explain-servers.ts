@@ -2,9 +2,15 @@ import type { Backend } from '../backend/backend.js';
 import type { AlgorithmConfig, RouteConfig, StickyConfig } from '../config/types.js';
 import { algorithmOf, describeAlgorithm } from '../dry-run/algorithm-text.js';
 import type { Forwarded } from '../dry-run/outcome.js';
-import type { Line } from './explain-way.js';
 import type { Paint } from './paint.js';
 import { longest } from './wording.js';
+
+/** A line of a section; what does not fit into the width goes on below, further in. */
+export interface Line {
+  readonly text: string;
+  readonly tint?: (text: string) => string;
+  readonly indent?: number;
+}
 
 /** Who may serve a request, who does if that is known, and by what it is decided. */
 export function serverLines({ servers, server, choice, route }: Forwarded, paint: Paint): Line[] {

@@ -7,7 +7,7 @@ import type { RuleStep } from '../dry-run/rule-steps.js';
 import type { Absence } from '../dry-run/way.js';
 import { readUtf8 } from '../http/percent.js';
 import { escapeForScreen } from '../observe/escape.js';
-import { serverLines } from './explain-servers.js';
+import { type Line, serverLines } from './explain-servers.js';
 import type { Paint } from './paint.js';
 
 /** What is explained, and by which file. */
@@ -30,13 +30,6 @@ const SHOWN_NAMES = 8;
 interface Section {
   readonly label: string;
   readonly lines: readonly Line[];
-}
-
-/** A line of a section; what does not fit into the width goes on below, further in. */
-export interface Line {
-  readonly text: string;
-  readonly tint?: (text: string) => string;
-  readonly indent?: number;
 }
 
 const same = (text: string): string => text;

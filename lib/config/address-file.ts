@@ -2,8 +2,8 @@ import { AddressCollector } from '../base/address-collector.js';
 import { AddressSet } from '../base/address-set.js';
 import { FileError, MAX_LIST_BYTES } from '../base/regular-file.js';
 import { ValueError } from '../base/value-error.js';
-import type { Context } from './context.js';
 import { type Network, parseNetwork, plainNetwork } from './network.js';
+import type { Report } from './report.js';
 import type { Path } from './tree.js';
 
 /** Bad lines of one file that are told; a file of another kind has thousands. */
@@ -43,8 +43,20 @@ export interface AddressReading {
   readonly warnings: readonly string[];
 }
 
+/** What reading such files takes of whoever compiles a configuration. */
+export interface AddressFileReader {
+  readonly report: Report;
+  readonly readFile: (name: string, maxBytes: number) => string;
+  /** Those that were read, by their names. */
+  readonly lists: Map<string, AddressReading>;
+}
+
 /** Reads the file that is named at `path`, once for all places that name it. */
-export function readAddressFile(file: string, path: Path, { report, readFile, lists }: Context): AddressFile {
+export function readAddressFile(
+  file: string,
+  path: Path,
+  { report, readFile, lists }: AddressFileReader,
+): AddressFile {
   let reading = lists.get(file);
   if (reading === undefined) {
     reading = readLines(file, report.attempt(path, () => textOf(file, readFile)) ?? '');
@@ -55,7 +67,7 @@ export function readAddressFile(file: string, path: Path, { report, readFile, li
   return reading.found;
 }
 
-function textOf(file: string, readFile: Context['readFile']): string {
+function textOf(file: string, readFile: AddressFileReader['readFile']): string {
   try {
     return readFile(file, MAX_LIST_BYTES);
   } catch (error) {

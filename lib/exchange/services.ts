@@ -1,10 +1,9 @@
 import type { Clock } from '../base/clock.js';
 import type { Observer } from '../base/observer.js';
-import type { Shelf } from '../base/shelf.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
+import type { RequestHandler } from '../http/flow.js';
 import type { Pipeline } from './context.js';
-import type { Exchange } from './exchange.js';
 
 /** What every exchange needs, the same for all of one balancer. */
 export interface ExchangeServices {
@@ -13,7 +12,8 @@ export interface ExchangeServices {
   /** Until a route says otherwise. */
   readonly timeouts: TimeoutsConfig;
   readonly observer: Observer;
-  readonly shelf: Shelf<Exchange>;
+  /** Where an exchange goes when it is over. */
+  readonly shelf: { put(exchange: RequestHandler): void };
   /** Decides what becomes of a request; another one after a reload. */
   pipeline: Pipeline;
 }

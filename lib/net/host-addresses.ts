@@ -1,6 +1,26 @@
 import { isIPv6 } from 'node:net';
+import type { Observer } from '../base/observer.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
-import type { Answer, Resolver } from './resolver.js';
+
+/** Addresses of one family, and how many ms they hold. */
+export interface Answer {
+  readonly addresses: readonly string[];
+  readonly ttl: number;
+}
+
+/** Exactly one of the two is given; the error's code is of `node:dns` or of the system. */
+export type AnswerCallback = (error: NodeJS.ErrnoException | null, answer: Answer) => void;
+
+/** Who finds the addresses of names, and keeps each name once. */
+export interface NameService {
+  readonly wheel: TimerWheel;
+  readonly observer: Observer;
+  ask(name: string, family: 4 | 6, callback: AnswerCallback): void;
+  /** As the system looks names up, the hosts file included. */
+  askSystem(name: string, callback: AnswerCallback): void;
+  /** `host` is of no use to anybody any more. */
+  drop(host: HostAddresses): void;
+}
 
 /** Told when a name has got other addresses. */
 export interface AddressWatcher {
@@ -34,7 +54,7 @@ interface Family {
  */
 export class HostAddresses implements DeadlineOwner {
   readonly name: string;
-  readonly #resolver: Resolver;
+  readonly #resolver: NameService;
   readonly #deadline: Deadline;
   readonly #watchers = new Set<AddressWatcher>();
   readonly #waiters = new Set<AddressWaiter>();
@@ -51,7 +71,7 @@ export class HostAddresses implements DeadlineOwner {
   #toldFailure = '';
   #wasAnswered = false;
 
-  constructor(name: string, resolver: Resolver) {
+  constructor(name: string, resolver: NameService) {
     this.name = name;
     this.#resolver = resolver;
     this.#deadline = new Deadline(resolver.wheel, this);

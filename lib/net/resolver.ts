@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
-import { HostAddresses } from './host-addresses.js';
+import { type Answer, type AnswerCallback, HostAddresses, type NameService } from './host-addresses.js';
 
 export interface ResolverOptions {
   /** `address` or `address:port`; none: those of the system. */
@@ -12,15 +12,6 @@ export interface ResolverOptions {
   readonly minTtl: number;
   readonly maxTtl: number;
 }
-
-/** Addresses of one family, and how many ms they hold. */
-export interface Answer {
-  readonly addresses: readonly string[];
-  readonly ttl: number;
-}
-
-/** Exactly one of the two is given; the error's code is of `node:dns` or of the system. */
-export type AnswerCallback = (error: NodeJS.ErrnoException | null, answer: Answer) => void;
 
 /** A name server has so long for its first answer; it is asked twice, and the second time has twice as long. */
 const TIMEOUT_MS = 1000;
@@ -31,7 +22,7 @@ const SYSTEM_TTL_MS = 30_000;
 const NOTHING: Answer = { addresses: [], ttl: 0 };
 
 /** The names of all servers and their addresses: one name is asked for once, whoever needs it. */
-export class Resolver {
+export class Resolver implements NameService {
   readonly wheel: TimerWheel;
   readonly observer: Observer;
   #options: ResolverOptions;

@@ -160,6 +160,31 @@ t.test('every dependency has one door', async (t) => {
   t.same(wrong, []);
 });
 
+t.test('outside of three rooms no file imports itself by way of others, not even for a type', async (t) => {
+  const targets = new Map<string, string[]>(files.map((file) => [file, []]));
+  for (const found of imports) {
+    const target = fileOf(found);
+    if (target !== null) targets.get(found.from)?.push(target);
+  }
+  const reaches = (start: string): boolean => {
+    const seen = new Set<string>();
+    const open = [...(targets.get(start) ?? [])];
+    for (let file = open.pop(); file !== undefined; file = open.pop()) {
+      if (file === start) return true;
+      if (seen.has(file)) continue;
+      seen.add(file);
+      open.push(...(targets.get(file) ?? []));
+    }
+    return false;
+  };
+  // In these a connection, or a request, and its parts still know each other's classes.
+  const known = ['backend', 'client', 'exchange'];
+  t.same(
+    files.filter((file) => !known.includes(roomOf(file)) && reaches(file)),
+    [],
+  );
+});
+
 t.test('every door leads somewhere, and is what the package depends on', async (t) => {
   const manifest = readFileSync(join(LIB, '../package.json'), 'utf8');
   const { dependencies } = JSON.parse(manifest) as { dependencies: { [name: string]: string } };

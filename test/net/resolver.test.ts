@@ -2,8 +2,8 @@ import t from 'tap';
 import { DnsServer } from '../../fixtures/dns-server.js';
 import { parseAddress } from '../../lib/base/address.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
-import { HostAddresses } from '../../lib/net/host-addresses.js';
-import { type AnswerCallback, Resolver } from '../../lib/net/resolver.js';
+import { type AnswerCallback, HostAddresses } from '../../lib/net/host-addresses.js';
+import { Resolver } from '../../lib/net/resolver.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 const ADDRESS = parseAddress('localhost:1', { defaultHost: '' });

@@ -1,4 +1,3 @@
-import type { PlaceOptions } from './place.js';
 import type { NewServerView } from './view.js';
 
 /** What is asked of a running balancer. */
@@ -9,6 +8,13 @@ export type Action =
   | { readonly kind: 'weight'; readonly server: string; readonly weight: number }
   | { readonly kind: 'add'; readonly server: NewServerView }
   | { readonly kind: 'reload' | 'top' };
+
+/** Which admin listener is asked. */
+export interface PlaceOptions {
+  /** As written on the command line; null: it is looked up. */
+  readonly admin: string | null;
+  readonly configFile: string | null;
+}
 
 export interface RemoteOptions extends PlaceOptions {
   readonly json: boolean;

@@ -4,18 +4,13 @@ import { loadConfig } from '../../config/config.js';
 import type { AdminConfig } from '../../config/types.js';
 import { DEFAULT_FILE, readConfig } from '../plan.js';
 import { AdminError } from './admin-error.js';
+import type { PlaceOptions } from './options.js';
 
 /** Where a running balancer is asked, and what it wants to see. */
 export interface Place {
   readonly address: Address;
   /** null: none is shown. */
   readonly token: string | null;
-}
-
-export interface PlaceOptions {
-  /** As written on the command line; null: it is looked up. */
-  readonly admin: string | null;
-  readonly configFile: string | null;
 }
 
 const DEFAULT_ADDRESS = '127.0.0.1:9090';
