@@ -113,6 +113,10 @@ export class ClientView implements ClientSide {
     this.#responder.end(this.#channel as Channel);
   }
 
+  turnAway(): void {
+    (this.#connection as ClientConnection).isUnwanted = true;
+  }
+
   takesAnswers(): boolean {
     return (this.#connection as ClientConnection).reader.takesAnswers();
   }

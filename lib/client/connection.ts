@@ -27,6 +27,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   /** In the wheel's time: the first answer from then on is the last. */
   readonly #endsAt: number;
   #requests = 0;
+  /** Little of what the client sends after its answer is read: its current request was not let in, or can't be read. */
+  isUnwanted = false;
   /** The client sends nothing more. */
   peerEnded = false;
   bond: ClientBond | null = null;
@@ -105,7 +107,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   }
 
   #beginClosing(): LingeringClose {
-    this.#closing = new LingeringClose(this.channel, this.deadline, this.reader);
+    this.#closing = new LingeringClose(this.channel, this.deadline, this.reader, this.isUnwanted);
     this.#input.stop();
     return this.#closing;
   }

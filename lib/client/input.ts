@@ -132,6 +132,7 @@ export class ClientInput implements Runnable {
     const request = services.requests.take();
     this.#request = request;
     this.#connection.countRequest();
+    this.#connection.isUnwanted = false;
     request.begin(this, this.#connection);
     const position = request.read(buffer, start, end);
     if (this.#request !== null && request.phase === 'head') deadline.arm(services.timeouts.requestHeader);

@@ -77,6 +77,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#settlement.route = context.route;
     if (objection !== null) {
       const { status, reason, detail, fields } = objection;
+      if (reason !== 'no_route') client.turnAway();
       this.#settle(reason, detail, client.reply(status, undefined, fields));
       return;
     }
@@ -116,6 +117,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
 
   refuse(client: ClientSide, refusal: Refusal): void {
     this.#open(client);
+    client.turnAway();
     this.#settle(refusal.reason, refusal.detail, client.reply(refusal.status));
   }
 
@@ -219,6 +221,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   onRequestFailed(failure: Failure, detail: string): void {
     // An observer that is told of the end may stop the balancer, which would end this once more.
     if (this.#client === null) return;
+    if (failure !== FAILURES.body_too_large) this.#client.turnAway();
     this.#giveUp(failure, detail);
   }
 

@@ -48,6 +48,8 @@ export interface ClientSide {
   reply(status: number, text?: string, fields?: string): number;
   /** The answer of a route that does not forward; `body` is bytes as latin1. Gives how many of them were sent. */
   replyWith(status: number, body: string, edit: HeadEdit): number;
+  /** Little of what else it sends is to be read once it is answered: it is not let in, or can't be read. */
+  turnAway(): void;
   /** What its route allows: bytes of body (0 is no limit), ms without any. False when it has announced more. */
   useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean;
   /** The response broke off: the client must not take it for whole. */

@@ -4,6 +4,7 @@ import type { RawConnection } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { chunked, origin, readRequest } from '../support/origin.js';
+import { turns, until } from '../support/turns.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const TOO_LARGE = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsize';
@@ -167,5 +168,85 @@ for (const means of ['fast', 'documented'] as const) {
     },
   );
 }
+
+t.test(
+  'an upload that a route answers early is read and dropped to its end, however long it is',
+  async (t) => {
+    const { connect } = await startBalancer(t, { respond: { status: 403, body: 'no' } });
+    for (const fields of ['Content-Length: 32000000\r\n', 'Transfer-Encoding: chunked\r\n']) {
+      const client = await connect();
+      client.socket.pause();
+      client.send(post(fields));
+      const piece = fields.startsWith('T')
+        ? chunked(Buffer.alloc(999_988), 500_000).subarray(0, -5)
+        : Buffer.alloc(1_000_000);
+      // Who writes all of it before it reads a byte, as most clients do, must not meet a reset on the way.
+      for (let i = 0; i < 32; i++) await new Promise((resolve) => client.socket.write(piece, resolve));
+      client.end();
+      client.socket.resume();
+      t.match(await client.toEnd(), /^HTTP\/1\.1 403 .*\r\nConnection: close\r\n\r\nno$/s);
+      await client.gone();
+      t.equal(client.error, null);
+    }
+  },
+);
+
+t.test(
+  'the rest of an upload is dropped as long as it keeps coming: 5 s of silence, 30 s in all',
+  async (t) => {
+    for (const [every, lasts] of [
+      [4000, 30_000],
+      [6000, 5000],
+    ] as const) {
+      const { balancer, connect, clock } = await startBalancer(
+        t,
+        { respond: { status: 403, body: 'no' } },
+        { manual: true },
+      );
+      const client = await connect();
+      client.send(`${post('Content-Length: 32000000\r\n')}abc`);
+      await client.toEnd();
+      let waited = 0;
+      while (balancer.clientCount === 1 && waited < 60_000) {
+        clock.advance(every);
+        await turns();
+        waited += every;
+        if (balancer.clientCount === 1) client.send(Buffer.alloc(10_000));
+        await turns();
+      }
+      t.ok(waited >= lasts && waited <= lasts + every, `closed after ${waited} ms`);
+    }
+  },
+);
+
+t.test('of a client that the firewall refuses no more than 1 MiB is read, nor longer than 5 s', async (t) => {
+  const { balancer, connect, clock } = await startBalancer(
+    t,
+    { firewall_rules: { path_reject: ['/'] } },
+    { manual: true },
+  );
+  const slow = await connect();
+  slow.send(`${post('Content-Length: 32000000\r\n')}abc`);
+  t.match(await slow.toEnd(), /^HTTP\/1\.1 403 /);
+  for (let second = 0; second < 5; second++) {
+    slow.send('more');
+    await turns();
+    clock.advance(1000);
+  }
+  clock.advance(200);
+  await until(() => balancer.clientCount === 0);
+  const fast = await connect();
+  fast.send(post('Content-Length: 32000000\r\n'));
+  fast.send(Buffer.alloc(2 * 1024 * 1024));
+  await until(() => balancer.clientCount === 1);
+  await until(() => balancer.clientCount === 0);
+  const moderate = await connect();
+  moderate.send(post('Content-Length: 900000\r\n'));
+  moderate.send(Buffer.alloc(900_000));
+  moderate.end();
+  t.match(await moderate.toEnd(), /^HTTP\/1\.1 403 /);
+  await moderate.gone();
+  t.equal(moderate.error, null);
+});
 
 nothingIsLeft(t);
