@@ -266,9 +266,11 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
       this.#shut();
     } else if (this.#tunnel) {
       receiver.onTunnelEnd();
-    } else if (this.#responseComplete) {
-      this.isSpoilt = true;
-    } else if (this.#parser?.complete === true && this.#parser.body.endsWithConnection) {
+    } else if (
+      !this.#responseComplete &&
+      this.#parser?.complete === true &&
+      this.#parser.body.endsWithConnection
+    ) {
       this.channel.confirmEnd(this);
     } else {
       this.#onGone('closed');

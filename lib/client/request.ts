@@ -236,7 +236,8 @@ export class ClientRequest implements BodyReceiver {
   answered(stays: boolean): void {
     this.handler = null;
     this.#unpause();
-    this.#input?.answered(stays);
+    // The rest of it may have turned out to be bad meanwhile.
+    this.#input?.answered(stays && this.#keepAlive);
   }
 
   /** It is answered, but not all there: the rest of its body is read and dropped. */

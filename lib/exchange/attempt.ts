@@ -17,6 +17,9 @@ import { Relay } from './relay.js';
 import { ResponseDrain } from './response-drain.js';
 import type { Settlement } from './settlement.js';
 
+/** ms in which a server takes some of the rest of a request that it has answered already. */
+const REST_MS = 5000;
+
 /** leasing: waits for a connection. asking: has one. over: neither. */
 type State = 'leasing' | 'asking' | 'over';
 
@@ -38,6 +41,8 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   /** Leases asked for, to tell one from another that was asked for meanwhile. */
   #leases = 0;
   #sawInterim = false;
+  /** Does the server keep its connection after the current answer? */
+  #serverKeeps = false;
   /** Was a server blamed for this request already? One request that fails on three servers is one failure. */
   #blamed = false;
   /** Has the client been sent any of a final answer? */
@@ -137,6 +142,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const backend = this.#backend as Backend;
     const now = this.#wheel.clock.now();
     this.sawAnswer = true;
+    this.#serverKeeps = head.keepsAlive && head.framing !== 'close';
     noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, now));
     this.relay.beginAnswer(now);
     const edit = this.#context.editOfResponse(backend);
@@ -149,6 +155,10 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   onResponseEnd(): void {
     const client = this.#client as ClientSide;
+    if (!client.requestComplete && this.#takesRest(client)) {
+      this.#finish(client);
+      return;
+    }
     const connection = this.relay.disconnect() as Lease;
     this.#settlement.bytesOut = connection.contentBytes;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
@@ -156,6 +166,33 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     if (client.requestComplete) giveBack(client, this.#backend as Backend, connection);
     else connection.discard();
     this.#leave(connection, kindOfAnswer(this.#settlement.attemptStatus));
+    this.#owner.attemptDone('');
+  }
+
+  /** A server that keeps its connection reads on. A client that waits to be told to go on is about to send nothing. */
+  #takesRest({ head, requestBytes }: ClientSide): boolean {
+    return this.#serverKeeps && !(head.expectsContinue && requestBytes === 0);
+  }
+
+  /** The answer is whole before the request is: the server gets the rest of that, and is judged by what it has done. */
+  #finish(client: ClientSide): void {
+    const backend = this.#backend as Backend;
+    const status = this.#settlement.attemptStatus;
+    const kind = kindOfAnswer(status);
+    this.#settlement.bytesOut = this.relay.contentBytes;
+    client.endResponse();
+    this.relay.finish();
+    const isJudged = (kind === 'ok' && status < 400) || this.#isToBlame(kind);
+    noteOutcome(backend, kind, status, this.#settlement.stopAttempt(), isJudged);
+  }
+
+  /** The rest of the request was sent, or can't be. What of it is on its way goes out, as it would of a tunnel. */
+  #endRest(isWhole: boolean): void {
+    this.#deadline.disarm();
+    const connection = this.relay.disconnect();
+    if (isWhole) connection?.retire(REST_MS);
+    else connection?.discard();
+    this.#leave(connection, null);
     this.#owner.attemptDone('');
   }
 
@@ -177,6 +214,10 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   /** From the connection, which is closed already. */
   onFailed(failure: Failure, detail: string): void {
+    if (this.relay.isFinishing) {
+      this.#endRest(false);
+      return;
+    }
     if (!this.relay.serverHasEnded) {
       this.#fail(failure, detail);
       return;
@@ -215,6 +256,10 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   /** The last byte of the request was handed over. */
   requestEnded(): void {
     const now = this.#wheel.clock.now();
+    if (this.relay.isFinishing) {
+      this.#endRest(true);
+      return;
+    }
     // How long the client took to send it says nothing of how fast the server is.
     this.#settlement.noteAsked(now);
     this.relay.requestEnded(now);
@@ -245,6 +290,8 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
       this.#fail(FAILURES.queue_timeout, '');
     } else if (this.relay.isTunnel) {
       this.#endTunnel();
+    } else if (this.relay.isFinishing) {
+      this.#endRest(false);
     } else {
       const failure = this.relay.overdue();
       if (failure !== null) this.#fail(failure, '');

@@ -226,7 +226,9 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   }
 
   onClientGone(): void {
-    this.#settle(this.#attempt.relay.isTunnel ? '' : 'client_abort', '');
+    const { isTunnel, isFinishing } = this.#attempt.relay;
+    // Who leaves in the rest of an upload has the whole answer.
+    this.#settle(isTunnel || isFinishing ? '' : 'client_abort', '');
   }
 
   onClientBlocked(): void {
@@ -259,7 +261,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   /** `timeouts.total` has passed. A tunnel is no request any more. */
   #expire(): void {
     if (this.#attempt.relay.isTunnel) return;
-    this.#attempt.expire();
+    if (!this.#attempt.relay.isFinishing) this.#attempt.expire();
     this.#giveUp(FAILURES.total_timeout, '');
   }
 
@@ -270,6 +272,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   /** No further attempt: an answer of our own as long as none has begun, else the client's connection is cut. */
   #giveUp(failure: Failure, detail: string): void {
     const client = this.#client as ClientSide;
+    if (this.#attempt.relay.isFinishing) {
+      // It is answered: only the rest of the request is given up.
+      this.#settle('', '');
+      return;
+    }
     let ownBytes = 0;
     if (this.#attempt.sawAnswer || failure.status === 0) client.cut();
     else if (failure === FAILURES.no_server) ownBytes = client.reply(503, 'No backend servers available.');

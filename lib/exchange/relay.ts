@@ -7,9 +7,13 @@ import type { Replay } from './replay.js';
 
 /**
  * asking: the request is going out, no final response head yet. answering: the response is going to the client.
- * tunnelling: after a 101, bytes of any kind both ways. off: there is no connection.
+ * finishing: that is whole, and the server gets what the client still sends of the request. tunnelling: after a 101,
+ * bytes of any kind both ways. off: there is no connection.
  */
-type Phase = 'off' | 'asking' | 'answering' | 'tunnelling';
+type Phase = 'off' | 'asking' | 'answering' | 'finishing' | 'tunnelling';
+
+/** A server that has answered already has so long, ms, to take some of the rest of the request. */
+const REST_MS = 5000;
 
 /** A server that was made to wait for so long, ms, may well give up on its client. */
 const LONG_HOLD_MS = 1000;
@@ -75,6 +79,10 @@ export class Relay {
     return this.#phase === 'answering';
   }
 
+  get isFinishing(): boolean {
+    return this.#phase === 'finishing';
+  }
+
   get isTunnel(): boolean {
     return this.#phase === 'tunnelling';
   }
@@ -103,6 +111,11 @@ export class Relay {
   /** Has the server half-closed its side of a tunnel? */
   get serverHasEnded(): boolean {
     return this.#phase === 'tunnelling' && this.#serverEnded;
+  }
+
+  /** Of the current answer, so far. */
+  get contentBytes(): number {
+    return this.#connection?.contentBytes ?? 0;
   }
 
   /** How the last tunnel came to its end. */
@@ -172,6 +185,7 @@ export class Relay {
     this.#serverBlocked = false;
     const client = this.#client as ClientSide;
     if (this.#phase === 'asking') this.#awaitServer(client);
+    else if (this.#phase === 'finishing') this.#deadline.disarm();
     client.resumeRequest();
   }
 
@@ -191,6 +205,7 @@ export class Relay {
     this.#serverBlocked = true;
     this.#client?.pauseRequest();
     if (this.#phase === 'asking') this.#deadline.arm(this.#timeouts.responseHeader);
+    else if (this.#phase === 'finishing') this.#deadline.arm(REST_MS);
   }
 
   // To the client.
@@ -205,6 +220,13 @@ export class Relay {
     // Nothing more is waited for behind the last piece.
     if (this.#connection?.bodyComplete !== true) this.#deadline.arm(this.#timeouts.responseBody);
     if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.pauseServer();
+  }
+
+  /** The answer is whole, the request is not: what comes of it still goes to the server. */
+  finish(): void {
+    this.#phase = 'finishing';
+    if (this.#serverBlocked) this.#deadline.arm(REST_MS);
+    else this.#deadline.disarm();
   }
 
   /** The client has taken what it was sent. */
@@ -272,6 +294,7 @@ export class Relay {
         return this.#overdueOf(FAILURES.response_timeout, this.#timeouts.responseHeader);
       case 'answering':
         return this.#overdueOf(FAILURES.response_stalled, this.#timeouts.responseBody);
+      case 'finishing':
       case 'tunnelling':
       case 'off':
         return null;

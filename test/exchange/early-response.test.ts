@@ -4,7 +4,7 @@ import type { RawConnection } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { chunked, origin, readRequest } from '../support/origin.js';
-import { turns, until } from '../support/turns.js';
+import { steady, turns, until } from '../support/turns.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const TOO_LARGE = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsize';
@@ -247,6 +247,93 @@ t.test('of a client that the firewall refuses no more than 1 MiB is read, nor lo
   t.match(await moderate.toEnd(), /^HTTP\/1\.1 403 /);
   await moderate.gone();
   t.equal(moderate.error, null);
+});
+
+/** Answers after 10 bytes of the body, keeps its connection, and reads on: gives how much of the body came. */
+function readingOn(state: { received: number; lost: boolean }, reads = true) {
+  return async (connection: RawConnection): Promise<void> => {
+    connection.socket.on('end', () => {
+      state.lost = true;
+      connection.end();
+    });
+    await connection.readHead();
+    connection.socket.on('data', ({ length }) => {
+      state.received += length;
+    });
+    state.received = (await connection.read(10)).length;
+    await connection.write(OK);
+    if (!reads) connection.stopReading();
+    await new Promise((resolve) => connection.socket.once('close', resolve));
+  };
+}
+
+t.test('a server that answers early, keeps its connection and reads on gets the rest', async (t) => {
+  for (const length of [50_000, 5_000_000]) {
+    const state = { received: 0, lost: false };
+    const server = await origin(t, readingOn(state));
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    client.send(`${post(`Content-Length: ${length}\r\n`)}0123456789`);
+    t.equal((await client.response()).body, 'ok', 'the answer comes at once');
+    await turns();
+    t.notOk(state.lost);
+    client.send(Buffer.alloc(length - 10));
+    t.match(await seen.request(), { status: 200, reason: '', bytesIn: length, bytesOut: 2 });
+    await until(() => state.received === length);
+    await until(() => state.lost);
+    t.equal(server.accepted, 1);
+    client.end();
+    await client.gone();
+    t.equal(client.error, null);
+  }
+});
+
+t.test('what it does not take within 5 s is dropped', async (t) => {
+  const state = { received: 0, lost: false };
+  const server = await origin(t, readingOn(state, false));
+  const { connect, seen, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
+  const client = await connect();
+  client.send(`${post('Content-Length: 40000000\r\n')}0123456789`);
+  t.equal((await client.response()).body, 'ok');
+  client.send(Buffer.alloc(39_999_990));
+  await steady(() => client.socket.writableLength);
+  t.equal(seen.requests.length, 0);
+  clock.advance(5200);
+  t.match(await seen.request(), { status: 200, reason: '' });
+  await until(() => client.socket.writableLength === 0);
+  client.end();
+  await client.gone();
+  t.equal(client.error, null);
+});
+
+t.test('a client that leaves in the rest has had its answer; its server is told', async (t) => {
+  for (const leave of ['end', 'reset'] as const) {
+    const state = { received: 0, lost: false };
+    const server = await origin(t, readingOn(state));
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    client.send(`${post('Content-Length: 50000\r\n')}0123456789`);
+    t.equal((await client.response()).body, 'ok');
+    client[leave]();
+    t.match(await seen.request(), { status: 200, reason: '' });
+    await until(() => state.lost);
+  }
+});
+
+t.test('a rest that is no valid body, or never comes, ends the connection and not the answer', async (t) => {
+  for (const rest of ['none\r\n', '']) {
+    const state = { received: 0, lost: false };
+    const server = await origin(t, readingOn(state));
+    const { connect, seen, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
+    const client = await connect();
+    client.send(`${post('Transfer-Encoding: chunked\r\n')}a\r\n0123456789\r\n`);
+    t.equal((await client.response()).body, 'ok');
+    client.send(rest);
+    if (rest === '') clock.advance(31_000);
+    t.match(await seen.request(), { status: 200, reason: '' });
+    t.equal(await client.toEnd(), '');
+    await until(() => state.lost);
+  }
 });
 
 nothingIsLeft(t);
