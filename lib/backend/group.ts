@@ -8,6 +8,8 @@ export interface GroupListener {
   onUsability(group: Group): void;
 }
 
+const NONE: readonly number[] = [];
+
 /** Its standing changes with its requests: it is on trial, or has a limit. */
 const VOLATILE = 1;
 /** It is ejected or on trial. */
@@ -89,8 +91,9 @@ export class Group implements BackendWatcher {
     repeatable = true,
     selection: Selection = this.#main ?? this.#select(),
   ): Backend | null {
-    this.#catchUp();
-    const picked = selection.pick(key, this.#indexesOf(tried), repeatable || this.#carefulCount === 0);
+    if (this.#released || this.#volatileCount > 0 || this.backends.length > SCAN_LIMIT) this.#catchUp();
+    const indexes = tried.length === 0 ? NONE : this.#indexesOf(tried);
+    const picked = selection.pick(key, indexes, repeatable || this.#carefulCount === 0);
     return picked === NOBODY ? null : (this.backends[picked] as Backend);
   }
 
@@ -198,7 +201,7 @@ export class Group implements BackendWatcher {
   #catchUp(): void {
     if (this.#released) this.#lookAtAll();
     else if (this.backends.length > SCAN_LIMIT) this.#readLoads();
-    else if (this.#volatileCount > 0) this.#lookAtVolatile();
+    else this.#lookAtVolatile();
   }
 
   #lookAtVolatile(): void {

@@ -60,11 +60,12 @@ export class First implements Scheduler {
 
   #takeTop(tried: readonly number[]): number {
     const heap = this.#heap;
-    while (heap.size > 0 && tried.includes(heap.top)) {
-      this.#aside.push(heap.top);
-      heap.remove(heap.top);
+    while (heap.items.length > 0 && tried.includes(heap.items[0] as number)) {
+      const [top] = heap.items as [number];
+      this.#aside.push(top);
+      heap.remove(top);
     }
-    const picked = heap.size === 0 ? NOBODY : heap.top;
+    const picked = heap.items.length === 0 ? NOBODY : (heap.items[0] as number);
     for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) heap.add(index);
     return picked;
   }

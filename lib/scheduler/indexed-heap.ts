@@ -6,9 +6,10 @@
 export class IndexedHeap {
   readonly #first: Float64Array;
   readonly #second: Float64Array;
-  /** Where each index is in `#items`; -1: it is no member. Heaps that have no member in common may share it. */
+  /** Where each index is in `items`; -1: it is no member. Heaps that have no member in common may share it. */
   readonly #places: Int32Array;
-  readonly #items: number[] = [];
+  /** The top is the first; the others are in no order that means anything. Not to be changed from outside. */
+  readonly items: number[] = [];
 
   constructor(first: Float64Array, second: Float64Array, places: Int32Array) {
     this.#first = first;
@@ -16,28 +17,14 @@ export class IndexedHeap {
     this.#places = places;
   }
 
-  get size(): number {
-    return this.#items.length;
-  }
-
-  /** Of a heap that is not empty. */
-  get top(): number {
-    return this.#items[0] as number;
-  }
-
-  /** In no order that means anything. */
-  get members(): readonly number[] {
-    return this.#items;
-  }
-
   add(index: number): void {
-    this.#items.push(index);
-    this.#rise(this.#items.length - 1, index);
+    this.items.push(index);
+    this.#rise(this.items.length - 1, index);
   }
 
   remove(index: number): void {
     const place = this.#places[index] as number;
-    const last = this.#items.pop() as number;
+    const last = this.items.pop() as number;
     this.#places[index] = -1;
     if (last !== index) this.#settle(place, last);
   }
@@ -48,12 +35,12 @@ export class IndexedHeap {
   }
 
   #settle(place: number, index: number): void {
-    if (place > 0 && this.#isBefore(index, this.#items[(place - 1) >> 1] as number)) this.#rise(place, index);
+    if (place > 0 && this.#isBefore(index, this.items[(place - 1) >> 1] as number)) this.#rise(place, index);
     else this.#sink(place, index);
   }
 
   #rise(from: number, index: number): void {
-    const items = this.#items;
+    const items = this.items;
     let place = from;
     while (place > 0) {
       const above = (place - 1) >> 1;
@@ -66,7 +53,7 @@ export class IndexedHeap {
   }
 
   #sink(from: number, index: number): void {
-    const items = this.#items;
+    const items = this.items;
     let place = from;
     for (;;) {
       let below = 2 * place + 1;
@@ -82,7 +69,7 @@ export class IndexedHeap {
   }
 
   #put(place: number, index: number): void {
-    this.#items[place] = index;
+    this.items[place] = index;
     this.#places[index] = place;
   }
 

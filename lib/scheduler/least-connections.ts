@@ -92,12 +92,13 @@ export class LeastConnections implements Scheduler {
 
   #takeTop(tried: readonly number[]): number {
     const heap = this.#heap;
-    if (tried.length === 0) return heap.size === 0 ? NOBODY : heap.top;
-    while (heap.size > 0 && tried.includes(heap.top)) {
-      this.#aside.push(heap.top);
-      heap.remove(heap.top);
+    if (tried.length === 0) return heap.items.length === 0 ? NOBODY : (heap.items[0] as number);
+    while (heap.items.length > 0 && tried.includes(heap.items[0] as number)) {
+      const [top] = heap.items as [number];
+      this.#aside.push(top);
+      heap.remove(top);
     }
-    const picked = heap.size === 0 ? NOBODY : heap.top;
+    const picked = heap.items.length === 0 ? NOBODY : (heap.items[0] as number);
     for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) heap.add(index);
     return picked;
   }

@@ -85,9 +85,9 @@ export class RoundRobin implements Scheduler {
     let best = NOBODY;
     let most = Number.NEGATIVE_INFINITY;
     for (const one of this.#classes) {
-      if (one.heap.size === 0) continue;
+      if (one.heap.items.length === 0) continue;
       one.earned += one.weight * rate;
-      const { top } = one.heap;
+      const top = one.heap.items[0] as number;
       const credit = one.earned - (this.#spent[top] as number);
       if (credit < most || (credit === most && top > best)) continue;
       most = credit;
@@ -96,7 +96,7 @@ export class RoundRobin implements Scheduler {
     // What all have earned.
     this.#spent[best]! += this.#price - this.#asideWeight * rate;
     const { heap, earned } = this.#classOf[best] as WeightClass;
-    heap.update(best);
+    if (heap.items.length > 1) heap.update(best);
     if (earned > MOST_EARNED) this.#rebase();
     return best;
   }
@@ -140,7 +140,7 @@ export class RoundRobin implements Scheduler {
     one.heap.remove(index);
     this.#count--;
     this.#credits = this.#count === 0 ? 0 : this.#credits - credit;
-    if (one.heap.size === 0) this.#classes.splice(this.#classes.indexOf(one), 1);
+    if (one.heap.items.length === 0) this.#classes.splice(this.#classes.indexOf(one), 1);
     this.#weigh();
     return credit;
   }
@@ -154,13 +154,13 @@ export class RoundRobin implements Scheduler {
 
   #weigh(): void {
     let weight = 0;
-    for (const one of this.#classes) weight += one.weight * one.heap.size;
+    for (const one of this.#classes) weight += one.weight * one.heap.items.length;
     this.#weight = weight;
   }
 
   #rebase(): void {
     for (const one of this.#classes) {
-      for (const index of one.heap.members) this.#spent[index]! -= one.earned;
+      for (const index of one.heap.items) this.#spent[index]! -= one.earned;
       one.earned = 0;
     }
   }
