@@ -64,6 +64,8 @@ export interface Balancer extends Operations {
   drain(): Promise<boolean>;
   /** Cuts everything at once. Safe to call at any time, also during `drain`. */
   stop(): void;
+  /** Why nobody should send it requests, a line each; empty when it is ready. Known without looking at every route. */
+  readonly readyReasons: readonly string[];
   /** What it is doing now. */
   status(): BalancerStatus;
   /** What metrics show of this moment. */
@@ -239,6 +241,10 @@ class RunningBalancer implements Balancer {
   removeServer(name: string): void {
     this.#refuseIfEnding();
     this.#fleet.removeServer(name);
+  }
+
+  get readyReasons(): readonly string[] {
+    return this.#readiness.reasons;
   }
 
   status(): BalancerStatus {

@@ -87,8 +87,8 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
 
 /** 503 keeps whoever stands in front from sending requests; why is told to those who may know. */
 function readiness(subject: Subject, standing: Standing): Answer {
-  const { ready, readyReasons } = subject.status();
-  if (ready) return text('ready\n');
+  const { readyReasons } = subject;
+  if (readyReasons.length === 0) return text('ready\n');
   const told = standing === 'stranger' ? [] : readyReasons;
   return text(`not ready\n${told.map((reason) => `${reason}\n`).join('')}`, 503);
 }

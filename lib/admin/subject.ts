@@ -9,6 +9,8 @@ export interface Subject extends Operations {
   readonly config: Config;
   /** Which clients are bound to which server, where it is by a value of their own. */
   readonly bindings: StickyMemory;
+  /** Why nobody should send it requests, a line each; empty when it is ready. */
+  readonly readyReasons: readonly string[];
   status(): BalancerStatus;
   /** Those behind number `since`, oldest first. */
   events(since: number): readonly StatusEvent[];

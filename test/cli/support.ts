@@ -75,6 +75,7 @@ export class FakeBalancer implements Balancer {
   addresses: readonly Address[] = [];
   clientCount = 0;
   stopped = false;
+  readonly readyReasons: readonly string[] = [];
   readonly metrics = new Metrics();
   readonly bindings = new StickyMemory(systemClock);
   /** The operations it was asked for: `big draining`, `default add localhost:5003`. */
