@@ -52,7 +52,14 @@ function edit(fields: string[], name: string, pair: string | null): void {
   if (pair === null || placed) return;
   const last = fields.findLastIndex((field) => field !== '');
   if (last === -1) fields.push(pair);
-  else fields[last] = `${(fields[last] as string).replace(/[; \t]+$/, '')}; ${pair}`;
+  else fields[last] = `${withoutEnd(fields[last] as string)}; ${pair}`;
+}
+
+/** Without semicolons and blanks at its end. By hand: a regular expression would take the square of a field full of them. */
+function withoutEnd(field: string): string {
+  let end = field.length;
+  while (end > 0 && '; \t'.includes(field.charAt(end - 1))) end--;
+  return field.slice(0, end);
 }
 
 function nameOf(pair: string): string {
