@@ -24,6 +24,8 @@ export interface BackendWatcher {
   onOutcome?(backend: Backend, outcome: Outcome): void;
   /** Can the rest of a group do without it, if at most this share of them (0 to 1) may be ejected at once? */
   spares?(backend: Backend, maxEjected: number): boolean;
+  /** Has another server of a group answered a request since `since`, by the timer wheel? */
+  othersAnswered?(backend: Backend, since: number): boolean;
   /** It is ejected, and all others of a group have become unusable. */
   onNeeded?(backend: Backend): void;
 }
@@ -76,6 +78,9 @@ export class Backend implements Candidate, SlowStarter {
   #backup: boolean;
   /** Requests in flight. */
   active = 0;
+  /** When an answer to a request came last, and when a check was passed last, by the timer wheel. */
+  answeredAt = Number.NEGATIVE_INFINITY;
+  passedAt = Number.NEGATIVE_INFINITY;
 
   /** `log` is the same for all servers that may be in one group. */
   constructor(
@@ -279,7 +284,9 @@ export class Backend implements Candidate, SlowStarter {
 
   /** From the request path: the first byte of an answer came `ms` after the request was sent. */
   noteResponse(ms: number): void {
-    if (this.estimatesLatency) this.latency.note(ms, this.#wheel.now);
+    const { now } = this.#wheel;
+    this.answeredAt = now;
+    if (this.estimatesLatency) this.latency.note(ms, now);
     this.responseTimes.observe(ms);
   }
 
@@ -291,6 +298,16 @@ export class Backend implements Candidate, SlowStarter {
   /** Answers with 5xx and failed attempts of about the last minute. */
   get recentErrors(): number {
     return this.#errors.count(this.#wheel.now);
+  }
+
+  /** A check found it well. */
+  notePassed(): void {
+    this.passedAt = this.#wheel.now;
+  }
+
+  /** Has another server of one of its groups answered a request since `since`, by the timer wheel? */
+  othersAnswered(since: number): boolean {
+    return this.#told.some((watcher) => watcher.othersAnswered?.(this, since) === true);
   }
 
   /** It joins others that are at work already: it begins with little. */

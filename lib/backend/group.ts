@@ -168,6 +168,10 @@ export class Group implements BackendWatcher {
     return this.#steadyCount > (isSteady ? 1 : 0);
   }
 
+  othersAnswered(backend: Backend, since: number): boolean {
+    return this.backends.some((other) => other !== backend && other.answeredAt > since);
+  }
+
   // What is kept of its servers.
 
   #place(backend: Backend, index: number): void {

@@ -20,11 +20,12 @@ const DURATION = 'a duration such as 5s, 200ms, 1m or 1h';
 const SIZE = 'a size such as 64kb or 1mb';
 
 /**
- * Milliseconds of `5s`, `200ms`, `1.5m`, `1h`; a bare number is milliseconds. Throws a ValueError that names the
- * text, also for what is negative or longer than a timer can wait (24 days).
+ * Milliseconds of `5s`, `200ms`, `1.5m`, `1h`. Throws a ValueError that names the text, also for what is longer than a
+ * timer can wait (24 days), and for a bare number other than 0: half of those who write 5 mean seconds.
  */
 export function parseDuration(value: string | number): number {
   const ms = measure(value, MS, DURATION);
+  if (ms > 0 && isBare(value)) throw new ValueError(`expected ${DURATION}, got ${show(value)}`, adviseUnit(value));
   if (ms > LONGEST_DURATION) throw new ValueError(`expected at most 596h, got ${show(value)}`);
   return ms;
 }
@@ -44,6 +45,16 @@ export function formatDuration(ms: number): string {
 /** `64kb`, `1mb`, `300b`. */
 export function formatSize(bytes: number): string {
   return format(bytes, BYTES);
+}
+
+/** What to write instead of a duration without a unit; empty when that is not what is wrong with it. */
+export function adviseUnit(value: unknown): string {
+  return isBare(value) ? `Write ${value}s or ${value}ms.` : '';
+}
+
+/** Digits, and nothing that says of what. */
+function isBare(value: unknown): boolean {
+  return /^\d+(\.\d+)?$/.test(String(value));
 }
 
 function measure(value: string | number, units: ReadonlyMap<string, number>, expected: string): number {

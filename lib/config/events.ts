@@ -10,7 +10,7 @@ export function compileEvents(setting: EventsSettings | undefined, report: Repor
   if (setting?.webhook === undefined) return null;
   const { webhook, secret = '', timeout } = setting;
   const url = report.attempt(['events', 'webhook'], () => readUrl(webhook));
-  return { webhook: url ?? '', secret, timeout: duration(timeout, '5s', ['events', 'timeout'], report, 1) };
+  return { webhook: url ?? '', secret, timeout: duration(timeout, 5000, ['events', 'timeout'], report, 1) };
 }
 
 function readUrl(text: string): string {

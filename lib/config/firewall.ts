@@ -99,7 +99,7 @@ function compileRateLimit(
 ): RateLimitConfig {
   return {
     requests: settings.requests ?? 1,
-    per: duration(settings.per, '1s', [...path, 'per'], report, 1),
+    per: duration(settings.per, 1000, [...path, 'per'], report, 1),
     burst: settings.burst ?? settings.requests,
     key: parseKey(settings.key ?? 'client_ip'),
     status: settings.status ?? 429,
@@ -116,7 +116,7 @@ function compileBan(settings: BanSettings, path: Path, { report }: Context): Ban
   return {
     status: compileStatuses(settings.status ?? [], [...path, 'status'], report),
     count: settings.count ?? 1,
-    within: duration(settings.within, '60s', [...path, 'within'], report, 1),
-    for: duration(settings.for, '10m', [...path, 'for'], report, 1),
+    within: duration(settings.within, 60_000, [...path, 'within'], report, 1),
+    for: duration(settings.for, 600_000, [...path, 'for'], report, 1),
   };
 }

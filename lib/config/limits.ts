@@ -11,7 +11,7 @@ const DEFAULT_TIMEOUTS: TimeoutsConfig = {
   connectionAge: 3_600_000,
   connect: 3000,
   queue: 5000,
-  responseHeader: 30_000,
+  responseHeader: 60_000,
   responseBody: 60_000,
   total: 0,
   tunnel: 3_600_000,

@@ -26,7 +26,7 @@ export function compilePool(
   if (setting === undefined) return around;
   const { idle_timeout: idle } = setting;
   const idleTimeout =
-    idle === undefined ? around.idleTimeout : duration(idle, idle, [...path, 'idle_timeout'], report, 1);
+    idle === undefined ? around.idleTimeout : duration(idle, 0, [...path, 'idle_timeout'], report, 1);
   return {
     maxIdle: setting.max_idle ?? around.maxIdle,
     idleTimeout,

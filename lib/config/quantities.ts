@@ -4,15 +4,16 @@ import type { Report } from './report.js';
 import type { DurationSetting, PercentSetting, SizeSetting } from './settings.js';
 import type { Path } from './tree.js';
 
-/** Milliseconds; what is below `least` or can't be read is a problem. */
+/** Milliseconds, which `fallback` is in; what is below `least` or can't be read is a problem. */
 export function duration(
   setting: DurationSetting | undefined,
-  fallback: DurationSetting,
+  fallback: number,
   path: Path,
   report: Report,
   least = 0,
 ): number {
-  const ms = report.attempt(path, () => parseDuration(setting ?? fallback));
+  if (setting === undefined) return fallback;
+  const ms = report.attempt(path, () => parseDuration(setting));
   if (ms !== undefined && ms < least) report.problem(path, `expected more than 0, got ${setting}`);
   return ms ?? least;
 }

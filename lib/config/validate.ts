@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { nearest } from '../base/nearest.js';
+import { adviseUnit } from '../base/units.js';
 import type { Finding } from './problems.js';
 import type { Path } from './tree.js';
 
@@ -156,6 +157,7 @@ function resolve(property: Schema | undefined): Schema | undefined {
 function adviseValue(error: ErrorObject): string {
   const [hole, ...others] = isMap(error.data) ? Object.entries(error.data) : [];
   if (hole && others.length === 0 && hole[1] === null) return `Put it in quotes: "{${hole[0]}}".`;
+  if (/\bduration\b/.test((error.parentSchema as Schema).expected ?? '')) return adviseUnit(error.data);
   if (error.keyword !== 'enum' || typeof error.data !== 'string') return '';
   const near = nearest(error.data, (error.params.allowedValues as unknown[]).map(String));
   return near === undefined ? '' : `Did you mean ${near}?`;

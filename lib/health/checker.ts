@@ -144,6 +144,7 @@ export class Checker implements ProbeListener, SlotWaiter, DeadlineOwner, Backen
     this.#letOthersAsk();
     const { clock, observer } = this.#services;
     const durationMs = clock.now() - this.#startedAt;
+    if (ok) this.#backend.notePassed();
     this.#backend.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
     observer.checked?.({ server: this.#backend.name, ok, result, durationMs });
     this.#count(ok, result);

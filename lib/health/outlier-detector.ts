@@ -69,7 +69,7 @@ export class OutlierDetector implements BackendWatcher, DeadlineOwner {
 
   onOutcome(_backend: Backend, outcome: Outcome): void {
     if (this.#state === 'ejected' || !this.#backend.isUp) return;
-    if (this.#isOld(outcome)) return;
+    if (this.#isOld(outcome) || this.#isExcused(outcome)) return;
     const answered = outcome.kind === 'ok' || outcome.kind === 'error_status';
     const bad = !answered || statusIn(this.#config.errorStatus, outcome.status);
     this.#failures = answered ? 0 : this.#failures + 1;
@@ -84,6 +84,18 @@ export class OutlierDetector implements BackendWatcher, DeadlineOwner {
   #isOld({ durationMs }: Outcome): boolean {
     if (this.#letInAt === Number.NEGATIVE_INFINITY) return false;
     return this.#services.clock.now() - durationMs < this.#letInAt;
+  }
+
+  /**
+   * No answer in time says nothing of a server that was seen to be well meanwhile: a long poll waits for longer. It was
+   * if it answered another request; or if it passed a check, unless other servers have answered since, as one whose
+   * check is well and whose requests hang is what live requests are watched for.
+   */
+  #isExcused({ kind, durationMs }: Outcome): boolean {
+    if (kind !== 'timeout') return false;
+    const { answeredAt, passedAt } = this.#backend;
+    const since = this.#services.wheel.now - durationMs;
+    return answeredAt > since || (passedAt > since && !this.#backend.othersAnswered(since));
   }
 
   #onBad(outcome: Outcome): void {

@@ -83,7 +83,7 @@ export const REASONS = {
   response_timeout: {
     fault: 'server',
     meaning: 'the server took the request and said nothing',
-    remedy: 'A slow handler or a hanging server; timeouts.response_header is the limit.',
+    remedy: 'A slow handler, a long poll or a hanging server; timeouts.response_header is the limit.',
   },
   response_stalled: {
     fault: 'server',

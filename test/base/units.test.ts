@@ -10,8 +10,9 @@ t.test('a duration is read in ms', async (t) => {
     ['1h', 3_600_000],
     ['1.5s', 1500],
     ['0', 0],
-    ['250', 250],
-    [250, 250],
+    [0, 0],
+    ['0.0', 0],
+    ['0s', 0],
     ['5S', 5000],
   ];
   for (const [text, ms] of cases) t.equal(parseDuration(text), ms, String(text));
@@ -38,6 +39,14 @@ t.test('what is no duration is named', async (t) => {
   t.throws(() => parseDuration('fast'), {
     message: 'expected a duration such as 5s, 200ms, 1m or 1h, got "fast"',
   });
+});
+
+t.test('a duration without a unit is refused, with what may be meant', async (t) => {
+  for (const value of ['5', 5, '250', '1.5', 5000])
+    t.throws(() => parseDuration(value), {
+      message: `expected a duration such as 5s, 200ms, 1m or 1h, got ${JSON.stringify(value)}`,
+      hint: `Write ${value}s or ${value}ms.`,
+    });
 });
 
 t.test('a duration longer than a timer can wait is refused', async (t) => {

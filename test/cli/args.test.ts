@@ -119,6 +119,7 @@ t.test('what makes no sense is refused in one sentence', async (t) => {
     '8080 a:70000': /^server "a:70000": /,
     '--health-path health': /^--health-path "health": a path starts with \//,
     '--health-interval fast': /^--health-interval: .*"fast"/,
+    '--health-interval 5': /^--health-interval: .*"5"\. Write 5s or 5ms\./,
     '--health-interval 0s': /^--health-interval: /,
     '--admin 127.0.0.1:http': /^--admin: .*"127\.0\.0\.1:http"/,
     '--access-log jsno': /^--access-log "jsno" is unknown\. Did you mean json\?$/,

@@ -12,7 +12,7 @@ refused. Settings at the top level are the defaults of every host, path and rout
 
 | written | means |
 |---|---|
-| \`500ms\`, \`5s\`, \`1m\`, \`2h\` | a duration; \`0\` switches a deadline off |
+| \`500ms\`, \`5s\`, \`1m\`, \`2h\` | a duration, with its unit; \`0\` switches a deadline off |
 | \`512b\`, \`64kb\`, \`10mb\`, \`1gb\` | a size; \`0\` is no limit |
 | \`20%\` | a share |
 | \`\${NAME}\`, \`\${NAME:-default}\` | a variable of the environment, in any text |

@@ -178,6 +178,102 @@ t.test('so does an answer that does not come in time', async (t) => {
   t.match(started.seen.verdicts, [/^ejected \S+ 30000 1 failures in a row: no answer in time$/]);
 });
 
+/** Leaves `/poll` without an answer; if it hangs, everything but `/check`. */
+async function polled(t: Test, hangs = false) {
+  const state = { polls: 0, asked: 0 };
+  const server = await startServer(t, async (connection) => {
+    for (;;) {
+      const head = await connection.readHead();
+      const isPoll = head.startsWith('GET /poll ');
+      const isCheck = head.startsWith('GET /check ');
+      if (isPoll) state.polls++;
+      else if (!isCheck) state.asked++;
+      if (isPoll || (hangs && !isCheck)) return connection.hang().then(() => connection.end());
+      await connection.write(OK);
+    }
+  });
+  return Object.assign(state, { address: server.address });
+}
+
+const POLL = 'GET /poll HTTP/1.1\r\nHost: a\r\n\r\n';
+
+t.test('long polls without an answer leave no server out that answers what else it is asked', async (t) => {
+  const servers = [await polled(t), await polled(t)] as const;
+  const started = await startBalancer(
+    t,
+    {
+      servers: servers.map(({ address }) => address),
+      health_check: false,
+      passive_health: { consecutive_failures: 1, failure_share: '10%', minimum_requests: 1 },
+      timeouts: { response_header: '10s' },
+    },
+    MANUAL,
+  );
+  const polls = await Promise.all([started.connect(), started.connect()]);
+  for (const client of polls) client.send(POLL);
+  await until(() => servers[0].polls === 1 && servers[1].polls === 1);
+  started.clock.advance(5000);
+  t.same(await ask(await started.connect(), 2), [200, 200]);
+  started.clock.advance(5000 + LATE);
+  for (const client of polls) t.equal((await client.response()).status, 504);
+  t.same(started.seen.verdicts, []);
+});
+
+t.test('long polls without an answer leave no server out that passes its checks', async (t) => {
+  const servers = [await polled(t), await polled(t)] as const;
+  const started = await startBalancer(
+    t,
+    {
+      servers: servers.map(({ address }) => address),
+      health_check: { path: '/check', interval: '1s' },
+      passive_health: { consecutive_failures: 1, failure_share: '10%', minimum_requests: 1 },
+      timeouts: { response_header: '10s' },
+    },
+    MANUAL,
+  );
+  const polls = await Promise.all([started.connect(), started.connect()]);
+  for (const client of polls) client.send(POLL);
+  await until(() => servers[0].polls === 1 && servers[1].polls === 1);
+  for (let checked = 0; checked < 2; checked++) {
+    const before = started.seen.checks.length;
+    started.clock.advance(2000);
+    await started.seen.when(() => started.seen.checks.length >= before + 2);
+  }
+  started.clock.advance(6000 + LATE);
+  for (const client of polls) t.equal((await client.response()).status, 504);
+  t.same(started.seen.verdicts, []);
+});
+
+t.test('a server that hangs, but for its checks, is left out while another answers', async (t) => {
+  const servers = [await polled(t, true), await polled(t)] as const;
+  const started = await startBalancer(
+    t,
+    {
+      servers: servers.map(({ address }) => address),
+      health_check: { path: '/check', interval: '1s' },
+      passive_health: { consecutive_failures: 1 },
+      timeouts: { response_header: '10s' },
+      retry: false,
+    },
+    MANUAL,
+  );
+  const { connect } = started;
+  const [hung, other] = [await connect(), await connect()];
+  hung.send(GET);
+  await until(() => servers[0].asked === 1);
+  t.same(await ask(other), [200]);
+  const before = started.seen.checks.length;
+  started.clock.advance(2000);
+  await started.seen.when(() => started.seen.checks.length >= before + 2);
+  const another = await connect();
+  another.send(GET);
+  await until(() => servers[0].asked === 2);
+  t.same(await ask(other), [200]);
+  started.clock.advance(8000 + LATE);
+  t.equal((await hung.response()).status, 504);
+  t.match(started.seen.verdicts, [/^ejected \S+ 30000 1 failures in a row: no answer in time$/]);
+});
+
 t.test('a client that goes away does not count, however often', async (t) => {
   const [hung, good] = [await moody(t, 'silent'), await moody(t)];
   const { seen, connect } = await start(t, [hung, good], { ...passive, consecutive_failures: 1 });
