@@ -152,8 +152,8 @@ export interface Observer {
   banned?(client: string, firewall: string, forMs: number): void;
   /** `detail`: what changed, or why the new configuration was refused; one line. */
   reloaded?(ok: boolean, detail: string): void;
-  /** The addresses of a host name are others than before. */
-  resolved?(host: string, addresses: readonly string[]): void;
+  /** The addresses of a host name are others than before. `isFirst`: it had none, and nobody was told of that: no news. */
+  resolved?(host: string, addresses: readonly string[], isFirst: boolean): void;
   resolveFailed?(host: string, detail: string): void;
   listening?(address: Address): void;
   /** Something an operator should read but that stops nothing: one line, no newline. */

@@ -25,7 +25,8 @@ const SIZE = 'a size such as 64kb or 1mb';
  */
 export function parseDuration(value: string | number): number {
   const ms = measure(value, MS, DURATION);
-  if (ms > 0 && isBare(value)) throw new ValueError(`expected ${DURATION}, got ${show(value)}`, adviseUnit(value));
+  if (ms > 0 && isBare(value))
+    throw new ValueError(`expected ${DURATION}, got ${show(value)}`, adviseUnit(value));
   if (ms > LONGEST_DURATION) throw new ValueError(`expected at most 596h, got ${show(value)}`);
   return ms;
 }

@@ -3,7 +3,7 @@ import { formatDuration } from '../base/units.js';
 import { entrancesOf } from '../config/inventory.js';
 import type { Config, RouteConfig } from '../config/types.js';
 import type { Paint } from './paint.js';
-import type { Plan } from './plan.js';
+import { type Plan, pathOption } from './plan.js';
 import { count, longest } from './wording.js';
 
 export interface BannerOptions {
@@ -44,7 +44,7 @@ export function banner(options: BannerOptions): string {
   lines.forEach((line, index) => {
     rows.push([index > 0 ? '' : routed ? 'routes' : 'servers', line]);
   });
-  rows.push(['health', healthLine(config)]);
+  rows.push(['health', healthLine(config, file)]);
   if (admin !== null) rows.push(['watch', `${cyan(describe(admin))}  ${dim('status page, /metrics, /api')}`]);
   if (file !== null)
     rows.push(['settings', isWatched ? `${file}  ${dim('taken over when it changes')}` : file]);
@@ -105,10 +105,12 @@ function shorten(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
-function healthLine({ healthCheck }: Config): string {
+function healthLine({ healthCheck }: Config, file: string | null): string {
   if (healthCheck === null) return 'not checked; a server that refuses a connection is left out';
-  const { type, method, path } = healthCheck;
-  return `${type === 'tcp' ? 'a connection' : `${method} ${path}`} every ${formatDuration(healthCheck.interval)}`;
+  const { type, method, path, isPathChosen } = healthCheck;
+  const interval = formatDuration(healthCheck.interval);
+  if (type === 'tcp') return `a connection every ${interval}`;
+  return `${method} ${path} every ${interval}${isPathChosen ? '' : `; another path: ${pathOption(file)}`}`;
 }
 
 /** Where only hosts or paths are served, it asks for the first of them: `/` of any other host would be a 404. */

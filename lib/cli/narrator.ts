@@ -1,4 +1,7 @@
 import type { Availability, CheckRecord, Observer, RequestRecord } from '../base/observer.js';
+import { everyRoute } from '../config/every-route.js';
+import { serversOf } from '../config/inventory.js';
+import type { Config, GroupConfig } from '../config/types.js';
 import { escapeForScreen } from '../observe/escape.js';
 import { shorten } from '../observe/formats/dev.js';
 import { clockTime, isoTime } from '../observe/timestamps.js';
@@ -31,6 +34,9 @@ export class Narrator implements Observer {
   readonly #volume: RunOptions['volume'];
   /** Servers that get no new requests, each with why. */
   readonly #out = new Map<string, Set<Absence>>();
+  /** What servers are asked that nobody chose, `GET /`, by their names and those of their routes. */
+  readonly #guesses = new Map<string, string>();
+  #pathOption = '';
   readonly #flood = new Flood();
   #requests = 0;
 
@@ -43,6 +49,19 @@ export class Narrator implements Observer {
   /** There are so many servers from now on. */
   expect(servers: number): void {
     this.#servers = servers;
+  }
+
+  /** Goes by this configuration from now on. `pathOption`: where the reader chooses the path of checks. */
+  follow(config: Config, pathOption: string): void {
+    this.expect(serversOf(config).length);
+    this.#pathOption = pathOption;
+    this.#guesses.clear();
+    for (const { name, action } of everyRoute(config)) {
+      const question = action.kind === 'forward' ? guessOf(action.group) : '';
+      if (action.kind !== 'forward' || question === '') continue;
+      this.#guesses.set(name, question);
+      for (const server of action.group.servers) this.#guesses.set(server.name, question);
+    }
   }
 
   /** Requests settled so far. */
@@ -69,7 +88,8 @@ export class Narrator implements Observer {
   serverDown(server: string, reason: string): void {
     const { bold, red } = this.#terminal.paint;
     this.#goes(server, 'down');
-    this.say(`${red(`${bold(server)} is down: ${escapeForScreen(reason)}`)}${this.#remaining()}`);
+    const said = `${bold(server)} is down: ${escapeForScreen(reason)}`;
+    this.say(`${red(said)}${this.#advice(server, reason)}${this.#remaining()}`);
   }
 
   serverUp(server: string, downMs: number): void {
@@ -128,6 +148,8 @@ export class Narrator implements Observer {
   }
 
   serverAdded(server: string, route: string): void {
+    const question = this.#guesses.get(route);
+    if (question !== undefined) this.#guesses.set(server, question);
     this.#sometimes('servers added', () => this.mention(`${server} was added to ${route}`));
   }
 
@@ -147,8 +169,8 @@ export class Narrator implements Observer {
     this.#sometimes('bans', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
   }
 
-  resolved(host: string, addresses: readonly string[]): void {
-    this.mention(`${host} is now ${shorten(addresses.join(', '), 50)}`);
+  resolved(host: string, addresses: readonly string[], isFirst = false): void {
+    if (!isFirst) this.mention(`${host} is now ${shorten(addresses.join(', '), 50)}`);
   }
 
   resolveFailed(host: string, detail: string): void {
@@ -185,6 +207,13 @@ export class Narrator implements Observer {
     say();
   }
 
+  /** Of a server that did not like a question that nobody chose: what it was asked, and how to ask something else. */
+  #advice(server: string, reason: string): string {
+    const question = this.#guesses.get(server);
+    if (question === undefined || !/^(status \d+|timed out)$/.test(reason)) return '';
+    return ` for ${question}, another path: ${this.#pathOption}`;
+  }
+
   #goes(server: string, absence: Absence): void {
     const absences = this.#out.get(server) ?? new Set();
     this.#out.set(server, absences.add(absence));
@@ -202,4 +231,10 @@ export class Narrator implements Observer {
     const text = left === 0 ? 'no server left, requests get 503' : `${left} of ${this.#servers} left`;
     return this.#terminal.paint.dim(` (${text})`);
   }
+}
+
+/** What the servers of a group are asked, if nobody chose that; else empty. */
+function guessOf({ healthCheck }: GroupConfig): string {
+  if (healthCheck === null || healthCheck.isPathChosen || healthCheck.type === 'tcp') return '';
+  return `${healthCheck.method} ${healthCheck.path}`;
 }

@@ -66,6 +66,11 @@ export function planFile(options: RunOptions, file: string, paint: Paint): Plan 
   return { ...plan, config: { ...plan.config, listen: withPort(plan.config.listen, options.port) } };
 }
 
+/** Where a reader who has this file, or none, chooses the path of health checks. */
+export function pathOption(file: string | null): string {
+  return file === null ? '--health-path' : 'health_check.path';
+}
+
 /** The text of a configuration file. Throws a PlanError when it cannot be read. */
 export function readConfig(file: string): string {
   try {

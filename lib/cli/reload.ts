@@ -1,14 +1,13 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { ReloadOutcome } from '../admin/subject.js';
 import type { Balancer } from '../balancer.js';
-import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
 import { OperationError } from '../status/operations.js';
 import type { RunOptions } from './args.js';
 import { renderFailures } from './check.js';
 import { explainFailure } from './failure.js';
 import type { Narrator } from './narrator.js';
-import { type Plan, PlanError, planFile } from './plan.js';
+import { type Plan, PlanError, pathOption, planFile } from './plan.js';
 import type { Terminal } from './terminal.js';
 
 /**
@@ -69,7 +68,7 @@ export class Reload {
       this.#warnOfNextStart(config);
       await this.#balancer.reload(config);
       this.#files = files;
-      this.#narrator.expect(serversOf(config).length);
+      this.#narrator.follow(config, pathOption(file));
       const message = `reloaded ${file}`;
       this.#narrator.mention(message);
       return { ok: true, message, report: '' };

@@ -15,7 +15,7 @@ import { EventFeed } from './event-feed.js';
 import { type Attempt, explainFailure } from './failure.js';
 import { FileWatch } from './file-watch.js';
 import { Narrator } from './narrator.js';
-import { configFile, type Plan, PlanError, planDemo, planFile, planServers } from './plan.js';
+import { configFile, type Plan, PlanError, pathOption, planDemo, planFile, planServers } from './plan.js';
 import { Reload } from './reload.js';
 import { RequestLog } from './request-log.js';
 import { StateFile } from './state-file.js';
@@ -94,6 +94,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     servers: serversOf(config).length,
     volume: options.volume,
   });
+  narrator.follow(config, pathOption(plan.file));
   const state = await openState(config, narrator);
   const log = await openLog(config, options, context.stdout, narrator);
   const admin = config.admin === null ? null : new AdminDoor(plan, config.admin);

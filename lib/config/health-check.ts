@@ -10,15 +10,21 @@ import { compileStatuses } from './statuses.js';
 import type { Path } from './tree.js';
 import type { HealthCheckConfig } from './types.js';
 
+/** Of a path that somebody chose. */
+const GOOD_STATUS: HealthCheckConfig['expectStatus'] = [{ from: 200, to: 399 }];
+/** Of `/`, while nobody chose a path: many an API has nothing there (404), or lets nobody in (401), and is well. */
+const GUESSED_STATUS: HealthCheckConfig['expectStatus'] = [{ from: 100, to: 499 }];
+
 const DEFAULT_CHECK: HealthCheckConfig = {
   type: 'http',
   target: null,
   method: 'GET',
   path: '/',
+  isPathChosen: false,
   host: null,
   headers: [],
   body: '',
-  expectStatus: [{ from: 200, to: 399 }],
+  expectStatus: GUESSED_STATUS,
   expectHeaders: [],
   expectBody: null,
   interval: 5000,
@@ -81,15 +87,18 @@ function compileQuestion(
   base: HealthCheckConfig,
 ): Pick<HealthCheckConfig, Question> {
   const { expect_status: status, expect_header: header, expect_body: body } = setting;
+  const isPathChosen = base.isPathChosen || setting.path !== undefined;
+  const usual = isPathChosen && base.expectStatus === GUESSED_STATUS ? GOOD_STATUS : base.expectStatus;
   return {
     type: setting.type ?? base.type,
     target: compileTarget(setting, path, report, base),
     method: setting.method ?? base.method,
     path: setting.path ?? base.path,
+    isPathChosen,
     host: setting.host ?? base.host,
     headers: setting.headers ? compileHeaders(setting.headers, [...path, 'headers'], report) : base.headers,
     body: setting.body ?? base.body,
-    expectStatus: status ? compileStatuses(status, [...path, 'expect_status'], report) : base.expectStatus,
+    expectStatus: status ? compileStatuses(status, [...path, 'expect_status'], report) : usual,
     expectHeaders: header
       ? compileFields(header, [...path, 'expect_header'], { report }, 'header')
       : base.expectHeaders,

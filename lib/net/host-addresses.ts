@@ -203,9 +203,10 @@ export class HostAddresses implements DeadlineOwner {
   }
 
   #publish(ttl: number): void {
+    const before = this.#told;
+    const isFirst = before.length === 0 && this.#toldFailure === '';
     this.#toldFailure = '';
     this.#arm(ttl);
-    const before = this.#told;
     this.#use();
     this.#told = this.#addresses;
     if (sameSet(before, this.#addresses)) return;
@@ -213,7 +214,7 @@ export class HostAddresses implements DeadlineOwner {
       const known = new Set(this.#addresses);
       for (const address of this.#shunned.keys()) if (!known.has(address)) this.#shunned.delete(address);
     }
-    this.#resolver.observer.resolved?.(this.name, this.#addresses);
+    this.#resolver.observer.resolved?.(this.name, this.#addresses, isFirst);
     for (const watcher of this.#watchers) watcher.onAddresses(this.#addresses);
   }
 

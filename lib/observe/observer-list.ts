@@ -107,8 +107,8 @@ export class ObserverList implements Observer {
     this.#tell('reloaded', ok, detail);
   }
 
-  resolved(host: string, addresses: readonly string[]): void {
-    this.#tell('resolved', host, addresses);
+  resolved(host: string, addresses: readonly string[], isFirst: boolean): void {
+    this.#tell('resolved', host, addresses, isFirst);
   }
 
   resolveFailed(host: string, detail: string): void {

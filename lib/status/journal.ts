@@ -128,8 +128,8 @@ export class Journal implements Observer {
     this.note('banned', '', `${client} by ${firewall}, for ${seconds(forMs)}`);
   }
 
-  resolved(host: string, addresses: readonly string[]): void {
-    this.note('resolved', '', `${host} to ${addresses.join(', ')}`);
+  resolved(host: string, addresses: readonly string[], isFirst = false): void {
+    if (!isFirst) this.note('resolved', '', `${host} to ${addresses.join(', ')}`);
   }
 
   resolveFailed(host: string, detail: string): void {

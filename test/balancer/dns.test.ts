@@ -130,6 +130,33 @@ t.test('a name server that fails, or is gone, changes nothing', async (t) => {
   t.equal(server.connections, 1, 'the connection is kept as well');
 });
 
+t.test(
+  'the first addresses of a name are no event, others are, and those of a name that had none',
+  async (t) => {
+    const dns = await dnsServer(t);
+    const [server] = (await origins(t, ['127.0.0.1'])) as [RawServer];
+    dns.set('app.test', 1, '127.0.0.1');
+    const known = await startNamed(t, { port: server.port, dns });
+    await known.seen.when(() => known.seen.names.length === 1);
+    const eventsOf = ({ balancer }: typeof known): string[] =>
+      balancer
+        .events()
+        .flatMap(({ what, reason }) => (what.startsWith('resolve') ? [`${what} ${reason}`] : []));
+    t.same(eventsOf(known), []);
+    dns.set('app.test', 1, '127.0.0.2');
+    known.clock.advance(1000 + LATE);
+    await known.seen.when(() => known.seen.names.length === 2);
+    t.same(eventsOf(known), ['resolved app.test to 127.0.0.2']);
+
+    const late = await startNamed(t, { port: server.port, dns, host: 'late.test' });
+    await late.seen.when(() => late.seen.names.length === 1);
+    dns.set('late.test', 1, '127.0.0.1');
+    late.clock.advance(5000 + LATE);
+    await late.seen.when(() => late.seen.names.length === 2);
+    t.same(eventsOf(late), ['resolve_failed late.test: ENOTFOUND', 'resolved late.test to 127.0.0.1']);
+  },
+);
+
 t.test('new connections go to the last good answer, while none comes and behind an empty one', async (t) => {
   const dns = await dnsServer(t);
   const [server] = (await origins(t, ['127.0.0.1'])) as [RawServer];

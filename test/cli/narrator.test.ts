@@ -2,6 +2,7 @@ import t from 'tap';
 import { Flood } from '../../lib/cli/flood.js';
 import { Narrator } from '../../lib/cli/narrator.js';
 import { Terminal } from '../../lib/cli/terminal.js';
+import { createConfig } from '../../lib/config/config.js';
 import { MemoryStream } from './support.js';
 
 function narrator(
@@ -57,6 +58,45 @@ t.test('each event is one line of at most 80 columns', async (t) => {
     ],
   );
   for (const line of linesOf(stream)) t.ok(line.length <= 80, `${line.length}: ${line}`);
+});
+
+t.test(
+  'of a server that did not like a path that nobody chose it says which, and where to choose',
+  async (t) => {
+    const { told, stream } = narrator();
+    const chosen = { health_check: { path: '/up' }, servers: ['localhost:3'] };
+    const tcp = { health_check: { type: 'tcp' as const }, servers: ['localhost:4'] };
+    const hosts = [
+      { host: 'b', ...chosen },
+      { host: 'c', ...tcp },
+    ];
+    told.follow(createConfig({ servers: ['localhost:1', 'localhost:2'], hosts }), '--health-path');
+    told.serverDown('localhost:1', 'status 500');
+    told.serverDown('localhost:2', 'refused');
+    told.serverDown('localhost:3', 'status 404');
+    told.serverDown('localhost:4', 'timed out');
+    told.serverAdded('localhost:5', 'default');
+    told.serverDown('localhost:5', 'timed out');
+    t.same(
+      linesOf(stream).map((line) => line.slice(10)),
+      [
+        'localhost:1 is down: status 500 for GET /, another path: --health-path (3 of 4 left)',
+        'localhost:2 is down: refused (2 of 4 left)',
+        'localhost:3 is down: status 404 (1 of 4 left)',
+        'localhost:4 is down: timed out (no server left, requests get 503)',
+        'localhost:5 was added to default',
+        'localhost:5 is down: timed out for GET /, another path: --health-path (no server left, requests get 503)',
+      ],
+    );
+  },
+);
+
+t.test('the first addresses of a name are no news', async (t) => {
+  const { told, stream } = narrator();
+  told.resolved('localhost', ['127.0.0.1'], true);
+  t.equal(stream.text, '');
+  told.resolved('localhost', ['127.0.0.2'], false);
+  t.match(stream.text, /localhost is now 127\.0\.0\.2\n/);
 });
 
 t.test('a server that is out for two reasons is one server', async (t) => {

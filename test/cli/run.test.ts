@@ -127,7 +127,10 @@ t.test('lines about servers', async (t) => {
     s.balancer.observer.warning?.('look here');
     s.balancer.observer.checked?.({ server: 'x', ok: true, result: 'status 200', durationMs: 1 });
   });
-  t.match(s.stderr.text, /\d\d:\d\d:\d\d {2}127\.0\.0\.1:5001 is down: status 500 \(1 of 2 left\)\n/);
+  t.match(
+    s.stderr.text,
+    /\d\d:\d\d:\d\d {2}127\.0\.0\.1:5001 is down: status 500 for GET \/, another path: --health-path \(1 of 2 left\)\n/,
+  );
   t.match(s.stderr.text, /5002 is down: refused \(no server left, requests get 503\)\n/);
   t.match(s.stderr.text, /5002 is back after 1 min 5 s \(1 of 2 left\)\n/);
   t.match(s.stderr.text, /warning: look here\n/);

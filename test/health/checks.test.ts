@@ -1,5 +1,6 @@
 import t from 'tap';
 import { answering, type Script, startRawServer } from '../../fixtures/raw-server.js';
+import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
 import { nothingIsLeft } from '../support/leaks.js';
@@ -12,6 +13,44 @@ const inPieces =
   (answer: string, size: number): Script =>
   (connection) =>
     connection.readHead().then(() => connection.trickle(answer, size));
+
+t.test('of a path that nobody chose any status below 500 is a good one', async (t) => {
+  for (const [status, verdict] of [
+    [200, 'up'],
+    [302, 'up'],
+    [401, 'up'],
+    [404, 'up'],
+    [405, 'up'],
+    [500, 'down'],
+    [503, 'down'],
+  ] as const) {
+    const answer = answering(`HTTP/1.1 ${status} Whatever\r\nContent-Length: 0\r\n\r\n`);
+    t.equal(await resultOf(t, answer, {}), `${verdict}: status ${status}`);
+    t.equal(await resultOf(t, answer, { method: 'HEAD' }), `${verdict}: status ${status}`);
+    const chosen = await resultOf(t, answer, { path: '/' });
+    t.equal(chosen, `${status < 400 ? 'up' : 'down'}: status ${status}`, 'of one that was chosen 200 to 399');
+    t.match(await resultOf(t, answer, { expect_status: 503 }), status === 503 ? /^up/ : /^down/);
+  }
+});
+
+t.test('a path chosen around a place is chosen there too', async (t) => {
+  const config = createConfig({
+    health_check: { interval: '1s' },
+    hosts: [
+      { host: 'a', servers: ['localhost:1'] },
+      {
+        host: 'b',
+        health_check: { path: '/up' },
+        servers: ['localhost:2'],
+        paths: [{ path: '/p', health_check: { interval: '2s' }, servers: ['localhost:3'] }],
+      },
+      { host: 'c', health_check: { path: '/up', expect_status: 404 }, servers: ['localhost:4'] },
+    ],
+  });
+  const statuses = config.groups.map(({ healthCheck }) => healthCheck?.expectStatus);
+  const usual = [{ from: 200, to: 399 }];
+  t.same(statuses, [[{ from: 100, to: 499 }], usual, usual, [{ from: 404, to: 404 }]]);
+});
 
 t.test('tcp: whoever accepts is up, and is told nothing', async (t) => {
   let received = -1;

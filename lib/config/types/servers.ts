@@ -75,6 +75,8 @@ export interface HealthCheckConfig {
   readonly target: Address | number | null;
   readonly method: string;
   readonly path: string;
+  /** Has somebody chosen the path, or is it a guess? */
+  readonly isPathChosen: boolean;
   /** The Host field; null: the address that is asked. */
   readonly host: string | null;
   /** Further fields of the request. */
