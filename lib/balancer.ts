@@ -4,6 +4,7 @@ import type { Availability, Observer } from './base/observer.js';
 import { Shelf } from './base/shelf.js';
 import { TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
+import { everyRoute } from './config/every-route.js';
 import type { Config } from './config/types.js';
 import { Departure } from './departure.js';
 import { Exchange } from './exchange/exchange.js';
@@ -48,7 +49,8 @@ export interface Balancer extends Operations {
   /**
    * Follows another configuration from the next request on: requests in flight end under the old one, servers that both
    * have keep their sockets, health and tunnels, listeners that both have stay open. Rejects with the system's error
-   * when a new listener can't be bound, and with an Error while it drains or after it stopped; then nothing has changed.
+   * when a new listener can't be bound, and with an OperationError while it drains, after it stopped, or when there would
+   * be no route any more; then nothing has changed.
    */
   reload(config: Config): Promise<void>;
   /**
@@ -201,6 +203,11 @@ class RunningBalancer implements Balancer {
 
   async reload(config: Config): Promise<void> {
     this.#refuseIfEnding();
+    if (everyRoute(config).length === 0 && everyRoute(this.config).length > 0)
+      throw new OperationError(
+        'bad_value',
+        'a configuration without a route would answer everything with 404',
+      );
     await this.#listeners.follow(config.listen, () => {
       // It may have been told to end while a listener was being opened, and would not know of that one.
       this.#refuseIfEnding();

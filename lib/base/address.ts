@@ -25,7 +25,7 @@ export function parseAddress(value: string | number, { defaultHost }: AddressOpt
   const text = String(value).trim();
   if (text.startsWith('unix:')) return unixAddress(text);
   if (/^-?\d+(\.\d+)?$/.test(text)) return tcpAddress(defaultHost, parsePort(text, text), defaultHost);
-  refuseUrl(text);
+  refuseUrl(text, defaultHost);
   const { host, port } = splitHostPort(text);
   if (host === '*' || host === '')
     return tcpAddress(host === '*' ? '' : defaultHost, parsePort(port, text), defaultHost);
@@ -61,10 +61,18 @@ function unixAddress(text: string): Address {
   return { kind: 'unix', path, text };
 }
 
-function refuseUrl(text: string): void {
+function refuseUrl(text: string, defaultHost: string): void {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
+  if (scheme && /^(https|wss)$/i.test(scheme[1] ?? '')) throw unexpected(text, adviseAgainstTls(defaultHost));
   if (scheme) throw unexpected(text, `Write host:port without a scheme: drop ${scheme[0]}.`);
   if (text.includes('/')) throw unexpected(text, 'Write host:port without a path.');
+}
+
+/** Without the s it would be another port, and as a rule another server: dropping the scheme alone would not do. */
+function adviseAgainstTls(defaultHost: string): string {
+  return defaultHost === ''
+    ? 'TLS is not there yet: write the host:port for http://, behind something that ends TLS.'
+    : 'TLS to servers is not there yet: write the host:port at which it speaks http://.';
 }
 
 function splitHostPort(text: string): { host: string; port: string } {

@@ -156,6 +156,8 @@ export interface Observer {
   resolved?(host: string, addresses: readonly string[], isFirst: boolean): void;
   resolveFailed?(host: string, detail: string): void;
   listening?(address: Address): void;
+  /** A reload wants no more connections there. */
+  closed?(address: Address): void;
   /** Something an operator should read but that stops nothing: one line, no newline. */
   warning?(message: string): void;
 }

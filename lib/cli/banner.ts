@@ -39,7 +39,8 @@ export function banner(options: BannerOptions): string {
   const [first] = addresses;
   if (first !== undefined) rows.push(['try it', cyan(curlCommand(first, config))]);
   for (const address of addresses.slice(1)) rows.push(['', dim(`also on ${describe(address)}`)]);
-  const routed = config.hosts.length > 0 || config.rest.paths.length > 0;
+  const { hosts, rest, servers } = config;
+  const routed = hosts.length > 0 || rest.paths.length > 0 || servers.length === 0;
   const lines = routed ? routeLines(options) : serverLines(options);
   lines.forEach((line, index) => {
     rows.push([index > 0 ? '' : routed ? 'routes' : 'servers', line]);
@@ -65,7 +66,6 @@ export function banner(options: BannerOptions): string {
 
 function serverLines({ plan, paint }: BannerOptions): string[] {
   const { servers } = plan.config;
-  if (servers.length === 0) return [paint.yellow('none: every request gets 404')];
   const shown = servers.length > SHOWN_SERVERS ? servers.slice(0, SHOWN_SERVERS - 1) : servers;
   const width = longest(shown.map(({ name }) => name));
   const lines = shown.map(({ name, address }) =>
@@ -79,7 +79,8 @@ function serverLines({ plan, paint }: BannerOptions): string[] {
 function routeLines({ plan, paint }: BannerOptions): string[] {
   const entrances = entrancesOf(plan.config);
   const shown = entrances.length > SHOWN_ROUTES ? entrances.slice(0, SHOWN_ROUTES - 1) : entrances;
-  const labels = shown.map(({ label }) => shorten(label === '' ? 'everything else' : label, ENTRANCE_WIDTH));
+  const rest = entrances.length === 1 ? 'everything' : 'everything else';
+  const labels = shown.map(({ label }) => shorten(label === '' ? rest : label, ENTRANCE_WIDTH));
   const width = longest(labels);
   const lines = shown.map(
     ({ route }, i) => `${(labels[i] ?? '').padEnd(width)}  ${paint.dim(targetOf(route))}`,

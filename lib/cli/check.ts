@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { addressKey } from '../base/address.js';
 import { loadConfig } from '../config/config.js';
 import { everyRoute } from '../config/every-route.js';
-import { type Problem, renderProblems } from '../config/problems.js';
+import { MOST_SHOWN, type Problem, renderFirst, renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
 import { type CaseResult, runCases } from '../dry-run/cases.js';
 import { escapeForScreen } from '../observe/escape.js';
@@ -43,7 +43,7 @@ export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Te
 
 function examine(file: string): Findings {
   const text = readConfig(file);
-  const result = loadConfig(text, { directory: dirname(file) });
+  const result = loadConfig(text, { directory: dirname(file), needsRoute: true });
   if (!result.ok) return { file, text, config: null, problems: result.problems, warnings: [], cases: [] };
   const { config, warnings } = result;
   return { file, text, config, problems: [], warnings, cases: runCases(config) };
@@ -60,26 +60,28 @@ function failed({ mismatches }: CaseResult): boolean {
 /** The tests of a configuration that fail, ready to print; empty when there are none. */
 export function renderFailures(config: Config, file: string, paint: Paint): string {
   const failures = runCases(config).filter(failed);
-  return failures.map((result) => `${renderCase(result, file, paint)}\n`).join('');
+  return renderFirst(failures, MOST_SHOWN, (result) => `${renderCase(result, file, paint)}\n`);
 }
 
 function render(findings: Findings, paint: Paint): string {
   const { file, text, config, problems, warnings, cases } = findings;
-  const options = { file, text, paint: problemPaint(paint) };
+  const options = { file, text, paint: problemPaint(paint), most: MOST_SHOWN };
   if (config === null) {
     const total = `${file}: ${count(problems.length, 'problem')}`;
     return `${renderProblems(problems, options)}\n${paint.red(total)}\n`;
   }
-  const warned = warnings.map(
+  const warned = renderFirst(
+    warnings,
+    MOST_SHOWN,
     (warning) => `${paint.yellow('warning:')} ${renderProblems([warning], options)}\n`,
   );
   const failures = cases.filter(failed);
-  const shown = failures.map((result) => `${renderCase(result, file, paint)}\n`);
+  const shown = renderFirst(failures, MOST_SHOWN, (result) => `${renderCase(result, file, paint)}\n`);
   if (failures.length > 0) {
     const total = `${file}: ${failures.length} of ${count(cases.length, 'test')} failed`;
-    return `${warned.join('')}${shown.join('')}${paint.red(total)} ${paint.dim('(- expected, + what came)')}\n`;
+    return `${warned}${shown}${paint.red(total)} ${paint.dim('(- expected, + what came)')}\n`;
   }
-  return `${warned.join('')}${paint.green(`${file} is fine:`)} ${summary(config)}, ${testsPassed(cases)}\n`;
+  return `${warned}${paint.green(`${file} is fine:`)} ${summary(config)}, ${testsPassed(cases)}\n`;
 }
 
 function summary(config: Config): string {

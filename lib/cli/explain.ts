@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { loadConfig } from '../config/config.js';
-import { renderProblems } from '../config/problems.js';
+import { MOST_SHOWN, renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
 import { DryRun } from '../dry-run/dry-run.js';
 import { explanationJson } from '../dry-run/explanation-json.js';
@@ -36,7 +36,9 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
 
 function load(file: string, paint: Paint): Config {
   const text = readConfig(file);
-  const result = loadConfig(text, { directory: dirname(file) });
+  const result = loadConfig(text, { directory: dirname(file), needsRoute: true });
   if (result.ok) return result.config;
-  throw new PlanError(renderProblems(result.problems, { file, text, paint: problemPaint(paint) }));
+  throw new PlanError(
+    renderProblems(result.problems, { file, text, most: MOST_SHOWN, paint: problemPaint(paint) }),
+  );
 }

@@ -23,6 +23,9 @@ function listenTrouble(error: SystemError): string {
   if (isPath) return `cannot listen on ${address}: ${socketPathTrouble(error)}`;
   switch (code) {
     case 'EADDRINUSE':
+      // By one of every interface in the way of one of a single interface, or the other way round.
+      if (error.heldBy !== undefined)
+        return `port ${port} is in use by lb itself, as ${error.heldBy}: such a move takes a restart.`;
       return `port ${port} is in use. Stop what listens there (lsof -i :${port} names it) or take another port.`;
     case 'EACCES':
       return port < 1024
@@ -68,6 +71,8 @@ interface SystemError extends NodeJS.ErrnoException {
   readonly address?: string;
   readonly port?: number;
   readonly hostname?: string;
+  /** The listener of our own that has the port. */
+  readonly heldBy?: string;
 }
 
 function isSystemError(error: unknown): error is SystemError {

@@ -1,3 +1,4 @@
+import type { Address } from '../base/address.js';
 import type { Availability, CheckRecord, Observer, RequestRecord } from '../base/observer.js';
 import { everyRoute } from '../config/every-route.js';
 import { serversOf } from '../config/inventory.js';
@@ -37,6 +38,7 @@ export class Narrator implements Observer {
   /** What servers are asked that nobody chose, `GET /`, by their names and those of their routes. */
   readonly #guesses = new Map<string, string>();
   #pathOption = '';
+  #isIntroduced = false;
   readonly #flood = new Flood();
   #requests = 0;
 
@@ -62,6 +64,11 @@ export class Narrator implements Observer {
       this.#guesses.set(name, question);
       for (const server of action.group.servers) this.#guesses.set(server.name, question);
     }
+  }
+
+  /** The reader knows where it listens; what comes later is news. */
+  introduced(): void {
+    this.#isIntroduced = true;
   }
 
   /** Requests settled so far. */
@@ -178,6 +185,14 @@ export class Narrator implements Observer {
     this.#sometimes('failed look-ups', () => this.say(this.#terminal.paint.yellow(text)));
   }
 
+  listening(address: Address): void {
+    if (this.#isIntroduced) this.mention(`listening on ${placeOf(address)}`);
+  }
+
+  closed(address: Address): void {
+    this.mention(`no longer listening on ${placeOf(address)}`);
+  }
+
   warning(message: string): void {
     this.say(`${this.#terminal.paint.yellow('warning:')} ${escapeForScreen(message)}`);
   }
@@ -231,6 +246,11 @@ export class Narrator implements Observer {
     const text = left === 0 ? 'no server left, requests get 503' : `${left} of ${this.#servers} left`;
     return this.#terminal.paint.dim(` (${text})`);
   }
+}
+
+/** `127.0.0.1:8080`, `port 8080` of every interface. */
+function placeOf(address: Address): string {
+  return address.kind === 'tcp' && address.host === '' ? `port ${address.port}` : address.text;
 }
 
 /** What the servers of a group are asked, if nobody chose that; else empty. */

@@ -2,7 +2,13 @@ import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../base/address.js';
 import { readRegularFile } from '../base/regular-file.js';
 import { loadConfig } from '../config/config.js';
-import { type Problem, type Paint as ProblemPaint, renderProblems } from '../config/problems.js';
+import {
+  MOST_SHOWN,
+  type Problem,
+  type Paint as ProblemPaint,
+  renderFirst,
+  renderProblems,
+} from '../config/problems.js';
 import type { HealthCheckSettings, Settings } from '../config/settings.js';
 import type { Config } from '../config/types.js';
 import type { RunOptions } from './args.js';
@@ -85,15 +91,15 @@ export function readConfig(file: string): string {
 function compile(text: string, overrides: Settings, file: string | null = null, paint?: Paint): Plan {
   const show = (problems: readonly Problem[]): string => {
     const colours = paint === undefined ? {} : { paint: problemPaint(paint) };
-    return renderProblems(problems, { file: file ?? '', text, ...colours });
+    return renderProblems(problems, { file: file ?? '', text, most: MOST_SHOWN, ...colours });
   };
-  const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides });
+  const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides, needsRoute: true });
   // Without a file it is about what the command line said.
   if (!result.ok) throw new PlanError(`${file === null ? 'lb: ' : ''}${show(result.problems)}`);
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
-  const warnings = result.warnings.map((warning) => `${label} ${show([warning])}`);
+  const warnings = renderFirst(result.warnings, MOST_SHOWN, (warning) => `${label} ${show([warning])}`);
   const files = file === null ? [] : [file, ...result.files];
-  return { config: result.config, file, files, isDemo: false, warnings: warnings.join('') };
+  return { config: result.config, file, files, isDemo: false, warnings };
 }
 
 /** What the command line says, which wins over the file. */

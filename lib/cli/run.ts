@@ -138,6 +138,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
       const facts = { version, program, plan, addresses, isWatched, restored, paint };
       stderr.write(banner({ ...facts, admin: admin?.address ?? null }));
     }
+    narrator.introduced();
     return await stopWhenTold(balancer, stops, config, narrator);
   } finally {
     watch?.stop();

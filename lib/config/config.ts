@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { readRegularFile } from '../base/regular-file.js';
 import { compile } from './compile.js';
+import { everyRoute } from './every-route.js';
 import { loadTree } from './load.js';
-import { Places, type Problem, renderProblems, toProblems } from './problems.js';
+import { type Finding, MOST_SHOWN, Places, type Problem, renderProblems, toProblems } from './problems.js';
 import type { Environment } from './scalar.js';
 import type { Settings } from './settings.js';
 import { locate, merge, type Node, toNode, toValue } from './tree.js';
@@ -26,26 +27,39 @@ export interface LoadOptions {
   readonly env?: Environment;
   /** Where files that the configuration names are looked for; the working directory by default. */
   readonly directory?: string;
+  /** Must there be a route? A text without any compiles to a balancer that answers 404 to everything. */
+  readonly needsRoute?: boolean;
   /** Laid over the file: what the command line says. Maps are merged, all else is replaced. */
   readonly overrides?: Settings;
 }
 
+const NO_ROUTE: Finding = {
+  path: [],
+  part: 'value',
+  message: 'nothing to balance, redirect or answer',
+  hint: 'Write servers: [localhost:5001], or hosts or paths that have some.',
+};
+
 /** Compiles a YAML text to a frozen configuration, or returns every problem in it. An empty text gives the defaults. */
 export function loadConfig(text: string, options: LoadOptions = {}): LoadResult {
-  const { env = process.env, directory = '.', overrides = {} } = options;
+  const { env = process.env, directory = '.', overrides = {}, needsRoute = false } = options;
   const { document, faults } = loadTree(text, env);
   const places = new Places(text);
   const problems = faults.map((fault) => places.problem(fault));
   if (!document) return { ok: false, problems };
   const merged = document.kind === 'map' ? merge(document, toNode(overrides)) : document;
-  return build(merged, places, problems, directory);
+  const result = build(merged, places, problems, directory);
+  if (!needsRoute || !result.ok || everyRoute(result.config).length > 0) return result;
+  return { ok: false, problems: toProblems([NO_ROUTE], merged, places, []) };
 }
 
 /** Compiles settings made by a program to a frozen configuration. Throws a TypeError that lists every problem in them. */
 export function createConfig(settings: Settings = {}): Config {
   const result = build(toNode(settings), new Places(''), [], '.');
   if (result.ok) return result.config;
-  throw new TypeError(`bad settings:\n${renderProblems(result.problems, { file: '', text: '' })}`);
+  throw new TypeError(
+    `bad settings:\n${renderProblems(result.problems, { file: '', text: '', most: MOST_SHOWN })}`,
+  );
 }
 
 /**

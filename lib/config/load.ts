@@ -12,13 +12,16 @@ import {
 } from 'js-yaml';
 import { type Fault, Places } from './problems.js';
 import { type Environment, expand, plainScalar } from './scalar.js';
-import { type Entry, type Node, type Path, type Span, toNode } from './tree.js';
+import type { Entry, Node, Path, Span } from './tree.js';
 
 /** Deeper than any configuration nests, shallower than what could exhaust the stack. */
 const MAX_DEPTH = 50;
 const MAX_ALIASES = 100;
 /** Nodes that aliases may add: without it a few lines of aliases of aliases make billions. */
 const MAX_ALIASED_NODES = 10_000;
+
+/** A document of which nothing is written down; its place is the beginning of the text. */
+const EMPTY: Node = { kind: 'map', entries: new Map(), span: { start: 0, end: 1 } };
 
 /** What a YAML text holds. */
 export interface Reading {
@@ -69,18 +72,21 @@ class TreeReader {
   }
 
   #document(): Node {
-    if (this.#events.length === 0) return toNode({});
+    if (this.#events.length === 0) return EMPTY;
     this.#next = 1;
     const root = this.#node({ start: 0, end: 1 });
     const second = this.#events[this.#next + 2];
     if (second) {
+      const span = spanOf(second, this.#text);
+      const mark = this.#text.lastIndexOf('---');
       this.#stop(
-        spanOf(second, this.#text),
+        // Nothing may be written down behind the line that begins it.
+        span.start < 0 ? { start: mark, end: mark + 3 } : span,
         'expected one document, found a second one',
         'Remove the --- line.',
       );
     }
-    return root.kind === 'scalar' && root.value === null ? toNode({}) : root;
+    return root.kind === 'scalar' && root.value === null ? EMPTY : root;
   }
 
   /** `owner` is where to point when the node itself is not written down, as after `listen:`. */

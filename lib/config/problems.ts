@@ -49,7 +49,12 @@ export interface RenderOptions {
   /** The text of the file, for the frames. */
   readonly text: string;
   readonly paint?: Paint;
+  /** So many at most, and then how many more there are; all by default. */
+  readonly most?: number;
 }
+
+/** Of problems, warnings and the like, what is printed for a person at once. */
+export const MOST_SHOWN = 20;
 
 const same = (text: string): string => text;
 const plain: Paint = { place: same, path: same, hint: same, gutter: same, mark: same };
@@ -118,7 +123,20 @@ function placeName(path: Path, root: Node, places: Places): string {
 /** Every problem with its place, message, hint and the line it stands in, ready to print; ends with a newline. */
 export function renderProblems(problems: readonly Problem[], options: RenderOptions): string {
   const lines = options.text.split(/\r?\n/);
-  return problems.map((problem) => renderProblem(problem, lines, options)).join('\n');
+  const { most = problems.length } = options;
+  return renderFirst(problems, most, (problem) => renderProblem(problem, lines, options), '\n');
+}
+
+/** The first `most` of some items, each by `render`, and how many more there are. */
+export function renderFirst<T>(
+  items: readonly T[],
+  most: number,
+  render: (item: T) => string,
+  joint = '',
+): string {
+  const shown = items.slice(0, most).map(render);
+  const rest = items.length - shown.length;
+  return [...shown, ...(rest === 0 ? [] : [`and ${rest.toLocaleString('en-US')} more\n`])].join(joint);
 }
 
 function renderProblem(problem: Problem, lines: readonly string[], options: RenderOptions): string {

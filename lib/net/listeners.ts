@@ -57,19 +57,39 @@ export class Listeners {
     const fresh = this.#make(
       wanted.filter(({ text }) => !kept.some((listener) => listener.wanted.text === text)),
     );
+    const old = this.#open.filter((listener) => !kept.includes(listener));
     try {
-      for (const listener of fresh) await listener.open();
+      for (const listener of fresh) await openBeside(old, listener);
       takeOver();
     } catch (error) {
       for (const listener of fresh) listener.close();
       throw error;
     }
-    for (const listener of this.#open) if (!kept.includes(listener)) listener.close();
+    for (const listener of old) listener.close();
     this.#open = [...kept, ...fresh];
     for (const listener of fresh) this.#observer.listening?.(listener.address);
+    for (const listener of old) this.#observer.closed?.(listener.address);
   }
 
   close(): void {
     for (const listener of this.#open) listener.close();
   }
+}
+
+/** Opens a listener while those that go are open still. An error that one of them has the port says which (`heldBy`). */
+async function openBeside(old: readonly Listener[], listener: Listener): Promise<void> {
+  try {
+    await listener.open();
+  } catch (error) {
+    const holder = old.find((other) => isSamePort(other.address, listener.wanted));
+    const { code } = error as NodeJS.ErrnoException;
+    throw code !== 'EADDRINUSE' || holder === undefined
+      ? error
+      : Object.assign(error as Error, { heldBy: holder.address.text });
+  }
+}
+
+/** One of every interface and one of a single interface can't both have it. */
+function isSamePort(one: Address, other: Address): boolean {
+  return one.kind === 'tcp' && other.kind === 'tcp' && one.port === other.port;
 }

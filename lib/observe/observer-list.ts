@@ -119,6 +119,10 @@ export class ObserverList implements Observer {
     this.#tell('listening', address);
   }
 
+  closed(address: Address): void {
+    for (const observer of this.#observers) observer.closed?.(address);
+  }
+
   warning(message: string): void {
     this.#tell('warning', message);
   }

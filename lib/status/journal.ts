@@ -64,6 +64,10 @@ export class Journal implements Observer {
     this.note('listening', '', address.text);
   }
 
+  closed(address: Address): void {
+    this.note('closed', '', address.text);
+  }
+
   warning(message: string): void {
     this.note('warning', '', message);
   }

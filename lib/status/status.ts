@@ -170,6 +170,7 @@ export interface ConfigStatus {
 
 export type EventKind =
   | 'listening'
+  | 'closed'
   | 'draining'
   | 'reloaded'
   | 'reload_refused'

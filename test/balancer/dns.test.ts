@@ -137,6 +137,7 @@ t.test(
     const [server] = (await origins(t, ['127.0.0.1'])) as [RawServer];
     dns.set('app.test', 1, '127.0.0.1');
     const known = await startNamed(t, { port: server.port, dns });
+    (await known.connect()).send(GET);
     await known.seen.when(() => known.seen.names.length === 1);
     const eventsOf = ({ balancer }: typeof known): string[] =>
       balancer
@@ -149,6 +150,7 @@ t.test(
     t.same(eventsOf(known), ['resolved app.test to 127.0.0.2']);
 
     const late = await startNamed(t, { port: server.port, dns, host: 'late.test' });
+    (await late.connect()).send(GET);
     await late.seen.when(() => late.seen.names.length === 1);
     dns.set('late.test', 1, '127.0.0.1');
     late.clock.advance(5000 + LATE);

@@ -138,6 +138,69 @@ t.test('listeners come and go; one that cannot be bound changes nothing', async 
   await t.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' });
 });
 
+t.test('listeners that a reload opens and closes are events, and none that it could not open', async (t) => {
+  const server = await startRawServer(answering(answer('ok')));
+  const taken = await startRawServer(() => {});
+  t.teardown(() => Promise.all([server.close(), taken.close()]));
+  const settings = { health_check: false as const, servers: [server.address] };
+  const { balancer, port } = await startBalancer(t, settings);
+  const first = balancer.addresses[0]?.text;
+  const since = balancer.events().at(-1)?.id;
+  const told = (): string[] =>
+    balancer
+      .events(since)
+      .filter(({ what }) => what === 'listening' || what === 'closed')
+      .map(({ what, reason }) => `${what} ${reason}`);
+  await t.rejects(balancer.reload(createConfig({ ...settings, listen: ['[::1]:0', taken.address] })));
+  t.same(told(), []);
+  t.match(balancer.addresses, [{ port }]);
+  await balancer.reload(createConfig({ ...settings, listen: ['127.0.0.1:0', '[::1]:0'] }));
+  const second = balancer.addresses[1]?.text;
+  t.same(told(), [`listening ${second}`]);
+  await balancer.reload(createConfig({ ...settings, listen: '[::1]:0' }));
+  t.same(told(), [`listening ${second}`, `closed ${first}`]);
+  await balancer.reload(createConfig({ ...settings, listen: ['[::1]:0', '127.0.0.2:0'] }));
+  await balancer.reload(createConfig({ ...settings, listen: '[::1]:0' }));
+  const third = told().slice(2);
+  t.match(third, [/^listening 127\.0\.0\.2:\d+$/, /^closed 127\.0\.0\.2:\d+$/]);
+});
+
+t.test('a listener of every interface does not take the port of one of a single interface', async (t) => {
+  const server = await startRawServer(answering(answer('ok')));
+  t.teardown(() => server.close());
+  const settings = { health_check: false as const, servers: [server.address] };
+  const { balancer, port, connect } = await startBalancer(t, settings);
+  const client = await connect();
+  const moved = createConfig({ ...settings, listen: `127.0.0.1:${port}` });
+  await balancer.reload(moved).catch(() => {});
+  await t.rejects(balancer.reload(createConfig({ ...settings, listen: port })), {
+    code: 'EADDRINUSE',
+    heldBy: `127.0.0.1:${port}`,
+  });
+  t.match(balancer.addresses, [{ port }]);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.equal((await client.response()).status, 200);
+});
+
+t.test('a reload never leaves a balancer without a route that had one', async (t) => {
+  const server = await startRawServer(answering(answer('ok')));
+  t.teardown(() => server.close());
+  const settings = { health_check: false as const, servers: [server.address] };
+  const { balancer, connect } = await startBalancer(t, settings);
+  for (const empty of [{}, { listen: '[::1]:0' }, { hosts: [] }, { hosts: [{ host: 'a', routes: [] }] }])
+    await t.rejects(balancer.reload(createConfig(empty)), {
+      name: 'OperationError',
+      message: /without a route/,
+    });
+  t.equal(balancer.addresses.length, 1, 'nor moves a listener');
+  const client = await connect();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.equal((await client.response()).status, 200);
+  await balancer.reload(createConfig({ listen: '127.0.0.1:0', respond: { body: 'by itself' } }));
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.equal((await client.response()).body, 'by itself', 'an answer of our own is a route too');
+});
+
 t.test(
   'a firewall that asks the same keeps its counts, one that asks something else starts anew',
   async (t) => {

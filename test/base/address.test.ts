@@ -49,6 +49,11 @@ t.test('a Unix socket has a path', async (t) => {
 t.test('what cannot be an address is refused with advice', async (t) => {
   const cases: [string | number, string][] = [
     ['http://localhost:80', 'Write host:port without a scheme: drop http://.'],
+    [
+      'https://localhost:443',
+      'TLS to servers is not there yet: write the host:port at which it speaks http://.',
+    ],
+    ['WSS://localhost', 'TLS to servers is not there yet: write the host:port at which it speaks http://.'],
     ['localhost:80/path', 'Write host:port without a path.'],
     ['localhost', 'Add the port: localhost:8080.'],
     ['localhost:', 'Add the port after the colon.'],

@@ -37,6 +37,77 @@ t.test('a file that is fine', async (t) => {
   t.match(check(t, COURSE + TESTS), { code: 0, stdout: /7 servers, 4 tests passed\n$/, stderr: '' });
 });
 
+t.test('a file with nothing to balance, redirect or answer is not fine', async (t) => {
+  const problem = {
+    line: 1,
+    column: 1,
+    length: 1,
+    path: '',
+    message: 'nothing to balance, redirect or answer',
+    hint: 'Write servers: [localhost:5001], or hosts or paths that have some.',
+  };
+  for (const text of [
+    '',
+    '\n',
+    '# servers: [localhost:5001]\n',
+    'listen: 8080\n',
+    'hosts: []\n',
+    'routes: []\npaths: []\n',
+    'hosts: [{ host: a, routes: [] }]\n',
+    'admin: true\nhealth_check: false\n',
+    '{}',
+    '~',
+    '---\n',
+  ]) {
+    const { code, stdout } = check(t, text);
+    t.equal(code, 1, text);
+    t.match(stdout, /^loadbalancer\.yaml:1:1 {2}nothing to balance, redirect or answer\. /);
+    t.match(stdout, /\nloadbalancer\.yaml: 1 problem\n$/);
+    t.match(JSON.parse(check(t, text, ['--json']).stdout), { ok: false, problems: [problem] });
+  }
+  // Half of a file: what is wrong with it is said, and not that nothing is left.
+  for (const text of [
+    'listen: 8080\nhosts:\n',
+    'listen: 8080\nserv',
+    'listen: 1\nservers: [localhost:5001, lo',
+  ]) {
+    const { code, stdout } = check(t, text);
+    t.equal(code, 1, text);
+    t.notMatch(stdout, /nothing to balance/);
+    t.match(stdout, /^loadbalancer\.yaml:2:/);
+  }
+  for (const text of ['respond: { status: 204 }\n', 'redirect: { to: / }\n', 'servers: [a:1]\n'])
+    t.equal(check(t, text).code, 0, text);
+});
+
+t.test('of thousands of problems the first are shown', async (t) => {
+  const servers = Array.from(
+    { length: 5000 },
+    (_, i) => `  - { address: "localhost:${1000 + i}", wieght: 1 }\n`,
+  );
+  const { code, stdout } = check(t, `servers:\n${servers.join('')}`);
+  t.equal(code, 1);
+  t.equal(stdout.match(/unknown key/g)?.length, 20);
+  t.match(stdout, /\nand 4,980 more\n\nloadbalancer\.yaml: 5000 problems\n$/);
+});
+
+t.test('of many warnings, and of many tests that fail, the first are shown', async (t) => {
+  const networks = Array.from({ length: 200 }, (_, i) => `10.0.${i}.1/24`);
+  const warned = check(t, `servers: [localhost:1]\ntrusted_proxies: [${networks.join(', ')}]\n`);
+  t.equal(warned.code, 0);
+  t.equal(warned.stdout.match(/warning:/g)?.length, 20);
+  t.match(warned.stdout, /\nand 180 more\nloadbalancer\.yaml is fine: /);
+
+  const cases = Array.from(
+    { length: 200 },
+    (_, i) => `  - { request: GET http://a/${i}, expect: { path: /y } }\n`,
+  );
+  const failed = check(t, `servers: [localhost:1]\ntests:\n${cases.join('')}`);
+  t.equal(failed.code, 1);
+  t.equal(failed.stdout.match(/- path: \/y/g)?.length, 20);
+  t.match(failed.stdout, /\nand 180 more\nloadbalancer\.yaml: 200 of 200 tests failed/);
+});
+
 t.test('what is not by default about the servers', async (t) => {
   const text = `algorithm: least_connections
 servers: [a.test:1, { address: b.test:1, backup: true }, { address: c.test:1, weight: 0 }]

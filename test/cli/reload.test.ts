@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -42,6 +44,54 @@ t.test('SIGHUP takes over a good file, and keeps to the old one when the new one
   t.match(program.stderr, /- path: \/y\n.*\+ path: \/x\n/, 'a test that fails refuses the file');
   t.match(await get(target), { text: /Hello from second/ });
 
+  for (const nothing of ['', '# later\n', 'listen: 127.0.0.1:0\n']) {
+    const said = program.stderr.length;
+    writeFileSync(file, nothing);
+    program.child.kill('SIGHUP');
+    while (!/was not taken over/.test(program.stderr.slice(said))) await once(program.child.stderr!, 'data');
+    t.match(program.stderr.slice(said), /lb\.yaml:1:1 {2}nothing to balance, redirect or answer/);
+    t.match(await get(target), { text: /Hello from second/ });
+  }
+
+  program.child.kill('SIGTERM');
+  t.equal(await program.end(), 0);
+});
+
+t.test('a listener that a reload moves is told, and one that cannot be bound', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const file = join(t.testdir({}), 'lb.yaml');
+  const write = (listen: string): void => writeFileSync(file, `listen: ${listen}\nrespond: { body: here }\n`);
+  write('127.0.0.1:0');
+  const program = start(t, ['-c', file]);
+  const target = await url(program);
+  t.notMatch(program.stderr, /listening on/, 'the banner says where');
+
+  write(`127.0.0.1:${port}`);
+  program.child.kill('SIGHUP');
+  await program.onStderr(/was not taken over/);
+  t.match(program.stderr, `port ${port} is in use. `);
+  t.match(await get(target), { text: 'here' });
+  t.notMatch(program.stderr, /listening on/);
+
+  const old = new URL(target).port;
+  write(`"*:${old}"`);
+  program.child.kill('SIGHUP');
+  await program.onStderr(/was not taken over[\s\S]*was not taken over/);
+  t.match(
+    program.stderr,
+    `port ${old} is in use by lb itself, as 127.0.0.1:${old}: such a move takes a restart.`,
+  );
+
+  write('127.0.0.2:0');
+  program.child.kill('SIGHUP');
+  await program.onStderr(/reloaded /);
+  const moved = await program.onStderr(/Z {2}listening on (127\.0\.0\.2:\d+)\n/);
+  t.match(program.stderr, `no longer listening on 127.0.0.1:${old}\n`);
+  t.match(await get(`http://${moved}/`), { text: 'here' });
+  await t.rejects(get(target));
   program.child.kill('SIGTERM');
   t.equal(await program.end(), 0);
 });

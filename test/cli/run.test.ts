@@ -304,10 +304,30 @@ t.test('what a file may say but hardly means is a warning', async (t) => {
   t.match(s.stderr.text, /^warning: .*lb\.yaml:2:19 /);
 });
 
-t.test('a file without a server says what that means', async (t) => {
+t.test('a file with nothing to balance, redirect or answer is a problem, exit 1', async (t) => {
+  for (const text of [
+    '',
+    '# servers: [a:1]\n',
+    'listen: 8080\n',
+    'hosts: []\n',
+    'listen: 8080\n---\n',
+    '~',
+  ]) {
+    const s = stage();
+    const configFile = writeConfig(t, text);
+    t.equal(await run({ ...OPTIONS, servers: [], configFile }, s.context), 1, text);
+    t.match(s.stderr.text, /lb\.yaml:\d+:\d+ {2}/, text);
+    const named = stage();
+    if (!text.includes('---'))
+      t.equal(await session({ ...OPTIONS, configFile }, named), 0, 'but with servers');
+  }
+});
+
+t.test('a file that answers everything by itself is shown as such', async (t) => {
   const s = stage();
-  t.equal(await session({ ...OPTIONS, servers: [], configFile: writeConfig(t, 'listen: 8080\n') }, s), 0);
-  t.match(s.stderr.text, /servers +none: every request gets 404\n/);
+  const configFile = writeConfig(t, 'respond: { status: 204 }\n');
+  t.equal(await session({ ...OPTIONS, servers: [], configFile }, s), 0);
+  t.match(s.stderr.text, /routes +everything {2}respond 204\n/);
 });
 
 t.test('a port in use is one line, exit 1', async (t) => {

@@ -21,6 +21,20 @@ t.test('a problem is shown with its place, its advice and its line', async (t) =
   );
 });
 
+t.test('of many problems the first are shown, and how many more there are', async (t) => {
+  const servers = Array.from(
+    { length: 5000 },
+    (_, i) => `  - { address: "localhost:${1000 + i}", wieght: 1 }\n`,
+  );
+  const text = `servers:\n${servers.join('')}`;
+  const result = loadConfig(text, { env: {} });
+  const problems = result.ok ? [] : result.problems;
+  const shown = renderProblems(problems, { file: 'lb.yaml', text, most: 20 });
+  t.equal(shown.match(/unknown key/g)?.length, 20);
+  t.match(shown, /lb\.yaml:2:[\s\S]*lb\.yaml:21:[\s\S]*\nand 4,980 more\n$/);
+  t.notMatch(renderProblems(problems.slice(0, 20), { file: 'lb.yaml', text, most: 20 }), / more\n/);
+});
+
 t.test('colour is given by the caller', async (t) => {
   const tag = (name: string) => (text: string) => `<${name}>${text}</${name}>`;
   const paint = { place: tag('a'), path: tag('b'), hint: tag('c'), gutter: tag('d'), mark: tag('e') };

@@ -67,6 +67,7 @@ export const STATES = {
 /** What an event is called, and how it looks: the name of a state's shape. */
 const EVENTS = {
   listening: ['listening on', 'quiet'],
+  closed: ['no longer listening on', 'quiet'],
   draining: ['stopping, what is in flight is answered', 'warn'],
   reloaded: ['settings reloaded', 'good'],
   reload_refused: ['settings refused', 'bad'],
@@ -111,6 +112,7 @@ export function eventWords({ what, server = '', route, reason, times = 1 }) {
       tone,
     };
   }
-  if (what === 'listening') return { subject: '', text: `${text} ${reason}`, reason: '', tone };
+  if (what === 'listening' || what === 'closed')
+    return { subject: '', text: `${text} ${reason}`, reason: '', tone };
   return { subject: route ?? server, text, reason: more, tone };
 }

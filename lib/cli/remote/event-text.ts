@@ -8,6 +8,7 @@ type Tint = 'red' | 'green' | 'yellow' | null;
 /** What is said of the server, and how good or bad it is. */
 const WORDS: { readonly [what in EventView['what']]: readonly [words: string, tint: Tint] } = {
   listening: ['listening on', null],
+  closed: ['no longer listening on', null],
   draining: ['the balancer drains', 'yellow'],
   reloaded: ['settings reloaded', 'green'],
   reload_refused: ['settings refused', 'red'],
@@ -40,6 +41,7 @@ const AVAILABILITY: ReadonlyMap<string, string> = new Map([
 /** Their reasons go on with the sentence: `is back after 3 s`. */
 const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
   'listening',
+  'closed',
   'up',
   'route_up',
   'weight',
