@@ -44,6 +44,7 @@ export class Generation {
   readonly config: Config;
   readonly trusted: AddressSet;
   readonly tellsForwarded: boolean;
+  readonly tellsVia: boolean;
   /** Before all routes, and at accept. */
   readonly firewall: Firewall | null;
   readonly pipeline: Pipeline;
@@ -82,6 +83,7 @@ export class Generation {
     this.#observer = observer;
     this.trusted = new AddressSet(config.trustedProxies);
     this.tellsForwarded = config.forwarded;
+    this.tellsVia = config.via;
     this.#before = before;
     this.firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
     this.#secret = before === null ? null : before.#secret;

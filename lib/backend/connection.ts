@@ -203,7 +203,7 @@ export class BackendConnection implements Lease, ChannelOwner, DeadlineOwner, En
     const head = parser.head;
     if (head.status === 101) {
       if (receiver.onSwitch(head)) this.#tunnel = true;
-      else this.#fail(FAILURES.bad_response, 'status 101 without being asked to switch');
+      else this.#fail(FAILURES.bad_response, 'status 101 for a protocol that was not offered');
       return;
     }
     if (head.isInterim) {

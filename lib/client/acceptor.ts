@@ -17,6 +17,7 @@ export interface AcceptPolicy {
   readonly trusted: AddressSet;
   /** Are servers told of clients in Forwarded (RFC 7239) too? */
   readonly tellsForwarded: boolean;
+  readonly tellsVia: boolean;
   /** Asked before a byte is read; null lets everybody in. */
   readonly firewall: Firewall | null;
 }
@@ -84,8 +85,8 @@ export class ClientAcceptor implements Acceptor {
 
   onAccept(incoming: Incoming): void {
     const address = plainAddress(incoming.remoteAddress);
-    const { trusted, tellsForwarded, firewall } = this.#policy;
-    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded);
+    const { trusted, tellsForwarded, tellsVia, firewall } = this.#policy;
+    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded, tellsVia);
     if (this.#hasTooMany(forwarded.peer)) {
       incoming.refuse();
       return;

@@ -58,6 +58,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
     forwarded: settings.forwarded ?? false,
+    via: settings.via ?? false,
     readinessPath: settings.readiness_path ?? null,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, report),

@@ -43,6 +43,7 @@ export interface Settings extends ScopeSettings {
   readonly state_file?: string;
   readonly trusted_proxies?: readonly string[];
   readonly forwarded?: boolean;
+  readonly via?: boolean;
   readonly readiness_path?: string;
   readonly dns?: DnsSettings;
   readonly timeouts?: TimeoutsSettings;

@@ -66,6 +66,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Are servers told of clients in Forwarded (RFC 7239), beside X-Forwarded-*? */
   readonly forwarded: boolean;
+  /** Are servers told in Via that the request came through a proxy? */
+  readonly via: boolean;
   /** The path, on every listener, that answers whether the balancer is ready; null: none. */
   readonly readinessPath: string | null;
   readonly accessLog: AccessLogConfig;

@@ -108,8 +108,8 @@ export class DryRun {
     const parser = new RequestParser({ headBytes: headerBytes, fields: headers, targetBytes: uriBytes });
     // In the spelling that sockets give.
     const address = parseIpAddress(peer)?.text ?? peer;
-    const { trusted, tellsForwarded } = this.#generation;
-    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded);
+    const { trusted, tellsForwarded, tellsVia } = this.#generation;
+    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded, tellsVia);
     try {
       parser.readHead(request, 0, request.length);
       if (parser.refusal !== null)

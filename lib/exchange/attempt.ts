@@ -5,9 +5,8 @@ import { FAILURES, type Failure } from '../base/failure.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { BodyForm } from '../http/body-reader.js';
-import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
-import { UPGRADE_PROTOCOL } from '../http/hop.js';
+import { switchesTo } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
 import type { AttemptOwner, AttemptTools } from './attempt-owner.js';
@@ -232,8 +231,8 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   onSwitch(head: ResponseHead): boolean {
     const client = this.#client as ClientSide;
-    if (!client.head.upgradesTo(UPGRADE_PROTOCOL)) return false;
-    if (head.valueOf(FIELD.upgrade).toLowerCase() !== UPGRADE_PROTOCOL) return false;
+    const offered = client.head.offeredProtocols;
+    if (offered === '' || !switchesTo(head, offered)) return false;
     const backend = this.#backend as Backend;
     this.sawAnswer = true;
     noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, this.#wheel.clock.now()));

@@ -29,6 +29,7 @@ export const FIELD = {
   referer: 22,
   cookie: 23,
   authorization: 24,
+  cdnLoop: 26,
   /** Spelt with `_` for `-` and by that one of the above to a server that folds the two: never passed on. */
   disguised: 25,
 } as const;
@@ -70,6 +71,7 @@ const BY_LENGTH: readonly (readonly (readonly [name: string, id: FieldId])[])[] 
     ['referer', FIELD.referer],
     ['forwarded', FIELD.forwarded],
     ['x-real-ip', FIELD.xRealIp],
+    ['cdn-loop', FIELD.cdnLoop],
     ['connection', FIELD.connection],
     ['keep-alive', FIELD.keepAlive],
     ['user-agent', FIELD.userAgent],

@@ -20,6 +20,7 @@ const GUARDED: ReadonlySet<number> = new Set([
 /** What encoders write themselves, besides Content-Type, which is no field that a proxy acts on. */
 const OWN: ReadonlySet<number> = new Set([
   FIELD.via,
+  FIELD.cdnLoop,
   FIELD.date,
   FIELD.forwarded,
   FIELD.xForwardedFor,

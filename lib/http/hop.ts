@@ -1,8 +1,39 @@
 import { FIELD, type FieldId } from './fields.js';
 import type { ConnectionOptions, MessageHead } from './head.js';
 
-/** Protocols a connection may be switched to. h2c is never among them: it would carry requests past every rule. */
-export const UPGRADE_PROTOCOL = 'websocket';
+/** A protocol name and an optional version (RFC 9110, 7.8). */
+const PROTOCOL = /^([!#$%&'*+\-.^`|~\w]+)(?:\/[!#$%&'*+\-.^`|~\w]+)?$/;
+/** HTTP in any version would carry requests past every rule, and TLS anything, unseen; h2c had versions as `h2c-14`. */
+const NOT_PASSED = /^(?:h2c(?:-.*)?|http|tls)$/i;
+
+/** The protocols that an Upgrade field (or several) names, as they are written. */
+function protocolsOf(head: MessageHead): string[] {
+  const protocols: string[] = [];
+  for (let i = 0; i < head.fieldCount; i++) {
+    if (head.ids[i] !== FIELD.upgrade) continue;
+    for (const part of head.valueAt(i).split(',')) {
+      const protocol = part.replace(/^[ \t]+|[ \t]+$/g, '');
+      if (protocol !== '') protocols.push(protocol);
+    }
+  }
+  return protocols;
+}
+
+/** The protocols of a request's Upgrade that are passed on, in the client's order and spelling; empty when none is. */
+export function passableProtocols(head: MessageHead): string {
+  const passed = protocolsOf(head).filter((protocol) => {
+    const name = PROTOCOL.exec(protocol)?.[1];
+    return name !== undefined && !NOT_PASSED.test(name);
+  });
+  return passed.join(', ');
+}
+
+/** Does a 101 name protocols, and none but `offered` ones (as `passableProtocols` returned them)? */
+export function switchesTo(head: MessageHead, offered: string): boolean {
+  const known = new Set(offered.toLowerCase().split(', '));
+  const chosen = protocolsOf(head);
+  return chosen.length > 0 && chosen.every((protocol) => known.has(protocol.toLowerCase()));
+}
 
 /** What becomes of a field on its way through. */
 export const PASS = 0;

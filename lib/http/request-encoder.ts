@@ -2,7 +2,7 @@ import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { FIELD } from './fields.js';
 import { forwardedElement } from './forwarded.js';
 import type { HeadEdit } from './head-edit.js';
-import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, UPGRADE_PROTOCOL, verdicts } from './hop.js';
+import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, verdicts } from './hop.js';
 import type { RequestHead } from './request-head.js';
 import { readLength } from './request-rules.js';
 
@@ -16,12 +16,15 @@ export class ForwardedClient {
   readonly lines: string;
   /** Are servers told in Forwarded (RFC 7239) too? */
   readonly standard: boolean;
+  /** Are they told in Via? nginx compresses nothing for a request that has one. */
+  readonly via: boolean;
 
-  constructor(address: string, trusted: boolean, standard = false) {
+  constructor(address: string, trusted: boolean, standard = false, via = false) {
     this.peer = parseIpAddress(address) ?? IpAddress.unix;
     this.address = address;
     this.trusted = trusted;
     this.standard = standard;
+    this.via = via;
     this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`;
   }
 }
@@ -39,6 +42,9 @@ const FORWARDING = {
 const ONLY_HERE = { host: ASK, expect: ASK, maxForwards: ASK } as const;
 const FROM_ANYONE = verdicts({ ...HOP_BY_HOP, ...FORWARDING, ...ONLY_HERE });
 const FROM_TRUSTED = verdicts({ ...HOP_BY_HOP, ...ONLY_HERE, xForwardedFor: DROP, xRequestId: DROP });
+
+/** RFC 8586: by this line a balancer knows a request that it has sent before. */
+const LOOP_LINE = 'CDN-Loop: lb\r\n';
 
 /** A request id from a trusted peer is kept if it is one that can stand in a log line. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -95,7 +101,7 @@ export function encodeRequestHead(
   // HTTP/1.0 does without; in HTTP/1.1, which the server is spoken to, there is always one (RFC 9112, 3.2).
   if (!hosted) out += `Host: ${host === '' ? head.authority : host}\r\n`;
   const way = client.trusted ? appended(head, client) : overwritten(head, client);
-  const own = `${way}X-Request-Id: ${requestId}\r\n${ownLines(head)}`;
+  const own = `${way}X-Request-Id: ${requestId}\r\n${ownLines(head, client)}`;
   return edit === null ? `${out}${own}\r\n` : `${out}${edit.own(own)}${edit.rest()}\r\n`;
 }
 
@@ -146,9 +152,10 @@ function forwardedLine(head: RequestHead, client: ForwardedClient): string {
   return `Forwarded: ${forwardedElement(client.peer, head.authority)}\r\n`;
 }
 
-function ownLines(head: RequestHead): string {
-  const via = head.minorVersion === 1 ? 'Via: 1.1 lb\r\n' : 'Via: 1.0 lb\r\n';
-  if (head.upgradesTo(UPGRADE_PROTOCOL))
-    return `${via}Connection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n`;
-  return head.acceptsTrailers ? `${via}Connection: TE\r\nTE: trailers\r\n` : via;
+function ownLines(head: RequestHead, client: ForwardedClient): string {
+  let lines = LOOP_LINE;
+  if (client.via) lines += head.minorVersion === 1 ? 'Via: 1.1 lb\r\n' : 'Via: 1.0 lb\r\n';
+  const protocols = head.connection.upgrade ? head.offeredProtocols : '';
+  if (protocols !== '') return `${lines}Connection: Upgrade\r\nUpgrade: ${protocols}\r\n`;
+  return head.acceptsTrailers ? `${lines}Connection: TE\r\nTE: trailers\r\n` : lines;
 }

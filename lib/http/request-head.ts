@@ -1,12 +1,15 @@
 import { FIELD } from './fields.js';
 import { ConnectionOptions, MessageHead } from './head.js';
+import { passableProtocols } from './hop.js';
 import type { RequestLine } from './request-line.js';
 
 /** How a body ends (RFC 9112, 6.3): not there, after a length, with its last chunk, or with the connection. */
 export type Framing = 'none' | 'length' | 'chunked' | 'close';
 
-/** RFC 9110, 9.2.2. Anything not listed is not idempotent, whatever its author thinks. */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']);
+/** RFC 9110, 9.2.2, and RFC 10008 for QUERY. Anything not listed is not idempotent, whatever its author thinks. */
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  'GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY',
+]); // biome-ignore format: one table
 
 /** They say who sends all that follows on a connection (RFC 4559), not who sends one request. */
 const CONNECTION_SCHEME = /^(ntlm|negotiate)(\s|$)/i;
@@ -65,10 +68,12 @@ export class RequestHead extends MessageHead {
     return false;
   }
 
-  /** Does it ask to switch to `protocol` (lower case)? Only with both fields, and only in HTTP/1.1 (RFC 9110, 7.8). */
-  upgradesTo(protocol: string): boolean {
-    if (!this.connection.upgrade || this.minorVersion === 0) return false;
-    return this.valueOf(FIELD.upgrade).toLowerCase() === protocol;
+  /**
+   * The protocols that a server may switch to, for its Upgrade field; empty when there is none. Both fields are needed,
+   * and HTTP/1.1 (RFC 9110, 7.8).
+   */
+  get offeredProtocols(): string {
+    return this.connection.upgrade && this.minorVersion === 1 ? passableProtocols(this) : '';
   }
 
   /** May it go no further than here (RFC 9110, 7.6.2)? TRACE, the other method that counts hops, is refused before. */

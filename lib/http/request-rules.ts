@@ -27,7 +27,7 @@ const LOOP = Object.freeze({
 } as const);
 const EXPECTATION = refusal(417, 'the only expectation understood is 100-continue');
 
-/** Times a request may have passed a balancer of this name (Via) before it is taken for a loop. */
+/** Times a request may have passed a balancer of this name before it is taken for a loop. */
 const MAX_PASSES = 8;
 /** reg-name, IPv4 or bracketed IP literal, optional port (RFC 3986, 3.2.2); no userinfo. */
 export const AUTHORITY =
@@ -78,7 +78,7 @@ function readFields(head: RequestHead): Refusal | null {
         if (head.valueAt(i).toLowerCase() !== '100-continue') return EXPECTATION;
         head.expectsContinue = true;
         break;
-      case FIELD.via:
+      case FIELD.cdnLoop:
         passes += countPasses(head.valueAt(i));
         if (passes >= MAX_PASSES) return LOOP;
         break;
@@ -124,8 +124,9 @@ export function readLength(value: string): number {
   return length <= Number.MAX_SAFE_INTEGER ? length : -1;
 }
 
-function countPasses(via: string): number {
-  return via.match(/(?:^|,)\s*1\.[01]\s+lb\s*(?=,|$)/g)?.length ?? 0;
+/** How often the value of a CDN-Loop field (RFC 8586) names this balancer, with parameters or without. */
+function countPasses(value: string): number {
+  return value.match(/(?:^|,)[ \t]*lb[ \t]*(?=[,;]|$)/gi)?.length ?? 0;
 }
 
 /** The four forms of RFC 9112, 3.2. Servers are asked in origin-form, whatever the client used. */

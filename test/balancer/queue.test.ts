@@ -154,7 +154,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const requests = new Shelf(8, () => new ClientRequest(headLimits, clock));
   const acceptor = new ClientAcceptor(
     { wheel, requests, handlers: shelf, whyNotReady: () => '' },
-    { trusted: new AddressSet([]), tellsForwarded: false, firewall: null },
+    { trusted: new AddressSet([]), tellsForwarded: false, tellsVia: false, firewall: null },
     { timeouts, limits, readinessPath: null },
     new ShortageAlarm(wheel, seen),
   );

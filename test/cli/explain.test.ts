@@ -31,7 +31,7 @@ t.test('the whole way of a request', async (t) => {
             + X-Forwarded-Proto: http
             + X-Forwarded-Host: www.mango.com
             + X-Request-Id: 00000000000000000000000000000000
-            + Via: 1.1 lb
+            + CDN-Loop: lb
   rules     rewrite_rules.replace v1
               - GET /v1?x=1&RemoveMe=1 HTTP/1.1
               + GET /v2?x=1&RemoveMe=1 HTTP/1.1

@@ -25,7 +25,7 @@ t.test('a request reaches the server with what this hop adds, and its answer the
     head,
     'GET /a?b=%2F HTTP/1.1\r\nHost: example.test\r\nX-Odd:  caf\xe9 \r\nx-odd: 2\r\n' +
       'X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: example.test\r\n' +
-      `X-Request-Id: ${requestId}\r\nVia: 1.1 lb\r\n\r\n`,
+      `X-Request-Id: ${requestId}\r\nCDN-Loop: lb\r\n\r\n`,
   );
 });
 

@@ -109,7 +109,7 @@ t.test('bytes behind a request that is refused are the next request', async (t) 
     client.send(UPGRADE + GET);
     for (let i = 0; i < 2; i++) t.equal((await client.response()).body, 'no', status);
     t.equal(heads.length, 2);
-    t.match(heads[1], /^GET \/ HTTP\/1\.1\r\n.*\r\nVia: 1\.1 lb\r\n/s, 'with all that the balancer adds');
+    t.match(heads[1], /^GET \/ HTTP\/1\.1\r\n.*\r\nCDN-Loop: lb\r\n/s, 'with all that the balancer adds');
     t.equal(server.accepted, 1, 'both sides stay HTTP');
   }
 });
@@ -121,7 +121,7 @@ t.test('no request is switched that did not ask for it, or not for WebSocket', a
     'Connection: Upgrade\r\n',
     'Connection: Upgrade\r\nUpgrade: h2c\r\n',
     'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n',
-    'Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n',
+    'Connection: Upgrade\r\nUpgrade: H2C, http/2.0, "websocket"\r\nUpgrade: h2c-14,tls\r\n',
     'Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n',
   ]) {
     let head = '';
@@ -347,6 +347,59 @@ t.test('a server that is gone behind its FIN costs the client nothing of what it
   await client.gone();
   t.equal(client.error, null);
   t.equal((await seen.request()).reason, '');
+});
+
+t.test('a tunnel opens for any protocol that was offered, and for no other', async (t) => {
+  let chosen = '';
+  let heads: string[] = [];
+  const server = await origin(t, async (connection) => {
+    heads.push(await connection.readHead());
+    await connection.write(`HTTP/1.1 101 Switching Protocols\r\n${chosen}Connection: Upgrade\r\n\r\n`);
+    await connection.write(await connection.read(4));
+    connection.end();
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  let asked = 0;
+  const ask = async (offered: string, answer: string) => {
+    chosen = answer;
+    heads = [];
+    const client = await connect();
+    const framing = 'Content-Length: 0\r\n';
+    client.send(
+      `POST /exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${offered}\r\n${framing}\r\n`,
+    );
+    const head = await client.until('\r\n\r\n');
+    asked++;
+    return { client, head };
+  };
+  for (const [offered, answer] of [
+    ['SPDY/3.1', 'Upgrade: SPDY/3.1\r\n'],
+    ['tcp', 'upgrade: TCP\r\nContent-Length: 9\r\n'],
+    ['foo, bar', 'Upgrade: bar\r\nTransfer-Encoding: gzip\r\n'],
+    ['foo, bar', 'Upgrade: bar, foo\r\n'],
+    ['h2c, foo', 'Upgrade: foo\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n'],
+  ] as const) {
+    const { client, head } = await ask(offered, answer);
+    t.match(head, /^HTTP\/1\.1 101 .*\r\nConnection: Upgrade\r\n\r\n$/s, offered);
+    t.notMatch(head, /content-length|transfer-encoding/i);
+    t.match(heads[0], `\r\nUpgrade: ${offered.replace('h2c, ', '')}\r\n`);
+    client.send('ping');
+    t.equal(await client.bytes(4), 'ping');
+    client.destroy();
+    t.equal((await seen.request(asked)).status, 101);
+  }
+  for (const [offered, answer] of [
+    ['SPDY/3.1', 'Upgrade: SPDY/2\r\n'],
+    ['foo', ''],
+    ['foo', 'Upgrade: foo, bar\r\n'],
+    ['h2c, foo', 'Upgrade: h2c\r\n'],
+    ['h2c', 'Upgrade: h2c\r\n'],
+  ] as const) {
+    const { client, head } = await ask(offered, answer);
+    t.match(head, /^HTTP\/1\.1 502 /, `${offered}: ${answer}`);
+    t.match(await seen.request(asked), { reason: 'bad_response', detail: /status 101 for a protocol/ });
+    client.destroy();
+  }
 });
 
 nothingIsLeft(t);

@@ -63,7 +63,7 @@ t.test('requests', async (t) => {
       const [method, target, version, host] = parts;
       first.read([bytes(`${method} ${target} HTTP/${version}\r\n${host}${fields}\r\n`)]);
       const { head, complete } = first.parser;
-      if (!complete || valuesNamed(head, 'via').join().split('1.1 lb').length > 7) return;
+      if (!complete || valuesNamed(head, 'cdn-loop').join().split('lb').length > 7) return;
       accepted++;
       const client = new ForwardedClient('2001:db8::1', trusted);
       const server = head.authority === '' ? 's:1' : given;
@@ -84,7 +84,7 @@ t.test('requests', async (t) => {
       if (!trusted) same(valuesNamed(again, 'x-forwarded-for').join(), '2001:db8::1', 'client');
       if (head.connection.named?.has('foo') === true) same(valuesNamed(again, 'foo').length, 0, 'foo');
       const connection = valuesNamed(again, 'connection').join();
-      const expected = head.upgradesTo('websocket') ? 'Upgrade' : head.acceptsTrailers ? 'TE' : '';
+      const expected = head.offeredProtocols !== '' ? 'Upgrade' : head.acceptsTrailers ? 'TE' : '';
       same(connection, expected, 'connection');
     }),
     { numRuns: FUZZ_RUNS * 3 },

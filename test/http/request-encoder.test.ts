@@ -6,7 +6,7 @@ const STRANGER = new ForwardedClient('192.0.2.1', false);
 const FRIEND = new ForwardedClient('192.0.2.1', true);
 /** What an untrusted client's HTTP/1.1 request to `a` gets. */
 const ADDED =
-  'X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\nX-Request-Id: id\r\nVia: 1.1 lb\r\n';
+  'X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\nX-Request-Id: id\r\nCDN-Loop: lb\r\n';
 
 /** The head that a server gets; `host` as for `encodeRequestHead`. */
 function encode(text: string, client = STRANGER, host = ''): string {
@@ -73,7 +73,7 @@ t.test('what a trusted proxy tells is kept, its chain joined in order and contin
       FRIEND,
     ),
     'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nForwarded: for=1.1.1.1\r\n' +
-      'X-Forwarded-For: 1.1.1.1, 2.2.2.2 , 3.3.3.3, 192.0.2.1\r\nX-Forwarded-Host: a\r\nForwarded: for=192.0.2.1;host=a;proto=http\r\nX-Request-Id: id\r\nVia: 1.1 lb\r\n\r\n',
+      'X-Forwarded-For: 1.1.1.1, 2.2.2.2 , 3.3.3.3, 192.0.2.1\r\nX-Forwarded-Host: a\r\nForwarded: for=192.0.2.1;host=a;proto=http\r\nX-Request-Id: id\r\nCDN-Loop: lb\r\n\r\n',
   );
 });
 
@@ -112,11 +112,11 @@ t.test('a request id is kept from a trusted peer alone, and only if it fits a lo
   for (const bad of ['', 'a b', '\xe9', 'a'.repeat(129)]) t.equal(idOf(bad, FRIEND), '', JSON.stringify(bad));
 });
 
-t.test('HTTP/1.0 goes on as HTTP/1.1, with a Host, and says so in Via', async (t) => {
+t.test('HTTP/1.0 goes on as HTTP/1.1, with a Host', async (t) => {
   t.equal(
     encode('GET /x HTTP/1.0\r\nConnection: keep-alive\r\nA: 1\r\n\r\n', STRANGER, 'server:80'),
     'GET /x HTTP/1.1\r\nA: 1\r\nHost: server:80\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n' +
-      'X-Request-Id: id\r\nVia: 1.0 lb\r\n\r\n',
+      'X-Request-Id: id\r\nCDN-Loop: lb\r\n\r\n',
   );
   t.match(
     encode('GET / HTTP/1.0\r\n\r\n', STRANGER, 's'),
@@ -167,19 +167,19 @@ t.test('Expect goes on, but not from HTTP/1.0', async (t) => {
 });
 
 t.test('TE: trailers is said again for this hop, when it was said for the last', async (t) => {
-  const end = 'Via: 1.1 lb\r\nConnection: TE\r\nTE: trailers\r\n\r\n';
+  const end = 'CDN-Loop: lb\r\nConnection: TE\r\nTE: trailers\r\n\r\n';
   const head = (fields: string): string => encode(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
   t.ok(head('Connection: TE\r\nTE: gzip, Trailers\r\n').endsWith(end));
   t.notMatch(head('TE: trailers\r\n'), 'TE: trailers', 'not named in Connection');
   t.notMatch(head('Connection: TE\r\nTE: xtrailers\r\n'), 'trailers');
 });
 
-t.test('an upgrade to websocket is asked for again, nothing else is', async (t) => {
+t.test('an upgrade is asked for again as it was spelt', async (t) => {
   const head = (fields: string, version = '1.1'): string =>
     encode(`GET / HTTP/${version}\r\nHost: a\r\n${fields}\r\n`);
   t.ok(
     head('Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: x\r\n').endsWith(
-      'Via: 1.1 lb\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'CDN-Loop: lb\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n',
     ),
   );
   t.notMatch(head('Upgrade: websocket\r\n'), 'Upgrade');
@@ -194,4 +194,43 @@ t.test('framing is written so that it can be read in one way only', async (t) =>
   t.equal(framing('CONTENT-length:003 \r\n', 'abc'), 'CONTENT-length: 3');
   t.equal(framing('Content-Length: 000\r\n', ''), 'Content-Length: 0');
   t.equal(framing('Transfer-Encoding:  Chunked  \r\n', '0\r\n\r\n'), 'Transfer-Encoding: chunked');
+});
+
+t.test('Via is sent when it is asked for', async (t) => {
+  const via = new ForwardedClient('192.0.2.1', false, false, true);
+  t.match(encode('GET / HTTP/1.1\r\nHost: a\r\n\r\n', via), /\r\nCDN-Loop: lb\r\nVia: 1\.1 lb\r\n\r\n$/);
+  t.match(encode('GET / HTTP/1.0\r\nHost: a\r\n\r\n', via), /\r\nCDN-Loop: lb\r\nVia: 1\.0 lb\r\n\r\n$/);
+  const passed = encode('GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 x\r\nCDN-Loop: y; z\r\n\r\n');
+  t.match(
+    passed,
+    /\r\nVia: 1\.1 x\r\nCDN-Loop: y; z\r\n.*\r\nCDN-Loop: lb\r\n\r\n$/s,
+    'what came is passed on',
+  );
+  t.notMatch(passed, 'Via: 1.1 lb');
+});
+
+t.test('Upgrade passes the protocols that are no HTTP and no TLS, in their order and spelling', async (t) => {
+  for (const [sent, passed] of [
+    ['SPDY/3.1', 'SPDY/3.1'],
+    ['WebSocket', 'WebSocket'],
+    ['tcp, h2c ,\tSPDY/3.1,, HTTP/2.0', 'tcp, SPDY/3.1'],
+    ['h2c', ''],
+    ['H2C', ''],
+    ['h2c-16', ''],
+    ['HTTP/1.1', ''],
+    ['http', ''],
+    ['TLS/1.2', ''],
+    ['"h2c"', ''],
+    ['a b', ''],
+    ['a/b/c, \xe9', ''],
+    ['', ''],
+  ] as const) {
+    const head = encode(`POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: ${sent}\r\n\r\n`);
+    const lines = passed === '' ? [] : ['Connection: Upgrade', `Upgrade: ${passed}`];
+    t.strictSame(
+      head.split('\r\n').filter((line) => /^(connection|upgrade):/i.test(line)),
+      lines,
+      sent,
+    );
+  }
 });
