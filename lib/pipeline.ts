@@ -11,6 +11,7 @@ import { clientAddress } from './http/client-address.js';
 import type { ClientSide } from './http/flow.js';
 import type { Refusal } from './http/refusal.js';
 import type { Router } from './router/router.js';
+import type { RouteRules } from './rules/route-rules.js';
 
 const NO_ROUTE: Objection = { status: 404, reason: 'no_route', detail: '', fields: '' };
 
@@ -51,7 +52,12 @@ export class RequestPipeline implements Pipeline {
     return forwarded.trusted ? clientAddress(forwarded.peer, head, this.#trusted) : forwarded.peer;
   }
 
+  get lostRules(): RouteRules {
+    return this.#router.lostRules;
+  }
+
   decide(context: RequestContext): Objection | null {
+    context.lostRules = this.#router.lostRules;
     try {
       const { view, client } = context;
       // Before anybody compares the path: what two servers may read differently can't be judged.
@@ -63,7 +69,10 @@ export class RequestPipeline implements Pipeline {
         if (verdict.refused) return blocked(verdict);
       }
       const resolution = this.#router.resolve(view);
-      if (resolution === null) return NO_ROUTE;
+      if (resolution === null) {
+        context.lostRules = this.#router.lostRulesOf(view);
+        return NO_ROUTE;
+      }
       const destination = resolution.attached;
       context.destination = destination;
       context.captures = resolution.captures;

@@ -1,8 +1,9 @@
 /**
  * ok: a whole answer that nobody objects to. error_status: a whole answer of 500 or more. connect: no connection.
- * reset: cut before the answer was whole, or an answer that can't be read. timeout: no answer in time.
+ * bad_response: an answer that is not valid HTTP/1.1.
+ * reset: cut before the answer was whole. timeout: no answer in time.
  */
-export type OutcomeKind = 'ok' | 'error_status' | 'connect' | 'reset' | 'timeout';
+export type OutcomeKind = 'ok' | 'error_status' | 'bad_response' | 'connect' | 'reset' | 'timeout';
 
 /** How one attempt ended on a server. Whoever is told reads it during the call: the object may be used again. */
 export interface Outcome {

@@ -2,8 +2,8 @@
 export class BackendTotals {
   /** Attempts that got a connection. */
   requests = 0;
-  /** Answers by the first digit of their status; `[0]` counts nothing. */
-  readonly responses: number[] = [0, 0, 0, 0, 0, 0];
+  /** Answers by the first digit of their status, up to 9; `[0]` counts nothing. */
+  readonly responses: number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   /** Attempts that ended without a whole answer and by no fault of the client. */
   failures = 0;
   connectFailures = 0;

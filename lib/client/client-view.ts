@@ -117,12 +117,18 @@ export class ClientView implements ClientSide {
     (this.#connection as ClientConnection).isUnwanted = true;
   }
 
+  takeBack(): boolean {
+    return this.#responder.takeBack(this.#channel as Channel);
+  }
+
   takesAnswers(): boolean {
     return (this.#connection as ClientConnection).reader.takesAnswers();
   }
 
-  reply(status: number, text?: string, fields = ''): number {
-    return this.#reply((form, toHead, wallMs) => encodeReply(status, form, toHead, wallMs, text, fields));
+  reply(status: number, edit: HeadEdit | null, text?: string, fields = ''): number {
+    return this.#reply((form, toHead, wallMs) =>
+      encodeReply(status, form, toHead, wallMs, text, fields, edit),
+    );
   }
 
   replyWith(status: number, body: string, edit: HeadEdit): number {

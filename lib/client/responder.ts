@@ -11,11 +11,14 @@ export class Responder {
   #wrapsChunks = false;
   /** The head that was sent; empty until then. */
   sentHead = '';
+  /** Bytes that waited in the channel before the head of a server's answer; -1 when none was written. */
+  #mark = -1;
 
   begin(oldClient: boolean): void {
     this.#form.oldClient = oldClient;
     this.#wrapsChunks = false;
     this.sentHead = '';
+    this.#mark = -1;
   }
 
   /** Does the connection stay open behind this response? */
@@ -53,8 +56,18 @@ export class Responder {
     form.keepAlive = mayKeepAlive && form.framing !== 'close';
     this.#wrapsChunks = framing === 'close' && form.framing === 'chunked';
     this.sentHead = encodeResponseHead(head, form, wallMs, edit);
+    this.#mark = channel.heldBytes;
     channel.writeText(this.sentHead);
     return form.oldClient ? 'content' : 'wire';
+  }
+
+  /** Takes back a server's answer of which nothing has gone out yet: another may be given. False when some has. */
+  takeBack(channel: Channel): boolean {
+    if (this.#mark === -1 || !channel.takeBack(this.#mark, this.sentHead)) return false;
+    this.#mark = -1;
+    this.#wrapsChunks = false;
+    this.sentHead = '';
+    return true;
   }
 
   /** False asks to wait for the channel's drain. */

@@ -8,6 +8,8 @@ import type { MatchConfig } from './types.js';
 export interface Candidate {
   readonly match: MatchConfig;
   readonly at: Path;
+  /** Is it answered with a redirect or a fixed response? */
+  readonly answersItself: boolean;
 }
 
 const ANYTHING: MatchConfig = {
@@ -49,7 +51,7 @@ export function checkReach(
   for (const entry of allPaths ? paths : []) {
     if (allPaths && entry.match.path?.kind === 'prefix') tellShadow(entry, [allPaths], 'path', report);
   }
-  if (all && fallback) report.repeated(fallback, 'never reached: everything is taken by', all.at);
+  if (all && fallback) tellUnreached(fallback, 'never reached: everything is taken by', all, report);
 }
 
 /** Tells of routes inside a path that ask for another path. */
@@ -65,8 +67,14 @@ export function checkInside(outer: PathPattern, routes: readonly Candidate[], re
 
 function tellShadow(entry: Candidate, earlier: readonly Candidate[], key: string, report: Report): boolean {
   const shadow = earlier.find(({ match }) => covers(match, entry.match));
-  if (shadow) report.repeated([...entry.at, key], 'never reached: all it matches is taken by', shadow.at);
+  if (shadow) tellUnreached([...entry.at, key], 'never reached: all it matches is taken by', shadow, report);
   return shadow !== undefined;
+}
+
+/** A fixed response or a redirect for everything is how a site is closed for maintenance: that is only warned of. */
+function tellUnreached(path: Path, message: string, by: Candidate, report: Report): void {
+  if (by.answersItself && covers(by.match, ANYTHING)) report.repeatedWarning(path, message, by.at);
+  else report.repeated(path, message, by.at);
 }
 
 function keyOf(pattern: PathPattern | null): string {

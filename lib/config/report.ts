@@ -16,6 +16,11 @@ export class Report {
     this.findings.push({ path, part: 'value', message, earlier, hint });
   }
 
+  /** The same where it may be on purpose, as for a while. */
+  repeatedWarning(path: Path, message: string, earlier: Path): void {
+    this.warnings.push({ path, part: 'value', message, earlier, hint: '' });
+  }
+
   warning(path: Path, message: string, hint = ''): void {
     this.warnings.push({ path, part: 'value', message, hint });
   }

@@ -71,7 +71,13 @@ export function compileScope(
   checkReach(routes.candidates, paths.candidates, fallback, context.report);
   if (kind === 'host' && !leadsAnywhere(settings, place)) tellNowhere(place.path, 'host', context);
   const rest = toRoute(kind === 'file' && fallback ? { ...place, path: fallback } : place, context);
-  return { routes: routes.list, paths: paths.list, fallback: rest, languages: place.languages };
+  return {
+    routes: routes.list,
+    paths: paths.list,
+    fallback: rest,
+    responseHeaders: place.rules.responseHeaders,
+    languages: place.languages,
+  };
 }
 
 interface Compiled<T> {
@@ -106,9 +112,14 @@ function compileRoutes(
     const route = toRoute(place, context);
     if (!route && !leadsAnywhere(setting, place)) tellNowhere(path, 'route', context);
     if (route) list.push({ match, route });
-    if (whole) candidates.push({ match, at: path });
+    if (whole) candidates.push({ match, at: path, answersItself: isOwnAnswer(place) });
   }
   return { list, candidates };
+}
+
+/** Is what ends up there answered without a server? */
+function isOwnAnswer({ action }: Place): boolean {
+  return action !== null && action.kind !== 'forward';
 }
 
 /** Whether nothing of it was refused before. */
@@ -148,10 +159,11 @@ function compilePaths(
         routes: routes.list,
         paths: [],
         fallback: toRoute(place, context),
+        responseHeaders: place.rules.responseHeaders,
         languages: place.languages,
       },
     });
-    candidates.push({ match: matchOfPath(pattern), at: path });
+    candidates.push({ match: matchOfPath(pattern), at: path, answersItself: isOwnAnswer(place) });
   }
   return { list, candidates };
 }

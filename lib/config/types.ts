@@ -4,7 +4,7 @@ import type { PathPattern } from './pattern.js';
 import type { Template } from './template.js';
 import type { LimitsConfig, TimeoutsConfig } from './types/limits.js';
 import type { AccessLogConfig, EventsConfig } from './types/logs.js';
-import type { FirewallConfig, RulesConfig } from './types/rules.js';
+import type { FirewallConfig, HeaderRule, RulesConfig } from './types/rules.js';
 import type {
   DnsConfig,
   GroupConfig,
@@ -114,6 +114,8 @@ export interface ScopeConfig {
   /** In the order of the file. Exact wins over a regular expression (the first), that over the longest prefix. */
   readonly paths: readonly PathRoute[];
   readonly fallback: RouteConfig | null;
+  /** For answers of the balancer's own to requests that find no route here. */
+  readonly responseHeaders: readonly HeaderRule[];
   /** Of what is served here where no route of `routes` asked for a language; empty when nobody said so. */
   readonly languages: readonly string[];
 }

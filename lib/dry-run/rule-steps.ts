@@ -4,7 +4,7 @@ import type { RequestContext } from '../exchange/context.js';
 import { HeadEdit } from '../http/head-edit.js';
 import { readUtf8 } from '../http/percent.js';
 import { encodeRequestHead, type ForwardedClient } from '../http/request-encoder.js';
-import { RouteRules } from '../rules/route-rules.js';
+import { NO_RULES, RouteRules } from '../rules/route-rules.js';
 import { diffLines, type LineChange } from './line-diff.js';
 
 /** One rule, and what it changed in the head. */
@@ -14,15 +14,6 @@ export interface RuleStep {
   /** Empty when it found nothing to change. */
   readonly changes: readonly LineChange[];
 }
-
-const NO_RULES: RulesConfig = {
-  host: 'client',
-  path: [],
-  params: [],
-  cookies: [],
-  headers: [],
-  responseHeaders: [],
-};
 
 /**
  * What each rule of a route does to a head on its way to `server`: the head is encoded with the first rule alone, with

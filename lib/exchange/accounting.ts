@@ -33,7 +33,7 @@ export function noteAnswer(backend: Backend, status: number, ms: number): void {
   if (status >= 500) backend.noteError();
   const digit = Math.floor(status / 100);
   const { responses } = backend.totals;
-  if (digit < responses.length) responses[digit] = (responses[digit] as number) + 1;
+  responses[digit] = (responses[digit] as number) + 1;
 }
 
 /** Failures in which the server had no part: it was told nothing, and moves no request of its own to an error page. */
@@ -81,7 +81,7 @@ export function kindOfFailure(failure: Failure, at: Circumstances): OutcomeKind 
     case FAILURES.reset_in_response:
       return at.clientOwes || at.clientHeldBack ? null : 'reset';
     case FAILURES.bad_response:
-      return 'reset';
+      return 'bad_response';
     case FAILURES.response_timeout:
       // It may be waiting for the body that the client, told to go on or not, does not send.
       return at.clientOwes && !at.serverBlocked ? null : 'timeout';

@@ -10,6 +10,7 @@ import { encodeRequestHead } from '../http/request-encoder.js';
 import { RequestView } from '../http/request-view.js';
 import type { RuleContext } from '../rules/context.js';
 import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
+import type { RouteRules } from '../rules/route-rules.js';
 import type { Destination } from './destination.js';
 
 /** Why a request is answered by the balancer, and how. */
@@ -36,6 +37,8 @@ export class RequestContext implements RuleContext {
   destination: Destination | null = null;
   readonly requestEdit = new HeadEdit();
   readonly responseEdit = new HeadEdit();
+  /** The rules for answers of the balancer's own to a request that has no route. */
+  lostRules: RouteRules | null = null;
   /** Before all routes; told how it ended. */
   globalFirewall: Firewall | null = null;
   /** Those of the route, in which it holds a place until the end. */
@@ -49,6 +52,7 @@ export class RequestContext implements RuleContext {
     this.attempt = 1;
     this.server = '';
     this.destination = null;
+    this.lostRules = null;
     this.globalFirewall = null;
     this.#entered = null;
     this.view.load(client.head, address.text);
@@ -80,6 +84,17 @@ export class RequestContext implements RuleContext {
     this.server = server.name;
     rules.editResponse(this, this.responseEdit);
     sticky?.mark(this, server, this.responseEdit);
+    return this.responseEdit.isEmpty ? null : this.responseEdit;
+  }
+
+  /** What rules change about the head of an answer of the balancer's own; null when it is nothing. */
+  editOfLocalReply(status: number): HeadEdit | null {
+    const rules = this.destination === null ? this.lostRules : this.destination.rules;
+    if (rules?.editsResponses !== true) return null;
+    // They may be those of a server's answer that was refused.
+    this.server = '';
+    this.responseEdit.clear();
+    rules.editLocalReply(this, this.responseEdit, status);
     return this.responseEdit.isEmpty ? null : this.responseEdit;
   }
 
@@ -117,6 +132,8 @@ export class RequestContext implements RuleContext {
 export interface Pipeline {
   /** Null: it goes to `context.destination`, or is answered there. Else who objects. */
   decide(context: RequestContext): Objection | null;
+  /** The rules for answers to requests that have no route, and come to no host. */
+  readonly lostRules: RouteRules;
   /** Whom a request is from, if its peer speaks for others. */
   clientOf(client: ClientSide): IpAddress;
 }

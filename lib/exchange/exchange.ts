@@ -78,7 +78,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     if (objection !== null) {
       const { status, reason, detail, fields } = objection;
       if (reason !== 'no_route') client.turnAway();
-      this.#settle(reason, detail, client.reply(status, undefined, fields));
+      this.#settle(reason, detail, this.#reply(client, status, undefined, fields));
       return;
     }
     this.#forward(client, context.destination as Destination);
@@ -91,9 +91,13 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#replyFromRoute(client, reply, destination.rules);
     } else if (head.endsHere) {
       // The last hop that may be asked answers itself.
-      this.#settle('', '', client.reply(200));
+      this.#settle('', '', this.#reply(client, 200));
     } else if (!this.#useLimits(client, destination)) {
-      this.#settle('body_too_large', 'Content-Length is more than limits.body_bytes', client.reply(413));
+      this.#settle(
+        'body_too_large',
+        'Content-Length is more than limits.body_bytes',
+        this.#reply(client, 413),
+      );
     } else {
       this.#retries.open(choice as Choice, retry, head);
       const bonded = bondedTo(client);
@@ -111,14 +115,22 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #replyFromRoute(client: ClientSide, reply: RouteReply, rules: RouteRules): void {
     const edit = this.#context.responseEdit;
     reply.edit(this.#context, edit);
-    rules.editResponse(this.#context, edit);
+    rules.editRouteReply(this.#context, edit, reply.status);
     this.#settle('', '', client.replyWith(reply.status, reply.body, edit));
+  }
+
+  /** Answers in place of a server. Returns the bytes of the answer's body. */
+  #reply(client: ClientSide, status: number, text?: string, fields?: string): number {
+    return client.reply(status, this.#context.editOfLocalReply(status), text, fields);
   }
 
   refuse(client: ClientSide, refusal: Refusal): void {
     this.#open(client);
     client.turnAway();
-    this.#settle(refusal.reason, refusal.detail, client.reply(refusal.status));
+    const context = this.#context;
+    context.open(client, client.forwarded.peer, '');
+    context.lostRules = this.#services.pipeline.lostRules;
+    this.#settle(refusal.reason, refusal.detail, this.#reply(client, refusal.status));
   }
 
   #open(client: ClientSide): void {
@@ -278,9 +290,13 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       return;
     }
     let ownBytes = 0;
-    if (this.#attempt.sawAnswer || failure.status === 0) client.cut();
-    else if (failure === FAILURES.no_server) ownBytes = client.reply(503, 'No backend servers available.');
-    else ownBytes = client.reply(failure.status);
+    const { sawAnswer } = this.#attempt;
+    const isOpen = failure.status !== 0 && (!sawAnswer || client.takeBack());
+    if (sawAnswer && isOpen) this.#settlement.bytesOut = 0;
+    if (!isOpen) client.cut();
+    else if (failure === FAILURES.no_server)
+      ownBytes = this.#reply(client, 503, 'No backend servers available.');
+    else ownBytes = this.#reply(client, failure.status);
     if (this.#denied !== '') this.#settle('retry_budget', this.#denied, ownBytes);
     else this.#settle(failure.reason, detail, ownBytes);
   }

@@ -13,6 +13,7 @@ type State = 'in' | 'ejected' | 'trial';
 
 /** What went wrong, as people say it. */
 const WORDS: { readonly [kind in Exclude<OutcomeKind, 'ok' | 'error_status'>]: string } = {
+  bad_response: 'bad response',
   connect: 'no connection',
   reset: 'cut',
   timeout: 'no answer in time',
@@ -70,8 +71,10 @@ export class OutlierDetector implements BackendWatcher, DeadlineOwner {
   onOutcome(_backend: Backend, outcome: Outcome): void {
     if (this.#state === 'ejected' || !this.#backend.isUp) return;
     if (this.#isOld(outcome) || this.#isExcused(outcome)) return;
-    const answered = outcome.kind === 'ok' || outcome.kind === 'error_status';
-    const bad = !answered || statusIn(this.#config.errorStatus, outcome.status);
+    const { kind } = outcome;
+    const isBad = kind === 'bad_response';
+    const answered = kind === 'ok' || kind === 'error_status' || isBad;
+    const bad = isBad || !answered || statusIn(this.#config.errorStatus, outcome.status);
     this.#failures = answered ? 0 : this.#failures + 1;
     if (answered) this.#errors = bad ? this.#errors + 1 : 0;
     if (this.#config.failureShare > 0) this.#window.note(bad, this.#services.wheel.now);

@@ -1,5 +1,6 @@
 import type { BodyForm, BodyReceiver } from './body-receiver.js';
 import { ChunkedBody, type ChunkFault } from './chunked-body.js';
+import { HeadMender } from './head-mender.js';
 import { giveLlhttp, type LlhttpParser, type MessageKind, takeForTrailers } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 import type { Framing } from './request-head.js';
@@ -13,6 +14,8 @@ type Sides = { readonly [side in MessageKind]: Refusal };
 function refusals(status: number, detail: string): Sides {
   return { request: refusal(status, detail), response: refusal(502, detail) };
 }
+
+const NO_LINE = Buffer.alloc(0);
 
 const BAD_CHUNK = refusals(400, 'the chunked body is not valid');
 const BIG_CHUNK = refusals(400, 'a chunk size is not a number that can be counted exactly');
@@ -40,6 +43,9 @@ export class BodyReader {
   #trailers: TrailerSection | null = null;
   /** While a trailer section comes in. */
   #llhttp: LlhttpParser | null = null;
+  /** The same, in a response: what is forgiven in the fields of its head is forgiven there too. */
+  #mender: HeadMender | null = null;
+  #trailerBytes = 0;
   #framing: Framing = 'none';
   #form: BodyForm = 'wire';
   #remaining = 0;
@@ -108,6 +114,7 @@ export class BodyReader {
   #giveLlhttp(): void {
     if (this.#llhttp !== null) giveLlhttp(this.#llhttp);
     this.#llhttp = null;
+    this.#mender = null;
   }
 
   /** Takes body bytes; gives the position behind the last one that belongs to this body. */
@@ -149,16 +156,19 @@ export class BodyReader {
   #beginTrailers(): LlhttpParser {
     this.#trailers ??= new TrailerSection();
     this.#trailers.clear();
+    this.#trailerBytes = 0;
+    this.#mender = this.#side === 'response' ? new HeadMender(NO_LINE, true) : null;
     this.#llhttp = takeForTrailers(this.#trailers.offsets);
     return this.#llhttp;
   }
 
   #readTrailers(llhttp: LlhttpParser, buffer: Buffer, start: number, end: number): number {
     const trailers = this.#trailers as TrailerSection;
-    const stop = llhttp.executeTrailers(buffer, start, end, trailers.length);
-    if (llhttp.failed) return this.#refuse(llhttp.hitFieldLimit ? MANY_TRAILERS : BAD_CHUNK, stop);
-    trailers.append(buffer, start, stop);
-    if (trailers.length > this.#maxTrailerBytes) return this.#refuse(LONG_TRAILERS, stop);
+    const stop = this.#parseTrailers(llhttp, trailers, buffer, start, end);
+    this.#trailerBytes += stop - start;
+    const isBad = this.#mender !== null && this.#mender.complete !== llhttp.messageComplete;
+    if (llhttp.failed || isBad) return this.#refuse(llhttp.hitFieldLimit ? MANY_TRAILERS : BAD_CHUNK, stop);
+    if (this.#trailerBytes > this.#maxTrailerBytes) return this.#refuse(LONG_TRAILERS, stop);
     if (!llhttp.messageComplete) return stop;
     const { fieldCount } = llhttp;
     this.#giveLlhttp();
@@ -167,6 +177,27 @@ export class BodyReader {
       const lines = Buffer.from(`${trailers.passable(fieldCount)}\r\n`, 'latin1');
       this.#receiver?.onBodyBytes(lines, 0, lines.length);
     }
+    return stop;
+  }
+
+  /** Returns the position after the last byte taken; the bytes are added to `trailers`. */
+  #parseTrailers(
+    llhttp: LlhttpParser,
+    trailers: TrailerSection,
+    buffer: Buffer,
+    start: number,
+    end: number,
+  ): number {
+    const mender = this.#mender;
+    if (mender === null) {
+      const stop = llhttp.executeTrailers(buffer, start, end, trailers.length);
+      trailers.append(buffer, start, stop);
+      return stop;
+    }
+    const before = mender.length;
+    const stop = mender.add(buffer, start, end);
+    llhttp.executeTrailers(mender.feed, before, mender.length, before);
+    trailers.append(mender.text, before, mender.length);
     return stop;
   }
 

@@ -39,13 +39,15 @@ export interface ClientSide {
   /** A piece of the body in the form asked for. False asks to wait for `onClientDrain`. */
   sendBody(buffer: Buffer, start: number, end: number): boolean;
   endResponse(): void;
+  /** The answer is taken back, as nothing of it has gone out yet: another may be given. False when some has. */
+  takeBack(): boolean;
   /** Behind a false: has the client taken anything since, or since this was last asked? */
   takesAnswers(): boolean;
   /**
-   * An answer of the balancer's own; `text` replaces the usual one, `fields` are lines that go with it. Gives the bytes
-   * of its body.
+   * An answer of the balancer's own; `edit` is what rules change about its head, `text` replaces the usual one, `fields`
+   * are lines that go with it. Returns the bytes of its body.
    */
-  reply(status: number, text?: string, fields?: string): number;
+  reply(status: number, edit: HeadEdit | null, text?: string, fields?: string): number;
   /** The answer of a route that does not forward; `body` is bytes as latin1. Gives how many of them were sent. */
   replyWith(status: number, body: string, edit: HeadEdit): number;
   /** Little of what else it sends is to be read once it is answered: it is not let in, or can't be read. */

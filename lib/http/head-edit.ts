@@ -206,7 +206,11 @@ export class HeadEdit {
 
   /** The lines that an encoder adds by itself, edited like those received. */
   own(lines: string): string {
-    if (!this.#touchesOwn) return lines;
+    return this.#touchesOwn ? this.lines(lines) : lines;
+  }
+
+  /** Lines of a head, each edited like one received. */
+  lines(lines: string): string {
     let edited = '';
     for (const line of lines.split('\r\n')) {
       const colon = line.indexOf(':');

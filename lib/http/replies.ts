@@ -60,7 +60,7 @@ const RETRY_AFTER = 5;
 
 /**
  * An answer of the balancer's own, head and body. `text` replaces the usual body; `fields` are lines of
- * the head, each with its line end; a HEAD gets the head alone.
+ * the head, each with its line end; a HEAD gets the head alone. `edit` is what rules change; null is nothing.
  */
 export function encodeReply(
   status: number,
@@ -69,15 +69,19 @@ export function encodeReply(
   wallMs: number,
   text?: string,
   fields = '',
+  edit: HeadEdit | null = null,
 ): string {
   const phrase = PHRASES[status] ?? '';
   const body = text ?? (status === 200 ? '' : phrase);
-  let out = `HTTP/1.1 ${status} ${phrase}\r\nDate: ${httpDate(wallMs)}\r\nContent-Length: ${body.length}\r\n`;
+  let out = `Date: ${httpDate(wallMs)}\r\nContent-Length: ${body.length}\r\n`;
   if (body !== '') out += 'Content-Type: text/plain; charset=utf-8\r\n';
   out += 'Cache-Control: no-store\r\n';
   if (status === 405 || status === 200) out += ALLOW;
   if (status === 503) out += `Retry-After: ${RETRY_AFTER}\r\n`;
-  out += fields + connectionLine(form);
+  out += fields;
+  edit?.begin();
+  if (edit !== null) out = edit.lines(out) + edit.rest();
+  out = `HTTP/1.1 ${status} ${phrase}\r\n${out}${connectionLine(form)}`;
   return toHead ? out : out + body;
 }
 

@@ -87,6 +87,16 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
   }
 
   /**
+   * Takes back `text` and what was written after it, if all of that still waits for the end of the turn. `mark`:
+   * `heldBytes` as it was when `text` was written.
+   */
+  takeBack(mark: number, text: string): boolean {
+    if (!this.#held.startsWith(text, mark)) return false;
+    this.#held = this.#held.slice(0, mark);
+    return true;
+  }
+
+  /**
    * Writes `buffer[start, end)`; small pieces go together with whatever else is written in this turn, large ones at
    * once. The bytes may lie in a read buffer: they are copied or the buffer is kept until they are gone. False asks to
    * wait for `onDrain`.

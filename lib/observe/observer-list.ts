@@ -120,7 +120,7 @@ export class ObserverList implements Observer {
   }
 
   closed(address: Address): void {
-    for (const observer of this.#observers) observer.closed?.(address);
+    this.#tell('closed', address);
   }
 
   warning(message: string): void {

@@ -1,6 +1,7 @@
 import type { Config, RouteConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { NO_CAPTURES } from '../rules/pattern.js';
+import type { RouteRules } from '../rules/route-rules.js';
 import { HostTable } from './host-table.js';
 import { type Resolution, Scope } from './scope.js';
 
@@ -27,6 +28,16 @@ export class Router<T> {
       for (const name of names) this.#hosts.add(name, scope);
     }
     this.#rest = new Scope(rest, resolutionOf);
+  }
+
+  /** The rules for answers to requests that come to no host. */
+  get lostRules(): RouteRules {
+    return this.#rest.lostRules;
+  }
+
+  /** The rules for the answer to a request that `resolve` found no way for. */
+  lostRulesOf(view: RequestView): RouteRules {
+    return (this.#hosts.find(view.host) ?? this.#rest).lostRules;
   }
 
   /** The way of a request whose path has no problem; null when nothing matches: 404. */

@@ -3,6 +3,7 @@ import type { RouteConfig, ScopeConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { Conditions, firstMet } from '../rules/match.js';
 import { type Captures, matchRegex, NO_CAPTURES } from '../rules/pattern.js';
+import { NO_RULES, RouteRules } from '../rules/route-rules.js';
 import { PrefixTrie } from './prefix-trie.js';
 
 /** Where a request is to go. Without captures the object is the same for every request of the route. */
@@ -25,6 +26,9 @@ export class Scope<T> {
   readonly #hasPaths: boolean;
   readonly #fallback: Resolution<T> | null;
 
+  /** For answers of the balancer's own to requests that find no route here. */
+  readonly lostRules: RouteRules;
+
   constructor(config: ScopeConfig, resolutionOf: (route: RouteConfig) => Resolution<T>) {
     this.#conditions = config.routes.map(({ match }) => new Conditions(match));
     this.#conditional = config.routes.map(({ route }) => resolutionOf(route));
@@ -35,6 +39,7 @@ export class Scope<T> {
       else if (path.kind === 'prefix') this.#prefixes.add(path.path, scope);
       else if (!this.#exact.has(path.path)) this.#exact.set(path.path, scope);
     }
+    this.lostRules = new RouteRules({ ...NO_RULES, responseHeaders: config.responseHeaders });
     this.#hasPaths = config.paths.length > 0;
     this.#fallback = config.fallback === null ? null : resolutionOf(config.fallback);
   }

@@ -37,10 +37,11 @@ export class HeaderRules {
 
   /**
    * Notes the edits. Values are replaced only when the head is written: one for which that would take too long is empty
-   * then, since nobody may get as it was what was to be edited.
+   * then, since nobody may get as it was what was to be edited. `spared`: names, in lower case, of fields that stay.
    */
-  apply(edit: HeadEdit, context: RuleContext): void {
+  apply(edit: HeadEdit, context: RuleContext, spared: ReadonlySet<string> | null = null): void {
     for (const rule of this.#rules) {
+      if (spared?.has(rule.key) === true) continue;
       switch (rule.kind) {
         case 'set':
           edit.set(rule.key, rule.name, rule.value.render(context));

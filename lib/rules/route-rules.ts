@@ -10,6 +10,27 @@ import { ParamRules } from './param-rules.js';
 import { PathRules } from './path-rules.js';
 import { Text } from './text.js';
 
+export const NO_RULES: RulesConfig = Object.freeze({
+  host: 'client',
+  path: [],
+  params: [],
+  cookies: [],
+  headers: [],
+  responseHeaders: [],
+});
+
+/** What lets a cache keep an answer. Rules mean the answers of servers by it: an error is not to be kept. */
+const CACHING: ReadonlySet<string> = new Set([
+  'age', 'cache-control', 'cdn-cache-control', 'cloudflare-cdn-cache-control', 'etag', 'expires', 'last-modified', 'pragma',
+  'surrogate-control',
+]); // biome-ignore format: one table
+/** What describes the content of a server's answer, and not a text of ours. */
+const CONTENT: ReadonlySet<string> = new Set([
+  'accept-ranges', 'content-digest', 'content-disposition', 'content-encoding', 'content-language', 'content-location',
+  'content-md5', 'content-range', 'content-type', 'digest', 'repr-digest',
+]); // biome-ignore format: one table
+const CACHING_AND_CONTENT: ReadonlySet<string> = new Set([...CACHING, ...CONTENT]);
+
 /** The rules of one route, made ready once. They read the request as it came and note what to change in a `HeadEdit`. */
 export class RouteRules {
   readonly #host: 'client' | 'server' | Text;
@@ -61,7 +82,17 @@ export class RouteRules {
     return AUTHORITY.test(host) ? host : serverHost(address);
   }
 
-  /** Notes what to change in the final response, a reply of our own included. */
+  /** The same in the answer of a route that does not forward. */
+  editRouteReply(context: RuleContext, edit: HeadEdit, status: number): void {
+    this.#responseHeaders.apply(edit, context, status >= 400 ? CACHING : null);
+  }
+
+  /** The same in an answer that the balancer gives because no server does. */
+  editLocalReply(context: RuleContext, edit: HeadEdit, status: number): void {
+    this.#responseHeaders.apply(edit, context, status >= 400 ? CACHING_AND_CONTENT : CONTENT);
+  }
+
+  /** Notes what to change in the final response of a server. */
   editResponse(context: RuleContext, edit: HeadEdit): void {
     // Another head, another budget.
     context.view.budget.renew();

@@ -137,6 +137,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     bodyRate: 0,
   };
   const pipeline: Pipeline = {
+    lostRules: rules,
     clientOf: (client) => client.forwarded.peer,
     decide(context) {
       context.destination = destination;

@@ -134,7 +134,7 @@ function letIn(perIp: number, addresses: readonly string[]): boolean[] {
     throw new Error('nobody asks');
   });
   const means = { wheel, requests, handlers: requests, whyNotReady: () => '' } as unknown as AcceptorMeans;
-  const policy = { trusted: new AddressSet([]), tellsForwarded: false, firewall: null };
+  const policy = { trusted: new AddressSet([]), tellsForwarded: false, tellsVia: false, firewall: null };
   const acceptor = new ClientAcceptor(means, policy, config, new ShortageAlarm(wheel, {}));
   const taken = addresses.map((remoteAddress) => {
     let isTaken = false;

@@ -151,3 +151,31 @@ t.test('ten thousand hosts and networks load in a moment', async (t) => {
   t.equal(config.firewall?.ipReject.length, 10_000);
   t.ok(processorTime() - started < 5000);
 });
+
+t.test(
+  'a fixed response or a redirect for everything in front of servers is warned of, and servers are not',
+  async (t) => {
+    const servers = 'servers: [localhost:1]\nhosts:\n  - host: a\n    servers: [localhost:2]\n';
+    const warned = (routes: string): readonly string[] => {
+      const result = loadConfig(
+        `${servers}    routes:\n${routes}    paths:\n      - path: /x\n        servers: [localhost:3]\n`,
+      );
+      if (!result.ok) return result.problems.map(({ line, message }) => `refused ${line} ${message}`);
+      return result.warnings.map(({ line, message }) => `${line} ${message}`);
+    };
+    for (const action of ['respond: { status: 503 }', 'redirect: { to: /soon }']) {
+      t.strictSame(warned(`      - match: { path: / }\n        ${action}\n`), [
+        '4 never reached: everything is taken by line 6',
+        '9 never reached: all it matches is taken by line 6',
+      ]);
+      t.match(
+        warned(`      - match: { path: /x }\n        ${action}\n`)[0],
+        /^refused 9 never reached: all it matches/,
+      );
+    }
+    t.match(
+      warned('      - match: { path: / }\n        servers: [localhost:4]\n')[0],
+      /^refused 4 never reached: everything/,
+    );
+  },
+);

@@ -88,6 +88,7 @@ t.test('a length or a coding with tabs around it frames one request and no other
   for (const [framing, body, passed] of [
     ['Content-Length:\t29 \t', 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n.', 'Content-Length: 29'],
     ['Transfer-Encoding: chunked\t', '3\r\nabc\r\n0\r\n\r\n', 'Transfer-Encoding: chunked'],
+    ['Transfer-Encoding: chunked', '3 ; a=b\r\nabc\r\n0\t;\tx\r\n\r\n', 'Transfer-Encoding: chunked'],
   ] as const) {
     const request = `POST /first HTTP/1.1\r\nHost: a\r\n${framing}\r\nX-Tab: a\t\r\n\r\n${body}${next}`;
     const cuts = Array.from({ length: request.length - next.length }, (_, i) => i + 1);
@@ -188,6 +189,18 @@ const PASSING: readonly Passing[] = [
     kept: true,
   },
   {
+    what: 'a length among the trailers',
+    answer: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2\r\nok\r\n0\r\nA : b\r\nContent-Length: 2\r\nC: d\r\n\r\n`,
+    expected: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2\r\nok\r\n0\r\nA: b\r\nC: d\r\n\r\n`,
+    kept: true,
+  },
+  {
+    what: 'blanks around the parts of a chunk extension',
+    answer: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2 ; a = "b" \t; c\r\nok\r\n0\t;d\r\n\r\n`,
+    expected: `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n2\r\nok\r\n0\r\n\r\n`,
+    kept: true,
+  },
+  {
     what: 'blanks in front of a colon',
     answer: `HTTP/1.1 200 OK\r\nContent-Length \t: 2\r\n${DATE}Keep-Alive : x\r\nConnection\t: X-Hop\r\nX-Hop : 1\r\nX-Kept : 1\r\n\r\nok`,
     expected: `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${DATE}X-Kept: 1\r\n\r\nok`,
@@ -237,6 +250,101 @@ t.test('what stands behind chunks beside a length is nobody’s answer', async (
     client.destroy();
   }
   t.equal(server.accepted, 6, 'a connection each');
+});
+
+// Answers that are refused.
+
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+const REFUSED: readonly (readonly [answer: string, detail: RegExp])[] = [
+  [
+    'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok',
+    /Content-Length fields that differ/,
+  ],
+  ['HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok', /not one plain number/],
+  ['HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n', /not valid HTTP\/1\.1: /],
+  ['HTTP/1.1 099 No\r\n\r\n', /the status line/],
+  [`${CHUNKED}x\r\n`, /chunked body is not valid/],
+  [`${CHUNKED}2\r\nok\r\n-1\r\n`, /chunked body is not valid/],
+  [`${CHUNKED}2\r\nok\r\n0\r\nA: b\r\n c\r\n\r\n`, /chunked body is not valid/],
+  [`${CHUNKED}fffffffffffffff\r\nok`, /counted exactly/],
+  ['HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n', /status 101/],
+];
+
+for (const method of ['GET', 'POST'] as const) {
+  t.test(
+    `${method}: an answer refused before any of it went out is a 502, and the log says why`,
+    async (t) => {
+      for (const [index, [answer, detail]] of REFUSED.entries()) {
+        const server = await origin(t, answering(answer));
+        const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+        const client = await connect();
+        for (let i = 1; i <= 2; i++) {
+          client.send(`${method} /${index} HTTP/1.1\r\nHost: a\r\n\r\n`);
+          const { status, body, head } = await client.response();
+          t.strictSame([status, body], [502, 'Bad Gateway'], JSON.stringify(answer));
+          t.notMatch(head, /chunked/);
+          t.match(await seen.request(i), { status: 502, reason: 'bad_response', detail, bytesOut: 11 });
+        }
+        t.equal(client.received, '', 'nothing of the answer that was refused');
+      }
+    },
+  );
+}
+
+t.test('an answer refused after some of it went out ends with the connection', async (t) => {
+  let sent = (): void => {};
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(`${CHUNKED}2\r\nok\r\n`);
+    await new Promise<void>((resolve) => {
+      sent = resolve;
+    });
+    await connection.write('x\r\n');
+    await connection.hang();
+  });
+  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  client.send(GET);
+  await client.until('ok\r\n');
+  sent();
+  await client.gone();
+  t.match(await seen.request(), { status: 200, reason: 'bad_response', detail: /chunked body/, bytesOut: 2 });
+});
+
+t.test('answers before one that is refused in the same turn are sent', async (t) => {
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      const head = await connection.readHead();
+      await connection.write(head.startsWith('GET /good') ? OK : `${CHUNKED}x`);
+    }
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const client = await connect();
+  for (let i = 0; i < 20; i++) {
+    client.send(['good', 'bad', 'good'].map((path) => `GET /${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''));
+    const statuses = [];
+    for (let n = 0; n < 3; n++) statuses.push((await client.response()).status);
+    t.strictSame(statuses, [200, 502, 200]);
+  }
+});
+
+t.test('answers that are not valid take a server out as errors, not as cut connections', async (t) => {
+  const bad = await origin(t, answering('HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n'));
+  const good = await origin(t, answering(OK));
+  const { connect, seen } = await startBalancer(t, {
+    servers: [bad.address, good.address],
+    algorithm: 'first',
+    passive_health: { consecutive_failures: 2, consecutive_errors: 3 },
+  });
+  const client = await connect();
+  const statuses = [];
+  for (let i = 0; i < 5; i++) {
+    client.send(GET);
+    statuses.push((await client.response()).status);
+  }
+  t.strictSame(statuses, [502, 502, 502, 200, 200]);
+  t.strictSame(seen.verdicts, [`ejected ${bad.address} 30000 3 errors in a row: bad response`]);
 });
 
 nothingIsLeft(t);

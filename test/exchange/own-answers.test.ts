@@ -1,0 +1,135 @@
+import t from 'tap';
+import { answering } from '../../fixtures/raw-server.js';
+import { startBalancer } from '../support/balancer.js';
+import { nothingIsLeft } from '../support/leaks.js';
+import { deadAddress, field, origin } from '../support/origin.js';
+
+/** Answers that the balancer gives itself: a browser must find CORS and HSTS in them as in those of servers. */
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const CORS = {
+  add: { 'Access-Control-Allow-Origin': '*', 'X-Path': '{path}', 'X-Served-By': '[{server}]' },
+  append: { Vary: 'Origin' },
+};
+
+t.test('an answer of the balancer’s own carries the response_header_rules of its route', async (t) => {
+  const dead = await deadAddress();
+  const silent = await origin(t, (connection) => connection.hang());
+  const garbage = await origin(t, answering(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx`));
+  const good = await origin(t, answering(OK));
+  const { connect } = await startBalancer(t, {
+    retry: false,
+    timeouts: { response_header: '200ms' },
+    limits: { body_bytes: 10 },
+    response_header_rules: { add: { 'Strict-Transport-Security': 'max-age=1' } },
+    firewall_rules: { path_reject: ['/nowhere'] },
+    hosts: [
+      {
+        host: 'a',
+        response_header_rules: CORS,
+        paths: [
+          { path: '/dead', servers: [dead] },
+          { path: '/silent', servers: [silent.address] },
+          { path: '/garbage', servers: [garbage.address] },
+          { path: '/walled', firewall_rules: { path_reject: ['/'] }, servers: [good.address] },
+          {
+            path: '/limited',
+            firewall_rules: { rate_limit: { requests: 1, per: '1h', burst: 1 } },
+            servers: [good.address],
+          },
+          { path: '/good', servers: [good.address] },
+        ],
+      },
+    ],
+  });
+  const ask = async (path: string, host = 'a', fields = '', body = ''): Promise<[number, string]> => {
+    const client = await connect();
+    client.send(`POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n${body}`);
+    const { status, head } = await client.response();
+    client.destroy();
+    return [status, head];
+  };
+  await ask('/limited');
+  for (const [path, expected, fields = '', body = ''] of [
+    ['/dead', 502],
+    ['/silent', 504],
+    ['/garbage', 502],
+    ['/walled', 403],
+    ['/limited', 429],
+    ['/none', 404],
+    ['/good', 413, 'Content-Length: 11\r\n'],
+    ['/good', 413, 'Transfer-Encoding: chunked\r\n', 'b\r\n01234567890\r\n'],
+  ] as const) {
+    const [status, head] = await ask(path, 'a', fields, body);
+    t.equal(status, expected, path);
+    t.equal(field(head, 'access-control-allow-origin'), '*', path);
+    t.equal(field(head, 'x-path'), path);
+    t.equal(field(head, 'x-served-by'), '[]', 'no server gave it');
+    t.equal(field(head, 'vary'), 'Origin');
+    t.equal(field(head, 'strict-transport-security'), 'max-age=1');
+    t.equal(field(head, 'cache-control'), 'no-store');
+    t.equal(head.match(/^content-length:/gim)?.length, 1);
+  }
+  for (const [path, host, expected, fields = ''] of [
+    ['/', 'b', 404],
+    ['/nowhere', 'a', 403],
+    ['/%', 'a', 400],
+    ['/', 'a', 400, 'A : b\r\n'],
+    ['/', 'a', 417, 'Expect: x\r\n'],
+    [`/${'a'.repeat(9000)}`, 'a', 414],
+  ] as const) {
+    const [status, head] = await ask(path, host, fields);
+    t.equal(status, expected, `${expected} before any route`);
+    t.equal(field(head, 'strict-transport-security'), 'max-age=1', 'those of the file');
+    t.equal(field(head, 'x-path'), null, 'and of no route');
+  }
+});
+
+t.test('no rule makes an error cacheable, or describes its text as the content of a server', async (t) => {
+  const dead = await deadAddress();
+  const { connect } = await startBalancer(t, {
+    retry: false,
+    response_header_rules: {
+      add: {
+        'Cache-Control': 'public, max-age=3600',
+        Expires: 'Thu, 01 Jan 2099 00:00:00 GMT',
+        ETag: '"x"',
+        'Last-Modified': 'Thu, 01 Jan 1970 00:00:00 GMT',
+        'CDN-Cache-Control': 'max-age=60',
+        'Content-Encoding': 'gzip',
+        'Content-Type': 'application/json',
+        'Retry-After': '7',
+        'X-Ok': '1',
+      },
+      append: { 'cache-control': 'immutable' },
+      replace: { 'Cache-Control': { 'no-store': 'public' } },
+    },
+    hosts: [
+      { host: 'dead', servers: [dead] },
+      { host: 'down', response_header_rules: { remove: ['Cache-Control', 'Date'] }, servers: [dead] },
+      { host: 'own', respond: { status: 503, body: 'x', headers: { 'Cache-Control': 'max-age=5' } } },
+      { host: 'fine', respond: { status: 200, body: 'x' } },
+    ],
+  });
+  const ask = async (host: string): Promise<string> => {
+    const client = await connect();
+    client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    const { head } = await client.response();
+    client.destroy();
+    return head;
+  };
+  for (const host of ['dead', 'down', 'nobody']) {
+    const head = await ask(host);
+    t.strictSame(
+      head.match(/^(cache-control|expires|etag|last-modified|cdn-cache-control|content-[et]).*(?=\r)/gim),
+      ['Content-Type: text/plain; charset=utf-8', 'Cache-Control: no-store'],
+      host,
+    );
+    t.strictSame(head.match(/^(retry-after|x-ok).*(?=\r)/gim)?.toSorted(), ['Retry-After: 7', 'X-Ok: 1']);
+  }
+  t.notMatch(await ask('down'), /^date/im, 'all else goes by the rules');
+  t.strictSame((await ask('own')).match(/^(cache-control|etag).*(?=\r)/gim), ['Cache-Control: max-age=5']);
+  t.match(await ask('fine'), /\r\nCache-Control: public, max-age=3600\r\n/, 'what is no error may be kept');
+});
+
+nothingIsLeft(t);
