@@ -54,8 +54,9 @@ export class Generation {
   readonly #groups = new Map<GroupConfig, Group>();
   /** By the names of the routes; the incumbency of each is handed on from one generation to the next. */
   readonly #choices = new Map<string, { readonly choice: Choice; readonly incumbency: Incumbency }>();
-  /** By scope and settings, as JSON: one whose settings stay the same keeps its buckets, counts and bans over a reload. */
-  readonly #firewalls = new Map<string, Firewall>();
+  readonly #firewalls = new Map<FirewallConfig, Firewall>();
+  /** By every name of each: what its guards know goes on with the firewall that has one of them in the next generation. */
+  readonly #firewallsByName = new Map<string, Firewall>();
   /** By the name of the group and the share of retries: counting goes on over a reload. */
   readonly #budgets = new Map<string, RetryBudget>();
   readonly #clock: Clock;
@@ -148,12 +149,14 @@ export class Generation {
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {
-    const key = `${scope} ${JSON.stringify(config, writable)}`;
-    let firewall = this.#firewalls.get(key);
-    if (firewall === undefined) {
-      firewall = this.#before?.firewallFor(key) ?? new Firewall(config, scope, this.#clock, this.#observer);
-      this.#firewalls.set(key, firewall);
-    }
+    const known = this.#firewalls.get(config);
+    if (known !== undefined) return known;
+    const before = this.#before?.firewallBefore(config) ?? null;
+    // A long list of addresses is not read again when an operator drains a server.
+    const firewall =
+      before?.config === config ? before : new Firewall(config, scope, this.#clock, this.#observer, before);
+    this.#firewalls.set(config, firewall);
+    for (const name of [config.name, ...config.aliases]) this.#firewallsByName.set(name, firewall);
     return firewall;
   }
 
@@ -173,9 +176,13 @@ export class Generation {
     return this.#groups.get(config) as Group;
   }
 
-  /** For the generation that takes over. */
-  firewallFor(key: string): Firewall | undefined {
-    return this.#firewalls.get(key);
+  /** The one in the place of `config`, for the generation that takes over. */
+  firewallBefore({ name, aliases }: FirewallConfig): Firewall | undefined {
+    for (const known of [name, ...aliases]) {
+      const firewall = this.#firewallsByName.get(known);
+      if (firewall !== undefined) return firewall;
+    }
+    return undefined;
   }
 
   /** For the generation that takes over. */
@@ -187,10 +194,4 @@ export class Generation {
   budgetFor(key: string): RetryBudget | undefined {
     return this.#budgets.get(key);
   }
-}
-
-/** For JSON.stringify: bigints as text. Where a setting stands (`line`) is left out: it may move. */
-function writable(name: string, value: unknown): unknown {
-  if (name === 'line') return undefined;
-  return typeof value === 'bigint' ? String(value) : value;
 }

@@ -56,6 +56,14 @@ export class RequestPipeline implements Pipeline {
     return this.#router.lostRules;
   }
 
+  noteUnreadable(context: RequestContext): void {
+    // A proxy that others speak through is no offender: nobody knows whose request that was.
+    if (this.#trusted.has(context.client)) return;
+    // It is told the status when the request is settled, as of any other.
+    context.globalFirewall = this.#firewall;
+    this.#firewall?.countUnreadable(context.client);
+  }
+
   decide(context: RequestContext): Objection | null {
     context.lostRules = this.#router.lostRules;
     try {

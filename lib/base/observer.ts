@@ -150,6 +150,8 @@ export interface Observer {
   queueFull?(server: string): void;
   /** `firewall`: the name of the one whose `ban` it is. */
   banned?(client: string, firewall: string, forMs: number): void;
+  /** An operator lifted the ban. */
+  unbanned?(client: string, firewall: string): void;
   /** `detail`: what changed, or why the new configuration was refused; one line. */
   reloaded?(ok: boolean, detail: string): void;
   /** The addresses of a host name are others than before. `isFirst`: it had none, and nobody was told of that: no news. */

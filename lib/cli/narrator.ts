@@ -176,6 +176,10 @@ export class Narrator implements Observer {
     this.#sometimes('bans', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
   }
 
+  unbanned(client: string, firewall: string): void {
+    this.mention(escapeForScreen(`${client} is let in again by ${firewall}: its ban was lifted`));
+  }
+
   resolved(host: string, addresses: readonly string[], isFirst = false): void {
     if (!isFirst) this.mention(`${host} is now ${shorten(addresses.join(', '), 50)}`);
   }

@@ -4,7 +4,7 @@ import { checkHeaderName, parseHeaderValue } from './fields.js';
 import type { GroupTerms } from './group-terms.js';
 import type { RedirectSettings, RespondSettings, RouteSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
-import { formatPath, type Path } from './tree.js';
+import type { Path } from './tree.js';
 import type { GroupConfig, RouteAction } from './types.js';
 
 /** The settings that say what becomes of a request; one place has one of them at most. */
@@ -15,9 +15,10 @@ export function ownAction(settings: RouteSettings): (typeof ACTIONS)[number] | u
   return ACTIONS.find((key) => Object.hasOwn(settings, key));
 }
 
-/** What becomes of the requests of a place; null when it does not say. */
+/** What becomes of the requests of a place; null when it does not say. `groupName`: what its servers are called. */
 export function compileAction(
   settings: RouteSettings,
+  groupName: string,
   path: Path,
   terms: GroupTerms,
   templates: TemplateContext,
@@ -29,7 +30,7 @@ export function compileAction(
   if (settings.servers) {
     const at = [...path, 'servers'];
     const servers = context.book.compile(settings.servers, at, terms.pool.maxConnections);
-    const group: GroupConfig = { name: formatPath(at), servers, ...terms };
+    const group: GroupConfig = { name: groupName, servers, ...terms };
     context.groups.push(group);
     return { kind: 'forward', group };
   }

@@ -63,7 +63,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, report),
     stateFile: settings.state_file ?? null,
-    firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], context),
+    firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], ['firewall_rules'], context),
     hosts,
     rest,
     groups: context.groups,
@@ -80,8 +80,9 @@ function compileFile(settings: Settings, context: Context): Place {
   const terms = compileGroupTerms(settings, timeouts, [], report);
   return {
     name: 'default',
+    identities: ['default'],
     path: [],
-    action: compileAction(settings, [], terms, { captures: 0 }, context),
+    action: compileAction(settings, 'servers', [], terms, { captures: 0 }, context),
     firewalls: [],
     rules: compileRules(settings, [], 0, context),
     defaultHost: 'client',

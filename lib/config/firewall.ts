@@ -12,19 +12,24 @@ import type {
   RateLimitSettings,
 } from './settings.js';
 import { compileStatuses } from './statuses.js';
-import { formatPath, type Path } from './tree.js';
+import type { Path } from './tree.js';
 import type { BanConfig, FirewallConfig, RateLimitConfig, RateLimitKey } from './types.js';
 
-/** The guards of one place; null when it has none. */
+/**
+ * The guards of one place; null when it has none. `names`: what the place is called, under each name of its host; never
+ * by where it stands in the file, as its counts, bans and buckets go on over a reload that moves it.
+ */
 export function compileFirewall(
   settings: FirewallSettings | undefined,
+  [name = '', ...aliases]: readonly string[],
   path: Path,
   context: Context,
 ): FirewallConfig | null {
   if (!settings) return null;
   const { report } = context;
   return {
-    name: formatPath(path),
+    name,
+    aliases,
     line: context.lineOf(path),
     mode: settings.mode ?? 'enforce',
     ipReject: compileAddresses(settings.ip_reject, [...path, 'ip_reject'], context),

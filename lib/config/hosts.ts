@@ -25,9 +25,10 @@ export function compileHosts(
       else firstPaths.set(key, at);
       names.push(name);
     }
-    const [written = ''] = typeof host.host === 'string' ? [host.host] : (host.host ?? []);
-    const name = written.toLowerCase().replace(/\.$/, '');
-    const place = enter(host, { name, path }, file, context);
+    const written = typeof host.host === 'string' ? [host.host] : (host.host ?? []);
+    const identities = written.map((text) => text.toLowerCase().replace(/\.$/, ''));
+    const [name = ''] = identities;
+    const place = enter(host, { name, identities, path }, file, context);
     hosts.push({ names, scope: compileScope(host, place, 'host', context) });
   }
   return hosts;

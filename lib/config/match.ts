@@ -1,9 +1,10 @@
+import { hashText } from '../base/hash.js';
 import { BudgetExhausted, WorkBudget } from '../base/work-budget.js';
 import { type Context, networks, oneOrMore } from './context.js';
 import { compileFields } from './fields.js';
 import { compileMethods } from './firewall.js';
 import { coversNetwork } from './network.js';
-import { coversPath, parsePath } from './pattern.js';
+import { coversPath, parsePath, pathText } from './pattern.js';
 import type { Regex } from './regex.js';
 import type { MatchSettings } from './settings.js';
 import type { Path } from './tree.js';
@@ -22,6 +23,18 @@ export function compileMatch(settings: MatchSettings, path: Path, context: Conte
     languages: compileLanguages(language, [...path, 'language'], context),
     clientIps: networks(client_ip, [...path, 'client_ip'], report),
   };
+}
+
+/**
+ * What tells the conditions of a route from those of its siblings, wherever it stands among them: `/img when method PUT`.
+ * A value that is compared may be secret, and the text is shown in logs: 8 bits of a hash stand for such values, too few
+ * to confirm a guess.
+ */
+export function matchIdentity(settings: MatchSettings, match: MatchConfig): string {
+  const { path, method, language, ...others } = settings;
+  const hash = hashText(JSON.stringify(others)) & 0xff;
+  const hidden = Object.keys(others).length === 0 ? '' : ` #${hash.toString(16).padStart(2, '0')}`;
+  return `${describeMatch(match)}${hidden}`.trim();
 }
 
 /** True when a request that meets `b` surely meets `a`: a route with `b` behind one with `a` is never reached. */
@@ -79,4 +92,26 @@ export function compileLanguages(
     languages.push(language);
   }
   return languages;
+}
+
+/** Conditions in words, without the values that are compared: `/img when header user-agent`. */
+export function describeMatch({
+  path,
+  methods,
+  headers,
+  params,
+  cookies,
+  languages,
+  clientIps,
+}: MatchConfig): string {
+  const conditions = [
+    methods.length > 0 ? `method ${methods.join(' or ')}` : '',
+    ...headers.map(({ name }) => `header ${name}`),
+    ...params.map(({ name }) => `param ${name}`),
+    ...cookies.map(({ name }) => `cookie ${name}`),
+    languages.length > 0 ? `language ${languages.join(' or ')}` : '',
+    clientIps.length > 0 ? 'client_ip' : '',
+  ].filter((text) => text !== '');
+  const when = conditions.length === 0 ? '' : `when ${conditions.join(', ')}`;
+  return `${path === null ? '' : pathText(path)} ${when}`.trim();
 }

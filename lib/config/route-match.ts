@@ -1,6 +1,7 @@
 import { hostText } from './inventory.js';
+import { describeMatch } from './match.js';
 import { pathText } from './pattern.js';
-import type { Config, MatchConfig, RouteConfig, ScopeConfig } from './types.js';
+import type { Config, RouteConfig, ScopeConfig } from './types.js';
 
 /** What leads to each route, for people: `www.example.com /img`, `any host when header user-agent`. */
 export function routeMatches({ hosts, rest }: Config): ReadonlyMap<RouteConfig, string> {
@@ -20,25 +21,4 @@ function describeScope(scope: ScopeConfig, place: string, texts: Map<RouteConfig
 function add(texts: Map<RouteConfig, string>, route: RouteConfig, text: string): void {
   const other = texts.get(route);
   texts.set(route, other === undefined ? text : `${other}; ${text}`);
-}
-
-function describeMatch({
-  path,
-  methods,
-  headers,
-  params,
-  cookies,
-  languages,
-  clientIps,
-}: MatchConfig): string {
-  const conditions = [
-    methods.length > 0 ? `method ${methods.join(' or ')}` : '',
-    ...headers.map(({ name }) => `header ${name}`),
-    ...params.map(({ name }) => `param ${name}`),
-    ...cookies.map(({ name }) => `cookie ${name}`),
-    languages.length > 0 ? `language ${languages.join(' or ')}` : '',
-    clientIps.length > 0 ? 'client_ip' : '',
-  ].filter((text) => text !== '');
-  const when = conditions.length === 0 ? '' : `when ${conditions.join(', ')}`;
-  return `${path === null ? '' : pathText(path)} ${when}`.trim();
 }

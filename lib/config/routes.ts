@@ -3,7 +3,7 @@ import type { Context } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
 import { overrideTimeouts, rateOfBody, sizeOfBody } from './limits.js';
-import { compileLanguages, compileMatch } from './match.js';
+import { compileLanguages, compileMatch, matchIdentity } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
 import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js';
 import { each } from './report.js';
@@ -28,6 +28,11 @@ import type {
 /** What a place hands down to the places inside it. */
 export interface Place {
   readonly name: string;
+  /**
+   * What tells it from other places, wherever it stands in the file: the names of hosts and paths and the conditions that
+   * lead to it. One text for each name of its host, the first name first.
+   */
+  readonly identities: readonly string[];
   readonly path: Path;
   readonly action: RouteAction | null;
   readonly firewalls: readonly FirewallConfig[];
@@ -51,6 +56,7 @@ export interface Place {
 /** What is different about a place from the one around it, besides its settings. */
 interface Way {
   readonly name: string;
+  readonly identities: readonly string[];
   readonly path: Path;
   readonly captures?: number;
   readonly defaultHost?: 'server';
@@ -92,6 +98,7 @@ function compileRoutes(
 ): Compiled<ConditionalRoute> {
   const list: ConditionalRoute[] = [];
   const candidates: Candidate[] = [];
+  const taken = new Set<string>();
   for (const [setting, path] of each(settings, [...around.path, 'routes'])) {
     const faults = context.report.findings.length;
     const match = compileMatch(setting.match ?? {}, [...path, 'match'], context);
@@ -108,7 +115,9 @@ function compileRoutes(
     }
     const captures = Math.max(groups, around.captures);
     const name = `${around.name}#${Number(path.at(-1)) + 1}`;
-    const place = enter(setting, { name, path, captures }, around, context);
+    const identity = unique(matchIdentity(setting.match ?? {}, match), taken);
+    const identities = around.identities.map((outer) => `${outer} ${identity}`);
+    const place = enter(setting, { name, identities, path, captures }, around, context);
     const route = toRoute(place, context);
     if (!route && !leadsAnywhere(setting, place)) tellNowhere(path, 'route', context);
     if (route) list.push({ match, route });
@@ -120,6 +129,14 @@ function compileRoutes(
 /** Is what ends up there answered without a server? */
 function isOwnAnswer({ action }: Place): boolean {
   return action !== null && action.kind !== 'forward';
+}
+
+/** `text`, with a number after it when it is taken. */
+function unique(text: string, taken: Set<string>): string {
+  let name = text;
+  for (let i = 2; taken.has(name); i++) name = `${text} (${i})`;
+  taken.add(name);
+  return name;
 }
 
 /** Whether nothing of it was refused before. */
@@ -141,7 +158,8 @@ function compilePaths(
       setting.path === undefined ? undefined : context.report.attempt(at, () => parsePath(setting.path));
     if (!pattern) continue;
     const way: Way = {
-      name: pathName(around, setting.path, kind),
+      name: pathName(around.name, setting.path, kind),
+      identities: around.identities.map((outer) => pathName(outer, setting.path, kind)),
       path,
       captures: groupsOf(pattern),
       strip: stripRule(setting, pattern, path, context),
@@ -181,11 +199,15 @@ export function enter(
   const terms = compileGroupTerms(settings, timeouts, path, report, around.terms);
   refuseStrayTerms(settings, path, report);
   const own = compileRules(settings, path, captures, context);
-  const firewall = compileFirewall(settings.firewall_rules, [...path, 'firewall_rules'], context);
+  const names = way.identities.map((identity) => `firewall_rules of ${identity}`);
+  const firewall = compileFirewall(settings.firewall_rules, names, [...path, 'firewall_rules'], context);
+  const [identity = way.name] = way.identities;
   return {
     name: way.name,
+    identities: way.identities,
     path,
-    action: compileAction(settings, path, terms, { captures }, context) ?? around.action,
+    action:
+      compileAction(settings, `servers of ${identity}`, path, terms, { captures }, context) ?? around.action,
     firewalls: firewall ? [...around.firewalls, firewall] : around.firewalls,
     rules: addRules(around.rules, own, way.strip),
     defaultHost: way.defaultHost ?? around.defaultHost,
@@ -245,9 +267,9 @@ function withoutOwnCookie(rules: OwnRules, sticky: StickyConfig | null): OwnRule
   return { ...rules, cookies: [{ kind: 'remove', name: sticky.name, sticky: true }, ...rules.cookies] };
 }
 
-function pathName(around: Place, text: string, kind: 'file' | 'host'): string {
+function pathName(around: string, text: string, kind: 'file' | 'host'): string {
   if (kind === 'file') return text;
-  return text.startsWith('/') ? around.name + text : `${around.name} ${text}`;
+  return text.startsWith('/') ? around + text : `${around} ${text}`;
 }
 
 function leadsAnywhere(settings: ScopeSettings, place: Place): boolean {

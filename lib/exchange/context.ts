@@ -136,4 +136,6 @@ export interface Pipeline {
   readonly lostRules: RouteRules;
   /** Whom a request is from, if its peer speaks for others. */
   clientOf(client: ClientSide): IpAddress;
+  /** In place of `decide`, for a request whose head can't be read, of `context.client`. */
+  noteUnreadable(context: RequestContext): void;
 }

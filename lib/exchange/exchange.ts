@@ -127,9 +127,14 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   refuse(client: ClientSide, refusal: Refusal): void {
     this.#open(client);
     client.turnAway();
+    const { pipeline } = this.#services;
     const context = this.#context;
-    context.open(client, client.forwarded.peer, '');
-    context.lostRules = this.#services.pipeline.lostRules;
+    // Of a head that was read before it was refused, the fields are known.
+    const address = pipeline.clientOf(client);
+    this.#settlement.clientAddress = address.text;
+    context.open(client, address, '');
+    context.lostRules = pipeline.lostRules;
+    pipeline.noteUnreadable(context);
     this.#settle(refusal.reason, refusal.detail, this.#reply(client, refusal.status));
   }
 

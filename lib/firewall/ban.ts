@@ -73,6 +73,20 @@ export class Ban implements ClientGuard {
     return record;
   }
 
+  /** Clients that are banned, each with the ms that are left of it. */
+  *standing(): Generator<[client: string, leftMs: number]> {
+    const now = this.#clock.now();
+    for (const [client, until] of this.#bans.entries()) if (until > now) yield [client, until - now];
+  }
+
+  /** Lets a client in again, with a clean record; false when it was not banned. `client`: an `IpAddress.key`. */
+  lift(client: string): boolean {
+    const wasBanned = this.#isBanned(client, this.#clock.now());
+    this.#bans.delete(client);
+    this.#offenders.delete(client);
+    return wasBanned;
+  }
+
   #isBanned(key: string, now: number): boolean {
     const until = this.#bans.get(key, now);
     if (until === undefined) return false;

@@ -15,10 +15,12 @@ export class ConnectionLimit implements ClientGuard {
   readonly name = 'max_connections_per_ip';
   readonly refusal = TOO_MANY;
   readonly #limit: number;
-  readonly #places = new Map<string, number>();
+  readonly #places: Map<string, number>;
 
-  constructor(limit: number) {
+  /** Clients keep the places that they have in `before`, whatever its limit is, and give them back to either. */
+  constructor(limit: number, before: ConnectionLimit | null = null) {
     this.#limit = limit;
+    this.#places = before === null ? new Map() : before.#places;
   }
 
   /** Clients that hold a place. */

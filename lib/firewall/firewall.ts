@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { Observer } from '../base/observer.js';
 import { BudgetExhausted } from '../base/work-budget.js';
-import type { FirewallConfig } from '../config/types.js';
+import type { BanConfig, FirewallConfig, RateLimitConfig } from '../config/types.js';
 import { IpAllow, IpReject } from './address-list.js';
 import { Ban } from './ban.js';
 import { ConnectionLimit } from './connection-limit.js';
@@ -33,43 +33,69 @@ export interface Opinion {
   readonly status: number;
 }
 
+/** A client that is refused for what it did. */
+export interface StandingBan {
+  /** Its `IpAddress.key`. */
+  readonly client: string;
+  readonly leftMs: number;
+}
+
+/** Who is told of bans. */
+type BanObserver = Pick<Observer, 'banned' | 'unbanned'>;
+
 /**
  * The guards of one place in the configuration, in the order of their settings; the first objection decides. It
  * keeps what they must remember, so there is one for each `FirewallConfig`, however many routes share it.
  */
 export class Firewall {
-  readonly name: string;
+  readonly config: FirewallConfig;
   readonly #scope: FirewallScope;
   /** Of the settings that are given; those that need no head come first. */
   readonly #clientPosts: readonly Post<ClientGuard>[];
   readonly #requestPosts: readonly Post<RequestGuard>[];
   readonly #limit: ConnectionLimit | null;
   readonly #ban: Ban | null;
+  readonly #rateLimit: RateLimit | null;
   /** ms that a ban lasts; 0 when it is only observed: then nobody is told. */
   readonly #banFor: number;
-  readonly #observer: Pick<Observer, 'banned'>;
+  readonly #observer: BanObserver;
 
+  /**
+   * `before` is the firewall that stood in the same place until now. Counts go on, places stay taken, and a ban or a rate
+   * limit whose own settings are the same goes on with what it knows of clients.
+   */
   constructor(
     config: FirewallConfig,
     scope: FirewallScope,
     clock: Clock,
-    observer: Pick<Observer, 'banned'> = {},
+    observer: BanObserver = {},
+    before: Firewall | null = null,
   ) {
-    const { name, ipReject, ipAllow, maxConnectionsPerIp, ban, mode } = config;
-    this.name = name;
+    const { ipReject, ipAllow, maxConnectionsPerIp, ban, rateLimit, mode } = config;
+    this.config = config;
     this.#observer = observer;
     this.#banFor = ban === null || mode === 'observe' ? 0 : ban.for;
     this.#scope = scope;
-    this.#limit = maxConnectionsPerIp > 0 ? new ConnectionLimit(maxConnectionsPerIp) : null;
-    this.#ban = ban && new Ban(ban, clock);
+    this.#limit =
+      maxConnectionsPerIp > 0
+        ? new ConnectionLimit(maxConnectionsPerIp, before === null ? null : before.#limit)
+        : null;
+    const keepsBans = before !== null && isSame(ban, before.config.ban);
+    this.#ban = keepsBans ? before.#ban : ban && new Ban(ban, clock);
+    const keepsBuckets = before !== null && isSame(rateLimit, before.config.rateLimit);
+    this.#rateLimit = keepsBuckets ? before.#rateLimit : rateLimit && new RateLimit(rateLimit, clock);
     const clientGuards: readonly (ClientGuard | null)[] = [
       ipReject.length > 0 ? new IpReject(ipReject) : null,
       ipAllow && new IpAllow(ipAllow),
       this.#limit,
       this.#ban,
     ];
-    this.#clientPosts = posts(clientGuards, config);
-    this.#requestPosts = posts(requestGuards(config, clock), config);
+    this.#clientPosts = posts(clientGuards, config, before);
+    this.#requestPosts = posts([...requestGuards(config), this.#rateLimit], config, before);
+  }
+
+  get name(): string {
+    return this.config.name;
   }
 
   /** For each guard that is set, in order; the same objects all the time. */
@@ -109,6 +135,24 @@ export class Firewall {
     if (this.#ban?.note(client, status) && this.#banFor > 0) {
       this.#observer.banned?.(client.key, this.name, this.#banFor);
     }
+  }
+
+  /** Takes a token for a request whose head can't be read; no other guard can say anything of that. */
+  countUnreadable(client: IpAddress): void {
+    this.#rateLimit?.count(client);
+  }
+
+  /** Clients that are banned here; those that would be, where it only observes. */
+  *bans(): Generator<StandingBan> {
+    if (this.#ban === null) return;
+    for (const [client, leftMs] of this.#ban.standing()) yield { client, leftMs };
+  }
+
+  /** Lets a client (its `IpAddress.key`) in again; false when it was not banned here. */
+  lift(client: string): boolean {
+    if (this.#ban?.lift(client) !== true) return false;
+    if (this.#banFor > 0) this.#observer.unbanned?.(client, this.name);
+    return true;
   }
 
   /** What each guard thinks, up to the first that objects. Nothing is counted but the token of a rate limit. */
@@ -155,20 +199,27 @@ function judged(post: Post<RequestGuard>, request: GuardedRequest, client: IpAdd
   }
 }
 
-function requestGuards(config: FirewallConfig, clock: Clock): readonly (RequestGuard | null)[] {
-  const { methodReject, pathReject, headerReject, rateLimit } = config;
+/** Those that remember nothing. */
+function requestGuards(config: FirewallConfig): readonly (RequestGuard | null)[] {
+  const { methodReject, pathReject, headerReject } = config;
   return [
     methodReject.length > 0 ? new MethodGuard(methodReject) : null,
     pathReject.length > 0 ? new PathGuard(pathReject) : null,
     headerReject.length > 0 ? new HeaderGuard(headerReject) : null,
-    rateLimit && new RateLimit(rateLimit, clock),
   ];
 }
 
 function posts<G extends { readonly name: GuardName }>(
   guards: readonly (G | null)[],
   { name, mode }: FirewallConfig,
+  before: Firewall | null,
 ): Post<G>[] {
   const set = guards.filter((guard) => guard !== null);
-  return set.map((guard) => new Post(guard, name, mode === 'enforce'));
+  const counts = new Map(before?.counts.map((count) => [count.guard, count]));
+  return set.map((guard) => new Post(guard, name, mode === 'enforce', counts.get(guard.name)));
+}
+
+/** Settings of one guard are plain data. */
+function isSame<T extends BanConfig | RateLimitConfig>(settings: T | null, before: T | null): boolean {
+  return JSON.stringify(settings) === JSON.stringify(before);
 }

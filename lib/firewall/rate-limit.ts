@@ -59,18 +59,23 @@ export class RateLimit implements RequestGuard {
 
   /** Takes a token; a refused request takes none. */
   judge(request: GuardedRequest, client: IpAddress): Refusal | null {
-    const now = this.#clock.now();
-    const bucket = this.#bucketOf(request, client, now);
-    bucket.missing = Math.max(0, bucket.missing - (now - bucket.at) * this.#rate);
-    bucket.at = now;
+    const bucket = this.#bucketOf(request, client);
     const short = bucket.missing + 1 - this.#config.burst;
     if (short > ROUNDING) return this.#refuse(short / this.#rate);
     bucket.missing++;
     return null;
   }
 
-  #bucketOf(request: GuardedRequest, client: IpAddress, now: number): Bucket {
-    const value = this.#valueOf(request);
+  /** Takes the token, if there is one, of a request that can't be read: all that is known of it is its client. */
+  count(client: IpAddress): void {
+    const bucket = this.#bucketOf(null, client);
+    bucket.missing = Math.min(this.#config.burst, bucket.missing + 1);
+  }
+
+  /** As it is now. */
+  #bucketOf(request: GuardedRequest | null, client: IpAddress): Bucket {
+    const now = this.#clock.now();
+    const value = request === null ? '' : this.#valueOf(request);
     const buckets = value === '' ? this.#byAddress : this.#byValue;
     const key = value === '' ? client.key : value.length > MAX_KEY_LENGTH ? digest(value) : value;
     let bucket = buckets.get(key, now);
@@ -78,6 +83,8 @@ export class RateLimit implements RequestGuard {
       bucket = { missing: 0, at: now };
       buckets.set(value === '' ? key : ownCopy(key), bucket, now);
     }
+    bucket.missing = Math.max(0, bucket.missing - (now - bucket.at) * this.#rate);
+    bucket.at = now;
     return bucket;
   }
 

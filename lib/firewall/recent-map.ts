@@ -42,6 +42,12 @@ export class RecentMap<V> {
     this.#former.delete(key);
   }
 
+  /** All of them, those that were asked for of late first. */
+  *entries(): Generator<[key: string, value: V]> {
+    yield* this.#recent;
+    yield* this.#former;
+  }
+
   #turn(now: number): void {
     this.#turnedAt = now;
     if (this.size === 0) return;

@@ -43,9 +43,13 @@ export class Post<G extends { readonly name: GuardName }> {
   readonly counts: GuardCounts;
   readonly enforces: boolean;
 
-  constructor(guard: G, firewall: string, enforces: boolean) {
+  /** `before`: what was counted until now, to be gone on with. */
+  constructor(guard: G, firewall: string, enforces: boolean, before: GuardCounts | undefined) {
     this.guard = guard;
-    this.counts = { firewall, guard: guard.name, refused: 0, observed: 0 };
+    const { refused, observed } = before ?? { refused: 0, observed: 0 };
+    // Requests in flight are still counted by the post before this one.
+    if (before?.firewall === firewall) this.counts = before;
+    else this.counts = { firewall, guard: guard.name, refused, observed };
     this.enforces = enforces;
   }
 

@@ -103,6 +103,10 @@ export class ObserverList implements Observer {
     this.#tell('banned', client, firewall, forMs);
   }
 
+  unbanned(client: string, firewall: string): void {
+    this.#tell('unbanned', client, firewall);
+  }
+
   reloaded(ok: boolean, detail: string): void {
     this.#tell('reloaded', ok, detail);
   }

@@ -132,6 +132,10 @@ export class Journal implements Observer {
     this.note('banned', '', `${client} by ${firewall}, for ${seconds(forMs)}`);
   }
 
+  unbanned(client: string, firewall: string): void {
+    this.note('unbanned', '', `${client} by ${firewall}`);
+  }
+
   resolved(host: string, addresses: readonly string[], isFirst = false): void {
     if (!isFirst) this.note('resolved', '', `${host} to ${addresses.join(', ')}`);
   }

@@ -146,13 +146,13 @@ export interface ServerTotals {
 }
 
 export interface FirewallStatus {
-  /** Where it was written: `firewall_rules`, `hosts[0].firewall_rules`. */
+  /** `firewall_rules`, or whose they are: `firewall_rules of www.mango.com`. */
   readonly rule: string;
   /** In the order in which they are asked. */
   readonly verdicts: readonly GuardVerdicts[];
 }
 
-/** How often a guard objected since the start; a reload that changes its rule begins anew. */
+/** How often a guard objected since the start. */
 export interface GuardVerdicts {
   readonly guard: string;
   readonly refused: number;
@@ -189,6 +189,7 @@ export type EventKind =
   | 'drained'
   | 'queue_full'
   | 'banned'
+  | 'unbanned'
   | 'resolved'
   | 'resolve_failed';
 

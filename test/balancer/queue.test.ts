@@ -139,6 +139,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const pipeline: Pipeline = {
     lostRules: rules,
     clientOf: (client) => client.forwarded.peer,
+    noteUnreadable() {},
     decide(context) {
       context.destination = destination;
       return null;

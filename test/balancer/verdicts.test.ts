@@ -25,7 +25,7 @@ t.test('who is banned is told with the firewall that did it, and for how long', 
     client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
     t.equal((await client.response()).status, status);
   }
-  t.same(told, [['127.0.0.1', 'hosts[0].firewall_rules', 300_000]]);
+  t.same(told, [['127.0.0.1', 'firewall_rules of a.test', 300_000]]);
 });
 
 t.test('every guard of every firewall has its counts, once, and keeps them over a reload', async (t) => {
@@ -45,7 +45,7 @@ t.test('every guard of every firewall has its counts, once, and keeps them over 
   const counts = [
     { firewall: 'firewall_rules', guard: 'ip_reject', refused: 0, observed: 0 },
     { firewall: 'firewall_rules', guard: 'method_reject', refused: 0, observed: 0 },
-    { firewall: 'hosts[0].firewall_rules', guard: 'path_reject', refused: 0, observed: 0 },
+    { firewall: 'firewall_rules of a.test', guard: 'path_reject', refused: 0, observed: 0 },
   ];
   t.same(countsOf(generation), counts);
   const after = new Generation(config, clock, dryBackends(clock), generation);

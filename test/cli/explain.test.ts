@@ -25,7 +25,7 @@ t.test('the whole way of a request', async (t) => {
   listener  8080
   client    127.0.0.1
   route     www.mango.com  course.yaml:2
-  firewall  hosts[0].firewall_rules  course.yaml:16
+  firewall  firewall_rules of www.mango.com  course.yaml:16
               ip_reject passes
   lb itself + X-Forwarded-For: 127.0.0.1
             + X-Forwarded-Proto: http

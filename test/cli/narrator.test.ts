@@ -32,7 +32,7 @@ t.test('each event is one line of at most 80 columns', async (t) => {
   told.serverAdded('mango-4', 'www.mango.com/img');
   told.serverRemoved('mango-4');
   told.queueFull('mango-3');
-  told.banned('192.0.2.7', 'hosts[0].firewall_rules', 600_000);
+  told.banned('192.0.2.7', 'firewall_rules of www.mango.com', 600_000);
   told.resolved('api.internal', ['10.0.0.1', '10.0.0.2']);
   told.resolveFailed('api.internal', 'ENOTFOUND');
   t.same(
@@ -52,7 +52,7 @@ t.test('each event is one line of at most 80 columns', async (t) => {
       'mango-4 was added to www.mango.com/img',
       'mango-4 was removed',
       'mango-3 has too many requests in line, more get 503',
-      '192.0.2.7 is banned for 10 min by hosts[0].firewall_rules',
+      '192.0.2.7 is banned for 10 min by firewall_rules of www.mango.com',
       'api.internal is now 10.0.0.1, 10.0.0.2',
       'api.internal could not be resolved: ENOTFOUND',
     ],

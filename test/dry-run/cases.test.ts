@@ -57,7 +57,11 @@ t.test('an address that is refused before routing is not answered: its connectio
   ]);
   // Behind a route it is answered.
   t.same(run({ closed: true }, '10.192.0.1'), [
-    { what: 'closed', expected: 'true', actual: 'refused with 403, hosts[0].firewall_rules: ip_reject' },
+    {
+      what: 'closed',
+      expected: 'true',
+      actual: 'refused with 403, firewall_rules of www.mango.com: ip_reject',
+    },
   ]);
 });
 
@@ -103,7 +107,7 @@ t.test('cases that do not, and what came instead', async (t) => {
     {
       what: 'path',
       expected: '/messages',
-      actual: 'refused with 403, hosts[0].firewall_rules: path_reject',
+      actual: 'refused with 403, firewall_rules of www.mango.com: path_reject',
     },
   ]);
   t.same(mismatches({ request: 'GET http://nowhere.test/', expect: { route: 'www.mango.com' } }), [

@@ -5,6 +5,7 @@ import type { FirewallConfig } from '../../lib/config/types.js';
 export function firewallConfig(settings: Partial<FirewallConfig> = {}): FirewallConfig {
   return {
     name: 'firewall_rules',
+    aliases: [],
     line: 1,
     mode: 'enforce',
     ipReject: [],

@@ -63,7 +63,7 @@ const KINDS: readonly (readonly [
   [
     'banned',
     '',
-    /127\.0\.0\.1 is banned for 10 min by hosts\[5\]\.firewall_rules/,
+    /127\.0\.0\.1 is banned for 10 min by firewall_rules of guarded/,
     async ({ get }) => {
       for (let count = 0; count < 2; count++) await get('guarded', '/?status=404');
     },

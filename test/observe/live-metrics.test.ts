@@ -84,8 +84,8 @@ const KINDS: readonly (readonly [what: string, act: Act, ...samples: string[]])[
   [
     'what a firewall refuses, and what it only observes',
     async ({ get }) => [await get('guarded', '/secret'), await get('watched', '/seen')],
-    'lb_firewall_verdicts_total{rule="hosts[5].firewall_rules",guard="path_reject",verdict="refused"} 1',
-    'lb_firewall_verdicts_total{rule="hosts[7].firewall_rules",guard="path_reject",verdict="observed"} 1',
+    'lb_firewall_verdicts_total{rule="firewall_rules of guarded",guard="path_reject",verdict="refused"} 1',
+    'lb_firewall_verdicts_total{rule="firewall_rules of watched",guard="path_reject",verdict="observed"} 1',
   ],
   [
     'too many requests',

@@ -85,6 +85,7 @@ const EVENTS = {
   drained: ['is drained, its last request has ended', 'warn'],
   queue_full: ['has a full queue', 'bad'],
   banned: ['banned', 'warn'],
+  unbanned: ['ban lifted', 'good'],
   check_failed: ['check failed', 'bad'],
   check_passed: ['check passed', 'good'],
   connect_failed: ['connection failed', 'bad'],

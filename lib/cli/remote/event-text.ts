@@ -27,6 +27,7 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   drained: ['is drained', 'green'],
   queue_full: ['has a full queue', 'red'],
   banned: ['banned', 'yellow'],
+  unbanned: ['ban lifted of', 'green'],
   resolved: ['resolved', null],
   resolve_failed: ['not resolved', 'red'],
 };
@@ -47,6 +48,7 @@ const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
   'weight',
   'added',
   'banned',
+  'unbanned',
   'resolved',
 ]);
 

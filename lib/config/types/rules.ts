@@ -55,8 +55,13 @@ export interface Edit {
 
 /** Guards in the order of their fields; the first refusal wins. */
 export interface FirewallConfig {
-  /** Where it was written: `firewall_rules`, `hosts[0].firewall_rules`. Unique, and the name in counts and logs. */
+  /**
+   * `firewall_rules`, or whose it is: `firewall_rules of www.mango.com/img`. Unique, the same wherever it stands in the
+   * file, and the name in counts and logs.
+   */
   readonly name: string;
+  /** What it would be called by the other names of its host. */
+  readonly aliases: readonly string[];
   readonly line: number;
   /** `observe` counts and logs what it would have refused, and lets it through. */
   readonly mode: 'enforce' | 'observe';

@@ -182,7 +182,7 @@ export interface RetryConfig {
 
 /** Servers that share the work, with what is asked of them. Two routes with the same servers by inheritance share one. */
 export interface GroupConfig {
-  /** Where it was written: `servers`, `hosts[0].servers`. Unique. */
+  /** `servers`, or whose they are: `servers of www.mango.com`. Unique, the same wherever it stands in the file. */
   readonly name: string;
   readonly servers: readonly ServerConfig[];
   readonly algorithm: AlgorithmConfig;
