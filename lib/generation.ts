@@ -6,6 +6,7 @@ import { AddressSet } from './base/address-set.js';
 import type { Clock } from './base/clock.js';
 import { hashText } from './base/hash.js';
 import type { Observer } from './base/observer.js';
+import { fieldsJudged } from './config/judged-fields.js';
 import type {
   Config,
   FirewallConfig,
@@ -59,6 +60,8 @@ export class Generation {
   readonly #firewallsByName = new Map<string, Firewall>();
   /** By the name of the group and the share of retries: counting goes on over a reload. */
   readonly #budgets = new Map<string, RetryBudget>();
+  /** Names of the fields that guards, conditions and keys look at. */
+  readonly #judgedBy: readonly string[];
   readonly #clock: Clock;
   readonly #observer: Observer;
   /** For cookies of places that have none of their own; made up when first needed, and kept over a reload. */
@@ -86,6 +89,7 @@ export class Generation {
     this.tellsForwarded = config.forwarded;
     this.tellsVia = config.via;
     this.#before = before;
+    this.#judgedBy = fieldsJudged(config);
     this.firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
     this.#secret = before === null ? null : before.#secret;
     for (const group of config.groups) {
@@ -104,7 +108,7 @@ export class Generation {
       name,
       choice: action.kind === 'forward' ? this.#choice(name, action.group, sticky) : null,
       reply: action.kind === 'forward' ? null : new RouteReply(action),
-      rules: new RouteRules(rules),
+      rules: new RouteRules(rules, this.#judgedBy),
       firewalls:
         firewalls.length === 0
           ? null

@@ -1,6 +1,7 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/body-reader.js';
+import type { FieldNames } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { atTurnEnd, type TurnTask } from '../net/turn.js';
 import type { BackendConnection } from './connection.js';
@@ -159,6 +160,10 @@ export class Pipeline implements LeaseRequester, ResponseReceiver, DeadlineOwner
     place.isBegun = true;
     this.#dropped = 0;
     return place.receiver?.onResponseHead(head) ?? 'wire';
+  }
+
+  get droppedTrailers(): FieldNames | null {
+    return this.#front.receiver?.droppedTrailers ?? null;
   }
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {

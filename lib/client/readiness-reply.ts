@@ -13,6 +13,7 @@ export function asksReadiness({ method, originTarget }: RequestHead, path: strin
  * guard knows of it but those at accept. One is for all, as nothing is kept from one question to the next.
  */
 export class ReadinessReply implements RequestHandler {
+  readonly droppedTrailers = null;
   readonly #path: string;
   readonly #whyNot: () => string;
   readonly #edit = new HeadEdit();

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { BodyReceiver } from '../http/body-reader.js';
+import type { FieldNames } from '../http/fields.js';
 import type { RequestHandler } from '../http/flow.js';
 import type { HeadLimits } from '../http/message-parser.js';
 import type { Refusal } from '../http/refusal.js';
@@ -140,6 +141,10 @@ export class ClientRequest implements BodyReceiver {
       this.#connection?.deadline.disarm();
       this.handler.onRequestEnd();
     }
+  }
+
+  get droppedTrailers(): FieldNames | null {
+    return this.handler === null ? null : this.handler.droppedTrailers;
   }
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {

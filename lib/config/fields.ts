@@ -22,7 +22,7 @@ const FRAMING = new Set([
 ]);
 /** Fields between the client, every proxy and the server: each hop answers or counts them (RFC 9110, 7.6.2 and 10.1.1). */
 const EVERY_HOP = new Set(['expect', 'max-forwards']);
-/** With `_` for a `-` these are dropped from every message, and so from what a rule writes. */
+/** With another mark for a `-` these are dropped from every message, and so from what a rule writes. */
 const SPELT_WITH_HYPHEN = new Set(['user-agent', 'x-real-ip', 'x-request-id']);
 /** Only this much of the name counts. */
 const FORWARDED = 'x-forwarded-';
@@ -37,7 +37,7 @@ export function checkToken(text: string, what: string): string {
 export function checkHeaderName(name: string): string {
   checkToken(name, 'the name of a header');
   const key = name.toLowerCase();
-  const hyphened = key.replaceAll('_', '-');
+  const hyphened = hyphenated(key);
   if (FRAMING.has(hyphened)) {
     throw new ValueError(`${name} belongs to the connection and is set by lb itself`, 'Remove this rule.');
   }
@@ -47,13 +47,19 @@ export function checkHeaderName(name: string): string {
   if (key === 'host')
     throw new ValueError('Host is a field of requests: a response has none', 'Remove this rule.');
   if (isDisguised(key, hyphened)) {
-    const meant = name.replaceAll('_', '-');
+    const meant = hyphenated(name);
+    const [mark] = /[^a-z0-9-]/i.exec(name) ?? [];
     throw new ValueError(
-      `${name} is ${meant} to servers that read _ as -, and is never passed on`,
+      `${name} is ${meant} to servers that read ${mark} as -, and is never passed on`,
       `Write ${meant}.`,
     );
   }
   return name;
+}
+
+/** As servers may read it that know letters and digits alone. */
+function hyphenated(name: string): string {
+  return name.replace(/[^a-z0-9]/gi, '-');
 }
 
 function isDisguised(key: string, hyphened: string): boolean {

@@ -5,6 +5,7 @@ import { FAILURES, type Failure } from '../base/failure.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { BodyForm } from '../http/body-reader.js';
+import type { FieldNames } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import { switchesTo } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
@@ -146,6 +147,10 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     this.relay.beginAnswer(now);
     const edit = this.#context.editOfResponse(backend);
     return (this.#client as ClientSide).sendHead(head, edit);
+  }
+
+  get droppedTrailers(): FieldNames | null {
+    return this.#context.destination?.rules.responseNames ?? null;
   }
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {

@@ -1,6 +1,7 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
+import type { FieldNames } from '../http/fields.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
 import type { Refusal } from '../http/refusal.js';
 import { receivedRequestId } from '../http/request-encoder.js';
@@ -219,6 +220,10 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   }
 
   // From the client.
+
+  get droppedTrailers(): FieldNames | null {
+    return this.#context.destination?.rules.requestNames ?? null;
+  }
 
   onRequestBytes(buffer: Buffer, start: number, end: number): void {
     if (this.#attempt.relay.isConnected) {

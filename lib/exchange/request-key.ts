@@ -33,7 +33,7 @@ export class RequestKey {
       case 'path':
         return view.path;
       case 'header':
-        return view.header(this.#name)[0] ?? '';
+        return view.spellings(this.#name)[0] ?? '';
       case 'cookie':
         return view.cookie(this.#name)[0] ?? '';
       case 'param':

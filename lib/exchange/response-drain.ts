@@ -29,6 +29,8 @@ export class ResponseDrain implements ResponseReceiver, DeadlineOwner {
     connection.handTo(this);
   }
 
+  readonly droppedTrailers = null;
+
   onBodyBytes(_buffer: Buffer, start: number, end: number): void {
     this.#bytes += end - start;
     // Soon, not now: the connection is in the middle of reading.

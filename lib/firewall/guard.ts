@@ -24,8 +24,8 @@ export interface GuardedRequest {
   readonly pathProblem: object | null;
   /** What regular expressions may cost it. */
   readonly budget: WorkBudget;
-  /** The values of the fields called `name` (lower case), in order. */
-  header(name: string): readonly string[];
+  /** The values of the fields that a server may take for `name` (lower case): of those called so first. */
+  spellings(name: string): readonly string[];
   /** The values of the cookies called `name`. */
   cookie(name: string): readonly string[];
 }

@@ -4,7 +4,7 @@ import type { FieldMatch } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import { FORBIDDEN, type GuardedRequest, type Refusal, type RequestGuard } from './guard.js';
 
-/** Refuses requests with a field that one of the patterns matches; of several fields of a name, any will do. */
+/** Refuses requests with a field that one of the patterns matches, in any spelling; of several of a name, any will do. */
 export class HeaderGuard implements RequestGuard {
   readonly name = 'header_reject';
   readonly #fields: readonly FieldMatch[];
@@ -15,7 +15,8 @@ export class HeaderGuard implements RequestGuard {
 
   judge(request: GuardedRequest): Refusal | null {
     for (const { name, value } of this.#fields) {
-      for (const bytes of request.header(name)) if (matches(value, bytes, request.budget)) return FORBIDDEN;
+      for (const bytes of request.spellings(name))
+        if (matches(value, bytes, request.budget)) return FORBIDDEN;
     }
     return null;
   }

@@ -92,7 +92,7 @@ export class RateLimit implements RequestGuard {
   #valueOf(request: GuardedRequest): string {
     const { key } = this.#config;
     if (key.kind === 'client_ip') return '';
-    const values = key.kind === 'header' ? request.header(key.name) : request.cookie(key.name);
+    const values = key.kind === 'header' ? request.spellings(key.name) : request.cookie(key.name);
     return values[0] ?? '';
   }
 

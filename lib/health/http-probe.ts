@@ -87,6 +87,8 @@ export class HttpProbe extends Probe implements BodyReceiver {
     return position;
   }
 
+  readonly droppedTrailers = null;
+
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
     this.#body?.add(buffer, start, end);
   }

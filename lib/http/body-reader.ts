@@ -174,7 +174,8 @@ export class BodyReader {
     this.#giveLlhttp();
     this.complete = true;
     if (this.#form === 'wire') {
-      const lines = Buffer.from(`${trailers.passable(fieldCount)}\r\n`, 'latin1');
+      const dropped = this.#receiver?.droppedTrailers ?? null;
+      const lines = Buffer.from(`${trailers.passable(fieldCount, dropped)}\r\n`, 'latin1');
       this.#receiver?.onBodyBytes(lines, 0, lines.length);
     }
     return stop;

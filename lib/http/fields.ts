@@ -30,20 +30,19 @@ export const FIELD = {
   cookie: 23,
   authorization: 24,
   cdnLoop: 26,
-  /** Spelt with `_` for `-` and by that one of the above to a server that folds the two: never passed on. */
+  /** One of the above to a server that reads `_`, `.` and other marks like `-` (CGI, WSGI, PHP): never passed on. */
   disguised: 25,
 } as const;
 
 export type FieldId = (typeof FIELD)[keyof typeof FIELD];
 
-const UNDERSCORE_FOLDED = 0x5f | 0x20;
 const HYPHEN = 0x2d;
 
 const DIFFERENT = 0;
 const SAME = 1;
-const SAME_BUT_UNDERSCORED = 2;
+const SAME_BUT_MARKED = 2;
 
-/** Is `text[start…]` this lower-case name, letters in any case, and with `_` for a `-`? Lengths are equal already. */
+/** Is `text[start…]` this lower-case name, letters in any case, and with other marks for `-`? Lengths are equal already. */
 function spells(text: string, start: number, name: string): number {
   let verdict = SAME;
   for (let i = 0; i < name.length; i++) {
@@ -51,10 +50,15 @@ function spells(text: string, start: number, name: string): number {
     const folded = text.charCodeAt(start + i) | 0x20;
     const expected = name.charCodeAt(i);
     if (folded === expected) continue;
-    if (folded !== UNDERSCORE_FOLDED || expected !== HYPHEN) return DIFFERENT;
-    verdict = SAME_BUT_UNDERSCORED;
+    if (expected !== HYPHEN || !isMark(folded)) return DIFFERENT;
+    verdict = SAME_BUT_MARKED;
   }
   return verdict;
+}
+
+/** Of a token, what is no letter and no digit; `folded`: with the bit 0x20 set, which makes no mark one of these. */
+function isMark(folded: number): boolean {
+  return (folded < 0x61 || folded > 0x7a) && (folded < 0x30 || folded > 0x39);
 }
 
 /** Known names by length: most fields of a request are told apart by length and first letter alone. */
@@ -109,6 +113,44 @@ export function fieldId(text: string, start: number, end: number): FieldId {
     if (verdict !== DIFFERENT) return verdict === SAME ? FIELD.xForwardedOther : FIELD.disguised;
   }
   return FIELD.other;
+}
+
+/**
+ * May a server take the name at `text[start, end)` for the lower-case `name`? Servers that hand fields on as variables
+ * (CGI, RFC 3875, 4.1.18; WSGI, PHP, lighttpd) know letters and digits, and write `_` for everything else: `X-User`,
+ * `X_User` and `X.User` are HTTP_X_USER to them.
+ */
+export function readsAs(text: string, start: number, end: number, name: string): boolean {
+  if (end - start !== name.length) return false;
+  for (let i = 0; i < name.length; i++) {
+    const folded = text.charCodeAt(start + i) | 0x20;
+    const expected = name.charCodeAt(i) | 0x20;
+    if (folded !== expected && !(isMark(folded) && isMark(expected))) return false;
+  }
+  return true;
+}
+
+/** Names of fields, found in every spelling that servers may read alike. */
+export class FieldNames {
+  readonly #names: readonly string[];
+  /** A bit for each length of a name; shifts count modulo 32. */
+  readonly lengths: number;
+
+  /** `names`: in lower case. */
+  constructor(names: Iterable<string>) {
+    this.#names = [...new Set(names)];
+    this.lengths = this.#names.reduce((bits, name) => bits | (1 << name.length), 0);
+  }
+
+  /** The name that `text[start, end)` may be taken for; null when it is none of them. */
+  find(text: string, start: number, end: number): string | null {
+    if (((this.lengths >>> (end - start)) & 1) === 0) return null;
+    for (let i = 0; i < this.#names.length; i++) {
+      const name = this.#names[i] as string;
+      if (readsAs(text, start, end, name)) return name;
+    }
+    return null;
+  }
 }
 
 /** Case-insensitive equality of `text[start, end)` with a lower-case ASCII word. */

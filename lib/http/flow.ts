@@ -1,5 +1,6 @@
 import type { Failure } from '../base/failure.js';
 import type { BodyForm } from './body-reader.js';
+import type { FieldNames } from './fields.js';
 import type { HeadEdit } from './head-edit.js';
 import type { Refusal } from './refusal.js';
 import type { ForwardedClient } from './request-encoder.js';
@@ -67,6 +68,8 @@ export interface ClientSide {
 
 /** Whoever answers one request. Nothing is said to it after it has called `settled`. */
 export interface RequestHandler {
+  /** Names of fields that must not come to the server in the trailers of the request; asked when there are any. */
+  readonly droppedTrailers: FieldNames | null;
   /** The head is there. `client.requestComplete` tells whether a body follows. */
   start(client: ClientSide): void;
   /** In place of `start`: a head that can't be acted upon. */

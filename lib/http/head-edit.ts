@@ -1,4 +1,4 @@
-import { equalsWord, FIELD, fieldId } from './fields.js';
+import { equalsWord, FIELD, type FieldNames, fieldId, readsAs } from './fields.js';
 import type { MessageHead } from './head.js';
 
 /** What only the proxy itself can set right: whom a message is for, where it ends, what belongs to one connection. */
@@ -88,6 +88,11 @@ export class FieldEdit {
     for (const value of values.slice(received)) this.append(name, value);
   }
 
+  /** Does no field that was received stay as it is? */
+  get removes(): boolean {
+    return !this.#keeps;
+  }
+
   begin(): void {
     this.#seen = 0;
     this.#placed = false;
@@ -125,10 +130,17 @@ export class FieldEdit {
   }
 }
 
+/** In place of the other spellings of a name that is there as it should be. */
+const DROPPED = new FieldEdit('');
+DROPPED.remove();
+
 /**
  * Changes to one head on its way out, noted here and carried out by the encoders; order, names and bytes of all else
  * stay. Used for one message after the other. What could break a head never gets into it, whatever the values hold:
  * control characters are left out, guarded fields are not touched.
+ *
+ * A name stands for every spelling of it that servers may read alike (`readsAs`): what is removed or replaced under one
+ * can't come in under another.
  */
 export class HeadEdit {
   /** The request target to send; empty leaves the one received. */
@@ -138,16 +150,18 @@ export class HeadEdit {
   #lengths = 0;
   /** Is a field among them that the encoders write themselves? */
   #touchesOwn = false;
+  #watched: FieldNames | null = null;
 
   clear(): void {
     this.#target = '';
     this.#fields = [];
     this.#lengths = 0;
     this.#touchesOwn = false;
+    this.#watched = null;
   }
 
   get isEmpty(): boolean {
-    return this.#target === '' && this.#fields.length === 0;
+    return this.#target === '' && this.#fields.length === 0 && this.#watched === null;
   }
 
   get target(): string {
@@ -184,6 +198,14 @@ export class HeadEdit {
     this.#field(key)?.replaceValues(name, values, received);
   }
 
+  /**
+   * Where a field is called by one of these names, those in another spelling of it are dropped: what was judged is the
+   * former, and a server may read the latter.
+   */
+  watch(names: FieldNames): void {
+    this.#watched = names;
+  }
+
   // For the encoders.
 
   /** A head is about to be written; the same edit may be written several times. */
@@ -195,13 +217,21 @@ export class HeadEdit {
   fieldAt(head: MessageHead, index: number): FieldEdit | null {
     const start = head.offsets[index * 4] as number;
     const end = head.offsets[index * 4 + 1] as number;
-    if (((this.#lengths >>> (end - start)) & 1) === 0) return null;
+    const watched = this.#watched;
+    const lengths = watched === null ? this.#lengths : this.#lengths | watched.lengths;
+    if (((lengths >>> (end - start)) & 1) === 0) return null;
     const fields = this.#fields;
+    let other: FieldEdit | null = null;
     for (let i = 0; i < fields.length; i++) {
       const field = fields[i] as FieldEdit;
+      if (!readsAs(head.text, start, end, field.key)) continue;
       if (equalsWord(head.text, start, end, field.key)) return field;
+      if (other === null || field.removes) other = field;
     }
-    return null;
+    if (other !== null || watched === null) return other;
+    const name = watched.find(head.text, start, end);
+    if (name === null || equalsWord(head.text, start, end, name)) return null;
+    return hasField(head, name) ? DROPPED : null;
   }
 
   /** The lines that an encoder adds by itself, edited like those received. */
@@ -240,6 +270,12 @@ export class HeadEdit {
     if (OWN.has(id) || key === 'content-type') this.#touchesOwn = true;
     return field;
   }
+}
+
+function hasField({ text, offsets, fieldCount }: MessageHead, name: string): boolean {
+  for (let i = 0; i < fieldCount; i++)
+    if (equalsWord(text, offsets[i * 4] as number, offsets[i * 4 + 1] as number, name)) return true;
+  return false;
 }
 
 function fieldLine(name: string, value: string): string {

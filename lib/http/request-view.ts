@@ -1,5 +1,5 @@
 import { WorkBudget } from '../base/work-budget.js';
-import { equalsWord } from './fields.js';
+import { equalsWord, FIELD, readsAs } from './fields.js';
 import { normalisePath } from './path.js';
 import { decodeTriplets, readUtf8 } from './percent.js';
 import type { Refusal } from './refusal.js';
@@ -117,6 +117,26 @@ export class RequestView {
       values.push(head.valueAt(i));
     }
     return values ?? NO_VALUES;
+  }
+
+  /**
+   * The values of the fields that a server may take for `name` (lower case): of those called so, in order, and behind
+   * them of those in another spelling. What is never passed on in another spelling is left out.
+   */
+  spellings(name: string): readonly string[] {
+    const exact = this.header(name);
+    const head = this.head;
+    const { text, offsets } = head;
+    let values: string[] | null = null;
+    for (let i = 0; i < head.fieldCount; i++) {
+      const start = offsets[i * 4] as number;
+      const end = offsets[i * 4 + 1] as number;
+      if (!readsAs(text, start, end, name) || head.ids[i] === FIELD.disguised) continue;
+      if (equalsWord(text, start, end, name)) continue;
+      values ??= [...exact];
+      values.push(head.valueAt(i));
+    }
+    return values ?? exact;
   }
 
   /** The values of a query parameter, both decoded: triplets as UTF-8, `+` as a space. */

@@ -1,6 +1,6 @@
 import { GrowingBuffer } from '../base/growing-buffer.js';
 import { latin1 } from '../base/latin1.js';
-import { FIELD, fieldId } from './fields.js';
+import { FIELD, FieldNames, fieldId } from './fields.js';
 
 const MAX_TRAILER_FIELDS = 64;
 
@@ -8,7 +8,7 @@ const MAX_TRAILER_FIELDS = 64;
  * Names that must not stand in a trailer section (RFC 9110, 6.5.1): framing, routing, request modifiers,
  * authentication, and how the content is to be read. A receiver that merges trailers into its head would obey them.
  */
-const FORBIDDEN: ReadonlySet<string> = new Set([
+const FORBIDDEN = new FieldNames([
   'age', 'cache-control', 'content-encoding', 'content-range', 'content-type', 'expires', 'if-match', 'if-modified-since',
   'if-none-match', 'if-range', 'if-unmodified-since', 'location', 'max-forwards', 'pragma', 'proxy-authenticate',
   'proxy-authorization', 'range', 'retry-after', 'set-cookie', 'vary', 'warning', 'www-authenticate',
@@ -35,8 +35,8 @@ export class TrailerSection {
     if (start < end) this.#bytes.append(buffer, start, end);
   }
 
-  /** The lines that may be passed on, each with its CRLF: byte for byte, order kept. */
-  passable(fieldCount: number): string {
+  /** The lines that may be passed on, each with its CRLF: byte for byte, order kept. `dropped`: names that may not. */
+  passable(fieldCount: number, dropped: FieldNames | null): string {
     if (this.length === 0) return '';
     const text = latin1(this.#bytes.bytes, 0, this.length);
     let lines = '';
@@ -44,7 +44,8 @@ export class TrailerSection {
       const start = this.offsets[i * 4] as number;
       const nameEnd = this.offsets[i * 4 + 1] as number;
       if (!HARMLESS.has(fieldId(text, start, nameEnd))) continue;
-      if (FORBIDDEN.has(text.slice(start, nameEnd).toLowerCase())) continue;
+      if (FORBIDDEN.find(text, start, nameEnd) !== null) continue;
+      if (dropped !== null && dropped.find(text, start, nameEnd) !== null) continue;
       lines += text.slice(start, i + 1 < fieldCount ? this.offsets[i * 4 + 4] : text.length - 2);
     }
     return lines;

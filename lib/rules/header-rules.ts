@@ -27,11 +27,16 @@ export class HeaderRules {
     return this.#rules.length === 0;
   }
 
+  /** The names, in lower case, of the fields of which none that was received stays as it is. */
+  get names(): readonly string[] {
+    return this.#rules.flatMap(({ kind, key }) => (kind === 'append' ? [] : [key]));
+  }
+
   /** Throws BudgetExhausted when it would take too long to replace what stands in a request as it came. */
   probe(context: RuleContext): void {
     for (const rule of this.#rules) {
       if (rule.kind !== 'replace') continue;
-      for (const value of context.view.header(rule.key)) rule.edit.apply(value, context);
+      for (const value of context.view.spellings(rule.key)) rule.edit.apply(value, context);
     }
   }
 

@@ -72,7 +72,7 @@ function bestAmong(routes: readonly Conditions[], view: RequestView, own: readon
 }
 
 function hasHeader(view: RequestView, { name, value }: FieldMatch): boolean {
-  return matchesAnyBytes(value, view.header(name), view.budget);
+  return matchesAnyBytes(value, view.spellings(name), view.budget);
 }
 
 function hasParam(view: RequestView, { name, value }: FieldMatch): boolean {

@@ -1,5 +1,6 @@
 import type { Address } from '../base/address.js';
 import type { HeaderRule, RulesConfig } from '../config/types.js';
+import { FieldNames } from '../http/fields.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { Refusal } from '../http/refusal.js';
 import { AUTHORITY } from '../http/request-rules.js';
@@ -39,6 +40,11 @@ export class RouteRules {
   readonly #cookies: CookieRules | null;
   readonly #headers: HeaderRules;
   readonly #responseHeaders: HeaderRules;
+  /** What rules and guards look at in the head of a request: trailers of these names are not passed on. */
+  readonly requestNames: FieldNames | null;
+  /** The same of a response. */
+  readonly responseNames: FieldNames | null;
+  readonly #watched: FieldNames | null;
   /** Is there anything for `editRequest` to do? The Host is not among it: see `hostFor`. */
   readonly editsRequests: boolean;
   /** Has `editRequest` to be asked anew for each attempt? */
@@ -46,14 +52,22 @@ export class RouteRules {
   /** Is there anything for `editResponse` to do? */
   readonly editsResponses: boolean;
 
-  constructor({ host, path, params, cookies, headers, responseHeaders }: RulesConfig) {
+  /** `watched`: names of fields, in lower case, by which requests are judged before they come here. */
+  constructor(
+    { host, path, params, cookies, headers, responseHeaders }: RulesConfig,
+    watched: readonly string[] = [],
+  ) {
     this.#host = typeof host === 'string' ? host : new Text(host, 'field');
     this.#path = path.length > 0 ? new PathRules(path) : null;
     this.#params = params.length > 0 ? new ParamRules(params) : null;
     this.#cookies = cookies.length > 0 ? new CookieRules(cookies) : null;
     this.#headers = new HeaderRules(headers);
     this.#responseHeaders = new HeaderRules(responseHeaders);
-    this.editsRequests = path.length + params.length + cookies.length + headers.length > 0;
+    this.#watched = namesOrNull(watched);
+    this.requestNames = namesOrNull([...this.#headers.names, ...watched]);
+    this.responseNames = namesOrNull(this.#responseHeaders.names);
+    const rules = path.length + params.length + cookies.length + headers.length;
+    this.editsRequests = rules + watched.length > 0;
     this.countsAttempts = headers.some(countsAttempts);
     this.editsResponses = responseHeaders.length > 0;
   }
@@ -71,6 +85,7 @@ export class RouteRules {
     }
     this.#headers.probe(context);
     this.#headers.apply(edit, context);
+    if (this.#watched !== null) edit.watch(this.#watched);
     return null;
   }
 
@@ -116,6 +131,10 @@ export class RouteRules {
     edit.target = path + mark + query;
     return null;
   }
+}
+
+function namesOrNull(names: readonly string[]): FieldNames | null {
+  return names.length === 0 ? null : new FieldNames(names);
 }
 
 /** Does it say which attempt it is? */

@@ -145,7 +145,7 @@ t.test('a flood of keys is held in bounded memory, and who asks on keeps its buc
     rawPath: '/',
     pathProblem: null,
     budget: new WorkBudget(),
-    header: () => [`k${n}`],
+    spellings: () => [`k${n}`],
     cookie: () => [],
   };
   for (; n < 300_000; n++) {

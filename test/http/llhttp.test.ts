@@ -149,6 +149,7 @@ t.test('a body in one read is handed on in one piece, as it came', async (t) => 
   const { parser } = new RequestReader();
   const pieces: string[] = [];
   const collect = {
+    droppedTrailers: null,
     onBodyBytes: (buffer: Buffer, start: number, end: number): void => {
       pieces.push(buffer.toString('latin1', start, end));
     },

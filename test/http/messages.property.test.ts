@@ -193,6 +193,7 @@ t.test(
       const pieces: string[] = [];
       parser.reset();
       const receiver = {
+        droppedTrailers: null,
         onBodyBytes(buffer: Buffer, start: number, end: number): void {
           pieces.push(buffer.toString('latin1', start, end));
           if (pieces.length !== most) return;

@@ -80,6 +80,7 @@ export class ResponseReader {
 }
 
 class Collector implements BodyReceiver {
+  readonly droppedTrailers = null;
   message: SeenMessage | null = null;
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {

@@ -1,0 +1,37 @@
+import { everyRoute } from './every-route.js';
+import type { Config, FirewallConfig, MatchConfig, RouteConfig, ScopeConfig } from './types.js';
+
+/**
+ * The names, in lower case, of the fields by which a request is judged: those that guards refuse, that conditions ask for,
+ * and by which clients are counted or bound. Host is left out: what it is depends on the target too.
+ */
+export function fieldsJudged(config: Config): readonly string[] {
+  const names = new Set<string>();
+  const firewalls = new Set<FirewallConfig>(config.firewall === null ? [] : [config.firewall]);
+  for (const route of everyRoute(config)) {
+    for (const firewall of route.firewalls) firewalls.add(firewall);
+    for (const name of keysOf(route)) names.add(name);
+  }
+  for (const { headerReject, rateLimit } of firewalls) {
+    for (const { name } of headerReject) names.add(name);
+    if (rateLimit?.key.kind === 'header') names.add(rateLimit.key.name);
+  }
+  for (const match of matchesIn(config)) for (const { name } of match.headers) names.add(name);
+  names.delete('host');
+  return [...names];
+}
+
+function keysOf({ action, sticky }: RouteConfig): readonly string[] {
+  const on = action.kind === 'forward' ? action.group.algorithm.on : null;
+  return [sticky, on].flatMap((key) => (key?.kind === 'header' ? [key.name.toLowerCase()] : []));
+}
+
+function* matchesIn({ hosts, rest }: Config): Generator<MatchConfig> {
+  for (const { scope } of hosts) yield* matchesOf(scope);
+  yield* matchesOf(rest);
+}
+
+function* matchesOf({ routes, paths }: ScopeConfig): Generator<MatchConfig> {
+  for (const { match } of routes) yield match;
+  for (const { scope } of paths) yield* matchesOf(scope);
+}
