@@ -5,12 +5,13 @@ import { BudgetExhausted } from './base/work-budget.js';
 import type { Objection, Pipeline, RequestContext } from './exchange/context.js';
 import type { Destination } from './exchange/destination.js';
 import type { Firewall } from './firewall/firewall.js';
-import type { GuardName } from './firewall/guard.js';
+import { FORBIDDEN, type GuardName } from './firewall/guard.js';
 import type { Verdict } from './firewall/verdict.js';
 import { clientAddress } from './http/client-address.js';
 import type { ClientSide } from './http/flow.js';
 import type { Refusal } from './http/refusal.js';
-import type { Router } from './router/router.js';
+import { keepsOut } from './router/other-ways.js';
+import type { Resolution, Router } from './router/router.js';
 import type { RouteRules } from './rules/route-rules.js';
 
 const NO_ROUTE: Objection = { status: 404, reason: 'no_route', detail: '', fields: '' };
@@ -33,6 +34,7 @@ const REASONS: { readonly [guard in GuardName]: Reason } = {
   path_reject: 'blocked_path',
   header_reject: 'blocked_header',
   rate_limit: 'rate_limited',
+  other_reading: 'blocked_path',
 };
 
 /** The order of the stages between a parsed head and the first attempt. Made of one configuration, and frozen with it. */
@@ -90,6 +92,8 @@ export class RequestPipeline implements Pipeline {
         if (verdict.refused) return blocked(verdict);
         context.enter(destination.firewalls);
       }
+      const bypass = this.#bypasses(context, resolution);
+      if (bypass !== null) return bypass;
       if (!destination.rules.editsRequests || destination.choice === null) return null;
       const problem = destination.rules.editRequest(context, context.requestEdit);
       return problem === null ? null : refused(problem);
@@ -98,6 +102,27 @@ export class RequestPipeline implements Pipeline {
       return TOO_COSTLY;
     }
   }
+
+  /** Would a server that reads the path in another way serve what guards that were not asked stand before? */
+  #bypasses({ view }: RequestContext, { route, attached }: Resolution<Destination>): Objection | null {
+    const ways = this.#router.otherWays(view);
+    if (ways === null) return null;
+    const asked = attached.firewalls?.firewalls ?? [];
+    for (const other of ways) {
+      if (keepsOut(other.route) && route.action.kind === 'forward') return pastGuards(other.route.name);
+      for (const firewall of other.attached.firewalls?.firewalls ?? []) {
+        if (asked.includes(firewall)) continue;
+        const verdict = firewall.judgeOtherReading();
+        if (verdict.refused) return blocked(verdict);
+      }
+    }
+    return null;
+  }
+}
+
+/** The path leads past guards of a route that a server may take it for: as `path_reject`, it is refused unseen. */
+function pastGuards(route: string): Objection {
+  return { ...FORBIDDEN, reason: 'blocked_path', detail: `${route}: other_reading` };
 }
 
 function refused({ status, reason, detail }: Refusal): Objection {

@@ -8,6 +8,7 @@ import { Ban } from './ban.js';
 import { ConnectionLimit } from './connection-limit.js';
 import {
   type ClientGuard,
+  FORBIDDEN,
   type GuardedRequest,
   type GuardName,
   type Refusal,
@@ -40,6 +41,8 @@ export interface StandingBan {
   readonly leftMs: number;
 }
 
+const OTHER_READING = { name: 'other_reading' } as const;
+
 /** Who is told of bans. */
 type BanObserver = Pick<Observer, 'banned' | 'unbanned'>;
 
@@ -53,6 +56,8 @@ export class Firewall {
   /** Of the settings that are given; those that need no head come first. */
   readonly #clientPosts: readonly Post<ClientGuard>[];
   readonly #requestPosts: readonly Post<RequestGuard>[];
+  /** For requests that go elsewhere; it counts, and asks nothing. */
+  readonly #otherReading: Post<{ readonly name: 'other_reading' }>;
   readonly #limit: ConnectionLimit | null;
   readonly #ban: Ban | null;
   readonly #rateLimit: RateLimit | null;
@@ -92,15 +97,18 @@ export class Firewall {
     ];
     this.#clientPosts = posts(clientGuards, config, before);
     this.#requestPosts = posts([...requestGuards(config), this.#rateLimit], config, before);
+    [this.#otherReading] = posts([OTHER_READING], config, before) as [Post<typeof OTHER_READING>];
   }
 
   get name(): string {
     return this.config.name;
   }
 
-  /** For each guard that is set, in order; the same objects all the time. */
+  /** For each guard that is set, in order; the same objects all the time. The last one once it has objected. */
   get counts(): readonly GuardCounts[] {
-    return [...this.#clientPosts, ...this.#requestPosts].map((post) => post.counts);
+    const { counts } = this.#otherReading;
+    const set = [...this.#clientPosts, ...this.#requestPosts].map((post) => post.counts);
+    return counts.refused + counts.observed > 0 ? [...set, counts] : set;
   }
 
   /**
@@ -123,6 +131,11 @@ export class Firewall {
     const verdict = byClient === PASSED ? this.#judgeRequest(request, client) : byClient;
     if (countsRequests && !verdict.refused) this.#limit?.enter(client);
     return verdict;
+  }
+
+  /** Objects to a request that goes past this firewall, while a server may read its path as one that leads through it. */
+  judgeOtherReading(): Verdict {
+    return this.#otherReading.object(FORBIDDEN);
   }
 
   /** Gives back the place of a connection (scope `connections`) or a request (`requests`), once for each. */

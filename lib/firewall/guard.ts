@@ -10,7 +10,9 @@ export type GuardName =
   | 'method_reject'
   | 'path_reject'
   | 'header_reject'
-  | 'rate_limit';
+  | 'rate_limit'
+  /** No setting of its own: the path may be read as one that leads to this firewall, while the request goes past it. */
+  | 'other_reading';
 
 /** What guards read of a request. Values of headers and cookies are byte strings. */
 export interface GuardedRequest {

@@ -100,6 +100,12 @@ export class RequestView {
     return this.#pathProblem;
   }
 
+  /** From now on `path` is another reading of it; for asking what would become of a request that a server reads so. */
+  readAs(path: string): void {
+    if (!this.#targetRead) this.#readTarget();
+    this.#path = path;
+  }
+
   /** As received, without the question mark. */
   get query(): string {
     return this.head.originTarget.slice(this.rawPath.length + 1);

@@ -1,16 +1,23 @@
-import type { Config, RouteConfig } from '../config/types.js';
+import type { Config, RouteConfig, ScopeConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { NO_CAPTURES } from '../rules/pattern.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { HostTable } from './host-table.js';
+import { OtherWays } from './other-ways.js';
 import { type Resolution, Scope } from './scope.js';
 
 export type { Resolution } from './scope.js';
 
+/** All that leads to the routes of one host. */
+interface Site<T> {
+  readonly scope: Scope<T>;
+  readonly otherWays: OtherWays<T> | null;
+}
+
 /** Finds the route of a request. Built once from a configuration and never changed. */
 export class Router<T> {
-  readonly #hosts = new HostTable<Scope<T>>();
-  readonly #rest: Scope<T>;
+  readonly #hosts = new HostTable<Site<T>>();
+  readonly #rest: Site<T>;
 
   /** `attach` is called once for every route; what it gives comes with each resolution that leads there. */
   constructor({ hosts, rest }: Pick<Config, 'hosts' | 'rest'>, attach: (route: RouteConfig) => T) {
@@ -23,11 +30,15 @@ export class Router<T> {
       }
       return resolution;
     };
-    for (const { names, scope: config } of hosts) {
+    const siteOf = (config: ScopeConfig): Site<T> => {
       const scope = new Scope(config, resolutionOf);
-      for (const name of names) this.#hosts.add(name, scope);
+      return { scope, otherWays: OtherWays.in(config, scope, resolutionOf) };
+    };
+    for (const { names, scope } of hosts) {
+      const site = siteOf(scope);
+      for (const name of names) this.#hosts.add(name, site);
     }
-    this.#rest = new Scope(rest, resolutionOf);
+    this.#rest = siteOf(rest);
   }
 
   /** The rules for answers to requests that come to no host. */
@@ -42,8 +53,20 @@ export class Router<T> {
 
   /** The way of a request whose path has no problem; null when nothing matches: 404. */
   resolve(view: RequestView): Resolution<T> | null {
+    return this.#siteOf(view).scope.resolve(view, NO_CAPTURES);
+  }
+
+  /**
+   * Where the request would go if a server that reads its path in another way were asked; null when there is no other
+   * way to read it, or no guard that one could get past.
+   */
+  otherWays(view: RequestView): Iterable<Resolution<T>> | null {
+    const { otherWays } = this.#siteOf(view);
+    return otherWays === null ? null : otherWays.of(view);
+  }
+
+  #siteOf(view: RequestView): Site<T> {
     // Without hosts nobody has to read the Host.
-    const scope = this.#hosts.isEmpty ? this.#rest : (this.#hosts.find(view.host) ?? this.#rest);
-    return scope.resolve(view, NO_CAPTURES);
+    return this.#hosts.isEmpty ? this.#rest : (this.#hosts.find(view.host) ?? this.#rest);
   }
 }
