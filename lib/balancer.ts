@@ -22,15 +22,16 @@ import { SocketChoice } from './net/socket-choice.js';
 import type { SocketMeans } from './net/sockets.js';
 import { clientRequests, responseParsers, SHELVED } from './parsers.js';
 import { type LiveBalancer, type Sources, takeFigures, takeStatus } from './snapshot.js';
-import { type NewServer, OperationError, type Operations } from './status/operations.js';
-import type { BalancerState, BalancerStatus, StatusEvent } from './status/status.js';
+import { liftBan, listBans } from './status/bans.js';
+import { type BanOperations, type NewServer, OperationError, type Operations } from './status/operations.js';
+import type { BalancerState, BalancerStatus, BanList, StatusEvent } from './status/status.js';
 import { Telemetry } from './telemetry.js';
 
 /**
  * A running balancer. What the `Operations` change holds over a reload, until the file says the same; `status` lists
  * what differs from it.
  */
-export interface Balancer extends Operations {
+export interface Balancer extends Operations, BanOperations {
   /** Where it listens, after `start`: port 0 is resolved to the real one. */
   readonly addresses: readonly Address[];
   /** Client connections open now. */
@@ -275,6 +276,14 @@ class RunningBalancer implements Balancer {
       configPath: this.#configPath,
       loadedAt: this.#loadedAt,
     };
+  }
+
+  bans(): BanList {
+    return listBans(this.#fleet.generation.firewalls, this.#clock.wall());
+  }
+
+  unban(client: string): readonly string[] {
+    return liftBan(this.#fleet.generation.firewalls, client);
   }
 
   get #state(): BalancerState {

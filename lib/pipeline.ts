@@ -71,7 +71,10 @@ export class RequestPipeline implements Pipeline {
     try {
       const { view, client } = context;
       // Before anybody compares the path: what two servers may read differently can't be judged.
-      if (view.pathProblem !== null) return refused(view.pathProblem);
+      if (view.pathProblem !== null) {
+        this.noteUnreadable(context);
+        return refused(view.pathProblem);
+      }
       // Before routing: who is not let in learns nothing of the routes.
       context.globalFirewall = this.#firewall;
       if (this.#firewall !== null) {

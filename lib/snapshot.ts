@@ -8,6 +8,7 @@ import type { Member } from './fleet/member.js';
 import type { Generation } from './generation.js';
 import { type MetricsSnapshot, statusClasses } from './observe/metrics.js';
 import type { LiveBalancer, LiveServer } from './observe/server-families.js';
+import { countBans } from './status/bans.js';
 import { serverEvents } from './status/server-events.js';
 import { sumOf, together, worseOf } from './status/server-sums.js';
 import type {
@@ -227,8 +228,9 @@ function isForBoundAlone(backend: Backend): boolean {
 }
 
 function firewallStatuses(generation: Generation): readonly FirewallStatus[] {
-  return generation.firewalls.map(({ name, counts }) => ({
-    rule: name,
-    verdicts: counts.map(({ guard, refused, observed }) => ({ guard, refused, observed })),
+  return generation.firewalls.map((firewall) => ({
+    rule: firewall.name,
+    verdicts: firewall.counts.map(({ guard, refused, observed }) => ({ guard, refused, observed })),
+    bans: countBans(firewall),
   }));
 }

@@ -32,6 +32,7 @@ const STATUS_OF = {
   unknown_route: 404,
   duplicate_server: 409,
   last_server: 409,
+  unknown_ban: 404,
   bad_value: 400,
   ending: 409,
 } as const satisfies Record<OperationError['code'], number>;

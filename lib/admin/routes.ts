@@ -1,4 +1,5 @@
 import { ApiError } from './api-error.js';
+import { BansApi } from './bans-api.js';
 import type { AdminRoute, Answer } from './call.js';
 import { json, text } from './call.js';
 import { configView } from './config-view.js';
@@ -28,6 +29,7 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
   const { subject, services, traffic, failures, events, page } = exhibits;
   const servers = new ServersApi(subject);
   const explain = new ExplainApi(subject);
+  const bans = new BansApi(subject);
   const since = (query: URLSearchParams): number => Number(query.get('since')) || 0;
   return [
     { method: 'GET', path: '/', access: 'open', handle: () => page.answer },
@@ -60,6 +62,8 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
       access: 'token',
       handle: (call) => servers.remove(call),
     },
+    { method: 'GET', path: '/api/bans', access: 'token', handle: () => bans.list() },
+    { method: 'DELETE', path: '/api/bans/{name}', access: 'token', handle: (call) => bans.lift(call) },
     { method: 'GET', path: '/api/config', access: 'token', handle: () => json(configView(subject.config)) },
     { method: 'POST', path: '/api/reload', access: 'token', handle: () => reload(services) },
     { method: 'GET', path: '/api/events', access: 'token', handle: (call) => events.open(call) },

@@ -1,10 +1,10 @@
 import type { Config } from '../config/types.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
-import type { Operations } from '../status/operations.js';
+import type { BanOperations, Operations } from '../status/operations.js';
 import type { BalancerStatus, StatusEvent } from '../status/status.js';
 
 /** What is looked at and steered: of a balancer, the part that an operator sees. */
-export interface Subject extends Operations {
+export interface Subject extends Operations, BanOperations {
   /** The configuration in force. */
   readonly config: Config;
   /** Which clients are bound to which server, where it is by a value of their own. */

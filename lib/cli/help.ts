@@ -62,6 +62,8 @@ const REMOTE: readonly Row[] = [
   ['add HOST:PORT', 'one more server, with --route, --weight, --name and'],
   ['', '--backup as they would stand in the file'],
   ['remove NAME', 'one less; what is on it finishes'],
+  ['bans', 'clients that a firewall has banned, and for how long'],
+  ['unban ADDR', 'lets one of them in again'],
   ['reload', 'reads the settings file again, as SIGHUP does'],
   ['    --admin ADDR', 'where it is asked; else what the settings file says,'],
   ['', 'else 127.0.0.1:9090. LB_ADMIN_TOKEN has its token'],

@@ -56,6 +56,8 @@ export const TAKES = {
   weight: REMOTE,
   add: [...REMOTE, 'route', 'weight', 'name', 'backup'],
   remove: REMOTE,
+  bans: REMOTE,
+  unban: REMOTE,
   reload: REMOTE,
   top: REMOTE,
   completion: [],

@@ -19,6 +19,7 @@ export interface LiveBalancer {
       readonly refused: number;
       readonly observed: number;
     }[];
+    readonly bans: number;
   }[];
 }
 
@@ -152,6 +153,9 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
     total('received_bytes', 'Body bytes received from a server.', (totals) => totals.bytesOut),
     counter('lb_firewall_verdicts_total', 'Objections of a guard, refused or only observed.', () =>
       verdicts(live()),
+    ),
+    gauge('lb_firewall_bans', 'Clients that a firewall has banned.', () =>
+      live().firewall.map(({ rule, bans }) => ({ labels: { rule }, value: bans })),
     ),
   ];
 }

@@ -1,4 +1,5 @@
 import type { Availability } from '../base/observer.js';
+import type { BanList } from './status.js';
 
 /** Why a change was refused. */
 export type OperationCode =
@@ -6,6 +7,7 @@ export type OperationCode =
   | 'unknown_route'
   | 'duplicate_server'
   | 'last_server'
+  | 'unknown_ban'
   | 'bad_value'
   | 'ending';
 
@@ -36,6 +38,16 @@ export interface Operations {
   addServer(route: string, server: NewServer): void;
   /** Takes it out of every route: requests on it finish, then its connections close. */
   removeServer(name: string): void;
+}
+
+/** What can be asked and told of clients that are refused for what they did. */
+export interface BanOperations {
+  bans(): BanList;
+  /**
+   * Lets a client in again, with a clean record, and returns the names of the firewalls that had banned it. `client`: an
+   * address; of an IPv6 client any of its /64. Throws an OperationError when it is no address, or not banned.
+   */
+  unban(client: string): readonly string[];
 }
 
 /** A server as an entry of `servers` in the file would describe it. */

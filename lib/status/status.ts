@@ -150,6 +150,28 @@ export interface FirewallStatus {
   readonly rule: string;
   /** In the order in which they are asked. */
   readonly verdicts: readonly GuardVerdicts[];
+  /** Clients that its ban refuses now; those that it would, where the rule only observes. */
+  readonly bans: number;
+}
+
+/** A client that is refused for what it did. */
+export interface BanStatus {
+  /** Its address, of IPv6 its /64: `192.0.2.1`, `2001:db8:0:1::/64`. */
+  readonly client: string;
+  /** Whose ban it is, as in `FirewallStatus`. */
+  readonly rule: string;
+  /** ms since the epoch. */
+  readonly until: number;
+  readonly leftMs: number;
+  /** Let in all the same, because the rule only observes. */
+  readonly observed: boolean;
+}
+
+/** Those that last longest first, a thousand at most. */
+export interface BanList {
+  /** How many there are, listed or not. */
+  readonly total: number;
+  readonly bans: readonly BanStatus[];
 }
 
 /** How often a guard objected since the start. */

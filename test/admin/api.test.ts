@@ -53,6 +53,26 @@ t.test('a server is drained, reweighted and put back', async (t) => {
   t.match(await ask('/api/servers/apple'), { status: 200, json: { weight: 7 } });
 });
 
+t.test('bans are listed and lifted', async (t) => {
+  const subject = new FakeSubject();
+  subject.banned = ['192.0.2.7', '2001:db8::/64'];
+  const { ask } = await openAdmin(t, subject);
+  t.match(await ask('/api/bans'), {
+    status: 200,
+    json: {
+      total: 2,
+      bans: [{ client: '192.0.2.7', rule: 'firewall_rules', left_ms: 60_000, observed: false }, {}],
+    },
+  });
+  const lift = (client: string) => ask(`/api/bans/${encodeURIComponent(client)}`, { method: 'DELETE' });
+  t.match(await lift('2001:db8::/64'), {
+    status: 200,
+    json: { client: '2001:db8::/64', rules: ['firewall_rules'] },
+  });
+  t.equal(errorOf(await lift('192.0.2.99')).code, 'unknown_ban');
+  t.same(subject.banned, ['192.0.2.7']);
+});
+
 t.test('a change that makes no sense changes nothing', async (t) => {
   const subject = new FakeSubject();
   const { ask } = await openAdmin(t, subject);

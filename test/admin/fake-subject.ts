@@ -8,6 +8,7 @@ import { type NewServer, OperationError } from '../../lib/status/operations.js';
 import type {
   BalancerState,
   BalancerStatus,
+  BanList,
   ServerState,
   ServerStatus,
   StatusCounts,
@@ -41,6 +42,8 @@ export class FakeSubject implements Subject {
     { name: 'apple', address: 'localhost:5001', state: 'up', weight: 1, fromFile: true },
     { name: 'banana', address: 'localhost:5002', state: 'up', weight: 1, fromFile: true },
   ];
+  /** Clients. */
+  banned: string[] = [];
   readonly log: StatusEvent[] = [];
   readonly #listeners = new Set<(event: StatusEvent) => void>();
 
@@ -76,7 +79,13 @@ export class FakeSubject implements Subject {
         },
       ],
       servers,
-      firewall: [{ rule: 'firewall_rules', verdicts: [{ guard: 'ip_reject', refused: 2, observed: 0 }] }],
+      firewall: [
+        {
+          rule: 'firewall_rules',
+          verdicts: [{ guard: 'ip_reject', refused: 2, observed: 0 }],
+          bans: this.banned.length,
+        },
+      ],
       config: { path: 'lb.yaml', loadedAt: 1_700_000_000_000, drift: ['weight of big: 5 (file: 3)'] },
     };
   }
@@ -120,6 +129,17 @@ export class FakeSubject implements Subject {
       share: 0.5,
       fromFile,
     };
+  }
+
+  bans(): BanList {
+    const ban = { rule: 'firewall_rules', until: 1_700_000_060_000, leftMs: 60_000, observed: false };
+    return { total: this.banned.length, bans: this.banned.map((client) => ({ client, ...ban })) };
+  }
+
+  unban(client: string): readonly string[] {
+    if (!this.banned.includes(client)) throw new OperationError('unknown_ban', `${client} is not banned`);
+    this.banned = this.banned.filter((one) => one !== client);
+    return ['firewall_rules'];
   }
 
   events(since: number): readonly StatusEvent[] {

@@ -46,6 +46,24 @@ await withChromium(t, async (t, browser) => {
     await dialog.getByRole('alert').filter({ hasText: 'no server called "cherry"' }).waitFor();
   });
 
+  await t.test('shows who is banned, and lifts a ban when the person confirms', async (t) => {
+    const site = await startSite(t, {
+      firewall_rules: { ban: { status: [400], count: 1, for: '1h' } },
+    });
+    const { page, complaints } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    await page.getByRole('button', { name: 'Drain apple' }).waitFor();
+    t.equal(await page.getByRole('heading', { name: 'Banned clients' }).count(), 0, 'nobody is');
+    t.equal(await site.get('/%zz'), 400);
+    await page.getByRole('row', { name: /127\.0\.0\.1.*firewall_rules/ }).waitFor();
+    await page.getByRole('button', { name: 'Lift the ban of 127.0.0.1' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Lift' }).click();
+    await page.getByText('127.0.0.1 is let in again').first().waitFor();
+    await page.getByRole('heading', { name: 'Banned clients' }).waitFor({ state: 'hidden' });
+    t.equal(await site.get(), 200);
+    t.same(complaints, []);
+  });
+
   await t.test('everything can be done with the keyboard alone', async (t) => {
     const site = await startSite(t);
     const { page } = await openPage(browser, site.url);

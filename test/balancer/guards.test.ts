@@ -177,6 +177,7 @@ t.test('clients stay bound by a value when another host is put before theirs', a
 });
 
 const REFUSED = {
+  '400 for its path': 'GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n',
   400: 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
   414: `GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
   431: `GET / HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`,
@@ -192,7 +193,7 @@ for (const [status, request] of Object.entries(REFUSED)) {
     for (let i = 0; i < 3; i++) {
       const client = await connect();
       client.send(request);
-      t.equal((await client.response()).status, Number(status));
+      t.equal((await client.response()).status, Number.parseInt(status, 10));
     }
     t.ok(await isClosedAtAccept(connect));
     t.equal(seen.requests.length, 3);
@@ -201,7 +202,7 @@ for (const [status, request] of Object.entries(REFUSED)) {
     for (let i = 0; i < 2; i++) {
       const client = await limited.connect();
       client.send(request);
-      t.equal((await client.response()).status, Number(status));
+      t.equal((await client.response()).status, Number.parseInt(status, 10));
     }
     const client = await limited.connect();
     client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');

@@ -14,7 +14,7 @@ import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { LiveBalancer } from '../../lib/observe/server-families.js';
 import type { NewServer } from '../../lib/status/operations.js';
-import type { BalancerStatus, StatusEvent } from '../../lib/status/status.js';
+import type { BalancerStatus, BanList, StatusEvent } from '../../lib/status/status.js';
 
 export const LAUNCHER = fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));
 
@@ -143,6 +143,15 @@ export class FakeBalancer implements Balancer {
     const figures = balancer.figures();
     balancer.stop();
     return figures;
+  }
+
+  bans(): BanList {
+    return { total: 0, bans: [] };
+  }
+
+  unban(client: string): readonly string[] {
+    this.told.push(`${client} unban`);
+    return ['firewall_rules'];
   }
 
   events(): readonly StatusEvent[] {

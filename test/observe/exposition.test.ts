@@ -54,7 +54,9 @@ const LIVE: LiveBalancer = {
     { name: NASTY, isUp: false, usableServers: 0 },
   ],
   servers: [server(), server({ name: NASTY, state: 'ejected', effectiveWeight: 0 })],
-  firewall: [{ rule: 'firewall_rules', verdicts: [{ guard: 'ip_reject', refused: 4, observed: 1 }] }],
+  firewall: [
+    { rule: 'firewall_rules', verdicts: [{ guard: 'ip_reject', refused: 4, observed: 1 }], bans: 3 },
+  ],
 };
 
 async function exposed(): Promise<string> {

@@ -1,3 +1,4 @@
+import { Bans } from './bans.js';
 import { Charts } from './charts.js';
 import { ask, follow, hasToken, Refused, tryToken } from './connection.js';
 import { askFirst, choices, chosen, field } from './dialogs.js';
@@ -18,6 +19,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const charts = new Charts(part('charts'), part('traffic-table'));
 const failures = new Failures(part('failures'));
 const timeline = new Timeline();
+const bans = new Bans(part('bans'), liftBan);
 const routes = new Routes(part('routes'), { change, events });
 part('events').append(timeline.element);
 
@@ -32,7 +34,11 @@ async function look() {
   // Another process, perhaps of another version: the page begins anew, too.
   if (startedAt !== 0 && status.started_at !== startedAt) location.reload();
   startedAt = status.started_at;
-  const [traffic] = await Promise.all([ask(`/api/traffic?since=${charts.since}`), lookAtFailures(status)]);
+  const [traffic] = await Promise.all([
+    ask(`/api/traffic?since=${charts.since}`),
+    lookAtFailures(status),
+    lookAtBans(status),
+  ]);
   charts.add(traffic.points);
   show(status);
 }
@@ -42,6 +48,22 @@ async function lookAtFailures({ requests: { by_reason: reasons, by_status: statu
   if (now === knownFailures) return;
   failures.update((await ask('/api/failures')).failures);
   knownFailures = now;
+}
+
+/** Most of the time there is none, and nothing to ask for. */
+async function lookAtBans({ firewall }) {
+  const some = firewall.some(({ bans: number }) => number > 0);
+  bans.update(some ? await ask('/api/bans') : { total: 0, bans: [] });
+}
+
+async function liftBan(client) {
+  const text = 'It is let in again at once, with a clean record.';
+  const lifted = await askFirst({ title: `Lift the ban of ${client}?`, text, yes: 'Lift' }, () =>
+    ask(`/api/bans/${encodeURIComponent(client)}`, { method: 'DELETE' }),
+  );
+  if (lifted === null) return;
+  toast(`${client} is let in again`);
+  await tick();
 }
 
 function show(status) {

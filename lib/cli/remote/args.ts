@@ -19,6 +19,8 @@ const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {
   weight: ['NAME', 'N'],
   add: ['HOST:PORT'],
   remove: ['NAME'],
+  bans: [],
+  unban: ['ADDR'],
   reload: [],
   top: [],
 };
@@ -58,6 +60,9 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
     case 'maintenance':
     case 'remove':
       return { kind: name, server: first };
+    case 'unban':
+      return { kind: name, client: first };
+    case 'bans':
     case 'reload':
     case 'top':
       return { kind: name };

@@ -1,7 +1,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { AdminError } from './admin-error.js';
 import type { Place } from './place.js';
-import type { EventView, NewServerView, ServerView, StatusView, TrafficView } from './view.js';
+import type { BansView, EventView, NewServerView, ServerView, StatusView, TrafficView } from './view.js';
 
 const PATIENCE_MS = 5000;
 /** A settings file is read, checked and tested. */
@@ -60,6 +60,16 @@ export class AdminClient {
 
   async remove(name: string): Promise<void> {
     await this.#ask({ method: 'DELETE', path: pathOf(name) });
+  }
+
+  bans(): Promise<BansView> {
+    return this.#ask({ method: 'GET', path: '/api/bans' });
+  }
+
+  /** Returns what the firewalls are called that had banned the client. */
+  async unban(client: string): Promise<readonly string[]> {
+    const path = `/api/bans/${encodeURIComponent(client)}`;
+    return (await this.#ask<{ rules: readonly string[] }>({ method: 'DELETE', path })).rules;
   }
 
   /** Has it read its settings file again; gives what it says of it. */

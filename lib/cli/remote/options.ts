@@ -7,7 +7,8 @@ export type Action =
   | { readonly kind: 'ready' | 'maintenance' | 'remove'; readonly server: string }
   | { readonly kind: 'weight'; readonly server: string; readonly weight: number }
   | { readonly kind: 'add'; readonly server: NewServerView }
-  | { readonly kind: 'reload' | 'top' };
+  | { readonly kind: 'unban'; readonly client: string }
+  | { readonly kind: 'bans' | 'reload' | 'top' };
 
 /** Which admin listener is asked. */
 export interface PlaceOptions {

@@ -4,6 +4,7 @@ import type { SignalSource } from '../stop-signals.js';
 import type { Terminal } from '../terminal.js';
 import { count } from '../wording.js';
 import { AdminError } from './admin-error.js';
+import { bansText } from './bans-text.js';
 import { AdminClient } from './client.js';
 import { Progress, untilEmpty } from './drain.js';
 import type { Action, RemoteOptions } from './options.js';
@@ -98,6 +99,10 @@ class Conversation {
         return this.#add(action.server);
       case 'remove':
         return this.#remove(action.server);
+      case 'bans':
+        return this.#bans();
+      case 'unban':
+        return this.#unban(action.client);
       case 'reload':
         return this.#reload();
     }
@@ -194,6 +199,23 @@ class Conversation {
     const { routes } = await this.#client.status();
     const down = routes.filter((route) => route.down_since !== null && server.routes.includes(route.name));
     this.#warnOfRoutes({ routes_down: down.map((route) => route.name) });
+  }
+
+  async #bans(): Promise<void> {
+    const { stdout } = this.#context;
+    const bans = await this.#client.bans();
+    if (this.#json) this.#print(bans);
+    else stdout.write(bansText(bans, { width: stdout.columns, paint: stdout.paint }));
+  }
+
+  async #unban(client: string): Promise<void> {
+    const { stdout } = this.#context;
+    const rules = await this.#client.unban(client);
+    if (this.#json) this.#print({ client, rules });
+    else
+      stdout.write(
+        escapeForScreen(`${client} is let in again; it was banned by ${rules.join(' and ')}.`).concat('\n'),
+      );
   }
 
   async #reload(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { BalancerStatus, ServerStatus, StatusEvent } from '../../status/status.js';
+import type { BalancerStatus, BanList, ServerStatus, StatusEvent } from '../../status/status.js';
 
 type SnakeKey<Key extends string> = Key extends `${infer First}${infer Rest}`
   ? First extends Lowercase<First>
@@ -18,6 +18,9 @@ export type StatusView = SnakeCased<BalancerStatus>;
 export type ServerView = Omit<SnakeCased<ServerStatus>, 'events'>;
 export type RouteView = StatusView['routes'][number];
 export type EventView = SnakeCased<StatusEvent>;
+/** What `/api/bans` says. */
+export type BansView = SnakeCased<BanList>;
+export type BanView = BansView['bans'][number];
 
 /** One second of `/api/traffic`. Times in ms; null while there was no request. */
 export interface TrafficView {

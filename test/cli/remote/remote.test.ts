@@ -54,6 +54,23 @@ async function run(words: string, { env = {}, onPause = () => {}, tty = false } 
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
+t.test('bans are shown with what is left of them, and lifted one by one', async (t) => {
+  const { lb, subject } = await stage(t);
+  t.same(await lb('bans'), { code: 0, stdout: 'Nobody is banned.\n', stderr: '' });
+  subject.banned = ['192.0.2.7', '2001:db8::/64'];
+  const { stdout } = await lb('bans');
+  t.match(stdout, /^CLIENT +LEFT +UNTIL +BY\n192\.0\.2\.7 +1 min +\S+ +firewall_rules\n2001:db8::\/64 /);
+  t.match(JSON.parse((await lb('bans --json')).stdout), { total: 2, bans: [{ client: '192.0.2.7' }, {}] });
+  t.same(await lb('unban 2001:db8::/64'), {
+    code: 0,
+    stdout: '2001:db8::/64 is let in again; it was banned by firewall_rules.\n',
+    stderr: '',
+  });
+  t.same(subject.banned, ['192.0.2.7']);
+  t.match(await lb('unban 192.0.2.99'), { code: 1, stderr: 'lb: 192.0.2.99 is not banned.\n' });
+  t.match(JSON.parse((await lb('unban 192.0.2.7 --json')).stdout), { rules: ['firewall_rules'] });
+});
+
 t.test('status says what it is doing, within 80 columns', async (t) => {
   const { lb, subject } = await stage(t);
   const { code, stdout } = await lb('status', { tty: true });
