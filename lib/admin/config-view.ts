@@ -1,47 +1,47 @@
 import type { Address } from '../base/address.js';
 import { AddressFile } from '../config/address-file.js';
 import type { Network } from '../config/network.js';
+
 import { Regex } from '../config/regex.js';
+import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
+
 import type { TemplatePart } from '../config/template.js';
 import type { Config } from '../config/types.js';
 import { snakeKey } from './snake-case.js';
 
-export const MASK = '***';
 const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password']);
-/** Names of fields, cookies and parameters whose values are credentials, or look like it. */
-const SECRET_NAMES = /auth|cookie|token|secret|passw|api[-_]?key|signature|session/i;
-
-/** Is what a field, cookie or parameter of this name holds nobody's business? */
-export function isSecretName(name: string): boolean {
-  return SECRET_NAMES.test(name);
-}
 
 /**
  * The configuration in force as plain data, every default filled in: times in ms, sizes in bytes, addresses, networks
  * and patterns as they are written. What could be a credential is masked.
  */
 export function configView(config: Config): object {
-  return view(config) as object;
+  return view(config, false) as object;
 }
 
-function view(value: unknown): unknown {
+/** `ofCookies`: it is a rule or a condition of cookies, whose values are credentials whatever they are called. */
+function view(value: unknown, ofCookies: boolean): unknown {
+  if (typeof value === 'string') return maskUrls(value);
   if (typeof value === 'bigint' || value instanceof Regex) return String(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return listView(value);
+  if (Array.isArray(value)) return listView(value, ofCookies);
   if (isAddress(value) || isNetwork(value)) return value.text;
   if (value instanceof AddressFile) return { file: value.file, entries: value.entries };
   const named = (value as { readonly name?: unknown }).name;
-  const secretValue = typeof named === 'string' && isSecretName(named);
+  const secretValue = ofCookies || (typeof named === 'string' && isSecretName(named));
   const entries: [key: string, value: unknown][] = [];
   for (const [key, item] of Object.entries(value)) {
     const secret = SECRET_KEYS.has(key) || (secretValue && isValue(key));
-    entries.push([snakeKey(key), secret && item !== null && item !== '' ? MASK : view(maskUrl(key, item))]);
+    entries.push([
+      snakeKey(key),
+      secret && item !== null && item !== '' ? MASK : view(maskUrl(key, item), key === 'cookies'),
+    ]);
   }
   return Object.fromEntries(entries);
 }
 
-function listView(list: readonly unknown[]): unknown {
-  return isTemplate(list) ? list.map(holeText).join('') : list.map(view);
+function listView(list: readonly unknown[], ofCookies: boolean): unknown {
+  return isTemplate(list) ? maskUrls(list.map(holeText).join('')) : list.map((item) => view(item, ofCookies));
 }
 
 /** The path of a webhook is often all the secret there is. */

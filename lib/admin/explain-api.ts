@@ -7,11 +7,11 @@ import { readHeader, readRequest } from '../dry-run/asked-request.js';
 import type { ServerStanding } from '../dry-run/dry-backends.js';
 import { DryRun } from '../dry-run/dry-run.js';
 import { explanationJson } from '../dry-run/explanation-json.js';
+import { maskExplanation } from '../dry-run/mask-explanation.js';
 import { listenerHost, requestBytes } from '../dry-run/request-text.js';
 import type { ServerStatus } from '../status/status.js';
 import { ApiError } from './api-error.js';
 import { type Answer, type Call, json } from './call.js';
-import { maskExplanation } from './mask-explanation.js';
 import type { Subject } from './subject.js';
 
 /** What would become of a request, by the configuration in force and the servers as they are: `lb explain` for what runs. */

@@ -4,6 +4,7 @@ import { MOST_SHOWN, renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
 import { DryRun } from '../dry-run/dry-run.js';
 import { explanationJson } from '../dry-run/explanation-json.js';
+import { maskExplanation } from '../dry-run/mask-explanation.js';
 import { listenerHost, requestBytes } from '../dry-run/request-text.js';
 import type { ExplainOptions } from './args.js';
 import type { Terminals } from './check.js';
@@ -24,7 +25,7 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
   }
   const { host, ...rest } = options.request;
   const request = { ...rest, host: host ?? listenerHost(config) };
-  const explanation = new DryRun(config).explain(requestBytes(request), options.ip);
+  const explanation = maskExplanation(new DryRun(config).explain(requestBytes(request), options.ip), request);
   const explained = { file, config, request, peer: options.ip, explanation };
   stdout.write(
     options.json

@@ -72,9 +72,11 @@ export class StateFile implements ChangeStore {
     const text = this.#wanted;
     const beside = `${this.#path}.new`;
     // Should there be a named pipe in its place, it is not waited for.
-    const handle = await open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o644);
+    const handle = await open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
     try {
       if (!(await handle.stat()).isFile()) throw new FileError(`${beside} is not a regular file`);
+      // One that was left behind by an earlier version may be read by others.
+      await handle.chmod(0o600);
       await handle.writeFile(text);
       await handle.sync();
     } finally {

@@ -1,3 +1,4 @@
+import { blotLine, isSecretPath, maskUrls } from './secrets.js';
 import { formatPath, locate, type Node, type Path, type Span } from './tree.js';
 
 /** One mistake in a configuration. */
@@ -89,7 +90,10 @@ export class Places {
   }
 
   problem({ span, path, message, hint }: Fault): Problem {
-    return { ...this.of(span), path: formatPath(path), message, hint };
+    const text = formatPath(path);
+    // What a secret is instead of what it should be is nothing to read in a log or an event.
+    const said = isSecretPath(text) ? message.replace(/,? got .*$/s, '') : message;
+    return { ...this.of(span), path: text, message: maskUrls(said), hint: maskUrls(hint) };
   }
 }
 
@@ -150,13 +154,22 @@ function renderProblem(problem: Problem, lines: readonly string[], options: Rend
   return `${place}${subject}${visible(message)}${advice}\n${frame}`;
 }
 
-function renderFrame({ line, column, length }: Problem, source: string, paint: Paint): string {
+function renderFrame(problem: Problem, source: string, paint: Paint): string {
+  const { line, column, length } = problem;
   const skipped = column + length > FRAME_WIDTH ? Math.max(0, column - FRAME_WIDTH / 2) : 0;
-  const shown = visible(source.slice(skipped, skipped + FRAME_WIDTH)).trimEnd();
+  const shown = visible(withoutSecrets(problem, source).slice(skipped, skipped + FRAME_WIDTH)).trimEnd();
   const indent = ' '.repeat(column - 1 - skipped);
   const mark = '^'.repeat(Math.max(1, Math.min(length, FRAME_WIDTH - indent.length)));
   const gutter = paint.gutter(`${String(line).padStart(6)} |`);
   return `${gutter} ${shown}\n${paint.gutter('       |')} ${indent}${paint.mark(mark)}\n`;
+}
+
+/** A line as it is shown; what is secret in it is blotted out, and so is the marked value where it should be a secret. */
+function withoutSecrets({ path, column, length }: Problem, source: string): string {
+  const line = blotLine(source);
+  const marked = line.slice(column - 1, column - 1 + length);
+  if (!isSecretPath(path) || path.endsWith(marked)) return line;
+  return line.slice(0, column - 1) + '*'.repeat(marked.length) + line.slice(column - 1 + length);
 }
 
 /** A file may hold escape sequences; the terminal of whoever checks it must not obey them. */

@@ -1,6 +1,7 @@
-import type { Explanation } from '../dry-run/dry-run.js';
-import type { RequestParts } from '../dry-run/request-text.js';
-import { isSecretName, MASK } from './config-view.js';
+import { isSecretName, MASK, maskUserinfo } from '../config/secrets.js';
+import type { Explanation } from './dry-run.js';
+import type { Outcome } from './outcome.js';
+import type { RequestParts } from './request-text.js';
 
 /**
  * An explanation without the credentials that rules put into a head: whoever may ask need not know what the settings
@@ -17,11 +18,16 @@ export function maskExplanation(explanation: Explanation, { target, headers }: R
       ...step,
       changes: step.changes.map((change) => ({ ...change, text: mask(change.text) })),
     })),
-    outcome:
-      outcome.kind === 'forwarded'
-        ? { ...outcome, head: outcome.head.split('\r\n').map(mask).join('\r\n') }
-        : outcome,
+    outcome: maskOutcome(outcome, mask),
   };
+}
+
+function maskOutcome(outcome: Outcome, mask: (line: string) => string): Outcome {
+  if (outcome.kind !== 'forwarded' && outcome.kind !== 'replied') return outcome;
+  const head = outcome.head.split('\r\n').map(mask).join('\r\n');
+  if (outcome.kind === 'forwarded') return { ...outcome, head };
+  const location = outcome.location === null ? null : mask(`Location: ${outcome.location}`).slice(10);
+  return { ...outcome, head, location };
 }
 
 /** A line of a head: its start line, or a field. */
@@ -31,8 +37,8 @@ function maskLine(line: string, given: ReadonlySet<string>): string {
     const [, key, is] = /^([^=]*)(=)/.exec(piece) ?? [];
     return given.has(piece.trim()) || key === undefined ? piece : `${key}${is}${MASK}`;
   };
-  if (name === undefined)
-    return line.replace(/([?&])([^=&\s]+)=[^&\s]*/g, (pair, before, key) =>
+  if (name === undefined || /^(content-)?location$/i.test(name))
+    return maskUserinfo(line).replace(/([?&])([^=&\s]+)=[^&\s]*/g, (pair, before, key) =>
       isSecretName(key) ? `${before}${maskPiece(pair.slice(1))}` : pair,
     );
   if (name.toLowerCase() === 'cookie') return `${name}: ${value.split(';').map(maskPiece).join(';')}`;

@@ -1,0 +1,58 @@
+/** In place of what is nobody's business. */
+export const MASK = '***';
+
+/** Names of settings, fields, cookies and parameters whose values are credentials, or look like it. */
+const SECRET_NAMES = /auth|cookie|token|secret|passw|api[-_]?key|signature|session/i;
+
+/** `user:password@` of a URL. */
+const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@"']*@/gi;
+/** `name=value` of a query. */
+const PARAMETER = /([?&])([^=&\s"'?#]+)=[^&\s"'#]*/g;
+/** `name: value` of a line of YAML, in block or flow style, the name and the value quoted or not. */
+const PAIR =
+  /(["']?)([\w.-]+)\1(\s*:\s+|=)("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|\[[^\]]*\]?|[^\s,{}[\]"'][^,{}[\]]*)/g;
+
+/** Is what a setting, field, cookie or parameter of this name holds nobody's business? */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAMES.test(name);
+}
+
+/** `sticky.cookie` and `match.cookie` name cookies; the field Cookie is another matter. */
+function isSecretSetting(name: string): boolean {
+  return isSecretName(name) && name !== 'cookie' && name !== 'cookies';
+}
+
+/** Is the value of the setting at `path`, as `formatPath` writes it, nobody's business? */
+export function isSecretPath(path: string): boolean {
+  if (/(^|\.)cookie_rules(\.|$)|\.cookie\./.test(path)) return true;
+  const [, name = ''] = /([^.[\]"]+)"?\]?(?:\[\d+\])*$/.exec(path) ?? [];
+  return isSecretSetting(name);
+}
+
+/** A text without the user names and passwords that URLs in it have. */
+export function maskUserinfo(text: string): string {
+  return text.replace(USERINFO, `$1${MASK}@`);
+}
+
+/** A text without the user names, passwords and credentials that URLs in it have. */
+export function maskUrls(text: string): string {
+  if (!/[@=]/.test(text)) return text;
+  return maskUserinfo(text).replace(PARAMETER, (pair: string, before: string, name: string) =>
+    isSecretName(name) ? `${before}${name}=${MASK}` : pair,
+  );
+}
+
+/** A line of a settings file with what is secret in it blotted out; every other character stays in its column. */
+export function blotLine(line: string): string {
+  const blot = (text: string): string => '*'.repeat(text.trimEnd().length).padEnd(text.length);
+  return line
+    .replace(PAIR, (pair: string, quote: string, name: string, between: string, value: string) =>
+      isSecretSetting(name) && !/^\$\{[A-Z_a-z]\w*\}$/.test(value.trim().replace(/^["']|["']$/g, ''))
+        ? `${quote}${name}${quote}${between}${blot(value)}`
+        : pair,
+    )
+    .replace(USERINFO, (all: string, scheme: string) => scheme + blot(all.slice(scheme.length)))
+    .replace(PARAMETER, (pair: string, before: string, name: string) =>
+      isSecretName(name) ? `${before}${name}=${blot(pair.slice(before.length + name.length + 1))}` : pair,
+    );
+}

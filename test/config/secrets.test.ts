@@ -1,0 +1,45 @@
+import t from 'tap';
+import { loadConfig } from '../../lib/config/config.js';
+import { renderProblems } from '../../lib/config/problems.js';
+
+/** All that is said of a settings file, on a terminal and for programs. */
+function said(text: string): string {
+  const result = loadConfig(text, { env: { LB_TOKEN: 's3cr3t' } });
+  if (result.ok) return JSON.stringify(result.warnings);
+  return renderProblems(result.problems, { file: 'lb.yaml', text }) + JSON.stringify(result.problems);
+}
+
+t.test('no message and no line that is shown has a secret in it', async (t) => {
+  for (const text of [
+    'admin: { listen: 9090, token: s3cr3t }',
+    'admin:\n  listen: 9090\n  token: s3cr3t\n',
+    'admin:\n  listen: 9090\n  read_token: "s3cr3t"\n',
+    `admin: { listen: 9090, token: "\${LB_TOKEN}" }`,
+    'admin: { listen: 9090, token: [s3cr3t] }',
+    'admin: { lisen: 9090, token: s3cr3t }',
+    'events: { webhook: "https://bob:s3cr3t@hooks.example/x" }',
+    'events: { webhook: "nothing//bob:x", secret: "s3cr3t", timeout: x }',
+    'events: { webhook: "ftp://bob:s3cr3t@h?token=s3cr3t" }',
+    'servers: ["http://bob:s3cr3t@a.example:80"]',
+    'servers: [a]\nsticky: { cookie: { name: a, secret: s3cr3t, same: 1 } }',
+    'redirect: { to: "bad://bob:s3cr3t@h/?access_token=s3cr3t" }',
+    'servers: [a]\nheader_rules: { add: { Authorization: "Bearer s3cr3t \\x01" } }',
+    'servers: [a]\ncookie_rules: { add: { a: "s3cr3t;x" } }',
+    'servers: [a]\nhealth_check: { path: "x?token=s3cr3t" }',
+    'tests: [{ request: "GET /?token=s3cr3t x y", expect: {} }]\nrespond: {}',
+    'admin: { listen: 9090, token: s3cr3t',
+    'servers: [a]\nheader_rules: { add: { X: "\\x01", X-Api-Key: s3cr3t } }',
+  ]) {
+    const shown = said(text);
+    t.ok(shown.length > 2, `${text} is wrong`);
+    t.notMatch(shown, /s3cr3t/, text);
+  }
+});
+
+t.test('what is no secret is shown as it is, with its mark under it', async (t) => {
+  t.match(said('timeouts: { connect: abc }'), 'got "abc"');
+  t.match(
+    said('timeouts: { connect: abc }'),
+    '     1 | timeouts: { connect: abc }\n       |                      ^^^\n',
+  );
+});
