@@ -1,4 +1,6 @@
+import { isSecretName } from '../config/secrets.js';
 import { escapeForScreen } from '../observe/escape.js';
+import { shownTarget } from '../observe/shown-target.js';
 
 const AUTHORIZATION = /^(?:proxy-)?authorization$/i;
 const COOKIES = /^(?:set-)?cookie2?$/i;
@@ -21,7 +23,9 @@ function mask(line: string): string {
     return `${line.slice(0, colon)}: ${maskAuthorization(line.slice(colon + 1).trim())}`;
   if (COOKIES.test(name))
     return `${line.slice(0, colon)}: ${maskCookies(name, line.slice(colon + 1).trim())}`;
-  return line;
+  // The start line has no name, or one with a blank in it.
+  if (colon === -1 || name.includes(' ')) return shownTarget(line);
+  return isSecretName(name) ? `${line.slice(0, colon)}: ***` : line;
 }
 
 /** `Bearer ***`: the scheme is worth seeing and no secret. */

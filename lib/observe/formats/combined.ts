@@ -2,6 +2,7 @@ import type { AttemptRecord, RequestRecord } from '../../base/observer.js';
 import type { AccessLogField } from '../../config/types.js';
 import type { LineFormat } from '../access-log.js';
 import { escapeBare, escapeQuoted } from '../escape.js';
+import { shownTarget } from '../shown-target.js';
 import { clfTime, isoTime, seconds, threeDecimals } from '../timestamps.js';
 
 type Value = (record: RequestRecord) => string;
@@ -12,7 +13,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   request_id: (record) => escapeBare(record.requestId),
   client: (record) => escapeBare(record.clientAddress),
   method: (record) => escapeBare(record.method),
-  target: (record) => quoted(record.target),
+  target: (record) => quoted(shownTarget(record.target)),
   host: (record) => escapeBare(record.host),
   protocol: (record) => record.protocol,
   route: (record) => escapeBare(record.route),
@@ -29,7 +30,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   reason: (record) => record.reason || '-',
   detail: (record) => quoted(record.detail),
   user_agent: (record) => quoted(record.userAgent),
-  referer: (record) => quoted(record.referer),
+  referer: (record) => quoted(shownTarget(record.referer)),
   trace_id: (record) => record.traceId || '-',
 };
 
@@ -53,10 +54,11 @@ export function combinedLineOf(fields: readonly AccessLogField[]): LineFormat {
 
 function common(record: RequestRecord): string {
   const { method, target, protocol, referer, userAgent } = record;
-  const request = method === '' ? '-' : `${escapeQuoted(method)} ${escapeQuoted(target)} ${protocol}`;
+  const request =
+    method === '' ? '-' : `${escapeQuoted(method)} ${escapeQuoted(shownTarget(target))} ${protocol}`;
   return (
     `${escapeBare(record.clientAddress)} - - [${clfTime(record.startedAt)}] "${request}" ` +
-    `${record.status} ${record.bytesOut} ${quoted(referer)} ${quoted(userAgent)}`
+    `${record.status} ${record.bytesOut} ${quoted(shownTarget(referer))} ${quoted(userAgent)}`
   );
 }
 

@@ -1,6 +1,7 @@
 import type { RequestRecord } from '../../base/observer.js';
 import { escapeForScreen } from '../escape.js';
 import { REASONS } from '../reasons.js';
+import { shownTarget } from '../shown-target.js';
 import { clockTime } from '../timestamps.js';
 
 type Tint = (text: string) => string;
@@ -43,7 +44,7 @@ export function devLine(record: RequestRecord, layout: DevLayout): string {
   const method = escapeForScreen(record.method) || '-';
   const left = `${method.padEnd(METHOD_WIDTH)} `;
   const room = METHOD_WIDTH + 1 + targetWidth;
-  const target = escapeForScreen(record.target) || '-';
+  const target = escapeForScreen(shownTarget(record.target)) || '-';
   const request = left + (columns === Infinity ? target : shorten(target, room - left.length));
   const line =
     `${paint.dim(clockTime(record.startedAt))}  ${request.padEnd(room)}  ${paintStatus(record.status, paint)}` +

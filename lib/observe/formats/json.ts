@@ -2,6 +2,7 @@ import type { RequestRecord } from '../../base/observer.js';
 import type { AccessLogField } from '../../config/types.js';
 import type { LineFormat } from '../access-log.js';
 import { jsonString, UNSAFE_IN_JSON } from '../escape.js';
+import { shownTarget } from '../shown-target.js';
 import { isoTime, threeDecimals } from '../timestamps.js';
 import { Answers, Askers, attemptText, Beginning } from './json-pieces.js';
 
@@ -13,7 +14,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   request_id: (record) => jsonString(record.requestId),
   client: (record) => jsonString(record.clientAddress),
   method: (record) => jsonString(record.method),
-  target: (record) => jsonString(record.target),
+  target: (record) => jsonString(shownTarget(record.target)),
   host: (record) => jsonString(record.host),
   protocol: (record) => `"${record.protocol}"`,
   route: (record) => jsonString(record.route),
@@ -30,7 +31,7 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   reason: (record) => `"${record.reason}"`,
   detail: (record) => jsonString(record.detail),
   user_agent: (record) => jsonString(record.userAgent),
-  referer: (record) => jsonString(record.referer),
+  referer: (record) => jsonString(shownTarget(record.referer)),
   trace_id: (record) => `"${record.traceId}"`,
 };
 
@@ -40,7 +41,8 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
  * a try is the status it brought or the reason why it failed. Written by hand: a third of what JSON.stringify takes.
  */
 export function jsonLine(record: RequestRecord): string {
-  const { requestId, target, userAgent, durationMs } = record;
+  const { requestId, userAgent, durationMs } = record;
+  const target = shownTarget(record.target);
   if (UNSAFE_IN_JSON.test(target) || UNSAFE_IN_JSON.test(requestId) || !isPlainAgent(userAgent))
     return jsonObject(DEFAULT_FIELDS, record);
   const duration = threeDecimals(durationMs);
