@@ -2,7 +2,7 @@ import type { WorkBudget } from '../base/work-budget.js';
 import type { PathPattern } from '../config/pattern.js';
 import type { Regex } from '../config/regex.js';
 import { FORBIDDEN, type GuardedRequest, type Refusal, type RequestGuard } from './guard.js';
-import { MAX_OTHER_READING, otherReadings } from './path-readings.js';
+import { otherReadings } from './path-readings.js';
 
 const SLASH = 0x2f;
 

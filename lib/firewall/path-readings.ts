@@ -26,12 +26,6 @@ const MAX_DECODINGS = 3;
 const NONE: readonly string[] = Object.freeze([]);
 
 /**
- * Regular expressions may take the square of a text's length, and there are several other readings: where they are
- * compared with regular expressions, longer ones are refused unread.
- */
-export const MAX_OTHER_READING = 2048;
-
-/**
  * Other readings of a path, decoded and without empty segments; none for nearly every request. `path` is its normal
  * form, `rawPath` as it was received.
  */

@@ -32,7 +32,7 @@ export class Router<T> {
     };
     const siteOf = (config: ScopeConfig): Site<T> => {
       const scope = new Scope(config, resolutionOf);
-      return { scope, otherWays: OtherWays.in(config, scope, resolutionOf) };
+      return { scope, otherWays: OtherWays.in(config, scope) };
     };
     for (const { names, scope } of hosts) {
       const site = siteOf(scope);
