@@ -43,12 +43,12 @@ export class Router<T> {
 
   /** The rules for answers to requests that come to no host. */
   get lostRules(): RouteRules {
-    return this.#rest.lostRules;
+    return this.#rest.scope.lostRules;
   }
 
   /** The rules for the answer to a request that `resolve` found no way for. */
   lostRulesOf(view: RequestView): RouteRules {
-    return (this.#hosts.find(view.host) ?? this.#rest).lostRules;
+    return this.#siteOf(view).scope.lostRules;
   }
 
   /** The way of a request whose path has no problem; null when nothing matches: 404. */
