@@ -187,13 +187,18 @@ export class ChunkedBody {
    */
   read(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
     const runs = this.#runs;
+    const contentBytes = this.contentBytes;
     runs.begin(start);
     const isKept = this.#state === DATA || (this.#keepsFraming && this.#state < EXTENSION);
     if (isKept) runs.open(start);
     this.#framingFrom = start;
     const stop = this.#scan(buffer, start, end, receiver);
-    if (this.#isReleased || this.fault !== null) return stop;
-    if (this.#state !== DATA && !this.#countFraming(stop)) return stop;
+    if (this.#isReleased) return stop;
+    if (this.fault !== null || (this.#state !== DATA && !this.#countFraming(stop))) {
+      // What is refused is not handed on, and does not count.
+      this.contentBytes = contentBytes;
+      return stop;
+    }
     runs.close(buffer, stop, receiver);
     if (!this.#isReleased) runs.flush(buffer, receiver);
     return stop;
