@@ -55,7 +55,8 @@ export class RequestContext implements RuleContext {
     this.lostRules = null;
     this.globalFirewall = null;
     this.#entered = null;
-    this.view.load(client.head, address.text);
+    const { address: peer, trusted } = client.forwarded;
+    this.view.load(client.head, address.text, peer, trusted);
   }
 
   get route(): string {
