@@ -221,14 +221,14 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
 
   /** Gives the buffer for the next read if it is to be another one. */
   read(length: number, buffer: Buffer): Buffer | undefined {
-    const isStream = this.#stream !== null || length === buffer.length;
-    const began = isStream ? performance.now() : 0;
+    if (length === buffer.length) {
+      this.#stream ??= new StreamReading(this);
+      this.#stream.begin();
+    }
     beginRead(buffer);
     this.#owner.onBytes(buffer, length);
     const fate = endRead();
-    if (!isStream) return undefined;
-    this.#stream ??= new StreamReading(this);
-    return this.#stream.next(length, buffer, fate, began, performance.now(), this.#paused);
+    return this.#stream === null ? undefined : this.#stream.next(length, buffer, fate, this.#paused);
   }
 
   received(chunk: Buffer): void {

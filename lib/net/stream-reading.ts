@@ -1,14 +1,16 @@
+import { processorTime } from '../base/processor-time.js';
 import type { ReadFate } from './lending.js';
 import {
   bytesOf,
   giveReadBuffer,
   LARGEST,
   type ReadSize,
-  sharedReadBuffer,
+  SMALLEST,
   sizeOf,
   takeReadBuffer,
+  USUAL,
 } from './read-buffer.js';
-import { atTurnEnd, connectionsComing, noteBurst, type TurnTask, turnLasts } from './turn.js';
+import { atTurnEnd, connectionsComing, noteBurst, type TurnTask, turnCosts, turnLasts } from './turn.js';
 
 /** Reads that would have fitted into the next smaller buffer, in a row, after which a stream goes back to that. */
 const SMALL_READS = 8;
@@ -23,9 +25,22 @@ const MAX_BURST = 1024 * 1024;
  * made each turn one of 0.3 s.
  */
 const MAX_TURN_MS = 2;
-/** A full read that takes longer than this, and this for each MiB, is not worth a larger buffer, nor that one. */
+/** A full read that costs more than this, and this for each MiB, is not worth a larger buffer, nor that one. */
 const DEAR_MS = 0.1;
 const DEAR_MS_PER_MIB = 2;
+/**
+ * A turn in which such reads have cost so many ms has a crowd of them. Each stream is read once in a turn, so their reads
+ * become small: a thousand bodies of tiny chunks made a turn last 0.3 s.
+ */
+const CROWDED_MS = 8;
+
+/** Time in ms: on the wall, which is asked in no time, and of the processor. */
+export interface ReadingClocks {
+  wall(): number;
+  processor(): number;
+}
+
+const CLOCKS: ReadingClocks = { wall: () => performance.now(), processor: processorTime };
 
 /** Whose reads these are. */
 export interface StreamReader {
@@ -41,15 +56,23 @@ export interface StreamReader {
  */
 export class StreamReading implements TurnTask {
   readonly #reader: StreamReader;
+  readonly #clocks: ReadingClocks;
   /** What it holds a place for; null while it reads like everybody. */
   #place: Buffer | null = null;
   #smallReads = 0;
   /** Bytes read in larger pieces in this turn of the event loop. */
   #burst = 0;
   #rests = false;
+  /** When the current read began to be dealt with. */
+  #began = 0;
+  /** The same in processor time; -1 where that is not asked. */
+  #costBegan = -1;
+  /** Did the last full read take long? It may be that others had the processor: what the next one costs will tell. */
+  #isSuspect = false;
 
-  constructor(reader: StreamReader) {
+  constructor(reader: StreamReader, clocks = CLOCKS) {
     this.#reader = reader;
+    this.#clocks = clocks;
   }
 
   /** Is nothing read until the turn has ended? */
@@ -57,38 +80,49 @@ export class StreamReading implements TurnTask {
     return this.#rests;
   }
 
-  /**
-   * Behind a read of `length` bytes into `buffer`, which was dealt with from `began` to `now`: the buffer for the next
-   * one, or undefined to go on with the same. `isPaused`: nothing is read for now. What was read may be kept then, for as
-   * long as it keeps its place: so the number of places bounds it.
-   */
-  next(
-    length: number,
-    buffer: Buffer,
-    fate: ReadFate,
-    began: number,
-    now: number,
-    isPaused: boolean,
-  ): Buffer | undefined {
-    const place = this.#place;
-    const isFull = length === buffer.length;
-    if (place !== null || isFull) this.#count(length, now);
-    const isDear = isFull && now - began > DEAR_MS + (DEAR_MS_PER_MIB * length) / MEBIBYTE;
-    if (place === null) return isFull && fate === 'taken' && !isDear && !isPaused ? this.#take(1) : undefined;
-    const size = sizeOf(place);
-    const wanted = isPaused ? size : this.#wanted(length, size, fate, isDear);
-    if (wanted === size && fate !== 'kept') return undefined;
-    if (fate !== 'kept') giveReadBuffer(place);
-    return this.#take(wanted);
+  /** In front of dealing with a read that filled its buffer. */
+  begin(): void {
+    this.#began = this.#clocks.wall();
+    this.#costBegan = this.#isSuspect ? this.#clocks.processor() : -1;
   }
 
-  /** The size that fits the stream's pace. Who writes faster than the peer takes it gains nothing by larger pieces. */
-  #wanted(length: number, size: ReadSize, fate: ReadFate, isDear: boolean): ReadSize {
-    if (isDear) return (size - 1) as ReadSize;
-    if (length === bytesOf(size)) {
-      this.#smallReads = 0;
-      return fate !== 'taken' || size === LARGEST ? size : ((size + 1) as ReadSize);
+  /**
+   * Behind a read of `length` bytes into `buffer`: the buffer for the next one, or undefined to go on with the same.
+   * `isPaused`: nothing is read for now. What was read may be kept then, for as long as the stream keeps its place: so the
+   * number of places bounds it.
+   */
+  next(length: number, buffer: Buffer, fate: ReadFate, isPaused: boolean): Buffer | undefined {
+    const place = this.#place;
+    const size = place === null ? USUAL : sizeOf(place);
+    const isFull = length === buffer.length;
+    const wanted = isFull ? this.#afterFull(length, size, fate) : this.#afterShort(length, size);
+    if ((wanted === size || isPaused) && fate !== 'kept') return undefined;
+    if (place !== null && fate !== 'kept') giveReadBuffer(place);
+    return this.#take(isPaused ? size : wanted);
+  }
+
+  /** Who writes faster than the peer takes it gains nothing by larger pieces, nor does one whose bytes cost much. */
+  #afterFull(length: number, size: ReadSize, fate: ReadFate): ReadSize {
+    const now = this.#clocks.wall();
+    this.#smallReads = 0;
+    this.#count(length, turnLasts(now) > MAX_TURN_MS);
+    const limit = DEAR_MS + (DEAR_MS_PER_MIB * length) / MEBIBYTE;
+    if (this.#costBegan === -1) {
+      this.#isSuspect = now - this.#began > limit;
+    } else {
+      const cost = this.#clocks.processor();
+      const before = turnCosts(this.#costBegan);
+      this.#isSuspect = cost - this.#costBegan > limit;
+      if (this.#isSuspect && before + cost - this.#costBegan > CROWDED_MS) return SMALLEST;
+      if (this.#isSuspect && size > USUAL) return (size - 1) as ReadSize;
     }
+    return this.#isSuspect || fate !== 'taken' || size === LARGEST ? size : ((size + 1) as ReadSize);
+  }
+
+  #afterShort(length: number, size: ReadSize): ReadSize {
+    if (size === USUAL) return size;
+    this.#count(length, false);
+    if (size === SMALLEST) return size;
     const smaller = (size - 1) as ReadSize;
     this.#smallReads = length < bytesOf(smaller) ? this.#smallReads + 1 : 0;
     return this.#smallReads < SMALL_READS ? size : smaller;
@@ -97,16 +131,16 @@ export class StreamReading implements TurnTask {
   #take(size: ReadSize): Buffer {
     this.#smallReads = 0;
     const buffer = takeReadBuffer(size);
-    this.#place = buffer === sharedReadBuffer ? null : buffer;
+    this.#place = sizeOf(buffer) === USUAL ? null : buffer;
     return buffer;
   }
 
   /** While connections keep coming a piece is enough: they are accepted one per turn, however long that is. */
-  #count(length: number, now: number): void {
+  #count(length: number, hasLasted: boolean): void {
     if (this.#burst === 0) atTurnEnd(this);
     this.#burst += length;
     if (this.#rests) return;
-    const isLong = this.#burst >= MAX_BURST || turnLasts(now) > MAX_TURN_MS;
+    const isLong = hasLasted || this.#burst >= MAX_BURST;
     if (isLong) noteBurst();
     if (!isLong && !connectionsComing()) return;
     this.#rests = true;

@@ -23,8 +23,9 @@ let accepted = false;
 let coming = false;
 let comingTurns = 0;
 let isLong = false;
-/** When somebody first asked how long this turn has lasted, in ms; -1 until then. */
+/** When somebody first asked how long this turn has lasted, and what it has cost, in ms; -1 until then. */
 let askedAt = -1;
+let costsAt = -1;
 /** Of each balancer that has one. */
 const backlogs: Backlog[] = [];
 let isScheduled = false;
@@ -80,6 +81,15 @@ export function turnLasts(now: number): number {
   return now - askedAt;
 }
 
+/** The same of processor time. */
+export function turnCosts(processorNow: number): number {
+  if (costsAt === -1) {
+    costsAt = processorNow;
+    schedule();
+  }
+  return processorNow - costsAt;
+}
+
 /** A stream was read as much as it may be in one turn. */
 export function noteBurst(): void {
   isLong = true;
@@ -87,6 +97,7 @@ export function noteBurst(): void {
 
 function endTurn(): void {
   askedAt = -1;
+  costsAt = -1;
   const more = takeUpBacklogs();
   isScheduled = false;
   coming = accepted && ++comingTurns < MAX_TURNS;

@@ -7,8 +7,8 @@ export interface Row {
   readonly results: readonly Result[];
 }
 
-const LABEL = 24;
-const CELL = 8;
+const LABEL = 27;
+const CELL = 7;
 const LAST = 8;
 
 function cells(label: string, texts: readonly string[], last: string, width = CELL): string {
@@ -62,8 +62,8 @@ export function costs(rows: readonly Row[], peers: readonly string[]): string {
 /** The same width as the waits: the limit and its unit stand where a peer's second column would be. */
 function costLine(label: string, texts: readonly string[], last: string): string {
   const limits = texts.at(-1) ?? '';
-  const figures = texts.slice(0, -1).map((text) => text.padStart(CELL));
-  return `${label.padEnd(LABEL)}${figures.join('')}${limits.padStart(20)}${last.padStart(LAST)}`.trimEnd();
+  const figures = texts.slice(0, -1).map((text) => text.padStart(CELL + 1));
+  return `${label.padEnd(LABEL)}${figures.join('')}${limits.padStart(3 * (CELL - 1))}${last.padStart(LAST)}`.trimEnd();
 }
 
 function limit({ bar, cost }: Attack): string {

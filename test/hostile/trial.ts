@@ -14,6 +14,8 @@ import type { Count } from './program/attacker.js';
 const CLIENTS = 4;
 /** From the beginning of an attack, or of the clients, until it is measured. */
 const SETTLE_MS = 500;
+/** All connections of an attack have sent their head by then. */
+const BEGIN_MS = 60_000;
 
 const MEBIBYTE = 2 ** 20;
 const MEGABYTE = 1e6;
@@ -60,7 +62,12 @@ export async function put(peer: Peer, attack: Attack, setting: Setting): Promise
     await pause(SETTLE_MS);
     const rss = memory(child.pid).rss;
     const { connections, assault } = attack;
-    await Promise.race([attacker.ask({ port, connections, assault }), pause(seconds * 1000)]);
+    const begun = await Promise.race([
+      attacker.ask({ port, connections, assault }),
+      pause(BEGIN_MS, null, { ref: false }),
+    ]);
+    if (begun === null)
+      throw new Error(`${peer.name}: ${attack.title}: the attack had not begun after a minute`);
     await pause(SETTLE_MS);
     clients.begin();
     const before = await read(child, attack, attacker, setting);

@@ -7,39 +7,54 @@ const MIB = 1024 * 1024;
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A read of `length` bytes into `buffer` that took so many ms: what it reads into next. */
-function read(
-  stream: StreamReading,
-  length: number,
-  buffer: Buffer,
-  ms = 0,
-  isPaused = false,
-): Buffer | undefined {
-  time += ms;
-  return stream.next(length, buffer, 'taken', time - ms, time, isPaused);
+/** Time in ms, on the wall and of the processor. */
+const time = { wall: 0, processor: 0 };
+const clocks = { wall: () => time.wall, processor: () => time.processor };
+
+interface Told {
+  readonly stream: StreamReading;
+  readonly told: string[];
 }
 
-/** The clock of all reads, in ms. */
-let time = 0;
+function newStream(t: Test): Told {
+  const told: string[] = [];
+  const reader = { rest: () => told.push('rest'), readOn: () => told.push('read on') };
+  const stream = new StreamReading(reader, clocks);
+  t.teardown(() => stream.release());
+  return { stream, told };
+}
+
+/** What a read of `length` bytes into `buffer` takes on the wall and of the processor: gives what it reads into next. */
+function read(
+  { stream }: Told,
+  length: number,
+  buffer: Buffer,
+  { wall = 0, processor = 0, isPaused = false } = {},
+): Buffer | undefined {
+  if (length === buffer.length) stream.begin();
+  time.wall += wall;
+  time.processor += processor;
+  return stream.next(length, buffer, 'taken', isPaused);
+}
 
 /** A stream that has come to read in the largest pieces, and what its reader was told. */
-async function fastStream(t: Test): Promise<{ stream: StreamReading; piece: Buffer; told: string[] }> {
-  const told: string[] = [];
-  const stream = new StreamReading({ rest: () => told.push('rest'), readOn: () => told.push('read on') });
-  const middle = read(stream, sharedReadBuffer.length, sharedReadBuffer) as Buffer;
-  const piece = read(stream, middle.length, middle) as Buffer;
-  t.equal(piece.length, 2 * MIB);
-  t.teardown(() => stream.release());
+async function fastStream(t: Test): Promise<Told & { piece: Buffer }> {
   await turn();
-  t.strictSame(told, [], 'what it read until then is no burst');
-  return { stream, piece, told };
+  const fast = newStream(t);
+  const middle = read(fast, sharedReadBuffer.length, sharedReadBuffer) as Buffer;
+  const piece = read(fast, middle.length, middle) as Buffer;
+  t.equal(piece.length, 2 * MIB);
+  await turn();
+  t.strictSame(fast.told, [], 'what it read until then is no burst');
+  return { ...fast, piece };
 }
 
 t.test('a stream that reads much rests until the turn ends', async (t) => {
-  const { stream, piece, told } = await fastStream(t);
-  read(stream, piece.length, piece);
+  const fast = await fastStream(t);
+  const { piece, told } = fast;
+  read(fast, piece.length, piece);
   t.strictSame(told, ['rest']);
-  read(stream, piece.length, piece);
+  read(fast, piece.length, piece);
   t.strictSame(told, ['rest'], 'told once');
   await turn();
   t.strictSame(told, ['rest', 'read on']);
@@ -48,17 +63,19 @@ t.test('a stream that reads much rests until the turn ends', async (t) => {
 });
 
 t.test('a stream that reads little in a turn goes on', async (t) => {
-  const { stream, piece, told } = await fastStream(t);
-  read(stream, MIB - 1, piece);
+  const fast = await fastStream(t);
+  const { piece, told } = fast;
+  read(fast, MIB - 1, piece);
   await turn();
-  read(stream, MIB - 1, piece);
+  read(fast, MIB - 1, piece);
   await turn();
   t.strictSame(told, []);
 });
 
 t.test('it goes on resting while connections keep coming, but not for ever', async (t) => {
-  const { stream, piece, told } = await fastStream(t);
-  read(stream, piece.length, piece);
+  const fast = await fastStream(t);
+  const { piece, told } = fast;
+  read(fast, piece.length, piece);
   let turns = 0;
   while (told.length < 2 && turns < 100) {
     noteAccepted();
@@ -70,8 +87,9 @@ t.test('it goes on resting while connections keep coming, but not for ever', asy
 });
 
 t.test('it reads on in the first turn that accepts nobody', async (t) => {
-  const { stream, piece, told } = await fastStream(t);
-  read(stream, piece.length, piece);
+  const fast = await fastStream(t);
+  const { piece, told } = fast;
+  read(fast, piece.length, piece);
   noteAccepted();
   await turn();
   t.strictSame(told, ['rest']);
@@ -80,9 +98,10 @@ t.test('it reads on in the first turn that accepts nobody', async (t) => {
 });
 
 t.test('while connections keep coming one piece in a turn is enough, however small', async (t) => {
-  const { stream, piece, told } = await fastStream(t);
+  const fast = await fastStream(t);
+  const { piece, told } = fast;
   noteAccepted();
-  read(stream, 1000, piece);
+  read(fast, 1000, piece);
   t.strictSame(told, ['rest']);
   await turn();
   await turn();
@@ -90,35 +109,68 @@ t.test('while connections keep coming one piece in a turn is enough, however sma
 });
 
 t.test('a stream rests when the turn has lasted for 2 ms, whoever was read in it', async (t) => {
-  const first = await fastStream(t);
-  const second = await fastStream(t);
-  read(first.stream, 1000, first.piece);
-  read(second.stream, 1000, second.piece, 2);
+  await turn();
+  const [first, second] = [newStream(t), newStream(t)];
+  const { length } = sharedReadBuffer;
+  read(first, length, sharedReadBuffer);
+  read(second, length, sharedReadBuffer, { wall: 2 });
   t.strictSame([first.told, second.told], [[], []]);
-  read(second.stream, 1000, second.piece, 1);
+  read(second, length, sharedReadBuffer, { wall: 1 });
   t.strictSame([first.told, second.told], [[], ['rest']]);
-  read(first.stream, 1000, first.piece);
+  read(first, length, sharedReadBuffer);
   t.strictSame(first.told, ['rest']);
   await turn();
-  read(first.stream, 1000, first.piece);
+  read(first, length, sharedReadBuffer);
   t.strictSame(first.told, ['rest', 'read on'], 'the next turn begins anew');
 });
 
-t.test('reads that take long are not made larger, and large ones smaller', async (t) => {
-  const stream = new StreamReading({ rest: () => {}, readOn: () => {} });
-  t.teardown(() => stream.release());
-  t.equal(read(stream, sharedReadBuffer.length, sharedReadBuffer, 1), undefined);
-  const middle = read(stream, sharedReadBuffer.length, sharedReadBuffer, 0.1) as Buffer;
-  t.equal(middle.length, MIB / 4);
-  t.equal(read(stream, middle.length, middle, 1), sharedReadBuffer);
+t.test('reads that cost much are not made larger, and large ones smaller', async (t) => {
+  await turn();
+  const dear = newStream(t);
+  const { length } = sharedReadBuffer;
+  const much = { wall: 1, processor: 1 };
+  t.equal(read(dear, length, sharedReadBuffer, much), undefined);
+  t.equal(read(dear, length, sharedReadBuffer, much), undefined);
+  t.equal((read(dear, length, sharedReadBuffer, { processor: 0.1 }) as Buffer).length, MIB / 4);
+  await turn();
+  const large = Buffer.alloc(MIB / 4);
+  t.equal(read(dear, large.length, large, much), undefined, 'it may be that others had the processor');
+  t.equal(read(dear, large.length, large, much), sharedReadBuffer);
+});
+
+t.test('reads that take long because others have the processor are as large as ever', async (t) => {
+  await turn();
+  const dear = newStream(t);
+  const middle = read(dear, sharedReadBuffer.length, sharedReadBuffer) as Buffer;
+  t.equal(read(dear, middle.length, middle, { wall: 10 }), undefined);
+  t.equal((read(dear, middle.length, middle, { wall: 10 }) as Buffer).length, 2 * MIB);
 });
 
 t.test('a stream that is paused keeps its place, and takes no larger one', async (t) => {
-  const stream = new StreamReading({ rest: () => {}, readOn: () => {} });
-  t.teardown(() => stream.release());
-  t.equal(read(stream, sharedReadBuffer.length, sharedReadBuffer, 0, true), undefined);
-  const middle = read(stream, sharedReadBuffer.length, sharedReadBuffer) as Buffer;
-  t.equal(read(stream, middle.length, middle, 0, true), undefined);
-  t.equal(read(stream, middle.length, middle, 1, true), undefined);
-  t.equal((read(stream, middle.length, middle) as Buffer).length, 2 * MIB);
+  await turn();
+  const paused = newStream(t);
+  const isPaused = true;
+  t.equal(read(paused, sharedReadBuffer.length, sharedReadBuffer, { isPaused }), undefined);
+  const middle = read(paused, sharedReadBuffer.length, sharedReadBuffer) as Buffer;
+  t.equal(read(paused, middle.length, middle, { isPaused }), undefined);
+  t.equal(read(paused, middle.length, middle, { isPaused, wall: 9, processor: 9 }), undefined);
+  t.equal(read(paused, middle.length, middle, { isPaused, wall: 9, processor: 9 }), undefined);
+  t.equal((read(paused, middle.length, middle) as Buffer).length, 2 * MIB);
 });
+
+t.test(
+  'in a turn that cost much, streams whose bytes do are read in small pieces, and grow again',
+  async (t) => {
+    await turn();
+    const [first, second] = [newStream(t), newStream(t)];
+    const { length } = sharedReadBuffer;
+    for (const stream of [first, second]) read(stream, length, sharedReadBuffer, { wall: 1, processor: 1 });
+    await turn();
+    t.equal(read(first, length, sharedReadBuffer, { processor: 8 }), undefined);
+    const small = read(second, length, sharedReadBuffer, { processor: 1 }) as Buffer;
+    t.equal(small.length, 16 * 1024);
+    t.equal(read(second, small.length, small, { processor: 1 }), undefined, 'it stays small');
+    await turn();
+    t.equal(read(second, small.length, small), sharedReadBuffer);
+  },
+);
