@@ -133,7 +133,10 @@ t.test('the parser of a broken response finds nothing wrong with the next', asyn
   const server = await origin(t, async (connection, index) => {
     await connection.readHead();
     if (index === 0) {
-      await connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n');
+      // The client has the head before the fault comes: else it would be answered 502.
+      await connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+      await pause(50);
+      await connection.write('zz\r\n');
       return;
     }
     for (const piece of [

@@ -155,7 +155,10 @@ t.test(
     dns.set('late.test', 1, '127.0.0.1');
     late.clock.advance(5000 + LATE);
     await late.seen.when(() => late.seen.names.length === 2);
-    t.same(eventsOf(late), ['resolve_failed late.test: ENOTFOUND', 'resolved late.test to 127.0.0.1']);
+    // Where the system has no name server at all, its code is EAI_AGAIN.
+    const [failed = '', ...rest] = eventsOf(late);
+    t.match(failed, /^resolve_failed late\.test: (?:ENOTFOUND|EAI_AGAIN)$/);
+    t.same(rest, ['resolved late.test to 127.0.0.1']);
   },
 );
 
