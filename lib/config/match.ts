@@ -12,8 +12,7 @@ import type { FieldMatch, MatchConfig } from './types.js';
 
 /** The conditions of a route. */
 export function compileMatch(settings: MatchSettings, path: Path, context: Context): MatchConfig {
-  const { path: text, method, header, param, cookie, language, client_ip, peer_ip, scheme } = settings;
-  const { not, any = [] } = settings;
+  const { path: text, method, header, param, cookie, language, client_ip } = settings;
   const { report } = context;
   return {
     path: text === undefined ? null : (report.attempt([...path, 'path'], () => parsePath(text)) ?? null),
@@ -23,10 +22,6 @@ export function compileMatch(settings: MatchSettings, path: Path, context: Conte
     cookies: compileFields(cookie, [...path, 'cookie'], context, 'cookie'),
     languages: compileLanguages(language, [...path, 'language'], context),
     clientIps: networks(client_ip, [...path, 'client_ip'], report),
-    peerIps: networks(peer_ip, [...path, 'peer_ip'], report),
-    scheme: scheme ?? null,
-    not: not === undefined ? null : compileMatch(not, [...path, 'not'], context),
-    any: any.map((one, index) => compileMatch(one, [...path, 'any', index], context)),
   };
 }
 
@@ -53,23 +48,10 @@ export function covers(a: MatchConfig, b: MatchConfig): boolean {
       (language, other) => language.toLowerCase() === other.toLowerCase(),
     ) &&
     coversList(a.clientIps, b.clientIps, coversNetwork) &&
-    coversList(a.peerIps, b.peerIps, coversNetwork) &&
-    (a.scheme === null || a.scheme === b.scheme) &&
-    coversCombined(a, b) &&
     a.headers.every((field) => b.headers.some((other) => coversField(field, other))) &&
     a.params.every((field) => b.params.some((other) => coversField(field, other))) &&
     a.cookies.every((field) => b.cookies.some((other) => coversField(field, other)))
   );
-}
-
-/** `not` and `any` are compared as a whole: which of them surely holds where others do is not worked out. */
-function coversCombined(a: MatchConfig, b: MatchConfig): boolean {
-  if (a.not === null && a.any.length === 0) return true;
-  const written = ({ not, any }: MatchConfig): string =>
-    JSON.stringify([not, any], (_name, value: unknown) =>
-      typeof value === 'bigint' ? String(value) : value,
-    );
-  return written(a) === written(b);
 }
 
 /** Lists of which any item will do; an empty one asks nothing. */
@@ -121,10 +103,6 @@ export function describeMatch({
   cookies,
   languages,
   clientIps,
-  peerIps,
-  scheme,
-  not,
-  any,
 }: MatchConfig): string {
   const conditions = [
     methods.length > 0 ? `method ${methods.join(' or ')}` : '',
@@ -133,10 +111,6 @@ export function describeMatch({
     ...cookies.map(({ name }) => `cookie ${name}`),
     languages.length > 0 ? `language ${languages.join(' or ')}` : '',
     clientIps.length > 0 ? 'client_ip' : '',
-    peerIps.length > 0 ? 'peer_ip' : '',
-    scheme === null ? '' : `scheme ${scheme}`,
-    not === null ? '' : `not (${describeMatch(not)})`,
-    any.length === 0 ? '' : `any of (${any.map(describeMatch).join('; ')})`,
   ].filter((text) => text !== '');
   const when = conditions.length === 0 ? '' : `when ${conditions.join(', ')}`;
   return `${path === null ? '' : pathText(path)} ${when}`.trim();

@@ -20,10 +20,6 @@ const ANYTHING: MatchConfig = {
   cookies: [],
   languages: [],
   clientIps: [],
-  peerIps: [],
-  scheme: null,
-  not: null,
-  any: [],
 };
 
 /** The conditions of an entry of `paths:`. */

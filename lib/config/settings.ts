@@ -108,10 +108,6 @@ export interface MatchSettings {
   readonly cookie?: TextSettings;
   readonly language?: OneOrMore;
   readonly client_ip?: OneOrMore;
-  readonly peer_ip?: OneOrMore;
-  readonly scheme?: 'http' | 'https';
-  readonly not?: MatchSettings;
-  readonly any?: readonly MatchSettings[];
 }
 
 export interface AdminSettings {

@@ -143,13 +143,6 @@ export interface MatchConfig {
   readonly languages: readonly string[];
   /** The client's address lies in one of these. */
   readonly clientIps: readonly Network[];
-  /** The peer of the connection lies in one of these. */
-  readonly peerIps: readonly Network[];
-  readonly scheme: 'http' | 'https' | null;
-  /** Must not be met as a whole. */
-  readonly not: MatchConfig | null;
-  /** One of these must be met; empty asks nothing. */
-  readonly any: readonly MatchConfig[];
 }
 
 /** Where a request ends up, and all that applies to it there. */

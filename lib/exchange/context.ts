@@ -55,8 +55,7 @@ export class RequestContext implements RuleContext {
     this.lostRules = null;
     this.globalFirewall = null;
     this.#entered = null;
-    const { address: peer, trusted } = client.forwarded;
-    this.view.load(client.head, address.text, peer, trusted);
+    this.view.load(client.head, address.text);
   }
 
   get route(): string {

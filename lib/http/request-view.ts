@@ -22,8 +22,6 @@ export class RequestView {
   #isBudgetUsed = false;
   #head: RequestHead | null = null;
   #clientAddress = '';
-  #peerAddress = '';
-  #trustsPeer = false;
   #host: string | null = null;
   #targetRead = false;
   #rawPath = '';
@@ -33,14 +31,9 @@ export class RequestView {
   #params: readonly string[] | null = null;
   #cookies: readonly string[] | null = null;
 
-  /**
-   * `clientAddress`: whom the request is from, trusted proxies left out, as text without a port. `peerAddress`: whom the
-   * connection is from, and `trustsPeer` whether what that says of the client is believed.
-   */
-  load(head: RequestHead, clientAddress: string, peerAddress = clientAddress, trustsPeer = false): void {
+  /** `clientAddress`: whom the request is from, trusted proxies left out, as text without a port. */
+  load(head: RequestHead, clientAddress: string): void {
     this.#head = head;
-    this.#peerAddress = peerAddress;
-    this.#trustsPeer = trustsPeer;
     this.#isBudgetUsed = false;
     this.#clientAddress = clientAddress;
     this.#host = null;
@@ -76,23 +69,6 @@ export class RequestView {
 
   get clientAddress(): string {
     return this.#clientAddress;
-  }
-
-  get peerAddress(): string {
-    return this.#peerAddress;
-  }
-
-  get trustsPeer(): boolean {
-    return this.#trustsPeer;
-  }
-
-  /** How the client speaks. Only a trusted proxy in front can have spoken TLS with it, and know. */
-  get scheme(): 'http' | 'https' {
-    if (!this.#trustsPeer) return 'http';
-    const [proto] = this.header('x-forwarded-proto');
-    if (proto !== undefined) return /^https\s*(,|$)/i.test(proto) ? 'https' : 'http';
-    const [forwarded = ''] = this.header('forwarded');
-    return /^[^,]*\bproto="?https\b/i.test(forwarded) ? 'https' : 'http';
   }
 
   /** As received: case counts. */

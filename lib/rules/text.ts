@@ -178,7 +178,8 @@ function variable(name: Variable, encoders: { readonly [source in Source]: Encod
     case 'method':
       return ({ view }) => encoders.bytes(view.method);
     case 'scheme':
-      return ({ view }) => encoders.bytes(view.scheme);
+      // There is no TLS here, as X-Forwarded-Proto says too.
+      return encoders.bytes('http');
     case 'server':
       return ({ server }) => encoders.bytes(server);
     case 'route':
