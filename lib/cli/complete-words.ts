@@ -16,7 +16,7 @@ export interface Known {
 }
 
 /** Methods that `lb explain` is mostly asked about. */
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const METHODS = ['GET', 'HEAD', 'QUERY', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const ABOUT_A_SERVER: readonly CommandName[] = ['drain', 'ready', 'maintenance', 'weight', 'remove'];
 
 /** What the last of the words may become. Empty where the shell knows better (files) or nobody knows. */

@@ -100,11 +100,16 @@ function routeLines(
   paint: Paint,
 ): Line[] {
   const passed = passedOver.map(({ route: other, unmet }) => ({
-    text: `not ${other.name}${place(other.line)}: ${unmet} does not match`,
+    text: `not ${other.name}${place(other.line)}: ${unmetText(unmet)}`,
     tint: paint.dim,
   }));
   if (route !== null) return [{ text: `${route.name}${place(route.line)}` }, ...passed];
   return absence === null ? [] : [...absenceLines(absence, paint), ...passed];
+}
+
+function unmetText(unmet: string): string {
+  if (unmet === 'not') return 'what is under not holds';
+  return unmet === 'any' ? 'nothing of what is under any holds' : `${unmet} does not match`;
 }
 
 function absenceLines({ host, hostKnown, known, nearest, paths }: Absence, paint: Paint): Line[] {

@@ -6,13 +6,26 @@ import { compileMethods } from './firewall.js';
 import { coversNetwork } from './network.js';
 import { coversPath, parsePath, pathText } from './pattern.js';
 import type { Regex } from './regex.js';
+import { each } from './report.js';
 import type { MatchSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { FieldMatch, MatchConfig } from './types.js';
 
 /** The conditions of a route. */
 export function compileMatch(settings: MatchSettings, path: Path, context: Context): MatchConfig {
-  const { path: text, method, header, param, cookie, language, client_ip } = settings;
+  const {
+    path: text,
+    method,
+    header,
+    param,
+    cookie,
+    language,
+    client_ip,
+    peer_ip,
+    scheme,
+    not,
+    any,
+  } = settings;
   const { report } = context;
   return {
     path: text === undefined ? null : (report.attempt([...path, 'path'], () => parsePath(text)) ?? null),
@@ -22,6 +35,10 @@ export function compileMatch(settings: MatchSettings, path: Path, context: Conte
     cookies: compileFields(cookie, [...path, 'cookie'], context, 'cookie'),
     languages: compileLanguages(language, [...path, 'language'], context),
     clientIps: networks(client_ip, [...path, 'client_ip'], report),
+    peerIps: networks(peer_ip, [...path, 'peer_ip'], report),
+    schemes: [...oneOrMore(scheme, [...path, 'scheme'])].map(([item]) => item),
+    not: not === undefined ? null : compileMatch(not, [...path, 'not'], context),
+    any: [...each(any, [...path, 'any'])].map(([inner, at]) => compileMatch(inner, at, context)),
   };
 }
 
@@ -48,10 +65,21 @@ export function covers(a: MatchConfig, b: MatchConfig): boolean {
       (language, other) => language.toLowerCase() === other.toLowerCase(),
     ) &&
     coversList(a.clientIps, b.clientIps, coversNetwork) &&
+    coversList(a.peerIps, b.peerIps, coversNetwork) &&
+    coversList(a.schemes, b.schemes, (scheme, other) => scheme === other) &&
+    // What `b` rules out holds all that `a` rules out.
+    (a.not === null || (b.not !== null && covers(b.not, a.not))) &&
+    coversAny(a.any, b) &&
     a.headers.every((field) => b.headers.some((other) => coversField(field, other))) &&
     a.params.every((field) => b.params.some((other) => coversField(field, other))) &&
     a.cookies.every((field) => b.cookies.some((other) => coversField(field, other)))
   );
+}
+
+/** Does a request that meets `b` surely meet one of these? */
+function coversAny(any: readonly MatchConfig[], b: MatchConfig): boolean {
+  const isCovered = (match: MatchConfig): boolean => any.some((one) => covers(one, match));
+  return any.length === 0 || isCovered(b) || (b.any.length > 0 && b.any.every(isCovered));
 }
 
 /** Lists of which any item will do; an empty one asks nothing. */

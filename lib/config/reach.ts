@@ -20,6 +20,10 @@ const ANYTHING: MatchConfig = {
   cookies: [],
   languages: [],
   clientIps: [],
+  peerIps: [],
+  schemes: [],
+  not: null,
+  any: [],
 };
 
 /** The conditions of an entry of `paths:`. */

@@ -108,6 +108,10 @@ export interface MatchSettings {
   readonly cookie?: TextSettings;
   readonly language?: OneOrMore;
   readonly client_ip?: OneOrMore;
+  readonly peer_ip?: OneOrMore;
+  readonly scheme?: OneOrMore;
+  readonly not?: MatchSettings;
+  readonly any?: readonly MatchSettings[];
 }
 
 export interface AdminSettings {

@@ -143,6 +143,14 @@ export interface MatchConfig {
   readonly languages: readonly string[];
   /** The client's address lies in one of these. */
   readonly clientIps: readonly Network[];
+  /** The other end of the connection, be it a proxy, lies in one of these. */
+  readonly peerIps: readonly Network[];
+  /** Any of these. */
+  readonly schemes: readonly string[];
+  /** What must not all hold. */
+  readonly not: MatchConfig | null;
+  /** One of these at least must hold; empty asks nothing. */
+  readonly any: readonly MatchConfig[];
 }
 
 /** Where a request ends up, and all that applies to it there. */

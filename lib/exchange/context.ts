@@ -55,7 +55,7 @@ export class RequestContext implements RuleContext {
     this.lostRules = null;
     this.globalFirewall = null;
     this.#entered = null;
-    this.view.load(client.head, address.text);
+    this.view.load(client.head, address.text, client.forwarded);
   }
 
   get route(): string {

@@ -67,7 +67,11 @@ export class StickyCookie implements Sticky {
     if (mark === undefined) return;
     if (!backend.isUsable) this.#memory.note(context.client.key, CLIENTS, backend.hash);
     if (this.#received(context) === mark.token) return;
-    edit.append('set-cookie', 'Set-Cookie', cameOverTls(context) ? mark.secureCookie : mark.cookie);
+    edit.append(
+      'set-cookie',
+      'Set-Cookie',
+      context.view.scheme === 'https' ? mark.secureCookie : mark.cookie,
+    );
     if (this.#nocache) edit.append('cache-control', 'Cache-Control', 'private');
   }
 
@@ -89,11 +93,4 @@ function attributesOf({ path, domain, sameSite, maxAge }: CookieBinding): string
 
 function tokenOf(name: string, secret: string | Buffer): string {
   return createHmac('sha256', secret).update(name).digest('base64url').slice(0, TOKEN_LENGTH);
-}
-
-/** Only a trusted proxy in front can have spoken TLS with the client, and know. */
-function cameOverTls({ view, trustsPeer }: RequestContext): boolean {
-  if (!trustsPeer) return false;
-  const [first = ''] = view.header('x-forwarded-proto');
-  return /^https\s*(,|$)/i.test(first);
 }

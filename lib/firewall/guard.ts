@@ -28,6 +28,8 @@ export interface GuardedRequest {
   readonly budget: WorkBudget;
   /** The values of the fields that a server may take for `name` (lower case): of those called so first. */
   spellings(name: string): readonly string[];
+  /** The values of the fields called `name` (lower case) as they were received, whoever wrote them. */
+  received(name: string): readonly string[];
   /** The values of the cookies called `name`. */
   cookie(name: string): readonly string[];
 }

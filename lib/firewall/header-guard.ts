@@ -2,7 +2,10 @@ import type { WorkBudget } from '../base/work-budget.js';
 import type { ValuePattern } from '../config/pattern.js';
 import type { FieldMatch } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
+import { tellsWay } from '../http/request-view.js';
 import { FORBIDDEN, type GuardedRequest, type Refusal, type RequestGuard } from './guard.js';
+
+const NO_VALUES: readonly string[] = Object.freeze([]);
 
 /** Refuses requests with a field that one of the patterns matches, in any spelling; of several of a name, any will do. */
 export class HeaderGuard implements RequestGuard {
@@ -15,7 +18,11 @@ export class HeaderGuard implements RequestGuard {
 
   judge(request: GuardedRequest): Refusal | null {
     for (const { name, value } of this.#fields) {
-      for (const bytes of request.spellings(name))
+      const isClaim = tellsWay(name);
+      // What lb tells servers of a stranger's way is always there: what the stranger claims is not.
+      const values = isClaim && value.kind === 'present' ? NO_VALUES : request.spellings(name);
+      for (const bytes of values) if (matches(value, bytes, request.budget)) return FORBIDDEN;
+      for (const bytes of isClaim ? request.received(name) : NO_VALUES)
         if (matches(value, bytes, request.budget)) return FORBIDDEN;
     }
     return null;

@@ -43,19 +43,25 @@ function openingQuote(text: string, start: number, close: number): number {
 
 /** Whom the element of Forwarded at `text[start, end)` is `for`; null when that is no address, or nothing is well-formed. */
 export function elementFor(text: string, start: number, end: number): IpAddress | null {
+  const node = elementParameter(text, start, end, 'for');
+  return node === '' ? null : parseNode(node, 0, node.length);
+}
+
+/** The value of a parameter (lower case) of the element; empty when it is not there, or nothing is well-formed. */
+export function elementParameter(text: string, start: number, end: number, wanted: string): string {
   const element = text.slice(start, end);
-  let node = '';
+  let value = '';
   PAIR.lastIndex = 0;
   while (PAIR.lastIndex < element.length) {
     const pair = PAIR.exec(element);
-    if (pair === null) return null;
+    if (pair === null) return '';
     const [, name, quoted, bare] = pair;
-    if (name?.toLowerCase() !== 'for') continue;
+    if (name?.toLowerCase() !== wanted) continue;
     // RFC 7239, 4: each parameter once.
-    if (node !== '') return null;
-    node = bare ?? (quoted as string).replace(/\\(.)/g, '$1');
+    if (value !== '') return '';
+    value = bare ?? (quoted as string).replace(/\\(.)/g, '$1');
   }
-  return node === '' ? null : parseNode(node, 0, node.length);
+  return value;
 }
 
 /** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`, and blanks. */

@@ -53,7 +53,7 @@ const PHRASES: { readonly [status: number]: string } = {
   505: 'HTTP Version Not Supported',
   508: 'Loop Detected',
 };
-const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
+const ALLOW = 'Allow: GET, HEAD, QUERY, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 
 /** Seconds after which a client may try again: about as long as it takes to see that a server is back. */
 const RETRY_AFTER = 5;

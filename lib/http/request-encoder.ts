@@ -5,6 +5,7 @@ import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, verdicts } from './hop.js';
 import type { RequestHead } from './request-head.js';
 import { readLength } from './request-rules.js';
+import { toldScheme } from './scheme.js';
 
 /** What is known of the client's connection and told to servers. Made once per connection. */
 export class ForwardedClient {
@@ -139,7 +140,8 @@ function appended(head: RequestHead, client: ForwardedClient): string {
   }
   chain.push(client.address);
   let lines = `X-Forwarded-For: ${chain.join(', ')}\r\n`;
-  if (head.indexOf(FIELD.xForwardedProto) === -1) lines += 'X-Forwarded-Proto: http\r\n';
+  if (head.indexOf(FIELD.xForwardedProto) === -1)
+    lines += `X-Forwarded-Proto: ${toldScheme(head) ?? 'http'}\r\n`;
   if (head.indexOf(FIELD.xForwardedHost) === -1 && head.authority !== '')
     lines += `X-Forwarded-Host: ${head.authority}\r\n`;
   // A chain that ended in the middle would tell of a way that the request did not come.

@@ -4,12 +4,27 @@ import { normalisePath } from './path.js';
 import { decodeTriplets, readUtf8 } from './percent.js';
 import type { Refusal } from './refusal.js';
 import type { RequestHead } from './request-head.js';
+import { type Scheme, toldScheme } from './scheme.js';
 
 const SLASH = 0x2f;
 const DOT = 0x2e;
 const PERCENT = 0x25;
 const QUESTION = 0x3f;
 const BEYOND_ASCII = 0x80;
+
+/** Who sent a request: the other end of the connection. */
+export interface Peer {
+  readonly address: string;
+  /** Is what it tells of the way of a request believed? */
+  readonly trusted: boolean;
+}
+
+const TELLS_WAY: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'x-request-id']);
+
+/** Does a field of this name (lower case) tell the way of a request? From a stranger it is overwritten. */
+export function tellsWay(name: string): boolean {
+  return name.startsWith('x-forwarded-') || TELLS_WAY.has(name);
+}
 
 const NO_VALUES: readonly string[] = Object.freeze([]);
 
@@ -21,6 +36,7 @@ export class RequestView {
   readonly #budget = new WorkBudget();
   #isBudgetUsed = false;
   #head: RequestHead | null = null;
+  #peer: Peer | null = null;
   #clientAddress = '';
   #host: string | null = null;
   #targetRead = false;
@@ -31,9 +47,13 @@ export class RequestView {
   #params: readonly string[] | null = null;
   #cookies: readonly string[] | null = null;
 
-  /** `clientAddress`: whom the request is from, trusted proxies left out, as text without a port. */
-  load(head: RequestHead, clientAddress: string): void {
+  /**
+   * `clientAddress`: whom the request is from, trusted proxies left out, as text without a port. `peer`: who sent it;
+   * null is a trusted proxy at the same address.
+   */
+  load(head: RequestHead, clientAddress: string, peer: Peer | null = null): void {
     this.#head = head;
+    this.#peer = peer;
     this.#isBudgetUsed = false;
     this.#clientAddress = clientAddress;
     this.#host = null;
@@ -45,6 +65,7 @@ export class RequestView {
   /** Lets go of the head. */
   clear(): void {
     this.#head = null;
+    this.#peer = null;
     this.#clientAddress = '';
     this.#host = null;
     this.#targetRead = false;
@@ -111,8 +132,38 @@ export class RequestView {
     return this.head.originTarget.slice(this.rawPath.length + 1);
   }
 
-  /** The values of the fields called `name` (lower case), in order. `host` is what was asked for, absolute-form included. */
+  /** The scheme that the client spoke, as far as a trusted proxy in front tells. */
+  get scheme(): Scheme {
+    return this.#peer?.trusted === false ? 'http' : (toldScheme(this.head) ?? 'http');
+  }
+
+  /** Who sent the request, be it a proxy: an address as text without a port. */
+  get peerAddress(): string {
+    return this.#peer?.address ?? this.#clientAddress;
+  }
+
+  /**
+   * The values of the fields called `name` (lower case), in order. `host` is what was asked for, absolute-form included.
+   * Of what tells the way of a request (X-Forwarded-For and its kin) it is what servers are told: only a trusted proxy is
+   * believed.
+   */
   header(name: string): readonly string[] {
+    return tellsWay(name) && this.#peer !== null ? this.#way(name, this.#peer) : this.received(name);
+  }
+
+  #way(name: string, peer: Peer): readonly string[] {
+    if (peer.trusted) {
+      const received = this.received(name);
+      if (received.length > 0 || name === 'x-forwarded-for') return received;
+    }
+    const { authority } = this.head;
+    if (name === 'x-forwarded-proto') return [this.scheme];
+    if (name === 'x-forwarded-host') return authority === '' ? NO_VALUES : [authority];
+    return name === 'x-forwarded-for' ? [peer.address] : NO_VALUES;
+  }
+
+  /** The same as it was received, whoever wrote it. */
+  received(name: string): readonly string[] {
     const head = this.head;
     if (name === 'host') return head.authority === '' ? NO_VALUES : [head.authority];
     const { text, offsets } = head;

@@ -5,31 +5,51 @@ import { bestLanguage } from './language.js';
 import { type Captures, matchesAny, matchesAnyBytes, matchPath, NO_CAPTURES } from './pattern.js';
 
 /** Which condition a request does not meet; null when it meets them all. */
-export type Unmet = 'method' | 'path' | 'header' | 'param' | 'cookie' | 'client_ip' | null;
+export type Unmet =
+  | 'method'
+  | 'path'
+  | 'header'
+  | 'param'
+  | 'cookie'
+  | 'client_ip'
+  | 'peer_ip'
+  | 'scheme'
+  | 'not'
+  | 'any'
+  | null;
 
 /** The conditions of one route, the language apart: that one is decided among siblings. */
 export class Conditions {
   readonly #match: MatchConfig;
   readonly #clientIps: AddressSet | null;
+  readonly #peerIps: AddressSet | null;
+  readonly #not: Conditions | null;
+  readonly #any: readonly Conditions[];
   /** In lower case; empty when the language does not matter. */
   readonly languages: readonly string[];
 
   constructor(match: MatchConfig) {
     this.#match = match;
-    this.#clientIps =
-      match.clientIps.length > 0 ? new AddressSet(match.clientIps.map(({ text }) => text)) : null;
+    this.#clientIps = addressesOf(match.clientIps);
+    this.#peerIps = addressesOf(match.peerIps);
+    this.#not = match.not === null ? null : new Conditions(match.not);
+    this.#any = match.any.map((inner) => new Conditions(inner));
     this.languages = match.languages.map((language) => language.toLowerCase());
   }
 
   /** The first condition that is not met: cheap ones are asked first. */
   unmet(view: RequestView): Unmet {
-    const { methods, path, headers, params, cookies } = this.#match;
+    const { methods, schemes, path, headers, params, cookies } = this.#match;
     if (methods.length > 0 && !methods.includes(view.method)) return 'method';
     if (path !== null && matchPath(path, view.path, view.budget) === null) return 'path';
     if (!headers.every((field) => hasHeader(view, field))) return 'header';
     if (!params.every((field) => hasParam(view, field))) return 'param';
     if (!cookies.every((field) => hasCookie(view, field))) return 'cookie';
     if (this.#clientIps !== null && !this.#clientIps.has(view.clientAddress)) return 'client_ip';
+    if (this.#peerIps !== null && !this.#peerIps.has(view.peerAddress)) return 'peer_ip';
+    if (schemes.length > 0 && !schemes.includes(view.scheme)) return 'scheme';
+    if (this.#not !== null && this.#not.unmet(view) === null) return 'not';
+    if (this.#any.length > 0 && !this.#any.some((one) => one.unmet(view) === null)) return 'any';
     return null;
   }
 
@@ -38,6 +58,10 @@ export class Conditions {
     const { path } = this.#match;
     return path?.kind === 'regex' ? (matchPath(path, view.path, view.budget) ?? NO_CAPTURES) : NO_CAPTURES;
   }
+}
+
+function addressesOf(networks: MatchConfig['clientIps']): AddressSet | null {
+  return networks.length === 0 ? null : new AddressSet(networks.map(({ text }) => text));
 }
 
 /**

@@ -178,8 +178,7 @@ function variable(name: Variable, encoders: { readonly [source in Source]: Encod
     case 'method':
       return ({ view }) => encoders.bytes(view.method);
     case 'scheme':
-      // There is no TLS here, as X-Forwarded-Proto says too.
-      return encoders.bytes('http');
+      return ({ view }) => encoders.bytes(view.scheme);
     case 'server':
       return ({ server }) => encoders.bytes(server);
     case 'route':

@@ -347,4 +347,26 @@ t.test('answers that are not valid take a server out as errors, not as cut conne
   t.strictSame(seen.verdicts, [`ejected ${bad.address} 30000 3 errors in a row: bad response`]);
 });
 
+t.test('QUERY is safe and idempotent: it is sent again with the body that was held', async (t) => {
+  const bodies: string[] = [];
+  const bad = await origin(t, async (connection) => {
+    bodies.push(`bad ${(await readRequest(connection)).body}`);
+    connection.reset();
+  });
+  const good = await origin(t, async (connection) => {
+    bodies.push(`good ${(await readRequest(connection)).body}`);
+    await connection.write(OK);
+  });
+  const { connect, seen } = await startBalancer(t, {
+    servers: [bad.address, good.address],
+    algorithm: 'first',
+    retry: { on: ['reset'] },
+  });
+  const client = await connect();
+  client.send('QUERY /contacts HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nselect');
+  t.equal((await client.response()).status, 200);
+  t.strictSame(bodies, ['bad select', 'good select']);
+  t.match(await seen.request(), { method: 'QUERY', attempts: 2, reason: '' });
+});
+
 nothingIsLeft(t);

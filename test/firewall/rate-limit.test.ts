@@ -146,6 +146,7 @@ t.test('a flood of keys is held in bounded memory, and who asks on keeps its buc
     pathProblem: null,
     budget: new WorkBudget(),
     spellings: () => [`k${n}`],
+    received: () => [],
     cookie: () => [],
   };
   for (; n < 300_000; n++) {

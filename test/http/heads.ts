@@ -1,7 +1,7 @@
 import type { HeadLimits } from '../../lib/http/message-parser.js';
 import type { RequestHead } from '../../lib/http/request-head.js';
 import { RequestParser } from '../../lib/http/request-parser.js';
-import { RequestView } from '../../lib/http/request-view.js';
+import { type Peer, RequestView } from '../../lib/http/request-view.js';
 import type { ResponseHead } from '../../lib/http/response-head.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 
@@ -30,10 +30,15 @@ export function viewOf(
   target: string,
   fields: readonly string[] = [],
   clientAddress = '192.0.2.1',
+  peer: Peer | null = null,
 ): RequestView {
   const host = fields.some((field) => /^host:/i.test(field)) ? [] : ['Host: example.test'];
   const view = new RequestView();
-  view.load(requestHead([`GET ${target} HTTP/1.1`, ...host, ...fields, '', ''].join('\r\n')), clientAddress);
+  view.load(
+    requestHead([`GET ${target} HTTP/1.1`, ...host, ...fields, '', ''].join('\r\n')),
+    clientAddress,
+    peer,
+  );
   return view;
 }
 

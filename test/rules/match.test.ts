@@ -93,3 +93,105 @@ t.test(
     t.equal(firstMet(routes, viewOf('/')), -1, 'without Accept-Language none is');
   },
 );
+
+t.test('a scheme is what a trusted proxy tells, and http from anyone else', async (t) => {
+  const head = ['X-Forwarded-Proto: http, https'];
+  for (const [fields, trusted, scheme] of [
+    [head, true, 'https'],
+    [head, false, 'http'],
+    [['X-Forwarded-Proto: HTTPS', 'Forwarded: proto=http'], true, 'https'],
+    [['X-Forwarded-Proto: https', 'X-Forwarded-Proto: http'], true, 'http'],
+    [['X-Forwarded-Proto: wss'], true, 'https'],
+    [['X-Forwarded-Proto: gopher'], true, 'http'],
+    [['Forwarded: for=1.1.1.1;proto=http, for=2.2.2.2;Proto="https"'], true, 'https'],
+    [['Forwarded: proto=https'], false, 'http'],
+    [[], true, 'http'],
+  ] as const) {
+    const view = viewOf('/', fields, '192.0.2.1', { address: '10.0.0.1', trusted });
+    const other = scheme === 'http' ? 'https' : 'http';
+    t.equal(unmet({ scheme }, view), null, `${fields} ${trusted}`);
+    t.equal(unmet({ scheme: other }, view), 'scheme');
+    t.equal(unmet({ scheme: ['http', 'https'] }, view), null);
+  }
+});
+
+t.test('conditions believe nobody but a trusted proxy about the way of a request', async (t) => {
+  const claims = [
+    'Host: a',
+    'X-Forwarded-Proto: https',
+    'X-Forwarded-For: 10.1.1.1',
+    'X-Forwarded-Host: evil',
+    'X-Forwarded-Port: 443',
+    'X-Real-IP: 10.1.1.1',
+    'Forwarded: proto=https',
+    'X-Request-Id: mine',
+  ];
+  const view = (trusted: boolean) => viewOf('/', claims, '192.0.2.1', { address: '192.0.2.1', trusted });
+  for (const claim of claims.slice(1)) {
+    const [name = '', value = ''] = claim.split(': ');
+    t.equal(unmet({ header: { [name]: value } }, view(true)), null, claim);
+    t.equal(unmet({ header: { [name]: value } }, view(false)), 'header', claim);
+  }
+  t.equal(unmet({ header: { 'X-Forwarded-Proto': 'http' } }, view(false)), null, 'as servers are told');
+  t.equal(unmet({ header: { 'X-Forwarded-Host': 'a' } }, view(false)), null);
+  t.equal(unmet({ header: { 'X-Forwarded-For': '192.0.2.1' } }, view(false)), null);
+  t.equal(unmet({ header: { 'X-Real-IP': '*' } }, view(false)), 'header');
+});
+
+t.test('peer_ip is the other end of the connection, whoever the client is', async (t) => {
+  const view = viewOf('/', [], '203.0.113.9', { address: '10.0.0.1', trusted: true });
+  t.equal(unmet({ peer_ip: '10.0.0.0/8' }, view), null);
+  t.equal(unmet({ peer_ip: ['192.0.2.1', '203.0.113.0/24'] }, view), 'peer_ip');
+  t.equal(unmet({ client_ip: '10.0.0.0/8' }, view), 'client_ip');
+});
+
+t.test('not holds unless all of it does, any holds if one of it does, one inside the other', async (t) => {
+  const view = viewOf('/a?v=1', ['X-A: 1']);
+  t.equal(unmet({ not: { path: '/b' } }, view), null);
+  t.equal(unmet({ not: { path: '/a' } }, view), 'not');
+  t.equal(unmet({ not: { path: '/a', header: { 'X-A': '2' } } }, view), null);
+  t.equal(unmet({ any: [{ path: '/b' }, { param: { v: '1' } }] }, view), null);
+  t.equal(unmet({ any: [{ path: '/b' }, { method: 'POST' }] }, view), 'any');
+  t.equal(unmet({ path: '/a', not: { any: [{ path: '/b' }, { header: { 'X-A': '*' } }] } }, view), 'not');
+  t.equal(unmet({ any: [{ not: { not: { path: '/a' } } }] }, view), null);
+});
+
+t.test(
+  'a route is reached unless one before it surely takes all it matches, not and any included',
+  async (t) => {
+    const reached = (first: MatchSettings, second: MatchSettings): boolean => {
+      try {
+        conditions(first, second);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    for (const [first, second, expected] of [
+      [{ not: { path: '/a' } }, { not: { path: '/a' } }, false],
+      [{ not: { path: '/a/b' } }, { not: { path: '/a' } }, false],
+      [{ not: { path: '/a' } }, { not: { path: '/a/b' } }, true],
+      [{ not: { path: '/a' } }, { path: '/b' }, true],
+      [{ any: [{ path: '/a' }, { path: '/b' }] }, { path: '/a/c' }, false],
+      [{ any: [{ path: '/a' }, { path: '/b' }] }, { any: [{ path: '/b' }, { path: '/a' }] }, false],
+      [{ any: [{ path: '/a' }] }, { any: [{ path: '/b' }, { path: '/a' }] }, true],
+      [{ path: '/a' }, { path: '/a', scheme: 'https' }, false],
+      [{ scheme: 'https' }, { scheme: 'http' }, true],
+      [{ peer_ip: '10.0.0.0/8' }, { peer_ip: '10.1.0.0/16' }, false],
+    ] as const)
+      t.equal(reached(first, second), expected, JSON.stringify([first, second]));
+  },
+);
+
+t.test('conditions that ask nothing, or for a language inside, are refused', async (t) => {
+  for (const match of [
+    { not: {} },
+    { any: [] },
+    { any: [{}] },
+    { scheme: 'ftp' },
+    { not: { language: 'fr' } },
+    { peer_ip: 'x' },
+    { not: { path: 'x' } },
+  ])
+    t.throws(() => conditions(match as MatchSettings), JSON.stringify(match));
+});
