@@ -79,13 +79,13 @@ export class SettingsReference {
     return nearest(plain(name), keys) ?? nearest(lastWord(plain(name)), keys.map(lastWord));
   }
 
-  #walk(prefix: string, schema: Schema, seen: ReadonlySet<Schema>): void {
+  #walk(prefix: string, schema: Schema, seen: ReadonlySet<Schema['properties']>): void {
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
       const key = `${prefix}${name}`;
       const below = this.#holder(property);
       this.#byKey.set(key, this.#describe(key, property, schema, below));
-      if (below === null || seen.has(below.schema) || this.#isTopLevel(prefix, name)) continue;
-      this.#walk(`${key}${below.suffix}.`, below.schema, new Set([...seen, below.schema]));
+      if (below === null || seen.has(below.schema.properties) || this.#isTopLevel(prefix, name)) continue;
+      this.#walk(`${key}${below.suffix}.`, below.schema, new Set([...seen, below.schema.properties]));
     }
   }
 

@@ -50,6 +50,7 @@ function* everything(): ReturnType<typeof properties> {
 t.test('the schema is one of draft-07', async (t) => {
   const ajv = new Ajv({ allowUnionTypes: true });
   ajv.addKeyword('expected');
+  ajv.addKeyword('since');
   t.ok(ajv.validateSchema(schema), JSON.stringify(ajv.errors));
   t.equal(ajv.compile(schema)({}), true);
 });
