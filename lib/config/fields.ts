@@ -23,7 +23,7 @@ const FRAMING = new Set([
 /** Fields between the client, every proxy and the server: each hop answers or counts them (RFC 9110, 7.6.2 and 10.1.1). */
 const EVERY_HOP = new Set(['expect', 'max-forwards']);
 /** With another mark for a `-` these are dropped from every message, and so from what a rule writes. */
-const SPELT_WITH_HYPHEN = new Set(['user-agent', 'x-real-ip', 'x-request-id']);
+const SPELT_WITH_HYPHEN = new Set(['cdn-loop', 'user-agent', 'x-real-ip', 'x-request-id']);
 /** Only this much of the name counts. */
 const FORWARDED = 'x-forwarded-';
 

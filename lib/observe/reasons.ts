@@ -148,7 +148,7 @@ export const REASONS = {
   },
   regex_budget: {
     fault: 'client',
-    meaning: 'the regular expressions of the settings would take too long on it',
+    meaning: 'matching the patterns of the settings takes too long',
     remedy: 'Made to be slow, or very long. If neither: begin them with ^, and make repeats shorter.',
   },
   banned: {

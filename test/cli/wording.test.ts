@@ -53,12 +53,12 @@ t.test('heads for a learner', async (t) => {
       'Proxy-Authorization: c2VjcmV0',
       'Cookie: sid=s3cret; theme=dark;odd',
       'Set-Cookie: sid=s3cret=x; Path=/; HttpOnly',
-      'X-Cookie: kept',
+      'X-Kept: kept',
     ];
     t.equal(
       renderHead(`${head.join('\r\n')}\r\n\r\n`, '<'),
       '< GET / HTTP/1.1\n< authorization: Bearer ***\n< Proxy-Authorization: ***\n' +
-        '< Cookie: sid=***; theme=***;***\n< Set-Cookie: sid=***; Path=/; HttpOnly\n< X-Cookie: kept\n<\n',
+        '< Cookie: sid=***; theme=***;***\n< Set-Cookie: sid=***; Path=/; HttpOnly\n< X-Kept: kept\n<\n',
     );
   });
 
