@@ -93,7 +93,7 @@ t.test('the demo answers, logs JSON to a pipe and ends cleanly', async (t) => {
 t.test('no request in flight is lost at SIGTERM', async (t) => {
   const backend = await startBackend({ name: 'slow' });
   t.teardown(() => backend.close());
-  const program = start(t, ['0', backend.address]);
+  const program = start(t, ['0', backend.address, '--health-path', '/healthcheck']);
   const target = await url(program);
   const answer = get(`${target}x?delay=400`);
   while (backend.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -110,7 +110,7 @@ t.test('a second signal ends it at once', async (t) => {
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const) {
-    const program = start(t, ['0', backend.address]);
+    const program = start(t, ['0', backend.address, '--health-path', '/healthcheck']);
     const target = await url(program);
     const before = backend.requests;
     const answer = get(`${target}x?hang=1`).catch(() => 'cut');
