@@ -96,7 +96,6 @@ function coversField(a: FieldMatch, b: FieldMatch): boolean {
   return b.value.kind === 'regex' && String(a.value.regex) === String(b.value.regex);
 }
 
-/** The languages of a condition, or of what is served at a place. */
 /** A text that would take too long is none that surely matches. */
 function surelyMatches(regex: Regex, text: string): boolean {
   try {
@@ -107,6 +106,7 @@ function surelyMatches(regex: Regex, text: string): boolean {
   }
 }
 
+/** The languages of a condition, or of what is served at a place. */
 export function compileLanguages(
   setting: MatchSettings['language'],
   path: Path,

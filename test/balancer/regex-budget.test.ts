@@ -1,7 +1,7 @@
 import t from 'tap';
+import { processorTime } from '../../lib/base/processor-time.js';
 import { startBalancer } from '../support/balancer.js';
 import { field, origin, readRequest } from '../support/origin.js';
-import { processorTime } from '../support/processor-time.js';
 
 /** Grows states without end on the text below. */
 const SLOW = '(?:[ab]*a[ab]{60}|[ab]*b[ab]{50})+[!?]';

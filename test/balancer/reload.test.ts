@@ -1,9 +1,9 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
+import { processorTime } from '../../lib/base/processor-time.js';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
-import { processorTime } from '../support/processor-time.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const answer = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { processorTime } from '../../lib/base/processor-time.js';
 import { type LoadResult, loadConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
 import { IpAllow, IpReject } from '../../lib/firewall/address-list.js';
 import { ip } from '../firewall/support.js';
-import { processorTime } from '../support/processor-time.js';
 
 const SETTINGS = 'servers: [localhost:1]\nfirewall_rules: { ip_reject: [{ file: list.txt }] }\n';
 

@@ -1,11 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 import t from 'tap';
+import { processorTime } from '../../lib/base/processor-time.js';
 import { WorkBudget } from '../../lib/base/work-budget.js';
 import { createConfig, type LoadOptions, loadConfig } from '../../lib/config/config.js';
 import type { Problem } from '../../lib/config/problems.js';
 import { Regex } from '../../lib/config/regex.js';
 import type { Config } from '../../lib/config/types.js';
-import { processorTime } from '../support/processor-time.js';
 
 function load(text: string, options: LoadOptions = {}): Config {
   const result = loadConfig(text, { env: {}, ...options });

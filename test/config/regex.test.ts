@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { processorTime } from '../../lib/base/processor-time.js';
 import { BudgetExhausted, WorkBudget } from '../../lib/base/work-budget.js';
 import { LinearRegex } from '../../lib/config/linear-regex.js';
 import { Regex } from '../../lib/config/regex.js';
 import { readRegex } from '../../lib/config/regex-source.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
-import { processorTime } from '../support/processor-time.js';
 
 /** Of a request: 32 KB of head. */
 const HEAD = 32 * 1024;

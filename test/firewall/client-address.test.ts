@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import t from 'tap';
 import { AddressSet } from '../../lib/base/address-set.js';
 import { IpAddress } from '../../lib/base/ip-address.js';
+import { processorTime } from '../../lib/base/processor-time.js';
 import { clientAddress } from '../../lib/http/client-address.js';
 import { requestHead } from '../http/heads.js';
-import { processorTime } from '../support/processor-time.js';
 import { ip } from './support.js';
 
 const TRUSTED = new AddressSet(['10.0.0.0/8', '2001:db8:ffff::/48']);

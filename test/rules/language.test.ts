@@ -1,6 +1,6 @@
 import t from 'tap';
+import { processorTime } from '../../lib/base/processor-time.js';
 import { bestLanguage } from '../../lib/rules/language.js';
-import { processorTime } from '../support/processor-time.js';
 
 t.test('the language that suits best is chosen among those there are', async (t) => {
   const cases: [accepted: string, available: string[], best: string | null][] = [

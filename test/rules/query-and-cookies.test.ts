@@ -1,8 +1,8 @@
 import t from 'tap';
+import { processorTime } from '../../lib/base/processor-time.js';
 import type { RouteSettings } from '../../lib/config/settings.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { requestHead, viewOf } from '../http/heads.js';
-import { processorTime } from '../support/processor-time.js';
 import { routeOf, send, targetSent, valuesSent } from './routes.js';
 
 type Edits = NonNullable<RouteSettings['param_rules']>;
