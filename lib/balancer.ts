@@ -1,31 +1,41 @@
 import type { Address } from './base/address.js';
 import { type Clock, systemClock } from './base/clock.js';
+import { ObjectPool } from './base/object-pool.js';
 import type { Availability, Observer } from './base/observer.js';
-import { Shelf } from './base/shelf.js';
 import { TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
+import { clientRequests, POOLED_OBJECTS, responseParsers } from './client/parsers.js';
 import { everyRoute } from './config/every-route.js';
 import type { Config } from './config/types.js';
-import { Departure } from './departure.js';
+import type { ChangeStore } from './control/changes.js';
+import { GracefulShutdown } from './control/graceful-shutdown.js';
+import { CheckSlots } from './control/health/check-slots.js';
+import { Readiness } from './control/readiness.js';
+import { ServerRegistry } from './control/server-registry.js';
+import { liftBan, listBans } from './control/status/bans.js';
+import {
+  buildStatus,
+  type LiveBalancer,
+  type StatusDeps,
+  takeFigures,
+} from './control/status/build-status.js';
+import {
+  type BanOperations,
+  type NewServer,
+  OperationError,
+  type Operations,
+} from './control/status/operations.js';
+import type { BalancerState, BalancerStatus, BanList, StatusEvent } from './control/status/status.js';
+import { Telemetry } from './control/telemetry.js';
 import { Exchange } from './exchange/exchange.js';
-import type { ExchangeServices } from './exchange/services.js';
+import type { ExchangeDeps } from './exchange/services.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
-import type { ChangeStore } from './fleet/changes.js';
-import { Fleet } from './fleet/fleet.js';
-import { Readiness } from './fleet/readiness.js';
-import { CheckSlots } from './health/check-slots.js';
 import { fewFiles } from './net/file-limit.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
 import { ShortageAlarm } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
-import type { SocketMeans } from './net/sockets.js';
-import { clientRequests, responseParsers, SHELVED } from './parsers.js';
-import { type LiveBalancer, type Sources, takeFigures, takeStatus } from './snapshot.js';
-import { liftBan, listBans } from './status/bans.js';
-import { type BanOperations, type NewServer, OperationError, type Operations } from './status/operations.js';
-import type { BalancerState, BalancerStatus, BanList, StatusEvent } from './status/status.js';
-import { Telemetry } from './telemetry.js';
+import type { SocketMode } from './net/sockets.js';
 
 /**
  * A running balancer. What the `Operations` change holds over a reload, until the file says the same; `status` lists
@@ -92,7 +102,7 @@ export interface BalancerOptions {
    * where they are missing or do not work; whenever these are in use it gives a `warning`, or without an observer of
    * warnings writes it to stderr.
    */
-  readonly sockets?: SocketMeans;
+  readonly sockets?: SocketMode;
   /** The path of the settings file, as the status shows it; null by default. */
   readonly configPath?: string | null;
   /** Keeps what the `Operations` change over a restart; null by default. */
@@ -112,14 +122,14 @@ class RunningBalancer implements Balancer {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #wheel: TimerWheel;
-  readonly #fleet: Fleet;
+  readonly #registry: ServerRegistry;
   readonly #telemetry: Telemetry;
   readonly #configPath: string | null;
   readonly #startedAt: number;
-  readonly #services: ExchangeServices;
+  readonly #services: ExchangeDeps;
   readonly #acceptor: ClientAcceptor;
   readonly #readiness: Readiness;
-  readonly #departure: Departure;
+  readonly #shutdown: GracefulShutdown;
   readonly #resolver: Resolver;
   readonly #listeners: Listeners;
   readonly #sockets: SocketChoice;
@@ -136,7 +146,7 @@ class RunningBalancer implements Balancer {
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
     this.#loadedAt = this.#startedAt;
-    this.#telemetry = new Telemetry(clock, outer, () => this.#fleet.tellDrained());
+    this.#telemetry = new Telemetry(clock, outer, () => this.#registry.tellDrained());
     const { observer } = this.#telemetry;
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
@@ -145,24 +155,27 @@ class RunningBalancer implements Balancer {
     const parsers = responseParsers(limits);
     this.#resolver = new Resolver(config.dns, wheel, observer);
     const shortages = new ShortageAlarm(wheel, observer);
-    const supplies = { wheel, parsers, observer, resolver: this.#resolver, shortages, sockets };
-    const health = { ...supplies, clock, slots: new CheckSlots() };
-    const parts = { supplies, health, telemetry: this.#telemetry, store };
-    this.#fleet = new Fleet(config, parts, (generation) => {
-      this.#services.pipeline = generation.pipeline;
-      this.#acceptor.follow(generation, generation.config);
+    const deps = { wheel, parsers, observer, resolver: this.#resolver, shortages, sockets };
+    const health = { ...deps, clock, slots: new CheckSlots() };
+    const parts = { deps, health, telemetry: this.#telemetry, store };
+    this.#registry = new ServerRegistry(config, parts, (snapshot) => {
+      this.#services.pipeline = snapshot.pipeline;
+      this.#acceptor.applyConfig(snapshot, snapshot.config);
     });
-    const { generation } = this.#fleet;
-    const shelf: Shelf<Exchange> = new Shelf(SHELVED, () => new Exchange(this.#services));
-    this.#services = { clock, wheel, timeouts, observer, shelf, pipeline: generation.pipeline };
+    const { snapshot } = this.#registry;
+    const objectPool: ObjectPool<Exchange> = new ObjectPool(
+      POOLED_OBJECTS,
+      () => new Exchange(this.#services),
+    );
+    this.#services = { clock, wheel, timeouts, observer, objectPool, pipeline: snapshot.pipeline };
     const requests = clientRequests(limits, clock);
-    this.#readiness = new Readiness(this.#fleet, () => this.#state);
-    const client = { wheel, requests, handlers: shelf, whyNotReady: () => this.#readiness.obstacle };
-    const acceptor = new ClientAcceptor(client, generation, config, shortages);
+    this.#readiness = new Readiness(this.#registry, () => this.#state);
+    const client = { wheel, requests, handlers: objectPool, whyNotReady: () => this.#readiness.obstacle };
+    const acceptor = new ClientAcceptor(client, snapshot, config, shortages);
     const listeners = new Listeners(config.listen, acceptor, sockets, observer, shortages);
     this.#acceptor = acceptor;
     this.#listeners = listeners;
-    this.#departure = new Departure({ wheel, acceptor, listeners, telemetry: this.#telemetry });
+    this.#shutdown = new GracefulShutdown({ wheel, acceptor, listeners, telemetry: this.#telemetry });
   }
 
   get addresses(): readonly Address[] {
@@ -174,11 +187,11 @@ class RunningBalancer implements Balancer {
   }
 
   get config(): Config {
-    return this.#fleet.generation.config;
+    return this.#registry.snapshot.config;
   }
 
   get bindings(): StickyMemory {
-    return this.#fleet.generation.memory;
+    return this.#registry.snapshot.memory;
   }
 
   get metrics(): Telemetry['metrics'] {
@@ -195,7 +208,7 @@ class RunningBalancer implements Balancer {
       this.stop();
       throw error;
     }
-    this.#fleet.start();
+    this.#registry.start();
     this.#started = true;
     const warning = fewFiles(this.config.limits.connections, this.#acceptor.most);
     if (warning !== null) this.#observer.warning?.(warning);
@@ -217,14 +230,14 @@ class RunningBalancer implements Balancer {
   }
 
   #refuseIfEnding(): void {
-    if (this.#stopped || this.#departure.hasBegun)
+    if (this.#stopped || this.#shutdown.hasBegun)
       throw new OperationError('ending', 'a balancer that is ending takes no other configuration');
   }
 
   /** Between two requests: nothing here waits. Where it throws, the configuration from before is in force. */
   #follow(config: Config): void {
     const { limits } = this.config;
-    this.#fleet.follow(config);
+    this.#registry.follow(config);
     this.#loadedAt = this.#clock.wall();
     const { headerBytes, headers, uriBytes } = config.limits;
     if (headerBytes !== limits.headerBytes || headers !== limits.headers || uriBytes !== limits.uriBytes)
@@ -233,22 +246,22 @@ class RunningBalancer implements Balancer {
 
   setAvailability(name: string, to: Availability): void {
     this.#refuseIfEnding();
-    this.#fleet.setAvailability(name, to);
+    this.#registry.setAvailability(name, to);
   }
 
   setWeight(name: string, weight: number): void {
     this.#refuseIfEnding();
-    this.#fleet.setWeight(name, weight);
+    this.#registry.setWeight(name, weight);
   }
 
   addServer(route: string, server: NewServer): void {
     this.#refuseIfEnding();
-    this.#fleet.addServer(route, server);
+    this.#registry.addServer(route, server);
   }
 
   removeServer(name: string): void {
     this.#refuseIfEnding();
-    this.#fleet.removeServer(name);
+    this.#registry.removeServer(name);
   }
 
   get readyReasons(): readonly string[] {
@@ -256,16 +269,16 @@ class RunningBalancer implements Balancer {
   }
 
   status(): BalancerStatus {
-    return takeStatus(this.#sources);
+    return buildStatus(this.#sources);
   }
 
   figures(): LiveBalancer {
     return takeFigures(this.#sources);
   }
 
-  get #sources(): Sources {
+  get #sources(): StatusDeps {
     return {
-      fleet: this.#fleet,
+      registry: this.#registry,
       telemetry: this.#telemetry,
       clock: this.#clock,
       state: this.#state,
@@ -279,16 +292,16 @@ class RunningBalancer implements Balancer {
   }
 
   bans(): BanList {
-    return listBans(this.#fleet.generation.firewalls, this.#clock.wall());
+    return listBans(this.#registry.snapshot.firewalls, this.#clock.wall());
   }
 
   unban(client: string): readonly string[] {
-    return liftBan(this.#fleet.generation.firewalls, client);
+    return liftBan(this.#registry.snapshot.firewalls, client);
   }
 
   get #state(): BalancerState {
     if (this.#stopped) return 'stopped';
-    if (this.#departure.hasBegun) return 'draining';
+    if (this.#shutdown.hasBegun) return 'draining';
     return this.#started ? 'running' : 'starting';
   }
 
@@ -305,7 +318,7 @@ class RunningBalancer implements Balancer {
   }
 
   leave(): Promise<void> {
-    return this.#stopped ? Promise.resolve() : this.#departure.announce(this.config.timeouts);
+    return this.#stopped ? Promise.resolve() : this.#shutdown.announce(this.config.timeouts);
   }
 
   drain(): Promise<boolean> {
@@ -314,7 +327,7 @@ class RunningBalancer implements Balancer {
   }
 
   async #drain(): Promise<boolean> {
-    const clean = await this.#departure.drain(this.config.timeouts);
+    const clean = await this.#shutdown.drain(this.config.timeouts);
     this.stop();
     return clean || this.#telemetry.cut === 0;
   }
@@ -324,9 +337,9 @@ class RunningBalancer implements Balancer {
     this.#stopped = true;
     this.#listeners.close();
     this.#acceptor.destroy();
-    this.#fleet.backends.stop();
+    this.#registry.servers.stop();
     this.#resolver.close();
     this.#wheel.close();
-    this.#departure.stop();
+    this.#shutdown.stop();
   }
 }

@@ -4,7 +4,7 @@
  */
 
 export { Admin } from './admin/admin.js';
-export type { AdminServices, ReloadOutcome, Subject } from './admin/subject.js';
+export type { AdminDeps, AdminTarget, ReloadOutcome } from './admin/admin-target.js';
 export { type Balancer, type BalancerOptions, createBalancer } from './balancer.js';
 export type { Address } from './base/address.js';
 export type {
@@ -19,9 +19,14 @@ export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './c
 export { type Problem, renderProblems } from './config/problems.js';
 export type { Settings } from './config/settings.js';
 export type { Config } from './config/types.js';
-export { type ChangeStore, type Changes, readChanges, writeChanges } from './fleet/changes.js';
-export { Exposition, type ExpositionSources } from './observe/exposition.js';
+export { type ChangeStore, type Changes, readChanges, writeChanges } from './control/changes.js';
+export {
+  type NewServer,
+  type OperationCode,
+  OperationError,
+  type Operations,
+} from './control/status/operations.js';
+export type * from './control/status/status.js';
+export { Exposition, type ExpositionDeps } from './observe/exposition.js';
 export type { Metrics, MetricsSnapshot } from './observe/metrics.js';
 export { type Fault, REASONS, type ReasonEntry } from './observe/reasons.js';
-export { type NewServer, type OperationCode, OperationError, type Operations } from './status/operations.js';
-export type * from './status/status.js';

@@ -4,16 +4,16 @@ import type { Address } from '../base/address.js';
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Observer, RequestRecord } from '../base/observer.js';
 import type { AdminConfig } from '../config/types.js';
+import { type AdminConnection, AdminConnections } from './admin-connections.js';
+import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError, refusalOf } from './api-error.js';
+import { Authorization } from './authorization.js';
 import type { AdminRoute, Answer, Call } from './call.js';
 import { EventStream } from './event-stream.js';
 import { Failures } from './failures.js';
-import { Gate } from './gate.js';
 import { Page } from './page.js';
 import { adminRoutes } from './routes.js';
-import type { AdminServices, Subject } from './subject.js';
 import { Traffic } from './traffic.js';
-import { type Visitor, Visitors } from './visitors.js';
 
 const LIMITS = { headersTimeout: 5000, requestTimeout: 15_000, keepAliveTimeout: 30_000 };
 /** A socket on which nothing moves, event streams excepted by their heartbeat: cut. */
@@ -35,21 +35,21 @@ const HEADERS: Readonly<Record<string, string>> = {
 export class Admin {
   readonly #config: AdminConfig;
   readonly #clock: Clock;
-  readonly #gate: Gate;
+  readonly #gate: Authorization;
   readonly #traffic: Traffic;
-  readonly #visitors: Visitors;
+  readonly #visitors: AdminConnections;
   readonly #failures = new Failures();
   #server: Server | null = null;
   #events: EventStream | null = null;
-  #services: AdminServices | null = null;
+  #services: AdminDeps | null = null;
   #routes: readonly AdminRoute[] = [];
 
   constructor(config: AdminConfig, clock: Clock = systemClock) {
     this.#config = config;
     this.#clock = clock;
-    this.#gate = new Gate(config);
+    this.#gate = new Authorization(config);
     this.#traffic = new Traffic(clock);
-    this.#visitors = new Visitors(clock);
+    this.#visitors = new AdminConnections(clock);
   }
 
   /** To be told of every request. */
@@ -75,7 +75,7 @@ export class Admin {
    * Begins to answer for `subject`, at `listen` if that is to be another place than the configured one. Rejects with the
    * system's error when it can't be bound.
    */
-  async open(subject: Subject, services: AdminServices, listen = this.#config.listen): Promise<void> {
+  async open(subject: AdminTarget, services: AdminDeps, listen = this.#config.listen): Promise<void> {
     const events = new EventStream(subject, this.#clock);
     const exhibits = { subject, services, events, traffic: this.#traffic, failures: this.#failures };
     this.#events = events;
@@ -95,7 +95,7 @@ export class Admin {
     server.setTimeout(SILENCE_MS, (socket) => socket.destroy());
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
       onClientError(error, socket);
-      this.#visitors.noteFarewell(socket as Visitor);
+      this.#visitors.noteFarewell(socket as AdminConnection);
     });
     await listening(server, listen);
     this.#server = server;
@@ -216,7 +216,7 @@ const CLIENT_ERRORS: { readonly [code: string]: ClientError } = {
 /** Bytes that are no HTTP, or too many, or too slow: a word if it can still be said. */
 function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   // To somebody who has said nothing there is nothing to say.
-  if (error.code === 'ECONNRESET' || !socket.writable || (socket as Visitor).bytesRead === 0) {
+  if (error.code === 'ECONNRESET' || !socket.writable || (socket as AdminConnection).bytesRead === 0) {
     socket.destroy();
     return;
   }

@@ -1,4 +1,4 @@
-import { OperationError } from '../status/operations.js';
+import { OperationError } from '../control/status/operations.js';
 
 /** A request to the admin listener that is not done; the caller is told all of this as JSON. */
 export class ApiError extends Error {

@@ -1,12 +1,12 @@
+import type { AdminTarget } from './admin-target.js';
 import { type Answer, type Call, json } from './call.js';
 import { snakeCase } from './snake-case.js';
-import type { Subject } from './subject.js';
 
 /** The clients that are refused for what they did, and their way back in. */
 export class BansApi {
-  readonly #subject: Subject;
+  readonly #subject: AdminTarget;
 
-  constructor(subject: Subject) {
+  constructor(subject: AdminTarget) {
     this.#subject = subject;
   }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GrowingBuffer } from '../base/growing-buffer.js';
 import { ApiError } from './api-error.js';
-import type { Standing } from './gate.js';
+import type { Role } from './authorization.js';
 
 /** One request to the admin listener, let in by the gate. */
 export interface Call {
@@ -11,7 +11,7 @@ export interface Call {
   /** What stands in place of `{name}` in the route's path, decoded; empty when it has none. */
   readonly name: string;
   /** By the token it has shown. */
-  readonly standing: Standing;
+  readonly standing: Role;
 }
 
 /** What a handler gives back; null when it has taken the response over. */

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.js';
-import type { StatusEvent } from '../status/status.js';
+import type { StatusEvent } from '../control/status/status.js';
+import type { AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import type { Call } from './call.js';
-import type { Subject } from './subject.js';
 
 /** Browsers open six connections to a host; a few people with a few tabs each. */
 const MAX_STREAMS = 32;
@@ -14,12 +14,12 @@ const MAX_BUFFERED = 256 * 1024;
 
 /** Server-sent events: everything that is noteworthy, as it happens, to everybody who listens. */
 export class EventStream {
-  readonly #subject: Subject;
+  readonly #subject: AdminTarget;
   readonly #clock: Clock;
   readonly #listeners = new Set<ServerResponse>();
   #stop: (() => void) | null = null;
 
-  constructor(subject: Subject, clock: Clock) {
+  constructor(subject: AdminTarget, clock: Clock) {
     this.#subject = subject;
     this.#clock = clock;
   }

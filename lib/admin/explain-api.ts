@@ -3,27 +3,27 @@ import { parseAddress } from '../base/address.js';
 import { ValueError } from '../base/value-error.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { Config } from '../config/types.js';
-import { readHeader, readRequest } from '../dry-run/asked-request.js';
-import type { ServerStanding } from '../dry-run/dry-backends.js';
-import { DryRun } from '../dry-run/dry-run.js';
-import { explanationJson } from '../dry-run/explanation-json.js';
-import { maskExplanation } from '../dry-run/mask-explanation.js';
-import { listenerHost, requestBytes } from '../dry-run/request-text.js';
-import type { ServerStatus } from '../status/status.js';
+import type { ServerStatus } from '../control/status/status.js';
+import { readHeader, readRequest } from '../routing/dry-run/asked-request.js';
+import { DryRun } from '../routing/dry-run/dry-run.js';
+import type { ServerStanding } from '../routing/dry-run/dry-servers.js';
+import { explanationJson } from '../routing/dry-run/explanation-json.js';
+import { maskExplanation } from '../routing/dry-run/mask-explanation.js';
+import { listenerHost, requestBytes } from '../routing/dry-run/request-text.js';
+import type { AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import { type Answer, type Call, json } from './call.js';
-import type { Subject } from './subject.js';
 
 /** What would become of a request, by the configuration in force and the servers as they are: `lb explain` for what runs. */
 export class ExplainApi {
-  readonly #subject: Subject;
+  readonly #subject: AdminTarget;
   /** Built when first asked: a configuration with long lists takes a while. */
   #dryRun: DryRun | null = null;
   #dryConfig: Config | null = null;
   /** The servers it was built with. */
   #dryServers = '';
 
-  constructor(subject: Subject) {
+  constructor(subject: AdminTarget) {
     this.#subject = subject;
   }
 

@@ -42,32 +42,32 @@ export interface FailuresOfReason extends ReasonEntry {
   readonly requests: readonly RecentFailure[];
 }
 
-interface Shelf {
+interface ReasonFailures {
   count: number;
   readonly requests: RecentFailure[];
 }
 
 /** The last failures by their reason, so that a person who looks sees at once what goes wrong, and what to do. */
 export class Failures {
-  readonly #shelves = new Map<FailureReason, Shelf>();
+  readonly #objectPools = new Map<FailureReason, ReasonFailures>();
 
   /** On the path of requests that failed; those that went well cost a comparison. */
   note(record: RequestRecord): void {
     if (record.reason === '' && record.status < 500) return;
     const reason = record.reason || 'server_error';
-    let shelf = this.#shelves.get(reason);
-    if (shelf === undefined) {
-      shelf = { count: 0, requests: [] };
-      this.#shelves.set(reason, shelf);
+    let objectPool = this.#objectPools.get(reason);
+    if (objectPool === undefined) {
+      objectPool = { count: 0, requests: [] };
+      this.#objectPools.set(reason, objectPool);
     }
-    shelf.count++;
-    shelf.requests.push(copy(record));
-    if (shelf.requests.length > KEPT) shelf.requests.shift();
+    objectPool.count++;
+    objectPool.requests.push(copy(record));
+    if (objectPool.requests.length > KEPT) objectPool.requests.shift();
   }
 
   /** What came up last comes first. */
   list(): readonly FailuresOfReason[] {
-    const lists = [...this.#shelves].map(([reason, { count, requests }]) => ({
+    const lists = [...this.#objectPools].map(([reason, { count, requests }]) => ({
       reason,
       ...(reason === 'server_error' ? SERVER_ERROR : REASONS[reason]),
       count,

@@ -1,4 +1,6 @@
+import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
+import type { Role } from './authorization.js';
 import { BansApi } from './bans-api.js';
 import type { AdminRoute, Answer } from './call.js';
 import { json, text } from './call.js';
@@ -6,18 +8,16 @@ import { configView } from './config-view.js';
 import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
 import type { Failures } from './failures.js';
-import type { Standing } from './gate.js';
 import { openApiText } from './openapi.js';
 import type { Page } from './page.js';
 import { ServersApi } from './servers-api.js';
 import { snakeCase } from './snake-case.js';
-import type { AdminServices, Subject } from './subject.js';
 import type { Traffic } from './traffic.js';
 
 /** What the listener shows. */
-export interface Exhibits {
-  readonly subject: Subject;
-  readonly services: AdminServices;
+export interface RouteDeps {
+  readonly subject: AdminTarget;
+  readonly services: AdminDeps;
   readonly traffic: Traffic;
   readonly failures: Failures;
   readonly events: EventStream;
@@ -25,7 +25,7 @@ export interface Exhibits {
 }
 
 /** Everything that can be asked for; `openapi.json` describes the same. */
-export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
+export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
   const { subject, services, traffic, failures, events, page } = exhibits;
   const servers = new ServersApi(subject);
   const explain = new ExplainApi(subject);
@@ -90,7 +90,7 @@ export function adminRoutes(exhibits: Exhibits): readonly AdminRoute[] {
 }
 
 /** 503 keeps whoever stands in front from sending requests; why is told to those who may know. */
-function readiness(subject: Subject, standing: Standing): Answer {
+function readiness(subject: AdminTarget, standing: Role): Answer {
   const { readyReasons } = subject;
   if (readyReasons.length === 0) return text('ready\n');
   const told = standing === 'stranger' ? [] : readyReasons;
@@ -98,7 +98,7 @@ function readiness(subject: Subject, standing: Standing): Answer {
 }
 
 /** Without the events of each server, which `/api/servers` has: this is asked for every second. */
-function statusView(subject: Subject, standing: Standing): unknown {
+function statusView(subject: AdminTarget, standing: Role): unknown {
   const status = subject.status();
   const brief = <T extends { readonly events: unknown }>({ events, ...rest }: T): Omit<T, 'events'> => rest;
   return snakeCase({
@@ -109,7 +109,7 @@ function statusView(subject: Subject, standing: Standing): unknown {
   });
 }
 
-async function reload({ reload: read }: AdminServices): Promise<Answer> {
+async function reload({ reload: read }: AdminDeps): Promise<Answer> {
   if (read === null)
     throw new ApiError(409, 'no_file', 'there is no settings file to read again', {
       hint: 'Start lb with -c FILE.',

@@ -8,18 +8,18 @@ export type Fault = 'client' | 'server' | 'balancer';
  * `always`: nothing of it was sent. `idempotent`: it may have been acted upon, so only when doing it twice is the
  * same as doing it once (RFC 9110, 9.2.2). `never`: the client saw part of an answer, or the client is the cause.
  */
-export type RetryVerdict = 'always' | 'idempotent' | 'never';
+export type RetryClass = 'always' | 'idempotent' | 'never';
 
 /** What is known of a failure the moment it is noticed. Constant: failing allocates nothing. */
 export interface Failure {
   readonly reason: Reason;
   readonly fault: Fault;
-  readonly retry: RetryVerdict;
+  readonly retry: RetryClass;
   /** What the client is answered as long as no byte of a response was sent; 0 when there is nobody to answer. */
   readonly status: number;
 }
 
-function failure(reason: Reason, fault: Fault, retry: RetryVerdict, status: number): Failure {
+function failure(reason: Reason, fault: Fault, retry: RetryClass, status: number): Failure {
   return Object.freeze({ reason, fault, retry, status });
 }
 

@@ -1,33 +1,33 @@
 import { Admin } from '../admin/admin.js';
-import type { AdminServices } from '../admin/subject.js';
+import type { AdminDeps } from '../admin/admin-target.js';
 import type { Balancer } from '../balancer.js';
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { AdminConfig } from '../config/types.js';
 import { Exposition } from '../observe/exposition.js';
+import type { ConsoleLog } from './console-log.js';
 import type { EventFeed } from './event-feed.js';
-import type { Narrator } from './narrator.js';
-import type { Plan } from './plan.js';
 import type { Reload } from './reload.js';
 import type { RequestLog } from './request-log.js';
+import type { StartSettings } from './start-settings.js';
 
 /** What is behind the admin listener. */
-export interface AdminParts {
+export interface AdminDoorDeps {
   readonly balancer: Balancer;
   readonly reload: Reload;
   readonly log: RequestLog;
   readonly feed: EventFeed;
-  readonly narrator: Narrator;
+  readonly consoleLog: ConsoleLog;
 }
 
 /** The admin listener of a program that runs, with what it shows and does beside the balancer. */
 export class AdminDoor {
-  readonly #plan: Plan;
+  readonly #plan: StartSettings;
   readonly #config: AdminConfig;
   readonly #admin: Admin;
   #exposition: Exposition | null = null;
 
-  constructor(plan: Plan, config: AdminConfig) {
+  constructor(plan: StartSettings, config: AdminConfig) {
     this.#plan = plan;
     this.#config = config;
     this.#admin = new Admin(config);
@@ -42,7 +42,7 @@ export class AdminDoor {
   }
 
   /** Rejects with the system's error when the address can't be bound. */
-  async open({ balancer, reload, log, feed, narrator }: AdminParts): Promise<void> {
+  async open({ balancer, reload, log, feed, consoleLog }: AdminDoorDeps): Promise<void> {
     const exposition = new Exposition({
       metrics: balancer.metrics,
       live: () => balancer.figures(),
@@ -50,10 +50,10 @@ export class AdminDoor {
       droppedEvents: () => feed.dropped,
     });
     this.#exposition = exposition;
-    const services: AdminServices = {
+    const services: AdminDeps = {
       reload: this.#plan.file === null ? null : () => reload.run(),
       metrics: async () => ({ type: exposition.contentType, body: await exposition.text() }),
-      report: (error) => narrator.warning(`admin: ${error instanceof Error ? error.stack : String(error)}`),
+      report: (error) => consoleLog.warning(`admin: ${error instanceof Error ? error.stack : String(error)}`),
     };
     try {
       await this.#admin.open(balancer, services);

@@ -5,7 +5,7 @@ import { nearest } from '../base/nearest.js';
 import { parseDuration } from '../base/units.js';
 import { ValueError } from '../base/value-error.js';
 import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
-import { type AskedRequest, readHeader, readRequest } from '../dry-run/asked-request.js';
+import { type AskedRequest, readHeader, readRequest } from '../routing/dry-run/asked-request.js';
 import {
   ACCESS_LOG_FORMATS,
   ALGORITHMS,

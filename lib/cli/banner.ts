@@ -2,15 +2,15 @@ import type { Address } from '../base/address.js';
 import { formatDuration } from '../base/units.js';
 import { entrancesOf } from '../config/inventory.js';
 import type { Config, RouteConfig } from '../config/types.js';
+import { count, longest } from './error-text.js';
 import type { Paint } from './paint.js';
-import { type Plan, pathOption } from './plan.js';
-import { count, longest } from './wording.js';
+import { pathOption, type StartSettings } from './start-settings.js';
 
 export interface BannerOptions {
   readonly version: string;
   /** How the reader started this program. */
   readonly program: string;
-  readonly plan: Plan;
+  readonly plan: StartSettings;
   /** Where it listens, with the real port. */
   readonly addresses: readonly Address[];
   /** Of the admin listener; null without one. */

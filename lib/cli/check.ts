@@ -4,13 +4,13 @@ import { loadConfig } from '../config/config.js';
 import { everyRoute } from '../config/every-route.js';
 import { MOST_SHOWN, type Problem, renderFirst, renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
-import { type CaseResult, runCases } from '../dry-run/cases.js';
 import { escapeForScreen } from '../observe/escape.js';
+import { type CaseResult, runCases } from '../routing/dry-run/cases.js';
 import type { CheckOptions } from './args.js';
+import { count } from './error-text.js';
 import type { Paint } from './paint.js';
-import { DEFAULT_FILE, PlanError, problemPaint, readConfig } from './plan.js';
+import { DEFAULT_FILE, problemPaint, readConfig, StartSettingsError } from './start-settings.js';
 import type { Terminal } from './terminal.js';
-import { count } from './wording.js';
 
 export interface Terminals {
   readonly stdout: Terminal;
@@ -33,7 +33,7 @@ export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Te
   try {
     findings = examine(configFile ?? DEFAULT_FILE);
   } catch (error) {
-    if (!(error instanceof PlanError)) throw error;
+    if (!(error instanceof StartSettingsError)) throw error;
     stderr.write(error.report);
     return 1;
   }

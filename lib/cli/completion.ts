@@ -47,7 +47,7 @@ function known(words: readonly string[], context: RemoteContext): Known {
     try {
       // Only now: reading settings takes a library, and most words need none.
       const [{ findPlace }, connection] = await Promise.all([
-        import('./remote/place.js'),
+        import('./remote/admin-address.js'),
         import('./remote/client.js'),
       ]);
       const place = { admin: option('--admin'), configFile: option('-c', '--config') };

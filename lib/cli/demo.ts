@@ -1,4 +1,4 @@
-import { type Backend, startBackend } from '../../fixtures/backend.js';
+import { type FixtureServer, startFixtureServer } from '../../fixtures/server.js';
 
 /** Three servers inside this process, on loopback only, so that a first look needs nothing else. */
 export interface Demo {
@@ -19,8 +19,8 @@ export const DEMO_HEALTH_CHECK = { path: '/healthcheck', interval: '1s' } as con
 const NAMES = ['apple', 'banana', 'cherry'] as const;
 
 export async function startDemo(): Promise<Demo> {
-  const servers: readonly Backend[] = await Promise.all(
-    NAMES.map((name) => startBackend({ name, host: '127.0.0.1', port: 0 })),
+  const servers: readonly FixtureServer[] = await Promise.all(
+    NAMES.map((name) => startFixtureServer({ name, host: '127.0.0.1', port: 0 })),
   );
   return {
     servers,

@@ -25,7 +25,7 @@ export class EventFeed {
     this.#unsubscribe = balancer.subscribe((event) => this.#webhook?.tell(event));
   }
 
-  follow({ events }: Config): void {
+  applyConfig({ events }: Config): void {
     const wanted = JSON.stringify(events);
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;

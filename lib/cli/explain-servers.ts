@@ -1,9 +1,9 @@
-import type { Backend } from '../backend/backend.js';
 import type { AlgorithmConfig, RouteConfig, StickyConfig } from '../config/types.js';
-import { algorithmOf, describeAlgorithm } from '../dry-run/algorithm-text.js';
-import type { Forwarded } from '../dry-run/outcome.js';
+import { algorithmOf, describeAlgorithm } from '../routing/dry-run/algorithm-text.js';
+import type { Forwarded } from '../routing/dry-run/outcome.js';
+import type { Server } from '../servers/server.js';
+import { longest } from './error-text.js';
 import type { Paint } from './paint.js';
-import { longest } from './wording.js';
 
 /** A line of a section; what does not fit into the width goes on below, further in. */
 export interface Line {
@@ -15,10 +15,10 @@ export interface Line {
 /** Who may serve a request, who does if that is known, and by what it is decided. */
 export function serverLines({ servers, server, choice, route }: Forwarded, paint: Paint): Line[] {
   const width = longest(servers.map(({ name }) => name));
-  const lines: Line[] = servers.map((backend) => {
-    const { name, address, obstacle } = backend;
+  const lines: Line[] = servers.map((server) => {
+    const { name, address, obstacle } = server;
     const where = name === address.text ? '' : address.text;
-    const notes = notesOn(backend, servers).join(', ');
+    const notes = notesOn(server, servers).join(', ');
     const text = [where === '' && notes === '' ? name : name.padEnd(width), where, notes].filter(Boolean);
     return { text: text.join('  '), tint: obstacle === '' ? paint.cyan : paint.dim };
   });
@@ -30,7 +30,7 @@ export function serverLines({ servers, server, choice, route }: Forwarded, paint
 }
 
 /** What is said of a server besides where it is. */
-export function notesOn({ weight, backup, obstacle }: Backend, servers: readonly Backend[]): string[] {
+export function notesOn({ weight, backup, obstacle }: Server, servers: readonly Server[]): string[] {
   const uneven = servers.some((other) => other.weight !== weight);
   return [
     ...(uneven && weight > 0 ? [`weight ${weight}`] : []),
@@ -39,7 +39,7 @@ export function notesOn({ weight, backup, obstacle }: Backend, servers: readonly
   ];
 }
 
-function turnText(algorithm: AlgorithmConfig | null, servers: readonly Backend[]): string {
+function turnText(algorithm: AlgorithmConfig | null, servers: readonly Server[]): string {
   if (algorithm === null) return '';
   const uneven = servers.some(({ weight }) => weight !== servers[0]?.weight) && algorithm.name !== 'first';
   return `of those that are up: ${describeAlgorithm(algorithm)}${uneven ? ', by weight' : ''}`;

@@ -1,12 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import type { Config } from '../config/types.js';
-import type { Explanation, FirewallOpinions } from '../dry-run/dry-run.js';
-import type { Outcome } from '../dry-run/outcome.js';
-import type { RequestParts } from '../dry-run/request-text.js';
-import type { RuleStep } from '../dry-run/rule-steps.js';
-import type { Absence } from '../dry-run/way.js';
 import { readUtf8 } from '../http/percent.js';
 import { escapeForScreen } from '../observe/escape.js';
+import type { Explanation, FirewallOpinions } from '../routing/dry-run/dry-run.js';
+import type { DryRunOutcome } from '../routing/dry-run/outcome.js';
+import type { RequestParts } from '../routing/dry-run/request-text.js';
+import type { RuleStep } from '../routing/dry-run/rule-steps.js';
+import type { Absence } from '../routing/dry-run/way.js';
 import { type Line, serverLines } from './explain-servers.js';
 import type { Paint } from './paint.js';
 
@@ -148,7 +148,7 @@ function changeLines({ changes }: RuleStep, paint: Paint, indent: number): Line[
   }));
 }
 
-function outcomeSection(outcome: Outcome, paint: Paint): Section {
+function outcomeSection(outcome: DryRunOutcome, paint: Paint): Section {
   switch (outcome.kind) {
     case 'forwarded':
       return { label: 'servers', lines: serverLines(outcome, paint) };

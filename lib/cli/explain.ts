@@ -2,15 +2,15 @@ import { dirname } from 'node:path';
 import { loadConfig } from '../config/config.js';
 import { MOST_SHOWN, renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
-import { DryRun } from '../dry-run/dry-run.js';
-import { explanationJson } from '../dry-run/explanation-json.js';
-import { maskExplanation } from '../dry-run/mask-explanation.js';
-import { listenerHost, requestBytes } from '../dry-run/request-text.js';
+import { DryRun } from '../routing/dry-run/dry-run.js';
+import { explanationJson } from '../routing/dry-run/explanation-json.js';
+import { maskExplanation } from '../routing/dry-run/mask-explanation.js';
+import { listenerHost, requestBytes } from '../routing/dry-run/request-text.js';
 import type { ExplainOptions } from './args.js';
 import type { Terminals } from './check.js';
 import { renderWay } from './explain-way.js';
 import type { Paint } from './paint.js';
-import { DEFAULT_FILE, PlanError, problemPaint, readConfig } from './plan.js';
+import { DEFAULT_FILE, problemPaint, readConfig, StartSettingsError } from './start-settings.js';
 
 /** Shows the way of a request that is not sent. Returns the exit code: 1 when the configuration cannot be used. */
 export function explain(options: ExplainOptions, { stdout, stderr }: Terminals): number {
@@ -19,7 +19,7 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
   try {
     config = load(file, stderr.paint);
   } catch (error) {
-    if (!(error instanceof PlanError)) throw error;
+    if (!(error instanceof StartSettingsError)) throw error;
     stderr.write(error.report);
     return 1;
   }
@@ -39,7 +39,7 @@ function load(file: string, paint: Paint): Config {
   const text = readConfig(file);
   const result = loadConfig(text, { directory: dirname(file), needsRoute: true });
   if (result.ok) return result.config;
-  throw new PlanError(
+  throw new StartSettingsError(
     renderProblems(result.problems, { file, text, most: MOST_SHOWN, paint: problemPaint(paint) }),
   );
 }

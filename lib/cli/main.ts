@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { VERSION } from '../base/version.js';
 import { FEWEST_FILES, fileLimit } from '../net/file-limit.js';
-import { VERSION } from '../status/version.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
 import { helpText } from './help.js';
 import { KeptSignals, type Launch } from './kept-signals.js';

@@ -1,13 +1,13 @@
 import { stripVTControlCharacters } from 'node:util';
-import type { ReloadOutcome } from '../admin/subject.js';
+import type { ReloadOutcome } from '../admin/admin-target.js';
 import type { Balancer } from '../balancer.js';
 import type { Config } from '../config/types.js';
-import { OperationError } from '../status/operations.js';
+import { OperationError } from '../control/status/operations.js';
 import type { RunOptions } from './args.js';
 import { renderFailures } from './check.js';
+import type { ConsoleLog } from './console-log.js';
 import { explainFailure } from './failure.js';
-import type { Narrator } from './narrator.js';
-import { type Plan, PlanError, pathOption, planFile } from './plan.js';
+import { pathOption, planFile, type StartSettings, StartSettingsError } from './start-settings.js';
 import type { Terminal } from './terminal.js';
 
 /**
@@ -20,17 +20,17 @@ export class Reload {
   #files: readonly string[];
   readonly #options: RunOptions;
   readonly #terminal: Terminal;
-  readonly #narrator: Narrator;
+  readonly #consoleLog: ConsoleLog;
   /** One at a time, each after the one before. */
   #last: Promise<unknown>;
 
   /** `up` resolves when the balancer has started: no reload begins before. */
   constructor(
     balancer: Balancer,
-    { file, files }: Plan,
+    { file, files }: StartSettings,
     options: RunOptions,
     terminal: Terminal,
-    narrator: Narrator,
+    consoleLog: ConsoleLog,
     up: Promise<void>,
   ) {
     this.#last = up;
@@ -39,7 +39,7 @@ export class Reload {
     this.#files = files;
     this.#options = options;
     this.#terminal = terminal;
-    this.#narrator = narrator;
+    this.#consoleLog = consoleLog;
   }
 
   /** What the settings in force were read from. */
@@ -57,20 +57,20 @@ export class Reload {
     const file = this.#file;
     if (file === null) {
       const message = 'there is no settings file to read again, nothing has changed';
-      this.#narrator.say(`SIGHUP: ${message}`);
+      this.#consoleLog.say(`SIGHUP: ${message}`);
       return { ok: false, message, report: '' };
     }
     try {
       const { config, files, warnings } = planFile(this.#options, file, this.#terminal.paint);
       this.#terminal.write(warnings);
       const failures = renderFailures(config, file, this.#terminal.paint);
-      if (failures !== '') throw new PlanError(failures);
+      if (failures !== '') throw new StartSettingsError(failures);
       this.#warnOfNextStart(config);
       await this.#balancer.reload(config);
       this.#files = files;
-      this.#narrator.follow(config, pathOption(file));
+      this.#consoleLog.applyConfig(config, pathOption(file));
       const message = `reloaded ${file}`;
-      this.#narrator.mention(message);
+      this.#consoleLog.mention(message);
       return { ok: true, message, report: '' };
     } catch (error) {
       return this.#refuse(file, error);
@@ -80,14 +80,14 @@ export class Reload {
   #warnOfNextStart({ admin, stateFile }: Config): void {
     const { config } = this.#balancer;
     if (JSON.stringify(admin) !== JSON.stringify(config.admin))
-      this.#narrator.warning('what changed under admin takes effect at the next start');
+      this.#consoleLog.warning('what changed under admin takes effect at the next start');
     if (stateFile !== config.stateFile)
-      this.#narrator.warning('another state_file takes effect at the next start');
+      this.#consoleLog.warning('another state_file takes effect at the next start');
   }
 
   #refuse(file: string, error: unknown): ReloadOutcome {
     let report: string;
-    if (error instanceof PlanError) {
+    if (error instanceof StartSettingsError) {
       report = stripVTControlCharacters(error.report);
       this.#terminal.write(error.report);
     } else {
@@ -96,10 +96,10 @@ export class Reload {
           ? error.message
           : (explainFailure(error, { listening: true }) ?? internalError(error));
       report = `${explained}\n`;
-      this.#narrator.say(explained);
+      this.#consoleLog.say(explained);
     }
     const message = `${file} was not taken over`;
-    this.#narrator.say(`${message}: the settings from before stay in force`);
+    this.#consoleLog.say(`${message}: the settings from before stay in force`);
     this.#balancer.refuseReload(report.split('\n', 1)[0] ?? '');
     return { ok: false, message, report };
   }

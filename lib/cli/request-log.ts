@@ -55,7 +55,7 @@ export class RequestLog implements Observer {
     this.#log?.requestSettled(record);
   }
 
-  follow(config: Config): void {
+  applyConfig(config: Config): void {
     const format = this.#formatOf(config.accessLog);
     const wanted = JSON.stringify([config.accessLog, format === 'dev' ? widestName(config) : 0]);
     if (wanted === this.#wanted) return;

@@ -10,18 +10,26 @@ import { ObserverList } from '../observe/observer-list.js';
 import { AdminDoor } from './admin-door.js';
 import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
+import { ConsoleLog } from './console-log.js';
 import { type Demo, startDemo } from './demo.js';
+import { count, humanDuration } from './error-text.js';
 import { EventFeed } from './event-feed.js';
 import { type Attempt, explainFailure } from './failure.js';
 import { FileWatch } from './file-watch.js';
-import { Narrator } from './narrator.js';
-import { configFile, type Plan, PlanError, pathOption, planDemo, planFile, planServers } from './plan.js';
 import { Reload } from './reload.js';
 import { RequestLog } from './request-log.js';
+import {
+  configFile,
+  pathOption,
+  planDemo,
+  planFile,
+  planServers,
+  type StartSettings,
+  StartSettingsError,
+} from './start-settings.js';
 import { StateFile } from './state-file.js';
 import { EXIT_CODE, type SignalSource, type StopSignal, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
-import { count, humanDuration } from './wording.js';
 
 /** What a run needs of the process it runs in. */
 export interface RunContext {
@@ -50,7 +58,7 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     return await balance(plan, options, context);
   } catch (error) {
     if (error instanceof CutShort) return EXIT_CODE[error.signal];
-    if (error instanceof PlanError) context.stderr.write(error.report);
+    if (error instanceof StartSettingsError) context.stderr.write(error.report);
     else if (error instanceof StartError) context.stderr.write(`lb: ${error.message}\n`);
     else throw error;
     return 1;
@@ -81,32 +89,37 @@ function checkSockets(means: string | undefined): void {
   }
 }
 
-function makePlan(options: RunOptions, context: RunContext, file: string | null, demo: Demo | null): Plan {
+function makePlan(
+  options: RunOptions,
+  context: RunContext,
+  file: string | null,
+  demo: Demo | null,
+): StartSettings {
   if (file !== null) return planFile(options, file, context.stderr.paint);
   return demo === null ? planServers(options) : planDemo(options, demo.servers);
 }
 
-async function balance(plan: Plan, options: RunOptions, context: RunContext): Promise<number> {
+async function balance(plan: StartSettings, options: RunOptions, context: RunContext): Promise<number> {
   const { config } = plan;
   const { stderr, signals, version, program } = context;
-  const narrator = new Narrator({
+  const consoleLog = new ConsoleLog({
     terminal: stderr,
     servers: serversOf(config).length,
     volume: options.volume,
   });
-  narrator.follow(config, pathOption(plan.file));
-  const state = await openState(config, narrator);
-  const log = await openLog(config, options, context.stdout, narrator);
+  consoleLog.applyConfig(config, pathOption(plan.file));
+  const state = await openState(config, consoleLog);
+  const log = await openLog(config, options, context.stdout, consoleLog);
   const admin = config.admin === null ? null : new AdminDoor(plan, config.admin);
-  const feed = new EventFeed(version, (message) => narrator.warning(message));
-  const reloads: Observer = { reloaded: (ok) => ok && followReload(balancer.config, log, feed, narrator) };
-  const observers: Observer[] = [narrator, log, reloads];
+  const feed = new EventFeed(version, (message) => consoleLog.warning(message));
+  const reloads: Observer = { reloaded: (ok) => ok && followReload(balancer.config, log, feed, consoleLog) };
+  const observers: Observer[] = [consoleLog, log, reloads];
   if (admin !== null) observers.push(admin.observer);
   const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
     configPath: plan.file,
     store: state,
   });
-  feed.follow(config);
+  feed.applyConfig(config);
   feed.attach(balancer);
   const hangsUp = plan.file === null && stderr.isTty;
   const stops = new StopSignals(signals, hangsUp);
@@ -115,7 +128,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
   const up = new Promise<void>((resolve) => {
     tellUp = resolve;
   });
-  const reload = new Reload(balancer, plan, options, stderr, narrator, up);
+  const reload = new Reload(balancer, plan, options, stderr, consoleLog, up);
   const onHangUp = (): void => void reload.run();
   const watch = options.watch ? new FileWatch(() => reload.files, onHangUp) : null;
   // Node opens a debugger at SIGUSR1, for all on this machine, unless somebody listens.
@@ -128,7 +141,7 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
     const cut = stops.second.then((signal) => Promise.reject(new CutShort(signal)));
     await attempt({ listening: true }, () => Promise.race([balancer.start(), cut]));
     if (admin !== null)
-      await attempt({ listening: true }, () => admin.open({ balancer, reload, log, feed, narrator }));
+      await attempt({ listening: true }, () => admin.open({ balancer, reload, log, feed, consoleLog }));
     tellUp();
     const { addresses } = balancer;
     if (options.volume !== 'quiet') {
@@ -138,8 +151,8 @@ async function balance(plan: Plan, options: RunOptions, context: RunContext): Pr
       const facts = { version, program, plan, addresses, isWatched, restored, paint };
       stderr.write(banner({ ...facts, admin: admin?.address ?? null }));
     }
-    narrator.introduced();
-    return await stopWhenTold(balancer, stops, config, narrator);
+    consoleLog.introduced();
+    return await stopWhenTold(balancer, stops, config, consoleLog);
   } finally {
     watch?.stop();
     admin?.close();
@@ -155,29 +168,29 @@ function openLog(
   config: Config,
   { accessLog, accessLogFile: file, volume }: RunOptions,
   stdout: Terminal,
-  narrator: Narrator,
+  consoleLog: ConsoleLog,
 ): Promise<RequestLog> {
-  const warning = (message: string): void => narrator.warning(message);
+  const warning = (message: string): void => consoleLog.warning(message);
   const quiet = volume === 'quiet' && accessLog === null;
   const log = new RequestLog({ stdout, file, quiet, warning });
   return attempt({ writing: file ?? config.accessLog.file ?? 'standard output' }, async () => {
-    log.follow(config);
+    log.applyConfig(config);
     return log;
   });
 }
 
-async function openState({ stateFile: path }: Config, narrator: Narrator): Promise<StateFile | null> {
+async function openState({ stateFile: path }: Config, consoleLog: ConsoleLog): Promise<StateFile | null> {
   if (path === null) return null;
-  return attempt({ writing: path }, () => StateFile.open(path, (message) => narrator.warning(message)));
+  return attempt({ writing: path }, () => StateFile.open(path, (message) => consoleLog.warning(message)));
 }
 
 /** The log and the webhook go by the settings in force. */
-function followReload(config: Config, log: RequestLog, feed: EventFeed, narrator: Narrator): void {
-  feed.follow(config);
+function followReload(config: Config, log: RequestLog, feed: EventFeed, consoleLog: ConsoleLog): void {
+  feed.applyConfig(config);
   try {
-    log.follow(config);
+    log.applyConfig(config);
   } catch (error) {
-    narrator.warning(`access log: ${(error as Error).message}; it goes on as before`);
+    consoleLog.warning(`access log: ${(error as Error).message}; it goes on as before`);
   }
 }
 
@@ -186,24 +199,24 @@ async function stopWhenTold(
   balancer: Balancer,
   stops: StopSignals,
   config: Config,
-  narrator: Narrator,
+  consoleLog: ConsoleLog,
 ): Promise<number> {
   const since = performance.now();
   const signal = await stops.first;
-  if (signal === 'SIGINT') narrator.eraseInterrupt();
+  if (signal === 'SIGINT') consoleLog.eraseInterrupt();
   const repeat = signal === 'SIGINT' ? 'Ctrl-C' : signal;
-  const isHurried = await takeLeave(balancer, stops, repeat, narrator);
+  const isHurried = await takeLeave(balancer, stops, repeat, consoleLog);
   const patience = config.timeouts.drain === 0 ? '' : `up to ${formatDuration(config.timeouts.drain)} for `;
-  narrator.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
+  consoleLog.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
   const drained = balancer.drain().then((clean) => {
-    const work = `${count(narrator.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
-    if (clean) narrator.mention(`stopped after ${work}, every request was answered`);
-    else narrator.say(`stopped after ${work}, what was still in flight has been cut`);
+    const work = `${count(consoleLog.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
+    if (clean) consoleLog.mention(`stopped after ${work}, every request was answered`);
+    else consoleLog.say(`stopped after ${work}, what was still in flight has been cut`);
     return clean ? 0 : 1;
   });
   const forced = (isHurried ? stops.third : stops.second).then((last) => {
-    if (last === 'SIGINT') narrator.eraseInterrupt();
-    narrator.say('stopped at once');
+    if (last === 'SIGINT') consoleLog.eraseInterrupt();
+    consoleLog.say('stopped at once');
     return EXIT_CODE[last];
   });
   return Promise.race([drained, forced]);
@@ -214,15 +227,15 @@ async function takeLeave(
   balancer: Balancer,
   stops: StopSignals,
   repeat: string,
-  narrator: Narrator,
+  consoleLog: ConsoleLog,
 ): Promise<boolean> {
   const { drainDelay } = balancer.config.timeouts;
   if (drainDelay === 0) return false;
-  narrator.mention(
+  consoleLog.mention(
     `not ready: requests are served for another ${formatDuration(drainDelay)}, ${repeat} again skips that`,
   );
   const second = await Promise.race([balancer.leave().then(() => null), stops.second]);
-  if (second === 'SIGINT') narrator.eraseInterrupt();
+  if (second === 'SIGINT') consoleLog.eraseInterrupt();
   return second !== null;
 }
 

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { FileError, readRegularFile } from '../base/regular-file.js';
 import { ValueError } from '../base/value-error.js';
-import { type ChangeStore, type Changes, readChanges, writeChanges } from '../fleet/changes.js';
-import { OperationError } from '../status/operations.js';
+import { type ChangeStore, type Changes, readChanges, writeChanges } from '../control/changes.js';
+import { OperationError } from '../control/status/operations.js';
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
 

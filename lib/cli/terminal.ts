@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { count } from './error-text.js';
 import { createPaint, type Paint, wantsColour } from './paint.js';
-import { count } from './wording.js';
 
 /** What a reader that has stopped reading may leave waiting, in bytes; beyond it text is dropped. */
 const BACKLOG_LIMIT = 1024 * 1024;

@@ -9,7 +9,7 @@ import type { ShortageAlarm } from '../net/shortage.js';
 import { ClientConnection } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
 import { RunQueue } from './run-queue.js';
-import type { ClientServices } from './services.js';
+import type { ClientDeps } from './services.js';
 
 /** Who is let in, and whom we believe. */
 export interface AcceptPolicy {
@@ -26,7 +26,7 @@ export interface AcceptPolicy {
 export type ClientTerms = Pick<Config, 'limits' | 'timeouts' | 'readinessPath'>;
 
 /** What a reload does not change. */
-export interface AcceptorMeans extends Pick<ClientServices, 'wheel' | 'requests' | 'handlers'> {
+export interface AcceptorDeps extends Pick<ClientDeps, 'wheel' | 'requests' | 'handlers'> {
   /** Why the balancer should get no requests, in a word; empty when it may. */
   readonly whyNotReady: () => string;
 }
@@ -36,7 +36,7 @@ const MAX_LOOKS = 40_000;
 
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
 export class ClientAcceptor implements Acceptor {
-  readonly #services: ClientServices;
+  readonly #services: ClientDeps;
   readonly #shortages: ShortageAlarm;
   readonly #whyNotReady: () => string;
   readonly #room = clientRoom(fileLimit());
@@ -56,7 +56,7 @@ export class ClientAcceptor implements Acceptor {
   /** Connections let in since the start. */
   accepted = 0;
 
-  constructor(means: AcceptorMeans, policy: AcceptPolicy, terms: ClientTerms, shortages: ShortageAlarm) {
+  constructor(means: AcceptorDeps, policy: AcceptPolicy, terms: ClientTerms, shortages: ShortageAlarm) {
     const { whyNotReady, ...services } = means;
     const { limits, timeouts } = terms;
     this.#shortages = shortages;
@@ -66,11 +66,11 @@ export class ClientAcceptor implements Acceptor {
     this.#services = { ...services, runQueue, limits, timeouts, readiness: null, onClosed };
     this.#limits = limits;
     this.#policy = policy;
-    this.follow(policy, terms);
+    this.applyConfig(policy, terms);
   }
 
   /** After a reload: for connections yet to come, and what the next requests of those that are there may do. */
-  follow(policy: AcceptPolicy, { limits, timeouts, readinessPath }: ClientTerms): void {
+  applyConfig(policy: AcceptPolicy, { limits, timeouts, readinessPath }: ClientTerms): void {
     this.#policy = policy;
     this.#limits = limits;
     this.#services.limits = limits;

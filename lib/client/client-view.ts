@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import type { BodyForm } from '../http/body-reader.js';
-import type { ClientBond, ClientSide } from '../http/flow.js';
+import type { ClientPin, ClientSide } from '../http/flow.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import { encodeReply, encodeRouteReply } from '../http/replies.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
@@ -53,12 +53,12 @@ export class ClientView implements ClientSide {
     return (this.#connection as ClientConnection).forwarded;
   }
 
-  get bond(): ClientBond | null {
-    return (this.#connection as ClientConnection).bond;
+  get pin(): ClientPin | null {
+    return (this.#connection as ClientConnection).pin;
   }
 
-  set bond(bond: ClientBond | null) {
-    (this.#connection as ClientConnection).bond = bond;
+  set pin(pin: ClientPin | null) {
+    (this.#connection as ClientConnection).pin = pin;
   }
 
   get requestComplete(): boolean {

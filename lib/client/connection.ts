@@ -1,12 +1,12 @@
 import { FAILURES } from '../base/failure.js';
 import { spread } from '../base/spread.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
-import type { ClientBond } from '../http/flow.js';
+import type { ClientPin } from '../http/flow.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import { ClientInput } from './input.js';
 import { LingeringClose } from './lingering-close.js';
-import type { ClientServices } from './services.js';
+import type { ClientDeps } from './services.js';
 import { SlowReader } from './slow-reader.js';
 
 /** Ages differ by so much either way, lest clients that came together come back together. */
@@ -17,7 +17,7 @@ const AGE_JITTER = 0.1;
  * answers go out through `Responder`; while there is neither, the connection holds nothing that could be shared.
  */
 export class ClientConnection implements ChannelOwner, DeadlineOwner {
-  readonly services: ClientServices;
+  readonly services: ClientDeps;
   readonly forwarded: ForwardedClient;
   readonly deadline: Deadline;
   readonly channel: Channel;
@@ -31,13 +31,13 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   isUnwanted = false;
   /** The client sends nothing more. */
   peerEnded = false;
-  bond: ClientBond | null = null;
+  pin: ClientPin | null = null;
   /** Made when the client first leaves something untaken. */
   #reader: SlowReader | null = null;
   /** How it ends, from when it does. */
   #closing: LingeringClose | null = null;
 
-  constructor(services: ClientServices, forwarded: ForwardedClient, open: (owner: ChannelOwner) => Channel) {
+  constructor(services: ClientDeps, forwarded: ForwardedClient, open: (owner: ChannelOwner) => Channel) {
     this.services = services;
     this.forwarded = forwarded;
     this.deadline = new Deadline(services.wheel, this);
@@ -144,7 +144,7 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   onClose(): void {
     this.deadline.release();
     this.#input.abandon();
-    this.bond?.release();
+    this.pin?.release();
     this.services.onClosed(this);
   }
 

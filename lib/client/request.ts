@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import type { BodyReceiver } from '../http/body-reader.js';
+import type { BodyListener } from '../http/body-reader.js';
 import type { FieldNames } from '../http/fields.js';
 import type { RequestHandler } from '../http/flow.js';
 import type { HeadLimits } from '../http/message-parser.js';
@@ -30,10 +30,10 @@ const MAX_DRAIN = 64 * 1024;
 export type RequestPhase = 'head' | 'body' | 'held' | 'drain' | 'tunnel';
 
 /**
- * One request of a client, as it comes in. A connection takes one from the shelf with the first byte and puts it back
+ * One request of a client, as it comes in. A connection takes one from the object pool with the first byte and puts it back
  * when it is answered and the rest of its body is read, so an idle connection has none.
  */
-export class ClientRequest implements BodyReceiver {
+export class ClientRequest implements BodyListener {
   readonly #parser: RequestParser;
   readonly #view: ClientView;
   #input: ClientInput | null = null;

@@ -1,5 +1,5 @@
 import { Ring } from '../base/ring.js';
-import { type Backlog, beforeTurnEnd, connectionsComing } from '../net/turn.js';
+import { beforeTickEnd, connectionsComing, type DeferredWork } from '../net/loop-tick.js';
 
 /**
  * Requests that begin in one turn of the event loop. A thousand clients that ask at once had a thousand requests under
@@ -43,7 +43,7 @@ export interface Runnable {
  * connection, until that is done. No request waits for an answer to another: each turn begins some. Requests that we
  * answer ourselves are requests: a turn stays at a few ms whatever was read in it.
  */
-export class RunQueue implements Backlog {
+export class RunQueue implements DeferredWork {
   readonly #now: () => number;
   readonly #waiting = new Ring<Runnable>();
   /** In this turn of the event loop. */
@@ -90,7 +90,7 @@ export class RunQueue implements Backlog {
   #list(): void {
     if (this.#isListed) return;
     this.#isListed = true;
-    beforeTurnEnd(this);
+    beforeTickEnd(this);
   }
 
   #beginBatch(): void {

@@ -1,4 +1,4 @@
-import type { Shelf } from '../base/shelf.js';
+import type { ObjectPool } from '../base/object-pool.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { LimitsConfig, TimeoutsConfig } from '../config/types.js';
 import type { RequestHandler } from '../http/flow.js';
@@ -8,7 +8,7 @@ import type { ClientRequest } from './request.js';
 import type { RunQueue } from './run-queue.js';
 
 /** What every client connection needs, the same for all of one balancer. */
-export interface ClientServices {
+export interface ClientDeps {
   readonly wheel: TimerWheel;
   /** These three change with a reload. */
   timeouts: TimeoutsConfig;
@@ -16,7 +16,7 @@ export interface ClientServices {
   /** Null: nobody is told whether the balancer is ready. */
   readiness: ReadinessReply | null;
   /** What a connection holds from the first byte of a request until it is dealt with. */
-  readonly requests: Shelf<ClientRequest>;
+  readonly requests: ObjectPool<ClientRequest>;
   readonly runQueue: RunQueue;
   /** Somebody to answer one request. */
   readonly handlers: { take(): RequestHandler };

@@ -1,6 +1,6 @@
 import type { Deadline } from '../base/timer-wheel.js';
 import type { Channel } from '../net/channel.js';
-import type { ClientServices } from './services.js';
+import type { ClientDeps } from './services.js';
 
 /**
  * A client that has not taken all it was sent. As long as it takes something it gets more time: that the
@@ -9,11 +9,11 @@ import type { ClientServices } from './services.js';
 export class SlowReader {
   readonly #channel: Channel;
   readonly #deadline: Deadline;
-  readonly #services: ClientServices;
+  readonly #services: ClientDeps;
   /** The channel's backlog when the client was last looked at. */
   #backlog: number;
 
-  constructor(channel: Channel, deadline: Deadline, services: ClientServices) {
+  constructor(channel: Channel, deadline: Deadline, services: ClientDeps) {
     this.#channel = channel;
     this.#deadline = deadline;
     this.#services = services;

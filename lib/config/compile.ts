@@ -15,7 +15,7 @@ import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
 import { deepFreeze, each, Report } from './report.js';
 import { compileRetry } from './retry.js';
-import { compileScope, isWhole, type Place } from './routes.js';
+import { type ConfigScope, compileScope, isWhole } from './routes.js';
 import { compileRules } from './rules.js';
 import { ServerBook } from './servers.js';
 import type { AddressSetting, Settings } from './settings.js';
@@ -32,13 +32,13 @@ export interface Compilation {
 }
 
 /** What the compiler needs from outside: the lines of settings, and files they name. */
-export type Surroundings = Pick<Context, 'lineOf' | 'readFile'>;
+export type CompileDeps = Pick<Context, 'lineOf' | 'readFile'>;
 
 /**
  * Compiles settings that the schema has accepted: fills in defaults, converts units, hands settings down to the places
  * inside, and makes the checks between settings that a schema can't.
  */
-export function compile(settings: Settings, surroundings: Surroundings): Compilation {
+export function compile(settings: Settings, surroundings: CompileDeps): Compilation {
   const report = new Report();
   const book = new ServerBook(report);
   const context: Context = { ...surroundings, report, book, groups: [], lists: new Map() };
@@ -74,7 +74,7 @@ export function compile(settings: Settings, surroundings: Surroundings): Compila
 }
 
 /** What the file hands down to all that is in it. Its firewall stands before routing and is not handed down. */
-function compileFile(settings: Settings, context: Context): Place {
+function compileFile(settings: Settings, context: Context): ConfigScope {
   const { report } = context;
   const timeouts = compileTimeouts(settings.timeouts, report);
   const terms = compileGroupTerms(settings, timeouts, [], report);

@@ -3,7 +3,7 @@ import { readRegularFile } from '../base/regular-file.js';
 import { compile } from './compile.js';
 import { everyRoute } from './every-route.js';
 import { loadTree } from './load.js';
-import { type Finding, MOST_SHOWN, Places, type Problem, renderProblems, toProblems } from './problems.js';
+import { type Finding, LineIndex, MOST_SHOWN, type Problem, renderProblems, toProblems } from './problems.js';
 import type { Environment } from './scalar.js';
 import type { Settings } from './settings.js';
 import { locate, merge, type Node, toNode, toValue } from './tree.js';
@@ -44,7 +44,7 @@ const NO_ROUTE: Finding = {
 export function loadConfig(text: string, options: LoadOptions = {}): LoadResult {
   const { env = process.env, directory = '.', overrides = {}, needsRoute = false } = options;
   const { document, faults } = loadTree(text, env);
-  const places = new Places(text);
+  const places = new LineIndex(text);
   const problems = faults.map((fault) => places.problem(fault));
   if (!document) return { ok: false, problems };
   const merged = document.kind === 'map' ? merge(document, toNode(overrides)) : document;
@@ -55,7 +55,7 @@ export function loadConfig(text: string, options: LoadOptions = {}): LoadResult 
 
 /** Compiles settings made by a program to a frozen configuration. Throws a TypeError that lists every problem in them. */
 export function createConfig(settings: Settings = {}): Config {
-  const result = build(toNode(settings), new Places(''), [], '.');
+  const result = build(toNode(settings), new LineIndex(''), [], '.');
   if (result.ok) return result.config;
   throw new TypeError(
     `bad settings:\n${renderProblems(result.problems, { file: '', text: '', most: MOST_SHOWN })}`,
@@ -66,7 +66,7 @@ export function createConfig(settings: Settings = {}): Config {
  * Compiles a parsed document. What one stage refused is taken out for the next, so that one run shows all problems.
  * `faults` are those of reading the YAML.
  */
-function build(document: Node, places: Places, faults: readonly Problem[], directory: string): LoadResult {
+function build(document: Node, places: LineIndex, faults: readonly Problem[], directory: string): LoadResult {
   const value = toValue(document);
   const refused = validate(value);
   const files: string[] = [];

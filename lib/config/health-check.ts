@@ -77,7 +77,7 @@ export function compileHealthCheck(
 }
 
 type Rhythm = 'interval' | 'fastInterval' | 'downInterval' | 'jitter' | 'timeout';
-type Question = Exclude<keyof HealthCheckConfig, Rhythm | 'rise' | 'fall' | 'initial' | 'onDown'>;
+type RequestTerms = Exclude<keyof HealthCheckConfig, Rhythm | 'rise' | 'fall' | 'initial' | 'onDown'>;
 
 /** What is asked, and which answer is a good one. */
 function compileQuestion(
@@ -85,7 +85,7 @@ function compileQuestion(
   path: Path,
   report: Report,
   base: HealthCheckConfig,
-): Pick<HealthCheckConfig, Question> {
+): Pick<HealthCheckConfig, RequestTerms> {
   const { expect_status: status, expect_header: header, expect_body: body } = setting;
   const isPathChosen = base.isPathChosen || setting.path !== undefined;
   const usual = isPathChosen && base.expectStatus === GUESSED_STATUS ? GOOD_STATUS : base.expectStatus;

@@ -1,7 +1,7 @@
 import { type Context, oneOrMore } from './context.js';
 import { parseHostName } from './host-name.js';
 import { each } from './report.js';
-import { compileScope, enter, type Place } from './routes.js';
+import { type ConfigScope, compileScope, enter } from './routes.js';
 import type { HostSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { HostConfig, HostName } from './types.js';
@@ -9,7 +9,7 @@ import type { HostConfig, HostName } from './types.js';
 /** The hosts of the file; a name may stand in it once. */
 export function compileHosts(
   settings: readonly HostSettings[] | undefined,
-  file: Place,
+  file: ConfigScope,
   context: Context,
 ): HostConfig[] {
   const firstPaths = new Map<string, Path>();

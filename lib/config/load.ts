@@ -10,7 +10,7 @@ import {
   type SequenceEvent,
   YAMLException,
 } from 'js-yaml';
-import { type Fault, Places } from './problems.js';
+import { type Fault, LineIndex } from './problems.js';
 import { type Environment, expand, plainScalar } from './scalar.js';
 import type { Entry, Node, Path, Span } from './tree.js';
 
@@ -158,7 +158,7 @@ class TreeReader {
         'Write the settings out, or use *name for a whole value.',
       );
     } else if (first) {
-      const line = new Places(this.#text).of(first.key).line;
+      const line = new LineIndex(this.#text).of(first.key).line;
       this.#fault(span, `given twice, first in line ${line}`, 'Join the two, or remove one.');
     } else {
       entries.set(name, { key: span, value });

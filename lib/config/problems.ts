@@ -64,7 +64,7 @@ const plain: Paint = { place: same, path: same, hint: same, gutter: same, mark: 
 const FRAME_WIDTH = 100;
 
 /** Finds lines and columns in a text by bisection: a file may be long and have many mistakes. */
-export class Places {
+export class LineIndex {
   readonly #text: string;
   readonly #lineStarts: number[] = [0];
 
@@ -104,7 +104,7 @@ export class Places {
 export function toProblems(
   findings: readonly Finding[],
   root: Node,
-  places: Places,
+  places: LineIndex,
   faults: readonly Problem[],
 ): Problem[] {
   const faulty = new Set(faults.map(({ line, column }) => `${line}:${column}`));
@@ -119,7 +119,7 @@ export function toProblems(
   return [...faults, ...problems.values()].sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
-function placeName(path: Path, root: Node, places: Places): string {
+function placeName(path: Path, root: Node, places: LineIndex): string {
   const { line } = places.of(locate(root, path, 'value'));
   return line === 0 ? formatPath(path) : `line ${line}`;
 }

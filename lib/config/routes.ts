@@ -26,7 +26,7 @@ import type {
 } from './types.js';
 
 /** What a place hands down to the places inside it. */
-export interface Place {
+export interface ConfigScope {
   readonly name: string;
   /**
    * What tells it from other places, wherever it stands in the file: the names of hosts and paths and the conditions that
@@ -66,7 +66,7 @@ interface Way {
 /** The decisions of one place. At the top of the file, `kind` is `file`. */
 export function compileScope(
   settings: ScopeSettings,
-  place: Place,
+  place: ConfigScope,
   kind: 'file' | 'host',
   context: Context,
 ): ScopeConfig {
@@ -93,7 +93,7 @@ interface Compiled<T> {
 
 function compileRoutes(
   settings: readonly ConditionalSettings[] | undefined,
-  around: Place,
+  around: ConfigScope,
   context: Context,
 ): Compiled<ConditionalRoute> {
   const list: ConditionalRoute[] = [];
@@ -127,7 +127,7 @@ function compileRoutes(
 }
 
 /** Is what ends up there answered without a server? */
-function isOwnAnswer({ action }: Place): boolean {
+function isOwnAnswer({ action }: ConfigScope): boolean {
   return action !== null && action.kind !== 'forward';
 }
 
@@ -146,7 +146,7 @@ export function isWhole(settings: object | undefined): boolean {
 
 function compilePaths(
   settings: readonly PathSettings[] | undefined,
-  around: Place,
+  around: ConfigScope,
   kind: 'file' | 'host',
   context: Context,
 ): Compiled<PathRoute> {
@@ -190,9 +190,9 @@ function compilePaths(
 export function enter(
   settings: RouteSettings & Pick<ScopeSettings, 'language'>,
   way: Way,
-  around: Place,
+  around: ConfigScope,
   context: Context,
-): Place {
+): ConfigScope {
   const { path, captures = around.captures } = way;
   const { report } = context;
   const timeouts = overrideTimeouts(around.timeouts, settings.timeouts, [...path, 'timeouts'], report);
@@ -253,7 +253,7 @@ function stripRule(
   return { kind: 'strip_prefix', prefix: pattern.path };
 }
 
-function toRoute(place: Place, { lineOf }: Context): RouteConfig | null {
+function toRoute(place: ConfigScope, { lineOf }: Context): RouteConfig | null {
   const { name, path, action, firewalls, retry, timeouts, bodyBytes, bodyRate } = place;
   if (!action) return null;
   const sticky = action.kind === 'forward' ? place.sticky : null;
@@ -272,7 +272,7 @@ function pathName(around: string, text: string, kind: 'file' | 'host'): string {
   return text.startsWith('/') ? around + text : `${around} ${text}`;
 }
 
-function leadsAnywhere(settings: ScopeSettings, place: Place): boolean {
+function leadsAnywhere(settings: ScopeSettings, place: ConfigScope): boolean {
   if (place.action || place.doubtful) return true;
   return Object.hasOwn(settings, 'routes') || Object.hasOwn(settings, 'paths');
 }

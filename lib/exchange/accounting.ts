@@ -1,22 +1,26 @@
-import type { Backend } from '../backend/backend.js';
-import type { Outcome, OutcomeKind } from '../backend/outcome.js';
 import { FAILURES, type Failure } from '../base/failure.js';
+import type { AttemptOutcome, OutcomeKind } from '../servers/outcome.js';
+import type { Server } from '../servers/server.js';
 
 /** Told of and used again: an attempt that ends allocates nothing. */
-const outcome: { -readonly [Key in keyof Outcome]: Outcome[Key] } = { kind: 'ok', status: 0, durationMs: 0 };
+const outcome: { -readonly [Key in keyof AttemptOutcome]: AttemptOutcome[Key] } = {
+  kind: 'ok',
+  status: 0,
+  durationMs: 0,
+};
 
 /**
- * An attempt on `backend` has ended in this way, `durationMs` after its beginning. `isJudged`: it counts for who judges
+ * An attempt on `server` has ended in this way, `durationMs` after its beginning. `isJudged`: it counts for who judges
  * the server's health.
  */
 export function noteOutcome(
-  backend: Backend,
+  server: Server,
   kind: OutcomeKind,
   status: number,
   durationMs: number,
   isJudged: boolean,
 ): void {
-  const { totals } = backend;
+  const { totals } = server;
   if (kind !== 'ok' && kind !== 'error_status') totals.failures++;
   if (kind === 'connect') totals.connectFailures++;
   else if (kind === 'reset') totals.resets++;
@@ -24,15 +28,15 @@ export function noteOutcome(
   outcome.kind = kind;
   outcome.status = status;
   outcome.durationMs = durationMs;
-  backend.noteOutcome(outcome);
+  server.noteOutcome(outcome);
 }
 
 /** A final response head came, `ms` after the server was asked. */
-export function noteAnswer(backend: Backend, status: number, ms: number): void {
-  backend.noteResponse(ms);
-  if (status >= 500) backend.noteError();
+export function noteAnswer(server: Server, status: number, ms: number): void {
+  server.noteResponse(ms);
+  if (status >= 500) server.noteError();
   const digit = Math.floor(status / 100);
-  const { responses } = backend.totals;
+  const { responses } = server.totals;
   responses[digit] = (responses[digit] as number) + 1;
 }
 
@@ -40,12 +44,12 @@ export function noteAnswer(backend: Backend, status: number, ms: number): void {
 const NO_ERROR: ReadonlySet<Failure> = new Set([FAILURES.server_gone, FAILURES.out_of_resources]);
 
 /**
- * An attempt on `backend` has failed, and a fresh connection to it is no way out: that is one of its recent errors,
+ * An attempt on `server` has failed, and a fresh connection to it is no way out: that is one of its recent errors,
  * unless it was the client's doing. `status`: what it had answered by then; one of 5xx was counted when it came.
  */
-export function noteFailedAttempt(backend: Backend, failure: Failure, status: number): void {
+export function noteFailedAttempt(server: Server, failure: Failure, status: number): void {
   if (failure.fault === 'client' || NO_ERROR.has(failure) || status >= 500) return;
-  backend.noteError();
+  server.noteError();
 }
 
 /** What an answer says of its server. */
@@ -54,7 +58,7 @@ export function kindOfAnswer(status: number): OutcomeKind {
 }
 
 /** What an attempt was at when it failed, as far as that tells whose doing the failure is. */
-export interface Circumstances {
+export interface AttemptCircumstances {
   /** Was the connection open before its request came? */
   readonly reused: boolean;
   /** Has the client not sent all of its request? */
@@ -70,7 +74,7 @@ export interface Circumstances {
  * server's, which may close what is idle. Nor is what a client can bring about by itself: a server may give up on one
  * that sends its body slowly, or not at all, or does not read.
  */
-export function kindOfFailure(failure: Failure, at: Circumstances): OutcomeKind | null {
+export function kindOfFailure(failure: Failure, at: AttemptCircumstances): OutcomeKind | null {
   switch (failure) {
     case FAILURES.connect_refused:
     case FAILURES.connect_timeout:

@@ -3,7 +3,7 @@ import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { RequestContext } from './context.js';
 import type { Replay } from './replay.js';
-import type { Settlement } from './settlement.js';
+import type { RequestRecorder } from './request-recorder.js';
 
 /** Whoever makes attempts, one after the other: told how each one ends. */
 export interface AttemptOwner {
@@ -18,10 +18,10 @@ export interface AttemptOwner {
 }
 
 /** What an attempt works with; all of it belongs to one exchange. */
-export interface AttemptTools {
+export interface AttemptDeps {
   readonly context: RequestContext;
   readonly deadline: Deadline;
   readonly replay: Replay;
-  readonly settlement: Settlement;
+  readonly recorder: RequestRecorder;
   readonly wheel: TimerWheel;
 }

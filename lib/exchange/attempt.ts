@@ -1,6 +1,3 @@
-import type { Backend } from '../backend/backend.js';
-import type { Lease, LeaseRequester, ResponseReceiver } from '../backend/lease.js';
-import type { OutcomeKind } from '../backend/outcome.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
@@ -9,13 +6,16 @@ import type { FieldNames } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import { switchesTo } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
+import type { Lease, LeaseListener, ResponseListener } from '../servers/lease.js';
+import type { OutcomeKind } from '../servers/outcome.js';
+import type { Server } from '../servers/server.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
-import type { AttemptOwner, AttemptTools } from './attempt-owner.js';
-import { giveBack, isBound, leaseFor } from './bond.js';
+import type { AttemptDeps, AttemptOwner } from './attempt-owner.js';
 import type { RequestContext } from './context.js';
+import { giveBack, isPinned, leaseFor } from './pinned-connection.js';
 import { Relay } from './relay.js';
+import type { RequestRecorder } from './request-recorder.js';
 import { ResponseDrain } from './response-drain.js';
-import type { Settlement } from './settlement.js';
 
 /** ms in which a server takes some of the rest of a request that it has answered already. */
 const REST_MS = 5000;
@@ -27,17 +27,17 @@ type State = 'leasing' | 'asking' | 'over';
  * A request at one server, from the wait for a connection to the last byte of the answer. Used for one attempt after
  * the other.
  */
-export class Attempt implements LeaseRequester, ResponseReceiver {
+export class Attempt implements LeaseListener, ResponseListener {
   readonly relay: Relay;
   readonly #owner: AttemptOwner;
   readonly #context: RequestContext;
   readonly #deadline: Deadline;
-  readonly #settlement: Settlement;
+  readonly #recorder: RequestRecorder;
   readonly #wheel: TimerWheel;
   #state: State = 'over';
   #client: ClientSide | null = null;
   #timeouts: TimeoutsConfig;
-  #backend: Backend | null = null;
+  #server: Server | null = null;
   /** Leases asked for, to tell one from another that was asked for meanwhile. */
   #leases = 0;
   #sawInterim = false;
@@ -48,11 +48,11 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   /** Has the client been sent any of a final answer? */
   sawAnswer = false;
 
-  constructor(owner: AttemptOwner, tools: AttemptTools, timeouts: TimeoutsConfig) {
+  constructor(owner: AttemptOwner, tools: AttemptDeps, timeouts: TimeoutsConfig) {
     this.#owner = owner;
     this.#context = tools.context;
     this.#deadline = tools.deadline;
-    this.#settlement = tools.settlement;
+    this.#recorder = tools.recorder;
     this.#wheel = tools.wheel;
     this.#timeouts = timeouts;
     this.relay = new Relay(tools.deadline, tools.replay, timeouts);
@@ -75,26 +75,26 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   // Leasing.
 
-  /** Asks `backend`. The owner is told how it ends, perhaps within this call. */
-  begin(backend: Backend): void {
-    this.#backend = backend;
-    backend.begin();
+  /** Asks `server`. The owner is told how it ends, perhaps within this call. */
+  begin(server: Server): void {
+    this.#server = server;
+    server.begin();
     this.#state = 'leasing';
     this.#deadline.disarm();
     const lease = ++this.#leases;
-    const connection = leaseFor(this.#client as ClientSide, backend, this);
+    const connection = leaseFor(this.#client as ClientSide, server, this);
     if (connection !== null) this.#ask(connection);
-    else if (this.#state === 'leasing' && this.#leases === lease) this.#wait(backend.pool.isFull);
+    else if (this.#state === 'leasing' && this.#leases === lease) this.#wait(server.pool.isFull);
   }
 
   /** One that is being opened for it has a deadline of its own: `timeouts.connect`. */
   #wait(inLine: boolean): void {
-    this.#settlement.beginWait(inLine);
+    this.#recorder.beginWait(inLine);
     if (inLine) this.#deadline.arm(this.#timeouts.queue);
   }
 
   onLease(connection: Lease): void {
-    this.#settlement.endWait();
+    this.#recorder.endWait();
     this.#ask(connection);
   }
 
@@ -103,18 +103,18 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   }
 
   onLeaseFailed(failure: Failure, detail: string): void {
-    this.#settlement.endWait();
+    this.#recorder.endWait();
     // It is in no line any more: there is nothing to cancel.
     this.#state = 'over';
-    if (failure.fault === 'server') this.#backend?.noteConnectFailure(failure, detail);
+    if (failure.fault === 'server') this.#server?.noteConnectFailure(failure, detail);
     this.#fail(failure, detail);
   }
 
   #ask(connection: Lease): void {
     const client = this.#client as ClientSide;
     this.#state = 'asking';
-    this.#settlement.noteConnection(connection.pooled);
-    (this.#backend as Backend).totals.requests++;
+    this.#recorder.noteConnection(connection.pooled);
+    (this.#server as Server).totals.requests++;
     connection.assign(this, client.head.method === 'HEAD');
     this.relay.connect(connection, this.#context.encodeRequest(client, connection.pool.address));
   }
@@ -139,13 +139,13 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   onResponseHead(head: ResponseHead): BodyForm {
     if (this.#owner.declines(head)) return 'wire';
-    const backend = this.#backend as Backend;
+    const server = this.#server as Server;
     const now = this.#wheel.clock.now();
     this.sawAnswer = true;
     this.#serverKeeps = head.keepsAlive && head.framing !== 'close';
-    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, now));
+    noteAnswer(server, head.status, this.#recorder.noteFirstByte(head.status, now));
     this.relay.beginAnswer(now);
-    const edit = this.#context.editOfResponse(backend);
+    const edit = this.#context.editOfResponse(server);
     return (this.#client as ClientSide).sendHead(head, edit);
   }
 
@@ -164,12 +164,12 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
       return;
     }
     const connection = this.relay.disconnect() as Lease;
-    this.#settlement.bytesOut = connection.contentBytes;
+    this.#recorder.bytesOut = connection.contentBytes;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
-    if (client.requestComplete) giveBack(client, this.#backend as Backend, connection);
+    if (client.requestComplete) giveBack(client, this.#server as Server, connection);
     else connection.discard();
-    this.#leave(connection, kindOfAnswer(this.#settlement.attemptStatus));
+    this.#leave(connection, kindOfAnswer(this.#recorder.attemptStatus));
     this.#owner.attemptDone('');
   }
 
@@ -180,14 +180,14 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   /** The answer is whole before the request is: the server gets the rest of that, and is judged by what it has done. */
   #finish(client: ClientSide): void {
-    const backend = this.#backend as Backend;
-    const status = this.#settlement.attemptStatus;
+    const server = this.#server as Server;
+    const status = this.#recorder.attemptStatus;
     const kind = kindOfAnswer(status);
-    this.#settlement.bytesOut = this.relay.contentBytes;
+    this.#recorder.bytesOut = this.relay.contentBytes;
     client.endResponse();
     this.relay.finish();
     const isJudged = (kind === 'ok' && status < 400) || this.#isToBlame(kind);
-    noteOutcome(backend, kind, status, this.#settlement.stopAttempt(), isJudged);
+    noteOutcome(server, kind, status, this.#recorder.stopAttempt(), isJudged);
   }
 
   /** The rest of the request was sent, or can't be. What of it is on its way goes out, as it would of a tunnel. */
@@ -205,13 +205,13 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
    * the connection be used again.
    */
   decline(head: ResponseHead): void {
-    const backend = this.#backend as Backend;
+    const server = this.#server as Server;
     const connection = this.relay.disconnect() as Lease;
-    noteAnswer(backend, head.status, this.#settlement.noteDeclined(head.status));
+    noteAnswer(server, head.status, this.#recorder.noteDeclined(head.status));
     this.#deadline.disarm();
     this.#leave(connection, kindOfAnswer(head.status));
     const client = this.#client as ClientSide;
-    const pays = client.requestComplete && ResponseDrain.pays(head) && !isBound(client, connection);
+    const pays = client.requestComplete && ResponseDrain.pays(head) && !isPinned(client, connection);
     if (pays) new ResponseDrain(connection, this.#wheel);
     else connection.discard();
   }
@@ -238,18 +238,18 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const client = this.#client as ClientSide;
     const offered = client.head.offeredProtocols;
     if (offered === '' || !switchesTo(head, offered)) return false;
-    const backend = this.#backend as Backend;
+    const server = this.#server as Server;
     this.sawAnswer = true;
-    noteAnswer(backend, head.status, this.#settlement.noteFirstByte(head.status, this.#wheel.clock.now()));
+    noteAnswer(server, head.status, this.#recorder.noteFirstByte(head.status, this.#wheel.clock.now()));
     // What the server had to do for it is done; how the tunnel ends says nothing of the server.
-    noteOutcome(backend, 'ok', head.status, this.#settlement.stopAttempt(), true);
+    noteOutcome(server, 'ok', head.status, this.#recorder.stopAttempt(), true);
     this.relay.beginTunnel();
-    client.switchProtocols(head, this.#context.bindingTo(backend));
+    client.switchProtocols(head, this.#context.bindingTo(server));
     return true;
   }
 
   onTunnelBytes(buffer: Buffer, start: number, end: number): void {
-    this.#settlement.bytesOut += end - start;
+    this.#recorder.bytesOut += end - start;
     this.relay.tunnelToClient(buffer, start, end);
   }
 
@@ -265,12 +265,12 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
       return;
     }
     // How long the client took to send it says nothing of how fast the server is.
-    this.#settlement.noteAsked(now);
+    this.#recorder.noteAsked(now);
     this.relay.requestEnded(now);
   }
 
   sendTunnel(buffer: Buffer, start: number, end: number): void {
-    this.#settlement.tunnelBytesIn += end - start;
+    this.#recorder.tunnelBytesIn += end - start;
     this.relay.tunnelToServer(buffer, start, end);
   }
 
@@ -311,7 +311,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
     const { relay } = this;
     if (relay.isTunnel) return null;
     return kindOfFailure(failure, {
-      reused: this.#settlement.reused,
+      reused: this.#recorder.reused,
       clientOwes: this.#client?.requestComplete === false,
       serverBlocked: relay.serverBlocked,
       clientHeldBack: relay.clientHeldBack,
@@ -325,35 +325,35 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
 
   #drop(kind: OutcomeKind | null): void {
     this.#deadline.disarm();
-    if (this.#backend === null) return;
+    if (this.#server === null) return;
     if (this.#state === 'leasing') {
-      this.#backend.pool.cancel(this);
-      this.#settlement.endWait();
+      this.#server.pool.cancel(this);
+      this.#recorder.endWait();
     }
     const answering = this.relay.isAnswering;
     const connection = this.relay.disconnect();
-    if (answering && connection !== null) this.#settlement.bytesOut = connection.contentBytes;
+    if (answering && connection !== null) this.#recorder.bytesOut = connection.contentBytes;
     this.#leave(connection, kind);
     connection?.discard();
   }
 
   /** The server has no part in it any more. `kind`: how it ended there; null: for reasons that are not the server's. */
   #leave(connection: Lease | null, kind: OutcomeKind | null): void {
-    const backend = this.#backend as Backend;
-    const { totals } = backend;
-    const settlement = this.#settlement;
+    const server = this.#server as Server;
+    const { totals } = server;
+    const recorder = this.#recorder;
     this.#state = 'over';
-    this.#backend = null;
-    backend.end();
+    this.#server = null;
+    server.end();
     if (connection !== null) {
-      totals.bytesIn += (this.#client as ClientSide).requestBytes + settlement.tunnelBytesIn;
-      totals.bytesOut += settlement.bytesOut;
+      totals.bytesIn += (this.#client as ClientSide).requestBytes + recorder.tunnelBytesIn;
+      totals.bytesOut += recorder.bytesOut;
     }
-    const durationMs = settlement.stopAttempt();
+    const durationMs = recorder.stopAttempt();
     if (kind === null) return;
-    const { attemptStatus: status } = settlement;
+    const { attemptStatus: status } = recorder;
     const isJudged = (kind === 'ok' && status < 400) || this.#isToBlame(kind);
-    noteOutcome(backend, kind, status, durationMs, isJudged);
+    noteOutcome(server, kind, status, durationMs, isJudged);
   }
 
   /**
@@ -374,7 +374,7 @@ export class Attempt implements LeaseRequester, ResponseReceiver {
   expire(): void {
     const { relay } = this;
     const kept = relay.waitsForServer && relay.turnMs * 2 >= this.#timeouts.total;
-    if (kept) this.#backend?.noteError();
+    if (kept) this.#server?.noteError();
     this.#drop(kept ? 'timeout' : null);
   }
 

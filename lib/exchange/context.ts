@@ -1,4 +1,3 @@
-import type { Backend } from '../backend/backend.js';
 import type { Address } from '../base/address.js';
 import { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
@@ -11,10 +10,11 @@ import { RequestView } from '../http/request-view.js';
 import type { RuleContext } from '../rules/context.js';
 import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
 import type { RouteRules } from '../rules/route-rules.js';
-import type { Destination } from './destination.js';
+import type { Server } from '../servers/server.js';
+import type { CompiledRoute } from './compiled-route.js';
 
 /** Why a request is answered by the balancer, and how. */
-export interface Objection {
+export interface LocalReply {
   readonly status: number;
   readonly reason: Reason;
   /** For the log: which setting objected. */
@@ -34,7 +34,7 @@ export class RequestContext implements RuleContext {
   attempt = 1;
   server = '';
   /** Where it goes; null until that is decided, and when it goes nowhere. */
-  destination: Destination | null = null;
+  destination: CompiledRoute | null = null;
   readonly requestEdit = new HeadEdit();
   readonly responseEdit = new HeadEdit();
   /** The rules for answers of the balancer's own to a request that has no route. */
@@ -64,7 +64,7 @@ export class RequestContext implements RuleContext {
 
   /** The head that a server at `address` gets, as the rules of the route have it. */
   encodeRequest({ head, forwarded }: ClientSide, address: Address): string {
-    const { rules } = this.destination as Destination;
+    const { rules } = this.destination as CompiledRoute;
     if (this.attempt > 1 && rules.countsAttempts) {
       this.requestEdit.clear();
       this.view.budget.allowAll();
@@ -77,9 +77,9 @@ export class RequestContext implements RuleContext {
   }
 
   /** What the route changes about the head of an answer from `server`; null when it is nothing. */
-  editOfResponse(server: Backend): HeadEdit | null {
-    const { rules, choice } = this.destination as Destination;
-    const sticky = choice?.sticky ?? null;
+  editOfResponse(server: Server): HeadEdit | null {
+    const { rules, selector } = this.destination as CompiledRoute;
+    const sticky = selector?.sticky ?? null;
     if (!rules.editsResponses && sticky === null) return null;
     this.server = server.name;
     rules.editResponse(this, this.responseEdit);
@@ -99,8 +99,8 @@ export class RequestContext implements RuleContext {
   }
 
   /** The lines that bind a client to `server` where its answer is no response but a tunnel; empty when there are none. */
-  bindingTo(server: Backend): string {
-    this.destination?.choice?.sticky?.mark(this, server, this.responseEdit);
+  bindingTo(server: Server): string {
+    this.destination?.selector?.sticky?.mark(this, server, this.responseEdit);
     return this.responseEdit.rest();
   }
 
@@ -129,9 +129,9 @@ export class RequestContext implements RuleContext {
 }
 
 /** Decides once per request what becomes of it. */
-export interface Pipeline {
+export interface RequestStages {
   /** Null: it goes to `context.destination`, or is answered there. Else who objects. */
-  decide(context: RequestContext): Objection | null;
+  decide(context: RequestContext): LocalReply | null;
   /** The rules for answers to requests that have no route, and come to no host. */
   readonly lostRules: RouteRules;
   /** Whom a request is from, if its peer speaks for others. */

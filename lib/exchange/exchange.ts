@@ -11,31 +11,31 @@ import type { RouteRules } from '../rules/route-rules.js';
 import { noteFailedAttempt } from './accounting.js';
 import { Attempt } from './attempt.js';
 import type { AttemptOwner } from './attempt-owner.js';
-import { bondedTo } from './bond.js';
-import type { Choice } from './choice.js';
+import type { CompiledRoute } from './compiled-route.js';
 import { RequestContext } from './context.js';
-import type { Destination } from './destination.js';
+import { pinnedServer } from './pinned-connection.js';
 import { Replay } from './replay.js';
 import { nextRequestId } from './request-id.js';
+import { RequestRecorder } from './request-recorder.js';
 import { type LastAttempt, type NextStep, Retries } from './retries.js';
-import type { ExchangeServices } from './services.js';
-import { Settlement } from './settlement.js';
+import type { ServerSelector } from './server-selector.js';
+import type { ExchangeDeps } from './services.js';
 
 /**
  * One request's life after parsing: what becomes of it, attempts at servers, and one ending. The object is used again
  * for another request; its attempt is closed first, so nothing of an old request can reach it.
  */
 export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
-  readonly #services: ExchangeServices;
+  readonly #services: ExchangeDeps;
   readonly #deadline: Deadline;
   /** Of the request as a whole. */
   readonly #total: Deadline;
   readonly #replay: Replay;
-  readonly #settlement: Settlement;
+  readonly #recorder: RequestRecorder;
   readonly #context = new RequestContext();
   readonly #attempt: Attempt;
   readonly #retries: Retries;
-  /** Null: on the shelf, or about to be. */
+  /** Null: on the object pool, or about to be. */
   #client: ClientSide | null = null;
   #lastFailure: Failure | null = null;
   #lastDetail = '';
@@ -44,18 +44,18 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   /** What would have been retried but for the budget; empty: nothing. */
   #denied = '';
 
-  constructor(services: ExchangeServices) {
+  constructor(services: ExchangeDeps) {
     this.#services = services;
     this.#deadline = new Deadline(services.wheel, this);
     this.#total = new Deadline(services.wheel, { onDeadline: () => this.#expire() });
     this.#replay = new Replay();
     this.#retries = new Retries(this.#replay, services.wheel, this.#context);
-    this.#settlement = new Settlement(services.clock);
+    this.#recorder = new RequestRecorder(services.clock);
     const tools = {
       context: this.#context,
       deadline: this.#deadline,
       replay: this.#replay,
-      settlement: this.#settlement,
+      recorder: this.#recorder,
       wheel: services.wheel,
     };
     this.#attempt = new Attempt(this, tools, services.timeouts);
@@ -69,25 +69,25 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const { pipeline } = this.#services;
     const context = this.#context;
     const requestId = receivedRequestId(head, forwarded) || nextRequestId();
-    this.#settlement.requestId = requestId;
+    this.#recorder.requestId = requestId;
     const address = pipeline.clientOf(client);
-    this.#settlement.clientAddress = address.text;
+    this.#recorder.clientAddress = address.text;
     context.open(client, address, requestId);
     const objection = pipeline.decide(context);
     // Also where a guard of the route itself objects.
-    this.#settlement.route = context.route;
+    this.#recorder.route = context.route;
     if (objection !== null) {
       const { status, reason, detail, fields } = objection;
       if (reason !== 'no_route') client.turnAway();
       this.#settle(reason, detail, this.#reply(client, status, undefined, fields));
       return;
     }
-    this.#forward(client, context.destination as Destination);
+    this.#forward(client, context.destination as CompiledRoute);
   }
 
-  #forward(client: ClientSide, destination: Destination): void {
+  #forward(client: ClientSide, destination: CompiledRoute): void {
     const { head } = client;
-    const { choice, reply, retry } = destination;
+    const { selector, reply, retry } = destination;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
     } else if (head.endsHere) {
@@ -100,8 +100,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
         this.#reply(client, 413),
       );
     } else {
-      this.#retries.open(choice as Choice, retry, head);
-      const bonded = bondedTo(client);
+      this.#retries.open(selector as ServerSelector, retry, head);
+      const bonded = pinnedServer(client);
       if (bonded !== null) this.#retries.startAt(bonded);
       this.#attempt.open(client, destination.timeouts);
       this.#total.arm(destination.timeouts.total);
@@ -109,7 +109,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     }
   }
 
-  #useLimits(client: ClientSide, { bodyBytes, bodyRate, timeouts }: Destination): boolean {
+  #useLimits(client: ClientSide, { bodyBytes, bodyRate, timeouts }: CompiledRoute): boolean {
     return client.useLimits(bodyBytes, timeouts.requestBody, bodyRate);
   }
 
@@ -132,7 +132,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const context = this.#context;
     // Of a head that was read before it was refused, the fields are known.
     const address = pipeline.clientOf(client);
-    this.#settlement.clientAddress = address.text;
+    this.#recorder.clientAddress = address.text;
     context.open(client, address, '');
     context.lostRules = pipeline.lostRules;
     pipeline.noteUnreadable(context);
@@ -145,33 +145,33 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#lastDetail = '';
     this.#pauses = false;
     this.#denied = '';
-    this.#settlement.open(client);
+    this.#recorder.open(client);
   }
 
   // Once per attempt.
 
   #tryNext(): void {
-    const backend = this.#retries.take();
-    if (backend === null) {
+    const server = this.#retries.take();
+    if (server === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
     }
-    this.#settlement.beginAttempt(backend.name);
-    this.#context.attempt = this.#settlement.attempts;
-    if (this.#settlement.attempts > 1) backend.totals.retries++;
-    this.#attempt.begin(backend);
+    this.#recorder.beginAttempt(server.name);
+    this.#context.attempt = this.#recorder.attempts;
+    if (this.#recorder.attempts > 1) server.totals.retries++;
+    this.#attempt.begin(server);
   }
 
   get #lastAttempt(): LastAttempt {
-    return { sawResponse: this.#attempt.sawResponse, reused: this.#settlement.reused };
+    return { sawResponse: this.#attempt.sawResponse, reused: this.#recorder.reused };
   }
 
   attemptFailed(failure: Failure, detail: string): void {
     this.#lastFailure = failure;
     this.#lastDetail = detail;
     const step = this.#retries.afterFailure(failure, this.#lastAttempt);
-    if (step !== 'fresh') noteFailedAttempt(this.#retries.last, failure, this.#settlement.attemptStatus);
-    this.#settlement.attemptFailed(step === 'fresh' ? 'stale' : failure.reason);
+    if (step !== 'fresh') noteFailedAttempt(this.#retries.last, failure, this.#recorder.attemptStatus);
+    this.#recorder.attemptFailed(step === 'fresh' ? 'stale' : failure.reason);
     if (step === 'denied') this.#denied = withDetail(failure.reason, detail);
     if (this.#follow(step)) return;
     // That its server has gone is not the whole story: there is no other.
@@ -184,7 +184,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     if (step === 'denied') this.#denied = `status ${head.status}`;
     if (step === 'denied' || step === 'no') return false;
     this.#attempt.decline(head);
-    this.#settlement.attemptFailed(step === 'fresh' ? 'stale' : '');
+    this.#recorder.attemptFailed(step === 'fresh' ? 'stale' : '');
     return this.#follow(step);
   }
 
@@ -212,11 +212,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   }
 
   #replaceStale(): void {
-    const backend = this.#retries.last;
-    this.#settlement.replaceStale();
+    const server = this.#retries.last;
+    this.#recorder.replaceStale();
     // The others were opened before the same restart or idle timeout.
-    backend.pool.closeIdle();
-    this.#attempt.begin(backend);
+    server.pool.closeIdle();
+    this.#attempt.begin(server);
   }
 
   // From the client.
@@ -302,7 +302,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     let ownBytes = 0;
     const { sawAnswer } = this.#attempt;
     const isOpen = failure.status !== 0 && (!sawAnswer || client.takeBack());
-    if (sawAnswer && isOpen) this.#settlement.bytesOut = 0;
+    if (sawAnswer && isOpen) this.#recorder.bytesOut = 0;
     if (!isOpen) client.cut();
     else if (failure === FAILURES.no_server)
       ownBytes = this.#reply(client, 503, 'No backend servers available.');
@@ -320,17 +320,17 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#client = null;
     this.#total.disarm();
     this.#attempt.close();
-    if (ownBytes > 0) this.#settlement.bytesOut = ownBytes;
-    this.#settlement.close(reason, detail);
-    this.#context.close(this.#context.isCounted ? this.#settlement.status : 0);
+    if (ownBytes > 0) this.#recorder.bytesOut = ownBytes;
+    this.#recorder.close(reason, detail);
+    this.#context.close(this.#context.isCounted ? this.#recorder.status : 0);
     try {
-      this.#services.observer.requestSettled?.(this.#settlement);
+      this.#services.observer.requestSettled?.(this.#recorder);
     } finally {
       // Whatever an observer throws, the client's connection goes on or closes.
-      this.#settlement.release();
+      this.#recorder.release();
       this.#retries.close();
       this.#replay.reset();
-      this.#services.shelf.put(this);
+      this.#services.objectPool.put(this);
       client.settled();
     }
   }

@@ -1,6 +1,6 @@
 import { hashText } from '../base/hash.js';
 import type { RequestKeyConfig } from '../config/types.js';
-import { NO_KEY, type PickKey } from '../scheduler/scheduler.js';
+import { NO_KEY, type PickKey } from '../servers/scheduler/scheduler.js';
 import type { RequestContext } from './context.js';
 
 /** What requests are told apart by: the same for requests that belong to the same server. */

@@ -1,7 +1,7 @@
-import type { Lease, ResponseReceiver } from '../backend/lease.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/body-reader.js';
 import type { ResponseHead } from '../http/response-head.js';
+import type { Lease, ResponseListener } from '../servers/lease.js';
 
 /** An answer longer than this costs more to read than another connection. */
 const MAX_BYTES = 64 * 1024;
@@ -11,7 +11,7 @@ const MAX_MS = 1000;
  * Reads the rest of an answer that nobody wants, so that its connection can carry another request. If that takes too
  * long the connection is closed.
  */
-export class ResponseDrain implements ResponseReceiver, DeadlineOwner {
+export class ResponseDrain implements ResponseListener, DeadlineOwner {
   readonly #connection: Lease;
   readonly #deadline: Deadline;
   #bytes = 0;

@@ -1,15 +1,15 @@
-import type { Backend } from '../backend/backend.js';
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { RequestHead } from '../http/request-head.js';
 import type { ResponseHead } from '../http/response-head.js';
-import type { Choice } from './choice.js';
+import type { Server } from '../servers/server.js';
 import type { RequestContext } from './context.js';
 import { indexOfField } from './named-field.js';
 import type { Replay } from './replay.js';
 import { type AttemptState, decideRetry, decideStatusRetry } from './retry.js';
 import type { RetryPolicy } from './retry-policy.js';
+import type { ServerSelector } from './server-selector.js';
 
 /**
  * fresh: the same server on a fresh connection. other: `next` is the server. again: the same servers, after a moment.
@@ -41,14 +41,14 @@ export class Retries {
   readonly #replay: Replay;
   readonly #wheel: TimerWheel;
   readonly #context: RequestContext;
-  readonly #tried: Backend[] = [];
-  #choice: Choice | null = null;
+  readonly #tried: Server[] = [];
+  #selector: ServerSelector | null = null;
   #policy: RetryPolicy | null = null;
   #repeatable = false;
   #replacedStale = false;
   #attempts = 0;
   #pauses = 0;
-  #next: Backend | null = null;
+  #next: Server | null = null;
 
   constructor(replay: Replay, wheel: TimerWheel, context: RequestContext) {
     this.#replay = replay;
@@ -57,8 +57,8 @@ export class Retries {
   }
 
   /** A request is about to be forwarded. */
-  open(choice: Choice, policy: RetryPolicy, head: RequestHead): void {
-    this.#choice = choice;
+  open(selector: ServerSelector, policy: RetryPolicy, head: RequestHead): void {
+    this.#selector = selector;
     this.#policy = policy;
     this.#repeatable = policy.isRepeatable(head);
     this.#replacedStale = false;
@@ -68,17 +68,17 @@ export class Retries {
     policy.budget?.countRequest(this.#wheel.now);
   }
 
-  /** Let `backend` be asked first, if it is one that may be. */
-  startAt(backend: Backend): void {
-    if (this.#choice?.group.backends.includes(backend)) this.#next = backend;
+  /** Let `server` be asked first, if it is one that may be. */
+  startAt(server: Server): void {
+    if (this.#selector?.group.servers.includes(server)) this.#next = server;
   }
 
   /** The request is over: holds nothing of it any more. */
   close(): void {
-    if (this.#choice === null) return;
+    if (this.#selector === null) return;
     this.#forgetTried();
     this.#next = null;
-    this.#choice = null;
+    this.#selector = null;
     this.#policy = null;
   }
 
@@ -93,18 +93,18 @@ export class Retries {
   }
 
   /** The server to ask now; null when there is none. */
-  take(): Backend | null {
-    const backend = this.#next ?? this.#pick();
+  take(): Server | null {
+    const server = this.#next ?? this.#pick();
     this.#next = null;
-    if (backend === null) return null;
-    this.#tried.push(backend);
+    if (server === null) return null;
+    this.#tried.push(server);
     this.#attempts++;
-    return backend;
+    return server;
   }
 
   /** The server asked last. */
-  get last(): Backend {
-    return this.#tried.at(-1) as Backend;
+  get last(): Server {
+    return this.#tried.at(-1) as Server;
   }
 
   afterFailure(failure: Failure, attempt: LastAttempt): NextStep {
@@ -178,7 +178,7 @@ export class Retries {
   #stepOn(mayAskAgain: boolean): NextStep {
     this.#next = this.#pick();
     if (this.#next !== null) return 'other';
-    return mayAskAgain && this.#choice?.group.isUsable === true ? 'again' : 'no';
+    return mayAskAgain && this.#selector?.group.isUsable === true ? 'again' : 'no';
   }
 
   #charge(step: NextStep): NextStep {
@@ -187,7 +187,7 @@ export class Retries {
     return budget === null || budget.take(this.#wheel.now) ? step : 'denied';
   }
 
-  #pick(): Backend | null {
-    return this.#choice?.pick(this.#context, this.#tried, this.#repeatable) ?? null;
+  #pick(): Server | null {
+    return this.#selector?.pick(this.#context, this.#tried, this.#repeatable) ?? null;
   }
 }

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
-import type { Backend } from '../backend/backend.js';
-import type { Group } from '../backend/group.js';
 import { hashText } from '../base/hash.js';
 import type { StickyConfig } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
+import type { Server } from '../servers/server.js';
+import type { ServerGroup } from '../servers/server-group.js';
 import type { RequestContext } from './context.js';
 import type { Sticky } from './sticky.js';
 import type { StickyMemory } from './sticky-memory.js';
@@ -31,14 +31,14 @@ interface Mark {
  */
 export class StickyCookie implements Sticky {
   readonly #name: string;
-  readonly #group: Group;
-  readonly #byToken = new Map<string, Backend>();
+  readonly #group: ServerGroup;
+  readonly #byToken = new Map<string, Server>();
   readonly #memory: StickyMemory;
   readonly #nocache: boolean;
-  readonly #marks = new Map<Backend, Mark>();
+  readonly #marks = new Map<Server, Mark>();
 
   /** `secret`: in place of one in the settings. `memory` is told who still comes to a server that gets nobody new. */
-  constructor(config: CookieBinding, secret: string | Buffer, group: Group, memory: StickyMemory) {
+  constructor(config: CookieBinding, secret: string | Buffer, group: ServerGroup, memory: StickyMemory) {
     const { name } = config;
     this.#group = group;
     this.#memory = memory;
@@ -46,26 +46,26 @@ export class StickyCookie implements Sticky {
     this.#name = name;
     const attributes = attributesOf(config);
     const secure = `; Secure${config.partitioned ? '; Partitioned' : ''}`;
-    for (const backend of group.backends) {
-      const token = tokenOf(backend.name, secret);
+    for (const server of group.servers) {
+      const token = tokenOf(server.name, secret);
       const plain = `${name}=${token}${attributes}`;
       const secureCookie = `${plain}${secure}`;
       // Browsers take no other.
       const cookie = config.sameSite === 'None' ? secureCookie : plain;
-      this.#byToken.set(token, backend);
-      this.#marks.set(backend, { token, cookie, secureCookie });
+      this.#byToken.set(token, server);
+      this.#marks.set(server, { token, cookie, secureCookie });
     }
   }
 
-  serverFor(context: RequestContext, tried: readonly Backend[]): Backend | null {
-    const backend = this.#byToken.get(this.#received(context));
-    return backend !== undefined && this.#group.mayHold(backend, tried) ? backend : null;
+  serverFor(context: RequestContext, tried: readonly Server[]): Server | null {
+    const server = this.#byToken.get(this.#received(context));
+    return server !== undefined && this.#group.mayHold(server, tried) ? server : null;
   }
 
-  mark(context: RequestContext, backend: Backend, edit: HeadEdit): void {
-    const mark = this.#marks.get(backend);
+  mark(context: RequestContext, server: Server, edit: HeadEdit): void {
+    const mark = this.#marks.get(server);
     if (mark === undefined) return;
-    if (!backend.isUsable) this.#memory.note(context.client.key, CLIENTS, backend.hash);
+    if (!server.isUsable) this.#memory.note(context.client.key, CLIENTS, server.hash);
     if (this.#received(context) === mark.token) return;
     edit.append(
       'set-cookie',

@@ -1,15 +1,15 @@
-import type { Backend } from '../backend/backend.js';
-import type { Group } from '../backend/group.js';
-import { BY_VALUE } from '../backend/schedulers.js';
-import type { Selection } from '../backend/selection.js';
 import { hashText } from '../base/hash.js';
+import { BY_VALUE } from '../servers/schedulers.js';
+import type { Selection } from '../servers/selection.js';
+import type { Server } from '../servers/server.js';
+import type { ServerGroup } from '../servers/server-group.js';
 import type { RequestContext } from './context.js';
 import type { RequestKey } from './request-key.js';
 import type { Sticky } from './sticky.js';
 import type { StickyMemory } from './sticky-memory.js';
 
 /** What values are looked up in. */
-export interface Remembering {
+export interface StickyMemoryTerms {
   readonly memory: StickyMemory;
   /** Values that mean the same share it. */
   readonly scope: number;
@@ -24,21 +24,21 @@ export interface Remembering {
  */
 export class StickyValue implements Sticky {
   readonly #key: RequestKey;
-  readonly #group: Group;
-  readonly #remembering: Remembering;
+  readonly #group: ServerGroup;
+  readonly #remembering: StickyMemoryTerms;
   /** By the hashes of their names. */
-  readonly #servers = new Map<number, Backend>();
+  readonly #servers = new Map<number, Server>();
   readonly #hash: Selection;
 
-  constructor(key: RequestKey, group: Group, remembering: Remembering) {
+  constructor(key: RequestKey, group: ServerGroup, remembering: StickyMemoryTerms) {
     this.#key = key;
     this.#group = group;
     this.#hash = group.selectionBy(BY_VALUE);
     this.#remembering = remembering;
-    for (const backend of group.backends) this.#servers.set(backend.hash, backend);
+    for (const server of group.servers) this.#servers.set(server.hash, server);
   }
 
-  serverFor(context: RequestContext, tried: readonly Backend[], repeatable: boolean): Backend | null {
+  serverFor(context: RequestContext, tried: readonly Server[], repeatable: boolean): Server | null {
     const value = this.#key.textOf(context);
     if (value === '') return null;
     const { memory, scope, expire } = this.#remembering;
@@ -48,7 +48,7 @@ export class StickyValue implements Sticky {
   }
 
   /** The client is told nothing: it is remembered here. */
-  mark(context: RequestContext, { hash }: Backend): void {
+  mark(context: RequestContext, { hash }: Server): void {
     const value = this.#key.textOf(context);
     const { memory, scope, expire } = this.#remembering;
     if (value !== '' && expire > 0) memory.note(value, scope, hash);

@@ -1,11 +1,11 @@
 import type { IpAddress } from '../base/ip-address.js';
-import type { ClientGuard, Refusal } from './guard.js';
+import type { ClientGuard, FirewallRefusal } from './guard.js';
 
 /**
  * The client did nothing that is forbidden, and may come again as soon as one of its requests is answered (RFC 6585, 4):
  * nobody knows when that is, and a second is the least that Retry-After can say.
  */
-const TOO_MANY: Refusal = Object.freeze({ status: 429, fields: 'Retry-After: 1\r\n' });
+const TOO_MANY: FirewallRefusal = Object.freeze({ status: 429, fields: 'Retry-After: 1\r\n' });
 
 /**
  * How many connections, or requests in flight, one client may have. Whoever is let in enters, and leaves once; there

@@ -8,10 +8,10 @@ import { Ban } from './ban.js';
 import { ConnectionLimit } from './connection-limit.js';
 import {
   type ClientGuard,
+  type FirewallRefusal,
   FORBIDDEN,
   type GuardedRequest,
   type GuardName,
-  type Refusal,
   type RequestGuard,
   UNDECIDED,
 } from './guard.js';
@@ -19,7 +19,7 @@ import { HeaderGuard } from './header-guard.js';
 import { MethodGuard } from './method-guard.js';
 import { PathGuard } from './path-guard.js';
 import { RateLimit } from './rate-limit.js';
-import { type GuardCounts, PASSED, Post, type Verdict } from './verdict.js';
+import { type GuardCounts, GuardPost, PASSED, type Verdict } from './verdict.js';
 
 /**
  * What `max_connections_per_ip` counts, and whether `judgeAccept` is ever asked: connections for the firewall that
@@ -28,7 +28,7 @@ import { type GuardCounts, PASSED, Post, type Verdict } from './verdict.js';
 export type FirewallScope = 'connections' | 'requests';
 
 /** What a guard thinks of a request, for showing it. */
-export interface Opinion {
+export interface GuardOpinion {
   readonly guard: GuardName;
   /** 0 when it has no objection. */
   readonly status: number;
@@ -44,7 +44,7 @@ export interface StandingBan {
 const OTHER_READING = { name: 'other_reading' } as const;
 
 /** Who is told of bans. */
-type BanObserver = Pick<Observer, 'banned' | 'unbanned'>;
+type BanListener = Pick<Observer, 'banned' | 'unbanned'>;
 
 /**
  * The guards of one place in the configuration, in the order of their settings; the first objection decides. It
@@ -54,16 +54,16 @@ export class Firewall {
   readonly config: FirewallConfig;
   readonly #scope: FirewallScope;
   /** Of the settings that are given; those that need no head come first. */
-  readonly #clientPosts: readonly Post<ClientGuard>[];
-  readonly #requestPosts: readonly Post<RequestGuard>[];
+  readonly #clientPosts: readonly GuardPost<ClientGuard>[];
+  readonly #requestPosts: readonly GuardPost<RequestGuard>[];
   /** For requests that go elsewhere; it counts, and asks nothing. */
-  readonly #otherReading: Post<{ readonly name: 'other_reading' }>;
+  readonly #otherReading: GuardPost<{ readonly name: 'other_reading' }>;
   readonly #limit: ConnectionLimit | null;
   readonly #ban: Ban | null;
   readonly #rateLimit: RateLimit | null;
   /** ms that a ban lasts; 0 when it is only observed: then nobody is told. */
   readonly #banFor: number;
-  readonly #observer: BanObserver;
+  readonly #observer: BanListener;
 
   /**
    * `before` is the firewall that stood in the same place until now. Counts go on, places stay taken, and a ban or a rate
@@ -73,7 +73,7 @@ export class Firewall {
     config: FirewallConfig,
     scope: FirewallScope,
     clock: Clock,
-    observer: BanObserver = {},
+    observer: BanListener = {},
     before: Firewall | null = null,
   ) {
     const { ipReject, ipAllow, maxConnectionsPerIp, ban, rateLimit, mode } = config;
@@ -97,7 +97,7 @@ export class Firewall {
     ];
     this.#clientPosts = posts(clientGuards, config, before);
     this.#requestPosts = posts([...requestGuards(config), this.#rateLimit], config, before);
-    [this.#otherReading] = posts([OTHER_READING], config, before) as [Post<typeof OTHER_READING>];
+    [this.#otherReading] = posts([OTHER_READING], config, before) as [GuardPost<typeof OTHER_READING>];
   }
 
   get name(): string {
@@ -169,8 +169,8 @@ export class Firewall {
   }
 
   /** What each guard thinks, up to the first that objects. Nothing is counted but the token of a rate limit. */
-  explain(request: GuardedRequest, client: IpAddress): readonly Opinion[] {
-    const opinions: Opinion[] = [];
+  explain(request: GuardedRequest, client: IpAddress): readonly GuardOpinion[] {
+    const opinions: GuardOpinion[] = [];
     for (const { guard } of this.#clientPosts) {
       const status = guard.admits(client) ? 0 : guard.refusal.status;
       opinions.push({ guard: guard.name, status });
@@ -202,7 +202,11 @@ export class Firewall {
   }
 }
 
-function judged(post: Post<RequestGuard>, request: GuardedRequest, client: IpAddress): Refusal | null {
+function judged(
+  post: GuardPost<RequestGuard>,
+  request: GuardedRequest,
+  client: IpAddress,
+): FirewallRefusal | null {
   try {
     return post.guard.judge(request, client);
   } catch (error) {
@@ -226,10 +230,10 @@ function posts<G extends { readonly name: GuardName }>(
   guards: readonly (G | null)[],
   { name, mode }: FirewallConfig,
   before: Firewall | null,
-): Post<G>[] {
+): GuardPost<G>[] {
   const set = guards.filter((guard) => guard !== null);
   const counts = new Map(before?.counts.map((count) => [count.guard, count]));
-  return set.map((guard) => new Post(guard, name, mode === 'enforce', counts.get(guard.name)));
+  return set.map((guard) => new GuardPost(guard, name, mode === 'enforce', counts.get(guard.name)));
 }
 
 /** Settings of one guard are plain data. */

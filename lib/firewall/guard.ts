@@ -35,22 +35,22 @@ export interface GuardedRequest {
 }
 
 /** What a refused request is answered. */
-export interface Refusal {
+export interface FirewallRefusal {
   readonly status: number;
   /** Header lines of its own, each with its line end; often none. */
   readonly fields: string;
 }
 
 /** What most guards answer: 403 (RFC 9110, 15.5.4). */
-export const FORBIDDEN: Refusal = Object.freeze({ status: 403, fields: '' });
+export const FORBIDDEN: FirewallRefusal = Object.freeze({ status: 403, fields: '' });
 
 /** Nobody can tell whether it is allowed: matching it would take too long. A guard must not be passed by that. */
-export const UNDECIDED: Refusal = Object.freeze({ status: 403, fields: '' });
+export const UNDECIDED: FirewallRefusal = Object.freeze({ status: 403, fields: '' });
 
 /** Needs only the address, so that it can be asked at accept. */
 export interface ClientGuard {
   readonly name: GuardName;
-  readonly refusal: Refusal;
+  readonly refusal: FirewallRefusal;
   admits(client: IpAddress): boolean;
 }
 
@@ -58,5 +58,5 @@ export interface ClientGuard {
 export interface RequestGuard {
   readonly name: GuardName;
   /** null when it has no objection. Throws BudgetExhausted. */
-  judge(request: GuardedRequest, client: IpAddress): Refusal | null;
+  judge(request: GuardedRequest, client: IpAddress): FirewallRefusal | null;
 }

@@ -3,7 +3,7 @@ import type { ValuePattern } from '../config/pattern.js';
 import type { FieldMatch } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import { tellsWay } from '../http/request-view.js';
-import { FORBIDDEN, type GuardedRequest, type Refusal, type RequestGuard } from './guard.js';
+import { type FirewallRefusal, FORBIDDEN, type GuardedRequest, type RequestGuard } from './guard.js';
 
 const NO_VALUES: readonly string[] = Object.freeze([]);
 
@@ -16,7 +16,7 @@ export class HeaderGuard implements RequestGuard {
     this.#fields = fields;
   }
 
-  judge(request: GuardedRequest): Refusal | null {
+  judge(request: GuardedRequest): FirewallRefusal | null {
     for (const { name, value } of this.#fields) {
       const isClaim = tellsWay(name);
       // What lb tells servers of a stranger's way is always there: what the stranger claims is not.

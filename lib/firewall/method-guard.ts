@@ -1,4 +1,4 @@
-import { FORBIDDEN, type GuardedRequest, type Refusal, type RequestGuard } from './guard.js';
+import { type FirewallRefusal, FORBIDDEN, type GuardedRequest, type RequestGuard } from './guard.js';
 
 /** Refuses methods, by their exact names (RFC 9110, 9.1). */
 export class MethodGuard implements RequestGuard {
@@ -9,7 +9,7 @@ export class MethodGuard implements RequestGuard {
     this.#methods = new Set(methods);
   }
 
-  judge(request: GuardedRequest): Refusal | null {
+  judge(request: GuardedRequest): FirewallRefusal | null {
     return this.#methods.has(request.method) ? FORBIDDEN : null;
   }
 }

@@ -1,7 +1,7 @@
 import type { WorkBudget } from '../base/work-budget.js';
 import type { PathPattern } from '../config/pattern.js';
 import type { Regex } from '../config/regex.js';
-import { FORBIDDEN, type GuardedRequest, type Refusal, type RequestGuard } from './guard.js';
+import { type FirewallRefusal, FORBIDDEN, type GuardedRequest, type RequestGuard } from './guard.js';
 import { otherReadings } from './path-readings.js';
 
 const SLASH = 0x2f;
@@ -32,7 +32,7 @@ export class PathGuard implements RequestGuard {
     this.#regexes = regexes;
   }
 
-  judge(request: GuardedRequest): Refusal | null {
+  judge(request: GuardedRequest): FirewallRefusal | null {
     const { path, rawPath, budget } = request;
     if (request.pathProblem !== null || this.#rejects(path, budget)) return FORBIDDEN;
     for (const reading of otherReadings(path, rawPath)) {

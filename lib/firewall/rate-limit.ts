@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { RateLimitConfig } from '../config/types.js';
-import type { GuardedRequest, Refusal, RequestGuard } from './guard.js';
+import type { FirewallRefusal, GuardedRequest, RequestGuard } from './guard.js';
 import { RecentMap } from './recent-map.js';
 
 /** Clients whose buckets are known at once, for each of a limit's two kinds of key. */
@@ -58,7 +58,7 @@ export class RateLimit implements RequestGuard {
   }
 
   /** Takes a token; a refused request takes none. */
-  judge(request: GuardedRequest, client: IpAddress): Refusal | null {
+  judge(request: GuardedRequest, client: IpAddress): FirewallRefusal | null {
     const bucket = this.#bucketOf(request, client);
     const short = bucket.missing + 1 - this.#config.burst;
     if (short > ROUNDING) return this.#refuse(short / this.#rate);
@@ -96,7 +96,7 @@ export class RateLimit implements RequestGuard {
     return values[0] ?? '';
   }
 
-  #refuse(waitMs: number): Refusal {
+  #refuse(waitMs: number): FirewallRefusal {
     const seconds = Math.max(1, Math.ceil(waitMs / 1000 - ROUNDING));
     const fields = `Retry-After: ${seconds}\r\n${this.#policy}RateLimit: "default";r=0;t=${seconds}\r\n`;
     return { status: this.#config.status, fields };

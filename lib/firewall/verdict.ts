@@ -1,4 +1,4 @@
-import { type GuardName, type Refusal, UNDECIDED } from './guard.js';
+import { type FirewallRefusal, type GuardName, UNDECIDED } from './guard.js';
 
 /** What became of a connection or a request at a firewall. */
 export interface Verdict {
@@ -38,7 +38,7 @@ export interface GuardCounts {
 }
 
 /** A guard as it stands in one firewall: its objections are counted here, and refuse only where `mode` is `enforce`. */
-export class Post<G extends { readonly name: GuardName }> {
+export class GuardPost<G extends { readonly name: GuardName }> {
   readonly guard: G;
   readonly counts: GuardCounts;
   readonly enforces: boolean;
@@ -54,7 +54,7 @@ export class Post<G extends { readonly name: GuardName }> {
   }
 
   /** Counts an objection and says what it comes to. */
-  object(refusal: Refusal): Verdict {
+  object(refusal: FirewallRefusal): Verdict {
     const { status, fields } = refusal;
     if (this.enforces) this.counts.refused++;
     else this.counts.observed++;

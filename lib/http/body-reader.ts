@@ -1,4 +1,4 @@
-import type { BodyForm, BodyReceiver } from './body-receiver.js';
+import type { BodyForm, BodyListener } from './body-listener.js';
 import { ChunkedBody, type ChunkFault } from './chunked-body.js';
 import { HeadMender } from './head-mender.js';
 import { giveLlhttp, type LlhttpParser, type MessageKind, takeForTrailers } from './llhttp.js';
@@ -6,7 +6,7 @@ import { type Refusal, refusal } from './refusal.js';
 import type { Framing } from './request-head.js';
 import { TrailerSection } from './trailers.js';
 
-export type { BodyForm, BodyReceiver } from './body-receiver.js';
+export type { BodyForm, BodyListener } from './body-listener.js';
 
 /** The refusals of one fault, by the side it came from. */
 type Sides = { readonly [side in MessageKind]: Refusal };
@@ -37,7 +37,7 @@ const CHUNK_FAULTS: { readonly [fault in ChunkFault]: Sides } = {
 export class BodyReader {
   readonly #side: MessageKind;
   readonly #maxTrailerBytes: number;
-  #receiver: BodyReceiver | null = null;
+  #receiver: BodyListener | null = null;
   /** This and `#trailers` are made for the first body that needs them. */
   #chunks: ChunkedBody | null = null;
   #trailers: TrailerSection | null = null;
@@ -70,7 +70,7 @@ export class BodyReader {
   }
 
   /** Behind a head, for the body that it announced. */
-  begin(framing: Framing, contentLength: number, form: BodyForm, receiver: BodyReceiver): void {
+  begin(framing: Framing, contentLength: number, form: BodyForm, receiver: BodyListener): void {
     this.#framing = framing;
     this.#form = form;
     this.#remaining = contentLength;

@@ -1,4 +1,4 @@
-import type { BodyForm, BodyReceiver } from './body-receiver.js';
+import type { BodyForm, BodyListener } from './body-listener.js';
 import { KeptRuns } from './kept-runs.js';
 import type { MessageKind } from './llhttp.js';
 
@@ -185,7 +185,7 @@ export class ChunkedBody {
    * Gives the position behind the last byte taken. Look at `fault` then: what is handed on of such a read is no more
    * than what stood before a long run.
    */
-  read(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
+  read(buffer: Buffer, start: number, end: number, receiver: BodyListener): number {
     const runs = this.#runs;
     const contentBytes = this.contentBytes;
     runs.begin(start);
@@ -204,7 +204,7 @@ export class ChunkedBody {
     return stop;
   }
 
-  #scan(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
+  #scan(buffer: Buffer, start: number, end: number, receiver: BodyListener): number {
     let i = start;
     while (i < end && !this.#isReleased) {
       if (this.#state === DATA) {
@@ -223,7 +223,7 @@ export class ChunkedBody {
     return this.fault !== null || this.#state === TRAILERS || this.#state === END;
   }
 
-  #takeData(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
+  #takeData(buffer: Buffer, start: number, end: number, receiver: BodyListener): number {
     const taken = Math.min(this.#left, end - start);
     const i = start + taken;
     this.#left -= taken;
@@ -240,7 +240,7 @@ export class ChunkedBody {
    * anything special to it, and leaves it to `#takeFraming`. It takes nothing that the table does not take, in less than
    * half the time: this is what bodies of tiny chunks cost.
    */
-  #takeWhole(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
+  #takeWhole(buffer: Buffer, start: number, end: number, receiver: BodyListener): number {
     const table = this.#table;
     const runs = this.#runs;
     const keepsFraming = this.#keepsFraming;
@@ -293,7 +293,7 @@ export class ChunkedBody {
     return i;
   }
 
-  #takeFraming(buffer: Buffer, start: number, end: number, receiver: BodyReceiver): number {
+  #takeFraming(buffer: Buffer, start: number, end: number, receiver: BodyListener): number {
     const table = this.#table;
     const runs = this.#runs;
     let state = this.#state;

@@ -13,7 +13,7 @@ import type { ResponseHead } from './response-head.js';
  */
 
 /** What a client's connection has to itself of a server, from one request to the next. */
-export interface ClientBond {
+export interface ClientPin {
   /** The client's connection is gone. */
   release(): void;
 }
@@ -23,7 +23,7 @@ export interface ClientSide {
   readonly head: RequestHead;
   readonly forwarded: ForwardedClient;
   /** Kept for whoever answers the next request on the connection, and released when that ends. */
-  bond: ClientBond | null;
+  pin: ClientPin | null;
   /** Has the last byte of the request come? */
   readonly requestComplete: boolean;
   /** Bytes of request content so far. */

@@ -1,4 +1,4 @@
-import type { BodyReceiver } from './body-receiver.js';
+import type { BodyListener } from './body-listener.js';
 
 /**
  * A run at least this long begins a piece of its own: to hand on a piece costs its receiver about 1 µs, to move a run of
@@ -32,7 +32,7 @@ export class KeptRuns {
   }
 
   /** Bytes from `at` on are left out. Hands on what came before a long run, if some was left out in between. */
-  close(buffer: Buffer, at: number, receiver: BodyReceiver): void {
+  close(buffer: Buffer, at: number, receiver: BodyListener): void {
     const from = this.from;
     if (from === -1) return;
     this.from = -1;
@@ -48,7 +48,7 @@ export class KeptRuns {
   }
 
   /** Hands on what is left. */
-  flush(buffer: Buffer, receiver: BodyReceiver): void {
+  flush(buffer: Buffer, receiver: BodyListener): void {
     const piece = this.#piece;
     this.#piece = this.write;
     if (this.write > piece) receiver.onBodyBytes(buffer, piece, this.write);

@@ -1,4 +1,4 @@
-import { Shelf } from '../base/shelf.js';
+import { ObjectPool } from '../base/object-pool.js';
 import { instantiateLlhttp } from './llhttp-module.js';
 
 /**
@@ -192,15 +192,15 @@ export class LlhttpParser {
 }
 
 /** As many as may be in the middle of a message at once without one being made for it. */
-const SHELVED = 1024;
-const shelves: { readonly [kind in MessageKind]: Shelf<LlhttpParser> } = {
+const POOLED_OBJECTS = 1024;
+const objectPools: { readonly [kind in MessageKind]: ObjectPool<LlhttpParser> } = {
   request: shelfOf('request'),
   response: shelfOf('response'),
 };
 
-function shelfOf(kind: MessageKind): Shelf<LlhttpParser> {
-  return new Shelf(
-    SHELVED,
+function shelfOf(kind: MessageKind): ObjectPool<LlhttpParser> {
+  return new ObjectPool(
+    POOLED_OBJECTS,
     () => new LlhttpParser(kind),
     (parser) => parser.free(),
   );
@@ -211,19 +211,19 @@ function shelfOf(kind: MessageKind): Shelf<LlhttpParser> {
  * head mostly comes whole, so one parser does for all of them and stays in the caches.
  */
 export function takeLlhttp(kind: MessageKind, offsets: Int32Array): LlhttpParser {
-  const parser = shelves[kind].take();
+  const parser = objectPools[kind].take();
   parser.reset(offsets);
   return parser;
 }
 
 /** The same for the trailer section of any message. */
 export function takeForTrailers(offsets: Int32Array): LlhttpParser {
-  const parser = shelves.request.take();
+  const parser = objectPools.request.take();
   parser.beginTrailers(offsets);
   return parser;
 }
 
 /** Whoever gives it back must not use it again. */
 export function giveLlhttp(parser: LlhttpParser): void {
-  shelves[parser.kind].put(parser);
+  objectPools[parser.kind].put(parser);
 }

@@ -1,10 +1,10 @@
 import type * as net from 'node:net';
 import { Channel, type ChannelOwner } from './channel.js';
-import { HandleWire } from './handle-wire.js';
-import { resetSocket, SocketWire } from './socket-wire.js';
-import type { SocketMeans } from './sockets.js';
+import { HandleTransport } from './handle-transport.js';
+import { noteAccepted } from './loop-tick.js';
+import { resetSocket, SocketTransport } from './socket-transport.js';
+import type { SocketMode } from './sockets.js';
 import { isStreamHandle, peerAddress, type StreamHandle } from './stream-binding.js';
-import { noteAccepted } from './turn.js';
 
 /** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
 export interface Incoming {
@@ -31,7 +31,7 @@ interface ServerHandle {
  * Node makes a socket for each connection, which costs more than all that a small request needs beside it: so the
  * handle is taken before Node wraps it, if it is one of those that can be used without that.
  */
-export function acceptFrom(server: net.Server, acceptor: Acceptor, means: SocketMeans): void {
+export function acceptFrom(server: net.Server, acceptor: Acceptor, means: SocketMode): void {
   server.on('connection', (socket) => {
     noteAccepted();
     acceptor.onAccept(new IncomingSocket(socket));
@@ -63,7 +63,7 @@ class IncomingHandle implements Incoming {
 
   take(owner: ChannelOwner): Channel {
     this.#handle.setNoDelay?.(true);
-    return new Channel(new HandleWire(this.#handle), owner);
+    return new Channel(new HandleTransport(this.#handle), owner);
   }
 
   refuse(): void {
@@ -88,7 +88,7 @@ class IncomingSocket implements Incoming {
   }
 
   take(owner: ChannelOwner): Channel {
-    return new Channel(new SocketWire(this.#socket, 'events'), owner);
+    return new Channel(new SocketTransport(this.#socket, 'events'), owner);
   }
 
   refuse(): void {

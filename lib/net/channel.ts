@@ -1,14 +1,14 @@
 import { latin1 } from '../base/latin1.js';
-import { confirmBehindNextPoll, type EndWitness } from './end-witness.js';
-import { beginRead, endRead, Lending } from './lending.js';
-import type { Outlet } from './outlet.js';
+import { BorrowedWrite, beginRead, endRead } from './borrowed-write.js';
+import { confirmAfterNextPoll, type EndListener } from './end-listener.js';
+import { atTickEnd, type TickTask } from './loop-tick.js';
+import type { SocketWriter } from './socket-writer.js';
 import { type StreamReader, StreamReading } from './stream-reading.js';
-import { atTurnEnd, type TurnTask } from './turn.js';
-import type { Wire, WireOwner } from './wire.js';
+import type { Transport, TransportOwner } from './transport.js';
 
-export type { EndWitness } from './end-witness.js';
+export type { EndListener } from './end-listener.js';
 
-/** Whoever owns a channel: told what the wire did. `onClose` is the last call, and comes exactly once. */
+/** Whoever owns a channel: told what the transport did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
   /** Does it read on when writing has failed, even if it has paused? Then it closes the channel itself, some day. */
   readonly wantsRest?: boolean;
@@ -32,9 +32,9 @@ const PROBE_AFTER_MS = 60_000;
 /**
  * One socket: reading with backpressure, gathered writes, half-close, and one teardown.
  */
-export class Channel implements WireOwner, TurnTask, StreamReader {
-  readonly #wire: Wire;
-  #outlet: Outlet | null = null;
+export class Channel implements TransportOwner, TickTask, StreamReader {
+  readonly #transport: Transport;
+  #writer: SocketWriter | null = null;
   /** Somebody was told to wait for the drain. */
   #awaited = false;
   readonly #owner: ChannelOwner;
@@ -44,7 +44,7 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
   /** There is one as soon as a read filled its buffer. */
   #stream: StreamReading | null = null;
   /** There is one as soon as a large piece was written. */
-  #lending: Lending | null = null;
+  #borrowed: BorrowedWrite | null = null;
   #paused = false;
   #ended = false;
   /** Writing failed; what the peer sent before is still being read. */
@@ -54,10 +54,10 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
   #closed = false;
   #error: NodeJS.ErrnoException | null = null;
 
-  constructor(wire: Wire, owner: ChannelOwner) {
-    this.#wire = wire;
+  constructor(transport: Transport, owner: ChannelOwner) {
+    this.#transport = transport;
     this.#owner = owner;
-    wire.attach(this);
+    transport.attach(this);
   }
 
   get closed(): boolean {
@@ -76,7 +76,7 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
 
   /** Bytes that were written and that the kernel has not taken: falls whenever the peer takes something. */
   get backlog(): number {
-    return this.#outlet === null ? 0 : this.#outlet.pending;
+    return this.#writer === null ? 0 : this.#writer.pending;
   }
 
   /** Writes `text` (latin1), together with whatever else is written in this turn of the event loop. */
@@ -108,22 +108,22 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
       this.writeText(latin1(buffer, start, end));
       return true;
     }
-    const outlet = this.#open();
+    const writer = this.#open();
     this.#held = '';
-    this.#lending ??= new Lending();
-    this.#lending.write(outlet, held, buffer, start, end);
-    return this.#goesOn(outlet);
+    this.#borrowed ??= new BorrowedWrite();
+    this.#borrowed.write(writer, held, buffer, start, end);
+    return this.#goesOn(writer);
   }
 
   #awaitTurnEnd(): void {
     this.#awaitsTurnEnd = true;
-    atTurnEnd(this);
+    atTickEnd(this);
   }
 
   onTurnEnd(): void {
     this.#awaitsTurnEnd = false;
     if (this.#held !== '' && !this.flush()) this.#owner.onBlocked();
-    else if (this.#closes && this.backlog === 0) this.#wire.destroy();
+    else if (this.#closes && this.backlog === 0) this.#transport.destroy();
     // A stream tells of no drain when little is waiting.
     else if (this.#closes) this.end();
   }
@@ -131,53 +131,53 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
   /** Writes what waits for the end of this turn. False asks to wait for `onDrain`. */
   flush(): boolean {
     if (this.#closed || this.#ended) return true;
-    const outlet = this.#open();
+    const writer = this.#open();
     if (this.#held !== '') {
-      outlet.writeText(this.#held);
+      writer.writeText(this.#held);
       this.#held = '';
     }
-    return this.#goesOn(outlet);
+    return this.#goesOn(writer);
   }
 
-  /** The outlet is opened with the first write: a socket that connects has no handle before. */
-  #open(): Outlet {
-    this.#outlet ??= this.#wire.openOutlet();
-    return this.#outlet;
+  /** The writer is opened with the first write: a socket that connects has no handle before. */
+  #open(): SocketWriter {
+    this.#writer ??= this.#transport.openOutlet();
+    return this.#writer;
   }
 
-  #goesOn(outlet: Outlet): boolean {
-    this.#awaited = outlet.isFull;
+  #goesOn(writer: SocketWriter): boolean {
+    this.#awaited = writer.isFull;
     return !this.#awaited;
   }
 
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
   pause(): void {
     this.#paused = true;
-    this.#wire.pause();
+    this.#transport.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    if (this.#stream?.rests !== true) this.#wire.resume();
+    if (this.#stream?.rests !== true) this.#transport.resume();
   }
 
   /**
    * Behind `onEnd`: makes sure that the peer ended, and did not reset. libuv takes a reset that comes together with
    * the last bytes for an end; reading once more tells. `onEndConfirmed` is called soon, or `onClose` with the error.
    */
-  confirmEnd(witness: EndWitness): void {
-    this.#wire.readAnew();
-    confirmBehindNextPoll(this, witness);
+  confirmEnd(listener: EndListener): void {
+    this.#transport.readAnew();
+    confirmAfterNextPoll(this, listener);
   }
 
   /** Called by the event loop: no reset was read. */
-  endConfirmed(witness: EndWitness): void {
-    if (!this.#wire.destroyed) witness.onEndConfirmed();
+  endConfirmed(listener: EndListener): void {
+    if (!this.#transport.destroyed) listener.onEndConfirmed();
   }
 
   /** Asks the kernel to notice a peer that vanished without a word, for a connection that may be silent for long. */
   probePeer(): void {
-    this.#wire.probePeer(PROBE_AFTER_MS);
+    this.#transport.probePeer(PROBE_AFTER_MS);
   }
 
   /** Half-close: flushes, then FIN. Reading goes on. */
@@ -185,7 +185,7 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
     if (this.#ended || this.#closed) return;
     this.flush();
     this.#ended = true;
-    this.#wire.end();
+    this.#transport.end();
   }
 
   /** Closes both ways as soon as all that was written is with the kernel, which may never be. */
@@ -196,28 +196,28 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
 
   /** Closes at once, both ways. */
   destroy(): void {
-    this.#wire.destroy();
+    this.#transport.destroy();
   }
 
   /** Closes with RST, also in place of what waits for the end of the turn: the peer must not take what it got for the whole. */
   reset(): void {
     this.#held = '';
     // Behind a FIN there is nothing to reset.
-    if (this.#ended) this.#wire.destroy();
-    else this.#wire.reset();
+    if (this.#ended) this.#transport.destroy();
+    else this.#transport.reset();
   }
 
   // From the reading of a stream.
 
   rest(): void {
-    this.#wire.pause();
+    this.#transport.pause();
   }
 
   readOn(): void {
-    if (!this.#paused) this.#wire.resume();
+    if (!this.#paused) this.#transport.resume();
   }
 
-  // From the wire.
+  // From the transport.
 
   /** Gives the buffer for the next read if it is to be another one. */
   read(length: number, buffer: Buffer): Buffer | undefined {
@@ -236,24 +236,24 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
   }
 
   peerEnded(): void {
-    if (this.#isBroken) this.#wire.destroy();
+    if (this.#isBroken) this.#transport.destroy();
     else this.#owner.onEnd();
   }
 
   /**
-   * From the outlet. A server that answers an upload and closes resets it: its answer is there to be read, and a
+   * From the writer. A server that answers an upload and closes resets it: its answer is there to be read, and a
    * socket destroyed for the failed write would lose it. Reading goes on to the end, which is near.
    */
   broken(error: NodeJS.ErrnoException): void {
     this.#error = error;
     this.#isBroken = true;
     const isRead = !this.#paused || this.#owner.wantsRest === true;
-    if (!isRead || this.#wire.readEnded) this.#wire.destroy();
+    if (!isRead || this.#transport.readEnded) this.#transport.destroy();
   }
 
   drained(): void {
-    this.#lending?.giveBack();
-    if (this.#closes && this.#held === '') this.#wire.destroy();
+    this.#borrowed?.giveBack();
+    if (this.#closes && this.#held === '') this.#transport.destroy();
     if (!this.#awaited) return;
     this.#awaited = false;
     this.#owner.onDrain();
@@ -267,7 +267,7 @@ export class Channel implements WireOwner, TurnTask, StreamReader {
   gone(): void {
     this.#closed = true;
     this.#held = '';
-    this.#lending?.giveBack();
+    this.#borrowed?.giveBack();
     this.#stream?.release();
     this.#owner.onClose(this.#error);
   }

@@ -1,7 +1,7 @@
 import * as net from 'node:net';
-import { HandleWire } from './handle-wire.js';
-import { READ_INTO, SocketWire } from './socket-wire.js';
-import type { SocketMeans } from './sockets.js';
+import { HandleTransport } from './handle-transport.js';
+import { READ_INTO, SocketTransport } from './socket-transport.js';
+import type { SocketMode } from './sockets.js';
 import {
   type PipeBinding,
   pipeBinding,
@@ -10,14 +10,14 @@ import {
   type TcpBinding,
   tcpBinding,
 } from './stream-binding.js';
-import type { Wire } from './wire.js';
+import type { Transport } from './transport.js';
 
 /** A path, or an IP address and a port. */
-export type Place = { readonly path: string } | { readonly host: string; readonly port: number };
+export type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
 /** Told how it went, once, and never before `connect` has returned. */
-export interface ConnectWitness {
-  /** `attempt.wire()` is to be taken at once, or the attempt cancelled. */
+export interface ConnectListener {
+  /** `attempt.transport()` is to be taken at once, or the attempt cancelled. */
   onConnected(attempt: Connecting): void;
   onRefused(attempt: Connecting, error: NodeJS.ErrnoException): void;
 }
@@ -26,14 +26,14 @@ export interface ConnectWitness {
 export interface Connecting {
   /** The address, or the path. */
   readonly peer: string;
-  wire(): Wire;
+  transport(): Transport;
   /** Breaks it off: the witness hears nothing. */
   cancel(): void;
 }
 
 /** Opens a connection to `place`; the caller keeps the deadline. */
-export function connect(place: Place, witness: ConnectWitness, means: SocketMeans): Connecting {
-  return means === 'fast' ? new HandleConnecting(place, witness) : new SocketConnecting(place, witness);
+export function connect(place: SocketAddress, listener: ConnectListener, means: SocketMode): Connecting {
+  return means === 'fast' ? new HandleConnecting(place, listener) : new SocketConnecting(place, listener);
 }
 
 /** A connect in the terms of libuv. */
@@ -45,14 +45,14 @@ interface ConnectRequest {
 /** Without Node's socket, as connections that are accepted are taken. */
 class HandleConnecting implements Connecting {
   readonly peer: string;
-  readonly #witness: ConnectWitness;
+  readonly #listener: ConnectListener;
   readonly #handle: StreamHandle;
   #over = false;
 
   /** Only after `loadBindings` has found them. */
-  constructor(place: Place, witness: ConnectWitness) {
+  constructor(place: SocketAddress, listener: ConnectListener) {
     this.peer = 'path' in place ? place.path : place.host;
-    this.#witness = witness;
+    this.#listener = listener;
     if ('path' in place) {
       const { Pipe, PipeConnectWrap, constants } = pipeBinding as PipeBinding;
       const handle = new Pipe(constants.SOCKET);
@@ -81,8 +81,8 @@ class HandleConnecting implements Connecting {
     if (status !== 0) setImmediate(completed, this, status);
   }
 
-  wire(): Wire {
-    return new HandleWire(this.#handle);
+  transport(): Transport {
+    return new HandleTransport(this.#handle);
   }
 
   cancel(): void {
@@ -96,11 +96,11 @@ class HandleConnecting implements Connecting {
     this.#over = true;
     if (status === 0) {
       this.#handle.setNoDelay?.(true);
-      this.#witness.onConnected(this);
+      this.#listener.onConnected(this);
     } else {
       this.#handle.close();
       const error = systemError(status, 'connect');
-      this.#witness.onRefused(this, Object.assign(error, { address: this.peer }));
+      this.#listener.onRefused(this, Object.assign(error, { address: this.peer }));
     }
   }
 }
@@ -116,21 +116,21 @@ function completed(attempt: HandleConnecting, status: number): void {
 /** By documented means. */
 class SocketConnecting implements Connecting {
   readonly peer: string;
-  readonly #witness: ConnectWitness;
+  readonly #listener: ConnectListener;
   readonly #socket: net.Socket;
   #over = false;
 
-  constructor(place: Place, witness: ConnectWitness) {
+  constructor(place: SocketAddress, listener: ConnectListener) {
     this.peer = 'path' in place ? place.path : place.host;
-    this.#witness = witness;
+    this.#listener = listener;
     const options = { ...place, noDelay: true, allowHalfOpen: true, onread: READ_INTO };
     this.#socket = net.connect(options as net.NetConnectOpts);
     this.#socket.once('connect', () => this.#completed(null));
     this.#socket.once('error', (error) => this.#completed(error));
   }
 
-  wire(): Wire {
-    return new SocketWire(this.#socket, 'buffers');
+  transport(): Transport {
+    return new SocketTransport(this.#socket, 'buffers');
   }
 
   cancel(): void {
@@ -141,7 +141,7 @@ class SocketConnecting implements Connecting {
   #completed(error: NodeJS.ErrnoException | null): void {
     if (this.#over) return;
     this.#over = true;
-    if (error === null) this.#witness.onConnected(this);
-    else this.#witness.onRefused(this, error);
+    if (error === null) this.#listener.onConnected(this);
+    else this.#listener.onRefused(this, error);
   }
 }

@@ -1,8 +1,8 @@
 import type { Address } from '../base/address.js';
 import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import { Channel, type ChannelOwner } from './channel.js';
-import { type Connecting, type ConnectWitness, connect } from './connecting.js';
-import type { AddressWaiter, HostAddresses } from './host-addresses.js';
+import { type Connecting, type ConnectListener, connect } from './connecting.js';
+import type { HostAddresses, ResolveListener } from './host-addresses.js';
 import { isShortage } from './shortage.js';
 import type { Sockets } from './sockets.js';
 
@@ -15,7 +15,7 @@ export interface Endpoint {
 }
 
 /** Told how a dial went, once and never before `dial` returns. */
-export interface Dialler {
+export interface DialListener {
   /** `open` makes it the channel of its owner, at once. `peer` is the IP address, or the path of a Unix socket. */
   onConnect(open: (owner: ChannelOwner) => Channel, peer: string): void;
   /** None of the addresses took the connection: the error of the last. */
@@ -26,7 +26,7 @@ export interface Dialler {
 const ATTEMPT_DELAY_MS = 250;
 
 /** Opens a connection to `endpoint`. The caller keeps the deadline, and cancels the dial when it passes. */
-export function dial(endpoint: Endpoint, dialler: Dialler): Dial {
+export function dial(endpoint: Endpoint, dialler: DialListener): Dial {
   return new Dial(endpoint, dialler);
 }
 
@@ -34,17 +34,17 @@ export function dial(endpoint: Endpoint, dialler: Dialler): Dial {
  * One connection being opened. A name with several addresses has them raced: the next is tried when one has failed or
  * is slow, and the first to connect wins (RFC 8305).
  */
-export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
+export class Dial implements DeadlineOwner, ResolveListener, ConnectListener {
   readonly #address: Address;
   readonly #host: HostAddresses | null;
   readonly #sockets: Sockets;
-  readonly #dialler: Dialler;
+  readonly #dialler: DialListener;
   readonly #deadline: Deadline | null;
   readonly #attempts = new Set<Connecting>();
   #candidates: readonly string[] = [];
   #tried = 0;
 
-  constructor({ address, host, sockets }: Endpoint, dialler: Dialler) {
+  constructor({ address, host, sockets }: Endpoint, dialler: DialListener) {
     this.#address = address;
     this.#host = host;
     this.#sockets = sockets;
@@ -85,7 +85,7 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
     else this.#deadline?.disarm();
     const { kind } = this.#address;
     const place = kind === 'unix' ? { path: peer } : { host: peer, port: this.#address.port };
-    this.#attempts.add(connect(place, this, this.#sockets.means));
+    this.#attempts.add(connect(place, this, this.#sockets.mode));
   }
 
   onConnected(attempt: Connecting): void {
@@ -93,7 +93,7 @@ export class Dial implements DeadlineOwner, AddressWaiter, ConnectWitness {
     this.#host?.noteConnected(peer);
     this.#attempts.delete(attempt);
     this.#end();
-    this.#dialler.onConnect((owner) => new Channel(attempt.wire(), owner), peer);
+    this.#dialler.onConnect((owner) => new Channel(attempt.transport(), owner), peer);
   }
 
   onRefused(attempt: Connecting, error: NodeJS.ErrnoException): void {

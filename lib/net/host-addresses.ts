@@ -23,12 +23,12 @@ export interface NameService {
 }
 
 /** Told when a name has got other addresses. */
-export interface AddressWatcher {
+export interface AddressListener {
   onAddresses(addresses: readonly string[]): void;
 }
 
 /** Told once, one or the other. */
-export interface AddressWaiter {
+export interface ResolveListener {
   onKnown(): void;
   /** There is no address, for the reason of the last question. */
   onUnknown(error: NodeJS.ErrnoException): void;
@@ -56,8 +56,8 @@ export class HostAddresses implements DeadlineOwner {
   readonly name: string;
   readonly #resolver: NameService;
   readonly #deadline: Deadline;
-  readonly #watchers = new Set<AddressWatcher>();
-  readonly #waiters = new Set<AddressWaiter>();
+  readonly #watchers = new Set<AddressListener>();
+  readonly #waiters = new Set<ResolveListener>();
   readonly #shunned = new Map<string, number>();
   readonly #v4: Family = { addresses: [], ttl: 0, error: null };
   readonly #v6: Family = { addresses: [], ttl: 0, error: null };
@@ -91,13 +91,13 @@ export class HostAddresses implements DeadlineOwner {
   }
 
   /** From now on the addresses are kept up to date, and `watcher` is told when they change. */
-  watch(watcher: AddressWatcher): void {
+  watch(watcher: AddressListener): void {
     this.#watchers.add(watcher);
     if (this.#watchers.size === 1) this.#ask();
   }
 
   /** Behind the last watcher nothing is asked any more. */
-  unwatch(watcher: AddressWatcher): void {
+  unwatch(watcher: AddressListener): void {
     this.#watchers.delete(watcher);
     if (this.#watchers.size > 0) return;
     this.#deadline.release();
@@ -105,12 +105,12 @@ export class HostAddresses implements DeadlineOwner {
   }
 
   /** Tells `waiter`, not before this returns, as soon as an address is known. */
-  wait(waiter: AddressWaiter): void {
+  wait(waiter: ResolveListener): void {
     this.#waiters.add(waiter);
     this.#ask();
   }
 
-  cancel(waiter: AddressWaiter): void {
+  cancel(waiter: ResolveListener): void {
     this.#waiters.delete(waiter);
   }
 
@@ -237,7 +237,7 @@ export class HostAddresses implements DeadlineOwner {
   }
 
   /** What one of them does when it is told may make another leave, and others come that wait for the next answer. */
-  #tellWaiters(tell: (waiter: AddressWaiter) => void): void {
+  #tellWaiters(tell: (waiter: ResolveListener) => void): void {
     for (const waiter of [...this.#waiters]) if (this.#waiters.delete(waiter)) tell(waiter);
   }
 

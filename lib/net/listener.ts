@@ -71,7 +71,7 @@ export class Listener {
         if (this.#closed) server.close();
         // An accept can fail later (ENOBUFS): the listener lives on.
         server.on('error', this.#onTrouble);
-        acceptFrom(server, this.#acceptor, this.#sockets.means);
+        acceptFrom(server, this.#acceptor, this.#sockets.mode);
         this.#address = resolved(address, server.address());
         resolve();
       };

@@ -38,7 +38,7 @@ export class Resolver implements NameService {
   }
 
   /** From the next question on. */
-  follow(options: ResolverOptions): void {
+  applyOptions(options: ResolverOptions): void {
     this.#options = options;
     this.#dns = openDns(options);
   }

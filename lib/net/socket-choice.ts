@@ -1,14 +1,14 @@
 import { ValueError } from '../base/value-error.js';
-import { tryLoopback } from './loopback-trial.js';
-import type { SocketMeans, Sockets } from './sockets.js';
+import { tryLoopback } from './loopback-self-test.js';
+import type { SocketMode, Sockets } from './sockets.js';
 import { loadBindings } from './stream-binding.js';
 
-const MEANS: readonly string[] = ['fast', 'documented'] satisfies SocketMeans[];
+const MEANS: readonly string[] = ['fast', 'documented'] satisfies SocketMode[];
 
 /** Reads what somebody wrote; throws a ValueError that names `source`. undefined and nothing: nobody wrote anything. */
-export function socketMeans(text: string | undefined, source: string): SocketMeans | undefined {
+export function socketMeans(text: string | undefined, source: string): SocketMode | undefined {
   if (text === undefined || text === '') return undefined;
-  if (MEANS.includes(text)) return text as SocketMeans;
+  if (MEANS.includes(text)) return text as SocketMode;
   throw new ValueError(`${source} is ${MEANS.join(' or ')}, not ${JSON.stringify(text)}`);
 }
 
@@ -17,18 +17,18 @@ export function socketMeans(text: string | undefined, source: string): SocketMea
  * fast means. Where these are missing or do not work, by documented means.
  */
 export class SocketChoice implements Sockets {
-  #means: SocketMeans;
+  #means: SocketMode;
   /** Why it is not the fast means; empty when it is. */
   #cause = '';
 
-  constructor(asked?: SocketMeans) {
+  constructor(asked?: SocketMode) {
     const fromCaller = socketMeans(asked, 'sockets');
     this.#means = fromCaller ?? socketMeans(process.env.LB_SOCKETS, 'LB_SOCKETS') ?? 'fast';
     if (this.#means === 'documented') this.#cause = fromCaller === undefined ? 'LB_SOCKETS' : 'as asked for';
     else this.#doWithout(loadBindings());
   }
 
-  get means(): SocketMeans {
+  get mode(): SocketMode {
     return this.#means;
   }
 

@@ -1,5 +1,6 @@
 import { processorTime } from '../base/processor-time.js';
-import type { ReadFate } from './lending.js';
+import type { BufferUse } from './borrowed-write.js';
+import { atTickEnd, connectionsComing, noteBurst, type TickTask, turnCosts, turnLasts } from './loop-tick.js';
 import {
   bytesOf,
   giveReadBuffer,
@@ -10,7 +11,6 @@ import {
   takeReadBuffer,
   USUAL,
 } from './read-buffer.js';
-import { atTurnEnd, connectionsComing, noteBurst, type TurnTask, turnCosts, turnLasts } from './turn.js';
 
 /** Reads that would have fitted into the next smaller buffer, in a row, after which a stream goes back to that. */
 const SMALL_READS = 8;
@@ -54,7 +54,7 @@ export interface StreamReader {
  * How one socket reads while bodies stream through it: the larger the pieces, the faster it goes, and how much in one
  * turn of the event loop. It goes on from one body to the next, so that a body of 100 KiB is one read and one write.
  */
-export class StreamReading implements TurnTask {
+export class StreamReading implements TickTask {
   readonly #reader: StreamReader;
   readonly #clocks: ReadingClocks;
   /** What it holds a place for; null while it reads like everybody. */
@@ -91,7 +91,7 @@ export class StreamReading implements TurnTask {
    * `isPaused`: nothing is read for now. What was read may be kept then, for as long as the stream keeps its place: so the
    * number of places bounds it.
    */
-  next(length: number, buffer: Buffer, fate: ReadFate, isPaused: boolean): Buffer | undefined {
+  next(length: number, buffer: Buffer, fate: BufferUse, isPaused: boolean): Buffer | undefined {
     const place = this.#place;
     const size = place === null ? USUAL : sizeOf(place);
     const isFull = length === buffer.length;
@@ -102,7 +102,7 @@ export class StreamReading implements TurnTask {
   }
 
   /** Who writes faster than the peer takes it gains nothing by larger pieces, nor does one whose bytes cost much. */
-  #afterFull(length: number, size: ReadSize, fate: ReadFate): ReadSize {
+  #afterFull(length: number, size: ReadSize, fate: BufferUse): ReadSize {
     const now = this.#clocks.wall();
     this.#smallReads = 0;
     this.#count(length, turnLasts(now) > MAX_TURN_MS);
@@ -137,7 +137,7 @@ export class StreamReading implements TurnTask {
 
   /** While connections keep coming a piece is enough: they are accepted one per turn, however long that is. */
   #count(length: number, hasLasted: boolean): void {
-    if (this.#burst === 0) atTurnEnd(this);
+    if (this.#burst === 0) atTickEnd(this);
     this.#burst += length;
     if (this.#rests) return;
     const isLong = hasLasted || this.#burst >= MAX_BURST;
@@ -149,7 +149,7 @@ export class StreamReading implements TurnTask {
 
   onTurnEnd(): void {
     if (this.#rests && connectionsComing()) {
-      atTurnEnd(this);
+      atTickEnd(this);
       return;
     }
     this.#burst = 0;

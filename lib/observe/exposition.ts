@@ -6,7 +6,7 @@ import { ProcessFigures } from './process-figures.js';
 import { requestFamilies } from './request-families.js';
 import { type LiveBalancer, serverFamilies } from './server-families.js';
 
-export interface ExpositionSources {
+export interface ExpositionDeps {
   readonly metrics: Metrics;
   /** The balancer as it is now. */
   readonly live: () => LiveBalancer;
@@ -24,11 +24,11 @@ export class Exposition {
   /** Loaded by those alone who expose something: it takes longer than all the rest of a start. */
   readonly #registry: Promise<Registry>;
   readonly #figures = new ProcessFigures();
-  readonly #sources: ExpositionSources;
+  readonly #sources: ExpositionDeps;
   /** As it was when the scrape began. */
   #live: LiveBalancer | null = null;
 
-  constructor(sources: ExpositionSources) {
+  constructor(sources: ExpositionDeps) {
     this.#sources = sources;
     const live = (): LiveBalancer => this.#live ?? sources.live();
     this.#registry = registryOf([
@@ -68,7 +68,7 @@ async function registryOf(families: readonly Family[]): Promise<Registry> {
   return registry;
 }
 
-function ownFamilies(sources: ExpositionSources, live: () => LiveBalancer): readonly Family[] {
+function ownFamilies(sources: ExpositionDeps, live: () => LiveBalancer): readonly Family[] {
   const { droppedLines = () => 0, droppedEvents = () => 0 } = sources;
   return [
     counter('lb_access_log_dropped_lines_total', 'Lines that nobody took in time.', () =>

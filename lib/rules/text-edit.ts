@@ -2,7 +2,7 @@ import { Regex } from '../config/regex.js';
 import type { Edit } from '../config/types.js';
 import { utf8Bytes } from '../http/percent.js';
 import type { RuleContext } from './context.js';
-import { type Place, Text } from './text.js';
+import { type EncodingPlace, Text } from './text.js';
 
 /** Of what is written where a text is found, for one step of the budget. */
 const CHARACTERS_PER_STEP = 8;
@@ -12,7 +12,7 @@ export class TextEdit {
   readonly #find: Regex | string;
   readonly #to: Text;
 
-  constructor({ find, to }: Edit, place: Place) {
+  constructor({ find, to }: Edit, place: EncodingPlace) {
     // Values of fields are bytes: a text of the configuration is found in them by its own.
     this.#find = place === 'field' && typeof find === 'string' ? utf8Bytes(find) : find;
     this.#to = new Text(to, place);

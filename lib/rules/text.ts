@@ -16,7 +16,7 @@ import { type Captures, NO_CAPTURES } from './pattern.js';
  * - `host`, the scheme or the host of a URL: all but unreserved characters is percent-encoded, so that no value can end
  *   the host. A `{host}` stays as it is.
  */
-export type Place = 'field' | 'path' | 'param' | 'cookie' | 'location' | 'host';
+export type EncodingPlace = 'field' | 'path' | 'param' | 'cookie' | 'location' | 'host';
 
 /** Where a piece of a text comes from, which decides what it is written in. */
 type Source =
@@ -65,7 +65,7 @@ const writtenPath: Encode = (text) =>
 const inUrl: Encode = (path) => (path === '*' ? '' : percentEncode(path, PATH_AND_PERCENT));
 const rawPath: Encode = (path) => percentEncode(path, PATH_AND_PERCENT);
 
-const ENCODERS: { readonly [place in Place]: { readonly [source in Source]: Encode } } = {
+const ENCODERS: { readonly [place in EncodingPlace]: { readonly [source in Source]: Encode } } = {
   field: {
     text: utf8Bytes,
     path: rawPath,
@@ -134,7 +134,7 @@ type Hole = (context: RuleContext, groups: Captures) => string;
 export class Text {
   readonly #parts: readonly (string | Hole)[];
 
-  constructor(template: Template, place: Place) {
+  constructor(template: Template, place: EncodingPlace) {
     this.#parts = template.map((part) => compilePart(part, ENCODERS[place]));
   }
 

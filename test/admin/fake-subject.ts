@@ -1,10 +1,9 @@
-import type { Subject } from '../../lib/admin/subject.js';
+import type { AdminTarget } from '../../lib/admin/admin-target.js';
 import { systemClock } from '../../lib/base/clock.js';
 import type { Availability } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
-import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
-import { type NewServer, OperationError } from '../../lib/status/operations.js';
+import { type NewServer, OperationError } from '../../lib/control/status/operations.js';
 import type {
   BalancerState,
   BalancerStatus,
@@ -13,7 +12,8 @@ import type {
   ServerStatus,
   StatusCounts,
   StatusEvent,
-} from '../../lib/status/status.js';
+} from '../../lib/control/status/status.js';
+import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 
 const NONE: StatusCounts = { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, none: 0 };
 const STATES = { ready: 'up', draining: 'draining', maintenance: 'maintenance' } as const;
@@ -27,7 +27,7 @@ interface Server {
 }
 
 /** A balancer that only remembers what it was told. */
-export class FakeSubject implements Subject {
+export class FakeSubject implements AdminTarget {
   readonly bindings = new StickyMemory(systemClock);
   config: Config = createConfig({ servers: ['localhost:5001', 'localhost:5002'] });
   state: BalancerState = 'running';

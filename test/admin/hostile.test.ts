@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { RawClient } from '../support/client.js';
+import { turns } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { turns } from '../support/turns.js';
 import { FakeSubject } from './fake-subject.js';
 import { openAdmin } from './support.js';
 

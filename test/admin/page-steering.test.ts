@@ -20,9 +20,9 @@ await withChromium(t, async (t, browser) => {
     await dialog.getByRole('button', { name: 'Take out' }).click();
     await page.getByRole('row', { name: /apple.*Draining/ }).waitFor();
     t.equal(site.balancer.status().servers[0]?.state, 'draining');
-    const before = site.backends[0]!.requests;
+    const before = site.servers[0]!.requests;
     for (let count = 0; count < 6; count++) t.equal(await site.get(), 200);
-    t.equal(site.backends[0]!.requests, before);
+    t.equal(site.servers[0]!.requests, before);
     await page.getByRole('button', { name: 'Enable apple' }).click();
     await dialog.getByRole('button', { name: 'Enable' }).click();
     await page.getByRole('row', { name: /apple.*Up/ }).waitFor();

@@ -19,11 +19,11 @@ await withChromium(t, async (t, browser) => {
     await page.getByRole('cell', { name: '1 in a minute' }).waitFor();
     await page.getByRole('img', { name: /^Requests, per second: now .* at most [1-9]/ }).waitFor();
     await page.getByRole('row', { name: /path reject 1 0$/ }).waitFor();
-    site.backends[1]!.healthy = false;
+    site.servers[1]!.healthy = false;
     await page.getByRole('row', { name: /banana.*Down.*status 500/ }).waitFor();
     await page.getByText('2 of 3 servers in use').waitFor();
     await page.getByRole('status').filter({ hasText: 'banana is down status 500' }).waitFor();
-    site.backends[1]!.healthy = true;
+    site.servers[1]!.healthy = true;
     await page.getByRole('row', { name: /banana.*Up.*status 200/ }).waitFor();
     await page.getByRole('button', { name: 'banana' }).first().click();
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
@@ -31,9 +31,9 @@ await withChromium(t, async (t, browser) => {
     await failed.first().waitFor();
     // An open timeline goes on, also with what is no news to everybody.
     const before = await failed.count();
-    site.backends[1]!.healthy = false;
+    site.servers[1]!.healthy = false;
     await failed.nth(before).waitFor();
-    site.backends[1]!.healthy = true;
+    site.servers[1]!.healthy = true;
     t.equal(
       await page.getByRole('button', { name: 'banana', exact: true }).getAttribute('aria-expanded'),
       'true',

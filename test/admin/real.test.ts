@@ -6,10 +6,14 @@ import { startSite } from './site.js';
 type Servers = { servers: { name: string; state: string; totals: { requests: number } }[] };
 
 t.test('the status of a balancer at work is as its schema says', async (t) => {
-  const { ask, get, backends } = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
+  const {
+    ask,
+    get,
+    servers: fixtures,
+  } = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
   for (let count = 0; count < 6; count++) t.equal(await get(), 200);
   t.equal(await get('/secret'), 403);
-  backends[2]!.healthy = false;
+  fixtures[2]!.healthy = false;
   await until(async () => (await servers(ask))[2]?.state === 'down');
   for (const [path, schema] of [
     ['/api/status', 'Status'],
@@ -35,22 +39,22 @@ t.test('the status of a balancer at work is as its schema says', async (t) => {
 });
 
 t.test('it is not ready when no server can be used, and says so', async (t) => {
-  const { ask, backends } = await startSite(t);
+  const { ask, servers: fixtures } = await startSite(t);
   t.equal((await ask('/readyz')).status, 200);
-  for (const backend of backends) backend.healthy = false;
+  for (const fixture of fixtures) fixture.healthy = false;
   await until(async () => (await ask('/readyz')).status === 503);
   t.match((await ask('/readyz')).text, /^not ready\n.*default/);
-  backends[0]!.healthy = true;
+  fixtures[0]!.healthy = true;
   await until(async () => (await ask('/readyz')).status === 200);
 });
 
 t.test('it is not ready while it drains, and alive to the end', async (t) => {
-  const { ask, balancer, backends } = await startSite(t);
+  const { ask, balancer, servers: fixtures } = await startSite(t);
   const [address] = balancer.addresses;
   const client = await RawClient.connect(address?.kind === 'tcp' ? address.port : 0);
   t.teardown(() => client.destroy());
   client.send('GET /?delay=300 HTTP/1.1\r\nHost: a\r\n\r\n');
-  await until(async () => backends.some(({ requests }) => requests > 0));
+  await until(async () => fixtures.some(({ requests }) => requests > 0));
   const drained = balancer.drain();
   t.match(await ask('/readyz'), { status: 503, text: /drain/ });
   t.equal((await ask('/livez')).status, 200);
@@ -61,7 +65,7 @@ t.test('it is not ready while it drains, and alive to the end', async (t) => {
 });
 
 t.test('a request is explained by the servers as they are', async (t) => {
-  const { ask, balancer, backends } = await startSite(t);
+  const { ask, balancer, servers: fixtures } = await startSite(t);
   const explained = async () =>
     (
       (await ask('/api/explain?url=/')).json as {
@@ -71,7 +75,7 @@ t.test('a request is explained by the servers as they are', async (t) => {
   t.same(new Set((await explained()).map(({ left_out }) => left_out)), new Set([null]));
   balancer.setAvailability('apple', 'draining');
   balancer.setWeight('banana', 7);
-  backends[2]!.healthy = false;
+  fixtures[2]!.healthy = false;
   await until(async () => (await explained())[2]?.left_out === 'down');
   t.match(await explained(), [{ left_out: 'draining' }, { weight: 7, left_out: null }, { left_out: 'down' }]);
   balancer.addServer('default', { address: '127.0.0.1:9', name: 'damson' });
@@ -79,37 +83,37 @@ t.test('a request is explained by the servers as they are', async (t) => {
 });
 
 t.test('a server is drained: what is on it ends, nothing new comes', async (t) => {
-  const { ask, get, backends } = await startSite(t);
+  const { ask, get, servers: fixtures } = await startSite(t);
   const patch = (body: object) => ask('/api/servers/apple', { method: 'PATCH', body });
   t.match(await patch({ state: 'drain' }), { status: 200, json: { name: 'apple', state: 'draining' } });
-  const before = backends[0]!.requests;
+  const before = fixtures[0]!.requests;
   for (let count = 0; count < 9; count++) t.equal(await get(), 200);
-  t.equal(backends[0]!.requests, before);
+  t.equal(fixtures[0]!.requests, before);
   t.match((await ask('/api/status')).json, { config: { drift: [/apple/] } });
   await patch({ state: 'ready' });
   for (let count = 0; count < 9; count++) t.equal(await get(), 200);
-  t.ok(backends[0]!.requests > before);
+  t.ok(fixtures[0]!.requests > before);
 });
 
 t.test('a server comes and goes while requests run', async (t) => {
-  const { ask, get, backends } = await startSite(t, { health_check: false });
-  const { address } = backends[0]!;
+  const { ask, get, servers: fixtures } = await startSite(t, { health_check: false });
+  const { address } = fixtures[0]!;
   t.equal((await ask('/api/servers/apple', { method: 'DELETE' })).status, 204);
-  const before = backends[0]!.requests;
+  const before = fixtures[0]!.requests;
   for (let count = 0; count < 6; count++) t.equal(await get(), 200);
-  t.equal(backends[0]!.requests, before);
+  t.equal(fixtures[0]!.requests, before);
   const added = await ask('/api/servers', { method: 'POST', body: { address, name: 'apple' } });
   t.equal(added.status, 201, added.text);
   for (let count = 0; count < 6; count++) t.equal(await get(), 200);
-  t.ok(backends[0]!.requests > before);
+  t.ok(fixtures[0]!.requests > before);
   const names = (await servers(ask)).map(({ name }) => name).sort();
   t.same(names, ['apple', 'banana', 'cherry']);
 });
 
 t.test('what the balancer refuses is refused in its words', async (t) => {
-  const { ask, backends } = await startSite(t);
+  const { ask, servers: fixtures } = await startSite(t);
   const post = (body: object) => ask('/api/servers', { method: 'POST', body });
-  const { address } = backends[0]!;
+  const { address } = fixtures[0]!;
   t.match(await post({ address }), { status: 409, json: { error: { code: 'duplicate_server' } } });
   t.match(await post({ address: 'localhost:1', route: 'defautl' }), {
     status: 404,

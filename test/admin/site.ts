@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import { type Backend, startBackend } from '../../fixtures/backend.js';
+import { type FixtureServer, startFixtureServer } from '../../fixtures/server.js';
 import { Admin } from '../../lib/admin/admin.js';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
@@ -10,7 +10,7 @@ import { type Ask, asker, SERVICES } from './support.js';
 export interface Site {
   readonly balancer: Balancer;
   readonly admin: Admin;
-  readonly backends: readonly Backend[];
+  readonly servers: readonly FixtureServer[];
   /** Of the admin listener. */
   readonly url: string;
   readonly port: number;
@@ -25,13 +25,13 @@ export async function startSite(
   adminSettings: AdminSettings = {},
 ): Promise<Site> {
   const names = ['apple', 'banana', 'cherry'];
-  const backends = await Promise.all(names.map((name) => startBackend({ name })));
-  t.teardown(() => Promise.all(backends.map((backend) => backend.close())));
+  const servers = await Promise.all(names.map((name) => startFixtureServer({ name })));
+  t.teardown(() => Promise.all(servers.map((server) => server.close())));
   const config = createConfig({
     listen: '127.0.0.1:0',
     admin: { listen: '127.0.0.1:0', ...adminSettings },
     health_check: { path: '/healthcheck', interval: '100ms', rise: 1, fall: 1 },
-    servers: backends.map(({ name, address }) => ({ name, address })),
+    servers: servers.map(({ name, address }) => ({ name, address })),
     ...settings,
   });
   const admin = new Admin(config.admin!);
@@ -50,5 +50,5 @@ export async function startSite(
     await response.arrayBuffer();
     return response.status;
   };
-  return { balancer, admin, backends, port, url: `http://127.0.0.1:${port}/`, ask: asker(port), get };
+  return { balancer, admin, servers, port, url: `http://127.0.0.1:${port}/`, ask: asker(port), get };
 }

@@ -4,7 +4,7 @@ import type { Test } from 'tap';
 import t from 'tap';
 import { start } from '../cli/program.js';
 import { Program } from '../cli/support.js';
-import { BACKEND } from '../support/processes.js';
+import { FIXTURE_SERVER } from '../support/processes.js';
 import { openPage, withChromium } from './chromium.js';
 import { ofLog, ofMetrics, ofPage, ofStatus } from './ledgers.js';
 import { Load } from './load.js';
@@ -15,7 +15,7 @@ async function startServer(
   t: Test,
   name: string,
 ): Promise<{ name: string; address: string; process: Program }> {
-  const process = new Program(['--name', name], {}, BACKEND);
+  const process = new Program(['--name', name], {}, FIXTURE_SERVER);
   t.teardown(() => process.kill());
   return { name, address: await process.onStderr(/listens on (\S+)/), process };
 }

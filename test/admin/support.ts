@@ -1,13 +1,13 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { Test } from 'tap';
 import { Admin } from '../../lib/admin/admin.js';
-import type { AdminServices, Subject } from '../../lib/admin/subject.js';
+import type { AdminDeps, AdminTarget } from '../../lib/admin/admin-target.js';
 import type { Clock } from '../../lib/base/clock.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { AdminSettings } from '../../lib/config/settings.js';
 import type { AdminConfig } from '../../lib/config/types.js';
 
-export const SERVICES: AdminServices = {
+export const SERVICES: AdminDeps = {
   reload: async () => ({ ok: true, message: 'reloaded lb.yaml', report: '' }),
   metrics: async () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', body: 'lb_up 1\n' }),
   report: (error) => {
@@ -43,8 +43,8 @@ export type Ask = (path: string, options?: AskOptions) => Promise<Reply>;
 /** Opens an admin listener on a free port and closes it behind the test. */
 export async function openAdmin(
   t: Test,
-  subject: Subject,
-  options: { settings?: AdminSettings; services?: Partial<AdminServices>; clock?: Clock } = {},
+  subject: AdminTarget,
+  options: { settings?: AdminSettings; services?: Partial<AdminDeps>; clock?: Clock } = {},
 ): Promise<{ admin: Admin; ask: Ask; port: number }> {
   const admin = new Admin(adminConfig(options.settings), options.clock);
   await admin.open(subject, { ...SERVICES, ...options.services });

@@ -3,8 +3,8 @@ import { createConfig } from '../../lib/config/config.js';
 import type { AlgorithmSetting } from '../../lib/config/settings.js';
 import { type Started, startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
+import { until } from '../support/loop-ticks.js';
 import { ask, type NamedOrigin, namedOrigins } from '../support/named-origins.js';
-import { until } from '../support/turns.js';
 
 type Settings = Parameters<typeof startBalancer>[1];
 type Terms = { readonly weight?: number; readonly backup?: boolean; readonly max_connections?: number };
@@ -73,7 +73,7 @@ t.test('least_response_time: who answers slowly gets less', async (t) => {
   const timed = async (count: number): Promise<Record<string, number>> => {
     const names: string[] = [];
     for (let i = 0; i < count; i++) {
-      slow.hold = new Promise((resolve) => setTimeout(resolve, 60));
+      slow.hold = new Promise((resolve) => setTimeout(resolve, 250));
       names.push((await ask(client)).server);
     }
     return counted(names);

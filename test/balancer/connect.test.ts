@@ -4,8 +4,8 @@ import { clientRoom, fileLimit } from '../../lib/net/file-limit.js';
 import { isShortage, ShortageAlarm } from '../../lib/net/shortage.js';
 import { startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
+import { turns } from '../support/loop-ticks.js';
 import { poolSupplies } from '../support/pool.js';
-import { turns } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';

@@ -5,8 +5,8 @@ import { answering, type RawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
-import { turns, until } from '../support/turns.js';
 
 type Test = Parameters<typeof origin>[0];
 

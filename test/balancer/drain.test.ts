@@ -1,12 +1,12 @@
 import * as net from 'node:net';
 import t from 'tap';
 import { WebSocket } from 'ws';
-import { startBackend } from '../../fixtures/backend.js';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
-import { turns, until } from '../support/turns.js';
+import { turns, until } from '../support/loop-ticks.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -190,9 +190,9 @@ t.test('stop during a drain ends it', async (t) => {
 });
 
 t.test('no request in flight is lost, however often', async (t) => {
-  const backends = await Promise.all([startBackend({ name: 'a' }), startBackend({ name: 'b' })]);
-  t.teardown(() => Promise.all(backends.map((backend) => backend.close())));
-  const servers = backends.map(({ address }) => address);
+  const fixtures = await Promise.all([startFixtureServer({ name: 'a' }), startFixtureServer({ name: 'b' })]);
+  t.teardown(() => Promise.all(fixtures.map((fixture) => fixture.close())));
+  const servers = fixtures.map(({ address }) => address);
   for (let round = 0; round < 20; round++) {
     const { balancer, connect, seen } = await startBalancer(t, { servers });
     const clients = await Promise.all(Array.from({ length: 20 }, connect));
@@ -228,11 +228,11 @@ t.test('no request in flight is lost, however often', async (t) => {
 t.test(
   'a tunnel has until timeouts.drain to end by itself, and its end is no request that was cut',
   async (t) => {
-    const backend = await startBackend({ name: 'a' });
-    t.teardown(() => backend.close());
+    const fixture = await startFixtureServer({ name: 'a' });
+    t.teardown(() => fixture.close());
     const { balancer, port, clock } = await startBalancer(
       t,
-      { servers: [backend.address], timeouts: { drain: '20s' } },
+      { servers: [fixture.address], timeouts: { drain: '20s' } },
       { manual: true },
     );
     const [patient, hasty] = await Promise.all([openWebSocket(t, port), openWebSocket(t, port)]);

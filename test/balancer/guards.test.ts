@@ -5,8 +5,8 @@ import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { field, origin, readRequest } from '../support/origin.js';
-import { until } from '../support/turns.js';
 
 t.test('a request too many of one client is answered 429 and told to come again', async (t) => {
   let isHeld = (): void => {};

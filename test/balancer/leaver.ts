@@ -1,5 +1,5 @@
 import * as net from 'node:net';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 
@@ -8,13 +8,13 @@ import { createConfig } from '../../lib/config/config.js';
  * returns from its main module: the process ends by itself if the balancer holds nothing any more.
  */
 const when = process.argv[2];
-const backend = await startBackend({ name: 'leaver' });
+const server = await startFixtureServer({ name: 'leaver' });
 const checked = when === 'checked';
 let checks = 0;
 const balancer = createBalancer(
   createConfig({
     listen: '127.0.0.1:0',
-    servers: when === 'removed' ? [await startEndless(), backend.address] : [backend.address],
+    servers: when === 'removed' ? [await startEndless(), server.address] : [server.address],
     retry: { on: ['connect', 503] },
     health_check: checked ? { interval: '10ms', path: '/?hang=1', timeout: '1h' } : false,
   }),
@@ -67,7 +67,7 @@ async function leave(): Promise<void> {
       await balancer.drain();
       break;
     case 'checked':
-      await until(() => backend.connections > 0);
+      await until(() => server.connections > 0);
       if (checks > 0) throw new Error('the check was to hang');
       break;
     case 'removed':
@@ -83,7 +83,7 @@ async function leave(): Promise<void> {
     default:
       await ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
       void ask('GET /?hang=1 HTTP/1.1\r\nHost: a\r\n\r\n');
-      await until(() => backend.requests === 2);
+      await until(() => server.requests === 2);
       if (when === 'draining') void balancer.drain();
   }
   balancer.stop();
@@ -91,7 +91,7 @@ async function leave(): Promise<void> {
 
 await leave();
 for (const socket of sockets) socket.destroy();
-await backend.close();
+await server.close();
 process.stdout.write('stopped\n');
 // A watchdog that does not hold the process itself.
 setTimeout(() => {

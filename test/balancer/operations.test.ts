@@ -1,14 +1,14 @@
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
-import { startBackend } from '../../fixtures/backend.js';
 import { answering, type RawConnection } from '../../fixtures/raw-server.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import type { Balancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
-import type { ServerStatus } from '../../lib/status/status.js';
+import type { ServerStatus } from '../../lib/control/status/status.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
+import { until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
-import { until } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const answer = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -121,10 +121,10 @@ t.test(
 );
 
 t.test('a tunnel keeps a draining server from being drained', async (t) => {
-  const backend = await startBackend({ name: 'a' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'a' });
+  t.teardown(() => server.close());
   const { balancer, port } = await startBalancer(t, {
-    servers: [{ name: 'a', address: backend.address }],
+    servers: [{ name: 'a', address: server.address }],
   });
   const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));

@@ -1,31 +1,31 @@
 import t from 'tap';
 import { type RawConnection, type RawServer, startRawServer } from '../../fixtures/raw-server.js';
-import { Backend } from '../../lib/backend/backend.js';
-import { Group } from '../../lib/backend/group.js';
-import type { Lease, LeaseRequester } from '../../lib/backend/lease.js';
-import type { Pool, PoolLimits } from '../../lib/backend/pool.js';
 import { parseAddress } from '../../lib/base/address.js';
 import { AddressSet } from '../../lib/base/address-set.js';
 import type { Failure } from '../../lib/base/failure.js';
-import { Shelf } from '../../lib/base/shelf.js';
+import { ObjectPool } from '../../lib/base/object-pool.js';
 import { ClientAcceptor } from '../../lib/client/acceptor.js';
 import { ClientRequest } from '../../lib/client/request.js';
 import { createConfig } from '../../lib/config/config.js';
 import { DEFAULT_RETRY } from '../../lib/config/retry.js';
-import { Choice } from '../../lib/exchange/choice.js';
-import type { Pipeline } from '../../lib/exchange/context.js';
+import type { RequestStages } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
 import { RetryPolicy } from '../../lib/exchange/retry-policy.js';
+import { ServerSelector } from '../../lib/exchange/server-selector.js';
 import { Listener } from '../../lib/net/listener.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { SocketChoice } from '../../lib/net/socket-choice.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
-import { ROUND_ROBIN } from '../backend/support.js';
+import type { Lease, LeaseListener } from '../../lib/servers/lease.js';
+import type { Pool, PoolLimits } from '../../lib/servers/pool.js';
+import { Server } from '../../lib/servers/server.js';
+import { ServerGroup } from '../../lib/servers/server-group.js';
+import { ROUND_ROBIN } from '../servers/support.js';
 import { Seen } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
 import { startDeafServer } from '../support/deaf-server.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { createPool, poolSupplies } from '../support/pool.js';
-import { turns, until } from '../support/turns.js';
 
 type Test = Parameters<typeof startDeafServer>[0];
 
@@ -35,12 +35,12 @@ const LATE = 100;
 const headLimits = { headBytes: 32_768, fields: 100, targetBytes: 8192 };
 
 function poolOf(t: Test, server: string, limits: Partial<PoolLimits>) {
-  const supplies = poolSupplies(t);
-  return { ...supplies, pool: createPool(t, server, limits, supplies) };
+  const deps = poolSupplies(t);
+  return { ...deps, pool: createPool(t, server, limits, deps) };
 }
 
 /** Somebody who wants a connection, and what came of it. */
-class Requester implements LeaseRequester {
+class Requester implements LeaseListener {
   readonly isPipelinable = false;
   connection: Lease | null = null;
   failure: Failure | null = null;
@@ -113,8 +113,8 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const { pool, clock, wheel } = poolOf(t, server.address, { maxConnections: 1, maxWaiting: 5 });
   const seen = new Seen();
   const { timeouts, limits } = createConfig({ timeouts: { queue: '5s' } });
-  const shelf: Shelf<Exchange> = new Shelf(8, () => new Exchange(services));
-  const group = new Group([new Backend('one', pool, wheel)], ROUND_ROBIN);
+  const objectPool: ObjectPool<Exchange> = new ObjectPool(8, () => new Exchange(services));
+  const group = new ServerGroup([new Server('one', pool, wheel)], ROUND_ROBIN);
   const rules = new RouteRules({
     host: 'client',
     path: [],
@@ -123,11 +123,11 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     headers: [],
     responseHeaders: [],
   });
-  const choice = new Choice(group, null, null);
+  const selector = new ServerSelector(group, null, null);
   const retry = new RetryPolicy(DEFAULT_RETRY, null);
   const destination = {
     name: 'all',
-    choice,
+    selector,
     reply: null,
     rules,
     firewalls: null,
@@ -136,7 +136,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     bodyBytes: 0,
     bodyRate: 0,
   };
-  const pipeline: Pipeline = {
+  const pipeline: RequestStages = {
     lostRules: rules,
     clientOf: (client) => client.forwarded.peer,
     noteUnreadable() {},
@@ -150,12 +150,12 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     wheel,
     timeouts,
     observer: seen,
-    shelf,
+    objectPool,
     pipeline,
   };
-  const requests = new Shelf(8, () => new ClientRequest(headLimits, clock));
+  const requests = new ObjectPool(8, () => new ClientRequest(headLimits, clock));
   const acceptor = new ClientAcceptor(
-    { wheel, requests, handlers: shelf, whyNotReady: () => '' },
+    { wheel, requests, handlers: objectPool, whyNotReady: () => '' },
     { trusted: new AddressSet([]), tellsForwarded: false, tellsVia: false, firewall: null },
     { timeouts, limits, readinessPath: null },
     new ShortageAlarm(wheel, seen),

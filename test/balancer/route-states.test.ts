@@ -4,9 +4,9 @@ import type { Balancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 import { startBalancer } from '../support/balancer.js';
+import { turns } from '../support/loop-ticks.js';
 import { namedOrigins } from '../support/named-origins.js';
 import { deadAddress, origin } from '../support/origin.js';
-import { turns } from '../support/turns.js';
 
 const BASE = { listen: '127.0.0.1:0', health_check: false, passive_health: false } as const;
 const NOWHERE = { a: '127.0.0.1:1', b: '127.0.0.1:2', c: '127.0.0.1:3' } as const;

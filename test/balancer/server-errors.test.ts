@@ -3,8 +3,8 @@ import type { RawServer } from '../../fixtures/raw-server.js';
 import type { Balancer } from '../../lib/balancer.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 import { startBalancer } from '../support/balancer.js';
+import { until } from '../support/loop-ticks.js';
 import { deadAddress, origin } from '../support/origin.js';
-import { until } from '../support/turns.js';
 
 /** An origin that answers with the status in the path, and resets for `/reset`. */
 function byPath(t: Test): Promise<RawServer> {

@@ -5,7 +5,7 @@ import t from 'tap';
 import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { RawClient } from '../support/client.js';
-import { turns } from '../support/turns.js';
+import { turns } from '../support/loop-ticks.js';
 
 const LEAVER = fileURLToPath(new URL('./leaver.js', import.meta.url));
 

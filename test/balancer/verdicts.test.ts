@@ -1,12 +1,12 @@
 import t from 'tap';
 import type { Observer } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
-import { dryBackends } from '../../lib/dry-run/dry-backends.js';
-import { Generation } from '../../lib/generation.js';
+import { dryServers } from '../../lib/routing/dry-run/dry-servers.js';
+import { RoutingSnapshot } from '../../lib/routing/routing-snapshot.js';
 import { startBalancer } from '../support/balancer.js';
 import { ManualClock } from '../support/manual-clock.js';
 
-const countsOf = ({ firewalls }: Generation) => firewalls.flatMap((firewall) => firewall.counts);
+const countsOf = ({ firewalls }: RoutingSnapshot) => firewalls.flatMap((firewall) => firewall.counts);
 
 t.test('who is banned is told with the firewall that did it, and for how long', async (t) => {
   const { seen, connect } = await startBalancer(t, {
@@ -41,13 +41,13 @@ t.test('every guard of every firewall has its counts, once, and keeps them over 
       },
     ],
   });
-  const generation = new Generation(config, clock, dryBackends(clock));
+  const snapshot = new RoutingSnapshot(config, clock, dryServers(clock));
   const counts = [
     { firewall: 'firewall_rules', guard: 'ip_reject', refused: 0, observed: 0 },
     { firewall: 'firewall_rules', guard: 'method_reject', refused: 0, observed: 0 },
     { firewall: 'firewall_rules of a.test', guard: 'path_reject', refused: 0, observed: 0 },
   ];
-  t.same(countsOf(generation), counts);
-  const after = new Generation(config, clock, dryBackends(clock), generation);
-  t.equal(countsOf(after)[0], countsOf(generation)[0]);
+  t.same(countsOf(snapshot), counts);
+  const after = new RoutingSnapshot(config, clock, dryServers(clock), snapshot);
+  t.equal(countsOf(after)[0], countsOf(snapshot)[0]);
 });

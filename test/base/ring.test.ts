@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { ObjectPool } from '../../lib/base/object-pool.js';
 import { Ring } from '../../lib/base/ring.js';
-import { Shelf } from '../../lib/base/shelf.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
 
 t.test('a ring is a queue, whatever is done to it', async () => {
@@ -55,16 +55,16 @@ t.test('a ring grows in any position', async (t) => {
 t.test('a shelf makes what it lacks, keeps what it has room for, and discards the rest', async (t) => {
   let made = 0;
   const discarded: number[] = [];
-  const shelf = new Shelf<number>(
+  const objectPool = new ObjectPool<number>(
     2,
     () => ++made,
     (item) => discarded.push(item),
   );
-  const items = [shelf.take(), shelf.take(), shelf.take()];
+  const items = [objectPool.take(), objectPool.take(), objectPool.take()];
   t.same(items, [1, 2, 3]);
-  for (const item of items) shelf.put(item);
+  for (const item of items) objectPool.put(item);
   t.same(discarded, [3]);
-  t.equal(shelf.take(), 2, 'the one used last is the warmest');
-  t.equal(shelf.take(), 1);
-  t.equal(shelf.take(), 4);
+  t.equal(objectPool.take(), 2, 'the one used last is the warmest');
+  t.equal(objectPool.take(), 1);
+  t.equal(objectPool.take(), 4);
 });

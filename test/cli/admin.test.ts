@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { get, start, url } from './program.js';
 
 const WATCH = /watch +(http:\S+\/) /;
@@ -24,10 +24,10 @@ t.test('the demo has a status page, on a free port when its own is taken', async
 });
 
 t.test('without being asked for there is none, and the demo can be told so', async (t) => {
-  const backend = await startBackend({ name: 'plain' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'plain' });
+  t.teardown(() => server.close());
   for (const args of [
-    ['0', backend.address],
+    ['0', server.address],
     ['0', '--admin', 'off'],
   ]) {
     const program = start(t, args, { cwd: t.testdir({}) });
@@ -39,10 +39,10 @@ t.test('without being asked for there is none, and the demo can be told so', asy
 });
 
 t.test('metrics, status and reload of a program that runs', async (t) => {
-  const backend = await startBackend({ name: 'plain' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'plain' });
+  t.teardown(() => server.close());
   const settings = (more: string): string =>
-    `servers: [{ address: "${backend.address}", name: plain }]\nadmin: 0\n${more}`;
+    `servers: [{ address: "${server.address}", name: plain }]\nadmin: 0\n${more}`;
   const directory = t.testdir({ 'lb.yaml': settings('') });
   const file = join(directory, 'lb.yaml');
   const program = start(t, ['0', '-c', file]);

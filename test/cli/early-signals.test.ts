@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { get, start, url } from './program.js';
 import type { Program } from './support.js';
 
@@ -19,11 +19,11 @@ process.on = (name, listener) => {
 
 /** With a settings file of its own. */
 async function site(t: Test): Promise<{ args: string[]; stop: () => Promise<void> }> {
-  const backend = await startBackend({ name: 'any' });
+  const server = await startFixtureServer({ name: 'any' });
   const directory = t.testdir({
-    'lb.yaml': `listen: 127.0.0.1:0\nservers: [${backend.address}]\nhealth_check: false\n`,
+    'lb.yaml': `listen: 127.0.0.1:0\nservers: [${server.address}]\nhealth_check: false\n`,
   });
-  return { args: ['-c', `${directory}/lb.yaml`], stop: () => backend.close() };
+  return { args: ['-c', `${directory}/lb.yaml`], stop: () => server.close() };
 }
 
 t.test('SIGTERM and SIGINT before the program has loaded end it in good order once it is up', async (t) => {

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { RawClient } from '../support/client.js';
 import { get, start, url } from './program.js';
 import { LAUNCHER, Program } from './support.js';
@@ -91,12 +91,12 @@ t.test('the demo answers, logs JSON to a pipe and ends cleanly', async (t) => {
 });
 
 t.test('no request in flight is lost at SIGTERM', async (t) => {
-  const backend = await startBackend({ name: 'slow' });
-  t.teardown(() => backend.close());
-  const program = start(t, ['0', backend.address, '--health-path', '/healthcheck']);
+  const server = await startFixtureServer({ name: 'slow' });
+  t.teardown(() => server.close());
+  const program = start(t, ['0', server.address, '--health-path', '/healthcheck']);
   const target = await url(program);
   const answer = get(`${target}x?delay=400`);
-  while (backend.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (server.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   program.child.kill('SIGTERM');
   t.match(await answer, { status: 200, text: /Hello from slow/ });
   t.equal(await program.end(), 0);
@@ -104,17 +104,17 @@ t.test('no request in flight is lost at SIGTERM', async (t) => {
 });
 
 t.test('a second signal ends it at once', async (t) => {
-  const backend = await startBackend({ name: 'hanging' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'hanging' });
+  t.teardown(() => server.close());
   for (const [signal, code] of [
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const) {
-    const program = start(t, ['0', backend.address, '--health-path', '/healthcheck']);
+    const program = start(t, ['0', server.address, '--health-path', '/healthcheck']);
     const target = await url(program);
-    const before = backend.requests;
+    const before = server.requests;
     const answer = get(`${target}x?hang=1`).catch(() => 'cut');
-    while (backend.requests === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (server.requests === before) await new Promise((resolve) => setTimeout(resolve, 5));
     program.child.kill('SIGTERM');
     await program.onStderr(/stopping/);
     program.child.kill(signal);
@@ -140,9 +140,9 @@ t.test('with very few files allowed it says so, exit 1', async (t) => {
 });
 
 t.test('out of files it answers 503, and no server is blamed for it', async (t) => {
-  const backend = await startBackend({ name: 'blameless' });
-  t.teardown(() => backend.close());
-  const args = ['0', backend.address, '--admin', '127.0.0.1:0', '--health-interval', '50ms', '-v'];
+  const server = await startFixtureServer({ name: 'blameless' });
+  t.teardown(() => server.close());
+  const args = ['0', server.address, '--admin', '127.0.0.1:0', '--health-interval', '50ms', '-v'];
   const program = start(t, args, { files: 140 });
   const port = Number(new URL(await url(program)).port);
   t.match(
@@ -174,7 +174,7 @@ t.test('out of files it answers 503, and no server is blamed for it', async (t) 
   t.equal(status, 503);
   t.match(head, /^Retry-After: \d+\r$/m);
   const line = JSON.parse(await program.onStdout(/.*\n/));
-  t.match(line, { reason: 'out_of_resources', detail: 'EMFILE', server: backend.address });
+  t.match(line, { reason: 'out_of_resources', detail: 'EMFILE', server: server.address });
   await leave();
   await program.onStderr(/could not be checked[\s\S]* check \S+: status 200 in /);
   client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -184,8 +184,8 @@ t.test('out of files it answers 503, and no server is blamed for it', async (t) 
 });
 
 t.test('a server that goes and comes back is spoken of', async (t) => {
-  const first = await startBackend({ name: 'stays' });
-  const second = await startBackend({ name: 'goes' });
+  const first = await startFixtureServer({ name: 'stays' });
+  const second = await startFixtureServer({ name: 'goes' });
   t.teardown(() => Promise.all([first.close(), second.close()]));
   const health = ['--health-path', '/healthcheck', '--health-interval', '50ms'];
   const program = start(t, ['0', first.address, second.address, ...health]);
@@ -197,9 +197,9 @@ t.test('a server that goes and comes back is spoken of', async (t) => {
 });
 
 t.test('-v shows the heads as they crossed the wire', async (t) => {
-  const backend = await startBackend({ name: 'plain' });
-  t.teardown(() => backend.close());
-  const program = start(t, ['0', backend.address, '-v']);
+  const server = await startFixtureServer({ name: 'plain' });
+  t.teardown(() => server.close());
+  const program = start(t, ['0', server.address, '-v']);
   const target = await url(program);
   await fetch(`${target}seen`, { headers: { connection: 'close', authorization: 'Bearer s3cret' } });
   await program.onStderr(/\n> GET \/seen HTTP\/1\.1\n(?:> .*\n)*>\n< HTTP\/1\.1 200 OK\n(?:< .*\n)*<\n/);
@@ -209,9 +209,9 @@ t.test('-v shows the heads as they crossed the wire', async (t) => {
 });
 
 t.test('a reader of stdout or stderr that goes away costs nothing but its lines', async (t) => {
-  const backend = await startBackend({ name: 'alive' });
-  t.teardown(() => backend.close());
-  const program = start(t, ['0', backend.address, '-v']);
+  const server = await startFixtureServer({ name: 'alive' });
+  t.teardown(() => server.close());
+  const program = start(t, ['0', server.address, '-v']);
   const target = await url(program);
   program.child.stdout!.destroy();
   program.child.stderr!.destroy();
@@ -222,11 +222,11 @@ t.test('a reader of stdout or stderr that goes away costs nothing but its lines'
 
 for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
   t.test(`${signal} goes on in a new log file`, async (t) => {
-    const backend = await startBackend({ name: 'logged' });
-    t.teardown(() => backend.close());
+    const server = await startFixtureServer({ name: 'logged' });
+    t.teardown(() => server.close());
     const directory = t.testdir({});
     const log = join(directory, 'access.log');
-    const program = start(t, ['0', backend.address, '--access-log-file', log, '--access-log', 'combined']);
+    const program = start(t, ['0', server.address, '--access-log-file', log, '--access-log', 'combined']);
     const target = await url(program);
     await get(`${target}before`);
     renameSync(log, `${log}.1`);
@@ -243,11 +243,11 @@ for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
 }
 
 t.test('a bug is loud: one report with its stack, exit 1, and the log has what came before', async (t) => {
-  const backend = await startBackend({ name: 'any' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'any' });
+  t.teardown(() => server.close());
   const bug = 'process.once("SIGWINCH", () => { throw new Error("something impossible") })';
   const log = join(t.testdir({}), 'access.log');
-  const program = start(t, ['0', backend.address, '--access-log-file', log], {
+  const program = start(t, ['0', server.address, '--access-log-file', log], {
     env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bug)}` },
   });
   await get(await url(program));
@@ -261,10 +261,10 @@ t.test('a bug is loud: one report with its stack, exit 1, and the log has what c
 });
 
 t.test('a balancer in front sees that it goes before it is gone', async (t) => {
-  const backend = await startBackend({ name: 'one' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'one' });
+  t.teardown(() => server.close());
   const settings = `listen: 127.0.0.1:0
-servers: [${backend.address}]
+servers: [${server.address}]
 readiness_path: /readyz
 timeouts: { drain_delay: 1m }
 `;

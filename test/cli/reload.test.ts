@@ -4,14 +4,14 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { FileWatch } from '../../lib/cli/file-watch.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { get, start, url } from './program.js';
 
 t.test('SIGHUP takes over a good file, and keeps to the old one when the new one is bad', async (t) => {
-  const first = await startBackend({ name: 'first' });
-  const second = await startBackend({ name: 'second' });
+  const first = await startFixtureServer({ name: 'first' });
+  const second = await startFixtureServer({ name: 'second' });
   t.teardown(() => Promise.all([first.close(), second.close()]));
   const directory = mkdtempSync(join(tmpdir(), 'lb-reload-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
@@ -97,14 +97,14 @@ t.test('a listener that a reload moves is told, and one that cannot be bound', a
 });
 
 t.test('--watch takes the file over once it, or one that it names, has changed', async (t) => {
-  const backend = await startBackend({ name: 'any' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'any' });
+  t.teardown(() => server.close());
   const directory = t.testdir({
     'bad.txt': '192.0.2.1\n',
     'lb.yaml': `listen: 127.0.0.1:0
 health_check: false
 firewall_rules: { ip_reject: [{ file: bad.txt }] }
-servers: [${backend.address}]
+servers: [${server.address}]
 `,
   });
   const program = start(t, ['-c', join(directory, 'lb.yaml'), '--watch']);

@@ -14,7 +14,7 @@ function logOf(t: Test, settings: Settings, options: Partial<RequestLogOptions> 
   const warnings: string[] = [];
   const warning = (message: string): void => void warnings.push(message);
   const log = new RequestLog({ stdout, file: null, quiet: false, warning, ...options });
-  log.follow(createConfig(settings));
+  log.applyConfig(createConfig(settings));
   t.teardown(() => log.close());
   return { log, stream, warnings };
 }
@@ -70,11 +70,11 @@ t.test(
     const [first, second] = ['first', 'second'].map((name) => join(directory, name)) as [string, string];
     const { log, stream } = logOf(t, { access_log: { file: first } });
     log.requestSettled(recordOf({ requestId: 'one' }));
-    log.follow(createConfig({ access_log: { file: second, fields: ['request_id'] } }));
+    log.applyConfig(createConfig({ access_log: { file: second, fields: ['request_id'] } }));
     log.requestSettled(recordOf({ requestId: 'two' }));
-    log.follow(createConfig({ access_log: 'dev' }));
+    log.applyConfig(createConfig({ access_log: 'dev' }));
     log.requestSettled(recordOf({ requestId: 'three' }));
-    log.follow(createConfig({ access_log: 'off' }));
+    log.applyConfig(createConfig({ access_log: 'off' }));
     log.requestSettled(recordOf({ requestId: 'four' }));
     await log.close();
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -89,7 +89,7 @@ t.test('a file that cannot be opened changes nothing', async (t) => {
   const file = join(directory, 'log');
   const { log } = logOf(t, { access_log: { file } });
   const nowhere = join(directory, 'no', 'log');
-  t.throws(() => log.follow(createConfig({ access_log: { file: nowhere } })), { code: 'ENOENT' });
+  t.throws(() => log.applyConfig(createConfig({ access_log: { file: nowhere } })), { code: 'ENOENT' });
   log.requestSettled(recordOf());
   await log.close();
   t.match(read(file), '"status":200');

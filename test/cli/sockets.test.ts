@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { start, url } from './program.js';
 import type { Program } from './support.js';
 
@@ -15,9 +15,9 @@ function before(source: string): string {
 
 /** Starts the program before one server, and sends it a request. */
 async function serving(t: Test, environment: NodeJS.ProcessEnv): Promise<Program> {
-  const backend = await startBackend({ name: 'only' });
-  t.teardown(() => backend.close());
-  const program = start(t, ['0', backend.address], { env: { LB_SOCKETS: '', ...environment } });
+  const server = await startFixtureServer({ name: 'only' });
+  t.teardown(() => server.close());
+  const program = start(t, ['0', server.address], { env: { LB_SOCKETS: '', ...environment } });
   const target = await url(program);
   for (let i = 0; i < 3; i++) t.equal((await fetch(target)).status, 200);
   return program;

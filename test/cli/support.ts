@@ -10,11 +10,11 @@ import { check } from '../../lib/cli/check.js';
 import { explain } from '../../lib/cli/explain.js';
 import { type OutputStream, Terminal } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
+import type { NewServer } from '../../lib/control/status/operations.js';
+import type { BalancerStatus, BanList, StatusEvent } from '../../lib/control/status/status.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { LiveBalancer } from '../../lib/observe/server-families.js';
-import type { NewServer } from '../../lib/status/operations.js';
-import type { BalancerStatus, BanList, StatusEvent } from '../../lib/status/status.js';
 
 export const LAUNCHER = fileURLToPath(new URL('../../../bin/lb.js', import.meta.url));
 

@@ -2,12 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import { answering, type RawConnection } from '../../fixtures/raw-server.js';
-import type { SocketMeans } from '../../lib/net/sockets.js';
+import type { SocketMode } from '../../lib/net/sockets.js';
 import { startBalancer } from '../support/balancer.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { steady, turns } from '../support/loop-ticks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
-import { steady, turns } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -129,7 +129,7 @@ t.test('clients that leave while their requests wait for a connection', async (t
 });
 
 /** A server with room for one request, which it has. */
-async function fullServer(t: Test, means?: SocketMeans) {
+async function fullServer(t: Test, means?: SocketMode) {
   const [server] = (await namedOrigins(t, 'a')) as [NamedOrigin];
   let answer = (): void => {};
   server.hold = new Promise((resolve) => {

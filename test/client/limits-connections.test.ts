@@ -1,16 +1,16 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { AddressSet } from '../../lib/base/address-set.js';
-import { Shelf } from '../../lib/base/shelf.js';
+import { ObjectPool } from '../../lib/base/object-pool.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
-import { type AcceptorMeans, ClientAcceptor } from '../../lib/client/acceptor.js';
+import { type AcceptorDeps, ClientAcceptor } from '../../lib/client/acceptor.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Channel } from '../../lib/net/channel.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { turns, until } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -130,10 +130,10 @@ t.test('limits.connections: nobody makes room for a client that is not let in', 
 function letIn(perIp: number, addresses: readonly string[]): boolean[] {
   const wheel = new TimerWheel(new ManualClock());
   const config = createConfig({ limits: { connections_per_ip: perIp } });
-  const requests = new Shelf<never>(0, () => {
+  const requests = new ObjectPool<never>(0, () => {
     throw new Error('nobody asks');
   });
-  const means = { wheel, requests, handlers: requests, whyNotReady: () => '' } as unknown as AcceptorMeans;
+  const means = { wheel, requests, handlers: requests, whyNotReady: () => '' } as unknown as AcceptorDeps;
   const policy = { trusted: new AddressSet([]), tellsForwarded: false, tellsVia: false, firewall: null };
   const acceptor = new ClientAcceptor(means, policy, config, new ShortageAlarm(wheel, {}));
   const taken = addresses.map((remoteAddress) => {

@@ -3,12 +3,12 @@ import { writeFileSync } from 'node:fs';
 import * as http from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
 import { pattern } from '../../fixtures/pattern.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { turns } from '../support/loop-ticks.js';
 import { fileLimit, openSockets, residentBytes, startProcesses } from '../support/processes.js';
-import { turns } from '../support/turns.js';
 
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
@@ -19,9 +19,9 @@ t.setTimeout(120_000);
 const onLinux = { skip: process.platform === 'linux' ? false : 'reads /proc' };
 
 t.test('200 clients with slow heads hinder nobody, and get 408', async (t) => {
-  const backend = await startBackend({ name: 'one' });
-  t.teardown(() => backend.close());
-  const settings = { servers: [backend.address], timeouts: { request_header: '2s' } };
+  const server = await startFixtureServer({ name: 'one' });
+  t.teardown(() => server.close());
+  const settings = { servers: [server.address], timeouts: { request_header: '2s' } };
   const { connect, seen, balancer, clock } = await startBalancer(t, settings, { manual: true });
   const slow = await Promise.all(Array.from({ length: 200 }, connect));
   for (const client of slow) client.send('GET / HTTP/1.1\r\n');

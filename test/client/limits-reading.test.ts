@@ -1,13 +1,13 @@
 import t from 'tap';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
 import { Deadline, TimerWheel } from '../../lib/base/timer-wheel.js';
-import type { ClientServices } from '../../lib/client/services.js';
+import type { ClientDeps } from '../../lib/client/services.js';
 import { SlowReader } from '../../lib/client/slow-reader.js';
 import type { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
+import { steady, turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { deadAddress } from '../support/origin.js';
-import { steady, turns, until } from '../support/turns.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -185,7 +185,7 @@ t.test('who is looked at when the time is up, and has taken a byte, gets as much
   t.teardown(() => wheel.close());
   const deadline = new Deadline(wheel, { onDeadline: () => reader.judge() });
   const services = { timeouts: { responseBody: 10_000 } };
-  const reader = new SlowReader(channel as unknown as Channel, deadline, services as ClientServices);
+  const reader = new SlowReader(channel as unknown as Channel, deadline, services as ClientDeps);
   reader.wait();
   for (let round = 0; round < 3; round++) {
     channel.backlog--;

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
-import { until } from '../support/turns.js';
+import { until } from '../support/loop-ticks.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 

@@ -2,8 +2,8 @@ import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
-import { turns, until } from '../support/turns.js';
 
 /** All that the balancer answers without asking a server. */
 const OWN_ANSWERS: { [what: string]: { target: string; host: string; status: number } } = {

@@ -1,12 +1,12 @@
 import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import { RunQueue } from '../../lib/client/run-queue.js';
-import { noteAccepted, noteBurst } from '../../lib/net/turn.js';
+import { noteAccepted, noteBurst } from '../../lib/net/loop-tick.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { origin, readRequest } from '../support/origin.js';
-import { turns, until } from '../support/turns.js';
 
 /** More than a turn begins, several times over. */
 const CROWD = 200;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { loadConfig } from '../../lib/config/config.js';
-import { type Paint, Places, renderProblems } from '../../lib/config/problems.js';
+import { LineIndex, type Paint, renderProblems } from '../../lib/config/problems.js';
 import { formatPath } from '../../lib/config/tree.js';
 
 function render(text: string, paint?: Paint): string {
@@ -67,7 +67,7 @@ t.test('a path reads as it is written in a program', async (t) => {
 });
 
 t.test('places are counted from one', async (t) => {
-  const places = new Places('ab\n\ncd');
+  const places = new LineIndex('ab\n\ncd');
   t.same(places.of({ start: 0, end: 1 }), { line: 1, column: 1, length: 1 });
   t.same(places.of({ start: 1, end: 6 }), { line: 1, column: 2, length: 1 });
   t.same(places.of({ start: 3, end: 3 }), { line: 2, column: 1, length: 1 });

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import type { Backend } from '../../lib/backend/backend.js';
-import { Group } from '../../lib/backend/group.js';
+import type { Server } from '../../lib/servers/server.js';
+import { ServerGroup } from '../../lib/servers/server-group.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { deadAddress, origin, readRequest } from '../support/origin.js';
@@ -11,30 +11,30 @@ const PUT = 'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
 
 /** What the servers behind a balancer were told of their attempts, by name. */
 class Outcomes {
-  readonly backends = new Map<string, Backend>();
+  readonly servers = new Map<string, Server>();
   readonly told: string[] = [];
 
   constructor(t: Test) {
-    const { pick } = Group.prototype;
-    const { backends, told } = this;
-    Group.prototype.pick = function (key, tried): ReturnType<typeof pick> {
-      for (const backend of this.backends) {
-        if (backends.has(backend.name)) continue;
-        backends.set(backend.name, backend);
-        backend.watch({
-          onOutcome: (_backend, { kind, status, durationMs }) =>
+    const { pick } = ServerGroup.prototype;
+    const { servers, told } = this;
+    ServerGroup.prototype.pick = function (key, tried): ReturnType<typeof pick> {
+      for (const server of this.servers) {
+        if (servers.has(server.name)) continue;
+        servers.set(server.name, server);
+        server.watch({
+          onOutcome: (_server, { kind, status, durationMs }) =>
             void told.push(`${kind} ${status}${durationMs >= 0 && durationMs < 5000 ? '' : ' too long'}`),
         });
       }
       return pick.call(this, key, tried);
     };
     t.teardown(() => {
-      Group.prototype.pick = pick;
+      ServerGroup.prototype.pick = pick;
     });
   }
 
   totals(name: string): unknown {
-    const { responses, ...totals } = (this.backends.get(name) as Backend).totals;
+    const { responses, ...totals } = (this.servers.get(name) as Server).totals;
     return { ...totals, responses: responses.join(' ') };
   }
 }
@@ -104,7 +104,7 @@ t.test('what a server did is on its account', async (t) => {
     bytesOut: 7,
     responses: '0 0 2 0 1 1 0 0 0 0',
   });
-  t.ok((outcomes.backends.get(server.address) as Backend).responseTimes.sum > 0);
+  t.ok((outcomes.servers.get(server.address) as Server).responseTimes.sum > 0);
 });
 
 t.test('attempts that another server had to make up for are on both', async (t) => {
@@ -127,7 +127,7 @@ t.test('attempts that another server had to make up for are on both', async (t) 
     client.send(PUT);
     t.equal((await client.response()).status, 200);
     t.match(outcomes.totals(good.address), { requests: 1, retries: 1, bytesIn: 5, bytesOut: 2, failures: 0 });
-    outcomes.backends.delete(good.address);
+    outcomes.servers.delete(good.address);
   }
   t.strictSame(outcomes.told, ['connect 0', 'ok 200', 'timeout 0', 'ok 200']);
   t.strictSame(outcomes.totals(dead), { ...NONE, failures: 1, connectFailures: 1 });

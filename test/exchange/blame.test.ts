@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap';
 import type { RawConnection } from '../../fixtures/raw-server.js';
-import { Backend } from '../../lib/backend/backend.js';
+import { Server } from '../../lib/servers/server.js';
 import { type Started, startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { steady, turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
-import { steady, turns, until } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -225,14 +225,14 @@ t.test('timeouts.total is on nobody who had less than half of it', async (t) => 
 });
 
 t.test('how long a client takes for its body does not make a server look slow', async (t) => {
-  const { noteResponse } = Backend.prototype;
+  const { noteResponse } = Server.prototype;
   const noted: number[] = [];
-  Backend.prototype.noteResponse = function (ms): void {
+  Server.prototype.noteResponse = function (ms): void {
     noted.push(ms);
     noteResponse.call(this, ms);
   };
   t.teardown(() => {
-    Backend.prototype.noteResponse = noteResponse;
+    Server.prototype.noteResponse = noteResponse;
   });
   const server = await origin(t, async (connection) => {
     await connection.readHead();

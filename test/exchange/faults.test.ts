@@ -5,8 +5,8 @@ import type { RawConnection, Script } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
-import { until } from '../support/turns.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import type { SocketMeans } from '../../lib/net/sockets.js';
+import type { SocketMode } from '../../lib/net/sockets.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { field } from '../support/origin.js';
@@ -124,7 +124,7 @@ function run(port: number, work: Work, failures: string[]): Promise<void> {
   });
 }
 
-async function runAll(t: Test, works: readonly Work[], means: SocketMeans): Promise<void> {
+async function runAll(t: Test, works: readonly Work[], means: SocketMode): Promise<void> {
   const failures: string[] = [];
   const server = createServer((socket) => void serve(socket, failures).catch(() => socket.destroy()));
   server.listen(0, '127.0.0.1');

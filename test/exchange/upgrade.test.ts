@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
-import { startBackend } from '../../fixtures/backend.js';
 import type { RawConnection } from '../../fixtures/raw-server.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
@@ -28,10 +28,10 @@ async function tunnel(t: Test, talk: (connection: RawConnection) => unknown, man
 }
 
 t.test('WebSocket messages of all sizes, both ways', async (t) => {
-  const backend = await startBackend({ name: 'ws' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'ws' });
+  t.teardown(() => server.close());
   for (const means of ['fast', 'documented'] as const) {
-    const { port, seen } = await startBalancer(t, { servers: [backend.address] }, { sockets: means });
+    const { port, seen } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
     const sockets = Array.from({ length: 5 }, () => new WebSocket(`ws://127.0.0.1:${port}/ws`));
     await Promise.all(sockets.map((socket) => once(socket, 'open')));
     for (const size of [0, 1, 125, 126, 20_000, 65_000]) {

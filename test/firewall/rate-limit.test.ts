@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { WorkBudget } from '../../lib/base/work-budget.js';
 import type { RateLimitConfig } from '../../lib/config/types.js';
-import type { Refusal } from '../../lib/firewall/guard.js';
+import type { FirewallRefusal } from '../../lib/firewall/guard.js';
 import { RateLimit } from '../../lib/firewall/rate-limit.js';
 import { viewOf } from '../http/heads.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -12,7 +12,7 @@ interface Limited {
   readonly limit: RateLimit;
   readonly clock: ManualClock;
   /** A request of a client, with these fields. */
-  ask(client: string, ...fields: readonly string[]): Refusal | null;
+  ask(client: string, ...fields: readonly string[]): FirewallRefusal | null;
 }
 
 function limited(config: Partial<RateLimitConfig>): Limited {

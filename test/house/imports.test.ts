@@ -8,18 +8,14 @@ const LIB = fileURLToPath(new URL('../../../lib', import.meta.url));
 /** What may be imported is left of what imports it; rooms in one step know nothing of each other. */
 const ORDER: readonly (readonly string[])[] = [
   ['base'],
-  ['config', 'http', 'net', 'scheduler'],
-  ['backend'],
-  ['health', 'firewall', 'rules'],
-  ['router'],
+  ['config', 'http', 'net'],
+  ['servers'],
+  ['firewall', 'rules'],
   ['exchange'],
   ['client'],
+  ['routing'],
   ['observe'],
-  ['status'],
-  ['parsers', 'pipeline', 'telemetry'],
-  ['generation'],
-  ['dry-run', 'fleet'],
-  ['snapshot', 'departure'],
+  ['control'],
   ['balancer'],
   ['admin'],
   ['cli'],
@@ -29,9 +25,7 @@ const ORDER: readonly (readonly string[])[] = [
 /** Steps that are apart, and still none of each other's business. */
 const STRANGERS: readonly (readonly [room: string, other: string, why: string])[] = [
   ['client', 'exchange', 'they talk through http/flow.ts'],
-  ['exchange', 'health', 'verdicts reach the request path through the backend alone'],
-  ['client', 'health', 'verdicts reach the request path through the backend alone'],
-  ['client', 'backend', 'a client knows its handler, and the handler knows servers'],
+  ['client', 'servers', 'a client knows its handler, and the handler knows servers'],
   ['balancer', 'observe', 'it is told whom to tell'],
 ];
 
@@ -143,7 +137,7 @@ t.test('what is outside lib is imported by the demo alone', async (t) => {
   const outside = imports.filter((entry) => fileOf(entry)?.startsWith('..'));
   t.same(
     outside.map(({ from, target }) => `${from}: ${target}`),
-    ['cli/demo.ts: ../../fixtures/backend.js'],
+    ['cli/demo.ts: ../../fixtures/server.js'],
   );
 });
 
@@ -178,7 +172,7 @@ t.test('outside of three rooms no file imports itself by way of others, not even
     return false;
   };
   // In these a connection, or a request, and its parts still know each other's classes.
-  const known = ['backend', 'client', 'exchange'];
+  const known = ['servers', 'client', 'exchange'];
   t.same(
     files.filter((file) => !known.includes(roomOf(file)) && reaches(file)),
     [],
@@ -200,7 +194,7 @@ t.test('every door leads somewhere, and is what the package depends on', async (
 t.test('http and base touch no socket, no timer and no file', async (t) => {
   const wrong = imports.filter(
     ({ from, target }) =>
-      ['http', 'scheduler', 'rules', 'router'].includes(roomOf(from)) &&
+      ['http', 'rules'].includes(roomOf(from)) &&
       /^node:(net|tls|http|https|http2|dgram|timers|child_process|worker_threads|cluster)/.test(target),
   );
   t.same(
@@ -218,9 +212,9 @@ const SPREAD_CALL =
 /** Lists that are short whatever is configured, asked or answered. */
 const SHORT_LISTS = [
   'admin/admin.ts: allowed.push(...',
-  'backend/idle-limit.ts: const least = Math.min(...',
-  'backend/idle-limit.ts: const most = Math.max(...',
   'net/host-addresses.ts: this.#publish(Math.min(...',
+  'servers/idle-limit.ts: const least = Math.min(...',
+  'servers/idle-limit.ts: const most = Math.max(...',
 ];
 
 t.test('no list of any length is spread over the arguments of a call', async (t) => {
@@ -242,6 +236,7 @@ t.test('files that people name are read in one place, which takes regular files 
     'admin/openapi.ts',
     'admin/page.ts',
     'base/regular-file.ts',
+    'base/version.ts',
     // That of the compiler, which is handed `readRegularFile`.
     'config/address-file.ts',
     'config/config.ts',
@@ -250,7 +245,6 @@ t.test('files that people name are read in one place, which takes regular files 
     'http/llhttp-module.ts',
     // The limits of this process.
     'net/file-limit.ts',
-    'status/version.ts',
   ]);
 });
 

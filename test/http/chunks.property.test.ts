@@ -3,7 +3,7 @@ import t from 'tap';
 import { BodyReader } from '../../lib/http/body-reader.js';
 import { instantiateLlhttp, type LlhttpExports } from '../../lib/http/llhttp-module.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
-import { bytes, cutAt } from '../support/wire.js';
+import { bytes, cutAt } from '../support/transport.js';
 
 /**
  * Chunks are read by a reader of our own. It takes and refuses what llhttp takes and refuses, finds the same data and
@@ -344,9 +344,9 @@ t.test('ten thousand tiny chunks in a read are handed on in one piece', async (t
 t.test('long chunks with extensions are not moved, and come out whole beside short ones', async (t) => {
   const long = 'l'.repeat(10_000);
   const sent = `2710;e\r\n${long}\r\n1;e\r\na\r\n2710;e\r\n${long}\r\n0;x\r\n\r\n`;
-  const wire = sent.replace(/;./g, '');
+  const transport = sent.replace(/;./g, '');
   for (const at of [1, 6, 8, 5000, 10_010, 10_012, 10_016, 10_020, sent.length - 5]) {
-    t.ok(read('request', cutAt(bytes(sent), [at]), 'wire').content === wire, `cut at ${at}`);
+    t.ok(read('request', cutAt(bytes(sent), [at]), 'wire').content === transport, `cut at ${at}`);
     t.ok(read('request', cutAt(bytes(sent), [at])).content === `${long}a${long}`, `cut at ${at}`);
   }
 });

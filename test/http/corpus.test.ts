@@ -1,6 +1,6 @@
 import t from 'tap';
 import { readCorpus, verdictOf } from '../support/corpus.js';
-import { RequestReader, ResponseReader } from '../support/wire.js';
+import { RequestReader, ResponseReader } from '../support/transport.js';
 
 t.test('every request of the corpus gets the verdict of its table', async (t) => {
   for (const { name, bytes, verdict } of readCorpus('requests')) {

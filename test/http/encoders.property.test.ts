@@ -4,7 +4,7 @@ import type { MessageHead } from '../../lib/http/head.js';
 import { encodeRequestHead, ForwardedClient } from '../../lib/http/request-encoder.js';
 import { encodeInterimHead, encodeResponseHead } from '../../lib/http/response-encoder.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
-import { bytes, RequestReader, ResponseReader } from '../support/wire.js';
+import { bytes, RequestReader, ResponseReader } from '../support/transport.js';
 
 /** The values of the fields called `name` (lower case), in order: told by their names, not by the encoders' numbers. */
 function valuesNamed(head: MessageHead, name: string): string[] {

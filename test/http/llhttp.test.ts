@@ -18,7 +18,7 @@ wasm.Instance = class extends Instance {
   }
 };
 const { LlhttpParser } = await import('../../lib/http/llhttp.js');
-const { bytes, cutAt, RequestReader, ResponseReader } = await import('../support/wire.js');
+const { bytes, cutAt, RequestReader, ResponseReader } = await import('../support/transport.js');
 wasm.Instance = Instance;
 
 const GET = 'GET /path HTTP/1.1\r\nHost: a.example\r\nX-Name: value\r\n\r\n';

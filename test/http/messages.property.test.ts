@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { FUZZ_RUNS } from '../support/fuzz.js';
-import { bytes, cutAt, RequestReader, ResponseReader, type Seen } from '../support/wire.js';
+import { bytes, cutAt, RequestReader, ResponseReader, type Seen } from '../support/transport.js';
 
 /** Valid messages of every shape, pipelined and cut anywhere, come out as they went in. */
 
@@ -47,7 +47,7 @@ const size = (length: number): fc.Arbitrary<string> =>
 const chunk = data.chain((content) =>
   fc.tuple(size(content.length), fc.array(extension, { maxLength: 2 })).map(([hex, extensions]) => ({
     content,
-    wire: `${hex}${extensions.join('')}\r\n${content}\r\n`,
+    transport: `${hex}${extensions.join('')}\r\n${content}\r\n`,
     passed: `${hex}\r\n${content}\r\n`,
   })),
 );
@@ -65,15 +65,15 @@ const trailer = fc.oneof(
 
 interface Body {
   readonly line: string;
-  readonly wire: string;
+  readonly transport: string;
   readonly content: string;
   /** What is handed on to a peer that knows chunks. */
   readonly passed: string;
 }
-const none = fc.constant<Body>({ line: '', wire: '', content: '', passed: '' });
+const none = fc.constant<Body>({ line: '', transport: '', content: '', passed: '' });
 const counted = fc.tuple(data, fc.nat(2)).map(([content, zeros]): Body => {
   const line = `Content-Length: ${'0'.repeat(zeros)}${content.length}\r\n`;
-  return { line, wire: content, content, passed: content };
+  return { line, transport: content, content, passed: content };
 });
 const chunked = fc
   .tuple(
@@ -84,7 +84,7 @@ const chunked = fc
   .map(
     ([chunks, extensions, trailers]): Body => ({
       line: 'transfer-Encoding: Chunked\r\n',
-      wire: `${chunks.map((c) => c.wire).join('')}0${extensions.join('')}\r\n${trailers.map((f) => f.line).join('')}\r\n`,
+      transport: `${chunks.map((c) => c.transport).join('')}0${extensions.join('')}\r\n${trailers.map((f) => f.line).join('')}\r\n`,
       content: chunks.map((c) => c.content).join(''),
       passed: `${chunks.map((c) => c.passed).join('')}0\r\n${trailers.map((f) => (f.passes ? f.line : '')).join('')}\r\n`,
     }),
@@ -129,7 +129,7 @@ function check(
   host: string,
   read: (pieces: readonly Buffer[]) => Seen,
 ): void {
-  const stream = messages.map((message) => headOf(message, host) + message.wire);
+  const stream = messages.map((message) => headOf(message, host) + message.transport);
   const whole = bytes(stream.join(''));
   const seen = read(
     cutAt(
@@ -189,7 +189,7 @@ t.test(
     const other = new ResponseReader(LIMITS);
     const another = bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7;x\r\nanother\r\n0\r\n\r\n');
     const piecesOf = (message: Message, how: 'wire' | 'content', most: number): string[] => {
-      const whole = bytes(headOf(message, '') + message.wire);
+      const whole = bytes(headOf(message, '') + message.transport);
       const pieces: string[] = [];
       parser.reset();
       const receiver = {

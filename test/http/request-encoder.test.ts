@@ -1,6 +1,6 @@
 import t from 'tap';
 import { encodeRequestHead, ForwardedClient, receivedRequestId } from '../../lib/http/request-encoder.js';
-import { bytes, RequestReader } from '../support/wire.js';
+import { bytes, RequestReader } from '../support/transport.js';
 
 const STRANGER = new ForwardedClient('192.0.2.1', false);
 const FRIEND = new ForwardedClient('192.0.2.1', true);

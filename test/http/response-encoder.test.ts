@@ -1,7 +1,7 @@
 import t from 'tap';
 import { encodeReply } from '../../lib/http/replies.js';
 import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../../lib/http/response-encoder.js';
-import { bytes, ResponseReader } from '../support/wire.js';
+import { bytes, ResponseReader } from '../support/transport.js';
 
 const NOW = Date.UTC(2026, 0, 31, 12, 0, 0);
 const DATE = 'Date: Sat, 31 Jan 2026 12:00:00 GMT\r\n';

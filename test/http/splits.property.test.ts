@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { readCorpus, type Sample } from '../support/corpus.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
-import { cutAt, type ReadOptions, RequestReader, ResponseReader, type Seen } from '../support/wire.js';
+import { cutAt, type ReadOptions, RequestReader, ResponseReader, type Seen } from '../support/transport.js';
 
 /**
  * However the network cuts a message, it is the same message. One parser reads them all, so that whatever one of them

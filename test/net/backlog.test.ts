@@ -3,18 +3,18 @@ import * as net from 'node:net';
 import t, { type Test } from 'tap';
 import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
 import { type Connecting, connect } from '../../lib/net/connecting.js';
-import type { SocketMeans } from '../../lib/net/sockets.js';
+import type { SocketMode } from '../../lib/net/sockets.js';
 import { loadBindings } from '../../lib/net/stream-binding.js';
-import { steady } from '../support/turns.js';
+import { steady } from '../support/loop-ticks.js';
 
 /** A connection by these means, and its peer, which reads nothing by itself. */
-async function connected(t: Test, means: SocketMeans, owner: ChannelOwner) {
+async function connected(t: Test, means: SocketMode, owner: ChannelOwner) {
   const server = net.createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as net.AddressInfo;
   const accepted = once(server, 'connection');
   const channel = await new Promise<Channel>((resolve, reject) => {
-    const onConnected = (attempt: Connecting): void => resolve(new Channel(attempt.wire(), owner));
+    const onConnected = (attempt: Connecting): void => resolve(new Channel(attempt.transport(), owner));
     const onRefused = (_: Connecting, error: Error): void => reject(error);
     connect({ host: '127.0.0.1', port }, { onConnected, onRefused }, means);
   });

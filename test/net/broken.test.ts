@@ -1,11 +1,11 @@
 import t from 'tap';
 import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
-import type { Wire } from '../../lib/net/wire.js';
+import type { Transport } from '../../lib/net/transport.js';
 
 /** A channel whose writing can be made to fail, and whether it was closed. */
 function channelOf(owner: Partial<ChannelOwner>) {
   const state = { isClosed: false, readEnded: false };
-  const wire = {
+  const transport = {
     attach(): void {},
     pause(): void {},
     resume(): void {},
@@ -16,7 +16,7 @@ function channelOf(owner: Partial<ChannelOwner>) {
       return state.readEnded;
     },
   };
-  return { state, channel: new Channel(wire as unknown as Wire, owner as ChannelOwner) };
+  return { state, channel: new Channel(transport as unknown as Transport, owner as ChannelOwner) };
 }
 
 const BROKEN = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { tryLoopback } from '../../lib/net/loopback-trial.js';
+import { tryLoopback } from '../../lib/net/loopback-self-test.js';
 import { SocketChoice, socketMeans } from '../../lib/net/socket-choice.js';
 import { loadBindings } from '../../lib/net/stream-binding.js';
 
@@ -23,7 +23,7 @@ t.test('sockets are used by the fast means unless somebody asks for documented o
     else process.env.LB_SOCKETS = environment;
     const choice = new SocketChoice(asked);
     await choice.prove();
-    t.equal(choice.means, means, `option ${asked}, environment ${environment}`);
+    t.equal(choice.mode, means, `option ${asked}, environment ${environment}`);
   }
 });
 

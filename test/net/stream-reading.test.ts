@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
+import { noteAccepted } from '../../lib/net/loop-tick.js';
 import { sharedReadBuffer } from '../../lib/net/read-buffer.js';
 import { StreamReading } from '../../lib/net/stream-reading.js';
-import { noteAccepted } from '../../lib/net/turn.js';
 
 const MIB = 1024 * 1024;
 

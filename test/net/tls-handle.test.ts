@@ -8,7 +8,7 @@ import * as tls from 'node:tls';
 import t, { type Test } from 'tap';
 import { acceptFrom, type Incoming } from '../../lib/net/accept.js';
 import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
-import { SocketWire } from '../../lib/net/socket-wire.js';
+import { SocketTransport } from '../../lib/net/socket-transport.js';
 import { isStreamHandle, loadBindings } from '../../lib/net/stream-binding.js';
 
 /** TLS by a key that both sides know, so that no certificate is needed. */
@@ -137,7 +137,7 @@ t.test(
     });
 
     const answers: string[] = [];
-    const channel = new Channel(new SocketWire(near, 'events'), {
+    const channel = new Channel(new SocketTransport(near, 'events'), {
       ...SILENT,
       onBytes: (buffer, length) => answers.push(buffer.toString('latin1', 0, length)),
     });
@@ -164,7 +164,7 @@ t.test('a channel over TLS is reset without a crash, although TLS has no reset',
   const { near, far } = await tlsPair(t);
   far.on('error', () => {});
   let closed = 0;
-  const channel = new Channel(new SocketWire(near, 'events'), { ...SILENT, onClose: () => closed++ });
+  const channel = new Channel(new SocketTransport(near, 'events'), { ...SILENT, onClose: () => closed++ });
   channel.reset();
   far.resume();
   await Promise.race([once(far, 'end'), once(far, 'close')]);

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { get, start, url } from '../cli/program.js';
 import { deadAddress } from '../support/origin.js';
 import { startListener } from './troubled-site.js';
@@ -13,7 +13,7 @@ const lines = (file: string): { [field: string]: unknown }[] =>
     .map((line) => JSON.parse(line) as { [field: string]: unknown });
 
 t.test('one line tells the whole story, files are rotated, and somebody else is told', async (t) => {
-  const good = await startBackend({ name: 'good' });
+  const good = await startFixtureServer({ name: 'good' });
   t.teardown(() => good.close());
   const dead = await deadAddress();
   const { url: webhook, until } = await startListener(t);

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { type Backend, startBackend } from '../../fixtures/backend.js';
+import { type FixtureServer, startFixtureServer } from '../../fixtures/server.js';
 import { type Ask, asker, type Reply } from '../admin/support.js';
 import { start } from '../cli/program.js';
 import type { Program } from '../cli/support.js';
@@ -14,9 +14,9 @@ import { deadAddress } from '../support/origin.js';
 export interface TroubledSite {
   readonly program: Program;
   readonly port: number;
-  readonly good: Backend;
+  readonly good: FixtureServer;
   /** Its checks are asked often. */
-  readonly weak: Backend;
+  readonly weak: FixtureServer;
   /** Of the admin listener. */
   readonly adminPort: number;
   readonly ask: Ask;
@@ -27,15 +27,15 @@ export interface TroubledSite {
 }
 
 export async function startTroubledSite(t: Test, more = ''): Promise<TroubledSite> {
-  const backends = await Promise.all(
-    ['good', 'weak', 'wavering', 'narrow'].map((name) => startBackend({ name })),
+  const servers = await Promise.all(
+    ['good', 'weak', 'wavering', 'narrow'].map((name) => startFixtureServer({ name })),
   );
-  t.teardown(() => Promise.all(backends.map((backend) => backend.close())));
-  const [good, weak] = backends;
+  t.teardown(() => Promise.all(servers.map((server) => server.close())));
+  const [good, weak] = servers;
   const dead = await Promise.all(
     ['dead', 'gone'].map(async (name) => ({ name, address: await deadAddress() })),
   );
-  const settings = settingsOf([...backends, ...dead]) + more;
+  const settings = settingsOf([...servers, ...dead]) + more;
   const folder = t.testdir({ 'lb.yaml': settings });
   const program = start(t, ['-c', 'lb.yaml'], { cwd: folder });
   const adminPort = Number(await program.onStderr(/localhost:(\d+)\/ +status page/));

@@ -4,8 +4,8 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { type ToldEvent, Webhook } from '../../lib/observe/webhook.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { turns, until } from '../support/turns.js';
 
 interface Receiver {
   readonly url: string;

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { ROOT } from '../docs/markdown.js';
 
 const run = promisify(execFile);
@@ -59,7 +59,7 @@ t.test(
     const help = await run('npx', ['--no-install', 'lb', 'help', 'timeouts.connect'], { cwd: app });
     t.match(help.stdout, 'Default');
 
-    const servers = [await startBackend({ name: 'one' }), await startBackend({ name: 'two' })];
+    const servers = [await startFixtureServer({ name: 'one' }), await startFixtureServer({ name: 'two' })];
     t.teardown(() => Promise.all(servers.map((server) => server.close())));
     writeFileSync(
       join(app, 'embed.js'),

@@ -2,10 +2,10 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { startBackend } from '../../fixtures/backend.js';
-import { Group } from '../../lib/backend/group.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
+import { ServerGroup } from '../../lib/servers/server-group.js';
 import { Load } from './load.js';
 
 /** By hand for longer: `node dist/test/resilience/reload.test.js --reloads 5000`. */
@@ -21,9 +21,9 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 /** Groups of generations that were replaced. */
-const replaced: WeakRef<Group>[] = [];
-const { release } = Group.prototype;
-Group.prototype.release = function (): void {
+const replaced: WeakRef<ServerGroup>[] = [];
+const { release } = ServerGroup.prototype;
+ServerGroup.prototype.release = function (): void {
   replaced.push(new WeakRef(this));
   release.call(this);
 };
@@ -46,9 +46,9 @@ async function heap(): Promise<number> {
 
 t.test(`${RELOADS} reloads under load: no request fails, nothing grows`, { timeout: 0 }, async (t) => {
   const names = ['a', 'b', 'c', 'd'];
-  const backends = await Promise.all(names.map((name) => startBackend({ name })));
-  t.teardown(() => Promise.all(backends.map((backend) => backend.close())));
-  const [a, b, c, d] = backends.map(({ name, address }) => ({ name, address }));
+  const servers = await Promise.all(names.map((name) => startFixtureServer({ name })));
+  t.teardown(() => Promise.all(servers.map((server) => server.close())));
+  const [a, b, c, d] = servers.map(({ name, address }) => ({ name, address }));
   const kept = [a!, b!];
   const listen = '127.0.0.1:0';
   const health_check = { interval: '200ms' };
@@ -78,12 +78,12 @@ t.test(`${RELOADS} reloads under load: no request fails, nothing grows`, { timeo
   t.same(load.bad, []);
   t.ok(load.answered >= 8 * RELOADS, `${load.answered} answered`);
   t.ok(after - before < 2 * MEBIBYTE, `${((after - before) / MEBIBYTE).toFixed(1)} MiB more`);
-  // An exchange on its shelf may know the group of its last request until it gets another.
+  // An exchange on its object pool may know the group of its last request until it gets another.
   const held = await heldGroups();
   t.ok(held <= CLIENTS, `${held} of ${replaced.length} replaced groups are held`);
   t.ok(replaced.length >= RELOADS);
-  for (const backend of backends.slice(0, 2)) {
-    t.ok(backend.connections <= 10, `${backend.connections} connections to ${backend.name}`);
+  for (const server of servers.slice(0, 2)) {
+    t.ok(server.connections <= 10, `${server.connections} connections to ${server.name}`);
   }
   t.match(balancer.status(), { ready: true, requests: { inFlight: 0, byStatus: { '5xx': 0 } } });
 });

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import t from 'tap';
-import { type Backend, startBackend } from '../../fixtures/backend.js';
+import { type FixtureServer, startFixtureServer } from '../../fixtures/server.js';
 import { startBalancer } from '../support/balancer.js';
-import { until } from '../support/turns.js';
+import { until } from '../support/loop-ticks.js';
 import { Load } from './load.js';
 
 /** By hand for longer: `node dist/test/resilience/rolling-restart.test.js --rounds 100`. */
@@ -11,10 +11,10 @@ const ROUNDS = Number(values.rounds);
 
 t.test('every server is restarted, drained before: no request fails', { timeout: 0 }, async (t) => {
   const names = ['a', 'b', 'c'];
-  const backends = new Map<string, Backend>();
-  for (const name of names) backends.set(name, await startBackend({ name }));
-  t.teardown(() => Promise.all([...backends.values()].map((backend) => backend.close())));
-  const servers = [...backends.values()].map(({ name, address }) => ({ name, address }));
+  const fixtures = new Map<string, FixtureServer>();
+  for (const name of names) fixtures.set(name, await startFixtureServer({ name }));
+  t.teardown(() => Promise.all([...fixtures.values()].map((fixture) => fixture.close())));
+  const servers = [...fixtures.values()].map(({ name, address }) => ({ name, address }));
   // While a server is down its checks fail: it is the checks that bring it back, and the operator who lets it.
   const health_check = { interval: '50ms', rise: 1, fall: 1 };
   const { balancer, port, seen } = await startBalancer(t, { servers, health_check });
@@ -27,14 +27,14 @@ t.test('every server is restarted, drained before: no request fails', { timeout:
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of names) {
       await load.more(50);
-      const old = backends.get(name)!;
+      const old = fixtures.get(name)!;
       drained.length = 0;
       balancer.setAvailability(name, 'draining');
       await until(() => drained.includes(name));
       await old.close();
       await load.more(50);
-      const fresh = await startBackend({ name, port: old.port });
-      backends.set(name, fresh);
+      const fresh = await startFixtureServer({ name, port: old.port });
+      fixtures.set(name, fresh);
       balancer.setAvailability(name, 'ready');
       await until(() => stateOf(name) === 'up' && fresh.requests > 0);
     }

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
-import { startBackend } from '../../fixtures/backend.js';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { Program } from '../cli/support.js';
 import { Load } from './load.js';
 
@@ -96,12 +96,12 @@ t.test(`${CYCLES} restarts by SIGTERM under load: no answer is lost`, { timeout:
 });
 
 t.test('a tunnel has until timeouts.drain, then the process ends with 0', async (t) => {
-  const backend = await startBackend({ name: 'a' });
-  t.teardown(() => backend.close());
+  const server = await startFixtureServer({ name: 'a' });
+  t.teardown(() => server.close());
   const directory = t.testdir();
   writeFileSync(
     join(directory, 'lb.yaml'),
-    JSON.stringify({ health_check: false, servers: [backend.address], timeouts: { drain: '1s' } }),
+    JSON.stringify({ health_check: false, servers: [server.address], timeouts: { drain: '1s' } }),
   );
   const { program, port } = await startProgram(t, 0, directory);
   const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { createConfig, loadConfig } from '../../lib/config/config.js';
-import { type Resolution, Router } from '../../lib/router/router.js';
+import { type RouteMatch, Router } from '../../lib/routing/router.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { viewOf } from '../http/heads.js';
 import { type Sent, send, valuesSent } from './routes.js';
@@ -13,7 +13,7 @@ const router = new Router(loaded.config, (route) => new RouteRules(route.rules))
 /** What a server gets of a request under the file of the course. */
 function course(host: string, target: string): Sent {
   const view = viewOf(target, [`Host: ${host}`]);
-  const found = router.resolve(view) as Resolution<RouteRules>;
+  const found = router.resolve(view) as RouteMatch<RouteRules>;
   return send(view, found.attached, { route: found.route.name, captures: found.captures });
 }
 
@@ -74,7 +74,7 @@ const stories = new Router(
 /** The first server of the route that a request takes, and the device it is told of. */
 function story(...fields: string[]): string[] {
   const view = viewOf('/', ['Host: www.mango.com', ...fields]);
-  const { route, attached } = stories.resolve(view) as Resolution<RouteRules>;
+  const { route, attached } = stories.resolve(view) as RouteMatch<RouteRules>;
   const server = route.action.kind === 'forward' ? (route.action.group.servers[0]?.name ?? '') : '';
   return [server, ...valuesSent(send(view, attached), 'x-device')];
 }

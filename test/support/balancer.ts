@@ -3,7 +3,7 @@ import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import { systemClock } from '../../lib/base/clock.js';
 import type { CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
-import type { SocketMeans } from '../../lib/net/sockets.js';
+import type { SocketMode } from '../../lib/net/sockets.js';
 import { RawClient } from './client.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -139,7 +139,7 @@ export interface Started {
 export async function startBalancer(
   t: Test,
   settings: Settings,
-  options: { manual?: boolean; sockets?: SocketMeans | undefined } = {},
+  options: { manual?: boolean; sockets?: SocketMode | undefined } = {},
 ): Promise<Started> {
   const config = createConfig({
     listen: '127.0.0.1:0',

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Seen } from './wire.js';
+import type { Seen } from './transport.js';
 
 /** One file of `fixtures/wire`, and what its table says of it. */
 export interface Sample {

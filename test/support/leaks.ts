@@ -1,9 +1,9 @@
 import type { Test } from 'tap';
-import type { Backend } from '../../lib/backend/backend.js';
-import { Group } from '../../lib/backend/group.js';
-import { Pool } from '../../lib/backend/pool.js';
-import { Shelf } from '../../lib/base/shelf.js';
+import { ObjectPool } from '../../lib/base/object-pool.js';
 import { readBuffersInUse } from '../../lib/net/read-buffer.js';
+import { Pool } from '../../lib/servers/pool.js';
+import type { Server } from '../../lib/servers/server.js';
+import { ServerGroup } from '../../lib/servers/server-group.js';
 
 /**
  * Counts what the balancers of a test file take and must give back. Import it before anything is started, and make
@@ -13,15 +13,15 @@ import { readBuffersInUse } from '../../lib/net/read-buffer.js';
 const PATIENCE_MS = 10_000;
 
 const pools = new Set<Pool>();
-const backends = new Set<Backend>();
+const servers = new Set<Server>();
 let taken = 0;
 
-const { take, put } = Shelf.prototype;
-Shelf.prototype.take = function (): unknown {
+const { take, put } = ObjectPool.prototype;
+ObjectPool.prototype.take = function (): unknown {
   taken++;
   return take.call(this);
 };
-Shelf.prototype.put = function (item: unknown): void {
+ObjectPool.prototype.put = function (item: unknown): void {
   taken--;
   put.call(this, item);
 };
@@ -32,9 +32,9 @@ Pool.prototype.lease = function (requester): ReturnType<typeof lease> {
   return lease.call(this, requester);
 };
 
-const { pick } = Group.prototype;
-Group.prototype.pick = function (...asked): ReturnType<typeof pick> {
-  for (const backend of this.backends) backends.add(backend);
+const { pick } = ServerGroup.prototype;
+ServerGroup.prototype.pick = function (...asked): ReturnType<typeof pick> {
+  for (const server of this.servers) servers.add(server);
   return pick.apply(this, asked);
 };
 
@@ -55,7 +55,7 @@ function left(): Record<string, number> {
     counts.poolIdle += pool.idleCount;
     counts.poolWaiting += pool.waitingCount;
   }
-  for (const backend of backends) counts.active += backend.active;
+  for (const server of servers) counts.active += server.active;
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
 }
 
@@ -65,7 +65,7 @@ export function inFlight(): Record<string, number> {
   return { shelved, active, poolWaiting };
 }
 
-/** A last test: sockets, pools, shelves and read buffers are all given back. What still is not after `PATIENCE_MS` is lost. */
+/** A last test: sockets, pools, object pools and read buffers are all given back. What still is not after `PATIENCE_MS` is lost. */
 export function nothingIsLeft(t: Test): void {
   void t.test('nothing is left: no socket, no lease, nothing off its shelf', async (t) => {
     const deadline = performance.now() + PATIENCE_MS;

@@ -1,23 +1,20 @@
-import { Pool, type PoolLimits } from '../../lib/backend/pool.js';
-import type { ConnectionSupplies } from '../../lib/backend/supplies.js';
 import { parseAddress } from '../../lib/base/address.js';
+import { ObjectPool } from '../../lib/base/object-pool.js';
 import type { Observer } from '../../lib/base/observer.js';
-import { Shelf } from '../../lib/base/shelf.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { DEFAULT_POOL } from '../../lib/config/pool.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 import { Resolver } from '../../lib/net/resolver.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { SocketChoice } from '../../lib/net/socket-choice.js';
+import { Pool, type PoolLimits } from '../../lib/servers/pool.js';
+import type { ConnectionDeps } from '../../lib/servers/supplies.js';
 import { ManualClock } from './manual-clock.js';
 
 type Closing = { teardown(end: () => void): void };
 
 /** What connections need, on a clock that the test moves. */
-export function poolSupplies(
-  t: Closing,
-  observer: Observer = {},
-): ConnectionSupplies & { clock: ManualClock } {
+export function poolSupplies(t: Closing, observer: Observer = {}): ConnectionDeps & { clock: ManualClock } {
   const clock = new ManualClock();
   const wheel = new TimerWheel(clock);
   const resolver = new Resolver({ servers: [], minTtl: 1000, maxTtl: 300_000 }, wheel, observer);
@@ -26,7 +23,7 @@ export function poolSupplies(
     resolver.close();
     wheel.close();
   });
-  const parsers = new Shelf(8, () => new ResponseParser(headLimits));
+  const parsers = new ObjectPool(8, () => new ResponseParser(headLimits));
   const shortages = new ShortageAlarm(wheel, observer);
   return { clock, wheel, observer, resolver, parsers, shortages, sockets: new SocketChoice() };
 }
@@ -36,10 +33,10 @@ export function createPool(
   t: Closing,
   server: string,
   limits: Partial<PoolLimits>,
-  supplies: ConnectionSupplies,
+  deps: ConnectionDeps,
 ): Pool {
   const address = parseAddress(server, { defaultHost: '127.0.0.1' });
-  const pool = new Pool(address, { ...DEFAULT_POOL, connectTimeout: 3000, ...limits }, supplies);
+  const pool = new Pool(address, { ...DEFAULT_POOL, connectTimeout: 3000, ...limits }, deps);
   t.teardown(() => pool.close());
   return pool;
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Program } from '../cli/support.js';
 
 /** The program that is one server. */
-export const BACKEND = fileURLToPath(new URL('../../fixtures/backend.js', import.meta.url));
+export const FIXTURE_SERVER = fileURLToPath(new URL('../../fixtures/server.js', import.meta.url));
 
 /** The balancer and its servers, each a process of its own, as they are in earnest. */
 export interface Processes {
@@ -20,18 +20,18 @@ export async function startProcesses(
   others: readonly string[] = [],
   options: readonly string[] = ['--access-log', 'off'],
 ): Promise<Processes> {
-  const backends: Program[] = [];
+  const fixtures: Program[] = [];
   const servers: string[] = [];
   for (let index = 0; index < count; index++) {
-    const backend = new Program(['--name', `backend-${index}`], {}, BACKEND);
-    backends.push(backend);
-    servers.push(await backend.onStderr(/listens on (\S+)/));
+    const fixture = new Program(['--name', `backend-${index}`], {}, FIXTURE_SERVER);
+    fixtures.push(fixture);
+    servers.push(await fixture.onStderr(/listens on (\S+)/));
   }
   servers.push(...others);
   const balancer = new Program(['0', ...servers, ...options]);
   const port = Number(await balancer.onStderr(/curl http:\/\/\S+?:(\d+)/));
   const stop = (): void => {
-    for (const program of [balancer, ...backends]) program.kill();
+    for (const program of [balancer, ...fixtures]) program.kill();
   };
   return { balancer, port, pid: balancer.child.pid ?? 0, servers, stop };
 }

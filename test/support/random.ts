@@ -1,4 +1,4 @@
-import type { RandomSource } from '../../lib/scheduler/scheduler.js';
+import type { RandomSource } from '../../lib/servers/scheduler/scheduler.js';
 
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 export function seeded(seed: number): RandomSource {

@@ -1,6 +1,6 @@
 import { escapeForScreen } from '../../observe/escape.js';
 import { clockTime } from '../../observe/timestamps.js';
-import { count, humanDuration } from '../wording.js';
+import { count, humanDuration } from '../error-text.js';
 import { type Column, renderTable } from './columns.js';
 import type { Look } from './status-text.js';
 import type { BansView, BanView } from './view.js';

@@ -1,6 +1,6 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
+import type { AdminAddress } from './admin-address.js';
 import { AdminError } from './admin-error.js';
-import type { Place } from './place.js';
 import type { BansView, EventView, NewServerView, ServerView, StatusView, TrafficView } from './view.js';
 
 const PATIENCE_MS = 5000;
@@ -13,7 +13,7 @@ export interface Change {
   readonly weight?: number;
 }
 
-interface Question {
+interface AdminRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly body?: object;
@@ -22,10 +22,10 @@ interface Question {
 
 /** Asks and steers a running balancer over its admin listener. Every method rejects with an AdminError. */
 export class AdminClient {
-  readonly #place: Place;
+  readonly #place: AdminAddress;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
-  constructor(place: Place) {
+  constructor(place: AdminAddress) {
     this.#place = place;
   }
 
@@ -108,10 +108,10 @@ export class AdminClient {
     this.#agent.destroy();
   }
 
-  async #ask<T>({ method, path, body, patience = PATIENCE_MS }: Question): Promise<T> {
+  async #ask<T>({ method, path, body, patience = PATIENCE_MS }: AdminRequest): Promise<T> {
     const sent = body === undefined ? '' : JSON.stringify(body);
     const headers = { ...this.#headers(), ...(sent !== '' && { 'content-type': 'application/json' }) };
-    const answer = await new Promise<Answer>((resolve, reject) => {
+    const answer = await new Promise<AdminResponse>((resolve, reject) => {
       const outgoing = request(
         { ...this.#target(), agent: this.#agent, method, path, headers },
         (response) => {
@@ -144,7 +144,7 @@ export class AdminClient {
     return token === null ? {} : { authorization: `Bearer ${token}` };
   }
 
-  #parse({ status, text }: Answer): unknown {
+  #parse({ status, text }: AdminResponse): unknown {
     if (status === 204) return undefined;
     try {
       return JSON.parse(text);
@@ -163,7 +163,7 @@ export class AdminClient {
     return new AdminError('unreachable', `nobody answers at ${where}. ${hint}`);
   }
 
-  #refusal(answer: Answer): AdminError {
+  #refusal(answer: AdminResponse): AdminError {
     if (answer.status === 401) {
       const hint = 'Put it into LB_ADMIN_TOKEN, or name the settings file that has it with -c.';
       return new AdminError('unauthorized', `${this.address} wants its token. ${hint}`);
@@ -184,27 +184,27 @@ export class AdminClient {
   }
 }
 
-interface Answer {
+interface AdminResponse {
   readonly status: number;
   readonly text: string;
 }
 
-async function read(response: IncomingMessage): Promise<Answer> {
+async function read(response: IncomingMessage): Promise<AdminResponse> {
   let text = '';
   for await (const piece of response.setEncoding('utf8')) text += piece as string;
   return { status: response.statusCode ?? 0, text };
 }
 
-interface Refusal {
+interface ApiRefusal {
   readonly code: string;
   readonly message: string;
   readonly hint: string;
   readonly details?: string;
 }
 
-function errorOf(value: unknown): Refusal | undefined {
+function errorOf(value: unknown): ApiRefusal | undefined {
   if (typeof value !== 'object' || value === null || !('error' in value)) return undefined;
-  return (value as { error: Refusal }).error;
+  return (value as { error: ApiRefusal }).error;
 }
 
 function pathOf(name: string): string {

@@ -1,5 +1,5 @@
+import { longest } from '../error-text.js';
 import type { Paint } from '../paint.js';
-import { longest } from '../wording.js';
 
 /** One column of a table. */
 export interface Column<Row> {

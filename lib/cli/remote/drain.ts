@@ -1,6 +1,6 @@
 import { escapeForScreen } from '../../observe/escape.js';
+import { count, humanDuration } from '../error-text.js';
 import type { Terminal } from '../terminal.js';
-import { count, humanDuration } from '../wording.js';
 import { AdminError } from './admin-error.js';
 import type { AdminClient } from './client.js';
 import type { Pause } from './screen.js';

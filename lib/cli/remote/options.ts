@@ -11,13 +11,13 @@ export type Action =
   | { readonly kind: 'bans' | 'reload' | 'top' };
 
 /** Which admin listener is asked. */
-export interface PlaceOptions {
+export interface AdminAddressOptions {
   /** As written on the command line; null: it is looked up. */
   readonly admin: string | null;
   readonly configFile: string | null;
 }
 
-export interface RemoteOptions extends PlaceOptions {
+export interface RemoteOptions extends AdminAddressOptions {
   readonly json: boolean;
   readonly action: Action;
 }

@@ -1,14 +1,14 @@
 import { escapeForScreen } from '../../observe/escape.js';
-import { PlanError } from '../plan.js';
+import { count } from '../error-text.js';
+import { StartSettingsError } from '../start-settings.js';
 import type { SignalSource } from '../stop-signals.js';
 import type { Terminal } from '../terminal.js';
-import { count } from '../wording.js';
+import { findPlace } from './admin-address.js';
 import { AdminError } from './admin-error.js';
 import { bansText } from './bans-text.js';
 import { AdminClient } from './client.js';
 import { Progress, untilEmpty } from './drain.js';
 import type { Action, RemoteOptions } from './options.js';
-import { findPlace } from './place.js';
 import type { Rates } from './rates.js';
 import { type Keyboard, type Pause, Screen } from './screen.js';
 import { serverTable, stateTint } from './server-table.js';
@@ -41,7 +41,7 @@ export async function remote(options: RemoteOptions, context: RemoteContext): Pr
     return 0;
   } catch (error) {
     if (error instanceof AdminError) complain(error, options.json, context);
-    else if (error instanceof PlanError) context.stderr.write(error.report);
+    else if (error instanceof StartSettingsError) context.stderr.write(error.report);
     else throw error;
     return 1;
   } finally {

@@ -1,6 +1,6 @@
 import { escapeForScreen } from '../../observe/escape.js';
+import { count, humanDuration } from '../error-text.js';
 import type { Paint } from '../paint.js';
-import { count, humanDuration } from '../wording.js';
 import { type Column, renderTable } from './columns.js';
 import { age, grouped, latency, percent } from './figures.js';
 import { serverTable } from './server-table.js';

@@ -1,5 +1,5 @@
+import { humanDuration } from '../error-text.js';
 import type { Paint } from '../paint.js';
-import { humanDuration } from '../wording.js';
 import { type Column, renderTable } from './columns.js';
 import { eventText } from './event-text.js';
 import { grouped, latency, percent, rate, sparkline } from './figures.js';

@@ -10,7 +10,7 @@ const EVENTS = 100;
 const SECONDS = 120;
 
 /** Looks at a balancer again and again, and remembers what a single look would not tell. */
-class Watcher {
+class TopModel {
   readonly #client: AdminClient;
   readonly #meter = new RateMeter();
   readonly #events: EventView[] = [];
@@ -40,7 +40,7 @@ class Watcher {
 export async function watchTop(client: AdminClient, context: ScreenContext): Promise<void> {
   const { terminal } = context;
   const { paint } = terminal;
-  const watcher = new Watcher(client);
+  const watcher = new TopModel(client);
   let last = await watcher.look();
   let stop = watcher.listen();
   let isLost = false;
@@ -73,7 +73,7 @@ export async function watchTop(client: AdminClient, context: ScreenContext): Pro
 
 /** Two looks a second apart: what there is to see where there is no screen. */
 export async function glance(client: AdminClient, pause: Pause): Promise<Glance> {
-  const watcher = new Watcher(client);
+  const watcher = new TopModel(client);
   await watcher.look();
   await pause(INTERVAL_MS);
   return watcher.look();

@@ -1,4 +1,4 @@
-import type { BalancerStatus, BanList, ServerStatus, StatusEvent } from '../../status/status.js';
+import type { BalancerStatus, BanList, ServerStatus, StatusEvent } from '../../control/status/status.js';
 
 type SnakeKey<Key extends string> = Key extends `${infer First}${infer Rest}`
   ? First extends Lowercase<First>

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import type { AdminServices } from '../../../lib/admin/subject.js';
+import type { AdminDeps } from '../../../lib/admin/admin-target.js';
 import { parseArguments } from '../../../lib/cli/args.js';
 import { remote } from '../../../lib/cli/remote/remote.js';
 import { Terminal } from '../../../lib/cli/terminal.js';
@@ -29,7 +29,7 @@ interface Stage {
 
 async function stage(
   t: Test,
-  options: { settings?: AdminSettings; services?: Partial<AdminServices> } = {},
+  options: { settings?: AdminSettings; services?: Partial<AdminDeps> } = {},
 ): Promise<Stage> {
   const subject = new FakeSubject();
   const { port } = await openAdmin(t, subject, options);

@@ -1,0 +1,264 @@
+import type { Address } from '../base/address.js';
+import type { Availability, CheckRecord, Observer, RequestRecord } from '../base/observer.js';
+import { everyRoute } from '../config/every-route.js';
+import { serversOf } from '../config/inventory.js';
+import type { Config, GroupConfig } from '../config/types.js';
+import { escapeForScreen } from '../observe/escape.js';
+import { shorten } from '../observe/formats/dev.js';
+import { clockTime, isoTime } from '../observe/timestamps.js';
+import type { RunOptions } from './args.js';
+import { humanDuration } from './error-text.js';
+import { renderHead } from './heads.js';
+import { LogRateLimit } from './log-rate-limit.js';
+import type { Terminal } from './terminal.js';
+
+export interface NarratorOptions {
+  readonly terminal: Terminal;
+  /** How many servers there are, for "2 of 3 left". */
+  readonly servers: number;
+  /** `quiet`: problems only; `verbose`: also every check and the heads of every request. */
+  readonly volume: RunOptions['volume'];
+}
+
+type Absence = 'down' | 'ejected' | 'set aside';
+
+const AVAILABILITY: { readonly [availability in Availability]: string } = {
+  ready: 'is ready again',
+  draining: 'is draining: no new requests',
+  maintenance: 'is in maintenance: no requests at all',
+};
+
+/** Tells on stderr what happens beside the requests: servers that go and come, warnings and, if asked, every detail. */
+export class ConsoleLog implements Observer {
+  readonly #terminal: Terminal;
+  #servers: number;
+  readonly #volume: RunOptions['volume'];
+  /** Servers that get no new requests, each with why. */
+  readonly #out = new Map<string, Set<Absence>>();
+  /** What servers are asked that nobody chose, `GET /`, by their names and those of their routes. */
+  readonly #guesses = new Map<string, string>();
+  #pathOption = '';
+  #isIntroduced = false;
+  readonly #flood = new LogRateLimit();
+  #requests = 0;
+
+  constructor(options: NarratorOptions) {
+    this.#terminal = options.terminal;
+    this.#servers = options.servers;
+    this.#volume = options.volume;
+  }
+
+  /** There are so many servers from now on. */
+  expect(servers: number): void {
+    this.#servers = servers;
+  }
+
+  /** Goes by this configuration from now on. `pathOption`: where the reader chooses the path of checks. */
+  applyConfig(config: Config, pathOption: string): void {
+    this.expect(serversOf(config).length);
+    this.#pathOption = pathOption;
+    this.#guesses.clear();
+    for (const { name, action } of everyRoute(config)) {
+      const question = action.kind === 'forward' ? guessOf(action.group) : '';
+      if (action.kind !== 'forward' || question === '') continue;
+      this.#guesses.set(name, question);
+      for (const server of action.group.servers) this.#guesses.set(server.name, question);
+    }
+  }
+
+  /** The reader knows where it listens; what comes later is news. */
+  introduced(): void {
+    this.#isIntroduced = true;
+  }
+
+  /** Requests settled so far. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  requestSettled(record: RequestRecord): void {
+    this.#requests++;
+    if (this.#volume !== 'verbose') return;
+    const { cyan, green } = this.#terminal.paint;
+    const request = record.requestHeadText === '' ? '' : cyan(renderHead(record.requestHeadText, '>'));
+    const response = record.responseHeadText === '' ? '' : green(renderHead(record.responseHeadText, '<'));
+    this.#terminal.write(`\n${request}${response}`);
+  }
+
+  checked(check: CheckRecord): void {
+    if (this.#volume !== 'verbose') return;
+    const { dim, yellow } = this.#terminal.paint;
+    const text = `check ${check.server}: ${escapeForScreen(check.result)} in ${check.durationMs.toFixed(1)} ms`;
+    this.say(check.ok ? dim(text) : yellow(text));
+  }
+
+  serverDown(server: string, reason: string): void {
+    const { bold, red } = this.#terminal.paint;
+    this.#goes(server, 'down');
+    const said = `${bold(server)} is down: ${escapeForScreen(reason)}`;
+    this.say(`${red(said)}${this.#advice(server, reason)}${this.#remaining()}`);
+  }
+
+  serverUp(server: string, downMs: number): void {
+    const { bold, green } = this.#terminal.paint;
+    // One that was not believed to be up in the first place was never told to be down.
+    const wasDown = this.#out.get(server)?.has('down') === true;
+    this.#comes(server, 'down');
+    const text = wasDown ? `is back after ${humanDuration(downMs)}` : 'is up';
+    this.say(`${green(`${bold(server)} ${text}`)}${this.#remaining()}`);
+  }
+
+  serverEjected(server: string, reason: string, forMs: number): void {
+    const { bold, yellow } = this.#terminal.paint;
+    this.#goes(server, 'ejected');
+    const text = `${bold(server)} is out for ${humanDuration(forMs)}: ${escapeForScreen(reason)}`;
+    this.say(`${yellow(text)}${this.#remaining()}`);
+  }
+
+  serverSpared(server: string, reason: string): void {
+    const { bold, yellow } = this.#terminal.paint;
+    const text = `${bold(server)} fails, but the others can't do without it: ${escapeForScreen(reason)}`;
+    this.#sometimes('servers that fail', () => this.say(yellow(text)));
+  }
+
+  serverReturned(server: string): void {
+    const { bold, green } = this.#terminal.paint;
+    this.#comes(server, 'ejected');
+    this.say(`${green(`${bold(server)} gets requests again`)}${this.#remaining()}`);
+  }
+
+  routeDown(route: string, detail: string): void {
+    const { bold, red } = this.#terminal.paint;
+    const text = `${bold(route)} has no server, requests get 503: ${escapeForScreen(detail)}`;
+    this.#sometimes('routes without a server', () => this.say(red(text)));
+  }
+
+  routeUp(route: string, downMs: number): void {
+    const { bold, green } = this.#terminal.paint;
+    const text = `${bold(route)} has a server again after ${humanDuration(downMs)}`;
+    this.#sometimes('routes with a server again', () => this.say(green(text)));
+  }
+
+  availabilityChanged(server: string, to: Availability): void {
+    const { bold } = this.#terminal.paint;
+    if (to === 'ready') this.#comes(server, 'set aside');
+    else this.#goes(server, 'set aside');
+    this.say(`${bold(server)} ${AVAILABILITY[to]}${this.#remaining()}`);
+  }
+
+  serverDrained(server: string): void {
+    this.say(`${this.#terminal.paint.bold(server)} is drained: no request is left on it`);
+  }
+
+  weightChanged(server: string, to: number, from: number): void {
+    this.mention(`${this.#terminal.paint.bold(server)} has weight ${to}, it was ${from}`);
+  }
+
+  serverAdded(server: string, route: string): void {
+    const question = this.#guesses.get(route);
+    if (question !== undefined) this.#guesses.set(server, question);
+    this.#sometimes('servers added', () => this.mention(`${server} was added to ${route}`));
+  }
+
+  serverRemoved(server: string): void {
+    this.#out.delete(server);
+    this.#sometimes('servers removed', () => this.mention(`${server} was removed`));
+  }
+
+  queueFull(server: string): void {
+    const { bold, yellow } = this.#terminal.paint;
+    const text = `${bold(server)} has too many requests in line, more get 503`;
+    this.#sometimes('full lines', () => this.say(yellow(text)));
+  }
+
+  banned(client: string, firewall: string, forMs: number): void {
+    const text = `${client} is banned for ${humanDuration(forMs)} by ${firewall}`;
+    this.#sometimes('bans', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
+  }
+
+  unbanned(client: string, firewall: string): void {
+    this.mention(escapeForScreen(`${client} is let in again by ${firewall}: its ban was lifted`));
+  }
+
+  resolved(host: string, addresses: readonly string[], isFirst = false): void {
+    if (!isFirst) this.mention(`${host} is now ${shorten(addresses.join(', '), 50)}`);
+  }
+
+  resolveFailed(host: string, detail: string): void {
+    const text = `${host} could not be resolved: ${escapeForScreen(detail)}`;
+    this.#sometimes('failed look-ups', () => this.say(this.#terminal.paint.yellow(text)));
+  }
+
+  listening(address: Address): void {
+    if (this.#isIntroduced) this.mention(`listening on ${placeOf(address)}`);
+  }
+
+  closed(address: Address): void {
+    this.mention(`no longer listening on ${placeOf(address)}`);
+  }
+
+  warning(message: string): void {
+    this.say(`${this.#terminal.paint.yellow('warning:')} ${escapeForScreen(message)}`);
+  }
+
+  /** Something that is no problem: not said with -q. */
+  mention(text: string): void {
+    if (this.#volume !== 'quiet') this.say(text);
+  }
+
+  /** Takes back the `^C` that a terminal has just put at the start of the line. */
+  eraseInterrupt(): void {
+    if (this.#terminal.isTty && this.#volume !== 'quiet') this.#terminal.write('\r');
+  }
+
+  /** One line with the time before it: short for a person, complete for a file. */
+  say(text: string): void {
+    const now = Date.now();
+    const time = this.#terminal.isTty ? clockTime(now) : isoTime(now);
+    this.#terminal.write(`${this.#terminal.paint.dim(time)}  ${text}\n`);
+  }
+
+  /** What may happen to a thousand at once must not bury the rest. */
+  #sometimes(what: string, say: () => void): void {
+    const unsaid = this.#flood.pass(what, performance.now());
+    if (unsaid === null) return;
+    if (unsaid > 0) this.say(this.#terminal.paint.dim(`${unsaid} more ${what} were not shown`));
+    say();
+  }
+
+  /** Of a server that did not like a question that nobody chose: what it was asked, and how to ask something else. */
+  #advice(server: string, reason: string): string {
+    const question = this.#guesses.get(server);
+    if (question === undefined || !/^(status \d+|timed out)$/.test(reason)) return '';
+    return ` for ${question}, another path: ${this.#pathOption}`;
+  }
+
+  #goes(server: string, absence: Absence): void {
+    const absences = this.#out.get(server) ?? new Set();
+    this.#out.set(server, absences.add(absence));
+  }
+
+  #comes(server: string, absence: Absence): void {
+    const absences = this.#out.get(server);
+    absences?.delete(absence);
+    if (absences?.size === 0) this.#out.delete(server);
+  }
+
+  #remaining(): string {
+    const left = Math.max(0, this.#servers - this.#out.size);
+    if (left === this.#servers) return '';
+    const text = left === 0 ? 'no server left, requests get 503' : `${left} of ${this.#servers} left`;
+    return this.#terminal.paint.dim(` (${text})`);
+  }
+}
+
+/** `127.0.0.1:8080`, `port 8080` of every interface. */
+function placeOf(address: Address): string {
+  return address.kind === 'tcp' && address.host === '' ? `port ${address.port}` : address.text;
+}
+
+/** What the servers of a group are asked, if nobody chose that; else empty. */
+function guessOf({ healthCheck }: GroupConfig): string {
+  if (healthCheck === null || healthCheck.isPathChosen || healthCheck.type === 'tcp') return '';
+  return `${healthCheck.method} ${healthCheck.path}`;
+}

@@ -1,0 +1,146 @@
+import { dirname } from 'node:path';
+import { type Address, parseAddress } from '../base/address.js';
+import { readRegularFile } from '../base/regular-file.js';
+import { loadConfig } from '../config/config.js';
+import {
+  MOST_SHOWN,
+  type Problem,
+  type Paint as ProblemPaint,
+  renderFirst,
+  renderProblems,
+} from '../config/problems.js';
+import type { HealthCheckSettings, Settings } from '../config/settings.js';
+import type { Config } from '../config/types.js';
+import type { RunOptions } from './args.js';
+import { DEMO_HEALTH_CHECK, type DemoServer } from './demo.js';
+import { explainFailure } from './failure.js';
+import type { Paint } from './paint.js';
+
+/** What to run, and where it was said. */
+export interface StartSettings {
+  readonly config: Config;
+  /** The configuration file that was read; null when there is none. */
+  readonly file: string | null;
+  /** That one, and those it names: what the configuration depends on. */
+  readonly files: readonly string[];
+  /** Nothing was asked for: the servers are our own. */
+  readonly isDemo: boolean;
+  /** What the file may say but probably does not mean, ready to print; empty when there is nothing. */
+  readonly warnings: string;
+}
+
+/** The configuration cannot be used; `report` is what to print, its line feed included. */
+export class StartSettingsError extends Error {
+  readonly report: string;
+
+  constructor(report: string) {
+    super(report);
+    this.report = report;
+  }
+}
+
+export const DEFAULT_FILE = 'loadbalancer.yaml';
+
+/** The file to read: the one named, else the one that lies in the working directory when no server was given. */
+export function configFile(options: RunOptions, exists: (path: string) => boolean): string | null {
+  if (options.configFile !== null) return options.configFile;
+  return options.servers.length === 0 && exists(DEFAULT_FILE) ? DEFAULT_FILE : null;
+}
+
+/** Demo servers, and a listener that like them is on loopback only. */
+export function planDemo(options: RunOptions, servers: readonly DemoServer[]): StartSettings {
+  const plan = compile('', {
+    ...askedFor(options),
+    listen: `127.0.0.1:${options.port ?? 8080}`,
+    admin: adminSetting(options) ?? true,
+    servers: servers.map(({ name, address }) => ({ name, address })),
+    health_check: { ...DEMO_HEALTH_CHECK, ...healthCheck(options) },
+  });
+  return { ...plan, isDemo: true };
+}
+
+/** Servers from the command line, everything else by default. */
+export function planServers(options: RunOptions): StartSettings {
+  return compile('', { ...askedFor(options), listen: options.port ?? 8080 });
+}
+
+/** A file with the command line laid over it. Throws a PlanError that shows every problem in its place. */
+export function planFile(options: RunOptions, file: string, paint: Paint): StartSettings {
+  const text = readConfig(file);
+  const plan = compile(text, askedFor(options), file, paint);
+  if (options.port === null) return plan;
+  return { ...plan, config: { ...plan.config, listen: withPort(plan.config.listen, options.port) } };
+}
+
+/** Where a reader who has this file, or none, chooses the path of health checks. */
+export function pathOption(file: string | null): string {
+  return file === null ? '--health-path' : 'health_check.path';
+}
+
+/** The text of a configuration file. Throws a PlanError when it cannot be read. */
+export function readConfig(file: string): string {
+  try {
+    return readRegularFile(file);
+  } catch (error) {
+    const explained = explainFailure(error, { reading: file });
+    if (explained === null) throw error;
+    throw new StartSettingsError(`lb: ${explained}\n`);
+  }
+}
+
+function compile(
+  text: string,
+  overrides: Settings,
+  file: string | null = null,
+  paint?: Paint,
+): StartSettings {
+  const show = (problems: readonly Problem[]): string => {
+    const colours = paint === undefined ? {} : { paint: problemPaint(paint) };
+    return renderProblems(problems, { file: file ?? '', text, most: MOST_SHOWN, ...colours });
+  };
+  const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides, needsRoute: true });
+  // Without a file it is about what the command line said.
+  if (!result.ok) throw new StartSettingsError(`${file === null ? 'lb: ' : ''}${show(result.problems)}`);
+  const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
+  const warnings = renderFirst(result.warnings, MOST_SHOWN, (warning) => `${label} ${show([warning])}`);
+  const files = file === null ? [] : [file, ...result.files];
+  return { config: result.config, file, files, isDemo: false, warnings };
+}
+
+/** What the command line says, which wins over the file. */
+function askedFor(options: RunOptions): Settings {
+  const health = healthCheck(options);
+  const admin = adminSetting(options);
+  return {
+    ...(options.servers.length === 0 ? {} : { servers: options.servers }),
+    ...(options.algorithm === null ? {} : { algorithm: options.algorithm }),
+    ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
+    ...(options.accessLog === null ? {} : { access_log: { format: options.accessLog } }),
+    ...(admin === undefined ? {} : { admin }),
+  };
+}
+
+function healthCheck({ healthPath, healthInterval }: RunOptions): HealthCheckSettings {
+  return {
+    ...(healthPath === null ? {} : { path: healthPath }),
+    ...(healthInterval === null ? {} : { interval: healthInterval }),
+  };
+}
+
+/** undefined where the command line leaves it open. A map, so that a token of the file stays. */
+function adminSetting({ admin }: RunOptions): Settings['admin'] {
+  if (admin === null) return undefined;
+  return admin === 'off' ? false : { listen: admin };
+}
+
+/** The port of the command line wins; an interface that the file chose stays chosen. */
+function withPort(listen: readonly Address[], port: number): readonly Address[] {
+  const [only] = listen;
+  const host = listen.length === 1 && only?.kind === 'tcp' ? only.host : '';
+  return [parseAddress(port, { defaultHost: host })];
+}
+
+/** The colours in which problems of a file are shown. */
+export function problemPaint(paint: Paint): ProblemPaint {
+  return { place: paint.bold, path: paint.cyan, hint: paint.green, gutter: paint.dim, mark: paint.red };
+}

@@ -1,0 +1,197 @@
+import type { Clock } from '../../base/clock.js';
+import type { Failure } from '../../base/failure.js';
+import type { ObjectPool } from '../../base/object-pool.js';
+import type { Observer } from '../../base/observer.js';
+import { spread } from '../../base/spread.js';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../../base/timer-wheel.js';
+import type { HealthCheckConfig } from '../../config/types.js';
+import type { ResponseParser } from '../../http/response-parser.js';
+import type { Endpoint } from '../../net/dial.js';
+import type { Resolver } from '../../net/resolver.js';
+import type { ShortageAlarm } from '../../net/shortage.js';
+import type { Sockets } from '../../net/sockets.js';
+import type { Server, ServerListener } from '../../servers/server.js';
+import { type CheckRequest, checkRequestOf } from './check-request.js';
+import type { CheckSlots, SlotListener } from './check-slots.js';
+import { errorText } from './error-text.js';
+import { HttpProbe } from './http-probe.js';
+import type { Probe, ProbeListener } from './probe.js';
+import { RiseFallCounter } from './rise-fall-counter.js';
+import { TcpProbe } from './tcp-probe.js';
+
+/** What all that judges servers shares. */
+export interface HealthDeps {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly parsers: ObjectPool<ResponseParser>;
+  readonly observer: Observer;
+  readonly resolver: Resolver;
+  readonly shortages: ShortageAlarm;
+  readonly sockets: Sockets;
+  readonly slots: CheckSlots;
+}
+
+/**
+ * Checks one server for ever, one check at a time, and tells the server the verdict. Live requests that can't connect
+ * count as failed checks, and bring the next one forward.
+ */
+export class Checker implements ProbeListener, SlotListener, DeadlineOwner, ServerListener {
+  readonly #server: Server;
+  readonly #services: HealthDeps;
+  readonly #tally: RiseFallCounter;
+  readonly #deadline: Deadline;
+  #check: HealthCheckConfig;
+  #question: CheckRequest;
+  #probe: Probe | null = null;
+  /** Its time has come, but too many others are under way. */
+  #waits = false;
+  #startedAt = 0;
+  #downSince: number;
+
+  /** `initial`: what is believed of the server until it is known better. */
+  constructor(
+    server: Server,
+    check: HealthCheckConfig,
+    initial: HealthCheckConfig['initial'],
+    services: HealthDeps,
+  ) {
+    this.#server = server;
+    this.#check = check;
+    this.#question = checkRequestOf(check, server.address);
+    this.#services = services;
+    this.#tally = new RiseFallCounter(check, initial);
+    this.#deadline = new Deadline(services.wheel, this);
+    this.#downSince = services.clock.now();
+    server.judge(this.#tally.isUp);
+    server.watch(this);
+  }
+
+  /** Begins, or goes on, in `delay` ms. */
+  start(delay: number): void {
+    this.#deadline.arm(Math.max(1, delay));
+  }
+
+  /** Asks something else, or at other times; what was found so far stands. To be started again. */
+  applyConfig(check: HealthCheckConfig): void {
+    this.#dropProbe();
+    this.#deadline.disarm();
+    this.#check = check;
+    this.#question = checkRequestOf(check, this.#server.address);
+    this.#tally.applyThresholds(check);
+  }
+
+  /** Nobody asks any more; the verdict stays as it is. */
+  stop(): void {
+    this.#deadline.release();
+    this.#dropProbe();
+    this.#server.unwatch(this);
+  }
+
+  /** It is checked no longer, and so believed to be up. */
+  dismiss(): void {
+    this.stop();
+    if (this.#tally.isUp) return;
+    const { clock, observer } = this.#services;
+    this.#server.history.note(clock.wall(), 'up', 'not checked any more');
+    this.#server.judge(true);
+    observer.serverUp?.(this.#server.name, clock.now() - this.#downSince);
+  }
+
+  #dropProbe(): void {
+    if (this.#waits) this.#services.slots.cancel(this);
+    this.#waits = false;
+    if (this.#probe === null) return;
+    this.#probe.cancel();
+    this.#letOthersAsk();
+  }
+
+  /** The check is over, however it went. */
+  #letOthersAsk(): void {
+    this.#probe = null;
+    this.#services.slots.leave();
+  }
+
+  /** The server's own addresses, which are asked for anyway, or those of another place. */
+  get #endpoint(): Endpoint {
+    const { address } = this.#question;
+    const { pool } = this.#server;
+    if (address === pool.address) return pool;
+    const { resolver, sockets } = this.#services;
+    return { address, host: resolver.hostOf(address), sockets };
+  }
+
+  onDeadline(): void {
+    if (this.#services.slots.enter(this)) this.#ask();
+    else this.#waits = true;
+  }
+
+  onSlot(): void {
+    this.#waits = false;
+    this.#ask();
+  }
+
+  #ask(): void {
+    this.#startedAt = this.#services.clock.now();
+    const { wheel, parsers } = this.#services;
+    const { timeout, type } = this.#check;
+    this.#probe =
+      type === 'tcp'
+        ? new TcpProbe(this.#endpoint, timeout, wheel, this)
+        : new HttpProbe(this.#check, this.#question, this.#endpoint, wheel, parsers, this);
+  }
+
+  onResult(ok: boolean, result: string): void {
+    this.#letOthersAsk();
+    const { clock, observer } = this.#services;
+    const durationMs = clock.now() - this.#startedAt;
+    if (ok) this.#server.notePassed();
+    this.#server.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
+    observer.checked?.({ server: this.#server.name, ok, result, durationMs });
+    this.#count(ok, result);
+    this.#deadline.arm(this.#interval());
+  }
+
+  /** It could not be asked, which says nothing of it. */
+  onUnable(code: string): void {
+    this.#letOthersAsk();
+    this.#services.shortages.note(code, `${this.#server.name} could not be checked`);
+    this.#deadline.arm(this.#interval());
+  }
+
+  onConnectFailed(_server: Server, failure: Failure, detail: string): void {
+    if (!this.#tally.isUp) return;
+    const result = failure.reason === 'connect_timeout' ? 'timed out' : errorText(detail);
+    this.#server.history.note(this.#services.clock.wall(), 'connect_failed', result);
+    this.#count(false, result);
+    if (this.#probe === null && !this.#waits) this.#hurry();
+  }
+
+  /** Brings the next check forward; it never puts one off, however often requests fail. */
+  #hurry(): void {
+    const ms = this.#interval();
+    if (this.#services.wheel.now + ms < this.#deadline.at) this.#deadline.arm(ms);
+  }
+
+  #count(ok: boolean, result: string): void {
+    if (!this.#tally.note(ok)) return;
+    const { clock, observer } = this.#services;
+    this.#server.history.note(clock.wall(), ok ? 'up' : 'down', result);
+    this.#server.judge(ok);
+    const now = clock.now();
+    if (ok) {
+      observer.serverUp?.(this.#server.name, now - this.#downSince);
+      return;
+    }
+    this.#downSince = now;
+    observer.serverDown?.(this.#server.name, result);
+    // Only now: what is cut is tried again, and must not come back here.
+    if (this.#check.onDown === 'cut') this.#server.pool.cut();
+  }
+
+  /** ms to the next check. */
+  #interval(): number {
+    const { interval, fastInterval, downInterval, jitter } = this.#check;
+    const steady = this.#tally.isUp ? interval : (downInterval ?? interval);
+    return spread(this.#tally.isWavering ? Math.min(steady, fastInterval) : steady, jitter);
+  }
+}

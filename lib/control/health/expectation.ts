@@ -1,0 +1,37 @@
+import type { ValuePattern } from '../../config/pattern.js';
+import { statusIn } from '../../config/statuses.js';
+import type { HealthCheckConfig } from '../../config/types.js';
+import { readUtf8 } from '../../http/percent.js';
+import type { ResponseHead } from '../../http/response-head.js';
+import { matchesWithin } from './match-within.js';
+
+/** What is wrong with the head of an answer, for people; empty when it is as expected. */
+export function objectionToHead(check: HealthCheckConfig, head: ResponseHead): string {
+  if (!statusIn(check.expectStatus, head.status)) return `status ${head.status}`;
+  for (const { name, value } of check.expectHeaders) {
+    const values = valuesOf(head, name);
+    if (values.length === 0) return `no header ${name}`;
+    if (!values.some((text) => matches(value, text))) return `header ${name} is not as expected`;
+  }
+  return '';
+}
+
+function valuesOf(head: ResponseHead, name: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i < head.fieldCount; i++) {
+    if (head.nameAt(i).toLowerCase() === name) values.push(head.valueAt(i));
+  }
+  return values;
+}
+
+/** The bytes are read as UTF-8, in which a configuration is written. */
+function matches(pattern: ValuePattern, bytes: string): boolean {
+  switch (pattern.kind) {
+    case 'present':
+      return true;
+    case 'exact':
+      return readUtf8(bytes) === pattern.text;
+    case 'regex':
+      return matchesWithin(pattern.regex, readUtf8(bytes));
+  }
+}

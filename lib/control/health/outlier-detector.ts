@@ -1,0 +1,214 @@
+import { Deadline, type DeadlineOwner } from '../../base/timer-wheel.js';
+import { formatDuration } from '../../base/units.js';
+import { statusIn } from '../../config/statuses.js';
+import type { PassiveHealthConfig } from '../../config/types.js';
+import type { AttemptOutcome, OutcomeKind } from '../../servers/outcome.js';
+import type { Server, ServerListener } from '../../servers/server.js';
+import type { HealthDeps } from './checker.js';
+import { EjectionTime } from './ejection-time.js';
+import { OutcomeWindow } from './outcome-window.js';
+
+/** in: counts as any other. ejected: gets no request. trial: gets one at a time, and the first that fails ejects it. */
+type State = 'in' | 'ejected' | 'trial';
+
+/** What went wrong, as people say it. */
+const WORDS: { readonly [kind in Exclude<OutcomeKind, 'ok' | 'error_status'>]: string } = {
+  bad_response: 'bad response',
+  connect: 'no connection',
+  reset: 'cut',
+  timeout: 'no answer in time',
+};
+
+/**
+ * Watches how live requests go on one server, and leaves it out for a while when too many fail: so many in a row, or
+ * too large a share. Failures (no answer) and errors (an answer that says so) are counted apart. What a client breaks
+ * off is never told here.
+ */
+export class OutlierDetector implements ServerListener, DeadlineOwner {
+  readonly #server: Server;
+  readonly #services: HealthDeps;
+  readonly #deadline: Deadline;
+  readonly #time = new EjectionTime();
+  #config: PassiveHealthConfig;
+  #window: OutcomeWindow;
+  #state: State = 'in';
+  /** In a row. */
+  #failures = 0;
+  #errors = 0;
+  /** Good ones in the trial. */
+  #passed = 0;
+  /** It is remembered already that it ought to be out and can't be. */
+  #spared = false;
+  #toldSparedAt = Number.NEGATIVE_INFINITY;
+  #wasUp: boolean;
+  /** When it was last let in; what was begun before says nothing of how it is now. */
+  #letInAt = Number.NEGATIVE_INFINITY;
+
+  constructor(server: Server, config: PassiveHealthConfig, services: HealthDeps) {
+    this.#server = server;
+    this.#config = config;
+    this.#services = services;
+    this.#window = new OutcomeWindow(config.window);
+    this.#deadline = new Deadline(services.wheel, this);
+    this.#wasUp = server.isUp;
+    server.watch(this);
+  }
+
+  /** Goes by other settings from now on; who is out stays out as long as was said. */
+  applyConfig(config: PassiveHealthConfig): void {
+    if (config.window !== this.#config.window) this.#window = new OutcomeWindow(config.window);
+    this.#config = config;
+  }
+
+  /** Nobody watches any more: the server is no longer left out. */
+  stop(): void {
+    this.#deadline.release();
+    this.#server.unwatch(this);
+    this.#server.beginHalfOpen(false);
+    this.#server.eject(false);
+  }
+
+  onOutcome(_server: Server, outcome: AttemptOutcome): void {
+    if (this.#state === 'ejected' || !this.#server.isUp) return;
+    if (this.#isOld(outcome) || this.#isExcused(outcome)) return;
+    const { kind } = outcome;
+    const isBad = kind === 'bad_response';
+    const answered = kind === 'ok' || kind === 'error_status' || isBad;
+    const bad = isBad || !answered || statusIn(this.#config.errorStatus, outcome.status);
+    this.#failures = answered ? 0 : this.#failures + 1;
+    if (answered) this.#errors = bad ? this.#errors + 1 : 0;
+    if (this.#config.failureShare > 0) this.#window.note(bad, this.#services.wheel.now);
+    if (bad) this.#onBad(outcome);
+    else if (this.#state === 'trial') this.#onPassed();
+    else this.#spared = false;
+  }
+
+  /** Only who was out before has to be asked: no clock is read for the others. */
+  #isOld({ durationMs }: AttemptOutcome): boolean {
+    if (this.#letInAt === Number.NEGATIVE_INFINITY) return false;
+    return this.#services.clock.now() - durationMs < this.#letInAt;
+  }
+
+  /**
+   * No answer in time says nothing of a server that was seen to be well meanwhile: a long poll waits for longer. It was
+   * if it answered another request; or if it passed a check, unless other servers have answered since, as one whose
+   * check is well and whose requests hang is what live requests are watched for.
+   */
+  #isExcused({ kind, durationMs }: AttemptOutcome): boolean {
+    if (kind !== 'timeout') return false;
+    const { answeredAt, passedAt } = this.#server;
+    const since = this.#services.wheel.now - durationMs;
+    return answeredAt > since || (passedAt > since && !this.#server.othersAnswered(since));
+  }
+
+  #onBad(outcome: AttemptOutcome): void {
+    const last =
+      outcome.kind === 'ok' || outcome.kind === 'error_status'
+        ? `status ${outcome.status}`
+        : WORDS[outcome.kind];
+    if (this.#state === 'trial') {
+      this.#eject(`failed its trial: ${last}`);
+      return;
+    }
+    const { consecutiveFailures, consecutiveErrors, failureShare, minimumRequests, window } = this.#config;
+    if (consecutiveFailures > 0 && this.#failures >= consecutiveFailures) {
+      this.#eject(`${this.#failures} failures in a row: ${last}`);
+    } else if (consecutiveErrors > 0 && this.#errors >= consecutiveErrors) {
+      this.#eject(`${this.#errors} errors in a row: ${last}`);
+    } else if (failureShare > 0 && this.#window.requests >= minimumRequests) {
+      if (this.#window.badShare < failureShare) return;
+      const { bad, requests } = this.#window;
+      this.#eject(`${bad} of ${requests} requests failed within ${formatDuration(window)}: ${last}`);
+    }
+  }
+
+  #eject(reason: string): void {
+    const { clock, observer, wheel } = this.#services;
+    const { name, history } = this.#server;
+    if (!this.#server.canBeSpared(this.#config.maxEjected)) {
+      this.#spare(reason);
+      return;
+    }
+    const ms = this.#time.next(this.#config, wheel.now);
+    this.#to('ejected');
+    this.#deadline.arm(ms);
+    history.note(clock.wall(), 'ejected', `${reason}, for ${formatDuration(ms)}`);
+    this.#server.beginHalfOpen(false);
+    this.#server.eject(true);
+    observer.serverEjected?.(name, reason, ms);
+  }
+
+  /** Nobody could take its place: what fails now and then is better than nothing, but an operator has to know. */
+  #spare(reason: string): void {
+    const { clock, observer, wheel } = this.#services;
+    const { name, history, totals } = this.#server;
+    this.#passed = 0;
+    if (this.#spared) return;
+    this.#spared = true;
+    totals.spared++;
+    history.note(clock.wall(), 'spared', reason);
+    if (wheel.now - this.#toldSparedAt < this.#config.ejectFor) return;
+    this.#toldSparedAt = wheel.now;
+    observer.serverSpared?.(name, reason);
+  }
+
+  /** Its time is over, or the trial has lasted long enough. */
+  onDeadline(): void {
+    if (this.#state === 'ejected') this.#letIn('');
+    else if (this.#passed > 0 || this.#server.active > 0) this.#return();
+    // Nobody has asked for it: it is still to be tried.
+    else this.#deadline.arm(this.#config.ejectFor);
+  }
+
+  onVerdict(): void {
+    const { isUp } = this.#server;
+    const recovered = isUp && !this.#wasUp;
+    this.#wasUp = isUp;
+    if (recovered && this.#state === 'ejected') this.#letIn('its checks pass again');
+  }
+
+  onNeeded(): void {
+    if (this.#state === 'ejected') this.#letIn('no other server is left');
+  }
+
+  /** For a trial, if there is to be one. */
+  #letIn(why: string): void {
+    const { clock, observer, wheel } = this.#services;
+    this.#letInAt = clock.now();
+    this.#time.over(wheel.now);
+    if (this.#config.trialRequests === 0) {
+      this.#return();
+    } else {
+      this.#to('trial');
+      this.#deadline.arm(this.#config.ejectFor);
+      this.#server.history.note(clock.wall(), 'trial', why);
+      this.#server.beginHalfOpen(true);
+    }
+    this.#server.eject(false);
+    observer.serverReturned?.(this.#server.name);
+  }
+
+  #onPassed(): void {
+    this.#passed++;
+    if (this.#passed >= this.#config.trialRequests) this.#return();
+  }
+
+  /** As before. */
+  #return(): void {
+    this.#to('in');
+    this.#deadline.disarm();
+    this.#time.over(this.#services.wheel.now);
+    this.#server.history.note(this.#services.clock.wall(), 'returned', '');
+    this.#server.beginHalfOpen(false);
+  }
+
+  /** Nothing that was counted in one state counts in the next. */
+  #to(state: State): void {
+    this.#state = state;
+    this.#failures = 0;
+    this.#errors = 0;
+    this.#passed = 0;
+    this.#spared = false;
+    this.#window.clear();
+  }
+}

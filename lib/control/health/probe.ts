@@ -1,0 +1,89 @@
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../../base/timer-wheel.js';
+import type { Channel, ChannelOwner } from '../../net/channel.js';
+import { type Dial, type DialListener, dial, type Endpoint } from '../../net/dial.js';
+import { isShortage } from '../../net/shortage.js';
+import { errorText } from './error-text.js';
+
+/** Told how a check went, once. `result` is for people: `status 200`, `refused`, `timed out`. */
+export interface ProbeListener {
+  onResult(ok: boolean, result: string): void;
+  /** In place of a result: this process is short of what it takes to ask. `code`: the system's error. */
+  onUnable(code: string): void;
+}
+
+/**
+ * One check: a connection of its own, so that accepting is checked too, and one verdict. All of it has `timeout` ms.
+ * What is asked on the connection is up to the kinds of it.
+ */
+export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner {
+  readonly #listener: ProbeListener;
+  readonly #deadline: Deadline;
+  readonly #dial: Dial;
+  #channel: Channel | null = null;
+  #done = false;
+
+  constructor(endpoint: Endpoint, timeout: number, wheel: TimerWheel, listener: ProbeListener) {
+    this.#listener = listener;
+    this.#deadline = new Deadline(wheel, this);
+    this.#deadline.arm(timeout);
+    this.#dial = dial(endpoint, this);
+  }
+
+  /** It is connected. */
+  protected abstract begin(channel: Channel): void;
+  abstract onBytes(buffer: Buffer, length: number): void;
+
+  /** It is over: gives back what it borrowed. */
+  protected release(): void {}
+
+  protected get done(): boolean {
+    return this.#done;
+  }
+
+  /** Breaks it off; the listener hears nothing. */
+  cancel(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#deadline.release();
+    this.release();
+    this.#dial.cancel();
+    this.#channel?.destroy();
+  }
+
+  protected conclude(ok: boolean, result: string): void {
+    if (this.#done) return;
+    this.cancel();
+    this.#listener.onResult(ok, result);
+  }
+
+  onConnect(open: (owner: ChannelOwner) => Channel): void {
+    this.#channel = open(this);
+    this.begin(this.#channel);
+  }
+
+  onDialFailed(error: NodeJS.ErrnoException): void {
+    const { code = 'closed' } = error;
+    if (!isShortage(error)) {
+      this.conclude(false, errorText(code));
+    } else if (!this.#done) {
+      this.cancel();
+      this.#listener.onUnable(code);
+    }
+  }
+
+  onEnd(): void {
+    this.conclude(false, 'closed without an answer');
+  }
+
+  onBlocked(): void {}
+
+  onDrain(): void {}
+
+  onClose(error: NodeJS.ErrnoException | null): void {
+    this.conclude(false, error?.code === undefined ? 'closed without an answer' : errorText(error.code));
+  }
+
+  onDeadline(): void {
+    this.conclude(false, 'timed out');
+  }
+}

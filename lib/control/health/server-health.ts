@@ -1,0 +1,89 @@
+import type { GroupConfig } from '../../config/types.js';
+import type { Server } from '../../servers/server.js';
+import { Checker, type HealthDeps } from './checker.js';
+import { OutlierDetector } from './outlier-detector.js';
+
+/** How a server is judged. */
+export type HealthTerms = Pick<GroupConfig, 'healthCheck' | 'passiveHealth'>;
+
+/** All that judges one server: its checks, and how live requests go. */
+export class ServerHealth {
+  readonly #server: Server;
+  readonly #services: HealthDeps;
+  #terms: HealthTerms;
+  #checker: Checker | null = null;
+  #outliers: OutlierDetector | null = null;
+
+  constructor(server: Server, terms: HealthTerms, services: HealthDeps) {
+    const { healthCheck, passiveHealth } = terms;
+    this.#server = server;
+    this.#terms = terms;
+    this.#services = services;
+    if (healthCheck !== null) this.#checker = new Checker(server, healthCheck, healthCheck.initial, services);
+    if (passiveHealth !== null) this.#outliers = new OutlierDetector(server, passiveHealth, services);
+  }
+
+  /** Is it checked at all? */
+  get isChecked(): boolean {
+    return this.#checker !== null;
+  }
+
+  /** Checks begin, or go on, in `delay` ms. */
+  start(delay: number): void {
+    this.#checker?.start(delay);
+  }
+
+  /**
+   * Judges by other terms, and goes on from what is known: who is down stays down until its checks pass, and who was
+   * not checked before counts as up. True when its checks are others and have to be started again.
+   */
+  applyTerms(terms: HealthTerms): boolean {
+    const asked = writeTerms(terms.healthCheck) !== writeTerms(this.#terms.healthCheck);
+    if (asked) this.#followCheck(terms.healthCheck);
+    this.#followOutliers(terms.passiveHealth);
+    this.#terms = terms;
+    return asked;
+  }
+
+  #followCheck(healthCheck: HealthTerms['healthCheck']): void {
+    if (healthCheck === null) {
+      this.#checker?.dismiss();
+      this.#checker = null;
+    } else if (this.#checker === null) {
+      this.#checker = new Checker(this.#server, healthCheck, 'up', this.#services);
+    } else {
+      this.#checker.applyConfig(healthCheck);
+    }
+  }
+
+  #followOutliers(passiveHealth: HealthTerms['passiveHealth']): void {
+    if (passiveHealth === null) {
+      this.#outliers?.stop();
+      this.#outliers = null;
+    } else if (this.#outliers === null) {
+      this.#outliers = new OutlierDetector(this.#server, passiveHealth, this.#services);
+    } else {
+      this.#outliers.applyConfig(passiveHealth);
+    }
+  }
+
+  /** Nobody judges it any more. */
+  stop(): void {
+    this.#checker?.stop();
+    this.#outliers?.stop();
+  }
+}
+
+/** By the terms, which never change: thousands of places may have the same, and be compared with one another. */
+const written = new WeakMap<object, string>();
+
+/** The same text for the same terms. */
+export function writeTerms(terms: object | null): string {
+  if (terms === null) return 'null';
+  let text = written.get(terms);
+  if (text === undefined) {
+    text = JSON.stringify(terms);
+    written.set(terms, text);
+  }
+  return text;
+}

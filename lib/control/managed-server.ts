@@ -1,0 +1,47 @@
+import type { Clock } from '../base/clock.js';
+import type { Server, ServerListener } from '../servers/server.js';
+import type { ServerHealth } from './health/server-health.js';
+import type { ServerState } from './status/status.js';
+
+/** One server as the balancer keeps it: who judges it, and since when it is in the state it is in. */
+export class ManagedServer implements ServerListener {
+  readonly server: Server;
+  readonly health: ServerHealth;
+  readonly #clock: Clock;
+  #state: ServerState;
+  #since: number;
+
+  constructor(server: Server, health: ServerHealth, clock: Clock) {
+    this.server = server;
+    this.health = health;
+    this.#clock = clock;
+    this.#state = this.#currentState();
+    this.#since = clock.wall();
+    server.watch(this);
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** ms since the epoch. */
+  get since(): number {
+    return this.#since;
+  }
+
+  onVerdict(): void {
+    const state = this.#currentState();
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#since = this.#clock.wall();
+  }
+
+  /** What an operator wants goes before what checks find, and that before what live requests showed. */
+  #currentState(): ServerState {
+    const { availability, isUp, isEjected } = this.server;
+    if (availability !== 'ready') return availability;
+    if (!isUp) return 'down';
+    if (isEjected) return 'ejected';
+    return this.health.isChecked ? 'up' : 'unchecked';
+  }
+}

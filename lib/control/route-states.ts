@@ -1,0 +1,181 @@
+import type { Clock } from '../base/clock.js';
+import type { Observer } from '../base/observer.js';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+import { forwardingRoutes } from '../config/every-route.js';
+import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
+import type { GroupListener, ServerGroup } from '../servers/server-group.js';
+
+/** What is known of a route that forwards. */
+export interface RouteState {
+  readonly name: string;
+  readonly group: ServerGroup;
+  /** Wall clock, ms since the epoch: since when none of its servers takes new requests; null while one does. */
+  readonly downSince: number | null;
+}
+
+interface Entry extends RouteState {
+  downSince: number | null;
+  /** Since when it was down as observers were told; null when they believe it to be up. */
+  toldDownSince: number | null;
+}
+
+/** One server may be the last of thousands of routes: of those that go or come at once so many are named. */
+const MOST_NAMED = 20;
+/** How often a route is looked at again whose servers nobody has checked yet. */
+const LOOK_AGAIN_MS = 1000;
+/** Servers that are named as the reason. */
+const MOST_REASONS = 5;
+
+/**
+ * Which routes can be served. Kept up by the groups as they change, so that nobody who asks goes through all routes;
+ * observers are told at the end of what is being done, after they were told of the servers.
+ */
+export class RouteStates implements GroupListener, DeadlineOwner {
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  readonly #deadline: Deadline;
+  #entries = new Map<string, Entry>();
+  #byGroup = new Map<ServerGroup, Entry[]>();
+  #upCount = 0;
+  readonly #changed = new Set<Entry>();
+  #isScheduled = false;
+  #started = false;
+
+  constructor(clock: Clock, wheel: TimerWheel, observer: Observer) {
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#deadline = new Deadline(wheel, this);
+  }
+
+  /** Routes that have a server for a new request. */
+  get upCount(): number {
+    return this.#upCount;
+  }
+
+  /** Routes that forward. */
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** null: there is no such route, or it does not forward. */
+  of(route: string): RouteState | null {
+    return this.#entries.get(route) ?? null;
+  }
+
+  /** In the order of the file. */
+  all(): Iterable<RouteState> {
+    return this.#entries.values();
+  }
+
+  /** Those that can't be served, in the order of the file. */
+  *down(): Generator<RouteState> {
+    for (const entry of this.#entries.values()) if (entry.downSince !== null) yield entry;
+  }
+
+  /** The routes are those of `snapshot` from now on. What is known of a name stays known. */
+  applyConfig(snapshot: RoutingSnapshot): void {
+    const before = this.#entries;
+    this.#entries = new Map();
+    this.#byGroup = new Map();
+    this.#changed.clear();
+    this.#upCount = 0;
+    for (const { name, group: config } of forwardingRoutes(snapshot.config)) {
+      const group = snapshot.groupOf(config);
+      const old = before.get(name);
+      const downSince = group.isUsable ? null : (old?.downSince ?? this.#clock.wall());
+      const entry: Entry = { name, group, downSince, toldDownSince: old?.toldDownSince ?? null };
+      this.#entries.set(name, entry);
+      const others = this.#byGroup.get(group);
+      if (others === undefined) {
+        this.#byGroup.set(group, [entry]);
+        group.listen(this);
+      } else {
+        others.push(entry);
+      }
+      if (downSince === null) this.#upCount++;
+      if ((downSince === null) !== (entry.toldDownSince === null)) this.#changed.add(entry);
+    }
+    this.#schedule();
+  }
+
+  /** Requests are let in: from now on observers are told, of routes that can't be served yet too. */
+  start(): void {
+    this.#started = true;
+    this.tell();
+  }
+
+  onUsability(group: ServerGroup): void {
+    const now = this.#clock.wall();
+    for (const entry of this.#byGroup.get(group) ?? []) {
+      const isUp = group.isUsable;
+      if (isUp === (entry.downSince === null)) continue;
+      entry.downSince = isUp ? null : now;
+      this.#upCount += isUp ? 1 : -1;
+      this.#changed.add(entry);
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#changed.size === 0) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.tell();
+    });
+  }
+
+  /** Tells observers what has changed since they were told. */
+  tell(): void {
+    if (!this.#started) return;
+    const named = { down: 0, up: 0 };
+    const now = this.#clock.wall();
+    for (const entry of this.#changed) {
+      const { name, group, downSince, toldDownSince } = entry;
+      // Nobody knows yet: it may be up after the first check.
+      if (downSince !== null && toldDownSince === null && isUndecided(group)) continue;
+      this.#changed.delete(entry);
+      if (downSince !== null && toldDownSince === null) {
+        entry.toldDownSince = downSince;
+        if (named.down++ < MOST_NAMED) this.#observer.routeDown?.(name, whyDown(group));
+      } else if (downSince === null && toldDownSince !== null) {
+        entry.toldDownSince = null;
+        if (named.up++ < MOST_NAMED) this.#observer.routeUp?.(name, now - toldDownSince);
+      }
+    }
+    this.#tellOfMore(named.down, 'have no server that takes requests either');
+    this.#tellOfMore(named.up, 'have a server that takes requests again too');
+    if (this.#changed.size > 0) this.#deadline.arm(LOOK_AGAIN_MS);
+  }
+
+  #tellOfMore(count: number, what: string): void {
+    if (count > MOST_NAMED)
+      this.#observer.warning?.(`${count - MOST_NAMED} more routes ${what}: lb status lists them`);
+  }
+
+  onDeadline(): void {
+    this.tell();
+  }
+}
+
+/** Does it wait for the first check of one of its servers? */
+function isUndecided({ servers }: ServerGroup): boolean {
+  return servers.some(({ obstacle, history }) => obstacle === 'down' && history.lastCheck === null);
+}
+
+/** What keeps its servers from new requests: `a is down, b is draining and 3 more`. */
+export function whyDown({ servers }: ServerGroup): string {
+  const named = servers.slice(0, MOST_REASONS).map(({ name, obstacle }) => `${name} ${SPOKEN[obstacle]}`);
+  const more = servers.length - named.length;
+  return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+const SPOKEN = {
+  removed: 'is removed',
+  down: 'is down',
+  ejected: 'is ejected',
+  draining: 'is draining',
+  maintenance: 'is in maintenance',
+  'weight 0': 'has weight 0',
+  '': 'takes requests',
+} as const;

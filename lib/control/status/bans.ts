@@ -1,0 +1,49 @@
+import { type IpAddress, parseIpAddress } from '../../base/ip-address.js';
+import type { Firewall } from '../../firewall/firewall.js';
+import { OperationError } from './operations.js';
+import type { BanList, BanStatus } from './status.js';
+
+/** As many bans are listed: one firewall may have 100,000. */
+const MOST = 1000;
+
+/** The bans of several firewalls, those that last longest first; `wallMs`: now, in ms since the epoch. */
+export function listBans(firewalls: readonly Firewall[], wallMs: number): BanList {
+  const bans: BanStatus[] = [];
+  let total = 0;
+  for (const firewall of firewalls) {
+    const { name, mode } = firewall.config;
+    for (const { client, leftMs } of firewall.bans()) {
+      total++;
+      if (bans.length === MOST) continue;
+      bans.push({ client, rule: name, until: wallMs + leftMs, leftMs, observed: mode === 'observe' });
+    }
+  }
+  return { total, bans: bans.sort((one, other) => other.leftMs - one.leftMs) };
+}
+
+/** How many clients a firewall has banned. */
+export function countBans(firewall: Firewall): number {
+  let count = 0;
+  for (const _ of firewall.bans()) count++;
+  return count;
+}
+
+/**
+ * Lets a client in again, wherever it is banned; returns the names of these firewalls. `text`: an address, or the /64 of
+ * one. Throws an OperationError when that is neither, or is not banned.
+ */
+export function liftBan(firewalls: readonly Firewall[], text: string): readonly string[] {
+  const { key } = readClient(text);
+  const lifted = firewalls.filter((firewall) => firewall.lift(key)).map(({ name }) => name);
+  if (lifted.length === 0) throw new OperationError('unknown_ban', `${key} is not banned`);
+  return lifted;
+}
+
+function readClient(text: string): IpAddress {
+  const client = text === 'unix' ? null : parseIpAddress(text.replace(/\/64$/, ''));
+  if (client !== null) return client;
+  throw new OperationError(
+    'bad_value',
+    `expected an address such as 192.0.2.1 or 2001:db8::/64, got ${JSON.stringify(text)}`,
+  );
+}

@@ -1,0 +1,51 @@
+import type { Clock } from '../base/clock.js';
+import type { Observer } from '../base/observer.js';
+import { everyRoute } from '../config/every-route.js';
+import type { Config } from '../config/types.js';
+import { CallbackFailures } from '../observe/callback-failures.js';
+import { Metrics } from '../observe/metrics.js';
+import { ObserverList } from '../observe/observer-list.js';
+import { Journal } from './status/journal.js';
+
+const written = new Set<string>();
+
+/** What a balancer remembers of itself, and whom it tells. */
+export class Telemetry {
+  readonly journal: Journal;
+  readonly metrics: Metrics;
+  /** Requests that the end of the balancer cut short, tunnels not counted. */
+  cut = 0;
+  /** Tells its own parts first, so that whoever is told last finds them up to date. */
+  readonly observer: ObserverList;
+  /** Of whatever whoever made the balancer gave it to call. */
+  readonly failures = new CallbackFailures((line) => this.warn(line));
+  /** Does anybody outside want to know of warnings? */
+  readonly #isHeard: boolean;
+
+  constructor(clock: Clock, outer: Observer, onSettled: () => void) {
+    this.journal = new Journal(clock, this.failures);
+    this.metrics = new Metrics(clock, this.failures);
+    const ends: Observer = {
+      requestSettled: ({ reason, status }) => {
+        if (reason === 'shutdown' && status !== 101) this.cut++;
+        onSettled();
+      },
+    };
+    this.observer = new ObserverList([this.metrics, this.journal, outer, ends], this.failures);
+    this.#isHeard = outer.warning !== undefined;
+  }
+
+  /** Says what an operator has to know also where nobody observes warnings: then to stderr, once in a process. */
+  warn(line: string): void {
+    this.observer.warning(line);
+    if (this.#isHeard || written.has(line)) return;
+    written.add(line);
+    process.stderr.write(`lb: ${line}\n`);
+  }
+
+  /** Forgets the routes and servers that are none of these. */
+  keep(config: Config, servers: ReadonlyMap<string, unknown>): void {
+    this.journal.keep(servers);
+    this.metrics.retain(new Set(everyRoute(config).map(({ name }) => name)), servers);
+  }
+}

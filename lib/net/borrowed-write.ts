@@ -1,0 +1,87 @@
+import { copyOfRead, giveCopy, giveReadBuffer, isShared } from './read-buffer.js';
+import type { SocketWriter } from './socket-writer.js';
+
+/**
+ * What became of a read. taken: the kernel has all that was written of it. waits: it has not, and what is left was
+ * copied. kept: what is left still lies in the buffer, which belongs to that write now.
+ */
+export type BufferUse = 'taken' | 'waits' | 'kept';
+
+/** The buffer being read from right now. */
+let currentRead: Buffer | null = null;
+let currentFate: BufferUse = 'taken';
+
+/** What was read into `buffer` is about to be dealt with. */
+export function beginRead(buffer: Buffer): void {
+  currentRead = buffer;
+  currentFate = 'taken';
+}
+
+/** It was dealt with. */
+export function endRead(): BufferUse {
+  currentRead = null;
+  return currentFate;
+}
+
+/** Writes pieces of read buffers, without copying what the kernel takes at once; an unfinished write keeps its bytes. */
+export class BorrowedWrite {
+  /** Read buffers of other channels. */
+  #lent: Buffer[] | null = null;
+  /** Of what the kernel did not take at once. */
+  #copies: Buffer[] | null = null;
+
+  /** Writes `text` and `buffer[start, end)` in one go. */
+  write(writer: SocketWriter, text: string, buffer: Buffer, start: number, end: number): void {
+    if (this.#mayKeep(buffer)) {
+      writeBoth(writer, text, buffer.subarray(start, end));
+      if (writer.pending > 0 && buffer === currentRead) this.#lend(buffer);
+    } else {
+      this.#writeNow(writer, text, buffer, start, end);
+    }
+    // A stream tells of no drain when less than its high-water mark was waiting.
+    if (writer.pending === 0) this.giveBack();
+  }
+
+  /**
+   * The next read of any socket overwrites what lies in a shared buffer, and what was read in one go may be for
+   * several channels: only one of them can keep the buffer.
+   */
+  #mayKeep(buffer: Buffer): boolean {
+    if (isShared(buffer)) return false;
+    return buffer !== currentRead || currentFate !== 'kept' || this.#lent?.includes(buffer) === true;
+  }
+
+  #lend(buffer: Buffer): void {
+    currentFate = 'kept';
+    this.#lent ??= [];
+    if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
+  }
+
+  /** What the kernel does not take at once is copied. */
+  #writeNow(writer: SocketWriter, text: string, buffer: Buffer, start: number, end: number): void {
+    const taken = writer.writeNow(text, buffer, start, end);
+    const rest = start + Math.max(0, taken - text.length);
+    if (rest === end) return;
+    const copy = copyOfRead(buffer, rest, end);
+    writeBoth(writer, text.slice(taken), copy.subarray(0, end - rest));
+    this.#copies ??= [];
+    this.#copies.push(copy);
+    if (writer.pending > 0 && currentFate === 'taken') currentFate = 'waits';
+  }
+
+  /** All writes are finished, or will never be. */
+  giveBack(): void {
+    if (this.#copies !== null) for (const copy of this.#copies) giveCopy(copy);
+    this.#copies = null;
+    if (this.#lent === null) return;
+    for (const buffer of this.#lent) if (buffer !== currentRead) giveReadBuffer(buffer);
+    // What is being read from right now goes back when it is dealt with.
+    if (currentRead !== null && this.#lent.includes(currentRead)) currentFate = 'taken';
+    this.#lent = null;
+  }
+}
+
+function writeBoth(writer: SocketWriter, text: string, bytes: Buffer): void {
+  if (text === '') writer.writeBytes(bytes);
+  else writer.writeBoth(text, bytes);
+}

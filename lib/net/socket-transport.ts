@@ -1,0 +1,216 @@
+import type * as net from 'node:net';
+import { sharedReadBuffer } from './read-buffer.js';
+import type { SocketWriter } from './socket-writer.js';
+import type { Transport, TransportOwner } from './transport.js';
+
+/** How a socket is read: into buffers of ours, if it was made with `READ_INTO`, or by the events of its stream. */
+export type Reading = 'buffers' | 'events';
+
+const TRANSPORT = Symbol('transport');
+type WiredSocket = net.Socket & { [TRANSPORT]: SocketTransport };
+
+let afterRead = false;
+let nextBuffer: Buffer = sharedReadBuffer;
+
+/**
+ * The `onread` option of a socket that becomes a transport. `buffer` is asked once when the socket gets its handle, and
+ * again after every read; `callback` runs before that. One pair serves all sockets.
+ */
+export const READ_INTO = {
+  buffer(): Buffer {
+    if (!afterRead) return sharedReadBuffer;
+    afterRead = false;
+    return nextBuffer;
+  },
+  callback(this: WiredSocket, length: number, buffer: Uint8Array): boolean {
+    nextBuffer = this[TRANSPORT].read(length, buffer as Buffer) ?? (buffer as Buffer);
+    afterRead = true;
+    return true;
+  },
+};
+
+/**
+ * One of Node's sockets, by documented means alone: a connection of TCP, of a Unix socket or of TLS. The listeners are
+ * named functions that find the transport through the socket, so that a connection costs no closures.
+ */
+export class SocketTransport implements Transport {
+  readonly #socket: net.Socket;
+  readonly #reading: Reading;
+  #owner: TransportOwner | null = null;
+
+  constructor(socket: net.Socket, reading: Reading) {
+    this.#socket = socket;
+    this.#reading = reading;
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? '';
+  }
+
+  get destroyed(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  get readEnded(): boolean {
+    return this.#socket.readableEnded;
+  }
+
+  attach(owner: TransportOwner): void {
+    this.#owner = owner;
+    const socket = this.#socket;
+    (socket as WiredSocket)[TRANSPORT] = this;
+    if (this.#reading === 'events') socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    socket.resume();
+  }
+
+  /** The owner; there is one before anything is told. */
+  get owner(): TransportOwner {
+    return this.#owner as TransportOwner;
+  }
+
+  read(length: number, buffer: Buffer): Buffer | undefined {
+    return this.owner.read(length, buffer);
+  }
+
+  openOutlet(): SocketWriter {
+    return new SocketOutlet(this.#socket, this.owner);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  readAnew(): void {
+    // Starts reading on the handle anew.
+    this.#socket.pause();
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  reset(): void {
+    resetSocket(this.#socket);
+  }
+
+  probePeer(idleMs: number): void {
+    this.#socket.setKeepAlive(true, idleMs);
+  }
+}
+
+/** Closes it with RST where there is such a thing. */
+export function resetSocket(socket: net.Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    // Only TCP has it: Node throws for a Unix socket, and for TLS.
+    socket.destroy();
+  }
+}
+
+function onData(this: WiredSocket, chunk: Buffer): void {
+  this[TRANSPORT].owner.received(chunk);
+}
+
+function onEnd(this: WiredSocket): void {
+  this[TRANSPORT].owner.peerEnded();
+}
+
+function onError(this: WiredSocket, error: NodeJS.ErrnoException): void {
+  this[TRANSPORT].owner.failed(error);
+}
+
+function onClose(this: WiredSocket): void {
+  this[TRANSPORT].owner.gone();
+}
+
+/** So many bytes are given to the stream in one write: it counts a write as a whole until the kernel has all of it. */
+const PIECE_BYTES = 64 * 1024;
+
+type Written = (error?: Error | null) => void;
+
+/**
+ * Writes through Node's stream, which destroys its socket when a write fails, and with it what the peer sent before: the
+ * answer of a server that resets an upload. So the stream is never told: its `_write`, which is documented for classes
+ * that are derived from it, passes here first, and the failure goes to the owner, who reads on to the end.
+ */
+class SocketOutlet implements SocketWriter {
+  readonly #socket: net.Socket;
+  readonly #owner: TransportOwner;
+  readonly #write: net.Socket['_write'];
+  #isBroken = false;
+  /** Is a write being made? What completes within it is no drain. */
+  #isWriting = false;
+
+  constructor(socket: net.Socket, owner: TransportOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#write = socket._write;
+    socket._write = (chunk, encoding, written) => this.#passOn(chunk, encoding, written);
+    // Without it the stream writes one piece after the other, and what is pending falls with each of them.
+    (socket as { _writev?: unknown })._writev = undefined;
+  }
+
+  #passOn(chunk: unknown, encoding: BufferEncoding, written: Written): void {
+    if (this.#isBroken) {
+      written(null);
+      return;
+    }
+    const before = this.#isWriting;
+    this.#isWriting = true;
+    this.#write.call(this.#socket, chunk, encoding, (error) => this.#completed(error ?? null, written));
+    this.#isWriting = before;
+  }
+
+  #completed(error: NodeJS.ErrnoException | null, written: Written): void {
+    if (error !== null) this.#isBroken = true;
+    written(null);
+    // A socket that is destroyed has its write completed too, and drops it.
+    if (this.#socket.destroyed) return;
+    if (error !== null) this.#owner.broken(error);
+    else if (!this.#isWriting && this.pending === 0) this.#owner.drained();
+  }
+
+  get pending(): number {
+    return this.#isBroken || this.#socket.destroyed ? 0 : this.#socket.writableLength;
+  }
+
+  get isFull(): boolean {
+    return this.pending > 0;
+  }
+
+  writeText(text: string): void {
+    if (!this.#isDead) this.#socket.write(text, 'latin1');
+  }
+
+  writeBytes(bytes: Buffer): void {
+    for (let start = 0; start < bytes.length && !this.#isDead; start += PIECE_BYTES)
+      this.#socket.write(bytes.subarray(start, start + PIECE_BYTES));
+  }
+
+  writeBoth(text: string, bytes: Buffer): void {
+    const first = bytes.subarray(0, PIECE_BYTES);
+    if (!this.#isDead) this.#socket.write(Buffer.concat([Buffer.from(text, 'latin1'), first]));
+    this.writeBytes(bytes.subarray(first.length));
+  }
+
+  get #isDead(): boolean {
+    return this.#isBroken || this.#socket.destroyed;
+  }
+
+  writeNow(): number {
+    return 0;
+  }
+}

@@ -1,0 +1,138 @@
+import type { AddressSet } from '../base/address-set.js';
+import type { IpAddress } from '../base/ip-address.js';
+import type { Reason } from '../base/observer.js';
+import { BudgetExhausted } from '../base/work-budget.js';
+import type { CompiledRoute } from '../exchange/compiled-route.js';
+import type { LocalReply, RequestContext, RequestStages } from '../exchange/context.js';
+import type { Firewall } from '../firewall/firewall.js';
+import { FORBIDDEN, type GuardName } from '../firewall/guard.js';
+import type { Verdict } from '../firewall/verdict.js';
+import { clientAddress } from '../http/client-address.js';
+import type { ClientSide } from '../http/flow.js';
+import type { Refusal } from '../http/refusal.js';
+import type { RouteRules } from '../rules/route-rules.js';
+import { keepsOut } from './other-ways.js';
+import type { RouteMatch, Router } from './router.js';
+
+const NO_ROUTE: LocalReply = { status: 404, reason: 'no_route', detail: '', fields: '' };
+
+/** Where a route or a rule can't be told within the budget, another one would be a guess. */
+const TOO_COSTLY: LocalReply = {
+  status: 431,
+  reason: 'regex_budget',
+  detail: 'routes and rules',
+  fields: '',
+};
+
+/** What the log says when a guard objects. */
+const REASONS: { readonly [guard in GuardName]: Reason } = {
+  ip_reject: 'blocked_ip',
+  ip_allow: 'blocked_ip',
+  max_connections_per_ip: 'too_many_requests',
+  ban: 'banned',
+  method_reject: 'blocked_method',
+  path_reject: 'blocked_path',
+  header_reject: 'blocked_header',
+  rate_limit: 'rate_limited',
+  other_reading: 'blocked_path',
+};
+
+/** The order of the stages between a parsed head and the first attempt. Made of one configuration, and frozen with it. */
+export class CompiledStages implements RequestStages {
+  readonly #firewall: Firewall | null;
+  readonly #router: Router<CompiledRoute>;
+  readonly #trusted: AddressSet;
+
+  constructor(firewall: Firewall | null, router: Router<CompiledRoute>, trusted: AddressSet) {
+    this.#firewall = firewall;
+    this.#router = router;
+    this.#trusted = trusted;
+  }
+
+  clientOf(client: ClientSide): IpAddress {
+    const { forwarded, head } = client;
+    return forwarded.trusted ? clientAddress(forwarded.peer, head, this.#trusted) : forwarded.peer;
+  }
+
+  get lostRules(): RouteRules {
+    return this.#router.lostRules;
+  }
+
+  noteUnreadable(context: RequestContext): void {
+    // A proxy that others speak through is no offender: nobody knows whose request that was.
+    if (this.#trusted.has(context.client)) return;
+    // It is told the status when the request is settled, as of any other.
+    context.globalFirewall = this.#firewall;
+    this.#firewall?.countUnreadable(context.client);
+  }
+
+  decide(context: RequestContext): LocalReply | null {
+    context.lostRules = this.#router.lostRules;
+    try {
+      const { view, client } = context;
+      // Before anybody compares the path: what two servers may read differently can't be judged.
+      if (view.pathProblem !== null) {
+        this.noteUnreadable(context);
+        return refused(view.pathProblem);
+      }
+      // Before routing: who is not let in learns nothing of the routes.
+      context.globalFirewall = this.#firewall;
+      if (this.#firewall !== null) {
+        const verdict = this.#firewall.judge(view, client);
+        if (verdict.refused) return blocked(verdict);
+      }
+      const resolution = this.#router.resolve(view);
+      if (resolution === null) {
+        context.lostRules = this.#router.lostRulesOf(view);
+        return NO_ROUTE;
+      }
+      const destination = resolution.attached;
+      context.destination = destination;
+      context.captures = resolution.captures;
+      // Before the rules: guards look at the request as it came, not as we rewrite it.
+      if (destination.firewalls !== null) {
+        const verdict = destination.firewalls.judge(view, client);
+        if (verdict.refused) return blocked(verdict);
+        context.enter(destination.firewalls);
+      }
+      const bypass = this.#bypasses(context, resolution);
+      if (bypass !== null) return bypass;
+      if (!destination.rules.editsRequests || destination.selector === null) return null;
+      const problem = destination.rules.editRequest(context, context.requestEdit);
+      return problem === null ? null : refused(problem);
+    } catch (error) {
+      if (!(error instanceof BudgetExhausted)) throw error;
+      return TOO_COSTLY;
+    }
+  }
+
+  /** Would a server that reads the path in another way serve what guards that were not asked stand before? */
+  #bypasses({ view }: RequestContext, { route, attached }: RouteMatch<CompiledRoute>): LocalReply | null {
+    const ways = this.#router.otherWays(view);
+    if (ways === null) return null;
+    const asked = attached.firewalls?.firewalls ?? [];
+    for (const other of ways) {
+      if (keepsOut(other.route) && route.action.kind === 'forward') return pastGuards(other.route.name);
+      for (const firewall of other.attached.firewalls?.firewalls ?? []) {
+        if (asked.includes(firewall)) continue;
+        const verdict = firewall.judgeOtherReading();
+        if (verdict.refused) return blocked(verdict);
+      }
+    }
+    return null;
+  }
+}
+
+/** The path leads past guards of a route that a server may take it for: as `path_reject`, it is refused unseen. */
+function pastGuards(route: string): LocalReply {
+  return { ...FORBIDDEN, reason: 'blocked_path', detail: `${route}: other_reading` };
+}
+
+function refused({ status, reason, detail }: Refusal): LocalReply {
+  return { status, reason, detail, fields: '' };
+}
+
+function blocked({ status, guard, firewall, fields, undecided }: Verdict): LocalReply {
+  const reason = undecided ? 'regex_budget' : REASONS[guard as GuardName];
+  return { status, reason, detail: `${firewall}: ${guard}`, fields };
+}

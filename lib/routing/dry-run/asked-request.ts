@@ -1,0 +1,50 @@
+import { ValueError } from '../../base/value-error.js';
+
+export interface AskedHeader {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A request that stands on the command line. */
+export interface AskedRequest {
+  readonly method: string;
+  /** As it would stand in the request line. */
+  readonly target: string;
+  /** Null when the URL is a path and no -H says it. */
+  readonly host: string | null;
+  readonly headers: readonly AskedHeader[];
+}
+
+/** Reads `Name: value`. Throws a ValueError. */
+export function readHeader(text: string): AskedHeader {
+  const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new ValueError(`expected 'Name: value', got ${JSON.stringify(text)}`);
+  if (/[\r\n\0]/.test(value))
+    throw new ValueError(`${name} has a line end in its value`, 'Give each header its -H.');
+  return { name, value: value.trimEnd() };
+}
+
+/**
+ * Reads a method and a URL: absolute, as curl takes it (`www.mango.com/v1` is one), or a path. A Host among the
+ * headers wins over that of the URL, as with curl. Throws a ValueError.
+ */
+export function readRequest(method: string, url: string, headers: readonly AskedHeader[]): AskedRequest {
+  if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(method))
+    throw new ValueError(`expected a method such as GET, got ${JSON.stringify(method)}`);
+  const others = headers.filter(({ name }) => name.toLowerCase() !== 'host');
+  const asked = headers.find(({ name }) => name.toLowerCase() === 'host')?.value ?? null;
+  if (/^https:/i.test(url))
+    throw new ValueError(`${JSON.stringify(url)} is an https URL`, 'Write http: lb speaks no TLS.');
+  if (/[\s\x00-\x1f\x7f]/.test(url) || url === '')
+    throw new ValueError(
+      `${JSON.stringify(url)} is no URL`,
+      'Write a space as %20, a control byte likewise.',
+    );
+  const [plain = ''] = url.split('#', 1);
+  if (plain.startsWith('/') || plain === '*') return { method, target: plain, host: asked, headers: others };
+  const [, host = '', rest = ''] = /^([^/?]*)(.*)$/.exec(plain.replace(/^http:\/\//i, '')) ?? [];
+  if (host === '' || rest.startsWith('//'))
+    throw new ValueError(`expected a URL such as http://www.mango.com/v1, got ${JSON.stringify(url)}`);
+  return { method, target: rest.startsWith('/') ? rest : `/${rest}`, host: asked ?? host, headers: others };
+}

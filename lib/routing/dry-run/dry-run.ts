@@ -1,0 +1,245 @@
+import { parseIpAddress } from '../../base/ip-address.js';
+import { asksReadiness } from '../../client/readiness-reply.js';
+import { everyRoute } from '../../config/every-route.js';
+import type { Config, FirewallConfig, RouteConfig } from '../../config/types.js';
+import type { CompiledRoute } from '../../exchange/compiled-route.js';
+import { RequestContext } from '../../exchange/context.js';
+import type { ServerSelector } from '../../exchange/server-selector.js';
+import type { StickyMemory } from '../../exchange/sticky-memory.js';
+import type { Firewall, GuardOpinion } from '../../firewall/firewall.js';
+import type { ClientSide } from '../../http/flow.js';
+import { encodeRouteReply } from '../../http/replies.js';
+import { ForwardedClient, receivedRequestId } from '../../http/request-encoder.js';
+import { RequestParser } from '../../http/request-parser.js';
+import type { Captures } from '../../rules/pattern.js';
+import { randomBits } from '../../servers/scheduler/random-bits.js';
+import { NO_KEY } from '../../servers/scheduler/scheduler.js';
+import type { Server } from '../../servers/server.js';
+import { RoutingSnapshot } from '../routing-snapshot.js';
+import { DryClock } from './dry-clock.js';
+import { dryServers, type Standings } from './dry-servers.js';
+import type { DryRunOutcome, Forwarded, Refused } from './outcome.js';
+import { type RuleStep, ruleSteps } from './rule-steps.js';
+import { type Absence, explainAbsence, type PassedOver, passedOver } from './way.js';
+
+/** In place of a random one, so that the same request always gives the same head. */
+const REQUEST_ID = '00000000000000000000000000000000';
+
+/** What the guards of one firewall think, up to the first that objects. */
+export interface FirewallOpinions {
+  readonly firewall: FirewallConfig;
+  readonly opinions: readonly GuardOpinion[];
+}
+
+/** The way of one request, stage by stage. */
+export interface Explanation {
+  readonly outcome: DryRunOutcome;
+  /** Whom the request is from, as text. */
+  readonly client: string;
+  /** Is the peer one whose X-Forwarded-* is believed? */
+  readonly trustsPeer: boolean;
+  /** The firewalls that were asked, in order. */
+  readonly firewalls: readonly FirewallOpinions[];
+  /** Conditional routes whose conditions were not met. */
+  readonly passedOver: readonly PassedOver[];
+  /** What the balancer itself and each rule changes in the head; empty unless the request is forwarded. */
+  readonly steps: readonly RuleStep[];
+  /** Why no route was found; null when one was, or none was looked for. */
+  readonly absence: Absence | null;
+}
+
+/** How far a request came. */
+interface Passage {
+  readonly outcome: DryRunOutcome;
+  readonly destination: CompiledRoute | null;
+  readonly captures: Captures;
+  /** Those on its way, the one before all routes first; one that stands behind a refusal was not asked. */
+  readonly firewalls: readonly Firewall[];
+}
+
+/**
+ * Requests that are not sent: a configuration is asked what would become of them, through the same parser, firewalls,
+ * router, rules and encoders as live ones. No socket is opened and no timer runs; each request finds the firewalls as
+ * they are at the start, and every server up unless it is said how they stand.
+ */
+export class DryRun {
+  readonly #config: Config;
+  readonly #clock = new DryClock();
+  readonly #snapshot: RoutingSnapshot;
+  readonly #routes: ReadonlyMap<string, RouteConfig>;
+  readonly #context = new RequestContext();
+
+  /** `memory`: which servers clients are bound to; nobody is to any if not given. It is only read. */
+  constructor(config: Config, standings?: Standings, memory: StickyMemory | null = null) {
+    this.#config = config;
+    this.#routes = new Map(everyRoute(config).map((route) => [route.name, route]));
+    const servers = dryServers(this.#clock, standings);
+    this.#snapshot = new RoutingSnapshot(config, this.#clock, servers, null, {}, randomBits(), memory);
+  }
+
+  /** What becomes of a request; `request` is a whole head as it comes over the wire, `peer` the address it comes from. */
+  send(request: Buffer, peer: string): DryRunOutcome {
+    return this.#parse(
+      request,
+      peer,
+      (client) => this.#pass(client).outcome,
+      (outcome) => outcome,
+    );
+  }
+
+  /** What becomes of a request, and every step on the way there. */
+  explain(request: Buffer, peer: string): Explanation {
+    const nothing = { firewalls: [], passedOver: [], steps: [], absence: null };
+    return this.#parse<Explanation>(
+      request,
+      peer,
+      (client) => this.#explain(client),
+      (outcome, { address, trusted }) => ({ outcome, client: address, trustsPeer: trusted, ...nothing }),
+    );
+  }
+
+  #parse<T>(
+    request: Buffer,
+    peer: string,
+    accepted: (client: ClientSide) => T,
+    refused: (outcome: Refused, forwarded: ForwardedClient) => T,
+  ): T {
+    const { headerBytes, headers, uriBytes } = this.#config.limits;
+    const parser = new RequestParser({ headBytes: headerBytes, fields: headers, targetBytes: uriBytes });
+    // In the spelling that sockets give.
+    const address = parseIpAddress(peer)?.text ?? peer;
+    const { trusted, tellsForwarded, tellsVia } = this.#snapshot;
+    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded, tellsVia);
+    try {
+      parser.readHead(request, 0, request.length);
+      if (parser.refusal !== null)
+        return refused({ kind: 'refused', ...parser.refusal, atAccept: false, route: null }, forwarded);
+      if (!parser.complete) throw new Error('a dry run needs a whole head');
+      // Of a client's side, deciding reads the head and whom it is from; there is nobody to answer.
+      return accepted({ head: parser.head, forwarded } as ClientSide);
+    } finally {
+      parser.release();
+    }
+  }
+
+  #pass(client: ClientSide): Passage {
+    const context = this.#context;
+    this.#clock.leap();
+    this.#open(client);
+    const atAccept = this.#refusedAtAccept(client);
+    const { readinessPath } = this.#config;
+    const asksUs = readinessPath !== null && asksReadiness(client.head, readinessPath);
+    const objection = atAccept === null && !asksUs ? this.#snapshot.pipeline.decide(context) : null;
+    const { globalFirewall, destination, captures } = context;
+    const route = this.#routes.get(context.route) ?? null;
+    let outcome: DryRunOutcome;
+    if (atAccept !== null) outcome = atAccept;
+    else if (asksUs) outcome = { kind: 'readiness', status: 200, route: null };
+    else if (objection !== null) outcome = { kind: 'refused', ...objection, atAccept: false, route };
+    else outcome = this.#follow(client, route as RouteConfig, destination as CompiledRoute);
+    const first = atAccept === null ? globalFirewall : this.#snapshot.firewall;
+    const firewalls = [...(first === null ? [] : [first]), ...(destination?.firewalls?.firewalls ?? [])];
+    context.close(outcome.kind === 'forwarded' ? 200 : outcome.status);
+    return { outcome, destination, captures, firewalls };
+  }
+
+  #open(client: ClientSide): void {
+    const requestId = receivedRequestId(client.head, client.forwarded) || REQUEST_ID;
+    this.#context.open(client, this.#snapshot.pipeline.clientOf(client), requestId);
+  }
+
+  /** Asks as the acceptor does. A trusted peer is not judged yet: whom it speaks for is known only with the head. */
+  #refusedAtAccept({ forwarded }: ClientSide): Refused | null {
+    const { firewall } = this.#snapshot;
+    if (firewall === null || forwarded.trusted) return null;
+    const { refused, status, guard, firewall: name } = firewall.judgeAccept(forwarded.peer);
+    if (!refused) {
+      firewall.leave(forwarded.peer);
+      return null;
+    }
+    const detail = `${name}: ${guard}`;
+    return { kind: 'refused', reason: 'blocked_ip', status, detail, atAccept: true, route: null };
+  }
+
+  #follow(client: ClientSide, route: RouteConfig, destination: CompiledRoute): DryRunOutcome {
+    const context = this.#context;
+    const { selector, reply, rules } = destination;
+    if (reply !== null) {
+      const edit = context.responseEdit;
+      reply.edit(context, edit);
+      rules.editResponse(context, edit);
+      const form = { framing: 'length', keepAlive: true, oldClient: false } as const;
+      const text = encodeRouteReply(reply.status, reply.body, edit, form, true, this.#clock.wall());
+      const location = /\r\nLocation: ([^\r]*)/i.exec(text)?.[1] ?? null;
+      return { kind: 'replied', status: reply.status, location, head: text, body: reply.body, route };
+    }
+    return this.#forward(client, route, selector as ServerSelector);
+  }
+
+  #forward(client: ClientSide, route: RouteConfig, selector: ServerSelector): Forwarded | Refused {
+    const context = this.#context;
+    const bound = selector.sticky?.serverFor(context, [], true) ?? null;
+    const settled =
+      bound === null && this.#isSettled(route, selector) ? selector.pick(context, [], true) : null;
+    const servers = selector.group.servers;
+    const server = bound ?? settled ?? firstUsable(servers);
+    if (server === null)
+      return { kind: 'refused', reason: 'no_server', status: 503, detail: '', atAccept: false, route };
+    const why = bound !== null ? 'bound' : settled !== null ? 'settled' : 'open';
+    const head = context.encodeRequest(client, server.address);
+    return { kind: 'forwarded', servers, server, choice: why, head, route };
+  }
+
+  /** Does it follow from the request alone who serves it? */
+  #isSettled({ action }: RouteConfig, selector: ServerSelector): boolean {
+    if (selector.keyOf(this.#context) !== NO_KEY) return true;
+    return action.kind === 'forward' && action.group.algorithm.name === 'first';
+  }
+
+  #explain(client: ClientSide): Explanation {
+    const { outcome, firewalls, destination, captures } = this.#pass(client);
+    const config = this.#config;
+    const context = this.#context;
+    // It has given back its places and its tokens: guards are asked as if it had not been there.
+    this.#clock.leap();
+    this.#open(client);
+    context.destination = destination;
+    context.captures = captures;
+    const { view } = context;
+    const lost = outcome.kind === 'refused' && outcome.reason === 'no_route';
+    const server = outcome.kind === 'forwarded' ? outcome.server : null;
+    const explanation: Explanation = {
+      outcome,
+      client: context.client.text,
+      trustsPeer: context.trustsPeer,
+      firewalls: this.#opinions(firewalls, outcome.route),
+      passedOver: lost || outcome.route !== null ? passedOver(config, view, outcome.route) : [],
+      steps: server && outcome.route ? ruleSteps(outcome.route.rules, server, context, client.forwarded) : [],
+      absence: lost ? explainAbsence(config, view) : null,
+    };
+    context.close(0);
+    return explanation;
+  }
+
+  #opinions(firewalls: readonly Firewall[], route: RouteConfig | null): FirewallOpinions[] {
+    const configs = [
+      ...(this.#config.firewall === null ? [] : [this.#config.firewall]),
+      ...(route?.firewalls ?? []),
+    ];
+    const { view, client } = this.#context;
+    const known: FirewallOpinions[] = [];
+    for (const firewall of firewalls) {
+      const config = configs.find(({ name }) => name === firewall.name) as FirewallConfig;
+      const opinions = firewall.explain(view, client);
+      known.push({ firewall: config, opinions });
+      if (config.mode === 'enforce' && opinions.some(({ status }) => status !== 0)) break;
+    }
+    return known;
+  }
+}
+
+/** Any will do where it may be any; the same for every request. */
+function firstUsable(servers: readonly Server[]): Server | null {
+  const usable = servers.filter(({ isUsable }) => isUsable);
+  return usable.find(({ backup }) => !backup) ?? usable[0] ?? null;
+}

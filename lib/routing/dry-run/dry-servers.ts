@@ -1,0 +1,56 @@
+import type { Address } from '../../base/address.js';
+import type { Clock } from '../../base/clock.js';
+import { ObjectPool } from '../../base/object-pool.js';
+import type { Availability } from '../../base/observer.js';
+import { TimerWheel } from '../../base/timer-wheel.js';
+import type { GroupConfig } from '../../config/types.js';
+import { ResponseParser } from '../../http/response-parser.js';
+import { Resolver } from '../../net/resolver.js';
+import { ShortageAlarm } from '../../net/shortage.js';
+import { LoadLog } from '../../servers/load-log.js';
+import { Pool } from '../../servers/pool.js';
+import { Server } from '../../servers/server.js';
+import type { ConnectionDeps } from '../../servers/supplies.js';
+
+/** A server as it is at a moment. */
+export interface ServerStanding {
+  readonly name: string;
+  readonly address: Address;
+  readonly weight: number;
+  readonly backup: boolean;
+  /** What keeps it from new requests; `ready` when it is nothing. */
+  readonly state: Availability | 'down' | 'ejected';
+}
+
+/** The servers of a group as they are; undefined when nobody knows. */
+export type Standings = (group: GroupConfig) => readonly ServerStanding[] | undefined;
+
+/** As the file has them: every server takes requests. */
+function asConfigured({ servers }: GroupConfig): readonly ServerStanding[] {
+  return servers.map((server) => ({ ...server, state: 'ready' }));
+}
+
+/** The servers of groups, as `Generation` wants them, for requests that are not sent: nobody ever leases from a pool. */
+export function dryServers(
+  clock: Clock,
+  standings: Standings = asConfigured,
+): (group: GroupConfig) => readonly Server[] {
+  const limits = { headBytes: 0, fields: 0, targetBytes: 0 };
+  const wheel = new TimerWheel(clock);
+  const log = new LoadLog();
+  const resolver = new Resolver({ servers: [], minTtl: 0, maxTtl: 0 }, wheel, {});
+  const shortages = new ShortageAlarm(wheel, {});
+  const parsers = new ObjectPool(0, () => new ResponseParser(limits));
+  const sockets = { mode: 'documented' } as const;
+  const deps: ConnectionDeps = { wheel, parsers, observer: {}, resolver, shortages, sockets };
+  return (group) =>
+    (standings(group) ?? asConfigured(group)).map(({ name, address, weight, backup, state }) => {
+      const { pool: terms, connectTimeout } = group;
+      const pool = new Pool(address, { ...terms, connectTimeout }, deps);
+      const server = new Server(name, pool, wheel, { weight, backup, slowStart: 0 }, log);
+      if (state === 'down') server.judge(false);
+      else if (state === 'ejected') server.eject(true);
+      else server.setAvailability(state);
+      return server;
+    });
+}

@@ -1,0 +1,72 @@
+import type { Config, RouteConfig, ScopeConfig } from '../config/types.js';
+import type { RequestView } from '../http/request-view.js';
+import { NO_CAPTURES } from '../rules/pattern.js';
+import type { RouteRules } from '../rules/route-rules.js';
+import { HostTable } from './host-table.js';
+import { OtherWays } from './other-ways.js';
+import { type RouteMatch, Scope } from './scope.js';
+
+export type { RouteMatch } from './scope.js';
+
+/** All that leads to the routes of one host. */
+interface HostRoutes<T> {
+  readonly scope: Scope<T>;
+  readonly otherWays: OtherWays<T> | null;
+}
+
+/** Finds the route of a request. Built once from a configuration and never changed. */
+export class Router<T> {
+  readonly #hosts = new HostTable<HostRoutes<T>>();
+  readonly #rest: HostRoutes<T>;
+
+  /** `attach` is called once for every route; what it gives comes with each resolution that leads there. */
+  constructor({ hosts, rest }: Pick<Config, 'hosts' | 'rest'>, attach: (route: RouteConfig) => T) {
+    const resolutions = new Map<RouteConfig, RouteMatch<T>>();
+    const resolutionOf = (route: RouteConfig) => {
+      let resolution = resolutions.get(route);
+      if (resolution === undefined) {
+        resolution = Object.freeze({ route, attached: attach(route), captures: NO_CAPTURES });
+        resolutions.set(route, resolution);
+      }
+      return resolution;
+    };
+    const siteOf = (config: ScopeConfig): HostRoutes<T> => {
+      const scope = new Scope(config, resolutionOf);
+      return { scope, otherWays: OtherWays.in(config, scope) };
+    };
+    for (const { names, scope } of hosts) {
+      const site = siteOf(scope);
+      for (const name of names) this.#hosts.add(name, site);
+    }
+    this.#rest = siteOf(rest);
+  }
+
+  /** The rules for answers to requests that come to no host. */
+  get lostRules(): RouteRules {
+    return this.#rest.scope.lostRules;
+  }
+
+  /** The rules for the answer to a request that `resolve` found no way for. */
+  lostRulesOf(view: RequestView): RouteRules {
+    return this.#siteOf(view).scope.lostRules;
+  }
+
+  /** The way of a request whose path has no problem; null when nothing matches: 404. */
+  resolve(view: RequestView): RouteMatch<T> | null {
+    return this.#siteOf(view).scope.resolve(view, NO_CAPTURES);
+  }
+
+  /**
+   * Where the request would go if a server that reads its path in another way were asked; null when there is no other
+   * way to read it, or no guard that one could get past.
+   */
+  otherWays(view: RequestView): Iterable<RouteMatch<T>> | null {
+    const { otherWays } = this.#siteOf(view);
+    return otherWays === null ? null : otherWays.of(view);
+  }
+
+  #siteOf(view: RequestView): HostRoutes<T> {
+    // Without hosts nobody has to read the Host.
+    return this.#hosts.isEmpty ? this.#rest : (this.#hosts.find(view.host) ?? this.#rest);
+  }
+}

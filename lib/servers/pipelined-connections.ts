@@ -1,0 +1,145 @@
+import type { TimerWheel } from '../base/timer-wheel.js';
+import type { Lease, LeaseListener } from './lease.js';
+import { PipelineSlot } from './pipeline-slot.js';
+import { PipelinedConnection } from './pipelined-connection.js';
+import type { Pool } from './pool.js';
+
+/** Kept for use by the next requests. */
+const MAX_SPARE = 1024;
+
+/**
+ * The pipelines of one pool. A request goes to an unused connection, else where the fewest are in flight, and a new
+ * connection is opened when all have as many as they may. While the pool's line is full nobody joins: it is whose turn
+ * it is in the line that counts.
+ */
+export class PipelinedConnections {
+  readonly #pool: Pool;
+  readonly #wheel: TimerWheel;
+  /** Those that may take another request, by how many they have. */
+  readonly #byLoad: PipelinedConnection[][] = [];
+  /** Those that wait for a connection. */
+  readonly #waiting = new Set<PipelinedConnection>();
+  /** The last of them, as long as it is the last in line. */
+  #gathering: PipelinedConnection | null = null;
+  readonly #sparePlaces: PipelineSlot[] = [];
+  readonly #sparePipelines: PipelinedConnection[] = [];
+
+  constructor(pool: Pool, wheel: TimerWheel) {
+    this.#pool = pool;
+    this.#wheel = wheel;
+  }
+
+  /** Requests in line that share an entry with another. */
+  get waitingBeside(): number {
+    let count = 0;
+    for (const pipeline of this.#waiting) count += pipeline.load - 1;
+    return count;
+  }
+
+  /** As `Pool.lease`. */
+  lease(requester: LeaseListener): Lease | null {
+    const { limits, isFull } = this.#pool;
+    const connection = this.#pool.takeIdle();
+    if (connection !== null) {
+      const pipeline = this.#takePipeline();
+      pipeline.adopt(connection);
+      return this.#join(pipeline, requester);
+    }
+    const running = isFull ? null : this.#leastLoaded(limits.pipelining);
+    if (running !== null) return this.#join(running, requester);
+    const gathering = this.#gathering;
+    if (gathering === null || gathering.load >= limits.pipelining) return this.#leaseAnother(requester);
+    if (isFull && this.#pool.waitingCount >= limits.maxWaiting) this.#pool.refuse(requester);
+    else gathering.join(requester);
+    return null;
+  }
+
+  /** Whoever comes now stands behind somebody who waits for a whole connection. */
+  closeGathering(): void {
+    this.#gathering = null;
+  }
+
+  /** True if the requester was in one of these. */
+  cancel(requester: LeaseListener): boolean {
+    for (const pipeline of this.#waiting) {
+      if (!pipeline.leave(requester)) continue;
+      if (pipeline.load === 0) {
+        this.#pool.cancel(pipeline);
+        this.waitsNoLonger(pipeline);
+        this.putPipeline(pipeline);
+      }
+      return true;
+    }
+    return false;
+  }
+
+  #join(pipeline: PipelinedConnection, requester: LeaseListener): PipelineSlot {
+    const place = pipeline.join(requester);
+    this.list(pipeline);
+    return place;
+  }
+
+  #leaseAnother(requester: LeaseListener): null {
+    const pipeline = this.#takePipeline();
+    pipeline.join(requester);
+    this.#waiting.add(pipeline);
+    this.#pool.leaseWhole(pipeline);
+    if (this.#waiting.has(pipeline)) this.#gathering = pipeline;
+    return null;
+  }
+
+  #leastLoaded(pipelining: number): PipelinedConnection | null {
+    for (let load = 0; load < pipelining; load++) {
+      const list = this.#byLoad[load];
+      for (let last = list?.at(-1); last !== undefined; last = list?.at(-1)) {
+        if (last.takesMore) return last;
+        this.#unlist(last);
+      }
+    }
+    return null;
+  }
+
+  // Called by pipelines.
+
+  /** Its load has changed, or whether it takes more. */
+  list(pipeline: PipelinedConnection): void {
+    if (pipeline.listed !== -1) this.#unlist(pipeline);
+    if (!pipeline.takesMore) return;
+    pipeline.listed = pipeline.load;
+    while (this.#byLoad.length <= pipeline.load) this.#byLoad.push([]);
+    const list = this.#byLoad[pipeline.load] as PipelinedConnection[];
+    pipeline.index = list.push(pipeline) - 1;
+  }
+
+  #unlist(pipeline: PipelinedConnection): void {
+    const list = this.#byLoad[pipeline.listed] as PipelinedConnection[];
+    const last = list.pop() as PipelinedConnection;
+    if (last !== pipeline) {
+      list[pipeline.index] = last;
+      last.index = pipeline.index;
+    }
+    pipeline.listed = -1;
+  }
+
+  waitsNoLonger(pipeline: PipelinedConnection): void {
+    this.#waiting.delete(pipeline);
+    if (this.#gathering === pipeline) this.#gathering = null;
+  }
+
+  takePlace(): PipelineSlot {
+    return this.#sparePlaces.pop() ?? new PipelineSlot();
+  }
+
+  putPlace(place: PipelineSlot): void {
+    if (this.#sparePlaces.length < MAX_SPARE) this.#sparePlaces.push(place);
+  }
+
+  #takePipeline(): PipelinedConnection {
+    return this.#sparePipelines.pop() ?? new PipelinedConnection(this.#pool, this, this.#wheel);
+  }
+
+  putPipeline(pipeline: PipelinedConnection): void {
+    if (pipeline.listed !== -1) this.#unlist(pipeline);
+    if (this.#sparePipelines.length < MAX_SPARE) this.#sparePipelines.push(pipeline);
+  }
+}

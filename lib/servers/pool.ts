@@ -1,0 +1,344 @@
+import type { Address } from '../base/address.js';
+import { FAILURES, type Failure } from '../base/failure.js';
+import { Ring } from '../base/ring.js';
+import type { PoolConfig } from '../config/types.js';
+import type { Channel, ChannelOwner } from '../net/channel.js';
+import type { Endpoint } from '../net/dial.js';
+import type { AddressListener, HostAddresses } from '../net/host-addresses.js';
+import type { Sockets } from '../net/sockets.js';
+import { IdleLimit } from './idle-limit.js';
+import type { Lease, LeaseListener } from './lease.js';
+import { Opening, type OpeningOwner } from './opening.js';
+import { PipelinedConnections } from './pipelined-connections.js';
+import { ServerConnection } from './server-connection.js';
+import type { ConnectionDeps } from './supplies.js';
+
+/** What a pool may hold, of the one server it is for. */
+export interface PoolLimits extends PoolConfig {
+  /** ms a connect may take. */
+  readonly connectTimeout: number;
+}
+
+/** A server that sent what nobody had asked for is not pipelined to for so long: the next request would get it. */
+const DISTRUST_MS = 600_000;
+/** An operator is told of a full line at most once in so long. */
+const TELL_MS = 1000;
+
+/**
+ * The sockets to one server. What was used last is used next, so that those not needed grow old and are closed. A
+ * request that finds none waits in line; whichever comes first, a new connection or one given back, serves the first
+ * in line.
+ */
+export class Pool implements Endpoint, AddressListener, OpeningOwner {
+  readonly address: Address;
+  readonly idleLimit: IdleLimit;
+  #limits: PoolLimits;
+  readonly #server: string;
+  readonly #deps: ConnectionDeps;
+  readonly #idle: ServerConnection[] = [];
+  /** Unused, but each for one client alone; the one that was used last is the last. */
+  readonly #kept = new Set<ServerConnection>();
+  readonly #waiting = new Ring<LeaseListener>();
+  readonly #open = new Set<ServerConnection>();
+  readonly #openings = new Set<Opening>();
+  /** Those among the open ones that are closing as there were more than the limit. */
+  readonly #closing = new Set<ServerConnection>();
+  #host: HostAddresses | null | undefined;
+  /** Connections opened so far. */
+  opened = 0;
+  /** Connections that were closed as the server sent what no request had asked for. */
+  unsolicited = 0;
+  #distrustedUntil = Number.NEGATIVE_INFINITY;
+  #toldFullAt = Number.NEGATIVE_INFINITY;
+  #pipelines: PipelinedConnections | null = null;
+  #closed = false;
+  #retired = false;
+
+  /** `server` is its name, for observers. */
+  constructor(address: Address, limits: PoolLimits, deps: ConnectionDeps, server = address.text) {
+    this.address = address;
+    this.#limits = limits;
+    this.idleLimit = new IdleLimit(limits.idleTimeout, limits.maxIdleTimeout);
+    this.#server = server;
+    this.#deps = deps;
+  }
+
+  get limits(): PoolLimits {
+    return this.#limits;
+  }
+
+  /**
+   * From now on. Where fewer connections are allowed than before, unused ones beyond the limit close at once, those in
+   * use as soon as their request has ended. What waits in line stays there.
+   */
+  setLimits(limits: PoolLimits): void {
+    const { idleTimeout, maxIdleTimeout, maxAge } = this.#limits;
+    this.#limits = limits;
+    this.idleLimit.configured = limits.idleTimeout;
+    this.idleLimit.most = limits.maxIdleTimeout;
+    if (maxAge !== limits.maxAge) for (const connection of this.#open) connection.followLimits();
+    this.#closeUnusedBeyondLimits();
+    if (
+      idleTimeout !== limits.idleTimeout ||
+      maxIdleTimeout !== limits.maxIdleTimeout ||
+      maxAge !== limits.maxAge
+    ) {
+      // The rest are kept for as long as the new limits say.
+      for (const connection of this.#idle) connection.idle();
+      for (const connection of this.#kept) connection.idle(true);
+    }
+    this.#dialForWaiting();
+  }
+
+  #closeUnusedBeyondLimits(): void {
+    while (this.#idle.length > this.#limits.maxIdle) this.#idle.shift()?.discard();
+    for (const opening of this.#openings) {
+      if (!this.isOverLimit) break;
+      opening.cancel();
+      this.#openings.delete(opening);
+    }
+    while (this.isOverLimit && this.#idle.length > 0) this.#shed(this.#idle[0] as ServerConnection);
+    for (const connection of this.#kept) {
+      if (!this.isOverLimit) break;
+      this.#shed(connection);
+    }
+  }
+
+  /** Are more connections open than `max_connections` allows, those left out that are closing for that reason? */
+  get isOverLimit(): boolean {
+    const { maxConnections } = this.#limits;
+    return maxConnections > 0 && this.openCount - this.#closing.size > maxConnections;
+  }
+
+  /** Closes one as there are too many. */
+  #shed(connection: ServerConnection): void {
+    this.#closing.add(connection);
+    connection.discard();
+  }
+
+  /** 0 is no limit. */
+  get maxConnections(): number {
+    return this.#limits.maxConnections;
+  }
+
+  /** Watched from when it is first asked for, which is when the first connection is opened. */
+  get host(): HostAddresses | null {
+    if (this.#host === undefined) {
+      this.#host = this.#deps.resolver.hostOf(this.address);
+      if (!this.#retired) this.#host?.watch(this);
+    }
+    return this.#host;
+  }
+
+  get sockets(): Sockets {
+    return this.#deps.sockets;
+  }
+
+  /** Connections, those that are being opened included. */
+  get openCount(): number {
+    return this.#open.size + this.#openings.size;
+  }
+
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length + (this.#pipelines?.waitingBeside ?? 0);
+  }
+
+  /** Do more requests wait than connections are being opened? Then the last in line waits for one to be given back. */
+  get isFull(): boolean {
+    return this.#waiting.length > this.#openings.size;
+  }
+
+  /** A connection at once if there is one, else null, and the requester is told later. */
+  lease(requester: LeaseListener): Lease | null {
+    if (this.#limits.pipelining > 1) {
+      this.#pipelines ??= new PipelinedConnections(this, this.#deps.wheel);
+      const isTrusted = this.#deps.wheel.now >= this.#distrustedUntil;
+      if (isTrusted && requester.isPipelinable) return this.#pipelines.lease(requester);
+      this.#pipelines.closeGathering();
+    }
+    return this.leaseWhole(requester);
+  }
+
+  /** The same for a connection that is not shared. */
+  leaseWhole(requester: LeaseListener): ServerConnection | null {
+    const idle = this.takeIdle();
+    if (idle !== null) return idle;
+    if (!this.#mayOpen() && this.#waiting.length - this.#openings.size >= this.limits.maxWaiting) {
+      this.refuse(requester);
+      return null;
+    }
+    this.#waiting.push(requester);
+    this.#dialForWaiting();
+    return null;
+  }
+
+  /** An unused connection, if there is one. */
+  takeIdle(): ServerConnection | null {
+    return this.#idle.pop() ?? null;
+  }
+
+  /** The line is full. */
+  refuse(requester: LeaseListener): void {
+    const { now } = this.#deps.wheel;
+    if (now - this.#toldFullAt >= TELL_MS) {
+      this.#toldFullAt = now;
+      this.#deps.observer.queueFull?.(this.#server);
+    }
+    requester.onLeaseFailed(FAILURES.queue_full, '');
+  }
+
+  /** The requester left the line; it hears nothing more. */
+  cancel(requester: LeaseListener): void {
+    if (this.#pipelines?.cancel(requester) !== true) this.#waiting.remove(requester);
+  }
+
+  /**
+   * Those that wait for a connection go elsewhere, as nothing of them was sent yet: the server gets no requests for now.
+   * `detail`: why.
+   */
+  turnAway(detail: string): void {
+    for (const opening of this.#openings) opening.cancel();
+    this.#openings.clear();
+    for (let left = this.#waiting.length; left > 0; left--)
+      this.#waiting.shift()?.onLeaseFailed(FAILURES.server_gone, detail);
+  }
+
+  /** Is it kept for whoever had it, and still open? */
+  isKept(lease: Lease): boolean {
+    return this.#kept.has(lease as ServerConnection);
+  }
+
+  /** Takes back into use what was kept; false when that was closed meanwhile. */
+  reclaim(lease: Lease): boolean {
+    return this.#kept.delete(lease as ServerConnection);
+  }
+
+  /** Closes those that anybody may be lent: what one of them met, a restart or an idle timeout, the others met too. */
+  closeIdle(): void {
+    for (const connection of this.#idle.splice(0)) connection.discard();
+  }
+
+  /** Closes all that nobody uses, kept ones too: the server is down, or about to be left alone. */
+  closeUnused(): void {
+    this.closeIdle();
+    for (const connection of this.#kept) connection.discard();
+  }
+
+  /** Nobody will ask for it any more: what is in use is used to the end, then closed. */
+  retire(): void {
+    this.#retired = true;
+    this.#host?.unwatch(this);
+    this.closeUnused();
+  }
+
+  /** Closes everything, now and whatever is given back later. */
+  close(): void {
+    this.#closed = true;
+    this.#host?.unwatch(this);
+    for (const opening of this.#openings) opening.cancel();
+    this.#openings.clear();
+    for (const connection of this.#open) connection.discard();
+  }
+
+  /** The server's name has got other addresses: connections to those it no longer has are used to the end at most. */
+  onAddresses(addresses: readonly string[]): void {
+    for (const connection of this.#open) if (!addresses.includes(connection.peer)) connection.finish();
+  }
+
+  /** Cuts every connection, those in use too: what is on them fails as if the server had cut it. */
+  cut(): void {
+    for (const connection of this.#open) connection.channel.destroy();
+  }
+
+  // Told by those that are being opened.
+
+  onOpened(opening: Opening, open: (owner: ChannelOwner) => Channel, peer: string): void {
+    this.#openings.delete(opening);
+    const connection = new ServerConnection(this, this.#deps, open, peer);
+    this.#open.add(connection);
+    this.opened++;
+    connection.idle();
+    this.takeBack(connection);
+  }
+
+  onOpeningFailed(opening: Opening, failure: Failure, detail: string): void {
+    this.#openings.delete(opening);
+    if (failure === FAILURES.out_of_resources)
+      this.#deps.shortages.note(detail, 'a server could not be connected to');
+    this.#waiting.shift()?.onLeaseFailed(failure, detail);
+    this.#dialForWaiting();
+  }
+
+  // Called by its connections.
+
+  /** Nobody uses it, and nobody but who had it may: until then, or until there is no room for others. */
+  keep(connection: ServerConnection): void {
+    this.#kept.add(connection);
+    if (this.#closed || this.#retired) connection.discard();
+    else if (this.isOverLimit) this.#shed(connection);
+    else this.#dialForWaiting();
+  }
+
+  /** A connection is free: for the first in line, else to be kept. */
+  takeBack(connection: ServerConnection): void {
+    if (this.#closed) {
+      connection.discard();
+      return;
+    }
+    if (this.#limits.maxConnections > 0 && this.isOverLimit) {
+      this.#shed(connection);
+      return;
+    }
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      next.onLease(connection);
+      return;
+    }
+    if (this.#retired) {
+      connection.discard();
+      return;
+    }
+    // Also one that has carried no request yet: the server may close it as well as any other.
+    connection.pooled = true;
+    this.#idle.push(connection);
+    if (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
+  }
+
+  /** It is about to close, and must not be lent any more. */
+  forget(connection: ServerConnection): void {
+    this.#kept.delete(connection);
+    const index = this.#idle.indexOf(connection);
+    if (index !== -1) this.#idle.splice(index, 1);
+  }
+
+  /** The server sent bytes that no request had asked for. */
+  noteUnsolicited(): void {
+    this.unsolicited++;
+    this.#distrustedUntil = this.#deps.wheel.now + DISTRUST_MS;
+  }
+
+  onClosed(connection: ServerConnection): void {
+    this.forget(connection);
+    this.#open.delete(connection);
+    this.#closing.delete(connection);
+    this.#dialForWaiting();
+  }
+
+  #mayOpen(): boolean {
+    return this.limits.maxConnections === 0 || this.openCount < this.limits.maxConnections;
+  }
+
+  #dialForWaiting(): void {
+    const { wheel } = this.#deps;
+    while (this.isFull && this.#mayOpen() && !this.#closed)
+      this.#openings.add(new Opening(this, this.limits.connectTimeout, wheel, this));
+    if (!this.isFull) return;
+    // The end of one leads back here.
+    const [kept] = this.#kept;
+    kept?.discard();
+  }
+}

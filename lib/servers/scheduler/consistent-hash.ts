@@ -1,0 +1,316 @@
+import { mixHashes } from '../../base/hash.js';
+import { type Candidate, NO_KEY, NOBODY, type PickKey, SCAN_LIMIT, type Scheduler } from './scheduler.js';
+
+const TWO_31 = 2 ** 31;
+/** Up to so many candidates each pick draws for all of them, 2 ns each; above, what was found for a key is remembered. */
+const DRAW_LIMIT = 128;
+/** Keys that are remembered: in sets of 4, of which one makes room for another key of its set. */
+const SLOTS = 2 ** 16;
+const WAYS = 4;
+/** Of each key the first so many are remembered: the others stand in when one was tried or has too much to do. */
+const RANKS = 4;
+/** So many changes of candidates are made up for in what is remembered; after more of them a key is drawn for anew. */
+const CHANGES = 64;
+
+/** Candidates of one weight: of these the higher number is the higher score, without a logarithm. */
+class DrawClass {
+  readonly weight: number;
+  readonly hashes: number[] = [];
+  readonly indexes: number[] = [];
+
+  constructor(weight: number) {
+    this.weight = weight;
+  }
+}
+
+/**
+ * The same server for the same key, whoever asks and in whatever order the servers are listed: each server draws a
+ * number from its name and the key, the highest wins (weighted rendezvous hashing). When a server leaves, its keys
+ * alone move, spread over all others; when it returns, they come back. The next choice for a key is as settled as the
+ * first.
+ *
+ * With many servers the winners of the last 65,536 keys are remembered. A change of servers clears nothing: when a key is
+ * asked for next, the servers that have changed since are drawn for again, and nobody else.
+ */
+export class ConsistentHash implements Scheduler {
+  readonly followsLoad: boolean;
+  readonly #candidates: readonly Candidate[];
+  readonly #otherwise: Scheduler;
+  readonly #balanceFactor: number;
+  readonly #remembers: boolean;
+  readonly #classes: DrawClass[] = [];
+  readonly #classOf: (DrawClass | null)[];
+  /** Where each is in its class. */
+  readonly #places: Int32Array;
+  #weight = 0;
+  /** Requests in flight on each, and on all, as far as it was told. */
+  readonly #active: Float64Array;
+  #inFlight = 0;
+  /**
+   * Requests in flight that a server may have for each unit of its weight, with the one that is picked for. Not a number of
+   * its own: a function that returned it would make an object on the heap.
+   */
+  readonly #bound = new Float64Array(1);
+
+  /** The last changes, each at its number modulo their length. */
+  readonly #changes = new Int32Array(CHANGES);
+  #version = 0;
+  /** Remembered: the key of each slot, the version it was drawn in, and the candidates in order; empty until it is used. */
+  #keys = new Int32Array(0);
+  #versions = new Int32Array(0);
+  #ranked = new Int32Array(0);
+  #evicted = 0;
+
+  /**
+   * `otherwise` chooses for requests without a key. `balanceFactor`: no server gets more than so many times its share
+   * of all requests in flight (1.25 is a quarter more); what is too much for it goes to the next of its key. 0 is no
+   * bound.
+   */
+  constructor(
+    candidates: readonly Candidate[],
+    otherwise: Scheduler,
+    balanceFactor = 0,
+    drawLimit = DRAW_LIMIT,
+  ) {
+    const { length } = candidates;
+    this.#candidates = candidates;
+    this.#otherwise = otherwise;
+    this.#balanceFactor = balanceFactor;
+    this.#remembers = length > drawLimit;
+    this.followsLoad = otherwise.followsLoad || (balanceFactor > 0 && length > SCAN_LIMIT);
+    this.#classOf = new Array<DrawClass | null>(length).fill(null);
+    this.#places = new Int32Array(length);
+    this.#active = new Float64Array(length);
+  }
+
+  include(index: number): void {
+    this.#otherwise.include(index);
+    this.#enter(index);
+    this.#noteChange(index);
+    this.#countActive(index);
+  }
+
+  exclude(index: number): void {
+    this.#otherwise.exclude(index);
+    this.#leave(index);
+    this.#noteChange(index);
+    this.#inFlight -= this.#active[index] as number;
+    this.#active[index] = 0;
+  }
+
+  reweigh(index: number): void {
+    this.#otherwise.reweigh(index);
+    const { effectiveWeight } = this.#candidates[index] as Candidate;
+    if (this.#classOf[index]?.weight === effectiveWeight) return;
+    this.#leave(index);
+    this.#enter(index);
+    this.#noteChange(index);
+  }
+
+  noteLoad(index: number): void {
+    if (this.#otherwise.followsLoad) this.#otherwise.noteLoad(index);
+    this.#countActive(index);
+  }
+
+  #countActive(index: number): void {
+    const { active } = this.#candidates[index] as Candidate;
+    this.#inFlight += active - (this.#active[index] as number);
+    this.#active[index] = active;
+  }
+
+  pick(key: PickKey, tried: readonly number[]): number {
+    if (key === NO_KEY) return this.#otherwise.pick(key, tried);
+    if (this.#balanceFactor > 0) this.#setBound();
+    if (!this.#remembers) return this.#draw(key, tried);
+    const slot = this.#recall(key);
+    for (let rank = slot * RANKS; rank < (slot + 1) * RANKS; rank++) {
+      const index = this.#ranked[rank] as number;
+      if (index === NOBODY) break;
+      if (this.#mayTake(index, tried)) return index;
+    }
+    return this.#draw(key, tried);
+  }
+
+  #setBound(): void {
+    if (!this.followsLoad) {
+      for (const { indexes } of this.#classes) for (const index of indexes) this.#countActive(index);
+    }
+    this.#bound[0] = (this.#balanceFactor * (this.#inFlight + 1)) / this.#weight;
+  }
+
+  #mayTake(index: number, tried: readonly number[]): boolean {
+    if (tried.length > 0 && tried.includes(index)) return false;
+    if (this.#balanceFactor === 0) return true;
+    const { active } = this.#candidates[index] as Candidate;
+    // There is always one that has less: together they may have more than there is.
+    return active < Math.ceil((this.#bound[0] as number) * (this.#classOf[index] as DrawClass).weight);
+  }
+
+  /** The best of all that may take the request. */
+  #draw(key: PickKey, tried: readonly number[]): number {
+    let best = NOBODY;
+    let bestDrawn = 0;
+    let bestWeight = 0;
+    for (const { weight, hashes, indexes } of this.#classes) {
+      let found = NOBODY;
+      let highest = -1;
+      for (let i = 0; i < hashes.length; i++) {
+        const drawn = mixHashes(hashes[i] as number, key);
+        if (drawn <= highest || !this.#mayTake(indexes[i] as number, tried)) continue;
+        highest = drawn;
+        found = indexes[i] as number;
+      }
+      if (found === NOBODY || (best !== NOBODY && !outscores(highest, weight, bestDrawn, bestWeight)))
+        continue;
+      best = found;
+      bestDrawn = highest;
+      bestWeight = weight;
+    }
+    return best;
+  }
+
+  /** The slot of `key`, in which its best candidates stand in order. */
+  #recall(key: PickKey): number {
+    if (this.#keys.length === 0) this.#allocate();
+    const set = (key & (SLOTS / WAYS - 1)) * WAYS;
+    let slot = set;
+    while (slot < set + WAYS && this.#keys[slot] !== key) slot++;
+    const isKnown = slot < set + WAYS;
+    if (!isKnown) slot = set + (this.#evicted++ & (WAYS - 1));
+    const missed = this.#version - (this.#versions[slot] as number);
+    if (!isKnown || missed > CHANGES) this.#drawRanks(key, slot);
+    else if (missed > 0) this.#catchUp(key, slot, missed);
+    this.#keys[slot] = key;
+    this.#versions[slot] = this.#version;
+    return slot;
+  }
+
+  #allocate(): void {
+    this.#keys = new Int32Array(SLOTS).fill(NO_KEY);
+    this.#versions = new Int32Array(SLOTS);
+    this.#ranked = new Int32Array(SLOTS * RANKS).fill(NOBODY);
+  }
+
+  #drawRanks(key: PickKey, slot: number): void {
+    this.#ranked.fill(NOBODY, slot * RANKS, (slot + 1) * RANKS);
+    const last = (slot + 1) * RANKS - 1;
+    for (const { weight, hashes, indexes } of this.#classes) {
+      // Less than this is not among the best: nearly all are told by one comparison.
+      let least = -1;
+      for (let i = 0; i < hashes.length; i++) {
+        const drawn = mixHashes(hashes[i] as number, key);
+        if (drawn <= least) continue;
+        this.#insert(key, slot, indexes[i] as number);
+        const worst = this.#ranked[last] as number;
+        if (worst !== NOBODY && this.#classOf[worst]?.weight === weight)
+          least = mixHashes((this.#candidates[worst] as Candidate).hash, key);
+      }
+    }
+  }
+
+  /** Those that have changed since are put where they belong now, if they are among the best. */
+  #catchUp(key: PickKey, slot: number, missed: number): void {
+    const since = this.#version - missed;
+    // All of them first: one with another weight is no measure for the others.
+    for (let change = since; change < this.#version; change++)
+      this.#strike(slot, this.#changes[change % CHANGES] as number);
+    if (this.#ranked[slot * RANKS] === NOBODY) {
+      this.#drawRanks(key, slot);
+      return;
+    }
+    for (let change = since; change < this.#version; change++) {
+      const index = this.#changes[change % CHANGES] as number;
+      if (this.#classOf[index] === null) continue;
+      // It may have changed more than once.
+      this.#strike(slot, index);
+      // Below the last of those that are left there may be others, of which nobody knows.
+      if (this.#outranksLast(key, slot, index)) this.#insert(key, slot, index);
+    }
+  }
+
+  #strike(slot: number, index: number): void {
+    const end = (slot + 1) * RANKS;
+    let to = slot * RANKS;
+    for (let from = to; from < end; from++) {
+      const other = this.#ranked[from] as number;
+      if (other !== index) this.#ranked[to++] = other;
+    }
+    for (; to < end; to++) this.#ranked[to] = NOBODY;
+  }
+
+  #outranksLast(key: PickKey, slot: number, index: number): boolean {
+    let last = (slot + 1) * RANKS - 1;
+    while (this.#ranked[last] === NOBODY) last--;
+    return this.#outranks(key, index, this.#ranked[last] as number);
+  }
+
+  /** Puts it among the best, if it is one of them; the last of them may drop out. */
+  #insert(key: PickKey, slot: number, index: number): void {
+    const start = slot * RANKS;
+    let place = start + RANKS - 1;
+    const last = this.#ranked[place] as number;
+    if (last !== NOBODY && !this.#outranks(key, index, last)) return;
+    for (; place > start; place--) {
+      const above = this.#ranked[place - 1] as number;
+      if (above !== NOBODY && !this.#outranks(key, index, above)) break;
+      this.#ranked[place] = above;
+    }
+    this.#ranked[place] = index;
+  }
+
+  #outranks(key: PickKey, one: number, other: number): boolean {
+    return outscores(
+      mixHashes((this.#candidates[one] as Candidate).hash, key),
+      (this.#classOf[one] as DrawClass).weight,
+      mixHashes((this.#candidates[other] as Candidate).hash, key),
+      (this.#classOf[other] as DrawClass).weight,
+    );
+  }
+
+  #noteChange(index: number): void {
+    this.#changes[this.#version % CHANGES] = index;
+    this.#version++;
+  }
+
+  #enter(index: number): void {
+    const { effectiveWeight, hash } = this.#candidates[index] as Candidate;
+    let one = this.#classes.find(({ weight }) => weight === effectiveWeight);
+    if (one === undefined) {
+      one = new DrawClass(effectiveWeight);
+      this.#classes.push(one);
+    }
+    this.#classOf[index] = one;
+    this.#places[index] = one.hashes.push(hash) - 1;
+    one.indexes.push(index);
+    this.#weigh();
+  }
+
+  #leave(index: number): void {
+    const one = this.#classOf[index] as DrawClass;
+    const place = this.#places[index] as number;
+    this.#classOf[index] = null;
+    const hash = one.hashes.pop() as number;
+    const last = one.indexes.pop() as number;
+    if (last !== index) {
+      one.hashes[place] = hash;
+      one.indexes[place] = last;
+      this.#places[last] = place;
+    }
+    if (one.hashes.length === 0) this.#classes.splice(this.#classes.indexOf(one), 1);
+    this.#weigh();
+  }
+
+  #weigh(): void {
+    this.#weight = 0;
+    for (const { weight, hashes } of this.#classes) this.#weight += weight * hashes.length;
+  }
+}
+
+/**
+ * Is the score of what one has drawn, with its weight, the higher one? Each has the highest score as often as its weight
+ * says: -ln of an even draw is an exponential one.
+ */
+function outscores(drawn: number, weight: number, otherDrawn: number, otherWeight: number): boolean {
+  if (weight === otherWeight) return drawn > otherDrawn;
+  return weight / -Math.log((drawn + 0.5) / TWO_31) > otherWeight / -Math.log((otherDrawn + 0.5) / TWO_31);
+}

@@ -1,0 +1,61 @@
+import type { Clock } from '../base/clock.js';
+import type { AlgorithmConfig, AlgorithmName } from '../config/types.js';
+import { ConsistentHash } from './scheduler/consistent-hash.js';
+import { First } from './scheduler/first.js';
+import { LeastConnections } from './scheduler/least-connections.js';
+import { LeastResponseTime } from './scheduler/least-response-time.js';
+import { PowerOfTwo } from './scheduler/power-of-two.js';
+import { Random } from './scheduler/random.js';
+import { RoundRobin } from './scheduler/round-robin.js';
+import type { Algorithm, RandomSource } from './scheduler/scheduler.js';
+
+/** What schedulers go by besides the servers. */
+export interface SchedulerDeps {
+  readonly random: RandomSource;
+  readonly clock: Clock;
+}
+
+/** Those that go by nothing of a request. */
+type Unkeyed = Exclude<AlgorithmName, 'ip_hash' | 'hash'>;
+
+/** How a group with these settings chooses. */
+export function algorithmOf(config: AlgorithmConfig, services: SchedulerDeps): Algorithm {
+  if (config.name !== 'ip_hash' && config.name !== 'hash') return unkeyed(config.name, services);
+  const { fallback, balanceFactor } = config;
+  // With the client's address there is always a key.
+  const keyless = unkeyed(fallback === 'client_ip' ? 'round_robin' : fallback, services);
+  return {
+    create: (candidates) => new ConsistentHash(candidates, keyless.create(candidates), balanceFactor),
+    avoidsFull: false,
+    readsLatency: keyless.readsLatency,
+  };
+}
+
+/** By the value that binds a client; where there is none, each in turn. */
+export const BY_VALUE: Algorithm = {
+  create: (candidates) => new ConsistentHash(candidates, new RoundRobin(candidates)),
+  avoidsFull: false,
+  readsLatency: false,
+};
+
+function unkeyed(name: Unkeyed, { random, clock }: SchedulerDeps): Algorithm {
+  const plain = { avoidsFull: true, readsLatency: false };
+  switch (name) {
+    case 'round_robin':
+      return { ...plain, create: (candidates) => new RoundRobin(candidates) };
+    case 'least_connections':
+      return { ...plain, create: (candidates) => new LeastConnections(candidates) };
+    case 'random':
+      return { ...plain, create: (candidates) => new Random(candidates, random) };
+    case 'power_of_two':
+      return { ...plain, create: (candidates) => new PowerOfTwo(candidates, random) };
+    case 'least_response_time':
+      return {
+        ...plain,
+        readsLatency: true,
+        create: (candidates) => new LeastResponseTime(candidates, random, clock),
+      };
+    case 'first':
+      return { ...plain, avoidsFull: false, create: (candidates) => new First(candidates) };
+  }
+}

@@ -1,0 +1,115 @@
+import {
+  type Algorithm,
+  type Candidate,
+  NOBODY,
+  type PickKey,
+  type Scheduler,
+} from './scheduler/scheduler.js';
+import { BACKUP, BUSY, CAREFUL, FULL, OPEN } from './standing.js';
+
+/** Some servers of a group, by their standing, and a scheduler of its own for them: made when it is first needed. */
+interface View {
+  /** A bit for each standing. */
+  readonly standings: number;
+  size: number;
+  scheduler: Scheduler | null;
+}
+
+const bits = (...standings: readonly number[]): number => standings.reduce((sum, one) => sum | (1 << one), 0);
+
+/** Views by their indexes, each for servers that are no backup and for backup servers. */
+const WILLING = 0;
+const STEADY = 1;
+const CROWDED = 2;
+const ALL = 3;
+const OF_BACKUPS = 4;
+
+/**
+ * In which order views are asked: a server with room, else the line of one that is full, else a backup server; one that
+ * is tried again gets a second request only when there is nobody else.
+ */
+const FOR_REPEATABLE = order(WILLING);
+/** What may not be sent twice is kept from servers that are tried again. */
+const FOR_OTHERS = order(STEADY);
+
+function order(first: number): readonly number[] {
+  return [first, CROWDED, first + OF_BACKUPS, CROWDED + OF_BACKUPS, ALL, ALL + OF_BACKUPS];
+}
+
+/** One way to choose among the servers of a group, kept up as their standings change. */
+export class Selection {
+  readonly #candidates: readonly Candidate[];
+  readonly #algorithm: Algorithm;
+  /** Of each server. They are the group's, which changes them. */
+  readonly #standings: Uint8Array;
+  readonly #views: readonly View[];
+  /** Does one of its schedulers go by load, and has to be told of it? */
+  followsLoad = false;
+
+  constructor(candidates: readonly Candidate[], standings: Uint8Array, algorithm: Algorithm) {
+    this.#candidates = candidates;
+    this.#standings = standings;
+    this.#algorithm = algorithm;
+    const crowded = algorithm.avoidsFull ? [FULL] : [];
+    const open = algorithm.avoidsFull ? [OPEN] : [OPEN, FULL];
+    const views = [[...open, CAREFUL], open, crowded, [OPEN, FULL, CAREFUL, BUSY]];
+    this.#views = [...views, ...views.map((view) => view.map((one) => one + BACKUP))].map((view) => ({
+      standings: bits(...view),
+      size: 0,
+      scheduler: null,
+    }));
+    for (const standing of standings) this.#count(standing, 1);
+  }
+
+  #count(standing: number, change: number): void {
+    for (const view of this.#views) if ((view.standings >> standing) & 1) view.size += change;
+  }
+
+  /** The index of the server to use next, none of `tried`; `NOBODY` when there is none left. */
+  pick(key: PickKey, tried: readonly number[], repeatable: boolean): number {
+    const views = repeatable ? FOR_REPEATABLE : FOR_OTHERS;
+    for (let i = 0; i < views.length; i++) {
+      const view = this.#views[views[i] as number] as View;
+      if (view.size === 0) continue;
+      const picked = (view.scheduler ?? this.#open(view)).pick(key, tried);
+      if (picked !== NOBODY) return picked;
+    }
+    return NOBODY;
+  }
+
+  #open(view: View): Scheduler {
+    const scheduler = this.#algorithm.create(this.#candidates);
+    view.scheduler = scheduler;
+    for (const [index, standing] of this.#standings.entries())
+      if ((view.standings >> standing) & 1) scheduler.include(index);
+    this.followsLoad ||= scheduler.followsLoad;
+    return scheduler;
+  }
+
+  /** A server stands otherwise than before. */
+  move(index: number, from: number, to: number): void {
+    for (const view of this.#views) {
+      const was = (view.standings >> from) & 1;
+      const is = (view.standings >> to) & 1;
+      if (was === is) continue;
+      view.size += is - was;
+      if (is === 1) view.scheduler?.include(index);
+      else view.scheduler?.exclude(index);
+    }
+  }
+
+  /** The weight or the capacity of a server is another one. */
+  reweigh(index: number): void {
+    const standing = this.#standings[index] as number;
+    for (const { standings, scheduler } of this.#views)
+      if (scheduler !== null && (standings >> standing) & 1) scheduler.reweigh(index);
+  }
+
+  /** A server has more or fewer requests. */
+  noteLoad(index: number): void {
+    if (!this.followsLoad) return;
+    const standing = this.#standings[index] as number;
+    for (const { standings, scheduler } of this.#views)
+      if (scheduler?.followsLoad && (standings >> standing) & 1) scheduler.noteLoad(index);
+  }
+}

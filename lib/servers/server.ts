@@ -1,0 +1,344 @@
+import type { Failure } from '../base/failure.js';
+import { hashText } from '../base/hash.js';
+import { Histogram } from '../base/histogram.js';
+import type { Availability } from '../base/observer.js';
+import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
+import { CAREFUL_MS, HalfOpen } from './half-open.js';
+import { HealthHistory } from './health-history.js';
+import { LoadLog } from './load-log.js';
+import type { AttemptOutcome } from './outcome.js';
+import type { Pool, PoolLimits } from './pool.js';
+import { RecentErrors } from './recent-errors.js';
+import { LatencyEstimate } from './scheduler/latency-estimate.js';
+import type { Candidate } from './scheduler/scheduler.js';
+import { SlowStart, type SlowStarter } from './slow-start.js';
+import { ServerCounters } from './totals.js';
+
+/** Told of what happens to servers: groups, and whoever judges their health. */
+export interface ServerListener {
+  /** Its verdict, ejection, availability, weight or limit is another one. `index`: what it was watched by. */
+  onVerdict?(server: Server, index: number): void;
+  /** A live request could not connect. */
+  onConnectFailed?(server: Server, failure: Failure, detail: string): void;
+  /** An attempt has ended on it. */
+  onOutcome?(server: Server, outcome: AttemptOutcome): void;
+  /** Can the rest of a group do without it, if at most this share of them (0 to 1) may be ejected at once? */
+  spares?(server: Server, maxEjected: number): boolean;
+  /** Has another server of a group answered a request since `since`, by the timer wheel? */
+  othersAnswered?(server: Server, since: number): boolean;
+  /** It is ejected, and all others of a group have become unusable. */
+  onNeeded?(server: Server): void;
+}
+
+/** What keeps new requests from a server. */
+export type Obstacle = 'removed' | 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
+
+/** What a server is given to do. */
+export interface ServerTerms {
+  /** Its share as against the others', 0 to 256; 0 is no new request. */
+  readonly weight: number;
+  /** Used only while none of the others can be. */
+  readonly backup: boolean;
+  /** ms in which it comes to its full share after it was out; 0 gives it that at once. */
+  readonly slowStart: number;
+}
+
+const PLAIN_TERMS: ServerTerms = { weight: 1, backup: false, slowStart: 0 };
+
+/** One server: what it is called, whether it may be used, how much of the work it gets, and its sockets. */
+export class Server implements Candidate, SlowStarter {
+  readonly name: string;
+  readonly pool: Pool;
+  readonly hash: number;
+  /** Where its requests are noted, and under which number. */
+  readonly log: LoadLog;
+  readonly id: number;
+  readonly latency = new LatencyEstimate();
+  /** Does an algorithm go by `latency`? */
+  estimatesLatency = false;
+  readonly totals = new ServerCounters();
+  readonly history = new HealthHistory();
+  /** From when it was asked to the first byte of its answer. */
+  readonly responseTimes = new Histogram();
+  readonly #errors = new RecentErrors();
+  readonly #wheel: TimerWheel;
+  readonly #slowStart: SlowStart;
+  readonly #trial = new HalfOpen();
+  /** The time in which a trial is left to requests that may be sent twice. */
+  #careful: Deadline | null = null;
+  /** 10,000 groups may share a server, and all leave when a configuration is replaced. */
+  readonly #watchers = new Map<ServerListener, number>();
+  /** Those among them that want to know of every attempt, nearly none. Replaced, never changed. */
+  #judges: readonly ServerListener[] = [];
+  #up = true;
+  #ejected = false;
+  #availability: Availability = 'ready';
+  #removed = false;
+  #weight: number;
+  #backup: boolean;
+  /** Requests in flight. */
+  active = 0;
+  /** When an answer to a request came last, and when a check was passed last, by the timer wheel. */
+  answeredAt = Number.NEGATIVE_INFINITY;
+  passedAt = Number.NEGATIVE_INFINITY;
+
+  /** `log` is the same for all servers that may be in one group. */
+  constructor(
+    name: string,
+    pool: Pool,
+    wheel: TimerWheel,
+    terms: ServerTerms = PLAIN_TERMS,
+    log = new LoadLog(),
+  ) {
+    this.name = name;
+    this.pool = pool;
+    this.hash = hashText(name);
+    this.#wheel = wheel;
+    this.log = log;
+    this.id = log.newId();
+    this.#weight = terms.weight;
+    this.#backup = terms.backup;
+    this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
+  }
+
+  get address(): Pool['address'] {
+    return this.pool.address;
+  }
+
+  /** Used only while none of the others can be. */
+  get backup(): boolean {
+    return this.#backup;
+  }
+
+  /** As configured, or as set at run time. */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  /** What schedulers go by: less than its weight while it starts slowly. */
+  get effectiveWeight(): number {
+    return this.#weight * this.#slowStart.share;
+  }
+
+  get capacity(): number {
+    const { maxConnections } = this.pool;
+    return maxConnections === 0
+      ? Number.POSITIVE_INFINITY
+      : Math.max(1, maxConnections * this.#slowStart.share);
+  }
+
+  /** Do its checks find it well? */
+  get isUp(): boolean {
+    return this.#up;
+  }
+
+  /** Is it left out for a while because of how live requests went? */
+  get isEjected(): boolean {
+    return this.#ejected;
+  }
+
+  /** Is it tried again, and gets one request at a time? */
+  get isHalfOpen(): boolean {
+    return this.#trial.isOn;
+  }
+
+  /** May it get one more request, as far as a trial is concerned? One that may be sent twice is risked first. */
+  hasRoom(repeatable: boolean): boolean {
+    return this.#trial.hasRoom(this.active, repeatable, this.#wheel.now);
+  }
+
+  get availability(): Availability {
+    return this.#availability;
+  }
+
+  /** May it get requests from anyone? */
+  get isUsable(): boolean {
+    return this.takesBound && this.#availability === 'ready' && this.#weight > 0;
+  }
+
+  /** Why it gets no requests from just anyone; empty when it does. */
+  get obstacle(): Obstacle | '' {
+    if (this.#removed) return 'removed';
+    if (!this.#up) return 'down';
+    if (this.#ejected) return 'ejected';
+    if (this.#availability !== 'ready') return this.#availability;
+    return this.#weight === 0 ? 'weight 0' : '';
+  }
+
+  /** May it get requests from clients that are bound to it? While it drains, it may. */
+  get takesBound(): boolean {
+    return this.#up && !this.#ejected && this.#availability !== 'maintenance' && !this.#removed;
+  }
+
+  /** `index`: by which `watcher` knows it. */
+  watch(watcher: ServerListener, index = -1): void {
+    this.#watchers.set(watcher, index);
+    if (watcher.onOutcome !== undefined) this.#judges = [...this.#judges, watcher];
+  }
+
+  unwatch(watcher: ServerListener): void {
+    this.#watchers.delete(watcher);
+    if (watcher.onOutcome !== undefined) this.#judges = this.#judges.filter((other) => other !== watcher);
+  }
+
+  /** The verdict of whoever checks it. Down: no new request, and its unused connections are closed. */
+  judge(up: boolean): void {
+    if (up === this.#up) return;
+    const wasOut = !this.takesBound;
+    this.#up = up;
+    if (!up) this.pool.closeUnused();
+    this.#changed(wasOut);
+  }
+
+  /** The verdict of whoever watches live requests; the connections stay, as it is tried again soon. */
+  eject(ejected: boolean): void {
+    if (ejected === this.#ejected) return;
+    const wasOut = !this.takesBound;
+    this.#ejected = ejected;
+    if (ejected) this.totals.ejections++;
+    this.#changed(wasOut);
+  }
+
+  /** From then on it gets one request at a time, where others can take the rest. */
+  beginHalfOpen(onTrial: boolean): void {
+    if (onTrial === this.#trial.isOn) return;
+    if (onTrial) {
+      this.#trial.begin(this.active, this.#wheel.now);
+      this.#careful ??= new Deadline(this.#wheel, { onDeadline: () => this.#tell() });
+      this.#careful.arm(CAREFUL_MS);
+    } else {
+      this.#trial.end();
+      this.#careful?.release();
+    }
+    this.#tell();
+  }
+
+  /** Asked before it is ejected: can all groups it is in do without it? */
+  canBeSpared(maxEjected: number): boolean {
+    return this.#told.every((watcher) => watcher.spares?.(this, maxEjected) !== false);
+  }
+
+  /** From a group in which no other can be used: better one that may fail than none. */
+  recall(): void {
+    for (const watcher of this.#told) watcher.onNeeded?.(this);
+  }
+
+  /** What the operator wants of it. In maintenance its unused connections are closed. */
+  setAvailability(availability: Availability): void {
+    if (availability === this.#availability) return;
+    const wasOut = !this.takesBound;
+    this.#availability = availability;
+    if (availability === 'maintenance') this.pool.closeUnused();
+    this.#changed(wasOut);
+  }
+
+  /** It is no server of ours any more: what is on it is finished, and then its connections are closed. */
+  retire(): void {
+    this.#removed = true;
+    this.#careful?.release();
+    this.pool.retire();
+    this.#tell();
+  }
+
+  /** What it may have open, from now on. */
+  setLimits(limits: PoolLimits): void {
+    const { maxConnections } = this.pool;
+    this.pool.setLimits(limits);
+    if (maxConnections !== limits.maxConnections) this.#tell();
+  }
+
+  setBackup(backup: boolean): void {
+    if (backup === this.#backup) return;
+    this.#backup = backup;
+    this.#tell();
+  }
+
+  /** `weight`: 0 to 256; with 0 it drains. */
+  setWeight(weight: number): void {
+    if (weight === this.#weight) return;
+    this.#weight = weight;
+    this.#tell();
+  }
+
+  /** From the request path: one more request is on it. */
+  begin(): void {
+    this.active++;
+    if (this.log.readers > 0) this.log.write(this.id);
+  }
+
+  /** From the request path: it has ended. */
+  end(): void {
+    this.active--;
+    if (this.log.readers > 0) this.log.write(this.id);
+  }
+
+  /** From the request path: a connect failed, which is seen at once and not only by the next check. */
+  noteConnectFailure(failure: Failure, detail: string): void {
+    for (const watcher of this.#told) watcher.onConnectFailed?.(this, failure, detail);
+  }
+
+  /** From the request path: how an attempt ended here. */
+  noteOutcome(outcome: AttemptOutcome): void {
+    for (const watcher of this.#judges) watcher.onOutcome?.(this, outcome);
+  }
+
+  /** From the request path: the first byte of an answer came `ms` after the request was sent. */
+  noteResponse(ms: number): void {
+    const { now } = this.#wheel;
+    this.answeredAt = now;
+    if (this.estimatesLatency) this.latency.note(ms, now);
+    this.responseTimes.observe(ms);
+  }
+
+  /** From the request path: it answered with 5xx, or an attempt failed there. */
+  noteError(): void {
+    this.#errors.note(this.#wheel.now);
+  }
+
+  /** Answers with 5xx and failed attempts of about the last minute. */
+  get recentErrors(): number {
+    return this.#errors.count(this.#wheel.now);
+  }
+
+  /** A check found it well. */
+  notePassed(): void {
+    this.passedAt = this.#wheel.now;
+  }
+
+  /** Has another server of one of its groups answered a request since `since`, by the timer wheel? */
+  othersAnswered(since: number): boolean {
+    return this.#told.some((watcher) => watcher.othersAnswered?.(this, since) === true);
+  }
+
+  /** It joins others that are at work already: it begins with little. */
+  startSlowly(): void {
+    this.#slowStart.begin();
+  }
+
+  /** ms from the next return on. */
+  setSlowStart(ms: number): void {
+    this.#slowStart.duration = ms;
+  }
+
+  onSlowStartStep(): void {
+    this.#tell();
+  }
+
+  #changed(wasOut: boolean): void {
+    const isOut = !this.takesBound;
+    // Back from being out altogether, it is as cold as a new one.
+    if (wasOut && !isOut) this.#slowStart.begin();
+    this.#tell();
+    // Behind the groups, who choose somebody else for those that wait.
+    if (isOut && !wasOut) this.pool.turnAway(this.obstacle);
+  }
+
+  #tell(): void {
+    for (const [watcher, index] of [...this.#watchers]) watcher.onVerdict?.(this, index);
+  }
+
+  /** Who is told of something that happens now: one may come or leave meanwhile. */
+  get #told(): readonly ServerListener[] {
+    return [...this.#watchers.keys()];
+  }
+}

@@ -1,0 +1,37 @@
+import t from 'tap';
+import { createConfig } from '../../../lib/config/config.js';
+import type { PassiveHealthConfig } from '../../../lib/config/types.js';
+import { EjectionTime } from '../../../lib/control/health/ejection-time.js';
+
+const config = createConfig({ passive_health: { eject_for: '10s', max_eject_for: '35s' } })
+  .passiveHealth as PassiveHealthConfig;
+
+t.test('each time it is longer, up to the most', async (t) => {
+  const time = new EjectionTime();
+  const spans: number[] = [];
+  let now = 1_000_000;
+  for (let i = 0; i < 5; i++) {
+    const ms = time.next(config, now);
+    spans.push(ms);
+    now += ms;
+    time.over(now);
+    now += 1000;
+  }
+  t.same(spans, [10_000, 20_000, 30_000, 35_000, 35_000]);
+});
+
+t.test('as long without trouble takes one off each time', async (t) => {
+  const time = new EjectionTime();
+  let now = 1_000_000;
+  const next = (good: number): number => {
+    now += good;
+    const ms = time.next(config, now);
+    now += ms;
+    time.over(now);
+    return ms;
+  };
+  t.same([next(0), next(0), next(0)], [10_000, 20_000, 30_000]);
+  t.equal(next(9999), 35_000, 'too short a time');
+  t.equal(next(20_000), 30_000, 'from four, two off, and one more');
+  t.equal(next(1_000_000), 10_000, 'as if it had never happened');
+});

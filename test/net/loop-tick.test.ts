@@ -1,0 +1,128 @@
+import t from 'tap';
+import { atTickEnd, beforeTickEnd, noteAccepted, noteBurst, type TickTask } from '../../lib/net/loop-tick.js';
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function task(onTurnEnd: () => void): TickTask {
+  return { onTurnEnd };
+}
+
+t.test('tasks wait for the end of the turn, and come in their order', async (t) => {
+  const done: number[] = [];
+  for (const number of [1, 2, 3]) atTickEnd(task(() => done.push(number)));
+  await Promise.resolve();
+  t.strictSame(done, []);
+  await turn();
+  t.strictSame(done, [1, 2, 3]);
+  await turn();
+  t.strictSame(done, [1, 2, 3], 'once each');
+});
+
+t.test('what is asked for at the end of a turn waits for the end of the next', async (t) => {
+  const done: string[] = [];
+  atTickEnd(
+    task(() => {
+      done.push('first');
+      atTickEnd(task(() => done.push('second')));
+    }),
+  );
+  await turn();
+  t.strictSame(done, ['first']);
+  await turn();
+  t.strictSame(done, ['first', 'second']);
+});
+
+t.test('while connections keep coming the end is put off, but not for ever', async (t) => {
+  let turns = 0;
+  let done = false;
+  atTickEnd(
+    task(() => {
+      done = true;
+    }),
+  );
+  while (!done && turns < 100) {
+    noteAccepted();
+    await turn();
+    turns++;
+  }
+  t.ok(turns > 1, 'a turn that accepts does not end');
+  t.ok(turns <= 16, `after ${turns} turns`);
+});
+
+t.test('it ends with the first turn that accepts nobody', async (t) => {
+  let done = false;
+  atTickEnd(
+    task(() => {
+      done = true;
+    }),
+  );
+  noteAccepted();
+  await turn();
+  t.equal(done, false);
+  await turn();
+  t.equal(done, true);
+});
+
+t.test('when there is enough to do it ends, whoever else is waiting', async (t) => {
+  let done = 0;
+  for (let i = 0; i < 64; i++) atTickEnd(task(() => done++));
+  noteAccepted();
+  await turn();
+  t.equal(done, 64);
+});
+
+t.test('a backlog is taken up in front of the tasks, and in each turn until there is no more', async (t) => {
+  const done: string[] = [];
+  let left = 3;
+  const takeUp = (): boolean => {
+    const number = left--;
+    atTickEnd(task(() => done.push(`task of ${number}`)));
+    done.push(`backlog ${number}`);
+    return left > 0;
+  };
+  atTickEnd(task(() => done.push('task')));
+  beforeTickEnd({ takeUp });
+  await turn();
+  t.strictSame(done, ['backlog 3', 'task', 'task of 3']);
+  await turn();
+  await turn();
+  t.strictSame(done.slice(3), ['backlog 2', 'task of 2', 'backlog 1', 'task of 1']);
+  await turn();
+  t.equal(left, 0, 'once more would be too often');
+});
+
+t.test('those with little to do are not asked again for those with much', async (t) => {
+  const asked: string[] = [];
+  let left = 2;
+  beforeTickEnd({ takeUp: () => asked.push('one') < 0 });
+  beforeTickEnd({ takeUp: () => asked.push('many') > 0 && left-- > 0 });
+  for (let turns = 0; turns < 5; turns++) await turn();
+  t.strictSame(asked, ['one', 'many', 'many', 'many']);
+});
+
+t.test('a turn with a backlog ends, whoever is connecting', async (t) => {
+  let done = false;
+  atTickEnd(
+    task(() => {
+      done = true;
+    }),
+  );
+  let more = true;
+  beforeTickEnd({ takeUp: () => more });
+  noteAccepted();
+  await turn();
+  t.equal(done, true);
+  more = false;
+  await turn();
+});
+
+t.test('a backlog is told of the turn in which a stream was read at length', async (t) => {
+  const told: boolean[] = [];
+  const takeUp = (isLong: boolean): boolean => told.push(isLong) < 3;
+  beforeTickEnd({ takeUp });
+  await turn();
+  noteBurst();
+  await turn();
+  await turn();
+  t.strictSame(told, [false, true, false]);
+});

@@ -1,0 +1,70 @@
+import t from 'tap';
+import { TimerWheel } from '../../lib/base/timer-wheel.js';
+import type { LeaseListener, ResponseListener } from '../../lib/servers/lease.js';
+import type { PipelineSlot } from '../../lib/servers/pipeline-slot.js';
+import { PipelinedConnections } from '../../lib/servers/pipelined-connections.js';
+import type { Pool } from '../../lib/servers/pool.js';
+import type { ServerConnection } from '../../lib/servers/server-connection.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const REQUESTER = { isPipelinable: true } as LeaseListener;
+const RECEIVER = { onResponseEnd: (): void => {} } as ResponseListener;
+
+/** Places of one pipeline, and whether its connection is being read. */
+function pipelined(t: { teardown(end: () => void): void }, count: number) {
+  const state = { isRead: true, responder: RECEIVER };
+  const channel = {
+    pause(): void {
+      state.isRead = false;
+    },
+    resume(): void {
+      state.isRead = true;
+    },
+  };
+  const connection = {
+    channel,
+    hasRoomFor: () => true,
+    assign(receiver: ResponseListener): void {
+      state.responder = receiver;
+    },
+    expect: () => true,
+    release: (): void => {},
+    discard: (): void => {},
+  } as unknown as ServerConnection;
+  const idle: ServerConnection[] = [connection];
+  const pool = { limits: { pipelining: count }, isFull: false, takeIdle: () => idle.pop() ?? null };
+  const wheel = new TimerWheel(new ManualClock());
+  t.teardown(() => wheel.close());
+  const pipelines = new PipelinedConnections(pool as unknown as Pool, wheel);
+  const places = Array.from({ length: count }, () => pipelines.lease(REQUESTER) as PipelineSlot);
+  for (const place of places) place.assign(RECEIVER, false);
+  return { state, places };
+}
+
+t.test('a client that takes nothing holds up its own response, and none in front of it', async (t) => {
+  const { state, places } = pipelined(t, 3);
+  places[1]?.pause();
+  t.equal(state.isRead, true, 'the response in front is for somebody else');
+  state.responder.onResponseEnd();
+  t.equal(state.isRead, false, 'now it is its own');
+  places[1]?.resume();
+  t.equal(state.isRead, true);
+});
+
+t.test('behind a response that was held up the next is read, and so is the connection later', async (t) => {
+  const { state, places } = pipelined(t, 2);
+  places[0]?.pause();
+  t.equal(state.isRead, false);
+  state.responder.onResponseEnd();
+  t.equal(state.isRead, true);
+  places[1]?.pause();
+  state.responder.onResponseEnd();
+  t.equal(state.isRead, true);
+});
+
+t.test('a client that leaves holds up nobody', async (t) => {
+  const { state, places } = pipelined(t, 2);
+  places[0]?.pause();
+  places[0]?.discard();
+  t.equal(state.isRead, true);
+});

@@ -1,0 +1,134 @@
+import t from 'tap';
+import { First } from '../../../lib/servers/scheduler/first.js';
+import { LeastConnections } from '../../../lib/servers/scheduler/least-connections.js';
+import { LeastResponseTime } from '../../../lib/servers/scheduler/least-response-time.js';
+import { PowerOfTwo } from '../../../lib/servers/scheduler/power-of-two.js';
+import { Random } from '../../../lib/servers/scheduler/random.js';
+import { randomBits } from '../../../lib/servers/scheduler/random-bits.js';
+import { NO_KEY } from '../../../lib/servers/scheduler/scheduler.js';
+import { ManualClock } from '../../support/manual-clock.js';
+import { Chooser, servers, type TestServer, tally } from './candidates.js';
+
+const leastConnections = (): Chooser => new Chooser((list) => new LeastConnections(list));
+const first = (): Chooser => new Chooser((list) => new First(list));
+const powerOfTwo = (seed: number): Chooser => new Chooser((list) => new PowerOfTwo(list, randomBits(seed)));
+const random = (seed: number): Chooser => new Chooser((list) => new Random(list, randomBits(seed)));
+
+/** Requests in flight on each after `count` have come and none has ended. */
+function pile(scheduler: Chooser, list: TestServer[], count: number): number[] {
+  for (let i = 0; i < count; i++) list[scheduler.pick(list, NO_KEY)]!.active++;
+  return list.map(({ active }) => active);
+}
+
+t.test('least_connections', async (t) => {
+  t.test('what is in flight is as even as it can be, by weight', async (t) => {
+    t.strictSame(pile(leastConnections(), servers(1, 1, 1), 31).toSorted(), [10, 10, 11]);
+    t.strictSame(pile(leastConnections(), servers(1, 2, 3), 60), [10, 20, 30]);
+  });
+
+  t.test('the one with fewer is taken, also by a fraction', async (t) => {
+    const list = servers(2, 3);
+    [list[0]!.active, list[1]!.active] = [10, 14];
+    t.equal(leastConnections().pick(list, NO_KEY), 1);
+    [list[0]!.active, list[1]!.active] = [9, 14];
+    t.equal(leastConnections().pick(list, NO_KEY), 0);
+  });
+
+  t.test('equals take turns, and so do those of equal ratio', async (t) => {
+    const scheduler = leastConnections();
+    t.strictSame(tally(scheduler, servers(1, 1, 1, 1), 400), [100, 100, 100, 100]);
+    const list = servers(3, 6, 1);
+    [list[0]!.active, list[1]!.active, list[2]!.active] = [1, 2, 9];
+    t.strictSame(tally(leastConnections(), list, 300), [100, 200, 0]);
+  });
+});
+
+t.test('power_of_two', async (t) => {
+  t.test('of two drawn the one with less to do: the busiest of three is never taken', async (t) => {
+    const list = servers(1, 1, 1);
+    list[1]!.active = 5;
+    const counts = tally(powerOfTwo(3), list, 3000);
+    t.equal(counts[1], 0);
+    t.ok(counts[0]! > 1300 && counts[2]! > 1300, counts.join(', '));
+  });
+
+  t.test('the longest line is far shorter than with draws alone', async (t) => {
+    const most = (scheduler: Chooser): number =>
+      Math.max(...pile(scheduler, servers(...new Array<number>(100).fill(1)), 10_000));
+    t.ok(most(powerOfTwo(5)) <= 104);
+    t.ok(most(random(5)) > 115);
+  });
+
+  t.test('weights count for what is in flight', async (t) => {
+    const piled = pile(powerOfTwo(8), servers(1, 2, 4), 7000);
+    for (const [i, weight] of [1, 2, 4].entries())
+      t.ok(Math.abs(piled[i]! / weight - 1000) < 60, piled.join());
+  });
+});
+
+t.test('least_response_time', async (t) => {
+  const create = (): { scheduler: Chooser; clock: ManualClock } => {
+    const clock = new ManualClock();
+    return { scheduler: new Chooser((list) => new LeastResponseTime(list, randomBits(2), clock)), clock };
+  };
+
+  t.test('who answers sooner gets more', async (t) => {
+    const { scheduler, clock } = create();
+    const list = servers(1, 1, 1);
+    for (const [i, ms] of [5, 50, 20].entries()) list[i]!.latency.note(ms, clock.now());
+    const counts = tally(scheduler, list, 3000);
+    t.equal(counts[1], 0, 'the slowest of three none');
+    t.ok(counts[0]! > counts[2]! * 1.8, counts.join(', '));
+  });
+
+  t.test('until it has more to do', async (t) => {
+    const { scheduler, clock } = create();
+    const list = servers(1, 1);
+    list[0]!.latency.note(9, clock.now());
+    list[1]!.latency.note(39, clock.now());
+    t.strictSame(pile(scheduler, list, 50), [40, 10]);
+  });
+
+  t.test('one slow answer is believed at once, a quick one little by little', async (t) => {
+    const { latency } = servers(1)[0]!;
+    latency.note(10, 0);
+    latency.note(500, 100);
+    t.equal(latency.at(100), 500);
+    latency.note(10, 1100);
+    t.ok(latency.at(1100) > 400 && latency.at(1100) < 500, String(latency.at(1100)));
+  });
+
+  t.test('who was slow and hears nothing since is tried again', async (t) => {
+    const { scheduler, clock } = create();
+    const list = servers(1, 1);
+    list[0]!.latency.note(20, clock.now());
+    list[1]!.latency.note(2000, clock.now());
+    t.equal(tally(scheduler, list, 500)[1], 0);
+    for (let second = 0; second < 60; second++) {
+      clock.advance(1000);
+      list[0]!.latency.note(20, clock.now());
+    }
+    t.ok(tally(scheduler, list, 500)[1]! > 200);
+  });
+});
+
+t.test('first', async (t) => {
+  t.test('the first until it is full, then the next', async (t) => {
+    const list = servers(1, 1, 1);
+    [list[0]!.capacity, list[1]!.capacity, list[2]!.capacity] = [3, 2, 10];
+    t.strictSame(pile(first(), list, 3), [3, 0, 0]);
+    t.strictSame(pile(first(), list, 3), [3, 2, 1]);
+    list[0]!.active--;
+    t.strictSame(pile(first(), list, 2), [3, 2, 2]);
+  });
+
+  t.test('when all are full, what is too much is spread by how many they take', async (t) => {
+    const list = servers(1, 1);
+    [list[0]!.capacity, list[1]!.capacity] = [2, 4];
+    t.strictSame(pile(first(), list, 18), [6, 12]);
+  });
+
+  t.test('without a limit the first takes all', async (t) => {
+    t.strictSame(pile(first(), servers(1, 9), 40), [40, 0]);
+  });
+});

@@ -1,0 +1,27 @@
+import { LoadLog } from '../../lib/servers/load-log.js';
+import { RoundRobin } from '../../lib/servers/scheduler/round-robin.js';
+import type { Algorithm } from '../../lib/servers/scheduler/scheduler.js';
+import { Server, type ServerTerms } from '../../lib/servers/server.js';
+import { createPool, poolSupplies } from '../support/pool.js';
+
+type Terms = ServerTerms & { readonly maxConnections: number };
+
+/** Each in turn. */
+export const ROUND_ROBIN: Algorithm = {
+  create: (candidates) => new RoundRobin(candidates),
+  avoidsFull: true,
+  readsLatency: false,
+};
+
+/** Servers without a socket, on a clock that the test moves. */
+export function serverMaker(t: { teardown(end: () => void): void }) {
+  const deps = poolSupplies(t);
+  const { clock, wheel } = deps;
+  const log = new LoadLog();
+  const makeServer = (name: string, terms: Partial<Terms> = {}): Server => {
+    const { maxConnections = 0, ...others } = terms;
+    const pool = createPool(t, '127.0.0.1:1', { maxConnections }, deps);
+    return new Server(name, pool, wheel, { weight: 1, backup: false, slowStart: 0, ...others }, log);
+  };
+  return { makeServer, clock, wheel };
+}
