@@ -46,6 +46,31 @@ export interface CheckOptions {
   readonly json: boolean;
 }
 
+/** What `lb init` was told; null and empty lists are what it was not. */
+export interface InitOptions {
+  /** Where the settings are written. */
+  readonly configFile: string | null;
+  /** A file that is there is written anew. */
+  readonly force: boolean;
+  readonly listen: string | null;
+  readonly servers: readonly string[];
+  readonly hosts: readonly string[];
+  readonly healthPath: string | null;
+  /** `off` for none. */
+  readonly admin: string | null;
+  readonly algorithm: AlgorithmName | null;
+}
+
+export interface HealthcheckOptions {
+  /** Where lb listens; null: the settings file says it. */
+  readonly port: number | null;
+  /** The admin listener, as written; null: the settings file says it. */
+  readonly admin: string | null;
+  readonly configFile: string | null;
+  /** Is it to be ready for requests, and not only alive? */
+  readonly ready: boolean;
+}
+
 export interface ExplainOptions extends CheckOptions {
   readonly request: AskedRequest;
   /** The address it comes from. */
@@ -56,9 +81,11 @@ export type Command =
   /** `key`: of the settings file; null is the page of the program. */
   | { readonly name: 'help'; readonly key: string | null }
   | { readonly name: 'version' }
+  | { readonly name: 'init'; readonly options: InitOptions }
   | { readonly name: 'check'; readonly options: CheckOptions }
   | { readonly name: 'explain'; readonly options: ExplainOptions }
   | { readonly name: 'remote'; readonly options: RemoteOptions }
+  | { readonly name: 'healthcheck'; readonly options: HealthcheckOptions }
   | { readonly name: 'completion'; readonly words: readonly string[] }
   | { readonly name: 'run'; readonly options: RunOptions };
 
@@ -71,8 +98,9 @@ export interface Arguments {
 interface Words {
   readonly values: ReadonlyMap<OptionName, string>;
   readonly positionals: readonly string[];
-  /** Every -H. */
+  /** All values of those options that can stand there several times. */
   readonly headers: readonly string[];
+  readonly hosts: readonly string[];
 }
 
 /** Reads the words after the program's name. Throws a UsageError. */
@@ -97,10 +125,14 @@ function readCommand(words: Words): Command {
   switch (name) {
     case 'run':
       return { name, options: runOptions(values, positionals) };
+    case 'init':
+      return { name, options: initOptions(words) };
     case 'check':
       return { name, options: checkOptions(words) };
     case 'explain':
       return { name, options: explainOptions(words) };
+    case 'healthcheck':
+      return { name, options: healthcheckOptions(words) };
     case 'completion':
       return { name, words: positionals.slice(1) };
     case 'help':
@@ -110,6 +142,43 @@ function readCommand(words: Words): Command {
     default:
       return { name: 'remote', options: remoteOptions(name, positionals.slice(1), values) };
   }
+}
+
+function initOptions({ values, positionals, hosts }: Words): InitOptions {
+  const servers = positionals.slice(1);
+  for (const server of servers) {
+    if (/^\d+$/.test(server))
+      throw new UsageError(
+        `${server} may be a port to listen on or a server: write --listen ${server} or localhost:${server}.`,
+      );
+    checkServer(server);
+  }
+  const listen = values.get('listen') ?? null;
+  if (listen !== null) attempt('--listen', () => parseAddress(listen, { defaultHost: '' }));
+  return {
+    configFile: values.get('config') ?? null,
+    force: values.has('force'),
+    listen,
+    servers,
+    hosts,
+    healthPath: readHealthPath(values.get('health-path')),
+    admin: readAdmin(values.get('admin')),
+    algorithm: readAlgorithm(values.get('algorithm')),
+  };
+}
+
+function healthcheckOptions({ values, positionals }: Words): HealthcheckOptions {
+  const [, port, unexpected] = positionals;
+  if (unexpected !== undefined)
+    throw new UsageError(`lb healthcheck takes one port, not ${JSON.stringify(unexpected)} too.`);
+  const admin = values.get('admin') ?? null;
+  if (admin !== null) attempt('--admin', () => parseAddress(admin, { defaultHost: '127.0.0.1' }));
+  return {
+    port: port === undefined ? null : readPort(port),
+    admin,
+    configFile: values.get('config') ?? null,
+    ready: values.has('ready'),
+  };
 }
 
 function checkOptions({ values, positionals }: Words): CheckOptions {
@@ -167,6 +236,7 @@ function readWords(words: readonly string[]): Words {
   });
   const values = new Map<OptionName, string>();
   const headers: string[] = [];
+  const hosts: string[] = [];
   for (const token of parsed.tokens) {
     if (token.kind !== 'option') continue;
     if (!isOption(token.name)) throw new UsageError(unknownOption(token.rawName));
@@ -177,8 +247,9 @@ function readWords(words: readonly string[]): Words {
     if (!takesValue && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value.`);
     values.set(token.name, token.value ?? '');
     if (token.name === 'header') headers.push(token.value ?? '');
+    if (token.name === 'host') hosts.push(token.value ?? '');
   }
-  return { values, positionals: parsed.positionals, headers };
+  return { values, positionals: parsed.positionals, headers, hosts };
 }
 
 function isOption(name: string): name is OptionName {

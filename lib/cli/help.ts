@@ -1,6 +1,18 @@
 import type { Paint } from './paint.js';
 
-type Row = readonly [left: string, right: string];
+/** An entry, and what it is; lines after the first have an empty left side. */
+export type Row = readonly [left: string, right: string];
+
+export interface HelpSection {
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+export interface Example {
+  readonly what: string;
+  /** The words after the program, a command for each. */
+  readonly commands: readonly string[];
+}
 
 const LEFT_WIDTH = 25;
 
@@ -40,6 +52,15 @@ const WATCHING: readonly Row[] = [
   ['', 'but for the demo: there `off` turns it off'],
 ];
 
+const FIRST_STEPS: readonly Row[] = [
+  ['init [server...]', 'writes a settings file with comments, from arguments'],
+  ['', 'or from what you answer; -c FILE is where. It takes'],
+  ['', '--health-path, --admin and --algorithm too'],
+  ['    --listen ADDR', 'the port to listen on (default 8080)'],
+  ['    --host NAME', 'serve this name only; as often as you like'],
+  ['    --force', 'write over a file that is there'],
+];
+
 const COMMANDS: readonly Row[] = [
   ['check', 'is the configuration file right? Every problem of it,'],
   ['', 'and what became of its tests; nothing is started'],
@@ -68,6 +89,8 @@ const REMOTE: readonly Row[] = [
   ['    --admin ADDR', 'where it is asked; else what the settings file says,'],
   ['', 'else 127.0.0.1:9090. LB_ADMIN_TOKEN has its token'],
   ['    --json', 'the answer of any of these for programs'],
+  ['healthcheck [port]', 'for health checks of containers: exits with 0 when it'],
+  ['', 'is alive, with --ready when it takes requests'],
   ['completion bash|zsh', 'Tab completion: source <(lb completion bash)'],
 ];
 
@@ -86,30 +109,60 @@ const EXIT_CODES: readonly Row[] = [
   ['2', 'a command line that makes no sense'],
 ];
 
+/** How it is called, without the program's name. */
+export const USAGE: readonly string[] = [
+  '[port] [server...] [options]',
+  'init [-c FILE] [--listen ADDR] [server...]',
+  'check [-c FILE]',
+  "explain [-c FILE] METHOD URL\n      [-H 'Name: value']... [--ip A]",
+];
+
+export const SUMMARY = 'balances HTTP requests over several servers';
+
+/** In the order in which they are printed; examples stand before the signals. */
+export const SECTIONS = {
+  arguments: { title: 'Arguments', rows: ARGUMENTS },
+  balancing: { title: 'Balancing', rows: BALANCING },
+  watching: { title: 'Watching', rows: WATCHING },
+  firstSteps: { title: 'A settings file', rows: FIRST_STEPS },
+  commands: { title: 'Commands', rows: COMMANDS },
+  remote: { title: 'A running balancer', rows: REMOTE },
+  output: { title: 'Output', rows: OUTPUT },
+  signals: { title: 'Signals', rows: SIGNALS },
+  exitCodes: { title: 'Exit codes', rows: EXIT_CODES },
+} as const satisfies { readonly [name: string]: HelpSection };
+
+export const EXAMPLES: readonly Example[] = [
+  { what: 'try it: three demo servers are started', commands: ['8080'] },
+  { what: 'balance over servers of your own', commands: ['8080 localhost:5001 localhost:5002'] },
+  {
+    what: 'servers that say at /healthz how they are',
+    commands: ['8080 app1:80 app2:80 --health-path /healthz'],
+  },
+  { what: 'write a settings file with comments', commands: ['init localhost:5001 localhost:5002'] },
+  {
+    what: 'is the file right, and where would this request go?',
+    commands: ['check', 'explain GET http://www.mango.com/v1?x=1'],
+  },
+  { what: 'take a server out, and wait until it is empty', commands: ['drain localhost:5001 --wait'] },
+  { what: 'settings from a file, requests as JSON', commands: ['-c lb.yaml --access-log json | jq .'] },
+];
+
 /** The page `--help` prints, at most 80 columns wide. `program` is how the reader started it. */
 export function helpText(program: string, paint: Paint): string {
   const title = (text: string): string => paint.bold(text);
-  const example = (what: string, args: string): string =>
-    `  ${paint.dim(`# ${what}`)}\n  ${program} ${args}\n`;
+  const section = ({ title: name, rows }: HelpSection): string => `${title(name)}\n${table(rows, paint)}`;
+  const usage = USAGE.map((words) => `  ${program} ${words}\n`).join('');
+  const example = ({ what, commands }: Example): string =>
+    `  ${paint.dim(`# ${what}`)}\n${commands.map((words) => `  ${program} ${words}\n`).join('')}`;
+  const { arguments: operands, signals, exitCodes, ...middle } = SECTIONS;
   return [
-    `${title('lb')} balances HTTP requests over several servers.\n`,
-    `${title('Usage')}\n  ${program} [port] [server...] [options]\n  ${program} check [-c FILE]\n  ${program} explain [-c FILE] METHOD URL\n      [-H 'Name: value']... [--ip A]\n\n${table(ARGUMENTS, paint)}`,
-    `${title('Balancing')}\n${table(BALANCING, paint)}`,
-    `${title('Watching')}\n${table(WATCHING, paint)}`,
-    `${title('Commands')}\n${table(COMMANDS, paint)}`,
-    `${title('A running balancer')}\n${table(REMOTE, paint)}`,
-    `${title('Output')}\n${table(OUTPUT, paint)}`,
-    `${title('Examples')}\n${[
-      example('try it: three demo servers are started', '8080'),
-      example('balance over servers of your own', '8080 localhost:5001 localhost:5002'),
-      example('servers that say at /healthz how they are', '8080 app1:80 app2:80 --health-path /healthz'),
-      example('is the file right, and where would this request go?', 'check'),
-      `  ${program} explain GET http://www.mango.com/v1?x=1\n`,
-      example('take a server out, and wait until it is empty', 'drain localhost:5001 --wait'),
-      example('settings from a file, requests as JSON', '-c lb.yaml --access-log json | jq .'),
-    ].join('')}`,
-    `${title('Signals')}\n${table(SIGNALS, paint)}`,
-    `${title('Exit codes')}\n${table(EXIT_CODES, paint)}`,
+    `${title('lb')} ${SUMMARY}.\n`,
+    `${title('Usage')}\n${usage}\n${table(operands.rows, paint)}`,
+    ...Object.values(middle).map(section),
+    `${title('Examples')}\n${EXAMPLES.map(example).join('')}`,
+    section(signals),
+    section(exitCodes),
   ].join('\n');
 }
 

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
-import { basename, relative } from 'node:path';
+import { basename, isAbsolute, relative } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { VERSION } from '../base/version.js';
 import { FEWEST_FILES, fileLimit } from '../net/file-limit.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
 import { helpText } from './help.js';
+import type { Ask } from './init/questions.js';
 import { KeptSignals, type Launch } from './kept-signals.js';
 import type { RemoteContext } from './remote/remote.js';
 import type { Pause } from './remote/screen.js';
@@ -46,6 +48,13 @@ export async function main(launch: Launch): Promise<void> {
     case 'version':
       stdout.write(`lb ${VERSION}\n`);
       return;
+    case 'init': {
+      const { init } = await import('./init/init.js');
+      const { ask, close } = asker(stderr);
+      const context = { stdout, stderr, program: programName(), exists: existsSync, ask };
+      process.exitCode = await init(parsed.command.options, context).finally(close);
+      return;
+    }
     case 'check': {
       const { check } = await import('./check.js');
       process.exitCode = check(parsed.command.options, { stdout, stderr });
@@ -59,6 +68,12 @@ export async function main(launch: Launch): Promise<void> {
     case 'remote': {
       const { remote } = await import('./remote/remote.js');
       process.exitCode = await remote(parsed.command.options, remoteContext(stdout, stderr));
+      return;
+    }
+    case 'healthcheck': {
+      const { healthcheck } = await import('./healthcheck.js');
+      const context = { stdout, stderr, env: process.env, exists: existsSync };
+      process.exitCode = await healthcheck(parsed.command.options, context);
       return;
     }
     case 'completion': {
@@ -98,6 +113,28 @@ async function closeDebugger(): Promise<void> {
   if (inspector?.url() !== undefined) inspector.close();
 }
 
+interface Asker {
+  readonly ask: Ask | null;
+  /** Input is read no more: the process can end. */
+  close(): void;
+}
+
+/** Asks on the terminal, a line for an answer; nobody where there is none. */
+function asker(stderr: Terminal): Asker {
+  if (!process.stdin.isTTY || !stderr.isTty) return { ask: null, close: () => {} };
+  let input: Interface | null = null;
+  let lines: AsyncIterator<string> | null = null;
+  const ask: Ask = async (question) => {
+    // The terminal's own editing of a line does: Ctrl-C is a signal, Ctrl-D the end.
+    input ??= createInterface({ input: process.stdin, terminal: false });
+    lines ??= input[Symbol.asyncIterator]();
+    stderr.write(question);
+    const { done, value } = await lines.next();
+    return done === true ? null : value;
+  };
+  return { ask, close: () => input?.close() };
+}
+
 function remoteContext(stdout: Terminal, stderr: Terminal): RemoteContext {
   const pause: Pause = (ms, signal) =>
     setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {});
@@ -132,8 +169,10 @@ function isShortOfFiles(error: unknown): boolean {
   return code === 'EMFILE' && path.endsWith('.js');
 }
 
-/** What a person types to start this program: `lb` once installed, `node bin/lb.js` in a clone. */
+/** What a person types to start this program: `lb` once installed, `node bin/lb.js` in a clone, `bin/lb` unpacked. */
 function programName(): string {
+  const { LB_PROGRAM: launcher = '' } = process.env;
+  if (launcher !== '') return isAbsolute(launcher) ? basename(launcher) : launcher;
   const script = process.argv[1] ?? 'lb';
   if (basename(script) !== 'lb.js') return basename(script);
   const path = relative(process.cwd(), script);

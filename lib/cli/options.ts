@@ -20,6 +20,10 @@ export const OPTIONS = {
   weight: { type: 'string' },
   name: { type: 'string' },
   backup: { type: 'boolean' },
+  listen: { type: 'string' },
+  host: { type: 'string' },
+  force: { type: 'boolean' },
+  ready: { type: 'boolean' },
   'no-color': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
@@ -46,6 +50,7 @@ export const TAKES = {
     'quiet',
     'verbose',
   ],
+  init: ['config', 'force', 'listen', 'host', 'health-path', 'admin', 'algorithm'],
   check: ['config', 'json'],
   explain: ['config', 'json', 'header', 'ip'],
   status: [...REMOTE, 'watch'],
@@ -60,6 +65,7 @@ export const TAKES = {
   unban: REMOTE,
   reload: REMOTE,
   top: REMOTE,
+  healthcheck: ['admin', 'config', 'ready'],
   completion: [],
   help: [],
   version: [],
@@ -69,7 +75,7 @@ export type CommandName = keyof typeof TAKES;
 /** Those that ask or steer a running balancer. */
 export type RemoteName = Exclude<
   CommandName,
-  'run' | 'check' | 'explain' | 'completion' | 'help' | 'version'
+  'run' | 'init' | 'check' | 'explain' | 'healthcheck' | 'completion' | 'help' | 'version'
 >;
 
 /** The names a person types. */

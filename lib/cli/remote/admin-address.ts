@@ -49,7 +49,7 @@ function addressOf(text: string): Address {
 }
 
 /** Who listens on every interface is found on this machine. */
-function reachable(address: Address): Address {
+export function reachable(address: Address): Address {
   if (address.kind === 'unix') return address;
   const { host, port } = address;
   if (host === '' || host === '0.0.0.0') return addressOf(`127.0.0.1:${port}`);

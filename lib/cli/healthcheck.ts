@@ -1,0 +1,112 @@
+import { type RequestOptions, request } from 'node:http';
+import { dirname } from 'node:path';
+import { type Address, parseAddress } from '../base/address.js';
+import { loadConfig } from '../config/config.js';
+import type { HealthcheckOptions } from './args.js';
+import { reachable } from './remote/admin-address.js';
+import { DEFAULT_FILE, readConfig, StartSettingsError } from './start-settings.js';
+import type { Terminal } from './terminal.js';
+
+/** Less than what supervisors wait for by default. */
+const PATIENCE_MS = 2000;
+const DEFAULT_PORT = 8080;
+
+export interface HealthcheckContext {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly env: NodeJS.ProcessEnv;
+  readonly exists: (path: string) => boolean;
+}
+
+/** What is asked, and which answer is a good one. */
+interface Probe {
+  readonly address: Address;
+  readonly request: RequestOptions;
+  readonly isGood: (status: number) => boolean;
+}
+
+/**
+ * For the health checks of containers, which may have neither a shell nor curl: asks the balancer of this machine how it
+ * is. Returns the exit code, 0 when it is well.
+ */
+export async function healthcheck(
+  options: HealthcheckOptions,
+  { stdout, stderr, env, exists }: HealthcheckContext,
+): Promise<number> {
+  const refuse = (message: string): number => {
+    stderr.write(`${stderr.paint.red('lb:')} ${message}\n`);
+    return 1;
+  };
+  try {
+    const probe = findProbe(options, env, exists);
+    if (typeof probe === 'string') return refuse(probe);
+    const status = await statusOf(probe);
+    const where = probe.address.text;
+    if (!probe.isGood(status)) return refuse(`${where} answers ${status}.`);
+    stdout.write(`${where} is ${options.ready ? 'ready' : 'alive'}\n`);
+    return 0;
+  } catch (error) {
+    if (error instanceof StartSettingsError) stderr.write(error.report);
+    else return refuse(`${(error as Error).message}.`);
+    return 1;
+  }
+}
+
+/**
+ * The admin listener knows best. Without one the readiness path is asked, and without that a request that goes no further
+ * than lb itself (RFC 9110, 7.6.2): whatever is answered, it is alive. A text says why none of these can be asked.
+ */
+function findProbe(
+  { port, admin, configFile, ready }: HealthcheckOptions,
+  env: NodeJS.ProcessEnv,
+  exists: (path: string) => boolean,
+): Probe | string {
+  if (admin !== null) return adminProbe(parseAddress(admin, { defaultHost: '127.0.0.1' }), ready);
+  const file = configFile ?? (port === null && exists(DEFAULT_FILE) ? DEFAULT_FILE : null);
+  const settings = file === null ? null : readSettings(file, env);
+  if (typeof settings === 'string') return settings;
+  if (settings !== null && settings.admin !== null) return adminProbe(settings.admin.listen, ready);
+  const first = port === null ? settings?.listen[0] : undefined;
+  const address = first ?? parseAddress(port ?? DEFAULT_PORT, { defaultHost: '' });
+  const path = settings?.readinessPath ?? null;
+  if (path !== null)
+    return { address, request: { path }, isGood: (status) => status === 200 || (status === 503 && !ready) };
+  if (ready) return '--ready needs an admin listener or a readiness_path: nothing else says whether it is.';
+  const request = { method: 'OPTIONS', path: '*', headers: { 'max-forwards': '0' } };
+  return { address, request, isGood: () => true };
+}
+
+function adminProbe(address: Address, ready: boolean): Probe {
+  return { address, request: { path: ready ? '/readyz' : '/livez' }, isGood: (status) => status === 200 };
+}
+
+function readSettings(file: string, env: NodeJS.ProcessEnv) {
+  const result = loadConfig(readConfig(file), { directory: dirname(file), env });
+  if (result.ok) return result.config;
+  const [{ line = 0, message = '' } = {}] = result.problems;
+  return `${file}:${line}: ${message}. So it does not say where lb listens: give a port, or --admin HOST:PORT.`;
+}
+
+/** Resolves with the status of the answer; rejects when there is none in time. */
+function statusOf({ address, request: asked }: Probe): Promise<number> {
+  const at = reachable(address);
+  const target = at.kind === 'unix' ? { socketPath: at.path } : { host: at.host, port: at.port };
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ ...target, ...asked, agent: false }, (response) => {
+      response.on('error', () => {});
+      response.resume();
+      resolve(response.statusCode ?? 0);
+      outgoing.destroy();
+    });
+    const patience = setTimeout(
+      () => outgoing.destroy(new Error(`${at.text} does not answer within ${PATIENCE_MS / 1000} s`)),
+      PATIENCE_MS,
+    );
+    outgoing.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      const isNobody = code === 'ECONNREFUSED' || code === 'ENOENT';
+      reject(new Error(isNobody ? `nobody answers at ${at.text}` : message));
+    });
+    outgoing.on('close', () => clearTimeout(patience));
+    outgoing.end();
+  });
+}
