@@ -1,6 +1,16 @@
 import type { SettingReference, SettingsReference } from '../../lib/config/reference.js';
 import { VARIABLE_MEANINGS } from '../../lib/config/template.js';
 
+/** What can be written for a value, and what it means. */
+export const FORMS: readonly (readonly [written: readonly string[], meaning: string])[] = [
+  [['500ms', '5s', '1m', '2h'], 'a duration, with its unit; `0` switches a deadline off'],
+  [['512b', '64kb', '10mb', '1gb'], 'a size; `0` is no limit'],
+  [['20%'], 'a share'],
+  [[`\${NAME}`, `\${NAME:-default}`], 'a variable of the environment, in any text'],
+  [['/regex/', '/regex/i'], 'a regular expression, where a value is compared'],
+  [['"*"'], 'any value, where a value is compared'],
+];
+
 const INTRODUCTION = `# Configuration
 
 Every key of the settings file, with its default. This page is written from
@@ -12,12 +22,7 @@ refused. Settings at the top level are the defaults of every host, path and rout
 
 | written | means |
 |---|---|
-| \`500ms\`, \`5s\`, \`1m\`, \`2h\` | a duration, with its unit; \`0\` switches a deadline off |
-| \`512b\`, \`64kb\`, \`10mb\`, \`1gb\` | a size; \`0\` is no limit |
-| \`20%\` | a share |
-| \`\${NAME}\`, \`\${NAME:-default}\` | a variable of the environment, in any text |
-| \`/regex/\`, \`/regex/i\` | a regular expression, where a value is compared |
-| \`"*"\` | any value, where a value is compared |
+${FORMS.map(([written, meaning]) => `| ${written.map((one) => `\`${one}\``).join(', ')} | ${meaning} |`).join('\n')}
 `;
 
 /** The reference of the settings file as a Markdown page. */
