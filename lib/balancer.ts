@@ -1,8 +1,7 @@
 import type { Address } from './base/address.js';
-import { type Clock, systemClock } from './base/clock.js';
-import { ObjectPool } from './base/object-pool.js';
+import { ObjectPool } from './base/collections.js';
 import type { Availability, Observer } from './base/observer.js';
-import { TimerWheel } from './base/timer-wheel.js';
+import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import { clientRequests, POOLED_OBJECTS, responseParsers } from './client/parsers.js';
 import { everyRoute } from './config/every-route.js';
@@ -30,12 +29,11 @@ import { Telemetry } from './control/telemetry.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeDeps } from './exchange/services.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
-import { fewFiles } from './net/file-limit.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
-import { ShortageAlarm } from './net/shortage.js';
+import { fewFiles, ShortageAlarm } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
-import type { SocketMode } from './net/sockets.js';
+import type { SocketMode } from './net/transport.js';
 
 /**
  * A running balancer. What the `Operations` change holds over a reload, until the file says the same; `status` lists

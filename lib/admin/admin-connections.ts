@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Clock } from '../base/clock.js';
+import type { Clock } from '../base/timer-wheel.js';
 
 /** A connection. */
 export type AdminConnection = IncomingMessage['socket'];

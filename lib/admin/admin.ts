@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Address } from '../base/address.js';
-import { type Clock, systemClock } from '../base/clock.js';
 import type { Observer, RequestRecord } from '../base/observer.js';
+import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { AdminConfig } from '../config/types.js';
 import { type AdminConnection, AdminConnections } from './admin-connections.js';
 import type { AdminDeps, AdminTarget } from './admin-target.js';

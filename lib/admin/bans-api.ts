@@ -1,6 +1,6 @@
 import type { AdminTarget } from './admin-target.js';
 import { type Answer, type Call, json } from './call.js';
-import { snakeCase } from './snake-case.js';
+import { snakeCase } from './config-view.js';
 
 /** The clients that are refused for what they did, and their way back in. */
 export class BansApi {

@@ -1,13 +1,10 @@
 import type { Address } from '../base/address.js';
 import { AddressFile } from '../config/address-file.js';
 import type { Network } from '../config/network.js';
-
 import { Regex } from '../config/regex.js';
 import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
-
 import type { TemplatePart } from '../config/template.js';
 import type { Config } from '../config/types.js';
-import { snakeKey } from './snake-case.js';
 
 const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password']);
 
@@ -99,4 +96,16 @@ function holeText(part: TemplatePart): string {
     case 'param':
       return `{${part.kind}.${part.name}}`;
   }
+}
+
+/** Plain data with its keys as they are written in the settings and in logs: `uptimeMs` becomes `uptime_ms`. */
+export function snakeCase(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCase);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [snakeKey(key), snakeCase(item)]));
+}
+
+/** `maxConnectionsPerIp` to `max_connections_per_ip`. */
+export function snakeKey(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Clock } from '../base/clock.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { StatusEvent } from '../control/status/status.js';
 import type { AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';

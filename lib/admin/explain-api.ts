@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { parseAddress } from '../base/address.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { Config } from '../config/types.js';
 import type { ServerStatus } from '../control/status/status.js';

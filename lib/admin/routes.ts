@@ -1,17 +1,15 @@
+import { readFileSync } from 'node:fs';
 import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
 import { BansApi } from './bans-api.js';
-import type { AdminRoute, Answer } from './call.js';
-import { json, text } from './call.js';
-import { configView } from './config-view.js';
+import { type AdminRoute, type Answer, json, text } from './call.js';
+import { configView, snakeCase } from './config-view.js';
 import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
 import type { Failures } from './failures.js';
-import { openApiText } from './openapi.js';
 import type { Page } from './page.js';
 import { ServersApi } from './servers-api.js';
-import { snakeCase } from './snake-case.js';
 import type { Traffic } from './traffic.js';
 
 /** What the listener shows. */
@@ -120,4 +118,15 @@ async function reload({ reload: read }: AdminDeps): Promise<Answer> {
     hint: 'The settings from before stay in force.',
     details: report,
   });
+}
+
+/** The file lies in `lib/admin/` of the package; this module runs from `dist/lib/admin/`. */
+const file = new URL('../../../lib/admin/openapi.json', import.meta.url);
+
+let description: string | undefined;
+
+/** The description of the API, OpenAPI 3.1. */
+export function openApiText(): string {
+  description ??= readFileSync(file, 'utf8');
+  return description;
 }

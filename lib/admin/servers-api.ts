@@ -1,13 +1,13 @@
 import { parseAddress } from '../base/address.js';
 import { nearest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import type { NewServer } from '../control/status/operations.js';
 import type { ServerStatus } from '../control/status/status.js';
 import type { AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import { type Answer, type Call, json, readObject } from './call.js';
-import { snakeCase } from './snake-case.js';
+import { snakeCase } from './config-view.js';
 
 /** The servers: what they do, and what they are told to do. */
 export class ServersApi {

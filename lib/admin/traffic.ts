@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import type { RequestRecord } from '../base/observer.js';
+import type { Clock } from '../base/timer-wheel.js';
 import { isFailure } from './failures.js';
 import { Latencies } from './latencies.js';
 

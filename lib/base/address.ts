@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { ValueError } from './value-error.js';
+import { ValueError } from './units.js';
 
 /**
  * Where a listener binds or a server is reached. `text` is how a person writes it, and how logs show it.

@@ -1,5 +1,3 @@
-import { ValueError } from './value-error.js';
-
 const MS = new Map([
   ['ms', 1],
   ['s', 1000],
@@ -76,4 +74,18 @@ function format(amount: number, units: ReadonlyMap<string, number>): string {
 
 function show(value: string | number): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
+
+/**
+ * A text somebody wrote, in a file or on the command line, that cannot be understood. `message` says what was
+ * expected and what was there, without a full stop; `hint` is a sentence that says what to write, or empty.
+ */
+export class ValueError extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint = '') {
+    super(message);
+    this.name = 'ValueError';
+    this.hint = hint;
+  }
 }

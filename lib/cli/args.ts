@@ -2,8 +2,7 @@ import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { parseAddress } from '../base/address.js';
 import { nearest } from '../base/nearest.js';
-import { parseDuration } from '../base/units.js';
-import { ValueError } from '../base/value-error.js';
+import { parseDuration, ValueError } from '../base/units.js';
 import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
 import { type AskedRequest, readHeader, readRequest } from '../routing/dry-run/asked-request.js';
 import {

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type Clock, systemClock } from '../base/clock.js';
+import { type Clock, systemClock } from '../base/timer-wheel.js';
 
 /** How often the files are looked at, in ms: a change is acted upon within two of these. */
 const LOOK_EVERY = 500;

@@ -3,7 +3,7 @@ import { basename, isAbsolute, relative } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { VERSION } from '../base/version.js';
-import { FEWEST_FILES, fileLimit } from '../net/file-limit.js';
+import { FEWEST_FILES, fileLimit } from '../net/shortage.js';
 import { type Arguments, parseArguments, refusesColour, UsageError } from './args.js';
 import { helpText } from './help.js';
 import type { Ask } from './init/questions.js';

@@ -1,8 +1,7 @@
 import type { Observer, RequestRecord } from '../base/observer.js';
 import { serversOf } from '../config/inventory.js';
 import type { AccessLogConfig, Config } from '../config/types.js';
-import { AccessLog, type LineFormat, type LineSink } from '../observe/access-log.js';
-import { BatchedSink } from '../observe/batched-sink.js';
+import { AccessLog, BatchedSink, type LineFormat, type LineSink } from '../observe/batched-sink.js';
 import { combinedLine, combinedLineOf } from '../observe/formats/combined.js';
 import { type DevLayout, devLine } from '../observe/formats/dev.js';
 import { jsonLine, jsonLineOf } from '../observe/formats/json.js';

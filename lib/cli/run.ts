@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Balancer, BalancerOptions } from '../balancer.js';
 import type { Observer } from '../base/observer.js';
-import { formatDuration } from '../base/units.js';
-import { ValueError } from '../base/value-error.js';
+import { formatDuration, ValueError } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
 import { socketMeans } from '../net/socket-choice.js';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { FileError, readRegularFile } from '../base/regular-file.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { type ChangeStore, type Changes, readChanges, writeChanges } from '../control/changes.js';
 import { OperationError } from '../control/status/operations.js';
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/body-reader.js';
 import type { ClientPin, ClientSide } from '../http/flow.js';
 import type { HeadEdit } from '../http/head-edit.js';

@@ -1,6 +1,5 @@
 import { FAILURES } from '../base/failure.js';
-import { spread } from '../base/spread.js';
-import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
+import { Deadline, type DeadlineOwner, spread } from '../base/timer-wheel.js';
 import type { ClientPin } from '../http/flow.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';

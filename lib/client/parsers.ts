@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.js';
-import { ObjectPool } from '../base/object-pool.js';
+import { ObjectPool } from '../base/collections.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { LimitsConfig } from '../config/types.js';
 import type { HeadLimits } from '../http/message-parser.js';
 import { ResponseParser } from '../http/response-parser.js';

@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import { FAILURES, type Failure } from '../base/failure.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { BodyListener } from '../http/body-reader.js';
 import type { FieldNames } from '../http/fields.js';
 import type { RequestHandler } from '../http/flow.js';

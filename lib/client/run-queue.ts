@@ -1,4 +1,4 @@
-import { Ring } from '../base/ring.js';
+import { Ring } from '../base/collections.js';
 import { beforeTickEnd, connectionsComing, type DeferredWork } from '../net/loop-tick.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { ObjectPool } from '../base/object-pool.js';
+import type { ObjectPool } from '../base/collections.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { LimitsConfig, TimeoutsConfig } from '../config/types.js';
 import type { RequestHandler } from '../http/flow.js';

@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { type Context, texts } from './context.js';
 import { checkHeaderName, parseHeaderValue } from './fields.js';
 import type { GroupTerms } from './group-terms.js';

@@ -1,7 +1,7 @@
 import { AddressCollector } from '../base/address-collector.js';
 import { AddressSet } from '../base/address-set.js';
 import { FileError, MAX_LIST_BYTES } from '../base/regular-file.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { type Network, parseNetwork, plainNetwork } from './network.js';
 import type { Report } from './report.js';
 import type { Path } from './tree.js';

@@ -1,5 +1,5 @@
 import { type Address, parseAddress } from '../base/address.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { type Context, oneOrMore } from './context.js';
 import { parseHostName } from './host-name.js';
 import type { AddressSetting, AdminSettings, Settings } from './settings.js';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { nearest } from '../base/nearest.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { type Context, names, texts } from './context.js';
 import { checkHeaderText, checkToken, compileFields } from './fields.js';
 import { each } from './report.js';

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { duration } from './quantities.js';
 import { each, type Report } from './report.js';
 import type { DnsSettings } from './settings.js';

@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { duration } from './quantities.js';
 import type { Report } from './report.js';
 import type { EventsSettings } from './settings.js';

@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { type Context, texts } from './context.js';
 import { parseValue } from './pattern.js';
 import type { TextSettings } from './settings.js';

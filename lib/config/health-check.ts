@@ -1,5 +1,5 @@
 import { type Address, parseAddress } from '../base/address.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { texts } from './context.js';
 import { checkHeaderName, checkHeaderText, compileFields } from './fields.js';
 import { parseRegex } from './pattern.js';

@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { domainToASCII } from 'node:url';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import type { HostName } from './types.js';
 
 /** Reads `www.mango.com`, `*.mango.com`, an address, or a name in any script. Throws a ValueError. */

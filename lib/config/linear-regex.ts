@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import type { WorkBudget } from '../base/work-budget.js';
 
 /** Larger programs are not matched by backtracking with a memory, the only way there is to find groups within a budget. */

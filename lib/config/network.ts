@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 
 /** A block of addresses: both ends belong to it. IPv4 in IPv6 (`::ffff:a.b.c.d`) is version 4. */
 export interface Network {

@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { type Context, texts } from './context.js';
 import { parsePath, parseRegex } from './pattern.js';
 import { Regex } from './regex.js';

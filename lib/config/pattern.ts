@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { Regex } from './regex.js';
 
 /** How a path is told. It is compared with the normalised, decoded path of a request, case as given. */

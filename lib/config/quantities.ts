@@ -1,5 +1,4 @@
-import { formatSize, parseDuration, parseSize } from '../base/units.js';
-import { ValueError } from '../base/value-error.js';
+import { formatSize, parseDuration, parseSize, ValueError } from '../base/units.js';
 import type { Report } from './report.js';
 import type { DurationSetting, PercentSetting, SizeSetting } from './settings.js';
 import type { Path } from './tree.js';

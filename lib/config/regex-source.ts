@@ -1,5 +1,5 @@
-import { append } from '../base/multimap.js';
-import { ValueError } from '../base/value-error.js';
+import { append } from '../base/collections.js';
+import { ValueError } from '../base/units.js';
 
 /**
  * How much backtracking over a text of `n` characters costs at worst, as `fixed + perCharacter * n`; infinite when it

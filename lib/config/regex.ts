@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import type { WorkBudget } from '../base/work-budget.js';
 import { LinearRegex } from './linear-regex.js';
 import { type Bound, readRegex } from './regex-source.js';

@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import type { Finding } from './problems.js';
 import type { Path } from './tree.js';
 

@@ -1,5 +1,5 @@
 import { nearest } from '../base/nearest.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { size } from './quantities.js';
 import { each, type Report } from './report.js';
 import type { RetrySettings, SizeSetting } from './settings.js';

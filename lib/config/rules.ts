@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { type Context, names, texts } from './context.js';
 import { checkToken } from './fields.js';
 import { headerRules, hostRule } from './header-rules.js';

@@ -1,5 +1,5 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { each, type Report } from './report.js';
 import type { AddressSetting, ServerSetting } from './settings.js';
 import type { Path } from './tree.js';

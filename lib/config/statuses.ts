@@ -1,4 +1,4 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { each, type Report } from './report.js';
 import type { StatusesSetting } from './settings.js';
 import type { Path } from './tree.js';

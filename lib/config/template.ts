@@ -1,5 +1,5 @@
 import { nearest } from '../base/nearest.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 
 /** A text with holes: its parts, in order. A text without holes is one part, an empty one none. */
 export type Template = readonly TemplatePart[];

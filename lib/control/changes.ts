@@ -1,5 +1,5 @@
 import type { Availability } from '../base/observer.js';
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import type { ServerConfig } from '../config/types.js';
 import { readServer, writeServer } from './server-entry.js';
 import type { NewServer } from './status/operations.js';

@@ -1,4 +1,4 @@
-import { append } from '../base/multimap.js';
+import { append } from '../base/collections.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import type { Move } from './changes.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { Server, ServerListener } from '../servers/server.js';
 import type { ServerHealth } from './health/server-health.js';
 import type { ServerState } from './status/status.js';

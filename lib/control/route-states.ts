@@ -1,6 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import type { Observer } from '../base/observer.js';
-import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+import { type Clock, Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import type { GroupListener, ServerGroup } from '../servers/server-group.js';

@@ -1,5 +1,5 @@
 import { addressKey } from '../base/address.js';
-import { append } from '../base/multimap.js';
+import { append } from '../base/collections.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import { writeTerms } from './health/server-health.js';
 import type { ManagedServer } from './managed-server.js';

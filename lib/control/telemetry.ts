@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import type { Observer } from '../base/observer.js';
+import type { Clock } from '../base/timer-wheel.js';
 import { everyRoute } from '../config/every-route.js';
 import type { Config } from '../config/types.js';
 import { CallbackFailures } from '../observe/callback-failures.js';

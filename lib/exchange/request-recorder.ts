@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import type { AttemptRecord, Reason, RequestRecord } from '../base/observer.js';
+import type { Clock } from '../base/timer-wheel.js';
 import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import type { RequestHead } from '../http/request-head.js';

@@ -1,6 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import type { Observer } from '../base/observer.js';
-import type { TimerWheel } from '../base/timer-wheel.js';
+import type { Clock, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { RequestHandler } from '../http/flow.js';
 import type { RequestStages } from './context.js';

@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import { hashText, mixHashes } from '../base/hash.js';
+import type { Clock } from '../base/timer-wheel.js';
 
 /** 16,384 sets of 8: of those that share a set, the one that was not asked for longest makes room. 2 MiB in all. */
 const SETS = 1 << 14;

@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import type { IpAddress } from '../base/ip-address.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { BanConfig } from '../config/types.js';
 import { type ClientGuard, FORBIDDEN } from './guard.js';
 import { RecentMap } from './recent-map.js';

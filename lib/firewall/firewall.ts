@@ -1,6 +1,6 @@
-import type { Clock } from '../base/clock.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { Observer } from '../base/observer.js';
+import type { Clock } from '../base/timer-wheel.js';
 import { BudgetExhausted } from '../base/work-budget.js';
 import type { BanConfig, FirewallConfig, RateLimitConfig } from '../config/types.js';
 import { IpAllow, IpReject } from './address-list.js';

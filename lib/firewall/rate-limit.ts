@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Clock } from '../base/clock.js';
 import type { IpAddress } from '../base/ip-address.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { RateLimitConfig } from '../config/types.js';
 import type { FirewallRefusal, GuardedRequest, RequestGuard } from './guard.js';
 import { RecentMap } from './recent-map.js';

@@ -1,4 +1,7 @@
+import type { AddressSet } from '../base/address-set.js';
 import { type IpAddress, parseIpAddress } from '../base/ip-address.js';
+import { FIELD } from './fields.js';
+import type { MessageHead } from './head.js';
 
 /** How proxies tell each other who asked: the nodes of X-Forwarded-For, and Forwarded (RFC 7239). */
 
@@ -108,4 +111,66 @@ function isPort(text: string, start: number, end: number): boolean {
 
 function isBlank(code: number): boolean {
   return code === SPACE || code === TAB;
+}
+
+/** What a client speaks to whoever ends its connection. */
+export type Scheme = 'http' | 'https';
+
+const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
+  ['http', 'http'],
+  ['ws', 'http'],
+  ['https', 'https'],
+  ['wss', 'https'],
+]);
+
+/**
+ * The scheme that a trusted proxy in front says the client spoke: the last entry of X-Forwarded-Proto, which is that of
+ * the proxy next to us, and where there is none that of Forwarded (RFC 7239). null when neither tells one.
+ */
+export function toldScheme(head: MessageHead): Scheme | null {
+  const plain = head.indexOf(FIELD.xForwardedProto) !== -1;
+  const id = plain ? FIELD.xForwardedProto : FIELD.forwarded;
+  for (let i = head.fieldCount - 1; i >= 0; i--) {
+    if (head.ids[i] !== id) continue;
+    const start = head.valueStart(i);
+    const end = head.valueEnd(i);
+    const comma = plain ? head.text.lastIndexOf(',', end - 1) : lastComma(head.text, start, end);
+    const first = skipBlanks(head.text, Math.max(start, comma + 1), end);
+    const last = plain ? head.text.slice(first, end) : elementParameter(head.text, first, end, 'proto');
+    return SCHEMES.get(last.trim().toLowerCase()) ?? null;
+  }
+  return null;
+}
+
+/**
+ * Whom a request is from. A peer that nobody trusts speaks for itself, whatever it claims. Behind a trusted proxy it
+ * is the rightmost address of X-Forwarded-For that is not a trusted proxy: what stands left of it was written by
+ * somebody unknown. Several fields are one list, in their order. An entry that is no address ends the walk; then, and
+ * when all are trusted, it is the last address that was believed.
+ *
+ * Forwarded (RFC 7239) is walked in the same way where there is no X-Forwarded-For. Where there are both the proxy
+ * wrote the older one, and may have let pass what a client wrote in the other.
+ */
+export function clientAddress(peer: IpAddress, head: MessageHead, trusted: AddressSet): IpAddress {
+  let client = peer;
+  if (!trusted.has(client)) return client;
+  const plain = head.indexOf(FIELD.xForwardedFor) !== -1;
+  const id = plain ? FIELD.xForwardedFor : FIELD.forwarded;
+  for (let i = head.fieldCount - 1; i >= 0; i--) {
+    if (head.ids[i] !== id) continue;
+    const start = head.valueStart(i);
+    for (let end = head.valueEnd(i); end > start; ) {
+      const comma = plain ? head.text.lastIndexOf(',', end - 1) : lastComma(head.text, start, end);
+      const first = skipBlanks(head.text, Math.max(start, comma + 1), end);
+      // RFC 9110, 5.6.1: empty elements of a list do not count.
+      if (first < end) {
+        const next = plain ? parseNode(head.text, first, end) : elementFor(head.text, first, end);
+        if (next === null) return client;
+        client = next;
+        if (!trusted.has(client)) return client;
+      }
+      end = comma;
+    }
+  }
+  return client;
 }

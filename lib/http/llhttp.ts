@@ -1,4 +1,4 @@
-import { ObjectPool } from '../base/object-pool.js';
+import { ObjectPool } from '../base/collections.js';
 import { instantiateLlhttp } from './llhttp-module.js';
 
 /**

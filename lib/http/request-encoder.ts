@@ -1,11 +1,10 @@
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { FIELD } from './fields.js';
-import { forwardedElement } from './forwarded.js';
+import { forwardedElement, toldScheme } from './forwarded.js';
 import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, verdicts } from './hop.js';
 import type { RequestHead } from './request-head.js';
 import { readLength } from './request-rules.js';
-import { toldScheme } from './scheme.js';
 
 /** What is known of the client's connection and told to servers. Made once per connection. */
 export class ForwardedClient {

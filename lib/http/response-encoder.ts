@@ -1,4 +1,3 @@
-import { httpDate } from './date.js';
 import { FIELD } from './fields.js';
 import type { HeadEdit } from './head-edit.js';
 import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, verdicts } from './hop.js';
@@ -100,4 +99,17 @@ export function encodeInterimHead(head: ResponseHead, fields = ''): string {
     out += head.text.slice(head.lineStart(i), head.lineStart(i + 1));
   }
   return `${out}${fields}${head.status === 101 ? 'Connection: Upgrade\r\n' : ''}\r\n`;
+}
+
+let second = -1;
+let text = '';
+
+/** The IMF-fixdate of `wallMs` (RFC 9110, 5.6.7), built once per second. */
+export function httpDate(wallMs: number): string {
+  const now = Math.floor(wallMs / 1000);
+  if (now !== second) {
+    second = now;
+    text = new Date(now * 1000).toUTCString();
+  }
+  return text;
 }

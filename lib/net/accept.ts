@@ -3,8 +3,8 @@ import { Channel, type ChannelOwner } from './channel.js';
 import { HandleTransport } from './handle-transport.js';
 import { noteAccepted } from './loop-tick.js';
 import { resetSocket, SocketTransport } from './socket-transport.js';
-import type { SocketMode } from './sockets.js';
 import { isStreamHandle, peerAddress, type StreamHandle } from './stream-binding.js';
+import type { SocketMode } from './transport.js';
 
 /** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
 export interface Incoming {

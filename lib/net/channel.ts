@@ -1,12 +1,9 @@
 import { latin1 } from '../base/latin1.js';
 import { BorrowedWrite, beginRead, endRead } from './borrowed-write.js';
-import { confirmAfterNextPoll, type EndListener } from './end-listener.js';
 import { atTickEnd, type TickTask } from './loop-tick.js';
 import type { SocketWriter } from './socket-writer.js';
 import { type StreamReader, StreamReading } from './stream-reading.js';
 import type { Transport, TransportOwner } from './transport.js';
-
-export type { EndListener } from './end-listener.js';
 
 /** Whoever owns a channel: told what the transport did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
@@ -271,4 +268,28 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     this.#stream?.release();
     this.#owner.onClose(this.#error);
   }
+}
+
+/** Told that an end was one. */
+export interface EndListener {
+  onEndConfirmed(): void;
+}
+
+/** Who knows by then whether it was. */
+interface Ended {
+  endConfirmed(listener: EndListener): void;
+}
+
+/** Asks `ended` once the next poll for input is over. */
+export function confirmAfterNextPoll(ended: Ended, listener: EndListener): void {
+  // This one runs before that poll, one set from it behind.
+  setImmediate(behindNextPoll, ended, listener);
+}
+
+function behindNextPoll(ended: Ended, listener: EndListener): void {
+  setImmediate(confirm, ended, listener);
+}
+
+function confirm(ended: Ended, listener: EndListener): void {
+  ended.endConfirmed(listener);
 }

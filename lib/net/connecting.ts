@@ -1,7 +1,6 @@
 import * as net from 'node:net';
 import { HandleTransport } from './handle-transport.js';
 import { READ_INTO, SocketTransport } from './socket-transport.js';
-import type { SocketMode } from './sockets.js';
 import {
   type PipeBinding,
   pipeBinding,
@@ -10,7 +9,7 @@ import {
   type TcpBinding,
   tcpBinding,
 } from './stream-binding.js';
-import type { Transport } from './transport.js';
+import type { SocketMode, Transport } from './transport.js';
 
 /** A path, or an IP address and a port. */
 export type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };

@@ -4,7 +4,7 @@ import { Channel, type ChannelOwner } from './channel.js';
 import { type Connecting, type ConnectListener, connect } from './connecting.js';
 import type { HostAddresses, ResolveListener } from './host-addresses.js';
 import { isShortage } from './shortage.js';
-import type { Sockets } from './sockets.js';
+import type { Sockets } from './transport.js';
 
 /** Where connections to one server go: one place, or all addresses of a name in turn. */
 export interface Endpoint {

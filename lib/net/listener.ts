@@ -1,8 +1,9 @@
+import { lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
+import { connect } from 'node:net';
 import type { Address } from '../base/address.js';
 import { type Acceptor, acceptFrom } from './accept.js';
-import type { Sockets } from './sockets.js';
-import { removeStale } from './stale-path.js';
+import type { Sockets } from './transport.js';
 
 /** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
 const BACKLOG = 4096;
@@ -95,4 +96,30 @@ function resolved(wanted: Address, bound: string | net.AddressInfo | null): Addr
   if (wanted.kind === 'unix' || bound === null || typeof bound === 'string' || wanted.port === bound.port)
     return wanted;
   return { ...wanted, port: bound.port, text: wanted.text.replace(/0$/, String(bound.port)) };
+}
+
+/**
+ * A process that was killed leaves the file of its Unix socket behind, and whoever comes after it could not listen.
+ * Takes the file away if it is a socket and nobody listens there; false when it is anything else.
+ */
+export async function removeStale(path: string): Promise<boolean> {
+  try {
+    // Asked for first: a connection to a plain file is refused too.
+    if (!lstatSync(path).isSocket() || !(await isDeserted(path))) return false;
+    unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isDeserted(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
 }

@@ -3,7 +3,7 @@ import type { Observer } from '../base/observer.js';
 import type { Acceptor } from './accept.js';
 import { Listener } from './listener.js';
 import type { ShortageAlarm } from './shortage.js';
-import type { Sockets } from './sockets.js';
+import type { Sockets } from './transport.js';
 
 /** Every door of a balancer, and how other doors take their place without one being shut too early. */
 export class Listeners {

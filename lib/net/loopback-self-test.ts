@@ -3,7 +3,7 @@ import type { Acceptor, Incoming } from './accept.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { type Connecting, type ConnectListener, connect } from './connecting.js';
 import { Listener } from './listener.js';
-import type { SocketMode } from './sockets.js';
+import type { SocketMode } from './transport.js';
 
 /** It takes so long only where bytes are lost; else 1 to 3 ms. */
 const LIMIT_MS = 2000;

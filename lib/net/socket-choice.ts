@@ -1,7 +1,7 @@
-import { ValueError } from '../base/value-error.js';
+import { ValueError } from '../base/units.js';
 import { tryLoopback } from './loopback-self-test.js';
-import type { SocketMode, Sockets } from './sockets.js';
 import { loadBindings } from './stream-binding.js';
+import type { SocketMode, Sockets } from './transport.js';
 
 const MEANS: readonly string[] = ['fast', 'documented'] satisfies SocketMode[];
 

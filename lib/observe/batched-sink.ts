@@ -1,7 +1,8 @@
 import { constants, openSync, statSync, writeSync } from 'node:fs';
 import sonic, { type SonicBoom } from 'sonic-boom';
-import type { LineSink } from './access-log.js';
+import type { Observer, RequestRecord } from '../base/observer.js';
 import { LineBlocks } from './line-blocks.js';
+import type { LogFilter } from './log-filter.js';
 
 /** Lines are kept this long at most before they are handed over, in ms. */
 const FLUSH_AFTER = 200;
@@ -241,4 +242,29 @@ const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDWR, O_WRONLY } = constants;
 function openLog(path: string): number {
   const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() ?? false;
   return openSync(path, (isPipe ? O_RDWR : O_WRONLY) | O_APPEND | O_CREAT | O_NONBLOCK, 0o666);
+}
+
+/** Where finished lines go. `write` takes whole lines with their line feed and never blocks. */
+export interface LineSink {
+  write(lines: string): void;
+}
+
+/** Turns one settled request into one line, its line feed included. */
+export type LineFormat = (record: RequestRecord) => string;
+
+/** Writes a line for every settled request, or for those that a filter keeps. */
+export class AccessLog implements Observer {
+  readonly #format: LineFormat;
+  readonly #sink: LineSink;
+  readonly #filter: LogFilter | null;
+
+  constructor(format: LineFormat, sink: LineSink, filter: LogFilter | null = null) {
+    this.#format = format;
+    this.#sink = sink;
+    this.#filter = filter;
+  }
+
+  requestSettled(record: RequestRecord): void {
+    if (this.#filter === null || this.#filter.keeps(record)) this.#sink.write(this.#format(record));
+  }
 }

@@ -1,6 +1,6 @@
-import { type Clock, systemClock } from '../base/clock.js';
 import { Histogram } from '../base/histogram.js';
 import type { Observer, Reason, RequestRecord } from '../base/observer.js';
+import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { CallbackFailures } from './callback-failures.js';
 import { type Percentiles, RecentLatency, SLOT_MS } from './recent-latency.js';
 import { CODES, indexOfCode } from './status-codes.js';

@@ -5,7 +5,7 @@ import {
   monitorEventLoopDelay,
   performance,
 } from 'node:perf_hooks';
-import { fileLimit } from '../net/file-limit.js';
+import { fileLimit } from '../net/shortage.js';
 
 /** How often the event loop is looked at, in ms. The kernel does it: nothing of ours runs then. */
 const RESOLUTION_MS = 20;

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { type Clock, systemClock } from '../base/clock.js';
+import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { EventsConfig } from '../config/types.js';
 
 /** What is told of one event. */

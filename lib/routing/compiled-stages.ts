@@ -7,8 +7,8 @@ import type { LocalReply, RequestContext, RequestStages } from '../exchange/cont
 import type { Firewall } from '../firewall/firewall.js';
 import { FORBIDDEN, type GuardName } from '../firewall/guard.js';
 import type { Verdict } from '../firewall/verdict.js';
-import { clientAddress } from '../http/client-address.js';
 import type { ClientSide } from '../http/flow.js';
+import { clientAddress } from '../http/forwarded.js';
 import type { Refusal } from '../http/refusal.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { keepsOut } from './other-ways.js';

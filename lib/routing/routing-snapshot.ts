@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { AddressSet } from '../base/address-set.js';
-import type { Clock } from '../base/clock.js';
 import { hashText } from '../base/hash.js';
 import type { Observer } from '../base/observer.js';
+import type { Clock } from '../base/timer-wheel.js';
 import { fieldsJudged } from '../config/judged-fields.js';
 import type {
   Config,

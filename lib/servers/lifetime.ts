@@ -1,5 +1,4 @@
-import { spread } from '../base/spread.js';
-import type { TimerWheel } from '../base/timer-wheel.js';
+import { spread, type TimerWheel } from '../base/timer-wheel.js';
 import { FIELD } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { Pool } from './pool.js';

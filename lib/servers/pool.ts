@@ -1,11 +1,11 @@
 import type { Address } from '../base/address.js';
+import { Ring } from '../base/collections.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import { Ring } from '../base/ring.js';
 import type { PoolConfig } from '../config/types.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import type { Endpoint } from '../net/dial.js';
 import type { AddressListener, HostAddresses } from '../net/host-addresses.js';
-import type { Sockets } from '../net/sockets.js';
+import type { Sockets } from '../net/transport.js';
 import { IdleLimit } from './idle-limit.js';
 import type { Lease, LeaseListener } from './lease.js';
 import { Opening, type OpeningOwner } from './opening.js';

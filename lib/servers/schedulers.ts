@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { AlgorithmConfig, AlgorithmName } from '../config/types.js';
 import { ConsistentHash } from './scheduler/consistent-hash.js';
 import { First } from './scheduler/first.js';

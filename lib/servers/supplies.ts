@@ -1,10 +1,10 @@
-import type { ObjectPool } from '../base/object-pool.js';
+import type { ObjectPool } from '../base/collections.js';
 import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Resolver } from '../net/resolver.js';
 import type { ShortageAlarm } from '../net/shortage.js';
-import type { Sockets } from '../net/sockets.js';
+import type { Sockets } from '../net/transport.js';
 
 /** What all connections to servers need. */
 export interface ConnectionDeps {

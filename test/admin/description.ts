@@ -1,5 +1,5 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { openApiText } from '../../lib/admin/openapi.js';
+import { openApiText } from '../../lib/admin/routes.js';
 
 interface Media {
   readonly content?: { readonly [type: string]: { readonly schema: object } };

@@ -1,6 +1,6 @@
 import type { AdminTarget } from '../../lib/admin/admin-target.js';
-import { systemClock } from '../../lib/base/clock.js';
 import type { Availability } from '../../lib/base/observer.js';
+import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
 import { type NewServer, OperationError } from '../../lib/control/status/operations.js';

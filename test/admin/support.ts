@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { Test } from 'tap';
 import { Admin } from '../../lib/admin/admin.js';
 import type { AdminDeps, AdminTarget } from '../../lib/admin/admin-target.js';
-import type { Clock } from '../../lib/base/clock.js';
+import type { Clock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { AdminSettings } from '../../lib/config/settings.js';
 import type { AdminConfig } from '../../lib/config/types.js';

@@ -1,7 +1,6 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
-import { clientRoom, fileLimit } from '../../lib/net/file-limit.js';
-import { isShortage, ShortageAlarm } from '../../lib/net/shortage.js';
+import { clientRoom, fileLimit, isShortage, ShortageAlarm } from '../../lib/net/shortage.js';
 import { startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
 import { turns } from '../support/loop-ticks.js';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { addressKey, parseAddress } from '../../lib/base/address.js';
-import { ValueError } from '../../lib/base/value-error.js';
+import { ValueError } from '../../lib/base/units.js';
 
 const listener = { defaultHost: '' };
 const server = { defaultHost: 'localhost' };

@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import t from 'tap';
-import { systemClock } from '../../lib/base/clock.js';
+import { systemClock } from '../../lib/base/timer-wheel.js';
 
 /** Keeps the event loop from going on. */
 function stall(ms: number): void {

@@ -1,6 +1,5 @@
 import t from 'tap';
-import { formatDuration, formatSize, parseDuration, parseSize } from '../../lib/base/units.js';
-import { ValueError } from '../../lib/base/value-error.js';
+import { formatDuration, formatSize, parseDuration, parseSize, ValueError } from '../../lib/base/units.js';
 
 t.test('a duration is read in ms', async (t) => {
   const cases: [string | number, number][] = [

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import { answering, type RawConnection } from '../../fixtures/raw-server.js';
-import type { SocketMode } from '../../lib/net/sockets.js';
+import type { SocketMode } from '../../lib/net/transport.js';
 import { startBalancer } from '../support/balancer.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { steady, turns } from '../support/loop-ticks.js';

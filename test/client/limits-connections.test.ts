@@ -1,7 +1,7 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { AddressSet } from '../../lib/base/address-set.js';
-import { ObjectPool } from '../../lib/base/object-pool.js';
+import { ObjectPool } from '../../lib/base/collections.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { type AcceptorDeps, ClientAcceptor } from '../../lib/client/acceptor.js';
 import { createConfig } from '../../lib/config/config.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import type { SocketMode } from '../../lib/net/sockets.js';
+import type { SocketMode } from '../../lib/net/transport.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { field } from '../support/origin.js';

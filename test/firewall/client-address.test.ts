@@ -3,7 +3,7 @@ import t from 'tap';
 import { AddressSet } from '../../lib/base/address-set.js';
 import { IpAddress } from '../../lib/base/ip-address.js';
 import { processorTime } from '../../lib/base/processor-time.js';
-import { clientAddress } from '../../lib/http/client-address.js';
+import { clientAddress } from '../../lib/http/forwarded.js';
 import { requestHead } from '../http/heads.js';
 import { ip } from './support.js';
 

@@ -233,8 +233,8 @@ t.test('files that people name are read in one place, which takes regular files 
     /\b(?:readFile(?:Sync)?|createReadStream|readSync)\(/.test(text),
   );
   t.same(readers.map(([file]) => file).sort(), [
-    'admin/openapi.ts',
     'admin/page.ts',
+    'admin/routes.ts',
     'base/regular-file.ts',
     'base/version.ts',
     // That of the compiler, which is handed `readRegularFile`.
@@ -244,7 +244,7 @@ t.test('files that people name are read in one place, which takes regular files 
     'config/validate.ts',
     'http/llhttp-module.ts',
     // The limits of this process.
-    'net/file-limit.ts',
+    'net/shortage.ts',
   ]);
 });
 

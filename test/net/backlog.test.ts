@@ -3,8 +3,8 @@ import * as net from 'node:net';
 import t, { type Test } from 'tap';
 import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
 import { type Connecting, connect } from '../../lib/net/connecting.js';
-import type { SocketMode } from '../../lib/net/sockets.js';
 import { loadBindings } from '../../lib/net/stream-binding.js';
+import type { SocketMode } from '../../lib/net/transport.js';
 import { steady } from '../support/loop-ticks.js';
 
 /** A connection by these means, and its peer, which reads nothing by itself. */

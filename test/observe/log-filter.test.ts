@@ -1,5 +1,5 @@
 import t from 'tap';
-import { AccessLog } from '../../lib/observe/access-log.js';
+import { AccessLog } from '../../lib/observe/batched-sink.js';
 import { LogFilter } from '../../lib/observe/log-filter.js';
 import { recordOf } from './record.js';
 

@@ -1,9 +1,9 @@
 import type { Test } from 'tap';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
-import { systemClock } from '../../lib/base/clock.js';
 import type { CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
+import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
-import type { SocketMode } from '../../lib/net/sockets.js';
+import type { SocketMode } from '../../lib/net/transport.js';
 import { RawClient } from './client.js';
 import { ManualClock } from './manual-clock.js';
 

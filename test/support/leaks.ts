@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import { ObjectPool } from '../../lib/base/object-pool.js';
+import { ObjectPool } from '../../lib/base/collections.js';
 import { readBuffersInUse } from '../../lib/net/read-buffer.js';
 import { Pool } from '../../lib/servers/pool.js';
 import type { Server } from '../../lib/servers/server.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../lib/base/clock.js';
+import type { Clock } from '../../lib/base/timer-wheel.js';
 
 interface Ticker {
   readonly ms: number;

@@ -1,5 +1,5 @@
 import { parseAddress } from '../../lib/base/address.js';
-import { ObjectPool } from '../../lib/base/object-pool.js';
+import { ObjectPool } from '../../lib/base/collections.js';
 import type { Observer } from '../../lib/base/observer.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { DEFAULT_POOL } from '../../lib/config/pool.js';

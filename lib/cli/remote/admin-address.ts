@@ -3,7 +3,6 @@ import { type Address, parseAddress } from '../../base/address.js';
 import { loadConfig } from '../../config/config.js';
 import type { AdminConfig } from '../../config/types.js';
 import { DEFAULT_FILE, readConfig } from '../start-settings.js';
-import { AdminError } from './admin-error.js';
 import type { AdminAddressOptions } from './options.js';
 
 /** Where a running balancer is asked, and what it wants to see. */
@@ -54,4 +53,19 @@ export function reachable(address: Address): Address {
   const { host, port } = address;
   if (host === '' || host === '0.0.0.0') return addressOf(`127.0.0.1:${port}`);
   return host === '::' ? addressOf(`[::1]:${port}`) : address;
+}
+/** The balancer could not be asked, or said no. The message is one line that says what to do. */
+
+export class AdminError extends Error {
+  /** One word for programs: that of the API, or `unreachable`, `no_answer`, `not_lb`, `bad_config`. */
+  readonly code: string;
+  /** More lines, as a terminal shows them; empty as a rule. */
+  readonly details: string;
+
+  constructor(code: string, message: string, details = '') {
+    super(message);
+    this.name = 'AdminError';
+    this.code = code;
+    this.details = details;
+  }
 }

@@ -1,5 +1,5 @@
 import { parseAddress } from '../../base/address.js';
-import { ValueError } from '../../base/value-error.js';
+import { ValueError } from '../../base/units.js';
 import { type OptionName, type RemoteName, spoken } from '../options.js';
 import { UsageError } from '../usage-error.js';
 import type { Action, RemoteOptions } from './options.js';

@@ -1,6 +1,5 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
-import type { AdminAddress } from './admin-address.js';
-import { AdminError } from './admin-error.js';
+import { type AdminAddress, AdminError } from './admin-address.js';
 import type { BansView, EventView, NewServerView, ServerView, StatusView, TrafficView } from './view.js';
 
 const PATIENCE_MS = 5000;

@@ -1,7 +1,7 @@
 import { escapeForScreen } from '../../observe/escape.js';
 import { count, humanDuration } from '../error-text.js';
 import type { Terminal } from '../terminal.js';
-import { AdminError } from './admin-error.js';
+import { AdminError } from './admin-address.js';
 import type { AdminClient } from './client.js';
 import type { Pause } from './screen.js';
 import type { ServerView } from './view.js';

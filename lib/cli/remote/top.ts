@@ -1,4 +1,4 @@
-import { AdminError } from './admin-error.js';
+import { AdminError } from './admin-address.js';
 import type { AdminClient } from './client.js';
 import { RateMeter } from './rates.js';
 import { type Pause, Screen, type ScreenContext } from './screen.js';

@@ -1,6 +1,6 @@
 import { GrowingBuffer } from '../../base/growing-buffer.js';
 import type { Regex } from '../../config/regex.js';
-import { matchesWithin } from './match-within.js';
+import { matchesWithin } from './expectation.js';
 
 /** A text is looked for in so many bytes of content. */
 const MAX_BYTES = 64 * 1024;

@@ -1,15 +1,13 @@
-import type { Clock } from '../../base/clock.js';
+import type { ObjectPool } from '../../base/collections.js';
 import type { Failure } from '../../base/failure.js';
-import type { ObjectPool } from '../../base/object-pool.js';
 import type { Observer } from '../../base/observer.js';
-import { spread } from '../../base/spread.js';
-import { Deadline, type DeadlineOwner, type TimerWheel } from '../../base/timer-wheel.js';
+import { type Clock, Deadline, type DeadlineOwner, spread, type TimerWheel } from '../../base/timer-wheel.js';
 import type { HealthCheckConfig } from '../../config/types.js';
 import type { ResponseParser } from '../../http/response-parser.js';
 import type { Endpoint } from '../../net/dial.js';
 import type { Resolver } from '../../net/resolver.js';
 import type { ShortageAlarm } from '../../net/shortage.js';
-import type { Sockets } from '../../net/sockets.js';
+import type { Sockets } from '../../net/transport.js';
 import type { Server, ServerListener } from '../../servers/server.js';
 import { type CheckRequest, checkRequestOf } from './check-request.js';
 import type { CheckSlots, SlotListener } from './check-slots.js';

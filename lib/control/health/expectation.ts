@@ -1,9 +1,10 @@
+import { BudgetExhausted, WorkBudget } from '../../base/work-budget.js';
 import type { ValuePattern } from '../../config/pattern.js';
+import type { Regex } from '../../config/regex.js';
 import { statusIn } from '../../config/statuses.js';
 import type { HealthCheckConfig } from '../../config/types.js';
 import { readUtf8 } from '../../http/percent.js';
 import type { ResponseHead } from '../../http/response-head.js';
-import { matchesWithin } from './match-within.js';
 
 /** What is wrong with the head of an answer, for people; empty when it is as expected. */
 export function objectionToHead(check: HealthCheckConfig, head: ResponseHead): string {
@@ -33,5 +34,19 @@ function matches(pattern: ValuePattern, bytes: string): boolean {
       return readUtf8(bytes) === pattern.text;
     case 'regex':
       return matchesWithin(pattern.regex, readUtf8(bytes));
+  }
+}
+
+/** Ten times what a request may cost: servers do not send texts made to be slow, and are asked every few seconds. */
+const budget = new WorkBudget(1_000_000);
+
+/** Does an answer to a check match? One that would take too long does not. */
+export function matchesWithin(regex: Regex, text: string): boolean {
+  budget.renew();
+  try {
+    return regex.test(text, budget);
+  } catch (error) {
+    if (!(error instanceof BudgetExhausted)) throw error;
+    return false;
   }
 }

@@ -5,7 +5,6 @@ import type { PassiveHealthConfig } from '../../config/types.js';
 import type { AttemptOutcome, OutcomeKind } from '../../servers/outcome.js';
 import type { Server, ServerListener } from '../../servers/server.js';
 import type { HealthDeps } from './checker.js';
-import { EjectionTime } from './ejection-time.js';
 import { OutcomeWindow } from './outcome-window.js';
 
 /** in: counts as any other. ejected: gets no request. trial: gets one at a time, and the first that fails ejects it. */
@@ -210,5 +209,25 @@ export class OutlierDetector implements ServerListener, DeadlineOwner {
     this.#passed = 0;
     this.#spared = false;
     this.#window.clear();
+  }
+}
+
+/** How long a server is left out: longer each time it happens, less long again after a time without trouble. */
+export class EjectionTime {
+  /** How often it happened lately. */
+  #times = 0;
+  /** When it was last let in again. */
+  #since = 0;
+
+  /** ms, for an ejection at `now`. */
+  next({ ejectFor, maxEjectFor }: PassiveHealthConfig, now: number): number {
+    const good = Math.floor(Math.max(0, now - this.#since) / ejectFor);
+    this.#times = Math.max(0, this.#times - good) + 1;
+    return Math.min(maxEjectFor, ejectFor * this.#times);
+  }
+
+  /** It is let in again. */
+  over(now: number): void {
+    this.#since = now;
   }
 }

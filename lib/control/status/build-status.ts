@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.js';
+import type { Clock } from '../../base/timer-wheel.js';
 import { VERSION } from '../../base/version.js';
 import { everyRoute } from '../../config/every-route.js';
 import { routeMatches } from '../../config/route-match.js';

@@ -1,6 +1,6 @@
 import type { Address } from '../../base/address.js';
-import type { Clock } from '../../base/clock.js';
 import type { Availability, Observer } from '../../base/observer.js';
+import type { Clock } from '../../base/timer-wheel.js';
 import type { CallbackFailures } from '../../observe/callback-failures.js';
 import type { EventKind, StatusEvent } from './status.js';
 

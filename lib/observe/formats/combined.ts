@@ -1,6 +1,6 @@
 import type { AttemptRecord, RequestRecord } from '../../base/observer.js';
 import type { AccessLogField } from '../../config/types.js';
-import type { LineFormat } from '../access-log.js';
+import type { LineFormat } from '../batched-sink.js';
 import { escapeBare, escapeQuoted } from '../escape.js';
 import { shownTarget } from '../shown-target.js';
 import { clfTime, isoTime, seconds, threeDecimals } from '../timestamps.js';

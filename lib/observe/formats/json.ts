@@ -1,6 +1,6 @@
 import type { RequestRecord } from '../../base/observer.js';
 import type { AccessLogField } from '../../config/types.js';
-import type { LineFormat } from '../access-log.js';
+import type { LineFormat } from '../batched-sink.js';
 import { jsonString, UNSAFE_IN_JSON } from '../escape.js';
 import { shownTarget } from '../shown-target.js';
 import { isoTime, threeDecimals } from '../timestamps.js';

@@ -1,4 +1,4 @@
-import { ValueError } from '../../base/value-error.js';
+import { ValueError } from '../../base/units.js';
 
 export interface AskedHeader {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.js';
+import type { Clock } from '../../base/timer-wheel.js';
 
 /** Longer than any bucket takes to fill and any ban lasts. */
 const LEAP_MS = 1000 * 365 * 86_400_000;

@@ -1,8 +1,7 @@
 import type { Address } from '../../base/address.js';
-import type { Clock } from '../../base/clock.js';
-import { ObjectPool } from '../../base/object-pool.js';
+import { ObjectPool } from '../../base/collections.js';
 import type { Availability } from '../../base/observer.js';
-import { TimerWheel } from '../../base/timer-wheel.js';
+import { type Clock, TimerWheel } from '../../base/timer-wheel.js';
 import type { GroupConfig } from '../../config/types.js';
 import { ResponseParser } from '../../http/response-parser.js';
 import { Resolver } from '../../net/resolver.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.js';
+import type { Clock } from '../../base/timer-wheel.js';
 import { type Candidate, NOBODY, type PickKey, type RandomSource, type Scheduler } from './scheduler.js';
 import { WeightedDraw } from './weighted-draw.js';
 

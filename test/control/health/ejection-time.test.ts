@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createConfig } from '../../../lib/config/config.js';
 import type { PassiveHealthConfig } from '../../../lib/config/types.js';
-import { EjectionTime } from '../../../lib/control/health/ejection-time.js';
+import { EjectionTime } from '../../../lib/control/health/outlier-detector.js';
 
 const config = createConfig({ passive_health: { eject_for: '10s', max_eject_for: '35s' } })
   .passiveHealth as PassiveHealthConfig;

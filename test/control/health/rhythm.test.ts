@@ -1,6 +1,6 @@
 import t from 'tap';
 import { type RawConnection, startRawServer } from '../../../fixtures/raw-server.js';
-import { spread } from '../../../lib/base/spread.js';
+import { spread } from '../../../lib/base/timer-wheel.js';
 import { type Started, startBalancer } from '../../support/balancer.js';
 import { turns, until } from '../../support/loop-ticks.js';
 import { GET, LATE, MANUAL, nextCheck, OK, startServer, status, type Test } from './support.js';

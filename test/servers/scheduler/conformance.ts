@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import type { Clock } from '../../../lib/base/clock.js';
+import type { Clock } from '../../../lib/base/timer-wheel.js';
 import { randomBits } from '../../../lib/servers/scheduler/random-bits.js';
 import {
   type Candidate,

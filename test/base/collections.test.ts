@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { ObjectPool } from '../../lib/base/object-pool.js';
-import { Ring } from '../../lib/base/ring.js';
+import { ObjectPool, Recent, Ring } from '../../lib/base/collections.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
 
 t.test('a ring is a queue, whatever is done to it', async () => {
@@ -67,4 +66,30 @@ t.test('a shelf makes what it lacks, keeps what it has room for, and discards th
   t.equal(objectPool.take(), 2, 'the one used last is the warmest');
   t.equal(objectPool.take(), 1);
   t.equal(objectPool.take(), 4);
+});
+
+t.test('it keeps the latest, oldest first', async (t) => {
+  const recent = new Recent<number>(3);
+  t.same(recent.toArray(), []);
+  t.equal(recent.last, undefined);
+  const seen: number[][] = [];
+  for (let i = 1; i <= 7; i++) {
+    recent.push(i);
+    t.equal(recent.last, i);
+    seen.push(recent.toArray());
+  }
+  t.same(seen, [[1], [1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6], [5, 6, 7]]);
+  t.equal(recent.length, 3);
+});
+
+t.test('the newest can be put right, wherever it lies', async (t) => {
+  const recent = new Recent<number>(3);
+  recent.replaceLast(9);
+  t.same(recent.toArray(), [], 'there is none');
+  for (let i = 1; i <= 7; i++) {
+    recent.push(i);
+    recent.replaceLast(i * 10);
+    t.equal(recent.last, i * 10);
+  }
+  t.same(recent.toArray(), [50, 60, 70]);
 });

@@ -1,0 +1,123 @@
+/** First in, first out, in a circle that doubles when it is full. Push and shift cost the same at any length. */
+export class Ring<T> {
+  #items: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
+  #head = 0;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(item: T): void {
+    if (this.#length === this.#items.length) this.#grow();
+    this.#items[(this.#head + this.#length) & (this.#items.length - 1)] = item;
+    this.#length++;
+  }
+
+  /** The oldest item, taken out; undefined when there is none. */
+  shift(): T | undefined {
+    if (this.#length === 0) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#items.length - 1);
+    this.#length--;
+    return item;
+  }
+
+  /** Takes one item out of the middle, keeping the order of the rest: O(n). False if it is not there. */
+  remove(item: T): boolean {
+    const rest: T[] = [];
+    let found = false;
+    for (let count = this.#length; count > 0; count--) {
+      const next = this.shift() as T;
+      if (!found && next === item) found = true;
+      else rest.push(next);
+    }
+    for (const kept of rest) this.push(kept);
+    return found;
+  }
+
+  #grow(): void {
+    const items = new Array<T | undefined>(this.#items.length * 2).fill(undefined);
+    for (let i = 0; i < this.#length; i++)
+      items[i] = this.#items[(this.#head + i) & (this.#items.length - 1)];
+    this.#items = items;
+    this.#head = 0;
+  }
+}
+
+/** The latest `capacity` items: each new one beyond that takes the place of the oldest. */
+export class Recent<T> {
+  readonly #capacity: number;
+  readonly #items: T[] = [];
+  /** Where the oldest lies, once it is full. */
+  #oldest = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+
+  /** The newest; undefined when there is none. */
+  get last(): T | undefined {
+    return this.#items.at(this.#oldest - 1);
+  }
+
+  push(item: T): void {
+    if (this.#items.length < this.#capacity) {
+      this.#items.push(item);
+      return;
+    }
+    this.#items[this.#oldest] = item;
+    this.#oldest = (this.#oldest + 1) % this.#capacity;
+  }
+
+  /** Puts `item` in the place of the newest. */
+  replaceLast(item: T): void {
+    if (this.#items.length > 0)
+      this.#items[(this.#oldest + this.#items.length - 1) % this.#items.length] = item;
+  }
+
+  /** A copy, oldest first. */
+  toArray(): T[] {
+    return [...this.#items.slice(this.#oldest), ...this.#items.slice(0, this.#oldest)];
+  }
+}
+
+/** Puts `value` behind the others that `lists` has for `key`. */
+export function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+/**
+ * Objects that are costly to make and needed only while something is going on: taken for a request, put back after
+ * it, so that idle connections hold none.
+ */
+export class ObjectPool<T> {
+  readonly #make: () => T;
+  readonly #discard: (item: T) => void;
+  readonly #capacity: number;
+  readonly #items: T[] = [];
+
+  /** Keeps up to `capacity`; `discard` is told of those put back beyond it. */
+  constructor(capacity: number, make: () => T, discard: (item: T) => void = () => {}) {
+    this.#capacity = capacity;
+    this.#make = make;
+    this.#discard = discard;
+  }
+
+  take(): T {
+    return this.#items.pop() ?? this.#make();
+  }
+
+  /** Whoever puts an item back must have cleared it, and must not use it again. */
+  put(item: T): void {
+    if (this.#items.length < this.#capacity) this.#items.push(item);
+    else this.#discard(item);
+  }
+}
