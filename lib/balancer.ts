@@ -1,6 +1,7 @@
 import type { Address } from './base/address.js';
 import { ObjectPool } from './base/collections.js';
 import type { Availability, Observer } from './base/observer.js';
+import { atOnce, type Steps } from './base/slices.js';
 import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import { clientRequests, POOLED_OBJECTS, responseParsers } from './client/parsers.js';
@@ -13,10 +14,11 @@ import { Readiness } from './control/readiness.js';
 import { ServerRegistry } from './control/server-registry.js';
 import { liftBan, listBans } from './control/status/bans.js';
 import {
-  buildStatus,
+  figureSteps,
   type LiveBalancer,
   type StatusDeps,
-  takeFigures,
+  serverStatus,
+  statusSteps,
 } from './control/status/build-status.js';
 import {
   type BanOperations,
@@ -24,7 +26,13 @@ import {
   OperationError,
   type Operations,
 } from './control/status/operations.js';
-import type { BalancerState, BalancerStatus, BanList, StatusEvent } from './control/status/status.js';
+import type {
+  BalancerState,
+  BalancerStatus,
+  BanList,
+  ServerStatus,
+  StatusEvent,
+} from './control/status/status.js';
 import { Telemetry } from './control/telemetry.js';
 import { Exchange } from './exchange/exchange.js';
 import type { ExchangeDeps } from './exchange/services.js';
@@ -77,10 +85,16 @@ export interface Balancer extends Operations, BanOperations {
   stop(): void;
   /** Why nobody should send it requests, a line each; empty when it is ready. Known without looking at every route. */
   readonly readyReasons: readonly string[];
-  /** What it is doing now. */
+  /** What it is doing now, all of it as of this moment. With 10,000 hosts this holds up the event loop: see `statusSteps`. */
   status(): BalancerStatus;
-  /** What metrics show of this moment. */
-  figures(): LiveBalancer;
+  /** The same in steps, for `inSlices`: requests are served meanwhile, and each part is as of its step. */
+  statusSteps(): Steps<BalancerStatus>;
+  /** In the order of the file. */
+  readonly serverNames: readonly string[];
+  /** What it is doing with the server of this name or, if none has it, of this address; undefined if there is none. */
+  serverStatus(name: string): ServerStatus | undefined;
+  /** What metrics show, in steps. */
+  figureSteps(): Steps<LiveBalancer>;
   /** Those of the last 200 events that came behind number `since`, oldest first; all of them by default. */
   events(since?: number): readonly StatusEvent[];
   /** Calls `listener` for every event from now on, until the returned function is called. */
@@ -267,11 +281,23 @@ class RunningBalancer implements Balancer {
   }
 
   status(): BalancerStatus {
-    return buildStatus(this.#sources);
+    return atOnce(this.statusSteps());
   }
 
-  figures(): LiveBalancer {
-    return takeFigures(this.#sources);
+  statusSteps(): Steps<BalancerStatus> {
+    return statusSteps(this.#sources);
+  }
+
+  get serverNames(): readonly string[] {
+    return [...new Set(this.#registry.servers.members.map(({ server }) => server.name))];
+  }
+
+  serverStatus(name: string): ServerStatus | undefined {
+    return serverStatus(this.#sources, name);
+  }
+
+  figureSteps(): Steps<LiveBalancer> {
+    return figureSteps(this.#sources);
   }
 
   get #sources(): StatusDeps {

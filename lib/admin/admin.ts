@@ -190,10 +190,15 @@ function nameIn(path: string, pattern: string): string | null {
 }
 
 function send(response: ServerResponse, { status, type, body, headers = {} }: Answer): void {
-  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-  if (status !== 204) response.setHeader('content-length', length);
+  const pieces: readonly Buffer[] = typeof body === 'string' ? [Buffer.from(body)] : [body].flat();
+  if (status !== 204)
+    response.setHeader(
+      'content-length',
+      pieces.reduce((sum, { length }) => sum + length, 0),
+    );
   response.writeHead(status, { ...(type === '' ? {} : { 'content-type': type }), ...headers });
-  response.end(body);
+  for (const piece of pieces) response.write(piece);
+  response.end();
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, refusal: ApiError): void {

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GrowingBuffer } from '../base/growing-buffer.js';
+import { inSlices, type Steps } from '../base/slices.js';
 import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
+import { snakeCase, snakeKey } from './config-view.js';
 
 /** One request to the admin listener, let in by the gate. */
 export interface Call {
@@ -18,7 +20,8 @@ export interface Call {
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string | Buffer;
+  /** Several pieces, where a single one would hold up the event loop when it is made. */
+  readonly body: string | Buffer | readonly Buffer[];
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -34,6 +37,77 @@ export interface AdminRoute {
 
 export function json(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Answer {
   return { status, type: 'application/json', body: `${JSON.stringify(value)}\n`, headers };
+}
+
+/** What is shown of a value at the top of a document, or of an item of a list there; `key` is that of the value or list. */
+type View = (value: unknown, key: string) => unknown;
+
+/**
+ * JSON in slices, as the text of 10,000 hosts has some 10 MB: each value at the top of the document and each item of a list
+ * there, and in those each item of a long list, is a step.
+ */
+export async function jsonInSlices(document: object, view: View = (value) => value): Promise<Answer> {
+  const pieces: Buffer[] = [];
+  await inSlices(new JsonSteps(view, pieces).run(document));
+  return { status: 200, type: 'application/json', body: pieces };
+}
+
+/** Shorter texts are put together before they become bytes. */
+const PIECE_CHARACTERS = 32 * 1024;
+/** Longer lists are taken apart. */
+const SHORT_LIST = 8;
+
+class JsonSteps {
+  readonly #view: View;
+  readonly #pieces: Buffer[];
+  #text = '';
+
+  constructor(view: View, pieces: Buffer[]) {
+    this.#view = view;
+    this.#pieces = pieces;
+  }
+
+  *run(document: object): Steps<void> {
+    yield* this.#object(document, this.#view);
+    this.#pieces.push(Buffer.from(`${this.#text}\n`));
+  }
+
+  *#object(value: object, view: View | null): Steps<void> {
+    let separator = '{';
+    for (const [key, item] of Object.entries(value)) {
+      if (item === undefined) continue;
+      this.#text += `${separator}${JSON.stringify(snakeKey(key))}:`;
+      separator = ',';
+      if (Array.isArray(item)) yield* this.#list(item, key, view);
+      else this.#add(JSON.stringify(snakeCase(view === null ? item : view(item, key))));
+    }
+    this.#add('}');
+    yield;
+  }
+
+  *#list(items: readonly unknown[], key: string, view: View | null): Steps<void> {
+    this.#text += '[';
+    for (const [index, item] of items.entries()) {
+      if (index > 0) this.#text += ',';
+      const shown = view === null ? item : view(item, key);
+      if (hasLongList(shown)) yield* this.#object(shown, null);
+      else this.#add(JSON.stringify(snakeCase(shown)));
+      yield;
+    }
+    this.#add(']');
+  }
+
+  #add(text: string): void {
+    this.#text += text;
+    if (this.#text.length < PIECE_CHARACTERS) return;
+    this.#pieces.push(Buffer.from(this.#text));
+    this.#text = '';
+  }
+}
+
+function hasLongList(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).some((item) => Array.isArray(item) && item.length > SHORT_LIST);
 }
 
 export function text(body: string, status = 200): Answer {

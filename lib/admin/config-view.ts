@@ -4,16 +4,16 @@ import type { Network } from '../config/network.js';
 import { Regex } from '../config/regex.js';
 import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
 import type { TemplatePart } from '../config/template.js';
-import type { Config } from '../config/types.js';
 
 const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password']);
 
 /**
- * The configuration in force as plain data, every default filled in: times in ms, sizes in bytes, addresses, networks
- * and patterns as they are written. What could be a credential is masked.
+ * A part of the configuration in force as plain data, every default filled in: times in ms, sizes in bytes, addresses,
+ * networks and patterns as they are written. What could be a credential is masked. `key` is where the part stands at the
+ * top of the configuration; of a list an item is shown.
  */
-export function configView(config: Config): object {
-  return view(config, false) as object;
+export function configView(value: unknown, key: string): unknown {
+  return partView(key, value, false);
 }
 
 /** `ofCookies`: it is a rule or a condition of cookies, whose values are credentials whatever they are called. */
@@ -28,13 +28,14 @@ function view(value: unknown, ofCookies: boolean): unknown {
   const secretValue = ofCookies || (typeof named === 'string' && isSecretName(named));
   const entries: [key: string, value: unknown][] = [];
   for (const [key, item] of Object.entries(value)) {
-    const secret = SECRET_KEYS.has(key) || (secretValue && isValue(key));
-    entries.push([
-      snakeKey(key),
-      secret && item !== null && item !== '' ? MASK : view(maskUrl(key, item), key === 'cookies'),
-    ]);
+    entries.push([snakeKey(key), partView(key, item, secretValue)]);
   }
   return Object.fromEntries(entries);
+}
+
+function partView(key: string, value: unknown, secretValue: boolean): unknown {
+  const secret = SECRET_KEYS.has(key) || (secretValue && isValue(key));
+  return secret && value !== null && value !== '' ? MASK : view(maskUrl(key, value), key === 'cookies');
 }
 
 function listView(list: readonly unknown[], ofCookies: boolean): unknown {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parseAddress } from '../base/address.js';
+import { inSlices } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { Config } from '../config/types.js';
@@ -27,7 +28,7 @@ export class ExplainApi {
     this.#subject = subject;
   }
 
-  explain({ query }: Call): Answer {
+  async explain({ query }: Call): Promise<Answer> {
     const { config } = this.#subject;
     const method = query.get('method') ?? 'GET';
     const url = query.get('url');
@@ -44,27 +45,27 @@ export class ExplainApi {
       );
     const { host, ...rest } = readAsked(method, url, query.getAll('header'));
     const request = { ...rest, host: host ?? listenerHost(config) };
-    const explanation = this.#for(config).explain(requestBytes(request), ip);
+    const dryRun = await this.#dryRunOf(config);
+    const explanation = dryRun.explain(requestBytes(request), ip);
     return json(explanationJson({ config, request, explanation: maskExplanation(explanation, request) }));
   }
 
-  #for(config: Config): DryRun {
-    const routes = this.#subject.status().routes.map(({ name, servers }) => ({
-      name,
-      servers: servers.map(standingOf),
-    }));
-    const servers = JSON.stringify(routes);
-    if (this.#dryRun === null || this.#dryConfig !== config || this.#dryServers !== servers) {
+  async #dryRunOf(config: Config): Promise<DryRun> {
+    const status = await inSlices(this.#subject.statusSteps());
+    const servers = new Map(status.routes.map(({ name, servers }) => [name, servers.map(standingOf)]));
+    const asText = JSON.stringify([...servers]);
+    if (this.#dryRun === null || this.#dryConfig !== config || this.#dryServers !== asText) {
+      const routeOf = new Map(forwardingRoutes(config).map(({ name, group }) => [group, name]));
       this.#dryRun = new DryRun(
         config,
         (group) => {
-          const names = forwardingRoutes(config).filter((route) => route.group === group);
-          return routes.find(({ name }) => names.some((route) => route.name === name))?.servers;
+          const name = routeOf.get(group);
+          return name === undefined ? undefined : servers.get(name);
         },
         this.#subject.bindings,
       );
       this.#dryConfig = config;
-      this.#dryServers = servers;
+      this.#dryServers = asText;
     }
     return this.#dryRun;
   }

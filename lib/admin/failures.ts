@@ -49,25 +49,25 @@ interface ReasonFailures {
 
 /** The last failures by their reason, so that a person who looks sees at once what goes wrong, and what to do. */
 export class Failures {
-  readonly #objectPools = new Map<FailureReason, ReasonFailures>();
+  readonly #byReason = new Map<FailureReason, ReasonFailures>();
 
   /** On the path of requests that failed; those that went well cost a comparison. */
   note(record: RequestRecord): void {
     if (record.reason === '' && record.status < 500) return;
     const reason = record.reason || 'server_error';
-    let objectPool = this.#objectPools.get(reason);
-    if (objectPool === undefined) {
-      objectPool = { count: 0, requests: [] };
-      this.#objectPools.set(reason, objectPool);
+    let entry = this.#byReason.get(reason);
+    if (entry === undefined) {
+      entry = { count: 0, requests: [] };
+      this.#byReason.set(reason, entry);
     }
-    objectPool.count++;
-    objectPool.requests.push(copy(record));
-    if (objectPool.requests.length > KEPT) objectPool.requests.shift();
+    entry.count++;
+    entry.requests.push(copy(record));
+    if (entry.requests.length > KEPT) entry.requests.shift();
   }
 
   /** What came up last comes first. */
   list(): readonly FailuresOfReason[] {
-    const lists = [...this.#objectPools].map(([reason, { count, requests }]) => ({
+    const lists = [...this.#byReason].map(([reason, { count, requests }]) => ({
       reason,
       ...(reason === 'server_error' ? SERVER_ERROR : REASONS[reason]),
       count,

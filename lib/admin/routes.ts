@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { inSlices } from '../base/slices.js';
+import type { RouteStatus, ServerStatus } from '../control/status/status.js';
 import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
 import { BansApi } from './bans-api.js';
-import { type AdminRoute, type Answer, json, text } from './call.js';
+import { type AdminRoute, type Answer, json, jsonInSlices, text } from './call.js';
 import { configView, snakeCase } from './config-view.js';
 import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
@@ -48,7 +50,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       method: 'GET',
       path: '/api/status',
       access: 'token',
-      handle: ({ standing }) => json(statusView(subject, standing)),
+      handle: ({ standing }) => statusAnswer(subject, standing),
     },
     { method: 'GET', path: '/api/servers', access: 'token', handle: () => servers.list() },
     { method: 'POST', path: '/api/servers', access: 'token', handle: (call) => servers.add(call) },
@@ -62,7 +64,12 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
     },
     { method: 'GET', path: '/api/bans', access: 'token', handle: () => bans.list() },
     { method: 'DELETE', path: '/api/bans/{name}', access: 'token', handle: (call) => bans.lift(call) },
-    { method: 'GET', path: '/api/config', access: 'token', handle: () => json(configView(subject.config)) },
+    {
+      method: 'GET',
+      path: '/api/config',
+      access: 'token',
+      handle: () => jsonInSlices(subject.config, configView),
+    },
     { method: 'POST', path: '/api/reload', access: 'token', handle: () => reload(services) },
     { method: 'GET', path: '/api/events', access: 'token', handle: (call) => events.open(call) },
     {
@@ -96,15 +103,18 @@ function readiness(subject: AdminTarget, standing: Role): Answer {
 }
 
 /** Without the events of each server, which `/api/servers` has: this is asked for every second. */
-function statusView(subject: AdminTarget, standing: Role): unknown {
-  const status = subject.status();
-  const brief = <T extends { readonly events: unknown }>({ events, ...rest }: T): Omit<T, 'events'> => rest;
-  return snakeCase({
-    ...status,
-    routes: status.routes.map((route) => ({ ...route, servers: route.servers.map(brief) })),
-    servers: status.servers.map(brief),
-    access: standing === 'operator' ? 'change' : 'read',
+async function statusAnswer(subject: AdminTarget, standing: Role): Promise<Answer> {
+  const status = await inSlices(subject.statusSteps());
+  return jsonInSlices({ ...status, access: standing === 'operator' ? 'change' : 'read' }, (value, key) => {
+    if (key === 'servers') return brief(value as ServerStatus);
+    if (key !== 'routes') return value;
+    const route = value as RouteStatus;
+    return { ...route, servers: route.servers.map(brief) };
   });
+}
+
+function brief({ events, ...rest }: ServerStatus): Omit<ServerStatus, 'events'> {
+  return rest;
 }
 
 async function reload({ reload: read }: AdminDeps): Promise<Answer> {

@@ -1,12 +1,13 @@
 import { parseAddress } from '../base/address.js';
 import { nearest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
+import { inSlices } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
 import type { NewServer } from '../control/status/operations.js';
 import type { ServerStatus } from '../control/status/status.js';
 import type { AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
-import { type Answer, type Call, json, readObject } from './call.js';
+import { type Answer, type Call, json, jsonInSlices, readObject } from './call.js';
 import { snakeCase } from './config-view.js';
 
 /** The servers: what they do, and what they are told to do. */
@@ -17,8 +18,9 @@ export class ServersApi {
     this.#subject = subject;
   }
 
-  list(): Answer {
-    return json({ servers: snakeCase(this.#subject.status().servers) });
+  async list(): Promise<Answer> {
+    const { servers } = await inSlices(this.#subject.statusSteps());
+    return jsonInSlices({ servers });
   }
 
   one({ name }: Call): Answer {
@@ -57,14 +59,9 @@ export class ServersApi {
   }
 
   #find(name: string): ServerStatus {
-    const { servers } = this.#subject.status();
-    const found =
-      servers.find((server) => server.name === name) ?? servers.find(({ address }) => address === name);
+    const found = this.#subject.serverStatus(name);
     if (found !== undefined) return found;
-    const close = nearest(
-      name,
-      servers.map((server) => server.name),
-    );
+    const close = nearest(name, this.#subject.serverNames);
     throw new ApiError(404, 'unknown_server', `there is no server called ${JSON.stringify(name)}`, {
       hint: close === undefined ? '/api/servers lists them.' : `Did you mean ${close}?`,
     });

@@ -45,14 +45,14 @@ export class AdminDoor {
   async open({ balancer, reload, log, feed, consoleLog }: AdminDoorDeps): Promise<void> {
     const exposition = new Exposition({
       metrics: balancer.metrics,
-      live: () => balancer.figures(),
+      live: () => balancer.figureSteps(),
       droppedLines: () => log.dropped,
       droppedEvents: () => feed.dropped,
     });
     this.#exposition = exposition;
     const services: AdminDeps = {
       reload: this.#plan.file === null ? null : () => reload.run(),
-      metrics: async () => ({ type: exposition.contentType, body: await exposition.text() }),
+      metrics: async () => ({ type: exposition.contentType, body: await exposition.pieces() }),
       report: (error) => consoleLog.warning(`admin: ${error instanceof Error ? error.stack : String(error)}`),
     };
     try {

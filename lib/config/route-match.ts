@@ -1,12 +1,16 @@
+import type { Steps } from '../base/slices.js';
 import { hostText } from './inventory.js';
 import { describeMatch } from './match.js';
 import { pathText } from './pattern.js';
 import type { Config, RouteConfig, ScopeConfig } from './types.js';
 
 /** What leads to each route, for people: `www.example.com /img`, `any host when header user-agent`. */
-export function routeMatches({ hosts, rest }: Config): ReadonlyMap<RouteConfig, string> {
+export function* routeMatchSteps({ hosts, rest }: Config): Steps<ReadonlyMap<RouteConfig, string>> {
   const texts = new Map<RouteConfig, string>();
-  for (const { names, scope } of hosts) describeScope(scope, names.map(hostText).join(', '), texts);
+  for (const { names, scope } of hosts) {
+    describeScope(scope, names.map(hostText).join(', '), texts);
+    yield;
+  }
   describeScope(rest, hosts.length === 0 ? 'any host' : 'any other host', texts);
   return texts;
 }

@@ -30,18 +30,16 @@ export function one(value: number): readonly Sample[] {
 
 /** The lines of histograms that are one under these labels; none as long as nothing was observed. */
 export function* durationsOf(labels: Sample['labels'], histograms: readonly Histogram[]): Generator<Sample> {
+  if (histograms.every(({ counts }) => counts.every((count) => count === 0))) return;
   let below = 0;
   let sum = 0;
-  const lines: Sample[] = [];
   for (let bucket = 0; bucket <= BOUNDS.length; bucket++) {
     for (const { counts } of histograms) below += counts[bucket] as number;
     const bound = BOUNDS[bucket];
     const le = bound === undefined ? '+Inf' : String(bound / 1000);
-    lines.push({ labels: { ...labels, le }, value: below, suffix: '_bucket' });
+    yield { labels: { ...labels, le }, value: below, suffix: '_bucket' };
   }
-  if (below === 0) return;
   for (const histogram of histograms) sum += histogram.sum;
-  yield* lines;
   yield { labels, value: sum / 1000, suffix: '_sum' };
   yield { labels, value: below, suffix: '_count' };
 }

@@ -1,8 +1,9 @@
 import { Histogram } from '../base/histogram.js';
 import type { Observer, Reason, RequestRecord } from '../base/observer.js';
+import { atOnce, type Steps } from '../base/slices.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { CallbackFailures } from './callback-failures.js';
-import { type Percentiles, RecentLatency, SLOT_MS } from './recent-latency.js';
+import { type Percentiles, RecentCount, RecentLatency, SLOT_MS, type Summary } from './recent-latency.js';
 import { CODES, indexOfCode } from './status-codes.js';
 
 /** What is counted of a route, since the start. */
@@ -40,20 +41,24 @@ export interface MetricsSnapshot {
     /** Those that did not end well. */
     readonly byReason: { readonly [reason in Reason]?: number };
   };
-  readonly routes: readonly {
-    readonly name: string;
-    readonly requests: number;
-    readonly byStatus: StatusClasses;
-    /** From the head of a request to its end. */
-    readonly latency: Percentiles | null;
-  }[];
-  readonly servers: readonly {
-    readonly name: string;
-    /** To the first byte of its answer, the waiting for a connection left out. */
-    readonly latency: Percentiles | null;
-    /** Of the requests of the last minute, from 0 to 1. */
-    readonly share: number;
-  }[];
+  readonly routes: readonly RouteSummary[];
+  readonly servers: readonly ServerSummary[];
+}
+
+export interface RouteSummary {
+  readonly name: string;
+  readonly requests: number;
+  readonly byStatus: StatusClasses;
+  /** From the head of a request to its end. */
+  readonly latency: Percentiles | null;
+}
+
+export interface ServerSummary {
+  readonly name: string;
+  /** To the first byte of its answer, the waiting for a connection left out. */
+  readonly latency: Percentiles | null;
+  /** Of the requests of the last minute, from 0 to 1. */
+  readonly share: number;
 }
 
 /** A set or a map. */
@@ -69,18 +74,21 @@ export const NO_ROUTE = 'none';
 
 /**
  * Counts what settles, in plain numbers: a tenth of a microsecond for each request, and memory for each route and
- * server only. Who wants to see them asks for a `snapshot`, or reads them to expose them.
+ * server only. To see them, ask for a `snapshot`, or reads them to expose them.
  */
 export class Metrics implements Observer {
   readonly #clock: Clock;
   readonly #failures: Pick<CallbackFailures, 'count'>;
   readonly #routes = new Map<string, RouteFigures>();
   readonly #servers = new Map<string, RecentLatency>();
+  /** By all servers. */
+  readonly #answered = new RecentCount();
   readonly #reasons = new Map<Reason, number>();
   /** By the first digit of the status. */
   readonly #classes = new Float64Array(10);
   readonly #reloads = { good: 0, refused: 0, lastIsGood: true, lastGoodAt: 0 };
-  /** Wall clock, when the slot of the recent latencies ends that is being filled. */
+  /** Of the recent latencies, the slot that is being filled, and when it ends by the wall clock. */
+  #slot = 0;
   #slotEnds: number;
 
   /** `failures` of whatever is told what the balancer does. */
@@ -94,7 +102,7 @@ export class Metrics implements Observer {
   requestSettled(record: RequestRecord): void {
     const { status, durationMs, reason, server } = record;
     const endedAt = record.startedAt + durationMs;
-    if (endedAt >= this.#slotEnds || endedAt < this.#slotEnds - 2 * SLOT_MS) this.#turn(endedAt);
+    if (endedAt >= this.#slotEnds || endedAt < this.#slotEnds - 2 * SLOT_MS) this.#passTime(endedAt);
     const route = this.#routes.get(record.route || NO_ROUTE) ?? this.#addRoute(record.route || NO_ROUTE);
     route.requests++;
     route.responses[indexOfCode(status)]!++;
@@ -105,12 +113,14 @@ export class Metrics implements Observer {
     // An upgraded connection may last for hours, which is no latency.
     if (status !== 101) {
       route.duration.observe(durationMs);
-      route.recent.note(durationMs);
+      route.recent.note(durationMs, this.#slot);
     }
     if (server !== '' && record.firstByteMs >= 0) {
+      this.#answered.note(this.#slot);
       const recent = this.#servers.get(server) ?? this.#addServer(server);
       recent.note(
         record.attempts > 1 ? lastAttemptMs(record) : record.firstByteMs - record.queueMs - record.connectMs,
+        this.#slot,
       );
     }
   }
@@ -152,36 +162,52 @@ export class Metrics implements Observer {
   }
 
   snapshot(): MetricsSnapshot {
-    const now = this.#clock.wall();
-    if (now >= this.#slotEnds) this.#turn(now);
-    const servers = [...this.#servers].map(([name, recent]) => ({ name, ...recent.summary() }));
-    const answered = servers.reduce((sum, { count }) => sum + count, 0);
+    return atOnce(this.snapshotSteps());
+  }
+
+  *snapshotSteps(): Steps<MetricsSnapshot> {
+    this.#passTime(this.#clock.wall());
+    const routes: RouteSummary[] = [];
+    for (const { name, requests, responses, recent } of this.#routes.values()) {
+      const { percentiles } = recent.summary(this.#slot);
+      routes.push({ name, requests, byStatus: classesOf(responses), latency: percentiles });
+      yield;
+    }
+    const answered = this.#answered.count(this.#slot);
+    const servers: ServerSummary[] = [];
+    for (const [name, recent] of this.#servers) {
+      servers.push(summaryOf(name, recent.summary(this.#slot), answered));
+      yield;
+    }
     return {
       requests: {
         total: this.#classes.reduce((sum, count) => sum + count, 0),
         byStatus: statusClasses(this.#classes),
         byReason: Object.fromEntries(this.#reasons),
       },
-      routes: [...this.#routes.values()].map(({ name, requests, responses, recent }) => ({
-        name,
-        requests,
-        byStatus: classesOf(responses),
-        latency: recent.summary().percentiles,
-      })),
-      servers: servers.map(({ name, percentiles, count }) => ({
-        name,
-        latency: percentiles,
-        share: answered === 0 ? 0 : count / answered,
-      })),
+      routes,
+      servers,
     };
   }
 
-  /** Also when the clock was set back. */
-  #turn(now: number): void {
-    const slots = now < this.#slotEnds ? 1 : Math.floor((now - this.#slotEnds) / SLOT_MS) + 1;
-    this.#slotEnds = now < this.#slotEnds ? now + SLOT_MS : this.#slotEnds + slots * SLOT_MS;
-    for (const { recent } of this.#routes.values()) recent.turn(slots);
-    for (const recent of this.#servers.values()) recent.turn(slots);
+  /** Of one server; undefined if it has answered nothing since the start. */
+  serverSummary(name: string): ServerSummary | undefined {
+    const recent = this.#servers.get(name);
+    if (recent === undefined) return undefined;
+    this.#passTime(this.#clock.wall());
+    return summaryOf(name, recent.summary(this.#slot), this.#answered.count(this.#slot));
+  }
+
+  /** Copes with a wall clock that was set back. */
+  #passTime(now: number): void {
+    if (now >= this.#slotEnds) {
+      const slots = Math.floor((now - this.#slotEnds) / SLOT_MS) + 1;
+      this.#slot += slots;
+      this.#slotEnds += slots * SLOT_MS;
+    } else if (now < this.#slotEnds - 2 * SLOT_MS) {
+      this.#slot++;
+      this.#slotEnds = now + SLOT_MS;
+    }
   }
 
   #addRoute(wanted: string): RouteFigures {
@@ -213,4 +239,8 @@ function classesOf(responses: Float64Array): StatusClasses {
 export function statusClasses(byDigit: ArrayLike<number>): StatusClasses {
   const at = (digit: number): number => byDigit[digit] ?? 0;
   return { '1xx': at(1), '2xx': at(2), '3xx': at(3), '4xx': at(4), '5xx': at(5), none: at(0) };
+}
+
+function summaryOf(name: string, { count, percentiles }: Summary, answered: number): ServerSummary {
+  return { name, latency: percentiles, share: answered === 0 ? 0 : count / answered };
 }

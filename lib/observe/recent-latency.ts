@@ -13,6 +13,28 @@ export interface Percentiles {
   readonly p99: number;
 }
 
+/** How many there were during about the last minute. Each call says in which slot it takes place, as below. */
+export class RecentCount {
+  readonly #totals = new Float64Array(SLOTS);
+  #slot = 0;
+
+  note(slot: number): void {
+    if (slot !== this.#slot) this.#moveTo(slot);
+    this.#totals[slot % SLOTS]!++;
+  }
+
+  count(slot: number): number {
+    if (slot !== this.#slot) this.#moveTo(slot);
+    return this.#totals.reduce((sum, total) => sum + total, 0);
+  }
+
+  #moveTo(slot: number): void {
+    for (let left = Math.min(slot - this.#slot, SLOTS); left > 0; left--)
+      this.#totals[(slot - left + 1) % SLOTS] = 0;
+    this.#slot = slot;
+  }
+}
+
 /** Of the last minute. */
 export interface Summary {
   readonly count: number;
@@ -21,26 +43,21 @@ export interface Summary {
 }
 
 /**
- * How long requests took during about the last minute, in 7 KiB however many they were. Time passes when `turn` is
- * called.
+ * How long requests took during about the last minute, in 7 KiB however many they were. Each call says in which slot it
+ * takes place: slots are numbered, and their numbers only rise.
  */
 export class RecentLatency {
   readonly #counts = new Uint32Array(SLOTS * BUCKETS);
   #slot = 0;
 
-  note(ms: number): void {
-    this.#counts[this.#slot * BUCKETS + bucketOf(ms)]!++;
+  note(ms: number, slot: number): void {
+    if (slot !== this.#slot) this.#moveTo(slot);
+    const index = slot % SLOTS;
+    this.#counts[index * BUCKETS + bucketOf(ms)]!++;
   }
 
-  /** So many slots later: what is older than the last minute is forgotten. */
-  turn(slots: number): void {
-    for (let left = Math.min(slots, SLOTS); left > 0; left--) {
-      this.#slot = (this.#slot + 1) % SLOTS;
-      this.#counts.fill(0, this.#slot * BUCKETS, (this.#slot + 1) * BUCKETS);
-    }
-  }
-
-  summary(): Summary {
+  summary(slot: number): Summary {
+    if (slot !== this.#slot) this.#moveTo(slot);
     const sums = new Float64Array(BUCKETS);
     let count = 0;
     for (let index = 0; index < SLOTS * BUCKETS; index++) {
@@ -51,6 +68,15 @@ export class RecentLatency {
     if (count === 0) return { count, percentiles: null };
     const [p50, p90, p99] = [0.5, 0.9, 0.99].map((share) => quantile(sums, count * share));
     return { count, percentiles: { p50: p50 as number, p90: p90 as number, p99: p99 as number } };
+  }
+
+  /** What is older than the last minute is forgotten. */
+  #moveTo(slot: number): void {
+    for (let left = Math.min(slot - this.#slot, SLOTS); left > 0; left--) {
+      const index = (slot - left + 1) % SLOTS;
+      this.#counts.fill(0, index * BUCKETS, (index + 1) * BUCKETS);
+    }
+    this.#slot = slot;
   }
 }
 

@@ -10,7 +10,7 @@ export interface LiveBalancer {
   readonly clients: number;
   readonly requests: { readonly inFlight: number };
   /** Those that forward. */
-  readonly routes: Iterable<LiveRoute>;
+  readonly routes: readonly LiveRoute[];
   readonly servers: readonly LiveServer[];
   readonly firewall: readonly {
     readonly rule: string;

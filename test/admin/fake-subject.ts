@@ -1,5 +1,6 @@
 import type { AdminTarget } from '../../lib/admin/admin-target.js';
 import type { Availability } from '../../lib/base/observer.js';
+import type { Steps } from '../../lib/base/slices.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
@@ -49,6 +50,20 @@ export class FakeSubject implements AdminTarget {
 
   get listenerCount(): number {
     return this.#listeners.size;
+  }
+
+  get serverNames(): readonly string[] {
+    return this.servers.map(({ name }) => name);
+  }
+
+  serverStatus(asked: string): ServerStatus | undefined {
+    const { servers } = this.status();
+    return servers.find(({ name }) => name === asked) ?? servers.find(({ address }) => address === asked);
+  }
+
+  *statusSteps(): Steps<BalancerStatus> {
+    yield;
+    return this.status();
   }
 
   status(): BalancerStatus {

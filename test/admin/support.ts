@@ -9,7 +9,10 @@ import type { AdminConfig } from '../../lib/config/types.js';
 
 export const SERVICES: AdminDeps = {
   reload: async () => ({ ok: true, message: 'reloaded lb.yaml', report: '' }),
-  metrics: async () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', body: 'lb_up 1\n' }),
+  metrics: async () => ({
+    type: 'text/plain; version=0.0.4; charset=utf-8',
+    body: [Buffer.from('lb_up 1\n')],
+  }),
   report: (error) => {
     throw error;
   },

@@ -35,7 +35,7 @@ function story(balancer: Balancer): string[] {
 }
 
 async function metric(balancer: Balancer, line: RegExp): Promise<string[]> {
-  const exposition = new Exposition({ metrics: balancer.metrics, live: () => balancer.figures() });
+  const exposition = new Exposition({ metrics: balancer.metrics, live: () => balancer.figureSteps() });
   const text = await exposition.text();
   exposition.close();
   return text.split('\n').filter((one) => line.test(one));

@@ -101,7 +101,7 @@ t.test('metrics have the response times of each server', async (t) => {
     client.send('GET /200 HTTP/1.1\r\nHost: x\r\n\r\n');
     await client.response();
   }
-  const exposition = new Exposition({ metrics: balancer.metrics, live: () => balancer.figures() });
+  const exposition = new Exposition({ metrics: balancer.metrics, live: () => balancer.figureSteps() });
   const text = await exposition.text();
   exposition.close();
   t.match(text, 'lb_server_response_duration_seconds_count{server="a"} 3\n');

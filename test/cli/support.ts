@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import type { Address } from '../../lib/base/address.js';
 import type { Availability, Observer } from '../../lib/base/observer.js';
+import type { Steps } from '../../lib/base/slices.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { parseArguments } from '../../lib/cli/args.js';
 import { check } from '../../lib/cli/check.js';
@@ -11,7 +12,7 @@ import { explain } from '../../lib/cli/explain.js';
 import { type OutputStream, Terminal } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
 import type { NewServer } from '../../lib/control/status/operations.js';
-import type { BalancerStatus, BanList, StatusEvent } from '../../lib/control/status/status.js';
+import type { BalancerStatus, BanList, ServerStatus, StatusEvent } from '../../lib/control/status/status.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { LiveBalancer } from '../../lib/observe/server-families.js';
@@ -138,9 +139,20 @@ export class FakeBalancer implements Balancer {
     return status;
   }
 
-  figures(): LiveBalancer {
+  *statusSteps(): Steps<BalancerStatus> {
+    yield;
+    return this.status();
+  }
+
+  readonly serverNames: readonly string[] = [];
+
+  serverStatus(): ServerStatus | undefined {
+    return undefined;
+  }
+
+  *figureSteps(): Steps<LiveBalancer> {
     const balancer = createBalancer(this.config);
-    const figures = balancer.figures();
+    const figures = yield* balancer.figureSteps();
     balancer.stop();
     return figures;
   }

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createBalancer } from '../../lib/balancer.js';
 import { Histogram } from '../../lib/base/histogram.js';
+import type { Steps } from '../../lib/base/slices.js';
 import { createConfig } from '../../lib/config/config.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 import { Metrics } from '../../lib/observe/metrics.js';
@@ -59,6 +60,11 @@ const LIVE: LiveBalancer = {
   ],
 };
 
+function* lookAtLive(): Steps<LiveBalancer> {
+  yield;
+  return LIVE;
+}
+
 async function exposed(): Promise<string> {
   const metrics = new Metrics();
   for (const durationMs of [0.5, 1, 3, 20_000]) metrics.requestSettled(recordOf({ durationMs, bytesIn: 5 }));
@@ -66,7 +72,7 @@ async function exposed(): Promise<string> {
   metrics.reloaded(false);
   const exposition = new Exposition({
     metrics,
-    live: () => LIVE,
+    live: lookAtLive,
     droppedLines: () => 3,
     droppedEvents: () => 2,
   });
@@ -120,7 +126,7 @@ t.test('a balancer has all that is asked for', async (t) => {
   const balancer = createBalancer(createConfig({ listen: '127.0.0.1:0', servers }));
   t.teardown(() => balancer.stop());
   balancer.setWeight('big', 3);
-  const exposition = new Exposition({ metrics: balancer.metrics, live: () => balancer.figures() });
+  const exposition = new Exposition({ metrics: balancer.metrics, live: () => balancer.figureSteps() });
   const text = await exposition.text();
   exposition.close();
   t.match(text, 'lb_server_weight{server="big"} 3\n');
@@ -134,7 +140,7 @@ t.test('a client chooses no label, whatever it sends', async (t) => {
   metrics.requestSettled(
     recordOf({ ...odd, clientAddress: '203.0.113.77', requestId: 'odd-id', referer: 'odd-ref' }),
   );
-  const exposition = new Exposition({ metrics, live: () => LIVE });
+  const exposition = new Exposition({ metrics, live: lookAtLive });
   t.notMatch(await exposition.text(), /odd|ODD|203\.0\.113/);
   exposition.close();
 });
@@ -149,7 +155,7 @@ t.test('names and types are as Prometheus wants them', async (t) => {
 
 t.test('the event loop and the process are measured', async (t) => {
   const metrics = new Metrics();
-  const exposition = new Exposition({ metrics, live: () => LIVE });
+  const exposition = new Exposition({ metrics, live: lookAtLive });
   await new Promise((resolve) => setTimeout(resolve, 60));
   const blocked = performance.now() + 120;
   while (performance.now() < blocked);
@@ -187,4 +193,24 @@ await withPrometheus(t, "Prometheus' own parser reads it", async (t, parse) => {
     t.not(type, 'unknown', name);
     t.ok(samples.length > 0, `${name} has a value`);
   }
+});
+
+t.test('families of many lines are printed in several steps, as they are in one', async (t) => {
+  const servers = Array.from({ length: 250 }, (_, index) => server({ name: `mango-${index}` }));
+  const exposition = new Exposition({
+    metrics: new Metrics(),
+    live: function* () {
+      yield;
+      return { ...LIVE, servers };
+    },
+  });
+  t.teardown(() => exposition.close());
+  const [text, again] = await Promise.all([exposition.text(), exposition.text()]);
+  t.same(promlint(text), []);
+  t.equal(text.match(/^# HELP lb_server_up /gm)?.length, 1);
+  t.equal(text.match(/^lb_server_up\{/gm)?.length, 250);
+  t.equal(text.match(/^lb_server_state\{/gm)?.length, 250 * 6);
+  t.notMatch(text, /\n\n\n/);
+  t.match(text, /[^\n]\n$/);
+  t.equal(again.split('\n').length, text.split('\n').length, 'two that scrape at once get the same lines');
 });

@@ -23,8 +23,8 @@ t.test('recent percentiles are within a sixteenth of the true ones', async () =>
   fc.assert(
     fc.property(fc.array(duration, { minLength: 1, maxLength: 300 }), (durations) => {
       const recent = new RecentLatency();
-      for (const ms of durations) recent.note(ms);
-      const { count, percentiles } = recent.summary();
+      for (const ms of durations) recent.note(ms, 0);
+      const { count, percentiles } = recent.summary(0);
       const sorted = durations.toSorted((a, b) => a - b);
       const near = (found: number, share: number): boolean => {
         const rank = sorted[Math.max(0, Math.ceil(share * sorted.length - 1e-9) - 1)] as number;
@@ -43,9 +43,9 @@ t.test('recent percentiles are within a sixteenth of the true ones', async () =>
 
 t.test('odd durations break nothing', async (t) => {
   const recent = new RecentLatency();
-  for (const ms of [0, -1, 1e12, Number.POSITIVE_INFINITY]) recent.note(ms);
-  t.equal(recent.summary().count, 4);
-  t.equal(new RecentLatency().summary().percentiles, null);
+  for (const ms of [0, -1, 1e12, Number.POSITIVE_INFINITY]) recent.note(ms, 0);
+  t.equal(recent.summary(0).count, 4);
+  t.equal(new RecentLatency().summary(0).percentiles, null);
 });
 
 t.test('every status has a place of its own or one with its class', async (t) => {

@@ -1,10 +1,16 @@
+import type { Steps } from '../../base/slices.js';
 import type { Clock } from '../../base/timer-wheel.js';
 import { VERSION } from '../../base/version.js';
 import { everyRoute } from '../../config/every-route.js';
-import { routeMatches } from '../../config/route-match.js';
+import { routeMatchSteps } from '../../config/route-match.js';
 import type { RouteConfig } from '../../config/types.js';
-import { type MetricsSnapshot, statusClasses } from '../../observe/metrics.js';
-import type { LiveBalancer, LiveServer } from '../../observe/server-families.js';
+import {
+  type MetricsSnapshot,
+  type RouteSummary,
+  type ServerSummary,
+  statusClasses,
+} from '../../observe/metrics.js';
+import type { LiveBalancer, LiveRoute, LiveServer } from '../../observe/server-families.js';
 import type { RoutingSnapshot } from '../../routing/routing-snapshot.js';
 import type { Server } from '../../servers/server.js';
 import type { ManagedServer } from '../managed-server.js';
@@ -37,13 +43,16 @@ export interface StatusDeps {
   readonly loadedAt: number;
 }
 
-/** Everything as of this moment. */
-export function buildStatus(sources: StatusDeps): BalancerStatus {
+/** Everything: as of one moment if all steps are taken at once, else each server and route as of its step. */
+export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
   const { registry, telemetry, clock, state, readyReasons, startedAt } = sources;
   const { snapshot, servers: managed, desired } = registry;
-  const metrics = telemetry.metrics.snapshot();
-  const parts = new StatusBuilder(registry, telemetry, metrics);
-  const routes = parts.routes();
+  const metrics = yield* telemetry.metrics.snapshotSteps();
+  const builder = new StatusBuilder(registry, telemetry);
+  yield* builder.addFigures(metrics);
+  yield* builder.addServers();
+  const routes = yield* builder.routes();
+  const servers = yield* builder.servers();
   return {
     version: VERSION,
     pid: process.pid,
@@ -56,7 +65,7 @@ export function buildStatus(sources: StatusDeps): BalancerStatus {
     clients: sources.clients,
     requests: { ...metrics.requests, inFlight: managed.activeCount },
     routes,
-    servers: parts.servers(),
+    servers,
     firewall: firewallStatuses(snapshot),
     config: { path: sources.configPath, loadedAt: sources.loadedAt, drift: desired.drift },
   };
@@ -64,25 +73,43 @@ export function buildStatus(sources: StatusDeps): BalancerStatus {
 
 export type { LiveBalancer };
 
-/** What metrics show of this moment; what a status has besides is not put together for it. */
-export function takeFigures({ registry, clients, readyReasons }: StatusDeps): LiveBalancer {
+/** The status of the servers of one name, or of one address if none has that name; undefined if there is none. */
+export function serverStatus({ registry, telemetry }: StatusDeps, asked: string): ServerStatus | undefined {
+  const { members } = registry.servers;
+  let found = members.filter(({ server }) => server.name === asked);
+  if (found.length === 0) {
+    const named = members.find(({ server }) => server.address.text === asked);
+    if (named === undefined) return undefined;
+    found = members.filter(({ server }) => server.name === named.server.name);
+  }
+  const builder = new StatusBuilder(registry, telemetry);
+  builder.addRouteNamesOf(found);
+  return found
+    .map((member) => builder.status(member, telemetry.metrics.serverSummary(member.server.name)))
+    .reduce(together);
+}
+
+/** What metrics show; what a status has besides is not put together for it. */
+export function* figureSteps({ registry, clients, readyReasons }: StatusDeps): Steps<LiveBalancer> {
   const { servers: managed, snapshot, routes } = registry;
   const servers = new Map<string, LiveServer>();
   for (const member of managed.members) {
     const server = figuresOf(member);
     const other = servers.get(server.name);
     servers.set(server.name, other === undefined ? server : bothFigures(other, server));
+    yield;
+  }
+  const liveRoutes: LiveRoute[] = [];
+  for (const { name, group, downSince } of routes.all()) {
+    liveRoutes.push({ name, isUp: downSince === null, usableServers: group.usableCount });
+    yield;
   }
   return {
     version: VERSION,
     ready: readyReasons.length === 0,
     clients,
     requests: { inFlight: managed.activeCount },
-    routes: Array.from(routes.all(), ({ name, group, downSince }) => ({
-      name,
-      isUp: downSince === null,
-      usableServers: group.usableCount,
-    })),
+    routes: liveRoutes,
     servers: [...servers.values()],
     firewall: firewallStatuses(snapshot),
   };
@@ -133,66 +160,103 @@ function totalsOf({ totals, pool }: Server): ServerTotals {
   };
 }
 
-type Figures<Kind extends 'routes' | 'servers'> = ReadonlyMap<string, MetricsSnapshot[Kind][number]>;
-
 /** Routes and servers: each server is looked at once, however many routes have it. */
 class StatusBuilder {
   readonly #registry: ServerRegistry;
   readonly #telemetry: Telemetry;
-  readonly #routeFigures: Figures<'routes'>;
-  readonly #serverFigures: Figures<'servers'>;
+  readonly #routeFigures = new Map<string, RouteSummary>();
+  readonly #serverFigures = new Map<string, ServerSummary>();
   readonly #routesOf = new Map<ManagedServer, string[]>();
-  readonly #servers: ReadonlyMap<ManagedServer, ServerStatus>;
+  readonly #servers = new Map<ManagedServer, ServerStatus>();
 
-  constructor(registry: ServerRegistry, telemetry: Telemetry, { routes, servers }: MetricsSnapshot) {
+  constructor(registry: ServerRegistry, telemetry: Telemetry) {
     this.#registry = registry;
     this.#telemetry = telemetry;
-    this.#routeFigures = new Map(routes.map((route) => [route.name, route]));
-    this.#serverFigures = new Map(servers.map((server) => [server.name, server]));
-    const { members } = registry.servers;
-    for (const member of members) this.#routesOf.set(member, []);
-    for (const route of everyRoute(registry.snapshot.config))
-      for (const member of this.#membersOf(route)) this.#routesOf.get(member)?.push(route.name);
-    this.#servers = new Map(members.map((member) => [member, this.#server(member)]));
+  }
+
+  *addFigures({ routes, servers }: MetricsSnapshot): Steps<void> {
+    for (const route of routes) this.#routeFigures.set(route.name, route);
+    yield;
+    for (const server of servers) this.#serverFigures.set(server.name, server);
+  }
+
+  *addServers(): Steps<void> {
+    yield* this.addRouteNames();
+    for (const member of this.#registry.servers.members) {
+      this.#servers.set(member, this.status(member, this.#serverFigures.get(member.server.name)));
+      yield;
+    }
+  }
+
+  /** Which routes lead to which server. */
+  *addRouteNames(): Steps<void> {
+    for (const route of everyRoute(this.#registry.snapshot.config)) {
+      for (const member of this.#membersOf(route)) {
+        const names = this.#routesOf.get(member);
+        if (names === undefined) this.#routesOf.set(member, [route.name]);
+        else names.push(route.name);
+      }
+      yield;
+    }
+  }
+
+  addRouteNamesOf(members: readonly ManagedServer[]): void {
+    for (const member of members) {
+      const routes = everyRoute(this.#registry.snapshot.config).filter((route) =>
+        this.#membersOf(route).includes(member),
+      );
+      this.#routesOf.set(
+        member,
+        routes.map(({ name }) => name),
+      );
+    }
   }
 
   #membersOf({ action }: RouteConfig): readonly ManagedServer[] {
     return action.kind === 'forward' ? this.#registry.servers.membersOf(action.group) : [];
   }
 
-  routes(): readonly RouteStatus[] {
+  *routes(): Steps<readonly RouteStatus[]> {
     const { config } = this.#registry.snapshot;
-    const matches = routeMatches(config);
-    return everyRoute(config).map((route) => {
-      const { name, action } = route;
-      const figures = this.#routeFigures.get(name);
-      return {
-        name,
-        match: matches.get(route) ?? '',
-        action: action.kind,
-        algorithm: action.kind === 'forward' ? action.group.algorithm.name : '',
-        requests: figures?.requests ?? 0,
-        latency: figures?.latency ?? null,
-        downSince: this.#registry.routes.of(name)?.downSince ?? null,
-        servers: this.#membersOf(route).map((member) => this.#servers.get(member) as ServerStatus),
-      };
-    });
+    const matches = yield* routeMatchSteps(config);
+    const routes: RouteStatus[] = [];
+    for (const route of everyRoute(config)) {
+      routes.push(this.#route(route, matches.get(route) ?? ''));
+      yield;
+    }
+    return routes;
+  }
+
+  #route(route: RouteConfig, match: string): RouteStatus {
+    const { name, action } = route;
+    const figures = this.#routeFigures.get(name);
+    return {
+      name,
+      match,
+      action: action.kind,
+      algorithm: action.kind === 'forward' ? action.group.algorithm.name : '',
+      requests: figures?.requests ?? 0,
+      latency: figures?.latency ?? null,
+      downSince: this.#registry.routes.of(name)?.downSince ?? null,
+      // A server that came after the servers were looked at is in the next status.
+      servers: this.#membersOf(route).flatMap((member) => this.#servers.get(member) ?? []),
+    };
   }
 
   /** Each name once, in the order of the file. */
-  servers(): readonly ServerStatus[] {
+  *servers(): Steps<readonly ServerStatus[]> {
     const byName = new Map<string, ServerStatus>();
     for (const status of this.#servers.values()) {
       const other = byName.get(status.name);
       byName.set(status.name, other === undefined ? status : together(other, status));
+      yield;
     }
     return [...byName.values()];
   }
 
-  #server(member: ManagedServer): ServerStatus {
+  status(member: ManagedServer, figures: ServerSummary | undefined): ServerStatus {
     const { server, state, since } = member;
     const { name, pool } = server;
-    const figures = this.#serverFigures.get(name);
     const routes = this.#routesOf.get(member) ?? [];
     return {
       name,

@@ -1,0 +1,43 @@
+import { performance } from 'node:perf_hooks';
+
+/**
+ * Work that can rest between two steps: a generator that yields wherever the event loop may serve others first. Between
+ * two `yield` lies well under a millisecond of work.
+ */
+export type Steps<T> = Generator<void, T, void>;
+
+/** How long the event loop is held at a time, ms: small requests do not notice it. */
+const SLICE_MS = 2;
+
+/** Takes all steps without a rest. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Takes the steps in slices of 2 ms, one for each tick of the event loop. Rejects with what a step throws. */
+export async function inSlices<T>(steps: Steps<T>): Promise<T> {
+  const slice = new Slice();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (slice.isOver) await slice.rest();
+  }
+}
+
+/** For work whose steps are asynchronous themselves: how long it has held the event loop since it last rested. */
+export class Slice {
+  #end = performance.now() + SLICE_MS;
+
+  get isOver(): boolean {
+    return performance.now() >= this.#end;
+  }
+
+  /** Lets the event loop serve everything else once. */
+  async rest(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#end = performance.now() + SLICE_MS;
+  }
+}
