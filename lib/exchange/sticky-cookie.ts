@@ -25,44 +25,99 @@ interface Mark {
 }
 
 /**
+ * What servers are called in cookies, by one secret. A hash takes 4 µs, which 10,000 servers in 10,000 routes would make
+ * long: each is made once, for all routes, and kept over a reload.
+ */
+export class StickyTokens {
+  readonly #secret: string | Buffer;
+  readonly #byName = new Map<string, string>();
+  #before: StickyTokens | null;
+
+  /** `before`: those by the same secret that were used until now. */
+  constructor(secret: string | Buffer, before: StickyTokens | null = null) {
+    this.#secret = secret;
+    this.#before = before;
+  }
+
+  of(name: string): string {
+    let token = this.#byName.get(name);
+    if (token !== undefined) return token;
+    if (this.#before !== null) token = this.#before.#byName.get(name);
+    token ??= this.#make(name);
+    this.#byName.set(name, token);
+    return token;
+  }
+
+  #make(name: string): string {
+    return createHmac('sha256', this.#secret).update(name).digest('base64url').slice(0, TOKEN_LENGTH);
+  }
+
+  /** All that are wanted have been asked for: those of servers that are gone are forgotten. */
+  settle(): void {
+    this.#before = null;
+  }
+}
+
+/**
  * Binds clients by a cookie of our own, which names a server by a keyed hash of its name: it tells nobody an address,
  * can't be made up, and means the same to every balancer with the same secret, in whatever order servers are listed.
- * Hashes are made once; a request costs a look into its cookies and one into a map.
+ * Hashes are made once for each server; a request costs a look into its cookies and one into a map.
  */
 export class StickyCookie implements Sticky {
+  readonly #config: CookieBinding;
+  readonly #tokens: StickyTokens;
   readonly #name: string;
   readonly #group: ServerGroup;
   readonly #byToken = new Map<string, Server>();
   readonly #memory: StickyMemory;
   readonly #nocache: boolean;
   readonly #marks = new Map<Server, Mark>();
+  /** Of the group, as of when the marks were made. */
+  #version = -1;
 
-  /** `secret`: in place of one in the settings. `memory` is told who still comes to a server that gets nobody new. */
-  constructor(config: CookieBinding, secret: string | Buffer, group: ServerGroup, memory: StickyMemory) {
-    const { name } = config;
+  /** `tokens`: of the secret in the settings, or another. `memory` is told who still comes to a server that gets nobody new. */
+  constructor(config: CookieBinding, tokens: StickyTokens, group: ServerGroup, memory: StickyMemory) {
+    this.#config = config;
+    this.#tokens = tokens;
     this.#group = group;
     this.#memory = memory;
     this.#nocache = config.nocache;
-    this.#name = name;
-    const attributes = attributesOf(config);
-    const secure = `; Secure${config.partitioned ? '; Partitioned' : ''}`;
-    for (const server of group.servers) {
-      const token = tokenOf(server.name, secret);
-      const plain = `${name}=${token}${attributes}`;
-      const secureCookie = `${plain}${secure}`;
-      // Browsers take no other.
-      const cookie = config.sameSite === 'None' ? secureCookie : plain;
-      this.#byToken.set(token, server);
-      this.#marks.set(server, { token, cookie, secureCookie });
+    this.#name = config.name;
+    this.#followGroup();
+  }
+
+  /** Servers have come or gone since the last request: those that came get their marks, what is known of the others stays. */
+  #followGroup(): void {
+    const { servers, version } = this.#group;
+    this.#version = version;
+    const left = new Set(this.#marks.keys());
+    for (const server of servers) if (!left.delete(server)) this.#add(server);
+    for (const server of left) {
+      const { token } = this.#marks.get(server) as Mark;
+      this.#marks.delete(server);
+      if (this.#byToken.get(token) === server) this.#byToken.delete(token);
     }
   }
 
+  #add(server: Server): void {
+    const config = this.#config;
+    const token = this.#tokens.of(server.name);
+    const plain = `${config.name}=${token}${attributesOf(config)}`;
+    const secureCookie = `${plain}; Secure${config.partitioned ? '; Partitioned' : ''}`;
+    // Browsers take no other.
+    const cookie = config.sameSite === 'None' ? secureCookie : plain;
+    this.#byToken.set(token, server);
+    this.#marks.set(server, { token, cookie, secureCookie });
+  }
+
   serverFor(context: RequestContext, tried: readonly Server[]): Server | null {
+    if (this.#version !== this.#group.version) this.#followGroup();
     const server = this.#byToken.get(this.#received(context));
     return server !== undefined && this.#group.mayHold(server, tried) ? server : null;
   }
 
   mark(context: RequestContext, server: Server, edit: HeadEdit): void {
+    if (this.#version !== this.#group.version) this.#followGroup();
     const mark = this.#marks.get(server);
     if (mark === undefined) return;
     if (!server.isUsable) this.#memory.note(context.client.key, CLIENTS, server.hash);
@@ -91,6 +146,3 @@ function attributesOf({ path, domain, sameSite, maxAge }: CookieBinding): string
   return `; Path=${path}${site}; HttpOnly; SameSite=${sameSite}${life}`;
 }
 
-function tokenOf(name: string, secret: string | Buffer): string {
-  return createHmac('sha256', secret).update(name).digest('base64url').slice(0, TOKEN_LENGTH);
-}

@@ -26,8 +26,6 @@ export class StickyValue implements Sticky {
   readonly #key: RequestKey;
   readonly #group: ServerGroup;
   readonly #remembering: StickyMemoryTerms;
-  /** By the hashes of their names. */
-  readonly #servers = new Map<number, Server>();
   readonly #hash: Selection;
 
   constructor(key: RequestKey, group: ServerGroup, remembering: StickyMemoryTerms) {
@@ -35,14 +33,13 @@ export class StickyValue implements Sticky {
     this.#group = group;
     this.#hash = group.selectionBy(BY_VALUE);
     this.#remembering = remembering;
-    for (const server of group.servers) this.#servers.set(server.hash, server);
   }
 
   serverFor(context: RequestContext, tried: readonly Server[], repeatable: boolean): Server | null {
     const value = this.#key.textOf(context);
     if (value === '') return null;
     const { memory, scope, expire } = this.#remembering;
-    const bound = expire === 0 ? undefined : this.#servers.get(memory.serverOf(value, scope, expire));
+    const bound = expire === 0 ? undefined : this.#group.byHash(memory.serverOf(value, scope, expire));
     if (bound !== undefined && this.#group.mayHold(bound, tried)) return bound;
     return this.#group.pick(hashText(value), tried, repeatable, this.#hash);
   }

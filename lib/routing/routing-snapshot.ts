@@ -19,7 +19,7 @@ import { RetryBudget } from '../exchange/retry-budget.js';
 import { RetryPolicy } from '../exchange/retry-policy.js';
 import { type CurrentSelector, ServerSelector } from '../exchange/server-selector.js';
 import type { Sticky } from '../exchange/sticky.js';
-import { StickyCookie } from '../exchange/sticky-cookie.js';
+import { StickyCookie, StickyTokens } from '../exchange/sticky-cookie.js';
 import { StickyMemory } from '../exchange/sticky-memory.js';
 import { StickyValue } from '../exchange/sticky-value.js';
 import { Firewall, type FirewallScope } from '../firewall/firewall.js';
@@ -69,6 +69,8 @@ export class RoutingSnapshot {
   readonly #observer: Observer;
   /** For cookies of places that have none of their own; made up when first needed, and kept over a reload. */
   #secret: Buffer | null;
+  /** By the secrets. */
+  readonly #tokens = new Map<string | Buffer, StickyTokens>();
   #before: RoutingSnapshot | null;
 
   /**
@@ -103,6 +105,7 @@ export class RoutingSnapshot {
     this.pipeline = new CompiledStages(this.firewall, this.router, this.trusted);
     // Not a chain of all that ever were.
     this.#before = null;
+    for (const tokens of this.#tokens.values()) tokens.settle();
   }
 
   #destination(route: RouteConfig): CompiledRoute {
@@ -152,7 +155,16 @@ export class RoutingSnapshot {
       return new StickyValue(new RequestKey(config), group, { memory: this.memory, scope, expire });
     }
     this.#secret ??= randomBytes(SECRET_BYTES);
-    return new StickyCookie(config, config.secret ?? this.#secret, group, this.memory);
+    return new StickyCookie(config, this.#tokensBy(config.secret ?? this.#secret), group, this.memory);
+  }
+
+  #tokensBy(secret: string | Buffer): StickyTokens {
+    let tokens = this.#tokens.get(secret);
+    if (tokens === undefined) {
+      tokens = new StickyTokens(secret, this.#before === null ? null : this.#before.tokensBefore(secret));
+      this.#tokens.set(secret, tokens);
+    }
+    return tokens;
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {
@@ -195,6 +207,11 @@ export class RoutingSnapshot {
   /** For the snapshot that takes over. */
   currentSelectorOf(route: string): CurrentSelector | undefined {
     return this.#selectors.get(route)?.current;
+  }
+
+  /** For the snapshot that takes over. */
+  tokensBefore(secret: string | Buffer): StickyTokens | null {
+    return this.#tokens.get(secret) ?? null;
   }
 
   /** For the snapshot that takes over. */

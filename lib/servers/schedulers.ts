@@ -27,6 +27,7 @@ export function algorithmOf(config: AlgorithmConfig, services: SchedulerDeps): A
   return {
     create: (candidates) => new ConsistentHash(candidates, keyless.create(candidates), balanceFactor),
     avoidsFull: false,
+    followsOrder: false,
     readsLatency: keyless.readsLatency,
   };
 }
@@ -35,11 +36,12 @@ export function algorithmOf(config: AlgorithmConfig, services: SchedulerDeps): A
 export const BY_VALUE: Algorithm = {
   create: (candidates) => new ConsistentHash(candidates, new RoundRobin(candidates)),
   avoidsFull: false,
+  followsOrder: false,
   readsLatency: false,
 };
 
 function unkeyed(name: Unkeyed, { random, clock }: SchedulerDeps): Algorithm {
-  const plain = { avoidsFull: true, readsLatency: false };
+  const plain = { avoidsFull: true, followsOrder: false, readsLatency: false };
   switch (name) {
     case 'round_robin':
       return { ...plain, create: (candidates) => new RoundRobin(candidates) };
@@ -56,6 +58,11 @@ function unkeyed(name: Unkeyed, { random, clock }: SchedulerDeps): Algorithm {
         create: (candidates) => new LeastResponseTime(candidates, random, clock),
       };
     case 'first':
-      return { ...plain, avoidsFull: false, create: (candidates) => new First(candidates) };
+      return {
+        ...plain,
+        avoidsFull: false,
+        followsOrder: true,
+        create: (candidates) => new First(candidates),
+      };
   }
 }

@@ -38,10 +38,11 @@ function order(first: number): readonly number[] {
 
 /** One way to choose among the servers of a group, kept up as their standings change. */
 export class Selection {
+  /** By their indexes. The list is the group's, which makes it longer. */
   readonly #candidates: readonly Candidate[];
   readonly #algorithm: Algorithm;
   /** Of each server. They are the group's, which changes them. */
-  readonly #standings: Uint8Array;
+  #standings: Uint8Array;
   readonly #views: readonly View[];
   /** Does one of its schedulers go by load, and has to be told of it? */
   followsLoad = false;
@@ -95,6 +96,30 @@ export class Selection {
       view.size += is - was;
       if (is === 1) view.scheduler?.include(index);
       else view.scheduler?.exclude(index);
+    }
+  }
+
+  /** There are more servers, and longer standings. */
+  grow(standings: Uint8Array): void {
+    this.#standings = standings;
+    for (const { scheduler } of this.#views) {
+      if (scheduler === null) continue;
+      scheduler.grow();
+      this.followsLoad ||= scheduler.followsLoad;
+    }
+  }
+
+  /** A server that was out has left the group. */
+  forget(index: number): void {
+    for (const { scheduler } of this.#views) scheduler?.forget(index);
+  }
+
+  /** All servers have other indexes: to be told how each of them stands as if they all had been out. */
+  reset(): void {
+    this.followsLoad = false;
+    for (const view of this.#views) {
+      view.size = 0;
+      view.scheduler = null;
     }
   }
 

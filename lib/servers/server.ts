@@ -176,9 +176,12 @@ export class Server implements Candidate, SlowStarter {
     if (watcher.onOutcome !== undefined) this.#judges = [...this.#judges, watcher];
   }
 
-  unwatch(watcher: ServerListener): void {
+  /** Returns the index by which the watcher knew it. */
+  unwatch(watcher: ServerListener): number {
+    const index = this.#watchers.get(watcher) ?? -1;
     this.#watchers.delete(watcher);
     if (watcher.onOutcome !== undefined) this.#judges = this.#judges.filter((other) => other !== watcher);
+    return index;
   }
 
   /** The verdict of whoever checks it. Down: no new request, and its unused connections are closed. */
@@ -334,7 +337,8 @@ export class Server implements Candidate, SlowStarter {
   }
 
   #tell(): void {
-    for (const [watcher, index] of [...this.#watchers]) watcher.onVerdict?.(this, index);
+    // No copy: who comes meanwhile knows how it is, and is told once more.
+    for (const [watcher, index] of this.#watchers) watcher.onVerdict?.(this, index);
   }
 
   /** Who is told of something that happens now: one may come or leave meanwhile. */

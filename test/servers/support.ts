@@ -10,6 +10,7 @@ type Terms = ServerTerms & { readonly maxConnections: number };
 export const ROUND_ROBIN: Algorithm = {
   create: (candidates) => new RoundRobin(candidates),
   avoidsFull: true,
+  followsOrder: false,
   readsLatency: false,
 };
 

@@ -1,5 +1,14 @@
 import { mixHashes } from '../../base/hash.js';
-import { type Candidate, NO_KEY, NOBODY, type PickKey, SCAN_LIMIT, type Scheduler } from './scheduler.js';
+import {
+  type Candidate,
+  NO_KEY,
+  NOBODY,
+  type PickKey,
+  roomFor,
+  SCAN_LIMIT,
+  type Scheduler,
+  withRoom,
+} from './scheduler.js';
 
 const TWO_31 = 2 ** 31;
 /** Up to so many candidates each pick draws for all of them, 2 ns each; above, what was found for a key is remembered. */
@@ -33,18 +42,19 @@ class DrawClass {
  * asked for next, the servers that have changed since are drawn for again, and nobody else.
  */
 export class ConsistentHash implements Scheduler {
-  readonly followsLoad: boolean;
+  followsLoad: boolean;
   readonly #candidates: readonly Candidate[];
   readonly #otherwise: Scheduler;
   readonly #balanceFactor: number;
-  readonly #remembers: boolean;
+  readonly #drawLimit: number;
+  #remembers: boolean;
   readonly #classes: DrawClass[] = [];
   readonly #classOf: (DrawClass | null)[];
   /** Where each is in its class. */
-  readonly #places: Int32Array;
+  #places: Int32Array;
   #weight = 0;
   /** Requests in flight on each, and on all, as far as it was told. */
-  readonly #active: Float64Array;
+  #active: Float64Array;
   #inFlight = 0;
   /**
    * Requests in flight that a server may have for each unit of its weight, with the one that is picked for. Not a number of
@@ -76,6 +86,7 @@ export class ConsistentHash implements Scheduler {
     this.#candidates = candidates;
     this.#otherwise = otherwise;
     this.#balanceFactor = balanceFactor;
+    this.#drawLimit = drawLimit;
     this.#remembers = length > drawLimit;
     this.followsLoad = otherwise.followsLoad || (balanceFactor > 0 && length > SCAN_LIMIT);
     this.#classOf = new Array<DrawClass | null>(length).fill(null);
@@ -110,6 +121,26 @@ export class ConsistentHash implements Scheduler {
   noteLoad(index: number): void {
     if (this.#otherwise.followsLoad) this.#otherwise.noteLoad(index);
     this.#countActive(index);
+  }
+
+  grow(): void {
+    this.#otherwise.grow();
+    const { length } = this.#candidates;
+    while (this.#classOf.length < length) this.#classOf.push(null);
+    const room = roomFor(length, this.#active.length);
+    if (room !== this.#active.length) {
+      this.#places = withRoom(this.#places, room);
+      this.#active = withRoom(this.#active, room);
+    }
+    this.#remembers = length > this.#drawLimit;
+    const followed = this.followsLoad;
+    this.followsLoad = this.#otherwise.followsLoad || (this.#balanceFactor > 0 && length > SCAN_LIMIT);
+    if (this.followsLoad && !followed)
+      for (const { indexes } of this.#classes) for (const index of indexes) this.#countActive(index);
+  }
+
+  forget(index: number): void {
+    this.#otherwise.forget(index);
   }
 
   #countActive(index: number): void {

@@ -1,5 +1,16 @@
 import { IndexedHeap } from './indexed-heap.js';
-import { type Candidate, NOBODY, type PickKey, SCAN_LIMIT, type Scheduler } from './scheduler.js';
+import {
+  type Candidate,
+  NOBODY,
+  type PickKey,
+  roomFor,
+  SCAN_LIMIT,
+  type Scheduler,
+  withRoom,
+} from './scheduler.js';
+
+/** Added to the place of one that has room: with it the rank is below 0, however many there are. */
+const HAS_ROOM = -(2 ** 31);
 
 /**
  * The first in the order of the configuration that is not full: few servers are kept busy, and the last ones may be
@@ -8,22 +19,42 @@ import { type Candidate, NOBODY, type PickKey, SCAN_LIMIT, type Scheduler } from
  * Many candidates are kept in a heap: those with room by their place, after them the full ones by how full they are.
  */
 export class First implements Scheduler {
-  readonly followsLoad: boolean;
+  followsLoad: boolean;
+  readonly #scanLimit: number;
   readonly #candidates: readonly Candidate[];
-  readonly #isIn: Uint8Array;
+  #isIn: Uint8Array;
   /** Less than 0 by its place while it has room; else its load, which is at least 1. */
-  readonly #ranks: Float64Array;
+  #ranks: Float64Array;
+  #places: Int32Array;
   readonly #heap: IndexedHeap;
   readonly #aside: number[] = [];
 
   constructor(candidates: readonly Candidate[], scanLimit = SCAN_LIMIT) {
     const { length } = candidates;
     this.followsLoad = length > scanLimit;
+    this.#scanLimit = scanLimit;
     this.#candidates = candidates;
     this.#isIn = new Uint8Array(length);
     this.#ranks = new Float64Array(length);
-    this.#heap = new IndexedHeap(this.#ranks, this.#ranks, new Int32Array(length).fill(-1));
+    this.#places = new Int32Array(length).fill(-1);
+    this.#heap = new IndexedHeap(this.#ranks, this.#ranks, this.#places);
   }
+
+  grow(): void {
+    const { length } = this.#candidates;
+    const room = roomFor(length, this.#isIn.length);
+    if (room !== this.#isIn.length) {
+      this.#isIn = withRoom(this.#isIn, room);
+      this.#ranks = withRoom(this.#ranks, room);
+      this.#places = withRoom(this.#places, room, -1);
+      this.#heap.moveTo(this.#ranks, this.#ranks, this.#places);
+    }
+    if (this.followsLoad || length <= this.#scanLimit) return;
+    this.followsLoad = true;
+    for (let index = 0; index < length; index++) if (this.#isIn[index] === 1) this.include(index);
+  }
+
+  forget(): void {}
 
   include(index: number): void {
     this.#isIn[index] = 1;
@@ -51,7 +82,7 @@ export class First implements Scheduler {
 
   #rankOf(index: number): number {
     const { active, capacity } = this.#candidates[index] as Candidate;
-    return active < capacity ? index - this.#candidates.length : active / capacity;
+    return active < capacity ? index + HAS_ROOM : active / capacity;
   }
 
   pick(_key: PickKey, tried: readonly number[]): number {

@@ -4,14 +4,21 @@
  * member was changed, `update` puts the member in its place.
  */
 export class IndexedHeap {
-  readonly #first: Float64Array;
-  readonly #second: Float64Array;
+  #first: Float64Array;
+  #second: Float64Array;
   /** Where each index is in `items`; -1: it is no member. Heaps that have no member in common may share it. */
-  readonly #places: Int32Array;
+  #places: Int32Array;
   /** The top is the first; the others are in no order that means anything. Not to be changed from outside. */
   readonly items: number[] = [];
 
   constructor(first: Float64Array, second: Float64Array, places: Int32Array) {
+    this.#first = first;
+    this.#second = second;
+    this.#places = places;
+  }
+
+  /** Longer arrays, with the same numbers, take the place of those it was made with. */
+  moveTo(first: Float64Array, second: Float64Array, places: Int32Array): void {
     this.#first = first;
     this.#second = second;
     this.#places = places;

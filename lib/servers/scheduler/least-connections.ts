@@ -1,5 +1,13 @@
 import { IndexedHeap } from './indexed-heap.js';
-import { type Candidate, NOBODY, type PickKey, SCAN_LIMIT, type Scheduler } from './scheduler.js';
+import {
+  type Candidate,
+  NOBODY,
+  type PickKey,
+  roomFor,
+  SCAN_LIMIT,
+  type Scheduler,
+  withRoom,
+} from './scheduler.js';
 
 /**
  * The one with the fewest requests in flight for its weight. Those that have equally few take turns by weight, so that
@@ -9,12 +17,14 @@ import { type Candidate, NOBODY, type PickKey, SCAN_LIMIT, type Scheduler } from
  * Many candidates are kept in a heap by load and due time, and a pick takes the top.
  */
 export class LeastConnections implements Scheduler {
-  readonly followsLoad: boolean;
+  followsLoad: boolean;
+  readonly #scanLimit: number;
   readonly #candidates: readonly Candidate[];
   /** 0: it may not be picked. */
-  readonly #weights: Float64Array;
-  readonly #loads: Float64Array;
-  readonly #due: Float64Array;
+  #weights: Float64Array;
+  #loads: Float64Array;
+  #due: Float64Array;
+  #places: Int32Array;
   readonly #heap: IndexedHeap;
   #weight = 0;
   /** When the last turn was due. */
@@ -24,11 +34,36 @@ export class LeastConnections implements Scheduler {
   constructor(candidates: readonly Candidate[], scanLimit = SCAN_LIMIT) {
     const { length } = candidates;
     this.followsLoad = length > scanLimit;
+    this.#scanLimit = scanLimit;
     this.#candidates = candidates;
     this.#weights = new Float64Array(length);
     this.#loads = new Float64Array(length);
     this.#due = new Float64Array(length);
-    this.#heap = new IndexedHeap(this.#loads, this.#due, new Int32Array(length).fill(-1));
+    this.#places = new Int32Array(length).fill(-1);
+    this.#heap = new IndexedHeap(this.#loads, this.#due, this.#places);
+  }
+
+  grow(): void {
+    const { length } = this.#candidates;
+    const room = roomFor(length, this.#weights.length);
+    if (room !== this.#weights.length) {
+      this.#weights = withRoom(this.#weights, room);
+      this.#loads = withRoom(this.#loads, room);
+      this.#due = withRoom(this.#due, room);
+      this.#places = withRoom(this.#places, room, -1);
+      this.#heap.moveTo(this.#loads, this.#due, this.#places);
+    }
+    if (this.followsLoad || length <= this.#scanLimit) return;
+    this.followsLoad = true;
+    for (let index = 0; index < length; index++) {
+      if (this.#weights[index] === 0) continue;
+      this.#weighLoad(index);
+      this.#heap.add(index);
+    }
+  }
+
+  forget(index: number): void {
+    this.#due[index] = 0;
   }
 
   include(index: number): void {

@@ -32,6 +32,12 @@ export class LeastResponseTime implements Scheduler {
 
   noteLoad(): void {}
 
+  grow(): void {
+    this.#draw.grow();
+  }
+
+  forget(): void {}
+
   pick(_key: PickKey, tried: readonly number[]): number {
     this.#draw.begin(tried);
     const one = this.#draw.draw();

@@ -29,6 +29,12 @@ export class PowerOfTwo implements Scheduler {
 
   noteLoad(): void {}
 
+  grow(): void {
+    this.#draw.grow();
+  }
+
+  forget(): void {}
+
   pick(_key: PickKey, tried: readonly number[]): number {
     this.#draw.begin(tried);
     const one = this.#draw.draw();

@@ -24,6 +24,12 @@ export class Random implements Scheduler {
 
   noteLoad(): void {}
 
+  grow(): void {
+    this.#draw.grow();
+  }
+
+  forget(): void {}
+
   pick(_key: PickKey, tried: readonly number[]): number {
     this.#draw.begin(tried);
     return this.#draw.draw();

@@ -1,5 +1,5 @@
 import { IndexedHeap } from './indexed-heap.js';
-import { type Candidate, NOBODY, type PickKey, type Scheduler } from './scheduler.js';
+import { type Candidate, NOBODY, type PickKey, roomFor, type Scheduler, withRoom } from './scheduler.js';
 
 /** Candidates of one weight. All of them earn alike, so what they earn is counted once. */
 class WeightClass {
@@ -30,11 +30,11 @@ export class RoundRobin implements Scheduler {
   readonly followsLoad = false;
   readonly #candidates: readonly Candidate[];
   /** What each has earned is its class's; its credit is that less what it has spent. */
-  readonly #spent: Float64Array;
-  readonly #places: Int32Array;
+  #spent: Float64Array;
+  #places: Int32Array;
   readonly #classOf: (WeightClass | null)[];
   /** Of those that may not be picked: their credit as against the mean of all others, when they left. */
-  readonly #kept: Float64Array;
+  #kept: Float64Array;
   readonly #classes: WeightClass[] = [];
   #count = 0;
   /** Of all credits. A pick does not change it. */
@@ -71,6 +71,21 @@ export class RoundRobin implements Scheduler {
   }
 
   noteLoad(): void {}
+
+  grow(): void {
+    const { length } = this.#candidates;
+    while (this.#classOf.length < length) this.#classOf.push(null);
+    const room = roomFor(length, this.#spent.length);
+    if (room === this.#spent.length) return;
+    this.#spent = withRoom(this.#spent, room);
+    this.#kept = withRoom(this.#kept, room);
+    this.#places = withRoom(this.#places, room, -1);
+    for (const { heap } of this.#classes) heap.moveTo(this.#spent, this.#spent, this.#places);
+  }
+
+  forget(index: number): void {
+    this.#kept[index] = 0;
+  }
 
   pick(_key: PickKey, tried: readonly number[]): number {
     if (tried.length > 0) this.#setAside(tried);

@@ -34,7 +34,7 @@ export const SCAN_LIMIT = 32;
 
 /**
  * Chooses one of several servers. It is made for a list of candidates, which it calls by their indexes, and told of each
- * change of one. A pick is synchronous, allocates nothing, and takes no longer the more candidates there are: what it
+ * change of one. The list may become longer, and the place of one that has left may go to another one. A pick is synchronous, allocates nothing, and takes no longer the more candidates there are: what it
  * needs to know of them is kept up by the changes. It knows nothing of health or sockets.
  */
 export interface Scheduler {
@@ -48,8 +48,26 @@ export interface Scheduler {
   reweigh(index: number): void;
   /** One that may be picked has more or fewer requests in flight. */
   noteLoad(index: number): void;
+  /** The list of candidates has become longer. Those that are new may not be picked yet. */
+  grow(): void;
+  /** One that may not be picked has left for good: the next candidate with its index is another one. */
+  forget(index: number): void;
   /** The index of the one to use next, none of `tried`; `NOBODY` when there is none left. */
   pick(key: PickKey, tried: readonly number[]): number;
+}
+
+/** How long arrays have to be for `length` candidates, where they have been `before`: they grow in few steps. */
+export function roomFor(length: number, before: number): number {
+  return length <= before ? before : Math.max(length, 2 * before);
+}
+
+/** The same numbers, and room for more of them. */
+export function withRoom<T extends Float64Array | Int32Array | Uint8Array>(numbers: T, room: number, rest = 0): T {
+  const Kind = numbers.constructor as new (length: number) => T;
+  const grown = new Kind(room);
+  grown.set(numbers);
+  if (rest !== 0) grown.fill(rest, numbers.length);
+  return grown;
 }
 
 /** A way to choose, from which each group of servers gets schedulers of its own. */
@@ -60,6 +78,8 @@ export interface Algorithm {
    * says who serves.
    */
   readonly avoidsFull: boolean;
+  /** Does the order of the list say who serves? Then indexes are in that order. */
+  readonly followsOrder: boolean;
   /** Does it go by the latency of candidates? What nobody goes by is not estimated. */
   readonly readsLatency: boolean;
 }

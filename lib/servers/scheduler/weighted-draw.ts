@@ -1,4 +1,4 @@
-import { type Candidate, NOBODY, type RandomSource } from './scheduler.js';
+import { type Candidate, NOBODY, type RandomSource, roomFor, withRoom } from './scheduler.js';
 
 /** Weights are counted in whole units of this, whose sums are exact: the half of a weight of 1 is 524,288 of them. */
 const UNITS = 2 ** 20;
@@ -11,11 +11,11 @@ const TWO_31 = 2 ** 31;
 export class WeightedDraw {
   readonly #candidates: readonly Candidate[];
   readonly #random: RandomSource;
-  readonly #units: Float64Array;
+  #units: Float64Array;
   /** `#sums[i]` is the sum of the units of as many indexes before `i` as its lowest bit says. */
-  readonly #sums: Float64Array;
+  #sums: Float64Array;
   /** The highest power of 2 that is at most their number. */
-  readonly #highest: number;
+  #highest: number;
   #total = 0;
   /** Of those that are left out of the current draws, by index: units before each, and its own. */
   #before = new Float64Array(4);
@@ -29,7 +29,18 @@ export class WeightedDraw {
     this.#random = random;
     this.#units = new Float64Array(length);
     this.#sums = new Float64Array(length + 1);
-    this.#highest = length === 0 ? 0 : 2 ** (31 - Math.clz32(length));
+    this.#highest = highestPower(length);
+  }
+
+  /** The list of candidates has become longer; those that are new are not drawn yet. */
+  grow(): void {
+    const room = roomFor(this.#candidates.length, this.#units.length);
+    if (room === this.#units.length) return;
+    const units = this.#units;
+    this.#units = withRoom(units, room);
+    this.#sums = new Float64Array(room + 1);
+    this.#highest = highestPower(room);
+    for (let index = 0; index < units.length; index++) this.#add(index, units[index] as number);
   }
 
   /** Its weight is as it says now. */
@@ -48,7 +59,11 @@ export class WeightedDraw {
     if (change === 0) return;
     this.#units[index] = units;
     this.#total += change;
-    for (let i = index + 1; i < this.#sums.length; i += i & -i) this.#sums[i]! += change;
+    this.#add(index, change);
+  }
+
+  #add(index: number, units: number): void {
+    for (let i = index + 1; i < this.#sums.length; i += i & -i) this.#sums[i]! += units;
   }
 
   /** The draws to come leave out these. */
@@ -98,4 +113,8 @@ export class WeightedDraw {
     }
     return index;
   }
+}
+
+function highestPower(number: number): number {
+  return number === 0 ? 0 : 2 ** (31 - Math.clz32(number));
 }
