@@ -145,4 +145,3 @@ function attributesOf({ path, domain, sameSite, maxAge }: CookieBinding): string
   const life = maxAge === 0 ? '' : `; Max-Age=${maxAge}`;
   return `; Path=${path}${site}; HttpOnly; SameSite=${sameSite}${life}`;
 }
-

@@ -1,5 +1,12 @@
 import type { LoadLog } from './load-log.js';
-import { type Algorithm, NOBODY, type PickKey, roomFor, SCAN_LIMIT, withRoom } from './scheduler/scheduler.js';
+import {
+  type Algorithm,
+  NOBODY,
+  type PickKey,
+  roomFor,
+  SCAN_LIMIT,
+  withRoom,
+} from './scheduler/scheduler.js';
 import { Selection } from './selection.js';
 import type { Server, ServerListener } from './server.js';
 import { BACKUP, CAREFUL, OUT, STANDINGS, standingOf } from './standing.js';
@@ -324,8 +331,7 @@ export class ServerGroup implements ServerListener {
 
   #lookAtVolatile(): void {
     for (let index = 0; index < this.#marks.length; index++)
-      if (((this.#marks[index] as number) & VOLATILE) !== 0)
-        this.#stand(this.#slots[index] as Server, index);
+      if (((this.#marks[index] as number) & VOLATILE) !== 0) this.#stand(this.#slots[index] as Server, index);
   }
 
   #readLoads(): void {

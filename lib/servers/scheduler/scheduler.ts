@@ -62,7 +62,11 @@ export function roomFor(length: number, before: number): number {
 }
 
 /** The same numbers, and room for more of them. */
-export function withRoom<T extends Float64Array | Int32Array | Uint8Array>(numbers: T, room: number, rest = 0): T {
+export function withRoom<T extends Float64Array | Int32Array | Uint8Array>(
+  numbers: T,
+  room: number,
+  rest = 0,
+): T {
   const Kind = numbers.constructor as new (length: number) => T;
   const grown = new Kind(room);
   grown.set(numbers);
