@@ -223,7 +223,7 @@ class RunningBalancer implements Balancer {
     this.#registry.start();
     this.#started = true;
     const warning = fewFiles(this.config.limits.connections, this.#acceptor.most);
-    if (warning !== null) this.#observer.warning?.(warning);
+    if (warning !== null) this.#observer.event?.({ what: 'warning', message: warning });
     if (this.#sockets.notice !== null) this.#telemetry.warn(this.#sockets.notice);
   }
 
@@ -253,7 +253,10 @@ class RunningBalancer implements Balancer {
     this.#loadedAt = this.#clock.wall();
     const { headerBytes, headers, uriBytes } = config.limits;
     if (headerBytes !== limits.headerBytes || headers !== limits.headers || uriBytes !== limits.uriBytes)
-      this.#observer.warning?.('limits.header_bytes, headers and uri_bytes take effect at the next start');
+      this.#observer.event?.({
+        what: 'warning',
+        message: 'limits.header_bytes, headers and uri_bytes take effect at the next start',
+      });
   }
 
   setAvailability(name: string, to: Availability): void {
@@ -338,7 +341,7 @@ class RunningBalancer implements Balancer {
   }
 
   refuseReload(detail: string): void {
-    this.#observer.reloaded?.(false, detail);
+    this.#observer.event?.({ what: 'reload_refused', detail: detail });
   }
 
   leave(): Promise<void> {

@@ -7,9 +7,11 @@ export { Admin } from './admin/admin.js';
 export type { AdminDeps, AdminTarget, ReloadOutcome } from './admin/admin-target.js';
 export { type Balancer, type BalancerOptions, createBalancer } from './balancer.js';
 export type { Address } from './base/address.js';
+export { FAILURES, type Failure, type Fault } from './base/failure.js';
 export type {
   AttemptRecord,
   Availability,
+  BalancerEvent,
   CheckRecord,
   Observer,
   Reason,
@@ -29,4 +31,3 @@ export {
 export type * from './control/status/status.js';
 export { Exposition, type ExpositionDeps } from './observe/exposition.js';
 export type { Metrics, MetricsSnapshot } from './observe/metrics.js';
-export { type Fault, REASONS, type ReasonEntry } from './observe/reasons.js';

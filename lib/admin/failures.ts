@@ -1,16 +1,23 @@
-import type { Reason, RequestRecord } from '../base/observer.js';
-import { REASONS, type ReasonEntry } from '../observe/reasons.js';
+import { FAILURES, type Failure, type Reason } from '../base/failure.js';
+import type { RequestRecord } from '../base/observer.js';
 
 /** Of each reason: so the many of one do not push out the few of another. */
 const KEPT = 10;
 const LONGEST_TEXT = 200;
+
+/** Of a failure, what a person reads. */
+type Explained = Pick<Failure, 'fault' | 'meaning' | 'remedy'>;
+
+function explained({ fault, meaning, remedy }: Failure): Explained {
+  return { fault, meaning, remedy };
+}
 
 /** What a server answers by itself is passed on, and no failure of ours; whoever counts errors asks for it all the same. */
 const SERVER_ERROR = {
   fault: 'server',
   meaning: 'the server itself answered with a 5xx status',
   remedy: 'The request reached it and was answered: its own log knows why.',
-} as const satisfies ReasonEntry;
+} as const satisfies Explained;
 
 type FailureReason = Reason | 'server_error';
 
@@ -34,7 +41,7 @@ export interface RecentFailure {
 }
 
 /** What is known of one reason: whose fault it is, what it means, what to do, and the last requests it met. */
-export interface FailuresOfReason extends ReasonEntry {
+export interface FailuresOfReason extends Explained {
   readonly reason: FailureReason;
   /** Since the start. */
   readonly count: number;
@@ -69,7 +76,7 @@ export class Failures {
   list(): readonly FailuresOfReason[] {
     const lists = [...this.#byReason].map(([reason, { count, requests }]) => ({
       reason,
-      ...(reason === 'server_error' ? SERVER_ERROR : REASONS[reason]),
+      ...(reason === 'server_error' ? SERVER_ERROR : explained(FAILURES[reason])),
       count,
       requests: requests.toReversed(),
     }));
@@ -103,5 +110,5 @@ function keep(text: string): string {
 
 /** Did it fail by the fault of a server or of the balancer? What a client brings on itself is no error of ours. */
 export function isFailure({ status, reason }: RequestRecord): boolean {
-  return reason === '' ? status >= 500 : REASONS[reason].fault !== 'client';
+  return reason === '' ? status >= 500 : FAILURES[reason].fault !== 'client';
 }

@@ -1,5 +1,3 @@
-import type { Reason } from './observer.js';
-
 /** Whose doing a failure is. */
 export type Fault = 'client' | 'server' | 'balancer';
 
@@ -17,47 +15,268 @@ export interface Failure {
   readonly retry: RetryClass;
   /** What the client is answered as long as no byte of a response was sent; 0 when there is nobody to answer. */
   readonly status: number;
+  /** One line, no full stop: what happened. */
+  readonly meaning: string;
+  /** One line: where to look, or what to change. */
+  readonly remedy: string;
 }
 
-function failure(reason: Reason, fault: Fault, retry: RetryClass, status: number): Failure {
-  return Object.freeze({ reason, fault, retry, status });
+function failure(
+  fault: Fault,
+  retry: RetryClass,
+  status: number,
+  meaning: string,
+  remedy: string,
+): Omit<Failure, 'reason'> {
+  return { fault, retry, status, meaning, remedy };
 }
 
 /**
- * The one place where a failure becomes a status: 502 for a server that refuses, resets or answers nonsense, 504 for one
- * that is silent, 503 where there is no server or no room (RFC 9110, 15.6).
+ * Every way a request or an attempt can end badly: the one table, from which retries, answers, the log, metrics and the
+ * documentation follow. A failure becomes 502 for a server that refuses, resets or answers nonsense, 504 for one that is
+ * silent, 503 where there is no server or no room (RFC 9110, 15.6).
  */
-export const FAILURES: { readonly [reason in Reason]: Failure } = Object.freeze({
-  client_abort: failure('client_abort', 'client', 'never', 0),
-  bad_request: failure('bad_request', 'client', 'never', 400),
-  request_timeout: failure('request_timeout', 'client', 'never', 408),
-  body_too_large: failure('body_too_large', 'client', 'never', 413),
-  client_stalled: failure('client_stalled', 'client', 'never', 0),
-  no_server: failure('no_server', 'server', 'never', 503),
-  connect_refused: failure('connect_refused', 'server', 'always', 502),
-  connect_timeout: failure('connect_timeout', 'server', 'always', 504),
-  connect_failed: failure('connect_failed', 'server', 'always', 502),
-  out_of_resources: failure('out_of_resources', 'balancer', 'always', 503),
-  server_gone: failure('server_gone', 'balancer', 'always', 503),
-  queue_full: failure('queue_full', 'balancer', 'always', 503),
-  queue_timeout: failure('queue_timeout', 'balancer', 'never', 503),
-  response_timeout: failure('response_timeout', 'server', 'idempotent', 504),
-  response_stalled: failure('response_stalled', 'server', 'never', 504),
-  total_timeout: failure('total_timeout', 'server', 'never', 504),
-  reset_before_response: failure('reset_before_response', 'server', 'idempotent', 502),
-  reset_in_response: failure('reset_in_response', 'server', 'idempotent', 502),
+const TABLE = {
+  client_abort: failure(
+    'client',
+    'never',
+    0,
+    'the client left before it had the whole response',
+    'Usually nothing; many of these on slow paths mean that clients lose patience.',
+  ),
+  bad_request: failure(
+    'client',
+    'never',
+    400,
+    'the request breaks the rules of HTTP',
+    'Look at what the client sends; -v shows the head as it came.',
+  ),
+  request_timeout: failure(
+    'client',
+    'never',
+    408,
+    'the request did not arrive in time',
+    'A slow network or a deliberate stall; see timeouts.request_header, .request_body and limits.body_rate.',
+  ),
+  body_too_large: failure(
+    'client',
+    'never',
+    413,
+    'the request body is larger than allowed',
+    'Raise limits.body_bytes if such uploads are wanted.',
+  ),
+  client_stalled: failure(
+    'client',
+    'never',
+    0,
+    'the client stopped sending, or stopped reading',
+    'Silence may last as long as timeouts.request_body and timeouts.response_body say.',
+  ),
+  no_server: failure(
+    'server',
+    'never',
+    503,
+    'every server is down or was tried in vain',
+    'Start a server, or look at the health check if they do run.',
+  ),
+  connect_refused: failure(
+    'server',
+    'always',
+    502,
+    'nothing listens at the address of the server',
+    'Is the server running, and on this port?',
+  ),
+  connect_timeout: failure(
+    'server',
+    'always',
+    504,
+    'the server did not take the connection in time',
+    'A firewall that drops packets, a wrong address or a full backlog; timeouts.connect is the limit.',
+  ),
+  connect_failed: failure(
+    'server',
+    'always',
+    502,
+    'unknown name, or no route to the server',
+    'Check its address and the network between here and there.',
+  ),
+  out_of_resources: failure(
+    'balancer',
+    'always',
+    503,
+    'no file, port or memory left to open a connection',
+    'A warning on stderr names what ran out: most often ulimit -n, or the range of local ports.',
+  ),
+  server_gone: failure(
+    'server',
+    'always',
+    503,
+    'its server went down or was taken out as it waited',
+    'Nothing was sent yet, so another server is asked; no_server when there is none.',
+  ),
+  queue_full: failure(
+    'server',
+    'always',
+    503,
+    'too many requests wait for a connection',
+    'Add servers, or allow more connections to each.',
+  ),
+  queue_timeout: failure(
+    'server',
+    'never',
+    503,
+    'no connection to a server was free in time',
+    'The servers are at their limit; timeouts.queue is how long a request may wait.',
+  ),
+  response_timeout: failure(
+    'server',
+    'idempotent',
+    504,
+    'the server took the request and said nothing',
+    'A slow handler, a long poll or a hanging server; timeouts.response_header is the limit.',
+  ),
+  response_stalled: failure(
+    'server',
+    'never',
+    504,
+    'the server stopped in the middle of the body',
+    'Look at its log; timeouts.response_body says how long silence may last.',
+  ),
+  total_timeout: failure(
+    'server',
+    'never',
+    504,
+    'the request as a whole took too long',
+    'Its tries and times tell where: in line, connecting, at a slow server; timeouts.total is the limit.',
+  ),
+  reset_before_response: failure(
+    'server',
+    'idempotent',
+    502,
+    'the server hung up without a response',
+    'It crashed, restarted or refuses such requests: its own log knows.',
+  ),
+  reset_in_response: failure(
+    'server',
+    'idempotent',
+    502,
+    'the server hung up in the middle of its response',
+    'It crashed or was stopped half way, or announced a wrong Content-Length.',
+  ),
   // The status is that of the failure that would have been retried.
-  retry_budget: failure('retry_budget', 'server', 'never', 502),
-  bad_response: failure('bad_response', 'server', 'never', 502),
-  loop: failure('loop', 'balancer', 'never', 508),
-  no_route: failure('no_route', 'client', 'never', 404),
-  blocked_ip: failure('blocked_ip', 'client', 'never', 403),
-  blocked_method: failure('blocked_method', 'client', 'never', 403),
-  blocked_path: failure('blocked_path', 'client', 'never', 403),
-  blocked_header: failure('blocked_header', 'client', 'never', 403),
-  regex_budget: failure('regex_budget', 'client', 'never', 431),
-  banned: failure('banned', 'client', 'never', 403),
-  rate_limited: failure('rate_limited', 'client', 'never', 429),
-  too_many_requests: failure('too_many_requests', 'client', 'never', 429),
-  shutdown: failure('shutdown', 'balancer', 'never', 503),
-});
+  retry_budget: failure(
+    'server',
+    'never',
+    502,
+    'it failed, and so much does that no more is retried',
+    'The tries in the log name the failure; retry.budget is the share of requests that are retried.',
+  ),
+  bad_response: failure(
+    'server',
+    'never',
+    502,
+    'what the server sent is not valid HTTP',
+    'Is it an HTTP/1.1 server at all? Ask it directly with curl -v.',
+  ),
+  loop: failure(
+    'balancer',
+    'never',
+    508,
+    'the request came back to this balancer',
+    'One of the servers is this balancer itself, or sends requests back to it.',
+  ),
+  no_route: failure(
+    'client',
+    'never',
+    404,
+    'no host, path or default route takes this request',
+    'If it should have one, lb explain shows how it was looked for.',
+  ),
+  blocked_ip: failure(
+    'client',
+    'never',
+    403,
+    'its address is rejected, or not among those allowed',
+    'See ip_reject and ip_allow of the firewall that detail names.',
+  ),
+  blocked_method: failure(
+    'client',
+    'never',
+    403,
+    'its method is rejected',
+    'See method_reject of the firewall that detail names.',
+  ),
+  blocked_path: failure(
+    'client',
+    'never',
+    403,
+    'its path is rejected, in one way of reading it',
+    'See path_reject of the firewall that detail names.',
+  ),
+  blocked_header: failure(
+    'client',
+    'never',
+    403,
+    'one of its headers is rejected',
+    'See header_reject of the firewall that detail names.',
+  ),
+  regex_budget: failure(
+    'client',
+    'never',
+    431,
+    'matching the patterns of the settings takes too long',
+    'Made to be slow, or very long. If neither: begin them with ^, and make repeats shorter.',
+  ),
+  banned: failure(
+    'client',
+    'never',
+    403,
+    'the client is shut out for what it did before',
+    'It passes by itself; ban of the firewall that detail names says after how long.',
+  ),
+  rate_limited: failure(
+    'client',
+    'never',
+    429,
+    'the client sends more requests than it may',
+    'See rate_limit of the firewall that detail names; Retry-After tells when to come back.',
+  ),
+  too_many_requests: failure(
+    'client',
+    'never',
+    429,
+    'the client has too many requests in flight',
+    'See max_connections_per_ip of the firewall that detail names.',
+  ),
+  shutdown: failure(
+    'balancer',
+    'never',
+    503,
+    'the balancer was stopping',
+    'Raise timeouts.drain if such requests should be finished first.',
+  ),
+} as const satisfies { readonly [reason: string]: Omit<Failure, 'reason'> };
+
+/** Why a request or an attempt did not end well, one word each. */
+export type Reason = keyof typeof TABLE;
+
+/** By their reasons, in the order of the documentation. */
+export const FAILURES = Object.freeze(
+  Object.fromEntries(
+    Object.entries(TABLE).map(([reason, row]) => [
+      reason,
+      Object.freeze({ reason: reason as Reason, ...row }),
+    ]),
+  ),
+) as { readonly [reason in Reason]: Failure };
+
+const CONNECT_FAILURES: ReadonlySet<Failure> = new Set([
+  FAILURES.connect_refused,
+  FAILURES.connect_timeout,
+  FAILURES.connect_failed,
+]);
+
+/** Did the server, or the network on the way, not take a connection? */
+export function isConnectFailure(failure: Failure): boolean {
+  return CONNECT_FAILURES.has(failure);
+}

@@ -1,41 +1,7 @@
 import type { Address } from './address.js';
+import type { Reason } from './failure.js';
 
-/**
- * Why a request or an attempt did not end well, one word each. `lib/observe/reasons.ts` tells who is at fault
- * and what to do about it.
- */
-export type Reason =
-  | 'client_abort'
-  | 'bad_request'
-  | 'request_timeout'
-  | 'body_too_large'
-  | 'client_stalled'
-  | 'no_server'
-  | 'connect_refused'
-  | 'connect_timeout'
-  | 'connect_failed'
-  | 'out_of_resources'
-  | 'server_gone'
-  | 'queue_full'
-  | 'queue_timeout'
-  | 'response_timeout'
-  | 'response_stalled'
-  | 'total_timeout'
-  | 'reset_before_response'
-  | 'reset_in_response'
-  | 'retry_budget'
-  | 'bad_response'
-  | 'loop'
-  | 'no_route'
-  | 'blocked_ip'
-  | 'blocked_method'
-  | 'blocked_path'
-  | 'blocked_header'
-  | 'regex_budget'
-  | 'banned'
-  | 'rate_limited'
-  | 'too_many_requests'
-  | 'shutdown';
+export type { Reason } from './failure.js';
 
 /** What an operator wants of a server: new requests; only what is bound to it already; nothing. */
 export type Availability = 'ready' | 'draining' | 'maintenance';
@@ -118,48 +84,67 @@ export interface CheckRecord {
 }
 
 /**
- * What the balancer tells those who watch it. Nothing on the request path knows who listens. What a method throws, or rejects
- * with, is counted and the first time reported as a `warning`; the request, and the other observers, go on.
+ * Something that happened beside the requests. `server` and `route` are names, `reason` and `detail` one line for people;
+ * times are in ms.
+ */
+export type BalancerEvent =
+  /** A health check ended. */
+  | ({ readonly what: 'checked' } & CheckRecord)
+  /** Health checks failed. `reason`: `status 500`, `refused`, `timed out`, … */
+  | { readonly what: 'down'; readonly server: string; readonly reason: string }
+  /** `downMs`: how long the server was down. */
+  | { readonly what: 'up'; readonly server: string; readonly downMs: number }
+  /** Requests failed there: the server gets no new ones for `forMs`. */
+  | { readonly what: 'ejected'; readonly server: string; readonly reason: string; readonly forMs: number }
+  /** Requests fail there, but ejecting the server would leave too few. Told once per `eject_for` at most. */
+  | { readonly what: 'spared'; readonly server: string; readonly reason: string }
+  /** The ejection is over. */
+  | { readonly what: 'returned'; readonly server: string }
+  /** None of the servers of the route takes new requests. `detail`: why, by their names. */
+  | { readonly what: 'route_down'; readonly route: string; readonly detail: string }
+  | { readonly what: 'route_up'; readonly route: string; readonly downMs: number }
+  /** An operator changed what a server may be used for. */
+  | {
+      readonly what: 'availability';
+      readonly server: string;
+      readonly to: Availability;
+      readonly from: Availability;
+    }
+  | { readonly what: 'weight'; readonly server: string; readonly to: number; readonly from: number }
+  | { readonly what: 'added'; readonly server: string; readonly route: string }
+  | { readonly what: 'removed'; readonly server: string }
+  /** The last request on a draining server ended. */
+  | { readonly what: 'drained'; readonly server: string }
+  /** Requests are refused, as too many wait for a connection to the server. Told once per second at most. */
+  | { readonly what: 'queue_full'; readonly server: string }
+  /** `firewall`: the name of the firewall whose `ban` it is. */
+  | { readonly what: 'banned'; readonly client: string; readonly firewall: string; readonly forMs: number }
+  /** An operator lifted the ban. */
+  | { readonly what: 'unbanned'; readonly client: string; readonly firewall: string }
+  /** Another configuration is in force. `detail`: what changed. */
+  | { readonly what: 'reloaded'; readonly detail: string }
+  /** A configuration was refused, and the one before stays in force. `detail`: why. */
+  | { readonly what: 'reload_refused'; readonly detail: string }
+  /** A host name has other addresses than before. `isFirst`: it had none before, and no failure was told. */
+  | {
+      readonly what: 'resolved';
+      readonly host: string;
+      readonly addresses: readonly string[];
+      readonly isFirst: boolean;
+    }
+  | { readonly what: 'resolve_failed'; readonly host: string; readonly detail: string }
+  | { readonly what: 'listening'; readonly address: Address }
+  /** A reload closed the listener. */
+  | { readonly what: 'closed'; readonly address: Address }
+  /** Something an operator should read but that stops nothing: one line. */
+  | { readonly what: 'warning'; readonly message: string };
+
+/**
+ * Watches a balancer. What a method throws, or the promise it returns rejects with, is counted and the first time reported
+ * as a `warning`; the request and the other observers go on.
  */
 export interface Observer {
   /** Every request from a parsed or refused head on, exactly once. */
   requestSettled?(record: RequestRecord): void;
-  checked?(check: CheckRecord): void;
-  /** `reason`: `status 500`, `refused`, `timed out`, … */
-  serverDown?(server: string, reason: string): void;
-  /** `downMs`: how long it was out. */
-  serverUp?(server: string, downMs: number): void;
-  /** Live traffic failed there: it gets no new requests for a while. */
-  serverEjected?(server: string, reason: string, forMs: number): void;
-  /** It fails as much, but stays: the others can't do without it. Told once per `eject_for` at most. */
-  serverSpared?(server: string, reason: string): void;
-  /** That while is over. */
-  serverReturned?(server: string): void;
-  /** None of its servers takes new requests any more, or none of them does yet. `detail`: why, by their names. */
-  routeDown?(route: string, detail: string): void;
-  /** One does again, `downMs` later. */
-  routeUp?(route: string, downMs: number): void;
-  /** An operator changed what a server may be used for. */
-  availabilityChanged?(server: string, to: Availability, from: Availability): void;
-  serverAdded?(server: string, route: string): void;
-  serverRemoved?(server: string): void;
-  weightChanged?(server: string, to: number, from: number): void;
-  /** The last request on a draining server ended. */
-  serverDrained?(server: string): void;
-  /** Requests are refused as too many wait for a connection to it; told once per second at most. */
-  queueFull?(server: string): void;
-  /** `firewall`: the name of the one whose `ban` it is. */
-  banned?(client: string, firewall: string, forMs: number): void;
-  /** An operator lifted the ban. */
-  unbanned?(client: string, firewall: string): void;
-  /** `detail`: what changed, or why the new configuration was refused; one line. */
-  reloaded?(ok: boolean, detail: string): void;
-  /** The addresses of a host name are others than before. `isFirst`: it had none, and nobody was told of that: no news. */
-  resolved?(host: string, addresses: readonly string[], isFirst: boolean): void;
-  resolveFailed?(host: string, detail: string): void;
-  listening?(address: Address): void;
-  /** A reload wants no more connections there. */
-  closed?(address: Address): void;
-  /** Something an operator should read but that stops nothing: one line, no newline. */
-  warning?(message: string): void;
+  event?(event: BalancerEvent): void;
 }

@@ -53,7 +53,7 @@ export class AdminDoor {
     const services: AdminDeps = {
       reload: this.#plan.file === null ? null : () => reload.run(),
       metrics: async () => ({ type: exposition.contentType, body: await exposition.pieces() }),
-      report: (error) => consoleLog.warning(`admin: ${error instanceof Error ? error.stack : String(error)}`),
+      report: (error) => consoleLog.warn(`admin: ${error instanceof Error ? error.stack : String(error)}`),
     };
     try {
       await this.#admin.open(balancer, services);

@@ -1,5 +1,5 @@
 import type { Address } from '../base/address.js';
-import type { Availability, CheckRecord, Observer, RequestRecord } from '../base/observer.js';
+import type { Availability, BalancerEvent, CheckRecord, Observer, RequestRecord } from '../base/observer.js';
 import { everyRoute } from '../config/every-route.js';
 import { serversOf } from '../config/inventory.js';
 import type { Config, GroupConfig } from '../config/types.js';
@@ -85,21 +85,88 @@ export class ConsoleLog implements Observer {
     this.#terminal.write(`\n${request}${response}`);
   }
 
-  checked(check: CheckRecord): void {
+  event(event: BalancerEvent): void {
+    switch (event.what) {
+      case 'checked':
+        this.#checked(event);
+        break;
+      case 'down':
+        this.#goesDown(event.server, event.reason);
+        break;
+      case 'up':
+        this.#comesUp(event.server, event.downMs);
+        break;
+      case 'ejected':
+        this.#ejected(event.server, event.reason, event.forMs);
+        break;
+      case 'spared':
+        this.#spared(event.server, event.reason);
+        break;
+      case 'returned':
+        this.#returned(event.server);
+        break;
+      case 'route_down':
+        this.#routeDown(event.route, event.detail);
+        break;
+      case 'route_up':
+        this.#routeUp(event.route, event.downMs);
+        break;
+      case 'availability':
+        this.#availability(event.server, event.to);
+        break;
+      case 'drained':
+        this.#drained(event.server);
+        break;
+      case 'weight':
+        this.#weight(event.server, event.to, event.from);
+        break;
+      case 'added':
+        this.#added(event.server, event.route);
+        break;
+      case 'removed':
+        this.#removed(event.server);
+        break;
+      case 'queue_full':
+        this.#queueFull(event.server);
+        break;
+      case 'banned':
+        this.#banned(event.client, event.firewall, event.forMs);
+        break;
+      case 'unbanned':
+        this.#unbanned(event.client, event.firewall);
+        break;
+      case 'resolve_failed':
+        this.#resolveFailed(event.host, event.detail);
+        break;
+      case 'listening':
+        this.#listening(event.address);
+        break;
+      case 'closed':
+        this.#closed(event.address);
+        break;
+      case 'warning':
+        this.#warning(event.message);
+        break;
+      case 'resolved':
+        if (!event.isFirst) this.#resolved(event.host, event.addresses);
+    }
+  }
+
+  #checked(check: CheckRecord): void {
     if (this.#volume !== 'verbose') return;
     const { dim, yellow } = this.#terminal.paint;
     const text = `check ${check.server}: ${escapeForScreen(check.result)} in ${check.durationMs.toFixed(1)} ms`;
     this.say(check.ok ? dim(text) : yellow(text));
   }
 
-  serverDown(server: string, reason: string): void {
+  #goesDown(server: string, reason: string): void {
     const { bold, red } = this.#terminal.paint;
     this.#goes(server, 'down');
     const said = `${bold(server)} is down: ${escapeForScreen(reason)}`;
     this.say(`${red(said)}${this.#advice(server, reason)}${this.#remaining()}`);
   }
 
-  serverUp(server: string, downMs: number): void {
+  #comesUp(server: string, downMs: number): void {
     const { bold, green } = this.#terminal.paint;
     // One that was not believed to be up in the first place was never told to be down.
     const wasDown = this.#out.get(server)?.has('down') === true;
@@ -108,97 +175,101 @@ export class ConsoleLog implements Observer {
     this.say(`${green(`${bold(server)} ${text}`)}${this.#remaining()}`);
   }
 
-  serverEjected(server: string, reason: string, forMs: number): void {
+  #ejected(server: string, reason: string, forMs: number): void {
     const { bold, yellow } = this.#terminal.paint;
     this.#goes(server, 'ejected');
     const text = `${bold(server)} is out for ${humanDuration(forMs)}: ${escapeForScreen(reason)}`;
     this.say(`${yellow(text)}${this.#remaining()}`);
   }
 
-  serverSpared(server: string, reason: string): void {
+  #spared(server: string, reason: string): void {
     const { bold, yellow } = this.#terminal.paint;
     const text = `${bold(server)} fails, but the others can't do without it: ${escapeForScreen(reason)}`;
     this.#sometimes('servers that fail', () => this.say(yellow(text)));
   }
 
-  serverReturned(server: string): void {
+  #returned(server: string): void {
     const { bold, green } = this.#terminal.paint;
     this.#comes(server, 'ejected');
     this.say(`${green(`${bold(server)} gets requests again`)}${this.#remaining()}`);
   }
 
-  routeDown(route: string, detail: string): void {
+  #routeDown(route: string, detail: string): void {
     const { bold, red } = this.#terminal.paint;
     const text = `${bold(route)} has no server, requests get 503: ${escapeForScreen(detail)}`;
     this.#sometimes('routes without a server', () => this.say(red(text)));
   }
 
-  routeUp(route: string, downMs: number): void {
+  #routeUp(route: string, downMs: number): void {
     const { bold, green } = this.#terminal.paint;
     const text = `${bold(route)} has a server again after ${humanDuration(downMs)}`;
     this.#sometimes('routes with a server again', () => this.say(green(text)));
   }
 
-  availabilityChanged(server: string, to: Availability): void {
+  #availability(server: string, to: Availability): void {
     const { bold } = this.#terminal.paint;
     if (to === 'ready') this.#comes(server, 'set aside');
     else this.#goes(server, 'set aside');
     this.say(`${bold(server)} ${AVAILABILITY[to]}${this.#remaining()}`);
   }
 
-  serverDrained(server: string): void {
+  #drained(server: string): void {
     this.say(`${this.#terminal.paint.bold(server)} is drained: no request is left on it`);
   }
 
-  weightChanged(server: string, to: number, from: number): void {
+  #weight(server: string, to: number, from: number): void {
     this.mention(`${this.#terminal.paint.bold(server)} has weight ${to}, it was ${from}`);
   }
 
-  serverAdded(server: string, route: string): void {
+  #added(server: string, route: string): void {
     const question = this.#guesses.get(route);
     if (question !== undefined) this.#guesses.set(server, question);
     this.#sometimes('servers added', () => this.mention(`${server} was added to ${route}`));
   }
 
-  serverRemoved(server: string): void {
+  #removed(server: string): void {
     this.#out.delete(server);
     this.#sometimes('servers removed', () => this.mention(`${server} was removed`));
   }
 
-  queueFull(server: string): void {
+  #queueFull(server: string): void {
     const { bold, yellow } = this.#terminal.paint;
     const text = `${bold(server)} has too many requests in line, more get 503`;
     this.#sometimes('full lines', () => this.say(yellow(text)));
   }
 
-  banned(client: string, firewall: string, forMs: number): void {
+  #banned(client: string, firewall: string, forMs: number): void {
     const text = `${client} is banned for ${humanDuration(forMs)} by ${firewall}`;
     this.#sometimes('bans', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
   }
 
-  unbanned(client: string, firewall: string): void {
+  #unbanned(client: string, firewall: string): void {
     this.mention(escapeForScreen(`${client} is let in again by ${firewall}: its ban was lifted`));
   }
 
-  resolved(host: string, addresses: readonly string[], isFirst = false): void {
-    if (!isFirst) this.mention(`${host} is now ${shorten(addresses.join(', '), 50)}`);
+  #resolved(host: string, addresses: readonly string[]): void {
+    this.mention(`${host} is now ${shorten(addresses.join(', '), 50)}`);
   }
 
-  resolveFailed(host: string, detail: string): void {
+  #resolveFailed(host: string, detail: string): void {
     const text = `${host} could not be resolved: ${escapeForScreen(detail)}`;
     this.#sometimes('failed look-ups', () => this.say(this.#terminal.paint.yellow(text)));
   }
 
-  listening(address: Address): void {
+  #listening(address: Address): void {
     if (this.#isIntroduced) this.mention(`listening on ${placeOf(address)}`);
   }
 
-  closed(address: Address): void {
+  #closed(address: Address): void {
     this.mention(`no longer listening on ${placeOf(address)}`);
   }
 
-  warning(message: string): void {
+  #warning(message: string): void {
     this.say(`${this.#terminal.paint.yellow('warning:')} ${escapeForScreen(message)}`);
+  }
+
+  warn(message: string): void {
+    this.#warning(message);
   }
 
   /** Something that is no problem: not said with -q. */

@@ -80,9 +80,9 @@ export class Reload {
   #warnOfNextStart({ admin, stateFile }: Config): void {
     const { config } = this.#balancer;
     if (JSON.stringify(admin) !== JSON.stringify(config.admin))
-      this.#consoleLog.warning('what changed under admin takes effect at the next start');
+      this.#consoleLog.warn('what changed under admin takes effect at the next start');
     if (stateFile !== config.stateFile)
-      this.#consoleLog.warning('another state_file takes effect at the next start');
+      this.#consoleLog.warn('another state_file takes effect at the next start');
   }
 
   #refuse(file: string, error: unknown): ReloadOutcome {

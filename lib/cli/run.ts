@@ -110,8 +110,12 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
   const state = await openState(config, consoleLog);
   const log = await openLog(config, options, context.stdout, consoleLog);
   const admin = config.admin === null ? null : new AdminDoor(plan, config.admin);
-  const feed = new EventFeed(version, (message) => consoleLog.warning(message));
-  const reloads: Observer = { reloaded: (ok) => ok && followReload(balancer.config, log, feed, consoleLog) };
+  const feed = new EventFeed(version, (message) => consoleLog.warn(message));
+  const reloads: Observer = {
+    event: ({ what }) => {
+      if (what === 'reloaded') followReload(balancer.config, log, feed, consoleLog);
+    },
+  };
   const observers: Observer[] = [consoleLog, log, reloads];
   if (admin !== null) observers.push(admin.observer);
   const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
@@ -169,7 +173,7 @@ function openLog(
   stdout: Terminal,
   consoleLog: ConsoleLog,
 ): Promise<RequestLog> {
-  const warning = (message: string): void => consoleLog.warning(message);
+  const warning = (message: string): void => consoleLog.warn(message);
   const quiet = volume === 'quiet' && accessLog === null;
   const log = new RequestLog({ stdout, file, quiet, warning });
   return attempt({ writing: file ?? config.accessLog.file ?? 'standard output' }, async () => {
@@ -180,7 +184,7 @@ function openLog(
 
 async function openState({ stateFile: path }: Config, consoleLog: ConsoleLog): Promise<StateFile | null> {
   if (path === null) return null;
-  return attempt({ writing: path }, () => StateFile.open(path, (message) => consoleLog.warning(message)));
+  return attempt({ writing: path }, () => StateFile.open(path, (message) => consoleLog.warn(message)));
 }
 
 /** The log and the webhook go by the settings in force. */
@@ -189,7 +193,7 @@ function followReload(config: Config, log: RequestLog, feed: EventFeed, consoleL
   try {
     log.applyConfig(config);
   } catch (error) {
-    consoleLog.warning(`access log: ${(error as Error).message}; it goes on as before`);
+    consoleLog.warn(`access log: ${(error as Error).message}; it goes on as before`);
   }
 }
 

@@ -190,7 +190,7 @@ export class ManagedServers {
     if (names === null) return;
     // A name may stand for several, of which some are not empty yet.
     for (const { server } of this.#emptying) names.delete(server.name);
-    for (const name of names) this.#health.observer.serverDrained?.(name);
+    for (const name of names) this.#health.observer.event?.({ what: 'drained', server: name });
   }
 
   /** Stops all checks and cuts all sockets. */

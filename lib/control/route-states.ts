@@ -136,10 +136,12 @@ export class RouteStates implements GroupListener, DeadlineOwner {
       this.#changed.delete(entry);
       if (downSince !== null && toldDownSince === null) {
         entry.toldDownSince = downSince;
-        if (named.down++ < MOST_NAMED) this.#observer.routeDown?.(name, whyDown(group));
+        if (named.down++ < MOST_NAMED)
+          this.#observer.event?.({ what: 'route_down', route: name, detail: whyDown(group) });
       } else if (downSince === null && toldDownSince !== null) {
         entry.toldDownSince = null;
-        if (named.up++ < MOST_NAMED) this.#observer.routeUp?.(name, now - toldDownSince);
+        if (named.up++ < MOST_NAMED)
+          this.#observer.event?.({ what: 'route_up', route: name, downMs: now - toldDownSince });
       }
     }
     this.#tellOfMore(named.down, 'have no server that takes requests either');
@@ -149,7 +151,10 @@ export class RouteStates implements GroupListener, DeadlineOwner {
 
   #tellOfMore(count: number, what: string): void {
     if (count > MOST_NAMED)
-      this.#observer.warning?.(`${count - MOST_NAMED} more routes ${what}: lb status lists them`);
+      this.#observer.event?.({
+        what: 'warning',
+        message: `${count - MOST_NAMED} more routes ${what}: lb status lists them`,
+      });
   }
 
   onDeadline(): void {

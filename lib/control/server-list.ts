@@ -15,13 +15,15 @@ export function announceDifferences(before: ServerList, after: ServerList, obser
   for (const [name, { routes, weight, availability }] of after) {
     const was = before.get(name);
     const served = new Set(was?.routes);
-    for (const route of routes) if (!served.has(route)) observer.serverAdded?.(name, route);
+    for (const route of routes)
+      if (!served.has(route)) observer.event?.({ what: 'added', server: name, route });
     if (was === undefined) continue;
-    if (was.weight !== weight) observer.weightChanged?.(name, weight, was.weight);
+    if (was.weight !== weight)
+      observer.event?.({ what: 'weight', server: name, to: weight, from: was.weight });
     if (was.availability !== availability)
-      observer.availabilityChanged?.(name, availability, was.availability);
+      observer.event?.({ what: 'availability', server: name, to: availability, from: was.availability });
   }
-  for (const name of before.keys()) if (!after.has(name)) observer.serverRemoved?.(name);
+  for (const name of before.keys()) if (!after.has(name)) observer.event?.({ what: 'removed', server: name });
 }
 
 /** What changed between two moments in one line, for the log: `added c; removed a`. */

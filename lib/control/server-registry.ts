@@ -46,7 +46,7 @@ export class ServerRegistry implements Operations {
     this.desired = new DesiredServers(config);
     const kept = parts.store?.changes ?? null;
     const dropped = kept === null ? [] : this.desired.restore(kept);
-    for (const line of dropped) this.#observer.warning?.(line);
+    for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
     this.#hasDropped = dropped.length > 0;
     this.servers = new ManagedServers(parts.deps, parts.health, this.desired);
     this.#snapshot = this.#generate(config, null);
@@ -88,8 +88,8 @@ export class ServerRegistry implements Operations {
       this.#parts.deps.resolver.applyOptions(config.dns);
       const after = this.desired.serverList();
       announceDifferences(before, after, this.#observer);
-      for (const line of dropped) this.#observer.warning?.(line);
-      this.#observer.reloaded?.(true, describeChange(before, after));
+      for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
+      this.#observer.event?.({ what: 'reloaded', detail: describeChange(before, after) });
     });
   }
 

@@ -19,7 +19,7 @@ export class Telemetry {
   readonly observer: ObserverList;
   /** Of whatever whoever made the balancer gave it to call. */
   readonly failures = new CallbackFailures((line) => this.warn(line));
-  /** Does anybody outside want to know of warnings? */
+  /** Does an observer outside take events, warnings among them? */
   readonly #isHeard: boolean;
 
   constructor(clock: Clock, outer: Observer, onSettled: () => void) {
@@ -32,12 +32,12 @@ export class Telemetry {
       },
     };
     this.observer = new ObserverList([this.metrics, this.journal, outer, ends], this.failures);
-    this.#isHeard = outer.warning !== undefined;
+    this.#isHeard = outer.event !== undefined;
   }
 
   /** Says what an operator has to know also where nobody observes warnings: then to stderr, once in a process. */
   warn(line: string): void {
-    this.observer.warning(line);
+    this.observer.event({ what: 'warning', message: line });
     if (this.#isHeard || written.has(line)) return;
     written.add(line);
     process.stderr.write(`lb: ${line}\n`);

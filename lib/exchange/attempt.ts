@@ -1,4 +1,4 @@
-import { FAILURES, type Failure } from '../base/failure.js';
+import { FAILURES, type Failure, isConnectFailure } from '../base/failure.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { BodyForm } from '../http/body-reader.js';
@@ -106,7 +106,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#recorder.endWait();
     // It is in no line any more: there is nothing to cancel.
     this.#state = 'over';
-    if (failure.fault === 'server') this.#server?.noteConnectFailure(failure, detail);
+    if (isConnectFailure(failure)) this.#server?.noteConnectFailure(failure, detail);
     this.#fail(failure, detail);
   }
 

@@ -43,8 +43,8 @@ export interface StandingBan {
 
 const OTHER_READING = { name: 'other_reading' } as const;
 
-/** Who is told of bans. */
-type BanListener = Pick<Observer, 'banned' | 'unbanned'>;
+/** Called when a ban begins, and when an operator lifts one. */
+type BanListener = Pick<Observer, 'event'>;
 
 /**
  * The guards of one place in the configuration, in the order of their settings; the first objection decides. It
@@ -146,7 +146,12 @@ export class Firewall {
   /** Tells of the status that a client was answered. */
   note(client: IpAddress, status: number): void {
     if (this.#ban?.note(client, status) && this.#banFor > 0) {
-      this.#observer.banned?.(client.key, this.name, this.#banFor);
+      this.#observer.event?.({
+        what: 'banned',
+        client: client.key,
+        firewall: this.name,
+        forMs: this.#banFor,
+      });
     }
   }
 
@@ -164,7 +169,7 @@ export class Firewall {
   /** Lets a client (its `IpAddress.key`) in again; false when it was not banned here. */
   lift(client: string): boolean {
     if (this.#ban?.lift(client) !== true) return false;
-    if (this.#banFor > 0) this.#observer.unbanned?.(client, this.name);
+    if (this.#banFor > 0) this.#observer.event?.({ what: 'unbanned', client, firewall: this.name });
     return true;
   }
 

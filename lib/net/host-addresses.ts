@@ -214,7 +214,12 @@ export class HostAddresses implements DeadlineOwner {
       const known = new Set(this.#addresses);
       for (const address of this.#shunned.keys()) if (!known.has(address)) this.#shunned.delete(address);
     }
-    this.#resolver.observer.resolved?.(this.name, this.#addresses, isFirst);
+    this.#resolver.observer.event?.({
+      what: 'resolved',
+      host: this.name,
+      addresses: this.#addresses,
+      isFirst,
+    });
     for (const watcher of this.#watchers) watcher.onAddresses(this.#addresses);
   }
 
@@ -228,7 +233,8 @@ export class HostAddresses implements DeadlineOwner {
   #fail(error: NodeJS.ErrnoException): void {
     this.#arm(RETRY_MS);
     const detail = error.code ?? error.message;
-    if (detail !== this.#toldFailure) this.#resolver.observer.resolveFailed?.(this.name, detail);
+    if (detail !== this.#toldFailure)
+      this.#resolver.observer.event?.({ what: 'resolve_failed', host: this.name, detail });
     this.#toldFailure = detail;
     this.#tellWaiters((waiter) => {
       if (this.#addresses.length > 0) waiter.onKnown();

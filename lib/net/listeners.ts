@@ -43,7 +43,7 @@ export class Listeners {
     for (const listener of this.#open) {
       permit();
       await listener.open();
-      this.#observer.listening?.(listener.address);
+      this.#observer.event?.({ what: 'listening', address: listener.address });
     }
   }
 
@@ -67,8 +67,8 @@ export class Listeners {
     }
     for (const listener of old) listener.close();
     this.#open = [...kept, ...fresh];
-    for (const listener of fresh) this.#observer.listening?.(listener.address);
-    for (const listener of old) this.#observer.closed?.(listener.address);
+    for (const listener of fresh) this.#observer.event?.({ what: 'listening', address: listener.address });
+    for (const listener of old) this.#observer.event?.({ what: 'closed', address: listener.address });
   }
 
   close(): void {

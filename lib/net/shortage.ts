@@ -59,7 +59,7 @@ export class ShortageAlarm {
     const { now } = this.#wheel;
     if (now - (this.#toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < TELL_MS) return;
     this.#toldAt.set(what, now);
-    this.#observer.warning?.(line);
+    this.#observer.event?.({ what: 'warning', message: line });
   }
 }
 

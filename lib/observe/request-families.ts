@@ -1,6 +1,6 @@
+import { FAILURES } from '../base/failure.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import type { Metrics, RouteFigures } from './metrics.js';
-import { REASONS } from './reasons.js';
 import { CODES } from './status-codes.js';
 
 /** What `Metrics` counts. The labels are names and words of ours: nothing a client sends becomes one. */
@@ -67,5 +67,5 @@ function* durations({ routes }: Metrics): Generator<Sample> {
 }
 
 function* failures({ reasons }: Metrics): Generator<Sample> {
-  for (const [reason, value] of reasons) yield { labels: { reason, fault: REASONS[reason].fault }, value };
+  for (const [reason, value] of reasons) yield { labels: { reason, fault: FAILURES[reason].fault }, value };
 }

@@ -186,7 +186,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
     const { now } = this.#deps.wheel;
     if (now - this.#toldFullAt >= TELL_MS) {
       this.#toldFullAt = now;
-      this.#deps.observer.queueFull?.(this.#server);
+      this.#deps.observer.event?.({ what: 'queue_full', server: this.#server });
     }
     requester.onLeaseFailed(FAILURES.queue_full, '');
   }

@@ -1,5 +1,4 @@
 import t from 'tap';
-import type { Observer } from '../../lib/base/observer.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 
@@ -17,7 +16,9 @@ t.test('bans are listed with what is left of them, and lifted with a clean recor
     { manual: true },
   );
   const told: string[] = [];
-  (seen as Observer).unbanned = (...event) => void told.push(event.join(' '));
+  seen.listen((event) => {
+    if (event.what === 'unbanned') told.push(`${event.client} ${event.firewall}`);
+  });
   const client = await connect();
   const ask = async (from: string, host = 'b.test'): Promise<number> => {
     client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\nX-Forwarded-For: ${from}\r\n\r\n`);

@@ -107,7 +107,11 @@ t.test('what this process is short of is told from what is wrong with a server',
 t.test('each shortage is told at most once in ten seconds', async (t) => {
   const told: string[] = [];
   const { wheel, clock } = poolSupplies(t);
-  const alarm = new ShortageAlarm(wheel, { warning: (line) => told.push(line) });
+  const alarm = new ShortageAlarm(wheel, {
+    event: (event) => {
+      if (event.what === 'warning') told.push(event.message);
+    },
+  });
   for (const code of ['EMFILE', 'EMFILE', 'EADDRNOTAVAIL', 'EMFILE']) alarm.note(code, 'no connection');
   t.match(told, [/^no connection \(EMFILE\): .*ulimit -n/, /EADDRNOTAVAIL.*ip_local_port_range/]);
   clock.advance(11_000);

@@ -1,6 +1,5 @@
 import t, { type Test } from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
-import type { Observer } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
@@ -239,7 +238,9 @@ t.test(
       },
     });
     const banned: string[] = [];
-    (seen as Observer).banned = (client) => void banned.push(client);
+    seen.listen((event) => {
+      if (event.what === 'banned') banned.push(event.client);
+    });
     const refused = async (fields: string): Promise<number> => {
       const client = await connect();
       client.send(`POST / HTTP/1.1\r\nHost: a\r\n${fields}Transfer-Encoding: gzip\r\n\r\n`);

@@ -19,8 +19,8 @@ const balancer = createBalancer(
     health_check: checked ? { interval: '10ms', path: '/?hang=1', timeout: '1h' } : false,
   }),
   {
-    checked: () => {
-      checks++;
+    event: ({ what }) => {
+      if (what === 'checked') checks++;
     },
   },
 );

@@ -1,5 +1,4 @@
 import t from 'tap';
-import type { Observer } from '../../lib/base/observer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { dryServers } from '../../lib/routing/dry-run/dry-servers.js';
 import { RoutingSnapshot } from '../../lib/routing/routing-snapshot.js';
@@ -19,7 +18,9 @@ t.test('who is banned is told with the firewall that did it, and for how long', 
     ],
   });
   const told: unknown[] = [];
-  (seen as Observer).banned = (...event) => void told.push(event);
+  seen.listen((event) => {
+    if (event.what === 'banned') told.push([event.client, event.firewall, event.forMs]);
+  });
   const client = await connect();
   for (const status of [404, 404, 403]) {
     client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');

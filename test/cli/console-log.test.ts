@@ -18,23 +18,28 @@ const linesOf = (stream: MemoryStream): string[] => stream.text.split('\n').filt
 
 t.test('each event is one line of at most 80 columns', async (t) => {
   const { told, stream } = consoleLog();
-  told.serverDown('mango-1', 'status 500');
-  told.serverEjected('mango-2', '5 failures in a row', 30_000);
-  told.serverReturned('mango-2');
-  told.serverUp('mango-1', 65_000);
-  told.routeDown('www.mango.com/img', 'mango-3 is down');
-  told.routeUp('www.mango.com/img', 65_000);
-  told.availabilityChanged('mango-1', 'draining');
-  told.serverDrained('mango-1');
-  told.availabilityChanged('mango-1', 'maintenance');
-  told.availabilityChanged('mango-1', 'ready');
-  told.weightChanged('mango-2', 5, 1);
-  told.serverAdded('mango-4', 'www.mango.com/img');
-  told.serverRemoved('mango-4');
-  told.queueFull('mango-3');
-  told.banned('192.0.2.7', 'firewall_rules of www.mango.com', 600_000);
-  told.resolved('api.internal', ['10.0.0.1', '10.0.0.2']);
-  told.resolveFailed('api.internal', 'ENOTFOUND');
+  told.event({ what: 'down', server: 'mango-1', reason: 'status 500' });
+  told.event({ what: 'ejected', server: 'mango-2', reason: '5 failures in a row', forMs: 30_000 });
+  told.event({ what: 'returned', server: 'mango-2' });
+  told.event({ what: 'up', server: 'mango-1', downMs: 65_000 });
+  told.event({ what: 'route_down', route: 'www.mango.com/img', detail: 'mango-3 is down' });
+  told.event({ what: 'route_up', route: 'www.mango.com/img', downMs: 65_000 });
+  told.event({ what: 'availability', server: 'mango-1', to: 'draining', from: 'ready' });
+  told.event({ what: 'drained', server: 'mango-1' });
+  told.event({ what: 'availability', server: 'mango-1', to: 'maintenance', from: 'ready' });
+  told.event({ what: 'availability', server: 'mango-1', to: 'ready', from: 'maintenance' });
+  told.event({ what: 'weight', server: 'mango-2', to: 5, from: 1 });
+  told.event({ what: 'added', server: 'mango-4', route: 'www.mango.com/img' });
+  told.event({ what: 'removed', server: 'mango-4' });
+  told.event({ what: 'queue_full', server: 'mango-3' });
+  told.event({
+    what: 'banned',
+    client: '192.0.2.7',
+    firewall: 'firewall_rules of www.mango.com',
+    forMs: 600_000,
+  });
+  told.event({ what: 'resolved', host: 'api.internal', addresses: ['10.0.0.1', '10.0.0.2'], isFirst: false });
+  told.event({ what: 'resolve_failed', host: 'api.internal', detail: 'ENOTFOUND' });
   t.same(
     linesOf(stream).map((line) => line.slice(10)),
     [
@@ -71,12 +76,12 @@ t.test(
       { host: 'c', ...tcp },
     ];
     told.applyConfig(createConfig({ servers: ['localhost:1', 'localhost:2'], hosts }), '--health-path');
-    told.serverDown('localhost:1', 'status 500');
-    told.serverDown('localhost:2', 'refused');
-    told.serverDown('localhost:3', 'status 404');
-    told.serverDown('localhost:4', 'timed out');
-    told.serverAdded('localhost:5', 'default');
-    told.serverDown('localhost:5', 'timed out');
+    told.event({ what: 'down', server: 'localhost:1', reason: 'status 500' });
+    told.event({ what: 'down', server: 'localhost:2', reason: 'refused' });
+    told.event({ what: 'down', server: 'localhost:3', reason: 'status 404' });
+    told.event({ what: 'down', server: 'localhost:4', reason: 'timed out' });
+    told.event({ what: 'added', server: 'localhost:5', route: 'default' });
+    told.event({ what: 'down', server: 'localhost:5', reason: 'timed out' });
     t.same(
       linesOf(stream).map((line) => line.slice(10)),
       [
@@ -93,30 +98,30 @@ t.test(
 
 t.test('the first addresses of a name are no news', async (t) => {
   const { told, stream } = consoleLog();
-  told.resolved('localhost', ['127.0.0.1'], true);
+  told.event({ what: 'resolved', host: 'localhost', addresses: ['127.0.0.1'], isFirst: true });
   t.equal(stream.text, '');
-  told.resolved('localhost', ['127.0.0.2'], false);
+  told.event({ what: 'resolved', host: 'localhost', addresses: ['127.0.0.2'], isFirst: false });
   t.match(stream.text, /localhost is now 127\.0\.0\.2\n/);
 });
 
 t.test('a server that is out for two reasons is one server', async (t) => {
   const { told, stream } = consoleLog();
-  told.serverDown('a', 'refused');
-  told.serverEjected('a', 'refused', 1000);
-  told.availabilityChanged('b', 'maintenance');
-  told.serverReturned('a');
-  told.serverUp('a', 2000);
+  told.event({ what: 'down', server: 'a', reason: 'refused' });
+  told.event({ what: 'ejected', server: 'a', reason: 'refused', forMs: 1000 });
+  told.event({ what: 'availability', server: 'b', to: 'maintenance', from: 'ready' });
+  told.event({ what: 'returned', server: 'a' });
+  told.event({ what: 'up', server: 'a', downMs: 2000 });
   t.match(linesOf(stream).at(-2), '(1 of 3 left)', 'a is still down');
   t.match(linesOf(stream).at(-1), '(2 of 3 left)');
-  told.serverRemoved('b');
+  told.event({ what: 'removed', server: 'b' });
   told.expect(2);
-  told.serverDown('a', 'refused');
+  told.event({ what: 'down', server: 'a', reason: 'refused' });
   t.match(linesOf(stream).at(-1), '(1 of 2 left)');
 });
 
 t.test('one that was never believed to be up is not back, but up', async (t) => {
   const { told, stream } = consoleLog();
-  told.serverUp('fresh', 900);
+  told.event({ what: 'up', server: 'fresh', downMs: 900 });
   t.same(
     linesOf(stream).map((line) => line.slice(10)),
     ['fresh is up'],
@@ -125,18 +130,24 @@ t.test('one that was never believed to be up is not back, but up', async (t) => 
 
 t.test('-q tells of problems and of what an operator did to a server, not of the rest', async (t) => {
   const { told, stream } = consoleLog('quiet');
-  told.weightChanged('a', 2, 1);
-  told.serverAdded('a', 'default');
-  told.serverRemoved('a');
-  told.resolved('a', ['10.0.0.1']);
+  told.event({ what: 'weight', server: 'a', to: 2, from: 1 });
+  told.event({ what: 'added', server: 'a', route: 'default' });
+  told.event({ what: 'removed', server: 'a' });
+  told.event({ what: 'resolved', host: 'a', addresses: ['10.0.0.1'], isFirst: false });
   t.equal(stream.text, '');
-  told.serverEjected('a', 'resets', 1000);
+  told.event({ what: 'ejected', server: 'a', reason: 'resets', forMs: 1000 });
   t.match(stream.text, 'a is out');
 });
 
 t.test('a thousand bans are ten lines, and nothing a client sends reaches the terminal raw', async (t) => {
   const { told, stream } = consoleLog();
-  for (let i = 0; i < 1000; i++) told.banned(`192.0.2.${i % 256}\x1b[2J`, 'firewall_rules', 1000);
+  for (let i = 0; i < 1000; i++)
+    told.event({
+      what: 'banned',
+      client: `192.0.2.${i % 256}\x1b[2J`,
+      firewall: 'firewall_rules',
+      forMs: 1000,
+    });
   const lines = linesOf(stream);
   t.ok(lines.length >= 10 && lines.length <= 21, `${lines.length} lines: a second may end on the way`);
   t.notMatch(stream.text, '\x1b');

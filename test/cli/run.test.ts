@@ -110,7 +110,7 @@ t.test('-q leaves only problems', async (t) => {
   await new Promise(setImmediate);
   s.balancer.observer.requestSettled?.(recordOf());
   t.equal(s.stdout.text + s.stderr.text, '');
-  s.balancer.observer.serverDown?.('127.0.0.1:5001', 'refused');
+  s.balancer.observer.event?.({ what: 'down', server: '127.0.0.1:5001', reason: 'refused' });
   t.match(s.stderr.text, 'is down: refused');
   const said = s.stderr.text;
   s.signals.emit('SIGINT');
@@ -121,11 +121,17 @@ t.test('-q leaves only problems', async (t) => {
 t.test('lines about servers', async (t) => {
   const s = stage();
   await session(OPTIONS, s, () => {
-    s.balancer.observer.serverDown?.('127.0.0.1:5001', 'status 500');
-    s.balancer.observer.serverDown?.('127.0.0.1:5002', 'refused');
-    s.balancer.observer.serverUp?.('127.0.0.1:5002', 65_000);
-    s.balancer.observer.warning?.('look here');
-    s.balancer.observer.checked?.({ server: 'x', ok: true, result: 'status 200', durationMs: 1 });
+    s.balancer.observer.event?.({ what: 'down', server: '127.0.0.1:5001', reason: 'status 500' });
+    s.balancer.observer.event?.({ what: 'down', server: '127.0.0.1:5002', reason: 'refused' });
+    s.balancer.observer.event?.({ what: 'up', server: '127.0.0.1:5002', downMs: 65_000 });
+    s.balancer.observer.event?.({ what: 'warning', message: 'look here' });
+    s.balancer.observer.event?.({
+      what: 'checked',
+      server: 'x',
+      ok: true,
+      result: 'status 200',
+      durationMs: 1,
+    });
   });
   t.match(
     s.stderr.text,
@@ -142,12 +148,12 @@ t.test('the log and the webhook go by the settings in force', async (t) => {
   const s = stage();
   await session(OPTIONS, s, () => {
     s.balancer.config = createConfig({ access_log: { file, fields: ['status'] } });
-    s.balancer.observer.reloaded?.(false, 'not this one');
+    s.balancer.observer.event?.({ what: 'reload_refused', detail: 'not this one' });
     s.balancer.observer.requestSettled?.(recordOf({ status: 201 }));
-    s.balancer.observer.reloaded?.(true, '');
+    s.balancer.observer.event?.({ what: 'reloaded', detail: '' });
     s.balancer.observer.requestSettled?.(recordOf({ status: 202 }));
     s.balancer.config = createConfig({ access_log: { file: join(file, 'below-a-file') } });
-    s.balancer.observer.reloaded?.(true, '');
+    s.balancer.observer.event?.({ what: 'reloaded', detail: '' });
     s.balancer.observer.requestSettled?.(recordOf({ status: 203 }));
   });
   t.match(s.stdout.text, / 201 /);
@@ -224,7 +230,13 @@ t.test('state_file: the next process knows what was changed in the one before', 
 t.test('-v shows checks and heads', async (t) => {
   const s = stage();
   await session({ ...OPTIONS, volume: 'verbose' }, s, () => {
-    s.balancer.observer.checked?.({ server: 'x', ok: false, result: 'timed out', durationMs: 2000 });
+    s.balancer.observer.event?.({
+      what: 'checked',
+      server: 'x',
+      ok: false,
+      result: 'timed out',
+      durationMs: 2000,
+    });
     s.balancer.observer.requestSettled?.(
       recordOf({
         requestHeadText: 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -507,7 +519,13 @@ t.test('a reload that fails in a way nobody thought of is told, counted, and cha
     createBalancer: (config, observer, options) => {
       const balancer = create(config, observer, options);
       const { observer: told } = s.balancer;
-      s.balancer.observer = { ...told, reloaded: (ok, detail) => reloads.push([ok, detail]) };
+      s.balancer.observer = {
+        ...told,
+        event: (event) => {
+          if (event.what === 'reloaded' || event.what === 'reload_refused')
+            reloads.push([event.what === 'reloaded', event.detail]);
+        },
+      };
       return balancer;
     },
   };

@@ -175,7 +175,7 @@ export class FakeBalancer implements Balancer {
   }
 
   refuseReload(detail: string): void {
-    this.observer.reloaded?.(false, detail);
+    this.observer.event?.({ what: 'reload_refused', detail: detail });
   }
 }
 

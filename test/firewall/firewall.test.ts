@@ -1,5 +1,6 @@
 import t from 'tap';
 import { IpAddress } from '../../lib/base/ip-address.js';
+import type { Observer } from '../../lib/base/observer.js';
 import { parseNetwork } from '../../lib/config/network.js';
 import { parsePath, parseValue } from '../../lib/config/pattern.js';
 import type { FirewallConfig } from '../../lib/config/types.js';
@@ -163,7 +164,11 @@ t.test('a ban is told once, when it begins; one that is only observed is not', a
   const clock = new ManualClock();
   const ban = { status: [{ from: 404, to: 404 }], count: 2, within: 1000, for: 5000 };
   const told: unknown[] = [];
-  const observer = { banned: (...event: unknown[]) => void told.push(event) };
+  const observer: Observer = {
+    event: (event) => {
+      if (event.what === 'banned') told.push([event.client, event.firewall, event.forMs]);
+    },
+  };
   for (const mode of ['enforce', 'observe'] as const) {
     const guard = new Firewall(firewallConfig({ name: mode, ban, mode }), 'connections', clock, observer);
     for (let i = 0; i < 5; i++) guard.note(CLIENT, 404);

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { createBalancer } from '../../lib/balancer.js';
+import { FAILURES } from '../../lib/base/failure.js';
 import { createConfig } from '../../lib/config/config.js';
 import { Exposition } from '../../lib/observe/exposition.js';
-import { REASONS } from '../../lib/observe/reasons.js';
 
 const FILE = new URL('../../../lib/observe/reference.md', import.meta.url);
 const SCHEMA = new URL('../../../lib/config/schema.json', import.meta.url);
@@ -26,7 +26,7 @@ function table(section: string, rows: readonly string[]): string[] {
 }
 
 t.test('every reason is documented as the code has it', async (t) => {
-  const rows = Object.entries(REASONS).map(
+  const rows = Object.entries(FAILURES).map(
     ([reason, { fault, meaning, remedy }]) => `| \`${reason}\` | ${fault} | ${meaning} | ${remedy} |`,
   );
   t.same(table('Reasons', rows), rows);

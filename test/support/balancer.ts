@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
-import type { CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
+import type { BalancerEvent, CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { SocketMode } from '../../lib/net/transport.js';
@@ -23,6 +23,7 @@ export class Seen implements Observer {
   /** Servers whose line was full. */
   readonly full: string[] = [];
   readonly warnings: string[] = [];
+  readonly #listeners: ((event: BalancerEvent) => void)[] = [];
   #wake: (() => void)[] = [];
 
   requestSettled(record: RequestRecord): void {
@@ -56,54 +57,50 @@ export class Seen implements Observer {
     this.#notify();
   }
 
-  checked(check: CheckRecord): void {
-    this.checks.push(check);
+  event(event: BalancerEvent): void {
+    this.#keep(event);
+    for (const listener of this.#listeners) listener(event);
     this.#notify();
   }
 
-  serverDown(server: string, reason: string): void {
-    this.verdicts.push(`down ${server} ${reason}`);
-    this.#notify();
+  /** Calls `listener` for every event from now on. */
+  listen(listener: (event: BalancerEvent) => void): void {
+    this.#listeners.push(listener);
   }
 
-  serverEjected(server: string, reason: string, forMs: number): void {
-    this.verdicts.push(`ejected ${server} ${forMs} ${reason}`);
-    this.#notify();
-  }
-
-  serverSpared(server: string, reason: string): void {
-    this.verdicts.push(`spared ${server} ${reason}`);
-    this.#notify();
-  }
-
-  serverReturned(server: string): void {
-    this.verdicts.push(`returned ${server}`);
-    this.#notify();
-  }
-
-  serverUp(server: string): void {
-    this.verdicts.push(`up ${server}`);
-    this.#notify();
-  }
-
-  resolved(host: string, addresses: readonly string[]): void {
-    this.names.push([host, ...addresses].join(' '));
-    this.#notify();
-  }
-
-  resolveFailed(host: string, detail: string): void {
-    this.names.push(`${host} failed ${detail}`);
-    this.#notify();
-  }
-
-  queueFull(server: string): void {
-    this.full.push(server);
-    this.#notify();
-  }
-
-  warning(message: string): void {
-    this.warnings.push(message);
-    this.#notify();
+  #keep(event: BalancerEvent): void {
+    switch (event.what) {
+      case 'checked':
+        this.checks.push({
+          server: event.server,
+          ok: event.ok,
+          result: event.result,
+          durationMs: event.durationMs,
+        });
+        break;
+      case 'down':
+      case 'spared':
+        this.verdicts.push(`${event.what} ${event.server} ${event.reason}`);
+        break;
+      case 'ejected':
+        this.verdicts.push(`ejected ${event.server} ${event.forMs} ${event.reason}`);
+        break;
+      case 'up':
+      case 'returned':
+        this.verdicts.push(`${event.what} ${event.server}`);
+        break;
+      case 'resolved':
+        this.names.push([event.host, ...event.addresses].join(' '));
+        break;
+      case 'resolve_failed':
+        this.names.push(`${event.host} failed ${event.detail}`);
+        break;
+      case 'queue_full':
+        this.full.push(event.server);
+        break;
+      case 'warning':
+        this.warnings.push(event.message);
+    }
   }
 
   /** Resolves as soon as `condition` holds, looked at whenever something was told. */

@@ -92,7 +92,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     const { clock, observer } = this.#services;
     this.#server.history.note(clock.wall(), 'up', 'not checked any more');
     this.#server.judge(true);
-    observer.serverUp?.(this.#server.name, clock.now() - this.#downSince);
+    observer.event?.({ what: 'up', server: this.#server.name, downMs: clock.now() - this.#downSince });
   }
 
   #dropProbe(): void {
@@ -144,7 +144,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     const durationMs = clock.now() - this.#startedAt;
     if (ok) this.#server.notePassed();
     this.#server.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
-    observer.checked?.({ server: this.#server.name, ok, result, durationMs });
+    observer.event?.({ what: 'checked', server: this.#server.name, ok, result, durationMs });
     this.#count(ok, result);
     this.#deadline.arm(this.#interval());
   }
@@ -177,11 +177,11 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#server.judge(ok);
     const now = clock.now();
     if (ok) {
-      observer.serverUp?.(this.#server.name, now - this.#downSince);
+      observer.event?.({ what: 'up', server: this.#server.name, downMs: now - this.#downSince });
       return;
     }
     this.#downSince = now;
-    observer.serverDown?.(this.#server.name, result);
+    observer.event?.({ what: 'down', server: this.#server.name, reason: result });
     // Only now: what is cut is tried again, and must not come back here.
     if (this.#check.onDown === 'cut') this.#server.pool.cut();
   }

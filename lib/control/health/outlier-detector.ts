@@ -134,7 +134,7 @@ export class OutlierDetector implements ServerListener, DeadlineOwner {
     history.note(clock.wall(), 'ejected', `${reason}, for ${formatDuration(ms)}`);
     this.#server.beginHalfOpen(false);
     this.#server.eject(true);
-    observer.serverEjected?.(name, reason, ms);
+    observer.event?.({ what: 'ejected', server: name, reason, forMs: ms });
   }
 
   /** Nobody could take its place: what fails now and then is better than nothing, but an operator has to know. */
@@ -148,7 +148,7 @@ export class OutlierDetector implements ServerListener, DeadlineOwner {
     history.note(clock.wall(), 'spared', reason);
     if (wheel.now - this.#toldSparedAt < this.#config.ejectFor) return;
     this.#toldSparedAt = wheel.now;
-    observer.serverSpared?.(name, reason);
+    observer.event?.({ what: 'spared', server: name, reason });
   }
 
   /** Its time is over, or the trial has lasted long enough. */
@@ -184,7 +184,7 @@ export class OutlierDetector implements ServerListener, DeadlineOwner {
       this.#server.beginHalfOpen(true);
     }
     this.#server.eject(false);
-    observer.serverReturned?.(this.#server.name);
+    observer.event?.({ what: 'returned', server: this.#server.name });
   }
 
   #onPassed(): void {

@@ -1,5 +1,4 @@
-import type { Address } from '../../base/address.js';
-import type { Availability, Observer } from '../../base/observer.js';
+import type { BalancerEvent, Observer } from '../../base/observer.js';
 import type { Clock } from '../../base/timer-wheel.js';
 import type { CallbackFailures } from '../../observe/callback-failures.js';
 import type { EventKind, StatusEvent } from './status.js';
@@ -45,6 +44,13 @@ export class Journal implements Observer {
     for (const name of this.#ofServers.keys()) if (!servers.has(name)) this.#ofServers.delete(name);
   }
 
+  event(event: BalancerEvent): void {
+    if (event.what === 'checked' || (event.what === 'resolved' && event.isFirst)) return;
+    if (event.what === 'route_down' || event.what === 'route_up')
+      this.note(event.what, '', detailOf(event), event.route);
+    else this.note(event.what, 'server' in event ? event.server : '', detailOf(event));
+  }
+
   note(what: EventKind, server: string, reason: string, route = ''): void {
     this.#lastId++;
     const concerned = route === '' ? { server } : { server, route };
@@ -57,91 +63,43 @@ export class Journal implements Observer {
     }
     for (const tell of this.#listeners) tell(event);
   }
+}
 
-  // What observers are told.
-
-  listening(address: Address): void {
-    this.note('listening', '', address.text);
-  }
-
-  closed(address: Address): void {
-    this.note('closed', '', address.text);
-  }
-
-  warning(message: string): void {
-    this.note('warning', '', message);
-  }
-
-  reloaded(ok: boolean, detail: string): void {
-    this.note(ok ? 'reloaded' : 'reload_refused', '', detail);
-  }
-
-  serverDown(server: string, reason: string): void {
-    this.note('down', server, reason);
-  }
-
-  serverUp(server: string, downMs: number): void {
-    this.note('up', server, `after ${seconds(downMs)}`);
-  }
-
-  serverEjected(server: string, reason: string, forMs: number): void {
-    this.note('ejected', server, `${reason}, for ${seconds(forMs)}`);
-  }
-
-  serverSpared(server: string, reason: string): void {
-    this.note('spared', server, reason);
-  }
-
-  serverReturned(server: string): void {
-    this.note('returned', server, '');
-  }
-
-  routeDown(route: string, detail: string): void {
-    this.note('route_down', '', detail, route);
-  }
-
-  routeUp(route: string, downMs: number): void {
-    this.note('route_up', '', `after ${seconds(downMs)}`, route);
-  }
-
-  availabilityChanged(server: string, to: Availability, from: Availability): void {
-    this.note('availability', server, `${from} -> ${to}`);
-  }
-
-  weightChanged(server: string, to: number, from: number): void {
-    this.note('weight', server, `${from} -> ${to}`);
-  }
-
-  serverAdded(server: string, route: string): void {
-    this.note('added', server, `to ${route}`);
-  }
-
-  serverRemoved(server: string): void {
-    this.note('removed', server, '');
-  }
-
-  serverDrained(server: string): void {
-    this.note('drained', server, '');
-  }
-
-  queueFull(server: string): void {
-    this.note('queue_full', server, '');
-  }
-
-  banned(client: string, firewall: string, forMs: number): void {
-    this.note('banned', '', `${client} by ${firewall}, for ${seconds(forMs)}`);
-  }
-
-  unbanned(client: string, firewall: string): void {
-    this.note('unbanned', '', `${client} by ${firewall}`);
-  }
-
-  resolved(host: string, addresses: readonly string[], isFirst = false): void {
-    if (!isFirst) this.note('resolved', '', `${host} to ${addresses.join(', ')}`);
-  }
-
-  resolveFailed(host: string, detail: string): void {
-    this.note('resolve_failed', '', `${host}: ${detail}`);
+/** What there is to say of an event beside the server or route it concerns, in one line. */
+function detailOf(event: BalancerEvent): string {
+  switch (event.what) {
+    case 'up':
+    case 'route_up':
+      return `after ${seconds(event.downMs)}`;
+    case 'ejected':
+      return `${event.reason}, for ${seconds(event.forMs)}`;
+    case 'down':
+    case 'spared':
+      return event.reason;
+    case 'availability':
+    case 'weight':
+      return `${event.from} -> ${event.to}`;
+    case 'added':
+      return `to ${event.route}`;
+    case 'listening':
+    case 'closed':
+      return event.address.text;
+    case 'warning':
+      return event.message;
+    case 'reloaded':
+    case 'reload_refused':
+    case 'route_down':
+      return event.detail;
+    case 'banned':
+      return `${event.client} by ${event.firewall}, for ${seconds(event.forMs)}`;
+    case 'unbanned':
+      return `${event.client} by ${event.firewall}`;
+    case 'resolved':
+      return `${event.host} to ${event.addresses.join(', ')}`;
+    case 'resolve_failed':
+      return `${event.host}: ${event.detail}`;
+    default:
+      return '';
   }
 }
 

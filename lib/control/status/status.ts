@@ -1,4 +1,4 @@
-import type { Reason } from '../../base/observer.js';
+import type { BalancerEvent, Reason } from '../../base/observer.js';
 import type { HealthEventKind } from '../../servers/health-history.js';
 
 /**
@@ -190,30 +190,7 @@ export interface ConfigStatus {
   readonly drift: readonly string[];
 }
 
-export type EventKind =
-  | 'listening'
-  | 'closed'
-  | 'draining'
-  | 'reloaded'
-  | 'reload_refused'
-  | 'warning'
-  | 'down'
-  | 'up'
-  | 'ejected'
-  | 'spared'
-  | 'returned'
-  | 'route_down'
-  | 'route_up'
-  | 'availability'
-  | 'weight'
-  | 'added'
-  | 'removed'
-  | 'drained'
-  | 'queue_full'
-  | 'banned'
-  | 'unbanned'
-  | 'resolved'
-  | 'resolve_failed';
+export type EventKind = Exclude<BalancerEvent['what'], 'checked'> | 'draining';
 
 /** Something an operator would want to have seen. */
 export interface StatusEvent {

@@ -1,6 +1,6 @@
+import { FAILURES } from '../../base/failure.js';
 import type { RequestRecord } from '../../base/observer.js';
 import { escapeForScreen } from '../escape.js';
-import { REASONS } from '../reasons.js';
 import { shownTarget } from '../shown-target.js';
 import { clockTime } from '../timestamps.js';
 
@@ -92,7 +92,7 @@ function noteOf(record: RequestRecord): string {
   const { reason, detail } = record;
   if (reason === '') return record.attempts > 1 ? attemptsOf(record) : '';
   const isExact = detail !== '' && (reason === 'bad_request' || reason === 'bad_response');
-  return `${reason}: ${isExact ? escapeForScreen(detail) : REASONS[reason].meaning}`;
+  return `${reason}: ${isExact ? escapeForScreen(detail) : FAILURES[reason].meaning}`;
 }
 
 /** `2 attempts: mango-1 connect_refused`. */
