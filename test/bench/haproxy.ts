@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { descriptorLimit } from './machine.js';
-import { networks, placesOf, type Setup } from './setup.js';
+import { networks, placesOf, type Setup, serversOf } from './setup.js';
 
 const PIPES = 500;
 
@@ -22,7 +22,9 @@ export function haproxyCommand(
   const file = join(folder, 'haproxy.cfg');
   // HAProxy refuses to start without descriptors for each client, its connection to an origin, and all pipes.
   const connections = Math.floor((descriptorLimit() - 2 * PIPES - 500) / 2.1);
-  const servers = origins.map((origin, index) => `  server s${index} 127.0.0.1:${origin} check inter 5s`);
+  const servers = serversOf(setup, origins).map(
+    (address, index) => `  server s${index} ${address} check inter 5s`,
+  );
   writeFileSync(
     file,
     `global
@@ -60,7 +62,7 @@ ${setupRules(setup, folder)}${servers.join('\n')}
 }
 
 function setupRules(setup: Setup, folder: string): string {
-  if (setup === 'plain') return '';
+  if (setup === 'plain' || setup === 'servers-1k') return '';
   return setup === 'everything' ? everything(folder) : hosts(setup, folder);
 }
 

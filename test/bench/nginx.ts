@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { descriptorLimit } from './machine.js';
-import { networks, placesOf, type Setup } from './setup.js';
+import { MANY_ADDRESSES, networks, placesOf, type Setup, serversOf } from './setup.js';
 
 const BIG_BUFFERS = `
   proxy_buffers 16 64k;
@@ -44,7 +44,9 @@ export function nginxBalancer(
   proxy_set_header Via "1.1 nginx";
   keepalive_timeout 65s;
   upstream origins {
-    ${origins.map((origin) => `server 127.0.0.1:${origin};`).join('\n    ')}
+    ${serversOf(setup, origins)
+      .map((address) => `server ${address};`)
+      .join('\n    ')}
     keepalive 1024;
     keepalive_requests 1000000000;
   }
@@ -137,7 +139,7 @@ export function nginxOrigin(
   open_file_cache_valid 1h;
   keepalive_timeout 10m;
   server {
-    ${ports.map((port) => `listen 127.0.0.1:${port} backlog=4096;`).join('\n    ')}
+    ${['127.0.0.1', ...MANY_ADDRESSES].flatMap((host) => ports.map((port) => `listen ${host}:${port} backlog=4096;`)).join('\n    ')}
     location = / { return 200 "ok\\n"; }
     location = /small { return 200 "${small}"; }
     location = /sink { return 200 "ok\\n"; }

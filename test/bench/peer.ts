@@ -89,6 +89,8 @@ export async function startPeer(
   return { name: peer.name, port, child };
 }
 
+const SETUPS: readonly Setup[] = ['plain', 'hosts-10', 'hosts-10k', 'everything', 'servers-1k'];
+
 function installedPeer(name: string): Peer | string {
   const [product = '', variant] = name.split('-');
   const program = find(product);
@@ -96,7 +98,7 @@ function installedPeer(name: string): Peer | string {
   return {
     name,
     version: version(product) ?? '',
-    setups: ['plain', 'hosts-10', 'hosts-10k', 'everything'],
+    setups: SETUPS,
     command: (port, origins, folder, setup) =>
       product === 'nginx'
         ? nginxCommand(program, folder, nginxBalancer(port, origins, variant === '64k', folder, setup))
@@ -130,7 +132,7 @@ function lbPeer(
   return {
     name,
     version: `on Node ${process.versions.node}`,
-    setups: ['plain', 'hosts-10', 'hosts-10k', 'everything'],
+    setups: SETUPS,
     command: (port, origins, folder, setup) => [
       process.execPath,
       ...lb.nodeOptions,

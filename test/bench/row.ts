@@ -168,6 +168,16 @@ export const ROWS: readonly Row[] = [
     goal: 1,
   },
   {
+    ...PLAIN,
+    name: 'servers-1k',
+    title: 'the same as get with 1,000 servers',
+    setup: 'servers-1k',
+    load: GET,
+    growth: { from: 'get', milestone: 1.3, goal: 1.1 },
+    milestone: 1.4,
+    goal: 1,
+  },
+  {
     name: 'everything',
     title: 'browser, 10,000 networks refused, field and parameter rules, rate limit, JSON log',
     setup: 'everything',

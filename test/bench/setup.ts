@@ -3,11 +3,16 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 
 /** What a balancer is configured to do beside balancing. */
-export type Setup = 'plain' | 'hosts-10' | 'hosts-10k' | 'everything';
+export type Setup = 'plain' | 'hosts-10' | 'hosts-10k' | 'everything' | 'servers-1k';
 
 /** Nobody of these is ever met but one in 127.66.0.0/24, who checks that the list is obeyed. */
 const NETWORKS = 10_000;
 const REJECTED = '127.66.0.1';
+/** The origins listen at each of these on all their ports. */
+export const MANY_ADDRESSES: readonly string[] = Array.from(
+  { length: 500 },
+  (_, index) => `127.67.${Math.floor(index / 250)}.${1 + (index % 250)}`,
+);
 const FEW = { hosts: 10, paths: 10 };
 const MANY = { hosts: 10_000, paths: 1000 };
 
@@ -31,6 +36,12 @@ export function placesOf(setup: Setup): Places {
 export function farthest(setup: Setup): { readonly host: string; readonly path: string } {
   const { hosts, paths } = placesOf(setup);
   return { host: hosts.at(-1) ?? '', path: paths.at(-2) ?? '' };
+}
+
+/** The servers a balancer is given, as `host:port`. */
+export function serversOf(setup: Setup, origins: readonly number[]): string[] {
+  const hosts = setup === 'servers-1k' ? MANY_ADDRESSES : ['127.0.0.1'];
+  return hosts.flatMap((host) => origins.map((origin) => `${host}:${origin}`));
 }
 
 /** 10,000 networks of many sizes, spread over all addresses, no two alike. */
@@ -57,9 +68,10 @@ export function lbOptions(
 ): string[] {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'lb.yaml');
-  const servers = origins.map((origin) => `127.0.0.1:${origin}`);
+  const servers = serversOf(setup, origins);
   // JSON is YAML.
-  writeFileSync(file, JSON.stringify(setup === 'everything' ? everything(servers) : hosts(setup, servers)));
+  const settings = setup === 'everything' ? everything(servers) : hosts(setup, servers);
+  writeFileSync(file, JSON.stringify(settings));
   const log =
     setup === 'everything'
       ? [
@@ -97,7 +109,7 @@ function everything(servers: readonly string[]): object {
 
 /** Throws, saying what is missing, unless the balancer at `port` does what the setup asks. */
 export async function checkSetup(setup: Setup, port: number): Promise<void> {
-  if (setup === 'plain') return;
+  if (setup === 'plain' || setup === 'servers-1k') return;
   if (setup === 'everything') {
     const { body } = await ask(port, '/rules?RemoveMe=1&keep=2', '', '127.0.0.1');
     const expected = 'Test 127.0.0.1 - keep=2&MyCustomParam=Test';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { MANY_ADDRESSES } from '../setup.js';
 
 /**
  * The origin where nginx is not installed: `origin.js FOLDER SMALL_BODY PORT...`. It trusts its clients, finds
@@ -17,7 +18,9 @@ const replies = new Map<string, Buffer>([
   ['/large', response(readFileSync(join(folder, 'large')))],
 ]);
 
-for (const port of ports) createServer({ noDelay: true }, serve).listen(Number(port), '127.0.0.1', 4096);
+for (const port of ports)
+  for (const host of ['127.0.0.1', ...MANY_ADDRESSES])
+    createServer({ noDelay: true }, serve).listen(Number(port), host, 4096);
 
 function serve(socket: Socket): void {
   let text = '';
