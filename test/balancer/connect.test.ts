@@ -3,11 +3,10 @@ import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { clientRoom, fileLimit, isShortage, ShortageAlarm } from '../../lib/net/shortage.js';
 import { startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
+import { GET, OK } from '../support/http.js';
 import { turns } from '../support/loop-ticks.js';
 import { poolSupplies } from '../support/pool.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const manual = { manual: true };
 const LATE = 100;
 

@@ -4,9 +4,9 @@ import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { OK } from '../support/http.js';
 import { turns } from '../support/loop-ticks.js';
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LATE = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 
 /** A server whose first connection answers once and then only says that it has waited too long. */

@@ -4,13 +4,13 @@ import { DnsServer } from '../../fixtures/dns-server.js';
 import { answering, type RawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import { startDeafServer } from '../support/deaf-server.js';
+import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
 type Test = Parameters<typeof origin>[0];
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 /** The wheel fires up to two ticks late. */
 const LATE = 100;
 

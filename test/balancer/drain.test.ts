@@ -6,10 +6,8 @@ import { startFixtureServer } from '../../fixtures/server.js';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { GET, OK } from '../support/http.js';
 import { turns, until } from '../support/loop-ticks.js';
-
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 /** A server that answers when it is told to. */
 async function patient(t: Test) {

@@ -3,12 +3,11 @@ import { answering, type RawConnection } from '../../fixtures/raw-server.js';
 import { createConfig } from '../../lib/config/config.js';
 import { type Started, startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const BASE = { listen: '127.0.0.1:0', health_check: false, passive_health: false } as const;
 const LATE = 100;
 

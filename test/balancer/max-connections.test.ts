@@ -4,12 +4,10 @@ import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { startDeafServer } from '../support/deaf-server.js';
+import { GET, OK } from '../support/http.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
-
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 t.test('max_connections: requests beyond it wait in line, and are served in their order', async (t) => {
   const answers: (() => void)[] = [];

@@ -7,10 +7,10 @@ import { createConfig } from '../../lib/config/config.js';
 import type { ServerStatus } from '../../lib/control/status/status.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
+import { GET } from '../support/http.js';
 import { until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const answer = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
 /** A server that says its name. */

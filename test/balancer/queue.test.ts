@@ -24,13 +24,12 @@ import { ROUND_ROBIN } from '../servers/support.js';
 import { Seen } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
 import { startDeafServer } from '../support/deaf-server.js';
+import { GET, OK } from '../support/http.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { createPool, poolSupplies } from '../support/pool.js';
 
 type Test = Parameters<typeof startDeafServer>[0];
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LATE = 100;
 const headLimits = { headBytes: 32_768, fields: 100, targetBytes: 8192 };
 

@@ -4,8 +4,8 @@ import { processorTime } from '../../lib/base/processor-time.js';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { GET } from '../support/http.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const answer = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
 t.test('a reload sends the next request elsewhere; the one in flight ends where it is', async (t) => {

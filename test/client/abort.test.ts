@@ -4,13 +4,12 @@ import { pattern } from '../../fixtures/pattern.js';
 import { answering, type RawConnection } from '../../fixtures/raw-server.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
-import { steady, turns } from '../support/loop-ticks.js';
+import { steady, turns, until } from '../support/loop-ticks.js';
 import { type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { origin } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const NONE = { shelved: 0, active: 0, poolWaiting: 0 };
 
 /** An origin that does `work` and notes when its connection went away. */
@@ -28,10 +27,6 @@ async function noting(t: Test, work: (connection: RawConnection) => Promise<unkn
     await new Promise((resolve) => connection.socket.once('close', resolve));
   });
   return { server, state };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await pause(2);
 }
 
 t.test('a request with a FIN right behind it is answered', async (t) => {

@@ -9,11 +9,9 @@ import type { Channel } from '../../lib/net/channel.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
+import { GET, OK } from '../support/http.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
-
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 /** Is a new connection closed, at the latest when it is used? */
 async function turnedAway(port: number, localAddress?: string): Promise<boolean> {

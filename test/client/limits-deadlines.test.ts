@@ -1,10 +1,9 @@
 import t from 'tap';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { steady, turns, until } from '../support/loop-ticks.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const manual = { manual: true };
 
 /** Deadlines fire up to two ticks of 50 ms late. */

@@ -5,12 +5,11 @@ import type { ClientDeps } from '../../lib/client/services.js';
 import { SlowReader } from '../../lib/client/slow-reader.js';
 import type { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { steady, turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { deadAddress } from '../support/origin.js';
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const manual = { manual: true };
 const LATE = 100;
 const MEBIBYTE = 1024 * 1024;

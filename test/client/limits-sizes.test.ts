@@ -1,9 +1,8 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { OK } from '../support/http.js';
 import { until } from '../support/loop-ticks.js';
-
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 /** A head of exactly `bytes` bytes. */
 function headOf(bytes: number): string {

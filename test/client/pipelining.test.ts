@@ -3,10 +3,10 @@ import t from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import { answering } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { OK } from '../support/http.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { deadAddress, origin, readRequest } from '../support/origin.js';
-
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 function get(path: string, fields = ''): string {
   return `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
@@ -190,7 +190,7 @@ t.test('what was pipelined and not begun is dropped with its connection', async 
   const { connect, seen } = await startBalancer(t, { servers: [server.address] });
   const client = await connect();
   client.send(get('/').repeat(50));
-  while (asked === 0) await pause(2);
+  await until(() => asked !== 0);
   client.reset();
   t.equal((await seen.request()).reason, 'client_abort');
   t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });

@@ -3,10 +3,11 @@ import t, { type Test } from 'tap';
 import type { Server } from '../../lib/servers/server.js';
 import { ServerGroup } from '../../lib/servers/server-group.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { deadAddress, origin, readRequest } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const PUT = 'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
 
 /** What the servers behind a balancer were told of their attempts, by name. */
@@ -151,7 +152,7 @@ t.test('a client that leaves, and a connection gone stale, say nothing of the se
   client.send(GET);
   await client.response();
   client.send(GET);
-  while (server.accepted < 2) await pause(2);
+  await until(() => server.accepted >= 2);
   await pause(20);
   client.reset();
   t.equal((await seen.request(2)).reason, 'client_abort');

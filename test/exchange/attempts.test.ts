@@ -6,12 +6,12 @@ import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { chunked, deadAddress, origin, type ReceivedRequest, readRequest } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 /** An origin that answers the first request of each connection, and does `then` to the second. */
 async function stale(t: Test, then: 'end' | 'reset', healAfter = 1) {
@@ -266,7 +266,7 @@ t.test('an upload that has only begun goes on at the next server', async (t) => 
   client.send('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
   const bytes = chunked(body, 1000, 'X-Sum: 1\r\n');
   client.send(bytes.subarray(0, 20_001));
-  while (!failed || good.accepted === 0) await pause(2);
+  await until(() => !(!failed || good.accepted === 0));
   client.send(bytes.subarray(20_001));
   t.equal((await client.response()).status, 200);
   t.ok(received.equals(body));

@@ -2,12 +2,11 @@ import t, { type Test } from 'tap';
 import type { RawConnection } from '../../fixtures/raw-server.js';
 import { Server } from '../../lib/servers/server.js';
 import { type Started, startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { steady, turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const passive = { consecutive_failures: 3, consecutive_errors: 3, eject_for: '10s', trial_requests: 0 };
 
 /** Three servers that do the same with each connection, and a balancer that ejects after three failures in a row. */

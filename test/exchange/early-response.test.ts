@@ -2,11 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import type { RawConnection } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { steady, turns, until } from '../support/loop-ticks.js';
 import { chunked, origin, readRequest } from '../support/origin.js';
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const TOO_LARGE = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsize';
 
 function post(fields: string): string {

@@ -4,12 +4,11 @@ import { pattern } from '../../fixtures/pattern.js';
 import type { RawConnection, Script } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
+import { GET, OK } from '../support/http.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LONG = 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello';
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
 
@@ -151,7 +150,7 @@ t.test('a server that hangs is 504 when its time is over, whatever it hangs in',
       connection.end();
     });
     client.send(GET);
-    while (server.connections === 0) await pause(2);
+    await until(() => server.connections !== 0);
     await pause(20);
     clock.advance(59_000);
     t.equal(seen.requests.length, 0);

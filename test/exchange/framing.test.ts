@@ -3,11 +3,9 @@ import t, { type Test } from 'tap';
 import { pattern } from '../../fixtures/pattern.js';
 import { answering } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { chunked, origin, type ReceivedRequest, readRequest } from '../support/origin.js';
-
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 function sha(bytes: Buffer | string): string {
   return createHash('sha256')

@@ -2,11 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { origin, readRequest } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-B: c\r\n\r\n';
 
 t.test('interim responses are passed on as they come, any number of them', async (t) => {

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { origin, readRequest } from '../support/origin.js';
 
@@ -8,8 +9,6 @@ import { origin, readRequest } from '../support/origin.js';
  * What real clients and servers send beside the letter of RFC 9112, and what smugglers would make of each: the exact
  * bytes that the other side gets, whole and cut at every byte.
  */
-
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 /** A server that tells of every request, and answers it with its place in the order. */
 async function listening(t: Test) {
@@ -150,7 +149,6 @@ t.test('an empty Expect expects nothing', async (t) => {
 
 // Answers of servers.
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const DATE = 'Date: now\r\n';
 
 interface Passing {

@@ -1,12 +1,12 @@
 import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
+import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { deadAddress, field, origin } from '../support/origin.js';
 
 /** Answers that the balancer gives itself: a browser must find CORS and HSTS in them as in those of servers. */
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const CORS = {
   add: { 'Access-Control-Allow-Origin': '*', 'X-Path': '{path}', 'X-Served-By': '[{server}]' },
   append: { Vary: 'Origin' },

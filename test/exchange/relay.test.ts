@@ -1,8 +1,7 @@
 import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
-
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+import { OK } from '../support/http.js';
 
 t.test('a request reaches the server with what this hop adds, and its answer the client', async (t) => {
   let head = '';

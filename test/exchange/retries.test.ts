@@ -2,10 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
 import { type SeenRequest, startBalancer } from '../support/balancer.js';
+import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { chunked, deadAddress, origin, readRequest } from '../support/origin.js';
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy';
 
 type Fault = 'reset' | 'end' | 'silence' | '503';
@@ -286,7 +287,7 @@ t.test('a slow rest of such an answer is not waited for', async (t) => {
   t.equal((await client.response()).status, 200);
   t.equal(bad.connections, 1);
   clock.advance(1200);
-  while (bad.connections > 0) await pause(2);
+  await until(() => bad.connections === 0);
 });
 
 t.test('the last answer is passed on, and one to an upload is tried again while it goes on', async (t) => {
@@ -313,7 +314,7 @@ t.test('the last answer is passed on, and one to an upload is tried again while 
   const upload = await startBalancer(t, { servers: [hasty.address, good.address], retry: { on: [503] } });
   const uploader = await upload.connect();
   uploader.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello');
-  while (hasty.accepted === 0) await pause(2);
+  await until(() => hasty.accepted !== 0);
   await pause(20);
   uploader.send('again');
   t.equal((await uploader.response()).status, 200);
@@ -342,7 +343,7 @@ t.test('the only server is asked again after a moment, if it was quick to fail',
     const client = await connect();
     client.send(request('PUT', 'hello'));
     for (let attempt = 1; attempt <= 2; attempt++) {
-      while (server.received.length < attempt) await pause(2);
+      await until(() => server.received.length >= attempt);
       await pause(10);
       t.equal(server.received.length, attempt, 'not at once');
       clock.advance(25);

@@ -2,11 +2,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import { RetryBudget } from '../../lib/exchange/retry-budget.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { deadAddress, origin, readRequest } from '../support/origin.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy';
 
 /** Takes what there is; gives how much that was. */

@@ -1,9 +1,8 @@
 import t from 'tap';
 import { startBalancer } from '../support/balancer.js';
+import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { field, origin } from '../support/origin.js';
-
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 t.test('{scheme}, conditions and guards go by what a trusted proxy tells, and by nobody else', async (t) => {
   const heads: string[] = [];

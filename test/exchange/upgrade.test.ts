@@ -6,13 +6,14 @@ import type { RawConnection } from '../../fixtures/raw-server.js';
 import { startFixtureServer } from '../../fixtures/server.js';
 import { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET } from '../support/http.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
 const UPGRADE =
   'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n';
 const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
 /** An origin that switches and then lets `talk` have the raw connection, and a client behind a balancer. */
 async function tunnel(t: Test, talk: (connection: RawConnection) => unknown, manual = false) {
@@ -179,7 +180,7 @@ t.test('a half-close goes through, and the other direction stays open', async (t
   byServer.client.end();
   await byServer.client.gone();
   t.match(await byServer.seen.request(), { reason: '', detail: 'closed by the server', bytesIn: 10 });
-  while (byServer.server.connections > 0) await pause(2);
+  await until(() => byServer.server.connections === 0);
   t.equal(all, 'still here');
 });
 
@@ -204,7 +205,7 @@ t.test('a reset of one side ends the other', async (t) => {
   });
   await byClient.client.until('\r\n\r\n');
   byClient.client.reset();
-  while (!lost) await pause(2);
+  await until(() => lost);
   await byClient.seen.request();
 
   let cut = (): void => {};
@@ -215,7 +216,7 @@ t.test('a reset of one side ends the other', async (t) => {
     connection.reset();
   });
   await byServer.client.until('\r\n\r\n');
-  while (byServer.server.connections === 0) await pause(2);
+  await until(() => byServer.server.connections !== 0);
   cut();
   await byServer.client.gone();
   t.equal(byServer.client.error?.code, 'ECONNRESET');
@@ -244,7 +245,7 @@ t.test('a tunnel where nothing happens is closed in the end, not before', async 
   client.end();
   await client.gone();
   clock.advance(10_000);
-  while (server.connections > 0) await pause(2);
+  await until(() => server.connections === 0);
 });
 
 t.test('a tunnel carries much both ways at once, and a slow end holds it back', async (t) => {
@@ -313,7 +314,7 @@ t.test('what is left to send when both have ended arrives, however slowly it is 
     clock.advance(50_000);
     await pause(20);
     read();
-    while (got === -1) await pause(5);
+    await until(() => got !== -1);
     t.equal(got, rest.length);
   });
   t.test('by the client', async (t) => {
@@ -339,7 +340,7 @@ t.test('a server that is gone behind its FIN costs the client nothing of what it
   });
   await client.until('\r\n\r\n');
   client.send('x');
-  while (server.connections > 0) await pause(2);
+  await until(() => server.connections === 0);
   client.send('nobody hears this');
   await seen.request();
   t.equal(await client.toEnd(), 'good bye');

@@ -5,11 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startBalancer } from '../support/balancer.js';
+import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { turns } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
-
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
 /** Short: the kernel takes no more than 103 bytes. */
 function socketPath(t: Test): string {

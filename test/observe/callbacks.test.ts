@@ -6,12 +6,10 @@ import { createConfig } from '../../lib/config/config.js';
 import { CallbackFailures } from '../../lib/observe/callback-failures.js';
 import { ObserverList } from '../../lib/observe/observer-list.js';
 import { RawClient } from '../support/client.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { origin } from '../support/origin.js';
 import { recordOf } from './record.js';
-
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 /** A balancer before one server, and a client of it. */
 async function started(t: Test, observer: Observer, options: BalancerOptions = {}) {

@@ -3,12 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { startFixtureServer } from '../../fixtures/server.js';
 import { Program } from '../cli/support.js';
+import { until } from '../support/loop-ticks.js';
 import { Load } from './load.js';
 
 /** By hand for longer: `node dist/test/resilience/sigterm.test.js --cycles 200`. */
@@ -61,7 +61,7 @@ t.test(`${CYCLES} restarts by SIGTERM under load: no answer is lost`, { timeout:
     const ending = program;
     ending.child.kill('SIGTERM');
     // The supervisor: as soon as the port is released, another one takes it over, while the first is still answering.
-    while (load.refused === refused) await pause(1);
+    await until(() => load.refused !== refused);
     ({ program } = await startProgram(t, port, directory));
     t.equal(await ending.end(), 0, 'the old one ends with 0');
   }

@@ -4,13 +4,12 @@ import { answering } from '../../fixtures/raw-server.js';
 import { IdleLimit } from '../../lib/servers/idle-limit.js';
 import { Lifetime } from '../../lib/servers/lifetime.js';
 import { startBalancer } from '../support/balancer.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 import { createPool, poolSupplies } from '../support/pool.js';
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LATE = 100;
 
 t.test('pool.max_requests: a connection is closed behind its last request, and none fails', async (t) => {

@@ -3,12 +3,10 @@ import t, { type Test } from 'tap';
 import { answering, type RawConnection, type RawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
+import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
-import { turns } from '../support/loop-ticks.js';
+import { turns, until } from '../support/loop-ticks.js';
 import { origin, readRequest } from '../support/origin.js';
-
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 t.test('as many connections as requests at once, and no more', async (t) => {
   const waiting: RawConnection[] = [];
@@ -22,14 +20,14 @@ t.test('as many connections as requests at once, and no more', async (t) => {
   const clients = await Promise.all(Array.from({ length: 8 }, connect));
   for (let round = 0; round < 3; round++) {
     for (const client of clients) client.send(GET);
-    while (waiting.length < clients.length) await pause(2);
+    await until(() => waiting.length >= clients.length);
     for (const connection of waiting.splice(0)) void connection.write(OK);
     for (const client of clients) t.equal((await client.response()).status, 200);
   }
   t.equal(server.accepted, 8);
   for (let i = 0; i < 8; i++) {
     clients[i]?.send(GET);
-    while (waiting.length === 0) await pause(2);
+    await until(() => waiting.length !== 0);
     void waiting.pop()?.write(OK);
     await clients[i]?.response();
   }
@@ -61,7 +59,7 @@ t.test('bytes on an idle connection close it, and nobody gets them', async (t) =
   const client = await connect();
   client.send(GET);
   t.equal((await client.response()).body, 'ok');
-  while (server.connections > 0) await pause(5);
+  await until(() => server.connections === 0);
   client.send(GET);
   t.equal((await client.response()).body, 'ok');
   t.equal(server.accepted, 2);
@@ -80,7 +78,7 @@ t.test('an idle connection that the server closes is not used again, not even by
   for (let i = 0; i < 3; i++) {
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi');
     t.equal((await client.response()).status, 200);
-    while (server.connections > 0) await pause(5);
+    await until(() => server.connections === 0);
   }
   t.equal(server.accepted, 3);
   t.ok(seen.requests.every(({ reason, attempts }) => reason === '' && attempts === 1));
@@ -97,7 +95,7 @@ t.test('an idle connection is given up before servers usually close it', async (
   await client.response();
   t.equal(server.accepted, 1);
   clock.advance(4200);
-  while (server.connections > 0) await pause(5);
+  await until(() => server.connections === 0);
   client.send(GET);
   await client.response();
   t.equal(server.accepted, 2);
@@ -257,7 +255,7 @@ t.test('a connection that a client was authenticated on by NTLM or Negotiate is 
     t.strictSame(asked, ['0 /1', '0 /2', '1 /3', '0 /4', '1 /5', '0 /6']);
     one.end();
     await one.gone();
-    while (server.connections > 1) await pause(2);
+    await until(() => server.connections <= 1);
     other.send(ask('/7'));
     await other.response();
     t.equal(asked.at(-1), '1 /7', 'it is closed with its client, and nobody inherits it');
@@ -283,7 +281,7 @@ t.test('when the server closes it, or is another one, the client gets an ordinar
   t.strictSame(asked, ['0 /1', '0 /4'], 'it is kept meanwhile');
   t.strictSame(askedElsewhere, ['0 /2', '0 /3'], 'nobody showed who he is there');
   await say(one, ask('/end'));
-  while (server.connections > 0) await pause(2);
+  await until(() => server.connections === 0);
   await say(one, ask('/5'));
   await say(other, ask('/6'));
   t.strictSame(asked.slice(2), ['0 /end', '1 /5', '1 /6']);

@@ -6,9 +6,19 @@ export async function turns(count = 12): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Lets it go round until `condition` holds; what never holds ends with the test's own timeout. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turns(1);
+/** How long a test waits for something to happen, ms: far longer than it takes on a busy machine. */
+const PATIENCE_MS = 30_000;
+/** So often the event loop goes round without a rest: what happens in this process has happened by then. */
+const BUSY_TURNS = 1000;
+
+/** Waits until `condition` holds. Rejects after 30 s, saying `what` did not happen: by default the text of the condition. */
+export async function until(condition: () => boolean, what = String(condition)): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  for (let turn = 0; !condition(); turn++) {
+    if (turn < BUSY_TURNS) await turns(1);
+    else await new Promise((resolve) => setTimeout(resolve, 2));
+    if (performance.now() > end) throw new Error(`not within ${PATIENCE_MS / 1000} s: ${what}`);
+  }
 }
 
 /** Lets it go round until `figure` has not changed for a while: a writer that nobody reads from has come to a stop. */

@@ -12,14 +12,13 @@ import type { Resolver } from '../../../lib/net/resolver.js';
 import { Server } from '../../../lib/servers/server.js';
 import { type Seen, startBalancer } from '../../support/balancer.js';
 import { startDeafServer } from '../../support/deaf-server.js';
+import { GET, OK } from '../../support/http.js';
 import { turns, until } from '../../support/loop-ticks.js';
 import type { ManualClock } from '../../support/manual-clock.js';
 import { createPool, poolSupplies } from '../../support/pool.js';
 
 type Test = Parameters<typeof startBalancer>[0];
 
-const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const BROKEN = 'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n';
 const manual = { manual: true };
 /** Deadlines fire up to two ticks late; a check begins up to a tenth sooner or later than its interval. */
