@@ -175,7 +175,7 @@ t.test('ip_hash goes by whom a trusted proxy speaks for', async (t) => {
   for (let i = 2; i < 8; i++) t.equal(await homeOf(`2001:db8:1:2:${i}::${i}`), home, 'one /64 is one client');
 });
 
-t.test('backup servers serve when nobody else can', async (t) => {
+t.test('backup servers serve when no other server can', async (t) => {
   const { connect, balancer, origins } = await startThree(t, 'least_connections', [{}, {}, { backup: true }]);
   const client = await connect();
   t.equal(counted(await servedBy(client, 6)).c, undefined);

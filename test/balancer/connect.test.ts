@@ -86,7 +86,7 @@ t.test('every server refuses: 502 once all were tried, and the client keeps its 
   }
 });
 
-t.test('what this process is short of is told from what is wrong with a server', async (t) => {
+t.test('a shortage in this process is not taken for a failure of a server', async (t) => {
   const failed = (code: string, address = '127.0.0.1'): boolean =>
     isShortage(Object.assign(new Error(code), { code, address }));
   for (const code of ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']) t.ok(failed(code), code);

@@ -66,7 +66,7 @@ t.test('hosts lead to their own servers, each in turn', async (t) => {
   t.match((await ask('GET / HTTP/1.1\nHost: WWW.APPLE.COM:80')).body, /^(9081|9082|8888)$/);
 });
 
-t.test('paths lead to the same servers, and the server gets what stands behind the prefix', async (t) => {
+t.test('paths lead to the same servers, which get the path after the prefix', async (t) => {
   const { ask, lastHead, ports } = await startCourse(t);
   t.match((await ask('GET /mango HTTP/1.1\nHost: elsewhere.test')).body, /^808[12]$/);
   t.match(lastHead(), /^GET \/ HTTP\/1\.1\r\n/);
@@ -87,7 +87,7 @@ t.test('headers, parameters and paths are changed as the file says', async (t) =
   t.ok([...ports.values()].includes(host), 'without its Host the server gets its own');
 });
 
-t.test('what is rejected, unknown or without a server is answered here', async (t) => {
+t.test('rejected requests, unknown hosts and routes without a server get local replies', async (t) => {
   const { ask } = await startCourse(t);
   for (const path of ['/messages', '/apps/1', '/%6dessages', '//messages']) {
     const { status, body } = await ask(`GET ${path} HTTP/1.1\nHost: www.apple.com`);
@@ -97,7 +97,7 @@ t.test('what is rejected, unknown or without a server is answered here', async (
   t.strictSame([unknown.status, unknown.body], [404, 'Not Found']);
 });
 
-t.test('when all servers of a host are down there is nobody to answer', async (t) => {
+t.test('a host whose servers are all down answers 503', async (t) => {
   const { ask, seen } = await startCourse(t);
   await seen.when(({ verdicts }) => verdicts.filter((verdict) => verdict.startsWith('down ')).length === 2);
   const { status, body, head } = await ask('GET / HTTP/1.1\nHost: www.orange.com');

@@ -36,7 +36,7 @@ t.test('a server is removed from every route, and added to one', async (t) => {
   t.throws(() => desired.remove('b'), { code: 'last_server', message: /last server of default/ });
 });
 
-t.test('what the file takes over is no change any more', async (t) => {
+t.test('a change that the file takes over is no change any more', async (t) => {
   const desired = new DesiredServers(file('', 'ab'));
   desired.add('default', { address: addressOf('c'), name: 'c', weight: 3 });
   desired.remove('a');
@@ -139,7 +139,7 @@ t.test('a file that was edited while no process ran wins over what was kept, onc
   t.match(unknown.serverList().get('a'), { weight: 5 });
 });
 
-t.test('a removed server stays away over a reload when nobody but an added one is left', async (t) => {
+t.test('a removed server stays removed over a reload when only an added one is left', async (t) => {
   const desired = new DesiredServers(file('', 'a'));
   desired.add('default', { address: addressOf('c'), name: 'c' });
   desired.remove('a');
@@ -160,7 +160,7 @@ t.test('a change that has no place in the file any more is dropped, and that is 
   t.strictSame(desired.drift, []);
 });
 
-t.test('a name that the file gives to another address is the file’s', async (t) => {
+t.test('a name that the file gives to another address follows the file', async (t) => {
   const desired = new DesiredServers(file('', 'ab'));
   desired.add('default', { address: 'localhost:9999', name: 'c' });
   t.match(desired.applyConfig(file('', 'abc')), [/^c had been added .*: c is the name of localhost:99$/]);
@@ -180,7 +180,7 @@ t.test('a server that is gone takes what was said of it along', async (t) => {
   t.match(desired.serverList().get('b'), { availability: 'ready' });
 });
 
-t.test('what was changed is restored by another process, as far as it has a place in the file', async (t) => {
+t.test('another process restores the changes that still apply to the file', async (t) => {
   const before = new DesiredServers(file('ac', 'ab'));
   before.add('default', { address: addressOf('d'), name: 'd', weight: 3, backup: true, max_connections: 7 });
   before.add('shop', { address: 'localhost:5000' });
@@ -201,7 +201,7 @@ t.test('what was changed is restored by another process, as far as it has a plac
   t.equal(who(another), 'default: d');
 });
 
-t.test('what is no list of changes is said to be none', async (t) => {
+t.test('stored changes that are no list of changes are refused with a warning', async (t) => {
   const good = JSON.parse(writeChanges(new DesiredServers(file('', 'a')).changes)) as object;
   const server = { route: 'default', address: 'localhost:1' };
   for (const [change, message] of [

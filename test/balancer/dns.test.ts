@@ -162,7 +162,7 @@ t.test(
   },
 );
 
-t.test('new connections go to the last good answer, while none comes and behind an empty one', async (t) => {
+t.test('new connections use the last good addresses while resolution fails or returns none', async (t) => {
   const dns = await dnsServer(t);
   const [server] = (await origins(t, ['127.0.0.1'])) as [RawServer];
   dns.set('app.test', 1, '127.0.0.1');
@@ -185,7 +185,7 @@ t.test('new connections go to the last good answer, while none comes and behind 
   t.equal(server.accepted, 3);
 });
 
-t.test('who fails is told once, and asks again after five seconds', async (t) => {
+t.test('a failed look-up is told once and tried again after five seconds', async (t) => {
   const dns = await dnsServer(t);
   const [server] = (await origins(t, ['127.0.0.1'])) as [RawServer];
   dns.set('app.test', 1, '127.0.0.1');
@@ -292,7 +292,7 @@ t.test('timeouts.connect covers the question for the address', async (t) => {
   t.equal((await seen.request()).reason, 'connect_timeout');
 });
 
-t.test('a name that nobody knows is 502', async (t) => {
+t.test('an unknown host name of a server is 502', async (t) => {
   const dns = await dnsServer(t);
   const { connect, seen } = await startNamed(t, { port: 1, dns, host: 'nobody.invalid' });
   const client = await connect();

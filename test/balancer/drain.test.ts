@@ -23,7 +23,7 @@ async function patient(t: Test) {
 }
 type Test = Parameters<typeof startBalancer>[0];
 
-t.test('what is in flight is answered, says that it is the last, and then it is over', async (t) => {
+t.test('a drain answers requests in flight with Connection: close, then ends', async (t) => {
   const { address, asked } = await patient(t);
   const { balancer, connect } = await startBalancer(t, { servers: [address] });
   const clients = await Promise.all([connect(), connect(), connect()]);
@@ -59,7 +59,7 @@ t.test('idle connections are closed at once, and new ones refused', async (t) =>
   await t.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' });
 });
 
-t.test('what was sent before the drain is answered, though it was not read yet', async (t) => {
+t.test('requests sent before the drain are answered, though they were not read yet', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   const { balancer, connect, port } = await startBalancer(t, { servers: [server.address] });
@@ -293,7 +293,7 @@ async function ask(connect: () => Promise<RawClient>, head: string): Promise<str
 
 const READY = 'GET /readyz HTTP/1.1\r\nHost: a';
 
-t.test('readiness_path tells whoever is in front, and is no request', async (t) => {
+t.test('readiness_path is answered and not counted as a request', async (t) => {
   const asked: string[] = [];
   const server = await startRawServer(async (connection) => {
     for (;;) {
@@ -336,7 +336,7 @@ t.test('readiness_path tells whoever is in front, and is no request', async (t) 
   t.match(await ask(connect, READY.replace('readyz', 'up')), /^HTTP\/1\.1 503 /);
 });
 
-t.test('who is refused at accept is not told', async (t) => {
+t.test('a client that is refused at accept gets no answer', async (t) => {
   const settings = {
     servers: ['127.0.0.1:1'],
     readiness_path: '/readyz',

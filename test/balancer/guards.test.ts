@@ -72,7 +72,7 @@ async function asking(t: Test, settings: Settings) {
   };
 }
 
-t.test('what guards know of clients goes on when another host is put before theirs', async (t) => {
+t.test('guards keep what they know of clients when another host is put before theirs', async (t) => {
   const rules = { rate_limit: LIMIT, ban: { status: [404], count: 2, for: '1h' }, method_reject: ['PUT'] };
   const { ask, reload, balancer } = await asking(t, { hosts: [mango(rules)] });
   t.same([await ask(), await ask(), await ask()], [404, 404, 403]);

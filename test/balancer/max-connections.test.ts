@@ -96,7 +96,7 @@ const names = async (clients: readonly RawClient[]): Promise<string[]> => {
   return answers.map(({ status, body }) => `${status} ${body}`);
 };
 
-t.test('who waits in the line of a server that is taken out moves on at once', async (t) => {
+t.test('a request queued at a server that is taken out moves on at once', async (t) => {
   for (const act of ['maintenance', 'removal', 'replacement'] as const) {
     const { balancer, seen, clients, answer, a, b } = await lineAt(t);
     if (act === 'maintenance') balancer.setAvailability('a', 'maintenance');
@@ -119,7 +119,7 @@ t.test('who waits in the line of a server that is taken out moves on at once', a
   }
 });
 
-t.test('who waits in the line of a server that its check finds down moves on at once', async (t) => {
+t.test('a request queued at a server that its check finds down moves on at once', async (t) => {
   const checked = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write('HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n');
@@ -136,7 +136,7 @@ t.test('who waits in the line of a server that its check finds down moves on at 
   t.equal(clients[0].received, '', 'what is on it may still be answered');
 });
 
-t.test('who waits in the line of a server that is ejected moves on at once', async (t) => {
+t.test('a request queued at a server that is ejected moves on at once', async (t) => {
   const passive_health = { consecutive_failures: 1 };
   const { seen, clients, a } = await lineAt(t, { passive_health });
   await a.server.close();
@@ -144,7 +144,7 @@ t.test('who waits in the line of a server that is ejected moves on at once', asy
   t.match(seen.verdicts, [/^ejected a /]);
 });
 
-t.test('it fails at once when there is no other server, and says why', async (t) => {
+t.test('a queued request fails at once when there is no other server, and the log says why', async (t) => {
   const { balancer, seen, clients, answer } = await lineAt(t);
   balancer.setAvailability('b', 'maintenance');
   balancer.setAvailability('a', 'maintenance');
@@ -207,7 +207,7 @@ t.test('a request whose connection is still being opened moves on too', async (t
   t.strictSame(await names([client]), ['200 b']);
 });
 
-t.test('an attempt of before a reload ends up at nobody who was removed meanwhile', async (t) => {
+t.test('an attempt from before a reload goes to no server that was removed meanwhile', async (t) => {
   const [b] = (await namedOrigins(t, 'b')) as [NamedOrigin];
   let asked = 0;
   const a = await origin(t, async (connection) => {

@@ -221,7 +221,7 @@ t.test('a weight is what share of the work a server gets; 0 is none', async (t) 
   t.strictSame(story(balancer).slice(1), ['weight a 1 -> 0', 'weight a 0 -> 1']);
 });
 
-t.test('what was changed survives a reload, until the file says the same', async (t) => {
+t.test('a change at run time survives a reload until the file says the same', async (t) => {
   const { balancer, client, settings, a, b, c } = await scene(t);
   balancer.addServer('default', { address: c.address, name: 'c' });
   balancer.setAvailability('a', 'maintenance');

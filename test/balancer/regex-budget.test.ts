@@ -67,7 +67,7 @@ t.test('a field of an answer that cannot be edited within the budget is empty', 
   t.equal(field(head, 'x-back') ?? '', '');
 });
 
-t.test('what is written by a rule is paid too', async (t) => {
+t.test('text that a rule writes counts for the regex budget too', async (t) => {
   const { ask } = await start(t, { header_rules: { replace: { 'X-Text': { '/./': '{header.X-Text}' } } } });
   t.equal((await ask('abab')).status, 200);
   t.equal((await ask(TEXT)).status, 431);

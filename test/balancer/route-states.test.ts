@@ -151,7 +151,7 @@ t.test('a route without a server from the start is told when it starts', async (
   t.strictSame(story(balancer), ['route_down default a has weight 0']);
 });
 
-t.test('a route whose servers nobody has checked yet is told after the first check', async (t) => {
+t.test('a route whose servers are not checked yet is told after the first check', async (t) => {
   const dead = await deadAddress();
   const live = await startRawServer(answering('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
   t.teardown(() => live.close());

@@ -162,7 +162,7 @@ t.test('the guards of an exact path are met with a slash more or less, and in ot
   t.equal(await ask('/open/'), 204, 'written down as it came');
 });
 
-t.test('what is let in by its exact path stays so inside a guarded one', async (t) => {
+t.test('an exact path that is let in stays so inside a guarded path', async (t) => {
   const { ask } = await asking(t, (server) => ({
     paths: [
       { path: '/private', servers: [server], firewall_rules: CLOSED },
@@ -189,7 +189,7 @@ t.test('a host has the guards of its own paths, and no others', async (t) => {
   t.equal(await ask('/;/private', 'b.test'), 204);
 });
 
-t.test('what is left over is met in other readings of what is let through', async (t) => {
+t.test('the guards of the rest of a scope meet other readings of a path that is let through', async (t) => {
   const { ask } = await asking(t, (server) => ({
     hosts: [
       {

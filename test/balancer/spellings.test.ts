@@ -41,7 +41,7 @@ async function throughServer(t: Test, settings: (address: string) => Settings) {
   };
 }
 
-t.test('what a rule sets, removes or edits cannot be brought in by another spelling', async (t) => {
+t.test('a field that a rule sets, removes or edits cannot come in by another spelling', async (t) => {
   for (const [rules, expected] of [
     [{ add: { 'X-User': 'rule' } }, ['X-User: rule']],
     [{ remove: ['X-User'] }, []],
@@ -207,7 +207,7 @@ t.test('our own fields come in under no spelling, in head or trailers, from whom
   }
 });
 
-t.test('what a rule sets, removes or edits cannot be brought in by trailers', async (t) => {
+t.test('a field that a rule sets, removes or edits cannot come in by trailers', async (t) => {
   const { askWithTrailers, received } = await throughServer(t, (address) => ({
     servers: [address],
     header_rules: {
@@ -221,7 +221,7 @@ t.test('what a rule sets, removes or edits cannot be brought in by trailers', as
   t.equal(received().trailers, 'X-More: 2\r\nX-Sum: 1\r\n');
 });
 
-t.test('what a rule removes of responses comes to the client in no spelling and in no trailer', async (t) => {
+t.test('a response field that a rule removes reaches the client in no spelling and no trailer', async (t) => {
   const server = await origin(t, async (connection) => {
     await readRequest(connection);
     await connection.write(

@@ -7,7 +7,7 @@ import { ManualClock } from '../support/manual-clock.js';
 
 const countsOf = ({ firewalls }: RoutingSnapshot) => firewalls.flatMap((firewall) => firewall.counts);
 
-t.test('who is banned is told with the firewall that did it, and for how long', async (t) => {
+t.test('a ban is told with its client, firewall and time', async (t) => {
   const { seen, connect } = await startBalancer(t, {
     hosts: [
       {

@@ -29,7 +29,7 @@ async function noting(t: Test, work: (connection: RawConnection) => Promise<unkn
   return { server, state };
 }
 
-t.test('a request with a FIN right behind it is answered', async (t) => {
+t.test('a request that is followed at once by a FIN is answered', async (t) => {
   const server = await origin(t, async (connection) => {
     for (;;) {
       await connection.readHead();
@@ -167,7 +167,7 @@ t.test('a client that leaves the line takes its request with it, body and all', 
   }
 });
 
-t.test('a whole request with a FIN right behind it keeps its place in the line', async (t) => {
+t.test('a complete request that is followed by a FIN keeps its place in the queue', async (t) => {
   for (const means of ['fast', 'documented'] as const) {
     const { connect, waiting, answer, server } = await fullServer(t, means);
     const clients = [await connect(), await connect()];

@@ -83,7 +83,7 @@ t.test('limits.connections: the longest idle client makes room for a new one', a
   t.equal(seen.requests.length, 6);
 });
 
-t.test('limits.connections: nobody who waits for an answer has to make room', async (t) => {
+t.test('limits.connections: a client that waits for an answer is not closed to make room', async (t) => {
   let answer = (): void => {};
   const held = new Promise<void>((resolve) => {
     answer = resolve;
@@ -110,7 +110,7 @@ t.test('limits.connections: nobody who waits for an answer has to make room', as
   t.equal(balancer.clientCount, 3);
 });
 
-t.test('limits.connections: nobody makes room for a client that is not let in', async (t) => {
+t.test('limits.connections: no client is closed for one that is refused', async (t) => {
   const { balancer, connect, port } = await startBalancer(t, {
     limits: { connections: 2 },
     firewall_rules: { ip_reject: ['127.0.0.2'] },
@@ -215,7 +215,7 @@ t.test('after an answer that ends the connection input is dropped for 5 s, not f
   await until(() => balancer.clientCount === 0);
 });
 
-t.test('and not more than a few megabytes of it', async (t) => {
+t.test('a refused upload is drained for a few megabytes at most', async (t) => {
   const { balancer, connect } = await startBalancer(t, {}, { manual: true });
   const client = await connect();
   client.send('GET / HTTP/1.1\r\n\r\n');

@@ -48,7 +48,7 @@ t.test('a second request on the same connection has a header deadline of its own
   t.match(await client.toEnd(), /^HTTP\/1\.1 408 /);
 });
 
-t.test('who sends nothing but empty lines is closed without a word', async (t) => {
+t.test('a client that sends nothing but empty lines is closed without an answer', async (t) => {
   const { connect, clock, seen } = await startBalancer(t, {}, manual);
   const client = await connect();
   client.send('\r\n\r\n');
@@ -227,7 +227,7 @@ t.test(
   },
 );
 
-t.test('timeouts.connection_age: the first answer behind it is the last', async (t) => {
+t.test('timeouts.connection_age: the first answer after it is the last', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   const timeouts = { connection_age: '10m', keep_alive: '1h' };

@@ -18,7 +18,7 @@ t.setTimeout(120_000);
 
 const onLinux = { skip: process.platform === 'linux' ? false : 'reads /proc' };
 
-t.test('200 clients with slow heads hinder nobody, and get 408', async (t) => {
+t.test('200 clients with slow heads delay no others, and get 408', async (t) => {
   const server = await startFixtureServer({ name: 'one' });
   t.teardown(() => server.close());
   const settings = { servers: [server.address], timeouts: { request_header: '2s' } };

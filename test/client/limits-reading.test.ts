@@ -69,7 +69,7 @@ t.test(
   },
 );
 
-t.test('neither are answers of our own piled up', async (t) => {
+t.test('local replies to a client that does not read are not piled up', async (t) => {
   const { connect, seen } = await startBalancer(t, {});
   const client = await connect();
   client.socket.pause();
@@ -102,7 +102,7 @@ t.test('a tunnel whose client was too early goes on all the same', async (t) => 
   t.equal(await client.bytes(4), 'last');
 });
 
-t.test('a client that half-closed behind several requests gets all their answers', async (t) => {
+t.test('a client that half-closed after several requests gets all their answers', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   const { connect } = await startBalancer(t, { servers: [server.address] });
@@ -171,7 +171,7 @@ t.test('a client that takes little by little is not: progress counts, not comple
   t.match(await seen.request(), { reason: 'client_stalled' });
 });
 
-t.test('who is looked at when the time is up, and has taken a byte, gets as much time again', async (t) => {
+t.test('a slow reader that has taken a byte gets the same time again', async (t) => {
   let destroyed = false;
   const channel = {
     backlog: 100,

@@ -85,7 +85,7 @@ t.test(
   },
 );
 
-t.test('what a client pipelines is not read while it waits: memory stays bounded', async (t) => {
+t.test('pipelined bytes are not read while the client waits: memory stays bounded', async (t) => {
   const silent = await origin(t, async (connection) => {
     await connection.readHead();
     // Nothing follows before the first is answered.

@@ -62,7 +62,7 @@ t.test('answers of all sizes come in the order of their requests', async (t) => 
   for (const size of sizes) t.equal((await client.response()).body, pattern(size).toString('latin1'));
 });
 
-t.test('an answer of the balancer itself does not wait for the one behind it', async (t) => {
+t.test('a local reply does not wait for the request after it', async (t) => {
   const server = await origin(t, (connection) => connection.hang());
   const { connect } = await startBalancer(t, { servers: [server.address] });
   const client = await connect();
@@ -70,7 +70,7 @@ t.test('an answer of the balancer itself does not wait for the one behind it', a
   t.equal((await client.response()).status, 200);
 });
 
-t.test('behind Connection: close nothing is processed any more', async (t) => {
+t.test('no request after Connection: close is processed', async (t) => {
   const asked: string[] = [];
   const server = await origin(t, async (connection) => {
     for (;;) {
@@ -86,7 +86,7 @@ t.test('behind Connection: close nothing is processed any more', async (t) => {
   t.strictSame(asked, ['/1', '/2']);
 });
 
-t.test('a FIN behind several requests leaves none of them unanswered', async (t) => {
+t.test('a FIN after several requests leaves none of them unanswered', async (t) => {
   const server = await origin(t, async (connection) => {
     for (;;) await connection.write(answer((await connection.readHead()).split(' ')[1] as string));
   });
@@ -100,7 +100,7 @@ t.test('a FIN behind several requests leaves none of them unanswered', async (t)
   t.equal(client.error, null);
 });
 
-t.test('a FIN behind a request and a piece of another ends the connection at once', async (t) => {
+t.test('a FIN after a request and a part of another ends the connection at once', async (t) => {
   for (const rest of ['GET / HT', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe']) {
     const server = await origin(t, async (connection) => {
       await connection.readHead();
@@ -116,7 +116,7 @@ t.test('a FIN behind a request and a piece of another ends the connection at onc
   }
 });
 
-t.test('a connection is usable behind an answer that came while its request was held back', async (t) => {
+t.test('a connection is usable after an answer that came while its request was held back', async (t) => {
   const { connect } = await startBalancer(t, { servers: [await deadAddress()] });
   const client = await connect();
   for (let i = 0; i < 3; i++) {
@@ -180,7 +180,7 @@ t.test('a client that is answered by the balancer itself and reads nothing is ma
   await client.gone();
 });
 
-t.test('what was pipelined and not begun is dropped with its connection', async (t) => {
+t.test('pipelined requests that have not begun are dropped with their connection', async (t) => {
   let asked = 0;
   const server = await origin(t, async (connection) => {
     await connection.readHead();

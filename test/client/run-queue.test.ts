@@ -27,7 +27,7 @@ async function run(queue: RunQueue, count: number): Promise<number[][]> {
   return perTurn;
 }
 
-t.test('a few begin at once, the others in the turns behind it, first come first served', async (t) => {
+t.test('a few requests begin at once, the others in later ticks, first come first served', async (t) => {
   const perTurn = await run(new RunQueue(() => 0), 100);
   t.strictSame(
     perTurn.map(({ length }) => length),
@@ -77,7 +77,7 @@ t.test('while connections keep coming a turn begins fewer, but goes back to as m
   t.strictSame(perTurn, [8, 8, 8, PER_TURN]);
 });
 
-t.test('nobody overtakes those who wait', async (t) => {
+t.test('no request overtakes one that waits', async (t) => {
   const queue = new RunQueue(() => 0);
   const begun: string[] = [];
   while (queue.admit());
@@ -195,7 +195,7 @@ t.test('a crowd that asks at once is let through a few at a time', async (t) => 
   for (const client of clients) t.equal((await client.response()).body, 'here');
 });
 
-t.test('whoever waits for a turn may send more, end or leave meanwhile', async (t) => {
+t.test('a client in the run queue may send more, end or leave meanwhile', async (t) => {
   const server = await origin(t, async (connection) => {
     for (;;) {
       const { body } = await readRequest(connection);

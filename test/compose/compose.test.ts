@@ -46,7 +46,7 @@ await t.test('containers', { skip: missing ?? false }, async (t) => {
       t.equal(load.servedBy('mango-1'), before, 'and mango-1 is left alone');
     });
 
-    await t.test('it starts again and gets work again', async (t) => {
+    await t.test('a container that starts again gets requests again', async (t) => {
       await set.compose('start', 'mango-1');
       await lb.says(/is back/, set.address('mango-1'));
       const before = load.servedBy('mango-1');

@@ -119,7 +119,7 @@ await t.test('the course', { skip: missing ?? false }, async (t) => {
     t.match(await answer('10.192.0.1', 'www.apple.com'), /^200 Hello from apple/);
   });
 
-  await t.test('what leads nowhere is answered by the balancer', async (t) => {
+  await t.test('requests that match no route are answered by the balancer', async (t) => {
     t.same(short(await ask('www.banana.com', '/')), [404, 'Not Found']);
     await until('the servers of orange are down', () =>
       ['localhost:1111', 'localhost:1212'].every((server) => told().includes(`${server} is down`)),

@@ -53,7 +53,7 @@ const NONE = {
   responses: '0 0 0 0 0 0 0 0 0 0',
 };
 
-t.test('what a server did is on its account', async (t) => {
+t.test('counters of a server count what that server did', async (t) => {
   const outcomes = new Outcomes(t);
   const answers = [
     'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
@@ -210,7 +210,7 @@ t.test('a stale connection that is replaced in a further attempt is no further a
   t.match(outcomes.totals(server.address), { requests: 3, retries: 2 });
 });
 
-t.test('what the balancer says itself is on nobody else’s account', async (t) => {
+t.test('local replies are counted for no server', async (t) => {
   const outcomes = new Outcomes(t);
   const silent = await origin(t, (connection) => connection.hang());
   const { connect, seen } = await startBalancer(t, {

@@ -61,7 +61,7 @@ t.test('a request that is cut on three servers is one failure, not three', async
   t.equal(started.seen.verdicts.length, 1, 'the third ejects the server it failed on first, and no other');
 });
 
-t.test('nor is a request three errors that three servers answer with a status that is retried', async (t) => {
+t.test('a request that three servers answer with a retried status is one failure', async (t) => {
   for (const status of [503, 429]) {
     const started = await three(
       t,
@@ -124,7 +124,7 @@ t.test('a server that cuts a connection whose client still owes its body is not 
   }
 });
 
-t.test('one that cuts it when the body was there is', async (t) => {
+t.test('a server that cuts the connection after it had the body is blamed', async (t) => {
   const started = await three(t, async (connection) => {
     await connection.readHead();
     await connection.read(10);
@@ -159,7 +159,7 @@ t.test('a server that waits for a body the client does not send is not blamed fo
   t.strictSame(failures(started), [0, 0, 0]);
 });
 
-t.test('a server that gives up on a client that reads slowly is not blamed', async (t) => {
+t.test('a server that gives up on a slow reader is not blamed', async (t) => {
   for (const slow of [true, false]) {
     const state = { written: 0, reset: (): void => {} };
     const started = await three(t, async (connection) => {
@@ -191,7 +191,7 @@ t.test('a server that gives up on a client that reads slowly is not blamed', asy
   }
 });
 
-t.test('timeouts.total is on nobody who had less than half of it', async (t) => {
+t.test('timeouts.total is blamed only on a server that had at least half of it', async (t) => {
   let asked = 0;
   const started = await three(
     t,

@@ -43,24 +43,27 @@ t.test('an answer in the middle of an upload comes at once; a small rest is drop
   t.equal(server.accepted, 2, "but not the server's, which is owed the rest");
 });
 
-t.test('a rest that is big, or nobody knows how big, ends the connection behind the answer', async (t) => {
-  for (const fields of ['Content-Length: 500000\r\n', 'Transfer-Encoding: chunked\r\n']) {
-    const server = await origin(t, hasty(3));
-    const { connect } = await startBalancer(t, { servers: [server.address] });
-    const client = await connect();
-    client.send(post(fields) + (fields.startsWith('T') ? '3\r\nabc\r\n' : 'abc'));
-    const all = await client.toEnd();
-    t.match(all, /^HTTP\/1\.1 413 .*\r\nConnection: close\r\n\r\nsize$/s);
-    // A client that goes on for a while must not have the answer erased by a reset.
-    for (let i = 0; i < 10; i++) {
-      client.send(Buffer.alloc(20_000, 'x'));
-      await pause(1);
+t.test(
+  'a rest of an upload that is large or of unknown length ends the connection after the answer',
+  async (t) => {
+    for (const fields of ['Content-Length: 500000\r\n', 'Transfer-Encoding: chunked\r\n']) {
+      const server = await origin(t, hasty(3));
+      const { connect } = await startBalancer(t, { servers: [server.address] });
+      const client = await connect();
+      client.send(post(fields) + (fields.startsWith('T') ? '3\r\nabc\r\n' : 'abc'));
+      const all = await client.toEnd();
+      t.match(all, /^HTTP\/1\.1 413 .*\r\nConnection: close\r\n\r\nsize$/s);
+      // A client that goes on for a while must not have the answer erased by a reset.
+      for (let i = 0; i < 10; i++) {
+        client.send(Buffer.alloc(20_000, 'x'));
+        await pause(1);
+      }
+      client.end();
+      await client.gone();
+      t.equal(client.error, null);
     }
-    client.end();
-    await client.gone();
-    t.equal(client.error, null);
-  }
-});
+  },
+);
 
 t.test('an answer reaches a client that reads only when it has sent everything', async (t) => {
   const server = await origin(t, hasty(3));
@@ -288,7 +291,7 @@ t.test('a server that answers early, keeps its connection and reads on gets the 
   }
 });
 
-t.test('what it does not take within 5 s is dropped', async (t) => {
+t.test('the rest of an upload that a server does not take within 5 s is dropped', async (t) => {
   const state = { received: 0, lost: false };
   const server = await origin(t, readingOn(state, false));
   const { connect, seen, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });

@@ -78,7 +78,7 @@ t.test('before the head is whole, a fault is 502, and the client stays', async (
   }
 });
 
-t.test('behind the head, a fault cuts the client off with a reset', async (t) => {
+t.test("a fault after the response head resets the client's connection", async (t) => {
   for (const [name, bytes, fault, reason] of [
     ['a reset within a length', LONG, 'reset', 'reset_in_response'],
     ['a FIN within a length', LONG, 'end', 'reset_in_response'],
@@ -106,7 +106,7 @@ t.test('behind the head, a fault cuts the client off with a reset', async (t) =>
   }
 });
 
-t.test('a reset right behind the bytes of a body without length is not taken for its end', async (t) => {
+t.test('a reset after a body without length is not taken for the end of the body', async (t) => {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write('HTTP/1.1 200 OK\r\n\r\nhello');
@@ -285,32 +285,35 @@ t.test(
   },
 );
 
-t.test('who has let timeouts.total pass is counted as silent, and who was never asked is not', async (t) => {
-  let asked = 0;
-  const { client, clock, balancer } = await faulty(
-    t,
-    async (connection) => {
-      await connection.readHead();
-      asked++;
-      await connection.hang();
-      connection.end();
-    },
-    { timeouts: { total: '1s' } },
-  );
-  client.send(GET);
-  await until(() => asked === 1);
-  clock.advance(1100);
-  t.equal((await client.response()).status, 504);
-  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhal');
-  await until(() => asked === 2);
-  clock.advance(1100);
-  await client.until('HTTP/1.1 504 Gateway Timeout\r\n');
-  t.match(
-    balancer.status().servers,
-    [{ totals: { failures: 1, requests: 2 } }],
-    'the second had no whole request',
-  );
-});
+t.test(
+  'timeouts.total counts against the server that was silent, not against one that was never asked',
+  async (t) => {
+    let asked = 0;
+    const { client, clock, balancer } = await faulty(
+      t,
+      async (connection) => {
+        await connection.readHead();
+        asked++;
+        await connection.hang();
+        connection.end();
+      },
+      { timeouts: { total: '1s' } },
+    );
+    client.send(GET);
+    await until(() => asked === 1);
+    clock.advance(1100);
+    t.equal((await client.response()).status, 504);
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhal');
+    await until(() => asked === 2);
+    clock.advance(1100);
+    await client.until('HTTP/1.1 504 Gateway Timeout\r\n');
+    t.match(
+      balancer.status().servers,
+      [{ totals: { failures: 1, requests: 2 } }],
+      'the second had no whole request',
+    );
+  },
+);
 
 t.test('a tunnel outlives timeouts.total', async (t) => {
   const { client, clock } = await faulty(

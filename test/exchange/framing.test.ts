@@ -125,7 +125,7 @@ t.test('keep-alive of one side says nothing about the other', async (t) => {
   t.equal(served, 3);
 });
 
-t.test('what has no body is not waited for, whatever its fields claim', async (t) => {
+t.test('an answer that has no body is not waited for, whatever its fields claim', async (t) => {
   const claims = ['', 'Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n'];
   for (const claim of claims) {
     for (const [method, status, said] of [
@@ -148,7 +148,7 @@ t.test('what has no body is not waited for, whatever its fields claim', async (t
   }
 });
 
-t.test('the body that a server sends behind a HEAD, a 204 or a 304 reaches nobody', async (t) => {
+t.test('a body that a server sends after HEAD, 204 or 304 reaches no client', async (t) => {
   for (const [method, status] of [
     ['HEAD', '200 OK'],
     ['GET', '204 No Content'],

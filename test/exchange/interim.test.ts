@@ -79,7 +79,7 @@ t.test('interim responses without end are cut off', async (t) => {
   t.equal((await seen.request()).reason, 'bad_response');
 });
 
-t.test('a server that fails behind an interim response is not replaced by another', async (t) => {
+t.test('a server that fails after an interim response is not replaced by another', async (t) => {
   let asked = 0;
   const script: Parameters<typeof origin>[1] = async (connection) => {
     await connection.readHead();
@@ -119,7 +119,7 @@ t.test('Expect: 100-continue goes to the server, and its 100 to the client', asy
   t.equal(server.accepted, 1);
 });
 
-t.test('a final status in place of the 100 comes at once, and ends the connection', async (t) => {
+t.test('a final status instead of 100 is forwarded at once and ends the connection', async (t) => {
   for (const status of ['417 Expectation Failed', '413 Content Too Large']) {
     const server = await origin(t, async (connection) => {
       await connection.readHead();

@@ -234,7 +234,7 @@ for (const { what, answer, expected, kept, method = 'GET' } of PASSING) {
   });
 }
 
-t.test('what stands behind chunks beside a length is nobody’s answer', async (t) => {
+t.test('bytes after the chunks of an answer that also has a length reach no client', async (t) => {
   const evil = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil';
   const server = await origin(
     t,

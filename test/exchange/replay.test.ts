@@ -45,7 +45,7 @@ t.test('a first piece that does not fit leaves nothing to send again', async (t)
   t.notOk(replay.whole);
 });
 
-t.test('what must not be sent twice is not kept behind the first time', async (t) => {
+t.test('a request that must not be sent twice is not kept after it was sent', async (t) => {
   const replay = replayOf(4, false);
   replay.sent();
   t.ok(replay.whole, 'there was no body yet');

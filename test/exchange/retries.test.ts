@@ -321,7 +321,7 @@ t.test('the last answer is passed on, and one to an upload is tried again while 
   t.strictSame(good.received, ['PUT helloagain']);
 });
 
-t.test('nothing is tried again behind an interim response', async (t) => {
+t.test('no request is retried after an interim response', async (t) => {
   const bad = await origin(t, async (connection) => {
     await readRequest(connection);
     await connection.write(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${BUSY}`);
@@ -357,7 +357,7 @@ t.test('the only server is asked again after a moment, if it was quick to fail',
   }
 });
 
-t.test('one that says when it is to be asked again, or that took its time, is not', async (t) => {
+t.test('a 503 with Retry-After, or one that came slowly, is not retried', async (t) => {
   const later = await origin(t, answering(BUSY.replace('\r\n\r\n', '\r\nRetry-After: 5\r\n\r\n')));
   const silent = await failing(t, 'silence');
   for (const [address, status] of [

@@ -40,7 +40,7 @@ t.test('after a long silence nothing is left of the time before', async (t) => {
   t.equal(drain(budget, 1e9), 30);
 });
 
-t.test('it is taken exactly as long as the window has more, whatever is asked', async () => {
+t.test('the retry budget allows retries exactly while its window has room', async () => {
   const step = fc.record({ ms: fc.nat(3000), requests: fc.nat(50), retries: fc.nat(80) });
   const share = fc.double({ min: 0, max: 1, noNaN: true });
   fc.assert(

@@ -63,7 +63,7 @@ t.test('when it may have been acted upon only what may be repeated, and still ca
   t.equal(decide('reset_before_response', {}, { onReset: false }), 'no');
 });
 
-t.test('what replaced a stale connection may be as stale: then another server is tried', async (t) => {
+t.test('when the replacement of a stale connection is stale too, another server is tried', async (t) => {
   const twice = { pooledConnection: true, replacedStale: true };
   t.equal(decide('reset_before_response', twice, { onReset: false }), 'retry');
   t.equal(decide('reset_before_response', { ...twice, attempts: 2 }, { onReset: false }), 'no');

@@ -4,7 +4,7 @@ import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { field, origin } from '../support/origin.js';
 
-t.test('{scheme}, conditions and guards go by what a trusted proxy tells, and by nobody else', async (t) => {
+t.test('{scheme}, conditions and guards follow a trusted proxy and no other client', async (t) => {
   const heads: string[] = [];
   const server = await origin(t, async (connection) => {
     for (;;) {

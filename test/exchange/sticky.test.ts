@@ -68,21 +68,24 @@ t.test('a cookie that means nothing is as none', async (t) => {
   t.match(await ask(client, '/', stale), { server: 'b', setCookie: '' }, 'it may stand behind another');
 });
 
-t.test('Secure when a trusted proxy says that it came over https, and from nobody else', async (t) => {
-  const trusting = await startSticky(t, {
-    trusted_proxies: ['127.0.0.1'],
-    sticky: { cookie: 'sid', secret: SECRET, max_age: '1h' },
-  });
-  const client = await trusting.connect();
-  const https = 'X-Forwarded-Proto: https\r\n';
-  t.match(
-    (await ask(client, '/', https)).setCookie,
-    /^sid=\S+ Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600; Secure$/,
-  );
-  t.match((await ask(client, '/', 'X-Forwarded-Proto: http\r\n')).setCookie, /Max-Age=3600$/);
-  const doubting = await startSticky(t);
-  t.match((await ask(await doubting.connect(), '/', https)).setCookie, /SameSite=Lax$/);
-});
+t.test(
+  "the sticky cookie is Secure when a trusted proxy says https, and no other client's word counts",
+  async (t) => {
+    const trusting = await startSticky(t, {
+      trusted_proxies: ['127.0.0.1'],
+      sticky: { cookie: 'sid', secret: SECRET, max_age: '1h' },
+    });
+    const client = await trusting.connect();
+    const https = 'X-Forwarded-Proto: https\r\n';
+    t.match(
+      (await ask(client, '/', https)).setCookie,
+      /^sid=\S+ Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600; Secure$/,
+    );
+    t.match((await ask(client, '/', 'X-Forwarded-Proto: http\r\n')).setCookie, /Max-Age=3600$/);
+    const doubting = await startSticky(t);
+    t.match((await ask(await doubting.connect(), '/', https)).setCookie, /SameSite=Lax$/);
+  },
+);
 
 t.test('the cookie has the attributes that the settings give it', async (t) => {
   const sticky = { cookie: 'sid', secret: SECRET, domain: 'mango.com', path: '/shop', max_age: '1m' };
@@ -122,7 +125,7 @@ t.test('a client whose server is down gets another, and is told so', async (t) =
   t.match(answer.setCookie, `lb=${tokenOf(answer.server)};`);
 });
 
-t.test('draining and weight 0: who is bound stays, nobody else comes. Maintenance: all go', async (t) => {
+t.test('draining and weight 0 keep bound clients and take no others; maintenance keeps none', async (t) => {
   const { connect, balancer } = await startSticky(t);
   const client = await connect();
   const cookie = `Cookie: lb=${tokenOf('b')}\r\n`;
@@ -223,7 +226,7 @@ t.test('by header: a value goes to one server', async (t) => {
   t.equal(anonymous.size, 3, 'without the header it is the algorithm');
 });
 
-t.test('by header: who is bound stays while its server drains, and nobody else comes', async (t) => {
+t.test('sticky by header: bound clients stay while the server drains, and no others come', async (t) => {
   const { connect, balancer, settings, origins } = await startSticky(t, { sticky: { header: 'X-User' } });
   const client = await connect();
   const before = await homesOf(client);
@@ -343,7 +346,7 @@ t.test('while a server drains it is known how many clients are bound to it', asy
   t.equal(boundTo(byCookie.balancer, 'b'), 1, 'by its address');
 });
 
-t.test('what is remembered is bounded, and of too much the oldest is forgotten', async (t) => {
+t.test('the sticky memory is bounded and forgets the oldest entry first', async (t) => {
   const clock = new ManualClock();
   const memory = new StickyMemory(clock);
   t.equal(memory.serverOf('nobody', 1, 60_000), -1);
@@ -381,7 +384,7 @@ t.test('by param, and not where it is switched off', async (t) => {
   t.equal(await seen('/free'), 3);
 });
 
-t.test('by the address of the client, whoever speaks for it', async (t) => {
+t.test("sticky by client address uses the client's address, not the proxy's", async (t) => {
   const { connect, balancer } = await startSticky(t, {
     sticky: { client_ip: true },
     trusted_proxies: ['127.0.0.1'],

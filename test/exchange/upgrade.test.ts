@@ -74,7 +74,7 @@ t.test('both heads carry the upgrade, and nothing else of the hop', async (t) =>
   );
 });
 
-t.test('bytes behind the request wait for the 101', async (t) => {
+t.test('bytes after an upgrade request wait for the 101', async (t) => {
   let early: Buffer | null = null;
   const bytes = Buffer.alloc(200_000, 'frame');
   const server = await origin(t, async (connection) => {
@@ -95,7 +95,7 @@ t.test('bytes behind the request wait for the 101', async (t) => {
   client.send('x');
 });
 
-t.test('bytes behind a request that is refused are the next request', async (t) => {
+t.test('bytes after a refused upgrade are the next request', async (t) => {
   for (const status of ['200 OK', '403 Forbidden', '426 Upgrade Required']) {
     const heads: string[] = [];
     const server = await origin(t, async (connection) => {
@@ -184,7 +184,7 @@ t.test('a half-close goes through, and the other direction stays open', async (t
   t.equal(all, 'still here');
 });
 
-t.test('a FIN behind the upgrade request half-closes the tunnel', async (t) => {
+t.test('a FIN after the upgrade request half-closes the tunnel', async (t) => {
   const { client } = await tunnel(t, async (connection) => {
     const all = await connection.readToEnd();
     await connection.write(`got ${all.toString()}`);
@@ -288,50 +288,53 @@ function leaveRest(t: Test, side: 'server' | 'client', rest: Buffer): void {
   t.teardown(() => Object.assign(Channel.prototype, { probePeer, end }));
 }
 
-t.test('what is left to send when both have ended arrives, however slowly it is read', async (t) => {
-  // More than the kernel holds: as if all of it had come with the FIN, in one turn.
-  const rest = Buffer.alloc(16_000_000, 'r');
-  t.test('by the server', async (t) => {
-    leaveRest(t, 'server', rest);
-    let got = -1;
-    let read = (): void => {};
-    const { client, clock, seen } = await tunnel(
-      t,
-      async (connection) => {
-        connection.end();
-        connection.stopReading();
-        await new Promise<void>((resolve) => {
-          read = resolve;
-        });
-        connection.resumeReading();
-        got = (await connection.readToEnd()).length;
-      },
-      true,
-    );
-    await client.toEnd();
-    client.end();
-    await seen.request();
-    clock.advance(50_000);
-    await pause(20);
-    read();
-    await until(() => got !== -1);
-    t.equal(got, rest.length);
-  });
-  t.test('by the client', async (t) => {
-    leaveRest(t, 'client', rest);
-    const { client, clock, seen } = await tunnel(t, (connection) => connection.end(), true);
-    await client.until('\r\n\r\n');
-    client.socket.pause();
-    client.end();
-    await seen.request();
-    clock.advance(50_000);
-    await pause(20);
-    client.socket.resume();
-    t.equal((await client.toEnd()).length, rest.length);
-  });
-});
+t.test(
+  'bytes still to be sent when both sides have ended arrive, however slowly they are read',
+  async (t) => {
+    // More than the kernel holds: as if all of it had come with the FIN, in one turn.
+    const rest = Buffer.alloc(16_000_000, 'r');
+    t.test('by the server', async (t) => {
+      leaveRest(t, 'server', rest);
+      let got = -1;
+      let read = (): void => {};
+      const { client, clock, seen } = await tunnel(
+        t,
+        async (connection) => {
+          connection.end();
+          connection.stopReading();
+          await new Promise<void>((resolve) => {
+            read = resolve;
+          });
+          connection.resumeReading();
+          got = (await connection.readToEnd()).length;
+        },
+        true,
+      );
+      await client.toEnd();
+      client.end();
+      await seen.request();
+      clock.advance(50_000);
+      await pause(20);
+      read();
+      await until(() => got !== -1);
+      t.equal(got, rest.length);
+    });
+    t.test('by the client', async (t) => {
+      leaveRest(t, 'client', rest);
+      const { client, clock, seen } = await tunnel(t, (connection) => connection.end(), true);
+      await client.until('\r\n\r\n');
+      client.socket.pause();
+      client.end();
+      await seen.request();
+      clock.advance(50_000);
+      await pause(20);
+      client.socket.resume();
+      t.equal((await client.toEnd()).length, rest.length);
+    });
+  },
+);
 
-t.test('a server that is gone behind its FIN costs the client nothing of what it sent before', async (t) => {
+t.test('a server that goes after its FIN costs the client none of the bytes sent before', async (t) => {
   const { client, seen, server } = await tunnel(t, async (connection) => {
     await connection.write('good bye');
     connection.end();

@@ -133,7 +133,7 @@ t.test('no file is in a circle of imports that would decide what runs first', as
   t.same(circles, []);
 });
 
-t.test('what is outside lib is imported by the demo alone', async (t) => {
+t.test('only the demo imports files outside lib', async (t) => {
   const outside = imports.filter((entry) => fileOf(entry)?.startsWith('..'));
   t.same(
     outside.map(({ from, target }) => `${from}: ${target}`),

@@ -22,7 +22,7 @@ function left(fields: string, client = STRANGER): string {
   return head.slice('GET / HTTP/1.1\r\nHost: a\r\n'.length, head.indexOf('X-Forwarded-For: '));
 }
 
-t.test('lines pass byte for byte, and what this hop adds stands behind them', async (t) => {
+t.test('header lines pass byte for byte, and lb adds its own after them', async (t) => {
   t.equal(
     encode('GET /a?b HTTP/1.1\r\nhOST:\ta \r\nX-a:  \xe9 \r\nx-A:\r\nCookie: 1\r\ncookie: 2\r\n\r\n'),
     `GET /a?b HTTP/1.1\r\nhOST:\ta \r\nX-a:  \xe9 \r\nx-A:\r\nCookie: 1\r\ncookie: 2\r\n${ADDED}\r\n`,
@@ -39,7 +39,7 @@ t.test('fields of the hop go, named in Connection or not', async (t) => {
   );
 });
 
-t.test('what Connection must not name stays', async (t) => {
+t.test('fields that Connection must not name are kept', async (t) => {
   const kept = 'Cookie: 1\r\nAuthorization: 2\r\nContent-Length: 0\r\nUser-Agent: 3\r\n';
   t.equal(left(`Connection: Host, cookie, AUTHORIZATION, content-length, user-agent\r\n${kept}`), kept);
   const trusted = encode(
@@ -57,7 +57,7 @@ t.test('what Connection must not name stays', async (t) => {
   );
 });
 
-t.test('what a stranger claims of its way here is overwritten, in every spelling', async (t) => {
+t.test('forwarding headers from an untrusted client are overwritten in every spelling', async (t) => {
   const claims =
     'X-Forwarded-For: 1.1.1.1\r\nx-forwarded-proto: https\r\nX-Forwarded-Host: b\r\nX-Forwarded-Port: 1\r\n' +
     'X-Forwarded-Anything: 1\r\nX-Real-IP: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\nX-Request-Id: mine\r\n' +
@@ -65,7 +65,7 @@ t.test('what a stranger claims of its way here is overwritten, in every spelling
   t.equal(encode(`GET / HTTP/1.1\r\nHost: a\r\n${claims}\r\n`), `GET / HTTP/1.1\r\nHost: a\r\n${ADDED}\r\n`);
 });
 
-t.test('what a trusted proxy tells is kept, its chain joined in order and continued', async (t) => {
+t.test('forwarding headers from a trusted proxy are kept, joined in order and extended', async (t) => {
   t.equal(
     encode(
       'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For:\r\n' +

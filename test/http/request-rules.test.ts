@@ -72,7 +72,7 @@ t.test('6: another protocol than HTTP is 400', async (t) => {
   t.equal(statusOf(request('SOURCE / ICE/1.0')), 400);
 });
 
-t.test('who begins TLS is told what it is, in the log at least', async (t) => {
+t.test('a TLS handshake on a plain port is named in the log', async (t) => {
   const { verdict, detail } = read('\x16\x03\x01\x02\x00\x01');
   t.equal(verdict, 400);
   t.match(detail, /^TLS is not spoken here/);
@@ -226,7 +226,7 @@ t.test('a length or a coding with tabs around it is passed on without any', asyn
   }
 });
 
-t.test('what is wrong with a head is told in the log', async (t) => {
+t.test('the log says what is wrong with a refused head', async (t) => {
   for (const [fields, detail] of [
     ['A : b\r\n', 'the head is not valid HTTP/1.1: invalid header token'],
     ['Content-Length: 5\r\nContent-Length: 5\r\n', 'more than one Content-Length'],
@@ -276,7 +276,7 @@ t.test('a refused head whose line was good still tells what was asked for', asyn
   t.same([reader.parser.head.method, reader.parser.head.target], ['CONNECT', 'a:443']);
 });
 
-t.test('empty lines do not begin a request, a byte behind them does', async (t) => {
+t.test('a request begins with the first byte after empty lines, not with the empty lines', async (t) => {
   const { parser } = new RequestReader();
   const feed = (text: string): void => {
     parser.readHead(bytes(text), 0, text.length);
@@ -392,7 +392,7 @@ t.test('a status line of another protocol, version or shape is refused', async (
     t.equal(answered(`${line}\r\n\r\n`).verdict, 502, JSON.stringify(line));
 });
 
-t.test('what cannot become a status line is refused with its first byte, not with its last', async (t) => {
+t.test('a response that cannot become a status line is refused at its first wrong byte', async (t) => {
   const begun = (text: string): Seen => new ResponseReader().read([...text].map((byte) => bytes(byte)));
   for (const text of ['\x16', '<html>', 'SSH-', 'HTTP/2', 'HTTP 1', '\r', '\0'])
     t.equal(begun(text).verdict, 502, JSON.stringify(text));
@@ -409,7 +409,7 @@ t.test('a long status line comes whole however it is cut, whatever the limit for
   }
 });
 
-t.test('padding behind a chunk size is forgiven to a server, not to a client', async (t) => {
+t.test('blanks after a chunk size are accepted from a server and refused from a client', async (t) => {
   const body = '1 \r\na\r\n0\r\n\r\n';
   t.equal(answered(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body}`).verdict, 'whole');
   t.equal(statusOf(post('Transfer-Encoding: chunked\r\n', body)), 400);

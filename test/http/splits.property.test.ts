@@ -61,7 +61,7 @@ t.test('cut in two at every byte', async (t) => {
   }
 });
 
-t.test('one byte at a time', async (t) => {
+t.test('messages that arrive one byte at a time are parsed alike', async (t) => {
   t.same(
     differing((bytes) => Array.from(bytes, (byte) => Buffer.from([byte]))),
     [],

@@ -100,7 +100,7 @@ function owner(onBytes: (buffer: Buffer, length: number) => void = () => {}): Ch
   return { onBytes, onEnd() {}, onBlocked() {}, onDrain() {}, onClose() {} };
 }
 
-t.test('what one read brought for two slow peers stays as it is until both have taken it', async (t) => {
+t.test('a buffer that two slow peers share is unchanged until both have taken it', async (t) => {
   const before = readBuffersInUse();
   const wires = [new FakeWire(), new FakeWire()] as const;
   const peers = wires.map((transport) => new Channel(transport, owner()));
@@ -128,7 +128,7 @@ t.test('what one read brought for two slow peers stays as it is until both have 
   t.equal(readBuffersInUse(), before);
 });
 
-t.test('one peer that takes the first piece at once and not the second keeps the buffer once', async (t) => {
+t.test('a peer that took one of two pieces holds the buffer once', async (t) => {
   const before = readBuffersInUse();
   const transport = new FakeWire();
   const peer = new Channel(transport, owner());
@@ -267,7 +267,7 @@ t.test(
   },
 );
 
-t.test('a stream rests behind a mebibyte until the next turn of the event loop', async (t) => {
+t.test('a stream rests after 1 MiB until the next tick of the event loop', async (t) => {
   const transport = new FakeWire();
   const channel = new Channel(transport, owner());
   let buffer: Buffer = sharedReadBuffer;
@@ -374,7 +374,7 @@ async function relayed(course: Course): Promise<{ taken: number; intact: boolean
   return { taken, intact };
 }
 
-t.test('bytes stay the same, and no buffer is lost, whoever pauses, rests or goes', async () => {
+t.test('pauses, rests and closes neither change bytes nor lose a buffer', async () => {
   const before = readBuffersInUse();
   const place = fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 0, max: PATTERN.length }));
   const course = fc.record<Course>({

@@ -21,7 +21,7 @@ function channelOf(owner: Partial<ChannelOwner>) {
 
 const BROKEN = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
 
-t.test('whoever reads may read on when writing has failed', async (t) => {
+t.test('reading goes on after a write has failed', async (t) => {
   const { state, channel } = channelOf({});
   channel.broken(BROKEN);
   t.equal(state.isClosed, false);
@@ -29,7 +29,7 @@ t.test('whoever reads may read on when writing has failed', async (t) => {
   t.equal(state.isClosed, true, 'to the end');
 });
 
-t.test('whoever has paused may too, if there is something to be had', async (t) => {
+t.test('a paused reader may read what is left after a write has failed', async (t) => {
   for (const wantsRest of [true, false]) {
     const { state, channel } = channelOf({ wantsRest });
     channel.pause();
@@ -38,7 +38,7 @@ t.test('whoever has paused may too, if there is something to be had', async (t) 
   }
 });
 
-t.test('behind the end of the other side there is nothing to be read', async (t) => {
+t.test("nothing is read after the peer's end", async (t) => {
   const { state, channel } = channelOf({ wantsRest: true });
   state.readEnded = true;
   channel.broken(BROKEN);

@@ -18,7 +18,7 @@ t.test('tasks wait for the end of the turn, and come in their order', async (t) 
   t.strictSame(done, [1, 2, 3], 'once each');
 });
 
-t.test('what is asked for at the end of a turn waits for the end of the next', async (t) => {
+t.test('work that is queued while a tick ends runs at the end of the next tick', async (t) => {
   const done: string[] = [];
   atTickEnd(
     task(() => {
@@ -49,7 +49,7 @@ t.test('while connections keep coming the end is put off, but not for ever', asy
   t.ok(turns <= 16, `after ${turns} turns`);
 });
 
-t.test('it ends with the first turn that accepts nobody', async (t) => {
+t.test('accept mode ends with the first tick that accepts no connection', async (t) => {
   let done = false;
   atTickEnd(
     task(() => {
@@ -63,7 +63,7 @@ t.test('it ends with the first turn that accepts nobody', async (t) => {
   t.equal(done, true);
 });
 
-t.test('when there is enough to do it ends, whoever else is waiting', async (t) => {
+t.test('accept mode ends when there is enough work, even if connections wait', async (t) => {
   let done = 0;
   for (let i = 0; i < 64; i++) atTickEnd(task(() => done++));
   noteAccepted();
@@ -91,7 +91,7 @@ t.test('a backlog is taken up in front of the tasks, and in each turn until ther
   t.equal(left, 0, 'once more would be too often');
 });
 
-t.test('those with little to do are not asked again for those with much', async (t) => {
+t.test('a connection with little work is not run again because of one with much', async (t) => {
   const asked: string[] = [];
   let left = 2;
   beforeTickEnd({ takeUp: () => asked.push('one') < 0 });
@@ -100,7 +100,7 @@ t.test('those with little to do are not asked again for those with much', async 
   t.strictSame(asked, ['one', 'many', 'many', 'many']);
 });
 
-t.test('a turn with a backlog ends, whoever is connecting', async (t) => {
+t.test('a tick with queued work ends even while clients connect', async (t) => {
   let done = false;
   atTickEnd(
     task(() => {

@@ -20,7 +20,7 @@ function openResolver(t: { teardown(end: () => void): void }): Resolver {
   return resolver;
 }
 
-t.test('a name that nobody watches is forgotten behind its answer', async (t) => {
+t.test('a name without listeners is forgotten after its answer', async (t) => {
   const resolver = openResolver(t);
   const host = resolver.hostOf(ADDRESS) as HostAddresses;
   t.equal(resolver.hostOf(ADDRESS), host, 'asked for once, whoever needs it');

@@ -103,7 +103,7 @@ t.test('the binding tells of a real write whether its request is held', async (t
   t.ok(writer.pending > 0);
 });
 
-t.test('what the kernel takes at once is written, and no more', async (t) => {
+t.test('an immediate write writes what the kernel takes and no more', async (t) => {
   const { socket, peer } = await connected(t);
   const writer = new HandleWriter(handleOf(socket), socket, { drained() {}, broken() {} });
   const bytes = Buffer.alloc(32 * 1024 * 1024, 'b');

@@ -72,7 +72,7 @@ t.test('a stream that reads little in a turn goes on', async (t) => {
   t.strictSame(told, []);
 });
 
-t.test('it goes on resting while connections keep coming, but not for ever', async (t) => {
+t.test('a stream rests while connections keep coming, but not for ever', async (t) => {
   const fast = await fastStream(t);
   const { piece, told } = fast;
   read(fast, piece.length, piece);
@@ -86,7 +86,7 @@ t.test('it goes on resting while connections keep coming, but not for ever', asy
   t.equal(turns, 16);
 });
 
-t.test('it reads on in the first turn that accepts nobody', async (t) => {
+t.test('a stream reads on in the first tick that accepts no connection', async (t) => {
   const fast = await fastStream(t);
   const { piece, told } = fast;
   read(fast, piece.length, piece);
@@ -108,7 +108,7 @@ t.test('while connections keep coming one piece in a turn is enough, however sma
   t.strictSame(told, ['rest', 'read on']);
 });
 
-t.test('a stream rests when the turn has lasted for 2 ms, whoever was read in it', async (t) => {
+t.test('a stream rests once the tick has lasted 2 ms, whichever stream was read', async (t) => {
   await turn();
   const [first, second] = [newStream(t), newStream(t)];
   const { length } = sharedReadBuffer;

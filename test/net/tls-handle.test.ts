@@ -91,7 +91,7 @@ t.test('the handle of a TLS socket is refused, on either side, whatever lies bel
   }
 });
 
-t.test('what only looks like a handle is refused', (t) => {
+t.test('an object that only looks like a handle is refused', (t) => {
   const methods = ['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'writev'];
   const lookalike = Object.fromEntries([...methods, 'shutdown', 'close'].map((name) => [name, () => 0]));
   for (const other of [{ ...lookalike, writeQueueSize: 0, fd: 1 }, {}, null, undefined, 'handle'])

@@ -73,7 +73,7 @@ t.test(
   },
 );
 
-t.test('a server behind a unix socket', async (t) => {
+t.test('requests reach a server on a unix socket', async (t) => {
   const path = socketPath(t);
   const server = createServer((socket) => {
     socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));

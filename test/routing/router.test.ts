@@ -93,7 +93,7 @@ t.test('conditions come before paths, and a path has conditions of its own', asy
   t.equal(route('a.test', '/shop', 'User-Agent: Mozilla (iphone)'), 'a.test#1');
 });
 
-t.test('what a regular expression captured comes along, from the path or the condition', async (t) => {
+t.test('captures of a path or condition come with the route', async (t) => {
   const route = routing({
     servers,
     routes: [{ match: { path: '~ ^/old/(.*?)(-x)?$', header: { 'X-A': '*' } }, servers }],

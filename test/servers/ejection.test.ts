@@ -38,7 +38,7 @@ for (const [count, share, out] of caps) {
   });
 }
 
-t.test('who is down, draining or on trial does not count as one that is left', async (t) => {
+t.test('servers that are down, draining or half-open do not count as left', async (t) => {
   const { servers } = groupOf(t, 'pppp');
   const [one, two, three, four] = servers as [Server, Server, Server, Server];
   two.judge(false);

@@ -51,7 +51,7 @@ t.test('a client that takes nothing holds up its own response, and none in front
   t.equal(state.isRead, true);
 });
 
-t.test('behind a response that was held up the next is read, and so is the connection later', async (t) => {
+t.test('the response after a paused one is read, and the connection goes on', async (t) => {
   const { state, places } = pipelined(t, 2);
   places[0]?.pause();
   t.equal(state.isRead, false);
@@ -62,7 +62,7 @@ t.test('behind a response that was held up the next is read, and so is the conne
   t.equal(state.isRead, true);
 });
 
-t.test('a client that leaves holds up nobody', async (t) => {
+t.test('a client that leaves delays no other client', async (t) => {
   const { state, places } = pipelined(t, 2);
   places[0]?.pause();
   places[0]?.discard();

@@ -139,24 +139,27 @@ t.test('requests that come together leave in one write', async (t) => {
   );
 });
 
-t.test('what may not be sent twice, has a body or upgrades gets a connection of its own', async (t) => {
-  const started = await start(t);
-  await inFlight(started, 1);
-  const { asked, connect } = started;
-  for (const bytes of [
-    get('post', 'POST'),
-    'PUT /put HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi\r\n\r\n',
-    'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
-    'PUT /expects HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n',
-  ]) {
-    const before = asked.connections.length;
-    (await connect()).send(bytes);
-    await until(() => asked.connections.length === before + 1 && asked.targets(before).length > 0);
-    t.equal(asked.targets(before).length, 1);
-  }
-  (await connect()).send(get('shared'));
-  await until(() => asked.targets(0).length === 2);
-});
+t.test(
+  'a request that may not be sent twice, has a body or upgrades gets a connection of its own',
+  async (t) => {
+    const started = await start(t);
+    await inFlight(started, 1);
+    const { asked, connect } = started;
+    for (const bytes of [
+      get('post', 'POST'),
+      'PUT /put HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi\r\n\r\n',
+      'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'PUT /expects HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n',
+    ]) {
+      const before = asked.connections.length;
+      (await connect()).send(bytes);
+      await until(() => asked.connections.length === before + 1 && asked.targets(before).length > 0);
+      t.equal(asked.targets(before).length, 1);
+    }
+    (await connect()).send(get('shared'));
+    await until(() => asked.targets(0).length === 2);
+  },
+);
 
 t.test('answers split at every byte reach those who asked', async (t) => {
   const answers = [
@@ -224,7 +227,7 @@ t.test('a server that ends the connection is asked again for what it left unansw
   }
 });
 
-t.test('bytes that are no answer reach nobody', async (t) => {
+t.test('bytes that answer no request reach no client', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   for (const [title, bytes] of [
     ['surplus behind the last', answerTo('0') + answerTo('1') + poison],
@@ -257,7 +260,7 @@ t.test('bytes that are no answer reach nobody', async (t) => {
   }
 });
 
-t.test('a server that has sent what nobody asked for is not pipelined to for ten minutes', async (t) => {
+t.test('a server that sent an unsolicited response gets no pipelined requests for ten minutes', async (t) => {
   const heads: number[] = [];
   const waiting: RawConnection[] = [];
   const server = await origin(t, async (connection, index) => {
@@ -319,7 +322,7 @@ t.test('an answer may have trailers, those that are passed on and those that are
   t.equal(started.asked.connections.length, 1);
 });
 
-t.test('an answer behind the first is not that to a request which had not been sent', async (t) => {
+t.test('a second answer is not taken for that of a request that was not sent yet', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   const started = await start(t, 4);
   const client = await started.connect();
@@ -350,7 +353,7 @@ t.test('a client that leaves does not disturb the others', async (t) => {
   await until(() => started.server.connections === 0);
 });
 
-t.test('an answer that nobody wants is not read for long', async (t) => {
+t.test('an unwanted answer is not read for long', async (t) => {
   const started = await start(t, 2);
   const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
   first.reset();
@@ -361,7 +364,7 @@ t.test('an answer that nobody wants is not read for long', async (t) => {
   t.equal(await bodyOf(second), 'answer to /1');
 });
 
-t.test('nor is it, in however many pieces it comes', async (t) => {
+t.test('an unwanted answer in many pieces is not read for long', async (t) => {
   const started = await start(t, 2);
   const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
   first.reset();
@@ -373,7 +376,7 @@ t.test('nor is it, in however many pieces it comes', async (t) => {
   t.equal(await bodyOf(second), 'answer to /1');
 });
 
-t.test('a slow answer delays those behind it for a second at most', async (t) => {
+t.test('a slow answer delays pipelined requests after it for a second at most', async (t) => {
   const started = await start(t, 3, {}, true);
   const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
   const { asked, clock } = started;
@@ -391,7 +394,7 @@ t.test('a slow answer delays those behind it for a second at most', async (t) =>
   t.ok(started.seen.requests.every(({ attempts, reason }) => attempts === 1 && reason === ''));
 });
 
-t.test('a client that reads nothing holds up nobody', async (t) => {
+t.test('a client that reads nothing delays no other client', async (t) => {
   const started = await start(t, 2, {}, true);
   const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
   const { asked, clock } = started;

@@ -12,19 +12,25 @@ import { createPool, poolSupplies } from '../support/pool.js';
 
 const LATE = 100;
 
-t.test('pool.max_requests: a connection is closed behind its last request, and none fails', async (t) => {
-  const server = await origin(t, answering(OK));
-  const { connect, seen } = await startBalancer(t, { servers: [server.address], pool: { max_requests: 2 } });
-  const client = await connect();
-  for (let i = 0; i < 6; i++) {
-    client.send(GET);
-    t.equal((await client.response()).status, 200);
-  }
-  t.equal(server.accepted, 3);
-  t.ok(seen.requests.every(({ tries }) => tries.length === 1));
-});
+t.test(
+  'pool.max_requests: a connection is closed after its last request, and no request fails',
+  async (t) => {
+    const server = await origin(t, answering(OK));
+    const { connect, seen } = await startBalancer(t, {
+      servers: [server.address],
+      pool: { max_requests: 2 },
+    });
+    const client = await connect();
+    for (let i = 0; i < 6; i++) {
+      client.send(GET);
+      t.equal((await client.response()).status, 200);
+    }
+    t.equal(server.accepted, 3);
+    t.ok(seen.requests.every(({ tries }) => tries.length === 1));
+  },
+);
 
-t.test('pool.max_age: a connection in use is closed behind its request, an unused one at once', async (t) => {
+t.test('pool.max_age: a connection in use is closed after its request, an idle one at once', async (t) => {
   const server = await origin(t, answering(OK));
   const settings = { servers: [server.address], pool: { max_age: '10s', idle_timeout: '1m' } };
   const { connect, clock } = await startBalancer(t, settings, { manual: true });
@@ -96,7 +102,7 @@ t.test(
   },
 );
 
-t.test('who leaves the line is never sent to the server', async (t) => {
+t.test('a request that leaves the queue is never sent to the server', async (t) => {
   const targets: string[] = [];
   const answers: (() => void)[] = [];
   const server = await origin(t, async (connection) => {
@@ -200,7 +206,7 @@ t.test(
   },
 );
 
-t.test('what is learnt never exceeds what is configured', async (t) => {
+t.test('a learned idle timeout never exceeds the configured one', async (t) => {
   const limit = new IdleLimit(4000);
   limit.noteField('timeout=60');
   t.equal(limit.at(0), 4000);

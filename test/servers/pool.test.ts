@@ -8,7 +8,7 @@ import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin, readRequest } from '../support/origin.js';
 
-t.test('as many connections as requests at once, and no more', async (t) => {
+t.test('the pool opens as many connections as there are requests at once, and no more', async (t) => {
   const waiting: RawConnection[] = [];
   const server = await origin(t, async (connection) => {
     for (;;) {
@@ -42,7 +42,7 @@ t.test('a request that waits is served by a connection given back before its own
   for (const client of clients) for (let i = 0; i < 4; i++) t.equal((await client.response()).status, 200);
 });
 
-t.test('bytes on an idle connection close it, and nobody gets them', async (t) => {
+t.test('bytes on an idle connection close it, and no client gets them', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   const server = await origin(t, async (connection, index) => {
     await connection.readHead();
@@ -101,7 +101,7 @@ t.test('an idle connection is given up before servers usually close it', async (
   t.equal(server.accepted, 2);
 });
 
-t.test('bytes behind a response are never the next answer', async (t) => {
+t.test('bytes after a response are never the next answer', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   for (const first of [
     OK,
@@ -159,7 +159,7 @@ t.test('the parser of a broken response finds nothing wrong with the next', asyn
   t.equal((await client.response()).body, 'ok');
 });
 
-t.test('what a failed request counted is not told of the next', async (t) => {
+t.test('the counts of a failed request are not carried to the next', async (t) => {
   let cut = (): void => {};
   const server = await origin(t, async (connection, index) => {
     await connection.readHead();
@@ -287,7 +287,7 @@ t.test('when the server closes it, or is another one, the client gets an ordinar
   t.strictSame(asked.slice(2), ['0 /end', '1 /5', '1 /6']);
 });
 
-t.test('one that is kept for a client gives way when others wait for room', async (t) => {
+t.test('a pinned connection gives way when others wait for room', async (t) => {
   const { server, asked } = await counting(t);
   const { connect } = await startBalancer(t, { servers: [server.address], pool: { max_connections: 1 } });
   const [one, other] = [await connect(), await connect()];
@@ -298,7 +298,7 @@ t.test('one that is kept for a client gives way when others wait for room', asyn
   t.strictSame(asked, ['0 /1', '1 /2']);
 });
 
-t.test('that an ordinary one had gone stale does not close it', async (t) => {
+t.test('a stale ordinary connection does not close a pinned one', async (t) => {
   const { server, asked } = await counting(t);
   const { connect } = await startBalancer(t, { servers: [server.address] });
   const [one, other] = [await connect(), await connect()];
@@ -314,7 +314,7 @@ t.test('that an ordinary one had gone stale does not close it', async (t) => {
   t.strictSame(asked, ['0 /1', '1 /2', '1 /cut/1', '2 /cut/1', '0 /3']);
 });
 
-t.test('one on which an answer was declined is not given to others', async (t) => {
+t.test('a connection on which an answer was declined is not given to others', async (t) => {
   const { server, asked } = await counting(t);
   const settings = { servers: [server.address], retry: { attempts: 1, on: [503] } };
   const { connect } = await startBalancer(t, settings);

@@ -10,14 +10,14 @@ const { healthCheck } = createConfig({
   health_check: { headers: { 'X-City': 'Zürich \u010a' }, expect_header: { 'X-City': 'Zürich' } },
 });
 
-t.test('what is not ASCII in a check is UTF-8, and never a control character', async (t) => {
+t.test('non-ASCII text in a health check is sent as UTF-8, never as a control character', async (t) => {
   if (healthCheck === null) throw new Error('there is no check');
   const { request } = checkRequestOf(healthCheck, parseAddress('localhost:1', { defaultHost: '' }));
   t.ok(request.includes(`X-City: ${Buffer.from('Zürich \u010a').toString('latin1')}\r\n`));
   t.match(Buffer.from(request, 'latin1').toString('utf8'), /\r\nX-City: Zürich \u010a\r\n/);
 });
 
-t.test('and so is what it expects', async (t) => {
+t.test('the text that a health check expects is compared as UTF-8', async (t) => {
   if (healthCheck === null) throw new Error('there is no check');
   const head = (city: string) => responseHead(`HTTP/1.1 200 OK\r\nX-City: ${city}\r\n\r\n`);
   t.equal(objectionToHead(healthCheck, head(Buffer.from('Zürich').toString('latin1'))), '');

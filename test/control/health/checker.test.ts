@@ -226,7 +226,7 @@ t.test('a live request that cannot connect speaks against the server at once', a
   t.equal(back.requests, before + 1, 'and it is used again');
 });
 
-t.test('it brings the next check forward, and never puts one off', async (t) => {
+t.test('a failed request brings the next check forward and never delays one', async (t) => {
   const good = await startServer(t, answering(OK));
   const gone = await startRawServer(answering(OK));
   await gone.close();
@@ -353,7 +353,7 @@ t.test('the checks of many servers do not start in one moment', async (t) => {
   await seen.when(() => seen.checks.length === 10);
 });
 
-t.test('no more than 256 are under way at once, whoever hangs; the others wait their turn', async (t) => {
+t.test('at most 256 checks run at once, and the others wait', async (t) => {
   const held: RawConnection[] = [];
   const server = await startServer(t, async (connection) => {
     await connection.readHead();

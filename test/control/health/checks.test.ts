@@ -14,7 +14,7 @@ const inPieces =
   (connection) =>
     connection.readHead().then(() => connection.trickle(answer, size));
 
-t.test('of a path that nobody chose any status below 500 is a good one', async (t) => {
+t.test('while no path is chosen, any status below 500 is healthy', async (t) => {
   for (const [status, verdict] of [
     [200, 'up'],
     [302, 'up'],
@@ -52,7 +52,7 @@ t.test('a path chosen around a place is chosen there too', async (t) => {
   t.same(statuses, [[{ from: 100, to: 499 }], usual, usual, [{ from: 404, to: 404 }]]);
 });
 
-t.test('tcp: whoever accepts is up, and is told nothing', async (t) => {
+t.test('tcp check: a server that accepts is up, and gets no bytes', async (t) => {
   let received = -1;
   const script: Script = async (connection) => {
     received = (await connection.readToEnd()).length;
@@ -61,7 +61,7 @@ t.test('tcp: whoever accepts is up, and is told nothing', async (t) => {
   await until(() => received === 0);
 });
 
-t.test('tcp: whoever does not accept is down', async (t) => {
+t.test('tcp check: a server that does not accept is down', async (t) => {
   const gone = await startRawServer(answering(OK));
   await gone.close();
   const health_check = { type: 'tcp', timeout: '2s' } as const;

@@ -20,7 +20,7 @@ t.test('each time it is longer, up to the most', async (t) => {
   t.same(spans, [10_000, 20_000, 30_000, 35_000, 35_000]);
 });
 
-t.test('as long without trouble takes one off each time', async (t) => {
+t.test('the ejection time falls by one step for each such time without an ejection', async (t) => {
   const time = new EjectionTime();
   let now = 1_000_000;
   const next = (good: number): number => {

@@ -24,7 +24,7 @@ t.test(
   },
 );
 
-t.test('a check that passes is an event only behind one that failed', async (t) => {
+t.test('a passed check is an event only after a failed one', async (t) => {
   const history = new HealthHistory();
   t.equal(history.lastCheck, null);
   const check = (ok: boolean, at: number): void =>

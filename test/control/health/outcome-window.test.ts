@@ -1,7 +1,7 @@
 import t from 'tap';
 import { OutcomeWindow } from '../../../lib/control/health/outcome-window.js';
 
-t.test('it counts what lies in the window, and forgets what is older', async (t) => {
+t.test('the outcome window counts what is in it and forgets what is older', async (t) => {
   const window = new OutcomeWindow(1000);
   t.equal(window.badShare, 0, 'of nothing');
   window.note(true, 5000);
@@ -15,7 +15,7 @@ t.test('it counts what lies in the window, and forgets what is older', async (t)
   t.match(window, { requests: 2, bad: 1 }, 'and so is the end of that second');
 });
 
-t.test('it slides: no moment is one at which all is forgotten', async (t) => {
+t.test('the outcome window slides: it never forgets everything at once', async (t) => {
   const window = new OutcomeWindow(1000);
   let least = Number.POSITIVE_INFINITY;
   for (let now = 0; now < 5000; now += 10) {

@@ -51,7 +51,7 @@ async function ask(client: RawClient, count = 1, request = GET): Promise<number[
   return statuses;
 }
 
-t.test('so many resets in a row under load, and it is left out: no client notices', async (t) => {
+t.test('a server is ejected after so many resets in a row, and no client notices', async (t) => {
   const [bad, good] = [await moody(t, 'reset'), await moody(t)];
   const started = await start(t, [bad, good], { ...passive, consecutive_failures: 5 });
   const clients = await Promise.all(Array.from({ length: 10 }, () => started.connect()));
@@ -147,7 +147,7 @@ t.test('a good answer between failures begins the count anew', async (t) => {
   t.same(seen.verdicts, []);
 });
 
-t.test('connections that are refused count, also where nobody checks', async (t) => {
+t.test('refused connections count for ejection without health checks too', async (t) => {
   const gone = await startRawServer(answering(OK));
   const good = await moody(t);
   // Not before the other listens: it might get the port.
@@ -159,7 +159,7 @@ t.test('connections that are refused count, also where nobody checks', async (t)
   t.equal(seen.requests.filter(({ attempts }) => attempts === 2).length, 3);
 });
 
-t.test('so does an answer that does not come in time', async (t) => {
+t.test('answers that do not come in time count for ejection', async (t) => {
   const [bad, good] = [await moody(t, 'silent'), await moody(t)];
   const started = await startBalancer(
     t,
@@ -444,7 +444,7 @@ t.test('when checks take all others out, the one that was left out is called bac
   t.same(await ask(client, 4), [200, 200, 200, 200]);
 });
 
-t.test('one that was left out, fell to its checks and rose again is tried at once', async (t) => {
+t.test('an ejected server that its checks found down and up again is tried at once', async (t) => {
   const one = { healthy: true, works: false };
   const [bad, good] = [await checked(t, one), await checked(t, { healthy: true, works: true })];
   const servers = [bad.address, good.address];
@@ -460,7 +460,7 @@ t.test('one that was left out, fell to its checks and rose again is tried at onc
   t.same(seen.verdicts.map((line) => line.split(' ')[0]).sort(), ['down', 'ejected', 'returned', 'up']);
 });
 
-t.test('what was asked before it was left out says nothing of it afterwards', async (t) => {
+t.test('the outcome of a request from before an ejection does not count after it', async (t) => {
   const [bad, good] = [await moody(t, 'silent'), await moody(t)];
   const settings = {
     servers: [bad.address, good.address],

@@ -131,7 +131,7 @@ t.test('initial: up is used at once, down only after rise checks, unknown after 
   t.same(statuses, { up: [200, 200, 200], down: [503, 503, 200], unknown: [503, 200, 200] });
 });
 
-t.test('initial: unknown, and the first check fails: down, as nobody believed anything else', async (t) => {
+t.test('initial: unknown is down after a first failed check', async (t) => {
   const server = await moody(t);
   server.healthy = false;
   const health_check = { ...check, fall: 9, initial: 'unknown' } as const;

@@ -27,24 +27,27 @@ for (const { rise, fall, checks, verdicts } of cases) {
   });
 }
 
-t.test('it wavers from the first check that speaks against the verdict until that is settled', async (t) => {
-  const tally = new RiseFallCounter({ rise: 2, fall: 3 });
-  const wavers = (ok: boolean): boolean => {
-    tally.note(ok);
-    return tally.isWavering;
-  };
-  t.equal(tally.isWavering, false);
-  t.same([true, false, false, true, false, false, false].map(wavers), [
-    false,
-    true,
-    true,
-    false,
-    true,
-    true,
-    false,
-  ]);
-  t.same([false, true, false, true, true].map(wavers), [false, true, false, true, false]);
-});
+t.test(
+  'the counter wavers from the first check against the current state until that is settled',
+  async (t) => {
+    const tally = new RiseFallCounter({ rise: 2, fall: 3 });
+    const wavers = (ok: boolean): boolean => {
+      tally.note(ok);
+      return tally.isWavering;
+    };
+    t.equal(tally.isWavering, false);
+    t.same([true, false, false, true, false, false, false].map(wavers), [
+      false,
+      true,
+      true,
+      false,
+      true,
+      true,
+      false,
+    ]);
+    t.same([false, true, false, true, true].map(wavers), [false, true, false, true, false]);
+  },
+);
 
 t.test('other thresholds, as of a reload, leave what was counted', async (t) => {
   const tally = new RiseFallCounter({ rise: 2, fall: 3 });

@@ -17,7 +17,7 @@ const seen = (at: number, what: HealthEventKind, reason = '', times = 1): Health
   times,
 });
 
-t.test('what was told and what was seen make one story, each thing once', async (t) => {
+t.test('the events of a server join its history without doubles', async (t) => {
   const events = serverEvents(
     [
       told(3, 'down', 'status 500'),

@@ -27,7 +27,7 @@ t.test('headers', async (t) => {
   ]);
 });
 
-t.test('what is none', async (t) => {
+t.test('requests and headers that are malformed are refused', async (t) => {
   for (const text of ['nonsense', ': b', 'a b: c', 'X-A: b\r\nX-B: c'])
     t.throws(() => readHeader(text), { name: 'Error' }, text);
   for (const url of ['', 'https://www.mango.com/', '/a b', 'http:///a', 'ftp://a/b', '?x'])

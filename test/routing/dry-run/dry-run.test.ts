@@ -48,7 +48,7 @@ t.test('the head is the one a server really gets', async (t) => {
   t.equal(withoutId(outcome.kind === 'forwarded' ? outcome.head : ''), withoutId(received));
 });
 
-t.test('what the parser refuses', async (t) => {
+t.test('a request that the parser refuses is explained', async (t) => {
   const settings = { servers: ['a.test:1'] };
   t.match(send(settings, bytes('GET /', 'Content-Length: 1', 'Transfer-Encoding: chunked')), {
     kind: 'refused',

@@ -46,7 +46,7 @@ export function conforms(t: Test, { create, weighted }: Conformance): void {
     }
   });
 
-  t.test('none of those that were tried, and nobody when all of them were', async (t) => {
+  t.test('no candidate that was tried, and none when all were tried', async (t) => {
     for (const count of [1, 2, 5, 200]) {
       const random = seeded(9);
       const all = equals(count);
@@ -63,7 +63,7 @@ export function conforms(t: Test, { create, weighted }: Conformance): void {
     }
   });
 
-  t.test('nobody while there is nobody', async (t) => {
+  t.test('no pick while there is no candidate', async (t) => {
     const scheduler = create(servers(1, 1), randomBits(1), new ManualClock());
     t.equal(scheduler.pick(NO_KEY, []), NOBODY);
     scheduler.include(1);
@@ -72,7 +72,7 @@ export function conforms(t: Test, { create, weighted }: Conformance): void {
     t.equal(scheduler.pick(keyOf(1), []), NOBODY);
   });
 
-  t.test('the same requests in the same state, the same picks', async (t) => {
+  t.test('the same requests in the same state lead to the same picks', async (t) => {
     const run = (): number[] => {
       const chooser = make(42);
       const list = servers(3, 1, 2);
@@ -106,7 +106,7 @@ export function conforms(t: Test, { create, weighted }: Conformance): void {
       t.ok(fits(counts, [4, 1, 1, 2]), counts.join(', '));
     });
 
-    t.test('what one server fails at is shared by the others by weight', async (t) => {
+    t.test('the requests that one server fails are shared by the others by weight', async (t) => {
       const list = servers(1, 2, 3, 4);
       const chooser = make(1, list);
       const counts = list.map(() => 0);

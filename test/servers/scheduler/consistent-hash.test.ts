@@ -17,7 +17,7 @@ function placement(list: readonly TestServer[], scheduler = create()): string[] 
 const moved = (before: readonly string[], after: readonly string[]): number =>
   before.filter((name, i) => after[i] !== name).length;
 
-t.test('a key stays where it is, whoever asks and in whatever order servers are listed', async (t) => {
+t.test('a key keeps its server in every process and whatever the order of the servers', async (t) => {
   const list = servers(1, 1, 1, 1, 1);
   t.equal(moved(placement(list), placement(list.toReversed())), 0);
 });
@@ -78,7 +78,7 @@ t.test('a request without a key goes by the other scheduler', async (t) => {
   );
 });
 
-t.test('with a bound nobody has more than its share and a quarter, however hot a key is', async (t) => {
+t.test('with a bound no server has more than 1.25 of its share, however hot a key is', async (t) => {
   const scheduler = create(1.25);
   const list = servers(1, 1, 2, 1);
   const worst: string[] = [];
@@ -90,7 +90,7 @@ t.test('with a bound nobody has more than its share and a quarter, however hot a
   t.same(worst, []);
 });
 
-t.test('what is too much for a server goes to the next of its key, and comes back', async (t) => {
+t.test("what exceeds a server's bound goes to the next server of the key, and comes back", async (t) => {
   const list = servers(1, 1, 1, 1);
   const scheduler = create(1.25);
   const home = list[scheduler.pick(list, keyOf(1))]!;

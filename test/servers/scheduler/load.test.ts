@@ -21,7 +21,7 @@ function pile(scheduler: Chooser, list: TestServer[], count: number): number[] {
 }
 
 t.test('least_connections', async (t) => {
-  t.test('what is in flight is as even as it can be, by weight', async (t) => {
+  t.test('requests in flight are as even as possible by weight', async (t) => {
     t.strictSame(pile(leastConnections(), servers(1, 1, 1), 31).toSorted(), [10, 10, 11]);
     t.strictSame(pile(leastConnections(), servers(1, 2, 3), 60), [10, 20, 30]);
   });
@@ -72,7 +72,7 @@ t.test('least_response_time', async (t) => {
     return { scheduler: new Chooser((list) => new LeastResponseTime(list, randomBits(2), clock)), clock };
   };
 
-  t.test('who answers sooner gets more', async (t) => {
+  t.test('a server that answers sooner gets more requests', async (t) => {
     const { scheduler, clock } = create();
     const list = servers(1, 1, 1);
     for (const [i, ms] of [5, 50, 20].entries()) list[i]!.latency.note(ms, clock.now());
@@ -89,7 +89,7 @@ t.test('least_response_time', async (t) => {
     t.strictSame(pile(scheduler, list, 50), [40, 10]);
   });
 
-  t.test('one slow answer is believed at once, a quick one little by little', async (t) => {
+  t.test('the latency estimate rises with one slow answer and falls slowly', async (t) => {
     const { latency } = servers(1)[0]!;
     latency.note(10, 0);
     latency.note(500, 100);
@@ -98,7 +98,7 @@ t.test('least_response_time', async (t) => {
     t.ok(latency.at(1100) > 400 && latency.at(1100) < 500, String(latency.at(1100)));
   });
 
-  t.test('who was slow and hears nothing since is tried again', async (t) => {
+  t.test('a server that was slow is tried again after a while without requests', async (t) => {
     const { scheduler, clock } = create();
     const list = servers(1, 1);
     list[0]!.latency.note(20, clock.now());

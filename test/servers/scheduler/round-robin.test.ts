@@ -30,7 +30,7 @@ t.test('every server has its exact share in every full round', async (t) => {
   }
 });
 
-t.test('who is passed over for one request keeps what it has to its credit', async (t) => {
+t.test('a server that is passed over for one request keeps its credit', async (t) => {
   const list = servers(1, 1, 1);
   const scheduler = create();
   const picked: number[] = [];
@@ -43,7 +43,7 @@ t.test('who is passed over for one request keeps what it has to its credit', asy
   t.equal(picked.filter((index) => index === 0).length, 100);
 });
 
-t.test('who returns does not catch up on what it missed', async (t) => {
+t.test('a server that returns does not catch up on what it missed', async (t) => {
   const list = servers(1, 1);
   const scheduler = create();
   scheduler.pick(list, NO_KEY);
