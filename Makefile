@@ -25,6 +25,10 @@ check: build ## types, format, lint; lists files over 500 lines, which may hold 
 	@find lib -name '*.ts' | xargs wc -l | awk '$$2 != "total" && $$1 > 500 { print "over 500 lines: " $$2 " (" $$1 ")" }'
 docs: build ## write docs/configuration.md from the schema
 	@node dist/test/docs/main.js
+# Compiles in spite of errors: the types may be what is to be mended.
+types: $(INSTALLED) ## write lib/config/settings.ts from the schema
+	@$(BIN)/tsc -p tsconfig.json > /dev/null || true
+	@node dist/test/docs/write-types.js
 clean: ## remove everything that was built
 	rm -rf dist .tap
 
@@ -67,4 +71,4 @@ help:
 	  /^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
-.PHONY: setup demo build check docs clean test e2e fuzz bench trace chaos hostile up down prune help
+.PHONY: setup demo build check docs types clean test e2e fuzz bench trace chaos hostile up down prune help

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GrowingBuffer } from '../base/growing-buffer.js';
 import { inSlices, type Steps } from '../base/slices.js';
+import { snakeKey } from '../config/key-names.js';
 import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
-import { snakeCase, snakeKey } from './config-view.js';
+import { snakeCase } from './config-view.js';
 
 /** One request to the admin listener, let in by the gate. */
 export interface Call {

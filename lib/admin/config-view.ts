@@ -1,5 +1,6 @@
 import type { Address } from '../base/address.js';
 import { AddressFile } from '../config/address-file.js';
+import { snakeKey } from '../config/key-names.js';
 import type { Network } from '../config/network.js';
 import { Regex } from '../config/regex.js';
 import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
@@ -104,9 +105,4 @@ export function snakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCase);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [snakeKey(key), snakeCase(item)]));
-}
-
-/** `maxConnectionsPerIp` to `max_connections_per_ip`. */
-export function snakeKey(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

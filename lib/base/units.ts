@@ -36,6 +36,13 @@ export function parseSize(value: string | number): number {
   return bytes;
 }
 
+/** `20%` as 0.2, from 0 to 1. */
+export function parseShare(text: string): number {
+  const [, percent] = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text) ?? [];
+  if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100;
+  throw new ValueError(`expected a share such as 20%, got ${show(text)}`);
+}
+
 /** `5s`, `1.5m`, `200ms`, `1h`: the largest unit that needs one decimal at most. */
 export function formatDuration(ms: number): string {
   return format(ms, MS);

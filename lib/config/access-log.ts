@@ -1,17 +1,14 @@
 import { duration, share } from './quantities.js';
 import type { Report } from './report.js';
-import type { AccessLogSettings } from './settings.js';
+import type { AccessLogSetting, AccessLogSettings } from './settings.js';
 import { compileStatuses } from './statuses.js';
 import type { Path } from './tree.js';
-import type { AccessLogConfig, AccessLogFormat } from './types.js';
+import type { AccessLogConfig } from './types.js';
 
 const PATH: Path = ['access_log'];
 
 /** What is written of requests, where to, and of which. */
-export function compileAccessLog(
-  setting: AccessLogFormat | AccessLogSettings | undefined,
-  report: Report,
-): AccessLogConfig {
+export function compileAccessLog(setting: AccessLogSetting | undefined, report: Report): AccessLogConfig {
   const settings = typeof setting === 'object' ? setting : { ...(setting && { format: setting }) };
   const { format, file = null, fields = null } = settings;
   if (fields !== null && (format === 'dev' || format === 'off'))

@@ -1,8 +1,9 @@
 import { ValueError } from '../base/units.js';
-import { type Context, texts } from './context.js';
+import { type CommonSettings, type Context, texts } from './context.js';
 import { checkHeaderName, parseHeaderValue } from './fields.js';
 import type { GroupTerms } from './group-terms.js';
-import type { RedirectSettings, RespondSettings, RouteSettings } from './settings.js';
+import { defaultsOf } from './schema.js';
+import type { RedirectSettings, RespondSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import type { Path } from './tree.js';
 import type { GroupConfig, RouteAction } from './types.js';
@@ -10,14 +11,17 @@ import type { GroupConfig, RouteAction } from './types.js';
 /** The settings that say what becomes of a request; one place has one of them at most. */
 export const ACTIONS = ['servers', 'redirect', 'respond'] as const;
 
+const REDIRECT = defaultsOf<{ readonly status: number }>('redirect');
+const RESPOND = defaultsOf<{ readonly status: number; readonly body: string }>('respond');
+
 /** Which action a place has of its own; undefined when it takes that of the place around it. */
-export function ownAction(settings: RouteSettings): (typeof ACTIONS)[number] | undefined {
+export function ownAction(settings: CommonSettings): (typeof ACTIONS)[number] | undefined {
   return ACTIONS.find((key) => Object.hasOwn(settings, key));
 }
 
 /** What becomes of the requests of a place; null when it does not say. `groupName`: what its servers are called. */
 export function compileAction(
-  settings: RouteSettings,
+  settings: CommonSettings,
   groupName: string,
   path: Path,
   terms: GroupTerms,
@@ -40,7 +44,7 @@ export function compileAction(
 }
 
 function compileRedirect(
-  { to, status = 302 }: RedirectSettings,
+  { to, status = REDIRECT.status }: RedirectSettings,
   path: Path,
   templates: TemplateContext,
   { report }: Context,
@@ -62,7 +66,7 @@ function parseTarget(text: string, templates: TemplateContext): Template {
 }
 
 function compileRespond(
-  { status = 200, body = '', headers }: RespondSettings,
+  { status = RESPOND.status, body = RESPOND.body, headers }: RespondSettings,
   path: Path,
   templates: TemplateContext,
   { report }: Context,

@@ -2,11 +2,13 @@ import { type Address, parseAddress } from '../base/address.js';
 import { ValueError } from '../base/units.js';
 import { type Context, oneOrMore } from './context.js';
 import { parseHostName } from './host-name.js';
-import type { AddressSetting, AdminSettings, Settings } from './settings.js';
+import { defaultsOf } from './schema.js';
+import type { AdminSettings, Settings } from './settings.js';
 import type { Path } from './tree.js';
 import type { AdminConfig } from './types.js';
 
-const DEFAULT_LISTEN = '127.0.0.1:9090';
+/** Of `admin: true`, and of the commands that ask a running balancer. */
+export const { listen: ADMIN_LISTEN } = defaultsOf<{ readonly listen: string }>('admin');
 
 /** Where metrics, the API and the status page are served; null when nobody asked for them. */
 export function compileAdmin(setting: Settings['admin'], context: Context): AdminConfig | null {
@@ -14,7 +16,7 @@ export function compileAdmin(setting: Settings['admin'], context: Context): Admi
   const path: Path = ['admin'];
   const isMap = typeof setting === 'object';
   const {
-    listen = DEFAULT_LISTEN,
+    listen = ADMIN_LISTEN,
     token,
     read_token: readToken,
     hosts,
@@ -50,7 +52,7 @@ export function isLocal(address: Address): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(address.host);
 }
 
-function adminAddress(setting: AddressSetting): Address {
+function adminAddress(setting: string | number): Address {
   const address = parseAddress(setting, { defaultHost: '127.0.0.1' });
   return address.kind === 'tcp' && address.host === '' ? { ...address, text: `*:${address.port}` } : address;
 }

@@ -1,14 +1,16 @@
 import type { Report } from './report.js';
 import { parseRequestKey } from './request-key.js';
+import { defaultOf, defaultsOf } from './schema.js';
 import type { AlgorithmSetting, AlgorithmSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { AlgorithmConfig } from './types.js';
 
-/** Where none is given. */
+const { fallback: FALLBACK } = defaultsOf<Pick<AlgorithmConfig, 'fallback'>>('algorithm');
+
 export const DEFAULT_ALGORITHM: AlgorithmConfig = {
-  name: 'round_robin',
+  name: defaultOf('algorithm'),
   on: null,
-  fallback: 'round_robin',
+  fallback: FALLBACK,
   balanceFactor: 0,
 };
 
@@ -21,12 +23,12 @@ export function compileAlgorithm(
 ): AlgorithmConfig {
   if (setting === undefined) return around;
   const settings: AlgorithmSettings = typeof setting === 'string' ? { name: setting } : setting;
-  const { name = 'round_robin' } = settings;
+  const { name = DEFAULT_ALGORITHM.name } = settings;
   refuseStray(settings, path, report);
   return {
     name,
     on: compileKey(settings, path, report),
-    fallback: settings.fallback ?? 'round_robin',
+    fallback: settings.fallback ?? FALLBACK,
     balanceFactor: settings.balance_factor ?? 0,
   };
 }

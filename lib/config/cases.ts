@@ -4,9 +4,12 @@ import { ValueError } from '../base/units.js';
 import { type Context, names, texts } from './context.js';
 import { checkHeaderText, checkToken, compileFields } from './fields.js';
 import { each } from './report.js';
+import { defaultsOf } from './schema.js';
 import type { ExpectSettings, TestSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { ExpectConfig, TestConfig } from './types.js';
+
+const { ip: IP } = defaultsOf<{ readonly ip: string }>('test');
 
 /** The cases of `tests:`. `routes` are the names there are. */
 export function compileTests(
@@ -16,7 +19,7 @@ export function compileTests(
 ): TestConfig[] {
   const tests: TestConfig[] = [];
   for (const [setting, path] of each(settings, ['tests'])) {
-    const { request = '', headers, ip = '127.0.0.1', expect = {} } = setting;
+    const { request = '', headers, ip = IP, expect = {} } = setting;
     const line = context.report.attempt([...path, 'request'], () => parseRequest(request));
     if (isIP(ip) === 0) {
       context.report.problem(

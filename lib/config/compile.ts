@@ -9,7 +9,7 @@ import { compileEvents } from './events.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
-import { compileLimits, compileTimeouts, rateOfBody, sizeOfBody } from './limits.js';
+import { compileLimits, compileTimeouts, DEFAULT_LIMITS, rateOfBody, sizeOfBody } from './limits.js';
 import { compileLanguages } from './match.js';
 import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
@@ -17,11 +17,16 @@ import { deepFreeze, each, Report } from './report.js';
 import { compileRetry } from './retry.js';
 import { type ConfigScope, compileScope, isWhole } from './routes.js';
 import { compileRules } from './rules.js';
+import { defaultOf } from './schema.js';
 import { ServerBook } from './servers.js';
-import type { AddressSetting, Settings } from './settings.js';
+import type { Settings } from './settings.js';
 import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
+
+const LISTEN = defaultOf<number>('listen');
+const FORWARDED = defaultOf<boolean>('forwarded');
+const VIA = defaultOf<boolean>('via');
 
 /** The configuration, whole only when there are no findings. */
 export interface Compilation {
@@ -57,8 +62,8 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     timeouts: file.timeouts,
     limits: compileLimits(settings.limits, report),
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
-    forwarded: settings.forwarded ?? false,
-    via: settings.via ?? false,
+    forwarded: settings.forwarded ?? FORWARDED,
+    via: settings.via ?? VIA,
     readinessPath: settings.readiness_path ?? null,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, report),
@@ -90,8 +95,8 @@ function compileFile(settings: Settings, context: Context): ConfigScope {
     sticky: compileSticky(settings.sticky, ['sticky'], context, null),
     retry: compileRetry(settings.retry, ['retry'], report),
     timeouts,
-    bodyBytes: sizeOfBody(0, settings.limits, ['limits'], report),
-    bodyRate: rateOfBody(0, settings.limits, ['limits'], report),
+    bodyBytes: sizeOfBody(DEFAULT_LIMITS.bodyBytes, settings.limits, ['limits'], report),
+    bodyRate: rateOfBody(DEFAULT_LIMITS.bodyRate, settings.limits, ['limits'], report),
     captures: 0,
     languages: compileLanguages(settings.language, ['language'], context),
     doubtful: !isWhole(settings),
@@ -108,9 +113,9 @@ function* routeNames(hosts: readonly HostConfig[], rest: ScopeConfig): Generator
   }
 }
 
-function compileListen(setting: Settings['listen'] = 8080, report: Report): Address[] {
+function compileListen(setting: Settings['listen'] = LISTEN, report: Report): Address[] {
   const single = typeof setting !== 'object';
-  const list: readonly AddressSetting[] = single ? [setting] : setting;
+  const list: readonly (string | number)[] = single ? [setting] : setting;
   const listeners: { address: Address; path: Path }[] = [];
   for (const [item, itemPath] of each(list, ['listen'])) {
     const path = single ? ['listen'] : itemPath;

@@ -2,9 +2,28 @@ import type { AddressReading } from './address-file.js';
 import { type Network, parseNetwork, plainNetwork } from './network.js';
 import { each, type Report } from './report.js';
 import type { ServerBook } from './servers.js';
-import type { NamesSetting, OneOrMore, TextSettings } from './settings.js';
+import type {
+  HostSettings,
+  NamesSetting,
+  PathSettings,
+  RouteSettings,
+  Settings,
+  TextsSettings,
+} from './settings.js';
 import type { Path } from './tree.js';
 import type { GroupConfig } from './types.js';
+
+/** The settings that the file, a host, a path and a conditional route have in common. */
+export type CommonSettings = Pick<
+  RouteSettings,
+  keyof RouteSettings & keyof PathSettings & keyof HostSettings & keyof Settings
+>;
+
+/** The settings of the file or of a host: those in common, and the routes and paths inside. */
+export type ScopeSettings = CommonSettings & Pick<HostSettings, 'language' | 'routes' | 'paths'>;
+
+/** One text, or a list of texts. */
+export type OneOrMore = string | readonly string[];
 
 /** What every part of the compiler shares. */
 export interface Context {
@@ -31,7 +50,7 @@ export function* oneOrMore(
 
 /** The names and texts of a map, each with its path; numbers and booleans read as they are written. */
 export function* texts(
-  settings: TextSettings | undefined,
+  settings: TextsSettings | undefined,
   path: Path,
 ): Generator<[name: string, text: string, path: Path]> {
   for (const [name, value] of Object.entries(settings ?? {})) {

@@ -2,10 +2,11 @@ import { isIP } from 'node:net';
 import { ValueError } from '../base/units.js';
 import { duration } from './quantities.js';
 import { each, type Report } from './report.js';
+import { defaultsOf } from './schema.js';
 import type { DnsSettings } from './settings.js';
 import type { DnsConfig } from './types.js';
 
-const DEFAULT_DNS: DnsConfig = { servers: [], minTtl: 1000, maxTtl: 300_000 };
+const DEFAULT_DNS = defaultsOf<Omit<DnsConfig, 'servers'>>('dns');
 
 /** How names of servers are looked up. */
 export function compileDns(setting: DnsSettings = {}, report: Report): DnsConfig {

@@ -1,8 +1,11 @@
 import { ValueError } from '../base/units.js';
 import { duration } from './quantities.js';
 import type { Report } from './report.js';
+import { defaultsOf } from './schema.js';
 import type { EventsSettings } from './settings.js';
 import type { EventsConfig } from './types.js';
+
+const { timeout: TIMEOUT } = defaultsOf<Pick<EventsConfig, 'timeout'>>('events');
 
 /** Who is told of events beside the reader of stderr; null for nobody. */
 export function compileEvents(setting: EventsSettings | undefined, report: Report): EventsConfig | null {
@@ -10,7 +13,11 @@ export function compileEvents(setting: EventsSettings | undefined, report: Repor
   if (setting?.webhook === undefined) return null;
   const { webhook, secret = '', timeout } = setting;
   const url = report.attempt(['events', 'webhook'], () => readUrl(webhook));
-  return { webhook: url ?? '', secret, timeout: duration(timeout, 5000, ['events', 'timeout'], report, 1) };
+  return {
+    webhook: url ?? '',
+    secret,
+    timeout: duration(timeout, TIMEOUT, ['events', 'timeout'], report, 1),
+  };
 }
 
 function readUrl(text: string): string {

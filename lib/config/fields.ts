@@ -1,7 +1,7 @@
 import { ValueError } from '../base/units.js';
 import { type Context, texts } from './context.js';
 import { parseValue } from './pattern.js';
-import type { TextSettings } from './settings.js';
+import type { TextsSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import type { Path } from './tree.js';
 import type { FieldMatch } from './types.js';
@@ -84,7 +84,7 @@ export function checkHeaderText(text: string): void {
 
 /** Names with a pattern each. Header names are put in lower case. */
 export function compileFields(
-  settings: TextSettings | undefined,
+  settings: TextsSettings | undefined,
   path: Path,
   { report }: Pick<Context, 'report'>,
   kind: 'header' | 'param' | 'cookie',

@@ -1,26 +1,31 @@
 import { type AddressEntry, readAddressFile } from './address-file.js';
-import { type Context, network, oneOrMore } from './context.js';
+import { type Context, network, type OneOrMore, oneOrMore } from './context.js';
 import { checkToken, compileFields } from './fields.js';
 import { type PathPattern, parsePath } from './pattern.js';
 import { duration } from './quantities.js';
 import { each } from './report.js';
+import { defaultsOf } from './schema.js';
 import type {
   BanSettings,
-  FirewallSettings,
+  FirewallRulesSettings,
   NetworkSetting,
-  OneOrMore,
+  NetworksSetting,
   RateLimitSettings,
 } from './settings.js';
 import { compileStatuses } from './statuses.js';
 import type { Path } from './tree.js';
 import type { BanConfig, FirewallConfig, RateLimitConfig, RateLimitKey } from './types.js';
 
+const DEFAULTS = defaultsOf<Pick<FirewallConfig, 'mode' | 'maxConnectionsPerIp'>>('firewallRules');
+const RATE = defaultsOf<Pick<RateLimitConfig, 'per' | 'status'> & { readonly key: string }>('rateLimit');
+const BAN = defaultsOf<Pick<BanConfig, 'within' | 'for'>>('ban');
+
 /**
  * The guards of one place; null when it has none. `names`: what the place is called, under each name of its host; never
  * by where it stands in the file, as its counts, bans and buckets go on over a reload that moves it.
  */
 export function compileFirewall(
-  settings: FirewallSettings | undefined,
+  settings: FirewallRulesSettings | undefined,
   [name = '', ...aliases]: readonly string[],
   path: Path,
   context: Context,
@@ -31,12 +36,12 @@ export function compileFirewall(
     name,
     aliases,
     line: context.lineOf(path),
-    mode: settings.mode ?? 'enforce',
+    mode: settings.mode ?? DEFAULTS.mode,
     ipReject: compileAddresses(settings.ip_reject, [...path, 'ip_reject'], context),
     ipAllow: isGiven(settings.ip_allow)
       ? compileAddresses(settings.ip_allow, [...path, 'ip_allow'], context)
       : null,
-    maxConnectionsPerIp: settings.max_connections_per_ip ?? 0,
+    maxConnectionsPerIp: settings.max_connections_per_ip ?? DEFAULTS.maxConnectionsPerIp,
     ban: settings.ban ? compileBan(settings.ban, [...path, 'ban'], context) : null,
     methodReject: compileMethods(settings.method_reject, [...path, 'method_reject'], context),
     pathReject: compilePaths(settings.path_reject, [...path, 'path_reject'], context),
@@ -65,12 +70,12 @@ export function compileMethods(setting: OneOrMore | undefined, path: Path, { rep
 }
 
 /** An empty list in the file is as none; a list that turns out empty lets nobody in. */
-function isGiven(setting: FirewallSettings['ip_allow']): boolean {
+function isGiven(setting: FirewallRulesSettings['ip_allow']): boolean {
   return setting !== undefined && setting.length > 0;
 }
 
 function compileAddresses(
-  setting: string | readonly NetworkSetting[] | undefined,
+  setting: NetworksSetting | undefined,
   path: Path,
   context: Context,
 ): AddressEntry[] {
@@ -104,10 +109,10 @@ function compileRateLimit(
 ): RateLimitConfig {
   return {
     requests: settings.requests ?? 1,
-    per: duration(settings.per, 1000, [...path, 'per'], report, 1),
+    per: duration(settings.per, RATE.per, [...path, 'per'], report, 1),
     burst: settings.burst ?? settings.requests,
-    key: parseKey(settings.key ?? 'client_ip'),
-    status: settings.status ?? 429,
+    key: parseKey(settings.key ?? RATE.key),
+    status: settings.status ?? RATE.status,
   };
 }
 
@@ -121,7 +126,7 @@ function compileBan(settings: BanSettings, path: Path, { report }: Context): Ban
   return {
     status: compileStatuses(settings.status ?? [], [...path, 'status'], report),
     count: settings.count ?? 1,
-    within: duration(settings.within, 60_000, [...path, 'within'], report, 1),
-    for: duration(settings.for, 600_000, [...path, 'for'], report, 1),
+    within: duration(settings.within, BAN.within, [...path, 'within'], report, 1),
+    for: duration(settings.for, BAN.for, [...path, 'for'], report, 1),
   };
 }

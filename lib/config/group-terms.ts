@@ -1,15 +1,18 @@
 import { compileAlgorithm } from './algorithm.js';
+import type { CommonSettings } from './context.js';
 import { compileHealthCheck } from './health-check.js';
 import { compilePassiveHealth } from './passive-health.js';
 import { compilePool } from './pool.js';
 import { duration } from './quantities.js';
 import type { Report } from './report.js';
-import type { RouteSettings } from './settings.js';
+import { defaultOf } from './schema.js';
 import type { Path } from './tree.js';
 import type { GroupConfig, TimeoutsConfig } from './types.js';
 
 /** How the servers of a group are chosen, checked and connected to: everything but their list. Handed down to places inside. */
 export type GroupTerms = Omit<GroupConfig, 'name' | 'servers'>;
+
+const SLOW_START = defaultOf<number>('slow_start');
 
 /** The settings that say so. */
 const KEYS = [
@@ -18,11 +21,11 @@ const KEYS = [
   'health_check',
   'passive_health',
   'pool',
-] as const satisfies readonly (keyof RouteSettings)[];
+] as const satisfies readonly (keyof CommonSettings)[];
 
 /** Compiles these settings of one place; what it leaves out is taken from the place around it. */
 export function compileGroupTerms(
-  settings: RouteSettings,
+  settings: CommonSettings,
   timeouts: TimeoutsConfig,
   path: Path,
   report: Report,
@@ -31,7 +34,12 @@ export function compileGroupTerms(
   const { health_check: check, passive_health: passive, pool } = settings;
   return {
     algorithm: compileAlgorithm(settings.algorithm, [...path, 'algorithm'], report, around?.algorithm),
-    slowStart: duration(settings.slow_start, around?.slowStart ?? 0, [...path, 'slow_start'], report),
+    slowStart: duration(
+      settings.slow_start,
+      around?.slowStart ?? SLOW_START,
+      [...path, 'slow_start'],
+      report,
+    ),
     healthCheck: compileHealthCheck(check, [...path, 'health_check'], report, around?.healthCheck),
     passiveHealth: compilePassiveHealth(passive, [...path, 'passive_health'], report, around?.passiveHealth),
     pool: compilePool(pool, [...path, 'pool'], report, around?.pool),
@@ -40,7 +48,7 @@ export function compileGroupTerms(
 }
 
 /** Reports them in a host or route that lists no `servers`: there they would change nothing. */
-export function refuseStrayTerms(settings: RouteSettings, path: Path, report: Report): void {
+export function refuseStrayTerms(settings: CommonSettings, path: Path, report: Report): void {
   if (Object.hasOwn(settings, 'servers')) return;
   for (const key of KEYS) {
     if (settings[key] !== undefined)

@@ -1,7 +1,7 @@
 import { type Context, names, texts } from './context.js';
 import { checkHeaderName, parseHeaderValue } from './fields.js';
 import { parseFind } from './pattern.js';
-import type { HeaderRulesSettings } from './settings.js';
+import type { HeaderEditsSettings } from './settings.js';
 import type { TemplateContext } from './template.js';
 import type { Path } from './tree.js';
 import type { HeaderRule, RulesConfig } from './types.js';
@@ -18,7 +18,7 @@ interface Written {
 
 /** The edits of header fields, in the order remove, replace, add, append. Host is no field among others: see `hostRule`. */
 export function headerRules(
-  settings: HeaderRulesSettings,
+  settings: HeaderEditsSettings,
   path: Path,
   templates: TemplateContext,
   context: Context,
@@ -41,7 +41,7 @@ export function headerRules(
 
 /** What becomes of Host: removed, it is the server's own address; a request always has one. */
 export function hostRule(
-  settings: HeaderRulesSettings,
+  settings: HeaderEditsSettings,
   path: Path,
   templates: TemplateContext,
   { report }: Context,
@@ -56,7 +56,7 @@ export function hostRule(
   return host;
 }
 
-function* inOrder(settings: HeaderRulesSettings, path: Path): Generator<Written> {
+function* inOrder(settings: HeaderEditsSettings, path: Path): Generator<Written> {
   for (const [name, at] of names(settings.remove, [...path, 'remove'])) {
     yield { kind: 'remove', name, at, text: '', find: '' };
   }

@@ -5,7 +5,8 @@ import { checkHeaderName, checkHeaderText, compileFields } from './fields.js';
 import { parseRegex } from './pattern.js';
 import { duration, share } from './quantities.js';
 import type { Report } from './report.js';
-import type { HealthCheckSettings, TextSettings } from './settings.js';
+import { defaultsOf } from './schema.js';
+import type { HealthCheckSettings, TextsSettings } from './settings.js';
 import { compileStatuses } from './statuses.js';
 import type { Path } from './tree.js';
 import type { HealthCheckConfig } from './types.js';
@@ -16,10 +17,8 @@ const GOOD_STATUS: HealthCheckConfig['expectStatus'] = [{ from: 200, to: 399 }];
 const GUESSED_STATUS: HealthCheckConfig['expectStatus'] = [{ from: 100, to: 499 }];
 
 const DEFAULT_CHECK: HealthCheckConfig = {
-  type: 'http',
+  ...defaultsOf<Omit<HealthCheckConfig, NoDefault>>('healthCheck'),
   target: null,
-  method: 'GET',
-  path: '/',
   isPathChosen: false,
   host: null,
   headers: [],
@@ -27,16 +26,20 @@ const DEFAULT_CHECK: HealthCheckConfig = {
   expectStatus: GUESSED_STATUS,
   expectHeaders: [],
   expectBody: null,
-  interval: 5000,
-  fastInterval: 1000,
   downInterval: null,
-  jitter: 0.1,
-  timeout: 2000,
-  rise: 2,
-  fall: 3,
-  initial: 'up',
-  onDown: 'finish',
 };
+
+/** What is not in the schema under the same name, or has no default there. */
+type NoDefault =
+  | 'target'
+  | 'isPathChosen'
+  | 'host'
+  | 'headers'
+  | 'body'
+  | 'expectStatus'
+  | 'expectHeaders'
+  | 'expectBody'
+  | 'downInterval';
 
 /** More would let checks of a fast and a slow server drift into one another. */
 const MOST_JITTER = 0.5;
@@ -146,7 +149,7 @@ function compileTarget(
 }
 
 function compileHeaders(
-  setting: TextSettings,
+  setting: TextsSettings,
   path: Path,
   report: Report,
 ): { readonly name: string; readonly value: string }[] {

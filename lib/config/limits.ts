@@ -1,38 +1,13 @@
+import { camelKey } from './key-names.js';
 import { duration, size } from './quantities.js';
 import type { Report } from './report.js';
+import { defaultsOf } from './schema.js';
 import type { LimitsSettings, TimeoutsSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { LimitsConfig, TimeoutsConfig } from './types.js';
 
-const DEFAULT_TIMEOUTS: TimeoutsConfig = {
-  requestHeader: 10_000,
-  requestBody: 30_000,
-  keepAlive: 65_000,
-  connectionAge: 3_600_000,
-  connect: 3000,
-  queue: 5000,
-  responseHeader: 60_000,
-  responseBody: 60_000,
-  total: 0,
-  tunnel: 3_600_000,
-  drainDelay: 0,
-  drain: 30_000,
-};
-
-const TIMEOUT_KEYS = [
-  ['request_header', 'requestHeader'],
-  ['request_body', 'requestBody'],
-  ['keep_alive', 'keepAlive'],
-  ['connection_age', 'connectionAge'],
-  ['connect', 'connect'],
-  ['queue', 'queue'],
-  ['response_header', 'responseHeader'],
-  ['response_body', 'responseBody'],
-  ['total', 'total'],
-  ['tunnel', 'tunnel'],
-  ['drain_delay', 'drainDelay'],
-  ['drain', 'drain'],
-] as const satisfies readonly (readonly [keyof TimeoutsSettings, keyof TimeoutsConfig])[];
+const DEFAULT_TIMEOUTS = defaultsOf<TimeoutsConfig>('timeouts');
+export const DEFAULT_LIMITS = defaultsOf<LimitsConfig>('limits');
 
 /** The timeouts of the file. */
 export function compileTimeouts(settings: TimeoutsSettings | undefined, report: Report): TimeoutsConfig {
@@ -48,7 +23,8 @@ export function overrideTimeouts(
 ): TimeoutsConfig {
   if (!settings) return around;
   const timeouts: { -readonly [Key in keyof TimeoutsConfig]: number } = { ...around };
-  for (const [key, name] of TIMEOUT_KEYS) {
+  for (const key of Object.keys(settings) as (keyof TimeoutsSettings)[]) {
+    const name = camelKey(key);
     timeouts[name] = duration(settings[key], around[name], [...path, key], report);
   }
   return timeouts;
@@ -77,13 +53,19 @@ export function rateOfBody(
 /** The limits of the file. */
 export function compileLimits(setting: LimitsSettings = {}, report: Report): LimitsConfig {
   return {
-    headerBytes: size(setting.header_bytes, '32kb', ['limits', 'header_bytes'], report, 1024),
-    headers: setting.headers ?? 100,
-    uriBytes: size(setting.uri_bytes, '8kb', ['limits', 'uri_bytes'], report, 64),
-    bodyBytes: sizeOfBody(0, setting, ['limits'], report),
-    bodyRate: rateOfBody(0, setting, ['limits'], report),
-    connections: setting.connections ?? 10_000,
-    connectionsPerIp: setting.connections_per_ip ?? 0,
-    requestsPerConnection: setting.requests_per_connection ?? 0,
+    headerBytes: size(
+      setting.header_bytes,
+      DEFAULT_LIMITS.headerBytes,
+      ['limits', 'header_bytes'],
+      report,
+      1024,
+    ),
+    headers: setting.headers ?? DEFAULT_LIMITS.headers,
+    uriBytes: size(setting.uri_bytes, DEFAULT_LIMITS.uriBytes, ['limits', 'uri_bytes'], report, 64),
+    bodyBytes: sizeOfBody(DEFAULT_LIMITS.bodyBytes, setting, ['limits'], report),
+    bodyRate: rateOfBody(DEFAULT_LIMITS.bodyRate, setting, ['limits'], report),
+    connections: setting.connections ?? DEFAULT_LIMITS.connections,
+    connectionsPerIp: setting.connections_per_ip ?? DEFAULT_LIMITS.connectionsPerIp,
+    requestsPerConnection: setting.requests_per_connection ?? DEFAULT_LIMITS.requestsPerConnection,
   };
 }

@@ -1,24 +1,19 @@
 import { formatDuration } from '../base/units.js';
 import { duration, share } from './quantities.js';
 import type { Report } from './report.js';
+import { defaultsOf } from './schema.js';
 import type { PassiveHealthSettings } from './settings.js';
-import { compileStatuses } from './statuses.js';
+import { compileStatuses, parseStatusRange } from './statuses.js';
 import type { Path } from './tree.js';
 import type { PassiveHealthConfig } from './types.js';
 
-/** 500 does not count: it is as a rule a mistake in one page, which all servers have in common. */
+const WRITTEN = defaultsOf<PassiveDefaults>('passiveHealth');
 const DEFAULT_PASSIVE: PassiveHealthConfig = {
-  consecutiveFailures: 5,
-  consecutiveErrors: 5,
-  errorStatus: [{ from: 502, to: 504 }],
-  window: 10_000,
-  failureShare: 0.5,
-  minimumRequests: 20,
-  ejectFor: 30_000,
-  maxEjectFor: 300_000,
-  maxEjected: 0.5,
-  trialRequests: 3,
+  ...WRITTEN,
+  errorStatus: [parseStatusRange(WRITTEN.errorStatus)],
 };
+
+type PassiveDefaults = Omit<PassiveHealthConfig, 'errorStatus'> & { readonly errorStatus: string };
 
 /** What is left out is taken from the place around. `false` is null: live requests take no server out. */
 export function compilePassiveHealth(

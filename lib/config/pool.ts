@@ -1,19 +1,14 @@
 import { duration } from './quantities.js';
 import type { Report } from './report.js';
+import { defaultsOf } from './schema.js';
 import type { PoolSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { PoolConfig } from './types.js';
 
-/** Where nothing is said: times in ms, 0 for no limit. */
+/** `maxIdleTimeout` is no setting: how long a server may ask for while `idle_timeout` is not set. */
 export const DEFAULT_POOL: PoolConfig = {
-  maxIdle: 1024,
-  idleTimeout: 4000,
+  ...defaultsOf<Omit<PoolConfig, 'maxIdleTimeout'>>('pool'),
   maxIdleTimeout: 600_000,
-  maxConnections: 0,
-  maxWaiting: 1000,
-  maxAge: 3_600_000,
-  maxRequests: 0,
-  pipelining: 1,
 };
 
 /** A pool with what is left out taken from the one of the place around; the same object when nothing is given. */

@@ -1,4 +1,4 @@
-import { formatSize, parseDuration, parseSize, ValueError } from '../base/units.js';
+import { formatSize, parseDuration, parseShare, parseSize } from '../base/units.js';
 import type { Report } from './report.js';
 import type { DurationSetting, PercentSetting, SizeSetting } from './settings.js';
 import type { Path } from './tree.js';
@@ -44,10 +44,4 @@ export function share(
   if (value !== undefined && value > most)
     report.problem(path, `expected at most ${most * 100}%, got ${setting}`);
   return value ?? fallback;
-}
-
-function parseShare(text: string): number {
-  const [, percent] = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text) ?? [];
-  if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100;
-  throw new ValueError(`expected a share such as 20%, got ${JSON.stringify(text)}`);
 }

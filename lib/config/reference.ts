@@ -1,22 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { nearest } from '../base/nearest.js';
-
-/** The parts of the JSON Schema that a reader of the reference needs. */
-interface Schema {
-  readonly $ref?: string;
-  readonly description?: string;
-  readonly expected?: string;
-  readonly default?: unknown;
-  readonly examples?: readonly unknown[];
-  readonly since?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-  readonly required?: readonly string[];
-}
-
-interface RootSchema extends Schema {
-  readonly definitions: Readonly<Record<string, Schema>>;
-}
+import { resolved, type Schema, schema } from './schema.js';
 
 /** One key of the settings file, as the reference describes it. */
 export interface SettingReference {
@@ -45,18 +28,13 @@ interface Holder {
 /** The version that all keys had which name no other. */
 const FIRST_VERSION = '0.1.0';
 
-const schemaFile = new URL('../../../lib/config/schema.json', import.meta.url);
-
 /** Keys of lists end in `[]`. A section that several keys share is described below the first of them. */
 export class SettingsReference {
   readonly settings: readonly SettingReference[];
-  readonly #root: RootSchema;
   readonly #byKey = new Map<string, SettingReference>();
 
-  /** Reads the schema; throws the system's error where its file is gone. */
   constructor() {
-    this.#root = JSON.parse(readFileSync(schemaFile, 'utf8')) as RootSchema;
-    this.#walk('', this.#root, new Set());
+    this.#walk('', schema, new Set());
     this.settings = [...this.#byKey.values()];
   }
 
@@ -79,11 +57,11 @@ export class SettingsReference {
     return nearest(plain(name), keys) ?? nearest(lastWord(plain(name)), keys.map(lastWord));
   }
 
-  #walk(prefix: string, schema: Schema, seen: ReadonlySet<Schema['properties']>): void {
-    for (const [name, property] of Object.entries(schema.properties ?? {})) {
+  #walk(prefix: string, map: Schema, seen: ReadonlySet<Schema['properties']>): void {
+    for (const [name, property] of Object.entries(map.properties ?? {})) {
       const key = `${prefix}${name}`;
       const below = this.#holder(property);
-      this.#byKey.set(key, this.#describe(key, property, schema, below));
+      this.#byKey.set(key, this.#describe(key, property, map, below));
       if (below === null || seen.has(below.schema.properties) || this.#isTopLevel(prefix, name)) continue;
       this.#walk(`${key}${below.suffix}.`, below.schema, new Set([...seen, below.schema.properties]));
     }
@@ -91,28 +69,19 @@ export class SettingsReference {
 
   /** `hosts[].header_rules` and the like are described where they stand at the top level of the file. */
   #isTopLevel(prefix: string, name: string): boolean {
-    return prefix !== '' && this.#root.properties?.[name] !== undefined && /\[\]\.$/.test(prefix);
+    return prefix !== '' && schema.properties?.[name] !== undefined && /\[\]\.$/.test(prefix);
   }
 
-  #resolve(schema: Schema): Schema {
-    let found = schema;
-    while (found.$ref !== undefined) {
-      const { $ref, ...own } = found;
-      found = { ...(this.#root.definitions[$ref.replace('#/definitions/', '')] as Schema), ...own };
-    }
-    return found;
-  }
-
-  #holder(schema: Schema): Holder | null {
-    const resolved = this.#resolve(schema);
-    if (resolved.properties !== undefined) return { schema: resolved, suffix: '' };
-    if (resolved.items === undefined) return null;
-    const item = this.#resolve(resolved.items);
+  #holder(written: Schema): Holder | null {
+    const found = resolved(written);
+    if (found.properties !== undefined) return { schema: found, suffix: '' };
+    if (found.items === undefined) return null;
+    const item = resolved(found.items);
     return item.properties === undefined ? null : { schema: item, suffix: '[]' };
   }
 
   #describe(key: string, property: Schema, holder: Schema, below: Holder | null): SettingReference {
-    const { description = '', expected = '', default: value, examples = [], since } = this.#resolve(property);
+    const { description = '', expected = '', default: value, examples = [], since } = resolved(property);
     return {
       key,
       meaning: description,
@@ -127,7 +96,7 @@ export class SettingsReference {
 
   /** Follows the words of `name` through the schema: sections that several keys share are reached by each of them. */
   #reach(name: string): SettingReference | null {
-    let holder: Schema = this.#root;
+    let holder: Schema = schema;
     let found: SettingReference | null = null;
     const words = name.split('.');
     for (const [index, word] of words.entries()) {

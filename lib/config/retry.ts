@@ -1,20 +1,25 @@
 import { nearest } from '../base/nearest.js';
-import { ValueError } from '../base/units.js';
+import { parseShare, ValueError } from '../base/units.js';
 import { size } from './quantities.js';
 import { each, type Report } from './report.js';
+import { defaultsOf } from './schema.js';
 import type { RetrySettings, SizeSetting } from './settings.js';
 import { parseStatusRange } from './statuses.js';
 import type { Path } from './tree.js';
 import type { RetryCause, RetryConfig, StatusRange } from './types.js';
 
-/** Where nothing is said: two more attempts, for at most one request in five, with bodies of up to 64 KiB. */
+const { on: CAUSES_BY_DEFAULT, budget: BUDGET, ...OTHERS } = defaultsOf<RetryDefaults>('retry');
+
 export const DEFAULT_RETRY: RetryConfig = {
-  attempts: 2,
-  causes: ['connect', 'stale', 'reset'],
+  ...OTHERS,
+  causes: CAUSES_BY_DEFAULT,
   statuses: [],
-  budget: 0.2,
-  buffer: 64 * 1024,
-  idempotencyKey: false,
+  budget: parseShare(BUDGET),
+};
+
+type RetryDefaults = Pick<RetryConfig, 'attempts' | 'buffer' | 'idempotencyKey'> & {
+  readonly on: readonly RetryCause[];
+  readonly budget: string;
 };
 
 const NO_RETRY: RetryConfig = { ...DEFAULT_RETRY, attempts: 0, causes: [], buffer: 0 };
@@ -81,7 +86,7 @@ function statusesOf(item: string | number): StatusRange {
 /** `20%` as 0.2; null for false. */
 function shareOf(setting: string | boolean): number | null {
   if (setting === true) return DEFAULT_RETRY.budget;
-  return typeof setting === 'string' ? Number.parseFloat(setting) / 100 : null;
+  return typeof setting === 'string' ? parseShare(setting) : null;
 }
 
 function compileBuffer(setting: SizeSetting | undefined, around: number, path: Path, report: Report): number {

@@ -1,5 +1,5 @@
 import { compileAction, ownAction } from './action.js';
-import type { Context } from './context.js';
+import type { CommonSettings, Context, ScopeSettings } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
 import { overrideTimeouts, rateOfBody, sizeOfBody } from './limits.js';
@@ -9,7 +9,7 @@ import { type Candidate, checkInside, checkReach, matchOfPath } from './reach.js
 import { each } from './report.js';
 import { compileRetry } from './retry.js';
 import { compileRules, type OwnRules } from './rules.js';
-import type { ConditionalSettings, PathSettings, RouteSettings, ScopeSettings } from './settings.js';
+import type { PathSettings, RouteSettings } from './settings.js';
 import { compileSticky } from './sticky.js';
 import type { Path } from './tree.js';
 import type {
@@ -92,7 +92,7 @@ interface Compiled<T> {
 }
 
 function compileRoutes(
-  settings: readonly ConditionalSettings[] | undefined,
+  settings: readonly RouteSettings[] | undefined,
   around: ConfigScope,
   context: Context,
 ): Compiled<ConditionalRoute> {
@@ -188,7 +188,7 @@ function compilePaths(
 
 /** Adds the settings of a place to what the place around it hands down. */
 export function enter(
-  settings: RouteSettings & Pick<ScopeSettings, 'language'>,
+  settings: CommonSettings & Pick<ScopeSettings, 'language'>,
   way: Way,
   around: ConfigScope,
   context: Context,

@@ -1,9 +1,9 @@
 import { ValueError } from '../base/units.js';
-import { type Context, names, texts } from './context.js';
+import { type CommonSettings, type Context, names, texts } from './context.js';
 import { checkToken } from './fields.js';
 import { headerRules, hostRule } from './header-rules.js';
 import { pathRules } from './path-rules.js';
-import type { EditSettings, RouteSettings } from './settings.js';
+import type { ParamRulesSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import type { Path } from './tree.js';
 import type { CookieRule, ParamRule, RulesConfig } from './types.js';
@@ -13,7 +13,7 @@ export type OwnRules = Omit<RulesConfig, 'host'> & { readonly host: RulesConfig[
 
 /** What a host, a path or a route does to the heads that pass. `captures` is how many `{$1}` it knows. */
 export function compileRules(
-  settings: RouteSettings,
+  settings: CommonSettings,
   path: Path,
   captures: number,
   context: Context,
@@ -44,7 +44,7 @@ function preserved(setting: boolean | undefined): OwnRules['host'] {
 }
 
 function paramRules(
-  settings: EditSettings = {},
+  settings: ParamRulesSettings = {},
   path: Path,
   templates: TemplateContext,
   { report }: Context,
@@ -59,7 +59,7 @@ function paramRules(
 }
 
 function cookieRules(
-  settings: EditSettings = {},
+  settings: ParamRulesSettings = {},
   path: Path,
   templates: TemplateContext,
   { report }: Context,

@@ -1,9 +1,12 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { ValueError } from '../base/units.js';
 import { each, type Report } from './report.js';
-import type { AddressSetting, ServerSetting } from './settings.js';
+import { defaultsOf } from './schema.js';
+import type { ServerSetting, ServerSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { ServerConfig } from './types.js';
+
+const DEFAULTS = defaultsOf<Pick<ServerConfig, 'weight' | 'backup'>>('server');
 
 /** A server whose name may still come from another list. */
 type Draft = { -readonly [Key in keyof ServerConfig]: ServerConfig[Key] };
@@ -88,13 +91,13 @@ export class ServerBook {
 
 /** What a server says of itself besides who it is. */
 function compileTerms(
-  { weight = 1, backup = false, max_connections: own }: Partial<Exclude<ServerSetting, AddressSetting>>,
+  { weight = DEFAULTS.weight, backup = DEFAULTS.backup, max_connections: own }: Partial<ServerSettings>,
   maxConnections: number,
 ): Omit<ServerConfig, 'address' | 'name'> {
   return { maxConnections: own ?? maxConnections, weight, backup };
 }
 
-function serverAddress(setting: AddressSetting): Address {
+function serverAddress(setting: string | number): Address {
   const address = parseAddress(setting, { defaultHost: 'localhost' });
   if (address.kind === 'tcp' && (address.host === '' || address.port === 0)) {
     throw new ValueError(

@@ -1,6 +1,7 @@
 import type { Context } from './context.js';
 import { checkToken } from './fields.js';
 import { duration } from './quantities.js';
+import { defaultsOf } from './schema.js';
 import type { StickySettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { StickyConfig } from './types.js';
@@ -8,8 +9,17 @@ import type { StickyConfig } from './types.js';
 const BINDINGS = ['cookie', 'header', 'param', 'client_ip'] as const;
 const COOKIE_ONLY = ['secret', 'max_age', 'domain', 'path', 'same_site', 'partitioned', 'nocache'] as const;
 const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
-/** Half an hour: how long most sessions live without a request. */
-const EXPIRE = 30 * 60_000;
+
+const DEFAULTS = defaultsOf<StickyDefaults>('sticky');
+
+interface StickyDefaults {
+  readonly maxAge: number;
+  readonly path: string;
+  readonly sameSite: keyof typeof SAME_SITE;
+  readonly partitioned: boolean;
+  readonly nocache: boolean;
+  readonly expire: number;
+}
 
 /** By what clients stay with their server; false is null, and a place that does not say takes it from around it. */
 export function compileSticky(
@@ -39,7 +49,7 @@ export function compileSticky(
     if (setting[key] !== undefined)
       report.problem([...path, key], `${key} goes with sticky.cookie`, '', 'key');
   }
-  const expire = duration(setting.expire, EXPIRE, [...path, 'expire'], report);
+  const expire = duration(setting.expire, DEFAULTS.expire, [...path, 'expire'], report);
   if (kind === 'client_ip') return { kind, name: '', expire };
   const name = setting[kind] ?? '';
   if (kind === 'param') return { kind, name, expire };
@@ -48,7 +58,7 @@ export function compileSticky(
 }
 
 function compileCookie(name: string, setting: StickySettings, path: Path, { report }: Context): StickyConfig {
-  const { secret, max_age: maxAge, expire, same_site: sameSite = 'lax' } = setting;
+  const { secret, max_age: maxAge, expire, same_site: sameSite = DEFAULTS.sameSite } = setting;
   if (expire !== undefined)
     report.problem(
       [...path, 'expire'],
@@ -68,11 +78,11 @@ function compileCookie(name: string, setting: StickySettings, path: Path, { repo
     kind: 'cookie',
     name,
     secret: secret ?? null,
-    maxAge: Math.ceil(duration(maxAge, 0, [...path, 'max_age'], report) / 1000),
+    maxAge: Math.ceil(duration(maxAge, DEFAULTS.maxAge, [...path, 'max_age'], report) / 1000),
     domain: setting.domain ?? '',
-    path: setting.path ?? '/',
+    path: setting.path ?? DEFAULTS.path,
     sameSite: SAME_SITE[sameSite],
-    partitioned: setting.partitioned ?? false,
-    nocache: setting.nocache ?? true,
+    partitioned: setting.partitioned ?? DEFAULTS.partitioned,
+    nocache: setting.nocache ?? DEFAULTS.nocache,
   };
 }

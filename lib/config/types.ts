@@ -17,6 +17,12 @@ import type {
 } from './types/servers.js';
 import type { FieldMatch } from './types/values.js';
 
+export type {
+  AccessLogField,
+  AccessLogFormat,
+  AlgorithmFallback,
+  AlgorithmName,
+} from './settings.js';
 export type * from './types/limits.js';
 export type * from './types/logs.js';
 export type * from './types/rules.js';

@@ -1,23 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { nearest } from '../base/nearest.js';
 import { adviseUnit } from '../base/units.js';
 import type { Finding } from './problems.js';
+import { type Schema, schema } from './schema.js';
 import type { Path } from './tree.js';
-
-/** The parts of a JSON Schema that are read here. `expected` is our own keyword: what stands in a message. */
-interface Schema {
-  readonly $ref?: string;
-  readonly expected?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-}
-
-/** The file lies in `lib/config/` of the package; this module runs from `dist/lib/config/`. */
-const schemaFile = new URL('../../../lib/config/schema.json', import.meta.url);
-
-const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as Schema & {
-  readonly definitions: Readonly<Record<string, Schema>>;
-};
 
 /**
  * Compiled when first needed. As it is used once per load, quick code is worth less than quick compiling: without

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
+import { camelKey, snakeKey } from '../../lib/config/key-names.js';
+import type { Settings, StickySettings } from '../../lib/config/settings.js';
 import { validate } from '../../lib/config/validate.js';
+import { settingsTypes } from '../docs/settings-types.js';
 
 interface Property {
   readonly $ref?: string;
@@ -74,7 +77,7 @@ t.test('the examples and defaults of the top settings are valid', async (t) => {
   }
 });
 
-t.test('the defaults of the schema are those of the compiler', async (t) => {
+t.test('the compiler fills in the defaults of the schema', async (t) => {
   const written = Object.fromEntries(
     Object.entries(schema.properties ?? {}).flatMap(([name, { properties, default: fallback }]) => {
       const inner = Object.entries(properties ?? {}).map(([key, property]) => [key, property.default]);
@@ -83,4 +86,91 @@ t.test('the defaults of the schema are those of the compiler', async (t) => {
     }),
   );
   t.same(createConfig(written), createConfig());
+});
+
+/** For each map of settings with defaults: the settings that have to be there, and the whole file around them. */
+const MAPS: readonly (readonly [name: string, required: object, file: (map: object) => Settings])[] = [
+  ['admin', {}, (admin) => ({ admin })],
+  ['algorithm', { name: 'hash', on: 'uri' }, (algorithm) => ({ algorithm }) as Settings],
+  ['ban', { status: 401, count: 20 }, (ban) => ({ firewall_rules: { ban } }) as Settings],
+  ['events', { webhook: 'https://hooks.example.com/lb' }, (events) => ({ events }) as Settings],
+  ['firewallRules', { method_reject: ['TRACE'] }, (firewall_rules) => ({ firewall_rules })],
+  ['healthCheck', { path: '/' }, (health_check) => ({ health_check })],
+  ['passiveHealth', {}, (passive_health) => ({ passive_health })],
+  ['pool', { idle_timeout: '4s' }, (pool) => ({ pool })],
+  ['rateLimit', { requests: 100 }, (rate_limit) => ({ firewall_rules: { rate_limit } }) as Settings],
+  ['redirect', { to: '/new' }, (redirect) => ({ redirect }) as Settings],
+  ['respond', {}, (respond) => ({ respond })],
+  ['retry', {}, (retry) => ({ retry })],
+  ['server', { address: 'localhost:5001' }, (server) => ({ servers: [server] }) as Settings],
+  ['test', { request: 'GET http://a/', expect: { status: 404 } }, (test) => ({ tests: [test] }) as Settings],
+];
+
+for (const [name, required, file] of MAPS) {
+  t.test(
+    `${name}: a map that states each default compiles to the same as one that leaves them out`,
+    async (t) => {
+      const { properties = {} } = schema.definitions[name]!;
+      const defaults = Object.entries(properties)
+        .map(([key, property]) => [key, follow(property).default] as const)
+        .filter(([key, value]) => value !== undefined && !(name === 'firewallRules' && key === 'ip_allow'));
+      t.ok(defaults.length > 0, 'it has defaults');
+      t.same(
+        createConfig(file({ ...Object.fromEntries(defaults), ...required })),
+        createConfig(file(required)),
+      );
+    },
+  );
+}
+
+t.test('every definition with defaults is among the maps that are compared', async (t) => {
+  const withDefaults = Object.entries(schema.definitions)
+    .filter(([, { properties = {} }]) =>
+      Object.values(properties).some((property) => follow(property).default !== undefined),
+    )
+    .map(([name]) => name);
+  // Places inside the file take what they leave out from the place around them.
+  const inherits = ['host', 'path', 'route', 'routeLimits', 'routeTimeouts'];
+  const compared = [...MAPS.map(([name]) => name), ...inherits, 'sticky'];
+  t.same(
+    withDefaults.filter((name) => !compared.includes(name)),
+    [],
+  );
+});
+
+t.test(
+  'sticky: a map that states each default compiles to the same as one that leaves them out',
+  async (t) => {
+    const { expire, ...cookie } = Object.fromEntries(
+      Object.entries(schema.definitions.sticky!.properties ?? {}).map(([key, value]) => [key, value.default]),
+    );
+    const bySecret = { cookie: 'lb', secret: 'a secret of the test' };
+    const servers = ['localhost:5001'];
+    t.same(
+      createConfig({ servers, sticky: { ...cookie, ...bySecret } }),
+      createConfig({ servers, sticky: bySecret }),
+    );
+    t.same(
+      createConfig({ servers, sticky: { header: 'X-User', expire } as StickySettings }),
+      createConfig({ servers, sticky: { header: 'X-User' } }),
+    );
+  },
+);
+
+t.test('a key of the compiled configuration is the key of the settings in camelCase, and back', async (t) => {
+  for (const [path] of everything()) {
+    const key = path.replace(/^.*[.\s]/, '');
+    t.equal(snakeKey(camelKey(key)), key);
+  }
+  t.equal(camelKey('max_connections_per_ip'), 'maxConnectionsPerIp');
+});
+
+t.test('lib/config/settings.ts is what `make types` writes', async (t) => {
+  const written = readFileSync(new URL('../../../lib/config/settings.ts', import.meta.url), 'utf8');
+  t.equal(written, settingsTypes());
+});
+
+t.test('a name of a type stands for one thing in the schema', async (t) => {
+  const names = [...settingsTypes().matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, name]) => name);
+  t.same(names, [...new Set(names)]);
 });

@@ -240,8 +240,7 @@ t.test('files that people name are read in one place, which takes regular files 
     // That of the compiler, which is handed `readRegularFile`.
     'config/address-file.ts',
     'config/config.ts',
-    'config/reference.ts',
-    'config/validate.ts',
+    'config/schema.ts',
     'http/llhttp-module.ts',
     // The limits of this process.
     'net/shortage.ts',

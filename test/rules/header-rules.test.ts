@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { RouteSettings } from '../../lib/config/settings.js';
+import type { CommonSettings } from '../../lib/config/context.js';
 import type { RulesConfig } from '../../lib/config/types.js';
 import { HeadEdit } from '../../lib/http/head-edit.js';
 import { encodeResponseHead, type ResponseForm } from '../../lib/http/response-encoder.js';
@@ -8,7 +8,7 @@ import { RouteRules } from '../../lib/rules/route-rules.js';
 import { responseHead, viewOf } from '../http/heads.js';
 import { contextOf, routeOf, send, valuesSent } from './routes.js';
 
-type HeaderSettings = NonNullable<RouteSettings['header_rules']>;
+type HeaderSettings = NonNullable<CommonSettings['header_rules']>;
 
 const OWN = /\r\n(X-Forwarded-(For|Proto|Host)|X-Request-Id|CDN-Loop): [^\r]*/g;
 
@@ -169,7 +169,7 @@ t.test('the Host is the one of the client, of the server, or a text', async (t) 
   const address = { kind: 'tcp', host: 'a', port: 1, text: 'a:1' } as const;
   const socket = { kind: 'unix', path: '/run/a', text: 'unix:/run/a' } as const;
   const context = contextOf(viewOf('/', ['Host: b', 'X-Host: c d']));
-  const hostFor = (settings: RouteSettings) =>
+  const hostFor = (settings: CommonSettings) =>
     new RouteRules(routeOf(settings).rules).hostFor(context, address);
   t.equal(hostFor({}), '');
   t.equal(hostFor({ preserve_host: false }), 'a:1');

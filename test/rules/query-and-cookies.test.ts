@@ -1,11 +1,11 @@
 import t from 'tap';
 import { processorTime } from '../../lib/base/processor-time.js';
-import type { RouteSettings } from '../../lib/config/settings.js';
+import type { CommonSettings } from '../../lib/config/context.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { requestHead, viewOf } from '../http/heads.js';
 import { routeOf, send, targetSent, valuesSent } from './routes.js';
 
-type Edits = NonNullable<RouteSettings['param_rules']>;
+type Edits = NonNullable<CommonSettings['param_rules']>;
 
 function query(target: string, rules: Edits, ...fields: string[]): string {
   return targetSent(viewOf(target, fields), { param_rules: rules });

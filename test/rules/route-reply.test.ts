@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { RouteSettings } from '../../lib/config/settings.js';
+import type { CommonSettings } from '../../lib/config/context.js';
 import { parseTemplate } from '../../lib/config/template.js';
 import { HeadEdit } from '../../lib/http/head-edit.js';
 import { encodeRouteReply } from '../../lib/http/replies.js';
@@ -10,7 +10,7 @@ import { viewOf } from '../http/heads.js';
 import { contextOf, routeOf } from './routes.js';
 
 /** What a client gets, head and body. */
-function reply(settings: RouteSettings, context: RuleContext, toHead = false): string {
+function reply(settings: CommonSettings, context: RuleContext, toHead = false): string {
   const { action, rules } = routeOf(settings);
   if (action.kind === 'forward') throw new Error('it forwards');
   const made = new RouteReply(action);

@@ -1,5 +1,5 @@
 import { createConfig } from '../../lib/config/config.js';
-import type { RouteSettings } from '../../lib/config/settings.js';
+import type { CommonSettings } from '../../lib/config/context.js';
 import type { RouteConfig } from '../../lib/config/types.js';
 import { HeadEdit } from '../../lib/http/head-edit.js';
 import { encodeRequestHead, ForwardedClient } from '../../lib/http/request-encoder.js';
@@ -10,7 +10,7 @@ import { RouteRules } from '../../lib/rules/route-rules.js';
 import { fieldsOf, requestHead } from '../http/heads.js';
 
 /** The route that a host with these settings has. */
-export function routeOf(settings: RouteSettings): RouteConfig {
+export function routeOf(settings: CommonSettings): RouteConfig {
   const action = settings.redirect || settings.respond ? {} : { servers: ['origin.test:8081'] };
   const { hosts } = createConfig({ hosts: [{ host: 'www.mango.com', ...action, ...settings }] });
   const route = hosts[0]?.scope.fallback;
@@ -54,7 +54,7 @@ export function send(view: RequestView, rules: RouteRules, others: Partial<RuleC
 }
 
 /** Only the path and query a server gets. */
-export function targetSent(view: RequestView, settings: RouteSettings, captures: Captures = []): string {
+export function targetSent(view: RequestView, settings: CommonSettings, captures: Captures = []): string {
   const { line } = send(view, new RouteRules(routeOf(settings).rules), { captures });
   return line.split(' ')[1] as string;
 }

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../../base/address.js';
+import { ADMIN_LISTEN } from '../../config/admin.js';
 import { loadConfig } from '../../config/config.js';
 import type { AdminConfig } from '../../config/types.js';
 import { DEFAULT_FILE, readConfig } from '../start-settings.js';
@@ -11,8 +12,6 @@ export interface AdminAddress {
   /** null: none is shown. */
   readonly token: string | null;
 }
-
-const DEFAULT_ADDRESS = '127.0.0.1:9090';
 
 /**
  * The address of the command line, else that of the settings file, else the default; the token of the environment
@@ -29,7 +28,7 @@ export function findPlace(
   // Neither is looked for in a file where both are known without it: it may be another one's, or not good.
   const isKnown = admin !== null && (token !== '' || configFile === null);
   const settings = file === null || isKnown ? null : readSettings(file, env);
-  const address = admin === null ? (settings?.listen ?? addressOf(DEFAULT_ADDRESS)) : addressOf(admin);
+  const address = admin === null ? (settings?.listen ?? addressOf(ADMIN_LISTEN)) : addressOf(admin);
   return { address: reachable(address), token: token === '' ? (settings?.token ?? null) : token };
 }
 

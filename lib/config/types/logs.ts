@@ -1,32 +1,5 @@
+import type { AccessLogField, AccessLogFormat } from '../settings.js';
 import type { StatusRange } from './values.js';
-
-export type AccessLogFormat = 'dev' | 'combined' | 'json' | 'off';
-
-/** What may stand in a line, as the keys of a json line are called. */
-export type AccessLogField =
-  | 'ts'
-  | 'request_id'
-  | 'client'
-  | 'method'
-  | 'target'
-  | 'host'
-  | 'protocol'
-  | 'route'
-  | 'status'
-  | 'server'
-  | 'attempts'
-  | 'tries'
-  | 'duration_ms'
-  | 'queue_ms'
-  | 'connect_ms'
-  | 'first_byte_ms'
-  | 'bytes_in'
-  | 'bytes_out'
-  | 'reason'
-  | 'detail'
-  | 'user_agent'
-  | 'referer'
-  | 'trace_id';
 
 export interface AccessLogConfig {
   /** undefined: whoever prints it decides, `dev` on a terminal and `json` otherwise. */

@@ -1,6 +1,13 @@
 import type { Address } from '../../base/address.js';
 import type { Regex } from '../regex.js';
-import type { FieldMatch, StatusRange } from './values.js';
+import type {
+  AlgorithmFallback,
+  AlgorithmName,
+  DnsSettings,
+  PassiveHealthSettings,
+  PoolSettings,
+} from '../settings.js';
+import type { FieldMatch, Numbers, StatusRange } from './values.js';
 
 export interface ServerConfig {
   readonly address: Address;
@@ -14,16 +21,6 @@ export interface ServerConfig {
   readonly backup: boolean;
 }
 
-export type AlgorithmName =
-  | 'round_robin'
-  | 'least_connections'
-  | 'random'
-  | 'power_of_two'
-  | 'ip_hash'
-  | 'hash'
-  | 'least_response_time'
-  | 'first';
-
 /** How a group chooses a server. */
 export interface AlgorithmConfig {
   readonly name: AlgorithmName;
@@ -34,8 +31,6 @@ export interface AlgorithmConfig {
   /** `hash`, `ip_hash`: how many times its share of the requests in flight a server gets at most; 0 is no bound. */
   readonly balanceFactor: number;
 }
-
-export type AlgorithmFallback = 'round_robin' | 'least_connections' | 'random' | 'power_of_two' | 'client_ip';
 
 /** Something that requests are told apart by. Header names are in lower case; only fields have a name. */
 export interface RequestKeyConfig {
@@ -108,57 +103,25 @@ export interface HealthCheckConfig {
   readonly onDown: 'finish' | 'cut';
 }
 
-/** When live requests take a server out, and for how long. An error is an answer; a failure is none. */
-export interface PassiveHealthConfig {
-  /** Failures in a row: connections refused, cut or silent. 0: any number. */
-  readonly consecutiveFailures: number;
-  /** Answers in a row with one of `errorStatus`. 0: any number. */
-  readonly consecutiveErrors: number;
-  /** Empty: no answer counts against a server. */
+/**
+ * When live requests take a server out, and for how long. An error is a response with one of `errorStatus` (an empty list:
+ * no response counts); a failure is a request that got no valid response.
+ */
+export type PassiveHealthConfig = Numbers<Omit<PassiveHealthSettings, 'error_status'>> & {
   readonly errorStatus: readonly StatusRange[];
-  /** ms that `failureShare` looks back. */
-  readonly window: number;
-  /** Share of failures and errors among the requests of the window; 0: any share. */
-  readonly failureShare: number;
-  /** With fewer requests in the window the share says nothing. */
-  readonly minimumRequests: number;
-  /** ms, times how often it has happened lately. */
-  readonly ejectFor: number;
-  readonly maxEjectFor: number;
-  /** Share of a group that may be out at once, one server at least, and never the last that can be used. */
-  readonly maxEjected: number;
-  /** Requests that must go well, one at a time, before a server that returns is used as before. */
-  readonly trialRequests: number;
-}
+};
 
-/** The connections to each server of a group. Times in ms. */
-export interface PoolConfig {
-  /** Unused connections kept. */
-  readonly maxIdle: number;
-  /** How long one is kept at most; shorter where the server is known to close earlier. */
-  readonly idleTimeout: number;
-  /** How long at most where the server announces that it waits longer. */
+/** The connections to each server of a group. */
+export type PoolConfig = Numbers<PoolSettings> & {
+  /** ms that an idle connection is kept at most where the server announces that it waits longer than `idleTimeout`. */
   readonly maxIdleTimeout: number;
-  /** Connections open at once to a server that has no limit of its own; 0 is no limit. */
-  readonly maxConnections: number;
-  /** Requests that may wait for a connection. */
-  readonly maxWaiting: number;
-  /** A connection older than this is closed after its request; 0 is no limit. */
-  readonly maxAge: number;
-  /** So is one that has carried so many; 0 is no limit. */
-  readonly maxRequests: number;
-  /** Requests in flight on one connection; 1 is no pipelining. */
-  readonly pipelining: number;
-}
+};
 
 /** How the names of servers become addresses. */
-export interface DnsConfig {
-  /** `address` or `address:port`; none: those of the system. */
+export type DnsConfig = Numbers<Omit<DnsSettings, 'servers'>> & {
+  /** `address` or `address:port`; an empty list: the name servers of the system. */
   readonly servers: readonly string[];
-  /** ms; what a TTL is raised to, and cut to. */
-  readonly minTtl: number;
-  readonly maxTtl: number;
-}
+};
 
 /**
  * What may be tried again. connect: no connection was to be had. stale: one that had been open before was closed as
