@@ -2,25 +2,22 @@
 export class Ring<T> {
   #items: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
   #head = 0;
-  #length = 0;
-
-  get length(): number {
-    return this.#length;
-  }
+  /** Only read by others: asked several times per request. */
+  length = 0;
 
   push(item: T): void {
-    if (this.#length === this.#items.length) this.#grow();
-    this.#items[(this.#head + this.#length) & (this.#items.length - 1)] = item;
-    this.#length++;
+    if (this.length === this.#items.length) this.#grow();
+    this.#items[(this.#head + this.length) & (this.#items.length - 1)] = item;
+    this.length++;
   }
 
   /** The oldest item, taken out; undefined when there is none. */
   shift(): T | undefined {
-    if (this.#length === 0) return undefined;
+    if (this.length === 0) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#items.length - 1);
-    this.#length--;
+    this.length--;
     return item;
   }
 
@@ -28,7 +25,7 @@ export class Ring<T> {
   remove(item: T): boolean {
     const rest: T[] = [];
     let found = false;
-    for (let count = this.#length; count > 0; count--) {
+    for (let count = this.length; count > 0; count--) {
       const next = this.shift() as T;
       if (!found && next === item) found = true;
       else rest.push(next);
@@ -39,8 +36,7 @@ export class Ring<T> {
 
   #grow(): void {
     const items = new Array<T | undefined>(this.#items.length * 2).fill(undefined);
-    for (let i = 0; i < this.#length; i++)
-      items[i] = this.#items[(this.#head + i) & (this.#items.length - 1)];
+    for (let i = 0; i < this.length; i++) items[i] = this.#items[(this.#head + i) & (this.#items.length - 1)];
     this.#items = items;
     this.#head = 0;
   }

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** Told when one of its deadlines has passed. */
 export interface DeadlineOwner {
   onDeadline(deadline: Deadline): void;
@@ -27,11 +29,14 @@ export class TimerWheel {
   #turned: number;
   /** Coarse monotonic time in ms: a tick behind at most, and as much more as the current turn of the event loop takes. */
   now: number;
+  /** What is to be added to a time of the clock for the wall clock's, as of the last tick. */
+  wallOffset: number;
 
   constructor(clock: Clock, tickMs = 50) {
     this.clock = clock;
     this.tickMs = tickMs;
     this.now = clock.now();
+    this.wallOffset = clock.wall() - this.now;
     this.#turned = this.#tickOf(this.now);
     this.#stop = clock.every(tickMs, () => this.#turn());
   }
@@ -70,6 +75,7 @@ export class TimerWheel {
 
   #turn(): void {
     this.now = this.clock.now();
+    this.wallOffset = this.clock.wall() - this.now;
     const target = this.#tickOf(this.now);
     // After a long stall every slot is visited once, not once per missed turn.
     const from = Math.max(this.#turned + 1, target - SLOTS + 1);
@@ -116,14 +122,21 @@ export class Deadline {
    * Throws a RangeError for NaN: a deadline that never fires would be noticed when it is missed, if ever.
    */
   arm(ms: number): void {
-    if (ms > 0) this.#armAt(this.wheel.clock.now() + ms);
-    else this.#armWithout(ms);
+    this.armFrom(ms > 0 ? this.wheel.clock.now() : 0, ms);
   }
 
   /** The same from `now`, which the caller has just read of the clock. */
   armFrom(now: number, ms: number): void {
-    if (ms > 0) this.#armAt(now + ms);
-    else this.#armWithout(ms);
+    if (!(ms > 0)) {
+      this.#armWithout(ms);
+      return;
+    }
+    this.at = now + ms;
+    if (this.linkedTick === UNLINKED) this.wheel.link(this);
+    else if (this.linkedTick * this.wheel.tickMs > this.at + this.wheel.tickMs) {
+      this.wheel.unlink(this);
+      this.wheel.link(this);
+    }
   }
 
   /**
@@ -131,22 +144,12 @@ export class Deadline {
    * of the event loop has taken.
    */
   armRoughly(ms: number): void {
-    if (ms > 0) this.#armAt(this.wheel.now + ms);
-    else this.#armWithout(ms);
+    this.armFrom(this.wheel.now, ms);
   }
 
   #armWithout(ms: number): void {
     if (Number.isNaN(ms)) throw new RangeError('a deadline was armed with NaN milliseconds');
     this.disarm();
-  }
-
-  #armAt(at: number): void {
-    this.at = at;
-    if (this.linkedTick === UNLINKED) this.wheel.link(this);
-    else if (this.linkedTick * this.wheel.tickMs > this.at + this.wheel.tickMs) {
-      this.wheel.unlink(this);
-      this.wheel.link(this);
-    }
   }
 
   /** It stays in its slot and is dropped when that comes round. */

@@ -13,9 +13,11 @@ export class BodyPace {
   #since = -1;
   #heldAt = 0;
 
-  /** A body is about to come. */
-  begin(): void {
+  /** A body is about to come, with these limits until others are used. */
+  begin(timeout: number, rate: number): void {
     this.#since = -1;
+    this.#timeout = timeout;
+    this.#rate = rate;
   }
 
   /** `timeout`: ms for the next piece, `rate`: bytes a second; 0 is no limit. */

@@ -1,9 +1,10 @@
 import type { Clock } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/body-reader.js';
+import { FIELD } from '../http/fields.js';
 import type { ClientPin, ClientSide } from '../http/flow.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import { encodeReply, encodeRouteReply } from '../http/replies.js';
-import type { ForwardedClient } from '../http/request-encoder.js';
+import { ForwardedClient } from '../http/request-encoder.js';
 import type { RequestHead } from '../http/request-head.js';
 import type { RequestParser } from '../http/request-parser.js';
 import type { ResponseForm } from '../http/response-encoder.js';
@@ -16,8 +17,17 @@ import { Responder } from './responder.js';
 /** Interim responses gathered into one write, bytes. */
 const MAX_GATHERED = 16 * 1024;
 
+/** The bit of that field in `present`. */
+const DATE = 1 << FIELD.date;
+
+/** Whom a request is from that nobody has made yet. */
+const NOBODY = new ForwardedClient('', false);
+
 /** The client as whoever answers its request sees it: the request as far as it has come, and where the answer goes. */
 export class ClientView implements ClientSide {
+  readonly head: RequestHead;
+  forwarded: ForwardedClient = NOBODY;
+  startedAt = 0;
   readonly #request: ClientRequest;
   readonly #parser: RequestParser;
   readonly #responder = new Responder();
@@ -26,13 +36,17 @@ export class ClientView implements ClientSide {
   #channel: Channel | null = null;
 
   constructor(request: ClientRequest, parser: RequestParser, clock: Clock) {
+    this.head = parser.head;
     this.#request = request;
     this.#parser = parser;
     this.#clock = clock;
   }
 
-  open(connection: ClientConnection): void {
+  /** `now`: when the last of the head was read. */
+  open(connection: ClientConnection, now: number): void {
     this.#connection = connection;
+    this.startedAt = now;
+    this.forwarded = connection.forwarded;
     this.#channel = connection.channel;
     this.#responder.begin(this.#parser.head.minorVersion === 0);
   }
@@ -44,14 +58,6 @@ export class ClientView implements ClientSide {
   }
 
   // The request.
-
-  get head(): RequestHead {
-    return this.#parser.head;
-  }
-
-  get forwarded(): ForwardedClient {
-    return (this.#connection as ClientConnection).forwarded;
-  }
 
   get pin(): ClientPin | null {
     return (this.#connection as ClientConnection).pin;
@@ -87,6 +93,10 @@ export class ClientView implements ClientSide {
     return this.#responder.sentHead;
   }
 
+  get status(): number {
+    return this.#responder.status;
+  }
+
   sendInterim(head: ResponseHead): boolean {
     if (head.status === 100) this.#request.expectBody();
     const channel = this.#channel as Channel;
@@ -98,7 +108,7 @@ export class ClientView implements ClientSide {
   }
 
   sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm {
-    const wallMs = this.#clock.wall();
+    const wallMs = (head.present & DATE) === 0 ? this.#clock.wall() : 0;
     const { mayKeepAlive } = this.#request;
     return this.#responder.head(head, edit, this.#channel as Channel, mayKeepAlive, wallMs);
   }
@@ -110,7 +120,7 @@ export class ClientView implements ClientSide {
   }
 
   endResponse(): void {
-    this.#responder.end(this.#channel as Channel);
+    if (this.#responder.wrapsChunks) this.#responder.end(this.#channel as Channel);
   }
 
   turnAway(): void {
@@ -126,21 +136,23 @@ export class ClientView implements ClientSide {
   }
 
   reply(status: number, edit: HeadEdit | null, text?: string, fields = ''): number {
-    return this.#reply((form, toHead, wallMs) =>
+    return this.#reply(status, (form, toHead, wallMs) =>
       encodeReply(status, form, toHead, wallMs, text, fields, edit),
     );
   }
 
   replyWith(status: number, body: string, edit: HeadEdit): number {
-    return this.#reply((form, toHead, wallMs) => encodeRouteReply(status, body, edit, form, toHead, wallMs));
+    return this.#reply(status, (form, toHead, wallMs) =>
+      encodeRouteReply(status, body, edit, form, toHead, wallMs),
+    );
   }
 
-  #reply(encode: (form: ResponseForm, toHead: boolean, wallMs: number) => string): number {
+  #reply(status: number, encode: (form: ResponseForm, toHead: boolean, wallMs: number) => string): number {
     const toHead = this.head.method === 'HEAD';
     const wallMs = this.#clock.wall();
     const { mayKeepAlive } = this.#request;
     const channel = this.#channel as Channel;
-    return this.#responder.reply(channel, mayKeepAlive, (form) => encode(form, toHead, wallMs));
+    return this.#responder.reply(status, channel, mayKeepAlive, (form) => encode(form, toHead, wallMs));
   }
 
   cut(): void {
@@ -164,6 +176,7 @@ export class ClientView implements ClientSide {
   }
 
   settled(): void {
-    this.#request.answered(this.#responder.begun && this.#responder.keepsAlive);
+    const responder = this.#responder;
+    this.#request.answered(responder.status !== 0 && responder.keepsAlive);
   }
 }

@@ -25,7 +25,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   draining = false;
   /** In the wheel's time: the first answer from then on is the last. */
   readonly #endsAt: number;
-  #requests = 0;
+  /** Begun so far. */
+  requests = 0;
   /** Little of what the client sends after its answer is read: its current request was not let in, or can't be read. */
   isUnwanted = false;
   /** The client sends nothing more. */
@@ -58,15 +59,10 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
     return this.isIdle && this.channel.flushed ? this.#input.idleSince : Number.POSITIVE_INFINITY;
   }
 
-  /** Another request begins. */
-  countRequest(): void {
-    this.#requests++;
-  }
-
   /** May another request follow the current one, for all that the connection knows? */
   get mayGoOn(): boolean {
     const most = this.services.limits.requestsPerConnection;
-    if (this.draining || (most > 0 && this.#requests >= most)) return false;
+    if (this.draining || (most > 0 && this.requests >= most)) return false;
     return this.services.wheel.now < this.#endsAt;
   }
 

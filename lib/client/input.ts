@@ -59,20 +59,22 @@ export class ClientInput implements Runnable {
   // Bytes.
 
   onBytes(buffer: Buffer, length: number): void {
-    this.#lastByteAt = this.#connection.services.wheel.clock.now();
+    const { wheel, runQueue } = this.#connection.services;
+    this.#lastByteAt = wheel.clock.now();
     if (this.#over) return;
-    const phase = this.#request === null ? 'head' : this.#request.phase;
+    const request = this.#request;
+    const phase = request === null ? 'head' : request.phase;
     if (phase === 'tunnel') this.#handler?.onClientTunnelBytes(buffer, 0, length);
     else if (phase === 'held' || this.#stash !== null) this.#keepForLater(buffer, 0, length);
-    else if (this.#request !== null) this.#consumeRead(buffer, length, false);
-    else if (this.#connection.services.runQueue.admit()) this.#consumeRead(buffer, length, true);
+    else if (request !== null) this.#consumeRead(buffer, length, false);
+    else if (runQueue.admit()) this.#consumeRead(buffer, length, true);
     else this.#waitForTurn(buffer, length);
   }
 
   #consumeRead(buffer: Buffer, length: number, admitted: boolean): void {
-    const position = this.#consume(buffer, 0, length, admitted);
+    const position = this.#consume(buffer, 0, length, admitted, this.#lastByteAt);
     if (position < length && !this.#over) this.#keepForLater(buffer, position, length);
-    this.#goOn('waits');
+    if (this.#request === null) this.#goOn('waits');
   }
 
   #waitForTurn(buffer: Buffer, length: number): void {
@@ -92,8 +94,11 @@ export class ClientInput implements Runnable {
     this.#goOn('has');
   }
 
-  /** `admitted`: a request may begin. Gives the position behind the last byte that was dealt with. */
-  #consume(buffer: Buffer, start: number, end: number, admitted: boolean): number {
+  /**
+   * Deals with what was read, or got its turn, at `now`. `admitted`: a request may begin. Gives the position behind the
+   * last byte that was dealt with.
+   */
+  #consume(buffer: Buffer, start: number, end: number, admitted: boolean, now: number): number {
     let position = start;
     let begunAt = -1;
     this.#consuming = true;
@@ -101,14 +106,14 @@ export class ClientInput implements Runnable {
       const request = this.#request;
       if (request !== null) {
         if (!request.isReading) break;
-        position = request.read(buffer, position, end);
+        position = request.read(buffer, position, end, now);
         continue;
       }
       if (!this.#mayReadOn()) break;
       const isFirst = begunAt === -1;
       if (!(isFirst && admitted) && !this.#mayBegin(isFirst, position - begunAt)) break;
       begunAt = position;
-      position = this.#begin(buffer, position, end);
+      position = this.#begin(buffer, position, end, now);
     }
     this.#consuming = false;
     return position;
@@ -127,15 +132,17 @@ export class ClientInput implements Runnable {
   }
 
   /** The first bytes of a request, most often all of it. */
-  #begin(buffer: Buffer, start: number, end: number): number {
-    const { deadline, services } = this.#connection;
+  #begin(buffer: Buffer, start: number, end: number, now: number): number {
+    const connection = this.#connection;
+    const { services } = connection;
     const request = services.requests.take();
     this.#request = request;
-    this.#connection.countRequest();
-    this.#connection.isUnwanted = false;
-    request.begin(this, this.#connection);
-    const position = request.read(buffer, start, end);
-    if (this.#request !== null && request.phase === 'head') deadline.arm(services.timeouts.requestHeader);
+    connection.requests++;
+    connection.isUnwanted = false;
+    request.begin(this, connection);
+    const position = request.read(buffer, start, end, now);
+    if (this.#request !== null && request.phase === 'head')
+      connection.deadline.armFrom(now, services.timeouts.requestHeader);
     return position;
   }
 
@@ -148,8 +155,11 @@ export class ClientInput implements Runnable {
   }
 
   #keepForLater(buffer: Buffer, start: number, end: number): void {
-    const piece = buffer.subarray(start, end);
-    this.#stash = this.#stash === null ? Buffer.from(piece) : Buffer.concat([this.#stash, piece]);
+    const before = this.#stash === null ? 0 : this.#stash.length;
+    const stash = Buffer.allocUnsafe(before + end - start);
+    if (this.#stash !== null) this.#stash.copy(stash, 0);
+    buffer.copy(stash, before, start, end);
+    this.#stash = stash;
     // After a read as long as that libuv would read again at once, up to 32 times.
     if (this.#stash.length >= MAX_STASH || end >= MAX_STASH) this.#pause(FOR_STASH);
   }
@@ -191,7 +201,8 @@ export class ClientInput implements Runnable {
 
   #consumeStash(stash: Buffer): void {
     this.#stash = null;
-    const position = this.#consume(stash, 0, stash.length, true);
+    const now = this.#connection.services.wheel.clock.now();
+    const position = this.#consume(stash, 0, stash.length, true, now);
     if (position < stash.length && !this.#over) this.#stash = stash.subarray(position);
     else this.#resume(FOR_STASH);
     this.#goOn('waits');
@@ -251,7 +262,7 @@ export class ClientInput implements Runnable {
       this.#putRequestBack();
       return;
     }
-    this.#resume(FOR_SERVER);
+    if (this.#pauses !== 0) this.#resume(FOR_SERVER);
     if (!stays && this.#clientIsDone(request)) this.#connection.closeAtOnce();
     else if (!stays) this.#connection.closePolitely();
     else if (request.complete) this.nextRequest();

@@ -59,7 +59,6 @@ export class ClientRequest implements BodyListener {
     this.#connection = connection;
     this.phase = 'head';
     this.#paused = false;
-    this.#parser.reset();
   }
 
   /** It is over: lets go of all it knows of its client. */
@@ -67,8 +66,7 @@ export class ClientRequest implements BodyListener {
     this.#input = null;
     this.#connection = null;
     this.#view.clear();
-    this.#parser.release();
-    this.#parser.head.clear();
+    this.#parser.clear();
   }
 
   // Bytes.
@@ -78,44 +76,44 @@ export class ClientRequest implements BodyListener {
     return this.phase === 'head' || this.phase === 'body' || this.phase === 'drain';
   }
 
-  /** Gives the position behind the last byte that belongs to it. */
-  read(buffer: Buffer, start: number, end: number): number {
+  /** Deals with bytes that were read at `now`. Gives the position behind the last byte that belongs to it. */
+  read(buffer: Buffer, start: number, end: number, now: number): number {
     if (this.phase !== 'head') return this.#readBody(buffer, start, end);
     const parser = this.#parser;
     const position = parser.readHead(buffer, start, end);
-    if (parser.complete) this.#onHead();
-    else if (parser.refusal !== null) this.#refuse(parser.refusal);
+    if (parser.complete) this.#onHead(now);
+    else if (parser.refusal !== null) this.#refuse(parser.refusal, now);
     return position;
   }
 
-  #onHead(): void {
+  #onHead(now: number): void {
     const { head, body } = this.#parser;
-    const handler = this.#open(head.keepsAlive, head);
-    this.phase = body.complete ? 'held' : 'body';
+    const handler = this.#open(head.keepsAlive, head, now);
+    const { complete } = body;
+    this.phase = complete ? 'held' : 'body';
     // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
-    if (body.complete || head.expectsContinue) this.#connection?.deadline.disarm();
+    if (complete || head.expectsContinue) this.#connection?.deadline.disarm();
     else this.#armPatience();
     handler.start(this.#view);
   }
 
   /** The end of this connection: where the next request would begin is not certain. */
-  #refuse(why: Refusal): void {
-    const handler = this.#open(false, null);
+  #refuse(why: Refusal, now: number): void {
+    const handler = this.#open(false, null, now);
     this.phase = 'held';
     handler.refuse(this.#view, why);
   }
 
   /** `asked`: the head; null when it is refused. */
-  #open(keepAlive: boolean, asked: RequestHead | null): RequestHandler {
+  #open(keepAlive: boolean, asked: RequestHead | null, now: number): RequestHandler {
     const connection = this.#connection as ClientConnection;
     const { handlers, limits, timeouts, readiness } = connection.services;
     const { head, body, complete } = this.#parser;
     this.#keepAlive = keepAlive;
     this.#bodyBytes = limits.bodyBytes;
-    this.#pace.begin();
-    this.#pace.use(timeouts.requestBody, limits.bodyRate);
+    this.#pace.begin(timeouts.requestBody, limits.bodyRate);
     body.begin(complete ? head.framing : 'none', head.contentLength, 'wire', this);
-    this.#view.open(connection);
+    this.#view.open(connection, now);
     const asksUs = readiness !== null && asked !== null && readiness.isFor(asked);
     this.handler = asksUs ? readiness : handlers.take();
     return this.handler;
@@ -167,7 +165,7 @@ export class ClientRequest implements BodyListener {
 
   deadlinePassed(): void {
     // Nothing but empty lines is no request (RFC 9112, 2.2): there is nobody to tell.
-    if (this.phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT);
+    if (this.phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT, this.#now());
     else if (this.phase === 'head' || this.phase === 'drain') this.#connection?.closePolitely();
     else if (this.phase === 'body') this.fail(FAILURES.request_timeout, BODY_TIMEOUT);
   }
@@ -176,8 +174,10 @@ export class ClientRequest implements BodyListener {
 
   /** Takes the limits of its route; false when its body has been announced as longer. */
   useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean {
-    const { head } = this.#parser;
     this.#bodyBytes = bodyBytes;
+    // There is none: nobody has to wait for it.
+    if (this.phase === 'held') return true;
+    const { head } = this.#parser;
     this.#pace.use(bodyTimeout, bodyRate);
     if (!head.expectsContinue) this.expectBody();
     return bodyBytes === 0 || head.contentLength <= bodyBytes;
@@ -190,18 +190,18 @@ export class ClientRequest implements BodyListener {
 
   /** Until then more of the body must be there. */
   #armPatience(): void {
-    const now = this.#now;
+    const now = this.#now();
     this.#connection?.deadline.armFrom(now, this.#pace.patience(now, this.#parser.body.contentBytes));
   }
 
-  get #now(): number {
+  #now(): number {
     return (this.#connection as ClientConnection).services.wheel.clock.now();
   }
 
   pauseBody(): void {
     if (this.#paused) return;
     this.#paused = true;
-    this.#pace.hold(this.#now);
+    this.#pace.hold(this.#now());
     // Not the client's fault: its own deadline stands still.
     if (this.phase === 'body') this.#connection?.deadline.disarm();
     this.#input?.pauseForServer();
@@ -215,9 +215,8 @@ export class ClientRequest implements BodyListener {
   }
 
   #unpause(): void {
-    if (!this.#paused) return;
     this.#paused = false;
-    this.#pace.goOn(this.#now);
+    this.#pace.goOn(this.#now());
   }
 
   /** An answer may come before the whole request: then the rest must be little enough to read and drop. */
@@ -240,7 +239,7 @@ export class ClientRequest implements BodyListener {
   /** Nothing more comes from the handler; `stays` when its answer leaves the connection open. */
   answered(stays: boolean): void {
     this.handler = null;
-    this.#unpause();
+    if (this.#paused) this.#unpause();
     // The rest of it may have turned out to be bad meanwhile.
     this.#input?.answered(stays && this.#keepAlive);
   }

@@ -7,17 +7,20 @@ import type { Channel } from '../net/channel.js';
 /** Writes one response to a client, in the framing that client understands. */
 export class Responder {
   readonly #form: ResponseForm = { framing: 'none', keepAlive: true, oldClient: false };
-  /** A body that ends with the server's connection is cut into chunks for a client that keeps its own. */
-  #wrapsChunks = false;
-  /** The head that was sent; empty until then. */
+  /** Is a body that ends with the server's connection cut into chunks, for a client that keeps its own? */
+  wrapsChunks = false;
+  /** The final head that was handed over; empty until then. */
   sentHead = '';
+  /** Its status; 0 until then. */
+  status = 0;
   /** Bytes that waited in the channel before the head of a server's answer; -1 when none was written. */
   #mark = -1;
 
   begin(oldClient: boolean): void {
     this.#form.oldClient = oldClient;
-    this.#wrapsChunks = false;
+    this.wrapsChunks = false;
     this.sentHead = '';
+    this.status = 0;
     this.#mark = -1;
   }
 
@@ -26,17 +29,13 @@ export class Responder {
     return this.#form.keepAlive;
   }
 
-  /** Has the final head been handed over? */
-  get begun(): boolean {
-    return this.sentHead !== '';
-  }
-
   interim(head: ResponseHead, channel: Channel): void {
     channel.writeText(encodeInterimHead(head));
   }
 
   switching(head: ResponseHead, fields: string, channel: Channel): void {
     this.#form.keepAlive = false;
+    this.status = head.status;
     this.sentHead = encodeInterimHead(head, fields);
     channel.writeText(this.sentHead);
   }
@@ -54,10 +53,12 @@ export class Responder {
     const unbounded = framing === 'chunked' || framing === 'close';
     form.framing = unbounded ? (form.oldClient ? 'close' : 'chunked') : framing;
     form.keepAlive = mayKeepAlive && form.framing !== 'close';
-    this.#wrapsChunks = framing === 'close' && form.framing === 'chunked';
-    this.sentHead = encodeResponseHead(head, form, wallMs, edit);
+    this.wrapsChunks = framing === 'close' && form.framing === 'chunked';
+    const text = encodeResponseHead(head, form, wallMs, edit);
+    this.sentHead = text;
+    this.status = head.status;
     this.#mark = channel.heldBytes;
-    channel.writeText(this.sentHead);
+    channel.writeText(text);
     return form.oldClient ? 'content' : 'wire';
   }
 
@@ -65,29 +66,37 @@ export class Responder {
   takeBack(channel: Channel): boolean {
     if (this.#mark === -1 || !channel.takeBack(this.#mark, this.sentHead)) return false;
     this.#mark = -1;
-    this.#wrapsChunks = false;
+    this.wrapsChunks = false;
     this.sentHead = '';
+    this.status = 0;
     return true;
   }
 
   /** False asks to wait for the channel's drain. */
   body(channel: Channel, buffer: Buffer, start: number, end: number): boolean {
-    if (!this.#wrapsChunks) return channel.write(buffer, start, end);
+    if (!this.wrapsChunks) return channel.write(buffer, start, end);
     channel.writeText(`${(end - start).toString(16)}\r\n`);
     const goOn = channel.write(buffer, start, end);
     channel.writeText('\r\n');
     return goOn;
   }
 
+  /** The body is whole; only where it `wrapsChunks`. */
   end(channel: Channel): void {
-    if (this.#wrapsChunks) channel.writeText('0\r\n\r\n');
+    channel.writeText('0\r\n\r\n');
   }
 
   /** An answer of the balancer's own, head and body as `encode` makes them, in latin1. Gives the bytes of its body. */
-  reply(channel: Channel, mayKeepAlive: boolean, encode: (form: ResponseForm) => string): number {
+  reply(
+    status: number,
+    channel: Channel,
+    mayKeepAlive: boolean,
+    encode: (form: ResponseForm) => string,
+  ): number {
     this.#form.framing = 'length';
     this.#form.keepAlive = mayKeepAlive;
     const reply = encode(this.#form);
+    this.status = status;
     this.sentHead = reply.slice(0, reply.indexOf('\r\n\r\n') + 4);
     channel.writeText(reply);
     return reply.length - this.sentHead.length;

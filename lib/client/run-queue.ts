@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { Ring } from '../base/collections.js';
 import { beforeTickEnd, connectionsComing, type DeferredWork } from '../net/loop-tick.js';
 
@@ -66,16 +67,17 @@ export class RunQueue implements DeferredWork {
   /** May a request begin now? Then a batch begins with it; else its connection is to be given to `push`. */
   admit(): boolean {
     if (this.#begun === 0) this.#most = perTurn();
-    if (this.#waiting.length > 0 || !this.#hasRoom) return false;
-    this.#beginBatch();
-    this.#list();
+    if (this.#waiting.length > 0 || !this.#hasRoom()) return false;
+    this.#begun++;
+    this.#left = BATCH - 1;
+    if (!this.#isListed) this.#list();
     return true;
   }
 
   /** May the connection begin another request, after one with a head of `bytes` that is answered already? */
   admitNext(bytes: number): boolean {
     this.#begun += Math.floor(bytes / BYTES_PER_REQUEST);
-    if (this.#left === 0 || !this.#hasRoom) return false;
+    if (this.#left === 0 || !this.#hasRoom()) return false;
     this.#left--;
     this.#begun++;
     return true;
@@ -84,21 +86,15 @@ export class RunQueue implements DeferredWork {
   /** Behind a no: `runnable.run` is called when its turn has come, never within this call. A batch begins with it. */
   push(runnable: Runnable): void {
     this.#waiting.push(runnable);
-    this.#list();
+    if (!this.#isListed) this.#list();
   }
 
   #list(): void {
-    if (this.#isListed) return;
     this.#isListed = true;
     beforeTickEnd(this);
   }
 
-  #beginBatch(): void {
-    this.#begun++;
-    this.#left = BATCH - 1;
-  }
-
-  get #hasRoom(): boolean {
+  #hasRoom(): boolean {
     if (this.#begun >= this.#most) return false;
     if (this.#begun < this.#asksAt) return true;
     this.#asksAt = this.#begun + ASKS_EVERY;
@@ -111,8 +107,9 @@ export class RunQueue implements DeferredWork {
   takeUp(isLong: boolean): boolean {
     this.#most = isLong ? PER_LONG_TURN : perTurn();
     if (this.#waiting.length > 0) this.#since = this.#now();
-    while (this.#waiting.length > 0 && this.#hasRoom) {
-      this.#beginBatch();
+    while (this.#waiting.length > 0 && this.#hasRoom()) {
+      this.#begun++;
+      this.#left = BATCH - 1;
       (this.#waiting.shift() as Runnable).run();
     }
     this.#begun = 0;

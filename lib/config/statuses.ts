@@ -20,7 +20,10 @@ export function compileStatuses(setting: StatusesSetting, path: Path, report: Re
 
 /** Is the status in one of the ranges? */
 export function statusIn(ranges: readonly StatusRange[], status: number): boolean {
-  for (const { from, to } of ranges) if (status >= from && status <= to) return true;
+  for (let i = 0; i < ranges.length; i++) {
+    const { from, to } = ranges[i] as StatusRange;
+    if (status >= from && status <= to) return true;
+  }
   return false;
 }
 

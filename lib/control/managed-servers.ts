@@ -180,6 +180,7 @@ export class ManagedServers {
 
   /** Tells of servers whose last request has ended. */
   tellDrained(): void {
+    if (this.#emptying.size === 0) return;
     let names: Set<string> | null = null;
     for (const member of this.#emptying) {
       if (member.server.active > 0) continue;

@@ -26,8 +26,8 @@ export class Telemetry {
     this.journal = new Journal(clock, this.failures);
     this.metrics = new Metrics(clock, this.failures);
     const ends: Observer = {
-      requestSettled: ({ reason, status }) => {
-        if (reason === 'shutdown' && status !== 101) this.cut++;
+      requestSettled: (record) => {
+        if (record.reason === 'shutdown' && record.status !== 101) this.cut++;
         onSettled();
       },
     };

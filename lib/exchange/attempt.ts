@@ -41,8 +41,6 @@ export class Attempt implements LeaseListener, ResponseListener {
   /** Leases asked for, to tell one from another that was asked for meanwhile. */
   #leases = 0;
   #sawInterim = false;
-  /** Does the server keep its connection after the current answer? */
-  #serverKeeps = false;
   /** Was a server blamed for this request already? One request that fails on three servers is one failure. */
   #blamed = false;
   /** Has the client been sent any of a final answer? */
@@ -75,15 +73,16 @@ export class Attempt implements LeaseListener, ResponseListener {
 
   // Leasing.
 
-  /** Asks `server`. The owner is told how it ends, perhaps within this call. */
-  begin(server: Server): void {
+  /** Asks `server`, at `now`. The owner is told how it ends, perhaps within this call. */
+  begin(server: Server, now: number): void {
+    const client = this.#client as ClientSide;
     this.#server = server;
     server.begin();
     this.#state = 'leasing';
-    this.#deadline.disarm();
     const lease = ++this.#leases;
-    const connection = leaseFor(this.#client as ClientSide, server, this);
-    if (connection !== null) this.#ask(connection);
+    const { pin } = client;
+    const connection = pin === null ? server.pool.lease(this) : leaseFor(pin, server, this);
+    if (connection !== null) this.#ask(connection, now);
     else if (this.#state === 'leasing' && this.#leases === lease) this.#wait(server.pool.isFull);
   }
 
@@ -94,8 +93,9 @@ export class Attempt implements LeaseListener, ResponseListener {
   }
 
   onLease(connection: Lease): void {
-    this.#recorder.endWait();
-    this.#ask(connection);
+    const now = this.#wheel.clock.now();
+    this.#recorder.endWait(now);
+    this.#ask(connection, now);
   }
 
   get isPipelinable(): boolean {
@@ -103,20 +103,21 @@ export class Attempt implements LeaseListener, ResponseListener {
   }
 
   onLeaseFailed(failure: Failure, detail: string): void {
-    this.#recorder.endWait();
+    this.#recorder.endWait(this.#wheel.clock.now());
     // It is in no line any more: there is nothing to cancel.
     this.#state = 'over';
     if (isConnectFailure(failure)) this.#server?.noteConnectFailure(failure, detail);
     this.#fail(failure, detail);
   }
 
-  #ask(connection: Lease): void {
+  #ask(connection: Lease, now: number): void {
     const client = this.#client as ClientSide;
     this.#state = 'asking';
-    this.#recorder.noteConnection(connection.pooled);
+    this.#recorder.reused = connection.pooled;
     (this.#server as Server).totals.requests++;
     connection.assign(this, client.head.method === 'HEAD');
-    this.relay.connect(connection, this.#context.encodeRequest(client, connection.pool.address));
+    const head = this.#context.encodeRequest(client.head, client.forwarded, connection.pool.address);
+    this.relay.connect(connection, head, now);
   }
 
   // From the server.
@@ -140,9 +141,8 @@ export class Attempt implements LeaseListener, ResponseListener {
   onResponseHead(head: ResponseHead): BodyForm {
     if (this.#owner.declines(head)) return 'wire';
     const server = this.#server as Server;
-    const now = this.#wheel.clock.now();
+    const now = this.relay.readAt;
     this.sawAnswer = true;
-    this.#serverKeeps = head.keepsAlive && head.framing !== 'close';
     noteAnswer(server, head.status, this.#recorder.noteFirstByte(head.status, now));
     this.relay.beginAnswer(now);
     const edit = this.#context.editOfResponse(server);
@@ -159,23 +159,25 @@ export class Attempt implements LeaseListener, ResponseListener {
 
   onResponseEnd(): void {
     const client = this.#client as ClientSide;
-    if (!client.requestComplete && this.#takesRest(client)) {
+    const isWhole = client.requestComplete;
+    if (!isWhole && this.#takesRest(client)) {
       this.#finish(client);
       return;
     }
+    const { readAt } = this.relay;
     const connection = this.relay.disconnect() as Lease;
     this.#recorder.bytesOut = connection.contentBytes;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
-    if (client.requestComplete) giveBack(client, this.#server as Server, connection);
+    if (isWhole) giveBack(client, this.#server as Server, connection);
     else connection.discard();
-    this.#leave(connection, kindOfAnswer(this.#recorder.attemptStatus));
+    this.#leave(connection, kindOfAnswer(this.#recorder.attemptStatus), readAt);
     this.#owner.attemptDone('');
   }
 
   /** A server that keeps its connection reads on. A client that waits to be told to go on is about to send nothing. */
   #takesRest({ head, requestBytes }: ClientSide): boolean {
-    return this.#serverKeeps && !(head.expectsContinue && requestBytes === 0);
+    return this.relay.serverKeeps && !(head.expectsContinue && requestBytes === 0);
   }
 
   /** The answer is whole before the request is: the server gets the rest of that, and is judged by what it has done. */
@@ -187,7 +189,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     client.endResponse();
     this.relay.finish();
     const isJudged = (kind === 'ok' && status < 400) || this.#isToBlame(kind);
-    noteOutcome(server, kind, status, this.#recorder.stopAttempt(), isJudged);
+    noteOutcome(server, kind, status, this.#recorder.stopAttempt(this.relay.readAt), isJudged);
   }
 
   /** The rest of the request was sent, or can't be. What of it is on its way goes out, as it would of a tunnel. */
@@ -207,7 +209,7 @@ export class Attempt implements LeaseListener, ResponseListener {
   decline(head: ResponseHead): void {
     const server = this.#server as Server;
     const connection = this.relay.disconnect() as Lease;
-    noteAnswer(server, head.status, this.#recorder.noteDeclined(head.status));
+    noteAnswer(server, head.status, this.#recorder.noteDeclined(head.status, this.#wheel.clock.now()));
     this.#deadline.disarm();
     this.#leave(connection, kindOfAnswer(head.status));
     const client = this.#client as ClientSide;
@@ -240,9 +242,10 @@ export class Attempt implements LeaseListener, ResponseListener {
     if (offered === '' || !switchesTo(head, offered)) return false;
     const server = this.#server as Server;
     this.sawAnswer = true;
-    noteAnswer(server, head.status, this.#recorder.noteFirstByte(head.status, this.#wheel.clock.now()));
+    const now = this.relay.readAt;
+    noteAnswer(server, head.status, this.#recorder.noteFirstByte(head.status, now));
     // What the server had to do for it is done; how the tunnel ends says nothing of the server.
-    noteOutcome(server, 'ok', head.status, this.#recorder.stopAttempt(), true);
+    noteOutcome(server, 'ok', head.status, this.#recorder.stopAttempt(now), true);
     this.relay.beginTunnel();
     client.switchProtocols(head, this.#context.bindingTo(server));
     return true;
@@ -319,16 +322,12 @@ export class Attempt implements LeaseListener, ResponseListener {
   }
 
   /** Ends it, whatever it is at: the lease is cancelled, the connection closed. Nothing is told to the owner. */
-  abandon(): void {
-    this.#drop(null);
-  }
-
   #drop(kind: OutcomeKind | null): void {
     this.#deadline.disarm();
     if (this.#server === null) return;
     if (this.#state === 'leasing') {
       this.#server.pool.cancel(this);
-      this.#recorder.endWait();
+      this.#recorder.endWait(this.#wheel.clock.now());
     }
     const answering = this.relay.isAnswering;
     const connection = this.relay.disconnect();
@@ -337,8 +336,8 @@ export class Attempt implements LeaseListener, ResponseListener {
     connection?.discard();
   }
 
-  /** The server has no part in it any more. `kind`: how it ended there; null: for reasons that are not the server's. */
-  #leave(connection: Lease | null, kind: OutcomeKind | null): void {
+  /** The server has no part in it any more, from `now` on. `kind`: how it ended there; null: for reasons that are not the server's. */
+  #leave(connection: Lease | null, kind: OutcomeKind | null, now = this.#wheel.clock.now()): void {
     const server = this.#server as Server;
     const { totals } = server;
     const recorder = this.#recorder;
@@ -349,7 +348,7 @@ export class Attempt implements LeaseListener, ResponseListener {
       totals.bytesIn += (this.#client as ClientSide).requestBytes + recorder.tunnelBytesIn;
       totals.bytesOut += recorder.bytesOut;
     }
-    const durationMs = recorder.stopAttempt();
+    const durationMs = recorder.stopAttempt(now);
     if (kind === null) return;
     const { attemptStatus: status } = recorder;
     const isJudged = (kind === 'ok' && status < 400) || this.#isToBlame(kind);
@@ -380,7 +379,8 @@ export class Attempt implements LeaseListener, ResponseListener {
 
   /** The request is over: holds nothing of it any more. */
   close(): void {
-    this.abandon();
+    this.#deadline.disarm();
+    if (this.#server !== null) this.#drop(null);
     this.#client = null;
     this.relay.close();
   }

@@ -5,7 +5,8 @@ import type { Firewall } from '../firewall/firewall.js';
 import type { FirewallChain } from '../firewall/firewall-chain.js';
 import type { ClientSide } from '../http/flow.js';
 import { HeadEdit } from '../http/head-edit.js';
-import { encodeRequestHead } from '../http/request-encoder.js';
+import { encodeRequestHead, type ForwardedClient } from '../http/request-encoder.js';
+import type { RequestHead } from '../http/request-head.js';
 import { RequestView } from '../http/request-view.js';
 import type { RuleContext } from '../rules/context.js';
 import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
@@ -44,9 +45,9 @@ export class RequestContext implements RuleContext {
   /** Those of the route, in which it holds a place until the end. */
   #entered: FirewallChain | null = null;
 
-  open(client: ClientSide, address: IpAddress, requestId: string): void {
+  open(head: RequestHead, forwarded: ForwardedClient, address: IpAddress, requestId: string): void {
     this.client = address;
-    this.trustsPeer = client.forwarded.trusted;
+    this.trustsPeer = forwarded.trusted;
     this.requestId = requestId;
     this.captures = NO_CAPTURES;
     this.attempt = 1;
@@ -55,7 +56,7 @@ export class RequestContext implements RuleContext {
     this.lostRules = null;
     this.globalFirewall = null;
     this.#entered = null;
-    this.view.load(client.head, address.text, client.forwarded);
+    this.view.load(head, address.text, forwarded);
   }
 
   get route(): string {
@@ -63,17 +64,22 @@ export class RequestContext implements RuleContext {
   }
 
   /** The head that a server at `address` gets, as the rules of the route have it. */
-  encodeRequest({ head, forwarded }: ClientSide, address: Address): string {
+  encodeRequest(head: RequestHead, forwarded: ForwardedClient, address: Address): string {
     const { rules } = this.destination as CompiledRoute;
+    const keepsHost = rules.keepsHost && head.authority !== '';
+    if (!rules.editsRequests) {
+      const host = keepsHost ? '' : rules.hostFor(this, address);
+      return encodeRequestHead(head, forwarded, this.requestId, host);
+    }
     if (this.attempt > 1 && rules.countsAttempts) {
       this.requestEdit.clear();
       this.view.budget.allowAll();
       rules.editRequest(this, this.requestEdit);
     }
-    const edit = rules.editsRequests ? this.requestEdit : null;
     // The head is written with a budget of its own.
-    if (edit !== null) this.view.budget.renew();
-    return encodeRequestHead(head, forwarded, this.requestId, rules.hostFor(this, address), edit);
+    this.view.budget.renew();
+    const host = keepsHost ? '' : rules.hostFor(this, address);
+    return encodeRequestHead(head, forwarded, this.requestId, host, this.requestEdit);
   }
 
   /** What the route changes about the head of an answer from `server`; null when it is nothing. */
@@ -109,16 +115,12 @@ export class RequestContext implements RuleContext {
     this.#entered = firewalls;
   }
 
-  /** Does a firewall want to know how it ends? */
-  get isCounted(): boolean {
-    return this.globalFirewall !== null || this.#entered !== null;
-  }
-
   /** It is over: places are given back, and whoever counts statuses is told this one. */
   close(status: number): void {
-    this.#entered?.leave(this.client);
-    this.globalFirewall?.note(this.client, status);
-    this.destination?.firewalls?.note(this.client, status);
+    const firewalls = this.destination === null ? null : this.destination.firewalls;
+    if (this.#entered !== null) this.#entered.leave(this.client);
+    if (this.globalFirewall !== null) this.globalFirewall.note(this.client, status);
+    if (firewalls !== null) firewalls.note(this.client, status);
     this.#entered = null;
     this.globalFirewall = null;
     this.destination = null;

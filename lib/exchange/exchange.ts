@@ -5,6 +5,7 @@ import type { FieldNames } from '../http/fields.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
 import type { Refusal } from '../http/refusal.js';
 import { receivedRequestId } from '../http/request-encoder.js';
+import type { RequestHead } from '../http/request-head.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
@@ -50,7 +51,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#total = new Deadline(services.wheel, { onDeadline: () => this.#expire() });
     this.#replay = new Replay();
     this.#retries = new Retries(this.#replay, services.wheel, this.#context);
-    this.#recorder = new RequestRecorder(services.clock);
+    this.#recorder = new RequestRecorder(services.wheel);
     const tools = {
       context: this.#context,
       deadline: this.#deadline,
@@ -68,32 +69,33 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const { head, forwarded } = client;
     const { pipeline } = this.#services;
     const context = this.#context;
-    const requestId = receivedRequestId(head, forwarded) || nextRequestId();
+    const requestId = (forwarded.trusted && receivedRequestId(head, forwarded)) || nextRequestId();
     this.#recorder.requestId = requestId;
     const address = pipeline.clientOf(client);
     this.#recorder.clientAddress = address.text;
-    context.open(client, address, requestId);
+    context.open(head, forwarded, address, requestId);
     const objection = pipeline.decide(context);
     // Also where a guard of the route itself objects.
-    this.#recorder.route = context.route;
+    this.#recorder.route = context.destination === null ? '' : context.destination.name;
     if (objection !== null) {
       const { status, reason, detail, fields } = objection;
       if (reason !== 'no_route') client.turnAway();
       this.#settle(reason, detail, this.#reply(client, status, undefined, fields));
       return;
     }
-    this.#forward(client, context.destination as CompiledRoute);
+    this.#forward(client, head, context.destination as CompiledRoute);
   }
 
-  #forward(client: ClientSide, destination: CompiledRoute): void {
-    const { head } = client;
+  #forward(client: ClientSide, head: RequestHead, destination: CompiledRoute): void {
     const { selector, reply, retry } = destination;
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
-    } else if (head.endsHere) {
+    } else if (head.method === 'OPTIONS' && head.endsHere) {
       // The last hop that may be asked answers itself.
       this.#settle('', '', this.#reply(client, 200));
-    } else if (!this.#useLimits(client, destination)) {
+    } else if (
+      !client.useLimits(destination.bodyBytes, destination.timeouts.requestBody, destination.bodyRate)
+    ) {
       this.#settle(
         'body_too_large',
         'Content-Length is more than limits.body_bytes',
@@ -101,16 +103,13 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       );
     } else {
       this.#retries.open(selector as ServerSelector, retry, head);
-      const bonded = pinnedServer(client);
-      if (bonded !== null) this.#retries.startAt(bonded);
+      const { pin } = client;
+      const pinned = pin === null ? null : pinnedServer(pin);
+      if (pinned !== null) this.#retries.startAt(pinned);
       this.#attempt.open(client, destination.timeouts);
-      this.#total.arm(destination.timeouts.total);
-      this.#tryNext();
+      if (destination.timeouts.total > 0) this.#total.arm(destination.timeouts.total);
+      this.#tryNext(client.startedAt);
     }
-  }
-
-  #useLimits(client: ClientSide, { bodyBytes, bodyRate, timeouts }: CompiledRoute): boolean {
-    return client.useLimits(bodyBytes, timeouts.requestBody, bodyRate);
   }
 
   #replyFromRoute(client: ClientSide, reply: RouteReply, rules: RouteRules): void {
@@ -133,7 +132,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     // Of a head that was read before it was refused, the fields are known.
     const address = pipeline.clientOf(client);
     this.#recorder.clientAddress = address.text;
-    context.open(client, address, '');
+    context.open(client.head, client.forwarded, address, '');
     context.lostRules = pipeline.lostRules;
     pipeline.noteUnreadable(context);
     this.#settle(refusal.reason, refusal.detail, this.#reply(client, refusal.status));
@@ -150,16 +149,17 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
 
   // Once per attempt.
 
-  #tryNext(): void {
+  #tryNext(now: number): void {
     const server = this.#retries.take();
     if (server === null) {
       this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
       return;
     }
-    this.#recorder.beginAttempt(server.name);
-    this.#context.attempt = this.#recorder.attempts;
-    if (this.#recorder.attempts > 1) server.totals.retries++;
-    this.#attempt.begin(server);
+    const recorder = this.#recorder;
+    recorder.beginAttempt(server.name, now);
+    this.#context.attempt = recorder.attempts;
+    if (recorder.attempts > 1) server.totals.retries++;
+    this.#attempt.begin(server, now);
   }
 
   get #lastAttempt(): LastAttempt {
@@ -192,7 +192,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #follow(step: NextStep): boolean {
     switch (step) {
       case 'other':
-        this.#tryNext();
+        this.#tryNext(this.#services.clock.now());
         return true;
       case 'fresh':
         this.#replaceStale();
@@ -213,10 +213,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
 
   #replaceStale(): void {
     const server = this.#retries.last;
-    this.#recorder.replaceStale();
+    const now = this.#services.clock.now();
+    this.#recorder.replaceStale(now);
     // The others were opened before the same restart or idle timeout.
     server.pool.closeIdle();
-    this.#attempt.begin(server);
+    this.#attempt.begin(server, now);
   }
 
   // From the client.
@@ -274,7 +275,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   onDeadline(): void {
     if (this.#pauses) {
       this.#pauses = false;
-      this.#tryNext();
+      this.#tryNext(this.#services.clock.now());
     } else {
       this.#attempt.deadlinePassed();
     }
@@ -318,11 +319,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #settle(reason: Reason | '', detail: string, ownBytes = 0): void {
     const client = this.#client as ClientSide;
     this.#client = null;
-    this.#total.disarm();
+    if (this.#total.armed) this.#total.disarm();
     this.#attempt.close();
     if (ownBytes > 0) this.#recorder.bytesOut = ownBytes;
     this.#recorder.close(reason, detail);
-    this.#context.close(this.#context.isCounted ? this.#recorder.status : 0);
+    this.#context.close(client.status);
     try {
       this.#services.observer.requestSettled?.(this.#recorder);
     } finally {

@@ -1,6 +1,10 @@
+import { FIELD } from '../http/fields.js';
 import type { ClientPin, ClientSide } from '../http/flow.js';
 import type { Lease, LeaseListener } from '../servers/lease.js';
 import type { Server } from '../servers/server.js';
+
+/** The bit of that field in `present`: without it no request authenticates its connection. */
+const AUTHORIZATION = 1 << FIELD.authorization;
 
 /**
  * A connection to a server that one client's connection has to itself: NTLM and Negotiate authenticate a connection
@@ -22,14 +26,14 @@ class PinnedConnection implements ClientPin {
   }
 }
 
-/** The server that `client` has a connection of its own to; null when it has none, or none any more. */
-export function pinnedServer({ pin }: ClientSide): Server | null {
+/** The server to which a client has a connection of its own by `pin`; null when it has none any more. */
+export function pinnedServer(pin: ClientPin): Server | null {
   if (!(pin instanceof PinnedConnection)) return null;
   return pin.server.takesBound && pin.lease.pool.isKept(pin.lease) ? pin.server : null;
 }
 
-/** The client's own connection to `server`, else what its pool lends: null when `requester` is told later. */
-export function leaseFor({ pin }: ClientSide, server: Server, requester: LeaseListener): Lease | null {
+/** The connection to `server` that `pin` is, else what its pool lends: null when `requester` is told later. */
+export function leaseFor(pin: ClientPin, server: Server, requester: LeaseListener): Lease | null {
   if (pin instanceof PinnedConnection && pin.server === server && pin.lease.pool.reclaim(pin.lease))
     return pin.lease;
   return server.pool.lease(requester);
@@ -43,11 +47,12 @@ export function isPinned(client: ClientSide, lease: Lease): boolean {
 
 /** A request of `client` is answered: the connection goes back to its pool, or is kept for the client's next one. */
 export function giveBack(client: ClientSide, server: Server, lease: Lease): void {
-  if (!isPinned(client, lease)) {
+  const { pin } = client;
+  const isCommon = pin === null && (client.head.present & AUTHORIZATION) === 0;
+  if (isCommon || !isPinned(client, lease)) {
     lease.release();
     return;
   }
-  const { pin } = client;
   if (!(pin instanceof PinnedConnection) || pin.lease !== lease) {
     pin?.release();
     client.pin = new PinnedConnection(server, lease);

@@ -113,6 +113,16 @@ export class Relay {
     return this.#phase === 'tunnelling' && this.#serverEnded;
   }
 
+  /** When what is being dealt with was read from the server. */
+  get readAt(): number {
+    return this.#connection === null ? this.#wheel.clock.now() : this.#connection.readAt;
+  }
+
+  /** Does the server keep its connection after the current answer? */
+  get serverKeeps(): boolean {
+    return this.#connection?.serverKeeps === true;
+  }
+
   /** Of the current answer, so far. */
   get contentBytes(): number {
     return this.#connection?.contentBytes ?? 0;
@@ -123,8 +133,8 @@ export class Relay {
     return this.#tunnelEnding;
   }
 
-  /** Sends `head`, and what has come of the request behind it. */
-  connect(connection: Lease, head: string): void {
+  /** Sends `head`, and what has come of the request behind it, at `now`. */
+  connect(connection: Lease, head: string, now: number): void {
     const client = this.#client as ClientSide;
     const { channel } = connection;
     this.#connection = connection;
@@ -132,7 +142,7 @@ export class Relay {
     this.#serverBlocked = false;
     channel.writeText(head);
     if (this.#replay.isEmpty || this.#sendKept(connection)) {
-      this.#awaitServer(client);
+      this.#awaitServer(client, now);
       client.resumeRequest();
     } else {
       this.pauseClient();
@@ -184,20 +194,23 @@ export class Relay {
     if (!this.#serverBlocked) return;
     this.#serverBlocked = false;
     const client = this.#client as ClientSide;
-    if (this.#phase === 'asking') this.#awaitServer(client);
+    if (this.#phase === 'asking') this.#awaitServer(client, this.#wheel.clock.now());
     else if (this.#phase === 'finishing') this.#deadline.disarm();
     client.resumeRequest();
   }
 
   /** Starts the server's time to answer if it is the server's turn; while the client owes a body, it has its own. */
-  #awaitServer(client: ClientSide): void {
-    const waitsForContinue = client.head.expectsContinue && !this.#continued && client.requestBytes === 0;
-    if (!client.requestComplete && !waitsForContinue) {
+  #awaitServer(client: ClientSide, now: number): void {
+    if (!client.requestComplete && !this.#waitsForContinue(client)) {
       this.#deadline.disarm();
       return;
     }
-    this.#turnBeganAt = this.#wheel.clock.now();
-    this.#deadline.armFrom(this.#turnBeganAt, this.#timeouts.responseHeader);
+    this.#turnBeganAt = now;
+    this.#deadline.armFrom(now, this.#timeouts.responseHeader);
+  }
+
+  #waitsForContinue({ head, requestBytes }: ClientSide): boolean {
+    return head.expectsContinue && !this.#continued && requestBytes === 0;
   }
 
   /** The server reads slower than the client writes: it has until `responseHeader` to take something. */
@@ -218,7 +231,8 @@ export class Relay {
 
   answer(buffer: Buffer, start: number, end: number): void {
     // Nothing more is waited for behind the last piece.
-    if (this.#connection?.bodyComplete !== true) this.#deadline.arm(this.#timeouts.responseBody);
+    const connection = this.#connection as Lease;
+    if (!connection.bodyComplete) this.#deadline.armFrom(connection.readAt, this.#timeouts.responseBody);
     if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.pauseServer();
   }
 

@@ -1,23 +1,23 @@
 import type { AttemptRecord, Reason, RequestRecord } from '../base/observer.js';
-import type { Clock } from '../base/timer-wheel.js';
+import type { TimerWheel } from '../base/timer-wheel.js';
 import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import type { RequestHead } from '../http/request-head.js';
-import { AttemptLog } from './attempt-log.js';
 import { traceIdOf } from './trace-id.js';
 
-const ZERO = 0x30;
+type AttemptResult = AttemptRecord['reason'];
 
-/** What observers are told of a request: gathered as it goes, read once when it settles. */
+/**
+ * What observers are told of a request, what was tried for it, and how long each part took: gathered as it goes, read once
+ * when it settles. Used for one request after the other: as long as the first attempt succeeds, nothing is allocated.
+ */
 export class RequestRecorder implements RequestRecord {
-  readonly #clock: Clock;
-  readonly #log = new AttemptLog();
+  readonly #wheel: TimerWheel;
   #client: ClientSide | null = null;
   #startedAt = 0;
   requestId = '';
   /** The peer's, until it is known whom a trusted peer speaks for. */
   clientAddress = '';
-  startedAt = 0;
   durationMs = 0;
   firstByteMs = -1;
   route = '';
@@ -27,16 +27,39 @@ export class RequestRecorder implements RequestRecord {
   tunnelBytesIn = 0;
   reason: Reason | '' = '';
   detail = '';
+  /** ms */
+  queueMs = 0;
+  /** ms */
+  connectMs = 0;
+  /** Attempts that are over, in order; the last is added when the list is asked for. */
+  readonly #tries: AttemptRecord[] = [];
+  readonly #current: { -readonly [Key in keyof AttemptRecord]: AttemptRecord[Key] } = {
+    server: '',
+    reason: '',
+    status: 0,
+    durationMs: 0,
+    reused: false,
+  };
+  /** The list where there was but one: a log asks for it on every request. */
+  readonly #only: readonly AttemptRecord[] = [this.#current];
+  /** Is the current attempt still to be added to the list? */
+  #isUnlisted = false;
+  #attemptStartedAt = 0;
+  /** When the current attempt had its connection, and the last of the request went out. */
+  #askedAt = 0;
+  /** When it stopped; -1: it goes on, or there is none. */
+  #stoppedAt = -1;
+  /** -1: it has no need to wait for a connection. */
+  #waitsSince = -1;
+  #isInLine = false;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(wheel: TimerWheel) {
+    this.#wheel = wheel;
   }
 
   open(client: ClientSide): void {
     this.#client = client;
-    this.#startedAt = this.#clock.now();
-    this.startedAt = this.#clock.wall();
-    this.#log.reset();
+    this.#startedAt = client.startedAt;
     this.requestId = '';
     this.clientAddress = client.forwarded.address;
     this.firstByteMs = -1;
@@ -45,80 +68,104 @@ export class RequestRecorder implements RequestRecord {
     this.attempts = 0;
     this.bytesOut = 0;
     this.tunnelBytesIn = 0;
+    this.queueMs = 0;
+    this.connectMs = 0;
+    if (this.#tries.length > 0) this.#tries.length = 0;
+    this.#isUnlisted = false;
+    this.#stoppedAt = -1;
   }
 
-  /** `server` is asked. */
-  beginAttempt(server: string): void {
-    // The first begins with the request, as far as a log can tell: asking the time is not free.
-    const now = this.attempts === 0 ? this.#startedAt : this.#clock.now();
+  /** `server` is asked, at `now`. The first attempt begins with the request, as far as a log can tell. */
+  beginAttempt(server: string, now: number): void {
     this.attempts++;
     this.server = server;
-    this.#log.begin(server, now);
+    this.#begin(now);
   }
 
-  /** The same server is asked again, on a fresh connection. */
-  replaceStale(): void {
-    this.#log.begin(this.server, this.#clock.now());
+  /** The same server is asked again at `now`, on a fresh connection. */
+  replaceStale(now: number): void {
+    this.#begin(now);
+  }
+
+  #begin(now: number): void {
+    const current = this.#current;
+    current.server = this.server;
+    current.reason = '';
+    current.status = 0;
+    current.reused = false;
+    this.#attemptStartedAt = now;
+    this.#askedAt = now;
+    this.#stoppedAt = -1;
+    this.#isUnlisted = true;
   }
 
   /** It has no connection yet: it waits in line for one, or for one that is being opened. */
-  beginWait(inLine: boolean): void {
-    this.#log.waits(inLine, this.#clock.now());
+  beginWait(isInLine: boolean): void {
+    this.#waitsSince = this.#wheel.clock.now();
+    this.#isInLine = isInLine;
   }
 
-  /** It has one, or will not get one; nothing when it did not wait. */
-  endWait(): void {
-    if (this.#log.isWaiting) this.#log.waited(this.#clock.now());
+  /** It has one at `now`, or will not get one; nothing when it did not wait. */
+  endWait(now: number): void {
+    if (this.#waitsSince === -1) return;
+    if (this.#isInLine) this.queueMs += now - this.#waitsSince;
+    else this.connectMs += now - this.#waitsSince;
+    this.#waitsSince = -1;
+    this.#askedAt = now;
   }
 
   /** Was the connection of the current attempt open before? */
   get reused(): boolean {
-    return this.#log.reused;
+    return this.#current.reused;
   }
 
-  noteConnection(reused: boolean): void {
-    this.#log.noteConnection(reused);
+  set reused(reused: boolean) {
+    this.#current.reused = reused;
   }
 
   /** The server of the current attempt has been sent the last byte of the request, at `now`. */
   noteAsked(now: number): void {
-    this.#log.asked(now);
+    this.#askedAt = now;
   }
 
   /** A final response head, or a 101, that goes to the client, came at `now`. Gives ms since the server was asked. */
   noteFirstByte(status: number, now: number): number {
     this.firstByteMs = now - this.#startedAt;
-    this.#log.noteStatus(status);
-    return this.#log.sinceAsked(now);
+    this.#current.status = status;
+    return now - this.#askedAt;
   }
 
-  /** A final response head that the client does not get to see. Gives ms since the server was asked. */
-  noteDeclined(status: number): number {
-    this.#log.noteStatus(status);
-    return this.#log.sinceAsked(this.#clock.now());
+  /** A final response head that the client does not get to see came at `now`. Gives ms since the server was asked. */
+  noteDeclined(status: number, now: number): number {
+    this.#current.status = status;
+    return now - this.#askedAt;
   }
 
   /** What the server said in the current attempt; 0 if it said nothing. */
   get attemptStatus(): number {
-    return this.#log.status;
+    return this.#current.status;
   }
 
-  /** The current attempt is over. Gives the ms it took. */
-  stopAttempt(): number {
-    return this.#log.stop(this.#clock.now());
+  /** The current attempt is over at `now`. Gives the ms it took. */
+  stopAttempt(now: number): number {
+    const durationMs = now - this.#attemptStartedAt;
+    this.#stoppedAt = now;
+    this.#current.durationMs = durationMs;
+    return durationMs;
   }
 
   /** How it ended, if another attempt may follow. */
-  attemptFailed(reason: AttemptRecord['reason']): void {
-    this.#log.fail(reason);
+  attemptFailed(reason: AttemptResult): void {
+    this.#current.reason = reason;
+    this.#list();
+    this.#stoppedAt = -1;
   }
 
   close(reason: Reason | '', detail: string): void {
-    const { stoppedAt } = this.#log;
-    const now = stoppedAt === -1 ? this.#clock.now() : stoppedAt;
+    const now = this.#stoppedAt === -1 ? this.#wheel.clock.now() : this.#stoppedAt;
     this.durationMs = now - this.#startedAt;
     // One that a retry was denied to did answer: else it would be over.
-    this.#log.end(reason === 'retry_budget' ? '' : reason);
+    this.#current.reason = reason === 'retry_budget' ? '' : reason;
     this.reason = reason;
     this.detail = detail;
   }
@@ -128,16 +175,22 @@ export class RequestRecorder implements RequestRecord {
     this.#client = null;
   }
 
+  /** Everything tried so far, in order. */
   get tries(): readonly AttemptRecord[] {
-    return this.#log.tries;
+    if (this.#isUnlisted && this.#tries.length === 0) return this.#only;
+    this.#list();
+    return this.#tries;
   }
 
-  get queueMs(): number {
-    return this.#log.queueMs;
+  #list(): void {
+    if (!this.#isUnlisted) return;
+    this.#isUnlisted = false;
+    this.#tries.push({ ...this.#current });
   }
 
-  get connectMs(): number {
-    return this.#log.connectMs;
+  /** By the difference of the two clocks as it was at the last tick: asking the time once more is not free. */
+  get startedAt(): number {
+    return Math.floor(this.#startedAt + this.#wheel.wallOffset);
   }
 
   get #head(): RequestHead {
@@ -173,10 +226,7 @@ export class RequestRecorder implements RequestRecord {
   }
 
   get status(): number {
-    const head = this.responseHeadText;
-    // `HTTP/1.1 200`: every observer asks, and a string of three digits is ten times as dear.
-    if (head === '') return 0;
-    return head.charCodeAt(9) * 100 + head.charCodeAt(10) * 10 + head.charCodeAt(11) - ZERO * 111;
+    return (this.#client as ClientSide).status;
   }
 
   get bytesIn(): number {

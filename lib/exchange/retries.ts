@@ -65,7 +65,7 @@ export class Retries {
     this.#attempts = 0;
     this.#pauses = 0;
     this.#replay.begin(policy.buffer, this.#repeatable);
-    policy.budget?.countRequest(this.#wheel.now);
+    if (policy.budget !== null) policy.budget.countRequest(this.#wheel.now);
   }
 
   /** Let `server` be asked first, if it is one that may be. */
@@ -76,7 +76,7 @@ export class Retries {
   /** The request is over: holds nothing of it any more. */
   close(): void {
     if (this.#selector === null) return;
-    this.#forgetTried();
+    while (this.#tried.length > 0) this.#tried.pop();
     this.#next = null;
     this.#selector = null;
     this.#policy = null;
@@ -95,7 +95,7 @@ export class Retries {
   /** The server to ask now; null when there is none. */
   take(): Server | null {
     const server = this.#next ?? this.#pick();
-    this.#next = null;
+    if (this.#next !== null) this.#next = null;
     if (server === null) return null;
     this.#tried.push(server);
     this.#attempts++;

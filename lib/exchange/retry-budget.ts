@@ -23,8 +23,9 @@ export class RetryBudget {
   }
 
   countRequest(now: number): void {
-    const slot = this.#slide(now);
-    this.#requests[slot] = (this.#requests[slot] as number) + 1;
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) this.#forget(second);
+    this.#requests[second % WINDOW_SECONDS]!++;
     this.#requestCount++;
   }
 

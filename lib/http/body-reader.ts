@@ -1,7 +1,7 @@
 import type { BodyForm, BodyListener } from './body-listener.js';
 import { ChunkedBody, type ChunkFault } from './chunked-body.js';
 import { HeadMender } from './head-mender.js';
-import { giveLlhttp, type LlhttpParser, type MessageKind, takeForTrailers } from './llhttp.js';
+import { type LlhttpParser, llhttpPool, type MessageKind } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 import type { Framing } from './request-head.js';
 import { TrailerSection } from './trailers.js';
@@ -60,9 +60,11 @@ export class BodyReader {
     this.#maxTrailerBytes = maxTrailerBytes;
   }
 
-  /** Before a head: nothing of the body before is left. */
+  /** Its message is done with: lets go of the receiver, and nothing of the body is left. */
   reset(): void {
-    this.#giveLlhttp();
+    this.#receiver = null;
+    if (this.#chunks !== null) this.#chunks.release();
+    if (this.#llhttp !== null) this.#giveLlhttp(this.#llhttp);
     this.complete = true;
     this.refusal = null;
     this.#framing = 'none';
@@ -104,15 +106,8 @@ export class BodyReader {
     return this.complete;
   }
 
-  /** Lets go of the receiver, when its message is done with. */
-  release(): void {
-    this.#receiver = null;
-    this.#chunks?.release();
-    this.#giveLlhttp();
-  }
-
-  #giveLlhttp(): void {
-    if (this.#llhttp !== null) giveLlhttp(this.#llhttp);
+  #giveLlhttp(llhttp: LlhttpParser): void {
+    llhttpPool(llhttp.kind).put(llhttp);
     this.#llhttp = null;
     this.#mender = null;
   }
@@ -158,8 +153,10 @@ export class BodyReader {
     this.#trailers.clear();
     this.#trailerBytes = 0;
     this.#mender = this.#side === 'response' ? new HeadMender(NO_LINE, true) : null;
-    this.#llhttp = takeForTrailers(this.#trailers.offsets);
-    return this.#llhttp;
+    const llhttp = llhttpPool('request').take();
+    llhttp.beginTrailers(this.#trailers.offsets);
+    this.#llhttp = llhttp;
+    return llhttp;
   }
 
   #readTrailers(llhttp: LlhttpParser, buffer: Buffer, start: number, end: number): number {
@@ -171,7 +168,7 @@ export class BodyReader {
     if (this.#trailerBytes > this.#maxTrailerBytes) return this.#refuse(LONG_TRAILERS, stop);
     if (!llhttp.messageComplete) return stop;
     const { fieldCount } = llhttp;
-    this.#giveLlhttp();
+    this.#giveLlhttp(llhttp);
     this.complete = true;
     if (this.#form === 'wire') {
       const dropped = this.#receiver?.droppedTrailers ?? null;

@@ -28,8 +28,12 @@ export interface ClientSide {
   readonly requestComplete: boolean;
   /** Bytes of request content so far. */
   readonly requestBytes: number;
+  /** When the last of its head was read, in ms of the balancer's clock. */
+  readonly startedAt: number;
   /** The head that was sent, own or passed on; empty until then. */
   readonly sentHead: string;
+  /** Its status; 0 until then. */
+  readonly status: number;
   /** No more of the request's body until `resumeRequest`. */
   pauseRequest(): void;
   resumeRequest(): void;

@@ -151,6 +151,8 @@ export class HeadEdit {
   /** Is a field among them that the encoders write themselves? */
   #touchesOwn = false;
   #watched: FieldNames | null = null;
+  /** Was nothing noted since it was last cleared? */
+  isEmpty = true;
 
   clear(): void {
     this.#target = '';
@@ -158,10 +160,7 @@ export class HeadEdit {
     this.#lengths = 0;
     this.#touchesOwn = false;
     this.#watched = null;
-  }
-
-  get isEmpty(): boolean {
-    return this.#target === '' && this.#fields.length === 0 && this.#watched === null;
+    this.isEmpty = true;
   }
 
   get target(): string {
@@ -171,6 +170,7 @@ export class HeadEdit {
   /** In origin-form, with the bytes that a request target may have. */
   set target(target: string) {
     this.#target = target.replace(NO_TARGET_BYTES, '');
+    this.isEmpty = false;
   }
 
   /** Drops every field of the name. Keys are names in lower case. */
@@ -204,6 +204,7 @@ export class HeadEdit {
    */
   watch(names: FieldNames): void {
     this.#watched = names;
+    this.isEmpty = false;
   }
 
   // For the encoders.
@@ -265,6 +266,7 @@ export class HeadEdit {
     if (GUARDED.has(id)) return null;
     const field = new FieldEdit(key);
     this.#fields.push(field);
+    this.isEmpty = false;
     // Shifts count modulo 32, here and when it is asked.
     this.#lengths |= 1 << key.length;
     if (OWN.has(id) || key === 'content-type') this.#touchesOwn = true;

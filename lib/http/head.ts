@@ -15,6 +15,8 @@ export class MessageHead {
   /** What each field is, parallel to `offsets`. */
   readonly ids: Uint8Array;
   fieldCount = 0;
+  /** A bit for each id that one of the fields has: most of what is asked for is not there. */
+  present = 0;
   /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
   minorVersion = 1;
 
@@ -25,18 +27,21 @@ export class MessageHead {
 
   /** Takes over a parsed head: its text, and the offsets that the parser wrote into `offsets` already. */
   protected load(text: string, fieldCount: number): void {
+    const { offsets, ids } = this;
+    let present = 0;
+    for (let i = 0; i < fieldCount; i++) {
+      const id = fieldId(text, offsets[i * 4] as number, offsets[i * 4 + 1] as number);
+      ids[i] = id;
+      present |= 1 << id;
+    }
     this.text = text;
     this.fieldCount = fieldCount;
-    for (let i = 0; i < fieldCount; i++) {
-      this.ids[i] = fieldId(text, this.offsets[i * 4] as number, this.offsets[i * 4 + 1] as number);
-    }
+    this.present = present;
   }
 
-  /** Lets go of the text, so that an idle connection does not hold its last head. */
-  protected unload(): void {
-    this.text = '';
-    this.fieldCount = 0;
-    this.minorVersion = 1;
+  /** Has it a field with this id? */
+  has(id: FieldId): boolean {
+    return ((this.present >>> id) & 1) === 1;
   }
 
   idAt(index: number): FieldId {
@@ -80,6 +85,7 @@ export class MessageHead {
 
   /** The first field with this id, or -1. */
   indexOf(id: FieldId): number {
+    if (((this.present >>> id) & 1) === 0) return -1;
     for (let i = 0; i < this.fieldCount; i++) if (this.ids[i] === id) return i;
     return -1;
   }
@@ -100,13 +106,17 @@ export class ConnectionOptions {
   /** Other names, lower case: fields to drop with it. A client may give thousands. Null when there are none, as nearly always. */
   named: Set<string> | null = null;
 
-  /** Reads every Connection field of `head`. */
-  read(head: MessageHead): void {
+  /** Says nothing, as where there is no such field. */
+  clear(): void {
     this.close = false;
     this.keepAlive = false;
     this.upgrade = false;
     this.te = false;
     this.named = null;
+  }
+
+  /** Reads every Connection field of `head`; only after `clear`. */
+  read(head: MessageHead): void {
     for (let i = 0; i < head.fieldCount; i++) {
       if (head.ids[i] === FIELD.connection) this.#readValue(head.valueAt(i));
     }

@@ -35,6 +35,11 @@ export function switchesTo(head: MessageHead, offered: string): boolean {
   return chosen.length > 0 && chosen.every((protocol) => known.has(protocol.toLowerCase()));
 }
 
+const COLON = 0x3a;
+const SPACE = 0x20;
+const ZERO = 0x30;
+const CHUNKED = 'chunked';
+
 /** What becomes of a field on its way through. */
 export const PASS = 0;
 export const DROP = 1;
@@ -76,13 +81,31 @@ export function isNamed(
 }
 
 /**
+ * Is a framing field written as everybody writes it: one space, no leading zeros, no padding, `chunked` in lower case?
+ * No two readers take it differently then.
+ */
+export function isPlain(head: MessageHead, index: number): boolean {
+  const { text, offsets } = head;
+  const nameEnd = offsets[index * 4 + 1] as number;
+  const start = offsets[index * 4 + 2] as number;
+  const end = offsets[index * 4 + 3] as number;
+  if (start !== nameEnd + 2 || end + 2 !== head.lineStart(index + 1)) return false;
+  if (text.charCodeAt(nameEnd) !== COLON || text.charCodeAt(nameEnd + 1) !== SPACE) return false;
+  const first = text.charCodeAt(start);
+  if (first === ZERO) return end === start + 1;
+  if (isDigit(first)) return isDigit(text.charCodeAt(end - 1));
+  return end - start === CHUNKED.length && text.startsWith(CHUNKED, start);
+}
+
+function isDigit(code: number): boolean {
+  return code >= ZERO && code <= ZERO + 9;
+}
+
+/**
  * A framing field as it is passed on: the line as received when nothing about it is unusual, else written again
  * without leading zeros and padding, so that no two readers can take it differently.
  */
 export function framingLine(head: MessageHead, index: number, canonical: string): string {
-  const lineStart = head.lineStart(index);
-  const line = head.text.slice(lineStart, head.lineStart(index + 1));
-  const expected = `: ${canonical}\r\n`;
-  if (line.endsWith(expected) && line.length === head.nameAt(index).length + expected.length) return line;
-  return head.nameAt(index) + expected;
+  if (isPlain(head, index)) return head.text.slice(head.lineStart(index), head.lineStart(index + 1));
+  return `${head.nameAt(index)}: ${canonical}\r\n`;
 }

@@ -1,5 +1,5 @@
 import { ObjectPool } from '../base/collections.js';
-import { instantiateLlhttp } from './llhttp-module.js';
+import { instantiateLlhttp, type LlhttpImports } from './llhttp-module.js';
 
 /**
  * The binding: one instance, one window of WASM memory that input is copied into, and callbacks that do nothing
@@ -19,25 +19,7 @@ const VALUE = 2;
 
 let active: LlhttpParser;
 
-const llhttp = instantiateLlhttp({
-  wasm_on_message_begin: () => 0,
-  wasm_on_url: () => 0,
-  wasm_on_status: () => 0,
-  wasm_on_header_field: (_parser, at, length) => active.onName(at, length),
-  wasm_on_header_value: (_parser, at, length) => active.onValue(at, length),
-  wasm_on_headers_complete: () => active.onHeadersComplete(),
-  wasm_on_body: () => 0,
-  wasm_on_message_complete: () => active.onMessageComplete(),
-});
-const window = llhttp.malloc(WINDOW_BYTES);
-let heap = new Uint8Array(llhttp.memory.buffer);
-
-function copyToWindow(source: Buffer, start: number, end: number): void {
-  // Growing the memory detaches every view of it.
-  if (heap.byteLength === 0) heap = new Uint8Array(llhttp.memory.buffer);
-  if (end - start > BYTEWISE) source.copy(heap, window, start, end);
-  else for (let i = start; i < end; i++) heap[window + i - start] = source[i] as number;
-}
+const goesOn = (): number => 0;
 
 export type MessageKind = 'request' | 'response';
 
@@ -77,19 +59,15 @@ export class LlhttpParser {
 
   /** Ready for a new message, whatever happened to the last; field offsets go into `offsets` from now on. */
   reset(offsets: Int32Array): void {
-    llhttp.llhttp_reset(this.#handle);
-    this.#collectFieldsIn(offsets);
-    this.headComplete = false;
-    this.messageComplete = false;
-    this.failed = false;
-    this.hitFieldLimit = false;
-  }
-
-  #collectFieldsIn(offsets: Int32Array): void {
+    resetParser(this.#handle);
     this.offsets = offsets;
     this.#maxFields = offsets.length >> 2;
     this.fieldCount = 0;
     this.#last = NOTHING;
+    this.headComplete = false;
+    this.messageComplete = false;
+    this.failed = false;
+    this.hitFieldLimit = false;
   }
 
   /**
@@ -113,7 +91,8 @@ export class LlhttpParser {
     const lastChunk = this.executeHead(BEFORE_TRAILERS, 0, BEFORE_TRAILERS.length, 0);
     llhttp.llhttp_resume(this.#handle);
     this.#execute(BEFORE_TRAILERS, lastChunk, BEFORE_TRAILERS.length);
-    this.#collectFieldsIn(offsets);
+    this.fieldCount = 0;
+    this.#last = NOTHING;
   }
 
   /** Parses a trailer section; `at` and what is given are as with `executeHead`. */
@@ -139,66 +118,91 @@ export class LlhttpParser {
   #execute(buffer: Buffer, start: number, end: number): number {
     copyToWindow(buffer, start, end);
     active = this;
-    const code = llhttp.llhttp_execute(this.#handle, window, end - start);
+    const code = executeModule(this.#handle, window, end - start);
     if (code === 0) return end;
     if (code !== PAUSED) this.failed = true;
-    return start + llhttp.llhttp_get_error_pos(this.#handle) - window;
+    return start + errorPosition(this.#handle) - window;
   }
 
-  /** Callback. A name after a value opens a new field; a name after a name is the rest of one that was split. */
-  onName(at: number, length: number): number {
-    const start = at + this.#fieldShift;
-    if (this.#last === NAME) {
-      this.offsets[this.fieldCount * 4 - 3] = start + length;
+  /** What the module calls for the parser that is being executed. Each writes what it is told, and nothing else. */
+  static readonly callbacks: LlhttpImports = {
+    wasm_on_message_begin: goesOn,
+    wasm_on_url: goesOn,
+    wasm_on_status: goesOn,
+    wasm_on_body: goesOn,
+
+    // A name after a value opens a new field; a name after a name is the rest of one that was split.
+    wasm_on_header_field(_handle, at, length) {
+      const parser = active;
+      const start = at + parser.#fieldShift;
+      if (parser.#last === NAME) {
+        parser.offsets[parser.fieldCount * 4 - 3] = start + length;
+        return 0;
+      }
+      if (parser.fieldCount === parser.#maxFields) {
+        parser.hitFieldLimit = true;
+        return REFUSE;
+      }
+      const index = parser.fieldCount * 4;
+      parser.offsets[index] = start;
+      parser.offsets[index + 1] = start + length;
+      parser.offsets[index + 2] = 0;
+      parser.offsets[index + 3] = 0;
+      parser.fieldCount++;
+      parser.#last = NAME;
       return 0;
-    }
-    if (this.fieldCount === this.#maxFields) {
-      this.hitFieldLimit = true;
-      return REFUSE;
-    }
-    const index = this.fieldCount * 4;
-    this.offsets[index] = start;
-    this.offsets[index + 1] = start + length;
-    this.offsets[index + 2] = 0;
-    this.offsets[index + 3] = 0;
-    this.fieldCount++;
-    this.#last = NAME;
-    return 0;
-  }
+    },
 
-  /** Callback. Every field gets one, an empty value too. */
-  onValue(at: number, length: number): number {
-    const index = this.fieldCount * 4 - 4;
-    const start = at + this.#fieldShift;
-    if (this.#last !== VALUE) {
-      this.offsets[index + 2] = start;
-      this.#last = VALUE;
-    }
-    this.offsets[index + 3] = start + length;
-    return 0;
-  }
+    // Every field gets one, an empty value too.
+    wasm_on_header_value(_handle, at, length) {
+      const parser = active;
+      const index = parser.fieldCount * 4 - 4;
+      const start = at + parser.#fieldShift;
+      if (parser.#last !== VALUE) {
+        parser.offsets[index + 2] = start;
+        parser.#last = VALUE;
+      }
+      parser.offsets[index + 3] = start + length;
+      return 0;
+    },
 
-  /** Callback. Always pauses: what the body is, is decided by `framing.ts`, not by llhttp. */
-  onHeadersComplete(): number {
-    this.headComplete = true;
-    return PAUSED;
-  }
+    // Always pauses: what the body is, is decided by the parsers of heads, not by llhttp.
+    wasm_on_headers_complete() {
+      active.headComplete = true;
+      return PAUSED;
+    },
 
-  /** Callback. Pauses, so that the bytes of the next message are left alone. */
-  onMessageComplete(): number {
-    this.messageComplete = true;
-    return PAUSED;
-  }
+    // Pauses, so that the bytes of the next message are left alone.
+    wasm_on_message_complete() {
+      active.messageComplete = true;
+      return PAUSED;
+    },
+  };
+}
+
+const llhttp = instantiateLlhttp(LlhttpParser.callbacks);
+// As constants: the module's exports are a table that is searched by name at each use.
+const {
+  llhttp_execute: executeModule,
+  llhttp_get_error_pos: errorPosition,
+  llhttp_reset: resetParser,
+} = llhttp;
+const window = llhttp.malloc(WINDOW_BYTES);
+let heap = new Uint8Array(llhttp.memory.buffer);
+
+function copyToWindow(source: Buffer, start: number, end: number): void {
+  // Growing the memory detaches every view of it.
+  if (heap.byteLength === 0) heap = new Uint8Array(llhttp.memory.buffer);
+  if (end - start > BYTEWISE) source.copy(heap, window, start, end);
+  else for (let i = start; i < end; i++) heap[window + i - start] = source[i] as number;
 }
 
 /** As many as may be in the middle of a message at once without one being made for it. */
 const POOLED_OBJECTS = 1024;
-const objectPools: { readonly [kind in MessageKind]: ObjectPool<LlhttpParser> } = {
-  request: shelfOf('request'),
-  response: shelfOf('response'),
-};
+const requestParsers = poolOf('request');
+const responseParsers = poolOf('response');
 
-function shelfOf(kind: MessageKind): ObjectPool<LlhttpParser> {
+function poolOf(kind: MessageKind): ObjectPool<LlhttpParser> {
   return new ObjectPool(
     POOLED_OBJECTS,
     () => new LlhttpParser(kind),
@@ -207,23 +211,9 @@ function shelfOf(kind: MessageKind): ObjectPool<LlhttpParser> {
 }
 
 /**
- * A parser for one message, which writes the offsets of its fields into `offsets`; it goes back with `giveLlhttp`. A
- * head mostly comes whole, so one parser does for all of them and stays in the caches.
+ * Where parsers of a kind are taken from, to be `reset`, and put back. A head mostly comes whole, so one parser does for
+ * all of them and stays in the caches. Trailer sections of any message are read by parsers of requests.
  */
-export function takeLlhttp(kind: MessageKind, offsets: Int32Array): LlhttpParser {
-  const parser = objectPools[kind].take();
-  parser.reset(offsets);
-  return parser;
-}
-
-/** The same for the trailer section of any message. */
-export function takeForTrailers(offsets: Int32Array): LlhttpParser {
-  const parser = objectPools.request.take();
-  parser.beginTrailers(offsets);
-  return parser;
-}
-
-/** Whoever gives it back must not use it again. */
-export function giveLlhttp(parser: LlhttpParser): void {
-  objectPools[parser.kind].put(parser);
+export function llhttpPool(kind: MessageKind): ObjectPool<LlhttpParser> {
+  return kind === 'request' ? requestParsers : responseParsers;
 }

@@ -1,7 +1,8 @@
+import type { ObjectPool } from '../base/collections.js';
 import { latin1 } from '../base/latin1.js';
 import { BodyReader } from './body-reader.js';
 import { HeadMender } from './head-mender.js';
-import { giveLlhttp, type LlhttpParser, type MessageKind, takeLlhttp } from './llhttp.js';
+import { type LlhttpParser, llhttpPool, type MessageKind } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 
 const CR = 0x0d;
@@ -42,6 +43,9 @@ export const RESPONSE_REFUSALS: HeadRefusals = {
  */
 export abstract class MessageParser {
   readonly #kind: MessageKind;
+  readonly #llhttpPool: ObjectPool<LlhttpParser>;
+  /** Where the fields of the head lie. */
+  readonly #offsets: Int32Array;
   /** While the head comes in. */
   #llhttp: LlhttpParser | null = null;
   /** Reads the body behind the head. */
@@ -60,8 +64,11 @@ export abstract class MessageParser {
   /** Why it is not, and never will be. */
   refusal: Refusal | null = null;
 
-  constructor(kind: MessageKind, limits: HeadLimits, refusals: HeadRefusals) {
+  /** `offsets` are those of the head that it fills. */
+  constructor(kind: MessageKind, limits: HeadLimits, refusals: HeadRefusals, offsets: Int32Array) {
     this.#kind = kind;
+    this.#llhttpPool = llhttpPool(kind);
+    this.#offsets = offsets;
     this.body = new BodyReader(kind, limits.headBytes);
     this.limits = limits;
     this.#refusals = refusals;
@@ -83,15 +90,16 @@ export abstract class MessageParser {
   protected abstract noteLine(buffer: Buffer, start: number, end: number): void;
   /** The head is whole: classify it and decide its framing; a refusal to send instead, or null. */
   protected abstract accept(text: string, fieldCount: number): Refusal | null;
-  protected abstract get fieldOffsets(): Int32Array;
 
-  get #parser(): LlhttpParser {
-    this.#llhttp ??= takeLlhttp(this.#kind, this.fieldOffsets);
-    return this.#llhttp;
+  #takeLlhttp(): LlhttpParser {
+    const parser = this.#llhttpPool.take();
+    parser.reset(this.#offsets);
+    this.#llhttp = parser;
+    return parser;
   }
 
-  #giveLlhttp(): void {
-    if (this.#llhttp !== null) giveLlhttp(this.#llhttp);
+  #giveLlhttp(parser: LlhttpParser): void {
+    this.#llhttpPool.put(parser);
     this.#llhttp = null;
   }
 
@@ -105,15 +113,9 @@ export abstract class MessageParser {
     return false;
   }
 
-  /** The message is done with: lets go of whoever got its body, and of what it was parsed with. */
-  release(): void {
-    this.body.release();
-    this.#giveLlhttp();
-  }
-
-  /** For the next message. */
+  /** The message is done with: lets go of whoever got its body, and is ready for the next. */
   reset(): void {
-    this.#giveLlhttp();
+    if (this.#llhttp !== null) this.#giveLlhttp(this.#llhttp);
     this.body.reset();
     this.#gathered = null;
     this.#gatheredBytes = 0;
@@ -132,7 +134,8 @@ export abstract class MessageParser {
     if (this.#gatheredBytes > 0) return this.#readGatheredLine(buffer, start, end);
     if (this.readStartLine(buffer, start, end)) {
       this.#lineRead = true;
-      return this.#readFields(buffer, this.#feedStandIn(this.lineStart), end, this.lineStart);
+      const { lineStart } = this;
+      return this.#readFields(buffer, this.#feedStandIn(lineStart), end, lineStart);
     }
     if (this.refusal === null) this.#gather(buffer, start, end);
     return end;
@@ -151,8 +154,10 @@ export abstract class MessageParser {
     // Empty lines before the message are no part of it.
     gathered.copyWithin(0, this.lineStart, this.lineEnd);
     this.#gatheredBytes = this.lineEnd - this.lineStart;
-    this.#parser.executeHead(gathered, this.#feedStandIn(0), this.#gatheredBytes, this.#taken);
-    if (this.#parser.failed) return this.#refuseHead(this.#syntax, buffer, -1, start + taken);
+    const rest = this.#feedStandIn(0);
+    const parser = this.#llhttp ?? this.#takeLlhttp();
+    parser.executeHead(gathered, rest, this.#gatheredBytes, this.#taken);
+    if (parser.failed) return this.#refuseHead(this.#syntax, buffer, -1, start + taken);
     this.#taken = this.#gatheredBytes;
     return this.#readFields(buffer, start + taken, end, -1);
   }
@@ -160,7 +165,8 @@ export abstract class MessageParser {
   /** Gives the position in the line from which llhttp gets the real bytes. */
   #feedStandIn(lineStart: number): number {
     if (this.standIn === null) return lineStart;
-    this.#parser.executeHead(this.standIn, 0, this.standIn.length, 0);
+    const parser = this.#llhttp ?? this.#takeLlhttp();
+    parser.executeHead(this.standIn, 0, this.standIn.length, 0);
     this.#taken = this.standInFor;
     return lineStart + this.standInFor;
   }
@@ -168,34 +174,31 @@ export abstract class MessageParser {
   /** `origin` is where the head begins in `buffer`, or -1 when it began in an earlier read. */
   #readFields(buffer: Buffer, start: number, end: number, origin: number): number {
     const limit = this.limits.headBytes;
-    const position = this.#parser.executeHead(
-      buffer,
-      start,
-      Math.min(end, start + limit - this.#taken + 1),
-      this.#taken,
-    );
-    if (this.#parser.failed) {
-      if (!this.#parser.hitFieldLimit) return this.#readAgain(buffer, start, end, origin);
+    const parser = this.#llhttp ?? this.#takeLlhttp();
+    const stop = Math.min(end, start + limit - this.#taken + 1);
+    const position = parser.executeHead(buffer, start, stop, this.#taken);
+    if (parser.failed) {
+      if (!parser.hitFieldLimit) return this.#readAgain(buffer, start, end, origin);
       return this.#refuseHead(this.#refusals.tooManyFields, buffer, origin, position);
     }
     this.#taken += position - start;
     if (this.#taken > limit) return this.#refuseHead(this.#refusals.tooManyBytes, buffer, origin, position);
-    if (!this.#parser.headComplete) {
+    if (!parser.headComplete) {
       this.#gather(buffer, origin === -1 ? start : origin, position);
       return position;
     }
     let text: string;
     if (origin !== -1) text = latin1(buffer, origin, position);
     else text = latin1(this.#gathered as Buffer, 0, this.#gatheredBytes) + latin1(buffer, start, position);
-    this.#finish(text);
+    this.#finish(text, parser);
     return position;
   }
 
-  #finish(text: string): void {
+  #finish(text: string, parser: LlhttpParser): void {
     this.#gathered = null;
-    this.refusal = this.accept(text, this.#parser.fieldCount);
+    this.refusal = this.accept(text, parser.fieldCount);
     this.complete = this.refusal === null;
-    this.#giveLlhttp();
+    this.#giveLlhttp(parser);
   }
 
   // The second reading.
@@ -211,9 +214,11 @@ export abstract class MessageParser {
       this.#kind === 'response',
     );
     this.#mender = mender;
-    this.#giveLlhttp();
+    if (this.#llhttp !== null) this.#giveLlhttp(this.#llhttp);
     this.#taken = 0;
-    this.#parser.executeHead(mender.feed, this.#feedStandIn(0), lineBytes, this.#taken);
+    const rest = this.#feedStandIn(0);
+    const parser = this.#llhttp ?? this.#takeLlhttp();
+    parser.executeHead(mender.feed, rest, lineBytes, this.#taken);
     this.#taken = lineBytes;
     if (origin !== -1) return this.#readMended(buffer, origin + lineBytes, end);
     this.#readMended(source, lineBytes, gatheredBytes);
@@ -222,7 +227,7 @@ export abstract class MessageParser {
 
   #readMended(buffer: Buffer, start: number, end: number): number {
     const mender = this.#mender as HeadMender;
-    const parser = this.#parser;
+    const parser = this.#llhttp ?? this.#takeLlhttp();
     const limit = this.limits.headBytes;
     const before = mender.length;
     const position = mender.add(buffer, start, Math.min(end, start + limit - this.#taken + 1));
@@ -236,21 +241,21 @@ export abstract class MessageParser {
       return this.#refuseHead(this.#syntax, mender.text, 0, position);
     if (this.#taken > limit) return this.#refuseHead(this.#refusals.tooManyBytes, mender.text, 0, position);
     if (!mender.complete) return position;
-    this.#finish(latin1(mender.text, 0, mender.length));
+    this.#finish(latin1(mender.text, 0, mender.length), parser);
     this.#mender = null;
     return position;
   }
 
   get #syntax(): Refusal {
     const { syntax } = this.#refusals;
-    const { fault } = this.#parser;
+    const fault = this.#llhttp?.fault ?? '';
     return fault === '' ? syntax : refusal(syntax.status, `${syntax.detail}: ${fault}`);
   }
 
   #refuseHead(why: Refusal, buffer: Buffer, origin: number, position: number): number {
     this.refusal = why;
     this.#mender = null;
-    this.#giveLlhttp();
+    if (this.#llhttp !== null) this.#giveLlhttp(this.#llhttp);
     const lineBytes = this.lineEnd - this.lineStart;
     if (origin === -1) this.noteLine(this.#gathered as Buffer, 0, lineBytes);
     else this.noteLine(buffer, origin, origin + lineBytes);

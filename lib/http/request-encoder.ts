@@ -1,8 +1,8 @@
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
-import { FIELD } from './fields.js';
+import { FIELD, type FieldId } from './fields.js';
 import { forwardedElement, toldScheme } from './forwarded.js';
 import type { HeadEdit } from './head-edit.js';
-import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, verdicts } from './hop.js';
+import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, isPlain, PASS, verdicts } from './hop.js';
 import type { RequestHead } from './request-head.js';
 import { readLength } from './request-rules.js';
 
@@ -14,6 +14,8 @@ export class ForwardedClient {
   /** Is the peer one whose X-Forwarded-* and X-Request-Id are believed? */
   readonly trusted: boolean;
   readonly lines: string;
+  /** Are servers told no more than that, X-Forwarded-Host and X-Request-Id? */
+  readonly isPlain: boolean;
   /** Are servers told in Forwarded (RFC 7239) too? */
   readonly standard: boolean;
   /** Are they told in Via? nginx compresses nothing for a request that has one. */
@@ -25,6 +27,7 @@ export class ForwardedClient {
     this.trusted = trusted;
     this.standard = standard;
     this.via = via;
+    this.isPlain = !trusted && !standard && !via;
     this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`;
   }
 }
@@ -45,6 +48,10 @@ const FROM_TRUSTED = verdicts({ ...HOP_BY_HOP, ...ONLY_HERE, xForwardedFor: DROP
 
 /** RFC 8586: by this line a balancer knows a request that it has sent before. */
 const LOOP_LINE = 'CDN-Loop: lb\r\n';
+/** What is behind the value of X-Request-Id where a client asked for nothing that needs another line. */
+const AFTER_ID = `\r\n${LOOP_LINE}\r\n`;
+/** The bits of the fields by which it asks for more than that: Connection says what Upgrade and TE are for. */
+const ASKED_FOR = 1 << FIELD.connection;
 
 /** A request id from a trusted peer is kept if it is one that can stand in a log line. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -68,7 +75,8 @@ export function encodeRequestHead(
   host: string,
   edit: HeadEdit | null = null,
 ): string {
-  const { text, fieldCount } = head;
+  const { text, fieldCount, ids } = head;
+  const { named } = head.connection;
   const table = client.trusted ? FROM_TRUSTED : FROM_ANYONE;
   const target = edit === null || edit.target === '' ? head.originTarget : edit.target;
   let out = '';
@@ -80,17 +88,18 @@ export function encodeRequestHead(
     out = `${head.method} ${target} HTTP/1.1\r\n`;
     run = head.lineStart(0);
   }
-  edit?.begin();
+  if (edit !== null) edit.begin();
   for (let i = 0; i < fieldCount; i++) {
-    const id = head.idAt(i);
+    const id = ids[i] as FieldId;
     if (id === FIELD.host) {
       hosted = true;
       if (keepsHost) continue;
     }
     const verdict = table[id] as number;
-    const passes = verdict === PASS && !isNamed(head, i, id, head.connection);
+    const passes = verdict === PASS && (named === null || !isNamed(head, i, id, head.connection));
     const edited = edit === null || !passes ? null : edit.fieldAt(head, i);
     if (passes && edited === null) continue;
+    if (id === FIELD.contentLength && isPlain(head, i)) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
     if (edited !== null) out += edited.lineAt(head, i);
@@ -100,6 +109,8 @@ export function encodeRequestHead(
   out += text.slice(run, text.length - 2);
   // HTTP/1.0 does without; in HTTP/1.1, which the server is spoken to, there is always one (RFC 9112, 3.2).
   if (!hosted) out += `Host: ${host === '' ? head.authority : host}\r\n`;
+  if (edit === null && client.isPlain && (head.present & ASKED_FOR) === 0)
+    return out + client.lines + linesUpToId(head.authority) + requestId + AFTER_ID;
   const way = client.trusted ? appended(head, client) : overwritten(head, client);
   const own = `${way}X-Request-Id: ${requestId}\r\n${ownLines(head, client)}`;
   return edit === null ? `${out}${own}\r\n` : `${out}${edit.own(own)}${edit.rest()}\r\n`;
@@ -125,6 +136,19 @@ function ask(head: RequestHead, index: number, host: string): string {
       return hops > 0 ? `${head.nameAt(index)}: ${hops - 1}\r\n` : line;
     }
   }
+}
+
+/** The authority of the request before this one, and the lines up to the value of X-Request-Id that follow from it. */
+let lastAuthority = '';
+let lastLines = 'X-Request-Id: ';
+
+/** Most requests ask for the same host as the one before: its lines are one string that is there already. */
+function linesUpToId(authority: string): string {
+  if (authority !== lastAuthority) {
+    lastAuthority = authority;
+    lastLines = `${authority === '' ? '' : `X-Forwarded-Host: ${authority}\r\n`}X-Request-Id: `;
+  }
+  return lastLines;
 }
 
 function overwritten(head: RequestHead, client: ForwardedClient): string {

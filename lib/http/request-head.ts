@@ -3,6 +3,9 @@ import { ConnectionOptions, MessageHead } from './head.js';
 import { passableProtocols } from './hop.js';
 import type { RequestLine } from './request-line.js';
 
+/** The bit of that field in `present`. */
+const CONNECTION = 1 << FIELD.connection;
+
 /** How a body ends (RFC 9112, 6.3): not there, after a length, with its last chunk, or with the connection. */
 export type Framing = 'none' | 'length' | 'chunked' | 'close';
 
@@ -31,20 +34,26 @@ export class RequestHead extends MessageHead {
 
   /** Called by the parser only. */
   fill(text: string, fieldCount: number, line: RequestLine): void {
+    // What the head before has said.
+    if ((this.present & CONNECTION) !== 0) this.connection.clear();
     this.load(text, fieldCount);
     this.minorVersion = line.minorVersion;
-    this.method = text.slice(0, line.methodEnd);
+    this.method = line.method;
     this.target = text.slice(line.targetStart, line.targetEnd);
     this.originTarget = this.target;
     this.authority = '';
     this.framing = 'none';
     this.contentLength = 0;
     this.expectsContinue = false;
-    this.connection.read(this);
+    if ((this.present & CONNECTION) !== 0) this.connection.read(this);
   }
 
+  /** Lets go of the text, so that an idle connection does not hold its last head. */
   clear(): void {
-    this.unload();
+    this.text = '';
+    this.fieldCount = 0;
+    this.connection.named = null;
+    this.minorVersion = 1;
     this.method = '';
     this.target = '';
     this.originTarget = '';
@@ -63,6 +72,7 @@ export class RequestHead extends MessageHead {
 
   /** Does it show who its client is in a way that holds for the server's connection? */
   get authenticatesConnection(): boolean {
+    if (!this.has(FIELD.authorization)) return false;
     for (let i = 0; i < this.fieldCount; i++)
       if (this.ids[i] === FIELD.authorization && CONNECTION_SCHEME.test(this.valueAt(i))) return true;
     return false;

@@ -51,6 +51,8 @@ const HTTP2 = refusal(505, 'HTTP/2 without TLS is not spoken here');
 export class RequestLine {
   /** First byte of the method, behind empty lines. */
   start = 0;
+  /** The method itself, set by who has read the line. */
+  method = '';
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;

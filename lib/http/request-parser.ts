@@ -6,7 +6,7 @@ import { MAX_LINE_OVERHEAD, RequestLine } from './request-line.js';
 import { judgeMethod, judgeRequest } from './request-rules.js';
 
 /** Methods that llhttp is given as they are. For any other it gets GET: the framing does not depend on it. */
-const KNOWN = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map((name) => Buffer.from(name));
+const KNOWN = ['GET', 'POST', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const STAND_IN = Buffer.from('GET');
 /** What llhttp is given for a line whose target it would refuse. */
 const STAND_IN_LINE = Buffer.from('GET / HTTP/1.1\r\n');
@@ -17,13 +17,15 @@ export class RequestParser extends MessageParser {
   readonly #line = new RequestLine();
 
   constructor(limits: HeadLimits) {
-    super('request', limits, REQUEST_REFUSALS);
-    this.head = new RequestHead(limits.fields);
-    this.reset();
+    const head = new RequestHead(limits.fields);
+    super('request', limits, REQUEST_REFUSALS, head.offsets);
+    this.head = head;
   }
 
-  protected override get fieldOffsets(): Int32Array {
-    return this.head.offsets;
+  /** The message is done with: holds nothing of it any more, and is ready for the next. */
+  clear(): void {
+    this.reset();
+    this.head.clear();
   }
 
   protected override get maxLineBytes(): number {
@@ -42,8 +44,10 @@ export class RequestParser extends MessageParser {
       this.standIn = STAND_IN_LINE;
       this.standInFor = line.end - line.start;
     }
-    if (isKnown(buffer, line.start, line.methodEnd)) return true;
-    this.refusal = judgeMethod(latin1(buffer, line.start, line.start + line.methodEnd));
+    line.method = knownMethod(buffer, line.start, line.methodEnd);
+    if (line.method !== '') return true;
+    line.method = latin1(buffer, line.start, line.start + line.methodEnd);
+    this.refusal = judgeMethod(line.method);
     if (this.refusal !== null) {
       this.noteLine(buffer, line.start, line.end);
       return false;
@@ -65,14 +69,14 @@ export class RequestParser extends MessageParser {
   }
 }
 
-/** Is the method of `length` bytes at `start` one of `KNOWN`? Without a string of it: this is asked per request. */
-function isKnown(buffer: Buffer, start: number, length: number): boolean {
+/** Which of `KNOWN` the method of `length` bytes at `start` is; empty: none. No string of it is made for a request. */
+function knownMethod(buffer: Buffer, start: number, length: number): string {
   for (let i = 0; i < KNOWN.length; i++) {
-    const name = KNOWN[i] as Buffer;
+    const name = KNOWN[i] as string;
     if (name.length !== length) continue;
     let same = 0;
-    while (same < length && buffer[start + same] === name[same]) same++;
-    if (same === length) return true;
+    while (same < length && buffer[start + same] === name.charCodeAt(same)) same++;
+    if (same === length) return name;
   }
-  return false;
+  return '';
 }

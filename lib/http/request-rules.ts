@@ -36,6 +36,7 @@ const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 /** More digits than an exact number can have. */
 const MAX_LENGTH_DIGITS = 17;
 const ZERO = 0x30;
+const SLASH = 0x2f;
 
 /** The refusal that a method deserves before anything else of the request is looked at, or null. */
 export function judgeMethod(method: string): Refusal | null {
@@ -45,7 +46,7 @@ export function judgeMethod(method: string): Refusal | null {
 
 /** Decides target, host and framing of a parsed head; gives the refusal it deserves, or null. */
 export function judgeRequest(head: RequestHead): Refusal | null {
-  return readFields(head) ?? readTarget(head);
+  return readFields(head) ?? (head.target.charCodeAt(0) === SLASH ? null : readTarget(head));
 }
 
 function readFields(head: RequestHead): Refusal | null {
@@ -54,13 +55,13 @@ function readFields(head: RequestHead): Refusal | null {
   let codings = 0;
   let passes = 0;
   for (let i = 0; i < head.fieldCount; i++) {
-    switch (head.idAt(i)) {
+    switch (head.ids[i]) {
       case FIELD.host:
         hosts++;
-        head.authority = head.valueAt(i);
+        head.authority = isKnown(head, i) ? known : head.valueAt(i);
         break;
       case FIELD.contentLength: {
-        const length = readLength(head.valueAt(i));
+        const length = readLength(head.text, head.valueStart(i), head.valueEnd(i));
         if (length === -1) return BAD_LENGTH;
         head.contentLength = length;
         lengths++;
@@ -90,7 +91,7 @@ function readFields(head: RequestHead): Refusal | null {
   if (lengths > 1) return TWO_LENGTHS;
   if (hosts > 1) return TWO_HOSTS;
   if (hosts === 0 && head.minorVersion === 1) return NO_HOST;
-  if (hosts === 1 && !isAuthority(head.authority)) return BAD_HOST;
+  if (hosts === 1 && head.authority !== known && !isAuthority(head.authority)) return BAD_HOST;
   head.framing = codings === 1 ? 'chunked' : head.contentLength > 0 ? 'length' : 'none';
   return null;
 }
@@ -101,23 +102,27 @@ function readCoding(head: RequestHead, index: number): Refusal | null {
   return head.valueAt(index) === '' ? EMPTY_CODING : UNKNOWN_CODING;
 }
 
-/** The last one that was good: most requests ask for the same as the one before. */
-let known = '';
+/** The last one that was good: most requests ask for the same as the one before. Never empty, and at first no host's. */
+let known = '\0';
+
+function isKnown({ text, offsets }: RequestHead, index: number): boolean {
+  const start = offsets[index * 4 + 2] as number;
+  return (offsets[index * 4 + 3] as number) - start === known.length && text.startsWith(known, start);
+}
 
 function isAuthority(text: string): boolean {
-  if (text === known) return text !== '';
   if (!AUTHORITY.test(text)) return false;
   known = text;
   return true;
 }
 
-/** A Content-Length as a number; -1 when it is not plain digits or too big to count exactly. */
-export function readLength(value: string): number {
-  const digits = value.length;
+/** A Content-Length, `text[start, end)`, as a number; -1 when it is not plain digits or too big to count exactly. */
+export function readLength(text: string, start = 0, end = text.length): number {
+  const digits = end - start;
   if (digits === 0 || digits > MAX_LENGTH_DIGITS) return -1;
   let length = 0;
-  for (let i = 0; i < digits; i++) {
-    const digit = value.charCodeAt(i) - ZERO;
+  for (let i = start; i < end; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
     if (digit < 0 || digit > 9) return -1;
     length = length * 10 + digit;
   }
@@ -132,7 +137,6 @@ function countPasses(value: string): number {
 /** The four forms of RFC 9112, 3.2. Servers are asked in origin-form, whatever the client used. */
 function readTarget(head: RequestHead): Refusal | null {
   const target = head.target;
-  if (target.charCodeAt(0) === 0x2f) return null;
   if (target === '*') return head.method === 'OPTIONS' ? null : ASTERISK;
   const absolute = ABSOLUTE.exec(target);
   if (absolute === null) return BAD_TARGET_FORM;

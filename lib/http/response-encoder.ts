@@ -1,6 +1,6 @@
-import { FIELD } from './fields.js';
+import { FIELD, type FieldId } from './fields.js';
 import type { HeadEdit } from './head-edit.js';
-import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, PASS, verdicts } from './hop.js';
+import { ASK, DROP, framingLine, HOP_BY_HOP, isNamed, isPlain, PASS, verdicts } from './hop.js';
 import type { Framing } from './request-head.js';
 import type { ResponseHead } from './response-head.js';
 
@@ -14,8 +14,8 @@ export interface ResponseForm {
   oldClient: boolean;
 }
 
-/** Characters of a status without a reason phrase. */
-const BARE_STATUS = 3;
+/** The bit of that field in `present`. */
+const DATE = 1 << FIELD.date;
 
 const RESPONSE = verdicts(HOP_BY_HOP);
 /** RFC 9110, 15.5.22: a 426 without Upgrade would not say what to upgrade to. */
@@ -24,8 +24,8 @@ const SWITCHING = verdicts({ ...HOP_BY_HOP, upgrade: PASS, contentLength: DROP, 
 const INTERIM = verdicts({ ...HOP_BY_HOP, contentLength: DROP, transferEncoding: DROP });
 
 /**
- * The head as the client gets it; always HTTP/1.1, whatever either side spoke (RFC 9110, 2.5). `edit` is what rules
- * want of it; null is nothing.
+ * The head as the client gets it; always HTTP/1.1, whatever either side spoke (RFC 9110, 2.5). `wallMs` is asked only
+ * where the server gave no Date. `edit` is what rules want of it; null is nothing.
  */
 export function encodeResponseHead(
   head: ResponseHead,
@@ -33,24 +33,25 @@ export function encodeResponseHead(
   wallMs: number,
   edit: HeadEdit | null = null,
 ): string {
-  const { text, fieldCount } = head;
+  const { text, fieldCount, ids } = head;
   const table = head.status === 426 ? UPGRADE_REQUIRED : RESPONSE;
   let out = '';
   let run = 0;
-  if (head.minorVersion === 0 || head.statusText.length === BARE_STATUS) {
+  if (head.minorVersion === 0 || head.isBare) {
     out = statusLine(head);
     run = head.lineStart(0);
   }
-  let dated = false;
   let chunked = false;
-  edit?.begin();
+  const { named } = head.connection;
+  if (edit !== null) edit.begin();
   for (let i = 0; i < fieldCount; i++) {
-    const id = head.idAt(i);
-    if (id === FIELD.date) dated = true;
+    const id = ids[i] as FieldId;
     const verdict = table[id] as number;
-    const passes = verdict === PASS && !isNamed(head, i, id, head.connection);
+    const passes = verdict === PASS && (named === null || !isNamed(head, i, id, head.connection));
     const edited = edit === null || !passes ? null : edit.fieldAt(head, i);
     if (passes && edited === null) continue;
+    // Nearly every answer has a length, and says it plainly.
+    if (i === head.lengthIndex && mayHaveLength(head, form) && isPlain(head, i)) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
     if (edited !== null) out += edited.lineAt(head, i);
@@ -63,7 +64,7 @@ export function encodeResponseHead(
     }
   }
   out += text.slice(run, text.length - 2);
-  const date = dated ? '' : `Date: ${httpDate(wallMs)}\r\n`;
+  const date = (head.present & DATE) !== 0 ? '' : `Date: ${httpDate(wallMs)}\r\n`;
   out += edit === null ? date : edit.own(date) + edit.rest();
   if (table === UPGRADE_REQUIRED) out += 'Connection: Upgrade\r\n';
   if (form.framing === 'chunked' && !chunked) out += 'Transfer-Encoding: chunked\r\n';
@@ -72,7 +73,7 @@ export function encodeResponseHead(
 
 /** RFC 9112, 4: the space behind the code stands there even when no reason follows. */
 function statusLine(head: ResponseHead): string {
-  return `HTTP/1.1 ${head.statusText}${head.statusText.length === BARE_STATUS ? ' ' : ''}\r\n`;
+  return `HTTP/1.1 ${head.statusText}${head.isBare ? ' ' : ''}\r\n`;
 }
 
 /** RFC 9110, 8.6: not on 204; on a HEAD or 304 it tells of a body that is not there, and stays. */

@@ -25,30 +25,20 @@ const MAX_LINE_BYTES = 1024;
 export class ResponseParser extends MessageParser {
   readonly head: ResponseHead;
   #minorVersion = 1;
+  #status = 0;
   /** Was the request a HEAD? Then there is no body, whatever the fields say (RFC 9112, 6.3). */
   toHead = false;
 
   constructor(limits: HeadLimits) {
-    super('response', limits, RESPONSE_REFUSALS);
-    this.head = new ResponseHead(limits.fields);
-    this.reset();
+    const head = new ResponseHead(limits.fields);
+    super('response', limits, RESPONSE_REFUSALS, head.offsets);
+    this.head = head;
   }
 
-  /** For the next response. */
-  begin(toHead: boolean): this {
-    this.reset();
-    this.toHead = toHead;
-    return this;
-  }
-
-  /** The response is done with: holds nothing of it any more. */
+  /** The response is done with: holds nothing of it any more, and is ready for the next. */
   clear(): void {
-    this.release();
+    this.reset();
     this.head.clear();
-  }
-
-  protected override get fieldOffsets(): Int32Array {
-    return this.head.offsets;
   }
 
   protected override get maxLineBytes(): number {
@@ -68,7 +58,8 @@ export class ResponseParser extends MessageParser {
       if (tooLong || !beginsStatusLine(buffer, start, end)) this.refusal = BAD_STATUS_LINE;
       return false;
     }
-    if (!isStatusLine(buffer, start, lineFeed)) {
+    this.#status = statusOf(buffer, start, lineFeed);
+    if (this.#status === -1) {
       this.refusal = BAD_STATUS_LINE;
       return false;
     }
@@ -79,7 +70,7 @@ export class ResponseParser extends MessageParser {
   }
 
   protected override accept(text: string, fieldCount: number): Refusal | null {
-    this.head.fill(text, fieldCount, this.#minorVersion, text.indexOf('\r'));
+    this.head.fill(text, fieldCount, this.#minorVersion, this.#status);
     return this.#frame(this.head);
   }
 
@@ -91,29 +82,28 @@ export class ResponseParser extends MessageParser {
     const { status } = head;
     // Nothing follows a 1xx but the next head, and neither field is passed on with it.
     if (status < 200) return null;
-    let length = '';
+    let lengths = 0;
     let codings = 0;
     for (let i = 0; i < head.fieldCount; i++) {
       const id = head.ids[i];
       if (id === FIELD.contentLength) {
-        const value = head.valueAt(i);
-        head.contentLength = readLength(value);
-        if (head.contentLength === -1) return BAD_LENGTH;
-        if (length === '') head.lengthIndex = i;
-        else if (length !== value) return TWO_LENGTHS;
-        length = value;
+        const length = readLength(head.text, head.valueStart(i), head.valueEnd(i));
+        if (length === -1) return BAD_LENGTH;
+        if (lengths++ === 0) head.lengthIndex = i;
+        else if (head.valueAt(i) !== head.valueAt(head.lengthIndex)) return TWO_LENGTHS;
+        head.contentLength = length;
       } else if (id === FIELD.transferEncoding) {
         if (++codings > 1 || !head.isChunked(i)) return UNKNOWN_CODING;
       }
     }
-    if (codings > 0 && length !== '') {
+    if (codings > 0 && lengths > 0) {
       if (head.minorVersion === 0) return CODING_AND_LENGTH;
       head.dropsLength = true;
       head.lengthIndex = -1;
     }
     if (this.toHead || status === 204 || status === 304) head.framing = 'none';
     else if (codings === 1) head.framing = 'chunked';
-    else if (length !== '') head.framing = head.contentLength === 0 ? 'none' : 'length';
+    else if (lengths > 0) head.framing = head.contentLength === 0 ? 'none' : 'length';
     else head.framing = 'close';
     return null;
   }
@@ -126,25 +116,28 @@ function beginsStatusLine(buffer: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** RFC 9112, 4, with any three digits from 100 on, as servers use them beyond 599 too; byte by byte, as this is asked for every response. */
-function isStatusLine(buffer: Buffer, start: number, lineFeed: number): boolean {
+/**
+ * The code of a good status line, else -1: RFC 9112, 4, with any three digits from 100 on, as servers use them beyond 599
+ * too; byte by byte, as this is asked for every response.
+ */
+function statusOf(buffer: Buffer, start: number, lineFeed: number): number {
   const codeEnd = start + CODE_END;
   const reasonEnd = lineFeed - 1;
-  if (reasonEnd < codeEnd || buffer[reasonEnd] !== CR) return false;
-  for (let i = 0; i < HTTP1.length; i++) if (buffer[start + i] !== HTTP1[i]) return false;
+  if (reasonEnd < codeEnd || buffer[reasonEnd] !== CR) return -1;
+  for (let i = 0; i < HTTP1.length; i++) if (buffer[start + i] !== HTTP1[i]) return -1;
   const minorVersion = (buffer[start + HTTP1.length] as number) - ZERO;
-  if (minorVersion !== 0 && minorVersion !== 1) return false;
-  if (buffer[start + HTTP1.length + 1] !== SPACE) return false;
-  const first = (buffer[codeEnd - 3] as number) - ZERO;
-  if (first < 1 || first > 9 || !isDigit(buffer[codeEnd - 2]) || !isDigit(buffer[codeEnd - 1])) return false;
-  if (reasonEnd > codeEnd && buffer[codeEnd] !== SPACE) return false;
+  if (minorVersion !== 0 && minorVersion !== 1) return -1;
+  if (buffer[start + HTTP1.length + 1] !== SPACE) return -1;
+  let status = 0;
+  for (let i = codeEnd - 3; i < codeEnd; i++) {
+    const digit = (buffer[i] as number) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    status = status * 10 + digit;
+  }
+  if (status < 100 || (reasonEnd > codeEnd && buffer[codeEnd] !== SPACE)) return -1;
   for (let i = codeEnd; i < reasonEnd; i++) {
     const byte = buffer[i] as number;
-    if ((byte < SPACE && byte !== TAB) || byte === DEL) return false;
+    if ((byte < SPACE && byte !== TAB) || byte === DEL) return -1;
   }
-  return true;
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= ZERO && byte <= ZERO + 9;
+  return status;
 }

@@ -7,21 +7,13 @@ import type { SocketWriter } from './socket-writer.js';
  */
 export type BufferUse = 'taken' | 'waits' | 'kept';
 
-/** The buffer being read from right now. */
-let currentRead: Buffer | null = null;
-let currentFate: BufferUse = 'taken';
-
-/** What was read into `buffer` is about to be dealt with. */
-export function beginRead(buffer: Buffer): void {
-  currentRead = buffer;
-  currentFate = 'taken';
-}
-
-/** It was dealt with. */
-export function endRead(): BufferUse {
-  currentRead = null;
-  return currentFate;
-}
+/** What is being read right now: set by channels, for whoever writes meanwhile. */
+export const currentRead: {
+  /** Null between reads. */
+  buffer: Buffer | null;
+  /** What became of the last read so far. */
+  use: BufferUse;
+} = { buffer: null, use: 'taken' };
 
 /** Writes pieces of read buffers, without copying what the kernel takes at once; an unfinished write keeps its bytes. */
 export class BorrowedWrite {
@@ -34,7 +26,7 @@ export class BorrowedWrite {
   write(writer: SocketWriter, text: string, buffer: Buffer, start: number, end: number): void {
     if (this.#mayKeep(buffer)) {
       writeBoth(writer, text, buffer.subarray(start, end));
-      if (writer.pending > 0 && buffer === currentRead) this.#lend(buffer);
+      if (writer.pending > 0 && buffer === currentRead.buffer) this.#lend(buffer);
     } else {
       this.#writeNow(writer, text, buffer, start, end);
     }
@@ -48,11 +40,13 @@ export class BorrowedWrite {
    */
   #mayKeep(buffer: Buffer): boolean {
     if (isShared(buffer)) return false;
-    return buffer !== currentRead || currentFate !== 'kept' || this.#lent?.includes(buffer) === true;
+    return (
+      buffer !== currentRead.buffer || currentRead.use !== 'kept' || this.#lent?.includes(buffer) === true
+    );
   }
 
   #lend(buffer: Buffer): void {
-    currentFate = 'kept';
+    currentRead.use = 'kept';
     this.#lent ??= [];
     if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
   }
@@ -66,7 +60,7 @@ export class BorrowedWrite {
     writeBoth(writer, text.slice(taken), copy.subarray(0, end - rest));
     this.#copies ??= [];
     this.#copies.push(copy);
-    if (writer.pending > 0 && currentFate === 'taken') currentFate = 'waits';
+    if (writer.pending > 0 && currentRead.use === 'taken') currentRead.use = 'waits';
   }
 
   /** All writes are finished, or will never be. */
@@ -74,9 +68,10 @@ export class BorrowedWrite {
     if (this.#copies !== null) for (const copy of this.#copies) giveCopy(copy);
     this.#copies = null;
     if (this.#lent === null) return;
-    for (const buffer of this.#lent) if (buffer !== currentRead) giveReadBuffer(buffer);
+    for (const buffer of this.#lent) if (buffer !== currentRead.buffer) giveReadBuffer(buffer);
     // What is being read from right now goes back when it is dealt with.
-    if (currentRead !== null && this.#lent.includes(currentRead)) currentFate = 'taken';
+    const { buffer } = currentRead;
+    if (buffer !== null && this.#lent.includes(buffer)) currentRead.use = 'taken';
     this.#lent = null;
   }
 }

@@ -1,5 +1,5 @@
 import { latin1 } from '../base/latin1.js';
-import { BorrowedWrite, beginRead, endRead } from './borrowed-write.js';
+import { BorrowedWrite, currentRead } from './borrowed-write.js';
 import { atTickEnd, type TickTask } from './loop-tick.js';
 import type { SocketWriter } from './socket-writer.js';
 import { type StreamReader, StreamReading } from './stream-reading.js';
@@ -63,7 +63,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
 
   /** Is everything that was written with the kernel? */
   get flushed(): boolean {
-    return this.#held === '' && this.backlog === 0;
+    return this.#held === '' && (this.#writer === null || this.#writer.pending === 0);
   }
 
   /** Bytes that wait for the end of this turn. */
@@ -79,8 +79,10 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   /** Writes `text` (latin1), together with whatever else is written in this turn of the event loop. */
   writeText(text: string): void {
     if (this.#closed || this.#ended) return;
-    this.#held += text;
-    if (!this.#awaitsTurnEnd) this.#awaitTurnEnd();
+    this.#held = this.#held === '' ? text : this.#held + text;
+    if (this.#awaitsTurnEnd) return;
+    this.#awaitsTurnEnd = true;
+    atTickEnd(this);
   }
 
   /**
@@ -105,16 +107,12 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
       this.writeText(latin1(buffer, start, end));
       return true;
     }
-    const writer = this.#open();
+    const writer = this.#writer ?? this.#open();
     this.#held = '';
     this.#borrowed ??= new BorrowedWrite();
     this.#borrowed.write(writer, held, buffer, start, end);
-    return this.#goesOn(writer);
-  }
-
-  #awaitTurnEnd(): void {
-    this.#awaitsTurnEnd = true;
-    atTickEnd(this);
+    this.#awaited = writer.isFull;
+    return !this.#awaited;
   }
 
   onTurnEnd(): void {
@@ -128,23 +126,19 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   /** Writes what waits for the end of this turn. False asks to wait for `onDrain`. */
   flush(): boolean {
     if (this.#closed || this.#ended) return true;
-    const writer = this.#open();
+    const writer = this.#writer ?? this.#open();
     if (this.#held !== '') {
       writer.writeText(this.#held);
       this.#held = '';
     }
-    return this.#goesOn(writer);
+    this.#awaited = writer.isFull;
+    return !this.#awaited;
   }
 
   /** The writer is opened with the first write: a socket that connects has no handle before. */
   #open(): SocketWriter {
-    this.#writer ??= this.#transport.openOutlet();
+    this.#writer = this.#transport.openOutlet();
     return this.#writer;
-  }
-
-  #goesOn(writer: SocketWriter): boolean {
-    this.#awaited = writer.isFull;
-    return !this.#awaited;
   }
 
   /** Stops reading; the kernel's buffer fills, and the peer has to wait. */
@@ -188,7 +182,9 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   /** Closes both ways as soon as all that was written is with the kernel, which may never be. */
   close(): void {
     this.#closes = true;
-    if (!this.#awaitsTurnEnd) this.#awaitTurnEnd();
+    if (this.#awaitsTurnEnd) return;
+    this.#awaitsTurnEnd = true;
+    atTickEnd(this);
   }
 
   /** Closes at once, both ways. */
@@ -222,10 +218,13 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
       this.#stream ??= new StreamReading(this);
       this.#stream.begin();
     }
-    beginRead(buffer);
+    currentRead.buffer = buffer;
+    currentRead.use = 'taken';
     this.#owner.onBytes(buffer, length);
-    const fate = endRead();
-    return this.#stream === null ? undefined : this.#stream.next(length, buffer, fate, this.#paused);
+    currentRead.buffer = null;
+    return this.#stream === null
+      ? undefined
+      : this.#stream.next(length, buffer, currentRead.use, this.#paused);
   }
 
   received(chunk: Buffer): void {

@@ -33,7 +33,8 @@ export class HandleTransport implements Transport {
   #isReading = false;
   #readEnded = false;
   #writeEnded = false;
-  #destroyed = false;
+  /** Changed by itself alone. */
+  destroyed = false;
 
   /** Only where there is a `streamBinding`. */
   constructor(handle: StreamHandle) {
@@ -42,10 +43,6 @@ export class HandleTransport implements Transport {
 
   get remoteAddress(): string {
     return peerAddress(this.#handle);
-  }
-
-  get destroyed(): boolean {
-    return this.#destroyed;
   }
 
   get readEnded(): boolean {
@@ -66,7 +63,7 @@ export class HandleTransport implements Transport {
   }
 
   pause(): void {
-    if (this.#destroyed || !this.#isReading) return;
+    if (this.destroyed || !this.#isReading) return;
     this.#isReading = false;
     this.#handle.readStop();
   }
@@ -76,14 +73,14 @@ export class HandleTransport implements Transport {
   }
 
   readAnew(): void {
-    if (this.#destroyed) return;
+    if (this.destroyed) return;
     this.#isReading = true;
     const status = this.#handle.readStart();
     if (status !== 0) this.#fail(status);
   }
 
   end(): void {
-    if (this.#destroyed) return;
+    if (this.destroyed) return;
     const request = new (streamBinding as StreamBinding).ShutdownWrap() as ShutdownRequest;
     request.oncomplete = onShutdown;
     request.transport = this;
@@ -92,29 +89,29 @@ export class HandleTransport implements Transport {
   }
 
   destroy(): void {
-    if (this.#destroyed) return;
-    this.#destroyed = true;
+    if (this.destroyed) return;
+    this.destroyed = true;
     this.#handle.close(onClosed);
   }
 
   reset(): void {
-    if (this.#destroyed) return;
+    if (this.destroyed) return;
     if (this.#handle.reset === undefined) {
       this.destroy();
     } else {
-      this.#destroyed = true;
+      this.destroyed = true;
       this.#handle.reset(onClosed);
     }
   }
 
   probePeer(idleMs: number): void {
-    if (!this.#destroyed) this.#handle.setKeepAlive?.(true, Math.round(idleMs / 1000));
+    if (!this.destroyed) this.#handle.setKeepAlive?.(true, Math.round(idleMs / 1000));
   }
 
   // From the handle.
 
   onRead(length: number): Buffer | undefined {
-    if (this.#destroyed) return undefined;
+    if (this.destroyed) return undefined;
     const owner = this.#owner as TransportOwner;
     if (length > 0) {
       const next = owner.read(length, this.#buffer);

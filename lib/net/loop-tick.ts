@@ -37,18 +37,18 @@ let isScheduled = false;
  * times HAProxy's, most of it in the kernel.
  */
 export function atTickEnd(task: TickTask): void {
-  schedule();
+  if (!isScheduled) schedule();
   tasks.push(task);
 }
 
 /** Calls `backlog.takeUp` before the tasks of this turn, and again in each turn after it while there is more. */
 export function beforeTickEnd(backlog: DeferredWork): void {
-  schedule();
+  if (!isScheduled) schedule();
   backlogs.push(backlog);
 }
 
+/** Only while it is not. */
 function schedule(): void {
-  if (isScheduled) return;
   isScheduled = true;
   setImmediate(endTurn);
 }
@@ -76,7 +76,7 @@ export function connectionsComing(): boolean {
 export function turnLasts(now: number): number {
   if (askedAt === -1) {
     askedAt = now;
-    schedule();
+    if (!isScheduled) schedule();
   }
   return now - askedAt;
 }
@@ -85,7 +85,7 @@ export function turnLasts(now: number): number {
 export function turnCosts(processorNow: number): number {
   if (costsAt === -1) {
     costsAt = processorNow;
-    schedule();
+    if (!isScheduled) schedule();
   }
   return processorNow - costsAt;
 }
@@ -98,15 +98,16 @@ export function noteBurst(): void {
 function endTurn(): void {
   askedAt = -1;
   costsAt = -1;
-  const more = takeUpBacklogs();
+  const more = backlogs.length > 0 && takeUpBacklogs();
+  isLong = false;
   isScheduled = false;
   coming = accepted && ++comingTurns < MAX_TURNS;
   if (!coming) comingTurns = 0;
-  if (more) schedule();
+  if (more && !isScheduled) schedule();
   // Who waits for a turn to begin does not wait for those who connect besides.
   if (accepted && !more && ++turns < MAX_TURNS && tasks.length < ENOUGH_TASKS) {
     accepted = false;
-    schedule();
+    if (!isScheduled) schedule();
     return;
   }
   accepted = false;
@@ -124,7 +125,6 @@ function takeUpBacklogs(): boolean {
     const backlog = backlogs[i] as DeferredWork;
     if (backlog.takeUp(isLong)) backlogs[kept++] = backlog;
   }
-  backlogs.length = kept;
-  isLong = false;
+  if (kept < backlogs.length) backlogs.length = kept;
   return kept > 0;
 }

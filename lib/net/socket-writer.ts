@@ -62,32 +62,32 @@ export class HandleWriter implements SocketWriter {
   /** What was pending when the socket was destroyed is gone with it. */
   get pending(): number {
     // The handle is asked only where there may be something: a call into Node is not free.
-    return this.#unfinished === 0 || this.#isDead ? 0 : this.#handle.writeQueueSize;
+    return this.#unfinished === 0 || this.#isDead() ? 0 : this.#handle.writeQueueSize;
   }
 
-  get #isDead(): boolean {
+  #isDead(): boolean {
     return this.#broken || this.#transport.destroyed;
   }
 
   get isFull(): boolean {
-    return this.pending > 0;
+    return this.#unfinished > 0 && this.pending > 0;
   }
 
   writeText(text: string): void {
-    if (this.#isDead) return;
-    const request = takeRequest();
+    if (this.#isDead()) return;
+    const request = spare ?? makeRequest();
     this.#written(request, null, this.#handle.writeLatin1String(request, text));
   }
 
   writeBytes(bytes: Buffer): void {
-    if (this.#isDead) return;
-    const request = takeRequest();
+    if (this.#isDead()) return;
+    const request = spare ?? makeRequest();
     this.#written(request, bytes, this.#handle.writeBuffer(request, bytes));
   }
 
   writeBoth(text: string, bytes: Buffer): void {
-    if (this.#isDead) return;
-    const request = takeRequest();
+    if (this.#isDead()) return;
+    const request = spare ?? makeRequest();
     this.#written(request, bytes, this.#handle.writev(request, [text, 'latin1', bytes, 'buffer'], false));
   }
 
@@ -96,7 +96,7 @@ export class HandleWriter implements SocketWriter {
    * With a buffer for each stream instead, which nobody overwrites, a body of 100 KiB cost 1.15 times as much.
    */
   writeNow(text: string, buffer: Buffer, start: number, end: number): number {
-    if (this.#isDead || this.#unfinished > 0 || text.length > textBuffer.length) return 0;
+    if (this.#isDead() || this.#unfinished > 0 || text.length > textBuffer.length) return 0;
     const { fd } = this.#handle;
     if (fd === undefined || fd < 0) return 0;
     try {
@@ -125,7 +125,7 @@ export class HandleWriter implements SocketWriter {
   /** An unfinished write is finished, or failed. */
   completed(status: number): void {
     this.#unfinished--;
-    if (this.#isDead) return;
+    if (this.#isDead()) return;
     if (status < 0) this.#fail(status);
     else if (this.#handle.writeQueueSize === 0) this.#owner.drained();
   }
@@ -146,8 +146,7 @@ function onComplete(this: WriteRequest, status: number): void {
 /** The request of the last write that completed at once. */
 let spare: WriteRequest | null = null;
 
-function takeRequest(): WriteRequest {
-  if (spare !== null) return spare;
+function makeRequest(): WriteRequest {
   const request = new (streamBinding as StreamBinding).WriteWrap() as WriteRequest;
   request.oncomplete = onComplete;
   request.writer = null;

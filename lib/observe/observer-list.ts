@@ -22,7 +22,9 @@ export class ObserverList implements Observer {
   }
 
   requestSettled(record: RequestRecord): void {
-    for (const observer of this.#readers) {
+    const readers = this.#readers;
+    for (let i = 0; i < readers.length; i++) {
+      const observer = readers[i] as Observer;
       try {
         const returned: unknown = observer.requestSettled?.(record);
         if (returned !== undefined) this.#failures.watch(observer, 'observer: requestSettled', returned);

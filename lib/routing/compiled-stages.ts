@@ -71,9 +71,10 @@ export class CompiledStages implements RequestStages {
     try {
       const { view, client } = context;
       // Before anybody compares the path: what two servers may read differently can't be judged.
-      if (view.pathProblem !== null) {
+      const unreadable = view.pathProblem;
+      if (unreadable !== null) {
         this.noteUnreadable(context);
-        return refused(view.pathProblem);
+        return refused(unreadable);
       }
       // Before routing: who is not let in learns nothing of the routes.
       context.globalFirewall = this.#firewall;
@@ -95,8 +96,10 @@ export class CompiledStages implements RequestStages {
         if (verdict.refused) return blocked(verdict);
         context.enter(destination.firewalls);
       }
-      const bypass = this.#bypasses(context, resolution);
-      if (bypass !== null) return bypass;
+      if (this.#router.hasOtherWays) {
+        const bypass = this.#bypasses(context, resolution);
+        if (bypass !== null) return bypass;
+      }
       if (!destination.rules.editsRequests || destination.selector === null) return null;
       const problem = destination.rules.editRequest(context, context.requestEdit);
       return problem === null ? null : refused(problem);

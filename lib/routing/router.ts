@@ -18,6 +18,12 @@ interface HostRoutes<T> {
 export class Router<T> {
   readonly #hosts = new HostTable<HostRoutes<T>>();
   readonly #rest: HostRoutes<T>;
+  /** Those of `#rest` where there are no hosts: nobody has to read the Host then. */
+  readonly #only: HostRoutes<T> | null;
+  /** The rules for answers to requests that come to no host. */
+  readonly lostRules: RouteRules;
+  /** Has a guard to be asked about other readings of a path? */
+  readonly hasOtherWays: boolean;
 
   /** `attach` is called once for every route; what it gives comes with each resolution that leads there. */
   constructor({ hosts, rest }: Pick<Config, 'hosts' | 'rest'>, attach: (route: RouteConfig) => T) {
@@ -34,16 +40,16 @@ export class Router<T> {
       const scope = new Scope(config, resolutionOf);
       return { scope, otherWays: OtherWays.in(config, scope) };
     };
+    let hasOtherWays = false;
     for (const { names, scope } of hosts) {
       const site = siteOf(scope);
+      hasOtherWays ||= site.otherWays !== null;
       for (const name of names) this.#hosts.add(name, site);
     }
     this.#rest = siteOf(rest);
-  }
-
-  /** The rules for answers to requests that come to no host. */
-  get lostRules(): RouteRules {
-    return this.#rest.scope.lostRules;
+    this.#only = this.#hosts.isEmpty ? this.#rest : null;
+    this.lostRules = this.#rest.scope.lostRules;
+    this.hasOtherWays = hasOtherWays || this.#rest.otherWays !== null;
   }
 
   /** The rules for the answer to a request that `resolve` found no way for. */
@@ -53,7 +59,7 @@ export class Router<T> {
 
   /** The way of a request whose path has no problem; null when nothing matches: 404. */
   resolve(view: RequestView): RouteMatch<T> | null {
-    return this.#siteOf(view).scope.resolve(view, NO_CAPTURES);
+    return (this.#only ?? this.#siteOf(view)).scope.resolve(view, NO_CAPTURES);
   }
 
   /**
@@ -66,7 +72,6 @@ export class Router<T> {
   }
 
   #siteOf(view: RequestView): HostRoutes<T> {
-    // Without hosts nobody has to read the Host.
-    return this.#hosts.isEmpty ? this.#rest : (this.#hosts.find(view.host) ?? this.#rest);
+    return this.#only ?? this.#hosts.find(view.host) ?? this.#rest;
   }
 }

@@ -55,7 +55,7 @@ export class Scope<T> {
       const inner = this.#resolvePath(view);
       if (inner !== null) return inner;
     }
-    return withCaptures(this.#fallback, captures);
+    return captures.length === 0 ? this.#fallback : withCaptures(this.#fallback, captures);
   }
 
   #resolvePath(view: RequestView): RouteMatch<T> | null {

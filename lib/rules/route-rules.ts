@@ -45,6 +45,8 @@ export class RouteRules {
   /** The same of a response. */
   readonly responseNames: FieldNames | null;
   readonly #watched: FieldNames | null;
+  /** Is a server asked for the host that its client asked for, if any? */
+  readonly keepsHost: boolean;
   /** Is there anything for `editRequest` to do? The Host is not among it: see `hostFor`. */
   readonly editsRequests: boolean;
   /** Has `editRequest` to be asked anew for each attempt? */
@@ -58,6 +60,7 @@ export class RouteRules {
     watched: readonly string[] = [],
   ) {
     this.#host = typeof host === 'string' ? host : new Text(host, 'field');
+    this.keepsHost = host === 'client';
     this.#path = path.length > 0 ? new PathRules(path) : null;
     this.#params = params.length > 0 ? new ParamRules(params) : null;
     this.#cookies = cookies.length > 0 ? new CookieRules(cookies) : null;

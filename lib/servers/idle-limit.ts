@@ -33,7 +33,10 @@ export class IdleLimit {
   /** ms, at `now` on the same clock as all other times here; 0 when it is not worth keeping one. */
   at(now: number): number {
     const isAnnounced = this.#announced !== Number.POSITIVE_INFINITY;
-    return Math.min(isAnnounced ? this.most : this.configured, this.ofServer(now));
+    const limit = isAnnounced ? this.most : this.configured;
+    return isAnnounced || this.#observed !== Number.POSITIVE_INFINITY
+      ? Math.min(limit, this.ofServer(now))
+      : limit;
   }
 
   /** The same as far as the server is concerned: infinite as long as nothing is known. */

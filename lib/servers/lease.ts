@@ -23,6 +23,10 @@ export interface Lease {
   readonly contentBytes: number;
   /** Is all of the current response's body there, what is being handed on included? */
   readonly bodyComplete: boolean;
+  /** When what is being dealt with was read from the server, in ms of the balancer's clock. */
+  readonly readAt: number;
+  /** Does the server keep its connection after the current response? */
+  readonly serverKeeps: boolean;
   /** From here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
   assign(receiver: ResponseListener, toHead: boolean): void;
   /** The response has ended. The receiver hears nothing more. `kept`: it is lent to nobody else, see `Pool.reclaim`. */

@@ -18,9 +18,11 @@ export class Lifetime {
   /** In the wheel's time. */
   #endsAt = 0;
   #isOver = false;
-  #requests = 0;
+  /** That it has carried so far. */
+  requests = 0;
   #idleSince = 0;
-  #fieldRead = false;
+  /** Has the first response been asked for how long the server keeps its connections? */
+  fieldRead = false;
 
   constructor(pool: Pool, wheel: TimerWheel) {
     this.#pool = pool;
@@ -36,15 +38,10 @@ export class Lifetime {
     this.#endsAt = maxAge > 0 ? this.#bornAt + maxAge * this.#share : Number.POSITIVE_INFINITY;
   }
 
-  /** Another request is on it. */
-  count(): void {
-    this.#requests++;
-  }
-
   /** May it carry so many requests more? */
   hasRoomFor(requests: number): boolean {
     const { maxRequests } = this.#pool.limits;
-    if (maxRequests > 0 && this.#requests + requests > maxRequests) return false;
+    if (maxRequests > 0 && this.requests + requests > maxRequests) return false;
     return this.#wheel.now < this.#endsAt;
   }
 
@@ -54,10 +51,9 @@ export class Lifetime {
     this.#endsAt = 0;
   }
 
-  /** What the first response says of it counts for all. */
+  /** What the first response says of it counts for all; only while it is not `fieldRead`. */
   noteKeepAlive(head: ResponseHead): void {
-    if (this.#fieldRead) return;
-    this.#fieldRead = true;
+    this.fieldRead = true;
     this.#pool.idleLimit.noteField(head.valueOf(FIELD.keepAlive));
   }
 
@@ -73,6 +69,6 @@ export class Lifetime {
   /** The server closed it while nobody used it, which tells how long the server waits. */
   noteIdleClose(): void {
     const { now } = this.#wheel;
-    if (this.#requests > 0) this.#pool.idleLimit.noteClose(now - this.#idleSince, now);
+    if (this.requests > 0) this.#pool.idleLimit.noteClose(now - this.#idleSince, now);
   }
 }

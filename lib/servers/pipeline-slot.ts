@@ -41,6 +41,15 @@ export class PipelineSlot implements Lease, ServerChannel {
     return this.#pipeline?.bodyComplete === true;
   }
 
+  get readAt(): number {
+    return (this.#pipeline as PipelinedConnection).readAt;
+  }
+
+  /** A request that shares a connection is whole: nobody has to ask. */
+  get serverKeeps(): boolean {
+    return true;
+  }
+
   assign(receiver: ResponseListener, toHead: boolean): void {
     this.requester = null;
     this.receiver = receiver;

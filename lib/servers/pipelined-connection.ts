@@ -102,6 +102,10 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
 
   // From those who have places.
 
+  get readAt(): number {
+    return (this.#connection as ServerConnection).readAt;
+  }
+
   get bodyComplete(): boolean {
     return this.#connection?.bodyComplete === true;
   }

@@ -32,7 +32,8 @@ const TELL_MS = 1000;
 export class Pool implements Endpoint, AddressListener, OpeningOwner {
   readonly address: Address;
   readonly idleLimit: IdleLimit;
-  #limits: PoolLimits;
+  /** Changed by `setLimits` alone. */
+  limits: PoolLimits;
   readonly #server: string;
   readonly #deps: ConnectionDeps;
   readonly #idle: ServerConnection[] = [];
@@ -57,14 +58,10 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
   /** `server` is its name, for observers. */
   constructor(address: Address, limits: PoolLimits, deps: ConnectionDeps, server = address.text) {
     this.address = address;
-    this.#limits = limits;
+    this.limits = limits;
     this.idleLimit = new IdleLimit(limits.idleTimeout, limits.maxIdleTimeout);
     this.#server = server;
     this.#deps = deps;
-  }
-
-  get limits(): PoolLimits {
-    return this.#limits;
   }
 
   /**
@@ -72,8 +69,8 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
    * use as soon as their request has ended. What waits in line stays there.
    */
   setLimits(limits: PoolLimits): void {
-    const { idleTimeout, maxIdleTimeout, maxAge } = this.#limits;
-    this.#limits = limits;
+    const { idleTimeout, maxIdleTimeout, maxAge } = this.limits;
+    this.limits = limits;
     this.idleLimit.configured = limits.idleTimeout;
     this.idleLimit.most = limits.maxIdleTimeout;
     if (maxAge !== limits.maxAge) for (const connection of this.#open) connection.followLimits();
@@ -91,7 +88,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
   }
 
   #closeUnusedBeyondLimits(): void {
-    while (this.#idle.length > this.#limits.maxIdle) this.#idle.shift()?.discard();
+    while (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
     for (const opening of this.#openings) {
       if (!this.isOverLimit) break;
       opening.cancel();
@@ -106,7 +103,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
 
   /** Are more connections open than `max_connections` allows, those left out that are closing for that reason? */
   get isOverLimit(): boolean {
-    const { maxConnections } = this.#limits;
+    const { maxConnections } = this.limits;
     return maxConnections > 0 && this.openCount - this.#closing.size > maxConnections;
   }
 
@@ -118,7 +115,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
 
   /** 0 is no limit. */
   get maxConnections(): number {
-    return this.#limits.maxConnections;
+    return this.limits.maxConnections;
   }
 
   /** Watched from when it is first asked for, which is when the first connection is opened. */
@@ -154,7 +151,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
 
   /** A connection at once if there is one, else null, and the requester is told later. */
   lease(requester: LeaseListener): Lease | null {
-    if (this.#limits.pipelining > 1) {
+    if (this.limits.pipelining > 1) {
       this.#pipelines ??= new PipelinedConnections(this, this.#deps.wheel);
       const isTrusted = this.#deps.wheel.now >= this.#distrustedUntil;
       if (isTrusted && requester.isPipelinable) return this.#pipelines.lease(requester);
@@ -165,8 +162,8 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
 
   /** The same for a connection that is not shared. */
   leaseWhole(requester: LeaseListener): ServerConnection | null {
-    const idle = this.takeIdle();
-    if (idle !== null) return idle;
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
     if (!this.#mayOpen() && this.#waiting.length - this.#openings.size >= this.limits.maxWaiting) {
       this.refuse(requester);
       return null;
@@ -289,13 +286,12 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
       connection.discard();
       return;
     }
-    if (this.#limits.maxConnections > 0 && this.isOverLimit) {
+    if (this.limits.maxConnections > 0 && this.isOverLimit) {
       this.#shed(connection);
       return;
     }
-    const next = this.#waiting.shift();
-    if (next !== undefined) {
-      next.onLease(connection);
+    if (this.#waiting.length > 0) {
+      this.#waiting.shift()?.onLease(connection);
       return;
     }
     if (this.#retired) {

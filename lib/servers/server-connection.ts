@@ -42,6 +42,8 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
   readBuffer: Buffer | null = null;
   readBytes = 0;
   pooled = false;
+  /** -1: nobody has asked for it since. */
+  #readAt = -1;
 
   constructor(pool: Pool, deps: ConnectionDeps, open: (owner: ChannelOwner) => Channel, peer: string) {
     this.pool = pool;
@@ -69,17 +71,27 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
     this.#begin(toHead);
   }
 
+  get readAt(): number {
+    if (this.#readAt === -1) this.#readAt = this.#deadline.wheel.clock.now();
+    return this.#readAt;
+  }
+
+  get serverKeeps(): boolean {
+    return this.#parser?.head.keepsAlive === true;
+  }
+
   /** Behind a response: that to another request, sent already, is next. False when the server keeps the connection no longer. */
   expect(toHead: boolean): boolean {
     const parser = this.#parser as ResponseParser;
     if (!parser.head.keepsAlive) return false;
     this.#begin(toHead);
-    parser.begin(toHead);
+    parser.reset();
+    parser.toHead = toHead;
     return true;
   }
 
   #begin(toHead: boolean): void {
-    this.#lifetime.count();
+    this.#lifetime.requests++;
     this.#toHead = toHead;
     this.#interim = 0;
     this.#responseComplete = false;
@@ -95,9 +107,10 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
   release(kept = false): void {
     const whole = this.#responseComplete && !this.isSpoilt && !this.#tunnel;
     // A server that answered without taking the whole request would read its rest in front of the next.
-    const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.hasRoomFor(1);
+    const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.#lifetime.hasRoomFor(1);
     if (this.#surplus) this.pool.noteUnsolicited();
-    if (reusable) this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
+    if (reusable && !this.#lifetime.fieldRead)
+      this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
     this.#detach();
     if (!reusable) {
       this.discard();
@@ -168,8 +181,7 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
   #readResponse(buffer: Buffer, length: number): void {
     let position = 0;
     while (position < length && this.#receiver !== null) {
-      this.#parser ??= this.#deps.parsers.take().begin(this.#toHead);
-      const parser = this.#parser;
+      const parser = this.#parser ?? this.#takeParser();
       if (this.#tunnel) {
         this.#receiver.onTunnelBytes(buffer, position, length);
         return;
@@ -193,6 +205,13 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
     }
   }
 
+  #takeParser(): ResponseParser {
+    const parser = this.#deps.parsers.take();
+    parser.toHead = this.#toHead;
+    this.#parser = parser;
+    return parser;
+  }
+
   #onHead(parser: ResponseParser, more: boolean): void {
     const receiver = this.#receiver as ResponseListener;
     const head = parser.head;
@@ -201,7 +220,7 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
       else this.#fail(FAILURES.bad_response, 'status 101 for a protocol that was not offered');
       return;
     }
-    if (head.isInterim) {
+    if (head.status < 200) {
       this.#interim++;
       if (this.#interim > MAX_INTERIM) {
         this.#fail(FAILURES.bad_response, 'too many interim responses');
@@ -248,6 +267,7 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
       this.#shut();
       return;
     }
+    this.#readAt = -1;
     this.readBuffer = buffer;
     this.readBytes = length;
     this.#readResponse(buffer, length);
@@ -275,6 +295,7 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
   /** Only an end, and no reset, completes a body that nothing else delimits. */
   onEndConfirmed(): void {
     if (this.#receiver === null || this.#parser?.body.endWithConnection() !== true) return;
+    this.#readAt = -1;
     this.#finish(false);
   }
 

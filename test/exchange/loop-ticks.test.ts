@@ -36,7 +36,7 @@ function asked(t: Test) {
     },
   };
   relay.open(client, timeouts);
-  relay.connect({ channel } as unknown as Lease, '');
+  relay.connect({ channel } as unknown as Lease, '', clock.now());
   return { relay, state, told, clock };
 }
 

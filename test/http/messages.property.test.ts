@@ -197,7 +197,7 @@ t.test(
         onBodyBytes(buffer: Buffer, start: number, end: number): void {
           pieces.push(buffer.toString('latin1', start, end));
           if (pieces.length !== most) return;
-          parser.release();
+          parser.reset();
           same(other.read([another], { form: 'content' }).messages[0]?.body, 'another', 'the other message');
         },
       };

@@ -33,7 +33,8 @@ export class HttpProbe extends Probe implements BodyListener {
     this.#check = check;
     this.#request = question.request;
     this.#parsers = parsers;
-    this.#parser = parsers.take().begin(check.method === 'HEAD');
+    this.#parser = parsers.take();
+    this.#parser.toHead = check.method === 'HEAD';
   }
 
   protected override release(): void {

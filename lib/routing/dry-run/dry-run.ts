@@ -118,7 +118,7 @@ export class DryRun {
       // Of a client's side, deciding reads the head and whom it is from; there is nobody to answer.
       return accepted({ head: parser.head, forwarded } as ClientSide);
     } finally {
-      parser.release();
+      parser.reset();
     }
   }
 
@@ -144,8 +144,9 @@ export class DryRun {
   }
 
   #open(client: ClientSide): void {
-    const requestId = receivedRequestId(client.head, client.forwarded) || REQUEST_ID;
-    this.#context.open(client, this.#snapshot.pipeline.clientOf(client), requestId);
+    const { head, forwarded } = client;
+    const requestId = receivedRequestId(head, forwarded) || REQUEST_ID;
+    this.#context.open(head, forwarded, this.#snapshot.pipeline.clientOf(client), requestId);
   }
 
   /** Asks as the acceptor does. A trusted peer is not judged yet: whom it speaks for is known only with the head. */
@@ -186,7 +187,7 @@ export class DryRun {
     if (server === null)
       return { kind: 'refused', reason: 'no_server', status: 503, detail: '', atAccept: false, route };
     const why = bound !== null ? 'bound' : settled !== null ? 'settled' : 'open';
-    const head = context.encodeRequest(client, server.address);
+    const head = context.encodeRequest(client.head, client.forwarded, server.address);
     return { kind: 'forwarded', servers, server, choice: why, head, route };
   }
 
