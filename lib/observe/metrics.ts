@@ -1,5 +1,5 @@
 import { Histogram } from '../base/histogram.js';
-import type { Observer, Reason, RequestRecord } from '../base/observer.js';
+import type { BalancerEvent, Observer, Reason, RequestRecord } from '../base/observer.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { CallbackFailures } from './callback-failures.js';
@@ -123,6 +123,11 @@ export class Metrics implements Observer {
         this.#slot,
       );
     }
+  }
+
+  event({ what }: BalancerEvent): void {
+    if (what === 'reloaded') this.reloaded(true);
+    else if (what === 'reload_refused') this.reloaded(false);
   }
 
   reloaded(ok: boolean): void {
