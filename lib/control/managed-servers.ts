@@ -1,8 +1,8 @@
 import type { GroupConfig, ServerConfig } from '../config/types.js';
+import type { ConnectionDeps, PoolLimits } from '../servers/contracts.js';
 import { LoadLog } from '../servers/load-log.js';
-import { Pool, type PoolLimits } from '../servers/pool.js';
+import { Pool } from '../servers/pool.js';
 import { Server } from '../servers/server.js';
-import type { ConnectionDeps } from '../servers/supplies.js';
 import type { DesiredServers } from './desired-servers.js';
 import type { HealthDeps } from './health/checker.js';
 import { ServerHealth } from './health/server-health.js';

@@ -1,7 +1,7 @@
 import type { Availability, Observer } from '../base/observer.js';
 import type { Config } from '../config/types.js';
 import { RoutingSnapshot } from '../routing/routing-snapshot.js';
-import type { ConnectionDeps } from '../servers/supplies.js';
+import type { ConnectionDeps } from '../servers/contracts.js';
 import type { ChangeStore } from './changes.js';
 import { DesiredServers } from './desired-servers.js';
 import type { HealthDeps } from './health/checker.js';

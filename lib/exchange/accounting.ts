@@ -1,5 +1,5 @@
 import { FAILURES, type Failure } from '../base/failure.js';
-import type { AttemptOutcome, OutcomeKind } from '../servers/outcome.js';
+import type { AttemptOutcome, OutcomeKind } from '../servers/contracts.js';
 import type { Server } from '../servers/server.js';
 
 /** Told of and used again: an attempt that ends allocates nothing. */

@@ -6,8 +6,7 @@ import type { FieldNames } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import { switchesTo } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
-import type { Lease, LeaseListener, ResponseListener } from '../servers/lease.js';
-import type { OutcomeKind } from '../servers/outcome.js';
+import type { Lease, LeaseListener, OutcomeKind, ResponseListener } from '../servers/contracts.js';
 import type { Server } from '../servers/server.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
 import type { AttemptDeps, AttemptOwner } from './attempt-owner.js';
@@ -116,7 +115,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#recorder.reused = connection.pooled;
     (this.#server as Server).totals.requests++;
     connection.assign(this, client.head.method === 'HEAD');
-    const head = this.#context.encodeRequest(client.head, client.forwarded, connection.pool.address);
+    const head = this.#context.encodeRequest(client.head, client.forwarded, connection.address);
     this.relay.connect(connection, head, now);
   }
 

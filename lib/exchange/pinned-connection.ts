@@ -1,6 +1,6 @@
 import { FIELD } from '../http/fields.js';
 import type { ClientPin, ClientSide } from '../http/flow.js';
-import type { Lease, LeaseListener } from '../servers/lease.js';
+import type { Lease, LeaseListener } from '../servers/contracts.js';
 import type { Server } from '../servers/server.js';
 
 /** The bit of that field in `present`: without it no request authenticates its connection. */
@@ -22,20 +22,19 @@ class PinnedConnection implements ClientPin {
 
   /** The client is gone, or authenticates elsewhere. */
   release(): void {
-    if (this.lease.pool.reclaim(this.lease)) this.lease.discard();
+    if (this.lease.reclaim()) this.lease.discard();
   }
 }
 
 /** The server to which a client has a connection of its own by `pin`; null when it has none any more. */
 export function pinnedServer(pin: ClientPin): Server | null {
   if (!(pin instanceof PinnedConnection)) return null;
-  return pin.server.takesBound && pin.lease.pool.isKept(pin.lease) ? pin.server : null;
+  return pin.server.takesBound && pin.lease.isKept ? pin.server : null;
 }
 
 /** The connection to `server` that `pin` is, else what its pool lends: null when `requester` is told later. */
 export function leaseFor(pin: ClientPin, server: Server, requester: LeaseListener): Lease | null {
-  if (pin instanceof PinnedConnection && pin.server === server && pin.lease.pool.reclaim(pin.lease))
-    return pin.lease;
+  if (pin instanceof PinnedConnection && pin.server === server && pin.lease.reclaim()) return pin.lease;
   return server.pool.lease(requester);
 }
 

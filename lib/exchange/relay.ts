@@ -2,7 +2,7 @@ import { FAILURES, type Failure } from '../base/failure.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { ClientSide } from '../http/flow.js';
-import type { Lease } from '../servers/lease.js';
+import type { Lease } from '../servers/contracts.js';
 import type { Replay } from './replay.js';
 
 /**

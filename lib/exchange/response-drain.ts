@@ -1,7 +1,7 @@
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/body-reader.js';
 import type { ResponseHead } from '../http/response-head.js';
-import type { Lease, ResponseListener } from '../servers/lease.js';
+import type { Lease, ResponseListener } from '../servers/contracts.js';
 
 /** An answer longer than this costs more to read than another connection. */
 const MAX_BYTES = 64 * 1024;

@@ -1,20 +1,46 @@
+import type { Address } from '../base/address.js';
 import { FAILURES, type Failure } from '../base/failure.js';
+import { latin1 } from '../base/latin1.js';
+import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/body-reader.js';
 import type { FieldNames } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { atTickEnd, type TickTask } from '../net/loop-tick.js';
-import type { LeaseListener, ResponseListener } from './lease.js';
-import type { PipelineSlot } from './pipeline-slot.js';
-import type { PipelinedConnections } from './pipelined-connections.js';
-import type { Pool } from './pool.js';
-import { beginsLikeResponse, beginsResponse } from './response-start.js';
-import type { ServerConnection } from './server-connection.js';
+import type {
+  ConnectionSource,
+  Lease,
+  LeaseListener,
+  PipelineOwner,
+  ResponseListener,
+  ServerChannel,
+  WholeConnection,
+  WholeListener,
+} from './contracts.js';
 
 /** Requests behind a response that takes longer are moved to connections of their own. */
 const PATIENCE_MS = 1000;
 /** Of a response that nobody wants any more, so much is read to keep the connection. */
 const MAX_DROPPED = 64 * 1024;
+
+/**
+ * spare: without a connection and without requests, to be used again. waiting: for a connection. ready: it has one, and no
+ * response is due. reading: a response is waited for, or read. late: that takes long, and nobody is to wait behind it. last:
+ * those who did have left, so responses that nobody waits for will follow the one in front.
+ */
+export type PipelineState = 'spare' | 'waiting' | 'ready' | 'reading' | 'late' | 'last';
+
+export const PIPELINE_MOVES: Moves<PipelineState> = {
+  spare: ['waiting', 'ready'],
+  waiting: ['ready', 'spare'],
+  ready: ['reading', 'spare'],
+  reading: ['late', 'last', 'spare'],
+  late: ['spare'],
+  last: ['spare'],
+};
+
+/** Who has the requests that share a connection in common with others. */
+type Owner = PipelineOwner<PipelinedConnection, PipelineSlot>;
 
 /**
  * One connection with several requests in flight (RFC 9112, 9.3.2). Only requests that may be repeated get here: when
@@ -24,74 +50,96 @@ const MAX_DROPPED = 64 * 1024;
  * in. What does not begin like a response where one must begin means that a length was wrong: the connection is
  * closed before bytes of one response could end up in another.
  */
-export class PipelinedConnection implements LeaseListener, ResponseListener, DeadlineOwner, TickTask {
+export class PipelinedConnection implements WholeListener, ResponseListener, DeadlineOwner, TickTask {
   /** It is a whole connection that it waits for. */
   readonly isPipelinable = false;
-  readonly pool: Pool;
-  readonly #owner: PipelinedConnections;
+  readonly #source: ConnectionSource;
+  readonly #owner: Owner;
   readonly #deadline: Deadline;
-  readonly #places: PipelineSlot[] = [];
-  #connection: ServerConnection | null = null;
-  /** How many of the places, from the front, were written in a turn of the event loop that is over. */
+  readonly #slots: PipelineSlot[] = [];
+  #state: PipelineState = 'spare';
+  #connection: WholeConnection | null = null;
+  /** How many of the slots, from the front, were written in a turn of the event loop that is over. */
   #sent = 0;
   #awaitsTurnEnd = false;
-  /** A response is being waited for, or read. */
-  #isReading = false;
+  /** The server takes nothing of what was written to it. */
   #isBlocked = false;
-  /** The response in front takes long: nobody else is to wait behind it. */
-  #isLate = false;
-  /** Responses that nobody waits for will follow: the one in front is the last that counts. */
-  #isLast = false;
   #dropped = 0;
-  /** Where its owner lists it; -1 when it does not. */
-  listed = -1;
-  index = 0;
+  #listed = -1;
+  #index = 0;
 
-  constructor(pool: Pool, owner: PipelinedConnections, wheel: TimerWheel) {
-    this.pool = pool;
+  constructor(source: ConnectionSource, owner: Owner, wheel: TimerWheel) {
+    this.#source = source;
     this.#owner = owner;
     this.#deadline = new Deadline(wheel, this);
   }
 
+  #move(to: PipelineState): void {
+    if (assertsMoves) checkMove(PIPELINE_MOVES, this.#state, to);
+    this.#state = to;
+  }
+
+  get address(): Address {
+    return this.#source.address;
+  }
+
+  /** In which of its owner's lists it is, and where; -1: in none. */
+  get listed(): number {
+    return this.#listed;
+  }
+
+  get index(): number {
+    return this.#index;
+  }
+
+  noteListed(list: number, index: number): void {
+    this.#listed = list;
+    this.#index = index;
+  }
+
   /** Requests on it. */
   get load(): number {
-    return this.#places.length;
+    return this.#slots.length;
   }
 
   get takesMore(): boolean {
     const connection = this.#connection;
-    if (connection === null || this.#isLate || this.#isLast || this.#isBlocked) return false;
+    const isReading = this.#state === 'reading';
+    if (connection === null || this.#isBlocked || (this.#state !== 'ready' && !isReading)) return false;
     // There are more connections than `max_connections` has become: this one may be among those that have to go.
-    if (this.pool.isOverLimit) return false;
-    return connection.hasRoomFor(this.#places.length + (this.#isReading ? 0 : 1));
+    if (this.#source.isOverLimit) return false;
+    return connection.hasRoomFor(this.#slots.length + (isReading ? 0 : 1));
   }
 
-  /** A place behind all others. */
+  /** A slot after all others. */
   join(requester: LeaseListener): PipelineSlot {
-    const place = this.#owner.takePlace();
-    place.open(this, requester);
-    place.pooled = this.#isReading || this.#places.length > 0 || this.#connection?.pooled === true;
-    this.#places.push(place);
-    return place;
+    const slot = this.#owner.takeSlot();
+    const isPooled = this.#state === 'reading' || this.#slots.length > 0 || this.#connection?.pooled === true;
+    slot.open(this, requester, isPooled);
+    if (this.#state === 'spare') this.#move('waiting');
+    this.#slots.push(slot);
+    return slot;
   }
 
-  /** Has `requester` a place that still waits for the connection? Then it loses it. */
+  /** Has `requester` a slot that still waits for the connection? Then it loses it. */
   leave(requester: LeaseListener): boolean {
-    const index = this.#places.findIndex((place) => place.requester === requester);
+    const index = this.#slots.findIndex((slot) => slot.requester === requester);
     if (index === -1) return false;
-    this.#owner.putPlace(this.#places.splice(index, 1)[0] as PipelineSlot);
+    this.#owner.putSlot(this.#slots.splice(index, 1)[0] as PipelineSlot);
+    if (this.#slots.length === 0) this.#move('spare');
     return true;
   }
 
-  /** From here on places can be used at once. */
-  adopt(connection: ServerConnection): void {
+  /** From here on slots can be used at once. */
+  adopt(connection: WholeConnection): void {
+    this.#move('ready');
     this.#connection = connection;
   }
 
-  onLease(connection: ServerConnection): void {
+  onLease(connection: WholeConnection): void {
     this.#owner.waitsNoLonger(this);
     this.adopt(connection);
-    for (const place of [...this.#places]) place.requester?.onLease(place);
+    for (const slot of [...this.#slots]) slot.requester?.onLease(slot);
     this.#owner.list(this);
   }
 
@@ -100,21 +148,21 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
     this.#failAll(failure, failure, detail);
   }
 
-  // From those who have places.
+  // From those who have slots.
 
   get readAt(): number {
-    return (this.#connection as ServerConnection).readAt;
+    return (this.#connection as WholeConnection).readAt;
   }
 
   get bodyComplete(): boolean {
     return this.#connection?.bodyComplete === true;
   }
 
-  assigned(place: PipelineSlot): void {
-    if (this.#isReading || place !== this.#places[0]) return;
-    this.#isReading = true;
+  assigned(slot: PipelineSlot): void {
+    if (this.#state === 'reading' || slot !== this.#slots[0]) return;
+    this.#move('reading');
     this.#deadline.arm(PATIENCE_MS);
-    this.#connection?.assign(this, place.toHead);
+    this.#connection?.assign(this, slot.toHead);
   }
 
   write(text: string): void {
@@ -126,28 +174,27 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
 
   onTurnEnd(): void {
     this.#awaitsTurnEnd = false;
-    if (this.#connection !== null) this.#sent = this.#places.length;
+    if (this.#connection !== null) this.#sent = this.#slots.length;
   }
 
   /** A client that takes nothing holds up the response that is its own, and none in front of it. */
-  paced(place: PipelineSlot | undefined): void {
-    if (place !== this.#places[0]) return;
-    if (place?.isPaused === true) this.#connection?.channel.pause();
+  paced(slot: PipelineSlot | undefined): void {
+    if (slot !== this.#slots[0]) return;
+    if (slot?.isPaused === true) this.#connection?.channel.pause();
     else this.#connection?.channel.resume();
   }
 
   /** Its response is not wanted any more. */
-  abandon(place: PipelineSlot): void {
-    place.receiver = null;
-    if (place.isPaused) place.resume();
-    if (this.#places.includes(place) && !this.#places.some(({ receiver }) => receiver !== null))
+  abandon(slot: PipelineSlot): void {
+    if (slot.isPaused) slot.resume();
+    if (this.#slots.includes(slot) && !this.#slots.some(({ receiver }) => receiver !== null))
       this.#close(FAILURES.reset_before_response, '');
   }
 
   // From the connection.
 
   get #front(): PipelineSlot {
-    return this.#places[0] as PipelineSlot;
+    return this.#slots[0] as PipelineSlot;
   }
 
   onInterim(head: ResponseHead): void {
@@ -160,10 +207,10 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
       this.#close(FAILURES.reset_before_response, 'a response before its request');
       return 'wire';
     }
-    const place = this.#front;
-    place.isBegun = true;
+    const slot = this.#front;
+    slot.beginResponse();
     this.#dropped = 0;
-    return place.receiver?.onResponseHead(head) ?? 'wire';
+    return slot.receiver?.onResponseHead(head) ?? 'wire';
   }
 
   get droppedTrailers(): FieldNames | null {
@@ -189,7 +236,7 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
    * response inside a body, and where something else than a response stands behind the body's end.
    */
   #endsWhereItShould(buffer: Buffer, start: number, end: number): boolean {
-    const connection = this.#connection as ServerConnection;
+    const connection = this.#connection as WholeConnection;
     // Trailers, which were put together anew. They end where chunks do, and these have no length that could be wrong.
     if (buffer !== connection.readBuffer) return true;
     if (start === 0 && beginsResponse(buffer, 0, connection.readBytes)) return false;
@@ -201,18 +248,16 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
   }
 
   onResponseEnd(): void {
-    const connection = this.#connection as ServerConnection;
-    const place = this.#places.shift() as PipelineSlot;
+    const connection = this.#connection as WholeConnection;
+    const slot = this.#slots.shift() as PipelineSlot;
     this.#sent = Math.max(0, this.#sent - 1);
-    if (place.isPaused || this.#places[0]?.isPaused === true) this.paced(this.#places[0]);
+    if (slot.isPaused || this.#slots[0]?.isPaused === true) this.paced(this.#slots[0]);
     this.#owner.list(this);
-    place.contentBytes = connection.contentBytes;
-    place.receiver?.onResponseEnd();
-    place.receiver = null;
-    this.#owner.putPlace(place);
+    slot.endResponse(connection.contentBytes);
+    this.#owner.putSlot(slot);
     if (this.#connection !== connection) return;
-    const next = this.#places[0];
-    if (next === undefined && !this.#isLast) {
+    const next = this.#slots[0];
+    if (next === undefined && this.#state !== 'last') {
       this.#end();
       connection.release();
     } else if (
@@ -222,7 +267,6 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
     ) {
       this.#close(FAILURES.reset_before_response, 'closed behind the response before');
     } else {
-      this.#isLate = false;
       this.#deadline.arm(PATIENCE_MS);
       this.#owner.list(this);
     }
@@ -248,8 +292,8 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
   /** The connection is closed. Whether the one in front is at fault, or what came before it, nobody knows. */
   onFailed(failure: Failure, detail: string): void {
     const { isBegun, pooled } = this.#front;
-    this.#front.contentBytes = this.#connection?.contentBytes ?? 0;
-    const doubtful = failure === FAILURES.bad_response && !isBegun && (pooled || this.#places.length > 1);
+    this.#front.noteContent(this.#connection?.contentBytes ?? 0);
+    const doubtful = failure === FAILURES.bad_response && !isBegun && (pooled || this.#slots.length > 1);
     this.#failAll(
       doubtful ? FAILURES.reset_before_response : failure,
       FAILURES.reset_before_response,
@@ -259,33 +303,32 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
 
   /** The response in front has had its time: those behind it need not wait any longer. */
   onDeadline(): void {
-    this.#isLate = true;
+    const behind = this.#slots.splice(1);
+    this.#move(behind.length === 0 ? 'late' : 'last');
     this.#owner.list(this);
-    const behind = this.#places.splice(1);
     if (behind.length === 0) return;
-    this.#isLast = true;
     if (this.#front.receiver === null) this.#close(FAILURES.reset_before_response, '');
-    for (const place of behind) this.#fail(place, FAILURES.reset_before_response, 'behind a slow response');
+    for (const slot of behind) this.#fail(slot, FAILURES.reset_before_response, 'behind a slow response');
   }
 
   // Endings.
 
   #close(failure: Failure, detail: string): void {
-    const connection = this.#connection as ServerConnection;
-    if (this.#places.length > 0) this.#front.contentBytes = connection.contentBytes;
+    const connection = this.#connection as WholeConnection;
+    if (this.#slots.length > 0) this.#front.noteContent(connection.contentBytes);
     connection.discard();
     this.#failAll(failure, FAILURES.reset_before_response, detail);
   }
 
   #failAll(front: Failure, behind: Failure, detail: string): void {
-    const places = this.#places.splice(0);
+    const slots = this.#slots.splice(0);
     this.#end();
-    for (const [index, place] of places.entries()) this.#fail(place, index === 0 ? front : behind, detail);
+    for (const [index, slot] of slots.entries()) this.#fail(slot, index === 0 ? front : behind, detail);
   }
 
-  #fail(place: PipelineSlot, failure: Failure, detail: string): void {
-    place.fail(failure, detail);
-    this.#owner.putPlace(place);
+  #fail(slot: PipelineSlot, failure: Failure, detail: string): void {
+    slot.fail(failure, detail);
+    this.#owner.putSlot(slot);
   }
 
   /** Ready for another connection. */
@@ -293,10 +336,155 @@ export class PipelinedConnection implements LeaseListener, ResponseListener, Dea
     this.#deadline.disarm();
     this.#connection = null;
     this.#sent = 0;
-    this.#isReading = false;
     this.#isBlocked = false;
-    this.#isLate = false;
-    this.#isLast = false;
+    this.#move('spare');
     this.#owner.putPipeline(this);
+  }
+}
+
+/** What a response begins with, up to and including what stands behind its code. */
+const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d[ \r]/;
+const STATUS_LINE_BYTES = 13;
+const PROTOCOL = 'HTTP/1.';
+
+/** Is `buffer[start, end)` a response, where none may begin? Its first bytes must all be there. */
+export function beginsResponse(buffer: Buffer, start: number, end: number): boolean {
+  return STATUS_LINE.test(latin1(buffer, start, Math.min(end, start + STATUS_LINE_BYTES)));
+}
+
+/** May `buffer[start, end)` be the beginning of a response, as far as there are bytes? */
+export function beginsLikeResponse(buffer: Buffer, start: number, end: number): boolean {
+  const bytes = Math.min(end - start, PROTOCOL.length);
+  return latin1(buffer, start, start + bytes) === PROTOCOL.slice(0, bytes);
+}
+
+/** The slot of one request in a pipeline: to whoever has it, it is a connection. Used for one after the other. */
+export class PipelineSlot implements Lease, ServerChannel {
+  #pipeline: PipelinedConnection | null = null;
+  /** Waits for the connection. */
+  requester: LeaseListener | null = null;
+  /** null when nobody wants the response any more: it is read and dropped. */
+  receiver: ResponseListener | null = null;
+  toHead = false;
+  pooled = false;
+  contentBytes = 0;
+  /** Its receiver takes no more for now. */
+  isPaused = false;
+  /** Its receiver has been told the head of the response. */
+  isBegun = false;
+
+  open(pipeline: PipelinedConnection, requester: LeaseListener, isPooled: boolean): void {
+    this.#pipeline = pipeline;
+    this.requester = requester;
+    this.receiver = null;
+    this.pooled = isPooled;
+    this.contentBytes = 0;
+    this.isPaused = false;
+    this.isBegun = false;
+  }
+
+  get address(): Address {
+    return (this.#pipeline as PipelinedConnection).address;
+  }
+
+  /** Nobody has it alone: a request that authenticates its connection gets one of its own. */
+  get isKept(): boolean {
+    return false;
+  }
+
+  reclaim(): boolean {
+    return false;
+  }
+
+  get channel(): ServerChannel {
+    return this;
+  }
+
+  get bodyComplete(): boolean {
+    return this.#pipeline?.bodyComplete === true;
+  }
+
+  get readAt(): number {
+    return (this.#pipeline as PipelinedConnection).readAt;
+  }
+
+  /** A request that shares a connection is whole: nobody has to ask. */
+  get serverKeeps(): boolean {
+    return true;
+  }
+
+  assign(receiver: ResponseListener, toHead: boolean): void {
+    this.requester = null;
+    this.receiver = receiver;
+    this.toHead = toHead;
+    this.#pipeline?.assigned(this);
+  }
+
+  release(): void {
+    this.receiver = null;
+  }
+
+  discard(): void {
+    this.receiver = null;
+    this.#pipeline?.abandon(this);
+  }
+
+  handTo(receiver: ResponseListener): void {
+    this.receiver = receiver;
+  }
+
+  retire(): void {
+    this.discard();
+  }
+
+  // From its pipeline.
+
+  /** The head of its response has come. */
+  beginResponse(): void {
+    this.isBegun = true;
+  }
+
+  /** Bytes of content of its response so far. */
+  noteContent(bytes: number): void {
+    this.contentBytes = bytes;
+  }
+
+  /** Its response is whole. */
+  endResponse(contentBytes: number): void {
+    this.contentBytes = contentBytes;
+    this.receiver?.onResponseEnd();
+    this.receiver = null;
+  }
+
+  fail(failure: Failure, detail: string): void {
+    const { receiver, requester } = this;
+    this.receiver = null;
+    this.requester = null;
+    receiver?.onFailed(failure, detail);
+    requester?.onLeaseFailed(failure, detail);
+  }
+
+  writeText(text: string): void {
+    this.#pipeline?.write(text);
+  }
+
+  write(buffer: Buffer, start: number, end: number): boolean {
+    this.#pipeline?.write(latin1(buffer, start, end));
+    return true;
+  }
+
+  /** Only a tunnel is ended, and never here. */
+  end(): void {}
+
+  probePeer(): void {}
+
+  pause(): void {
+    this.isPaused = true;
+    this.#pipeline?.paced(this);
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    this.#pipeline?.paced(this);
   }
 }

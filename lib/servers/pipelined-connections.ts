@@ -1,8 +1,6 @@
 import type { TimerWheel } from '../base/timer-wheel.js';
-import type { Lease, LeaseListener } from './lease.js';
-import { PipelineSlot } from './pipeline-slot.js';
-import { PipelinedConnection } from './pipelined-connection.js';
-import type { Pool } from './pool.js';
+import type { ConnectionSource, Lease, LeaseListener, PipelineOwner } from './contracts.js';
+import { PipelinedConnection, PipelineSlot } from './pipelined-connection.js';
 
 /** Kept for use by the next requests. */
 const MAX_SPARE = 1024;
@@ -12,8 +10,8 @@ const MAX_SPARE = 1024;
  * connection is opened when all have as many as they may. While the pool's line is full nobody joins: it is whose turn
  * it is in the line that counts.
  */
-export class PipelinedConnections {
-  readonly #pool: Pool;
+export class PipelinedConnections implements PipelineOwner<PipelinedConnection, PipelineSlot> {
+  readonly #source: ConnectionSource;
   readonly #wheel: TimerWheel;
   /** Those that may take another request, by how many they have. */
   readonly #byLoad: PipelinedConnection[][] = [];
@@ -21,11 +19,11 @@ export class PipelinedConnections {
   readonly #waiting = new Set<PipelinedConnection>();
   /** The last of them, as long as it is the last in line. */
   #gathering: PipelinedConnection | null = null;
-  readonly #sparePlaces: PipelineSlot[] = [];
+  readonly #spareSlots: PipelineSlot[] = [];
   readonly #sparePipelines: PipelinedConnection[] = [];
 
-  constructor(pool: Pool, wheel: TimerWheel) {
-    this.#pool = pool;
+  constructor(source: ConnectionSource, wheel: TimerWheel) {
+    this.#source = source;
     this.#wheel = wheel;
   }
 
@@ -38,8 +36,8 @@ export class PipelinedConnections {
 
   /** As `Pool.lease`. */
   lease(requester: LeaseListener): Lease | null {
-    const { limits, isFull } = this.#pool;
-    const connection = this.#pool.takeIdle();
+    const { limits, isFull } = this.#source;
+    const connection = this.#source.takeIdle();
     if (connection !== null) {
       const pipeline = this.#takePipeline();
       pipeline.adopt(connection);
@@ -49,7 +47,7 @@ export class PipelinedConnections {
     if (running !== null) return this.#join(running, requester);
     const gathering = this.#gathering;
     if (gathering === null || gathering.load >= limits.pipelining) return this.#leaseAnother(requester);
-    if (isFull && this.#pool.waitingCount >= limits.maxWaiting) this.#pool.refuse(requester);
+    if (isFull && this.#source.waitingCount >= limits.maxWaiting) this.#source.refuse(requester);
     else gathering.join(requester);
     return null;
   }
@@ -64,7 +62,7 @@ export class PipelinedConnections {
     for (const pipeline of this.#waiting) {
       if (!pipeline.leave(requester)) continue;
       if (pipeline.load === 0) {
-        this.#pool.cancel(pipeline);
+        this.#source.cancel(pipeline);
         this.waitsNoLonger(pipeline);
         this.putPipeline(pipeline);
       }
@@ -83,7 +81,7 @@ export class PipelinedConnections {
     const pipeline = this.#takePipeline();
     pipeline.join(requester);
     this.#waiting.add(pipeline);
-    this.#pool.leaseWhole(pipeline);
+    this.#source.leaseWhole(pipeline);
     if (this.#waiting.has(pipeline)) this.#gathering = pipeline;
     return null;
   }
@@ -105,20 +103,21 @@ export class PipelinedConnections {
   list(pipeline: PipelinedConnection): void {
     if (pipeline.listed !== -1) this.#unlist(pipeline);
     if (!pipeline.takesMore) return;
-    pipeline.listed = pipeline.load;
-    while (this.#byLoad.length <= pipeline.load) this.#byLoad.push([]);
-    const list = this.#byLoad[pipeline.load] as PipelinedConnection[];
-    pipeline.index = list.push(pipeline) - 1;
+    const { load } = pipeline;
+    while (this.#byLoad.length <= load) this.#byLoad.push([]);
+    const list = this.#byLoad[load] as PipelinedConnection[];
+    pipeline.noteListed(load, list.push(pipeline) - 1);
   }
 
   #unlist(pipeline: PipelinedConnection): void {
-    const list = this.#byLoad[pipeline.listed] as PipelinedConnection[];
+    const { listed, index } = pipeline;
+    const list = this.#byLoad[listed] as PipelinedConnection[];
     const last = list.pop() as PipelinedConnection;
     if (last !== pipeline) {
-      list[pipeline.index] = last;
-      last.index = pipeline.index;
+      list[index] = last;
+      last.noteListed(listed, index);
     }
-    pipeline.listed = -1;
+    pipeline.noteListed(-1, 0);
   }
 
   waitsNoLonger(pipeline: PipelinedConnection): void {
@@ -126,16 +125,16 @@ export class PipelinedConnections {
     if (this.#gathering === pipeline) this.#gathering = null;
   }
 
-  takePlace(): PipelineSlot {
-    return this.#sparePlaces.pop() ?? new PipelineSlot();
+  takeSlot(): PipelineSlot {
+    return this.#spareSlots.pop() ?? new PipelineSlot();
   }
 
-  putPlace(place: PipelineSlot): void {
-    if (this.#sparePlaces.length < MAX_SPARE) this.#sparePlaces.push(place);
+  putSlot(place: PipelineSlot): void {
+    if (this.#spareSlots.length < MAX_SPARE) this.#spareSlots.push(place);
   }
 
   #takePipeline(): PipelinedConnection {
-    return this.#sparePipelines.pop() ?? new PipelinedConnection(this.#pool, this, this.#wheel);
+    return this.#sparePipelines.pop() ?? new PipelinedConnection(this.#source, this, this.#wheel);
   }
 
   putPipeline(pipeline: PipelinedConnection): void {

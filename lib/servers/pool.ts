@@ -1,23 +1,25 @@
 import type { Address } from '../base/address.js';
 import { Ring } from '../base/collections.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import type { PoolConfig } from '../config/types.js';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
-import type { Endpoint } from '../net/dial.js';
+import { type Dial, type DialListener, dial, type Endpoint } from '../net/dial.js';
 import type { AddressListener, HostAddresses } from '../net/host-addresses.js';
+import { isShortage } from '../net/shortage.js';
 import type { Sockets } from '../net/transport.js';
-import { IdleLimit } from './idle-limit.js';
-import type { Lease, LeaseListener } from './lease.js';
-import { Opening, type OpeningOwner } from './opening.js';
+import type {
+  ConnectionDeps,
+  ConnectionOwner,
+  ConnectionSource,
+  IdleTimes,
+  Lease,
+  LeaseListener,
+  PooledConnection,
+  PoolLimits,
+  WholeListener,
+} from './contracts.js';
 import { PipelinedConnections } from './pipelined-connections.js';
 import { ServerConnection } from './server-connection.js';
-import type { ConnectionDeps } from './supplies.js';
-
-/** What a pool may hold, of the one server it is for. */
-export interface PoolLimits extends PoolConfig {
-  /** ms a connect may take. */
-  readonly connectTimeout: number;
-}
 
 /** A server that sent what nobody had asked for is not pipelined to for so long: the next request would get it. */
 const DISTRUST_MS = 600_000;
@@ -29,21 +31,21 @@ const TELL_MS = 1000;
  * request that finds none waits in line; whichever comes first, a new connection or one given back, serves the first
  * in line.
  */
-export class Pool implements Endpoint, AddressListener, OpeningOwner {
+export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, AddressListener, OpeningOwner {
   readonly address: Address;
   readonly idleLimit: IdleLimit;
   /** Changed by `setLimits` alone. */
   limits: PoolLimits;
   readonly #server: string;
   readonly #deps: ConnectionDeps;
-  readonly #idle: ServerConnection[] = [];
+  readonly #idle: PooledConnection[] = [];
   /** Unused, but each for one client alone; the one that was used last is the last. */
-  readonly #kept = new Set<ServerConnection>();
-  readonly #waiting = new Ring<LeaseListener>();
-  readonly #open = new Set<ServerConnection>();
+  readonly #kept = new Set<PooledConnection>();
+  readonly #waiting = new Ring<WholeListener>();
+  readonly #open = new Set<PooledConnection>();
   readonly #openings = new Set<Opening>();
   /** Those among the open ones that are closing as there were more than the limit. */
-  readonly #closing = new Set<ServerConnection>();
+  readonly #closing = new Set<PooledConnection>();
   #host: HostAddresses | null | undefined;
   /** Connections opened so far. */
   opened = 0;
@@ -71,8 +73,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
   setLimits(limits: PoolLimits): void {
     const { idleTimeout, maxIdleTimeout, maxAge } = this.limits;
     this.limits = limits;
-    this.idleLimit.configured = limits.idleTimeout;
-    this.idleLimit.most = limits.maxIdleTimeout;
+    this.idleLimit.configure(limits.idleTimeout, limits.maxIdleTimeout);
     if (maxAge !== limits.maxAge) for (const connection of this.#open) connection.followLimits();
     this.#closeUnusedBeyondLimits();
     if (
@@ -94,7 +95,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
       opening.cancel();
       this.#openings.delete(opening);
     }
-    while (this.isOverLimit && this.#idle.length > 0) this.#shed(this.#idle[0] as ServerConnection);
+    while (this.isOverLimit && this.#idle.length > 0) this.#shed(this.#idle[0] as PooledConnection);
     for (const connection of this.#kept) {
       if (!this.isOverLimit) break;
       this.#shed(connection);
@@ -108,7 +109,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
   }
 
   /** Closes one as there are too many. */
-  #shed(connection: ServerConnection): void {
+  #shed(connection: PooledConnection): void {
     this.#closing.add(connection);
     connection.discard();
   }
@@ -161,7 +162,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
   }
 
   /** The same for a connection that is not shared. */
-  leaseWhole(requester: LeaseListener): ServerConnection | null {
+  leaseWhole(requester: WholeListener): PooledConnection | null {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     if (!this.#mayOpen() && this.#waiting.length - this.#openings.size >= this.limits.maxWaiting) {
@@ -174,7 +175,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
   }
 
   /** An unused connection, if there is one. */
-  takeIdle(): ServerConnection | null {
+  takeIdle(): PooledConnection | null {
     return this.#idle.pop() ?? null;
   }
 
@@ -189,7 +190,7 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
   }
 
   /** The requester left the line; it hears nothing more. */
-  cancel(requester: LeaseListener): void {
+  cancel(requester: WholeListener): void {
     if (this.#pipelines?.cancel(requester) !== true) this.#waiting.remove(requester);
   }
 
@@ -204,14 +205,12 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
       this.#waiting.shift()?.onLeaseFailed(FAILURES.server_gone, detail);
   }
 
-  /** Is it kept for whoever had it, and still open? */
-  isKept(lease: Lease): boolean {
-    return this.#kept.has(lease as ServerConnection);
+  isKept(connection: PooledConnection): boolean {
+    return this.#kept.has(connection);
   }
 
-  /** Takes back into use what was kept; false when that was closed meanwhile. */
-  reclaim(lease: Lease): boolean {
-    return this.#kept.delete(lease as ServerConnection);
+  reclaim(connection: PooledConnection): boolean {
+    return this.#kept.delete(connection);
   }
 
   /** Closes those that anybody may be lent: what one of them met, a restart or an idle timeout, the others met too. */
@@ -248,11 +247,12 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
 
   /** Cuts every connection, those in use too: what is on them fails as if the server had cut it. */
   cut(): void {
-    for (const connection of this.#open) connection.channel.destroy();
+    for (const connection of this.#open) connection.cut();
   }
 
   // Told by those that are being opened.
 
+  /** The one place that decides what a new socket speaks. */
   onOpened(opening: Opening, open: (owner: ChannelOwner) => Channel, peer: string): void {
     this.#openings.delete(opening);
     const connection = new ServerConnection(this, this.#deps, open, peer);
@@ -272,16 +272,14 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
 
   // Called by its connections.
 
-  /** Nobody uses it, and nobody but who had it may: until then, or until there is no room for others. */
-  keep(connection: ServerConnection): void {
+  keep(connection: PooledConnection): void {
     this.#kept.add(connection);
     if (this.#closed || this.#retired) connection.discard();
     else if (this.isOverLimit) this.#shed(connection);
     else this.#dialForWaiting();
   }
 
-  /** A connection is free: for the first in line, else to be kept. */
-  takeBack(connection: ServerConnection): void {
+  takeBack(connection: PooledConnection): void {
     if (this.#closed) {
       connection.discard();
       return;
@@ -299,25 +297,23 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
       return;
     }
     // Also one that has carried no request yet: the server may close it as well as any other.
-    connection.pooled = true;
+    connection.park();
     this.#idle.push(connection);
     if (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
   }
 
-  /** It is about to close, and must not be lent any more. */
-  forget(connection: ServerConnection): void {
+  forget(connection: PooledConnection): void {
     this.#kept.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
   }
 
-  /** The server sent bytes that no request had asked for. */
   noteUnsolicited(): void {
     this.unsolicited++;
     this.#distrustedUntil = this.#deps.wheel.now + DISTRUST_MS;
   }
 
-  onClosed(connection: ServerConnection): void {
+  onClosed(connection: PooledConnection): void {
     this.forget(connection);
     this.#open.delete(connection);
     this.#closing.delete(connection);
@@ -337,4 +333,132 @@ export class Pool implements Endpoint, AddressListener, OpeningOwner {
     const [kept] = this.#kept;
     kept?.discard();
   }
+}
+
+/** Whoever has a connection opened: told once, never before it is opened by `new`. */
+export interface OpeningOwner {
+  onOpened(opening: Opening, open: (owner: ChannelOwner) => Channel, peer: string): void;
+  /** `detail` for the log: the system's error code. */
+  onOpeningFailed(opening: Opening, failure: Failure, detail: string): void;
+}
+
+/** A connection that is being opened, for so long at most. */
+export class Opening implements DialListener, DeadlineOwner {
+  readonly #owner: OpeningOwner;
+  readonly #deadline: Deadline;
+  readonly #dial: Dial;
+
+  /** `timeout` in ms, the question for its address included. */
+  constructor(endpoint: Endpoint, timeout: number, wheel: TimerWheel, owner: OpeningOwner) {
+    this.#owner = owner;
+    this.#deadline = new Deadline(wheel, this);
+    this.#deadline.arm(timeout);
+    this.#dial = dial(endpoint, this);
+  }
+
+  /** Breaks it off; the owner hears nothing. */
+  cancel(): void {
+    this.#deadline.release();
+    this.#dial.cancel();
+  }
+
+  onConnect(open: (owner: ChannelOwner) => Channel, peer: string): void {
+    this.#deadline.release();
+    this.#owner.onOpened(this, open, peer);
+  }
+
+  onDialFailed(error: NodeJS.ErrnoException): void {
+    this.#deadline.release();
+    this.#owner.onOpeningFailed(this, failureOf(error), error.code ?? 'closed');
+  }
+
+  onDeadline(): void {
+    this.cancel();
+    this.#owner.onOpeningFailed(this, FAILURES.connect_timeout, '');
+  }
+}
+
+function failureOf(error: NodeJS.ErrnoException): Failure {
+  if (isShortage(error)) return FAILURES.out_of_resources;
+  const { code } = error;
+  if (code === 'ETIMEDOUT') return FAILURES.connect_timeout;
+  return code === 'ECONNREFUSED' ? FAILURES.connect_refused : FAILURES.connect_failed;
+}
+
+/** Closed so much earlier than the server would do it: what is on its way then still arrives. */
+const MARGIN_MS = 1000;
+/** Idle connections the server closed at about the same age, one after the other, until that is believed to be its timeout. */
+const WITNESSES = 3;
+/** Those that close together tell of a restart, and count as one. */
+const APART_MS = 1000;
+/** How much the ages may differ, as a part of the greatest. */
+const SPREAD = 0.2;
+/** What was observed may have been changed since: connections are then kept as long as configured, and watched anew. */
+const FORGET_MS = 600_000;
+
+/**
+ * How long an unused connection to one server is kept: as long as configured, or as the server says that it waits, but
+ * closed before the server does it: a request that crosses with its close is the commonest cause of a 502. What the
+ * server waits is learnt from its `Keep-Alive: timeout=`, and from when it closes connections that nobody uses.
+ */
+export class IdleLimit implements IdleTimes {
+  /** ms, of a server that announces nothing. */
+  #configured: number;
+  /** ms at most, of one that does. */
+  #most: number;
+  #announced = Number.POSITIVE_INFINITY;
+  #observed = Number.POSITIVE_INFINITY;
+  #observedAt = 0;
+  readonly #ages: number[] = [];
+  #lastCloseAt = Number.NEGATIVE_INFINITY;
+
+  constructor(configured: number, most: number = configured) {
+    this.#configured = configured;
+    this.#most = most;
+  }
+
+  /** From now on. */
+  configure(configured: number, most: number): void {
+    this.#configured = configured;
+    this.#most = most;
+  }
+
+  /** ms, at `now` on the same clock as all other times here; 0 when it is not worth keeping one. */
+  at(now: number): number {
+    const isAnnounced = this.#announced !== Number.POSITIVE_INFINITY;
+    const limit = isAnnounced ? this.#most : this.#configured;
+    return isAnnounced || this.#observed !== Number.POSITIVE_INFINITY
+      ? Math.min(limit, this.ofServer(now))
+      : limit;
+  }
+
+  /** The same as far as the server is concerned: infinite as long as nothing is known. */
+  ofServer(now: number): number {
+    if (now - this.#observedAt > FORGET_MS) this.#observed = Number.POSITIVE_INFINITY;
+    return Math.min(this.#announced, this.#observed);
+  }
+
+  /** The value of a Keep-Alive field; empty when there was none. */
+  noteField(value: string): void {
+    const seconds = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})/i.exec(value)?.[1];
+    this.#announced = seconds === undefined ? Number.POSITIVE_INFINITY : below(Number(seconds) * 1000);
+  }
+
+  /** The server closed a connection that had been idle for `age` ms. */
+  noteClose(age: number, now: number): void {
+    if (now - this.#lastCloseAt < APART_MS) return;
+    this.#lastCloseAt = now;
+    this.#ages.push(age);
+    if (this.#ages.length > WITNESSES) this.#ages.shift();
+    const least = Math.min(...this.#ages);
+    const most = Math.max(...this.#ages);
+    if (this.#ages.length < WITNESSES || most - least > most * SPREAD) return;
+    this.#observed = below(least);
+    this.#observedAt = now;
+    this.#ages.length = 0;
+  }
+}
+
+function below(ms: number): number {
+  return Math.max(ms - MARGIN_MS, ms / 2);
 }

@@ -1,57 +1,98 @@
+import type { Address } from '../base/address.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
+import { assertsMoves, checkMove, type Moves } from '../base/states.js';
+import { Deadline, type DeadlineOwner, spread, type TimerWheel } from '../base/timer-wheel.js';
+import { FIELD } from '../http/fields.js';
+import type { ResponseHead } from '../http/response-head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel, ChannelOwner, EndListener } from '../net/channel.js';
-import type { Lease, ResponseListener } from './lease.js';
-import { Lifetime } from './lifetime.js';
-import type { Pool } from './pool.js';
-import type { ConnectionDeps } from './supplies.js';
-import { TunnelEnd } from './tunnel-end.js';
+import type { ConnectionDeps, ConnectionOwner, PooledConnection, ResponseListener } from './contracts.js';
 
 /** More interim responses than this before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
 
-type State = 'idle' | 'busy' | 'closed';
+/**
+ * idle: nobody uses it. asking: a request is on it, no final response head has come. answering: the body is coming in.
+ * answered: the response is whole, the connection is not given back yet. tunnel: after a 101. ending: the tunnel is over,
+ * what was written to it still goes out. closed: it is about to be gone, or is.
+ */
+export type ServerConnectionState =
+  | 'idle'
+  | 'asking'
+  | 'answering'
+  | 'answered'
+  | 'tunnel'
+  | 'ending'
+  | 'closed';
 
-/** One socket to a server, its response parser while a request is on it, and whether it can carry another. */
-export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, EndListener {
+/** A response that is whole is followed by `asking` where the request after it was sent already (pipelining). */
+export const SERVER_CONNECTION_MOVES: Moves<ServerConnectionState> = {
+  idle: ['asking', 'closed'],
+  asking: ['answering', 'tunnel', 'closed'],
+  answering: ['answered', 'closed'],
+  answered: ['idle', 'asking', 'ending', 'closed'],
+  tunnel: ['ending', 'closed'],
+  ending: ['closed'],
+  closed: [],
+};
+
+/**
+ * May another request follow the response? last: the response says that it is the last. surplus: bytes came after it,
+ * which can only be an error or an attack (RFC 9112, 6.3); between pipelined requests they may be the next response.
+ */
+type Reuse = 'fit' | 'last' | 'surplus';
+
+/** One HTTP/1.1 socket to a server, its response parser while a request is on it, and whether it can carry another. */
+export class ServerConnection implements PooledConnection, ChannelOwner, DeadlineOwner, EndListener {
   /** An answer that its client takes slowly is still there when a server that has ended takes no more of the request. */
   readonly wantsRest = true;
-  readonly pool: Pool;
   readonly channel: Channel;
-  /** The IP address, or the path of the socket, that it is connected to. */
   readonly peer: string;
+  readonly #owner: ConnectionOwner;
   readonly #deps: ConnectionDeps;
   readonly #deadline: Deadline;
   readonly #lifetime: Lifetime;
-  #state: State = 'idle';
+  #state: ServerConnectionState = 'idle';
   #receiver: ResponseListener | null = null;
   /** From a response's first byte on: a thousand requests in flight share the one that is in the caches. */
   #parser: ResponseParser | null = null;
   /** Is the current request a HEAD? */
   #toHead = false;
-  #tunnel = false;
   #interim = 0;
   #failedBytes = 0;
   #tunnelEnd: TunnelEnd | null = null;
-  #responseComplete = false;
-  /** Bytes behind the response, or a response that forbids it: never to be used again. */
-  isSpoilt = false;
-  #surplus = false;
-  /** What was read last, `readBuffer[0, readBytes)`, while it is being dealt with; else null. */
+  #reuse: Reuse = 'fit';
   readBuffer: Buffer | null = null;
   readBytes = 0;
   pooled = false;
   /** -1: nobody has asked for it since. */
   #readAt = -1;
 
-  constructor(pool: Pool, deps: ConnectionDeps, open: (owner: ChannelOwner) => Channel, peer: string) {
-    this.pool = pool;
+  constructor(
+    owner: ConnectionOwner,
+    deps: ConnectionDeps,
+    open: (owner: ChannelOwner) => Channel,
+    peer: string,
+  ) {
+    this.#owner = owner;
     this.peer = peer;
     this.#deps = deps;
     this.#deadline = new Deadline(deps.wheel, this);
-    this.#lifetime = new Lifetime(pool, deps.wheel);
+    this.#lifetime = new Lifetime(owner, deps.wheel);
     this.channel = open(this);
+  }
+
+  get address(): Address {
+    return this.#owner.address;
+  }
+
+  #move(to: ServerConnectionState): void {
+    if (assertsMoves) checkMove(SERVER_CONNECTION_MOVES, this.#state, to);
+    this.#state = to;
+  }
+
+  get isSpoilt(): boolean {
+    return this.#reuse !== 'fit';
   }
 
   get contentBytes(): number {
@@ -66,7 +107,6 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
   /** Lends it: from here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
   assign(receiver: ResponseListener, toHead: boolean): void {
     this.#deadline.disarm();
-    this.#state = 'busy';
     this.#receiver = receiver;
     this.#begin(toHead);
   }
@@ -80,7 +120,6 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
     return this.#parser?.head.keepsAlive === true;
   }
 
-  /** Behind a response: that to another request, sent already, is next. False when the server keeps the connection no longer. */
   expect(toHead: boolean): boolean {
     const parser = this.#parser as ResponseParser;
     if (!parser.head.keepsAlive) return false;
@@ -91,12 +130,11 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
   }
 
   #begin(toHead: boolean): void {
+    this.#move('asking');
     this.#lifetime.requests++;
     this.#toHead = toHead;
     this.#interim = 0;
-    this.#responseComplete = false;
-    this.isSpoilt = false;
-    this.#surplus = false;
+    this.#reuse = 'fit';
   }
 
   handTo(receiver: ResponseListener): void {
@@ -105,10 +143,10 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
 
   /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
   release(kept = false): void {
-    const whole = this.#responseComplete && !this.isSpoilt && !this.#tunnel;
+    const whole = this.#state === 'answered' && this.#reuse === 'fit';
     // A server that answered without taking the whole request would read its rest in front of the next.
-    const reusable = this.#state === 'busy' && whole && this.channel.flushed && this.#lifetime.hasRoomFor(1);
-    if (this.#surplus) this.pool.noteUnsolicited();
+    const reusable = whole && this.channel.flushed && this.#lifetime.hasRoomFor(1);
+    if (this.#reuse === 'surplus') this.#owner.noteUnsolicited();
     if (reusable && !this.#lifetime.fieldRead)
       this.#lifetime.noteKeepAlive((this.#parser as ResponseParser).head);
     this.#detach();
@@ -118,33 +156,44 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
     }
     this.pooled = true;
     this.idle(kept);
-    if (kept) this.pool.keep(this);
-    else this.pool.takeBack(this);
+    if (kept) this.#owner.keep(this);
+    else this.#owner.takeBack(this);
   }
 
-  /** May it carry so many requests more? */
+  get isKept(): boolean {
+    return this.#owner.isKept(this);
+  }
+
+  reclaim(): boolean {
+    return this.#owner.reclaim(this);
+  }
+
   hasRoomFor(requests: number): boolean {
     return this.#lifetime.hasRoomFor(requests);
   }
 
-  /** Called by the pool: nobody uses it, and it is kept for a while. */
   idle(kept = false): void {
-    this.#state = 'idle';
+    this.#move('idle');
     this.#deadline.armRoughly(this.#lifetime.rest(kept));
   }
 
-  /** Called by the pool: its limits are others. */
+  park(): void {
+    this.pooled = true;
+  }
+
   followLimits(): void {
     this.#lifetime.followLimits();
   }
 
-  /** Called by the pool: it is closed as soon as nobody uses it. */
   finish(): void {
     if (this.#state === 'idle') this.discard();
     else this.#lifetime.end();
   }
 
-  /** Closes it at once. The receiver hears nothing more. */
+  cut(): void {
+    this.channel.destroy();
+  }
+
   discard(): void {
     this.#detach();
     this.#shut();
@@ -152,14 +201,14 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
 
   retire(patience: number): void {
     this.#detach();
-    this.#state = 'closed';
+    this.#move('ending');
     this.#tunnelEnd = new TunnelEnd(this.channel, this.#deadline, patience);
   }
 
   /** The pool must not lend it in the moment between this and the socket's `close`. */
   #shut(): void {
-    this.#state = 'closed';
-    this.pool.forget(this);
+    this.#move('closed');
+    this.#owner.forget(this);
     this.channel.destroy();
   }
 
@@ -182,12 +231,12 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
     let position = 0;
     while (position < length && this.#receiver !== null) {
       const parser = this.#parser ?? this.#takeParser();
-      if (this.#tunnel) {
+      if (this.#state === 'tunnel') {
         this.#receiver.onTunnelBytes(buffer, position, length);
         return;
       }
-      if (this.#responseComplete) {
-        this.#spoil();
+      if (this.#state === 'answered') {
+        this.#reuse = 'surplus';
         return;
       }
       if (!parser.complete) {
@@ -216,7 +265,8 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
     const receiver = this.#receiver as ResponseListener;
     const head = parser.head;
     if (head.status === 101) {
-      if (receiver.onSwitch(head)) this.#tunnel = true;
+      // It may have been given up within the call.
+      if (receiver.onSwitch(head)) this.#move(this.#receiver === null ? this.#state : 'tunnel');
       else this.#fail(FAILURES.bad_response, 'status 101 for a protocol that was not offered');
       return;
     }
@@ -230,6 +280,7 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
       if (this.#parser === parser) parser.reset();
       return;
     }
+    this.#move('answering');
     const form = receiver.onResponseHead(head);
     if (this.#parser !== parser) return;
     // It may be another one since.
@@ -237,18 +288,11 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
     if (parser.body.complete) this.#finish(more);
   }
 
-  /** What comes without being asked for would be taken for the next response; in a pipeline it may be that. */
-  #spoil(): void {
-    this.isSpoilt = true;
-    this.#surplus = true;
-  }
-
-  /** `surplus`: bytes came behind the response, which can only be an error or an attack (RFC 9112, 6.3). */
+  /** `surplus`: bytes came after the response. */
   #finish(surplus: boolean): void {
-    const parser = this.#parser as ResponseParser;
-    this.#responseComplete = true;
-    if (surplus) this.#spoil();
-    else if (!parser.head.keepsAlive) this.isSpoilt = true;
+    this.#move('answered');
+    if (surplus) this.#reuse = 'surplus';
+    else if (!(this.#parser as ResponseParser).head.keepsAlive) this.#reuse = 'last';
     this.#receiver?.onResponseEnd();
   }
 
@@ -263,7 +307,7 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.#receiver === null) {
-      if (this.#state === 'idle') this.pool.noteUnsolicited();
+      if (this.#state === 'idle') this.#owner.noteUnsolicited();
       this.#shut();
       return;
     }
@@ -279,13 +323,9 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
     if (receiver === null) {
       if (this.#state === 'idle') this.#lifetime.noteIdleClose();
       this.#shut();
-    } else if (this.#tunnel) {
+    } else if (this.#state === 'tunnel') {
       receiver.onTunnelEnd();
-    } else if (
-      !this.#responseComplete &&
-      this.#parser?.complete === true &&
-      this.#parser.body.endsWithConnection
-    ) {
+    } else if (this.#state === 'answering' && this.#parser?.body.endsWithConnection === true) {
       this.channel.confirmEnd(this);
     } else {
       this.#onGone('closed');
@@ -309,15 +349,121 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
 
   onClose(error: NodeJS.ErrnoException | null): void {
     if (this.#state === 'idle') this.#lifetime.noteIdleClose();
-    this.#state = 'closed';
+    this.#move('closed');
     this.#deadline.release();
-    this.pool.onClosed(this);
+    this.#owner.onClosed(this);
     this.#onGone(error?.code ?? 'closed');
   }
 
-  /** Nobody needed it for a while. */
+  /** Nobody needed it for a while, or the server takes nothing of what was written to a tunnel. */
   onDeadline(): void {
-    if (this.#tunnelEnd?.goesOn() === true) return;
-    if (this.#state !== 'busy') this.#shut();
+    if (this.#state === 'ending' && this.#tunnelEnd?.goesOn() === true) return;
+    if (this.#state === 'idle' || this.#state === 'ending') this.#shut();
+  }
+}
+
+/** ms that a server has to close its side once it has taken all it was sent. */
+const CLOSE_MS = 5000;
+
+/** The end of a tunnel: the server gets what is on its way to it and a FIN, and time for both as long as it takes some. */
+class TunnelEnd {
+  readonly #channel: Channel;
+  readonly #deadline: Deadline;
+  readonly #patience: number;
+  /** What the server had not taken when it was last looked at, bytes. */
+  #unsent = 0;
+
+  /** `patience`: ms in which the server has to take something, as long as there is something to take; 0 is the least. */
+  constructor(channel: Channel, deadline: Deadline, patience: number) {
+    this.#channel = channel;
+    this.#deadline = deadline;
+    this.#patience = patience;
+    channel.end();
+    this.#wait();
+  }
+
+  /** The deadline has passed: true if the server has taken something meanwhile, and has more time. */
+  goesOn(): boolean {
+    if (this.#channel.backlog >= this.#unsent) return false;
+    this.#wait();
+    return true;
+  }
+
+  #wait(): void {
+    this.#unsent = this.#channel.backlog;
+    this.#deadline.arm(this.#unsent > 0 && this.#patience > 0 ? this.#patience : CLOSE_MS);
+  }
+}
+
+/** Ages differ by so much either way, lest connections that were opened together end together. */
+const AGE_JITTER = 0.1;
+/** Of a server that does not say how long it waits. */
+const MOST_KEPT_MS = 600_000;
+
+/** What of a connection's owner says how long it lasts. */
+type LifetimeTerms = Pick<ConnectionOwner, 'limits' | 'idleLimit'>;
+
+/** How often and how long one connection may be used, and how long it is kept unused. */
+export class Lifetime {
+  readonly #terms: LifetimeTerms;
+  readonly #wheel: TimerWheel;
+  readonly #bornAt: number;
+  /** Of `max_age`, which may be another one after a reload. */
+  readonly #share = spread(1, AGE_JITTER);
+  /** In the wheel's time. */
+  #endsAt = 0;
+  #isOver = false;
+  /** That it has carried so far. */
+  requests = 0;
+  #idleSince = 0;
+  /** Has the first response been asked for how long the server keeps its connections? */
+  fieldRead = false;
+
+  constructor(terms: LifetimeTerms, wheel: TimerWheel) {
+    this.#terms = terms;
+    this.#wheel = wheel;
+    this.#bornAt = wheel.now;
+    this.followLimits();
+  }
+
+  /** `max_age` is another one. */
+  followLimits(): void {
+    if (this.#isOver) return;
+    const { maxAge } = this.#terms.limits;
+    this.#endsAt = maxAge > 0 ? this.#bornAt + maxAge * this.#share : Number.POSITIVE_INFINITY;
+  }
+
+  /** May it carry so many requests more? */
+  hasRoomFor(requests: number): boolean {
+    const { maxRequests } = this.#terms.limits;
+    if (maxRequests > 0 && this.requests + requests > maxRequests) return false;
+    return this.#wheel.now < this.#endsAt;
+  }
+
+  /** It carries none that it does not carry already. */
+  end(): void {
+    this.#isOver = true;
+    this.#endsAt = 0;
+  }
+
+  /** What the first response says of it counts for all; only while it is not `fieldRead`. */
+  noteKeepAlive(head: ResponseHead): void {
+    this.fieldRead = true;
+    this.#terms.idleLimit.noteField(head.valueOf(FIELD.keepAlive));
+  }
+
+  /** Nobody uses it from now on; gives for how many ms it is kept so. `kept`: for one client, as long as the server does. */
+  rest(kept: boolean): number {
+    const { now } = this.#wheel;
+    const { idleLimit } = this.#terms;
+    this.#idleSince = now;
+    const limit = kept ? Math.min(idleLimit.ofServer(now), MOST_KEPT_MS) : idleLimit.at(now);
+    return Math.max(1, Math.min(limit, this.#endsAt - now));
+  }
+
+  /** The server closed it while nobody used it, which tells how long the server waits. */
+  noteIdleClose(): void {
+    const { now } = this.#wheel;
+    if (this.requests > 0) this.#terms.idleLimit.noteClose(now - this.#idleSince, now);
   }
 }

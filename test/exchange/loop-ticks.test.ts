@@ -5,7 +5,7 @@ import type { TimeoutsConfig } from '../../lib/config/types.js';
 import { Relay } from '../../lib/exchange/relay.js';
 import { Replay } from '../../lib/exchange/replay.js';
 import type { ClientSide } from '../../lib/http/flow.js';
-import type { Lease } from '../../lib/servers/lease.js';
+import type { Lease } from '../../lib/servers/contracts.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 /** A relay that has sent a GET to a server, and a client that takes answers or not. */

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
-import type { LeaseListener, ResponseListener } from '../../lib/servers/lease.js';
-import type { PipelineSlot } from '../../lib/servers/pipeline-slot.js';
+import type { LeaseListener, ResponseListener } from '../../lib/servers/contracts.js';
+import type { PipelineSlot } from '../../lib/servers/pipelined-connection.js';
 import { PipelinedConnections } from '../../lib/servers/pipelined-connections.js';
 import type { Pool } from '../../lib/servers/pool.js';
 import type { ServerConnection } from '../../lib/servers/server-connection.js';

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
-import { IdleLimit } from '../../lib/servers/idle-limit.js';
-import { Lifetime } from '../../lib/servers/lifetime.js';
+import { IdleLimit } from '../../lib/servers/pool.js';
+import { Lifetime } from '../../lib/servers/server-connection.js';
 import { startBalancer } from '../support/balancer.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';

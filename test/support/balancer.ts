@@ -1,11 +1,15 @@
 import type { Test } from 'tap';
 import { type Balancer, createBalancer } from '../../lib/balancer.js';
 import type { BalancerEvent, CheckRecord, Observer, RequestRecord } from '../../lib/base/observer.js';
+import { assertMoves } from '../../lib/base/states.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { RawClient } from './client.js';
 import { ManualClock } from './manual-clock.js';
+
+// In every test, a state that may not follow another throws.
+assertMoves();
 
 type Settings = Parameters<typeof createConfig>[0];
 

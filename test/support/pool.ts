@@ -1,15 +1,18 @@
 import { parseAddress } from '../../lib/base/address.js';
 import { ObjectPool } from '../../lib/base/collections.js';
 import type { Observer } from '../../lib/base/observer.js';
+import { assertMoves } from '../../lib/base/states.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { DEFAULT_POOL } from '../../lib/config/pool.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 import { Resolver } from '../../lib/net/resolver.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { SocketChoice } from '../../lib/net/socket-choice.js';
-import { Pool, type PoolLimits } from '../../lib/servers/pool.js';
-import type { ConnectionDeps } from '../../lib/servers/supplies.js';
+import type { ConnectionDeps, PoolLimits } from '../../lib/servers/contracts.js';
+import { Pool } from '../../lib/servers/pool.js';
 import { ManualClock } from './manual-clock.js';
+
+assertMoves();
 
 type Closing = { teardown(end: () => void): void };
 

@@ -2,7 +2,7 @@ import { Deadline, type DeadlineOwner } from '../../base/timer-wheel.js';
 import { formatDuration } from '../../base/units.js';
 import { statusIn } from '../../config/statuses.js';
 import type { PassiveHealthConfig } from '../../config/types.js';
-import type { AttemptOutcome, OutcomeKind } from '../../servers/outcome.js';
+import type { AttemptOutcome, OutcomeKind } from '../../servers/contracts.js';
 import type { Server, ServerListener } from '../../servers/server.js';
 import type { HealthDeps } from './checker.js';
 import { OutcomeWindow } from './outcome-window.js';
