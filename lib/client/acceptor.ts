@@ -5,10 +5,9 @@ import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/request-encoder.js';
 import type { Acceptor, Incoming } from '../net/accept.js';
 import { clientRoom, fileLimit, type ShortageAlarm } from '../net/shortage.js';
-import { ClientConnection } from './connection.js';
+import { ClientConnection, type ClientDeps } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
 import { RunQueue } from './run-queue.js';
-import type { ClientDeps } from './services.js';
 
 /** Who is let in, and whom we believe. */
 export interface AcceptPolicy {
@@ -35,7 +34,7 @@ const MAX_LOOKS = 40_000;
 
 /** Lets clients in, as many as the limits allow, and knows those that are there. */
 export class ClientAcceptor implements Acceptor {
-  readonly #services: ClientDeps;
+  readonly #deps: { -readonly [Key in keyof ClientDeps]: ClientDeps[Key] };
   readonly #shortages: ShortageAlarm;
   readonly #whyNotReady: () => string;
   readonly #room = clientRoom(fileLimit());
@@ -55,14 +54,14 @@ export class ClientAcceptor implements Acceptor {
   /** Connections let in since the start. */
   accepted = 0;
 
-  constructor(means: AcceptorDeps, policy: AcceptPolicy, terms: ClientTerms, shortages: ShortageAlarm) {
-    const { whyNotReady, ...services } = means;
+  constructor(deps: AcceptorDeps, policy: AcceptPolicy, terms: ClientTerms, shortages: ShortageAlarm) {
+    const { whyNotReady, ...shared } = deps;
     const { limits, timeouts } = terms;
     this.#shortages = shortages;
     this.#whyNotReady = whyNotReady;
     const onClosed = (connection: ClientConnection): void => this.#onClosed(connection);
     const runQueue = new RunQueue();
-    this.#services = { ...services, runQueue, limits, timeouts, readiness: null, onClosed };
+    this.#deps = { ...shared, runQueue, limits, timeouts, readiness: null, onClosed };
     this.#limits = limits;
     this.#policy = policy;
     this.applyConfig(policy, terms);
@@ -72,9 +71,9 @@ export class ClientAcceptor implements Acceptor {
   applyConfig(policy: AcceptPolicy, { limits, timeouts, readinessPath }: ClientTerms): void {
     this.#policy = policy;
     this.#limits = limits;
-    this.#services.limits = limits;
-    this.#services.timeouts = timeouts;
-    this.#services.readiness =
+    this.#deps.limits = limits;
+    this.#deps.timeouts = timeouts;
+    this.#deps.readiness =
       readinessPath === null ? null : new ReadinessReply(readinessPath, this.#whyNotReady);
   }
 
@@ -102,7 +101,7 @@ export class ClientAcceptor implements Acceptor {
       incoming.refuse();
       return;
     }
-    const connection = new ClientConnection(this.#services, forwarded, (owner) => incoming.take(owner));
+    const connection = new ClientConnection(this.#deps, forwarded, (owner) => incoming.take(owner));
     this.#connections.add(connection);
     if (judge !== null) this.#places.set(connection, judge);
     this.accepted++;
@@ -159,7 +158,7 @@ export class ClientAcceptor implements Acceptor {
         // It may have been used since, or be gone.
         if (this.#connections.has(idle) && idle.idleSince <= this.#lookedAt) return idle;
       }
-      const { now } = this.#services.wheel;
+      const { now } = this.#deps.wheel;
       if (this.#lookedAt !== now) this.#looks = 0;
       if (isNew || this.#looks > MAX_LOOKS) return null;
       this.#looks += this.#connections.size;

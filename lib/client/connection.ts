@@ -1,51 +1,62 @@
 import { FAILURES } from '../base/failure.js';
+import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { Deadline, type DeadlineOwner, spread } from '../base/timer-wheel.js';
 import type { ClientPin } from '../http/flow.js';
 import type { ForwardedClient } from '../http/request-encoder.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
-import { ClientInput } from './input.js';
-import { LingeringClose } from './lingering-close.js';
-import type { ClientDeps } from './services.js';
-import { SlowReader } from './slow-reader.js';
+import type { ClientConnectionState, ConnectionControl } from './contracts.js';
+import { LingeringClose, SlowReader } from './deadlines.js';
+import { ClientInput, type InputDeps } from './input.js';
 
 /** Ages differ by so much either way, lest clients that came together come back together. */
 const AGE_JITTER = 0.1;
+
+export const CLIENT_CONNECTION_MOVES: Moves<ClientConnectionState> = {
+  open: ['lingering', 'finishing', 'cut', 'closed'],
+  lingering: ['closed'],
+  finishing: ['closed'],
+  cut: ['closed'],
+  closed: [],
+};
+
+/** What every client connection needs, the same for all of one balancer. */
+export interface ClientDeps extends InputDeps {
+  onClosed(connection: ClientConnection): void;
+}
 
 /**
  * A client's connection: its socket, its one deadline, and its end. Requests come in through `ClientInput`, their
  * answers go out through `Responder`; while there is neither, the connection holds nothing that could be shared.
  */
-export class ClientConnection implements ChannelOwner, DeadlineOwner {
-  readonly services: ClientDeps;
+export class ClientConnection implements ConnectionControl, ChannelOwner, DeadlineOwner {
+  readonly deps: ClientDeps;
   readonly forwarded: ForwardedClient;
   readonly deadline: Deadline;
   readonly channel: Channel;
   readonly #input: ClientInput;
-  /** The current request, or the next, is the last. */
-  draining = false;
-  /** In the wheel's time: the first answer from then on is the last. */
-  readonly #endsAt: number;
-  /** Begun so far. */
+  readonly endsAt: number;
+  // These five are changed here alone.
+  state: ClientConnectionState = 'open';
+  isDraining = false;
   requests = 0;
-  /** Little of what the client sends after its answer is read: its current request was not let in, or can't be read. */
-  isUnwanted = false;
-  /** The client sends nothing more. */
   peerEnded = false;
+  /** The current request was turned away. */
+  #isUnwanted = false;
   pin: ClientPin | null = null;
   /** Made when the client first leaves something untaken. */
   #reader: SlowReader | null = null;
   /** How it ends, from when it does. */
   #closing: LingeringClose | null = null;
 
-  constructor(services: ClientDeps, forwarded: ForwardedClient, open: (owner: ChannelOwner) => Channel) {
-    this.services = services;
+  constructor(deps: ClientDeps, forwarded: ForwardedClient, open: (owner: ChannelOwner) => Channel) {
+    this.deps = deps;
     this.forwarded = forwarded;
-    this.deadline = new Deadline(services.wheel, this);
+    this.deadline = new Deadline(deps.wheel, this);
     // A client that connects and says nothing is idle: the header deadline starts at the first byte.
-    this.deadline.armRoughly(services.timeouts.keepAlive);
-    const age = spread(services.timeouts.connectionAge, AGE_JITTER);
-    this.#endsAt = age === 0 ? Number.POSITIVE_INFINITY : services.wheel.now + age;
-    this.#input = new ClientInput(this);
+    this.deadline.armRoughly(deps.timeouts.keepAlive);
+    const age = spread(deps.timeouts.connectionAge, AGE_JITTER);
+    this.endsAt = age === 0 ? Number.POSITIVE_INFINITY : deps.wheel.now + age;
+    this.#input = new ClientInput(this, deps);
     this.channel = open(this);
   }
 
@@ -59,22 +70,28 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
     return this.isIdle && this.channel.flushed ? this.#input.idleSince : Number.POSITIVE_INFINITY;
   }
 
-  /** May another request follow the current one, for all that the connection knows? */
-  get mayGoOn(): boolean {
-    const most = this.services.limits.requestsPerConnection;
-    if (this.draining || (most > 0 && this.requests >= most)) return false;
-    return this.services.wheel.now < this.#endsAt;
+  #move(to: ClientConnectionState): void {
+    if (assertsMoves) checkMove(CLIENT_CONNECTION_MOVES, this.state, to);
+    this.state = to;
   }
 
-  /** The client as somebody who does not take all it is sent. */
+  beginRequest(): void {
+    this.requests++;
+    this.#isUnwanted = false;
+  }
+
+  turnAway(): void {
+    this.#isUnwanted = true;
+  }
+
   get reader(): SlowReader {
-    this.#reader ??= new SlowReader(this.channel, this.deadline, this.services);
+    this.#reader ??= new SlowReader(this.channel, this.deadline, this.deps);
     return this.#reader;
   }
 
   /** The balancer is going away: the current request, or the next if it comes before `closeIfIdle`, is the last. */
   announceEnd(): void {
-    this.draining = true;
+    this.isDraining = true;
   }
 
   closeIfIdle(): void {
@@ -90,25 +107,28 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
 
   // Endings.
 
-  /** Sends what there is to send, then FIN, and reads on for a while so that the client gets to see it. */
   closePolitely(): void {
-    if (this.#input.isOver) return;
-    this.#beginClosing().begin();
+    if (this.state === 'open') this.#close('lingering').begin();
   }
 
-  /** Sends what there is to send, then closes both ways: the client has nothing more to say. */
   closeAtOnce(): void {
-    this.#beginClosing().closeAtOnce();
+    this.#close('finishing').closeAtOnce();
   }
 
-  #beginClosing(): LingeringClose {
-    this.#closing = new LingeringClose(this.channel, this.deadline, this.reader, this.isUnwanted);
+  #close(how: 'lingering' | 'finishing'): LingeringClose {
+    this.#move(how);
+    this.#closing = new LingeringClose(this.channel, this.deadline, this.reader, this.#isUnwanted);
     this.#input.stop();
     return this.#closing;
   }
 
-  /** The client has gone; what it has asked before may have an answer that is on its way. */
+  cut(): void {
+    this.#move('cut');
+    this.channel.reset();
+  }
+
   abandon(): void {
+    this.#move('cut');
     this.#input.abandon();
     this.channel.flush();
     this.channel.destroy();
@@ -117,8 +137,8 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   // What the socket and the wheel say.
 
   onBytes(buffer: Buffer, length: number): void {
-    if (this.#closing === null) this.#input.onBytes(buffer, length);
-    else this.#closing.drop(length);
+    if (this.state === 'open') this.#input.onBytes(buffer, length);
+    else this.#closing?.drop(length);
   }
 
   onEnd(): void {
@@ -137,10 +157,11 @@ export class ClientConnection implements ChannelOwner, DeadlineOwner {
   }
 
   onClose(): void {
+    this.#move('closed');
     this.deadline.release();
     this.#input.abandon();
     this.pin?.release();
-    this.services.onClosed(this);
+    this.deps.onClosed(this);
   }
 
   onDeadline(): void {

@@ -1,8 +1,9 @@
+import type { ObjectPool } from '../base/collections.js';
 import type { Failure } from '../base/failure.js';
 import type { RequestHandler } from '../http/flow.js';
-import type { ClientConnection } from './connection.js';
+import type { ConnectionControl, RequestDeps, RequestOwner } from './contracts.js';
 import type { ClientRequest } from './request.js';
-import type { Runnable } from './run-queue.js';
+import type { Runnable, RunQueue } from './run-queue.js';
 
 /** Pipelined bytes kept while a request is being answered, or waits for its turn; beyond it the client has to wait. */
 const MAX_STASH = 64 * 1024;
@@ -16,12 +17,20 @@ const FOR_SERVER = 1;
 const FOR_STASH = 2;
 const FOR_CLIENT = 4;
 
+/** What reading requests needs, the same for all connections of a balancer. */
+export interface InputDeps extends RequestDeps {
+  /** What a connection holds from the first byte of a request until it is dealt with. */
+  readonly requests: ObjectPool<ClientRequest>;
+  readonly runQueue: RunQueue;
+}
+
 /**
  * The reading half of a client's connection: requests one after the other, each when the one before is answered. What
  * comes too early is kept, and the client paused before that is too much.
  */
-export class ClientInput implements Runnable {
-  readonly #connection: ClientConnection;
+export class ClientInput implements RequestOwner, Runnable {
+  readonly #connection: ConnectionControl;
+  readonly #deps: InputDeps;
   /** From its first byte until it is answered and the rest of its body dropped. */
   #request: ClientRequest | null = null;
   /** What came behind the current request, or of the next whose turn has not come. */
@@ -30,25 +39,20 @@ export class ClientInput implements Runnable {
   #isInLine = false;
   #pauses = 0;
   #consuming = false;
-  /** Nothing more is read: the connection ends, or has ended. */
-  #over = false;
   /** When the last byte came, to the point. */
   #lastByteAt = 0;
   /** Since when it has had no request, in the wheel's time; of no meaning while it has one. */
   idleSince: number;
 
-  constructor(connection: ClientConnection) {
+  constructor(connection: ConnectionControl, deps: InputDeps) {
     this.#connection = connection;
-    this.idleSince = connection.services.wheel.now;
+    this.#deps = deps;
+    this.idleSince = deps.wheel.now;
   }
 
   /** Between two requests, with nothing of the next? */
   get isIdle(): boolean {
-    return this.#request === null && this.#stash === null && !this.#over;
-  }
-
-  get isOver(): boolean {
-    return this.#over;
+    return this.#request === null && this.#stash === null && this.#connection.state === 'open';
   }
 
   /** Who answers the current request; null while nobody does. */
@@ -59,9 +63,8 @@ export class ClientInput implements Runnable {
   // Bytes.
 
   onBytes(buffer: Buffer, length: number): void {
-    const { wheel, runQueue } = this.#connection.services;
+    const { wheel, runQueue } = this.#deps;
     this.#lastByteAt = wheel.clock.now();
-    if (this.#over) return;
     const request = this.#request;
     const phase = request === null ? 'head' : request.phase;
     if (phase === 'tunnel') this.#handler?.onClientTunnelBytes(buffer, 0, length);
@@ -73,7 +76,7 @@ export class ClientInput implements Runnable {
 
   #consumeRead(buffer: Buffer, length: number, admitted: boolean): void {
     const position = this.#consume(buffer, 0, length, admitted, this.#lastByteAt);
-    if (position < length && !this.#over) this.#keepForLater(buffer, position, length);
+    if (position < length && this.#connection.state === 'open') this.#keepForLater(buffer, position, length);
     if (this.#request === null) this.#goOn('waits');
   }
 
@@ -85,7 +88,7 @@ export class ClientInput implements Runnable {
   #getInLine(): void {
     if (this.#isInLine) return;
     this.#isInLine = true;
-    this.#connection.services.runQueue.push(this);
+    this.#deps.runQueue.push(this);
   }
 
   /** The turn of what was kept has come. */
@@ -101,8 +104,9 @@ export class ClientInput implements Runnable {
   #consume(buffer: Buffer, start: number, end: number, admitted: boolean, now: number): number {
     let position = start;
     let begunAt = -1;
+    const connection = this.#connection;
     this.#consuming = true;
-    while (position < end && !this.#over) {
+    while (position < end && connection.state === 'open') {
       const request = this.#request;
       if (request !== null) {
         if (!request.isReading) break;
@@ -121,7 +125,7 @@ export class ClientInput implements Runnable {
 
   /** Also where a request was answered at once: a read may hold thousands of them. */
   #mayBegin(isFirst: boolean, bytesBefore: number): boolean {
-    const { runQueue } = this.#connection.services;
+    const { runQueue } = this.#deps;
     return isFirst ? runQueue.admit() : runQueue.admitNext(bytesBefore);
   }
 
@@ -134,15 +138,14 @@ export class ClientInput implements Runnable {
   /** The first bytes of a request, most often all of it. */
   #begin(buffer: Buffer, start: number, end: number, now: number): number {
     const connection = this.#connection;
-    const { services } = connection;
-    const request = services.requests.take();
+    const { requests, timeouts } = this.#deps;
+    const request = requests.take();
     this.#request = request;
-    connection.requests++;
-    connection.isUnwanted = false;
+    connection.beginRequest();
     request.begin(this, connection);
     const position = request.read(buffer, start, end, now);
     if (this.#request !== null && request.phase === 'head')
-      connection.deadline.armFrom(now, services.timeouts.requestHeader);
+      connection.deadline.armFrom(now, timeouts.requestHeader);
     return position;
   }
 
@@ -151,7 +154,7 @@ export class ClientInput implements Runnable {
     if (request === null) return;
     this.#request = null;
     request.clear();
-    this.#connection.services.requests.put(request);
+    this.#deps.requests.put(request);
   }
 
   #keepForLater(buffer: Buffer, start: number, end: number): void {
@@ -168,10 +171,10 @@ export class ClientInput implements Runnable {
 
   /** The current one is over and done with. */
   nextRequest(): void {
-    const { deadline, services } = this.#connection;
+    const { wheel, timeouts } = this.#deps;
     this.#putRequestBack();
-    this.idleSince = services.wheel.now;
-    deadline.armRoughly(services.timeouts.keepAlive);
+    this.idleSince = wheel.now;
+    this.#connection.deadline.armRoughly(timeouts.keepAlive);
     if (!this.#consuming) this.#goOn('asks');
   }
 
@@ -180,34 +183,34 @@ export class ClientInput implements Runnable {
    * it, may it ask for it, or is it to wait for it, as it just had one?
    */
   #goOn(turn: 'has' | 'asks' | 'waits'): void {
-    if (this.#request !== null || this.#over) return;
     const connection = this.#connection;
+    if (this.#request !== null || connection.state !== 'open') return;
     if (connection.channel.backlog > 0) {
       this.#waitForClient();
       return;
     }
     if ((this.#pauses & FOR_CLIENT) !== 0) {
-      connection.deadline.armRoughly(connection.services.timeouts.keepAlive);
+      connection.deadline.armRoughly(this.#deps.timeouts.keepAlive);
       this.#resume(FOR_CLIENT);
     }
     if (this.#stash !== null) {
       const asks = turn === 'asks' && !this.#isInLine;
-      if (turn === 'has' || (asks && connection.services.runQueue.admit())) this.#consumeStash(this.#stash);
+      if (turn === 'has' || (asks && this.#deps.runQueue.admit())) this.#consumeStash(this.#stash);
       else this.#getInLine();
-    } else if (connection.peerEnded || connection.draining) {
+    } else if (connection.peerEnded || connection.isDraining) {
       connection.closePolitely();
     }
   }
 
   #consumeStash(stash: Buffer): void {
     this.#stash = null;
-    const now = this.#connection.services.wheel.clock.now();
+    const now = this.#deps.wheel.clock.now();
     const position = this.#consume(stash, 0, stash.length, true, now);
-    if (position < stash.length && !this.#over) this.#stash = stash.subarray(position);
+    if (position < stash.length && this.#connection.state === 'open') this.#stash = stash.subarray(position);
     else this.#resume(FOR_STASH);
     this.#goOn('waits');
     const phase = this.#request?.phase;
-    if (!this.#connection.peerEnded || this.#over) return;
+    if (!this.#connection.peerEnded || this.#connection.state !== 'open') return;
     // A request that has only begun will never be whole.
     if (phase === 'body') this.#connection.abandon();
     else if (phase === 'head') this.#connection.closePolitely();
@@ -232,10 +235,8 @@ export class ClientInput implements Runnable {
 
   // From the current request.
 
-  /** May another request follow it? */
-  get mayGoOn(): boolean {
-    const connection = this.#connection;
-    return connection.mayGoOn && (!connection.peerEnded || this.#stash !== null || this.#consuming);
+  get hasMore(): boolean {
+    return this.#stash !== null || this.#consuming;
   }
 
   pauseForServer(): void {
@@ -246,7 +247,6 @@ export class ClientInput implements Runnable {
     this.#resume(FOR_SERVER);
   }
 
-  /** What came behind its head, and what comes, is for the tunnel. */
   openTunnel(): void {
     const stash = this.#stash;
     this.#stash = null;
@@ -255,17 +255,16 @@ export class ClientInput implements Runnable {
     if (this.#connection.peerEnded) this.#handler?.onClientTunnelEnd();
   }
 
-  /** It is answered; `stays` when that leaves the connection open. */
   answered(stays: boolean): void {
     const request = this.#request as ClientRequest;
-    if (this.#over) {
+    if (this.#connection.state !== 'open') {
       this.#putRequestBack();
       return;
     }
     if (this.#pauses !== 0) this.#resume(FOR_SERVER);
     if (!stays && this.#clientIsDone(request)) this.#connection.closeAtOnce();
     else if (!stays) this.#connection.closePolitely();
-    else if (request.complete) this.nextRequest();
+    else if (request.requestComplete) this.nextRequest();
     else request.drain();
   }
 
@@ -274,20 +273,13 @@ export class ClientInput implements Runnable {
    * input can turn the close into a reset, and lingering would cost three system calls for nothing.
    */
   #clientIsDone(request: ClientRequest): boolean {
-    const nothingFollows = request.phase === 'held' && this.#stash === null && !this.#consuming;
-    return nothingFollows && request.complete && request.isLast;
-  }
-
-  /** The answer broke off, and the connection with it. */
-  cut(): void {
-    this.#over = true;
+    return request.isLast && !this.hasMore;
   }
 
   // From the connection.
 
   onEnd(): void {
-    if (this.#over) return;
-    const { services } = this.#connection;
+    if (this.#connection.state !== 'open') return;
     switch (this.#request?.phase) {
       case 'tunnel':
         this.#handler?.onClientTunnelEnd();
@@ -296,7 +288,7 @@ export class ClientInput implements Runnable {
         this.#connection.abandon();
         break;
       case 'held':
-        if (services.wheel.clock.now() - this.#lastByteAt > HALF_CLOSE_MS) this.#connection.abandon();
+        if (this.#deps.wheel.clock.now() - this.#lastByteAt > HALF_CLOSE_MS) this.#connection.abandon();
         break;
       default:
         if (this.#stash === null) this.#connection.closePolitely();
@@ -306,7 +298,7 @@ export class ClientInput implements Runnable {
   onBlocked(): void {
     const handler = this.#handler;
     if (handler !== null) handler.onClientBlocked();
-    else if (this.#request === null && !this.#over) this.#waitForClient();
+    else if (this.#request === null && this.#connection.state === 'open') this.#waitForClient();
   }
 
   onDrain(): void {
@@ -316,7 +308,7 @@ export class ClientInput implements Runnable {
   }
 
   onDeadline(): void {
-    if (this.#over) return;
+    if (this.#connection.state !== 'open') return;
     if (this.#request !== null) this.#request.deadlinePassed();
     else if ((this.#pauses & FOR_CLIENT) !== 0) this.#connection.reader.judge();
     // What waits for its turn is a request: the client has not been silent.
@@ -330,7 +322,6 @@ export class ClientInput implements Runnable {
 
   /** The last answer is given: what comes now is for nobody, and nothing keeps it from coming. */
   stop(): void {
-    this.#over = true;
     this.#stash = null;
     this.#putRequestBack();
     if (this.#pauses === 0) return;
@@ -340,7 +331,6 @@ export class ClientInput implements Runnable {
 
   /** The client is gone. */
   abandon(): void {
-    this.#over = true;
     this.#stash = null;
     this.#handler?.onClientGone();
     // Else it is put back when it is settled.

@@ -38,6 +38,7 @@ export class ReadinessReply implements RequestHandler {
   // It is settled before anything else could happen to it.
   refuse(): void {}
   onRequestBytes(): void {}
+  onRequestTrailers(): void {}
   onRequestEnd(): void {}
   onRequestFailed(): void {}
   onClientBlocked(): void {}

@@ -1,16 +1,21 @@
 import { FAILURES, type Failure } from '../base/failure.js';
+import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import type { Clock } from '../base/timer-wheel.js';
-import type { BodyListener } from '../http/body-reader.js';
-import type { FieldNames } from '../http/fields.js';
-import type { RequestHandler } from '../http/flow.js';
+import { FIELD, type FieldNames } from '../http/fields.js';
+import type { BodyForm, BodyListener, ClientPin, ClientSide, RequestHandler } from '../http/flow.js';
+import type { HeadEdit } from '../http/head-edit.js';
 import type { HeadLimits } from '../http/message-parser.js';
 import type { Refusal } from '../http/refusal.js';
+import { encodeReply, encodeRouteReply } from '../http/replies.js';
+import { ForwardedClient } from '../http/request-encoder.js';
 import type { RequestHead } from '../http/request-head.js';
 import { RequestParser } from '../http/request-parser.js';
-import { BodyPace } from './body-pace.js';
-import { ClientView } from './client-view.js';
-import type { ClientConnection } from './connection.js';
-import type { ClientInput } from './input.js';
+import type { ResponseForm } from '../http/response-encoder.js';
+import type { ResponseHead } from '../http/response-head.js';
+import type { Channel } from '../net/channel.js';
+import type { ConnectionControl, RequestOwner } from './contracts.js';
+import { BodyPace } from './deadlines.js';
+import { Responder } from './responder.js';
 
 const HEAD_TIMEOUT: Refusal = {
   status: 408,
@@ -22,50 +27,88 @@ const BODY_TOO_LARGE = 'the body is longer than limits.body_bytes';
 
 /** A rest of a refused or unread body that is worth reading to keep the connection. */
 const MAX_DRAIN = 64 * 1024;
+/** Interim responses gathered into one write, bytes. */
+const MAX_GATHERED = 16 * 1024;
+
+/** The bit of that field in `present`. */
+const DATE = 1 << FIELD.date;
+
+/** Whom a request is from that nobody has made yet. */
+const NOBODY = new ForwardedClient('', false);
 
 /**
  * head, body: it is coming in. held: it is all there; what follows waits for its answer. drain: it is answered, the rest
- * of its body is dropped. tunnel: after a 101.
+ * of its body is dropped. tunnel: after a 101. over: it is of no connection.
  */
-export type RequestPhase = 'head' | 'body' | 'held' | 'drain' | 'tunnel';
+export type RequestPhase = 'over' | 'head' | 'body' | 'held' | 'drain' | 'tunnel';
+
+export const REQUEST_MOVES: Moves<RequestPhase> = {
+  over: ['head'],
+  head: ['body', 'held', 'over'],
+  body: ['held', 'drain', 'tunnel', 'over'],
+  held: ['tunnel', 'over'],
+  drain: ['over'],
+  tunnel: ['over'],
+};
 
 /**
- * One request of a client, as it comes in. A connection takes one from the object pool with the first byte and puts it back
- * when it is answered and the rest of its body is read, so an idle connection has none.
+ * One request of a client: as it comes in, and as whoever answers it sees its client. A connection takes one from the
+ * object pool with the first byte and puts it back when it is answered and the rest of its body is read, so an idle
+ * connection has none.
  */
-export class ClientRequest implements BodyListener {
+export class ClientRequest implements BodyListener, ClientSide {
+  readonly head: RequestHead;
+  forwarded: ForwardedClient = NOBODY;
+  startedAt = 0;
   readonly #parser: RequestParser;
-  readonly #view: ClientView;
-  #input: ClientInput | null = null;
-  #connection: ClientConnection | null = null;
-  phase: RequestPhase = 'head';
-  #keepAlive = false;
+  readonly #responder = new Responder();
+  readonly #clock: Clock;
+  readonly #pace = new BodyPace();
+  #owner: RequestOwner | null = null;
+  #connection: ConnectionControl | null = null;
+  #phase: RequestPhase = 'over';
+  /** Does the client say that others may follow it, and is nothing wrong with it? */
+  #mayBeFollowed = false;
   /** The server takes no more of the body for now. */
   #paused = false;
   /** What its route allows. */
   #bodyBytes = 0;
-  readonly #pace = new BodyPace();
   /** Who answers it; null until its head is there, and once it is settled. */
-  handler: RequestHandler | null = null;
+  #handler: RequestHandler | null = null;
 
   constructor(limits: HeadLimits, clock: Clock) {
     this.#parser = new RequestParser(limits);
-    this.#view = new ClientView(this, this.#parser, clock);
+    this.head = this.#parser.head;
+    this.#clock = clock;
+  }
+
+  get phase(): RequestPhase {
+    return this.#phase;
+  }
+
+  get handler(): RequestHandler | null {
+    return this.#handler;
+  }
+
+  #move(to: RequestPhase): void {
+    if (assertsMoves) checkMove(REQUEST_MOVES, this.#phase, to);
+    this.#phase = to;
   }
 
   /** Its first byte is there. */
-  begin(input: ClientInput, connection: ClientConnection): void {
-    this.#input = input;
+  begin(owner: RequestOwner, connection: ConnectionControl): void {
+    this.#owner = owner;
     this.#connection = connection;
-    this.phase = 'head';
+    this.#move('head');
     this.#paused = false;
   }
 
   /** It is over: lets go of all it knows of its client. */
   clear(): void {
-    this.#input = null;
+    this.#move('over');
+    this.#owner = null;
     this.#connection = null;
-    this.#view.clear();
+    this.#responder.clear();
     this.#parser.clear();
   }
 
@@ -73,12 +116,12 @@ export class ClientRequest implements BodyListener {
 
   /** Is what comes next a part of it? */
   get isReading(): boolean {
-    return this.phase === 'head' || this.phase === 'body' || this.phase === 'drain';
+    return this.#phase === 'head' || this.#phase === 'body' || this.#phase === 'drain';
   }
 
-  /** Deals with bytes that were read at `now`. Gives the position behind the last byte that belongs to it. */
+  /** Deals with bytes that were read at `now`. Gives the position after the last byte that belongs to it. */
   read(buffer: Buffer, start: number, end: number, now: number): number {
-    if (this.phase !== 'head') return this.#readBody(buffer, start, end);
+    if (this.#phase !== 'head') return this.#readBody(buffer, start, end);
     const parser = this.#parser;
     const position = parser.readHead(buffer, start, end);
     if (parser.complete) this.#onHead(now);
@@ -90,40 +133,42 @@ export class ClientRequest implements BodyListener {
     const { head, body } = this.#parser;
     const handler = this.#open(head.keepsAlive, head, now);
     const { complete } = body;
-    this.phase = complete ? 'held' : 'body';
+    this.#move(complete ? 'held' : 'body');
     // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
     if (complete || head.expectsContinue) this.#connection?.deadline.disarm();
     else this.#armPatience();
-    handler.start(this.#view);
+    handler.start(this, head, this.forwarded);
   }
 
   /** The end of this connection: where the next request would begin is not certain. */
   #refuse(why: Refusal, now: number): void {
     const handler = this.#open(false, null, now);
-    this.phase = 'held';
-    handler.refuse(this.#view, why);
+    this.#move('held');
+    handler.refuse(this, why);
   }
 
   /** `asked`: the head; null when it is refused. */
-  #open(keepAlive: boolean, asked: RequestHead | null, now: number): RequestHandler {
-    const connection = this.#connection as ClientConnection;
-    const { handlers, limits, timeouts, readiness } = connection.services;
+  #open(mayBeFollowed: boolean, asked: RequestHead | null, now: number): RequestHandler {
+    const connection = this.#connection as ConnectionControl;
+    const { handlers, limits, timeouts, readiness } = connection.deps;
     const { head, body, complete } = this.#parser;
-    this.#keepAlive = keepAlive;
+    this.#mayBeFollowed = mayBeFollowed;
     this.#bodyBytes = limits.bodyBytes;
-    this.#pace.begin(timeouts.requestBody, limits.bodyRate);
     body.begin(complete ? head.framing : 'none', head.contentLength, 'wire', this);
-    this.#view.open(connection, now);
+    if (!body.complete) this.#pace.begin(timeouts.requestBody, limits.bodyRate);
+    this.startedAt = now;
+    this.forwarded = connection.forwarded;
+    this.#responder.begin(connection.channel, !head.speaksHttp11);
     const asksUs = readiness !== null && asked !== null && readiness.isFor(asked);
-    this.handler = asksUs ? readiness : handlers.take();
-    return this.handler;
+    this.#handler = asksUs ? readiness : handlers.take();
+    return this.#handler;
   }
 
   #readBody(buffer: Buffer, start: number, end: number): number {
     const { body } = this.#parser;
     const position = body.read(buffer, start, end);
     if (body.refusal !== null) {
-      if (this.handler === null) this.#connection?.closePolitely();
+      if (this.#handler === null) this.#connection?.closePolitely();
       else this.fail(failureOf(body.refusal), body.refusal.detail);
     } else if (body.complete) {
       this.#onBodyEnd();
@@ -132,60 +177,51 @@ export class ClientRequest implements BodyListener {
   }
 
   #onBodyEnd(): void {
-    if (this.phase === 'drain') {
-      this.#input?.nextRequest();
-    } else if (this.phase === 'body' && this.handler !== null) {
-      this.phase = 'held';
+    if (this.#phase === 'drain') {
+      this.#owner?.nextRequest();
+    } else if (this.#phase === 'body' && this.#handler !== null) {
+      this.#move('held');
       this.#connection?.deadline.disarm();
-      this.handler.onRequestEnd();
+      this.#handler.onRequestEnd();
     }
   }
 
   get droppedTrailers(): FieldNames | null {
-    return this.handler === null ? null : this.handler.droppedTrailers;
+    return this.#handler === null ? null : this.#handler.droppedTrailers;
   }
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
-    const { handler } = this;
+    const handler = this.#handler;
     // Answered: the rest is dropped.
     if (handler === null) return;
     if (this.#bodyBytes > 0 && this.#parser.body.contentBytes > this.#bodyBytes) {
       this.fail(FAILURES.body_too_large, BODY_TOO_LARGE);
       return;
     }
-    this.expectBody();
+    this.#expectBody();
     handler.onRequestBytes(buffer, start, end);
   }
 
-  /** The rest of it is not coming, or not wanted: the connection ends behind its answer. */
+  onTrailers(fields: string): void {
+    this.#handler?.onRequestTrailers(fields);
+  }
+
+  /** The rest of it is not coming, or not wanted: the connection ends after its answer. */
   fail(failure: Failure, detail: string): void {
-    this.#keepAlive = false;
-    this.handler?.onRequestFailed(failure, detail);
+    this.#mayBeFollowed = false;
+    this.#handler?.onRequestFailed(failure, detail);
   }
 
   deadlinePassed(): void {
     // Nothing but empty lines is no request (RFC 9112, 2.2): there is nobody to tell.
-    if (this.phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT, this.#now());
-    else if (this.phase === 'head' || this.phase === 'drain') this.#connection?.closePolitely();
-    else if (this.phase === 'body') this.fail(FAILURES.request_timeout, BODY_TIMEOUT);
-  }
-
-  // What its handler asks for.
-
-  /** Takes the limits of its route; false when its body has been announced as longer. */
-  useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean {
-    this.#bodyBytes = bodyBytes;
-    // There is none: nobody has to wait for it.
-    if (this.phase === 'held') return true;
-    const { head } = this.#parser;
-    this.#pace.use(bodyTimeout, bodyRate);
-    if (!head.expectsContinue) this.expectBody();
-    return bodyBytes === 0 || head.contentLength <= bodyBytes;
+    if (this.#phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT, this.#now());
+    else if (this.#phase === 'head' || this.#phase === 'drain') this.#connection?.closePolitely();
+    else if (this.#phase === 'body') this.fail(FAILURES.request_timeout, BODY_TIMEOUT);
   }
 
   /** The client's time to send some of the body begins anew, unless it is the server that is waited for. */
-  expectBody(): void {
-    if (this.phase === 'body' && !this.#paused) this.#armPatience();
+  #expectBody(): void {
+    if (this.#phase === 'body' && !this.#paused) this.#armPatience();
   }
 
   /** Until then more of the body must be there. */
@@ -195,23 +231,76 @@ export class ClientRequest implements BodyListener {
   }
 
   #now(): number {
-    return (this.#connection as ClientConnection).services.wheel.clock.now();
+    return (this.#connection as ConnectionControl).deps.wheel.clock.now();
   }
 
-  pauseBody(): void {
+  /** It is answered, but not all there: the rest of its body is read and dropped. */
+  drain(): void {
+    this.#move('drain');
+    this.#armPatience();
+  }
+
+  /** Is it all there, did the client say that it sends nothing after it, and is it so? */
+  get isLast(): boolean {
+    return this.#phase === 'held' && this.requestComplete && !this.head.keepsAlive;
+  }
+
+  /**
+   * Does the connection stay open after the answer? This is the one place that decides it. An answer may come before the
+   * whole request: then the rest must be little enough to read and drop.
+   */
+  #mayKeepAlive(): boolean {
+    const connection = this.#connection as ConnectionControl;
+    const { limits, wheel } = connection.deps;
+    const most = limits.requestsPerConnection;
+    if (!this.#mayBeFollowed || connection.isDraining) return false;
+    if ((most > 0 && connection.requests >= most) || wheel.now >= connection.endsAt) return false;
+    if (connection.peerEnded && this.#owner?.hasMore !== true) return false;
+    const { body } = this.#parser;
+    return body.complete || (body.remaining <= MAX_DRAIN && !this.head.expectsContinue);
+  }
+
+  // To whoever answers it: the request.
+
+  get pin(): ClientPin | null {
+    return (this.#connection as ConnectionControl).pin;
+  }
+
+  set pin(pin: ClientPin | null) {
+    (this.#connection as ConnectionControl).pin = pin;
+  }
+
+  get requestComplete(): boolean {
+    return this.#parser.body.complete;
+  }
+
+  get requestBytes(): number {
+    return this.#parser.body.contentBytes;
+  }
+
+  useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean {
+    this.#bodyBytes = bodyBytes;
+    // There is none: nobody has to wait for it.
+    if (this.#phase === 'held') return true;
+    this.#pace.use(bodyTimeout, bodyRate);
+    if (!this.head.expectsContinue) this.#expectBody();
+    return bodyBytes === 0 || this.head.contentLength <= bodyBytes;
+  }
+
+  pauseRequest(): void {
     if (this.#paused) return;
     this.#paused = true;
     this.#pace.hold(this.#now());
     // Not the client's fault: its own deadline stands still.
-    if (this.phase === 'body') this.#connection?.deadline.disarm();
-    this.#input?.pauseForServer();
+    if (this.#phase === 'body') this.#connection?.deadline.disarm();
+    this.#owner?.pauseForServer();
   }
 
-  resumeBody(): void {
+  resumeRequest(): void {
     if (!this.#paused) return;
     this.#unpause();
-    this.expectBody();
-    this.#input?.resumeForServer();
+    this.#expectBody();
+    this.#owner?.resumeForServer();
   }
 
   #unpause(): void {
@@ -219,45 +308,111 @@ export class ClientRequest implements BodyListener {
     this.#pace.goOn(this.#now());
   }
 
-  /** An answer may come before the whole request: then the rest must be little enough to read and drop. */
-  get mayKeepAlive(): boolean {
-    if (!this.#keepAlive || this.#input?.mayGoOn !== true) return false;
-    const { head, body } = this.#parser;
-    return body.complete || (body.remaining <= MAX_DRAIN && !head.expectsContinue);
+  turnAway(): void {
+    this.#connection?.turnAway();
+  }
+
+  // To whoever answers it: the answer.
+
+  get sentHead(): string {
+    return this.#responder.sentHead;
+  }
+
+  get status(): number {
+    return this.#responder.status;
+  }
+
+  get takesInterim(): boolean {
+    return this.#responder.takesInterim;
+  }
+
+  get #channel(): Channel {
+    return (this.#connection as ConnectionControl).channel;
+  }
+
+  sendInterim(head: ResponseHead): boolean {
+    if (head.status === 100) this.#expectBody();
+    const channel = this.#channel;
+    this.#responder.interim(head);
+    // Many of them may come in a turn of the event loop, and be long.
+    if (channel.heldBytes < MAX_GATHERED || channel.flush()) return true;
+    this.#connection?.reader.note();
+    return false;
+  }
+
+  sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm {
+    const wallMs = (head.present & DATE) === 0 ? this.#clock.wall() : 0;
+    return this.#responder.head(head, edit, this.#mayKeepAlive(), wallMs);
+  }
+
+  sendBody(buffer: Buffer, start: number, end: number): boolean {
+    const connection = this.#connection as ConnectionControl;
+    const goesOn = this.#responder.wrapsChunks
+      ? this.#responder.chunk(buffer, start, end)
+      : connection.channel.write(buffer, start, end);
+    if (!goesOn) connection.reader.note();
+    return goesOn;
+  }
+
+  sendTrailers(fields: string): void {
+    this.#responder.trailers(fields);
+  }
+
+  endResponse(): void {
+    if (this.#responder.wrapsChunks) this.#responder.end();
+  }
+
+  takeBack(): boolean {
+    return this.#responder.takeBack();
+  }
+
+  takesAnswers(): boolean {
+    return (this.#connection as ConnectionControl).reader.takesAnswers();
+  }
+
+  reply(status: number, edit: HeadEdit | null, text?: string, fields = ''): number {
+    return this.#reply(status, (form, toHead, wallMs) =>
+      encodeReply(status, form, toHead, wallMs, text, fields, edit),
+    );
+  }
+
+  replyWith(status: number, body: string, edit: HeadEdit): number {
+    return this.#reply(status, (form, toHead, wallMs) =>
+      encodeRouteReply(status, body, edit, form, toHead, wallMs),
+    );
+  }
+
+  #reply(status: number, encode: (form: ResponseForm, toHead: boolean, wallMs: number) => string): number {
+    const toHead = this.head.method === 'HEAD';
+    const wallMs = this.#clock.wall();
+    return this.#responder.reply(status, this.#mayKeepAlive(), (form) => encode(form, toHead, wallMs));
   }
 
   cut(): void {
-    this.#input?.cut();
+    this.#connection?.cut();
   }
 
-  openTunnel(): void {
-    this.phase = 'tunnel';
+  switchProtocols(head: ResponseHead, fields: string): void {
+    this.#responder.switching(head, fields);
+    this.#channel.probePeer();
+    this.#move('tunnel');
     this.#connection?.deadline.disarm();
-    this.#input?.openTunnel();
+    this.#owner?.openTunnel();
   }
 
-  /** Nothing more comes from the handler; `stays` when its answer leaves the connection open. */
-  answered(stays: boolean): void {
-    this.handler = null;
+  sendTunnel(buffer: Buffer, start: number, end: number): boolean {
+    return this.#channel.write(buffer, start, end);
+  }
+
+  endTunnel(): void {
+    this.#channel.end();
+  }
+
+  settled(): void {
+    this.#handler = null;
     if (this.#paused) this.#unpause();
     // The rest of it may have turned out to be bad meanwhile.
-    this.#input?.answered(stays && this.#keepAlive);
-  }
-
-  /** It is answered, but not all there: the rest of its body is read and dropped. */
-  drain(): void {
-    this.phase = 'drain';
-    this.#armPatience();
-  }
-
-  /** Is it all there? */
-  get complete(): boolean {
-    return this.#parser.body.complete;
-  }
-
-  /** Did the client say that it sends nothing behind it? */
-  get isLast(): boolean {
-    return !this.#parser.head.keepsAlive;
+    this.#owner?.answered(this.#responder.keepsAlive && this.#mayBeFollowed);
   }
 }
 

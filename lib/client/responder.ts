@@ -1,4 +1,4 @@
-import type { BodyForm } from '../http/body-reader.js';
+import type { BodyForm } from '../http/flow.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../http/response-encoder.js';
 import type { ResponseHead } from '../http/response-head.js';
@@ -7,6 +7,7 @@ import type { Channel } from '../net/channel.js';
 /** Writes one response to a client, in the framing that client understands. */
 export class Responder {
   readonly #form: ResponseForm = { framing: 'none', keepAlive: true, oldClient: false };
+  #channel: Channel | null = null;
   /** Is a body that ends with the server's connection cut into chunks, for a client that keeps its own? */
   wrapsChunks = false;
   /** The final head that was handed over; empty until then. */
@@ -16,7 +17,9 @@ export class Responder {
   /** Bytes that waited in the channel before the head of a server's answer; -1 when none was written. */
   #mark = -1;
 
-  begin(oldClient: boolean): void {
+  /** For another response. `oldClient`: it goes to a client of HTTP/1.0. */
+  begin(channel: Channel, oldClient: boolean): void {
+    this.#channel = channel;
     this.#form.oldClient = oldClient;
     this.wrapsChunks = false;
     this.sentHead = '';
@@ -24,30 +27,35 @@ export class Responder {
     this.#mark = -1;
   }
 
-  /** Does the connection stay open behind this response? */
+  /** Lets go of the client. */
+  clear(): void {
+    this.#channel = null;
+  }
+
+  /** Does the connection stay open after this response? */
   get keepsAlive(): boolean {
-    return this.#form.keepAlive;
+    return this.status !== 0 && this.#form.keepAlive;
   }
 
-  interim(head: ResponseHead, channel: Channel): void {
-    channel.writeText(encodeInterimHead(head));
+  /** Does the client understand interim responses? */
+  get takesInterim(): boolean {
+    return !this.#form.oldClient;
   }
 
-  switching(head: ResponseHead, fields: string, channel: Channel): void {
+  interim(head: ResponseHead): void {
+    this.#channel?.writeText(encodeInterimHead(head));
+  }
+
+  switching(head: ResponseHead, fields: string): void {
     this.#form.keepAlive = false;
     this.status = head.status;
     this.sentHead = encodeInterimHead(head, fields);
-    channel.writeText(this.sentHead);
+    this.#channel?.writeText(this.sentHead);
   }
 
-  head(
-    head: ResponseHead,
-    edit: HeadEdit | null,
-    channel: Channel,
-    mayKeepAlive: boolean,
-    wallMs: number,
-  ): BodyForm {
+  head(head: ResponseHead, edit: HeadEdit | null, mayKeepAlive: boolean, wallMs: number): BodyForm {
     const form = this.#form;
+    const channel = this.#channel as Channel;
     const { framing } = head;
     // HTTP/1.0 knows no chunks: its bodies end with a length or with the connection.
     const unbounded = framing === 'chunked' || framing === 'close';
@@ -63,8 +71,8 @@ export class Responder {
   }
 
   /** Takes back a server's answer of which nothing has gone out yet: another may be given. False when some has. */
-  takeBack(channel: Channel): boolean {
-    if (this.#mark === -1 || !channel.takeBack(this.#mark, this.sentHead)) return false;
+  takeBack(): boolean {
+    if (this.#mark === -1 || this.#channel?.takeBack(this.#mark, this.sentHead) !== true) return false;
     this.#mark = -1;
     this.wrapsChunks = false;
     this.sentHead = '';
@@ -72,33 +80,33 @@ export class Responder {
     return true;
   }
 
-  /** False asks to wait for the channel's drain. */
-  body(channel: Channel, buffer: Buffer, start: number, end: number): boolean {
-    if (!this.wrapsChunks) return channel.write(buffer, start, end);
+  /** A piece of a body that `wrapsChunks`. False asks to wait for the channel's drain. */
+  chunk(buffer: Buffer, start: number, end: number): boolean {
+    const channel = this.#channel as Channel;
     channel.writeText(`${(end - start).toString(16)}\r\n`);
     const goOn = channel.write(buffer, start, end);
     channel.writeText('\r\n');
     return goOn;
   }
 
-  /** The body is whole; only where it `wrapsChunks`. */
-  end(channel: Channel): void {
-    channel.writeText('0\r\n\r\n');
+  /** The trailers of a chunked body, each a line with its end. HTTP/1.0 has none. */
+  trailers(fields: string): void {
+    if (!this.#form.oldClient) this.#channel?.writeText(`${fields}\r\n`);
+  }
+
+  /** A body that `wrapsChunks` is whole. */
+  end(): void {
+    this.#channel?.writeText('0\r\n\r\n');
   }
 
   /** An answer of the balancer's own, head and body as `encode` makes them, in latin1. Gives the bytes of its body. */
-  reply(
-    status: number,
-    channel: Channel,
-    mayKeepAlive: boolean,
-    encode: (form: ResponseForm) => string,
-  ): number {
+  reply(status: number, mayKeepAlive: boolean, encode: (form: ResponseForm) => string): number {
     this.#form.framing = 'length';
     this.#form.keepAlive = mayKeepAlive;
     const reply = encode(this.#form);
     this.status = status;
     this.sentHead = reply.slice(0, reply.indexOf('\r\n\r\n') + 4);
-    channel.writeText(reply);
+    this.#channel?.writeText(reply);
     return reply.length - this.sentHead.length;
   }
 }

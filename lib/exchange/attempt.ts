@@ -1,9 +1,8 @@
 import { FAILURES, type Failure, isConnectFailure } from '../base/failure.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
-import type { BodyForm } from '../http/body-reader.js';
 import type { FieldNames } from '../http/fields.js';
-import type { ClientSide } from '../http/flow.js';
+import type { BodyForm, ClientSide } from '../http/flow.js';
 import { switchesTo } from '../http/hop.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { Lease, LeaseListener, OutcomeKind, ResponseListener } from '../servers/contracts.js';
@@ -131,7 +130,7 @@ export class Attempt implements LeaseListener, ResponseListener {
 
   onInterim(head: ResponseHead): void {
     const client = this.#client as ClientSide;
-    if (client.head.minorVersion === 0) return;
+    if (!client.takesInterim) return;
     this.#sawInterim = true;
     if (!client.sendInterim(head)) this.relay.pauseServer();
     if (head.status === 100 && !client.requestComplete) this.relay.mayContinue();
@@ -154,6 +153,10 @@ export class Attempt implements LeaseListener, ResponseListener {
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
     this.relay.answer(buffer, start, end);
+  }
+
+  onTrailers(fields: string): void {
+    (this.#client as ClientSide).sendTrailers(fields);
   }
 
   onResponseEnd(): void {

@@ -4,9 +4,10 @@ import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import type { FieldNames } from '../http/fields.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
 import type { Refusal } from '../http/refusal.js';
-import { receivedRequestId } from '../http/request-encoder.js';
+import { type ForwardedClient, receivedRequestId } from '../http/request-encoder.js';
 import type { RequestHead } from '../http/request-head.js';
 import type { ResponseHead } from '../http/response-head.js';
+import { encodeTrailers } from '../http/trailers.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { noteFailedAttempt } from './accounting.js';
@@ -64,9 +65,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
 
   // Once per request.
 
-  start(client: ClientSide): void {
+  start(client: ClientSide, head: RequestHead, forwarded: ForwardedClient): void {
     this.#open(client);
-    const { head, forwarded } = client;
     const { pipeline } = this.#services;
     const context = this.#context;
     const requestId = (forwarded.trusted && receivedRequestId(head, forwarded)) || nextRequestId();
@@ -234,6 +234,12 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       // Reading goes on as long as that is little: a client that leaves the line is seen by nothing else.
       if (this.#replay.isFull && this.#client?.requestComplete === false) this.#client.pauseRequest();
     }
+  }
+
+  /** Servers are spoken to in HTTP/1.1: there trailers are bytes that follow the last chunk. */
+  onRequestTrailers(fields: string): void {
+    const end = encodeTrailers(fields);
+    this.onRequestBytes(end, 0, end.length);
   }
 
   onRequestEnd(): void {

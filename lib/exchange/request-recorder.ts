@@ -206,7 +206,7 @@ export class RequestRecorder implements RequestRecord {
   }
 
   get protocol(): string {
-    return this.#head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+    return this.#head.protocol;
   }
 
   get host(): string {

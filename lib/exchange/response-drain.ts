@@ -1,5 +1,5 @@
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
-import type { BodyForm } from '../http/body-reader.js';
+import type { BodyForm } from '../http/flow.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { Lease, ResponseListener } from '../servers/contracts.js';
 
@@ -52,6 +52,8 @@ export class ResponseDrain implements ResponseListener, DeadlineOwner {
   }
 
   // What comes in front of a body, or in a tunnel, has come or never will.
+
+  onTrailers(): void {}
 
   onInterim(): void {}
 

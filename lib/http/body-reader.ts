@@ -1,12 +1,10 @@
-import type { BodyForm, BodyListener } from './body-listener.js';
 import { ChunkedBody, type ChunkFault } from './chunked-body.js';
+import type { BodyForm, BodyListener } from './flow.js';
 import { HeadMender } from './head-mender.js';
 import { type LlhttpParser, llhttpPool, type MessageKind } from './llhttp.js';
 import { type Refusal, refusal } from './refusal.js';
 import type { Framing } from './request-head.js';
 import { TrailerSection } from './trailers.js';
-
-export type { BodyForm, BodyListener } from './body-listener.js';
 
 /** The refusals of one fault, by the side it came from. */
 type Sides = { readonly [side in MessageKind]: Refusal };
@@ -32,7 +30,7 @@ const CHUNK_FAULTS: { readonly [fault in ChunkFault]: Sides } = {
  * Finds the end of one body, whatever frames it, and hands on its bytes. Bodies with a length are counted and never
  * parsed. Of a chunked one, chunk extensions are taken out (RFC 9112, 7.1.1: they are for this hop alone, and a
  * parser that reads them differently is how requests are smuggled), and trailers that must not be passed on are left
- * out. Trailers are dropped altogether in `content` form.
+ * out. The others are handed on as fields, in either form.
  */
 export class BodyReader {
   readonly #side: MessageKind;
@@ -47,7 +45,6 @@ export class BodyReader {
   #mender: HeadMender | null = null;
   #trailerBytes = 0;
   #framing: Framing = 'none';
-  #form: BodyForm = 'wire';
   #remaining = 0;
   /** Is the whole body there? */
   complete = true;
@@ -74,7 +71,6 @@ export class BodyReader {
   /** Behind a head, for the body that it announced. */
   begin(framing: Framing, contentLength: number, form: BodyForm, receiver: BodyListener): void {
     this.#framing = framing;
-    this.#form = form;
     this.#remaining = contentLength;
     this.complete = framing === 'none';
     this.refusal = null;
@@ -170,11 +166,8 @@ export class BodyReader {
     const { fieldCount } = llhttp;
     this.#giveLlhttp(llhttp);
     this.complete = true;
-    if (this.#form === 'wire') {
-      const dropped = this.#receiver?.droppedTrailers ?? null;
-      const lines = Buffer.from(`${trailers.passable(fieldCount, dropped)}\r\n`, 'latin1');
-      this.#receiver?.onBodyBytes(lines, 0, lines.length);
-    }
+    const dropped = this.#receiver?.droppedTrailers ?? null;
+    this.#receiver?.onTrailers(trailers.passable(fieldCount, dropped));
     return stop;
   }
 

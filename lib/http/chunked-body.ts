@@ -1,4 +1,4 @@
-import type { BodyForm, BodyListener } from './body-listener.js';
+import type { BodyForm, BodyListener } from './flow.js';
 import { KeptRuns } from './kept-runs.js';
 import type { MessageKind } from './llhttp.js';
 

@@ -1,5 +1,4 @@
 import type { Failure } from '../base/failure.js';
-import type { BodyForm } from './body-reader.js';
 import type { FieldNames } from './fields.js';
 import type { HeadEdit } from './head-edit.js';
 import type { Refusal } from './refusal.js';
@@ -30,6 +29,8 @@ export interface ClientSide {
   readonly requestBytes: number;
   /** When the last of its head was read, in ms of the balancer's clock. */
   readonly startedAt: number;
+  /** Does the client understand 1xx responses? */
+  readonly takesInterim: boolean;
   /** The head that was sent, own or passed on; empty until then. */
   readonly sentHead: string;
   /** Its status; 0 until then. */
@@ -37,12 +38,14 @@ export interface ClientSide {
   /** No more of the request's body until `resumeRequest`. */
   pauseRequest(): void;
   resumeRequest(): void;
-  /** 1xx other than 101; not for HTTP/1.0 clients, who get none. False asks to wait for `onClientDrain`. */
+  /** 1xx other than 101; only to a client that `takesInterim`. False asks to wait for `onClientDrain`. */
   sendInterim(head: ResponseHead): boolean;
   /** Sends the head of a server's response, together with what follows in the same read; says how its body is wanted. */
   sendHead(head: ResponseHead, edit: HeadEdit | null): BodyForm;
   /** A piece of the body in the form asked for. False asks to wait for `onClientDrain`. */
   sendBody(buffer: Buffer, start: number, end: number): boolean;
+  /** As `BodyListener.onTrailers`, of the response. A client that can't take any (HTTP/1.0) gets none. */
+  sendTrailers(fields: string): void;
   endResponse(): void;
   /** The answer is taken back, as nothing of it has gone out yet: another may be given. False when some has. */
   takeBack(): boolean;
@@ -74,12 +77,17 @@ export interface ClientSide {
 export interface RequestHandler {
   /** Names of fields that must not come to the server in the trailers of the request; asked when there are any. */
   readonly droppedTrailers: FieldNames | null;
-  /** The head is there. `client.requestComplete` tells whether a body follows. */
-  start(client: ClientSide): void;
+  /**
+   * The head is there. `client.requestComplete` tells whether a body follows. `head` and `forwarded` are those of `client`,
+   * handed over as nearly every step asks for them.
+   */
+  start(client: ClientSide, head: RequestHead, forwarded: ForwardedClient): void;
   /** In place of `start`: a head that can't be acted upon. */
   refuse(client: ClientSide, refusal: Refusal): void;
   /** Request body as it goes to the server: chunks as chunks. Valid during the call only. */
   onRequestBytes(buffer: Buffer, start: number, end: number): void;
+  /** As `BodyListener.onTrailers`; before `onRequestEnd`. */
+  onRequestTrailers(fields: string): void;
   onRequestEnd(): void;
   /** The rest of the request is not coming, or not wanted. */
   onRequestFailed(failure: Failure, detail: string): void;
@@ -91,3 +99,25 @@ export interface RequestHandler {
   /** The client's connection is gone. */
   onClientGone(): void;
 }
+
+/**
+ * Takes the body, piece by piece. A piece is valid during the call only: it lies in a read buffer. The message may be
+ * let go of within the call (`release`): nothing more comes then, whatever else was read.
+ */
+export interface BodyListener {
+  /** Names of trailer fields that are not for it; asked when there are trailers. */
+  readonly droppedTrailers: FieldNames | null;
+  onBodyBytes(buffer: Buffer, start: number, end: number): void;
+  /**
+   * The body is whole and has a trailer section: its fields that may be passed on, each a line with its end, as they came
+   * and in their order; empty when none may. Nothing of the section goes to `onBodyBytes`, whatever the form: in `wire`
+   * form the empty line after the last chunk is still to be written.
+   */
+  onTrailers(fields: string): void;
+}
+
+/**
+ * What of a chunked body is handed on: `wire` keeps the chunks as they came, so that a body is relayed in one write
+ * per read; `content` returns the data alone, for a peer that does not know chunks.
+ */
+export type BodyForm = 'wire' | 'content';

@@ -1,4 +1,4 @@
-import type { BodyListener } from './body-listener.js';
+import type { BodyListener } from './flow.js';
 
 /**
  * A run at least this long begins a piece of its own: to hand on a piece costs its receiver about 1 µs, to move a run of

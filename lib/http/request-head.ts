@@ -64,6 +64,16 @@ export class RequestHead extends MessageHead {
     return IDEMPOTENT.has(this.method);
   }
 
+  /** Does its client know chunks and interim responses? That of HTTP/1.0 does not. */
+  get speaksHttp11(): boolean {
+    return this.minorVersion === 1;
+  }
+
+  /** As logs name it. */
+  get protocol(): string {
+    return this.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+  }
+
   /** May the client's connection stay open after this request? (RFC 9112, 9.3) */
   get keepsAlive(): boolean {
     if (this.connection.close) return false;

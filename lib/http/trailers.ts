@@ -51,3 +51,8 @@ export class TrailerSection {
     return lines;
   }
 }
+
+/** The end of a chunked body with these trailers, each a line with its end, after the line of its last chunk. */
+export function encodeTrailers(fields: string): Buffer {
+  return Buffer.from(`${fields}\r\n`, 'latin1');
+}

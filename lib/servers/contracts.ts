@@ -4,7 +4,7 @@ import type { Failure } from '../base/failure.js';
 import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { PoolConfig } from '../config/types.js';
-import type { BodyForm, BodyListener } from '../http/body-reader.js';
+import type { BodyForm, BodyListener } from '../http/flow.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel } from '../net/channel.js';
@@ -161,8 +161,7 @@ export interface PooledConnection extends WholeConnection {
 export interface WholeConnection extends Lease {
   /** Bytes after the response, or a response that forbids it: never to be used again. */
   readonly isSpoilt: boolean;
-  /** What was read last, `readBuffer[0, readBytes)`, while it is being dealt with; else null. */
-  readonly readBuffer: Buffer | null;
+  /** Of what was read last, while it is being dealt with. */
   readonly readBytes: number;
   /** May it carry so many requests more? */
   hasRoomFor(requests: number): boolean;

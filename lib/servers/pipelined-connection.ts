@@ -3,8 +3,8 @@ import { FAILURES, type Failure } from '../base/failure.js';
 import { latin1 } from '../base/latin1.js';
 import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
-import type { BodyForm } from '../http/body-reader.js';
 import type { FieldNames } from '../http/fields.js';
+import type { BodyForm } from '../http/flow.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { atTickEnd, type TickTask } from '../net/loop-tick.js';
 import type {
@@ -231,14 +231,16 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     if (this.#dropped > MAX_DROPPED) this.#close(FAILURES.reset_before_response, 'behind a long response');
   }
 
+  onTrailers(fields: string): void {
+    this.#front.receiver?.onTrailers(fields);
+  }
+
   /**
    * A body that is announced too long takes the next response for its rest. That shows where a read begins with a
    * response inside a body, and where something else than a response stands behind the body's end.
    */
   #endsWhereItShould(buffer: Buffer, start: number, end: number): boolean {
     const connection = this.#connection as WholeConnection;
-    // Trailers, which were put together anew. They end where chunks do, and these have no length that could be wrong.
-    if (buffer !== connection.readBuffer) return true;
     if (start === 0 && beginsResponse(buffer, 0, connection.readBytes)) return false;
     return (
       !connection.bodyComplete ||

@@ -62,7 +62,6 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
   #failedBytes = 0;
   #tunnelEnd: TunnelEnd | null = null;
   #reuse: Reuse = 'fit';
-  readBuffer: Buffer | null = null;
   readBytes = 0;
   pooled = false;
   /** -1: nobody has asked for it since. */
@@ -312,10 +311,8 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
       return;
     }
     this.#readAt = -1;
-    this.readBuffer = buffer;
     this.readBytes = length;
     this.#readResponse(buffer, length);
-    this.readBuffer = null;
   }
 
   onEnd(): void {

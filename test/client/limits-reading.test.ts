@@ -1,8 +1,8 @@
 import t from 'tap';
 import { answering, type RawConnection, startRawServer } from '../../fixtures/raw-server.js';
 import { Deadline, TimerWheel } from '../../lib/base/timer-wheel.js';
-import type { ClientDeps } from '../../lib/client/services.js';
-import { SlowReader } from '../../lib/client/slow-reader.js';
+import type { ClientDeps } from '../../lib/client/connection.js';
+import { SlowReader } from '../../lib/client/deadlines.js';
 import type { Channel } from '../../lib/net/channel.js';
 import { startBalancer } from '../support/balancer.js';
 import { GET, OK } from '../support/http.js';

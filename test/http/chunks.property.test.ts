@@ -108,6 +108,9 @@ function read(side: Side, pieces: readonly Buffer[], form: 'content' | 'wire' = 
     onBodyBytes: (buffer, start, end) => {
       content += buffer.toString('latin1', start, end);
     },
+    onTrailers: (fields) => {
+      if (form === 'wire') content += `${fields}\r\n`;
+    },
   });
   for (const piece of pieces) {
     // As in a read buffer: other bytes lie before and behind, of an older read.
@@ -331,6 +334,9 @@ t.test('ten thousand tiny chunks in a read are handed on in one piece', async (t
         onBodyBytes: (buffer, start, end) => {
           pieces++;
           text += buffer.toString('latin1', start, end);
+        },
+        onTrailers: (fields) => {
+          text += `${fields}\r\n`;
         },
       });
       reader.read(sent, 0, sent.length);

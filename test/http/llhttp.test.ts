@@ -150,6 +150,9 @@ t.test('a body in one read is handed on in one piece, as it came', async (t) => 
   const pieces: string[] = [];
   const collect = {
     droppedTrailers: null,
+    onTrailers: (fields: string): void => {
+      pieces.push(`${fields}\r\n`);
+    },
     onBodyBytes: (buffer: Buffer, start: number, end: number): void => {
       pieces.push(buffer.toString('latin1', start, end));
     },

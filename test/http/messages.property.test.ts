@@ -194,6 +194,9 @@ t.test(
       parser.reset();
       const receiver = {
         droppedTrailers: null,
+        onTrailers(fields: string): void {
+          if (how === 'wire') pieces.push(`${fields}\r\n`);
+        },
         onBodyBytes(buffer: Buffer, start: number, end: number): void {
           pieces.push(buffer.toString('latin1', start, end));
           if (pieces.length !== most) return;

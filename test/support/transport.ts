@@ -1,4 +1,4 @@
-import type { BodyForm, BodyListener } from '../../lib/http/body-reader.js';
+import type { BodyForm, BodyListener } from '../../lib/http/flow.js';
 import type { MessageHead } from '../../lib/http/head.js';
 import type { HeadLimits } from '../../lib/http/message-parser.js';
 import { RequestParser } from '../../lib/http/request-parser.js';
@@ -81,7 +81,16 @@ export class ResponseReader {
 
 class Collector implements BodyListener {
   readonly droppedTrailers = null;
+  readonly #form: BodyForm;
   message: SeenMessage | null = null;
+
+  constructor(form: BodyForm) {
+    this.#form = form;
+  }
+
+  onTrailers(fields: string): void {
+    if (this.message !== null && this.#form === 'wire') this.message.body += `${fields}\r\n`;
+  }
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
     if (this.message !== null) this.message.body += buffer.toString('latin1', start, end);
@@ -95,7 +104,7 @@ function read(
   meaning: () => string,
 ): Seen {
   const seen: Seen = { messages: [], verdict: 'whole', detail: '' };
-  const collector = new Collector();
+  const collector = new Collector(options.form ?? 'content');
   let before = 0;
   let inBody = false;
   let idle = true;

@@ -1,7 +1,7 @@
 import type { ObjectPool } from '../../base/collections.js';
 import type { TimerWheel } from '../../base/timer-wheel.js';
 import type { HealthCheckConfig } from '../../config/types.js';
-import type { BodyListener } from '../../http/body-reader.js';
+import type { BodyListener } from '../../http/flow.js';
 import type { ResponseHead } from '../../http/response-head.js';
 import type { ResponseParser } from '../../http/response-parser.js';
 import type { Channel } from '../../net/channel.js';
@@ -89,6 +89,8 @@ export class HttpProbe extends Probe implements BodyListener {
   }
 
   readonly droppedTrailers = null;
+
+  onTrailers(): void {}
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
     this.#body?.add(buffer, start, end);
