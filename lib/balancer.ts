@@ -34,8 +34,7 @@ import type {
   StatusEvent,
 } from './control/status/status.js';
 import { Telemetry } from './control/telemetry.js';
-import { Exchange } from './exchange/exchange.js';
-import type { ExchangeDeps } from './exchange/services.js';
+import { Exchange, type ExchangeDeps } from './exchange/exchange.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';

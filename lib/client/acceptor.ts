@@ -2,7 +2,7 @@ import type { AddressSet } from '../base/address-set.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
-import { ForwardedClient } from '../http/request-encoder.js';
+import { ForwardedClient } from '../http/forwarded.js';
 import type { Acceptor, Incoming } from '../net/accept.js';
 import { clientRoom, fileLimit, type ShortageAlarm } from '../net/shortage.js';
 import { ClientConnection, type ClientDeps } from './connection.js';

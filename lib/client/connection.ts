@@ -2,7 +2,7 @@ import { FAILURES } from '../base/failure.js';
 import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { Deadline, type DeadlineOwner, spread } from '../base/timer-wheel.js';
 import type { ClientPin } from '../http/flow.js';
-import type { ForwardedClient } from '../http/request-encoder.js';
+import type { ForwardedClient } from '../http/forwarded.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import type { ClientConnectionState, ConnectionControl } from './contracts.js';
 import { LingeringClose, SlowReader } from './deadlines.js';

@@ -1,7 +1,7 @@
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { LimitsConfig, TimeoutsConfig } from '../config/types.js';
 import type { ClientPin, RequestHandler } from '../http/flow.js';
-import type { ForwardedClient } from '../http/request-encoder.js';
+import type { ForwardedClient } from '../http/forwarded.js';
 import type { Channel } from '../net/channel.js';
 import type { SlowReader } from './deadlines.js';
 import type { ReadinessReply } from './readiness-reply.js';

@@ -1,6 +1,6 @@
 import type { ClientSide, RequestHandler } from '../http/flow.js';
+import type { RequestHead } from '../http/head.js';
 import { HeadEdit } from '../http/head-edit.js';
-import type { RequestHead } from '../http/request-head.js';
 
 /** Does it ask, at `path`, whether the balancer may be sent requests? Whatever host and parameters it names. */
 export function asksReadiness({ method, originTarget }: RequestHead, path: string): boolean {

@@ -1,7 +1,7 @@
 import type { BodyForm } from '../http/flow.js';
+import type { ResponseHead } from '../http/head.js';
 import type { HeadEdit } from '../http/head-edit.js';
-import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../http/response-encoder.js';
-import type { ResponseHead } from '../http/response-head.js';
+import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../http/head-encoder.js';
 import type { Channel } from '../net/channel.js';
 
 /** Writes one response to a client, in the framing that client understands. */

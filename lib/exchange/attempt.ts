@@ -3,15 +3,14 @@ import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { FieldNames } from '../http/fields.js';
 import type { BodyForm, ClientSide } from '../http/flow.js';
-import { switchesTo } from '../http/hop.js';
-import type { ResponseHead } from '../http/response-head.js';
+import type { ResponseHead } from '../http/head.js';
+import { switchesTo } from '../http/head.js';
 import type { Lease, LeaseListener, OutcomeKind, ResponseListener } from '../servers/contracts.js';
 import type { Server } from '../servers/server.js';
 import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
-import type { AttemptDeps, AttemptOwner } from './attempt-owner.js';
 import type { RequestContext } from './context.js';
 import { giveBack, isPinned, leaseFor } from './pinned-connection.js';
-import { Relay } from './relay.js';
+import { Relay, type Replay } from './relay.js';
 import type { RequestRecorder } from './request-recorder.js';
 import { ResponseDrain } from './response-drain.js';
 
@@ -386,4 +385,25 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#client = null;
     this.relay.close();
   }
+}
+
+/** Whoever makes attempts, one after the other: told how each one ends. */
+export interface AttemptOwner {
+  /** May the request share a connection? */
+  readonly isPipelinable: boolean;
+  /** A final head came. True: it is not for the client; `decline` was called, and another attempt follows. */
+  declines(head: ResponseHead): boolean;
+  /** There is no answer, or no more of it. */
+  attemptFailed(failure: Failure, detail: string): void;
+  /** The client has the whole answer, or both sides of its tunnel have ended; `detail`: which one did so first. */
+  attemptDone(detail: string): void;
+}
+
+/** What an attempt works with; all of it belongs to one exchange. */
+export interface AttemptDeps {
+  readonly context: RequestContext;
+  readonly deadline: Deadline;
+  readonly replay: Replay;
+  readonly recorder: RequestRecorder;
+  readonly wheel: TimerWheel;
 }

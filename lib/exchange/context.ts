@@ -1,18 +1,22 @@
 import type { Address } from '../base/address.js';
 import { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
+import type { TimeoutsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { FirewallChain } from '../firewall/firewall-chain.js';
 import type { ClientSide } from '../http/flow.js';
+import type { ForwardedClient } from '../http/forwarded.js';
+import type { RequestHead } from '../http/head.js';
 import { HeadEdit } from '../http/head-edit.js';
-import { encodeRequestHead, type ForwardedClient } from '../http/request-encoder.js';
-import type { RequestHead } from '../http/request-head.js';
+import { encodeRequestHead } from '../http/head-encoder.js';
 import { RequestView } from '../http/request-view.js';
 import type { RuleContext } from '../rules/context.js';
 import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
+import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import type { Server } from '../servers/server.js';
-import type { CompiledRoute } from './compiled-route.js';
+import type { RetryPolicy } from './retries.js';
+import type { ServerSelector } from './server-selector.js';
 
 /** Why a request is answered by the balancer, and how. */
 export interface LocalReply {
@@ -140,4 +144,23 @@ export interface RequestStages {
   clientOf(client: ClientSide): IpAddress;
   /** In place of `decide`, for a request whose head can't be read, of `context.client`. */
   noteUnreadable(context: RequestContext): void;
+}
+
+/** A route made ready: what is done with the requests that end up on it. Made once per configuration. */
+export interface CompiledRoute {
+  /** What logs and `{route}` call it. */
+  readonly name: string;
+  /** Who may answer, and who does; null when the route answers by itself. */
+  readonly selector: ServerSelector | null;
+  /** The route's own answer; null when it forwards. */
+  readonly reply: RouteReply | null;
+  readonly rules: RouteRules;
+  /** The firewalls of the route; null when it has none. */
+  readonly firewalls: FirewallChain | null;
+  readonly retry: RetryPolicy;
+  readonly timeouts: TimeoutsConfig;
+  /** Bytes of a request body; 0 is no limit. */
+  readonly bodyBytes: number;
+  /** Bytes of it a second; 0 is as slow as it likes. */
+  readonly bodyRate: number;
 }

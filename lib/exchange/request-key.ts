@@ -1,7 +1,15 @@
 import { hashText } from '../base/hash.js';
+import type { IpAddress } from '../base/ip-address.js';
 import type { RequestKeyConfig } from '../config/types.js';
+import type { RequestView } from '../http/request-view.js';
 import { NO_KEY, type PickKey } from '../servers/scheduler/scheduler.js';
-import type { RequestContext } from './context.js';
+
+/** What of a request says whose it is and where it goes. */
+export interface RequestFacts {
+  readonly view: RequestView;
+  /** Whom it is from, trusted proxies left out. */
+  readonly client: IpAddress;
+}
 
 /** What requests are told apart by: the same for requests that belong to the same server. */
 export class RequestKey {
@@ -17,14 +25,14 @@ export class RequestKey {
   }
 
   /** As the request came, whatever rules do to it. Of several fields of a name the first one counts. */
-  of(context: RequestContext): PickKey {
-    const text = this.textOf(context);
+  of(facts: RequestFacts): PickKey {
+    const text = this.textOf(facts);
     if (text !== '') return hashText(text);
-    return this.#orClient ? hashText(context.client.key) : NO_KEY;
+    return this.#orClient ? hashText(facts.client.key) : NO_KEY;
   }
 
   /** The value itself; empty when there is none. */
-  textOf({ view, client }: RequestContext): string {
+  textOf({ view, client }: RequestFacts): string {
     switch (this.#kind) {
       case 'client_ip':
         return client.key;

@@ -2,8 +2,7 @@ import type { AttemptRecord, Reason, RequestRecord } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
-import type { RequestHead } from '../http/request-head.js';
-import { traceIdOf } from './trace-id.js';
+import type { MessageHead, RequestHead } from '../http/head.js';
 
 type AttemptResult = AttemptRecord['reason'];
 
@@ -240,4 +239,17 @@ export class RequestRecorder implements RequestRecord {
   get responseHeadText(): string {
     return (this.#client as ClientSide).sentHead;
   }
+}
+
+/** Version, trace, parent and flags (W3C Trace Context, 3.2); ids of zeros are none, what later versions append is theirs. */
+const TRACE_PARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:$|-)/;
+
+/**
+ * The trace that a request belongs to; empty when it does not say, or not validly. `traceparent` and `tracestate` are
+ * passed on as they came: only who tells a collector of a span of its own may put itself between the two.
+ */
+export function traceIdOf(head: MessageHead): string {
+  const index = head.indexOfName('traceparent');
+  if (index === -1) return '';
+  return TRACE_PARENT.exec(head.valueAt(index))?.[1] ?? '';
 }

@@ -1,6 +1,6 @@
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { BodyForm } from '../http/flow.js';
-import type { ResponseHead } from '../http/response-head.js';
+import type { ResponseHead } from '../http/head.js';
 import type { Lease, ResponseListener } from '../servers/contracts.js';
 
 /** An answer longer than this costs more to read than another connection. */

@@ -1,14 +1,11 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { Reason } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
-import type { RequestHead } from '../http/request-head.js';
-import type { ResponseHead } from '../http/response-head.js';
+import type { RetryConfig } from '../config/types.js';
+import type { RequestHead, ResponseHead } from '../http/head.js';
 import type { Server } from '../servers/server.js';
-import type { RequestContext } from './context.js';
-import { indexOfField } from './named-field.js';
-import type { Replay } from './replay.js';
-import { type AttemptState, decideRetry, decideStatusRetry } from './retry.js';
-import type { RetryPolicy } from './retry-policy.js';
+import type { Replay } from './relay.js';
+import type { RequestFacts } from './request-key.js';
 import type { ServerSelector } from './server-selector.js';
 
 /**
@@ -40,7 +37,7 @@ const LONGEST_PAUSE = 250;
 export class Retries {
   readonly #replay: Replay;
   readonly #wheel: TimerWheel;
-  readonly #context: RequestContext;
+  readonly #context: RequestFacts;
   readonly #tried: Server[] = [];
   #selector: ServerSelector | null = null;
   #policy: RetryPolicy | null = null;
@@ -50,7 +47,7 @@ export class Retries {
   #pauses = 0;
   #next: Server | null = null;
 
-  constructor(replay: Replay, wheel: TimerWheel, context: RequestContext) {
+  constructor(replay: Replay, wheel: TimerWheel, context: RequestFacts) {
     this.#replay = replay;
     this.#wheel = wheel;
     this.#context = context;
@@ -140,7 +137,7 @@ export class Retries {
     }
     if (!decideStatusRetry(head.status, this.#stateAfter(attempt), policy)) return 'no';
     // Whoever says when it is to be asked again means not before.
-    return this.#charge(this.#stepOn(indexOfField(head, 'retry-after') === -1));
+    return this.#charge(this.#stepOn(head.indexOfName('retry-after') === -1));
   }
 
   /** A 408 meant for the idle connection crossed with this request, which may be sent again (RFC 9110, 15.5.9). */
@@ -189,5 +186,169 @@ export class Retries {
 
   #pick(): Server | null {
     return this.#selector?.pick(this.#context, this.#tried, this.#repeatable) ?? null;
+  }
+}
+
+/** What a route allows. */
+export interface RetryTerms {
+  /** Attempts behind the first. */
+  readonly attempts: number;
+  readonly onConnect: boolean;
+  readonly onStale: boolean;
+  readonly onReset: boolean;
+  readonly onTimeout: boolean;
+  retriesStatus(status: number): boolean;
+}
+
+/** What a decision depends on besides. */
+export interface AttemptState {
+  /** Does sending the request twice do no more than sending it once? */
+  readonly repeatable: boolean;
+  /** Can its body be sent again from the first byte? */
+  readonly replayable: boolean;
+  /** Has the client seen any byte of an answer, an interim one included? */
+  readonly clientSawResponse: boolean;
+  /** Was the connection open before the request came? */
+  readonly pooledConnection: boolean;
+  /** Was a stale connection replaced for this request already? */
+  readonly replacedStale: boolean;
+  /** So far, the first included. */
+  readonly attempts: number;
+}
+
+/**
+ * `fresh`: the same server on a new connection, as the pooled one had gone stale; not an attempt of its own.
+ * `retry`: another attempt.
+ */
+export type RetryDecision = 'fresh' | 'retry' | 'no';
+
+/** May a request that failed be sent again, and how? Pure. */
+export function decideRetry(failure: Failure, state: AttemptState, terms: RetryTerms): RetryDecision {
+  if (state.clientSawResponse || failure.retry === 'never') return 'no';
+  if (failure.retry === 'idempotent' && !(state.repeatable && state.replayable)) return 'no';
+  const isReset = failure.reason === 'reset_before_response';
+  if (isReset && terms.onStale && state.pooledConnection && !state.replacedStale) return 'fresh';
+  return isCovered(failure, state, terms) && state.attempts <= terms.attempts ? 'retry' : 'no';
+}
+
+/** May a request that was answered with this status be sent again, so that the client sees another answer? Pure. */
+export function decideStatusRetry(status: number, state: AttemptState, terms: RetryTerms): boolean {
+  if (state.clientSawResponse || !state.repeatable || !state.replayable) return false;
+  return terms.retriesStatus(status) && state.attempts <= terms.attempts;
+}
+
+function isCovered(
+  { reason, retry }: Failure,
+  { pooledConnection }: AttemptState,
+  terms: RetryTerms,
+): boolean {
+  if (retry === 'always') return terms.onConnect;
+  if (reason === 'response_timeout') return terms.onTimeout;
+  // In its head, as the client has seen nothing: no stale connection answers.
+  if (reason === 'reset_in_response') return terms.onReset;
+  // What replaced a stale connection may have been given back by another request, and be as stale.
+  return terms.onReset || (terms.onStale && pooledConnection);
+}
+
+/** What a route says of retries, made ready. Made once per configuration. */
+export class RetryPolicy implements RetryTerms {
+  readonly attempts: number;
+  readonly onConnect: boolean;
+  readonly onStale: boolean;
+  readonly onReset: boolean;
+  readonly onTimeout: boolean;
+  /** Bytes of a request body kept to be sent again. */
+  readonly buffer: number;
+  /** Null: no limit. */
+  readonly budget: RetryBudget | null;
+  readonly #statuses: RetryConfig['statuses'];
+  readonly #idempotencyKey: boolean;
+
+  constructor(config: RetryConfig, budget: RetryBudget | null) {
+    this.attempts = config.attempts;
+    this.onConnect = config.causes.includes('connect');
+    this.onStale = config.causes.includes('stale');
+    this.onReset = config.causes.includes('reset');
+    this.onTimeout = config.causes.includes('timeout');
+    this.buffer = config.buffer;
+    this.budget = budget;
+    this.#statuses = config.statuses;
+    this.#idempotencyKey = config.idempotencyKey;
+  }
+
+  retriesStatus(status: number): boolean {
+    for (let i = 0; i < this.#statuses.length; i++) {
+      const range = this.#statuses[i] as RetryConfig['statuses'][number];
+      if (status >= range.from && status <= range.to) return true;
+    }
+    return false;
+  }
+
+  /** Does sending this request twice do no more than sending it once? */
+  isRepeatable(head: RequestHead): boolean {
+    if (head.isIdempotent) return true;
+    return this.#idempotencyKey && head.indexOfName('idempotency-key') !== -1;
+  }
+}
+
+const WINDOW_SECONDS = 10;
+/** So that little traffic may be retried too. */
+const FREE_PER_SECOND = 3;
+
+/**
+ * How much of the traffic to some servers may be retries: a share of the requests of the last 10 seconds, and 3 per
+ * second beside it. Servers that fail all at once would else be sent a multiple of what they can't bear already. The
+ * window slides by whole seconds as it is asked; coarse time, in ms, is told by whoever asks.
+ */
+export class RetryBudget {
+  readonly #share: number;
+  /** Per second of the window, at the second's number modulo its length. */
+  readonly #requests = new Array<number>(WINDOW_SECONDS).fill(0);
+  readonly #retries = new Array<number>(WINDOW_SECONDS).fill(0);
+  #second = 0;
+  /** Sums over the window. */
+  #requestCount = 0;
+  #retryCount = 0;
+
+  /** `share`: of the requests, from 0 to 1. */
+  constructor(share: number) {
+    this.#share = share;
+  }
+
+  countRequest(now: number): void {
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) this.#forget(second);
+    this.#requests[second % WINDOW_SECONDS]!++;
+    this.#requestCount++;
+  }
+
+  /** Takes one retry; false when there is none left. */
+  take(now: number): boolean {
+    const slot = this.#slide(now);
+    const allowed = this.#requestCount * this.#share + FREE_PER_SECOND * WINDOW_SECONDS;
+    if (this.#retryCount + 1 > allowed) return false;
+    this.#retries[slot] = (this.#retries[slot] as number) + 1;
+    this.#retryCount++;
+    return true;
+  }
+
+  /** Lets go of the seconds that have left the window; gives the place of the current one. */
+  #slide(now: number): number {
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) this.#forget(second);
+    return second % WINDOW_SECONDS;
+  }
+
+  #forget(second: number): void {
+    // After a long silence every place is cleared once, not once per second of it.
+    const from = Math.max(this.#second + 1, second - WINDOW_SECONDS + 1);
+    for (let past = from; past <= second; past++) {
+      const slot = past % WINDOW_SECONDS;
+      this.#requestCount -= this.#requests[slot] as number;
+      this.#retryCount -= this.#retries[slot] as number;
+      this.#requests[slot] = 0;
+      this.#retries[slot] = 0;
+    }
+    this.#second = second;
   }
 }

@@ -1,9 +1,8 @@
+import type { HeadEdit } from '../http/head-edit.js';
 import { NO_KEY, type PickKey } from '../servers/scheduler/scheduler.js';
 import type { Server } from '../servers/server.js';
 import type { ServerGroup } from '../servers/server-group.js';
-import type { RequestContext } from './context.js';
-import type { RequestKey } from './request-key.js';
-import type { Sticky } from './sticky.js';
+import type { RequestFacts, RequestKey } from './request-key.js';
 
 /** Who chooses for a route now: what is in flight from before a reload may find all its servers gone. */
 export interface CurrentSelector {
@@ -33,7 +32,7 @@ export class ServerSelector {
   }
 
   /** What the algorithm goes by of this request; `NO_KEY` when it goes by none, or the request has nothing of the kind. */
-  keyOf(context: RequestContext): PickKey {
+  keyOf(context: RequestFacts): PickKey {
     return this.#key === null ? NO_KEY : this.#key.of(context);
   }
 
@@ -41,7 +40,7 @@ export class ServerSelector {
    * The server for the next attempt, none of `tried`; null when there is none left. `repeatable`: the request may be
    * sent twice.
    */
-  pick(context: RequestContext, tried: readonly Server[], repeatable: boolean): Server | null {
+  pick(context: RequestFacts, tried: readonly Server[], repeatable: boolean): Server | null {
     if (this.sticky !== null) {
       const bound = this.sticky.serverFor(context, tried, repeatable);
       if (bound !== null) return bound;
@@ -50,8 +49,16 @@ export class ServerSelector {
     return picked ?? this.#pickOfSuccessor(context, tried, repeatable);
   }
 
-  #pickOfSuccessor(context: RequestContext, tried: readonly Server[], repeatable: boolean): Server | null {
+  #pickOfSuccessor(context: RequestFacts, tried: readonly Server[], repeatable: boolean): Server | null {
     const { selector } = this.#route;
     return selector === null || selector === this ? null : selector.pick(context, tried, repeatable);
   }
+}
+
+/** What keeps clients with their server. */
+export interface Sticky {
+  /** The server this client is to have, none of `tried`; null when it is bound to none that can serve it. */
+  serverFor(context: RequestFacts, tried: readonly Server[], repeatable: boolean): Server | null;
+  /** Tells the client which server answered, in its final response, if it does not know. */
+  mark(context: RequestFacts, server: Server, edit: HeadEdit): void;
 }

@@ -4,8 +4,8 @@ import type { StickyConfig } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { Server } from '../servers/server.js';
 import type { ServerGroup } from '../servers/server-group.js';
-import type { RequestContext } from './context.js';
-import type { Sticky } from './sticky.js';
+import type { RequestFacts } from './request-key.js';
+import type { Sticky } from './server-selector.js';
 import type { StickyMemory } from './sticky-memory.js';
 
 /** Characters of base64url that are kept of a hash: 132 bits, of which nobody finds two that are equal. */
@@ -110,13 +110,13 @@ export class StickyCookie implements Sticky {
     this.#marks.set(server, { token, cookie, secureCookie });
   }
 
-  serverFor(context: RequestContext, tried: readonly Server[]): Server | null {
+  serverFor(context: RequestFacts, tried: readonly Server[]): Server | null {
     if (this.#version !== this.#group.version) this.#followGroup();
     const server = this.#byToken.get(this.#received(context));
     return server !== undefined && this.#group.mayHold(server, tried) ? server : null;
   }
 
-  mark(context: RequestContext, server: Server, edit: HeadEdit): void {
+  mark(context: RequestFacts, server: Server, edit: HeadEdit): void {
     if (this.#version !== this.#group.version) this.#followGroup();
     const mark = this.#marks.get(server);
     if (mark === undefined) return;
@@ -134,7 +134,7 @@ export class StickyCookie implements Sticky {
    * The first of the name that can be a token, else an empty text: what a client sends is looked up once, and only when
    * it has the right length, so that how long it takes says nothing.
    */
-  #received({ view }: RequestContext): string {
+  #received({ view }: RequestFacts): string {
     for (const value of view.cookie(this.#name)) if (value.length === TOKEN_LENGTH) return value;
     return '';
   }

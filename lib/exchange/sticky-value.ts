@@ -3,9 +3,8 @@ import { BY_VALUE } from '../servers/schedulers.js';
 import type { Selection } from '../servers/selection.js';
 import type { Server } from '../servers/server.js';
 import type { ServerGroup } from '../servers/server-group.js';
-import type { RequestContext } from './context.js';
-import type { RequestKey } from './request-key.js';
-import type { Sticky } from './sticky.js';
+import type { RequestFacts, RequestKey } from './request-key.js';
+import type { Sticky } from './server-selector.js';
 import type { StickyMemory } from './sticky-memory.js';
 
 /** What values are looked up in. */
@@ -35,7 +34,7 @@ export class StickyValue implements Sticky {
     this.#remembering = remembering;
   }
 
-  serverFor(context: RequestContext, tried: readonly Server[], repeatable: boolean): Server | null {
+  serverFor(context: RequestFacts, tried: readonly Server[], repeatable: boolean): Server | null {
     const value = this.#key.textOf(context);
     if (value === '') return null;
     const { memory, scope, expire } = this.#remembering;
@@ -45,7 +44,7 @@ export class StickyValue implements Sticky {
   }
 
   /** The client is told nothing: it is remembered here. */
-  mark(context: RequestContext, { hash }: Server): void {
+  mark(context: RequestFacts, { hash }: Server): void {
     const value = this.#key.textOf(context);
     const { memory, scope, expire } = this.#remembering;
     if (value !== '' && expire > 0) memory.note(value, scope, hash);

@@ -1,10 +1,9 @@
 import type { Failure } from '../base/failure.js';
 import type { FieldNames } from './fields.js';
+import type { ForwardedClient } from './forwarded.js';
+import type { RequestHead, ResponseHead } from './head.js';
 import type { HeadEdit } from './head-edit.js';
 import type { Refusal } from './refusal.js';
-import type { ForwardedClient } from './request-encoder.js';
-import type { RequestHead } from './request-head.js';
-import type { ResponseHead } from './response-head.js';
 
 /**
  * How the two ends of a request talk to each other without knowing each other: the client's connection sees a

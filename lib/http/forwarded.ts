@@ -1,5 +1,5 @@
 import type { AddressSet } from '../base/address-set.js';
-import { type IpAddress, parseIpAddress } from '../base/ip-address.js';
+import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { FIELD } from './fields.js';
 import type { MessageHead } from './head.js';
 
@@ -173,4 +173,30 @@ export function clientAddress(peer: IpAddress, head: MessageHead, trusted: Addre
     }
   }
   return client;
+}
+/** What is known of the client's connection and told to servers. Made once per connection. */
+
+export class ForwardedClient {
+  readonly peer: IpAddress;
+  /** The client's address as text, without a port. */
+  readonly address: string;
+  /** Is the peer one whose X-Forwarded-* and X-Request-Id are believed? */
+  readonly trusted: boolean;
+  readonly lines: string;
+  /** Are servers told no more than that, X-Forwarded-Host and X-Request-Id? */
+  readonly isPlain: boolean;
+  /** Are servers told in Forwarded (RFC 7239) too? */
+  readonly standard: boolean;
+  /** Are they told in Via? nginx compresses nothing for a request that has one. */
+  readonly via: boolean;
+
+  constructor(address: string, trusted: boolean, standard = false, via = false) {
+    this.peer = parseIpAddress(address) ?? IpAddress.unix;
+    this.address = address;
+    this.trusted = trusted;
+    this.standard = standard;
+    this.via = via;
+    this.isPlain = !trusted && !standard && !via;
+    this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`;
+  }
 }

@@ -90,6 +90,16 @@ export class MessageHead {
     return -1;
   }
 
+  /** The first field of this name (lower case) that has a value, or -1; for names that have no number of their own. */
+  indexOfName(name: string): number {
+    for (let i = 0; i < this.fieldCount; i++) {
+      const start = this.offsets[i * 4] as number;
+      if (!equalsWord(this.text, start, this.offsets[i * 4 + 1] as number, name)) continue;
+      if (this.valueEnd(i) > this.valueStart(i)) return i;
+    }
+    return -1;
+  }
+
   /** The value of the first field with this id; empty when there is none. */
   valueOf(id: FieldId): string {
     const index = this.indexOf(id);
@@ -139,4 +149,230 @@ export class ConnectionOptions {
       }
     }
   }
+}
+
+/** The bit of that field in `present`. */
+const CONNECTION = 1 << FIELD.connection;
+
+/** How a body ends (RFC 9112, 6.3): not there, after a length, with its last chunk, or with the connection. */
+export type Framing = 'none' | 'length' | 'chunked' | 'close';
+
+/** RFC 9110, 9.2.2, and RFC 10008 for QUERY. Anything not listed is not idempotent, whatever its author thinks. */
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  'GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY',
+]); // biome-ignore format: one table
+
+/** They say who sends all that follows on a connection (RFC 4559), not who sends one request. */
+const CONNECTION_SCHEME = /^(ntlm|negotiate)(\s|$)/i;
+
+/** Where the parts of a request line lie, from its first byte on. */
+export interface StartLine {
+  readonly method: string;
+  readonly targetStart: number;
+  readonly targetEnd: number;
+  readonly minorVersion: number;
+}
+
+/** A request head as received, with what its framing and its target mean. */
+export class RequestHead extends MessageHead {
+  /** As received: case counts (RFC 9112, 3.1). */
+  method = '';
+  /** As received, in whichever form. */
+  target = '';
+  /** What a server is asked for: origin-form, or `*`. */
+  originTarget = '';
+  /** Host and port asked for; absolute-form wins over Host. Empty for an HTTP/1.0 request without either. */
+  authority = '';
+  framing: Framing = 'none';
+  contentLength = 0;
+  expectsContinue = false;
+  readonly connection = new ConnectionOptions();
+
+  /** Called by the parser only. */
+  fill(text: string, fieldCount: number, line: StartLine): void {
+    // What the head before has said.
+    if ((this.present & CONNECTION) !== 0) this.connection.clear();
+    this.load(text, fieldCount);
+    this.minorVersion = line.minorVersion;
+    this.method = line.method;
+    this.target = text.slice(line.targetStart, line.targetEnd);
+    this.originTarget = this.target;
+    this.authority = '';
+    this.framing = 'none';
+    this.contentLength = 0;
+    this.expectsContinue = false;
+    if ((this.present & CONNECTION) !== 0) this.connection.read(this);
+  }
+
+  /** Lets go of the text, so that an idle connection does not hold its last head. */
+  clear(): void {
+    this.text = '';
+    this.fieldCount = 0;
+    this.connection.named = null;
+    this.minorVersion = 1;
+    this.method = '';
+    this.target = '';
+    this.originTarget = '';
+    this.authority = '';
+  }
+
+  get isIdempotent(): boolean {
+    return IDEMPOTENT.has(this.method);
+  }
+
+  /** Does its client know chunks and interim responses? That of HTTP/1.0 does not. */
+  get speaksHttp11(): boolean {
+    return this.minorVersion === 1;
+  }
+
+  /** As logs name it. */
+  get protocol(): string {
+    return this.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+  }
+
+  /** May the client's connection stay open after this request? (RFC 9112, 9.3) */
+  get keepsAlive(): boolean {
+    if (this.connection.close) return false;
+    return this.minorVersion === 1 || this.connection.keepAlive;
+  }
+
+  /** Does it show who its client is in a way that holds for the server's connection? */
+  get authenticatesConnection(): boolean {
+    if (!this.has(FIELD.authorization)) return false;
+    for (let i = 0; i < this.fieldCount; i++)
+      if (this.ids[i] === FIELD.authorization && CONNECTION_SCHEME.test(this.valueAt(i))) return true;
+    return false;
+  }
+
+  /**
+   * The protocols that a server may switch to, for its Upgrade field; empty when there is none. Both fields are needed,
+   * and HTTP/1.1 (RFC 9110, 7.8).
+   */
+  get offeredProtocols(): string {
+    return this.connection.upgrade && this.minorVersion === 1 ? passableProtocols(this) : '';
+  }
+
+  /** May it go no further than here (RFC 9110, 7.6.2)? TRACE, the other method that counts hops, is refused before. */
+  get endsHere(): boolean {
+    if (this.method !== 'OPTIONS') return false;
+    for (let i = 0; i < this.fieldCount; i++)
+      if (this.ids[i] === FIELD.maxForwards && /^0+$/.test(this.valueAt(i))) return true;
+    return false;
+  }
+
+  /** Did the client say that it takes trailers (RFC 9110, 10.1.4)? */
+  get acceptsTrailers(): boolean {
+    return this.connection.te && /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(this.valueOf(FIELD.te));
+  }
+}
+
+/** Where the code lies in `HTTP/1.1 200 OK`. */
+const STATUS_START = 9;
+const STATUS_END = 12;
+const CR = 0x0d;
+
+/** A response head as received, with how its body is framed. */
+export class ResponseHead extends MessageHead {
+  status = 0;
+  framing: Framing = 'none';
+  /** Bytes of the body when framing is `length`. */
+  contentLength = 0;
+  /** The field that announces it to the client; -1 when none does. */
+  lengthIndex = -1;
+  /** It was announced beside chunks, which count: it is not passed on, and the connection is not used again. */
+  dropsLength = false;
+  readonly connection = new ConnectionOptions();
+
+  /** Called by the parser only. */
+  fill(text: string, fieldCount: number, minorVersion: number, status: number): void {
+    // What the head before has said.
+    if ((this.present & CONNECTION) !== 0) this.connection.clear();
+    this.load(text, fieldCount);
+    this.minorVersion = minorVersion;
+    this.status = status;
+    this.framing = 'none';
+    this.contentLength = 0;
+    this.lengthIndex = -1;
+    this.dropsLength = false;
+    if ((this.present & CONNECTION) !== 0) this.connection.read(this);
+  }
+
+  /** Lets go of the text, so that an idle connection does not hold its last head. */
+  clear(): void {
+    this.text = '';
+    this.fieldCount = 0;
+    this.connection.named = null;
+  }
+
+  /** Status code and reason phrase as received: `200 OK`. */
+  get statusText(): string {
+    return this.text.slice(STATUS_START, this.text.indexOf('\r'));
+  }
+
+  /** Has the status line no reason phrase, nor the space that stands in front of one (RFC 9112, 4)? */
+  get isBare(): boolean {
+    return this.text.charCodeAt(STATUS_END) === CR;
+  }
+
+  get isInterim(): boolean {
+    return this.status < 200;
+  }
+
+  /** May the server's connection carry another request after this response? */
+  get keepsAlive(): boolean {
+    if (this.connection.close || this.framing === 'close' || this.dropsLength) return false;
+    if (this.minorVersion === 1) return true;
+    // RFC 9112, 6.1: HTTP/1.0 knows no chunks; who sends them has its framing wrong.
+    return this.connection.keepAlive && this.framing !== 'chunked';
+  }
+}
+
+/** A protocol name and an optional version (RFC 9110, 7.8). */
+const PROTOCOL = /^([!#$%&'*+\-.^`|~\w]+)(?:\/[!#$%&'*+\-.^`|~\w]+)?$/;
+/** HTTP in any version would carry requests past every rule, and TLS anything, unseen; h2c had versions as `h2c-14`. */
+const NOT_PASSED = /^(?:h2c(?:-.*)?|http|tls)$/i;
+/** The protocols that an Upgrade field (or several) names, as they are written. */
+function protocolsOf(head: MessageHead): string[] {
+  const protocols: string[] = [];
+  for (let i = 0; i < head.fieldCount; i++) {
+    if (head.ids[i] !== FIELD.upgrade) continue;
+    for (const part of head.valueAt(i).split(',')) {
+      const protocol = part.replace(/^[ \t]+|[ \t]+$/g, '');
+      if (protocol !== '') protocols.push(protocol);
+    }
+  }
+  return protocols;
+}
+
+/** The protocols of a request's Upgrade that are passed on, in the client's order and spelling; empty when none is. */
+export function passableProtocols(head: MessageHead): string {
+  const passed = protocolsOf(head).filter((protocol) => {
+    const name = PROTOCOL.exec(protocol)?.[1];
+    return name !== undefined && !NOT_PASSED.test(name);
+  });
+  return passed.join(', ');
+}
+
+/** Does a 101 name protocols, and none but `offered` ones (as `passableProtocols` returned them)? */
+export function switchesTo(head: MessageHead, offered: string): boolean {
+  const known = new Set(offered.toLowerCase().split(', '));
+  const chosen = protocolsOf(head);
+  return chosen.length > 0 && chosen.every((protocol) => known.has(protocol.toLowerCase()));
+}
+
+/** More digits than an exact number can have. */
+const MAX_LENGTH_DIGITS = 17;
+const ZERO = 0x30;
+
+/** A Content-Length, `text[start, end)`, as a number; -1 when it is not plain digits or too big to count exactly. */
+export function readLength(text: string, start = 0, end = text.length): number {
+  const digits = end - start;
+  if (digits === 0 || digits > MAX_LENGTH_DIGITS) return -1;
+  let length = 0;
+  for (let i = start; i < end; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    length = length * 10 + digit;
+  }
+  return length <= Number.MAX_SAFE_INTEGER ? length : -1;
 }

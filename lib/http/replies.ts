@@ -1,5 +1,5 @@
 import type { HeadEdit } from './head-edit.js';
-import { connectionLine, httpDate, type ResponseForm } from './response-encoder.js';
+import { connectionLine, httpDate, type ResponseForm } from './head-encoder.js';
 
 /** Reason phrases of RFC 9110, 15, and of some more that are in use; other statuses have none, which is allowed. */
 const PHRASES: { readonly [status: number]: string } = {

@@ -1,10 +1,10 @@
 import { WorkBudget } from '../base/work-budget.js';
 import { equalsWord, FIELD, readsAs } from './fields.js';
 import { type Scheme, toldScheme } from './forwarded.js';
+import type { RequestHead } from './head.js';
 import { normalisePath } from './path.js';
 import { decodeTriplets, readUtf8 } from './percent.js';
 import type { Refusal } from './refusal.js';
-import type { RequestHead } from './request-head.js';
 
 const SLASH = 0x2f;
 const DOT = 0x2e;

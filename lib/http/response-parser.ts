@@ -1,8 +1,7 @@
 import { FIELD } from './fields.js';
+import { ResponseHead, readLength } from './head.js';
 import { type HeadLimits, MessageParser, RESPONSE_REFUSALS } from './message-parser.js';
 import { type Refusal, refusal } from './refusal.js';
-import { readLength } from './request-rules.js';
-import { ResponseHead } from './response-head.js';
 
 const BAD_STATUS_LINE = refusal(502, 'the status line is not `HTTP/1.1 code reason`');
 const UNKNOWN_CODING = refusal(502, 'a transfer coding other than chunked');

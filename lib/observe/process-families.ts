@@ -1,4 +1,4 @@
-import { replayBytes } from '../exchange/replay.js';
+import { replayBytes } from '../exchange/relay.js';
 import { counter, type Family, gauge, one } from './families.js';
 import type { ProcessFigures } from './process-figures.js';
 

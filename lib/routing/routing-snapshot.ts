@@ -12,13 +12,10 @@ import type {
   RouteConfig,
   StickyConfig,
 } from '../config/types.js';
-import type { CompiledRoute } from '../exchange/compiled-route.js';
-import type { RequestStages } from '../exchange/context.js';
+import type { CompiledRoute, RequestStages } from '../exchange/context.js';
 import { RequestKey } from '../exchange/request-key.js';
-import { RetryBudget } from '../exchange/retry-budget.js';
-import { RetryPolicy } from '../exchange/retry-policy.js';
-import { type CurrentSelector, ServerSelector } from '../exchange/server-selector.js';
-import type { Sticky } from '../exchange/sticky.js';
+import { RetryBudget, RetryPolicy } from '../exchange/retries.js';
+import { type CurrentSelector, ServerSelector, type Sticky } from '../exchange/server-selector.js';
 import { StickyCookie, StickyTokens } from '../exchange/sticky-cookie.js';
 import { StickyMemory } from '../exchange/sticky-memory.js';
 import { StickyValue } from '../exchange/sticky-value.js';

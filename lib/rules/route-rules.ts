@@ -3,7 +3,7 @@ import type { HeaderRule, RulesConfig } from '../config/types.js';
 import { FieldNames } from '../http/fields.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { Refusal } from '../http/refusal.js';
-import { AUTHORITY } from '../http/request-rules.js';
+import { AUTHORITY } from '../http/request-parser.js';
 import type { RuleContext } from './context.js';
 import { CookieRules } from './cookie-rules.js';
 import { HeaderRules } from './header-rules.js';

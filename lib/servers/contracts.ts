@@ -5,7 +5,7 @@ import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { PoolConfig } from '../config/types.js';
 import type { BodyForm, BodyListener } from '../http/flow.js';
-import type { ResponseHead } from '../http/response-head.js';
+import type { ResponseHead } from '../http/head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel } from '../net/channel.js';
 import type { Resolver } from '../net/resolver.js';

@@ -5,7 +5,7 @@ import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { FieldNames } from '../http/fields.js';
 import type { BodyForm } from '../http/flow.js';
-import type { ResponseHead } from '../http/response-head.js';
+import type { ResponseHead } from '../http/head.js';
 import { atTickEnd, type TickTask } from '../net/loop-tick.js';
 import type {
   ConnectionSource,

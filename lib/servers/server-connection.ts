@@ -3,7 +3,7 @@ import { FAILURES, type Failure } from '../base/failure.js';
 import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { Deadline, type DeadlineOwner, spread, type TimerWheel } from '../base/timer-wheel.js';
 import { FIELD } from '../http/fields.js';
-import type { ResponseHead } from '../http/response-head.js';
+import type { ResponseHead } from '../http/head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel, ChannelOwner, EndListener } from '../net/channel.js';
 import type { ConnectionDeps, ConnectionOwner, PooledConnection, ResponseListener } from './contracts.js';

@@ -10,7 +10,7 @@ import { createConfig } from '../../lib/config/config.js';
 import { DEFAULT_RETRY } from '../../lib/config/retry.js';
 import type { RequestStages } from '../../lib/exchange/context.js';
 import { Exchange } from '../../lib/exchange/exchange.js';
-import { RetryPolicy } from '../../lib/exchange/retry-policy.js';
+import { RetryPolicy } from '../../lib/exchange/retries.js';
 import { ServerSelector } from '../../lib/exchange/server-selector.js';
 import { Listener } from '../../lib/net/listener.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Replay, replayBytes } from '../../lib/exchange/replay.js';
+import { Replay, replayBytes } from '../../lib/exchange/relay.js';
 
 function text(replay: Replay): string {
   return replay.bytes.toString('latin1');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { RetryBudget } from '../../lib/exchange/retry-budget.js';
+import { RetryBudget } from '../../lib/exchange/retries.js';
 import { startBalancer } from '../support/balancer.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';

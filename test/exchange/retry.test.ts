@@ -4,15 +4,15 @@ import { FAILURES } from '../../lib/base/failure.js';
 import type { Reason } from '../../lib/base/observer.js';
 import type { TimerWheel } from '../../lib/base/timer-wheel.js';
 import type { RequestContext } from '../../lib/exchange/context.js';
-import { Replay } from '../../lib/exchange/replay.js';
-import { Retries } from '../../lib/exchange/retries.js';
+import { Replay } from '../../lib/exchange/relay.js';
 import {
   type AttemptState,
   decideRetry,
   decideStatusRetry,
+  Retries,
   type RetryDecision,
   type RetryTerms,
-} from '../../lib/exchange/retry.js';
+} from '../../lib/exchange/retries.js';
 
 const FIRST: AttemptState = {
   repeatable: true,

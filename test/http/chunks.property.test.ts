@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { BodyReader } from '../../lib/http/body-reader.js';
 import { instantiateLlhttp, type LlhttpExports } from '../../lib/http/llhttp-module.js';
+import { BodyReader } from '../../lib/http/message-parser.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
 import { bytes, cutAt } from '../support/transport.js';
 

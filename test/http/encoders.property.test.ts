@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { ForwardedClient } from '../../lib/http/forwarded.js';
 import type { MessageHead } from '../../lib/http/head.js';
-import { encodeRequestHead, ForwardedClient } from '../../lib/http/request-encoder.js';
-import { encodeInterimHead, encodeResponseHead } from '../../lib/http/response-encoder.js';
+import { encodeInterimHead, encodeRequestHead, encodeResponseHead } from '../../lib/http/head-encoder.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
 import { bytes, RequestReader, ResponseReader } from '../support/transport.js';
 

@@ -1,8 +1,7 @@
+import type { RequestHead, ResponseHead } from '../../lib/http/head.js';
 import type { HeadLimits } from '../../lib/http/message-parser.js';
-import type { RequestHead } from '../../lib/http/request-head.js';
 import { RequestParser } from '../../lib/http/request-parser.js';
 import { type Peer, RequestView } from '../../lib/http/request-view.js';
-import type { ResponseHead } from '../../lib/http/response-head.js';
 import { ResponseParser } from '../../lib/http/response-parser.js';
 
 const LIMITS: HeadLimits = { headBytes: 1 << 20, fields: 1000, targetBytes: 1 << 20 };

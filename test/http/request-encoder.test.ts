@@ -1,5 +1,6 @@
 import t from 'tap';
-import { encodeRequestHead, ForwardedClient, receivedRequestId } from '../../lib/http/request-encoder.js';
+import { ForwardedClient } from '../../lib/http/forwarded.js';
+import { encodeRequestHead, receivedRequestId } from '../../lib/http/head-encoder.js';
 import { bytes, RequestReader } from '../support/transport.js';
 
 const STRANGER = new ForwardedClient('192.0.2.1', false);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { FIELD } from '../../lib/http/fields.js';
-import { encodeRequestHead, ForwardedClient } from '../../lib/http/request-encoder.js';
+import { ForwardedClient } from '../../lib/http/forwarded.js';
+import { encodeRequestHead } from '../../lib/http/head-encoder.js';
 import { bytes, RequestReader, ResponseReader, type Seen } from '../support/transport.js';
 
 /** What llhttp lets pass and a proxy must not, by the numbers of the list this was built from. */

@@ -1,6 +1,6 @@
 import t from 'tap';
+import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../../lib/http/head-encoder.js';
 import { encodeReply } from '../../lib/http/replies.js';
-import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../../lib/http/response-encoder.js';
 import { bytes, ResponseReader } from '../support/transport.js';
 
 const NOW = Date.UTC(2026, 0, 31, 12, 0, 0);

@@ -2,7 +2,7 @@ import t from 'tap';
 import type { CommonSettings } from '../../lib/config/context.js';
 import type { RulesConfig } from '../../lib/config/types.js';
 import { HeadEdit } from '../../lib/http/head-edit.js';
-import { encodeResponseHead, type ResponseForm } from '../../lib/http/response-encoder.js';
+import { encodeResponseHead, type ResponseForm } from '../../lib/http/head-encoder.js';
 import type { RuleContext } from '../../lib/rules/context.js';
 import { RouteRules } from '../../lib/rules/route-rules.js';
 import { responseHead, viewOf } from '../http/heads.js';

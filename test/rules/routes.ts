@@ -1,8 +1,9 @@
 import { createConfig } from '../../lib/config/config.js';
 import type { CommonSettings } from '../../lib/config/context.js';
 import type { RouteConfig } from '../../lib/config/types.js';
+import { ForwardedClient } from '../../lib/http/forwarded.js';
 import { HeadEdit } from '../../lib/http/head-edit.js';
-import { encodeRequestHead, ForwardedClient } from '../../lib/http/request-encoder.js';
+import { encodeRequestHead } from '../../lib/http/head-encoder.js';
 import type { RequestView } from '../../lib/http/request-view.js';
 import type { RuleContext } from '../../lib/rules/context.js';
 import type { Captures } from '../../lib/rules/pattern.js';

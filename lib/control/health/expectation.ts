@@ -3,8 +3,8 @@ import type { ValuePattern } from '../../config/pattern.js';
 import type { Regex } from '../../config/regex.js';
 import { statusIn } from '../../config/statuses.js';
 import type { HealthCheckConfig } from '../../config/types.js';
+import type { ResponseHead } from '../../http/head.js';
 import { readUtf8 } from '../../http/percent.js';
-import type { ResponseHead } from '../../http/response-head.js';
 
 /** What is wrong with the head of an answer, for people; empty when it is as expected. */
 export function objectionToHead(check: HealthCheckConfig, head: ResponseHead): string {

@@ -2,7 +2,7 @@ import type { ObjectPool } from '../../base/collections.js';
 import type { TimerWheel } from '../../base/timer-wheel.js';
 import type { HealthCheckConfig } from '../../config/types.js';
 import type { BodyListener } from '../../http/flow.js';
-import type { ResponseHead } from '../../http/response-head.js';
+import type { ResponseHead } from '../../http/head.js';
 import type { ResponseParser } from '../../http/response-parser.js';
 import type { Channel } from '../../net/channel.js';
 import type { Endpoint } from '../../net/dial.js';

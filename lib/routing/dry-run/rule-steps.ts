@@ -1,8 +1,9 @@
 import type { CookieRule, HeaderRule, ParamRule, PathRule, RulesConfig } from '../../config/types.js';
 import type { RequestContext } from '../../exchange/context.js';
+import type { ForwardedClient } from '../../http/forwarded.js';
 import { HeadEdit } from '../../http/head-edit.js';
+import { encodeRequestHead } from '../../http/head-encoder.js';
 import { readUtf8 } from '../../http/percent.js';
-import { encodeRequestHead, type ForwardedClient } from '../../http/request-encoder.js';
 import { NO_RULES, RouteRules } from '../../rules/route-rules.js';
 import type { Server } from '../../servers/server.js';
 import { diffLines, type LineChange } from './line-diff.js';
