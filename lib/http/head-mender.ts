@@ -18,7 +18,7 @@ type State = 'line_start' | 'name' | 'blanks' | 'value' | 'line_end' | 'last_lin
  *   are not: that is 400.
  * - llhttp is shown names that begin with a C with an X instead, so it sees no Content-Length: it would refuse a tab
  *   behind the number (white space: RFC 9112, 5.1), a second one, and one beside a Transfer-Encoding. What becomes of
- *   those is decided by `request-rules.ts` and `response-parser.ts`, from the names and values as they were received.
+ *   those is decided by `request-parser.ts` and `response-parser.ts`, from the names and values as they were received.
  *
  * Everything else is left to llhttp, which reads the outcome and has the last word.
  */
