@@ -1,5 +1,5 @@
 import { parseAddress } from '../base/address.js';
-import { nearest } from '../base/nearest.js';
+import { suggest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
 import { inSlices } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
@@ -61,9 +61,8 @@ export class ServersApi {
   #find(name: string): ServerStatus {
     const found = this.#subject.serverStatus(name);
     if (found !== undefined) return found;
-    const close = nearest(name, this.#subject.serverNames);
     throw new ApiError(404, 'unknown_server', `there is no server called ${JSON.stringify(name)}`, {
-      hint: close === undefined ? '/api/servers lists them.' : `Did you mean ${close}?`,
+      hint: suggest(name, this.#subject.serverNames, '/api/servers lists them.'),
     });
   }
 }
@@ -125,12 +124,7 @@ function whole(body: Body, key: string, most: number): number | undefined {
 function refuseOthers(body: Body, known: readonly string[]): void {
   for (const key of Object.keys(body)) {
     if (known.includes(key)) continue;
-    const close = nearest(key, known);
-    throw bad(
-      key,
-      'is unknown',
-      close === undefined ? `Known: ${known.join(', ')}.` : `Did you mean ${close}?`,
-    );
+    throw bad(key, 'is unknown', suggest(key, known, `Known: ${known.join(', ')}.`));
   }
 }
 

@@ -16,6 +16,16 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
+/** `Did you mean connect?` for the candidate that `word` most likely stands for, or else `otherwise`. */
+export function suggest(word: string, candidates: Iterable<string>, otherwise = ''): string {
+  return didYouMean(nearest(word, candidates), otherwise);
+}
+
+/** The same where the candidate is found already, or must be written in another form. */
+export function didYouMean(name: string | null | undefined, otherwise = ''): string {
+  return name === null || name === undefined ? otherwise : `Did you mean ${name}?`;
+}
+
 /** camelCase, kebab-case and snake_case are one word to a person. */
 function fold(word: string): string {
   return word

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { parseAddress } from '../base/address.js';
-import { nearest } from '../base/nearest.js';
+import { didYouMean, nearest, suggest } from '../base/nearest.js';
 import { parseDuration, ValueError } from '../base/units.js';
 import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
 import { type AskedRequest, readHeader, readRequest } from '../routing/dry-run/asked-request.js';
@@ -257,8 +257,7 @@ function isOption(name: string): name is OptionName {
 
 function unknownOption(rawName: string): string {
   const names = Object.keys(OPTIONS).map((name) => `--${name}`);
-  const close = rawName.startsWith('--') ? nearest(rawName, names) : undefined;
-  return `unknown option ${rawName}.${close === undefined ? '' : ` Did you mean ${close}?`}`;
+  return `unknown option ${rawName}. ${rawName.startsWith('--') ? suggest(rawName, names) : ''}`.trimEnd();
 }
 
 function readPort(text: string): number {
@@ -271,8 +270,9 @@ function readPort(text: string): number {
     );
   }
   const close = nearest(text, COMMANDS);
-  const advice = close === undefined ? '' : ` Did you mean lb ${close}?`;
-  throw new UsageError(`${JSON.stringify(text)} is not a port.${advice}`);
+  throw new UsageError(
+    `${JSON.stringify(text)} is not a port. ${didYouMean(close && `lb ${close}`)}`.trimEnd(),
+  );
 }
 
 function checkServer(text: string): void {
@@ -292,8 +292,7 @@ function readAlgorithm(text: string | undefined): AlgorithmName | null {
     throw new UsageError(
       '--algorithm hash has to be told of what: write algorithm: { name: hash, on: uri } in a file.',
     );
-  const close = nearest(text, ALGORITHMS);
-  const advice = close === undefined ? `It is one of ${ALGORITHMS.join(', ')}.` : `Did you mean ${close}?`;
+  const advice = suggest(text, ALGORITHMS, `It is one of ${ALGORITHMS.join(', ')}.`);
   throw new UsageError(`--algorithm ${JSON.stringify(text)} is unknown. ${advice}`);
 }
 
@@ -323,9 +322,7 @@ function readFormat(text: string | undefined): AccessLogFormat | null {
   if (text === undefined) return null;
   const known = ACCESS_LOG_FORMATS.find((format) => format === text);
   if (known !== undefined) return known;
-  const close = nearest(text, ACCESS_LOG_FORMATS);
-  const advice =
-    close === undefined ? `It is one of ${ACCESS_LOG_FORMATS.join(', ')}.` : `Did you mean ${close}?`;
+  const advice = suggest(text, ACCESS_LOG_FORMATS, `It is one of ${ACCESS_LOG_FORMATS.join(', ')}.`);
   throw new UsageError(`--access-log ${JSON.stringify(text)} is unknown. ${advice}`);
 }
 

@@ -1,4 +1,4 @@
-import { nearest } from '../base/nearest.js';
+import { suggest } from '../base/nearest.js';
 import { completeWords, type Known } from './complete-words.js';
 import { BASH, ZSH } from './completion-scripts.js';
 import type { AdminClient } from './remote/client.js';
@@ -25,10 +25,9 @@ export async function completion(
     stdout.write(found.map((word) => `${word}\n`).join(''));
     return 0;
   }
-  const close = nearest(what, ['bash', 'zsh']);
-  const hint = close === undefined ? 'it is bash or zsh' : `did you mean ${close}?`;
+  const hint = suggest(what, ['bash', 'zsh'], 'It is bash or zsh.');
   stderr.write(
-    `${stderr.paint.red('lb:')} lb completion knows no shell ${JSON.stringify(what)}: ${hint}. Try: source <(lb completion bash)\n`,
+    `${stderr.paint.red('lb:')} lb completion knows no shell ${JSON.stringify(what)}. ${hint} Try: source <(lb completion bash)\n`,
   );
   return 2;
 }

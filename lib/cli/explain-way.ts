@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { didYouMean } from '../base/nearest.js';
 import type { Config } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import { escapeForScreen } from '../observe/escape.js';
@@ -113,7 +114,7 @@ function unmetText(unmet: string): string {
 }
 
 function absenceLines({ host, hostKnown, known, nearest, paths }: Absence, paint: Paint): Line[] {
-  const advice = nearest === null ? '' : ` Did you mean ${nearest}?`;
+  const advice = nearest === null ? '' : ` ${didYouMean(nearest)}`;
   const lines: Line[] = [
     { text: 'none', tint: paint.red },
     {

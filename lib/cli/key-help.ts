@@ -1,3 +1,4 @@
+import { didYouMean } from '../base/nearest.js';
 import { type SettingReference, SettingsReference } from '../config/reference.js';
 import type { Paint } from './paint.js';
 import type { Terminal } from './terminal.js';
@@ -17,8 +18,7 @@ export function keyHelp(name: string, { stdout, stderr }: KeyHelpStreams): numbe
   const found = reference.find(name);
   const [only] = found;
   if (only === undefined) {
-    const suggestion = reference.suggest(name);
-    const advice = suggestion === undefined ? 'lb help lists the commands.' : `Did you mean ${suggestion}?`;
+    const advice = didYouMean(reference.suggest(name), 'lb help lists the commands.');
     stderr.write(`${stderr.paint.red('lb:')} no key is called ${JSON.stringify(name)}. ${advice}\n`);
     return 2;
   }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { nearest } from '../base/nearest.js';
+import { suggest } from '../base/nearest.js';
 import { ValueError } from '../base/units.js';
 import { type Context, names, texts } from './context.js';
 import { checkHeaderText, checkToken, compileFields } from './fields.js';
@@ -72,9 +72,8 @@ function compileExpect(
   const { route = null, closed = null, status = null } = settings;
   const { path: sent = null, query = null, location = null } = settings;
   if (route !== null && !routes.has(route)) {
-    const near = nearest(route, routes);
-    const hint = near === undefined ? '' : `Did you mean ${near}?`;
-    context.report.problem([...path, 'route'], `there is no route ${JSON.stringify(route)}`, hint);
+    const message = `there is no route ${JSON.stringify(route)}`;
+    context.report.problem([...path, 'route'], message, suggest(route, routes));
   }
   return {
     route,

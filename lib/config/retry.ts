@@ -1,4 +1,4 @@
-import { nearest } from '../base/nearest.js';
+import { suggest } from '../base/nearest.js';
 import { parseShare, ValueError } from '../base/units.js';
 import { size } from './quantities.js';
 import { each, type Report } from './report.js';
@@ -76,11 +76,7 @@ function statusesOf(item: string | number): StatusRange {
     const range = parseStatusRange(item);
     if (range.from >= 400) return range;
   }
-  const near = nearest(String(item), CAUSES);
-  throw new ValueError(
-    `${expected}, got ${JSON.stringify(item)}`,
-    near === undefined ? '' : `Did you mean ${near}?`,
-  );
+  throw new ValueError(`${expected}, got ${JSON.stringify(item)}`, suggest(String(item), CAUSES));
 }
 
 /** `20%` as 0.2; null for false. */

@@ -1,4 +1,4 @@
-import { nearest } from '../base/nearest.js';
+import { didYouMean, nearest } from '../base/nearest.js';
 import { ValueError } from '../base/units.js';
 
 /** A text with holes: its parts, in order. A text without holes is one part, an empty one none. */
@@ -130,6 +130,6 @@ function unknownName(name: string): ValueError {
     field.length > 0
       ? nearest(kind, ['header', 'cookie', 'param'])?.concat('.', field.join('.'))
       : nearest(name, [...VARIABLES, 'header.Name', 'cookie.name', 'param.name']);
-  const hint = near === undefined ? `Write {{${name}} for a plain {${name}}.` : `Did you mean {${near}}?`;
-  return new ValueError(`{${name}} is not known`, hint);
+  const literal = `Write {{${name}} for a plain {${name}}.`;
+  return new ValueError(`{${name}} is not known`, didYouMean(near && `{${near}}`, literal));
 }

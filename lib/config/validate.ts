@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import { nearest } from '../base/nearest.js';
+import { suggest } from '../base/nearest.js';
 import { adviseUnit } from '../base/units.js';
 import type { Finding } from './problems.js';
 import { type Schema, schema } from './schema.js';
@@ -101,8 +101,8 @@ function expecting(property: Schema | undefined): string {
 }
 
 function adviseKey(key: string, siblings: Readonly<Record<string, Schema>>, path: Path): string {
-  const near = nearest(key, Object.keys(siblings));
-  if (near !== undefined) return `Did you mean ${near}?`;
+  const suggestion = suggest(key, Object.keys(siblings));
+  if (suggestion !== '') return suggestion;
   // A condition beside match: instead of in it.
   if (siblings.match !== undefined && Object.hasOwn(fieldsOf(siblings.match), key))
     return 'It belongs in match.';
@@ -145,8 +145,7 @@ function adviseValue(error: ErrorObject): string {
   if (hole && others.length === 0 && hole[1] === null) return `Put it in quotes: "{${hole[0]}}".`;
   if (/\bduration\b/.test((error.parentSchema as Schema).expected ?? '')) return adviseUnit(error.data);
   if (error.keyword !== 'enum' || typeof error.data !== 'string') return '';
-  const near = nearest(error.data, (error.params.allowedValues as unknown[]).map(String));
-  return near === undefined ? '' : `Did you mean ${near}?`;
+  return suggest(error.data, (error.params.allowedValues as unknown[]).map(String));
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,5 @@
 import { addressKey } from '../base/address.js';
-import { nearest } from '../base/nearest.js';
+import { suggest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import { type Changes, isWeight, type Move } from './changes.js';
@@ -308,12 +308,12 @@ export class DesiredServers {
   #expect(name: string): void {
     const names = this.#everyServer().map((server) => server.name);
     if (names.includes(name)) return;
-    throw new OperationError('unknown_server', `there is no server ${show(name)}${suggest(name, names)}`);
+    throw new OperationError('unknown_server', `there is no server ${show(name)}${knownNames(name, names)}`);
   }
 
   #unknownRoute(route: string): string {
     const names = this.#file.routes.map(({ name }) => name);
-    return `there is no route ${show(route)} that forwards to servers${suggest(route, names)}`;
+    return `there is no route ${show(route)} that forwards to servers${knownNames(route, names)}`;
   }
 
   /** One name is one address, and one address has one name, as in the file. */
@@ -342,12 +342,15 @@ function includes(servers: readonly ServerConfig[], name: string): boolean {
   return servers.some((server) => server.name === name);
 }
 
-function suggest(word: string, names: readonly string[]): string {
-  const likely = nearest(word, names);
-  if (likely !== undefined) return `. Did you mean ${likely}?`;
-  return names.length === 0
-    ? ''
-    : `. There ${names.length === 1 ? 'is' : 'are'} ${[...new Set(names)].join(', ')}`;
+/** What to add to a message about a name that is unknown: the likely one, else all there are. */
+function knownNames(word: string, names: readonly string[]): string {
+  const verb = names.length === 1 ? 'is' : 'are';
+  const hint = suggest(
+    word,
+    names,
+    names.length === 0 ? '' : `There ${verb} ${[...new Set(names)].join(', ')}`,
+  );
+  return hint === '' ? '' : `. ${hint}`;
 }
 
 function show(value: unknown): string {

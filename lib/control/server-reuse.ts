@@ -1,7 +1,7 @@
 import { addressKey } from '../base/address.js';
 import { append } from '../base/collections.js';
+import { identityOf } from '../base/identity.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
-import { writeTerms } from './health/server-health.js';
 import type { ManagedServer } from './managed-server.js';
 
 /**
@@ -13,12 +13,12 @@ export function serverKey(server: ServerConfig, group: GroupConfig): string {
   const { weight, backup, maxConnections } = server;
   const { slowStart, healthCheck, passiveHealth, pool, connectTimeout } = group;
   const terms = [weight, backup, maxConnections, slowStart, connectTimeout].join(' ');
-  return `${checkKey(server, healthCheck)}${terms} ${writeTerms(passiveHealth)} ${writeTerms(pool)}`;
+  return `${checkKey(server, healthCheck)}${terms} ${identityOf(passiveHealth)} ${identityOf(pool)}`;
 }
 
 /** How the keys begin of all entries that have this address and name, and are checked in this way. */
 function checkKey(server: ServerConfig, check: GroupConfig['healthCheck']): string {
-  return `${addressAndName(server)} ${writeTerms(check)} `;
+  return `${addressAndName(server)} ${identityOf(check)} `;
 }
 
 /** How the keys begin of all entries with this address and name, whatever else differs. */

@@ -1,5 +1,6 @@
 import type { IpAddress } from '../base/ip-address.js';
 import type { Clock } from '../base/timer-wheel.js';
+import { statusIn } from '../config/statuses.js';
 import type { BanConfig } from '../config/types.js';
 import { type ClientGuard, FORBIDDEN } from './guard.js';
 import { RecentMap } from './recent-map.js';
@@ -49,7 +50,7 @@ export class Ban implements ClientGuard {
 
   /** Told of every response; the one place where records grow. True when it was the one that makes a ban. */
   note(client: IpAddress, status: number): boolean {
-    if (!this.#config.status.some(({ from, to }) => status >= from && status <= to)) return false;
+    if (!statusIn(this.#config.status, status)) return false;
     const now = this.#clock.now();
     if (this.#isBanned(client.key, now)) return false;
     const { times, next } = this.#advance(client.key, now);

@@ -1,8 +1,9 @@
+import { identityOf } from '../base/identity.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { Observer } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
 import { BudgetExhausted } from '../base/work-budget.js';
-import type { BanConfig, FirewallConfig, RateLimitConfig } from '../config/types.js';
+import type { FirewallConfig } from '../config/types.js';
 import { IpAllow, IpReject } from './address-list.js';
 import { Ban } from './ban.js';
 import { ConnectionLimit } from './connection-limit.js';
@@ -85,9 +86,9 @@ export class Firewall {
       maxConnectionsPerIp > 0
         ? new ConnectionLimit(maxConnectionsPerIp, before === null ? null : before.#limit)
         : null;
-    const keepsBans = before !== null && isSame(ban, before.config.ban);
+    const keepsBans = before !== null && identityOf(ban) === identityOf(before.config.ban);
     this.#ban = keepsBans ? before.#ban : ban && new Ban(ban, clock);
-    const keepsBuckets = before !== null && isSame(rateLimit, before.config.rateLimit);
+    const keepsBuckets = before !== null && identityOf(rateLimit) === identityOf(before.config.rateLimit);
     this.#rateLimit = keepsBuckets ? before.#rateLimit : rateLimit && new RateLimit(rateLimit, clock);
     const clientGuards: readonly (ClientGuard | null)[] = [
       ipReject.length > 0 ? new IpReject(ipReject) : null,
@@ -239,9 +240,4 @@ function posts<G extends { readonly name: GuardName }>(
   const set = guards.filter((guard) => guard !== null);
   const counts = new Map(before?.counts.map((count) => [count.guard, count]));
   return set.map((guard) => new GuardPost(guard, name, mode === 'enforce', counts.get(guard.name)));
-}
-
-/** Settings of one guard are plain data. */
-function isSame<T extends BanConfig | RateLimitConfig>(settings: T | null, before: T | null): boolean {
-  return JSON.stringify(settings) === JSON.stringify(before);
 }

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { editDistance, nearest } from '../../lib/base/nearest.js';
+import { didYouMean, editDistance, nearest, suggest } from '../../lib/base/nearest.js';
 
 t.test('edits are counted, a swap of neighbours as one', async (t) => {
   t.equal(editDistance('', ''), 0);
@@ -28,4 +28,12 @@ t.test('nothing is proposed for a word unlike all others', async (t) => {
 
 t.test('the first of two equally near words wins', async (t) => {
   t.equal(nearest('bat', ['cat', 'hat']), 'cat');
+});
+
+t.test('a suggestion names the likely candidate, or says what it was told to say without one', async (t) => {
+  t.equal(suggest('conect', ['connect', 'queue']), 'Did you mean connect?');
+  t.equal(suggest('xyz', ['connect', 'queue']), '');
+  t.equal(suggest('xyz', ['connect'], 'It is connect.'), 'It is connect.');
+  t.equal(didYouMean(null, 'It is connect.'), 'It is connect.');
+  t.equal(didYouMean('lb check'), 'Did you mean lb check?');
 });

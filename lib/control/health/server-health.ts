@@ -1,3 +1,4 @@
+import { identityOf } from '../../base/identity.js';
 import type { GroupConfig } from '../../config/types.js';
 import type { Server } from '../../servers/server.js';
 import { Checker, type HealthDeps } from './checker.js';
@@ -38,7 +39,7 @@ export class ServerHealth {
    * not checked before counts as up. True when its checks are others and have to be started again.
    */
   applyTerms(terms: HealthTerms): boolean {
-    const asked = writeTerms(terms.healthCheck) !== writeTerms(this.#terms.healthCheck);
+    const asked = identityOf(terms.healthCheck) !== identityOf(this.#terms.healthCheck);
     if (asked) this.#followCheck(terms.healthCheck);
     this.#followOutliers(terms.passiveHealth);
     this.#terms = terms;
@@ -72,18 +73,4 @@ export class ServerHealth {
     this.#checker?.stop();
     this.#outliers?.stop();
   }
-}
-
-/** By the terms, which never change: thousands of places may have the same, and be compared with one another. */
-const written = new WeakMap<object, string>();
-
-/** The same text for the same terms. */
-export function writeTerms(terms: object | null): string {
-  if (terms === null) return 'null';
-  let text = written.get(terms);
-  if (text === undefined) {
-    text = JSON.stringify(terms);
-    written.set(terms, text);
-  }
-  return text;
 }
