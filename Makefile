@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 PORT ?= 8080
 FUZZ_RUNS ?= 20000
+IMAGE ?= lb
 
 BIN := ./node_modules/.bin
 # Written by npm itself at the end of an install: as new as the lock file, nothing has to be installed.
@@ -48,6 +49,14 @@ chaos: build ## what clients notice of failing servers, with lb, nginx and HAPro
 hostile: build ## what other clients wait while somebody attacks, with lb, nginx and HAProxy (ARGS=)
 	@node dist/test/hostile/main.js $(ARGS)
 
+##@ Packages, in dist/packages
+dist: build ## a tarball with its own Node: unpack, bin/lb (NODE=path for another)
+	@NODE="$(NODE)" node packaging/tarball/make-tarball.mjs
+deb: build ## a Debian package of the same (NODE=path, DEB_COMPRESSION=gzip)
+	@NODE="$(NODE)" DEB_COMPRESSION="$(DEB_COMPRESSION)" node packaging/deb/make-deb.mjs
+image: ## a container image (IMAGE=lb, NODE_IMAGE=name for another base)
+	@docker build --tag "$(IMAGE)" $(if $(NODE_IMAGE),--build-arg NODE_IMAGE="$(NODE_IMAGE)") .
+
 ##@ Containers
 up: ## two mango and two apple servers, the balancer before them
 	@compose/compose.sh --profile lb up -d
@@ -71,4 +80,4 @@ help:
 	  /^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
-.PHONY: setup demo build check docs types clean test e2e fuzz bench trace chaos hostile up down prune help
+.PHONY: setup demo build check docs types clean test e2e fuzz bench trace chaos hostile dist deb image up down prune help
