@@ -12,6 +12,8 @@ export interface Page {
 /** A fenced block, and the line of its opening fence. */
 export interface Block {
   readonly language: string;
+  /** What else stands behind the language: of which program it is, where it is not lb's. */
+  readonly program: string;
   readonly text: string;
   readonly line: number;
 }
@@ -38,11 +40,34 @@ export function pages(): readonly Page[] {
 
 /** The fenced blocks of a page, in order. */
 export function blocksOf({ text }: Page): readonly Block[] {
-  return [...text.matchAll(/^```([\w-]*)[^\n]*\n(.*?)^```$/gms)].map((match) => ({
+  return [...text.matchAll(/^```([\w-]*) *([^\n]*)\n(.*?)^```$/gms)].map((match) => ({
     language: match[1] ?? '',
-    text: match[2] ?? '',
+    program: match[2] ?? '',
+    text: match[3] ?? '',
     line: text.slice(0, match.index).split('\n').length,
   }));
+}
+
+/** The part of a page below one of its headings, up to the next of the same level. Throws where there is none. */
+export function sectionOf(path: string, heading: string): Page {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  const start = text
+    .split('\n')
+    .findIndex((line) => line.replace(/^#+ +/, '') === heading && /^##/.test(line));
+  if (start === -1) throw new Error(`${path} has no heading ${JSON.stringify(heading)}`);
+  const lines = text.split('\n').slice(start);
+  const level = /^#+/.exec(lines[0] ?? '')?.[0] ?? '##';
+  const end = lines.findIndex((line, index) => index > 0 && line.startsWith(`${level} `));
+  return { path, text: (end === -1 ? lines : lines.slice(0, end)).join('\n') };
+}
+
+/** The commands of the shell blocks of a page, in order, without comments. */
+export function commandsOf(page: Page): readonly string[] {
+  return blocksOf(page)
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => text.split('\n'))
+    .map((line) => line.replace(/ +# .*$/, ''))
+    .filter((line) => line !== '');
 }
 
 /** The page without its fenced blocks: what is in them is no prose, link or heading. */

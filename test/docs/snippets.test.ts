@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseArguments } from '../../lib/cli/args.js';
 import { printedBy } from '../cli/support.js';
-import { blocksOf, pages, ROOT } from './markdown.js';
+import { blocksOf, commandsOf, pages, ROOT } from './markdown.js';
 
 /** The variables that examples take secrets from. */
 const ENV = {
@@ -27,8 +27,8 @@ t.test(
     let files = 0;
     for (const page of pages()) {
       if (FRAGMENTS.has(page.path)) continue;
-      for (const { language, text, line } of blocksOf(page)) {
-        if (language !== 'yaml') continue;
+      for (const { language, program, text, line } of blocksOf(page)) {
+        if (language !== 'yaml' || program !== '') continue;
         files++;
         const isPart = !/^(servers|hosts|paths|routes|listen):/m.test(text);
         const cwd = t.testdir({
@@ -55,6 +55,22 @@ t.test('every lb command of the documentation is one that lb takes', async (t) =
     }
   }
   t.ok(commands > 10);
+});
+
+t.test('every file of ours that a command of the documentation names is there', async (t) => {
+  let files = 0;
+  for (const page of pages())
+    for (const command of commandsOf(page))
+      for (const [path] of command.matchAll(/(?<=^|\s)(?:packaging|compose|docs|lib)\/[\w./-]+/g)) {
+        files++;
+        t.ok(existsSync(join(ROOT, path)), `${page.path}: ${command}`);
+      }
+  t.ok(files > 2);
+});
+
+t.test('blocks of other programs are those that a test takes to that program', async (t) => {
+  const programs = pages().flatMap((page) => blocksOf(page).map(({ program }) => program));
+  t.same([...new Set(programs)].sort(), ['', 'prometheus']);
 });
 
 t.test('every make target of the documentation is in the Makefile', async (t) => {

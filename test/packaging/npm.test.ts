@@ -1,19 +1,9 @@
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import t from 'tap';
 import { startFixtureServer } from '../../fixtures/server.js';
-import { ROOT } from '../docs/markdown.js';
-
-const run = promisify(execFile);
-/** npm's own checks of newer versions and the like are of no use here. */
-const NPM = ['--no-audit', '--no-fund', '--no-update-notifier', '--prefer-offline'];
-
-interface Packed {
-  readonly filename: string;
-  readonly files: readonly { readonly path: string }[];
-}
+import { run } from './command.js';
+import { NPM, packInto } from './packed.js';
 
 t.test(
   'the package installs into an empty project and works there by itself',
@@ -23,14 +13,7 @@ t.test(
       app: { 'package.json': '{ "name": "app", "version": "1.0.0", "private": true, "type": "module" }' },
     });
     const app = join(folder, 'app');
-    // What is built is packed as it is: tests run from the same folder.
-    await run(process.execPath, [join(ROOT, 'packaging/npm/add-llhttp.mjs')]);
-    const { stdout } = await run(
-      'npm',
-      ['pack', '--json', '--ignore-scripts', '--pack-destination', folder],
-      { cwd: ROOT },
-    );
-    const [packed] = JSON.parse(stdout) as [Packed];
+    const packed = await packInto(folder);
     const paths = packed.files.map(({ path }) => path);
     t.same(
       paths.filter(
@@ -43,6 +26,9 @@ t.test(
       'dist/lib/http/llhttp.wasm',
       'dist/lib/http/llhttp.LICENSE',
       'lib/config/schema.json',
+      'docs/man/lb.1',
+      'packaging/systemd/lb.service',
+      'packaging/prometheus/alerts.yml',
       'LICENSE',
       'README.md',
     ])
