@@ -1,17 +1,17 @@
 import type { Address } from './base/address.js';
 import { ObjectPool } from './base/collections.js';
 import type { Availability, Observer } from './base/observer.js';
-import { atOnce, type Steps } from './base/slices.js';
+import { atOnce, inSlices, type Steps } from './base/slices.js';
 import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import { clientRequests, POOLED_OBJECTS, responseParsers } from './client/parsers.js';
-import { everyRoute } from './config/every-route.js';
-import type { Config } from './config/types.js';
+import { everyRoute, everyRouteSteps } from './config/every-route.js';
+import type { Config, LimitsConfig } from './config/types.js';
 import type { ChangeStore } from './control/changes.js';
 import { GracefulShutdown } from './control/graceful-shutdown.js';
 import { CheckSlots } from './control/health/check-slots.js';
 import { Readiness } from './control/readiness.js';
-import { ServerRegistry } from './control/server-registry.js';
+import { type PreparedConfig, ServerRegistry } from './control/server-registry.js';
 import { liftBan, listBans } from './control/status/bans.js';
 import {
   figureSteps,
@@ -148,6 +148,8 @@ class RunningBalancer implements Balancer {
   #started = false;
   #stopped = false;
   #drained: Promise<boolean> | null = null;
+  /** One at a time, each after the one before. */
+  #lastReload: Promise<void> = Promise.resolve();
 
   constructor(config: Config, outer: Observer, options: BalancerOptions) {
     const { clock = systemClock, configPath = null, store = null } = options;
@@ -226,18 +228,40 @@ class RunningBalancer implements Balancer {
     if (this.#sockets.notice !== null) this.#telemetry.warn(this.#sockets.notice);
   }
 
-  async reload(config: Config): Promise<void> {
-    this.#refuseIfEnding();
-    if (everyRoute(config).length === 0 && everyRoute(this.config).length > 0)
+  reload(config: Config): Promise<void> {
+    const done = this.#lastReload.then(() => this.#reload(config));
+    this.#lastReload = done.catch(() => {});
+    return done;
+  }
+
+  async #reload(config: Config): Promise<void> {
+    const check = (): void => this.#refuseIfEnding();
+    check();
+    const isEmpty = (await inSlices(everyRouteSteps(config), check)).length === 0;
+    if (isEmpty && everyRoute(this.config).length > 0)
       throw new OperationError(
         'bad_value',
         'a configuration without a route would answer everything with 404',
       );
-    await this.#listeners.follow(config.listen, () => {
-      // It may have been told to end while a listener was being opened, and would not know of that one.
-      this.#refuseIfEnding();
-      this.#follow(config);
-    });
+    const prepared = await this.#registry.prepare(config, check);
+    const left = await this.#install(prepared);
+    await inSlices(left);
+  }
+
+  /** Opens its listeners first: what cannot be bound leaves everything as it is. */
+  async #install(prepared: PreparedConfig): Promise<Steps<void>> {
+    let left: Steps<void> | null = null;
+    try {
+      await this.#listeners.follow(prepared.snapshot.config.listen, () => {
+        // It may have been told to end while a listener was being opened, and would not know of that one.
+        this.#refuseIfEnding();
+        left = this.#follow(prepared);
+      });
+    } catch (error) {
+      if (left === null) this.#registry.discard(prepared);
+      throw error;
+    }
+    return left as unknown as Steps<void>;
   }
 
   #refuseIfEnding(): void {
@@ -245,13 +269,18 @@ class RunningBalancer implements Balancer {
       throw new OperationError('ending', 'a balancer that is ending takes no other configuration');
   }
 
-  /** Between two requests: nothing here waits. Where it throws, the configuration from before is in force. */
-  #follow(config: Config): void {
-    const { limits } = this.config;
-    this.#registry.follow(config);
+  /** Between two requests: nothing here waits. Returns what is left to do. */
+  #follow(prepared: PreparedConfig): Steps<void> {
+    const before = this.config.limits;
+    const left = this.#registry.install(prepared);
     this.#loadedAt = this.#clock.wall();
-    const { headerBytes, headers, uriBytes } = config.limits;
-    if (headerBytes !== limits.headerBytes || headers !== limits.headers || uriBytes !== limits.uriBytes)
+    return this.#afterFollow(left, before, this.config.limits);
+  }
+
+  *#afterFollow(left: Steps<void>, before: LimitsConfig, now: LimitsConfig): Steps<void> {
+    yield* left;
+    const { headerBytes, headers, uriBytes } = now;
+    if (headerBytes !== before.headerBytes || headers !== before.headers || uriBytes !== before.uriBytes)
       this.#observer.event?.({
         what: 'warning',
         message: 'limits.header_bytes, headers and uri_bytes take effect at the next start',

@@ -17,13 +17,35 @@ export function atOnce<T>(steps: Steps<T>): T {
   }
 }
 
-/** Takes the steps in slices of 2 ms, one for each tick of the event loop. Rejects with what a step throws. */
-export async function inSlices<T>(steps: Steps<T>): Promise<T> {
+/**
+ * Takes the steps in slices of 2 ms, one for each tick of the event loop. Rejects with what a step throws. `check` is
+ * called after each rest: what it throws is thrown in the steps, so that they can give back what they hold.
+ */
+export async function inSlices<T>(steps: Steps<T>, check?: () => void): Promise<T> {
   const slice = new Slice();
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    if (slice.isOver) await slice.rest();
+  let step = steps.next();
+  while (step.done !== true) {
+    if (slice.isOver) {
+      await slice.rest();
+      const reason = check === undefined ? null : thrownBy(check);
+      if (reason !== null) step = steps.throw(reason.error);
+    }
+    step = steps.next();
+  }
+  return step.value;
+}
+
+/** Takes the steps in slices as well, none of them before the next tick. They must not throw. */
+export function inLaterSlices(steps: Steps<void>): void {
+  setImmediate(() => void inSlices(steps));
+}
+
+function thrownBy(check: () => void): { readonly error: unknown } | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    return { error };
   }
 }
 

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { FileError, readRegularFile } from '../base/regular-file.js';
+import { inSlices } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
-import { type ChangeStore, type Changes, readChanges, writeChanges } from '../control/changes.js';
+import { type ChangeStore, type Changes, readChanges, writeChanges, writeSteps } from '../control/changes.js';
 import { OperationError } from '../control/status/operations.js';
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
@@ -23,15 +24,16 @@ export class StateFile implements ChangeStore {
   readonly changes: Changes;
   readonly #path: string;
   readonly #warning: (message: string) => void;
-  #wanted: string;
-  #written = '';
+  #wanted: Changes;
+  #written: Changes | null = null;
+  #text = '';
   #writing: Promise<void> | null = null;
 
   private constructor(path: string, changes: Changes, warning: (message: string) => void) {
     this.#path = path;
     this.changes = changes;
     this.#warning = warning;
-    this.#wanted = writeChanges(changes);
+    this.#wanted = changes;
   }
 
   /**
@@ -40,12 +42,12 @@ export class StateFile implements ChangeStore {
    */
   static async open(path: string, warning: (message: string) => void): Promise<StateFile> {
     const file = new StateFile(path, await readKept(path, warning), warning);
-    await file.#replace();
+    await file.#replace(writeChanges(file.changes));
     return file;
   }
 
   keep(changes: Changes): void {
-    this.#wanted = writeChanges(changes);
+    this.#wanted = changes;
     this.#writing ??= this.#write().finally(() => {
       this.#writing = null;
     });
@@ -58,8 +60,11 @@ export class StateFile implements ChangeStore {
 
   async #write(): Promise<void> {
     while (this.#wanted !== this.#written) {
+      const wanted = this.#wanted;
+      const text = await inSlices(writeSteps(wanted));
       try {
-        await this.#replace();
+        if (text !== this.#text) await this.#replace(text);
+        this.#written = wanted;
       } catch (error) {
         const { message } = error as Error;
         this.#warning(`state_file: ${message}; a restart would not know of the last changes`);
@@ -68,8 +73,7 @@ export class StateFile implements ChangeStore {
     }
   }
 
-  async #replace(): Promise<void> {
-    const text = this.#wanted;
+  async #replace(text: string): Promise<void> {
     const beside = `${this.#path}.new`;
     // Should there be a named pipe in its place, it is not waited for.
     const handle = await open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
@@ -83,7 +87,7 @@ export class StateFile implements ChangeStore {
       await handle.close();
     }
     await rename(beside, this.#path);
-    this.#written = text;
+    this.#text = text;
   }
 }
 

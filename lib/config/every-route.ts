@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../base/slices.js';
 import type { Config, GroupConfig, RouteConfig, ScopeConfig } from './types.js';
 
 /** By the configuration, which never changes: a readiness check asks every second or two, of 10,000 hosts too. */
@@ -5,19 +6,20 @@ const found = new WeakMap<Config, readonly RouteConfig[]>();
 
 /** Every route of a configuration, once each, in the order of the file. */
 export function everyRoute(config: Config): readonly RouteConfig[] {
-  let routes = found.get(config);
-  if (routes === undefined) {
-    routes = collect(config);
-    found.set(config, routes);
-  }
-  return routes;
+  return found.get(config) ?? atOnce(everyRouteSteps(config));
 }
 
-function collect({ hosts, rest }: Config): readonly RouteConfig[] {
+/** The same in steps, for a configuration of which nobody has asked yet. */
+export function* everyRouteSteps(config: Config): Steps<readonly RouteConfig[]> {
   const routes = new Set<RouteConfig>();
-  for (const { scope } of hosts) for (const route of everyRouteOf(scope)) routes.add(route);
-  for (const route of everyRouteOf(rest)) routes.add(route);
-  return [...routes].sort((a, b) => a.line - b.line);
+  for (const { scope } of config.hosts) {
+    for (const route of everyRouteOf(scope)) routes.add(route);
+    yield;
+  }
+  for (const route of everyRouteOf(config.rest)) routes.add(route);
+  const sorted = [...routes].sort((a, b) => a.line - b.line);
+  found.set(config, sorted);
+  return sorted;
 }
 
 /** Every route that a request in this scope may end up on. */

@@ -1,3 +1,4 @@
+import type { Steps } from '../base/slices.js';
 import { everyRoute } from './every-route.js';
 import type { Config, FirewallConfig, MatchConfig, RouteConfig, ScopeConfig } from './types.js';
 
@@ -5,18 +6,22 @@ import type { Config, FirewallConfig, MatchConfig, RouteConfig, ScopeConfig } fr
  * The names, in lower case, of the fields by which a request is judged: those that guards refuse, that conditions ask for,
  * and by which clients are counted or bound. Host is left out: what it is depends on the target too.
  */
-export function fieldsJudged(config: Config): readonly string[] {
+export function* fieldsJudgedSteps(config: Config): Steps<readonly string[]> {
   const names = new Set<string>();
   const firewalls = new Set<FirewallConfig>(config.firewall === null ? [] : [config.firewall]);
   for (const route of everyRoute(config)) {
     for (const firewall of route.firewalls) firewalls.add(firewall);
     for (const name of keysOf(route)) names.add(name);
+    yield;
   }
   for (const { headerReject, rateLimit } of firewalls) {
     for (const { name } of headerReject) names.add(name);
     if (rateLimit?.key.kind === 'header') names.add(rateLimit.key.name);
   }
-  for (const match of matchesIn(config)) for (const { name } of match.headers) names.add(name);
+  for (const match of matchesIn(config)) {
+    for (const { name } of match.headers) names.add(name);
+    yield;
+  }
   names.delete('host');
   return [...names];
 }

@@ -1,4 +1,5 @@
 import type { Availability } from '../base/observer.js';
+import { atOnce, type Steps } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
 import type { ServerConfig } from '../config/types.js';
 import { readServer, writeServer } from './server-entry.js';
@@ -36,18 +37,44 @@ export const MAX_WEIGHT = 256;
 const VERSION = 1;
 
 /** As JSON, for `readChanges`. */
-export function writeChanges({ weights, availability, fileWeights, added, removed }: Changes): string {
-  const moves = (list: readonly Move[]): object[] =>
-    list.map(({ route, server }) => ({ route, ...writeServer(server) }));
-  const kept = {
-    version: VERSION,
-    weights: Object.fromEntries(weights),
-    availability: Object.fromEntries(availability),
-    file_weights: Object.fromEntries(fileWeights),
-    added: moves(added),
-    removed: moves(removed),
-  };
-  return `${JSON.stringify(kept, null, 2)}\n`;
+export function writeChanges(changes: Changes): string {
+  return atOnce(writeSteps(changes));
+}
+
+/** The same in steps: thousands of servers may have been changed. */
+export function* writeSteps(changes: Changes): Steps<string> {
+  const { weights, availability, fileWeights, added, removed } = changes;
+  const parts = [
+    `"version": ${VERSION}`,
+    `"weights": ${yield* writeMap(weights)}`,
+    `"availability": ${yield* writeMap(availability)}`,
+    `"file_weights": ${yield* writeMap(fileWeights)}`,
+    `"added": ${yield* writeMoves(added)}`,
+    `"removed": ${yield* writeMoves(removed)}`,
+  ];
+  return `{\n  ${parts.join(',\n  ')}\n}\n`;
+}
+
+function* writeMap(map: ReadonlyMap<string, unknown>): Steps<string> {
+  const lines: string[] = [];
+  for (const [name, value] of map) {
+    lines.push(`    ${JSON.stringify(name)}: ${indented(value, 4)}`);
+    yield;
+  }
+  return lines.length === 0 ? '{}' : `{\n${lines.join(',\n')}\n  }`;
+}
+
+function* writeMoves(moves: readonly Move[]): Steps<string> {
+  const items: string[] = [];
+  for (const { route, server } of moves) {
+    items.push(`    ${indented({ route, ...writeServer(server) }, 4)}`);
+    yield;
+  }
+  return items.length === 0 ? '[]' : `[\n${items.join(',\n')}\n  ]`;
+}
+
+function indented(value: unknown, by: number): string {
+  return JSON.stringify(value, null, 2).replaceAll('\n', `\n${' '.repeat(by)}`);
 }
 
 /** What `writeChanges` wrote. Throws a ValueError or an OperationError for anything else. */

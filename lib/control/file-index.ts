@@ -1,29 +1,80 @@
+import { addressKey } from '../base/address.js';
 import { append } from '../base/collections.js';
+import { atOnce, type Steps } from '../base/slices.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
-import type { Move } from './changes.js';
+
+/** A server where a group lists it. */
+export interface Listing {
+  readonly group: GroupConfig;
+  readonly server: ServerConfig;
+  /** How many servers the group lists. */
+  readonly of: number;
+}
+
+/** What the file says of one name. */
+interface NamedServer {
+  readonly listings: Listing[];
+  /** Each once, in order. */
+  weights: readonly number[];
+}
+
+const NO_LISTINGS: readonly Listing[] = [];
+const NO_WEIGHTS: readonly number[] = [];
 
 /**
- * The routes, groups and servers of one file, each found by its name: there may be 10,000 of them, and who looks for all of
- * them one by one would go through all of them for each.
+ * The routes, groups and servers of one file, each found by its name: there may be 10,000 of them, and a search that
+ * goes through all of them would hold up requests. It never changes.
  */
 export class FileIndex {
+  readonly config: Config;
   /** Those that have servers, in the order of the file. */
   readonly routes: readonly { readonly name: string; readonly group: GroupConfig }[];
   readonly groups: readonly GroupConfig[];
   readonly #groupOf = new Map<string, GroupConfig>();
-  readonly #routeOf = new Map<GroupConfig, string>();
-  readonly #listings = new Map<string, ServerConfig[]>();
+  readonly #routesOf = new Map<GroupConfig, string[]>();
+  readonly #servers = new Map<string, NamedServer>();
+  /** The names of servers by their addresses. */
+  readonly #nameAt = new Map<string, string>();
 
-  constructor(config: Config) {
+  private constructor(config: Config) {
+    this.config = config;
     this.routes = forwardingRoutes(config);
     this.groups = config.groups;
-    for (const { name, group } of this.routes) {
-      this.#groupOf.set(name, group);
-      if (!this.#routeOf.has(group)) this.#routeOf.set(group, name);
+  }
+
+  static of(config: Config): FileIndex {
+    return atOnce(FileIndex.build(config));
+  }
+
+  /** The same in steps. */
+  static *build(config: Config): Steps<FileIndex> {
+    const index = new FileIndex(config);
+    for (const { name, group } of index.routes) {
+      index.#groupOf.set(name, group);
+      append(index.#routesOf, group, name);
+      yield;
     }
-    for (const server of this.groups.flatMap(({ servers }) => servers))
-      append(this.#listings, server.name, server);
+    for (const group of index.groups) {
+      for (const server of group.servers) {
+        index.#add({ group, server, of: group.servers.length });
+        yield;
+      }
+    }
+    return index;
+  }
+
+  #add(listing: Listing): void {
+    const { name, address, weight } = listing.server;
+    const known = this.#servers.get(name);
+    if (known === undefined) {
+      this.#servers.set(name, { listings: [listing], weights: [weight] });
+      this.#nameAt.set(addressKey(address), name);
+      return;
+    }
+    known.listings.push(listing);
+    if (!known.weights.includes(weight))
+      known.weights = [...known.weights, weight].sort((one, other) => one - other);
   }
 
   /** null: there is no such route, or it has no servers. */
@@ -31,29 +82,33 @@ export class FileIndex {
     return this.#groupOf.get(route) ?? null;
   }
 
+  /** The routes that lead to a group. */
+  routesOf(group: GroupConfig): readonly string[] {
+    return this.#routesOf.get(group) ?? [];
+  }
+
   /** The first route that leads to a group: what its changes are kept by. */
   routeOf(group: GroupConfig): string {
-    return this.#routeOf.get(group) ?? group.name;
+    return this.routesOf(group)[0] ?? group.name;
+  }
+
+  /** Every name of a server. */
+  get names(): Iterable<string> {
+    return this.#servers.keys();
   }
 
   /** A server wherever the file names it. */
-  listingsOf(name: string): readonly ServerConfig[] {
-    return this.#listings.get(name) ?? [];
+  listingsOf(name: string): readonly Listing[] {
+    return this.#servers.get(name)?.listings ?? NO_LISTINGS;
+  }
+
+  /** What the file calls the server at an address, as `addressKey` writes it. */
+  nameAt(address: string): string | undefined {
+    return this.#nameAt.get(address);
   }
 
   /** The weights that the file gives a server, each once, in order; none when it does not have it. */
   weightsOf(name: string): readonly number[] {
-    const weights = new Set(this.listingsOf(name).map(({ weight }) => weight));
-    return [...weights].sort((one, other) => one - other);
-  }
-
-  /** The servers of moves by the group that each concerns; those whose route leads to no group are left out. */
-  byGroup(moves: readonly Move[]): ReadonlyMap<GroupConfig, readonly ServerConfig[]> {
-    const found = new Map<GroupConfig, ServerConfig[]>();
-    for (const { route, server } of moves) {
-      const group = this.groupOf(route);
-      if (group !== null) append(found, group, server);
-    }
-    return found;
+    return this.#servers.get(name)?.weights ?? NO_WEIGHTS;
   }
 }

@@ -1,19 +1,25 @@
 import type { Clock } from '../base/timer-wheel.js';
-import type { Server, ServerListener } from '../servers/server.js';
+import type { GroupConfig, ServerConfig } from '../config/types.js';
+import type { Server, ServerWatcher } from '../servers/server.js';
 import type { ServerHealth } from './health/server-health.js';
 import type { ServerState } from './status/status.js';
 
 /** One server as the balancer keeps it: who judges it, and since when it is in the state it is in. */
-export class ManagedServer implements ServerListener {
+export class ManagedServer implements ServerWatcher {
   readonly server: Server;
   readonly health: ServerHealth;
+  /** An entry that it stands for, and a group that has it: all of them have the same terms. */
+  config: ServerConfig;
+  group: GroupConfig;
   readonly #clock: Clock;
   #state: ServerState;
   #since: number;
 
-  constructor(server: Server, health: ServerHealth, clock: Clock) {
+  constructor(server: Server, health: ServerHealth, config: ServerConfig, group: GroupConfig, clock: Clock) {
     this.server = server;
     this.health = health;
+    this.config = config;
+    this.group = group;
     this.#clock = clock;
     this.#state = this.#currentState();
     this.#since = clock.wall();

@@ -1,3 +1,5 @@
+import { append } from '../base/collections.js';
+import type { Steps } from '../base/slices.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import type { ConnectionDeps, PoolLimits } from '../servers/contracts.js';
 import { LoadLog } from '../servers/load-log.js';
@@ -7,10 +9,30 @@ import type { DesiredServers } from './desired-servers.js';
 import type { HealthDeps } from './health/checker.js';
 import { ServerHealth } from './health/server-health.js';
 import { ManagedServer } from './managed-server.js';
-import { ServerReuse, serverKey } from './server-reuse.js';
+import { type Reused, ServerReuse, serverKey } from './server-reuse.js';
 
 /** First checks are spread over this long at most, so that a dead server is known soon. */
 const STAGGER_MS = 1000;
+
+/** What a server that goes on stands for from then on. */
+interface Takeover {
+  readonly config: ServerConfig;
+  readonly group: GroupConfig;
+  readonly hasSameTerms: boolean;
+}
+
+/** The servers of a configuration that is not in force yet. Those at work already have not been changed for it. */
+export class ServerPlan {
+  /** By their keys. */
+  readonly members = new Map<string, ManagedServer>();
+  readonly groups = new Map<GroupConfig, readonly ManagedServer[]>();
+  readonly takeovers = new Map<ManagedServer, Takeover>();
+  readonly made = new Set<ManagedServer>();
+
+  of(group: GroupConfig): readonly Server[] {
+    return (this.groups.get(group) ?? []).map(({ server }) => server);
+  }
+}
 
 /**
  * The servers of a balancer. What is the same server, with the same name and the same check, is one object wherever
@@ -19,30 +41,24 @@ const STAGGER_MS = 1000;
 export class ManagedServers {
   readonly #deps: ConnectionDeps;
   readonly #health: HealthDeps;
-  readonly #desired: DesiredServers;
   readonly #log = new LoadLog();
-  readonly #members = new Map<string, ManagedServer>();
-  #groups: ReadonlyMap<GroupConfig, readonly ManagedServer[]> = new Map();
+  /** By their keys. */
+  #members = new Map<string, ManagedServer>();
+  #groups = new Map<GroupConfig, readonly ManagedServer[]>();
+  #byName = new Map<string, ManagedServer[]>();
   /** Not checked yet. */
   readonly #fresh = new Set<ManagedServer>();
   #started = false;
+  /** Names whose servers are in lists still that they are to leave. */
+  #leaving = 0;
   /** Without new requests, but still with some in flight. */
   readonly #emptying = new Set<ManagedServer>();
-  /** To be let go of. */
-  #leaving: ManagedServer[] = [];
-  /** As it was when `applyGroups` was called, until it is known that all goes by the new groups. */
-  #before: {
-    readonly members: ReadonlyMap<string, ManagedServer>;
-    readonly groups: ReadonlyMap<GroupConfig, readonly ManagedServer[]>;
-    readonly leaving: ManagedServer[];
-  } | null = null;
   /** Let go of, and perhaps not closed yet: a connection may outlive the last request on it. */
   readonly #gone = new Set<ManagedServer>();
 
-  constructor(deps: ConnectionDeps, health: HealthDeps, desired: DesiredServers) {
+  constructor(deps: ConnectionDeps, health: HealthDeps) {
     this.#deps = deps;
     this.#health = health;
-    this.#desired = desired;
   }
 
   /** The servers of a group, in order. */
@@ -51,123 +67,243 @@ export class ManagedServers {
   }
 
   membersOf(group: GroupConfig): readonly ManagedServer[] {
-    return this.#groups.get(group) ?? [];
+    const list = this.#groups.get(group) ?? [];
+    if (this.#leaving === 0 || !list.some(isRemoved)) return list;
+    return list.filter((member) => !isRemoved(member));
+  }
+
+  /** Those of one name: one, or as many as there are terms for it. */
+  named(name: string): readonly ManagedServer[] {
+    return this.#byName.get(name) ?? [];
   }
 
   /** Every server, in the order of the groups. */
   get members(): readonly ManagedServer[] {
-    return [...new Set([...this.#groups.values()].flat())];
+    const members = new Set<ManagedServer>();
+    for (const list of this.#groups.values())
+      for (const member of list) if (this.#leaving === 0 || !isRemoved(member)) members.add(member);
+    return [...members];
   }
 
   /** Requests on them now, those on servers that were let go of included. */
   get activeCount(): number {
-    const all = new Set([...this.#members.values(), ...this.#emptying]);
-    return [...all].reduce((sum, { server }) => sum + server.active, 0);
+    let sum = 0;
+    for (const { server } of this.#members.values()) sum += server.active;
+    for (const { server } of this.#gone) sum += server.active;
+    return sum;
   }
 
-  /** Has the servers of these groups, as the desired servers say; `letGo` is to follow, or `goBack`. */
-  applyGroups(groups: readonly GroupConfig[]): void {
-    this.#before = { members: new Map(this.#members), groups: this.#groups, leaving: this.#leaving };
-    const lists = groups.map((group) => [group, this.#desired.serversOf(group)] as const);
-    const reuse = new ServerReuse(this.#members, lists);
-    this.#members.clear();
-    const members = new Map<GroupConfig, readonly ManagedServer[]>();
-    for (const [group, servers] of lists)
-      members.set(
-        group,
-        servers.map((server) => this.#member(server, group, reuse)),
-      );
-    this.#groups = members;
-    this.#leaving = [...reuse.left];
+  // A change of one server.
+
+  /** The server that is to stand for an entry of a group: one that another group has on the same terms, or a new one. */
+  prepare(config: ServerConfig, group: GroupConfig, desired: DesiredServers): ManagedServer {
+    return this.#members.get(serverKey(config, group)) ?? this.#make(config, group, desired);
   }
 
-  /** Undoes `applyGroups`: the desired servers are to be as they were. */
-  goBack(): void {
-    if (this.#before === null) return;
-    const { members, groups, leaving } = this.#before;
-    this.#before = null;
-    const kept = new Set(members.values());
-    for (const member of this.#fresh) if (!kept.has(member)) this.#fresh.delete(member);
-    this.#members.clear();
-    for (const [key, member] of members) this.#members.set(key, member);
-    this.#groups = groups;
-    this.#leaving = leaving;
-    for (const [group, list] of groups) {
-      const servers = this.#desired.serversOf(group);
-      for (const [index, member] of list.entries())
-        this.#adjust(member, servers[index] as ServerConfig, group);
-    }
-    this.instruct();
-  }
-
-  #member(config: ServerConfig, group: GroupConfig, reuse: ServerReuse): ManagedServer {
+  /** It serves in that group too, in the place that `desired` says. */
+  join(member: ManagedServer, config: ServerConfig, group: GroupConfig, desired: DesiredServers): void {
     const key = serverKey(config, group);
-    let member = this.#members.get(key);
-    if (member === undefined) {
-      member = reuse.take(config, group) ?? this.#make(config, group);
-      this.#adjust(member, config, group);
-      this.#members.set(key, member);
-    }
-    this.#instruct(member, config);
-    return member;
+    if (!this.#members.has(key)) this.#adopt(key, member);
+    const list = this.membersOf(group);
+    const servers = desired.serversOf(group);
+    const place = servers.findIndex(({ name }) => name === config.name);
+    this.#groups.set(group, [...list.slice(0, place), member, ...list.slice(place)]);
   }
 
-  /** From now on it goes by these terms. */
-  #adjust(member: ManagedServer, config: ServerConfig, group: GroupConfig): void {
-    const { server, health } = member;
-    server.setLimits(limitsOf(config, group));
-    server.setBackup(config.backup);
-    server.setSlowStart(group.slowStart);
-    if (health.applyTerms(group)) this.#fresh.add(member);
-  }
-
-  /** Tells every server the weight and availability that is desired for it now. */
-  instruct(): void {
-    for (const [group, members] of this.#groups) {
-      const servers = this.#desired.serversOf(group);
-      for (const [index, member] of members.entries()) this.#instruct(member, servers[index] as ServerConfig);
-    }
-  }
-
-  #instruct(member: ManagedServer, config: ServerConfig): void {
-    const { server } = member;
-    const availability = this.#desired.availabilityOf(config.name);
-    server.setWeight(this.#desired.weightOf(config));
-    if (server.availability === availability) return;
-    if (availability === 'ready') this.#emptying.delete(member);
-    else this.#emptying.add(member);
-    server.setAvailability(availability);
-  }
-
-  #make(config: ServerConfig, group: GroupConfig): ManagedServer {
-    const pool = new Pool(config.address, limitsOf(config, group), this.#deps, config.name);
-    const { weight, backup } = config;
-    const { slowStart } = group;
-    const terms = { weight, backup, slowStart };
-    const server = new Server(config.name, pool, this.#deps.wheel, terms, this.#log);
-    if (this.#started) server.startSlowly();
-    // Nothing is on it that could end: nobody is to be told that it is drained.
-    server.setAvailability(this.#desired.availabilityOf(config.name));
-    const health = new ServerHealth(server, group, this.#health);
-    const member = new ManagedServer(server, health, this.#health.clock);
+  #adopt(key: string, member: ManagedServer): void {
+    this.#members.set(key, member);
+    append(this.#byName, member.server.name, member);
     this.#fresh.add(member);
-    return member;
   }
 
-  /** Lets go of those that `applyGroups` did not take over: requests on them finish, then their sockets close. */
-  letGo(): void {
-    this.#before = null;
+  /** These leave groups; after each, `onLeft` is told. */
+  *leave(
+    leaving: readonly ManagedServer[],
+    groups: readonly { readonly group: GroupConfig }[],
+    onLeft: (group: GroupConfig) => void,
+  ): Steps<void> {
+    const lists = this.#groups;
+    for (const { group } of groups) {
+      // Another configuration has other groups, without these servers.
+      if (this.#groups !== lists) break;
+      const list = this.membersOf(group);
+      lists.set(
+        group,
+        list.filter((member) => !leaving.includes(member)),
+      );
+      onLeft(group);
+      yield;
+    }
+    this.#leaving--;
+  }
+
+  /** Tells the servers of that name the weight and availability that is desired for them now. */
+  instruct(name: string, desired: DesiredServers): void {
+    const availability = desired.availabilityOf(name);
+    for (const member of this.named(name)) {
+      const { server, config } = member;
+      server.setWeight(desired.weightOf(config));
+      if (server.availability === availability) continue;
+      if (availability === 'ready') this.#emptying.delete(member);
+      else this.#emptying.add(member);
+      server.setAvailability(availability);
+    }
+  }
+
+  /** Nobody asks for those of that name any more: `retire` and `leave` are to follow. Returns them. */
+  letGo(name: string): readonly ManagedServer[] {
+    const leaving = this.named(name);
+    this.#leaving++;
+    this.#byName.delete(name);
+    for (const { config, group } of leaving) this.#members.delete(serverKey(config, group));
+    return leaving;
+  }
+
+  /** These get no request any more: those on them finish, then their sockets close. */
+  *retire(leaving: readonly ManagedServer[]): Steps<void> {
     for (const member of this.#gone) if (isEmpty(member)) this.#gone.delete(member);
-    const leaving = this.#leaving.splice(0);
     for (const member of leaving) {
       this.#fresh.delete(member);
       this.#emptying.add(member);
       this.#gone.add(member);
       member.health.stop();
       member.server.retire();
+      yield;
     }
-    // Behind the last, so that nobody is sent from one of them to another.
-    for (const { server } of leaving) server.pool.turnAway('removed');
+    // After the last was retired, so that nobody is sent from one of them to another.
+    for (const { server } of leaving) {
+      server.pool.turnAway('removed');
+      yield;
+    }
+  }
+
+  // Another configuration.
+
+  /** The servers that are desired, in steps. Nothing changes before `install`; else `discard` is to follow. */
+  *plan(desired: DesiredServers): Steps<ServerPlan> {
+    const plan = new ServerPlan();
+    try {
+      const reuse = yield* ServerReuse.build(this.#members, desired);
+      for (const group of desired.file.groups) {
+        const list: ManagedServer[] = [];
+        for (const config of desired.serversOf(group)) {
+          const key = serverKey(config, group);
+          let member = plan.members.get(key);
+          if (member === undefined) {
+            const reused = reuse.take(config, group, key);
+            member = this.#addTo(plan, key, config, group, desired, reused);
+          }
+          list.push(member);
+          yield;
+        }
+        plan.groups.set(group, list);
+      }
+      return plan;
+    } catch (error) {
+      this.discard(plan);
+      throw error;
+    }
+  }
+
+  #addTo(
+    plan: ServerPlan,
+    key: string,
+    config: ServerConfig,
+    group: GroupConfig,
+    desired: DesiredServers,
+    reused: Reused | null,
+  ): ManagedServer {
+    const member = reused === null ? this.#make(config, group, desired) : reused.member;
+    if (reused === null) plan.made.add(member);
+    else plan.takeovers.set(member, { config, group, hasSameTerms: reused.hasSameTerms });
+    plan.members.set(key, member);
+    return member;
+  }
+
+  /**
+   * The server of that name has come or gone since the plan was begun. Returns the groups of the plan whose servers are
+   * others now; `desired` is to be in force with it.
+   */
+  replan(name: string, plan: ServerPlan, desired: DesiredServers): readonly GroupConfig[] {
+    const groups = new Set(desired.listingsOf(name).map(({ group }) => group));
+    for (const [group, list] of plan.groups)
+      if (list.some(({ server }) => server.name === name)) groups.add(group);
+    for (const [key, member] of plan.members) {
+      if (member.server.name !== name) continue;
+      plan.members.delete(key);
+      plan.takeovers.delete(member);
+      if (plan.made.delete(member)) discardServer(member);
+    }
+    const left = new Set(this.named(name));
+    for (const group of groups) plan.groups.set(group, this.#replanned(group, plan, desired, left));
+    return [...groups];
+  }
+
+  #replanned(
+    group: GroupConfig,
+    plan: ServerPlan,
+    desired: DesiredServers,
+    left: Set<ManagedServer>,
+  ): readonly ManagedServer[] {
+    return desired.serversOf(group).map((config) => {
+      const key = serverKey(config, group);
+      const known = plan.members.get(key);
+      if (known !== undefined) return known;
+      const [member] = left;
+      if (member === undefined) return this.#addTo(plan, key, config, group, desired, null);
+      left.delete(member);
+      const hasSameTerms = serverKey(member.config, member.group) === key;
+      return this.#addTo(plan, key, config, group, desired, { member, hasSameTerms });
+    });
+  }
+
+  /** It will not be in force. */
+  discard(plan: ServerPlan): void {
+    for (const member of plan.made) discardServer(member);
+  }
+
+  /**
+   * The plan is in force from now on. `touched`: the names of servers of which something was changed since it was begun.
+   * Returns the servers that it has not, for `retire`.
+   */
+  install(plan: ServerPlan, desired: DesiredServers, touched: Iterable<string>): readonly ManagedServer[] {
+    const kept = new Set(plan.members.values());
+    const leaving = [...this.#members.values()].filter((member) => !kept.has(member));
+    this.#members = plan.members;
+    this.#groups = plan.groups;
+    this.#byName = new Map();
+    for (const member of kept) append(this.#byName, member.server.name, member);
+    for (const member of plan.made) this.#fresh.add(member);
+    for (const [member, { config, group, hasSameTerms }] of plan.takeovers) {
+      member.config = config;
+      member.group = group;
+      if (!hasSameTerms) this.#adjust(member, desired);
+    }
+    for (const name of new Set(touched)) this.instruct(name, desired);
+    return leaving;
+  }
+
+  /** From now on it goes by these terms. */
+  #adjust(member: ManagedServer, desired: DesiredServers): void {
+    const { server, health, config, group } = member;
+    server.setLimits(limitsOf(config, group));
+    server.setBackup(config.backup);
+    server.setSlowStart(group.slowStart);
+    server.setWeight(desired.weightOf(config));
+    if (health.applyTerms(group)) this.#fresh.add(member);
+  }
+
+  #make(config: ServerConfig, group: GroupConfig, desired: DesiredServers): ManagedServer {
+    const pool = new Pool(config.address, limitsOf(config, group), this.#deps, config.name);
+    const { backup } = config;
+    const { slowStart } = group;
+    const terms = { weight: desired.weightOf(config), backup, slowStart };
+    const server = new Server(config.name, pool, this.#deps.wheel, terms, this.#log);
+    if (this.#started) server.startSlowly();
+    // Nothing is on it that could end: nobody is to be told that it is drained.
+    server.setAvailability(desired.availabilityOf(config.name));
+    const health = new ServerHealth(server, group, this.#health);
+    return new ManagedServer(server, health, config, group, this.#health.clock);
   }
 
   /** Begins to check those that are not checked yet. Those that come later join others that are at work already. */
@@ -201,6 +337,16 @@ export class ManagedServers {
       server.pool.close();
     }
   }
+}
+
+/** It was made for a plan, and has never served. */
+function discardServer({ server, health }: ManagedServer): void {
+  health.stop();
+  server.pool.close();
+}
+
+function isRemoved({ server }: ManagedServer): boolean {
+  return server.obstacle === 'removed';
 }
 
 function isEmpty({ server }: ManagedServer): boolean {

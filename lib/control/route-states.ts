@@ -1,4 +1,5 @@
 import type { Observer } from '../base/observer.js';
+import type { Steps } from '../base/slices.js';
 import { type Clock, Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
@@ -25,75 +26,129 @@ const LOOK_AGAIN_MS = 1000;
 /** Servers that are named as the reason. */
 const MOST_REASONS = 5;
 
+/** The routes of one snapshot, kept up by its groups from before it is in force. */
+export class RouteTable implements GroupListener {
+  readonly entries = new Map<string, Entry>();
+  /** Those that can't be served. */
+  readonly down = new Set<Entry>();
+  readonly #byGroup = new Map<ServerGroup, Entry[]>();
+  readonly #clock: Clock;
+  /** Told of each route that is down or up now; null before it is in force. */
+  onChange: ((entry: Entry) => void) | null = null;
+
+  private constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  static *build(snapshot: RoutingSnapshot, clock: Clock): Steps<RouteTable> {
+    const table = new RouteTable(clock);
+    for (const { name, group } of forwardingRoutes(snapshot.config)) {
+      table.#add(name, snapshot.groupOf(group));
+      yield;
+    }
+    return table;
+  }
+
+  #add(name: string, group: ServerGroup): void {
+    const entry: Entry = { name, group, downSince: null, toldDownSince: null };
+    this.entries.set(name, entry);
+    const others = this.#byGroup.get(group);
+    if (others === undefined) {
+      this.#byGroup.set(group, [entry]);
+      group.listen(this);
+    } else {
+      others.push(entry);
+    }
+    this.#follow(entry, group.isUsable);
+  }
+
+  onUsability(group: ServerGroup): void {
+    for (const entry of this.#byGroup.get(group) ?? []) {
+      if (group.isUsable !== (entry.downSince === null)) this.#follow(entry, group.isUsable);
+    }
+  }
+
+  #follow(entry: Entry, isUp: boolean): void {
+    entry.downSince = isUp ? null : this.#clock.wall();
+    if (isUp) this.down.delete(entry);
+    else this.down.add(entry);
+    this.onChange?.(entry);
+  }
+}
+
 /**
  * Which routes can be served. Kept up by the groups as they change, so that nobody who asks goes through all routes;
  * observers are told at the end of what is being done, after they were told of the servers.
  */
-export class RouteStates implements GroupListener, DeadlineOwner {
+export class RouteStates implements DeadlineOwner {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #deadline: Deadline;
-  #entries = new Map<string, Entry>();
-  #byGroup = new Map<ServerGroup, Entry[]>();
-  #upCount = 0;
+  #table: RouteTable;
+  /** Of which observers were told that they are down. */
+  #told = new Set<Entry>();
   readonly #changed = new Set<Entry>();
   #isScheduled = false;
   #started = false;
+  /** Something is being changed, and `tell` will be called at its end. */
+  isWaiting = false;
 
-  constructor(clock: Clock, wheel: TimerWheel, observer: Observer) {
+  constructor(clock: Clock, wheel: TimerWheel, observer: Observer, table: RouteTable) {
     this.#clock = clock;
     this.#observer = observer;
     this.#deadline = new Deadline(wheel, this);
+    this.#table = table;
+    this.install(table);
   }
 
   /** Routes that have a server for a new request. */
   get upCount(): number {
-    return this.#upCount;
+    return this.#table.entries.size - this.#table.down.size;
   }
 
   /** Routes that forward. */
   get count(): number {
-    return this.#entries.size;
+    return this.#table.entries.size;
   }
 
   /** null: there is no such route, or it does not forward. */
   of(route: string): RouteState | null {
-    return this.#entries.get(route) ?? null;
+    return this.#table.entries.get(route) ?? null;
   }
 
   /** In the order of the file. */
   all(): Iterable<RouteState> {
-    return this.#entries.values();
+    return this.#table.entries.values();
   }
 
   /** Those that can't be served, in the order of the file. */
   *down(): Generator<RouteState> {
-    for (const entry of this.#entries.values()) if (entry.downSince !== null) yield entry;
+    for (const entry of this.#table.entries.values()) if (entry.downSince !== null) yield entry;
   }
 
-  /** The routes are those of `snapshot` from now on. What is known of a name stays known. */
-  applyConfig(snapshot: RoutingSnapshot): void {
-    const before = this.#entries;
-    this.#entries = new Map();
-    this.#byGroup = new Map();
+  /** The routes are those of `table` from now on. What is known of a name stays known. */
+  install(table: RouteTable): void {
+    const before = this.#table.entries;
+    this.#table.onChange = null;
+    this.#table = table;
     this.#changed.clear();
-    this.#upCount = 0;
-    for (const { name, group: config } of forwardingRoutes(snapshot.config)) {
-      const group = snapshot.groupOf(config);
-      const old = before.get(name);
-      const downSince = group.isUsable ? null : (old?.downSince ?? this.#clock.wall());
-      const entry: Entry = { name, group, downSince, toldDownSince: old?.toldDownSince ?? null };
-      this.#entries.set(name, entry);
-      const others = this.#byGroup.get(group);
-      if (others === undefined) {
-        this.#byGroup.set(group, [entry]);
-        group.listen(this);
-      } else {
-        others.push(entry);
-      }
-      if (downSince === null) this.#upCount++;
-      if ((downSince === null) !== (entry.toldDownSince === null)) this.#changed.add(entry);
+    for (const entry of table.down) {
+      entry.downSince = before.get(entry.name)?.downSince ?? entry.downSince;
+      this.#changed.add(entry);
     }
+    const told = new Set<Entry>();
+    for (const { name, toldDownSince } of this.#told) {
+      const entry = table.entries.get(name);
+      if (entry === undefined) continue;
+      entry.toldDownSince = toldDownSince;
+      told.add(entry);
+      this.#changed.add(entry);
+    }
+    this.#told = told;
+    table.onChange = (entry) => {
+      this.#changed.add(entry);
+      this.#schedule();
+    };
     this.#schedule();
   }
 
@@ -103,24 +158,12 @@ export class RouteStates implements GroupListener, DeadlineOwner {
     this.tell();
   }
 
-  onUsability(group: ServerGroup): void {
-    const now = this.#clock.wall();
-    for (const entry of this.#byGroup.get(group) ?? []) {
-      const isUp = group.isUsable;
-      if (isUp === (entry.downSince === null)) continue;
-      entry.downSince = isUp ? null : now;
-      this.#upCount += isUp ? 1 : -1;
-      this.#changed.add(entry);
-    }
-    this.#schedule();
-  }
-
   #schedule(): void {
     if (this.#isScheduled || this.#changed.size === 0) return;
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
-      this.tell();
+      if (!this.isWaiting) this.tell();
     });
   }
 
@@ -135,10 +178,12 @@ export class RouteStates implements GroupListener, DeadlineOwner {
       if (downSince !== null && toldDownSince === null && isUndecided(group)) continue;
       this.#changed.delete(entry);
       if (downSince !== null && toldDownSince === null) {
+        this.#told.add(entry);
         entry.toldDownSince = downSince;
         if (named.down++ < MOST_NAMED)
           this.#observer.event?.({ what: 'route_down', route: name, detail: whyDown(group) });
       } else if (downSince === null && toldDownSince !== null) {
+        this.#told.delete(entry);
         entry.toldDownSince = null;
         if (named.up++ < MOST_NAMED)
           this.#observer.event?.({ what: 'route_up', route: name, downMs: now - toldDownSince });

@@ -1,4 +1,5 @@
 import type { Availability, Observer } from '../base/observer.js';
+import type { Steps } from '../base/slices.js';
 
 /** One server as it is meant to be used. */
 export interface Entry {
@@ -10,40 +11,102 @@ export interface Entry {
 /** Every server by its name, at one moment. */
 export type ServerList = ReadonlyMap<string, Entry>;
 
-/** Tells the observer of each server that came, went or changed between two moments. */
-export function announceDifferences(before: ServerList, after: ServerList, observer: Observer): void {
-  for (const [name, { routes, weight, availability }] of after) {
-    const was = before.get(name);
-    const served = new Set(was?.routes);
-    for (const route of routes)
-      if (!served.has(route)) observer.event?.({ what: 'added', server: name, route });
-    if (was === undefined) continue;
-    if (was.weight !== weight)
-      observer.event?.({ what: 'weight', server: name, to: weight, from: was.weight });
-    if (was.availability !== availability)
-      observer.event?.({ what: 'availability', server: name, to: availability, from: was.availability });
+/** One server before and after a change; undefined where it serves nowhere. */
+export interface Difference {
+  readonly name: string;
+  readonly before: Entry | undefined;
+  readonly after: Entry | undefined;
+}
+
+/** Routes of one server that are told one by one: there may be 10,000 of them. */
+const MOST_ROUTES = 20;
+/** Names that a line of the log lists. */
+const MOST_NAMES = 100;
+
+/** null when nothing about it is different. */
+export function differenceOf(
+  name: string,
+  before: Entry | undefined,
+  after: Entry | undefined,
+): Difference | null {
+  if (before === undefined && after === undefined) return null;
+  if (
+    before !== undefined &&
+    after !== undefined &&
+    before.weight === after.weight &&
+    before.availability === after.availability &&
+    hasSameRoutes(before, after)
+  )
+    return null;
+  return { name, before, after };
+}
+
+function hasSameRoutes({ routes: before }: Entry, { routes: after }: Entry): boolean {
+  return before.length === after.length && before.every((route, index) => route === after[index]);
+}
+
+/** Tells the observer of each server that came or changed, then of each that went. */
+export function* announceDifferences(differences: readonly Difference[], observer: Observer): Steps<void> {
+  for (const { name, before, after } of differences) {
+    if (after === undefined) continue;
+    yield* announceRoutes(name, before, after, observer);
+    if (before === undefined) continue;
+    if (before.weight !== after.weight)
+      observer.event?.({ what: 'weight', server: name, to: after.weight, from: before.weight });
+    if (before.availability !== after.availability)
+      observer.event?.({
+        what: 'availability',
+        server: name,
+        to: after.availability,
+        from: before.availability,
+      });
+    yield;
   }
-  for (const name of before.keys()) if (!after.has(name)) observer.event?.({ what: 'removed', server: name });
+  for (const { name, after } of differences) {
+    if (after === undefined) observer.event?.({ what: 'removed', server: name });
+    yield;
+  }
+}
+
+function* announceRoutes(
+  name: string,
+  before: Entry | undefined,
+  { routes }: Entry,
+  observer: Observer,
+): Steps<void> {
+  const served = new Set(before?.routes);
+  let told = 0;
+  let more = 0;
+  for (const route of routes) {
+    if (served.has(route)) continue;
+    if (told++ < MOST_ROUTES) observer.event?.({ what: 'added', server: name, route });
+    else more++;
+    yield;
+  }
+  if (more === 0) return;
+  const message = `${name} was added to ${more} more routes too: lb status lists them`;
+  observer.event?.({ what: 'warning', message });
 }
 
 /** What changed between two moments in one line, for the log: `added c; removed a`. */
-export function describeChange(before: ServerList, after: ServerList): string {
-  const added = [...after.keys()].filter((name) => !before.has(name));
-  const removed = [...before.keys()].filter((name) => !after.has(name));
-  const changed = [...after].filter(([name, { weight }]) => (before.get(name)?.weight ?? weight) !== weight);
+export function describeChange(differences: readonly Difference[]): string {
+  const added: string[] = [];
+  const removed: string[] = [];
+  const weighed: string[] = [];
+  for (const { name, before, after } of differences) {
+    if (before === undefined) added.push(name);
+    else if (after === undefined) removed.push(name);
+    else if (before.weight !== after.weight) weighed.push(`${name} now ${after.weight}`);
+  }
   const parts = [
-    added.length > 0 ? `added ${added.join(', ')}` : '',
-    removed.length > 0 ? `removed ${removed.join(', ')}` : '',
-    changed.length > 0
-      ? `weight of ${changed.map(([name, { weight }]) => `${name} now ${weight}`).join(', ')}`
-      : '',
+    added.length > 0 ? `added ${listed(added)}` : '',
+    removed.length > 0 ? `removed ${listed(removed)}` : '',
+    weighed.length > 0 ? `weight of ${listed(weighed)}` : '',
   ].filter((part) => part !== '');
   return parts.length === 0 ? 'the same servers' : parts.join('; ');
 }
 
-/** Has every route the same servers? */
-export function isSameRouting(before: ServerList, after: ServerList): boolean {
-  const routing = (serverList: ServerList): string =>
-    JSON.stringify([...serverList].map(([name, { routes }]) => [name, routes]));
-  return routing(before) === routing(after);
+function listed(names: readonly string[]): string {
+  const more = names.length - MOST_NAMES;
+  return more > 0 ? `${names.slice(0, MOST_NAMES).join(', ')} and ${more} more` : names.join(', ');
 }

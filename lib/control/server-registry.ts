@@ -1,15 +1,28 @@
 import type { Availability, Observer } from '../base/observer.js';
+import { atOnce, inLaterSlices, inSlices, type Steps } from '../base/slices.js';
 import type { Config } from '../config/types.js';
-import { RoutingSnapshot } from '../routing/routing-snapshot.js';
+import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
+import { SnapshotBuilder } from '../routing/snapshot-builder.js';
 import type { ConnectionDeps } from '../servers/contracts.js';
-import type { ChangeStore } from './changes.js';
+import type { ChangeStore, Changes } from './changes.js';
 import { DesiredServers } from './desired-servers.js';
+import { FileIndex } from './file-index.js';
 import type { HealthDeps } from './health/checker.js';
-import { ManagedServers } from './managed-servers.js';
-import { RouteStates } from './route-states.js';
-import { announceDifferences, describeChange, isSameRouting } from './server-list.js';
-import { type NewServer, OperationError, type Operations } from './status/operations.js';
+import type { ManagedServer } from './managed-server.js';
+import { ManagedServers, type ServerPlan } from './managed-servers.js';
+import { RouteStates, RouteTable } from './route-states.js';
+import {
+  announceDifferences,
+  type Difference,
+  describeChange,
+  differenceOf,
+  type Entry,
+} from './server-list.js';
+import type { NewServer, Operations } from './status/operations.js';
 import type { Telemetry } from './telemetry.js';
+
+/** A server that is removed leaves so many groups at once, and more of them in slices. */
+const LEFT_AT_ONCE = 500;
 
 /** What the servers and the way to them are made of. */
 export interface RegistryDeps {
@@ -20,12 +33,26 @@ export interface RegistryDeps {
   readonly store: ChangeStore | null;
 }
 
+/** All that follows from a configuration that is not in force yet. Nothing at work has been changed for it. */
+export interface PreparedConfig {
+  readonly file: FileIndex;
+  readonly plan: ServerPlan;
+  readonly snapshot: RoutingSnapshot;
+  readonly table: RouteTable;
+  /** By the names of the servers. */
+  readonly differences: Map<string, Difference>;
+  /** As of when it was begun. */
+  readonly desired: DesiredServers;
+}
+
 /**
  * The servers and the way to them, as the file and those who operate it want them. Each change happens between two
- * requests: what it does not concern keeps its sockets, health, counts and tunnels.
+ * requests: what it does not concern keeps its sockets, health, counts and tunnels. An operator's change concerns the
+ * groups that have the server, and no route. Another configuration is prepared in steps, beside the requests, and then
+ * installed at once.
  */
 export class ServerRegistry implements Operations {
-  readonly desired: DesiredServers;
+  #desired: DesiredServers;
   readonly servers: ManagedServers;
   readonly routes: RouteStates;
   readonly #parts: RegistryDeps;
@@ -37,28 +64,39 @@ export class ServerRegistry implements Operations {
   #hasDropped = false;
   /** Being made, or not told of yet: who hears of one may make another. */
   #changes = 0;
+  /** Servers of which something was changed since a configuration began to be prepared; null while none is. */
+  #touched: Set<string> | null = null;
+  /** Those among them that came or went. */
+  readonly #moved = new Set<string>();
 
   /** `install` puts a snapshot into service; it is called for every one but the first. */
   constructor(config: Config, parts: RegistryDeps, install: (snapshot: RoutingSnapshot) => void) {
     this.#parts = parts;
     this.#observer = parts.health.observer;
     this.#install = install;
-    this.desired = new DesiredServers(config);
+    this.servers = new ManagedServers(parts.deps, parts.health);
+    const file = FileIndex.of(config);
     const kept = parts.store?.changes ?? null;
-    const dropped = kept === null ? [] : this.desired.restore(kept);
+    this.#desired = new DesiredServers(file);
+    const dropped = kept === null ? [] : this.#desired.restore(kept);
     for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
     this.#hasDropped = dropped.length > 0;
-    this.servers = new ManagedServers(parts.deps, parts.health, this.desired);
-    this.#snapshot = this.#generate(config, null);
-    this.servers.letGo();
+    const plan = atOnce(this.servers.plan(this.#desired));
+    this.#snapshot = atOnce(this.#snapshotSteps(config, plan, null));
+    this.#snapshot.takeOver();
+    this.servers.install(plan, this.#desired, []);
     const { clock, wheel } = parts.health;
-    this.routes = new RouteStates(clock, wheel, this.#observer);
-    this.routes.applyConfig(this.#snapshot);
+    const table = atOnce(RouteTable.build(this.#snapshot, clock));
+    this.routes = new RouteStates(clock, wheel, this.#observer, table);
   }
 
   /** The one that the next request goes by. */
   get snapshot(): RoutingSnapshot {
     return this.#snapshot;
+  }
+
+  get desired(): DesiredServers {
+    return this.#desired;
   }
 
   /** Begins to check the servers, and those that come later when they come. */
@@ -70,103 +108,190 @@ export class ServerRegistry implements Operations {
     if (this.#hasDropped) this.#keepChanges();
   }
 
-  #generate(config: Config, before: RoutingSnapshot | null): RoutingSnapshot {
-    this.servers.applyGroups(config.groups);
-    const { clock } = this.#parts.health;
-    return new RoutingSnapshot(config, clock, (group) => this.servers.of(group), before, this.#observer);
-  }
+  // Another configuration.
 
-  /** Takes another file. What was changed while running stays changed, as far as it has a place in it. */
-  follow(config: Config): void {
-    this.#change(() => {
-      const before = this.desired.serverList();
-      const dropped = this.#orGoBack(() => {
-        const lines = this.desired.applyConfig(config);
-        this.#replace(config);
-        return lines;
-      });
-      this.#parts.deps.resolver.applyOptions(config.dns);
-      const after = this.desired.serverList();
-      announceDifferences(before, after, this.#observer);
-      for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
-      this.#observer.event?.({ what: 'reloaded', detail: describeChange(before, after) });
-    });
-  }
-
-  #replace(config: Config): void {
-    const old = this.#snapshot;
-    this.#snapshot = this.#generate(config, old);
-    old.release(this.#snapshot);
-    this.routes.applyConfig(this.#snapshot);
-    this.#install(this.#snapshot);
-    // Those that wait for them go to servers of the new one.
-    this.servers.letGo();
-    if (this.#started) this.servers.start();
-    this.#parts.telemetry.keep(config, this.desired.serverList());
-  }
-
-  setAvailability(name: string, to: Availability): void {
-    this.#operate(() => this.desired.setAvailability(name, to));
-  }
-
-  setWeight(name: string, weight: number): void {
-    this.#operate(() => this.desired.setWeight(name, weight));
-  }
-
-  addServer(route: string, server: NewServer): void {
-    this.#operate(() => this.desired.add(route, server));
-  }
-
-  removeServer(name: string): void {
-    this.#operate(() => this.desired.remove(name));
-  }
-
-  #operate(act: () => void): void {
-    this.#change(() => {
-      const before = this.desired.serverList();
-      const after = this.#orGoBack(() => {
-        act();
-        const serverList = this.desired.serverList();
-        // Who serves where decides the snapshot; how much, and whether at all, is the servers' own.
-        if (isSameRouting(before, serverList)) this.servers.instruct();
-        else this.#replace(this.#snapshot.config);
-        return serverList;
-      });
-      announceDifferences(before, after, this.#observer);
-    });
-  }
-
-  /** Makes a change as a whole: when `change` throws, file, servers and what was changed since are as they were. */
-  #orGoBack<T>(change: () => T): T {
-    const snapshot = this.#snapshot;
-    const { weights, availability, fileWeights, ...moves } = this.desired.changes;
-    const changes = {
-      weights: new Map(weights),
-      availability: new Map(availability),
-      fileWeights: new Map(fileWeights),
-      ...moves,
-    };
+  /**
+   * Makes all that follows from another configuration, beside the requests. `check` is called between two slices: what it
+   * throws ends it. `install` or `discard` is to follow, before the next `prepare`. What was changed while running stays
+   * changed, as far as it has a place in the file.
+   */
+  async prepare(config: Config, check: () => void): Promise<PreparedConfig> {
+    this.#touched = new Set();
+    this.#moved.clear();
     try {
-      return change();
+      return await inSlices(this.#prepareSteps(config), check);
     } catch (error) {
-      // Who was refused before anything was done says so with an OperationError.
-      if (!(error instanceof OperationError) && this.#snapshot === snapshot) {
-        this.desired.goBack(snapshot.config, changes);
-        this.servers.goBack();
-      }
+      this.#touched = null;
       throw error;
     }
   }
 
-  /** Makes a change and tells of it. Servers that it has left empty are told of last, behind all that has changed. */
-  #change(makeAndTell: () => void): void {
-    this.#changes++;
+  *#prepareSteps(config: Config): Steps<PreparedConfig> {
+    const file = yield* FileIndex.build(config);
+    const desired = new DesiredServers(file);
+    desired.restore(this.#desired.changes);
+    const plan = yield* this.servers.plan(desired);
+    let snapshot: RoutingSnapshot | null = null;
     try {
-      makeAndTell();
+      snapshot = yield* this.#snapshotSteps(config, plan, this.#snapshot);
+      const table = yield* RouteTable.build(snapshot, this.#parts.health.clock);
+      const differences = yield* differencesBetween(this.#desired, desired);
+      return { file, plan, snapshot, table, differences, desired };
+    } catch (error) {
+      this.servers.discard(plan);
+      if (snapshot !== null) atOnce(snapshot.release());
+      throw error;
+    }
+  }
+
+  #snapshotSteps(config: Config, plan: ServerPlan, before: RoutingSnapshot | null): Steps<RoutingSnapshot> {
+    const { clock } = this.#parts.health;
+    const observer = this.#observer;
+    return SnapshotBuilder.steps(config, { clock, serversOf: (group) => plan.of(group), before, observer });
+  }
+
+  discard({ plan, snapshot }: PreparedConfig): void {
+    this.#touched = null;
+    this.servers.discard(plan);
+    atOnce(snapshot.release());
+  }
+
+  /**
+   * Puts it into force, between two requests. Returns what is left to do, in steps: the servers of before are let go of,
+   * and observers are told.
+   */
+  install(prepared: PreparedConfig): Steps<void> {
+    const { file, plan, snapshot, table, differences } = prepared;
+    const before = this.#desired;
+    const desired = new DesiredServers(file);
+    const dropped = desired.restore(before.changes);
+    const touched = this.#touched ?? new Set();
+    for (const name of this.#moved)
+      for (const group of this.servers.replan(name, plan, desired))
+        snapshot.groupOf(group).setServers(plan.of(group));
+    for (const name of touched) noteDifference(name, before, desired, differences);
+    this.#touched = null;
+    const old = this.#snapshot;
+    const names = [...before.changedNames(), ...desired.changedNames(), ...touched];
+    this.#begin();
+    this.#desired = desired;
+    this.#snapshot = snapshot;
+    const leaving = this.servers.install(plan, desired, names);
+    snapshot.takeOver();
+    this.routes.install(table);
+    this.#install(snapshot);
+    if (this.#started) this.servers.start();
+    this.#parts.deps.resolver.applyOptions(snapshot.config.dns);
+    return this.#afterInstall(old, leaving, [...differences.values()], dropped);
+  }
+
+  *#afterInstall(
+    old: RoutingSnapshot,
+    leaving: readonly ManagedServer[],
+    differences: readonly Difference[],
+    dropped: readonly string[],
+  ): Steps<void> {
+    try {
+      yield* old.release();
+      // Those that wait for them go to servers of the new snapshot.
+      yield* this.servers.retire(leaving);
+      this.#parts.telemetry.keep(this.#snapshot.config, this.#desired);
+      yield* announceDifferences(differences, this.#observer);
+      for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
+      this.#observer.event?.({ what: 'reloaded', detail: describeChange(differences) });
     } finally {
       this.#changes--;
     }
+    this.#afterChange();
+  }
+
+  // A change of one server.
+
+  setAvailability(name: string, to: Availability): void {
+    this.#change(name, () => {
+      this.#desired.setAvailability(name, to);
+      this.servers.instruct(name, this.#desired);
+    });
+  }
+
+  setWeight(name: string, weight: number): void {
+    this.#change(name, () => {
+      this.#desired.setWeight(name, weight);
+      this.servers.instruct(name, this.#desired);
+    });
+  }
+
+  addServer(route: string, settings: NewServer): void {
+    const desired = this.#desired;
+    const addition = desired.planAddition(route, settings);
+    const { server, group } = addition;
+    const { name } = server;
+    // Whatever may fail does so before anything is changed.
+    const member = this.servers.prepare(server, group, desired);
+    this.#change(
+      name,
+      () => {
+        desired.add(addition);
+        this.servers.join(member, server, group, desired);
+        this.servers.instruct(name, desired);
+        this.#snapshot.groupOf(group).setServers(this.servers.of(group));
+        if (this.#started) this.servers.start();
+        this.#moved.add(name);
+      },
+      desired.file.routesOf(group),
+    );
+  }
+
+  removeServer(name: string): void {
+    this.#change(name, () => {
+      const listings = this.#desired.remove(name);
+      const leaving = this.servers.letGo(name);
+      // From here on no group picks them: they may leave 10,000 groups one after another.
+      atOnce(this.servers.retire(leaving));
+      const snapshot = this.#snapshot;
+      const steps = this.servers.leave(leaving, listings, (group) =>
+        snapshot.groupOf(group).setServers(this.servers.of(group)),
+      );
+      if (listings.length <= LEFT_AT_ONCE) atOnce(steps);
+      else inLaterSlices(steps);
+      this.#parts.telemetry.forget(name);
+      this.#moved.add(name);
+    });
+  }
+
+  /**
+   * Makes a change of one server and tells of it. Throws an OperationError before anything is changed. `routes`: those
+   * that have it then and had it not.
+   */
+  #change(name: string, make: () => void, routes: readonly string[] = []): void {
+    const desired = this.#desired;
+    this.#begin();
+    try {
+      const before = desired.termsOf(name);
+      make();
+      this.#touched?.add(name);
+      const after = desired.termsOf(name);
+      const difference = differenceOf(
+        name,
+        before && { ...before, routes: [] },
+        after && { ...after, routes },
+      );
+      if (difference !== null) atOnce(announceDifferences([difference], this.#observer));
+    } finally {
+      this.#changes--;
+    }
+    this.#afterChange();
+  }
+
+  #begin(): void {
+    this.#changes++;
+    this.routes.isWaiting = true;
+  }
+
+  /** Servers that a change has left empty are told of last, after all that has changed. */
+  #afterChange(): void {
     this.#keepChanges();
+    this.routes.isWaiting = this.#changes > 0;
     if (this.#changes === 0) this.routes.tell();
     this.tellDrained();
   }
@@ -174,12 +299,38 @@ export class ServerRegistry implements Operations {
   /** What was changed holds, whatever becomes of the note of it. */
   #keepChanges(): void {
     const { store, telemetry } = this.#parts;
-    if (store !== null)
-      telemetry.failures.guard(store, 'store: keep', () => store.keep(this.desired.changes));
+    if (store === null) return;
+    const changes: Changes = this.#desired.changes;
+    telemetry.failures.guard(store, 'store: keep', () => store.keep(changes));
   }
 
   /** Tells of servers whose last request has ended: after each request, and when it may have ended before. */
   tellDrained(): void {
     if (this.#changes === 0) this.servers.tellDrained();
   }
+}
+
+function* differencesBetween(before: DesiredServers, after: DesiredServers): Steps<Map<string, Difference>> {
+  const differences = new Map<string, Difference>();
+  for (const name of [...after.names()]) {
+    noteDifference(name, before, after, differences);
+    yield;
+  }
+  for (const name of [...before.names()]) {
+    if (!after.has(name)) noteDifference(name, before, after, differences);
+    yield;
+  }
+  return differences;
+}
+
+function noteDifference(
+  name: string,
+  before: DesiredServers,
+  after: DesiredServers,
+  differences: Map<string, Difference>,
+): void {
+  const [was, is]: (Entry | undefined)[] = [before.entryOf(name), after.entryOf(name)];
+  const difference = differenceOf(name, was, is);
+  if (difference === null) differences.delete(name);
+  else differences.set(name, difference);
 }

@@ -1,7 +1,9 @@
 import { addressKey } from '../base/address.js';
 import { append } from '../base/collections.js';
 import { identityOf } from '../base/identity.js';
+import type { Steps } from '../base/slices.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
+import type { DesiredServers } from './desired-servers.js';
 import type { ManagedServer } from './managed-server.js';
 
 /**
@@ -26,6 +28,12 @@ function addressAndName({ address, name }: Pick<ServerConfig, 'address' | 'name'
   return JSON.stringify([addressKey(address), name]);
 }
 
+/** A server that goes on, and whether it goes on under the terms it had. */
+export interface Reused {
+  readonly member: ManagedServer;
+  readonly hasSameTerms: boolean;
+}
+
 /**
  * Finds, for each server of a new configuration, the one of the old whose sockets, health and requests it takes over. A
  * server of which nothing changed goes on as it is. One whose terms changed (weight, check, limits) goes on under the new
@@ -33,40 +41,42 @@ function addressAndName({ address, name }: Pick<ServerConfig, 'address' | 'name'
  */
 export class ServerReuse {
   readonly #before: Map<string, ManagedServer>;
-  readonly #wanted: ReadonlySet<string>;
-  /** The keys of those before, by their nameplates. */
+  readonly #wanted = new Set<string>();
+  /** The keys of those before, by their addresses and names. */
   readonly #keys = new Map<string, string[]>();
 
-  constructor(
-    before: ReadonlyMap<string, ManagedServer>,
-    lists: readonly (readonly [group: GroupConfig, servers: readonly ServerConfig[]])[],
-  ) {
+  private constructor(before: ReadonlyMap<string, ManagedServer>) {
     this.#before = new Map(before);
-    for (const [key, { server }] of before) append(this.#keys, addressAndName(server), key);
-    this.#wanted = new Set(
-      lists.flatMap(([group, servers]) => servers.map((server) => serverKey(server, group))),
-    );
   }
 
-  /** Takes out who is to go on as `server`; undefined when it is new. */
-  take(server: ServerConfig, group: GroupConfig): ManagedServer | undefined {
-    const key = serverKey(server, group);
+  static *build(before: ReadonlyMap<string, ManagedServer>, desired: DesiredServers): Steps<ServerReuse> {
+    const reuse = new ServerReuse(before);
+    for (const [key, { server }] of before) {
+      append(reuse.#keys, addressAndName(server), key);
+      yield;
+    }
+    for (const group of desired.file.groups) {
+      for (const server of desired.serversOf(group)) {
+        reuse.#wanted.add(serverKey(server, group));
+        yield;
+      }
+    }
+    return reuse;
+  }
+
+  /** Takes out the server that is to go on as `server`, whose key is `key`; null when it is new. */
+  take(server: ServerConfig, group: GroupConfig, key: string): Reused | null {
     const found = this.#before.has(key)
       ? key
       : (this.#predecessor(server, checkKey(server, group.healthCheck)) ?? this.#predecessor(server, ''));
-    if (found === undefined) return undefined;
-    const member = this.#before.get(found);
+    if (found === undefined) return null;
+    const member = this.#before.get(found) as ManagedServer;
     this.#before.delete(found);
-    return member;
+    return { member, hasSameTerms: found === key };
   }
 
   #predecessor(server: ServerConfig, prefix: string): string | undefined {
     const namesakes = this.#keys.get(addressAndName(server)) ?? [];
     return namesakes.find((key) => this.#before.has(key) && key.startsWith(prefix) && !this.#wanted.has(key));
-  }
-
-  /** The servers of the old configuration that nothing goes on as. */
-  get left(): Iterable<ManagedServer> {
-    return this.#before.values();
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../base/timer-wheel.js';
 import { everyRoute } from '../config/every-route.js';
 import type { Config } from '../config/types.js';
 import { CallbackFailures } from '../observe/callback-failures.js';
-import { Metrics } from '../observe/metrics.js';
+import { Metrics, type Names } from '../observe/metrics.js';
 import { ObserverList } from '../observe/observer-list.js';
 import { Journal } from './status/journal.js';
 
@@ -44,8 +44,14 @@ export class Telemetry {
   }
 
   /** Forgets the routes and servers that are none of these. */
-  keep(config: Config, servers: ReadonlyMap<string, unknown>): void {
+  keep(config: Config, servers: Names): void {
     this.journal.keep(servers);
     this.metrics.retain(new Set(everyRoute(config).map(({ name }) => name)), servers);
+  }
+
+  /** Forgets a server. */
+  forget(server: string): void {
+    this.journal.forget(server);
+    this.metrics.forgetServer(server);
   }
 }

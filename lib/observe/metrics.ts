@@ -61,8 +61,8 @@ export interface ServerSummary {
   readonly share: number;
 }
 
-/** A set or a map. */
-interface Names {
+/** A set, a map, or whatever knows names. */
+export interface Names {
   has(name: string): boolean;
 }
 
@@ -164,6 +164,10 @@ export class Metrics implements Observer {
       if (!routes.has(name) && name !== NO_ROUTE && name !== OTHER_NAME) this.#routes.delete(name);
     for (const name of this.#servers.keys())
       if (!servers.has(name) && name !== OTHER_NAME) this.#servers.delete(name);
+  }
+
+  forgetServer(name: string): void {
+    this.#servers.delete(name);
   }
 
   snapshot(): MetricsSnapshot {

@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../base/slices.js';
 import type { Config, RouteConfig, ScopeConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { NO_CAPTURES } from '../rules/pattern.js';
@@ -16,7 +17,7 @@ interface HostRoutes<T> {
 
 /** Finds the route of a request. Built once from a configuration and never changed. */
 export class Router<T> {
-  readonly #hosts = new HostTable<HostRoutes<T>>();
+  readonly #hosts: HostTable<HostRoutes<T>>;
   readonly #rest: HostRoutes<T>;
   /** Those of `#rest` where there are no hosts: nobody has to read the Host then. */
   readonly #only: HostRoutes<T> | null;
@@ -25,8 +26,24 @@ export class Router<T> {
   /** Has a guard to be asked about other readings of a path? */
   readonly hasOtherWays: boolean;
 
+  private constructor(hosts: HostTable<HostRoutes<T>>, rest: HostRoutes<T>, hasOtherWays: boolean) {
+    this.#hosts = hosts;
+    this.#rest = rest;
+    this.#only = hosts.isEmpty ? rest : null;
+    this.lostRules = rest.scope.lostRules;
+    this.hasOtherWays = hasOtherWays;
+  }
+
   /** `attach` is called once for every route; what it gives comes with each resolution that leads there. */
-  constructor({ hosts, rest }: Pick<Config, 'hosts' | 'rest'>, attach: (route: RouteConfig) => T) {
+  static of<T>(config: Pick<Config, 'hosts' | 'rest'>, attach: (route: RouteConfig) => T): Router<T> {
+    return atOnce(Router.build(config, attach));
+  }
+
+  /** The same in steps. */
+  static *build<T>(
+    { hosts, rest }: Pick<Config, 'hosts' | 'rest'>,
+    attach: (route: RouteConfig) => T,
+  ): Steps<Router<T>> {
     const resolutions = new Map<RouteConfig, RouteMatch<T>>();
     const resolutionOf = (route: RouteConfig) => {
       let resolution = resolutions.get(route);
@@ -36,20 +53,16 @@ export class Router<T> {
       }
       return resolution;
     };
-    const siteOf = (config: ScopeConfig): HostRoutes<T> => {
-      const scope = new Scope(config, resolutionOf);
-      return { scope, otherWays: OtherWays.in(config, scope) };
-    };
+    const table = new HostTable<HostRoutes<T>>();
     let hasOtherWays = false;
     for (const { names, scope } of hosts) {
-      const site = siteOf(scope);
+      const site = yield* siteOf(scope, resolutionOf);
       hasOtherWays ||= site.otherWays !== null;
-      for (const name of names) this.#hosts.add(name, site);
+      for (const name of names) table.add(name, site);
+      yield;
     }
-    this.#rest = siteOf(rest);
-    this.#only = this.#hosts.isEmpty ? this.#rest : null;
-    this.lostRules = this.#rest.scope.lostRules;
-    this.hasOtherWays = hasOtherWays || this.#rest.otherWays !== null;
+    const others = yield* siteOf(rest, resolutionOf);
+    return new Router(table, others, hasOtherWays || others.otherWays !== null);
   }
 
   /** The rules for the answer to a request that `resolve` found no way for. */
@@ -74,4 +87,12 @@ export class Router<T> {
   #siteOf(view: RequestView): HostRoutes<T> {
     return this.#only ?? this.#hosts.find(view.host) ?? this.#rest;
   }
+}
+
+function* siteOf<T>(
+  config: ScopeConfig,
+  resolutionOf: (route: RouteConfig) => RouteMatch<T>,
+): Steps<HostRoutes<T>> {
+  const scope = yield* Scope.build(config, resolutionOf);
+  return { scope, otherWays: OtherWays.in(config, scope) };
 }

@@ -1,3 +1,5 @@
+import type { Steps } from '../base/slices.js';
+import type { PathPattern } from '../config/pattern.js';
 import type { Regex } from '../config/regex.js';
 import type { RouteConfig, ScopeConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
@@ -29,19 +31,32 @@ export class Scope<T> {
   /** For answers of the balancer's own to requests that find no route here. */
   readonly lostRules: RouteRules;
 
-  constructor(config: ScopeConfig, resolutionOf: (route: RouteConfig) => RouteMatch<T>) {
+  private constructor(config: ScopeConfig, resolutionOf: (route: RouteConfig) => RouteMatch<T>) {
     this.#conditions = config.routes.map(({ match }) => new Conditions(match));
     this.#conditional = config.routes.map(({ route }) => resolutionOf(route));
     this.#languages = config.languages.map((language) => language.toLowerCase());
-    for (const { path, scope: inner } of config.paths) {
-      const scope = new Scope(inner, resolutionOf);
-      if (path.kind === 'regex') this.#regexes.push({ regex: path.regex, scope });
-      else if (path.kind === 'prefix') this.#prefixes.add(path.path, scope);
-      else if (!this.#exact.has(path.path)) this.#exact.set(path.path, scope);
-    }
     this.lostRules = new RouteRules({ ...NO_RULES, responseHeaders: config.responseHeaders });
     this.#hasPaths = config.paths.length > 0;
     this.#fallback = config.fallback === null ? null : resolutionOf(config.fallback);
+  }
+
+  /** In steps: a host may have thousands of paths. */
+  static *build<T>(
+    config: ScopeConfig,
+    resolutionOf: (route: RouteConfig) => RouteMatch<T>,
+  ): Steps<Scope<T>> {
+    const scope = new Scope(config, resolutionOf);
+    for (const { path, scope: inner } of config.paths) {
+      scope.#addPath(path, yield* Scope.build(inner, resolutionOf));
+      yield;
+    }
+    return scope;
+  }
+
+  #addPath(path: PathPattern, scope: Scope<T>): void {
+    if (path.kind === 'regex') this.#regexes.push({ regex: path.regex, scope });
+    else if (path.kind === 'prefix') this.#prefixes.add(path.path, scope);
+    else if (!this.#exact.has(path.path)) this.#exact.set(path.path, scope);
   }
 
   /** `captures` are those found on the way here. */

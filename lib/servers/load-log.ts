@@ -1,3 +1,9 @@
+/** A server that has changed, and has not told all of its groups yet. */
+export interface UntoldChange {
+  /** Tells this one now, if it has the server. */
+  tell(group: object): void;
+}
+
 /** Changes that are kept: whoever has missed more of them looks at all servers anew. */
 const KEPT = 8192;
 
@@ -9,6 +15,8 @@ const KEPT = 8192;
 export class LoadLog {
   readonly #ids = new Int32Array(KEPT);
   #nextId = 0;
+  /** A group that picks asks for these. */
+  readonly untold: UntoldChange[] = [];
   /** Groups that read it. */
   readers = 0;
   /** Entries written so far. */

@@ -8,7 +8,7 @@ import {
   withRoom,
 } from './scheduler/scheduler.js';
 import { Selection } from './selection.js';
-import type { Server, ServerListener } from './server.js';
+import type { GroupMembership, Server } from './server.js';
 import { BACKUP, CAREFUL, OUT, STANDINGS, standingOf } from './standing.js';
 
 /** Told when a group loses its last server that takes new requests, and when it has one again. */
@@ -30,7 +30,7 @@ const STEADY = 4;
  * change: their standing here, and the schedulers of each selection. Servers come and go by `setServers`: those that
  * stay keep their turns, their clients and their indexes.
  */
-export class ServerGroup implements ServerListener {
+export class ServerGroup implements GroupMembership {
   #servers: readonly Server[] = [];
   /** By their indexes. null: nobody has that index now. Schedulers look at it, and never at one that has left. */
   readonly #slots: (Server | null)[] = [];
@@ -117,7 +117,7 @@ export class ServerGroup implements ServerListener {
     this.#indexes?.set(server.id, index);
     this.#byHash?.set(server.hash, server);
     this.#counts[OUT]!++;
-    server.watch(this, index);
+    server.join(this, index);
     if (this.#algorithm.readsLatency) server.estimatesLatency = true;
     this.#place(server, index);
   }
@@ -133,7 +133,7 @@ export class ServerGroup implements ServerListener {
   }
 
   #letGo(server: Server): void {
-    const index = server.unwatch(this);
+    const index = server.quit(this);
     this.#mark(index, 0);
     this.#move(index, OUT);
     this.#counts[OUT]!--;
@@ -156,7 +156,7 @@ export class ServerGroup implements ServerListener {
     for (let index = 0; index < this.#marks.length; index++) this.#mark(index, 0);
     for (const selection of this.#selections) selection.reset();
     for (const [index, server] of this.#servers.entries()) {
-      server.watch(this, index);
+      server.join(this, index);
       this.#place(server, index);
     }
   }
@@ -169,7 +169,7 @@ export class ServerGroup implements ServerListener {
   /** Another snapshot has taken over: its servers live on and tell it nothing more. */
   release(): void {
     this.#released = true;
-    for (const server of this.#servers) server.unwatch(this);
+    for (const server of this.#servers) server.quit(this);
     this.#stopReading();
   }
 
@@ -194,6 +194,7 @@ export class ServerGroup implements ServerListener {
     repeatable = true,
     selection: Selection = this.#main ?? this.#select(),
   ): Server | null {
+    if (this.#log !== null && this.#log.untold.length > 0) this.#askForChanges(this.#log);
     if (this.#released || this.#volatileCount > 0 || this.#slots.length > SCAN_LIMIT) this.#catchUp();
     const indexes = tried.length === 0 ? NONE : this.#indexesOf(tried);
     const picked = selection.pick(key, indexes, repeatable || this.#carefulCount === 0);
@@ -327,6 +328,10 @@ export class ServerGroup implements ServerListener {
     if (this.#released) this.#lookAtAll();
     else if (this.#slots.length > SCAN_LIMIT) this.#readLoads();
     else this.#lookAtVolatile();
+  }
+
+  #askForChanges({ untold }: LoadLog): void {
+    for (const server of untold) server.tell(this);
   }
 
   #lookAtVolatile(): void {

@@ -2,11 +2,12 @@ import type { Failure } from '../base/failure.js';
 import { hashText } from '../base/hash.js';
 import { Histogram } from '../base/histogram.js';
 import type { Availability } from '../base/observer.js';
+import { inLaterSlices, type Steps } from '../base/slices.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
 import { CAREFUL_MS, HalfOpen } from './half-open.js';
 import { HealthHistory } from './health-history.js';
-import { LoadLog } from './load-log.js';
+import { LoadLog, type UntoldChange } from './load-log.js';
 import type { Pool } from './pool.js';
 import { RecentErrors } from './recent-errors.js';
 import { LatencyEstimate } from './scheduler/latency-estimate.js';
@@ -14,21 +15,30 @@ import type { Candidate } from './scheduler/scheduler.js';
 import { SlowStart, type SlowStarter } from './slow-start.js';
 import { ServerCounters } from './totals.js';
 
-/** Told of what happens to servers: groups, and whoever judges their health. */
-export interface ServerListener {
-  /** Its verdict, ejection, availability, weight or limit is another one. `index`: what it was watched by. */
-  onVerdict?(server: Server, index: number): void;
+/** Told of what happens to a server: whoever judges its health, or keeps an account of it. */
+export interface ServerWatcher {
+  /** Its verdict, ejection, availability, weight or limit is another one. */
+  onVerdict?(server: Server): void;
   /** A live request could not connect. */
   onConnectFailed?(server: Server, failure: Failure, detail: string): void;
   /** An attempt has ended on it. */
   onOutcome?(server: Server, outcome: AttemptOutcome): void;
-  /** Can the rest of a group do without it, if at most this share of them (0 to 1) may be ejected at once? */
-  spares?(server: Server, maxEjected: number): boolean;
-  /** Has another server of a group answered a request since `since`, by the timer wheel? */
-  othersAnswered?(server: Server, since: number): boolean;
   /** It is ejected, and all others of a group have become unusable. */
   onNeeded?(server: Server): void;
 }
+
+/** A group that has the server. */
+export interface GroupMembership {
+  /** Its verdict, ejection, availability, weight or limit is another one. `index`: what it joined by. */
+  onVerdict(server: Server, index: number): void;
+  /** Can the rest do without it, if at most this share of them (0 to 1) may be ejected at once? */
+  spares(server: Server, maxEjected: number): boolean;
+  /** Has another server of the group answered a request since `since`, by the timer wheel? */
+  othersAnswered(server: Server, since: number): boolean;
+}
+
+/** A server tells so many groups of a change at once, and more of them in slices: 10,000 would take 10 ms. */
+const TOLD_AT_ONCE = 3000;
 
 /** What keeps new requests from a server. */
 export type Obstacle = 'removed' | 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
@@ -46,7 +56,7 @@ export interface ServerTerms {
 const PLAIN_TERMS: ServerTerms = { weight: 1, backup: false, slowStart: 0 };
 
 /** One server: what it is called, whether it may be used, how much of the work it gets, and its sockets. */
-export class Server implements Candidate, SlowStarter {
+export class Server implements Candidate, SlowStarter, UntoldChange {
   readonly name: string;
   readonly pool: Pool;
   readonly hash: number;
@@ -66,10 +76,14 @@ export class Server implements Candidate, SlowStarter {
   readonly #trial = new HalfOpen();
   /** The time in which a trial is left to requests that may be sent twice. */
   #careful: Deadline | null = null;
-  /** 10,000 groups may share a server, and all leave when a configuration is replaced. */
-  readonly #watchers = new Map<ServerListener, number>();
-  /** Those among them that want to know of every attempt, nearly none. Replaced, never changed. */
-  #judges: readonly ServerListener[] = [];
+  /** By their index of it: 10,000 may share a server, and all leave when a configuration is replaced. */
+  readonly #groups = new Map<GroupMembership, number>();
+  /** Replaced, never changed. */
+  #watchers: readonly ServerWatcher[] = [];
+  /** Those among them that want to know of every attempt, nearly none. */
+  #judges: readonly ServerWatcher[] = [];
+  /** How often it has changed since its groups began to be told in slices; 0: they know all. */
+  #untold = 0;
   #up = true;
   #ejected = false;
   #availability: Availability = 'ready';
@@ -170,17 +184,31 @@ export class Server implements Candidate, SlowStarter {
     return this.#up && !this.#ejected && this.#availability !== 'maintenance' && !this.#removed;
   }
 
-  /** `index`: by which `watcher` knows it. */
-  watch(watcher: ServerListener, index = -1): void {
-    this.#watchers.set(watcher, index);
-    if (watcher.onOutcome !== undefined) this.#judges = [...this.#judges, watcher];
+  watch(watcher: ServerWatcher): void {
+    this.#watchers = [...this.#watchers, watcher];
+    this.#judges = this.#watchers.filter(({ onOutcome }) => onOutcome !== undefined);
   }
 
-  /** Returns the index by which the watcher knew it. */
-  unwatch(watcher: ServerListener): number {
-    const index = this.#watchers.get(watcher) ?? -1;
-    this.#watchers.delete(watcher);
-    if (watcher.onOutcome !== undefined) this.#judges = this.#judges.filter((other) => other !== watcher);
+  unwatch(watcher: ServerWatcher): void {
+    this.#watchers = this.#watchers.filter((other) => other !== watcher);
+    this.#judges = this.#watchers.filter(({ onOutcome }) => onOutcome !== undefined);
+  }
+
+  /** `index`: by which the group knows it. */
+  join(group: GroupMembership, index: number): void {
+    this.#groups.set(group, index);
+  }
+
+  /** Tells a group of its latest change, if it has the server. */
+  tell(group: GroupMembership): void {
+    const index = this.#groups.get(group);
+    if (index !== undefined) group.onVerdict(this, index);
+  }
+
+  /** Returns the index by which the group knew it. */
+  quit(group: GroupMembership): number {
+    const index = this.#groups.get(group) ?? -1;
+    this.#groups.delete(group);
     return index;
   }
 
@@ -218,12 +246,13 @@ export class Server implements Candidate, SlowStarter {
 
   /** Asked before it is ejected: can all groups it is in do without it? */
   canBeSpared(maxEjected: number): boolean {
-    return this.#told.every((watcher) => watcher.spares?.(this, maxEjected) !== false);
+    for (const group of this.#groups.keys()) if (!group.spares(this, maxEjected)) return false;
+    return true;
   }
 
   /** From a group in which no other can be used: better one that may fail than none. */
   recall(): void {
-    for (const watcher of this.#told) watcher.onNeeded?.(this);
+    for (const watcher of this.#watchers) watcher.onNeeded?.(this);
   }
 
   /** What the operator wants of it. In maintenance its unused connections are closed. */
@@ -277,7 +306,7 @@ export class Server implements Candidate, SlowStarter {
 
   /** From the request path: a connect failed, which is seen at once and not only by the next check. */
   noteConnectFailure(failure: Failure, detail: string): void {
-    for (const watcher of this.#told) watcher.onConnectFailed?.(this, failure, detail);
+    for (const watcher of this.#watchers) watcher.onConnectFailed?.(this, failure, detail);
   }
 
   /** From the request path: how an attempt ended here. */
@@ -310,7 +339,8 @@ export class Server implements Candidate, SlowStarter {
 
   /** Has another server of one of its groups answered a request since `since`, by the timer wheel? */
   othersAnswered(since: number): boolean {
-    return this.#told.some((watcher) => watcher.othersAnswered?.(this, since) === true);
+    for (const group of this.#groups.keys()) if (group.othersAnswered(this, since)) return true;
+    return false;
   }
 
   /** It joins others that are at work already: it begins with little. */
@@ -337,12 +367,30 @@ export class Server implements Candidate, SlowStarter {
   }
 
   #tell(): void {
-    // No copy: who comes meanwhile knows how it is, and is told once more.
-    for (const [watcher, index] of this.#watchers) watcher.onVerdict?.(this, index);
+    for (const watcher of this.#watchers) watcher.onVerdict?.(this);
+    if (this.#groups.size > TOLD_AT_ONCE) this.#tellInSlices();
+    // No copy: a group that comes meanwhile knows how it is, and is told once more.
+    else for (const [group, index] of this.#groups) group.onVerdict(this, index);
   }
 
-  /** Who is told of something that happens now: one may come or leave meanwhile. */
-  get #told(): readonly ServerListener[] {
-    return [...this.#watchers.keys()];
+  /** Groups that are asked for a server meanwhile find it in the log. */
+  #tellInSlices(): void {
+    this.#untold++;
+    if (this.#untold > 1) return;
+    this.log.untold.push(this);
+    inLaterSlices(this.#tellGroups());
+  }
+
+  *#tellGroups(): Steps<void> {
+    while (this.#untold > 0) {
+      const changes = this.#untold;
+      for (const [group, index] of this.#groups) {
+        group.onVerdict(this, index);
+        yield;
+      }
+      // What has changed meanwhile is told to those that were told before it.
+      this.#untold = this.#untold === changes ? 0 : 1;
+    }
+    this.log.untold.splice(this.log.untold.indexOf(this), 1);
   }
 }

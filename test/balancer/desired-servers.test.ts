@@ -3,6 +3,7 @@ import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
 import { readChanges, writeChanges } from '../../lib/control/changes.js';
 import { DesiredServers } from '../../lib/control/desired-servers.js';
+import { FileIndex } from '../../lib/control/file-index.js';
 
 /** Two lists of servers, by letters: each is its own name and has the port of its place in the alphabet. */
 function file(shop: string, rest: string, weights: { [name: string]: number } = {}): Config {
@@ -30,7 +31,7 @@ t.test('a server is removed from every route, and added to one', async (t) => {
   const desired = new DesiredServers(file('ac', 'ab'));
   desired.remove('a');
   t.equal(who(desired), 'default: b, shop: c');
-  desired.add('shop', { address: addressOf('a') });
+  desired.add(desired.planAddition('shop', { address: addressOf('a') }));
   t.equal(who(desired), 'default: b, shop: a c');
   t.strictSame(desired.drift, ['servers of default: without a (file: there)']);
   t.throws(() => desired.remove('b'), { code: 'last_server', message: /last server of default/ });
@@ -38,11 +39,11 @@ t.test('a server is removed from every route, and added to one', async (t) => {
 
 t.test('a change that the file takes over is no change any more', async (t) => {
   const desired = new DesiredServers(file('', 'ab'));
-  desired.add('default', { address: addressOf('c'), name: 'c', weight: 3 });
+  desired.add(desired.planAddition('default', { address: addressOf('c'), name: 'c', weight: 3 }));
   desired.remove('a');
   desired.setWeight('b', 5);
   t.equal(desired.drift.length, 3);
-  t.strictSame(desired.applyConfig(file('', 'bc', { b: 5, c: 3 })), []);
+  t.strictSame(desired.applyFile(FileIndex.of(file('', 'bc', { b: 5, c: 3 }))), []);
   t.strictSame(desired.drift, []);
   t.equal(who(desired), 'default: b c');
 });
@@ -50,8 +51,14 @@ t.test('a change that the file takes over is no change any more', async (t) => {
 t.test('a server that was added and then written into the file has the weight of the file', async (t) => {
   for (const weight of [undefined, 3]) {
     const desired = new DesiredServers(file('', 'ab'));
-    desired.add('default', { address: addressOf('c'), name: 'c', ...(weight !== undefined && { weight }) });
-    t.strictSame(desired.applyConfig(file('', 'abc', { c: 2 })), [
+    desired.add(
+      desired.planAddition('default', {
+        address: addressOf('c'),
+        name: 'c',
+        ...(weight !== undefined && { weight }),
+      }),
+    );
+    t.strictSame(desired.applyFile(FileIndex.of(file('', 'abc', { c: 2 }))), [
       `the weight of c is 2: the file has been edited since it was set to ${weight ?? 1}`,
     ]);
     t.match(desired.serverList().get('c'), { weight: 2 });
@@ -63,7 +70,7 @@ t.test('a weight that was set while running holds over reloads that do not edit 
   const desired = new DesiredServers(file('ab', 'ab'));
   desired.setWeight('b', 5);
   t.strictSame(
-    desired.applyConfig(file('ba', 'abc', { a: 7 })),
+    desired.applyFile(FileIndex.of(file('ba', 'abc', { a: 7 }))),
     [],
     'other servers and another order are no edit of it',
   );
@@ -76,16 +83,20 @@ t.test(
   async (t) => {
     const desired = new DesiredServers(file('', 'ab'));
     desired.setWeight('b', 5);
-    t.strictSame(desired.applyConfig(file('', 'ab', { b: 3 })), [
+    t.strictSame(desired.applyFile(FileIndex.of(file('', 'ab', { b: 3 }))), [
       'the weight of b is 3: the file has been edited since it was set to 5',
     ]);
     t.match(desired.serverList().get('b'), { weight: 3 });
     t.strictSame(desired.drift, []);
-    t.strictSame(desired.applyConfig(file('', 'ab')), [], 'the next edit is one of the file alone');
+    t.strictSame(
+      desired.applyFile(FileIndex.of(file('', 'ab'))),
+      [],
+      'the next edit is one of the file alone',
+    );
     t.match(desired.serverList().get('b'), { weight: 1 });
     desired.setWeight('b', 6);
     t.match(desired.serverList().get('b'), { weight: 6 }, 'and what is set now is newer again');
-    t.strictSame(desired.applyConfig(file('', 'ab')), []);
+    t.strictSame(desired.applyFile(FileIndex.of(file('', 'ab'))), []);
     t.match(desired.serverList().get('b'), { weight: 6 });
   },
 );
@@ -95,17 +106,17 @@ t.test(
   async (t) => {
     const desired = new DesiredServers(file('', 'ab'));
     desired.setWeight('a', 9);
-    t.strictSame(desired.applyConfig(file('', 'ab', { a: 0, b: 0 })), [
+    t.strictSame(desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 0 }))), [
       'the weight of a is 0: the file has been edited since it was set to 9',
     ]);
     desired.setAvailability('b', 'maintenance');
-    t.strictSame(desired.applyConfig(file('', 'ab', { a: 0, b: 4 })), [
+    t.strictSame(desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 4 }))), [
       'b is ready: the file has been edited to give it weight 4 since it was set to maintenance',
     ]);
     t.match(desired.serverList().get('b'), { weight: 4, availability: 'ready' });
     desired.setAvailability('b', 'draining');
     t.strictSame(
-      desired.applyConfig(file('', 'ab', { a: 0, b: 5 })),
+      desired.applyFile(FileIndex.of(file('', 'ab', { a: 0, b: 5 }))),
       [],
       'another share of the work is no wish for work',
     );
@@ -141,18 +152,18 @@ t.test('a file that was edited while no process ran wins over what was kept, onc
 
 t.test('a removed server stays removed over a reload when only an added one is left', async (t) => {
   const desired = new DesiredServers(file('', 'a'));
-  desired.add('default', { address: addressOf('c'), name: 'c' });
+  desired.add(desired.planAddition('default', { address: addressOf('c'), name: 'c' }));
   desired.remove('a');
   t.equal(who(desired), 'default: c');
-  t.strictSame(desired.applyConfig(file('b', 'a')), []);
+  t.strictSame(desired.applyFile(FileIndex.of(file('b', 'a'))), []);
   t.equal(who(desired), 'default: c, shop: b');
 });
 
 t.test('a change that has no place in the file any more is dropped, and that is said', async (t) => {
   const desired = new DesiredServers(file('ac', 'ab'));
-  desired.add('shop', { address: addressOf('d'), name: 'd' });
+  desired.add(desired.planAddition('shop', { address: addressOf('d'), name: 'd' }));
   desired.remove('b');
-  t.match(desired.applyConfig(file('', 'b')), [
+  t.match(desired.applyFile(FileIndex.of(file('', 'b'))), [
     /^b had been removed from default, .* it is back$/,
     /^d had been added to shop, and is gone: shop forwards to no servers any more$/,
   ]);
@@ -162,8 +173,10 @@ t.test('a change that has no place in the file any more is dropped, and that is 
 
 t.test('a name that the file gives to another address follows the file', async (t) => {
   const desired = new DesiredServers(file('', 'ab'));
-  desired.add('default', { address: 'localhost:9999', name: 'c' });
-  t.match(desired.applyConfig(file('', 'abc')), [/^c had been added .*: c is the name of localhost:99$/]);
+  desired.add(desired.planAddition('default', { address: 'localhost:9999', name: 'c' }));
+  t.match(desired.applyFile(FileIndex.of(file('', 'abc'))), [
+    /^c had been added .*: c is the name of localhost:99$/,
+  ]);
   t.equal(who(desired), 'default: a b c');
 });
 
@@ -172,18 +185,26 @@ t.test('a server that is gone takes what was said of it along', async (t) => {
   desired.setAvailability('a', 'maintenance');
   desired.setWeight('a', 9);
   desired.remove('a');
-  desired.add('default', { address: addressOf('a') });
+  desired.add(desired.planAddition('default', { address: addressOf('a') }));
   t.match(desired.serverList().get('a'), { weight: 1, availability: 'ready' });
   desired.setAvailability('b', 'draining');
-  desired.applyConfig(file('', 'a'));
-  desired.applyConfig(file('', 'ab'));
+  desired.applyFile(FileIndex.of(file('', 'a')));
+  desired.applyFile(FileIndex.of(file('', 'ab')));
   t.match(desired.serverList().get('b'), { availability: 'ready' });
 });
 
 t.test('another process restores the changes that still apply to the file', async (t) => {
   const before = new DesiredServers(file('ac', 'ab'));
-  before.add('default', { address: addressOf('d'), name: 'd', weight: 3, backup: true, max_connections: 7 });
-  before.add('shop', { address: 'localhost:5000' });
+  before.add(
+    before.planAddition('default', {
+      address: addressOf('d'),
+      name: 'd',
+      weight: 3,
+      backup: true,
+      max_connections: 7,
+    }),
+  );
+  before.add(before.planAddition('shop', { address: 'localhost:5000' }));
   before.remove('b');
   before.setWeight('c', 0);
   before.setAvailability('a', 'maintenance');

@@ -73,7 +73,6 @@ function manyHosts(serversOf: (index: number) => string[], slowStart = '1s') {
 
 const shared = () => ['127.0.0.1:1', '127.0.0.1:2'];
 const own = (index: number) => [`127.0.0.1:${10_000 + index}`, `127.0.0.2:${10_000 + index}`];
-const others = (index: number) => [`127.0.0.1:${30_000 + index}`];
 
 /** Far more than it takes, far less than it took while each of them went through all others: 15 s and more. */
 const MOMENT_MS = 6000;
@@ -82,40 +81,14 @@ t.test('ten thousand hosts are reloaded in a moment, whatever changes about thei
   const { balancer } = await startBalancer(t, { servers: ['127.0.0.1:1'], health_check: false });
   const steps = [
     { what: 'servers that all of them share', config: manyHosts(shared) },
-    { what: 'the same again', config: manyHosts(shared) },
     { what: 'two for each', config: manyHosts(own) },
     { what: 'other terms for each', config: manyHosts(own, '2s') },
-    { what: 'another one for each', config: manyHosts(others, '2s') },
   ];
   for (const { what, config } of steps) {
     const started = processorTime();
     await balancer.reload(config);
     const took = processorTime() - started;
     t.ok(took < MOMENT_MS, `${what}: ${Math.round(took)} ms`);
-  }
-});
-
-t.test('ten thousand hosts are looked at and operated in a moment', async (t) => {
-  const { balancer } = await startBalancer(t, { servers: ['127.0.0.1:1'], health_check: false });
-  for (const serversOf of [shared, own]) {
-    await balancer.reload(manyHosts(serversOf));
-    const [name = ''] = serversOf(5);
-    const route = balancer.status().servers.find((server) => server.name === name)?.routes[0] ?? '';
-    const steps: Record<string, () => void> = {
-      status: () => balancer.status(),
-      weight: () => balancer.setWeight(name, 3),
-      drain: () => balancer.setAvailability(name, 'draining'),
-      add: () => balancer.addServer(route, { address: '127.0.0.1:9', name: 'nine' }),
-      remove: () => balancer.removeServer(name),
-      'remove the other': () => balancer.removeServer('nine'),
-    };
-    for (const [what, act] of Object.entries(steps)) {
-      const started = processorTime();
-      act();
-      const took = processorTime() - started;
-      t.ok(took < MOMENT_MS, `${what}: ${Math.round(took)} ms`);
-    }
-    t.equal(balancer.status().config.drift.length > 0, true, 'what was done is known');
   }
 });
 

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import { dryServers } from '../../lib/routing/dry-run/dry-servers.js';
-import { RoutingSnapshot } from '../../lib/routing/routing-snapshot.js';
+import type { RoutingSnapshot } from '../../lib/routing/routing-snapshot.js';
+import { SnapshotBuilder } from '../../lib/routing/snapshot-builder.js';
 import { startBalancer } from '../support/balancer.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -42,13 +43,13 @@ t.test('every guard of every firewall has its counts, once, and keeps them over 
       },
     ],
   });
-  const snapshot = new RoutingSnapshot(config, clock, dryServers(clock));
+  const snapshot = SnapshotBuilder.build(config, { clock, serversOf: dryServers(clock) });
   const counts = [
     { firewall: 'firewall_rules', guard: 'ip_reject', refused: 0, observed: 0 },
     { firewall: 'firewall_rules', guard: 'method_reject', refused: 0, observed: 0 },
     { firewall: 'firewall_rules of a.test', guard: 'path_reject', refused: 0, observed: 0 },
   ];
   t.same(countsOf(snapshot), counts);
-  const after = new RoutingSnapshot(config, clock, dryServers(clock), snapshot);
+  const after = SnapshotBuilder.build(config, { clock, serversOf: dryServers(clock), before: snapshot });
   t.equal(countsOf(after)[0], countsOf(snapshot)[0]);
 });

@@ -6,7 +6,7 @@ import { requestHead, viewOf } from '../http/heads.js';
 
 /** Gives the name of the route that a request takes, with its captures if there are any. */
 function routing(settings: Settings): (host: string, target?: string, ...fields: string[]) => string | null {
-  const router = new Router(createConfig(settings), (route) => route.name);
+  const router = Router.of(createConfig(settings), (route) => route.name);
   return (host, target = '/', ...fields) => {
     const found = router.resolve(viewOf(target, [`Host: ${host}`, ...fields]));
     if (found === null) return null;
@@ -108,7 +108,7 @@ t.test('OPTIONS about the server itself is for the routes that take everything',
   const options = requestHead('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n');
   const view = viewOf('/');
   view.load(options, '::1');
-  const router = (settings: Settings) => new Router(createConfig(settings), () => null);
+  const router = (settings: Settings) => Router.of(createConfig(settings), () => null);
   t.equal(router({ paths: [{ path: '/a', servers }] }).resolve(view), null);
   t.equal(router({ paths: [{ path: '/', servers }] }).resolve(view)?.route.name, '/');
 });
@@ -116,7 +116,7 @@ t.test('OPTIONS about the server itself is for the routes that take everything',
 t.test('something is attached to every route once', async (t) => {
   const config = createConfig({ servers, hosts: [{ host: ['a.test', 'b.test'], servers }] });
   let attached = 0;
-  const router = new Router(config, () => ({ number: attached++ }));
+  const router = Router.of(config, () => ({ number: attached++ }));
   t.equal(attached, 2);
   const a = router.resolve(viewOf('/', ['Host: a.test']));
   const b = router.resolve(viewOf('/x', ['Host: b.test']));
@@ -134,7 +134,7 @@ function lookUps(hosts: number, paths: number): number {
   const many = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
   // All of one length, since no longer suffixes than the longest are looked up.
   const name = (i: number) => `h${String(i).padStart(5, '0')}`;
-  const router = new Router(
+  const router = Router.of(
     createConfig({
       servers,
       hosts: [

@@ -8,7 +8,7 @@ import { type Sent, send, valuesSent } from './routes.js';
 
 const loaded = loadConfig(readFileSync('fixtures/config/good/course.yaml', 'utf8'), { env: {} });
 if (!loaded.ok) throw new Error('the file of the course is refused');
-const router = new Router(loaded.config, (route) => new RouteRules(route.rules));
+const router = Router.of(loaded.config, (route) => new RouteRules(route.rules));
 
 /** What a server gets of a request under the file of the course. */
 function course(host: string, target: string): Sent {
@@ -50,7 +50,7 @@ t.test('a path of the file reaches the server without its prefix', async (t) => 
   t.equal(router.resolve(viewOf('/mangos', ['Host: localhost'])), null);
 });
 
-const stories = new Router(
+const stories = Router.of(
   createConfig({
     hosts: [
       {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { NO_KEY } from '../../lib/servers/scheduler/scheduler.js';
-import type { Server, ServerListener } from '../../lib/servers/server.js';
+import type { Server, ServerWatcher } from '../../lib/servers/server.js';
 import { ServerGroup } from '../../lib/servers/server-group.js';
 import { ROUND_ROBIN, serverMaker } from './support.js';
 
@@ -30,8 +30,8 @@ t.test('watchers are told of changes alone, and nothing once they have left', (t
   const { makeServer } = serverMaker(t);
   const server = makeServer('a');
   let told = 0;
-  const watcher: ServerListener = { onVerdict: () => told++ };
-  const leaving: ServerListener = { onVerdict: () => server.unwatch(leaving) };
+  const watcher: ServerWatcher = { onVerdict: () => told++ };
+  const leaving: ServerWatcher = { onVerdict: () => server.unwatch(leaving) };
   server.watch(leaving);
   server.watch(watcher);
   server.judge(true);
@@ -101,13 +101,13 @@ t.test('an attempt is told of to those who judge attempts, and costs nothing for
   const server = makeServer('a');
   let asked = 0;
   let told = 0;
-  const group: ServerListener = {
+  const group: ServerWatcher = {
     get onOutcome() {
       asked++;
       return undefined as never;
     },
   };
-  const judge: ServerListener = { onOutcome: () => told++ };
+  const judge: ServerWatcher = { onOutcome: () => told++ };
   server.watch(group);
   server.watch(judge);
   asked = 0;

@@ -8,7 +8,7 @@ import type { Endpoint } from '../../net/dial.js';
 import type { Resolver } from '../../net/resolver.js';
 import type { ShortageAlarm } from '../../net/shortage.js';
 import type { Sockets } from '../../net/transport.js';
-import type { Server, ServerListener } from '../../servers/server.js';
+import type { Server, ServerWatcher } from '../../servers/server.js';
 import { type CheckRequest, checkRequestOf } from './check-request.js';
 import type { CheckSlots, SlotListener } from './check-slots.js';
 import { errorText } from './error-text.js';
@@ -33,7 +33,7 @@ export interface HealthDeps {
  * Checks one server for ever, one check at a time, and tells the server the verdict. Live requests that can't connect
  * count as failed checks, and bring the next one forward.
  */
-export class Checker implements ProbeListener, SlotListener, DeadlineOwner, ServerListener {
+export class Checker implements ProbeListener, SlotListener, DeadlineOwner, ServerWatcher {
   readonly #server: Server;
   readonly #services: HealthDeps;
   readonly #tally: RiseFallCounter;

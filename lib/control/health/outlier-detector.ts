@@ -3,7 +3,7 @@ import { formatDuration } from '../../base/units.js';
 import { statusIn } from '../../config/statuses.js';
 import type { PassiveHealthConfig } from '../../config/types.js';
 import type { AttemptOutcome, OutcomeKind } from '../../servers/contracts.js';
-import type { Server, ServerListener } from '../../servers/server.js';
+import type { Server, ServerWatcher } from '../../servers/server.js';
 import type { HealthDeps } from './checker.js';
 import { OutcomeWindow } from './outcome-window.js';
 
@@ -23,7 +23,7 @@ const WORDS: { readonly [kind in Exclude<OutcomeKind, 'ok' | 'error_status'>]: s
  * too large a share. Failures (no answer) and errors (an answer that says so) are counted apart. What a client breaks
  * off is never told here.
  */
-export class OutlierDetector implements ServerListener, DeadlineOwner {
+export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   readonly #server: Server;
   readonly #services: HealthDeps;
   readonly #deadline: Deadline;

@@ -1,6 +1,7 @@
 import type { BalancerEvent, Observer } from '../../base/observer.js';
 import type { Clock } from '../../base/timer-wheel.js';
 import type { CallbackFailures } from '../../observe/callback-failures.js';
+import type { Names } from '../../observe/metrics.js';
 import type { EventKind, StatusEvent } from './status.js';
 
 const RECENT = 200;
@@ -40,8 +41,12 @@ export class Journal implements Observer {
   }
 
   /** Forgets the servers that are none of these. */
-  keep(servers: ReadonlyMap<string, unknown>): void {
+  keep(servers: Names): void {
     for (const name of this.#ofServers.keys()) if (!servers.has(name)) this.#ofServers.delete(name);
+  }
+
+  forget(server: string): void {
+    this.#ofServers.delete(server);
   }
 
   event(event: BalancerEvent): void {

@@ -12,10 +12,10 @@ import { receivedRequestId } from '../../http/head-encoder.js';
 import { encodeRouteReply } from '../../http/replies.js';
 import { RequestParser } from '../../http/request-parser.js';
 import type { Captures } from '../../rules/pattern.js';
-import { randomBits } from '../../servers/scheduler/random-bits.js';
 import { NO_KEY } from '../../servers/scheduler/scheduler.js';
 import type { Server } from '../../servers/server.js';
-import { RoutingSnapshot } from '../routing-snapshot.js';
+import type { RoutingSnapshot } from '../routing-snapshot.js';
+import { SnapshotBuilder } from '../snapshot-builder.js';
 import { DryClock } from './dry-clock.js';
 import { dryServers, type Standings } from './dry-servers.js';
 import type { DryRunOutcome, Forwarded, Refused } from './outcome.js';
@@ -74,7 +74,7 @@ export class DryRun {
     this.#config = config;
     this.#routes = new Map(everyRoute(config).map((route) => [route.name, route]));
     const servers = dryServers(this.#clock, standings);
-    this.#snapshot = new RoutingSnapshot(config, this.#clock, servers, null, {}, randomBits(), memory);
+    this.#snapshot = SnapshotBuilder.build(config, { clock: this.#clock, serversOf: servers, memory });
   }
 
   /** What becomes of a request; `request` is a whole head as it comes over the wire, `peer` the address it comes from. */

@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto';
+import { AddressSet } from '../base/address-set.js';
+import { hashText } from '../base/hash.js';
+import type { Observer } from '../base/observer.js';
+import { atOnce, type Steps } from '../base/slices.js';
+import type { Clock } from '../base/timer-wheel.js';
+import { everyRouteSteps } from '../config/every-route.js';
+import { fieldsJudgedSteps } from '../config/judged-fields.js';
+import type {
+  Config,
+  FirewallConfig,
+  GroupConfig,
+  RouteAction,
+  RouteConfig,
+  StickyConfig,
+} from '../config/types.js';
+import type { CompiledRoute } from '../exchange/context.js';
+import { RequestKey } from '../exchange/request-key.js';
+import { RetryBudget, RetryPolicy } from '../exchange/retries.js';
+import { ServerSelector, type Sticky } from '../exchange/server-selector.js';
+import { StickyCookie, StickyTokens } from '../exchange/sticky-cookie.js';
+import { StickyMemory } from '../exchange/sticky-memory.js';
+import { StickyValue } from '../exchange/sticky-value.js';
+import { Firewall, type FirewallScope } from '../firewall/firewall.js';
+import { FirewallChain } from '../firewall/firewall-chain.js';
+import { RouteReply } from '../rules/route-reply.js';
+import { RouteRules } from '../rules/route-rules.js';
+import { randomBits } from '../servers/scheduler/random-bits.js';
+import type { RandomSource } from '../servers/scheduler/scheduler.js';
+import { algorithmOf } from '../servers/schedulers.js';
+import type { Server } from '../servers/server.js';
+import { ServerGroup } from '../servers/server-group.js';
+import { CompiledStages } from './compiled-stages.js';
+import { Router } from './router.js';
+import { type RouteSelector, RoutingSnapshot } from './routing-snapshot.js';
+
+/** A key as long as the output of SHA-256, whose HMAC signs cookies (RFC 2104, 3). */
+const SECRET_BYTES = 32;
+
+/** What a snapshot is built from besides its configuration. */
+export interface SnapshotSources {
+  readonly clock: Clock;
+  /** The servers of a group, in order: those that other groups have too are the same objects. */
+  readonly serversOf: (group: GroupConfig) => readonly Server[];
+  /** The snapshot it takes over from; null by default. */
+  readonly before?: RoutingSnapshot | null;
+  /** Told of bans. */
+  readonly observer?: Observer;
+  readonly random?: RandomSource;
+  /** Of the snapshot before by default, or a new one. */
+  readonly memory?: StickyMemory | null;
+}
+
+/** Builds all that follows from one configuration: at once, or in steps, since 10,000 hosts take half a second. */
+export class SnapshotBuilder {
+  readonly #config: Config;
+  readonly #sources: SnapshotSources;
+  readonly #memory: StickyMemory;
+  readonly #observer: Observer;
+  readonly #before: RoutingSnapshot | null;
+  readonly #groups = new Map<GroupConfig, ServerGroup>();
+  readonly #selectors = new Map<string, RouteSelector>();
+  readonly #firewalls = new Map<FirewallConfig, Firewall>();
+  readonly #firewallsByName = new Map<string, Firewall>();
+  readonly #budgets = new Map<string, RetryBudget>();
+  readonly #tokens = new Map<string | Buffer, StickyTokens>();
+  /** Names of the fields that guards, conditions and keys look at. */
+  #judgedBy: readonly string[] = [];
+  /** For cookies of places that have none of their own; made up when first needed, and kept over a reload. */
+  #secret: Buffer | null;
+
+  private constructor(config: Config, sources: SnapshotSources) {
+    const { before = null, memory = null, observer = {} } = sources;
+    this.#config = config;
+    this.#sources = sources;
+    this.#before = before;
+    this.#observer = observer;
+    this.#memory = memory ?? before?.memory ?? new StickyMemory(sources.clock);
+    this.#secret = before === null ? null : before.secret;
+  }
+
+  static build(config: Config, sources: SnapshotSources): RoutingSnapshot {
+    return atOnce(SnapshotBuilder.steps(config, sources));
+  }
+
+  /** What its servers tell it has no effect on others until `takeOver`. What ends the steps early leaves nothing. */
+  static *steps(config: Config, sources: SnapshotSources): Steps<RoutingSnapshot> {
+    const builder = new SnapshotBuilder(config, sources);
+    try {
+      return yield* builder.#build();
+    } catch (error) {
+      for (const group of builder.#groups.values()) group.release();
+      throw error;
+    }
+  }
+
+  *#build(): Steps<RoutingSnapshot> {
+    const config = this.#config;
+    const trusted = new AddressSet(config.trustedProxies);
+    yield* everyRouteSteps(config);
+    this.#judgedBy = yield* fieldsJudgedSteps(config);
+    const firewall = config.firewall === null ? null : this.#firewall(config.firewall, 'connections');
+    yield* this.#addGroups();
+    yield* this.#makeTokens();
+    const router = yield* Router.build(config, (route) => this.#compile(route));
+    for (const tokens of this.#tokens.values()) tokens.settle();
+    return new RoutingSnapshot({
+      config,
+      trusted,
+      firewall,
+      router,
+      pipeline: new CompiledStages(firewall, router, trusted),
+      memory: this.#memory,
+      groups: this.#groups,
+      selectors: this.#selectors,
+      firewalls: this.#firewalls,
+      firewallsByName: this.#firewallsByName,
+      budgets: this.#budgets,
+      secret: this.#secret,
+      tokens: this.#tokens,
+    });
+  }
+
+  *#addGroups(): Steps<void> {
+    const { clock, random = randomBits(), serversOf } = this.#sources;
+    for (const group of this.#config.groups) {
+      const algorithm = algorithmOf(group.algorithm, { random, clock });
+      this.#groups.set(group, new ServerGroup(serversOf(group), algorithm));
+      yield;
+    }
+  }
+
+  /** Of 10,000 servers they take 50 ms: one step each. */
+  *#makeTokens(): Steps<void> {
+    for (const { action, sticky } of yield* everyRouteSteps(this.#config)) {
+      if (action.kind !== 'forward' || sticky?.kind !== 'cookie') continue;
+      const tokens = this.#tokensFor(sticky.secret);
+      for (const { name } of (this.#groups.get(action.group) as ServerGroup).servers) {
+        tokens.of(name);
+        yield;
+      }
+    }
+  }
+
+  #compile(route: RouteConfig): CompiledRoute {
+    const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes, bodyRate } = route;
+    return Object.freeze({
+      name,
+      selector: action.kind === 'forward' ? this.#selector(name, action.group, sticky) : null,
+      reply: action.kind === 'forward' ? null : new RouteReply(action),
+      rules: new RouteRules(rules, this.#judgedBy),
+      firewalls:
+        firewalls.length === 0
+          ? null
+          : new FirewallChain(firewalls.map((firewall) => this.#firewall(firewall, 'requests'))),
+      retry: new RetryPolicy(retry, this.#budget(action, retry.budget)),
+      timeouts,
+      bodyBytes,
+      bodyRate,
+    });
+  }
+
+  #budget(action: RouteAction, share: number | null): RetryBudget | null {
+    if (action.kind !== 'forward' || share === null) return null;
+    const key = `${action.group.name} ${share}`;
+    let budget = this.#budgets.get(key);
+    if (budget === undefined) {
+      budget = this.#before?.budgetFor(key) ?? new RetryBudget(share);
+      this.#budgets.set(key, budget);
+    }
+    return budget;
+  }
+
+  #selector(route: string, config: GroupConfig, sticky: StickyConfig | null): ServerSelector {
+    const group = this.#groups.get(config) as ServerGroup;
+    const { on, fallback } = config.algorithm;
+    const key = on === null ? null : new RequestKey(on, fallback === 'client_ip');
+    const binding = sticky === null ? null : this.#sticky(sticky, group, config.name);
+    const current = this.#before?.currentSelectorOf(route) ?? { selector: null };
+    const selector = new ServerSelector(group, key, binding, current);
+    this.#selectors.set(route, { selector, current });
+    return selector;
+  }
+
+  #sticky(config: StickyConfig, group: ServerGroup, groupName: string): Sticky {
+    if (config.kind !== 'cookie') {
+      const { kind, name, expire } = config;
+      const scope = hashText(`${kind} ${name} ${groupName}`);
+      return new StickyValue(new RequestKey(config), group, { memory: this.#memory, scope, expire });
+    }
+    return new StickyCookie(config, this.#tokensFor(config.secret), group, this.#memory);
+  }
+
+  #tokensFor(own: string | null): StickyTokens {
+    this.#secret ??= own === null ? randomBytes(SECRET_BYTES) : null;
+    const secret = own ?? (this.#secret as Buffer);
+    let tokens = this.#tokens.get(secret);
+    if (tokens === undefined) {
+      tokens = new StickyTokens(secret, this.#before === null ? null : this.#before.tokensBefore(secret));
+      this.#tokens.set(secret, tokens);
+    }
+    return tokens;
+  }
+
+  #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {
+    const known = this.#firewalls.get(config);
+    if (known !== undefined) return known;
+    const before = this.#before?.firewallBefore(config) ?? null;
+    const { clock } = this.#sources;
+    const firewall =
+      before?.config === config ? before : new Firewall(config, scope, clock, this.#observer, before);
+    this.#firewalls.set(config, firewall);
+    for (const name of [config.name, ...config.aliases]) this.#firewallsByName.set(name, firewall);
+    return firewall;
+  }
+}

@@ -1,0 +1,72 @@
+import t from 'tap';
+import { processorTime } from '../../lib/base/processor-time.js';
+import { createConfig } from '../../lib/config/config.js';
+import { startBalancer } from '../support/balancer.js';
+
+const THOUSANDS = 10_000;
+
+/** As many hosts, with the servers that `serversOf` gives each. */
+function manyHosts(serversOf: (index: number) => string[]) {
+  return createConfig({
+    listen: '127.0.0.1:0',
+    health_check: false,
+    hosts: Array.from({ length: THOUSANDS }, (_, index) => ({
+      host: `h${index}.example`,
+      servers: serversOf(index),
+    })),
+  });
+}
+
+/** Of processor time. An operation takes less than 5 ms, with room for a busy machine; through all hosts it took 45 to 300. */
+const FIRST_MS = 60;
+const LATER_MS = 12;
+
+t.test('an operation at ten thousand hosts does not go through all of them', async (t) => {
+  const { balancer } = await startBalancer(t, { servers: ['127.0.0.1:1'], health_check: false });
+  const many = createConfig({
+    listen: '127.0.0.1:0',
+    health_check: false,
+    servers: Array.from({ length: THOUSANDS }, (_, index) => `127.0.0.3:${10_000 + index}`),
+  });
+  const configs = {
+    'servers that all hosts share': manyHosts(() => [1, 2, 3, 4, 5].map((port) => `127.0.0.1:${port}`)),
+    'servers of their own': manyHosts((index) => [
+      `127.0.0.1:${10_000 + index}`,
+      `127.0.0.2:${10_000 + index}`,
+    ]),
+    'one host with ten thousand servers': many,
+  };
+  let added = 0;
+  for (const [which, config] of Object.entries(configs)) {
+    await balancer.reload(config);
+    const names = balancer.serverNames;
+    const route = balancer.serverStatus(names[5] ?? names[0] ?? '')?.routes[0] ?? '';
+    const took: Record<string, number[]> = {};
+    const measure = async (what: string, act: () => void): Promise<void> => {
+      const started = processorTime();
+      act();
+      took[what] = [...(took[what] ?? []), processorTime() - started];
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    for (const round of [0, 1, 2]) {
+      const [name = '', other = ''] = names.slice(round);
+      await measure('weight', () => balancer.setWeight(name, 3));
+      await measure('drain', () => balancer.setAvailability(name, 'draining'));
+      await measure('ready', () => balancer.setAvailability(name, 'ready'));
+      await measure('add', () =>
+        balancer.addServer(route, { address: `127.0.1.${++added}:80`, name: `n${added}` }),
+      );
+      await measure('remove', () => balancer.removeServer(name));
+      t.not(name, other);
+      t.equal(balancer.serverStatus(name), undefined);
+      t.match(balancer.serverStatus(`n${added}`), { routes: [route], fromFile: false });
+    }
+    for (const [what, [first = 0, ...later]] of Object.entries(took)) {
+      const least = Math.min(first, ...later);
+      t.ok(
+        first < FIRST_MS && least < LATER_MS,
+        `${which}, ${what}: ${first.toFixed(1)} and ${least.toFixed(1)} ms`,
+      );
+    }
+  }
+});
