@@ -1,8 +1,8 @@
 import type { Address } from '../base/address.js';
-import { AddressFile } from '../config/address-file.js';
+import type { AddressFile } from '../config/address-file.js';
 import { snakeKey } from '../config/key-names.js';
 import type { Network } from '../config/network.js';
-import { Regex } from '../config/regex.js';
+import { isRegexConfig, regexText } from '../config/regex.js';
 import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
 import type { TemplatePart } from '../config/template.js';
 
@@ -20,11 +20,12 @@ export function configView(value: unknown, key: string): unknown {
 /** `ofCookies`: it is a rule or a condition of cookies, whose values are credentials whatever they are called. */
 function view(value: unknown, ofCookies: boolean): unknown {
   if (typeof value === 'string') return maskUrls(value);
-  if (typeof value === 'bigint' || value instanceof Regex) return String(value);
+  if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return listView(value, ofCookies);
   if (isAddress(value) || isNetwork(value)) return value.text;
-  if (value instanceof AddressFile) return { file: value.file, entries: value.entries };
+  if (isRegexConfig(value)) return regexText(value);
+  if (isAddressFile(value)) return { file: value.file, entries: value.entries };
   const named = (value as { readonly name?: unknown }).name;
   const secretValue = ofCookies || (typeof named === 'string' && isSecretName(named));
   const entries: [key: string, value: unknown][] = [];
@@ -57,6 +58,10 @@ function isAddress(value: object): value is Address {
   return (
     'text' in value && (('port' in value && 'host' in value) || ('kind' in value && value.kind === 'unix'))
   );
+}
+
+function isAddressFile(value: object): value is AddressFile {
+  return 'file' in value && 'ranges' in value;
 }
 
 function isNetwork(value: object): value is Network {

@@ -4,10 +4,10 @@ import type { Balancer } from '../balancer.js';
 import type { Config } from '../config/types.js';
 import { OperationError } from '../control/status/operations.js';
 import type { RunOptions } from './args.js';
-import { renderFailures } from './check.js';
 import type { ConsoleLog } from './console-log.js';
 import { explainFailure } from './failure.js';
-import { pathOption, planFile, type StartSettings, StartSettingsError } from './start-settings.js';
+import { readSettings } from './read-settings.js';
+import { pathOption, type StartSettings, StartSettingsError } from './start-settings.js';
 import type { Terminal } from './terminal.js';
 
 /**
@@ -61,9 +61,12 @@ export class Reload {
       return { ok: false, message, report: '' };
     }
     try {
-      const { config, files, warnings } = planFile(this.#options, file, this.#terminal.paint);
+      const { config, files, warnings, failures } = await readSettings({
+        options: this.#options,
+        file,
+        inColour: this.#terminal.inColour,
+      });
       this.#terminal.write(warnings);
-      const failures = renderFailures(config, file, this.#terminal.paint);
       if (failures !== '') throw new StartSettingsError(failures);
       this.#warnOfNextStart(config);
       await this.#balancer.reload(config);

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../base/address.js';
 import { readRegularFile } from '../base/regular-file.js';
-import { loadConfig } from '../config/config.js';
+import { type LoadOptions, loadConfig } from '../config/config.js';
 import {
   MOST_SHOWN,
   type Problem,
@@ -65,9 +65,14 @@ export function planServers(options: RunOptions): StartSettings {
 }
 
 /** A file with the command line laid over it. Throws a PlanError that shows every problem in its place. */
-export function planFile(options: RunOptions, file: string, paint: Paint): StartSettings {
-  const text = readConfig(file);
-  const plan = compile(text, askedFor(options), file, paint);
+export function planFile(
+  options: RunOptions,
+  file: string,
+  paint: Paint,
+  readFile: NonNullable<LoadOptions['readFile']> = readRegularFile,
+): StartSettings {
+  const text = readConfig(file, readFile);
+  const plan = compile(text, askedFor(options), file, paint, readFile);
   if (options.port === null) return plan;
   return { ...plan, config: { ...plan.config, listen: withPort(plan.config.listen, options.port) } };
 }
@@ -78,9 +83,12 @@ export function pathOption(file: string | null): string {
 }
 
 /** The text of a configuration file. Throws a PlanError when it cannot be read. */
-export function readConfig(file: string): string {
+export function readConfig(
+  file: string,
+  readFile: NonNullable<LoadOptions['readFile']> = readRegularFile,
+): string {
   try {
-    return readRegularFile(file);
+    return readFile(file);
   } catch (error) {
     const explained = explainFailure(error, { reading: file });
     if (explained === null) throw error;
@@ -93,12 +101,13 @@ function compile(
   overrides: Settings,
   file: string | null = null,
   paint?: Paint,
+  readFile: NonNullable<LoadOptions['readFile']> = readRegularFile,
 ): StartSettings {
   const show = (problems: readonly Problem[]): string => {
     const colours = paint === undefined ? {} : { paint: problemPaint(paint) };
     return renderProblems(problems, { file: file ?? '', text, most: MOST_SHOWN, ...colours });
   };
-  const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides, needsRoute: true });
+  const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides, needsRoute: true, readFile });
   // Without a file it is about what the command line said.
   if (!result.ok) throw new StartSettingsError(`${file === null ? 'lb: ' : ''}${show(result.problems)}`);
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');

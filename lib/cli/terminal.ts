@@ -38,6 +38,8 @@ export interface OutputStream {
  */
 export class Terminal {
   readonly paint: Paint;
+  /** Do its texts have colours? */
+  readonly inColour: boolean;
   readonly isTty: boolean;
   readonly #stream: OutputStream;
   #gone = false;
@@ -52,7 +54,8 @@ export class Terminal {
   constructor(stream: OutputStream, options: TerminalOptions) {
     this.#stream = stream;
     this.isTty = stream.isTTY === true;
-    this.paint = createPaint(wantsColour({ allowed: options.colour, env: options.env, isTty: this.isTty }));
+    this.inColour = wantsColour({ allowed: options.colour, env: options.env, isTty: this.isTty });
+    this.paint = createPaint(this.inColour);
     stream.on('error', (error) => this.#onError(error));
     stream.on('drain', () => this.#onDrain());
   }

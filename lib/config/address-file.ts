@@ -1,5 +1,5 @@
 import { AddressCollector } from '../base/address-collector.js';
-import { AddressSet } from '../base/address-set.js';
+import type { AddressTables } from '../base/address-set.js';
 import { FileError, MAX_LIST_BYTES } from '../base/regular-file.js';
 import { ValueError } from '../base/units.js';
 import { type Network, parseNetwork, plainNetwork } from './network.js';
@@ -12,25 +12,13 @@ const HASH = 0x23;
 const SPACE = 0x20;
 
 /** The addresses of a file. A million of them take 8 MB, or 32 MB with IPv6. */
-export class AddressFile {
+export interface AddressFile {
   /** As it is named in the settings. */
   readonly file: string;
   /** Lines that are an address or a block. */
   readonly entries: number;
-  readonly addresses: AddressSet;
-  #digest: string | null = null;
-
-  constructor(file: string, entries: number, addresses: AddressSet) {
-    this.file = file;
-    this.entries = entries;
-    this.addresses = addresses;
-  }
-
-  /** The same for a file that holds the same addresses. */
-  toJSON(): object {
-    this.#digest ??= this.addresses.digest;
-    return { file: this.file, digest: this.#digest };
-  }
+  /** For `AddressSet.of`. */
+  readonly ranges: AddressTables;
 }
 
 /** An address or block of a list, or all those of a file. */
@@ -106,7 +94,8 @@ function readLines(file: string, text: string): AddressReading {
     } else if (++bad <= MAX_BAD_LINES) problems.push(`${place}: ${complaint(entry)}`);
   }
   if (bad > MAX_BAD_LINES) problems.push(`${file} has ${bad - MAX_BAD_LINES} more bad lines`);
-  return { found: new AddressFile(file, entries, new AddressSet(collector)), problems, warnings };
+  const ranges = { v4: collector.rangesV4(), v6: collector.rangesV6() };
+  return { found: { file, entries, ranges }, problems, warnings };
 }
 
 /** Why a line is no address. */

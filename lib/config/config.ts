@@ -27,6 +27,8 @@ export interface LoadOptions {
   readonly env?: Environment;
   /** Where files that the configuration names are looked for; the working directory by default. */
   readonly directory?: string;
+  /** How these are read; as regular files by default. Throws what the system says. */
+  readonly readFile?: (path: string, maxBytes?: number) => string;
   /** Must there be a route? A text without any compiles to a balancer that answers 404 to everything. */
   readonly needsRoute?: boolean;
   /** Laid over the file: what the command line says. Maps are merged, all else is replaced. */
@@ -43,19 +45,23 @@ const NO_ROUTE: Finding = {
 /** Compiles a YAML text to a frozen configuration, or returns every problem in it. An empty text gives the defaults. */
 export function loadConfig(text: string, options: LoadOptions = {}): LoadResult {
   const { env = process.env, directory = '.', overrides = {}, needsRoute = false } = options;
+  const { readFile = readRegularFile } = options;
   const { document, faults } = loadTree(text, env);
   const places = new LineIndex(text);
   const problems = faults.map((fault) => places.problem(fault));
   if (!document) return { ok: false, problems };
   const merged = document.kind === 'map' ? merge(document, toNode(overrides)) : document;
-  const result = build(merged, places, problems, directory);
+  const result = build(merged, places, problems, { directory, readFile });
   if (!needsRoute || !result.ok || everyRoute(result.config).length > 0) return result;
   return { ok: false, problems: toProblems([NO_ROUTE], merged, places, []) };
 }
 
 /** Compiles settings made by a program to a frozen configuration. Throws a TypeError that lists every problem in them. */
 export function createConfig(settings: Settings = {}): Config {
-  const result = build(toNode(settings), new LineIndex(''), [], '.');
+  const result = build(toNode(settings), new LineIndex(''), [], {
+    directory: '.',
+    readFile: readRegularFile,
+  });
   if (result.ok) return result.config;
   throw new TypeError(
     `bad settings:\n${renderProblems(result.problems, { file: '', text: '', most: MOST_SHOWN })}`,
@@ -66,7 +72,12 @@ export function createConfig(settings: Settings = {}): Config {
  * Compiles a parsed document. What one stage refused is taken out for the next, so that one run shows all problems.
  * `faults` are those of reading the YAML.
  */
-function build(document: Node, places: LineIndex, faults: readonly Problem[], directory: string): LoadResult {
+function build(
+  document: Node,
+  places: LineIndex,
+  faults: readonly Problem[],
+  { directory, readFile }: Required<Pick<LoadOptions, 'directory' | 'readFile'>>,
+): LoadResult {
   const value = toValue(document);
   const refused = validate(value);
   const files: string[] = [];
@@ -75,7 +86,7 @@ function build(document: Node, places: LineIndex, faults: readonly Problem[], di
     readFile(name, maxBytes) {
       const path = resolve(directory, name);
       files.push(path);
-      return readRegularFile(path, maxBytes);
+      return readFile(path, maxBytes);
     },
   });
   const problems = toProblems([...refused, ...findings], document, places, faults);

@@ -5,7 +5,7 @@ import { compileFields } from './fields.js';
 import { compileMethods } from './firewall.js';
 import { coversNetwork } from './network.js';
 import { coversPath, parsePath, pathText } from './pattern.js';
-import type { Regex } from './regex.js';
+import { compileRegex, type RegexConfig, regexText } from './regex.js';
 import { each } from './report.js';
 import type { MatchSettings } from './settings.js';
 import type { Path } from './tree.js';
@@ -93,13 +93,13 @@ function coversField(a: FieldMatch, b: FieldMatch): boolean {
   if (a.value.kind === 'present') return true;
   if (a.value.kind === 'exact') return b.value.kind === 'exact' && a.value.text === b.value.text;
   if (b.value.kind === 'exact') return surelyMatches(a.value.regex, b.value.text);
-  return b.value.kind === 'regex' && String(a.value.regex) === String(b.value.regex);
+  return b.value.kind === 'regex' && regexText(a.value.regex) === regexText(b.value.regex);
 }
 
 /** A text that would take too long is none that surely matches. */
-function surelyMatches(regex: Regex, text: string): boolean {
+function surelyMatches(regex: RegexConfig, text: string): boolean {
   try {
-    return regex.test(text, new WorkBudget());
+    return compileRegex(regex).test(text, new WorkBudget());
   } catch (error) {
     if (!(error instanceof BudgetExhausted)) throw error;
     return false;

@@ -1,7 +1,7 @@
 import { ValueError } from '../base/units.js';
 import { type Context, texts } from './context.js';
 import { parsePath, parseRegex } from './pattern.js';
-import { Regex } from './regex.js';
+import type { RegexConfig } from './regex.js';
 import type { RewriteRulesSettings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import type { Path } from './tree.js';
@@ -43,7 +43,7 @@ function prefixRule(text: string, templates: TemplateContext): PathRule {
 }
 
 /** What to replace: a regular expression over the whole path, or segments of it. */
-function parseSegments(find: string): Regex | string[] {
+function parseSegments(find: string): RegexConfig | string[] {
   const regex = parseRegex(find);
   if (regex) return regex;
   const segments = find.split('/').filter((segment) => segment !== '');
@@ -51,8 +51,8 @@ function parseSegments(find: string): Regex | string[] {
   throw new ValueError('expected segments of a path such as v1, or a regular expression between slashes');
 }
 
-function replaceRule(found: Regex | string[], text: string, templates: TemplateContext): PathRule {
-  if (found instanceof Regex) {
+function replaceRule(found: RegexConfig | string[], text: string, templates: TemplateContext): PathRule {
+  if (!Array.isArray(found)) {
     const to = parsePathText(text, { ...templates, groups: found.groups });
     return { kind: 'replace', edit: { find: found, to } };
   }

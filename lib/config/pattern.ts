@@ -1,17 +1,20 @@
 import { ValueError } from '../base/units.js';
-import { Regex } from './regex.js';
+import { compileRegex, type Regex, type RegexConfig, readRegexConfig, regexText } from './regex.js';
 
-/** How a path is told. It is compared with the normalised, decoded path of a request, case as given. */
-export type PathPattern =
+/**
+ * How a path is told. It is compared with the normalised, decoded path of a request, case as given. `R`: how regular
+ * expressions are held, as data or ready to match.
+ */
+export type PathPattern<R = RegexConfig> =
   /** By whole segments, without a final slash: `/img` takes `/img` and `/img/a` but not `/images`. `/` takes all. */
   | { readonly kind: 'prefix'; readonly path: string }
   | { readonly kind: 'exact'; readonly path: string }
-  | { readonly kind: 'regex'; readonly regex: Regex };
+  | { readonly kind: 'regex'; readonly regex: R };
 
 /** How a value is told. */
-export type ValuePattern =
+export type ValuePattern<R = RegexConfig> =
   | { readonly kind: 'exact'; readonly text: string }
-  | { readonly kind: 'regex'; readonly regex: Regex }
+  | { readonly kind: 'regex'; readonly regex: R }
   /** Whatever it is, the field is there. */
   | { readonly kind: 'present' };
 
@@ -19,11 +22,21 @@ export type ValuePattern =
 export function parsePath(text: string): PathPattern {
   const [, operator, rest = ''] = /^(=|~\*?)\s*(.*)$/s.exec(text) ?? [undefined, undefined, text];
   if (operator?.startsWith('~')) {
-    return { kind: 'regex', regex: new Regex(rest, operator === '~*') };
+    return { kind: 'regex', regex: readRegexConfig(rest, operator === '~*') };
   }
   const path = checkPath(rest);
   if (operator === '=') return { kind: 'exact', path };
   return { kind: 'prefix', path: path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path };
+}
+
+/** The same with its regular expression ready to match. */
+export function compilePath(pattern: PathPattern): PathPattern<Regex> {
+  return pattern.kind === 'regex' ? { kind: 'regex', regex: compileRegex(pattern.regex) } : pattern;
+}
+
+/** The same with its regular expression ready to match. */
+export function compileValue(pattern: ValuePattern): ValuePattern<Regex> {
+  return pattern.kind === 'regex' ? { kind: 'regex', regex: compileRegex(pattern.regex) } : pattern;
 }
 
 /** A path pattern as it is written: what `parsePath` reads, but for the case flag. */
@@ -46,15 +59,15 @@ export function parseValue(text: string): ValuePattern {
 }
 
 /** Reads `/regex/` and `/regex/i`; undefined for a text that is not between slashes. Throws a ValueError. */
-export function parseRegex(text: string): Regex | undefined {
+export function parseRegex(text: string): RegexConfig | undefined {
   const [, source, flag] = /^\/(.+)\/([a-z]*)$/s.exec(text) ?? [];
   if (source === undefined) return undefined;
   if (flag !== '' && flag !== 'i') throw new ValueError(`the flag ${flag} is not supported`, 'Only i is.');
-  return new Regex(source, flag === 'i');
+  return readRegexConfig(source, flag === 'i');
 }
 
 /** Reads what to look for in a value: a text, or a regular expression between slashes. Throws a ValueError. */
-export function parseFind(text: string): Regex | string {
+export function parseFind(text: string): RegexConfig | string {
   if (text === '') throw new ValueError('expected a text to find, or a regular expression between slashes');
   return parseRegex(text) ?? text;
 }
@@ -68,7 +81,7 @@ export function groupsOf(pattern: PathPattern | null): number {
 export function coversPath(a: PathPattern | null, b: PathPattern | null): boolean {
   if (a === null || takesAll(a)) return true;
   if (b === null) return false;
-  if (a.kind === 'regex') return b.kind === 'regex' && String(a.regex) === String(b.regex);
+  if (a.kind === 'regex') return b.kind === 'regex' && regexText(a.regex) === regexText(b.regex);
   if (b.kind === 'regex') return false;
   if (a.kind === 'exact') return b.kind === 'exact' && a.path === b.path;
   return b.path === a.path || b.path.startsWith(`${a.path}/`);

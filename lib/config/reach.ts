@@ -1,5 +1,6 @@
 import { covers } from './match.js';
 import { coversPath, type PathPattern } from './pattern.js';
+import { regexText } from './regex.js';
 import type { Report } from './report.js';
 import type { Path } from './tree.js';
 import type { MatchConfig } from './types.js';
@@ -82,5 +83,7 @@ function tellUnreached(path: Path, message: string, by: Candidate, report: Repor
 }
 
 function keyOf(pattern: PathPattern | null): string {
-  return pattern?.kind === 'regex' ? `regex ${pattern.regex}` : `${pattern?.kind} ${pattern?.path}`;
+  return pattern?.kind === 'regex'
+    ? `regex ${regexText(pattern.regex)}`
+    : `${pattern?.kind} ${pattern?.path}`;
 }

@@ -19,8 +19,48 @@ const MAX_SOURCE = 2000;
 const MATCH_STEPS = 16;
 const CHARACTERS_PER_STEP = 8;
 
+/** A regular expression as a configuration holds it: plain data, which another thread can be sent. */
+export interface RegexConfig {
+  /** As it is written. */
+  readonly source: string;
+  readonly ignoreCase: boolean;
+  /** How many groups it captures. */
+  readonly groups: number;
+}
+
+/** By the data: an expression that was checked here is not compiled again here. */
+const compiled = new WeakMap<RegexConfig, Regex>();
+
+/** Reads an expression. Throws a ValueError when it has a mistake, or cannot be matched in linear time. */
+export function readRegexConfig(source: string, ignoreCase: boolean): RegexConfig {
+  const regex = new Regex(source, ignoreCase);
+  const config: RegexConfig = { source, ignoreCase, groups: regex.groups };
+  compiled.set(config, regex);
+  return config;
+}
+
+/** The expression ready to match; the same for the same data. */
+export function compileRegex(config: RegexConfig): Regex {
+  let regex = compiled.get(config);
+  if (regex === undefined) {
+    regex = new Regex(config.source, config.ignoreCase);
+    compiled.set(config, regex);
+  }
+  return regex;
+}
+
+/** As people know it: `/a/i`. */
+export function regexText({ source, ignoreCase }: RegexConfig): string {
+  return `/${source}/${ignoreCase ? 'i' : ''}`;
+}
+
+/** Is it the data of an expression? */
+export function isRegexConfig(value: object): value is RegexConfig {
+  return 'source' in value && 'ignoreCase' in value && 'groups' in value;
+}
+
 /**
- * A regular expression of a configuration. An expression whose form alone says that V8 takes linear time (`Android|iPhone`,
+ * A regular expression, ready to match. An expression whose form alone says that V8 takes linear time (`Android|iPhone`,
  * `\.php$`, `^/old/(.*)`) is matched by V8, in 0.05 µs; all others by RE2, in 0.7 µs and more. Both have one syntax and one
  * meaning: that of JavaScript, without lookarounds and backreferences. A dot takes any character: `%0A` in a path is no
  * way around a rule.
@@ -100,16 +140,6 @@ export class Regex {
   #pay(characters: number, budget: WorkBudget): void {
     const { fixed, perCharacter } = this.#bound;
     budget.spend((fixed + perCharacter * characters) / V8_STEPS);
-  }
-
-  /** As people know it: `/a/i`. */
-  toString(): string {
-    return `/${this.source}/${this.ignoreCase ? 'i' : ''}`;
-  }
-
-  /** The same for the same expression. */
-  toJSON(): string {
-    return this.toString();
   }
 }
 

@@ -44,9 +44,9 @@ export function* each<T>(list: readonly T[] | undefined, path: Path): Generator<
   }
 }
 
-/** A value and all it holds, frozen. */
+/** A value and all it holds, frozen; tables of numbers cannot be. */
 export function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const item of Object.values(value)) deepFreeze(item);
   }

@@ -1,5 +1,5 @@
 import { append } from '../base/collections.js';
-import type { Steps } from '../base/slices.js';
+import { atOnce, type Steps } from '../base/slices.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import type { ConnectionDeps, PoolLimits } from '../servers/contracts.js';
 import { LoadLog } from '../servers/load-log.js';
@@ -18,7 +18,6 @@ const STAGGER_MS = 1000;
 interface Takeover {
   readonly config: ServerConfig;
   readonly group: GroupConfig;
-  readonly hasSameTerms: boolean;
 }
 
 /** The servers of a configuration that is not in force yet. Those at work already have not been changed for it. */
@@ -26,8 +25,15 @@ export class ServerPlan {
   /** By their keys. */
   readonly members = new Map<string, ManagedServer>();
   readonly groups = new Map<GroupConfig, readonly ManagedServer[]>();
-  readonly takeovers = new Map<ManagedServer, Takeover>();
+  readonly byName = new Map<string, ManagedServer[]>();
+  /** Those that go on as they are, and those that go on under other terms. */
+  readonly unchanged = new Map<ManagedServer, Takeover>();
+  readonly changed = new Map<ManagedServer, Takeover>();
   readonly made = new Set<ManagedServer>();
+
+  has(member: ManagedServer): boolean {
+    return this.made.has(member) || this.unchanged.has(member) || this.changed.has(member);
+  }
 
   of(group: GroupConfig): readonly Server[] {
     return (this.groups.get(group) ?? []).map(({ server }) => server);
@@ -49,6 +55,7 @@ export class ManagedServers {
   /** Not checked yet. */
   readonly #fresh = new Set<ManagedServer>();
   #started = false;
+  #stopped = false;
   /** Names whose servers are in lists still that they are to leave. */
   #leaving = 0;
   /** Without new requests, but still with some in flight. */
@@ -215,8 +222,10 @@ export class ManagedServers {
   ): ManagedServer {
     const member = reused === null ? this.#make(config, group, desired) : reused.member;
     if (reused === null) plan.made.add(member);
-    else plan.takeovers.set(member, { config, group, hasSameTerms: reused.hasSameTerms });
+    else if (reused.hasSameTerms) plan.unchanged.set(member, { config, group });
+    else plan.changed.set(member, { config, group });
     plan.members.set(key, member);
+    append(plan.byName, config.name, member);
     return member;
   }
 
@@ -231,9 +240,11 @@ export class ManagedServers {
     for (const [key, member] of plan.members) {
       if (member.server.name !== name) continue;
       plan.members.delete(key);
-      plan.takeovers.delete(member);
+      plan.unchanged.delete(member);
+      plan.changed.delete(member);
       if (plan.made.delete(member)) discardServer(member);
     }
+    plan.byName.delete(name);
     const left = new Set(this.named(name));
     for (const group of groups) plan.groups.set(group, this.#replanned(group, plan, desired, left));
     return [...groups];
@@ -264,28 +275,42 @@ export class ManagedServers {
 
   /**
    * The plan is in force from now on. `touched`: the names of servers of which something was changed since it was begun.
-   * Returns the servers that it has not, for `retire`.
+   * Returns what is left to do, in steps: nothing that requests go by.
    */
-  install(plan: ServerPlan, desired: DesiredServers, touched: Iterable<string>): readonly ManagedServer[] {
-    const kept = new Set(plan.members.values());
-    const leaving = [...this.#members.values()].filter((member) => !kept.has(member));
+  install(plan: ServerPlan, desired: DesiredServers, touched: Iterable<string>): Steps<void> {
+    const before = this.#members;
     this.#members = plan.members;
     this.#groups = plan.groups;
-    this.#byName = new Map();
-    for (const member of kept) append(this.#byName, member.server.name, member);
-    for (const member of plan.made) this.#fresh.add(member);
-    for (const [member, { config, group, hasSameTerms }] of plan.takeovers) {
+    this.#byName = plan.byName;
+    for (const [member, takeover] of plan.changed) this.#adjust(member, takeover, desired);
+    for (const name of new Set(touched)) this.instruct(name, desired);
+    return this.#afterInstall(plan, before);
+  }
+
+  *#afterInstall(plan: ServerPlan, before: ReadonlyMap<string, ManagedServer>): Steps<void> {
+    for (const [member, { config, group }] of plan.unchanged) {
       member.config = config;
       member.group = group;
-      if (!hasSameTerms) this.#adjust(member, desired);
+      yield;
     }
-    for (const name of new Set(touched)) this.instruct(name, desired);
-    return leaving;
+    for (const member of plan.made) {
+      if (!isRemoved(member)) this.#fresh.add(member);
+      yield;
+    }
+    const leaving: ManagedServer[] = [];
+    for (const member of before.values()) {
+      if (!plan.has(member)) leaving.push(member);
+      yield;
+    }
+    yield* this.retire(leaving);
+    if (this.#started) yield* this.startSteps();
   }
 
   /** From now on it goes by these terms. */
-  #adjust(member: ManagedServer, desired: DesiredServers): void {
-    const { server, health, config, group } = member;
+  #adjust(member: ManagedServer, { config, group }: Takeover, desired: DesiredServers): void {
+    const { server, health } = member;
+    member.config = config;
+    member.group = group;
     server.setLimits(limitsOf(config, group));
     server.setBackup(config.backup);
     server.setSlowStart(group.slowStart);
@@ -309,9 +334,17 @@ export class ManagedServers {
   /** Begins to check those that are not checked yet. Those that come later join others that are at work already. */
   start(): void {
     this.#started = true;
-    let index = 0;
-    for (const { health } of this.#fresh) health.start((index++ * STAGGER_MS) / this.#fresh.size);
+    atOnce(this.startSteps());
+  }
+
+  *startSteps(): Steps<void> {
+    const fresh = [...this.#fresh];
     this.#fresh.clear();
+    for (const [index, member] of fresh.entries()) {
+      if (this.#stopped) return;
+      if (!isRemoved(member)) member.health.start((index * STAGGER_MS) / fresh.length);
+      yield;
+    }
   }
 
   /** Tells of servers whose last request has ended. */
@@ -332,6 +365,7 @@ export class ManagedServers {
 
   /** Stops all checks and cuts all sockets. */
   stop(): void {
+    this.#stopped = true;
     for (const { server, health } of new Set([...this.#members.values(), ...this.#gone])) {
       health.stop();
       server.pool.close();

@@ -8,7 +8,6 @@ import type { ChangeStore, Changes } from './changes.js';
 import { DesiredServers } from './desired-servers.js';
 import { FileIndex } from './file-index.js';
 import type { HealthDeps } from './health/checker.js';
-import type { ManagedServer } from './managed-server.js';
 import { ManagedServers, type ServerPlan } from './managed-servers.js';
 import { RouteStates, RouteTable } from './route-states.js';
 import {
@@ -83,8 +82,8 @@ export class ServerRegistry implements Operations {
     this.#hasDropped = dropped.length > 0;
     const plan = atOnce(this.servers.plan(this.#desired));
     this.#snapshot = atOnce(this.#snapshotSteps(config, plan, null));
-    this.#snapshot.takeOver();
-    this.servers.install(plan, this.#desired, []);
+    atOnce(this.#snapshot.takeOver());
+    atOnce(this.servers.install(plan, this.#desired, []));
     const { clock, wheel } = parts.health;
     const table = atOnce(RouteTable.build(this.#snapshot, clock));
     this.routes = new RouteStates(clock, wheel, this.#observer, table);
@@ -176,25 +175,24 @@ export class ServerRegistry implements Operations {
     this.#begin();
     this.#desired = desired;
     this.#snapshot = snapshot;
-    const leaving = this.servers.install(plan, desired, names);
-    snapshot.takeOver();
+    const serversLeft = this.servers.install(plan, desired, names);
     this.routes.install(table);
     this.#install(snapshot);
-    if (this.#started) this.servers.start();
     this.#parts.deps.resolver.applyOptions(snapshot.config.dns);
-    return this.#afterInstall(old, leaving, [...differences.values()], dropped);
+    return this.#afterInstall(old, serversLeft, [...differences.values()], dropped);
   }
 
   *#afterInstall(
     old: RoutingSnapshot,
-    leaving: readonly ManagedServer[],
+    serversLeft: Steps<void>,
     differences: readonly Difference[],
     dropped: readonly string[],
   ): Steps<void> {
     try {
+      yield* this.#snapshot.takeOver();
       yield* old.release();
-      // Those that wait for them go to servers of the new snapshot.
-      yield* this.servers.retire(leaving);
+      // Requests that wait for a server that is let go of go to servers of the new snapshot.
+      yield* serversLeft;
       this.#parts.telemetry.keep(this.#snapshot.config, this.#desired);
       yield* announceDifferences(differences, this.#observer);
       for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });

@@ -1,6 +1,6 @@
 import { type AddressBlock, AddressSet } from '../base/address-set.js';
 import type { IpAddress } from '../base/ip-address.js';
-import { type AddressEntry, AddressFile } from '../config/address-file.js';
+import type { AddressEntry } from '../config/address-file.js';
 import { type ClientGuard, FORBIDDEN } from './guard.js';
 
 /** The entries of a list and those of the files it names. */
@@ -12,7 +12,7 @@ class AddressList {
     const own: AddressBlock[] = [];
     const sets: AddressSet[] = [];
     for (const entry of entries) {
-      if (entry instanceof AddressFile) sets.push(entry.addresses);
+      if ('ranges' in entry) sets.push(AddressSet.of(entry.ranges));
       else own.push(entry);
     }
     this.#sets = own.length > 0 ? [new AddressSet(own), ...sets] : sets;

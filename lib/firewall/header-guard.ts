@@ -1,5 +1,6 @@
 import type { WorkBudget } from '../base/work-budget.js';
-import type { ValuePattern } from '../config/pattern.js';
+import { compileValue, type ValuePattern } from '../config/pattern.js';
+import type { Regex } from '../config/regex.js';
 import type { FieldMatch } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import { tellsWay } from '../http/request-view.js';
@@ -10,10 +11,10 @@ const NO_VALUES: readonly string[] = Object.freeze([]);
 /** Refuses requests with a field that one of the patterns matches, in any spelling; of several of a name, any will do. */
 export class HeaderGuard implements RequestGuard {
   readonly name = 'header_reject';
-  readonly #fields: readonly FieldMatch[];
+  readonly #fields: readonly { readonly name: string; readonly value: ValuePattern<Regex> }[];
 
   constructor(fields: readonly FieldMatch[]) {
-    this.#fields = fields;
+    this.#fields = fields.map(({ name, value }) => ({ name, value: compileValue(value) }));
   }
 
   judge(request: GuardedRequest): FirewallRefusal | null {
@@ -30,7 +31,7 @@ export class HeaderGuard implements RequestGuard {
 }
 
 /** The bytes are read as UTF-8, in which a configuration is written. */
-function matches(pattern: ValuePattern, bytes: string, budget: WorkBudget): boolean {
+function matches(pattern: ValuePattern<Regex>, bytes: string, budget: WorkBudget): boolean {
   switch (pattern.kind) {
     case 'present':
       return true;

@@ -1,6 +1,6 @@
 import type { WorkBudget } from '../base/work-budget.js';
 import type { PathPattern } from '../config/pattern.js';
-import type { Regex } from '../config/regex.js';
+import { compileRegex, type Regex } from '../config/regex.js';
 import { type FirewallRefusal, FORBIDDEN, type GuardedRequest, type RequestGuard } from './guard.js';
 import { otherReadings } from './path-readings.js';
 
@@ -25,7 +25,7 @@ export class PathGuard implements RequestGuard {
     for (const pattern of patterns) {
       if (pattern.kind === 'prefix') prefixes.push(withoutSlash(pattern.path));
       else if (pattern.kind === 'exact') exact.add(withoutSlash(pattern.path));
-      else regexes.push(pattern.regex);
+      else regexes.push(compileRegex(pattern.regex));
     }
     this.#prefixes = prefixes;
     this.#exact = exact;

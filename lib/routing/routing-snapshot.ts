@@ -1,4 +1,5 @@
 import type { AddressSet } from '../base/address-set.js';
+import type { Steps } from '../base/slices.js';
 import type { Config, FirewallConfig, GroupConfig } from '../config/types.js';
 import type { CompiledRoute, RequestStages } from '../exchange/context.js';
 import type { RetryBudget } from '../exchange/retries.js';
@@ -69,12 +70,15 @@ export class RoutingSnapshot {
   }
 
   /** It is in force: what is in flight from before, and finds no server left, asks it. */
-  takeOver(): void {
-    for (const { selector, current } of this.#parts.selectors.values()) current.selector = selector;
+  *takeOver(): Steps<void> {
+    for (const { selector, current } of this.#parts.selectors.values()) {
+      current.selector = selector;
+      yield;
+    }
   }
 
   /** Another has taken over: the servers they share tell the groups of this one nothing more. */
-  *release(): Generator<void, void, void> {
+  *release(): Steps<void> {
     for (const group of this.#parts.groups.values()) {
       group.release();
       yield;

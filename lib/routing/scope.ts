@@ -1,6 +1,6 @@
 import type { Steps } from '../base/slices.js';
 import type { PathPattern } from '../config/pattern.js';
-import type { Regex } from '../config/regex.js';
+import { compileRegex, type Regex } from '../config/regex.js';
 import type { RouteConfig, ScopeConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { Conditions, firstMet } from '../rules/match.js';
@@ -54,7 +54,7 @@ export class Scope<T> {
   }
 
   #addPath(path: PathPattern, scope: Scope<T>): void {
-    if (path.kind === 'regex') this.#regexes.push({ regex: path.regex, scope });
+    if (path.kind === 'regex') this.#regexes.push({ regex: compileRegex(path.regex), scope });
     else if (path.kind === 'prefix') this.#prefixes.add(path.path, scope);
     else if (!this.#exact.has(path.path)) this.#exact.set(path.path, scope);
   }

@@ -1,4 +1,6 @@
 import { AddressSet } from '../base/address-set.js';
+import { compilePath, compileValue, type PathPattern, type ValuePattern } from '../config/pattern.js';
+import type { Regex } from '../config/regex.js';
 import type { FieldMatch, MatchConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { bestLanguage } from './language.js';
@@ -18,9 +20,20 @@ export type Unmet =
   | 'any'
   | null;
 
+/** A field, parameter or cookie and its value, ready to be compared. */
+interface FieldTest {
+  readonly name: string;
+  readonly value: ValuePattern<Regex>;
+}
+
 /** The conditions of one route, the language apart: that one is decided among siblings. */
 export class Conditions {
-  readonly #match: MatchConfig;
+  readonly #methods: readonly string[];
+  readonly #schemes: readonly string[];
+  readonly #path: PathPattern<Regex> | null;
+  readonly #headers: readonly FieldTest[];
+  readonly #params: readonly FieldTest[];
+  readonly #cookies: readonly FieldTest[];
   readonly #clientIps: AddressSet | null;
   readonly #peerIps: AddressSet | null;
   readonly #not: Conditions | null;
@@ -29,7 +42,12 @@ export class Conditions {
   readonly languages: readonly string[];
 
   constructor(match: MatchConfig) {
-    this.#match = match;
+    this.#methods = match.methods;
+    this.#schemes = match.schemes;
+    this.#path = match.path === null ? null : compilePath(match.path);
+    this.#headers = match.headers.map(testOf);
+    this.#params = match.params.map(testOf);
+    this.#cookies = match.cookies.map(testOf);
     this.#clientIps = addressesOf(match.clientIps);
     this.#peerIps = addressesOf(match.peerIps);
     this.#not = match.not === null ? null : new Conditions(match.not);
@@ -39,15 +57,15 @@ export class Conditions {
 
   /** The first condition that is not met: cheap ones are asked first. */
   unmet(view: RequestView): Unmet {
-    const { methods, schemes, path, headers, params, cookies } = this.#match;
-    if (methods.length > 0 && !methods.includes(view.method)) return 'method';
+    const path = this.#path;
+    if (this.#methods.length > 0 && !this.#methods.includes(view.method)) return 'method';
     if (path !== null && matchPath(path, view.path, view.budget) === null) return 'path';
-    if (!headers.every((field) => hasHeader(view, field))) return 'header';
-    if (!params.every((field) => hasParam(view, field))) return 'param';
-    if (!cookies.every((field) => hasCookie(view, field))) return 'cookie';
+    if (!this.#headers.every((field) => hasHeader(view, field))) return 'header';
+    if (!this.#params.every((field) => hasParam(view, field))) return 'param';
+    if (!this.#cookies.every((field) => hasCookie(view, field))) return 'cookie';
     if (this.#clientIps !== null && !this.#clientIps.has(view.clientAddress)) return 'client_ip';
     if (this.#peerIps !== null && !this.#peerIps.has(view.peerAddress)) return 'peer_ip';
-    if (schemes.length > 0 && !schemes.includes(view.scheme)) return 'scheme';
+    if (this.#schemes.length > 0 && !this.#schemes.includes(view.scheme)) return 'scheme';
     if (this.#not !== null && this.#not.unmet(view) === null) return 'not';
     if (this.#any.length > 0 && !this.#any.some((one) => one.unmet(view) === null)) return 'any';
     return null;
@@ -55,9 +73,13 @@ export class Conditions {
 
   /** The groups that the path's regular expression found, of a request that meets the conditions. */
   captures(view: RequestView): Captures {
-    const { path } = this.#match;
+    const path = this.#path;
     return path?.kind === 'regex' ? (matchPath(path, view.path, view.budget) ?? NO_CAPTURES) : NO_CAPTURES;
   }
+}
+
+function testOf({ name, value }: FieldMatch): FieldTest {
+  return { name, value: compileValue(value) };
 }
 
 function addressesOf(networks: MatchConfig['clientIps']): AddressSet | null {
@@ -95,14 +117,14 @@ function bestAmong(routes: readonly Conditions[], view: RequestView, own: readon
   return bestLanguage(accepted, languages, own);
 }
 
-function hasHeader(view: RequestView, { name, value }: FieldMatch): boolean {
+function hasHeader(view: RequestView, { name, value }: FieldTest): boolean {
   return matchesAnyBytes(value, view.spellings(name), view.budget);
 }
 
-function hasParam(view: RequestView, { name, value }: FieldMatch): boolean {
+function hasParam(view: RequestView, { name, value }: FieldTest): boolean {
   return matchesAny(value, view.param(name), view.budget);
 }
 
-function hasCookie(view: RequestView, { name, value }: FieldMatch): boolean {
+function hasCookie(view: RequestView, { name, value }: FieldTest): boolean {
   return matchesAnyBytes(value, view.cookie(name), view.budget);
 }

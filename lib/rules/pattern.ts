@@ -10,7 +10,7 @@ export type Captures = readonly (string | undefined)[];
 export const NO_CAPTURES: Captures = Object.freeze([]);
 
 /** Compares a normalised, decoded path with a pattern; null when it does not match. */
-export function matchPath(pattern: PathPattern, path: string, budget: WorkBudget): Captures | null {
+export function matchPath(pattern: PathPattern<Regex>, path: string, budget: WorkBudget): Captures | null {
   switch (pattern.kind) {
     case 'exact':
       return path === pattern.path ? NO_CAPTURES : null;
@@ -28,7 +28,11 @@ export function matchRegex(regex: Regex, text: string, budget: WorkBudget): Capt
 }
 
 /** Does one of the values match? */
-export function matchesAny(pattern: ValuePattern, values: readonly string[], budget: WorkBudget): boolean {
+export function matchesAny(
+  pattern: ValuePattern<Regex>,
+  values: readonly string[],
+  budget: WorkBudget,
+): boolean {
   switch (pattern.kind) {
     case 'present':
       return values.length > 0;
@@ -41,7 +45,7 @@ export function matchesAny(pattern: ValuePattern, values: readonly string[], bud
 
 /** The same for values that are bytes (fields, cookies): they are read as UTF-8, in which a configuration is written. */
 export function matchesAnyBytes(
-  pattern: ValuePattern,
+  pattern: ValuePattern<Regex>,
   values: readonly string[],
   budget: WorkBudget,
 ): boolean {

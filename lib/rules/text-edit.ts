@@ -1,4 +1,4 @@
-import { Regex } from '../config/regex.js';
+import { compileRegex, type Regex } from '../config/regex.js';
 import type { Edit } from '../config/types.js';
 import { utf8Bytes } from '../http/percent.js';
 import type { RuleContext } from './context.js';
@@ -14,7 +14,8 @@ export class TextEdit {
 
   constructor({ find, to }: Edit, place: EncodingPlace) {
     // Values of fields are bytes: a text of the configuration is found in them by its own.
-    this.#find = place === 'field' && typeof find === 'string' ? utf8Bytes(find) : find;
+    if (typeof find !== 'string') this.#find = compileRegex(find);
+    else this.#find = place === 'field' ? utf8Bytes(find) : find;
     this.#to = new Text(to, place);
   }
 
@@ -22,7 +23,8 @@ export class TextEdit {
   apply(text: string, context: RuleContext): string {
     const find = this.#find;
     const { budget } = context.view;
-    if (find instanceof Regex) return find.replace(text, budget, (found) => this.#to.render(context, found));
+    if (typeof find !== 'string')
+      return find.replace(text, budget, (found) => this.#to.render(context, found));
     if (!text.includes(find)) return text;
     return text.replaceAll(find, () => {
       const written = this.#to.render(context);

@@ -3,6 +3,8 @@ import { processorTime } from '../../lib/base/processor-time.js';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 
+t.setTimeout(120_000);
+
 const THOUSANDS = 10_000;
 
 /** As many hosts, with the servers that `serversOf` gives each. */

@@ -1,4 +1,6 @@
 import t from 'tap';
+import { decodeGraph, encodeGraph } from '../../lib/base/object-graph.js';
+import { atOnce } from '../../lib/base/slices.js';
 import { loadConfig } from '../../lib/config/config.js';
 import { renderProblems } from '../../lib/config/problems.js';
 import { env, folder, goldens } from './golden.js';
@@ -27,6 +29,30 @@ t.test('a good file compiles to what it means', async (t) => {
       : renderProblems(result.problems, { file: name, text });
     t.equal(actual, expected(actual), name);
   }
+});
+
+t.test('a configuration is plain data: a copy in another thread, and one sent in chunks, are equal to it', async (t) => {
+  for (const { name, text } of goldens('good', 'json')) {
+    const result = loadConfig(text, { env, directory: folder });
+    if (!result.ok) continue;
+    t.strictSame(structuredClone(result.config), result.config, name);
+    const chunks = structuredClone(encodeGraph(result.config));
+    const left = chunks[Symbol.iterator]();
+    const decoded = atOnce(decodeGraph(() => left.next().value ?? null));
+    t.strictSame(decoded, result.config, name);
+    t.ok(Object.isFrozen(decoded));
+  }
+});
+
+t.test('what a configuration shares is shared in its copy too', async (t) => {
+  const shared = { servers: ['a'] };
+  const left = encodeGraph({ one: shared, list: [shared, 1, null, undefined, 2n] })[Symbol.iterator]();
+  const decoded = atOnce(decodeGraph(() => left.next().value ?? null)) as {
+    readonly one: object;
+    readonly list: readonly unknown[];
+  };
+  t.equal(decoded.one, decoded.list[0]);
+  t.strictSame(decoded.list.slice(1), [1, null, undefined, 2n]);
 });
 
 function toLine({ line, path, message }: { line: number; path: string; message: string }): string {

@@ -1,5 +1,6 @@
 import { DEFAULT_ALGORITHM } from '../../lib/config/algorithm.js';
 import { createConfig } from '../../lib/config/config.js';
+import { isRegexConfig, regexText } from '../../lib/config/regex.js';
 import { DEFAULT_RETRY } from '../../lib/config/retry.js';
 import type {
   AlgorithmConfig,
@@ -110,7 +111,8 @@ function shortValue(value: unknown): unknown {
   if (Array.isArray(value) && value.length > 0 && value.every(isPart)) return value.map(partText).join('');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   if ('first' in value && 'text' in value) return value.text;
-  if ('file' in value && 'digest' in value) return `file ${value.file}`;
+  if ('file' in value && 'ranges' in value) return `file ${value.file}`;
+  if (isRegexConfig(value)) return regexText(value);
   if ('port' in value || ('kind' in value && value.kind === 'unix'))
     return (value as unknown as { text: string }).text;
   if ('from' in value && 'to' in value && typeof value.from === 'number') return `${value.from}-${value.to}`;

@@ -1,6 +1,6 @@
 import type { AddressEntry } from '../address-file.js';
 import type { PathPattern } from '../pattern.js';
-import type { Regex } from '../regex.js';
+import type { RegexConfig } from '../regex.js';
 import type { Template } from '../template.js';
 import type { FieldMatch, StatusRange } from './values.js';
 
@@ -49,7 +49,7 @@ export type PathRule =
 
 /** Every occurrence of `find` is replaced. `{ kind: 'group' }` in `to` is a group of `find`. */
 export interface Edit {
-  readonly find: Regex | string;
+  readonly find: RegexConfig | string;
   readonly to: Template;
 }
 

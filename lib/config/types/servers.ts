@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.js';
-import type { Regex } from '../regex.js';
+import type { RegexConfig } from '../regex.js';
 import type {
   AlgorithmFallback,
   AlgorithmName,
@@ -82,7 +82,7 @@ export interface HealthCheckConfig {
   /** Fields that must be in the answer. */
   readonly expectHeaders: readonly FieldMatch[];
   /** What must be found in the answer's content: a text in its first 64 KiB, or an expression in its first 8 KiB. */
-  readonly expectBody: string | Regex | null;
+  readonly expectBody: string | RegexConfig | null;
   /** ms between the end of one check and the start of the next. */
   readonly interval: number;
   /** The interval in ms while a change of the verdict is in the balance; never longer than `interval`. */

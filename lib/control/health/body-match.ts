@@ -1,5 +1,5 @@
 import { GrowingBuffer } from '../../base/growing-buffer.js';
-import type { Regex } from '../../config/regex.js';
+import { compileRegex, type Regex, type RegexConfig } from '../../config/regex.js';
 import { matchesWithin } from './expectation.js';
 
 /** A text is looked for in so many bytes of content. */
@@ -18,9 +18,9 @@ export class BodyMatch {
   readonly #content = new GrowingBuffer();
   #found = false;
 
-  constructor(expected: string | Regex) {
+  constructor(expected: string | RegexConfig) {
     this.#text = typeof expected === 'string' ? Buffer.from(expected) : null;
-    this.#regex = typeof expected === 'string' ? null : expected;
+    this.#regex = typeof expected === 'string' ? null : compileRegex(expected);
     this.#limit = typeof expected === 'string' ? MAX_BYTES : MAX_SUBJECT;
   }
 

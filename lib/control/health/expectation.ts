@@ -1,6 +1,6 @@
 import { BudgetExhausted, WorkBudget } from '../../base/work-budget.js';
 import type { ValuePattern } from '../../config/pattern.js';
-import type { Regex } from '../../config/regex.js';
+import { compileRegex, type Regex } from '../../config/regex.js';
 import { statusIn } from '../../config/statuses.js';
 import type { HealthCheckConfig } from '../../config/types.js';
 import type { ResponseHead } from '../../http/head.js';
@@ -33,7 +33,7 @@ function matches(pattern: ValuePattern, bytes: string): boolean {
     case 'exact':
       return readUtf8(bytes) === pattern.text;
     case 'regex':
-      return matchesWithin(pattern.regex, readUtf8(bytes));
+      return matchesWithin(compileRegex(pattern.regex), readUtf8(bytes));
   }
 }
 

@@ -1,5 +1,6 @@
 import { WorkBudget } from '../../base/work-budget.js';
-import type { ValuePattern } from '../../config/pattern.js';
+import { compileValue, type ValuePattern } from '../../config/pattern.js';
+import { regexText } from '../../config/regex.js';
 import type { Config, ExpectConfig, TestConfig } from '../../config/types.js';
 import { readUtf8 } from '../../http/percent.js';
 import { matchesAny } from '../../rules/pattern.js';
@@ -67,7 +68,7 @@ function compare(expect: ExpectConfig, outcome: DryRunOutcome): Mismatch[] {
   equal('location', expect.location, location === null ? null : readUtf8(location));
   for (const { name, value } of expect.headers) {
     const values = sent?.fields.get(name) ?? [];
-    if (matchesAny(value, values, new WorkBudget())) continue;
+    if (matchesAny(compileValue(value), values, new WorkBudget())) continue;
     const actual = sent === null ? other : values.length === 0 ? 'no such field' : values.join(', ');
     mismatches.push({ what: `header.${name}`, expected: patternText(value), actual });
   }
@@ -114,7 +115,7 @@ function patternText(pattern: ValuePattern): string {
       return pattern.text;
     case 'regex':
       // As it is written in the file: other flags are added at load.
-      return String(pattern.regex);
+      return regexText(pattern.regex);
     case 'present':
       return 'any value';
   }

@@ -1,0 +1,21 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { encodeGraph } from '../base/object-graph.js';
+import { readHere, type WorkerAnswer, type WorkerRequest } from './read-settings.js';
+import { StartSettingsError } from './start-settings.js';
+
+/** What runs in the other thread: it reads the file, posts the configuration in chunks, and waits to be ended. */
+function answer({ port, ...request }: WorkerRequest): WorkerAnswer {
+  try {
+    const { config, ...others } = readHere(request);
+    for (const chunk of encodeGraph(config)) port.postMessage(chunk, [chunk.codes.buffer]);
+    return { kind: 'read', ...others };
+  } catch (error) {
+    if (error instanceof StartSettingsError) return { kind: 'refused', report: error.report };
+    const { message, stack = message } = error as Error;
+    return { kind: 'failed', message, stack };
+  }
+}
+
+parentPort?.postMessage(answer(workerData as WorkerRequest));
+// What was posted is kept for as long as this thread runs.
+parentPort?.on('message', () => {});

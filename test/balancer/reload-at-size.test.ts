@@ -1,0 +1,101 @@
+import t from 'tap';
+import { answering, startRawServer } from '../../fixtures/raw-server.js';
+import { processorTime } from '../../lib/base/processor-time.js';
+import { createConfig } from '../../lib/config/config.js';
+import { startBalancer } from '../support/balancer.js';
+
+t.setTimeout(120_000);
+
+const THOUSANDS = 10_000;
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+/** Of processor time between two ticks of the event loop, collection of garbage included; at once it took 600 to 1,200. */
+const TICK_MS = 120;
+
+/** So many hosts beside a server for all others. */
+function hostsBeside(address: string, count: number, shift = 0) {
+  return createConfig({
+    listen: '127.0.0.1:0',
+    health_check: false,
+    servers: [{ address, name: 'rest' }],
+    hosts: Array.from({ length: count }, (_, index) => ({
+      host: `h${index}.example`,
+      servers: [`127.0.0.1:${10_000 + index}`, `127.0.0.2:${10_000 + index + shift}`],
+    })),
+  });
+}
+
+t.test('a reload of ten thousand hosts goes on beside the requests, none of which fails', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const { balancer, connect } = await startBalancer(t, {
+    servers: [{ address: server.address, name: 'rest' }],
+    health_check: false,
+  });
+  const client = await connect();
+  const ask = async (): Promise<number> => {
+    client.send(GET);
+    return (await client.response()).status;
+  };
+  for (const shift of [0, 1]) {
+    const config = hostsBeside(server.address, THOUSANDS, shift);
+    t.equal(await ask(), 200);
+    let isOver = false;
+    let longest = 0;
+    let last = processorTime();
+    const tick = (): void => {
+      const now = processorTime();
+      longest = Math.max(longest, now - last);
+      last = now;
+      if (!isOver) setImmediate(tick);
+    };
+    setImmediate(tick);
+    const reload = balancer.reload(config).then(() => {
+      isOver = true;
+    });
+    const statuses: number[] = [];
+    while (!isOver) statuses.push(await ask());
+    await reload;
+    t.ok(statuses.length > 20, `${statuses.length} requests were answered meanwhile`);
+    t.ok(statuses.every((status) => status === 200));
+    t.ok(longest < TICK_MS, `the longest tick: ${longest.toFixed(1)} ms`);
+    t.equal(balancer.status().servers.length, 1 + 2 * THOUSANDS);
+  }
+  t.equal(server.accepted, 1, 'over one connection, which each reload left alone');
+});
+
+t.test('what is changed while a reload is prepared holds after it', async (t) => {
+  const { balancer } = await startBalancer(t, { servers: ['127.0.0.1:1'], health_check: false });
+  await balancer.reload(hostsBeside('127.0.0.1:1', 2000));
+  const reload = balancer.reload(hostsBeside('127.0.0.1:1', 2000, 1));
+  const second = balancer.reload(hostsBeside('127.0.0.1:1', 2000, 2));
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  balancer.setWeight('127.0.0.1:10005', 7);
+  balancer.setAvailability('127.0.0.1:10006', 'draining');
+  balancer.addServer('h3.example', { address: '127.0.0.9:1', name: 'nine' });
+  balancer.removeServer('127.0.0.1:10004');
+  balancer.removeServer('127.0.0.2:10008');
+  const holds = (): void => {
+    t.match(balancer.serverStatus('127.0.0.1:10005'), { weight: 7 });
+    t.match(balancer.serverStatus('127.0.0.1:10006'), { state: 'draining' });
+    t.match(balancer.serverStatus('nine'), { routes: ['h3.example'], fromFile: false });
+    t.equal(balancer.serverStatus('127.0.0.1:10004'), undefined);
+  };
+  holds();
+  await reload;
+  holds();
+  t.match(balancer.serverStatus('127.0.0.2:10008'), { routes: ['h7.example'] }, 'it is in another route now');
+  await second;
+  holds();
+  t.equal(balancer.status().servers.length, 1 + 2 * 2000 - 1 + 1, 'reloads follow one another');
+});
+
+t.test('a balancer that is stopped while a reload is prepared takes nothing over', async (t) => {
+  const { balancer } = await startBalancer(t, { servers: ['127.0.0.1:1'], health_check: false });
+  const reload = balancer.reload(hostsBeside('127.0.0.1:1', 3000));
+  await new Promise((resolve) => setImmediate(resolve));
+  balancer.stop();
+  await t.rejects(reload, { code: 'ending' });
+  t.equal(balancer.status().servers.length, 1);
+});
