@@ -93,7 +93,7 @@ export function* decodeGraph(next: () => GraphChunk | null): Steps<unknown> {
   const shapes: (readonly string[] | null)[] = [];
   for (let chunk = next(); chunk !== null; chunk = next()) {
     yield;
-    shapes.push(...chunk.shapes);
+    for (const shape of chunk.shapes) shapes.push(shape);
     yield* decodeChunk(chunk, shapes, objects);
     yield;
   }

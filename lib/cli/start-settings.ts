@@ -85,10 +85,10 @@ export function pathOption(file: string | null): string {
 /** The text of a configuration file. Throws a PlanError when it cannot be read. */
 export function readConfig(
   file: string,
-  readFile: NonNullable<LoadOptions['readFile']> = readRegularFile,
+  read: NonNullable<LoadOptions['readFile']> = readRegularFile,
 ): string {
   try {
-    return readFile(file);
+    return read(file);
   } catch (error) {
     const explained = explainFailure(error, { reading: file });
     if (explained === null) throw error;

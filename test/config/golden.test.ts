@@ -31,18 +31,21 @@ t.test('a good file compiles to what it means', async (t) => {
   }
 });
 
-t.test('a configuration is plain data: a copy in another thread, and one sent in chunks, are equal to it', async (t) => {
-  for (const { name, text } of goldens('good', 'json')) {
-    const result = loadConfig(text, { env, directory: folder });
-    if (!result.ok) continue;
-    t.strictSame(structuredClone(result.config), result.config, name);
-    const chunks = structuredClone(encodeGraph(result.config));
-    const left = chunks[Symbol.iterator]();
-    const decoded = atOnce(decodeGraph(() => left.next().value ?? null));
-    t.strictSame(decoded, result.config, name);
-    t.ok(Object.isFrozen(decoded));
-  }
-});
+t.test(
+  'a configuration is plain data: a copy in another thread, and one sent in chunks, are equal to it',
+  async (t) => {
+    for (const { name, text } of goldens('good', 'json')) {
+      const result = loadConfig(text, { env, directory: folder });
+      if (!result.ok) continue;
+      t.strictSame(structuredClone(result.config), result.config, name);
+      const chunks = structuredClone(encodeGraph(result.config));
+      const left = chunks[Symbol.iterator]();
+      const decoded = atOnce(decodeGraph(() => left.next().value ?? null));
+      t.strictSame(decoded, result.config, name);
+      t.ok(Object.isFrozen(decoded));
+    }
+  },
+);
 
 t.test('what a configuration shares is shared in its copy too', async (t) => {
   const shared = { servers: ['a'] };

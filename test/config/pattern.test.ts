@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import t from 'tap';
-import { compileRegex } from '../../lib/config/regex.js';
 import { WorkBudget } from '../../lib/base/work-budget.js';
 import { parseHostName } from '../../lib/config/host-name.js';
 import { coversNetwork, isEverything, parseNetwork, plainNetwork } from '../../lib/config/network.js';
 import { coversPath, groupsOf, parsePath, parseValue } from '../../lib/config/pattern.js';
+import { compileRegex } from '../../lib/config/regex.js';
 
 t.test('a path is a prefix, exact or a regular expression', async (t) => {
   t.same(parsePath('/img'), { kind: 'prefix', path: '/img' });
