@@ -170,8 +170,10 @@ export class ClientInput implements Runnable {
   nextRequest(): void {
     const { deadline, services } = this.#connection;
     this.#putRequestBack();
-    this.idleSince = services.wheel.now;
-    deadline.armRoughly(services.timeouts.keepAlive);
+    const { now } = services.wheel;
+    this.idleSince = now;
+    // Roughly: nobody is judged by it.
+    deadline.armFrom(now, services.timeouts.keepAlive);
     if (!this.#consuming) this.#goOn('asks');
   }
 

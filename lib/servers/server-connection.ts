@@ -130,7 +130,9 @@ export class ServerConnection implements Lease, ChannelOwner, DeadlineOwner, End
   /** Called by the pool: nobody uses it, and it is kept for a while. */
   idle(kept = false): void {
     this.#state = 'idle';
-    this.#deadline.armRoughly(this.#lifetime.rest(kept));
+    const { wheel } = this.#deps;
+    // Roughly: nobody is judged by it.
+    this.#deadline.armFrom(wheel.now, this.#lifetime.rest(kept));
   }
 
   /** Called by the pool: its limits are others. */
