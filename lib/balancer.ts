@@ -6,6 +6,7 @@ import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor } from './client/acceptor.js';
 import { clientRequests, POOLED_OBJECTS, responseParsers } from './client/parsers.js';
 import { everyRoute } from './config/every-route.js';
+import { warmUp } from './config/regex.js';
 import type { Config } from './config/types.js';
 import type { ChangeStore } from './control/changes.js';
 import { GracefulShutdown } from './control/graceful-shutdown.js';
@@ -212,6 +213,7 @@ class RunningBalancer implements Balancer {
 
   async start(): Promise<void> {
     try {
+      warmUp();
       await this.#sockets.prove();
       await this.#listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
@@ -234,6 +236,7 @@ class RunningBalancer implements Balancer {
         'bad_value',
         'a configuration without a route would answer everything with 404',
       );
+    warmUp();
     await this.#listeners.follow(config.listen, () => {
       // It may have been told to end while a listener was being opened, and would not know of that one.
       this.#refuseIfEnding();
