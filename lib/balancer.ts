@@ -7,6 +7,7 @@ import { ClientAcceptor } from './client/acceptor.js';
 import { clientRequests, POOLED_OBJECTS, responseParsers } from './client/parsers.js';
 import { everyRoute, everyRouteSteps } from './config/every-route.js';
 import type { Config, LimitsConfig } from './config/types.js';
+import { warmUp } from './config/regex.js';
 import type { ChangeStore } from './control/changes.js';
 import { GracefulShutdown } from './control/graceful-shutdown.js';
 import { CheckSlots } from './control/health/check-slots.js';
@@ -213,6 +214,7 @@ class RunningBalancer implements Balancer {
 
   async start(): Promise<void> {
     try {
+      warmUp();
       await this.#sockets.prove();
       await this.#listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
@@ -243,6 +245,7 @@ class RunningBalancer implements Balancer {
         'bad_value',
         'a configuration without a route would answer everything with 404',
       );
+    warmUp();
     const prepared = await this.#registry.prepare(config, check);
     const left = await this.#install(prepared);
     await inSlices(left);

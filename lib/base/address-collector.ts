@@ -88,10 +88,11 @@ export class AddressCollector {
       const at = WORDS * (order[block] as number);
       // Blocks are nested or apart: one that does not begin after the end of the one before is within it.
       if (count > 0 && compareWords(blocks, at, last, 4 * (count - 1)) <= 0) continue;
+      const prefix = blocks[at + 4] as number;
       for (let i = 0; i < 4; i++) {
         const word = blocks[at + i] as number;
         first[4 * count + i] = word;
-        last[4 * count + i] = word | hostMask(blocks[at + 4] as number, i);
+        last[4 * count + i] = prefix === 128 ? word : word | hostMask(prefix, i);
       }
       count++;
     }
@@ -100,6 +101,10 @@ export class AddressCollector {
 
   /** The block around the address in `words`, with a prefix of 128 bits at most. True when the address is not its first one. */
   #add(prefix: number): boolean {
+    if (prefix === 128 && words[2] !== MAPPED) {
+      this.#addV6(prefix);
+      return false;
+    }
     let wide = false;
     const isV4 = words[0] === 0 && words[1] === 0 && words[2] === MAPPED && prefix >= 96;
     for (let i = 0; i < 4; i++) {
@@ -128,62 +133,80 @@ export class AddressCollector {
       larger.set(this.#v6);
       this.#v6 = larger;
     }
-    this.#v6.set(words, at);
-    this.#v6[at + 4] = prefix;
+    const blocks = this.#v6;
+    for (let i = 0; i < 4; i++) blocks[at + i] = words[i] as number;
+    blocks[at + 4] = prefix;
     this.#countV6++;
   }
 }
 
+/** Where the upper half of a number of 64 bits lies, in words. */
+const UPPER = new Uint32Array(BigUint64Array.of(1n).buffer)[0] === 1 ? 1 : 0;
+/** So few with one beginning are put in order by comparing. */
+const FEW = 24;
+
 /**
- * Their indices in ascending order, the wider of two with the same beginning first. Lists are mostly sorted already;
- * else by radix, half a word at a time from the last: six times as fast as comparing a million blocks.
+ * Their indices in ascending order, the wider of two with the same beginning first. Lists are mostly sorted already; else
+ * by their first words, in numbers that hold the index too, which the native sort puts in order in a tenth of the time that
+ * comparing a million blocks takes. Those that begin alike are sorted by their next words.
  */
 function sortedBlocks(blocks: Uint32Array, count: number): Uint32Array {
-  let indices = new Uint32Array(count);
+  const indices = new Uint32Array(count);
   for (let i = 0; i < count; i++) indices[i] = i;
-  if (isSorted(blocks, count)) return indices;
-  let sorted = new Uint32Array(count);
-  for (const word of [4, 3, 2, 1, 0]) {
-    for (const shift of [0, 16]) {
-      const places = placesOf(blocks, count, word, shift);
-      if (places === null) continue;
-      for (let i = 0; i < count; i++) {
-        const index = indices[i] as number;
-        const digit = ((blocks[WORDS * index + word] as number) >>> shift) & 0xffff;
-        const place = places[digit] as number;
-        sorted[place] = index;
-        places[digit] = place + 1;
-      }
-      [indices, sorted] = [sorted, indices];
-    }
-  }
+  if (!isSorted(blocks, count)) sortByWord(blocks, indices, 0, count, 0);
   return indices;
 }
 
-function isSorted(blocks: Uint32Array, count: number): boolean {
-  for (let at = WORDS; at < WORDS * count; at += WORDS) {
-    const difference = compareWords(blocks, at - WORDS, blocks, at);
-    if (difference > 0 || (difference === 0 && (blocks[at - 1] as number) > (blocks[at + 4] as number)))
-      return false;
+function sortByWord(blocks: Uint32Array, indices: Uint32Array, from: number, to: number, word: number): void {
+  if (to - from <= FEW) {
+    insertionSort(blocks, indices, from, to);
+    return;
   }
-  return true;
+  const keys = new BigUint64Array(to - from);
+  const halves = new Uint32Array(keys.buffer);
+  for (let i = from; i < to; i++) {
+    const index = indices[i] as number;
+    halves[2 * (i - from) + UPPER] = blocks[WORDS * index + word] as number;
+    halves[2 * (i - from) + 1 - UPPER] = index;
+  }
+  keys.sort();
+  let start = from;
+  let current = -1;
+  for (let i = from; i < to; i++) {
+    const value = halves[2 * (i - from) + UPPER] as number;
+    indices[i] = halves[2 * (i - from) + 1 - UPPER] as number;
+    if (value === current) continue;
+    if (i - start > 1 && word + 1 < WORDS) sortByWord(blocks, indices, start, i, word + 1);
+    start = i;
+    current = value;
+  }
+  if (to - start > 1 && word + 1 < WORDS) sortByWord(blocks, indices, start, to, word + 1);
 }
 
-/** Where the blocks of each digit begin when they are sorted by it; null when all have the same. */
-function placesOf(blocks: Uint32Array, count: number, word: number, shift: number): Uint32Array | null {
-  const places = new Uint32Array(0x10000);
-  for (let i = 0; i < count; i++) {
-    const digit = ((blocks[WORDS * i + word] as number) >>> shift) & 0xffff;
-    places[digit] = (places[digit] as number) + 1;
+function insertionSort(blocks: Uint32Array, indices: Uint32Array, from: number, to: number): void {
+  for (let i = from + 1; i < to; i++) {
+    const index = indices[i] as number;
+    let at = i;
+    while (at > from && compareBlocks(blocks, indices[at - 1] as number, index) > 0) {
+      indices[at] = indices[at - 1] as number;
+      at--;
+    }
+    indices[at] = index;
   }
-  let place = 0;
-  for (let digit = 0; digit < places.length; digit++) {
-    const amount = places[digit] as number;
-    if (amount === count) return null;
-    places[digit] = place;
-    place += amount;
+}
+
+/** By their first addresses, then by the lengths of their prefixes. */
+function compareBlocks(blocks: Uint32Array, one: number, other: number): number {
+  for (let i = 0; i < WORDS; i++) {
+    const difference = (blocks[WORDS * one + i] as number) - (blocks[WORDS * other + i] as number);
+    if (difference !== 0) return difference;
   }
-  return places;
+  return 0;
+}
+
+function isSorted(blocks: Uint32Array, count: number): boolean {
+  for (let i = 1; i < count; i++) if (compareBlocks(blocks, i - 1, i) > 0) return false;
+  return true;
 }
 
 function compareWords(one: Uint32Array, at: number, other: Uint32Array, otherAt: number): number {

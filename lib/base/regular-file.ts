@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { formatSize } from './units.js';
 
@@ -28,7 +29,9 @@ export function readRegularFile(path: string, maxBytes = MAX_TEXT_BYTES): string
     const stats = fstatSync(descriptor);
     refuseIrregular(stats);
     if (stats.size > maxBytes) throw tooLarge(maxBytes);
-    return readAll(descriptor, stats.size, maxBytes).toString('utf8');
+    const bytes = readAll(descriptor, stats.size, maxBytes);
+    // Most long lists are plain ASCII, which is decoded in a fraction of the time.
+    return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
   } finally {
     closeSync(descriptor);
   }

@@ -173,8 +173,10 @@ export class ClientInput implements RequestOwner, Runnable {
   nextRequest(): void {
     const { wheel, timeouts } = this.#deps;
     this.#putRequestBack();
-    this.idleSince = wheel.now;
-    this.#connection.deadline.armRoughly(timeouts.keepAlive);
+    const { now } = wheel;
+    this.idleSince = now;
+    // Roughly: no client is judged by this deadline.
+    this.#connection.deadline.armFrom(now, timeouts.keepAlive);
     if (!this.#consuming) this.#goOn('asks');
   }
 

@@ -1,6 +1,9 @@
 import { ValueError } from '../base/units.js';
 import type { WorkBudget } from '../base/work-budget.js';
 import { LinearRegex } from './linear-regex.js';
+
+export { warmUp } from './linear-regex.js';
+
 import { type Bound, readRegex } from './regex-source.js';
 
 /** What a regular expression found: all of it at 0, its groups after it. */

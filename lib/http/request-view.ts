@@ -210,7 +210,7 @@ export class RequestView {
 
   /** One pass over the target tells where its path ends and whether there is anything to normalise in it. */
   #readTarget(): void {
-    const target = this.head.originTarget;
+    const target = (this.#head ?? this.head).originTarget;
     let plain = true;
     let end = 0;
     let previous = 0;

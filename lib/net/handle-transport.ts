@@ -53,7 +53,7 @@ export class HandleTransport implements Transport {
     this.#owner = owner;
     const handle = this.#handle as WiredHandle;
     handle[TRANSPORT] = this;
-    handle.onread = onRead as StreamHandle['onread'];
+    handle.onread = HandleTransport.onRead as StreamHandle['onread'];
     handle.useUserBuffer(this.#buffer);
     this.resume();
   }
@@ -110,18 +110,22 @@ export class HandleTransport implements Transport {
 
   // From the handle.
 
-  onRead(length: number): Buffer | undefined {
-    if (this.destroyed) return undefined;
-    const owner = this.#owner as TransportOwner;
+  /** Called by a handle for every read; returns the buffer for the next one if that is another. */
+  static readonly onRead = function (this: WiredHandle): Buffer | undefined {
+    const transport = this[TRANSPORT];
+    if (transport.destroyed) return undefined;
+    const owner = transport.#owner as TransportOwner;
+    const { streamBaseState, kReadBytesOrError } = streamBinding as StreamBinding;
+    const length = streamBaseState[kReadBytesOrError] as number;
     if (length > 0) {
-      const next = owner.read(length, this.#buffer);
-      if (next !== undefined) this.#buffer = next;
+      const next = owner.read(length, transport.#buffer);
+      if (next !== undefined) transport.#buffer = next;
       return next;
     }
-    if (length === UV_EOF) this.#onEnd(owner);
-    else if (length < 0) this.#fail(length);
+    if (length === UV_EOF) transport.#onEnd(owner);
+    else if (length < 0) transport.#fail(length);
     return undefined;
-  }
+  };
 
   #onEnd(owner: TransportOwner): void {
     this.#isReading = false;
@@ -150,11 +154,6 @@ export class HandleTransport implements Transport {
   closed(): void {
     this.#owner?.gone();
   }
-}
-
-function onRead(this: WiredHandle): Buffer | undefined {
-  const { streamBaseState, kReadBytesOrError } = streamBinding as StreamBinding;
-  return this[TRANSPORT].onRead(streamBaseState[kReadBytesOrError] as number);
 }
 
 function onShutdown(this: ShutdownRequest): void {

@@ -74,9 +74,11 @@ export class HandleWriter implements SocketWriter {
   }
 
   writeText(text: string): void {
-    if (this.#isDead()) return;
+    if (this.#broken || this.#transport.destroyed) return;
     const request = spare ?? makeRequest();
-    this.#written(request, null, this.#handle.writeLatin1String(request, text));
+    const status = this.#handle.writeLatin1String(request, text);
+    const { streamBaseState, kLastWriteWasAsync } = streamBinding as StreamBinding;
+    if (status !== 0 || streamBaseState[kLastWriteWasAsync] !== 0) this.#written(request, null, status);
   }
 
   writeBytes(bytes: Buffer): void {
@@ -110,9 +112,9 @@ export class HandleWriter implements SocketWriter {
   }
 
   #written(request: WriteRequest, bytes: Buffer | null, status: number): void {
-    const { streamBaseState, kLastWriteWasAsync } = streamBinding as StreamBinding;
     // Not by the queue's size: what libuv could not write at the first try may be gone at the second, in the same
     // call, and still be completed later. To give such a request to another write aborts the process.
+    const { streamBaseState, kLastWriteWasAsync } = streamBinding as StreamBinding;
     if (streamBaseState[kLastWriteWasAsync] !== 0) {
       this.#unfinished++;
       request.writer = this;

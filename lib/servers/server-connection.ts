@@ -173,7 +173,8 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
 
   idle(kept = false): void {
     this.#move('idle');
-    this.#deadline.armRoughly(this.#lifetime.rest(kept));
+    // Roughly: no server is judged by this deadline.
+    this.#deadline.armFrom(this.#deps.wheel.now, this.#lifetime.rest(kept));
   }
 
   park(): void {

@@ -25,8 +25,9 @@ export class OutcomeWindow {
   }
 
   note(bad: boolean, now: number): void {
-    this.#moveTo(Math.floor(now / this.#partMs));
-    const part = this.#part % PARTS;
+    const current = Math.floor(now / this.#partMs);
+    if (current !== this.#part) this.#moveTo(current);
+    const part = current % PARTS;
     this.#requests[part]!++;
     this.requests++;
     if (!bad) return;
@@ -42,7 +43,6 @@ export class OutcomeWindow {
   }
 
   #moveTo(part: number): void {
-    if (part === this.#part) return;
     if (part - this.#part >= PARTS) this.clear();
     else for (let next = this.#part + 1; next <= part; next++) this.#forget(next % PARTS);
     this.#part = part;

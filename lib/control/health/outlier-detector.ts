@@ -69,8 +69,10 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
 
   onOutcome(_server: Server, outcome: AttemptOutcome): void {
     if (this.#state === 'ejected' || !this.#server.isUp) return;
-    if (this.#isOld(outcome) || this.#isExcused(outcome)) return;
     const { kind } = outcome;
+    // Only who was out before has to be asked: no clock is read for the others.
+    if (this.#letInAt !== Number.NEGATIVE_INFINITY && this.#isOld(outcome)) return;
+    if (kind === 'timeout' && this.#isExcused(outcome)) return;
     const isBad = kind === 'bad_response';
     const answered = kind === 'ok' || kind === 'error_status' || isBad;
     const bad = isBad || !answered || statusIn(this.#config.errorStatus, outcome.status);
@@ -82,9 +84,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     else this.#spared = false;
   }
 
-  /** Only who was out before has to be asked: no clock is read for the others. */
   #isOld({ durationMs }: AttemptOutcome): boolean {
-    if (this.#letInAt === Number.NEGATIVE_INFINITY) return false;
     return this.#services.clock.now() - durationMs < this.#letInAt;
   }
 
@@ -93,8 +93,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
    * if it answered another request; or if it passed a check, unless other servers have answered since, as one whose
    * check is well and whose requests hang is what live requests are watched for.
    */
-  #isExcused({ kind, durationMs }: AttemptOutcome): boolean {
-    if (kind !== 'timeout') return false;
+  #isExcused({ durationMs }: AttemptOutcome): boolean {
     const { answeredAt, passedAt } = this.#server;
     const since = this.#services.wheel.now - durationMs;
     return answeredAt > since || (passedAt > since && !this.#server.othersAnswered(since));
