@@ -1,4 +1,5 @@
-import { IpAddress, readAddress } from '../base/ip-address.js';
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { ValueError } from '../base/units.js';
 
 /** A block of addresses: both ends belong to it. IPv4 in IPv6 (`::ffff:a.b.c.d`) is version 4. */
@@ -10,23 +11,17 @@ export interface Network {
   readonly last: bigint;
 }
 
-const IPV4 = 0xffff_ffffn;
-
-/** The address that is being read. */
-const words = new Uint32Array(4);
-
 /** Reads `10.0.0.1`, `10.0.0.0/8`, `2001:db8::1` or `2001:db8::/32`. Throws a ValueError. */
 export function parseNetwork(text: string): Network {
   const [address = '', length, ...rest] = text.split('/');
-  const version = readAddress(address, 0, address.length, words);
-  if (version === 0 || rest.length > 0) throw unexpected(text, '');
-  const bits = version === 4 ? 32 : 128;
+  // ipaddr.js also takes 10.1, 0x0a.0.0.1 and 010.0.0.1 for addresses; whoever writes these means something else.
+  if (isIP(address) === 0 || address.includes('%') || rest.length > 0) throw unexpected(text, '');
+  const parsed = ipaddr.parse(address);
+  const mapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress();
+  const bits = parsed.kind() === 'ipv4' ? 32 : 128;
   const prefix = length === undefined ? bits : prefixLength(text, length, bits);
-  const value = words.reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
-  if (version === 4) return block(text, 4, value & IPV4, prefix);
-  return isMapped(value) && prefix >= 96
-    ? block(text, 4, value & IPV4, prefix - 96)
-    : block(text, 6, value, prefix);
+  if (mapped && prefix >= 96) return block(text, 4, parsed.toIPv4Address().toByteArray(), prefix - 96);
+  return block(text, bits === 32 ? 4 : 6, parsed.toByteArray(), prefix);
 }
 
 /**
@@ -35,11 +30,11 @@ export function parseNetwork(text: string): Network {
  */
 export function plainNetwork({ text, version, first, last }: Network): string | undefined {
   const [address = '', length] = text.split('/');
-  if (length === undefined) return undefined;
-  const written = parseNetwork(address);
-  if (written.version === version && written.first === first) return undefined;
-  const prefix = (version === 4 ? 32 : 128) - (last - first).toString(2).replace('0', '').length;
-  return `${addressText(version, first)}/${prefix}`;
+  const size = version === 4 ? 4 : 16;
+  if (length === undefined || numberOf(ipaddr.parse(address).toByteArray().slice(-size)) === first)
+    return undefined;
+  const bytes = Array.from({ length: size }, (_, i) => Number((first >> BigInt(8 * (size - 1 - i))) & 255n));
+  return `${ipaddr.fromByteArray(bytes).toString()}/${8 * size - (last - first).toString(2).replace('0', '').length}`;
 }
 
 /** True for `0.0.0.0/0` and `::/0`. */
@@ -58,19 +53,14 @@ function prefixLength(text: string, length: string, bits: number): number {
   return prefix;
 }
 
-function block(text: string, version: 4 | 6, address: bigint, prefix: number): Network {
+function block(text: string, version: 4 | 6, bytes: readonly number[], prefix: number): Network {
   const host = (1n << BigInt((version === 4 ? 32 : 128) - prefix)) - 1n;
-  return { text, version, first: address & ~host, last: address | host };
+  const value = numberOf(bytes);
+  return { text, version, first: value & ~host, last: value | host };
 }
 
-/** IPv4 in IPv6, `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2). */
-function isMapped(value: bigint): boolean {
-  return value >> 32n === 0xffffn;
-}
-
-function addressText(version: 4 | 6, value: bigint): string {
-  if (version === 4) return IpAddress.v4(Number(value)).text;
-  return IpAddress.v6(Uint32Array.from([96n, 64n, 32n, 0n], (shift) => Number((value >> shift) & IPV4))).text;
+function numberOf(bytes: readonly number[]): bigint {
+  return bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 function unexpected(text: string, hint: string): ValueError {

@@ -33,6 +33,7 @@ const STRANGERS: readonly (readonly [room: string, other: string, why: string])[
 const DOORS: { readonly [dependency: string]: readonly string[] } = {
   ajv: ['config/validate.ts'],
   chalk: ['cli/paint.ts'],
+  'ipaddr.js': ['config/network.ts'],
   'js-yaml': ['config/load.ts'],
   'llhttp-wasm': ['http/llhttp-module.ts'],
   negotiator: ['rules/language.ts'],
