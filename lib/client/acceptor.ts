@@ -84,7 +84,9 @@ export class ClientAcceptor implements Acceptor {
   onAccept(incoming: Incoming): void {
     const address = plainAddress(incoming.remoteAddress);
     const { trusted, tellsForwarded, tellsVia, firewall } = this.#policy;
-    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded, tellsVia);
+    const isTrusted = trusted.has(address);
+    const { transport } = incoming;
+    const forwarded = new ForwardedClient(address, isTrusted, tellsForwarded, tellsVia, transport);
     if (this.#hasTooMany(forwarded.peer)) {
       incoming.refuse();
       return;

@@ -1,16 +1,34 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import { GrowingBuffer } from '../base/growing-buffer.js';
+import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { ClientSide } from '../http/flow.js';
 import type { Lease } from '../servers/contracts.js';
 
 /**
- * asking: the request is going out, no final response head yet. answering: the response is going to the client.
- * finishing: that is whole, and the server gets what the client still sends of the request. tunnelling: after a 101,
- * bytes of any kind both ways. off: there is no connection.
+ * off: there is no connection. asking: the request is going out, no final response head yet. answering: the response is
+ * going to the client. finishing: that is whole, and the server gets what the client still sends of the request. tunnel:
+ * after a 101, bytes of any kind both ways; clientEnded, serverEnded: the same, with one side half-closed.
  */
-type Phase = 'off' | 'asking' | 'answering' | 'finishing' | 'tunnelling';
+export type RelayState =
+  | 'off'
+  | 'asking'
+  | 'answering'
+  | 'finishing'
+  | 'tunnel'
+  | 'clientEnded'
+  | 'serverEnded';
+
+export const RELAY_MOVES: Moves<RelayState> = {
+  off: ['asking'],
+  asking: ['answering', 'tunnel', 'off'],
+  answering: ['finishing', 'off'],
+  finishing: ['off'],
+  tunnel: ['clientEnded', 'serverEnded', 'off'],
+  clientEnded: ['off'],
+  serverEnded: ['off'],
+};
 
 /** A server that has answered already has so long, ms, to take some of the rest of the request. */
 const REST_MS = 5000;
@@ -32,7 +50,7 @@ export class Relay {
   #client: ClientSide | null = null;
   #connection: Lease | null = null;
   #timeouts: TimeoutsConfig;
-  #phase: Phase = 'off';
+  #state: RelayState = 'off';
   /** The server said 100: the client, if it waited for that, may send its body. */
   #continued = false;
   /** The server takes no more for now; the client is paused. */
@@ -44,9 +62,6 @@ export class Relay {
   #heldBackMs = 0;
   /** When the server's turn began, which has the whole request. */
   #turnBeganAt = 0;
-  /** Who has half-closed its side of the tunnel? */
-  #clientEnded = false;
-  #serverEnded = false;
   /** Who did so first. A server that was killed and one that said goodbye look the same here: the log tells whose FIN it was. */
   #tunnelEnding: TunnelEnding = 'silent';
 
@@ -71,25 +86,30 @@ export class Relay {
     this.#client = null;
   }
 
+  #move(to: RelayState): void {
+    if (assertsMoves) checkMove(RELAY_MOVES, this.#state, to);
+    this.#state = to;
+  }
+
   get isConnected(): boolean {
     return this.#connection !== null;
   }
 
   get isAnswering(): boolean {
-    return this.#phase === 'answering';
+    return this.#state === 'answering';
   }
 
   get isFinishing(): boolean {
-    return this.#phase === 'finishing';
+    return this.#state === 'finishing';
   }
 
   get isTunnel(): boolean {
-    return this.#phase === 'tunnelling';
+    return this.#state === 'tunnel' || this.#state === 'clientEnded' || this.#state === 'serverEnded';
   }
 
   /** Is it the server's turn, which has the whole request? */
   get waitsForServer(): boolean {
-    return this.#phase === 'asking' && !this.#clientBlocked && this.#client?.requestComplete === true;
+    return this.#state === 'asking' && !this.#clientBlocked && this.#client?.requestComplete === true;
   }
 
   /** ms that it has been the server's turn, if it `waitsForServer`. */
@@ -110,7 +130,7 @@ export class Relay {
 
   /** Has the server half-closed its side of a tunnel? */
   get serverHasEnded(): boolean {
-    return this.#phase === 'tunnelling' && this.#serverEnded;
+    return this.#state === 'serverEnded';
   }
 
   /** When what is being dealt with was read from the server. */
@@ -138,7 +158,7 @@ export class Relay {
     const client = this.#client as ClientSide;
     const { channel } = connection;
     this.#connection = connection;
-    this.#phase = 'asking';
+    this.#move('asking');
     this.#serverBlocked = false;
     channel.writeText(head);
     if (this.#replay.isEmpty || this.#sendKept(connection)) {
@@ -159,7 +179,7 @@ export class Relay {
   disconnect(): Lease | null {
     const connection = this.#connection;
     this.#connection = null;
-    this.#phase = 'off';
+    this.#move('off');
     // It may have been paused for the very last piece.
     if (this.#clientBlocked) connection?.channel.resume();
     return connection;
@@ -172,14 +192,14 @@ export class Relay {
     const { head } = this.#client as ClientSide;
     this.#replay.keepSent(buffer, start, end);
     // A body that came without waiting for the 100.
-    if (head.expectsContinue && !this.#continued && this.#phase === 'asking') this.#deadline.disarm();
+    if (head.expectsContinue && !this.#continued && this.#state === 'asking') this.#deadline.disarm();
     if (!(this.#connection as Lease).channel.write(buffer, start, end)) this.pauseClient();
   }
 
   /** The last byte of the request was handed over, at `now`. */
   requestEnded(now: number): void {
     this.#turnBeganAt = now;
-    if (this.#phase === 'asking' && !this.#serverBlocked)
+    if (this.#state === 'asking' && !this.#serverBlocked)
       this.#deadline.armFrom(now, this.#timeouts.responseHeader);
   }
 
@@ -194,8 +214,8 @@ export class Relay {
     if (!this.#serverBlocked) return;
     this.#serverBlocked = false;
     const client = this.#client as ClientSide;
-    if (this.#phase === 'asking') this.#awaitServer(client, this.#wheel.clock.now());
-    else if (this.#phase === 'finishing') this.#deadline.disarm();
+    if (this.#state === 'asking') this.#awaitServer(client, this.#wheel.clock.now());
+    else if (this.#state === 'finishing') this.#deadline.disarm();
     client.resumeRequest();
   }
 
@@ -217,15 +237,15 @@ export class Relay {
   pauseClient(): void {
     this.#serverBlocked = true;
     this.#client?.pauseRequest();
-    if (this.#phase === 'asking') this.#deadline.arm(this.#timeouts.responseHeader);
-    else if (this.#phase === 'finishing') this.#deadline.arm(REST_MS);
+    if (this.#state === 'asking') this.#deadline.arm(this.#timeouts.responseHeader);
+    else if (this.#state === 'finishing') this.#deadline.arm(REST_MS);
   }
 
   // To the client.
 
   /** The final response head has come, at `now`. */
   beginAnswer(now: number): void {
-    this.#phase = 'answering';
+    this.#move('answering');
     this.#deadline.armFrom(now, this.#timeouts.responseBody);
   }
 
@@ -238,7 +258,7 @@ export class Relay {
 
   /** The answer is whole, the request is not: what comes of it still goes to the server. */
   finish(): void {
-    this.#phase = 'finishing';
+    this.#move('finishing');
     if (this.#serverBlocked) this.#deadline.arm(REST_MS);
     else this.#deadline.disarm();
   }
@@ -249,9 +269,9 @@ export class Relay {
     this.#clientBlocked = false;
     this.#heldBackMs += this.#wheel.now - this.#blockedSince;
     this.#connection?.channel.resume();
-    if (this.#phase === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
+    if (this.#state === 'answering') this.#deadline.arm(this.#timeouts.responseBody);
     // The server may have answered meanwhile, and was not read.
-    else if (this.#phase === 'asking' && this.#deadline.armed)
+    else if (this.#state === 'asking' && this.#deadline.armed)
       this.#deadline.arm(this.#timeouts.responseHeader);
   }
 
@@ -265,9 +285,7 @@ export class Relay {
   // A tunnel.
 
   beginTunnel(): void {
-    this.#phase = 'tunnelling';
-    this.#clientEnded = false;
-    this.#serverEnded = false;
+    this.#move('tunnel');
     this.#tunnelEnding = 'silent';
     this.#deadline.arm(this.#timeouts.tunnel);
     this.#connection?.channel.probePeer();
@@ -285,31 +303,35 @@ export class Relay {
 
   /** The client half-closed its side. True: so has the server, and the tunnel is over. */
   endFromClient(): boolean {
-    this.#clientEnded = true;
-    if (!this.#serverEnded) this.#tunnelEnding = 'closed by the client';
+    if (this.#state === 'serverEnded') return true;
+    this.#move('clientEnded');
+    this.#tunnelEnding = 'closed by the client';
     this.#connection?.channel.end();
-    return this.#serverEnded;
+    return false;
   }
 
   /** The server half-closed its side. True: so has the client, and the tunnel is over. */
   endFromServer(): boolean {
-    this.#serverEnded = true;
-    if (!this.#clientEnded) this.#tunnelEnding = 'closed by the server';
+    if (this.#state === 'clientEnded') return true;
+    this.#move('serverEnded');
+    this.#tunnelEnding = 'closed by the server';
     this.#client?.endTunnel();
-    return this.#clientEnded;
+    return false;
   }
 
   // Deadlines.
 
   /** The deadline has passed: who let it pass. Null: there is more time, or a tunnel has been silent for long enough. */
   overdue(): Failure | null {
-    switch (this.#phase) {
+    switch (this.#state) {
       case 'asking':
         return this.#overdueOf(FAILURES.response_timeout, this.#timeouts.responseHeader);
       case 'answering':
         return this.#overdueOf(FAILURES.response_stalled, this.#timeouts.responseBody);
       case 'finishing':
-      case 'tunnelling':
+      case 'tunnel':
+      case 'clientEnded':
+      case 'serverEnded':
       case 'off':
         return null;
     }

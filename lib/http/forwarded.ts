@@ -1,5 +1,6 @@
 import type { AddressSet } from '../base/address-set.js';
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
+import { PLAIN_TRANSPORT, type Scheme, type TransportInfo } from '../base/transport-info.js';
 import { FIELD } from './fields.js';
 import type { MessageHead } from './head.js';
 
@@ -90,13 +91,13 @@ export function skipBlanks(text: string, start: number, end: number): number {
   return first;
 }
 
-/** The element of this hop: `peer` asked for `authority`, which may be empty. */
-export function forwardedElement(peer: IpAddress, authority: string): string {
+/** The element of this hop: `peer` asked for `authority`, which may be empty, over `scheme`. */
+export function forwardedElement(peer: IpAddress, authority: string, scheme: Scheme): string {
   const { version, text } = peer;
   // RFC 7239, 6: IPv6 in brackets, and so in quotes; who has no address gets a name with `_`.
   const node = version === 6 ? `"[${text}]"` : version === 4 ? text : `_${text}`;
-  if (authority === '') return `for=${node};proto=http`;
-  return `for=${node};host=${TOKEN.test(authority) ? authority : `"${authority}"`};proto=http`;
+  if (authority === '') return `for=${node};proto=${scheme}`;
+  return `for=${node};host=${TOKEN.test(authority) ? authority : `"${authority}"`};proto=${scheme}`;
 }
 
 /** `:` and one to five digits. */
@@ -112,9 +113,6 @@ function isPort(text: string, start: number, end: number): boolean {
 function isBlank(code: number): boolean {
   return code === SPACE || code === TAB;
 }
-
-/** What a client speaks to whoever ends its connection. */
-export type Scheme = 'http' | 'https';
 
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
   ['http', 'http'],
@@ -174,8 +172,8 @@ export function clientAddress(peer: IpAddress, head: MessageHead, trusted: Addre
   }
   return client;
 }
-/** What is known of the client's connection and told to servers. Made once per connection. */
 
+/** What is known of the client's connection and told to servers. Made once per connection. */
 export class ForwardedClient {
   readonly peer: IpAddress;
   /** The client's address as text, without a port. */
@@ -189,14 +187,23 @@ export class ForwardedClient {
   readonly standard: boolean;
   /** Are they told in Via? nginx compresses nothing for a request that has one. */
   readonly via: boolean;
+  /** How the connection itself is transported, whatever was spoken to a proxy in front. */
+  readonly transport: TransportInfo;
 
-  constructor(address: string, trusted: boolean, standard = false, via = false) {
+  constructor(
+    address: string,
+    trusted: boolean,
+    standard = false,
+    via = false,
+    transport: TransportInfo = PLAIN_TRANSPORT,
+  ) {
     this.peer = parseIpAddress(address) ?? IpAddress.unix;
     this.address = address;
     this.trusted = trusted;
     this.standard = standard;
     this.via = via;
     this.isPlain = !trusted && !standard && !via;
-    this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`;
+    this.transport = transport;
+    this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${transport.scheme}\r\n`;
   }
 }

@@ -217,7 +217,7 @@ function appended(head: RequestHead, client: ForwardedClient): string {
   chain.push(client.address);
   let lines = `X-Forwarded-For: ${chain.join(', ')}\r\n`;
   if (head.indexOf(FIELD.xForwardedProto) === -1)
-    lines += `X-Forwarded-Proto: ${toldScheme(head) ?? 'http'}\r\n`;
+    lines += `X-Forwarded-Proto: ${toldScheme(head) ?? client.transport.scheme}\r\n`;
   if (head.indexOf(FIELD.xForwardedHost) === -1 && head.authority !== '')
     lines += `X-Forwarded-Host: ${head.authority}\r\n`;
   // A chain that ended in the middle would tell of a way that the request did not come.
@@ -227,7 +227,7 @@ function appended(head: RequestHead, client: ForwardedClient): string {
 
 /** RFC 7239, 4: a line of its own behind those received, which a mistake in them can't reach. */
 function forwardedLine(head: RequestHead, client: ForwardedClient): string {
-  return `Forwarded: ${forwardedElement(client.peer, head.authority)}\r\n`;
+  return `Forwarded: ${forwardedElement(client.peer, head.authority, client.transport.scheme)}\r\n`;
 }
 
 function ownLines(head: RequestHead, client: ForwardedClient): string {

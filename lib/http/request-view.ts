@@ -1,6 +1,7 @@
+import type { Scheme, TransportInfo } from '../base/transport-info.js';
 import { WorkBudget } from '../base/work-budget.js';
 import { equalsWord, FIELD, readsAs } from './fields.js';
-import { type Scheme, toldScheme } from './forwarded.js';
+import { toldScheme } from './forwarded.js';
 import type { RequestHead } from './head.js';
 import { normalisePath } from './path.js';
 import { decodeTriplets, readUtf8 } from './percent.js';
@@ -17,6 +18,8 @@ export interface Peer {
   readonly address: string;
   /** Is what it tells of the way of a request believed? */
   readonly trusted: boolean;
+  /** How its connection is transported. */
+  readonly transport: TransportInfo;
 }
 
 const TELLS_WAY: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'x-request-id']);
@@ -132,9 +135,10 @@ export class RequestView {
     return this.head.originTarget.slice(this.rawPath.length + 1);
   }
 
-  /** The scheme that the client spoke, as far as a trusted proxy in front tells. */
+  /** The scheme that the client spoke: to a trusted proxy in front, if that tells, else to us. */
   get scheme(): Scheme {
-    return this.#peer?.trusted === false ? 'http' : (toldScheme(this.head) ?? 'http');
+    const own = this.#peer === null ? 'http' : this.#peer.transport.scheme;
+    return this.#peer?.trusted === false ? own : (toldScheme(this.head) ?? own);
   }
 
   /** Who sent the request, be it a proxy: an address as text without a port. */

@@ -1,4 +1,5 @@
 import type * as net from 'node:net';
+import { PLAIN_TRANSPORT, type TransportInfo } from '../base/transport-info.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { HandleTransport } from './handle-transport.js';
 import { noteAccepted } from './loop-tick.js';
@@ -10,6 +11,8 @@ import type { SocketMode } from './transport.js';
 export interface Incoming {
   /** The peer's address as text; empty for a unix socket. */
   readonly remoteAddress: string;
+  /** How it is transported. What decrypts TLS in front of an acceptor fills it in. */
+  readonly transport: TransportInfo;
   take(owner: ChannelOwner): Channel;
   /** Closes it with a reset. */
   refuse(): void;
@@ -51,6 +54,7 @@ export function acceptFrom(server: net.Server, acceptor: Acceptor, means: Socket
 }
 
 class IncomingHandle implements Incoming {
+  readonly transport = PLAIN_TRANSPORT;
   readonly #handle: StreamHandle;
 
   constructor(handle: StreamHandle) {
@@ -77,6 +81,7 @@ class IncomingHandle implements Incoming {
  * `pauseOnConnect`.
  */
 class IncomingSocket implements Incoming {
+  readonly transport = PLAIN_TRANSPORT;
   readonly #socket: net.Socket;
 
   constructor(socket: net.Socket) {

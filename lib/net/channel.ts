@@ -1,4 +1,5 @@
 import { latin1 } from '../base/latin1.js';
+import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { BorrowedWrite, currentRead } from './borrowed-write.js';
 import { atTickEnd, type TickTask } from './loop-tick.js';
 import type { SocketWriter } from './socket-writer.js';
@@ -27,6 +28,22 @@ const TEXT_BYTES = 16 * 1024;
 const PROBE_AFTER_MS = 60_000;
 
 /**
+ * open: bytes go both ways. ended: our FIN is out, or follows what is pending; reading goes on. closing: both ways are closed
+ * as soon as all that was written is with the kernel; finishing: the same after our FIN. broken: writing failed; what the
+ * peer sent before is still being read. closed: the socket is gone.
+ */
+export type ChannelState = 'open' | 'ended' | 'closing' | 'finishing' | 'broken' | 'closed';
+
+export const CHANNEL_MOVES: Moves<ChannelState> = {
+  open: ['ended', 'closing', 'broken', 'closed'],
+  ended: ['finishing', 'broken', 'closed'],
+  closing: ['finishing', 'broken', 'closed'],
+  finishing: ['broken', 'closed'],
+  broken: ['closed'],
+  closed: [],
+};
+
+/**
  * One socket: reading with backpressure, gathered writes, half-close, and one teardown.
  */
 export class Channel implements TransportOwner, TickTask, StreamReader {
@@ -43,12 +60,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   /** There is one as soon as a large piece was written. */
   #borrowed: BorrowedWrite | null = null;
   #paused = false;
-  #ended = false;
-  /** Writing failed; what the peer sent before is still being read. */
-  #isBroken = false;
-  /** Nothing more will be written, and nobody waits for what the peer may still say. */
-  #closes = false;
-  #closed = false;
+  #state: ChannelState = 'open';
   #error: NodeJS.ErrnoException | null = null;
 
   constructor(transport: Transport, owner: ChannelOwner) {
@@ -57,8 +69,17 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     transport.attach(this);
   }
 
+  #move(to: ChannelState): void {
+    if (assertsMoves) checkMove(CHANNEL_MOVES, this.#state, to);
+    this.#state = to;
+  }
+
+  get #isBroken(): boolean {
+    return this.#state === 'broken';
+  }
+
   get closed(): boolean {
-    return this.#closed;
+    return this.#state === 'closed';
   }
 
   /** Is everything that was written with the kernel? */
@@ -78,7 +99,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
 
   /** Writes `text` (latin1), together with whatever else is written in this turn of the event loop. */
   writeText(text: string): void {
-    if (this.#closed || this.#ended) return;
+    if (this.#state !== 'open') return;
     this.#held = this.#held === '' ? text : this.#held + text;
     if (this.#awaitsTurnEnd) return;
     this.#awaitsTurnEnd = true;
@@ -101,7 +122,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
    * wait for `onDrain`.
    */
   write(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#closed || this.#ended) return true;
+    if (this.#state !== 'open') return true;
     const held = this.#held;
     if (end - start + held.length <= TEXT_BYTES) {
       this.writeText(latin1(buffer, start, end));
@@ -118,14 +139,22 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   onTurnEnd(): void {
     this.#awaitsTurnEnd = false;
     if (this.#held !== '' && !this.flush()) this.#owner.onBlocked();
-    else if (this.#closes && this.backlog === 0) this.#transport.destroy();
-    // A stream tells of no drain when little is waiting.
-    else if (this.#closes) this.end();
+    else if (this.#state === 'closing' || this.#state === 'finishing') this.#finish();
+  }
+
+  /** Closes if all is with the kernel; else the FIN goes out, as a stream tells of no drain when little is waiting. */
+  #finish(): void {
+    if (this.backlog === 0) {
+      this.#transport.destroy();
+    } else if (this.#state === 'closing') {
+      this.#move('finishing');
+      this.#transport.end();
+    }
   }
 
   /** Writes what waits for the end of this turn. False asks to wait for `onDrain`. */
   flush(): boolean {
-    if (this.#closed || this.#ended) return true;
+    if (this.#state !== 'open' && this.#state !== 'closing') return true;
     const writer = this.#writer ?? this.#open();
     if (this.#held !== '') {
       writer.writeText(this.#held);
@@ -173,15 +202,19 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
 
   /** Half-close: flushes, then FIN. Reading goes on. */
   end(): void {
-    if (this.#ended || this.#closed) return;
+    if (this.#state !== 'open') return;
     this.flush();
-    this.#ended = true;
+    // The flush may have failed.
+    if (this.closed || this.#isBroken) return;
+    this.#move('ended');
     this.#transport.end();
   }
 
   /** Closes both ways as soon as all that was written is with the kernel, which may never be. */
   close(): void {
-    this.#closes = true;
+    if (this.#state === 'open') this.#move('closing');
+    else if (this.#state === 'ended') this.#move('finishing');
+    else if (this.#isBroken) this.#transport.destroy();
     if (this.#awaitsTurnEnd) return;
     this.#awaitsTurnEnd = true;
     atTickEnd(this);
@@ -196,7 +229,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   reset(): void {
     this.#held = '';
     // Behind a FIN there is nothing to reset.
-    if (this.#ended) this.#transport.destroy();
+    if (this.#state === 'ended' || this.#state === 'finishing') this.#transport.destroy();
     else this.#transport.reset();
   }
 
@@ -242,14 +275,17 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
    */
   broken(error: NodeJS.ErrnoException): void {
     this.#error = error;
-    this.#isBroken = true;
-    const isRead = !this.#paused || this.#owner.wantsRest === true;
+    // Who closes waits for nothing that the peer may still say.
+    const closes = this.#state === 'closing' || this.#state === 'finishing';
+    const isRead = !closes && (!this.#paused || this.#owner.wantsRest === true);
+    this.#move('broken');
     if (!isRead || this.#transport.readEnded) this.#transport.destroy();
   }
 
   drained(): void {
     this.#borrowed?.giveBack();
-    if (this.#closes && this.#held === '') this.#transport.destroy();
+    if ((this.#state === 'closing' || this.#state === 'finishing') && this.#held === '')
+      this.#transport.destroy();
     if (!this.#awaited) return;
     this.#awaited = false;
     this.#owner.onDrain();
@@ -261,7 +297,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   }
 
   gone(): void {
-    this.#closed = true;
+    this.#move('closed');
     this.#held = '';
     this.#borrowed?.giveBack();
     this.#stream?.release();

@@ -3,6 +3,7 @@ import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { AddressSet } from '../../lib/base/address-set.js';
 import { ObjectPool } from '../../lib/base/collections.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
+import { PLAIN_TRANSPORT } from '../../lib/base/transport-info.js';
 import { type AcceptorDeps, ClientAcceptor } from '../../lib/client/acceptor.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Channel } from '../../lib/net/channel.js';
@@ -138,6 +139,7 @@ function letIn(perIp: number, addresses: readonly string[]): boolean[] {
     let isTaken = false;
     acceptor.onAccept({
       remoteAddress,
+      transport: PLAIN_TRANSPORT,
       take: () => {
         isTaken = true;
         return {} as Channel;

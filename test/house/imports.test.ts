@@ -263,3 +263,35 @@ t.test('the tests that test/README.md names are there', async (t) => {
     [],
   );
 });
+
+t.test('what HTTP/1 alone has is asked for in http/ alone', async (t) => {
+  const found: string[] = [];
+  for (const [file, text] of texts) {
+    if (roomOf(file) === 'http') continue;
+    for (const [index, line] of text.split('\n').entries()) {
+      // The digit of a version, and the characters of a status line. `status` and `protocol` are values.
+      if (/minorVersion|(?:sentHead|responseHeadText|[hH]ead)\w*\.(?:charCodeAt|slice|charAt)\(/.test(line))
+        found.push(`lib/${file}:${index + 1}: ${line.trim()}`);
+    }
+  }
+  t.same(found, []);
+});
+
+/** Plain records that only their owner has. */
+const OWN_RECORDS = /(?:this\.#form|current)\./;
+
+t.test('no class sets a flag of another one', async (t) => {
+  const found: string[] = [];
+  for (const [file, text] of texts) {
+    if (!['client', 'servers', 'exchange', 'net'].includes(roomOf(file))) continue;
+    for (const [index, line] of text.split('\n').entries()) {
+      if (OWN_RECORDS.test(line)) continue;
+      if (
+        /^\s*(?!this\.)(?:\w+\.)+\w+ = (?:true|false);/.test(line) ||
+        /^\s*this\.#?\w+\.\w+ = (?:true|false);/.test(line)
+      )
+        found.push(`lib/${file}:${index + 1}: ${line.trim()}`);
+    }
+  }
+  t.same(found, []);
+});

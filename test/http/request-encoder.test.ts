@@ -102,6 +102,22 @@ t.test(
   },
 );
 
+t.test('a server is told the scheme of the transport, or what a trusted proxy tells', async (t) => {
+  const transport = { scheme: 'https', alpn: null, sni: 'a', peerCertificate: null } as const;
+  const told = (trusted: boolean, fields = ''): string[] =>
+    encode(
+      `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`,
+      new ForwardedClient('192.0.2.1', trusted, true, false, transport),
+    )
+      .split('\r\n')
+      .filter((line) => /proto/i.test(line));
+  const element = 'Forwarded: for=192.0.2.1;host=a;proto=https';
+  t.same(told(false), ['X-Forwarded-Proto: https', element]);
+  t.same(told(true), ['X-Forwarded-Proto: https', element]);
+  t.same(told(false, 'X-Forwarded-Proto: http\r\n'), ['X-Forwarded-Proto: https', element]);
+  t.same(told(true, 'X-Forwarded-Proto: http\r\n'), ['X-Forwarded-Proto: http', element]);
+});
+
 t.test('a request id is kept from a trusted peer alone, and only if it fits a log line', async (t) => {
   const idOf = (value: string, client: ForwardedClient): string => {
     const reader = new RequestReader();

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { PLAIN_TRANSPORT } from '../../lib/base/transport-info.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { MatchSettings } from '../../lib/config/settings.js';
 import type { RequestView } from '../../lib/http/request-view.js';
@@ -107,13 +108,34 @@ t.test('a scheme is what a trusted proxy tells, and http from anyone else', asyn
     [['Forwarded: proto=https'], false, 'http'],
     [[], true, 'http'],
   ] as const) {
-    const view = viewOf('/', fields, '192.0.2.1', { address: '10.0.0.1', trusted });
+    const view = viewOf('/', fields, '192.0.2.1', {
+      address: '10.0.0.1',
+      trusted,
+      transport: PLAIN_TRANSPORT,
+    });
     const other = scheme === 'http' ? 'https' : 'http';
     t.equal(unmet({ scheme }, view), null, `${fields} ${trusted}`);
     t.equal(unmet({ scheme: other }, view), 'scheme');
     t.equal(unmet({ scheme: ['http', 'https'] }, view), null);
   }
 });
+
+t.test(
+  'over a transport that is encrypted the scheme is https, unless a trusted proxy tells another',
+  async (t) => {
+    const transport = { scheme: 'https', alpn: 'http/1.1', sni: 'a', peerCertificate: null } as const;
+    for (const [fields, trusted, scheme] of [
+      [[], false, 'https'],
+      [[], true, 'https'],
+      [['X-Forwarded-Proto: http'], false, 'https'],
+      [['X-Forwarded-Proto: http'], true, 'http'],
+    ] as const) {
+      const view = viewOf('/', fields, '192.0.2.1', { address: '10.0.0.1', trusted, transport });
+      t.equal(view.scheme, scheme, `${fields} ${trusted}`);
+      t.equal(unmet({ header: { 'X-Forwarded-Proto': scheme } }, view) === null, true, 'as servers are told');
+    }
+  },
+);
 
 t.test('conditions believe nobody but a trusted proxy about the way of a request', async (t) => {
   const claims = [
@@ -126,7 +148,12 @@ t.test('conditions believe nobody but a trusted proxy about the way of a request
     'Forwarded: proto=https',
     'X-Request-Id: mine',
   ];
-  const view = (trusted: boolean) => viewOf('/', claims, '192.0.2.1', { address: '192.0.2.1', trusted });
+  const view = (trusted: boolean) =>
+    viewOf('/', claims, '192.0.2.1', {
+      address: '192.0.2.1',
+      trusted,
+      transport: PLAIN_TRANSPORT,
+    });
   for (const claim of claims.slice(1)) {
     const [name = '', value = ''] = claim.split(': ');
     t.equal(unmet({ header: { [name]: value } }, view(true)), null, claim);
@@ -139,7 +166,11 @@ t.test('conditions believe nobody but a trusted proxy about the way of a request
 });
 
 t.test('peer_ip is the other end of the connection, whoever the client is', async (t) => {
-  const view = viewOf('/', [], '203.0.113.9', { address: '10.0.0.1', trusted: true });
+  const view = viewOf('/', [], '203.0.113.9', {
+    address: '10.0.0.1',
+    trusted: true,
+    transport: PLAIN_TRANSPORT,
+  });
   t.equal(unmet({ peer_ip: '10.0.0.0/8' }, view), null);
   t.equal(unmet({ peer_ip: ['192.0.2.1', '203.0.113.0/24'] }, view), 'peer_ip');
   t.equal(unmet({ client_ip: '10.0.0.0/8' }, view), 'client_ip');
