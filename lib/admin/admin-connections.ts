@@ -4,24 +4,24 @@ import type { Clock } from '../base/timer-wheel.js';
 /** A connection. */
 export type AdminConnection = IncomingMessage['socket'];
 
-/** People with browsers, a scraper or two, a health check in front: all else is a mistake. */
+/** People with browsers, a scraper or two, a health check in front: more connections are a mistake. */
 const MAX_CONNECTIONS = 128;
-/** Who has said nothing for so long is not about to. */
+/** How long a connection may be silent before its first request. */
 const SILENCE_MS = 5000;
-/** A connection that was sent its last word has so long to close its side. */
+/** How long a connection may take to close after its last response. */
 const FAREWELL_MS = 1000;
 const LOOK_EVERY_MS = 500;
 
 /**
- * The connections to the admin listener. Who connects and says nothing is let go soon, and where there are too many the
- * longest idle one makes room: nobody can keep a health check out by being there.
+ * The connections to the admin listener. A connection without a request is closed soon, and when there are too many the
+ * one that has been idle longest is closed: idle connections cannot keep a health check out.
  */
 export class AdminConnections {
   readonly #clock: Clock;
-  /** Without a request, since when; who has waited longest comes first. */
+  /** Connections without a request, and since when; the longest idle one first. */
   readonly #idle = new Map<AdminConnection, number>();
   readonly #busy = new Set<AdminConnection>();
-  /** Until when they may take their last answer. */
+  /** Until when the client may take its last response. */
   readonly #leaving = new Map<AdminConnection, number>();
   #stop: (() => void) | null = null;
 
@@ -29,7 +29,7 @@ export class AdminConnections {
     this.#clock = clock;
   }
 
-  /** Follows the connections of `server` until `close`. */
+  /** Tracks the connections of `server` until `close`. */
   watch(server: Server): void {
     server.on('connection', (socket) => this.#come(socket));
     this.#stop = this.#clock.every(LOOK_EVERY_MS, () => this.#look());
@@ -40,7 +40,7 @@ export class AdminConnections {
     this.#stop = null;
   }
 
-  /** A request has come whole, and is being answered. */
+  /** A complete request has arrived and is being answered. */
   noteRequest(socket: AdminConnection, response: ServerResponse): void {
     if (socket.destroyed) return;
     this.#idle.delete(socket);
@@ -50,7 +50,7 @@ export class AdminConnections {
     });
   }
 
-  /** `socket` was sent its last word: it is closed soon, whatever the other side does. */
+  /** `socket` was sent its last response: it is closed soon, whatever the client does. */
   noteFarewell(socket: AdminConnection): void {
     if (!socket.destroyed) this.#leaving.set(socket, this.#clock.now() + FAREWELL_MS);
   }

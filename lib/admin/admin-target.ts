@@ -4,40 +4,40 @@ import type { BanOperations, Operations } from '../control/status/operations.js'
 import type { BalancerStatus, ServerStatus, StatusEvent } from '../control/status/status.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
 
-/** What is looked at and steered: of a balancer, the part that an operator sees. */
+/** What the admin listener shows and controls: the part of a balancer that operators see. */
 export interface AdminTarget extends Operations, BanOperations {
-  /** The configuration in force. */
+  /** The current configuration. */
   readonly config: Config;
-  /** Which clients are bound to which server, where it is by a value of their own. */
+  /** Which clients are bound to which server, for binding by a value. */
   readonly bindings: StickyMemory;
-  /** Why nobody should send it requests, a line each; empty when it is ready. */
+  /** Why it is not ready for requests, one line each; empty when it is ready. */
   readonly readyReasons: readonly string[];
-  /** For `inSlices`: of 10,000 hosts it takes a while. */
+  /** For `inSlices`: with 10,000 hosts it takes a while. */
   statusSteps(): Steps<BalancerStatus>;
   readonly serverNames: readonly string[];
-  /** By the name of the server or, if none has it, by its address. */
+  /** By the name of the server or, if no server has it, by its address. */
   serverStatus(name: string): ServerStatus | undefined;
-  /** Those behind number `since`, oldest first. */
+  /** The events after number `since`, oldest first. */
   events(since: number): readonly StatusEvent[];
   /** Calls `listener` for every event from now on, until the returned function is called. */
   subscribe(listener: (event: StatusEvent) => void): () => void;
 }
 
-/** What became of an attempt to read the settings file again. */
+/** The outcome of a reload. */
 export interface ReloadOutcome {
   readonly ok: boolean;
   /** One line. */
   readonly message: string;
-  /** Every problem with its place, as on a terminal; empty when it is good. */
+  /** Every problem with its position, as on a terminal; empty when there is none. */
   readonly report: string;
 }
 
-/** How to do what is not the balancer's own. */
+/** How to do what the balancer does not do itself. */
 export interface AdminDeps {
-  /** Reads the settings file again; null when there is none. */
+  /** Reloads the settings file; null without a file. */
   readonly reload: (() => Promise<ReloadOutcome>) | null;
-  /** The text that a scraper gets, with its type. */
+  /** The text for a scraper, and its type. */
   readonly metrics: () => Promise<{ readonly type: string; readonly body: readonly Buffer[] }>;
-  /** Told of an error that is a bug. */
+  /** Called with an error that is a bug. */
   readonly report: (error: unknown) => void;
 }

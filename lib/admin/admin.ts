@@ -16,7 +16,7 @@ import { adminRoutes } from './routes.js';
 import { Traffic } from './traffic.js';
 
 const LIMITS = { headersTimeout: 5000, requestTimeout: 15_000, keepAliveTimeout: 30_000 };
-/** A socket on which nothing moves, event streams excepted by their heartbeat: cut. */
+/** Timeout of a socket without traffic; the heartbeat of event streams counts as traffic. */
 const SILENCE_MS = 60_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 
@@ -29,8 +29,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The door for operators, on a listener of its own that has nothing to do with the way requests take: metrics, health,
- * the API and the status page. Made before the balancer, which tells its `observer`; opened behind it.
+ * The admin listener, separate from the listeners for requests: metrics, health, the API and the status page. Made
+ * before the balancer, which calls its `observer`; opened after it.
  */
 export class Admin {
   readonly #config: AdminConfig;
@@ -52,7 +52,7 @@ export class Admin {
     this.#visitors = new AdminConnections(clock);
   }
 
-  /** To be told of every request. */
+  /** Has to be called for every request. */
   get observer(): Observer {
     return {
       requestSettled: (record: RequestRecord): void => {
@@ -62,7 +62,7 @@ export class Admin {
     };
   }
 
-  /** Where it listens; port 0 is resolved once it is open. */
+  /** The listening address; port 0 is resolved once it is open. */
   get address(): Address {
     const bound = this.#server?.address();
     const { listen } = this.#config;
@@ -72,8 +72,8 @@ export class Admin {
   }
 
   /**
-   * Begins to answer for `subject`, at `listen` if that is to be another place than the configured one. Rejects with the
-   * system's error when it can't be bound.
+   * Begins to answer for `subject`, at `listen` if that differs from the configured address. Rejects with the system's
+   * error when the address can't be bound.
    */
   async open(subject: AdminTarget, services: AdminDeps, listen = this.#config.listen): Promise<void> {
     const events = new EventStream(subject, this.#clock);
@@ -86,7 +86,7 @@ export class Admin {
         ...LIMITS,
         maxHeaderSize: MAX_HEADER_BYTES,
         connectionsCheckingInterval: 1000,
-        // Refused by the gate, which says why.
+        // Refused by `Authorization`, with a reason.
         requireHostHeader: false,
       },
       (request, response) => void this.#serve(request, response),
@@ -102,7 +102,7 @@ export class Admin {
     this.#traffic.start();
   }
 
-  /** Cuts everything at once. Safe to call at any time. */
+  /** Cuts all connections at once. Safe to call at any time. */
   close(): void {
     this.#traffic.stop();
     this.#events?.close();
@@ -121,17 +121,17 @@ export class Admin {
       const answer = await this.#answer(request, response);
       if (answer !== null) send(response, answer);
     } catch (error) {
-      // The caller may be gone in the middle of its body: then nobody is left to be told.
+      // The caller may be gone in the middle of its body: then there is no one to answer.
       if (!response.destroyed) refuse(request, response, this.#refusal(error));
     }
   }
 
-  /** A bug of ours in here must not end the balancer: it is told, and what it was asked for fails. */
+  /** A bug in the admin code must not end the balancer: it is reported, and the request fails. */
   #refusal(error: unknown): ApiError {
     const refusal = refusalOf(error);
     if (refusal instanceof ApiError) return refusal;
     this.#services?.report(error);
-    return new ApiError(500, 'internal', 'something went wrong inside; the log says what');
+    return new ApiError(500, 'internal', 'internal error; the log has the details');
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | null> {
@@ -145,7 +145,7 @@ export class Admin {
         headers: { 'www-authenticate': 'Bearer realm="lb"' },
       });
     if (route.method !== 'GET' && standing === 'reader')
-      throw new ApiError(403, 'read_only', 'this token shows everything and changes nothing', {
+      throw new ApiError(403, 'read_only', 'this token allows reading only', {
         hint: 'Send admin.token of the settings file, not admin.read_token.',
       });
     const call: Call = { request, response, query, name, standing };
@@ -176,7 +176,7 @@ function targetOf({ url = '/' }: IncomingMessage): { path: string; query: URLSea
   return { path, query: new URLSearchParams(query) };
 }
 
-/** What stands for `{name}` in `path`, empty without one; null when the path is another. */
+/** The value of `{name}` in `path`, empty for a path without it; null when the path does not match. */
 function nameIn(path: string, pattern: string): string | null {
   const [prefix = '', hole] = pattern.split('{name}');
   if (hole === undefined) return path === pattern ? '' : null;
@@ -204,7 +204,7 @@ function send(response: ServerResponse, { status, type, body, headers = {} }: An
 function refuse(request: IncomingMessage, response: ServerResponse, refusal: ApiError): void {
   const { status, code, message, hint, details, headers } = refusal;
   const error = { code, message, hint, ...(details === '' ? {} : { details }) };
-  // What was not read of its body would be taken for the next request.
+  // The unread rest of the body would be read as the next request.
   const close = request.complete ? {} : { connection: 'close' };
   const type = 'application/json';
   send(response, { status, type, body: `${JSON.stringify({ error })}\n`, headers: { ...headers, ...close } });
@@ -218,9 +218,9 @@ const CLIENT_ERRORS: { readonly [code: string]: ClientError } = {
   HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', `a head may have ${MAX_HEADER_BYTES} bytes`],
 };
 
-/** Bytes that are no HTTP, or too many, or too slow: a word if it can still be said. */
+/** Bytes that are not HTTP, too many or too slow: answered if that is still possible. */
 function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  // To somebody who has said nothing there is nothing to say.
+  // A client that has sent nothing gets no response.
   if (error.code === 'ECONNRESET' || !socket.writable || (socket as AdminConnection).bytesRead === 0) {
     socket.destroy();
     return;
@@ -240,7 +240,7 @@ function listening(server: Server, address: Address): Promise<void> {
     server.once('error', reject);
     server.once('listening', () => {
       server.off('error', reject);
-      // Accepting fails when the process is out of descriptors: that passes.
+      // Accepting fails while the process has no free descriptors; that is temporary.
       server.on('error', () => {});
       resolve();
     });

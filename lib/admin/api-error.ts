@@ -1,13 +1,13 @@
 import { OperationError } from '../control/status/operations.js';
 
-/** A request to the admin listener that is not done; the caller is told all of this as JSON. */
+/** A request to the admin listener that is refused; the caller gets all of this as JSON. */
 export class ApiError extends Error {
   readonly status: number;
-  /** One word for programs: `unknown_server`, `bad_request`, … */
+  /** A code for programs: `unknown_server`, `bad_request`, … */
   readonly code: string;
-  /** What to do about it, a sentence; may be empty. */
+  /** What to do about it, in a sentence; may be empty. */
   readonly hint: string;
-  /** More lines than fit into a message, as they are shown on a terminal; empty as a rule. */
+  /** Further lines, as a terminal shows them; mostly empty. */
   readonly details: string;
   readonly headers: Readonly<Record<string, string>>;
 
@@ -37,7 +37,7 @@ const STATUS_OF = {
   ending: 409,
 } as const satisfies Record<OperationError['code'], number>;
 
-/** What the balancer refused, as the caller is told; anything else is a bug of ours and comes back as it is. */
+/** A refusal of the balancer as an ApiError; any other error is a bug and is returned unchanged. */
 export function refusalOf(error: unknown): unknown {
   if (!(error instanceof OperationError)) return error;
   return new ApiError(STATUS_OF[error.code], error.code, error.message);

@@ -4,12 +4,12 @@ import { isIP } from 'node:net';
 import type { AdminConfig } from '../config/types.js';
 import { ApiError } from './api-error.js';
 
-/** A reader may look at everything and change nothing. */
+/** A reader may see everything and change nothing. */
 export type Role = 'operator' | 'reader' | 'stranger';
 
 /**
- * Who may ask for what. A browser of an operator reaches this listener too, and any web page it shows can send requests
- * here: so a name is no name of ours unless we know it (DNS rebinding), and whatever another site sends is refused.
+ * Decides who may do what. An operator's browser reaches this listener too, and any web page in it can send requests
+ * here: so unknown host names are refused (DNS rebinding), and so are requests caused by other sites.
  */
 export class Authorization {
   readonly #checksHost: boolean;
@@ -18,7 +18,7 @@ export class Authorization {
   readonly #reader: Buffer | null;
 
   constructor({ listen, token, readToken, hosts }: AdminConfig) {
-    // A page cannot make a browser connect to a socket file.
+    // A web page cannot make a browser connect to a Unix socket.
     this.#checksHost = listen.kind === 'tcp';
     const own = listen.kind === 'tcp' ? [listen.host.toLowerCase()] : [];
     this.#hosts = new Set(['localhost', ...own, ...hosts]);
@@ -26,14 +26,17 @@ export class Authorization {
     this.#reader = readToken === null ? null : digest(readToken);
   }
 
-  /** Throws an ApiError when the Host or the site it comes from are wrong. */
+  /** Throws an ApiError when the Host, or the site that caused the request, is not allowed. */
   admit(request: IncomingMessage, isNavigation: boolean): void {
     checkHostCount(request);
     if (this.#checksHost) this.#checkHost(request.headers.host);
     checkSite(request, isNavigation);
   }
 
-  /** By the token that the request shows; everybody operates where there is none. Equally long for every wrong one. */
+  /**
+   * The role that the token of the request has; without a configured token everyone operates. Takes the same time for
+   * every wrong token.
+   */
   standingOf(request: IncomingMessage): Role {
     if (this.#operator === null) return 'operator';
     const [, shown] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
@@ -43,33 +46,43 @@ export class Authorization {
     return this.#reader !== null && timingSafeEqual(given, this.#reader) ? 'reader' : 'stranger';
   }
 
-  /** An address cannot be rebound, a name can: only those that are ours. */
+  /** A name can be rebound, an address cannot: only known names are allowed. */
   #checkHost(host: string | undefined): void {
     const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::\d{1,5})?$/.exec(host ?? '') ?? [];
     const name = (bracketed ?? plain ?? '').toLowerCase().replace(/\.$/, '');
     if (isIP(name) !== 0 || this.#hosts.has(name)) return;
-    throw new ApiError(421, 'wrong_host', `${JSON.stringify(host ?? '')} is no name of this listener`, {
-      hint: 'Ask by address, or put the name into admin.hosts.',
-    });
+    throw new ApiError(
+      421,
+      'wrong_host',
+      `${JSON.stringify(host ?? '')} is not a host name of this listener`,
+      {
+        hint: 'Ask by address, or put the name into admin.hosts.',
+      },
+    );
   }
 }
 
-/** Node keeps the first of several; whoever stands in front may have gone by another (RFC 9112, 3.2). */
+/** Node keeps the first of several; a proxy in front may have used another (RFC 9112, 3.2). */
 function checkHostCount({ headersDistinct, httpVersion }: IncomingMessage): void {
   const count = headersDistinct.host?.length ?? 0;
   if (count === 1 || (count === 0 && httpVersion === '1.0')) return;
-  throw new ApiError(400, 'bad_request', count === 0 ? 'there is no Host' : 'there is more than one Host', {
-    hint: 'Send one, with the address of this listener.',
-  });
+  throw new ApiError(
+    400,
+    'bad_request',
+    count === 0 ? 'the request has no Host' : 'the request has more than one Host',
+    {
+      hint: 'Send one, with the address of this listener.',
+    },
+  );
 }
 
-/** `isNavigation`: somebody opens the page itself, which any link may lead to. */
+/** `isNavigation`: a person opens the page itself, which any link may lead to. */
 function checkSite({ headers, method }: IncomingMessage, isNavigation: boolean): void {
   const site = headers['sec-fetch-site'];
   const foreignSite = site !== undefined && site !== 'same-origin' && site !== 'none';
   const { origin } = headers;
   const isChange = method !== 'GET' && method !== 'HEAD';
-  // A proxy in front may speak TLS with the browser: it is the host that counts.
+  // A proxy in front may use TLS to the browser: only the host is compared.
   const foreignOrigin =
     isChange && origin !== undefined && origin.replace(/^https?:\/\//, '') !== headers.host;
   if ((foreignSite && !isNavigation) || foreignOrigin)

@@ -2,7 +2,7 @@ import type { AdminTarget } from './admin-target.js';
 import { type Answer, type Call, json } from './call.js';
 import { snakeCase } from './config-view.js';
 
-/** The clients that are refused for what they did, and their way back in. */
+/** The banned clients, and how to lift a ban. */
 export class BansApi {
   readonly #subject: AdminTarget;
 

@@ -6,31 +6,31 @@ import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
 import { snakeCase } from './config-view.js';
 
-/** One request to the admin listener, let in by the gate. */
+/** One authorized request to the admin listener. */
 export interface Call {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
-  /** What stands in place of `{name}` in the route's path, decoded; empty when it has none. */
+  /** The value of `{name}` in the route's path, decoded; empty for a path without it. */
   readonly name: string;
-  /** By the token it has shown. */
+  /** The role of the token that it has sent. */
   readonly standing: Role;
 }
 
-/** What a handler gives back; null when it has taken the response over. */
+/** The result of a handler; null when it writes the response itself. */
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  /** Several pieces, where a single one would hold up the event loop when it is made. */
+  /** Several pieces, if making a single one would hold up the event loop. */
   readonly body: string | Buffer | readonly Buffer[];
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface AdminRoute {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** As in the description of the API: `/api/servers/{name}`. */
+  /** The path as in the description of the API: `/api/servers/{name}`. */
   readonly path: string;
-  /** `open`: also without the token, for those who only ask whether it lives. */
+  /** `open`: also without a token, for health checks. */
   readonly access: 'open' | 'token';
   /** May throw an ApiError or an OperationError. */
   readonly handle: (call: Call) => Answer | null | Promise<Answer | null>;
@@ -40,12 +40,15 @@ export function json(value: unknown, status = 200, headers: Readonly<Record<stri
   return { status, type: 'application/json', body: `${JSON.stringify(value)}\n`, headers };
 }
 
-/** What is shown of a value at the top of a document, or of an item of a list there; `key` is that of the value or list. */
+/**
+ * What is shown for a value at the top of a document, or for an item of a list there; `key` is the key of the value or
+ * list.
+ */
 type View = (value: unknown, key: string) => unknown;
 
 /**
- * JSON in slices, as the text of 10,000 hosts has some 10 MB: each value at the top of the document and each item of a list
- * there, and in those each item of a long list, is a step.
+ * JSON in slices, because the text for 10,000 hosts has about 10 MB: each value at the top of the document is a step,
+ * and so is each item of a list there, and each item of a long list inside it.
  */
 export async function jsonInSlices(document: object, view: View = (value) => value): Promise<Answer> {
   const pieces: Buffer[] = [];
@@ -53,9 +56,9 @@ export async function jsonInSlices(document: object, view: View = (value) => val
   return { status: 200, type: 'application/json', body: pieces };
 }
 
-/** Shorter texts are put together before they become bytes. */
+/** Shorter texts are joined before they are encoded. */
 const PIECE_CHARACTERS = 32 * 1024;
-/** Longer lists are taken apart. */
+/** Longer lists are written item by item. */
 const SHORT_LIST = 8;
 
 class JsonSteps {
@@ -115,11 +118,11 @@ export function text(body: string, status = 200): Answer {
   return { status, type: 'text/plain; charset=utf-8', body };
 }
 
-/** What may be sent: far more than any request of the API needs. */
+/** Maximum size of a request body: far more than any request of the API needs. */
 const MAX_BODY_BYTES = 64 * 1024;
 const EXAMPLE = { hint: 'Send an object such as {"state":"drain"}; /api/openapi.json describes each.' };
 
-/** The JSON object in the body of a request. Throws an ApiError: not JSON, not an object, or too long. */
+/** The JSON object in the body of a request. Throws an ApiError if it is not JSON, not an object, or too long. */
 export async function readObject(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
   const [type = ''] = (request.headers['content-type'] ?? '').split(';');
   if (type.trim().toLowerCase() !== 'application/json')
@@ -140,7 +143,7 @@ export async function readObject(request: IncomingMessage): Promise<Readonly<Rec
 
 async function readBody(request: IncomingMessage): Promise<string> {
   const body = new GrowingBuffer();
-  // Left early, it must not take the socket along: there is still something to be said on it.
+  // Ending the loop early must not close the socket, on which the response is sent.
   for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     if (body.length + piece.length > MAX_BODY_BYTES)
       throw new ApiError(413, 'body_too_large', `a body may have ${MAX_BODY_BYTES} bytes`, EXAMPLE);

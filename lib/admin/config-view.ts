@@ -9,15 +9,15 @@ import type { TemplatePart } from '../config/template.js';
 const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password']);
 
 /**
- * A part of the configuration in force as plain data, every default filled in: times in ms, sizes in bytes, addresses,
- * networks and patterns as they are written. What could be a credential is masked. `key` is where the part stands at the
- * top of the configuration; of a list an item is shown.
+ * A part of the current configuration as plain data with all defaults: times in ms, sizes in bytes, addresses, networks
+ * and patterns as written. Possible credentials are masked. `key` is the key of the part at the top of the
+ * configuration; for a list, `value` is an item.
  */
 export function configView(value: unknown, key: string): unknown {
   return partView(key, value, false);
 }
 
-/** `ofCookies`: it is a rule or a condition of cookies, whose values are credentials whatever they are called. */
+/** `ofCookies`: a rule or a condition of cookies, whose values are credentials whatever their names. */
 function view(value: unknown, ofCookies: boolean): unknown {
   if (typeof value === 'string') return maskUrls(value);
   if (typeof value === 'bigint') return String(value);
@@ -44,12 +44,12 @@ function listView(list: readonly unknown[], ofCookies: boolean): unknown {
   return isTemplate(list) ? maskUrls(list.map(holeText).join('')) : list.map((item) => view(item, ofCookies));
 }
 
-/** The path of a webhook is often all the secret there is. */
+/** The path of a webhook is often its only secret. */
 function maskUrl(key: string, value: unknown): unknown {
   return key === 'webhook' && typeof value === 'string' ? `${new URL(value).origin}/${MASK}` : value;
 }
 
-/** What a rule puts into a field, or looks for in it; `host`, `path` and the like say nothing secret. */
+/** The text that a rule sets in a field or looks for; `host`, `path` and the like are not secret. */
 function isValue(key: string): boolean {
   return key === 'value' || key === 'edit' || key === 'pattern';
 }
@@ -105,7 +105,7 @@ function holeText(part: TemplatePart): string {
   }
 }
 
-/** Plain data with its keys as they are written in the settings and in logs: `uptimeMs` becomes `uptime_ms`. */
+/** Plain data with keys as in the settings and in logs: `uptimeMs` becomes `uptime_ms`. */
 export function snakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCase);
   if (typeof value !== 'object' || value === null) return value;

@@ -5,14 +5,14 @@ import type { AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import type { Call } from './call.js';
 
-/** Browsers open six connections to a host; a few people with a few tabs each. */
+/** Browsers open six connections to a host; this is enough for a few people with a few tabs each. */
 const MAX_STREAMS = 32;
-/** Within the shortest idle timeouts of proxies that may stand between. */
+/** Shorter than common idle timeouts of proxies in between. */
 const HEARTBEAT_MS = 15_000;
-/** Whoever reads so slowly that this much waits is cut off, and comes back with Last-Event-ID. */
+/** A client that reads so slowly that this many bytes wait is cut off; it reconnects with Last-Event-ID. */
 const MAX_BUFFERED = 256 * 1024;
 
-/** Server-sent events: everything that is noteworthy, as it happens, to everybody who listens. */
+/** Server-sent events: every event as it happens, for every listening client. */
 export class EventStream {
   readonly #subject: AdminTarget;
   readonly #clock: Clock;
@@ -24,7 +24,7 @@ export class EventStream {
     this.#clock = clock;
   }
 
-  /** Takes the response over. Throws an ApiError when there are too many already. */
+  /** Takes over the response. Throws an ApiError when there are too many streams. */
   open({ request, response, query }: Call): null {
     if (this.#listeners.size >= MAX_STREAMS)
       throw new ApiError(503, 'too_many_streams', `${MAX_STREAMS} streams of events are open already`, {
@@ -50,7 +50,7 @@ export class EventStream {
     this.#rest();
   }
 
-  /** A number above all there are was given by a process before this one: then everything is news. */
+  /** A number above all known ones was sent by a previous process: then every event is new. */
   #missed(asked: string): readonly StatusEvent[] {
     const since = /^\d{1,15}$/.test(asked) ? Number(asked) : 0;
     const all = this.#subject.events(0);

@@ -15,13 +15,16 @@ import type { AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import { type Answer, type Call, json } from './call.js';
 
-/** What would become of a request, by the configuration in force and the servers as they are: `lb explain` for what runs. */
+/**
+ * Explains what would happen to a request, by the current configuration and the current state of the servers: `lb
+ * explain` for a running balancer.
+ */
 export class ExplainApi {
   readonly #subject: AdminTarget;
-  /** Built when first asked: a configuration with long lists takes a while. */
+  /** Built when first needed: a configuration with long lists takes a while. */
   #dryRun: DryRun | null = null;
   #dryConfig: Config | null = null;
-  /** The servers it was built with. */
+  /** The servers that it was built with. */
   #dryServers = '';
 
   constructor(subject: AdminTarget) {

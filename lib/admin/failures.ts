@@ -1,18 +1,21 @@
 import { FAILURES, type Failure, type Reason } from '../base/failure.js';
 import type { RequestRecord } from '../base/observer.js';
 
-/** Of each reason: so the many of one do not push out the few of another. */
+/** Kept for each reason separately, so that frequent failures do not push out rare ones. */
 const KEPT = 10;
 const LONGEST_TEXT = 200;
 
-/** Of a failure, what a person reads. */
+/** The text of a failure for people. */
 type Explained = Pick<Failure, 'fault' | 'meaning' | 'remedy'>;
 
 function explained({ fault, meaning, remedy }: Failure): Explained {
   return { fault, meaning, remedy };
 }
 
-/** What a server answers by itself is passed on, and no failure of ours; whoever counts errors asks for it all the same. */
+/**
+ * A 5xx from the server itself is forwarded and is not a failure of the balancer, but operators count it, so it is
+ * counted here.
+ */
 const SERVER_ERROR = {
   fault: 'server',
   meaning: 'the server itself answered with a 5xx status',
@@ -21,7 +24,7 @@ const SERVER_ERROR = {
 
 type FailureReason = Reason | 'server_error';
 
-/** A request that did not end well. */
+/** A request that failed. */
 export interface RecentFailure {
   /** ms since the epoch, when it ended. */
   readonly at: number;
@@ -29,7 +32,7 @@ export interface RecentFailure {
   readonly client: string;
   readonly method: string;
   readonly host: string;
-  /** Without the query, which may hold what is nobody's business; cut when it is long. */
+  /** Without the query, which may hold secrets; cut when it is long. */
   readonly path: string;
   /** 0 when nothing was sent. */
   readonly status: number;
@@ -40,7 +43,7 @@ export interface RecentFailure {
   readonly detail: string;
 }
 
-/** What is known of one reason: whose fault it is, what it means, what to do, and the last requests it met. */
+/** One reason of failures: who is at fault, what it means, what to do, and the last requests that failed with it. */
 export interface FailuresOfReason extends Explained {
   readonly reason: FailureReason;
   /** Since the start. */
@@ -54,11 +57,11 @@ interface ReasonFailures {
   readonly requests: RecentFailure[];
 }
 
-/** The last failures by their reason, so that a person who looks sees at once what goes wrong, and what to do. */
+/** The last failures by their reason, so that a person sees at once what goes wrong and what to do. */
 export class Failures {
   readonly #byReason = new Map<FailureReason, ReasonFailures>();
 
-  /** On the path of requests that failed; those that went well cost a comparison. */
+  /** Called for every request; a successful one costs a comparison. */
   note(record: RequestRecord): void {
     if (record.reason === '' && record.status < 500) return;
     const reason = record.reason || 'server_error';
@@ -72,7 +75,7 @@ export class Failures {
     if (entry.requests.length > KEPT) entry.requests.shift();
   }
 
-  /** What came up last comes first. */
+  /** The reason that occurred last comes first. */
   list(): readonly FailuresOfReason[] {
     const lists = [...this.#byReason].map(([reason, { count, requests }]) => ({
       reason,
@@ -102,13 +105,13 @@ function copy(record: RequestRecord): RecentFailure {
   });
 }
 
-/** Cut when it is long, and a text of its own: a part of a head would keep all of the head in memory. */
+/** Cut when it is long, and copied: a substring of a head would keep the whole head in memory. */
 function keep(text: string): string {
   const short = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
   return Buffer.from(short).toString();
 }
 
-/** Did it fail by the fault of a server or of the balancer? What a client brings on itself is no error of ours. */
+/** Did it fail because of a server or of the balancer? Faults of clients are not errors here. */
 export function isFailure({ status, reason }: RequestRecord): boolean {
   return reason === '' ? status >= 500 : FAILURES[reason].fault !== 'client';
 }

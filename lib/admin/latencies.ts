@@ -1,11 +1,11 @@
-/** Steps in each doubling: what is read back is at most 9 % off. */
+/** Steps in each doubling: the values read back are at most 9 % off. */
 const STEPS = 8;
-/** Everything shorter is as good as nothing, ms. */
+/** Shorter durations are counted as this one, in ms. */
 const SHORTEST = 1 / 16;
 /** Up to 2^24 times that: more than a quarter of an hour. */
 const BUCKETS = 24 * STEPS;
 
-/** How often requests took how long, in buckets that grow with the time. Adding allocates nothing. */
+/** The distribution of durations, in buckets that grow exponentially. Adding allocates nothing. */
 export class Latencies {
   readonly #counts = new Uint32Array(BUCKETS);
   #total = 0;
@@ -26,7 +26,7 @@ export class Latencies {
     this.#total = 0;
   }
 
-  /** The time that so many (0 to 1, ascending) of the requests stayed below, ms; null without any. */
+  /** Percentiles in ms; `shares` are from 0 to 1, ascending. null without requests. */
   percentiles(shares: readonly number[]): readonly number[] | null {
     if (this.#total === 0) return null;
     const found: number[] = [];

@@ -5,7 +5,7 @@ import type { Answer } from './call.js';
 /** The files lie in `lib/admin/page/` of the package; this module runs from `dist/lib/admin/`. */
 const folder = new URL('../../../lib/admin/page/', import.meta.url);
 
-/** In the order of their weight. */
+/** In order of precedence. */
 export const STYLES = [
   'base.css',
   'head.css',
@@ -34,14 +34,14 @@ export const SCRIPTS = [
   'main.js',
 ] as const;
 
-/** The status page: one document that asks for nothing but the API, and runs no script but its own. */
+/** The status page: one document that loads nothing but the API, and runs no script but its own. */
 export class Page {
   readonly answer: Answer;
 
   constructor() {
     const style = STYLES.map(read).join('\n');
     const script = SCRIPTS.map((name) => inlined(read(name))).join('\n');
-    // A function: `$&` and the like in what is put in are no patterns.
+    // A function, because `$&` and the like have a meaning in a replacement text.
     const html = read('page.html')
       .replace('/* styles */', () => style)
       .replace('/* scripts */', () => script);
@@ -58,7 +58,7 @@ function read(name: string): string {
   return readFileSync(new URL(name, folder), 'utf8');
 }
 
-/** All modules of the page stand in one script, where what one exports is simply there for the next. */
+/** All modules of the page become one script, where the exports of one are simply in scope for the next. */
 function inlined(module: string): string {
   return module.replace(/^import [^;]*;\n/gm, '').replace(/^export /gm, '');
 }

@@ -24,7 +24,7 @@ export interface RouteDeps {
   readonly page: Page;
 }
 
-/** Everything that can be asked for; `openapi.json` describes the same. */
+/** All requests that the API answers; `openapi.json` describes the same. */
 export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
   const { subject, services, traffic, failures, events, page } = exhibits;
   const servers = new ServersApi(subject);
@@ -94,7 +94,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
   ];
 }
 
-/** 503 keeps whoever stands in front from sending requests; why is told to those who may know. */
+/** 503 makes a balancer in front stop sending requests; the reasons are only for authorized callers. */
 function readiness(subject: AdminTarget, standing: Role): Answer {
   const { readyReasons } = subject;
   if (readyReasons.length === 0) return text('ready\n');

@@ -10,7 +10,7 @@ import { ApiError } from './api-error.js';
 import { type Answer, type Call, json, jsonInSlices, readObject } from './call.js';
 import { snakeCase } from './config-view.js';
 
-/** The servers: what they do, and what they are told to do. */
+/** The servers: their state, and changes to it. */
 export class ServersApi {
   readonly #subject: AdminTarget;
 
@@ -67,7 +67,7 @@ export class ServersApi {
   }
 }
 
-/** What a server is called whose address is all that is said of it. */
+/** The name of a server that is given by its address only. */
 function nameOf(address: string): string {
   try {
     return parseAddress(address, { defaultHost: 'localhost' }).text;

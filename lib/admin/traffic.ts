@@ -3,17 +3,20 @@ import type { Clock } from '../base/timer-wheel.js';
 import { isFailure } from './failures.js';
 import { Latencies } from './latencies.js';
 
-/** Five minutes of seconds. */
+/** Seconds kept: five minutes. */
 const KEPT = 300;
-/** Of a single second the slowest of few requests would be a percentile: they are taken over so many. */
+/**
+ * Percentiles are computed over this many seconds: within a single second of few requests, a percentile would be the
+ * slowest of them.
+ */
 const SMOOTHED = 10;
 
-/** One second. Times in ms; percentiles are null while there was no request. */
+/** One second. Times in ms; percentiles are null without requests. */
 export interface TrafficPoint {
   /** ms since the epoch: when the second ended. */
   readonly at: number;
   readonly requests: number;
-  /** Of these, those that failed by no fault of the client. */
+  /** Failed requests, without those that failed by a fault of the client. */
   readonly errors: number;
   /** Of the last ten seconds. */
   readonly p50: number | null;
@@ -45,11 +48,11 @@ export class Traffic {
     this.#stop = null;
   }
 
-  /** On the path of every request: counts, and nothing else. */
+  /** Called for every request: it only counts. */
   note(record: RequestRecord): void {
     this.#requests++;
     if (isFailure(record)) this.#errors++;
-    // An upgraded connection may last for hours, which is no latency.
+    // An upgraded connection may last for hours; that is not a latency.
     if (record.status !== 101) this.#seconds[this.#second]!.add(record.durationMs);
   }
 

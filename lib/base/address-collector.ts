@@ -1,36 +1,38 @@
 import { readAddress } from './ip-address.js';
 
-/** A block of addresses as a configuration holds it: both ends belong to it. */
+/** A block of addresses as in a configuration; `first` and `last` belong to it. */
 export interface AddressBlock {
   readonly version: 4 | 6;
   readonly first: bigint;
   readonly last: bigint;
 }
 
-/** Ranges in ascending order, none within another: their first and their last addresses. */
+/** Ranges in ascending order, none within another. */
 export interface AddressRanges {
   readonly first: Uint32Array<ArrayBuffer>;
   readonly last: Uint32Array<ArrayBuffer>;
 }
 
-/** `wide`: added, but its address is not the first of its block, as in `10.0.0.1/8`. */
+/** `wide`: added, although its address is not the first of its block, as in `10.0.0.1/8`. */
 export type Added = 'added' | 'wide' | 'refused';
 
-/** IPv4 addresses are `::ffff:a.b.c.d` among the others. */
+/** IPv4 addresses are stored as `::ffff:a.b.c.d`. */
 const MAPPED = 0xffff;
 const SLASH = 0x2f;
 const ZERO = 0x30;
-/** More than any length of a prefix, so that an IPv4 block is one number: its first address times this, plus the length. */
+/**
+ * Larger than any prefix length, so that an IPv4 block is one number: its first address times this, plus the length.
+ */
 const PREFIXES = 64;
-/** Words of an IPv6 block: four of its first address, and the length of its prefix. */
+/** Words of an IPv6 block: four of its first address, and its prefix length. */
 const WORDS = 5;
 
-/** Where the address at hand is read to. */
+/** The address that is being read. */
 const words = new Uint32Array(4);
 
 /**
- * Addresses and CIDR blocks on their way into an `AddressSet`. Kept as numbers, since a list may have a million lines:
- * an object for each would take longer than reading them.
+ * Collects addresses and CIDR blocks for an `AddressSet`. They are kept as numbers because a list may have a million
+ * lines: an object for each would take longer than reading them.
  */
 export class AddressCollector {
   #v4 = new Float64Array(64);
@@ -38,7 +40,7 @@ export class AddressCollector {
   #v6 = new Uint32Array(0);
   #countV6 = 0;
 
-  /** Adds what stands at `text[start, end)`: an address such as `192.0.2.1`, or a block such as `2001:db8::/32`. */
+  /** Adds the text at `text[start, end)`: an address such as `192.0.2.1`, or a block such as `2001:db8::/32`. */
   add(text: string, start = 0, end = text.length): Added {
     let slash = start;
     while (slash < end && text.charCodeAt(slash) !== SLASH) slash++;
@@ -77,7 +79,7 @@ export class AddressCollector {
     return { first: first.slice(0, count), last: last.slice(0, count) };
   }
 
-  /** Sorted, four words to an address; those within another are left out. */
+  /** Sorted, four words for each address; blocks within another are left out. */
   rangesV6(): AddressRanges {
     const blocks = this.#v6;
     const first = new Uint32Array(4 * this.#countV6);
@@ -86,7 +88,7 @@ export class AddressCollector {
     const order = sortedBlocks(blocks, this.#countV6);
     for (let block = 0; block < order.length; block++) {
       const at = WORDS * (order[block] as number);
-      // Blocks are nested or apart: one that does not begin after the end of the one before is within it.
+      // Two blocks are nested or disjoint: a block that does not begin after the end of the one before is within it.
       if (count > 0 && compareWords(blocks, at, last, 4 * (count - 1)) <= 0) continue;
       const prefix = blocks[at + 4] as number;
       for (let i = 0; i < 4; i++) {
@@ -99,7 +101,10 @@ export class AddressCollector {
     return { first: first.slice(0, 4 * count), last: last.slice(0, 4 * count) };
   }
 
-  /** The block around the address in `words`, with a prefix of 128 bits at most. True when the address is not its first one. */
+  /**
+   * Adds the block around the address in `words`, with a prefix of at most 128 bits. True when the address is not the
+   * first of the block.
+   */
   #add(prefix: number): boolean {
     if (prefix === 128 && words[2] !== MAPPED) {
       this.#addV6(prefix);
@@ -217,14 +222,14 @@ function compareWords(one: Uint32Array, at: number, other: Uint32Array, otherAt:
   return 0;
 }
 
-/** The bits of word `index` that belong to no prefix of `prefix` bits. */
+/** The bits of word `index` after a prefix of `prefix` bits. */
 function hostMask(prefix: number, index: number): number {
   const kept = prefix - 32 * index;
   if (kept <= 0) return 0xffff_ffff;
   return kept >= 32 ? 0 : 0xffff_ffff >>> kept;
 }
 
-/** One to three digits; -1 when it is something else. */
+/** One to three digits; -1 for anything else. */
 function readPrefix(text: string, start: number, end: number): number {
   if (end - start < 1 || end - start > 3) return -1;
   let value = 0;

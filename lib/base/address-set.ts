@@ -13,11 +13,11 @@ export interface AddressTables {
 const sets = new WeakMap<AddressTables, AddressSet>();
 
 /**
- * A set of IP addresses and CIDR blocks, v4 and v6: sorted, merged, found by bisection (0.1 µs among 10,000). An
- * IPv4 address and its IPv6-mapped form are the same; a block of IPv6, `::/0` too, holds no IPv4.
+ * A set of IP addresses and CIDR blocks, v4 and v6: sorted, merged, found by bisection (0.1 µs among 10,000). An IPv4
+ * address and its IPv6-mapped form are the same; a block of IPv6, even `::/0`, holds no IPv4.
  */
 export class AddressSet {
-  /** The ends of each v4 range, ascending: they fit a word each. */
+  /** The ends of each v4 range in ascending order; a word each. */
   readonly #firstV4: Uint32Array;
   readonly #lastV4: Uint32Array;
   /** The same for v6, four words each. */
@@ -25,8 +25,8 @@ export class AddressSet {
   readonly #lastV6: Uint32Array;
 
   /**
-   * `entries`: what was collected, or blocks and texts like `192.0.2.1`, `2001:db8::/32`. Throws, naming the entry, at
-   * one that is neither.
+   * `entries`: a collector, or blocks and texts like `192.0.2.1`, `2001:db8::/32`. Throws, naming the entry, if one is
+   * neither.
    */
   constructor(entries: readonly (string | AddressBlock)[] | AddressCollector | AddressTables) {
     const { v4, v6 } = 'v4' in entries ? entries : tablesOf(entries);
@@ -46,7 +46,7 @@ export class AddressSet {
     return set;
   }
 
-  /** Is `address` in the set? A text that is no address is in none. */
+  /** Is `address` in the set? A text that is not an address is in none. */
   has(address: IpAddress | string): boolean {
     const read = typeof address === 'string' ? parseIpAddress(address) : address;
     if (read === null || read.version === 0) return false;

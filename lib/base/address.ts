@@ -2,8 +2,8 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { ValueError } from './units.js';
 
 /**
- * Where a listener binds or a server is reached. `text` is how a person writes it, and how logs show it.
- * An empty `host` is every interface, IPv6 and IPv4 alike: what node does when it is given no host.
+ * Where a listener binds or a server is reached. `text` is the address as people write it and as logs show it. An empty
+ * `host` is every interface, IPv6 and IPv4: the behaviour of Node without a host.
  */
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly text: string }
@@ -19,7 +19,7 @@ const LONGEST_SOCKET_PATH = 103;
 
 /**
  * Reads `8080`, `host:8080`, `:8080`, `*:8080`, `192.0.2.1:8080`, `[2001:db8::1]:8080` or `unix:/path`. Port 0 is
- * let through (a listener's free choice). Throws a ValueError that says what to write instead.
+ * accepted (a listener then takes a free port). Throws a ValueError that says what to write instead.
  */
 export function parseAddress(value: string | number, { defaultHost }: AddressOptions): Address {
   const text = String(value).trim();
@@ -32,7 +32,7 @@ export function parseAddress(value: string | number, { defaultHost }: AddressOpt
   return tcpAddress(checkHost(host, text), parsePort(port, text), defaultHost);
 }
 
-/** The same for every spelling of one address: what makes two servers the same server. */
+/** The same text for every spelling of one address; it identifies a server. */
 export function addressKey(address: Address): string {
   return address.kind === 'unix'
     ? `unix:${address.path}`
@@ -68,11 +68,11 @@ function refuseUrl(text: string, defaultHost: string): void {
   if (text.includes('/')) throw unexpected(text, 'Write host:port without a path.');
 }
 
-/** Without the s it would be another port, and as a rule another server: dropping the scheme alone would not do. */
+/** Without TLS it would be another port, and mostly another server: dropping the scheme alone would be wrong. */
 function adviseAgainstTls(defaultHost: string): string {
   return defaultHost === ''
-    ? 'TLS is not there yet: write the host:port for http://, behind something that ends TLS.'
-    : 'TLS to servers is not there yet: write the host:port at which it speaks http://.';
+    ? 'lb does not speak TLS yet: write the host:port for plain HTTP, and terminate TLS in front of lb.'
+    : 'lb does not speak TLS to servers yet: write the host:port where the server speaks plain HTTP.';
 }
 
 function splitHostPort(text: string): { host: string; port: string } {
@@ -95,7 +95,7 @@ function splitHostPort(text: string): { host: string; port: string } {
 function checkHost(host: string, text: string): string {
   if (isIPv6(host) || isIPv4(host)) return host;
   if (/^[\d.]+$/.test(host)) throw unexpected(text, `"${host}" is not an IPv4 address.`);
-  // Underscores are no host name to RFC 952, but compose gives services such names.
+  // RFC 952 does not allow underscores in host names, but compose gives services such names.
   if (
     !/^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i.test(host)
   ) {

@@ -1,4 +1,4 @@
-/** First in, first out, in a circle that doubles when it is full. Push and shift cost the same at any length. */
+/** A first-in, first-out queue in a circular array that doubles when it is full. Push and shift take constant time. */
 export class Ring<T> {
   #items: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
   #head = 0;
@@ -11,7 +11,7 @@ export class Ring<T> {
     this.length++;
   }
 
-  /** The oldest item, taken out; undefined when there is none. */
+  /** Removes and returns the oldest item; undefined when there is none. */
   shift(): T | undefined {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#head];
@@ -21,7 +21,7 @@ export class Ring<T> {
     return item;
   }
 
-  /** Takes one item out of the middle, keeping the order of the rest: O(n). False if it is not there. */
+  /** Removes an item and keeps the order of the rest: O(n). False if it is not there. */
   remove(item: T): boolean {
     const rest: T[] = [];
     let found = false;
@@ -42,11 +42,11 @@ export class Ring<T> {
   }
 }
 
-/** The latest `capacity` items: each new one beyond that takes the place of the oldest. */
+/** The latest `capacity` items: a new one replaces the oldest. */
 export class Recent<T> {
   readonly #capacity: number;
   readonly #items: T[] = [];
-  /** Where the oldest lies, once it is full. */
+  /** The index of the oldest, once it is full. */
   #oldest = 0;
 
   constructor(capacity: number) {
@@ -71,7 +71,7 @@ export class Recent<T> {
     this.#oldest = (this.#oldest + 1) % this.#capacity;
   }
 
-  /** Puts `item` in the place of the newest. */
+  /** Replaces the newest by `item`. */
   replaceLast(item: T): void {
     if (this.#items.length > 0)
       this.#items[(this.#oldest + this.#items.length - 1) % this.#items.length] = item;
@@ -83,7 +83,7 @@ export class Recent<T> {
   }
 }
 
-/** Puts `value` behind the others that `lists` has for `key`. */
+/** Adds `value` to the list of `key` in `lists`. */
 export function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [value]);
@@ -91,8 +91,8 @@ export function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Va
 }
 
 /**
- * Objects that are costly to make and needed only while something is going on: taken for a request, put back after
- * it, so that idle connections hold none.
+ * A free list of objects that are costly to make and needed only during a request: taken for the request and put back
+ * after it, so that idle connections hold none.
  */
 export class ObjectPool<T> {
   readonly #make: () => T;
@@ -100,7 +100,7 @@ export class ObjectPool<T> {
   readonly #capacity: number;
   readonly #items: T[] = [];
 
-  /** Keeps up to `capacity`; `discard` is told of those put back beyond it. */
+  /** Keeps up to `capacity` objects; `discard` is called for objects put back beyond that. */
   constructor(capacity: number, make: () => T, discard: (item: T) => void = () => {}) {
     this.#capacity = capacity;
     this.#make = make;
@@ -111,7 +111,7 @@ export class ObjectPool<T> {
     return this.#items.pop() ?? this.#make();
   }
 
-  /** Whoever puts an item back must have cleared it, and must not use it again. */
+  /** The caller must have cleared the item, and must not use it again. */
   put(item: T): void {
     if (this.#items.length < this.#capacity) this.#items.push(item);
     else this.#discard(item);

@@ -1,21 +1,21 @@
-/** The least that is set aside for more than one piece. */
+/** The smallest buffer for more than one piece. */
 const LEAST_BYTES = 256;
 
 /**
- * Bytes that come in pieces, put together in one buffer. Kept as they came, pieces of one byte would cost an object each
- * and a hundred times what is in them. The first piece, which mostly is all of it, is given just the room it needs.
+ * Bytes that arrive in pieces, joined in one buffer. Stored separately, pieces of one byte would cost an object each
+ * and a hundred times their content. The first piece, which mostly is all, gets a buffer of exactly its size.
  */
 export class GrowingBuffer {
   #bytes: Buffer | null = null;
-  /** Bytes of it so far. */
+  /** The number of bytes so far. */
   length = 0;
 
-  /** What is set aside for it. */
+  /** The size of the buffer. */
   get capacity(): number {
     return this.#bytes === null ? 0 : this.#bytes.length;
   }
 
-  /** Copies `buffer[start, end)` to the end. No more than `most` is set aside while that is enough. */
+  /** Appends `buffer[start, end)`. The buffer does not grow beyond `most` while that is enough. */
   append(buffer: Buffer, start: number, end: number, most = Number.POSITIVE_INFINITY): void {
     const needed = this.length + end - start;
     let bytes = this.#bytes;
@@ -26,12 +26,12 @@ export class GrowingBuffer {
     this.length = needed;
   }
 
-  /** What there is. Its bytes stay what they are, whatever is appended, and also after `clear`. */
+  /** The bytes so far. They do not change when more is appended, nor after `clear`. */
   get bytes(): Buffer {
     return this.#bytes === null ? EMPTY : this.#bytes.subarray(0, this.length);
   }
 
-  /** Lets go of what there is, which may still be on its way somewhere: nothing is written over it. */
+  /** Drops the bytes, which may still be in use by a write: they are not overwritten. */
   clear(): void {
     this.#bytes = null;
     this.length = 0;

@@ -1,8 +1,7 @@
 /**
- * 31 bits that stand for a text: the same in every process and on every machine, and spread evenly (FNV-1a, then the
- * finalizer of MurmurHash3). A number of 32 would be boxed by the engine half of the time. Not for secrets: whoever
- * knows it can make texts that collide.
- * Another `seed` gives another number: texts that share one hardly share both.
+ * A hash of 31 bits: the same in every process and on every machine, and evenly distributed (FNV-1a, then the finalizer
+ * of MurmurHash3). The engine would box half of all 32-bit numbers. Not for secrets: it is easy to find texts that
+ * collide. Another `seed` gives an independent hash.
  */
 export function hashText(text: string, seed = 0x811c9dc5): number {
   let hash = seed;
@@ -10,7 +9,7 @@ export function hashText(text: string, seed = 0x811c9dc5): number {
   return avalanche(hash);
 }
 
-/** Two such numbers made into one, spread as evenly; the order of the two counts. */
+/** Combines two hashes, evenly distributed; the order of the two matters. */
 export function mixHashes(a: number, b: number): number {
   return avalanche(Math.imul(a, 0x9e3779b1) ^ b);
 }

@@ -1,7 +1,10 @@
-/** By the settings, which never change: thousands of servers may share them, and are compared with one another. */
+/**
+ * Cached by the settings, which never change: thousands of servers may share them, and they are compared with one
+ * another.
+ */
 const written = new WeakMap<object, string>();
 
-/** A text that is the same for equal plain data: configuration of one shape, whose keys stand in one order. */
+/** The same text for equal plain data, if the keys have the same order: two settings are equal if their texts are. */
 export function identityOf(settings: object | null): string {
   if (settings === null) return 'null';
   let text = written.get(settings);

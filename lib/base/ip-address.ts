@@ -1,7 +1,7 @@
 /**
- * IP addresses as 32-bit words, read by hand: on the request path there is no time for regular expressions, and
- * nothing but the common spellings may pass. `010.0.0.1`, `10.1` and `0x0a000001` are addresses to some parsers and
- * different ones to others, so here they are none.
+ * IP addresses as 32-bit words, parsed by hand: on the request path there is no time for regular expressions, and only
+ * the common spellings may pass. Parsers disagree about `010.0.0.1`, `10.1` and `0x0a000001`, so here they are not
+ * addresses.
  */
 
 const DOT = 0x2e;
@@ -12,18 +12,20 @@ const ZERO = 0x30;
 /** The words before the last of an IPv4 address in IPv6, `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2). */
 const MAPPED = 0x0000ffff;
 
-/** The groups of the IPv6 address being read. */
+/** The groups of the IPv6 address that is being read. */
 const groups = new Uint16Array(8);
 
-/** An address that was read: its words, and the two texts that everybody asks for. Immutable. */
+/** A parsed address: its words, and its two common texts. Immutable. */
 export class IpAddress {
-  /** 0 for a client that has none, over a Unix socket. IPv4 in IPv6 is 4. */
+  /** 0 for a client of a Unix socket, which has no address. IPv4 in IPv6 is 4. */
   readonly version: 0 | 4 | 6;
-  /** An IPv4 address is in the last. */
+  /** An IPv4 address is in the last word. */
   readonly words: Readonly<Uint32Array>;
-  /** The one spelling for people and logs: dotted for IPv4, RFC 5952 for IPv6, without a zone. */
+  /** The canonical spelling: dotted for IPv4, RFC 5952 for IPv6, without a zone. */
   readonly text: string;
-  /** What a client is counted by: an IPv6 client has a whole /64 to choose its address from. */
+  /**
+   * What a client is counted by: the address, or the /64 network of an IPv6 client, which can use all its addresses.
+   */
   readonly key: string;
 
   private constructor(version: 0 | 4 | 6, words: Uint32Array, text: string, key: string) {
@@ -48,9 +50,9 @@ export class IpAddress {
   }
 }
 
-/** The address at `text[start, end)`, an IPv6 zone (`%eth0`) passed over; null when there is none. */
+/** The address at `text[start, end)`, without the zone of IPv6 (`%eth0`); null when it is not an address. */
 export function parseIpAddress(text: string, start = 0, end = text.length): IpAddress | null {
-  // The first colon or dot tells which kind it is; it stands among the first five characters.
+  // The first colon or dot decides between IPv6 and IPv4; it is among the first five characters.
   for (let i = start; i < end && i < start + 5; i++) {
     const code = text.charCodeAt(i);
     if (code === COLON) return parseV6(text, start, end);
@@ -61,8 +63,8 @@ export function parseIpAddress(text: string, start = 0, end = text.length): IpAd
 }
 
 /**
- * Reads the address at `text[start, end)`, without a zone, into four words, and returns its version as it is written:
- * `::ffff:a.b.c.d` is 6. Returns 0 when there is none. For lists of a million addresses: nothing is allocated.
+ * Reads the address at `text[start, end)`, without a zone, into four words, and returns its version as written:
+ * `::ffff:a.b.c.d` is 6. Returns 0 if it is not an address. Allocates nothing, for lists of a million addresses.
  */
 export function readAddress(text: string, start: number, end: number, words: Uint32Array): 0 | 4 | 6 {
   const value = readV4(text, start, end);
@@ -78,7 +80,7 @@ export function readAddress(text: string, start: number, end: number, words: Uin
   return 6;
 }
 
-/** Four decimal numbers without leading zeros; -1 when it is something else. */
+/** Four decimal numbers without leading zeros; -1 for anything else. */
 function readV4(text: string, start: number, end: number): number {
   let value = 0;
   let octet = 0;
@@ -118,7 +120,10 @@ function takeGroups(words: Uint32Array): void {
   }
 }
 
-/** Where the address ends and its zone begins; -1 when what follows the `%` is none (RFC 6874: unreserved characters). */
+/**
+ * Where the address ends and its zone begins; -1 when the text after `%` is not a zone (RFC 6874: unreserved
+ * characters).
+ */
 function zoneStart(text: string, start: number, end: number): number {
   let zone = start;
   while (zone < end && text.charCodeAt(zone) !== PERCENT) zone++;

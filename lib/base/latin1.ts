@@ -1,5 +1,5 @@
 /**
- * Bytes as a string, one character per byte: what HTTP/1 heads are (RFC 9112, 2.2). Node's native slice, without the
+ * Bytes as a string, one character per byte, as in HTTP/1 heads (RFC 9112, 2.2). Uses Node's native slice without the
  * option handling of `toString`, which costs as much as the copy for a short head.
  */
 interface Latin1Buffer {
@@ -12,7 +12,10 @@ export function latin1(buffer: Buffer, start: number, end: number): string {
   return (buffer as unknown as Latin1Buffer).latin1Slice(start, end);
 }
 
-/** Writes `text` (latin1) into `buffer` from `at` on; gives the number of bytes, fewer when there is not the room. */
+/**
+ * Writes `text` (latin1) into `buffer` from `at` on and returns the number of bytes; fewer when the buffer is too
+ * short.
+ */
 export function writeLatin1(buffer: Buffer, text: string, at: number): number {
   return (buffer as unknown as Latin1Buffer).latin1Write(text, at);
 }

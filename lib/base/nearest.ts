@@ -1,6 +1,6 @@
 /**
- * The candidate a person most likely meant by `word`, for "Did you mean …?", or undefined if none is close. Case
- * and `-` against `_` do not count; one edit in three letters is the most that does. The first of equals wins.
+ * The candidate most likely meant by `word`, for "Did you mean …?", or undefined if none is similar. Case and `-`
+ * against `_` do not count; at most one edit in three letters does. The first of equals is returned.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = fold(word);
@@ -16,17 +16,17 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** `Did you mean connect?` for the candidate that `word` most likely stands for, or else `otherwise`. */
+/** `Did you mean connect?` for the candidate most similar to `word`; `otherwise` if none is. */
 export function suggest(word: string, candidates: Iterable<string>, otherwise = ''): string {
   return didYouMean(nearest(word, candidates), otherwise);
 }
 
-/** The same where the candidate is found already, or must be written in another form. */
+/** The same for a candidate that is known already, or has to be written in another form. */
 export function didYouMean(name: string | null | undefined, otherwise = ''): string {
   return name === null || name === undefined ? otherwise : `Did you mean ${name}?`;
 }
 
-/** camelCase, kebab-case and snake_case are one word to a person. */
+/** To people, camelCase, kebab-case and snake_case are the same word. */
 function fold(word: string): string {
   return word
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
@@ -35,8 +35,8 @@ function fold(word: string): string {
 }
 
 /**
- * Letters to insert, delete, replace or swap with their neighbour to turn `a` into `b` (optimal string alignment).
- * A swap counts one: it is the commonest slip of the hand.
+ * The number of letters to insert, delete, replace or swap with their neighbour to turn `a` into `b` (optimal string
+ * alignment). A swap counts one: it is the most common typing mistake.
  */
 export function editDistance(a: string, b: string): number {
   let twoAbove: number[] = [];

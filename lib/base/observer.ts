@@ -3,7 +3,7 @@ import type { Reason } from './failure.js';
 
 export type { Reason } from './failure.js';
 
-/** What an operator wants of a server: new requests; only what is bound to it already; nothing. */
+/** What an operator allows a server: all requests; only requests bound to it; none. */
 export type Availability = 'ready' | 'draining' | 'maintenance';
 
 /** One attempt to have a request answered. Used again for another: valid as long as the record it is part of. */

@@ -1,6 +1,6 @@
 /**
- * ms that this process has been running on a processor. On a busy machine it tells what something costs, where the clock on
- * the wall tells what others do meanwhile. Asking takes 2 µs: not for what is done per request.
+ * The processor time of this process in ms. On a busy machine it shows what something costs, where wall-clock time
+ * shows what others do meanwhile. A call takes 2 µs: not for each request.
  */
 export function processorTime(): number {
   const { user, system } = process.cpuUsage();

@@ -2,12 +2,14 @@ import { isAscii } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { formatSize } from './units.js';
 
-/** Settings with ten thousand hosts take 5 MB. */
+/** Settings for ten thousand hosts take 5 MB. */
 export const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 /** A million addresses of IPv6 with comments take 60 MB. */
 export const MAX_LIST_BYTES = 256 * 1024 * 1024;
 
-/** A path leads to something that is no file to be read; `message` says what it is: `it is a named pipe`. */
+/**
+ * Thrown when a path leads to something that is not a regular file; `message` says what it is: `it is a named pipe`.
+ */
 export class FileError extends Error {
   constructor(message: string) {
     super(message);
@@ -16,14 +18,14 @@ export class FileError extends Error {
 }
 
 /**
- * The text of a regular file of at most `maxBytes`, read as UTF-8. Whatever a person names is read here: a named pipe
- * would be waited for without end, and a device such as /dev/zero has no end. Throws a FileError for these and for
- * larger files, and the system's error when it refuses.
+ * Returns the text of a regular file of at most `maxBytes`, read as UTF-8. Every file that a person names is read here:
+ * reading a named pipe could wait for ever, and a device such as /dev/zero has no end. Throws a FileError for these and
+ * for larger files, and the system's error otherwise.
  */
 export function readRegularFile(path: string, maxBytes = MAX_TEXT_BYTES): string {
-  // Before it is opened: to open a device may do something.
+  // Checked before opening, because opening a device may have effects.
   refuseIrregular(statSync(path));
-  // Should the path lead to a pipe by now, O_NONBLOCK returns at once.
+  // If the path leads to a pipe by now, O_NONBLOCK makes the call return at once.
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(descriptor);
@@ -37,7 +39,7 @@ export function readRegularFile(path: string, maxBytes = MAX_TEXT_BYTES): string
   }
 }
 
-/** `size` is only what to expect: files of /proc say 0, and others may grow meanwhile. */
+/** `size` is only an estimate: files of /proc report 0, and others may grow meanwhile. */
 function readAll(descriptor: number, size: number, maxBytes: number): Buffer {
   let buffer = Buffer.allocUnsafe(size + 1);
   let length = 0;

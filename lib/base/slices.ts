@@ -1,15 +1,15 @@
 import { performance } from 'node:perf_hooks';
 
 /**
- * Work that can rest between two steps: a generator that yields wherever the event loop may serve others first. Between
- * two `yield` lies well under a millisecond of work.
+ * Work that can pause between two steps: a generator that yields wherever the event loop may do other work. There is
+ * well under a millisecond of work between two `yield`s.
  */
 export type Steps<T> = Generator<void, T, void>;
 
-/** How long the event loop is held at a time, ms: small requests do not notice it. */
+/** How long the event loop is held at a time, in ms: short enough for small requests. */
 const SLICE_MS = 2;
 
-/** Takes all steps without a rest. */
+/** Runs all steps without a pause. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();
@@ -49,7 +49,7 @@ function thrownBy(check: () => void): { readonly error: unknown } | null {
   }
 }
 
-/** For work whose steps are asynchronous themselves: how long it has held the event loop since it last rested. */
+/** For work with asynchronous steps: how long it has held the event loop since its last pause. */
 export class Slice {
   #end = performance.now() + SLICE_MS;
 
@@ -57,7 +57,7 @@ export class Slice {
     return performance.now() >= this.#end;
   }
 
-  /** Lets the event loop serve everything else once. */
+  /** Lets the event loop do all other work once. */
   async rest(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     this.#end = performance.now() + SLICE_MS;

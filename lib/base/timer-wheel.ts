@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 
-/** Told when one of its deadlines has passed. */
+/** Called when one of its deadlines has passed. */
 export interface DeadlineOwner {
   onDeadline(deadline: Deadline): void;
 }
@@ -11,23 +11,22 @@ const UNLINKED = -1;
 /**
  * Many coarse deadlines on one interval. A deadline fires between its time and two ticks after it.
  *
- * Deadlines that judge somebody (`arm`) are counted from a fresh look at the clock: `now` is as old as the current turn
- * of the event loop is long, and after a turn of 1.1 s a connect that may take 1 s would have failed as it began. Those
- * that only tidy up (`armRoughly`) are counted from `now`, which spares the question: it costs 60 ns.
+ * Deadlines that judge a peer (`arm`) are counted from a fresh reading of the clock: `now` is as old as the current
+ * tick of the event loop is long, and after a tick of 1.1 s a connect that may take 1 s would have failed as it began.
+ * Deadlines that only tidy up (`armRoughly`) are counted from `now`, which saves reading the clock: 60 ns.
  *
- * Re-arming is what a proxy does several times per request, so it costs one assignment: a deadline stays in the
- * slot it was first linked in, and only when that slot comes round is it looked at and, if it was moved meanwhile,
- * linked again where it now belongs.
+ * A proxy re-arms deadlines several times per request, so that costs one assignment: a deadline stays in the slot it
+ * was first linked in. When that slot comes round, a deadline that was moved meanwhile is linked again in its new slot.
  */
 export class TimerWheel {
   readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(SLOTS).fill(null);
   readonly #due: Deadline[] = [];
   readonly #stop: () => void;
-  /** For who has to know the time to the point; asking is not free. */
+  /** The exact time; reading the clock is not free. */
   readonly clock: Clock;
   readonly tickMs: number;
   #turned: number;
-  /** Coarse monotonic time in ms: a tick behind at most, and as much more as the current turn of the event loop takes. */
+  /** Coarse monotonic time in ms: at most a tick old, plus the duration of the current tick of the event loop. */
   now: number;
   /** What is to be added to a time of the clock for the wall clock's, as of the last tick. */
   wallOffset: number;
@@ -46,10 +45,10 @@ export class TimerWheel {
     this.#stop();
   }
 
-  /** Used by `Deadline`: puts it where `deadline.at` falls. */
+  /** Used by `Deadline`: links it in the slot of `deadline.at`. */
   link(deadline: Deadline): void {
     const tick = Math.max(this.#tickOf(deadline.at) + 1, this.#turned + 1);
-    // Further away than a full turn: it is looked at once per turn.
+    // Further away than a full turn of the wheel: it is checked once per turn.
     deadline.linkedTick = Math.min(tick, this.#turned + SLOTS - 1);
     const slot = deadline.linkedTick % SLOTS;
     const first = this.#slots[slot] ?? null;
@@ -59,7 +58,7 @@ export class TimerWheel {
     this.#slots[slot] = deadline;
   }
 
-  /** Used by `Deadline`: takes it out of its slot. */
+  /** Used by `Deadline`: removes it from its slot. */
   unlink(deadline: Deadline): void {
     if (deadline.previous !== null) deadline.previous.next = deadline.next;
     else this.#slots[deadline.linkedTick % SLOTS] = deadline.next;
@@ -81,7 +80,7 @@ export class TimerWheel {
     const from = Math.max(this.#turned + 1, target - SLOTS + 1);
     this.#turned = target;
     for (let tick = from; tick <= target; tick++) this.#empty(tick % SLOTS);
-    // Fired only now: what a deadline does may arm, disarm or close others, these included.
+    // Collected first and fired now: a deadline may arm, disarm or close others, including these.
     for (let deadline = this.#due.pop(); deadline !== undefined; deadline = this.#due.pop()) {
       if (deadline.at <= this.now) deadline.fire();
     }
@@ -102,11 +101,11 @@ export class TimerWheel {
   }
 }
 
-/** One deadline of one owner. Made once per connection and armed over and over. */
+/** One deadline of one owner. Made once per connection and armed repeatedly. */
 export class Deadline {
   readonly wheel: TimerWheel;
   readonly #owner: DeadlineOwner;
-  /** When it passes, in the wheel's time; infinite while disarmed. */
+  /** When it fires, in the wheel's time; infinite while disarmed. */
   at = Number.POSITIVE_INFINITY;
   next: Deadline | null = null;
   previous: Deadline | null = null;
@@ -118,14 +117,14 @@ export class Deadline {
   }
 
   /**
-   * Fires in `ms` unless armed again or disarmed before; 0 or less disarms, as 0 in a configuration means none.
-   * Throws a RangeError for NaN: a deadline that never fires would be noticed when it is missed, if ever.
+   * Fires in `ms` unless armed again or disarmed before; 0 or less disarms, because 0 in a configuration means no
+   * limit. Throws a RangeError for NaN: otherwise the deadline would never fire, and that would be noticed late.
    */
   arm(ms: number): void {
     this.armFrom(ms > 0 ? this.wheel.clock.now() : 0, ms);
   }
 
-  /** The same from `now`, which the caller has just read of the clock. */
+  /** The same from `now`, a reading of the clock that the caller has just made. */
   armFrom(now: number, ms: number): void {
     if (!(ms > 0)) {
       this.#armWithout(ms);
@@ -140,8 +139,8 @@ export class Deadline {
   }
 
   /**
-   * The same, counted from the last tick: for what nobody is blamed for. It may be early by as much as the current turn
-   * of the event loop has taken.
+   * The same, counted from the last tick, for deadlines that judge nobody. It may be early by the duration of the
+   * current tick of the event loop.
    */
   armRoughly(ms: number): void {
     this.armFrom(this.wheel.now, ms);
@@ -152,12 +151,12 @@ export class Deadline {
     this.disarm();
   }
 
-  /** It stays in its slot and is dropped when that comes round. */
+  /** It stays in its slot and is dropped when the wheel comes there. */
   disarm(): void {
     this.at = Number.POSITIVE_INFINITY;
   }
 
-  /** For good: leaves the wheel at once, so that nothing holds its owner. */
+  /** Final: leaves the wheel at once, so that the wheel does not keep its owner alive. */
   release(): void {
     this.at = Number.POSITIVE_INFINITY;
     if (this.linkedTick !== UNLINKED) this.wheel.unlink(this);
@@ -174,28 +173,31 @@ export class Deadline {
   }
 }
 
-/** `ms`, made shorter or longer by at most `share` (0 to 1) of it, lest what began together falls due together. */
+/**
+ * `ms`, shortened or lengthened at random by at most `share` (0 to 1), so that what began together does not end
+ * together.
+ */
 export function spread(ms: number, share: number, random: () => number = Math.random): number {
   return ms * (1 - share + 2 * share * random());
 }
 
-/** Where time comes from. Passed in everywhere, so that a test advances it instead of sleeping. */
+/** The source of time. Passed in everywhere, so that tests can advance it instead of sleeping. */
 export interface Clock {
   /** Monotonic, in ms with fractions. */
   now(): number;
   /** Wall clock, in ms since the epoch. */
   wall(): number;
   /**
-   * Calls `tick` every `ms` until the returned function is called. Never keeps the process alive by itself. After a long
-   * turn of the event loop, what came meanwhile is read before `tick` is called.
+   * Calls `tick` every `ms` until the returned function is called. Does not keep the process alive. After a long tick
+   * of the event loop, pending input is read before `tick` is called.
    */
   every(ms: number, tick: () => void): () => void;
 }
 
-/** A tick that is late by more than so many ms comes after a turn in which nobody could be heard. */
+/** A tick that is this much late (ms) comes after an event-loop tick in which no input was read. */
 const LATE_MS = 100;
 
-/** The machine's own time. */
+/** The time of the machine. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
@@ -208,7 +210,7 @@ export const systemClock: Clock = {
     const timer = setInterval(() => {
       const late = performance.now() - last - ms;
       last += late + ms;
-      // Timers come before the sockets: an answer that has been lying there must not be taken for none in time.
+      // Node runs timers before it reads sockets: a response that has already arrived must not count as late.
       if (late > LATE_MS) setImmediate(tickUnlessStopped);
       else tick();
     }, ms);

@@ -11,15 +11,15 @@ const BYTES = new Map([
   ['gb', 1024 ** 3],
 ]);
 
-/** Node's timers fire at once when asked to wait longer than this. */
+/** A longer delay makes Node's timers fire at once. */
 const LONGEST_DURATION = 2 ** 31 - 1;
 
 const DURATION = 'a duration such as 5s, 200ms, 1m or 1h';
 const SIZE = 'a size such as 64kb or 1mb';
 
 /**
- * Milliseconds of `5s`, `200ms`, `1.5m`, `1h`. Throws a ValueError that names the text, also for what is longer than a
- * timer can wait (24 days), and for a bare number other than 0: half of those who write 5 mean seconds.
+ * Milliseconds of `5s`, `200ms`, `1.5m`, `1h`. Throws a ValueError that quotes the text, also for a time longer than a
+ * timer can wait (24 days), and for a bare number other than 0: it is not clear whether 5 means seconds.
  */
 export function parseDuration(value: string | number): number {
   const ms = measure(value, MS, DURATION);
@@ -43,7 +43,7 @@ export function parseShare(text: string): number {
   throw new ValueError(`expected a share such as 20%, got ${show(text)}`);
 }
 
-/** `5s`, `1.5m`, `200ms`, `1h`: the largest unit that needs one decimal at most. */
+/** `5s`, `1.5m`, `200ms`, `1h`: in the largest unit that needs at most one decimal. */
 export function formatDuration(ms: number): string {
   return format(ms, MS);
 }
@@ -53,12 +53,12 @@ export function formatSize(bytes: number): string {
   return format(bytes, BYTES);
 }
 
-/** What to write instead of a duration without a unit; empty when that is not what is wrong with it. */
+/** What to write instead of a duration without a unit; empty if something else is wrong with it. */
 export function adviseUnit(value: unknown): string {
   return isBare(value) ? `Write ${value}s or ${value}ms.` : '';
 }
 
-/** Digits, and nothing that says of what. */
+/** A number without a unit. */
 function isBare(value: unknown): boolean {
   return /^\d+(\.\d+)?$/.test(String(value));
 }
@@ -84,8 +84,8 @@ function show(value: string | number): string {
 }
 
 /**
- * A text somebody wrote, in a file or on the command line, that cannot be understood. `message` says what was
- * expected and what was there, without a full stop; `hint` is a sentence that says what to write, or empty.
+ * Thrown for a text, in a file or on the command line, that cannot be parsed. `message` says what was expected and what
+ * was there, without a full stop; `hint` is a sentence that says what to write, or empty.
  */
 export class ValueError extends Error {
   readonly hint: string;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The version of the package, as its manifest says it. */
+/** The version of the package, from its manifest. */
 export const VERSION: string = readVersion();
 
 function readVersion(): string {

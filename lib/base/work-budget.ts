@@ -1,13 +1,14 @@
 /**
- * What the regular expressions of all rules may cost one request together, in steps of 15 to 25 ns: 3 ms at most. A step is an instruction of a program at a character.
+ * The budget of one request for the regular expressions of all rules, in steps of 15 to 25 ns: at most 3 ms. A step is
+ * one instruction of a program at one character.
  */
 const STEPS = 80_000;
-/** Once for a request, when rules that only observe have used up what there was. */
+/** An additional budget, once per request, for when rules that only observe have used up the first. */
 const RESERVE = STEPS / 4;
-/** Transitions of automata that a request builds. Texts that are alike need no more of them after a few requests. */
+/** Transitions of automata that a request may build. Similar texts need no new ones after a few requests. */
 const TRANSITIONS = 40;
 
-/** The texts of a request would cost more to match than a request may. */
+/** Matching the texts of a request would cost more than its budget. */
 export class BudgetExhausted extends Error {
   constructor() {
     super('the regular expressions would take too long on this request');
@@ -15,41 +16,44 @@ export class BudgetExhausted extends Error {
   }
 }
 
-/** Thrown each time: a stack would be taken for every hostile request, and says nothing. */
+/** Always the same object: making a stack trace for every hostile request is expensive, and the trace is useless. */
 const EXHAUSTED = new BudgetExhausted();
 
-/** How much the matching of one request may still cost. Exact, and no clock is asked: the same on every machine. */
+/** The remaining budget of a request for matching. It counts steps and reads no clock: the same on every machine. */
 export class WorkBudget {
   readonly #steps: number;
   #left: number;
   #hasReserve = true;
   #transitions = TRANSITIONS;
 
-  /** `steps` are those of a request by default; health checks, which nobody sends, may take more. */
+  /** By default `steps` is the budget of a request; health checks, which clients cannot cause, may take more. */
   constructor(steps = STEPS) {
     this.#steps = steps;
     this.#left = steps;
   }
 
-  /** For the next request. */
+  /** Resets the budget for the next request. */
   renew(): void {
     this.#left = this.#steps;
     this.#hasReserve = true;
     this.#transitions = TRANSITIONS;
   }
 
-  /** For what was paid once and is done again, as for another attempt. */
+  /** Returns the cost of work that was paid once and is repeated, as for another attempt. */
   allowAll(): void {
     this.#left = Number.POSITIVE_INFINITY;
   }
 
-  /** Throws BudgetExhausted when it is more than there is. */
+  /** Throws BudgetExhausted if it exceeds the budget. */
   spend(steps: number): void {
     this.#left -= steps;
     if (this.#left < 0) throw EXHAUSTED;
   }
 
-  /** May another transition be built? It is paid then. If there is no other way (`must`), as long as it can be paid. */
+  /**
+   * Charges another transition, and returns whether it may be built. With `must`, it may be built as long as the budget
+   * lasts.
+   */
   build(steps: number, must: boolean): boolean {
     if (this.#transitions <= 0 && !must) return false;
     this.#transitions--;
@@ -57,13 +61,13 @@ export class WorkBudget {
     return true;
   }
 
-  /** There is nothing left; what to throw. */
+  /** The budget is exhausted; returns the error to throw. */
   exhaust(): BudgetExhausted {
     this.#left = 0;
     return EXHAUSTED;
   }
 
-  /** Who only observes must not make others fail: they go on with the reserve, if there still is one. */
+  /** Rules that only observe must not make others fail: the reserve is used for those, if it is still there. */
   useReserve(): void {
     if (!this.#hasReserve) return;
     this.#hasReserve = false;

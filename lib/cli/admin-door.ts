@@ -11,7 +11,7 @@ import type { Reload } from './reload.js';
 import type { RequestLog } from './request-log.js';
 import type { StartSettings } from './start-settings.js';
 
-/** What is behind the admin listener. */
+/** What the admin listener needs. */
 export interface AdminDoorDeps {
   readonly balancer: Balancer;
   readonly reload: Reload;
@@ -20,7 +20,7 @@ export interface AdminDoorDeps {
   readonly consoleLog: ConsoleLog;
 }
 
-/** The admin listener of a program that runs, with what it shows and does beside the balancer. */
+/** The admin listener of a running program, and what it offers beyond the balancer. */
 export class AdminDoor {
   readonly #plan: StartSettings;
   readonly #config: AdminConfig;
@@ -60,7 +60,7 @@ export class AdminDoor {
     } catch (error) {
       const { listen } = this.#config;
       const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-      // Nobody asked for the port of the demo: another one is as good.
+      // The port of the demo was not asked for, so another one will do.
       if (!this.#plan.isDemo || listen.kind !== 'tcp' || !isTaken) throw error;
       await this.#admin.open(balancer, services, { ...listen, port: 0 });
     }

@@ -21,7 +21,7 @@ import { UsageError } from './usage-error.js';
 
 export { UsageError };
 
-/** What a person asked for. Texts are checked and kept as written: what they mean is the configuration's affair. */
+/** What a person asked for. Texts are checked and kept as written: the configuration interprets them. */
 export interface RunOptions {
   readonly port: number | null;
   readonly servers: readonly string[];
@@ -31,25 +31,25 @@ export interface RunOptions {
   readonly healthInterval: string | null;
   readonly accessLog: AccessLogFormat | null;
   readonly accessLogFile: string | null;
-  /** Where metrics, API and status page are served, or `off`; null leaves it open. */
+  /** The address of the admin listener, or `off`; null when not given. */
   readonly admin: string | null;
   /** Reload when the settings file changes. */
   readonly watch: boolean;
   readonly volume: 'quiet' | 'normal' | 'verbose';
 }
 
-/** What `lb check` and `lb explain` have in common. */
+/** The options that `lb check` and `lb explain` share. */
 export interface CheckOptions {
-  /** Null: the one that lies in the working directory. */
+  /** Null: the file in the working directory. */
   readonly configFile: string | null;
   readonly json: boolean;
 }
 
-/** What `lb init` was told; null and empty lists are what it was not. */
+/** The options of `lb init`; null and empty lists are options that were not given. */
 export interface InitOptions {
-  /** Where the settings are written. */
+  /** The file to write. */
   readonly configFile: string | null;
-  /** A file that is there is written anew. */
+  /** Replace an existing file. */
   readonly force: boolean;
   readonly listen: string | null;
   readonly servers: readonly string[];
@@ -61,23 +61,23 @@ export interface InitOptions {
 }
 
 export interface HealthcheckOptions {
-  /** Where lb listens; null: the settings file says it. */
+  /** The address that lb listens on; null: taken from the settings file. */
   readonly port: number | null;
-  /** The admin listener, as written; null: the settings file says it. */
+  /** The admin listener, as written; null: taken from the settings file. */
   readonly admin: string | null;
   readonly configFile: string | null;
-  /** Is it to be ready for requests, and not only alive? */
+  /** Check that it is ready for requests, not only alive? */
   readonly ready: boolean;
 }
 
 export interface ExplainOptions extends CheckOptions {
   readonly request: AskedRequest;
-  /** The address it comes from. */
+  /** The address of the client. */
   readonly ip: string;
 }
 
 export type Command =
-  /** `key`: of the settings file; null is the page of the program. */
+  /** `key`: a key of the settings file; null for the help of the program. */
   | { readonly name: 'help'; readonly key: string | null }
   | { readonly name: 'version' }
   | { readonly name: 'init'; readonly options: InitOptions }
@@ -97,12 +97,12 @@ export interface Arguments {
 interface Words {
   readonly values: ReadonlyMap<OptionName, string>;
   readonly positionals: readonly string[];
-  /** All values of those options that can stand there several times. */
+  /** All values of the options that may be repeated. */
   readonly headers: readonly string[];
   readonly hosts: readonly string[];
 }
 
-/** Reads the words after the program's name. Throws a UsageError. */
+/** Parses the words after the program's name. Throws a UsageError. */
 export function parseArguments(words: readonly string[]): Arguments {
   const read = readWords(words);
   const { values } = read;
@@ -200,7 +200,7 @@ function explainOptions({ values, positionals, headers }: Words): ExplainOptions
   return { configFile: values.get('config') ?? null, json: values.has('json'), request, ip };
 }
 
-/** Whether the words ask for no colour, for when they are otherwise too wrong to be parsed. */
+/** Whether the words contain --no-color, for when they are too wrong to be parsed. */
 export function refusesColour(words: readonly string[]): boolean {
   return words.includes('--no-color');
 }
@@ -224,7 +224,7 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
   };
 }
 
-/** parseArgs in its lenient mode splits the words; its strict mode would word the complaints for us, and badly. */
+/** parseArgs splits the words in its lenient mode; the messages of its strict mode are not good enough. */
 function readWords(words: readonly string[]): Words {
   const parsed = parseArgs({
     args: [...words],
@@ -289,9 +289,7 @@ function readAlgorithm(text: string | undefined): AlgorithmName | null {
   const known = ALGORITHMS.find((name) => name === text);
   if (known !== undefined) return known;
   if (text === 'hash')
-    throw new UsageError(
-      '--algorithm hash has to be told of what: write algorithm: { name: hash, on: uri } in a file.',
-    );
+    throw new UsageError('--algorithm hash needs a key: write algorithm: { name: hash, on: uri } in a file.');
   const advice = suggest(text, ALGORITHMS, `It is one of ${ALGORITHMS.join(', ')}.`);
   throw new UsageError(`--algorithm ${JSON.stringify(text)} is unknown. ${advice}`);
 }
@@ -326,7 +324,7 @@ function readFormat(text: string | undefined): AccessLogFormat | null {
   throw new UsageError(`--access-log ${JSON.stringify(text)} is unknown. ${advice}`);
 }
 
-/** Runs a reader of a text and puts the name of what it read before its complaint. */
+/** Calls `read` and puts `what` in front of its error message. */
 function attempt<T>(what: string, read: () => T): T {
   try {
     return read();

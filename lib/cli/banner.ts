@@ -8,29 +8,29 @@ import { pathOption, type StartSettings } from './start-settings.js';
 
 export interface BannerOptions {
   readonly version: string;
-  /** How the reader started this program. */
+  /** The command that started this program. */
   readonly program: string;
   readonly plan: StartSettings;
-  /** Where it listens, with the real port. */
+  /** The listening addresses, with real ports. */
   readonly addresses: readonly Address[];
-  /** Of the admin listener; null without one. */
+  /** The address of the admin listener; null without one. */
   readonly admin: Address | null;
-  /** How many changes of the process before are in force. */
+  /** How many changes of the previous process are in force. */
   readonly restored: number;
-  /** Is the settings file read again when it changes? */
+  /** Is the settings file reloaded when it changes? */
   readonly isWatched: boolean;
   readonly paint: Paint;
 }
 
 const LABEL_WIDTH = 11;
-/** Longer lists are cut: a banner is read at a glance. */
+/** Longer lists are cut, so that the banner stays short. */
 const SHOWN_SERVERS = 8;
 const SHOWN_ROUTES = 12;
-/** Columns for what a request asks for, and for where that leads. */
+/** Widths of the column for what a request asks for and of the column for its servers. */
 const ENTRANCE_WIDTH = 26;
 const TARGET_WIDTH = 39;
 
-/** What a person needs at the start, in a dozen lines of at most 80 columns: how to try it, what is behind it, how to end it. */
+/** The start banner, a dozen lines of at most 80 columns: how to try it, which servers it has, how to stop it. */
 export function banner(options: BannerOptions): string {
   const { bold, cyan, dim } = options.paint;
   const { addresses, admin, isWatched, program, restored } = options;
@@ -114,7 +114,7 @@ function healthLine({ healthCheck }: Config, file: string | null): string {
   return `${method} ${path} every ${interval}${isPathChosen ? '' : `; another path: ${pathOption(file)}`}`;
 }
 
-/** Where only hosts or paths are served, it asks for the first of them: `/` of any other host would be a 404. */
+/** If only hosts or paths are served, the example asks for the first of them: `/` of any other host would get 404. */
 function curlCommand(address: Address, { hosts, rest }: Config): string {
   const isEverywhere = rest.fallback !== null || rest.routes.length > 0;
   const [path] = isEverywhere ? [] : rest.paths;
@@ -127,7 +127,7 @@ function curlCommand(address: Address, { hosts, rest }: Config): string {
     : `curl ${field}${describe(address)}${tail}`;
 }
 
-/** What a browser or curl on this machine takes; a listener on every interface is reached as localhost. */
+/** An address that a browser or curl on this machine can use; a listener on every interface is reached as localhost. */
 function describe(address: Address): string {
   if (address.kind === 'unix') return address.text;
   const everywhere = address.host === '' || address.host === '0.0.0.0' || address.host === '::';

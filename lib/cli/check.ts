@@ -17,7 +17,7 @@ export interface Terminals {
   readonly stderr: Terminal;
 }
 
-/** What was found in a file. `config` is null when it cannot be used. */
+/** The result of checking a file. `config` is null when the file cannot be used. */
 interface Findings {
   readonly file: string;
   readonly text: string;
@@ -27,7 +27,7 @@ interface Findings {
   readonly cases: readonly CaseResult[];
 }
 
-/** Checks a configuration file and runs its tests. Returns the exit code: 0 when all is fine, else 1. */
+/** Checks a configuration file and runs its tests. Returns the exit code: 0 when everything is right, otherwise 1. */
 export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Terminals): number {
   let findings: Findings;
   try {
@@ -57,7 +57,7 @@ function failed({ mismatches }: CaseResult): boolean {
   return mismatches.length > 0;
 }
 
-/** The tests of a configuration that fail, ready to print; empty when there are none. */
+/** The failing tests of a configuration, ready to print; empty when all pass. */
 export function renderFailures(config: Config, file: string, paint: Paint): string {
   const failures = runCases(config).filter(failed);
   return renderFirst(failures, MOST_SHOWN, (result) => `${renderCase(result, file, paint)}\n`);
@@ -110,7 +110,7 @@ function testsPassed(cases: readonly CaseResult[]): string {
   return cases.length === 0 ? 'no tests' : `${count(cases.length, 'test')} passed`;
 }
 
-/** Servers that several routes name are counted once. */
+/** A server of several routes is counted once. */
 function sizes(config: Config): { hosts: number; routes: number; servers: number } {
   const addresses = config.groups.flatMap(({ servers }) => servers.map(({ address }) => addressKey(address)));
   return {

@@ -9,17 +9,17 @@ import {
   takes,
 } from './options.js';
 
-/** What only a running balancer knows. */
+/** Names that only a running balancer knows. */
 export interface Known {
   servers(): Promise<readonly string[]>;
   routes(): Promise<readonly string[]>;
 }
 
-/** Methods that `lb explain` is mostly asked about. */
+/** The methods that `lb explain` is mostly used with. */
 const METHODS = ['GET', 'HEAD', 'QUERY', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const ABOUT_A_SERVER: readonly CommandName[] = ['drain', 'ready', 'maintenance', 'weight', 'remove'];
 
-/** What the last of the words may become. Empty where the shell knows better (files) or nobody knows. */
+/** The possible completions of the last word. Empty when the shell knows better (files), or there are none. */
 export async function completeWords(words: readonly string[], known: Known): Promise<readonly string[]> {
   const typed = words.at(-1) ?? '';
   const before = words.slice(0, -1);
@@ -52,7 +52,7 @@ function optionsOf(command: CommandName): string[] {
     .map((name) => `--${name}`);
 }
 
-/** The words that are neither options nor their values. */
+/** The words that are neither options nor values of options. */
 function operandsOf(words: readonly string[]): string[] {
   return words.filter((word, index) => {
     if (word.startsWith('-')) return false;
@@ -61,7 +61,7 @@ function operandsOf(words: readonly string[]): string[] {
   });
 }
 
-/** The option that a word is, by its long or its short name. */
+/** The option that a word names, in its long or short form. */
 function optionOf(word: string): OptionName | null {
   const found = names().find((name) => {
     const option = OPTIONS[name];

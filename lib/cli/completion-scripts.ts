@@ -1,6 +1,6 @@
 /**
- * Both shells hand the words up to the cursor to `lb completion words` and offer the lines it prints, files where it
- * prints none. Bash takes `:` and `=` for the end of a word: what stands before is taken off again.
+ * Both shells pass the words up to the cursor to `lb completion words` and offer the lines that it prints, or files if
+ * it prints none. Bash splits words at `:` and `=`: the part before them is removed again.
  */
 export const BASH = `# Tab completion of lb for bash: source <(lb completion bash)
 _lb() {

@@ -4,12 +4,12 @@ import { BASH, ZSH } from './completion-scripts.js';
 import type { AdminClient } from './remote/client.js';
 import type { RemoteContext } from './remote/remote.js';
 
-/** Nobody who pressed Tab waits longer for names. */
+/** How long a person who pressed Tab should wait for names. */
 const PATIENCE_MS = 700;
 
 /**
- * `bash` and `zsh` print a script for the shell; `words`, which these call, the words that the last of those behind it
- * may become, a line each. Returns the exit code.
+ * `bash` and `zsh` print a script for the shell. `words`, which these scripts call, prints the completions of the last
+ * word, one per line. Returns the exit code.
  */
 export async function completion(
   [what = '', ...words]: readonly string[],
@@ -32,7 +32,7 @@ export async function completion(
   return 2;
 }
 
-/** Names of the balancer that the words are about; none when it cannot be asked. */
+/** Names of the running balancer; none when it cannot be asked. */
 function known(words: readonly string[], context: RemoteContext): Known {
   const option = (...names: readonly string[]): string | null => {
     const at = words.findIndex((word) => names.includes(word));
@@ -44,7 +44,7 @@ function known(words: readonly string[], context: RemoteContext): Known {
     let client: AdminClient | null = null;
     const answered = new AbortController();
     try {
-      // Only now: reading settings takes a library, and most words need none.
+      // Loaded late: reading settings needs a library, and most completions do not.
       const [{ findPlace }, connection] = await Promise.all([
         import('./remote/admin-address.js'),
         import('./remote/client.js'),
@@ -53,7 +53,7 @@ function known(words: readonly string[], context: RemoteContext): Known {
       client = new connection.AdminClient(findPlace(place, context.env, context.exists));
       return await Promise.race([names(client), context.pause(PATIENCE_MS, answered.signal).then(() => [])]);
     } catch {
-      // Not running, or not found: there is nothing to offer, and no place to say so.
+      // Not running, or not found: there is nothing to offer, and no message to print during completion.
       return [];
     } finally {
       answered.abort();

@@ -14,7 +14,7 @@ import type { Terminal } from './terminal.js';
 
 export interface NarratorOptions {
   readonly terminal: Terminal;
-  /** How many servers there are, for "2 of 3 left". */
+  /** The number of servers, for "2 of 3 left". */
   readonly servers: number;
   /** `quiet`: problems only; `verbose`: also every check and the heads of every request. */
   readonly volume: RunOptions['volume'];
@@ -28,14 +28,14 @@ const AVAILABILITY: { readonly [availability in Availability]: string } = {
   maintenance: 'is in maintenance: no requests at all',
 };
 
-/** Tells on stderr what happens beside the requests: servers that go and come, warnings and, if asked, every detail. */
+/** Logs events to stderr: servers that go down and come back, warnings and, if asked for, every detail. */
 export class ConsoleLog implements Observer {
   readonly #terminal: Terminal;
   #servers: number;
   readonly #volume: RunOptions['volume'];
-  /** Servers that get no new requests, each with why. */
+  /** Servers that get no new requests, with the reason of each. */
   readonly #out = new Map<string, Set<Absence>>();
-  /** What servers are asked that nobody chose, `GET /`, by their names and those of their routes. */
+  /** The checks whose path is the default, such as `GET /`, by the names of the servers and of their routes. */
   readonly #guesses = new Map<string, string>();
   #pathOption = '';
   #isIntroduced = false;
@@ -48,12 +48,12 @@ export class ConsoleLog implements Observer {
     this.#volume = options.volume;
   }
 
-  /** There are so many servers from now on. */
+  /** Updates the number of servers. */
   expect(servers: number): void {
     this.#servers = servers;
   }
 
-  /** Goes by this configuration from now on. `pathOption`: where the reader chooses the path of checks. */
+  /** Uses this configuration from now on. `pathOption`: how the reader can set the path of checks. */
   applyConfig(config: Config, pathOption: string): void {
     this.expect(serversOf(config).length);
     this.#pathOption = pathOption;
@@ -66,7 +66,7 @@ export class ConsoleLog implements Observer {
     }
   }
 
-  /** The reader knows where it listens; what comes later is news. */
+  /** The start is over: listening addresses are news from now on. */
   introduced(): void {
     this.#isIntroduced = true;
   }
@@ -168,7 +168,7 @@ export class ConsoleLog implements Observer {
 
   #comesUp(server: string, downMs: number): void {
     const { bold, green } = this.#terminal.paint;
-    // One that was not believed to be up in the first place was never told to be down.
+    // A server that was not up before was not reported as down.
     const wasDown = this.#out.get(server)?.has('down') === true;
     this.#comes(server, 'down');
     const text = wasDown ? `is back after ${humanDuration(downMs)}` : 'is up';
@@ -184,7 +184,7 @@ export class ConsoleLog implements Observer {
 
   #spared(server: string, reason: string): void {
     const { bold, yellow } = this.#terminal.paint;
-    const text = `${bold(server)} fails, but the others can't do without it: ${escapeForScreen(reason)}`;
+    const text = `${bold(server)} fails, but is kept because too few servers would be left: ${escapeForScreen(reason)}`;
     this.#sometimes('servers that fail', () => this.say(yellow(text)));
   }
 
@@ -272,24 +272,24 @@ export class ConsoleLog implements Observer {
     this.#warning(message);
   }
 
-  /** Something that is no problem: not said with -q. */
+  /** Not a problem: left out with -q. */
   mention(text: string): void {
     if (this.#volume !== 'quiet') this.say(text);
   }
 
-  /** Takes back the `^C` that a terminal has just put at the start of the line. */
+  /** Overwrites the `^C` that a terminal has just echoed at the start of the line. */
   eraseInterrupt(): void {
     if (this.#terminal.isTty && this.#volume !== 'quiet') this.#terminal.write('\r');
   }
 
-  /** One line with the time before it: short for a person, complete for a file. */
+  /** One line with the time in front: short for a person, complete for a file. */
   say(text: string): void {
     const now = Date.now();
     const time = this.#terminal.isTty ? clockTime(now) : isoTime(now);
     this.#terminal.write(`${this.#terminal.paint.dim(time)}  ${text}\n`);
   }
 
-  /** What may happen to a thousand at once must not bury the rest. */
+  /** What may happen to a thousand servers at once must not bury other messages. */
   #sometimes(what: string, say: () => void): void {
     const unsaid = this.#flood.pass(what, performance.now());
     if (unsaid === null) return;
@@ -297,7 +297,7 @@ export class ConsoleLog implements Observer {
     say();
   }
 
-  /** Of a server that did not like a question that nobody chose: what it was asked, and how to ask something else. */
+  /** For a server that fails the default check: what it was asked, and how to ask something else. */
   #advice(server: string, reason: string): string {
     const question = this.#guesses.get(server);
     if (question === undefined || !/^(status \d+|timed out)$/.test(reason)) return '';
@@ -328,7 +328,7 @@ function placeOf(address: Address): string {
   return address.kind === 'tcp' && address.host === '' ? `port ${address.port}` : address.text;
 }
 
-/** What the servers of a group are asked, if nobody chose that; else empty. */
+/** The default check of a group's servers; empty when its path is set. */
 function guessOf({ healthCheck }: GroupConfig): string {
   if (healthCheck === null || healthCheck.isPathChosen || healthCheck.type === 'tcp') return '';
   return `${healthCheck.method} ${healthCheck.path}`;

@@ -1,6 +1,6 @@
 import { type FixtureServer, startFixtureServer } from '../../fixtures/server.js';
 
-/** Three servers inside this process, on loopback only, so that a first look needs nothing else. */
+/** Three servers inside this process, on loopback only, so that a first try needs nothing else. */
 export interface Demo {
   readonly servers: readonly DemoServer[];
   /** Stops them; resolves when their sockets are gone. */
@@ -13,7 +13,7 @@ export interface DemoServer {
   readonly address: string;
 }
 
-/** Often: whoever makes a server fail wants to see it noticed. */
+/** Often, so that a failing server is noticed soon. */
 export const DEMO_HEALTH_CHECK = { path: '/healthcheck', interval: '1s' } as const;
 
 const NAMES = ['apple', 'banana', 'cherry'] as const;

@@ -1,4 +1,4 @@
-/** `450 ms`, `12 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`: a length of time as a person says it. */
+/** `450 ms`, `12 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`: a duration for people. */
 export function humanDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   const total = Math.round(milliseconds / 1000);
@@ -21,7 +21,7 @@ export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 }
 
-/** The length of the longest text; there may be too many of them to be the arguments of one call. */
+/** The length of the longest text. There may be too many texts to be the arguments of one call. */
 export function longest(texts: readonly string[]): number {
   return texts.reduce((most, { length }) => Math.max(most, length), 0);
 }

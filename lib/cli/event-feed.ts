@@ -2,14 +2,14 @@ import type { Balancer } from '../balancer.js';
 import type { Config } from '../config/types.js';
 import { Webhook } from '../observe/webhook.js';
 
-/** Events to the webhook of the configuration in force, if it has one. */
+/** Sends events to the webhook of the current configuration, if it has one. */
 export class EventFeed {
   readonly #agent: string;
   readonly #warning: (message: string) => void;
   #webhook: Webhook | null = null;
   #wanted = 'null';
   #unsubscribe: () => void = () => {};
-  /** By those that were given up. */
+  /** Including webhooks that are closed. */
   #dropped = 0;
 
   constructor(version: string, warning: (message: string) => void) {

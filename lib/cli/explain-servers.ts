@@ -5,14 +5,14 @@ import type { Server } from '../servers/server.js';
 import { longest } from './error-text.js';
 import type { Paint } from './paint.js';
 
-/** A line of a section; what does not fit into the width goes on below, further in. */
+/** A line of a section; what does not fit continues on the next line, indented further. */
 export interface Line {
   readonly text: string;
   readonly tint?: (text: string) => string;
   readonly indent?: number;
 }
 
-/** Who may serve a request, who does if that is known, and by what it is decided. */
+/** Which servers may serve a request, which one does if that is known, and what decides it. */
 export function serverLines({ servers, server, choice, route }: Forwarded, paint: Paint): Line[] {
   const width = longest(servers.map(({ name }) => name));
   const lines: Line[] = servers.map((server) => {
@@ -29,7 +29,7 @@ export function serverLines({ servers, server, choice, route }: Forwarded, paint
   return lines;
 }
 
-/** What is said of a server besides where it is. */
+/** Notes on a server besides its address. */
 export function notesOn({ weight, backup, obstacle }: Server, servers: readonly Server[]): string[] {
   const uneven = servers.some((other) => other.weight !== weight);
   return [
@@ -57,6 +57,6 @@ function stickyName(sticky: StickyConfig | null): string {
 
 function stickyText(sticky: StickyConfig): string {
   return sticky.kind === 'cookie'
-    ? `whoever answers is named in the cookie ${sticky.name}, and serves the client from then on`
+    ? `the server that answers is named in the cookie ${sticky.name}, and serves the client from then on`
     : `${stickyName(sticky)} would bind the client; the request has none`;
 }

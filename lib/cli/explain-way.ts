@@ -11,12 +11,12 @@ import type { Absence } from '../routing/dry-run/way.js';
 import { type Line, serverLines } from './explain-servers.js';
 import type { Paint } from './paint.js';
 
-/** What is explained, and by which file. */
+/** What is explained, and the file it is explained by. */
 export interface Explained {
   readonly file: string;
   readonly config: Config;
   readonly request: RequestParts;
-  /** The address that the connection comes from. */
+  /** The address of the client. */
   readonly peer: string;
   readonly explanation: Explanation;
 }
@@ -27,7 +27,7 @@ const MARGIN = ' '.repeat(2 + LABEL_WIDTH);
 /** Longer lists of names are cut. */
 const SHOWN_NAMES = 8;
 
-/** A stage of the way: what it is called, and its lines, not yet indented. */
+/** A stage of the request's way: its name, and its lines before indentation. */
 interface Section {
   readonly label: string;
   readonly lines: readonly Line[];
@@ -35,7 +35,7 @@ interface Section {
 
 const same = (text: string): string => text;
 
-/** The way of a request from the listener to where it ends, at most 80 columns wide. */
+/** The way of a request from the listener to its end, at most 80 columns wide. */
 export function renderWay(explained: Explained, paint: Paint): string {
   const { file, config, request, peer, explanation } = explained;
   const { outcome, firewalls, steps } = explanation;
@@ -189,7 +189,7 @@ function list(names: readonly string[]): string {
   return names.slice(0, SHOWN_NAMES).join(', ') + more;
 }
 
-/** Breaks at spaces where it can, anywhere where it must. */
+/** Breaks at spaces if possible, anywhere otherwise. */
 function wrap(text: string, width: number): string[] {
   const pieces: string[] = [];
   let rest = text;

@@ -12,7 +12,7 @@ import { renderWay } from './explain-way.js';
 import type { Paint } from './paint.js';
 import { DEFAULT_FILE, problemPaint, readConfig, StartSettingsError } from './start-settings.js';
 
-/** Shows the way of a request that is not sent. Returns the exit code: 1 when the configuration cannot be used. */
+/** Shows the way of a request without sending it. Returns the exit code: 1 when the configuration cannot be used. */
 export function explain(options: ExplainOptions, { stdout, stderr }: Terminals): number {
   const file = options.configFile ?? DEFAULT_FILE;
   let config: Config;

@@ -6,7 +6,7 @@ export type Attempt =
   | { readonly writing: string }
   | { readonly listening: true };
 
-/** An error of the system or about a file as one line that says what to do about it; null for every other error. */
+/** An error of the system or of a file as one line that says what to do; null for every other error. */
 export function explainFailure(error: unknown, attempt: Attempt): string | null {
   const isFileError = error instanceof FileError;
   if (!isFileError && !isSystemError(error)) return null;
@@ -23,7 +23,7 @@ function listenTrouble(error: SystemError): string {
   if (isPath) return `cannot listen on ${address}: ${socketPathTrouble(error)}`;
   switch (code) {
     case 'EADDRINUSE':
-      // By one of every interface in the way of one of a single interface, or the other way round.
+      // Two addresses of one port: one of them on every interface.
       if (error.heldBy !== undefined)
         return `port ${port} is in use by lb itself, as ${error.heldBy}: such a move takes a restart.`;
       return `port ${port} is in use. Stop what listens there (lsof -i :${port} names it) or take another port.`;
@@ -71,7 +71,7 @@ interface SystemError extends NodeJS.ErrnoException {
   readonly address?: string;
   readonly port?: number;
   readonly hostname?: string;
-  /** The listener of our own that has the port. */
+  /** The listener of this program that has the port. */
   readonly heldBy?: string;
 }
 

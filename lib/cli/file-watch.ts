@@ -1,32 +1,32 @@
 import { stat } from 'node:fs/promises';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 
-/** How often the files are looked at, in ms: a change is acted upon within two of these. */
+/** How often the files are checked, in ms: a change takes effect within two of these. */
 const LOOK_EVERY = 500;
 
 /**
- * Notices that a file is another than before. Looks at it from time to time: what the system would tell of depends on
- * how an editor saves, and of a mounted volume or a link that is swapped (ConfigMaps) it tells nothing. A change counts
- * once the next look finds the same, so that nothing is read that is still being written.
+ * Notices that a file has changed. It polls: events of the file system depend on how an editor saves, and do not report
+ * a mounted volume or a swapped link (ConfigMaps). A change counts when the next check finds the same state, so that a
+ * file that is still being written is not read.
  */
 export class FileWatch {
   readonly #files: () => readonly string[];
   readonly #changed: () => void;
   readonly #clock: Clock;
-  /** As they were when `changed` was called last, or at the start; null before the first look. */
+  /** The state when `changed` was called last, or at the start; null before the first check. */
   #known: string | null = null;
   #seen = '';
   #looking = false;
   #stop: (() => void) | null = null;
 
-  /** `files` are asked for at every look; the first is never taken for changed while it is not there. */
+  /** `files` is called at every check; while the first file is missing, it does not count as changed. */
   constructor(files: () => readonly string[], changed: () => void, clock: Clock = systemClock) {
     this.#files = files;
     this.#changed = changed;
     this.#clock = clock;
   }
 
-  /** Remembers how the files are, and looks again from then on. */
+  /** Records the state of the files, and checks again from then on. */
   async start(): Promise<void> {
     this.#stop = this.#clock.every(LOOK_EVERY, () => void this.look());
     await this.look();
@@ -37,9 +37,9 @@ export class FileWatch {
     this.#stop = null;
   }
 
-  /** One look at all of them. Never rejects. */
+  /** Checks all files once. Never rejects. */
   async look(): Promise<void> {
-    // A file system that hangs is not asked twice.
+    // A file system that hangs is not asked again.
     if (this.#looking) return;
     this.#looking = true;
     const marks = await Promise.all(this.#files().map(markOf));
@@ -56,7 +56,7 @@ export class FileWatch {
 
 const MISSING = 'missing';
 
-/** Another whenever the content may be. */
+/** A text that changes when the content may have changed. */
 async function markOf(file: string): Promise<string> {
   try {
     const { ino, size, mtimeMs, ctimeMs } = await stat(file);

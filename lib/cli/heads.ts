@@ -6,8 +6,8 @@ const AUTHORIZATION = /^(?:proxy-)?authorization$/i;
 const COOKIES = /^(?:set-)?cookie2?$/i;
 
 /**
- * A head as it crossed the wire, one line per line behind a mark (`>` or `<`), as curl -v shows it. Control bytes
- * are escaped; credentials and the values of cookies are hidden: a terminal is often somebody else's screen too.
+ * A head as sent or received, each line after a mark (`>` or `<`), as curl -v shows it. Control bytes are escaped;
+ * credentials and the values of cookies are masked, because others may see the terminal.
  */
 export function renderHead(head: string, mark: '>' | '<'): string {
   const lines = head.split(/\r?\n/);
@@ -23,18 +23,18 @@ function mask(line: string): string {
     return `${line.slice(0, colon)}: ${maskAuthorization(line.slice(colon + 1).trim())}`;
   if (COOKIES.test(name))
     return `${line.slice(0, colon)}: ${maskCookies(name, line.slice(colon + 1).trim())}`;
-  // The start line has no name, or one with a blank in it.
+  // The start line has no name, or a name with a blank in it.
   if (colon === -1 || name.includes(' ')) return shownTarget(line);
   return isSecretName(name) ? `${line.slice(0, colon)}: ***` : line;
 }
 
-/** `Bearer ***`: the scheme is worth seeing and no secret. */
+/** `Bearer ***`: the scheme is useful and not secret. */
 function maskAuthorization(value: string): string {
   const scheme = /^[A-Za-z][\w-]*(?= )/.exec(value);
   return scheme ? `${scheme[0]} ***` : '***';
 }
 
-/** `sid=***; theme=***`, or `sid=***; Path=/; HttpOnly` for the one that a Set-Cookie sets. */
+/** `sid=***; theme=***`, or `sid=***; Path=/; HttpOnly` for the cookie of a Set-Cookie. */
 function maskCookies(name: string, value: string): string {
   const pairs = value.split(';');
   const isSet = /^set-/i.test(name);

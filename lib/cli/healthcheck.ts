@@ -7,7 +7,7 @@ import { reachable } from './remote/admin-address.js';
 import { DEFAULT_FILE, readConfig, StartSettingsError } from './start-settings.js';
 import type { Terminal } from './terminal.js';
 
-/** Less than what supervisors wait for by default. */
+/** Less than the default timeout of supervisors. */
 const PATIENCE_MS = 2000;
 const DEFAULT_PORT = 8080;
 
@@ -18,7 +18,7 @@ export interface HealthcheckContext {
   readonly exists: (path: string) => boolean;
 }
 
-/** What is asked, and which answer is a good one. */
+/** The request, and which response is good. */
 interface Probe {
   readonly address: Address;
   readonly request: RequestOptions;
@@ -26,8 +26,8 @@ interface Probe {
 }
 
 /**
- * For the health checks of containers, which may have neither a shell nor curl: asks the balancer of this machine how it
- * is. Returns the exit code, 0 when it is well.
+ * For the health checks of containers, which may have neither a shell nor curl: asks the balancer on this machine
+ * whether it is well. Returns the exit code, 0 when it is.
  */
 export async function healthcheck(
   options: HealthcheckOptions,
@@ -53,8 +53,8 @@ export async function healthcheck(
 }
 
 /**
- * The admin listener knows best. Without one the readiness path is asked, and without that a request that goes no further
- * than lb itself (RFC 9110, 7.6.2): whatever is answered, it is alive. A text says why none of these can be asked.
+ * The admin listener knows most. Without it the readiness path is asked, and otherwise a request that goes no further
+ * than lb itself (RFC 9110, 7.6.2): any response shows that it is alive. A text says why none of these can be asked.
  */
 function findProbe(
   { port, admin, configFile, ready }: HealthcheckOptions,
@@ -87,7 +87,7 @@ function readSettings(file: string, env: NodeJS.ProcessEnv) {
   return `${file}:${line}: ${message}. So it does not say where lb listens: give a port, or --admin HOST:PORT.`;
 }
 
-/** Resolves with the status of the answer; rejects when there is none in time. */
+/** Resolves with the status of the response; rejects if there is none in time. */
 function statusOf({ address, request: asked }: Probe): Promise<number> {
   const at = reachable(address);
   const target = at.kind === 'unix' ? { socketPath: at.path } : { host: at.host, port: at.port };
@@ -104,7 +104,7 @@ function statusOf({ address, request: asked }: Probe): Promise<number> {
     );
     outgoing.on('error', ({ code, message }: NodeJS.ErrnoException) => {
       const isNobody = code === 'ECONNREFUSED' || code === 'ENOENT';
-      reject(new Error(isNobody ? `nobody answers at ${at.text}` : message));
+      reject(new Error(isNobody ? `no answer at ${at.text}` : message));
     });
     outgoing.on('close', () => clearTimeout(patience));
     outgoing.end();

@@ -1,6 +1,6 @@
 import type { Paint } from './paint.js';
 
-/** An entry, and what it is; lines after the first have an empty left side. */
+/** An entry and its explanation; lines after the first have an empty left side. */
 export type Row = readonly [left: string, right: string];
 
 export interface HelpSection {
@@ -10,7 +10,7 @@ export interface HelpSection {
 
 export interface Example {
   readonly what: string;
-  /** The words after the program, a command for each. */
+  /** What follows the program's name, for each command. */
   readonly commands: readonly string[];
 }
 
@@ -109,7 +109,7 @@ const EXIT_CODES: readonly Row[] = [
   ['2', 'a command line that makes no sense'],
 ];
 
-/** How it is called, without the program's name. */
+/** The usage, without the program's name. */
 export const USAGE: readonly string[] = [
   '[port] [server...] [options]',
   'init [-c FILE] [--listen ADDR] [server...]',
@@ -119,7 +119,7 @@ export const USAGE: readonly string[] = [
 
 export const SUMMARY = 'balances HTTP requests over several servers';
 
-/** In the order in which they are printed; examples stand before the signals. */
+/** In the order of printing; examples come before the signals. */
 export const SECTIONS = {
   arguments: { title: 'Arguments', rows: ARGUMENTS },
   balancing: { title: 'Balancing', rows: BALANCING },
@@ -148,7 +148,7 @@ export const EXAMPLES: readonly Example[] = [
   { what: 'settings from a file, requests as JSON', commands: ['-c lb.yaml --access-log json | jq .'] },
 ];
 
-/** The page `--help` prints, at most 80 columns wide. `program` is how the reader started it. */
+/** The page of `--help`, at most 80 columns wide. `program` is the command that started it. */
 export function helpText(program: string, paint: Paint): string {
   const title = (text: string): string => paint.bold(text);
   const section = ({ title: name, rows }: HelpSection): string => `${title(name)}\n${table(rows, paint)}`;

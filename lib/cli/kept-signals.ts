@@ -2,21 +2,21 @@ import type { SignalSource } from './stop-signals.js';
 
 type Kept = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
 
-/** What the launcher has done with signals since its first line. */
+/** What the launcher has recorded of signals since its first line. */
 export interface Launch {
-  /** Those that came, each once, oldest first. */
+  /** The signals received, each once, oldest first. */
   readonly kept: NodeJS.Signals[];
-  /** The listeners that keep them. */
+  /** The listeners that record them. */
   readonly keepers: { readonly [signal in Kept]: () => void };
 }
 
-/** Signals whose default action ends the process: what a shell reports then is 128 and the number. */
+/** Signals whose default action ends the process: a shell then reports 128 plus the number. */
 const ENDS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const ignore = (): void => {};
 
 /**
- * The signals of the process, those included that came while the program was loading: they are handed to the first
+ * The signals of the process, including those received while the program was loading: they are passed to the first
  * listener for them.
  */
 export class KeptSignals implements SignalSource {
@@ -37,15 +37,19 @@ export class KeptSignals implements SignalSource {
     setImmediate(listener);
   }
 
-  /** A signal to stop has its default action again. The others never have: a reload that comes too late is no end. */
+  /**
+   * Signals to stop get their default action back. The others never do: a reload that comes too late must not end the
+   * process.
+   */
   off(signal: NodeJS.Signals, listener: () => void): void {
     if (signal !== 'SIGINT' && signal !== 'SIGTERM') process.on(signal, ignore);
     process.off(signal, listener);
   }
 
   /**
-   * For commands that serve nobody: what ends a process by default does so again, and has if it came already. A signal is
-   * heard when the event loop next looks for input, which Node 26 has not done yet when all is loaded.
+   * For commands that serve no requests: signals that end a process by default do so again, or at once if they were
+   * received already. A signal is delivered when the event loop next polls, which Node 26 has not done yet when
+   * everything is loaded.
    */
   async release(): Promise<void> {
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-/** Lines of a kind that are shown in a second. */
+/** How many lines of a kind are shown per second. */
 const MOST = 10;
 
 interface Count {
@@ -7,11 +7,13 @@ interface Count {
   unsaid: number;
 }
 
-/** Keeps what comes by the thousand from filling a terminal: ten of a kind in a second, the others are counted. */
+/** Limits frequent lines: ten of a kind per second are shown, the others are counted. */
 export class LogRateLimit {
   readonly #counts = new Map<string, Count>();
 
-  /** Null: not this one. Else how many of its kind were held back before it. `now` in ms. */
+  /**
+   * Null: do not show this line. Otherwise the number of lines of its kind that were held back before it. `now` in ms.
+   */
   pass(kind: string, now: number): number | null {
     const second = Math.floor(now / 1000);
     let count = this.#counts.get(kind);

@@ -13,7 +13,7 @@ import type { Pause } from './remote/screen.js';
 import { Terminal } from './terminal.js';
 import { unblocked } from './tty-output.js';
 
-/** The whole program: reads the command line, does what it says and ends the process with the exit code. */
+/** The whole program: reads the command line, runs the command and ends the process with its exit code. */
 export async function main(launch: Launch): Promise<void> {
   const words = process.argv.slice(2);
   const appearance = { colour: !refusesColour(words), env: process.env };
@@ -84,7 +84,7 @@ export async function main(launch: Launch): Promise<void> {
     case 'run': {
       const files = fileLimit();
       if (files !== -1 && files < FEWEST_FILES) refuseFewFiles(stderr);
-      // Loaded when wanted: --help and a mistyped option need not wait for it.
+      // Loaded when needed: --help and a mistyped option need not wait for it.
       const [{ run }, { createBalancer }] = await Promise.all([import('./run.js'), import('../balancer.js')]);
       await closeDebugger();
       const code = await run(parsed.command.options, {
@@ -98,34 +98,34 @@ export async function main(launch: Launch): Promise<void> {
         atExit: (last) => process.on('exit', last),
       });
       await Promise.all([stdout.flushed(), stderr.flushed()]);
-      // Everything is closed and written; what a library may still hold open is no reason to stay.
+      // Everything is closed and written; handles that a library keeps open must not delay the exit.
       process.exit(code);
     }
   }
 }
 
-/** Node opens one at a SIGUSR1 that comes before the launcher's first line. Who wants one starts with --inspect. */
+/** Closes the debugger that Node opens at a SIGUSR1 before the launcher's first line. Use --inspect to get one. */
 async function closeDebugger(): Promise<void> {
   const words = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')];
   if (words.some((word) => word.startsWith('--inspect'))) return;
-  // A Node that was built without one refuses the import.
+  // A Node that was built without the inspector refuses the import.
   const inspector = await import('node:inspector').catch(() => null);
   if (inspector?.url() !== undefined) inspector.close();
 }
 
 interface Asker {
   readonly ask: Ask | null;
-  /** Input is read no more: the process can end. */
+  /** Input is no longer read, so that the process can end. */
   close(): void;
 }
 
-/** Asks on the terminal, a line for an answer; nobody where there is none. */
+/** Asks on the terminal and reads lines; null without a terminal. */
 function asker(stderr: Terminal): Asker {
   if (!process.stdin.isTTY || !stderr.isTty) return { ask: null, close: () => {} };
   let input: Interface | null = null;
   let lines: AsyncIterator<string> | null = null;
   const ask: Ask = async (question) => {
-    // The terminal's own editing of a line does: Ctrl-C is a signal, Ctrl-D the end.
+    // The line editing of the terminal is used: Ctrl-C is a signal, Ctrl-D the end.
     input ??= createInterface({ input: process.stdin, terminal: false });
     lines ??= input[Symbol.asyncIterator]();
     stderr.write(question);
@@ -149,7 +149,9 @@ function remoteContext(stdout: Terminal, stderr: Terminal): RemoteContext {
   };
 }
 
-/** A bug of ours. Its state cannot be trusted any more: say everything once, loudly, and let a supervisor restart. */
+/**
+ * A bug in lb. The state cannot be trusted any more: report everything once and exit, so that a supervisor restarts it.
+ */
 function crash(error: unknown, stderr: Terminal): never {
   if (isShortOfFiles(error)) refuseFewFiles(stderr);
   const report = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -163,13 +165,13 @@ function refuseFewFiles(stderr: Terminal): never {
   process.exit(1);
 }
 
-/** The program's own modules are read all at once: with a very low limit it can't even start. */
+/** All modules of the program are loaded at once: with a very low limit it cannot even start. */
 function isShortOfFiles(error: unknown): boolean {
   const { code, path = '' } = error as NodeJS.ErrnoException;
   return code === 'EMFILE' && path.endsWith('.js');
 }
 
-/** What a person types to start this program: `lb` once installed, `node bin/lb.js` in a clone, `bin/lb` unpacked. */
+/** The command that starts this program: `lb` once installed, `node bin/lb.js` in a clone, `bin/lb` unpacked. */
 function programName(): string {
   const { LB_PROGRAM: launcher = '' } = process.env;
   if (launcher !== '') return isAbsolute(launcher) ? basename(launcher) : launcher;

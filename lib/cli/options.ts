@@ -1,6 +1,6 @@
 import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
 
-/** Every option there is; what it means depends on the command. */
+/** All options; their meaning depends on the command. */
 export const OPTIONS = {
   config: { type: 'string', short: 'c' },
   algorithm: { type: 'string', short: 'a' },
@@ -36,7 +36,7 @@ export const COMMON: readonly OptionName[] = ['no-color', 'help', 'version'];
 
 const REMOTE = ['admin', 'config', 'json'] as const satisfies readonly OptionName[];
 
-/** What else a command takes. `run` is the command without a name. */
+/** The further options of each command. `run` is the command without a name. */
 export const TAKES = {
   run: [
     'config',
@@ -72,13 +72,13 @@ export const TAKES = {
 } as const satisfies { readonly [command: string]: readonly OptionName[] };
 
 export type CommandName = keyof typeof TAKES;
-/** Those that ask or steer a running balancer. */
+/** The commands for a running balancer. */
 export type RemoteName = Exclude<
   CommandName,
   'run' | 'init' | 'check' | 'explain' | 'healthcheck' | 'completion' | 'help' | 'version'
 >;
 
-/** The names a person types. */
+/** The names that a person types. */
 export const COMMANDS = (Object.keys(TAKES) as CommandName[]).filter((name) => name !== 'run');
 
 export const ACCESS_LOG_FORMATS = [
@@ -88,7 +88,7 @@ export const ACCESS_LOG_FORMATS = [
   'off',
 ] as const satisfies readonly AccessLogFormat[];
 
-/** What can be named without saying more; `hash` needs to be told of what, which takes a file. */
+/** The algorithms that need no further settings; `hash` needs a key, and so a settings file. */
 export const ALGORITHMS = [
   'round_robin',
   'least_connections',
@@ -104,12 +104,12 @@ export function isCommand(word: string | undefined): word is Exclude<CommandName
   return word !== undefined && (COMMANDS as readonly string[]).includes(word);
 }
 
-/** How a person calls it. */
+/** How the command is called. */
 export function spoken(command: CommandName): string {
   return command === 'run' ? 'lb' : `lb ${command}`;
 }
 
-/** Whether it takes an option. */
+/** Whether the command takes the option. */
 export function takes(command: CommandName, option: OptionName): boolean {
   const own: readonly OptionName[] = TAKES[command];
   return COMMON.includes(option) || own.includes(option);

@@ -2,7 +2,7 @@ import { Chalk } from 'chalk';
 
 type Tint = (text: string) => string;
 
-/** The few colours this program uses; each gives the text back unchanged where there is no colour. */
+/** The colours of this program; each function returns the text unchanged when there is no colour. */
 export interface Paint {
   readonly bold: Tint;
   readonly dim: Tint;
@@ -16,13 +16,13 @@ export interface ColourWishes {
   /** False with --no-color. */
   readonly allowed: boolean;
   readonly env: NodeJS.ProcessEnv;
-  /** Whether this very stream is a terminal: stdout may be piped while stderr is not. */
+  /** Whether this stream is a terminal: stdout may be piped while stderr is not. */
   readonly isTty: boolean;
 }
 
 /**
- * --no-color, then NO_COLOR, then FORCE_COLOR, then the stream itself. chalk alone would let FORCE_COLOR win over
- * NO_COLOR, does not know the latter, and looks at stdout only.
+ * --no-color takes precedence, then NO_COLOR, then FORCE_COLOR, then the stream itself. chalk alone would prefer
+ * FORCE_COLOR, does not know NO_COLOR, and looks at stdout only.
  */
 export function wantsColour({ allowed, env, isTty }: ColourWishes): boolean {
   if (!allowed || (env.NO_COLOR ?? '') !== '') return false;
@@ -30,7 +30,7 @@ export function wantsColour({ allowed, env, isTty }: ColourWishes): boolean {
   return isTty && env.TERM !== 'dumb';
 }
 
-/** The sixteen colours every terminal has, so that the reader's own theme decides how they look. */
+/** The sixteen colours that every terminal has, so that the reader's theme decides how they look. */
 export function createPaint(colour: boolean): Paint {
   const chalk = new Chalk({ level: colour ? 1 : 0 });
   return {

@@ -11,8 +11,8 @@ import { pathOption, type StartSettings, StartSettingsError } from './start-sett
 import type { Terminal } from './terminal.js';
 
 /**
- * SIGHUP: reads the settings file again. It is checked as a whole first, its tests included; if anything is wrong with
- * it, everything that is wrong is printed and the settings from before stay in force.
+ * SIGHUP: reloads the settings file. The file is checked as a whole first, with its tests; if anything is wrong, all
+ * problems are printed and the current settings stay in force.
  */
 export class Reload {
   readonly #balancer: Balancer;
@@ -21,7 +21,7 @@ export class Reload {
   readonly #options: RunOptions;
   readonly #terminal: Terminal;
   readonly #consoleLog: ConsoleLog;
-  /** One at a time, each after the one before. */
+  /** Reloads run one after the other. */
   #last: Promise<unknown>;
 
   /** `up` resolves when the balancer has started: no reload begins before. */
@@ -42,7 +42,7 @@ export class Reload {
     this.#consoleLog = consoleLog;
   }
 
-  /** What the settings in force were read from. */
+  /** The text that the current settings were read from. */
   get files(): readonly string[] {
     return this.#files;
   }
@@ -108,7 +108,7 @@ export class Reload {
   }
 }
 
-/** A bug of ours. Nobody else would tell of it: what goes wrong in a reload must not end the program. */
+/** A bug in lb. It is reported here, because a failed reload must not end the program. */
 function internalError(error: unknown): string {
   const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `internal error, please report it: ${told}`;

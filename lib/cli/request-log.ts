@@ -11,9 +11,9 @@ import type { Terminal } from './terminal.js';
 
 export interface RequestLogOptions {
   readonly stdout: Terminal;
-  /** From the command line: instead of the file or stdout of the configuration; null: it said nothing. */
+  /** From the command line: takes precedence over the configuration; null: not given. */
   readonly file: string | null;
-  /** Nothing on stdout, unless a format was asked for on the command line. */
+  /** Nothing is written to stdout unless the command line sets a format. */
   readonly quiet: boolean;
   readonly warning: (message: string) => void;
 }
@@ -23,7 +23,7 @@ type Format = 'dev' | 'combined' | 'json';
 const STDOUT = 1;
 
 /**
- * The access log of a run, as its configuration says at the time. `start` opens it, `follow` goes on under another
+ * The access log of a run, by its current configuration. `start` opens it, `applyConfig` changes to another
  * configuration; both throw the system's error when the file cannot be opened, and then nothing has changed.
  */
 export class RequestLog implements Observer {
@@ -33,9 +33,9 @@ export class RequestLog implements Observer {
   readonly #warning: (message: string) => void;
   #log: AccessLog | null = null;
   #sink: BatchedSink | null = null;
-  /** What `#log` was made from. */
+  /** The settings that `#log` was made from. */
   #wanted = '';
-  /** Of the sinks that were given up. */
+  /** Including logs that are closed. */
   #dropped = 0;
 
   constructor({ stdout, file, quiet, warning }: RequestLogOptions) {
@@ -45,7 +45,7 @@ export class RequestLog implements Observer {
     this.#warning = warning;
   }
 
-  /** Lines that nobody took in time. */
+  /** Lines that were dropped because the reader was slow. */
   get dropped(): number {
     return this.#dropped + (this.#sink?.dropped ?? 0) + this.#stdout.dropped;
   }
@@ -70,17 +70,17 @@ export class RequestLog implements Observer {
     if (before !== null) void before.close().then(() => this.#forget(before));
   }
 
-  /** After the file was moved away. */
+  /** Reopens the file after it was renamed. */
   reopen(): void {
     this.#sink?.reopen();
   }
 
-  /** Writes what is left; takes a second at most. */
+  /** Writes the remaining lines; takes at most a second. */
   async close(): Promise<void> {
     await this.#sink?.close();
   }
 
-  /** The same for a process that is going down this instant. */
+  /** The same for a process that ends at once. */
   closeNow(): void {
     this.#sink?.closeNow();
   }
@@ -95,7 +95,7 @@ export class RequestLog implements Observer {
     return format ?? (file === null && this.#stdout.isTty ? 'dev' : 'json');
   }
 
-  /** Null where a person watches, who wants to see each line as it happens. */
+  /** Null when a person is watching and each line should appear immediately. */
   #openSink(format: Format | 'off', file: string | null): BatchedSink | null {
     if (format === 'off' || (file === null && this.#stdout.isTty)) return null;
     const characters = format === 'dev' ? 'any' : 'ascii';
@@ -112,7 +112,7 @@ export class RequestLog implements Observer {
 
 function devFormat(config: Config, terminal: Terminal | null): LineFormat {
   const layout: DevLayout = {
-    // Read for every line: windows are resized.
+    // Read for every line, because windows are resized.
     get columns() {
       return terminal?.columns ?? Number.POSITIVE_INFINITY;
     },
@@ -122,7 +122,7 @@ function devFormat(config: Config, terminal: Terminal | null): LineFormat {
   return (record) => devLine(record, layout);
 }
 
-/** Columns of the widest server name. */
+/** Columns of the longest server name. */
 function widestName(config: Config): number {
   return serversOf(config).reduce((widest, { name }) => Math.max(widest, name.length), 1);
 }

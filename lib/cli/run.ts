@@ -30,13 +30,13 @@ import { StateFile } from './state-file.js';
 import { EXIT_CODE, type SignalSource, type StopSignal, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
 
-/** What a run needs of the process it runs in. */
+/** The parts of the process that a run needs. */
 export interface RunContext {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
   readonly signals: SignalSource;
   readonly version: string;
-  /** How the reader started this program, for examples that can be copied. */
+  /** The command that started this program, for examples that can be copied. */
   readonly program: string;
   readonly env: { readonly LB_SOCKETS?: string | undefined };
   readonly createBalancer: (config: Config, observer: Observer, options: BalancerOptions) => Balancer;
@@ -44,7 +44,7 @@ export interface RunContext {
   readonly atExit: (last: () => void) => void;
 }
 
-/** Balances until it is told to stop. Resolves with the exit code, when everything is closed. */
+/** Runs the balancer until it has to stop. Resolves with the exit code when everything is closed. */
 export async function run(options: RunOptions, context: RunContext): Promise<number> {
   const file = configFile(options, existsSync);
   const demo = file === null && options.servers.length === 0 ? await startDemo() : null;
@@ -79,7 +79,7 @@ class CutShort extends Error {
   }
 }
 
-/** The balancer goes by it, and would throw when all else is open. */
+/** The balancer reads this configuration, and would throw after everything else was opened. */
 function checkSockets(means: string | undefined): void {
   try {
     socketMeans(means, 'LB_SOCKETS');
@@ -134,13 +134,13 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
   const reload = new Reload(balancer, plan, options, stderr, consoleLog, up);
   const onHangUp = (): void => void reload.run();
   const watch = options.watch ? new FileWatch(() => reload.files, onHangUp) : null;
-  // Node opens a debugger at SIGUSR1, for all on this machine, unless somebody listens.
+  // Node opens a debugger at SIGUSR1, for every user of this machine, unless there is a listener.
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) signals.on(signal, reopen);
   if (!hangsUp) signals.on('SIGHUP', onHangUp);
   context.atExit(() => log.closeNow());
   try {
     await watch?.start();
-    // The name of an interface may take long to resolve.
+    // Resolving the name of an interface may take long.
     const cut = stops.second.then((signal) => Promise.reject(new CutShort(signal)));
     await attempt({ listening: true }, () => Promise.race([balancer.start(), cut]));
     if (admin !== null)
@@ -187,7 +187,7 @@ async function openState({ stateFile: path }: Config, consoleLog: ConsoleLog): P
   return attempt({ writing: path }, () => StateFile.open(path, (message) => consoleLog.warn(message)));
 }
 
-/** The log and the webhook go by the settings in force. */
+/** The log and the webhook use the current settings. */
 function followReload(config: Config, log: RequestLog, feed: EventFeed, consoleLog: ConsoleLog): void {
   feed.applyConfig(config);
   try {
@@ -197,7 +197,10 @@ function followReload(config: Config, log: RequestLog, feed: EventFeed, consoleL
   }
 }
 
-/** Waits for the first signal, takes leave and drains, and gives that up at the next signal but those that end the leave. */
+/**
+ * First signal: announce the shutdown, then drain. A signal during the announcement skips it; a signal during the drain
+ * stops at once.
+ */
 async function stopWhenTold(
   balancer: Balancer,
   stops: StopSignals,
@@ -214,7 +217,7 @@ async function stopWhenTold(
   const drained = balancer.drain().then((clean) => {
     const work = `${count(consoleLog.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
     if (clean) consoleLog.mention(`stopped after ${work}, every request was answered`);
-    else consoleLog.say(`stopped after ${work}, what was still in flight has been cut`);
+    else consoleLog.say(`stopped after ${work}, requests still in flight were cut`);
     return clean ? 0 : 1;
   });
   const forced = (isHurried ? stops.third : stops.second).then((last) => {
@@ -225,7 +228,7 @@ async function stopWhenTold(
   return Promise.race([drained, forced]);
 }
 
-/** Lets whoever is in front notice that it goes. True: a second signal found that this takes too long. */
+/** Waits so that a balancer in front can notice. True: a second signal has cut this short. */
 async function takeLeave(
   balancer: Balancer,
   stops: StopSignals,

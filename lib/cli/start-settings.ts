@@ -16,20 +16,20 @@ import { DEMO_HEALTH_CHECK, type DemoServer } from './demo.js';
 import { explainFailure } from './failure.js';
 import type { Paint } from './paint.js';
 
-/** What to run, and where it was said. */
+/** What to run, and where it was set. */
 export interface StartSettings {
   readonly config: Config;
-  /** The configuration file that was read; null when there is none. */
+  /** The configuration file that was read; null without one. */
   readonly file: string | null;
-  /** That one, and those it names: what the configuration depends on. */
+  /** That file and the files it names: everything the configuration depends on. */
   readonly files: readonly string[];
-  /** Nothing was asked for: the servers are our own. */
+  /** No servers were given: the demo servers are used. */
   readonly isDemo: boolean;
-  /** What the file may say but probably does not mean, ready to print; empty when there is nothing. */
+  /** Warnings about the file, ready to print; empty without any. */
   readonly warnings: string;
 }
 
-/** The configuration cannot be used; `report` is what to print, its line feed included. */
+/** The configuration cannot be used; `report` is the text to print, with its line feed. */
 export class StartSettingsError extends Error {
   readonly report: string;
 
@@ -41,13 +41,13 @@ export class StartSettingsError extends Error {
 
 export const DEFAULT_FILE = 'loadbalancer.yaml';
 
-/** The file to read: the one named, else the one that lies in the working directory when no server was given. */
+/** The file to read: the named one, or the one in the working directory when no server was given. */
 export function configFile(options: RunOptions, exists: (path: string) => boolean): string | null {
   if (options.configFile !== null) return options.configFile;
   return options.servers.length === 0 && exists(DEFAULT_FILE) ? DEFAULT_FILE : null;
 }
 
-/** Demo servers, and a listener that like them is on loopback only. */
+/** Demo servers, and a listener that is on loopback only, like them. */
 export function planDemo(options: RunOptions, servers: readonly DemoServer[]): StartSettings {
   const plan = compile('', {
     ...askedFor(options),
@@ -64,7 +64,7 @@ export function planServers(options: RunOptions): StartSettings {
   return compile('', { ...askedFor(options), listen: options.port ?? 8080 });
 }
 
-/** A file with the command line laid over it. Throws a PlanError that shows every problem in its place. */
+/** A file with the command line on top. Throws a StartSettingsError with all problems and their positions. */
 export function planFile(
   options: RunOptions,
   file: string,
@@ -77,12 +77,12 @@ export function planFile(
   return { ...plan, config: { ...plan.config, listen: withPort(plan.config.listen, options.port) } };
 }
 
-/** Where a reader who has this file, or none, chooses the path of health checks. */
+/** How the reader of this file, or of none, can set the path of health checks. */
 export function pathOption(file: string | null): string {
   return file === null ? '--health-path' : 'health_check.path';
 }
 
-/** The text of a configuration file. Throws a PlanError when it cannot be read. */
+/** The text of a configuration file. Throws a StartSettingsError when it cannot be read. */
 export function readConfig(
   file: string,
   read: NonNullable<LoadOptions['readFile']> = readRegularFile,
@@ -108,7 +108,7 @@ function compile(
     return renderProblems(problems, { file: file ?? '', text, most: MOST_SHOWN, ...colours });
   };
   const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides, needsRoute: true, readFile });
-  // Without a file it is about what the command line said.
+  // Without a file, the message is about the command line.
   if (!result.ok) throw new StartSettingsError(`${file === null ? 'lb: ' : ''}${show(result.problems)}`);
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
   const warnings = renderFirst(result.warnings, MOST_SHOWN, (warning) => `${label} ${show([warning])}`);
@@ -116,7 +116,7 @@ function compile(
   return { config: result.config, file, files, isDemo: false, warnings };
 }
 
-/** What the command line says, which wins over the file. */
+/** The settings of the command line, which take precedence over the file. */
 function askedFor(options: RunOptions): Settings {
   const health = healthCheck(options);
   const admin = adminSetting(options);
@@ -136,13 +136,13 @@ function healthCheck({ healthPath, healthInterval }: RunOptions): HealthCheckSet
   };
 }
 
-/** undefined where the command line leaves it open. A map, so that a token of the file stays. */
+/** undefined when the command line does not set it. A map, so that a token of the file stays. */
 function adminSetting({ admin }: RunOptions): Settings['admin'] {
   if (admin === null) return undefined;
   return admin === 'off' ? false : { listen: admin };
 }
 
-/** The port of the command line wins; an interface that the file chose stays chosen. */
+/** The port of the command line takes precedence; the interface of the file stays. */
 function withPort(listen: readonly Address[], port: number): readonly Address[] {
   const [only] = listen;
   const host = listen.length === 1 && only?.kind === 'tcp' ? only.host : '';

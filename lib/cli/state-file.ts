@@ -17,8 +17,8 @@ const NONE: Changes = {
 };
 
 /**
- * `state_file`: what operators changed, for the process that comes after this one. The file is replaced as a whole, so it
- * is never half written; changes that come while it is being written are written together.
+ * `state_file`: changes made by operators, kept for the next process. The file is replaced as a whole, so it is never
+ * half written; changes during a write are written together afterwards.
  */
 export class StateFile implements ChangeStore {
   readonly changes: Changes;
@@ -37,8 +37,8 @@ export class StateFile implements ChangeStore {
   }
 
   /**
-   * Reads what is there, and makes sure that it can be written. A file that cannot be understood is set aside with a
-   * warning. Rejects with the system's error when it cannot be read or written.
+   * Reads the file, and makes sure that it can be written. A file that cannot be understood is renamed with a warning.
+   * Rejects with the system's error when it cannot be read or written.
    */
   static async open(path: string, warning: (message: string) => void): Promise<StateFile> {
     const file = new StateFile(path, await readKept(path, warning), warning);
@@ -53,7 +53,7 @@ export class StateFile implements ChangeStore {
     });
   }
 
-  /** Resolves when all is written, or could not be. */
+  /** Resolves when everything is written or cannot be written. */
   async close(): Promise<void> {
     await this.#writing;
   }
@@ -75,11 +75,11 @@ export class StateFile implements ChangeStore {
 
   async #replace(text: string): Promise<void> {
     const beside = `${this.#path}.new`;
-    // Should there be a named pipe in its place, it is not waited for.
+    // If there is a named pipe at this name, opening it does not wait.
     const handle = await open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
     try {
       if (!(await handle.stat()).isFile()) throw new FileError(`${beside} is not a regular file`);
-      // One that was left behind by an earlier version may be read by others.
+      // A file left by an earlier version may be readable by others.
       await handle.chmod(0o600);
       await handle.writeFile(text);
       await handle.sync();
@@ -99,7 +99,9 @@ async function readKept(path: string, warning: (message: string) => void): Promi
     if (!(error instanceof ValueError || error instanceof OperationError)) throw error;
     const aside = `${path}.bad`;
     await rename(path, aside);
-    warning(`state_file: ${error.message}; it is ${aside} now, and the settings file alone says who serves`);
+    warning(
+      `state_file: ${error.message}; it is ${aside} now, and the servers are those of the settings file alone`,
+    );
     return NONE;
   }
 }

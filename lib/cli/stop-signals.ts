@@ -1,4 +1,4 @@
-/** SIGINT is Ctrl-C, SIGTERM what a service manager or `docker stop` sends. */
+/** SIGINT is Ctrl-C, SIGTERM is sent by a service manager or `docker stop`. */
 export type StopSignal = 'SIGINT' | 'SIGTERM';
 
 /** The part of `process` that delivers signals. */
@@ -7,10 +7,10 @@ export interface SignalSource {
   off(signal: NodeJS.Signals, listener: () => void): unknown;
 }
 
-/** What a shell reports for a program that a signal ended: 128 and the number of the signal. */
+/** The exit code that a shell reports for a program ended by a signal: 128 plus the number of the signal. */
 export const EXIT_CODE: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
-/** The first request to stop is a wish for an orderly end, the second one for a sooner end, and the last one for an end at once. */
+/** The first signal asks for an orderly end, the second for a quicker end, and the last for an immediate end. */
 export class StopSignals {
   readonly first: Promise<StopSignal>;
   readonly second: Promise<StopSignal>;
@@ -20,7 +20,10 @@ export class StopSignals {
   readonly #onTerminate = (): void => this.#receive('SIGTERM');
   readonly #waiting: ((signal: StopSignal) => void)[] = [];
 
-  /** `hangsUp`: there is a terminal to close and nothing that SIGHUP could reload, so it is a wish like SIGTERM. */
+  /**
+   * `hangsUp`: there is a terminal that may close and nothing that SIGHUP could reload, so SIGHUP is treated like
+   * SIGTERM.
+   */
   constructor(source: SignalSource, hangsUp: boolean) {
     this.#source = source;
     this.first = new Promise((resolve) => this.#waiting.push(resolve));

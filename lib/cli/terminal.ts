@@ -2,15 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { count } from './error-text.js';
 import { createPaint, type Paint, wantsColour } from './paint.js';
 
-/** What a reader that has stopped reading may leave waiting, in bytes; beyond it text is dropped. */
+/** How many bytes may wait for a reader that has stopped reading; further text is dropped. */
 const BACKLOG_LIMIT = 1024 * 1024;
-/** Once it drops, it goes on only when so much is left: not a line here and a line there. */
+/** After it has dropped text, it continues only when this little is left: not a single line here and there. */
 const BACKLOG_RESUMED = BACKLOG_LIMIT / 2;
-/** How long `flushed` waits for a reader that takes nothing, in ms, and how often it looks. */
+/** How long `flushed` waits for a reader that does not read, in ms, and how often it checks. */
 const FLUSH_DEADLINE = 1000;
 const FLUSH_LOOK = 10;
 
-/** Errors that pass: there may be room again later. */
+/** Temporary errors: there may be room again later. */
 const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EAGAIN', 'ENOBUFS', 'ENOMEM']);
 
 export interface TerminalOptions {
@@ -27,14 +27,14 @@ export interface OutputStream {
   readonly writableLength: number;
   write(text: string): boolean;
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
-  /** All that waited is written. */
+  /** Called when all waiting text is written. */
   on(event: 'drain', listener: () => void): unknown;
 }
 
 /**
- * One of the two output streams, with its own colours. A reader that goes away (EPIPE, a closed terminal) ends the
- * writing, never the process. One that does not read costs lines: they are counted, and where they would stand it says
- * how many are missing.
+ * One of the two output streams, with its colours. A reader that goes away (EPIPE, a closed terminal) ends the writing,
+ * never the process. A reader that does not read costs lines: they are counted, and a line in their place says how many
+ * are missing.
  */
 export class Terminal {
   readonly paint: Paint;
@@ -45,9 +45,9 @@ export class Terminal {
   #gone = false;
   #dropping = false;
   #dropped = 0;
-  /** Of these, what has not been said yet. */
+  /** How many of these have not been reported yet. */
   #missing = 0;
-  /** What the last write would have shown and said, if it fails. */
+  /** What the last write would have reported as dropped, if it fails. */
   #lines = 0;
   #said = 0;
 
@@ -60,17 +60,17 @@ export class Terminal {
     stream.on('drain', () => this.#onDrain());
   }
 
-  /** Of the window as it is now; Infinity where there is none. */
+  /** Columns of the window as it is now; Infinity without a window. */
   get columns(): number {
     return this.#stream.columns ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Likewise. */
+  /** The rows, likewise. */
   get rows(): number {
     return this.#stream.rows ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Lines that nobody took. */
+  /** Lines that were dropped. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -90,7 +90,7 @@ export class Terminal {
     this.#stream.write(this.#said === 0 ? text : this.#notice(this.#said) + text);
   }
 
-  /** Resolves when what was written is out, or after a second. */
+  /** Resolves when everything is written, or after a second. */
   async flushed(): Promise<void> {
     const until = performance.now() + FLUSH_DEADLINE;
     while (!this.#gone && this.#stream.writableLength > 0 && performance.now() < until)

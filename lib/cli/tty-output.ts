@@ -3,30 +3,31 @@ import { fstatSync, writeSync } from 'node:fs';
 import type { WriteStream } from 'node:tty';
 import type { OutputStream } from './terminal.js';
 
-/** ms until a terminal that took something is tried again; doubled while it takes nothing. */
+/** ms until a terminal that took some bytes is tried again; doubled while it takes none. */
 const FIRST_RETRY = 2;
 const LAST_RETRY = 100;
 
-/** What process.stdout and process.stderr are. */
+/** The type of process.stdout and process.stderr. */
 export type ProcessStream = WriteStream & { readonly fd: number };
 
 const NOTHING = Buffer.alloc(0);
 
 /**
- * A terminal that nobody waits for. Node writes to terminals synchronously: a stopped one (Ctrl-S, a window that is
- * not read) would stop the event loop. Here its descriptor is non-blocking, and what it does not take waits in memory.
+ * A terminal that does not block the program. Node writes to terminals synchronously: a stopped one (Ctrl-S, a window
+ * that is not read) would stop the event loop. Here the descriptor is non-blocking, and what the terminal does not take
+ * waits in memory.
  */
 export class TtyOutput extends EventEmitter implements OutputStream {
   readonly isTTY = true;
   readonly #stream: ProcessStream;
-  /** What is being written, from `#offset` on; what comes later is in `#later`. */
+  /** The bytes being written, from `#offset` on; later bytes are in `#later`. */
   #bytes: Buffer = NOTHING;
   #offset = 0;
   #later = '';
   #retryAfter = FIRST_RETRY;
   #timer: NodeJS.Timeout | null = null;
 
-  /** The stream is asked for the size of the window; nobody else may write to it. */
+  /** The stream is used for the size of the window only; nothing else may write to it. */
   constructor(stream: ProcessStream) {
     super();
     this.#stream = stream;
@@ -41,7 +42,7 @@ export class TtyOutput extends EventEmitter implements OutputStream {
     return this.#stream.rows;
   }
 
-  /** Bytes that wait, or as good as: what was not turned into bytes yet counts by its characters. */
+  /** Bytes that wait; text that is not encoded yet counts by its characters. */
   get writableLength(): number {
     return this.#bytes.length - this.#offset + this.#later.length;
   }
@@ -52,7 +53,7 @@ export class TtyOutput extends EventEmitter implements OutputStream {
     return this.#timer === null;
   }
 
-  /** Writes as much as is taken now, and the rest later. */
+  /** Writes as much as the terminal takes now, and the rest later. */
   #writeOn(): void {
     let hasWritten = false;
     try {
@@ -93,8 +94,8 @@ export class TtyOutput extends EventEmitter implements OutputStream {
 }
 
 /**
- * Both streams, a terminal as a `TtyOutput`. Where it is the same terminal they are one: what is written to either
- * stands in its order and in whole lines, however much has to wait.
+ * Both streams, a terminal as a `TtyOutput`. If both are the same terminal they share one output: lines stay whole and
+ * in order, however much has to wait.
  */
 export function unblocked(stdout: ProcessStream, stderr: ProcessStream): [OutputStream, OutputStream] {
   const one = unblockedTty(stdout);
@@ -104,7 +105,8 @@ export function unblocked(stdout: ProcessStream, stderr: ProcessStream): [Output
 
 function unblockedTty(stream: ProcessStream): OutputStream {
   if (!stream.isTTY || process.platform === 'win32') return stream;
-  // No public way leads to the flag. libuv has opened the terminal anew, so that the shell's own descriptor keeps its flags.
+  // There is no public way to this flag. libuv has opened the terminal anew, so the shell's own descriptor keeps its
+  // flags.
   const { _handle: handle } = stream as unknown as { _handle?: { setBlocking?(on: boolean): number } };
   return handle?.setBlocking?.(false) === 0 ? new TtyOutput(stream) : stream;
 }

@@ -7,7 +7,7 @@ import type { AccessLogConfig } from './types.js';
 
 const PATH: Path = ['access_log'];
 
-/** What is written of requests, where to, and of which. */
+/** The access log: which requests are logged, with which fields, and where. */
 export function compileAccessLog(setting: AccessLogSetting | undefined, report: Report): AccessLogConfig {
   const settings = typeof setting === 'object' ? setting : { ...(setting && { format: setting }) };
   const { format, file = null, fields = null } = settings;

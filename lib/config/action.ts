@@ -8,18 +8,18 @@ import { parseTemplate, plainText, type Template, type TemplateContext } from '.
 import type { Path } from './tree.js';
 import type { GroupConfig, RouteAction } from './types.js';
 
-/** The settings that say what becomes of a request; one place has one of them at most. */
+/** The settings that decide how a request is answered; a scope has at most one of them. */
 export const ACTIONS = ['servers', 'redirect', 'respond'] as const;
 
 const REDIRECT = defaultsOf<{ readonly status: number }>('redirect');
 const RESPOND = defaultsOf<{ readonly status: number; readonly body: string }>('respond');
 
-/** Which action a place has of its own; undefined when it takes that of the place around it. */
+/** The action that a scope sets itself; undefined when it inherits that of the scope around it. */
 export function ownAction(settings: CommonSettings): (typeof ACTIONS)[number] | undefined {
   return ACTIONS.find((key) => Object.hasOwn(settings, key));
 }
 
-/** What becomes of the requests of a place; null when it does not say. `groupName`: what its servers are called. */
+/** The action of a scope; null when it sets none. `groupName` is the name of its server group. */
 export function compileAction(
   settings: CommonSettings,
   groupName: string,
@@ -58,7 +58,7 @@ function parseTarget(text: string, templates: TemplateContext): Template {
   if (/[^!-~]/.test(plainText(template))) {
     throw new ValueError(
       `expected a URL, got ${JSON.stringify(text)}`,
-      'Percent-encode what is not visible ASCII.',
+      'Percent-encode everything but visible ASCII.',
     );
   }
   if (/^(https?:\/\/|\/|\{)/i.test(text)) return template;

@@ -6,40 +6,40 @@ import { type Network, parseNetwork, plainNetwork } from './network.js';
 import type { Report } from './report.js';
 import type { Path } from './tree.js';
 
-/** Bad lines of one file that are told; a file of another kind has thousands. */
+/** How many bad lines of one file are reported; a file of another kind has thousands. */
 const MAX_BAD_LINES = 5;
 const HASH = 0x23;
 const SPACE = 0x20;
 
 /** The addresses of a file. A million of them take 8 MB, or 32 MB with IPv6. */
 export interface AddressFile {
-  /** As it is named in the settings. */
+  /** The name of the file, as written in the settings. */
   readonly file: string;
-  /** Lines that are an address or a block. */
+  /** The number of lines that hold an address or a block. */
   readonly entries: number;
   /** For `AddressSet.of`. */
   readonly ranges: AddressTables;
 }
 
-/** An address or block of a list, or all those of a file. */
+/** One address or block of a list, or all those of a file. */
 export type AddressEntry = Network | AddressFile;
 
-/** What was read of a file, and what is wrong with it: both are the same wherever the settings name it. */
+/** The content of a file and its faults: both are the same wherever the settings name the file. */
 export interface AddressReading {
   readonly found: AddressFile;
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** What reading such files takes of whoever compiles a configuration. */
+/** What the compiler has to provide so that such files can be read. */
 export interface AddressFileReader {
   readonly report: Report;
   readonly readFile: (name: string, maxBytes: number) => string;
-  /** Those that were read, by their names. */
+  /** The files that were read, by name. */
   readonly lists: Map<string, AddressReading>;
 }
 
-/** Reads the file that is named at `path`, once for all places that name it. */
+/** Reads the file named at `path`, once for all settings that name it. */
 export function readAddressFile(
   file: string,
   path: Path,
@@ -98,7 +98,7 @@ function readLines(file: string, text: string): AddressReading {
   return { found: { file, entries, ranges }, problems, warnings };
 }
 
-/** Why a line is no address. */
+/** Why a line is not an address. */
 function complaint(entry: string): string {
   try {
     parseNetwork(entry);
@@ -108,14 +108,14 @@ function complaint(entry: string): string {
   }
 }
 
-/** Where the line begins after what is blank; a byte order mark is. */
+/** Where the text of the line begins; a byte order mark counts as blank. */
 function firstOf(text: string, start: number, end: number): number {
   let first = start;
   while (first < end && isBlank(text.charCodeAt(first))) first++;
   return first;
 }
 
-/** Where the entry ends: before a comment, and what is blank before that. */
+/** Where the entry ends: before a comment and the blanks in front of it. */
 function endOf(text: string, first: number, end: number): number {
   let last = first;
   while (last < end && text.charCodeAt(last) !== HASH) last++;

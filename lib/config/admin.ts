@@ -7,10 +7,10 @@ import type { AdminSettings, Settings } from './settings.js';
 import type { Path } from './tree.js';
 import type { AdminConfig } from './types.js';
 
-/** Of `admin: true`, and of the commands that ask a running balancer. */
+/** The address of `admin: true`, and the one that commands for a running balancer use by default. */
 export const { listen: ADMIN_LISTEN } = defaultsOf<{ readonly listen: string }>('admin');
 
-/** Where metrics, the API and the status page are served; null when nobody asked for them. */
+/** The listener for operators; null when it is not configured. */
 export function compileAdmin(setting: Settings['admin'], context: Context): AdminConfig | null {
   if (setting === undefined || setting === false) return null;
   const path: Path = ['admin'];
@@ -23,7 +23,7 @@ export function compileAdmin(setting: Settings['admin'], context: Context): Admi
   }: AdminSettings = isMap ? setting : setting === true ? {} : { listen: setting };
   const at = isMap ? [...path, 'listen'] : path;
   const address = context.report.attempt(at, () => adminAddress(listen));
-  // A token that was refused is one that was given.
+  // A token that was refused was at least given: one message is enough.
   if (address && !(isMap && 'token' in setting) && !isLocal(address)) {
     context.report.problem(
       at,
@@ -34,8 +34,8 @@ export function compileAdmin(setting: Settings['admin'], context: Context): Admi
   if (readToken !== undefined && (token === undefined ? !(isMap && 'token' in setting) : token === readToken))
     context.report.problem(
       [...path, 'read_token'],
-      token === undefined ? 'without a token everybody may change everything' : 'it is the same as token',
-      'Give another one as token to those who steer.',
+      token === undefined ? 'without token, every caller may change everything' : 'it is the same as token',
+      'Set token to another value, for callers who may change things.',
     );
   const names: string[] = [];
   for (const [text, itemPath] of oneOrMore(hosts, [...path, 'hosts'])) {
@@ -46,7 +46,7 @@ export function compileAdmin(setting: Settings['admin'], context: Context): Admi
   return { listen: address, token: token ?? null, readToken: readToken ?? null, hosts: names };
 }
 
-/** Reached from this machine alone: a Unix socket, or an address of loopback. */
+/** True if only this machine can reach the address: a Unix socket or a loopback address. */
 export function isLocal(address: Address): boolean {
   if (address.kind === 'unix') return true;
   return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(address.host);

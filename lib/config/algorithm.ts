@@ -14,7 +14,7 @@ export const DEFAULT_ALGORITHM: AlgorithmConfig = {
   balanceFactor: 0,
 };
 
-/** How a server is chosen; a place that does not say takes all of it from the place around. */
+/** How a server is chosen. A scope without this setting inherits it as a whole. */
 export function compileAlgorithm(
   setting: AlgorithmSetting | undefined,
   path: Path,
@@ -38,17 +38,17 @@ function compileKey(settings: AlgorithmSettings, path: Path, report: Report): Al
   if (name === 'ip_hash') return { kind: 'client_ip', name: '' };
   if (name !== 'hash') return null;
   if (on !== undefined) return report.attempt([...path, 'on'], () => parseRequestKey(on)) ?? null;
-  // One that was refused before was at least given.
+  // A value that was refused was at least given: one message is enough.
   if (!Object.hasOwn(settings, 'on'))
     report.problem(
       path,
-      'hash is not told what to go by',
+      'hash needs a key to distribute by',
       'Write { name: hash, on: uri }, or on: header.NAME.',
     );
   return null;
 }
 
-/** Settings that say nothing for this algorithm were meant for another. */
+/** Reports settings that have no effect with the chosen algorithm. */
 function refuseStray(settings: AlgorithmSettings, path: Path, report: Report): void {
   const { name } = settings;
   if (name === undefined) return;

@@ -11,7 +11,7 @@ import type { ExpectConfig, TestConfig } from './types.js';
 
 const { ip: IP } = defaultsOf<{ readonly ip: string }>('test');
 
-/** The cases of `tests:`. `routes` are the names there are. */
+/** Compiles `tests:`. `routes` are the names of all routes. */
 export function compileTests(
   settings: readonly TestSettings[] | undefined,
   routes: ReadonlySet<string>,

@@ -28,20 +28,20 @@ const LISTEN = defaultOf<number>('listen');
 const FORWARDED = defaultOf<boolean>('forwarded');
 const VIA = defaultOf<boolean>('via');
 
-/** The configuration, whole only when there are no findings. */
+/** The result of compiling; `config` is complete only if `findings` is empty. */
 export interface Compilation {
   readonly config: Config;
   readonly findings: readonly Finding[];
-  /** What works but is hardly meant. */
+  /** Settings that work but are probably not meant. */
   readonly warnings: readonly Finding[];
 }
 
-/** What the compiler needs from outside: the lines of settings, and files they name. */
+/** What the compiler needs from outside: the line of a setting, and the content of files that settings name. */
 export type CompileDeps = Pick<Context, 'lineOf' | 'readFile'>;
 
 /**
- * Compiles settings that the schema has accepted: fills in defaults, converts units, hands settings down to the places
- * inside, and makes the checks between settings that a schema can't.
+ * Compiles settings that the schema has accepted: fills in defaults, converts units, passes settings on to inner
+ * scopes, and checks what a schema can't, such as two settings that contradict each other.
  */
 export function compile(settings: Settings, surroundings: CompileDeps): Compilation {
   const report = new Report();
@@ -78,7 +78,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
   return { config: deepFreeze(config), findings: report.findings, warnings: report.warnings };
 }
 
-/** What the file hands down to all that is in it. Its firewall stands before routing and is not handed down. */
+/** The outermost scope. Its firewall runs before routing and is not inherited. */
 function compileFile(settings: Settings, context: Context): ConfigScope {
   const { report } = context;
   const timeouts = compileTimeouts(settings.timeouts, report);
@@ -103,7 +103,7 @@ function compileFile(settings: Settings, context: Context): ConfigScope {
   };
 }
 
-/** Every route there is. */
+/** The names of all routes. */
 function* routeNames(hosts: readonly HostConfig[], rest: ScopeConfig): Generator<string> {
   for (const scope of [...hosts.map((host) => host.scope), rest]) {
     for (const inner of [scope, ...scope.paths.map((path) => path.scope)]) {
@@ -128,7 +128,7 @@ function compileListen(setting: Settings['listen'] = LISTEN, report: Report): Ad
   return listeners.map(({ address }) => address);
 }
 
-/** Whether both cannot be bound: the same place, or the same port with one of them on every interface. */
+/** True if both cannot be bound: the same address, or the same port with one of them on every interface. */
 function overlap(a: Address, b: Address): boolean {
   if (addressKey(a) === addressKey(b)) return a.kind === 'unix' || a.port !== 0;
   if (a.kind === 'unix' || b.kind === 'unix' || a.port === 0) return false;

@@ -10,28 +10,31 @@ import { locate, merge, type Node, toNode, toValue } from './tree.js';
 import type { Config } from './types.js';
 import { prune, validate } from './validate.js';
 
-/** A configuration with what is doubtful in it, or everything that is wrong with it. */
+/** A configuration with its warnings, or all problems of the text. */
 export type LoadResult =
   | {
       readonly ok: true;
       readonly config: Config;
       readonly warnings: readonly Problem[];
-      /** Paths of the files that the text names and that were read for it. */
+      /** Paths of the files that were read because the text names them. */
       readonly files: readonly string[];
     }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** What a text is read with. */
+/** Options for reading a text. */
 export interface LoadOptions {
-  /** For `${NAME}`; `process.env` by default. */
+  /** The variables for `${NAME}`; `process.env` by default. */
   readonly env?: Environment;
-  /** Where files that the configuration names are looked for; the working directory by default. */
+  /** The directory that names of files are relative to; the working directory by default. */
   readonly directory?: string;
   /** How these are read; as regular files by default. Throws what the system says. */
   readonly readFile?: (path: string, maxBytes?: number) => string;
-  /** Must there be a route? A text without any compiles to a balancer that answers 404 to everything. */
+  /**
+   * Whether at least one route is required. A text without routes compiles to a balancer that answers 404 to
+   * everything.
+   */
   readonly needsRoute?: boolean;
-  /** Laid over the file: what the command line says. Maps are merged, all else is replaced. */
+  /** Settings that override the file: those of the command line. Maps are merged, everything else is replaced. */
   readonly overrides?: Settings;
 }
 
@@ -69,8 +72,8 @@ export function createConfig(settings: Settings = {}): Config {
 }
 
 /**
- * Compiles a parsed document. What one stage refused is taken out for the next, so that one run shows all problems.
- * `faults` are those of reading the YAML.
+ * Compiles a parsed document. What one stage refuses is removed before the next, so that one run reports all problems.
+ * `faults` are those found while reading the YAML.
  */
 function build(
   document: Node,

@@ -25,17 +25,17 @@ export type ScopeSettings = CommonSettings & Pick<HostSettings, 'language' | 'ro
 /** One text, or a list of texts. */
 export type OneOrMore = string | readonly string[];
 
-/** What every part of the compiler shares. */
+/** What all parts of the compiler share. */
 export interface Context {
   readonly report: Report;
   readonly book: ServerBook;
-  /** Every group made so far. */
+  /** Every server group compiled so far. */
   readonly groups: GroupConfig[];
   /** The line of a setting; 0 when it is not in the file. */
   readonly lineOf: (path: Path) => number;
-  /** The text of a file that the configuration names. Throws a FileError, or what the system throws. */
+  /** Reads a file that the configuration names. Throws a FileError or an error of the system. */
   readonly readFile: (name: string, maxBytes: number) => string;
-  /** The lists of addresses that were read so far, by the names of their files. */
+  /** The address files read so far, by name. */
   readonly lists: Map<string, AddressReading>;
 }
 
@@ -64,7 +64,7 @@ export function* names(setting: NamesSetting | undefined, path: Path): Generator
   else for (const name of Object.keys(setting ?? {})) yield [name, [...path, name]];
 }
 
-/** Reads the networks of a list; those that can't be read are problems, and left out. */
+/** Reads the networks of a list. One that can't be read is reported and left out. */
 export function networks(setting: OneOrMore | undefined, path: Path, report: Report): Network[] {
   const list: Network[] = [];
   for (const [item, itemPath] of oneOrMore(setting, path)) {
@@ -74,7 +74,7 @@ export function networks(setting: OneOrMore | undefined, path: Path, report: Rep
   return list;
 }
 
-/** Reads one network; one that can't be read is a problem, and undefined. */
+/** Reads one network. One that can't be read is reported; the result is undefined. */
 export function network(text: string, path: Path, report: Report): Network | undefined {
   const read = report.attempt(path, () => parseNetwork(text));
   const plain = read && plainNetwork(read);

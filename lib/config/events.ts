@@ -7,9 +7,9 @@ import type { EventsConfig } from './types.js';
 
 const { timeout: TIMEOUT } = defaultsOf<Pick<EventsConfig, 'timeout'>>('events');
 
-/** Who is told of events beside the reader of stderr; null for nobody. */
+/** Compiles `events:`; null without it. */
 export function compileEvents(setting: EventsSettings | undefined, report: Report): EventsConfig | null {
-  // What the schema has refused is left out.
+  // The schema has refused the value and it was removed.
   if (setting?.webhook === undefined) return null;
   const { webhook, secret = '', timeout } = setting;
   const url = report.attempt(['events', 'webhook'], () => readUrl(webhook));
@@ -24,9 +24,6 @@ function readUrl(text: string): string {
   if (!URL.canParse(text)) throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`);
   const url = new URL(text);
   if (url.username !== '' || url.password !== '')
-    throw new ValueError(
-      'a URL with a password cannot be fetched',
-      'Put what is secret in its path or query.',
-    );
+    throw new ValueError('a URL with a password cannot be fetched', 'Put the secret into its path or query.');
   return url.href;
 }

@@ -1,7 +1,10 @@
 import { atOnce, type Steps } from '../base/slices.js';
 import type { Config, GroupConfig, RouteConfig, ScopeConfig } from './types.js';
 
-/** By the configuration, which never changes: a readiness check asks every second or two, of 10,000 hosts too. */
+/**
+ * Cached by configuration, which never changes: a readiness check asks for the routes every second or two, even with
+ * 10,000 hosts.
+ */
 const found = new WeakMap<Config, readonly RouteConfig[]>();
 
 /** Every route of a configuration, once each, in the order of the file. */
@@ -22,7 +25,7 @@ export function* everyRouteSteps(config: Config): Steps<readonly RouteConfig[]> 
   return sorted;
 }
 
-/** Every route that a request in this scope may end up on. */
+/** Every route that a request of this scope may take. */
 export function everyRouteOf({ routes, paths, fallback }: ScopeConfig): Set<RouteConfig> {
   return new Set([
     ...routes.map(({ route }) => route),

@@ -6,10 +6,10 @@ import { parseTemplate, plainText, type Template, type TemplateContext } from '.
 import type { Path } from './tree.js';
 import type { FieldMatch } from './types.js';
 
-/** RFC 9110 5.6.2: what names of fields, methods and cookies are made of. */
+/** A token (RFC 9110, 5.6.2): the characters of field names, methods and cookie names. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Fields that tell where a message ends or belong to one connection: only the proxy itself can set them right. */
+/** Fields that frame a message or belong to one connection: only the proxy itself can set them correctly. */
 const FRAMING = new Set([
   'connection',
   'content-length',
@@ -22,9 +22,12 @@ const FRAMING = new Set([
 ]);
 /** Fields between the client, every proxy and the server: each hop answers or counts them (RFC 9110, 7.6.2 and 10.1.1). */
 const EVERY_HOP = new Set(['expect', 'max-forwards']);
-/** With another mark for a `-` these are dropped from every message, and so from what a rule writes. */
+/**
+ * With another character instead of a `-` these fields are removed from every message, so a rule cannot set them
+ * either.
+ */
 const SPELT_WITH_HYPHEN = new Set(['cdn-loop', 'user-agent', 'x-real-ip', 'x-request-id']);
-/** Only this much of the name counts. */
+/** Only this much of the name is compared. */
 const FORWARDED = 'x-forwarded-';
 
 /** Throws a ValueError unless the text may be the name of a field, method or cookie. */
@@ -33,7 +36,7 @@ export function checkToken(text: string, what: string): string {
   throw new ValueError(`expected ${what}, got ${JSON.stringify(text)}`);
 }
 
-/** The name of a field that rules may touch. Throws a ValueError. */
+/** Checks the name of a field that rules may change. Throws a ValueError. */
 export function checkHeaderName(name: string): string {
   checkToken(name, 'the name of a header');
   const key = name.toLowerCase();
@@ -42,7 +45,7 @@ export function checkHeaderName(name: string): string {
     throw new ValueError(`${name} belongs to the connection and is set by lb itself`, 'Remove this rule.');
   }
   if (EVERY_HOP.has(hyphened)) {
-    throw new ValueError(`${name} is dealt with by lb itself, hop by hop`, 'Remove this rule.');
+    throw new ValueError(`${name} is handled by lb itself at each hop`, 'Remove this rule.');
   }
   if (key === 'host')
     throw new ValueError('Host is a field of requests: a response has none', 'Remove this rule.');
@@ -57,7 +60,7 @@ export function checkHeaderName(name: string): string {
   return name;
 }
 
-/** As servers may read it that know letters and digits alone. */
+/** The name as servers read it that only look at letters and digits. */
 function hyphenated(name: string): string {
   return name.replace(/[^a-z0-9]/gi, '-');
 }
@@ -68,21 +71,21 @@ function isDisguised(key: string, hyphened: string): boolean {
   return hyphened.length > FORWARDED.length && hyphened.startsWith(FORWARDED) && !key.startsWith(FORWARDED);
 }
 
-/** The value of a header, with its holes. Throws a ValueError when it could not be sent. */
+/** Reads the value of a header with its templates. Throws a ValueError if it could not be sent. */
 export function parseHeaderValue(text: string, context: TemplateContext): Template {
   const template = parseTemplate(text, context);
   checkHeaderText(plainText(template));
   return template;
 }
 
-/** Throws a ValueError for what would end a field. Other characters than ASCII are sent as UTF-8. */
+/** Throws a ValueError for characters that would end a field. Characters beyond ASCII are sent as UTF-8. */
 export function checkHeaderText(text: string): void {
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text)) {
     throw new ValueError('a header has no line breaks and no control characters');
   }
 }
 
-/** Names with a pattern each. Header names are put in lower case. */
+/** Compiles names with a pattern each. Header names are converted to lower case. */
 export function compileFields(
   settings: TextsSettings | undefined,
   path: Path,

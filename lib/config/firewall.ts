@@ -21,8 +21,9 @@ const RATE = defaultsOf<Pick<RateLimitConfig, 'per' | 'status'> & { readonly key
 const BAN = defaultsOf<Pick<BanConfig, 'within' | 'for'>>('ban');
 
 /**
- * The guards of one place; null when it has none. `names`: what the place is called, under each name of its host; never
- * by where it stands in the file, as its counts, bans and buckets go on over a reload that moves it.
+ * Compiles the firewall of one scope; null when it has none. `names` are the names of the scope, one for each name of
+ * its host. They don't depend on its place in the file, so that counts, bans and buckets survive a reload that moves
+ * it.
  */
 export function compileFirewall(
   settings: FirewallRulesSettings | undefined,
@@ -52,7 +53,7 @@ export function compileFirewall(
   };
 }
 
-/** Methods are compared with regard to case (RFC 9110 9.1): `get` is none that anyone sends. */
+/** Methods are case-sensitive (RFC 9110, 9.1): no client sends `get`. */
 export function compileMethods(setting: OneOrMore | undefined, path: Path, { report }: Context): string[] {
   const methods: string[] = [];
   for (const [method, at] of oneOrMore(setting, path)) {
@@ -69,7 +70,7 @@ export function compileMethods(setting: OneOrMore | undefined, path: Path, { rep
   return methods;
 }
 
-/** An empty list in the file is as none; a list that turns out empty lets nobody in. */
+/** An empty list in the settings means no list; an address file that turns out empty lets nobody in. */
 function isGiven(setting: FirewallRulesSettings['ip_allow']): boolean {
   return setting !== undefined && setting.length > 0;
 }

@@ -9,12 +9,15 @@ import { defaultOf } from './schema.js';
 import type { Path } from './tree.js';
 import type { GroupConfig, TimeoutsConfig } from './types.js';
 
-/** How the servers of a group are chosen, checked and connected to: everything but their list. Handed down to places inside. */
+/**
+ * How the servers of a group are chosen, checked and connected to: everything but the list of servers. Inner scopes
+ * inherit it.
+ */
 export type GroupTerms = Omit<GroupConfig, 'name' | 'servers'>;
 
 const SLOW_START = defaultOf<number>('slow_start');
 
-/** The settings that say so. */
+/** The settings that belong to it. */
 const KEYS = [
   'algorithm',
   'slow_start',
@@ -23,7 +26,7 @@ const KEYS = [
   'pool',
 ] as const satisfies readonly (keyof CommonSettings)[];
 
-/** Compiles these settings of one place; what it leaves out is taken from the place around it. */
+/** Compiles these settings of one scope; what it leaves out is inherited from the scope around it. */
 export function compileGroupTerms(
   settings: CommonSettings,
   timeouts: TimeoutsConfig,
@@ -47,7 +50,7 @@ export function compileGroupTerms(
   };
 }
 
-/** Reports them in a host or route that lists no `servers`: there they would change nothing. */
+/** Reports these settings in a host or route without `servers`: they would have no effect there. */
 export function refuseStrayTerms(settings: CommonSettings, path: Path, report: Report): void {
   if (Object.hasOwn(settings, 'servers')) return;
   for (const key of KEYS) {

@@ -6,17 +6,20 @@ import type { TemplateContext } from './template.js';
 import type { Path } from './tree.js';
 import type { HeaderRule, RulesConfig } from './types.js';
 
-/** One rule as it is written. */
+/** One rule as written. */
 interface Written {
   readonly kind: HeaderRule['kind'];
   readonly name: string;
   readonly at: Path;
   readonly text: string;
-  /** What a `replace` looks for; empty for the others. */
+  /** The text or expression that a `replace` looks for; empty for other rules. */
   readonly find: string;
 }
 
-/** The edits of header fields, in the order remove, replace, add, append. Host is no field among others: see `hostRule`. */
+/**
+ * Compiles the changes to header fields, in the order remove, replace, add, append. Host is treated separately: see
+ * `hostRule`.
+ */
 export function headerRules(
   settings: HeaderEditsSettings,
   path: Path,
@@ -39,7 +42,7 @@ export function headerRules(
   return rules;
 }
 
-/** What becomes of Host: removed, it is the server's own address; a request always has one. */
+/** The rule for Host. Removing it sends the server's own address, because a request always has a Host. */
 export function hostRule(
   settings: HeaderEditsSettings,
   path: Path,

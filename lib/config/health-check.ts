@@ -11,9 +11,11 @@ import { compileStatuses } from './statuses.js';
 import type { Path } from './tree.js';
 import type { HealthCheckConfig } from './types.js';
 
-/** Of a path that somebody chose. */
+/** Healthy statuses when a path is set. */
 const GOOD_STATUS: HealthCheckConfig['expectStatus'] = [{ from: 200, to: 399 }];
-/** Of `/`, while nobody chose a path: many an API has nothing there (404), or lets nobody in (401), and is well. */
+/**
+ * Healthy statuses for `/`, while no path is set: on a healthy server it may be missing (404) or require a login (401).
+ */
 const GUESSED_STATUS: HealthCheckConfig['expectStatus'] = [{ from: 100, to: 499 }];
 
 const DEFAULT_CHECK: HealthCheckConfig = {
@@ -29,7 +31,7 @@ const DEFAULT_CHECK: HealthCheckConfig = {
   downInterval: null,
 };
 
-/** What is not in the schema under the same name, or has no default there. */
+/** Keys that the schema names differently, or gives no default. */
 type NoDefault =
   | 'target'
   | 'isPathChosen'
@@ -41,10 +43,10 @@ type NoDefault =
   | 'expectBody'
   | 'downInterval';
 
-/** More would let checks of a fast and a slow server drift into one another. */
+/** With more jitter, checks of a fast and of a slow server could drift into step. */
 const MOST_JITTER = 0.5;
 
-/** What only an HTTP check can ask or expect. */
+/** Settings for an HTTP check only. */
 const HTTP_KEYS = [
   'method',
   'path',
@@ -56,7 +58,7 @@ const HTTP_KEYS = [
   'expect_body',
 ] as const;
 
-/** A check with what is left out taken from the one of the place around. `false` is null: no checks. */
+/** Compiles a check; what it leaves out is inherited from the scope around it. `false` is null: no checks. */
 export function compileHealthCheck(
   setting: HealthCheckSettings | boolean | undefined,
   path: Path,
@@ -82,7 +84,7 @@ export function compileHealthCheck(
 type Rhythm = 'interval' | 'fastInterval' | 'downInterval' | 'jitter' | 'timeout';
 type RequestTerms = Exclude<keyof HealthCheckConfig, Rhythm | 'rise' | 'fall' | 'initial' | 'onDown'>;
 
-/** What is asked, and which answer is a good one. */
+/** The request, and which responses are healthy. */
 function compileQuestion(
   setting: HealthCheckSettings,
   path: Path,
@@ -112,7 +114,7 @@ function compileQuestion(
   };
 }
 
-/** When it is asked. */
+/** The intervals and the timeout. */
 function compileRhythm(
   setting: HealthCheckSettings,
   path: Path,
@@ -168,7 +170,7 @@ function checkCheckHeader(name: string): void {
   checkHeaderName(name);
 }
 
-/** What can be written down and can't work. */
+/** Reports settings that contradict each other. */
 function tellContradictions(
   setting: HealthCheckSettings,
   check: HealthCheckConfig,
@@ -181,6 +183,6 @@ function tellContradictions(
   if (check.type !== 'tcp') return;
   for (const key of HTTP_KEYS) {
     if (setting[key] !== undefined)
-      report.problem([...path, key], 'a tcp check connects and asks nothing', 'Use type: http.', 'key');
+      report.problem([...path, key], 'a tcp check only connects', 'Use type: http.', 'key');
   }
 }

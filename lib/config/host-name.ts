@@ -6,7 +6,7 @@ import type { HostName } from './types.js';
 /** Reads `www.mango.com`, `*.mango.com`, an address, or a name in any script. Throws a ValueError. */
 export function parseHostName(text: string): HostName {
   const bare = text.toLowerCase().replace(/\.$/, '');
-  if (bare === '*') throw unexpected(text, 'What is for every host stands at the top of the file.');
+  if (bare === '*') throw unexpected(text, 'Settings for every host belong at the top of the file.');
   if (bare.includes('://') || bare.includes('/')) throw unexpected(text, 'Write the name alone.');
   if (/:\d+$/.test(bare) && !/^\[.*\]$/.test(bare)) throw unexpected(text, 'Write it without the port.');
   if (bare.startsWith('*.')) return { kind: 'wildcard', suffix: `.${checkName(bare.slice(2), text)}` };
@@ -15,7 +15,8 @@ export function parseHostName(text: string): HostName {
 }
 
 function checkName(name: string, text: string): string {
-  // domainToASCII canonicalises what the URL standard takes for an address; [v6] and v4 come back as they are meant.
+  // domainToASCII brings addresses into their canonical form, as the URL standard requires; [v6] and v4 keep their
+  // meaning.
   const ascii = domainToASCII(name);
   const label = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
   if (new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})*$`).test(ascii)) {

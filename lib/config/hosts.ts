@@ -6,7 +6,7 @@ import type { HostSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { HostConfig, HostName } from './types.js';
 
-/** The hosts of the file; a name may stand in it once. */
+/** Compiles the hosts of the file; a name may occur once. */
 export function compileHosts(
   settings: readonly HostSettings[] | undefined,
   file: ConfigScope,

@@ -7,14 +7,17 @@ export function serversOf(config: Config): readonly ServerConfig[] {
   return [...byName.values()];
 }
 
-/** A way into a configuration: what a request has to ask for, and where that leads without further conditions. */
+/**
+ * An entry point of a configuration: what a request has to ask for, and the route it leads to without further
+ * conditions.
+ */
 export interface Entrance {
-  /** `www.mango.com`, `*.mango.com`, `/mango`; empty for what nothing else takes. */
+  /** `www.mango.com`, `*.mango.com` or `/mango`; empty for all other requests. */
   readonly label: string;
   readonly route: RouteConfig | null;
 }
 
-/** The ways into a configuration, one level deep: hosts, then paths, then the rest. */
+/** The entry points of a configuration, one level deep: hosts, then paths, then the rest. */
 export function entrancesOf({ hosts, rest }: Config): readonly Entrance[] {
   const entrances: Entrance[] = hosts.map(({ names, scope }) => ({
     label: names.map(hostText).join(', '),

@@ -3,8 +3,8 @@ import { everyRoute } from './every-route.js';
 import type { Config, FirewallConfig, MatchConfig, RouteConfig, ScopeConfig } from './types.js';
 
 /**
- * The names, in lower case, of the fields by which a request is judged: those that guards refuse, that conditions ask for,
- * and by which clients are counted or bound. Host is left out: what it is depends on the target too.
+ * Names, in lower case, of the fields that decisions depend on: those that guards refuse, conditions match, and clients
+ * are counted or bound by. Host is left out because it depends on the request target too.
  */
 export function* fieldsJudgedSteps(config: Config): Steps<readonly string[]> {
   const names = new Set<string>();

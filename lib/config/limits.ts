@@ -14,7 +14,7 @@ export function compileTimeouts(settings: TimeoutsSettings | undefined, report: 
   return overrideTimeouts(DEFAULT_TIMEOUTS, settings, ['timeouts'], report);
 }
 
-/** The timeouts of the place around, with those that are given in place of them; the same object when none is. */
+/** The timeouts of the scope around, overridden by those that are set; the same object when none is set. */
 export function overrideTimeouts(
   around: TimeoutsConfig,
   settings: TimeoutsSettings | undefined,
@@ -30,7 +30,7 @@ export function overrideTimeouts(
   return timeouts;
 }
 
-/** The limit of a body at a place, in bytes. */
+/** The body limit of a scope, in bytes. */
 export function sizeOfBody(
   around: number,
   settings: Pick<LimitsSettings, 'body_bytes'> | undefined,
@@ -40,7 +40,7 @@ export function sizeOfBody(
   return size(settings?.body_bytes, around, [...path, 'body_bytes'], report);
 }
 
-/** The least of a body that has to come in a second, in bytes. */
+/** The minimum body rate of a scope, in bytes per second. */
 export function rateOfBody(
   around: number,
   settings: Pick<LimitsSettings, 'body_rate'> | undefined,

@@ -3,20 +3,23 @@ import { RE2JS } from 're2js';
 import { ValueError } from '../base/units.js';
 import { BudgetExhausted, WorkBudget } from '../base/work-budget.js';
 
-/** Larger programs are not matched by backtracking with a memory, the only way there is to find groups within a budget. */
+/**
+ * Programs larger than this are not matched by backtracking with a memory, which is the only way to find groups within
+ * a budget.
+ */
 const MOST_STEPS = 500;
 /** Size times length up to which the library backtracks. */
 const BACKTRACKING_STEPS = 262_144;
-/** To work out a transition of the automaton takes 3 to 10 µs besides its steps. */
+/** Computing a transition of the automaton takes 3 to 10 µs in addition to its steps. */
 const TRANSITION_STEPS = 150;
-/** What the library keeps of one expression to match faster the next time. */
+/** What the library caches for one expression. */
 const MEMORY_BYTES = 128 * 1024;
-/** One look at a character that needs no step; measured at half a step, 10 ns. */
+/** The cost of a character that needs no step; measured as half a step, 10 ns. */
 const CHARACTERS_PER_UNIT = 2;
 /** Bits that are cleared before a search for groups, for one unit. */
 const BITS_PER_UNIT = 2048;
 
-/** What there is of the library beyond its documented interface, of exactly the version that package.json names. */
+/** The undocumented parts of the library that are used here, of exactly the version in package.json. */
 interface Engine {
   readonly prog: { readonly inst: readonly unknown[]; getInst: (at: number) => unknown };
   readonly onepass: unknown;
@@ -24,26 +27,26 @@ interface Engine {
   doExecuteNFA: () => never;
 }
 
-/** The state that is left, the class of the next character, and more. */
+/** The current state, the class of the next character, and more. */
 type DfaStep = [from: { readonly next: readonly unknown[] | null }, by: number, ...unknown[]];
 
 /** Was any expression compiled that `warmUp` is for? */
 let isUsed = false;
 let isWarm = false;
 
-/** Who pays for the search that is going on: searches never wait, so there is one at a time. */
+/** The budget of the current search. Searches are synchronous, so there is one at a time. */
 let payer: WorkBudget | null = null;
-/** Is the text too long for the engine that takes over where the automaton is not built on? */
+/** Is the text too long for the engine that takes over when the automaton is not extended? */
 let mustBuild = false;
 
 /**
- * A regular expression that is matched in time linear in the text, by RE2. Each step of a search is paid from a budget,
- * and a search that the budget can't pay throws: size of the program times length of the text, at worst.
+ * A regular expression matched by RE2 in time linear in the text. Each step of a search is charged to a budget; a
+ * search that exceeds it throws. The cost is at most the size of the program times the length of the text.
  */
 export class LinearRegex {
   readonly #regex: RE2JS;
   readonly #size: number;
-  /** Is one walk over the text enough, whatever it is? */
+  /** Does one pass over the text suffice, whatever the text? */
   readonly #isOnePass: boolean;
 
   /** Throws a ValueError when the expression is too large. */
@@ -66,9 +69,9 @@ export class LinearRegex {
     return this.#regex.test(text);
   }
 
-  /** Groups that took no part are undefined. */
+  /** Groups that did not take part are undefined. */
   exec(text: string, budget: WorkBudget): RegExpExecArray | null {
-    // Most texts do not match, and that is found out faster.
+    // Most texts do not match, and that is found out faster than the groups.
     if (!this.#isOnePass && !this.test(text, budget)) return null;
     this.#pay(text.length, budget);
     budget.spend((this.#size * text.length) / BITS_PER_UNIT);
@@ -80,7 +83,7 @@ export class LinearRegex {
     if (!this.test(text, budget)) return;
     const matches = this.#regex.matchAll(text);
     for (;;) {
-      // What is done between two matches may be paid by others.
+      // Work between two matches may be charged to another budget.
       payer = budget;
       budget.spend((this.#size * text.length) / BITS_PER_UNIT);
       const { value, done } = matches.next();

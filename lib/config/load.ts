@@ -14,40 +14,40 @@ import { type Fault, LineIndex } from './problems.js';
 import { type Environment, expand, plainScalar } from './scalar.js';
 import type { Entry, Node, Path, Span } from './tree.js';
 
-/** Deeper than any configuration nests, shallower than what could exhaust the stack. */
+/** Deeper than any configuration nests, and shallow enough for the stack. */
 const MAX_DEPTH = 50;
 const MAX_ALIASES = 100;
-/** Nodes that aliases may add: without it a few lines of aliases of aliases make billions. */
+/** How many nodes aliases may add: otherwise a few lines of aliases of aliases make billions. */
 const MAX_ALIASED_NODES = 10_000;
 
-/** A document of which nothing is written down; its place is the beginning of the text. */
+/** An empty document; its position is the beginning of the text. */
 const EMPTY: Node = { kind: 'map', entries: new Map(), span: { start: 0, end: 1 } };
 
-/** What a YAML text holds. */
+/** The result of reading a YAML text. */
 export interface Reading {
-  /** undefined when there is no making sense of the text; an empty text is an empty map. */
+  /** undefined when the text cannot be parsed; an empty text is an empty map. */
   readonly document: Node | undefined;
   readonly faults: readonly Fault[];
 }
 
-/** Reads one YAML document with `${NAME}` expanded, keeping where everything stands. */
+/** Reads one YAML document, expands `${NAME}`, and keeps the position of every node. */
 export function loadTree(text: string, env: Environment): Reading {
   const reader = new TreeReader(text, env);
   const document = reader.read();
   return { document, faults: reader.faults };
 }
 
-/** What cannot be read on from. */
+/** Thrown when reading cannot go on. */
 class Unreadable extends Error {}
 
-/** Builds a tree from the parser's events. Most faults are noted and read over, so that one run shows them all. */
+/** Builds a tree from the parser's events. Most faults are recorded and skipped, so that one run reports them all. */
 class TreeReader {
   readonly faults: Fault[] = [];
   readonly #text: string;
   readonly #env: Environment;
   readonly #path: (string | number)[] = [];
   readonly #anchors = new Map<string, Node>();
-  /** How many nodes a finished node stands for, its aliases followed. */
+  /** The number of nodes below a finished node, with its aliases expanded. */
   readonly #sizes = new Map<Node, number>();
   #events: readonly Event[] = [];
   #next = 0;
@@ -59,7 +59,7 @@ class TreeReader {
     this.#env = env;
   }
 
-  /** The document; undefined when there is no making sense of it. */
+  /** The document; undefined when the text cannot be parsed. */
   read(): Node | undefined {
     try {
       this.#events = parseEvents(this.#text, { maxDepth: MAX_DEPTH });
@@ -80,7 +80,7 @@ class TreeReader {
       const span = spanOf(second, this.#text);
       const mark = this.#text.lastIndexOf('---');
       this.#stop(
-        // Nothing may be written down behind the line that begins it.
+        // There may be nothing after the line that begins the second document.
         span.start < 0 ? { start: mark, end: mark + 3 } : span,
         'expected one document, found a second one',
         'Remove the --- line.',
@@ -89,7 +89,7 @@ class TreeReader {
     return root.kind === 'scalar' && root.value === null ? EMPTY : root;
   }
 
-  /** `owner` is where to point when the node itself is not written down, as after `listen:`. */
+  /** `owner` is the position for a node without text, as after `listen:`. */
   #node(owner: Span): Node {
     const event = this.#events[this.#next++]!;
     switch (event.type) {
@@ -200,7 +200,7 @@ class TreeReader {
     if (event.anchorStart >= 0) this.#anchors.set(this.#text.slice(event.anchorStart, event.anchorEnd), node);
   }
 
-  /** True for `!!str`, the one tag with a use here: a number that is meant as text. */
+  /** True for `!!str`, the only tag that is useful here: it turns a number into text. */
   #checkTag(event: SequenceEvent | MappingEvent | ScalarEvent): boolean {
     if (event.tagStart < 0) return false;
     const tag = this.#text.slice(event.tagStart, event.tagEnd);
@@ -237,7 +237,7 @@ class TreeReader {
   }
 }
 
-/** Quotes belong to what is underlined; of a list or map its first character does. */
+/** The quotes of a text are part of its span; the span of a list or map is its first character. */
 function spanOf(event: Event, text: string): Span {
   switch (event.type) {
     case EVENT_ID.SCALAR: {

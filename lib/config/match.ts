@@ -11,7 +11,7 @@ import type { MatchSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { FieldMatch, MatchConfig } from './types.js';
 
-/** The conditions of a route. */
+/** Compiles the conditions of a route. */
 export function compileMatch(settings: MatchSettings, path: Path, context: Context): MatchConfig {
   const {
     path: text,
@@ -43,9 +43,8 @@ export function compileMatch(settings: MatchSettings, path: Path, context: Conte
 }
 
 /**
- * What tells the conditions of a route from those of its siblings, wherever it stands among them: `/img when method PUT`.
- * A value that is compared may be secret, and the text is shown in logs: 8 bits of a hash stand for such values, too few
- * to confirm a guess.
+ * A text that identifies the conditions of a route among its siblings, whatever their order: `/img when method PUT`.
+ * Values may be secret and the text is logged, so 8 bits of a hash stand for each value: too few to confirm a guess.
  */
 export function matchIdentity(settings: MatchSettings, match: MatchConfig): string {
   const { path, method, language, ...others } = settings;
@@ -54,7 +53,7 @@ export function matchIdentity(settings: MatchSettings, match: MatchConfig): stri
   return `${describeMatch(match)}${hidden}`.trim();
 }
 
-/** True when a request that meets `b` surely meets `a`: a route with `b` behind one with `a` is never reached. */
+/** True when a request that meets `b` surely meets `a`: a route with `b` after one with `a` is never reached. */
 export function covers(a: MatchConfig, b: MatchConfig): boolean {
   return (
     coversPath(a.path, b.path) &&
@@ -67,7 +66,7 @@ export function covers(a: MatchConfig, b: MatchConfig): boolean {
     coversList(a.clientIps, b.clientIps, coversNetwork) &&
     coversList(a.peerIps, b.peerIps, coversNetwork) &&
     coversList(a.schemes, b.schemes, (scheme, other) => scheme === other) &&
-    // What `b` rules out holds all that `a` rules out.
+    // True when everything that `a` excludes is excluded by `b` too.
     (a.not === null || (b.not !== null && covers(b.not, a.not))) &&
     coversAny(a.any, b) &&
     a.headers.every((field) => b.headers.some((other) => coversField(field, other))) &&
@@ -82,7 +81,7 @@ function coversAny(any: readonly MatchConfig[], b: MatchConfig): boolean {
   return any.length === 0 || isCovered(b) || (b.any.length > 0 && b.any.every(isCovered));
 }
 
-/** Lists of which any item will do; an empty one asks nothing. */
+/** For lists of which any item may match; an empty list has no condition. */
 function coversList<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean {
   if (a.length === 0) return true;
   return b.length > 0 && b.every((item) => a.some((other) => same(other, item)));
@@ -96,7 +95,7 @@ function coversField(a: FieldMatch, b: FieldMatch): boolean {
   return b.value.kind === 'regex' && regexText(a.value.regex) === regexText(b.value.regex);
 }
 
-/** A text that would take too long is none that surely matches. */
+/** A text that would take too long to match does not surely match. */
 function surelyMatches(regex: RegexConfig, text: string): boolean {
   try {
     return compileRegex(regex).test(text, new WorkBudget());
@@ -106,7 +105,7 @@ function surelyMatches(regex: RegexConfig, text: string): boolean {
   }
 }
 
-/** The languages of a condition, or of what is served at a place. */
+/** The languages of a condition, or of what a scope serves. */
 export function compileLanguages(
   setting: MatchSettings['language'],
   path: Path,
@@ -122,7 +121,7 @@ export function compileLanguages(
   return languages;
 }
 
-/** Conditions in words, without the values that are compared: `/img when header user-agent`. */
+/** Conditions for people, without the values that are compared: `/img when header user-agent`. */
 export function describeMatch({
   path,
   methods,

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { ValueError } from '../base/units.js';
 
-/** A block of addresses: both ends belong to it. IPv4 in IPv6 (`::ffff:a.b.c.d`) is version 4. */
+/** A block of addresses; `first` and `last` belong to it. IPv4 in IPv6 (`::ffff:a.b.c.d`) is version 4. */
 export interface Network {
   /** As written. */
   readonly text: string;
@@ -25,8 +25,8 @@ export function parseNetwork(text: string): Network {
 }
 
 /**
- * The network as it is usually written, when its address is not the first one: `10.0.0.1/8` is all of `10.0.0.0/8`.
- * undefined when it is the first, or a single address.
+ * The network in its usual form when the written address is not the first of the block: `10.0.0.1/8` is all of
+ * `10.0.0.0/8`. undefined when it is the first, or a single address.
  */
 export function plainNetwork({ text, version, first, last }: Network): string | undefined {
   const [address = '', length] = text.split('/');

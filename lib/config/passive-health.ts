@@ -15,7 +15,7 @@ const DEFAULT_PASSIVE: PassiveHealthConfig = {
 
 type PassiveDefaults = Omit<PassiveHealthConfig, 'errorStatus'> & { readonly errorStatus: string };
 
-/** What is left out is taken from the place around. `false` is null: live requests take no server out. */
+/** Settings that are left out are inherited. `false` is null: live requests never eject a server. */
 export function compilePassiveHealth(
   setting: PassiveHealthSettings | boolean | undefined,
   path: Path,
@@ -51,7 +51,7 @@ function compileErrorStatus(
   return setting === false ? [] : compileStatuses(setting, [...path, 'error_status'], report);
 }
 
-/** A longer `eject_for` alone raises it; both written down must agree. */
+/** A longer `eject_for` alone raises the maximum; if both are set, they must agree. */
 function compileMaximum(
   { max_eject_for: setting }: PassiveHealthSettings,
   ejectFor: number,

@@ -42,7 +42,7 @@ function prefixRule(text: string, templates: TemplateContext): PathRule {
   throw new ValueError(message, 'A path begins with a slash.');
 }
 
-/** What to replace: a regular expression over the whole path, or segments of it. */
+/** What is replaced: matches of a regular expression over the whole path, or segments. */
 function parseSegments(find: string): RegexConfig | string[] {
   const regex = parseRegex(find);
   if (regex) return regex;
@@ -60,7 +60,7 @@ function replaceRule(found: RegexConfig | string[], text: string, templates: Tem
   return { kind: 'replace_segments', from: found, to };
 }
 
-/** What becomes part of a path. A `?` would begin the query. */
+/** Reads a text that becomes part of a path. A `?` would begin the query. */
 function parsePathText(text: string, templates: TemplateContext): Template {
   const template = parseTemplate(text, templates);
   if (!/[?#\x00-\x1f\x7f]/.test(plainText(template))) return template;

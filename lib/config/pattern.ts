@@ -6,16 +6,19 @@ import { compileRegex, type Regex, type RegexConfig, readRegexConfig, regexText 
  * expressions are held, as data or ready to match.
  */
 export type PathPattern<R = RegexConfig> =
-  /** By whole segments, without a final slash: `/img` takes `/img` and `/img/a` but not `/images`. `/` takes all. */
+  /**
+   * A prefix of whole segments, without a final slash: `/img` matches `/img` and `/img/a` but not `/images`. `/`
+   * matches all.
+   */
   | { readonly kind: 'prefix'; readonly path: string }
   | { readonly kind: 'exact'; readonly path: string }
   | { readonly kind: 'regex'; readonly regex: R };
 
-/** How a value is told. */
+/** A pattern for values. */
 export type ValuePattern<R = RegexConfig> =
   | { readonly kind: 'exact'; readonly text: string }
   | { readonly kind: 'regex'; readonly regex: R }
-  /** Whatever it is, the field is there. */
+  /** The field is there, with any value. */
   | { readonly kind: 'present' };
 
 /** Reads `/prefix`, `= /exact`, `~ regex` and `~* regex` (case does not count). Throws a ValueError. */
@@ -39,7 +42,7 @@ export function compileValue(pattern: ValuePattern): ValuePattern<Regex> {
   return pattern.kind === 'regex' ? { kind: 'regex', regex: compileRegex(pattern.regex) } : pattern;
 }
 
-/** A path pattern as it is written: what `parsePath` reads, but for the case flag. */
+/** A path pattern as `parsePath` reads it, without the flag for case. */
 export function pathText(pattern: PathPattern): string {
   switch (pattern.kind) {
     case 'prefix':
@@ -66,18 +69,18 @@ export function parseRegex(text: string): RegexConfig | undefined {
   return readRegexConfig(source, flag === 'i');
 }
 
-/** Reads what to look for in a value: a text, or a regular expression between slashes. Throws a ValueError. */
+/** Reads the pattern of a replacement: a text, or a regular expression between slashes. Throws a ValueError. */
 export function parseFind(text: string): RegexConfig | string {
   if (text === '') throw new ValueError('expected a text to find, or a regular expression between slashes');
   return parseRegex(text) ?? text;
 }
 
-/** How many groups a path offers to `{$1}`. */
+/** The number of groups that a path pattern provides for `{$1}`. */
 export function groupsOf(pattern: PathPattern | null): number {
   return pattern?.kind === 'regex' ? pattern.regex.groups : 0;
 }
 
-/** True when every path that `b` takes is surely taken by `a`, which is asked first. */
+/** True when `a`, which is tried first, matches every path that `b` matches. */
 export function coversPath(a: PathPattern | null, b: PathPattern | null): boolean {
   if (a === null || takesAll(a)) return true;
   if (b === null) return false;
@@ -101,7 +104,7 @@ function checkPath(path: string): string {
   );
 }
 
-/** Why a text is no normalised, decoded path; undefined when it is one. */
+/** Why a text is not a normalised, decoded path; undefined when it is one. */
 function adviseOnPath(path: string): string | undefined {
   if (!path.startsWith('/')) return path === '' ? '' : 'A path begins with a slash.';
   if (path.endsWith('/*')) return 'A path takes everything below it: drop the /*.';

@@ -5,13 +5,13 @@ import type { PoolSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { PoolConfig } from './types.js';
 
-/** `maxIdleTimeout` is no setting: how long a server may ask for while `idle_timeout` is not set. */
+/** `maxIdleTimeout` is not a setting: it limits the time that a server may announce while `idle_timeout` is not set. */
 export const DEFAULT_POOL: PoolConfig = {
   ...defaultsOf<Omit<PoolConfig, 'maxIdleTimeout'>>('pool'),
   maxIdleTimeout: 600_000,
 };
 
-/** A pool with what is left out taken from the one of the place around; the same object when nothing is given. */
+/** Compiles a pool; settings that are left out are inherited. The same object when nothing is set. */
 export function compilePool(
   setting: PoolSettings | undefined,
   path: Path,
@@ -25,7 +25,7 @@ export function compilePool(
   return {
     maxIdle: setting.max_idle ?? around.maxIdle,
     idleTimeout,
-    // Who gives a time means it, whatever servers say.
+    // A time that is set takes precedence over what servers announce.
     maxIdleTimeout: idle === undefined ? around.maxIdleTimeout : idleTimeout,
     maxConnections: setting.max_connections ?? around.maxConnections,
     maxWaiting: setting.max_waiting ?? around.maxWaiting,

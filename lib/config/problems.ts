@@ -1,15 +1,15 @@
 import { blotLine, isSecretPath, maskUrls } from './secrets.js';
 import { formatPath, locate, type Node, type Path, type Span } from './tree.js';
 
-/** One mistake in a configuration. */
+/** One problem of a configuration. */
 export interface Problem {
-  /** From 1; 0 when it did not come from the file. */
+  /** The line, from 1; 0 when the setting did not come from the file. */
   readonly line: number;
-  /** From 1, in UTF-16 units, as editors count. */
+  /** The column, from 1, in UTF-16 units as editors count. */
   readonly column: number;
   /** Columns to underline, at least 1. */
   readonly length: number;
-  /** `hosts[0].servers[1]`; empty for the file as a whole. */
+  /** The setting: `hosts[0].servers[1]`; empty for the file as a whole. */
   readonly path: string;
   /** What is wrong and what was expected, without a full stop. */
   readonly message: string;
@@ -17,17 +17,17 @@ export interface Problem {
   readonly hint: string;
 }
 
-/** What was wrong and where, before it has a line and a column. */
+/** A problem before its line and column are known. */
 export interface Finding {
   readonly path: Path;
   readonly part: 'key' | 'value';
-  /** The place the message ends with: `listed twice, first in` line 3. */
+  /** The setting whose line ends the message: `listed twice, first in` line 3. */
   readonly earlier?: Path;
   readonly message: string;
   readonly hint: string;
 }
 
-/** A mistake whose place in the text is known. */
+/** A problem whose position in the text is known. */
 export interface Fault {
   readonly span: Span;
   readonly path: Path;
@@ -50,11 +50,11 @@ export interface RenderOptions {
   /** The text of the file, for the frames. */
   readonly text: string;
   readonly paint?: Paint;
-  /** So many at most, and then how many more there are; all by default. */
+  /** How many problems are printed, followed by the number of the rest; all by default. */
   readonly most?: number;
 }
 
-/** Of problems, warnings and the like, what is printed for a person at once. */
+/** How many problems, warnings and the like are printed for a person at once. */
 export const MOST_SHOWN = 20;
 
 const same = (text: string): string => text;
@@ -63,7 +63,7 @@ const plain: Paint = { place: same, path: same, hint: same, gutter: same, mark: 
 /** A frame wider than this is cut around its mark. */
 const FRAME_WIDTH = 100;
 
-/** Finds lines and columns in a text by bisection: a file may be long and have many mistakes. */
+/** Finds line and column of an offset by bisection: a file may be long and have many problems. */
 export class LineIndex {
   readonly #text: string;
   readonly #lineStarts: number[] = [0];
@@ -74,7 +74,7 @@ export class LineIndex {
       this.#lineStarts.push(at + 1);
   }
 
-  /** Line and column of a span, and its length within the line. Start -1 (not in the text) is line 0. */
+  /** Line and column of a span, and its length within the line. A start of -1 (not in the text) is line 0. */
   of({ start, end }: Span): { line: number; column: number; length: number } {
     if (start < 0) return { line: 0, column: 0, length: 1 };
     let low = 0;
@@ -91,15 +91,15 @@ export class LineIndex {
 
   problem({ span, path, message, hint }: Fault): Problem {
     const text = formatPath(path);
-    // What a secret is instead of what it should be is nothing to read in a log or an event.
+    // Shown instead of a value that should be a secret: such a value must not appear in logs or events.
     const said = isSecretPath(text) ? message.replace(/,? got .*$/s, '') : message;
     return { ...this.of(span), path: text, message: maskUrls(said), hint: maskUrls(hint) };
   }
 }
 
 /**
- * Gives each finding its place and adds the faults of the reading. A mistake in an aliased node, found once per
- * alias, becomes one problem; what was found where there is a fault already only follows from it.
+ * Adds positions to the findings, and the faults of reading. A problem in an aliased node is found once per alias and
+ * reported once; a finding at a position that has a fault follows from that fault and is dropped.
  */
 export function toProblems(
   findings: readonly Finding[],
@@ -124,14 +124,14 @@ function placeName(path: Path, root: Node, places: LineIndex): string {
   return line === 0 ? formatPath(path) : `line ${line}`;
 }
 
-/** Every problem with its place, message, hint and the line it stands in, ready to print; ends with a newline. */
+/** Renders every problem with its position, message, hint and line; ends with a newline. */
 export function renderProblems(problems: readonly Problem[], options: RenderOptions): string {
   const lines = options.text.split(/\r?\n/);
   const { most = problems.length } = options;
   return renderFirst(problems, most, (problem) => renderProblem(problem, lines, options), '\n');
 }
 
-/** The first `most` of some items, each by `render`, and how many more there are. */
+/** Renders the first `most` items with `render`, and adds how many more there are. */
 export function renderFirst<T>(
   items: readonly T[],
   most: number,
@@ -164,7 +164,7 @@ function renderFrame(problem: Problem, source: string, paint: Paint): string {
   return `${gutter} ${shown}\n${paint.gutter('       |')} ${indent}${paint.mark(mark)}\n`;
 }
 
-/** A line as it is shown; what is secret in it is blotted out, and so is the marked value where it should be a secret. */
+/** Renders a line of the file. Secrets in it are masked, and so is the marked value if it should be a secret. */
 function withoutSecrets({ path, column, length }: Problem, source: string): string {
   const line = blotLine(source);
   const marked = line.slice(column - 1, column - 1 + length);
@@ -172,7 +172,7 @@ function withoutSecrets({ path, column, length }: Problem, source: string): stri
   return line.slice(0, column - 1) + '*'.repeat(marked.length) + line.slice(column - 1 + length);
 }
 
-/** A file may hold escape sequences; the terminal of whoever checks it must not obey them. */
+/** A file may hold escape sequences, which must not reach the terminal. */
 function visible(text: string): string {
   return text.replace(/\t/g, ' ').replace(/[\x00-\x1f\x7f-\x9f]/g, '\ufffd');
 }

@@ -3,7 +3,7 @@ import type { Report } from './report.js';
 import type { DurationSetting, PercentSetting, SizeSetting } from './settings.js';
 import type { Path } from './tree.js';
 
-/** Milliseconds, which `fallback` is in; what is below `least` or can't be read is a problem. */
+/** Reads milliseconds; `fallback` is in ms. A value below `least`, or one that can't be read, is reported. */
 export function duration(
   setting: DurationSetting | undefined,
   fallback: number,
@@ -17,7 +17,7 @@ export function duration(
   return ms ?? least;
 }
 
-/** Bytes; what is below `least` or can't be read is a problem. */
+/** Reads bytes. A value below `least`, or one that can't be read, is reported. */
 export function size(
   setting: SizeSetting | undefined,
   fallback: SizeSetting,
@@ -31,7 +31,7 @@ export function size(
   return bytes ?? least;
 }
 
-/** A share from 0 to 1, written as `20%`; what is above `most` or can't be read is a problem. */
+/** Reads a share from 0 to 1, written as `20%`. A value above `most`, or one that can't be read, is reported. */
 export function share(
   setting: PercentSetting | undefined,
   fallback: number,

@@ -5,7 +5,7 @@ import type { Report } from './report.js';
 import type { Path } from './tree.js';
 import type { MatchConfig } from './types.js';
 
-/** Something a request may end up in, and where it is written. */
+/** A route or path that a request may take, and where it is written. */
 export interface Candidate {
   readonly match: MatchConfig;
   readonly at: Path;
@@ -33,8 +33,8 @@ export function matchOfPath(path: PathPattern): MatchConfig {
 }
 
 /**
- * Tells of what no request can reach: a route behind one that takes all it matches, a path behind such a route or
- * given twice, and what is left over (at `fallback`, if it was written down) when nothing is left over.
+ * Reports what no request can reach: a route after one that matches everything it matches, a path after such a route or
+ * given twice, and the action of the scope (at `fallback`, if it is written) when no request is left for it.
  */
 export function checkReach(
   routes: readonly Candidate[],
@@ -59,7 +59,7 @@ export function checkReach(
   if (all && fallback) tellUnreached(fallback, 'never reached: everything is taken by', all, report);
 }
 
-/** Tells of routes inside a path that ask for another path. */
+/** Reports routes inside a path that match another path. */
 export function checkInside(outer: PathPattern, routes: readonly Candidate[], report: Report): void {
   if (outer.kind === 'regex') return;
   for (const { match, at } of routes) {
@@ -76,7 +76,7 @@ function tellShadow(entry: Candidate, earlier: readonly Candidate[], key: string
   return shadow !== undefined;
 }
 
-/** A fixed response or a redirect for everything is how a site is closed for maintenance: that is only warned of. */
+/** A fixed response or redirect for everything is how a site is closed for maintenance, so this is only a warning. */
 function tellUnreached(path: Path, message: string, by: Candidate, report: Report): void {
   if (by.answersItself && covers(by.match, ANYTHING)) report.repeatedWarning(path, message, by.at);
   else report.repeated(path, message, by.at);

@@ -3,19 +3,19 @@ import { resolved, type Schema, schema } from './schema.js';
 
 /** One key of the settings file, as the reference describes it. */
 export interface SettingReference {
-  /** Where the key stands, such as `timeouts.connect` or `hosts[].host`. */
+  /** The key with its path, such as `timeouts.connect` or `hosts[].host`. */
   readonly key: string;
   readonly meaning: string;
   /** What may be written, such as `a duration such as 5s`. */
   readonly form: string;
-  /** As YAML; empty where there is none, or where another key decides. */
+  /** The default as YAML; empty if there is none or if it depends on another key. */
   readonly defaultValue: string;
   readonly isRequired: boolean;
-  /** Each as YAML on one line. */
+  /** Examples, each as YAML on one line. */
   readonly examples: readonly string[];
-  /** The version that brought the key. */
+  /** The version that introduced the key. */
   readonly since: string;
-  /** The keys directly below. */
+  /** The keys directly below this one. */
   readonly keys: readonly string[];
 }
 
@@ -25,7 +25,7 @@ interface Holder {
   readonly suffix: '' | '[]';
 }
 
-/** The version that all keys had which name no other. */
+/** The version of all keys that name no version. */
 const FIRST_VERSION = '0.1.0';
 
 /** Keys of lists end in `[]`. A section that several keys share is described below the first of them. */
@@ -39,8 +39,8 @@ export class SettingsReference {
   }
 
   /**
-   * The setting that a person names: the whole key (`timeouts.connect`, `hosts.servers.weight`), or as much of its end
-   * as is unique. Several when it is not, none when there is no such key.
+   * Finds a setting by its whole key (`timeouts.connect`, `hosts.servers.weight`) or by the end of a key. Several
+   * settings if the end is ambiguous, none if there is no such key.
    */
   find(name: string): readonly SettingReference[] {
     const wanted = plain(name);
@@ -51,7 +51,7 @@ export class SettingsReference {
     return this.settings.filter(({ key }) => plain(key).endsWith(`.${wanted}`));
   }
 
-  /** The key that a misspelt name most likely means. */
+  /** The key that is most likely meant by a misspelt name. */
   suggest(name: string): string | undefined {
     const keys = this.settings.map(({ key }) => plain(key));
     return nearest(plain(name), keys) ?? nearest(lastWord(plain(name)), keys.map(lastWord));
@@ -138,7 +138,7 @@ export function flowYaml(value: unknown): string {
   return typeof value === 'string' ? scalar(value) : String(value);
 }
 
-/** Quoted where YAML would read the text as something else. */
+/** Quoted if YAML would read the text as something else. */
 function scalar(text: string): string {
   const isPlain =
     /^[A-Za-z/_][\w./ |^$()\\+-]*(?::[\w/][\w./-]*)*$/.test(text) &&

@@ -2,35 +2,35 @@ import { append } from '../base/collections.js';
 import { ValueError } from '../base/units.js';
 
 /**
- * How much backtracking over a text of `n` characters costs at worst, as `fixed + perCharacter * n`; infinite when it
- * may grow faster.
+ * The worst cost of backtracking over a text of `n` characters, as `fixed + perCharacter * n`; infinite if it may grow
+ * faster.
  */
 export interface Bound {
   readonly fixed: number;
   readonly perCharacter: number;
 }
 
-/** A regular expression as it was understood. */
+/** A parsed regular expression. */
 export interface RegexSource {
-  /** The same expression as both engines read it alike: V8 with the flags `su`, RE2 with `(?s)`. */
+  /** The same expression in a form that both engines read alike: V8 with the flags `su`, RE2 with `(?s)`. */
   readonly text: string;
-  /** Groups that capture. */
+  /** The number of capturing groups. */
   readonly groups: number;
-  /** The steps of one attempt at one place of the text. */
+  /** The steps of one attempt at one position of the text. */
   readonly steps: Bound;
-  /** Whether a match can begin only where the text begins. */
+  /** Whether a match can begin only at the start of the text. */
   readonly anchored: boolean;
 }
 
 /** A part of an expression. */
 interface Piece {
   readonly text: string;
-  /** In how many ways it may match at one place: each is tried when what follows fails. */
+  /** In how many ways it may match at one position: each is tried when what follows fails. */
   readonly ways: Bound;
   readonly steps: Bound;
   readonly canBeEmpty: boolean;
   readonly anchored: boolean;
-  /** The ASCII text it is, in lower case where case does not count; null when it is more than a text. */
+  /** The ASCII text that it matches, in lower case if case is ignored; null when it matches more than one text. */
   readonly word: string | null;
 }
 
@@ -39,7 +39,7 @@ const WHITE_SPACE = '\\t-\\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u
 const NO_WHITE_SPACE =
   '\\x00-\\x08\\x0e-\\x1f!-\u009f\u00a1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u2fff\u3001-\ufefe\uff00-\u{10ffff}';
 const WORD = '0-9A-Z_a-z';
-/** All that is no word but for two letters whose lower case is one: there case counts, or `[\W]` would match k and s. */
+/** `\W` without two letters whose lower case is a word character: with case ignored, `[\W]` would match k and s. */
 const NO_WORD = '\\x00-/:-@\\[-\\^`{-\u017e\u0180-\u2129\u212b-\u{10ffff}';
 const CLASSES: { readonly [letter: string]: string } = {
   d: '0-9',
@@ -56,7 +56,7 @@ const CONTROLS: { readonly [letter: string]: string } = {
   r: '\r',
   0: '\0',
 };
-/** What other languages have, and what it is here. */
+/** Syntax of other languages, and what it means in JavaScript. */
 const FOREIGN: { readonly [letter: string]: string } = {
   A: 'Write ^ for the beginning of the text.',
   z: 'Write $ for the end of the text.',
@@ -68,8 +68,8 @@ const FOREIGN: { readonly [letter: string]: string } = {
 };
 
 /**
- * Reads the source of an expression that V8 has accepted. Throws a ValueError for what cannot be matched in linear time
- * (lookarounds, backreferences), and for escapes that mean something else in other languages.
+ * Parses the source of an expression that V8 has accepted. Throws a ValueError for what cannot be matched in linear
+ * time (lookarounds, backreferences), and for escapes that mean something else in other languages.
  */
 export function readRegex(source: string, ignoreCase: boolean): RegexSource {
   const reader = new Reader(source, ignoreCase);
@@ -149,7 +149,7 @@ class Reader {
     return { ...one(text), word: plain ? word : null };
   }
 
-  /** What stands between brackets. */
+  /** Parses a class, the part between brackets. */
   #class(): string {
     const negated = this.#take(/\^/y) !== undefined;
     let text = '';
@@ -160,14 +160,14 @@ class Reader {
         continue;
       }
       text += inClass(this.#member());
-      // In `[a-\d]` the hyphen is one itself.
+      // In `[a-\d]` the hyphen stands for itself.
       if (this.#take(/-(?!\]|\\[dDwWsS])/y) !== undefined) text += `-${inClass(this.#member())}`;
     }
     if (text === '') return negated ? '[\\x00-\u{10ffff}]' : '[^\\x00-\u{10ffff}]';
     return `[${negated ? '^' : ''}${text}]`;
   }
 
-  /** The ranges that an escape such as `\d` stands for. A hyphen after it is no range: `[\w-x]`. */
+  /** The ranges that an escape such as `\d` stands for. A hyphen after it begins no range: `[\w-x]`. */
   #set(): string | undefined {
     const letter = this.#take(/\\[dDwWsS]/y)?.[1];
     if (letter === undefined) return undefined;
@@ -180,7 +180,7 @@ class Reader {
     return this.#take(/\\b/y) !== undefined ? '\b' : this.#character();
   }
 
-  /** A character, however it is written. */
+  /** A single character, in any notation. */
   #character(): string {
     const start = this.#at;
     const code = this.#take(/\\x[\da-f]{2}|\\u[\da-f]{4}|\\u\{[\da-f]{1,6}\}/iy);
@@ -242,7 +242,7 @@ class Reader {
 const EMPTY: Piece = { text: '', ways: ONE, steps: ONE, canBeEmpty: true, anchored: false, word: '' };
 const MOST_REPEATS = 1000;
 const UNBOUNDED: Bound = { fixed: Number.POSITIVE_INFINITY, perCharacter: Number.POSITIVE_INFINITY };
-/** More ways than these are as good as without end. */
+/** More ways than these count as infinite. */
 const MOST = 1e9;
 
 function one(text: string): Piece {
@@ -295,8 +295,8 @@ function joinChoice(pieces: readonly Piece[]): Piece {
 }
 
 /**
- * Of words in a row: how many can match at one place, and how many steps that takes. V8 sorts them and compares what
- * they have in common once.
+ * For alternatives that are words: how many can match at one position, and how many steps that takes. V8 sorts them and
+ * compares common prefixes once.
  */
 function wordBounds(words: readonly string[]): [ways: number, steps: number] {
   const rests = new Map<string, string[]>();
@@ -327,7 +327,7 @@ function repeat(item: Piece, quantifier: string, min: number, max: number): Piec
   };
 }
 
-/** It may end after each round; a round must move on, and in one way. */
+/** A loop that may end after each round; each round must advance, and in one way. */
 function endless({ ways, steps, canBeEmpty }: Piece): Pick<Piece, 'ways' | 'steps'> {
   if (canBeEmpty || ways.fixed !== 1 || ways.perCharacter !== 0) return { ways: UNBOUNDED, steps: UNBOUNDED };
   const rounds = { fixed: 1, perCharacter: 1 };
@@ -361,7 +361,7 @@ function capped(fixed: number, perCharacter: number): Bound {
   return fixed > MOST || perCharacter > MOST ? UNBOUNDED : { fixed, perCharacter };
 }
 
-/** The expression that does the same, where there is one. */
+/** An equivalent expression, if there is one. */
 function adviseOnLookaround(source: string, piece: string, start: number, end: number): string {
   const isBehind = piece.startsWith('(?<');
   const isNegative = piece.charAt(isBehind ? 3 : 2) === '!';
@@ -376,11 +376,11 @@ function adviseOnLookaround(source: string, piece: string, start: number, end: n
   const other = otherThan(body);
   if (isNegative && isLast && other !== null) return `Write ${before}(?:${other}|$).`;
   if (isNegative && isFirst && other !== null) return `Write (?:^|${other})${after}.`;
-  if (isNegative) return 'Let a route or path of its own, before this one, take what it must not match.';
-  return 'Ask for the two in two conditions, or write both orders: a.*b|b.*a.';
+  if (isNegative) return 'Write a separate route or path before this one for what it must not match.';
+  return 'Write two conditions, or both orders: a.*b|b.*a.';
 }
 
-/** The class of all characters but the one, or those of the class, that `body` is; null when it is more. */
+/** The class of all characters except those that `body` matches; null when `body` is more than one character. */
 function otherThan(body: string): string | null {
   if (/^[^\\^$.*+?()[\]{}|]$/u.test(body)) return `[^${body}]`;
   if (/^\[\^(?:\\.|[^\]\\])+\]$/.test(body)) return `[${body.slice(2)}`;

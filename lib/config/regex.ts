@@ -6,28 +6,28 @@ export { warmUp } from './linear-regex.js';
 
 import { type Bound, readRegex } from './regex-source.js';
 
-/** What a regular expression found: all of it at 0, its groups after it. */
+/** A match: the whole of it at 0, followed by its groups. */
 export type Found = readonly (string | undefined)[];
 
-/** Steps of V8 for one of the budget: 1 to 2 ns each. */
+/** Steps of V8 for one unit of the budget: 1 to 2 ns each. */
 const V8_STEPS = 12;
-/** Steps at one place of a text up to which V8 is quicker than RE2, whatever the text. */
+/** Steps at one position up to which V8 is faster than RE2, whatever the text. */
 const FEW_STEPS = 64;
-/** Long lists of words and repeats of hundreds, too large for RE2, are left to V8 up to here. */
+/** Up to here, long lists of words and repeats of hundreds, which are too large for RE2, are left to V8. */
 const MANY_STEPS = 2500;
-/** So many steps that are taken once are as one at each place. */
+/** This many steps that are taken once cost as much as one step at each position. */
 const ONCE = 100;
 const MAX_SOURCE = 2000;
-/** For each match that is replaced, and for so many characters that are written. */
+/** The cost of each match that is replaced, and the characters that may be written for one step. */
 const MATCH_STEPS = 16;
 const CHARACTERS_PER_STEP = 8;
 
 /** A regular expression as a configuration holds it: plain data, which another thread can be sent. */
 export interface RegexConfig {
-  /** As it is written. */
+  /** The source as written. */
   readonly source: string;
   readonly ignoreCase: boolean;
-  /** How many groups it captures. */
+  /** The number of capturing groups. */
   readonly groups: number;
 }
 
@@ -52,7 +52,7 @@ export function compileRegex(config: RegexConfig): Regex {
   return regex;
 }
 
-/** As people know it: `/a/i`. */
+/** The expression as people write it: `/a/i`. */
 export function regexText({ source, ignoreCase }: RegexConfig): string {
   return `/${source}/${ignoreCase ? 'i' : ''}`;
 }
@@ -69,19 +69,19 @@ export function isRegexConfig(value: object): value is RegexConfig {
  * way around a rule.
  */
 export class Regex {
-  /** As it is written. */
+  /** The source as written. */
   readonly source: string;
   readonly ignoreCase: boolean;
-  /** How many groups it captures. */
+  /** The number of capturing groups. */
   readonly groups: number;
   readonly #v8: RegExp | null;
-  /** The same for all matches of a text; null until it is used. */
+  /** A global copy of the expression for all matches of a text; null until it is used. */
   #v8All: RegExp | null = null;
   readonly #linear: LinearRegex | null;
-  /** What V8 takes for a text, at worst. */
+  /** The worst cost with V8. */
   readonly #bound: Bound;
 
-  /** Throws a ValueError when the expression has a mistake, or cannot be matched in linear time. */
+  /** Throws a ValueError if the expression is invalid or cannot be matched in linear time. */
   constructor(source: string, ignoreCase: boolean) {
     const flag = ignoreCase ? 'i' : '';
     checkSyntax(source, flag);
@@ -90,7 +90,7 @@ export class Regex {
     this.ignoreCase = ignoreCase;
     this.groups = groups;
     const { fixed, perCharacter } = steps;
-    // Each place of the text is tried, unless it must begin at the first.
+    // Each position of the text is tried, unless a match must begin at the first.
     this.#bound = anchored ? { fixed, perCharacter: perCharacter + 1 } : { fixed, perCharacter: fixed };
     const unanchored = perCharacter === 0 ? fixed : Number.POSITIVE_INFINITY;
     const stepsInV8 = anchored ? Math.max(perCharacter, fixed / ONCE) : unanchored;
@@ -98,12 +98,12 @@ export class Regex {
     this.#v8 = this.#linear === null ? new RegExp(text, `su${flag}`) : null;
   }
 
-  /** Does V8 match it? */
+  /** Is it matched by V8? */
   get isLinearByForm(): boolean {
     return this.#v8 !== null;
   }
 
-  /** Throws BudgetExhausted, as all that follow do. */
+  /** Throws BudgetExhausted, as do the methods below. */
   test(text: string, budget: WorkBudget): boolean {
     const v8 = this.#v8;
     if (v8 === null) return (this.#linear as LinearRegex).test(text, budget);
@@ -118,7 +118,7 @@ export class Regex {
     return v8.exec(text);
   }
 
-  /** The text with every match replaced by what `write` says of it. */
+  /** The text with every match replaced by the result of `write`. */
   replace(text: string, budget: WorkBudget, write: (found: Found) => string): string {
     let edited = '';
     let run = 0;
@@ -146,7 +146,7 @@ export class Regex {
   }
 }
 
-/** null when it is too large for RE2 and V8 may take it. */
+/** null when it is too large for RE2 and V8 may match it. */
 function linearRegex(text: string, ignoreCase: boolean, stepsInV8: number): LinearRegex | null {
   try {
     return new LinearRegex(text, ignoreCase);

@@ -2,7 +2,7 @@ import { ValueError } from '../base/units.js';
 import type { Finding } from './problems.js';
 import type { Path } from './tree.js';
 
-/** Collects what the compiler finds wrong, so that it can go on to the next mistake. */
+/** Collects the problems that the compiler finds, so that it can continue after each. */
 export class Report {
   readonly findings: Finding[] = [];
   readonly warnings: Finding[] = [];
@@ -11,12 +11,12 @@ export class Report {
     this.findings.push({ path, part, message, hint });
   }
 
-  /** A problem that follows from what stands at `earlier`; its line is put behind the message. */
+  /** A problem caused by the setting at `earlier`, whose line is added to the message. */
   repeated(path: Path, message: string, earlier: Path, hint = ''): void {
     this.findings.push({ path, part: 'value', message, earlier, hint });
   }
 
-  /** The same where it may be on purpose, as for a while. */
+  /** The same as a warning, because it may be intended for a while. */
   repeatedWarning(path: Path, message: string, earlier: Path): void {
     this.warnings.push({ path, part: 'value', message, earlier, hint: '' });
   }
@@ -25,7 +25,10 @@ export class Report {
     this.warnings.push({ path, part: 'value', message, hint });
   }
 
-  /** What `read` returns; where it throws a ValueError, that becomes a problem at `path` and undefined is returned. */
+  /**
+   * Returns what `read` returns. If `read` throws a ValueError, that becomes a problem at `path`, and undefined is
+   * returned.
+   */
   attempt<T>(path: Path, read: () => T, part: Finding['part'] = 'value'): T | undefined {
     try {
       return read();
@@ -37,7 +40,7 @@ export class Report {
   }
 }
 
-/** The items of a list with the path of each; those that were refused before are passed over. */
+/** The items of a list with the path of each; items that were refused before are skipped. */
 export function* each<T>(list: readonly T[] | undefined, path: Path): Generator<[item: T, path: Path]> {
   for (const [index, item] of (list ?? []).entries()) {
     if (item !== undefined) yield [item, [...path, index]];

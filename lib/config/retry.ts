@@ -26,10 +26,10 @@ const NO_RETRY: RetryConfig = { ...DEFAULT_RETRY, attempts: 0, causes: [], buffe
 
 const CAUSES: readonly RetryCause[] = ['connect', 'stale', 'reset', 'timeout'];
 
-/** Every request in flight may hold as much. */
+/** Every request in flight may hold this much. */
 const MAX_BUFFER = 16 * 1024 * 1024;
 
-/** What is retried at a place, with what is left out taken from the place around. `false`: nothing is. */
+/** Compiles the retries of a scope; settings that are left out are inherited. `false`: no retries. */
 export function compileRetry(
   setting: RetrySettings | boolean | undefined,
   path: Path,
@@ -51,7 +51,7 @@ export function compileRetry(
   };
 }
 
-/** Words and statuses, in one list as they are written. */
+/** Compiles `on`: words and statuses in one list. */
 function compileOn(
   setting: readonly (string | number)[],
   path: Path,

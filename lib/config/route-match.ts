@@ -4,7 +4,7 @@ import { describeMatch } from './match.js';
 import { pathText } from './pattern.js';
 import type { Config, RouteConfig, ScopeConfig } from './types.js';
 
-/** What leads to each route, for people: `www.example.com /img`, `any host when header user-agent`. */
+/** How each route is reached, for people: `www.example.com /img`, `any host when header user-agent`. */
 export function* routeMatchSteps({ hosts, rest }: Config): Steps<ReadonlyMap<RouteConfig, string>> {
   const texts = new Map<RouteConfig, string>();
   for (const { names, scope } of hosts) {

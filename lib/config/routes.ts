@@ -25,11 +25,11 @@ import type {
   TimeoutsConfig,
 } from './types.js';
 
-/** What a place hands down to the places inside it. */
+/** What a scope passes on to the scopes inside it. */
 export interface ConfigScope {
   readonly name: string;
   /**
-   * What tells it from other places, wherever it stands in the file: the names of hosts and paths and the conditions that
+   * What identifies the scope wherever it stands in the file: the names of hosts and paths, and the conditions that
    * lead to it. One text for each name of its host, the first name first.
    */
   readonly identities: readonly string[];
@@ -37,7 +37,7 @@ export interface ConfigScope {
   readonly action: RouteAction | null;
   readonly firewalls: readonly FirewallConfig[];
   readonly rules: OwnRules;
-  /** The Host for servers where no one says anything of it. */
+  /** The Host for servers when no setting decides it. */
   readonly defaultHost: 'client' | 'server';
   readonly terms: GroupTerms;
   readonly sticky: StickyConfig | null;
@@ -45,15 +45,15 @@ export interface ConfigScope {
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   readonly bodyRate: number;
-  /** Groups of the pattern by which one gets here. */
+  /** The number of groups of the pattern that leads here. */
   readonly captures: number;
-  /** Of what is served here, where no route asks for a language. */
+  /** The languages of what is served here when no route asks for a language. */
   readonly languages: readonly string[];
-  /** Something here or around was refused: what is missing may have been meant. */
+  /** Something in this scope or around it was refused, so what is missing may have been meant. */
   readonly doubtful: boolean;
 }
 
-/** What is different about a place from the one around it, besides its settings. */
+/** What a scope has in addition to its settings. */
 interface Way {
   readonly name: string;
   readonly identities: readonly string[];
@@ -63,7 +63,7 @@ interface Way {
   readonly strip?: PathRule | undefined;
 }
 
-/** The decisions of one place. At the top of the file, `kind` is `file`. */
+/** Compiles the decisions of one scope. `kind` is `file` at the top of the file. */
 export function compileScope(
   settings: ScopeSettings,
   place: ConfigScope,
@@ -102,7 +102,7 @@ function compileRoutes(
   for (const [setting, path] of each(settings, [...around.path, 'routes'])) {
     const faults = context.report.findings.length;
     const match = compileMatch(setting.match ?? {}, [...path, 'match'], context);
-    // What is left of conditions that were refused takes more than was meant: it shadows nothing.
+    // Conditions of which a part was refused match more than was meant: they don't count as shadowing others.
     const whole = faults === context.report.findings.length && isWhole(setting.match);
     const groups = groupsOf(match.path);
     if (groups > 0 && around.captures > 0) {
@@ -126,12 +126,12 @@ function compileRoutes(
   return { list, candidates };
 }
 
-/** Is what ends up there answered without a server? */
+/** Is a request that ends up here answered without a server? */
 function isOwnAnswer({ action }: ConfigScope): boolean {
   return action !== null && action.kind !== 'forward';
 }
 
-/** `text`, with a number after it when it is taken. */
+/** The text, followed by a number if it is taken. */
 function unique(text: string, taken: Set<string>): string {
   let name = text;
   for (let i = 2; taken.has(name); i++) name = `${text} (${i})`;
@@ -139,7 +139,7 @@ function unique(text: string, taken: Set<string>): string {
   return name;
 }
 
-/** Whether nothing of it was refused before. */
+/** True if nothing in it was refused before. */
 export function isWhole(settings: object | undefined): boolean {
   return settings !== undefined && !Object.values(settings).includes(undefined);
 }
@@ -186,7 +186,7 @@ function compilePaths(
   return { list, candidates };
 }
 
-/** Adds the settings of a place to what the place around it hands down. */
+/** Combines the settings of a scope with those that it inherits. */
 export function enter(
   settings: CommonSettings & Pick<ScopeSettings, 'language'>,
   way: Way,
@@ -225,7 +225,7 @@ export function enter(
   };
 }
 
-/** A prefix is stripped first of all: it was found in the path as it came. */
+/** The prefix is stripped first, because it was matched in the original path. */
 function addRules(around: OwnRules, own: OwnRules, strip: PathRule | undefined): OwnRules {
   return {
     host: own.host ?? around.host,
@@ -261,7 +261,7 @@ function toRoute(place: ConfigScope, { lineOf }: Context): RouteConfig | null {
   return { name, line: lineOf(path), action, firewalls, rules, sticky, retry, timeouts, bodyBytes, bodyRate };
 }
 
-/** The cookie that binds a client is between it and the balancer: servers don't see it, unless a rule sets one. */
+/** The cookie that binds a client is removed before a request is sent to a server, unless a rule sets it. */
 function withoutOwnCookie(rules: OwnRules, sticky: StickyConfig | null): OwnRules {
   if (sticky?.kind !== 'cookie') return rules;
   return { ...rules, cookies: [{ kind: 'remove', name: sticky.name, sticky: true }, ...rules.cookies] };

@@ -8,10 +8,13 @@ import { parseTemplate, plainText, type Template, type TemplateContext } from '.
 import type { Path } from './tree.js';
 import type { CookieRule, ParamRule, RulesConfig } from './types.js';
 
-/** The rules of one place, to be put behind those of the places around it. `host` is null when it says nothing of it. */
+/**
+ * The rules of one scope, to be added after those of the scopes around it. `host` is null when the scope does not set
+ * it.
+ */
 export type OwnRules = Omit<RulesConfig, 'host'> & { readonly host: RulesConfig['host'] | null };
 
-/** What a host, a path or a route does to the heads that pass. `captures` is how many `{$1}` it knows. */
+/** Compiles the changes that a scope makes to heads. `captures` is the number of groups for `{$1}`. */
 export function compileRules(
   settings: CommonSettings,
   path: Path,
@@ -77,10 +80,10 @@ function cookieRules(
   return rules;
 }
 
-/** RFC 6265 4.1.1: no spaces, quotes, commas, semicolons or backslashes. */
+/** RFC 6265, 4.1.1: no spaces, quotes, commas, semicolons or backslashes. */
 function parseCookieValue(text: string, templates: TemplateContext): Template {
   const template = parseTemplate(text, templates);
   if (/^[!#-+\--:<-[\]-~]*$/.test(plainText(template))) return template;
   const message = `expected the value of a cookie, got ${JSON.stringify(text)}`;
-  throw new ValueError(message, 'Percent-encode what is special.');
+  throw new ValueError(message, 'Percent-encode special characters.');
 }

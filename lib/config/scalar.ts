@@ -1,6 +1,6 @@
 import type { Scalar } from './tree.js';
 
-/** What `expand` makes of a text: the result, or why there is none. */
+/** The result of `expand`: the text, or why there is none. */
 export type Expansion =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly message: string; readonly hint: string };
@@ -9,8 +9,8 @@ export type Expansion =
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Replaces `${NAME}` by the variable, and `${NAME:-text}` by the text where the variable is unset or empty, as a
- * shell does. `$${` stands for a literal `${`.
+ * Replaces `${NAME}` by the variable, and `${NAME:-text}` by the text if the variable is unset or empty, as a shell
+ * does. `$${` stands for a literal `${`.
  */
 export function expand(text: string, env: Environment): Expansion {
   let message = '';
@@ -39,8 +39,8 @@ export function expand(text: string, env: Environment): Expansion {
 }
 
 /**
- * What an unquoted scalar means. It is a number only when it reads the same as the number is printed: `1.10`,
- * `012` and `1e3` stay text, so a version or a zip code in a header is sent as it stands in the file.
+ * The value of an unquoted scalar. It is a number only if the number is printed the same way: `1.10`, `012` and `1e3`
+ * stay text, so that a version or a zip code in a header is sent as written.
  */
 export function plainScalar(text: string): Scalar {
   if (text === '' || text === '~' || text === 'null') return null;

@@ -1,4 +1,4 @@
-/** In place of what is nobody's business. */
+/** Shown instead of a secret. */
 export const MASK = '***';
 
 /** Names of settings, fields, cookies and parameters whose values are credentials, or look like it. */
@@ -12,29 +12,29 @@ const PARAMETER = /([?&])([^=&\s"'?#]+)=[^&\s"'#]*/g;
 const PAIR =
   /(["']?)([\w.-]+)\1(\s*:\s+|=)("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|\[[^\]]*\]?|[^\s,{}[\]"'][^,{}[\]]*)/g;
 
-/** Is what a setting, field, cookie or parameter of this name holds nobody's business? */
+/** Does a setting, field, cookie or parameter of this name hold a secret? */
 export function isSecretName(name: string): boolean {
   return SECRET_NAMES.test(name);
 }
 
-/** `sticky.cookie` and `match.cookie` name cookies; the field Cookie is another matter. */
+/** `sticky.cookie` and `match.cookie` hold names of cookies, unlike the field Cookie. */
 function isSecretSetting(name: string): boolean {
   return isSecretName(name) && name !== 'cookie' && name !== 'cookies';
 }
 
-/** Is the value of the setting at `path`, as `formatPath` writes it, nobody's business? */
+/** Is the value of the setting at `path`, in the form of `formatPath`, a secret? */
 export function isSecretPath(path: string): boolean {
   if (/(^|\.)cookie_rules(\.|$)|\.cookie\./.test(path)) return true;
   const [, name = ''] = /([^.[\]"]+)"?\]?(?:\[\d+\])*$/.exec(path) ?? [];
   return isSecretSetting(name);
 }
 
-/** A text without the user names and passwords that URLs in it have. */
+/** The text with user names and passwords removed from its URLs. */
 export function maskUserinfo(text: string): string {
   return text.replace(USERINFO, `$1${MASK}@`);
 }
 
-/** A text without the user names, passwords and credentials that URLs in it have. */
+/** The text with user names, passwords and credentials removed from its URLs. */
 export function maskUrls(text: string): string {
   if (!/[@=]/.test(text)) return text;
   return maskUserinfo(text).replace(PARAMETER, (pair: string, before: string, name: string) =>
@@ -42,7 +42,7 @@ export function maskUrls(text: string): string {
   );
 }
 
-/** A line of a settings file with what is secret in it blotted out; every other character stays in its column. */
+/** A line of a settings file with its secrets masked; every other character stays in its column. */
 export function blotLine(line: string): string {
   const blot = (text: string): string => '*'.repeat(text.trimEnd().length).padEnd(text.length);
   return line

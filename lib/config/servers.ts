@@ -8,7 +8,7 @@ import type { ServerConfig } from './types.js';
 
 const DEFAULTS = defaultsOf<Pick<ServerConfig, 'weight' | 'backup'>>('server');
 
-/** A server whose name may still come from another list. */
+/** A server whose name may still be set by another list. */
 type Draft = { -readonly [Key in keyof ServerConfig]: ServerConfig[Key] };
 
 interface Naming {
@@ -18,8 +18,8 @@ interface Naming {
 }
 
 /**
- * Compiles the lists of servers of a configuration, and keeps over all of them that one name is one address. An
- * address named in one list has that name in every list.
+ * Compiles the lists of servers, and makes sure that one name stands for one address in all of them. A name given to an
+ * address in one list counts in every list.
  */
 export class ServerBook {
   readonly #report: Report;
@@ -32,8 +32,8 @@ export class ServerBook {
   }
 
   /**
-   * The servers of one list, in its order; an address may stand in it once. `maxConnections` counts for those that do
-   * not say.
+   * The servers of one list, in order; an address may occur once. `maxConnections` applies to servers without a limit
+   * of their own.
    */
   compile(
     settings: readonly ServerSetting[] | undefined,
@@ -62,7 +62,7 @@ export class ServerBook {
     return servers;
   }
 
-  /** Called once every list is compiled. */
+  /** Call it when every list is compiled. */
   nameServers(): void {
     for (const draft of this.#drafts) {
       draft.name = this.#byAddress.get(addressKey(draft.address))?.name ?? draft.name;
@@ -89,7 +89,7 @@ export class ServerBook {
   }
 }
 
-/** What a server says of itself besides who it is. */
+/** The settings of a server other than its name and address. */
 function compileTerms(
   { weight = DEFAULTS.weight, backup = DEFAULTS.backup, max_connections: own }: Partial<ServerSettings>,
   maxConnections: number,

@@ -1,98 +1,108 @@
 // Written by `make types` from schema.json: change the schema, not this file.
 
 /**
- * How the names of servers become addresses. A name is asked for again when its TTL is over; its last good answer is
- * kept while none comes. localhost, and what only the hosts file knows, is looked up by the system.
+ * How the names of servers are resolved. A name is resolved again when its TTL has expired; the last good result is
+ * used until a new one arrives. localhost, and names that only the hosts file has, are resolved by the system.
  */
 export interface DnsSettings {
-  /** Name servers to ask, with a port if it is not 53. Without it: those of the system. */
+  /** Name servers to query, with a port if it is not 53. By default those of the system. */
   readonly servers?: readonly string[];
-  /** A shorter TTL counts as this. Default: "1s". */
+  /** The shortest TTL: a shorter one is raised to it. Default: "1s". */
   readonly min_ttl?: DurationSetting;
-  /** A longer TTL counts as this. Default: "5m". */
+  /** The longest TTL: a longer one is cut to it. Default: "5m". */
   readonly max_ttl?: DurationSetting;
 }
 
-/** Deadlines. 0 switches one off. */
+/** Deadlines. 0 switches a deadline off. */
 export interface TimeoutsSettings {
-  /** From the first byte of a request to the end of its head. Then 408. Default: "10s". */
+  /** Time from the first byte of a request to the end of its head. Then the client gets 408. Default: "10s". */
   readonly request_header?: DurationSetting;
-  /** Without a byte of the request body while the client owes one. Then 408. Default: "30s". */
+  /**
+   * Longest pause in a request body, while the server is ready for it and the client sends nothing. Then the client
+   * gets 408. Default: "30s".
+   */
   readonly request_body?: DurationSetting;
-  /** An idle client connection between two requests. Then it is closed. Default: "65s". */
+  /** How long a client connection may be idle between two requests. Then it is closed. Default: "65s". */
   readonly keep_alive?: DurationSetting;
   /**
-   * The age, give or take a tenth, at which a client connection ends: its next answer says Connection: close. Clients
-   * that never hang up come to know new addresses of the balancer that way. Default: "1h".
+   * The age (varied by a tenth) after which a client connection ends: the next response carries Connection: close. In
+   * this way clients that keep connections open for ever learn new addresses of the balancer. Default: "1h".
    */
   readonly connection_age?: DurationSetting;
-  /** Opening a connection to a server. Then another server is tried, else 504. Default: "3s". */
+  /** Time to open a connection to a server. Then another server is tried, or the client gets 504. Default: "3s". */
   readonly connect?: DurationSetting;
-  /** Waiting for a free connection to a server that is full. Then 503. Default: "5s". */
+  /**
+   * How long a request waits for a free connection when all of a server's are in use. Then the client gets 503.
+   * Default: "5s".
+   */
   readonly queue?: DurationSetting;
   /**
-   * From the request sent to the end of the response head. Then 504. Long polls and slow reports may need more: give
-   * their path timeouts of its own. Default: "60s".
+   * Time from the end of the request to the end of the response head. Then the client gets 504. Long polls and slow
+   * reports may need more: set this timeout for their path. Default: "60s".
    */
   readonly response_header?: DurationSetting;
   /**
-   * Without a byte of the response body, or with a client that takes none of it. Then the connection is cut. Default:
-   * "60s".
+   * Longest pause in a response body: no byte from the server, or none taken by the client. Then the connection is
+   * cut. Default: "60s".
    */
   readonly response_body?: DurationSetting;
   /**
-   * A request as a whole, from the end of its head to the end of its answer: its body, waiting in line and every
-   * retry included; response_header is for a single attempt. Then 504, or the connection is cut if the answer has
-   * begun. A tunnel has no such end. Default: 0.
+   * Time for a request as a whole, from the end of its head to the end of its response, including its body, waiting
+   * for a connection and every retry (response_header limits a single attempt). Then the client gets 504, or the
+   * connection is cut if the response has begun. Does not apply to tunnels. Default: 0.
    */
   readonly total?: DurationSetting;
-  /** An upgraded connection (WebSocket) without a byte either way. Then it is closed. Default: "1h". */
+  /** How long an upgraded connection (WebSocket) may be idle in both directions. Then it is closed. Default: "1h". */
   readonly tunnel?: DurationSetting;
   /**
-   * On SIGTERM: how long new connections and requests are served as before, each answer with Connection: close, while
-   * readiness_path and the admin's /readyz say 503 already: as long as a balancer in front needs to notice. A second
-   * signal ends it early. Then drain begins. Default: 0.
+   * On SIGTERM: how long lb goes on serving new connections and requests, each response with Connection: close, while
+   * readiness_path and the admin's /readyz already return 503. Set it to the time that a balancer in front needs to
+   * notice. A second signal ends it early. Then drain begins. Default: 0.
    */
   readonly drain_delay?: DurationSetting;
-  /** On SIGTERM, behind drain_delay: how long what is in flight may take. Default: "30s". */
+  /** On SIGTERM, after drain_delay: how long requests in flight may take to finish. Default: "30s". */
   readonly drain?: DurationSetting;
 }
 
-/** What a client may send, and how many of them there may be. */
+/** Limits on what clients may send, and on their connections. */
 export interface LimitsSettings {
   /**
-   * Size of a request head (start line and fields), and of a trailer section. Then 431. Response heads may have twice
-   * that. Default: "32kb".
+   * Largest request head (start line and fields) and largest trailer section. A larger one gets 431. Response heads
+   * may be twice as large. Default: "32kb".
    */
   readonly header_bytes?: SizeSetting;
-  /** Fields in a head. Then 431. Default: 100. */
+  /** Maximum number of fields in a request head. A request with more gets 431. Default: 100. */
   readonly headers?: number;
-  /** Size of the request target (path and query). Then 414. Default: "8kb". */
+  /** Longest request target (path and query). A longer one gets 414. Default: "8kb". */
   readonly uri_bytes?: SizeSetting;
-  /** Size of a request body; 0 is no limit. Then 413. Default: 0. */
+  /** Largest request body; a larger one gets 413. 0 is no limit. Default: 0. */
   readonly body_bytes?: SizeSetting;
   /**
-   * What a client has to send of a request body in a second, on average and from its tenth second on; 0 is as slow as
-   * it likes, as long as timeouts.request_body allows. Time that the server takes does not count. Then 408. Default:
-   * 0.
+   * Slowest average rate of a request body, in bytes per second, measured from its tenth second on; a slower client
+   * gets 408. Time that lb waits for the server does not count. 0 is no limit; timeouts.request_body still applies.
+   * Default: 0.
    */
   readonly body_rate?: SizeSetting;
   /**
-   * Client connections open at once. Beyond it the one that has been idle the longest is closed to make room for a
-   * new one; where none is idle, the new one is. Never more than half of the files that the process may open (ulimit
-   * -n, less 64), so that each leaves one for a connection to a server. Default: 10000.
+   * Maximum number of client connections open at once. For a new connection beyond this, the one that has been idle
+   * longest is closed; if none is idle, the new one is closed. Never more than half of the files that the process may
+   * open (ulimit -n, less 64), so that each client connection leaves one file for a connection to a server. Default:
+   * 10000.
    */
   readonly connections?: number;
   /**
-   * The same for one client address, an IPv6 client being known by its /64; beyond it new ones are closed. 0 is no
-   * limit. Default: 0.
+   * Maximum number of connections of one client address open at once; further ones are closed. All addresses of an
+   * IPv6 /64 count as one client. 0 is no limit. Default: 0.
    */
   readonly connections_per_ip?: number;
-  /** Requests on one client connection; the answer to the last says Connection: close. 0 is no limit. Default: 0. */
+  /**
+   * Maximum number of requests on one client connection; the last response carries Connection: close. 0 is no limit.
+   * Default: 0.
+   */
   readonly requests_per_connection?: number;
 }
 
-/** Settings of the lb load balancer. Everything has a default; unknown keys are refused. */
+/** Settings of the lb load balancer. Every setting has a default; an unknown key is refused. */
 export interface Settings {
   /**
    * Where to accept connections: a port (every interface), host:port, [v6]:port, unix:/path, or a list of these. A
@@ -100,154 +110,156 @@ export interface Settings {
    */
   readonly listen?: number | string | readonly (number | string)[];
   /**
-   * The door for operators: metrics, health of the balancer, an HTTP API and a status page. Off unless asked for. A
-   * port alone is one on loopback; from other machines it is reached with a token only. Takes effect at the next
-   * start. Default: false.
+   * Where operators find metrics, health endpoints, an HTTP API and a status page. Off by default. A port alone
+   * listens on loopback only; an address that other machines can reach needs a token. A change takes effect at the
+   * next start. Default: false.
    */
   readonly admin?: AdminSetting;
   /**
-   * One line per request: dev is short and coloured, combined is the Apache format, json one object per line, off
-   * none. Without it: dev on a terminal, json otherwise. A map says where to, what of each, and of which requests.
-   * Default: "json".
+   * Writes one line per request: dev is short and coloured, combined is the Apache format, json is one object per
+   * line, off writes none. By default dev on a terminal and json otherwise. A map chooses the file, the fields, and
+   * which requests are logged. Default: "json".
    */
   readonly access_log?: AccessLogSetting;
   /**
-   * Who is told when servers come and go, are ejected or changed, clients are banned and settings reloaded, beside
-   * the reader of stderr.
+   * Sends events to a webhook, in addition to stderr: servers that go up or down, are ejected or changed, clients
+   * that are banned, and reloads.
    */
   readonly events?: EventsSettings;
   /**
-   * Where what operators change while it runs is kept over a restart: drained servers, weights, servers added and
-   * removed. It is replaced as a whole at each change and read at the start, when what has no place in the settings
-   * file any more is dropped, and so is a weight that was edited in the file since: the newer wish wins, and is told.
-   * Each process needs one of its own.
+   * A file in which changes made by operators at run time survive a restart: drained servers, weights, servers added
+   * and removed. The file is replaced as a whole at each change and read at the start. Changes that no longer fit the
+   * settings file are dropped then, and so is a weight that was edited in the settings file since; both are logged.
+   * Each process needs a file of its own.
    */
   readonly state_file?: string;
   /**
-   * Addresses and CIDRs of the proxies in front whose X-Forwarded-* and X-Request-Id are believed. From anyone else
-   * these are overwritten. Default: [].
+   * Addresses and CIDRs of the proxies in front whose X-Forwarded-* and X-Request-Id are trusted. From all other
+   * peers these fields are overwritten. Default: [].
    */
   readonly trusted_proxies?: AddressListSetting;
   /**
-   * Whether servers are told who asks in Forwarded (RFC 7239) too, beside X-Forwarded-*. The Forwarded of a trusted
-   * proxy is continued in any case, and believed where it sends no X-Forwarded-For. Default: false.
+   * Whether requests to servers carry Forwarded (RFC 7239) in addition to X-Forwarded-*. The Forwarded of a trusted
+   * proxy is always extended, and is used where that proxy sends no X-Forwarded-For. Default: false.
    */
   readonly forwarded?: boolean;
   /**
-   * Whether servers are told in Via that the request came through a proxy (RFC 9110, 7.6.3). nginx compresses no
-   * answer to a request that has a Via, unless gzip_proxied says so. A request that passes here again and again is
-   * noticed by its CDN-Loop (RFC 8586) and answered 508 in any case. Default: false.
+   * Whether requests to servers carry Via (RFC 9110, 7.6.3). nginx does not compress responses to requests with Via
+   * unless gzip_proxied allows it. Loops are detected independently of this setting: a request that passes this
+   * balancer repeatedly is recognised by its CDN-Loop (RFC 8586) and answered 508. Default: false.
    */
   readonly via?: boolean;
   /**
-   * For the health checks of a cloud or a balancer in front: GET and HEAD of this path, on every listener and for any
-   * host, are answered 200 while requests may be sent, and 503 while it drains or no route has a usable server. It is
-   * answered before routes, rules and the firewall, except for who is refused at accept, and neither logged nor
-   * counted; no server gets a request for it.
+   * A path for the health checks of a cloud or of a balancer in front. GET and HEAD of this path, on every listener
+   * and for any host, are answered 200 while lb accepts requests, and 503 while it drains or while no route has a
+   * usable server. The path is answered before routes, rules and the firewall (a client that is refused at accept
+   * gets no response), is neither logged nor counted, and is never sent to a server.
    */
   readonly readiness_path?: string;
   /**
-   * How servers are asked whether they are well. While no path is chosen it is GET /, and any answer below 500 is a
-   * good one. false: they are believed to be up, and only failed connections speak against them. Default: true.
+   * How lb checks the health of servers. Until a path is set, lb sends GET / and takes any response below 500 as
+   * healthy. false: no checks; servers count as up, and only failed connections count against them. Default: true.
    */
   readonly health_check?: HealthCheckSetting;
   /**
-   * How a server is chosen for a request, where servers don't say otherwise. Weights, backup servers and slow_start
-   * count for all of them; first goes by max_connections alone. Default: "round_robin".
+   * How a server is chosen for a request; a list of servers can set its own. Weights, backup servers and slow_start
+   * apply to all algorithms except first, which looks at max_connections only. Default: "round_robin".
    */
   readonly algorithm?: AlgorithmSetting;
   /**
-   * How long a server that was down, ejected or in maintenance takes to come to its full weight and max_connections,
-   * from a tenth of them on, evenly. The servers there at the start begin with all of it. 0 is at once. Default: 0.
+   * How long a server that was down, ejected or in maintenance takes to return to its full weight and
+   * max_connections: both grow evenly from a tenth. Servers that are there when lb starts begin with full weight. 0
+   * switches it off. Default: 0.
    */
   readonly slow_start?: DurationSetting;
   /**
-   * Keeps a client with its server. By cookie: the response names the server, and the client comes back to it while
-   * it is there, also while it drains or has weight 0; else another is chosen and named. By header, param or
-   * client_ip: requests with a value that is new go to a server as by hash, and stay with it as long as it is
-   * remembered that it served them (expire), also while it drains or has weight 0; when it is down another serves
-   * them and is remembered in its place. A client that was bound to a backup server while no other could be used goes
-   * to the others again as soon as one of them can be. Every balancer remembers for itself, 131,072 values at most,
-   * over a reload too; a value that is forgotten goes as by hash, which is most often the same server. false: not
-   * here.
+   * Keeps a client with its server. By cookie: the response names the server, and the client returns to it as long as
+   * it can be used, also while it drains or has weight 0; otherwise another server is chosen and named. By header,
+   * param or client_ip: a value that is new is assigned as by hash; lb remembers the assignment for as long as expire
+   * says, also while the server drains or has weight 0, and assigns another server when this one is down. A client
+   * that was bound to a backup server returns to the other servers as soon as one can be used. Each balancer
+   * remembers up to 131,072 values, also over a reload; a value that was forgotten is assigned as by hash again,
+   * mostly to the same server. false: not here.
    */
   readonly sticky?: StickySettings | false;
   /**
-   * When live requests take a server out: failures or errors in a row, or too large a share of them. It comes back by
-   * itself, for a trial first. false: they never do. Default: true.
+   * Ejects a server when live requests fail: after a number of failures or errors in a row, or when too large a share
+   * of requests fails. An ejected server returns after a while, first with trial requests. false: live requests never
+   * eject a server. Default: true.
    */
   readonly passive_health?: PassiveHealthSetting;
-  /** The connections to servers that are kept and shared, for each server. */
+  /** The pool of connections to each server. */
   readonly pool?: PoolSettings;
   /**
-   * How the names of servers become addresses. A name is asked for again when its TTL is over; its last good answer
-   * is kept while none comes. localhost, and what only the hosts file knows, is looked up by the system.
+   * How the names of servers are resolved. A name is resolved again when its TTL has expired; the last good result is
+   * used until a new one arrives. localhost, and names that only the hosts file has, are resolved by the system.
    */
   readonly dns?: DnsSettings;
   /**
-   * When a request is sent to another server in place of one that failed. Never once the client has seen any of an
-   * answer; never twice if acting twice is not the same as acting once (POST), unless nothing of it was sent. false:
-   * nothing is tried again. Default: true.
+   * When a failed request is sent to another server. Never after the client has received part of a response; and a
+   * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
   readonly retry?: RetrySettings | boolean;
-  /** Deadlines. 0 switches one off. */
+  /** Deadlines. 0 switches a deadline off. */
   readonly timeouts?: TimeoutsSettings;
-  /** What a client may send, and how many of them there may be. */
+  /** Limits on what clients may send, and on their connections. */
   readonly limits?: LimitsSettings;
   /**
-   * The servers of the default route, and of hosts, paths and routes that have none of their own. Without it what
-   * matches nothing gets 404.
+   * The servers of the default route, and of hosts, paths and routes without servers, redirect or respond. Without
+   * them, a request that matches nothing gets 404.
    */
   readonly servers?: readonly ServerSetting[];
-  /** What is done for single hosts. The exact name wins, then the longest wildcard. Default: []. */
+  /** Settings for single hosts. An exact name takes precedence, then the longest wildcard. Default: []. */
   readonly hosts?: readonly HostSettings[];
   /**
-   * What is done for single paths of any other host. Exact wins, then a regular expression, then the longest prefix.
-   * Such a path is stripped of its prefix and sent with the server's own address as Host, unless told otherwise.
+   * Settings for single paths of all hosts that are not in hosts. An exact path takes precedence, then a regular
+   * expression, then the longest prefix. By default the prefix is stripped, and Host is the server's own address.
    * Default: [].
    */
   readonly paths?: readonly PathSettings[];
-  /** Conditions, in order: the first that matches wins, before paths and servers. Default: []. */
+  /**
+   * Conditional routes, in order: the first whose conditions match is taken, before paths and servers. Default: [].
+   */
   readonly routes?: readonly RouteSettings[];
   /**
-   * The language, or a list of them, of what is served here without a condition on the language: routes with match: {
-   * language: … } are chosen against it. Places inside have it too. Without it, a client that likes any other
-   * language better than theirs gets what is served here.
+   * The language, or languages, of what this place serves without a condition on the language. Sibling routes with
+   * match: { language: … } are weighed against it. It applies to places inside too. Without it, a client that prefers
+   * any other language to those of the routes gets what is served here.
    */
   readonly language?: string | readonly string[];
   /**
-   * The request's header fields as the server sees them. Carried out in the order remove, replace, add, append. A
-   * name stands for every spelling of it that servers read alike (X_User and X.User for X-User), in trailers too.
+   * Changes to the request's header fields before they are sent to the server, in the order remove, replace, add,
+   * append. A name stands for every spelling that servers read alike (X_User and X.User for X-User), in trailers too.
    */
   readonly header_rules?: HeaderEditsSettings;
   /**
-   * The response's header fields as the client sees them. Carried out in the order remove, replace, add, append. A
-   * name stands for every spelling of it that may be read alike (X_Served for X-Served), in trailers too.
+   * Changes to the response's header fields before they are sent to the client, in the order remove, replace, add,
+   * append. A name stands for every spelling that may be read alike (X_Served for X-Served), in trailers too.
    */
   readonly response_header_rules?: HeaderEditsSettings;
-  /** The parameters of the query as the server sees them. The others keep their order and encoding. */
+  /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
   readonly param_rules?: ParamRulesSettings;
-  /** The request's cookies as the server sees them. */
+  /** Changes to the request's cookies before they are sent to the server. */
   readonly cookie_rules?: CookieRulesSettings;
-  /** The path as the server sees it. Carried out in the order strip_prefix, replace, add_prefix. */
+  /** Changes to the path before it is sent to the server, in the order strip_prefix, replace, add_prefix. */
   readonly rewrite_rules?: RewriteRulesSettings;
   /**
-   * Who and what is refused. At the top before routing, for every request; elsewhere for requests that end up there.
-   * A request that goes past the guards of a path, while a server may read its path as that one (/;/admin,
-   * /x/..;/admin, /%2561dmin), is refused with 403; case counts, as in paths.
+   * Which clients and requests are refused. At the top of the file it applies to every request, before routing;
+   * elsewhere to the requests of that place. A request that avoids the guards of a path with a spelling that a server
+   * may read as that path (/;/admin, /x/..;/admin, /%2561dmin) is refused with 403. As in paths, case counts.
    */
   readonly firewall_rules?: FirewallRulesSettings;
-  /** Sends the client elsewhere, in place of servers. */
+  /** Redirects the client, instead of servers. */
   readonly redirect?: RedirectSettings;
-  /** Answers by itself, in place of servers. */
+  /** Answers with a fixed response, instead of servers. */
   readonly respond?: RespondSettings;
   /**
-   * Whether the server gets the Host of the client; else its own address. By default false for paths of the file
-   * itself, true for all else.
+   * Whether the server gets the Host of the client's request; otherwise it gets its own address. By default false for
+   * paths at the top of the file, true for all others.
    */
   readonly preserve_host?: boolean;
   /**
-   * Requests and what must become of them. Run by lb check and before a reload: a failing case refuses the file.
+   * Test requests with the expected outcome. lb check and every reload run them; if one fails, the file is refused.
    * Default: [].
    */
   readonly tests?: readonly TestSettings[];
@@ -262,27 +274,25 @@ export type SizeSetting = string | number;
 /** Dev, combined, json or off, or a map such as format: json. */
 export interface AccessLogSettings {
   /**
-   * dev is short and coloured, combined is the Apache format, json one object per line, off none. By default dev on a
-   * terminal, json otherwise.
+   * The format of a line: dev is short and coloured, combined is the Apache format, json is one object per line, off
+   * writes none. By default dev on a terminal and json otherwise.
    */
   readonly format?: AccessLogFormat;
   /**
-   * Where the lines go instead of stdout. SIGUSR1 or SIGUSR2 opens it anew after it was moved away. --access-log-file
-   * wins.
+   * The file that lines are appended to instead of stdout. SIGUSR1 and SIGUSR2 reopen it after it was renamed.
+   * --access-log-file takes precedence.
    */
   readonly file?: string;
   /**
-   * The fields of a json line, in this order; of a combined line those behind what Apache writes. By default all but
-   * referer and trace_id, and duration_ms, server and request_id.
+   * The fields of a json line, in this order; for combined, the fields after those that Apache writes. By default
+   * json has all but referer and trace_id, and combined has duration_ms, server and request_id.
    */
   readonly fields?: readonly AccessLogField[];
-  /** Requests that got such a status are always written, and those cut before their response was whole. */
+  /** Requests with one of these statuses are always logged, and so are requests whose response was cut off. */
   readonly status?: StatusesSetting;
-  /** Requests that took longer are always written. */
+  /** Requests that took longer than this are always logged. */
   readonly slower_than?: DurationSetting;
-  /**
-   * The share of the other requests that is written. By default none where status or slower_than is given, else all.
-   */
+  /** The share of all other requests that is logged. By default none if status or slower_than is set, else all. */
   readonly sample?: PercentSetting;
 }
 
@@ -320,11 +330,11 @@ export type AccessLogField =
 
 /** A map such as webhook: https://hooks.example.com/lb. */
 export interface EventsSettings {
-  /** Gets every event as JSON with POST, several in one request when they come close together. */
+  /** The URL that receives every event as JSON by POST; events close together are sent in one request. */
   readonly webhook: string;
-  /** Signs each request: X-Lb-Signature is sha256= and the HMAC-SHA256 of the body in hex. */
+  /** The secret that signs each request: X-Lb-Signature is sha256= followed by the HMAC-SHA256 of the body in hex. */
   readonly secret?: string;
-  /** For one request to the webhook. What failed is sent again, later each time. Default: "5s". */
+  /** Time for one request to the webhook. Failed requests are repeated at growing intervals. Default: "5s". */
   readonly timeout?: DurationSetting;
 }
 
@@ -336,23 +346,23 @@ export type AddressListSetting = readonly string[];
 
 /** Host:port, unix:/path, or a map with an address. */
 export interface ServerSettings {
-  /** host:port, [v6]:port or unix:/path; a port alone is one on localhost. */
+  /** host:port, [v6]:port or unix:/path; a port alone is a port of localhost. */
   readonly address: string | number;
-  /** What logs call the server. By default its address. */
+  /** The name of the server in logs. By default its address. */
   readonly name?: string;
   /**
-   * Its share of the work as against the others'. With 0 it gets no new requests, only those of clients that are
-   * bound to it. Default: 1.
+   * The server's share of requests, relative to the weights of the others. With 0 it gets no new requests, only those
+   * of clients that are bound to it. Default: 1.
    */
   readonly weight?: number;
   /**
-   * Whether it is used only while none of the others can be, or for a request that has tried them all. Default:
-   * false.
+   * Whether the server is used only while no other server of the list can be, or for a request that all others have
+   * failed. Default: false.
    */
   readonly backup?: boolean;
   /**
-   * Connections open to the server at once, in place of pool.max_connections. Requests beyond that wait in line, up
-   * to timeouts.queue. 0 is no limit.
+   * Maximum number of connections open to the server at once. Further requests wait for one, up to timeouts.queue. 0
+   * is no limit. By default pool.max_connections.
    */
   readonly max_connections?: number;
 }
@@ -363,23 +373,23 @@ export type ServerSetting = string | number | ServerSettings;
 /** A port, host:port, unix:/path, false, or a map such as listen: 127.0.0.1:9090. */
 export interface AdminSettings {
   /**
-   * A port (on 127.0.0.1), host:port, [v6]:port or unix:/path; *:9090 is every interface. Anything that other
-   * machines can reach needs a token, and is refused without one. Default: "127.0.0.1:9090".
+   * A port (of 127.0.0.1), host:port, [v6]:port or unix:/path; *:9090 is every interface. An address that other
+   * machines can reach is refused without a token. Default: "127.0.0.1:9090".
    */
   readonly listen?: number | string;
   /**
-   * What a caller shows as Authorization: Bearer TOKEN, for /api and /metrics; the status page asks for it. /livez
-   * and /readyz need none.
+   * The token that /api and /metrics require as Authorization: Bearer TOKEN; the status page asks for it. /livez and
+   * /readyz need none.
    */
   readonly token?: string;
   /**
-   * A second token, for those who only look: Prometheus, dashboards, the status page on a wall. It shows all that
-   * token does and changes nothing: what would is answered 403.
+   * A second token, for read-only access: Prometheus, dashboards, a status page on a wall. It can read all that token
+   * can; a request that would change something gets 403.
    */
   readonly read_token?: string;
   /**
-   * Names under which it may be asked for, beside addresses, localhost and the host it listens on. Any other Host is
-   * refused, so that no web page can reach it through a name of its own.
+   * Host names that requests to the admin listener may use, in addition to addresses, localhost and the host it
+   * listens on. Requests with another Host are refused, so that no web page can reach it through DNS rebinding.
    */
   readonly hosts?: AdminHostsSetting;
 }
@@ -393,25 +403,25 @@ export type AdminHostsSetting = string | readonly string[];
 /** An algorithm such as least_connections, or a map such as { name: hash, on: uri }. */
 export interface AlgorithmSettings {
   /**
-   * round_robin: each in turn. least_connections: the one with the fewest requests in flight. random: any.
-   * power_of_two: of two drawn, the one with fewer requests in flight. least_response_time: of two drawn, the one
-   * that will answer sooner. ip_hash: the same for the same client address. hash: the same for whatever `on` says.
-   * first: the first in the list that has less than max_connections.
+   * round_robin: each in turn. least_connections: the server with the fewest requests in flight. random: any.
+   * power_of_two: of two random servers, the one with fewer requests in flight. least_response_time: of two random
+   * servers, the one expected to answer sooner. ip_hash: the same server for the same client address. hash: the same
+   * server for the same value of `on`. first: the first in the list with fewer than max_connections.
    */
   readonly name: AlgorithmName;
   /**
-   * What hash goes by: client_ip (an IPv6 client by its /64), uri (path and query as received), path (normalised,
-   * without the query), header.NAME, cookie.NAME or param.NAME.
+   * What hash distributes by: client_ip (an IPv6 client by its /64), uri (path and query as received), path
+   * (normalised, without the query), header.NAME, cookie.NAME or param.NAME.
    */
   readonly on?: string;
   /**
-   * What hash does with a request that has no such field: another algorithm, or the client's address in its place.
+   * How hash chooses a server for a request without that field: by another algorithm, or by the client's address.
    * Default: "round_robin".
    */
   readonly fallback?: AlgorithmFallback;
   /**
-   * How many times its share of the requests in flight a server gets at most from hash or ip_hash; what is too much
-   * goes to the next server of the same key. 1.25 is a quarter more. Without it there is no bound.
+   * For hash and ip_hash: how many times its fair share of requests in flight a server may have; further requests go
+   * to the next server of the key. 1.25 allows a quarter more. By default there is no bound.
    */
   readonly balance_factor?: number;
 }
@@ -434,57 +444,66 @@ export type AlgorithmName =
 export type AlgorithmFallback = 'round_robin' | 'least_connections' | 'random' | 'power_of_two' | 'client_ip';
 
 /**
- * Keeps a client with its server. By cookie: the response names the server, and the client comes back to it while it
- * is there, also while it drains or has weight 0; else another is chosen and named. By header, param or client_ip:
- * requests with a value that is new go to a server as by hash, and stay with it as long as it is remembered that it
- * served them (expire), also while it drains or has weight 0; when it is down another serves them and is remembered
- * in its place. A client that was bound to a backup server while no other could be used goes to the others again as
- * soon as one of them can be. Every balancer remembers for itself, 131,072 values at most, over a reload too; a value
- * that is forgotten goes as by hash, which is most often the same server. false: not here.
+ * Keeps a client with its server. By cookie: the response names the server, and the client returns to it as long as
+ * it can be used, also while it drains or has weight 0; otherwise another server is chosen and named. By header,
+ * param or client_ip: a value that is new is assigned as by hash; lb remembers the assignment for as long as expire
+ * says, also while the server drains or has weight 0, and assigns another server when this one is down. A client that
+ * was bound to a backup server returns to the other servers as soon as one can be used. Each balancer remembers up to
+ * 131,072 values, also over a reload; a value that was forgotten is assigned as by hash again, mostly to the same
+ * server. false: not here.
  */
 export interface StickySettings {
   /**
-   * The name of a cookie of the balancer's own: HttpOnly, and Secure when a trusted proxy says that the client speaks
-   * https. Its value is a keyed hash of the server's name, never its address. Servers don't see it: it is taken out
-   * of the request. Give places of one host with different servers different names.
+   * The name of the cookie that lb sets: HttpOnly, and Secure when a trusted proxy reports https. Its value is a
+   * keyed hash of the server's name, never its address. lb removes the cookie from requests to servers. Places of one
+   * host with different servers need different names.
    */
   readonly cookie?: string;
   /**
-   * The key of that hash. Balancers with the same secret and the same server names understand each other's cookies.
-   * Without it one is made up at each start.
+   * The key of that hash. Balancers with the same secret and the same names of servers accept each other's cookies.
+   * By default a random one at each start.
    */
   readonly secret?: string;
-  /** How long the client keeps the cookie from when it is issued. 0: as long as the browser runs. Default: 0. */
+  /** How long the client keeps the cookie after it was set. 0: until the browser is closed. Default: 0. */
   readonly max_age?: DurationSetting;
-  /** The Domain of the cookie: it comes back from all hosts below. Without it from the host alone that issued it. */
+  /**
+   * The Domain of the cookie: the browser sends it to all hosts of this domain. By default only to the host that set
+   * it.
+   */
   readonly domain?: string;
-  /** The Path of the cookie: it comes back with requests below it. Default: "/". */
+  /** The Path of the cookie: the browser sends it with requests for this path and below. Default: "/". */
   readonly path?: string;
   /**
-   * The SameSite of the cookie: whether it comes back in requests that another site causes. none is for pages that
-   * are embedded elsewhere, and makes the cookie Secure. Default: "lax".
+   * The SameSite of the cookie: whether the browser sends it with requests that another site causes. none is for
+   * pages embedded in other sites, and makes the cookie Secure. Default: "lax".
    */
   readonly same_site?: 'lax' | 'strict' | 'none';
-  /** Keeps a cookie apart for each site that embeds the page (CHIPS), wherever it is Secure. Default: false. */
+  /** Keeps a separate cookie for each site that embeds the page (CHIPS), if the cookie is Secure. Default: false. */
   readonly partitioned?: boolean;
   /**
-   * Adds Cache-Control: private to the response that issues the cookie: a shared cache would hand the cookie on, and
-   * send all its clients to one server. Default: true.
+   * Adds Cache-Control: private to the response that sets the cookie. Without it a shared cache might give the cookie
+   * to all its clients and so send them all to one server. Default: true.
    */
   readonly nocache?: boolean;
-  /** The name of a header whose value binds. Requests without it go by the algorithm. */
+  /**
+   * The name of a header; requests with the same value go to the same server. Requests without it are distributed by
+   * the algorithm.
+   */
   readonly header?: string;
-  /** The name of a query parameter whose value binds. Requests without it go by the algorithm. */
+  /**
+   * The name of a query parameter; requests with the same value go to the same server. Requests without it are
+   * distributed by the algorithm.
+   */
   readonly param?: string;
   /**
-   * Binds by the address of the client, that of the network (/64) for IPv6. Unlike algorithm: ip_hash it is
-   * remembered who served whom.
+   * Binds by the address of the client (for IPv6 the /64 network). Unlike algorithm: ip_hash, lb remembers which
+   * server served which client.
    */
   readonly client_ip?: true;
   /**
-   * By header, param or client_ip: how long after its last answer it is remembered which server a value belongs to. 0
-   * remembers nothing: then the value alone decides among the servers that take new requests, every balancer agrees,
-   * and one that drains gives its clients away. Default: "30m".
+   * By header, param or client_ip: how long lb remembers a value after its last response. 0 remembers nothing: the
+   * server then follows from the value and the servers that take new requests, all balancers agree, and a draining
+   * server loses its clients at once. Default: "30m".
    */
   readonly expire?: DurationSetting;
 }
@@ -492,98 +511,102 @@ export interface StickySettings {
 /** Settings such as max_connections: 200. */
 export interface PoolSettings {
   /**
-   * Unused connections kept; 0 keeps none. As many as requests are in flight at a busy moment, so that the next such
-   * moment opens none: each costs a few KiB, and idle_timeout clears away what is too many. Default: 1024.
+   * Maximum number of idle connections kept for each server; 0 keeps none. Choose the number of requests in flight at
+   * a busy moment, so that the next such moment opens no connections; each costs a few KiB, and idle_timeout closes
+   * those that are not needed. Default: 1024.
    */
   readonly max_idle?: number;
   /**
-   * How long an unused connection is kept. It is shorter where a server says with Keep-Alive: timeout=, or shows by
-   * closing, that it waits less: a second less than that. The default is below the 5s of Node's own servers; only as
-   * long as it is not set, a server that says it waits longer is taken at its word, for up to 10 minutes. Default:
-   * "4s".
+   * How long an idle connection is kept. When a server announces a shorter time with Keep-Alive: timeout=, or closes
+   * idle connections earlier, lb uses that time less one second. The default is below the 5s of Node's own servers;
+   * while this is not set, a server that announces a longer time is trusted, up to 10 minutes. Default: "4s".
    */
   readonly idle_timeout?: DurationSetting;
   /**
-   * Connections open at once, for servers that have no max_connections of their own. Requests beyond that wait in
-   * line, up to timeouts.queue. 0 is no limit. Default: 0.
+   * Maximum number of connections open at once to each server without max_connections. Further requests wait for one,
+   * up to timeouts.queue. 0 is no limit. Default: 0.
    */
   readonly max_connections?: number;
-  /** Requests that may wait in line for a connection. The next one gets 503. Default: 1000. */
+  /**
+   * Maximum number of requests that may wait for a connection to one server. The next one gets 503. Default: 1000.
+   */
   readonly max_waiting?: number;
   /**
-   * A connection older than this is closed after its request; the moment varies by a tenth, so that they do not all
-   * go at once. 0 is no limit. Default: "1h".
+   * The age after which a connection is closed when its request is done; it varies by a tenth, so that connections do
+   * not all end at once. 0 is no limit. Default: "1h".
    */
   readonly max_age?: DurationSetting;
-  /** A connection that has carried so many requests is closed. 0 is no limit. Default: 0. */
+  /** Maximum number of requests on one connection; then it is closed. 0 is no limit. Default: 0. */
   readonly max_requests?: number;
   /**
-   * Requests in flight on one connection. From 2 on, idempotent requests without a body share connections: fewer
-   * system calls, but a slow answer delays those behind it, for up to a second. Only for servers that announce the
-   * length of every answer correctly. One that sends what nobody asked for is not pipelined to for ten minutes.
-   * Default: 1.
+   * Maximum number of requests in flight on one connection. From 2 on, idempotent requests without a body share
+   * connections: fewer system calls, but a slow response delays those after it, for up to a second. Only for servers
+   * that announce the length of every response correctly. A server that sends data without a request gets no
+   * pipelined requests for ten minutes. Default: 1.
    */
   readonly pipelining?: number;
 }
 
 /** True, false, or a map such as path: /healthz. */
 export interface HealthCheckSettings {
-  /** http asks for a path and reads the answer; tcp only connects. Default: "http". */
+  /** http sends a request and reads the response; tcp only connects. Default: "http". */
   readonly type?: 'http' | 'tcp';
-  /** Where to ask instead of the server's own address: host:port or unix:/path. */
+  /** The address to check instead of the server's own: host:port or unix:/path. */
   readonly address?: string | number;
-  /** Another port of the server's host to ask. */
+  /** The port to check instead of the server's own. */
   readonly port?: number;
   /** The method of the request. Default: "GET". */
   readonly method?: string;
-  /** What is asked for. A redirect is an answer, and not followed. Default: "/". */
+  /** The path of the request. Redirects are not followed: their status counts. Default: "/". */
   readonly path?: string;
-  /** The Host field of the request. By default the address that is asked. */
+  /** The Host field of the request. By default the address that is checked. */
   readonly host?: string;
-  /** Further fields of the request. User-Agent and Accept replace lb's own. */
+  /** Additional fields of the request. User-Agent and Accept replace those of lb. */
   readonly headers?: TextsSettings;
-  /** Content of the request, in UTF-8. */
+  /** The body of the request, in UTF-8. */
   readonly body?: string;
   /**
-   * The status codes of a server that is well: a code, a range, or a list of both. By default 200-399 of a path that
-   * was chosen, here or around; of / while none was, any below 500, as many servers have nothing there and are well.
+   * The status codes of a healthy server: a code, a range, or a list of both. By default 200-399 if a path is set
+   * here or in an outer place; otherwise any status below 500, because / does not exist on many servers.
    */
   readonly expect_status?: StatusesSetting;
-  /** Fields the answer must have: a value is exact, /regex/i a regular expression, "*" present. */
+  /** Fields that the response must have: a value is exact, /regex/i a regular expression, "*" any value. */
   readonly expect_header?: ValuesSettings;
   /**
-   * What the answer must contain: a text within its first 64 KiB, or a regular expression between slashes, which is
-   * run on its first 8 KiB.
+   * What the body of the response must contain: a text within its first 64 KiB, or a regular expression between
+   * slashes that matches within its first 8 KiB.
    */
   readonly expect_body?: string;
-  /** Between the end of one check and the start of the next: two checks of a server never overlap. Default: "5s". */
+  /**
+   * Time between the end of one check and the start of the next: two checks of a server never overlap. Default: "5s".
+   */
   readonly interval?: DurationSetting;
   /**
-   * The same while a change is in the balance: after a check that speaks against the verdict, until that stands or
-   * falls. Never longer than interval. Default: "1s".
+   * The interval after a check whose result differs from the server's state, until rise or fall is reached or the
+   * state is confirmed. Never longer than interval. Default: "1s".
    */
   readonly fast_interval?: DurationSetting;
-  /** The same while the server is down. By default like interval. */
+  /** The interval while the server is down. By default like interval. */
   readonly down_interval?: DurationSetting;
   /**
-   * Share by which an interval is made longer or shorter at random, at most 50%, so that checks of many servers don't
-   * fall into step. First checks are spread over a second. Default: "10%".
+   * Share by which an interval varies at random, at most 50%, so that checks of many servers don't happen at the same
+   * time. The first checks are spread over a second. Default: "10%".
    */
   readonly jitter?: PercentSetting;
-  /** For a whole check, connecting included. Default: "2s". */
+  /** Time for a whole check, including the connection. Default: "2s". */
   readonly timeout?: DurationSetting;
   /** Checks in a row that must pass before a server that is down is used again. Default: 2. */
   readonly rise?: number;
   /** Checks in a row that must fail before a server is taken out. Default: 3. */
   readonly fall?: number;
   /**
-   * What is believed of a server before its first check. unknown: it gets no request yet, and the first check alone
-   * decides; down: rise checks have to pass. Default: "up".
+   * The state of a server before its first check. unknown: it gets no requests yet, and the first check alone
+   * decides. down: as many checks as rise have to pass. Default: "up".
    */
   readonly initial?: 'up' | 'down' | 'unknown';
   /**
-   * What becomes of requests and tunnels that a server still has when it goes down: they may finish, or are cut (and
-   * tried elsewhere where that is safe). Default: "finish".
+   * What happens to requests and tunnels in flight when their server goes down: finish lets them end, cut ends them
+   * (and retries them elsewhere where that is safe). Default: "finish".
    */
   readonly on_down?: 'finish' | 'cut';
 }
@@ -594,46 +617,46 @@ export type HealthCheckSetting = HealthCheckSettings | boolean;
 /** True, false, or a map such as consecutive_failures: 5. */
 export interface PassiveHealthSettings {
   /**
-   * Failures in a row that take a server out: connections that are refused or cut, answers that can't be read or
-   * don't come in time. One that does not come in time is none while the server answers other requests, or passes its
-   * checks and no other server answers either: a long poll waits for longer. A client that goes away is none. 0
+   * Failures in a row that eject a server: connections refused or cut, and responses that are invalid or late. A late
+   * response does not count while the server answers other requests, or while it passes its checks and no other
+   * server answers either: then the request is probably a long poll. A client that goes away is no failure. 0
    * switches it off. Default: 5.
    */
   readonly consecutive_failures?: number;
   /**
-   * Answers in a row that take a server out, with an error_status or not valid HTTP/1.1; counted apart from failures.
-   * 0 switches it off. Default: 5.
+   * Error responses in a row that eject a server: those with an error_status, and those that are not valid HTTP/1.1.
+   * They are counted separately from failures. 0 switches it off. Default: 5.
    */
   readonly consecutive_errors?: number;
   /**
-   * The answers that count as errors: a status, a range, or a list of both; false: none. 500 is left out as it is
-   * mostly a mistake in one page, which all servers share. Default: "502-504".
+   * The statuses that count as errors: a status, a range, or a list of both; false: none. 500 is not among them by
+   * default, because it is mostly a mistake in one page, which all servers share. Default: "502-504".
    */
   readonly error_status?: number | string | readonly (number | string)[] | false;
-  /** How far failure_share looks back. Default: "10s". */
+  /** The period over which failure_share is computed. Default: "10s". */
   readonly window?: DurationSetting;
   /**
-   * Share of failures and errors among the requests of the window that takes a server out. 0% switches it off.
+   * The share of failures and errors among the requests of the window that ejects a server. 0% switches it off.
    * Default: "50%".
    */
   readonly failure_share?: PercentSetting;
-  /** With fewer requests in the window, failure_share says nothing. Default: 20. */
+  /** The fewest requests in the window for which failure_share is computed. Default: 20. */
   readonly minimum_requests?: number;
   /**
-   * How long a server is left out: once as long the first time, twice the second, and so on. Each time as long
-   * without trouble takes one off. Default: "30s".
+   * How long an ejection lasts: this long the first time, twice as long the second, and so on. Each such period
+   * without trouble reduces the factor by one. Default: "30s".
    */
   readonly eject_for?: DurationSetting;
-  /** It is never left out longer than this. Default: "5m". */
+  /** The longest an ejection lasts. Default: "5m". */
   readonly max_eject_for?: DurationSetting;
   /**
-   * Share of the servers of a list that may be left out at once: one at least, and never the last that can be used.
-   * Default: "50%".
+   * The share of the servers of a list that may be ejected at once: at least one, but never the last that can be
+   * used. Default: "50%".
    */
   readonly max_ejected?: PercentSetting;
   /**
-   * Requests, one at a time, that must go well before a server that comes back gets its whole share. The first that
-   * fails takes it out again, for longer. 0: no trial. Default: 3.
+   * Requests, one at a time, that must succeed before a server that returns gets its full share. The first that fails
+   * ejects it again, for longer. 0: no trial. Default: 3.
    */
   readonly trial_requests?: number;
 }
@@ -645,170 +668,170 @@ export type PassiveHealthSetting = PassiveHealthSettings | boolean;
 export interface HostSettings {
   /** A name, a wildcard for all names below one, or a list of both. Case and port do not count. */
   readonly host: string | readonly string[];
-  /** The servers that share the work here. */
+  /** The servers that share the requests of this place. */
   readonly servers?: readonly ServerSetting[];
   /**
-   * What is done for single paths. Exact wins, then a regular expression, then the longest prefix. A prefix is
-   * stripped, unless told otherwise.
+   * Settings for single paths. An exact path takes precedence, then a regular expression, then the longest prefix. By
+   * default a prefix is stripped.
    */
   readonly paths?: readonly PathSettings[];
-  /** Conditions, in order: the first that matches wins, before paths and servers. */
+  /** Conditional routes, in order: the first whose conditions match is taken, before paths and servers. */
   readonly routes?: readonly RouteSettings[];
   /**
-   * The language, or a list of them, of what is served here without a condition on the language: routes with match: {
-   * language: … } are chosen against it. Places inside have it too. Without it, a client that likes any other
-   * language better than theirs gets what is served here.
+   * The language, or languages, of what this place serves without a condition on the language. Sibling routes with
+   * match: { language: … } are weighed against it. It applies to places inside too. Without it, a client that prefers
+   * any other language to those of the routes gets what is served here.
    */
   readonly language?: string | readonly string[];
   /**
-   * The request's header fields as the server sees them. Carried out in the order remove, replace, add, append. A
-   * name stands for every spelling of it that servers read alike (X_User and X.User for X-User), in trailers too.
+   * Changes to the request's header fields before they are sent to the server, in the order remove, replace, add,
+   * append. A name stands for every spelling that servers read alike (X_User and X.User for X-User), in trailers too.
    */
   readonly header_rules?: HeaderEditsSettings;
   /**
-   * The response's header fields as the client sees them. Carried out in the order remove, replace, add, append. A
-   * name stands for every spelling of it that may be read alike (X_Served for X-Served), in trailers too.
+   * Changes to the response's header fields before they are sent to the client, in the order remove, replace, add,
+   * append. A name stands for every spelling that may be read alike (X_Served for X-Served), in trailers too.
    */
   readonly response_header_rules?: HeaderEditsSettings;
-  /** The parameters of the query as the server sees them. The others keep their order and encoding. */
+  /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
   readonly param_rules?: ParamRulesSettings;
-  /** The request's cookies as the server sees them. */
+  /** Changes to the request's cookies before they are sent to the server. */
   readonly cookie_rules?: CookieRulesSettings;
-  /** The path as the server sees it. Carried out in the order strip_prefix, replace, add_prefix. */
+  /** Changes to the path before it is sent to the server, in the order strip_prefix, replace, add_prefix. */
   readonly rewrite_rules?: RewriteRulesSettings;
   /**
-   * Who and what is refused. At the top before routing, for every request; elsewhere for requests that end up there.
-   * A request that goes past the guards of a path, while a server may read its path as that one (/;/admin,
-   * /x/..;/admin, /%2561dmin), is refused with 403; case counts, as in paths.
+   * Which clients and requests are refused. At the top of the file it applies to every request, before routing;
+   * elsewhere to the requests of that place. A request that avoids the guards of a path with a spelling that a server
+   * may read as that path (/;/admin, /x/..;/admin, /%2561dmin) is refused with 403. As in paths, case counts.
    */
   readonly firewall_rules?: FirewallRulesSettings;
-  /** Sends the client elsewhere, in place of servers. */
+  /** Redirects the client, instead of servers. */
   readonly redirect?: RedirectSettings;
-  /** Answers by itself, in place of servers. */
+  /** Answers with a fixed response, instead of servers. */
   readonly respond?: RespondSettings;
   /**
-   * Whether the server gets the Host of the client; else its own address. By default false for paths of the file
-   * itself, true for all else.
+   * Whether the server gets the Host of the client's request; otherwise it gets its own address. By default false for
+   * paths at the top of the file, true for all others.
    */
   readonly preserve_host?: boolean;
-  /** What differs here from the health_check of the file. It goes with servers. */
+  /** Settings that differ from the health_check of the file. Only together with servers. */
   readonly health_check?: HealthCheckSetting;
-  /** How one of these servers is chosen, in place of the algorithm of the file. It goes with servers. */
+  /** How one of these servers is chosen, instead of the algorithm of the file. Only together with servers. */
   readonly algorithm?: AlgorithmSetting;
-  /** How long one of these servers takes to come to its full weight after it was out. It goes with servers. */
+  /**
+   * How long one of these servers takes to return to its full weight after it was out. Only together with servers.
+   */
   readonly slow_start?: DurationSetting;
   /**
-   * Keeps a client with its server. By cookie: the response names the server, and the client comes back to it while
-   * it is there, also while it drains or has weight 0; else another is chosen and named. By header, param or
-   * client_ip: requests with a value that is new go to a server as by hash, and stay with it as long as it is
-   * remembered that it served them (expire), also while it drains or has weight 0; when it is down another serves
-   * them and is remembered in its place. A client that was bound to a backup server while no other could be used goes
-   * to the others again as soon as one of them can be. Every balancer remembers for itself, 131,072 values at most,
-   * over a reload too; a value that is forgotten goes as by hash, which is most often the same server. false: not
-   * here.
+   * Keeps a client with its server. By cookie: the response names the server, and the client returns to it as long as
+   * it can be used, also while it drains or has weight 0; otherwise another server is chosen and named. By header,
+   * param or client_ip: a value that is new is assigned as by hash; lb remembers the assignment for as long as expire
+   * says, also while the server drains or has weight 0, and assigns another server when this one is down. A client
+   * that was bound to a backup server returns to the other servers as soon as one can be used. Each balancer
+   * remembers up to 131,072 values, also over a reload; a value that was forgotten is assigned as by hash again,
+   * mostly to the same server. false: not here.
    */
   readonly sticky?: StickySettings | false;
-  /** What differs here from the passive_health of the file. It goes with servers. */
+  /** Settings that differ from the passive_health of the file. Only together with servers. */
   readonly passive_health?: PassiveHealthSetting;
-  /** What differs here from the pool of the file. It goes with servers. */
+  /** Settings that differ from the pool of the file. Only together with servers. */
   readonly pool?: PoolSettings;
   /**
-   * When a request is sent to another server in place of one that failed. Never once the client has seen any of an
-   * answer; never twice if acting twice is not the same as acting once (POST), unless nothing of it was sent. false:
-   * nothing is tried again. Default: true.
+   * When a failed request is sent to another server. Never after the client has received part of a response; and a
+   * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
   readonly retry?: RetrySettings | boolean;
-  /** Deadlines that differ here from those of the file. 0 switches one off. */
+  /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
-  /** Limits that differ here from those of the file. */
+  /** Limits that differ from those of the file. */
   readonly limits?: RouteLimitsSettings;
 }
 
 /** A path with its settings, such as path: /img and servers:. */
 export interface PathSettings {
   /**
-   * A prefix by whole segments; "= /x" is exact, "~ regex" a regular expression, "~* regex" one without regard to
+   * A prefix of whole segments; "= /x" is an exact path, "~ regex" a regular expression, "~* regex" one that ignores
    * case. It is compared with the normalised, decoded path. Regular expressions are those of JavaScript without
-   * lookarounds and backreferences, and take time linear in the text; a request on which all of them together would
-   * take too long is answered 431, and 403 by a firewall.
+   * lookarounds and backreferences, and take time linear in the length of the text; a request for which all of them
+   * together would take too long is answered 431, or 403 by a firewall.
    */
   readonly path: string;
   /**
-   * Whether the server gets the path without the prefix: /img/a as /a. By default true for a prefix, false for an
-   * exact path; a regular expression has nothing to strip.
+   * Whether the prefix is removed from the path that the server gets: /img/a becomes /a. By default true for a prefix
+   * and false for an exact path; a regular expression has no prefix to strip.
    */
   readonly strip_prefix?: boolean;
-  /** The servers that share the work here. */
+  /** The servers that share the requests of this place. */
   readonly servers?: readonly ServerSetting[];
-  /** Conditions, in order: the first that matches wins, before paths and servers. */
+  /** Conditional routes, in order: the first whose conditions match is taken, before paths and servers. */
   readonly routes?: readonly RouteSettings[];
   /**
-   * The language, or a list of them, of what is served here without a condition on the language: routes with match: {
-   * language: … } are chosen against it. Places inside have it too. Without it, a client that likes any other
-   * language better than theirs gets what is served here.
+   * The language, or languages, of what this place serves without a condition on the language. Sibling routes with
+   * match: { language: … } are weighed against it. It applies to places inside too. Without it, a client that prefers
+   * any other language to those of the routes gets what is served here.
    */
   readonly language?: string | readonly string[];
   /**
-   * The request's header fields as the server sees them. Carried out in the order remove, replace, add, append. A
-   * name stands for every spelling of it that servers read alike (X_User and X.User for X-User), in trailers too.
+   * Changes to the request's header fields before they are sent to the server, in the order remove, replace, add,
+   * append. A name stands for every spelling that servers read alike (X_User and X.User for X-User), in trailers too.
    */
   readonly header_rules?: HeaderEditsSettings;
   /**
-   * The response's header fields as the client sees them. Carried out in the order remove, replace, add, append. A
-   * name stands for every spelling of it that may be read alike (X_Served for X-Served), in trailers too.
+   * Changes to the response's header fields before they are sent to the client, in the order remove, replace, add,
+   * append. A name stands for every spelling that may be read alike (X_Served for X-Served), in trailers too.
    */
   readonly response_header_rules?: HeaderEditsSettings;
-  /** The parameters of the query as the server sees them. The others keep their order and encoding. */
+  /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
   readonly param_rules?: ParamRulesSettings;
-  /** The request's cookies as the server sees them. */
+  /** Changes to the request's cookies before they are sent to the server. */
   readonly cookie_rules?: CookieRulesSettings;
-  /** The path as the server sees it. Carried out in the order strip_prefix, replace, add_prefix. */
+  /** Changes to the path before it is sent to the server, in the order strip_prefix, replace, add_prefix. */
   readonly rewrite_rules?: RewriteRulesSettings;
   /**
-   * Who and what is refused. At the top before routing, for every request; elsewhere for requests that end up there.
-   * A request that goes past the guards of a path, while a server may read its path as that one (/;/admin,
-   * /x/..;/admin, /%2561dmin), is refused with 403; case counts, as in paths.
+   * Which clients and requests are refused. At the top of the file it applies to every request, before routing;
+   * elsewhere to the requests of that place. A request that avoids the guards of a path with a spelling that a server
+   * may read as that path (/;/admin, /x/..;/admin, /%2561dmin) is refused with 403. As in paths, case counts.
    */
   readonly firewall_rules?: FirewallRulesSettings;
-  /** Sends the client elsewhere, in place of servers. */
+  /** Redirects the client, instead of servers. */
   readonly redirect?: RedirectSettings;
-  /** Answers by itself, in place of servers. */
+  /** Answers with a fixed response, instead of servers. */
   readonly respond?: RespondSettings;
   /**
-   * Whether the server gets the Host of the client; else its own address. By default false for paths of the file
-   * itself, true for all else.
+   * Whether the server gets the Host of the client's request; otherwise it gets its own address. By default false for
+   * paths at the top of the file, true for all others.
    */
   readonly preserve_host?: boolean;
-  /** What differs here from the health_check of the file. It goes with servers. */
+  /** Settings that differ from the health_check of the file. Only together with servers. */
   readonly health_check?: HealthCheckSetting;
-  /** How one of these servers is chosen, in place of the algorithm of the file. It goes with servers. */
+  /** How one of these servers is chosen, instead of the algorithm of the file. Only together with servers. */
   readonly algorithm?: AlgorithmSetting;
-  /** How long one of these servers takes to come to its full weight after it was out. It goes with servers. */
+  /**
+   * How long one of these servers takes to return to its full weight after it was out. Only together with servers.
+   */
   readonly slow_start?: DurationSetting;
   /**
-   * Keeps a client with its server. By cookie: the response names the server, and the client comes back to it while
-   * it is there, also while it drains or has weight 0; else another is chosen and named. By header, param or
-   * client_ip: requests with a value that is new go to a server as by hash, and stay with it as long as it is
-   * remembered that it served them (expire), also while it drains or has weight 0; when it is down another serves
-   * them and is remembered in its place. A client that was bound to a backup server while no other could be used goes
-   * to the others again as soon as one of them can be. Every balancer remembers for itself, 131,072 values at most,
-   * over a reload too; a value that is forgotten goes as by hash, which is most often the same server. false: not
-   * here.
+   * Keeps a client with its server. By cookie: the response names the server, and the client returns to it as long as
+   * it can be used, also while it drains or has weight 0; otherwise another server is chosen and named. By header,
+   * param or client_ip: a value that is new is assigned as by hash; lb remembers the assignment for as long as expire
+   * says, also while the server drains or has weight 0, and assigns another server when this one is down. A client
+   * that was bound to a backup server returns to the other servers as soon as one can be used. Each balancer
+   * remembers up to 131,072 values, also over a reload; a value that was forgotten is assigned as by hash again,
+   * mostly to the same server. false: not here.
    */
   readonly sticky?: StickySettings | false;
-  /** What differs here from the passive_health of the file. It goes with servers. */
+  /** Settings that differ from the passive_health of the file. Only together with servers. */
   readonly passive_health?: PassiveHealthSetting;
-  /** What differs here from the pool of the file. It goes with servers. */
+  /** Settings that differ from the pool of the file. Only together with servers. */
   readonly pool?: PoolSettings;
   /**
-   * When a request is sent to another server in place of one that failed. Never once the client has seen any of an
-   * answer; never twice if acting twice is not the same as acting once (POST), unless nothing of it was sent. false:
-   * nothing is tried again. Default: true.
+   * When a failed request is sent to another server. Never after the client has received part of a response; and a
+   * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
   readonly retry?: RetrySettings | boolean;
-  /** Deadlines that differ here from those of the file. 0 switches one off. */
+  /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
-  /** Limits that differ here from those of the file. */
+  /** Limits that differ from those of the file. */
   readonly limits?: RouteLimitsSettings;
 }
 
@@ -816,129 +839,135 @@ export interface PathSettings {
 export interface RouteSettings {
   /** Conditions that must all hold. */
   readonly match: MatchSettings;
-  /** The servers that share the work here. */
+  /** The servers that share the requests of this place. */
   readonly servers?: readonly ServerSetting[];
   /**
-   * The request's header fields as the server sees them. Carried out in the order remove, replace, add, append. A
-   * name stands for every spelling of it that servers read alike (X_User and X.User for X-User), in trailers too.
+   * Changes to the request's header fields before they are sent to the server, in the order remove, replace, add,
+   * append. A name stands for every spelling that servers read alike (X_User and X.User for X-User), in trailers too.
    */
   readonly header_rules?: HeaderEditsSettings;
   /**
-   * The response's header fields as the client sees them. Carried out in the order remove, replace, add, append. A
-   * name stands for every spelling of it that may be read alike (X_Served for X-Served), in trailers too.
+   * Changes to the response's header fields before they are sent to the client, in the order remove, replace, add,
+   * append. A name stands for every spelling that may be read alike (X_Served for X-Served), in trailers too.
    */
   readonly response_header_rules?: HeaderEditsSettings;
-  /** The parameters of the query as the server sees them. The others keep their order and encoding. */
+  /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
   readonly param_rules?: ParamRulesSettings;
-  /** The request's cookies as the server sees them. */
+  /** Changes to the request's cookies before they are sent to the server. */
   readonly cookie_rules?: CookieRulesSettings;
-  /** The path as the server sees it. Carried out in the order strip_prefix, replace, add_prefix. */
+  /** Changes to the path before it is sent to the server, in the order strip_prefix, replace, add_prefix. */
   readonly rewrite_rules?: RewriteRulesSettings;
   /**
-   * Who and what is refused. At the top before routing, for every request; elsewhere for requests that end up there.
-   * A request that goes past the guards of a path, while a server may read its path as that one (/;/admin,
-   * /x/..;/admin, /%2561dmin), is refused with 403; case counts, as in paths.
+   * Which clients and requests are refused. At the top of the file it applies to every request, before routing;
+   * elsewhere to the requests of that place. A request that avoids the guards of a path with a spelling that a server
+   * may read as that path (/;/admin, /x/..;/admin, /%2561dmin) is refused with 403. As in paths, case counts.
    */
   readonly firewall_rules?: FirewallRulesSettings;
-  /** Sends the client elsewhere, in place of servers. */
+  /** Redirects the client, instead of servers. */
   readonly redirect?: RedirectSettings;
-  /** Answers by itself, in place of servers. */
+  /** Answers with a fixed response, instead of servers. */
   readonly respond?: RespondSettings;
   /**
-   * Whether the server gets the Host of the client; else its own address. By default false for paths of the file
-   * itself, true for all else.
+   * Whether the server gets the Host of the client's request; otherwise it gets its own address. By default false for
+   * paths at the top of the file, true for all others.
    */
   readonly preserve_host?: boolean;
-  /** What differs here from the health_check of the file. It goes with servers. */
+  /** Settings that differ from the health_check of the file. Only together with servers. */
   readonly health_check?: HealthCheckSetting;
-  /** How one of these servers is chosen, in place of the algorithm of the file. It goes with servers. */
+  /** How one of these servers is chosen, instead of the algorithm of the file. Only together with servers. */
   readonly algorithm?: AlgorithmSetting;
-  /** How long one of these servers takes to come to its full weight after it was out. It goes with servers. */
+  /**
+   * How long one of these servers takes to return to its full weight after it was out. Only together with servers.
+   */
   readonly slow_start?: DurationSetting;
   /**
-   * Keeps a client with its server. By cookie: the response names the server, and the client comes back to it while
-   * it is there, also while it drains or has weight 0; else another is chosen and named. By header, param or
-   * client_ip: requests with a value that is new go to a server as by hash, and stay with it as long as it is
-   * remembered that it served them (expire), also while it drains or has weight 0; when it is down another serves
-   * them and is remembered in its place. A client that was bound to a backup server while no other could be used goes
-   * to the others again as soon as one of them can be. Every balancer remembers for itself, 131,072 values at most,
-   * over a reload too; a value that is forgotten goes as by hash, which is most often the same server. false: not
-   * here.
+   * Keeps a client with its server. By cookie: the response names the server, and the client returns to it as long as
+   * it can be used, also while it drains or has weight 0; otherwise another server is chosen and named. By header,
+   * param or client_ip: a value that is new is assigned as by hash; lb remembers the assignment for as long as expire
+   * says, also while the server drains or has weight 0, and assigns another server when this one is down. A client
+   * that was bound to a backup server returns to the other servers as soon as one can be used. Each balancer
+   * remembers up to 131,072 values, also over a reload; a value that was forgotten is assigned as by hash again,
+   * mostly to the same server. false: not here.
    */
   readonly sticky?: StickySettings | false;
-  /** What differs here from the passive_health of the file. It goes with servers. */
+  /** Settings that differ from the passive_health of the file. Only together with servers. */
   readonly passive_health?: PassiveHealthSetting;
-  /** What differs here from the pool of the file. It goes with servers. */
+  /** Settings that differ from the pool of the file. Only together with servers. */
   readonly pool?: PoolSettings;
   /**
-   * When a request is sent to another server in place of one that failed. Never once the client has seen any of an
-   * answer; never twice if acting twice is not the same as acting once (POST), unless nothing of it was sent. false:
-   * nothing is tried again. Default: true.
+   * When a failed request is sent to another server. Never after the client has received part of a response; and a
+   * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
   readonly retry?: RetrySettings | boolean;
-  /** Deadlines that differ here from those of the file. 0 switches one off. */
+  /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
-  /** Limits that differ here from those of the file. */
+  /** Limits that differ from those of the file. */
   readonly limits?: RouteLimitsSettings;
 }
 
 /** Conditions that must all hold. */
 export interface MatchSettings {
-  /** A prefix by whole segments, "= /exact", "~ regex" or "~* regex". */
+  /** A prefix of whole segments, "= /exact", "~ regex" or "~* regex" (ignores case). */
   readonly path?: string;
-  /** One method, or a list of which any will do. */
+  /** One method, or a list of methods. */
   readonly method?: MethodsSetting;
-  /** Header fields: a value is exact, /regex/i a regular expression, "*" present. */
+  /** Header fields: a value is exact, /regex/i a regular expression, "*" any value. */
   readonly header?: ValuesSettings;
-  /** Parameters of the query: a value is exact, /regex/i a regular expression, "*" present. */
+  /** Query parameters: a value is exact, /regex/i a regular expression, "*" any value. */
   readonly param?: ValuesSettings;
-  /** Cookies: a value is exact, /regex/i a regular expression, "*" present. */
+  /** Cookies: a value is exact, /regex/i a regular expression, "*" any value. */
   readonly cookie?: ValuesSettings;
   /**
-   * A language, or a list of which any will do, that fits Accept-Language best among the languages of the sibling
-   * routes, and of what is served here without a condition (language: beside routes:). Where that is not said, it
-   * counts as speaking every language that no sibling names: a client that prefers one of those gets it.
+   * A language, or a list of languages. The condition holds if one of them fits Accept-Language best, among the
+   * languages of the sibling routes and of what the place serves without a condition (language: beside routes:). A
+   * place without language: counts as speaking every language that no sibling names.
    */
   readonly language?: string | readonly string[];
-  /** An address or CIDR, or a list of these, in which the client is. */
+  /** An address or CIDR, or a list of these, that the client's address must be in. */
   readonly client_ip?: ClientIpsSetting;
-  /** An address or CIDR, or a list of these, in which the other end of the connection is, be it a proxy. */
+  /**
+   * An address or CIDR, or a list of these, that the address of the peer must be in: the other end of the connection,
+   * which may be a proxy.
+   */
   readonly peer_ip?: ClientIpsSetting;
   /**
-   * What the client spoke, as a trusted proxy in front tells in X-Forwarded-Proto or Forwarded: http or https, or a
-   * list of both. From anyone else it is http.
+   * The scheme that the client used, as a trusted proxy in front reports it in X-Forwarded-Proto or Forwarded: http
+   * or https, or a list of both. Without a trusted proxy it is http.
    */
   readonly scheme?: SchemesSetting;
   /** Conditions that must not all hold. */
   readonly not?: InnerMatchSettings;
-  /** A list of conditions, of which one entry at least must hold. */
+  /** A list of conditions, at least one of which must hold. */
   readonly any?: readonly InnerMatchSettings[];
 }
 
-/** Conditions that must all hold; a language is not among them, as it is decided between sibling routes. */
+/** Conditions that must all hold. language is not possible here, because it is decided between sibling routes. */
 export interface InnerMatchSettings {
-  /** A prefix by whole segments, "= /exact", "~ regex" or "~* regex". */
+  /** A prefix of whole segments, "= /exact", "~ regex" or "~* regex" (ignores case). */
   readonly path?: string;
-  /** One method, or a list of which any will do. */
+  /** One method, or a list of methods. */
   readonly method?: MethodsSetting;
-  /** Header fields: a value is exact, /regex/i a regular expression, "*" present. */
+  /** Header fields: a value is exact, /regex/i a regular expression, "*" any value. */
   readonly header?: ValuesSettings;
-  /** Parameters of the query: a value is exact, /regex/i a regular expression, "*" present. */
+  /** Query parameters: a value is exact, /regex/i a regular expression, "*" any value. */
   readonly param?: ValuesSettings;
-  /** Cookies: a value is exact, /regex/i a regular expression, "*" present. */
+  /** Cookies: a value is exact, /regex/i a regular expression, "*" any value. */
   readonly cookie?: ValuesSettings;
-  /** An address or CIDR, or a list of these, in which the client is. */
+  /** An address or CIDR, or a list of these, that the client's address must be in. */
   readonly client_ip?: ClientIpsSetting;
-  /** An address or CIDR, or a list of these, in which the other end of the connection is, be it a proxy. */
+  /**
+   * An address or CIDR, or a list of these, that the address of the peer must be in: the other end of the connection,
+   * which may be a proxy.
+   */
   readonly peer_ip?: ClientIpsSetting;
   /**
-   * What the client spoke, as a trusted proxy in front tells in X-Forwarded-Proto or Forwarded: http or https, or a
-   * list of both. From anyone else it is http.
+   * The scheme that the client used, as a trusted proxy in front reports it in X-Forwarded-Proto or Forwarded: http
+   * or https, or a list of both. Without a trusted proxy it is http.
    */
   readonly scheme?: SchemesSetting;
   /** Conditions that must not all hold. */
   readonly not?: InnerMatchSettings;
-  /** A list of conditions, of which one entry at least must hold. */
+  /** A list of conditions, at least one of which must hold. */
   readonly any?: readonly InnerMatchSettings[];
 }
 
@@ -966,11 +995,11 @@ export type ClientIpsSetting = string | readonly string[];
 /** A map with add, append, remove or replace. */
 export interface HeaderEditsSettings {
   /**
-   * Sets a field, or replaces it. Templates such as {client_ip} are filled in; {attempt} is 1, and one more for each
-   * retry.
+   * Sets a field; an existing one is replaced. Templates such as {client_ip} are filled in; {attempt} is 1 for the
+   * first attempt and counts up with each retry.
    */
   readonly add?: TextsSettings;
-  /** Adds one more field, whatever is there. */
+  /** Adds a field even if there is one of this name. */
   readonly append?: TextsSettings;
   /**
    * Removes a field: a list of names, or a map whose values are ignored. Removing Host sends the server's own
@@ -978,69 +1007,72 @@ export interface HeaderEditsSettings {
    */
   readonly remove?: NamesSetting;
   /**
-   * Edits the values of a field: a key is a text, or a regular expression between slashes, and $1 a capture of it.
+   * Edits the values of a field: a key is a text or a regular expression between slashes, and $1 is a group of it.
    */
   readonly replace?: Readonly<Record<string, ReplacementsSettings>>;
 }
 
-/** The parameters of the query as the server sees them. The others keep their order and encoding. */
+/** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
 export interface ParamRulesSettings {
-  /** Sets a parameter, or replaces it. Templates such as {client_ip} are filled in. */
+  /** Sets a parameter; an existing one is replaced. Templates such as {client_ip} are filled in. */
   readonly add?: TextsSettings;
   /** Removes a parameter: a list of names, or a map whose values are ignored. */
   readonly remove?: NamesSetting;
 }
 
-/** The request's cookies as the server sees them. */
+/** Changes to the request's cookies before they are sent to the server. */
 export interface CookieRulesSettings {
-  /** Sets a cookie, or replaces it. Templates such as {client_ip} are filled in. */
+  /** Sets a cookie; an existing one is replaced. Templates such as {client_ip} are filled in. */
   readonly add?: TextsSettings;
   /** Removes a cookie: a list of names, or a map whose values are ignored. */
   readonly remove?: NamesSetting;
 }
 
-/** The path as the server sees it. Carried out in the order strip_prefix, replace, add_prefix. */
+/** Changes to the path before it is sent to the server, in the order strip_prefix, replace, add_prefix. */
 export interface RewriteRulesSettings {
-  /** Takes these segments away from the front, where they are. */
+  /** Removes these segments from the start of the path, if they are there. */
   readonly strip_prefix?: string;
-  /** Replaces whole segments; a key between slashes is a regular expression over the path, and $1 a capture of it. */
+  /**
+   * Replaces whole segments; a key between slashes is a regular expression over the path, and $1 is a group of it.
+   */
   readonly replace?: ReplacementsSettings;
-  /** Puts these segments in front. */
+  /** Adds these segments at the start of the path. */
   readonly add_prefix?: string;
 }
 
 /**
- * Who and what is refused. At the top before routing, for every request; elsewhere for requests that end up there. A
- * request that goes past the guards of a path, while a server may read its path as that one (/;/admin, /x/..;/admin,
- * /%2561dmin), is refused with 403; case counts, as in paths.
+ * Which clients and requests are refused. At the top of the file it applies to every request, before routing;
+ * elsewhere to the requests of that place. A request that avoids the guards of a path with a spelling that a server
+ * may read as that path (/;/admin, /x/..;/admin, /%2561dmin) is refused with 403. As in paths, case counts.
  */
 export interface FirewallRulesSettings {
-  /** Addresses and CIDRs that are refused; { file: PATH } takes them from a file, one a line. Default: []. */
+  /** Addresses and CIDRs that are refused; { file: PATH } reads them from a file, one per line. Default: []. */
   readonly ip_reject?: NetworksSetting;
-  /** When given, everyone else is refused. An empty list is as if it were not given. Default: []. */
+  /** Addresses and CIDRs that are let in: all others are refused. An empty list lets everyone in. Default: []. */
   readonly ip_allow?: NetworksSetting;
   /**
-   * Paths that are refused: a prefix by whole segments, "= /exact", "~ regex" or "~* regex", compared with the
+   * Paths that are refused: a prefix of whole segments, "= /exact", "~ regex" or "~* regex", compared with the
    * normalised, decoded path. Default: [].
    */
   readonly path_reject?: string | readonly string[];
   /** Methods that are refused. */
   readonly method_reject?: MethodsSetting;
   /**
-   * Header fields that are refused, in every spelling that servers read alike (X_User and X.User for X-User): a value
-   * is exact, /regex/i a regular expression, "*" present.
+   * Requests with one of these header fields are refused, in every spelling that servers read alike (X_User and
+   * X.User for X-User): a value is exact, /regex/i a regular expression, "*" any value.
    */
   readonly header_reject?: ValuesSettings;
   /** How many requests a client may send. */
   readonly rate_limit?: RateLimitSettings;
   /**
-   * At the top: connections of one client address at once, closed at accept. Elsewhere: its requests in flight, more
-   * of them are answered 429 with Retry-After. 0 is no limit. Default: 0.
+   * At the top of the file: maximum number of connections of one client address at once; further ones are closed at
+   * accept. Elsewhere: maximum number of requests of one client address in flight; further ones are answered 429 with
+   * Retry-After. 0 is no limit. Default: 0.
    */
   readonly max_connections_per_ip?: number;
-  /** Refuses a client for a while when it earned too many responses of a kind. */
+  /** Refuses a client for a while after it got too many responses with one of these statuses. */
   readonly ban?: BanSettings;
-  /** observe counts and logs what would have been refused, and lets it through. Default: "enforce". */
+  /** enforce refuses; observe only counts and logs what it would have refused. Default: "enforce". */
   readonly mode?: 'enforce' | 'observe';
 }
 
@@ -1049,7 +1081,7 @@ export type NetworksSetting = string | readonly NetworkSetting[];
 
 /** An address or CIDR such as 10.0.0.0/8, or file: with a path. */
 export interface NetworkSettings {
-  /** A regular file of 256mb at most with an address or CIDR a line; what follows a # is a comment. */
+  /** A regular file of at most 256mb with an address or CIDR per line; a # begins a comment. */
   readonly file: string;
 }
 
@@ -1058,152 +1090,164 @@ export type NetworkSetting = string | NetworkSettings;
 
 /** A map such as requests: 100. */
 export interface RateLimitSettings {
-  /** Requests in each period. */
+  /** Requests that a client may send in each period. */
   readonly requests: number;
   /** The period. Default: "1s". */
   readonly per?: DurationSetting;
-  /** Requests that may come at once. By default those of a whole period. */
+  /** Requests that may come at once. By default as many as in a whole period. */
   readonly burst?: number;
   /**
-   * What makes a client: client_ip, header.NAME or cookie.NAME. IPv6 clients are one per /64. Default: "client_ip".
+   * What identifies a client: client_ip, header.NAME or cookie.NAME. All addresses of an IPv6 /64 are one client.
+   * Default: "client_ip".
    */
   readonly key?: string;
-  /** What is answered beyond it. Default: 429. */
+  /** The status of responses to requests beyond the limit. Default: 429. */
   readonly status?: number;
 }
 
 /** A map such as status: [401, 404]. */
 export interface BanSettings {
-  /** The responses that count: a status, a range, or a list of both. */
+  /** The statuses that count: a status, a range, or a list of both. */
   readonly status: StatusesSetting;
-  /** How many of them it takes. */
+  /** How many such responses lead to a ban. */
   readonly count: number;
-  /** In which time. Default: "60s". */
+  /** The time within which they must occur. Default: "60s". */
   readonly within?: DurationSetting;
-  /** How long the client is refused. Default: "10m". */
+  /** How long the ban lasts. Default: "10m". */
   readonly for?: DurationSetting;
 }
 
 /** A status such as 200, a range such as 200-399, or a list of these. */
 export type StatusesSetting = number | string | readonly (number | string)[];
 
-/** Sends the client elsewhere, in place of servers. */
+/** Redirects the client, instead of servers. */
 export interface RedirectSettings {
   /**
    * A URL, or a path of the same host. Templates such as {path} and {query} are filled in, percent-encoded. No value
-   * of a request changes the host that stands here: a redirect that begins with a value stays on the host that was
-   * asked, and a value after a host is its path.
+   * of a request changes the host that is written here: a target that begins with a template stays on the requested
+   * host, and a template after a host becomes part of the path.
    */
   readonly to: string;
-  /** 301 and 308 are for ever, 302 and 307 for now; 307 and 308 keep the method, 303 makes it GET. Default: 302. */
+  /**
+   * The status: 301 and 308 are permanent, 302 and 307 temporary; 307 and 308 keep the method, 303 changes it to GET.
+   * Default: 302.
+   */
   readonly status?: number;
 }
 
-/** Answers by itself, in place of servers. */
+/** Answers with a fixed response, instead of servers. */
 export interface RespondSettings {
   /** The status code. Default: 200. */
   readonly status?: number;
-  /** The body, as it is. Default: "". */
+  /** The body, sent as written. Default: "". */
   readonly body?: string;
   /** Header fields. Without Content-Type the body is text/plain. Templates such as {request_id} are filled in. */
   readonly headers?: TextsSettings;
 }
 
 /**
- * When a request is sent to another server in place of one that failed. Never once the client has seen any of an
- * answer; never twice if acting twice is not the same as acting once (POST), unless nothing of it was sent. false:
- * nothing is tried again.
+ * When a failed request is sent to another server. Never after the client has received part of a response; and a
+ * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries.
  */
 export interface RetrySettings {
   /**
-   * Attempts behind the first: with 2 a request reaches three servers at most. Always another server, and the same
-   * one again, after a moment, only when there is no other. Replacing a stale connection is no attempt. Default: 2.
+   * Retries after the first attempt: with 2 a request reaches at most three servers. A retry goes to another server;
+   * only if there is no other, it goes to the same one again after a moment. Replacing a stale connection does not
+   * count as a retry. Default: 2.
    */
   readonly attempts?: number;
   /**
-   * What is tried again. connect: no connection to the server was to be had. stale: a connection that had been open
-   * before was closed as the request was sent; the server gets it again on a fresh one. reset: any other was closed
-   * before the head of its answer was whole. timeout: no answer within timeouts.response_header. A status or range of
-   * them: such an answer, as long as there are attempts left. All but connect only for GET, HEAD, OPTIONS, TRACE, PUT
-   * and DELETE whose body is still at hand. Default: ["connect","stale","reset"].
+   * What is retried. connect: no connection to the server could be opened. stale: a connection that had been used
+   * before was closed while the request was sent; the same server gets it again on a new connection. reset: any other
+   * connection was closed before the response head was complete. timeout: no response within
+   * timeouts.response_header. A status or a range: such a response, as long as there are retries left. All but
+   * connect apply only to GET, HEAD, OPTIONS, TRACE, PUT and DELETE whose body is still in the buffer. Default:
+   * ["connect","stale","reset"].
    */
   readonly on?: readonly (string | number)[];
   /**
-   * How many requests may be sent again, as a share of those of the last 10 seconds, beside 3 per second in any case:
-   * servers that fail are not buried under retries. Beyond it the failure is passed on, with the reason retry_budget
-   * in the log. Attempts that found no connection do not count. false: no limit. Default: "20%".
+   * Maximum number of retries, as a share of the requests of the last 10 seconds; 3 per second are always allowed. It
+   * keeps retries from overloading servers that fail. Beyond it the failure is passed on to the client, with the
+   * reason retry_budget in the log. Attempts for which no connection could be opened do not count. false: no limit.
+   * Default: "20%".
    */
   readonly budget?: string | boolean;
   /**
-   * How much of a request body is kept while it is sent. A longer one is not tried again once its bytes went out.
-   * Default: "64kb".
+   * How much of a request body is kept in memory for a retry. A request with a longer body is not retried after part
+   * of the body was sent. Default: "64kb".
    */
   readonly buffer?: SizeSetting;
   /**
-   * Whether a request with an Idempotency-Key field is tried again whatever its method. Only for servers that really
-   * do tell by it that they have acted already. Default: false.
+   * Whether a request with an Idempotency-Key field is retried whatever its method. Only for servers that recognise a
+   * repeated key. Default: false.
    */
   readonly idempotency_key?: boolean;
 }
 
-/** Deadlines that differ here from those of the file. 0 switches one off. */
+/** Deadlines that differ from those of the file. 0 switches a deadline off. */
 export interface RouteTimeoutsSettings {
-  /** Without a byte of the request body while the client owes one. Then 408. Default: "30s". */
+  /**
+   * Longest pause in a request body, while the server is ready for it and the client sends nothing. Then the client
+   * gets 408. Default: "30s".
+   */
   readonly request_body?: DurationSetting;
-  /** Opening a connection to a server. Then another server is tried, else 504. Default: "3s". */
+  /** Time to open a connection to a server. Then another server is tried, or the client gets 504. Default: "3s". */
   readonly connect?: DurationSetting;
-  /** Waiting for a free connection to a server that is full. Then 503. Default: "5s". */
+  /**
+   * How long a request waits for a free connection when all of a server's are in use. Then the client gets 503.
+   * Default: "5s".
+   */
   readonly queue?: DurationSetting;
   /**
-   * From the request sent to the end of the response head. Then 504. Long polls and slow reports may need more: give
-   * their path timeouts of its own. Default: "60s".
+   * Time from the end of the request to the end of the response head. Then the client gets 504. Long polls and slow
+   * reports may need more: set this timeout for their path. Default: "60s".
    */
   readonly response_header?: DurationSetting;
   /**
-   * Without a byte of the response body, or with a client that takes none of it. Then the connection is cut. Default:
-   * "60s".
+   * Longest pause in a response body: no byte from the server, or none taken by the client. Then the connection is
+   * cut. Default: "60s".
    */
   readonly response_body?: DurationSetting;
   /**
-   * A request as a whole, from the end of its head to the end of its answer: its body, waiting in line and every
-   * retry included; response_header is for a single attempt. Then 504, or the connection is cut if the answer has
-   * begun. A tunnel has no such end. Default: 0.
+   * Time for a request as a whole, from the end of its head to the end of its response, including its body, waiting
+   * for a connection and every retry (response_header limits a single attempt). Then the client gets 504, or the
+   * connection is cut if the response has begun. Does not apply to tunnels. Default: 0.
    */
   readonly total?: DurationSetting;
-  /** An upgraded connection (WebSocket) without a byte either way. Then it is closed. Default: "1h". */
+  /** How long an upgraded connection (WebSocket) may be idle in both directions. Then it is closed. Default: "1h". */
   readonly tunnel?: DurationSetting;
 }
 
-/** Limits that differ here from those of the file. */
+/** Limits that differ from those of the file. */
 export interface RouteLimitsSettings {
-  /** Size of a request body; 0 is no limit. Then 413. Default: 0. */
+  /** Largest request body; a larger one gets 413. 0 is no limit. Default: 0. */
   readonly body_bytes?: SizeSetting;
   /**
-   * What a client has to send of a request body in a second, on average and from its tenth second on; 0 is as slow as
-   * it likes, as long as timeouts.request_body allows. Time that the server takes does not count. Then 408. Default:
-   * 0.
+   * Slowest average rate of a request body, in bytes per second, measured from its tenth second on; a slower client
+   * gets 408. Time that lb waits for the server does not count. 0 is no limit; timeouts.request_body still applies.
+   * Default: 0.
    */
   readonly body_rate?: SizeSetting;
 }
 
-/** What must become of it; what is not named is not asked. */
+/** The expected outcome; what is not named is not checked. */
 export interface ExpectSettings {
   /** The name of the route, as lb explain shows it. */
   readonly route?: string;
   /**
-   * Whether the connection is closed at accept, as the addresses of the firewall_rules of the file want it: such a
-   * client is not answered at all.
+   * Whether the connection is closed at accept because of the addresses in firewall_rules of the file: such a client
+   * gets no response.
    */
   readonly closed?: boolean;
-  /** Of a redirect, a fixed reply or a refusal. */
+  /** The status of a redirect, a fixed response or a refusal. */
   readonly status?: number;
   /** The path the server gets. */
   readonly path?: string;
   /** The query the server gets, without the question mark. */
   readonly query?: string;
-  /** Where a redirect leads. */
+  /** The Location of a redirect. */
   readonly location?: string;
-  /** Header fields the server gets: a value is exact, /regex/i a regular expression, "*" present. */
+  /** Header fields that the server gets: a value is exact, /regex/i a regular expression, "*" any value. */
   readonly header?: ValuesSettings;
   /** Header fields the server does not get. */
   readonly no_header?: NamesSetting;
@@ -1217,6 +1261,6 @@ export interface TestSettings {
   readonly headers?: TextsSettings;
   /** The address of the client. Default: "127.0.0.1". */
   readonly ip?: string;
-  /** What must become of it; what is not named is not asked. */
+  /** The expected outcome; what is not named is not checked. */
   readonly expect: ExpectSettings;
 }

@@ -27,7 +27,7 @@ export function statusIn(ranges: readonly StatusRange[], status: number): boolea
   return false;
 }
 
-/** `200` or `200-399`. Throws a ValueError that names what it got. */
+/** Reads `200` or `200-399`. Throws a ValueError. */
 export function parseStatusRange(value: string | number): StatusRange {
   const [, from, to = from] = /^(\d{3})(?:-(\d{3}))?$/.exec(String(value)) ?? [];
   const range = { from: Number(from), to: Number(to) };

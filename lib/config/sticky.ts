@@ -21,7 +21,7 @@ interface StickyDefaults {
   readonly expire: number;
 }
 
-/** By what clients stay with their server; false is null, and a place that does not say takes it from around it. */
+/** Compiles what binds clients to servers; false is null, and a scope without this setting inherits it. */
 export function compileSticky(
   setting: StickySettings | false | undefined,
   path: Path,
@@ -33,11 +33,11 @@ export function compileSticky(
   const { report } = context;
   const [kind, other] = BINDINGS.filter((binding) => Object.hasOwn(setting, binding));
   if (kind === undefined) {
-    // What was refused before may have been meant for it.
+    // A key that was refused may have been meant as the binding.
     if (!Object.values(setting).includes(undefined))
       report.problem(
         path,
-        'sticky is not told what to go by',
+        'sticky needs a cookie, header, param or client_ip',
         'Write cookie: lb, header: NAME, param: NAME or client_ip: true.',
       );
     return null;
@@ -70,8 +70,8 @@ function compileCookie(name: string, setting: StickySettings, path: Path, { repo
   if (secret === undefined) {
     report.warning(
       path,
-      'no secret is given: one is made up at each start, and clients are bound anew after it',
-      'Give it a secret of your own.',
+      'without a secret a random one is made at each start, and clients are bound anew after it',
+      'Set secret.',
     );
   }
   return {

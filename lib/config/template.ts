@@ -1,20 +1,20 @@
 import { didYouMean, nearest } from '../base/nearest.js';
 import { ValueError } from '../base/units.js';
 
-/** A text with holes: its parts, in order. A text without holes is one part, an empty one none. */
+/** A text with templates: its parts, in order. A text without templates is one part, an empty text none. */
 export type Template = readonly TemplatePart[];
 
 export type TemplatePart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'variable'; readonly name: Variable }
-  /** A field of the request as it came; header names in lower case. Empty when the request has none. */
+  /** A field of the request as received; header names in lower case. Empty when the request has none. */
   | { readonly kind: 'header' | 'cookie' | 'param'; readonly name: string }
-  /** `{$1}`: a group of the regular expression by which the route was found. */
+  /** `{$1}`: a group of the regular expression that the route was found by. */
   | { readonly kind: 'capture'; readonly group: number }
-  /** `$1`: a group of the rule's own regular expression; 0 is all it matched. */
+  /** `$1`: a group of the rule's own regular expression; 0 is the whole match. */
   | { readonly kind: 'group'; readonly group: number };
 
-/** What each variable stands for, in the words of the reference. */
+/** The meaning of each variable, in the words of the reference. */
 export const VARIABLE_MEANINGS = {
   client_ip: 'the address of the client; behind trusted proxies the one they forward',
   host: 'the host asked for, without a port',
@@ -28,25 +28,25 @@ export const VARIABLE_MEANINGS = {
   attempt: '1 for the first server that is asked, one more for each retry; in request header rules only',
 } as const;
 
-/** What the request says as it came, before any rule. */
+/** A part of the request as received, before any rule. */
 export type Variable = keyof typeof VARIABLE_MEANINGS;
 
 const VARIABLES = Object.keys(VARIABLE_MEANINGS) as readonly Variable[];
 
 export interface TemplateContext {
-  /** Groups of the route's regular expression, for `{$1}`. */
+  /** The number of groups of the route's regular expression, for `{$1}`. */
   readonly captures: number;
-  /** Groups of the rule's own, for `$1`; undefined where `$` is a plain character. */
+  /** The number of groups of the rule's own expression, for `$1`; undefined where `$` is a plain character. */
   readonly groups?: number;
-  /** Whether `{server}` is known: only once a server has answered. */
+  /** Whether `{server}` is known: only after a server has answered. */
   readonly server?: boolean;
-  /** Whether `{attempt}` is: where a text is made anew for each. */
+  /** Whether `{attempt}` is known: only where the text is made for each attempt. */
   readonly attempt?: boolean;
 }
 
 /**
- * `{{name}` is a plain `{name}`. Braces around anything but a word are plain too, so that JSON can be written, and
- * so is `${name}`: what is left of it after the environment was put in was meant so.
+ * `{{name}` stands for a plain `{name}`. Braces around anything but a word are plain too, so that JSON can be written,
+ * and so is `${name}`, which may be left after variables were expanded.
  */
 const HOLE = /(\$\{[^{}]*\})|\{(\{)?([a-z$][\w$-]*(?:\.[^{}\s]+)?)\}|\$(\$|\d)/gi;
 
@@ -72,7 +72,7 @@ export function parseTemplate(text: string, context: TemplateContext): Template 
   return parts;
 }
 
-/** The text of a template without its holes, for checks of what is surely in it. */
+/** The text of a template without its variable parts, for checks of what is certainly in it. */
 export function plainText(template: Template): string {
   return template.map((part) => (part.kind === 'text' ? part.text : '')).join('');
 }

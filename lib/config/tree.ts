@@ -1,4 +1,4 @@
-/** Where a node stands in the text, as offsets; `none` for what came from the command line or a program. */
+/** The position of a node in the text, as offsets; `none` for settings of the command line or a program. */
 export interface Span {
   readonly start: number;
   readonly end: number;
@@ -6,7 +6,7 @@ export interface Span {
 
 const none: Span = { start: -1, end: -1 };
 
-/** A document with its positions kept. An aliased node stands where its anchor stands, and is one object. */
+/** A document with positions. An alias is the same object as its anchor, with the anchor's position. */
 export type Node =
   | { readonly kind: 'scalar'; readonly value: Scalar; readonly span: Span }
   | { readonly kind: 'list'; readonly items: Node[]; readonly span: Span }
@@ -36,7 +36,7 @@ export function toValue(node: Node, seen = new Map<Node, unknown>()): unknown {
   return value;
 }
 
-/** A tree without positions. What is undefined is left out. */
+/** Makes a tree without positions. undefined values are left out. */
 export function toNode(value: unknown): Node {
   if (Array.isArray(value)) return { kind: 'list', items: value.map(toNode), span: none };
   if (typeof value !== 'object' || value === null)
@@ -48,7 +48,7 @@ export function toNode(value: unknown): Node {
   return { kind: 'map', entries, span: none };
 }
 
-/** `over` on top of `base`: maps are merged key by key, all else is replaced. */
+/** Puts `over` on top of `base`: maps are merged key by key, everything else is replaced. */
 export function merge(base: Node, over: Node): Node {
   if (base.kind !== 'map' || over.kind !== 'map') return over;
   const entries = new Map(base.entries);
@@ -59,7 +59,9 @@ export function merge(base: Node, over: Node): Node {
   return { kind: 'map', entries, span: base.span };
 }
 
-/** Where to point for a problem with the key or the value at `path`; where nothing is there, at what should hold it. */
+/**
+ * The position for a problem with the key or value at `path`; if nothing is there, the position of what should hold it.
+ */
 export function locate(root: Node, path: Path, part: 'key' | 'value'): Span {
   let node = root;
   let key: Span | undefined;
@@ -70,7 +72,7 @@ export function locate(root: Node, path: Path, part: 'key' | 'value'): Span {
     key = entry?.key;
     node = next;
   }
-  // A map or a list starts a line or more below its key, which says better what is meant.
+  // A map or list starts below its key, and the key is the better position.
   return key && (part === 'key' || node.kind !== 'scalar') ? key : node.span;
 }
 

@@ -55,31 +55,34 @@ export type * from './types/values.js';
  */
 export interface Config {
   readonly listen: readonly Address[];
-  /** Where metrics, the API and the status page are served; null: nowhere. */
+  /** The listener for operators: metrics, the API and the status page; null: none. */
   readonly admin: AdminConfig | null;
   /** The servers of the default route. */
   readonly servers: readonly ServerConfig[];
-  /** The check of every group that has none of its own. null: servers are believed to be up. */
+  /** The check for every group without its own. null: servers count as up. */
   readonly healthCheck: HealthCheckConfig | null;
-  /** How live requests are watched, for every group that does not say. null: they take no server out. */
+  /**
+   * How live requests affect the state of servers, for every group without its own setting. null: they never eject a
+   * server.
+   */
   readonly passiveHealth: PassiveHealthConfig | null;
-  /** The pool of every group that has none of its own. */
+  /** The pool settings for every group without its own. */
   readonly pool: PoolConfig;
   readonly dns: DnsConfig;
   readonly timeouts: TimeoutsConfig;
   readonly limits: LimitsConfig;
-  /** CIDRs, as written, of the peers whose X-Forwarded-* and X-Request-Id are believed. */
+  /** CIDRs, as written, of the peers whose X-Forwarded-* and X-Request-Id are trusted. */
   readonly trustedProxies: readonly string[];
-  /** Are servers told of clients in Forwarded (RFC 7239), beside X-Forwarded-*? */
+  /** Is Forwarded (RFC 7239) sent to servers in addition to X-Forwarded-*? */
   readonly forwarded: boolean;
-  /** Are servers told in Via that the request came through a proxy? */
+  /** Is Via sent to servers? */
   readonly via: boolean;
-  /** The path, on every listener, that answers whether the balancer is ready; null: none. */
+  /** The path, on every listener, that reports whether the balancer is ready; null: none. */
   readonly readinessPath: string | null;
   readonly accessLog: AccessLogConfig;
-  /** Who is told of events beside the reader of stderr; null for nobody. */
+  /** The webhook for events; null: none. */
   readonly events: EventsConfig | null;
-  /** Where what operators change outlives the process; null: nowhere. */
+  /** The file in which changes made by operators survive a restart; null: none. */
   readonly stateFile: string | null;
   /** Guards that every request passes before it is routed; null without any. */
   readonly firewall: FirewallConfig | null;
@@ -92,14 +95,16 @@ export interface Config {
   readonly tests: readonly TestConfig[];
 }
 
-/** The door for operators. */
+/** The listener for operators. */
 export interface AdminConfig {
   readonly listen: Address;
-  /** What a caller has to show; null only where nobody else can reach it. */
+  /** The token that callers need; null only if no other machine can reach the listener. */
   readonly token: string | null;
-  /** What those show who may look and change nothing; null without such. */
+  /** The token for read-only access; null: none. */
   readonly readToken: string | null;
-  /** Names, in lower case, under which it is asked for beside addresses, `localhost` and the one it listens on. */
+  /**
+   * Host names, in lower case, that callers may use in addition to addresses, `localhost` and the one it listens on.
+   */
   readonly hosts: readonly string[];
 }
 
@@ -113,16 +118,19 @@ export type HostName =
   | { readonly kind: 'exact'; readonly name: string }
   | { readonly kind: 'wildcard'; readonly suffix: string };
 
-/** One level of decisions: a host, the rest, or (without paths) a path. */
+/** A scope of decisions: a host, the rest of the file, or (without paths) a path. */
 export interface ScopeConfig {
-  /** In order: the first whose conditions hold wins. */
+  /** In order: the first whose conditions match is taken. */
   readonly routes: readonly ConditionalRoute[];
-  /** In the order of the file. Exact wins over a regular expression (the first), that over the longest prefix. */
+  /**
+   * In the order of the file. An exact path takes precedence, then the first regular expression, then the longest
+   * prefix.
+   */
   readonly paths: readonly PathRoute[];
   readonly fallback: RouteConfig | null;
-  /** For answers of the balancer's own to requests that find no route here. */
+  /** For local replies to requests that find no route here. */
   readonly responseHeaders: readonly HeaderRule[];
-  /** Of what is served here where no route of `routes` asked for a language; empty when nobody said so. */
+  /** The languages of what is served here when no route of `routes` asked for one; empty when not set. */
   readonly languages: readonly string[];
 }
 
@@ -137,7 +145,7 @@ export interface PathRoute {
   readonly scope: ScopeConfig;
 }
 
-/** Conditions that must all hold; an empty list (null for the path) asks nothing. */
+/** Conditions that must all hold; an empty list (null for the path) is no condition. */
 export interface MatchConfig {
   readonly path: PathPattern | null;
   /** Any of these. */
@@ -145,31 +153,31 @@ export interface MatchConfig {
   readonly headers: readonly FieldMatch[];
   readonly params: readonly FieldMatch[];
   readonly cookies: readonly FieldMatch[];
-  /** Any of these, if it is the best fit of Accept-Language among the languages of the sibling routes and the scope's own. */
+  /** One of these must fit Accept-Language best among the languages of the sibling routes and the scope's own. */
   readonly languages: readonly string[];
   /** The client's address lies in one of these. */
   readonly clientIps: readonly Network[];
-  /** The other end of the connection, be it a proxy, lies in one of these. */
+  /** The address of the peer, which may be a proxy, lies in one of these. */
   readonly peerIps: readonly Network[];
   /** Any of these. */
   readonly schemes: readonly string[];
-  /** What must not all hold. */
+  /** Conditions that must not all hold. */
   readonly not: MatchConfig | null;
-  /** One of these at least must hold; empty asks nothing. */
+  /** At least one of these must hold; empty is no condition. */
   readonly any: readonly MatchConfig[];
 }
 
-/** Where a request ends up, and all that applies to it there. */
+/** The route of a request, with all that applies to it. */
 export interface RouteConfig {
-  /** What logs and `{route}` call it: `default`, `www.mango.com`, `www.mango.com/img`, `www.mango.com#1`. Unique. */
+  /** The name in logs and of `{route}`: `default`, `www.mango.com`, `www.mango.com/img`, `www.mango.com#1`. Unique. */
   readonly name: string;
-  /** Where it stands in the file, from 1; 0 when it comes from elsewhere. */
+  /** The line in the file, from 1; 0 when the route comes from elsewhere. */
   readonly line: number;
   readonly action: RouteAction;
-  /** The host's, the path's and the route's own, in this order. `Config.firewall` is not among them. */
+  /** The firewalls of the host, the path and the route, in this order. `Config.firewall` is not among them. */
   readonly firewalls: readonly FirewallConfig[];
   readonly rules: RulesConfig;
-  /** null: every request is served by whoever is chosen for it. */
+  /** null: clients are not bound to servers. */
   readonly sticky: StickyConfig | null;
   readonly retry: RetryConfig;
   readonly timeouts: TimeoutsConfig;
@@ -188,7 +196,7 @@ export type RouteAction =
       readonly headers: readonly { readonly name: string; readonly value: Template }[];
     };
 
-/** A request that is not sent, and what must become of it. */
+/** A test request that is not sent, and its expected outcome. */
 export interface TestConfig {
   readonly line: number;
   /** As written: `GET http://www.mango.com/v1`. */
@@ -202,7 +210,7 @@ export interface TestConfig {
   readonly expect: ExpectConfig;
 }
 
-/** What is null or empty is not asked. */
+/** null or empty: not checked. */
 export interface ExpectConfig {
   /** `RouteConfig.name`. */
   readonly route: string | null;

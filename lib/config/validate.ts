@@ -6,8 +6,8 @@ import { type Schema, schema } from './schema.js';
 import type { Path } from './tree.js';
 
 /**
- * Compiled when first needed. As it is used once per load, quick code is worth less than quick compiling: without
- * inlining, optimising and the check of the schema itself (a test does that) it takes 72 ms of CPU, not 150.
+ * Compiled on first use. It is used once per load, so compiling fast matters more than fast code: without inlining,
+ * optimising and checking the schema itself (a test does that) it takes 72 ms of CPU instead of 150.
  */
 let check: ValidateFunction | undefined;
 
@@ -27,7 +27,7 @@ function compileSchema(): ValidateFunction {
   return ajv.compile(schema);
 }
 
-/** Everything the schema refuses in a document, one finding per mistake. */
+/** All problems that the schema finds in a document, one finding each. */
 export function validate(value: unknown): Finding[] {
   check ??= compileSchema();
   if (check(value)) return [];
@@ -41,8 +41,8 @@ export function validate(value: unknown): Finding[] {
 }
 
 /**
- * A copy of the document without what was refused, for the checks that follow. It leaves undefined behind, so that
- * the paths of list items stay true and a key that was given is still known to have been.
+ * A copy of the document without what was refused, for the checks that follow. Refused values become undefined, so that
+ * the paths of list items stay valid and a key that was given is still known.
  */
 export function prune(document: unknown, findings: readonly Finding[]): unknown {
   if (findings.length === 0) return document;
@@ -103,14 +103,14 @@ function expecting(property: Schema | undefined): string {
 function adviseKey(key: string, siblings: Readonly<Record<string, Schema>>, path: Path): string {
   const suggestion = suggest(key, Object.keys(siblings));
   if (suggestion !== '') return suggestion;
-  // A condition beside match: instead of in it.
+  // A condition that stands beside match: instead of inside it.
   if (siblings.match !== undefined && Object.hasOwn(fieldsOf(siblings.match), key))
     return 'It belongs in match.';
   const home = homeOf(key, path);
   return home === undefined ? '' : `It belongs ${home}.`;
 }
 
-/** Where a key is known that has nothing to look for at `path`. */
+/** Where a key belongs that is not known at `path`. */
 function homeOf(key: string, path: Path): string | undefined {
   const top = fieldsOf(schema);
   const parent = String(path.at(-1));
@@ -164,7 +164,7 @@ function toPath(pointer: string, document: unknown): Path {
   return path;
 }
 
-/** A value as it may stand in a message, short. */
+/** A value in a short form for messages. */
 function show(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';

@@ -3,9 +3,9 @@ import type { IpAddress } from '../base/ip-address.js';
 import type { AddressEntry } from '../config/address-file.js';
 import { type ClientGuard, FORBIDDEN } from './guard.js';
 
-/** The entries of a list and those of the files it names. */
+/** The entries of a list, including those of the files it names. */
 class AddressList {
-  /** One for the list itself, and one for each file: places that name the same file share its set. */
+  /** One for the list itself, and one for each file: firewalls that name the same file share its set. */
   readonly #sets: readonly AddressSet[];
 
   constructor(entries: readonly AddressEntry[]) {
@@ -39,7 +39,7 @@ export class IpReject implements ClientGuard {
   }
 }
 
-/** Refuses everyone but the clients of a list; with an empty one, everyone. */
+/** Refuses every client that is not in a list; with an empty list, every client. */
 export class IpAllow implements ClientGuard {
   readonly name = 'ip_allow';
   readonly refusal = FORBIDDEN;

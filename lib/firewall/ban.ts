@@ -7,20 +7,20 @@ import { RecentMap } from './recent-map.js';
 
 /** Clients that may be banned at once. */
 const MAX_BANS = 100_000;
-/** Offences remembered, over all clients: 8 MB. */
+/** Offences recorded, over all clients: 8 MB. */
 const MAX_OFFENCES = 1_000_000;
 const MAX_OFFENDERS = 10_000;
 
-/** When a client's last offences were, as many as make a ban. */
+/** The times of a client's last offences, as many as lead to a ban. */
 interface Offences {
   readonly times: Float64Array;
-  /** Where the next one goes: on the oldest. */
+  /** The index of the next one: it overwrites the oldest. */
   next: number;
 }
 
 /**
- * Refuses clients by what they did: whoever got `count` responses of the named statuses `within` ms is refused `for`
- * ms from then on, and has a clean record after that. What a client gets while it is banned prolongs nothing.
+ * Refuses clients for their past responses: a client that got `count` responses with one of the statuses `within` ms is
+ * refused `for` ms from then on, and its record is cleared. Responses during a ban do not prolong it.
  */
 export class Ban implements ClientGuard {
   readonly name = 'ban';
@@ -28,7 +28,7 @@ export class Ban implements ClientGuard {
   readonly #config: BanConfig;
   readonly #clock: Clock;
   readonly #offenders: RecentMap<Offences>;
-  /** Until when, in monotonic ms. */
+  /** The end of each ban, in monotonic ms. */
   readonly #bans: RecentMap<number>;
 
   constructor(config: BanConfig, clock: Clock) {
@@ -39,7 +39,7 @@ export class Ban implements ClientGuard {
     this.#bans = new RecentMap(MAX_BANS, config.for);
   }
 
-  /** Clients that are banned or on record. */
+  /** Clients that are banned or have a record. */
   get size(): number {
     return this.#offenders.size + this.#bans.size;
   }
@@ -48,20 +48,20 @@ export class Ban implements ClientGuard {
     return this.#bans.size === 0 || !this.#isBanned(client.key, this.#clock.now());
   }
 
-  /** Told of every response; the one place where records grow. True when it was the one that makes a ban. */
+  /** Called for every response; records grow nowhere else. True if this response led to a ban. */
   note(client: IpAddress, status: number): boolean {
     if (!statusIn(this.#config.status, status)) return false;
     const now = this.#clock.now();
     if (this.#isBanned(client.key, now)) return false;
     const { times, next } = this.#advance(client.key, now);
-    // `next` is the oldest again: with it, as many as make a ban.
+    // `next` is the oldest again: it and all later ones lead to a ban if it is recent enough.
     if (now - (times[next] as number) > this.#config.within) return false;
     this.#offenders.delete(client.key);
     this.#bans.set(client.key, now + this.#config.for, now);
     return true;
   }
 
-  /** Writes down an offence of now, in the place of the client's oldest. */
+  /** Records an offence at the present time in place of the client's oldest. */
   #advance(key: string, now: number): Offences {
     let record = this.#offenders.get(key, now);
     if (record === undefined) {
@@ -74,13 +74,13 @@ export class Ban implements ClientGuard {
     return record;
   }
 
-  /** Clients that are banned, each with the ms that are left of it. */
+  /** Clients that are banned, each with the ms until its ban ends. */
   *standing(): Generator<[client: string, leftMs: number]> {
     const now = this.#clock.now();
     for (const [client, until] of this.#bans.entries()) if (until > now) yield [client, until - now];
   }
 
-  /** Lets a client in again, with a clean record; false when it was not banned. `client`: an `IpAddress.key`. */
+  /** Ends the ban of a client (an `IpAddress.key`) and clears its record; false when it was not banned. */
   lift(client: string): boolean {
     const wasBanned = this.#isBanned(client, this.#clock.now());
     this.#bans.delete(client);

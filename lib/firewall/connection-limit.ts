@@ -2,14 +2,14 @@ import type { IpAddress } from '../base/ip-address.js';
 import type { ClientGuard, FirewallRefusal } from './guard.js';
 
 /**
- * The client did nothing that is forbidden, and may come again as soon as one of its requests is answered (RFC 6585, 4):
- * nobody knows when that is, and a second is the least that Retry-After can say.
+ * 429 (RFC 6585, 4): the client may come again as soon as one of its requests is answered. That time is unknown, and
+ * one second is the shortest Retry-After.
  */
 const TOO_MANY: FirewallRefusal = Object.freeze({ status: 429, fields: 'Retry-After: 1\r\n' });
 
 /**
- * How many connections, or requests in flight, one client may have. Whoever is let in enters, and leaves once; there
- * are never more entries than places taken.
+ * Limits the connections, or requests in flight, of one client. A client that is admitted enters, and leaves once;
+ * there is one entry for each client that holds a place.
  */
 export class ConnectionLimit implements ClientGuard {
   readonly name = 'max_connections_per_ip';
@@ -17,7 +17,7 @@ export class ConnectionLimit implements ClientGuard {
   readonly #limit: number;
   readonly #places: Map<string, number>;
 
-  /** Clients keep the places that they have in `before`, whatever its limit is, and give them back to either. */
+  /** Clients keep the places that they have in `before`, whatever its limit, and may return them to either object. */
   constructor(limit: number, before: ConnectionLimit | null = null) {
     this.#limit = limit;
     this.#places = before === null ? new Map() : before.#places;

@@ -3,7 +3,7 @@ import type { Firewall } from './firewall.js';
 import type { GuardedRequest } from './guard.js';
 import { PASSED, type Verdict } from './verdict.js';
 
-/** The firewalls of a route, the outermost first: a request must get through all of them. */
+/** The firewalls of a route, the outermost first: a request must pass all of them. */
 export class FirewallChain {
   readonly firewalls: readonly Firewall[];
 
@@ -12,8 +12,8 @@ export class FirewallChain {
   }
 
   /**
-   * The first refusal; without one, what a firewall that observes would have refused, or PASSED. A request that is
-   * not refused holds its places until `leave`; one that is refused holds none.
+   * The first refusal; without one, what an observing firewall would have refused, or PASSED. A request that is not
+   * refused holds its places until `leave`; a refused one holds none.
    */
   judge(request: GuardedRequest, client: IpAddress): Verdict {
     let observed: Verdict = PASSED;
@@ -28,12 +28,12 @@ export class FirewallChain {
     return observed;
   }
 
-  /** Once for each request that was not refused, when it has been answered. */
+  /** Call it once for each request that was not refused, when it has been answered. */
   leave(client: IpAddress): void {
     for (const firewall of this.firewalls) firewall.leave(client);
   }
 
-  /** Tells of the status that a client was answered. */
+  /** Records the status that a client got. */
   note(client: IpAddress, status: number): void {
     for (const firewall of this.firewalls) firewall.note(client, status);
   }

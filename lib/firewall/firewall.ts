@@ -23,19 +23,19 @@ import { RateLimit } from './rate-limit.js';
 import { type GuardCounts, GuardPost, PASSED, type Verdict } from './verdict.js';
 
 /**
- * What `max_connections_per_ip` counts, and whether `judgeAccept` is ever asked: connections for the firewall that
- * stands before all routes, requests in flight for one of a route.
+ * What `max_connections_per_ip` counts: connections for the firewall before routing (`judgeAccept` is called for it
+ * only), requests in flight for the firewall of a route.
  */
 export type FirewallScope = 'connections' | 'requests';
 
-/** What a guard thinks of a request, for showing it. */
+/** The opinion of a guard on a request, for display. */
 export interface GuardOpinion {
   readonly guard: GuardName;
-  /** 0 when it has no objection. */
+  /** 0 when the guard does not refuse. */
   readonly status: number;
 }
 
-/** A client that is refused for what it did. */
+/** A client that is banned. */
 export interface StandingBan {
   /** Its `IpAddress.key`. */
   readonly client: string;
@@ -48,27 +48,27 @@ const OTHER_READING = { name: 'other_reading' } as const;
 type BanListener = Pick<Observer, 'event'>;
 
 /**
- * The guards of one place in the configuration, in the order of their settings; the first objection decides. It
- * keeps what they must remember, so there is one for each `FirewallConfig`, however many routes share it.
+ * The guards of one scope of the configuration, in the order of their settings; the first refusal decides. It holds the
+ * guards' memory, so there is one object for each `FirewallConfig`, however many routes share it.
  */
 export class Firewall {
   readonly config: FirewallConfig;
   readonly #scope: FirewallScope;
-  /** Of the settings that are given; those that need no head come first. */
+  /** The guards that are configured; those that need no head come first. */
   readonly #clientPosts: readonly GuardPost<ClientGuard>[];
   readonly #requestPosts: readonly GuardPost<RequestGuard>[];
-  /** For requests that go elsewhere; it counts, and asks nothing. */
+  /** For requests that go elsewhere: it counts refusals, and has no conditions. */
   readonly #otherReading: GuardPost<{ readonly name: 'other_reading' }>;
   readonly #limit: ConnectionLimit | null;
   readonly #ban: Ban | null;
   readonly #rateLimit: RateLimit | null;
-  /** ms that a ban lasts; 0 when it is only observed: then nobody is told. */
+  /** How long a ban lasts, in ms; 0 when bans are only observed: then no listener is called. */
   readonly #banFor: number;
   readonly #observer: BanListener;
 
   /**
-   * `before` is the firewall that stood in the same place until now. Counts go on, places stay taken, and a ban or a rate
-   * limit whose own settings are the same goes on with what it knows of clients.
+   * `before` is the previous firewall of the same scope. Counts continue, places stay taken, and a ban or a rate limit
+   * with unchanged settings keeps what it knows of clients.
    */
   constructor(
     config: FirewallConfig,
@@ -105,7 +105,7 @@ export class Firewall {
     return this.config.name;
   }
 
-  /** For each guard that is set, in order; the same objects all the time. The last one once it has objected. */
+  /** For each configured guard, in order; always the same objects. After a refusal it is the last. */
   get counts(): readonly GuardCounts[] {
     const { counts } = this.#otherReading;
     const set = [...this.#clientPosts, ...this.#requestPosts].map((post) => post.counts);
@@ -113,8 +113,8 @@ export class Firewall {
   }
 
   /**
-   * Asks the guards that need no head about a connection. A connection that is not refused has a place until
-   * `leave`. Not for the peers in `trusted_proxies`: whom they speak for is not known before the head.
+   * Asks the guards that need no head about a connection. A connection that is not refused holds a place until `leave`.
+   * Not for peers in `trusted_proxies`: the client is not known before the head.
    */
   judgeAccept(client: IpAddress): Verdict {
     const verdict = this.#judgeClient(client, true);
@@ -123,8 +123,8 @@ export class Firewall {
   }
 
   /**
-   * Asks all guards about a request (those that count connections excepted). In the scope `requests`, one that is not
-   * refused has a place until `leave`.
+   * Asks all guards about a request, except those that count connections. In the scope `requests`, a request that is
+   * not refused holds a place until `leave`.
    */
   judge(request: GuardedRequest, client: IpAddress): Verdict {
     const countsRequests = this.#scope === 'requests';
@@ -134,17 +134,17 @@ export class Firewall {
     return verdict;
   }
 
-  /** Objects to a request that goes past this firewall, while a server may read its path as one that leads through it. */
+  /** Refuses a request that avoids this firewall although a server may read its path as one that belongs to it. */
   judgeOtherReading(): Verdict {
     return this.#otherReading.object(FORBIDDEN);
   }
 
-  /** Gives back the place of a connection (scope `connections`) or a request (`requests`), once for each. */
+  /** Returns the place of a connection (scope `connections`) or a request (`requests`); call it once for each. */
   leave(client: IpAddress): void {
     this.#limit?.leave(client);
   }
 
-  /** Tells of the status that a client was answered. */
+  /** Records the status that a client got. */
   note(client: IpAddress, status: number): void {
     if (this.#ban?.note(client, status) && this.#banFor > 0) {
       this.#observer.event?.({
@@ -156,25 +156,25 @@ export class Firewall {
     }
   }
 
-  /** Takes a token for a request whose head can't be read; no other guard can say anything of that. */
+  /** Takes a token for a request whose head can't be read; other guards need the head. */
   countUnreadable(client: IpAddress): void {
     this.#rateLimit?.count(client);
   }
 
-  /** Clients that are banned here; those that would be, where it only observes. */
+  /** Clients that are banned here, or would be if the firewall did not only observe. */
   *bans(): Generator<StandingBan> {
     if (this.#ban === null) return;
     for (const [client, leftMs] of this.#ban.standing()) yield { client, leftMs };
   }
 
-  /** Lets a client (its `IpAddress.key`) in again; false when it was not banned here. */
+  /** Ends the ban of a client (its `IpAddress.key`); false when it was not banned here. */
   lift(client: string): boolean {
     if (this.#ban?.lift(client) !== true) return false;
     if (this.#banFor > 0) this.#observer.event?.({ what: 'unbanned', client, firewall: this.name });
     return true;
   }
 
-  /** What each guard thinks, up to the first that objects. Nothing is counted but the token of a rate limit. */
+  /** The opinion of each guard, up to the first refusal. Nothing is counted except the token of a rate limit. */
   explain(request: GuardedRequest, client: IpAddress): readonly GuardOpinion[] {
     const opinions: GuardOpinion[] = [];
     for (const { guard } of this.#clientPosts) {
@@ -222,7 +222,7 @@ function judged(
   }
 }
 
-/** Those that remember nothing. */
+/** The guards without memory. */
 function requestGuards(config: FirewallConfig): readonly (RequestGuard | null)[] {
   const { methodReject, pathReject, headerReject } = config;
   return [

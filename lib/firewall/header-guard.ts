@@ -8,7 +8,7 @@ import { type FirewallRefusal, FORBIDDEN, type GuardedRequest, type RequestGuard
 
 const NO_VALUES: readonly string[] = Object.freeze([]);
 
-/** Refuses requests with a field that one of the patterns matches, in any spelling; of several of a name, any will do. */
+/** Refuses requests with a field that a pattern matches, in any spelling; one matching value of several suffices. */
 export class HeaderGuard implements RequestGuard {
   readonly name = 'header_reject';
   readonly #fields: readonly { readonly name: string; readonly value: ValuePattern<Regex> }[];
@@ -20,7 +20,8 @@ export class HeaderGuard implements RequestGuard {
   judge(request: GuardedRequest): FirewallRefusal | null {
     for (const { name, value } of this.#fields) {
       const isClaim = tellsWay(name);
-      // What lb tells servers of a stranger's way is always there: what the stranger claims is not.
+      // Fields that lb itself sends to servers are always present: only what a client that is not trusted claims
+      // counts.
       const values = isClaim && value.kind === 'present' ? NO_VALUES : request.spellings(name);
       for (const bytes of values) if (matches(value, bytes, request.budget)) return FORBIDDEN;
       for (const bytes of isClaim ? request.received(name) : NO_VALUES)
@@ -30,7 +31,7 @@ export class HeaderGuard implements RequestGuard {
   }
 }
 
-/** The bytes are read as UTF-8, in which a configuration is written. */
+/** The bytes are read as UTF-8, the encoding of configurations. */
 function matches(pattern: ValuePattern<Regex>, bytes: string, budget: WorkBudget): boolean {
   switch (pattern.kind) {
     case 'present':

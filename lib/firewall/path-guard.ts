@@ -8,12 +8,12 @@ const SLASH = 0x2f;
 
 /**
  * Refuses paths, however they are spelt: the normal form is compared, and every other reading that a server may have
- * (`path-readings.ts`). A slash at the end makes no difference, case does. A path that can't be read in one way is
- * refused as well: nobody can tell that it isn't one of these.
+ * (`path-readings.ts`). A final slash does not count, case does. A path that can be read in several ways is refused as
+ * well, because one of them may be a refused path.
  */
 export class PathGuard implements RequestGuard {
   readonly name = 'path_reject';
-  /** Without the slash at their end; empty for `/`. */
+  /** Without the final slash; empty for `/`. */
   readonly #prefixes: readonly string[];
   readonly #exact: ReadonlySet<string>;
   readonly #regexes: readonly Regex[];
@@ -56,7 +56,7 @@ function withoutSlash(path: string): string {
   return path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
-/** By whole segments. */
+/** Compares whole segments. */
 function isBelow(path: string, prefix: string): boolean {
   return (
     path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === SLASH)

@@ -1,36 +1,36 @@
 import { decodeTriplets, readUtf8 } from '../http/percent.js';
 
 /**
- * How servers may understand a path, beyond its normal form. What no two servers could agree on was refused before
- * (`http/path.ts`); this is what some of them are known to do with the rest:
+ * How servers may read a path differently from its normal form. Paths that no two servers agree on were refused before
+ * (`http/path.ts`); this is what some servers are known to do with the rest:
  *
- * - parameters are cut off, before or after decoding: `/a;x`, `/a;x/b` (Tomcat, Jetty), with `..;` as well;
+ * - parameters are removed, before or after decoding: `/a;x`, `/a;x/b` (Tomcat, Jetty), with `..;` as well;
  * - `\`, as `%5C`, is a slash (IIS, ASP.NET);
- * - what was decoded is decoded once more: `/%2561` (gateways before gateways);
+ * - a decoded text is decoded once more: `/%2561` (gateways in front of gateways);
  * - a `%00`, `%3F` or `%23` hidden in that ends the path;
- * - dots, spaces and control characters at the end of a segment fall off: `/a.`, `/a%20`, `/a%09` (Windows);
+ * - dots, spaces and control characters at the end of a segment are dropped: `/a.`, `/a%20`, `/a%09` (Windows);
  * - `..` goes up late or never: `/a/../b` is routed below `/a` (many routers of frameworks).
  */
 
-/** In a decoded path: what makes it worth a second look. */
+/** Characters of a decoded path that may give it another reading. */
 const UNUSUAL = /[;\\%?#]|[.\x00-\x20\x7f](?:\/|$)/;
 const PARAMETERS = /;[^/]*/g;
-/** Behind these nothing belongs to the path. */
+/** Nothing after these belongs to the path. */
 const END = /[\0?#]/;
 const DOT = 0x2e;
 const SPACE = 0x20;
 const DELETE = 0x7f;
-/** `%252561` and so on: who decodes four times serves nobody. */
+/** `%252561` and so on: no server in use decodes four times. */
 const MAX_DECODINGS = 3;
 
 const NONE: readonly string[] = Object.freeze([]);
 
 /**
- * Other readings of a path, decoded and without empty segments; none for nearly every request. `path` is its normal
- * form, `rawPath` as it was received.
+ * Other readings of a path, decoded and without empty segments; nearly every request has none. `path` is its normal
+ * form, `rawPath` the path as received.
  */
 export function otherReadings(path: string, rawPath: string): readonly string[] {
-  // A path that is longer than its normal form had dots, slashes or triplets in it.
+  // A path that is longer than its normal form had dots, slashes or percent-encoding in it.
   const goesUp = rawPath.length !== path.length && decodeTriplets(rawPath).includes('..');
   if (!goesUp && !UNUSUAL.test(path)) return NONE;
   const readings = new Set<string>();
@@ -45,7 +45,7 @@ export function otherReadings(path: string, rawPath: string): readonly string[] 
   return [...readings];
 }
 
-/** Decoded until there is nothing left to decode, and cut where a path ends. Bytes, not yet read as UTF-8. */
+/** Decoded until nothing is left to decode, and cut where a path ends. Bytes, not yet read as UTF-8. */
 function decodeAll(text: string): string {
   let decoded = text;
   for (let i = 0; i < MAX_DECODINGS && decoded.includes('%'); i++) decoded = decodeTriplets(decoded);
@@ -53,7 +53,7 @@ function decodeAll(text: string): string {
   return end === -1 ? decoded : decoded.slice(0, end);
 }
 
-/** Its segments, without what falls off their ends; `..` goes up, as far as there is something, or stays. */
+/** The segments, without what is dropped from their ends; `..` goes up as far as there is a segment, or stays. */
 function join(bytes: string, goesUp: boolean): string {
   const kept: string[] = [];
   for (const written of bytes.split('/')) {
@@ -66,7 +66,7 @@ function join(bytes: string, goesUp: boolean): string {
   return readUtf8(`/${kept.join('/')}${slash}`);
 }
 
-/** By hand: a regular expression would take the square of a segment full of dots. */
+/** Written by hand: a regular expression would take quadratic time for a segment full of dots. */
 function trimEnd(segment: string, dots: boolean): string {
   let end = segment.length;
   for (; end > 0; end--) {

@@ -5,13 +5,13 @@ import type { RateLimitConfig } from '../config/types.js';
 import type { FirewallRefusal, GuardedRequest, RequestGuard } from './guard.js';
 import { RecentMap } from './recent-map.js';
 
-/** Clients whose buckets are known at once, for each of a limit's two kinds of key. */
+/** Clients whose buckets are held at once, for each of the two kinds of key. */
 const MAX_BUCKETS = 100_000;
-/** A header or cookie longer than this is known by its digest: 100,000 session tokens of 4 KiB would be 400 MiB. */
+/** A longer header or cookie is stored as its digest: 100,000 session tokens of 4 KiB would take 400 MiB. */
 const MAX_KEY_LENGTH = 64;
-/** A bucket that fills in less is kept this long all the same, so that maps do not turn all the time. */
+/** A bucket that fills sooner is still kept this long, so that the maps are not exchanged all the time. */
 const LEAST_KEEP_MS = 1000;
-/** Rounding must not cost a client its last token: a billionth of one is given away. */
+/** Rounding must not cost a client its last token: it may be short by a billionth. */
 const ROUNDING = 1e-9;
 
 interface Bucket {
@@ -22,13 +22,12 @@ interface Bucket {
 }
 
 /**
- * A token bucket for each client: `burst` requests at once, refilled evenly by `requests` in `per` ms. Between any
- * two moments no client gets more than `burst` + what flowed in between them. A bucket that is full again is as good
- * as none and is forgotten.
+ * A token bucket for each client: `burst` requests at once, refilled evenly by `requests` in `per` ms. Between any two
+ * moments no client gets more than `burst` plus what was refilled between them. A full bucket is forgotten.
  *
- * A refusal says when to come back with Retry-After (RFC 9110, 10.2.3) and, as draft-ietf-httpapi-ratelimit-headers-10
- * has it, with `RateLimit-Policy: "default";q=100;w=1` (the quota for a window in seconds) and
- * `RateLimit: "default";r=0;t=1` (what is left of it, and for how many seconds that holds).
+ * A refusal says when to come back, with Retry-After (RFC 9110, 10.2.3) and with the fields of
+ * draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy: "default";q=100;w=1` (the quota for a window in seconds)
+ * and `RateLimit: "default";r=0;t=1` (what is left of it, and for how many seconds that holds).
  */
 export class RateLimit implements RequestGuard {
   readonly name = 'rate_limit';
@@ -38,7 +37,10 @@ export class RateLimit implements RequestGuard {
   readonly #rate: number;
   readonly #policy: string;
   readonly #byAddress: RecentMap<Bucket>;
-  /** By a header or cookie; apart, so that nobody can name another's address in a header and empty its bucket. */
+  /**
+   * Buckets by a header or cookie. They are separate, so that no client can empty the bucket of an address by sending
+   * that address in a header.
+   */
   readonly #byValue: RecentMap<Bucket>;
 
   constructor(config: RateLimitConfig, clock: Clock) {
@@ -52,7 +54,7 @@ export class RateLimit implements RequestGuard {
     this.#byValue = new RecentMap(MAX_BUCKETS, keepMs);
   }
 
-  /** Buckets held. */
+  /** The number of buckets. */
   get size(): number {
     return this.#byAddress.size + this.#byValue.size;
   }
@@ -66,13 +68,13 @@ export class RateLimit implements RequestGuard {
     return null;
   }
 
-  /** Takes the token, if there is one, of a request that can't be read: all that is known of it is its client. */
+  /** Takes the token, if there is one, for a request that can't be read, of which only the client is known. */
   count(client: IpAddress): void {
     const bucket = this.#bucketOf(null, client);
     bucket.missing = Math.min(this.#config.burst, bucket.missing + 1);
   }
 
-  /** As it is now. */
+  /** The bucket as of now. */
   #bucketOf(request: GuardedRequest | null, client: IpAddress): Bucket {
     const now = this.#clock.now();
     const value = request === null ? '' : this.#valueOf(request);
@@ -88,7 +90,7 @@ export class RateLimit implements RequestGuard {
     return bucket;
   }
 
-  /** The header or cookie that makes the client; empty when it is to be told by its address. */
+  /** The header or cookie that identifies the client; empty when its address does. */
   #valueOf(request: GuardedRequest): string {
     const { key } = this.#config;
     if (key.kind === 'client_ip') return '';
@@ -107,7 +109,7 @@ function digest(value: string): string {
   return createHash('sha256').update(value, 'latin1').digest('base64');
 }
 
-/** Cut from a head, a value keeps the whole head in memory; its copy does not. */
+/** A value cut from a head keeps the whole head in memory; a copy does not. */
 function ownCopy(value: string): string {
   return Buffer.from(value, 'latin1').toString('latin1');
 }

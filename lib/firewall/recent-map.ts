@@ -1,8 +1,8 @@
 /**
- * What is known of clients that were seen of late, in bounded memory. Two maps: one takes what is new and what is
- * asked for, the other holds what was not asked for since the last turn. When the first has half the capacity, or
- * `keepMs` passed, the second is dropped and they turn. So the least recently used goes first, a value that was
- * asked for within `keepMs` goes only for want of room, and neither timers nor a list in order of use are needed.
+ * A map of clients seen recently, in bounded memory. It has two maps: one takes what is new and what is read, the other
+ * holds what was not read since the last exchange. When the first has half the capacity, or after `keepMs`, the second
+ * is dropped and they are exchanged. So the least recently used entries are dropped first, an entry read within
+ * `keepMs` is dropped only for lack of space, and neither timers nor a list in order of use are needed.
  */
 export class RecentMap<V> {
   readonly #half: number;
@@ -11,7 +11,7 @@ export class RecentMap<V> {
   #former = new Map<string, V>();
   #turnedAt = Number.NEGATIVE_INFINITY;
 
-  /** `capacity`: most keys held at once. `keepMs`: how long a value matters that nobody asks for. */
+  /** `capacity`: the maximum number of keys. `keepMs`: how long an entry matters after it was last read. */
   constructor(capacity: number, keepMs: number) {
     this.#half = Math.max(1, Math.floor(capacity / 2));
     this.#keepMs = keepMs;
@@ -42,7 +42,7 @@ export class RecentMap<V> {
     this.#former.delete(key);
   }
 
-  /** All of them, those that were asked for of late first. */
+  /** All entries, those read recently first. */
   *entries(): Generator<[key: string, value: V]> {
     yield* this.#recent;
     yield* this.#former;

@@ -1,22 +1,22 @@
 import { type FirewallRefusal, type GuardName, UNDECIDED } from './guard.js';
 
-/** What became of a connection or a request at a firewall. */
+/** What a firewall decided about a connection or a request. */
 export interface Verdict {
-  /** False as well for what a firewall that observes would have refused: then `guard` names who would have. */
+  /** False also when the firewall only observes and would have refused; `guard` is set then. */
   readonly refused: boolean;
-  /** Who objected; null when nobody did. */
+  /** The guard that refused, or would have; null when none did. */
   readonly guard: GuardName | null;
-  /** `FirewallConfig.name` of where the guard stands; empty when nobody objected. */
+  /** `FirewallConfig.name` of the guard's firewall; empty when no guard refused. */
   readonly firewall: string;
-  /** What it is answered, or would have been; 0 when nobody objected. */
+  /** The status of the response, or what it would have been; 0 when no guard refused. */
   readonly status: number;
-  /** Header lines that go with the answer, each with its line end. */
+  /** Header lines for the response, each with its line end. */
   readonly fields: string;
-  /** Did the guard object because it could not find out within the budget of the request? */
+  /** Did the guard refuse because the request's budget did not suffice to decide? */
   readonly undecided: boolean;
 }
 
-/** The verdict when nobody objected; compared by identity. */
+/** The verdict when no guard refused; compared by identity. */
 export const PASSED: Verdict = Object.freeze({
   refused: false,
   guard: null,
@@ -26,34 +26,34 @@ export const PASSED: Verdict = Object.freeze({
   undecided: false,
 });
 
-/** How often a guard objected. */
+/** How often a guard refused. */
 export interface GuardCounts {
-  /** `FirewallConfig.name` of where it stands. */
+  /** `FirewallConfig.name` of the guard's firewall. */
   readonly firewall: string;
   readonly guard: GuardName;
   /** Refused connections and requests. */
   refused: number;
-  /** Those that would have been refused, had the firewall not observed. */
+  /** Those that would have been refused if the firewall did not only observe. */
   observed: number;
 }
 
-/** A guard as it stands in one firewall: its objections are counted here, and refuse only where `mode` is `enforce`. */
+/** A guard of one firewall: its refusals are counted here, and take effect only if `mode` is `enforce`. */
 export class GuardPost<G extends { readonly name: GuardName }> {
   readonly guard: G;
   readonly counts: GuardCounts;
   readonly enforces: boolean;
 
-  /** `before`: what was counted until now, to be gone on with. */
+  /** `before`: the count so far, which is continued. */
   constructor(guard: G, firewall: string, enforces: boolean, before: GuardCounts | undefined) {
     this.guard = guard;
     const { refused, observed } = before ?? { refused: 0, observed: 0 };
-    // Requests in flight are still counted by the post before this one.
+    // Requests in flight are still counted by the previous object.
     if (before?.firewall === firewall) this.counts = before;
     else this.counts = { firewall, guard: guard.name, refused, observed };
     this.enforces = enforces;
   }
 
-  /** Counts an objection and says what it comes to. */
+  /** Counts a refusal and returns its verdict. */
   object(refusal: FirewallRefusal): Verdict {
     const { status, fields } = refusal;
     if (this.enforces) this.counts.refused++;

@@ -4,29 +4,29 @@ import type { Observer, RequestRecord } from '../base/observer.js';
 import { LineBlocks } from './line-blocks.js';
 import type { LogFilter } from './log-filter.js';
 
-/** Lines are kept this long at most before they are handed over, in ms. */
+/** Lines are kept at most this long before they are written, in ms. */
 const FLUSH_AFTER = 200;
-/** Or until they are this many bytes: one write call carries more than a hundred lines. */
+/** They are written earlier when they have this many bytes: one write carries more than a hundred lines. */
 const BATCH_SIZE = 64 * 1024;
-/** What may wait for a slow reader, in bytes; beyond it lines are dropped and counted. */
+/** How many bytes may wait for a slow reader; further lines are dropped and counted. */
 const BACKLOG_LIMIT = 4 * 1024 * 1024;
-/** What keeps going wrong is spoken of this often at most, in ms. */
+/** A repeated failure is reported at most once in this time, in ms. */
 const WARN_EVERY = 10_000;
-/** How long `close` waits for a reader that takes nothing, in ms. */
+/** How long `close` waits for a reader that does not read, in ms. */
 const CLOSE_DEADLINE = 1000;
 
 export interface BatchedSinkOptions {
-  /** A file descriptor, or a path: a file that is appended to and created when missing, or a named pipe. */
+  /** A file descriptor or a path: a file that is appended to and created when missing, or a named pipe. */
   readonly target: number | string;
-  /** `ascii` where every line is (and a byte is a character, which is cheaper); `any` by default. */
+  /** `ascii` if all lines are ASCII (a byte is a character, which is cheaper); `any` by default. */
   readonly characters?: 'ascii' | 'any';
-  /** What an operator should read: one line, no line feed. */
+  /** Called with a line for the operator, without a line feed. */
   readonly warning?: (message: string) => void;
 }
 
 /**
- * Lines for a pipe or a file. They are batched here, as bytes, and written by sonic-boom off the event loop. A reader
- * that is slow costs lines, never memory or time; a reader that is gone (EPIPE) ends the writing and nothing else.
+ * Writes lines to a pipe or a file. Lines are collected as bytes and written by sonic-boom off the event loop. A slow
+ * reader costs lines, never memory or time; a reader that is gone (EPIPE) ends the writing only.
  */
 export class BatchedSink implements LineSink {
   readonly #path: string | null;
@@ -125,10 +125,10 @@ export class BatchedSink implements LineSink {
     this.#hurried = true;
     try {
       this.#stream.flushSync();
-      // Handed to the stream it would be written in the background, and there is no later.
+      // A stream would write it in the background, but the process ends now.
       writeSync(this.#descriptor, this.#takeBatch());
     } catch {
-      // The process is going down for a better reason than its log.
+      // The process ends because of another failure, which must not be hidden.
     }
   }
 
@@ -138,13 +138,13 @@ export class BatchedSink implements LineSink {
 
   #send(lines: Buffer): void {
     this.#refused = false;
-    // Its types know of strings alone.
+    // The types of sonic-boom know strings only.
     (this.#stream as unknown as { write(bytes: Buffer): boolean }).write(lines);
     if (this.#refused) this.#blocks.takeBack();
     this.#lines = 0;
   }
 
-  /** Nobody reads any more. */
+  /** There is no reader any more. */
   #giveUp(): void {
     if (this.#state === 'open') {
       this.#state = 'broken';
@@ -165,7 +165,7 @@ export class BatchedSink implements LineSink {
     const stream = new sonic.SonicBoom({
       fd: descriptor,
       maxLength: BACKLOG_LIMIT,
-      // Of another length, what waits would be copied into one piece before it is written.
+      // With another length, waiting data would be copied into one piece before it is written.
       maxWrite: BATCH_SIZE,
       contentMode: 'buffer',
       retryEAGAIN: () => !this.#hurried,
@@ -181,7 +181,7 @@ export class BatchedSink implements LineSink {
     return stream;
   }
 
-  /** Called inside `#send`, while the batch that found no room is still counted. */
+  /** Called within `#send`, while the batch that did not fit is still counted. */
   #onDrop(): void {
     this.#refused = true;
     this.#dropped += this.#lines;
@@ -200,7 +200,7 @@ export class BatchedSink implements LineSink {
     this.#dropping = 'no';
   }
 
-  /** What could not be written is tried again with the next batch, but for a pipe whose only reader went away. */
+  /** A failed write is repeated with the next batch, except to a pipe whose only reader is gone. */
   #onError(stream: SonicBoom, error: NodeJS.ErrnoException): void {
     const code = error.code ?? error.message;
     if (code === 'EPIPE') {
@@ -223,7 +223,7 @@ export class BatchedSink implements LineSink {
   }
 }
 
-/** Resolves when everything is written, or cannot be. */
+/** Resolves when everything is written or cannot be written. */
 function flushStream(stream: SonicBoom): Promise<void> {
   return new Promise((resolve) => stream.flush(() => resolve()));
 }
@@ -236,15 +236,16 @@ async function closeStream(stream: SonicBoom): Promise<void> {
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDWR, O_WRONLY } = constants;
 
 /**
- * Never waits. A named pipe would, until it has a reader, and would break when that one is restarted: held open for
- * reading too (Linux, fifo(7)) it does neither, and what nobody takes is dropped as with any slow reader.
+ * Opens without waiting. Opening a named pipe would wait for a reader, and writing would fail when that reader is
+ * restarted. A pipe that is also opened for reading (Linux, fifo(7)) does neither; what is not read is dropped, as with
+ * any slow reader.
  */
 function openLog(path: string): number {
   const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() ?? false;
   return openSync(path, (isPipe ? O_RDWR : O_WRONLY) | O_APPEND | O_CREAT | O_NONBLOCK, 0o666);
 }
 
-/** Where finished lines go. `write` takes whole lines with their line feed and never blocks. */
+/** Where finished lines are written. `write` takes whole lines with their line feed and never blocks. */
 export interface LineSink {
   write(lines: string): void;
 }

@@ -1,6 +1,6 @@
 /**
- * Failures of the callbacks that a balancer was given: its observers, listeners to its events, its store of changes. What
- * they throw is counted here, and harms no request: whoever calls one goes on as if it had returned.
+ * Counts failures of callbacks that a balancer was given: observers, event listeners, the store for changes. What they
+ * throw harms no request: the caller continues as if they had returned.
  */
 export class CallbackFailures {
   /** Calls that threw, or returned a promise that was rejected. */
@@ -8,12 +8,12 @@ export class CallbackFailures {
   readonly #report: (line: string) => void;
   readonly #reported = new WeakSet<object>();
 
-  /** `report` is given a line for the first failure of each owner. */
+  /** `report` gets a line for the first failure of each owner. */
   constructor(report: (line: string) => void) {
     this.#report = report;
   }
 
-  /** Calls `callback` of `owner`, which `name` is for people: `observer requestSettled`. */
+  /** Calls `callback` of `owner`; `name` describes it: `observer requestSettled`. */
   guard(owner: object, name: string, callback: () => unknown): void {
     try {
       this.watch(owner, name, callback());
@@ -22,14 +22,14 @@ export class CallbackFailures {
     }
   }
 
-  /** Counts a rejection of what a callback has returned, should it be an async one. */
+  /** Counts a rejection of the promise that an async callback returned. */
   watch(owner: object, name: string, returned: unknown): void {
     const { then } = (returned ?? {}) as Partial<PromiseLike<unknown>>;
     if (typeof then === 'function')
       then.call(returned, undefined, (error: unknown) => this.note(owner, name, error));
   }
 
-  /** `owner` threw `error`. */
+  /** Records that `owner` threw `error`. */
   note(owner: object, name: string, error: unknown): void {
     this.count++;
     if (this.#reported.has(owner)) return;
@@ -38,7 +38,7 @@ export class CallbackFailures {
   }
 }
 
-/** On one line, with the place where it was thrown if that is known. */
+/** On one line, with the place where it was thrown if known. */
 function textOf(error: unknown): string {
   try {
     if (!(error instanceof Error)) return String(error).replace(/\s+/g, ' ');
@@ -46,6 +46,6 @@ function textOf(error: unknown): string {
     const text = `${error.name}: ${error.message}`.replace(/\s+/g, ' ');
     return place === undefined ? text : `${text} (${place})`;
   } catch {
-    return 'what has no text';
+    return 'a value without text';
   }
 }

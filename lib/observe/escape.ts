@@ -1,32 +1,32 @@
-// Everything a client sends is written by a stranger. In a log a line feed forges a line, an ESC byte drives the
-// reader's terminal, and so do the C1 controls 0x80-0x9f. Heads are latin1: one character is one byte.
+// Everything a client sends comes from a stranger. In a log, a line feed forges a line, and an ESC byte or a C1 control
+// (0x80-0x9f) controls the reader's terminal. Heads are latin1: one character is one byte.
 const UNSAFE_IN_QUOTES = /["\\\x00-\x1f\x7f-\uffff]/;
 const UNSAFE_BARE = /["\\\x00-\x20\x7f-\uffff]/;
 const UNSAFE_ON_SCREEN = /[\x00-\x1f\x7f-\xa0]/;
-/** What may not stand between the quotes of a JSON string as it is, and all that is not ASCII. */
+/** Characters that a JSON string must escape, and everything that is not ASCII. */
 export const UNSAFE_IN_JSON = /["\\\x00-\x1f\x7f-\uffff]/;
 
 const EVERY_UNSAFE_IN_QUOTES = new RegExp(UNSAFE_IN_QUOTES, 'g');
 const EVERY_UNSAFE_BARE = new RegExp(UNSAFE_BARE, 'g');
 const EVERY_UNSAFE_ON_SCREEN = new RegExp(UNSAFE_ON_SCREEN, 'g');
 
-/** For a field inside double quotes, as nginx writes it: `"`, `\`, control and non-ASCII bytes become `\xNN`. */
+/** For a field inside double quotes, in the way of nginx: `"`, `\`, control and non-ASCII bytes become `\xNN`. */
 export function escapeQuoted(text: string): string {
   return UNSAFE_IN_QUOTES.test(text) ? text.replace(EVERY_UNSAFE_IN_QUOTES, hex) : text;
 }
 
-/** For a field that ends at the next space: the same, and spaces too; `-` stands for nothing. */
+/** For a field that ends at the next space: the same, with spaces escaped too; `-` stands for an empty field. */
 export function escapeBare(text: string): string {
   if (text === '') return '-';
   return UNSAFE_BARE.test(text) ? text.replace(EVERY_UNSAFE_BARE, hex) : text;
 }
 
-/** For a terminal: control bytes become `\xNN`, everything a person can read stays. */
+/** For a terminal: control bytes become `\xNN`, everything readable stays. */
 export function escapeForScreen(text: string): string {
   return UNSAFE_ON_SCREEN.test(text) ? text.replace(EVERY_UNSAFE_ON_SCREEN, hex) : text;
 }
 
-/** A JSON string with its quotes, in ASCII; a byte above 0x7e is the character of the same number, as `\u00NN`. */
+/** A JSON string with its quotes, in ASCII; a byte above 0x7e becomes the character of the same number, as `\u00NN`. */
 export function jsonString(text: string): string {
   return UNSAFE_IN_JSON.test(text) ? JSON.stringify(text).replace(/[\x7f-\uffff]/g, unicode) : `"${text}"`;
 }

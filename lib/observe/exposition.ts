@@ -9,31 +9,31 @@ import { type LiveBalancer, serverFamilies } from './server-families.js';
 
 export interface ExpositionDeps {
   readonly metrics: Metrics;
-  /** The balancer as it is now, looked at in steps. */
+  /** The state of the balancer, read in steps. */
   readonly live: () => Steps<LiveBalancer>;
-  /** Lines of the access log that nobody took in time. */
+  /** Lines of the access log that were dropped because the reader was slow. */
   readonly droppedLines?: () => number;
-  /** Events that the webhook was not told. */
+  /** Events that the webhook was not sent. */
   readonly droppedEvents?: () => number;
 }
 
-/** So many lines are printed between two looks at the clock: some 0.3 ms. */
+/** Lines printed between two readings of the clock: about 0.3 ms. */
 const LINES_PER_STEP = 100;
 
 /**
- * Everything that is counted, in Prometheus' text format. prom-client names, checks and prints; the counting is done in
- * plain numbers elsewhere, and read when somebody scrapes. A scrape is made in slices, since the lines of 4,000 servers
- * take half a second: each family is as of its slice.
+ * Everything that is counted, in Prometheus' text format. prom-client checks names and prints; counting is done in
+ * plain numbers elsewhere, which are read at each scrape. A scrape is made in slices, because the lines of 4,000
+ * servers take half a second: each family is as of its slice.
  */
 export class Exposition {
-  /** Loaded by those alone who expose something: it takes longer than all the rest of a start. */
+  /** Loaded only when metrics are exposed: it takes longer than the rest of the start. */
   readonly #registry: Promise<Registry>;
   readonly #families: readonly Family[];
   readonly #figures = new ProcessFigures();
   readonly #sources: ExpositionDeps;
-  /** What the scrape that is being made has seen of the balancer; the next one waits until it is made. */
+  /** The state that the current scrape has read; the next scrape waits until it is complete. */
   #live: LiveBalancer | null = null;
-  /** Those that the registry prints next. */
+  /** The families that the registry prints next. */
   #samples: readonly Sample[] = [];
   #last: Promise<unknown> = Promise.resolve();
 
@@ -47,7 +47,7 @@ export class Exposition {
       ...processFamilies(this.#figures),
     ];
     this.#registry = registryOf(this.#families, () => this.#samples);
-    // The first scrape rejects with it.
+    // The first scrape rejects with the error.
     this.#registry.catch(() => {});
   }
 
@@ -60,7 +60,7 @@ export class Exposition {
     return Buffer.concat(await this.pieces()).toString();
   }
 
-  /** The text as bytes, in pieces: a single string of 6 MB would hold up the event loop when it is encoded. */
+  /** The text as bytes, in pieces: encoding a single string of 6 MB would hold up the event loop. */
   pieces(): Promise<readonly Buffer[]> {
     const made = this.#last.then(() => this.#make());
     this.#last = made.catch(() => {});
@@ -104,7 +104,7 @@ async function registryOf(families: readonly Family[], samples: () => readonly S
   return registry;
 }
 
-/** A registry asks a metric for its name, help, type and values, and no more; its types ask for all the rest too. */
+/** A registry only reads the name, help, type and values of a metric; its types require everything else too. */
 function asMetric({ name, help, type }: Family, samples: () => readonly Sample[]): Metric {
   const metric = {
     name,
@@ -138,13 +138,17 @@ function* inGroups(samples: Iterable<Sample>): Generator<readonly Sample[]> {
 function ownFamilies(sources: ExpositionDeps, live: () => LiveBalancer): readonly Family[] {
   const { droppedLines = () => 0, droppedEvents = () => 0 } = sources;
   return [
-    counter('lb_access_log_dropped_lines_total', 'Lines that nobody took in time.', () =>
-      one(droppedLines()),
+    counter(
+      'lb_access_log_dropped_lines_total',
+      'Lines of the access log dropped because the reader was too slow.',
+      () => one(droppedLines()),
     ),
-    counter('lb_webhook_dropped_events_total', 'Events that the webhook did not take in time.', () =>
-      one(droppedEvents()),
+    counter(
+      'lb_webhook_dropped_events_total',
+      'Events dropped because the webhook did not accept them in time.',
+      () => one(droppedEvents()),
     ),
-    gauge('lb_build_info', 'Always 1; what runs here.', () => [
+    gauge('lb_build_info', 'Always 1; the version of lb and Node.', () => [
       { labels: { version: live().version, node: process.versions.node }, value: 1 },
     ]),
   ];

@@ -1,13 +1,13 @@
 import { BOUNDS, type Histogram } from '../base/histogram.js';
 
-/** One line of the exposition: its labels, and what the name has behind it where that is several (`_bucket`). */
+/** One line of the exposition: its labels, and the suffix of the name if there are several (`_bucket`). */
 export interface Sample {
   readonly labels: { readonly [name: string]: string };
   readonly value: number;
   readonly suffix?: string;
 }
 
-/** Lines of one name. `read` is called when somebody wants to see them. */
+/** Lines of one name. `read` is called at each scrape. */
 export interface Family {
   readonly name: string;
   readonly help: string;
@@ -23,12 +23,12 @@ export function gauge(name: string, help: string, read: Family['read']): Family 
   return { name, help, type: 'gauge', read };
 }
 
-/** A number that has no labels. */
+/** A number without labels. */
 export function one(value: number): readonly Sample[] {
   return [{ labels: {}, value }];
 }
 
-/** The lines of histograms that are one under these labels; none as long as nothing was observed. */
+/** The lines of the sum of several histograms, with these labels; none while nothing was observed. */
 export function* durationsOf(labels: Sample['labels'], histograms: readonly Histogram[]): Generator<Sample> {
   if (histograms.every(({ counts }) => counts.every((count) => count === 0))) return;
   let below = 0;

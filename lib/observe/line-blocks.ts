@@ -5,14 +5,14 @@ const SPARE = 2;
 
 interface Block {
   readonly bytes: Buffer;
-  /** How many of them are lines. */
+  /** How many bytes of the block are lines. */
   readonly length: number;
 }
 
 /**
- * Lines as bytes, in blocks that are filled again once they are written. Making a block for each batch, or a string of
- * 64 KiB that is turned into bytes at the end, costs four times what writing each line to its place does: fresh memory
- * has to be fetched page by page.
+ * Lines as bytes, in blocks that are reused once they are written. Allocating a block for each batch, or encoding a
+ * string of 64 KiB at the end, costs four times as much as writing each line to its place, because new memory is mapped
+ * page by page.
  */
 export class LineBlocks {
   readonly #size: number;
@@ -20,11 +20,11 @@ export class LineBlocks {
   #block: Buffer;
   #length = 0;
   readonly #spare: Buffer[] = [];
-  /** Handed out and not written yet, oldest first. */
+  /** Taken and not written yet, oldest first. */
   #handedOut: Block[] = [];
   #written = 0;
 
-  /** `size` in bytes. `ascii`: no line has another character, which makes one byte of each. */
+  /** `size` in bytes. `ascii`: all lines are ASCII, so that each character is one byte. */
   constructor(size: number, characters: 'ascii' | 'any') {
     this.#size = size;
     this.#encoding = characters === 'ascii' ? 'latin1' : 'utf8';
@@ -35,7 +35,7 @@ export class LineBlocks {
     return this.#length === 0;
   }
 
-  /** False, and nothing has happened, when there is no room for it. */
+  /** Returns false and changes nothing when the line does not fit. */
   append(line: string): boolean {
     const isAscii = this.#encoding === 'latin1';
     if (this.#length + line.length * (isAscii ? 1 : 3) > this.#size) return false;
@@ -50,7 +50,10 @@ export class LineBlocks {
     return this.#track(Buffer.from(line, this.#encoding));
   }
 
-  /** What has been appended since the last time. Its bytes stay as they are until `written` has told of them all. */
+  /**
+   * Returns what was appended since the last call. These bytes do not change until `written` has accounted for all of
+   * them.
+   */
   take(): Buffer {
     const lines = this.#track(this.#block.subarray(0, this.#length));
     this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#size);
@@ -58,7 +61,7 @@ export class LineBlocks {
     return lines;
   }
 
-  /** So many bytes more of what was taken are where they belong. */
+  /** `bytes` more of what was taken are written. */
   written(bytes: number): void {
     this.#written += bytes;
     for (let first = this.#handedOut[0]; first !== undefined; first = this.#handedOut[0]) {
@@ -75,7 +78,7 @@ export class LineBlocks {
     if (last !== undefined) this.#putAside(last.bytes);
   }
 
-  /** Nobody will tell of what was taken so far. */
+  /** `written` will not be called for what was taken so far. */
   forget(): void {
     this.#handedOut = [];
     this.#written = 0;

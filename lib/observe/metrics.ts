@@ -6,15 +6,15 @@ import type { CallbackFailures } from './callback-failures.js';
 import { type Percentiles, RecentCount, RecentLatency, SLOT_MS, type Summary } from './recent-latency.js';
 import { CODES, indexOfCode } from './status-codes.js';
 
-/** What is counted of a route, since the start. */
+/** What is counted for a route, since the start. */
 export class RouteFigures {
   readonly name: string;
-  /** By the index of the status in `CODES`. */
+  /** Indexed by the index of the status in `CODES`. */
   readonly responses = new Float64Array(CODES.length);
   readonly duration = new Histogram();
   readonly recent = new RecentLatency();
   requests = 0;
-  /** Of bodies. */
+  /** Bytes of bodies. */
   bytesIn = 0;
   bytesOut = 0;
 
@@ -33,12 +33,12 @@ export interface StatusClasses {
   readonly none: number;
 }
 
-/** Plain data for a status page; latencies in ms, of about the last minute, null when there was no request. */
+/** Plain data for a status page; latencies in ms over about the last minute, null without requests. */
 export interface MetricsSnapshot {
   readonly requests: {
     readonly total: number;
     readonly byStatus: StatusClasses;
-    /** Those that did not end well. */
+    /** Requests that failed. */
     readonly byReason: { readonly [reason in Reason]?: number };
   };
   readonly routes: readonly RouteSummary[];
@@ -49,15 +49,15 @@ export interface RouteSummary {
   readonly name: string;
   readonly requests: number;
   readonly byStatus: StatusClasses;
-  /** From the head of a request to its end. */
+  /** From the head of a request to the end of its response. */
   readonly latency: Percentiles | null;
 }
 
 export interface ServerSummary {
   readonly name: string;
-  /** To the first byte of its answer, the waiting for a connection left out. */
+  /** To the first byte of the response, without the time spent waiting for a connection. */
   readonly latency: Percentiles | null;
-  /** Of the requests of the last minute, from 0 to 1. */
+  /** The share of the requests of the last minute, from 0 to 1. */
   readonly share: number;
 }
 
@@ -66,32 +66,32 @@ export interface Names {
   has(name: string): boolean;
 }
 
-/** Names come from the configuration alone; should there be more, those that come later share one. */
+/** Names come from the configuration only; beyond this many, further names share one entry. */
 const MOST_NAMES = 10_000;
 export const OTHER_NAME = 'other';
-/** What a request without a route is counted under. */
+/** The name under which requests without a route are counted. */
 export const NO_ROUTE = 'none';
 
 /**
- * Counts what settles, in plain numbers: a tenth of a microsecond for each request, and memory for each route and
- * server only. To see them, ask for a `snapshot`, or reads them to expose them.
+ * Counts settled requests in plain numbers: 0.1 µs for each request, and memory for each route and server only.
+ * `snapshot` and `reads` return the numbers.
  */
 export class Metrics implements Observer {
   readonly #clock: Clock;
   readonly #failures: Pick<CallbackFailures, 'count'>;
   readonly #routes = new Map<string, RouteFigures>();
   readonly #servers = new Map<string, RecentLatency>();
-  /** By all servers. */
+  /** Over all servers. */
   readonly #answered = new RecentCount();
   readonly #reasons = new Map<Reason, number>();
   /** By the first digit of the status. */
   readonly #classes = new Float64Array(10);
   readonly #reloads = { good: 0, refused: 0, lastIsGood: true, lastGoodAt: 0 };
-  /** Of the recent latencies, the slot that is being filled, and when it ends by the wall clock. */
+  /** The slot of the recent latencies that is being filled, and when it ends by the wall clock. */
   #slot = 0;
   #slotEnds: number;
 
-  /** `failures` of whatever is told what the balancer does. */
+  /** `failures` of the object that calls observers. */
   constructor(clock: Clock = systemClock, failures: Pick<CallbackFailures, 'count'> = { count: 0 }) {
     this.#clock = clock;
     this.#failures = failures;
@@ -110,7 +110,7 @@ export class Metrics implements Observer {
     route.bytesOut += record.bytesOut;
     this.#classes[(status / 100) | 0]!++;
     if (reason !== '') this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
-    // An upgraded connection may last for hours, which is no latency.
+    // An upgraded connection may last for hours; that is not a latency.
     if (status !== 101) {
       route.duration.observe(durationMs);
       route.recent.note(durationMs, this.#slot);
@@ -148,17 +148,17 @@ export class Metrics implements Observer {
     return this.#reasons;
   }
 
-  /** `lastGoodAt` is ms since the epoch; the start counts as one. */
+  /** `lastGoodAt` is in ms since the epoch; the start counts as the first. */
   get reloads(): Readonly<{ good: number; refused: number; lastIsGood: boolean; lastGoodAt: number }> {
     return this.#reloads;
   }
 
-  /** Calls of observers, of listeners to events and of the store that threw. */
+  /** Calls of observers, event listeners and the store for changes that threw. */
   get callbackFailures(): number {
     return this.#failures.count;
   }
 
-  /** There are no others any more: those of an earlier configuration are forgotten. */
+  /** Keeps only these routes: those of an earlier configuration are forgotten. */
   retain(routes: Names, servers: Names): void {
     for (const name of this.#routes.keys())
       if (!routes.has(name) && name !== NO_ROUTE && name !== OTHER_NAME) this.#routes.delete(name);
@@ -199,7 +199,7 @@ export class Metrics implements Observer {
     };
   }
 
-  /** Of one server; undefined if it has answered nothing since the start. */
+  /** The latency of one server; undefined if it has answered nothing since the start. */
   serverSummary(name: string): ServerSummary | undefined {
     const recent = this.#servers.get(name);
     if (recent === undefined) return undefined;
@@ -244,7 +244,7 @@ function classesOf(responses: Float64Array): StatusClasses {
   return statusClasses(byDigit);
 }
 
-/** From counts by the first digit of the status, at 0 those without one. */
+/** From counts by the first digit of the status; index 0 counts requests without a status. */
 export function statusClasses(byDigit: ArrayLike<number>): StatusClasses {
   const at = (digit: number): number => byDigit[digit] ?? 0;
   return { '1xx': at(1), '2xx': at(2), '3xx': at(3), '4xx': at(4), '5xx': at(5), none: at(0) };

@@ -2,13 +2,13 @@ import type { BalancerEvent, Observer, RequestRecord } from '../base/observer.js
 import { CallbackFailures } from './callback-failures.js';
 
 /**
- * One observer that tells several, in the order given. What one of them throws reaches neither the others nor the caller,
- * which may be ending a request or changing servers.
+ * An observer that passes on every call to several, in order. What one of them throws reaches neither the others nor
+ * the caller, which may be ending a request or changing servers.
  */
 export class ObserverList implements Observer {
-  /** Members of lists in the list are members of this one. */
+  /** Members of lists in the list become members of this one. */
   readonly members: readonly Observer[];
-  /** The members that read requests: the others cost nothing on the path of a request. */
+  /** The members that observe requests: the others cost nothing on the path of a request. */
   readonly #readers: readonly Observer[];
   readonly #failures: CallbackFailures;
 

@@ -7,10 +7,10 @@ import {
 } from 'node:perf_hooks';
 import { fileLimit } from '../net/shortage.js';
 
-/** How often the event loop is looked at, in ms. The kernel does it: nothing of ours runs then. */
+/** How often the delay of the event loop is measured, in ms. The kernel does it, without code of ours. */
 const RESOLUTION_MS = 20;
 
-/** How late the event loop was, in seconds. */
+/** The delay of the event loop, in seconds. */
 export interface LoopLag {
   readonly mean: number;
   readonly p50: number;
@@ -18,7 +18,7 @@ export interface LoopLag {
   readonly max: number;
 }
 
-/** What the process itself costs, as the exposition shows it: seconds and bytes. */
+/** The costs of the process as exposed: in seconds and bytes. */
 export class ProcessFigures {
   readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   readonly startedAt = performance.timeOrigin / 1000;
@@ -31,7 +31,7 @@ export class ProcessFigures {
     this.#delay.disable();
   }
 
-  /** Since the last time it was asked. */
+  /** Since the last scrape. */
   takeLag(): LoopLag {
     const { mean, max } = this.#delay;
     const lag = {
@@ -49,7 +49,7 @@ export class ProcessFigures {
     return { user: user / 1e6, system: system / 1e6 };
   }
 
-  /** How long the event loop had something to do. */
+  /** How long the event loop was busy. */
   get loop(): EventLoopUtilization {
     return performance.eventLoopUtilization();
   }
@@ -73,7 +73,7 @@ export class ProcessFigures {
   }
 }
 
-/** What is recorded is the time from one look to the next; before there was any it is not a number. */
+/** The recorded value is the time between two measurements; without any, it is not a number. */
 function secondsLate(nanoseconds: number): number {
   return Math.max(0, nanoseconds / 1e9 - RESOLUTION_MS / 1000) || 0;
 }

@@ -1,19 +1,19 @@
-/** Of a duration in µs the position of its first bit and the three bits after that: within 1/16 of the true value. */
+/** For a duration in µs: the position of its first bit and the next three bits, which is within 1/16 of the value. */
 const BUCKETS = 240;
 const LONGEST = 2 ** 32 - 1;
 const SLOTS = 7;
 
-/** How long a slot is filled, in ms: six full ones and the one that is being filled are the last minute. */
+/** How long a slot is filled, in ms: six full slots and the current one make up the last minute. */
 export const SLOT_MS = 10_000;
 
-/** ms that half, nine tenths and 99 hundredths of the requests took at most. */
+/** The 50th, 90th and 99th percentiles, in ms. */
 export interface Percentiles {
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
 }
 
-/** How many there were during about the last minute. Each call says in which slot it takes place, as below. */
+/** The number of requests in about the last minute. Each call names the current slot, as below. */
 export class RecentCount {
   readonly #totals = new Float64Array(SLOTS);
   #slot = 0;
@@ -35,16 +35,16 @@ export class RecentCount {
   }
 }
 
-/** Of the last minute. */
+/** The total of the last minute. */
 export interface Summary {
   readonly count: number;
-  /** Null when there was none. */
+  /** Null without requests. */
   readonly percentiles: Percentiles | null;
 }
 
 /**
- * How long requests took during about the last minute, in 7 KiB however many they were. Each call says in which slot it
- * takes place: slots are numbered, and their numbers only rise.
+ * The distribution of the durations of about the last minute, in 7 KiB however many requests there were. Each call
+ * names the current slot; slots are numbered in ascending order.
  */
 export class RecentLatency {
   readonly #counts = new Uint32Array(SLOTS * BUCKETS);
@@ -70,7 +70,7 @@ export class RecentLatency {
     return { count, percentiles: { p50: p50 as number, p90: p90 as number, p99: p99 as number } };
   }
 
-  /** What is older than the last minute is forgotten. */
+  /** Slots older than the last minute are cleared. */
   #moveTo(slot: number): void {
     for (let left = Math.min(slot - this.#slot, SLOTS); left > 0; left--) {
       const index = (slot - left + 1) % SLOTS;

@@ -3,7 +3,10 @@ import { counter, durationsOf, type Family, gauge, one, type Sample } from './fa
 import type { Metrics, RouteFigures } from './metrics.js';
 import { CODES } from './status-codes.js';
 
-/** What `Metrics` counts. The labels are names and words of ours: nothing a client sends becomes one. */
+/**
+ * The families of `Metrics`. Labels are names of the configuration and words of ours: nothing a client sends becomes
+ * one.
+ */
 export function requestFamilies(metrics: Metrics): readonly Family[] {
   const each = (value: (route: RouteFigures) => number): Family['read'] =>
     function* () {
@@ -15,7 +18,7 @@ export function requestFamilies(metrics: Metrics): readonly Family[] {
     ),
     {
       name: 'lb_request_duration_seconds',
-      help: 'From the head of a request to its end; upgraded connections are left out.',
+      help: 'Time from the head of a request to the end of the response; without upgraded connections.',
       type: 'histogram',
       read: () => durations(metrics),
     },
@@ -31,24 +34,24 @@ export function requestFamilies(metrics: Metrics): readonly Family[] {
     ),
     counter(
       'lb_request_failures_total',
-      'Requests that did not end well, by the reason word of the access log and whose fault it is.',
+      'Failed requests, by the reason word of the access log and by who is at fault.',
       () => failures(metrics),
     ),
     counter(
       'lb_callback_failures_total',
-      'Calls of observers, listeners to events and the store that threw; the first of each is a warning.',
+      'Calls of observers, event listeners and the store for changes that threw; the first of each is a warning.',
       () => one(metrics.callbackFailures),
     ),
-    counter('lb_reloads_total', 'Configurations that were to replace the running one.', () => [
+    counter('lb_reloads_total', 'Reloads of the configuration.', () => [
       { labels: { result: 'success' }, value: metrics.reloads.good },
       { labels: { result: 'failure' }, value: metrics.reloads.refused },
     ]),
-    gauge('lb_config_last_reload_successful', 'Whether the last reload was taken over.', () => [
+    gauge('lb_config_last_reload_successful', 'Whether the last reload succeeded.', () => [
       { labels: {}, value: metrics.reloads.lastIsGood ? 1 : 0 },
     ]),
     gauge(
       'lb_config_last_reload_success_timestamp_seconds',
-      'When a configuration was last taken over; at first the start.',
+      'Time of the last successful reload; before any, of the start.',
       () => [{ labels: {}, value: metrics.reloads.lastGoodAt / 1000 }],
     ),
   ];

@@ -2,14 +2,14 @@ import type { Histogram } from '../base/histogram.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import type { StatusClasses } from './metrics.js';
 
-/** Of a running balancer, what the gauges show; its status has all of this and more. */
+/** The state of a running balancer that the gauges show; its status has all of this and more. */
 export interface LiveBalancer {
   readonly version: string;
   readonly ready: boolean;
-  /** Client connections open now. */
+  /** Open client connections. */
   readonly clients: number;
   readonly requests: { readonly inFlight: number };
-  /** Those that forward. */
+  /** Routes that forward. */
   readonly routes: readonly LiveRoute[];
   readonly servers: readonly LiveServer[];
   readonly firewall: readonly {
@@ -38,7 +38,7 @@ export interface LiveServer {
   readonly waiting: number;
   readonly open: number;
   readonly idle: number;
-  /** From when it was asked to the first byte of its answer; of several that share the name each. */
+  /** From the request to the first byte of the response; one value for each server that shares the name. */
   readonly responseTimes: readonly Histogram[];
   readonly totals: LiveTotals;
 }
@@ -62,7 +62,9 @@ const STATES = ['up', 'unchecked', 'down', 'ejected', 'draining', 'maintenance']
 
 type Read = Family['read'];
 
-/** What is read from the balancer itself. `live` is asked for each family: whoever gives it keeps it for a scrape. */
+/**
+ * The families read from the balancer itself. `live` is called for each family: the caller caches it for one scrape.
+ */
 export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
   const each = (value: (server: LiveServer) => number): Read =>
     function* () {
@@ -75,36 +77,36 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       each(({ totals }) => value(totals)),
     );
   return [
-    gauge('lb_ready', 'Whether it runs and a route that forwards has a server that takes requests.', () =>
+    gauge('lb_ready', 'Whether lb runs and some route that forwards has a usable server.', () =>
       one(live().ready ? 1 : 0),
     ),
-    gauge('lb_client_connections', 'Connections of clients open now.', () => one(live().clients)),
-    gauge('lb_requests_in_flight', 'Requests that have not been answered yet.', () =>
-      one(live().requests.inFlight),
-    ),
-    gauge('lb_route_up', 'Whether a route that forwards has a server that takes new requests.', () =>
+    gauge('lb_client_connections', 'Open client connections.', () => one(live().clients)),
+    gauge('lb_requests_in_flight', 'Requests in flight.', () => one(live().requests.inFlight)),
+    gauge('lb_route_up', 'Whether the route has a server that takes new requests.', () =>
       routes(live(), ({ isUp }) => (isUp ? 1 : 0)),
     ),
     gauge(
       'lb_route_usable_servers',
-      'Servers of a route that take new requests, backup servers among them.',
+      'Servers of the route that take new requests, including backup servers.',
       () => routes(live(), ({ usableServers }) => usableServers),
     ),
-    gauge('lb_server_up', 'Whether a server may get new requests.', each(isUp)),
-    gauge('lb_server_state', 'The state a server is in has 1, the others 0.', () => states(live())),
+    gauge('lb_server_up', 'Whether the server takes new requests.', each(isUp)),
+    gauge('lb_server_state', '1 for the current state of the server, 0 for the others.', () =>
+      states(live()),
+    ),
     gauge(
       'lb_server_weight',
-      'The share of a server as slow start has it now.',
+      'The current weight of the server, during slow start too.',
       each((server) => server.effectiveWeight),
     ),
     gauge(
       'lb_server_requests_active',
-      'Requests a server has now, those in line included.',
+      'Requests on the server, including those that wait for a connection.',
       each((server) => server.active),
     ),
     gauge(
       'lb_server_requests_waiting',
-      'Requests that wait in line for a connection to a server.',
+      'Requests that wait for a connection to the server.',
       each((server) => server.waiting),
     ),
     gauge(
@@ -114,44 +116,44 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
     ),
     gauge(
       'lb_server_connections_idle',
-      'Connections to a server that wait for a request.',
+      'Idle connections to the server.',
       each((server) => server.idle),
     ),
-    total('requests', 'Requests sent to a server, each attempt counted.', (totals) => totals.requests),
-    counter('lb_server_responses_total', 'What a server answered, by the class of the status.', () =>
+    total('requests', 'Requests sent to the server; each attempt counts.', (totals) => totals.requests),
+    counter('lb_server_responses_total', 'Responses of the server, by the class of the status.', () =>
       answers(live()),
     ),
     {
       name: 'lb_server_response_duration_seconds',
-      help: 'From when a server was asked to the first byte of its answer; the waiting for a connection is left out.',
+      help: 'Time from sending a request to the first byte of the response, without waiting for a connection.',
       type: 'histogram',
       read: () => responseTimes(live()),
     },
-    total('failures', 'Attempts that did not end in an answer.', (totals) => totals.failures),
-    total('retries', 'Requests that came to a server after another had failed.', (totals) => totals.retries),
+    total('failures', 'Attempts without a response.', (totals) => totals.failures),
     total(
-      'ejections',
-      'How often a server was taken out as real requests failed.',
-      (totals) => totals.ejections,
+      'retries',
+      'Retries sent to the server after another server had failed.',
+      (totals) => totals.retries,
     ),
+    total('ejections', 'Ejections of the server because live requests failed.', (totals) => totals.ejections),
     total(
       'spared',
-      'How often a server ought to have been taken out but could not be done without.',
+      'Ejections that were omitted because too few servers would be left.',
       (totals) => totals.spared,
     ),
     total(
       'connections_opened',
-      'Connections opened to a server; its requests beyond these were on one that was used again.',
+      'Connections opened to the server; its other requests used existing connections.',
       (totals) => totals.connections,
     ),
     total(
       'unsolicited_responses',
-      'Connections closed as a server had sent what no request asked for.',
+      'Connections closed because the server sent data without a request.',
       (totals) => totals.unsolicited,
     ),
     total('sent_bytes', 'Body bytes sent to a server.', (totals) => totals.bytesIn),
     total('received_bytes', 'Body bytes received from a server.', (totals) => totals.bytesOut),
-    counter('lb_firewall_verdicts_total', 'Objections of a guard, refused or only observed.', () =>
+    counter('lb_firewall_verdicts_total', 'Refusals by a guard, enforced or only observed.', () =>
       verdicts(live()),
     ),
     gauge('lb_firewall_bans', 'Clients that a firewall has banned.', () =>

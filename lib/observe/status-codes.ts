@@ -1,16 +1,16 @@
 /**
- * The codes that are told apart, those of the IANA registry: a server can send any three digits, and each would be a
- * time series of its own. 0: the client was sent nothing.
+ * The statuses that have a time series of their own, those of the IANA registry: a server can send any three digits. 0:
+ * the client was sent nothing.
  */
 const REGISTERED = [
   0, 100, 101, 102, 103, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307,
   308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422,
   423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 511,
 ];
-/** For all others of a class. */
+/** For all other statuses of a class. */
 const CLASSES = ['0xx', '1xx', '2xx', '3xx', '4xx', '5xx', '6xx', '7xx', '8xx', '9xx'];
 
-/** What each index stands for: `200`, and `2xx` for what begins so and is not registered. */
+/** The label of each index: `200`, and `2xx` for a status of the class that is not registered. */
 export const CODES: readonly string[] = [...REGISTERED.map(String), ...CLASSES];
 
 const indexes = Uint8Array.from(

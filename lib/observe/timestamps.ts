@@ -1,4 +1,4 @@
-/** Renders a time whose text changes once a second; the text of the current second is kept. */
+/** Renders a time whose text changes once per second; the text of the current second is cached. */
 class PerSecond {
   readonly #render: (date: Date) => string;
   #second = Number.NaN;
@@ -20,10 +20,10 @@ class PerSecond {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
 const THOUSANDTHS: readonly string[] = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
-/** With their point: one piece less in every time of every line. */
+/** With their decimal point, which saves one piece in every time of every line. */
 const DECIMALS: readonly string[] = THOUSANDTHS.map((digits) => `.${digits}`);
 
-/** To print a number takes longer than to look it up, and most times are short. */
+/** Printing a number takes longer than looking it up, and most durations are short. */
 const WHOLE: readonly string[] = Array.from({ length: 1000 }, (_, n) => String(n));
 
 const isoSeconds = new PerSecond((date) => date.toISOString().slice(0, 20));
@@ -48,14 +48,14 @@ export function clockTime(time: number): string {
   return clockSeconds.at(time);
 }
 
-/** A time in ms with three decimals: `1.250`. Whole numbers only on the way: twice as fast as printing a float. */
+/** A time in ms with three decimals: `1.250`. Computed with whole numbers only: twice as fast as printing a float. */
 export function threeDecimals(milliseconds: number): string {
   const micros = Math.round(milliseconds * 1000);
   const whole = Math.floor(micros / 1000);
   return `${WHOLE[whole] ?? whole}${DECIMALS[micros % 1000]}`;
 }
 
-/** The same time in seconds, as nginx's $request_time: `0.001`. */
+/** The same time in seconds, like nginx's $request_time: `0.001`. */
 export function seconds(milliseconds: number): string {
   const rounded = Math.round(milliseconds);
   return `${Math.floor(rounded / 1000)}${DECIMALS[rounded % 1000]}`;

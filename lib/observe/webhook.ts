@@ -2,45 +2,45 @@ import { createHmac } from 'node:crypto';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { EventsConfig } from '../config/types.js';
 
-/** What is told of one event. */
+/** An event as the webhook receives it. */
 export interface ToldEvent {
-  /** Counts up; who gets one twice knows it by this. */
+  /** Counts up, so that a receiver recognises an event that is sent twice. */
   readonly id: number;
   /** ms since the epoch. */
   readonly at: number;
   readonly what: string;
-  /** Empty when it concerns no server in particular. */
+  /** Empty when the event concerns no single server. */
   readonly server: string;
-  /** Where it concerns a route. */
+  /** Set when the event concerns a route. */
   readonly route?: string;
   readonly reason: string;
 }
 
 export interface WebhookOptions {
   readonly config: EventsConfig;
-  /** Who speaks, for a receiver with several senders: `lb/1.2.3`. */
+  /** The sender, for a receiver with several: `lb/1.2.3`. */
   readonly agent: string;
-  /** One line that an operator should read. */
+  /** Called with one line for the operator. */
   readonly warning: (message: string) => void;
   readonly clock?: Clock;
 }
 
-/** What comes close together goes together, ms. */
+/** Events within this time are sent together, in ms. */
 const GATHER = 200;
-/** In one request. */
+/** Maximum number of events in one request. */
 const BATCH = 100;
-/** Events that may wait; beyond it the oldest are given up. */
+/** Events that may wait; beyond that the oldest are dropped. */
 const WAITING = 1000;
-/** ms until what failed is sent again: doubled each time. */
+/** ms until a failed request is repeated: doubled each time. */
 const FIRST_RETRY = 1000;
 const LAST_RETRY = 60_000;
-/** How long `close` lets the last request take, ms. */
+/** How long `close` waits for the last request, in ms. */
 const CLOSE_DEADLINE = 1000;
 
 /**
- * Tells somebody elsewhere of events, with POST and JSON: `{"agent": …, "dropped": 0, "events": […]}`. One request at a
- * time; what fails is sent again until it is taken, so an event can come twice but never out of order. Nobody waits
- * for it: what does not fit the queue is dropped and counted.
+ * Sends events to a webhook, with POST and JSON: `{"agent": …, "dropped": 0, "events": […]}`. One request at a time; a
+ * failed request is repeated until it is accepted, so an event can arrive twice but never out of order. The balancer
+ * does not wait for it: events that do not fit into the queue are dropped and counted.
  */
 export class Webhook {
   readonly #config: EventsConfig;
@@ -63,7 +63,7 @@ export class Webhook {
     this.#clock = clock;
   }
 
-  /** Events that were not told: there were too many, or the receiver refused them. */
+  /** Events that were not sent because there were too many, or that the receiver refused. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -78,7 +78,7 @@ export class Webhook {
     if (this.#sending === null) this.#wakeIn(GATHER);
   }
 
-  /** Sends what waits, once, within a second; the rest is dropped. Never rejects. */
+  /** Sends the waiting events, once, within a second; the rest is dropped. Never rejects. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -115,7 +115,7 @@ export class Webhook {
     const trouble = await this.#post(batch);
     if (trouble?.again === true) {
       this.#failures++;
-      // Said once, not at every attempt.
+      // Reported once, not at every attempt.
       if (this.#failures === 1) this.#warning(`events webhook: ${trouble.what}; it is tried again`);
       return;
     }
@@ -130,13 +130,13 @@ export class Webhook {
     }
   }
 
-  /** Some of them may have been pushed out in the meantime. */
+  /** Some of them may have been dropped in the meantime. */
   #forget(batch: readonly ToldEvent[]): void {
     const last = batch.at(-1)?.id ?? 0;
     this.#waiting = this.#waiting.filter(({ id }) => id > last);
   }
 
-  /** Null when they were taken. */
+  /** Null when they were accepted. */
   async #post(events: readonly ToldEvent[]): Promise<{ what: string; again: boolean } | null> {
     const { webhook, secret, timeout } = this.#config;
     const body = JSON.stringify({ agent: this.#agent, dropped: this.#dropped, events });
@@ -146,7 +146,7 @@ export class Webhook {
         method: 'POST',
         body,
         headers: { 'Content-Type': 'application/json', 'User-Agent': this.#agent, ...signature },
-        // Where it may lead is nothing that was configured.
+        // Redirects are not followed: their target was not configured.
         redirect: 'error',
         signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(timeout)]),
       });
@@ -160,12 +160,12 @@ export class Webhook {
   }
 }
 
-/** `sha256=` and the HMAC of the body in hex, as GitHub signs its own. */
+/** `sha256=` and the HMAC of the body in hex, in the way of GitHub. */
 function sign(body: string, secret: string): string {
   return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
 }
 
-/** fetch says "fetch failed" of everything; why is in the cause. */
+/** fetch reports every error as "fetch failed"; the cause is in `cause`. */
 function reasonOf(error: unknown, timeout: number): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return `no answer within ${timeout} ms`;

@@ -9,7 +9,7 @@ interface Rule {
   readonly value: Text | null;
 }
 
-/** Changes single cookies in the Cookie fields of a request; the others stay as they are written. */
+/** Changes single cookies in the Cookie fields of a request; the others stay as written. */
 export class CookieRules {
   readonly #rules: readonly Rule[];
 
@@ -20,7 +20,7 @@ export class CookieRules {
     }));
   }
 
-  /** Values of Cookie fields to their new values: a field of which nothing is left is empty, a new one stands last. */
+  /** Changes the values of Cookie fields: a field without cookies becomes empty, a new field is added at the end. */
   apply(fields: readonly string[], context: RuleContext): string[] {
     const edited = [...fields];
     for (const { name, value } of this.#rules) {
@@ -30,7 +30,10 @@ export class CookieRules {
   }
 }
 
-/** `pair` takes the place of the first cookie called `name`, or stands behind all others; the others of the name go. */
+/**
+ * `pair` replaces the first cookie called `name`, or is added after all others; further cookies of the name are
+ * removed.
+ */
 function edit(fields: string[], name: string, pair: string | null): void {
   let placed = pair === null;
   for (let i = 0; i < fields.length; i++) {
@@ -55,7 +58,10 @@ function edit(fields: string[], name: string, pair: string | null): void {
   else fields[last] = `${withoutEnd(fields[last] as string)}; ${pair}`;
 }
 
-/** Without semicolons and blanks at its end. By hand: a regular expression would take the square of a field full of them. */
+/**
+ * Removes semicolons and blanks at the end. Written by hand: a regular expression would take quadratic time for a field
+ * full of them.
+ */
 function withoutEnd(field: string): string {
   let end = field.length;
   while (end > 0 && '; \t'.includes(field.charAt(end - 1))) end--;

@@ -27,12 +27,12 @@ export class HeaderRules {
     return this.#rules.length === 0;
   }
 
-  /** The names, in lower case, of the fields of which none that was received stays as it is. */
+  /** The names, in lower case, of the fields whose received values are all changed or removed. */
   get names(): readonly string[] {
     return this.#rules.flatMap(({ kind, key }) => (kind === 'append' ? [] : [key]));
   }
 
-  /** Throws BudgetExhausted when it would take too long to replace what stands in a request as it came. */
+  /** Throws BudgetExhausted if replacing in a request would take too long. */
   probe(context: RuleContext): void {
     for (const rule of this.#rules) {
       if (rule.kind !== 'replace') continue;
@@ -41,8 +41,9 @@ export class HeaderRules {
   }
 
   /**
-   * Notes the edits. Values are replaced only when the head is written: one for which that would take too long is empty
-   * then, since nobody may get as it was what was to be edited. `spared`: names, in lower case, of fields that stay.
+   * Records the changes. Values are replaced when the head is written. A value that would take too long becomes empty:
+   * sending the original could reveal what the rule was meant to remove. `spared`: names, in lower case, of fields that
+   * stay.
    */
   apply(edit: HeadEdit, context: RuleContext, spared: ReadonlySet<string> | null = null): void {
     for (const rule of this.#rules) {

@@ -1,21 +1,20 @@
 import Negotiator from 'negotiator';
 
-/** What is looked at: browsers send less than ten ranges, in less than 100 characters. */
+/** How much is read: browsers send fewer than ten ranges in fewer than 100 characters. */
 const MAX_RANGES = 50;
 const MAX_LENGTH = 2000;
 
-/** What takes every language that no other range of the field takes: all that is left then is forbidden (weight 0). */
+/** Matches every language that no other range of the field matches, so that everything else is forbidden (weight 0). */
 const ALL_ELSE = '*;q=0.001';
 
 /**
- * The one of `available` (in lower case) that a client is to be given for its Accept-Language fields, or null when it is
- * better served by what has no such condition: by `own`, the languages of that, or by what is in an unknown language
- * (`own` is empty then).
+ * The one of `available` (in lower case) that fits a client's Accept-Language fields, or null when what has no such
+ * condition fits better: `own` are its languages, or empty when its language is unknown.
  *
- * RFC 4647, 3.4: ranges in the order of their weight, the first that fits wins, each shortened from its end until it
- * does; before that, a range also takes what is more exact than itself (3.3.1: `fr` takes `fr-ca`). `*` asks for nothing
- * in particular. A weight of 0 forbids a language. A range that fits nothing of `available` is taken to fit an unknown
- * language: whoever likes English best, and French too, is not sent to the French pages because they say what they are.
+ * RFC 4647, 3.4 (lookup): ranges are tried in the order of their weight, each shortened from its end until it fits;
+ * before that, a range also matches a more specific language (3.3.1: `fr` matches `fr-ca`). `*` is no preference. A
+ * weight of 0 forbids a language. A range that fits nothing of `available` is assumed to fit an unknown language: a
+ * client that prefers English to French is not sent to the French pages only because their language is known.
  */
 export function bestLanguage(
   fields: readonly string[],
@@ -48,7 +47,7 @@ function negotiatorOf(accepted: string): Negotiator {
   return new Negotiator({ headers: { 'accept-language': accepted } });
 }
 
-/** Those of `available` that suit a range, the best first, up to one that is not forbidden. */
+/** Those of `available` that fit a range, the best first, up to one that is not forbidden. */
 function lookUp(range: string, available: readonly string[], accepted: string): string | undefined {
   const isAllowed = (tag: string): boolean => !isForbidden(tag, accepted);
   if (available.includes(range) && isAllowed(range)) return range;
@@ -59,20 +58,20 @@ function lookUp(range: string, available: readonly string[], accepted: string): 
   return undefined;
 }
 
-/** `en-US, en;q=0.9`: is there a range for the same language, only less exact, that something available fits? */
+/** For `en-US, en;q=0.9`: is there a less specific range of the same language that something available fits? */
 function isSaidShorter(range: string, ranges: readonly string[], available: readonly string[]): boolean {
   const shorter = ranges.filter((other) => range.startsWith(`${other}-`));
   return shorter.some((other) => available.some((tag) => tag === other || tag.startsWith(`${other}-`)));
 }
 
-/** Without the last subtag, and without a single letter in front of it, which means nothing alone. */
+/** Removes the last subtag, and a single letter in front of it, which has no meaning alone. */
 function shorten(range: string): string {
   const end = range.lastIndexOf('-');
   if (end === -1) return '';
   return range.slice(0, range[end - 2] === '-' ? end - 2 : end);
 }
 
-/** The most exact range that takes `tag` decides. */
+/** The most specific range that matches `tag` decides. */
 function isForbidden(tag: string, accepted: string): boolean {
   return negotiatorOf(`${accepted},${ALL_ELSE}`).languages([tag]).length === 0;
 }

@@ -2,38 +2,39 @@ import type { Template, TemplatePart } from '../config/template.js';
 import type { RuleContext } from './context.js';
 import { inQuery, Text } from './text.js';
 
-/** How a text begins that names a host: `https://` or `//`. */
+/** The beginning of a text that names a host: `https://` or `//`. */
 const NAMES_HOST = /^(?:[a-z][a-z0-9+.-]*:)?\/\//i;
-/** The same after a scheme that is filled in: `{scheme}://`. */
+/** The same after a scheme from a template: `{scheme}://`. */
 const AFTER_SCHEME = /^:\/\//;
-/** What ends a host; browsers take a backslash for a slash. */
+/** What ends a host; browsers treat a backslash as a slash. */
 const END_OF_HOST = /[/?#\\]/;
-/** A value after one of these, or after the two slashes, can only be meant as a part of the host. */
+/** A value after one of these, or after the two slashes, can only be part of the host. */
 const UNFINISHED = /(?:^|[.:@_-])$/;
 
-/** A part of a host. One that `mayBePath` is a path instead when its value begins with a slash. */
+/** A part of a host. A part with `mayBePath` becomes a path when its value begins with a slash. */
 interface HostPart {
   readonly text: Text;
   readonly path: Text | null;
 }
 
-/** A template, cut where the host that it names ends. */
+/** A template, split where the host that it names ends. */
 interface Cut {
-  /** With the slashes before the host; null when the URL stays on the host that was asked. */
+  /** Includes the slashes before the host; null when the URL stays on the requested host. */
   readonly scheme: Text | null;
   readonly host: readonly HostPart[];
   readonly rest: Template;
 }
 
 /**
- * A URL made of a template. Only the configuration says which host the URL leads to, never a value of the request:
+ * Makes a URL from a template. Only the configuration decides which host the URL leads to, never a value of the
+ * request:
  *
- * - A template that begins with a slash or with a value stays on the host that was asked: what comes of it begins with
- *   exactly one slash, as two would name a host.
- * - In the host of `https://{$1}.example.com/`, what a value has beside letters, digits and `-._~` is percent-encoded:
- *   it can't end the host.
- * - A value after a complete host, as in `https://example.com{$1}`, is the path: a slash is put before it when it has
- *   none. `example.com` can't become `example.com.evil.test`.
+ * - A template that begins with a slash or with a value stays on the requested host: the result begins with exactly
+ * one slash, because two would name a host.
+ * - In the host of `https://{$1}.example.com/`, characters of a value other than letters, digits and `-._~` are
+ * percent-encoded, so that the value can't end the host.
+ * - A value after a complete host, as in `https://example.com{$1}`, is the path: a slash is added in front if it has
+ * none. `example.com` can't become `example.com.evil.test`.
  */
 export class Location {
   readonly #scheme: Text | null;
@@ -66,7 +67,7 @@ export class Location {
 }
 
 /**
- * Where a redirect leads. The query of the request goes along unless the template says something of a query itself: a
+ * Makes the Location of a redirect. The query of the request is appended unless the template has a question mark; a
  * question mark with nothing after it drops the query.
  */
 export class Redirect {
@@ -105,7 +106,7 @@ function cut(template: Template): Cut {
   return cutHost([first, plain('://')], [plain(second.text.slice(3)), ...template.slice(2)]);
 }
 
-/** `parts`: what follows the two slashes. */
+/** `parts`: the template after the two slashes. */
 function cutHost(scheme: Template, parts: Template): Cut {
   const host: HostPart[] = [];
   const upTo = (rest: Template): Cut => ({ scheme: new Text(scheme, 'host'), host, rest });
@@ -130,7 +131,7 @@ function cutHost(scheme: Template, parts: Template): Cut {
   return upTo([]);
 }
 
-/** Does the host go on after a value? */
+/** Does the host continue after a value? */
 function goesOn(next: TemplatePart | undefined): boolean {
   return next?.kind === 'text' && !END_OF_HOST.test(next.text.charAt(0));
 }

@@ -6,7 +6,7 @@ import type { RequestView } from '../http/request-view.js';
 import { bestLanguage } from './language.js';
 import { type Captures, matchesAny, matchesAnyBytes, matchPath, NO_CAPTURES } from './pattern.js';
 
-/** Which condition a request does not meet; null when it meets them all. */
+/** The condition that a request does not meet; null when it meets all. */
 export type Unmet =
   | 'method'
   | 'path'
@@ -26,7 +26,7 @@ interface FieldTest {
   readonly value: ValuePattern<Regex>;
 }
 
-/** The conditions of one route, the language apart: that one is decided among siblings. */
+/** The conditions of one route except the language, which is decided among sibling routes. */
 export class Conditions {
   readonly #methods: readonly string[];
   readonly #schemes: readonly string[];
@@ -38,7 +38,7 @@ export class Conditions {
   readonly #peerIps: AddressSet | null;
   readonly #not: Conditions | null;
   readonly #any: readonly Conditions[];
-  /** In lower case; empty when the language does not matter. */
+  /** In lower case; empty when there is no condition on the language. */
   readonly languages: readonly string[];
 
   constructor(match: MatchConfig) {
@@ -55,7 +55,7 @@ export class Conditions {
     this.languages = match.languages.map((language) => language.toLowerCase());
   }
 
-  /** The first condition that is not met: cheap ones are asked first. */
+  /** The first condition that is not met: cheap ones are checked first. */
   unmet(view: RequestView): Unmet {
     const path = this.#path;
     if (this.#methods.length > 0 && !this.#methods.includes(view.method)) return 'method';
@@ -71,7 +71,7 @@ export class Conditions {
     return null;
   }
 
-  /** The groups that the path's regular expression found, of a request that meets the conditions. */
+  /** The groups of the path's regular expression, for a request that meets the conditions. */
   captures(view: RequestView): Captures {
     const path = this.#path;
     return path?.kind === 'regex' ? (matchPath(path, view.path, view.budget) ?? NO_CAPTURES) : NO_CAPTURES;
@@ -87,9 +87,9 @@ function addressesOf(networks: MatchConfig['clientIps']): AddressSet | null {
 }
 
 /**
- * The first of several routes whose conditions a request meets: its index, or -1. A route with languages asks that
- * one of them be what suits the client best among the languages of all routes that it could get otherwise, and `own`:
- * those of what is served where no route asks for a language, in lower case; empty when nobody said so.
+ * The index of the first route whose conditions a request meets, or -1. A route with languages requires that one of
+ * them fits the client best among the languages of all other routes that it could take, and `own`: the languages, in
+ * lower case, of what is served when no route asks for a language; empty when not set.
  */
 export function firstMet(
   routes: readonly Conditions[],

@@ -6,7 +6,7 @@ import { Text } from './text.js';
 
 interface Rule {
   readonly name: string;
-  /** As it is sent, with the equals sign. */
+  /** The parameter as it is sent, with the equals sign. */
   readonly prefix: string;
   /** null removes the parameter. */
   readonly value: Text | null;
@@ -24,7 +24,7 @@ export class ParamRules {
     }));
   }
 
-  /** `query` and what comes back are without the question mark. */
+  /** `query` and the result are without the question mark. */
   apply(query: string, context: RuleContext): string {
     const pieces = query === '' ? [] : query.split('&');
     const names = pieces.map(nameOf);
@@ -36,7 +36,10 @@ export class ParamRules {
   }
 }
 
-/** `piece` takes the place of the first parameter called `name`, or the last place; the others of the name go. */
+/**
+ * `piece` replaces the first parameter called `name`, or is added at the end; further parameters of the name are
+ * removed.
+ */
 function set(pieces: string[], names: (string | null)[], name: string, piece: string): void {
   const first = names.indexOf(name);
   if (first === -1) {
@@ -61,7 +64,7 @@ function remove(pieces: string[], names: (string | null)[], name: string, from: 
   names.length = kept;
 }
 
-/** null for what stands between two ampersands in a row. */
+/** null for the empty text between two ampersands in a row. */
 function nameOf(piece: string): string | null {
   if (piece === '') return null;
   const equals = piece.indexOf('=');

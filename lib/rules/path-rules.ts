@@ -6,7 +6,7 @@ import type { RuleContext } from './context.js';
 import { Text } from './text.js';
 import { TextEdit } from './text-edit.js';
 
-/** The values it brought in, or where it cut, made it a path that would not have been let in. */
+/** The values that were filled in, or what was removed, made a path that would have been refused. */
 const UNFIT = refusal(400, 'a rewrite rule made a path that no server should get of this one');
 
 /** A segment of a raw path, compared decoded. */
@@ -22,9 +22,9 @@ type Rule =
   | { readonly kind: 'replace_segments'; readonly from: readonly string[]; readonly to: Text }
   | { readonly kind: 'replace'; readonly edit: TextEdit };
 
-/** What path rules made of a path. */
+/** The result of the path rules. */
 export interface Rewriting {
-  /** To be sent; as it came if no rule changed anything. */
+  /** The path to send; as received if no rule changed anything. */
   readonly path: string;
   /** The prefixes that were stripped, percent-encoded; empty when none was. */
   readonly stripped: string;
@@ -32,8 +32,9 @@ export interface Rewriting {
 }
 
 /**
- * Changes the path that is sent. Rules work on the path as it came, its dot segments resolved, and leave the encoding
- * of what they do not touch. The outcome begins with one slash: a server would take what stands behind two for a host.
+ * Changes the path that is sent. Rules work on the received path after its dot segments are resolved, and keep the
+ * encoding of what they do not change. The result begins with one slash: a server would read a text after two slashes
+ * as a host.
  */
 export class PathRules {
   readonly #rules: readonly Rule[];
@@ -42,7 +43,7 @@ export class PathRules {
     this.#rules = rules.map(compile);
   }
 
-  /** `raw` is a path without a problem. */
+  /** `raw` is a valid path. */
   apply(raw: string, context: RuleContext): Rewriting {
     if (!raw.startsWith('/')) return { path: raw, stripped: '', problem: null };
     const start = withoutDotSegments(raw);
@@ -89,7 +90,7 @@ function applyRule(rule: Rule, path: string, context: RuleContext): string {
   }
 }
 
-/** Beginning with one slash, unless it is `before`. */
+/** The result begins with one slash, unless it is `before`. */
 function rooted(path: string, before: string): string {
   return path === before ? path : path.replace(/^\/*/, '/');
 }
@@ -113,7 +114,7 @@ function replaceSegments(
   { from, to }: { readonly from: readonly string[]; readonly to: Text },
   context: RuleContext,
 ): string {
-  // Nearly every path can be told by this: what is not encoded stands there as it is.
+  // Decides nearly every path: what is not encoded appears as it is.
   if (!/[%\x80-\xff]/.test(path) && !path.includes(from[0] as string)) return path;
   const segments = segmentsOf(path);
   let edited = '';
@@ -123,7 +124,7 @@ function replaceSegments(
     const text = to.render(context);
     const last = segments[i + from.length - 1] as Segment;
     edited += path.slice(run, (segments[i] as Segment).start) + text;
-    // With nothing in their place, the slash behind them goes too.
+    // When nothing replaces them, the slash after them is removed too.
     run = text === '' && path[last.end] === '/' ? last.end + 1 : last.end;
     i += from.length - 1;
   }
@@ -134,7 +135,7 @@ function startsWith(segments: readonly Segment[], from: number, names: readonly 
   return names.every((name, i) => segments[from + i]?.name === name);
 }
 
-/** The segments as the normalised path has them: between slashes, encoded ones too, without empty ones and dots. */
+/** The segments as in the normalised path: between slashes, encoded ones included, without empty ones and dots. */
 function segmentsOf(path: string): Segment[] {
   const segments: Segment[] = [];
   for (const { index: start, 1: raw } of path.matchAll(/((?:(?!%2f)[^/])+)|%2f/gi)) {

@@ -3,10 +3,10 @@ import type { PathPattern, ValuePattern } from '../config/pattern.js';
 import type { Regex } from '../config/regex.js';
 import { readUtf8 } from '../http/percent.js';
 
-/** What a regular expression found: all of it at 0, its groups behind. Empty when it has no groups. */
+/** A match: the whole of it at 0, followed by its groups. Empty when the expression has no groups. */
 export type Captures = readonly (string | undefined)[];
 
-/** Where no regular expression was run, or it has no groups. */
+/** Used when no regular expression was run, or it has no groups. */
 export const NO_CAPTURES: Captures = Object.freeze([]);
 
 /** Compares a normalised, decoded path with a pattern; null when it does not match. */
@@ -43,7 +43,7 @@ export function matchesAny(
   }
 }
 
-/** The same for values that are bytes (fields, cookies): they are read as UTF-8, in which a configuration is written. */
+/** The same for values that are bytes (fields, cookies): they are read as UTF-8, the encoding of configurations. */
 export function matchesAnyBytes(
   pattern: ValuePattern<Regex>,
   values: readonly string[],
@@ -59,7 +59,7 @@ export function matchesAnyBytes(
   }
 }
 
-/** By whole segments; `/` is a prefix of everything. */
+/** Compares whole segments; `/` is a prefix of every path. */
 function hasPrefix(path: string, prefix: string): boolean {
   if (prefix === '/') return true;
   return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/');

@@ -5,7 +5,7 @@ import type { RuleContext } from './context.js';
 import { fieldText, type Rendering } from './field-text.js';
 import { Redirect } from './location.js';
 
-/** The answer of a route that does not forward: a redirect, or one that is written in the configuration. */
+/** The local reply of a route that does not forward: a redirect or a fixed response. */
 export class RouteReply {
   readonly status: number;
   /** Bytes: UTF-8 as latin1. */
@@ -25,7 +25,7 @@ export class RouteReply {
     }));
   }
 
-  /** Notes the fields of the answer; the route's own rules for responses come after it. */
+  /** Records the fields of the reply; the route's own rules for responses are applied after it. */
   edit(context: RuleContext, edit: HeadEdit): void {
     if (this.#location !== null) edit.set('location', 'Location', this.#location.render(context));
     for (const { key, name, value } of this.#fields) edit.set(key, name, value.render(context));

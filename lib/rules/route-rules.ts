@@ -20,19 +20,19 @@ export const NO_RULES: RulesConfig = Object.freeze({
   responseHeaders: [],
 });
 
-/** What lets a cache keep an answer. Rules mean the answers of servers by it: an error is not to be kept. */
+/** Fields that allow a cache to store a response. Rules mean responses of servers: an error must not be stored. */
 const CACHING: ReadonlySet<string> = new Set([
   'age', 'cache-control', 'cdn-cache-control', 'cloudflare-cdn-cache-control', 'etag', 'expires', 'last-modified', 'pragma',
   'surrogate-control',
 ]); // biome-ignore format: one table
-/** What describes the content of a server's answer, and not a text of ours. */
+/** Fields that describe the content of a server's response, and would be wrong for a text of ours. */
 const CONTENT: ReadonlySet<string> = new Set([
   'accept-ranges', 'content-digest', 'content-disposition', 'content-encoding', 'content-language', 'content-location',
   'content-md5', 'content-range', 'content-type', 'digest', 'repr-digest',
 ]); // biome-ignore format: one table
 const CACHING_AND_CONTENT: ReadonlySet<string> = new Set([...CACHING, ...CONTENT]);
 
-/** The rules of one route, made ready once. They read the request as it came and note what to change in a `HeadEdit`. */
+/** The compiled rules of one route. They read the request as received and record changes in a `HeadEdit`. */
 export class RouteRules {
   readonly #host: 'client' | 'server' | Text;
   readonly #path: PathRules | null;
@@ -40,21 +40,21 @@ export class RouteRules {
   readonly #cookies: CookieRules | null;
   readonly #headers: HeaderRules;
   readonly #responseHeaders: HeaderRules;
-  /** What rules and guards look at in the head of a request: trailers of these names are not passed on. */
+  /** The names that rules and guards look at in the head of a request: trailers with these names are removed. */
   readonly requestNames: FieldNames | null;
-  /** The same of a response. */
+  /** The same for a response. */
   readonly responseNames: FieldNames | null;
   readonly #watched: FieldNames | null;
   /** Is a server asked for the host that its client asked for, if any? */
   readonly keepsHost: boolean;
-  /** Is there anything for `editRequest` to do? The Host is not among it: see `hostFor`. */
+  /** Does `editRequest` have anything to do? Host is separate: see `hostFor`. */
   readonly editsRequests: boolean;
-  /** Has `editRequest` to be asked anew for each attempt? */
+  /** Does `editRequest` have to run for each attempt? */
   readonly countsAttempts: boolean;
-  /** Is there anything for `editResponse` to do? */
+  /** Does `editResponse` have anything to do? */
   readonly editsResponses: boolean;
 
-  /** `watched`: names of fields, in lower case, by which requests are judged before they come here. */
+  /** `watched`: names of fields, in lower case, that decided about the request before rules run. */
   constructor(
     { host, path, params, cookies, headers, responseHeaders }: RulesConfig,
     watched: readonly string[] = [],
@@ -76,8 +76,8 @@ export class RouteRules {
   }
 
   /**
-   * Notes what to change in the request, once for all attempts unless it `countsAttempts`. A refusal when a rewritten path is one that would not
-   * have been let in: the request must not be sent.
+   * Records the changes to the request, once for all attempts unless it `countsAttempts`. Returns a refusal when the
+   * rewritten path would have been refused: the request must not be sent.
    */
   editRequest(context: RuleContext, edit: HeadEdit): Refusal | null {
     const problem = this.#editTarget(context, edit);
@@ -92,7 +92,7 @@ export class RouteRules {
     return null;
   }
 
-  /** What `encodeRequestHead` takes as `host` when the request goes to the server at `address`. */
+  /** The `host` for `encodeRequestHead` when the request goes to the server at `address`. */
   hostFor(context: RuleContext, address: Address): string {
     if (this.#host === 'client') return context.view.head.authority === '' ? serverHost(address) : '';
     if (this.#host === 'server') return serverHost(address);
@@ -100,19 +100,19 @@ export class RouteRules {
     return AUTHORITY.test(host) ? host : serverHost(address);
   }
 
-  /** The same in the answer of a route that does not forward. */
+  /** The same for the local reply of a route that does not forward. */
   editRouteReply(context: RuleContext, edit: HeadEdit, status: number): void {
     this.#responseHeaders.apply(edit, context, status >= 400 ? CACHING : null);
   }
 
-  /** The same in an answer that the balancer gives because no server does. */
+  /** The same for other local replies. */
   editLocalReply(context: RuleContext, edit: HeadEdit, status: number): void {
     this.#responseHeaders.apply(edit, context, status >= 400 ? CACHING_AND_CONTENT : CONTENT);
   }
 
-  /** Notes what to change in the final response of a server. */
+  /** Records the changes to the final response of a server. */
   editResponse(context: RuleContext, edit: HeadEdit): void {
-    // Another head, another budget.
+    // A new head gets a new budget.
     context.view.budget.renew();
     this.#responseHeaders.apply(edit, context);
   }
@@ -129,7 +129,7 @@ export class RouteRules {
     }
     const query = this.#params === null ? view.query : this.#params.apply(view.query, context);
     if (path === view.rawPath && query === view.query) return null;
-    // A question mark with nothing behind it stays, if that is how it came.
+    // A question mark with nothing after it stays if it was received.
     const mark = query !== '' || view.head.originTarget === `${view.rawPath}?` ? '?' : '';
     edit.target = path + mark + query;
     return null;
@@ -140,19 +140,19 @@ function namesOrNull(names: readonly string[]): FieldNames | null {
   return names.length === 0 ? null : new FieldNames(names);
 }
 
-/** Does it say which attempt it is? */
+/** Does the text use the number of the attempt? */
 function countsAttempts(rule: HeaderRule): boolean {
   if (rule.kind === 'remove') return false;
   const template = rule.kind === 'replace' ? rule.edit.to : rule.value;
   return template.some((part) => part.kind === 'variable' && part.name === 'attempt');
 }
 
-/** A server behind a Unix socket has no address of its own that could stand in a Host field. */
+/** A server at a Unix socket has no address that could be a Host. */
 function serverHost(address: Address): string {
   return address.kind === 'tcp' ? address.text : 'localhost';
 }
 
-/** X-Forwarded-Prefix: what was stripped here, behind what a trusted peer has stripped before. */
+/** X-Forwarded-Prefix: the prefix stripped here, after the prefix that a trusted peer has stripped. */
 function sendPrefix(stripped: string, { view, trustsPeer }: RuleContext, edit: HeadEdit): void {
   const before = trustsPeer ? view.header('x-forwarded-prefix').join(',') : '';
   edit.set('x-forwarded-prefix', 'X-Forwarded-Prefix', before.replace(/\/+$/, '') + stripped);

@@ -4,7 +4,7 @@ import { utf8Bytes } from '../http/percent.js';
 import type { RuleContext } from './context.js';
 import { type EncodingPlace, Text } from './text.js';
 
-/** Of what is written where a text is found, for one step of the budget. */
+/** How many characters may be written for one step of the budget. */
 const CHARACTERS_PER_STEP = 8;
 
 /** Replaces every occurrence of a text or a regular expression. */
@@ -13,13 +13,13 @@ export class TextEdit {
   readonly #to: Text;
 
   constructor({ find, to }: Edit, place: EncodingPlace) {
-    // Values of fields are bytes: a text of the configuration is found in them by its own.
+    // Values of fields are bytes, so a text of the configuration is searched for in its UTF-8 bytes.
     if (typeof find !== 'string') this.#find = compileRegex(find);
     else this.#find = place === 'field' ? utf8Bytes(find) : find;
     this.#to = new Text(to, place);
   }
 
-  /** Throws BudgetExhausted when it would take too long, or become too long. */
+  /** Throws BudgetExhausted if it would take too long or the result would be too long. */
   apply(text: string, context: RuleContext): string {
     const find = this.#find;
     const { budget } = context.view;

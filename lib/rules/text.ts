@@ -4,34 +4,34 @@ import type { RuleContext } from './context.js';
 import { type Captures, NO_CAPTURES } from './pattern.js';
 
 /**
- * Where a text goes, which decides what is done to what it brings along:
+ * Where a text is used, which decides how values are encoded:
  *
- * - `field`, the value of a field: the text of the configuration and decoded text become UTF-8; of a path or a query,
- *   what no URL has is percent-encoded. Control characters are left out by `HeadEdit`.
- * - `path`: what is no character of a path is percent-encoded, and in values of the request (but not in captures of a
- *   path) slashes too, so that a value stays one segment.
- * - `param`, a parameter's value: all but unreserved characters are percent-encoded, `%` too.
- * - `cookie`, a cookie's value: what RFC 6265 has no room for is percent-encoded.
- * - `location`, a URL after its host: values of the request are percent-encoded like parameters, captures like a path.
- * - `host`, the scheme or the host of a URL: all but unreserved characters is percent-encoded, so that no value can end
- *   the host. A `{host}` stays as it is.
+ * - `field`, the value of a field: the text of the configuration and decoded text become UTF-8; characters of a path or
+ * a query that no URL has are percent-encoded. `HeadEdit` removes control characters.
+ * - `path`: characters that no path has are percent-encoded, and in values of the request (but not in groups of a path)
+ * slashes too, so that a value stays one segment.
+ * - `param`, a parameter's value: everything but unreserved characters is percent-encoded, `%` too.
+ * - `cookie`, a cookie's value: characters that RFC 6265 does not allow are percent-encoded.
+ * - `location`, a URL after its host: values of the request are percent-encoded like parameters, groups like a path.
+ * - `host`, the scheme or the host of a URL: everything but unreserved characters is percent-encoded, so that no value
+ * can end the host. `{host}` stays as it is.
  */
 export type EncodingPlace = 'field' | 'path' | 'param' | 'cookie' | 'location' | 'host';
 
-/** Where a piece of a text comes from, which decides what it is written in. */
+/** Where a part of a text comes from, which decides how it is encoded already. */
 type Source =
   /** The configuration. */
   | 'text'
-  /** The request target or the authority as they came: valid in a URL where they came from. */
+  /** The request target or authority as received: valid in a URL. */
   | 'path'
   | 'query'
   | 'host'
-  /** Bytes as they came. */
+  /** Bytes as received. */
   | 'bytes'
   | 'decoded'
   /** A group of a pattern that was compared with the decoded path. */
   | 'capture'
-  /** A group of a pattern that was compared with what is being edited. */
+  /** A group of a pattern that was compared with the text being changed. */
   | 'group';
 
 type Encode = (text: string) => string;
@@ -49,19 +49,24 @@ const asIs: Encode = (text) => text;
 const inSegment: Encode = (bytes) => percentEncode(bytes, SEGMENT);
 const inPath: Encode = (text) => percentEncode(utf8Bytes(text), PATH);
 const inParam: Encode = (bytes) => percentEncode(bytes, UNRESERVED);
-/** A URL as a person writes it. */
+/** A URL as people write it. */
 const writtenUrl: Encode = (text) => percentEncode(utf8Bytes(text), VISIBLE);
-/** A query as it came. A browser would take `\\` for a slash, and other bytes are no part of a URL (RFC 3986, 3.4). */
+/**
+ * A query as received. A browser would read `\\` as a slash, and other bytes are not allowed in a URL (RFC 3986, 3.4).
+ */
 export const inQuery: Encode = (query) => percentEncode(query, QUERY);
 const inCookie: Encode = (bytes) => percentEncode(bytes, COOKIE);
 const ofUtf8 =
   (encode: Encode): Encode =>
   (text) =>
     encode(utf8Bytes(text));
-/** A path as a person writes it: triplets stay what they are. */
+/** A path as people write it: percent-encoded characters stay. */
 const writtenPath: Encode = (text) =>
   percentEncode(utf8Bytes(text.replace(/%(?![0-9a-f]{2})/gi, '%25')), PATH_AND_PERCENT);
-/** A path as it came, triplets included. `*`, the target of OPTIONS about the server itself, is no part of a URL. */
+/**
+ * A path as received, with its percent-encoding. `*`, the target of OPTIONS for the server itself, is not part of a
+ * URL.
+ */
 const inUrl: Encode = (path) => (path === '*' ? '' : percentEncode(path, PATH_AND_PERCENT));
 const rawPath: Encode = (path) => percentEncode(path, PATH_AND_PERCENT);
 
@@ -130,7 +135,7 @@ const ENCODERS: { readonly [place in EncodingPlace]: { readonly [source in Sourc
 
 type Hole = (context: RuleContext, groups: Captures) => string;
 
-/** A template made ready for the place where its text goes. */
+/** A template compiled for the place where its text is used. */
 export class Text {
   readonly #parts: readonly (string | Hole)[];
 

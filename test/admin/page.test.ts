@@ -99,7 +99,7 @@ await withChromium(t, async (t, browser) => {
       await page.getByRole('button', { name: 'Unlock changes' }).click();
       await dialog.getByLabel('Token').fill(readToken);
       await page.keyboard.press('Enter');
-      await dialog.getByRole('alert').filter({ hasText: 'changes nothing' }).waitFor();
+      await dialog.getByRole('alert').filter({ hasText: 'reading only' }).waitFor();
       await dialog.getByLabel('Token').fill(token);
       await page.keyboard.press('Enter');
       await page.getByText('Live', { exact: true }).waitFor();

@@ -51,9 +51,12 @@ t.test('what cannot be an address is refused with advice', async (t) => {
     ['http://localhost:80', 'Write host:port without a scheme: drop http://.'],
     [
       'https://localhost:443',
-      'TLS to servers is not there yet: write the host:port at which it speaks http://.',
+      'lb does not speak TLS to servers yet: write the host:port where the server speaks plain HTTP.',
     ],
-    ['WSS://localhost', 'TLS to servers is not there yet: write the host:port at which it speaks http://.'],
+    [
+      'WSS://localhost',
+      'lb does not speak TLS to servers yet: write the host:port where the server speaks plain HTTP.',
+    ],
     ['localhost:80/path', 'Write host:port without a path.'],
     ['localhost', 'Add the port: localhost:8080.'],
     ['localhost:', 'Add the port after the colon.'],

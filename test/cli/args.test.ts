@@ -97,7 +97,7 @@ t.test('what makes no sense is refused in one sentence', async (t) => {
     '--acess-log dev': /^unknown option --acess-log\. Did you mean --access-log\?$/,
     '-a least_conections': /^--algorithm "least_conections" is unknown\. Did you mean least_connections\?$/,
     '-a zzzz': /is unknown\. It is one of round_robin, least_connections, /,
-    '-a hash': /^--algorithm hash has to be told of what: /,
+    '-a hash': /^--algorithm hash needs a key: /,
     'check -a random': /^lb check takes no --algorithm, lb does\./,
     '--healthpath /': /^unknown option --healthpath\. Did you mean --health-path\?$/,
     '--zzz': /^unknown option --zzz\.$/,

@@ -117,7 +117,7 @@ t.test('servers: whom a client is bound to', async (t) => {
   const free = explain(t, 'sticky.yaml', ['GET', 'http://same.elsewhere/']);
   t.match(
     serversOf(free).at(-1),
-    /^whoever answers is named in the cookie lb, and serves the client from then on$/,
+    /^the server that answers is named in the cookie lb, and serves the client from then on$/,
   );
   const token = createHmac('sha256', 'a-secret-of-ours')
     .update('localhost:2')

@@ -80,7 +80,7 @@ t.test(
 t.test('it fails where nobody answers, where nobody answers in time, and with a bad file', async (t) => {
   const cwd = t.testdir();
   const port = await freePort();
-  t.match(await healthcheck(t, [String(port)], cwd), { code: 1, stderr: /^lb: nobody answers at / });
+  t.match(await healthcheck(t, [String(port)], cwd), { code: 1, stderr: /^lb: no answer at / });
 
   const deaf = createServer(() => {}).listen(0, '127.0.0.1');
   t.teardown(() => deaf.close());

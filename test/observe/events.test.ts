@@ -33,7 +33,12 @@ const KINDS: readonly (readonly [
       for (let count = 0; count < 4; count++) await get('ejected', '/?status=503');
     },
   ],
-  ['spared', 'good', /good fails, but the others can't do without it: 2 errors in a row/, async () => {}],
+  [
+    'spared',
+    'good',
+    /good fails, but is kept because too few servers would be left: 2 errors in a row/,
+    async () => {},
+  ],
   [
     'queue_full',
     'narrow',

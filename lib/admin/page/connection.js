@@ -1,9 +1,9 @@
-// Asks the API, over and over, and notices when nobody answers.
+// Asks the API repeatedly, and notices when it does not answer.
 
 const PATIENCE_MS = 4000;
 const TOKEN = 'lb admin token';
 
-/** An answer that is not 2xx; the message is what the API says. */
+/** A response that is not 2xx; the message is that of the API. */
 export class Refused extends Error {
   constructor(status, { code = '', message = `status ${status}`, hint = '', details = '' } = {}) {
     super(message);
@@ -14,7 +14,7 @@ export class Refused extends Error {
   }
 }
 
-/** Whether there is one to show: a plain link can't. */
+/** Whether a token is known: a plain link can't send one. */
 export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
 
 function headers(more) {
@@ -22,7 +22,7 @@ function headers(more) {
   return token === null ? more : { ...more, authorization: `Bearer ${token}` };
 }
 
-/** Asks for JSON. Throws Refused, or what fetch throws when nobody answers in time. */
+/** Asks for JSON. Throws Refused, or the error of fetch when there is no response in time. */
 export async function ask(path, { method = 'GET', body } = {}) {
   const sent = body === undefined ? {} : { 'content-type': 'application/json' };
   const response = await fetch(path, {
@@ -48,8 +48,7 @@ export async function tryToken(token, suits) {
   sessionStorage.setItem(TOKEN, token);
   try {
     const { access } = await ask('/api/status');
-    if (!suits(access))
-      throw new Refused(403, { message: 'this token shows everything and changes nothing' });
+    if (!suits(access)) throw new Refused(403, { message: 'this token allows reading only' });
     return access;
   } catch (error) {
     if (before === null) sessionStorage.removeItem(TOKEN);
@@ -72,7 +71,7 @@ export async function follow(tell, pause) {
       });
       if (response.ok) last = await readEvents(response, last, tell);
     } catch {
-      // Nobody there: the page says so where it asks for the status, and this just comes back.
+      // The connection failed: the page reports that when it asks for the status, and this just tries again.
     }
     await pause(2000);
   }

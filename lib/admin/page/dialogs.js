@@ -61,7 +61,7 @@ export function choices(name, legend, options) {
   return make('fieldset', {}, make('legend.unseen', {}, legend), ...rows);
 }
 
-/** What was chosen of `name` in the open dialog. */
+/** The chosen value of `name` in the open dialog. */
 export const chosen = (name) => part('ask').querySelector(`input[name="${name}"]:checked`).value;
 
 /** A label with its input. */

@@ -34,12 +34,12 @@ function dress(element, attributes, children) {
 /** @param {string} id */
 export const part = (id) => document.getElementById(id);
 
-/** Sets a text, and touches nothing when it is the same: what a person has selected stays selected. */
+/** Sets a text, and changes nothing when it is the same: a selection of the reader stays. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Sets an attribute, or takes it away when the value is null. */
+/** Sets an attribute, or removes it when the value is null. */
 export function mark(element, name, value) {
   if (value === null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
@@ -71,7 +71,7 @@ export function reconcile(parent, kept, items, keyOf, create, behind = null) {
   }
 }
 
-/** The shape of a tone or a state, so that no colour has to be told apart. */
+/** The shape of a tone or a state, so that colour is not the only sign. */
 const SHAPES = {
   good: 'M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 0 0 0-13zM5 8.2l2.1 2.1L11 6.2',
   quiet: 'M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 0 0 0-11z',

@@ -1,7 +1,7 @@
 import { make, reconcile, say, shape } from './elements.js';
 import { count, milliseconds, time } from './words.js';
 
-/** The last failures by their reason: what it means, what to do, and the requests themselves. */
+/** The last failures by their reason: its meaning, the remedy, and the requests themselves. */
 export class Failures {
   constructor(place) {
     this.kept = new Map();

@@ -11,7 +11,7 @@ import { answers, duration, eventWords, plural, STATES } from './words.js';
 
 const EVERY_MS = 1000;
 const TOAST_MS = 5000;
-/** What is worth interrupting a person who listens. */
+/** Events that are important enough to interrupt a screen reader. */
 const SPOKEN = new Set(['down', 'up', 'ejected', 'returned', 'drained', 'reload_refused']);
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -23,15 +23,15 @@ const bans = new Bans(part('bans'), liftBan);
 const routes = new Routes(part('routes'), { change, events });
 part('events').append(timeline.element);
 
-/** When the process started that answered last. */
+/** When the process that answered last was started. */
 let startedAt = 0;
 let knownFailures = '';
 let toasting = 0;
 
-/** One look at everything. */
+/** One reading of everything. */
 async function look() {
   const status = await ask('/api/status');
-  // Another process, perhaps of another version: the page begins anew, too.
+  // Another process, perhaps of another version: the page is loaded again.
   if (startedAt !== 0 && status.started_at !== startedAt) location.reload();
   startedAt = status.started_at;
   const [traffic] = await Promise.all([
@@ -50,7 +50,7 @@ async function lookAtFailures({ requests: { by_reason: reasons, by_status: statu
   knownFailures = now;
 }
 
-/** Most of the time there is none, and nothing to ask for. */
+/** Mostly there are none, and nothing is asked for. */
 async function lookAtBans({ firewall }) {
   const some = firewall.some(({ bans: number }) => number > 0);
   bans.update(some ? await ask('/api/bans') : { total: 0, bans: [] });
@@ -82,7 +82,7 @@ function show(status) {
   showNotice(status);
   routes.update(status.routes);
   showFirewall(part('firewall'), status.firewall);
-  // What would only be refused is not offered.
+  // Actions that would be refused are not offered.
   mark(document.documentElement, 'data-access', access);
   part('reload').hidden = config.path === null || access === 'read';
   part('unlock').hidden = access !== 'read';
@@ -110,7 +110,7 @@ function showSettings({ path, drift }) {
   say(part('settings'), drift.length === 0 ? from : `${from} Not in the file: ${drift.join('; ')}.`);
 }
 
-/** What the last 100 events of a server were. */
+/** The last 100 events of a server. */
 async function events(name) {
   try {
     return (await ask(`/api/servers/${encodeURIComponent(name)}`)).events;
@@ -198,7 +198,7 @@ function tell(event) {
     say(part('spoken'), `${subject} ${text} ${reason}`.trim());
 }
 
-/** Says so when the connection is lost, and when it is back; not every second. */
+/** Reports when the connection is lost and when it is back; not every second. */
 function connection(now, text) {
   mark(document.documentElement, 'data-connected', String(now));
   say(part('link-text'), text);
@@ -206,7 +206,7 @@ function connection(now, text) {
 
 let looking = null;
 
-/** One look at a time; whoever asks for one more waits for the one that runs. */
+/** One reading at a time; a further call waits for the current one. */
 function tick() {
   looking ??= lookOnce().finally(() => {
     looking = null;
@@ -228,7 +228,7 @@ async function lookOnce() {
 async function askForToken() {
   connection(false, 'Token needed');
   const text =
-    'This listener shows its figures to those who know admin.token or admin.read_token of the settings file.';
+    'This listener shows its figures only with admin.token or admin.read_token of the settings file.';
   const shown = await askToken({ title: 'Token', text, yes: 'Show' }, () => true);
   if (shown !== null) return;
   connection(null, 'Token needed: load the page again to give it');
@@ -251,7 +251,7 @@ part('unlock').addEventListener('click', async () => {
 async function run() {
   void follow(tell, pause);
   for (;;) {
-    // Nobody looks: nothing is asked.
+    // The page is hidden: nothing is asked.
     if (document.visibilityState === 'visible') await tick();
     await pause(EVERY_MS);
   }

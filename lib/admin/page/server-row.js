@@ -4,7 +4,7 @@ import { answers, count, duration, milliseconds, percent, plural, STATES } from 
 
 let rows = 0;
 
-/** A server as a row of its route, with its story below. */
+/** A server as a row of its route, with its events below. */
 export class ServerRow {
   /** @param {{ change: (server: any, what: string) => void, events: (name: string) => Promise<readonly any[]> }} acts */
   constructor(server, acts) {
@@ -83,7 +83,7 @@ export class ServerRow {
     if (open) await this.tell();
   }
 
-  /** Something happened to it: its story is asked for, if somebody reads it. */
+  /** Something happened to the server: its events are loaded again, if they are shown. */
   async tell() {
     this.news = true;
     if (this.story.hidden || this.asking) return;
@@ -96,7 +96,7 @@ export class ServerRow {
   }
 
   update(server) {
-    // Checks are part of its story, but no news to everybody.
+    // Checks are shown among a server's events, but are not announced.
     const checked = server.last_check?.at !== this.server.last_check?.at;
     this.server = server;
     if (checked) void this.tell();
@@ -152,7 +152,7 @@ export class ServerRow {
     const { requests, by_status: byStatus, failures, retries, ejections, spared, unsolicited } = totals;
     const rare = [
       [spared, `, spared ${plural(spared, 'time')} as the last that could be used`],
-      [unsolicited, `, ${plural(unsolicited, 'connection')} closed as it sent what nobody had asked for`],
+      [unsolicited, `, ${plural(unsolicited, 'connection')} closed because it sent data without a request`],
     ];
     say(
       this.totals,
@@ -163,7 +163,7 @@ export class ServerRow {
   }
 
   #updateButtons({ name, state }) {
-    // Without the column of the buttons where there is nothing to press.
+    // Without the column of buttons when there are no buttons.
     mark(this.wide, 'colspan', document.documentElement.dataset.access === 'read' ? '8' : '9');
     const out = state === 'draining' || state === 'maintenance';
     const labels = [
@@ -175,7 +175,7 @@ export class ServerRow {
       say(button, text);
       mark(button, 'aria-label', label);
     }
-    // The one that goes must not take the focus along.
+    // Removing an element must not remove the focus.
     const focused = document.activeElement;
     this.drain.hidden = out;
     this.enable.hidden = !out;

@@ -1,7 +1,7 @@
 import { make, shape } from './elements.js';
 import { eventWords, time } from './words.js';
 
-/** More are not shown: the API has them. */
+/** More are not shown; the API has them. */
 const SHOWN = 60;
 
 /** Events as sentences, newest first. */
@@ -18,7 +18,7 @@ export class Timeline {
   /** @param {readonly any[]} events oldest first */
   show(events) {
     const text = JSON.stringify(events);
-    // Whoever reads it, or has selected some of it, is not disturbed for nothing.
+    // Not rebuilt while the reader has selected some of it.
     if (text === this.shown) return;
     this.shown = text;
     this.empty.hidden = events.length > 0;
@@ -26,7 +26,7 @@ export class Timeline {
     this.list.replaceChildren(...entries.reverse());
   }
 
-  /** One that is behind all others. */
+  /** An event after all others. */
   add(event) {
     if (event.id <= this.lastId) return;
     this.lastId = event.id;

@@ -1,4 +1,4 @@
-// Numbers, times and states as a person reads them.
+// Numbers, times and states for people.
 
 const whole = new Intl.NumberFormat('en');
 const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -36,7 +36,7 @@ export function duration(ms) {
   return `${Math.floor(hours / 24)} d`;
 }
 
-/** With the day when that is another. @param {number} at ms since the epoch */
+/** With the date if it is not today. @param {number} at ms since the epoch */
 export function time(at) {
   const date = new Date(at);
   const today = date.toDateString() === new Date().toDateString();
@@ -57,14 +57,14 @@ export function answers(total, byStatus) {
 /** A state in a word, and what it means in a line. */
 export const STATES = {
   up: { word: 'Up', tone: 'good', meaning: 'its checks pass' },
-  unchecked: { word: 'Unchecked', tone: 'quiet', meaning: 'nobody checks it' },
+  unchecked: { word: 'Unchecked', tone: 'quiet', meaning: 'no health check' },
   down: { word: 'Down', tone: 'bad', meaning: 'its checks fail' },
   ejected: { word: 'Ejected', tone: 'bad', meaning: 'real requests failed too often' },
   draining: { word: 'Draining', tone: 'warn', meaning: 'no new requests' },
   maintenance: { word: 'Maintenance', tone: 'warn', meaning: 'no requests at all' },
 };
 
-/** What an event is called, and how it looks: the name of a state's shape. */
+/** The words of an event, and the shape of its state. */
 const EVENTS = {
   listening: ['listening on', 'quiet'],
   closed: ['no longer listening on', 'quiet'],

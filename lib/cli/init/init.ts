@@ -11,14 +11,16 @@ import { type StarterAnswers, starterFile } from './starter-file.js';
 export interface InitContext {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
-  /** How the reader started this program. */
+  /** The command that started this program. */
   readonly program: string;
   readonly exists: (path: string) => boolean;
-  /** null where nobody can be asked. */
+  /** null when there is no terminal to ask on. */
   readonly ask: Ask | null;
 }
 
-/** Writes a settings file. Returns the exit code: 1 when it could not be written, 2 when too little or nonsense was said. */
+/**
+ * Writes a settings file. Returns the exit code: 1 when it could not be written, 2 when options are missing or wrong.
+ */
 export async function init(options: InitOptions, context: InitContext): Promise<number> {
   const { stderr } = context;
   const { force } = options;
@@ -28,7 +30,7 @@ export async function init(options: InitOptions, context: InitContext): Promise<
     return code;
   };
   const there = `${file} is there already. --force writes it anew, -c names another file.`;
-  // Before the questions; the write itself makes sure.
+  // Checked before asking; the write itself makes sure.
   if (!force && context.exists(file)) return refuse(there, 1);
   const known = said(options);
   const wrong = complaintOf({ ...DEFAULT_ANSWERS, ...known });
@@ -68,7 +70,7 @@ function said(options: InitOptions): Partial<StarterAnswers> {
   };
 }
 
-/** What is written is read as lb would read it: what that complains of is not written. */
+/** The text is loaded like any settings file; if that reports problems, it is not written. */
 function complaintOf(answers: StarterAnswers): string | null {
   const result = loadConfig(starterFile(answers), { env: {}, needsRoute: true });
   const [problem] = result.ok ? result.warnings : result.problems;
@@ -93,7 +95,7 @@ function whatNext(answers: StarterAnswers, file: string, { program, stdout }: In
   return `${file} is written: ${servers}, requests come in on ${answers.listen}. Next:\n\n${listed}`;
 }
 
-/** As a shell takes it. */
+/** Quoted for a shell. */
 function quoted(file: string): string {
   return /^[\w./@%+=:,-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 }

@@ -4,15 +4,17 @@ import { FileError } from '../../base/regular-file.js';
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
 
-/** Writes a file that must not be there yet: rejects with the system's EEXIST when it is. Nothing is left of half a one. */
+/**
+ * Writes a file that must not exist: rejects with the system's EEXIST if it does. A failed write leaves nothing behind.
+ */
 export async function createFile(path: string, text: string): Promise<void> {
   const handle = await open(path, 'wx', 0o666);
   await writeAll(handle, path, text);
 }
 
 /**
- * Writes a file, or writes a regular one anew: whoever reads it meanwhile sees the old one or the new one. What a
- * symbolic link leads to is replaced, not the link, and who may read it stays.
+ * Writes a file, or replaces a regular one: a reader sees the old or the new content. If the name is a symbolic link,
+ * its target is replaced; the permissions stay.
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const old = await statusOf(path);
@@ -20,7 +22,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   if (!old.isFile()) throw new FileError('it is not a regular file');
   const real = await realpath(path);
   const beside = `${real}.new`;
-  // Should there be a named pipe in its place, it is not waited for.
+  // If there is a named pipe at this name, opening it does not wait.
   const handle = await open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, old.mode & 0o777);
   await writeAll(handle, beside, text);
   await rename(beside, real);

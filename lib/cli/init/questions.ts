@@ -1,24 +1,24 @@
 import type { StarterAnswers } from './starter-file.js';
 
-/** Puts a question to a person and resolves with the line that was typed; null at the end of input. */
+/** Asks a person a question and resolves with the line that was typed; null at the end of input. */
 export type Ask = (question: string) => Promise<string | null>;
 
-/** What is wrong with the answers, in a sentence; null when a file can be written with them. */
+/** What is wrong with the answers, in a sentence; null when they make a valid file. */
 export type Complaint = (answers: StarterAnswers) => string | null;
 
 interface Question {
   readonly text: string;
-  /** What an empty line means, for people. */
+  /** What an empty line means, as shown to the person. */
   readonly initial: string;
   readonly take: (answers: StarterAnswers, typed: string) => StarterAnswers;
 }
 
 export interface Interview {
-  /** What the command line said already; that is not asked for. */
+  /** What the command line has answered already; these questions are not asked. */
   readonly known: Partial<StarterAnswers>;
   readonly ask: Ask;
   readonly complaint: Complaint;
-  /** Shows a complaint. */
+  /** Shows an error message. */
   readonly tell: (text: string) => void;
 }
 
@@ -59,7 +59,7 @@ const QUESTIONS: { readonly [name in keyof StarterAnswers]?: Question } = {
   },
 };
 
-/** Asks for what is not known yet, each until the answer is one. Resolves with null when the input ends before. */
+/** Asks for what is not known yet, each until the answer is valid. Resolves with null when the input ends before. */
 export async function interview({ known, ask, complaint, tell }: Interview): Promise<StarterAnswers | null> {
   let answers: StarterAnswers = { ...DEFAULT_ANSWERS, ...known };
   for (const [name, question] of Object.entries(QUESTIONS)) {

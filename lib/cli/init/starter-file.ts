@@ -1,14 +1,14 @@
 import { flowYaml } from '../../config/reference.js';
 import type { AlgorithmName } from '../../config/types.js';
 
-/** What a first settings file says. */
+/** The answers that a first settings file is made from. */
 export interface StarterAnswers {
-  /** A port, or what else `listen` takes. */
+  /** A port, or any other value of `listen`. */
   readonly listen: string;
   readonly servers: readonly string[];
-  /** Names that requests are served for; empty for all. */
+  /** Host names; empty for all. */
   readonly hosts: readonly string[];
-  /** null: no path is chosen. */
+  /** null: the default path. */
   readonly healthPath: string | null;
   /** null: off. */
   readonly admin: string | null;
@@ -21,8 +21,8 @@ const HEAD = `# Settings of lb. "lb check" finds every mistake in this file, "lb
 `;
 
 /**
- * The text of a settings file with these answers. The settings that are wanted next stand in it as comments, each of
- * which is right as it is: a `#` with no blank, or more than one, after it. (A sentence has one.)
+ * The text of a settings file with these answers. Settings that are often needed next are in it as comments; each of
+ * these becomes valid when its `#` is removed, which has no blank or several blanks after it (a sentence has one).
  */
 export function starterFile(answers: StarterAnswers): string {
   return [

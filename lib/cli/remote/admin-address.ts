@@ -6,17 +6,17 @@ import type { AdminConfig } from '../../config/types.js';
 import { DEFAULT_FILE, readConfig } from '../start-settings.js';
 import type { AdminAddressOptions } from './options.js';
 
-/** Where a running balancer is asked, and what it wants to see. */
+/** How to reach a running balancer. */
 export interface AdminAddress {
   readonly address: Address;
-  /** null: none is shown. */
+  /** null: no token is sent. */
   readonly token: string | null;
 }
 
 /**
- * The address of the command line, else that of the settings file, else the default; the token of the environment
- * (LB_ADMIN_TOKEN), else that of the file. Throws an AdminError when a file that has to be read can't be used, a
- * PlanError when it can't be opened.
+ * The address of the command line, else of the settings file, else the default; the token of the environment
+ * (LB_ADMIN_TOKEN), else of the file. Throws an AdminError when a file that is needed can't be used, a
+ * StartSettingsError when it can't be opened.
  */
 export function findPlace(
   { admin, configFile }: AdminAddressOptions,
@@ -25,7 +25,7 @@ export function findPlace(
 ): AdminAddress {
   const file = configFile ?? (exists(DEFAULT_FILE) ? DEFAULT_FILE : null);
   const token = env.LB_ADMIN_TOKEN ?? '';
-  // Neither is looked for in a file where both are known without it: it may be another one's, or not good.
+  // When both are known without the file, it is not read: it may belong to another balancer, or be invalid.
   const isKnown = admin !== null && (token !== '' || configFile === null);
   const settings = file === null || isKnown ? null : readSettings(file, env);
   const address = admin === null ? (settings?.listen ?? addressOf(ADMIN_LISTEN)) : addressOf(admin);
@@ -46,19 +46,19 @@ function addressOf(text: string): Address {
   return parseAddress(text, { defaultHost: '127.0.0.1' });
 }
 
-/** Who listens on every interface is found on this machine. */
+/** A listener on every interface is reached on this machine. */
 export function reachable(address: Address): Address {
   if (address.kind === 'unix') return address;
   const { host, port } = address;
   if (host === '' || host === '0.0.0.0') return addressOf(`127.0.0.1:${port}`);
   return host === '::' ? addressOf(`[::1]:${port}`) : address;
 }
-/** The balancer could not be asked, or said no. The message is one line that says what to do. */
+/** The balancer could not be asked, or refused. The message is one line that says what to do. */
 
 export class AdminError extends Error {
-  /** One word for programs: that of the API, or `unreachable`, `no_answer`, `not_lb`, `bad_config`. */
+  /** A code for programs: that of the API, or `unreachable`, `no_answer`, `not_lb`, `bad_config`. */
   readonly code: string;
-  /** More lines, as a terminal shows them; empty as a rule. */
+  /** Further lines as a terminal shows them; mostly empty. */
   readonly details: string;
 
   constructor(code: string, message: string, details = '') {

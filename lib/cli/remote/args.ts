@@ -9,7 +9,7 @@ type Values = ReadonlyMap<OptionName, string>;
 
 const MAX_WEIGHT = 256;
 
-/** What stands behind the name of a command, for the complaint when it does not. */
+/** The arguments of a command, for the error message when they are wrong. */
 const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {
   status: [],
   servers: [],
@@ -25,7 +25,7 @@ const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {
   top: [],
 };
 
-/** Reads what stands behind the name of a command for a running balancer. Throws a UsageError. */
+/** Parses the arguments of a command for a running balancer. Throws a UsageError. */
 export function remoteOptions(name: RemoteName, operands: readonly string[], values: Values): RemoteOptions {
   const wanted = OPERANDS[name];
   const usage = [spoken(name), ...wanted].join(' ');

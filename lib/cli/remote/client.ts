@@ -6,7 +6,7 @@ const PATIENCE_MS = 5000;
 /** A settings file is read, checked and tested. */
 const RELOAD_PATIENCE_MS = 60_000;
 
-/** What a server can be told. */
+/** The states that a server can be set to. */
 export interface Change {
   readonly state?: 'ready' | 'drain' | 'maintenance';
   readonly weight?: number;
@@ -19,7 +19,7 @@ interface AdminRequest {
   readonly patience?: number;
 }
 
-/** Asks and steers a running balancer over its admin listener. Every method rejects with an AdminError. */
+/** Asks and controls a running balancer through its admin listener. Every method rejects with an AdminError. */
 export class AdminClient {
   readonly #place: AdminAddress;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -28,7 +28,7 @@ export class AdminClient {
     this.#place = place;
   }
 
-  /** Where it asks, for people. */
+  /** The address of the listener, for people. */
   get address(): string {
     return this.#place.address.text;
   }
@@ -65,18 +65,18 @@ export class AdminClient {
     return this.#ask({ method: 'GET', path: '/api/bans' });
   }
 
-  /** Returns what the firewalls are called that had banned the client. */
+  /** Returns the names of the firewalls that had banned the client. */
   async unban(client: string): Promise<readonly string[]> {
     const path = `/api/bans/${encodeURIComponent(client)}`;
     return (await this.#ask<{ rules: readonly string[] }>({ method: 'DELETE', path })).rules;
   }
 
-  /** Has it read its settings file again; gives what it says of it. */
+  /** Makes it reload its settings file and returns its report. */
   reload(): Promise<{ readonly ok: boolean; readonly message: string }> {
     return this.#ask({ method: 'POST', path: '/api/reload', patience: RELOAD_PATIENCE_MS });
   }
 
-  /** The seconds that ended after `since`, ms since the epoch; of the last minutes. */
+  /** The seconds of the last minutes that ended after `since`, in ms since the epoch. */
   async traffic(since: number): Promise<readonly TrafficView[]> {
     const path = `/api/traffic?since=${since}`;
     return (await this.#ask<{ points: readonly TrafficView[] }>({ method: 'GET', path })).points;
@@ -86,7 +86,7 @@ export class AdminClient {
   events(tell: (event: EventView) => void): () => void {
     const outgoing = request({ ...this.#target(), path: '/api/events?since=0', headers: this.#headers() });
     outgoing.on('error', () => {
-      // What cannot be asked any more is noticed by whoever asks for the status.
+      // A lost connection is noticed by the requests for the status.
     });
     outgoing.on('response', (response) => {
       response.on('error', () => {});
@@ -158,19 +158,19 @@ export class AdminClient {
       return new AdminError('unreachable', `not allowed to open ${where}: try as its user.`);
     if (code !== 'ECONNREFUSED' && code !== 'ENOENT')
       return new AdminError('unreachable', `${where} cannot be asked: ${message}.`);
-    const hint = `Is lb running, with --admin or admin: in its file? Another place is named with --admin.`;
-    return new AdminError('unreachable', `nobody answers at ${where}. ${hint}`);
+    const hint = `Is lb running, with --admin or admin: in its file? Another address is set with --admin.`;
+    return new AdminError('unreachable', `no answer at ${where}. ${hint}`);
   }
 
   #refusal(answer: AdminResponse): AdminError {
     if (answer.status === 401) {
       const hint = 'Put it into LB_ADMIN_TOKEN, or name the settings file that has it with -c.';
-      return new AdminError('unauthorized', `${this.address} wants its token. ${hint}`);
+      return new AdminError('unauthorized', `${this.address} requires its token. ${hint}`);
     }
     const error = errorOf(this.#parse(answer));
     if (error === undefined) return this.#stranger();
     const { code, message, details = '' } = error;
-    // The API speaks to programs; here there is a command for it.
+    // Hints of the API are for programs; here a command does the same.
     const hint = error.hint.replace('/api/servers lists', 'lb servers lists');
     return new AdminError(code, `${message}.${hint === '' ? '' : ` ${hint}`}`.replace('..', '.'), details);
   }
@@ -178,7 +178,7 @@ export class AdminClient {
   #stranger(): AdminError {
     return new AdminError(
       'not_lb',
-      `what answers at ${this.address} is no lb. Name another place with --admin.`,
+      `what answers at ${this.address} is not lb. Set another address with --admin.`,
     );
   }
 }

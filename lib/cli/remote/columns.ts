@@ -4,19 +4,19 @@ import type { Paint } from '../paint.js';
 /** One column of a table. */
 export interface Column<Row> {
   readonly heading: string;
-  /** On the right, as figures are. */
+  /** Right-aligned, as for numbers. */
   readonly right?: boolean;
   readonly text: (row: Row) => string;
   readonly tint?: (row: Row, paint: Paint) => (text: string) => string;
-  /** Left out where there is too little room: the highest number first. Without it, it stays. */
+  /** The column is left out when there is too little room, the highest number first. Without it, the column stays. */
   readonly dispensable?: number;
-  /** May be cut down to so many characters, the end of a text first. */
+  /** The column may be cut to this many characters, the end of texts first. */
   readonly atLeast?: number;
 }
 
 const GAP = '  ';
 
-/** A heading and a line per row, no wider than `width` as far as the columns allow; each ends with a line feed. */
+/** A heading and one line per row, not wider than `width` if the columns allow it; each ends with a line feed. */
 export function renderTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
@@ -51,7 +51,7 @@ function measured<Row>({ column, cells }: Measured<Row>): Measured<Row> {
   return { column, cells, width: Math.max(column.heading.length, longest(cells)) };
 }
 
-/** Leaves columns out, then cuts others, until it fits. A column in which nothing stands is left out anyway. */
+/** Leaves columns out, then cuts others, until the table fits. Empty columns are left out anyway. */
 function fit<Row>(all: readonly Measured<Row>[], width: number): Measured<Row>[] {
   let columns = all.filter(
     ({ column, cells }) => column.dispensable === undefined || cells.some((cell) => cell !== ''),

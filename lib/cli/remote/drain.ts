@@ -8,7 +8,10 @@ import type { ServerView } from './view.js';
 
 const LOOK_MS = 500;
 
-/** Resolves once a draining server has nothing left, or is gone; rejects with an AdminError when it is taken back. */
+/**
+ * Resolves when a draining server has no requests left, or is removed; rejects with an AdminError when draining is
+ * cancelled.
+ */
 export async function untilEmpty(
   client: AdminClient,
   server: ServerView,
@@ -18,7 +21,7 @@ export async function untilEmpty(
   let now = server;
   while (now.active > 0) {
     if (now.state === 'up' || now.state === 'unchecked') {
-      throw new AdminError('taken_back', `${now.name} is ${now.state} again: somebody has taken it back.`);
+      throw new AdminError('taken_back', `${now.name} is ${now.state} again: draining was cancelled.`);
     }
     progress.show(now);
     await pause(LOOK_MS);
@@ -31,7 +34,7 @@ export async function untilEmpty(
   return now;
 }
 
-/** What is left on a server: one line that changes on a terminal, elsewhere a line per change. */
+/** The requests left on a server: one changing line on a terminal, otherwise one line per change. */
 export class Progress {
   readonly #terminal: Terminal;
   readonly #since = performance.now();
@@ -52,12 +55,12 @@ export class Progress {
     this.#shown = active;
   }
 
-  /** So long, in words: whole seconds once there are any. */
+  /** A duration in words, in whole seconds from one second on. */
   get elapsed(): string {
     return humanDuration(Math.ceil(performance.now() - this.#since));
   }
 
-  /** Takes the changing line away. */
+  /** Clears the changing line. */
   end(): void {
     if (this.#terminal.isTty && this.#shown !== -1) this.#terminal.write('\r\x1b[K');
   }

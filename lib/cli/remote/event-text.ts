@@ -5,7 +5,7 @@ import type { EventView } from './view.js';
 
 type Tint = 'red' | 'green' | 'yellow' | null;
 
-/** What is said of the server, and how good or bad it is. */
+/** What happened to the server, and whether that is good or bad. */
 const WORDS: { readonly [what in EventView['what']]: readonly [words: string, tint: Tint] } = {
   listening: ['listening on', null],
   closed: ['no longer listening on', null],
@@ -16,7 +16,7 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   down: ['is down', 'red'],
   up: ['is back', 'green'],
   ejected: ['is ejected', 'red'],
-  spared: ["fails, but the others can't do without it", 'red'],
+  spared: ['fails, but is kept because too few servers would be left', 'red'],
   returned: ['is let in again', 'green'],
   route_down: ['has no server that takes requests', 'red'],
   route_up: ['has a server again', 'green'],
@@ -32,14 +32,14 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   resolve_failed: ['not resolved', 'red'],
 };
 
-/** What `ready -> draining` comes to. */
+/** The meaning of `ready -> draining`. */
 const AVAILABILITY: ReadonlyMap<string, string> = new Map([
   ['ready', 'is ready again'],
   ['draining', 'is draining'],
   ['maintenance', 'is in maintenance'],
 ]);
 
-/** Their reasons go on with the sentence: `is back after 3 s`. */
+/** Events whose reason continues the sentence: `is back after 3 s`. */
 const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
   'listening',
   'closed',
@@ -55,7 +55,7 @@ const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
 /** `12:04:31 apple is down: refused`, without a line feed. */
 export function eventText({ at, what, server, route, reason: given }: EventView, paint: Paint): string {
   const reason = what === 'availability' ? (AVAILABILITY.get(given.split(' -> ')[1] ?? '') ?? given) : given;
-  // A newer balancer may know events that this program does not.
+  // A newer balancer may send events that this program does not know.
   const [words, tint] = WORDS[what] ?? [what, null];
   const concerned = route ?? server;
   const subject = concerned === '' ? '' : paint.bold(escapeForScreen(concerned));

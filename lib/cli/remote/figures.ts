@@ -3,7 +3,7 @@ export function grouped(amount: number): string {
   return String(Math.round(amount)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** `0.84 ms`, `12 ms`, `1.2 s`: three figures are as many as mean something. */
+/** `0.84 ms`, `12 ms`, `1.2 s`: at most three significant digits. */
 export function latency(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return '';
   if (ms < 9.95) return `${ms < 0.995 ? ms.toFixed(2) : ms.toFixed(1)} ms`;
@@ -38,7 +38,7 @@ export function age(ms: number): string {
 
 const BARS = '▁▂▃▄▅▆▇█';
 
-/** A bar per value, the greatest the highest; a blank where there is nothing. */
+/** One bar per value, scaled to the greatest; a blank for no value. */
 export function sparkline(values: readonly number[]): string {
   const most = values.reduce((most, value) => Math.max(most, value), 0);
   return values

@@ -1,6 +1,6 @@
 import type { NewServerView } from './view.js';
 
-/** What is asked of a running balancer. */
+/** A command for a running balancer. */
 export type Action =
   | { readonly kind: 'status' | 'servers'; readonly watch: boolean }
   | { readonly kind: 'drain'; readonly server: string; readonly wait: boolean }
@@ -10,7 +10,7 @@ export type Action =
   | { readonly kind: 'unban'; readonly client: string }
   | { readonly kind: 'bans' | 'reload' | 'top' };
 
-/** Which admin listener is asked. */
+/** Which admin listener to ask. */
 export interface AdminAddressOptions {
   /** As written on the command line; null: it is looked up. */
   readonly admin: string | null;

@@ -1,25 +1,25 @@
 import type { ServerView, StatusView } from './view.js';
 
-/** What went on between two looks, per second. */
+/** Rates between two readings, per second. */
 export interface ServerRates {
   readonly server: ServerView;
   readonly requests: number;
-  /** Attempts that did not end in an answer. */
+  /** Attempts that got no response. */
   readonly failures: number;
 }
 
 export interface Rates {
   readonly requests: number;
-  /** Answers with 5xx. */
+  /** Responses with 5xx. */
   readonly errors: number;
   readonly servers: readonly ServerRates[];
 }
 
-/** Rates from totals that were looked at again and again. */
+/** Computes rates from totals that are read repeatedly. */
 export class RateMeter {
   #before: StatusView | null = null;
 
-  /** Since the look before; all zero at the first, and when another process has begun to count anew. */
+  /** Since the previous reading; all zero at the first one, and after a restart of the balancer. */
   note(status: StatusView): Rates {
     const before = this.#before;
     this.#before = status;

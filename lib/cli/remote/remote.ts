@@ -15,7 +15,7 @@ import { glance, watchTop } from './top.js';
 import { topLines } from './top-text.js';
 import type { ServerView, StatusView } from './view.js';
 
-/** What a command for a running balancer uses of the process. */
+/** The parts of the process that a command for a running balancer uses. */
 export interface RemoteContext {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
@@ -27,10 +27,10 @@ export interface RemoteContext {
 }
 
 const WATCH_MS = 2000;
-/** Routes that are named in a warning. */
+/** How many routes a warning names. */
 const MOST_NAMED = 10;
 
-/** Asks or steers a running balancer. Returns the exit code: 0 when it did as asked, else 1. */
+/** Runs a command for a running balancer. Returns the exit code: 0 when it succeeded, otherwise 1. */
 export async function remote(options: RemoteOptions, context: RemoteContext): Promise<number> {
   let client: AdminClient | null = null;
   try {
@@ -53,12 +53,12 @@ function complain({ code, message, details }: AdminError, json: boolean, context
     stdout.write(`${JSON.stringify({ error: { code, message, details } }, null, 2)}\n`);
     return;
   }
-  // What the file itself says comes first, as with lb check; its control characters were made visible there.
+  // Problems of the file come first, as with lb check; control characters in them are escaped already.
   const report = details === '' ? '' : `${details.trimEnd()}\n\n`;
   stderr.write(`${report}${stderr.paint.red('lb:')} ${escapeForScreen(message)}\n`);
 }
 
-/** One command, and what it answers to whoever gave it. */
+/** One command and its output. */
 class Conversation {
   readonly #client: AdminClient;
   readonly #json: boolean;
@@ -223,14 +223,14 @@ class Conversation {
     else stdout.write(`${stdout.paint.green(escapeForScreen(outcome.message))}\n`);
   }
 
-  /** For a person what happened to a server, for a program the server as it is now. */
+  /** For a person what happened to the server, for a program the new state of the server. */
   #tell(server: ServerView, what: string, data: unknown = server): void {
     const { stdout } = this.#context;
     if (this.#json) this.#print(data);
     else stdout.write(`${stdout.paint.bold(escapeForScreen(server.name))} ${what}\n`);
   }
 
-  /** The change has left routes without a server: whoever made it should not learn that from their users. */
+  /** The change has left routes without a usable server; the operator should know at once. */
   #warnOfRoutes({ routes_down: names }: Pick<ServerView, 'routes_down'>): void {
     if (names.length === 0) return;
     const { stderr } = this.#context;
@@ -260,7 +260,7 @@ function left({ active }: ServerView): string {
     : `${count(active, 'request')} on it finish${active === 1 ? 'es' : ''}`;
 }
 
-/** Clients that would lose their server, though nothing is on it right now. */
+/** Clients that are bound to the server, though it has no requests right now. */
 function bound({ bound }: ServerView): string {
   if (bound === 0) return '';
   return `; ${count(bound, 'client')} of the last 10 minutes ${bound === 1 ? 'is' : 'are'} bound to it`;

@@ -11,7 +11,7 @@ export interface Keyboard {
   pause(): unknown;
 }
 
-/** Resolves after so many ms, or as soon as `signal` is aborted. */
+/** Resolves after this many ms, or as soon as `signal` is aborted. */
 export type Pause = (ms: number, signal?: AbortSignal) => Promise<void>;
 
 export interface ScreenContext {
@@ -30,8 +30,8 @@ const CTRL_C = '\x03';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * The whole window of a terminal, given back as it was. What it shows is drawn again and again until the reader
- * presses q or Ctrl-C, or a signal comes.
+ * Uses the whole window of a terminal, and restores it at the end. The content is drawn repeatedly until the reader
+ * presses q or Ctrl-C, or a signal arrives.
  */
 export class Screen {
   readonly #context: ScreenContext;
@@ -41,7 +41,7 @@ export class Screen {
     this.#context = context;
   }
 
-  /** Shows what `draw` gives, every `interval` ms. Rejects with what `draw` rejects with, the window restored. */
+  /** Shows the result of `draw` every `interval` ms. Rejects with the error of `draw`, after restoring the window. */
   async run(draw: () => Promise<readonly string[]>, interval: number): Promise<void> {
     const { signal } = this.#left;
     const left = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null)));
@@ -85,7 +85,7 @@ export class Screen {
     keyboard.pause();
   }
 
-  /** Without wiping first, so that nothing flickers. */
+  /** The screen is not cleared first, to avoid flicker. */
   #show(lines: readonly string[]): void {
     const { terminal } = this.#context;
     const { rows, columns } = terminal;
@@ -94,7 +94,7 @@ export class Screen {
   }
 }
 
-/** The first `width` characters of a line, and all its colours: a longer one would take two lines. */
+/** The first `width` characters of a line, with its colours: a longer line would take two rows. */
 function clipped(line: string, width: number): string {
   let room = width;
   return line.replace(/\x1b\[[\d;]*m|./gu, (piece) => (piece.startsWith('\x1b') || room-- > 0 ? piece : ''));

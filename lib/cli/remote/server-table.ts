@@ -13,7 +13,7 @@ const TINTS: { readonly [state in ServerView['state']]: keyof Paint | null } = {
   maintenance: 'yellow',
 };
 
-/** The colour of a state: what is wrong is red, what somebody wanted yellow. */
+/** The colour of a state: red for failures, yellow for what an operator has set. */
 export function stateTint({ state }: Pick<ServerView, 'state'>, paint: Paint): (text: string) => string {
   const tint = TINTS[state];
   return tint === null ? (text) => text : paint[tint];
@@ -65,7 +65,7 @@ function addressOf({ name, address }: ServerView): string {
   return name === address ? '' : escapeForScreen(address);
 }
 
-/** `3`, and `1/3` while slow start has not come to it. */
+/** `3`, or `1/3` during slow start. */
 function weightOf({ weight, effective_weight: effective }: ServerView): string {
   const isStarting = effective > 0 && effective < weight;
   return isStarting ? `${Math.round(effective * 10) / 10}/${weight}` : String(weight);
@@ -75,12 +75,12 @@ function failuresOf({ totals }: ServerView): string {
   return totals.failures === 0 ? '' : grouped(totals.failures);
 }
 
-/** Answers with 5xx and failed attempts of the last minute; empty when there were none. */
+/** Responses with 5xx and failed attempts of the last minute; empty when there were none. */
 export function errorsOf({ errors }: ServerView): string {
   return errors === 0 ? '' : grouped(errors);
 }
 
-/** What a person would ask next. */
+/** Advice on what to run next. */
 function noteOf(server: ServerView): string {
   const notes = [
     server.last_check?.ok === false ? escapeForScreen(server.last_check.result) : '',

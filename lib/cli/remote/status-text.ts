@@ -7,7 +7,7 @@ import { age, grouped, latency, percent } from './figures.js';
 import { serverTable } from './server-table.js';
 import type { BansView, BanView, RouteView, StatusView } from './view.js';
 
-/** How much room there is, and how it looks. */
+/** The size and colours of the output. */
 export interface Look {
   readonly width: number;
   readonly paint: Paint;
@@ -65,7 +65,7 @@ const ROUTES: readonly Column<RouteView>[] = [
   { heading: 'FOR', text: forWhom, tint: (_, paint) => paint.dim, dispensable: 1, atLeast: 12 },
 ];
 
-/** What leads to it, where the name does not say so already. */
+/** How requests reach the route, if its name does not say so already. */
 function forWhom({ name, match }: RouteView): string {
   return match === name ? '' : escapeForScreen(match);
 }
@@ -81,7 +81,7 @@ function usableTint({ servers }: RouteView, paint: Paint): (text: string) => str
   return left === 0 ? paint.red : paint.yellow;
 }
 
-/** Routes that are named as down; the table has all of them. */
+/** How many routes are named as down; the table has all of them. */
 const MOST_NAMED = 10;
 
 function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint): string[] {
@@ -98,7 +98,7 @@ function routesDown({ routes, started_at, uptime_ms }: StatusView, paint: Paint)
   return lines;
 }
 
-/** What needs somebody's attention, a line each. */
+/** What needs attention, one line each. */
 function remarks(status: StatusView, paint: Paint): string {
   const { ready_reasons: reasons, requests, firewall, config } = status;
   const unready = reasons.map((reason) => `${paint.yellow('not ready:')} ${escapeForScreen(reason)}`);
@@ -106,7 +106,7 @@ function remarks(status: StatusView, paint: Paint): string {
   const failed = Object.entries(requests.by_reason).sort(([, a], [, b]) => b - a);
   if (failed.length > 0) {
     const list = failed.map(([reason, times]) => `${reason} ${grouped(times)}`);
-    lines.push(`${paint.dim('did not end well:')} ${list.join(', ')}`);
+    lines.push(`${paint.dim('failed:')} ${list.join(', ')}`);
   }
   for (const { rule, verdicts } of firewall) {
     const told = verdicts.flatMap(({ guard, refused, observed }) => [
@@ -129,7 +129,7 @@ const COLUMNS: readonly Column<BanView>[] = [
 
 /** All that `lb bans` shows. */
 export function bansText({ total, bans }: BansView, { width, paint }: Look): string {
-  if (total === 0) return 'Nobody is banned.\n';
+  if (total === 0) return 'No client is banned.\n';
   const more =
     total > bans.length ? `${paint.dim(`and ${count(total - bans.length, 'more client')}`)}\n` : '';
   return renderTable(COLUMNS, bans, width, paint) + more;

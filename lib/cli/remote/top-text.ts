@@ -8,20 +8,20 @@ import { errorsOf, stateTint } from './server-table.js';
 import type { Look } from './status-text.js';
 import type { EventView, StatusView, TrafficView } from './view.js';
 
-/** What one look at a balancer has found. */
+/** The result of one reading. */
 export interface Glance {
   readonly status: StatusView;
   readonly rates: Rates;
   /** The latest seconds, oldest first. */
   readonly traffic: readonly TrafficView[];
-  /** The latest, oldest first. */
+  /** The latest events, oldest first. */
   readonly events: readonly EventView[];
 }
 
 const SPARKS = 30;
 const BAR = 8;
 
-/** The lines of `lb top`, of which a screen of `height` lines has room for all; without line feeds. */
+/** The lines of `lb top` for a screen of `height` lines; without line feeds. */
 export function topLines(glance: Glance, height: number, { width, paint }: Look): string[] {
   const table = renderTable(COLUMNS, glance.rates.servers, width, paint).trimEnd().split('\n');
   const head = [...headLines(glance, paint), ''];

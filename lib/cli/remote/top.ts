@@ -9,7 +9,7 @@ const INTERVAL_MS = 1000;
 const EVENTS = 100;
 const SECONDS = 120;
 
-/** Looks at a balancer again and again, and remembers what a single look would not tell. */
+/** Reads the state of a balancer repeatedly, and keeps what a single reading does not show. */
 class TopModel {
   readonly #client: AdminClient;
   readonly #meter = new RateMeter();
@@ -20,7 +20,7 @@ class TopModel {
     this.#client = client;
   }
 
-  /** Until the returned function is called. */
+  /** Runs until the returned function is called. */
   listen(): () => void {
     return this.#client.events((event) => {
       this.#events.push(event);
@@ -36,7 +36,10 @@ class TopModel {
   }
 }
 
-/** The live view; a balancer that is gone for a while is waited for. Rejects with an AdminError if it is not there at all. */
+/**
+ * The live view. If the balancer disappears, it waits for it. Rejects with an AdminError if the balancer is not there
+ * at the start.
+ */
 export async function watchTop(client: AdminClient, context: ScreenContext): Promise<void> {
   const { terminal } = context;
   const { paint } = terminal;
@@ -71,7 +74,7 @@ export async function watchTop(client: AdminClient, context: ScreenContext): Pro
   }
 }
 
-/** Two looks a second apart: what there is to see where there is no screen. */
+/** Two readings a second apart, for output without a terminal. */
 export async function glance(client: AdminClient, pause: Pause): Promise<Glance> {
   const watcher = new TopModel(client);
   await watcher.look();

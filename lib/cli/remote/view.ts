@@ -6,23 +6,23 @@ type SnakeKey<Key extends string> = Key extends `${infer First}${infer Rest}`
     : `_${Lowercase<First>}${SnakeKey<Rest>}`
   : Key;
 
-/** Data as the admin API writes it: `uptimeMs` is `uptime_ms`. */
+/** Data as in the admin API: `uptimeMs` is `uptime_ms`. */
 type SnakeCased<T> = T extends readonly (infer Item)[]
   ? readonly SnakeCased<Item>[]
   : T extends object
     ? { readonly [Key in keyof T as Key extends string ? SnakeKey<Key> : Key]: SnakeCased<T[Key]> }
     : T;
 
-/** What `/api/status` says; servers are without their events there. */
+/** The content of `/api/status`, where servers have no events. */
 export type StatusView = SnakeCased<BalancerStatus>;
 export type ServerView = Omit<SnakeCased<ServerStatus>, 'events'>;
 export type RouteView = StatusView['routes'][number];
 export type EventView = SnakeCased<StatusEvent>;
-/** What `/api/bans` says. */
+/** The content of `/api/bans`. */
 export type BansView = SnakeCased<BanList>;
 export type BanView = BansView['bans'][number];
 
-/** One second of `/api/traffic`. Times in ms; null while there was no request. */
+/** One second of `/api/traffic`. Times in ms; null without requests. */
 export interface TrafficView {
   /** ms since the epoch: when the second ended. */
   readonly at: number;
@@ -32,7 +32,7 @@ export interface TrafficView {
   readonly p99: number | null;
 }
 
-/** What a new server is called and where it is; as in the file. */
+/** The name and address of a new server, as in the file. */
 export interface NewServerView {
   readonly address: string;
   readonly route?: string;

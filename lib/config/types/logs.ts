@@ -2,23 +2,23 @@ import type { AccessLogField, AccessLogFormat } from '../settings.js';
 import type { StatusRange } from './values.js';
 
 export interface AccessLogConfig {
-  /** undefined: whoever prints it decides, `dev` on a terminal and `json` otherwise. */
+  /** undefined: the log decides, `dev` on a terminal and `json` otherwise. */
   readonly format: AccessLogFormat | undefined;
-  /** Appended to, made when it is missing; null: stdout. */
+  /** Lines are appended to this file; null: stdout. */
   readonly file: string | null;
-  /** null: those of the format. */
+  /** null: the fields of the format. */
   readonly fields: readonly AccessLogField[] | null;
-  /** null: every request has its line. */
+  /** null: every request is logged. */
   readonly filter: AccessLogFilter | null;
 }
 
-/** Which requests have a line. */
+/** Which requests are logged. */
 export interface AccessLogFilter {
-  /** Always those that got one of these, or were cut half way. */
+  /** Requests with one of these statuses, or cut off, are always logged. */
   readonly statuses: readonly StatusRange[];
-  /** Always those that took longer, in ms; null: however long they took. */
+  /** Requests that took longer than this, in ms, are always logged; null: no such rule. */
   readonly slowerThan: number | null;
-  /** The share of all other requests that have a line, from 0 to 1. */
+  /** The share of all other requests that is logged, from 0 to 1. */
   readonly sample: number;
 }
 
@@ -27,6 +27,6 @@ export interface EventsConfig {
   readonly webhook: string;
   /** Empty: requests are not signed. */
   readonly secret: string;
-  /** ms for one request. */
+  /** The timeout of one request, in ms. */
   readonly timeout: number;
 }

@@ -4,9 +4,9 @@ import type { RegexConfig } from '../regex.js';
 import type { Template } from '../template.js';
 import type { FieldMatch, StatusRange } from './values.js';
 
-/** What happens to a head. Every list is in the order in which it is carried out, the outermost settings first. */
+/** Changes to a head. Every list is in the order in which it is applied, the outermost settings first. */
 export interface RulesConfig {
-  /** The Host the server gets: the client's, the server's own address, or a text. */
+  /** The Host that the server gets: the client's, the server's own address, or a text. */
   readonly host: 'client' | 'server' | Template;
   readonly path: readonly PathRule[];
   readonly params: readonly ParamRule[];
@@ -16,8 +16,8 @@ export interface RulesConfig {
 }
 
 /**
- * `name` is as written and goes on the wire, `key` is its lower case. Never Host, nor a field that belongs to
- * framing. `set` replaces every field of the name by one; `replace` edits each value where `find` matches.
+ * `name` is as written and is sent, `key` is its lower case. Never Host, nor a field that frames messages. `set`
+ * replaces every field of the name by one; `replace` changes each value where `find` matches.
  */
 export type HeaderRule =
   | { readonly kind: 'set'; readonly name: string; readonly key: string; readonly value: Template }
@@ -35,15 +35,15 @@ export type CookieRule =
   | {
       readonly kind: 'remove';
       readonly name: string;
-      /** It follows from `sticky`, not from `cookie_rules`. */
+      /** Set by `sticky`, not by `cookie_rules`. */
       readonly sticky?: true;
     };
 
 export type PathRule =
-  /** By whole segments, when the path has it: `/img` of `/img/a` leaves `/a`, of `/img` leaves `/`. */
+  /** Removes whole segments at the start, if they are there: `/img` of `/img/a` leaves `/a`, of `/img` leaves `/`. */
   | { readonly kind: 'strip_prefix'; readonly prefix: string }
   | { readonly kind: 'add_prefix'; readonly prefix: Template }
-  /** Wherever these segments stand in a row: `v1` in `/v1/a` but not in `/v10`. */
+  /** Replaces these segments wherever they occur in sequence: `v1` in `/v1/a` but not in `/v10`. */
   | { readonly kind: 'replace_segments'; readonly from: readonly string[]; readonly to: Template }
   | { readonly kind: 'replace'; readonly edit: Edit };
 
@@ -56,19 +56,22 @@ export interface Edit {
 /** Guards in the order of their fields; the first refusal wins. */
 export interface FirewallConfig {
   /**
-   * `firewall_rules`, or whose it is: `firewall_rules of www.mango.com/img`. Unique, the same wherever it stands in the
+   * `firewall_rules`, or with its scope: `firewall_rules of www.mango.com/img`. Unique, independent of its place in the
    * file, and the name in counts and logs.
    */
   readonly name: string;
-  /** What it would be called by the other names of its host. */
+  /** The names that it would have by the other names of its host. */
   readonly aliases: readonly string[];
   readonly line: number;
-  /** `observe` counts and logs what it would have refused, and lets it through. */
+  /** `observe` counts and logs what it would have refused, and lets it pass. */
   readonly mode: 'enforce' | 'observe';
   readonly ipReject: readonly AddressEntry[];
-  /** null: everyone who is not rejected. Else nobody but these. */
+  /** null: everyone who is not rejected. Otherwise only these. */
   readonly ipAllow: readonly AddressEntry[] | null;
-  /** At once for `Config.firewall`, at accept; requests in flight for a route's. 0 is no limit. */
+  /**
+   * For `Config.firewall`: connections open at once, checked at accept. For a route's: requests in flight. 0 is no
+   * limit.
+   */
   readonly maxConnectionsPerIp: number;
   readonly ban: BanConfig | null;
   readonly methodReject: readonly string[];
@@ -91,7 +94,7 @@ export type RateLimitKey =
   | { readonly kind: 'client_ip' }
   | { readonly kind: 'header' | 'cookie'; readonly name: string };
 
-/** A client that got `count` responses of such a status `within` ms is refused `for` ms. */
+/** A client that got `count` responses with one of these statuses `within` ms is refused `for` ms. */
 export interface BanConfig {
   readonly status: readonly StatusRange[];
   readonly count: number;

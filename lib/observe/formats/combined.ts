@@ -7,7 +7,7 @@ import { clfTime, isoTime, seconds, threeDecimals } from '../timestamps.js';
 
 type Value = (record: RequestRecord) => string;
 
-/** Every field there is, without a space or in quotes; `-` stands for nothing. */
+/** Every field, without spaces or in quotes; `-` stands for an empty field. */
 const VALUES: { readonly [field in AccessLogField]: Value } = {
   ts: (record) => isoTime(record.startedAt),
   request_id: (record) => escapeBare(record.requestId),
@@ -35,15 +35,15 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
 };
 
 /**
- * nginx's `combined`, so that every log tool reads it, and three more fields behind: the seconds it took, the server
- * that answered and the request id.
+ * The `combined` format of nginx, which every log tool reads, followed by three more fields: the duration in seconds,
+ * the server that answered and the request id.
  */
 export function combinedLine(record: RequestRecord): string {
   const { durationMs, server, requestId } = record;
   return `${common(record)} ${seconds(durationMs)} ${escapeBare(server)} ${escapeBare(requestId)}\n`;
 }
 
-/** The same with other fields behind, in the order given. */
+/** The same, followed by the given fields. */
 export function combinedLineOf(fields: readonly AccessLogField[]): LineFormat {
   return (record) => {
     let line = common(record);

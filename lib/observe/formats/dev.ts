@@ -6,7 +6,7 @@ import { clockTime } from '../timestamps.js';
 
 type Tint = (text: string) => string;
 
-/** The colours of a dev line; functions that give the text back where there is no colour. */
+/** The colours of a dev line; functions that return the text unchanged when there is no colour. */
 export interface DevPaint {
   readonly dim: Tint;
   readonly green: Tint;
@@ -16,9 +16,9 @@ export interface DevPaint {
 }
 
 export interface DevLayout {
-  /** Columns of the terminal; Infinity where lines go to a file or a pipe. */
+  /** Columns of the terminal; Infinity when lines go to a file or a pipe. */
   readonly columns: number;
-  /** Columns of the widest server name. */
+  /** Columns of the longest server name. */
   readonly serverWidth: number;
   readonly paint: DevPaint;
 }
@@ -34,8 +34,8 @@ const NARROWEST_TARGET = 12;
 const WIDEST_TARGET = 64;
 
 /**
- * One line for a person at a terminal: time, method, target, status, server, milliseconds, in columns that stay put.
- * Whatever did not end well adds its reason: at the end of the line where it fits, else below.
+ * One line for a person at a terminal: time, method, target, status, server, milliseconds, in fixed columns. A request
+ * that failed shows its reason: at the end of the line if it fits, otherwise below.
  */
 export function devLine(record: RequestRecord, layout: DevLayout): string {
   const { paint, columns } = layout;
@@ -57,7 +57,7 @@ export function devLine(record: RequestRecord, layout: DevLayout): string {
   return `${line}\n${' '.repeat(TIME_WIDTH + 2)}${tint(shorten(note, columns - TIME_WIDTH - 2))}\n`;
 }
 
-/** Cuts the middle out of a text that is too long: the start tells the service, the end the thing. */
+/** Removes the middle of a text that is too long: its start names the service, its end the resource. */
 export function shorten(text: string, width: number): string {
   if (text.length <= width) return text;
   const head = Math.ceil((width - 1) / 2);
@@ -68,7 +68,7 @@ function widthOfTarget(columns: number, serverWidth: number): number {
   return Math.min(WIDEST_TARGET, Math.max(NARROWEST_TARGET, columns - widthOfLine(0, serverWidth)));
 }
 
-/** Everything but the note, with the nine spaces between. */
+/** Everything but the note, including the nine spaces between. */
 function widthOfLine(targetWidth: number, serverWidth: number): number {
   return TIME_WIDTH + METHOD_WIDTH + targetWidth + STATUS_WIDTH + serverWidth + DURATION_WIDTH + 9;
 }
@@ -87,7 +87,7 @@ function duration(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-/** The word to search for, and what it means; of a broken message the very rule that it broke. */
+/** The word to search for, and what it means; for an invalid message, the rule that it breaks. */
 function noteOf(record: RequestRecord): string {
   const { reason, detail } = record;
   if (reason === '') return record.attempts > 1 ? attemptsOf(record) : '';

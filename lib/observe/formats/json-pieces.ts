@@ -4,14 +4,14 @@ import { jsonString } from '../escape.js';
 import { isoTime, threeDecimals } from '../timestamps.js';
 
 /**
- * The parts of a line that many requests have in common, each remembered as one piece of text. V8 puts texts together
- * by reference and walks through all of them when the line is written: of 25 pieces that was half of a line's cost.
+ * The parts of a line that many requests share, each remembered as one piece of text. V8 concatenates by reference and
+ * walks through all pieces when the line is written: with 25 pieces that was half of a line's cost.
  */
 
-/** Clients and servers that something is remembered of; beyond it memory begins anew. */
+/** How many clients and servers have remembered pieces; beyond that the memory is cleared. */
 const REMEMBERED = 4096;
 
-/** How a line begins, up to the request's id: the same for all requests of one millisecond. */
+/** The start of a line, up to the request's id: the same for all requests of one millisecond. */
 export class Beginning {
   #time = Number.NaN;
   #text = '';
@@ -32,7 +32,7 @@ interface Asker {
   readonly text: string;
 }
 
-/** Who asks, and how: from the quote behind the request's id to the quote before its target. */
+/** The client, method and so on: from the quote after the request's id to the quote before its target. */
 export class Askers {
   readonly #known = new Map<string, Asker>();
 
@@ -53,11 +53,11 @@ interface Answer {
   readonly text: string;
 }
 
-/** What was answered and by whom: from the quote behind the target to the end of `tries`. */
+/** The status, the server and so on: from the quote after the target to the end of `tries`. */
 export class Answers {
   readonly #known = new Map<string, Answer>();
 
-  /** `duration`: that of the request, as text. */
+  /** `duration`: the duration of the request, as text. */
   of(record: RequestRecord, duration: string): string {
     const { tries, status } = record;
     const [first] = tries;
@@ -85,7 +85,7 @@ export class Answers {
   }
 }
 
-/** One of `tries`. */
+/** One entry of `tries`. */
 export function attemptText({ server, reason, status, durationMs, reused }: AttemptRecord): string {
   const result = reason || status;
   return `{"server":${jsonString(server)},"result":"${result}","ms":${threeDecimals(durationMs)},"reused":${reused}}`;

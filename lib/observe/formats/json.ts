@@ -8,7 +8,7 @@ import { Answers, Askers, attemptText, Beginning } from './json-pieces.js';
 
 type Value = (record: RequestRecord) => string;
 
-/** Every field there is, as JSON. */
+/** Every field as JSON. */
 const VALUES: { readonly [field in AccessLogField]: Value } = {
   ts: (record) => `"${isoTime(record.startedAt)}"`,
   request_id: (record) => jsonString(record.requestId),
@@ -36,9 +36,10 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
 };
 
 /**
- * One object per line in ASCII, always the same keys in the same order. Times in ms, sizes in bytes of body;
- * `first_byte_ms` is null when no response byte came, `reason` and `detail` empty when all went well, the `result` of
- * a try is the status it brought or the reason why it failed. Written by hand: a third of what JSON.stringify takes.
+ * One object per line in ASCII, always with the same keys in the same order. Times in ms, sizes in bytes of body.
+ * `first_byte_ms` is null when no byte of a response came, `reason` and `detail` are empty for a success, and the
+ * `result` of a try is the status of its response or the reason of its failure. Written by hand: a third of the time of
+ * JSON.stringify.
  */
 export function jsonLine(record: RequestRecord): string {
   const { requestId, userAgent, durationMs } = record;
@@ -57,10 +58,10 @@ const beginning = new Beginning();
 const askers = new Askers();
 const answers = new Answers();
 
-/** Most requests come from the same program as the one before. */
+/** Most requests come from the same program as the request before. */
 let plainAgent = '';
 
-/** Can it stand between quotes as it is? */
+/** Can the text stand between quotes without escapes? */
 function isPlainAgent(userAgent: string): boolean {
   if (userAgent === plainAgent) return true;
   if (UNSAFE_IN_JSON.test(userAgent)) return false;
@@ -68,7 +69,7 @@ function isPlainAgent(userAgent: string): boolean {
   return true;
 }
 
-/** Lines of some of the fields, in the order given. */
+/** Lines with only the given fields, in this order. */
 export function jsonLineOf(fields: readonly AccessLogField[]): LineFormat {
   return (record) => jsonObject(fields, record);
 }
@@ -92,18 +93,18 @@ const NO_WAIT = ',"queue_ms":0.000,"connect_ms":0.000,"first_byte_ms":';
 const NO_BODY = ',"bytes_in":0,"bytes_out":';
 const NO_REASON = ',"reason":"","detail":"","user_agent":"';
 
-/** Most requests wait for nothing. */
+/** Most requests do not wait. */
 function waits({ queueMs, connectMs }: RequestRecord): string {
   if (queueMs === 0 && connectMs === 0) return NO_WAIT;
   return `,"queue_ms":${threeDecimals(queueMs)},"connect_ms":${threeDecimals(connectMs)},"first_byte_ms":`;
 }
 
-/** Most have no body. */
+/** Most requests have no body. */
 function bytes({ bytesIn, bytesOut }: RequestRecord): string {
   return bytesIn === 0 ? `${NO_BODY}${bytesOut}` : `,"bytes_in":${bytesIn},"bytes_out":${bytesOut}`;
 }
 
-/** Most end well. */
+/** Most requests succeed. */
 function reasonOf({ reason, detail }: RequestRecord): string {
   if (reason === '' && detail === '') return NO_REASON;
   return `,"reason":"${reason}","detail":${jsonString(detail)},"user_agent":"`;

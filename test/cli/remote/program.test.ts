@@ -50,5 +50,5 @@ t.test('a server of a running balancer is drained while a request is on it', asy
   t.equal(await balancer.end(), 0);
   const gone = lb('status');
   t.equal(await gone.end(), 1);
-  t.match(gone.stderr, /^lb: nobody answers at localhost:\d+\./);
+  t.match(gone.stderr, /^lb: no answer at localhost:\d+\./);
 });

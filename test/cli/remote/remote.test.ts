@@ -56,7 +56,7 @@ async function run(words: string, { env = {}, onPause = () => {}, tty = false } 
 
 t.test('bans are shown with what is left of them, and lifted one by one', async (t) => {
   const { lb, subject } = await stage(t);
-  t.same(await lb('bans'), { code: 0, stdout: 'Nobody is banned.\n', stderr: '' });
+  t.same(await lb('bans'), { code: 0, stdout: 'No client is banned.\n', stderr: '' });
   subject.banned = ['192.0.2.7', '2001:db8::/64'];
   const { stdout } = await lb('bans');
   t.match(stdout, /^CLIENT +LEFT +UNTIL +BY\n192\.0\.2\.7 +1 min +\S+ +firewall_rules\n2001:db8::\/64 /);
@@ -79,7 +79,7 @@ t.test('status says what it is doing, within 80 columns', async (t) => {
   t.match(stdout, /12 requests {2}2xx 92 % {2}5xx 8 % {2}1 in flight, 3 clients\n/);
   t.match(stdout, /\ndefault +2\/2 +round_robin +12 /);
   t.match(stdout, /\napple +localhost:5001 +up +5 s +1 +1 .*50 %/);
-  t.match(stdout, 'did not end well: connect_refused 1\n');
+  t.match(stdout, 'failed: connect_refused 1\n');
   t.match(stdout, 'refused by firewall_rules: ip_reject 2\n');
   t.match(stdout, 'not in the file: weight of big: 5 (file: 3)\n');
   for (const line of stdout.split('\n')) t.ok(line.length <= 80, line);
@@ -163,7 +163,7 @@ t.test('draining ends when somebody else takes the server back, or away', async 
   const { lb, subject } = await stage(t);
   const back = await lb('drain apple --wait', { onPause: () => subject.setAvailability('apple', 'ready') });
   t.equal(back.code, 1);
-  t.match(back.stderr, /lb: apple is up again: somebody has taken it back\.\n$/);
+  t.match(back.stderr, /lb: apple is up again: draining was cancelled\.\n$/);
   const gone = await lb('drain apple --wait', { onPause: () => subject.removeServer('apple') });
   t.equal(gone.code, 0);
 });
@@ -209,7 +209,7 @@ t.test('a token is shown where one is wanted', async (t) => {
   const { lb } = await stage(t, { settings: { token } });
   const without = await lb('status');
   t.equal(without.code, 1);
-  t.match(without.stderr, /wants its token\. Put it into LB_ADMIN_TOKEN, or .* -c\.\n$/);
+  t.match(without.stderr, /requires its token\. Put it into LB_ADMIN_TOKEN, or .* -c\.\n$/);
   t.equal((await lb('status', { env: { LB_ADMIN_TOKEN: token } })).code, 0);
 });
 
@@ -232,12 +232,12 @@ t.test('address and token are those of the settings file', async (t) => {
 t.test('nobody there, or somebody else', async (t) => {
   const nobody = await run('status --admin 127.0.0.1:1');
   t.equal(nobody.code, 1);
-  t.match(nobody.stderr, /^lb: nobody answers at 127\.0\.0\.1:1\. .*--admin.*\n$/);
+  t.match(nobody.stderr, /^lb: no answer at 127\.0\.0\.1:1\. .*--admin.*\n$/);
   const other = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));
   t.teardown(() => other.close());
   const { port } = other.address() as AddressInfo;
-  t.match((await run(`status --admin ${port}`)).stderr, /what answers at 127\.0\.0\.1:\d+ is no lb\./);
+  t.match((await run(`status --admin ${port}`)).stderr, /what answers at 127\.0\.0\.1:\d+ is not lb\./);
 });
 
 t.test('top prints once where there is no screen', async (t) => {
