@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import t from 'tap';
@@ -97,4 +97,32 @@ t.test('the settings of the compose example are good, and compose gives lb the t
   const compose = readFileSync(join(folder, 'compose.yml'), 'utf8');
   const [, grace] = /stop_grace_period: (\d+)s/.exec(compose) ?? [];
   t.ok(Number(grace) > (result.config.timeouts.drainDelay + result.config.timeouts.drain) / 1000);
+});
+
+t.test('.dockerignore lets through what the image is built from', async (t) => {
+  const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+  const allowed = read('.dockerignore')
+    .split('\n')
+    .flatMap((line) => /^!(.*)/.exec(line)?.[1] ?? []);
+  const { files } = JSON.parse(read('package.json')) as { files: string[] };
+  const { include } = JSON.parse(read('tsconfig.json')) as { include: string[] };
+  const built = [
+    'package.json',
+    'package-lock.json',
+    '.npmrc',
+    'tsconfig.json',
+    'LICENSE',
+    'README.md',
+    'packaging',
+  ];
+  const sources = [...include.filter((pattern) => !pattern.startsWith('test/')), ...files, ...built];
+  const needed = sources.filter((path) => !/^!|^dist\b/.test(path)).map((path) => path.split('/')[0] ?? '');
+  t.same(
+    [...new Set(needed)].filter((path) => !allowed.includes(path)),
+    [],
+  );
+  t.same(
+    allowed.filter((path) => !existsSync(join(ROOT, path))),
+    [],
+  );
 });
