@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { get } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { VERSION } from '../../lib/base/version.js';
@@ -139,14 +138,7 @@ async function balances(t: Test, folder: string): Promise<void> {
     async () => !(await docker('exec', NAME, 'lb', 'servers')).includes('two:8080'),
   );
 
-  const slow = new Promise<string>((resolve, reject) => {
-    const request = get(`${url}/?delay=6000`, async (response) => {
-      let text = '';
-      for await (const piece of response.setEncoding('utf8')) text += piece as string;
-      resolve(text);
-    });
-    request.on('error', reject);
-  });
+  const slow = fetch(`${url}/?delay=6000`).then((response) => response.text());
   await until('it is with the server', async () =>
     /"active": 1/.test(await docker('exec', NAME, 'lb', 'servers', '--json')),
   );
