@@ -24,19 +24,22 @@ export class WorkBudget {
   readonly #steps: number;
   #left: number;
   #hasReserve = true;
-  #transitions = TRANSITIONS;
+  readonly #mostTransitions: number;
+  #transitions: number;
 
-  /** By default `steps` is the budget of a request; health checks, which clients cannot cause, may take more. */
-  constructor(steps = STEPS) {
+  /** By default the budget of a request; health checks, which clients cannot cause, may take more steps. */
+  constructor(steps = STEPS, transitions = TRANSITIONS) {
     this.#steps = steps;
     this.#left = steps;
+    this.#mostTransitions = transitions;
+    this.#transitions = transitions;
   }
 
   /** Resets the budget for the next request. */
   renew(): void {
     this.#left = this.#steps;
     this.#hasReserve = true;
-    this.#transitions = TRANSITIONS;
+    this.#transitions = this.#mostTransitions;
   }
 
   /** Returns the cost of work that was paid once and is repeated, as for another attempt. */
