@@ -1,10 +1,7 @@
 import type { Address } from './base/address.js';
-import { ObjectPool } from './base/collections.js';
 import type { Availability, Observer } from './base/observer.js';
 import { atOnce, inSlices, type Steps } from './base/slices.js';
 import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
-import { ClientAcceptor } from './client/acceptor.js';
-import { clientRequests, POOLED_OBJECTS, responseParsers } from './client/parsers.js';
 import { everyRoute, everyRouteSteps } from './config/every-route.js';
 import { warmUp } from './config/regex.js';
 import type { Config, LimitsConfig } from './config/types.js';
@@ -35,11 +32,9 @@ import type {
   StatusEvent,
 } from './control/status/status.js';
 import { Telemetry } from './control/telemetry.js';
-import { Exchange, type ExchangeDeps } from './exchange/exchange.js';
+import { connectionDeps, LocalEngine } from './engine.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
-import { Listeners } from './net/listeners.js';
-import { Resolver } from './net/resolver.js';
-import { fewFiles, ShortageAlarm } from './net/shortage.js';
+import { fewFiles } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
 import type { SocketMode } from './net/transport.js';
 
@@ -138,12 +133,9 @@ class RunningBalancer implements Balancer {
   readonly #telemetry: Telemetry;
   readonly #configPath: string | null;
   readonly #startedAt: number;
-  readonly #services: ExchangeDeps;
-  readonly #acceptor: ClientAcceptor;
+  readonly #engine: LocalEngine;
   readonly #readiness: Readiness;
   readonly #shutdown: GracefulShutdown;
-  readonly #resolver: Resolver;
-  readonly #listeners: Listeners;
   readonly #sockets: SocketChoice;
   #loadedAt: number;
   #started = false;
@@ -165,39 +157,23 @@ class RunningBalancer implements Balancer {
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
-    const { timeouts, limits } = config;
-    const parsers = responseParsers(limits);
-    this.#resolver = new Resolver(config.dns, wheel, observer);
-    const shortages = new ShortageAlarm(wheel, observer);
-    const deps = { wheel, parsers, observer, resolver: this.#resolver, shortages, sockets };
-    const health = { ...deps, clock, slots: new CheckSlots() };
-    const parts = { deps, health, telemetry: this.#telemetry, store };
-    this.#registry = new ServerRegistry(config, parts, (snapshot) => {
-      this.#services.pipeline = snapshot.pipeline;
-      this.#acceptor.applyConfig(snapshot, snapshot.config);
-    });
-    const { snapshot } = this.#registry;
-    const objectPool: ObjectPool<Exchange> = new ObjectPool(
-      POOLED_OBJECTS,
-      () => new Exchange(this.#services),
-    );
-    this.#services = { clock, wheel, timeouts, observer, objectPool, pipeline: snapshot.pipeline };
-    const requests = clientRequests(limits, clock);
+    const connections = connectionDeps(config, wheel, observer, sockets);
+    const health = { ...connections, clock, slots: new CheckSlots() };
+    const parts = { deps: connections, health, telemetry: this.#telemetry, store };
+    this.#registry = new ServerRegistry(config, parts, (snapshot) => this.#engine.install(snapshot));
     this.#readiness = new Readiness(this.#registry, () => this.#state);
-    const client = { wheel, requests, handlers: objectPool, whyNotReady: () => this.#readiness.obstacle };
-    const acceptor = new ClientAcceptor(client, snapshot, config, shortages);
-    const listeners = new Listeners(config.listen, acceptor, sockets, observer, shortages);
-    this.#acceptor = acceptor;
-    this.#listeners = listeners;
+    const whyNotReady = (): string => this.#readiness.obstacle;
+    this.#engine = new LocalEngine(this.#registry.snapshot, { clock, connections, sockets, whyNotReady });
+    const { acceptor, listeners } = this.#engine;
     this.#shutdown = new GracefulShutdown({ wheel, acceptor, listeners, telemetry: this.#telemetry });
   }
 
   get addresses(): readonly Address[] {
-    return this.#listeners.addresses;
+    return this.#engine.addresses;
   }
 
   get clientCount(): number {
-    return this.#acceptor.count;
+    return this.#engine.acceptor.count;
   }
 
   get config(): Config {
@@ -216,7 +192,7 @@ class RunningBalancer implements Balancer {
     try {
       warmUp();
       await this.#sockets.prove();
-      await this.#listeners.open(() => {
+      await this.#engine.listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
       });
     } catch (error) {
@@ -225,7 +201,7 @@ class RunningBalancer implements Balancer {
     }
     this.#registry.start();
     this.#started = true;
-    const warning = fewFiles(this.config.limits.connections, this.#acceptor.most);
+    const warning = fewFiles(this.config.limits.connections, this.#engine.acceptor.most);
     if (warning !== null) this.#observer.event?.({ what: 'warning', message: warning });
     if (this.#sockets.notice !== null) this.#telemetry.warn(this.#sockets.notice);
   }
@@ -255,7 +231,7 @@ class RunningBalancer implements Balancer {
   async #install(prepared: PreparedConfig): Promise<Steps<void>> {
     let left: Steps<void> | null = null;
     try {
-      await this.#listeners.follow(prepared.snapshot.config.listen, () => {
+      await this.#engine.listeners.follow(prepared.snapshot.config.listen, () => {
         // It may have been told to end while a listener was being opened, and would not know of that one.
         this.#refuseIfEnding();
         left = this.#follow(prepared);
@@ -393,10 +369,8 @@ class RunningBalancer implements Balancer {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#listeners.close();
-    this.#acceptor.destroy();
+    this.#engine.stop();
     this.#registry.servers.stop();
-    this.#resolver.close();
     this.#wheel.close();
     this.#shutdown.stop();
   }

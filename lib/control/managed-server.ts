@@ -1,11 +1,13 @@
 import type { Clock } from '../base/timer-wheel.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
-import type { Server, ServerWatcher } from '../servers/server.js';
+import type { ServerWatcher } from '../servers/engine-contract.js';
+import type { Server } from '../servers/server.js';
 import type { ServerHealth } from './health/server-health.js';
 import type { ServerState } from './status/status.js';
 
 /** One server as the balancer keeps it: who judges it, and since when it is in the state it is in. */
 export class ManagedServer implements ServerWatcher {
+  /** In the engine; all but the groups it is in sees it as an `EngineServer`. */
   readonly server: Server;
   readonly health: ServerHealth;
   /** An entry that it stands for, and a group that has it: all of them have the same terms. */

@@ -2,6 +2,7 @@ import { append } from '../base/collections.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import type { ConnectionDeps, PoolLimits } from '../servers/contracts.js';
+import type { EngineServer } from '../servers/engine-contract.js';
 import { LoadLog } from '../servers/load-log.js';
 import { Pool } from '../servers/pool.js';
 import { Server } from '../servers/server.js';
@@ -52,6 +53,7 @@ export class ManagedServers {
   #members = new Map<string, ManagedServer>();
   #groups = new Map<GroupConfig, readonly ManagedServer[]>();
   #byName = new Map<string, ManagedServer[]>();
+  readonly #memberOf = new WeakMap<EngineServer, ManagedServer>();
   /** Not checked yet. */
   readonly #fresh = new Set<ManagedServer>();
   #started = false;
@@ -82,6 +84,12 @@ export class ManagedServers {
   /** Those of one name: one, or as many as there are terms for it. */
   named(name: string): readonly ManagedServer[] {
     return this.#byName.get(name) ?? [];
+  }
+
+  /** Is a check of it over? */
+  wasChecked(server: EngineServer): boolean {
+    const lastCheck = this.#memberOf.get(server)?.health.record.history.lastCheck ?? null;
+    return lastCheck !== null;
   }
 
   /** Every server, in the order of the groups. */
@@ -149,11 +157,11 @@ export class ManagedServers {
     const availability = desired.availabilityOf(name);
     for (const member of this.named(name)) {
       const { server, config } = member;
-      server.setWeight(desired.weightOf(config));
-      if (server.availability === availability) continue;
-      if (availability === 'ready') this.#emptying.delete(member);
-      else this.#emptying.add(member);
-      server.setAvailability(availability);
+      if (server.availability !== availability) {
+        if (availability === 'ready') this.#emptying.delete(member);
+        else this.#emptying.add(member);
+      }
+      server.update({ weight: desired.weightOf(config), availability });
     }
   }
 
@@ -311,10 +319,12 @@ export class ManagedServers {
     const { server, health } = member;
     member.config = config;
     member.group = group;
-    server.setLimits(limitsOf(config, group));
-    server.setBackup(config.backup);
-    server.setSlowStart(group.slowStart);
-    server.setWeight(desired.weightOf(config));
+    server.update({
+      limits: limitsOf(config, group),
+      backup: config.backup,
+      slowStart: group.slowStart,
+      weight: desired.weightOf(config),
+    });
     if (health.applyTerms(group)) this.#fresh.add(member);
   }
 
@@ -326,9 +336,11 @@ export class ManagedServers {
     const server = new Server(config.name, pool, this.#deps.wheel, terms, this.#log);
     if (this.#started) server.startSlowly();
     // Nothing is on it that could end: nobody is to be told that it is drained.
-    server.setAvailability(desired.availabilityOf(config.name));
+    server.update({ availability: desired.availabilityOf(config.name) });
     const health = new ServerHealth(server, group, this.#health);
-    return new ManagedServer(server, health, config, group, this.#health.clock);
+    const member = new ManagedServer(server, health, config, group, this.#health.clock);
+    this.#memberOf.set(server, member);
+    return member;
   }
 
   /** Begins to check those that are not checked yet. Those that come later join others that are at work already. */

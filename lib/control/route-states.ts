@@ -3,6 +3,7 @@ import type { Steps } from '../base/slices.js';
 import { type Clock, Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
+import type { EngineServer } from '../servers/engine-contract.js';
 import type { GroupListener, ServerGroup } from '../servers/server-group.js';
 
 /** What is known of a route that forwards. */
@@ -84,6 +85,7 @@ export class RouteStates implements DeadlineOwner {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #deadline: Deadline;
+  readonly #wasChecked: (server: EngineServer) => boolean;
   #table: RouteTable;
   /** Of which observers were told that they are down. */
   #told = new Set<Entry>();
@@ -93,7 +95,15 @@ export class RouteStates implements DeadlineOwner {
   /** Something is being changed, and `tell` will be called at its end. */
   isWaiting = false;
 
-  constructor(clock: Clock, wheel: TimerWheel, observer: Observer, table: RouteTable) {
+  /** `wasChecked`: is a check of the server over? */
+  constructor(
+    clock: Clock,
+    wheel: TimerWheel,
+    observer: Observer,
+    table: RouteTable,
+    wasChecked: (server: EngineServer) => boolean,
+  ) {
+    this.#wasChecked = wasChecked;
     this.#clock = clock;
     this.#observer = observer;
     this.#deadline = new Deadline(wheel, this);
@@ -175,7 +185,7 @@ export class RouteStates implements DeadlineOwner {
     for (const entry of this.#changed) {
       const { name, group, downSince, toldDownSince } = entry;
       // Nobody knows yet: it may be up after the first check.
-      if (downSince !== null && toldDownSince === null && isUndecided(group)) continue;
+      if (downSince !== null && toldDownSince === null && isUndecided(group, this.#wasChecked)) continue;
       this.#changed.delete(entry);
       if (downSince !== null && toldDownSince === null) {
         this.#told.add(entry);
@@ -208,8 +218,8 @@ export class RouteStates implements DeadlineOwner {
 }
 
 /** Does it wait for the first check of one of its servers? */
-function isUndecided({ servers }: ServerGroup): boolean {
-  return servers.some(({ obstacle, history }) => obstacle === 'down' && history.lastCheck === null);
+function isUndecided({ servers }: ServerGroup, wasChecked: (server: EngineServer) => boolean): boolean {
+  return servers.some((server) => server.obstacle === 'down' && !wasChecked(server));
 }
 
 /** What keeps its servers from new requests: `a is down, b is draining and 3 more`. */

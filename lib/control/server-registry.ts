@@ -86,7 +86,9 @@ export class ServerRegistry implements Operations {
     atOnce(this.servers.install(plan, this.#desired, []));
     const { clock, wheel } = parts.health;
     const table = atOnce(RouteTable.build(this.#snapshot, clock));
-    this.routes = new RouteStates(clock, wheel, this.#observer, table);
+    this.routes = new RouteStates(clock, wheel, this.#observer, table, (server) =>
+      this.servers.wasChecked(server),
+    );
   }
 
   /** The one that the next request goes by. */
@@ -178,7 +180,6 @@ export class ServerRegistry implements Operations {
     const serversLeft = this.servers.install(plan, desired, names);
     this.routes.install(table);
     this.#install(snapshot);
-    this.#parts.deps.resolver.applyOptions(snapshot.config.dns);
     return this.#afterInstall(old, serversLeft, [...differences.values()], dropped);
   }
 

@@ -5,27 +5,14 @@ import type { Availability } from '../base/observer.js';
 import { inLaterSlices, type Steps } from '../base/slices.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
+import type { EngineServer, Obstacle, ServerUpdate, ServerWatcher } from './engine-contract.js';
 import { CAREFUL_MS, HalfOpen } from './half-open.js';
-import { HealthHistory } from './health-history.js';
 import { LoadLog, type UntoldChange } from './load-log.js';
 import type { Pool } from './pool.js';
-import { RecentErrors } from './recent-errors.js';
 import { LatencyEstimate } from './scheduler/latency-estimate.js';
 import type { Candidate } from './scheduler/scheduler.js';
 import { SlowStart, type SlowStarter } from './slow-start.js';
 import { ServerCounters } from './totals.js';
-
-/** Told of what happens to a server: whoever judges its health, or keeps an account of it. */
-export interface ServerWatcher {
-  /** Its verdict, ejection, availability, weight or limit is another one. */
-  onVerdict?(server: Server): void;
-  /** A live request could not connect. */
-  onConnectFailed?(server: Server, failure: Failure, detail: string): void;
-  /** An attempt has ended on it. */
-  onOutcome?(server: Server, outcome: AttemptOutcome): void;
-  /** It is ejected, and all others of a group have become unusable. */
-  onNeeded?(server: Server): void;
-}
 
 /** A group that has the server. */
 export interface GroupMembership {
@@ -40,9 +27,6 @@ export interface GroupMembership {
 /** A server tells so many groups of a change at once, and more of them in slices: 10,000 would take 10 ms. */
 const TOLD_AT_ONCE = 3000;
 
-/** What keeps new requests from a server. */
-export type Obstacle = 'removed' | 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
-
 /** What a server is given to do. */
 export interface ServerTerms {
   /** Its share as against the others', 0 to 256; 0 is no new request. */
@@ -56,7 +40,7 @@ export interface ServerTerms {
 const PLAIN_TERMS: ServerTerms = { weight: 1, backup: false, slowStart: 0 };
 
 /** One server: what it is called, whether it may be used, how much of the work it gets, and its sockets. */
-export class Server implements Candidate, SlowStarter, UntoldChange {
+export class Server implements EngineServer, Candidate, SlowStarter, UntoldChange {
   readonly name: string;
   readonly pool: Pool;
   readonly hash: number;
@@ -67,10 +51,8 @@ export class Server implements Candidate, SlowStarter, UntoldChange {
   /** Does an algorithm go by `latency`? */
   estimatesLatency = false;
   readonly totals = new ServerCounters();
-  readonly history = new HealthHistory();
   /** From when it was asked to the first byte of its answer. */
   readonly responseTimes = new Histogram();
-  readonly #errors = new RecentErrors();
   readonly #wheel: TimerWheel;
   readonly #slowStart: SlowStart;
   readonly #trial = new HalfOpen();
@@ -92,9 +74,8 @@ export class Server implements Candidate, SlowStarter, UntoldChange {
   #backup: boolean;
   /** Requests in flight. */
   active = 0;
-  /** When an answer to a request came last, and when a check was passed last, by the timer wheel. */
+  /** When an answer to a request came last, by the timer wheel. */
   answeredAt = Number.NEGATIVE_INFINITY;
-  passedAt = Number.NEGATIVE_INFINITY;
 
   /** `log` is the same for all servers that may be in one group. */
   constructor(
@@ -226,7 +207,6 @@ export class Server implements Candidate, SlowStarter, UntoldChange {
     if (ejected === this.#ejected) return;
     const wasOut = !this.takesBound;
     this.#ejected = ejected;
-    if (ejected) this.totals.ejections++;
     this.#changed(wasOut);
   }
 
@@ -253,6 +233,15 @@ export class Server implements Candidate, SlowStarter, UntoldChange {
   /** From a group in which no other can be used: better one that may fail than none. */
   recall(): void {
     for (const watcher of this.#watchers) watcher.onNeeded?.(this);
+  }
+
+  /** From the control plane. */
+  update({ weight, availability, backup, slowStart, limits }: ServerUpdate): void {
+    if (limits !== undefined) this.setLimits(limits);
+    if (backup !== undefined) this.setBackup(backup);
+    if (slowStart !== undefined) this.#slowStart.duration = slowStart;
+    if (weight !== undefined) this.setWeight(weight);
+    if (availability !== undefined) this.setAvailability(availability);
   }
 
   /** What the operator wants of it. In maintenance its unused connections are closed. */
@@ -324,17 +313,7 @@ export class Server implements Candidate, SlowStarter, UntoldChange {
 
   /** From the request path: it answered with 5xx, or an attempt failed there. */
   noteError(): void {
-    this.#errors.note(this.#wheel.now);
-  }
-
-  /** Answers with 5xx and failed attempts of about the last minute. */
-  get recentErrors(): number {
-    return this.#errors.count(this.#wheel.now);
-  }
-
-  /** A check found it well. */
-  notePassed(): void {
-    this.passedAt = this.#wheel.now;
+    for (const watcher of this.#watchers) watcher.onError?.(this);
   }
 
   /** Has another server of one of its groups answered a request since `since`, by the timer wheel? */
@@ -346,11 +325,6 @@ export class Server implements Candidate, SlowStarter, UntoldChange {
   /** It joins others that are at work already: it begins with little. */
   startSlowly(): void {
     this.#slowStart.begin();
-  }
-
-  /** ms from the next return on. */
-  setSlowStart(ms: number): void {
-    this.#slowStart.duration = ms;
   }
 
   onSlowStartStep(): void {

@@ -11,9 +11,6 @@ export class ServerCounters {
   resets = 0;
   /** Attempts made here because another server had failed. */
   retries = 0;
-  ejections = 0;
-  /** How often it ought to have been ejected, but no other could be used in its place. */
-  spared = 0;
   /** Body bytes sent to it. */
   bytesIn = 0;
   /** Body bytes it sent. */

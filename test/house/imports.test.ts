@@ -14,6 +14,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['exchange'],
   ['client'],
   ['routing'],
+  ['engine'],
   ['observe'],
   ['control'],
   ['balancer'],
@@ -27,6 +28,7 @@ const STRANGERS: readonly (readonly [room: string, other: string, why: string])[
   ['client', 'exchange', 'they talk through http/flow.ts'],
   ['client', 'servers', 'a client knows its handler, and the handler knows servers'],
   ['balancer', 'observe', 'it is told whom to tell'],
+  ['control', 'engine', 'they talk through servers/engine-contract.ts'],
 ];
 
 /** A dependency comes in through one door, so that replacing it means changing one file. */

@@ -8,10 +8,11 @@ import type { Endpoint } from '../../net/dial.js';
 import type { Resolver } from '../../net/resolver.js';
 import type { ShortageAlarm } from '../../net/shortage.js';
 import type { Sockets } from '../../net/transport.js';
-import type { Server, ServerWatcher } from '../../servers/server.js';
+import type { EngineServer, ServerWatcher } from '../../servers/engine-contract.js';
 import { type CheckRequest, checkRequestOf } from './check-request.js';
 import type { CheckSlots, SlotListener } from './check-slots.js';
 import { errorText } from './error-text.js';
+import { HealthRecord } from './health-record.js';
 import { HttpProbe } from './http-probe.js';
 import type { Probe, ProbeListener } from './probe.js';
 import { RiseFallCounter } from './rise-fall-counter.js';
@@ -34,7 +35,8 @@ export interface HealthDeps {
  * count as failed checks, and bring the next one forward.
  */
 export class Checker implements ProbeListener, SlotListener, DeadlineOwner, ServerWatcher {
-  readonly #server: Server;
+  readonly #server: EngineServer;
+  readonly #record: HealthRecord;
   readonly #services: HealthDeps;
   readonly #tally: RiseFallCounter;
   readonly #deadline: Deadline;
@@ -48,11 +50,13 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
 
   /** `initial`: what is believed of the server until it is known better. */
   constructor(
-    server: Server,
+    server: EngineServer,
     check: HealthCheckConfig,
     initial: HealthCheckConfig['initial'],
     services: HealthDeps,
+    record = new HealthRecord(services.wheel),
   ) {
+    this.#record = record;
     this.#server = server;
     this.#check = check;
     this.#question = checkRequestOf(check, server.address);
@@ -90,7 +94,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.stop();
     if (this.#tally.isUp) return;
     const { clock, observer } = this.#services;
-    this.#server.history.note(clock.wall(), 'up', 'not checked any more');
+    this.#record.history.note(clock.wall(), 'up', 'not checked any more');
     this.#server.judge(true);
     observer.event?.({ what: 'up', server: this.#server.name, downMs: clock.now() - this.#downSince });
   }
@@ -142,8 +146,8 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#letOthersAsk();
     const { clock, observer } = this.#services;
     const durationMs = clock.now() - this.#startedAt;
-    if (ok) this.#server.notePassed();
-    this.#server.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
+    if (ok) this.#record.notePassed();
+    this.#record.history.noteCheck({ ok, result, at: clock.wall(), durationMs });
     observer.event?.({ what: 'checked', server: this.#server.name, ok, result, durationMs });
     this.#count(ok, result);
     this.#deadline.arm(this.#interval());
@@ -156,10 +160,10 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#deadline.arm(this.#interval());
   }
 
-  onConnectFailed(_server: Server, failure: Failure, detail: string): void {
+  onConnectFailed(_server: EngineServer, failure: Failure, detail: string): void {
     if (!this.#tally.isUp) return;
     const result = failure.reason === 'connect_timeout' ? 'timed out' : errorText(detail);
-    this.#server.history.note(this.#services.clock.wall(), 'connect_failed', result);
+    this.#record.history.note(this.#services.clock.wall(), 'connect_failed', result);
     this.#count(false, result);
     if (this.#probe === null && !this.#waits) this.#hurry();
   }
@@ -173,7 +177,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   #count(ok: boolean, result: string): void {
     if (!this.#tally.note(ok)) return;
     const { clock, observer } = this.#services;
-    this.#server.history.note(clock.wall(), ok ? 'up' : 'down', result);
+    this.#record.history.note(clock.wall(), ok ? 'up' : 'down', result);
     this.#server.judge(ok);
     const now = clock.now();
     if (ok) {

@@ -3,8 +3,9 @@ import { formatDuration } from '../../base/units.js';
 import { statusIn } from '../../config/statuses.js';
 import type { PassiveHealthConfig } from '../../config/types.js';
 import type { AttemptOutcome, OutcomeKind } from '../../servers/contracts.js';
-import type { Server, ServerWatcher } from '../../servers/server.js';
+import type { EngineServer, ServerWatcher } from '../../servers/engine-contract.js';
 import type { HealthDeps } from './checker.js';
+import { HealthRecord } from './health-record.js';
 import { OutcomeWindow } from './outcome-window.js';
 
 /** in: counts as any other. ejected: gets no request. trial: gets one at a time, and the first that fails ejects it. */
@@ -24,7 +25,8 @@ const WORDS: { readonly [kind in Exclude<OutcomeKind, 'ok' | 'error_status'>]: s
  * off is never told here.
  */
 export class OutlierDetector implements ServerWatcher, DeadlineOwner {
-  readonly #server: Server;
+  readonly #server: EngineServer;
+  readonly #record: HealthRecord;
   readonly #services: HealthDeps;
   readonly #deadline: Deadline;
   readonly #time = new EjectionTime();
@@ -43,7 +45,13 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   /** When it was last let in; what was begun before says nothing of how it is now. */
   #letInAt = Number.NEGATIVE_INFINITY;
 
-  constructor(server: Server, config: PassiveHealthConfig, services: HealthDeps) {
+  constructor(
+    server: EngineServer,
+    config: PassiveHealthConfig,
+    services: HealthDeps,
+    record = new HealthRecord(services.wheel),
+  ) {
+    this.#record = record;
     this.#server = server;
     this.#config = config;
     this.#services = services;
@@ -67,7 +75,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     this.#server.eject(false);
   }
 
-  onOutcome(_server: Server, outcome: AttemptOutcome): void {
+  onOutcome(_server: EngineServer, outcome: AttemptOutcome): void {
     if (this.#state === 'ejected' || !this.#server.isUp) return;
     const { kind } = outcome;
     // Only who was out before has to be asked: no clock is read for the others.
@@ -94,7 +102,8 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
    * check is well and whose requests hang is what live requests are watched for.
    */
   #isExcused({ durationMs }: AttemptOutcome): boolean {
-    const { answeredAt, passedAt } = this.#server;
+    const { answeredAt } = this.#server;
+    const { passedAt } = this.#record;
     const since = this.#services.wheel.now - durationMs;
     return answeredAt > since || (passedAt > since && !this.#server.othersAnswered(since));
   }
@@ -122,7 +131,8 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
 
   #eject(reason: string): void {
     const { clock, observer, wheel } = this.#services;
-    const { name, history } = this.#server;
+    const { name } = this.#server;
+    const record = this.#record;
     if (!this.#server.canBeSpared(this.#config.maxEjected)) {
       this.#spare(reason);
       return;
@@ -130,7 +140,8 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     const ms = this.#time.next(this.#config, wheel.now);
     this.#to('ejected');
     this.#deadline.arm(ms);
-    history.note(clock.wall(), 'ejected', `${reason}, for ${formatDuration(ms)}`);
+    record.ejections++;
+    record.history.note(clock.wall(), 'ejected', `${reason}, for ${formatDuration(ms)}`);
     this.#server.beginHalfOpen(false);
     this.#server.eject(true);
     observer.event?.({ what: 'ejected', server: name, reason, forMs: ms });
@@ -139,12 +150,13 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   /** Nobody could take its place: what fails now and then is better than nothing, but an operator has to know. */
   #spare(reason: string): void {
     const { clock, observer, wheel } = this.#services;
-    const { name, history, totals } = this.#server;
+    const { name } = this.#server;
+    const record = this.#record;
     this.#passed = 0;
     if (this.#spared) return;
     this.#spared = true;
-    totals.spared++;
-    history.note(clock.wall(), 'spared', reason);
+    record.spared++;
+    record.history.note(clock.wall(), 'spared', reason);
     if (wheel.now - this.#toldSparedAt < this.#config.ejectFor) return;
     this.#toldSparedAt = wheel.now;
     observer.event?.({ what: 'spared', server: name, reason });
@@ -179,7 +191,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     } else {
       this.#to('trial');
       this.#deadline.arm(this.#config.ejectFor);
-      this.#server.history.note(clock.wall(), 'trial', why);
+      this.#record.history.note(clock.wall(), 'trial', why);
       this.#server.beginHalfOpen(true);
     }
     this.#server.eject(false);
@@ -196,7 +208,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     this.#to('in');
     this.#deadline.disarm();
     this.#time.over(this.#services.wheel.now);
-    this.#server.history.note(this.#services.clock.wall(), 'returned', '');
+    this.#record.history.note(this.#services.clock.wall(), 'returned', '');
     this.#server.beginHalfOpen(false);
   }
 

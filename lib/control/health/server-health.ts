@@ -1,7 +1,8 @@
 import { identityOf } from '../../base/identity.js';
 import type { GroupConfig } from '../../config/types.js';
-import type { Server } from '../../servers/server.js';
+import type { EngineServer } from '../../servers/engine-contract.js';
 import { Checker, type HealthDeps } from './checker.js';
+import { HealthRecord } from './health-record.js';
 import { OutlierDetector } from './outlier-detector.js';
 
 /** How a server is judged. */
@@ -9,19 +10,24 @@ export type HealthTerms = Pick<GroupConfig, 'healthCheck' | 'passiveHealth'>;
 
 /** All that judges one server: its checks, and how live requests go. */
 export class ServerHealth {
-  readonly #server: Server;
+  readonly record: HealthRecord;
+  readonly #server: EngineServer;
   readonly #services: HealthDeps;
   #terms: HealthTerms;
   #checker: Checker | null = null;
   #outliers: OutlierDetector | null = null;
 
-  constructor(server: Server, terms: HealthTerms, services: HealthDeps) {
+  constructor(server: EngineServer, terms: HealthTerms, services: HealthDeps) {
     const { healthCheck, passiveHealth } = terms;
     this.#server = server;
+    this.record = new HealthRecord(services.wheel);
+    server.watch(this.record);
     this.#terms = terms;
     this.#services = services;
-    if (healthCheck !== null) this.#checker = new Checker(server, healthCheck, healthCheck.initial, services);
-    if (passiveHealth !== null) this.#outliers = new OutlierDetector(server, passiveHealth, services);
+    if (healthCheck !== null)
+      this.#checker = new Checker(server, healthCheck, healthCheck.initial, services, this.record);
+    if (passiveHealth !== null)
+      this.#outliers = new OutlierDetector(server, passiveHealth, services, this.record);
   }
 
   /** Is it checked at all? */
@@ -51,7 +57,7 @@ export class ServerHealth {
       this.#checker?.dismiss();
       this.#checker = null;
     } else if (this.#checker === null) {
-      this.#checker = new Checker(this.#server, healthCheck, 'up', this.#services);
+      this.#checker = new Checker(this.#server, healthCheck, 'up', this.#services, this.record);
     } else {
       this.#checker.applyConfig(healthCheck);
     }
@@ -62,7 +68,7 @@ export class ServerHealth {
       this.#outliers?.stop();
       this.#outliers = null;
     } else if (this.#outliers === null) {
-      this.#outliers = new OutlierDetector(this.#server, passiveHealth, this.#services);
+      this.#outliers = new OutlierDetector(this.#server, passiveHealth, this.#services, this.record);
     } else {
       this.#outliers.applyConfig(passiveHealth);
     }

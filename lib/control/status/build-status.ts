@@ -12,7 +12,7 @@ import {
 } from '../../observe/metrics.js';
 import type { LiveBalancer, LiveRoute, LiveServer } from '../../observe/server-families.js';
 import type { RoutingSnapshot } from '../../routing/routing-snapshot.js';
-import type { Server } from '../../servers/server.js';
+import type { EngineServer } from '../../servers/engine-contract.js';
 import type { ManagedServer } from '../managed-server.js';
 import type { ServerRegistry } from '../server-registry.js';
 import type { Telemetry } from '../telemetry.js';
@@ -75,12 +75,12 @@ export type { LiveBalancer };
 
 /** The status of the servers of one name, or of one address if none has that name; undefined if there is none. */
 export function serverStatus({ registry, telemetry }: StatusDeps, asked: string): ServerStatus | undefined {
-  const { members } = registry.servers;
-  let found = members.filter(({ server }) => server.name === asked);
+  const { servers } = registry;
+  let found = servers.named(asked);
   if (found.length === 0) {
-    const named = members.find(({ server }) => server.address.text === asked);
+    const named = servers.members.find(({ server }) => server.address.text === asked);
     if (named === undefined) return undefined;
-    found = members.filter(({ server }) => server.name === named.server.name);
+    found = servers.named(named.server.name);
   }
   const builder = new StatusBuilder(registry, telemetry);
   builder.addRouteNamesOf(found);
@@ -115,7 +115,8 @@ export function* figureSteps({ registry, clients, readyReasons }: StatusDeps): S
   };
 }
 
-function figuresOf({ server, state }: ManagedServer): LiveServer {
+function figuresOf(member: ManagedServer): LiveServer {
+  const { server, state } = member;
   const { pool } = server;
   return {
     name: server.name,
@@ -126,7 +127,7 @@ function figuresOf({ server, state }: ManagedServer): LiveServer {
     open: pool.openCount,
     idle: pool.idleCount,
     responseTimes: [server.responseTimes],
-    totals: totalsOf(server),
+    totals: totalsOf(member),
   };
 }
 
@@ -143,7 +144,7 @@ function bothFigures(one: LiveServer, other: LiveServer): LiveServer {
   };
 }
 
-function totalsOf({ totals, pool }: Server): ServerTotals {
+function totalsOf({ server: { totals, pool }, health: { record } }: ManagedServer): ServerTotals {
   return {
     requests: totals.requests,
     byStatus: statusClasses(totals.responses),
@@ -151,8 +152,8 @@ function totalsOf({ totals, pool }: Server): ServerTotals {
     connectFailures: totals.connectFailures,
     resets: totals.resets,
     retries: totals.retries,
-    ejections: totals.ejections,
-    spared: totals.spared,
+    ejections: record.ejections,
+    spared: record.spared,
     connections: pool.opened,
     unsolicited: pool.unsolicited,
     bytesIn: totals.bytesIn,
@@ -201,14 +202,13 @@ class StatusBuilder {
   }
 
   addRouteNamesOf(members: readonly ManagedServer[]): void {
+    const { desired, servers } = this.#registry;
     for (const member of members) {
-      const routes = everyRoute(this.#registry.snapshot.config).filter((route) =>
-        this.#membersOf(route).includes(member),
+      const groups = desired.listingsOf(member.server.name).map(({ group }) => group);
+      const routes = groups.flatMap((group) =>
+        servers.membersOf(group).includes(member) ? desired.file.routesOf(group) : [],
       );
-      this.#routesOf.set(
-        member,
-        routes.map(({ name }) => name),
-      );
+      this.#routesOf.set(member, routes);
     }
   }
 
@@ -256,6 +256,7 @@ class StatusBuilder {
 
   status(member: ManagedServer, figures: ServerSummary | undefined): ServerStatus {
     const { server, state, since } = member;
+    const { record } = member.health;
     const { name, pool } = server;
     const routes = this.#routesOf.get(member) ?? [];
     return {
@@ -273,10 +274,10 @@ class StatusBuilder {
       bound: isForBoundAlone(server) ? this.#registry.snapshot.memory.countOf(server.hash, BOUND_MS) : 0,
       open: pool.openCount,
       idle: pool.idleCount,
-      lastCheck: server.history.lastCheck,
-      events: serverEvents(this.#telemetry.journal.eventsOf(name), server.history.events),
-      totals: totalsOf(server),
-      errors: server.recentErrors,
+      lastCheck: record.history.lastCheck,
+      events: serverEvents(this.#telemetry.journal.eventsOf(name), record.history.events),
+      totals: totalsOf(member),
+      errors: record.recentErrors,
       latency: figures?.latency ?? null,
       share: figures?.share ?? 0,
       fromFile: this.#registry.desired.isFromFile(name),
@@ -287,7 +288,7 @@ class StatusBuilder {
 /** Those that have come within so long are worth waiting for. */
 const BOUND_MS = 10 * 60_000;
 
-function isForBoundAlone(server: Server): boolean {
+function isForBoundAlone(server: EngineServer): boolean {
   return server.takesBound && !server.isUsable;
 }
 

@@ -1,4 +1,4 @@
-import type { HealthEvent, HealthEventKind } from '../../servers/health-history.js';
+import type { HealthEvent, HealthEventKind } from '../health/health-history.js';
 import type { EventKind, ServerEvent, StatusEvent } from './status.js';
 
 const MOST = 100;

@@ -1,5 +1,5 @@
 import type { BalancerEvent, Reason } from '../../base/observer.js';
-import type { HealthEventKind } from '../../servers/health-history.js';
+import type { HealthEventKind } from '../health/health-history.js';
 
 /**
  * What a balancer is doing, as plain data that JSON can carry: the one source of the API, the page, the command line

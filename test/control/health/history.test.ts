@@ -1,5 +1,5 @@
 import t from 'tap';
-import { HealthHistory } from '../../../lib/servers/health-history.js';
+import { HealthHistory } from '../../../lib/control/health/health-history.js';
 
 t.test('a hundred events are kept, and not one more', async (t) => {
   const history = new HealthHistory();

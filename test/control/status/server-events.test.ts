@@ -1,7 +1,7 @@
 import t from 'tap';
+import type { HealthEvent, HealthEventKind } from '../../../lib/control/health/health-history.js';
 import { serverEvents } from '../../../lib/control/status/server-events.js';
 import type { EventKind, StatusEvent } from '../../../lib/control/status/status.js';
-import type { HealthEvent, HealthEventKind } from '../../../lib/servers/health-history.js';
 
 const told = (at: number, what: EventKind, reason = ''): StatusEvent => ({
   id: at,

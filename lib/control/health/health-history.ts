@@ -1,4 +1,4 @@
-import { Recent } from '../base/collections.js';
+import { Recent } from '../../base/collections.js';
 
 /**
  * check_failed, check_passed: a check spoke against the one before it. connect_failed: so did a live request. up, down:
