@@ -35,7 +35,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 export class Admin {
   readonly #config: AdminConfig;
   readonly #clock: Clock;
-  readonly #gate: Authorization;
+  readonly #authorization: Authorization;
   readonly #traffic: Traffic;
   readonly #visitors: AdminConnections;
   readonly #failures = new Failures();
@@ -47,7 +47,7 @@ export class Admin {
   constructor(config: AdminConfig, clock: Clock = systemClock) {
     this.#config = config;
     this.#clock = clock;
-    this.#gate = new Authorization(config);
+    this.#authorization = new Authorization(config);
     this.#traffic = new Traffic(clock);
     this.#visitors = new AdminConnections(clock);
   }
@@ -136,19 +136,19 @@ export class Admin {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | null> {
     const { path, query } = targetOf(request);
-    this.#gate.admit(request, path === '/');
+    this.#authorization.admit(request, path === '/');
     const { route, name } = this.#route(request.method ?? '', path);
-    const standing = this.#gate.standingOf(request);
-    if (route.access === 'token' && standing === 'stranger')
+    const role = this.#authorization.roleOf(request);
+    if (route.access === 'token' && role === 'stranger')
       throw new ApiError(401, 'unauthorized', 'this needs the token of the admin listener', {
         hint: 'Send it as Authorization: Bearer TOKEN; admin.token in the settings file has it.',
         headers: { 'www-authenticate': 'Bearer realm="lb"' },
       });
-    if (route.method !== 'GET' && standing === 'reader')
+    if (route.method !== 'GET' && role === 'reader')
       throw new ApiError(403, 'read_only', 'this token allows reading only', {
         hint: 'Send admin.token of the settings file, not admin.read_token.',
       });
-    const call: Call = { request, response, query, name, standing };
+    const call: Call = { request, response, query, name, role };
     return route.handle(call);
   }
 

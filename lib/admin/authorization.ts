@@ -37,7 +37,7 @@ export class Authorization {
    * The role that the token of the request has; without a configured token everyone operates. Takes the same time for
    * every wrong token.
    */
-  standingOf(request: IncomingMessage): Role {
+  roleOf(request: IncomingMessage): Role {
     if (this.#operator === null) return 'operator';
     const [, shown] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
     if (shown === undefined) return 'stranger';

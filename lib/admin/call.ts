@@ -14,7 +14,7 @@ export interface Call {
   /** The value of `{name}` in the route's path, decoded; empty for a path without it. */
   readonly name: string;
   /** The role of the token that it has sent. */
-  readonly standing: Role;
+  readonly role: Role;
 }
 
 /** The result of a handler; null when it writes the response itself. */

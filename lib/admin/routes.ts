@@ -38,7 +38,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       method: 'GET',
       path: '/readyz',
       access: 'open',
-      handle: ({ standing }) => readiness(subject, standing),
+      handle: ({ role }) => readiness(subject, role),
     },
     {
       method: 'GET',
@@ -50,7 +50,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       method: 'GET',
       path: '/api/status',
       access: 'token',
-      handle: ({ standing }) => statusAnswer(subject, standing),
+      handle: ({ role }) => statusAnswer(subject, role),
     },
     { method: 'GET', path: '/api/servers', access: 'token', handle: () => servers.list() },
     { method: 'POST', path: '/api/servers', access: 'token', handle: (call) => servers.add(call) },
@@ -95,17 +95,17 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
 }
 
 /** 503 makes a balancer in front stop sending requests; the reasons are only for authorized callers. */
-function readiness(subject: AdminTarget, standing: Role): Answer {
+function readiness(subject: AdminTarget, role: Role): Answer {
   const { readyReasons } = subject;
   if (readyReasons.length === 0) return text('ready\n');
-  const told = standing === 'stranger' ? [] : readyReasons;
+  const told = role === 'stranger' ? [] : readyReasons;
   return text(`not ready\n${told.map((reason) => `${reason}\n`).join('')}`, 503);
 }
 
 /** Without the events of each server, which `/api/servers` has: this is asked for every second. */
-async function statusAnswer(subject: AdminTarget, standing: Role): Promise<Answer> {
+async function statusAnswer(subject: AdminTarget, role: Role): Promise<Answer> {
   const status = await inSlices(subject.statusSteps());
-  return jsonInSlices({ ...status, access: standing === 'operator' ? 'change' : 'read' }, (value, key) => {
+  return jsonInSlices({ ...status, access: role === 'operator' ? 'change' : 'read' }, (value, key) => {
     if (key === 'servers') return brief(value as ServerStatus);
     if (key !== 'routes') return value;
     const route = value as RouteStatus;

@@ -17,7 +17,7 @@ export interface Example {
 const LEFT_WIDTH = 25;
 
 const ARGUMENTS: readonly Row[] = [
-  ['port', 'where to listen; 8080 unless given'],
+  ['port', 'the port to listen on (default 8080)'],
   ['server...', 'host:port, as many as you like; with none, and no'],
   ['', 'configuration file, three demo servers are started'],
 ];
@@ -29,7 +29,7 @@ const BALANCING: readonly Row[] = [
   ['-a, --algorithm NAME', 'round_robin (default), least_connections, random,'],
   ['', 'power_of_two, least_response_time, ip_hash or first;'],
   ['', 'hash, and more about each, in a file'],
-  ['    --health-path PATH', 'what each server is asked for; 200-399 is healthy'],
+  ['    --health-path PATH', 'path of the health checks; 200-399 is healthy'],
   ['', '(default /)'],
   ['    --health-interval T', 'time between two checks: 500ms, 5s, 1m (default 5s)'],
 ];
@@ -48,47 +48,47 @@ const OUTPUT: readonly Row[] = [
 
 const WATCHING: readonly Row[] = [
   ['    --admin ADDR', 'status page, API and metrics on a port of their own:'],
-  ['', '9090 is 127.0.0.1:9090; off unless asked for,'],
-  ['', 'but for the demo: there `off` turns it off'],
+  ['', '9090 is 127.0.0.1:9090; off by default, but on in'],
+  ['', 'the demo: `off` turns it off'],
 ];
 
 const FIRST_STEPS: readonly Row[] = [
   ['init [server...]', 'writes a settings file with comments, from arguments'],
-  ['', 'or from what you answer; -c FILE is where. It takes'],
-  ['', '--health-path, --admin and --algorithm too'],
+  ['', 'or questions; -c FILE names the file. Also takes'],
+  ['', '--health-path, --admin and --algorithm'],
   ['    --listen ADDR', 'the port to listen on (default 8080)'],
   ['    --host NAME', 'serve this name only; as often as you like'],
-  ['    --force', 'write over a file that is there'],
+  ['    --force', 'replace an existing file'],
 ];
 
 const COMMANDS: readonly Row[] = [
-  ['check', 'is the configuration file right? Every problem of it,'],
-  ['', 'and what became of its tests; nothing is started'],
-  ['explain METHOD URL', 'which firewalls, route, rules and servers a request'],
-  ['', 'would meet, and why; nothing is sent'],
+  ['check', 'checks the configuration file and runs its tests;'],
+  ['', 'starts nothing'],
+  ['explain METHOD URL', 'shows which firewalls, route, rules and servers a'],
+  ['', 'request would meet, and why; sends nothing'],
   ["    -H 'Name: value'", 'a header of that request, as often as you like'],
-  ['    --ip A', 'the address it comes from (default 127.0.0.1)'],
-  ['    --json', 'the report of either for programs'],
-  ['help KEY', 'a key of the settings file, such as timeouts.connect'],
+  ['    --ip A', 'the client address (default 127.0.0.1)'],
+  ['    --json', 'the result of either as JSON'],
+  ['help KEY', 'explains a key of the settings, as timeouts.connect'],
 ];
 
 const REMOTE: readonly Row[] = [
-  ['status, servers', 'what it is doing; --watch shows it again and again'],
+  ['status, servers', 'its state; --watch shows it repeatedly'],
   ['top', 'the same live, with rates; q leaves'],
   ['drain NAME', 'no new requests for a server; --wait waits until'],
-  ['', 'nothing is left on it'],
+  ['', 'its requests are done'],
   ['ready NAME', 'new requests again'],
-  ['maintenance NAME', 'none at all, not even of clients bound to it'],
+  ['maintenance NAME', 'no requests at all, not even of clients bound to it'],
   ['weight NAME N', 'its share of the requests, 0 to 256'],
-  ['add HOST:PORT', 'one more server, with --route, --weight, --name and'],
-  ['', '--backup as they would stand in the file'],
-  ['remove NAME', 'one less; what is on it finishes'],
+  ['add HOST:PORT', 'adds a server, with --route, --weight, --name and'],
+  ['', '--backup as in the settings file'],
+  ['remove NAME', 'removes a server; its requests finish'],
   ['bans', 'clients that a firewall has banned, and for how long'],
-  ['unban ADDR', 'lets one of them in again'],
-  ['reload', 'reads the settings file again, as SIGHUP does'],
-  ['    --admin ADDR', 'where it is asked; else what the settings file says,'],
-  ['', 'else 127.0.0.1:9090. LB_ADMIN_TOKEN has its token'],
-  ['    --json', 'the answer of any of these for programs'],
+  ['unban ADDR', 'lifts a ban'],
+  ['reload', 'reloads the settings file, as SIGHUP does'],
+  ['    --admin ADDR', 'its address; by default that of the settings file,'],
+  ['', 'or 127.0.0.1:9090. LB_ADMIN_TOKEN is the token'],
+  ['    --json', 'the result of any of these as JSON'],
   ['healthcheck [port]', 'for health checks of containers: exits with 0 when it'],
   ['', 'is alive, with --ready when it takes requests'],
   ['completion bash|zsh', 'Tab completion: source <(lb completion bash)'],
@@ -96,16 +96,16 @@ const REMOTE: readonly Row[] = [
 
 const SIGNALS: readonly Row[] = [
   ['SIGTERM, Ctrl-C', 'finish what is in flight, then stop; again: at once'],
-  ['SIGHUP', 'read the settings again; bad ones change nothing.'],
-  ['', 'Without a settings file, as a terminal closes: stop'],
+  ['SIGHUP', 'reload the settings; a bad file changes nothing.'],
+  ['', 'Without a settings file (a terminal closes): stop'],
   ['SIGUSR2', 'reopen the access log file after it was moved away'],
 ];
 
 const EXIT_CODES: readonly Row[] = [
-  ['0', 'stopped with everything in flight finished; checked'],
-  ['', 'and fine; explained'],
-  ['1', 'a bad configuration, a test of it that failed, a port'],
-  ['', 'that cannot be bound, or something in flight was cut'],
+  ['0', 'stopped after all requests finished; check passed;'],
+  ['', 'explained'],
+  ['1', 'a bad configuration, a failed test, a port that'],
+  ['', 'cannot be bound, or requests that were cut'],
   ['2', 'a command line that makes no sense'],
 ];
 
@@ -136,15 +136,15 @@ export const EXAMPLES: readonly Example[] = [
   { what: 'try it: three demo servers are started', commands: ['8080'] },
   { what: 'balance over servers of your own', commands: ['8080 localhost:5001 localhost:5002'] },
   {
-    what: 'servers that say at /healthz how they are',
+    what: 'check the health of servers at /healthz',
     commands: ['8080 app1:80 app2:80 --health-path /healthz'],
   },
   { what: 'write a settings file with comments', commands: ['init localhost:5001 localhost:5002'] },
   {
-    what: 'is the file right, and where would this request go?',
+    what: 'check the file, and explain a request',
     commands: ['check', 'explain GET http://www.mango.com/v1?x=1'],
   },
-  { what: 'take a server out, and wait until it is empty', commands: ['drain localhost:5001 --wait'] },
+  { what: 'drain a server, and wait until it is done', commands: ['drain localhost:5001 --wait'] },
   { what: 'settings from a file, requests as JSON', commands: ['-c lb.yaml --access-log json | jq .'] },
 ];
 

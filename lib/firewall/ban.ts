@@ -75,7 +75,7 @@ export class Ban implements ClientGuard {
   }
 
   /** Clients that are banned, each with the ms until its ban ends. */
-  *standing(): Generator<[client: string, leftMs: number]> {
+  *banned(): Generator<[client: string, leftMs: number]> {
     const now = this.#clock.now();
     for (const [client, until] of this.#bans.entries()) if (until > now) yield [client, until - now];
   }

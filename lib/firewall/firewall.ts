@@ -164,7 +164,7 @@ export class Firewall {
   /** Clients that are banned here, or would be if the firewall did not only observe. */
   *bans(): Generator<StandingBan> {
     if (this.#ban === null) return;
-    for (const [client, leftMs] of this.#ban.standing()) yield { client, leftMs };
+    for (const [client, leftMs] of this.#ban.banned()) yield { client, leftMs };
   }
 
   /** Ends the ban of a client (its `IpAddress.key`); false when it was not banned here. */

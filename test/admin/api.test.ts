@@ -3,7 +3,7 @@ import { createConfig } from '../../lib/config/config.js';
 import { FakeSubject } from './fake-subject.js';
 import { errorOf, openAdmin } from './support.js';
 
-t.test('it lives, and says whether it may be sent requests', async (t) => {
+t.test('livez and readyz report whether lb is alive and ready', async (t) => {
   const subject = new FakeSubject();
   const { ask } = await openAdmin(t, subject);
   t.match(await ask('/livez'), { status: 200, text: 'ok\n' });
@@ -132,7 +132,7 @@ t.test('a name with a colon or a slash is one part of the path', async (t) => {
   );
 });
 
-t.test('what is not there, and what is not done', async (t) => {
+t.test('unknown paths and methods are refused', async (t) => {
   const { ask } = await openAdmin(t, new FakeSubject());
   for (const path of ['/nope', '/api', '/api/servers/', '/api/servers/a/b', '//', '/api/status/', '*'])
     t.match(await ask(path), { status: 404, json: { error: { code: 'not_found' } } }, path);
@@ -226,7 +226,7 @@ t.test('a request is explained by the configuration in force', async (t) => {
   t.match(errorOf(await ask('/api/explain?url=/&ip=x')), { code: 'bad_value' });
 });
 
-t.test('a bug of ours is told, and the listener goes on', async (t) => {
+t.test('a bug in the admin code is reported, and the listener continues', async (t) => {
   const subject = new FakeSubject();
   const errors: unknown[] = [];
   const report = (error: unknown): void => void errors.push(error);

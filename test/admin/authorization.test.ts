@@ -54,7 +54,7 @@ t.test('a page of another site can neither steer nor look', async (t) => {
   t.equal(await look('/api/status', 'none'), 200, 'typed by hand');
 });
 
-t.test('who only looks sees everything and changes nothing', async (t) => {
+t.test('the read token sees everything and changes nothing', async (t) => {
   const subject = new FakeSubject();
   const readToken = 'fedcba9876543210';
   const { ask } = await openAdmin(t, subject, { settings: { token: TOKEN, read_token: readToken } });

@@ -10,7 +10,7 @@ import { compiles, description, schemaFault, schemaPointer } from './description
 import { FakeSubject } from './fake-subject.js';
 import { type Ask, openAdmin, SERVICES } from './support.js';
 
-t.test('what is described is what there is', async (t) => {
+t.test('openapi.json describes exactly the routes that exist', async (t) => {
   const subject = new FakeSubject();
   const clock = new ManualClock();
   const routes = adminRoutes({

@@ -12,7 +12,7 @@ async function listen(t: Test, port: number, fields = '', path = '/api/events'):
   return client;
 }
 
-t.test('what happens is told as it happens, to everybody who listens', async (t) => {
+t.test('events are sent as they happen, to every open stream', async (t) => {
   const subject = new FakeSubject();
   const { port } = await openAdmin(t, subject);
   subject.note('down', 'apple', 'refused');
@@ -26,7 +26,7 @@ t.test('what happens is told as it happens, to everybody who listens', async (t)
   }
 });
 
-t.test('whoever comes back gets what it missed', async (t) => {
+t.test('a client that reconnects gets the events it missed', async (t) => {
   const subject = new FakeSubject();
   const { port } = await openAdmin(t, subject);
   for (const name of ['a', 'b', 'c']) subject.note('down', name);
@@ -38,7 +38,7 @@ t.test('whoever comes back gets what it missed', async (t) => {
   t.match(await before.until('"c"'), /id: 1\n/, 'a number of the process before this one');
 });
 
-t.test('a heartbeat keeps it open, and one subscription serves all', async (t) => {
+t.test('a heartbeat keeps a stream open, and one subscription serves all streams', async (t) => {
   const subject = new FakeSubject();
   const clock = new ManualClock();
   const { admin, port } = await openAdmin(t, subject, { clock });
@@ -72,7 +72,7 @@ t.test('there are so many streams and no more', async (t) => {
   }
 });
 
-t.test('who does not read is cut off', async (t) => {
+t.test('a client that does not read its stream is cut off', async (t) => {
   const subject = new FakeSubject();
   const { port } = await openAdmin(t, subject);
   const client = await listen(t, port);

@@ -11,7 +11,7 @@ async function connect(t: Test, port: number): Promise<RawClient> {
   return client;
 }
 
-t.test('what is no HTTP is answered and cut', async (t) => {
+t.test('bytes that are not HTTP are answered and the connection is cut', async (t) => {
   const { port, ask } = await openAdmin(t, new FakeSubject());
   const cases: readonly [bytes: string, status: string][] = [
     ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', '400'],
@@ -99,17 +99,20 @@ t.test(
   },
 );
 
-t.test('who is sent its last answer is closed soon, though it holds its side open', async (t) => {
-  const clock = new ManualClock();
-  const { port } = await openAdmin(t, new FakeSubject(), { clock });
-  const client = await connect(t, port);
-  client.send('nonsense\r\n\r\n');
-  t.match(await client.toEnd(), /^HTTP\/1\.1 400 /);
-  t.notOk(client.closed);
-  clock.advance(2000);
-  await turns();
-  while (!client.closed) {
-    client.send('more');
-    await turns(2);
-  }
-});
+t.test(
+  'a connection is closed soon after its last response, even if the client keeps its side open',
+  async (t) => {
+    const clock = new ManualClock();
+    const { port } = await openAdmin(t, new FakeSubject(), { clock });
+    const client = await connect(t, port);
+    client.send('nonsense\r\n\r\n');
+    t.match(await client.toEnd(), /^HTTP\/1\.1 400 /);
+    t.notOk(client.closed);
+    clock.advance(2000);
+    await turns();
+    while (!client.closed) {
+      client.send('more');
+      await turns(2);
+    }
+  },
+);

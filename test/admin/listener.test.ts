@@ -6,14 +6,14 @@ import { createConfig } from '../../lib/config/config.js';
 import { FakeSubject } from './fake-subject.js';
 import { adminConfig, asker, openAdmin, SERVICES } from './support.js';
 
-t.test('a port alone is one of loopback', async (t) => {
+t.test('a port alone listens on loopback', async (t) => {
   for (const admin of [9090, ':9090', '127.0.0.1:9090', true] as const)
     t.match(createConfig({ admin }).admin, { listen: { host: '127.0.0.1', port: 9090 }, token: null });
   t.equal(createConfig({ admin: false }).admin, null);
   t.equal(createConfig().admin, null);
 });
 
-t.test('what other machines reach needs a token', async (t) => {
+t.test('an address that other machines can reach needs a token', async (t) => {
   for (const listen of ['0.0.0.0:9090', '*:9090', '[::]:9090', '192.0.2.1:9090', 'lb.internal:9090'])
     t.throws(() => createConfig({ admin: { listen } }), /it needs a token/, listen);
   for (const listen of ['127.3.2.1:9090', '[::1]:9090', 'localhost:9090', 'unix:/run/lb.sock'])
@@ -46,7 +46,7 @@ t.test('an address in use is an error of the system', async (t) => {
   second.close();
 });
 
-t.test('it is closed as often as one likes, and nothing goes on behind it', async (t) => {
+t.test('the admin listener can be closed repeatedly, and nothing continues after that', async (t) => {
   const subject = new FakeSubject();
   const { admin, port } = await openAdmin(t, subject);
   admin.close();

@@ -46,7 +46,7 @@ await withChromium(t, async (t, browser) => {
     await dialog.getByRole('alert').filter({ hasText: 'no server called "cherry"' }).waitFor();
   });
 
-  await t.test('shows who is banned, and lifts a ban when the person confirms', async (t) => {
+  await t.test('shows banned clients, and lifts a ban after confirmation', async (t) => {
     const site = await startSite(t, {
       firewall_rules: { ban: { status: [400], count: 1, for: '1h' } },
     });

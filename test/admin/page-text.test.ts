@@ -13,7 +13,7 @@ t.test('every file of the page is in it', async (t) => {
   t.same(files.sort(), [...SCRIPTS, ...STYLES].sort());
 });
 
-t.test('all its modules make one script', async (t) => {
+t.test('all modules of the page make one script', async (t) => {
   const [, script = ''] = /<script type="module">([\s\S]*)<\/script>/.exec(html) ?? [];
   t.notMatch(script, /^(?:import|export) /m);
   t.notMatch(script, /<\/script/i);

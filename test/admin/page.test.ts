@@ -5,7 +5,7 @@ import { startSite } from './site.js';
 import { adminConfig, SERVICES } from './support.js';
 
 await withChromium(t, async (t, browser) => {
-  await t.test('shows what happens while it happens, and asks nobody else', async (t) => {
+  await t.test('shows events as they happen, and loads nothing from elsewhere', async (t) => {
     const site = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
     const { page, complaints, asked } = await openPage(browser, site.url);
     t.teardown(() => page.close());
@@ -83,34 +83,31 @@ await withChromium(t, async (t, browser) => {
     await page.getByRole('listitem').filter({ hasText: 'apple is draining' }).waitFor();
   });
 
-  await t.test(
-    'offers nothing to change to who came with the token to read, until another is given',
-    async (t) => {
-      const [token, readToken] = ['0123456789abcdef', 'fedcba9876543210'];
-      const site = await startSite(t, {}, { token, read_token: readToken });
-      const { page } = await openPage(browser, site.url);
-      t.teardown(() => page.close());
-      const dialog = page.getByRole('dialog');
-      await dialog.getByLabel('Token').fill(readToken);
-      await page.keyboard.press('Enter');
-      await page.getByRole('row', { name: /apple/ }).waitFor();
-      await page.getByText('Live, read only', { exact: true }).waitFor();
-      t.equal(await page.getByRole('button', { name: /apple/ }).count(), 1, 'its story alone');
-      await page.getByRole('button', { name: 'Unlock changes' }).click();
-      await dialog.getByLabel('Token').fill(readToken);
-      await page.keyboard.press('Enter');
-      await dialog.getByRole('alert').filter({ hasText: 'reading only' }).waitFor();
-      await dialog.getByLabel('Token').fill(token);
-      await page.keyboard.press('Enter');
-      await page.getByText('Live', { exact: true }).waitFor();
-      await page.getByRole('button', { name: 'Drain apple' }).click();
-      await dialog.getByRole('button', { name: 'Take out' }).click();
-      await page.getByRole('row', { name: /apple.*Draining/ }).waitFor();
-      t.equal(await page.getByRole('button', { name: 'Unlock changes' }).count(), 0);
-    },
-  );
+  await t.test('with the read token the page offers no changes until another token is given', async (t) => {
+    const [token, readToken] = ['0123456789abcdef', 'fedcba9876543210'];
+    const site = await startSite(t, {}, { token, read_token: readToken });
+    const { page } = await openPage(browser, site.url);
+    t.teardown(() => page.close());
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Token').fill(readToken);
+    await page.keyboard.press('Enter');
+    await page.getByRole('row', { name: /apple/ }).waitFor();
+    await page.getByText('Live, read only', { exact: true }).waitFor();
+    t.equal(await page.getByRole('button', { name: /apple/ }).count(), 1, 'its story alone');
+    await page.getByRole('button', { name: 'Unlock changes' }).click();
+    await dialog.getByLabel('Token').fill(readToken);
+    await page.keyboard.press('Enter');
+    await dialog.getByRole('alert').filter({ hasText: 'reading only' }).waitFor();
+    await dialog.getByLabel('Token').fill(token);
+    await page.keyboard.press('Enter');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Drain apple' }).click();
+    await dialog.getByRole('button', { name: 'Take out' }).click();
+    await page.getByRole('row', { name: /apple.*Draining/ }).waitFor();
+    t.equal(await page.getByRole('button', { name: 'Unlock changes' }).count(), 0);
+  });
 
-  await t.test('fits a phone, in the dark too', async (t) => {
+  await t.test('the page fits a phone, also in dark mode', async (t) => {
     const long = 'a-server-with-a-very-long-name-that-nobody-would-ever-give-it.x';
     const site = await startSite(t);
     site.balancer.addServer('default', { address: '127.0.0.1:9', name: long });
@@ -125,7 +122,7 @@ await withChromium(t, async (t, browser) => {
     }
   });
 
-  await t.test('what a stranger sends is shown as text', async (t) => {
+  await t.test('input of strangers is shown as text', async (t) => {
     const site = await startSite(t, { firewall_rules: { path_reject: ['/secret'] } });
     const { page, complaints } = await openPage(browser, site.url);
     t.teardown(() => page.close());

@@ -38,7 +38,7 @@ t.test('the status of a balancer at work is as its schema says', async (t) => {
   ]);
 });
 
-t.test('it is not ready when no server can be used, and says so', async (t) => {
+t.test('readyz is 503 when no server can be used, with the reason', async (t) => {
   const { ask, servers: fixtures } = await startSite(t);
   t.equal((await ask('/readyz')).status, 200);
   for (const fixture of fixtures) fixture.healthy = false;
@@ -48,7 +48,7 @@ t.test('it is not ready when no server can be used, and says so', async (t) => {
   await until(async () => (await ask('/readyz')).status === 200);
 });
 
-t.test('it is not ready while it drains, and alive to the end', async (t) => {
+t.test('readyz is 503 during a drain, and livez is 200 to the end', async (t) => {
   const { ask, balancer, servers: fixtures } = await startSite(t);
   const [address] = balancer.addresses;
   const client = await RawClient.connect(address?.kind === 'tcp' ? address.port : 0);
@@ -110,7 +110,7 @@ t.test('a server comes and goes while requests run', async (t) => {
   t.same(names, ['apple', 'banana', 'cherry']);
 });
 
-t.test('what the balancer refuses is refused in its words', async (t) => {
+t.test('the API passes on refusals of the balancer in its words', async (t) => {
   const { ask, servers: fixtures } = await startSite(t);
   const post = (body: object) => ask('/api/servers', { method: 'POST', body });
   const { address } = fixtures[0]!;

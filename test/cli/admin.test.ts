@@ -23,7 +23,7 @@ t.test('the demo has a status page, on a free port when its own is taken', async
   t.match(await get(`${page}readyz`), { status: 200, text: 'ready\n' });
 });
 
-t.test('without being asked for there is none, and the demo can be told so', async (t) => {
+t.test('there is no admin listener by default, and the demo can switch it off', async (t) => {
   const server = await startFixtureServer({ name: 'plain' });
   t.teardown(() => server.close());
   for (const args of [
@@ -71,7 +71,7 @@ t.test('metrics, status and reload of a program that runs', async (t) => {
   });
 });
 
-t.test('a port that is taken is said in one line', async (t) => {
+t.test('a port in use is reported in one line', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   t.teardown(() => other.close());
   await once(other, 'listening');

@@ -21,7 +21,7 @@ function options(words: string): RunOptions {
   return command.options;
 }
 
-t.test('what is not said is left open', async (t) => {
+t.test('options that are not given are null', async (t) => {
   t.same(options(''), DEFAULTS);
 });
 
@@ -92,7 +92,7 @@ t.test('colour can be refused', async (t) => {
   t.equal(parseArguments(['--no-color']).colour, false);
 });
 
-t.test('what makes no sense is refused in one sentence', async (t) => {
+t.test('arguments that make no sense are refused in one sentence', async (t) => {
   const cases: Record<string, RegExp> = {
     '--acess-log dev': /^unknown option --acess-log\. Did you mean --access-log\?$/,
     '-a least_conections': /^--algorithm "least_conections" is unknown\. Did you mean least_connections\?$/,

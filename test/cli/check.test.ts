@@ -108,7 +108,7 @@ t.test('of many warnings, and of many tests that fail, the first are shown', asy
   t.match(failed.stdout, /\nand 180 more\nloadbalancer\.yaml: 200 of 200 tests failed/);
 });
 
-t.test('what is not by default about the servers', async (t) => {
+t.test('check shows server settings that are not the default', async (t) => {
   const text = `algorithm: least_connections
 servers: [a.test:1, { address: b.test:1, backup: true }, { address: c.test:1, weight: 0 }]
 paths: [{ path: /x, algorithm: { name: hash, on: uri }, servers: [a.test:1] }]

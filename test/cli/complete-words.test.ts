@@ -18,7 +18,7 @@ t.test('commands, by their beginning', async (t) => {
   t.same(await complete('8080 '), []);
 });
 
-t.test('servers where one is named, from the running balancer', async (t) => {
+t.test('names of servers are completed from the running balancer', async (t) => {
   for (const command of ['drain', 'ready', 'maintenance', 'weight', 'remove']) {
     t.same(await complete(`${command} `), ['apple', 'localhost:5001'], command);
   }

@@ -42,7 +42,7 @@ t.test('bash completes commands and options', async (t) => {
   t.same(await tab(t, 'lb explain -c '), [], 'files are left to bash');
 });
 
-t.test('what bash takes for a word of its own is not said twice', async (t) => {
+t.test('completion in bash does not repeat the part before a colon', async (t) => {
   t.same(await tab(t, 'lb drain localhost:50', 'localhost:5001 localhost:5002'), ['5001', '5002']);
   t.same(await tab(t, 'lb drain loc', 'localhost:5001'), ['localhost:5001']);
 });

@@ -104,7 +104,7 @@ t.test('the first addresses of a name are no news', async (t) => {
   t.match(stream.text, /localhost is now 127\.0\.0\.2\n/);
 });
 
-t.test('a server that is out for two reasons is one server', async (t) => {
+t.test('a server that is out for two reasons counts once', async (t) => {
   const { told, stream } = consoleLog();
   told.event({ what: 'down', server: 'a', reason: 'refused' });
   told.event({ what: 'ejected', server: 'a', reason: 'refused', forMs: 1000 });
@@ -119,7 +119,7 @@ t.test('a server that is out for two reasons is one server', async (t) => {
   t.match(linesOf(stream).at(-1), '(1 of 2 left)');
 });
 
-t.test('one that was never believed to be up is not back, but up', async (t) => {
+t.test('a server that was never up before is reported as up, not as back', async (t) => {
   const { told, stream } = consoleLog();
   told.event({ what: 'up', server: 'fresh', downMs: 900 });
   t.same(
@@ -153,7 +153,7 @@ t.test('a thousand bans are ten lines, and nothing a client sends reaches the te
   t.notMatch(stream.text, '\x1b');
 });
 
-t.test('what was held back is counted', async (t) => {
+t.test('lines that were held back are counted', async (t) => {
   const flood = new LogRateLimit();
   const passed = Array.from({ length: 25 }, () => flood.pass('bans', 1000)).filter(
     (unsaid) => unsaid !== null,

@@ -71,7 +71,7 @@ t.test('a reply of the route, and the routes before it', async (t) => {
   t.match(stdout, /\n {2}answer {4}503 Service Unavailable\n {12}Back soon\n/);
 });
 
-t.test('a host that is not there, and the one that was meant', async (t) => {
+t.test('explain names the host that was probably meant', async (t) => {
   const { stdout } = explain(t, 'course.yaml', ['GET', 'http://www.mngo.com/']);
   t.match(stdout, /route {5}none\n {12}No host is called www\.mngo\.com\. Did you mean www\.mango\.com\?\n/);
   t.match(stdout, /\n {12}hosts: www\.mango\.com, www\.apple\.com, www\.orange\.com\n/);
@@ -95,7 +95,7 @@ const serversOf = ({ stdout }: Printed): string[] =>
     .replaceAll(/\n {14}/g, ' ')
     .split(/\n +/);
 
-t.test('servers: weights, backups, who is left out and why, and how one is chosen', async (t) => {
+t.test('explain shows weights, backups, servers left out and why, and how one is chosen', async (t) => {
   t.strictSame(serversOf(explain(t, 'algorithms.yaml', ['GET', '/'])), [
     'localhost:1  weight 1',
     'localhost:2  weight 3',
@@ -191,7 +191,7 @@ t.test('as a program it prints the same, and exits with 0, 1 or 2', async (t) =>
   t.equal(unclear.stdout, '');
 });
 
-t.test("the readiness path is nobody's but lb's", (t) => {
+t.test('explain says that lb itself answers the readiness path', (t) => {
   const { stdout } = explain(t, 'everything-at-the-top.yaml', ['GET', 'http://a/readyz']);
   t.match(stdout, /\n {2}answer {4}200 OK\n {12}readiness_path: lb says itself/);
   const { stdout: json } = explain(t, 'everything-at-the-top.yaml', ['GET', 'http://a/readyz', '--json']);

@@ -77,7 +77,7 @@ t.test(
   },
 );
 
-t.test('it fails where nobody answers, where nobody answers in time, and with a bad file', async (t) => {
+t.test('lb healthcheck fails without an answer, without one in time, and with a bad file', async (t) => {
   const cwd = t.testdir();
   const port = await freePort();
   t.match(await healthcheck(t, [String(port)], cwd), { code: 1, stderr: /^lb: no answer at / });

@@ -64,7 +64,7 @@ t.test('a file is written from arguments, passes the check and says what to do n
   isFine(t, cwd, written(cwd), 'as it was written');
 });
 
-t.test('what arguments say stands in the file', async (t) => {
+t.test('lb init writes what its arguments say into the file', async (t) => {
   const cwd = t.testdir();
   const words = ['--listen', '127.0.0.1:80', '--host', 'example.com', '--host', '*.example.org'];
   const more = ['--health-path', '/up', '--admin', 'off', '-a', 'least_connections', '10.0.0.1:80'];
@@ -149,14 +149,14 @@ t.test(
   },
 );
 
-t.test('where a file cannot be written the reason is told', async (t) => {
+t.test('lb init reports why a file cannot be written', async (t) => {
   const cwd = t.testdir();
   const { code, stderr } = await initIn(join(cwd, 'nowhere'), ['localhost:5001']);
   t.equal(code, 1);
   t.match(stderr, /^lb: cannot write \S+: there is no such file or directory\.\n$/);
 });
 
-t.test('what lb would not read is not written', async (t) => {
+t.test('lb init does not write a file that lb would refuse', async (t) => {
   const cwd = t.testdir();
   const bad: readonly (readonly [words: readonly string[], complaint: RegExp])[] = [
     [['--host', 'a b', 'localhost:5001'], /^lb: hosts\[0\]\.host: expected a host/],
@@ -210,14 +210,17 @@ t.test('an answer that cannot be used is asked for again', async (t) => {
   t.match(written(cwd), '\n#admin: 9090\n');
 });
 
-t.test('what the command line says is not asked for, and input that ends early writes nothing', async (t) => {
-  const cwd = t.testdir();
-  const asked = await initIn(cwd, ['--listen', '9000', '--host', 'example.com', '--admin', 'off'], ['a:1']);
-  t.equal(asked.code, 1);
-  t.notMatch(asked.stderr, /Port|Host/);
-  t.match(asked.stderr, /lb: nothing was written: the answers ended too early\.\n$/);
-  t.same(readdirSync(cwd), []);
-});
+t.test(
+  'lb init does not ask for what the command line says, and writes nothing if input ends early',
+  async (t) => {
+    const cwd = t.testdir();
+    const asked = await initIn(cwd, ['--listen', '9000', '--host', 'example.com', '--admin', 'off'], ['a:1']);
+    t.equal(asked.code, 1);
+    t.notMatch(asked.stderr, /Port|Host/);
+    t.match(asked.stderr, /lb: nothing was written: the answers ended too early\.\n$/);
+    t.same(readdirSync(cwd), []);
+  },
+);
 
 const HAS_SCRIPT = spawnSync('script', ['--version']).status === 0;
 

@@ -3,7 +3,7 @@ import { createPaint, wantsColour } from '../../lib/cli/paint.js';
 import { Terminal } from '../../lib/cli/terminal.js';
 import { MemoryStream } from './support.js';
 
-t.test('who decides about colour, in this order', async (t) => {
+t.test('colour is decided by --no-color, NO_COLOR, FORCE_COLOR and the stream, in this order', async (t) => {
   const cases: [wanted: boolean, allowed: boolean, isTty: boolean, env: NodeJS.ProcessEnv][] = [
     [true, true, true, {}],
     [false, true, false, {}],

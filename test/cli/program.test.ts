@@ -242,23 +242,26 @@ for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
   });
 }
 
-t.test('a bug is loud: one report with its stack, exit 1, and the log has what came before', async (t) => {
-  const server = await startFixtureServer({ name: 'any' });
-  t.teardown(() => server.close());
-  const bug = 'process.once("SIGWINCH", () => { throw new Error("something impossible") })';
-  const log = join(t.testdir({}), 'access.log');
-  const program = start(t, ['0', server.address, '--access-log-file', log], {
-    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bug)}` },
-  });
-  await get(await url(program));
-  program.child.kill('SIGWINCH');
-  t.equal(await program.end(), 1);
-  t.match(readFileSync(log, 'utf8'), /^\{.*"status":200.*\}\n$/);
-  t.match(
-    program.stderr,
-    /lb: internal error, please report it \(lb .*, Node .*\):\nError: something impossible\n {4}at /,
-  );
-});
+t.test(
+  'a bug ends the program with one report with its stack, exit 1, after the log is written',
+  async (t) => {
+    const server = await startFixtureServer({ name: 'any' });
+    t.teardown(() => server.close());
+    const bug = 'process.once("SIGWINCH", () => { throw new Error("something impossible") })';
+    const log = join(t.testdir({}), 'access.log');
+    const program = start(t, ['0', server.address, '--access-log-file', log], {
+      env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bug)}` },
+    });
+    await get(await url(program));
+    program.child.kill('SIGWINCH');
+    t.equal(await program.end(), 1);
+    t.match(readFileSync(log, 'utf8'), /^\{.*"status":200.*\}\n$/);
+    t.match(
+      program.stderr,
+      /lb: internal error, please report it \(lb .*, Node .*\):\nError: something impossible\n {4}at /,
+    );
+  },
+);
 
 t.test('a balancer in front sees that it goes before it is gone', async (t) => {
   const server = await startFixtureServer({ name: 'one' });

@@ -9,7 +9,7 @@ import { FileWatch } from '../../lib/cli/file-watch.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { get, start, url } from './program.js';
 
-t.test('SIGHUP takes over a good file, and keeps to the old one when the new one is bad', async (t) => {
+t.test('SIGHUP loads a good file, and keeps the old settings when the file is bad', async (t) => {
   const first = await startFixtureServer({ name: 'first' });
   const second = await startFixtureServer({ name: 'second' });
   t.teardown(() => Promise.all([first.close(), second.close()]));
@@ -57,7 +57,7 @@ t.test('SIGHUP takes over a good file, and keeps to the old one when the new one
   t.equal(await program.end(), 0);
 });
 
-t.test('a listener that a reload moves is told, and one that cannot be bound', async (t) => {
+t.test('a listener that a reload moves is reported, and so is one that cannot be bound', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   t.teardown(() => taken.close());
@@ -96,7 +96,7 @@ t.test('a listener that a reload moves is told, and one that cannot be bound', a
   t.equal(await program.end(), 0);
 });
 
-t.test('--watch takes the file over once it, or one that it names, has changed', async (t) => {
+t.test('--watch reloads when the file, or one that it names, has changed', async (t) => {
   const server = await startFixtureServer({ name: 'any' });
   t.teardown(() => server.close());
   const directory = t.testdir({

@@ -162,7 +162,7 @@ t.test('the log and the webhook go by the settings in force', async (t) => {
   t.match(s.stderr.text, /warning: access log: ENOTDIR.*; it goes on as before\n/);
 });
 
-t.test('state_file: the next process knows what was changed in the one before', async (t) => {
+t.test('state_file: the next process has the changes of the previous one', async (t) => {
   const folder = t.testdir({});
   const kept = join(folder, 'state.json');
   const config = join(folder, 'lb.yaml');
@@ -309,7 +309,7 @@ t.test('a bad configuration is shown with its place, exit 1', async (t) => {
   t.match(s.stderr.text, '^^^');
 });
 
-t.test('what a file may say but hardly means is a warning', async (t) => {
+t.test('a setting that works but is probably not meant is a warning', async (t) => {
   const s = stage();
   const configFile = writeConfig(t, 'servers: [a:1]\ntrusted_proxies: [0.0.0.0/0]\n');
   t.equal(await session({ ...OPTIONS, servers: [], configFile }, s), 0);
@@ -499,7 +499,7 @@ t.test('stopping', async (t) => {
     t.equal(await ended, 0);
   });
 
-  t.test('leaves no listener behind', async (t) => {
+  t.test('no listener is left', async (t) => {
     const s = stage();
     await session(OPTIONS, s);
     t.same(s.signals.eventNames(), []);
@@ -510,7 +510,7 @@ function writeConfig(t: Test, text: string): string {
   return `${t.testdir({ 'lb.yaml': text })}/lb.yaml`;
 }
 
-t.test('a reload that fails in a way nobody thought of is told, counted, and changes nothing', async (t) => {
+t.test('a reload that fails by a bug is reported, counted, and changes nothing', async (t) => {
   const s = stage();
   const reloads: (readonly [ok: boolean, detail: string])[] = [];
   const create = s.context.createBalancer;
@@ -557,7 +557,7 @@ t.test('a reload that fails in a way nobody thought of is told, counted, and cha
   t.equal(await ended, 0);
 });
 
-t.test('a named pipe or a device is no settings file and no state file: nobody waits for it', async (t) => {
+t.test('a named pipe or a device as settings or state file is refused without waiting', async (t) => {
   const settings = (state: string): string => `listen: 0\nservers: [localhost:1]\nstate_file: ${state}\n`;
   const cwd = t.testdir();
   writeFileSync(join(cwd, 'pipe.yaml'), settings(join(cwd, 'pipe')));

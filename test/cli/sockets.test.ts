@@ -33,7 +33,7 @@ t.test('a start by the fast means says nothing about sockets', async (t) => {
   t.notMatch(await stopped(t, await serving(t, {})), 'sockets:');
 });
 
-t.test('LB_SOCKETS=documented is said in one line, also with -q', async (t) => {
+t.test('LB_SOCKETS=documented is reported in one line, also with -q', async (t) => {
   const stderr = await stopped(t, await serving(t, { LB_SOCKETS: 'documented' }));
   t.equal(NOTICE.exec(stderr)?.[1], 'LB_SOCKETS');
   t.equal(stderr.split('sockets:').length, 2, 'said once');

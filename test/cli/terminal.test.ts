@@ -29,7 +29,7 @@ t.test(
   },
 );
 
-t.test('that lines are missing is told as soon as the reader has caught up', async (t) => {
+t.test('missing lines are reported as soon as the reader has caught up', async (t) => {
   const { stream, written } = terminal();
   stream.writableLength = MIB + 1;
   written.write('lost\n');

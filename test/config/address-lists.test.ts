@@ -44,7 +44,7 @@ t.test('a list of a million addresses loads in less than two seconds', async (t)
   t.ok(guard.admits(ip('225.0.0.1')));
 });
 
-t.test('a long list of IPv6 networks, in any order, is one', async (t) => {
+t.test('a long list of IPv6 networks is merged, in any order', async (t) => {
   const directory = t.testdir();
   const lines = Array.from(
     { length: 200_000 },
@@ -65,7 +65,7 @@ t.test('a list has comments, blank lines and either line end', async (t) => {
   t.ok(guard.admits(ip('192.0.2.2')));
 });
 
-t.test('the first five bad lines of a list are told, and how many more there are', async (t) => {
+t.test('the first five bad lines of a list are reported, and the number of the rest', async (t) => {
   const result = load(t.testdir({ 'list.txt': `192.0.2.1\n${'what\n'.repeat(100_000)}` }));
   t.same(messages(result), [
     ...[2, 3, 4, 5, 6].map(
@@ -75,7 +75,7 @@ t.test('the first five bad lines of a list are told, and how many more there are
   ]);
 });
 
-t.test('what is no regular file is no list', async (t) => {
+t.test('a list that is not a regular file is refused', async (t) => {
   const directory = t.testdir();
   execFileSync('mkfifo', [join(directory, 'list.txt')]);
   t.same(messages(load(directory)), ['list.txt cannot be read: it is a named pipe, not a regular file']);
@@ -108,7 +108,7 @@ t.test(
   },
 );
 
-t.test('an empty file lets nobody in where it says who may come', async (t) => {
+t.test('an empty file as ip_allow lets no client in', async (t) => {
   const settings = SETTINGS.replace('ip_reject', 'ip_allow');
   const { firewall } = accepted(load(t.testdir({ 'list.txt': '# nobody yet\n' }), settings));
   t.notOk(new IpAllow(firewall?.ipAllow ?? []).admits(ip('192.0.2.1')));

@@ -39,7 +39,7 @@ t.test('the command line is laid over the file', async (t) => {
   t.match(config.healthCheck, { path: '/b', interval: 9000 });
 });
 
-t.test('what the command line replaces is not complained of', async (t) => {
+t.test('a setting that the command line overrides is not reported', async (t) => {
   t.match(load('listen: nonsense\n', { overrides: { listen: 9090 } }).listen, [{ port: 9090 }]);
 });
 
@@ -52,7 +52,7 @@ t.test('a bad setting of the command line has no line', async (t) => {
   t.match(result, { ok: false, problems: [{ line: 0, path: 'servers[0]' }] });
 });
 
-t.test('a program gives settings without YAML', async (t) => {
+t.test('a program can pass settings without YAML', async (t) => {
   const config = createConfig({ listen: 0, servers: ['localhost:5001'], health_check: false });
   t.equal(config.healthCheck, null);
   t.match(config.servers, [{ name: 'localhost:5001' }]);
@@ -87,7 +87,7 @@ t.test('numbers stay text where a digit would be lost', async (t) => {
   t.match(problems, [{ message: /got "02"$/ }, { message: /got "1e1"$/ }]);
 });
 
-t.test('a thousand mistakes are all told, quickly', async (t) => {
+t.test('a thousand mistakes are all reported, quickly', async (t) => {
   const text = `servers:\n${'  - localhost\n'.repeat(5000)}`;
   const started = processorTime();
   const problems = refuse(text);
@@ -95,7 +95,7 @@ t.test('a thousand mistakes are all told, quickly', async (t) => {
   t.ok(processorTime() - started < 2000);
 });
 
-t.test('what routes share is one object', async (t) => {
+t.test('settings that routes share are one object', async (t) => {
   const { hosts, rest, groups } = load(`
 servers: [localhost:1]
 hosts:

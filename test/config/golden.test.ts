@@ -47,7 +47,7 @@ t.test(
   },
 );
 
-t.test('what a configuration shares is shared in its copy too', async (t) => {
+t.test('objects that a configuration shares are shared in its copy too', async (t) => {
   const shared = { servers: ['a'] };
   const left = encodeGraph({ one: shared, list: [shared, 1, null, undefined, 2n] })[Symbol.iterator]();
   const decoded = atOnce(decodeGraph(() => left.next().value ?? null)) as {

@@ -20,7 +20,7 @@ t.test('a dot of a path takes a line end: %0A is no way around a rule', async (t
   t.ok(pattern.kind === 'regex' && compileRegex(pattern.regex).test('/admin\n', new WorkBudget()));
 });
 
-t.test('a path takes all that a narrower one takes', async (t) => {
+t.test('a path covers everything that a narrower path covers', async (t) => {
   const covers = (a: string, b: string): boolean => coversPath(parsePath(a), parsePath(b));
   t.ok(covers('/', '/a'));
   t.ok(covers('/a', '/a/b'));
@@ -60,7 +60,7 @@ t.test('a network has its first and last address', async (t) => {
   t.match(parseNetwork('::ffff:10.0.0.1'), { version: 4, first: 0x0a000001n, last: 0x0a000001n });
 });
 
-t.test('what is no network is refused', async (t) => {
+t.test('a text that is not a network is refused', async (t) => {
   const texts = [
     '10.1',
     '010.0.0.1',

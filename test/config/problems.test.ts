@@ -52,7 +52,7 @@ t.test('a long line is cut around what is meant', async (t) => {
   t.equal(lines[lines.length - 3]!.slice(marked.indexOf('^'), marked.lastIndexOf('^') + 1), 'localhost');
 });
 
-t.test('the mark stays under its word behind a tab', async (t) => {
+t.test('the mark stays under its word after a tab', async (t) => {
   t.match(render('listen:\tnope\n'), '     1 | listen: nope\n       |         ^^^^\n');
 });
 
@@ -66,7 +66,7 @@ t.test('a path reads as it is written in a program', async (t) => {
   t.equal(formatPath([]), '');
 });
 
-t.test('places are counted from one', async (t) => {
+t.test('lines and columns are counted from one', async (t) => {
   const places = new LineIndex('ab\n\ncd');
   t.same(places.of({ start: 0, end: 1 }), { line: 1, column: 1, length: 1 });
   t.same(places.of({ start: 1, end: 6 }), { line: 1, column: 2, length: 1 });

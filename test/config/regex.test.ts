@@ -100,7 +100,7 @@ t.test('a budget is for all searches of a request', async (t) => {
   t.equal(regex.test(text, budget), false);
 });
 
-t.test('what the engine does is paid: steps, characters, and what is written', async (t) => {
+t.test('the budget is charged for steps, characters and written text', async (t) => {
   const steps = (act: (budget: WorkBudget) => void): number => {
     let [low, high] = [0, 1 << 20];
     while (low < high) {
@@ -149,7 +149,7 @@ t.test('a pattern that is linear by its form stays with V8, another goes to RE2'
     t.notOk(new Regex(source, false).isLinearByForm, source);
 });
 
-t.test('what cannot be matched in linear time is refused, with what does it instead', async (t) => {
+t.test('an expression that cannot be matched in linear time is refused, with an alternative', async (t) => {
   const refused = (source: string, message: RegExp, hint: RegExp | string): void => {
     t.throws(() => new Regex(source, false), { name: 'ValueError', message, hint }, source);
   };

@@ -23,11 +23,11 @@ t.test('a value is not expanded again', async (t) => {
   t.same(expand('${NESTED}', env), ok('${HOST}'));
 });
 
-t.test('two dollars make a plain one', async (t) => {
+t.test('two dollar signs stand for a plain one', async (t) => {
   t.same(expand('$${HOST}', env), ok('${HOST}'));
 });
 
-t.test('an unset variable and bad syntax are told', async (t) => {
+t.test('an unset variable and bad syntax are reported', async (t) => {
   t.match(expand('${NONE}', env), { ok: false, message: 'the environment variable NONE is not set' });
   for (const text of ['${}', '${1A}', '${A-b}', '${HOST', '${A B}'])
     t.match(expand(text, env), { ok: false }, text);

@@ -58,7 +58,7 @@ t.test('the schema is one of draft-07', async (t) => {
   t.equal(ajv.compile(schema)({}), true);
 });
 
-t.test('every property is explained to whoever hovers over it', async (t) => {
+t.test('every property has a description and an example', async (t) => {
   for (const [path, { description, examples }] of everything()) {
     t.match(description, /^\S.*\.$/, `${path} has a sentence`);
     t.ok(Array.isArray(examples) && examples.length > 0, `${path} has an example`);
@@ -170,7 +170,7 @@ t.test('lib/config/settings.ts is what `make types` writes', async (t) => {
   t.equal(written, settingsTypes());
 });
 
-t.test('a name of a type stands for one thing in the schema', async (t) => {
+t.test('no two definitions of the schema have the same type name', async (t) => {
   const names = [...settingsTypes().matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, name]) => name);
   t.same(names, [...new Set(names)]);
 });

@@ -36,7 +36,7 @@ t.test('no message and no line that is shown has a secret in it', async (t) => {
   }
 });
 
-t.test('what is no secret is shown as it is, with its mark under it', async (t) => {
+t.test('a value that is not secret is shown unchanged, with its mark under it', async (t) => {
   t.match(said('timeouts: { connect: abc }'), 'got "abc"');
   t.match(
     said('timeouts: { connect: abc }'),

@@ -5,7 +5,7 @@ import { parseTemplate, plainText, type TemplatePart } from '../../lib/config/te
 const nothing = { captures: 0 };
 const text = (text: string): TemplatePart => ({ kind: 'text', text });
 
-t.test('a text without holes is one part, an empty one none', async (t) => {
+t.test('a text without templates is one part, an empty text none', async (t) => {
   t.same(parseTemplate('plain', nothing), [text('plain')]);
   t.same(parseTemplate('', nothing), []);
 });
@@ -50,7 +50,7 @@ t.test('groups of the route and of the rule are two things', async (t) => {
   ]);
 });
 
-t.test('what is not known here is refused', async (t) => {
+t.test('a template that is not known in its place is refused', async (t) => {
   const meant = {
     clientip: 'client_ip',
     CLIENT_IP: 'client_ip',

@@ -77,7 +77,7 @@ t.test('a ban ends by itself, and the record is clean again', async (t) => {
   t.ok(isBanned('192.0.2.1'));
 });
 
-t.test('what a client gets while it is banned does not prolong the ban', async (t) => {
+t.test('responses during a ban do not prolong it', async (t) => {
   const { note, isBanned, clock } = banning({ status: [{ from: 403, to: 403 }] });
   note('192.0.2.1', 403, 403, 403);
   for (let i = 0; i < 6; i++) {
@@ -98,7 +98,7 @@ t.test('IPv6 clients are banned by /64', async (t) => {
   t.notOk(isBanned('2001:db8:0:1::1'));
 });
 
-t.test('one offence is enough when one is what it takes', async (t) => {
+t.test('with count: 1 one offence leads to a ban', async (t) => {
   const { note, isBanned } = banning({ count: 1 });
   note('192.0.2.1', 404);
   t.ok(isBanned('192.0.2.1'));
@@ -114,7 +114,7 @@ t.test('records and bans are held in bounded memory', async (t) => {
   t.ok(bans.isBanned('10.3.208.143'), 'the last one');
 });
 
-t.test('it bans exactly those whose offences are dense enough, for exactly as long', async () => {
+t.test('a ban begins exactly when the offences are dense enough, and lasts exactly its time', async () => {
   const step = fc.record({ wait: fc.integer({ min: 0, max: 40 }), offends: fc.boolean() });
   const config = { count: 3, within: 50, for: 100 };
   fc.assert(

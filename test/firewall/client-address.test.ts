@@ -30,7 +30,7 @@ t.test('a peer that is not trusted is the client, whatever it claims', async (t)
   t.equal(clientOf('2001:db8::1', '203.0.113.9'), '2001:db8::1');
 });
 
-t.test('behind trusted proxies it is the rightmost address that is not one', async (t) => {
+t.test('behind trusted proxies the client is the rightmost address that is not trusted', async (t) => {
   const cases: readonly (readonly [client: string, ...fields: string[]])[] = [
     ['203.0.113.9', '203.0.113.9'],
     ['203.0.113.9', '198.51.100.1, 203.0.113.9'],
@@ -95,7 +95,7 @@ t.test('Forwarded is walked in the same way, where there is no X-Forwarded-For',
   t.equal(standardOf('192.0.2.1', ['for=6.6.6.6']), '192.0.2.1', 'a stranger');
 });
 
-t.test('what is no address ends the walk at the last proxy that was believed', async (t) => {
+t.test('a text that is not an address ends the walk at the last trusted proxy', async (t) => {
   const garbage = [
     ...[
       'unknown',
@@ -155,7 +155,7 @@ t.test('the peer of a Unix socket is trusted by no list of addresses', async (t)
   t.equal(clientAddress(IpAddress.unix, head, TRUSTED), IpAddress.unix);
 });
 
-t.test('what an untrusted client claims never reaches past the address its proxy added', async () => {
+t.test('claims of an untrusted client do not count beyond the address its proxy added', async () => {
   const entry = fc.oneof(
     fc.ipV4(),
     fc.ipV6(),

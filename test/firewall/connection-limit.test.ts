@@ -2,7 +2,7 @@ import t from 'tap';
 import { ConnectionLimit } from '../../lib/firewall/connection-limit.js';
 import { ip } from './support.js';
 
-t.test('a client has so many places and no more, until one is given back', async (t) => {
+t.test('a client gets a limited number of places until one is returned', async (t) => {
   const limit = new ConnectionLimit(2);
   const client = ip('192.0.2.1');
   t.ok(limit.admits(client));

@@ -112,7 +112,7 @@ t.test('a rejected address is refused in every spelling, at accept and later', a
   }
 });
 
-t.test('with ip_allow nobody else is let in; with an empty list nobody is', async (t) => {
+t.test('with ip_allow no other client is let in; with an empty address file none is', async (t) => {
   const some = firewall({ ipAllow: networks('192.0.2.0/24') }, 'connections');
   t.equal(some.judgeAccept(ip('::ffff:192.0.2.7')), PASSED);
   t.ok(some.judgeAccept(ip('192.0.3.7')).refused);
@@ -136,16 +136,19 @@ t.test('before all routes it counts connections: from accept to leave, and no re
   t.equal(guard.judgeAccept(CLIENT), PASSED);
 });
 
-t.test('on a route it counts requests in flight; a refused one takes no place', async (t) => {
-  const guard = firewall({ maxConnectionsPerIp: 2, pathReject: [parsePath('/messages')] });
-  for (let i = 0; i < 5; i++) t.equal(guard.judge(viewOf('/messages'), CLIENT).guard, 'path_reject');
-  t.equal(guard.judge(viewOf('/'), CLIENT), PASSED);
-  t.equal(guard.judge(viewOf('/'), CLIENT), PASSED);
-  t.equal(guard.judge(viewOf('/'), CLIENT).guard, 'max_connections_per_ip');
-  t.equal(guard.judge(viewOf('/'), ip('192.0.2.2')), PASSED);
-  guard.leave(CLIENT);
-  t.equal(guard.judge(viewOf('/'), CLIENT), PASSED);
-});
+t.test(
+  'max_connections_per_ip of a route counts requests in flight; a refused request takes no place',
+  async (t) => {
+    const guard = firewall({ maxConnectionsPerIp: 2, pathReject: [parsePath('/messages')] });
+    for (let i = 0; i < 5; i++) t.equal(guard.judge(viewOf('/messages'), CLIENT).guard, 'path_reject');
+    t.equal(guard.judge(viewOf('/'), CLIENT), PASSED);
+    t.equal(guard.judge(viewOf('/'), CLIENT), PASSED);
+    t.equal(guard.judge(viewOf('/'), CLIENT).guard, 'max_connections_per_ip');
+    t.equal(guard.judge(viewOf('/'), ip('192.0.2.2')), PASSED);
+    guard.leave(CLIENT);
+    t.equal(guard.judge(viewOf('/'), CLIENT), PASSED);
+  },
+);
 
 t.test('a banned client is refused at accept, and on the connections it has', async (t) => {
   const clock = new ManualClock();
@@ -160,7 +163,7 @@ t.test('a banned client is refused at accept, and on the connections it has', as
   t.equal(guard.judgeAccept(CLIENT), PASSED);
 });
 
-t.test('a ban is told once, when it begins; one that is only observed is not', async (t) => {
+t.test('a ban is reported once, when it begins; an observed ban is not reported', async (t) => {
   const clock = new ManualClock();
   const ban = { status: [{ from: 404, to: 404 }], count: 2, within: 1000, for: 5000 };
   const told: unknown[] = [];
@@ -216,7 +219,7 @@ t.test('a header is refused by any of its fields', async (t) => {
   }
 });
 
-t.test('what is not ASCII in a header is compared as UTF-8', async (t) => {
+t.test('header bytes beyond ASCII are compared as UTF-8', async (t) => {
   const bytes = (text: string) => Buffer.from(text).toString('latin1');
   const guard = firewall({
     headerReject: [
@@ -248,16 +251,19 @@ t.test('a request that is refused for another reason takes no token', async (t) 
   t.equal(guard.judge(viewOf('/'), CLIENT), PASSED);
 });
 
-t.test('observing lets everything through, names who would have refused, and counts it', async (t) => {
-  const guard = firewall({ ...EVERYTHING, mode: 'observe' });
-  const { refused, ...verdict } = guard.judge(badRequest(), CLIENT);
-  t.notOk(refused);
-  t.match(verdict, { guard: 'ip_reject', firewall: 'firewall_rules', status: 403, fields: '' });
-  t.same(guard.counts[0], { firewall: 'firewall_rules', guard: 'ip_reject', refused: 0, observed: 1 });
-  const rate = firewall({ rateLimit: EVERYTHING.rateLimit, mode: 'observe' });
-  rate.judge(viewOf('/'), CLIENT);
-  t.match(rate.judge(viewOf('/'), CLIENT), { refused: false, guard: 'rate_limit', status: 429 });
-});
+t.test(
+  'an observing firewall lets everything pass, names the guard that would have refused, and counts it',
+  async (t) => {
+    const guard = firewall({ ...EVERYTHING, mode: 'observe' });
+    const { refused, ...verdict } = guard.judge(badRequest(), CLIENT);
+    t.notOk(refused);
+    t.match(verdict, { guard: 'ip_reject', firewall: 'firewall_rules', status: 403, fields: '' });
+    t.same(guard.counts[0], { firewall: 'firewall_rules', guard: 'ip_reject', refused: 0, observed: 1 });
+    const rate = firewall({ rateLimit: EVERYTHING.rateLimit, mode: 'observe' });
+    rate.judge(viewOf('/'), CLIENT);
+    t.match(rate.judge(viewOf('/'), CLIENT), { refused: false, guard: 'rate_limit', status: 429 });
+  },
+);
 
 t.test('observing counts connections that it would not have let in, and lets them leave', async (t) => {
   const guard = firewall({ maxConnectionsPerIp: 1, mode: 'observe' }, 'connections');
@@ -282,7 +288,7 @@ t.test('counts are there for each guard that is set, and grow by refusals alone'
   t.equal(guard.counts[0], guard.counts[0], 'the same object each time');
 });
 
-t.test('explaining asks one guard after the other and counts nothing', async (t) => {
+t.test('explaining asks the guards in order and counts nothing', async (t) => {
   const guard = firewall({ ...EVERYTHING, ipReject: [], ipAllow: null });
   t.same(guard.explain(badRequest(), CLIENT), [
     { guard: 'max_connections_per_ip', status: 0 },
@@ -294,24 +300,27 @@ t.test('explaining asks one guard after the other and counts nothing', async (t)
   t.same(guard.explain(viewOf('/'), CLIENT).at(-1), { guard: 'rate_limit', status: 0 });
 });
 
-t.test('a chain asks the outermost first, and gives places back when an inner one refuses', async (t) => {
-  const clock = new ManualClock();
-  const outer = new Firewall(firewallConfig({ name: 'outer', maxConnectionsPerIp: 1 }), 'requests', clock);
-  const inner = new Firewall(
-    firewallConfig({ name: 'inner', pathReject: [parsePath('/messages')] }),
-    'requests',
-    clock,
-  );
-  const chain = new FirewallChain([outer, inner]);
-  for (let i = 0; i < 3; i++)
-    t.match(chain.judge(viewOf('/messages'), CLIENT), { refused: true, firewall: 'inner' });
-  t.equal(chain.judge(viewOf('/'), CLIENT), PASSED);
-  t.match(chain.judge(viewOf('/messages'), CLIENT), { refused: true, firewall: 'outer' });
-  chain.leave(CLIENT);
-  t.equal(chain.judge(viewOf('/'), CLIENT), PASSED);
-});
+t.test(
+  'a chain asks the outermost firewall first, and returns places when an inner one refuses',
+  async (t) => {
+    const clock = new ManualClock();
+    const outer = new Firewall(firewallConfig({ name: 'outer', maxConnectionsPerIp: 1 }), 'requests', clock);
+    const inner = new Firewall(
+      firewallConfig({ name: 'inner', pathReject: [parsePath('/messages')] }),
+      'requests',
+      clock,
+    );
+    const chain = new FirewallChain([outer, inner]);
+    for (let i = 0; i < 3; i++)
+      t.match(chain.judge(viewOf('/messages'), CLIENT), { refused: true, firewall: 'inner' });
+    t.equal(chain.judge(viewOf('/'), CLIENT), PASSED);
+    t.match(chain.judge(viewOf('/messages'), CLIENT), { refused: true, firewall: 'outer' });
+    chain.leave(CLIENT);
+    t.equal(chain.judge(viewOf('/'), CLIENT), PASSED);
+  },
+);
 
-t.test('a chain tells what was observed when nobody refused', async (t) => {
+t.test('a chain reports what was observed when no firewall refused', async (t) => {
   const clock = new ManualClock();
   const observing = new Firewall(
     firewallConfig({ name: 'outer', mode: 'observe', ipAllow: [] }),

@@ -224,7 +224,7 @@ t.test('a path is compared with a regular expression however long it is', async 
   t.equal(outcomeOf(`/${'a'.repeat(3000)};x`, '~ ^/b'), 'passes');
 });
 
-t.test('a path with a problem is refused even when nobody answered 400 before', async (t) => {
+t.test('a guard refuses an invalid path by itself', async (t) => {
   t.not(new PathGuard([parsePath('/messages')]).judge(viewOf('/%00')), null);
 });
 

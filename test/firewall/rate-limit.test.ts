@@ -40,7 +40,7 @@ t.test('a burst passes, the next is refused until a token has flowed in', async 
   t.equal(ask('192.0.2.1')?.status, 429);
 });
 
-t.test('a bucket holds no more than its burst, however long nobody asked', async (t) => {
+t.test('a bucket never holds more than its burst', async (t) => {
   const { ask, clock } = limited({});
   ask('192.0.2.1');
   clock.advance(3_600_000);
@@ -74,16 +74,19 @@ t.test('a refusal says when to come back, what the policy is, and what is left',
   t.equal(slow.ask('192.0.2.1'), null);
 });
 
-t.test('who comes back when told is let in, and is told a second at least', async (t) => {
-  const { ask, clock } = limited({ requests: 7, per: 10_000, burst: 1 });
-  ask('192.0.2.1');
-  const seconds = Number(/Retry-After: (\d+)/.exec(ask('192.0.2.1')?.fields ?? '')?.[1]);
-  t.equal(seconds, 2);
-  clock.advance(seconds * 1000);
-  t.equal(ask('192.0.2.1'), null);
-});
+t.test(
+  'a client that returns after Retry-After is let in, and Retry-After is at least a second',
+  async (t) => {
+    const { ask, clock } = limited({ requests: 7, per: 10_000, burst: 1 });
+    ask('192.0.2.1');
+    const seconds = Number(/Retry-After: (\d+)/.exec(ask('192.0.2.1')?.fields ?? '')?.[1]);
+    t.equal(seconds, 2);
+    clock.advance(seconds * 1000);
+    t.equal(ask('192.0.2.1'), null);
+  },
+);
 
-t.test('a period that is no whole number of seconds is told in whole ones', async (t) => {
+t.test('RateLimit-Policy states a period in whole seconds', async (t) => {
   for (const [requests, per, policy] of [
     [50, 500, 'q=100;w=1'],
     [3, 1500, 'q=4;w=2'],
@@ -95,7 +98,7 @@ t.test('a period that is no whole number of seconds is told in whole ones', asyn
   }
 });
 
-t.test('clients have buckets of their own; IPv6 clients one for each /64', async (t) => {
+t.test('each client has its own bucket; an IPv6 client is a /64', async (t) => {
   const { ask } = limited({ burst: 1 });
   t.equal(ask('192.0.2.1'), null);
   t.equal(ask('192.0.2.2'), null);
@@ -130,7 +133,7 @@ t.test('long keys that differ at their ends are different', async (t) => {
   t.equal(ask('192.0.2.1', `X-Api-Key: ${long}1`)?.status, 429);
 });
 
-t.test('a flood of keys is held in bounded memory, and who asks on keeps its bucket', async (t) => {
+t.test('a flood of keys takes bounded memory, and an active client keeps its bucket', async (t) => {
   const { limit, ask } = limited({
     requests: 1,
     per: 3_600_000,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { RecentMap } from '../../lib/firewall/recent-map.js';
 
-t.test('what was asked for of late stays, what was not goes', async (t) => {
+t.test('recently used entries stay, others are dropped', async (t) => {
   const map = new RecentMap<number>(10, 1000);
   map.set('a', 1, 0);
   map.set('b', 2, 0);

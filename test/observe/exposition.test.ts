@@ -82,7 +82,7 @@ async function exposed(): Promise<string> {
   return text;
 }
 
-t.test('what was counted is exposed, with labels that are ours', async (t) => {
+t.test('counts are exposed with labels that no client chooses', async (t) => {
   const lines = (await exposed()).split('\n');
   for (const line of [
     'lb_requests_total{route="www.mango.com",code="200"} 4',
@@ -195,7 +195,7 @@ await withPrometheus(t, "Prometheus' own parser reads it", async (t, parse) => {
   }
 });
 
-t.test('families of many lines are printed in several steps, as they are in one', async (t) => {
+t.test('families of many lines are printed in several steps with the same text as in one', async (t) => {
   const servers = Array.from({ length: 250 }, (_, index) => server({ name: `mango-${index}` }));
   const exposition = new Exposition({
     metrics: new Metrics(),

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { LineBlocks } from '../../lib/observe/line-blocks.js';
 
-t.test('lines lie one behind the other, and one that finds no room changes nothing', async (t) => {
+t.test('lines are stored one after the other, and a line that does not fit changes nothing', async (t) => {
   const blocks = new LineBlocks(16, 'ascii');
   t.equal(blocks.append('12345678\n'), true);
   t.equal(blocks.append('12345678\n'), false);
@@ -32,7 +32,7 @@ t.test('a block is filled again only when all of it is written', async (t) => {
   t.equal(String(second) + String(third), 'bbb\nccc\n', 'what is not written stays as it is');
 });
 
-t.test('what is given back is free, what is forgotten is not used again', async (t) => {
+t.test('a block that is written is free, a block that is forgotten is not used again', async (t) => {
   const blocks = new LineBlocks(8, 'ascii');
   const refused = fill(blocks, 'aaa\n');
   blocks.takeBack();

@@ -43,7 +43,7 @@ t.test('of the others a share is written, and chance says which', async (t) => {
   t.ok(count > 1500 && count < 2500, `${count} of 20000`);
 });
 
-t.test('a log without a filter has every line, one with a filter those it keeps', async (t) => {
+t.test('a log without a filter has every line, a log with a filter only those that it keeps', async (t) => {
   const lines: string[] = [];
   const sink = { write: (line: string) => void lines.push(line) };
   const format = ({ status }: { status: number }): string => String(status);

@@ -48,7 +48,7 @@ t.test('odd durations break nothing', async (t) => {
   t.equal(new RecentLatency().summary(0).percentiles, null);
 });
 
-t.test('every status has a place of its own or one with its class', async (t) => {
+t.test('every status has a series of its own or shares that of its class', async (t) => {
   for (const status of [0, 101, 200, 404, 429, 599, 299, 999]) {
     const code = CODES[indexOfCode(status)];
     t.ok(code === String(status) || code === `${Math.floor(status / 100)}xx`, `${status} is ${code}`);
@@ -88,28 +88,37 @@ t.test('requests are counted by route, status and reason', async (t) => {
   t.match(a, { bytesIn: 10, bytesOut: 81 });
 });
 
-t.test('what a server took is counted without the waiting, and its share of the requests', async (t) => {
-  const metrics = new Metrics(new ManualClock());
-  for (let i = 0; i < 3; i++)
-    metrics.requestSettled(
-      record({ server: 'a', firstByteMs: 130, queueMs: 20, connectMs: 10, durationMs: 5000 }),
+t.test(
+  'the latency of a server is counted without waiting, and so is its share of the requests',
+  async (t) => {
+    const metrics = new Metrics(new ManualClock());
+    for (let i = 0; i < 3; i++)
+      metrics.requestSettled(
+        record({ server: 'a', firstByteMs: 130, queueMs: 20, connectMs: 10, durationMs: 5000 }),
+      );
+    const failed = {
+      server: 'a',
+      reason: 'connect_refused',
+      status: 0,
+      durationMs: 7,
+      reused: false,
+    } as const;
+    const last = { server: 'b', reason: '', status: 200, durationMs: 40, reused: true } as const;
+    metrics.requestSettled(record({ server: 'b', attempts: 2, tries: [failed, last], firstByteMs: 47 }));
+    metrics.requestSettled(record({ server: 'c', firstByteMs: -1, status: 504, reason: 'response_timeout' }));
+    const servers = metrics.snapshot().servers;
+    t.same(
+      servers.map(({ name, share }) => [name, share]),
+      [
+        ['a', 0.75],
+        ['b', 0.25],
+      ],
+      'one that never answered took nothing',
     );
-  const failed = { server: 'a', reason: 'connect_refused', status: 0, durationMs: 7, reused: false } as const;
-  const last = { server: 'b', reason: '', status: 200, durationMs: 40, reused: true } as const;
-  metrics.requestSettled(record({ server: 'b', attempts: 2, tries: [failed, last], firstByteMs: 47 }));
-  metrics.requestSettled(record({ server: 'c', firstByteMs: -1, status: 504, reason: 'response_timeout' }));
-  const servers = metrics.snapshot().servers;
-  t.same(
-    servers.map(({ name, share }) => [name, share]),
-    [
-      ['a', 0.75],
-      ['b', 0.25],
-    ],
-    'one that never answered took nothing',
-  );
-  t.ok(Math.abs((servers[0]?.latency?.p50 ?? 0) - 100) < 7);
-  t.ok(Math.abs((servers[1]?.latency?.p99 ?? 0) - 40) < 3);
-});
+    t.ok(Math.abs((servers[0]?.latency?.p50 ?? 0) - 100) < 7);
+    t.ok(Math.abs((servers[1]?.latency?.p99 ?? 0) - 40) < 3);
+  },
+);
 
 t.test('an upgraded connection is counted, its hours are no latency', async (t) => {
   const metrics = new Metrics(new ManualClock());

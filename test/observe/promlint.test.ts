@@ -4,7 +4,7 @@ import { promlint } from './promlint.js';
 const family = (name: string, type: string, ...samples: string[]): string =>
   `# HELP ${name} A sentence.\n# TYPE ${name} ${type}\n${samples.map((sample) => `${sample}\n`).join('')}`;
 
-t.test('what is well is not complained of', async (t) => {
+t.test('a request that succeeded has no reason', async (t) => {
   const histogram = family(
     'lb_wait_seconds',
     'histogram',

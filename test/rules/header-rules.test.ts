@@ -165,7 +165,7 @@ t.test('an edit is written as often as there are attempts, and forgotten when cl
   t.equal(edit.rest(), '');
 });
 
-t.test('the Host is the one of the client, of the server, or a text', async (t) => {
+t.test('the Host is that of the client, that of the server, or a text', async (t) => {
   const address = { kind: 'tcp', host: 'a', port: 1, text: 'a:1' } as const;
   const socket = { kind: 'unix', path: '/run/a', text: 'unix:/run/a' } as const;
   const context = contextOf(viewOf('/', ['Host: b', 'X-Host: c d']));

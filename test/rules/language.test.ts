@@ -36,29 +36,32 @@ t.test('the language that suits best is chosen among those there are', async (t)
   }
 });
 
-t.test('who likes best what no language condition names gets what has no such condition', async (t) => {
-  const cases: [accepted: string, available: string[], best: string | null][] = [
-    ['en-US,en;q=0.9,fr;q=0.5', ['fr'], null],
-    ['en-US,en;q=0.9,fr;q=.5', ['fr'], null],
-    ['en-US,en;q=0.9,fr;q=0.5', ['fr', 'de'], null],
-    ['en-US,en;q=0.9,fr;q=0.5', ['en', 'fr'], 'en'],
-    ['fr,en;q=0.9', ['fr'], 'fr'],
-    ['fr-CA,fr;q=0.9,en;q=0.8', ['fr'], 'fr'],
-    ['fr-CA,en-US;q=0.95,fr;q=0.9', ['fr'], 'fr'],
-    ['fr,*;q=0.5', ['fr'], 'fr'],
-    ['*,fr;q=0.5', ['fr'], null],
-    ['fr;q=0.5,*;q=0.8', ['fr'], null],
-    ['fr;q=0,en', ['fr'], null],
-    // The same language, only less exact.
-    ['en-US,en;q=0.9,fr;q=0.5', ['en-gb', 'fr'], 'en-gb'],
-    ['en-US,de;q=0.95,en;q=0.9', ['en-gb'], null],
-    ['en-US,fr;q=0.5', ['en-gb', 'fr'], null],
-  ];
-  for (const [accepted, available, best] of cases)
-    t.equal(bestLanguage([accepted], available, []), best, `${accepted} of ${available}`);
-});
+t.test(
+  'a client that prefers a language without a condition gets what has no language condition',
+  async (t) => {
+    const cases: [accepted: string, available: string[], best: string | null][] = [
+      ['en-US,en;q=0.9,fr;q=0.5', ['fr'], null],
+      ['en-US,en;q=0.9,fr;q=.5', ['fr'], null],
+      ['en-US,en;q=0.9,fr;q=0.5', ['fr', 'de'], null],
+      ['en-US,en;q=0.9,fr;q=0.5', ['en', 'fr'], 'en'],
+      ['fr,en;q=0.9', ['fr'], 'fr'],
+      ['fr-CA,fr;q=0.9,en;q=0.8', ['fr'], 'fr'],
+      ['fr-CA,en-US;q=0.95,fr;q=0.9', ['fr'], 'fr'],
+      ['fr,*;q=0.5', ['fr'], 'fr'],
+      ['*,fr;q=0.5', ['fr'], null],
+      ['fr;q=0.5,*;q=0.8', ['fr'], null],
+      ['fr;q=0,en', ['fr'], null],
+      // The same language, only less exact.
+      ['en-US,en;q=0.9,fr;q=0.5', ['en-gb', 'fr'], 'en-gb'],
+      ['en-US,de;q=0.95,en;q=0.9', ['en-gb'], null],
+      ['en-US,fr;q=0.5', ['en-gb', 'fr'], null],
+    ];
+    for (const [accepted, available, best] of cases)
+      t.equal(bestLanguage([accepted], available, []), best, `${accepted} of ${available}`);
+  },
+);
 
-t.test('where the language of what has no such condition is known, it is one among the others', async (t) => {
+t.test('language: of a place takes part in the choice like those of its routes', async (t) => {
   const cases: [accepted: string, available: string[], own: string[], best: string | null][] = [
     ['en-US,en;q=0.9,fr;q=0.5', ['fr'], ['en'], null],
     ['fr,en;q=0.9', ['fr'], ['en'], 'fr'],
@@ -77,7 +80,7 @@ t.test('where the language of what has no such condition is known, it is one amo
     t.equal(bestLanguage([accepted], available, own), best, `${accepted} of ${available} and ${own}`);
 });
 
-t.test('several Accept-Language fields are one', async (t) => {
+t.test('several Accept-Language fields are read as one', async (t) => {
   t.equal(bestLanguage(['en;q=0.2', 'fr'], ['en', 'fr'], []), 'fr');
   t.equal(bestLanguage([], ['en'], []), null);
 });

@@ -27,7 +27,7 @@ t.test('fields and cookies are read as UTF-8, as the file is', async (t) => {
   t.equal(unmet({ cookie: { city: 'Geneve' } }, view), 'cookie');
 });
 
-t.test('a header, parameter or cookie is told by its value, a pattern, or being there', async (t) => {
+t.test('a header, parameter or cookie is matched by its value, a pattern, or its presence', async (t) => {
   const view = viewOf('/?v=1&v=%32&e', ['X-A: one', 'X-A: Two', 'Cookie: beta=; c=x']);
   t.equal(unmet({ header: { 'x-A': 'one' } }, view), null);
   t.equal(unmet({ header: { 'X-A': '/^two$/i' } }, view), null);
@@ -137,7 +137,7 @@ t.test(
   },
 );
 
-t.test('conditions believe nobody but a trusted proxy about the way of a request', async (t) => {
+t.test('conditions trust only trusted proxies about the client of a request', async (t) => {
   const claims = [
     'Host: a',
     'X-Forwarded-Proto: https',
@@ -165,7 +165,7 @@ t.test('conditions believe nobody but a trusted proxy about the way of a request
   t.equal(unmet({ header: { 'X-Real-IP': '*' } }, view(false)), 'header');
 });
 
-t.test('peer_ip is the other end of the connection, whoever the client is', async (t) => {
+t.test('peer_ip is the address of the connection, not of the client', async (t) => {
   const view = viewOf('/', [], '203.0.113.9', {
     address: '10.0.0.1',
     trusted: true,
@@ -176,16 +176,19 @@ t.test('peer_ip is the other end of the connection, whoever the client is', asyn
   t.equal(unmet({ client_ip: '10.0.0.0/8' }, view), 'client_ip');
 });
 
-t.test('not holds unless all of it does, any holds if one of it does, one inside the other', async (t) => {
-  const view = viewOf('/a?v=1', ['X-A: 1']);
-  t.equal(unmet({ not: { path: '/b' } }, view), null);
-  t.equal(unmet({ not: { path: '/a' } }, view), 'not');
-  t.equal(unmet({ not: { path: '/a', header: { 'X-A': '2' } } }, view), null);
-  t.equal(unmet({ any: [{ path: '/b' }, { param: { v: '1' } }] }, view), null);
-  t.equal(unmet({ any: [{ path: '/b' }, { method: 'POST' }] }, view), 'any');
-  t.equal(unmet({ path: '/a', not: { any: [{ path: '/b' }, { header: { 'X-A': '*' } }] } }, view), 'not');
-  t.equal(unmet({ any: [{ not: { not: { path: '/a' } } }] }, view), null);
-});
+t.test(
+  'not holds unless all its conditions do, any holds if one of its conditions does, also nested',
+  async (t) => {
+    const view = viewOf('/a?v=1', ['X-A: 1']);
+    t.equal(unmet({ not: { path: '/b' } }, view), null);
+    t.equal(unmet({ not: { path: '/a' } }, view), 'not');
+    t.equal(unmet({ not: { path: '/a', header: { 'X-A': '2' } } }, view), null);
+    t.equal(unmet({ any: [{ path: '/b' }, { param: { v: '1' } }] }, view), null);
+    t.equal(unmet({ any: [{ path: '/b' }, { method: 'POST' }] }, view), 'any');
+    t.equal(unmet({ path: '/a', not: { any: [{ path: '/b' }, { header: { 'X-A': '*' } }] } }, view), 'not');
+    t.equal(unmet({ any: [{ not: { not: { path: '/a' } } }] }, view), null);
+  },
+);
 
 t.test(
   'a route is reached unless one before it surely takes all it matches, not and any included',

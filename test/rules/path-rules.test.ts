@@ -30,7 +30,7 @@ t.test('a prefix is stripped by whole segments, however they are spelt', async (
   t.equal(rewritten('/api/a', { strip_prefix: '/api/v1' }), '/api/a');
 });
 
-t.test('the server is told which prefix was stripped, behind what a trusted peer says', async (t) => {
+t.test('X-Forwarded-Prefix is the stripped prefix, after that of a trusted peer', async (t) => {
   const rules = new RouteRules(routeOf({ rewrite_rules: { strip_prefix: '/caf\xe9' } }).rules);
   const view = viewOf('/caf%C3%A9/a', ['X-Forwarded-Prefix: /outer/']);
   const prefix = (sent: ReturnType<typeof send>) => valuesSent(sent, 'x-forwarded-prefix');
@@ -67,7 +67,7 @@ t.test('a path without anything to change is sent as it came, dot segments too',
   t.equal(rewritten('/a/./b//%7e', { strip_prefix: '/api', replace: { v1: 'v2' } }), '/a/./b//%7e');
 });
 
-t.test('rules work one after the other', async (t) => {
+t.test('rules are applied in order', async (t) => {
   const rules = { strip_prefix: '/api', replace: { v1: 'v2' }, add_prefix: '/internal' };
   t.equal(rewritten('/api/v1/a', rules), '/internal/v2/a');
   t.equal(rewritten('/', { add_prefix: '/internal/' }), '/internal/');

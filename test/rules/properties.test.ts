@@ -117,7 +117,7 @@ const request = fc
     ),
   );
 
-t.test('whatever rules there are, the head that is sent is one, for the same message', async (t) => {
+t.test('with any rules, the head that is sent is one head of the same message', async (t) => {
   let sent = 0;
   fc.assert(
     fc.property(request, rules, fc.boolean(), (text, config, trustsPeer) => {
@@ -149,7 +149,7 @@ t.test('whatever rules there are, the head that is sent is one, for the same mes
   t.ok(sent > 500, `${sent} of 2000 got through`);
 });
 
-t.test('whatever rules there are, the response is one, with the same body', async () => {
+t.test('with any rules, the response is one response with the same body', async () => {
   const fields = fc.array(field, { maxLength: 6 });
   fc.assert(
     fc.property(
@@ -197,7 +197,7 @@ function plain(template: Template): string {
   return template.map((part) => (part.kind === 'text' ? part.text : '')).join('');
 }
 
-t.test('header rules do what they say, one after the other', async () => {
+t.test('header rules are applied in order', async () => {
   const word = fc.constantFrom('a', 'b', 'ab').map((text): Template => [{ kind: 'text', text }]);
   const rule: fc.Arbitrary<HeaderRule> = fc
     .tuple(fc.constantFrom('set', 'append', 'remove', 'replace'), fc.constantFrom('X-A', 'X-B'), word)

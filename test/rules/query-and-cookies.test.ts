@@ -53,7 +53,7 @@ t.test('a cookie is removed, and the others stay as they came', async (t) => {
   t.same(cookies(['a=caf\xc3\xa0'], rules), ['a=caf\xc3\xa0']);
 });
 
-t.test('a cookie is set in place of the first of its name, or behind the others', async (t) => {
+t.test('a cookie replaces the first of its name, or is added after the others', async (t) => {
   const rules = { add: { s: 'b' } };
   t.same(cookies([], rules), ['s=b']);
   t.same(cookies(['a=1'], rules), ['a=1; s=b']);

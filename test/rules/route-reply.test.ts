@@ -35,7 +35,7 @@ t.test('a redirect leads to a URL made of the request', async (t) => {
   t.equal(location('https://{host}{path}', '/a'), 'https://example.test/a');
 });
 
-t.test('the query goes along unless the redirect has one', async (t) => {
+t.test('the query is appended to a redirect unless the redirect has one', async (t) => {
   t.equal(location('/new', '/a?b=1'), '/new?b=1');
   t.equal(location('/new', '/a'), '/new');
   t.equal(location('/new?x=1', '/a?b=1'), '/new?x=1');
@@ -65,7 +65,7 @@ function captured(to: string, group: string): string | undefined {
   return /^Location: (.*)\r$/m.exec(edit.rest())?.[1];
 }
 
-t.test('what a path captured names no host where a redirect begins with it', async (t) => {
+t.test('a group at the start of a redirect cannot name a host', async (t) => {
   t.equal(captured('{$1}', 'https:/evil.test'), '/https:/evil.test');
   t.equal(captured('{$1}', '//evil.test'), '/evil.test');
   t.equal(captured('{$1}/x', '/a'), '/a/x');
@@ -75,7 +75,7 @@ t.test('what a path captured names no host where a redirect begins with it', asy
   t.equal(captured('{$1}://www.mango.com/', '//evil.test/'), '%2F%2Fevil.test%2F://www.mango.com/');
 });
 
-t.test('what a path captured ends no host that a redirect names', async (t) => {
+t.test('a group in the host of a redirect cannot end the host', async (t) => {
   t.equal(captured('https://{$1}.mango.com/', 'eu'), 'https://eu.mango.com/');
   t.equal(captured('https://{$1}.mango.com/', '/evil.test/'), 'https://%2Fevil.test%2F.mango.com/');
   t.equal(captured('https://{$1}.mango.com/', 'evil.test#'), 'https://evil.test%23.mango.com/');
@@ -84,7 +84,7 @@ t.test('what a path captured ends no host that a redirect names', async (t) => {
   t.equal(captured('https://mango.com:{$1}/', '80@evil.test'), 'https://mango.com:80%40evil.test/');
 });
 
-t.test('what a path captured does not lengthen a host that a redirect names', async (t) => {
+t.test('a group after the host of a redirect cannot lengthen the host', async (t) => {
   t.equal(captured('https://mango.com{$1}', '/a b'), 'https://mango.com/a%20b');
   t.equal(captured('https://mango.com{$1}', ''), 'https://mango.com');
   t.equal(captured('https://mango.com{$1}', '.evil.test'), 'https://mango.com/.evil.test');
@@ -95,7 +95,7 @@ t.test('what a path captured does not lengthen a host that a redirect names', as
   t.equal(captured('https://{$1}/evil.test', ''), '/evil.test', 'no host is left');
 });
 
-t.test('what a redirect takes of the target is percent-encoded', async (t) => {
+t.test('values of the target in a redirect are percent-encoded', async (t) => {
   const view = viewOf('/');
   view.head.originTarget = '/\\evil.test/"\xe9%41?a=\\"\xff<%41?b';
   const raw = contextOf(view);

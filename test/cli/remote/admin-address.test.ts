@@ -15,7 +15,7 @@ t.test('an address as --admin of the balancer takes it', async (t) => {
   t.equal(text('unix:/run/lb.sock'), 'unix:/run/lb.sock');
 });
 
-t.test('who listens everywhere is found on this machine', async (t) => {
+t.test('a listener on every interface is reached on loopback', async (t) => {
   t.same(['*:9090', '0.0.0.0:9090', '[::]:9090'].map(text), [
     '127.0.0.1:9090',
     '127.0.0.1:9090',
@@ -23,7 +23,7 @@ t.test('who listens everywhere is found on this machine', async (t) => {
   ]);
 });
 
-t.test('a token is shown to nobody but the balancer it is for', async (t) => {
+t.test('a token is sent only to the balancer that it belongs to', async (t) => {
   const token = 'a-token-that-is-long-enough';
   const folder = t.testdir({
     'lb.yaml': `servers: [localhost:1]\nadmin: { listen: 9191, token: ${token} }\n`,

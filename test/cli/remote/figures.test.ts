@@ -19,7 +19,7 @@ t.test('latencies have no more figures than mean something', async (t) => {
   t.equal(latency(null), '');
 });
 
-t.test('rates below ten show what is behind the point', async (t) => {
+t.test('rates below ten have a decimal', async (t) => {
   t.same([0, 0.04, 0.44, 9.94, 9.96, 1234.4].map(rate), ['0', '0.0', '0.4', '9.9', '10', '1,234']);
 });
 
@@ -35,7 +35,7 @@ t.test('a share is never rounded to all or nothing', async (t) => {
   ]);
 });
 
-t.test('an age is told in one unit', async (t) => {
+t.test('an age is shown in one unit', async (t) => {
   const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
   t.same([-1, 4400, 99_000, 5 * minute, 90 * minute, 5 * hour, 3 * day].map(age), [
     '0 s',

@@ -54,7 +54,7 @@ async function run(words: string, { env = {}, onPause = () => {}, tty = false } 
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-t.test('bans are shown with what is left of them, and lifted one by one', async (t) => {
+t.test('lb bans shows the time left of each ban, and lb unban lifts one', async (t) => {
   const { lb, subject } = await stage(t);
   t.same(await lb('bans'), { code: 0, stdout: 'No client is banned.\n', stderr: '' });
   subject.banned = ['192.0.2.7', '2001:db8::/64'];
@@ -101,7 +101,7 @@ t.test('a route without a server and the errors of servers stand out in the stat
     t.match((await lb(command)).stdout, /SERVER .* ERRORS\/MIN .*\napple .* 1,234 /, command);
 });
 
-t.test('whoever takes the last server of a route is warned', async (t) => {
+t.test('removing the last server of a route prints a warning', async (t) => {
   const { lb, subject } = await stage(t);
   subject.downSince = 1_700_000_000_000;
   const stderr = 'warning: no server takes new requests of default now: they get 503.\n';
@@ -179,7 +179,7 @@ t.test('weights, new servers and their end', async (t) => {
   t.equal(subject.servers.length, 2);
 });
 
-t.test('what the balancer refuses is said in a line, with what to do', async (t) => {
+t.test('a refusal of the balancer is printed in one line with a remedy', async (t) => {
   const { lb } = await stage(t);
   t.same(await lb('drain aple'), {
     code: 1,
@@ -204,7 +204,7 @@ t.test('reload says what came of it, with every problem of the file', async (t) 
   t.match(stderr, /\nlb: lb\.yaml has 1 problem\. The settings from before stay in force\.\n$/);
 });
 
-t.test('a token is shown where one is wanted', async (t) => {
+t.test('a token is sent to a listener that requires one', async (t) => {
   const token = 'a-token-that-is-long-enough';
   const { lb } = await stage(t, { settings: { token } });
   const without = await lb('status');
@@ -229,7 +229,7 @@ t.test('address and token are those of the settings file', async (t) => {
   t.match((await run(`status -c ${folder}/none.yaml`)).stderr, /cannot read .*none\.yaml/);
 });
 
-t.test('nobody there, or somebody else', async (t) => {
+t.test('an address without an answer, or with another program', async (t) => {
   const nobody = await run('status --admin 127.0.0.1:1');
   t.equal(nobody.code, 1);
   t.match(nobody.stderr, /^lb: no answer at 127\.0\.0\.1:1\. .*--admin.*\n$/);

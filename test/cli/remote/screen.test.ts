@@ -39,7 +39,7 @@ function stage() {
 
 const RESTORED = /\x1b\[\?25h\x1b\[\?1049l$/;
 
-t.test('it draws again and again, until q', async (t) => {
+t.test('lb top redraws until q', async (t) => {
   const { stream, keyboard, screen, next } = stage();
   let drawn = 0;
   const running = screen.run(async () => [`look ${++drawn}`, 'line'], 1000);
