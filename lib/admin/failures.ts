@@ -19,7 +19,7 @@ function explained({ fault, meaning, remedy }: Failure): Explained {
 const SERVER_ERROR = {
   fault: 'server',
   meaning: 'the server itself answered with a 5xx status',
-  remedy: 'The request reached it and was answered: its own log knows why.',
+  remedy: 'The request reached the server and was answered: see its log.',
 } as const satisfies Explained;
 
 type FailureReason = Reason | 'server_error';

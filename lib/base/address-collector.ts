@@ -145,15 +145,16 @@ export class AddressCollector {
   }
 }
 
-/** Where the upper half of a number of 64 bits lies, in words. */
+/** The index of the upper half of a 64-bit number, in words. */
 const UPPER = new Uint32Array(BigUint64Array.of(1n).buffer)[0] === 1 ? 1 : 0;
-/** So few with one beginning are put in order by comparing. */
+/** Groups up to this size with the same beginning are sorted by comparing. */
 const FEW = 24;
 
 /**
- * Their indices in ascending order, the wider of two with the same beginning first. Lists are mostly sorted already; else
- * by their first words, in numbers that hold the index too, which the native sort puts in order in a tenth of the time that
- * comparing a million blocks takes. Those that begin alike are sorted by their next words.
+ * Their indices in ascending order, the wider of two with the same beginning first. Lists are mostly sorted already;
+ * otherwise they are sorted by their first words, in numbers that hold the index too: the native sort of numbers takes
+ * a tenth of the time of comparing a million blocks. Blocks with the same first word are then sorted by their next
+ * words.
  */
 function sortedBlocks(blocks: Uint32Array, count: number): Uint32Array {
   const indices = new Uint32Array(count);
@@ -200,7 +201,7 @@ function insertionSort(blocks: Uint32Array, indices: Uint32Array, from: number, 
   }
 }
 
-/** By their first addresses, then by the lengths of their prefixes. */
+/** Compares first addresses, then prefix lengths. */
 function compareBlocks(blocks: Uint32Array, one: number, other: number): number {
   for (let i = 0; i < WORDS; i++) {
     const difference = (blocks[WORDS * one + i] as number) - (blocks[WORDS * other + i] as number);

@@ -1,23 +1,23 @@
-/** Whose doing a failure is. */
+/** Who is at fault. */
 export type Fault = 'client' | 'server' | 'balancer';
 
 /**
- * May the request be tried on another server?
- * `always`: nothing of it was sent. `idempotent`: it may have been acted upon, so only when doing it twice is the
- * same as doing it once (RFC 9110, 9.2.2). `never`: the client saw part of an answer, or the client is the cause.
+ * May the request be tried on another server? `always`: nothing of it was sent. `idempotent`: the server may have acted
+ * on it, so only if acting twice is the same as acting once (RFC 9110, 9.2.2). `never`: the client has received part of
+ * a response, or is the cause.
  */
 export type RetryClass = 'always' | 'idempotent' | 'never';
 
-/** What is known of a failure the moment it is noticed. Constant: failing allocates nothing. */
+/** What is known of a failure when it is noticed. A constant: failing allocates nothing. */
 export interface Failure {
   readonly reason: Reason;
   readonly fault: Fault;
   readonly retry: RetryClass;
-  /** What the client is answered as long as no byte of a response was sent; 0 when there is nobody to answer. */
+  /** The status that the client gets if no byte of a response was sent; 0 when the client is gone. */
   readonly status: number;
-  /** One line, no full stop: what happened. */
+  /** What happened, in one line without a full stop. */
   readonly meaning: string;
-  /** One line: where to look, or what to change. */
+  /** The remedy in one line: where to look, or what to change. */
   readonly remedy: string;
 }
 
@@ -32,9 +32,9 @@ function failure(
 }
 
 /**
- * Every way a request or an attempt can end badly: the one table, from which retries, answers, the log, metrics and the
- * documentation follow. A failure becomes 502 for a server that refuses, resets or answers nonsense, 504 for one that is
- * silent, 503 where there is no server or no room (RFC 9110, 15.6).
+ * Every way in which a request or an attempt can fail. Retries, responses, the log, metrics and the documentation
+ * follow from this table. A failure becomes 502 for a server that refuses, resets or sends an invalid response, 504 for
+ * one that does not answer, 503 if no server or no capacity is left (RFC 9110, 15.6).
  */
 const TABLE = {
   client_abort: failure(
@@ -70,13 +70,13 @@ const TABLE = {
     'never',
     0,
     'the client stopped sending, or stopped reading',
-    'Silence may last as long as timeouts.request_body and timeouts.response_body say.',
+    'timeouts.request_body and timeouts.response_body limit how long a pause may last.',
   ),
   no_server: failure(
     'server',
     'never',
     503,
-    'every server is down or was tried in vain',
+    'every server is down, or failed when it was tried',
     'Start a server, or look at the health check if they do run.',
   ),
   connect_refused: failure(
@@ -132,7 +132,7 @@ const TABLE = {
     'server',
     'idempotent',
     504,
-    'the server took the request and said nothing',
+    'the server took the request and sent no response in time',
     'A slow handler, a long poll or a hanging server; timeouts.response_header is the limit.',
   ),
   response_stalled: failure(
@@ -140,7 +140,7 @@ const TABLE = {
     'never',
     504,
     'the server stopped in the middle of the body',
-    'Look at its log; timeouts.response_body says how long silence may last.',
+    'Look at its log; timeouts.response_body limits how long a pause may last.',
   ),
   total_timeout: failure(
     'server',
@@ -154,7 +154,7 @@ const TABLE = {
     'idempotent',
     502,
     'the server hung up without a response',
-    'It crashed, restarted or refuses such requests: its own log knows.',
+    'It crashed, restarted or refuses such requests: see its log.',
   ),
   reset_in_response: failure(
     'server',
@@ -168,7 +168,7 @@ const TABLE = {
     'server',
     'never',
     502,
-    'it failed, and so much does that no more is retried',
+    'it failed, and the retries have used up their budget',
     'The tries in the log name the failure; retry.budget is the share of requests that are retried.',
   ),
   bad_response: failure(
@@ -210,7 +210,7 @@ const TABLE = {
     'client',
     'never',
     403,
-    'its path is rejected, in one way of reading it',
+    'its path is rejected, in one of its readings',
     'See path_reject of the firewall that detail names.',
   ),
   blocked_header: failure(
@@ -225,14 +225,14 @@ const TABLE = {
     'never',
     431,
     'matching the patterns of the settings takes too long',
-    'Made to be slow, or very long. If neither: begin them with ^, and make repeats shorter.',
+    'The request was made to be slow, or is very long. If neither: begin the patterns with ^, and make repeats shorter.',
   ),
   banned: failure(
     'client',
     'never',
     403,
-    'the client is shut out for what it did before',
-    'It passes by itself; ban of the firewall that detail names says after how long.',
+    'the client is banned for its earlier requests',
+    'The ban ends by itself; ban of the firewall that detail names says after how long.',
   ),
   rate_limited: failure(
     'client',
@@ -257,10 +257,10 @@ const TABLE = {
   ),
 } as const satisfies { readonly [reason: string]: Omit<Failure, 'reason'> };
 
-/** Why a request or an attempt did not end well, one word each. */
+/** Why a request or an attempt failed, one word each. */
 export type Reason = keyof typeof TABLE;
 
-/** By their reasons, in the order of the documentation. */
+/** By reason, in the order of the documentation. */
 export const FAILURES = Object.freeze(
   Object.fromEntries(
     Object.entries(TABLE).map(([reason, row]) => [
@@ -276,7 +276,7 @@ const CONNECT_FAILURES: ReadonlySet<Failure> = new Set([
   FAILURES.connect_failed,
 ]);
 
-/** Did the server, or the network on the way, not take a connection? */
+/** Did the server, or the network on the way, refuse the connection? */
 export function isConnectFailure(failure: Failure): boolean {
   return CONNECT_FAILURES.has(failure);
 }

@@ -1,25 +1,28 @@
 import type { Steps } from './slices.js';
 
-/** Objects of a chunk: each message between threads is read at once, and is to take a millisecond or two. */
+/** Objects of a chunk: a message between threads is read as a whole, which should take a millisecond or two. */
 const OBJECTS = 3000;
-/** In place of a number of an object: the next of the chunk's values. */
+/** Stands for the next of the chunk's values instead of the number of an object. */
 const VALUE = -1;
-/** Steps between two rests. */
+/** Steps between two pauses. */
 const OBJECTS_A_STEP = 64;
 
 /**
- * Some objects of a graph, in an order in which each comes after all that it refers to. Of each object the codes hold its
- * shape, of an array its length too, and then for each property the number of an object, or `VALUE`.
+ * Some objects of a graph, ordered so that each comes after all that it refers to. For each object the codes hold its
+ * shape, for an array also its length, and then for each property the number of an object, or `VALUE`.
  */
 export interface GraphChunk {
-  /** Names of the properties of each shape that the chunks before did not have; null for arrays. */
+  /** Names of the properties of each shape that earlier chunks did not have; null for arrays. */
   readonly shapes: readonly (readonly string[] | null)[];
   readonly codes: Int32Array<ArrayBuffer>;
-  /** Texts, numbers, and whatever else is no object or array; views of buffers. */
+  /** Texts, numbers and everything else that is neither an object nor an array; views of buffers. */
   readonly values: readonly unknown[];
 }
 
-/** A graph of plain objects and arrays as chunks that can be posted to another thread, what is shared in it included. */
+/**
+ * Splits a graph of plain objects and arrays into chunks that can be posted to another thread. Objects that are shared
+ * in the graph are shared in the copy.
+ */
 export function encodeGraph(root: object): readonly GraphChunk[] {
   return new Encoder().encode(root);
 }
@@ -39,7 +42,7 @@ class Encoder {
     return this.#chunks;
   }
 
-  /** Configurations are nested a few dozen deep at most. */
+  /** Configurations are nested at most a few dozen levels deep. */
   #add(object: object): void {
     const isArray = Array.isArray(object);
     const items: readonly unknown[] = isArray ? object : Object.values(object);
@@ -82,12 +85,14 @@ class Encoder {
   }
 }
 
-/** An object or an array: what has a number of its own. */
+/** An object or an array, which gets a number. */
 function isNode(item: unknown): item is object {
   return typeof item === 'object' && item !== null && !ArrayBuffer.isView(item);
 }
 
-/** The graph of some chunks, in steps, and frozen. `next` returns one chunk after the other, and null after the last. */
+/**
+ * Builds the graph from its chunks, in steps, and freezes it. `next` returns the next chunk, and null after the last.
+ */
 export function* decodeGraph(next: () => GraphChunk | null): Steps<unknown> {
   const objects: unknown[] = [];
   const shapes: (readonly string[] | null)[] = [];

@@ -6,26 +6,31 @@ export type { Reason } from './failure.js';
 /** What an operator allows a server: all requests; only requests bound to it; none. */
 export type Availability = 'ready' | 'draining' | 'maintenance';
 
-/** One attempt to have a request answered. Used again for another: valid as long as the record it is part of. */
+/**
+ * One attempt to have a request answered. The object is reused: it is valid as long as the record that it is part of.
+ */
 export interface AttemptRecord {
   readonly server: string;
-  /** Empty: it answered. `stale`: a pooled connection that had died was replaced by a fresh one to the same server. */
+  /**
+   * Empty: the server answered. `stale`: a pooled connection had been closed and was replaced by a new one to the same
+   * server.
+   */
   readonly reason: Reason | 'stale' | '';
-  /** What the server said; 0 if it said nothing. */
+  /** The status of the response; 0 without a response. */
   readonly status: number;
-  /** ms, from the choice of the server to the end of its answer or to its failure. */
+  /** ms from choosing the server to the end of its response or to its failure. */
   readonly durationMs: number;
-  /** Was it on a connection that had been open before? */
+  /** Was the connection used before? */
   readonly reused: boolean;
 }
 
 /**
- * One settled request. The object belongs to the connection and is used again for its next request: an observer
- * reads what it wants during the call and keeps no reference.
+ * One settled request. The object belongs to the connection and is reused for its next request: an observer reads what
+ * it needs during the call and keeps no reference.
  */
 export interface RequestRecord {
   readonly requestId: string;
-  /** Wall clock, ms since the epoch, when the head was complete. */
+  /** Wall-clock time when the head was complete, in ms since the epoch. */
   readonly startedAt: number;
   /** ms, with fractions. */
   readonly durationMs: number;
@@ -43,30 +48,27 @@ export interface RequestRecord {
   readonly route: string;
   readonly userAgent: string;
   readonly referer: string;
-  /** Of the `traceparent` it came with (W3C Trace Context), 32 hexadecimal digits; empty without a valid one. */
+  /** The trace ID of its `traceparent` (W3C Trace Context), 32 hexadecimal digits; empty without a valid one. */
   readonly traceId: string;
-  /** What the client was sent; 0 if nothing was. */
+  /** The status that the client was sent; 0 if nothing was sent. */
   readonly status: number;
-  /** The server that answered, or the last that was tried; empty if none was. */
+  /** The server that answered, or that was tried last; empty if none was tried. */
   readonly server: string;
-  /** Servers tried, a stale pooled connection not counted. */
+  /** How many servers were tried, without stale pooled connections. */
   readonly attempts: number;
-  /** What was tried, in order; a stale pooled connection that was replaced is an entry of its own. */
+  /** The attempts, in order; a stale pooled connection that was replaced has an entry of its own. */
   readonly tries: readonly AttemptRecord[];
-  /** ms waited in line for a connection, all attempts together. */
+  /** ms spent waiting for a connection, over all attempts. */
   readonly queueMs: number;
-  /** ms spent opening connections, all attempts together; 0 when pooled ones were used. */
+  /** ms spent opening connections, over all attempts; 0 if only pooled ones were used. */
   readonly connectMs: number;
   /** Body bytes received from the client. */
   readonly bytesIn: number;
   /** Body bytes sent to the client. */
   readonly bytesOut: number;
-  /** Empty when all went well. */
+  /** Empty for a success. */
   readonly reason: Reason | '';
-  /**
-   * What exactly was wrong (`ECONNREFUSED`, `more than one Host field`), or who ended a tunnel; empty when there is no
-   * more to say.
-   */
+  /** The details (`ECONNREFUSED`, `more than one Host field`), or who ended a tunnel; empty when there are none. */
   readonly detail: string;
   /** The request head as received (latin1, ends with the empty line), for `-v`. */
   readonly requestHeadText: string;
@@ -84,8 +86,8 @@ export interface CheckRecord {
 }
 
 /**
- * Something that happened beside the requests. `server` and `route` are names, `reason` and `detail` one line for people;
- * times are in ms.
+ * An event that is not a request. `server` and `route` are names, `reason` and `detail` one line for people; times are
+ * in ms.
  */
 export type BalancerEvent =
   /** A health check ended. */
@@ -94,16 +96,16 @@ export type BalancerEvent =
   | { readonly what: 'down'; readonly server: string; readonly reason: string }
   /** `downMs`: how long the server was down. */
   | { readonly what: 'up'; readonly server: string; readonly downMs: number }
-  /** Requests failed there: the server gets no new ones for `forMs`. */
+  /** Requests to the server failed: it gets no new ones for `forMs`. */
   | { readonly what: 'ejected'; readonly server: string; readonly reason: string; readonly forMs: number }
-  /** Requests fail there, but ejecting the server would leave too few. Told once per `eject_for` at most. */
+  /** Requests to the server fail, but ejecting it would leave too few servers. At most once per `eject_for`. */
   | { readonly what: 'spared'; readonly server: string; readonly reason: string }
   /** The ejection is over. */
   | { readonly what: 'returned'; readonly server: string }
-  /** None of the servers of the route takes new requests. `detail`: why, by their names. */
+  /** No server of the route takes new requests. `detail`: why, by server. */
   | { readonly what: 'route_down'; readonly route: string; readonly detail: string }
   | { readonly what: 'route_up'; readonly route: string; readonly downMs: number }
-  /** An operator changed what a server may be used for. */
+  /** An operator changed the availability of a server. */
   | {
       readonly what: 'availability';
       readonly server: string;
@@ -115,17 +117,20 @@ export type BalancerEvent =
   | { readonly what: 'removed'; readonly server: string }
   /** The last request on a draining server ended. */
   | { readonly what: 'drained'; readonly server: string }
-  /** Requests are refused, as too many wait for a connection to the server. Told once per second at most. */
+  /** Requests are refused because too many wait for a connection to the server. At most once per second. */
   | { readonly what: 'queue_full'; readonly server: string }
-  /** `firewall`: the name of the firewall whose `ban` it is. */
+  /** `firewall`: the name of the firewall. */
   | { readonly what: 'banned'; readonly client: string; readonly firewall: string; readonly forMs: number }
   /** An operator lifted the ban. */
   | { readonly what: 'unbanned'; readonly client: string; readonly firewall: string }
-  /** Another configuration is in force. `detail`: what changed. */
+  /** A new configuration is in force. `detail`: what changed. */
   | { readonly what: 'reloaded'; readonly detail: string }
-  /** A configuration was refused, and the one before stays in force. `detail`: why. */
+  /** A configuration was refused, and the current one stays in force. `detail`: why. */
   | { readonly what: 'reload_refused'; readonly detail: string }
-  /** A host name has other addresses than before. `isFirst`: it had none before, and no failure was told. */
+  /**
+   * A host name has other addresses than before. `isFirst`: it is resolved for the first time, and no failure was
+   * reported before.
+   */
   | {
       readonly what: 'resolved';
       readonly host: string;
@@ -136,15 +141,15 @@ export type BalancerEvent =
   | { readonly what: 'listening'; readonly address: Address }
   /** A reload closed the listener. */
   | { readonly what: 'closed'; readonly address: Address }
-  /** Something an operator should read but that stops nothing: one line. */
+  /** One line that an operator should read; everything goes on. */
   | { readonly what: 'warning'; readonly message: string };
 
 /**
- * Watches a balancer. What a method throws, or the promise it returns rejects with, is counted and the first time reported
- * as a `warning`; the request and the other observers go on.
+ * Observes a balancer. An error that a method throws, or that its promise rejects with, is counted, and the first one
+ * is reported as a `warning`; the request and the other observers go on.
  */
 export interface Observer {
-  /** Every request from a parsed or refused head on, exactly once. */
+  /** Called exactly once for every request with a parsed or refused head. */
   requestSettled?(record: RequestRecord): void;
   event?(event: BalancerEvent): void;
 }

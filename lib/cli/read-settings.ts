@@ -9,41 +9,44 @@ import { renderFailures } from './check.js';
 import { createPaint } from './paint.js';
 import { planFile, StartSettingsError } from './start-settings.js';
 
-/** Files of so many bytes in all are read in this thread: that takes some 20 ms, and a thread of its own 200 ms to start. */
+/**
+ * Files of up to this size in all are read in this thread: that takes about 20 ms, and starting another thread takes
+ * 200 ms.
+ */
 const SMALL_BYTES = 32 * 1024;
 
-/** What a settings file comes to when it is read again, its tests included. */
+/** The result of reloading a settings file, with its tests. */
 export interface SettingsReading {
   readonly config: Config;
-  /** That one, and those it names. */
+  /** The settings file and the files it names. */
   readonly files: readonly string[];
-  /** Ready to print; empty when there are none. */
+  /** Warnings, ready to print; empty when there are none. */
   readonly warnings: string;
-  /** The tests in it that fail, ready to print; empty when there are none. */
+  /** The failing tests, ready to print; empty when all pass. */
   readonly failures: string;
 }
 
-/** What is read, and how it is shown. */
+/** What to read, and how to show problems. */
 export interface ReadRequest {
   readonly options: RunOptions;
   readonly file: string;
   readonly inColour: boolean;
 }
 
-/** What the other thread is started with: the configuration comes through `port`, in chunks. */
+/** What the other thread is started with: the configuration is sent through `port`, in chunks. */
 export interface WorkerRequest extends ReadRequest {
   readonly port: MessagePort;
 }
 
-/** What the other thread answers once all chunks have been posted. */
+/** What the other thread answers after all chunks were posted. */
 export type WorkerAnswer =
   | ({ readonly kind: 'read' } & Omit<SettingsReading, 'config'>)
   | { readonly kind: 'refused'; readonly report: string }
   | { readonly kind: 'failed'; readonly message: string; readonly stack: string };
 
 /**
- * Reads a settings file while requests go on: a large one in another thread, from which the configuration comes back in
- * pieces. Rejects with a StartSettingsError that shows everything that is wrong with it.
+ * Reads a settings file while requests go on: a large one in another thread, which sends the configuration back in
+ * pieces. Rejects with a StartSettingsError that shows all problems.
  */
 export async function readSettings(request: ReadRequest): Promise<SettingsReading> {
   const small = readIfSmall(request);
@@ -61,7 +64,7 @@ export function readHere(
   return { config, files, warnings, failures: renderFailures(config, file, paint) };
 }
 
-/** null: the file, and those that it names, have more than a few bytes. */
+/** null: the file and the files it names are small. */
 function readIfSmall(request: ReadRequest): SettingsReading | null {
   let bytes = 0;
   const readFile = (path: string, maxBytes?: number): string => {
@@ -78,7 +81,7 @@ function readIfSmall(request: ReadRequest): SettingsReading | null {
   }
 }
 
-/** 0 where it cannot be told: whoever reads the file finds out why. */
+/** 0 when the size is unknown: reading the file then reports the reason. */
 function sizeOf(path: string): number {
   try {
     return statSync(path).size;
@@ -87,7 +90,7 @@ function sizeOf(path: string): number {
   }
 }
 
-/** null: there is no other thread to be had. */
+/** null: no other thread could be started. */
 async function readInWorker(request: ReadRequest): Promise<SettingsReading | null> {
   const { MessageChannel, receiveMessageOnPort, Worker } = await import('node:worker_threads');
   const { port1, port2 } = new MessageChannel();
@@ -106,7 +109,7 @@ async function readInWorker(request: ReadRequest): Promise<SettingsReading | nul
     const { files, warnings, failures } = answer;
     return { config: (await inSlices(decodeGraph(next))) as Config, files, warnings, failures };
   } catch (error) {
-    // Where there may be no threads (`node --permission`), the constructor throws.
+    // The constructor throws where threads are not allowed (`node --permission`).
     if (worker === null) return null;
     throw error;
   } finally {

@@ -3,7 +3,7 @@ import { encodeGraph } from '../base/object-graph.js';
 import { readHere, type WorkerAnswer, type WorkerRequest } from './read-settings.js';
 import { StartSettingsError } from './start-settings.js';
 
-/** What runs in the other thread: it reads the file, posts the configuration in chunks, and waits to be ended. */
+/** Runs in the other thread: reads the file, posts the configuration in chunks, and waits to be ended. */
 function answer({ port, ...request }: WorkerRequest): WorkerAnswer {
   try {
     const { config, ...others } = readHere(request);
@@ -17,5 +17,5 @@ function answer({ port, ...request }: WorkerRequest): WorkerAnswer {
 }
 
 parentPort?.postMessage(answer(workerData as WorkerRequest));
-// What was posted is kept for as long as this thread runs.
+// What was posted is kept as long as this thread runs.
 parentPort?.on('message', () => {});

@@ -27,7 +27,7 @@ export interface LoadOptions {
   readonly env?: Environment;
   /** The directory that names of files are relative to; the working directory by default. */
   readonly directory?: string;
-  /** How these are read; as regular files by default. Throws what the system says. */
+  /** Reads these files; by default as regular files. Throws the system's error. */
   readonly readFile?: (path: string, maxBytes?: number) => string;
   /**
    * Whether at least one route is required. A text without routes compiles to a balancer that answers 404 to

@@ -12,7 +12,7 @@ export function everyRoute(config: Config): readonly RouteConfig[] {
   return found.get(config) ?? atOnce(everyRouteSteps(config));
 }
 
-/** The same in steps, for a configuration of which nobody has asked yet. */
+/** The same in steps, for a configuration whose routes were not collected yet. */
 export function* everyRouteSteps(config: Config): Steps<readonly RouteConfig[]> {
   const routes = new Set<RouteConfig>();
   for (const { scope } of config.hosts) {

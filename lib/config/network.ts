@@ -14,7 +14,7 @@ export interface Network {
 /** Reads `10.0.0.1`, `10.0.0.0/8`, `2001:db8::1` or `2001:db8::/32`. Throws a ValueError. */
 export function parseNetwork(text: string): Network {
   const [address = '', length, ...rest] = text.split('/');
-  // ipaddr.js also takes 10.1, 0x0a.0.0.1 and 010.0.0.1 for addresses; whoever writes these means something else.
+  // ipaddr.js also accepts 10.1, 0x0a.0.0.1 and 010.0.0.1, which people write with another meaning.
   if (isIP(address) === 0 || address.includes('%') || rest.length > 0) throw unexpected(text, '');
   const parsed = ipaddr.parse(address);
   const mapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress();

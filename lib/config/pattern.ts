@@ -2,8 +2,8 @@ import { ValueError } from '../base/units.js';
 import { compileRegex, type Regex, type RegexConfig, readRegexConfig, regexText } from './regex.js';
 
 /**
- * How a path is told. It is compared with the normalised, decoded path of a request, case as given. `R`: how regular
- * expressions are held, as data or ready to match.
+ * A pattern for paths. It is compared with the normalised, decoded path of a request. `R`: how regular expressions are
+ * held, as data or ready to match.
  */
 export type PathPattern<R = RegexConfig> =
   /**

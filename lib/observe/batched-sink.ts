@@ -33,19 +33,22 @@ export class BatchedSink implements LineSink {
   readonly #warning: (message: string) => void;
   #descriptor: number;
   #stream: SonicBoom;
-  /** Files that were moved away and still get what was meant for them. */
+  /** Files that were renamed and still get the lines meant for them. */
   readonly #closing = new Set<Promise<void>>();
   readonly #blocks: LineBlocks;
-  /** In the batch that is being filled, or handed over. */
+  /** Bytes in the batch that is being filled or written. */
   #lines = 0;
-  /** The stream has no room for what it was just given. */
+  /** The stream had no room for the last batch. */
   #refused = false;
   #timer: NodeJS.Timeout | null = null;
   #dropped = 0;
-  /** `warned`: lines are being dropped and it has been said; `silent`: the same, said a moment ago already. */
+  /**
+   * `warned`: lines are being dropped and a warning was written; `silent`: lines are being dropped again, shortly after
+   * a warning.
+   */
   #dropping: 'no' | 'warned' | 'silent' = 'no';
   #warnedAt = Number.NEGATIVE_INFINITY;
-  /** Why the last write failed; empty once one has gone well again. */
+  /** The error of the last write; empty after a success. */
   #trouble = '';
   #troubledAt = Number.NEGATIVE_INFINITY;
   #troubleTold = false;
@@ -62,7 +65,7 @@ export class BatchedSink implements LineSink {
     this.#stream = this.#attach(this.#descriptor);
   }
 
-  /** Lines that were given up so far because the reader was too slow or gone. */
+  /** Lines dropped so far because the reader was too slow or gone. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -85,8 +88,8 @@ export class BatchedSink implements LineSink {
   }
 
   /**
-   * After the file was moved away: what is waiting still goes to the old one, then a new one of the same name is used.
-   * Stays with the old one when the new one cannot be opened. Does nothing for a file descriptor.
+   * Call it after the file was renamed: waiting lines still go to the old file, then a new one of the same name is
+   * used. If that cannot be opened, the old one stays in use. Does nothing for a file descriptor.
    */
   reopen(): void {
     if (this.#path === null || this.#state !== 'open') return;
@@ -104,7 +107,7 @@ export class BatchedSink implements LineSink {
     this.#closing.add(closing);
   }
 
-  /** Writes what is left and closes; gives up after a second. Never rejects. */
+  /** Writes the remaining lines and closes; gives up after a second. Never rejects. */
   async close(): Promise<void> {
     if (this.#state !== 'open') return;
     this.#handOver();
@@ -118,7 +121,7 @@ export class BatchedSink implements LineSink {
     clearTimeout(timer);
   }
 
-  /** For the last moment of a process that cannot wait: writes what a full pipe does not hold up. */
+  /** For a process that ends at once: writes what a full pipe does not hold up. */
   closeNow(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closed';
@@ -250,10 +253,10 @@ export interface LineSink {
   write(lines: string): void;
 }
 
-/** Turns one settled request into one line, its line feed included. */
+/** Renders one settled request as one line, with its line feed. */
 export type LineFormat = (record: RequestRecord) => string;
 
-/** Writes a line for every settled request, or for those that a filter keeps. */
+/** Writes a line for every settled request, or for those that the filter keeps. */
 export class AccessLog implements Observer {
   readonly #format: LineFormat;
   readonly #sink: LineSink;

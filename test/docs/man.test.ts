@@ -55,8 +55,7 @@ t.test('man shows the page as lb --help has it', { skip: !man && !isRequired && 
     });
     t.equal(status, 0, page);
     t.equal(stderr, '', page);
-    if (page === PAGES[0])
-      t.match(stdout, /explain METHOD URL\n\s+shows\s+which\s+firewalls,\s+route/);
+    if (page === PAGES[0]) t.match(stdout, /explain METHOD URL\n\s+shows\s+which\s+firewalls,\s+route/);
   }
 });
 

@@ -183,7 +183,7 @@ t.test('dev', async (t) => {
     });
     t.equal(
       line,
-      `17:34:05  GET     ${target}  503  mango-1    1.3 ms  no_server: every server is down or was tried in vain\n`,
+      `17:34:05  GET     ${target}  503  mango-1    1.3 ms  no_server: every server is down, or failed when it was tried\n`,
     );
   });
 

@@ -39,9 +39,8 @@ export async function ask(path, { method = 'GET', body } = {}) {
 }
 
 /**
- * Keeps a token, for this tab alone, if it `suits`: a function of what it allows, `change` or `read`. Else the one from
- * before stays, and it throws Refused.
- * @param {(access: string) => boolean} suits
+ * Keeps a token, for this tab only, if it `suits`: a function of what it allows, `change` or `read`. Otherwise the
+ * previous one stays, and Refused is thrown. @param {(access: string) => boolean} suits
  */
 export async function tryToken(token, suits) {
   const before = sessionStorage.getItem(TOKEN);

@@ -1,10 +1,9 @@
 import { make, part, say } from './elements.js';
 
 /**
- * Asks before something is done. Resolves with what `act` gives, or null when the person thinks better of it; what
- * `act` throws is shown, and the question stays.
- * @param {{ title: string, text: string, yes: string, fields?: readonly Element[] }} question
- * @param {() => Promise<any>} act
+ * Asks before something is done. Resolves with the result of `act`, or null when the person cancels; an error of `act`
+ * is shown, and the question stays. @param {{ title: string, text: string, yes: string, fields?: readonly Element[] }}
+ * question @param {() => Promise<any>} act
  */
 export function askFirst({ title, text, yes, fields = [] }, act) {
   const dialog = part('ask');

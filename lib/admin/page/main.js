@@ -235,7 +235,7 @@ async function askForToken() {
   await new Promise(() => {});
 }
 
-/** Asks for a token until there is one that `suits` what it allows. Gives null when the person thinks better of it. */
+/** Asks for a token until there is one that `suits` what it allows. Resolves with null when the person cancels. */
 function askToken(question, suits) {
   const attributes = { type: 'password', required: true, autocomplete: 'current-password' };
   const { input, element } = field('Token', attributes);
