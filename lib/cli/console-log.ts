@@ -147,6 +147,10 @@ export class ConsoleLog implements Observer {
       case 'warning':
         this.#warning(event.message);
         break;
+      case 'reloaded':
+      case 'reload_refused':
+        // Whoever asked for the reload is answered in full.
+        break;
       case 'resolved':
         if (!event.isFirst) this.#resolved(event.host, event.addresses);
     }

@@ -104,6 +104,20 @@ export class Seen implements Observer {
         break;
       case 'warning':
         this.warnings.push(event.message);
+        break;
+      case 'added':
+      case 'availability':
+      case 'banned':
+      case 'closed':
+      case 'drained':
+      case 'listening':
+      case 'reload_refused':
+      case 'reloaded':
+      case 'removed':
+      case 'route_down':
+      case 'route_up':
+      case 'unbanned':
+      case 'weight':
     }
   }
 
