@@ -184,6 +184,36 @@ t.test('servers come and go while it runs', async (t) => {
   ]);
 });
 
+t.test('clients are bound to a server that was added, and to another one once it is removed', async (t) => {
+  const [a, b, c] = [await named(t, 'a'), await named(t, 'b'), await named(t, 'c')];
+  for (const sticky of [{ cookie: 'who' }, { header: 'X-User' }] as const) {
+    const { balancer, connect } = await startBalancer(t, {
+      sticky,
+      servers: [
+        { name: 'a', address: a.address },
+        { name: 'b', address: b.address },
+      ],
+    });
+    const client = await connect();
+    const askAs = async (user: number, cookie = ''): Promise<{ body: string; cookie: string }> => {
+      const field = cookie === '' ? '' : `Cookie: ${cookie}\r\n`;
+      client.send(`GET / HTTP/1.1\r\nHost: x\r\nX-User: ${user}\r\n${field}\r\n`);
+      const { body, head } = await client.response();
+      return { body, cookie: /\r\nSet-Cookie: ([^;\r]*)/.exec(head)?.[1] ?? cookie };
+    };
+    await askAs(0);
+    balancer.addServer('default', { address: c.address, name: 'c' });
+    let user = 0;
+    let bound = await askAs(user);
+    while (bound.body !== 'c') bound = await askAs(++user);
+    for (let i = 0; i < 5; i++) t.equal((await askAs(user, bound.cookie)).body, 'c');
+    balancer.removeServer('c');
+    const next = await askAs(user, bound.cookie);
+    t.match(next.body, /^[ab]$/);
+    for (let i = 0; i < 5; i++) t.equal((await askAs(user, next.cookie)).body, next.body);
+  }
+});
+
 t.test('a request on a server that is removed is finished', async (t) => {
   const asked: RawConnection[] = [];
   const slow = await origin(t, async (connection) => {
