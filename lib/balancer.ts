@@ -152,7 +152,7 @@ class RunningBalancer implements Balancer {
     this.#configPath = configPath;
     this.#startedAt = clock.wall();
     this.#loadedAt = this.#startedAt;
-    this.#telemetry = new Telemetry(clock, outer, () => this.#registry.tellDrained());
+    this.#telemetry = new Telemetry(clock, outer);
     const { observer } = this.#telemetry;
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
@@ -363,7 +363,7 @@ class RunningBalancer implements Balancer {
   async #drain(): Promise<boolean> {
     const clean = await this.#shutdown.drain(this.config.timeouts);
     this.stop();
-    return clean || this.#telemetry.cut === 0;
+    return clean || this.#telemetry.metrics.cut === 0;
   }
 
   stop(): void {

@@ -4,10 +4,10 @@ import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/forwarded.js';
 import type { Acceptor, Incoming } from '../net/accept.js';
+import { RunQueue } from '../net/loop-tick.js';
 import { clientRoom, fileLimit, type ShortageAlarm } from '../net/shortage.js';
 import { ClientConnection, type ClientDeps } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
-import { RunQueue } from './run-queue.js';
 
 /** Who is let in, and whom we believe. */
 export interface AcceptPolicy {

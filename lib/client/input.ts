@@ -1,9 +1,9 @@
 import type { ObjectPool } from '../base/collections.js';
 import type { Failure } from '../base/failure.js';
 import type { RequestHandler } from '../http/flow.js';
+import type { Runnable, RunQueue } from '../net/loop-tick.js';
 import type { ConnectionControl, RequestDeps, RequestOwner } from './contracts.js';
 import type { ClientRequest } from './request.js';
-import type { Runnable, RunQueue } from './run-queue.js';
 
 /** Pipelined bytes kept while a request is being answered, or waits for its turn; beyond it the client has to wait. */
 const MAX_STASH = 64 * 1024;

@@ -359,6 +359,11 @@ export class ManagedServers {
     }
   }
 
+  /** Is there a server that gets no more requests, of which some have not ended? */
+  get isEmptying(): boolean {
+    return this.#emptying.size > 0;
+  }
+
   /** Tells of servers whose last request has ended. */
   tellDrained(): void {
     if (this.#emptying.size === 0) return;

@@ -53,6 +53,7 @@ export interface PreparedConfig {
 export class ServerRegistry implements Operations {
   #desired: DesiredServers;
   readonly servers: ManagedServers;
+  readonly #requestReader: Observer = { requestSettled: () => this.#tellDrained() };
   readonly routes: RouteStates;
   readonly #parts: RegistryDeps;
   readonly #observer: Observer;
@@ -292,7 +293,7 @@ export class ServerRegistry implements Operations {
     this.#keepChanges();
     this.routes.isWaiting = this.#changes > 0;
     if (this.#changes === 0) this.routes.tell();
-    this.tellDrained();
+    this.#tellDrained();
   }
 
   /** What was changed holds, whatever becomes of the note of it. */
@@ -303,9 +304,13 @@ export class ServerRegistry implements Operations {
     telemetry.failures.guard(store, 'store: keep', () => store.keep(changes));
   }
 
-  /** Tells of servers whose last request has ended: after each request, and when it may have ended before. */
-  tellDrained(): void {
-    if (this.#changes === 0) this.servers.tellDrained();
+  /** Tells of servers whose last request has ended: after each change, and after each request while there is such a server. */
+  #tellDrained(): void {
+    if (this.#changes > 0) return;
+    this.servers.tellDrained();
+    const { observer } = this.#parts.telemetry;
+    if (this.servers.isEmptying) observer.addReader(this.#requestReader);
+    else observer.removeReader(this.#requestReader);
   }
 }
 

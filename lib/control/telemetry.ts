@@ -13,8 +13,6 @@ const written = new Set<string>();
 export class Telemetry {
   readonly journal: Journal;
   readonly metrics: Metrics;
-  /** Requests that the end of the balancer cut short, tunnels not counted. */
-  cut = 0;
   /** Tells its own parts first, so that whoever is told last finds them up to date. */
   readonly observer: ObserverList;
   /** Of whatever whoever made the balancer gave it to call. */
@@ -22,16 +20,10 @@ export class Telemetry {
   /** Does an observer outside take events, warnings among them? */
   readonly #isHeard: boolean;
 
-  constructor(clock: Clock, outer: Observer, onSettled: () => void) {
+  constructor(clock: Clock, outer: Observer) {
     this.journal = new Journal(clock, this.failures);
     this.metrics = new Metrics(clock, this.failures);
-    const ends: Observer = {
-      requestSettled: (record) => {
-        if (record.reason === 'shutdown' && record.status !== 101) this.cut++;
-        onSettled();
-      },
-    };
-    this.observer = new ObserverList([this.metrics, this.journal, outer, ends], this.failures);
+    this.observer = new ObserverList([this.metrics, this.journal, outer], this.failures);
     this.#isHeard = outer.event !== undefined;
   }
 

@@ -1,19 +1,25 @@
 import { FAILURES, type Failure, isConnectFailure } from '../base/failure.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
-import type { FieldNames } from '../http/fields.js';
+import { FIELD, type FieldNames } from '../http/fields.js';
 import type { BodyForm, ClientSide } from '../http/flow.js';
-import type { ResponseHead } from '../http/head.js';
-import { switchesTo } from '../http/head.js';
+import { type ResponseHead, switchesTo } from '../http/head.js';
 import type { Lease, LeaseListener, OutcomeKind, ResponseListener } from '../servers/contracts.js';
 import type { Server } from '../servers/server.js';
-import { kindOfAnswer, kindOfFailure, noteAnswer, noteOutcome } from './accounting.js';
 import type { RequestContext } from './context.js';
 import { giveBack, isPinned, leaseFor } from './pinned-connection.js';
 import { Relay, type Replay } from './relay.js';
-import type { RequestRecorder } from './request-recorder.js';
+import {
+  kindOfAnswer,
+  kindOfFailure,
+  noteAnswer,
+  noteOutcome,
+  type RequestRecorder,
+} from './request-recorder.js';
 import { ResponseDrain } from './response-drain.js';
 
+/** The bit of that field in `present`: without it no request authenticates its connection. */
+const AUTHORIZATION = 1 << FIELD.authorization;
 /** ms in which a server takes some of the rest of a request that it has answered already. */
 const REST_MS = 5000;
 
@@ -170,7 +176,8 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#recorder.bytesOut = connection.contentBytes;
     // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
     client.endResponse();
-    if (isWhole) giveBack(client, this.#server as Server, connection);
+    if (isWhole && client.pin === null && (client.head.present & AUTHORIZATION) === 0) connection.release();
+    else if (isWhole) giveBack(client, this.#server as Server, connection);
     else connection.discard();
     this.#leave(connection, kindOfAnswer(this.#recorder.attemptStatus), readAt);
     this.#owner.attemptDone('');

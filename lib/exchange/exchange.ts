@@ -12,14 +12,12 @@ import type { Refusal } from '../http/refusal.js';
 import { encodeTrailers } from '../http/trailers.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
-import { noteFailedAttempt } from './accounting.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
-import { type CompiledRoute, RequestContext, type RequestStages } from './context.js';
+import { type CompiledRoute, RequestContext, type RequestStages, type ServerSelector } from './context.js';
 import { pinnedServer } from './pinned-connection.js';
 import { Replay } from './relay.js';
-import { RequestRecorder } from './request-recorder.js';
+import { noteFailedAttempt, RequestRecorder } from './request-recorder.js';
 import { type LastAttempt, type NextStep, Retries } from './retries.js';
-import type { ServerSelector } from './server-selector.js';
 
 /**
  * One request's life after parsing: what becomes of it, attempts at servers, and one ending. The object is used again

@@ -1,10 +1,6 @@
-import { FIELD } from '../http/fields.js';
 import type { ClientPin, ClientSide } from '../http/flow.js';
 import type { Lease, LeaseListener } from '../servers/contracts.js';
 import type { Server } from '../servers/server.js';
-
-/** The bit of that field in `present`: without it no request authenticates its connection. */
-const AUTHORIZATION = 1 << FIELD.authorization;
 
 /**
  * A connection to a server that one client's connection has to itself: NTLM and Negotiate authenticate a connection
@@ -47,8 +43,7 @@ export function isPinned(client: ClientSide, lease: Lease): boolean {
 /** A request of `client` is answered: the connection goes back to its pool, or is kept for the client's next one. */
 export function giveBack(client: ClientSide, server: Server, lease: Lease): void {
   const { pin } = client;
-  const isCommon = pin === null && (client.head.present & AUTHORIZATION) === 0;
-  if (isCommon || !isPinned(client, lease)) {
+  if (!isPinned(client, lease)) {
     lease.release();
     return;
   }

@@ -159,11 +159,13 @@ export class Relay {
     const { channel } = connection;
     this.#connection = connection;
     this.#move('asking');
+    // By the server before, or as what was kept for this one became too much.
+    const isHeldBack = this.#serverBlocked || !this.#replay.isEmpty;
     this.#serverBlocked = false;
     channel.writeText(head);
-    if (this.#replay.isEmpty || this.#sendKept(connection)) {
+    if (!isHeldBack || this.#replay.isEmpty || this.#sendKept(connection)) {
       this.#awaitServer(client, now);
-      client.resumeRequest();
+      if (isHeldBack) client.resumeRequest();
     } else {
       this.pauseClient();
     }

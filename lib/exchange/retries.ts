@@ -4,9 +4,9 @@ import type { TimerWheel } from '../base/timer-wheel.js';
 import type { RetryConfig } from '../config/types.js';
 import type { RequestHead, ResponseHead } from '../http/head.js';
 import type { Server } from '../servers/server.js';
+import type { ServerGroup } from '../servers/server-group.js';
 import type { Replay } from './relay.js';
 import type { RequestFacts } from './request-key.js';
-import type { ServerSelector } from './server-selector.js';
 
 /**
  * fresh: the same server on a fresh connection. other: `next` is the server. again: the same servers, after a moment.
@@ -33,13 +33,19 @@ const PASSING: ReadonlySet<Reason> = new Set([
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 250;
 
+/** The servers of a route, and who picks of them. */
+export interface RetryTargets {
+  readonly group: Pick<ServerGroup, 'servers' | 'isUsable'>;
+  pick(facts: RequestFacts, tried: readonly Server[], repeatable: boolean): Server | null;
+}
+
 /** Which servers were tried for one request, and what may be tried next. Used for one request after the other. */
 export class Retries {
   readonly #replay: Replay;
   readonly #wheel: TimerWheel;
   readonly #context: RequestFacts;
   readonly #tried: Server[] = [];
-  #selector: ServerSelector | null = null;
+  #selector: RetryTargets | null = null;
   #policy: RetryPolicy | null = null;
   #repeatable = false;
   #replacedStale = false;
@@ -54,7 +60,7 @@ export class Retries {
   }
 
   /** A request is about to be forwarded. */
-  open(selector: ServerSelector, policy: RetryPolicy, head: RequestHead): void {
+  open(selector: RetryTargets, policy: RetryPolicy, head: RequestHead): void {
     this.#selector = selector;
     this.#policy = policy;
     this.#repeatable = policy.isRepeatable(head);

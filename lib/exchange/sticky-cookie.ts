@@ -4,8 +4,8 @@ import type { StickyConfig } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { Server } from '../servers/server.js';
 import type { ServerGroup } from '../servers/server-group.js';
+import type { Sticky } from './context.js';
 import type { RequestFacts } from './request-key.js';
-import type { Sticky } from './server-selector.js';
 import type { StickyMemory } from './sticky-memory.js';
 
 /** Characters of base64url that are kept of a hash: 132 bits, of which nobody finds two that are equal. */

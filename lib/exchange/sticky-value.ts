@@ -3,8 +3,8 @@ import { BY_VALUE } from '../servers/schedulers.js';
 import type { Selection } from '../servers/selection.js';
 import type { Server } from '../servers/server.js';
 import type { ServerGroup } from '../servers/server-group.js';
+import type { Sticky } from './context.js';
 import type { RequestFacts, RequestKey } from './request-key.js';
-import type { Sticky } from './server-selector.js';
 import type { StickyMemory } from './sticky-memory.js';
 
 /** What values are looked up in. */

@@ -1,5 +1,5 @@
 import { copyOfRead, giveCopy, giveReadBuffer, isShared } from './read-buffer.js';
-import type { SocketWriter } from './socket-writer.js';
+import type { SocketWriter } from './transport.js';
 
 /**
  * What became of a read. taken: the kernel has all that was written of it. waits: it has not, and what is left was

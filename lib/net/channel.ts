@@ -2,9 +2,8 @@ import { latin1 } from '../base/latin1.js';
 import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { BorrowedWrite, currentRead } from './borrowed-write.js';
 import { atTickEnd, type TickTask } from './loop-tick.js';
-import type { SocketWriter } from './socket-writer.js';
 import { type StreamReader, StreamReading } from './stream-reading.js';
-import type { Transport, TransportOwner } from './transport.js';
+import type { SocketWriter, Transport, TransportOwner } from './transport.js';
 
 /** Whoever owns a channel: told what the transport did. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {

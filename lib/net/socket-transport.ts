@@ -1,7 +1,6 @@
 import type * as net from 'node:net';
 import { sharedReadBuffer } from './read-buffer.js';
-import type { SocketWriter } from './socket-writer.js';
-import type { Transport, TransportOwner } from './transport.js';
+import type { SocketWriter, Transport, TransportOwner } from './transport.js';
 
 /** How a socket is read: into buffers of ours, if it was made with `READ_INTO`, or by the events of its stream. */
 export type Reading = 'buffers' | 'events';

@@ -1,5 +1,3 @@
-import type { SocketWriter, SocketWriterOwner } from './socket-writer.js';
-
 /** What a transport tells whoever reads from it and writes to it. `gone` is the last call, and comes exactly once. */
 export interface TransportOwner extends SocketWriterOwner {
   /** `buffer[0, length)` was read, valid during the call only. Gives the buffer for the next read if it is another one. */
@@ -48,4 +46,30 @@ export type SocketMode = 'fast' | 'documented';
 /** What those who listen and connect ask for the means of their balancer; settled before anybody does. */
 export interface Sockets {
   readonly mode: SocketMode;
+}
+/** Puts bytes on a socket, in the order of the calls. Errors reach its owner, or the socket's own listeners. */
+
+export interface SocketWriter {
+  /** latin1 */
+  writeText(text: string): void;
+  /** The bytes must not change until `pending` is 0. */
+  writeBytes(bytes: Buffer): void;
+  /** Both in one system call. */
+  writeBoth(text: string, bytes: Buffer): void;
+  /**
+   * Writes of `text` and `buffer[start, end)` what the kernel takes at once, and gives how many bytes that were: none
+   * while something is pending, or where it can not be done. The bytes may change behind the call.
+   */
+  writeNow(text: string, buffer: Buffer, start: number, end: number): number;
+  /** A measure of what the kernel has not taken yet; falls with every byte that it takes. */
+  readonly pending: number;
+  /** Is that so much that the writer should wait until it is drained? */
+  readonly isFull: boolean;
+}
+/** Told when all that was pending is with the kernel. */
+
+export interface SocketWriterOwner {
+  drained(): void;
+  /** The peer takes nothing more, and the writer drops what is written from here on. */
+  broken(error: NodeJS.ErrnoException): void;
 }

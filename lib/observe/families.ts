@@ -1,4 +1,4 @@
-import { BOUNDS, type Histogram } from '../base/histogram.js';
+import { BOUNDS, type Histogram } from '../base/collections.js';
 
 /** One line of the exposition: its labels, and the suffix of the name if there are several (`_bucket`). */
 export interface Sample {

@@ -8,8 +8,8 @@ import { CallbackFailures } from './callback-failures.js';
 export class ObserverList implements Observer {
   /** Members of lists in the list become members of this one. */
   readonly members: readonly Observer[];
-  /** The members that observe requests: the others cost nothing on the path of a request. */
-  readonly #readers: readonly Observer[];
+  /** The members that observe requests, and those added: the others cost nothing on the path of a request. */
+  #readers: readonly Observer[];
   readonly #failures: CallbackFailures;
 
   constructor(observers: readonly Observer[], failures?: CallbackFailures) {
@@ -19,6 +19,15 @@ export class ObserverList implements Observer {
     this.#readers = this.members.filter((observer) => observer.requestSettled !== undefined);
     this.#failures =
       failures ?? new CallbackFailures((line) => this.event({ what: 'warning', message: line }));
+  }
+
+  /** Tells `observer` of requests too, after all others; does nothing when it is told already. */
+  addReader(observer: Observer): void {
+    if (!this.#readers.includes(observer)) this.#readers = [...this.#readers, observer];
+  }
+
+  removeReader(observer: Observer): void {
+    if (this.#readers.includes(observer)) this.#readers = this.#readers.filter((other) => other !== observer);
   }
 
   requestSettled(record: RequestRecord): void {

@@ -1,7 +1,6 @@
 import { FAILURES } from '../base/failure.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
-import type { Metrics, RouteFigures } from './metrics.js';
-import { CODES } from './status-codes.js';
+import { CODES, type Metrics, type RouteFigures } from './metrics.js';
 
 /**
  * The families of `Metrics`. Labels are names of the configuration and words of ours: nothing a client sends becomes

@@ -1,4 +1,4 @@
-import type { Histogram } from '../base/histogram.js';
+import type { Histogram } from '../base/collections.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import type { StatusClasses } from './metrics.js';
 

@@ -10,8 +10,7 @@ import type { ClientSide } from '../http/flow.js';
 import { clientAddress } from '../http/forwarded.js';
 import type { Refusal } from '../http/refusal.js';
 import type { RouteRules } from '../rules/route-rules.js';
-import { keepsOut } from './other-ways.js';
-import type { RouteMatch, Router } from './router.js';
+import { keepsOut, type RouteMatch, type Router } from './router.js';
 
 const NO_ROUTE: LocalReply = { status: 404, reason: 'no_route', detail: '', fields: '' };
 

@@ -1,13 +1,13 @@
 import { atOnce, type Steps } from '../base/slices.js';
-import type { Config, RouteConfig, ScopeConfig } from '../config/types.js';
+import { everyRouteOf } from '../config/every-route.js';
+import type { PathPattern } from '../config/pattern.js';
+import { compileRegex, type Regex } from '../config/regex.js';
+import type { Config, HostName, RouteConfig, ScopeConfig } from '../config/types.js';
+import { otherReadings } from '../firewall/path-readings.js';
 import type { RequestView } from '../http/request-view.js';
-import { NO_CAPTURES } from '../rules/pattern.js';
-import type { RouteRules } from '../rules/route-rules.js';
-import { HostTable } from './host-table.js';
-import { OtherWays } from './other-ways.js';
-import { type RouteMatch, Scope } from './scope.js';
-
-export type { RouteMatch } from './scope.js';
+import { Conditions, firstMet } from '../rules/match.js';
+import { type Captures, matchRegex, NO_CAPTURES } from '../rules/pattern.js';
+import { NO_RULES, RouteRules } from '../rules/route-rules.js';
 
 /** All that leads to the routes of one host. */
 interface HostRoutes<T> {
@@ -95,4 +95,240 @@ function* siteOf<T>(
 ): Steps<HostRoutes<T>> {
   const scope = yield* Scope.build(config, resolutionOf);
   return { scope, otherWays: OtherWays.in(config, scope) };
+}
+
+/** Values by host name: the exact name, else the longest wildcard. The number of hosts does not matter to a search. */
+export class HostTable<T> {
+  readonly #exact = new Map<string, T>();
+  /** By suffix, which begins with its dot. */
+  readonly #wildcards = new Map<string, T>();
+  #longestSuffix = 0;
+
+  add(name: HostName, value: T): void {
+    if (name.kind === 'exact') {
+      this.#exact.set(name.name, value);
+    } else {
+      this.#wildcards.set(name.suffix, value);
+      this.#longestSuffix = Math.max(this.#longestSuffix, name.suffix.length);
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#exact.size === 0 && this.#wildcards.size === 0;
+  }
+
+  /** `host`: in lower case, without port and final dot. A star stands for one label or more, so it is never empty. */
+  find(host: string): T | undefined {
+    const exact = this.#exact.get(host);
+    if (exact !== undefined || this.#wildcards.size === 0) return exact;
+    // Suffixes longer than any that is known are not even cut: a Host may be as long as a head.
+    let dot = host.indexOf('.', Math.max(1, host.length - this.#longestSuffix));
+    while (dot !== -1) {
+      const value = this.#wildcards.get(host.slice(dot));
+      if (value !== undefined) return value;
+      dot = host.indexOf('.', dot + 1);
+    }
+    return undefined;
+  }
+}
+
+/** Where a request is to go. Without captures the object is the same for every request of the route. */
+export interface RouteMatch<T> {
+  readonly route: RouteConfig;
+  /** What the caller attached to the route. */
+  readonly attached: T;
+  /** The groups of the regular expression by which the route was found, for `{$1}`. */
+  readonly captures: Captures;
+}
+
+/** One level of decisions: conditions in order, paths, what is left. */
+export class Scope<T> {
+  readonly #conditions: readonly Conditions[];
+  readonly #conditional: readonly RouteMatch<T>[];
+  readonly #languages: readonly string[];
+  readonly #exact = new Map<string, Scope<T>>();
+  readonly #regexes: { readonly regex: Regex; readonly scope: Scope<T> }[] = [];
+  readonly #prefixes = new PrefixTrie<Scope<T>>();
+  readonly #hasPaths: boolean;
+  readonly #fallback: RouteMatch<T> | null;
+
+  /** For answers of the balancer's own to requests that find no route here. */
+  readonly lostRules: RouteRules;
+
+  private constructor(config: ScopeConfig, resolutionOf: (route: RouteConfig) => RouteMatch<T>) {
+    this.#conditions = config.routes.map(({ match }) => new Conditions(match));
+    this.#conditional = config.routes.map(({ route }) => resolutionOf(route));
+    this.#languages = config.languages.map((language) => language.toLowerCase());
+    this.lostRules = new RouteRules({ ...NO_RULES, responseHeaders: config.responseHeaders });
+    this.#hasPaths = config.paths.length > 0;
+    this.#fallback = config.fallback === null ? null : resolutionOf(config.fallback);
+  }
+
+  /** In steps: a host may have thousands of paths. */
+  static *build<T>(
+    config: ScopeConfig,
+    resolutionOf: (route: RouteConfig) => RouteMatch<T>,
+  ): Steps<Scope<T>> {
+    const scope = new Scope(config, resolutionOf);
+    for (const { path, scope: inner } of config.paths) {
+      scope.#addPath(path, yield* Scope.build(inner, resolutionOf));
+      yield;
+    }
+    return scope;
+  }
+
+  #addPath(path: PathPattern, scope: Scope<T>): void {
+    if (path.kind === 'regex') this.#regexes.push({ regex: compileRegex(path.regex), scope });
+    else if (path.kind === 'prefix') this.#prefixes.add(path.path, scope);
+    else if (!this.#exact.has(path.path)) this.#exact.set(path.path, scope);
+  }
+
+  /** `captures` are those found on the way here. */
+  resolve(view: RequestView, captures: Captures): RouteMatch<T> | null {
+    const index = this.#conditions.length === 0 ? -1 : firstMet(this.#conditions, view, this.#languages);
+    if (index !== -1) {
+      const own = (this.#conditions[index] as Conditions).captures(view);
+      return withCaptures(this.#conditional[index] as RouteMatch<T>, own.length > 0 ? own : captures);
+    }
+    if (this.#hasPaths) {
+      const inner = this.#resolvePath(view);
+      if (inner !== null) return inner;
+    }
+    return captures.length === 0 ? this.#fallback : withCaptures(this.#fallback, captures);
+  }
+
+  #resolvePath(view: RequestView): RouteMatch<T> | null {
+    const { path } = view;
+    const exact = this.#exact.get(path);
+    if (exact !== undefined) return exact.resolve(view, NO_CAPTURES);
+    for (const { regex, scope } of this.#regexes) {
+      const captures = matchRegex(regex, path, view.budget);
+      if (captures !== null) return scope.resolve(view, captures);
+    }
+    return this.#prefixes.find(path)?.resolve(view, NO_CAPTURES) ?? null;
+  }
+}
+
+function withCaptures<T>(resolution: RouteMatch<T> | null, captures: Captures): RouteMatch<T> | null {
+  return resolution === null || captures.length === 0 ? resolution : { ...resolution, captures };
+}
+
+/** Values by path prefix, found by whole segments, the longest first. A search costs a step per segment at most. */
+export class PrefixTrie<T> {
+  readonly #root = new Node<T>();
+
+  /** `prefix` as patterns have it: without a final slash, or `/` for everything. The first value for it stays. */
+  add(prefix: string, value: T): void {
+    let node = this.#root;
+    for (const segment of prefix === '/' ? [] : prefix.slice(1).split('/')) node = node.enter(segment);
+    node.value ??= value;
+  }
+
+  /** The value of the longest prefix of `path`; null when none has one. */
+  find(path: string): T | null {
+    let node = this.#root;
+    let found = node.value;
+    let start = 1;
+    while (node.children !== null && start <= path.length) {
+      const slash = path.indexOf('/', start);
+      const end = slash === -1 ? path.length : slash;
+      const child = node.children.get(path.slice(start, end));
+      if (child === undefined) break;
+      node = child;
+      found = node.value ?? found;
+      start = end + 1;
+    }
+    return found;
+  }
+}
+
+class Node<T> {
+  value: T | null = null;
+  /** By segment; null for a leaf. */
+  children: Map<string, Node<T>> | null = null;
+
+  enter(segment: string): Node<T> {
+    this.children ??= new Map();
+    let child = this.children.get(segment);
+    if (child === undefined) {
+      child = new Node();
+      this.children.set(segment, child);
+    }
+    return child;
+  }
+}
+
+/**
+ * The routes of one host that a request ends up on where a server reads its path in another way (`path-readings.ts`).
+ * A slash at the end makes no difference here, as for `path_reject`, unless the path is written down exactly as it came.
+ */
+export class OtherWays<T> {
+  readonly #scope: Scope<T>;
+  readonly #exact: ReadonlySet<string>;
+
+  constructor(config: ScopeConfig, scope: Scope<T>) {
+    this.#scope = scope;
+    this.#exact = exactPathsIn(config);
+  }
+
+  /** null where all routes have the same guards, so that no reading leads past one. */
+  static in<T>(config: ScopeConfig, scope: Scope<T>): OtherWays<T> | null {
+    const [first, ...others] = everyRouteOf(config);
+    const differ = first !== undefined && others.some((route) => guardsOf(route) !== guardsOf(first));
+    return differ ? new OtherWays(config, scope) : null;
+  }
+
+  /** null for nearly every request: there is no other reading. Throws BudgetExhausted. */
+  of(view: RequestView): Iterable<RouteMatch<T>> | null {
+    const { path, rawPath } = view;
+    const readings = otherReadings(path, rawPath);
+    const slashless = this.#exact.has(path) ? null : this.#otherSlash(path);
+    if (readings.length === 0 && slashless === null) return null;
+    const found = new Set<RouteMatch<T>>();
+    try {
+      if (slashless !== null) this.#follow(view, slashless, found);
+      for (const reading of readings) {
+        this.#follow(view, reading, found);
+        const other = this.#otherSlash(reading);
+        if (other !== null) this.#follow(view, other, found);
+      }
+    } finally {
+      view.readAs(path);
+    }
+    return found;
+  }
+
+  /** The path without its last slash, or with one more where such a path is written down; null when neither is another. */
+  #otherSlash(path: string): string | null {
+    if (path.length > 1 && path.endsWith('/')) return path.slice(0, -1);
+    return this.#exact.has(`${path}/`) ? `${path}/` : null;
+  }
+
+  #follow(view: RequestView, reading: string, found: Set<RouteMatch<T>>): void {
+    view.readAs(reading);
+    const resolution = this.#scope.resolve(view, NO_CAPTURES);
+    if (resolution !== null) found.add(resolution);
+  }
+}
+
+/** Does its answer keep everybody out, as `respond: { status: 403 }`? */
+export function keepsOut({ action }: RouteConfig): boolean {
+  return action.kind === 'respond' && (action.status === 401 || action.status === 403);
+}
+
+/** The same text for routes with the same guards. */
+function guardsOf(route: RouteConfig): string {
+  return [keepsOut(route), ...route.firewalls.map(({ name }) => name)].join('\n');
+}
+
+function exactPathsIn(config: ScopeConfig, paths = new Set<string>()): ReadonlySet<string> {
+  const note = (path: PathPattern | null): void => {
+    if (path?.kind === 'exact') paths.add(path.path);
+  };
+  for (const { match } of config.routes) note(match.path);
+  for (const { path, scope } of config.paths) {
+    note(path);
+    exactPathsIn(scope, paths);
+  }
+  return paths;
 }

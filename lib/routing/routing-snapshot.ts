@@ -1,9 +1,8 @@
 import type { AddressSet } from '../base/address-set.js';
 import type { Steps } from '../base/slices.js';
 import type { Config, FirewallConfig, GroupConfig } from '../config/types.js';
-import type { CompiledRoute, RequestStages } from '../exchange/context.js';
+import type { CompiledRoute, CurrentSelector, RequestStages, ServerSelector } from '../exchange/context.js';
 import type { RetryBudget } from '../exchange/retries.js';
-import type { CurrentSelector, ServerSelector } from '../exchange/server-selector.js';
 import type { StickyTokens } from '../exchange/sticky-cookie.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { Firewall } from '../firewall/firewall.js';

@@ -14,10 +14,9 @@ import type {
   RouteConfig,
   StickyConfig,
 } from '../config/types.js';
-import type { CompiledRoute } from '../exchange/context.js';
+import { type CompiledRoute, ServerSelector, type Sticky } from '../exchange/context.js';
 import { RequestKey } from '../exchange/request-key.js';
 import { RetryBudget, RetryPolicy } from '../exchange/retries.js';
-import { ServerSelector, type Sticky } from '../exchange/server-selector.js';
 import { StickyCookie, StickyTokens } from '../exchange/sticky-cookie.js';
 import { StickyMemory } from '../exchange/sticky-memory.js';
 import { StickyValue } from '../exchange/sticky-value.js';

@@ -1,6 +1,6 @@
 import type { Address } from '../base/address.js';
+import type { Histogram } from '../base/collections.js';
 import type { Failure } from '../base/failure.js';
-import type { Histogram } from '../base/histogram.js';
 import type { Availability } from '../base/observer.js';
 import type { Endpoint } from '../net/dial.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';

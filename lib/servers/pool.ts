@@ -297,7 +297,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
       return;
     }
     // Also one that has carried no request yet: the server may close it as well as any other.
-    connection.park();
+    if (!connection.pooled) connection.park();
     this.#idle.push(connection);
     if (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
   }

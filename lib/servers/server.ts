@@ -1,6 +1,6 @@
+import { Histogram } from '../base/collections.js';
 import type { Failure } from '../base/failure.js';
 import { hashText } from '../base/hash.js';
-import { Histogram } from '../base/histogram.js';
 import type { Availability } from '../base/observer.js';
 import { inLaterSlices, type Steps } from '../base/slices.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';

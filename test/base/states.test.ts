@@ -4,13 +4,12 @@ import { assertMoves, checkMove, type Moves } from '../../lib/base/states.js';
 import { Deadline, TimerWheel } from '../../lib/base/timer-wheel.js';
 import { CLIENT_CONNECTION_MOVES, ClientConnection, type ClientDeps } from '../../lib/client/connection.js';
 import { REQUEST_MOVES } from '../../lib/client/request.js';
-import { RunQueue } from '../../lib/client/run-queue.js';
 import { createConfig } from '../../lib/config/config.js';
 import { RELAY_MOVES, Relay, Replay } from '../../lib/exchange/relay.js';
 import { ForwardedClient } from '../../lib/http/forwarded.js';
 import { CHANNEL_MOVES, Channel, type ChannelOwner } from '../../lib/net/channel.js';
-import type { SocketWriter } from '../../lib/net/socket-writer.js';
-import type { Transport, TransportOwner } from '../../lib/net/transport.js';
+import { RunQueue } from '../../lib/net/loop-tick.js';
+import type { SocketWriter, Transport, TransportOwner } from '../../lib/net/transport.js';
 import type {
   ConnectionSource,
   PipelineOwner,

@@ -1,7 +1,6 @@
 import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
-import { RunQueue } from '../../lib/client/run-queue.js';
-import { noteAccepted, noteBurst } from '../../lib/net/loop-tick.js';
+import { noteAccepted, noteBurst, RunQueue } from '../../lib/net/loop-tick.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { nothingIsLeft } from '../support/leaks.js';

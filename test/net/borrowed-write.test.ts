@@ -16,8 +16,7 @@ import {
   takeReadBuffer,
 } from '../../lib/net/read-buffer.js';
 import { SocketChoice } from '../../lib/net/socket-choice.js';
-import type { SocketWriter } from '../../lib/net/socket-writer.js';
-import type { Transport, TransportOwner } from '../../lib/net/transport.js';
+import type { SocketWriter, Transport, TransportOwner } from '../../lib/net/transport.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
 
 const PIECE = 40 * 1024;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import * as net from 'node:net';
 import t, { type Test } from 'tap';
-import { HandleWriter } from '../../lib/net/socket-writer.js';
+import { HandleWriter } from '../../lib/net/handle-transport.js';
 import {
   loadBindings,
   type StreamBinding,

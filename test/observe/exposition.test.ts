@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createBalancer } from '../../lib/balancer.js';
-import { Histogram } from '../../lib/base/histogram.js';
+import { Histogram } from '../../lib/base/collections.js';
 import type { Steps } from '../../lib/base/slices.js';
 import { createConfig } from '../../lib/config/config.js';
 import { Exposition } from '../../lib/observe/exposition.js';

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { BOUNDS, Histogram } from '../../lib/base/histogram.js';
-import { Metrics, NO_ROUTE, OTHER_NAME } from '../../lib/observe/metrics.js';
-import { RecentLatency } from '../../lib/observe/recent-latency.js';
-import { CODES, indexOfCode } from '../../lib/observe/status-codes.js';
+import { BOUNDS, Histogram } from '../../lib/base/collections.js';
+import {
+  CODES,
+  indexOfCode,
+  Metrics,
+  NO_ROUTE,
+  OTHER_NAME,
+  RecentLatency,
+} from '../../lib/observe/metrics.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { recordOf } from './record.js';
 

@@ -6,7 +6,6 @@ import type { AttemptOutcome, OutcomeKind } from '../../servers/contracts.js';
 import type { EngineServer, ServerWatcher } from '../../servers/engine-contract.js';
 import type { HealthDeps } from './checker.js';
 import { HealthRecord } from './health-record.js';
-import { OutcomeWindow } from './outcome-window.js';
 
 /** in: counts as any other. ejected: gets no request. trial: gets one at a time, and the first that fails ejects it. */
 type State = 'in' | 'ejected' | 'trial';
@@ -32,6 +31,8 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   readonly #time = new EjectionTime();
   #config: PassiveHealthConfig;
   #window: OutcomeWindow;
+  /** The least status that counts as an error: nearly every answer has a lower one. */
+  #leastError: number;
   #state: State = 'in';
   /** In a row. */
   #failures = 0;
@@ -56,6 +57,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     this.#config = config;
     this.#services = services;
     this.#window = new OutcomeWindow(config.window);
+    this.#leastError = leastOf(config.errorStatus);
     this.#deadline = new Deadline(services.wheel, this);
     this.#wasUp = server.isUp;
     server.watch(this);
@@ -65,6 +67,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   applyConfig(config: PassiveHealthConfig): void {
     if (config.window !== this.#config.window) this.#window = new OutcomeWindow(config.window);
     this.#config = config;
+    this.#leastError = leastOf(config.errorStatus);
   }
 
   /** Nobody watches any more: the server is no longer left out. */
@@ -83,7 +86,10 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     if (kind === 'timeout' && this.#isExcused(outcome)) return;
     const isBad = kind === 'bad_response';
     const answered = kind === 'ok' || kind === 'error_status' || isBad;
-    const bad = isBad || !answered || statusIn(this.#config.errorStatus, outcome.status);
+    const bad =
+      isBad ||
+      !answered ||
+      (outcome.status >= this.#leastError && statusIn(this.#config.errorStatus, outcome.status));
     this.#failures = answered ? 0 : this.#failures + 1;
     if (answered) this.#errors = bad ? this.#errors + 1 : 0;
     if (this.#config.failureShare > 0) this.#window.note(bad, this.#services.wheel.now);
@@ -240,5 +246,67 @@ export class EjectionTime {
   /** It is let in again. */
   over(now: number): void {
     this.#since = now;
+  }
+}
+
+function leastOf(ranges: PassiveHealthConfig['errorStatus']): number {
+  return ranges.reduce((least, { from }) => Math.min(least, from), Number.POSITIVE_INFINITY);
+}
+
+/** The window moves on by a part of this many. */
+const PARTS = 10;
+
+/**
+ * Counts outcomes over the last so many ms. The window slides: it is made of parts, and the oldest is forgotten as a
+ * whole, so that what is counted is never older than the window and at most a tenth of it is missing.
+ */
+export class OutcomeWindow {
+  readonly #partMs: number;
+  readonly #requests = new Uint32Array(PARTS);
+  readonly #bad = new Uint32Array(PARTS);
+  /** Which part `now` fell into when it was last told, counted from the beginning of time. */
+  #part = 0;
+  /** In the whole window. */
+  requests = 0;
+  bad = 0;
+
+  constructor(ms: number) {
+    this.#partMs = ms / PARTS;
+  }
+
+  /** Share of bad ones, 0 to 1. */
+  get badShare(): number {
+    return this.requests === 0 ? 0 : this.bad / this.requests;
+  }
+
+  note(bad: boolean, now: number): void {
+    const current = Math.floor(now / this.#partMs);
+    if (current !== this.#part) this.#moveTo(current);
+    const part = current % PARTS;
+    this.#requests[part]!++;
+    this.requests++;
+    if (!bad) return;
+    this.#bad[part]!++;
+    this.bad++;
+  }
+
+  clear(): void {
+    this.#requests.fill(0);
+    this.#bad.fill(0);
+    this.requests = 0;
+    this.bad = 0;
+  }
+
+  #moveTo(part: number): void {
+    if (part - this.#part >= PARTS) this.clear();
+    else for (let next = this.#part + 1; next <= part; next++) this.#forget(next % PARTS);
+    this.#part = part;
+  }
+
+  #forget(part: number): void {
+    this.requests -= this.#requests[part]!;
+    this.bad -= this.#bad[part]!;
+    this.#requests[part] = 0;
+    this.#bad[part] = 0;
   }
 }

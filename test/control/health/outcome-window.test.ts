@@ -1,5 +1,5 @@
 import t from 'tap';
-import { OutcomeWindow } from '../../../lib/control/health/outcome-window.js';
+import { OutcomeWindow } from '../../../lib/control/health/outlier-detector.js';
 
 t.test('the outcome window counts what is in it and forgets what is older', async (t) => {
   const window = new OutcomeWindow(1000);
