@@ -70,7 +70,7 @@ const TABLE = {
     'never',
     0,
     'the client stopped sending, or stopped reading',
-    'timeouts.request_body and timeouts.response_body limit how long a pause may last.',
+    'A pause may last as long as timeouts.request_body and timeouts.response_body say.',
   ),
   no_server: failure(
     'server',
@@ -132,7 +132,7 @@ const TABLE = {
     'server',
     'idempotent',
     504,
-    'the server took the request and sent no response in time',
+    'the server took the request and did not answer',
     'A slow handler, a long poll or a hanging server; timeouts.response_header is the limit.',
   ),
   response_stalled: failure(
@@ -225,7 +225,7 @@ const TABLE = {
     'never',
     431,
     'matching the patterns of the settings takes too long',
-    'The request was made to be slow, or is very long. If neither: begin the patterns with ^, and make repeats shorter.',
+    'The request is very long or made to be slow. If neither: begin patterns with ^, shorten repeats.',
   ),
   banned: failure(
     'client',

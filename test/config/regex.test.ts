@@ -158,7 +158,7 @@ t.test('an expression that cannot be matched in linear time is refused, with an 
   refused('foo(?!\\d)', /looks around/, 'Write foo(?:\\D|$).');
   refused('foo(?![a-z])', /looks around/, 'Write foo(?:[^a-z]|$).');
   refused('(?<!x)foo', /looks around/, 'Write (?:^|[^x])foo.');
-  refused('^(?!/admin)', /^character 2: /, /^Let a route or path of its own/);
+  refused('^(?!/admin)', /^character 2: /, /^Write a separate route or path before this one/);
   refused('(?=.*a)(?=.*b)', /looks around/, /a\.\*b\|b\.\*a/);
   refused('(a|b)\\1', /^character 6: \\1 refers back to a group/, /^Write out what it may be/);
   refused('(?<q>a)\\k<q>', /^character 8: /, /^Write out/);
