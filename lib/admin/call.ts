@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { GrowingBuffer } from '../base/growing-buffer.js';
+import { GrowingBuffer } from '../base/bytes.js';
 import { inSlices, type Steps } from '../base/slices.js';
 import { snakeKey } from '../config/key-names.js';
 import { ApiError } from './api-error.js';

@@ -14,10 +14,10 @@ import {
   type OptionName,
   spoken,
   takes,
+  UsageError,
 } from './options.js';
 import { remoteOptions } from './remote/args.js';
 import type { RemoteOptions } from './remote/options.js';
-import { UsageError } from './usage-error.js';
 
 export { UsageError };
 

@@ -1,6 +1,5 @@
 import { isSecretName } from '../config/secrets.js';
-import { escapeForScreen } from '../observe/escape.js';
-import { shownTarget } from '../observe/shown-target.js';
+import { escapeForScreen, shownTarget } from '../observe/escape.js';
 
 const AUTHORIZATION = /^(?:proxy-)?authorization$/i;
 const COOKIES = /^(?:set-)?cookie2?$/i;

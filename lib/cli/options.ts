@@ -114,3 +114,6 @@ export function takes(command: CommandName, option: OptionName): boolean {
   const own: readonly OptionName[] = TAKES[command];
   return COMMON.includes(option) || own.includes(option);
 }
+
+/** A command line that makes no sense. The message is one sentence for stderr. */
+export class UsageError extends Error {}

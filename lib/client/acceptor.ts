@@ -1,13 +1,18 @@
 import type { AddressSet } from '../base/address-set.js';
+import { ObjectPool } from '../base/collections.js';
 import type { IpAddress } from '../base/ip-address.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/forwarded.js';
+import type { HeadLimits } from '../http/message-parser.js';
+import { ResponseParser } from '../http/response-parser.js';
 import type { Acceptor, Incoming } from '../net/accept.js';
 import { RunQueue } from '../net/loop-tick.js';
 import { clientRoom, fileLimit, type ShortageAlarm } from '../net/shortage.js';
 import { ClientConnection, type ClientDeps } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
+import { ClientRequest } from './request.js';
 
 /** Who is let in, and whom we believe. */
 export interface AcceptPolicy {
@@ -191,4 +196,21 @@ export class ClientAcceptor implements Acceptor {
 function plainAddress(address: string): string {
   if (address === '') return 'unix';
   return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+/** Objects of requests kept for reuse: as many as are usually in flight at once. */
+export const POOLED_OBJECTS = 1024;
+
+/** Requests of clients, each with a parser that refuses heads beyond `limits`. */
+export function clientRequests(limits: LimitsConfig, clock: Clock): ObjectPool<ClientRequest> {
+  const { headerBytes, headers, uriBytes } = limits;
+  const accepted: HeadLimits = { headBytes: headerBytes, fields: headers, targetBytes: uriBytes };
+  return new ObjectPool(POOLED_OBJECTS, () => new ClientRequest(accepted, clock));
+}
+
+/** Parsers of what servers answer: their heads may be twice as long as those of clients. */
+export function responseParsers(limits: LimitsConfig): ObjectPool<ResponseParser> {
+  const { headerBytes, headers, uriBytes } = limits;
+  const accepted: HeadLimits = { headBytes: headerBytes * 2, fields: headers * 2, targetBytes: uriBytes };
+  return new ObjectPool(POOLED_OBJECTS, () => new ResponseParser(accepted));
 }

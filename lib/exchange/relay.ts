@@ -1,5 +1,5 @@
+import { GrowingBuffer } from '../base/bytes.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import { GrowingBuffer } from '../base/growing-buffer.js';
 import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';

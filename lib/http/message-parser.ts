@@ -1,5 +1,5 @@
+import { latin1 } from '../base/bytes.js';
 import type { ObjectPool } from '../base/collections.js';
-import { latin1 } from '../base/latin1.js';
 import { ChunkedBody, type ChunkFault } from './chunked-body.js';
 import type { BodyForm, BodyListener } from './flow.js';
 import type { Framing } from './head.js';

@@ -1,4 +1,4 @@
-import { latin1 } from '../base/latin1.js';
+import { latin1 } from '../base/bytes.js';
 import { FIELD } from './fields.js';
 import { RequestHead, readLength } from './head.js';
 import { type HeadLimits, MessageParser, REQUEST_REFUSALS } from './message-parser.js';

@@ -1,5 +1,4 @@
-import { GrowingBuffer } from '../base/growing-buffer.js';
-import { latin1 } from '../base/latin1.js';
+import { GrowingBuffer, latin1 } from '../base/bytes.js';
 import { FIELD, FieldNames, fieldId } from './fields.js';
 
 const MAX_TRAILER_FIELDS = 64;

@@ -1,4 +1,4 @@
-import { latin1 } from '../base/latin1.js';
+import { latin1 } from '../base/bytes.js';
 import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { BorrowedWrite, currentRead } from './borrowed-write.js';
 import { atTickEnd, type TickTask } from './loop-tick.js';

@@ -1,5 +1,5 @@
 import { writeSync, writevSync } from 'node:fs';
-import { writeLatin1 } from '../base/latin1.js';
+import { writeLatin1 } from '../base/bytes.js';
 import { sharedReadBuffer } from './read-buffer.js';
 import {
   peerAddress,

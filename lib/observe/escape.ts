@@ -1,3 +1,5 @@
+import { MASK } from '../config/secrets.js';
+
 // Everything a client sends comes from a stranger. In a log, a line feed forges a line, and an ESC byte or a C1 control
 // (0x80-0x9f) controls the reader's terminal. Heads are latin1: one character is one byte.
 const UNSAFE_IN_QUOTES = /["\\\x00-\x1f\x7f-\uffff]/;
@@ -37,4 +39,13 @@ function hex(character: string): string {
 
 function unicode(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** `name=value` of a query with a name that suggests a credential. Narrower than for settings: `author` is not one. */
+const CREDENTIAL =
+  /([?&](?:[^=&#]*[-_.])?(?:auth|authorization|[^=&#]*(?:token|secret|passw(?:or)?d|api[-_]?key|signature|session)[^=&#]*)=)[^&#]*/gi;
+
+/** A target or a URL as a log shows it: credentials in its query are masked, because logs are read by many. */
+export function shownTarget(target: string): string {
+  return target.includes('?') && target.includes('=') ? target.replace(CREDENTIAL, `$1${MASK}`) : target;
 }

@@ -1,4 +1,4 @@
-import { writeLatin1 } from '../base/latin1.js';
+import { writeLatin1 } from '../base/bytes.js';
 
 /** Blocks kept for reuse: one is filled while another is written. */
 const SPARE = 2;

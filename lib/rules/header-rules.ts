@@ -2,7 +2,7 @@ import { BudgetExhausted } from '../base/work-budget.js';
 import type { HeaderRule } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import type { RuleContext } from './context.js';
-import { fieldText, type Rendering } from './field-text.js';
+import { fieldText, type Rendering } from './location.js';
 import { TextEdit } from './text-edit.js';
 
 type Rule =

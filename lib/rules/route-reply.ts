@@ -2,8 +2,7 @@ import type { RouteAction } from '../config/types.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import { utf8Bytes } from '../http/percent.js';
 import type { RuleContext } from './context.js';
-import { fieldText, type Rendering } from './field-text.js';
-import { Redirect } from './location.js';
+import { fieldText, Redirect, type Rendering } from './location.js';
 
 /** The local reply of a route that does not forward: a redirect or a fixed response. */
 export class RouteReply {

@@ -4,7 +4,7 @@ import type { Failure } from '../base/failure.js';
 import type { Availability } from '../base/observer.js';
 import type { Endpoint } from '../net/dial.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
-import type { ServerCounters } from './totals.js';
+import type { ServerCounters } from './server-counters.js';
 
 /**
  * What the control plane and an engine say to each other, and all of it. The control plane (`control/`, composed by

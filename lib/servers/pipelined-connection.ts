@@ -1,6 +1,6 @@
 import type { Address } from '../base/address.js';
+import { latin1 } from '../base/bytes.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import { latin1 } from '../base/latin1.js';
 import { assertsMoves, checkMove, type Moves } from '../base/states.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { FieldNames } from '../http/fields.js';

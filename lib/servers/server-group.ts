@@ -1,4 +1,3 @@
-import type { LoadLog } from './load-log.js';
 import {
   type Algorithm,
   NOBODY,
@@ -7,9 +6,9 @@ import {
   SCAN_LIMIT,
   withRoom,
 } from './scheduler/scheduler.js';
-import { Selection } from './selection.js';
+import { BACKUP, CAREFUL, OUT, Selection, STANDINGS, standingOf } from './selection.js';
 import type { GroupMembership, Server } from './server.js';
-import { BACKUP, CAREFUL, OUT, STANDINGS, standingOf } from './standing.js';
+import type { LoadLog } from './server-counters.js';
 
 /** Told when a group loses its last server that takes new requests, and when it has one again. */
 export interface GroupListener {

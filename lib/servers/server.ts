@@ -6,13 +6,11 @@ import { inLaterSlices, type Steps } from '../base/slices.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
 import type { EngineServer, Obstacle, ServerUpdate, ServerWatcher } from './engine-contract.js';
-import { CAREFUL_MS, HalfOpen } from './half-open.js';
-import { LoadLog, type UntoldChange } from './load-log.js';
 import type { Pool } from './pool.js';
 import { LatencyEstimate } from './scheduler/latency-estimate.js';
 import type { Candidate } from './scheduler/scheduler.js';
-import { SlowStart, type SlowStarter } from './slow-start.js';
-import { ServerCounters } from './totals.js';
+import { LoadLog, ServerCounters, type UntoldChange } from './server-counters.js';
+import { CAREFUL_MS, HalfOpen, SlowStart, type SlowStarter } from './slow-start.js';
 
 /** A group that has the server. */
 export interface GroupMembership {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { GrowingBuffer } from '../../lib/base/growing-buffer.js';
+import { GrowingBuffer } from '../../lib/base/bytes.js';
 
 function append(buffer: GrowingBuffer, text: string, most?: number): void {
   const piece = Buffer.from(`##${text}##`);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { HalfOpen } from '../../lib/servers/half-open.js';
+import { HalfOpen } from '../../lib/servers/slow-start.js';
 
 t.test('there is room for one request at a time, and for any number without a trial', async (t) => {
   const trial = new HalfOpen();

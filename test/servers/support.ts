@@ -1,7 +1,7 @@
-import { LoadLog } from '../../lib/servers/load-log.js';
 import { RoundRobin } from '../../lib/servers/scheduler/round-robin.js';
 import type { Algorithm } from '../../lib/servers/scheduler/scheduler.js';
 import { Server, type ServerTerms } from '../../lib/servers/server.js';
+import { LoadLog } from '../../lib/servers/server-counters.js';
 import { createPool, poolSupplies } from '../support/pool.js';
 
 type Terms = ServerTerms & { readonly maxConnections: number };

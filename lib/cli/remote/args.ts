@@ -1,7 +1,6 @@
 import { parseAddress } from '../../base/address.js';
 import { ValueError } from '../../base/units.js';
-import { type OptionName, type RemoteName, spoken } from '../options.js';
-import { UsageError } from '../usage-error.js';
+import { type OptionName, type RemoteName, spoken, UsageError } from '../options.js';
 import type { Action, RemoteOptions } from './options.js';
 import type { NewServerView } from './view.js';
 

@@ -1,4 +1,4 @@
-import { GrowingBuffer } from '../../base/growing-buffer.js';
+import { GrowingBuffer } from '../../base/bytes.js';
 import { compileRegex, type Regex, type RegexConfig } from '../../config/regex.js';
 import { matchesWithin } from './expectation.js';
 

@@ -14,9 +14,8 @@ import type { CheckSlots, SlotListener } from './check-slots.js';
 import { errorText } from './error-text.js';
 import { HealthRecord } from './health-record.js';
 import { HttpProbe } from './http-probe.js';
-import type { Probe, ProbeListener } from './probe.js';
+import { type Probe, type ProbeListener, TcpProbe } from './probe.js';
 import { RiseFallCounter } from './rise-fall-counter.js';
-import { TcpProbe } from './tcp-probe.js';
 
 /** What all that judges servers shares. */
 export interface HealthDeps {

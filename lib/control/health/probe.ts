@@ -87,3 +87,12 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
     this.conclude(false, 'timed out');
   }
 }
+
+/** The server accepts a connection: that is all it is asked. */
+export class TcpProbe extends Probe {
+  protected override begin(): void {
+    this.conclude(true, 'connected');
+  }
+
+  onBytes(): void {}
+}

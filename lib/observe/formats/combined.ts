@@ -1,8 +1,7 @@
 import type { AttemptRecord, RequestRecord } from '../../base/observer.js';
 import type { AccessLogField } from '../../config/types.js';
 import type { LineFormat } from '../batched-sink.js';
-import { escapeBare, escapeQuoted } from '../escape.js';
-import { shownTarget } from '../shown-target.js';
+import { escapeBare, escapeQuoted, shownTarget } from '../escape.js';
 import { clfTime, isoTime, seconds, threeDecimals } from '../timestamps.js';
 
 type Value = (record: RequestRecord) => string;

@@ -1,7 +1,6 @@
 import { FAILURES } from '../../base/failure.js';
 import type { RequestRecord } from '../../base/observer.js';
-import { escapeForScreen } from '../escape.js';
-import { shownTarget } from '../shown-target.js';
+import { escapeForScreen, shownTarget } from '../escape.js';
 import { clockTime } from '../timestamps.js';
 
 type Tint = (text: string) => string;

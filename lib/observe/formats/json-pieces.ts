@@ -1,4 +1,4 @@
-import { latin1 } from '../../base/latin1.js';
+import { latin1 } from '../../base/bytes.js';
 import type { AttemptRecord, RequestRecord } from '../../base/observer.js';
 import { jsonString } from '../escape.js';
 import { isoTime, threeDecimals } from '../timestamps.js';

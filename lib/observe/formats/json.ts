@@ -1,8 +1,7 @@
 import type { RequestRecord } from '../../base/observer.js';
 import type { AccessLogField } from '../../config/types.js';
 import type { LineFormat } from '../batched-sink.js';
-import { jsonString, UNSAFE_IN_JSON } from '../escape.js';
-import { shownTarget } from '../shown-target.js';
+import { jsonString, shownTarget, UNSAFE_IN_JSON } from '../escape.js';
 import { isoTime, threeDecimals } from '../timestamps.js';
 import { Answers, Askers, attemptText, Beginning } from './json-pieces.js';
 

@@ -7,9 +7,9 @@ import { ResponseParser } from '../../http/response-parser.js';
 import { Resolver } from '../../net/resolver.js';
 import { ShortageAlarm } from '../../net/shortage.js';
 import type { ConnectionDeps } from '../../servers/contracts.js';
-import { LoadLog } from '../../servers/load-log.js';
 import { Pool } from '../../servers/pool.js';
 import { Server } from '../../servers/server.js';
+import { LoadLog } from '../../servers/server-counters.js';
 
 /** A server as it is at a moment. */
 export interface ServerStanding {
