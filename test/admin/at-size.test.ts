@@ -6,6 +6,9 @@ import { createConfig } from '../../lib/config/config.js';
 import type { AdminConfig } from '../../lib/config/types.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 
+// Thousands of servers are made and shown several times: slow where other programs run.
+t.setTimeout(100_000);
+
 const HOSTS = 1000;
 const SERVERS_PER_HOST = 3;
 
