@@ -46,8 +46,6 @@ const NONE = {
   connectFailures: 0,
   resets: 0,
   retries: 0,
-  ejections: 0,
-  spared: 0,
   bytesIn: 0,
   bytesOut: 0,
   responses: '0 0 0 0 0 0 0 0 0 0',
