@@ -78,7 +78,7 @@ export interface Balancer extends Operations, BanOperations {
   drain(): Promise<boolean>;
   /** Cuts everything at once. Safe to call at any time, also during `drain`. */
   stop(): void;
-  /** Why nobody should send it requests, a line each; empty when it is ready. Known without looking at every route. */
+  /** Why it is not ready for requests, a line each; empty when it is ready. Known without looking at every route. */
   readonly readyReasons: readonly string[];
   /** What it is doing now, all of it as of this moment. With 10,000 hosts this holds up the event loop: see `statusSteps`. */
   status(): BalancerStatus;
@@ -90,11 +90,11 @@ export interface Balancer extends Operations, BanOperations {
   serverStatus(name: string): ServerStatus | undefined;
   /** What metrics show, in steps. */
   figureSteps(): Steps<LiveBalancer>;
-  /** Those of the last 200 events that came behind number `since`, oldest first; all of them by default. */
+  /** Those of the last 200 events that came after number `since`, oldest first; all of them by default. */
   events(since?: number): readonly StatusEvent[];
   /** Calls `listener` for every event from now on, until the returned function is called. */
   subscribe(listener: (event: StatusEvent) => void): () => void;
-  /** For whoever read a file that could not be taken over: tells the observers why, in one line. */
+  /** Tells the observers, in one line, why a file was not taken over; called by the code that read the file. */
   refuseReload(detail: string): void;
 }
 

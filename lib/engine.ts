@@ -75,7 +75,7 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
     return this.listeners.addresses;
   }
 
-  /** Cuts every connection of a client, and lets nobody in. */
+  /** Cuts every connection of a client, and accepts no more. */
   stop(): void {
     this.listeners.close();
     this.acceptor.destroy();

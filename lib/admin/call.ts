@@ -47,8 +47,8 @@ export function json(value: unknown, status = 200, headers: Readonly<Record<stri
 type View = (value: unknown, key: string) => unknown;
 
 /**
- * JSON in slices, because the text for 10,000 hosts has about 10 MB: each value at the top of the document is a step,
- * and so is each item of a list there, and each item of a long list inside it.
+ * JSON in slices, because the text for 10,000 hosts has about 10 MB: a step is one value at the top of the document
+ * or one item of a list there; an item that holds a long list takes a step for each item of that.
  */
 export async function jsonInSlices(document: object, view: View = (value) => value): Promise<Answer> {
   const pieces: Buffer[] = [];

@@ -139,7 +139,7 @@ export class Deadline {
   }
 
   /**
-   * The same, counted from the last tick, for deadlines that judge nobody. It may be early by the duration of the
+   * The same, counted from the last tick, for deadlines by which no peer is judged. It may be early by the duration of the
    * current tick of the event loop.
    */
   armRoughly(ms: number): void {

@@ -1,4 +1,4 @@
-/** What a client speaks to whoever ends its connection. */
+/** What is known of the transport of a client's connection. */
 export type Scheme = 'http' | 'https';
 
 /**

@@ -149,7 +149,7 @@ export class ConsoleLog implements Observer {
         break;
       case 'reloaded':
       case 'reload_refused':
-        // Whoever asked for the reload is answered in full.
+        // Reload itself writes the answer in full.
         break;
       case 'resolved':
         if (!event.isFirst) this.#resolved(event.host, event.addresses);

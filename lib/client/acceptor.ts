@@ -102,7 +102,7 @@ export class ClientAcceptor implements Acceptor {
       incoming.refuse();
       return;
     }
-    // Last: nobody has to make room for whom is not let in.
+    // Last: no client is closed to make room for one that is refused.
     if (!this.#hasRoom()) {
       judge?.leave(forwarded.peer);
       incoming.refuse();
@@ -124,7 +124,7 @@ export class ClientAcceptor implements Acceptor {
     for (const connection of this.#connections) connection.announceEnd();
   }
 
-  /** Closes those that ask nothing, the others behind their answer; `done` is called when the last one is gone. */
+  /** Closes idle connections at once, the others after their answer; `done` is called when the last one is gone. */
   drain(done: () => void): void {
     this.announceEnd();
     this.#onEmpty = done;

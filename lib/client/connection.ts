@@ -8,7 +8,7 @@ import type { ClientConnectionState, ConnectionControl } from './contracts.js';
 import { LingeringClose, SlowReader } from './deadlines.js';
 import { ClientInput, type InputDeps } from './input.js';
 
-/** Ages differ by so much either way, lest clients that came together come back together. */
+/** Ages differ by so much either way, so that clients that came together do not come back together. */
 const AGE_JITTER = 0.1;
 
 export const CLIENT_CONNECTION_MOVES: Moves<ClientConnectionState> = {

@@ -20,7 +20,7 @@ export interface RequestDeps {
   readonly wheel: TimerWheel;
   readonly timeouts: TimeoutsConfig;
   readonly limits: LimitsConfig;
-  /** Null: nobody is told whether the balancer is ready. */
+  /** Null: readiness is answered on no path. */
   readonly readiness: ReadinessReply | null;
   /** Somebody to answer one request. */
   readonly handlers: { take(): RequestHandler };

@@ -60,7 +60,7 @@ interface Allowance {
 
 /** For a client whose upload was answered early: it may look for the answer only when it has sent all of it. */
 const ORDINARY: Allowance = { idleMs: 5000, totalMs: 30_000, bytes: Number.POSITIVE_INFINITY };
-/** For one that is not let in, or sends what nobody can read. */
+/** For a client that is not let in, or sends what cannot be parsed. */
 const UNWANTED: Allowance = { idleMs: 5000, totalMs: 5000, bytes: 1024 * 1024 };
 
 /**
@@ -106,7 +106,7 @@ export class LingeringClose {
     this.#deadline.armFrom(now, this.#allowance.idleMs);
   }
 
-  /** Takes `length` bytes that nobody reads; who sends too many of them is cut off. */
+  /** Drops `length` bytes; a client that sends too many of them is cut off. */
   drop(length: number): void {
     const { bytes, idleMs } = this.#allowance;
     this.#dropped += length;
@@ -123,7 +123,7 @@ export class LingeringClose {
   }
 }
 
-/** Nobody has to keep a rate before this: a client may begin slowly. */
+/** No rate is asked for before this: a client may begin slowly. */
 const GRACE_MS = 10_000;
 
 /**
@@ -164,7 +164,7 @@ export class BodyPace {
     this.#heldAt = now;
   }
 
-  /** Reading goes on at `now`; only behind `hold`. */
+  /** Reading goes on at `now`; only after `hold`. */
   goOn(now: number): void {
     if (this.#since !== -1) this.#since += now - this.#heldAt;
   }

@@ -33,7 +33,7 @@ export class ClientInput implements RequestOwner, Runnable {
   readonly #deps: InputDeps;
   /** From its first byte until it is answered and the rest of its body dropped. */
   #request: ClientRequest | null = null;
-  /** What came behind the current request, or of the next whose turn has not come. */
+  /** What came after the current request, or of the next one before it may begin. */
   #stash: Buffer | null = null;
   /** Does it wait for that turn? */
   #isInLine = false;
@@ -55,7 +55,7 @@ export class ClientInput implements RequestOwner, Runnable {
     return this.#request === null && this.#stash === null && this.#connection.state === 'open';
   }
 
-  /** Who answers the current request; null while nobody does. */
+  /** The handler of the current request; null while there is none. */
   get #handler(): RequestHandler | null {
     return this.#request === null ? null : this.#request.handler;
   }
@@ -98,8 +98,8 @@ export class ClientInput implements RequestOwner, Runnable {
   }
 
   /**
-   * Deals with what was read, or got its turn, at `now`. `admitted`: a request may begin. Gives the position behind the
-   * last byte that was dealt with.
+   * Deals with bytes that were read, or whose request may begin, at `now`. `admitted`: a request may begin. Returns the
+   * position after the last byte that was dealt with.
    */
   #consume(buffer: Buffer, start: number, end: number, admitted: boolean, now: number): number {
     let position = start;
@@ -322,7 +322,7 @@ export class ClientInput implements RequestOwner, Runnable {
     this.#request?.fail(failure, detail);
   }
 
-  /** The last answer is given: what comes now is for nobody, and nothing keeps it from coming. */
+  /** The last answer is given: what comes now is dropped, and nothing keeps it from coming. */
   stop(): void {
     this.#stash = null;
     this.#putRequestBack();

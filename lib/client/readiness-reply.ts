@@ -9,8 +9,8 @@ export function asksReadiness({ method, originTarget }: RequestHead, path: strin
 }
 
 /**
- * Tells whoever stands in front whether to send requests here. It is no request to be balanced: no log, no count and no
- * guard knows of it but those at accept. One is for all, as nothing is kept from one question to the next.
+ * Tells a load balancer in front whether to send requests here. The question is no request to be balanced: no log, no
+ * count and no guard knows of it but those at accept. One is for all, as nothing is kept from one question to the next.
  */
 export class ReadinessReply implements RequestHandler {
   readonly droppedTrailers = null;
@@ -18,7 +18,7 @@ export class ReadinessReply implements RequestHandler {
   readonly #whyNot: () => string;
   readonly #edit = new HeadEdit();
 
-  /** `whyNot` gives a word for strangers; empty when all is well. */
+  /** `whyNot` returns a word for strangers; empty when all is well. */
   constructor(path: string, whyNot: () => string) {
     this.#path = path;
     this.#whyNot = whyNot;

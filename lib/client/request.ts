@@ -32,7 +32,7 @@ const MAX_GATHERED = 16 * 1024;
 /** The bit of that field in `present`. */
 const DATE = 1 << FIELD.date;
 
-/** Whom a request is from that nobody has made yet. */
+/** The client of a request that has not begun. */
 const NOBODY = new ForwardedClient('', false);
 
 /**
@@ -51,7 +51,7 @@ export const REQUEST_MOVES: Moves<RequestPhase> = {
 };
 
 /**
- * One request of a client: as it comes in, and as whoever answers it sees its client. A connection takes one from the
+ * One request of a client: as it comes in, and as its handler sees the client. A connection takes one from the
  * object pool with the first byte and puts it back when it is answered and the rest of its body is read, so an idle
  * connection has none.
  */
@@ -118,7 +118,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     return this.#phase === 'head' || this.#phase === 'body' || this.#phase === 'drain';
   }
 
-  /** Deals with bytes that were read at `now`. Gives the position after the last byte that belongs to it. */
+  /** Deals with bytes that were read at `now`. Returns the position after the last byte that belongs to it. */
   read(buffer: Buffer, start: number, end: number, now: number): number {
     if (this.#phase !== 'head') return this.#readBody(buffer, start, end);
     const parser = this.#parser;
@@ -212,7 +212,7 @@ export class ClientRequest implements BodyListener, ClientSide {
   }
 
   deadlinePassed(): void {
-    // Nothing but empty lines is no request (RFC 9112, 2.2): there is nobody to tell.
+    // Empty lines alone are no request (RFC 9112, 2.2): there is nothing to answer.
     if (this.#phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT, this.#now());
     else if (this.#phase === 'head' || this.#phase === 'drain') this.#connection?.closePolitely();
     else if (this.#phase === 'body') this.fail(FAILURES.request_timeout, BODY_TIMEOUT);
@@ -259,7 +259,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     return body.complete || (body.remaining <= MAX_DRAIN && !this.head.expectsContinue);
   }
 
-  // To whoever answers it: the request.
+  // For the handler: the request.
 
   get pin(): ClientPin | null {
     return (this.#connection as ConnectionControl).pin;
@@ -279,7 +279,7 @@ export class ClientRequest implements BodyListener, ClientSide {
 
   useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean {
     this.#bodyBytes = bodyBytes;
-    // There is none: nobody has to wait for it.
+    // There is none to wait for.
     if (this.#phase === 'held') return true;
     this.#pace.use(bodyTimeout, bodyRate);
     if (!this.head.expectsContinue) this.#expectBody();
@@ -311,7 +311,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     this.#connection?.turnAway();
   }
 
-  // To whoever answers it: the answer.
+  // For the handler: the answer.
 
   get sentHead(): string {
     return this.#responder.sentHead;

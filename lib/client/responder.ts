@@ -99,7 +99,10 @@ export class Responder {
     this.#channel?.writeText('0\r\n\r\n');
   }
 
-  /** An answer of the balancer's own, head and body as `encode` makes them, in latin1. Gives the bytes of its body. */
+  /**
+   * An answer of the balancer's own, head and body as `encode` makes them, in latin1. Returns the number of bytes of
+   * its body.
+   */
   reply(status: number, mayKeepAlive: boolean, encode: (form: ResponseForm) => string): number {
     this.#form.framing = 'length';
     this.#form.keepAlive = mayKeepAlive;

@@ -70,7 +70,7 @@ export function compileMethods(setting: OneOrMore | undefined, path: Path, { rep
   return methods;
 }
 
-/** An empty list in the settings means no list; an address file that turns out empty lets nobody in. */
+/** An empty list in the settings means no list; an address file that turns out empty lets no client in. */
 function isGiven(setting: FirewallRulesSettings['ip_allow']): boolean {
   return setting !== undefined && setting.length > 0;
 }

@@ -34,7 +34,10 @@ export class DesiredServers {
   /** What the file says of the servers in these two. */
   readonly #fileWeights = new Map<string, readonly number[]>();
   readonly #added = new Set<Move>();
-  /** The same by the groups they concern, by their names, and the names by their addresses. Lists are replaced, never changed. */
+  /**
+   * The same by the groups they concern, by their names, and the names by their addresses. Lists are replaced, never
+   * changed.
+   */
   readonly #addedTo = new Map<GroupConfig, readonly ServerConfig[]>();
   readonly #addedBy = new Map<string, readonly Move[]>();
   readonly #addedAt = new Map<string, string>();
@@ -294,7 +297,7 @@ export class DesiredServers {
     }
   }
 
-  /** A group that nobody else is left in has back what was removed from it. */
+  /** A group that would be empty gets back what was removed from it. */
   #followRemoved(): readonly string[] {
     const emptied = new Set<GroupConfig>();
     for (const name of this.#removed.keys())

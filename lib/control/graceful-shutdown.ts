@@ -20,7 +20,7 @@ const MAX_TURNS = 4096;
 
 /**
  * The orderly end of a balancer. First it is said, for as long as `timeouts.drain_delay`, that it goes: readiness turns, every
- * answer says `Connection: close`, and all is served as before until those in front have noticed. Then nobody is let in,
+ * answer says `Connection: close`, and all is served as before until those in front have noticed. Then no client is let in,
  * and what is in flight may take as long as `timeouts.drain`.
  */
 export class GracefulShutdown {
@@ -42,7 +42,7 @@ export class GracefulShutdown {
     return this.#announced !== null;
   }
 
-  /** Says that it goes; resolves when whoever is in front has had the time to notice. */
+  /** Announces the shutdown; resolves when load balancers in front have had time to notice. */
   announce({ drainDelay }: TimeoutsConfig): Promise<void> {
     this.#announced ??= this.#announce(drainDelay);
     return this.#announced;
@@ -60,7 +60,7 @@ export class GracefulShutdown {
     this.#delay.release();
   }
 
-  /** Lets nobody in any more. Resolves with whether what was in flight came to its end. */
+  /** Accepts no more connections. Resolves with true if everything in flight came to its end. */
   async drain(timeouts: TimeoutsConfig): Promise<boolean> {
     this.#announced ??= Promise.resolve();
     this.#endDelay();

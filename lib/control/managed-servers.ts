@@ -185,7 +185,7 @@ export class ManagedServers {
       member.server.retire();
       yield;
     }
-    // After the last was retired, so that nobody is sent from one of them to another.
+    // After the last was retired, so that no request is sent from one of them to another.
     for (const { server } of leaving) {
       server.pool.turnAway('removed');
       yield;
@@ -335,7 +335,7 @@ export class ManagedServers {
     const terms = { weight: desired.weightOf(config), backup, slowStart };
     const server = new Server(config.name, pool, this.#deps.wheel, terms, this.#log);
     if (this.#started) server.startSlowly();
-    // Nothing is on it that could end: nobody is to be told that it is drained.
+    // No request is on it that could end: no `drained` event is due.
     server.update({ availability: desired.availabilityOf(config.name) });
     const health = new ServerHealth(server, group, this.#health);
     const member = new ManagedServer(server, health, config, group, this.#health.clock);

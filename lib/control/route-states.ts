@@ -22,7 +22,7 @@ interface Entry extends RouteState {
 
 /** One server may be the last of thousands of routes: of those that go or come at once so many are named. */
 const MOST_NAMED = 20;
-/** How often a route is looked at again whose servers nobody has checked yet. */
+/** How often a route is looked at again while its servers are not checked yet. */
 const LOOK_AGAIN_MS = 1000;
 /** Servers that are named as the reason. */
 const MOST_REASONS = 5;
@@ -78,7 +78,7 @@ export class RouteTable implements GroupListener {
 }
 
 /**
- * Which routes can be served. Kept up by the groups as they change, so that nobody who asks goes through all routes;
+ * Which routes can be served. Kept up by the groups as they change, so that no question goes through all routes;
  * observers are told at the end of what is being done, after they were told of the servers.
  */
 export class RouteStates implements DeadlineOwner {

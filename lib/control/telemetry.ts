@@ -13,9 +13,9 @@ const written = new Set<string>();
 export class Telemetry {
   readonly journal: Journal;
   readonly metrics: Metrics;
-  /** Tells its own parts first, so that whoever is told last finds them up to date. */
+  /** Tells its own parts first, so that observers outside find them up to date. */
   readonly observer: ObserverList;
-  /** Of whatever whoever made the balancer gave it to call. */
+  /** Failures of the callbacks that the embedder passed in. */
   readonly failures = new CallbackFailures((line) => this.warn(line));
   /** Does an observer outside take events, warnings among them? */
   readonly #isHeard: boolean;
@@ -27,7 +27,7 @@ export class Telemetry {
     this.#isHeard = outer.event !== undefined;
   }
 
-  /** Says what an operator has to know also where nobody observes warnings: then to stderr, once in a process. */
+  /** Warns the operator: by an event or, if no observer takes events, on stderr, each line once in a process. */
   warn(line: string): void {
     this.observer.event({ what: 'warning', message: line });
     if (this.#isHeard || written.has(line)) return;

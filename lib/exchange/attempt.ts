@@ -174,7 +174,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     const { readAt } = this.relay;
     const connection = this.relay.disconnect() as Lease;
     this.#recorder.bytesOut = connection.contentBytes;
-    // Before the connection: whoever waits for it may be served at once, and must find this exchange done.
+    // Before the connection: a request that waits for it may be served at once, and must find this exchange done.
     client.endResponse();
     if (isWhole && client.pin === null && (client.head.present & AUTHORIZATION) === 0) connection.release();
     else if (isWhole) giveBack(client, this.#server as Server, connection);
@@ -344,7 +344,10 @@ export class Attempt implements LeaseListener, ResponseListener {
     connection?.discard();
   }
 
-  /** The server has no part in it any more, from `now` on. `kind`: how it ended there; null: for reasons that are not the server's. */
+  /**
+   * The server has no part in it any more, from `now` on. `kind`: how it ended there; null: for reasons that are not
+   * the server's.
+   */
   #leave(connection: Lease | null, kind: OutcomeKind | null, now = this.#wheel.clock.now()): void {
     const server = this.#server as Server;
     const { totals } = server;

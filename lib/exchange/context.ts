@@ -121,7 +121,7 @@ export class RequestContext implements RuleContext {
     this.#entered = firewalls;
   }
 
-  /** It is over: places are given back, and whoever counts statuses is told this one. */
+  /** Ends the request: releases the slots of the firewalls and reports the status to the ban counters. */
   close(status: number): void {
     const firewalls = this.destination === null ? null : this.destination.firewalls;
     if (this.#entered !== null) this.#entered.leave(this.client);
@@ -177,7 +177,7 @@ export class ServerSelector {
   readonly group: ServerGroup;
   /** null: the algorithm needs nothing of the request. */
   readonly #key: RequestKey | null;
-  /** null: clients are bound to nobody. */
+  /** null: clients are bound to no server. */
   readonly sticky: Sticky | null;
   readonly #route: CurrentSelector;
 

@@ -4,7 +4,7 @@ import type { Server } from '../servers/server.js';
 
 /**
  * A connection to a server that one client's connection has to itself: NTLM and Negotiate authenticate a connection
- * and not a request (RFC 4559), so that whoever was lent it next would be taken for somebody else. The client's further
+ * and not a request (RFC 4559), so that the next client on it would be taken for this one. The client's further
  * requests go there, as its server expects, for as long as both connections last.
  */
 class PinnedConnection implements ClientPin {

@@ -36,12 +36,12 @@ const REST_MS = 5000;
 /** A server that was made to wait for so long, ms, may well give up on its client. */
 const LONG_HOLD_MS = 1000;
 
-/** Whose FIN came first; silent: nobody's, `timeouts.tunnel` has passed. */
+/** Whose FIN came first; silent: neither, `timeouts.tunnel` has passed. */
 export type TunnelEnding = 'closed by the client' | 'closed by the server' | 'silent';
 
 /**
- * The bytes between a client and the connection to its server, both ways: each side pauses the other, and whoever's
- * turn it is has a deadline.
+ * The bytes between a client and the connection to its server, both ways: each side pauses the other, and the side
+ * that has to move next has a deadline.
  */
 export class Relay {
   readonly #deadline: Deadline;
@@ -62,7 +62,10 @@ export class Relay {
   #heldBackMs = 0;
   /** When the server's turn began, which has the whole request. */
   #turnBeganAt = 0;
-  /** Who did so first. A server that was killed and one that said goodbye look the same here: the log tells whose FIN it was. */
+  /**
+   * Who did so first. A server that was killed and one that said goodbye look the same here: the log tells whose FIN it
+   * was.
+   */
   #tunnelEnding: TunnelEnding = 'silent';
 
   constructor(deadline: Deadline, replay: Replay, timeouts: TimeoutsConfig) {
@@ -153,7 +156,7 @@ export class Relay {
     return this.#tunnelEnding;
   }
 
-  /** Sends `head`, and what has come of the request behind it, at `now`. */
+  /** Sends `head`, and after it what has come of the request body, at `now`. */
   connect(connection: Lease, head: string, now: number): void {
     const client = this.#client as ClientSide;
     const { channel } = connection;
@@ -177,7 +180,7 @@ export class Relay {
     return channel.write(bytes, 0, bytes.length);
   }
 
-  /** Lets go of the connection, which can be read again by whoever gets it next. */
+  /** Lets go of the connection, whose reading its next user may resume. */
   disconnect(): Lease | null {
     const connection = this.#connection;
     this.#connection = null;
@@ -252,7 +255,7 @@ export class Relay {
   }
 
   answer(buffer: Buffer, start: number, end: number): void {
-    // Nothing more is waited for behind the last piece.
+    // Nothing more is waited for after the last piece.
     const connection = this.#connection as Lease;
     if (!connection.bodyComplete) this.#deadline.armFrom(connection.readAt, this.#timeouts.responseBody);
     if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.pauseServer();

@@ -130,14 +130,14 @@ export class RequestRecorder implements RequestRecord {
     this.#askedAt = now;
   }
 
-  /** A final response head, or a 101, that goes to the client, came at `now`. Gives ms since the server was asked. */
+  /** A final response head, or a 101, that goes to the client, came at `now`. Returns ms since the server was asked. */
   noteFirstByte(status: number, now: number): number {
     this.firstByteMs = now - this.#startedAt;
     this.#current.status = status;
     return now - this.#askedAt;
   }
 
-  /** A final response head that the client does not get to see came at `now`. Gives ms since the server was asked. */
+  /** A final response head that the client does not get to see came at `now`. Returns ms since the server was asked. */
   noteDeclined(status: number, now: number): number {
     this.#current.status = status;
     return now - this.#askedAt;
@@ -148,7 +148,7 @@ export class RequestRecorder implements RequestRecord {
     return this.#current.status;
   }
 
-  /** The current attempt is over at `now`. Gives the ms it took. */
+  /** The current attempt is over at `now`. Returns the ms it took. */
   stopAttempt(now: number): number {
     const durationMs = now - this.#attemptStartedAt;
     this.#stoppedAt = now;

@@ -8,7 +8,7 @@ const MAX_BYTES = 64 * 1024;
 const MAX_MS = 1000;
 
 /**
- * Reads the rest of an answer that nobody wants, so that its connection can carry another request. If that takes too
+ * Reads the rest of an unwanted answer, so that its connection can carry another request. If that takes too
  * long the connection is closed.
  */
 export class ResponseDrain implements ResponseListener, DeadlineOwner {
@@ -16,7 +16,7 @@ export class ResponseDrain implements ResponseListener, DeadlineOwner {
   readonly #deadline: Deadline;
   #bytes = 0;
 
-  /** Can the connection be used again behind this answer, and soon? */
+  /** Can the connection be used again after this answer, and soon? */
   static pays(head: ResponseHead): boolean {
     if (!head.keepsAlive || head.framing === 'close') return false;
     return head.framing !== 'length' || head.contentLength <= MAX_BYTES;

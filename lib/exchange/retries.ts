@@ -125,7 +125,7 @@ export class Retries {
       if (this.last.isUp) return 'fresh';
     }
     const step = this.#stepOn(PASSING.has(failure.reason));
-    // Where there was no connection nothing was sent: trying elsewhere burdens nobody twice.
+    // Where there was no connection nothing was sent: trying elsewhere repeats no work.
     return failure.retry === 'always' ? step : this.#charge(step);
   }
 
@@ -197,7 +197,7 @@ export class Retries {
 
 /** What a route allows. */
 export interface RetryTerms {
-  /** Attempts behind the first. */
+  /** Attempts after the first. */
   readonly attempts: number;
   readonly onConnect: boolean;
   readonly onStale: boolean;
@@ -304,7 +304,7 @@ const FREE_PER_SECOND = 3;
 /**
  * How much of the traffic to some servers may be retries: a share of the requests of the last 10 seconds, and 3 per
  * second beside it. Servers that fail all at once would else be sent a multiple of what they can't bear already. The
- * window slides by whole seconds as it is asked; coarse time, in ms, is told by whoever asks.
+ * window slides by whole seconds as it is asked; the caller passes coarse time, in ms.
  */
 export class RetryBudget {
   readonly #share: number;
@@ -338,7 +338,7 @@ export class RetryBudget {
     return true;
   }
 
-  /** Lets go of the seconds that have left the window; gives the place of the current one. */
+  /** Lets go of the seconds that have left the window; returns the index of the current one. */
   #slide(now: number): number {
     const second = Math.floor(now / 1000);
     if (second !== this.#second) this.#forget(second);

@@ -8,7 +8,7 @@ import type { Sticky } from './context.js';
 import type { RequestFacts } from './request-key.js';
 import type { StickyMemory } from './sticky-memory.js';
 
-/** Characters of base64url that are kept of a hash: 132 bits, of which nobody finds two that are equal. */
+/** Characters of base64url that are kept of a hash: 132 bits, of which no two equal ones can be found. */
 const TOKEN_LENGTH = 22;
 
 export type CookieBinding = Extract<StickyConfig, { kind: 'cookie' }>;
@@ -59,7 +59,7 @@ export class StickyTokens {
 }
 
 /**
- * Binds clients by a cookie of our own, which names a server by a keyed hash of its name: it tells nobody an address,
+ * Binds clients by a cookie of our own, which names a server by a keyed hash of its name: it shows no address,
  * can't be made up, and means the same to every balancer with the same secret, in whatever order servers are listed.
  * Hashes are made once for each server; a request costs a look into its cookies and one into a map.
  */
@@ -75,7 +75,10 @@ export class StickyCookie implements Sticky {
   /** Of the group, as of when the marks were made. */
   #version = -1;
 
-  /** `tokens`: of the secret in the settings, or another. `memory` is told who still comes to a server that gets nobody new. */
+  /**
+   * `tokens`: of the secret in the settings, or another. `memory` is told which clients still come to a server that
+   * gets no new ones.
+   */
   constructor(config: CookieBinding, tokens: StickyTokens, group: ServerGroup, memory: StickyMemory) {
     this.#config = config;
     this.#tokens = tokens;

@@ -9,7 +9,7 @@ const SECOND_SEED = 0x2545f491;
 
 /**
  * Which server a value that binds was served by last: by which it stays with a server that gets no new clients. It
- * holds two hashes of each value, 62 bits, so that nobody is taken for another; and of the server that of its name,
+ * holds two hashes of each value, 62 bits, so that no client is taken for another; and of the server that of its name,
  * so that it means the same after a reload. It is made once for a balancer, and takes no memory before it is used.
  */
 export class StickyMemory {

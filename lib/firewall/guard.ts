@@ -30,7 +30,7 @@ export interface GuardedRequest {
    * The values of the fields that a server may read as `name` (lower case); fields with exactly this name come first.
    */
   spellings(name: string): readonly string[];
-  /** The values of the fields called `name` (lower case) as received, whoever set them. */
+  /** The values of the fields called `name` (lower case) as received, from the client or a proxy. */
   received(name: string): readonly string[];
   /** The values of the cookies called `name`. */
   cookie(name: string): readonly string[];

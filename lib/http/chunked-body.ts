@@ -4,7 +4,7 @@ import type { MessageKind } from './llhttp.js';
 /**
  * The framing of chunks (RFC 9112, 7.1) as a table: what a byte makes of a state. Strict where two programs could read
  * another size or another end: hexadecimal digits, then `;` or CRLF; no bare LF, no blank but around the parts of an
- * extension. What an extension says is for nobody, so an empty name or value passes.
+ * extension. No extension is acted upon, so an empty name or value passes.
  */
 
 /** Bytes are counted here, and none of them is looked at. */
@@ -52,7 +52,7 @@ function range(from: number, to: number): number[] {
 }
 
 const DEL = 0x7f;
-/** What may stand behind a backslash (RFC 9110, 5.6.4). */
+/** What may follow a backslash (RFC 9110, 5.6.4). */
 const QUOTED_PAIRS = [0x09, ...range(0x20, 0xff)].filter((byte) => byte !== DEL);
 /** The same without double quote and backslash, and DEL, which is harmless here and no error to llhttp. */
 const QUOTED_TEXT = [...QUOTED_PAIRS.filter((byte) => byte !== code('"') && byte !== code('\\')), DEL];
@@ -181,7 +181,7 @@ export class ChunkedBody {
 
   /**
    * Takes bytes up to the trailer section or the end, and hands on what is wanted of them, in as few pieces as possible.
-   * Gives the position behind the last byte taken. Look at `fault` then: what is handed on of such a read is no more
+   * Returns the position after the last byte taken. Look at `fault` then: what is handed on of such a read is no more
    * than what stood before a long run.
    */
   read(buffer: Buffer, start: number, end: number, receiver: BodyListener): number {
@@ -412,7 +412,7 @@ export class KeptRuns {
   }
 }
 
-/** Moves `buffer[from, to)` to `at`, which is further down; gives the position behind it there. */
+/** Moves `buffer[from, to)` to `at`, which is further down; returns the position after it there. */
 function moveDown(buffer: Buffer, at: number, from: number, to: number): number {
   if (to - from > BYTEWISE) {
     buffer.copyWithin(at, from, to);

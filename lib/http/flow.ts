@@ -20,7 +20,7 @@ export interface ClientPin {
 export interface ClientSide {
   readonly head: RequestHead;
   readonly forwarded: ForwardedClient;
-  /** Kept for whoever answers the next request on the connection, and released when that ends. */
+  /** Kept for the handler of the next request on the connection, and released when that ends. */
   pin: ClientPin | null;
   /** Has the last byte of the request come? */
   readonly requestComplete: boolean;
@@ -55,7 +55,7 @@ export interface ClientSide {
    * are lines that go with it. Returns the bytes of its body.
    */
   reply(status: number, edit: HeadEdit | null, text?: string, fields?: string): number;
-  /** The answer of a route that does not forward; `body` is bytes as latin1. Gives how many of them were sent. */
+  /** The answer of a route that does not forward; `body` is bytes as latin1. Returns how many of them were sent. */
   replyWith(status: number, body: string, edit: HeadEdit): number;
   /** Little of what else it sends is to be read once it is answered: it is not let in, or can't be read. */
   turnAway(): void;

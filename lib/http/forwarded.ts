@@ -141,7 +141,7 @@ export function toldScheme(head: MessageHead): Scheme | null {
 }
 
 /**
- * Whom a request is from. A peer that nobody trusts speaks for itself, whatever it claims. Behind a trusted proxy it
+ * Whom a request is from. An untrusted peer is the client, whatever it claims. Behind a trusted proxy it
  * is the rightmost address of X-Forwarded-For that is not a trusted proxy: what stands left of it was written by
  * somebody unknown. Several fields are one list, in their order. An entry that is no address ends the walk; then, and
  * when all are trusted, it is the last address that was believed.

@@ -42,7 +42,7 @@ export const HOP_BY_HOP = {
 
 /**
  * Is the field at `index` one that the sender named in Connection? Only fields without a meaning of their own here
- * can be: whoever names Host, Cookie, Authorization, Content-Length or X-Forwarded-For wants to hide it from the next
+ * can be: a client that names Host, Cookie, Authorization, Content-Length or X-Forwarded-For wants to hide it from the next
  * server, and is not obeyed.
  */
 export function isNamed(
@@ -85,7 +85,7 @@ export function framingLine(head: MessageHead, index: number, canonical: string)
   return `${head.nameAt(index)}: ${canonical}\r\n`;
 }
 
-/** A peer that nobody vouched for may claim none of these; from a trusted one they are kept or appended to. */
+/** An untrusted peer may claim none of these; from a trusted one they are kept or appended to. */
 const FORWARDING = {
   forwarded: DROP,
   xForwardedFor: DROP,
@@ -101,7 +101,7 @@ const FROM_TRUSTED = verdicts({ ...HOP_BY_HOP, ...ONLY_HERE, xForwardedFor: DROP
 
 /** RFC 8586: by this line a balancer knows a request that it has sent before. */
 const LOOP_LINE = 'CDN-Loop: lb\r\n';
-/** What is behind the value of X-Request-Id where a client asked for nothing that needs another line. */
+/** What follows the value of X-Request-Id where a client asked for nothing that needs another line. */
 const AFTER_ID = `\r\n${LOOP_LINE}\r\n`;
 /** The bits of the fields by which it asks for more than that: Connection says what Upgrade and TE are for. */
 const ASKED_FOR = 1 << FIELD.connection;
@@ -225,7 +225,7 @@ function appended(head: RequestHead, client: ForwardedClient): string {
   return goesOn ? lines + forwardedLine(head, client) : lines;
 }
 
-/** RFC 7239, 4: a line of its own behind those received, which a mistake in them can't reach. */
+/** RFC 7239, 4: a line of its own after those received, which a mistake in them can't reach. */
 function forwardedLine(head: RequestHead, client: ForwardedClient): string {
   return `Forwarded: ${forwardedElement(client.peer, head.authority, client.transport.scheme)}\r\n`;
 }
@@ -242,7 +242,7 @@ function ownLines(head: RequestHead, client: ForwardedClient): string {
 export interface ResponseForm {
   /** How its body ends on the client's side. */
   framing: Framing;
-  /** Does the connection stay open behind it? */
+  /** Does the connection stay open after it? */
   keepAlive: boolean;
   /** Did the client speak HTTP/1.0? It needs to be told that the connection stays, and never sees a chunk. */
   oldClient: boolean;
@@ -305,7 +305,7 @@ export function encodeResponseHead(
   return out + connectionLine(form);
 }
 
-/** RFC 9112, 4: the space behind the code stands there even when no reason follows. */
+/** RFC 9112, 4: the space after the code is there even when no reason follows. */
 function statusLine(head: ResponseHead): string {
   return `HTTP/1.1 ${head.statusText}${head.isBare ? ' ' : ''}\r\n`;
 }
@@ -315,7 +315,7 @@ function mayHaveLength(head: ResponseHead, form: ResponseForm): boolean {
   return head.status !== 204 && (form.framing === 'length' || form.framing === 'none');
 }
 
-/** The last line of a head, and the empty one behind it. */
+/** The last line of a head, and the empty one after it. */
 export function connectionLine(form: ResponseForm): string {
   if (!form.keepAlive) return 'Connection: close\r\n\r\n';
   return form.oldClient ? 'Connection: keep-alive\r\n\r\n' : '\r\n';

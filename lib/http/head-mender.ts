@@ -17,7 +17,7 @@ type State = 'line_start' | 'name' | 'blanks' | 'value' | 'line_end' | 'last_lin
  * - In a response, blanks between a name and its colon are removed (RFC 9112, 5.1: a proxy MUST). In a request they
  *   are not: that is 400.
  * - llhttp is shown names that begin with a C with an X instead, so it sees no Content-Length: it would refuse a tab
- *   behind the number (white space: RFC 9112, 5.1), a second one, and one beside a Transfer-Encoding. What becomes of
+ *   after the number (white space: RFC 9112, 5.1), a second one, and one beside a Transfer-Encoding. What becomes of
  *   those is decided by `request-parser.ts` and `response-parser.ts`, from the names and values as they were received.
  *
  * Everything else is left to llhttp, which reads the outcome and has the last word.
@@ -29,7 +29,7 @@ export class HeadMender {
   feed: Buffer;
   length = 0;
   #state: State = 'line_start';
-  /** Blanks behind a name, held back until it is known whether a colon follows. */
+  /** Blanks after a name, held back until it is known whether a colon follows. */
   #blanks = 0;
 
   /** `line`: the start line with its CRLF, which stays as it is. */

@@ -33,7 +33,7 @@ const BEFORE_TRAILERS = Buffer.from('PUT / HTTP/1.1\r\nTransfer-Encoding: chunke
 export class LlhttpParser {
   readonly kind: MessageKind;
   readonly #handle: number;
-  /** Four per field: start and end of its name, start and end of its value. The caller's array, grown by nobody. */
+  /** Four per field: start and end of its name, start and end of its value. The caller's array, which does not grow. */
   offsets: Int32Array;
   fieldCount = 0;
   #maxFields = 0;
@@ -72,7 +72,7 @@ export class LlhttpParser {
 
   /**
    * Parses head bytes. `at` is where `start` lies in the head as a whole, counted from its first byte.
-   * Gives the position in `buffer` behind the last byte taken; look at `headComplete` and `failed` then.
+   * Returns the position in `buffer` after the last byte taken; look at `headComplete` and `failed` then.
    */
   executeHead(buffer: Buffer, start: number, end: number, at: number): number {
     let position = start;

@@ -51,7 +51,7 @@ export abstract class MessageParser {
   readonly #offsets: Int32Array;
   /** While the head comes in. */
   #llhttp: LlhttpParser | null = null;
-  /** Reads the body behind the head. */
+  /** Reads the body after the head. */
   readonly body: BodyReader;
   protected readonly limits: HeadLimits;
   readonly #refusals: HeadRefusals;
@@ -116,7 +116,7 @@ export abstract class MessageParser {
     return false;
   }
 
-  /** The message is done with: lets go of whoever got its body, and is ready for the next. */
+  /** The message is done with: lets go of the listener to its body, and is ready for the next. */
   reset(): void {
     if (this.#llhttp !== null) this.#giveLlhttp(this.#llhttp);
     this.body.reset();
@@ -130,7 +130,7 @@ export abstract class MessageParser {
     this.refusal = null;
   }
 
-  /** Takes head bytes; gives the position behind the last one. Look at `complete` and `refusal` then. */
+  /** Takes head bytes; returns the position after the last one. Look at `complete` and `refusal` then. */
   readHead(buffer: Buffer, start: number, end: number): number {
     if (this.#mender !== null) return this.#readMended(buffer, start, end);
     if (this.#lineRead) return this.#readFields(buffer, start, end, -1);
@@ -165,7 +165,7 @@ export abstract class MessageParser {
     return this.#readFields(buffer, start + taken, end, -1);
   }
 
-  /** Gives the position in the line from which llhttp gets the real bytes. */
+  /** Returns the position in the line from which llhttp gets the real bytes. */
   #feedStandIn(lineStart: number): number {
     if (this.standIn === null) return lineStart;
     const parser = this.#llhttp ?? this.#takeLlhttp();
@@ -380,7 +380,7 @@ export class BodyReader {
     this.#mender = null;
   }
 
-  /** Takes body bytes; gives the position behind the last one that belongs to this body. */
+  /** Takes body bytes; returns the position after the last one that belongs to this body. */
   read(buffer: Buffer, start: number, end: number): number {
     switch (this.#framing) {
       case 'none':

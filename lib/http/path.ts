@@ -9,7 +9,7 @@ import { type Refusal, refusal } from './refusal.js';
  *
  * Refused is what servers are known to read in more than one way, so that no rule could be sure of it:
  *
- * - `%` without two digits behind it;
+ * - `%` without two digits after it;
  * - `%00`, which ends the name of a file in C;
  * - more bytes of UTF-8 than a character needs (`%C0%AF`), which careless decoders take for a slash;
  * - `..` above the root;

@@ -10,7 +10,7 @@ const STAND_IN = Buffer.from('GET');
 /** What llhttp is given for a line whose target it would refuse. */
 const STAND_IN_LINE = Buffer.from('GET / HTTP/1.1\r\n');
 
-/** Parses request heads, one after the other; `body` is what reads the body behind each. */
+/** Parses request heads, one after the other; `body` reads the body after each. */
 export class RequestParser extends MessageParser {
   readonly head: RequestHead;
   readonly #line = new RequestLine();
@@ -127,7 +127,7 @@ const HTTP2 = refusal(505, 'HTTP/2 without TLS is not spoken here');
 
 /** The parts of a request line, as offsets from `start`. */
 export class RequestLine {
-  /** First byte of the method, behind empty lines. */
+  /** First byte of the method, after empty lines. */
   start = 0;
   /** The method itself, set by who has read the line. */
   method = '';
@@ -246,7 +246,7 @@ export function judgeMethod(method: string): Refusal | null {
   return method === 'TRACE' ? TRACE : null;
 }
 
-/** Decides target, host and framing of a parsed head; gives the refusal it deserves, or null. */
+/** Decides target, host and framing of a parsed head; returns the refusal it deserves, or null. */
 export function judgeRequest(head: RequestHead): Refusal | null {
   return readFields(head) ?? (head.target.charCodeAt(0) === SLASH ? null : readTarget(head));
 }

@@ -166,7 +166,7 @@ export class RequestView {
     return name === 'x-forwarded-for' ? [peer.address] : NO_VALUES;
   }
 
-  /** The same as it was received, whoever wrote it. */
+  /** The same as it was received, from the client or a proxy. */
   received(name: string): readonly string[] {
     const head = this.head;
     if (name === 'host') return head.authority === '' ? NO_VALUES : [head.authority];
@@ -181,7 +181,7 @@ export class RequestView {
   }
 
   /**
-   * The values of the fields that a server may take for `name` (lower case): of those called so, in order, and behind
+   * The values of the fields that a server may take for `name` (lower case): of those called so, in order, and after
    * them of those in another spelling. What is never passed on in another spelling is left out.
    */
   spellings(name: string): readonly string[] {
@@ -241,7 +241,7 @@ export class RequestView {
 }
 
 function hostOf(authority: string): string {
-  // The colon of a port comes behind the bracket of an address that has colons of its own.
+  // The colon of a port comes after the bracket of an address that has colons of its own.
   const colon = authority.lastIndexOf(':');
   let end = colon > authority.lastIndexOf(']') ? colon : authority.length;
   if (authority.charCodeAt(end - 1) === DOT) end--;

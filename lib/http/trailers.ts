@@ -15,7 +15,7 @@ const FORBIDDEN = new FieldNames([
 /** Known fields that may pass: none of them steers anything. */
 const HARMLESS: ReadonlySet<number> = new Set([FIELD.other, FIELD.userAgent, FIELD.referer]);
 
-/** The trailer section behind a chunked body, gathered until it is whole; bounded by whoever appends. */
+/** The trailer section after a chunked body, gathered until it is whole; the caller bounds it. */
 export class TrailerSection {
   /** Counted from the first byte of the section. */
   readonly offsets = new Int32Array(MAX_TRAILER_FIELDS * 4);

@@ -7,7 +7,7 @@ import { resetSocket, SocketTransport } from './socket-transport.js';
 import { isStreamHandle, peerAddress, type StreamHandle } from './stream-binding.js';
 import type { SocketMode } from './transport.js';
 
-/** A connection that was accepted and that nobody has taken yet: take it, or refuse it, at once. */
+/** An accepted connection without an owner: take it or refuse it at once. */
 export interface Incoming {
   /** The peer's address as text; empty for a unix socket. */
   readonly remoteAddress: string;

@@ -7,7 +7,7 @@ import type { SocketWriter } from './transport.js';
  */
 export type BufferUse = 'taken' | 'waits' | 'kept';
 
-/** What is being read right now: set by channels, for whoever writes meanwhile. */
+/** What is being read right now: set by channels, and looked at by writes during the read. */
 export const currentRead: {
   /** Null between reads. */
   buffer: Buffer | null;

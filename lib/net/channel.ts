@@ -13,7 +13,7 @@ export interface ChannelOwner {
   onBytes(buffer: Buffer, length: number): void;
   /** The peer sends nothing more (FIN). */
   onEnd(): void;
-  /** The kernel does not take all that was written behind this turn; `onDrain` follows. */
+  /** The kernel does not take all that was written in this tick; `onDrain` follows. */
   onBlocked(): void;
   /** All that was written is with the kernel; called only after `onBlocked`, or after a write or flush said false. */
   onDrain(): void;
@@ -51,7 +51,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   /** Somebody was told to wait for the drain. */
   #awaited = false;
   readonly #owner: ChannelOwner;
-  /** What goes out behind this turn of the event loop, or in front of a large piece. */
+  /** What goes out at the end of this tick of the event loop, or before a large piece. */
   #held = '';
   #awaitsTurnEnd = false;
   /** There is one as soon as a read filled its buffer. */
@@ -244,7 +244,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
 
   // From the transport.
 
-  /** Gives the buffer for the next read if it is to be another one. */
+  /** Returns the buffer for the next read if it is to be another one. */
   read(length: number, buffer: Buffer): Buffer | undefined {
     if (length === buffer.length) {
       this.#stream ??= new StreamReading(this);
@@ -316,7 +316,7 @@ interface Ended {
 
 /** Asks `ended` once the next poll for input is over. */
 export function confirmAfterNextPoll(ended: Ended, listener: EndListener): void {
-  // This one runs before that poll, one set from it behind.
+  // This one runs before that poll; one that is set from it runs after.
   setImmediate(behindNextPoll, ended, listener);
 }
 

@@ -232,7 +232,7 @@ export class HandleWriter implements SocketWriter {
 
   /**
    * libuv can only be given bytes to keep, so this goes round it, to the file below the socket, which does not block.
-   * With a buffer for each stream instead, which nobody overwrites, a body of 100 KiB cost 1.15 times as much.
+   * With a buffer for each stream instead, which no other stream overwrites, a body of 100 KiB cost 1.15 times as much.
    */
   writeNow(text: string, buffer: Buffer, start: number, end: number): number {
     if (this.#isDead() || this.#unfinished > 0 || text.length > textBuffer.length) return 0;

@@ -85,7 +85,7 @@ export class HostAddresses implements DeadlineOwner {
     return this.#resolver.wheel;
   }
 
-  /** Are there addresses, and are they those of now? Without a watcher nobody keeps them up to date. */
+  /** Are there addresses, and are they those of now? Without a listener they are not kept up to date. */
   get isKnown(): boolean {
     return this.#watchers.size > 0 && this.#addresses.length > 0;
   }

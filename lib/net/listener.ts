@@ -51,7 +51,7 @@ export class Listener {
     }
   }
 
-  /** Is the error only about a socket file that nobody listens on any more? Then it is gone now. */
+  /** Is the error only about a socket file on which no process listens any more? If so, the file is gone now. */
   async #makesWay(error: unknown): Promise<boolean> {
     if (this.#address.kind !== 'unix' || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return false;
     return (await removeStale(this.#address.path)) && !this.#closed;
@@ -99,8 +99,8 @@ function resolved(wanted: Address, bound: string | net.AddressInfo | null): Addr
 }
 
 /**
- * A process that was killed leaves the file of its Unix socket behind, and whoever comes after it could not listen.
- * Takes the file away if it is a socket and nobody listens there; false when it is anything else.
+ * A process that was killed leaves the file of its Unix socket, and the next process could not listen.
+ * Takes the file away if it is a socket and no process listens there; false when it is anything else.
  */
 export async function removeStale(path: string): Promise<boolean> {
   try {

@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { Ring } from '../base/collections.js';
-/** Something to be done behind the reads of this turn of the event loop. */
+/** Something to be done after the reads of this tick of the event loop. */
 export interface TickTask {
   onTurnEnd(): void;
 }
 
-/** Work that is taken up a little at a time, behind the reads of a turn and in front of its tasks. */
+/** Work that is taken up a little at a time, after the reads of a tick and before its tasks. */
 export interface DeferredWork {
   /** `isLong`: the turn took its time, and many came meanwhile. True when there is more, for the next turn. */
   takeUp(isLong: boolean): boolean;
@@ -13,7 +13,7 @@ export interface DeferredWork {
 
 /** Turns that a task waits at most while connections keep coming. */
 const MAX_TURNS = 16;
-/** So many tasks are worth the end of a turn, whoever else is waiting. */
+/** So many tasks are worth the end of a tick, even if more clients connect. */
 const ENOUGH_TASKS = 64;
 
 let tasks: TickTask[] = [];
@@ -72,7 +72,7 @@ export function connectionsComing(): boolean {
 }
 
 /**
- * How long this turn of the event loop has lasted, in ms, since somebody first asked. `now` is the time, which whoever
+ * How long this turn of the event loop has lasted, in ms, since this was first asked. `now` is the time, which the caller
  * asks has at hand.
  */
 export function turnLasts(now: number): number {

@@ -21,7 +21,7 @@ const SYSTEM_TTL_MS = 30_000;
 
 const NOTHING: Answer = { addresses: [], ttl: 0 };
 
-/** The names of all servers and their addresses: one name is asked for once, whoever needs it. */
+/** The names of all servers and their addresses: a name is resolved once for all that need it. */
 export class Resolver implements NameService {
   readonly wheel: TimerWheel;
   readonly observer: Observer;
@@ -43,7 +43,7 @@ export class Resolver implements NameService {
     this.#dns = openDns(options);
   }
 
-  /** The addresses behind a name, for whoever watches them; null when `address` is a place by itself. */
+  /** The addresses of a name, for their listeners; null when `address` needs no resolution. */
   hostOf(address: Address): HostAddresses | null {
     if (address.kind === 'unix' || isIP(address.host) !== 0) return null;
     const name = address.host.toLowerCase();

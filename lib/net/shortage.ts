@@ -82,7 +82,7 @@ export function fileLimit(): number {
 
 /**
  * Client connections that leave a file for a connection to a server each. More would take the last file, and none of
- * them could be served: libuv then closes whoever comes, and every server looks out of reach.
+ * them could be served: libuv then closes each new connection, and every server looks out of reach.
  */
 export function clientRoom(files: number): number {
   return files === -1 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor((files - RESERVED) / 2));

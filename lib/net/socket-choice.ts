@@ -5,7 +5,7 @@ import type { SocketMode, Sockets } from './transport.js';
 
 const MEANS: readonly string[] = ['fast', 'documented'] satisfies SocketMode[];
 
-/** Reads what somebody wrote; throws a ValueError that names `source`. undefined and nothing: nobody wrote anything. */
+/** Reads a mode as it is written; throws a ValueError that names `source`. undefined or an empty text: no mode is given. */
 export function socketMeans(text: string | undefined, source: string): SocketMode | undefined {
   if (text === undefined || text === '') return undefined;
   if (MEANS.includes(text)) return text as SocketMode;

@@ -16,7 +16,7 @@ export interface StreamHandle {
   writeLatin1String(request: object, text: string): number;
   writeBuffer(request: object, bytes: Uint8Array): number;
   writev(request: object, chunks: readonly unknown[], allBuffers: boolean): number;
-  /** FIN after what is written. 1 and ENOTCONN: there is nobody to send it to. */
+  /** FIN after what is written. 1 and ENOTCONN: there is no peer to send it to. */
   shutdown(request: object): number;
   close(done?: () => void): void;
   /** Bytes that were written and that the kernel has not taken. */
@@ -103,7 +103,7 @@ const TCP_METHODS = [...STREAM_METHODS, 'connect6', 'reset', 'getpeername', 'set
 
 function find(): Bindings | string {
   if (typeof (process as { binding?: unknown }).binding !== 'function') return 'process.binding is missing';
-  // The call is deprecated, and the error would be thrown later, where nobody can catch it.
+  // The call is deprecated, and the error would be thrown later, where it cannot be caught.
   if (process.throwDeprecation) return 'process.binding is deprecated, and --throw-deprecation is set';
   try {
     const stream = binding<StreamBinding>('stream_wrap');

@@ -21,7 +21,7 @@ const MEBIBYTE = 1024 * 1024;
  */
 const MAX_BURST = 1024 * 1024;
 /**
- * The same in ms of a turn, whoever it was spent on. Bodies of tiny chunks take ten times as long as others: ten of them
+ * The same in ms of a tick, whatever they were spent on. Bodies of tiny chunks take ten times as long as others: ten of them
  * made each turn one of 0.3 s.
  */
 const MAX_TURN_MS = 2;

@@ -1,6 +1,6 @@
-/** What a transport tells whoever reads from it and writes to it. `gone` is the last call, and comes exactly once. */
+/** What a transport tells its owner, which reads from it and writes to it. `gone` is the last call, and comes exactly once. */
 export interface TransportOwner extends SocketWriterOwner {
-  /** `buffer[0, length)` was read, valid during the call only. Gives the buffer for the next read if it is another one. */
+  /** `buffer[0, length)` was read, valid during the call only. Returns the buffer for the next read if it is another one. */
   read(length: number, buffer: Buffer): Buffer | undefined;
   /** `chunk` was read, and is the owner's to keep. */
   received(chunk: Buffer): void;
@@ -27,7 +27,7 @@ export interface Transport {
   resume(): void;
   /** Behind the peer's end: reads once more, which tells an end from a reset. */
   readAnew(): void;
-  /** FIN behind all that was written. */
+  /** Sends a FIN after everything that was written. */
   end(): void;
   /** Closes both ways. */
   destroy(): void;
@@ -57,8 +57,8 @@ export interface SocketWriter {
   /** Both in one system call. */
   writeBoth(text: string, bytes: Buffer): void;
   /**
-   * Writes of `text` and `buffer[start, end)` what the kernel takes at once, and gives how many bytes that were: none
-   * while something is pending, or where it can not be done. The bytes may change behind the call.
+   * Writes of `text` and `buffer[start, end)` what the kernel takes at once, and returns how many bytes that were: none
+   * while something is pending, or where it can not be done. The bytes may change after the call.
    */
   writeNow(text: string, buffer: Buffer, start: number, end: number): number;
   /** A measure of what the kernel has not taken yet; falls with every byte that it takes. */

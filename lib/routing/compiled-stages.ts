@@ -57,7 +57,7 @@ export class CompiledStages implements RequestStages {
   }
 
   noteUnreadable(context: RequestContext): void {
-    // A proxy that others speak through is no offender: nobody knows whose request that was.
+    // A proxy that forwards for others is no offender: whose request that was is unknown.
     if (this.#trusted.has(context.client)) return;
     // It is told the status when the request is settled, as of any other.
     context.globalFirewall = this.#firewall;

@@ -19,7 +19,7 @@ interface HostRoutes<T> {
 export class Router<T> {
   readonly #hosts: HostTable<HostRoutes<T>>;
   readonly #rest: HostRoutes<T>;
-  /** Those of `#rest` where there are no hosts: nobody has to read the Host then. */
+  /** Those of `#rest` where there are no hosts: the Host is not read then. */
   readonly #only: HostRoutes<T> | null;
   /** The rules for answers to requests that come to no host. */
   readonly lostRules: RouteRules;
@@ -34,7 +34,7 @@ export class Router<T> {
     this.hasOtherWays = hasOtherWays;
   }
 
-  /** `attach` is called once for every route; what it gives comes with each resolution that leads there. */
+  /** `attach` is called once for every route; what it returns comes with each resolution that leads there. */
   static of<T>(config: Pick<Config, 'hosts' | 'rest'>, attach: (route: RouteConfig) => T): Router<T> {
     return atOnce(Router.build(config, attach));
   }

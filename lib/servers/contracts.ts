@@ -50,7 +50,7 @@ export interface Lease {
   readonly isKept: boolean;
   /** From here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
   assign(receiver: ResponseListener, toHead: boolean): void;
-  /** The response has ended. The receiver hears nothing more. `kept`: it is lent to nobody else, see `reclaim`. */
+  /** The response has ended. The receiver hears nothing more. `kept`: it is lent to no other request, see `reclaim`. */
   release(kept?: boolean): void;
   /** Takes back into use what was kept; false when that was closed meanwhile. */
   reclaim(): boolean;
@@ -58,7 +58,10 @@ export interface Lease {
   discard(): void;
   /** The rest of the answer is somebody else's: called when its head has come. */
   handTo(receiver: ResponseListener): void;
-  /** A tunnel is over: what was written still goes out, if some does in every `patience` ms. The receiver hears nothing more. */
+  /**
+   * A tunnel is over: what was written still goes out, if some does in every `patience` ms. The receiver hears nothing
+   * more.
+   */
   retire(patience: number): void;
 }
 
@@ -85,7 +88,7 @@ export interface ResponseListener extends BodyListener {
 }
 
 /**
- * ok: a whole answer that nobody objects to. error_status: a whole answer of 500 or more. connect: no connection.
+ * ok: a whole answer without objection. error_status: a whole answer of 500 or more. connect: no connection.
  * bad_response: an answer that is not valid HTTP/1.1.
  * reset: cut before the answer was whole. timeout: no answer in time.
  */
@@ -108,7 +111,7 @@ export interface PoolLimits extends PoolConfig {
   readonly connectTimeout: number;
 }
 
-/** How long a server keeps connections that nobody uses: asked, and told what was seen of it. */
+/** How long a server keeps idle connections: asked, and told what was seen of it. */
 export interface IdleTimes {
   /** ms that one is kept from `now` on, on the same clock as all other times here. */
   at(now: number): number;
@@ -127,7 +130,7 @@ export interface ConnectionOwner {
   readonly idleLimit: IdleTimes;
   /** A connection is free: for the first in line, else to be kept. */
   takeBack(connection: PooledConnection): void;
-  /** Nobody uses it, and nobody but who had it may: until then, or until there is no room for others. */
+  /** Idle, and kept for the client that had it, until it comes back or others need the room. */
   keep(connection: PooledConnection): void;
   isKept(connection: PooledConnection): boolean;
   /** Takes back into use what was kept; false when that was closed meanwhile. */
@@ -145,11 +148,11 @@ export interface PooledConnection extends WholeConnection {
   readonly peer: string;
   /** Nobody uses it, and it is kept for a while; `kept`: for one client, as long as the server keeps it. */
   idle(kept?: boolean): void;
-  /** It is lent to nobody at once: from now on the server may close it at any moment, so it counts as `pooled`. */
+  /** It is not lent again at once: from now on the server may close it at any moment, so it counts as `pooled`. */
   park(): void;
   /** The limits of the owner are others. */
   followLimits(): void;
-  /** It is closed as soon as nobody uses it. */
+  /** It is closed as soon as it is idle. */
   finish(): void;
   /** Closes it at once, as if the server had cut it. */
   cut(): void;
@@ -165,7 +168,10 @@ export interface WholeConnection extends Lease {
   readonly readBytes: number;
   /** May it carry so many requests more? */
   hasRoomFor(requests: number): boolean;
-  /** After a response: the one to another request, sent already, is next. False when the server keeps the connection no longer. */
+  /**
+   * After a response: the one to another request, sent already, is next. False when the server keeps the connection no
+   * longer.
+   */
   expect(toHead: boolean): boolean;
 }
 

@@ -40,7 +40,7 @@ export interface ServerUpdate {
 /** What keeps new requests from a server. */
 export type Obstacle = 'removed' | 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
 
-/** Told of what happens to a server: whoever judges its health, or keeps an account of it. */
+/** Told of what happens to a server, to judge its health or to count. */
 export interface ServerWatcher {
   /** Its verdict, ejection, availability, weight or limit is another one. */
   onVerdict?(server: EngineServer): void;
@@ -66,7 +66,7 @@ export interface EngineServer {
   update(update: ServerUpdate): void;
   /** The verdict of its checks. */
   judge(up: boolean): void;
-  /** The verdict of whoever watches live requests. */
+  /** Called by the outlier detector. */
   eject(ejected: boolean): void;
   /** It gets one request at a time, as far as others can take the rest. */
   beginHalfOpen(on: boolean): void;

@@ -18,15 +18,15 @@ import type {
   WholeListener,
 } from './contracts.js';
 
-/** Requests behind a response that takes longer are moved to connections of their own. */
+/** Requests after a response that takes longer are moved to connections of their own. */
 const PATIENCE_MS = 1000;
-/** Of a response that nobody wants any more, so much is read to keep the connection. */
+/** Of an unwanted response, so much is read to keep the connection. */
 const MAX_DROPPED = 64 * 1024;
 
 /**
  * spare: without a connection and without requests, to be used again. waiting: for a connection. ready: it has one, and no
- * response is due. reading: a response is waited for, or read. late: that takes long, and nobody is to wait behind it. last:
- * those who did have left, so responses that nobody waits for will follow the one in front.
+ * response is due. reading: a response is waited for, or read. late: that takes long, and no request is to wait after it. last:
+ * those who did have left, so unwanted responses will follow the one in front.
  */
 export type PipelineState = 'spare' | 'waiting' | 'ready' | 'reading' | 'late' | 'last';
 
@@ -44,9 +44,9 @@ type Owner = PipelineOwner<PipelinedConnection, PipelineSlot>;
 
 /**
  * One connection with several requests in flight (RFC 9112, 9.3.2). Only requests that may be repeated get here: when
- * the connection breaks, or the response in front is slow, those behind it go elsewhere and nobody notices.
+ * the connection breaks, or the response in front is slow, those after it go elsewhere without a failure.
  *
- * A response belongs to the first request that has none, and to nobody if that was not sent before the read it came
+ * A response belongs to the first request that has none, and to none if that was not sent before the read it came
  * in. What does not begin like a response where one must begin means that a length was wrong: the connection is
  * closed before bytes of one response could end up in another.
  */
@@ -228,7 +228,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
       return;
     }
     this.#dropped += end - start;
-    if (this.#dropped > MAX_DROPPED) this.#close(FAILURES.reset_before_response, 'behind a long response');
+    if (this.#dropped > MAX_DROPPED) this.#close(FAILURES.reset_before_response, 'after a long response');
   }
 
   onTrailers(fields: string): void {
@@ -237,7 +237,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
 
   /**
    * A body that is announced too long takes the next response for its rest. That shows where a read begins with a
-   * response inside a body, and where something else than a response stands behind the body's end.
+   * response inside a body, and where something else than a response follows the body's end.
    */
   #endsWhereItShould(buffer: Buffer, start: number, end: number): boolean {
     const connection = this.#connection as WholeConnection;
@@ -267,7 +267,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
       (this.#sent === 0 && connection.isSpoilt) ||
       !connection.expect(next.toHead)
     ) {
-      this.#close(FAILURES.reset_before_response, 'closed behind the response before');
+      this.#close(FAILURES.reset_before_response, 'closed after the previous response');
     } else {
       this.#deadline.arm(PATIENCE_MS);
       this.#owner.list(this);
@@ -291,7 +291,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     this.#isBlocked = false;
   }
 
-  /** The connection is closed. Whether the one in front is at fault, or what came before it, nobody knows. */
+  /** The connection is closed. Whether the one in front is at fault, or what came before it, is unknown. */
   onFailed(failure: Failure, detail: string): void {
     const { isBegun, pooled } = this.#front;
     this.#front.noteContent(this.#connection?.contentBytes ?? 0);
@@ -303,14 +303,14 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     );
   }
 
-  /** The response in front has had its time: those behind it need not wait any longer. */
+  /** The response in front has had its time: those after it need not wait any longer. */
   onDeadline(): void {
     const behind = this.#slots.splice(1);
     this.#move(behind.length === 0 ? 'late' : 'last');
     this.#owner.list(this);
     if (behind.length === 0) return;
     if (this.#front.receiver === null) this.#close(FAILURES.reset_before_response, '');
-    for (const slot of behind) this.#fail(slot, FAILURES.reset_before_response, 'behind a slow response');
+    for (const slot of behind) this.#fail(slot, FAILURES.reset_before_response, 'after a slow response');
   }
 
   // Endings.
@@ -344,7 +344,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
   }
 }
 
-/** What a response begins with, up to and including what stands behind its code. */
+/** What a response begins with, up to and including what follows its code. */
 const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d[ \r]/;
 const STATUS_LINE_BYTES = 13;
 const PROTOCOL = 'HTTP/1.';
@@ -360,12 +360,12 @@ export function beginsLikeResponse(buffer: Buffer, start: number, end: number): 
   return latin1(buffer, start, start + bytes) === PROTOCOL.slice(0, bytes);
 }
 
-/** The slot of one request in a pipeline: to whoever has it, it is a connection. Used for one after the other. */
+/** The slot of one request in a pipeline: to its user it is a connection. Used for one after the other. */
 export class PipelineSlot implements Lease, ServerChannel {
   #pipeline: PipelinedConnection | null = null;
   /** Waits for the connection. */
   requester: LeaseListener | null = null;
-  /** null when nobody wants the response any more: it is read and dropped. */
+  /** null when the response is unwanted: it is read and dropped. */
   receiver: ResponseListener | null = null;
   toHead = false;
   pooled = false;
@@ -410,7 +410,7 @@ export class PipelineSlot implements Lease, ServerChannel {
     return (this.#pipeline as PipelinedConnection).readAt;
   }
 
-  /** A request that shares a connection is whole: nobody has to ask. */
+  /** A request that shares a connection is complete: it need not be resumed. */
   get serverKeeps(): boolean {
     return true;
   }

@@ -7,7 +7,7 @@ const MAX_SPARE = 1024;
 
 /**
  * The pipelines of one pool. A request goes to an unused connection, else where the fewest are in flight, and a new
- * connection is opened when all have as many as they may. While the pool's line is full nobody joins: it is whose turn
+ * connection is opened when all have as many as they may. While the pool's queue is full no request joins: it is whose turn
  * it is in the line that counts.
  */
 export class PipelinedConnections implements PipelineOwner<PipelinedConnection, PipelineSlot> {
@@ -52,7 +52,7 @@ export class PipelinedConnections implements PipelineOwner<PipelinedConnection, 
     return null;
   }
 
-  /** Whoever comes now stands behind somebody who waits for a whole connection. */
+  /** Stops batching: a request that needs its own connection is now last in the queue. */
   closeGathering(): void {
     this.#gathering = null;
   }

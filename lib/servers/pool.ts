@@ -21,7 +21,7 @@ import type {
 import { PipelinedConnections } from './pipelined-connections.js';
 import { ServerConnection } from './server-connection.js';
 
-/** A server that sent what nobody had asked for is not pipelined to for so long: the next request would get it. */
+/** A server that sent an unsolicited response is not pipelined to for so long: the next request would get it. */
 const DISTRUST_MS = 600_000;
 /** An operator is told of a full line at most once in so long. */
 const TELL_MS = 1000;
@@ -218,7 +218,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     for (const connection of this.#idle.splice(0)) connection.discard();
   }
 
-  /** Closes all that nobody uses, kept ones too: the server is down, or about to be left alone. */
+  /** Closes all idle connections, kept ones too: the server is down, or about to be left alone. */
   closeUnused(): void {
     this.closeIdle();
     for (const connection of this.#kept) connection.discard();
@@ -399,7 +399,7 @@ const FORGET_MS = 600_000;
 /**
  * How long an unused connection to one server is kept: as long as configured, or as the server says that it waits, but
  * closed before the server does it: a request that crosses with its close is the commonest cause of a 502. What the
- * server waits is learnt from its `Keep-Alive: timeout=`, and from when it closes connections that nobody uses.
+ * server waits is learnt from its `Keep-Alive: timeout=`, and from when it closes idle connections.
  */
 export class IdleLimit implements IdleTimes {
   /** ms, of a server that announces nothing. */

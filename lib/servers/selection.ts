@@ -26,7 +26,7 @@ const OF_BACKUPS = 4;
 
 /**
  * In which order views are asked: a server with room, else the line of one that is full, else a backup server; one that
- * is tried again gets a second request only when there is nobody else.
+ * is tried again gets a second request only when there is no other.
  */
 const FOR_REPEATABLE = order(WILLING);
 /** What may not be sent twice is kept from servers that are tried again. */

@@ -12,7 +12,7 @@ import type { ConnectionDeps, ConnectionOwner, PooledConnection, ResponseListene
 const MAX_INTERIM = 64;
 
 /**
- * idle: nobody uses it. asking: a request is on it, no final response head has come. answering: the body is coming in.
+ * idle: no request uses it. asking: a request is on it, no final response head has come. answering: the body is coming in.
  * answered: the response is whole, the connection is not given back yet. tunnel: after a 101. ending: the tunnel is over,
  * what was written to it still goes out. closed: it is about to be gone, or is.
  */
@@ -64,7 +64,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
   #reuse: Reuse = 'fit';
   readBytes = 0;
   pooled = false;
-  /** -1: nobody has asked for it since. */
+  /** -1: it was not asked for since. */
   #readAt = -1;
 
   constructor(
@@ -393,7 +393,7 @@ class TunnelEnd {
   }
 }
 
-/** Ages differ by so much either way, lest connections that were opened together end together. */
+/** Ages differ by so much either way, so that connections that were opened together do not end together. */
 const AGE_JITTER = 0.1;
 /** Of a server that does not say how long it waits. */
 const MOST_KEPT_MS = 600_000;
@@ -450,7 +450,7 @@ export class Lifetime {
     this.#terms.idleLimit.noteField(head.valueOf(FIELD.keepAlive));
   }
 
-  /** Nobody uses it from now on; gives for how many ms it is kept so. `kept`: for one client, as long as the server does. */
+  /** It is idle from now on; returns for how many ms it is kept so. `kept`: for one client, as long as the server does. */
   rest(kept: boolean): number {
     const { now } = this.#wheel;
     const { idleLimit } = this.#terms;
@@ -459,7 +459,7 @@ export class Lifetime {
     return Math.max(1, Math.min(limit, this.#endsAt - now));
   }
 
-  /** The server closed it while nobody used it, which tells how long the server waits. */
+  /** The server closed it while it was idle, which tells how long the server waits. */
   noteIdleClose(): void {
     const { now } = this.#wheel;
     if (this.requests > 0) this.#terms.idleLimit.noteClose(now - this.#idleSince, now);

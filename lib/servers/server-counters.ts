@@ -23,13 +23,13 @@ export interface UntoldChange {
   tell(group: object): void;
 }
 
-/** Changes that are kept: whoever has missed more of them looks at all servers anew. */
+/** Changes that are kept: a group that has missed more of them looks at all servers anew. */
 const KEPT = 8192;
 
 /**
  * Which servers a request has begun or ended on, in order. Groups that go by the load of many servers read on from where
  * they were when they pick, so that a request costs one entry however many groups have its server, and a group that
- * nobody asks costs nothing. One for all servers of a balancer.
+ * is not asked costs nothing. One for all servers of a balancer.
  */
 export class LoadLog {
   readonly #ids = new Int32Array(KEPT);

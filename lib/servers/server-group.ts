@@ -31,9 +31,9 @@ const STEADY = 4;
  */
 export class ServerGroup implements GroupMembership {
   #servers: readonly Server[] = [];
-  /** By their indexes. null: nobody has that index now. Schedulers look at it, and never at one that has left. */
+  /** By their indexes. null: no server has that index now. Schedulers look at it, and never at one that has left. */
   readonly #slots: (Server | null)[] = [];
-  /** Indexes that nobody has. */
+  /** Indexes without a server. */
   #free: number[] = [];
   /** How often servers came or went. */
   #version = 0;
@@ -233,7 +233,7 @@ export class ServerGroup implements GroupMembership {
   selectionBy(algorithm: Algorithm): Selection {
     const known = this.#algorithms.indexOf(algorithm);
     if (known !== -1) return this.#selections[known] as Selection;
-    // An index that nobody has is out, and out is never looked at.
+    // An index without a server stands `out`, and `out` is never looked at.
     const selection = new Selection(this.#slots as readonly Server[], this.#standings, algorithm);
     this.#selections.push(selection);
     this.#algorithms.push(algorithm);

@@ -191,7 +191,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, UntoldChang
     return index;
   }
 
-  /** The verdict of whoever checks it. Down: no new request, and its unused connections are closed. */
+  /** The state that health checks found. Down: no new request, and its unused connections are closed. */
   judge(up: boolean): void {
     if (up === this.#up) return;
     const wasOut = !this.takesBound;
@@ -200,7 +200,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, UntoldChang
     this.#changed(wasOut);
   }
 
-  /** The verdict of whoever watches live requests; the connections stay, as it is tried again soon. */
+  /** Called by the outlier detector; the connections stay, as it is tried again soon. */
   eject(ejected: boolean): void {
     if (ejected === this.#ejected) return;
     const wasOut = !this.takesBound;

@@ -5,7 +5,7 @@ import { FileError } from '../../base/regular-file.js';
 const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
 
 /**
- * Writes a file that must not exist: rejects with the system's EEXIST if it does. A failed write leaves nothing behind.
+ * Writes a file that must not exist: rejects with the system's EEXIST if it does. After a failed write there is no file.
  */
 export async function createFile(path: string, text: string): Promise<void> {
   const handle = await open(path, 'wx', 0o666);

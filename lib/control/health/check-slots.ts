@@ -20,7 +20,7 @@ export class CheckSlots {
     this.#max = max;
   }
 
-  /** Taken at once? Else `waiter` is told when one is; whoever has one gives it back by `leave`. */
+  /** True if a slot was free. Otherwise `waiter` is told when one is. `leave` gives a slot back. */
   enter(waiter: SlotListener): boolean {
     if (this.#taken < this.#max) {
       this.#taken++;

@@ -17,7 +17,7 @@ export class HttpProbe extends Probe implements BodyListener {
   readonly #request: string;
   readonly #parsers: ObjectPool<ResponseParser>;
   readonly #parser: ResponseParser;
-  /** Once the head is as expected, and only if there is something to find behind it. */
+  /** Once the head is as expected, and only if the body has to be searched. */
   #body: BodyMatch | null = null;
   #result = '';
 

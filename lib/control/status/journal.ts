@@ -21,7 +21,7 @@ export class Journal implements Observer {
     this.#failures = failures;
   }
 
-  /** The events behind number `since`, oldest first: of the last 200. */
+  /** The events after number `since`, oldest first: of the last 200. */
   eventsSince(since: number): readonly StatusEvent[] {
     return this.#events.filter(({ id }) => id > since);
   }

@@ -32,7 +32,7 @@ export interface Operations {
   /** 0 to 256; 0 takes no new requests. */
   setWeight(name: string, weight: number): void;
   /**
-   * Puts one more server behind a route, and behind the routes that share its list of servers. One that the file has
+   * Adds a server to a route, and to the routes that share its list of servers. One that the file has
    * there and that was removed comes back.
    */
   addServer(route: string, server: NewServer): void;

@@ -71,7 +71,7 @@ export interface RouteStatus {
 }
 
 /**
- * up: its checks pass. unchecked: nobody checks it. down: its checks fail. ejected: real requests failed too often, for
+ * up: its checks pass. unchecked: it has no health check. down: its checks fail. ejected: real requests failed too often, for
  * a while. draining: no new requests, those bound to it go on. maintenance: none at all.
  */
 export type ServerState = 'up' | 'unchecked' | 'down' | 'ejected' | 'draining' | 'maintenance';

@@ -52,7 +52,7 @@ interface Passage {
   readonly outcome: DryRunOutcome;
   readonly destination: CompiledRoute | null;
   readonly captures: Captures;
-  /** Those on its way, the one before all routes first; one that stands behind a refusal was not asked. */
+  /** Those on its way, the one before all routes first; a firewall after a refusal was not asked. */
   readonly firewalls: readonly Firewall[];
 }
 
@@ -68,7 +68,7 @@ export class DryRun {
   readonly #routes: ReadonlyMap<string, RouteConfig>;
   readonly #context = new RequestContext();
 
-  /** `memory`: which servers clients are bound to; nobody is to any if not given. It is only read. */
+  /** `memory`: which servers clients are bound to; without it no client is bound. It is only read. */
   constructor(config: Config, standings?: Standings, memory: StickyMemory | null = null) {
     this.#config = config;
     this.#routes = new Map(everyRoute(config).map((route) => [route.name, route]));
@@ -114,7 +114,7 @@ export class DryRun {
       if (parser.refusal !== null)
         return refused({ kind: 'refused', ...parser.refusal, atAccept: false, route: null }, forwarded);
       if (!parser.complete) throw new Error('a dry run needs a whole head');
-      // Of a client's side, deciding reads the head and whom it is from; there is nobody to answer.
+      // Of a client's side, deciding reads the head and whom it is from; there is no client to answer.
       return accepted({ head: parser.head, forwarded } as ClientSide);
     } finally {
       parser.reset();

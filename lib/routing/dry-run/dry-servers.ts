@@ -21,7 +21,7 @@ export interface ServerStanding {
   readonly state: Availability | 'down' | 'ejected';
 }
 
-/** The servers of a group as they are; undefined when nobody knows. */
+/** The servers of a group as they are; undefined when that is unknown. */
 export type Standings = (group: GroupConfig) => readonly ServerStanding[] | undefined;
 
 /** As the file has them: every server takes requests. */
@@ -29,7 +29,10 @@ function asConfigured({ servers }: GroupConfig): readonly ServerStanding[] {
   return servers.map((server) => ({ ...server, state: 'ready' }));
 }
 
-/** The servers of groups, as `Generation` wants them, for requests that are not sent: nobody ever leases from a pool. */
+/**
+ * The servers of groups, as a routing snapshot needs them, for requests that are not sent: nothing is ever leased from
+ * their pools.
+ */
 export function dryServers(
   clock: Clock,
   standings: Standings = asConfigured,

@@ -4,7 +4,7 @@ import type { DryRunOutcome } from './outcome.js';
 import type { RequestParts } from './request-text.js';
 
 /**
- * An explanation without the credentials that rules put into a head: whoever may ask need not know what the settings
+ * An explanation without the credentials that rules put into a head: a reader who may ask need not know what the settings
  * hold. What the asker gave is shown as given.
  */
 export function maskExplanation(explanation: Explanation, { target, headers }: RequestParts): Explanation {

@@ -33,13 +33,13 @@ class DrawClass {
 }
 
 /**
- * The same server for the same key, whoever asks and in whatever order the servers are listed: each server draws a
+ * The same server for the same key, in every process and whatever the order of the servers: each server draws a
  * number from its name and the key, the highest wins (weighted rendezvous hashing). When a server leaves, its keys
  * alone move, spread over all others; when it returns, they come back. The next choice for a key is as settled as the
  * first.
  *
  * With many servers the winners of the last 65,536 keys are remembered. A change of servers clears nothing: when a key is
- * asked for next, the servers that have changed since are drawn for again, and nobody else.
+ * asked for next, the servers that have changed since are drawn for again, and no others.
  */
 export class ConsistentHash implements Scheduler {
   followsLoad: boolean;
@@ -254,7 +254,7 @@ export class ConsistentHash implements Scheduler {
       if (this.#classOf[index] === null) continue;
       // It may have changed more than once.
       this.#strike(slot, index);
-      // Below the last of those that are left there may be others, of which nobody knows.
+      // Below the last of those that are left there may be others that are not known.
       if (this.#outranksLast(key, slot, index)) this.#insert(key, slot, index);
     }
   }

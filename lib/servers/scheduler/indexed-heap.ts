@@ -1,6 +1,6 @@
 /**
  * A binary heap of indexes: on top is the one with the lowest first key, of those with equal first keys the one with the
- * lowest second key, of those the lowest index. The keys are arrays that belong to whoever made it; after a key of a
+ * lowest second key, of those the lowest index. The keys are arrays that belong to the owner of the heap; after a key of a
  * member was changed, `update` puts the member in its place.
  */
 export class IndexedHeap {

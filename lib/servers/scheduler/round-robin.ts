@@ -24,7 +24,7 @@ const MOST_EARNED = 2 ** 40;
  *
  * Of those with one weight the one that has spent least has most: each weight has a heap of its servers, and a pick
  * looks at the tops, of which there are as many as different weights. When a weight changes or a server comes or goes,
- * the credit of all others stays worth the same number of requests, of which nobody has more than one.
+ * the credit of all others stays worth the same number of requests, of which no server has more than one.
  */
 export class RoundRobin implements Scheduler {
   readonly followsLoad = false;

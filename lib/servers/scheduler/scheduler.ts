@@ -16,7 +16,7 @@ export interface Candidate {
 /** 31 bits that stand for what a request is told apart by (its client, its path, one of its fields); or `NO_KEY`. */
 export type PickKey = number;
 
-/** The request has nothing of the kind, or nobody asked for it. */
+/** The request has no such value, or no algorithm asks for one. */
 export const NO_KEY: PickKey = -1;
 
 /** What `pick` returns when there is no candidate that was not tried. */
@@ -34,8 +34,9 @@ export const SCAN_LIMIT = 32;
 
 /**
  * Chooses one of several servers. It is made for a list of candidates, which it calls by their indexes, and told of each
- * change of one. The list may become longer, and the place of one that has left may go to another one. A pick is synchronous, allocates nothing, and takes no longer the more candidates there are: what it
- * needs to know of them is kept up by the changes. It knows nothing of health or sockets.
+ * change of one. The list may become longer, and the place of one that has left may go to another one. A pick is
+ * synchronous, allocates nothing, and takes no longer the more candidates there are: what it needs to know of them is
+ * kept up by the changes. It knows nothing of health or sockets.
  */
 export interface Scheduler {
   /** Must `noteLoad` be called? */
@@ -84,6 +85,6 @@ export interface Algorithm {
   readonly avoidsFull: boolean;
   /** Does the order of the list say who serves? Then indexes are in that order. */
   readonly followsOrder: boolean;
-  /** Does it go by the latency of candidates? What nobody goes by is not estimated. */
+  /** Does it go by the latency of candidates? If no algorithm does, nothing is estimated. */
   readonly readsLatency: boolean;
 }
