@@ -4,7 +4,6 @@ import type { RouteStatus, ServerStatus } from '../control/status/status.js';
 import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
-import { BansApi } from './bans-api.js';
 import { type AdminRoute, type Answer, json, jsonInSlices, text } from './call.js';
 import { configView, snakeCase } from './config-view.js';
 import type { EventStream } from './event-stream.js';
@@ -29,7 +28,6 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
   const { subject, services, traffic, failures, events, page } = exhibits;
   const servers = new ServersApi(subject);
   const explain = new ExplainApi(subject);
-  const bans = new BansApi(subject);
   const since = (query: URLSearchParams): number => Number(query.get('since')) || 0;
   return [
     { method: 'GET', path: '/', access: 'open', handle: () => page.answer },
@@ -62,8 +60,13 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       access: 'token',
       handle: (call) => servers.remove(call),
     },
-    { method: 'GET', path: '/api/bans', access: 'token', handle: () => bans.list() },
-    { method: 'DELETE', path: '/api/bans/{name}', access: 'token', handle: (call) => bans.lift(call) },
+    { method: 'GET', path: '/api/bans', access: 'token', handle: () => json(snakeCase(subject.bans())) },
+    {
+      method: 'DELETE',
+      path: '/api/bans/{name}',
+      access: 'token',
+      handle: ({ name }) => json({ client: name, rules: subject.unban(name) }),
+    },
     {
       method: 'GET',
       path: '/api/config',
