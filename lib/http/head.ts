@@ -208,7 +208,9 @@ export class RequestHead extends MessageHead {
   clear(): void {
     this.text = '';
     this.fieldCount = 0;
-    this.connection.named = null;
+    // A request that is refused before its head is complete must not be judged by the one before.
+    if ((this.present & CONNECTION) !== 0) this.connection.clear();
+    this.present = 0;
     this.minorVersion = 1;
     this.method = '';
     this.target = '';
@@ -301,7 +303,8 @@ export class ResponseHead extends MessageHead {
   clear(): void {
     this.text = '';
     this.fieldCount = 0;
-    this.connection.named = null;
+    if ((this.present & CONNECTION) !== 0) this.connection.clear();
+    this.present = 0;
   }
 
   /** Status code and reason phrase as received: `200 OK`. */

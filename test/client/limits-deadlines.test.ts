@@ -33,6 +33,29 @@ t.test('timeouts.request_header counts from the first byte and later ones do not
   t.equal(server.accepted, 0, 'no server was asked');
 });
 
+t.test('a 408 is followed by a lingering close, whatever an earlier connection asked for', async (t) => {
+  const server = await startRawServer(answering(OK));
+  t.teardown(() => server.close());
+  const { balancer, connect, clock } = await startBalancer(t, { servers: [server.address] }, manual);
+  // Its objects are used again for the next client.
+  const first = await connect();
+  first.send(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+  await first.toEnd();
+  await until(() => balancer.clientCount === 0);
+  const slow = await connect();
+  slow.send('GET / HTTP/1.1\r\nX-Slow');
+  await until(() => balancer.clientCount === 1);
+  await turns();
+  clock.advance(10_000 + LATE + LATE);
+  await slow.until('408 Request Timeout');
+  await turns();
+  t.equal(balancer.clientCount, 1, 'what the client still sends is read');
+  slow.send(': more\r\n');
+  await turns();
+  slow.destroy();
+  await until(() => balancer.clientCount === 0);
+});
+
 t.test('a second request on the same connection has a header deadline of its own', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
