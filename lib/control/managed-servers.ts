@@ -10,6 +10,7 @@ import type { DesiredServers } from './desired-servers.js';
 import type { HealthDeps } from './health/checker.js';
 import { ServerHealth } from './health/server-health.js';
 import { ManagedServer } from './managed-server.js';
+import { isSame } from './server-entry.js';
 import { type Reused, ServerReuse, serverKey } from './server-reuse.js';
 
 /** First checks are spread over this long at most, so that a dead server is known soon. */
@@ -51,6 +52,8 @@ export class ManagedServers {
   readonly #log = new LoadLog();
   /** By their keys. */
   #members = new Map<string, ManagedServer>();
+  /** Those of the configuration before, from `install` until those that leave are let go of. */
+  #before: ReadonlyMap<string, ManagedServer> = new Map();
   #groups = new Map<GroupConfig, readonly ManagedServer[]>();
   #byName = new Map<string, ManagedServer[]>();
   readonly #memberOf = new WeakMap<EngineServer, ManagedServer>();
@@ -100,11 +103,15 @@ export class ManagedServers {
     return [...members];
   }
 
+  /** Every server that may hold a connection: those that serve, those from before a reload until it is done, those that left. */
+  #all(): ReadonlySet<ManagedServer> {
+    return new Set([...this.#members.values(), ...this.#before.values(), ...this.#gone]);
+  }
+
   /** Requests on them now, those on servers that were let go of included. */
   get activeCount(): number {
     let sum = 0;
-    for (const { server } of this.#members.values()) sum += server.active;
-    for (const { server } of this.#gone) sum += server.active;
+    for (const { server } of this.#all()) sum += server.active;
     return sum;
   }
 
@@ -268,7 +275,9 @@ export class ManagedServers {
       const key = serverKey(config, group);
       const known = plan.members.get(key);
       if (known !== undefined) return known;
-      const [member] = left;
+      const member =
+        [...left].find((one) => serverKey(one.config, one.group) === key) ??
+        [...left].find((one) => isSame(one.config, config));
       if (member === undefined) return this.#addTo(plan, key, config, group, desired, null);
       left.delete(member);
       const hasSameTerms = serverKey(member.config, member.group) === key;
@@ -286,16 +295,16 @@ export class ManagedServers {
    * Returns what is left to do, in steps: nothing that requests go by.
    */
   install(plan: ServerPlan, desired: DesiredServers, touched: Iterable<string>): Steps<void> {
-    const before = this.#members;
+    this.#before = this.#members;
     this.#members = plan.members;
     this.#groups = plan.groups;
     this.#byName = plan.byName;
     for (const [member, takeover] of plan.changed) this.#adjust(member, takeover, desired);
     for (const name of new Set(touched)) this.instruct(name, desired);
-    return this.#afterInstall(plan, before);
+    return this.#afterInstall(plan);
   }
 
-  *#afterInstall(plan: ServerPlan, before: ReadonlyMap<string, ManagedServer>): Steps<void> {
+  *#afterInstall(plan: ServerPlan): Steps<void> {
     for (const [member, { config, group }] of plan.unchanged) {
       member.config = config;
       member.group = group;
@@ -306,11 +315,12 @@ export class ManagedServers {
       yield;
     }
     const leaving: ManagedServer[] = [];
-    for (const member of before.values()) {
+    for (const member of this.#before.values()) {
       if (!plan.has(member)) leaving.push(member);
       yield;
     }
     yield* this.retire(leaving);
+    this.#before = new Map();
     if (this.#started) yield* this.startSteps();
   }
 
@@ -383,7 +393,7 @@ export class ManagedServers {
   /** Stops all checks and cuts all sockets. */
   stop(): void {
     this.#stopped = true;
-    for (const { server, health } of new Set([...this.#members.values(), ...this.#gone])) {
+    for (const { server, health } of this.#all()) {
       health.stop();
       server.pool.close();
     }

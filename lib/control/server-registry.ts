@@ -277,10 +277,19 @@ export class ServerRegistry implements Operations {
         after && { ...after, routes },
       );
       if (difference !== null) atOnce(announceDifferences([difference], this.#observer));
-    } finally {
+    } catch (error) {
       this.#changes--;
+      this.#tellRoutes();
+      throw error;
     }
+    this.#changes--;
     this.#afterChange();
+  }
+
+  /** Observers are told of routes when no change is under way. */
+  #tellRoutes(): void {
+    this.routes.isWaiting = this.#changes > 0;
+    if (this.#changes === 0) this.routes.tell();
   }
 
   #begin(): void {
@@ -291,8 +300,7 @@ export class ServerRegistry implements Operations {
   /** Servers that a change has left empty are told of last, after all that has changed. */
   #afterChange(): void {
     this.#keepChanges();
-    this.routes.isWaiting = this.#changes > 0;
-    if (this.#changes === 0) this.routes.tell();
+    this.#tellRoutes();
     this.#tellDrained();
   }
 

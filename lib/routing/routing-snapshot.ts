@@ -70,6 +70,10 @@ export class RoutingSnapshot {
 
   /** It is in force: what is in flight from before, and finds no server left, asks it. */
   *takeOver(): Steps<void> {
+    for (const group of this.#parts.groups.values()) {
+      group.putInForce();
+      yield;
+    }
     for (const { selector, current } of this.#parts.selectors.values()) {
       current.selector = selector;
       yield;

@@ -82,7 +82,7 @@ export class SnapshotBuilder {
     return atOnce(SnapshotBuilder.steps(config, sources));
   }
 
-  /** What its servers tell it has no effect on others until `takeOver`. What ends the steps early leaves nothing. */
+  /** Its groups have no say in what becomes of their servers until `takeOver`. What ends the steps early leaves nothing. */
   static *steps(config: Config, sources: SnapshotSources): Steps<RoutingSnapshot> {
     const builder = new SnapshotBuilder(config, sources);
     try {
@@ -124,7 +124,9 @@ export class SnapshotBuilder {
     const { clock, random = randomBits(), serversOf } = this.#sources;
     for (const group of this.#config.groups) {
       const algorithm = algorithmOf(group.algorithm, { random, clock });
-      this.#groups.set(group, new ServerGroup(serversOf(group), algorithm));
+      const servers = new ServerGroup(serversOf(group), algorithm);
+      servers.prepare();
+      this.#groups.set(group, servers);
       yield;
     }
   }

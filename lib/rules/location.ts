@@ -11,7 +11,7 @@ const END_OF_HOST = /[/?#\\]/;
 /** A value after one of these, or after the two slashes, can only be part of the host. */
 const UNFINISHED = /(?:^|[.:@_-])$/;
 
-/** A part of a host. A part with `mayBePath` becomes a path when its value begins with a slash. */
+/** A part of a host. `path`: the part as a path, which it becomes when its value begins with a slash; null where it may not. */
 interface HostPart {
   readonly text: Text;
   readonly path: Text | null;

@@ -44,7 +44,7 @@ export class ServerGroup implements GroupMembership {
   readonly #algorithms: Algorithm[] = [];
   /** The group's own; made at the first pick, as are the others. */
   #main: Selection | null = null;
-  /** Of each server the bits below. */
+  /** Of each server the bits above. */
   #marks: Uint8Array;
   #volatileCount = 0;
   #awayCount = 0;
@@ -53,13 +53,14 @@ export class ServerGroup implements GroupMembership {
   #indexes: Map<number, number> | null = null;
   /** By the hashes of their names; made when it is needed. */
   #byHash: Map<number, Server> | null = null;
-  /** The same for all servers; null while there never was one. */
+  /** Of loads, the same for all servers; null while the group never had one. */
   #log: LoadLog | null = null;
   #readsLoads = false;
   /** Up to where the log was read. */
   #read = 0;
   readonly #tried: number[] = [];
   #released = false;
+  #isPrepared = false;
   #wasUsable: boolean;
   #listener: GroupListener | null = null;
 
@@ -160,6 +161,15 @@ export class ServerGroup implements GroupMembership {
     }
   }
 
+  /** Its configuration is not in force: it has no say in whether a server may be ejected, until `putInForce`. */
+  prepare(): void {
+    this.#isPrepared = true;
+  }
+
+  putInForce(): void {
+    this.#isPrepared = false;
+  }
+
   /** `listener` is told from now on. */
   listen(listener: GroupListener): void {
     this.#listener = listener;
@@ -251,6 +261,7 @@ export class ServerGroup implements GroupMembership {
   mayHold(server: Server, tried: readonly Server[]): boolean {
     if (!server.takesBound || tried.includes(server)) return false;
     if (!server.backup) return true;
+    if (this.#log !== null && this.#log.untold.length > 0) this.#askForChanges(this.#log);
     if (this.#released) this.#lookAtAll();
     let others = 0;
     for (let standing = OUT + 1; standing <= BACKUP - 1; standing++)
@@ -271,11 +282,12 @@ export class ServerGroup implements GroupMembership {
       this.#wasUsable = isUsable;
       this.#listener?.onUsability(this);
     }
-    if (isUsable || this.#awayCount === 0) return;
+    if (isUsable || this.#awayCount === 0 || this.#isPrepared) return;
     for (const other of this.#servers) if (other.isEjected && other.isUp) other.recall();
   }
 
   spares(server: Server, maxEjected: number): boolean {
+    if (this.#isPrepared) return true;
     const isAway = server.isEjected || server.isHalfOpen;
     const away = this.#awayCount - (isAway ? 1 : 0);
     if (away + 1 > Math.max(1, Math.floor(maxEjected * this.#servers.length))) return false;
@@ -284,6 +296,7 @@ export class ServerGroup implements GroupMembership {
   }
 
   othersAnswered(server: Server, since: number): boolean {
+    if (this.#isPrepared) return false;
     return this.#servers.some((other) => other !== server && other.answeredAt > since);
   }
 

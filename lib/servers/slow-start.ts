@@ -7,7 +7,7 @@ export interface SlowStarter {
 
 /** Less than this is no beginning: a server with a tenth of its weight still gets requests that warm it. */
 const LEAST_SHARE = 0.1;
-/** How often the share grows: each time the lists that schedulers pick from are made anew. */
+/** How often the share grows: each time all groups of the server are told. */
 const STEPS = 20;
 
 /** Brings a server that was out to its full share of the work little by little, evenly with time. */

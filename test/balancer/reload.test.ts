@@ -294,3 +294,33 @@ t.test('a reload that fails half way leaves everything as it was', async (t) => 
   t.equal(balancer.status().servers.length, 2, 'the next reload is taken over');
   t.equal(one.accepted, 1);
 });
+
+t.test(
+  'a server that is added while a file with another of that name is taken over leaves the file to it',
+  async (t) => {
+    const [a, b, c] = await Promise.all(
+      ['a', 'b', 'c'].map((body) => startRawServer(answering(answer(body)))),
+    );
+    t.teardown(() => Promise.all([a, b, c].map((server) => server?.close())));
+    const settings = { health_check: false as const, listen: '127.0.0.1:0' };
+    // The addition meets each moment of the reload: while it is planned, while its listener is opened, and after.
+    for (let moment = 0; moment < 30; moment++) {
+      const { balancer } = await startBalancer(t, { ...settings, servers: [a!.address] });
+      const next = createConfig({
+        ...settings,
+        listen: ['127.0.0.1:0', '[::1]:0'],
+        servers: [a!.address, { name: 'x', address: c!.address }],
+      });
+      const reloaded = balancer.reload(next);
+      for (let i = 0; i < moment; i++) await Promise.resolve();
+      try {
+        balancer.addServer('default', { name: 'x', address: b!.address });
+      } catch (error) {
+        t.match(error, { code: 'duplicate_server' }, 'the file was in force already');
+      }
+      await reloaded;
+      t.equal(balancer.serverStatus('x')?.address, c!.address, `added at moment ${moment}`);
+      balancer.stop();
+    }
+  },
+);

@@ -210,3 +210,25 @@ t.test('an ejected server that is called back as no other is left leaves its rou
   t.notMatch(story(balancer).join(), 'route_down');
   t.equal(balancer.status().ready, true);
 });
+
+t.test('a change that is refused does not keep a route that goes down from being told', async (t) => {
+  const one = await startRawServer(answering('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+  t.teardown(() => one.close());
+  const health_check = { interval: '1s', fall: 1, path: '/' };
+  const { balancer, clock, seen } = await startBalancer(
+    t,
+    { servers: [one.address], health_check },
+    { manual: true },
+  );
+  clock.advance(1100);
+  await seen.when(({ checks }) => checks.length > 0);
+  t.throws(() => balancer.setWeight('nope', 3), { code: 'unknown_server' });
+  await one.close();
+  clock.advance(3000);
+  await seen.when(({ verdicts }) => verdicts.length > 0);
+  await turns();
+  t.match(
+    balancer.events().filter(({ what }) => what === 'route_down'),
+    [{ route: 'default' }],
+  );
+});

@@ -53,6 +53,8 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
   yield* builder.addServers();
   const routes = yield* builder.routes();
   const servers = yield* builder.servers();
+  // A reload took over meanwhile: its groups are others.
+  if (registry.snapshot !== snapshot) return yield* statusSteps(sources);
   return {
     version: VERSION,
     pid: process.pid,
