@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSy
 import { formatSize } from './units.js';
 
 /** Settings for ten thousand hosts take 5 MB. */
-export const MAX_TEXT_BYTES = 64 * 1024 * 1024;
+const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 /** A million addresses of IPv6 with comments take 60 MB. */
 export const MAX_LIST_BYTES = 256 * 1024 * 1024;
 

@@ -1,4 +1,4 @@
-/** What is known of the transport of a client's connection. */
+/** What a client speaks, as the scheme of its URL names it. */
 export type Scheme = 'http' | 'https';
 
 /**

@@ -30,7 +30,7 @@ export function serverLines({ servers, server, choice, route }: Forwarded, paint
 }
 
 /** Notes on a server besides its address. */
-export function notesOn({ weight, backup, obstacle }: Server, servers: readonly Server[]): string[] {
+function notesOn({ weight, backup, obstacle }: Server, servers: readonly Server[]): string[] {
   const uneven = servers.some((other) => other.weight !== weight);
   return [
     ...(uneven && weight > 0 ? [`weight ${weight}`] : []),

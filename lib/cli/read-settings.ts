@@ -118,12 +118,15 @@ async function readInWorker(request: ReadRequest): Promise<SettingsReading | nul
   }
 }
 
-/** null: the thread has ended without an answer. It does not keep the process running. */
+/** null: the thread has ended without an answer. Rejects if its memory was not enough. It does not keep the process running. */
 function answerOf(worker: Worker): Promise<WorkerAnswer | null> {
   worker.unref();
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     worker.once('message', resolve);
-    worker.once('error', () => resolve(null));
+    // A file that exhausts the memory of the thread would exhaust that of this one too.
+    worker.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? reject(error) : resolve(null),
+    );
     worker.once('exit', () => resolve(null));
   });
 }

@@ -1,12 +1,10 @@
-import { constants } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
-import { FileError, readRegularFile } from '../base/regular-file.js';
+import { rename } from 'node:fs/promises';
+import { readRegularFile } from '../base/regular-file.js';
 import { inSlices } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
 import { type ChangeStore, type Changes, readChanges, writeChanges, writeSteps } from '../control/changes.js';
 import { OperationError } from '../control/status/operations.js';
-
-const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+import { replaceFile } from './replace-file.js';
 
 const NONE: Changes = {
   weights: new Map(),
@@ -74,19 +72,8 @@ export class StateFile implements ChangeStore {
   }
 
   async #replace(text: string): Promise<void> {
-    const beside = `${this.#path}.new`;
-    // If there is a named pipe at this name, opening it does not wait.
-    const handle = await open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
-    try {
-      if (!(await handle.stat()).isFile()) throw new FileError(`${beside} is not a regular file`);
-      // A file left by an earlier version may be readable by others.
-      await handle.chmod(0o600);
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(beside, this.#path);
+    // A file left by an earlier version may be readable by others.
+    await replaceFile(this.#path, text, 0o600);
     this.#text = text;
   }
 }

@@ -27,7 +27,6 @@ const NO_WEIGHTS: readonly number[] = [];
  * goes through all of them would hold up requests. It never changes.
  */
 export class FileIndex {
-  readonly config: Config;
   /** Those that have servers, in the order of the file. */
   readonly routes: readonly { readonly name: string; readonly group: GroupConfig }[];
   readonly groups: readonly GroupConfig[];
@@ -38,7 +37,6 @@ export class FileIndex {
   readonly #nameAt = new Map<string, string>();
 
   private constructor(config: Config) {
-    this.config = config;
     this.routes = forwardingRoutes(config);
     this.groups = config.groups;
   }

@@ -8,7 +8,7 @@ import type { Lease, LeaseListener, OutcomeKind, ResponseListener } from '../ser
 import type { Server } from '../servers/server.js';
 import type { RequestContext } from './context.js';
 import { giveBack, isPinned, leaseFor } from './pinned-connection.js';
-import { Relay, type Replay } from './relay.js';
+import { REST_MS, Relay, type Replay } from './relay.js';
 import {
   kindOfAnswer,
   kindOfFailure,
@@ -20,8 +20,6 @@ import { ResponseDrain } from './response-drain.js';
 
 /** The bit of that field in `present`: without it no request authenticates its connection. */
 const AUTHORIZATION = 1 << FIELD.authorization;
-/** ms in which a server takes some of the rest of a request that it has answered already. */
-const REST_MS = 5000;
 
 /** leasing: waits for a connection. asking: has one. over: neither. */
 type State = 'leasing' | 'asking' | 'over';

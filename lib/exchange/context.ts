@@ -208,7 +208,7 @@ export class ServerSelector {
       const bound = this.sticky.serverFor(context, tried, repeatable);
       if (bound !== null) return bound;
     }
-    const picked = this.group.pick(this.#key === null ? NO_KEY : this.keyOf(context), tried, repeatable);
+    const picked = this.group.pick(this.#key === null ? NO_KEY : this.#key.of(context), tried, repeatable);
     return picked ?? this.#pickOfSuccessor(context, tried, repeatable);
   }
 

@@ -31,7 +31,7 @@ export const RELAY_MOVES: Moves<RelayState> = {
 };
 
 /** A server that has answered already has so long, ms, to take some of the rest of the request. */
-const REST_MS = 5000;
+export const REST_MS = 5000;
 
 /** A server that was made to wait for so long, ms, may well give up on its client. */
 const LONG_HOLD_MS = 1000;
@@ -81,6 +81,7 @@ export class Relay {
     this.#timeouts = timeouts;
     this.#continued = false;
     this.#clientBlocked = false;
+    this.#serverBlocked = false;
     this.#heldBackMs = 0;
   }
 

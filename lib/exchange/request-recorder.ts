@@ -251,7 +251,7 @@ const TRACE_PARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{
  * The trace that a request belongs to; empty when it does not say, or not validly. `traceparent` and `tracestate` are
  * passed on as they came: only who tells a collector of a span of its own may put itself between the two.
  */
-export function traceIdOf(head: MessageHead): string {
+function traceIdOf(head: MessageHead): string {
   const index = head.indexOfName('traceparent');
   if (index === -1) return '';
   return TRACE_PARENT.exec(head.valueAt(index))?.[1] ?? '';

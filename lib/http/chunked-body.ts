@@ -369,7 +369,7 @@ const LONG_RUN = 4096;
  * What of one read is handed on. The runs of bytes between those that are left out are moved together, within the read
  * buffer, so that ten thousand short runs are one piece: one call, and one write.
  */
-export class KeptRuns {
+class KeptRuns {
   /** `[piece, write)` is put together and not handed on yet. */
   #piece = 0;
   write = 0;

@@ -25,7 +25,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
  * Where the last comma of `text[start, end)` stands that is in no quoted string; -1 when there is none. From the end,
  * for what stands there was written by the proxy next to us: a quote that a client left open hides nothing of it.
  */
-export function lastComma(text: string, start: number, end: number): number {
+function lastComma(text: string, start: number, end: number): number {
   for (let i = end - 1; i >= start; i--) {
     const code = text.charCodeAt(i);
     if (code === COMMA) return i;
@@ -46,13 +46,13 @@ function openingQuote(text: string, start: number, close: number): number {
 }
 
 /** Whom the element of Forwarded at `text[start, end)` is `for`; null when that is no address, or nothing is well-formed. */
-export function elementFor(text: string, start: number, end: number): IpAddress | null {
+function elementFor(text: string, start: number, end: number): IpAddress | null {
   const node = elementParameter(text, start, end, 'for');
   return node === '' ? null : parseNode(node, 0, node.length);
 }
 
 /** The value of a parameter (lower case) of the element; empty when it is not there, or nothing is well-formed. */
-export function elementParameter(text: string, start: number, end: number, wanted: string): string {
+function elementParameter(text: string, start: number, end: number, wanted: string): string {
   const element = text.slice(start, end);
   let value = '';
   PAIR.lastIndex = 0;
@@ -69,7 +69,7 @@ export function elementParameter(text: string, start: number, end: number, wante
 }
 
 /** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`, and blanks. */
-export function parseNode(text: string, start: number, to: number): IpAddress | null {
+function parseNode(text: string, start: number, to: number): IpAddress | null {
   let end = to;
   while (isBlank(text.charCodeAt(end - 1))) end--;
   const colon = text.lastIndexOf(':', end - 1);
@@ -85,7 +85,7 @@ export function parseNode(text: string, start: number, to: number): IpAddress | 
 }
 
 /** The first position of `text[start, end)` that is no blank. */
-export function skipBlanks(text: string, start: number, end: number): number {
+function skipBlanks(text: string, start: number, end: number): number {
   let first = start;
   while (first < end && isBlank(text.charCodeAt(first))) first++;
   return first;

@@ -16,10 +16,10 @@ const ZERO = 0x30;
 const CHUNKED = 'chunked';
 
 /** What becomes of a field on its way through. */
-export const PASS = 0;
-export const DROP = 1;
+const PASS = 0;
+const DROP = 1;
 /** Depends on more than its name. */
-export const ASK = 2;
+const ASK = 2;
 
 /** The verdicts by field id; what is not named passes. */
 export function verdicts(named: Partial<Record<keyof typeof FIELD, number>>): Uint8Array {
@@ -29,7 +29,7 @@ export function verdicts(named: Partial<Record<keyof typeof FIELD, number>>): Ui
 }
 
 /** Fields that belong to one connection, named by Connection or not (RFC 9110, 7.6.1). */
-export const HOP_BY_HOP = {
+const HOP_BY_HOP = {
   connection: DROP,
   keepAlive: DROP,
   proxyConnection: DROP,
@@ -80,7 +80,7 @@ function isDigit(code: number): boolean {
  * A framing field as it is passed on: the line as received when nothing about it is unusual, else written again
  * without leading zeros and padding, so that no two readers can take it differently.
  */
-export function framingLine(head: MessageHead, index: number, canonical: string): string {
+function framingLine(head: MessageHead, index: number, canonical: string): string {
   if (isPlain(head, index)) return head.text.slice(head.lineStart(index), head.lineStart(index + 1));
   return `${head.nameAt(index)}: ${canonical}\r\n`;
 }

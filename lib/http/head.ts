@@ -348,7 +348,7 @@ function protocolsOf(head: MessageHead): string[] {
 }
 
 /** The protocols of a request's Upgrade that are passed on, in the client's order and spelling; empty when none is. */
-export function passableProtocols(head: MessageHead): string {
+function passableProtocols(head: MessageHead): string {
   const passed = protocolsOf(head).filter((protocol) => {
     const name = PROTOCOL.exec(protocol)?.[1];
     return name !== undefined && !NOT_PASSED.test(name);

@@ -80,10 +80,6 @@ function knownMethod(buffer: Buffer, start: number, length: number): string {
   return '';
 }
 
-/**
- * The request line, read by hand before llhttp sees it: llhttp takes two spaces for one, RTSP for HTTP, and refuses
- * methods that it has not heard of and targets with bytes above 0x7F.
- */
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
@@ -94,7 +90,7 @@ const VERSION_BYTES = 8;
 const HTTP1 = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
 const ZERO = 0x30;
 /** Empty lines, method, two spaces, version and CRLF: what a line can have beside its target. */
-export const MAX_LINE_OVERHEAD = MAX_LEADING_BYTES + MAX_METHOD_BYTES + VERSION_BYTES + 4;
+const MAX_LINE_OVERHEAD = MAX_LEADING_BYTES + MAX_METHOD_BYTES + VERSION_BYTES + 4;
 const VERSION = /^HTTP\/\d\.\d$/;
 const BEGUN_VERSION = /^(H(T(T(P(\/(\d\.?)?)?)?)?)?)?$/;
 
@@ -125,8 +121,11 @@ const BAD_LINE = refusal(400, 'the request line is not `method target HTTP/1.1`'
 const BAD_VERSION = refusal(505, 'only HTTP/1.0 and HTTP/1.1 are spoken here');
 const HTTP2 = refusal(505, 'HTTP/2 without TLS is not spoken here');
 
-/** The parts of a request line, as offsets from `start`. */
-export class RequestLine {
+/**
+ * The parts of a request line, as offsets from `start`. It is read by hand before llhttp sees it: llhttp takes two spaces
+ * for one, RTSP for HTTP, and refuses methods that it has not heard of and targets with bytes above 0x7F.
+ */
+class RequestLine {
   /** First byte of the method, after empty lines. */
   start = 0;
   /** The method itself, set by who has read the line. */
@@ -241,7 +240,7 @@ const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 const SLASH = 0x2f;
 
 /** The refusal that a method deserves before anything else of the request is looked at, or null. */
-export function judgeMethod(method: string): Refusal | null {
+function judgeMethod(method: string): Refusal | null {
   if (method === 'CONNECT') return CONNECT;
   return method === 'TRACE' ? TRACE : null;
 }

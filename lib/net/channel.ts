@@ -165,7 +165,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
 
   /** The writer is opened with the first write: a socket that connects has no handle before. */
   #open(): SocketWriter {
-    this.#writer = this.#transport.openOutlet();
+    this.#writer = this.#transport.openWriter();
     return this.#writer;
   }
 
@@ -315,7 +315,7 @@ interface Ended {
 }
 
 /** Asks `ended` once the next poll for input is over. */
-export function confirmAfterNextPoll(ended: Ended, listener: EndListener): void {
+function confirmAfterNextPoll(ended: Ended, listener: EndListener): void {
   // This one runs before that poll; one that is set from it runs after.
   setImmediate(behindNextPoll, ended, listener);
 }

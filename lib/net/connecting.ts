@@ -16,7 +16,7 @@ export type SocketAddress = { readonly path: string } | { readonly host: string;
 
 /** Told how it went, once, and never before `connect` has returned. */
 export interface ConnectListener {
-  /** `attempt.transport()` is to be taken at once, or the attempt cancelled. */
+  /** `attempt.transport()` is to be taken at once: there is nothing to cancel any more. */
   onConnected(attempt: Connecting): void;
   onRefused(attempt: Connecting, error: NodeJS.ErrnoException): void;
 }
@@ -26,7 +26,7 @@ export interface Connecting {
   /** The address, or the path. */
   readonly peer: string;
   transport(): Transport;
-  /** Breaks it off: the witness hears nothing. */
+  /** Breaks it off before it has connected: the listener hears nothing. */
   cancel(): void;
 }
 

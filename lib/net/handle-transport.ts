@@ -59,7 +59,7 @@ export class HandleTransport implements Transport {
     this.resume();
   }
 
-  openOutlet(): SocketWriter {
+  openWriter(): SocketWriter {
     return new HandleWriter(this.#handle, this, this.#owner as TransportOwner);
   }
 

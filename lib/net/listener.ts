@@ -1,6 +1,5 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
-import { connect } from 'node:net';
 import type { Address } from '../base/address.js';
 import { type Acceptor, acceptFrom } from './accept.js';
 import type { Sockets } from './transport.js';
@@ -102,7 +101,7 @@ function resolved(wanted: Address, bound: string | net.AddressInfo | null): Addr
  * A process that was killed leaves the file of its Unix socket, and the next process could not listen.
  * Takes the file away if it is a socket and no process listens there; false when it is anything else.
  */
-export async function removeStale(path: string): Promise<boolean> {
+async function removeStale(path: string): Promise<boolean> {
   try {
     // Asked for first: a connection to a plain file is refused too.
     if (!lstatSync(path).isSocket() || !(await isDeserted(path))) return false;
@@ -115,7 +114,7 @@ export async function removeStale(path: string): Promise<boolean> {
 
 function isDeserted(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(path);
+    const socket = net.connect(path);
     socket.once('connect', () => {
       socket.destroy();
       resolve(false);

@@ -74,8 +74,8 @@ export class SocketTransport implements Transport {
     return this.owner.read(length, buffer);
   }
 
-  openOutlet(): SocketWriter {
-    return new SocketOutlet(this.#socket, this.owner);
+  openWriter(): SocketWriter {
+    return new StreamWriter(this.#socket, this.owner);
   }
 
   pause(): void {
@@ -145,7 +145,7 @@ type Written = (error?: Error | null) => void;
  * answer of a server that resets an upload. So the stream is never told: its `_write`, which is documented for classes
  * that are derived from it, passes here first, and the failure goes to the owner, who reads on to the end.
  */
-class SocketOutlet implements SocketWriter {
+class StreamWriter implements SocketWriter {
   readonly #socket: net.Socket;
   readonly #owner: TransportOwner;
   readonly #write: net.Socket['_write'];

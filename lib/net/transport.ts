@@ -21,7 +21,7 @@ export interface Transport {
   readonly readEnded: boolean;
   /** Begins to tell `owner`, and to read. Once, and at once. */
   attach(owner: TransportOwner): void;
-  openOutlet(): SocketWriter;
+  openWriter(): SocketWriter;
   /** Stops reading. */
   pause(): void;
   resume(): void;

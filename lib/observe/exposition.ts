@@ -69,26 +69,29 @@ export class Exposition {
 
   async #make(): Promise<readonly Buffer[]> {
     const registry = await this.#registry;
-    this.#live = await inSlices(this.#sources.live());
     const pieces: Buffer[] = [];
     const slice = new Slice();
-    for (const family of this.#families) {
-      let isFirst = true;
-      for (const samples of inGroups(family.read())) {
-        this.#samples = samples;
-        const text = await registry.getSingleMetricAsString(family.name);
-        // Each text begins with the two lines that describe the family.
-        const piece = isFirst
-          ? `${pieces.length === 0 ? '' : '\n'}${text}\n`
-          : `${text.split('\n').slice(2).join('\n')}\n`;
-        pieces.push(Buffer.from(piece));
-        isFirst = false;
-        if (slice.isOver) await slice.rest();
+    try {
+      this.#live = await inSlices(this.#sources.live());
+      for (const family of this.#families) {
+        let isFirst = true;
+        for (const samples of inGroups(family.read())) {
+          this.#samples = samples;
+          const text = await registry.getSingleMetricAsString(family.name);
+          // Each text begins with the two lines that describe the family.
+          const piece = isFirst
+            ? `${pieces.length === 0 ? '' : '\n'}${text}\n`
+            : `${text.split('\n').slice(2).join('\n')}\n`;
+          pieces.push(Buffer.from(piece));
+          isFirst = false;
+          if (slice.isOver) await slice.rest();
+        }
       }
+      return pieces;
+    } finally {
+      this.#live = null;
+      this.#samples = [];
     }
-    this.#live = null;
-    this.#samples = [];
-    return pieces;
   }
 
   /** Stops measuring the event loop. */

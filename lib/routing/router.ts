@@ -214,7 +214,7 @@ function withCaptures<T>(resolution: RouteMatch<T> | null, captures: Captures): 
 }
 
 /** Values by path prefix, found by whole segments, the longest first. A search costs a step per segment at most. */
-export class PrefixTrie<T> {
+class PrefixTrie<T> {
   readonly #root = new Node<T>();
 
   /** `prefix` as patterns have it: without a final slash, or `/` for everything. The first value for it stays. */
@@ -262,7 +262,7 @@ class Node<T> {
  * The routes of one host that a request ends up on where a server reads its path in another way (`path-readings.ts`).
  * A slash at the end makes no difference here, as for `path_reject`, unless the path is written down exactly as it came.
  */
-export class OtherWays<T> {
+class OtherWays<T> {
   readonly #scope: Scope<T>;
   readonly #exact: ReadonlySet<string>;
 

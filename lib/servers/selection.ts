@@ -146,7 +146,7 @@ export class Selection {
  */
 export const OUT = 0;
 export const OPEN = 1;
-export const FULL = 2;
+const FULL = 2;
 export const CAREFUL = 3;
 export const BUSY = 4;
 /** Added for a backup server. */

@@ -85,7 +85,7 @@ function control() {
     'Section: httpd',
     'Priority: optional',
     // Of what a Node from nodejs.org is linked with; the versions are those of its oldest Debian.
-    'Depends: adduser, libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 8)',
+    'Depends: adduser, libatomic1, libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 8)',
     // It has a program of the same name.
     'Conflicts: live-build',
     'Description: HTTP load balancer with health checks, safe retries and one YAML file',

@@ -41,7 +41,7 @@ class FakeTransport implements Transport, SocketWriter {
   attach(owner: TransportOwner): void {
     this.owner = owner;
   }
-  openOutlet(): SocketWriter {
+  openWriter(): SocketWriter {
     return this;
   }
   pause(): void {}

@@ -133,12 +133,12 @@ t.test(
   async (t) => {
     const cwd = t.testdir({ real: { 'settings.yaml': 'listen: 1\n' } });
     const real = join(cwd, 'real/settings.yaml');
-    chmodSync(real, 0o640);
+    chmodSync(real, 0o664);
     symlinkSync(real, join(cwd, 'lb.yaml'));
     t.equal((await initIn(cwd, ['--force', 'localhost:5001'])).code, 0);
     t.ok(lstatSync(join(cwd, 'lb.yaml')).isSymbolicLink());
     t.match(readFileSync(real, 'utf8'), 'localhost:5001');
-    t.equal(statSync(real).mode & 0o777, 0o640);
+    t.equal(statSync(real).mode & 0o777, 0o664);
     t.same(readdirSync(join(cwd, 'real')), ['settings.yaml'], 'nothing is left beside it');
 
     const other = t.testdir();

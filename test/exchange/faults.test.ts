@@ -124,6 +124,7 @@ t.test('a reset after a body without length is not taken for the end of the body
       client.destroy();
     }
   }
+  await seen.when(({ requests }) => requests.length === 20);
   t.ok(seen.requests.every(({ reason }) => reason.startsWith('reset_')));
 });
 

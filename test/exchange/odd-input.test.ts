@@ -230,6 +230,7 @@ for (const { what, answer, expected, kept, method = 'GET' } of PASSING) {
       t.equal(await client.bytes(expected.length), expected, `cut at ${cut}`);
     }
     t.equal(client.received, '', 'and nothing more');
+    await seen.when(({ requests }) => requests.length >= answer.length - 1);
     t.ok(seen.requests.every(({ reason }) => reason === ''));
   });
 }

@@ -56,7 +56,7 @@ class FakeWire implements Transport {
     this.owner = owner;
   }
 
-  openOutlet(): SocketWriter {
+  openWriter(): SocketWriter {
     return this.writer;
   }
 

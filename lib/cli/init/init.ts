@@ -4,7 +4,7 @@ import { count, longest } from '../error-text.js';
 import { explainFailure } from '../failure.js';
 import { DEFAULT_FILE } from '../start-settings.js';
 import type { Terminal } from '../terminal.js';
-import { createFile, replaceFile } from './new-file.js';
+import { createFile, overwriteFile } from './new-file.js';
 import { type Ask, DEFAULT_ANSWERS, interview } from './questions.js';
 import { type StarterAnswers, starterFile } from './starter-file.js';
 
@@ -47,7 +47,7 @@ export async function init(options: InitOptions, context: InitContext): Promise<
     if (answers === null) return refuse('nothing was written: the answers ended too early.', 1);
   }
   try {
-    await (force ? replaceFile : createFile)(file, starterFile(answers));
+    await (force ? overwriteFile : createFile)(file, starterFile(answers));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return refuse(there, 1);
     const explained = explainFailure(error, { writing: file });

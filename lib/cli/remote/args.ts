@@ -1,12 +1,11 @@
 import { parseAddress } from '../../base/address.js';
 import { ValueError } from '../../base/units.js';
+import { MAX_WEIGHT } from '../../control/changes.js';
 import { type OptionName, type RemoteName, spoken, UsageError } from '../options.js';
 import type { Action, RemoteOptions } from './options.js';
 import type { NewServerView } from './view.js';
 
 type Values = ReadonlyMap<OptionName, string>;
-
-const MAX_WEIGHT = 256;
 
 /** The arguments of a command, for the error message when they are wrong. */
 const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {

@@ -1,3 +1,4 @@
+import { append } from '../../base/collections.js';
 import type { Steps } from '../../base/slices.js';
 import type { Clock } from '../../base/timer-wheel.js';
 import { VERSION } from '../../base/version.js';
@@ -195,9 +196,7 @@ class StatusBuilder {
   *addRouteNames(): Steps<void> {
     for (const route of everyRoute(this.#registry.snapshot.config)) {
       for (const member of this.#membersOf(route)) {
-        const names = this.#routesOf.get(member);
-        if (names === undefined) this.#routesOf.set(member, [route.name]);
-        else names.push(route.name);
+        append(this.#routesOf, member, route.name);
       }
       yield;
     }

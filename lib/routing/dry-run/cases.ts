@@ -33,7 +33,7 @@ export function runCases(config: Config): CaseResult[] {
 }
 
 /** What became of a request, in a few words. */
-export function describeOutcome(outcome: DryRunOutcome): string {
+function describeOutcome(outcome: DryRunOutcome): string {
   switch (outcome.kind) {
     case 'forwarded':
       return `forwarded to ${outcome.servers.map(({ name }) => name).join(', ')}`;
