@@ -301,7 +301,7 @@ t.test(
     const [a, b, c] = await Promise.all(
       ['a', 'b', 'c'].map((body) => startRawServer(answering(answer(body)))),
     );
-    t.teardown(() => Promise.all([a, b, c].map((server) => server?.close())));
+    t.teardown(() => Promise.all([a!.close(), b!.close(), c!.close()]));
     const settings = { health_check: false as const, listen: '127.0.0.1:0' };
     // The addition meets each moment of the reload: while it is planned, while its listener is opened, and after.
     for (let moment = 0; moment < 30; moment++) {
