@@ -6,19 +6,56 @@ export type Scheme = 'http' | 'https';
  * `{scheme}` and the Secure of a cookie go by. null: there is no such thing, as in plain TCP.
  */
 export interface TransportInfo {
+  /** What the client spoke; `https` without `tls` where a PROXY header said so. */
   readonly scheme: Scheme;
+  /** The port that the client connected to; 0 for a Unix socket. */
+  readonly port: number;
   /** The protocol that was agreed on (RFC 7301). */
   readonly alpn: string | null;
   /** The host name that the client asked for (RFC 6066, 3), in lower case. */
   readonly sni: string | null;
-  /** The certificate that the client showed, as DER. */
-  readonly peerCertificate: Buffer | null;
+  /** null: the connection is not encrypted, or not by us. */
+  readonly tls: TlsInfo | null;
+}
+
+/** What a handshake agreed on. */
+export interface TlsInfo {
+  /** `TLSv1.2` or `TLSv1.3`. */
+  readonly version: string;
+  /** The name that IANA has for it: `TLS_AES_128_GCM_SHA256`. */
+  readonly cipher: string;
+  /** Was the session of an earlier connection resumed? */
+  readonly resumed: boolean;
+  /** Stands for what was asked of client certificates: requests for a host with another policy get 421. */
+  readonly policy: string;
+  /** null: the client showed none. */
+  readonly clientCertificate: ClientCertificate | null;
+}
+
+/** A certificate that a client showed. */
+export interface ClientCertificate {
+  /** Empty when the certificate is valid, else the error word of OpenSSL, such as `CERT_HAS_EXPIRED`. */
+  readonly error: string;
+  /** RFC 4514: `CN=alice,O=Example`. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** In hex, in upper case. */
+  readonly serial: string;
+  /** SHA-256 of the certificate in hex, in lower case. */
+  readonly fingerprint: string;
+  /** Unix time in ms. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** The names in its subjectAltName, such as `DNS:alice.example.com`. */
+  readonly names: readonly string[];
+  readonly der: Buffer;
 }
 
 /** A connection of TCP, or of a Unix socket, without TLS. */
 export const PLAIN_TRANSPORT: TransportInfo = Object.freeze({
   scheme: 'http',
+  port: 0,
   alpn: null,
   sni: null,
-  peerCertificate: null,
+  tls: null,
 });

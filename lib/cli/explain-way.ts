@@ -44,7 +44,7 @@ export function renderWay(explained: Explained, paint: Paint): string {
   const guards = (which: (entry: FirewallOpinions) => boolean): Section[] =>
     firewalls.filter(which).map((entry) => firewallSection(entry, place, paint));
   const sections: Section[] = [
-    { label: 'listener', lines: [{ text: config.listen.map(({ text }) => text).join(', ') }] },
+    { label: 'listener', lines: [{ text: config.listen.map(({ address }) => address.text).join(', ') }] },
     { label: 'client', lines: clientLines(explanation, peer) },
     ...guards(({ firewall }) => firewall === config.firewall),
     { label: 'route', lines: routeLines(explanation, place, paint) },

@@ -66,7 +66,7 @@ function findProbe(
   const settings = file === null ? null : readSettings(file, env);
   if (typeof settings === 'string') return settings;
   if (settings !== null && settings.admin !== null) return adminProbe(settings.admin.listen, ready);
-  const first = port === null ? settings?.listen[0] : undefined;
+  const first = port === null ? settings?.listen[0]?.address : undefined;
   const address = first ?? parseAddress(port ?? DEFAULT_PORT, { defaultHost: '' });
   const path = settings?.readinessPath ?? null;
   if (path !== null)

@@ -1,7 +1,8 @@
 import { dirname } from 'node:path';
-import { type Address, parseAddress } from '../base/address.js';
+import { parseAddress } from '../base/address.js';
 import { readRegularFile } from '../base/regular-file.js';
 import { type LoadOptions, loadConfig } from '../config/config.js';
+import { plainListener } from '../config/listeners.js';
 import {
   MOST_SHOWN,
   type Problem,
@@ -10,7 +11,7 @@ import {
   renderProblems,
 } from '../config/problems.js';
 import type { HealthCheckSettings, Settings } from '../config/settings.js';
-import type { Config } from '../config/types.js';
+import type { Config, ListenerConfig } from '../config/types.js';
 import type { RunOptions } from './args.js';
 import { DEMO_HEALTH_CHECK, type DemoServer } from './demo.js';
 import { explainFailure } from './failure.js';
@@ -142,11 +143,13 @@ function adminSetting({ admin }: RunOptions): Settings['admin'] {
   return admin === 'off' ? false : { listen: admin };
 }
 
-/** The port of the command line takes precedence; the interface of the file stays. */
-function withPort(listen: readonly Address[], port: number): readonly Address[] {
+/** The port of the command line takes precedence; the interface and the settings of a single listener of the file stay. */
+function withPort(listen: readonly ListenerConfig[], port: number): readonly ListenerConfig[] {
   const [only] = listen;
-  const host = listen.length === 1 && only?.kind === 'tcp' ? only.host : '';
-  return [parseAddress(port, { defaultHost: host })];
+  const kept = listen.length === 1 && only?.address.kind === 'tcp' ? only : undefined;
+  const host = kept?.address.kind === 'tcp' ? kept.address.host : '';
+  const address = parseAddress(port, { defaultHost: host });
+  return [{ ...(kept ?? plainListener(address)), address }];
 }
 
 /** The colours in which problems of a file are shown. */

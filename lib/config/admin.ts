@@ -4,14 +4,19 @@ import { type Context, oneOrMore } from './context.js';
 import { parseHostName } from './host-name.js';
 import { defaultsOf } from './schema.js';
 import type { AdminSettings, Settings } from './settings.js';
+import { compileListenerTls } from './tls.js';
 import type { Path } from './tree.js';
-import type { AdminConfig } from './types.js';
+import type { AdminConfig, TlsConfig } from './types.js';
 
 /** The address of `admin: true`, and the one that commands for a running balancer use by default. */
 export const { listen: ADMIN_LISTEN } = defaultsOf<{ readonly listen: string }>('admin');
 
 /** The listener for operators; null when it is not configured. */
-export function compileAdmin(setting: Settings['admin'], context: Context): AdminConfig | null {
+export function compileAdmin(
+  setting: Settings['admin'],
+  shared: TlsConfig | null,
+  context: Context,
+): AdminConfig | null {
   if (setting === undefined || setting === false) return null;
   const path: Path = ['admin'];
   const isMap = typeof setting === 'object';
@@ -43,7 +48,8 @@ export function compileAdmin(setting: Settings['admin'], context: Context): Admi
     if (name !== undefined) names.push(name);
   }
   if (address === undefined) return null;
-  return { listen: address, token: token ?? null, readToken: readToken ?? null, hosts: names };
+  const tls = compileListenerTls(isMap ? setting.tls : undefined, [...path, 'tls'], shared, context);
+  return { listen: address, tls, token: token ?? null, readToken: readToken ?? null, hosts: names };
 }
 
 /** True if only this machine can reach the address: a Unix socket or a loopback address. */

@@ -1,4 +1,3 @@
-import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { compileAccessLog } from './access-log.js';
 import { compileAction } from './action.js';
 import { compileAdmin } from './admin.js';
@@ -10,6 +9,7 @@ import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
 import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, DEFAULT_LIMITS, rateOfBody, sizeOfBody } from './limits.js';
+import { compileListen } from './listeners.js';
 import { compileLanguages } from './match.js';
 import { isEverything } from './network.js';
 import type { Finding } from './problems.js';
@@ -21,10 +21,9 @@ import { defaultOf } from './schema.js';
 import { ServerBook } from './servers.js';
 import type { Settings } from './settings.js';
 import { compileSticky } from './sticky.js';
-import type { Path } from './tree.js';
+import { compileTls } from './tls.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
-const LISTEN = defaultOf<number>('listen');
 const FORWARDED = defaultOf<boolean>('forwarded');
 const VIA = defaultOf<boolean>('via');
 
@@ -37,7 +36,7 @@ export interface Compilation {
 }
 
 /** What the compiler needs from outside: the line of a setting, and the content of files that settings name. */
-export type CompileDeps = Pick<Context, 'lineOf' | 'readFile'>;
+export type CompileDeps = Pick<Context, 'lineOf' | 'readFile' | 'resolveFile'>;
 
 /**
  * Compiles settings that the schema has accepted: fills in defaults, converts units, passes settings on to inner
@@ -45,15 +44,17 @@ export type CompileDeps = Pick<Context, 'lineOf' | 'readFile'>;
  */
 export function compile(settings: Settings, surroundings: CompileDeps): Compilation {
   const report = new Report();
-  const book = new ServerBook(report);
+  const book = new ServerBook(report, surroundings.resolveFile);
   const context: Context = { ...surroundings, report, book, groups: [], lists: new Map() };
   const file = compileFile(settings, context);
   const hosts = compileHosts(settings.hosts, file, context);
   const rest = compileScope(settings, file, 'file', context);
   const { action } = file;
+  const tls = compileTls(settings.tls, context);
   const config: Config = {
-    listen: compileListen(settings.listen, report),
-    admin: compileAdmin(settings.admin, context),
+    listen: compileListen(settings.listen, tls, context),
+    tls,
+    admin: compileAdmin(settings.admin, tls, context),
     servers: action?.kind === 'forward' ? action.group.servers : [],
     healthCheck: file.terms.healthCheck,
     passiveHealth: file.terms.passiveHealth,
@@ -66,7 +67,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     via: settings.via ?? VIA,
     readinessPath: settings.readiness_path ?? null,
     accessLog: compileAccessLog(settings.access_log, report),
-    events: compileEvents(settings.events, report),
+    events: compileEvents(settings.events, context),
     stateFile: settings.state_file ?? null,
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], ['firewall_rules'], context),
     hosts,
@@ -111,28 +112,6 @@ function* routeNames(hosts: readonly HostConfig[], rest: ScopeConfig): Generator
       if (inner.fallback) yield inner.fallback.name;
     }
   }
-}
-
-function compileListen(setting: Settings['listen'] = LISTEN, report: Report): Address[] {
-  const single = typeof setting !== 'object';
-  const list: readonly (string | number)[] = single ? [setting] : setting;
-  const listeners: { address: Address; path: Path }[] = [];
-  for (const [item, itemPath] of each(list, ['listen'])) {
-    const path = single ? ['listen'] : itemPath;
-    const address = report.attempt(path, () => parseAddress(item, { defaultHost: '' }));
-    if (!address) continue;
-    const other = listeners.find((listener) => overlap(listener.address, address));
-    if (other) report.repeated(path, `${address.text} is taken by ${other.address.text} in`, other.path);
-    listeners.push({ address, path });
-  }
-  return listeners.map(({ address }) => address);
-}
-
-/** True if both cannot be bound: the same address, or the same port with one of them on every interface. */
-function overlap(a: Address, b: Address): boolean {
-  if (addressKey(a) === addressKey(b)) return a.kind === 'unix' || a.port !== 0;
-  if (a.kind === 'unix' || b.kind === 'unix' || a.port === 0) return false;
-  return a.port === b.port && (a.host === '' || b.host === '');
 }
 
 function compileTrustedProxies(setting: readonly string[] | undefined, report: Report): string[] {

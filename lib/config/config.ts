@@ -86,6 +86,7 @@ function build(
   const files: string[] = [];
   const { config, findings, warnings } = compile(prune(value, refused) as Settings, {
     lineOf: (path) => places.of(locate(document, path, 'value')).line,
+    resolveFile: (name) => resolve(directory, name),
     readFile(name, maxBytes) {
       const path = resolve(directory, name);
       files.push(path);

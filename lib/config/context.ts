@@ -35,6 +35,8 @@ export interface Context {
   readonly lineOf: (path: Path) => number;
   /** Reads a file that the configuration names. Throws a FileError or an error of the system. */
   readonly readFile: (name: string, maxBytes: number) => string;
+  /** The absolute path of a file that the configuration names and that is read later. */
+  readonly resolveFile: (name: string) => string;
   /** The address files read so far, by name. */
   readonly lists: Map<string, AddressReading>;
 }

@@ -1,6 +1,6 @@
 import { ValueError } from '../base/units.js';
+import type { Context } from './context.js';
 import { duration } from './quantities.js';
-import type { Report } from './report.js';
 import { defaultsOf } from './schema.js';
 import type { EventsSettings } from './settings.js';
 import type { EventsConfig } from './types.js';
@@ -8,14 +8,18 @@ import type { EventsConfig } from './types.js';
 const { timeout: TIMEOUT } = defaultsOf<Pick<EventsConfig, 'timeout'>>('events');
 
 /** Compiles `events:`; null without it. */
-export function compileEvents(setting: EventsSettings | undefined, report: Report): EventsConfig | null {
+export function compileEvents(
+  setting: EventsSettings | undefined,
+  { report, resolveFile }: Pick<Context, 'report' | 'resolveFile'>,
+): EventsConfig | null {
   // The schema has refused the value and it was removed.
   if (setting?.webhook === undefined) return null;
-  const { webhook, secret = '', timeout } = setting;
+  const { webhook, secret = '', timeout, ca } = setting;
   const url = report.attempt(['events', 'webhook'], () => readUrl(webhook));
   return {
     webhook: url ?? '',
     secret,
+    ca: ca === undefined ? null : resolveFile(ca),
     timeout: duration(timeout, TIMEOUT, ['events', 'timeout'], report, 1),
   };
 }

@@ -2,6 +2,7 @@ import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { ValueError } from '../base/units.js';
 import { each, type Report } from './report.js';
 import { defaultsOf } from './schema.js';
+import { compileServerTls } from './server-tls.js';
 import type { ServerSetting, ServerSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { ServerConfig } from './types.js';
@@ -23,12 +24,15 @@ interface Naming {
  */
 export class ServerBook {
   readonly #report: Report;
+  readonly #resolveFile: (name: string) => string;
   readonly #drafts: Draft[] = [];
   readonly #byName = new Map<string, Naming>();
   readonly #byAddress = new Map<string, Naming>();
 
-  constructor(report: Report) {
+  /** `resolveFile` returns the absolute path of a file that the configuration names. */
+  constructor(report: Report, resolveFile: (name: string) => string) {
     this.#report = report;
+    this.#resolveFile = resolveFile;
   }
 
   /**
@@ -47,6 +51,7 @@ export class ServerBook {
       const addressPath = isMap ? [...serverPath, 'address'] : serverPath;
       const written = isMap ? setting.address : setting;
       if (written === undefined) continue;
+      const isEncrypted = typeof written === 'string' && /^https:\/\//i.test(written.trim());
       const address = this.#report.attempt(addressPath, () => serverAddress(written));
       if (!address) continue;
       const key = addressKey(address);
@@ -54,7 +59,15 @@ export class ServerBook {
       if (first) this.#report.repeated(addressPath, `${address.text} is listed twice, first in`, first);
       else firstPaths.set(key, addressPath);
       if (isMap && setting.name !== undefined) this.#name(setting.name, key, [...serverPath, 'name']);
-      servers.push({ address, name: address.text, ...compileTerms(isMap ? setting : {}, maxConnections) });
+      const tlsSetting = (isMap ? setting.tls : undefined) ?? isEncrypted;
+      if (isEncrypted && tlsSetting === false)
+        this.#report.problem([...serverPath, 'tls'], 'the address begins with https://, and tls is false');
+      servers.push({
+        address,
+        name: address.text,
+        ...compileTerms(isMap ? setting : {}, maxConnections),
+        tls: compileServerTls(tlsSetting, [...serverPath, 'tls'], this.#report, this.#resolveFile),
+      });
     }
     if (servers.length > 0 && servers.every(({ weight }) => weight === 0))
       this.#report.warning(path, 'every server here has weight 0: new requests get 503');
@@ -91,14 +104,23 @@ export class ServerBook {
 
 /** The settings of a server other than its name and address. */
 function compileTerms(
-  { weight = DEFAULTS.weight, backup = DEFAULTS.backup, max_connections: own }: Partial<ServerSettings>,
+  {
+    weight = DEFAULTS.weight,
+    backup = DEFAULTS.backup,
+    max_connections: own,
+    send_proxy,
+  }: Partial<ServerSettings>,
   maxConnections: number,
-): Omit<ServerConfig, 'address' | 'name'> {
-  return { maxConnections: own ?? maxConnections, weight, backup };
+): Omit<ServerConfig, 'address' | 'name' | 'tls'> {
+  return { maxConnections: own ?? maxConnections, weight, backup, sendProxy: send_proxy ?? null };
 }
 
+/** `https://host` without a port is port 443. */
 function serverAddress(setting: string | number): Address {
-  const address = parseAddress(setting, { defaultHost: 'localhost' });
+  const [, host] = /^https:\/\/(.*)$/i.exec(String(setting).trim()) ?? [];
+  const written =
+    host === undefined ? setting : /:\d*$/.test(host.replace(/^\[.*\]/, '')) ? host : `${host}:443`;
+  const address = parseAddress(written, { defaultHost: 'localhost' });
   if (address.kind === 'tcp' && (address.host === '' || address.port === 0)) {
     throw new ValueError(
       `expected host:port, got ${JSON.stringify(setting)}`,

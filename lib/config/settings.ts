@@ -105,10 +105,15 @@ export interface LimitsSettings {
 /** Settings of the lb load balancer. Every setting has a default; an unknown key is refused. */
 export interface Settings {
   /**
-   * Where to accept connections: a port (every interface), host:port, [v6]:port, unix:/path, or a list of these. A
-   * port given on the command line wins. Default: 8080.
+   * Where to accept connections: a port (every interface), host:port, [v6]:port, unix:/path, or a list of these and
+   * of maps with settings for one listener. A port given on the command line wins. Default: 8080.
    */
-  readonly listen?: number | string | readonly (number | string)[];
+  readonly listen?: number | string | readonly ListenerSetting[];
+  /**
+   * The certificates of listeners with tls: true, and the terms of their handshakes. A listener whose tls is a map
+   * has terms of its own.
+   */
+  readonly tls?: TlsSettings;
   /**
    * Where operators find metrics, health endpoints, an HTTP API and a status page. Off by default. A port alone
    * listens on loopback only; an address that other machines can reach needs a token. A change takes effect at the
@@ -336,7 +341,212 @@ export interface EventsSettings {
   readonly secret?: string;
   /** Time for one request to the webhook. Failed requests are repeated at growing intervals. Default: "5s". */
   readonly timeout?: DurationSetting;
+  /**
+   * A PEM file of the certificate authorities that the webhook's certificate is verified with, in place of those of
+   * the system.
+   */
+  readonly ca?: FileNameSetting;
 }
+
+/** The name of a file. */
+export type FileNameSetting = string;
+
+/** A port, host:port, unix:/path, or a map with an address. */
+export interface ListenerSettings {
+  /** A port (every interface), host:port, [v6]:port or unix:/path. */
+  readonly address: number | string;
+  /**
+   * Whether clients speak TLS here: true for the terms of tls at the top of the file, internal for a certificate of a
+   * local certificate authority that is made for development, or a map with terms of this listener's own, which
+   * replace those at the top.
+   */
+  readonly tls?: ListenerTlsSetting;
+  /**
+   * https: every request is redirected to the same URL with https, on the port of the first listener with TLS.
+   * Challenges of ACME are answered first.
+   */
+  readonly redirect?: 'https';
+  /**
+   * The addresses and CIDRs of the proxies that connect here. Each connection must begin with a PROXY header (version
+   * 1 or 2), whose addresses are believed; connections from elsewhere, or without the header, are closed.
+   */
+  readonly proxy_protocol?: AddressListSetting;
+  /** The mode of the file of a Unix socket, in octal. By default what the umask leaves. */
+  readonly mode?: string;
+  /**
+   * Maximum number of connections of clients that are open at once on this listener, within limits.connections.
+   * Further ones are closed. By default limits.connections alone applies.
+   */
+  readonly connections?: number;
+}
+
+/** A port, host:port, unix:/path, or a map with an address. */
+export type ListenerSetting = number | string | ListenerSettings;
+
+/** True, internal, or a map with certificates. */
+export interface ListenerTlsSettings {
+  /**
+   * Certificates, each a PEM file with its key, a folder of such files, or a map. The name that a client asks for
+   * (SNI) selects: an exact name before a wildcard; without a match the first certificate is shown. Two certificates
+   * of one name may have different kinds of keys (RSA, ECDSA).
+   */
+  readonly certificates?: readonly CertificateSetting[];
+  /** Orders certificates by ACME (RFC 8555), by default from Let's Encrypt, and renews them. */
+  readonly acme?: AcmeSettings;
+  /** The oldest version of TLS that is accepted. Default: "TLSv1.2". */
+  readonly min_version?: 'TLSv1.2' | 'TLSv1.3';
+  /**
+   * Cipher suites in the form of OpenSSL, in order of preference, those of TLS 1.2 and 1.3 in one list. By default
+   * those with forward secrecy and authenticated encryption.
+   */
+  readonly ciphers?: string;
+  /**
+   * Whether a handshake is refused whose name no certificate covers. By default the first certificate is shown.
+   * Default: false.
+   */
+  readonly strict_sni?: boolean;
+  /**
+   * Asks clients for a certificate. A certificate of certificates may have this of its own, which replaces that of
+   * the listener; false asks for none.
+   */
+  readonly client_auth?: ClientAuthSetting;
+}
+
+/** True, internal, or a map with certificates. */
+export type ListenerTlsSetting = boolean | string | ListenerTlsSettings;
+
+/** A map with certificates or acme. */
+export interface TlsSettings {
+  /**
+   * Certificates, each a PEM file with its key, a folder of such files, or a map. The name that a client asks for
+   * (SNI) selects: an exact name before a wildcard; without a match the first certificate is shown. Two certificates
+   * of one name may have different kinds of keys (RSA, ECDSA).
+   */
+  readonly certificates?: readonly CertificateSetting[];
+  /** Orders certificates by ACME (RFC 8555), by default from Let's Encrypt, and renews them. */
+  readonly acme?: AcmeSettings;
+  /** The oldest version of TLS that is accepted. Default: "TLSv1.2". */
+  readonly min_version?: 'TLSv1.2' | 'TLSv1.3';
+  /**
+   * Cipher suites in the form of OpenSSL, in order of preference, those of TLS 1.2 and 1.3 in one list. By default
+   * those with forward secrecy and authenticated encryption.
+   */
+  readonly ciphers?: string;
+  /**
+   * Whether a handshake is refused whose name no certificate covers. By default the first certificate is shown.
+   * Default: false.
+   */
+  readonly strict_sni?: boolean;
+  /**
+   * Asks clients for a certificate. A certificate of certificates may have this of its own, which replaces that of
+   * the listener; false asks for none.
+   */
+  readonly client_auth?: ClientAuthSetting;
+}
+
+/** A PEM file, a folder, or a map such as { cert: www.pem, key: www.key }. */
+export interface CertificateSettings {
+  /**
+   * A PEM file with the certificate and those that lead to its authority, in this order; also with the key if key is
+   * not set. Or a folder of such files.
+   */
+  readonly cert: FileNameSetting;
+  /** A PEM file with the private key: PKCS#8, PKCS#1 or SEC1, encrypted or not. */
+  readonly key?: FileNameSetting;
+  /** The passphrase of an encrypted key. */
+  readonly passphrase?: string;
+  /**
+   * Asks clients for a certificate. A certificate of certificates may have this of its own, which replaces that of
+   * the listener; false asks for none.
+   */
+  readonly client_auth?: ClientAuthSetting;
+}
+
+/** A PEM file, a folder, or a map such as { cert: www.pem, key: www.key }. */
+export type CertificateSetting = string | CertificateSettings;
+
+/** False, or a map such as { ca: clients.pem }. */
+export interface ClientAuthSettings {
+  /** A PEM file of the certificate authorities that sign the certificates of clients. */
+  readonly ca: FileNameSetting;
+  /** A PEM file of the certificate revocation lists of these authorities. */
+  readonly crl?: FileNameSetting;
+  /**
+   * require: a handshake without a valid certificate fails. request: the client is let in all the same, and
+   * conditions and servers see what it showed. Default: "require".
+   */
+  readonly mode?: 'require' | 'request';
+}
+
+/** False, or a map such as { ca: clients.pem }. */
+export type ClientAuthSetting = false | ClientAuthSettings;
+
+/** A map such as { hosts: [www.example.com], store: /var/lib/lb/acme }. */
+export interface AcmeSettings {
+  /** The names that certificates are ordered for, a certificate each. */
+  readonly hosts: readonly string[];
+  /**
+   * The folder for the account, the certificates and their keys. Only its owner may read it. Processes that share a
+   * folder share certificates.
+   */
+  readonly store: FileNameSetting;
+  /** Where the certificate authority may write to. */
+  readonly email?: string;
+  /**
+   * The certificate authority: production or staging for those of Let's Encrypt, or the URL of another authority's
+   * directory. Default: "production".
+   */
+  readonly directory?: string;
+  /**
+   * How control of a name is shown: http-01 by a plain listener on port 80, tls-alpn-01 by a listener with TLS on
+   * port 443. Default: "http-01".
+   */
+  readonly challenge?: 'http-01' | 'tls-alpn-01';
+  /** The binding to an account that exists outside of ACME, for authorities that ask for one. */
+  readonly external_account?: ExternalAccountSettings;
+  /**
+   * A PEM file of the certificate authorities that the directory's own certificate is verified with, in place of
+   * those of the system.
+   */
+  readonly ca?: FileNameSetting;
+}
+
+/** A map with kid and hmac_key. */
+export interface ExternalAccountSettings {
+  /** The key identifier that the authority gave. */
+  readonly kid: string;
+  /** The key that the authority gave, in base64url. */
+  readonly hmac_key: string;
+}
+
+/** True, false, or a map such as { server_name: api.internal }. */
+export interface ServerTlsSettings {
+  /**
+   * The name that is sent to the server (SNI) and that its certificate must have. By default the host of its address.
+   */
+  readonly server_name?: string;
+  /**
+   * A PEM file of the certificate authorities that the server's certificate is verified with, in place of those of
+   * the system.
+   */
+  readonly ca?: FileNameSetting;
+  /** A PEM file with the certificate that is shown to the server when it asks for one. */
+  readonly cert?: FileNameSetting;
+  /** A PEM file with the key of cert, if that file does not have it. */
+  readonly key?: FileNameSetting;
+  /** The passphrase of an encrypted key. */
+  readonly passphrase?: string;
+  /**
+   * false accepts any certificate: whoever answers at the address can read and change what is sent. Each start warns
+   * of it. Default: true.
+   */
+  readonly verify?: boolean;
+  /** The oldest version of TLS that is spoken with the server. Default: "TLSv1.2". */
+  readonly min_version?: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** True, false, or a map such as { server_name: api.internal }. */
+export type ServerTlsSetting = boolean | ServerTlsSettings;
 
 /** A share such as 20%. */
 export type PercentSetting = string;
@@ -346,7 +556,10 @@ export type AddressListSetting = readonly string[];
 
 /** Host:port, unix:/path, or a map with an address. */
 export interface ServerSettings {
-  /** host:port, [v6]:port or unix:/path; a port alone is a port of localhost. */
+  /**
+   * host:port, [v6]:port or unix:/path; a port alone is a port of localhost. With https:// in front, connections are
+   * encrypted, and the port is 443 if there is none.
+   */
   readonly address: string | number;
   /** The name of the server in logs. By default its address. */
   readonly name?: string;
@@ -360,6 +573,16 @@ export interface ServerSettings {
    * failed. Default: false.
    */
   readonly backup?: boolean;
+  /**
+   * Whether connections to the server are encrypted, and how. true is what https:// in front of the address says. The
+   * server's certificate is verified unless verify is false.
+   */
+  readonly tls?: ServerTlsSetting;
+  /**
+   * The version of the PROXY header that each connection to the server begins with. It tells the server the client's
+   * address; a connection then serves one client only.
+   */
+  readonly send_proxy?: 'v1' | 'v2';
   /**
    * Maximum number of connections open to the server at once. Further requests wait for one, up to timeouts.queue. 0
    * is no limit. By default pool.max_connections.
@@ -387,6 +610,11 @@ export interface AdminSettings {
    * can; a request that would change something gets 403.
    */
   readonly read_token?: string;
+  /**
+   * Whether the admin listener speaks TLS: true for the terms of tls, internal for a certificate of the local
+   * certificate authority for development, or terms of its own.
+   */
+  readonly tls?: ListenerTlsSetting;
   /**
    * Host names that requests to the admin listener may use, in addition to addresses, localhost and the host it
    * listens on. Requests with another Host are refused, so that no web page can reach it through DNS rebinding.

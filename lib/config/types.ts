@@ -15,6 +15,7 @@ import type {
   ServerConfig,
   StickyConfig,
 } from './types/servers.js';
+import type { ListenerConfig, TlsConfig } from './types/tls.js';
 import type { FieldMatch } from './types/values.js';
 
 export type {
@@ -27,6 +28,7 @@ export type * from './types/limits.js';
 export type * from './types/logs.js';
 export type * from './types/rules.js';
 export type * from './types/servers.js';
+export type * from './types/tls.js';
 export type * from './types/values.js';
 
 /**
@@ -54,7 +56,9 @@ export type * from './types/values.js';
  * routes share (a group, a firewall) is one object, so its state can be kept by identity.
  */
 export interface Config {
-  readonly listen: readonly Address[];
+  readonly listen: readonly ListenerConfig[];
+  /** The terms of listeners with `tls: true`; null: none are set. */
+  readonly tls: TlsConfig | null;
   /** The listener for operators: metrics, the API and the status page; null: none. */
   readonly admin: AdminConfig | null;
   /** The servers of the default route. */
@@ -98,6 +102,8 @@ export interface Config {
 /** The listener for operators. */
 export interface AdminConfig {
   readonly listen: Address;
+  /** null: plain HTTP. */
+  readonly tls: TlsConfig | null;
   /** The token that callers need; null only if no other machine can reach the listener. */
   readonly token: string | null;
   /** The token for read-only access; null: none. */

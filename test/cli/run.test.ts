@@ -100,7 +100,7 @@ t.test('without a server and a file there is a demo on loopback', async (t) => {
   t.equal(await session({ ...OPTIONS, servers: [] }, s, () => {}), 0);
   t.match(s.stderr.text, /apple +127\.0\.0\.1:\d+\n +banana +127\.0\.0\.1:\d+\n +cherry +127\.0\.0\.1:\d+\n/);
   t.match(s.stderr.text, /your own +lb 8080 localhost:5001 localhost:5002/);
-  t.match(s.balancer.config.listen, [{ kind: 'tcp', host: '127.0.0.1' }]);
+  t.match(s.balancer.config.listen, [{ address: { kind: 'tcp', host: '127.0.0.1' } }]);
   t.equal(s.balancer.config.healthCheck?.path, '/healthcheck');
 });
 
@@ -286,7 +286,7 @@ t.test('the command line is laid over the file', async (t) => {
   const s = stage();
   await session({ ...OPTIONS, servers: [], configFile }, s);
   t.match(
-    s.balancer.config.listen,
+    s.balancer.config.listen.map(({ address }) => address),
     [{ host: '127.0.0.1', port: 0 }],
     'the port, on the interface of the file',
   );
@@ -295,7 +295,7 @@ t.test('the command line is laid over the file', async (t) => {
 
   const more = stage();
   await session({ ...OPTIONS, port: null, servers: ['b:2'], configFile, healthInterval: '1s' }, more);
-  t.match(more.balancer.config.listen, [{ host: '127.0.0.1', port: 7000 }]);
+  t.match(more.balancer.config.listen, [{ address: { host: '127.0.0.1', port: 7000 } }]);
   t.match(more.balancer.config.servers, [{ name: 'b:2' }]);
   t.match(more.balancer.config.healthCheck, { path: '/up', rise: 5, interval: 1000 });
 });

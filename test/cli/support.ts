@@ -95,7 +95,7 @@ export class FakeBalancer implements Balancer {
 
   async start(): Promise<void> {
     await this.starting();
-    this.addresses = this.config.listen;
+    this.addresses = this.config.listen.map(({ address }) => address);
   }
 
   async reload(config: Config): Promise<void> {

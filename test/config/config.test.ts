@@ -31,7 +31,7 @@ t.test('the command line is laid over the file', async (t) => {
   const config = load(text, {
     overrides: { listen: 9090, servers: ['localhost:2', 'localhost:3'], health_check: { path: '/b' } },
   });
-  t.match(config.listen, [{ port: 9090 }]);
+  t.match(config.listen, [{ address: { port: 9090 } }]);
   t.same(
     config.servers.map(({ name }) => name),
     ['localhost:2', 'localhost:3'],
@@ -40,11 +40,13 @@ t.test('the command line is laid over the file', async (t) => {
 });
 
 t.test('a setting that the command line overrides is not reported', async (t) => {
-  t.match(load('listen: nonsense\n', { overrides: { listen: 9090 } }).listen, [{ port: 9090 }]);
+  t.match(load('listen: nonsense\n', { overrides: { listen: 9090 } }).listen, [{ address: { port: 9090 } }]);
 });
 
 t.test('a setting that is undefined overrides nothing', async (t) => {
-  t.match(load('listen: 9090\n', { overrides: { listen: undefined } as object }).listen, [{ port: 9090 }]);
+  t.match(load('listen: 9090\n', { overrides: { listen: undefined } as object }).listen, [
+    { address: { port: 9090 } },
+  ]);
 });
 
 t.test('a bad setting of the command line has no line', async (t) => {

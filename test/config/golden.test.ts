@@ -63,5 +63,6 @@ function toLine({ line, path, message }: { line: number; path: string; message: 
 }
 
 function toJson(config: object, warnings: readonly string[]): string {
-  return `${write(warnings.length > 0 ? { ...config, warnings } : config)}\n`;
+  const text = write(warnings.length > 0 ? { ...config, warnings } : config);
+  return `${text.replaceAll(folder, '')}\n`;
 }

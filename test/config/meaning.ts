@@ -7,6 +7,7 @@ import type {
   Config,
   FirewallConfig,
   GroupConfig,
+  ListenerConfig,
   RouteConfig,
   ServerConfig,
 } from '../../lib/config/types.js';
@@ -25,6 +26,7 @@ export function meaning(config: Config): object {
       return shortRoute(value, config);
     }
     if (isServer(value)) return shortServer(value);
+    if (isPlainListener(value)) return value.address.text;
     return isGroup(value) ? shortGroup(value, config, defaults) : shortValue(value);
   };
   const changed = Object.entries(config).filter(
@@ -93,8 +95,21 @@ function shortAlgorithm({ name, on, ...others }: AlgorithmConfig): unknown {
 }
 
 /** A server of weight 1 that is no backup is one that says nothing of it. */
-function shortServer({ weight, backup, ...server }: ServerConfig): object {
-  return { ...server, ...(weight !== 1 && { weight }), ...(backup && { backup }) };
+function shortServer({ weight, backup, sendProxy, tls, ...server }: ServerConfig): object {
+  return {
+    ...server,
+    ...(tls !== null && { tls }),
+    ...(sendProxy !== null && { sendProxy }),
+    ...(weight !== 1 && { weight }),
+    ...(backup && { backup }),
+  };
+}
+
+/** Is nothing but its address set? */
+function isPlainListener(value: unknown): value is ListenerConfig {
+  if (typeof value !== 'object' || value === null || !('proxyProtocol' in value)) return false;
+  const { address, ...others } = value as ListenerConfig;
+  return Object.values(others).every((setting) => setting === null);
 }
 
 /** What of a map is not as by default, under its name; nothing when all is. */

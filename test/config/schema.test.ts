@@ -90,12 +90,19 @@ t.test('the compiler fills in the defaults of the schema', async (t) => {
 
 /** For each map of settings with defaults: the settings that have to be there, and the whole file around them. */
 const MAPS: readonly (readonly [name: string, required: object, file: (map: object) => Settings])[] = [
+  ['acme', { hosts: ['a.example'], store: 'acme' }, (acme) => ({ tls: { acme } }) as Settings],
   ['admin', {}, (admin) => ({ admin })],
   ['algorithm', { name: 'hash', on: 'uri' }, (algorithm) => ({ algorithm }) as Settings],
   ['ban', { status: 401, count: 20 }, (ban) => ({ firewall_rules: { ban } }) as Settings],
+  [
+    'clientAuth',
+    { ca: 'ca.pem' },
+    (client_auth) => ({ tls: { certificates: ['a.pem'], client_auth } }) as Settings,
+  ],
   ['events', { webhook: 'https://hooks.example.com/lb' }, (events) => ({ events }) as Settings],
   ['firewallRules', { method_reject: ['TRACE'] }, (firewall_rules) => ({ firewall_rules })],
   ['healthCheck', { path: '/' }, (health_check) => ({ health_check })],
+  ['listenerTls', { certificates: ['a.pem'] }, (tls) => ({ listen: [{ address: 443, tls }] }) as Settings],
   ['passiveHealth', {}, (passive_health) => ({ passive_health })],
   ['pool', { idle_timeout: '4s' }, (pool) => ({ pool })],
   ['rateLimit', { requests: 100 }, (rate_limit) => ({ firewall_rules: { rate_limit } }) as Settings],
@@ -103,6 +110,8 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
   ['respond', {}, (respond) => ({ respond })],
   ['retry', {}, (retry) => ({ retry })],
   ['server', { address: 'localhost:5001' }, (server) => ({ servers: [server] }) as Settings],
+  ['serverTls', { ca: 'ca.pem' }, (tls) => ({ servers: [{ address: 'localhost:5001', tls }] }) as Settings],
+  ['tls', { certificates: ['a.pem'] }, (tls) => ({ tls }) as Settings],
   ['test', { request: 'GET http://a/', expect: { status: 404 } }, (test) => ({ tests: [test] }) as Settings],
 ];
 

@@ -103,7 +103,7 @@ t.test(
 );
 
 t.test('a server is told the scheme of the transport, or what a trusted proxy tells', async (t) => {
-  const transport = { scheme: 'https', alpn: null, sni: 'a', peerCertificate: null } as const;
+  const transport = { scheme: 'https', port: 443, alpn: null, sni: 'a', tls: null } as const;
   const told = (trusted: boolean, fields = ''): string[] =>
     encode(
       `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`,

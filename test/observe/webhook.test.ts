@@ -62,7 +62,7 @@ function event(what = 'down'): ToldEvent {
 function hook(url: string, changes: { secret?: string; timeout?: number } = {}) {
   const clock = new ManualClock();
   const warnings: string[] = [];
-  const config = { webhook: url, secret: '', timeout: 5000, ...changes };
+  const config = { webhook: url, secret: '', ca: null, timeout: 5000, ...changes };
   const warning = (message: string): void => void warnings.push(message);
   return { clock, warnings, webhook: new Webhook({ config, agent: 'lb/1.2.3', warning, clock }) };
 }

@@ -68,7 +68,7 @@ t.test('its settings are good, and the pod goes by them', async (t) => {
   const { config } = result;
   const port = (name: string): number | undefined =>
     container.ports.find((one) => one.name === name)?.containerPort;
-  t.match(config.listen, [{ port: port('http') }]);
+  t.match(config.listen, [{ address: { port: port('http') } }]);
   t.match(config.admin?.listen, { port: port('admin') });
   t.same(container.readinessProbe.httpGet, { path: config.readinessPath, port: 'http' });
   t.same(container.livenessProbe.httpGet, { path: '/livez', port: 'admin' });

@@ -123,7 +123,7 @@ t.test('a scheme is what a trusted proxy tells, and http from anyone else', asyn
 t.test(
   'over a transport that is encrypted the scheme is https, unless a trusted proxy tells another',
   async (t) => {
-    const transport = { scheme: 'https', alpn: 'http/1.1', sni: 'a', peerCertificate: null } as const;
+    const transport = { scheme: 'https', port: 443, alpn: 'http/1.1', sni: 'a', tls: null } as const;
     for (const [fields, trusted, scheme] of [
       [[], false, 'https'],
       [[], true, 'https'],

@@ -27,6 +27,8 @@ export interface EventsConfig {
   readonly webhook: string;
   /** Empty: requests are not signed. */
   readonly secret: string;
+  /** A PEM file of certificate authorities; absolute. null: those of the system. */
+  readonly ca: string | null;
   /** The timeout of one request, in ms. */
   readonly timeout: number;
 }

@@ -7,6 +7,7 @@ import type {
   PassiveHealthSettings,
   PoolSettings,
 } from '../settings.js';
+import type { ServerTlsConfig } from './tls.js';
 import type { FieldMatch, Numbers, StatusRange } from './values.js';
 
 export interface ServerConfig {
@@ -19,6 +20,10 @@ export interface ServerConfig {
   readonly weight: number;
   /** Used only while no other server of its group can be. */
   readonly backup: boolean;
+  /** null: plain HTTP. */
+  readonly tls: ServerTlsConfig | null;
+  /** The version of the PROXY header that every connection begins with; null: none. */
+  readonly sendProxy: 'v1' | 'v2' | null;
 }
 
 /** How a group chooses a server. */

@@ -18,7 +18,7 @@ export function explanationJson({ config, request, explanation }: ExplainedReque
   const { route } = outcome;
   return {
     request,
-    listen: config.listen.map(({ text }) => text),
+    listen: config.listen.map(({ address }) => address.text),
     client,
     trusted_peer: trustsPeer,
     firewalls: firewalls.map(({ firewall: { name, line, mode }, opinions }) => ({

@@ -20,6 +20,8 @@ export function requestBytes({ method, target, host, headers }: RequestParts): B
 
 /** What a request for a mere path asks for, as curl on this machine would. */
 export function listenerHost({ listen }: Config): string {
-  const tcp = listen.find((address) => address.kind === 'tcp');
-  return tcp === undefined || tcp.port === 80 ? 'localhost' : `localhost:${tcp.port}`;
+  for (const { address } of listen) {
+    if (address.kind === 'tcp') return address.port === 80 ? 'localhost' : `localhost:${address.port}`;
+  }
+  return 'localhost';
 }

@@ -1,0 +1,148 @@
+import { ValueError } from '../base/units.js';
+import type { Context } from './context.js';
+import { parseHostName } from './host-name.js';
+import { each } from './report.js';
+import { defaultsOf } from './schema.js';
+import type {
+  AcmeSettings,
+  CertificateSetting,
+  ClientAuthSetting,
+  ListenerTlsSetting,
+  TlsSettings,
+} from './settings.js';
+import type { Path } from './tree.js';
+import type { AcmeConfig, CertificateConfig, ClientAuthConfig, TlsConfig } from './types.js';
+
+const { minVersion: MIN_VERSION, strictSni: STRICT_SNI } =
+  defaultsOf<Pick<TlsConfig, 'minVersion' | 'strictSni'>>('tls');
+const { mode: MODE } = defaultsOf<Pick<ClientAuthConfig, 'mode'>>('clientAuth');
+const { challenge: CHALLENGE, directory: DIRECTORY } =
+  defaultsOf<Pick<AcmeConfig, 'challenge' | 'directory'>>('acme');
+
+/** The directories of Let's Encrypt, by the words that stand for them. */
+const DIRECTORIES: Readonly<Record<string, string>> = {
+  production: 'https://acme-v02.api.letsencrypt.org/directory',
+  staging: 'https://acme-staging-v02.api.letsencrypt.org/directory',
+};
+
+/** A certificate of the local certificate authority, with all else by default. */
+const INTERNAL: TlsConfig = {
+  certificates: [],
+  internal: true,
+  acme: null,
+  minVersion: MIN_VERSION,
+  ciphers: null,
+  strictSni: false,
+  clientAuth: null,
+};
+
+/** Compiles the terms at the top of the file; null without any. */
+export function compileTls(setting: TlsSettings | undefined, context: Context): TlsConfig | null {
+  return setting === undefined ? null : compileTerms(setting, ['tls'], context);
+}
+
+/** Compiles `tls` of a listener; null: plain HTTP. `shared`: the terms at the top of the file. */
+export function compileListenerTls(
+  setting: ListenerTlsSetting | undefined,
+  path: Path,
+  shared: TlsConfig | null,
+  context: Context,
+): TlsConfig | null {
+  if (setting === undefined || setting === false) return null;
+  if (setting === 'internal') return INTERNAL;
+  if (typeof setting === 'object') return compileTerms(setting, path, context);
+  if (shared !== null) return shared;
+  context.report.problem(
+    path,
+    'there is no tls: at the top of the file that says which certificates to use',
+    'Add tls: with certificates, or write internal for a certificate made for development.',
+  );
+  return INTERNAL;
+}
+
+function compileTerms(setting: TlsSettings, path: Path, context: Context): TlsConfig {
+  const {
+    min_version: minVersion = MIN_VERSION,
+    ciphers = null,
+    strict_sni: strictSni = STRICT_SNI,
+  } = setting;
+  const certificates: CertificateConfig[] = [];
+  for (const [item, itemPath] of each(setting.certificates, [...path, 'certificates']))
+    certificates.push(compileCertificate(item, itemPath, context));
+  const acme = compileAcme(setting.acme, [...path, 'acme'], context);
+  if (setting.certificates === undefined && setting.acme === undefined)
+    context.report.problem(
+      path,
+      'neither certificates nor acme is set, so there is nothing to show to clients',
+      'Add certificates: [{ cert: www.pem, key: www.key }], or write internal for a certificate made for development.',
+    );
+  const clientAuth = compileClientAuth(setting.client_auth, context) ?? null;
+  return { certificates, internal: false, acme, minVersion, ciphers, strictSni, clientAuth };
+}
+
+function compileCertificate(setting: CertificateSetting, path: Path, context: Context): CertificateConfig {
+  const {
+    cert,
+    key,
+    passphrase = null,
+    client_auth: auth,
+  } = typeof setting === 'string' ? { cert: setting } : setting;
+  return {
+    cert: context.resolveFile(cert ?? ''),
+    key: key === undefined ? null : context.resolveFile(key),
+    passphrase,
+    clientAuth: compileClientAuth(auth, context),
+    line: context.lineOf(path),
+  };
+}
+
+/** undefined: it is not set; null: no certificate is asked for. */
+function compileClientAuth(
+  setting: ClientAuthSetting | undefined,
+  context: Context,
+): ClientAuthConfig | null | undefined {
+  if (setting === undefined || setting === false) return setting === false ? null : undefined;
+  const { ca, crl, mode = MODE } = setting;
+  return {
+    ca: context.resolveFile(ca ?? ''),
+    crl: crl === undefined ? null : context.resolveFile(crl),
+    mode,
+  };
+}
+
+function compileAcme(setting: AcmeSettings | undefined, path: Path, context: Context): AcmeConfig | null {
+  if (setting === undefined) return null;
+  const { report } = context;
+  const {
+    directory = DIRECTORY,
+    email = null,
+    store,
+    challenge = CHALLENGE,
+    external_account: account,
+  } = setting;
+  const hosts: string[] = [];
+  for (const [text, itemPath] of each(setting.hosts, [...path, 'hosts'])) {
+    const host = report.attempt(itemPath, () => orderableName(text));
+    if (host === undefined) continue;
+    if (hosts.includes(host)) report.problem(itemPath, `${host} is listed twice`);
+    else hosts.push(host);
+  }
+  return {
+    directory: DIRECTORIES[directory] ?? directory,
+    email,
+    hosts,
+    store: context.resolveFile(store ?? ''),
+    challenge,
+    externalAccount: account === undefined ? null : { kid: account.kid, hmacKey: account.hmac_key },
+    ca: setting.ca === undefined ? null : context.resolveFile(setting.ca),
+  };
+}
+
+function orderableName(text: string): string {
+  const name = parseHostName(text);
+  if (name.kind === 'exact') return name.name;
+  throw new ValueError(
+    `${text}: certificates for wildcards need a challenge by DNS, which lb does not do`,
+    'List the names one by one, or get the certificate by another program and name it in certificates.',
+  );
+}

@@ -1,0 +1,32 @@
+import type { SecureContext } from 'node:tls';
+
+/**
+ * What a listener with TLS goes by. The control plane makes it and may replace it at any time; a handshake goes by
+ * what it found when it asked.
+ */
+export interface TlsTerms {
+  /** The versions, ciphers and ticket keys that a handshake begins with, before the name is known. */
+  readonly base: SecureContext;
+  /**
+   * The certificate for `name` (lower case; null when the client named none). `protocols` are those that the client offered
+   * (RFC 7301). null: the handshake is refused with the alert unrecognized_name. Called once per full handshake,
+   * and once per resumed one; must not throw.
+   */
+  choose(name: string | null, protocols: readonly string[]): TlsChoice | null;
+  /** The protocols that are offered, in order of preference: `['http/1.1']`. */
+  readonly protocols: readonly string[];
+}
+
+/** What one handshake goes on with. */
+export interface TlsChoice {
+  /** Its `sessionIdContext` must differ between policies: a ticket must not bypass client authentication. */
+  readonly context: SecureContext;
+  /** Is the client asked for a certificate? With `require`, a handshake without a valid one fails. */
+  readonly clientAuth: 'none' | 'request' | 'require';
+  /** `TlsInfo.policy`. */
+  readonly policy: string;
+  /** The response of the certificate's OCSP responder, to be stapled (RFC 6066, 8); null: none. */
+  readonly ocsp: Buffer | null;
+  /** `acme-tls/1` for the answer to an ACME challenge (RFC 8737): the connection is closed after the handshake. null otherwise. */
+  readonly onlyProtocol: string | null;
+}
