@@ -230,9 +230,8 @@ class RunningBalancer implements Balancer {
   /** Opens its listeners first: what cannot be bound leaves everything as it is. */
   async #install(prepared: PreparedConfig): Promise<Steps<void>> {
     let left: Steps<void> | null = null;
-    const addresses = prepared.snapshot.config.listen.map(({ address }) => address);
     try {
-      await this.#engine.listeners.follow(addresses, () => {
+      await this.#engine.listeners.follow(prepared.snapshot.config.listen, () => {
         // It may have been told to end while a listener was being opened, and would not know of that one.
         this.#refuseIfEnding();
         left = this.#follow(prepared);

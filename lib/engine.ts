@@ -62,13 +62,7 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
     const requests = clientRequests(limits, clock);
     const client = { wheel, requests, handlers: objectPool, whyNotReady };
     this.acceptor = new ClientAcceptor(client, snapshot, config, shortages);
-    this.listeners = new Listeners(
-      listen.map(({ address }) => address),
-      this.acceptor,
-      sockets,
-      observer,
-      shortages,
-    );
+    this.listeners = new Listeners(listen, this.acceptor, sockets, observer, shortages);
   }
 
   install(snapshot: RoutingSnapshot): void {

@@ -1,13 +1,13 @@
 import type { AddressSet } from '../base/address-set.js';
 import { ObjectPool } from '../base/collections.js';
-import type { IpAddress } from '../base/ip-address.js';
+import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { ForwardedClient } from '../http/forwarded.js';
 import type { HeadLimits } from '../http/message-parser.js';
 import { ResponseParser } from '../http/response-parser.js';
-import type { Acceptor, Incoming } from '../net/accept.js';
+import type { Acceptor, Admission, Incoming, PendingConnection } from '../net/accept.js';
 import { RunQueue } from '../net/loop-tick.js';
 import { clientRoom, fileLimit, type ShortageAlarm } from '../net/shortage.js';
 import { ClientConnection, type ClientDeps } from './connection.js';
@@ -48,10 +48,12 @@ export class ClientAcceptor implements Acceptor {
   /** Who holds a place in the firewall that let it in. */
   readonly #places = new Map<ClientConnection, Firewall>();
   readonly #connections = new Set<ClientConnection>();
+  /** Those whose handshake is not over. */
+  readonly #pending = new Set<Place>();
   /** By what a client is counted by: an IPv6 client has a whole /64 to choose its addresses from. */
   readonly #perAddress = new Map<string, number>();
   /** Those that were idle at `#lookedAt`, in the wheel's time, the longest idle last. */
-  #idle: ClientConnection[] = [];
+  #idle: Displaceable[] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
   #looks = 0;
   #draining = false;
@@ -83,38 +85,41 @@ export class ClientAcceptor implements Acceptor {
   }
 
   get count(): number {
-    return this.#connections.size;
+    return this.#connections.size + this.#pending.size;
   }
 
-  onAccept(incoming: Incoming): void {
-    const address = plainAddress(incoming.remoteAddress);
-    const { trusted, tellsForwarded, tellsVia, firewall } = this.#policy;
-    const isTrusted = trusted.has(address);
-    const { transport } = incoming;
-    const forwarded = new ForwardedClient(address, isTrusted, tellsForwarded, tellsVia, transport);
-    if (this.#hasTooMany(forwarded.peer)) {
-      incoming.refuse();
-      return;
-    }
+  /** Null: it is refused. */
+  admit(remoteAddress: string, pending: PendingConnection | null): Place | null {
+    const address = plainAddress(remoteAddress);
+    const { trusted, firewall } = this.#policy;
+    const peer = parseIpAddress(address) ?? IpAddress.unix;
+    const isTrusted = trusted.has(peer);
+    if (this.#hasTooMany(peer)) return null;
     // Whom a trusted peer speaks for is known only with the head.
-    const judge = forwarded.trusted ? null : firewall;
-    if (judge?.judgeAccept(forwarded.peer).refused === true) {
-      incoming.refuse();
-      return;
-    }
+    const judge = isTrusted ? null : firewall;
+    if (judge?.judgeAccept(peer).refused === true) return null;
     // Last: no client is closed to make room for one that is refused.
     if (!this.#hasRoom()) {
-      judge?.leave(forwarded.peer);
-      incoming.refuse();
-      return;
+      judge?.leave(peer);
+      return null;
     }
-    const connection = new ClientConnection(this.#deps, forwarded, (owner) => incoming.take(owner));
-    this.#connections.add(connection);
-    if (judge !== null) this.#places.set(connection, judge);
+    const place = new Place(this, address, peer, isTrusted, judge, pending);
+    if (pending !== null) this.#pending.add(place);
     this.accepted++;
     // Counted whatever the limit is: a reload may bring one.
-    const { key } = forwarded.peer;
-    this.#perAddress.set(key, (this.#perAddress.get(key) ?? 0) + 1);
+    this.#perAddress.set(peer.key, (this.#perAddress.get(peer.key) ?? 0) + 1);
+    return place;
+  }
+
+  onAccept(incoming: Incoming, place: Admission): void {
+    const { address, isTrusted, firewall } = place as Place;
+    const { tellsForwarded, tellsVia } = this.#policy;
+    const { transport } = incoming;
+    const forwarded = new ForwardedClient(address, isTrusted, tellsForwarded, tellsVia, transport);
+    this.#pending.delete(place as Place);
+    const connection = new ClientConnection(this.#deps, forwarded, (owner) => incoming.take(owner));
+    this.#connections.add(connection);
+    if (firewall !== null) this.#places.set(connection, firewall);
     if (this.#draining) connection.announceEnd();
   }
 
@@ -129,11 +134,12 @@ export class ClientAcceptor implements Acceptor {
     this.announceEnd();
     this.#onEmpty = done;
     for (const connection of this.#connections) connection.closeIfIdle();
-    if (this.#connections.size === 0) done();
+    if (this.count === 0) done();
   }
 
   /** Cuts all connections off. */
   destroy(): void {
+    for (const place of [...this.#pending]) place.abandon();
     for (const connection of this.#connections) connection.destroy();
   }
 
@@ -149,46 +155,111 @@ export class ClientAcceptor implements Acceptor {
 
   /** Is there room for one more? Where there is none, the longest idle one makes some: it loses nothing. */
   #hasRoom(): boolean {
-    if (this.#connections.size < this.most) return true;
+    if (this.count < this.most) return true;
     const idle = this.#takeLongestIdle();
     this.#shortages.noteFull(this.most);
     if (idle === null) return false;
-    this.#forget(idle);
+    if (idle instanceof ClientConnection) this.#forget(idle);
     idle.abandon();
     return true;
   }
 
   /** All are looked at once for as many as are needed. */
-  #takeLongestIdle(): ClientConnection | null {
+  #takeLongestIdle(): Displaceable | null {
     for (let isNew = false; ; isNew = true) {
       for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
         // It may have been used since, or be gone.
-        if (this.#connections.has(idle) && idle.idleSince <= this.#lookedAt) return idle;
+        if (this.#isThere(idle) && idle.idleSince <= this.#lookedAt) return idle;
       }
       const { now } = this.#deps.wheel;
       if (this.#lookedAt !== now) this.#looks = 0;
       if (isNew || this.#looks > MAX_LOOKS) return null;
-      this.#looks += this.#connections.size;
+      this.#looks += this.count;
       this.#lookedAt = now;
-      this.#idle = [...this.#connections].filter(({ idleSince }) => idleSince !== Number.POSITIVE_INFINITY);
+      const all: Displaceable[] = [...this.#connections, ...this.#pending];
+      this.#idle = all.filter(({ idleSince }) => idleSince !== Number.POSITIVE_INFINITY);
       this.#idle.sort((one, other) => other.idleSince - one.idleSince);
     }
   }
 
-  #onClosed(connection: ClientConnection): void {
-    this.#forget(connection);
-    if (this.#connections.size === 0) this.#onEmpty?.();
+  #isThere(candidate: Displaceable): boolean {
+    return candidate instanceof ClientConnection
+      ? this.#connections.has(candidate)
+      : this.#pending.has(candidate);
   }
 
-  /** Its place is free; it may be closing still. */
+  #onClosed(connection: ClientConnection): void {
+    this.#forget(connection);
+    this.#noteEmpty();
+  }
+
+  #noteEmpty(): void {
+    if (this.count === 0) this.#onEmpty?.();
+  }
+
+  /** The place of the connection is free; it may be closing still. */
   #forget(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
     const { peer } = connection.forwarded;
-    this.#places.get(connection)?.leave(peer);
+    this.#free(peer, this.#places.get(connection) ?? null);
     this.#places.delete(connection);
+  }
+
+  /** It has not become a client's connection, and never will. */
+  forgetPending(place: Place): void {
+    if (!this.#pending.delete(place)) return;
+    this.#free(place.peer, place.firewall);
+    this.#noteEmpty();
+  }
+
+  #free(peer: IpAddress, firewall: Firewall | null): void {
+    firewall?.leave(peer);
     const left = (this.#perAddress.get(peer.key) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(peer.key);
     else this.#perAddress.set(peer.key, left);
+  }
+}
+
+/** What makes room for another connection while nothing goes on in it. */
+type Displaceable = ClientConnection | Place;
+
+/** The place of a connection that was admitted, until it is a client's. */
+class Place implements Admission {
+  readonly #acceptor: ClientAcceptor;
+  readonly address: string;
+  readonly peer: IpAddress;
+  readonly isTrusted: boolean;
+  /** The one that let it in, and counts it. */
+  readonly firewall: Firewall | null;
+  readonly #pending: PendingConnection | null;
+
+  constructor(
+    acceptor: ClientAcceptor,
+    address: string,
+    peer: IpAddress,
+    isTrusted: boolean,
+    firewall: Firewall | null,
+    pending: PendingConnection | null,
+  ) {
+    this.#acceptor = acceptor;
+    this.address = address;
+    this.peer = peer;
+    this.isTrusted = isTrusted;
+    this.firewall = firewall;
+    this.#pending = pending;
+  }
+
+  get idleSince(): number {
+    return this.#pending?.idleSince ?? Number.POSITIVE_INFINITY;
+  }
+
+  abandon(): void {
+    this.leave();
+    this.#pending?.abandon();
+  }
+
+  leave(): void {
+    this.#acceptor.forgetPending(this);
   }
 }
 

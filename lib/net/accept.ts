@@ -1,26 +1,73 @@
 import type * as net from 'node:net';
-import { PLAIN_TRANSPORT, type TransportInfo } from '../base/transport-info.js';
+import type { TransportInfo } from '../base/transport-info.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { HandleTransport } from './handle-transport.js';
 import { noteAccepted } from './loop-tick.js';
 import { resetSocket, SocketTransport } from './socket-transport.js';
 import { isStreamHandle, peerAddress, type StreamHandle } from './stream-binding.js';
-import type { SocketMode } from './transport.js';
+import type { SocketMode, Transport } from './transport.js';
 
-/** An accepted connection without an owner: take it or refuse it at once. */
-export interface Incoming {
-  /** The peer's address as text; empty for a unix socket. */
+/**
+ * What becomes of a connection, stage by stage: it is accepted; where the listener expects one, a PROXY header is read; the
+ * acceptor admits it or it is reset; where the listener has TLS, the handshake follows; then the acceptor takes it. A plain
+ * connection goes through all of that in one call.
+ */
+
+/** A connection as it was accepted. It is made a transport, or refused, before the call is over in which it came. */
+export interface RawConnection {
+  /** The peer's address as text; empty for a Unix socket. */
   readonly remoteAddress: string;
-  /** How it is transported. What decrypts TLS in front of an acceptor fills it in. */
-  readonly transport: TransportInfo;
-  take(owner: ChannelOwner): Channel;
+  /** Once; to be attached at once. */
+  transport(): Transport;
   /** Closes it with a reset. */
   refuse(): void;
 }
 
-/** Told of each connection. */
+/** A connection whose bytes are HTTP, without an owner: to be taken at once. */
+export class Incoming {
+  readonly #transport: Transport;
+  /** How it is transported. */
+  readonly transport: TransportInfo;
+
+  constructor(transport: Transport, info: TransportInfo) {
+    this.#transport = transport;
+    this.transport = info;
+  }
+
+  take(owner: ChannelOwner): Channel {
+    return new Channel(this.#transport, owner);
+  }
+}
+
+/** A connection that is admitted and has something to do before it is a client's, such as a handshake. */
+export interface PendingConnection {
+  /** Since when, in the wheel's time. */
+  readonly idleSince: number;
+  /** Another connection needs its place: closes it. */
+  abandon(): void;
+}
+
+/** The place of an admitted connection. */
+export interface Admission {
+  /** The connection is gone before it was a client's: the place is free. */
+  leave(): void;
+}
+
+/** Who decides about connections, and owns them in the end. */
 export interface Acceptor {
-  onAccept(incoming: Incoming): void;
+  /**
+   * May this client connect? null: no, and the connection is reset. `address` is the client's, as text: the peer's, or
+   * what a PROXY header names; empty for a Unix socket. With `pending` the place can be taken from it until `onAccept`;
+   * null: `onAccept` follows at once.
+   */
+  admit(address: string, pending: PendingConnection | null): Admission | null;
+  /** What was admitted may be taken. */
+  onAccept(incoming: Incoming, admission: Admission): void;
+}
+
+/** Told of each connection that was accepted. */
+export interface Entrance {
+  enter(connection: RawConnection): void;
 }
 
 /** The undocumented part of a server. */
@@ -29,15 +76,15 @@ interface ServerHandle {
 }
 
 /**
- * Hands each connection of a listening `server` to `acceptor`.
+ * Hands each connection of a listening `server` to `entrance`.
  *
  * Node makes a socket for each connection, which costs more than all that a small request needs beside it: so the
  * handle is taken before Node wraps it, if it is one of those that can be used without that.
  */
-export function acceptFrom(server: net.Server, acceptor: Acceptor, means: SocketMode): void {
+export function acceptFrom(server: net.Server, entrance: Entrance, means: SocketMode): void {
   server.on('connection', (socket) => {
     noteAccepted();
-    acceptor.onAccept(new IncomingSocket(socket));
+    entrance.enter(new RawSocket(socket));
   });
   if (means === 'documented') return;
   const handle = (server as unknown as { _handle: ServerHandle | null })._handle;
@@ -46,15 +93,14 @@ export function acceptFrom(server: net.Server, acceptor: Acceptor, means: Socket
   handle.onconnection = function onConnection(this: ServerHandle, error: number, accepted: unknown): void {
     if (error === 0 && isStreamHandle(accepted)) {
       noteAccepted();
-      acceptor.onAccept(new IncomingHandle(accepted));
+      entrance.enter(new RawHandle(accepted));
     } else {
       Reflect.apply(wrap as (...args: unknown[]) => void, this, [error, accepted]);
     }
   };
 }
 
-class IncomingHandle implements Incoming {
-  readonly transport = PLAIN_TRANSPORT;
+class RawHandle implements RawConnection {
   readonly #handle: StreamHandle;
 
   constructor(handle: StreamHandle) {
@@ -65,9 +111,9 @@ class IncomingHandle implements Incoming {
     return peerAddress(this.#handle);
   }
 
-  take(owner: ChannelOwner): Channel {
+  transport(): Transport {
     this.#handle.setNoDelay?.(true);
-    return new Channel(new HandleTransport(this.#handle), owner);
+    return new HandleTransport(this.#handle);
   }
 
   refuse(): void {
@@ -80,8 +126,7 @@ class IncomingHandle implements Incoming {
  * A connection as Node hands it out, served by documented means alone; the server must have been made with
  * `pauseOnConnect`.
  */
-class IncomingSocket implements Incoming {
-  readonly transport = PLAIN_TRANSPORT;
+class RawSocket implements RawConnection {
   readonly #socket: net.Socket;
 
   constructor(socket: net.Socket) {
@@ -92,8 +137,8 @@ class IncomingSocket implements Incoming {
     return this.#socket.remoteAddress ?? '';
   }
 
-  take(owner: ChannelOwner): Channel {
-    return new Channel(new SocketTransport(this.#socket, 'events'), owner);
+  transport(): Transport {
+    return new SocketTransport(this.#socket, 'events');
   }
 
   refuse(): void {

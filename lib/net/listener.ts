@@ -1,34 +1,40 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
-import { type Acceptor, acceptFrom } from './accept.js';
+import { PLAIN_TRANSPORT, type TransportInfo } from '../base/transport-info.js';
+import { type Acceptor, acceptFrom, type Entrance, Incoming, type RawConnection } from './accept.js';
 import type { Sockets } from './transport.js';
 
 /** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
 const BACKLOG = 4096;
 
+/** What a listener goes by. */
+export interface ListenerSettings {
+  readonly address: Address;
+}
+
+/** What listeners need, the same for all of one balancer. */
+export interface ListenerDeps {
+  readonly acceptor: Acceptor;
+  readonly sockets: Sockets;
+  /** Told of connections that could not be accepted. */
+  readonly onTrouble?: (error: NodeJS.ErrnoException) => void;
+}
+
 /** One bound address. */
-export class Listener {
+export class Listener implements Entrance {
   readonly #server: net.Server;
-  readonly #acceptor: Acceptor;
-  readonly #sockets: Sockets;
-  readonly #onTrouble: (error: NodeJS.ErrnoException) => void;
+  readonly #deps: ListenerDeps;
   #address: Address;
+  /** What is known of each of its connections when it comes. */
+  #info: TransportInfo = PLAIN_TRANSPORT;
   #closed = false;
   #abort: () => void = () => {};
 
-  /** `onTrouble` is told of connections that could not be accepted. */
-  constructor(
-    address: Address,
-    acceptor: Acceptor,
-    sockets: Sockets,
-    onTrouble: (error: NodeJS.ErrnoException) => void = () => {},
-  ) {
-    this.#onTrouble = onTrouble;
+  constructor({ address }: ListenerSettings, deps: ListenerDeps) {
     this.wanted = address;
     this.#address = address;
-    this.#sockets = sockets;
-    this.#acceptor = acceptor;
+    this.#deps = deps;
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
@@ -38,6 +44,14 @@ export class Listener {
   /** Where it listens; after `open`, with the port the system chose if 0 was asked for. */
   get address(): Address {
     return this.#address;
+  }
+
+  /** A connection came. */
+  enter(connection: RawConnection): void {
+    const { acceptor } = this.#deps;
+    const admission = acceptor.admit(connection.remoteAddress, null);
+    if (admission === null) connection.refuse();
+    else acceptor.onAccept(new Incoming(connection.transport(), this.#info), admission);
   }
 
   /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL; or when it is closed first. */
@@ -70,9 +84,10 @@ export class Listener {
         // Binding looks the host up first, and a close in that time comes too early for Node.
         if (this.#closed) server.close();
         // An accept can fail later (ENOBUFS): the listener lives on.
-        server.on('error', this.#onTrouble);
-        acceptFrom(server, this.#acceptor, this.#sockets.mode);
+        server.on('error', this.#deps.onTrouble ?? ignore);
         this.#address = resolved(address, server.address());
+        this.#info = Object.freeze({ ...PLAIN_TRANSPORT, port: portOf(this.#address) });
+        acceptFrom(server, this, this.#deps.sockets.mode);
         resolve();
       };
       server.once('error', onError);
@@ -89,6 +104,12 @@ export class Listener {
     this.#abort();
     this.#server.close(() => {});
   }
+}
+
+function ignore(): void {}
+
+function portOf(address: Address): number {
+  return address.kind === 'tcp' ? address.port : 0;
 }
 
 function resolved(wanted: Address, bound: string | net.AddressInfo | null): Address {

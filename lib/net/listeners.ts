@@ -1,36 +1,32 @@
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { Acceptor } from './accept.js';
-import { Listener } from './listener.js';
+import { Listener, type ListenerDeps, type ListenerSettings } from './listener.js';
 import type { ShortageAlarm } from './shortage.js';
 import type { Sockets } from './transport.js';
 
 /** Every door of a balancer, and how other doors take their place without one being shut too early. */
 export class Listeners {
-  readonly #acceptor: Acceptor;
-  readonly #sockets: Sockets;
+  readonly #deps: ListenerDeps;
   readonly #observer: Observer;
-  readonly #shortages: ShortageAlarm;
   #open: readonly Listener[];
 
   constructor(
-    wanted: readonly Address[],
+    wanted: readonly ListenerSettings[],
     acceptor: Acceptor,
     sockets: Sockets,
     observer: Observer,
     shortages: ShortageAlarm,
   ) {
-    this.#shortages = shortages;
-    this.#acceptor = acceptor;
-    this.#sockets = sockets;
+    const onTrouble = ({ code = 'closed' }: NodeJS.ErrnoException): void =>
+      shortages.note(code, 'a client could not be let in');
+    this.#deps = { acceptor, sockets, onTrouble };
     this.#observer = observer;
     this.#open = this.#make(wanted);
   }
 
-  #make(wanted: readonly Address[]): readonly Listener[] {
-    const onTrouble = ({ code = 'closed' }: NodeJS.ErrnoException): void =>
-      this.#shortages.note(code, 'a client could not be let in');
-    return wanted.map((address) => new Listener(address, this.#acceptor, this.#sockets, onTrouble));
+  #make(wanted: readonly ListenerSettings[]): readonly Listener[] {
+    return wanted.map((settings) => new Listener(settings, this.#deps));
   }
 
   /** Port 0 is resolved to the real one once it is open. */
@@ -52,10 +48,12 @@ export class Listeners {
    * are closed. Rejects with the system's error when one can't be bound, or with what `takeOver` throws; nothing has
    * changed then.
    */
-  async follow(wanted: readonly Address[], takeOver: () => void): Promise<void> {
-    const kept = this.#open.filter((listener) => wanted.some(({ text }) => text === listener.wanted.text));
+  async follow(wanted: readonly ListenerSettings[], takeOver: () => void): Promise<void> {
+    const kept = this.#open.filter((listener) =>
+      wanted.some(({ address }) => address.text === listener.wanted.text),
+    );
     const fresh = this.#make(
-      wanted.filter(({ text }) => !kept.some((listener) => listener.wanted.text === text)),
+      wanted.filter(({ address }) => !kept.some((listener) => listener.wanted.text === address.text)),
     );
     const old = this.#open.filter((listener) => !kept.includes(listener));
     try {

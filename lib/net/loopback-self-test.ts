@@ -1,5 +1,5 @@
 import { parseAddress } from '../base/address.js';
-import type { Acceptor, Incoming } from './accept.js';
+import type { Acceptor, Admission, Incoming } from './accept.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { type Connecting, type ConnectListener, connect } from './connecting.js';
 import { Listener } from './listener.js';
@@ -38,7 +38,10 @@ class LoopbackSelfTest implements Acceptor, ConnectListener {
   constructor(means: SocketMode) {
     this.#means = means;
     const loopback = parseAddress('127.0.0.1:0', { defaultHost: '127.0.0.1' });
-    this.#listener = new Listener(loopback, this, { mode: means }, (error) => this.#fail(error.message));
+    this.#listener = new Listener(
+      { address: loopback },
+      { acceptor: this, sockets: { mode: means }, onTrouble: (error) => this.#fail(error.message) },
+    );
   }
 
   async run(): Promise<string | null> {
@@ -58,6 +61,10 @@ class LoopbackSelfTest implements Acceptor, ConnectListener {
     clearTimeout(timer);
     this.#listener.close();
     return this.#fault ?? (this.#ends === 2 ? null : 'a connection was closed before its end');
+  }
+
+  admit(): Admission {
+    return { leave() {} };
   }
 
   onAccept(incoming: Incoming): void {

@@ -5,12 +5,11 @@ import type { SecureContext } from 'node:tls';
  * what it found when it asked.
  */
 export interface TlsTerms {
-  /** The versions, ciphers and ticket keys that a handshake begins with, before the name is known. */
-  readonly base: SecureContext;
   /**
-   * The certificate for `name` (lower case; null when the client named none). `protocols` are those that the client offered
-   * (RFC 7301). null: the handshake is refused with the alert unrecognized_name. Called once per full handshake,
-   * and once per resumed one; must not throw.
+   * What a handshake goes on with. `name` is what the client asked for (RFC 6066, 3), in lower case, without a dot at its end; null
+   * when it named none. `protocols` are those that it offered (RFC 7301). null: the handshake is refused with the alert
+   * unrecognized_name. Called once per connection, when the ClientHello is read and before OpenSSL has seen a byte of it, whether
+   * or not a session is resumed; must not throw.
    */
   choose(name: string | null, protocols: readonly string[]): TlsChoice | null;
   /** The protocols that are offered, in order of preference: `['http/1.1']`. */
@@ -19,7 +18,10 @@ export interface TlsTerms {
 
 /** What one handshake goes on with. */
 export interface TlsChoice {
-  /** Its `sessionIdContext` must differ between policies: a ticket must not bypass client authentication. */
+  /**
+   * All that OpenSSL needs, since no other context takes part: certificate and key, versions, ciphers, the keys of tickets, who signs
+   * certificates of clients. Its `sessionIdContext` must differ between policies: a ticket must not bypass client authentication.
+   */
   readonly context: SecureContext;
   /** Is the client asked for a certificate? With `require`, a handshake without a valid one fails. */
   readonly clientAuth: 'none' | 'request' | 'require';

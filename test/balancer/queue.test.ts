@@ -159,7 +159,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     new ShortageAlarm(wheel, seen),
   );
   const loopback = parseAddress('127.0.0.1:0', { defaultHost: '' });
-  const listener = new Listener(loopback, acceptor, new SocketChoice());
+  const listener = new Listener({ address: loopback }, { acceptor, sockets: new SocketChoice() });
   await listener.open();
   t.teardown(() => {
     listener.close();

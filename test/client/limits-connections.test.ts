@@ -3,10 +3,8 @@ import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { AddressSet } from '../../lib/base/address-set.js';
 import { ObjectPool } from '../../lib/base/collections.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
-import { PLAIN_TRANSPORT } from '../../lib/base/transport-info.js';
 import { type AcceptorDeps, ClientAcceptor } from '../../lib/client/acceptor.js';
 import { createConfig } from '../../lib/config/config.js';
-import type { Channel } from '../../lib/net/channel.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
@@ -135,19 +133,7 @@ function letIn(perIp: number, addresses: readonly string[]): boolean[] {
   const means = { wheel, requests, handlers: requests, whyNotReady: () => '' } as unknown as AcceptorDeps;
   const policy = { trusted: new AddressSet([]), tellsForwarded: false, tellsVia: false, firewall: null };
   const acceptor = new ClientAcceptor(means, policy, config, new ShortageAlarm(wheel, {}));
-  const taken = addresses.map((remoteAddress) => {
-    let isTaken = false;
-    acceptor.onAccept({
-      remoteAddress,
-      transport: PLAIN_TRANSPORT,
-      take: () => {
-        isTaken = true;
-        return {} as Channel;
-      },
-      refuse: () => {},
-    });
-    return isTaken;
-  });
+  const taken = addresses.map((address) => acceptor.admit(address, null) !== null);
   wheel.close();
   return taken;
 }

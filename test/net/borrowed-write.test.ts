@@ -334,13 +334,14 @@ async function relayed(course: Course): Promise<{ taken: number; intact: boolean
     },
   });
   const acceptor = {
+    admit: () => ({ leave() {} }),
     onAccept(incoming: Incoming): void {
       open++;
       channels.push(incoming.take(end(channels.length)));
     },
   };
   const loopback = parseAddress('127.0.0.1:0', { defaultHost: '127.0.0.1' });
-  const listener = new Listener(loopback, acceptor, new SocketChoice());
+  const listener = new Listener({ address: loopback }, { acceptor, sockets: new SocketChoice() });
   await listener.open();
   const { address } = listener;
   const port = address.kind === 'tcp' ? address.port : 0;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
 import t, { type Test } from 'tap';
-import { acceptFrom, type Incoming } from '../../lib/net/accept.js';
+import { acceptFrom, type RawConnection } from '../../lib/net/accept.js';
 import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
 import { SocketTransport } from '../../lib/net/socket-transport.js';
 import { isStreamHandle, loadBindings } from '../../lib/net/stream-binding.js';
@@ -102,8 +102,8 @@ t.test('an object that only looks like a handle is refused', (t) => {
 t.test('a connection whose handle is refused is taken as the socket that Node makes of it', async (t) => {
   const server = net.createServer({ pauseOnConnect: true });
   await listening(t, server);
-  const taken: Incoming[] = [];
-  acceptFrom(server, { onAccept: (incoming) => taken.push(incoming) }, 'fast');
+  const taken: RawConnection[] = [];
+  acceptFrom(server, { enter: (connection) => taken.push(connection) }, 'fast');
   const { far } = await tlsPair(t);
   const { onconnection } = handleOf(server as unknown as net.Socket) as {
     onconnection(error: number, accepted: unknown): void;
