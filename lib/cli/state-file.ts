@@ -1,10 +1,10 @@
 import { rename } from 'node:fs/promises';
 import { readRegularFile } from '../base/regular-file.js';
+import { replaceFile } from '../base/replace-file.js';
 import { inSlices } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
 import { type ChangeStore, type Changes, readChanges, writeChanges, writeSteps } from '../control/changes.js';
 import { OperationError } from '../control/status/operations.js';
-import { replaceFile } from './replace-file.js';
 
 const NONE: Changes = {
   weights: new Map(),

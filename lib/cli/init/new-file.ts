@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { open, realpath, stat, unlink } from 'node:fs/promises';
 import { FileError } from '../../base/regular-file.js';
-import { replaceFile } from '../replace-file.js';
+import { replaceFile } from '../../base/replace-file.js';
 
 /**
  * Writes a file that must not exist: rejects with the system's EEXIST if it does. After a failed write there is no file.

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
-import { FileError } from '../base/regular-file.js';
+import { FileError } from './regular-file.js';
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK, O_NOFOLLOW } = constants;
 
