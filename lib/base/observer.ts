@@ -138,6 +138,21 @@ export type BalancerEvent =
       readonly isFirst: boolean;
     }
   | { readonly what: 'resolve_failed'; readonly host: string; readonly detail: string }
+  /** An authority issued a certificate. `host`: the first of its `hosts`. `notAfter`: when it expires. */
+  | {
+      readonly what: 'certificate_ordered';
+      readonly host: string;
+      readonly hosts: readonly string[];
+      readonly notAfter: number;
+    }
+  /** An order failed, and is tried again in `retryMs`. */
+  | {
+      readonly what: 'certificate_failed';
+      readonly host: string;
+      readonly hosts: readonly string[];
+      readonly reason: string;
+      readonly retryMs: number;
+    }
   | { readonly what: 'listening'; readonly address: Address }
   /** A reload closed the listener. */
   | { readonly what: 'closed'; readonly address: Address }

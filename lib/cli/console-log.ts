@@ -138,6 +138,12 @@ export class ConsoleLog implements Observer {
       case 'resolve_failed':
         this.#resolveFailed(event.host, event.detail);
         break;
+      case 'certificate_ordered':
+        this.#certificateOrdered(event.hosts, event.notAfter);
+        break;
+      case 'certificate_failed':
+        this.#certificateFailed(event.hosts, event.reason, event.retryMs);
+        break;
       case 'listening':
         this.#listening(event.address);
         break;
@@ -260,6 +266,18 @@ export class ConsoleLog implements Observer {
     this.#sometimes('failed look-ups', () => this.say(this.#terminal.paint.yellow(text)));
   }
 
+  #certificateOrdered(hosts: readonly string[], notAfter: number): void {
+    const until = new Date(notAfter).toISOString().slice(0, 10);
+    const text = `${nameOf(hosts)} has a new certificate until ${until}`;
+    this.#sometimes('new certificates', () => this.say(this.#terminal.paint.green(text)));
+  }
+
+  #certificateFailed(hosts: readonly string[], reason: string, retryMs: number): void {
+    const why = `${escapeForScreen(reason)} (next try in ${humanDuration(retryMs)})`;
+    const text = `${nameOf(hosts)} got no certificate: ${why}`;
+    this.#sometimes('failed certificates', () => this.say(this.#terminal.paint.red(text)));
+  }
+
   #listening(address: Address): void {
     if (this.#isIntroduced) this.mention(`listening on ${placeOf(address)}`);
   }
@@ -325,6 +343,11 @@ export class ConsoleLog implements Observer {
     const text = left === 0 ? 'no server left, requests get 503' : `${left} of ${this.#servers} left`;
     return this.#terminal.paint.dim(` (${text})`);
   }
+}
+
+/** Of a certificate: `www.example.com and 2 more`. */
+function nameOf([first = '', ...others]: readonly string[]): string {
+  return others.length === 0 ? first : `${first} and ${others.length} more`;
 }
 
 /** `127.0.0.1:8080`, `port 8080` of every interface. */

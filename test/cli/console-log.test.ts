@@ -40,6 +40,16 @@ t.test('each event is one line of at most 80 columns', async (t) => {
   });
   told.event({ what: 'resolved', host: 'api.internal', addresses: ['10.0.0.1', '10.0.0.2'], isFirst: false });
   told.event({ what: 'resolve_failed', host: 'api.internal', detail: 'ENOTFOUND' });
+  const hosts = ['www.example.com', 'example.com'];
+  const notAfter = Date.UTC(2027, 1, 3);
+  told.event({ what: 'certificate_ordered', host: 'www.example.com', hosts, notAfter });
+  told.event({
+    what: 'certificate_failed',
+    host: 'a.example',
+    hosts: ['a.example'],
+    reason: 'too many orders',
+    retryMs: 60_000,
+  });
   t.same(
     linesOf(stream).map((line) => line.slice(10)),
     [
@@ -60,6 +70,8 @@ t.test('each event is one line of at most 80 columns', async (t) => {
       '192.0.2.7 is banned for 10 min by firewall_rules of www.mango.com',
       'api.internal is now 10.0.0.1, 10.0.0.2',
       'api.internal could not be resolved: ENOTFOUND',
+      'www.example.com and 1 more has a new certificate until 2027-02-03',
+      'a.example got no certificate: too many orders (next try in 1 min)',
     ],
   );
   for (const line of linesOf(stream)) t.ok(line.length <= 80, `${line.length}: ${line}`);

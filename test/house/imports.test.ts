@@ -9,6 +9,7 @@ const LIB = fileURLToPath(new URL('../../../lib', import.meta.url));
 const ORDER: readonly (readonly string[])[] = [
   ['base'],
   ['config', 'http', 'net'],
+  ['tls'],
   ['servers'],
   ['firewall', 'rules'],
   ['exchange'],

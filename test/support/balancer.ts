@@ -108,6 +108,8 @@ export class Seen implements Observer {
       case 'added':
       case 'availability':
       case 'banned':
+      case 'certificate_failed':
+      case 'certificate_ordered':
       case 'closed':
       case 'drained':
       case 'listening':

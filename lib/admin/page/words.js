@@ -93,6 +93,8 @@ const EVENTS = {
   trial: ['is tried with one request at a time', 'warn'],
   resolved: ['resolved', 'quiet'],
   resolve_failed: ['cannot be resolved', 'bad'],
+  certificate_ordered: ['new certificate', 'good'],
+  certificate_failed: ['no certificate', 'bad'],
 };
 
 /**

@@ -30,6 +30,8 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   unbanned: ['ban lifted of', 'green'],
   resolved: ['resolved', null],
   resolve_failed: ['not resolved', 'red'],
+  certificate_ordered: ['new certificate', 'green'],
+  certificate_failed: ['no certificate', 'red'],
 };
 
 /** The meaning of `ready -> draining`. */

@@ -103,6 +103,10 @@ function detailOf(event: BalancerEvent): string {
       return `${event.host} to ${event.addresses.join(', ')}`;
     case 'resolve_failed':
       return `${event.host}: ${event.detail}`;
+    case 'certificate_ordered':
+      return `${event.hosts.join(', ')}, until ${new Date(event.notAfter).toISOString().slice(0, 10)}`;
+    case 'certificate_failed':
+      return `${event.hosts.join(', ')}: ${event.reason}; tried again in ${seconds(event.retryMs)}`;
     default:
       return '';
   }
