@@ -114,8 +114,8 @@ export class ClientAcceptor implements Acceptor {
   onAccept(incoming: Incoming, place: Admission): void {
     const { address, isTrusted, firewall } = place as Place;
     const { tellsForwarded, tellsVia } = this.#policy;
-    const { transport } = incoming;
-    const forwarded = new ForwardedClient(address, isTrusted, tellsForwarded, tellsVia, transport);
+    const { transport, source } = incoming;
+    const forwarded = new ForwardedClient(address, isTrusted, tellsForwarded, tellsVia, transport, source);
     this.#pending.delete(place as Place);
     const connection = new ClientConnection(this.#deps, forwarded, (owner) => incoming.take(owner));
     this.#connections.add(connection);

@@ -579,8 +579,11 @@ export interface ServerSettings {
    */
   readonly tls?: ServerTlsSetting;
   /**
-   * The version of the PROXY header that each connection to the server begins with. It tells the server the client's
-   * address; a connection then serves one client only.
+   * The version of the PROXY header that each connection to the server begins with. The header has the address and
+   * port from which the client connected, or those in its own PROXY header, and where it connected to; v2 also has
+   * the protocol, server name, TLS version, cipher and certificate name of the client's connection. A connection then
+   * serves one client only, and is closed with it; there is no pipelining. Health checks say that they are checks
+   * (LOCAL, in v1 UNKNOWN); those at another port or address send none.
    */
   readonly send_proxy?: 'v1' | 'v2';
   /**

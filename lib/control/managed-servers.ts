@@ -414,6 +414,11 @@ function isEmpty({ server }: ManagedServer): boolean {
   return server.active === 0 && server.pool.openCount === 0;
 }
 
-function limitsOf({ maxConnections }: ServerConfig, { pool, connectTimeout }: GroupConfig): PoolLimits {
-  return { ...pool, maxConnections, connectTimeout };
+function limitsOf(
+  { maxConnections, sendProxy }: ServerConfig,
+  { pool, connectTimeout }: GroupConfig,
+): PoolLimits {
+  // What several clients share has no header that is right for all of them.
+  const pipelining = sendProxy === null ? pool.pipelining : 1;
+  return { ...pool, pipelining, maxConnections, connectTimeout, sendProxy };
 }

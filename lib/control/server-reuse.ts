@@ -12,9 +12,9 @@ import type { ManagedServer } from './managed-server.js';
  * not decide for the other.
  */
 export function serverKey(server: ServerConfig, group: GroupConfig): string {
-  const { weight, backup, maxConnections } = server;
+  const { weight, backup, maxConnections, sendProxy } = server;
   const { slowStart, healthCheck, passiveHealth, pool, connectTimeout } = group;
-  const terms = [weight, backup, maxConnections, slowStart, connectTimeout].join(' ');
+  const terms = [weight, backup, maxConnections, sendProxy, slowStart, connectTimeout].join(' ');
   return `${checkKey(server, healthCheck)}${terms} ${identityOf(passiveHealth)} ${identityOf(pool)}`;
 }
 

@@ -3,6 +3,7 @@ import type { Deadline, TimerWheel } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import { FIELD, type FieldNames } from '../http/fields.js';
 import type { BodyForm, ClientSide } from '../http/flow.js';
+import type { ForwardedClient } from '../http/forwarded.js';
 import { type ResponseHead, switchesTo } from '../http/head.js';
 import type { Lease, LeaseListener, OutcomeKind, ResponseListener } from '../servers/contracts.js';
 import type { Server } from '../servers/server.js';
@@ -99,6 +100,10 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#ask(connection, now);
   }
 
+  get client(): ForwardedClient {
+    return (this.#client as ClientSide).forwarded;
+  }
+
   get isPipelinable(): boolean {
     return this.#owner.isPipelinable;
   }
@@ -174,8 +179,10 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#recorder.bytesOut = connection.contentBytes;
     // Before the connection: a request that waits for it may be served at once, and must find this exchange done.
     client.endResponse();
-    if (isWhole && client.pin === null && (client.head.present & AUTHORIZATION) === 0) connection.release();
-    else if (isWhole) giveBack(client, this.#server as Server, connection);
+    const server = this.#server as Server;
+    const isAnybodys = (client.head.present & AUTHORIZATION) === 0 && server.pool.limits.sendProxy === null;
+    if (isWhole && isAnybodys && client.pin === null) connection.release();
+    else if (isWhole) giveBack(client, server, connection);
     else connection.discard();
     this.#leave(connection, kindOfAnswer(this.#recorder.attemptStatus), readAt);
     this.#owner.attemptDone('');

@@ -1,4 +1,5 @@
 import type { AddressSet } from '../base/address-set.js';
+import { type EndsSource, NO_ENDS } from '../base/connection-ends.js';
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { PLAIN_TRANSPORT, type Scheme, type TransportInfo } from '../base/transport-info.js';
 import { FIELD } from './fields.js';
@@ -173,6 +174,8 @@ export function clientAddress(peer: IpAddress, head: MessageHead, trusted: Addre
   return client;
 }
 
+const UNKNOWN_SOURCE: EndsSource = { ends: NO_ENDS };
+
 /** What is known of the client's connection and told to servers. Made once per connection. */
 export class ForwardedClient {
   readonly peer: IpAddress;
@@ -189,6 +192,8 @@ export class ForwardedClient {
   readonly via: boolean;
   /** How the connection itself is transported, whatever was spoken to a proxy in front. */
   readonly transport: TransportInfo;
+  /** Knows its ports, for those who are to be told of them. */
+  readonly source: EndsSource;
 
   constructor(
     address: string,
@@ -196,6 +201,7 @@ export class ForwardedClient {
     standard = false,
     via = false,
     transport: TransportInfo = PLAIN_TRANSPORT,
+    source: EndsSource = UNKNOWN_SOURCE,
   ) {
     this.peer = parseIpAddress(address) ?? IpAddress.unix;
     this.address = address;
@@ -204,6 +210,7 @@ export class ForwardedClient {
     this.via = via;
     this.isPlain = !trusted && !standard && !via;
     this.transport = transport;
+    this.source = source;
     this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${transport.scheme}\r\n`;
   }
 }

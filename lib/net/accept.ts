@@ -1,4 +1,5 @@
 import type * as net from 'node:net';
+import type { EndsSource } from '../base/connection-ends.js';
 import type { TransportInfo } from '../base/transport-info.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { HandleTransport } from './handle-transport.js';
@@ -28,10 +29,13 @@ export class Incoming {
   readonly #transport: Transport;
   /** How it is transported. */
   readonly transport: TransportInfo;
+  /** Knows between which places it is: those that a PROXY header told, else those of the socket. */
+  readonly source: EndsSource;
 
-  constructor(transport: Transport, info: TransportInfo) {
+  constructor(transport: Transport, info: TransportInfo, source: EndsSource = transport) {
     this.#transport = transport;
     this.transport = info;
+    this.source = source;
   }
 
   take(owner: ChannelOwner): Channel {

@@ -1,5 +1,5 @@
 import * as net from 'node:net';
-import { HandleTransport } from './handle-transport.js';
+import { HandleTransport, HandleWriter } from './handle-transport.js';
 import { READ_INTO, SocketTransport } from './socket-transport.js';
 import {
   type PipeBinding,
@@ -9,7 +9,7 @@ import {
   type TcpBinding,
   tcpBinding,
 } from './stream-binding.js';
-import type { SocketMode, Transport } from './transport.js';
+import type { SocketMode, SocketWriterOwner, Transport } from './transport.js';
 
 /** A path, or an IP address and a port. */
 export type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
@@ -26,6 +26,8 @@ export interface Connecting {
   /** The address, or the path. */
   readonly peer: string;
   transport(): Transport;
+  /** Sends `text` (latin1) ahead of all else, before `transport`. */
+  greet(text: string): void;
   /** Breaks it off before it has connected: the listener hears nothing. */
   cancel(): void;
 }
@@ -84,6 +86,11 @@ class HandleConnecting implements Connecting {
     return new HandleTransport(this.#handle);
   }
 
+  /** What fails is found when the connection is read. */
+  greet(text: string): void {
+    new HandleWriter(this.#handle, { destroyed: false }, GREETER).writeText(text);
+  }
+
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
@@ -103,6 +110,8 @@ class HandleConnecting implements Connecting {
     }
   }
 }
+
+const GREETER: SocketWriterOwner = { drained() {}, broken() {} };
 
 function onComplete(this: ConnectRequest, status: number): void {
   this.attempt.completed(status);
@@ -130,6 +139,10 @@ class SocketConnecting implements Connecting {
 
   transport(): Transport {
     return new SocketTransport(this.#socket, 'buffers');
+  }
+
+  greet(text: string): void {
+    this.#socket.write(text, 'latin1');
   }
 
   cancel(): void {

@@ -3,6 +3,7 @@ import { Deadline, type DeadlineOwner } from '../base/timer-wheel.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { type Connecting, type ConnectListener, connect } from './connecting.js';
 import type { HostAddresses, ResolveListener } from './host-addresses.js';
+import type { ProxyVersion } from './proxy-header-encoder.js';
 import { isShortage } from './shortage.js';
 import type { Sockets } from './transport.js';
 
@@ -12,6 +13,8 @@ export interface Endpoint {
   /** null when the address is no name. */
   readonly host: HostAddresses | null;
   readonly sockets: Sockets;
+  /** The PROXY header that every connection begins with; null: none. */
+  readonly sendProxy: ProxyVersion | null;
 }
 
 /** Told how a dial went, once and never before `dial` returns. */
@@ -25,9 +28,12 @@ export interface DialListener {
 /** RFC 8305, 5: an address has so long before the next one is tried beside it. */
 const ATTEMPT_DELAY_MS = 250;
 
-/** Opens a connection to `endpoint`. The caller keeps the deadline, and cancels the dial when it passes. */
-export function dial(endpoint: Endpoint, dialler: DialListener): Dial {
-  return new Dial(endpoint, dialler);
+/**
+ * Opens a connection to `endpoint`. The caller keeps the deadline, and cancels the dial when it passes. `greeting` is what
+ * the connection begins with, as latin1: a PROXY header; TLS comes after it.
+ */
+export function dial(endpoint: Endpoint, dialler: DialListener, greeting = ''): Dial {
+  return new Dial(endpoint, dialler, greeting);
 }
 
 /**
@@ -39,16 +45,18 @@ export class Dial implements DeadlineOwner, ResolveListener, ConnectListener {
   readonly #host: HostAddresses | null;
   readonly #sockets: Sockets;
   readonly #dialler: DialListener;
+  readonly #greeting: string;
   readonly #deadline: Deadline | null;
   readonly #attempts = new Set<Connecting>();
   #candidates: readonly string[] = [];
   #tried = 0;
 
-  constructor({ address, host, sockets }: Endpoint, dialler: DialListener) {
+  constructor({ address, host, sockets }: Endpoint, dialler: DialListener, greeting: string) {
     this.#address = address;
     this.#host = host;
     this.#sockets = sockets;
     this.#dialler = dialler;
+    this.#greeting = greeting;
     this.#deadline = host === null ? null : new Deadline(host.wheel, this);
     if (host === null) this.#begin([address.kind === 'unix' ? address.path : address.host]);
     else if (host.isKnown) this.#begin(host.candidates());
@@ -92,6 +100,7 @@ export class Dial implements DeadlineOwner, ResolveListener, ConnectListener {
     const { peer } = attempt;
     this.#host?.noteConnected(peer);
     this.#attempts.delete(attempt);
+    if (this.#greeting !== '') attempt.greet(this.#greeting);
     this.#end();
     this.#dialler.onConnect((owner) => new Channel(attempt.transport(), owner), peer);
   }

@@ -1,7 +1,9 @@
 import { writeSync, writevSync } from 'node:fs';
 import { writeLatin1 } from '../base/bytes.js';
+import type { ConnectionEnds } from '../base/connection-ends.js';
 import { sharedReadBuffer } from './read-buffer.js';
 import {
+  endsOf,
   peerAddress,
   type StreamBinding,
   type StreamHandle,
@@ -44,6 +46,10 @@ export class HandleTransport implements Transport {
 
   get remoteAddress(): string {
     return peerAddress(this.#handle);
+  }
+
+  get ends(): ConnectionEnds {
+    return endsOf(this.#handle);
   }
 
   get readEnded(): boolean {

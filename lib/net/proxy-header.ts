@@ -1,4 +1,5 @@
 import { latin1 } from '../base/bytes.js';
+import type { ConnectionEnds } from '../base/connection-ends.js';
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { crc32c } from './crc32c.js';
 
@@ -11,7 +12,7 @@ export interface ProxyHeader {
   /** The proxy speaks for itself (LOCAL), as its health checks do. */
   readonly isLocal: boolean;
   /** null: the header tells no IP addresses, and those of the connection itself count. */
-  readonly ends: ProxyEnds | null;
+  readonly ends: ConnectionEnds | null;
   /** The protocol that the client agreed on with the proxy (RFC 7301). */
   readonly alpn: string | null;
   /** The host name that the client asked the proxy for (RFC 6066, 3), in lower case; null also when it is none. */
@@ -22,14 +23,6 @@ export interface ProxyHeader {
   readonly namespace: string | null;
   /** null: the header says nothing of TLS. */
   readonly tls: ProxyTls | null;
-}
-
-/** Whose connection it is, and where it went. */
-export interface ProxyEnds {
-  readonly source: IpAddress;
-  readonly sourcePort: number;
-  readonly destination: IpAddress;
-  readonly destinationPort: number;
 }
 
 /** PP2_TYPE_SSL. */
@@ -178,7 +171,7 @@ const PLAIN: ProxyHeader = {
 };
 
 /** What follows `PROXY ` in version 1: null when the addresses are not known; a text says what is wrong. */
-function parseLine(line: string): ProxyEnds | null | string {
+function parseLine(line: string): ConnectionEnds | null | string {
   // What follows UNKNOWN is to be ignored.
   if (line === 'UNKNOWN' || line.startsWith('UNKNOWN ')) return null;
   const [protocol, from, to, fromPort, toPort, ...surplus] = line.split(' ');
@@ -233,7 +226,7 @@ function parseProxied(bytes: Buffer): ProxyHeader | string {
 }
 
 /** `family`: 1 is IPv4, 2 is IPv6. */
-function readEnds(bytes: Buffer, family: number): ProxyEnds | null {
+function readEnds(bytes: Buffer, family: number): ConnectionEnds | null {
   if (family !== 1 && family !== 2) return null;
   const size = family === 1 ? 4 : 16;
   const read = family === 1 ? readV4 : readV6;

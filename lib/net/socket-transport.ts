@@ -1,4 +1,5 @@
 import type * as net from 'node:net';
+import { type ConnectionEnds, connectionEnds } from '../base/connection-ends.js';
 import { sharedReadBuffer } from './read-buffer.js';
 import type { SocketWriter, Transport, TransportOwner } from './transport.js';
 
@@ -44,6 +45,14 @@ export class SocketTransport implements Transport {
 
   get remoteAddress(): string {
     return this.#socket.remoteAddress ?? '';
+  }
+
+  get ends(): ConnectionEnds {
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
+    return connectionEnds(
+      { address: remoteAddress, port: remotePort },
+      { address: localAddress, port: localPort },
+    );
   }
 
   get destroyed(): boolean {

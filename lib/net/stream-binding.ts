@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util';
+import { type ConnectionEnds, connectionEnds } from '../base/connection-ends.js';
 
 /**
  * What lies below Node's sockets: handles of libuv, and the requests that are given to them. None of it is documented;
@@ -23,9 +24,12 @@ export interface StreamHandle {
   readonly writeQueueSize: number;
   /** The file below it; negative where there is none, or none any more. */
   readonly fd?: number;
+  /** Of TLS alone: the stream that carries the encrypted bytes. */
+  readonly _parent?: StreamHandle;
   // The following are those of TCP alone.
   reset?(done: () => void): number;
-  getpeername?(out: { address?: string }): number;
+  getpeername?(out: { address?: string; port?: number }): number;
+  getsockname?(out: { address?: string; port?: number }): number;
   setNoDelay?(on: boolean): number;
   setKeepAlive?(on: boolean, afterSeconds: number): number;
 }
@@ -170,6 +174,16 @@ export function peerAddress(handle: StreamHandle): string {
   const out: { address?: string } = {};
   handle.getpeername?.(out);
   return out.address ?? '';
+}
+
+/** Both ends of the connection, with their ports; of a Unix socket, and once it is gone, nothing is known. */
+export function endsOf(handle: StreamHandle): ConnectionEnds {
+  const socket = handle._parent ?? handle;
+  const peer = {};
+  const local = {};
+  socket.getpeername?.(peer);
+  socket.getsockname?.(local);
+  return connectionEnds(peer, local);
 }
 
 /** A status of libuv as the error that Node would have made of it. */

@@ -1,3 +1,5 @@
+import type { EndsSource } from '../base/connection-ends.js';
+
 /** What a transport tells its owner, which reads from it and writes to it. `gone` is the last call, and comes exactly once. */
 export interface TransportOwner extends SocketWriterOwner {
   /** `buffer[0, length)` was read, valid during the call only. Returns the buffer for the next read if it is another one. */
@@ -12,7 +14,7 @@ export interface TransportOwner extends SocketWriterOwner {
 }
 
 /** One connected socket: Node's own, or the handle below it. A channel is all that uses it. */
-export interface Transport {
+export interface Transport extends EndsSource {
   /** Without a port; empty for a unix socket, and once it is gone. */
   readonly remoteAddress: string;
   /** Was it told to close, or has it closed by itself? */

@@ -8,6 +8,7 @@ import type { BodyForm, BodyListener } from '../http/flow.js';
 import type { ResponseHead } from '../http/head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel } from '../net/channel.js';
+import type { ProxiedConnection, ProxyVersion } from '../net/proxy-header-encoder.js';
 import type { Resolver } from '../net/resolver.js';
 import type { ShortageAlarm } from '../net/shortage.js';
 import type { Sockets } from '../net/transport.js';
@@ -27,6 +28,8 @@ import type { Sockets } from '../net/transport.js';
 export interface LeaseListener {
   /** May it share a connection with others? Only what may be sent twice, has no body, and does not upgrade. */
   readonly isPipelinable: boolean;
+  /** Whose connection a server that expects PROXY headers is told of; null: nobody's. */
+  readonly client: ProxiedConnection | null;
   onLease(lease: Lease): void;
   /** `detail` for the log: the system's error code. */
   onLeaseFailed(failure: Failure, detail: string): void;
@@ -109,6 +112,11 @@ export interface AttemptOutcome {
 export interface PoolLimits extends PoolConfig {
   /** ms a connect may take. */
   readonly connectTimeout: number;
+  /**
+   * Every connection begins with a PROXY header of that version, and so is the one client's that it tells of: it is lent
+   * to nobody else. null: connections begin with no header, and are anybody's.
+   */
+  readonly sendProxy: ProxyVersion | null;
 }
 
 /** How long a server keeps idle connections: asked, and told what was seen of it. */
@@ -178,6 +186,7 @@ export interface WholeConnection extends Lease {
 /** A `LeaseListener` that needs a connection of its own. */
 export interface WholeListener {
   readonly isPipelinable: boolean;
+  readonly client: ProxiedConnection | null;
   onLease(connection: WholeConnection): void;
   onLeaseFailed(failure: Failure, detail: string): void;
 }

@@ -53,6 +53,7 @@ type Owner = PipelineOwner<PipelinedConnection, PipelineSlot>;
 export class PipelinedConnection implements WholeListener, ResponseListener, DeadlineOwner, TickTask {
   /** It is a whole connection that it waits for. */
   readonly isPipelinable = false;
+  readonly client = null;
   readonly #source: ConnectionSource;
   readonly #owner: Owner;
   readonly #deadline: Deadline;

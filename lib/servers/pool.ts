@@ -5,6 +5,7 @@ import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-whe
 import type { Channel, ChannelOwner } from '../net/channel.js';
 import { type Dial, type DialListener, dial, type Endpoint } from '../net/dial.js';
 import type { AddressListener, HostAddresses } from '../net/host-addresses.js';
+import { encodeProxyHeader, localProxyHeader, type ProxyVersion } from '../net/proxy-header-encoder.js';
 import { isShortage } from '../net/shortage.js';
 import type { Sockets } from '../net/transport.js';
 import type {
@@ -44,6 +45,8 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   readonly #waiting = new Ring<WholeListener>();
   readonly #open = new Set<PooledConnection>();
   readonly #openings = new Set<Opening>();
+  /** Those among them that are for one requester each, who is not in line any more. */
+  readonly #claims = new Map<WholeListener, Opening>();
   /** Those among the open ones that are closing as there were more than the limit. */
   readonly #closing = new Set<PooledConnection>();
   #host: HostAddresses | null | undefined;
@@ -71,8 +74,9 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
    * use as soon as their request has ended. What waits in line stays there.
    */
   setLimits(limits: PoolLimits): void {
-    const { idleTimeout, maxIdleTimeout, maxAge } = this.limits;
+    const { idleTimeout, maxIdleTimeout, maxAge, sendProxy } = this.limits;
     this.limits = limits;
+    if (sendProxy !== limits.sendProxy) this.#beginAnew();
     this.idleLimit.configure(limits.idleTimeout, limits.maxIdleTimeout);
     if (maxAge !== limits.maxAge) for (const connection of this.#open) connection.followLimits();
     this.#closeUnusedBeyondLimits();
@@ -88,18 +92,37 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     this.#dialForWaiting();
   }
 
+  /** What is open began otherwise than connections begin from now on: it is used to the end, and then closed. */
+  #beginAnew(): void {
+    for (const connection of this.#open) connection.finish();
+    for (const opening of this.#openings) this.#cancelOpening(opening);
+  }
+
   #closeUnusedBeyondLimits(): void {
     while (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
     for (const opening of this.#openings) {
       if (!this.isOverLimit) break;
-      opening.cancel();
-      this.#openings.delete(opening);
+      this.#cancelOpening(opening);
     }
     while (this.isOverLimit && this.#idle.length > 0) this.#shed(this.#idle[0] as PooledConnection);
     for (const connection of this.#kept) {
       if (!this.isOverLimit) break;
       this.#shed(connection);
     }
+  }
+
+  /** Whom it was for stands in line again. */
+  #cancelOpening(opening: Opening): void {
+    opening.cancel();
+    const requester = this.#removeOpening(opening);
+    if (requester !== null) this.#waiting.push(requester);
+  }
+
+  #removeOpening(opening: Opening): WholeListener | null {
+    this.#openings.delete(opening);
+    const { requester } = opening;
+    if (requester !== null) this.#claims.delete(requester);
+    return requester;
   }
 
   /** Are more connections open than `max_connections` allows, those left out that are closing for that reason? */
@@ -128,6 +151,10 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return this.#host;
   }
 
+  get sendProxy(): ProxyVersion | null {
+    return this.limits.sendProxy;
+  }
+
   get sockets(): Sockets {
     return this.#deps.sockets;
   }
@@ -142,12 +169,17 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   }
 
   get waitingCount(): number {
-    return this.#waiting.length + (this.#pipelines?.waitingBeside ?? 0);
+    return this.#waiting.length + this.#claims.size + (this.#pipelines?.waitingBeside ?? 0);
   }
 
   /** Do more requests wait than connections are being opened? Then the last in line waits for one to be given back. */
   get isFull(): boolean {
-    return this.#waiting.length > this.#openings.size;
+    return this.#unserved > 0;
+  }
+
+  /** How many more wait than connections are being opened for anybody. */
+  get #unserved(): number {
+    return this.#waiting.length - (this.#openings.size - this.#claims.size);
   }
 
   /** A connection at once if there is one, else null, and the requester is told later. */
@@ -165,7 +197,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   leaseWhole(requester: WholeListener): PooledConnection | null {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
-    if (!this.#mayOpen() && this.#waiting.length - this.#openings.size >= this.limits.maxWaiting) {
+    if (!this.#mayOpen() && this.#unserved >= this.limits.maxWaiting) {
       this.refuse(requester);
       return null;
     }
@@ -191,7 +223,12 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   /** The requester left the line; it hears nothing more. */
   cancel(requester: WholeListener): void {
-    if (this.#pipelines?.cancel(requester) !== true) this.#waiting.remove(requester);
+    if (this.#pipelines?.cancel(requester) === true || this.#waiting.remove(requester)) return;
+    const opening = this.#claims.get(requester);
+    if (opening === undefined) return;
+    opening.cancel();
+    this.#removeOpening(opening);
+    this.#dialForWaiting();
   }
 
   /**
@@ -199,8 +236,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
    * `detail`: why.
    */
   turnAway(detail: string): void {
-    for (const opening of this.#openings) opening.cancel();
-    this.#openings.clear();
+    for (const opening of this.#openings) this.#cancelOpening(opening);
     for (let left = this.#waiting.length; left > 0; left--)
       this.#waiting.shift()?.onLeaseFailed(FAILURES.server_gone, detail);
   }
@@ -235,8 +271,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   close(): void {
     this.#closed = true;
     this.#host?.unwatch(this);
-    for (const opening of this.#openings) opening.cancel();
-    this.#openings.clear();
+    for (const opening of this.#openings) this.#cancelOpening(opening);
     for (const connection of this.#open) connection.discard();
   }
 
@@ -254,19 +289,20 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   /** The one place that decides what a new socket speaks. */
   onOpened(opening: Opening, open: (owner: ChannelOwner) => Channel, peer: string): void {
-    this.#openings.delete(opening);
+    const requester = this.#removeOpening(opening);
     const connection = new ServerConnection(this, this.#deps, open, peer);
     this.#open.add(connection);
     this.opened++;
     connection.idle();
-    this.takeBack(connection);
+    if (requester === null) this.takeBack(connection);
+    else requester.onLease(connection);
   }
 
   onOpeningFailed(opening: Opening, failure: Failure, detail: string): void {
-    this.#openings.delete(opening);
+    const requester = this.#removeOpening(opening);
     if (failure === FAILURES.out_of_resources)
       this.#deps.shortages.note(detail, 'a server could not be connected to');
-    this.#waiting.shift()?.onLeaseFailed(failure, detail);
+    (requester ?? this.#waiting.shift())?.onLeaseFailed(failure, detail);
     this.#dialForWaiting();
   }
 
@@ -277,10 +313,17 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     if (this.#closed || this.#retired) connection.discard();
     else if (this.isOverLimit) this.#shed(connection);
     else this.#dialForWaiting();
+    // A client may authenticate its connection, and few do; every client has one to a server that is sent PROXY headers.
+    if (this.sendProxy !== null && this.#kept.size > this.limits.maxIdle) this.#discardOldestKept();
+  }
+
+  #discardOldestKept(): void {
+    const [kept] = this.#kept;
+    kept?.discard();
   }
 
   takeBack(connection: PooledConnection): void {
-    if (this.#closed) {
+    if (this.#closed || this.limits.sendProxy !== null) {
       connection.discard();
       return;
     }
@@ -325,13 +368,21 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   }
 
   #dialForWaiting(): void {
-    const { wheel } = this.#deps;
-    while (this.isFull && this.#mayOpen() && !this.#closed)
-      this.#openings.add(new Opening(this, this.limits.connectTimeout, wheel, this));
-    if (!this.isFull) return;
+    while (this.isFull && this.#mayOpen() && !this.#closed) this.#openings.add(this.#dial());
     // The end of one leads back here.
-    const [kept] = this.#kept;
-    kept?.discard();
+    if (this.isFull) this.#discardOldestKept();
+  }
+
+  #dial(): Opening {
+    const { connectTimeout, sendProxy } = this.limits;
+    const { wheel } = this.#deps;
+    const requester = sendProxy === null ? undefined : this.#waiting.shift();
+    if (sendProxy === null || requester === undefined) return new Opening(this, connectTimeout, wheel, this);
+    const { client } = requester;
+    const header = client === null ? localProxyHeader(sendProxy) : encodeProxyHeader(sendProxy, client);
+    const opening = new Opening(this, connectTimeout, wheel, this, requester, header);
+    this.#claims.set(requester, opening);
+    return opening;
   }
 }
 
@@ -344,16 +395,26 @@ export interface OpeningOwner {
 
 /** A connection that is being opened, for so long at most. */
 export class Opening implements DialListener, DeadlineOwner {
+  /** Whom it is for; null: for whoever is first in line once it is open. */
+  readonly requester: WholeListener | null;
   readonly #owner: OpeningOwner;
   readonly #deadline: Deadline;
   readonly #dial: Dial;
 
-  /** `timeout` in ms, the question for its address included. */
-  constructor(endpoint: Endpoint, timeout: number, wheel: TimerWheel, owner: OpeningOwner) {
+  /** `timeout` in ms, the question for its address included. `greeting`: what the connection begins with. */
+  constructor(
+    endpoint: Endpoint,
+    timeout: number,
+    wheel: TimerWheel,
+    owner: OpeningOwner,
+    requester: WholeListener | null = null,
+    greeting = '',
+  ) {
+    this.requester = requester;
     this.#owner = owner;
     this.#deadline = new Deadline(wheel, this);
     this.#deadline.arm(timeout);
-    this.#dial = dial(endpoint, this);
+    this.#dial = dial(endpoint, this, greeting);
   }
 
   /** Breaks it off; the owner hears nothing. */

@@ -455,7 +455,8 @@ export class Lifetime {
     const { now } = this.#wheel;
     const { idleLimit } = this.#terms;
     this.#idleSince = now;
-    const limit = kept ? Math.min(idleLimit.ofServer(now), MOST_KEPT_MS) : idleLimit.at(now);
+    const isPinned = kept && this.#terms.limits.sendProxy === null;
+    const limit = isPinned ? Math.min(idleLimit.ofServer(now), MOST_KEPT_MS) : idleLimit.at(now);
     return Math.max(1, Math.min(limit, this.#endsAt - now));
   }
 

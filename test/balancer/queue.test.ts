@@ -40,6 +40,7 @@ function poolOf(t: Test, server: string, limits: Partial<PoolLimits>) {
 /** Somebody who wants a connection, and what came of it. */
 class Requester implements LeaseListener {
   readonly isPipelinable = false;
+  readonly client = null;
   connection: Lease | null = null;
   failure: Failure | null = null;
 

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { parseAddress } from '../../lib/base/address.js';
+import { NO_ENDS } from '../../lib/base/connection-ends.js';
 import { assertMoves, checkMove, type Moves } from '../../lib/base/states.js';
 import { Deadline, TimerWheel } from '../../lib/base/timer-wheel.js';
 import { CLIENT_CONNECTION_MOVES, ClientConnection, type ClientDeps } from '../../lib/client/connection.js';
@@ -32,6 +33,7 @@ const { limits, timeouts } = createConfig({ servers: ['127.0.0.1:1'] });
 /** A socket that takes everything, and from which the test reads and closes. */
 class FakeTransport implements Transport, SocketWriter {
   readonly remoteAddress = '192.0.2.1';
+  readonly ends = NO_ENDS;
   destroyed = false;
   readEnded = false;
   pending = 0;

@@ -3,6 +3,7 @@ import * as net from 'node:net';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseAddress } from '../../lib/base/address.js';
+import { NO_ENDS } from '../../lib/base/connection-ends.js';
 import type { Incoming } from '../../lib/net/accept.js';
 import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
 import { Listener } from '../../lib/net/listener.js';
@@ -25,6 +26,7 @@ const PIECE = 40 * 1024;
 class FakeWire implements Transport {
   room = 0;
   readonly remoteAddress = '127.0.0.1';
+  readonly ends = NO_ENDS;
   destroyed = false;
   readonly readEnded = false;
   readonly written: Buffer[] = [];

@@ -39,7 +39,7 @@ export function createPool(
   deps: ConnectionDeps,
 ): Pool {
   const address = parseAddress(server, { defaultHost: '127.0.0.1' });
-  const pool = new Pool(address, { ...DEFAULT_POOL, connectTimeout: 3000, ...limits }, deps);
+  const pool = new Pool(address, { ...DEFAULT_POOL, connectTimeout: 3000, sendProxy: null, ...limits }, deps);
   t.teardown(() => pool.close());
   return pool;
 }

@@ -118,7 +118,8 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     const { pool } = this.#server;
     if (address === pool.address) return pool;
     const { resolver, sockets } = this.#services;
-    return { address, host: resolver.hostOf(address), sockets };
+    // Something else listens there, such as a small program that only answers checks: it expects no PROXY header.
+    return { address, host: resolver.hostOf(address), sockets, sendProxy: null };
   }
 
   onDeadline(): void {

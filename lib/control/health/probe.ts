@@ -1,6 +1,7 @@
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../../base/timer-wheel.js';
 import type { Channel, ChannelOwner } from '../../net/channel.js';
 import { type Dial, type DialListener, dial, type Endpoint } from '../../net/dial.js';
+import { localProxyHeader } from '../../net/proxy-header-encoder.js';
 import { isShortage } from '../../net/shortage.js';
 import { errorText } from './error-text.js';
 
@@ -26,7 +27,8 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
     this.#listener = listener;
     this.#deadline = new Deadline(wheel, this);
     this.#deadline.arm(timeout);
-    this.#dial = dial(endpoint, this);
+    const { sendProxy } = endpoint;
+    this.#dial = dial(endpoint, this, sendProxy === null ? '' : localProxyHeader(sendProxy));
   }
 
   /** It is connected. */

@@ -48,7 +48,7 @@ export function dryServers(
   return (group) =>
     (standings(group) ?? asConfigured(group)).map(({ name, address, weight, backup, state }) => {
       const { pool: terms, connectTimeout } = group;
-      const pool = new Pool(address, { ...terms, connectTimeout }, deps);
+      const pool = new Pool(address, { ...terms, connectTimeout, sendProxy: null }, deps);
       const server = new Server(name, pool, wheel, { weight, backup, slowStart: 0 }, log);
       if (state === 'down') server.judge(false);
       else if (state === 'ejected') server.eject(true);
