@@ -6,7 +6,7 @@ import { isRegexConfig, regexText } from '../config/regex.js';
 import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
 import type { TemplatePart } from '../config/template.js';
 
-const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password']);
+const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password', 'passphrase', 'hmacKey']);
 
 /**
  * A part of the current configuration as plain data with all defaults: times in ms, sizes in bytes, addresses, networks

@@ -2,7 +2,7 @@
 export const MASK = '***';
 
 /** Names of settings, fields, cookies and parameters whose values are credentials, or look like it. */
-const SECRET_NAMES = /auth|cookie|token|secret|passw|api[-_]?key|signature|session/i;
+const SECRET_NAMES = /auth|cookie|token|secret|passw|passphrase|api[-_]?key|hmac|signature|session/i;
 
 /** `user:password@` of a URL. */
 const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@"']*@/gi;
@@ -17,9 +17,11 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAMES.test(name);
 }
 
-/** `sticky.cookie` and `match.cookie` hold names of cookies, unlike the field Cookie. */
+/** `sticky.cookie` and `match.cookie` hold names of cookies, unlike the field Cookie; `client_auth` has names of files. */
+const PUBLIC_SETTINGS: readonly string[] = ['cookie', 'cookies', 'client_auth'];
+
 function isSecretSetting(name: string): boolean {
-  return isSecretName(name) && name !== 'cookie' && name !== 'cookies';
+  return isSecretName(name) && !PUBLIC_SETTINGS.includes(name);
 }
 
 /** Is the value of the setting at `path`, in the form of `formatPath`, a secret? */
@@ -44,15 +46,23 @@ export function maskUrls(text: string): string {
 
 /** A line of a settings file with its secrets masked; every other character stays in its column. */
 export function blotLine(line: string): string {
-  const blot = (text: string): string => '*'.repeat(text.trimEnd().length).padEnd(text.length);
-  return line
-    .replace(PAIR, (pair: string, quote: string, name: string, between: string, value: string) =>
-      isSecretSetting(name) && !/^\$\{[A-Z_a-z]\w*\}$/.test(value.trim().replace(/^["']|["']$/g, ''))
-        ? `${quote}${name}${quote}${between}${blot(value)}`
-        : pair,
-    )
+  return blotPairs(line)
     .replace(USERINFO, (all: string, scheme: string) => scheme + blot(all.slice(scheme.length)))
     .replace(PARAMETER, (pair: string, before: string, name: string) =>
       isSecretName(name) ? `${before}${name}=${blot(pair.slice(before.length + name.length + 1))}` : pair,
     );
+}
+
+function blot(text: string): string {
+  return '*'.repeat(text.trimEnd().length).padEnd(text.length);
+}
+
+function blotPairs(text: string): string {
+  return text.replace(PAIR, (_pair, quote: string, name: string, between: string, value: string) => {
+    const isReference = /^\$\{[A-Z_a-z]\w*\}$/.test(value.trim().replace(/^["']|["']$/g, ''));
+    const isSecret = isSecretSetting(name) && !isReference;
+    // A list may hold maps with secrets in them.
+    const shown = isSecret ? blot(value) : value.startsWith('[') ? `[${blotPairs(value.slice(1))}` : value;
+    return `${quote}${name}${quote}${between}${shown}`;
+  });
 }

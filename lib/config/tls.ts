@@ -1,3 +1,5 @@
+import { createSecureContext, getCiphers } from 'node:tls';
+import { didYouMean, nearest } from '../base/nearest.js';
 import { ValueError } from '../base/units.js';
 import type { Context } from './context.js';
 import { parseHostName } from './host-name.js';
@@ -66,6 +68,7 @@ function compileTerms(setting: TlsSettings, path: Path, context: Context): TlsCo
     ciphers = null,
     strict_sni: strictSni = STRICT_SNI,
   } = setting;
+  if (ciphers !== null) context.report.attempt([...path, 'ciphers'], () => checkCiphers(ciphers));
   const certificates: CertificateConfig[] = [];
   for (const [item, itemPath] of each(setting.certificates, [...path, 'certificates']))
     certificates.push(compileCertificate(item, itemPath, context));
@@ -78,6 +81,25 @@ function compileTerms(setting: TlsSettings, path: Path, context: Context): TlsCo
     );
   const clientAuth = compileClientAuth(setting.client_auth, context) ?? null;
   return { certificates, internal: false, acme, minVersion, ciphers, strictSni, clientAuth };
+}
+
+/** OpenSSL ignores words that it does not know as long as it knows one. */
+function checkCiphers(ciphers: string): void {
+  const known = getCiphers();
+  for (const word of ciphers.split(':')) {
+    // Others are classes such as HIGH, or are put together with signs: !aNULL, ECDHE+AESGCM.
+    if (!/^[A-Z0-9]+([-_][A-Z0-9]+)+$/.test(word) || known.includes(word.toLowerCase())) continue;
+    const close = nearest(word.toLowerCase(), known);
+    throw new ValueError(`${word} is not a cipher that OpenSSL knows`, didYouMean(close?.toUpperCase()));
+  }
+  try {
+    createSecureContext({ ciphers, ca: [] });
+  } catch {
+    throw new ValueError(
+      `${JSON.stringify(ciphers)} has no cipher that OpenSSL knows`,
+      'openssl ciphers lists their names.',
+    );
+  }
 }
 
 function compileCertificate(setting: CertificateSetting, path: Path, context: Context): CertificateConfig {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { loadConfig } from '../../lib/config/config.js';
 import { renderProblems } from '../../lib/config/problems.js';
+import { isSecretPath } from '../../lib/config/secrets.js';
 
 /** All that is said of a settings file, on a terminal and for programs. */
 function said(text: string): string {
@@ -28,6 +29,9 @@ t.test('no message and no line that is shown has a secret in it', async (t) => {
     'servers: [a]\nhealth_check: { path: "x?token=s3cr3t" }',
     'tests: [{ request: "GET /?token=s3cr3t x y", expect: {} }]\nrespond: {}',
     'admin: { listen: 9090, token: s3cr3t',
+    'tls: { certificates: [{ cert: a.pem, passphrase: s3cr3t, wrong: 1 }] }',
+    'tls: { certificates: [{ cert: a.pem, passphrase: [s3cr3t] }] }',
+    'tls: { acme: { hosts: [a.b], store: s, external_account: { kid: a, hmac_key: "s3cr3t!" } } }',
     'servers: [a]\nheader_rules: { add: { X: "\\x01", X-Api-Key: s3cr3t } }',
   ]) {
     const shown = said(text);
@@ -42,4 +46,12 @@ t.test('a value that is not secret is shown unchanged, with its mark under it', 
     said('timeouts: { connect: abc }'),
     '     1 | timeouts: { connect: abc }\n       |                      ^^^\n',
   );
+});
+
+t.test('what is asked of clients is no secret, unlike what proves who somebody is', async (t) => {
+  for (const name of ['passphrase', 'hmac_key', 'token', 'secret'])
+    t.ok(isSecretPath(`tls.certificates[0].${name}`), name);
+  t.notOk(isSecretPath('tls.client_auth'));
+  t.notOk(isSecretPath('listen[0].tls.certificates[0].client_auth'));
+  t.match(said('tls: { certificates: [a.pem], client_auth: abc }'), 'got "abc"');
 });

@@ -10,13 +10,19 @@ interface Ticker {
 export class ManualClock implements Clock {
   #now = 1000;
   readonly #tickers = new Set<Ticker>();
+  readonly #wall: number;
+
+  /** `wall`: what the wall clock shows at the start, in ms since the epoch. */
+  constructor(wall = Date.UTC(2026, 0, 31, 12, 0, 1)) {
+    this.#wall = wall - this.#now;
+  }
 
   now(): number {
     return this.#now;
   }
 
   wall(): number {
-    return Date.UTC(2026, 0, 31, 12, 0, 0) + this.#now;
+    return this.#wall + this.#now;
   }
 
   every(ms: number, tick: () => void): () => void {

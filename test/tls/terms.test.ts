@@ -1,0 +1,341 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import t from 'tap';
+import { atOnce, inSlices } from '../../lib/base/slices.js';
+import { CertificateStore } from '../../lib/tls/certificate-store.js';
+import { TICKET_KEY_LIFE, TicketKeys } from '../../lib/tls/ticket-keys.js';
+import { type IssuedCertificate, TestAuthority, writeCertificate } from '../support/certificates.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { Store, serve, shake, tlsConfig } from './support.js';
+
+const authority = await TestAuthority.create('Root');
+const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
+
+/** Writes certificates and returns what `certificates` names them with. */
+function write(folder: string, ...issued: IssuedCertificate[]): { cert: string; key: string }[] {
+  return issued.map((one, at) => writeCertificate(folder, `c${at}`, one));
+}
+
+t.test('an exact name comes before a wildcard, and an unknown name gets the first certificate', async (t) => {
+  const first = await authority.issue({ names: ['first.test'] });
+  const wildcard = await authority.issue({ names: ['*.example.com', 'example.com'] });
+  const exact = await authority.issue({ names: ['WWW.example.com'] });
+  const store = new Store(t, { certificates: write(t.testdir(), first, wildcard, exact) });
+  const port = await serve(t, store.terms);
+  const shown = async (servername?: string): Promise<string> =>
+    (await shake(port, servername === undefined ? {} : { servername })).serial.toLowerCase();
+  t.equal(await shown('www.example.com'), exact.serial);
+  t.equal(await shown('api.example.com'), wildcard.serial);
+  t.equal(await shown('example.com'), wildcard.serial);
+  t.equal(await shown('a.b.example.com'), first.serial, 'a star stands for one label');
+  t.equal(await shown('other.test'), first.serial);
+  t.equal(await shown(), first.serial);
+  for (const name of ['', '.', '.example.com', 'localhost', 'constructor', '__proto__', '*.example.com'])
+    t.doesNotThrow(() => store.terms.choose(name, []), name);
+  t.equal(store.terms.choose('.example.com', []), store.terms.choose('first.test', []));
+});
+
+t.test('with strict_sni an unknown name is refused, and so is none', async (t) => {
+  const [entry] = write(t.testdir(), await authority.issue({ names: ['a.test'] }));
+  const { terms } = new Store(t, { certificates: [entry as { cert: string }], strict_sni: true });
+  t.not(terms.choose('a.test', []), null);
+  t.equal(terms.choose('b.test', []), null);
+  t.equal(terms.choose(null, []), null);
+  const port = await serve(t, terms);
+  t.match(await shake(port, { servername: 'b.test' }), { error: /.+/ });
+});
+
+t.test('of two certificates for a name the client gets the kind of key that it can verify', async (t) => {
+  const rsa = await authority.issue({ names: ['a.test'], key: 'rsa' });
+  const ec = await authority.issue({ names: ['a.test'] });
+  const third = await authority.issue({ names: ['a.test'] });
+  for (const order of [
+    [rsa, ec],
+    [ec, rsa],
+  ]) {
+    const store = new Store(t, { certificates: write(t.testdir(), ...order, third) });
+    const port = await serve(t, store.terms);
+    for (const servername of ['a.test', undefined]) {
+      const name = servername === undefined ? {} : { servername };
+      for (const [sigalgs, issued] of [
+        ['rsa_pss_rsae_sha256:RSA+SHA256', rsa],
+        ['ecdsa_secp256r1_sha256', ec],
+      ] as const)
+        for (const version of VERSIONS)
+          t.match(
+            await shake(port, {
+              ...name,
+              sigalgs,
+              minVersion: version,
+              maxVersion: version,
+              ca: authority.cert,
+            }),
+            { error: '', serial: issued.serial.toUpperCase() },
+            `${version} ${sigalgs}`,
+          );
+    }
+  }
+});
+
+t.test('versions and ciphers are those of the settings', async (t) => {
+  const folder = t.testdir();
+  const certificates = write(folder, await authority.issue({ names: ['a.test'] }));
+  const port = await serve(t, new Store(t, { certificates }).terms);
+  const tried = async (on: number, options: object): Promise<string> => {
+    const { error, cipher } = await shake(on, options);
+    return error === '' ? cipher : 'refused';
+  };
+  const tls12 = { maxVersion: 'TLSv1.2' };
+  t.equal(await tried(port, {}), 'TLS_AES_128_GCM_SHA256');
+  t.equal(await tried(port, tls12), 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256');
+  t.equal(
+    await tried(port, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+    'refused',
+  );
+  for (const weak of ['AES128-SHA', 'ECDHE-ECDSA-AES128-SHA256', 'AES128-GCM-SHA256'])
+    t.equal(await tried(port, { ...tls12, ciphers: weak }), 'refused', weak);
+
+  const modern = await serve(t, new Store(t, { certificates, min_version: 'TLSv1.3' }).terms);
+  t.equal(await tried(modern, {}), 'TLS_AES_128_GCM_SHA256');
+  t.equal(await tried(modern, tls12), 'refused');
+
+  const one = 'ECDHE-ECDSA-AES256-GCM-SHA384';
+  const chosen = await serve(t, new Store(t, { certificates, ciphers: one }).terms);
+  t.equal(await tried(chosen, tls12), 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384');
+  t.equal(await tried(chosen, { ...tls12, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' }), 'refused');
+  t.equal(await tried(chosen, {}), 'TLS_AES_128_GCM_SHA256', 'a list without suites of TLS 1.3 keeps them');
+
+  const both = await serve(t, new Store(t, { certificates, ciphers: `TLS_AES_256_GCM_SHA384:${one}` }).terms);
+  t.equal(await tried(both, {}), 'TLS_AES_256_GCM_SHA384');
+  t.equal(await tried(both, tls12), 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384');
+});
+
+for (const version of VERSIONS) {
+  const options = { minVersion: version, maxVersion: version, servername: 'a.test' };
+
+  t.test(`a session of ${version} is resumed, also after the next two keys of tickets`, async (t) => {
+    const store = new Store(t, {
+      certificates: write(t.testdir(), await authority.issue({ names: ['a.test'] })),
+    });
+    const port = await serve(t, store.terms);
+    const first = await shake(port, options);
+    t.match(first, { error: '', resumed: false });
+    const again = async (): Promise<boolean> =>
+      (await shake(port, { ...options, session: first.session as Buffer })).resumed;
+    t.equal(await again(), true);
+    store.clock.advance(TICKET_KEY_LIFE);
+    t.equal(await again(), true);
+    store.clock.advance(TICKET_KEY_LIFE);
+    t.equal(await again(), true);
+    store.clock.advance(TICKET_KEY_LIFE);
+    t.equal(await again(), false, 'the key is gone');
+  });
+
+  t.test(`a session of ${version} is resumed on another listener and after a reload`, async (t) => {
+    const folder = t.testdir();
+    const certificates = write(folder, await authority.issue({ names: ['a.test'] }));
+    const store = new Store(t, { certificates });
+    const other = tlsConfig({ certificates });
+    store.store.install(atOnce(store.store.prepare([store.config, other])));
+    const port = await serve(t, store.terms);
+    const otherPort = await serve(t, store.store.termsOf(other) as typeof store.terms);
+    const { session } = await shake(port, options);
+    t.match(await shake(otherPort, { ...options, session: session as Buffer }), { error: '', resumed: true });
+    write(folder, await authority.issue({ names: ['a.test'] }));
+    store.load();
+    t.match(await shake(port, { ...options, session: session as Buffer }), { error: '', resumed: true });
+  });
+
+  t.test(
+    `a ticket of ${version} from where no certificate is asked for opens nothing that requires one`,
+    async (t) => {
+      const folder = t.testdir({ 'ca.pem': authority.cert });
+      const certificates = write(folder, await authority.issue({ names: ['a.test'] }));
+      const clients = { ca: join(folder, 'ca.pem') };
+      const open = new Store(t, { certificates });
+      const configs = (['require', 'request'] as const).map((mode) =>
+        tlsConfig({ certificates, client_auth: { ...clients, mode } }),
+      );
+      open.store.install(atOnce(open.store.prepare([open.config, ...configs])));
+      const ports = [];
+      for (const config of [open.config, ...configs])
+        ports.push(await serve(t, open.store.termsOf(config) as typeof open.terms));
+      const [plain, required, requested] = ports as [number, number, number];
+      const { session } = await shake(plain, options);
+      t.match(await shake(required, options), { error: /.+/ }, 'without a certificate');
+      t.match(await shake(required, { ...options, session: session as Buffer }), { error: /.+/ });
+      const asked = await shake(requested, options);
+      t.equal(asked.error, '');
+      t.match(await shake(required, { ...options, session: asked.session as Buffer }), { error: /.+/ });
+      t.match(await shake(requested, { ...options, session: session as Buffer }), {
+        error: '',
+        resumed: false,
+      });
+      const client = await authority.issue({ names: [], commonName: 'alice' });
+      const known = { ...options, cert: client.cert, key: client.key };
+      const good = await shake(required, known);
+      t.equal(good.error, '');
+      t.match(await shake(required, { ...known, session: good.session as Buffer }), {
+        error: '',
+        resumed: true,
+      });
+    },
+  );
+
+  t.test(`a session of ${version} of a client that is revoked meanwhile is not resumed`, async (t) => {
+    const folder = t.testdir({ 'ca.pem': authority.cert });
+    const crl = join(folder, 'crl.pem');
+    writeFileSync(crl, await authority.revoke());
+    const certificates = write(folder, await authority.issue({ names: ['a.test'] }));
+    const store = new Store(t, { certificates, client_auth: { ca: join(folder, 'ca.pem'), crl } });
+    const port = await serve(t, store.terms);
+    const { cert, key, serial } = await authority.issue({ names: [], commonName: 'alice' });
+    const other = await authority.issue({ names: [], commonName: 'bob' });
+    const first = await shake(port, { ...options, cert, key });
+    t.equal(first.error, '');
+    writeFileSync(crl, await authority.revoke(serial));
+    store.load();
+    t.match(await shake(port, { ...options, cert, key, session: first.session as Buffer }), { error: /.+/ });
+    t.match(await shake(port, { ...options, cert: other.cert, key: other.key }), { error: '' });
+  });
+
+  t.test(
+    `where certificates ask clients for different things no session of ${version} is resumed`,
+    async (t) => {
+      const folder = t.testdir({ 'ca.pem': authority.cert });
+      const [open, closed] = write(
+        folder,
+        await authority.issue({ names: ['a.test'] }),
+        await authority.issue({ names: ['b.test'] }),
+      );
+      const store = new Store(t, {
+        certificates: [
+          open as { cert: string },
+          { ...(closed as { cert: string }), client_auth: { ca: join(folder, 'ca.pem') } },
+        ],
+      });
+      t.match(store.terms.choose('a.test', []), { clientAuth: 'none', policy: 'none' });
+      t.match(store.terms.choose('b.test', []), { clientAuth: 'require', policy: /^[0-9a-f]{32}$/ });
+      const port = await serve(t, store.terms);
+      const first = await shake(port, options);
+      t.equal(first.error, '');
+      const session = first.session === undefined ? {} : { session: first.session };
+      t.match(await shake(port, { ...options, ...session }), { error: '', resumed: false });
+      t.match(await shake(port, { ...options, ...session, servername: 'b.test' }), { resumed: false });
+    },
+  );
+}
+
+t.test(
+  'without the callback of Node a new key of tickets ends the sessions from before, and works',
+  async (t) => {
+    const clock = new ManualClock();
+    const keys = new TicketKeys(clock, false);
+    t.teardown(() => keys.stop());
+    const { createSecureContext } = await import('node:tls');
+    const { cert, key } = await authority.issue({ names: ['a.test'] });
+    const context = createSecureContext({ cert, key });
+    keys.attach(context);
+    const choice = { context, clientAuth: 'none', policy: 'none', ocsp: null, onlyProtocol: null } as const;
+    const port = await serve(t, { base: context, choose: () => choice, protocols: ['http/1.1'] });
+    const first = await shake(port, { servername: 'a.test' });
+    const again = async (session: Buffer | undefined): Promise<boolean> =>
+      (await shake(port, { servername: 'a.test', session: session as Buffer })).resumed;
+    t.equal(await again(first.session), true);
+    clock.advance(TICKET_KEY_LIFE);
+    t.equal(await again(first.session), false);
+    t.equal(await again((await shake(port, { servername: 'a.test' })).session), true);
+  },
+);
+
+t.test('a file of authorities or revoked certificates that is bad keeps what was asked before', async (t) => {
+  const folder = t.testdir({ 'ca.pem': authority.cert });
+  const ca = join(folder, 'ca.pem');
+  const certificates = write(folder, await authority.issue({ names: ['a.test'] }));
+  const store = new Store(t, { certificates, client_auth: { ca } });
+  const { policy } = store.terms.choose('a.test', []) ?? {};
+  for (const text of ['', 'nonsense', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n']) {
+    writeFileSync(ca, text);
+    for (const lenient of [false, true]) {
+      store.load(lenient);
+      t.match(store.found, [/^error: /]);
+      t.match(store.terms.choose('a.test', []), { clientAuth: 'require', policy });
+    }
+  }
+  const other = tlsConfig({ certificates, client_auth: { ca, mode: 'request' } });
+  for (const lenient of [false, true])
+    t.throws(() => atOnce(store.store.prepare([other], lenient)), 'nobody is let in unasked');
+});
+
+t.test(
+  'certificates that are supplied are shown beside those of files, and challenges to those who ask',
+  async (t) => {
+    const store = new CertificateStore({ clock: new ManualClock(Date.now()) });
+    t.teardown(() => store.stop());
+    const acme = { hosts: ['a.test', 'b.test'], store: '/none' };
+    const config = tlsConfig({ acme });
+    const folder = t.testdir();
+    const [entry] = write(folder, await authority.issue({ names: ['a.test'] }));
+    const other = new Store(t, { certificates: [entry as { cert: string }] });
+    const [held] = other.store.held;
+    store.install(atOnce(store.prepare([config])));
+    const terms = store.termsOf(config);
+    t.equal(terms?.choose('a.test', []), null, 'there is none yet');
+    await store.supplyAcme(new Map([['a.test', [held?.pair as NonNullable<typeof held>['pair']]]]));
+    t.match(terms?.choose('a.test', []), { clientAuth: 'none', onlyProtocol: null });
+    t.equal(terms?.choose('b.test', []), terms?.choose('a.test', []), 'the first is shown for others');
+    t.match(store.held, [{ source: 'acme' }]);
+    const challenge = { ...(terms?.choose('a.test', []) as object), onlyProtocol: 'acme-tls/1' } as never;
+    store.setChallenge('b.test', challenge);
+    t.equal(terms?.choose('b.test', ['acme-tls/1']), challenge);
+    t.not(terms?.choose('b.test', ['http/1.1']), challenge);
+    t.not(terms?.choose('a.test', ['acme-tls/1']), challenge);
+    store.setChallenge('b.test', null);
+    t.not(terms?.choose('b.test', ['acme-tls/1']), challenge);
+  },
+);
+
+t.test(
+  'a thousand certificates are loaded in slices, and one of them costs what the only one does',
+  async (t) => {
+    const folder = t.testdir();
+    const keys = await authority.issue({ names: ['a.test'] });
+    const COUNT = 1000;
+    const made: Promise<IssuedCertificate>[] = [];
+    for (let at = 0; at < COUNT; at++)
+      made.push(authority.issue({ names: [`h${at}.test`, `*.h${at}.test`] }));
+    for (const [at, issued] of (await Promise.all(made)).entries())
+      writeCertificate(folder, `h${at}`, issued);
+    const store = new CertificateStore({ clock: new ManualClock(Date.now()) });
+    t.teardown(() => store.stop());
+    const config = tlsConfig({ certificates: [folder] });
+    let longest = 0;
+    let last = performance.now();
+    const watch = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    const begun = performance.now();
+    store.install(await inSlices(store.prepare([config])));
+    const took = performance.now() - begun;
+    clearInterval(watch);
+    t.comment(`${COUNT} certificates in ${Math.round(took)} ms, the loop was held ${Math.round(longest)} ms`);
+    t.equal(store.held.length, COUNT);
+    t.ok(took < 15_000, `${took} ms`);
+    t.ok(longest < 250, `${longest} ms`);
+    const terms = store.termsOf(config);
+    t.not(terms?.choose('h999.test', []), terms?.choose('h1.test', []));
+    const again = performance.now();
+    store.install(await inSlices(store.prepare([config])));
+    t.comment(`again, with nothing changed: ${Math.round(performance.now() - again)} ms`);
+    const cost = (name: string): number => {
+      const since = performance.now();
+      for (let i = 0; i < 100_000; i++) terms?.choose(name, []);
+      return (performance.now() - since) / 100_000;
+    };
+    cost('h1.test');
+    t.ok(cost('www.h999.test') < 0.01, 'in ms');
+    t.ok(keys);
+  },
+);
