@@ -3,18 +3,19 @@ import { inSlices, type Steps } from '../base/slices.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { CertificateConfig, ClientAuthConfig, TlsConfig } from '../config/types.js';
 import type { TlsChoice, TlsTerms } from '../net/tls-terms.js';
+import type { AcmeListener, AcmeSource, PemPair } from './acme-source.js';
 import { titleOf } from './certificate.js';
 import { type ReadPair, readEntry } from './certificate-files.js';
 import { type ClientPolicy, NO_CLIENT_POLICY, readClientPolicy } from './client-policy.js';
 import { ContextCache, type ContextTerms } from './contexts.js';
 import { CertificateError, type CertificateFinding, Findings } from './finding.js';
-import { type KeyPair, warnOfDates } from './key-pair.js';
+import { type KeyPair, readKeyPair, warnOfDates } from './key-pair.js';
 import { opensslTrouble } from './openssl-error.js';
 import {
   buildTable,
   type CertificateTable,
+  ChallengeChoice,
   LiveTerms,
-  listenerTerms,
   type OfferedPair,
   type Staple,
 } from './terms.js';
@@ -88,7 +89,8 @@ export class CertificateStore {
   readonly #terms = new Map<TlsConfig, LiveTerms>();
   #loaded = NOTHING;
   #internal: KeyPair | null = null;
-  #acme: ReadonlyMap<string, readonly KeyPair[]> = new Map();
+  #acme: AcmeSource | null = null;
+  readonly #acmePairs = new WeakMap<PemPair, KeyPair | null>();
   #supplies = 0;
   #refreshing: Promise<void> | null = null;
 
@@ -122,15 +124,17 @@ export class CertificateStore {
     const deps = { contexts, stapleFor: this.#stapleFor };
     for (const [config, { offered, policy }] of read) {
       const all = [...offered, ...this.#supplied(config).map(({ pair }) => ({ pair, policy }))];
-      terms.set(config, { offered, policy, table: yield* buildTable(config, all, policy, deps) });
+      terms.set(config, { offered, policy, table: yield* buildTable(config, all, deps) });
     }
     return terms;
   }
 
   #supplied({ acme, internal }: TlsConfig): HeldPair[] {
     const held: HeldPair[] = [];
-    for (const host of acme?.hosts ?? [])
-      for (const pair of this.#acme.get(host) ?? []) held.push({ pair, source: 'acme' });
+    for (const host of acme?.hosts ?? []) {
+      const pair = this.#acmePair(this.#acme?.certificateFor(host) ?? null);
+      if (pair !== null) held.push({ pair, source: 'acme' });
+    }
     if (internal && this.#internal !== null) held.push({ pair: this.#internal, source: 'internal' });
     return held;
   }
@@ -169,16 +173,37 @@ export class CertificateStore {
     return this.#suppliesChanged();
   }
 
-  /** All certificates ordered by ACME, by host; those for one host differ in the kinds of their keys. Resolves when listeners show them. */
-  supplyAcme(pairs: ReadonlyMap<string, readonly KeyPair[]>): Promise<void> {
-    this.#acme = pairs;
-    return this.#suppliesChanged();
+  /**
+   * Where the certificates are that are ordered by ACME. The source calls the function that is returned whenever names have
+   * another certificate or challenge; its promise resolves when listeners go by it.
+   */
+  useAcme(source: AcmeSource): AcmeListener {
+    this.#acme = source;
+    return (hosts) => {
+      for (const host of hosts) this.#setChallenge(host, source.challengeFor(host));
+      return this.#suppliesChanged();
+    };
   }
 
-  /** What answers a challenge of ACME (RFC 8737) for `host`, in lower case; null: none does any more. */
-  setChallenge(host: string, choice: TlsChoice | null): void {
-    if (choice === null) this.#challenges.delete(host);
-    else this.#challenges.set(host, choice);
+  #setChallenge(host: string, answer: PemPair | null): void {
+    const pair = this.#acmePair(answer);
+    if (pair === null) this.#challenges.delete(host);
+    else {
+      const contexts = new ContextCache(new Map(), this.#tickets);
+      const terms = { minVersion: 'TLSv1.2', ciphers: null } as const;
+      this.#challenges.set(host, new ChallengeChoice(contexts.get([pair], terms, NO_CLIENT_POLICY)));
+    }
+  }
+
+  /** Objects of the source are never changed, so each is read once. */
+  #acmePair(pem: PemPair | null): KeyPair | null {
+    if (pem === null) return null;
+    const known = this.#acmePairs.get(pem);
+    if (known !== undefined) return known;
+    const files = { certFile: '', certText: pem.cert, keyFile: '', keyText: pem.key, passphrase: null };
+    const pair = readKeyPair(files, new Findings(0));
+    this.#acmePairs.set(pem, pair);
+    return pair;
   }
 
   async #suppliesChanged(): Promise<void> {
@@ -262,24 +287,16 @@ class Load {
 
   *read(config: TlsConfig): Steps<{ offered: OfferedPair[]; policy: ClientPolicy }> {
     const policy = this.#policy(config.clientAuth, 0);
-    const entries = config.certificates.map((entry) => ({
-      entry,
-      policy: entry.clientAuth === undefined ? policy : this.#policy(entry.clientAuth, entry.line),
-    }));
-    const terms = listenerTerms(
-      config,
-      entries.map((one) => one.policy),
-      policy,
-    );
     const offered: OfferedPair[] = [];
-    for (const { entry, policy: own } of entries)
-      for (const pair of yield* this.#entry(entry, { ...terms, policy: own }))
-        offered.push({ pair, policy: own });
+    for (const entry of config.certificates) {
+      const own = entry.clientAuth === undefined ? policy : this.#policy(entry.clientAuth, entry.line);
+      for (const pair of yield* this.#entry(entry, config, own)) offered.push({ pair, policy: own });
+    }
     return { offered, policy };
   }
 
   /** A pair that is bad now, and was good before, stays. */
-  *#entry(entry: CertificateConfig, terms: ContextTerms): Steps<KeyPair[]> {
+  *#entry(entry: CertificateConfig, terms: ContextTerms, policy: ClientPolicy): Steps<KeyPair[]> {
     const key = `${entry.cert}\n${entry.key ?? ''}`;
     const read = yield* readEntry(entry, this.#known, this.#watch);
     const before = this.#before.folders.get(key) ?? [];
@@ -293,7 +310,7 @@ class Load {
     const usable: ReadPair[] = [];
     for (const one of pairs) {
       yield;
-      const stand = this.#standing(this.#tried(one, entry.line, terms), entry.line);
+      const stand = this.#standing(this.#tried(one, entry.line, terms, policy), entry.line);
       if (stand !== null) usable.push(stand);
     }
     this.#folders.set(key, usable);
@@ -303,10 +320,10 @@ class Load {
   readonly #known = (id: string): ReadPair | undefined => this.#pairs.get(id) ?? this.#before.pairs.get(id);
 
   /** The pair, or why OpenSSL refuses it. */
-  #tried(read: ReadPair, line: number, terms: ContextTerms): ReadPair {
+  #tried(read: ReadPair, line: number, terms: ContextTerms, policy: ClientPolicy): ReadPair {
     if (read.pair === null) return read;
     try {
-      this.#contexts.get([read.pair], terms);
+      this.#contexts.get([read.pair], terms, policy);
       return read;
     } catch (error) {
       const findings = new Findings(line);
@@ -328,12 +345,12 @@ class Load {
       stand = before;
       this.#kept.push(before.pair as KeyPair);
     } else {
-      this.#findings.push(...read.findings);
+      this.#tell(read.findings, true);
       if (before?.hash !== read.hash) this.#changed.push(read.pair);
     }
     const dates = new Findings(line);
     warnOfDates(stand.pair as KeyPair, dates, this.#now);
-    this.#findings.push(...dates.all);
+    this.#tell(dates.all, true);
     this.#pairs.set(read.id, stand);
     return stand;
   }

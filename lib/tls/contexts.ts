@@ -45,22 +45,16 @@ const SESSION_LIFE = 7200;
 /** Where clients show certificates, which may expire meanwhile: a resumed session is not verified again. */
 const VERIFIED_SESSION_LIFE = 300;
 
-/** What contexts depend on besides their certificates. */
-export interface ContextTerms {
-  readonly minVersion: TlsConfig['minVersion'];
-  readonly ciphers: string | null;
-  readonly policy: ClientPolicy;
-  /** False: no session is resumed. */
-  readonly resumes: boolean;
-}
+/** What contexts depend on besides certificates and what is asked of clients. */
+export type ContextTerms = Pick<TlsConfig, 'minVersion' | 'ciphers'>;
 
 /** Makes a context that shows one of `pairs`, by the kinds of keys that the client can verify. */
 function makeContext(
   pairs: readonly KeyPair[],
-  { minVersion, ciphers, policy, resumes }: ContextTerms,
+  { minVersion, ciphers }: ContextTerms,
+  { mode, id, ca, crl }: ClientPolicy,
   tickets: TicketKeys,
 ): SecureContext {
-  const { mode, id, ca, crl } = policy;
   const options: SecureContextOptions = {
     cert: pairs.map(({ certPem }) => certPem),
     key: pairs.map(({ keyPem }) => keyPem),
@@ -69,7 +63,8 @@ function makeContext(
     ciphers: cipherList(ciphers),
     sigalgs: SIGNATURES,
     ecdhCurve: 'auto',
-    secureOptions: OPTIONS | (resumes ? 0 : constants.SSL_OP_NO_TICKET),
+    secureOptions: OPTIONS,
+    // A session begun under one policy is never resumed under another.
     sessionIdContext: id,
     sessionTimeout: mode === 'none' ? SESSION_LIFE : VERIFIED_SESSION_LIFE,
     // An empty list spares each context the authorities of the system, of which a server has no use.
@@ -77,7 +72,7 @@ function makeContext(
     ...(crl.length === 0 ? {} : { crl: [...crl] }),
   };
   const context = createSecureContext(options);
-  if (resumes) tickets.attach(context);
+  tickets.attach(context);
   return context;
 }
 
@@ -94,11 +89,12 @@ export class ContextCache {
   }
 
   /** The context for `pairs`; throws OpenSSL's error when it refuses them. */
-  get(pairs: readonly KeyPair[], terms: ContextTerms): SecureContext {
-    const { minVersion, ciphers, resumes, policy } = terms;
+  get(pairs: readonly KeyPair[], terms: ContextTerms, policy: ClientPolicy): SecureContext {
+    const { minVersion, ciphers } = terms;
     const shown = pairs.map(({ leaf, chain }) => [leaf, ...chain].map(({ facts }) => facts.fingerprint));
-    const key = JSON.stringify([minVersion, ciphers, resumes, policy.id, shown]);
-    const context = this.used.get(key) ?? this.#before.get(key) ?? makeContext(pairs, terms, this.#tickets);
+    const key = JSON.stringify([minVersion, ciphers, policy.id, shown]);
+    const context =
+      this.used.get(key) ?? this.#before.get(key) ?? makeContext(pairs, terms, policy, this.#tickets);
     this.used.set(key, context);
     return context;
   }

@@ -2,8 +2,8 @@ import type { SecureContext } from 'node:tls';
 import type { Steps } from '../base/slices.js';
 import type { TlsConfig } from '../config/types.js';
 import type { TlsChoice, TlsTerms } from '../net/tls-terms.js';
-import { type ClientPolicy, NO_CLIENT_POLICY } from './client-policy.js';
-import type { ContextCache, ContextTerms } from './contexts.js';
+import type { ClientPolicy } from './client-policy.js';
+import type { ContextCache } from './contexts.js';
 import { isSameFamily, type KeyPair } from './key-pair.js';
 
 /** HTTP/1.1 is what clients' connections speak. */
@@ -30,7 +30,6 @@ export interface TableDeps {
 
 /** The certificates of a listener by the names that they cover. */
 export interface CertificateTable {
-  readonly base: SecureContext;
   readonly exact: ReadonlyMap<string, TlsChoice>;
   /** By what follows the star: `.example.com`. */
   readonly wildcard: ReadonlyMap<string, TlsChoice>;
@@ -71,14 +70,10 @@ export class LiveTerms implements TlsTerms {
     this.#challenges = challenges;
   }
 
-  get base(): SecureContext {
-    return this.table.base;
-  }
-
   choose(name: string | null, protocols: readonly string[]): TlsChoice | null {
     const { exact, wildcard, fallback } = this.table;
     if (name === null) return fallback;
-    if (this.#challenges.size > 0 && protocols.includes(ACME_PROTOCOL)) {
+    if (protocols.length === 1 && protocols[0] === ACME_PROTOCOL) {
       const challenge = this.#challenges.get(name);
       if (challenge !== undefined) return challenge;
     }
@@ -87,32 +82,13 @@ export class LiveTerms implements TlsTerms {
   }
 }
 
-/** What all contexts of a listener have in common, and what is asked of clients before their certificate is chosen. */
-export function listenerTerms(
-  { minVersion, ciphers }: TlsConfig,
-  policies: readonly ClientPolicy[],
-  policy: ClientPolicy,
-): ContextTerms {
-  // A ticket is tied to the context that a handshake begins with, not to the certificate that is chosen later. Where
-  // certificates ask clients for different things it would lead past what one of them asks, so there is none.
-  const [first = policy] = policies;
-  const resumes = policies.every(({ id }) => id === first.id);
-  return { minVersion, ciphers, resumes, policy: resumes ? first : NO_CLIENT_POLICY };
-}
-
 /** Makes the table of one listener. Throws OpenSSL's error when it refuses a certificate. */
 export function* buildTable(
   config: TlsConfig,
   offered: readonly OfferedPair[],
-  policy: ClientPolicy,
   deps: TableDeps,
 ): Steps<CertificateTable> {
-  const terms = listenerTerms(
-    config,
-    offered.map((one) => one.policy),
-    policy,
-  );
-  const make = new ChoiceMaker(terms, deps);
+  const make = new ChoiceMaker(config, deps);
   const byName = pairsByName(offered);
   const exact = new Map<string, TlsChoice>();
   const wildcard = new Map<string, TlsChoice>();
@@ -125,7 +101,7 @@ export function* buildTable(
   const [first] = offered;
   yield;
   const fallback = first === undefined || config.strictSni ? null : make.choice(besideFirst(first, byName));
-  return { base: deps.contexts.get([], terms), exact, wildcard, fallback };
+  return { exact, wildcard, fallback };
 }
 
 /** Of an unknown name: the first certificate, with those that its first name is served with. */
@@ -159,12 +135,12 @@ function goesBeside(one: OfferedPair, others: readonly OfferedPair[]): boolean {
 
 /** Makes each choice once, however many names it is for. */
 class ChoiceMaker {
-  readonly #terms: ContextTerms;
+  readonly #config: TlsConfig;
   readonly #deps: TableDeps;
   readonly #choices = new Map<SecureContext, TlsChoice>();
 
-  constructor(terms: ContextTerms, deps: TableDeps) {
-    this.#terms = terms;
+  constructor(config: TlsConfig, deps: TableDeps) {
+    this.#config = config;
     this.#deps = deps;
   }
 
@@ -172,11 +148,24 @@ class ChoiceMaker {
     const { policy, pair } = offered[0] as OfferedPair;
     const { contexts, stapleFor } = this.#deps;
     const pairs = offered.map((one) => one.pair);
-    const context = contexts.get(pairs, { ...this.#terms, policy });
+    const context = contexts.get(pairs, this.#config, policy);
     const known = this.#choices.get(context);
     if (known !== undefined) return known;
     const choice = new CertificateChoice(context, policy, stapleFor(pair));
     this.#choices.set(context, choice);
     return choice;
+  }
+}
+
+/** The answer to a challenge of ACME (RFC 8737): a certificate that is shown to the authority alone. */
+export class ChallengeChoice implements TlsChoice {
+  readonly context: SecureContext;
+  readonly clientAuth = 'none';
+  readonly policy = 'challenge';
+  readonly ocsp = null;
+  readonly onlyProtocol = ACME_PROTOCOL;
+
+  constructor(context: SecureContext) {
+    this.context = context;
   }
 }

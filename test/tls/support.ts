@@ -51,13 +51,16 @@ export class Store {
   }
 }
 
-/** Serves these terms by documented means; each connection is sent `hello` and ended. Returns the port. */
-export async function serve(t: Test, terms: TlsTerms): Promise<number> {
+/**
+ * Serves these terms by documented means; each connection is sent `hello` and ended. Returns the port. Each handshake begins
+ * with the context for `first`, and goes on with that for the name it has.
+ */
+export async function serve(t: Test, terms: TlsTerms, first: string | null = null): Promise<number> {
   const server = net.createServer((socket) => {
-    const unnamed = terms.choose(null, []);
+    const unnamed = terms.choose(first, []);
     const connection = new tls.TLSSocket(socket, {
       isServer: true,
-      secureContext: unnamed?.context ?? terms.base,
+      secureContext: unnamed?.context ?? tls.createSecureContext(),
       SNICallback: (name, done) => {
         const choice = terms.choose(name, []);
         if (choice === null) done(new Error('unrecognized name'));

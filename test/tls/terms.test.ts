@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import t from 'tap';
-import { atOnce, inSlices } from '../../lib/base/slices.js';
+import { processorTime } from '../../lib/base/processor-time.js';
+import { atOnce } from '../../lib/base/slices.js';
+import type { AcmeCertificate } from '../../lib/tls/acme-source.js';
 import { CertificateStore } from '../../lib/tls/certificate-store.js';
 import { TICKET_KEY_LIFE, TicketKeys } from '../../lib/tls/ticket-keys.js';
 import { type IssuedCertificate, TestAuthority, writeCertificate } from '../support/certificates.js';
@@ -12,8 +13,13 @@ import { Store, serve, shake, tlsConfig } from './support.js';
 const authority = await TestAuthority.create('Root');
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 
+interface IssuedEntry {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** Writes certificates and returns what `certificates` names them with. */
-function write(folder: string, ...issued: IssuedCertificate[]): { cert: string; key: string }[] {
+function write(folder: string, ...issued: IssuedCertificate[]): IssuedEntry[] {
   return issued.map((one, at) => writeCertificate(folder, `c${at}`, one));
 }
 
@@ -201,28 +207,27 @@ for (const version of VERSIONS) {
   });
 
   t.test(
-    `where certificates ask clients for different things no session of ${version} is resumed`,
+    `a ticket of ${version} of one certificate opens no other that asks clients for something else`,
     async (t) => {
       const folder = t.testdir({ 'ca.pem': authority.cert });
       const [open, closed] = write(
         folder,
         await authority.issue({ names: ['a.test'] }),
         await authority.issue({ names: ['b.test'] }),
-      );
+      ) as [IssuedEntry, IssuedEntry];
       const store = new Store(t, {
-        certificates: [
-          open as { cert: string },
-          { ...(closed as { cert: string }), client_auth: { ca: join(folder, 'ca.pem') } },
-        ],
+        certificates: [open, { ...closed, client_auth: { ca: join(folder, 'ca.pem') } }],
       });
       t.match(store.terms.choose('a.test', []), { clientAuth: 'none', policy: 'none' });
       t.match(store.terms.choose('b.test', []), { clientAuth: 'require', policy: /^[0-9a-f]{32}$/ });
-      const port = await serve(t, store.terms);
-      const first = await shake(port, options);
+      const first = await shake(await serve(t, store.terms, 'a.test'), options);
       t.equal(first.error, '');
-      const session = first.session === undefined ? {} : { session: first.session };
-      t.match(await shake(port, { ...options, ...session }), { error: '', resumed: false });
-      t.match(await shake(port, { ...options, ...session, servername: 'b.test' }), { resumed: false });
+      const session = first.session as Buffer;
+      const port = await serve(t, store.terms, 'b.test');
+      t.match(await shake(port, { ...options, servername: 'b.test', session }), {
+        error: /.+/,
+        resumed: false,
+      });
     },
   );
 }
@@ -238,7 +243,7 @@ t.test(
     const context = createSecureContext({ cert, key });
     keys.attach(context);
     const choice = { context, clientAuth: 'none', policy: 'none', ocsp: null, onlyProtocol: null } as const;
-    const port = await serve(t, { base: context, choose: () => choice, protocols: ['http/1.1'] });
+    const port = await serve(t, { choose: () => choice, protocols: ['http/1.1'] });
     const first = await shake(port, { servername: 'a.test' });
     const again = async (session: Buffer | undefined): Promise<boolean> =>
       (await shake(port, { servername: 'a.test', session: session as Buffer })).resumed;
@@ -268,74 +273,109 @@ t.test('a file of authorities or revoked certificates that is bad keeps what was
     t.throws(() => atOnce(store.store.prepare([other], lenient)), 'nobody is let in unasked');
 });
 
-t.test(
-  'certificates that are supplied are shown beside those of files, and challenges to those who ask',
-  async (t) => {
-    const store = new CertificateStore({ clock: new ManualClock(Date.now()) });
-    t.teardown(() => store.stop());
-    const acme = { hosts: ['a.test', 'b.test'], store: '/none' };
-    const config = tlsConfig({ acme });
-    const folder = t.testdir();
-    const [entry] = write(folder, await authority.issue({ names: ['a.test'] }));
-    const other = new Store(t, { certificates: [entry as { cert: string }] });
-    const [held] = other.store.held;
-    store.install(atOnce(store.prepare([config])));
-    const terms = store.termsOf(config);
-    t.equal(terms?.choose('a.test', []), null, 'there is none yet');
-    await store.supplyAcme(new Map([['a.test', [held?.pair as NonNullable<typeof held>['pair']]]]));
-    t.match(terms?.choose('a.test', []), { clientAuth: 'none', onlyProtocol: null });
-    t.equal(terms?.choose('b.test', []), terms?.choose('a.test', []), 'the first is shown for others');
-    t.match(store.held, [{ source: 'acme' }]);
-    const challenge = { ...(terms?.choose('a.test', []) as object), onlyProtocol: 'acme-tls/1' } as never;
-    store.setChallenge('b.test', challenge);
-    t.equal(terms?.choose('b.test', ['acme-tls/1']), challenge);
-    t.not(terms?.choose('b.test', ['http/1.1']), challenge);
-    t.not(terms?.choose('a.test', ['acme-tls/1']), challenge);
-    store.setChallenge('b.test', null);
-    t.not(terms?.choose('b.test', ['acme-tls/1']), challenge);
-  },
-);
+t.test('certificates of ACME are shown, and its challenges to those who ask for nothing else', async (t) => {
+  const store = new CertificateStore({ clock: new ManualClock(Date.now()) });
+  t.teardown(() => store.stop());
+  const config = tlsConfig({ acme: { hosts: ['a.test', 'b.test'], store: '/none' } });
+  store.install(atOnce(store.prepare([config])));
+  const terms = store.termsOf(config);
+  t.equal(terms?.choose('a.test', []), null, 'there is none yet');
+  const certificates = new Map<string, AcmeCertificate>();
+  const challenges = new Map<string, IssuedCertificate>();
+  const changed = store.useAcme({
+    certificateFor: (host) => certificates.get(host) ?? null,
+    challengeFor: (host) => challenges.get(host) ?? null,
+  });
+  const issue = async (host: string): Promise<void> => {
+    const issued = await authority.issue({ names: [host] });
+    const dates = { notBefore: Date.now(), notAfter: Date.now() + 1000 };
+    certificates.set(host, { ...issued, ...dates, hosts: [host], isSelfSigned: false });
+    await changed([host]);
+  };
+  const serials = (): string[] => store.held.map(({ pair }) => pair.leaf.facts.serial.toLowerCase());
+  await issue('a.test');
+  t.match(terms?.choose('a.test', []), { clientAuth: 'none', onlyProtocol: null });
+  t.equal(terms?.choose('b.test', []), terms?.choose('a.test', []), 'the first is shown for others');
+  t.match(store.held, [{ source: 'acme' }]);
+  await issue('b.test');
+  t.not(terms?.choose('b.test', []), terms?.choose('a.test', []));
+  const before = serials();
+  await issue('a.test');
+  t.not(serials()[0], before[0]);
+  t.equal(serials()[1], before[1]);
 
-t.test(
-  'a thousand certificates are loaded in slices, and one of them costs what the only one does',
-  async (t) => {
-    const folder = t.testdir();
-    const keys = await authority.issue({ names: ['a.test'] });
-    const COUNT = 1000;
-    const made: Promise<IssuedCertificate>[] = [];
-    for (let at = 0; at < COUNT; at++)
-      made.push(authority.issue({ names: [`h${at}.test`, `*.h${at}.test`] }));
-    for (const [at, issued] of (await Promise.all(made)).entries())
-      writeCertificate(folder, `h${at}`, issued);
-    const store = new CertificateStore({ clock: new ManualClock(Date.now()) });
-    t.teardown(() => store.stop());
-    const config = tlsConfig({ certificates: [folder] });
-    let longest = 0;
-    let last = performance.now();
-    const watch = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    }, 1);
-    const begun = performance.now();
-    store.install(await inSlices(store.prepare([config])));
-    const took = performance.now() - begun;
-    clearInterval(watch);
-    t.comment(`${COUNT} certificates in ${Math.round(took)} ms, the loop was held ${Math.round(longest)} ms`);
-    t.equal(store.held.length, COUNT);
-    t.ok(took < 15_000, `${took} ms`);
-    t.ok(longest < 250, `${longest} ms`);
-    const terms = store.termsOf(config);
-    t.not(terms?.choose('h999.test', []), terms?.choose('h1.test', []));
-    const again = performance.now();
-    store.install(await inSlices(store.prepare([config])));
-    t.comment(`again, with nothing changed: ${Math.round(performance.now() - again)} ms`);
-    const cost = (name: string): number => {
-      const since = performance.now();
-      for (let i = 0; i < 100_000; i++) terms?.choose(name, []);
-      return (performance.now() - since) / 100_000;
-    };
-    cost('h1.test');
-    t.ok(cost('www.h999.test') < 0.01, 'in ms');
-    t.ok(keys);
-  },
-);
+  challenges.set('b.test', await authority.issue({ names: ['b.test'] }));
+  await changed(['b.test']);
+  t.match(terms?.choose('b.test', ['acme-tls/1']), { onlyProtocol: 'acme-tls/1', clientAuth: 'none' });
+  t.match(terms?.choose('b.test', ['http/1.1']), { onlyProtocol: null });
+  t.match(terms?.choose('b.test', ['acme-tls/1', 'http/1.1']), { onlyProtocol: null });
+  t.match(terms?.choose('a.test', ['acme-tls/1']), { onlyProtocol: null });
+  challenges.clear();
+  await changed(['b.test']);
+  t.match(terms?.choose('b.test', ['acme-tls/1']), { onlyProtocol: null });
+});
+
+t.test('many changes of ACME at once, and a reload between, end with the last of each', async (t) => {
+  const store = new CertificateStore({ clock: new ManualClock(Date.now()) });
+  t.teardown(() => store.stop());
+  const hosts = ['a.test', 'b.test', 'c.test'];
+  const settings = { acme: { hosts, store: '/none' } };
+  const [first, second] = [tlsConfig(settings), tlsConfig(settings)];
+  store.install(atOnce(store.prepare([first])));
+  const certificates = new Map<string, AcmeCertificate & IssuedCertificate>();
+  const changed = store.useAcme({
+    certificateFor: (host) => certificates.get(host) ?? null,
+    challengeFor: () => null,
+  });
+  const told: Promise<void>[] = [];
+  const prepared = store.prepare([second]);
+  prepared.next();
+  for (let round = 0; round < 3; round++)
+    for (const host of hosts) {
+      const issued = await authority.issue({ names: [host] });
+      certificates.set(host, { ...issued, notBefore: 0, notAfter: 1, hosts: [host], isSelfSigned: false });
+      told.push(Promise.resolve(changed([host])));
+    }
+  store.install(atOnce(prepared));
+  await Promise.all(told);
+  await changed([]);
+  t.same(
+    store.held.map(({ pair }) => pair.leaf.facts.serial.toLowerCase()),
+    hosts.map((host) => certificates.get(host)?.serial),
+  );
+  t.same(store.configs, [second]);
+});
+
+t.test('many certificates are loaded in steps, and a choice costs what it does with one', async (t) => {
+  const folder = t.testdir();
+  const COUNT = 200;
+  const made: Promise<IssuedCertificate>[] = [];
+  for (let at = 0; at < COUNT; at++) made.push(authority.issue({ names: [`h${at}.test`, `*.h${at}.test`] }));
+  for (const [at, issued] of (await Promise.all(made)).entries()) writeCertificate(folder, `h${at}`, issued);
+  const store = new CertificateStore({ clock: new ManualClock(Date.now()) });
+  t.teardown(() => store.stop());
+  const config = tlsConfig({ certificates: [folder] });
+  const load = (): { took: number; count: number } => {
+    const begun = processorTime();
+    const steps = store.prepare([config]);
+    let count = 0;
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) count++;
+    store.install(step.value);
+    return { took: processorTime() - begun, count };
+  };
+  const first = load();
+  const second = load();
+  t.comment(`${COUNT} certificates: ${Math.round(first.took)} ms of CPU in ${first.count} steps`);
+  t.comment(`again, with nothing changed: ${Math.round(second.took)} ms`);
+  t.equal(store.held.length, COUNT);
+  t.ok(first.took < 5 * COUNT, `${first.took} ms`);
+  t.ok(first.count >= 3 * COUNT, `${first.count} steps`);
+  t.ok(second.took < first.took / 2, `${second.took} ms`);
+  const terms = store.termsOf(config);
+  t.not(terms?.choose('h199.test', []), terms?.choose('h1.test', []));
+  terms?.choose('h1.test', []);
+  const begun = processorTime();
+  for (let i = 0; i < 100_000; i++) terms?.choose('www.h199.test', []);
+  t.ok((processorTime() - begun) / 100_000 < 0.01, 'in ms');
+});
