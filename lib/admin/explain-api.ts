@@ -49,7 +49,7 @@ export class ExplainApi {
     const { host, ...rest } = readAsked(method, url, query.getAll('header'));
     const request = { ...rest, host: host ?? listenerHost(config) };
     const dryRun = await this.#dryRunOf(config);
-    const explanation = dryRun.explain(requestBytes(request), ip);
+    const explanation = dryRun.explain(requestBytes(request), ip, request.scheme);
     return json(explanationJson({ config, request, explanation: maskExplanation(explanation, request) }));
   }
 

@@ -51,6 +51,13 @@ const TABLE = {
     'the request breaks the rules of HTTP',
     'Look at what the client sends; -v shows the head as it came.',
   ),
+  misdirected: failure(
+    'client',
+    'never',
+    421,
+    'another client certificate is asked for this host',
+    'The client should open another connection with that name in its TLS handshake; browsers do so by themselves.',
+  ),
   request_timeout: failure(
     'client',
     'never',

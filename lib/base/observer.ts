@@ -1,5 +1,6 @@
 import type { Address } from './address.js';
 import type { Reason } from './failure.js';
+import type { TransportInfo } from './transport-info.js';
 
 export type { Reason } from './failure.js';
 
@@ -70,6 +71,8 @@ export interface RequestRecord {
   readonly reason: Reason | '';
   /** The details (`ECONNREFUSED`, `more than one Host field`), or who ended a tunnel; empty when there are none. */
   readonly detail: string;
+  /** How the client's connection is transported. */
+  readonly transport: TransportInfo;
   /** The request head as received (latin1, ends with the empty line), for `-v`. */
   readonly requestHeadText: string;
   /** Status line and fields sent to the client (latin1, ends with the empty line), for `-v`. */

@@ -28,6 +28,8 @@ export interface TlsInfo {
   readonly resumed: boolean;
   /** Stands for what was asked of client certificates: requests for a host with another policy get 421. */
   readonly policy: string;
+  /** The policy that the listener has for a host (lower case); null when it has one for all. */
+  readonly policyOf: ((host: string) => string) | null;
   /** null: the client showed none. */
   readonly clientCertificate: ClientCertificate | null;
 }

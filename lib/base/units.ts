@@ -3,6 +3,8 @@ const MS = new Map([
   ['s', 1000],
   ['m', 60_000],
   ['h', 3_600_000],
+  ['d', 86_400_000],
+  ['y', 365 * 86_400_000],
 ]);
 const BYTES = new Map([
   ['b', 1],
@@ -18,14 +20,20 @@ const DURATION = 'a duration such as 5s, 200ms, 1m or 1h';
 const SIZE = 'a size such as 64kb or 1mb';
 
 /**
- * Milliseconds of `5s`, `200ms`, `1.5m`, `1h`. Throws a ValueError that quotes the text, also for a time longer than a
- * timer can wait (24 days), and for a bare number other than 0: it is not clear whether 5 means seconds.
+ * Milliseconds of `5s`, `200ms`, `1.5m`, `1h`, `2d`. Throws a ValueError that quotes the text, also for a time longer than
+ * a timer can wait (24 days), and for a bare number other than 0: it is not clear whether 5 means seconds.
  */
 export function parseDuration(value: string | number): number {
+  const ms = parseSpan(value);
+  if (ms > LONGEST_DURATION) throw new ValueError(`expected at most 596h, got ${show(value)}`);
+  return ms;
+}
+
+/** The same for a time that no timer waits for, however long: `365d`, `1y`. */
+export function parseSpan(value: string | number): number {
   const ms = measure(value, MS, DURATION);
   if (ms > 0 && isBare(value))
     throw new ValueError(`expected ${DURATION}, got ${show(value)}`, adviseUnit(value));
-  if (ms > LONGEST_DURATION) throw new ValueError(`expected at most 596h, got ${show(value)}`);
   return ms;
 }
 

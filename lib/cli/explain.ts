@@ -25,7 +25,9 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
   }
   const { host, ...rest } = options.request;
   const request = { ...rest, host: host ?? listenerHost(config) };
-  const explanation = maskExplanation(new DryRun(config).explain(requestBytes(request), options.ip), request);
+  const { scheme } = request;
+  const found = new DryRun(config).explain(requestBytes(request), options.ip, scheme);
+  const explanation = maskExplanation(found, request);
   const explained = { file, config, request, peer: options.ip, explanation };
   stdout.write(
     options.json

@@ -36,17 +36,19 @@ export function compileTests(
   return tests;
 }
 
-function parseRequest(text: string): Pick<TestConfig, 'method' | 'host' | 'target'> {
-  const [, method = '', host, target = '/'] =
-    /^(\S+) +http:\/\/([^/?#\s]+)([/?][!-"$-~]*)?$/.exec(text) ?? [];
-  if (host === undefined) {
-    const hint = /^https:/.test(text.split(' ')[1] ?? '') ? 'Write http: lb speaks no TLS.' : '';
+function parseRequest(text: string): Pick<TestConfig, 'scheme' | 'method' | 'host' | 'target'> {
+  const [, method = '', scheme, host, target = '/'] =
+    /^(\S+) +(https?):\/\/([^/?#\s]+)([/?][!-"$-~]*)?$/.exec(text) ?? [];
+  if (host === undefined)
     throw new ValueError(
       `expected a method and a URL such as GET http://www.mango.com/v1, got ${JSON.stringify(text)}`,
-      hint,
     );
-  }
-  return { method: checkToken(method, 'a method such as GET'), host, target: target.replace(/^\?/, '/?') };
+  return {
+    scheme: scheme === 'https' ? 'https' : 'http',
+    method: checkToken(method, 'a method such as GET'),
+    host,
+    target: target.replace(/^\?/, '/?'),
+  };
 }
 
 function compileHeaders(

@@ -26,9 +26,17 @@ const EVERY_HOP = new Set(['expect', 'max-forwards']);
  * With another character instead of a `-` these fields are removed from every message, so a rule cannot set them
  * either.
  */
-const SPELT_WITH_HYPHEN = new Set(['cdn-loop', 'user-agent', 'x-real-ip', 'x-request-id']);
-/** Only this much of the name is compared. */
-const FORWARDED = 'x-forwarded-';
+const SPELT_WITH_HYPHEN = new Set([
+  'cdn-loop',
+  'client-cert',
+  'client-cert-chain',
+  'user-agent',
+  'x-client-cert',
+  'x-real-ip',
+  'x-request-id',
+]);
+/** Only this much of these names is compared. */
+const PREFIXES: readonly string[] = ['x-forwarded-', 'x-client-cert-'];
 
 /** Throws a ValueError unless the text may be the name of a field, method or cookie. */
 export function checkToken(text: string, what: string): string {
@@ -68,7 +76,9 @@ function hyphenated(name: string): string {
 function isDisguised(key: string, hyphened: string): boolean {
   if (key === hyphened) return false;
   if (SPELT_WITH_HYPHEN.has(hyphened)) return true;
-  return hyphened.length > FORWARDED.length && hyphened.startsWith(FORWARDED) && !key.startsWith(FORWARDED);
+  return PREFIXES.some(
+    (prefix) => hyphened.length > prefix.length && hyphened.startsWith(prefix) && !key.startsWith(prefix),
+  );
 }
 
 /** Reads the value of a header with its templates. Throws a ValueError if it could not be sent. */

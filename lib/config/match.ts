@@ -3,13 +3,16 @@ import { BudgetExhausted, WorkBudget } from '../base/work-budget.js';
 import { type Context, networks, oneOrMore } from './context.js';
 import { compileFields } from './fields.js';
 import { compileMethods } from './firewall.js';
+import { parseHostName } from './host-name.js';
 import { coversNetwork } from './network.js';
-import { coversPath, parsePath, pathText } from './pattern.js';
+import { coversPath, parsePath, parseValue, pathText, type ValuePattern } from './pattern.js';
 import { compileRegex, type RegexConfig, regexText } from './regex.js';
 import { each } from './report.js';
 import type { MatchSettings } from './settings.js';
 import type { Path } from './tree.js';
-import type { FieldMatch, MatchConfig } from './types.js';
+import type { ClientCertFact, ClientCertMatch, FieldMatch, HostName, MatchConfig } from './types.js';
+
+const CERTIFICATE_FACTS: readonly ClientCertFact[] = ['subject', 'issuer', 'serial', 'fingerprint', 'name'];
 
 /** Compiles the conditions of a route. */
 export function compileMatch(settings: MatchSettings, path: Path, context: Context): MatchConfig {
@@ -23,6 +26,8 @@ export function compileMatch(settings: MatchSettings, path: Path, context: Conte
     client_ip,
     peer_ip,
     scheme,
+    sni,
+    client_cert,
     not,
     any,
   } = settings;
@@ -37,6 +42,8 @@ export function compileMatch(settings: MatchSettings, path: Path, context: Conte
     clientIps: networks(client_ip, [...path, 'client_ip'], report),
     peerIps: networks(peer_ip, [...path, 'peer_ip'], report),
     schemes: [...oneOrMore(scheme, [...path, 'scheme'])].map(([item]) => item),
+    snis: compileSnis(sni, [...path, 'sni'], context),
+    clientCert: compileClientCert(client_cert, [...path, 'client_cert'], context),
     not: not === undefined ? null : compileMatch(not, [...path, 'not'], context),
     any: [...each(any, [...path, 'any'])].map(([inner, at]) => compileMatch(inner, at, context)),
   };
@@ -66,6 +73,8 @@ export function covers(a: MatchConfig, b: MatchConfig): boolean {
     coversList(a.clientIps, b.clientIps, coversNetwork) &&
     coversList(a.peerIps, b.peerIps, coversNetwork) &&
     coversList(a.schemes, b.schemes, (scheme, other) => scheme === other) &&
+    coversList(a.snis, b.snis, coversName) &&
+    coversCertificate(a.clientCert, b.clientCert) &&
     // True when everything that `a` excludes is excluded by `b` too.
     (a.not === null || (b.not !== null && covers(b.not, a.not))) &&
     coversAny(a.any, b) &&
@@ -87,7 +96,21 @@ function coversList<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => b
   return b.length > 0 && b.every((item) => a.some((other) => same(other, item)));
 }
 
-function coversField(a: FieldMatch, b: FieldMatch): boolean {
+/** A field, parameter, cookie or fact of a certificate, with what its value must be. */
+type Fact = Pick<FieldMatch, 'name' | 'value'>;
+
+function coversName(a: HostName, b: HostName): boolean {
+  if (a.kind === 'exact') return b.kind === 'exact' && a.name === b.name;
+  return (b.kind === 'exact' ? b.name : b.suffix).endsWith(a.suffix);
+}
+
+function coversCertificate(a: ClientCertMatch | null, b: ClientCertMatch | null): boolean {
+  if (a === null) return true;
+  if (b === null || a.valid !== b.valid) return false;
+  return a.facts.every((fact) => b.facts.some((other) => coversField(fact, other)));
+}
+
+function coversField(a: Fact, b: Fact): boolean {
   if (a.name !== b.name) return false;
   if (a.value.kind === 'present') return true;
   if (a.value.kind === 'exact') return b.value.kind === 'exact' && a.value.text === b.value.text;
@@ -103,6 +126,32 @@ function surelyMatches(regex: RegexConfig, text: string): boolean {
     if (!(error instanceof BudgetExhausted)) throw error;
     return false;
   }
+}
+
+function compileSnis(setting: MatchSettings['sni'], path: Path, { report }: Context): HostName[] {
+  const snis: HostName[] = [];
+  for (const [text, at] of oneOrMore(setting, path)) {
+    const name = report.attempt(at, () => parseHostName(text));
+    if (name !== undefined) snis.push(name);
+  }
+  return snis;
+}
+
+function compileClientCert(
+  setting: MatchSettings['client_cert'],
+  path: Path,
+  { report }: Context,
+): ClientCertMatch | null {
+  if (setting === undefined) return null;
+  if (typeof setting === 'boolean') return { valid: setting, facts: [] };
+  const facts: { name: ClientCertFact; value: ValuePattern }[] = [];
+  for (const name of CERTIFICATE_FACTS) {
+    const text = setting[name];
+    if (text === undefined) continue;
+    const value = report.attempt([...path, name], () => parseValue(String(text)));
+    if (value !== undefined) facts.push({ name, value });
+  }
+  return { valid: true, facts };
 }
 
 /** The languages of a condition, or of what a scope serves. */
@@ -130,6 +179,8 @@ export function describeMatch({
   cookies,
   languages,
   clientIps,
+  snis,
+  clientCert,
 }: MatchConfig): string {
   const conditions = [
     methods.length > 0 ? `method ${methods.join(' or ')}` : '',
@@ -138,6 +189,8 @@ export function describeMatch({
     ...cookies.map(({ name }) => `cookie ${name}`),
     languages.length > 0 ? `language ${languages.join(' or ')}` : '',
     clientIps.length > 0 ? 'client_ip' : '',
+    snis.length > 0 ? 'sni' : '',
+    clientCert === null ? '' : 'client_cert',
   ].filter((text) => text !== '');
   const when = conditions.length === 0 ? '' : `when ${conditions.join(', ')}`;
   return `${path === null ? '' : pathText(path)} ${when}`.trim();

@@ -23,6 +23,8 @@ const ANYTHING: MatchConfig = {
   clientIps: [],
   peerIps: [],
   schemes: [],
+  snis: [],
+  clientCert: null,
   not: null,
   any: [],
 };

@@ -1,12 +1,14 @@
-import { ValueError } from '../base/units.js';
+import { parseSpan, ValueError } from '../base/units.js';
 import { type CommonSettings, type Context, names, texts } from './context.js';
 import { checkToken } from './fields.js';
 import { headerRules, hostRule } from './header-rules.js';
 import { pathRules } from './path-rules.js';
-import type { ParamRulesSettings } from './settings.js';
+import type { HstsTermsSetting, ParamRulesSettings, Settings } from './settings.js';
 import { parseTemplate, plainText, type Template, type TemplateContext } from './template.js';
 import type { Path } from './tree.js';
-import type { CookieRule, ParamRule, RulesConfig } from './types.js';
+import type { CookieRule, HeaderRule, ParamRule, RulesConfig } from './types.js';
+
+const YEAR_MS = 365 * 86_400_000;
 
 /**
  * The rules of one scope, to be added after those of the scopes around it. `host` is null when the scope does not set
@@ -16,7 +18,7 @@ export type OwnRules = Omit<RulesConfig, 'host'> & { readonly host: RulesConfig[
 
 /** Compiles the changes that a scope makes to heads. `captures` is the number of groups for `{$1}`. */
 export function compileRules(
-  settings: CommonSettings,
+  settings: CommonSettings & Pick<Settings, 'hsts'>,
   path: Path,
   captures: number,
   context: Context,
@@ -32,13 +34,31 @@ export function compileRules(
     params: paramRules(settings.param_rules, [...path, 'param_rules'], request, context),
     cookies: cookieRules(settings.cookie_rules, [...path, 'cookie_rules'], request, context),
     headers: headerRules(header_rules, headersPath, fields, context),
-    responseHeaders: headerRules(
-      response_header_rules,
-      [...path, 'response_header_rules'],
-      response,
-      context,
-    ),
+    responseHeaders: [
+      ...hstsRule(settings.hsts, [...path, 'hsts'], context),
+      ...headerRules(response_header_rules, [...path, 'response_header_rules'], response, context),
+    ],
   };
+}
+
+/** Before the rules that are written out, which may change it. */
+function hstsRule(setting: HstsTermsSetting | undefined, path: Path, { report }: Context): HeaderRule[] {
+  if (setting === undefined) return [];
+  const isMap = typeof setting === 'object';
+  const { max_age, include_subdomains, preload } = isMap ? setting : { max_age: setting };
+  if (max_age === undefined) return [];
+  const ms = report.attempt(isMap ? [...path, 'max_age'] : path, () => parseSpan(max_age));
+  if (ms === undefined) return [];
+  if (preload === true && (include_subdomains !== true || ms < YEAR_MS))
+    report.problem(
+      [...path, 'preload'],
+      'browsers are shipped with names of at least a year, and with all names below them',
+      'Set max_age: 1y and include_subdomains: true, or leave preload out.',
+    );
+  const all = include_subdomains === true ? '; includeSubDomains' : '';
+  const text = `max-age=${Math.floor(ms / 1000)}${all}${preload === true ? '; preload' : ''}`;
+  const name = 'Strict-Transport-Security';
+  return [{ kind: 'set', name, key: name.toLowerCase(), value: [{ kind: 'text', text }], secure: true }];
 }
 
 function preserved(setting: boolean | undefined): OwnRules['host'] {

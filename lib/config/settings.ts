@@ -242,6 +242,12 @@ export interface Settings {
    * append. A name stands for every spelling that may be read alike (X_Served for X-Served), in trailers too.
    */
   readonly response_header_rules?: HeaderEditsSettings;
+  /**
+   * Tells browsers to use https alone for so long (RFC 6797): every response to a request over https gets
+   * Strict-Transport-Security in place of the server's own. 0 makes browsers forget it. A map can extend it to all
+   * names below the host.
+   */
+  readonly hsts?: HstsTermsSetting;
   /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
   readonly param_rules?: ParamRulesSettings;
   /** Changes to the request's cookies before they are sent to the server. */
@@ -331,7 +337,11 @@ export type AccessLogField =
   | 'detail'
   | 'user_agent'
   | 'referer'
-  | 'trace_id';
+  | 'trace_id'
+  | 'tls_version'
+  | 'cipher'
+  | 'sni'
+  | 'client_cert';
 
 /** A map such as webhook: https://hooks.example.com/lb. */
 export interface EventsSettings {
@@ -924,6 +934,12 @@ export interface HostSettings {
    * append. A name stands for every spelling that may be read alike (X_Served for X-Served), in trailers too.
    */
   readonly response_header_rules?: HeaderEditsSettings;
+  /**
+   * Tells browsers to use https alone for so long (RFC 6797): every response to a request over https gets
+   * Strict-Transport-Security in place of the server's own. 0 makes browsers forget it. A map can extend it to all
+   * names below the host.
+   */
+  readonly hsts?: HstsTermsSetting;
   /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
   readonly param_rules?: ParamRulesSettings;
   /** Changes to the request's cookies before they are sent to the server. */
@@ -1163,9 +1179,19 @@ export interface MatchSettings {
   readonly peer_ip?: ClientIpsSetting;
   /**
    * The scheme that the client used, as a trusted proxy in front reports it in X-Forwarded-Proto or Forwarded: http
-   * or https, or a list of both. Without a trusted proxy it is http.
+   * or https, or a list of both. Without a trusted proxy it is that of the listener.
    */
   readonly scheme?: SchemesSetting;
+  /**
+   * Host names that the client asked for in its TLS handshake (SNI), or a list of these; *.example.com stands for
+   * every name below. Does not hold for a connection without TLS, or without the name.
+   */
+  readonly sni?: string | readonly string[];
+  /**
+   * The certificate that the client showed: true holds for every valid one, false when there is none or it is not
+   * valid, and a map asks for a valid one with these facts.
+   */
+  readonly client_cert?: ClientCertMatchSetting;
   /** Conditions that must not all hold. */
   readonly not?: InnerMatchSettings;
   /** A list of conditions, at least one of which must hold. */
@@ -1193,14 +1219,43 @@ export interface InnerMatchSettings {
   readonly peer_ip?: ClientIpsSetting;
   /**
    * The scheme that the client used, as a trusted proxy in front reports it in X-Forwarded-Proto or Forwarded: http
-   * or https, or a list of both. Without a trusted proxy it is http.
+   * or https, or a list of both. Without a trusted proxy it is that of the listener.
    */
   readonly scheme?: SchemesSetting;
+  /**
+   * Host names that the client asked for in its TLS handshake (SNI), or a list of these; *.example.com stands for
+   * every name below. Does not hold for a connection without TLS, or without the name.
+   */
+  readonly sni?: string | readonly string[];
+  /**
+   * The certificate that the client showed: true holds for every valid one, false when there is none or it is not
+   * valid, and a map asks for a valid one with these facts.
+   */
+  readonly client_cert?: ClientCertMatchSetting;
   /** Conditions that must not all hold. */
   readonly not?: InnerMatchSettings;
   /** A list of conditions, at least one of which must hold. */
   readonly any?: readonly InnerMatchSettings[];
 }
+
+/** True, false, or facts such as { subject: CN=alice }. */
+export interface ClientCertMatchSettings {
+  /**
+   * Whom the certificate was issued to, as RFC 4514 writes it. A value is exact, or /regex/i a regular expression.
+   */
+  readonly subject?: string | number | boolean;
+  /** Who issued the certificate, in the same form. */
+  readonly issuer?: string | number | boolean;
+  /** The serial number in hexadecimal digits, in upper case. */
+  readonly serial?: string | number | boolean;
+  /** The SHA-256 of the certificate in hexadecimal digits, in lower case and without colons. */
+  readonly fingerprint?: string | number | boolean;
+  /** One of the names in its subjectAltName, with its kind in front. */
+  readonly name?: string | number | boolean;
+}
+
+/** True, false, or facts such as { subject: CN=alice }. */
+export type ClientCertMatchSetting = boolean | ClientCertMatchSettings;
 
 /** Http or https, or a list of both. */
 export type SchemesSetting = string | readonly string[];
@@ -1222,6 +1277,22 @@ export type ReplacementsSettings = Readonly<Record<string, string | number | boo
 
 /** An address or CIDR such as 10.0.0.0/8, or a list of these. */
 export type ClientIpsSetting = string | readonly string[];
+
+/** A duration such as 365d, or a map with max_age. */
+export interface HstsTermsSettings {
+  /** How long browsers remember it after their last visit. */
+  readonly max_age: DurationSetting;
+  /** Whether it holds for all names below the host too. Default: false. */
+  readonly include_subdomains?: boolean;
+  /**
+   * Whether browsers may ship with it: their makers ask for this word, for max_age of a year, and for
+   * include_subdomains. Default: false.
+   */
+  readonly preload?: boolean;
+}
+
+/** A duration such as 365d, or a map with max_age. */
+export type HstsTermsSetting = DurationSetting | number | HstsTermsSettings;
 
 /** A map with add, append, remove or replace. */
 export interface HeaderEditsSettings {

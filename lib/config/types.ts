@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.js';
+import type { Scheme } from '../base/transport-info.js';
 import type { Network } from './network.js';
-import type { PathPattern } from './pattern.js';
+import type { PathPattern, ValuePattern } from './pattern.js';
 import type { Template } from './template.js';
 import type { LimitsConfig, TimeoutsConfig } from './types/limits.js';
 import type { AccessLogConfig, EventsConfig } from './types/logs.js';
@@ -140,6 +141,15 @@ export interface ScopeConfig {
   readonly languages: readonly string[];
 }
 
+/** What the certificate of a client must be. */
+export interface ClientCertMatch {
+  /** False: none was shown, or it is not valid. */
+  readonly valid: boolean;
+  readonly facts: readonly { readonly name: ClientCertFact; readonly value: ValuePattern }[];
+}
+
+export type ClientCertFact = 'subject' | 'issuer' | 'serial' | 'fingerprint' | 'name';
+
 export interface ConditionalRoute {
   readonly match: MatchConfig;
   readonly route: RouteConfig;
@@ -167,6 +177,10 @@ export interface MatchConfig {
   readonly peerIps: readonly Network[];
   /** Any of these. */
   readonly schemes: readonly string[];
+  /** The name that the client asked for in its handshake is one of these. */
+  readonly snis: readonly HostName[];
+  /** null: no condition. */
+  readonly clientCert: ClientCertMatch | null;
   /** Conditions that must not all hold. */
   readonly not: MatchConfig | null;
   /** At least one of these must hold; empty is no condition. */
@@ -207,6 +221,7 @@ export interface TestConfig {
   readonly line: number;
   /** As written: `GET http://www.mango.com/v1`. */
   readonly request: string;
+  readonly scheme: Scheme;
   readonly method: string;
   readonly host: string;
   /** Path and query, as they would stand in the request line. */

@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.js';
 import { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
+import { PLAIN_TRANSPORT, type TransportInfo } from '../base/transport-info.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { FirewallChain } from '../firewall/firewall-chain.js';
@@ -40,6 +41,8 @@ export class RequestContext implements RuleContext {
   captures: Captures = NO_CAPTURES;
   attempt = 1;
   server = '';
+  /** How the client's connection is transported. */
+  transport: TransportInfo = PLAIN_TRANSPORT;
   /** Where it goes; null until that is decided, and when it goes nowhere. */
   destination: CompiledRoute | null = null;
   readonly requestEdit = new HeadEdit();
@@ -54,6 +57,7 @@ export class RequestContext implements RuleContext {
   open(head: RequestHead, forwarded: ForwardedClient, address: IpAddress, requestId: string): void {
     this.client = address;
     this.trustsPeer = forwarded.trusted;
+    this.transport = forwarded.transport;
     this.requestId = requestId;
     this.captures = NO_CAPTURES;
     this.attempt = 1;

@@ -1,6 +1,7 @@
 import { FAILURES, type Failure } from '../base/failure.js';
 import type { AttemptRecord, Reason, RequestRecord } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
+import type { TransportInfo } from '../base/transport-info.js';
 import { FIELD } from '../http/fields.js';
 import type { ClientSide } from '../http/flow.js';
 import type { MessageHead, RequestHead } from '../http/head.js';
@@ -233,6 +234,10 @@ export class RequestRecorder implements RequestRecord {
 
   get bytesIn(): number {
     return (this.#client as ClientSide).requestBytes + this.tunnelBytesIn;
+  }
+
+  get transport(): TransportInfo {
+    return (this.#client as ClientSide).forwarded.transport;
   }
 
   get requestHeadText(): string {

@@ -30,6 +30,8 @@ export const FIELD = {
   cookie: 23,
   authorization: 24,
   cdnLoop: 26,
+  /** X-Client-Cert, X-Client-Cert-*, Client-Cert and Client-Cert-Chain (RFC 9440). */
+  clientCert: 27,
   /** One of the above to a server that reads `_`, `.` and other marks like `-` (CGI, WSGI, PHP): never passed on. */
   disguised: 25,
 } as const;
@@ -77,16 +79,19 @@ const BY_LENGTH: readonly (readonly (readonly [name: string, id: FieldId])[])[] 
     ['x-real-ip', FIELD.xRealIp],
     ['cdn-loop', FIELD.cdnLoop],
     ['connection', FIELD.connection],
+    ['client-cert', FIELD.clientCert],
     ['keep-alive', FIELD.keepAlive],
     ['user-agent', FIELD.userAgent],
     ['x-request-id', FIELD.xRequestId],
     ['max-forwards', FIELD.maxForwards],
     ['authorization', FIELD.authorization],
+    ['x-client-cert', FIELD.clientCert],
     ['content-length', FIELD.contentLength],
     ['x-forwarded-for', FIELD.xForwardedFor],
     ['x-forwarded-host', FIELD.xForwardedHost],
     ['proxy-connection', FIELD.proxyConnection],
     ['x-forwarded-proto', FIELD.xForwardedProto],
+    ['client-cert-chain', FIELD.clientCert],
     ['transfer-encoding', FIELD.transferEncoding],
   ];
   const table: [string, FieldId][][] = Array.from({ length: 18 }, () => []);
@@ -94,7 +99,11 @@ const BY_LENGTH: readonly (readonly (readonly [name: string, id: FieldId])[])[] 
   return table;
 })();
 const NONE: readonly (readonly [string, FieldId])[] = [];
-const FORWARDED_PREFIX = 'x-forwarded-';
+/** What stands in front of names that mean the same, whatever follows. */
+const PREFIXES: readonly (readonly [prefix: string, id: FieldId])[] = [
+  ['x-forwarded-', FIELD.xForwardedOther],
+  ['x-client-cert-', FIELD.clientCert],
+];
 const LETTER_X = 0x78;
 
 /** Which known field the name at `text[start, end)` is. */
@@ -108,9 +117,15 @@ export function fieldId(text: string, start: number, end: number): FieldId {
     const verdict = spells(text, start, candidate[0]);
     if (verdict !== DIFFERENT) return verdict === SAME ? candidate[1] : FIELD.disguised;
   }
-  if (first === LETTER_X && length > FORWARDED_PREFIX.length) {
-    const verdict = spells(text, start, FORWARDED_PREFIX);
-    if (verdict !== DIFFERENT) return verdict === SAME ? FIELD.xForwardedOther : FIELD.disguised;
+  return first === LETTER_X ? idByPrefix(text, start, length) : FIELD.other;
+}
+
+function idByPrefix(text: string, start: number, length: number): FieldId {
+  for (let i = 0; i < PREFIXES.length; i++) {
+    const [prefix, id] = PREFIXES[i] as readonly [string, FieldId];
+    if (length <= prefix.length) continue;
+    const verdict = spells(text, start, prefix);
+    if (verdict !== DIFFERENT) return verdict === SAME ? id : FIELD.disguised;
   }
   return FIELD.other;
 }

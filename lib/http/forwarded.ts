@@ -2,6 +2,7 @@ import type { AddressSet } from '../base/address-set.js';
 import { type EndsSource, NO_ENDS } from '../base/connection-ends.js';
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { PLAIN_TRANSPORT, type Scheme, type TransportInfo } from '../base/transport-info.js';
+import { certificateLines } from './client-certificate.js';
 import { FIELD } from './fields.js';
 import type { MessageHead } from './head.js';
 
@@ -183,6 +184,7 @@ export class ForwardedClient {
   readonly address: string;
   /** Is the peer one whose X-Forwarded-* and X-Request-Id are believed? */
   readonly trusted: boolean;
+  /** What an untrusted peer's requests are sent with: address, scheme and port of the client, and its certificate. */
   readonly lines: string;
   /** Are servers told no more than that, X-Forwarded-Host and X-Request-Id? */
   readonly isPlain: boolean;
@@ -211,6 +213,8 @@ export class ForwardedClient {
     this.isPlain = !trusted && !standard && !via;
     this.transport = transport;
     this.source = source;
-    this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${transport.scheme}\r\n`;
+    const port = transport.port === 0 ? '' : `X-Forwarded-Port: ${transport.port}\r\n`;
+    const certificate = certificateLines(transport.tls?.clientCertificate ?? null);
+    this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${transport.scheme}\r\n${port}${certificate}`;
   }
 }

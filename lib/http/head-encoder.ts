@@ -94,6 +94,7 @@ const FORWARDING = {
   xForwardedOther: DROP,
   xRealIp: DROP,
   xRequestId: DROP,
+  clientCert: DROP,
 } as const;
 const ONLY_HERE = { host: ASK, expect: ASK, maxForwards: ASK } as const;
 const FROM_ANYONE = verdicts({ ...HOP_BY_HOP, ...FORWARDING, ...ONLY_HERE });
@@ -218,6 +219,8 @@ function appended(head: RequestHead, client: ForwardedClient): string {
   let lines = `X-Forwarded-For: ${chain.join(', ')}\r\n`;
   if (head.indexOf(FIELD.xForwardedProto) === -1)
     lines += `X-Forwarded-Proto: ${toldScheme(head) ?? client.transport.scheme}\r\n`;
+  if (client.transport.port !== 0 && head.indexOfName('x-forwarded-port') === -1)
+    lines += `X-Forwarded-Port: ${client.transport.port}\r\n`;
   if (head.indexOf(FIELD.xForwardedHost) === -1 && head.authority !== '')
     lines += `X-Forwarded-Host: ${head.authority}\r\n`;
   // A chain that ended in the middle would tell of a way that the request did not come.

@@ -1,5 +1,11 @@
-import type { Scheme, TransportInfo } from '../base/transport-info.js';
+import {
+  type ClientCertificate,
+  PLAIN_TRANSPORT,
+  type Scheme,
+  type TransportInfo,
+} from '../base/transport-info.js';
 import { WorkBudget } from '../base/work-budget.js';
+import { certificateFields, tellsCertificate } from './client-certificate.js';
 import { equalsWord, FIELD, readsAs } from './fields.js';
 import { toldScheme } from './forwarded.js';
 import type { RequestHead } from './head.js';
@@ -26,7 +32,7 @@ const TELLS_WAY: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'x-req
 
 /** Does a field of this name (lower case) tell the way of a request? From a stranger it is overwritten. */
 export function tellsWay(name: string): boolean {
-  return name.startsWith('x-forwarded-') || TELLS_WAY.has(name);
+  return name.startsWith('x-forwarded-') || TELLS_WAY.has(name) || tellsCertificate(name);
 }
 
 const NO_VALUES: readonly string[] = Object.freeze([]);
@@ -141,6 +147,20 @@ export class RequestView {
     return this.#peer?.trusted === false ? own : (toldScheme(this.head) ?? own);
   }
 
+  /** How the connection is transported on which the request came. */
+  get transport(): TransportInfo {
+    return this.#peer === null ? PLAIN_TRANSPORT : this.#peer.transport;
+  }
+
+  /**
+   * The certificate that the client showed; null when it showed none, or when a trusted proxy speaks for it, whose own
+   * certificate says nothing of the client.
+   */
+  get clientCertificate(): ClientCertificate | null {
+    const peer = this.#peer;
+    return peer === null || peer.trusted ? null : (peer.transport.tls?.clientCertificate ?? null);
+  }
+
   /** Who sent the request, be it a proxy: an address as text without a port. */
   get peerAddress(): string {
     return this.#peer?.address ?? this.#clientAddress;
@@ -162,8 +182,12 @@ export class RequestView {
     }
     const { authority } = this.head;
     if (name === 'x-forwarded-proto') return [this.scheme];
+    if (name === 'x-forwarded-port')
+      return peer.transport.port === 0 ? NO_VALUES : [String(peer.transport.port)];
     if (name === 'x-forwarded-host') return authority === '' ? NO_VALUES : [authority];
-    return name === 'x-forwarded-for' ? [peer.address] : NO_VALUES;
+    if (name === 'x-forwarded-for') return [peer.address];
+    const value = certificateFields(this.clientCertificate).get(name);
+    return value === undefined ? NO_VALUES : [value];
   }
 
   /** The same as it was received, from the client or a proxy. */

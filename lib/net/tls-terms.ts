@@ -14,6 +14,8 @@ export interface TlsTerms {
   choose(name: string | null, protocols: readonly string[]): TlsChoice | null;
   /** The protocols that are offered, in order of preference: `['http/1.1']`. */
   readonly protocols: readonly string[];
+  /** The `policy` for a host name (lower case), for `TlsInfo.policyOf`; null when all names have the same. */
+  readonly policyOf: ((name: string) => string) | null;
 }
 
 /** What one handshake goes on with. */

@@ -1,6 +1,7 @@
 import type { AddressSet } from '../base/address-set.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { Reason } from '../base/observer.js';
+import type { TlsInfo } from '../base/transport-info.js';
 import { BudgetExhausted } from '../base/work-budget.js';
 import type { CompiledRoute, LocalReply, RequestContext, RequestStages } from '../exchange/context.js';
 import type { Firewall } from '../firewall/firewall.js';
@@ -21,6 +22,16 @@ const TOO_COSTLY: LocalReply = {
   detail: 'routes and rules',
   fields: '',
 };
+
+const MISDIRECTED: LocalReply = { status: 421, reason: 'misdirected', detail: '', fields: '' };
+
+/**
+ * Is another certificate asked of clients of this host than was asked on this connection (RFC 9110, 7.4)? The handshake
+ * went by the name in it, and a client may ask for any host afterwards.
+ */
+function isMisdirected({ policy, policyOf }: TlsInfo, host: string): boolean {
+  return policyOf !== null && policyOf(host) !== policy;
+}
 
 /** What the log says when a guard objects. */
 const REASONS: { readonly [guard in GuardName]: Reason } = {
@@ -80,6 +91,8 @@ export class CompiledStages implements RequestStages {
         const verdict = this.#firewall.judge(view, client);
         if (verdict.refused) return blocked(verdict);
       }
+      if (context.transport.tls !== null && isMisdirected(context.transport.tls, view.host))
+        return MISDIRECTED;
       const resolution = this.#router.resolve(view);
       if (resolution === null) {
         context.lostRules = this.#router.lostRulesOf(view);

@@ -11,6 +11,8 @@ type Rule =
       readonly key: string;
       readonly name: string;
       readonly value: Rendering;
+      /** Left out unless the client speaks https. */
+      readonly secure: boolean;
     }
   | { readonly kind: 'remove'; readonly key: string }
   | { readonly kind: 'replace'; readonly key: string; readonly edit: TextEdit };
@@ -50,6 +52,7 @@ export class HeaderRules {
       if (spared?.has(rule.key) === true) continue;
       switch (rule.kind) {
         case 'set':
+          if (rule.secure && context.view.scheme !== 'https') break;
           edit.set(rule.key, rule.name, rule.value.render(context));
           break;
         case 'append':
@@ -79,8 +82,10 @@ function compile(rule: HeaderRule): Rule {
   const { key } = rule;
   switch (rule.kind) {
     case 'set':
-    case 'append':
-      return { kind: rule.kind, key, name: rule.name, value: fieldText(key, rule.value) };
+    case 'append': {
+      const secure = rule.kind === 'set' && rule.secure === true;
+      return { kind: rule.kind, key, name: rule.name, value: fieldText(key, rule.value), secure };
+    }
     case 'remove':
       return { kind: 'remove', key };
     case 'replace':

@@ -1,7 +1,8 @@
 import { AddressSet } from '../base/address-set.js';
+import type { ClientCertificate } from '../base/transport-info.js';
 import { compilePath, compileValue, type PathPattern, type ValuePattern } from '../config/pattern.js';
 import type { Regex } from '../config/regex.js';
-import type { FieldMatch, MatchConfig } from '../config/types.js';
+import type { ClientCertFact, ClientCertMatch, FieldMatch, HostName, MatchConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { bestLanguage } from './language.js';
 import { type Captures, matchesAny, matchesAnyBytes, matchPath, NO_CAPTURES } from './pattern.js';
@@ -16,6 +17,8 @@ export type Unmet =
   | 'client_ip'
   | 'peer_ip'
   | 'scheme'
+  | 'sni'
+  | 'client_cert'
   | 'not'
   | 'any'
   | null;
@@ -30,6 +33,8 @@ interface FieldTest {
 export class Conditions {
   readonly #methods: readonly string[];
   readonly #schemes: readonly string[];
+  readonly #snis: readonly HostName[];
+  readonly #certificate: CertificateTest | null;
   readonly #path: PathPattern<Regex> | null;
   readonly #headers: readonly FieldTest[];
   readonly #params: readonly FieldTest[];
@@ -44,6 +49,8 @@ export class Conditions {
   constructor(match: MatchConfig) {
     this.#methods = match.methods;
     this.#schemes = match.schemes;
+    this.#snis = match.snis;
+    this.#certificate = match.clientCert === null ? null : new CertificateTest(match.clientCert);
     this.#path = match.path === null ? null : compilePath(match.path);
     this.#headers = match.headers.map(testOf);
     this.#params = match.params.map(testOf);
@@ -66,6 +73,8 @@ export class Conditions {
     if (this.#clientIps !== null && !this.#clientIps.has(view.clientAddress)) return 'client_ip';
     if (this.#peerIps !== null && !this.#peerIps.has(view.peerAddress)) return 'peer_ip';
     if (this.#schemes.length > 0 && !this.#schemes.includes(view.scheme)) return 'scheme';
+    if (this.#snis.length > 0 && !isOneOf(view.transport.sni, this.#snis)) return 'sni';
+    if (this.#certificate !== null && !this.#certificate.isMet(view)) return 'client_cert';
     if (this.#not !== null && this.#not.unmet(view) === null) return 'not';
     if (this.#any.length > 0 && !this.#any.some((one) => one.unmet(view) === null)) return 'any';
     return null;
@@ -76,6 +85,35 @@ export class Conditions {
     const path = this.#path;
     return path?.kind === 'regex' ? (matchPath(path, view.path, view.budget) ?? NO_CAPTURES) : NO_CAPTURES;
   }
+}
+
+/** Is the name (lower case) one of these, or below one with a star? */
+function isOneOf(name: string | null, names: readonly HostName[]): boolean {
+  if (name === null) return false;
+  return names.some((one) => (one.kind === 'exact' ? one.name === name : name.endsWith(one.suffix)));
+}
+
+/** What is asked of the certificate that a client showed. */
+class CertificateTest {
+  readonly #valid: boolean;
+  readonly #facts: readonly { readonly name: ClientCertFact; readonly value: ValuePattern<Regex> }[];
+
+  constructor({ valid, facts }: ClientCertMatch) {
+    this.#valid = valid;
+    this.#facts = facts.map(({ name, value }) => ({ name, value: compileValue(value) }));
+  }
+
+  isMet({ clientCertificate: certificate, budget }: RequestView): boolean {
+    if (certificate === null || certificate.error !== '') return !this.#valid;
+    return (
+      this.#valid &&
+      this.#facts.every(({ name, value }) => matchesAny(value, factsOf(certificate, name), budget))
+    );
+  }
+}
+
+function factsOf(certificate: ClientCertificate, name: ClientCertFact): readonly string[] {
+  return name === 'name' ? certificate.names : [certificate[name]];
 }
 
 function testOf({ name, value }: FieldMatch): FieldTest {

@@ -1,5 +1,7 @@
+import type { ClientCertificate } from '../base/transport-info.js';
 import type { Template, TemplatePart, Variable } from '../config/template.js';
 import { byteSet, PATH, percentEncode, UNRESERVED, utf8Bytes } from '../http/percent.js';
+import type { RequestView } from '../http/request-view.js';
 import type { RuleContext } from './context.js';
 import { type Captures, NO_CAPTURES } from './pattern.js';
 
@@ -184,6 +186,14 @@ function variable(name: Variable, encoders: { readonly [source in Source]: Encod
       return ({ view }) => encoders.bytes(view.method);
     case 'scheme':
       return ({ view }) => encoders.bytes(view.scheme);
+    case 'sni':
+      return ({ view }) => encoders.bytes(view.transport.sni ?? '');
+    case 'tls_version':
+      return ({ view }) => encoders.bytes(view.transport.tls?.version ?? '');
+    case 'client_cert_subject':
+      return ({ view }) => encoders.decoded(validCertificate(view)?.subject ?? '');
+    case 'client_cert_fingerprint':
+      return ({ view }) => encoders.bytes(validCertificate(view)?.fingerprint ?? '');
     case 'server':
       return ({ server }) => encoders.bytes(server);
     case 'route':
@@ -193,4 +203,8 @@ function variable(name: Variable, encoders: { readonly [source in Source]: Encod
     case 'request_id':
       return ({ requestId }) => encoders.bytes(requestId);
   }
+}
+
+function validCertificate({ clientCertificate }: RequestView): ClientCertificate | null {
+  return clientCertificate === null || clientCertificate.error !== '' ? null : clientCertificate;
 }

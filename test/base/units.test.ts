@@ -1,5 +1,12 @@
 import t from 'tap';
-import { formatDuration, formatSize, parseDuration, parseSize, ValueError } from '../../lib/base/units.js';
+import {
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseSize,
+  parseSpan,
+  ValueError,
+} from '../../lib/base/units.js';
 
 t.test('a duration is read in ms', async (t) => {
   const cases: [string | number, number][] = [
@@ -13,6 +20,7 @@ t.test('a duration is read in ms', async (t) => {
     ['0.0', 0],
     ['0s', 0],
     ['5S', 5000],
+    ['2d', 172_800_000],
   ];
   for (const [text, ms] of cases) t.equal(parseDuration(text), ms, String(text));
 });
@@ -24,7 +32,7 @@ t.test('what is no duration is named', async (t) => {
     '',
     's',
     '-1',
-    '1d',
+    '1w',
     '1e3',
     '5s ',
     '1h30m',
@@ -93,4 +101,12 @@ t.test('a written duration is read back the same', async (t) => {
     all.map((ms) => parseDuration(formatDuration(ms))),
     all,
   );
+});
+
+t.test('a time that no timer waits for may be longer than a timer can wait', async (t) => {
+  t.equal(parseSpan('1y'), 31_536_000_000);
+  t.equal(parseSpan('365d'), 31_536_000_000);
+  t.equal(parseSpan(0), 0);
+  t.throws(() => parseSpan(5), { message: 'expected a duration such as 5s, 200ms, 1m or 1h, got 5' });
+  t.throws(() => parseDuration('1y'), { message: 'expected at most 596h, got "1y"' });
 });

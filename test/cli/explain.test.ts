@@ -29,6 +29,7 @@ t.test('the whole way of a request', async (t) => {
               ip_reject passes
   lb itself + X-Forwarded-For: 127.0.0.1
             + X-Forwarded-Proto: http
+            + X-Forwarded-Port: 8080
             + X-Forwarded-Host: www.mango.com
             + X-Request-Id: 00000000000000000000000000000000
             + CDN-Loop: lb
@@ -160,7 +161,7 @@ t.test('--json is for programs', async (t) => {
 t.test('bad usage is refused with what to say instead', async (t) => {
   for (const [args, message] of [
     [['GET'], /^lb explain needs a method and a URL/],
-    [['GET', 'https://www.mango.com/'], /lb speaks no TLS/],
+    [['GET', 'ftp://www.mango.com/'], /^lb explain: expected a URL such as/],
     [['GET', '/', '--ip', 'localhost'], /^--ip "localhost" is not an address/],
     [['GET', '/', '-H', 'nonsense'], /^-H: expected 'Name: value'/],
   ] as const)

@@ -10,6 +10,7 @@ const NAMES = [
   ...['content-length', 'x-forwarded-for', 'x-forwarded-host', 'proxy-connection', 'x-forwarded-proto'],
   ...['transfer-encoding', 'x-forwarded-port', 'x-forwarded-client-cert', 'x-forwarded-', 'x-other-name'],
   ...['content-type', 'my-header', 'x-forwarded', 'x-real-ips', 'user-agents', 'host', 'cdn-loop'],
+  ...['client-cert', 'client-cert-chain', 'x-client-cert', 'x-client-cert-subject', 'x-client-certs'],
 ];
 
 /** The name, with each `-` and with all of them as `_`. */

@@ -10,7 +10,7 @@ t.test('a request reaches the server with what this hop adds, and its answer the
     await connection.write(OK);
   });
   t.teardown(() => server.close());
-  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+  const { port, connect, seen } = await startBalancer(t, { servers: [server.address] });
   const client = await connect();
   client.send(
     'GET /a?b=%2F HTTP/1.1\r\nHost: example.test\r\nX-Odd:  caf\xe9 \r\nConnection: keep-alive\r\nx-odd: 2\r\n\r\n',
@@ -23,7 +23,8 @@ t.test('a request reaches the server with what this hop adds, and its answer the
   t.equal(
     head,
     'GET /a?b=%2F HTTP/1.1\r\nHost: example.test\r\nX-Odd:  caf\xe9 \r\nx-odd: 2\r\n' +
-      'X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: example.test\r\n' +
+      `X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: ${port}\r\n` +
+      `X-Forwarded-Host: example.test\r\n` +
       `X-Request-Id: ${requestId}\r\nCDN-Loop: lb\r\n\r\n`,
   );
 });

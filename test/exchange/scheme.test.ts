@@ -56,4 +56,42 @@ t.test('{scheme}, conditions and guards follow a trusted proxy and no other clie
   }
 });
 
+t.test('hsts is sent over https alone, in place of the server, and a host may have another', async (t) => {
+  const server = await origin(t, async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      await connection.write(
+        'HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 0\r\n\r\n',
+      );
+    }
+  });
+  const { connect } = await startBalancer(t, {
+    trusted_proxies: ['127.0.0.1'],
+    hsts: '365d',
+    servers: [server.address],
+    paths: [{ path: '/none', respond: { status: 204 } }],
+    hosts: [
+      {
+        host: 'sub.test',
+        hsts: { max_age: '1y', include_subdomains: true, preload: true },
+        servers: [server.address],
+      },
+      { host: 'off.test', hsts: 0, redirect: { to: 'https://a' } },
+    ],
+  });
+  const ask = async (host: string, scheme: string, path = '/') => {
+    const client = await connect();
+    client.send(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nX-Forwarded-Proto: ${scheme}\r\n\r\n`);
+    const { head } = await client.response();
+    client.destroy();
+    return field(head, 'strict-transport-security') ?? '';
+  };
+  t.equal(await ask('a', 'https'), 'max-age=31536000');
+  t.equal(await ask('a', 'https', '/none'), 'max-age=31536000', 'answers of our own too');
+  t.equal(await ask('a', 'http'), 'max-age=1', 'what a server says over http is not ours to judge');
+  t.equal(await ask('a', 'http', '/none'), '');
+  t.equal(await ask('sub.test', 'https'), 'max-age=31536000; includeSubDomains; preload');
+  t.equal(await ask('off.test', 'https'), 'max-age=0', 'redirects too');
+});
+
 nothingIsLeft(t);

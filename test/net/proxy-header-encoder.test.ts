@@ -107,6 +107,7 @@ t.test(
       cipher: 'TLS_AES_128_GCM_SHA256',
       resumed: false,
       policy: '',
+      policyOf: null,
       clientCertificate: null,
     };
     const told = (transport: TransportInfo): ProxyHeader =>

@@ -1,4 +1,5 @@
 import type { RequestRecord } from '../../lib/base/observer.js';
+import { PLAIN_TRANSPORT } from '../../lib/base/transport-info.js';
 
 /** A request that went well, with whatever a test wants to be different. */
 export function recordOf(changes: Partial<RequestRecord> = {}): RequestRecord {
@@ -26,6 +27,7 @@ export function recordOf(changes: Partial<RequestRecord> = {}): RequestRecord {
     bytesOut: 61,
     reason: '',
     detail: '',
+    transport: PLAIN_TRANSPORT,
     requestHeadText: '',
     responseHeadText: '',
     ...changes,

@@ -229,3 +229,56 @@ t.test('conditions that ask nothing, or for a language inside, are refused', asy
   ])
     t.throws(() => conditions(match as MatchSettings), JSON.stringify(match));
 });
+
+t.test(
+  'conditions on the handshake hold for the name and the certificate that the client showed',
+  async (t) => {
+    const certificate = {
+      error: '',
+      subject: 'CN=alice,O=Example',
+      issuer: 'CN=CA',
+      serial: '0A',
+      fingerprint: 'ab',
+      notBefore: 0,
+      notAfter: 0,
+      names: ['DNS:alice.example', 'URI:spiffe://example/alice'],
+      der: Buffer.alloc(0),
+    };
+    const over = (sni: string | null, clientCertificate: typeof certificate | null, trusted = false) => {
+      const tls = { version: '', cipher: '', resumed: false, policy: '', policyOf: null, clientCertificate };
+      const transport = { scheme: 'https', port: 443, alpn: null, sni, tls } as const;
+      return viewOf('/', [], '192.0.2.1', { address: '192.0.2.1', trusted, transport });
+    };
+    const alice = over('www.example.com', certificate);
+    const expired = over(null, { ...certificate, error: 'CERT_HAS_EXPIRED' });
+    const nobody = over('example.com', null);
+    for (const sni of ['www.example.com', 'WWW.Example.com', '*.example.com', ['a.test', '*.com']]) {
+      t.equal(unmet({ sni }, alice), null, String(sni));
+      t.equal(unmet({ sni }, expired), 'sni', 'a client that named no host');
+    }
+    t.equal(unmet({ sni: '*.example.com' }, nobody), 'sni', 'a star stands for at least one label');
+    for (const client_cert of [
+      true,
+      { subject: '/(^|,)O=Example(,|$)/' },
+      { subject: 'CN=alice,O=Example', issuer: 'CN=CA', serial: '0A', fingerprint: '/^ab/' },
+      { name: 'DNS:alice.example' },
+      { name: '/^URI:spiffe:\\/\\/example\\//' },
+    ]) {
+      t.equal(unmet({ client_cert }, alice), null, JSON.stringify(client_cert));
+      t.equal(unmet({ client_cert }, expired), 'client_cert', 'a certificate that is not valid has no facts');
+      t.equal(unmet({ client_cert }, nobody), 'client_cert');
+      t.equal(
+        unmet({ client_cert }, over(null, certificate, true)),
+        'client_cert',
+        'that of a trusted proxy',
+      );
+    }
+    for (const client_cert of [
+      { subject: 'CN=alice' },
+      { subject: 'CN=alice,O=Example', serial: '0B' },
+      false,
+    ])
+      t.equal(unmet({ client_cert }, alice), 'client_cert', JSON.stringify(client_cert));
+    for (const view of [expired, nobody]) t.equal(unmet({ client_cert: false }, view), null);
+  },
+);

@@ -55,6 +55,7 @@ export class Seen implements Observer {
       bytesOut: record.bytesOut,
       reason: record.reason,
       detail: record.detail,
+      transport: record.transport,
       requestHeadText: record.requestHeadText,
       responseHeadText: record.responseHeadText,
     });

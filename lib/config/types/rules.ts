@@ -20,7 +20,14 @@ export interface RulesConfig {
  * replaces every field of the name by one; `replace` changes each value where `find` matches.
  */
 export type HeaderRule =
-  | { readonly kind: 'set'; readonly name: string; readonly key: string; readonly value: Template }
+  | {
+      readonly kind: 'set';
+      readonly name: string;
+      readonly key: string;
+      readonly value: Template;
+      /** Only in responses to a client that speaks https: RFC 6797, 7.2 forbids Strict-Transport-Security in others. */
+      readonly secure?: true;
+    }
   | { readonly kind: 'append'; readonly name: string; readonly key: string; readonly value: Template }
   | { readonly kind: 'remove'; readonly name: string; readonly key: string }
   | { readonly kind: 'replace'; readonly name: string; readonly key: string; readonly edit: Edit };

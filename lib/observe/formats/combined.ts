@@ -3,6 +3,7 @@ import type { AccessLogField } from '../../config/types.js';
 import type { LineFormat } from '../batched-sink.js';
 import { escapeBare, escapeQuoted, shownTarget } from '../escape.js';
 import { clfTime, isoTime, seconds, threeDecimals } from '../timestamps.js';
+import { certificateText } from './certificate-text.js';
 
 type Value = (record: RequestRecord) => string;
 
@@ -31,6 +32,10 @@ const VALUES: { readonly [field in AccessLogField]: Value } = {
   user_agent: (record) => quoted(record.userAgent),
   referer: (record) => quoted(shownTarget(record.referer)),
   trace_id: (record) => record.traceId || '-',
+  tls_version: ({ transport }) => transport.tls?.version ?? '-',
+  cipher: ({ transport }) => transport.tls?.cipher ?? '-',
+  sni: ({ transport }) => escapeBare(transport.sni ?? ''),
+  client_cert: ({ transport }) => quoted(certificateText(transport)),
 };
 
 /**

@@ -1,3 +1,4 @@
+import type { Scheme } from '../../base/transport-info.js';
 import { ValueError } from '../../base/units.js';
 
 export interface AskedHeader {
@@ -7,6 +8,8 @@ export interface AskedHeader {
 
 /** A request that stands on the command line. */
 export interface AskedRequest {
+  /** `http` when the URL is a path. */
+  readonly scheme: Scheme;
   readonly method: string;
   /** As it would stand in the request line. */
   readonly target: string;
@@ -34,17 +37,18 @@ export function readRequest(method: string, url: string, headers: readonly Asked
     throw new ValueError(`expected a method such as GET, got ${JSON.stringify(method)}`);
   const others = headers.filter(({ name }) => name.toLowerCase() !== 'host');
   const asked = headers.find(({ name }) => name.toLowerCase() === 'host')?.value ?? null;
-  if (/^https:/i.test(url))
-    throw new ValueError(`${JSON.stringify(url)} is an https URL`, 'Write http: lb speaks no TLS.');
+  const scheme = /^https:/i.test(url) ? 'https' : 'http';
   if (/[\s\x00-\x1f\x7f]/.test(url) || url === '')
     throw new ValueError(
       `${JSON.stringify(url)} is no URL`,
       'Write a space as %20, a control byte likewise.',
     );
   const [plain = ''] = url.split('#', 1);
-  if (plain.startsWith('/') || plain === '*') return { method, target: plain, host: asked, headers: others };
-  const [, host = '', rest = ''] = /^([^/?]*)(.*)$/.exec(plain.replace(/^http:\/\//i, '')) ?? [];
+  if (plain.startsWith('/') || plain === '*')
+    return { scheme, method, target: plain, host: asked, headers: others };
+  const [, host = '', rest = ''] = /^([^/?]*)(.*)$/.exec(plain.replace(/^https?:\/\//i, '')) ?? [];
   if (host === '' || rest.startsWith('//'))
     throw new ValueError(`expected a URL such as http://www.mango.com/v1, got ${JSON.stringify(url)}`);
-  return { method, target: rest.startsWith('/') ? rest : `/${rest}`, host: asked ?? host, headers: others };
+  const target = rest.startsWith('/') ? rest : `/${rest}`;
+  return { scheme, method, target, host: asked ?? host, headers: others };
 }

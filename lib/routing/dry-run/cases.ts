@@ -28,7 +28,7 @@ export function runCases(config: Config): CaseResult[] {
   const dryRun = new DryRun(config);
   return config.tests.map((test) => ({
     test,
-    mismatches: compare(test.expect, dryRun.send(requestBytes(test), test.clientIp)),
+    mismatches: compare(test.expect, dryRun.send(requestBytes(test), test.clientIp, test.scheme)),
   }));
 }
 

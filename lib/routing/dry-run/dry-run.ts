@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { parseIpAddress } from '../../base/ip-address.js';
+import { PLAIN_TRANSPORT, type Scheme, type TransportInfo } from '../../base/transport-info.js';
 import { asksReadiness } from '../../client/readiness-reply.js';
 import { everyRoute } from '../../config/every-route.js';
 import type { Config, FirewallConfig, RouteConfig } from '../../config/types.js';
@@ -76,22 +78,27 @@ export class DryRun {
     this.#snapshot = SnapshotBuilder.build(config, { clock: this.#clock, serversOf: servers, memory });
   }
 
-  /** What becomes of a request; `request` is a whole head as it comes over the wire, `peer` the address it comes from. */
-  send(request: Buffer, peer: string): DryRunOutcome {
+  /**
+   * What becomes of a request; `request` is a whole head as it comes over the wire, `peer` the address it comes from. Over
+   * `https` it comes on a connection whose handshake named the host that it asks for.
+   */
+  send(request: Buffer, peer: string, scheme: Scheme = 'http'): DryRunOutcome {
     return this.#parse(
       request,
       peer,
+      scheme,
       (client) => this.#pass(client).outcome,
       (outcome) => outcome,
     );
   }
 
   /** What becomes of a request, and every step on the way there. */
-  explain(request: Buffer, peer: string): Explanation {
+  explain(request: Buffer, peer: string, scheme: Scheme = 'http'): Explanation {
     const nothing = { firewalls: [], passedOver: [], steps: [], absence: null };
     return this.#parse<Explanation>(
       request,
       peer,
+      scheme,
       (client) => this.#explain(client),
       (outcome, { address, trusted }) => ({ outcome, client: address, trustsPeer: trusted, ...nothing }),
     );
@@ -100,6 +107,7 @@ export class DryRun {
   #parse<T>(
     request: Buffer,
     peer: string,
+    scheme: Scheme,
     accepted: (client: ClientSide) => T,
     refused: (outcome: Refused, forwarded: ForwardedClient) => T,
   ): T {
@@ -108,13 +116,18 @@ export class DryRun {
     // In the spelling that sockets give.
     const address = parseIpAddress(peer)?.text ?? peer;
     const { trusted, tellsForwarded, tellsVia } = this.#snapshot;
-    const forwarded = new ForwardedClient(address, trusted.has(address), tellsForwarded, tellsVia);
+    const forwardedBy = (transport: TransportInfo): ForwardedClient =>
+      new ForwardedClient(address, trusted.has(address), tellsForwarded, tellsVia, transport);
     try {
       parser.readHead(request, 0, request.length);
       if (parser.refusal !== null)
-        return refused({ kind: 'refused', ...parser.refusal, atAccept: false, route: null }, forwarded);
+        return refused(
+          { kind: 'refused', ...parser.refusal, atAccept: false, route: null },
+          forwardedBy(PLAIN_TRANSPORT),
+        );
       if (!parser.complete) throw new Error('a dry run needs a whole head');
       // Of a client's side, deciding reads the head and whom it is from; there is no client to answer.
+      const forwarded = forwardedBy(transportOf(scheme, parser.head.authority, this.#config));
       return accepted({ head: parser.head, forwarded } as ClientSide);
     } finally {
       parser.reset();
@@ -242,4 +255,16 @@ export class DryRun {
 function firstUsable(servers: readonly Server[]): Server | null {
   const usable = servers.filter(({ isUsable }) => isUsable);
   return usable.find(({ backup }) => !backup) ?? usable[0] ?? null;
+}
+
+/** The connection on which a client would ask for `authority`: to the first listener for this scheme. */
+function transportOf(scheme: Scheme, authority: string, { listen }: Config): TransportInfo {
+  const host = authority.replace(/:\d+$/, '').toLowerCase();
+  // RFC 6066, 3: an address is no name.
+  const isName = host !== '' && isIP(host.replace(/^\[|\]$/g, '')) === 0;
+  const listener = listen.find(
+    ({ address, tls }) => address.kind === 'tcp' && (tls !== null) === (scheme === 'https'),
+  );
+  const port = listener?.address.kind === 'tcp' ? listener.address.port : 0;
+  return { ...PLAIN_TRANSPORT, scheme, port, sni: scheme === 'https' && isName ? host : null };
 }

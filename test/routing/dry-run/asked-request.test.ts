@@ -30,7 +30,7 @@ t.test('headers', async (t) => {
 t.test('requests and headers that are malformed are refused', async (t) => {
   for (const text of ['nonsense', ': b', 'a b: c', 'X-A: b\r\nX-B: c'])
     t.throws(() => readHeader(text), { name: 'Error' }, text);
-  for (const url of ['', 'https://www.mango.com/', '/a b', 'http:///a', 'ftp://a/b', '?x'])
+  for (const url of ['', '/a b', 'http:///a', 'ftp://a/b', '?x'])
     t.throws(() => readRequest('GET', url, []), url);
   t.throws(() => readRequest('G T', '/', []));
 });
