@@ -243,7 +243,7 @@ t.test(
     const context = createSecureContext({ cert, key });
     keys.attach(context);
     const choice = { context, clientAuth: 'none', policy: 'none', ocsp: null, onlyProtocol: null } as const;
-    const port = await serve(t, { choose: () => choice, protocols: ['http/1.1'] });
+    const port = await serve(t, { choose: () => choice, protocols: ['http/1.1'], policyOf: null });
     const first = await shake(port, { servername: 'a.test' });
     const again = async (session: Buffer | undefined): Promise<boolean> =>
       (await shake(port, { servername: 'a.test', session: session as Buffer })).resumed;
@@ -379,3 +379,25 @@ t.test('many certificates are loaded in steps, and a choice costs what it does w
   for (let i = 0; i < 100_000; i++) terms?.choose('www.h199.test', []);
   t.ok((processorTime() - begun) / 100_000 < 0.01, 'in ms');
 });
+
+t.test(
+  'the policy of a host is told apart only where names are asked for different certificates',
+  async (t) => {
+    const folder = t.testdir({ 'ca.pem': authority.cert });
+    const issued = await Promise.all([
+      authority.issue({ names: ['a.test'] }),
+      authority.issue({ names: ['*.b.test'] }),
+    ]);
+    const [open, closed] = write(folder, ...issued) as [IssuedEntry, IssuedEntry];
+    const client_auth = { ca: join(folder, 'ca.pem') };
+    t.equal(new Store(t, { certificates: [open, closed] }).terms.policyOf, null);
+    t.equal(new Store(t, { certificates: [open, closed], client_auth }).terms.policyOf, null);
+    const { terms } = new Store(t, { certificates: [open, { ...closed, client_auth }] });
+    const policyOf = terms.policyOf ?? t.fail('there are two policies');
+    if (typeof policyOf !== 'function') return;
+    t.equal(policyOf('a.test'), terms.choose('a.test', [])?.policy);
+    t.equal(policyOf('x.b.test'), terms.choose('x.b.test', [])?.policy);
+    t.not(policyOf('a.test'), policyOf('x.b.test'));
+    t.equal(policyOf('unknown.test'), policyOf('a.test'), 'an unknown name gets the first certificate');
+  },
+);
