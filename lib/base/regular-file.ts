@@ -1,5 +1,6 @@
 import { isAscii } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { formatSize } from './units.js';
 
 /** Settings for ten thousand hosts take 5 MB. */
@@ -36,6 +37,19 @@ export function readRegularFile(path: string, maxBytes = MAX_TEXT_BYTES): string
     return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** The same without holding up the event loop: the folder may be on another machine. Rejects with what the other throws. */
+export async function readRegularFileAsync(path: string, maxBytes = MAX_TEXT_BYTES): Promise<string> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    refuseIrregular(stats);
+    if (stats.size > maxBytes) throw tooLarge(maxBytes);
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
   }
 }
 

@@ -34,6 +34,8 @@ const STRANGERS: readonly (readonly [room: string, other: string, why: string])[
 
 /** A dependency comes in through one door, so that replacing it means changing one file. */
 const DOORS: { readonly [dependency: string]: readonly string[] } = {
+  '@peculiar/x509': ['tls/self-signed.ts'],
+  'acme-client': ['tls/acme-authority.ts'],
   ajv: ['config/validate.ts'],
   chalk: ['cli/paint.ts'],
   'ipaddr.js': ['config/network.ts'],

@@ -1,0 +1,60 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { AcmeAuthority } from './acme-authority.js';
+import {
+  type AcmeAnswers,
+  AcmeError,
+  type AcmeThreadSettings,
+  type AcmeWork,
+  type ChallengeOffer,
+  type FromThread,
+  type ToThread,
+} from './acme-protocol.js';
+import { selfSigned } from './self-signed.js';
+
+const authority = new AcmeAuthority(workerData as AcmeThreadSettings);
+/** Orders that wait until their challenges can be asked for. */
+const waiting = new Map<number, () => void>();
+
+function post(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+function answerOf(id: number, work: AcmeWork): Promise<AcmeAnswers[AcmeWork['kind']]> {
+  switch (work.kind) {
+    case 'register':
+      return authority.register(work);
+    case 'order':
+      return authority.order(work, (offers) => offered(id, offers));
+    case 'self_sign':
+      return selfSigned(work.names);
+    case 'window':
+      return authority.window(work.cert);
+  }
+}
+
+function offered(id: number, offers: readonly ChallengeOffer[]): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.set(id, resolve);
+    post({ kind: 'offers', id, offers });
+  });
+}
+
+async function run(id: number, work: AcmeWork): Promise<void> {
+  try {
+    post({ kind: 'done', id, answer: await answerOf(id, work) });
+  } catch (error) {
+    const { message } = error as Error;
+    const problem =
+      error instanceof AcmeError ? error.problem : { type: 'bad_answer', message, retryAfterMs: 0 };
+    post({ kind: 'failed', id, problem });
+  }
+}
+
+parentPort?.on('message', (message: ToThread) => {
+  if (message.kind === 'work') {
+    void run(message.id, message.work);
+    return;
+  }
+  waiting.get(message.id)?.();
+  waiting.delete(message.id);
+});

@@ -1,0 +1,328 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { TestAuthority } from '../support/certificates.js';
+import { startRig } from './acme-rig.js';
+import { Pebble, scratch, skipWithoutPebble } from './pebble.js';
+
+const HOUR = 60 * 60 * 1000;
+const DAY = 24 * HOUR;
+const needsPebble = { skip: skipWithoutPebble };
+
+/** The folder of the only authority in a store. */
+function folderOf(store: string): string {
+  return join(store, readdirSync(store)[0] as string);
+}
+
+/** Long enough for several ticks, in which something would happen that must not. */
+function moment(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 100));
+}
+
+function serialOf(cert: string | undefined): string {
+  return new X509Certificate(cert ?? '').serialNumber;
+}
+
+t.test(
+  'a certificate is ordered by http-01, though half of all nonces are refused',
+  needsPebble,
+  async (t) => {
+    const rig = await startRig(t);
+    const env = { PEBBLE_WFE_NONCEREJECT: '50' };
+    const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort, env });
+    const store = join(scratch(t), 'new', 'store');
+    const { manager, told } = rig.manager({ directory, ca, store, email: 'ops@example.com' });
+    await manager.follow([['www.example.com']]);
+    const first = manager.certificateFor('www.example.com');
+    t.equal(first?.isSelfSigned, true, 'a self-signed one is served meanwhile');
+    t.ok(new X509Certificate(first?.cert ?? '').checkHost('www.example.com'));
+    t.match(told.warnings, [
+      /no certificate yet for www\.example\.com: self-signed ones are served until 127/,
+    ]);
+    const { hosts, notAfter } = await told.next('certificate_ordered');
+    t.same(hosts, ['www.example.com']);
+    const issued = manager.certificateFor('www.example.com');
+    t.equal(issued?.isSelfSigned, false);
+    t.equal(issued?.notAfter, notAfter);
+    const x509 = new X509Certificate(issued?.cert ?? '');
+    t.match(x509.issuer, /Pebble/);
+    t.equal(x509.publicKey.asymmetricKeyDetails?.namedCurve, 'prime256v1');
+    t.equal((issued?.cert.match(/BEGIN CERTIFICATE/g) ?? []).length, 2, 'with its chain');
+    t.ok(rig.challenges.isEmpty, 'no challenge is left');
+    t.equal(told.count('certificate_failed'), 0);
+  },
+);
+
+t.test('account and certificates in the store can be read by their owner alone', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort });
+  const store = join(scratch(t), 'store');
+  mkdirSync(store, { mode: 0o755 });
+  const { manager, told } = rig.manager({ directory, ca, store });
+  await manager.follow([['www.example.com']]);
+  await told.next('certificate_ordered');
+  const folder = folderOf(store);
+  t.equal(statSync(store).mode & 0o777, 0o700);
+  t.equal(statSync(folder).mode & 0o777, 0o700);
+  const files = readdirSync(folder).filter((file) => file !== 'lock');
+  t.same(files.sort(), ['account.json', 'www.example.com.pem']);
+  for (const file of files) t.equal(statSync(join(folder, file)).mode & 0o777, 0o600, file);
+});
+
+t.test('a certificate is ordered by tls-alpn-01, the validation being slow', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const env = { PEBBLE_VA_NOSLEEP: '0', PEBBLE_VA_SLEEPTIME: '2', PEBBLE_WFE_NONCEREJECT: '50' };
+  const { directory, ca } = await Pebble.start(t, { tlsPort: rig.tlsPort, env });
+  const { manager, told, changed } = rig.manager({
+    directory,
+    ca,
+    store: scratch(t),
+    challenge: 'tls-alpn-01',
+  });
+  await manager.follow([['www.example.com']]);
+  await told.next('certificate_ordered');
+  t.match(new X509Certificate(manager.certificateFor('www.example.com')?.cert ?? '').issuer, /Pebble/);
+  t.same([...new Set(changed)], ['www.example.com']);
+  t.equal(rig.challenges.certificateFor('www.example.com'), null, 'no challenge is left');
+});
+
+t.test('a group of names shares a certificate', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort });
+  const { manager, told } = rig.manager({ directory, ca, store: scratch(t) });
+  await manager.follow([['example.com', 'www.example.com'], ['api.example.com']]);
+  await told.next('certificate_ordered', 2);
+  const one = manager.certificateFor('example.com');
+  t.same([...(one?.hosts ?? [])].sort(), ['example.com', 'www.example.com']);
+  t.equal(manager.certificateFor('www.example.com'), one);
+  t.same(manager.certificateFor('api.example.com')?.hosts, ['api.example.com']);
+  t.equal(manager.certificateFor('other.example.com'), null);
+});
+
+t.test('a certificate is renewed at two thirds of its lifetime, and not before', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const pebble = await Pebble.start(t, { httpPort: rig.httpPort, lifetime: 90 * 86_400 });
+  const { directory, ca } = pebble;
+  const { manager, told, clock } = rig.manager({ directory, ca, store: scratch(t) });
+  await manager.follow([['www.example.com']]);
+  await told.next('certificate_ordered');
+  const before = serialOf(manager.certificateFor('www.example.com')?.cert);
+  const [status] = manager.statuses;
+  t.equal(status?.state, 'valid');
+  const days = ((status?.nextOrderAt ?? 0) - Date.now()) / DAY;
+  t.ok(days > 55 && days <= 60, `it is renewed in ${days} days`);
+  clock.jump(55 * DAY);
+  await t.resolves(moment(), 'some ticks pass');
+  t.equal(pebble.count('order-plz'), 1, 'not yet');
+  clock.jump(5 * DAY + HOUR);
+  await told.next('certificate_ordered', 2);
+  t.not(serialOf(manager.certificateFor('www.example.com')?.cert), before);
+  t.equal(pebble.count('sign-me-up'), 1, 'with the same account');
+});
+
+t.test('after a restart nothing is ordered, and the account is the same', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const pebble = await Pebble.start(t, { httpPort: rig.httpPort });
+  const { directory, ca } = pebble;
+  const store = scratch(t);
+  const first = rig.manager({ directory, ca, store });
+  await first.manager.follow([['www.example.com']]);
+  await first.told.next('certificate_ordered');
+  first.manager.stop();
+  const second = rig.manager({ directory, ca, store });
+  await second.manager.follow([['www.example.com']]);
+  const kept = second.manager.certificateFor('www.example.com');
+  t.equal(kept?.isSelfSigned, false);
+  t.equal(serialOf(kept?.cert), serialOf(first.manager.certificateFor('www.example.com')?.cert));
+  t.same(second.told.warnings, []);
+  second.clock.jump(1000);
+  await second.manager.follow([['www.example.com'], ['api.example.com']]);
+  await second.told.next('certificate_ordered');
+  t.equal(pebble.count('sign-me-up'), 1);
+  t.equal(pebble.count('order-plz'), 2);
+});
+
+t.test(
+  'an account that the authority has forgotten is registered again with its key',
+  needsPebble,
+  async (t) => {
+    const rig = await startRig(t);
+    const pebble = await Pebble.start(t, { httpPort: rig.httpPort });
+    const { directory, ca } = pebble;
+    const store = scratch(t);
+    const { manager, told } = rig.manager({ directory, ca, store });
+    await manager.follow([['www.example.com']]);
+    await told.next('certificate_ordered');
+    const account = (): { key: string } =>
+      JSON.parse(readFileSync(join(folderOf(store), 'account.json'), 'utf8')) as { key: string };
+    const { key } = account();
+    await pebble.stop();
+    await pebble.start();
+    await manager.follow([['www.example.com'], ['api.example.com']]);
+    await told.next('certificate_ordered', 2);
+    t.equal(account().key, key);
+    t.equal(told.count('certificate_failed'), 0);
+  },
+);
+
+t.test('damaged files of the store are told, set aside and made anew', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort });
+  const store = scratch(t);
+  const first = rig.manager({ directory, ca, store });
+  await first.manager.follow([['www.example.com'], ['api.example.com']]);
+  await first.told.next('certificate_ordered', 2);
+  first.manager.stop();
+  const folder = folderOf(store);
+  const other = await (await TestAuthority.create()).issue({ names: ['www.example.com'] });
+  const pem = readFileSync(join(folder, 'www.example.com.pem'), 'utf8');
+  const foreignKey = pem.replace(/-----BEGIN PRIVATE KEY-----[\s\S]*$/, other.key);
+  writeFileSync(join(folder, 'www.example.com.pem'), foreignKey);
+  writeFileSync(join(folder, 'api.example.com.pem'), pem.slice(0, 400));
+  writeFileSync(join(folder, 'account.json'), '{"key": "none"');
+  writeFileSync(join(folder, 'failures.json'), '[');
+  const { manager, told } = rig.manager({ directory, ca, store });
+  await manager.follow([['www.example.com'], ['api.example.com']]);
+  await told.next('certificate_ordered', 2);
+  const said = told.warnings.join('\n');
+  for (const file of ['www.example.com.pem', 'api.example.com.pem', 'account.json', 'failures.json'])
+    t.match(said, new RegExp(`${file} cannot be understood \\(.*\\); it is ${file}.bad now`));
+  t.match(said, /its key is that of another certificate/);
+  t.match(
+    readdirSync(folder).sort().join(' '),
+    /account\.json account\.json\.bad api\.example\.com\.pem api/,
+  );
+});
+
+t.test('an authority that asks for external account binding gets it', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const hmacKey = 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W';
+  const externalAccounts = { 'kid-1': hmacKey };
+  const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort, externalAccounts });
+  const without = rig.manager({ directory, ca, store: scratch(t) });
+  await without.manager.follow([['www.example.com']]);
+  const { reason } = await without.told.next('certificate_failed');
+  t.match(reason, /^no account: .*externalAccountBinding/);
+  const externalAccount = { kid: 'kid-1', hmacKey };
+  const { manager, told } = rig.manager({ directory, ca, store: scratch(t), externalAccount });
+  await manager.follow([['www.example.com']]);
+  await told.next('certificate_ordered');
+  t.equal(manager.certificateFor('www.example.com')?.isSelfSigned, false);
+});
+
+t.test(
+  'a directory whose own certificate is not trusted is told, and tried again later',
+  needsPebble,
+  async (t) => {
+    const rig = await startRig(t);
+    const { directory } = await Pebble.start(t, { httpPort: rig.httpPort });
+    const { manager, told } = rig.manager({ directory, store: scratch(t) });
+    await manager.follow([['www.example.com']]);
+    const { reason, retryMs } = await told.next('certificate_failed');
+    t.match(reason, /^no account: 127\.0\.0\.1:\d+: unable to verify the first certificate/);
+    t.ok(retryMs > 40_000 && retryMs < 80_000, `${retryMs} ms`);
+    t.equal(manager.certificateFor('www.example.com')?.isSelfSigned, true);
+  },
+);
+
+t.test('a file of `ca` that is not there is told, and read when it is there', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const pebble = await Pebble.start(t, { httpPort: rig.httpPort });
+  const folder = scratch(t);
+  const ca = join(folder, 'later.pem');
+  const { manager, told, clock } = rig.manager({
+    directory: pebble.directory,
+    ca,
+    store: join(folder, 'store'),
+  });
+  await manager.follow([['www.example.com']]);
+  t.match(told.warnings.join('\n'), /ENOENT.*later\.pem/);
+  writeFileSync(ca, readFileSync(pebble.ca));
+  clock.jump(HOUR);
+  await told.next('certificate_ordered');
+});
+
+t.test('a directory that is away for a while is asked again at growing intervals', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const pebble = await Pebble.start(t, { httpPort: rig.httpPort });
+  const { directory, ca } = pebble;
+  await pebble.stop();
+  const { manager, told, clock } = rig.manager({ directory, ca, store: scratch(t) });
+  await manager.follow([['www.example.com']]);
+  const delays: number[] = [];
+  for (let tries = 1; tries <= 4; tries++) {
+    const { reason, retryMs } = await told.next('certificate_failed', tries);
+    t.match(reason, /ECONNREFUSED/);
+    delays.push(retryMs);
+    clock.jump(retryMs - 1000);
+    await moment();
+    t.equal(told.count('certificate_failed'), tries, 'not before that time');
+    if (tries < 4) clock.jump(1000);
+  }
+  t.ok(delays[3]! > 4 * delays[0]!, delays.join(' '));
+  await pebble.start();
+  clock.jump(1000);
+  await told.next('certificate_ordered');
+  t.equal(manager.statuses[0]?.error, null);
+});
+
+t.test(
+  'a name that does not lead here is told with what the authority says of it',
+  needsPebble,
+  async (t) => {
+    const rig = await startRig(t);
+    // Nothing listens on that port.
+    const { directory, ca } = await Pebble.start(t, { httpPort: 1 });
+    const store = scratch(t);
+    const { manager, told, clock } = rig.manager({ directory, ca, store });
+    await manager.follow([['www.example.com']]);
+    const { host, reason, retryMs } = await told.next('certificate_failed');
+    t.equal(host, 'www.example.com');
+    t.match(reason, /^http-01 for www\.example\.com failed: .*(?:connection|refused)/i);
+    t.ok(retryMs > 40_000 && retryMs < 80_000, `${retryMs} ms`);
+    t.match(manager.statuses, [{ state: 'self_signed', failures: 1, error: reason }]);
+    t.ok(rig.challenges.isEmpty, 'no challenge is left');
+    clock.jump(retryMs + 1000);
+    const second = await told.next('certificate_failed', 2);
+    t.ok(second.retryMs > retryMs, 'the next try is later');
+    manager.stop();
+    const restarted = rig.manager({ directory, ca, store }, clock);
+    await restarted.manager.follow([['www.example.com']]);
+    t.match(restarted.manager.statuses, [{ failures: 2, error: second.reason }], 'a restart knows of it');
+    t.equal(restarted.told.count('certificate_failed'), 0);
+  },
+);
+
+t.test('a store that cannot be written is told, and nothing is ordered', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const pebble = await Pebble.start(t, { httpPort: rig.httpPort });
+  const { directory, ca } = pebble;
+  const folder = scratch(t);
+  writeFileSync(join(folder, 'file'), '');
+  const store = join(folder, 'file', 'store');
+  const { manager, told, clock } = rig.manager({ directory, ca, store });
+  await manager.follow([['www.example.com']]);
+  t.match(told.warnings.join('\n'), /acme: the store cannot be used: ENOTDIR.*; tried again in \d+s/);
+  t.equal(manager.certificateFor('www.example.com')?.isSelfSigned, true);
+  clock.jump(HOUR);
+  await moment();
+  t.equal(pebble.count('order-plz'), 0);
+});
+
+t.test('names that are added are ordered, those that are removed are not renewed', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const pebble = await Pebble.start(t, { httpPort: rig.httpPort, lifetime: 86_400 });
+  const { directory, ca } = pebble;
+  const { manager, told, clock } = rig.manager({ directory, ca, store: scratch(t) });
+  await manager.follow([['a.example.com'], ['b.example.com']]);
+  await told.next('certificate_ordered', 2);
+  await manager.follow([['b.example.com'], ['c.example.com']]);
+  await told.next('certificate_ordered', 3);
+  t.equal(manager.certificateFor('a.example.com'), null);
+  t.equal(manager.certificateFor('b.example.com')?.isSelfSigned, false);
+  clock.jump(DAY);
+  await told.next('certificate_ordered', 5);
+  const ordered = told.events.flatMap((event) => (event.what === 'certificate_ordered' ? [event.host] : []));
+  t.same(ordered.slice(3).sort(), ['b.example.com', 'c.example.com']);
+});
