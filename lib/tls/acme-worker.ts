@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { AcmeAuthority } from './acme-authority.js';
+import type { AcmeAuthority } from './acme-authority.js';
 import {
   type AcmeAnswers,
   AcmeError,
@@ -11,7 +11,7 @@ import {
 } from './acme-protocol.js';
 import { selfSigned } from './self-signed.js';
 
-const authority = new AcmeAuthority(workerData as AcmeThreadSettings);
+let authority: Promise<AcmeAuthority> | null = null;
 /** Orders that wait until their challenges can be asked for. */
 const waiting = new Map<number, () => void>();
 
@@ -19,17 +19,24 @@ function post(message: FromThread): void {
   parentPort?.postMessage(message);
 }
 
-function answerOf(id: number, work: AcmeWork): Promise<AcmeAnswers[AcmeWork['kind']]> {
+async function answerOf(id: number, work: AcmeWork): Promise<AcmeAnswers[AcmeWork['kind']]> {
+  if (work.kind === 'self_sign') return selfSigned(work.names);
+  authority ??= loadAuthority();
+  const loaded = await authority;
   switch (work.kind) {
     case 'register':
-      return authority.register(work);
+      return loaded.register(work);
     case 'order':
-      return authority.order(work, (offers) => offered(id, offers));
-    case 'self_sign':
-      return selfSigned(work.names);
+      return loaded.order(work, (offers) => offered(id, offers));
     case 'window':
-      return authority.window(work.cert);
+      return loaded.window(work.cert);
   }
+}
+
+/** Loaded when it is needed first: the balancer waits for self-signed certificates, and this takes three times as long. */
+async function loadAuthority(): Promise<AcmeAuthority> {
+  const { AcmeAuthority } = await import('./acme-authority.js');
+  return new AcmeAuthority(workerData as AcmeThreadSettings);
 }
 
 function offered(id: number, offers: readonly ChallengeOffer[]): Promise<void> {

@@ -6,6 +6,9 @@ import { TestAuthority } from '../support/certificates.js';
 import { startRig } from './acme-rig.js';
 import { Pebble, scratch, skipWithoutPebble } from './pebble.js';
 
+// Each test starts an authority, and threads that take a second on a busy machine.
+t.setTimeout(120_000);
+
 const HOUR = 60 * 60 * 1000;
 const DAY = 24 * HOUR;
 const needsPebble = { skip: skipWithoutPebble };
