@@ -117,7 +117,7 @@ export class AcmeManager {
   #windowsAt = 0;
   #unsavedAt = NEVER;
   #restAt = NEVER;
-  #isSaving = false;
+  #saving: Promise<void> = Promise.resolve();
 
   constructor(terms: AcmeTerms, deps: AcmeManagerDeps) {
     this.#terms = terms;
@@ -350,7 +350,6 @@ export class AcmeManager {
       this.#lastOutage = '';
       await this.#forgetFailure(entry);
       entry.isUnsaved = true;
-      this.#unsavedAt = 0;
       await this.#save();
       await this.#deps.onChange(entry.hosts);
       const { notAfter } = entry.certificate as AcmeCertificate;
@@ -431,26 +430,27 @@ export class AcmeManager {
     return account;
   }
 
-  /** Writes what could not be written before; one after the other. */
-  async #save(): Promise<void> {
-    if (this.#isSaving) return;
-    this.#isSaving = true;
+  /** Writes what is not in the store yet, after what is being written now. */
+  #save(): Promise<void> {
     this.#unsavedAt = NEVER;
+    this.#saving = this.#saving.then(() => this.#writeUnsaved());
+    return this.#saving;
+  }
+
+  async #writeUnsaved(): Promise<void> {
     for (const entry of this.#entries.values()) {
       const { certificate, name } = entry;
       if (!entry.isUnsaved || certificate === null) continue;
       try {
         await this.#store.writeCertificate(name, certificate);
-        if (entry.certificate === certificate) entry.isUnsaved = false;
-        else this.#unsavedAt = 0;
+        entry.isUnsaved = entry.certificate !== certificate;
       } catch (error) {
         this.#unsavedAt = this.#now + UNSAVED_MS;
         const { message } = error as Error;
         this.#warn(`acme: the certificate of ${name} is used, but could not be kept: ${message}`);
-        break;
+        return;
       }
     }
-    this.#isSaving = false;
   }
 
   async #noteFailure(entry: Entry, problem: AcmeProblem): Promise<void> {
