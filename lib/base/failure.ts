@@ -107,6 +107,13 @@ const TABLE = {
     'unknown name, or no route to the server',
     'Check its address and the network between here and there.',
   ),
+  tls_failed: failure(
+    'server',
+    'always',
+    502,
+    'the TLS handshake with the server failed',
+    'The detail names what failed; openssl s_client -connect shows what the server does.',
+  ),
   out_of_resources: failure(
     'balancer',
     'always',
@@ -281,9 +288,10 @@ const CONNECT_FAILURES: ReadonlySet<Failure> = new Set([
   FAILURES.connect_refused,
   FAILURES.connect_timeout,
   FAILURES.connect_failed,
+  FAILURES.tls_failed,
 ]);
 
-/** Did the server, or the network on the way, refuse the connection? */
+/** Did the server, or the network on the way, refuse the connection, or its handshake fail? */
 export function isConnectFailure(failure: Failure): boolean {
   return CONNECT_FAILURES.has(failure);
 }

@@ -237,6 +237,7 @@ export class Attempt implements LeaseListener, ResponseListener {
       this.#endRest(false);
       return;
     }
+    if (isConnectFailure(failure)) this.#server?.noteConnectFailure(failure, detail);
     if (!this.relay.serverHasEnded) {
       this.#fail(failure, detail);
       return;

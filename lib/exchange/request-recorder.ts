@@ -339,6 +339,7 @@ export function kindOfFailure(failure: Failure, at: AttemptCircumstances): Outco
     case FAILURES.connect_refused:
     case FAILURES.connect_timeout:
     case FAILURES.connect_failed:
+    case FAILURES.tls_failed:
       return 'connect';
     case FAILURES.reset_before_response:
       return at.reused || at.clientOwes ? null : 'reset';

@@ -25,6 +25,7 @@ export interface LastAttempt {
 const PASSING: ReadonlySet<Reason> = new Set([
   'connect_refused',
   'connect_failed',
+  'tls_failed',
   'out_of_resources',
   'reset_before_response',
 ]);
@@ -232,6 +233,8 @@ export type RetryDecision = 'fresh' | 'retry' | 'no';
 export function decideRetry(failure: Failure, state: AttemptState, terms: RetryTerms): RetryDecision {
   if (state.clientSawResponse || failure.retry === 'never') return 'no';
   if (failure.retry === 'idempotent' && !(state.repeatable && state.replayable)) return 'no';
+  // A server that refuses our certificate may do so when some of the body is on its way, which it does not read.
+  if (failure.reason === 'tls_failed' && !state.replayable) return 'no';
   const isReset = failure.reason === 'reset_before_response';
   if (isReset && terms.onStale && state.pooledConnection && !state.replacedStale) return 'fresh';
   return isCovered(failure, state, terms) && state.attempts <= terms.attempts ? 'retry' : 'no';

@@ -86,6 +86,11 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     return this.#held === '' && (this.#writer === null || this.#writer.pending === 0);
   }
 
+  /** Has the peer ended its side of a TLS connection without saying so? Then what it sent may not be all of it. */
+  get truncated(): boolean {
+    return this.#transport.truncated;
+  }
+
   /** Bytes that wait for the end of this turn. */
   get heldBytes(): number {
     return this.#held.length;

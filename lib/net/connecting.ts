@@ -1,5 +1,6 @@
 import * as net from 'node:net';
 import { HandleTransport, HandleWriter } from './handle-transport.js';
+import type { ServerTls } from './server-tls.js';
 import { READ_INTO, SocketTransport } from './socket-transport.js';
 import {
   type PipeBinding,
@@ -9,6 +10,8 @@ import {
   type TcpBinding,
   tcpBinding,
 } from './stream-binding.js';
+import { type Handshake, HandleHandshake, type HandshakeListener, SocketHandshake } from './tls-connecting.js';
+import { hasTlsHandles } from './tls-handle.js';
 import type { SocketMode, SocketWriterOwner, Transport } from './transport.js';
 
 /** A path, or an IP address and a port. */
@@ -25,16 +28,26 @@ export interface ConnectListener {
 export interface Connecting {
   /** The address, or the path. */
   readonly peer: string;
+  /** Taken at once, in place of `secure`. */
   transport(): Transport;
   /** Sends `text` (latin1) ahead of all else, before `transport`. */
   greet(text: string): void;
+  /** Begins the handshake of TLS. */
+  secure(server: ServerTls, listener: HandshakeListener): Handshake;
   /** Breaks it off before it has connected: the listener hears nothing. */
   cancel(): void;
 }
 
-/** Opens a connection to `place`; the caller keeps the deadline. */
-export function connect(place: SocketAddress, listener: ConnectListener, means: SocketMode): Connecting {
-  return means === 'fast' ? new HandleConnecting(place, listener) : new SocketConnecting(place, listener);
+/** Opens a connection to `place`, which is to be secured if `isSecure`; the caller keeps the deadline. */
+export function connect(
+  place: SocketAddress,
+  listener: ConnectListener,
+  means: SocketMode,
+  isSecure = false,
+): Connecting {
+  return means === 'fast' && (!isSecure || hasTlsHandles())
+    ? new HandleConnecting(place, listener)
+    : new SocketConnecting(place, listener, isSecure);
 }
 
 /** A connect in the terms of libuv. */
@@ -91,6 +104,10 @@ class HandleConnecting implements Connecting {
     new HandleWriter(this.#handle, { destroyed: false }, GREETER).writeText(text);
   }
 
+  secure(server: ServerTls, listener: HandshakeListener): Handshake {
+    return new HandleHandshake(this.#handle, server, listener);
+  }
+
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
@@ -128,10 +145,11 @@ class SocketConnecting implements Connecting {
   readonly #socket: net.Socket;
   #over = false;
 
-  constructor(place: SocketAddress, listener: ConnectListener) {
+  constructor(place: SocketAddress, listener: ConnectListener, isSecure: boolean) {
     this.peer = 'path' in place ? place.path : place.host;
     this.#listener = listener;
-    const options = { ...place, noDelay: true, allowHalfOpen: true, onread: READ_INTO };
+    const reading = isSecure ? {} : { onread: READ_INTO };
+    const options = { ...place, noDelay: true, allowHalfOpen: true, ...reading };
     this.#socket = net.connect(options as net.NetConnectOpts);
     this.#socket.once('connect', () => this.#completed(null));
     this.#socket.once('error', (error) => this.#completed(error));
@@ -143,6 +161,10 @@ class SocketConnecting implements Connecting {
 
   greet(text: string): void {
     this.#socket.write(text, 'latin1');
+  }
+
+  secure(server: ServerTls, listener: HandshakeListener): Handshake {
+    return new SocketHandshake(this.#socket, server, listener);
   }
 
   cancel(): void {

@@ -4,7 +4,10 @@ import { Channel, type ChannelOwner } from './channel.js';
 import { type Connecting, type ConnectListener, connect } from './connecting.js';
 import type { HostAddresses, ResolveListener } from './host-addresses.js';
 import type { ProxyVersion } from './proxy-header-encoder.js';
+import type { ServerTls } from './server-tls.js';
 import { isShortage } from './shortage.js';
+import type { Handshake, HandshakeListener } from './tls-connecting.js';
+import type { TlsError } from './tls-failure.js';
 import type { Sockets } from './transport.js';
 
 /** Where connections to one server go: one place, or all addresses of a name in turn. */
@@ -15,13 +18,15 @@ export interface Endpoint {
   readonly sockets: Sockets;
   /** The PROXY header that every connection begins with; null: none. */
   readonly sendProxy: ProxyVersion | null;
+  /** null: not encrypted. */
+  readonly tls: ServerTls | null;
 }
 
 /** Told how a dial went, once and never before `dial` returns. */
 export interface DialListener {
   /** `open` makes it the channel of its owner, at once. `peer` is the IP address, or the path of a Unix socket. */
   onConnect(open: (owner: ChannelOwner) => Channel, peer: string): void;
-  /** None of the addresses took the connection: the error of the last. */
+  /** None of the addresses took the connection, or its handshake failed (`TlsError`): the error of the last. */
   onDialFailed(error: NodeJS.ErrnoException): void;
 }
 
@@ -29,7 +34,7 @@ export interface DialListener {
 const ATTEMPT_DELAY_MS = 250;
 
 /**
- * Opens a connection to `endpoint`. The caller keeps the deadline, and cancels the dial when it passes. `greeting` is what
+ * Opens a connection to `endpoint`, the handshake of TLS included. The caller keeps the deadline, and cancels the dial when it passes. `greeting` is what
  * the connection begins with, as latin1: a PROXY header; TLS comes after it.
  */
 export function dial(endpoint: Endpoint, dialler: DialListener, greeting = ''): Dial {
@@ -40,21 +45,26 @@ export function dial(endpoint: Endpoint, dialler: DialListener, greeting = ''): 
  * One connection being opened. A name with several addresses has them raced: the next is tried when one has failed or
  * is slow, and the first to connect wins (RFC 8305).
  */
-export class Dial implements DeadlineOwner, ResolveListener, ConnectListener {
+export class Dial implements DeadlineOwner, ResolveListener, ConnectListener, HandshakeListener {
   readonly #address: Address;
   readonly #host: HostAddresses | null;
   readonly #sockets: Sockets;
+  readonly #tls: ServerTls | null;
   readonly #dialler: DialListener;
   readonly #greeting: string;
   readonly #deadline: Deadline | null;
   readonly #attempts = new Set<Connecting>();
   #candidates: readonly string[] = [];
   #tried = 0;
+  /** The address that has connected, and its handshake. */
+  #peer = '';
+  #handshake: Handshake | null = null;
 
-  constructor({ address, host, sockets }: Endpoint, dialler: DialListener, greeting: string) {
+  constructor({ address, host, sockets, tls }: Endpoint, dialler: DialListener, greeting: string) {
     this.#address = address;
     this.#host = host;
     this.#sockets = sockets;
+    this.#tls = tls;
     this.#dialler = dialler;
     this.#greeting = greeting;
     this.#deadline = host === null ? null : new Deadline(host.wheel, this);
@@ -93,21 +103,43 @@ export class Dial implements DeadlineOwner, ResolveListener, ConnectListener {
     else this.#deadline?.disarm();
     const { kind } = this.#address;
     const place = kind === 'unix' ? { path: peer } : { host: peer, port: this.#address.port };
-    this.#attempts.add(connect(place, this, this.#sockets.mode));
+    this.#attempts.add(connect(place, this, this.#sockets.mode, this.#tls !== null));
   }
 
   onConnected(attempt: Connecting): void {
     const { peer } = attempt;
-    this.#host?.noteConnected(peer);
     this.#attempts.delete(attempt);
     if (this.#greeting !== '') attempt.greet(this.#greeting);
+    if (this.#tls !== null) {
+      this.#cancelAttempts();
+      this.#peer = peer;
+      this.#handshake = attempt.secure(this.#tls, this);
+      return;
+    }
+    this.#host?.noteConnected(peer);
     this.#end();
     this.#dialler.onConnect((owner) => new Channel(attempt.transport(), owner), peer);
   }
 
+  onSecured(handshake: Handshake): void {
+    this.#handshake = null;
+    this.#host?.noteConnected(this.#peer);
+    this.#end();
+    this.#dialler.onConnect((owner) => new Channel(handshake.transport(), owner), this.#peer);
+  }
+
+  onNotSecured(_handshake: Handshake, error: TlsError): void {
+    this.#handshake = null;
+    this.#noteFailed(this.#peer, error);
+  }
+
   onRefused(attempt: Connecting, error: NodeJS.ErrnoException): void {
     this.#attempts.delete(attempt);
-    if (!isShortage(error)) this.#host?.noteFailed(attempt.peer);
+    this.#noteFailed(attempt.peer, error);
+  }
+
+  #noteFailed(peer: string, error: NodeJS.ErrnoException): void {
+    if (!isShortage(error)) this.#host?.noteFailed(peer);
     if (this.#tried < this.#candidates.length) {
       this.#tryNext();
     } else if (this.#attempts.size === 0) {
@@ -116,9 +148,20 @@ export class Dial implements DeadlineOwner, ResolveListener, ConnectListener {
     }
   }
 
+  /** Is it connected, and waits for the end of its handshake? */
+  get isSecuring(): boolean {
+    return this.#handshake !== null;
+  }
+
   #end(): void {
     this.#deadline?.release();
     this.#host?.cancel(this);
+    this.#handshake?.cancel();
+    this.#cancelAttempts();
+  }
+
+  #cancelAttempts(): void {
+    this.#deadline?.disarm();
     for (const attempt of this.#attempts) attempt.cancel();
     this.#attempts.clear();
   }

@@ -56,6 +56,10 @@ export class HandleTransport implements Transport {
     return this.#readEnded;
   }
 
+  get truncated(): boolean {
+    return false;
+  }
+
   attach(owner: TransportOwner): void {
     this.#owner = owner;
     const handle = this.#handle as WiredHandle;
@@ -135,16 +139,25 @@ export class HandleTransport implements Transport {
   };
 
   #onEnd(owner: TransportOwner): void {
+    const wasReading = this.#isReading;
     this.#isReading = false;
     // Read anew, it ends anew.
     if (this.#readEnded) return;
     this.#readEnded = true;
+    this.noteEnd(wasReading);
     owner.peerEnded();
     this.#closeIfOver();
   }
 
+  /** The peer has ended. `wasReading`: it was not paused. */
+  protected noteEnd(_wasReading: boolean): void {}
+
   #fail(status: number): void {
-    this.#owner?.failed(systemError(status, 'read'));
+    this.fail(systemError(status, 'read'));
+  }
+
+  protected fail(error: NodeJS.ErrnoException): void {
+    this.#owner?.failed(error);
     this.destroy();
   }
 

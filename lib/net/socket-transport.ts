@@ -1,6 +1,7 @@
 import type * as net from 'node:net';
 import { type ConnectionEnds, connectionEnds } from '../base/connection-ends.js';
 import { sharedReadBuffer } from './read-buffer.js';
+import { explainTlsError } from './tls-failure.js';
 import type { SocketWriter, Transport, TransportOwner } from './transport.js';
 
 /** How a socket is read: into buffers of ours, if it was made with `READ_INTO`, or by the events of its stream. */
@@ -61,6 +62,11 @@ export class SocketTransport implements Transport {
 
   get readEnded(): boolean {
     return this.#socket.readableEnded;
+  }
+
+  /** Not told by documented means. */
+  get truncated(): boolean {
+    return false;
   }
 
   attach(owner: TransportOwner): void {
@@ -137,7 +143,8 @@ function onEnd(this: WiredSocket): void {
 }
 
 function onError(this: WiredSocket, error: NodeJS.ErrnoException): void {
-  this[TRANSPORT].owner.failed(error);
+  const isOfTls = error.code?.startsWith('ERR_SSL_') === true;
+  this[TRANSPORT].owner.failed(isOfTls ? explainTlsError(error) : error);
 }
 
 function onClose(this: WiredSocket): void {

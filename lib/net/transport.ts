@@ -21,6 +21,11 @@ export interface Transport extends EndsSource {
   readonly destroyed: boolean;
   /** Has the peer ended? */
   readonly readEnded: boolean;
+  /**
+   * Has the peer of a TLS connection ended without saying so (close_notify)? Then anybody on the way may have cut off the
+   * rest of what it sent (RFC 8446, 6.1). False without TLS.
+   */
+  readonly truncated: boolean;
   /** Begins to tell `owner`, and to read. Once, and at once. */
   attach(owner: TransportOwner): void;
   openWriter(): SocketWriter;

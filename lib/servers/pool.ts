@@ -6,7 +6,9 @@ import type { Channel, ChannelOwner } from '../net/channel.js';
 import { type Dial, type DialListener, dial, type Endpoint } from '../net/dial.js';
 import type { AddressListener, HostAddresses } from '../net/host-addresses.js';
 import { encodeProxyHeader, localProxyHeader, type ProxyVersion } from '../net/proxy-header-encoder.js';
+import type { ServerTls } from '../net/server-tls.js';
 import { isShortage } from '../net/shortage.js';
+import { detailOf, TlsError } from '../net/tls-failure.js';
 import type { Sockets } from '../net/transport.js';
 import type {
   ConnectionDeps,
@@ -37,6 +39,8 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   readonly idleLimit: IdleLimit;
   /** Changed by `setLimits` alone. */
   limits: PoolLimits;
+  /** Changed by `setTls` alone. */
+  tls: ServerTls | null;
   readonly #server: string;
   readonly #deps: ConnectionDeps;
   readonly #idle: PooledConnection[] = [];
@@ -61,9 +65,16 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   #retired = false;
 
   /** `server` is its name, for observers. */
-  constructor(address: Address, limits: PoolLimits, deps: ConnectionDeps, server = address.text) {
+  constructor(
+    address: Address,
+    limits: PoolLimits,
+    deps: ConnectionDeps,
+    server = address.text,
+    tls: ServerTls | null = null,
+  ) {
     this.address = address;
     this.limits = limits;
+    this.tls = tls;
     this.idleLimit = new IdleLimit(limits.idleTimeout, limits.maxIdleTimeout);
     this.#server = server;
     this.#deps = deps;
@@ -89,6 +100,14 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
       for (const connection of this.#idle) connection.idle();
       for (const connection of this.#kept) connection.idle(true);
     }
+    this.#dialForWaiting();
+  }
+
+  /** From now on; null: not encrypted. */
+  setTls(tls: ServerTls | null): void {
+    if (tls === this.tls) return;
+    this.tls = tls;
+    this.#beginAnew();
     this.#dialForWaiting();
   }
 
@@ -430,17 +449,19 @@ export class Opening implements DialListener, DeadlineOwner {
 
   onDialFailed(error: NodeJS.ErrnoException): void {
     this.#deadline.release();
-    this.#owner.onOpeningFailed(this, failureOf(error), error.code ?? 'closed');
+    this.#owner.onOpeningFailed(this, failureOf(error), detailOf(error));
   }
 
   onDeadline(): void {
+    const detail = this.#dial.isSecuring ? 'in the TLS handshake' : '';
     this.cancel();
-    this.#owner.onOpeningFailed(this, FAILURES.connect_timeout, '');
+    this.#owner.onOpeningFailed(this, FAILURES.connect_timeout, detail);
   }
 }
 
 function failureOf(error: NodeJS.ErrnoException): Failure {
   if (isShortage(error)) return FAILURES.out_of_resources;
+  if (error instanceof TlsError) return FAILURES.tls_failed;
   const { code } = error;
   if (code === 'ETIMEDOUT') return FAILURES.connect_timeout;
   return code === 'ECONNREFUSED' ? FAILURES.connect_refused : FAILURES.connect_failed;

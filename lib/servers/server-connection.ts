@@ -6,6 +6,7 @@ import { FIELD } from '../http/fields.js';
 import type { ResponseHead } from '../http/head.js';
 import type { ResponseParser } from '../http/response-parser.js';
 import type { Channel, ChannelOwner, EndListener } from '../net/channel.js';
+import { TlsError } from '../net/tls-failure.js';
 import type { ConnectionDeps, ConnectionOwner, PooledConnection, ResponseListener } from './contracts.js';
 
 /** More interim responses than this before a final one are an attack or a loop. */
@@ -296,10 +297,14 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     this.#receiver?.onResponseEnd();
   }
 
+  /** Has a byte of the response come? */
+  get #hasBegun(): boolean {
+    return this.#interim > 0 || this.#parser?.started === true || this.#parser?.complete === true;
+  }
+
   #onGone(detail: string): void {
     if (this.#receiver === null) return;
-    const begun = this.#interim > 0 || this.#parser?.started === true || this.#parser?.complete === true;
-    const failure = begun ? FAILURES.reset_in_response : FAILURES.reset_before_response;
+    const failure = this.#hasBegun ? FAILURES.reset_in_response : FAILURES.reset_before_response;
     this.#fail(failure, detail);
   }
 
@@ -324,7 +329,9 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     } else if (this.#state === 'tunnel') {
       receiver.onTunnelEnd();
     } else if (this.#state === 'answering' && this.#parser?.body.endsWithConnection === true) {
-      this.channel.confirmEnd(this);
+      // RFC 9112, 9.8
+      if (this.channel.truncated) this.#onGone('closed without close_notify');
+      else this.channel.confirmEnd(this);
     } else {
       this.#onGone('closed');
     }
@@ -350,7 +357,14 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     this.#move('closed');
     this.#deadline.release();
     this.#owner.onClosed(this);
-    this.#onGone(error?.code ?? 'closed');
+    if (error instanceof TlsError) this.#onTlsFailed(error);
+    else this.#onGone(error?.code ?? 'closed');
+  }
+
+  /** A server that refuses our certificate says so after the first request was written, of which it has read nothing. */
+  #onTlsFailed({ inHandshake, message }: TlsError): void {
+    if (inHandshake && this.#lifetime.requests <= 1 && !this.#hasBegun) this.#fail(FAILURES.tls_failed, message);
+    else this.#onGone(message);
   }
 
   /** Nobody needed it for a while, or the server takes nothing of what was written to a tunnel. */

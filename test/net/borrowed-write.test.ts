@@ -24,6 +24,7 @@ const PIECE = 40 * 1024;
 
 /** A wire that takes nothing until it is told to, but for `room` bytes that it takes at once if that will do. */
 class FakeWire implements Transport {
+  readonly truncated = false;
   room = 0;
   readonly remoteAddress = '127.0.0.1';
   readonly ends = NO_ENDS;

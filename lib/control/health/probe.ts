@@ -3,6 +3,7 @@ import type { Channel, ChannelOwner } from '../../net/channel.js';
 import { type Dial, type DialListener, dial, type Endpoint } from '../../net/dial.js';
 import { localProxyHeader } from '../../net/proxy-header-encoder.js';
 import { isShortage } from '../../net/shortage.js';
+import { detailOf } from '../../net/tls-failure.js';
 import { errorText } from './error-text.js';
 
 /** Told how a check went, once. `result` is for people: `status 200`, `refused`, `timed out`. */
@@ -64,12 +65,11 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
   }
 
   onDialFailed(error: NodeJS.ErrnoException): void {
-    const { code = 'closed' } = error;
     if (!isShortage(error)) {
-      this.conclude(false, errorText(code));
+      this.conclude(false, errorText(detailOf(error)));
     } else if (!this.#done) {
       this.cancel();
-      this.#listener.onUnable(code);
+      this.#listener.onUnable(error.code as string);
     }
   }
 
@@ -82,7 +82,7 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
   onDrain(): void {}
 
   onClose(error: NodeJS.ErrnoException | null): void {
-    this.conclude(false, error?.code === undefined ? 'closed without an answer' : errorText(error.code));
+    this.conclude(false, error === null ? 'closed without an answer' : errorText(detailOf(error)));
   }
 
   onDeadline(): void {
