@@ -44,7 +44,7 @@ export type CompileDeps = Pick<Context, 'lineOf' | 'readFile' | 'resolveFile'>;
  */
 export function compile(settings: Settings, surroundings: CompileDeps): Compilation {
   const report = new Report();
-  const book = new ServerBook(report, surroundings.resolveFile);
+  const book = new ServerBook(report, surroundings);
   const context: Context = { ...surroundings, report, book, groups: [], lists: new Map() };
   const file = compileFile(settings, context);
   const hosts = compileHosts(settings.hosts, file, context);

@@ -2,7 +2,7 @@ import { type Address, addressKey, parseAddress } from '../base/address.js';
 import { ValueError } from '../base/units.js';
 import { each, type Report } from './report.js';
 import { defaultsOf } from './schema.js';
-import { compileServerTls } from './server-tls.js';
+import { type FileReader, ServerTlsCompiler } from './server-tls.js';
 import type { ServerSetting, ServerSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { ServerConfig } from './types.js';
@@ -24,15 +24,14 @@ interface Naming {
  */
 export class ServerBook {
   readonly #report: Report;
-  readonly #resolveFile: (name: string) => string;
+  readonly #tls: ServerTlsCompiler;
   readonly #drafts: Draft[] = [];
   readonly #byName = new Map<string, Naming>();
   readonly #byAddress = new Map<string, Naming>();
 
-  /** `resolveFile` returns the absolute path of a file that the configuration names. */
-  constructor(report: Report, resolveFile: (name: string) => string) {
+  constructor(report: Report, files: FileReader) {
     this.#report = report;
-    this.#resolveFile = resolveFile;
+    this.#tls = new ServerTlsCompiler(report, files);
   }
 
   /**
@@ -51,22 +50,26 @@ export class ServerBook {
       const addressPath = isMap ? [...serverPath, 'address'] : serverPath;
       const written = isMap ? setting.address : setting;
       if (written === undefined) continue;
-      const isEncrypted = typeof written === 'string' && /^https:\/\//i.test(written.trim());
-      const address = this.#report.attempt(addressPath, () => serverAddress(written));
-      if (!address) continue;
+      const read = this.#report.attempt(addressPath, () => serverAddress(written));
+      if (!read) continue;
+      const { address, scheme } = read;
       const key = addressKey(address);
       const first = firstPaths.get(key);
       if (first) this.#report.repeated(addressPath, `${address.text} is listed twice, first in`, first);
       else firstPaths.set(key, addressPath);
       if (isMap && setting.name !== undefined) this.#name(setting.name, key, [...serverPath, 'name']);
-      const tlsSetting = (isMap ? setting.tls : undefined) ?? isEncrypted;
-      if (isEncrypted && tlsSetting === false)
-        this.#report.problem([...serverPath, 'tls'], 'the address begins with https://, and tls is false');
+      const tlsPath = isMap && setting.tls !== undefined ? [...serverPath, 'tls'] : addressPath;
+      const tlsSetting = (isMap ? setting.tls : undefined) ?? scheme === 'https';
+      if (scheme !== null && (tlsSetting === false) === (scheme === 'https'))
+        this.#report.problem(
+          tlsPath,
+          `the address begins with ${scheme}://, and tls is ${tlsSetting === false ? 'false' : 'set'}`,
+        );
       servers.push({
         address,
         name: address.text,
         ...compileTerms(isMap ? setting : {}, maxConnections),
-        tls: compileServerTls(tlsSetting, [...serverPath, 'tls'], this.#report, this.#resolveFile),
+        tls: this.#tls.compile(tlsSetting, tlsPath, address),
       });
     }
     if (servers.length > 0 && servers.every(({ weight }) => weight === 0))
@@ -115,11 +118,20 @@ function compileTerms(
   return { maxConnections: own ?? maxConnections, weight, backup, sendProxy: send_proxy ?? null };
 }
 
-/** `https://host` without a port is port 443. */
-function serverAddress(setting: string | number): Address {
-  const [, host] = /^https:\/\/(.*)$/i.exec(String(setting).trim()) ?? [];
-  const written =
-    host === undefined ? setting : /:\d*$/.test(host.replace(/^\[.*\]/, '')) ? host : `${host}:443`;
+/** An address, and the scheme in front of it; null: none is written. */
+interface ServerPlace {
+  readonly address: Address;
+  readonly scheme: 'http' | 'https' | null;
+}
+
+const DEFAULT_PORTS = { http: 80, https: 443 } as const;
+
+/** `https://host` without a port is port 443, `http://host` port 80. */
+function serverAddress(setting: string | number): ServerPlace {
+  const [, prefix, place = ''] = /^(https?):\/\/(.*)$/i.exec(String(setting).trim()) ?? [];
+  const scheme = prefix === undefined ? null : (prefix.toLowerCase() as 'http' | 'https');
+  const written = scheme === null ? setting : hasPort(place) ? place : `${place}:${DEFAULT_PORTS[scheme]}`;
+  if (scheme !== null && place.includes('/')) refusePath(String(setting).trim(), place);
   const address = parseAddress(written, { defaultHost: 'localhost' });
   if (address.kind === 'tcp' && (address.host === '' || address.port === 0)) {
     throw new ValueError(
@@ -127,5 +139,16 @@ function serverAddress(setting: string | number): Address {
       'A server needs a host and a port of its own.',
     );
   }
-  return address;
+  return { address, scheme };
+}
+
+/** Digits alone would be a port of localhost, which a URL has not. */
+function hasPort(place: string): boolean {
+  return /:\d*$/.test(place.replace(/^\[.*\]/, '')) || place.startsWith('unix:');
+}
+
+function refusePath(setting: string, place: string): never {
+  const [host = ''] = place.split('/');
+  const hint = `Write ${setting.slice(0, setting.length - place.length)}${host} without a path.`;
+  throw new ValueError(`expected a server such as https://10.0.0.5:8443, got ${JSON.stringify(setting)}`, hint);
 }

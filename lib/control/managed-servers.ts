@@ -1,4 +1,5 @@
 import { append } from '../base/collections.js';
+import { identityOf } from '../base/identity.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import type { ConnectionDeps, PoolLimits } from '../servers/contracts.js';
@@ -12,6 +13,7 @@ import { ServerHealth } from './health/server-health.js';
 import { ManagedServer } from './managed-server.js';
 import { isSame } from './server-entry.js';
 import { type Reused, ServerReuse, serverKey } from './server-reuse.js';
+import { ServerTlsBook } from './server-tls-book.js';
 
 /** First checks are spread over this long at most, so that a dead server is known soon. */
 const STAGGER_MS = 1000;
@@ -50,6 +52,7 @@ export class ManagedServers {
   readonly #deps: ConnectionDeps;
   readonly #health: HealthDeps;
   readonly #log = new LoadLog();
+  readonly #tls = new ServerTlsBook();
   /** By their keys. */
   #members = new Map<string, ManagedServer>();
   /** Those of the configuration before, from `install` until those that leave are let go of. */
@@ -327,9 +330,11 @@ export class ManagedServers {
   /** From now on it goes by these terms. */
   #adjust(member: ManagedServer, { config, group }: Takeover, desired: DesiredServers): void {
     const { server, health } = member;
+    const hasSameTls = identityOf(member.config.tls) === identityOf(config.tls);
     member.config = config;
     member.group = group;
     server.update({
+      ...(hasSameTls ? {} : { tls: this.#tls.of(config) }),
       limits: limitsOf(config, group),
       backup: config.backup,
       slowStart: group.slowStart,
@@ -339,7 +344,8 @@ export class ManagedServers {
   }
 
   #make(config: ServerConfig, group: GroupConfig, desired: DesiredServers): ManagedServer {
-    const pool = new Pool(config.address, limitsOf(config, group), this.#deps, config.name);
+    const tls = this.#tls.of(config);
+    const pool = new Pool(config.address, limitsOf(config, group), this.#deps, config.name, tls);
     const { backup } = config;
     const { slowStart } = group;
     const terms = { weight: desired.weightOf(config), backup, slowStart };

@@ -15,7 +15,8 @@ export function serverKey(server: ServerConfig, group: GroupConfig): string {
   const { weight, backup, maxConnections, sendProxy } = server;
   const { slowStart, healthCheck, passiveHealth, pool, connectTimeout } = group;
   const terms = [weight, backup, maxConnections, sendProxy, slowStart, connectTimeout].join(' ');
-  return `${checkKey(server, healthCheck)}${terms} ${identityOf(passiveHealth)} ${identityOf(pool)}`;
+  const settings = [passiveHealth, pool, server.tls].map(identityOf).join(' ');
+  return `${checkKey(server, healthCheck)}${terms} ${settings}`;
 }
 
 /** How the keys begin of all entries that have this address and name, and are checked in this way. */

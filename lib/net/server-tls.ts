@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { SecureContext } from 'node:tls';
 
 /** How connections to a server are encrypted, and what its certificate must show. Connections go by what they began with. */
@@ -8,6 +9,8 @@ export interface ServerTlsTerms {
   readonly name: string;
   /** The name that is sent to it (RFC 6066, 3), which is never an address; null: none. */
   readonly sni: string | null;
+  /** Is `name` set, in place of the host of the address? */
+  readonly isNamed: boolean;
   /** Is its certificate looked at? Without it anybody on the way can read and change everything. */
   readonly verify: boolean;
 }
@@ -31,6 +34,14 @@ export class ServerTls {
     // OpenSSL asks the machine for the time too, when it looks at a certificate.
     if (this.#session !== null && Date.now() >= this.#goodUntil) this.#session = null;
     return this.#session;
+  }
+
+  /** The same at another host, whose own name its certificate must have unless a name is set. */
+  at(host: string): ServerTls {
+    const { terms } = this;
+    if (terms.isNamed || host === '') return new ServerTls(terms);
+    const name = host.toLowerCase();
+    return new ServerTls({ ...terms, name, sni: isIP(name) === 0 ? name : null });
   }
 
   /** A whole handshake found the certificate good, which is valid until `endsAt` (wall time in ms). */

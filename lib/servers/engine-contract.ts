@@ -3,6 +3,7 @@ import type { Histogram } from '../base/collections.js';
 import type { Failure } from '../base/failure.js';
 import type { Availability } from '../base/observer.js';
 import type { Endpoint } from '../net/dial.js';
+import type { ServerTls } from '../net/server-tls.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
 import type { ServerCounters } from './server-counters.js';
 
@@ -35,6 +36,8 @@ export interface ServerUpdate {
   /** ms, from its next return on. */
   readonly slowStart?: number;
   readonly limits?: PoolLimits;
+  /** For connections that are opened from then on; null: not encrypted. */
+  readonly tls?: ServerTls | null;
 }
 
 /** What keeps new requests from a server. */

@@ -234,7 +234,8 @@ export class Server implements EngineServer, Candidate, SlowStarter, UntoldChang
   }
 
   /** From the control plane. */
-  update({ weight, availability, backup, slowStart, limits }: ServerUpdate): void {
+  update({ weight, availability, backup, slowStart, limits, tls }: ServerUpdate): void {
+    if (tls !== undefined) this.pool.setTls(tls);
     if (limits !== undefined) this.setLimits(limits);
     if (backup !== undefined) this.setBackup(backup);
     if (slowStart !== undefined) this.#slowStart.duration = slowStart;

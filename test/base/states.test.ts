@@ -32,6 +32,7 @@ const { limits, timeouts } = createConfig({ servers: ['127.0.0.1:1'] });
 
 /** A socket that takes everything, and from which the test reads and closes. */
 class FakeTransport implements Transport, SocketWriter {
+  readonly truncated = false;
   readonly remoteAddress = '192.0.2.1';
   readonly ends = NO_ENDS;
   destroyed = false;

@@ -1,3 +1,4 @@
+import type { Address } from '../../base/address.js';
 import type { ObjectPool } from '../../base/collections.js';
 import type { Failure } from '../../base/failure.js';
 import type { Observer } from '../../base/observer.js';
@@ -6,6 +7,7 @@ import type { HealthCheckConfig } from '../../config/types.js';
 import type { ResponseParser } from '../../http/response-parser.js';
 import type { Endpoint } from '../../net/dial.js';
 import type { Resolver } from '../../net/resolver.js';
+import type { ServerTls } from '../../net/server-tls.js';
 import type { ShortageAlarm } from '../../net/shortage.js';
 import type { Sockets } from '../../net/transport.js';
 import type { EngineServer, ServerWatcher } from '../../servers/engine-contract.js';
@@ -45,6 +47,9 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   /** Its time has come, but too many others are under way. */
   #waits = false;
   #startedAt = 0;
+  /** Of checks at another place than the server's own, and what it was made from. */
+  #tls: ServerTls | null = null;
+  #tlsFrom: ServerTls | null = null;
   #downSince: number;
 
   /** `initial`: what is believed of the server until it is known better. */
@@ -78,6 +83,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#deadline.disarm();
     this.#check = check;
     this.#question = checkRequestOf(check, this.#server.address);
+    this.#tlsFrom = null;
     this.#tally.applyThresholds(check);
   }
 
@@ -118,8 +124,18 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     const { pool } = this.#server;
     if (address === pool.address) return pool;
     const { resolver, sockets } = this.#services;
+    const host = resolver.hostOf(address);
     // Something else listens there, such as a small program that only answers checks: it expects no PROXY header.
-    return { address, host: resolver.hostOf(address), sockets, sendProxy: null };
+    return { address, host, sockets, sendProxy: null, tls: this.#tlsAt(address, pool.tls) };
+  }
+
+  /** One for all checks, so that each resumes the session of the one before. */
+  #tlsAt(address: Address, ofServer: ServerTls | null): ServerTls | null {
+    if (this.#tlsFrom !== ofServer) {
+      this.#tlsFrom = ofServer;
+      this.#tls = ofServer?.at(address.kind === 'tcp' ? address.host : '') ?? null;
+    }
+    return this.#tls;
   }
 
   onDeadline(): void {

@@ -1,0 +1,58 @@
+import { constants } from 'node:crypto';
+import { isIP } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { identityOf } from '../base/identity.js';
+import { systemAuthorities } from '../base/system-authorities.js';
+import type { ServerConfig, ServerTlsConfig } from '../config/types.js';
+import { ServerTls } from '../net/server-tls.js';
+
+/**
+ * Makes what connections to servers go by of their settings, whose files were read with them. Servers with equal settings
+ * share what is costly: with the authorities of a system a context takes 10 to 40 ms.
+ */
+export class ServerTlsBook {
+  /** By what they are made of. */
+  readonly #contexts = new Map<string, WeakRef<SecureContext>>();
+  /** That of servers of which nothing is configured; kept, since any server that is added while running may need it. */
+  #usual: SecureContext | null = null;
+
+  /** null: plain HTTP. */
+  of({ address, tls }: Pick<ServerConfig, 'address' | 'tls'>): ServerTls | null {
+    if (tls === null) return null;
+    const host = address.kind === 'tcp' ? address.host : 'localhost';
+    const { verify, serverName } = tls;
+    return new ServerTls({ context: this.#contextOf(tls), verify, ...namesOf(serverName ?? host), isNamed: serverName !== null });
+  }
+
+  #contextOf(tls: ServerTlsConfig): SecureContext {
+    const key = identityOf(tls);
+    const known = this.#contexts.get(key)?.deref();
+    if (known !== undefined) return known;
+    const context = this.#make(tls);
+    this.#contexts.set(key, new WeakRef(context));
+    return context;
+  }
+
+  #make(tls: ServerTlsConfig): SecureContext {
+    const { files, passphrase, minVersion } = tls;
+    const isUsual = files.ca === null && files.cert === null && tls.verify && minVersion === 'TLSv1.2';
+    if (isUsual && this.#usual !== null) return this.#usual;
+    const context = createSecureContext({
+      // Without verification none is needed.
+      ca: tls.verify ? (files.ca ?? systemAuthorities()) : [],
+      ...(files.cert === null ? {} : { cert: files.cert, key: files.key ?? files.cert }),
+      ...(passphrase === null ? {} : { passphrase }),
+      minVersion,
+      // A server could show another certificate, which nobody would look at.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    });
+    if (isUsual) this.#usual = context;
+    return context;
+  }
+}
+
+/** A name may be written with the dot of the root, which no certificate has. */
+function namesOf(host: string): { readonly name: string; readonly sni: string | null } {
+  const name = host.replace(/\.$/, '').toLowerCase();
+  return { name, sni: isIP(name) === 0 ? name : null };
+}
