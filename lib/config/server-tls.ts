@@ -33,11 +33,7 @@ export class ServerTlsCompiler {
   }
 
   /** null: plain HTTP. `address`: that of the server. */
-  compile(
-    setting: ServerTlsSetting | undefined,
-    path: Path,
-    address: Address,
-  ): ServerTlsConfig | null {
+  compile(setting: ServerTlsSetting | undefined, path: Path, address: Address): ServerTlsConfig | null {
     if (setting === undefined || setting === false) return null;
     const settings = setting === true ? {} : setting;
     if (address.kind === 'unix' && settings.server_name === undefined && settings.verify !== false)
@@ -87,9 +83,7 @@ export class ServerTlsCompiler {
   #read({ ca, cert, key, passphrase }: ServerTlsSettings, path: Path): ServerTlsFiles {
     const report = this.#report;
     const authorities =
-      ca === undefined
-        ? null
-        : (report.attempt([...path, 'ca'], () => this.#authorities(ca)) ?? null);
+      ca === undefined ? null : (report.attempt([...path, 'ca'], () => this.#authorities(ca)) ?? null);
     const own =
       cert === undefined ? null : (report.attempt([...path, 'cert'], () => this.#certificate(cert)) ?? null);
     if (cert === undefined || own === null) return new ReadFiles(authorities, own, null);
@@ -131,7 +125,11 @@ export class ServerTlsCompiler {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const why =
-        error instanceof FileError ? message : code === 'ENOENT' ? 'there is no such file' : (code ?? message);
+        error instanceof FileError
+          ? message
+          : code === 'ENOENT'
+            ? 'there is no such file'
+            : (code ?? message);
       throw new ValueError(`${name} cannot be read: ${why}`);
     }
   }
@@ -163,13 +161,17 @@ class ReadFiles implements ServerTlsFiles {
   }
 }
 
-const CERTIFICATE = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]*-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
+const CERTIFICATE =
+  /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]*-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 
 /** Throws a ValueError where there is none, or one that can't be read. */
 function certificatesOf(name: string, text: string): void {
   const found = text.match(CERTIFICATE) ?? [];
   if (found.length === 0)
-    throw new ValueError(`${name} holds no certificate in PEM`, `It is to have a line -----BEGIN CERTIFICATE-----.`);
+    throw new ValueError(
+      `${name} holds no certificate in PEM`,
+      `It is to have a line -----BEGIN CERTIFICATE-----.`,
+    );
   for (const [index, pem] of found.entries()) {
     try {
       new X509Certificate(pem);

@@ -150,5 +150,8 @@ function hasPort(place: string): boolean {
 function refusePath(setting: string, place: string): never {
   const [host = ''] = place.split('/');
   const hint = `Write ${setting.slice(0, setting.length - place.length)}${host} without a path.`;
-  throw new ValueError(`expected a server such as https://10.0.0.5:8443, got ${JSON.stringify(setting)}`, hint);
+  throw new ValueError(
+    `expected a server such as https://10.0.0.5:8443, got ${JSON.stringify(setting)}`,
+    hint,
+  );
 }

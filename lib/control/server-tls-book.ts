@@ -21,7 +21,12 @@ export class ServerTlsBook {
     if (tls === null) return null;
     const host = address.kind === 'tcp' ? address.host : 'localhost';
     const { verify, serverName } = tls;
-    return new ServerTls({ context: this.#contextOf(tls), verify, ...namesOf(serverName ?? host), isNamed: serverName !== null });
+    return new ServerTls({
+      context: this.#contextOf(tls),
+      verify,
+      ...namesOf(serverName ?? host),
+      isNamed: serverName !== null,
+    });
   }
 
   #contextOf(tls: ServerTlsConfig): SecureContext {

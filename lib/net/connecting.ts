@@ -10,7 +10,12 @@ import {
   type TcpBinding,
   tcpBinding,
 } from './stream-binding.js';
-import { type Handshake, HandleHandshake, type HandshakeListener, SocketHandshake } from './tls-connecting.js';
+import {
+  HandleHandshake,
+  type Handshake,
+  type HandshakeListener,
+  SocketHandshake,
+} from './tls-connecting.js';
 import { hasTlsHandles } from './tls-handle.js';
 import type { SocketMode, SocketWriterOwner, Transport } from './transport.js';
 

@@ -195,6 +195,8 @@ function onRead(this: StreamHandle): undefined {
   if (length < 0) (this as HandshakingHandle)[HANDSHAKE].cut(length);
 }
 
+function anyName(): undefined {}
+
 /** By documented means. */
 export class SocketHandshake extends ClientHandshake {
   readonly #socket: tls.TLSSocket;
@@ -209,6 +211,7 @@ export class SocketHandshake extends ClientHandshake {
       ALPNProtocols: PROTOCOL_NAMES,
       // The certificate is looked at below.
       rejectUnauthorized: false,
+      checkServerIdentity: anyName,
       ...(sni === null ? {} : { servername: sni }),
       ...(session === null ? {} : { session }),
     });
@@ -221,7 +224,11 @@ export class SocketHandshake extends ClientHandshake {
 
   readonly #onError = (error: NodeJS.ErrnoException): void => {
     const isOfTls = error.code?.startsWith('ERR_SSL') === true;
-    this.fail(isOfTls ? explainTlsError(error, true) : cutInHandshake(error.syscall === 'read' ? (error.code ?? 'EOF') : 'EOF'));
+    this.fail(
+      isOfTls
+        ? explainTlsError(error, true)
+        : cutInHandshake(error.syscall === 'read' ? (error.code ?? 'EOF') : 'EOF'),
+    );
   };
 
   readonly #onClose = (): void => {

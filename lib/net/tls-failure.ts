@@ -35,7 +35,8 @@ const CERTIFICATE_ALERTS: { readonly [alert: string]: string } = {
 
 /** Further alerts, and what OpenSSL calls what it finds wrong itself. */
 const ALERTS: { readonly [alert: string]: string } = {
-  HANDSHAKE_FAILURE: 'the server refused the handshake: no cipher in common, or a client certificate is missing',
+  HANDSHAKE_FAILURE:
+    'the server refused the handshake: no cipher in common, or a client certificate is missing',
   PROTOCOL_VERSION: 'no version of TLS in common: the server refuses those that are allowed (min_version)',
   INSUFFICIENT_SECURITY: 'the server asks for stronger ciphers',
   UNRECOGNIZED_NAME: 'the server has no certificate for the name that was sent (server_name)',

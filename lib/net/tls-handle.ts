@@ -45,7 +45,15 @@ interface TlsBinding {
 
 const METHODS = ['start', 'setServername', 'setSession', 'setALPNProtocols', 'enableSessionCallbacks']
   .concat(['isSessionReused', 'verifyError', 'getPeerCertificate', 'destroySSL', 'receive'])
-  .concat(['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'writev', 'shutdown']);
+  .concat([
+    'useUserBuffer',
+    'readStart',
+    'readStop',
+    'writeLatin1String',
+    'writeBuffer',
+    'writev',
+    'shutdown',
+  ]);
 
 let tlsBinding: TlsBinding | null | undefined;
 

@@ -1,8 +1,8 @@
 import { HandleTransport } from './handle-transport.js';
 import { type StreamBinding, streamBinding } from './stream-binding.js';
+import { explainTlsError } from './tls-failure.js';
 import type { TlsHandle } from './tls-handle.js';
 import type { TransportOwner } from './transport.js';
-import { explainTlsError } from './tls-failure.js';
 
 const TRANSPORT = Symbol('transport');
 type WiredTls = TlsHandle & { [TRANSPORT]: TlsTransport };
