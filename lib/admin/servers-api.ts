@@ -1,8 +1,9 @@
-import { parseAddress } from '../base/address.js';
 import { suggest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
+import { parseServerAddress } from '../base/server-address.js';
 import { inSlices } from '../base/slices.js';
 import { ValueError } from '../base/units.js';
+import type { ServerTlsSetting } from '../config/settings.js';
 import type { NewServer } from '../control/status/operations.js';
 import type { ServerStatus } from '../control/status/status.js';
 import type { AdminTarget } from './admin-target.js';
@@ -29,9 +30,9 @@ export class ServersApi {
 
   async add({ request }: Call): Promise<Answer> {
     const body = await readObject(request);
-    refuseOthers(body, ['route', 'address', 'name', 'weight', 'backup', 'max_connections']);
+    refuseOthers(body, ['route', 'address', 'name', 'weight', 'backup', 'max_connections', 'tls']);
     const address = text(body, 'address');
-    if (address === undefined) throw bad('address', 'is missing', 'Give host:port.');
+    if (address === undefined) throw bad('address', 'is missing', 'Give host:port, or https://host:port.');
     const named = nameOf(address);
     const server: NewServer = { address, ...optional(body) };
     this.#subject.addServer(text(body, 'route') ?? 'default', server);
@@ -70,7 +71,7 @@ export class ServersApi {
 /** The name of a server that is given by its address only. */
 function nameOf(address: string): string {
   try {
-    return parseAddress(address, { defaultHost: 'localhost' }).text;
+    return parseServerAddress(address).address.text;
   } catch (error) {
     if (error instanceof ValueError) throw bad('address', error.message, error.hint);
     throw error;
@@ -100,11 +101,14 @@ function optional(body: Body): Omit<NewServer, 'address'> {
   const connections = whole(body, 'max_connections', 100_000);
   const { backup } = body;
   if (backup !== undefined && typeof backup !== 'boolean') throw bad('backup', 'is true or false');
+  // Read as in the file when the server is added.
+  const tls = body.tls as ServerTlsSetting | undefined;
   return {
     ...(name === undefined ? {} : { name }),
     ...(weight === undefined ? {} : { weight }),
     ...(backup === undefined ? {} : { backup }),
     ...(connections === undefined ? {} : { max_connections: connections }),
+    ...(tls === undefined ? {} : { tls }),
   };
 }
 

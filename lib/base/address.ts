@@ -62,17 +62,17 @@ function unixAddress(text: string): Address {
 }
 
 function refuseUrl(text: string, defaultHost: string): void {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
-  if (scheme && /^(https|wss)$/i.test(scheme[1] ?? '')) throw unexpected(text, adviseAgainstTls(defaultHost));
-  if (scheme) throw unexpected(text, `Write host:port without a scheme: drop ${scheme[0]}.`);
+  const [prefix, scheme = ''] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text) ?? [];
+  if (prefix !== undefined) throw unexpected(text, adviseOnScheme(prefix, scheme, defaultHost));
   if (text.includes('/')) throw unexpected(text, 'Write host:port without a path.');
 }
 
 /** Without TLS it would be another port, and mostly another server: dropping the scheme alone would be wrong. */
-function adviseAgainstTls(defaultHost: string): string {
-  return defaultHost === ''
-    ? 'lb does not speak TLS yet: write the host:port for plain HTTP, and terminate TLS in front of lb.'
-    : 'lb does not speak TLS to servers yet: write the host:port where the server speaks plain HTTP.';
+function adviseOnScheme(prefix: string, scheme: string, defaultHost: string): string {
+  const isSecure = /^(https|wss)$/i.test(scheme);
+  if (isSecure && defaultHost === '') return 'Write { address: host:port, tls: true }.';
+  if (isSecure && !/^https$/i.test(scheme)) return `Write https:// in place of ${prefix}.`;
+  return `Write host:port without a scheme: drop ${prefix}.`;
 }
 
 function splitHostPort(text: string): { host: string; port: string } {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { parseAddress } from '../base/address.js';
 import { didYouMean, nearest, suggest } from '../base/nearest.js';
+import { parseServerAddress } from '../base/server-address.js';
 import { parseDuration, ValueError } from '../base/units.js';
 import type { AccessLogFormat, AlgorithmName } from '../config/types.js';
 import { type AskedRequest, readHeader, readRequest } from '../routing/dry-run/asked-request.js';
@@ -276,12 +277,7 @@ function readPort(text: string): number {
 }
 
 function checkServer(text: string): void {
-  const address = attempt(`server ${JSON.stringify(text)}`, () =>
-    parseAddress(text, { defaultHost: 'localhost' }),
-  );
-  if (address.kind === 'tcp' && address.port === 0) {
-    throw new UsageError(`server ${JSON.stringify(text)}: port 0 cannot be connected to.`);
-  }
+  attempt(`server ${JSON.stringify(text)}`, () => parseServerAddress(text));
 }
 
 function readAlgorithm(text: string | undefined): AlgorithmName | null {

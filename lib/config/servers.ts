@@ -1,8 +1,9 @@
-import { type Address, addressKey, parseAddress } from '../base/address.js';
-import { ValueError } from '../base/units.js';
+import { addressKey } from '../base/address.js';
+import { parseServerAddress } from '../base/server-address.js';
+import type { FileReader } from './pem-files.js';
 import { each, type Report } from './report.js';
 import { defaultsOf } from './schema.js';
-import { type FileReader, ServerTlsCompiler } from './server-tls.js';
+import { ServerTlsCompiler } from './server-tls.js';
 import type { ServerSetting, ServerSettings } from './settings.js';
 import type { Path } from './tree.js';
 import type { ServerConfig } from './types.js';
@@ -50,7 +51,7 @@ export class ServerBook {
       const addressPath = isMap ? [...serverPath, 'address'] : serverPath;
       const written = isMap ? setting.address : setting;
       if (written === undefined) continue;
-      const read = this.#report.attempt(addressPath, () => serverAddress(written));
+      const read = this.#report.attempt(addressPath, () => parseServerAddress(written));
       if (!read) continue;
       const { address, scheme } = read;
       const key = addressKey(address);
@@ -116,42 +117,4 @@ function compileTerms(
   maxConnections: number,
 ): Omit<ServerConfig, 'address' | 'name' | 'tls'> {
   return { maxConnections: own ?? maxConnections, weight, backup, sendProxy: send_proxy ?? null };
-}
-
-/** An address, and the scheme in front of it; null: none is written. */
-interface ServerPlace {
-  readonly address: Address;
-  readonly scheme: 'http' | 'https' | null;
-}
-
-const DEFAULT_PORTS = { http: 80, https: 443 } as const;
-
-/** `https://host` without a port is port 443, `http://host` port 80. */
-function serverAddress(setting: string | number): ServerPlace {
-  const [, prefix, place = ''] = /^(https?):\/\/(.*)$/i.exec(String(setting).trim()) ?? [];
-  const scheme = prefix === undefined ? null : (prefix.toLowerCase() as 'http' | 'https');
-  const written = scheme === null ? setting : hasPort(place) ? place : `${place}:${DEFAULT_PORTS[scheme]}`;
-  if (scheme !== null && place.includes('/')) refusePath(String(setting).trim(), place);
-  const address = parseAddress(written, { defaultHost: 'localhost' });
-  if (address.kind === 'tcp' && (address.host === '' || address.port === 0)) {
-    throw new ValueError(
-      `expected host:port, got ${JSON.stringify(setting)}`,
-      'A server needs a host and a port of its own.',
-    );
-  }
-  return { address, scheme };
-}
-
-/** Digits alone would be a port of localhost, which a URL has not. */
-function hasPort(place: string): boolean {
-  return /:\d*$/.test(place.replace(/^\[.*\]/, '')) || place.startsWith('unix:');
-}
-
-function refusePath(setting: string, place: string): never {
-  const [host = ''] = place.split('/');
-  const hint = `Write ${setting.slice(0, setting.length - place.length)}${host} without a path.`;
-  throw new ValueError(
-    `expected a server such as https://10.0.0.5:8443, got ${JSON.stringify(setting)}`,
-    hint,
-  );
 }

@@ -50,9 +50,14 @@ export function* writeSteps(changes: Changes): Steps<string> {
     `"availability": ${yield* writeMap(availability)}`,
     `"file_weights": ${yield* writeMap(fileWeights)}`,
     `"added": ${yield* writeMoves(added)}`,
-    `"removed": ${yield* writeMoves(removed)}`,
+    `"removed": ${yield* writeMoves(removed.map(withoutTls))}`,
   ];
   return `{\n  ${parts.join(',\n  ')}\n}\n`;
+}
+
+/** What is removed is found again by its name and address: files that its settings name may be gone by then. */
+function withoutTls({ route, server }: Move): Move {
+  return { route, server: { ...server, tls: null } };
 }
 
 function* writeMap(map: ReadonlyMap<string, unknown>): Steps<string> {

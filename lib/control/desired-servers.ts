@@ -4,17 +4,24 @@ import type { Availability } from '../base/observer.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 import { type Changes, isWeight, type Move } from './changes.js';
 import { FileIndex, type Listing } from './file-index.js';
-import { isSame, readServer } from './server-entry.js';
+import { amongOthers, isSame, readServer } from './server-entry.js';
 import type { Entry, ServerList } from './server-list.js';
 import { type NewServer, OperationError } from './status/operations.js';
 
 const NO_GROUPS: ReadonlySet<GroupConfig> = new Set();
 const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
 
+/** A server that was added as it is used, and as it was asked for. */
+interface UsedMove extends Move {
+  readonly move: Move;
+}
+
 /** What adding a server comes to, before anything is changed. */
 export interface Addition {
   readonly group: GroupConfig;
+  /** As it is used, and as it was asked for. */
   readonly server: ServerConfig;
+  readonly asked: ServerConfig;
   /** The route it was added to. */
   readonly route: string;
   /** Set for it, whatever the file says. */
@@ -39,7 +46,7 @@ export class DesiredServers {
    * changed.
    */
   readonly #addedTo = new Map<GroupConfig, readonly ServerConfig[]>();
-  readonly #addedBy = new Map<string, readonly Move[]>();
+  readonly #addedBy = new Map<string, readonly UsedMove[]>();
   readonly #addedAt = new Map<string, string>();
   /** By the names of servers that were removed, the groups among those that list them in which they are still, or again. */
   readonly #removed = new Map<string, ReadonlySet<GroupConfig>>();
@@ -174,7 +181,8 @@ export class DesiredServers {
       );
     const { weight } = settings;
     if (weight !== undefined) checkWeight(weight);
-    return { group, server: this.#listed(group, server) ?? server, route, weight };
+    const used = this.#listed(group, server) ?? amongOthers(server, group.servers);
+    return { group, server: used, asked: server, route, weight };
   }
 
   /** The server as the file has it in this group; undefined when it has not. */
@@ -190,9 +198,9 @@ export class DesiredServers {
     return this.#file.listingsOf(name).some((listing) => listing.group === group);
   }
 
-  add({ group, server, route, weight }: Addition): void {
+  add({ group, server, asked, route, weight }: Addition): void {
     if (this.#isRemoved(group, server.name)) this.#bringBack(server.name, group);
-    else this.#addMove({ route, server });
+    else this.#addMove({ route, server: asked });
     if (weight !== undefined) this.setWeight(server.name, weight);
   }
 
@@ -420,19 +428,21 @@ export class DesiredServers {
     const { route, server } = move;
     const group = this.#file.groupOf(route);
     if (group === null) return;
+    const used = amongOthers(server, group.servers);
     this.#added.add(move);
-    this.#addedTo.set(group, [...(this.#addedTo.get(group) ?? []), server]);
-    this.#addedBy.set(server.name, [...(this.#addedBy.get(server.name) ?? []), move]);
+    this.#addedTo.set(group, [...(this.#addedTo.get(group) ?? []), used]);
+    const added = { route, server: used, move };
+    this.#addedBy.set(server.name, [...(this.#addedBy.get(server.name) ?? []), added]);
     this.#addedAt.set(addressKey(server.address), server.name);
   }
 
   #forgetMovesOf(name: string): void {
-    for (const move of this.#addedBy.get(name) ?? []) {
+    for (const { route, server: used, move } of this.#addedBy.get(name) ?? []) {
       this.#added.delete(move);
-      this.#addedAt.delete(addressKey(move.server.address));
-      const group = this.#file.groupOf(move.route);
+      this.#addedAt.delete(addressKey(used.address));
+      const group = this.#file.groupOf(route);
       if (group === null) continue;
-      const others = (this.#addedTo.get(group) ?? []).filter((server) => server !== move.server);
+      const others = (this.#addedTo.get(group) ?? []).filter((server) => server !== used);
       if (others.length > 0) this.#addedTo.set(group, others);
       else this.#addedTo.delete(group);
     }

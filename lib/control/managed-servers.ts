@@ -1,5 +1,4 @@
 import { append } from '../base/collections.js';
-import { identityOf } from '../base/identity.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import type { ConnectionDeps, PoolLimits } from '../servers/contracts.js';
@@ -330,7 +329,7 @@ export class ManagedServers {
   /** From now on it goes by these terms. */
   #adjust(member: ManagedServer, { config, group }: Takeover, desired: DesiredServers): void {
     const { server, health } = member;
-    const hasSameTls = identityOf(member.config.tls) === identityOf(config.tls);
+    const hasSameTls = member.config.tls?.digest === config.tls?.digest;
     member.config = config;
     member.group = group;
     server.update({

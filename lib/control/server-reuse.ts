@@ -15,7 +15,7 @@ export function serverKey(server: ServerConfig, group: GroupConfig): string {
   const { weight, backup, maxConnections, sendProxy } = server;
   const { slowStart, healthCheck, passiveHealth, pool, connectTimeout } = group;
   const terms = [weight, backup, maxConnections, sendProxy, slowStart, connectTimeout].join(' ');
-  const settings = [passiveHealth, pool, server.tls].map(identityOf).join(' ');
+  const settings = `${identityOf(passiveHealth)} ${identityOf(pool)} ${server.tls?.digest ?? ''}`;
   return `${checkKey(server, healthCheck)}${terms} ${settings}`;
 }
 

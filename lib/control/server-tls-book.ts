@@ -1,7 +1,6 @@
 import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { identityOf } from '../base/identity.js';
 import { systemAuthorities } from '../base/system-authorities.js';
 import type { ServerConfig, ServerTlsConfig } from '../config/types.js';
 import { ServerTls } from '../net/server-tls.js';
@@ -11,7 +10,7 @@ import { ServerTls } from '../net/server-tls.js';
  * share what is costly: with the authorities of a system a context takes 10 to 40 ms.
  */
 export class ServerTlsBook {
-  /** By what they are made of. */
+  /** By the digests of their settings. */
   readonly #contexts = new Map<string, WeakRef<SecureContext>>();
   /** That of servers of which nothing is configured; kept, since any server that is added while running may need it. */
   #usual: SecureContext | null = null;
@@ -30,22 +29,22 @@ export class ServerTlsBook {
   }
 
   #contextOf(tls: ServerTlsConfig): SecureContext {
-    const key = identityOf(tls);
-    const known = this.#contexts.get(key)?.deref();
+    const { digest } = tls;
+    const known = this.#contexts.get(digest)?.deref();
     if (known !== undefined) return known;
     const context = this.#make(tls);
-    this.#contexts.set(key, new WeakRef(context));
+    this.#contexts.set(digest, new WeakRef(context));
     return context;
   }
 
   #make(tls: ServerTlsConfig): SecureContext {
-    const { files, passphrase, minVersion } = tls;
-    const isUsual = files.ca === null && files.cert === null && tls.verify && minVersion === 'TLSv1.2';
+    const { pem, passphrase, minVersion } = tls;
+    const isUsual = pem.ca === null && pem.cert === null && tls.verify && minVersion === 'TLSv1.2';
     if (isUsual && this.#usual !== null) return this.#usual;
     const context = createSecureContext({
       // Without verification none is needed.
-      ca: tls.verify ? (files.ca ?? systemAuthorities()) : [],
-      ...(files.cert === null ? {} : { cert: files.cert, key: files.key ?? files.cert }),
+      ca: tls.verify ? (pem.ca ?? systemAuthorities()) : [],
+      ...(pem.cert === null ? {} : { cert: pem.cert, key: pem.key ?? pem.cert }),
       ...(passphrase === null ? {} : { passphrase }),
       minVersion,
       // A server could show another certificate, which nobody would look at.

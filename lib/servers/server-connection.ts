@@ -363,7 +363,8 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
 
   /** A server that refuses our certificate says so after the first request was written, of which it has read nothing. */
   #onTlsFailed({ inHandshake, message }: TlsError): void {
-    if (inHandshake && this.#lifetime.requests <= 1 && !this.#hasBegun) this.#fail(FAILURES.tls_failed, message);
+    if (inHandshake && this.#lifetime.requests <= 1 && !this.#hasBegun)
+      this.#fail(FAILURES.tls_failed, message);
     else this.#onGone(message);
   }
 

@@ -49,14 +49,8 @@ t.test('a Unix socket has a path', async (t) => {
 t.test('what cannot be an address is refused with advice', async (t) => {
   const cases: [string | number, string][] = [
     ['http://localhost:80', 'Write host:port without a scheme: drop http://.'],
-    [
-      'https://localhost:443',
-      'lb does not speak TLS to servers yet: write the host:port where the server speaks plain HTTP.',
-    ],
-    [
-      'WSS://localhost',
-      'lb does not speak TLS to servers yet: write the host:port where the server speaks plain HTTP.',
-    ],
+    ['https://localhost:443', 'Write host:port without a scheme: drop https://.'],
+    ['WSS://localhost', 'Write https:// in place of WSS://.'],
     ['localhost:80/path', 'Write host:port without a path.'],
     ['localhost', 'Add the port: localhost:8080.'],
     ['localhost:', 'Add the port after the colon.'],

@@ -58,7 +58,7 @@ t.test('a program can pass settings without YAML', async (t) => {
   const config = createConfig({ listen: 0, servers: ['localhost:5001'], health_check: false });
   t.equal(config.healthCheck, null);
   t.match(config.servers, [{ name: 'localhost:5001' }]);
-  t.throws(() => createConfig({ servers: ['localhost', 'http://x:1'] }), {
+  t.throws(() => createConfig({ servers: ['localhost', 'ftp://x:1'] }), {
     name: 'TypeError',
     message: /^bad settings:\nservers\[0\]: .*\n\nservers\[1\]: /,
   });

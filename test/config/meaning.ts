@@ -10,6 +10,7 @@ import type {
   ListenerConfig,
   RouteConfig,
   ServerConfig,
+  ServerTlsConfig,
 } from '../../lib/config/types.js';
 
 /**
@@ -98,11 +99,16 @@ function shortAlgorithm({ name, on, ...others }: AlgorithmConfig): unknown {
 function shortServer({ weight, backup, sendProxy, tls, ...server }: ServerConfig): object {
   return {
     ...server,
-    ...(tls !== null && { tls }),
+    ...(tls !== null && { tls: shortTls(tls) }),
     ...(sendProxy !== null && { sendProxy }),
     ...(weight !== 1 && { weight }),
     ...(backup && { backup }),
   };
+}
+
+/** Without what its files hold, which no settings say. */
+function shortTls({ pem: _pem, digest: _digest, ...terms }: ServerTlsConfig): object {
+  return terms;
 }
 
 /** Is nothing but its address set? */

@@ -111,7 +111,11 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
   ['respond', {}, (respond) => ({ respond })],
   ['retry', {}, (retry) => ({ retry })],
   ['server', { address: 'localhost:5001' }, (server) => ({ servers: [server] }) as Settings],
-  ['serverTls', { ca: 'ca.pem' }, (tls) => ({ servers: [{ address: 'localhost:5001', tls }] }) as Settings],
+  [
+    'serverTls',
+    { server_name: 'api.internal' },
+    (tls) => ({ servers: [{ address: 'localhost:5001', tls }] }) as Settings,
+  ],
   ['tls', { certificates: ['a.pem'] }, (tls) => ({ tls }) as Settings],
   ['test', { request: 'GET http://a/', expect: { status: 404 } }, (test) => ({ tests: [test] }) as Settings],
 ];

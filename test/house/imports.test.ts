@@ -243,6 +243,7 @@ t.test('files that people name are read in one place, which takes regular files 
     // That of the compiler, which is handed `readRegularFile`.
     'config/address-file.ts',
     'config/config.ts',
+    'config/pem-files.ts',
     'config/schema.ts',
     'http/llhttp-module.ts',
     // The limits of this process.

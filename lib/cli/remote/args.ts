@@ -1,4 +1,5 @@
 import { parseAddress } from '../../base/address.js';
+import { parseServerAddress } from '../../base/server-address.js';
 import { ValueError } from '../../base/units.js';
 import { MAX_WEIGHT } from '../../control/changes.js';
 import { type OptionName, type RemoteName, spoken, UsageError } from '../options.js';
@@ -43,7 +44,7 @@ export function remoteOptions(name: RemoteName, operands: readonly string[], val
 
 function readAction(name: RemoteName, [first = '', second = '']: readonly string[], values: Values): Action {
   const { admin } = Object.fromEntries(values);
-  if (admin !== undefined) readAddress('--admin', admin, '127.0.0.1');
+  if (admin !== undefined) readAddress('--admin', () => parseAddress(admin, { defaultHost: '127.0.0.1' }));
   switch (name) {
     case 'status':
     case 'servers':
@@ -68,7 +69,7 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
 }
 
 function newServer(address: string, values: Values): NewServerView {
-  readAddress(`server ${JSON.stringify(address)}`, address, 'localhost');
+  readAddress(`server ${JSON.stringify(address)}`, () => parseServerAddress(address));
   const [route, name, weight] = (['route', 'name', 'weight'] as const).map((option) => values.get(option));
   return {
     address,
@@ -84,9 +85,9 @@ function readWeight(text: string): number {
   throw new UsageError(`${JSON.stringify(text)} is no weight: it is a whole number from 0 to ${MAX_WEIGHT}.`);
 }
 
-function readAddress(what: string, text: string, defaultHost: string): void {
+function readAddress(what: string, read: () => unknown): void {
   try {
-    parseAddress(text, { defaultHost });
+    read();
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
     throw new UsageError(`${what}: ${error.message}. ${error.hint}`.trim());

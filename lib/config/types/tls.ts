@@ -84,13 +84,8 @@ export interface ServerTlsConfig {
   readonly key: string | null;
   readonly passphrase: string | null;
   readonly minVersion: TlsVersion;
-  readonly files: ServerTlsFiles;
-}
-
-/** What the files held when the settings were read, in PEM. As JSON it is a digest, by which others are told apart. */
-export interface ServerTlsFiles {
-  readonly ca: string | null;
-  readonly cert: string | null;
-  readonly key: string | null;
-  toJSON(): string;
+  /** What the files held when the settings were read. */
+  readonly pem: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
+  /** The same for equal terms, the content of the files included. */
+  readonly digest: string;
 }

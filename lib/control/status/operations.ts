@@ -1,4 +1,5 @@
 import type { Availability } from '../../base/observer.js';
+import type { ServerTlsSetting } from '../../config/settings.js';
 import type { BanList } from './status.js';
 
 /** Why a change was refused. */
@@ -52,9 +53,15 @@ export interface BanOperations {
 
 /** A server as an entry of `servers` in the file would describe it. */
 export interface NewServer {
+  /** `host:port`, or `https://host:port`. */
   readonly address: string;
   readonly name?: string;
   readonly weight?: number;
   readonly backup?: boolean;
   readonly max_connections?: number;
+  /**
+   * Without it a server with https:// in front of its address has what the servers with TLS of its route have in common,
+   * if all of them have the same. A passphrase is given in the file only.
+   */
+  readonly tls?: ServerTlsSetting;
 }
