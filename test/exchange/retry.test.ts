@@ -56,6 +56,12 @@ t.test('when nothing was sent another server is tried, whatever the method', asy
   }
 });
 
+t.test('a handshake that failed is tried again, unless some of the body is on its way already', async (t) => {
+  t.equal(decide('tls_failed', { repeatable: false }), 'retry');
+  t.equal(decide('tls_failed', { repeatable: false, replayable: false }), 'no');
+  t.equal(decide('tls_failed', {}, { onConnect: false }), 'no');
+});
+
 t.test('when it may have been acted upon only what may be repeated, and still can be, is', async (t) => {
   t.equal(decide('reset_before_response'), 'retry');
   t.equal(decide('reset_before_response', { repeatable: false }), 'no');
@@ -164,14 +170,17 @@ t.test('whatever the state and the terms, what must not be sent twice is not', a
     if (reason === 'reset_before_response') return terms.onReset || (terms.onStale && state.pooledConnection);
     if (reason === 'reset_in_response') return terms.onReset;
     if (reason === 'response_timeout') return terms.onTimeout;
-    return (NOTHING_SENT as readonly Reason[]).includes(reason) && terms.onConnect;
+    return (
+      (reason === 'tls_failed' || (NOTHING_SENT as readonly Reason[]).includes(reason)) && terms.onConnect
+    );
   };
   fc.assert(
     fc.property(anyFailure, attemptState, anyTerms, (failure, state, terms) => {
       const decision = decideRetry(failure, state, terms);
       const status = decideStatusRetry(503, state, terms);
       const isUnsent = (NOTHING_SENT as readonly Reason[]).includes(failure.reason);
-      const isSafe = isUnsent || (state.repeatable && state.replayable);
+      const isSecuring = failure.reason === 'tls_failed' && state.replayable;
+      const isSafe = isUnsent || isSecuring || (state.repeatable && state.replayable);
       if (state.clientSawResponse && (decision !== 'no' || status)) return false;
       if (status && !(state.repeatable && state.replayable)) return false;
       if (decision === 'fresh')
