@@ -5,6 +5,7 @@ import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
 import { everyRoute, everyRouteSteps } from './config/every-route.js';
 import { warmUp } from './config/regex.js';
 import type { Config, LimitsConfig } from './config/types.js';
+import { type CertificateReload, Certificates } from './control/certificates.js';
 import type { ChangeStore } from './control/changes.js';
 import { GracefulShutdown } from './control/graceful-shutdown.js';
 import { CheckSlots } from './control/health/check-slots.js';
@@ -28,6 +29,7 @@ import type {
   BalancerState,
   BalancerStatus,
   BanList,
+  CertificateStatus,
   ServerStatus,
   StatusEvent,
 } from './control/status/status.js';
@@ -54,14 +56,15 @@ export interface Balancer extends Operations, BanOperations {
   /** What was counted of its requests. */
   readonly metrics: Telemetry['metrics'];
   /**
-   * Binds every listener. Rejects with the system's error (EADDRINUSE, EACCES, …), or when it is stopped meanwhile, and
-   * then holds nothing open.
+   * Reads the certificates and binds every listener. Rejects with a CertificateError, with the system's error (EADDRINUSE,
+   * EACCES, …), or when it is stopped meanwhile, and then holds nothing open.
    */
   start(): Promise<void>;
   /**
    * Follows another configuration from the next request on: requests in flight end under the old one, servers that both
    * have keep their sockets, health and tunnels, listeners that both have stay open. Rejects with the system's error
-   * when a new listener can't be bound, and with an OperationError while it drains, after it stopped, or when there would
+   * when a new listener can't be bound, with a CertificateError when a certificate can't be used of which none is in force,
+   * and with an OperationError while it drains, after it stopped, or when there would
    * be no route any more; then nothing has changed.
    */
   reload(config: Config): Promise<void>;
@@ -96,6 +99,15 @@ export interface Balancer extends Operations, BanOperations {
   subscribe(listener: (event: StatusEvent) => void): () => void;
   /** Tells the observers, in one line, why a file was not taken over; called by the code that read the file. */
   refuseReload(detail: string): void;
+  /**
+   * Reads the files of certificates again, and shows from the next handshake on what is new; handshakes that have begun go on.
+   * A file that cannot be used changes nothing: `refused` has the reasons, and an event each.
+   */
+  reloadCertificates(): Promise<CertificateReload>;
+  /** The paths of certificates, keys and folders of them: whenever one changes, `reloadCertificates` has something to do. */
+  readonly certificateFiles: readonly string[];
+  /** The certificates that clients are shown, in the order of the file. */
+  certificates(): readonly CertificateStatus[];
 }
 
 /** What a balancer is given besides its configuration; every default is the right one outside of tests. */
@@ -114,6 +126,8 @@ export interface BalancerOptions {
   readonly configPath?: string | null;
   /** Keeps what the `Operations` change over a restart; null by default. */
   readonly store?: ChangeStore | null;
+  /** The folder of the local certificate authority, for `tls: internal`; by default lb in the data folder of the user. */
+  readonly authority?: string;
 }
 
 /** Builds a balancer from a compiled configuration; `start` opens it. */
@@ -137,6 +151,7 @@ class RunningBalancer implements Balancer {
   readonly #readiness: Readiness;
   readonly #shutdown: GracefulShutdown;
   readonly #sockets: SocketChoice;
+  readonly #certificates: Certificates;
   #loadedAt: number;
   #started = false;
   #stopped = false;
@@ -157,6 +172,7 @@ class RunningBalancer implements Balancer {
     this.#observer = observer;
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
+    this.#certificates = new Certificates({ clock, observer, authority: options.authority });
     const connections = connectionDeps(config, wheel, observer, sockets);
     const health = { ...connections, clock, slots: new CheckSlots() };
     const parts = { deps: connections, health, telemetry: this.#telemetry, store };
@@ -192,6 +208,7 @@ class RunningBalancer implements Balancer {
     try {
       warmUp();
       await this.#sockets.prove();
+      this.#certificates.install(await this.#certificates.prepare(this.config));
       await this.#engine.listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
       });
@@ -222,18 +239,21 @@ class RunningBalancer implements Balancer {
         'a configuration without a route would answer everything with 404',
       );
     warmUp();
+    const certificates = await this.#certificates.prepare(config, check);
     const prepared = await this.#registry.prepare(config, check);
-    const left = await this.#install(prepared);
+    this.#certificates.store.stage(certificates);
+    const left = await this.#install(prepared, () => this.#certificates.install(certificates));
     await inSlices(left);
   }
 
   /** Opens its listeners first: what cannot be bound leaves everything as it is. */
-  async #install(prepared: PreparedConfig): Promise<Steps<void>> {
+  async #install(prepared: PreparedConfig, takeOver: () => void): Promise<Steps<void>> {
     let left: Steps<void> | null = null;
     try {
       await this.#engine.listeners.follow(prepared.snapshot.config.listen, () => {
         // It may have been told to end while a listener was being opened, and would not know of that one.
         this.#refuseIfEnding();
+        takeOver();
         left = this.#follow(prepared);
       });
     } catch (error) {
@@ -241,6 +261,27 @@ class RunningBalancer implements Balancer {
       throw error;
     }
     return left as unknown as Steps<void>;
+  }
+
+  reloadCertificates(): Promise<CertificateReload> {
+    const check = (): void => this.#refuseIfEnding();
+    const done = this.#lastReload.then(() => {
+      check();
+      return this.#certificates.reload(check);
+    });
+    this.#lastReload = done.then(
+      () => {},
+      () => {},
+    );
+    return done;
+  }
+
+  certificates(): readonly CertificateStatus[] {
+    return this.#certificates.status();
+  }
+
+  get certificateFiles(): readonly string[] {
+    return this.#certificates.store.files;
   }
 
   #refuseIfEnding(): void {
@@ -322,6 +363,7 @@ class RunningBalancer implements Balancer {
       clients: this.clientCount,
       configPath: this.#configPath,
       loadedAt: this.#loadedAt,
+      certificates: () => this.#certificates.status(),
     };
   }
 
@@ -370,6 +412,7 @@ class RunningBalancer implements Balancer {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#engine.stop();
+    this.#certificates.stop();
     this.#registry.servers.stop();
     this.#wheel.close();
     this.#shutdown.stop();

@@ -21,6 +21,7 @@ export { createConfig, type LoadOptions, type LoadResult, loadConfig } from './c
 export { type Problem, renderProblems } from './config/problems.js';
 export type { Settings } from './config/settings.js';
 export type { Config } from './config/types.js';
+export type { CertificateReload } from './control/certificates.js';
 export { type ChangeStore, type Changes, readChanges, writeChanges } from './control/changes.js';
 export {
   type NewServer,
@@ -31,3 +32,4 @@ export {
 export type * from './control/status/status.js';
 export { Exposition, type ExpositionDeps } from './observe/exposition.js';
 export type { Metrics, MetricsSnapshot } from './observe/metrics.js';
+export { CertificateError, type CertificateFinding } from './tls/finding.js';

@@ -1,7 +1,13 @@
 import type { Steps } from '../base/slices.js';
 import type { Config } from '../config/types.js';
+import type { CertificateReload } from '../control/certificates.js';
 import type { BanOperations, Operations } from '../control/status/operations.js';
-import type { BalancerStatus, ServerStatus, StatusEvent } from '../control/status/status.js';
+import type {
+  BalancerStatus,
+  CertificateStatus,
+  ServerStatus,
+  StatusEvent,
+} from '../control/status/status.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
 
 /** What the admin listener shows and controls: the part of a balancer that operators see. */
@@ -14,6 +20,10 @@ export interface AdminTarget extends Operations, BanOperations {
   readonly readyReasons: readonly string[];
   /** For `inSlices`: with 10,000 hosts it takes a while. */
   statusSteps(): Steps<BalancerStatus>;
+  /** Reads the files of certificates again. */
+  reloadCertificates(): Promise<CertificateReload>;
+  /** Those that clients are shown. */
+  certificates(): readonly CertificateStatus[];
   readonly serverNames: readonly string[];
   /** By the name of the server or, if no server has it, by its address. */
   serverStatus(name: string): ServerStatus | undefined;

@@ -74,6 +74,18 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       handle: () => jsonInSlices(subject.config, configView),
     },
     { method: 'POST', path: '/api/reload', access: 'token', handle: () => reload(services) },
+    {
+      method: 'GET',
+      path: '/api/certificates',
+      access: 'token',
+      handle: () => json({ certificates: snakeCase(subject.certificates()) }),
+    },
+    {
+      method: 'POST',
+      path: '/api/certificates/reload',
+      access: 'token',
+      handle: async () => json(snakeCase(await subject.reloadCertificates())),
+    },
     { method: 'GET', path: '/api/events', access: 'token', handle: (call) => events.open(call) },
     {
       method: 'GET',

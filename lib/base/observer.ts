@@ -141,6 +141,24 @@ export type BalancerEvent =
       readonly isFirst: boolean;
     }
   | { readonly what: 'resolve_failed'; readonly host: string; readonly detail: string }
+  /** Files of certificates were read again. `detail`: the certificates that are new. */
+  | { readonly what: 'certificates_reloaded'; readonly detail: string }
+  /** A file cannot be used, and what was read before stays in force. `detail`: why. */
+  | { readonly what: 'certificate_refused'; readonly file: string; readonly detail: string }
+  /** `certificate`: its first name. `days`: it expires within so many. `file`: empty when it comes from none. */
+  | {
+      readonly what: 'certificate_expiring';
+      readonly certificate: string;
+      readonly file: string;
+      readonly notAfter: number;
+      readonly days: number;
+    }
+  | {
+      readonly what: 'certificate_expired';
+      readonly certificate: string;
+      readonly file: string;
+      readonly notAfter: number;
+    }
   /** An authority issued a certificate. `host`: the first of its `hosts`. `notAfter`: when it expires. */
   | {
       readonly what: 'certificate_ordered';

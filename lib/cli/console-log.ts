@@ -138,6 +138,18 @@ export class ConsoleLog implements Observer {
       case 'resolve_failed':
         this.#resolveFailed(event.host, event.detail);
         break;
+      case 'certificates_reloaded':
+        this.mention(`certificates reloaded: ${escapeForScreen(event.detail)}`);
+        break;
+      case 'certificate_refused':
+        this.#certificateRefused(event.file, event.detail);
+        break;
+      case 'certificate_expiring':
+        this.#certificateExpires(event.certificate, event.notAfter, `in ${event.days} days or less`);
+        break;
+      case 'certificate_expired':
+        this.#certificateExpires(event.certificate, event.notAfter, 'clients refuse it');
+        break;
       case 'certificate_ordered':
         this.#certificateOrdered(event.hosts, event.notAfter);
         break;
@@ -264,6 +276,19 @@ export class ConsoleLog implements Observer {
   #resolveFailed(host: string, detail: string): void {
     const text = `${host} could not be resolved: ${escapeForScreen(detail)}`;
     this.#sometimes('failed look-ups', () => this.say(this.#terminal.paint.yellow(text)));
+  }
+
+  #certificateRefused(file: string, detail: string): void {
+    const text = `${file}: ${detail}; what was read before stays in force`;
+    this.#sometimes('refused certificates', () => this.say(this.#terminal.paint.red(escapeForScreen(text))));
+  }
+
+  #certificateExpires(certificate: string, notAfter: number, what: string): void {
+    const day = new Date(notAfter).toISOString().slice(0, 10);
+    const { red, yellow } = this.#terminal.paint;
+    const isOver = what === 'clients refuse it';
+    const text = `the certificate of ${escapeForScreen(certificate)} ${isOver ? 'expired' : 'expires'} on ${day}, ${what}`;
+    this.#sometimes('certificates that expire', () => this.say(isOver ? red(text) : yellow(text)));
   }
 
   #certificateOrdered(hosts: readonly string[], notAfter: number): void {

@@ -11,16 +11,23 @@ const LOOK_EVERY = 500;
  */
 export class FileWatch {
   readonly #files: () => readonly string[];
-  readonly #changed: () => void;
+  readonly #changed: (files: readonly string[]) => void;
   readonly #clock: Clock;
   /** The state when `changed` was called last, or at the start; null before the first check. */
-  #known: string | null = null;
+  #known: ReadonlyMap<string, string> | null = null;
   #seen = '';
   #looking = false;
   #stop: (() => void) | null = null;
 
-  /** `files` is called at every check; while the first file is missing, it does not count as changed. */
-  constructor(files: () => readonly string[], changed: () => void, clock: Clock = systemClock) {
+  /**
+   * `files` is called at every check; while the first file is missing, nothing counts as changed. `changed` is told which files
+   * have: those that are checked for the first time are among them.
+   */
+  constructor(
+    files: () => readonly string[],
+    changed: (files: readonly string[]) => void,
+    clock: Clock = systemClock,
+  ) {
     this.#files = files;
     this.#changed = changed;
     this.#clock = clock;
@@ -42,15 +49,20 @@ export class FileWatch {
     // A file system that hangs is not asked again.
     if (this.#looking) return;
     this.#looking = true;
-    const marks = await Promise.all(this.#files().map(markOf));
+    const files = [...new Set(this.#files())];
+    const marks = await Promise.all(files.map(markOf));
     this.#looking = false;
     const now = marks.join('\n');
     const isSettled = now === this.#seen && marks[0] !== MISSING;
     this.#seen = now;
-    this.#known ??= now;
-    if (!isSettled || now === this.#known) return;
-    this.#known = now;
-    this.#changed();
+    const state = new Map(files.map((file, at) => [file, marks[at] ?? MISSING]));
+    this.#known ??= state;
+    if (!isSettled) return;
+    const known = this.#known;
+    const changed = files.filter((file) => known.get(file) !== state.get(file));
+    const isLess = known.size > state.size;
+    this.#known = state;
+    if (changed.length > 0 || isLess) this.#changed(changed);
   }
 }
 

@@ -3,7 +3,9 @@ import type { ReloadOutcome } from '../admin/admin-target.js';
 import type { Balancer } from '../balancer.js';
 import type { Config } from '../config/types.js';
 import { OperationError } from '../control/status/operations.js';
+import { CertificateError } from '../tls/finding.js';
 import type { RunOptions } from './args.js';
+import { renderFindings } from './certificate-report.js';
 import type { ConsoleLog } from './console-log.js';
 import { explainFailure } from './failure.js';
 import { readSettings } from './read-settings.js';
@@ -53,6 +55,22 @@ export class Reload {
     return outcome;
   }
 
+  /** Files of certificates have changed: what is new in them is shown from the next handshake on. */
+  runCertificates(): Promise<void> {
+    const outcome = this.#last.then(() => this.#reloadCertificates());
+    this.#last = outcome;
+    return outcome;
+  }
+
+  async #reloadCertificates(): Promise<void> {
+    try {
+      // The console tells of it by the events.
+      await this.#balancer.reloadCertificates();
+    } catch (error) {
+      this.#consoleLog.say(error instanceof Error ? error.message : String(error));
+    }
+  }
+
   async #reload(): Promise<ReloadOutcome> {
     const file = this.#file;
     if (file === null) {
@@ -90,9 +108,15 @@ export class Reload {
 
   #refuse(file: string, error: unknown): ReloadOutcome {
     let report: string;
-    if (error instanceof StartSettingsError) {
-      report = stripVTControlCharacters(error.report);
-      this.#terminal.write(error.report);
+    const shown =
+      error instanceof StartSettingsError
+        ? error.report
+        : error instanceof CertificateError
+          ? renderFindings(error.findings, file, this.#terminal.paint)
+          : null;
+    if (shown !== null) {
+      report = stripVTControlCharacters(shown);
+      this.#terminal.write(shown);
     } else {
       const explained =
         error instanceof OperationError

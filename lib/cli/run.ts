@@ -6,9 +6,11 @@ import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
 import { socketMeans } from '../net/socket-choice.js';
 import { ObserverList } from '../observe/observer-list.js';
+import { CertificateError } from '../tls/finding.js';
 import { AdminDoor } from './admin-door.js';
 import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
+import { renderFindings } from './certificate-report.js';
 import { ConsoleLog } from './console-log.js';
 import { type Demo, startDemo } from './demo.js';
 import { count, humanDuration } from './error-text.js';
@@ -59,6 +61,8 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     if (error instanceof CutShort) return EXIT_CODE[error.signal];
     if (error instanceof StartSettingsError) context.stderr.write(error.report);
     else if (error instanceof StartError) context.stderr.write(`lb: ${error.message}\n`);
+    else if (error instanceof CertificateError)
+      context.stderr.write(renderFindings(error.findings, file, context.stderr.paint));
     else throw error;
     return 1;
   } finally {
@@ -133,7 +137,13 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
   });
   const reload = new Reload(balancer, plan, options, stderr, consoleLog, up);
   const onHangUp = (): void => void reload.run();
-  const watch = options.watch ? new FileWatch(() => reload.files, onHangUp) : null;
+  const watched = (): readonly string[] => [...reload.files, ...balancer.certificateFiles];
+  const onChange = (files: readonly string[]): void => {
+    const certificates = new Set(balancer.certificateFiles);
+    const areCertificates = files.every((path) => certificates.has(path) && !reload.files.includes(path));
+    void (areCertificates ? reload.runCertificates() : reload.run());
+  };
+  const watch = options.watch ? new FileWatch(watched, onChange) : null;
   // Node opens a debugger at SIGUSR1, for every user of this machine, unless there is a listener.
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) signals.on(signal, reopen);
   if (!hangsUp) signals.on('SIGHUP', onHangUp);

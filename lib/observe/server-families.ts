@@ -21,6 +21,16 @@ export interface LiveBalancer {
     }[];
     readonly bans: number;
   }[];
+  /** Those that are shown to clients. */
+  readonly certificates: readonly LiveCertificate[];
+}
+
+export interface LiveCertificate {
+  readonly name: string;
+  readonly serial: string;
+  readonly source: string;
+  /** Unix time in ms. */
+  readonly notAfter: number;
 }
 
 export interface LiveRoute {
@@ -81,6 +91,11 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       one(live().ready ? 1 : 0),
     ),
     gauge('lb_client_connections', 'Open client connections.', () => one(live().clients)),
+    gauge(
+      'lb_certificate_expiry_timestamp_seconds',
+      'When the certificate that clients are shown expires, in Unix time.',
+      () => certificates(live()),
+    ),
     gauge('lb_requests_in_flight', 'Requests in flight.', () => one(live().requests.inFlight)),
     gauge('lb_route_up', 'Whether the route has a server that takes new requests.', () =>
       routes(live(), ({ isUp }) => (isUp ? 1 : 0)),
@@ -164,6 +179,11 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
 
 function isUp({ state }: LiveServer): number {
   return state === 'up' || state === 'unchecked' ? 1 : 0;
+}
+
+function* certificates({ certificates: all }: LiveBalancer): Iterable<Sample> {
+  for (const { name, serial, source, notAfter } of all)
+    yield { labels: { certificate: name, serial, source }, value: Math.floor(notAfter / 1000) };
 }
 
 function* routes(live: LiveBalancer, value: (route: LiveRoute) => number): Generator<Sample> {

@@ -61,7 +61,16 @@ interface Loaded extends PreparedCertificates {
   readonly files: ReadonlySet<string>;
   /** As of which change of the supplied certificates. */
   readonly supplies: number;
+  /** Those of the local authority. */
+  readonly internal: readonly KeyPair[];
 }
+
+const NO_CERTIFICATES: CertificateTable = {
+  exact: new Map(),
+  wildcard: new Map(),
+  fallback: null,
+  hasOnePolicy: true,
+};
 
 const NOTHING: Loaded = {
   findings: [],
@@ -74,6 +83,7 @@ const NOTHING: Loaded = {
   contexts: new Map(),
   files: new Set(),
   supplies: 0,
+  internal: [],
 };
 
 /**
@@ -88,7 +98,6 @@ export class CertificateStore {
   readonly #challenges = new Map<string, TlsChoice>();
   readonly #terms = new Map<TlsConfig, LiveTerms>();
   #loaded = NOTHING;
-  #internal: KeyPair | null = null;
   #acme: AcmeSource | null = null;
   readonly #acmePairs = new WeakMap<PemPair, KeyPair | null>();
   #supplies = 0;
@@ -102,40 +111,46 @@ export class CertificateStore {
 
   /**
    * Reads the files of these terms and makes their contexts; nothing in force changes. Throws a CertificateError when one
-   * cannot be used and no pair of the same files is in force; with `lenient`, such a one is left out.
+   * cannot be used and no pair of the same files is in force; with `lenient`, such a one is left out. `internal`: those of
+   * the local authority.
    */
-  *prepare(configs: Iterable<TlsConfig>, lenient = false): Steps<PreparedCertificates> {
+  *prepare(
+    configs: Iterable<TlsConfig>,
+    lenient = false,
+    internal: readonly KeyPair[] = this.#loaded.internal,
+  ): Steps<PreparedCertificates> {
     const contexts = new ContextCache(this.#loaded.contexts, this.#tickets);
     const load = new Load(this.#loaded, lenient, this.#clock.wall(), contexts);
     const offered = new Map<TlsConfig, { offered: OfferedPair[]; policy: ClientPolicy }>();
     for (const config of new Set(configs)) offered.set(config, yield* load.read(config));
     load.refuseErrors();
     const supplies = this.#supplies;
-    const terms = yield* this.#tables(offered, contexts);
-    const loaded: Loaded = { ...load.result(terms), contexts: contexts.used, supplies };
+    const terms = yield* this.#tables(offered, contexts, internal);
+    const loaded: Loaded = { ...load.result(terms), contexts: contexts.used, supplies, internal };
     return loaded;
   }
 
   *#tables(
     read: ReadonlyMap<TlsConfig, Pick<ReadTerms, 'offered' | 'policy'>>,
     contexts: ContextCache,
+    internal: readonly KeyPair[],
   ): Steps<Map<TlsConfig, ReadTerms>> {
     const terms = new Map<TlsConfig, ReadTerms>();
     const deps = { contexts, stapleFor: this.#stapleFor };
     for (const [config, { offered, policy }] of read) {
-      const all = [...offered, ...this.#supplied(config).map(({ pair }) => ({ pair, policy }))];
+      const all = [...offered, ...this.#supplied(config, internal).map(({ pair }) => ({ pair, policy }))];
       terms.set(config, { offered, policy, table: yield* buildTable(config, all, deps) });
     }
     return terms;
   }
 
-  #supplied({ acme, internal }: TlsConfig): HeldPair[] {
+  #supplied({ acme, internal: isInternal }: TlsConfig, internal: readonly KeyPair[]): HeldPair[] {
     const held: HeldPair[] = [];
     for (const host of acme?.hosts ?? []) {
       const pair = this.#acmePair(this.#acme?.certificateFor(host) ?? null);
       if (pair !== null) held.push({ pair, source: 'acme' });
     }
-    if (internal && this.#internal !== null) held.push({ pair: this.#internal, source: 'internal' });
+    if (isInternal) for (const pair of internal) held.push({ pair, source: 'internal' });
     return held;
   }
 
@@ -157,20 +172,39 @@ export class CertificateStore {
     }
   }
 
-  /** The terms of a listener; null for plain HTTP. Those of the configuration that was installed last. */
-  termsOf(config: TlsConfig | null): TlsTerms | null {
-    return config === null ? null : (this.#terms.get(config) ?? null);
+  /**
+   * Lets listeners that are opened before the rest is installed go by what `prepare` has returned; those of the configuration
+   * in force stay as they are.
+   */
+  stage(prepared: PreparedCertificates): void {
+    const { terms } = prepared as Loaded;
+    for (const [config, { table }] of terms)
+      if (!this.#terms.has(config)) this.#terms.set(config, new LiveTerms(table, this.#challenges));
+  }
+
+  /** What a listener goes by, from now on and after every change. Until its files are read it refuses every handshake. */
+  termsOf(config: TlsConfig): TlsTerms {
+    const known = this.#terms.get(config);
+    if (known !== undefined) return known;
+    const live = new LiveTerms(NO_CERTIFICATES, this.#challenges);
+    this.#terms.set(config, live);
+    return live;
   }
 
   /** The terms that are in force, as the configuration has them. */
   get configs(): readonly TlsConfig[] {
-    return [...this.#terms.keys()];
+    return [...this.#loaded.terms.keys()];
   }
 
-  /** The certificate of the local authority. Resolves when listeners show it. */
-  supplyInternal(pair: KeyPair): Promise<void> {
-    this.#internal = pair;
+  /** Other certificates of the local authority. Resolves when listeners show them. */
+  supplyInternal(pairs: readonly KeyPair[]): Promise<void> {
+    this.#loaded = { ...this.#loaded, internal: pairs };
     return this.#suppliesChanged();
+  }
+
+  /** The certificates of the local authority that are in force. */
+  get internal(): readonly KeyPair[] {
+    return this.#loaded.internal;
   }
 
   /**
@@ -225,7 +259,7 @@ export class CertificateStore {
       const loaded = this.#loaded;
       const supplies = this.#supplies;
       const contexts = new ContextCache(loaded.contexts, this.#tickets);
-      const terms = await inSlices(this.#tables(loaded.terms, contexts));
+      const terms = await inSlices(this.#tables(loaded.terms, contexts, loaded.internal));
       if (loaded !== this.#loaded || supplies !== this.#supplies) continue;
       this.#loaded = { ...loaded, terms, contexts: contexts.used, supplies };
       this.#putInForce(terms);
@@ -244,7 +278,7 @@ export class CertificateStore {
     for (const [config, { offered }] of this.#loaded.terms)
       for (const one of [
         ...offered.map(({ pair }): HeldPair => ({ pair, source: 'file' })),
-        ...this.#supplied(config),
+        ...this.#supplied(config, this.#loaded.internal),
       ])
         held.set(`${one.pair.file} ${one.pair.leaf.facts.fingerprint}`, one);
     return [...held.values()];
@@ -385,7 +419,7 @@ class Load {
     if (this.#fatal.length > 0 && !this.#isLenient) throw new CertificateError(this.#fatal);
   }
 
-  result(terms: ReadonlyMap<TlsConfig, ReadTerms>): Omit<Loaded, 'contexts' | 'supplies'> {
+  result(terms: ReadonlyMap<TlsConfig, ReadTerms>): Omit<Loaded, 'contexts' | 'supplies' | 'internal'> {
     return {
       findings: this.#findings,
       changed: this.#changed,

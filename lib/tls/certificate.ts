@@ -95,12 +95,19 @@ function namesOf(x509: X509Certificate): { names: string[]; addresses: string[] 
   const addresses: string[] = [];
   const alternatives = x509.subjectAltName;
   for (const [, kind, value = ''] of (alternatives ?? '').matchAll(/(DNS|IP Address):([^,"\s]+)/g))
-    (kind === 'DNS' ? names : addresses).push(value.toLowerCase());
+    if (kind === 'DNS') names.push(value.toLowerCase());
+    else addresses.push(value.includes(':') ? canonicalV6(value) : value);
   if (alternatives === undefined) {
     const common = /^CN=(\S+)$/m.exec(x509.subject)?.[1];
     if (common !== undefined) names.push(common.toLowerCase());
   }
   return { names: [...new Set(names)], addresses };
+}
+
+/** OpenSSL writes all eight groups. */
+function canonicalV6(text: string): string {
+  const url = `http://[${text}]/`;
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : text.toLowerCase();
 }
 
 function keyTypeOf({ publicKey }: X509Certificate): string {

@@ -49,6 +49,8 @@ t.test('every answer is as its schema says', async (t) => {
     ['GET', '/metrics', '/metrics', 200],
     ['GET', '/', '/', 200],
     ['GET', '/api/status', '/api/status', 200],
+    ['GET', '/api/certificates', '/api/certificates', 200],
+    ['POST', '/api/certificates/reload', '/api/certificates/reload', 200],
     ['GET', '/api/servers', '/api/servers', 200],
     ['POST', '/api/servers', '/api/servers', 201, server],
     ['POST', '/api/servers', '/api/servers', 409, server],

@@ -4,11 +4,13 @@ import type { Steps } from '../../lib/base/slices.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Config } from '../../lib/config/types.js';
+import type { CertificateReload } from '../../lib/control/certificates.js';
 import { type NewServer, OperationError } from '../../lib/control/status/operations.js';
 import type {
   BalancerState,
   BalancerStatus,
   BanList,
+  CertificateStatus,
   ServerState,
   ServerStatus,
   StatusCounts,
@@ -66,6 +68,31 @@ export class FakeSubject implements AdminTarget {
     return this.status();
   }
 
+  readonly certificateNotAfter = 1_800_000_000_000;
+
+  certificates(): CertificateStatus[] {
+    return [
+      {
+        name: 'www.mango.com',
+        names: ['www.mango.com', 'mango.com'],
+        issuer: 'CN=Mango CA,O=Mango',
+        serial: '1A2B',
+        fingerprint: 'ab'.repeat(32),
+        keyType: 'EC P-256',
+        notBefore: 1_690_000_000_000,
+        notAfter: this.certificateNotAfter,
+        state: 'valid',
+        source: 'file',
+        file: '/etc/lb/www.pem',
+        problems: [],
+      },
+    ];
+  }
+
+  async reloadCertificates(): Promise<CertificateReload> {
+    return { changed: ['www.mango.com (serial 1A2C)'], refused: [] };
+  }
+
   status(): BalancerStatus {
     const servers = this.servers.map((server) => this.#serverStatus(server));
     const byReason = { connect_refused: 1 };
@@ -101,6 +128,7 @@ export class FakeSubject implements AdminTarget {
           bans: this.banned.length,
         },
       ],
+      certificates: this.certificates(),
       config: { path: 'lb.yaml', loadedAt: 1_700_000_000_000, drift: ['weight of big: 5 (file: 3)'] },
     };
   }

@@ -11,8 +11,15 @@ import { check } from '../../lib/cli/check.js';
 import { explain } from '../../lib/cli/explain.js';
 import { type OutputStream, Terminal } from '../../lib/cli/terminal.js';
 import type { Config } from '../../lib/config/types.js';
+import type { CertificateReload } from '../../lib/control/certificates.js';
 import type { NewServer } from '../../lib/control/status/operations.js';
-import type { BalancerStatus, BanList, ServerStatus, StatusEvent } from '../../lib/control/status/status.js';
+import type {
+  BalancerStatus,
+  BanList,
+  CertificateStatus,
+  ServerStatus,
+  StatusEvent,
+} from '../../lib/control/status/status.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import type { LiveBalancer } from '../../lib/observe/server-families.js';
@@ -113,6 +120,17 @@ export class FakeBalancer implements Balancer {
 
   stop(): void {
     this.stopped = true;
+  }
+
+  readonly certificateFiles: readonly string[] = [];
+
+  certificates(): readonly CertificateStatus[] {
+    return [];
+  }
+
+  async reloadCertificates(): Promise<CertificateReload> {
+    this.told.push('certificates');
+    return { changed: [], refused: [] };
   }
 
   setAvailability(name: string, to: Availability): void {

@@ -58,6 +58,10 @@ const LIVE: LiveBalancer = {
   firewall: [
     { rule: 'firewall_rules', verdicts: [{ guard: 'ip_reject', refused: 4, observed: 1 }], bans: 3 },
   ],
+  certificates: [
+    { name: 'www.mango.com', serial: '1A2B', source: 'file', notAfter: 1_800_000_000_000 },
+    { name: NASTY, serial: '01', source: 'acme', notAfter: 1_800_000_000_999 },
+  ],
 };
 
 function* lookAtLive(): Steps<LiveBalancer> {

@@ -109,8 +109,12 @@ export class Seen implements Observer {
       case 'added':
       case 'availability':
       case 'banned':
+      case 'certificate_expired':
+      case 'certificate_expiring':
       case 'certificate_failed':
       case 'certificate_ordered':
+      case 'certificate_refused':
+      case 'certificates_reloaded':
       case 'closed':
       case 'drained':
       case 'listening':

@@ -42,7 +42,7 @@ export class Store {
   }
 
   get terms(): TlsTerms {
-    return this.store.termsOf(this.config) as TlsTerms;
+    return this.store.termsOf(this.config);
   }
 
   /** What was found, in one line each. */

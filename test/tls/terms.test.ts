@@ -145,7 +145,7 @@ for (const version of VERSIONS) {
     const other = tlsConfig({ certificates });
     store.store.install(atOnce(store.store.prepare([store.config, other])));
     const port = await serve(t, store.terms);
-    const otherPort = await serve(t, store.store.termsOf(other) as typeof store.terms);
+    const otherPort = await serve(t, store.store.termsOf(other));
     const { session } = await shake(port, options);
     t.match(await shake(otherPort, { ...options, session: session as Buffer }), { error: '', resumed: true });
     write(folder, await authority.issue({ names: ['a.test'] }));
@@ -165,8 +165,7 @@ for (const version of VERSIONS) {
       );
       open.store.install(atOnce(open.store.prepare([open.config, ...configs])));
       const ports = [];
-      for (const config of [open.config, ...configs])
-        ports.push(await serve(t, open.store.termsOf(config) as typeof open.terms));
+      for (const config of [open.config, ...configs]) ports.push(await serve(t, open.store.termsOf(config)));
       const [plain, required, requested] = ports as [number, number, number];
       const { session } = await shake(plain, options);
       t.match(await shake(required, options), { error: /.+/ }, 'without a certificate');
@@ -279,7 +278,7 @@ t.test('certificates of ACME are shown, and its challenges to those who ask for 
   const config = tlsConfig({ acme: { hosts: ['a.test', 'b.test'], store: '/none' } });
   store.install(atOnce(store.prepare([config])));
   const terms = store.termsOf(config);
-  t.equal(terms?.choose('a.test', []), null, 'there is none yet');
+  t.equal(terms.choose('a.test', []), null, 'there is none yet');
   const certificates = new Map<string, AcmeCertificate>();
   const challenges = new Map<string, IssuedCertificate>();
   const changed = store.useAcme({
@@ -294,11 +293,11 @@ t.test('certificates of ACME are shown, and its challenges to those who ask for 
   };
   const serials = (): string[] => store.held.map(({ pair }) => pair.leaf.facts.serial.toLowerCase());
   await issue('a.test');
-  t.match(terms?.choose('a.test', []), { clientAuth: 'none', onlyProtocol: null });
-  t.equal(terms?.choose('b.test', []), terms?.choose('a.test', []), 'the first is shown for others');
+  t.match(terms.choose('a.test', []), { clientAuth: 'none', onlyProtocol: null });
+  t.equal(terms.choose('b.test', []), terms.choose('a.test', []), 'the first is shown for others');
   t.match(store.held, [{ source: 'acme' }]);
   await issue('b.test');
-  t.not(terms?.choose('b.test', []), terms?.choose('a.test', []));
+  t.not(terms.choose('b.test', []), terms.choose('a.test', []));
   const before = serials();
   await issue('a.test');
   t.not(serials()[0], before[0]);
@@ -306,13 +305,13 @@ t.test('certificates of ACME are shown, and its challenges to those who ask for 
 
   challenges.set('b.test', await authority.issue({ names: ['b.test'] }));
   await changed(['b.test']);
-  t.match(terms?.choose('b.test', ['acme-tls/1']), { onlyProtocol: 'acme-tls/1', clientAuth: 'none' });
-  t.match(terms?.choose('b.test', ['http/1.1']), { onlyProtocol: null });
-  t.match(terms?.choose('b.test', ['acme-tls/1', 'http/1.1']), { onlyProtocol: null });
-  t.match(terms?.choose('a.test', ['acme-tls/1']), { onlyProtocol: null });
+  t.match(terms.choose('b.test', ['acme-tls/1']), { onlyProtocol: 'acme-tls/1', clientAuth: 'none' });
+  t.match(terms.choose('b.test', ['http/1.1']), { onlyProtocol: null });
+  t.match(terms.choose('b.test', ['acme-tls/1', 'http/1.1']), { onlyProtocol: null });
+  t.match(terms.choose('a.test', ['acme-tls/1']), { onlyProtocol: null });
   challenges.clear();
   await changed(['b.test']);
-  t.match(terms?.choose('b.test', ['acme-tls/1']), { onlyProtocol: null });
+  t.match(terms.choose('b.test', ['acme-tls/1']), { onlyProtocol: null });
 });
 
 t.test('many changes of ACME at once, and a reload between, end with the last of each', async (t) => {
@@ -373,10 +372,10 @@ t.test('many certificates are loaded in steps, and a choice costs what it does w
   t.ok(first.count >= 3 * COUNT, `${first.count} steps`);
   t.ok(second.took < first.took / 2, `${second.took} ms`);
   const terms = store.termsOf(config);
-  t.not(terms?.choose('h199.test', []), terms?.choose('h1.test', []));
-  terms?.choose('h1.test', []);
+  t.not(terms.choose('h199.test', []), terms.choose('h1.test', []));
+  terms.choose('h1.test', []);
   const begun = processorTime();
-  for (let i = 0; i < 100_000; i++) terms?.choose('www.h199.test', []);
+  for (let i = 0; i < 100_000; i++) terms.choose('www.h199.test', []);
   t.ok((processorTime() - begun) / 100_000 < 0.01, 'in ms');
 });
 

@@ -93,6 +93,10 @@ const EVENTS = {
   trial: ['is tried with one request at a time', 'warn'],
   resolved: ['resolved', 'quiet'],
   resolve_failed: ['cannot be resolved', 'bad'],
+  certificates_reloaded: ['certificates reloaded', 'good'],
+  certificate_refused: ['certificate refused', 'bad'],
+  certificate_expiring: ['certificate expires', 'warn'],
+  certificate_expired: ['certificate expired', 'bad'],
   certificate_ordered: ['new certificate', 'good'],
   certificate_failed: ['no certificate', 'bad'],
 };

@@ -30,6 +30,10 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   unbanned: ['ban lifted of', 'green'],
   resolved: ['resolved', null],
   resolve_failed: ['not resolved', 'red'],
+  certificates_reloaded: ['certificates reloaded', 'green'],
+  certificate_refused: ['certificate refused', 'red'],
+  certificate_expiring: ['certificate expires', 'yellow'],
+  certificate_expired: ['certificate expired', 'red'],
   certificate_ordered: ['new certificate', 'green'],
   certificate_failed: ['no certificate', 'red'],
 };

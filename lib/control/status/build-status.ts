@@ -23,6 +23,7 @@ import { sumOf, together, worseOf } from './server-sums.js';
 import type {
   BalancerState,
   BalancerStatus,
+  CertificateStatus,
   FirewallStatus,
   RouteStatus,
   ServerStatus,
@@ -42,6 +43,7 @@ export interface StatusDeps {
   readonly clients: number;
   readonly configPath: string | null;
   readonly loadedAt: number;
+  readonly certificates: () => CertificateStatus[];
 }
 
 /** Everything: as of one moment if all steps are taken at once, else each server and route as of its step. */
@@ -70,6 +72,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
     routes,
     servers,
     firewall: firewallStatuses(snapshot),
+    certificates: sources.certificates(),
     config: { path: sources.configPath, loadedAt: sources.loadedAt, drift: desired.drift },
   };
 }
@@ -93,7 +96,12 @@ export function serverStatus({ registry, telemetry }: StatusDeps, asked: string)
 }
 
 /** What metrics show; what a status has besides is not put together for it. */
-export function* figureSteps({ registry, clients, readyReasons }: StatusDeps): Steps<LiveBalancer> {
+export function* figureSteps({
+  registry,
+  clients,
+  readyReasons,
+  certificates,
+}: StatusDeps): Steps<LiveBalancer> {
   const { servers: managed, snapshot, routes } = registry;
   const servers = new Map<string, LiveServer>();
   for (const member of managed.members) {
@@ -115,6 +123,7 @@ export function* figureSteps({ registry, clients, readyReasons }: StatusDeps): S
     routes: liveRoutes,
     servers: [...servers.values()],
     firewall: firewallStatuses(snapshot),
+    certificates: certificates(),
   };
 }
 

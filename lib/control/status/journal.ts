@@ -103,6 +103,13 @@ function detailOf(event: BalancerEvent): string {
       return `${event.host} to ${event.addresses.join(', ')}`;
     case 'resolve_failed':
       return `${event.host}: ${event.detail}`;
+    case 'certificates_reloaded':
+      return event.detail;
+    case 'certificate_refused':
+      return `${event.file}: ${event.detail}`;
+    case 'certificate_expiring':
+    case 'certificate_expired':
+      return `${event.certificate}, ${new Date(event.notAfter).toISOString().slice(0, 10)}${event.file === '' ? '' : `, ${event.file}`}`;
     case 'certificate_ordered':
       return `${event.hosts.join(', ')}, until ${new Date(event.notAfter).toISOString().slice(0, 10)}`;
     case 'certificate_failed':

@@ -28,6 +28,8 @@ export interface BalancerStatus {
    */
   readonly servers: readonly ServerStatus[];
   readonly firewall: readonly FirewallStatus[];
+  /** Those that are shown to clients, in the order of the file. */
+  readonly certificates: readonly CertificateStatus[];
   readonly config: ConfigStatus;
 }
 
@@ -180,6 +182,32 @@ export interface GuardVerdicts {
   readonly refused: number;
   /** Let through, because the rule only observes. */
   readonly observed: number;
+}
+
+/** A certificate that is shown to clients. */
+export interface CertificateStatus {
+  /** The first of its names. */
+  readonly name: string;
+  /** Host names, wildcards and IP addresses that it covers. */
+  readonly names: readonly string[];
+  /** As RFC 4514 writes names: `CN=R11,O=Example`. */
+  readonly issuer: string;
+  /** In hex, in upper case. */
+  readonly serial: string;
+  /** SHA-256 in hex, in lower case. */
+  readonly fingerprint: string;
+  /** `RSA 2048`, `EC P-256`, `Ed25519`. */
+  readonly keyType: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** expiring: within 30 days, and nothing renews it by itself. */
+  readonly state: 'valid' | 'expiring' | 'expired' | 'not_yet_valid';
+  /** From a file, ordered by ACME, or of the local authority. */
+  readonly source: 'file' | 'acme' | 'internal';
+  /** Empty when it comes from no file. */
+  readonly file: string;
+  /** What is wrong with its file, a line each. When the file cannot be used any more, the certificate is the last good one. */
+  readonly problems: readonly string[];
 }
 
 export interface ConfigStatus {

@@ -1,0 +1,232 @@
+import type { Observer } from '../base/observer.js';
+import { inSlices } from '../base/slices.js';
+import type { Clock } from '../base/timer-wheel.js';
+import type { Config, TlsConfig } from '../config/types.js';
+import type { TlsTerms } from '../net/tls-terms.js';
+import { titleOf } from '../tls/certificate.js';
+import {
+  CertificateStore,
+  type HeldPair,
+  type PreparedCertificates,
+  pairText,
+} from '../tls/certificate-store.js';
+import { type CertificateFinding, findingText } from '../tls/finding.js';
+import type { KeyPair } from '../tls/key-pair.js';
+import { authorityFolder, issueLocally } from '../tls/local-authority.js';
+import type { CertificateStatus } from './status/status.js';
+
+const DAY_MS = 24 * 3_600_000;
+/** Days before a certificate expires on which an event tells so. */
+const NOTICE_DAYS = [7, 14, 30] as const;
+/** How often the dates are looked at, in ms. */
+const LOOK_EVERY = 3_600_000;
+
+/** A listener on every interface. */
+const EVERYWHERE: readonly string[] = ['', '0.0.0.0', '::'];
+/** How many certificates one line names. */
+const MOST_NAMED = 5;
+
+export interface CertificatesDeps {
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** The folder of the local authority; by default that of the user. */
+  readonly authority?: string | undefined;
+}
+
+/** What came of reading certificate files again. */
+export interface CertificateReload {
+  /** Certificates that are new, such as `www.example.com (serial 1A2B)`. */
+  readonly changed: readonly string[];
+  /** Files that cannot be used, with the reason: what was read before stays in force. */
+  readonly refused: readonly string[];
+}
+
+/** The certificates of a balancer: what listeners go by, what is told of them, and their replacement while it runs. */
+export class Certificates {
+  readonly store: CertificateStore;
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  readonly #stop: () => void;
+  /** By certificate, the fewest days of which was told; 0: that it has expired. */
+  #told = new Map<string, number>();
+  /** Warnings that were told, so that a reload does not tell them again. */
+  #warned = new Set<string>();
+
+  readonly #authority: string;
+  #isRenewing = false;
+  #isStopped = false;
+
+  constructor({ clock, observer, authority = authorityFolder() }: CertificatesDeps) {
+    this.#authority = authority;
+    this.#clock = clock;
+    this.#observer = observer;
+    this.store = new CertificateStore({ clock });
+    this.#stop = clock.every(LOOK_EVERY, () => {
+      this.#lookAtDates();
+      void this.#renew();
+    });
+  }
+
+  termsOf(config: TlsConfig | null): TlsTerms | null {
+    return config === null ? null : this.store.termsOf(config);
+  }
+
+  /**
+   * Reads the files of a configuration, and has the local authority issue what it asks for; `install` puts in force what it
+   * resolves with. Rejects with a CertificateError or an AuthorityError.
+   */
+  async prepare(config: Config, check?: () => void): Promise<PreparedCertificates> {
+    const terms = termsIn(config);
+    const internal = terms.some((one) => one.internal) ? await this.#internalFor(namesIn(config)) : [];
+    check?.();
+    return inSlices(this.store.prepare(terms, false, internal), check);
+  }
+
+  /** Those in force, unless they are for other names or end soon. */
+  async #internalFor(names: readonly string[]): Promise<readonly KeyPair[]> {
+    const now = this.#clock.wall();
+    const { internal } = this.store;
+    const covered = internal.flatMap(({ leaf: { facts } }) => [...facts.names, ...facts.addresses]);
+    const isSame = covered.length === names.length && names.every((name) => covered.includes(name));
+    if (isSame && !internal.some((pair) => isEnding(pair, now))) return internal;
+    return issueLocally(this.#authority, names, now);
+  }
+
+  /** The local authority's certificates are renewed with a third of their life left. */
+  async #renew(): Promise<void> {
+    const now = this.#clock.wall();
+    const { internal } = this.store;
+    if (this.#isRenewing || !internal.some((pair) => isEnding(pair, now))) return;
+    this.#isRenewing = true;
+    try {
+      const names = internal.flatMap(({ leaf: { facts } }) => [...facts.names, ...facts.addresses]);
+      const pairs = await issueLocally(this.#authority, names, now);
+      // Another configuration may have come meanwhile.
+      if (this.store.internal === internal && !this.#isStopped) await this.store.supplyInternal(pairs);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#observer.event?.({ what: 'warning', message: why });
+    } finally {
+      this.#isRenewing = false;
+    }
+  }
+
+  /** Puts in force what was prepared for another configuration, or for the first. */
+  install(prepared: PreparedCertificates): void {
+    this.store.install(prepared);
+    this.#tell(prepared);
+    this.#lookAtDates();
+  }
+
+  /** Reads the files again. What cannot be used is left out, or stays as it was read before. */
+  async reload(check?: () => void): Promise<CertificateReload> {
+    const prepared = await inSlices(this.store.prepare(this.store.configs, true), check);
+    const changed = prepared.changed.map(pairText);
+    this.install(prepared);
+    if (changed.length > 0) this.#observer.event?.({ what: 'certificates_reloaded', detail: fewOf(changed) });
+    return { changed, refused: prepared.findings.filter(isError).map(findingText) };
+  }
+
+  #tell({ findings }: PreparedCertificates): void {
+    const told = new Set<string>();
+    for (const finding of findings) {
+      const { file, message, hint } = finding;
+      if (isError(finding)) this.#observer.event?.({ what: 'certificate_refused', file, detail: message });
+      else {
+        const line = `${findingText(finding)}${hint === '' ? '' : `. ${hint}`}`;
+        told.add(line);
+        if (!this.#warned.has(line)) this.#observer.event?.({ what: 'warning', message: line });
+      }
+    }
+    this.#warned = told;
+  }
+
+  /** Tells of each certificate once that it expires within 30, 14 and 7 days, and when it has. */
+  #lookAtDates(): void {
+    const told = new Map<string, number>();
+    const now = this.#clock.wall();
+    for (const { pair, source } of this.store.held) {
+      // It is renewed long before.
+      if (source === 'internal') continue;
+      const { fingerprint, notAfter } = pair.leaf.facts;
+      const before = this.#told.get(fingerprint) ?? Number.POSITIVE_INFINITY;
+      const days = notAfter <= now ? 0 : NOTICE_DAYS.find((some) => notAfter - now <= some * DAY_MS);
+      told.set(fingerprint, Math.min(before, days ?? before));
+      if (days === undefined || days >= before) continue;
+      const about = { certificate: titleOf(pair.leaf.facts), file: pair.file, notAfter };
+      if (days === 0) this.#observer.event?.({ what: 'certificate_expired', ...about });
+      else this.#observer.event?.({ what: 'certificate_expiring', ...about, days });
+    }
+    this.#told = told;
+  }
+
+  /** In the order of the configuration. */
+  status(): CertificateStatus[] {
+    const now = this.#clock.wall();
+    const problems = new Map<string, string[]>();
+    for (const finding of this.store.findings)
+      problems.set(finding.file, [...(problems.get(finding.file) ?? []), finding.message]);
+    return this.store.held.map((held) => certificateStatus(held, problems.get(held.pair.file) ?? [], now));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#stop();
+    this.store.stop();
+  }
+}
+
+/** The terms of all listeners, that of the operators included. */
+export function termsIn({ listen, admin }: Config): TlsConfig[] {
+  const all = [...listen.map(({ tls }) => tls), admin?.tls ?? null];
+  return [...new Set(all.filter((tls) => tls !== null))];
+}
+
+/** The names that the local authority issues certificates for: this machine, and the hosts of the file. */
+export function namesIn({ hosts, listen, admin }: Config): string[] {
+  const names = ['localhost', '127.0.0.1', '::1'];
+  for (const { address } of [...listen, ...(admin === null ? [] : [{ address: admin.listen }])])
+    if (address.kind === 'tcp' && !EVERYWHERE.includes(address.host)) names.push(address.host.toLowerCase());
+  for (const { names: all } of hosts)
+    for (const host of all)
+      names.push(host.kind === 'exact' ? host.name.replace(/^\[|\]$/g, '') : `*${host.suffix}`);
+  return [...new Set(names)];
+}
+
+/** Is a third of its life left, or less? */
+function isEnding({ leaf: { facts } }: KeyPair, now: number): boolean {
+  return facts.notAfter - now < (facts.notAfter - facts.notBefore) / 3;
+}
+
+export function certificateStatus(
+  { pair, source }: HeldPair,
+  problems: readonly string[],
+  now: number,
+): CertificateStatus {
+  const { facts } = pair.leaf;
+  const { names, addresses, notBefore, notAfter } = facts;
+  const isSoon = notAfter - now <= NOTICE_DAYS[2] * DAY_MS && source === 'file';
+  return {
+    name: titleOf(facts),
+    names: [...names, ...addresses],
+    issuer: facts.issuer,
+    serial: facts.serial,
+    fingerprint: facts.fingerprint,
+    keyType: facts.keyType,
+    notBefore,
+    notAfter,
+    state: notAfter <= now ? 'expired' : notBefore > now ? 'not_yet_valid' : isSoon ? 'expiring' : 'valid',
+    source,
+    file: pair.file,
+    problems: [...problems],
+  };
+}
+
+function isError({ severity }: CertificateFinding): boolean {
+  return severity === 'error';
+}
+
+function fewOf(lines: readonly string[]): string {
+  const more = lines.length - MOST_NAMED;
+  return `${lines.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
