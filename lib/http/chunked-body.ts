@@ -2,28 +2,28 @@ import type { BodyForm, BodyListener } from './flow.js';
 import type { MessageKind } from './llhttp.js';
 
 /**
- * The framing of chunks (RFC 9112, 7.1) as a table: what a byte makes of a state. Strict where two programs could read
- * another size or another end: hexadecimal digits, then `;` or CRLF; no bare LF, no blank but around the parts of an
- * extension. No extension is acted upon, so an empty name or value passes.
+ * The chunk grammar (RFC 9112, 7.1) as a table from state and byte to the next state. It is strict wherever two programs
+ * could read a different size or a different end: hexadecimal digits, then `;` or CRLF; no bare LF; blanks only around
+ * the parts of an extension. Extensions are not acted upon, so an empty name or value passes.
  */
 
-/** Bytes are counted here, and none of them is looked at. */
+/** Data bytes are only counted. */
 const DATA = 0;
 /** Where a chunk begins. */
 const START = 1;
 const DIGITS = 2;
-/** Behind the CR of a line with a size. */
+/** After the CR of a line with a size. */
 const SIZE_CR = 3;
 const DATA_END = 4;
 const DATA_CR = 5;
-/** Behind the line of the last chunk: an empty line, or the trailer section. */
+/** After the line of the last chunk: an empty line or the trailer section follows. */
 const LAST = 6;
 const LAST_CR = 7;
 /** The trailer section, which is not read here. */
 const TRAILERS = 8;
 const END = 9;
 const REFUSED = 10;
-/** From here on: in an extension, or in the blanks before one. */
+/** This state and all later ones: inside an extension, or in the blanks before one. */
 const EXTENSION = 11;
 const BLANK = 11;
 /** Some servers pad their sizes with spaces. Requests may not. */
@@ -31,7 +31,7 @@ const PADDING = 12;
 const EXTENSION_START = 13;
 const NAME = 14;
 const NAME_BLANK = 15;
-/** Behind `=`. */
+/** After `=`. */
 const VALUE_START = 16;
 const VALUE_BLANK = 17;
 const VALUE = 18;
@@ -57,7 +57,7 @@ const QUOTED_PAIRS = [0x09, ...range(0x20, 0xff)].filter((byte) => byte !== DEL)
 /** The same without double quote and backslash, and DEL, which is harmless here and no error to llhttp. */
 const QUOTED_TEXT = [...QUOTED_PAIRS.filter((byte) => byte !== code('"') && byte !== code('\\')), DEL];
 
-/** The value of each hexadecimal digit, and what every other byte has instead. */
+/** The value of each hexadecimal digit; every other byte has this value instead. */
 const NO_DIGIT = 16;
 const DIGIT_VALUE = new Uint8Array(256).fill(NO_DIGIT);
 const HEX = [...'0123456789abcdefABCDEF'].map(code);
@@ -109,16 +109,16 @@ const CHUNK_TABLES: { readonly [kind in MessageKind]: Uint8Array } = {
   response: tableOf('response'),
 };
 
-/** Between two pieces of data there may be this much that is none: extensions, zeros before a size. */
+/** Most bytes between two pieces of data that are not data themselves: extensions, zeros before a size. */
 const MAX_FRAMING_BYTES = 16 * 1024;
-/** 2^52 - 1 has 13 of them: a size with more would be another number to a server that counts in 32, 63 or 64 bits. */
+/** 2^52 - 1 has 13 digits. A server that counts in 32, 63 or 64 bits would read a longer size as another number. */
 const MAX_SIZE_DIGITS = 13;
-/** Fewer bytes than this are no whole chunk. */
+/** Fewer bytes than this are not a whole chunk. */
 const SHORTEST_CHUNK = 6;
-/** A longer chunk, or one with a longer line, is left to the table. */
+/** A longer chunk, or a chunk with a longer size line, is left to the table. */
 const SHORT = 1024 * 1024;
 const MAX_LINE = MAX_FRAMING_BYTES - 4;
-/** Up to so many bytes are moved in a loop. */
+/** Up to this many bytes are moved in a loop. */
 const BYTEWISE = 24;
 const CR = 0x0d;
 const LF = 0x0a;
@@ -127,21 +127,21 @@ const LF = 0x0a;
 export type ChunkFault = 'syntax' | 'size' | 'framing';
 
 /**
- * Reads the chunks of one body, up to its end or its trailer section. It is done here and not by llhttp, which calls
- * back for each piece of data: bodies of one-byte chunks took seven times as long.
+ * Reads the chunks of one body, up to its end or its trailer section. llhttp is not used for this because it calls back
+ * for each piece of data: bodies of one-byte chunks took seven times as long.
  */
 export class ChunkedBody {
   readonly #table: Uint8Array;
   readonly #runs = new KeptRuns();
   #keepsFraming = true;
   #state = START;
-  /** The size as far as it was read; then the bytes of data that have not come yet. */
+  /** While a size is read: its value so far. After that: the bytes of data still to come. */
   #left = 0;
-  /** Digits of the size, leading zeros left out. */
+  /** Digits of the size so far, without leading zeros. */
   #digits = 0;
-  /** Since the last data, in reads before this one. */
+  /** Framing bytes since the last data, counted in earlier reads. */
   #framingBytes = 0;
-  /** Where in this read it goes on. */
+  /** Where the framing that is not counted yet begins in this read. */
   #framingFrom = 0;
   #isReleased = false;
   /** Bytes of data so far. */
@@ -152,7 +152,9 @@ export class ChunkedBody {
     this.#table = CHUNK_TABLES[side];
   }
 
-  /** For another body. `wire` keeps sizes and ends of lines and leaves out extensions, `content` keeps the data alone. */
+  /**
+   * Prepares for another body. `wire` keeps sizes and line ends and leaves out extensions; `content` keeps only the data.
+   */
   begin(form: BodyForm): void {
     this.#keepsFraming = form === 'wire';
     this.#state = START;
@@ -164,7 +166,7 @@ export class ChunkedBody {
     this.fault = null;
   }
 
-  /** Nobody wants the rest; nothing more is handed on. */
+  /** The rest is not wanted: nothing more is handed on. */
   release(): void {
     this.#isReleased = true;
   }
@@ -174,15 +176,15 @@ export class ChunkedBody {
     return this.#state === TRAILERS;
   }
 
-  /** Has it ended, without a trailer section? */
+  /** Has the body ended without a trailer section? */
   get hasEnded(): boolean {
     return this.#state === END;
   }
 
   /**
-   * Takes bytes up to the trailer section or the end, and hands on what is wanted of them, in as few pieces as possible.
-   * Returns the position after the last byte taken. Look at `fault` then: what is handed on of such a read is no more
-   * than what stood before a long run.
+   * Reads up to the trailer section or the end, and hands on the kept bytes in as few pieces as possible. Returns the
+   * position after the last byte read. The caller then checks `fault`: if it is set, at most the bytes before a long run
+   * were handed on.
    */
   read(buffer: Buffer, start: number, end: number, receiver: BodyListener): number {
     const runs = this.#runs;
@@ -194,7 +196,7 @@ export class ChunkedBody {
     const stop = this.#scan(buffer, start, end, receiver);
     if (this.#isReleased) return stop;
     if (this.fault !== null || (this.#state !== DATA && !this.#countFraming(stop))) {
-      // What is refused is not handed on, and does not count.
+      // Content of a refused read is not handed on and does not count.
       this.contentBytes = contentBytes;
       return stop;
     }
@@ -217,7 +219,7 @@ export class ChunkedBody {
     return i;
   }
 
-  /** Is there nothing more to be read here? */
+  /** Has this body nothing more to read? */
   get #isDone(): boolean {
     return this.fault !== null || this.#state === TRAILERS || this.#state === END;
   }
@@ -235,16 +237,16 @@ export class ChunkedBody {
   }
 
   /**
-   * Takes the chunks that are there as a whole, one after the other; it stops in front of one that is not, or that has
-   * anything special to it, and leaves it to `#takeFraming`. It takes nothing that the table does not take, in less than
-   * half the time: this is what bodies of tiny chunks cost.
+   * Reads the chunks that are in the buffer as a whole, one after the other. Stops before a chunk that is incomplete or
+   * unusual in any way, and leaves that chunk to `#takeFraming`. Accepts nothing that the table refuses, in less than
+   * half the time: this decides what bodies of tiny chunks cost.
    */
   #takeWhole(buffer: Buffer, start: number, end: number, receiver: BodyListener): number {
     const table = this.#table;
     const runs = this.#runs;
     const keepsFraming = this.#keepsFraming;
     const last = end - SHORTEST_CHUNK;
-    // Everything that changes with each chunk is a variable: fields make it half as fast.
+    // Everything that changes with each chunk is a local variable: with fields the loop is half as fast.
     let { write, from } = runs;
     let content = 0;
     let i = start;
@@ -287,7 +289,7 @@ export class ChunkedBody {
     runs.write = write;
     runs.from = from;
     this.contentBytes += content;
-    // Of the last chunk the end of its data's line was framing.
+    // The line end after the data of the last chunk counts as framing.
     if (i > start) this.#framingFrom = i - 2;
     return i;
   }
@@ -318,7 +320,7 @@ export class ChunkedBody {
     return i;
   }
 
-  /** False when there are too many. */
+  /** False when there are too many digits. */
   #addDigit(byte: number): boolean {
     const value = DIGIT_VALUE[byte] as number;
     if (this.#digits > 0 || value > 0) this.#digits++;
@@ -328,7 +330,7 @@ export class ChunkedBody {
     return false;
   }
 
-  /** The line of a size ends at `i`: data follows, or the end. */
+  /** The line of a size ends at `i`: data follows, or the end of the body. */
   #endLine(i: number): number {
     if (!this.#countFraming(i)) return i;
     this.#digits = 0;
@@ -342,7 +344,7 @@ export class ChunkedBody {
     return i;
   }
 
-  /** Framing has gone on until `at`; false when there is too much of it. */
+  /** Counts the framing up to `at`; false when there is too much. */
   #countFraming(at: number): boolean {
     this.#framingBytes += at - this.#framingFrom;
     this.#framingFrom = at;
@@ -354,29 +356,29 @@ export class ChunkedBody {
   #stopAt(state: number, i: number): number {
     this.#state = state;
     if (state === REFUSED) this.fault = 'syntax';
-    // The byte that told of a trailer section is the first of it.
+    // The byte that showed that a trailer section follows is its first byte.
     return state === TRAILERS ? i - 1 : i;
   }
 }
 
 /**
- * A run at least this long begins a piece of its own: to hand on a piece costs its receiver about 1 µs, to move a run of
- * 16 KiB as much.
+ * A run at least this long begins a new piece: handing on a piece costs its receiver about 1 µs, as much as moving 16
+ * KiB.
  */
 const LONG_RUN = 4096;
 
 /**
- * What of one read is handed on. The runs of bytes between those that are left out are moved together, within the read
- * buffer, so that ten thousand short runs are one piece: one call, and one write.
+ * The kept bytes of one read. Runs between bytes that are left out are moved together within the read buffer, so that ten
+ * thousand short runs become one piece: one call, and one write.
  */
 class KeptRuns {
-  /** `[piece, write)` is put together and not handed on yet. */
+  /** `[piece, write)` is assembled but not handed on yet. */
   #piece = 0;
   write = 0;
-  /** Where the open run begins; -1 while there is none. */
+  /** Where the open run begins; -1 when none is open. */
   from = -1;
 
-  /** For another read, which begins at `start`. */
+  /** Prepares for another read, which begins at `start`. */
   begin(start: number): void {
     this.#piece = start;
     this.write = start;
@@ -388,7 +390,7 @@ class KeptRuns {
     this.from = at;
   }
 
-  /** Bytes from `at` on are left out. Hands on what came before a long run, if some was left out in between. */
+  /** Bytes from `at` on are left out. Before a long run that does not adjoin the piece, hands on the piece. */
   close(buffer: Buffer, at: number, receiver: BodyListener): void {
     const from = this.from;
     if (from === -1) return;
@@ -412,7 +414,7 @@ class KeptRuns {
   }
 }
 
-/** Moves `buffer[from, to)` to `at`, which is further down; returns the position after it there. */
+/** Moves `buffer[from, to)` down to `at`; returns the position after the moved bytes. */
 function moveDown(buffer: Buffer, at: number, from: number, to: number): number {
   if (to - from > BYTEWISE) {
     buffer.copyWithin(at, from, to);

@@ -1,25 +1,25 @@
 import type { ClientCertificate } from '../base/transport-info.js';
 import { byteSet, percentEncode, UNRESERVED, utf8Bytes } from './percent.js';
 
-/** How servers are told of the certificate that a client showed. */
+/** Fields that tell servers about the certificate of a client. */
 
 /**
- * What may stand in a value as it is. `%` is not among them: what is encoded can be decoded, and no name in a certificate
- * can end a field or pass for another text.
+ * Bytes that stand for themselves in a value. `%` is not among them: so what is encoded can be decoded, and a name in a
+ * certificate can neither end the field nor imitate other text.
  */
 const PLAIN = byteSet(` !"#$&'()*+,/:;<=>?@[\\]^_\`{|}`).map(
   (safe, code) => safe | (UNRESERVED[code] as number),
 );
 
 /**
- * Does a field of this name (lower case) tell of a client's certificate? X-Client-Cert-* are ours; Client-Cert and
- * Client-Cert-Chain are those of RFC 9440, which asks every proxy to remove what a client claims.
+ * Is a field of this name (lower case) about a client's certificate? X-Client-Cert-* are ours; Client-Cert and
+ * Client-Cert-Chain are defined by RFC 9440, which asks every proxy to remove those that a client sends.
  */
 export function tellsCertificate(name: string): boolean {
   return /^(?:x-client-cert(?:$|-)|client-cert(?:-chain)?$)/.test(name);
 }
 
-/** Names (lower case) and values of the fields for a certificate; of one that is not valid, only that it is not, and which one. */
+/** Names (lower case) and values of the fields for a certificate; for an invalid one, only the error and the fingerprint. */
 export function certificateFields(certificate: ClientCertificate | null): ReadonlyMap<string, string> {
   if (certificate === null) return new Map();
   const { error, fingerprint, subject, issuer, serial, notBefore, notAfter, names } = certificate;
@@ -40,7 +40,7 @@ export function certificateFields(certificate: ClientCertificate | null): Readon
   ]);
 }
 
-/** The same as lines of a head. */
+/** The same fields as lines of a head. */
 export function certificateLines(certificate: ClientCertificate | null): string {
   let lines = '';
   for (const [name, value] of certificateFields(certificate)) lines += `${capitalised(name)}: ${value}\r\n`;

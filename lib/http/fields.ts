@@ -32,7 +32,7 @@ export const FIELD = {
   cdnLoop: 26,
   /** X-Client-Cert, X-Client-Cert-*, Client-Cert and Client-Cert-Chain (RFC 9440). */
   clientCert: 27,
-  /** One of the above to a server that reads `_`, `.` and other marks like `-` (CGI, WSGI, PHP): never passed on. */
+  /** A name above as a server reads it that treats `_`, `.` and other marks like `-` (CGI, WSGI, PHP): never passed on. */
   disguised: 25,
 } as const;
 
@@ -44,26 +44,29 @@ const DIFFERENT = 0;
 const SAME = 1;
 const SAME_BUT_MARKED = 2;
 
-/** Is `text[start…]` this lower-case name, letters in any case, and with other marks for `-`? Lengths are equal already. */
+/** Is `text[start…]` this lower-case name, in any case, or with other marks for `-`? The lengths are equal already. */
 function spells(text: string, start: number, name: string): number {
-  let verdict = SAME;
+  let match = SAME;
   for (let i = 0; i < name.length; i++) {
     // 0x20 folds the case of letters and leaves digits and `-` alone; a token holds nothing else that could collide.
     const folded = text.charCodeAt(start + i) | 0x20;
     const expected = name.charCodeAt(i);
     if (folded === expected) continue;
     if (expected !== HYPHEN || !isMark(folded)) return DIFFERENT;
-    verdict = SAME_BUT_MARKED;
+    match = SAME_BUT_MARKED;
   }
-  return verdict;
+  return match;
 }
 
-/** Of a token, what is no letter and no digit; `folded`: with the bit 0x20 set, which makes no mark one of these. */
+/**
+ * Is the character of a token neither a letter nor a digit? `folded` has the bit 0x20 set, which turns no mark into
+ * either.
+ */
 function isMark(folded: number): boolean {
   return (folded < 0x61 || folded > 0x7a) && (folded < 0x30 || folded > 0x39);
 }
 
-/** Known names by length: most fields of a request are told apart by length and first letter alone. */
+/** Known names by length: length and first letter alone identify most fields of a request. */
 const BY_LENGTH: readonly (readonly (readonly [name: string, id: FieldId])[])[] = (() => {
   const names: readonly (readonly [string, FieldId])[] = [
     ['te', FIELD.te],
@@ -99,7 +102,7 @@ const BY_LENGTH: readonly (readonly (readonly [name: string, id: FieldId])[])[] 
   return table;
 })();
 const NONE: readonly (readonly [string, FieldId])[] = [];
-/** What stands in front of names that mean the same, whatever follows. */
+/** Names with one of these prefixes are treated alike. */
 const PREFIXES: readonly (readonly [prefix: string, id: FieldId])[] = [
   ['x-forwarded-', FIELD.xForwardedOther],
   ['x-client-cert-', FIELD.clientCert],
@@ -114,8 +117,8 @@ export function fieldId(text: string, start: number, end: number): FieldId {
   for (let i = 0; i < candidates.length; i++) {
     const candidate = candidates[i] as readonly [string, FieldId];
     if (candidate[0].charCodeAt(0) !== first) continue;
-    const verdict = spells(text, start, candidate[0]);
-    if (verdict !== DIFFERENT) return verdict === SAME ? candidate[1] : FIELD.disguised;
+    const match = spells(text, start, candidate[0]);
+    if (match !== DIFFERENT) return match === SAME ? candidate[1] : FIELD.disguised;
   }
   return first === LETTER_X ? idByPrefix(text, start, length) : FIELD.other;
 }
@@ -124,16 +127,16 @@ function idByPrefix(text: string, start: number, length: number): FieldId {
   for (let i = 0; i < PREFIXES.length; i++) {
     const [prefix, id] = PREFIXES[i] as readonly [string, FieldId];
     if (length <= prefix.length) continue;
-    const verdict = spells(text, start, prefix);
-    if (verdict !== DIFFERENT) return verdict === SAME ? id : FIELD.disguised;
+    const match = spells(text, start, prefix);
+    if (match !== DIFFERENT) return match === SAME ? id : FIELD.disguised;
   }
   return FIELD.other;
 }
 
 /**
  * May a server take the name at `text[start, end)` for the lower-case `name`? Servers that hand fields on as variables
- * (CGI, RFC 3875, 4.1.18; WSGI, PHP, lighttpd) know letters and digits, and write `_` for everything else: `X-User`,
- * `X_User` and `X.User` are HTTP_X_USER to them.
+ * (CGI, RFC 3875, 4.1.18; WSGI, PHP, lighttpd) keep letters and digits, and write `_` for everything else: `X-User`,
+ * `X_User` and `X.User` are all HTTP_X_USER to them.
  */
 export function readsAs(text: string, start: number, end: number, name: string): boolean {
   if (end - start !== name.length) return false;
@@ -145,10 +148,10 @@ export function readsAs(text: string, start: number, end: number, name: string):
   return true;
 }
 
-/** Names of fields, found in every spelling that servers may read alike. */
+/** Names of fields, found in every spelling that servers may read as the same name. */
 export class FieldNames {
   readonly #names: readonly string[];
-  /** A bit for each length of a name; shifts count modulo 32. */
+  /** A bit for each length that a name has; shifts count modulo 32. */
   readonly lengths: number;
 
   /** `names`: in lower case. */
@@ -157,7 +160,7 @@ export class FieldNames {
     this.lengths = this.#names.reduce((bits, name) => bits | (1 << name.length), 0);
   }
 
-  /** The name that `text[start, end)` may be taken for; null when it is none of them. */
+  /** The name that a server may take `text[start, end)` for; null when there is none. */
   find(text: string, start: number, end: number): string | null {
     if (((this.lengths >>> (end - start)) & 1) === 0) return null;
     for (let i = 0; i < this.#names.length; i++) {

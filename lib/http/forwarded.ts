@@ -6,7 +6,7 @@ import { certificateLines } from './client-certificate.js';
 import { FIELD } from './fields.js';
 import type { MessageHead } from './head.js';
 
-/** How proxies tell each other who asked: the nodes of X-Forwarded-For, and Forwarded (RFC 7239). */
+/** How proxies tell each other who asked: X-Forwarded-For, and Forwarded (RFC 7239). */
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -17,15 +17,15 @@ const SPACE = 0x20;
 const TAB = 0x09;
 
 /**
- * One `name=value` of an element and what ends it. Values without quotes may hold more than a token: ports are written
- * so. There is one way to match any blank, or a long run of them would take a second to fail.
+ * One `name=value` of an element and what ends it. Values without quotes may hold more than a token: some proxies write
+ * ports so. The pattern can match a blank in one way only; otherwise a long run of blanks would take a second to fail.
  */
 const PAIR = /[ \t]*(?:([!#$%&'*+\-.^_`|~\w]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))[ \t]*)?(;|$)/y;
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 
 /**
- * Where the last comma of `text[start, end)` stands that is in no quoted string; -1 when there is none. From the end,
- * for what stands there was written by the proxy next to us: a quote that a client left open hides nothing of it.
+ * The position of the last comma of `text[start, end)` outside quoted strings; -1 when there is none. Searched from the
+ * end, which the proxy next to us wrote: so a quote that a client left open hides nothing of it.
  */
 function lastComma(text: string, start: number, end: number): number {
   for (let i = end - 1; i >= start; i--) {
@@ -36,7 +36,7 @@ function lastComma(text: string, start: number, end: number): number {
   return -1;
 }
 
-/** Where the string opens that closes at `close`; `start` when it does not. */
+/** Where the quoted string that closes at `close` opens; `start` when it has no beginning. */
 function openingQuote(text: string, start: number, close: number): number {
   for (let i = close - 1; i > start; i--) {
     if (text.charCodeAt(i) !== QUOTE) continue;
@@ -47,13 +47,18 @@ function openingQuote(text: string, start: number, close: number): number {
   return start;
 }
 
-/** Whom the element of Forwarded at `text[start, end)` is `for`; null when that is no address, or nothing is well-formed. */
+/**
+ * The address in `for` of the Forwarded element at `text[start, end)`; null when it is no address, or the element is
+ * malformed.
+ */
 function elementFor(text: string, start: number, end: number): IpAddress | null {
   const node = elementParameter(text, start, end, 'for');
   return node === '' ? null : parseNode(node, 0, node.length);
 }
 
-/** The value of a parameter (lower case) of the element; empty when it is not there, or nothing is well-formed. */
+/**
+ * The value of a parameter (lower case) of the element; empty when the parameter is missing, or the element is malformed.
+ */
 function elementParameter(text: string, start: number, end: number, wanted: string): string {
   const element = text.slice(start, end);
   let value = '';
@@ -63,21 +68,21 @@ function elementParameter(text: string, start: number, end: number, wanted: stri
     if (pair === null) return '';
     const [, name, quoted, bare] = pair;
     if (name?.toLowerCase() !== wanted) continue;
-    // RFC 7239, 4: each parameter once.
+    // RFC 7239, 4: a parameter must not occur twice.
     if (value !== '') return '';
     value = bare ?? (quoted as string).replace(/\\(.)/g, '$1');
   }
   return value;
 }
 
-/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`, and blanks. */
+/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`, with blanks around it. */
 function parseNode(text: string, start: number, to: number): IpAddress | null {
   let end = to;
   while (isBlank(text.charCodeAt(end - 1))) end--;
   const colon = text.lastIndexOf(':', end - 1);
   if (text.charCodeAt(start) === OPEN) {
     const close = text.indexOf(']', start);
-    // What stands in brackets is IPv6: it has a colon.
+    // An address in brackets is IPv6 and has a colon.
     if (close === -1 || close >= end || !text.slice(start, close).includes(':')) return null;
     return close + 1 === end || isPort(text, close + 1, end) ? parseIpAddress(text, start + 1, close) : null;
   }
@@ -93,10 +98,10 @@ function skipBlanks(text: string, start: number, end: number): number {
   return first;
 }
 
-/** The element of this hop: `peer` asked for `authority`, which may be empty, over `scheme`. */
+/** The Forwarded element of this hop: `peer` asked for `authority`, which may be empty, over `scheme`. */
 export function forwardedElement(peer: IpAddress, authority: string, scheme: Scheme): string {
   const { version, text } = peer;
-  // RFC 7239, 6: IPv6 in brackets, and so in quotes; who has no address gets a name with `_`.
+  // RFC 7239, 6: IPv6 in brackets, and therefore in quotes; a peer without an address gets a name with `_`.
   const node = version === 6 ? `"[${text}]"` : version === 4 ? text : `_${text}`;
   if (authority === '') return `for=${node};proto=${scheme}`;
   return `for=${node};host=${TOKEN.test(authority) ? authority : `"${authority}"`};proto=${scheme}`;
@@ -124,8 +129,8 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
 ]);
 
 /**
- * The scheme that a trusted proxy in front says the client spoke: the last entry of X-Forwarded-Proto, which is that of
- * the proxy next to us, and where there is none that of Forwarded (RFC 7239). null when neither tells one.
+ * The scheme that the client spoke according to a trusted proxy in front: the last entry of X-Forwarded-Proto, written by
+ * the proxy next to us, or if there is none that of Forwarded (RFC 7239). null when neither names one.
  */
 export function toldScheme(head: MessageHead): Scheme | null {
   const plain = head.indexOf(FIELD.xForwardedProto) !== -1;
@@ -143,13 +148,13 @@ export function toldScheme(head: MessageHead): Scheme | null {
 }
 
 /**
- * Whom a request is from. An untrusted peer is the client, whatever it claims. Behind a trusted proxy it
- * is the rightmost address of X-Forwarded-For that is not a trusted proxy: what stands left of it was written by
- * somebody unknown. Several fields are one list, in their order. An entry that is no address ends the walk; then, and
- * when all are trusted, it is the last address that was believed.
+ * The address of the client that sent a request. An untrusted peer is the client, whatever it claims. After a trusted
+ * proxy it is the rightmost address of X-Forwarded-For that is not a trusted proxy: an unknown sender wrote what stands
+ * left of it. Several fields are one list, in their order. The search ends at an entry that is not an address; then, and
+ * when all are trusted, the client is the last address that was believed.
  *
- * Forwarded (RFC 7239) is walked in the same way where there is no X-Forwarded-For. Where there are both the proxy
- * wrote the older one, and may have let pass what a client wrote in the other.
+ * Forwarded (RFC 7239) is searched in the same way when there is no X-Forwarded-For. When both are there, the proxy wrote
+ * the older one, and may have let pass what a client wrote in the other.
  */
 export function clientAddress(peer: IpAddress, head: MessageHead, trusted: AddressSet): IpAddress {
   let client = peer;
@@ -162,7 +167,7 @@ export function clientAddress(peer: IpAddress, head: MessageHead, trusted: Addre
     for (let end = head.valueEnd(i); end > start; ) {
       const comma = plain ? head.text.lastIndexOf(',', end - 1) : lastComma(head.text, start, end);
       const first = skipBlanks(head.text, Math.max(start, comma + 1), end);
-      // RFC 9110, 5.6.1: empty elements of a list do not count.
+      // RFC 9110, 5.6.1: empty elements of a list are ignored.
       if (first < end) {
         const next = plain ? parseNode(head.text, first, end) : elementFor(head.text, first, end);
         if (next === null) return client;
@@ -177,24 +182,24 @@ export function clientAddress(peer: IpAddress, head: MessageHead, trusted: Addre
 
 const UNKNOWN_SOURCE: EndsSource = { ends: NO_ENDS };
 
-/** What is known of the client's connection and told to servers. Made once per connection. */
+/** What is known of the client's connection and passed to servers. Made once per connection. */
 export class ForwardedClient {
   readonly peer: IpAddress;
   /** The client's address as text, without a port. */
   readonly address: string;
-  /** Is the peer one whose X-Forwarded-* and X-Request-Id are believed? */
+  /** Is the peer trusted, so that its X-Forwarded-* and X-Request-Id are believed? */
   readonly trusted: boolean;
-  /** What an untrusted peer's requests are sent with: address, scheme and port of the client, and its certificate. */
+  /** The lines added to requests of an untrusted peer: address, scheme and port of the client, and its certificate. */
   readonly lines: string;
-  /** Are servers told no more than that, X-Forwarded-Host and X-Request-Id? */
+  /** Are these lines, X-Forwarded-Host and X-Request-Id all that is added? */
   readonly isPlain: boolean;
-  /** Are servers told in Forwarded (RFC 7239) too? */
+  /** Is Forwarded (RFC 7239) added too? */
   readonly standard: boolean;
-  /** Are they told in Via? nginx compresses nothing for a request that has one. */
+  /** Is Via added? nginx compresses nothing for a request that has one. */
   readonly via: boolean;
-  /** How the connection itself is transported, whatever was spoken to a proxy in front. */
+  /** The transport of the connection itself, whatever the client spoke to a proxy in front. */
   readonly transport: TransportInfo;
-  /** Knows its ports, for those who are to be told of them. */
+  /** Knows the ports of the connection, for PROXY headers to servers. */
   readonly source: EndsSource;
 
   constructor(

@@ -1,7 +1,7 @@
 import { equalsWord, FIELD, type FieldNames, fieldId, readsAs } from './fields.js';
 import type { MessageHead } from './head.js';
 
-/** What only the proxy itself can set right: whom a message is for, where it ends, what belongs to one connection. */
+/** Fields that only the proxy may write: the target host, the end of the message, what concerns one connection only. */
 const GUARDED: ReadonlySet<number> = new Set([
   FIELD.host,
   FIELD.connection,
@@ -17,7 +17,7 @@ const GUARDED: ReadonlySet<number> = new Set([
   FIELD.disguised,
 ]);
 
-/** What encoders write themselves, besides Content-Type, which is no field that a proxy acts on. */
+/** Fields that encoders write themselves, besides Content-Type, which is no field that a proxy acts on. */
 const OWN: ReadonlySet<number> = new Set([
   FIELD.via,
   FIELD.cdnLoop,
@@ -29,7 +29,7 @@ const OWN: ReadonlySet<number> = new Set([
   FIELD.xRequestId,
 ]);
 
-/** Bytes that no value of a field has (RFC 9110, 5.5), and characters that are no bytes: written as latin1, U+010A is a LF. */
+/** Bytes that no field value has (RFC 9110, 5.5), and characters beyond a byte: written as latin1, U+010A becomes a LF. */
 const NO_VALUE_BYTE = /[^\t\x20-\x7e\x80-\xff]/;
 const NO_VALUE_BYTES = new RegExp(NO_VALUE_BYTE, 'g');
 const NO_TARGET_BYTES = /[^\x21-\x7e\x80-\xff]|#/g;
@@ -39,15 +39,15 @@ interface Field {
   readonly value: string;
 }
 
-/** What becomes of the fields of one name. */
+/** What is done with the fields of one name. */
 export class FieldEdit {
   readonly key: string;
-  /** Do received fields stay? */
+  /** Are received fields kept? */
   #keeps = true;
-  /** In place of the values received, one for each field; an empty one drops it. */
+  /** Replace the received values, one for each field; an empty value drops its field. */
   #values: readonly string[] | null = null;
   #rewrites: ((value: string) => string)[] | null = null;
-  /** Stands where the first field stood, or at the end. */
+  /** Sent where the first field stood, or at the end. */
   #set: Field | null = null;
   #appended: Field[] | null = null;
   #seen = 0;
@@ -88,7 +88,7 @@ export class FieldEdit {
     for (const value of values.slice(received)) this.append(name, value);
   }
 
-  /** Does no field that was received stay as it is? */
+  /** Are all received fields removed? */
   get removes(): boolean {
     return !this.#keeps;
   }
@@ -98,13 +98,13 @@ export class FieldEdit {
     this.#placed = false;
   }
 
-  /** What is sent in place of the field at `index`. */
+  /** The lines to send instead of the field at `index`. */
   lineAt(head: MessageHead, index: number): string {
     const line = head.text.slice(head.lineStart(index), head.lineStart(index + 1));
     return this.lineFor(head.nameAt(index), head.valueAt(index), line);
   }
 
-  /** What is sent in place of `line`, a field received or one of our own. */
+  /** The lines to send instead of `line`, a field received or one of our own. */
   lineFor(name: string, value: string, line: string): string {
     const given = this.#values?.[this.#seen++] ?? value;
     if (this.#keeps) {
@@ -120,7 +120,7 @@ export class FieldEdit {
     return fieldLine(this.#set.name, this.#set.value);
   }
 
-  /** What has found no place so far. */
+  /** The fields that were set or appended and are not placed yet. */
   rest(): string {
     let lines = '';
     if (this.#set !== null && !this.#placed) lines = fieldLine(this.#set.name, this.#set.value);
@@ -130,28 +130,28 @@ export class FieldEdit {
   }
 }
 
-/** In place of the other spellings of a name that is there as it should be. */
+/** Used for other spellings of a watched name: drops them. */
 const DROPPED = new FieldEdit('');
 DROPPED.remove();
 
 /**
- * Changes to one head on its way out, noted here and carried out by the encoders; order, names and bytes of all else
- * stay. Used for one message after the other. What could break a head never gets into it, whatever the values hold:
+ * Changes to one outgoing head, recorded here and applied by the encoders; order, names and bytes of everything else
+ * stay. Reused for one message after the other. What could break a head never gets into it, whatever the values hold:
  * control characters are left out, guarded fields are not touched.
  *
- * A name stands for every spelling of it that servers may read alike (`readsAs`): what is removed or replaced under one
- * can't come in under another.
+ * A name stands for every spelling that servers may read as the same name (`readsAs`): what is removed or replaced under
+ * one spelling can't come in under another.
  */
 export class HeadEdit {
   /** The request target to send; empty leaves the one received. */
   #target = '';
   #fields: FieldEdit[] = [];
-  /** A bit for each length that a name among them has: most fields of a head are told apart by it. */
+  /** A bit for each length that a name in `#fields` has: most fields of a head are told apart by their length. */
   #lengths = 0;
-  /** Is a field among them that the encoders write themselves? */
+  /** Does the edit change a field that the encoders write themselves? */
   #touchesOwn = false;
   #watched: FieldNames | null = null;
-  /** Was nothing noted since it was last cleared? */
+  /** Has the edit recorded nothing since it was last cleared? */
   isEmpty = true;
 
   clear(): void {
@@ -178,7 +178,7 @@ export class HeadEdit {
     this.#field(key)?.remove();
   }
 
-  /** One field where the first of the name was, else at the end. */
+  /** Leaves one field of the name: where the first one was, else at the end. */
   set(key: string, name: string, value: string): void {
     this.#field(key)?.set(name, value);
   }
@@ -188,33 +188,33 @@ export class HeadEdit {
     this.#field(key)?.append(name, value);
   }
 
-  /** Changes the value of every field of the name, those of earlier edits too. */
+  /** Changes the value of every field of the name, including those that earlier edits added. */
   rewrite(key: string, edit: (value: string) => string): void {
     this.#field(key)?.rewrite(edit);
   }
 
-  /** `values` in place of those of the `received` fields, in order: an empty one drops its field, more are appended. */
+  /** Replaces the values of the `received` fields, in order: an empty one drops its field, surplus ones are appended. */
   replaceValues(key: string, name: string, values: readonly string[], received: number): void {
     this.#field(key)?.replaceValues(name, values, received);
   }
 
   /**
-   * Where a field is called by one of these names, those in another spelling of it are dropped: what was judged is the
-   * former, and a server may read the latter.
+   * Where a field has exactly one of these names, fields with another spelling of it are dropped: the former was judged,
+   * and a server may read the latter.
    */
   watch(names: FieldNames): void {
     this.#watched = names;
     this.isEmpty = false;
   }
 
-  // For the encoders.
+  // Called by the encoders.
 
-  /** A head is about to be written; the same edit may be written several times. */
+  /** A head is about to be written; one edit may be written several times. */
   begin(): void {
     for (const field of this.#fields) field.begin();
   }
 
-  /** What becomes of the field at `index`; null when it goes as it is. */
+  /** The edit for the field at `index`; null when the field is sent unchanged. */
   fieldAt(head: MessageHead, index: number): FieldEdit | null {
     const start = head.offsets[index * 4] as number;
     const end = head.offsets[index * 4 + 1] as number;
@@ -235,12 +235,12 @@ export class HeadEdit {
     return hasField(head, name) ? DROPPED : null;
   }
 
-  /** The lines that an encoder adds by itself, edited like those received. */
+  /** The lines that an encoder adds, edited like received ones. */
   own(lines: string): string {
     return this.#touchesOwn ? this.lines(lines) : lines;
   }
 
-  /** Lines of a head, each edited like one received. */
+  /** Lines of a head, each edited like a received one. */
   lines(lines: string): string {
     let edited = '';
     for (const line of lines.split('\r\n')) {
@@ -253,7 +253,7 @@ export class HeadEdit {
     return edited;
   }
 
-  /** What was set or appended and has not been written yet. */
+  /** The fields that were set or appended and have not been written yet. */
   rest(): string {
     let lines = '';
     for (const field of this.#fields) lines += field.rest();
@@ -267,7 +267,7 @@ export class HeadEdit {
     const field = new FieldEdit(key);
     this.#fields.push(field);
     this.isEmpty = false;
-    // Shifts count modulo 32, here and when it is asked.
+    // Shifts count modulo 32, here and in `fieldAt`.
     this.#lengths |= 1 << key.length;
     if (OWN.has(id) || key === 'content-type') this.#touchesOwn = true;
     return field;

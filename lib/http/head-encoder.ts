@@ -15,16 +15,16 @@ const SPACE = 0x20;
 const ZERO = 0x30;
 const CHUNKED = 'chunked';
 
-/** What becomes of a field on its way through. */
+/** What an encoder does with a field. */
 const PASS = 0;
 const DROP = 1;
-/** Depends on more than its name. */
+/** Depends on more than the name. */
 const ASK = 2;
 
-/** The verdicts by field id; what is not named passes. */
-export function verdicts(named: Partial<Record<keyof typeof FIELD, number>>): Uint8Array {
+/** A table of actions by field id; fields that are not named pass. */
+export function fieldActions(named: Partial<Record<keyof typeof FIELD, number>>): Uint8Array {
   const table = new Uint8Array(Object.keys(FIELD).length).fill(PASS);
-  for (const [name, verdict] of Object.entries(named)) table[FIELD[name as keyof typeof FIELD]] = verdict;
+  for (const [name, action] of Object.entries(named)) table[FIELD[name as keyof typeof FIELD]] = action;
   return table;
 }
 
@@ -41,9 +41,9 @@ const HOP_BY_HOP = {
 } as const;
 
 /**
- * Is the field at `index` one that the sender named in Connection? Only fields without a meaning of their own here
- * can be: a client that names Host, Cookie, Authorization, Content-Length or X-Forwarded-For wants to hide it from the next
- * server, and is not obeyed.
+ * Is the field at `index` one that the sender named in Connection? Only fields that have no meaning to the balancer may
+ * be named: a client that names Host, Cookie, Authorization, Content-Length or X-Forwarded-For wants to hide it from the
+ * next server, and is not obeyed.
  */
 export function isNamed(
   head: MessageHead,
@@ -56,8 +56,8 @@ export function isNamed(
 }
 
 /**
- * Is a framing field written as everybody writes it: one space, no leading zeros, no padding, `chunked` in lower case?
- * No two readers take it differently then.
+ * Is a framing field written in the usual way: one space, no leading zeros, no padding, `chunked` in lower case? All
+ * readers agree about such a field.
  */
 export function isPlain(head: MessageHead, index: number): boolean {
   const { text, offsets } = head;
@@ -77,15 +77,15 @@ function isDigit(code: number): boolean {
 }
 
 /**
- * A framing field as it is passed on: the line as received when nothing about it is unusual, else written again
- * without leading zeros and padding, so that no two readers can take it differently.
+ * A framing field as it is passed on: the line as received when it is usual, else written again without leading zeros and
+ * padding, so that all readers agree about it.
  */
 function framingLine(head: MessageHead, index: number, canonical: string): string {
   if (isPlain(head, index)) return head.text.slice(head.lineStart(index), head.lineStart(index + 1));
   return `${head.nameAt(index)}: ${canonical}\r\n`;
 }
 
-/** An untrusted peer may claim none of these; from a trusted one they are kept or appended to. */
+/** An untrusted peer may send none of these; those of a trusted peer are kept or appended to. */
 const FORWARDING = {
   forwarded: DROP,
   xForwardedFor: DROP,
@@ -97,20 +97,20 @@ const FORWARDING = {
   clientCert: DROP,
 } as const;
 const ONLY_HERE = { host: ASK, expect: ASK, maxForwards: ASK } as const;
-const FROM_ANYONE = verdicts({ ...HOP_BY_HOP, ...FORWARDING, ...ONLY_HERE });
-const FROM_TRUSTED = verdicts({ ...HOP_BY_HOP, ...ONLY_HERE, xForwardedFor: DROP, xRequestId: DROP });
+const FROM_ANYONE = fieldActions({ ...HOP_BY_HOP, ...FORWARDING, ...ONLY_HERE });
+const FROM_TRUSTED = fieldActions({ ...HOP_BY_HOP, ...ONLY_HERE, xForwardedFor: DROP, xRequestId: DROP });
 
-/** RFC 8586: by this line a balancer knows a request that it has sent before. */
+/** RFC 8586: by this line a balancer recognises a request that it has sent before. */
 const LOOP_LINE = 'CDN-Loop: lb\r\n';
-/** What follows the value of X-Request-Id where a client asked for nothing that needs another line. */
+/** What follows the value of X-Request-Id when the client asked for nothing that needs another line. */
 const AFTER_ID = `\r\n${LOOP_LINE}\r\n`;
-/** The bits of the fields by which it asks for more than that: Connection says what Upgrade and TE are for. */
+/** The bit of the field that asks for more lines: Connection names Upgrade and TE when they are meant. */
 const ASKED_FOR = 1 << FIELD.connection;
 
-/** A request id from a trusted peer is kept if it is one that can stand in a log line. */
+/** A request id from a trusted peer is kept if it can stand in a log line. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
-/** The id a trusted peer gave the request; empty when there is none to keep. */
+/** The id that a trusted peer gave the request; empty when there is none to keep. */
 export function receivedRequestId(head: RequestHead, client: ForwardedClient): string {
   if (!client.trusted) return '';
   const id = head.valueOf(FIELD.xRequestId);
@@ -118,9 +118,9 @@ export function receivedRequestId(head: RequestHead, client: ForwardedClient): s
 }
 
 /**
- * The head as a server gets it: the client's own lines, byte for byte and in their order, without what belongs to
- * the client's hop, and with what this hop adds. `host` replaces the Host field; empty keeps the client's. `edit` is
- * what rules want of the head, our own fields included; null is nothing.
+ * The head as the server gets it: the client's own lines, byte for byte and in their order, without those that concern
+ * only the client's hop, and with those that this hop adds. `host` replaces the Host field; empty keeps the client's.
+ * `edit` is what rules change, our own fields included; null is nothing.
  */
 export function encodeRequestHead(
   head: RequestHead,
@@ -136,7 +136,7 @@ export function encodeRequestHead(
   let out = '';
   let run = 0;
   let hosted = false;
-  // Nothing replaces it, and it is what the request is for.
+  // Host stays, and it is the host that the request is for.
   const keepsHost = host === '' && head.originTarget === head.target;
   if (target !== head.target || head.minorVersion === 0) {
     out = `${head.method} ${target} HTTP/1.1\r\n`;
@@ -149,19 +149,19 @@ export function encodeRequestHead(
       hosted = true;
       if (keepsHost) continue;
     }
-    const verdict = table[id] as number;
-    const passes = verdict === PASS && (named === null || !isNamed(head, i, id, head.connection));
+    const action = table[id] as number;
+    const passes = action === PASS && (named === null || !isNamed(head, i, id, head.connection));
     const edited = edit === null || !passes ? null : edit.fieldAt(head, i);
     if (passes && edited === null) continue;
     if (id === FIELD.contentLength && isPlain(head, i)) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
     if (edited !== null) out += edited.lineAt(head, i);
-    if (verdict !== ASK) continue;
+    if (action !== ASK) continue;
     out += ask(head, i, host);
   }
   out += text.slice(run, text.length - 2);
-  // HTTP/1.0 does without; in HTTP/1.1, which the server is spoken to, there is always one (RFC 9112, 3.2).
+  // HTTP/1.0 may lack Host; the server is sent HTTP/1.1, which requires one (RFC 9112, 3.2).
   if (!hosted) out += `Host: ${host === '' ? head.authority : host}\r\n`;
   if (edit === null && client.isPlain && (head.present & ASKED_FOR) === 0)
     return out + client.lines + linesUpToId(head.authority) + requestId + AFTER_ID;
@@ -170,7 +170,7 @@ export function encodeRequestHead(
   return edit === null ? `${out}${own}\r\n` : `${out}${edit.own(own)}${edit.rest()}\r\n`;
 }
 
-/** Fields whose fate depends on their value. */
+/** Handles fields whose treatment depends on their value. */
 function ask(head: RequestHead, index: number, host: string): string {
   const line = head.text.slice(head.lineStart(index), head.lineStart(index + 1));
   switch (head.idAt(index)) {
@@ -185,18 +185,18 @@ function ask(head: RequestHead, index: number, host: string): string {
     case FIELD.transferEncoding:
       return framingLine(head, index, 'chunked');
     default: {
-      // Max-Forwards counts for OPTIONS alone here (RFC 9110, 7.6.2).
+      // Only for OPTIONS is Max-Forwards counted down (RFC 9110, 7.6.2).
       const hops = head.method === 'OPTIONS' ? readLength(head.valueAt(index)) : -1;
       return hops > 0 ? `${head.nameAt(index)}: ${hops - 1}\r\n` : line;
     }
   }
 }
 
-/** The authority of the request before this one, and the lines up to the value of X-Request-Id that follow from it. */
+/** The authority of the previous request, and the lines for it up to the value of X-Request-Id. */
 let lastAuthority = '';
 let lastLines = 'X-Request-Id: ';
 
-/** Most requests ask for the same host as the one before: its lines are one string that is there already. */
+/** Most requests ask for the same host as the request before: its lines are reused as one string. */
 function linesUpToId(authority: string): string {
   if (authority !== lastAuthority) {
     lastAuthority = authority;
@@ -223,12 +223,12 @@ function appended(head: RequestHead, client: ForwardedClient): string {
     lines += `X-Forwarded-Port: ${client.transport.port}\r\n`;
   if (head.indexOf(FIELD.xForwardedHost) === -1 && head.authority !== '')
     lines += `X-Forwarded-Host: ${head.authority}\r\n`;
-  // A chain that ended in the middle would tell of a way that the request did not come.
+  // A chain that stopped in the middle would describe a way that the request did not take.
   const goesOn = client.standard || head.indexOf(FIELD.forwarded) !== -1;
   return goesOn ? lines + forwardedLine(head, client) : lines;
 }
 
-/** RFC 7239, 4: a line of its own after those received, which a mistake in them can't reach. */
+/** RFC 7239, 4: a line of its own after those received, so that a mistake in those can't affect it. */
 function forwardedLine(head: RequestHead, client: ForwardedClient): string {
   return `Forwarded: ${forwardedElement(client.peer, head.authority, client.transport.scheme)}\r\n`;
 }
@@ -241,28 +241,28 @@ function ownLines(head: RequestHead, client: ForwardedClient): string {
   return head.acceptsTrailers ? `${lines}Connection: TE\r\nTE: trailers\r\n` : lines;
 }
 
-/** How a response goes to the client. */
+/** How a response is sent to the client. */
 export interface ResponseForm {
   /** How its body ends on the client's side. */
   framing: Framing;
   /** Does the connection stay open after it? */
   keepAlive: boolean;
-  /** Did the client speak HTTP/1.0? It needs to be told that the connection stays, and never sees a chunk. */
+  /** Did the client speak HTTP/1.0? It must be told that the connection stays open, and can't read chunks. */
   oldClient: boolean;
 }
 
-/** The bit of that field in `present`. */
+/** The bit of Date in `present`. */
 const DATE = 1 << FIELD.date;
 
-const RESPONSE = verdicts(HOP_BY_HOP);
+const RESPONSE = fieldActions(HOP_BY_HOP);
 /** RFC 9110, 15.5.22: a 426 without Upgrade would not say what to upgrade to. */
-const UPGRADE_REQUIRED = verdicts({ ...HOP_BY_HOP, upgrade: PASS });
-const SWITCHING = verdicts({ ...HOP_BY_HOP, upgrade: PASS, contentLength: DROP, transferEncoding: DROP });
-const INTERIM = verdicts({ ...HOP_BY_HOP, contentLength: DROP, transferEncoding: DROP });
+const UPGRADE_REQUIRED = fieldActions({ ...HOP_BY_HOP, upgrade: PASS });
+const SWITCHING = fieldActions({ ...HOP_BY_HOP, upgrade: PASS, contentLength: DROP, transferEncoding: DROP });
+const INTERIM = fieldActions({ ...HOP_BY_HOP, contentLength: DROP, transferEncoding: DROP });
 
 /**
- * The head as the client gets it; always HTTP/1.1, whatever either side spoke (RFC 9110, 2.5). `wallMs` is asked only
- * where the server gave no Date. `edit` is what rules want of it; null is nothing.
+ * The head as the client gets it; always HTTP/1.1, whatever either side spoke (RFC 9110, 2.5). `wallMs` is called only
+ * when the server sent no Date. `edit` is what rules change; null is nothing.
  */
 export function encodeResponseHead(
   head: ResponseHead,
@@ -283,16 +283,16 @@ export function encodeResponseHead(
   if (edit !== null) edit.begin();
   for (let i = 0; i < fieldCount; i++) {
     const id = ids[i] as FieldId;
-    const verdict = table[id] as number;
-    const passes = verdict === PASS && (named === null || !isNamed(head, i, id, head.connection));
+    const action = table[id] as number;
+    const passes = action === PASS && (named === null || !isNamed(head, i, id, head.connection));
     const edited = edit === null || !passes ? null : edit.fieldAt(head, i);
     if (passes && edited === null) continue;
-    // Nearly every answer has a length, and says it plainly.
+    // Nearly every response has a length, written in the usual way.
     if (i === head.lengthIndex && mayHaveLength(head, form) && isPlain(head, i)) continue;
     out += text.slice(run, head.lineStart(i));
     run = head.lineStart(i + 1);
     if (edited !== null) out += edited.lineAt(head, i);
-    if (verdict !== ASK) continue;
+    if (action !== ASK) continue;
     if (id === FIELD.transferEncoding && form.framing === 'chunked') {
       chunked = true;
       out += framingLine(head, i, 'chunked');
@@ -308,12 +308,12 @@ export function encodeResponseHead(
   return out + connectionLine(form);
 }
 
-/** RFC 9112, 4: the space after the code is there even when no reason follows. */
+/** RFC 9112, 4: the space after the code is required even when no reason follows. */
 function statusLine(head: ResponseHead): string {
   return `HTTP/1.1 ${head.statusText}${head.isBare ? ' ' : ''}\r\n`;
 }
 
-/** RFC 9110, 8.6: not on 204; on a HEAD or 304 it tells of a body that is not there, and stays. */
+/** RFC 9110, 8.6: not allowed on a 204; on a HEAD or 304 it is the length of a body that is not sent, and stays. */
 function mayHaveLength(head: ResponseHead, form: ResponseForm): boolean {
   return head.status !== 204 && (form.framing === 'length' || form.framing === 'none');
 }
@@ -325,8 +325,8 @@ export function connectionLine(form: ResponseForm): string {
 }
 
 /**
- * An interim response (1xx) as the client gets it; 101 keeps its Upgrade. Rules are for final responses. `fields` are
- * lines of our own.
+ * An interim response (1xx) as the client gets it; a 101 keeps its Upgrade. Rules apply to final responses only. `fields`
+ * are lines that we add.
  */
 export function encodeInterimHead(head: ResponseHead, fields = ''): string {
   const table = head.status === 101 ? SWITCHING : INTERIM;

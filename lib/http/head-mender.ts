@@ -7,24 +7,24 @@ const CASE = 0x20;
 const LETTER_C = 0x63;
 const LETTER_X = 0x78;
 
-/** What the byte before was part of. */
+/** What the previous byte was part of. */
 type State = 'line_start' | 'name' | 'blanks' | 'value' | 'line_end' | 'last_line_end' | 'complete';
 
 /**
- * The second reading of a head that llhttp refuses: most are as bad as that, but some hold what HTTP allows or every
- * other proxy passes. Byte by byte and in order, so it does not matter how the head is split over reads.
+ * Reads a head again that llhttp refused: most such heads are malformed, but some hold what HTTP allows or every other
+ * proxy passes. Byte by byte and in order, so it does not matter how the head is split over reads.
  *
- * - In a response, blanks between a name and its colon are removed (RFC 9112, 5.1: a proxy MUST). In a request they
- *   are not: that is 400.
+ * - In a response, blanks between a name and its colon are removed (RFC 9112, 5.1: a proxy MUST). In a request they are
+ *   not: that is 400.
  * - llhttp is shown names that begin with a C with an X instead, so it sees no Content-Length: it would refuse a tab
- *   after the number (white space: RFC 9112, 5.1), a second one, and one beside a Transfer-Encoding. What becomes of
- *   those is decided by `request-parser.ts` and `response-parser.ts`, from the names and values as they were received.
+ *   after the number (white space: RFC 9112, 5.1), a second one, and one beside a Transfer-Encoding. `request-parser.ts`
+ *   and `response-parser.ts` decide about these, from the names and values as received.
  *
- * Everything else is left to llhttp, which reads the outcome and has the last word.
+ * Everything else is left to llhttp, which reads the result and decides.
  */
 export class HeadMender {
   readonly #removesBlanks: boolean;
-  /** The head as it is now, and what llhttp gets: of one length. */
+  /** The head as it is now, and the version that llhttp gets; both have `length` bytes. */
   text: Buffer;
   feed: Buffer;
   length = 0;
@@ -32,7 +32,7 @@ export class HeadMender {
   /** Blanks after a name, held back until it is known whether a colon follows. */
   #blanks = 0;
 
-  /** `line`: the start line with its CRLF, which stays as it is. */
+  /** `line`: the start line with its CRLF, which is not changed. */
   constructor(line: Buffer, removesBlanks: boolean) {
     this.#removesBlanks = removesBlanks;
     this.text = Buffer.from(line);
@@ -40,12 +40,12 @@ export class HeadMender {
     this.length = line.length;
   }
 
-  /** Is the empty line there that ends the head? */
+  /** Has the empty line that ends the head arrived? */
   get complete(): boolean {
     return this.#state === 'complete';
   }
 
-  /** Takes bytes of the fields, up to the end of the head; returns the position after the last one. */
+  /** Reads bytes of the fields, up to the end of the head; returns the position after the last byte read. */
   add(buffer: Buffer, start: number, end: number): number {
     this.#makeRoom(end - start);
     let position = start;
@@ -72,7 +72,7 @@ export class HeadMender {
           this.#blanks++;
           break;
         }
-        // Without a colon they stay, for llhttp to refuse.
+        // Blanks without a colon after them stay, and llhttp refuses them.
         if (byte !== COLON) this.#putBlanks();
         this.#takeOfName(byte);
         break;
@@ -112,7 +112,7 @@ export class HeadMender {
     this.length++;
   }
 
-  /** Blanks held back were no part of the length yet. */
+  /** The blanks that are held back are not counted in `length`. */
   #makeRoom(bytes: number): void {
     const needed = this.length + this.#blanks + bytes;
     if (needed <= this.text.length) return;

@@ -4,18 +4,18 @@ const SPACE = 0x20;
 const TAB = 0x09;
 
 /**
- * A message head as it was received: one latin1 string, and where each field lies in it. Strings for single
- * fields are cut only when somebody asks. Made once per parser and filled again for each message.
+ * A message head as received: one latin1 string, and the position of each field in it. Strings for single fields are made
+ * only when they are asked for. Made once per parser and filled again for each message.
  */
 export class MessageHead {
   /** The whole head, start line to empty line, one character per byte. */
   text = '';
-  /** Four per field: start and end of its name, start and end of its value in `text`. */
+  /** Four numbers per field: start and end of its name, start and end of its value in `text`. */
   readonly offsets: Int32Array;
-  /** What each field is, parallel to `offsets`. */
+  /** The id of each field, parallel to `offsets`. */
   readonly ids: Uint8Array;
   fieldCount = 0;
-  /** A bit for each id that one of the fields has: most of what is asked for is not there. */
+  /** A bit for each id that a field of the head has: most fields that are asked for are absent. */
   present = 0;
   /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
   minorVersion = 1;
@@ -25,7 +25,7 @@ export class MessageHead {
     this.ids = new Uint8Array(maxFields);
   }
 
-  /** Takes over a parsed head: its text, and the offsets that the parser wrote into `offsets` already. */
+  /** Takes over a parsed head: its text, and the offsets that the parser has already written into `offsets`. */
   protected load(text: string, fieldCount: number): void {
     const { offsets, ids } = this;
     let present = 0;
@@ -39,7 +39,7 @@ export class MessageHead {
     this.present = present;
   }
 
-  /** Has it a field with this id? */
+  /** Has the head a field with this id? */
   has(id: FieldId): boolean {
     return ((this.present >>> id) & 1) === 1;
   }
@@ -52,7 +52,7 @@ export class MessageHead {
     return this.text.slice(this.offsets[index * 4], this.offsets[index * 4 + 1]);
   }
 
-  /** The value without the white space around it (RFC 9112, 5.1). */
+  /** The value without white space around it (RFC 9112, 5.1). */
   valueAt(index: number): string {
     return this.text.slice(this.offsets[index * 4 + 2], this.valueEnd(index));
   }
@@ -61,7 +61,7 @@ export class MessageHead {
     return this.offsets[index * 4 + 2] as number;
   }
 
-  /** End of the value, trailing white space left out: llhttp keeps it. */
+  /** End of the value without trailing white space, which llhttp keeps. */
   valueEnd(index: number): number {
     const start = this.offsets[index * 4 + 2] as number;
     let end = this.offsets[index * 4 + 3] as number;
@@ -78,7 +78,7 @@ export class MessageHead {
     return equalsWord(this.text, this.valueStart(index), this.valueEnd(index), 'chunked');
   }
 
-  /** Where the line of field `index` begins; for the number of fields, where the empty line begins. */
+  /** Where the line of field `index` begins; for `fieldCount`, where the empty line begins. */
   lineStart(index: number): number {
     return index < this.fieldCount ? (this.offsets[index * 4] as number) : this.text.length - 2;
   }
@@ -90,7 +90,7 @@ export class MessageHead {
     return -1;
   }
 
-  /** The first field of this name (lower case) that has a value, or -1; for names that have no number of their own. */
+  /** The first field of this name (lower case) that has a value, or -1; for names without an id. */
   indexOfName(name: string): number {
     for (let i = 0; i < this.fieldCount; i++) {
       const start = this.offsets[i * 4] as number;
@@ -107,16 +107,18 @@ export class MessageHead {
   }
 }
 
-/** What the Connection field(s) of a head say (RFC 9110, 7.6.1). */
+/** What the Connection fields of a head say (RFC 9110, 7.6.1). */
 export class ConnectionOptions {
   close = false;
   keepAlive = false;
   upgrade = false;
   te = false;
-  /** Other names, lower case: fields to drop with it. A client may give thousands. Null when there are none, as nearly always. */
+  /**
+   * Other names, lower case: fields to drop too. A client may send thousands. Null when there are none, as nearly always.
+   */
   named: Set<string> | null = null;
 
-  /** Says nothing, as where there is no such field. */
+  /** Resets to the state of a head without Connection. */
   clear(): void {
     this.close = false;
     this.keepAlive = false;
@@ -151,21 +153,21 @@ export class ConnectionOptions {
   }
 }
 
-/** The bit of that field in `present`. */
+/** The bit of Connection in `present`. */
 const CONNECTION = 1 << FIELD.connection;
 
-/** How a body ends (RFC 9112, 6.3): not there, after a length, with its last chunk, or with the connection. */
+/** How a body ends (RFC 9112, 6.3): there is none, after a length, with the last chunk, or with the connection. */
 export type Framing = 'none' | 'length' | 'chunked' | 'close';
 
-/** RFC 9110, 9.2.2, and RFC 10008 for QUERY. Anything not listed is not idempotent, whatever its author thinks. */
+/** RFC 9110, 9.2.2, and RFC 10008 for QUERY. A method that is not listed is not idempotent. */
 const IDEMPOTENT: ReadonlySet<string> = new Set([
   'GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY',
 ]); // biome-ignore format: one table
 
-/** They say who sends all that follows on a connection (RFC 4559), not who sends one request. */
+/** Schemes that authenticate the whole connection, not a single request (RFC 4559). */
 const CONNECTION_SCHEME = /^(ntlm|negotiate)(\s|$)/i;
 
-/** Where the parts of a request line lie, from its first byte on. */
+/** The parts of a request line, and where they lie from its first byte on. */
 export interface StartLine {
   readonly method: string;
   readonly targetStart: number;
@@ -173,15 +175,15 @@ export interface StartLine {
   readonly minorVersion: number;
 }
 
-/** A request head as received, with what its framing and its target mean. */
+/** A request head as received, with its framing and its target. */
 export class RequestHead extends MessageHead {
-  /** As received: case counts (RFC 9112, 3.1). */
+  /** As received: methods are case-sensitive (RFC 9112, 3.1). */
   method = '';
-  /** As received, in whichever form. */
+  /** As received, in any of the four forms. */
   target = '';
-  /** What a server is asked for: origin-form, or `*`. */
+  /** The target that a server is sent: origin-form, or `*`. */
   originTarget = '';
-  /** Host and port asked for; absolute-form wins over Host. Empty for an HTTP/1.0 request without either. */
+  /** The requested host and port; absolute-form wins over Host. Empty for an HTTP/1.0 request without either. */
   authority = '';
   framing: Framing = 'none';
   contentLength = 0;
@@ -190,7 +192,7 @@ export class RequestHead extends MessageHead {
 
   /** Called by the parser only. */
   fill(text: string, fieldCount: number, line: StartLine): void {
-    // What the head before has said.
+    // Clears what the previous head said.
     if ((this.present & CONNECTION) !== 0) this.connection.clear();
     this.load(text, fieldCount);
     this.minorVersion = line.minorVersion;
@@ -204,11 +206,11 @@ export class RequestHead extends MessageHead {
     if ((this.present & CONNECTION) !== 0) this.connection.read(this);
   }
 
-  /** Lets go of the text, so that an idle connection does not hold its last head. */
+  /** Releases the text, so that an idle connection does not hold its last head. */
   clear(): void {
     this.text = '';
     this.fieldCount = 0;
-    // A request that is refused before its head is complete must not be judged by the one before.
+    // A request that is refused before its head is complete must not be judged by the previous head.
     if ((this.present & CONNECTION) !== 0) this.connection.clear();
     this.present = 0;
     this.minorVersion = 1;
@@ -222,12 +224,12 @@ export class RequestHead extends MessageHead {
     return IDEMPOTENT.has(this.method);
   }
 
-  /** Does its client know chunks and interim responses? That of HTTP/1.0 does not. */
+  /** Does the client know chunks and interim responses? A client of HTTP/1.0 does not. */
   get speaksHttp11(): boolean {
     return this.minorVersion === 1;
   }
 
-  /** As logs name it. */
+  /** The name of the protocol in logs. */
   get protocol(): string {
     return this.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
   }
@@ -238,7 +240,7 @@ export class RequestHead extends MessageHead {
     return this.minorVersion === 1 || this.connection.keepAlive;
   }
 
-  /** Does it show who its client is in a way that holds for the server's connection? */
+  /** Does the request authenticate its client for the whole server connection? */
   get authenticatesConnection(): boolean {
     if (!this.has(FIELD.authorization)) return false;
     for (let i = 0; i < this.fieldCount; i++)
@@ -247,14 +249,14 @@ export class RequestHead extends MessageHead {
   }
 
   /**
-   * The protocols that a server may switch to, for its Upgrade field; empty when there is none. Both fields are needed,
-   * and HTTP/1.1 (RFC 9110, 7.8).
+   * The protocols that a server may switch to, for its Upgrade field; empty when there are none. Requires Upgrade,
+   * Connection and HTTP/1.1 (RFC 9110, 7.8).
    */
   get offeredProtocols(): string {
     return this.connection.upgrade && this.minorVersion === 1 ? passableProtocols(this) : '';
   }
 
-  /** May it go no further than here (RFC 9110, 7.6.2)? TRACE, the other method that counts hops, is refused before. */
+  /** Must the request not be forwarded (RFC 9110, 7.6.2)? TRACE, the other method with Max-Forwards, is refused earlier. */
   get endsHere(): boolean {
     if (this.method !== 'OPTIONS') return false;
     for (let i = 0; i < this.fieldCount; i++)
@@ -262,32 +264,32 @@ export class RequestHead extends MessageHead {
     return false;
   }
 
-  /** Did the client say that it takes trailers (RFC 9110, 10.1.4)? */
+  /** Did the client say that it accepts trailers (RFC 9110, 10.1.4)? */
   get acceptsTrailers(): boolean {
     return this.connection.te && /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(this.valueOf(FIELD.te));
   }
 }
 
-/** Where the code lies in `HTTP/1.1 200 OK`. */
+/** Where the status code lies in `HTTP/1.1 200 OK`. */
 const STATUS_START = 9;
 const STATUS_END = 12;
 const CR = 0x0d;
 
-/** A response head as received, with how its body is framed. */
+/** A response head as received, with its framing. */
 export class ResponseHead extends MessageHead {
   status = 0;
   framing: Framing = 'none';
   /** Bytes of the body when framing is `length`. */
   contentLength = 0;
-  /** The field that announces it to the client; -1 when none does. */
+  /** The field that announces this length to the client; -1 when there is none. */
   lengthIndex = -1;
-  /** It was announced beside chunks, which count: it is not passed on, and the connection is not used again. */
+  /** Was a length sent beside chunks? The chunks count: the length is dropped, and the connection is not used again. */
   dropsLength = false;
   readonly connection = new ConnectionOptions();
 
   /** Called by the parser only. */
   fill(text: string, fieldCount: number, minorVersion: number, status: number): void {
-    // What the head before has said.
+    // Clears what the previous head said.
     if ((this.present & CONNECTION) !== 0) this.connection.clear();
     this.load(text, fieldCount);
     this.minorVersion = minorVersion;
@@ -299,7 +301,7 @@ export class ResponseHead extends MessageHead {
     if ((this.present & CONNECTION) !== 0) this.connection.read(this);
   }
 
-  /** Lets go of the text, so that an idle connection does not hold its last head. */
+  /** Releases the text, so that an idle connection does not hold its last head. */
   clear(): void {
     this.text = '';
     this.fieldCount = 0;
@@ -312,7 +314,7 @@ export class ResponseHead extends MessageHead {
     return this.text.slice(STATUS_START, this.text.indexOf('\r'));
   }
 
-  /** Has the status line no reason phrase, nor the space that stands in front of one (RFC 9112, 4)? */
+  /** Does the status line lack a reason phrase and the space before one (RFC 9112, 4)? */
   get isBare(): boolean {
     return this.text.charCodeAt(STATUS_END) === CR;
   }
@@ -325,16 +327,19 @@ export class ResponseHead extends MessageHead {
   get keepsAlive(): boolean {
     if (this.connection.close || this.framing === 'close' || this.dropsLength) return false;
     if (this.minorVersion === 1) return true;
-    // RFC 9112, 6.1: HTTP/1.0 knows no chunks; who sends them has its framing wrong.
+    // RFC 9112, 6.1: HTTP/1.0 has no chunks; the framing of a server that sends them can't be trusted.
     return this.connection.keepAlive && this.framing !== 'chunked';
   }
 }
 
 /** A protocol name and an optional version (RFC 9110, 7.8). */
 const PROTOCOL = /^([!#$%&'*+\-.^`|~\w]+)(?:\/[!#$%&'*+\-.^`|~\w]+)?$/;
-/** HTTP in any version would carry requests past every rule, and TLS anything, unseen; h2c had versions as `h2c-14`. */
+/**
+ * HTTP in any version would carry requests past every rule, and TLS anything at all; drafts of h2c had versions
+ * (`h2c-14`).
+ */
 const NOT_PASSED = /^(?:h2c(?:-.*)?|http|tls)$/i;
-/** The protocols that an Upgrade field (or several) names, as they are written. */
+/** The protocols that the Upgrade fields name, as written. */
 function protocolsOf(head: MessageHead): string[] {
   const protocols: string[] = [];
   for (let i = 0; i < head.fieldCount; i++) {
@@ -347,7 +352,9 @@ function protocolsOf(head: MessageHead): string[] {
   return protocols;
 }
 
-/** The protocols of a request's Upgrade that are passed on, in the client's order and spelling; empty when none is. */
+/**
+ * The protocols of a request's Upgrade that are passed on, in the client's order and spelling; empty when there are none.
+ */
 function passableProtocols(head: MessageHead): string {
   const passed = protocolsOf(head).filter((protocol) => {
     const name = PROTOCOL.exec(protocol)?.[1];
@@ -356,18 +363,18 @@ function passableProtocols(head: MessageHead): string {
   return passed.join(', ');
 }
 
-/** Does a 101 name protocols, and none but `offered` ones (as `passableProtocols` returned them)? */
+/** Does a 101 name protocols, and only such as were `offered` (as `passableProtocols` returned them)? */
 export function switchesTo(head: MessageHead, offered: string): boolean {
   const known = new Set(offered.toLowerCase().split(', '));
   const chosen = protocolsOf(head);
   return chosen.length > 0 && chosen.every((protocol) => known.has(protocol.toLowerCase()));
 }
 
-/** More digits than an exact number can have. */
+/** An exact number has fewer digits. */
 const MAX_LENGTH_DIGITS = 17;
 const ZERO = 0x30;
 
-/** A Content-Length, `text[start, end)`, as a number; -1 when it is not plain digits or too big to count exactly. */
+/** The Content-Length in `text[start, end)`; -1 when it is not plain digits or too large for an exact number. */
 export function readLength(text: string, start = 0, end = text.length): number {
   const digits = end - start;
   if (digits === 0 || digits > MAX_LENGTH_DIGITS) return -1;

@@ -3,38 +3,38 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 /**
- * The WebAssembly build of llhttp 9.3 that the `llhttp-wasm` package carries inside its JavaScript. The package's
- * own wrapper can't serve a proxy (it loses spans that are split over two reads, decodes heads as UTF-8, copies
- * bodies); the module itself is good, so it is taken out and driven by `llhttp.ts`.
+ * The WebAssembly build of llhttp 9.3 that the `llhttp-wasm` package carries inside its JavaScript. The package's own
+ * wrapper can't serve a proxy (it loses spans that are split over two reads, decodes heads as UTF-8, copies bodies); so
+ * the module is extracted and driven by `llhttp.ts`.
  */
 
 const PINNED_SHA256 = '259f8302ac0f7fd7d38469e0d16b505e59c6b432cc5eb856be4d012260de0e11';
-/** base64 of the magic bytes that open every WebAssembly module. */
+/** The base64 text with which every WebAssembly module begins. */
 const MODULE_START = '"AGFzb';
 
-/** As much of the WebAssembly API as is used; Node's types leave it to the DOM's. */
+/** The part of the WebAssembly API that is used here; Node's types leave it to those of the DOM. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object, imports: { env: LlhttpImports }) => { readonly exports: object };
 };
 
-/** The exports the binding uses. Pointers are byte offsets into `memory`. */
+/** The exports that `llhttp.ts` uses. Pointers are byte offsets into `memory`. */
 export interface LlhttpExports {
   readonly memory: { readonly buffer: ArrayBuffer };
   _initialize(): void;
   malloc(bytes: number): number;
-  /** A parser of `type` (1 request, 2 response), its settings wired to the imported callbacks. */
+  /** A parser of `type` (1 request, 2 response), connected to the imported callbacks. */
   llhttp_alloc(type: number): number;
   llhttp_free(parser: number): void;
   llhttp_reset(parser: number): void;
   llhttp_execute(parser: number, data: number, length: number): number;
   llhttp_resume(parser: number): void;
   llhttp_get_error_pos(parser: number): number;
-  /** Where a text for people lies that ends with a NUL. */
+  /** A pointer to an error text that ends with a NUL. */
   llhttp_get_error_reason(parser: number): number;
 }
 
-/** The callbacks the module imports: a parser, and where a span lies in memory. 0 goes on, 21 pauses, -1 refuses. */
+/** The callbacks that the module imports: a parser, and where a span lies in memory. 0 continues, 21 pauses, -1 refuses. */
 export interface LlhttpImports {
   wasm_on_message_begin(parser: number): number;
   wasm_on_url(parser: number, at: number, length: number): number;
@@ -46,15 +46,13 @@ export interface LlhttpImports {
   wasm_on_message_complete(parser: number): number;
 }
 
-/**
- * The module's bytes out of the JavaScript of `llhttp-wasm`. Throws when they are not those this code was written for.
- */
+/** The module's bytes from the JavaScript of `llhttp-wasm`. Throws when they are not the ones this code was written for. */
 export function extractModule(source: string): Buffer {
   const start = source.indexOf(MODULE_START) + 1;
   return checked(Buffer.from(source.slice(start, source.indexOf('"', start)), 'base64'));
 }
 
-/** Better not to start than to parse with something else. */
+/** Refuses to start with another parser. */
 function checked(bytes: Buffer): Buffer {
   const hash = createHash('sha256').update(bytes).digest('hex');
   if (hash !== PINNED_SHA256) {
@@ -63,14 +61,14 @@ function checked(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** In the npm package the module lies beside this file (`packaging/npm`), in a clone in the package `llhttp-wasm`. */
+/** The module lies beside this file in our npm package (`packaging/npm`), else in the package `llhttp-wasm`. */
 function readModule(): Buffer {
   const beside = new URL('./llhttp.wasm', import.meta.url);
   if (existsSync(beside)) return checked(readFileSync(beside));
   return extractModule(readFileSync(createRequire(import.meta.url).resolve('llhttp-wasm'), 'utf8'));
 }
 
-/** Compiles and starts the module. Throws when it is another than the one expected. */
+/** Compiles and starts the module. Throws when it is not the expected one. */
 export function instantiateLlhttp(callbacks: LlhttpImports): LlhttpExports {
   const instance = new WebAssembly.Instance(new WebAssembly.Module(readModule()), { env: callbacks });
   const exports = instance.exports as LlhttpExports;

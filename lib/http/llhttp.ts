@@ -2,13 +2,13 @@ import { ObjectPool } from '../base/collections.js';
 import { instantiateLlhttp, type LlhttpImports } from './llhttp-module.js';
 
 /**
- * The binding: one instance, one window of WASM memory that input is copied into, and callbacks that do nothing
- * but write offsets into typed arrays. Nothing is decoded, nothing throws, and no callback reaches another parser,
- * so one window serves them all.
+ * The binding: one instance, one window of WASM memory that input is copied into, and callbacks that only write offsets
+ * into typed arrays. Nothing is decoded, nothing throws, and no callback affects another parser, so all parsers share one
+ * window.
  */
 
 const WINDOW_BYTES = 64 * 1024;
-/** Up to so many bytes a loop is faster than `copy`, which makes an object for each call. */
+/** Up to this many bytes a loop is faster than `copy`, which makes an object for each call. */
 const BYTEWISE = 256;
 const PAUSED = 21;
 const REFUSE = -1;
@@ -23,12 +23,12 @@ const goesOn = (): number => 0;
 
 export type MessageKind = 'request' | 'response';
 
-/** Read in front of a trailer section, so that the parser is where that begins. */
+/** Parsed before a trailer section, so that the parser expects one. */
 const BEFORE_TRAILERS = Buffer.from('PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n');
 
 /**
- * One llhttp parser and the offsets of what it last saw: of a head (`reset`, then `executeHead` until `headComplete`),
- * or of a trailer section (`beginTrailers`, then `executeTrailers` until `messageComplete`). Bodies never come here.
+ * One llhttp parser and the offsets of what it parsed last: a head (`reset`, then `executeHead` until `headComplete`), or
+ * a trailer section (`beginTrailers`, then `executeTrailers` until `messageComplete`). It gets no bodies.
  */
 export class LlhttpParser {
   readonly kind: MessageKind;
@@ -38,12 +38,12 @@ export class LlhttpParser {
   fieldCount = 0;
   #maxFields = 0;
   #last = NOTHING;
-  /** What turns a pointer into an offset of `offsets`' space. */
+  /** Added to a pointer, makes it an offset for `offsets`. */
   #fieldShift = 0;
   headComplete = false;
   messageComplete = false;
   failed = false;
-  /** Did it fail for more fields than there is room for, and not for a byte that HTTP does not allow? */
+  /** Did the parser fail because there are more fields than `offsets` has room for, and not for a byte that HTTP forbids? */
   hitFieldLimit = false;
 
   constructor(kind: MessageKind) {
@@ -57,7 +57,7 @@ export class LlhttpParser {
     llhttp.llhttp_free(this.#handle);
   }
 
-  /** Ready for a new message, whatever happened to the last; field offsets go into `offsets` from now on. */
+  /** Prepares for a new message in any state; field offsets go into `offsets` from now on. */
   reset(offsets: Int32Array): void {
     resetParser(this.#handle);
     this.offsets = offsets;
@@ -71,13 +71,13 @@ export class LlhttpParser {
   }
 
   /**
-   * Parses head bytes. `at` is where `start` lies in the head as a whole, counted from its first byte.
-   * Returns the position in `buffer` after the last byte taken; look at `headComplete` and `failed` then.
+   * Parses head bytes. `at` is the distance of `start` from the first byte of the head. Returns the position in `buffer`
+   * after the last byte parsed; the caller then checks `headComplete` and `failed`.
    */
   executeHead(buffer: Buffer, start: number, end: number, at: number): number {
     let position = start;
     while (position < end && !this.headComplete && !this.failed) {
-      // Heads are small: a first bite of 4 KiB spares copying the 60 KiB of body that came in the same read.
+      // Heads are small: a first piece of 4 KiB saves copying 60 KiB of body that came in the same read.
       const bite = Math.min(end, position + 4096);
       this.#fieldShift = at + (position - start) - window;
       position = this.#execute(buffer, position, bite);
@@ -85,7 +85,7 @@ export class LlhttpParser {
     return position;
   }
 
-  /** In place of `reset`: a trailer section is next, whose fields go into `offsets`. */
+  /** Called instead of `reset`: a trailer section is next, whose fields go into `offsets`. */
   beginTrailers(offsets: Int32Array): void {
     this.reset(offsets);
     const lastChunk = this.executeHead(BEFORE_TRAILERS, 0, BEFORE_TRAILERS.length, 0);
@@ -95,7 +95,7 @@ export class LlhttpParser {
     this.#last = NOTHING;
   }
 
-  /** Parses a trailer section; `at` and what is given are as with `executeHead`. */
+  /** Parses a trailer section; parameters and result are those of `executeHead`. */
   executeTrailers(buffer: Buffer, start: number, end: number, at: number): number {
     let position = start;
     while (position < end && !this.messageComplete && !this.failed) {
@@ -106,7 +106,7 @@ export class LlhttpParser {
     return position;
   }
 
-  /** What was wrong where it `failed`, in llhttp's words, lower case; empty when it was a limit of ours. */
+  /** The error after the parser `failed`, in llhttp's words, lower case; empty when it was a limit of ours. */
   get fault(): string {
     const start = this.failed && !this.hitFieldLimit ? llhttp.llhttp_get_error_reason(this.#handle) : 0;
     if (start === 0) return '';
@@ -124,14 +124,14 @@ export class LlhttpParser {
     return start + errorPosition(this.#handle) - window;
   }
 
-  /** What the module calls for the parser that is being executed. Each writes what it is told, and nothing else. */
+  /** The module calls these for the parser that is being executed. They only write down what they are passed. */
   static readonly callbacks: LlhttpImports = {
     wasm_on_message_begin: goesOn,
     wasm_on_url: goesOn,
     wasm_on_status: goesOn,
     wasm_on_body: goesOn,
 
-    // A name after a value opens a new field; a name after a name is the rest of one that was split.
+    // A name after a value begins a new field; a name after a name is the rest of a split one.
     wasm_on_header_field(_handle, at, length) {
       const parser = active;
       const start = at + parser.#fieldShift;
@@ -153,7 +153,7 @@ export class LlhttpParser {
       return 0;
     },
 
-    // Every field gets one, an empty value too.
+    // Called for every field, even with an empty value.
     wasm_on_header_value(_handle, at, length) {
       const parser = active;
       const index = parser.fieldCount * 4 - 4;
@@ -166,13 +166,13 @@ export class LlhttpParser {
       return 0;
     },
 
-    // Always pauses: what the body is, is decided by the parsers of heads, not by llhttp.
+    // Always pauses: the parsers of heads decide about the body, not llhttp.
     wasm_on_headers_complete() {
       active.headComplete = true;
       return PAUSED;
     },
 
-    // Pauses, so that the bytes of the next message are left alone.
+    // Pauses, so that the bytes of the next message are not parsed.
     wasm_on_message_complete() {
       active.messageComplete = true;
       return PAUSED;
@@ -181,7 +181,7 @@ export class LlhttpParser {
 }
 
 const llhttp = instantiateLlhttp(LlhttpParser.callbacks);
-// As constants: the module's exports are a table that is searched by name at each use.
+// Copied to constants: the module's exports are a table that is searched by name at each use.
 const {
   llhttp_execute: executeModule,
   llhttp_get_error_pos: errorPosition,
@@ -197,7 +197,7 @@ function copyToWindow(source: Buffer, start: number, end: number): void {
   else for (let i = start; i < end; i++) heap[window + i - start] = source[i] as number;
 }
 
-/** As many as may be in the middle of a message at once without one being made for it. */
+/** How many messages may be incomplete at the same time before a parser is made for each further one. */
 const POOLED_OBJECTS = 1024;
 const requestParsers = poolOf('request');
 const responseParsers = poolOf('response');
@@ -211,8 +211,8 @@ function poolOf(kind: MessageKind): ObjectPool<LlhttpParser> {
 }
 
 /**
- * Where parsers of a kind are taken from, to be `reset`, and put back. A head mostly comes whole, so one parser does for
- * all of them and stays in the caches. Trailer sections of any message are read by parsers of requests.
+ * The pools of parsers, which are `reset` after they are taken. Most heads arrive whole, so one parser serves all of them
+ * and stays in the CPU caches. Parsers of requests read the trailer sections of both kinds of messages.
  */
 export function llhttpPool(kind: MessageKind): ObjectPool<LlhttpParser> {
   return kind === 'request' ? requestParsers : responseParsers;

@@ -11,16 +11,16 @@ import { TrailerSection } from './trailers.js';
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** How much of a head is accepted. */
+/** How large a head may be. */
 export interface HeadLimits {
-  /** Bytes, start line and empty line included. */
+  /** Bytes, including start line and empty line. */
   readonly headBytes: number;
   readonly fields: number;
   /** Bytes of the request target. */
   readonly targetBytes: number;
 }
 
-/** What differs in the refusals of requests and responses. */
+/** The refusals, which differ between requests and responses. */
 export interface HeadRefusals {
   readonly syntax: Refusal;
   readonly tooManyBytes: Refusal;
@@ -40,16 +40,16 @@ export const RESPONSE_REFUSALS: HeadRefusals = {
 };
 
 /**
- * Reads one head from any number of reads. A head that comes in one read, as nearly all do, is parsed where it lies;
- * only when it is split are its bytes gathered, never more than the limit allows. One that llhttp refuses is read a
- * second time by a `HeadMender`, from its first byte to its last.
+ * Reads one head from any number of reads. A head that arrives in one read, as nearly all do, is parsed where it lies;
+ * the bytes of a split one are gathered, never more than the limit allows. A head that llhttp refuses is read a second
+ * time by a `HeadMender`, from its first byte to its last.
  */
 export abstract class MessageParser {
   readonly #kind: MessageKind;
   readonly #llhttpPool: ObjectPool<LlhttpParser>;
-  /** Where the fields of the head lie. */
+  /** The offsets of the head's fields. */
   readonly #offsets: Int32Array;
-  /** While the head comes in. */
+  /** Not null while the head comes in. */
   #llhttp: LlhttpParser | null = null;
   /** Reads the body after the head. */
   readonly body: BodyReader;
@@ -57,17 +57,17 @@ export abstract class MessageParser {
   readonly #refusals: HeadRefusals;
   #gathered: Buffer | null = null;
   #gatheredBytes = 0;
-  /** Head bytes given to llhttp so far. */
+  /** Head bytes that llhttp has parsed so far. */
   #taken = 0;
   #lineRead = false;
-  /** Reads the head a second time; null as long as llhttp refuses nothing, as nearly always. */
+  /** Reads the head a second time; null unless llhttp has refused it, which is rare. */
   #mender: HeadMender | null = null;
-  /** The head is there, and good. */
+  /** Is the head complete and valid? */
   complete = false;
-  /** Why it is not, and never will be. */
+  /** Why the head is refused; then it never becomes complete. */
   refusal: Refusal | null = null;
 
-  /** `offsets` are those of the head that it fills. */
+  /** `offsets` belong to the head that this parser fills. */
   constructor(kind: MessageKind, limits: HeadLimits, refusals: HeadRefusals, offsets: Int32Array) {
     this.#kind = kind;
     this.#llhttpPool = llhttpPool(kind);
@@ -78,20 +78,20 @@ export abstract class MessageParser {
   }
 
   /**
-   * The start line at `buffer[start, end)`: true when it is whole and good (`lineStart`, `lineEnd` are set), false
-   * when more bytes are needed or `refusal` is set.
+   * Reads the start line at `buffer[start, end)`: true when it is complete and valid (`lineStart`, `lineEnd` are set),
+   * false when more bytes are needed or `refusal` is set.
    */
   protected abstract readStartLine(buffer: Buffer, start: number, end: number): boolean;
-  /** A start line that is not refused before is whole within so many bytes, empty lines before it included. */
+  /** The longest start line, including empty lines before it, that may still be accepted. */
   protected abstract get maxLineBytes(): number;
   protected lineStart = 0;
   protected lineEnd = 0;
-  /** Given to llhttp in place of the first `standInFor` bytes of the line. */
+  /** llhttp gets this instead of the first `standInFor` bytes of the line. */
   protected standIn: Buffer | null = null;
   protected standInFor = 0;
-  /** A head is refused whose start line, at `buffer[start, end)`, was good: keeps what the line says, for the log. */
+  /** The head is refused after a valid start line at `buffer[start, end)`: keeps what the line says, for the log. */
   protected abstract noteLine(buffer: Buffer, start: number, end: number): void;
-  /** The head is whole: classify it and decide its framing; a refusal to send instead, or null. */
+  /** The head is complete: classifies it and decides its framing. Returns null, or why the head is refused. */
   protected abstract accept(text: string, fieldCount: number): Refusal | null;
 
   #takeLlhttp(): LlhttpParser {
@@ -106,7 +106,7 @@ export abstract class MessageParser {
     this.#llhttp = null;
   }
 
-  /** Has any byte of the message come? Empty lines before it are none (RFC 9112, 2.2). */
+  /** Has any byte of the message arrived? Empty lines before it do not count (RFC 9112, 2.2). */
   get started(): boolean {
     if (this.#taken > 0) return true;
     for (let i = 0; i < this.#gatheredBytes; i++) {
@@ -116,7 +116,7 @@ export abstract class MessageParser {
     return false;
   }
 
-  /** The message is done with: lets go of the listener to its body, and is ready for the next. */
+  /** The message is finished: releases the listener to its body, and prepares for the next. */
   reset(): void {
     if (this.#llhttp !== null) this.#giveLlhttp(this.#llhttp);
     this.body.reset();
@@ -130,7 +130,7 @@ export abstract class MessageParser {
     this.refusal = null;
   }
 
-  /** Takes head bytes; returns the position after the last one. Look at `complete` and `refusal` then. */
+  /** Reads head bytes; returns the position after the last one. The caller then checks `complete` and `refusal`. */
   readHead(buffer: Buffer, start: number, end: number): number {
     if (this.#mender !== null) return this.#readMended(buffer, start, end);
     if (this.#lineRead) return this.#readFields(buffer, start, end, -1);
@@ -144,17 +144,17 @@ export abstract class MessageParser {
     return end;
   }
 
-  /** The line began in an earlier read: it is put together first, then read as one. */
+  /** The line began in an earlier read: it is assembled first, then parsed as one. */
   #readGatheredLine(buffer: Buffer, start: number, end: number): number {
     const before = this.#gatheredBytes;
-    // No line that is still good is longer than this, so nothing longer is ever gathered.
+    // A line that may still be accepted is not longer, so no more is gathered.
     const room = this.maxLineBytes - before;
     this.#gather(buffer, start, Math.min(end, start + Math.max(room, 1)));
     const gathered = this.#gathered as Buffer;
     if (!this.readStartLine(gathered, 0, this.#gatheredBytes)) return end;
     this.#lineRead = true;
     const taken = this.lineEnd - before;
-    // Empty lines before the message are no part of it.
+    // Removes empty lines before the message.
     gathered.copyWithin(0, this.lineStart, this.lineEnd);
     this.#gatheredBytes = this.lineEnd - this.lineStart;
     const rest = this.#feedStandIn(0);
@@ -174,7 +174,7 @@ export abstract class MessageParser {
     return lineStart + this.standInFor;
   }
 
-  /** `origin` is where the head begins in `buffer`, or -1 when it began in an earlier read. */
+  /** `origin` is where the head begins in `buffer`; -1 when it began in an earlier read. */
   #readFields(buffer: Buffer, start: number, end: number, origin: number): number {
     const limit = this.limits.headBytes;
     const parser = this.#llhttp ?? this.#takeLlhttp();
@@ -206,7 +206,7 @@ export abstract class MessageParser {
 
   // The second reading.
 
-  /** Begins anew with the first byte. `buffer[start, end)` and `origin` are as `#readFields` got them. */
+  /** Starts again with the first byte. `buffer[start, end)` and `origin` are those of `#readFields`. */
   #readAgain(buffer: Buffer, start: number, end: number, origin: number): number {
     const lineBytes = this.lineEnd - this.lineStart;
     const gatheredBytes = this.#gatheredBytes;
@@ -239,7 +239,7 @@ export abstract class MessageParser {
     this.#gatheredBytes = mender.length;
     parser.executeHead(mender.feed, before, mender.length, before);
     if (parser.hitFieldLimit) return this.#refuseHead(this.#refusals.tooManyFields, mender.text, 0, position);
-    // That the two agree on where the head ends is what makes the second reading as good as the first.
+    // The second reading is safe because the head mender and llhttp must agree about the end of the head.
     if (parser.failed || parser.headComplete !== mender.complete)
       return this.#refuseHead(this.#syntax, mender.text, 0, position);
     if (this.#taken > limit) return this.#refuseHead(this.#refusals.tooManyBytes, mender.text, 0, position);
@@ -278,7 +278,7 @@ export abstract class MessageParser {
   }
 }
 
-/** The refusals of one fault, by the side it came from. */
+/** The refusals for one fault, for each kind of message. */
 type Sides = { readonly [side in MessageKind]: Refusal };
 
 function refusals(status: number, detail: string): Sides {
@@ -299,29 +299,29 @@ const CHUNK_FAULTS: { readonly [fault in ChunkFault]: Sides } = {
 };
 
 /**
- * Finds the end of one body, whatever frames it, and hands on its bytes. Bodies with a length are counted and never
- * parsed. Of a chunked one, chunk extensions are taken out (RFC 9112, 7.1.1: they are for this hop alone, and a
- * parser that reads them differently is how requests are smuggled), and trailers that must not be passed on are left
- * out. The others are handed on as fields, in either form.
+ * Finds the end of one body, whatever its framing, and hands on its bytes. Bodies with a length are counted and not
+ * parsed. From a chunked one, chunk extensions are removed (RFC 9112, 7.1.1: they concern this hop alone, and a parser
+ * that reads them differently is how requests are smuggled), and trailers that must not be passed on. The other trailers
+ * are handed on as fields, in either form.
  */
 export class BodyReader {
   readonly #side: MessageKind;
   readonly #maxTrailerBytes: number;
   #receiver: BodyListener | null = null;
-  /** This and `#trailers` are made for the first body that needs them. */
+  /** Made, like `#trailers`, for the first body that needs them. */
   #chunks: ChunkedBody | null = null;
   #trailers: TrailerSection | null = null;
-  /** While a trailer section comes in. */
+  /** Not null while a trailer section comes in. */
   #llhttp: LlhttpParser | null = null;
-  /** The same, in a response: what is forgiven in the fields of its head is forgiven there too. */
+  /** The same, for a response: errors that are tolerated in its head are tolerated in its trailers. */
   #mender: HeadMender | null = null;
   #trailerBytes = 0;
   #framing: Framing = 'none';
   #remaining = 0;
-  /** Is the whole body there? */
+  /** Is the body complete? */
   complete = true;
   refusal: Refusal | null = null;
-  /** Bytes of content so far of a body that is not chunked. */
+  /** Bytes of content so far, of a body that is not chunked. */
   #counted = 0;
 
   constructor(side: MessageKind, maxTrailerBytes: number) {
@@ -329,7 +329,7 @@ export class BodyReader {
     this.#maxTrailerBytes = maxTrailerBytes;
   }
 
-  /** Its message is done with: lets go of the receiver, and nothing of the body is left. */
+  /** The message is finished: releases the listener and the state of the body. */
   reset(): void {
     this.#receiver = null;
     if (this.#chunks !== null) this.#chunks.release();
@@ -340,7 +340,7 @@ export class BodyReader {
     this.#counted = 0;
   }
 
-  /** Behind a head, for the body that it announced. */
+  /** The head is complete: prepares for the body that it announced. */
   begin(framing: Framing, contentLength: number, form: BodyForm, receiver: BodyListener): void {
     this.#framing = framing;
     this.#remaining = contentLength;
@@ -353,12 +353,12 @@ export class BodyReader {
     this.#chunks.begin(form);
   }
 
-  /** Bytes of content so far, chunk framing not counted. */
+  /** Bytes of content so far, without chunk framing. */
   get contentBytes(): number {
     return this.#framing === 'chunked' ? (this.#chunks as ChunkedBody).contentBytes : this.#counted;
   }
 
-  /** Bytes of a body with a length that have not come yet; infinite when its length is not known. */
+  /** Bytes of a body with a length that are still to come; infinite when the length is unknown. */
   get remaining(): number {
     if (this.complete) return 0;
     return this.#framing === 'length' ? this.#remaining : Number.POSITIVE_INFINITY;
@@ -368,7 +368,7 @@ export class BodyReader {
     return this.#framing === 'close';
   }
 
-  /** The connection ended: the end of a body that ends with it, a cut (false) for any other. */
+  /** The connection ended: true when this is the end of the body, false when the body was cut off. */
   endWithConnection(): boolean {
     if (this.#framing === 'close') this.complete = true;
     return this.complete;
@@ -380,7 +380,7 @@ export class BodyReader {
     this.#mender = null;
   }
 
-  /** Takes body bytes; returns the position after the last one that belongs to this body. */
+  /** Reads body bytes; returns the position after the last one that belongs to this body. */
   read(buffer: Buffer, start: number, end: number): number {
     switch (this.#framing) {
       case 'none':
@@ -404,7 +404,7 @@ export class BodyReader {
 
   #readChunks(buffer: Buffer, start: number, end: number): number {
     const receiver = this.#receiver;
-    // Nobody wants the rest any more.
+    // The rest is not wanted.
     if (receiver === null) return end;
     if (this.#llhttp !== null) return this.#readTrailers(this.#llhttp, buffer, start, end);
     const chunks = this.#chunks as ChunkedBody;
@@ -443,7 +443,7 @@ export class BodyReader {
     return stop;
   }
 
-  /** Returns the position after the last byte taken; the bytes are added to `trailers`. */
+  /** Adds the bytes to `trailers`. Returns the position after the last byte parsed. */
   #parseTrailers(
     llhttp: LlhttpParser,
     trailers: TrailerSection,

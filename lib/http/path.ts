@@ -2,22 +2,20 @@ import { decodeTriplets, hasWholeTriplets, readUtf8 } from './percent.js';
 import { type Refusal, refusal } from './refusal.js';
 
 /**
- * The path that rules are compared with, as opposed to the one that is sent on. Triplets are decoded once, as UTF-8
- * where that is what they are (other bytes become U+FFFD) and `%2F` too; empty segments are dropped, dot segments
- * resolved (RFC 3986, 5.2.4). Case counts, `\`, `;` and `%25` mean nothing special: a server that folds case or reads
- * `\` as a slash needs rules that know of it.
- *
- * Refused is what servers are known to read in more than one way, so that no rule could be sure of it:
- *
- * - `%` without two digits after it;
+ * The path that rules compare, in contrast to the path that is sent. Triplets are decoded once, as UTF-8 where they are
+ * UTF-8 (other bytes become U+FFFD), including `%2F`; empty segments are dropped, dot segments resolved (RFC 3986,
+ * 5.2.4). Case counts; `\`, `;` and `%25` have no meaning: a server that folds case or reads `\` as a slash needs rules
+ * that consider this.
+ * | Paths that servers are known to read in more than one way are refused, as no rule could be sure of them:
+ * | - `%` without two digits after it;
  * - `%00`, which ends the name of a file in C;
- * - more bytes of UTF-8 than a character needs (`%C0%AF`), which careless decoders take for a slash;
+ * - overlong UTF-8 (`%C0%AF`), which careless decoders take for a slash;
  * - `..` above the root;
  * - `..` in a path with a doubled or an encoded slash: whether `/a//../b` and `/a%2F../b` are `/b`, `/a/b` or neither
  *   depends on whether the server joins and decodes slashes before it goes up.
  */
 export interface NormalPath {
-  /** As received when there is a problem. */
+  /** As received if there is a problem. */
   readonly path: string;
   readonly problem: Refusal | null;
 }
@@ -47,8 +45,8 @@ export function normalisePath(raw: string): NormalPath {
 }
 
 /**
- * A path with its dot segments resolved and all else as it was, doubled slashes included: what path rules begin with.
- * Only for a path without a problem.
+ * A path with its dot segments resolved and everything else unchanged, including doubled slashes: the input of path
+ * rules. Only for a path without a problem.
  */
 export function withoutDotSegments(raw: string): string {
   if (!/\/(?:\.|%2e)/i.test(raw)) return raw;
@@ -64,13 +62,13 @@ export function withoutDotSegments(raw: string): string {
   return `/${kept.join('/')}`;
 }
 
-/** 1 for `.`, 2 for `..`, however they are spelt; 0 for any other segment. */
+/** 1 for `.`, 2 for `..`, in any spelling; 0 for any other segment. */
 function dotsIn(segment: string): number {
   const decoded = segment.length <= 6 ? decodeTriplets(segment) : segment;
   return decoded === '.' ? 1 : decoded === '..' ? 2 : 0;
 }
 
-/** `segments` begin with the empty one in front of the first slash. null: more `..` than there is to go up. */
+/** `segments` begin with the empty one before the first slash. Returns null when `..` goes above the root. */
 function resolveDots(segments: readonly string[]): string | null {
   const kept: string[] = [];
   for (let i = 1; i < segments.length; i++) {

@@ -1,8 +1,8 @@
-/** Percent-encoding (RFC 3986, 2.1) over byte strings: one character per byte, as heads are. */
+/** Percent-encoding (RFC 3986, 2.1) over byte strings: one character per byte, as in heads. */
 
 const UPPER_HEX = '0123456789ABCDEF';
 
-/** Which bytes stand for themselves, by code. */
+/** The bytes that stand for themselves, by code. */
 export type ByteSet = Uint8Array;
 
 export function byteSet(characters: string): ByteSet {
@@ -12,17 +12,17 @@ export function byteSet(characters: string): ByteSet {
 }
 
 const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-/** RFC 3986, 2.3: what never needs to be encoded, wherever it stands. */
+/** RFC 3986, 2.3: characters that never need encoding, in any position. */
 export const UNRESERVED = byteSet(`${ALPHANUMERIC}-._~`);
-/** RFC 3986, 3.3: the characters of a path, slashes included. */
+/** RFC 3986, 3.3: the characters of a path, including slashes. */
 export const PATH = byteSet(`${ALPHANUMERIC}-._~!$&'()*+,;=:@/`);
 
-/** Characters as the bytes of their UTF-8 form. */
+/** The bytes of the UTF-8 form of `text`, one character each. */
 export function utf8Bytes(text: string): string {
   return /[^\x00-\x7f]/.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text;
 }
 
-/** `bytes` with every byte that is not in `safe` as a triplet. */
+/** `bytes`, with each byte that is not in `safe` written as a triplet. */
 export function percentEncode(bytes: string, safe: ByteSet): string {
   let encoded = '';
   let run = 0;
@@ -35,7 +35,7 @@ export function percentEncode(bytes: string, safe: ByteSet): string {
   return run === 0 ? bytes : encoded + bytes.slice(run);
 }
 
-/** The bytes that a text of ASCII and triplets stands for; what is no triplet stays as it is. */
+/** The bytes that a text of ASCII and triplets stands for; an incomplete triplet stays as it is. */
 export function decodeTriplets(text: string): string {
   let at = text.indexOf('%');
   if (at === -1) return text;
@@ -51,7 +51,7 @@ export function decodeTriplets(text: string): string {
   return bytes + text.slice(run);
 }
 
-/** Bytes read as UTF-8; what is none becomes U+FFFD. */
+/** Decodes bytes as UTF-8; invalid ones become U+FFFD. */
 export function readUtf8(bytes: string): string {
   return /[\x80-\xff]/.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes;
 }

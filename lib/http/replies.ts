@@ -1,7 +1,7 @@
 import type { HeadEdit } from './head-edit.js';
 import { connectionLine, httpDate, type ResponseForm } from './head-encoder.js';
 
-/** Reason phrases of RFC 9110, 15, and of some more that are in use; other statuses have none, which is allowed. */
+/** Reason phrases of RFC 9110, 15, and of some other statuses in use; further statuses have none, which is allowed. */
 const PHRASES: { readonly [status: number]: string } = {
   200: 'OK',
   201: 'Created',
@@ -54,12 +54,12 @@ const PHRASES: { readonly [status: number]: string } = {
 };
 const ALLOW = 'Allow: GET, HEAD, QUERY, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 
-/** Seconds after which a client may try again: about as long as it takes to see that a server is back. */
+/** Seconds after which a client may try again: about the time it takes to notice that a server has recovered. */
 const RETRY_AFTER = 5;
 
 /**
- * An answer of the balancer's own, head and body. `text` replaces the usual body; `fields` are lines of
- * the head, each with its line end; a HEAD gets the head alone. `edit` is what rules change; null is nothing.
+ * A local reply, head and body. `text` replaces the usual body; `fields` are lines of the head, each with its line end; a
+ * HEAD gets only the head. `edit` is what rules change; null is nothing.
  */
 export function encodeReply(
   status: number,
@@ -85,8 +85,8 @@ export function encodeReply(
 }
 
 /**
- * The answer of a route that does not forward, head and body. `body` is bytes as latin1; its Content-Type, as every
- * field but those of framing, may be set by `edit`.
+ * The fixed response of a route, head and body. `body` is bytes as latin1; `edit` may set Content-Type and all other
+ * fields except those of framing.
  */
 export function encodeRouteReply(
   status: number,
@@ -101,7 +101,7 @@ export function encodeRouteReply(
   if (body !== '') own += 'Content-Type: text/plain; charset=utf-8\r\n';
   edit.begin();
   out += edit.own(own) + edit.rest();
-  // RFC 9110, 8.6 and 15.4.5: a 204 has no length, that of a 304 would be of what the client has.
+  // RFC 9110, 8.6 and 15.4.5: a 204 has no length, and the length of a 304 would describe the client's copy.
   if (status !== 204 && status !== 304) out += `Content-Length: ${body.length}\r\n`;
   out += connectionLine(form);
   return toHead ? out : out + body;

@@ -4,10 +4,10 @@ import { RequestHead, readLength } from './head.js';
 import { type HeadLimits, MessageParser, REQUEST_REFUSALS } from './message-parser.js';
 import { type Refusal, refusal } from './refusal.js';
 
-/** Methods that llhttp is given as they are. For any other it gets GET: the framing does not depend on it. */
+/** Methods that llhttp is given unchanged. For any other it gets GET: the framing does not depend on the method. */
 const KNOWN = ['GET', 'POST', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const STAND_IN = Buffer.from('GET');
-/** What llhttp is given for a line whose target it would refuse. */
+/** llhttp gets this instead of a line with a target that it would refuse. */
 const STAND_IN_LINE = Buffer.from('GET / HTTP/1.1\r\n');
 
 /** Parses request heads, one after the other; `body` reads the body after each. */
@@ -21,7 +21,7 @@ export class RequestParser extends MessageParser {
     this.head = head;
   }
 
-  /** The message is done with: holds nothing of it any more, and is ready for the next. */
+  /** The message is finished: releases all of it, and prepares for the next. */
   clear(): void {
     this.reset();
     this.head.clear();
@@ -68,7 +68,7 @@ export class RequestParser extends MessageParser {
   }
 }
 
-/** Which of `KNOWN` the method of `length` bytes at `start` is; empty: none. No string of it is made for a request. */
+/** The method of `length` bytes at `start`, if it is in `KNOWN`, else empty. Makes no string for a request. */
 function knownMethod(buffer: Buffer, start: number, length: number): string {
   for (let i = 0; i < KNOWN.length; i++) {
     const name = KNOWN[i] as string;
@@ -83,13 +83,13 @@ function knownMethod(buffer: Buffer, start: number, length: number): string {
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
-/** Empty lines tolerated before a request (RFC 9112, 2.2 asks for at least one), in bytes. */
+/** Bytes of empty lines tolerated before a request (RFC 9112, 2.2 asks for at least one line). */
 const MAX_LEADING_BYTES = 8;
 const MAX_METHOD_BYTES = 64;
 const VERSION_BYTES = 8;
 const HTTP1 = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
 const ZERO = 0x30;
-/** Empty lines, method, two spaces, version and CRLF: what a line can have beside its target. */
+/** Empty lines, method, two spaces, version and CRLF: what a line has besides its target. */
 const MAX_LINE_OVERHEAD = MAX_LEADING_BYTES + MAX_METHOD_BYTES + VERSION_BYTES + 4;
 const VERSION = /^HTTP\/\d\.\d$/;
 const BEGUN_VERSION = /^(H(T(T(P(\/(\d\.?)?)?)?)?)?)?$/;
@@ -102,13 +102,13 @@ const ASCII = 1;
 const ABOVE_ASCII = 2;
 /**
  * Visible ASCII without `#`, which begins a fragment, and all bytes above 0x7F. RFC 9112, 3.2 has fewer, but browsers
- * send `\`, `"`, `<` and `>`, and older clients UTF-8: none of these ends a line or a target, so no two parsers frame
- * the message differently. What they mean in a path is for `path.ts` and `path-readings.ts`.
+ * send `\`, `"`, `<` and `>`, and older clients UTF-8: none of these ends a line or a target, so all parsers frame the
+ * message alike. `path.ts` and `path-readings.ts` handle what they mean in a path.
  */
 const TARGET = new Uint8Array(256).fill(ASCII, 0x21, 0x7f).fill(ABOVE_ASCII, 0x80);
 TARGET['#'.charCodeAt(0)] = 0;
 
-/** The first byte of a TLS record with a handshake: somebody asks for https:// here. */
+/** The first byte of a TLS handshake record: the client uses https:// on a plain listener. */
 const HANDSHAKE = 0x16;
 const TLS = refusal(400, 'TLS is not spoken here: the client asked for https://');
 
@@ -122,27 +122,27 @@ const BAD_VERSION = refusal(505, 'only HTTP/1.0 and HTTP/1.1 are spoken here');
 const HTTP2 = refusal(505, 'HTTP/2 without TLS is not spoken here');
 
 /**
- * The parts of a request line, as offsets from `start`. It is read by hand before llhttp sees it: llhttp takes two spaces
- * for one, RTSP for HTTP, and refuses methods that it has not heard of and targets with bytes above 0x7F.
+ * The parts of a request line, as offsets from `start`. It is parsed here before llhttp sees it: llhttp takes two spaces
+ * for one, RTSP for HTTP, and refuses methods that it does not know and targets with bytes above 0x7F.
  */
 class RequestLine {
   /** First byte of the method, after empty lines. */
   start = 0;
-  /** The method itself, set by who has read the line. */
+  /** The method, set by the caller that has read the line. */
   method = '';
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
-  /** Has the target a byte above 0x7F? llhttp refuses those. */
+  /** Does the target have a byte above 0x7F? llhttp refuses those. */
   isBeyondAscii = false;
   minorVersion = 1;
-  /** Behind the line's LF, in the buffer. */
+  /** The position after the line's LF, in the buffer. */
   end = 0;
   refusal: Refusal | null = null;
 
   /**
-   * Reads the line at `buffer[start, end)`. True when it is complete and good; false when it is refused (`refusal`)
-   * or more bytes are needed.
+   * Reads the line at `buffer[start, end)`. True when it is complete and valid; false when it is refused (`refusal`) or
+   * more bytes are needed.
    */
   read(buffer: Buffer, start: number, end: number, maxTargetBytes: number): boolean {
     this.refusal = null;
@@ -184,11 +184,11 @@ class RequestLine {
   #readVersion(buffer: Buffer, start: number, end: number): boolean {
     const lineEnd = start + VERSION_BYTES;
     if (end < lineEnd) {
-      // What is there already must be a beginning of the one thing that may come.
+      // The bytes so far must be the beginning of a version.
       return BEGUN_VERSION.test(latin1(buffer, start, end)) ? false : this.#refuse(BAD_LINE);
     }
     this.minorVersion = (buffer[lineEnd - 1] as number) - ZERO;
-    // Byte by byte: a string of the version costs more than all the rest of the line.
+    // Byte by byte: making a string of the version costs more than reading the rest of the line.
     for (let i = 0; i < HTTP1.length; i++) if (buffer[start + i] !== HTTP1[i]) this.minorVersion = -1;
     if (this.minorVersion !== 0 && this.minorVersion !== 1) {
       const version = latin1(buffer, start, lineEnd);
@@ -208,8 +208,8 @@ class RequestLine {
 }
 
 /**
- * What llhttp lets pass and a proxy must not: each of these has made two servers disagree about where a request
- * ends, or about whom it is for.
+ * Faults that llhttp accepts and a proxy must not: each has made two servers disagree about where a request ends, or
+ * which host it is for.
  */
 const TWO_HOSTS = refusal(400, 'more than one Host field');
 const NO_HOST = refusal(400, 'HTTP/1.1 without a Host field');
@@ -231,7 +231,7 @@ const LOOP = Object.freeze({
 } as const);
 const EXPECTATION = refusal(417, 'the only expectation understood is 100-continue');
 
-/** Times a request may have passed a balancer of this name before it is taken for a loop. */
+/** How often a request may have passed a balancer of this name before it is treated as a loop. */
 const MAX_PASSES = 8;
 /** reg-name, IPv4 or bracketed IP literal, optional port (RFC 3986, 3.2.2); no userinfo. */
 export const AUTHORITY =
@@ -239,13 +239,13 @@ export const AUTHORITY =
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 const SLASH = 0x2f;
 
-/** The refusal that a method deserves before anything else of the request is looked at, or null. */
+/** The refusal for a method, which is checked before anything else of the request; null when there is none. */
 function judgeMethod(method: string): Refusal | null {
   if (method === 'CONNECT') return CONNECT;
   return method === 'TRACE' ? TRACE : null;
 }
 
-/** Decides target, host and framing of a parsed head; returns the refusal it deserves, or null. */
+/** Decides target, host and framing of a parsed head; returns why the head is refused, or null. */
 export function judgeRequest(head: RequestHead): Refusal | null {
   return readFields(head) ?? (head.target.charCodeAt(0) === SLASH ? null : readTarget(head));
 }
@@ -275,7 +275,7 @@ function readFields(head: RequestHead): Refusal | null {
         break;
       }
       case FIELD.expect:
-        // RFC 9110, 10.1.1: an HTTP/1.0 client can't mean it. An empty list expects nothing.
+        // RFC 9110, 10.1.1: the expectation of an HTTP/1.0 client is ignored. An empty list expects nothing.
         if (head.minorVersion === 0 || head.valueAt(i) === '') break;
         if (head.valueAt(i).toLowerCase() !== '100-continue') return EXPECTATION;
         head.expectsContinue = true;
@@ -303,7 +303,10 @@ function readCoding(head: RequestHead, index: number): Refusal | null {
   return head.valueAt(index) === '' ? EMPTY_CODING : UNKNOWN_CODING;
 }
 
-/** The last one that was good: most requests ask for the same as the one before. Never empty, and at first no host's. */
+/**
+ * The last authority that was valid: most requests have the same one as the request before. Never empty; first no valid
+ * one.
+ */
 let known = '\0';
 
 function isKnown({ text, offsets }: RequestHead, index: number): boolean {
@@ -322,7 +325,7 @@ function countPasses(value: string): number {
   return value.match(/(?:^|,)[ \t]*lb[ \t]*(?=[,;]|$)/gi)?.length ?? 0;
 }
 
-/** The four forms of RFC 9112, 3.2. Servers are asked in origin-form, whatever the client used. */
+/** The four forms of RFC 9112, 3.2. Servers get origin-form, whatever the client sent. */
 function readTarget(head: RequestHead): Refusal | null {
   const target = head.target;
   if (target === '*') return head.method === 'OPTIONS' ? null : ASTERISK;

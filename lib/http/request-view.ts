@@ -19,18 +19,18 @@ const PERCENT = 0x25;
 const QUESTION = 0x3f;
 const BEYOND_ASCII = 0x80;
 
-/** Who sent a request: the other end of the connection. */
+/** The other end of the connection that a request came on. */
 export interface Peer {
   readonly address: string;
-  /** Is what it tells of the way of a request believed? */
+  /** Is the peer believed about the way of a request? */
   readonly trusted: boolean;
-  /** How its connection is transported. */
+  /** The transport of its connection. */
   readonly transport: TransportInfo;
 }
 
 const TELLS_WAY: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'x-request-id']);
 
-/** Does a field of this name (lower case) tell the way of a request? From a stranger it is overwritten. */
+/** Does a field of this name (lower case) describe the way of a request? That of an untrusted peer is overwritten. */
 export function tellsWay(name: string): boolean {
   return name.startsWith('x-forwarded-') || TELLS_WAY.has(name) || tellsCertificate(name);
 }
@@ -38,8 +38,8 @@ export function tellsWay(name: string): boolean {
 const NO_VALUES: readonly string[] = Object.freeze([]);
 
 /**
- * What guards, routes and rules may ask of a request. One object is used for one request after the other; everything
- * is worked out when it is first asked for. Header and cookie values are byte strings (latin1), as the head is.
+ * What guards, routes and rules may ask of a request. One object serves one request after the other; each answer is
+ * computed when it is first asked for. Header and cookie values are byte strings (latin1), like the head.
  */
 export class RequestView {
   readonly #budget = new WorkBudget();
@@ -52,13 +52,13 @@ export class RequestView {
   #rawPath = '';
   #path = '';
   #pathProblem: Refusal | null = null;
-  /** Names and values in turn. */
+  /** Names and values, alternating. */
   #params: readonly string[] | null = null;
   #cookies: readonly string[] | null = null;
 
   /**
-   * `clientAddress`: whom the request is from, trusted proxies left out, as text without a port. `peer`: who sent it;
-   * null is a trusted proxy at the same address.
+   * `clientAddress`: the client, after trusted proxies are skipped, as text without a port. `peer`: the sender; null is a
+   * trusted proxy at the same address.
    */
   load(head: RequestHead, clientAddress: string, peer: Peer | null = null): void {
     this.#head = head;
@@ -71,7 +71,7 @@ export class RequestView {
     this.#cookies = null;
   }
 
-  /** Lets go of the head. */
+  /** Releases the head. */
   clear(): void {
     this.#head = null;
     this.#peer = null;
@@ -86,11 +86,11 @@ export class RequestView {
   }
 
   get head(): RequestHead {
-    if (this.#head === null) throw new Error('a request view is asked before it is loaded');
+    if (this.#head === null) throw new Error('the request view has no head loaded');
     return this.#head;
   }
 
-  /** What the regular expressions of all rules may cost this request. */
+  /** The work that the regular expressions of all rules may do for this request. */
   get budget(): WorkBudget {
     if (!this.#isBudgetUsed) this.#budget.renew();
     this.#isBudgetUsed = true;
@@ -101,36 +101,38 @@ export class RequestView {
     return this.#clientAddress;
   }
 
-  /** As received: case counts. */
+  /** As received: methods are case-sensitive. */
   get method(): string {
     return this.head.method;
   }
 
-  /** In lower case, without the port and a final dot; an IPv6 address in its brackets. Empty when there is none. */
+  /** In lower case, without port and final dot; an IPv6 address in its brackets. Empty when there is none. */
   get host(): string {
     this.#host ??= hostOf(this.head.authority);
     return this.#host;
   }
 
-  /** As received, without the query; `*` for OPTIONS about the server itself. */
+  /** As received, without the query; `*` for OPTIONS about the server as a whole. */
   get rawPath(): string {
     if (!this.#targetRead) this.#readTarget();
     return this.#rawPath;
   }
 
-  /** Normalised and decoded, for comparing only: see `normalisePath`. Never sent anywhere. */
+  /** Normalised and decoded, for comparison only: see `normalisePath`. Never sent. */
   get path(): string {
     if (!this.#targetRead) this.#readTarget();
     return this.#path;
   }
 
-  /** Why the path must be refused, before any rule looks at it; null when it is fine. */
+  /** Why the path must be refused before any rule compares it; null when there is no problem. */
   get pathProblem(): Refusal | null {
     if (!this.#targetRead) this.#readTarget();
     return this.#pathProblem;
   }
 
-  /** From now on `path` is another reading of it; for asking what would become of a request that a server reads so. */
+  /**
+   * From now on `path` is another reading of the path; used to find what a request leads to on a server that reads it so.
+   */
   readAs(path: string): void {
     if (!this.#targetRead) this.#readTarget();
     this.#path = path;
@@ -141,35 +143,35 @@ export class RequestView {
     return this.head.originTarget.slice(this.rawPath.length + 1);
   }
 
-  /** The scheme that the client spoke: to a trusted proxy in front, if that tells, else to us. */
+  /** The scheme that the client spoke: to a trusted proxy in front, if the proxy says so, else to us. */
   get scheme(): Scheme {
     const own = this.#peer === null ? 'http' : this.#peer.transport.scheme;
     return this.#peer?.trusted === false ? own : (toldScheme(this.head) ?? own);
   }
 
-  /** How the connection is transported on which the request came. */
+  /** The transport of the connection that the request came on. */
   get transport(): TransportInfo {
     return this.#peer === null ? PLAIN_TRANSPORT : this.#peer.transport;
   }
 
   /**
-   * The certificate that the client showed; null when it showed none, or when a trusted proxy speaks for it, whose own
-   * certificate says nothing of the client.
+   * The certificate that the client showed; null when it showed none, or when a trusted proxy forwards its request: the
+   * proxy's own certificate says nothing about the client.
    */
   get clientCertificate(): ClientCertificate | null {
     const peer = this.#peer;
     return peer === null || peer.trusted ? null : (peer.transport.tls?.clientCertificate ?? null);
   }
 
-  /** Who sent the request, be it a proxy: an address as text without a port. */
+  /** The sender of the request, which may be a proxy: an address as text without a port. */
   get peerAddress(): string {
     return this.#peer?.address ?? this.#clientAddress;
   }
 
   /**
-   * The values of the fields called `name` (lower case), in order. `host` is what was asked for, absolute-form included.
-   * Of what tells the way of a request (X-Forwarded-For and its kin) it is what servers are told: only a trusted proxy is
-   * believed.
+   * The values of the fields called `name` (lower case), in order. `host` is the requested authority, of absolute-form
+   * too. For fields about the way of a request (X-Forwarded-For and the like) these are the values that servers get: only
+   * a trusted proxy is believed.
    */
   header(name: string): readonly string[] {
     return tellsWay(name) && this.#peer !== null ? this.#way(name, this.#peer) : this.received(name);
@@ -190,7 +192,7 @@ export class RequestView {
     return value === undefined ? NO_VALUES : [value];
   }
 
-  /** The same as it was received, from the client or a proxy. */
+  /** The values as received, from the client or a proxy. */
   received(name: string): readonly string[] {
     const head = this.head;
     if (name === 'host') return head.authority === '' ? NO_VALUES : [head.authority];
@@ -205,8 +207,8 @@ export class RequestView {
   }
 
   /**
-   * The values of the fields that a server may take for `name` (lower case): of those called so, in order, and after
-   * them of those in another spelling. What is never passed on in another spelling is left out.
+   * The values of the fields that a server may take for `name` (lower case): first of those with exactly this name, in
+   * order, then of those in another spelling. Disguised fields, which are never passed on, are left out.
    */
   spellings(name: string): readonly string[] {
     const exact = this.header(name);
@@ -224,19 +226,19 @@ export class RequestView {
     return values ?? exact;
   }
 
-  /** The values of a query parameter, both decoded: triplets as UTF-8, `+` as a space. */
+  /** The values of a query parameter; names and values are decoded: triplets as UTF-8, `+` as a space. */
   param(name: string): readonly string[] {
     this.#params ??= readParams(this.query);
     return valuesOf(this.#params, name);
   }
 
-  /** The values of a cookie, as they are written. */
+  /** The values of a cookie, as written. */
   cookie(name: string): readonly string[] {
     this.#cookies ??= readCookies(this.header('cookie'));
     return valuesOf(this.#cookies, name);
   }
 
-  /** One pass over the target tells where its path ends and whether there is anything to normalise in it. */
+  /** One pass over the target finds the end of its path and whether the path needs normalising. */
   #readTarget(): void {
     const target = (this.#head ?? this.head).originTarget;
     let plain = true;
@@ -265,14 +267,14 @@ export class RequestView {
 }
 
 function hostOf(authority: string): string {
-  // The colon of a port comes after the bracket of an address that has colons of its own.
+  // A port follows the bracket of an address that has colons itself.
   const colon = authority.lastIndexOf(':');
   let end = colon > authority.lastIndexOf(']') ? colon : authority.length;
   if (authority.charCodeAt(end - 1) === DOT) end--;
   return authority.slice(0, end).toLowerCase();
 }
 
-/** The name or the value of a parameter as it was meant (WHATWG URL, application/x-www-form-urlencoded). */
+/** The decoded name or value of a parameter (WHATWG URL, application/x-www-form-urlencoded). */
 export function decodeParam(text: string): string {
   return readUtf8(decodeTriplets(text.includes('+') ? text.replaceAll('+', ' ') : text));
 }
@@ -301,7 +303,7 @@ function readCookies(fields: readonly string[]): readonly string[] {
   return cookies;
 }
 
-/** Without SP and HTAB around it; `trim` would take 0xA0 too, which ends many a character of UTF-8. */
+/** Without SP and HTAB around it; `trim` would also remove 0xA0, with which many characters of UTF-8 end. */
 export function trimSpace(bytes: string): string {
   let start = 0;
   let end = bytes.length;

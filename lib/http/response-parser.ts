@@ -16,11 +16,11 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const ZERO = 0x30;
 const DEL = 0x7f;
-/** Of `HTTP/1.1 200`, with which every good status line begins. */
+/** Length of `HTTP/1.1 200`, with which every valid status line begins. */
 const CODE_END = 12;
 const MAX_LINE_BYTES = 1024;
 
-/** Parses response heads of one connection, in order; interim ones too, each as a head of its own. */
+/** Parses the response heads of one connection, in order; interim ones too, each as a head of its own. */
 export class ResponseParser extends MessageParser {
   readonly head: ResponseHead;
   #minorVersion = 1;
@@ -34,7 +34,7 @@ export class ResponseParser extends MessageParser {
     this.head = head;
   }
 
-  /** The response is done with: holds nothing of it any more, and is ready for the next. */
+  /** The response is finished: releases all of it, and prepares for the next. */
   clear(): void {
     this.reset();
     this.head.clear();
@@ -44,7 +44,7 @@ export class ResponseParser extends MessageParser {
     return MAX_LINE_BYTES;
   }
 
-  /** What the log says of a bad response is its refusal. */
+  /** The log shows the refusal of a bad response, not its line. */
   protected override noteLine(): void {}
 
   protected override readStartLine(buffer: Buffer, start: number, end: number): boolean {
@@ -52,7 +52,7 @@ export class ResponseParser extends MessageParser {
     let lineFeed = start;
     while (lineFeed < limit && buffer[lineFeed] !== LF) lineFeed++;
     if (lineFeed === limit) {
-      // Who begins otherwise is refused at once: waiting for the end of a line that is none would be waiting for 504.
+      // A line that begins differently is refused at once: waiting for its end would end in a 504.
       const tooLong = end - start >= MAX_LINE_BYTES;
       if (tooLong || !beginsStatusLine(buffer, start, end)) this.refusal = BAD_STATUS_LINE;
       return false;
@@ -74,12 +74,12 @@ export class ResponseParser extends MessageParser {
   }
 
   /**
-   * RFC 9112, 6.3, in its order. Servers that give several equal lengths, or one beside chunks, are understood in one
-   * way by everybody; clients are told that way alone.
+   * RFC 9112, 6.3, in its order. All programs understand several equal lengths, or a length beside chunks, in the same
+   * way; clients get only the unambiguous form.
    */
   #frame(head: ResponseHead): Refusal | null {
     const { status } = head;
-    // Nothing follows a 1xx but the next head, and neither field is passed on with it.
+    // After a 1xx only the next head follows, and neither field is passed on with it.
     if (status < 200) return null;
     let lengths = 0;
     let codings = 0;
@@ -108,7 +108,7 @@ export class ResponseParser extends MessageParser {
   }
 }
 
-/** Is what there is of a line a beginning of `HTTP/1.`? */
+/** Are the bytes of the line so far a beginning of `HTTP/1.`? */
 function beginsStatusLine(buffer: Buffer, start: number, end: number): boolean {
   const length = Math.min(end - start, HTTP1.length);
   for (let i = 0; i < length; i++) if (buffer[start + i] !== HTTP1[i]) return false;
@@ -116,8 +116,8 @@ function beginsStatusLine(buffer: Buffer, start: number, end: number): boolean {
 }
 
 /**
- * The code of a good status line, else -1: RFC 9112, 4, with any three digits from 100 on, as servers use them beyond 599
- * too; byte by byte, as this is asked for every response.
+ * The status code of a valid status line, else -1: RFC 9112, 4, with any three digits from 100 on, as some servers use
+ * codes above 599; byte by byte, because this runs for every response.
  */
 function statusOf(buffer: Buffer, start: number, lineFeed: number): number {
   const codeEnd = start + CODE_END;

@@ -6,8 +6,8 @@ import { FUZZ_RUNS } from '../support/fuzz.js';
 import { bytes, cutAt } from '../support/transport.js';
 
 /**
- * Chunks are read by a reader of our own. It takes and refuses what llhttp takes and refuses, finds the same data and
- * the same end, and does so wherever the reads are cut.
+ * `ChunkedBody` accepts and refuses what llhttp accepts and refuses, and finds the same data and the same end, wherever
+ * the reads are cut.
  */
 
 type Side = 'request' | 'response';
@@ -15,9 +15,9 @@ type Side = 'request' | 'response';
 interface Outcome {
   /** `whole`, `partial` or `refused`. */
   readonly verdict: string;
-  /** Behind the last byte of the body; -1 while it is not whole. */
+  /** The position after the last byte of the body; -1 while it is incomplete. */
   readonly end: number;
-  /** Of a refused body it does not matter how much was handed on before. */
+  /** Not compared for a refused body: part of it may have been handed on before. */
   readonly content: string;
 }
 
@@ -28,7 +28,7 @@ type Lenient = LlhttpExports & {
   llhttp_set_lenient_spaces_after_chunk_size(parser: number, enabled: number): void;
 };
 
-/** llhttp itself, each body in one piece. */
+/** llhttp itself, which gets each body in one piece. */
 class Reference {
   readonly #llhttp: Lenient;
   readonly #window: number;
@@ -68,7 +68,7 @@ class Reference {
     const head = bytes(`${line}\r\nTransfer-Encoding: chunked\r\n\r\n`);
     const { at } = this.#execute(parser, head);
     llhttp.llhttp_resume(parser);
-    // llhttp may stop in front of the last LF.
+    // llhttp may stop before the last LF.
     if (at < head.length) this.#execute(parser, head.subarray(at));
     this.#inBody = true;
     const { code, at: end } = this.#execute(parser, body);
@@ -97,7 +97,7 @@ const readers = {
   response: new BodyReader('response', 64 * 1024),
 };
 
-/** What lb makes of it, each piece a read of its own. Also in the form that keeps chunks, which must be the same body. */
+/** The result of lb, each piece a read of its own. `wire` keeps the chunks, which must stand for the same body. */
 function read(side: Side, pieces: readonly Buffer[], form: 'content' | 'wire' = 'content'): Outcome {
   const reader = readers[side];
   let content = '';
@@ -113,7 +113,7 @@ function read(side: Side, pieces: readonly Buffer[], form: 'content' | 'wire' = 
     },
   });
   for (const piece of pieces) {
-    // As in a read buffer: other bytes lie before and behind, of an older read.
+    // As in a read buffer: bytes of an older read lie before and after the piece.
     const buffer = Buffer.concat([STALE, piece, STALE]);
     const end = before + reader.read(buffer, STALE.length, STALE.length + piece.length) - STALE.length;
     before += piece.length;
@@ -134,7 +134,10 @@ function same(what: string, body: Buffer, got: Outcome, expected: Outcome): void
   if (!isSame) fail(what, body, got, expected);
 }
 
-/** However it is cut: in two at every byte, and byte by byte; and as chunks handed on, which mean the same. */
+/**
+ * Cuts the body in two at every byte, and into single bytes; also reads the chunks that are handed on, which must be the
+ * same body.
+ */
 function check(side: Side, body: Buffer, expected: Outcome): void {
   same('in one piece', body, read(side, [Buffer.from(body)]), expected);
   for (let at = 1; at < body.length; at++)
@@ -150,7 +153,7 @@ function check(side: Side, body: Buffer, expected: Outcome): void {
   }
 }
 
-/** The lines of sizes alone. */
+/** Only the lines with sizes. */
 function framingOf(body: Buffer): string {
   let lines = '';
   for (let at = 0; at < body.length; ) {
@@ -206,7 +209,7 @@ const body = fc
     return chunks.join('') + end + behind;
   });
 
-/** A byte left out, put in or exchanged. Blanks are not among them: of those lb takes some that llhttp refuses. */
+/** A byte is removed, inserted or replaced. Blanks are left out: lb accepts some that llhttp refuses. */
 const BYTES = [...'0123fFgG;=,"\\ax:\0\x7f\x80\xff', '\r', '\n', '\r\n', '0\r\n', ';a', '"'];
 const edit = fc.tuple(
   fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
@@ -224,12 +227,12 @@ const damaged = fc.tuple(body, fc.array(edit, { maxLength: 3 })).map(([whole, ed
 
 const side = fc.constantFrom<Side>('request', 'response');
 
-t.test('chunked bodies are read as llhttp reads them, damaged ones too, wherever they are cut', async () => {
+t.test('chunked bodies, valid or damaged, are read as llhttp reads them, wherever they are cut', async () => {
   fc.assert(
     fc.property(side, damaged, (from, whole) => {
       const sent = bytes(whole);
       const expected = reference.read(from, sent);
-      // llhttp drops bits from a size of more than 16 digits' worth only; lb refuses from the 14th on.
+      // llhttp drops bits only from a size of more than 16 digits; lb refuses sizes from 14 digits on.
       if (/[1-9a-fA-F][0-9a-fA-F]{13}/.test(whole)) return;
       check(from, sent, expected);
     }),
@@ -237,14 +240,14 @@ t.test('chunked bodies are read as llhttp reads them, damaged ones too, wherever
   );
 });
 
-/** A beginning for each state that the reader can be in. */
+/** An input that leads to each state of the reader. */
 const BEGINNINGS = [
   '', '1', '01', '1;', '1;a', '1;a=', '1;a=b', '1;a="', '1;a="b', '1;a="\\', '1;a="b"', '1\r', '1;a\r', '1\r\n', '1\r\na',
   '1\r\na\r', '1\r\na\r\n', '0', '0\r', '0\r\n', '0\r\n\r', '0;a\r\n',
 ]; // biome-ignore format: one table
 
 t.test(
-  'in each state every byte is taken or refused as by llhttp, blanks around extensions aside',
+  'in each state every byte is accepted or refused as by llhttp, except blanks around extensions',
   async (t) => {
     for (const from of ['request', 'response'] as const) {
       for (const beginning of from === 'request' ? BEGINNINGS : [...BEGINNINGS, '1 ', '0  ']) {
@@ -263,7 +266,7 @@ t.test(
   },
 );
 
-t.test('blanks stand around the parts of an extension, and nowhere else', async (t) => {
+t.test('blanks are accepted around the parts of a chunk extension, and nowhere else', async (t) => {
   const of = (line: string, from: Side): string => {
     const sent = bytes(`${line}\r\nabc\r\n0\r\n\r\n`);
     const whole = read(from, [Buffer.from(sent)]);
@@ -302,7 +305,7 @@ t.test('blanks stand around the parts of an extension, and nowhere else', async 
       t.equal(of(line, from), 'refused', `${from} ${line}`);
 });
 
-t.test('a server may pad its sizes with spaces, a client may not', async (t) => {
+t.test('a server may pad its chunk sizes with spaces, a client may not', async (t) => {
   const padded = '3  \r\nabc\r\n0  \r\n\r\n';
   t.equal(read('response', [bytes(padded)]).content, 'abc');
   t.equal(read('request', [bytes(padded)]).verdict, 'refused');
@@ -310,7 +313,7 @@ t.test('a server may pad its sizes with spaces, a client may not', async (t) => 
 });
 
 t.test(
-  'a size of 13 digits is counted, one of 14 is refused, and zeros before it do not count',
+  'a chunk size of 13 digits is accepted, one of 14 refused, and leading zeros do not count',
   async (t) => {
     for (const from of ['request', 'response'] as const) {
       t.equal(read(from, [bytes('fffffffffffff\r\nab')]).verdict, 'partial');
@@ -347,7 +350,7 @@ t.test('ten thousand tiny chunks in a read are handed on in one piece', async (t
   }
 });
 
-t.test('long chunks with extensions are not moved, and come out whole beside short ones', async (t) => {
+t.test('long chunks with extensions are not moved, and arrive unchanged beside short ones', async (t) => {
   const long = 'l'.repeat(10_000);
   const sent = `2710;e\r\n${long}\r\n1;e\r\na\r\n2710;e\r\n${long}\r\n0;x\r\n\r\n`;
   const transport = sent.replace(/;./g, '');

@@ -44,13 +44,13 @@ function headOf(fields: readonly string[]) {
   return parser.head;
 }
 
-/** The lines that a server gets of a request with these fields, its Host and those of the balancer's own left out. */
+/** The lines about certificates and ports that a server gets for a request with these fields. */
 function sent(fields: readonly string[], client: ForwardedClient): string[] {
   const lines = encodeRequestHead(headOf(fields), client, 'id', '').split('\r\n');
   return lines.filter((line) => /^(x-client-cert|client-cert|x-forwarded-port)/i.test(line));
 }
 
-t.test('a server is told of a valid certificate, and no text in it can end a field', async (t) => {
+t.test('a server gets fields about a valid certificate, and no text in it can end a field', async (t) => {
   const client = new ForwardedClient('192.0.2.1', false, false, false, transportWith(ALICE));
   t.same(sent([], client), [
     'X-Forwarded-Port: 8443',
@@ -65,20 +65,17 @@ t.test('a server is told of a valid certificate, and no text in it can end a fie
   ]);
 });
 
-t.test(
-  'of a certificate that is not valid a server learns why, and nothing that it could take for a name',
-  async (t) => {
-    const transport = transportWith({ ...ALICE, error: 'CERT_HAS_EXPIRED' });
-    t.same(sent([], new ForwardedClient('192.0.2.1', false, false, false, transport)), [
-      'X-Forwarded-Port: 8443',
-      'X-Client-Cert-Verify: FAILED:CERT_HAS_EXPIRED',
-      `X-Client-Cert-Fingerprint: ${'ab'.repeat(32)}`,
-    ]);
-  },
-);
+t.test('for an invalid certificate a server gets the reason, and no name from it', async (t) => {
+  const transport = transportWith({ ...ALICE, error: 'CERT_HAS_EXPIRED' });
+  t.same(sent([], new ForwardedClient('192.0.2.1', false, false, false, transport)), [
+    'X-Forwarded-Port: 8443',
+    'X-Client-Cert-Verify: FAILED:CERT_HAS_EXPIRED',
+    `X-Client-Cert-Fingerprint: ${'ab'.repeat(32)}`,
+  ]);
+});
 
 t.test(
-  'what a stranger claims of a certificate is removed in every spelling, with and without TLS',
+  'certificate fields from an untrusted peer are removed in every spelling, with and without TLS',
   async (t) => {
     const claims = [
       ...['X-Client-Cert-Subject: CN=root', 'x-client-cert: MII', 'X_Client_Cert_Verify: SUCCESS'],
@@ -100,7 +97,7 @@ t.test(
   },
 );
 
-t.test('a trusted proxy tells of the certificate of its client, and its own one says nothing', async (t) => {
+t.test('certificate fields of a trusted proxy are passed on, and its own certificate is not', async (t) => {
   const client = new ForwardedClient('10.0.0.1', true, false, false, transportWith(ALICE));
   const claims = ['X-Client-Cert-Verify: SUCCESS', 'X-Client-Cert-Subject: CN=bob', 'X-Forwarded-Port: 443'];
   t.same(sent(claims, client), claims);
@@ -110,7 +107,7 @@ t.test('a trusted proxy tells of the certificate of its client, and its own one 
   t.equal(view.clientCertificate, null);
 });
 
-t.test('rules and conditions see the fields as servers are told', async (t) => {
+t.test('rules and conditions see the certificate fields that servers get', async (t) => {
   const view = new RequestView();
   const client = new ForwardedClient('192.0.2.1', false, false, false, transportWith(ALICE));
   view.load(headOf(['X-Client-Cert-Serial: FF', 'X-Forwarded-Port: 1']), '192.0.2.1', client);
@@ -120,7 +117,7 @@ t.test('rules and conditions see the fields as servers are told', async (t) => {
   t.same(view.received('x-client-cert-serial'), ['FF']);
 });
 
-t.test('the names that tell of certificates are the same for a head and for a rule', async (t) => {
+t.test('heads and rules treat the same field names as certificate fields', async (t) => {
   for (const name of [
     'x-client-cert',
     'x-client-cert-a',

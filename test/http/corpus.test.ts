@@ -2,19 +2,19 @@ import t from 'tap';
 import { readCorpus, verdictOf } from '../support/corpus.js';
 import { RequestReader, ResponseReader } from '../support/transport.js';
 
-t.test('every request of the corpus gets the verdict of its table', async (t) => {
+t.test('every request of the corpus has the outcome listed in its table', async (t) => {
   for (const { name, bytes, verdict } of readCorpus('requests')) {
     t.equal(verdictOf(new RequestReader().read([bytes])), verdict, name);
   }
 });
 
-t.test('every response of the corpus gets the verdict of its table', async (t) => {
+t.test('every response of the corpus has the outcome listed in its table', async (t) => {
   for (const { name, bytes, verdict } of readCorpus('responses')) {
     t.equal(verdictOf(new ResponseReader().read([bytes], { ends: true })), verdict, name);
   }
 });
 
-t.test('no request of the corpus that could smuggle another shows it as a request', async (t) => {
+t.test('no smuggled request of the corpus is parsed as a request', async (t) => {
   for (const { name, bytes, verdict } of readCorpus('requests')) {
     if (!name.startsWith('smuggling/') || verdict.startsWith('ok')) continue;
     const { messages } = new RequestReader().read([bytes]);
@@ -25,7 +25,7 @@ t.test('no request of the corpus that could smuggle another shows it as a reques
   }
 });
 
-t.test('a parser that refused one message reads the next as if nothing had been', async (t) => {
+t.test('a parser that refused one message reads the next one normally', async (t) => {
   const requests = new RequestReader();
   const responses = new ResponseReader();
   const good = (kind: 'requests' | 'responses', name: string): Buffer =>

@@ -6,7 +6,7 @@ import { encodeInterimHead, encodeRequestHead, encodeResponseHead } from '../../
 import { FUZZ_RUNS } from '../support/fuzz.js';
 import { bytes, RequestReader, ResponseReader } from '../support/transport.js';
 
-/** The values of the fields called `name` (lower case), in order: told by their names, not by the encoders' numbers. */
+/** The values of the fields called `name` (lower case), in order; found by name, not by the ids that the encoders use. */
 function valuesNamed(head: MessageHead, name: string): string[] {
   const indexes = Array.from({ length: head.fieldCount }, (_, index) => index);
   return indexes
@@ -14,7 +14,7 @@ function valuesNamed(head: MessageHead, name: string): string[] {
     .map((index) => head.valueAt(index));
 }
 
-/** Whatever comes in, what goes out is a valid head that means the same, and holds nothing of the other hop. */
+/** For any input, the output is a valid head with the same meaning, and without fields of the other hop. */
 
 const LIMITS = { headBytes: 64 * 1024, fields: 200, targetBytes: 8 * 1024 };
 const NOW = Date.UTC(2026, 0, 31);
@@ -45,10 +45,10 @@ function same(got: unknown, expected: unknown, what: string): void {
   if (got !== expected) throw new Error(`${what}: ${JSON.stringify(got)}, not ${JSON.stringify(expected)}`);
 }
 
-/** How often this many runs have to have found something to look at. */
+/** The least number of these runs that must have had something to check. */
 const ENOUGH = FUZZ_RUNS / 20;
 
-t.test('requests', async (t) => {
+t.test('any encoded request head is valid, means the same and has no field of the other hop', async (t) => {
   const first = new RequestReader(LIMITS);
   const second = new RequestReader(LIMITS);
   const start = fc.tuple(
@@ -71,7 +71,7 @@ t.test('requests', async (t) => {
       second.read([bytes(out)]);
       const { head: again, refusal } = second.parser;
       same(refusal?.detail, undefined, out);
-      same(again.text, out, 'the whole of it');
+      same(again.text, out, 'the whole head');
       same(again.method, method, 'method');
       same(again.target, head.originTarget, 'target');
       same(again.minorVersion, 1, 'version');
@@ -92,7 +92,7 @@ t.test('requests', async (t) => {
   t.ok(accepted > ENOUGH, `${accepted} were accepted`);
 });
 
-t.test('responses', async (t) => {
+t.test('any encoded response head is valid, means the same and has no field of the other hop', async (t) => {
   const first = new ResponseReader(LIMITS);
   const second = new ResponseReader(LIMITS);
   const start = fc.tuple(
@@ -117,7 +117,7 @@ t.test('responses', async (t) => {
       second.read([bytes(out)], { toHead });
       const { head: again, refusal } = second.parser;
       same(refusal?.detail, undefined, out);
-      same(again.text, out, 'the whole of it');
+      same(again.text, out, 'the whole head');
       same(again.status, head.status, 'status');
       same(again.minorVersion, 1, 'version');
       same(again.framing, framing, 'framing');

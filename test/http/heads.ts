@@ -6,7 +6,7 @@ import { ResponseParser } from '../../lib/http/response-parser.js';
 
 const LIMITS: HeadLimits = { headBytes: 1 << 20, fields: 1000, targetBytes: 1 << 20 };
 
-/** The head of a whole request; throws, with the refusal's detail, at one that is refused. */
+/** The head of a complete request; throws the detail of the refusal when it is refused. */
 export function requestHead(text: string): RequestHead {
   const parser = new RequestParser(LIMITS);
   const bytes = Buffer.from(text, 'latin1');
@@ -15,7 +15,7 @@ export function requestHead(text: string): RequestHead {
   return parser.head;
 }
 
-/** The same for a response. */
+/** The head of a complete response; throws in the same way. */
 export function responseHead(text: string): ResponseHead {
   const parser = new ResponseParser(LIMITS);
   const bytes = Buffer.from(text, 'latin1');
@@ -24,7 +24,7 @@ export function responseHead(text: string): ResponseHead {
   return parser.head;
 }
 
-/** A view of a request: its target, its field lines, the address of its client. */
+/** A view of a request: target, field lines, address of the client. */
 export function viewOf(
   target: string,
   fields: readonly string[] = [],

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import t from 'tap';
 import { extractModule } from '../../lib/http/llhttp-module.js';
 
-/** The instance that the binding makes, watched: what it must not do is grow. */
+/** Records the memory of the WebAssembly instance that the binding makes: it must not grow. */
 const { WebAssembly: wasm } = globalThis as unknown as {
   WebAssembly: {
     Instance: new (module: object, imports: object) => { exports: { memory?: { buffer: ArrayBuffer } } };
@@ -26,7 +26,7 @@ const POST =
   'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nA: b\r\n\r\n';
 const WIDE = { headBytes: 1024 * 1024, fields: 2000, targetBytes: 512 * 1024 };
 
-t.test('another module than the one this was written for is not started', async (t) => {
+t.test('an llhttp module other than the expected one is not started', async (t) => {
   const source = readFileSync(createRequire(import.meta.url).resolve('llhttp-wasm'), 'utf8');
   t.equal(extractModule(source).subarray(0, 4).toString('latin1'), '\0asm');
   const at = source.indexOf('"AGFzb') + 5000;
@@ -35,7 +35,7 @@ t.test('another module than the one this was written for is not started', async 
   t.throws(() => extractModule('module.exports = {}'), /llhttp-wasm is not version 1\.0\.3/);
 });
 
-t.test('memory grows under the parsers, and they go on', async (t) => {
+t.test('parsers continue after the WebAssembly memory has grown', async (t) => {
   const reader = new RequestReader();
   const { parser } = reader;
   const half = bytes(GET.slice(0, 30));
@@ -53,7 +53,7 @@ t.test('memory grows under the parsers, and they go on', async (t) => {
   for (const spare of parsers) spare.free();
 });
 
-t.test('a parser reset 200,000 times keeps to its memory', async (t) => {
+t.test('a parser that is reset 200,000 times needs no more memory', async (t) => {
   const offsets = new Int32Array(64);
   const head = bytes(GET);
   const parser = new LlhttpParser('request');
@@ -68,7 +68,7 @@ t.test('a parser reset 200,000 times keeps to its memory', async (t) => {
   parser.free();
 });
 
-t.test('200,000 parsers made and freed, in any state, keep to their memory', async (t) => {
+t.test('200,000 parsers made and freed, in any state, need no more memory', async (t) => {
   const offsets = new Int32Array(64);
   const piece = bytes(GET.slice(0, 40));
   const before = memory.buffer.byteLength;
@@ -102,7 +102,7 @@ t.test('requests hold a parser of llhttp only while their head or their trailers
   t.equal(kept.length, 1500);
 });
 
-t.test('parsers take turns in the middle of their messages', async (t) => {
+t.test('parsers that alternate in the middle of messages do not affect each other', async (t) => {
   const readers = Array.from({ length: 5 }, () => new RequestReader().parser);
   const texts = readers.map((_, i) =>
     bytes(`GET /${i} HTTP/1.1\r\nHost: h${i}\r\nX: ${'v'.repeat(i)}\r\n\r\n`),
@@ -119,19 +119,22 @@ t.test('parsers take turns in the middle of their messages', async (t) => {
   });
 });
 
-t.test('heads longer than the window, and every way to cut them near its edges', async (t) => {
-  const fields = Array.from({ length: 1500 }, (_, i) => `X-${i}: ${'v'.repeat(i % 97)}\r\n`).join('');
-  const text = `GET /${'p'.repeat(70_000)} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
-  const reader = new RequestReader(WIDE);
-  const whole = reader.read([bytes(text)]);
-  t.equal(whole.verdict, 'whole');
-  t.equal(whole.messages[0]?.fields.length, 1501);
-  t.same(whole.messages[0]?.fields[1500], ['X-1499', 'v'.repeat(1499 % 97)]);
-  for (const at of [1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 70_020, 74_116, text.length - 1])
-    t.same(reader.read(cutAt(bytes(text), [at])), whole, `cut at ${at}`);
-});
+t.test(
+  'heads longer than the WASM window are parsed alike wherever they are cut near its edges',
+  async (t) => {
+    const fields = Array.from({ length: 1500 }, (_, i) => `X-${i}: ${'v'.repeat(i % 97)}\r\n`).join('');
+    const text = `GET /${'p'.repeat(70_000)} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+    const reader = new RequestReader(WIDE);
+    const whole = reader.read([bytes(text)]);
+    t.equal(whole.verdict, 'whole');
+    t.equal(whole.messages[0]?.fields.length, 1501);
+    t.same(whole.messages[0]?.fields[1500], ['X-1499', 'v'.repeat(1499 % 97)]);
+    for (const at of [1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 70_020, 74_116, text.length - 1])
+      t.same(reader.read(cutAt(bytes(text), [at])), whole, `cut at ${at}`);
+  },
+);
 
-t.test('chunks longer than the window, and more of them than the first array holds', async (t) => {
+t.test('bodies of many chunks, and of chunks longer than the WASM window, are complete', async (t) => {
   const big = 'b'.repeat(200_000);
   const many = Array.from({ length: 3000 }, (_, i) => `1\r\n${i % 10}\r\n`).join('');
   const text = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n${big}\r\n${many}0\r\n\r\n`;
@@ -145,7 +148,7 @@ t.test('chunks longer than the window, and more of them than the first array hol
     t.ok(reader.read(cutAt(bytes(text), [at])).messages[0]?.body === content, `cut at ${at}`);
 });
 
-t.test('a body in one read is handed on in one piece, as it came', async (t) => {
+t.test('a body in one read is handed on in one piece, unchanged', async (t) => {
   const { parser } = new RequestReader();
   const pieces: string[] = [];
   const collect = {

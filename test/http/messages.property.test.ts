@@ -3,7 +3,7 @@ import t from 'tap';
 import { FUZZ_RUNS } from '../support/fuzz.js';
 import { bytes, cutAt, RequestReader, ResponseReader, type Seen } from '../support/transport.js';
 
-/** Valid messages of every shape, pipelined and cut anywhere, come out as they went in. */
+/** Valid messages of every shape, pipelined and cut anywhere, are parsed to what was sent. */
 
 const LIMITS = { headBytes: 64 * 1024, fields: 100, targetBytes: 8 * 1024 };
 const TOKEN = [..."!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"];
@@ -15,7 +15,7 @@ const text = (unit: readonly string[], minLength: number, maxLength: number): fc
   fc.string({ unit: fc.constantFrom(...unit), minLength, maxLength });
 const padding = text([' ', '\t'], 0, 3);
 
-/** The prefix keeps it from being a field that means something. */
+/** The prefix keeps the name from being one with a meaning. */
 const field = fc
   .tuple(text(TOKEN, 0, 12), fc.array(text(VISIBLE, 1, 12), { maxLength: 4 }), padding, padding)
   .map(([name, words, before, behind]) => ({
@@ -67,7 +67,7 @@ interface Body {
   readonly line: string;
   readonly transport: string;
   readonly content: string;
-  /** What is handed on to a peer that knows chunks. */
+  /** What a peer that knows chunks gets. */
   readonly passed: string;
 }
 const none = fc.constant<Body>({ line: '', transport: '', content: '', passed: '' });
@@ -162,7 +162,7 @@ function same(got: unknown, expected: unknown, what: string): void {
 
 const form = fc.constantFrom<'wire' | 'content'>('wire', 'content');
 
-t.test('requests', async () => {
+t.test('valid pipelined requests, cut anywhere, are parsed to what was sent', async () => {
   const reader = new RequestReader(LIMITS);
   fc.assert(
     fc.property(fc.array(request, { minLength: 1, maxLength: 4 }), cuts, form, (messages, fractions, how) =>
@@ -172,7 +172,7 @@ t.test('requests', async () => {
   );
 });
 
-t.test('responses', async () => {
+t.test('valid pipelined responses, cut anywhere, are parsed to what was sent', async () => {
   const reader = new ResponseReader(LIMITS);
   fc.assert(
     fc.property(fc.array(response, { minLength: 1, maxLength: 4 }), cuts, form, (messages, fractions, how) =>
@@ -183,7 +183,7 @@ t.test('responses', async () => {
 });
 
 t.test(
-  'a receiver that lets go of its message within a piece hears nothing more, whoever reads next',
+  'a body listener that releases its message during a call is not called again, even when the parser is reused',
   async () => {
     const { parser } = new ResponseReader(LIMITS);
     const other = new ResponseReader(LIMITS);
@@ -221,7 +221,7 @@ t.test(
   },
 );
 
-t.test('any bytes at all: a verdict, never a throw, and the same one wherever they are cut', async () => {
+t.test('any bytes are parsed or refused without a throw, alike wherever they are cut', async () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 12 }).map((b) => Buffer.from(b).toString('latin1')),
     fc.constantFrom(

@@ -81,7 +81,7 @@ t.test('normalising a path without triplets again changes nothing', async () => 
   );
 });
 
-t.test('resolving dot segments in the raw path leaves its meaning and everything else', async (t) => {
+t.test('resolving dot segments in the raw path keeps its meaning and all other bytes', async (t) => {
   t.equal(withoutDotSegments('/a//b/%2F/c'), '/a//b/%2F/c');
   t.equal(withoutDotSegments('/a/b/../c%20'), '/a/c%20');
   t.equal(withoutDotSegments('/a/%2e%2E/./b/.'), '/b/');

@@ -5,11 +5,11 @@ import { bytes, RequestReader } from '../support/transport.js';
 
 const STRANGER = new ForwardedClient('192.0.2.1', false);
 const FRIEND = new ForwardedClient('192.0.2.1', true);
-/** What an untrusted client's HTTP/1.1 request to `a` gets. */
+/** The fields added to an HTTP/1.1 request of an untrusted client to `a`. */
 const ADDED =
   'X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\nX-Request-Id: id\r\nCDN-Loop: lb\r\n';
 
-/** The head that a server gets; `host` as for `encodeRequestHead`. */
+/** The head that a server gets; `host` as in `encodeRequestHead`. */
 function encode(text: string, client = STRANGER, host = ''): string {
   const reader = new RequestReader({ headBytes: 8192, fields: 100, targetBytes: 1024 });
   const seen = reader.read([bytes(text)]);
@@ -17,7 +17,7 @@ function encode(text: string, client = STRANGER, host = ''): string {
   return encodeRequestHead(reader.parser.head, client, 'id', host);
 }
 
-/** The fields of the client that are left, for a request with `fields` and `Host: a`. */
+/** The client's fields that are sent on, of a request with `fields` and `Host: a`. */
 function left(fields: string, client = STRANGER): string {
   const head = encode(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`, client);
   return head.slice('GET / HTTP/1.1\r\nHost: a\r\n'.length, head.indexOf('X-Forwarded-For: '));
@@ -30,7 +30,7 @@ t.test('header lines pass byte for byte, and lb adds its own after them', async 
   );
 });
 
-t.test('fields of the hop go, named in Connection or not', async (t) => {
+t.test('hop-by-hop request fields are removed, whether Connection names them or not', async (t) => {
   t.equal(
     left(
       'A: 1\r\nConnection: keep-alive, Foo\r\nKeep-Alive: 5\r\nFoo: 1\r\nfoo: 2\r\nProxy-Connection: x\r\nTE: gzip\r\n' +
@@ -79,7 +79,7 @@ t.test('forwarding headers from a trusted proxy are kept, joined in order and ex
 });
 
 t.test(
-  'Forwarded: dropped from strangers, continued from a trusted proxy, sent to those who want it',
+  'Forwarded is dropped from untrusted peers, extended from a trusted proxy, and sent if configured',
   async (t) => {
     const lines = (client: ForwardedClient, fields = '', host = 'a.example'): string[] =>
       encode(`GET / HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n`, client)
@@ -102,23 +102,26 @@ t.test(
   },
 );
 
-t.test('a server is told the scheme of the transport, or what a trusted proxy tells', async (t) => {
-  const transport = { scheme: 'https', port: 443, alpn: null, sni: 'a', tls: null } as const;
-  const told = (trusted: boolean, fields = ''): string[] =>
-    encode(
-      `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`,
-      new ForwardedClient('192.0.2.1', trusted, true, false, transport),
-    )
-      .split('\r\n')
-      .filter((line) => /proto/i.test(line));
-  const element = 'Forwarded: for=192.0.2.1;host=a;proto=https';
-  t.same(told(false), ['X-Forwarded-Proto: https', element]);
-  t.same(told(true), ['X-Forwarded-Proto: https', element]);
-  t.same(told(false, 'X-Forwarded-Proto: http\r\n'), ['X-Forwarded-Proto: https', element]);
-  t.same(told(true, 'X-Forwarded-Proto: http\r\n'), ['X-Forwarded-Proto: http', element]);
-});
+t.test(
+  'X-Forwarded-Proto is the scheme of the transport, or the one that a trusted proxy reports',
+  async (t) => {
+    const transport = { scheme: 'https', port: 443, alpn: null, sni: 'a', tls: null } as const;
+    const told = (trusted: boolean, fields = ''): string[] =>
+      encode(
+        `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`,
+        new ForwardedClient('192.0.2.1', trusted, true, false, transport),
+      )
+        .split('\r\n')
+        .filter((line) => /proto/i.test(line));
+    const element = 'Forwarded: for=192.0.2.1;host=a;proto=https';
+    t.same(told(false), ['X-Forwarded-Proto: https', element]);
+    t.same(told(true), ['X-Forwarded-Proto: https', element]);
+    t.same(told(false, 'X-Forwarded-Proto: http\r\n'), ['X-Forwarded-Proto: https', element]);
+    t.same(told(true, 'X-Forwarded-Proto: http\r\n'), ['X-Forwarded-Proto: http', element]);
+  },
+);
 
-t.test('a request id is kept from a trusted peer alone, and only if it fits a log line', async (t) => {
+t.test('a request id is kept only from a trusted peer, and only if it fits a log line', async (t) => {
   const idOf = (value: string, client: ForwardedClient): string => {
     const reader = new RequestReader();
     reader.read([bytes(`GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: ${value}\r\n\r\n`)]);
@@ -129,7 +132,7 @@ t.test('a request id is kept from a trusted peer alone, and only if it fits a lo
   for (const bad of ['', 'a b', '\xe9', 'a'.repeat(129)]) t.equal(idOf(bad, FRIEND), '', JSON.stringify(bad));
 });
 
-t.test('HTTP/1.0 goes on as HTTP/1.1, with a Host', async (t) => {
+t.test('an HTTP/1.0 request is sent as HTTP/1.1, with a Host', async (t) => {
   t.equal(
     encode('GET /x HTTP/1.0\r\nConnection: keep-alive\r\nA: 1\r\n\r\n', STRANGER, 'server:80'),
     'GET /x HTTP/1.1\r\nA: 1\r\nHost: server:80\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n' +
@@ -142,7 +145,7 @@ t.test('HTTP/1.0 goes on as HTTP/1.1, with a Host', async (t) => {
   );
 });
 
-t.test('absolute-form goes on in origin-form under its own authority', async (t) => {
+t.test('an absolute-form request is sent in origin-form with the authority of its target', async (t) => {
   const line = (target: string, fields: string, version = '1.1'): string =>
     encode(`GET ${target} HTTP/${version}\r\n${fields}\r\n`).split('\r\n').slice(0, 2).join('|');
   t.equal(line('http://b:81/x?y', 'Host: a\r\n'), 'GET /x?y HTTP/1.1|Host: b:81');
@@ -158,14 +161,14 @@ t.test('OPTIONS keeps its asterisk, and absolute-form without a path becomes one
   t.match(encode('OPTIONS http://b/ HTTP/1.1\r\nHost: a\r\n\r\n'), /^OPTIONS \/ HTTP\/1\.1\r\n/);
 });
 
-t.test('the given host replaces the one of the client', async (t) => {
+t.test('a configured host replaces the one of the client', async (t) => {
   t.match(
     encode('GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\n\r\n', STRANGER, 's:1'),
     /^GET \/ HTTP\/1\.1\r\nHost: s:1\r\nA: 1\r\n/,
   );
 });
 
-t.test('Max-Forwards is counted down for OPTIONS, and left alone elsewhere', async (t) => {
+t.test('Max-Forwards is counted down for OPTIONS, and unchanged for other methods', async (t) => {
   const hops = (method: string, value: string): string =>
     /\r\nMax-Forwards:(.*)\r\n/.exec(
       encode(`${method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: ${value}\r\n\r\n`),
@@ -178,12 +181,12 @@ t.test('Max-Forwards is counted down for OPTIONS, and left alone elsewhere', asy
   t.equal(hops('GET', '10'), ' 10');
 });
 
-t.test('Expect goes on, but not from HTTP/1.0', async (t) => {
+t.test('Expect is passed on, except from HTTP/1.0', async (t) => {
   t.equal(left('Expect: 100-Continue\r\n'), 'Expect: 100-Continue\r\n');
   t.notMatch(encode('GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n', STRANGER, 's'), 'Expect');
 });
 
-t.test('TE: trailers is said again for this hop, when it was said for the last', async (t) => {
+t.test('TE: trailers is sent to the server if the client sent it', async (t) => {
   const end = 'CDN-Loop: lb\r\nConnection: TE\r\nTE: trailers\r\n\r\n';
   const head = (fields: string): string => encode(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
   t.ok(head('Connection: TE\r\nTE: gzip, Trailers\r\n').endsWith(end));
@@ -191,7 +194,7 @@ t.test('TE: trailers is said again for this hop, when it was said for the last',
   t.notMatch(head('Connection: TE\r\nTE: xtrailers\r\n'), 'trailers');
 });
 
-t.test('an upgrade is asked for again as it was spelt', async (t) => {
+t.test('Upgrade is sent to the server as the client spelt it', async (t) => {
   const head = (fields: string, version = '1.1'): string =>
     encode(`GET / HTTP/${version}\r\nHost: a\r\n${fields}\r\n`);
   t.ok(
@@ -213,7 +216,7 @@ t.test('framing is written so that it can be read in one way only', async (t) =>
   t.equal(framing('Transfer-Encoding:  Chunked  \r\n', '0\r\n\r\n'), 'Transfer-Encoding: chunked');
 });
 
-t.test('Via is sent when it is asked for', async (t) => {
+t.test('Via is sent when it is configured', async (t) => {
   const via = new ForwardedClient('192.0.2.1', false, false, true);
   t.match(encode('GET / HTTP/1.1\r\nHost: a\r\n\r\n', via), /\r\nCDN-Loop: lb\r\nVia: 1\.1 lb\r\n\r\n$/);
   t.match(encode('GET / HTTP/1.0\r\nHost: a\r\n\r\n', via), /\r\nCDN-Loop: lb\r\nVia: 1\.0 lb\r\n\r\n$/);
@@ -221,12 +224,12 @@ t.test('Via is sent when it is asked for', async (t) => {
   t.match(
     passed,
     /\r\nVia: 1\.1 x\r\nCDN-Loop: y; z\r\n.*\r\nCDN-Loop: lb\r\n\r\n$/s,
-    'what came is passed on',
+    'a received Via is passed on',
   );
   t.notMatch(passed, 'Via: 1.1 lb');
 });
 
-t.test('Upgrade passes the protocols that are no HTTP and no TLS, in their order and spelling', async (t) => {
+t.test('Upgrade passes all protocols except HTTP and TLS, in their order and spelling', async (t) => {
   for (const [sent, passed] of [
     ['SPDY/3.1', 'SPDY/3.1'],
     ['WebSocket', 'WebSocket'],

@@ -13,13 +13,13 @@ function parse(text: string): ResponseReader['parser']['head'] {
   return reader.parser.head;
 }
 
-/** The head that a client gets, in the server's own framing unless `form` says otherwise. */
+/** The head that a client gets, with the server's framing unless `form` says otherwise. */
 function encode(text: string, form: Partial<ResponseForm> = {}): string {
   const head = parse(text);
   return encodeResponseHead(head, { framing: head.framing, keepAlive: true, oldClient: false, ...form }, NOW);
 }
 
-t.test('lines pass byte for byte, a Date is added', async (t) => {
+t.test('response lines pass byte for byte, and Date is added', async (t) => {
   t.equal(
     encode(
       'HTTP/1.1 200 Fine\r\nserver:  \xe9 \r\nSet-Cookie: a\r\nset-cookie: b\r\nContent-Length: 2\r\n\r\n',
@@ -28,12 +28,12 @@ t.test('lines pass byte for byte, a Date is added', async (t) => {
   );
 });
 
-t.test("the server's own Date stays alone", async (t) => {
+t.test('no Date is added beside that of the server', async (t) => {
   const own = 'HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n';
   t.equal(encode(own), own);
 });
 
-t.test('fields of the hop go, and those that Connection names', async (t) => {
+t.test('hop-by-hop response fields are removed, and those that Connection names', async (t) => {
   t.equal(
     encode(
       'HTTP/1.1 200 OK\r\nConnection: keep-alive, Foo, content-length\r\nKeep-Alive: 5\r\nFoo: 1\r\nUpgrade: h2c\r\n' +
@@ -43,7 +43,7 @@ t.test('fields of the hop go, and those that Connection names', async (t) => {
   );
 });
 
-t.test('HTTP/1.0 and a missing reason become a whole HTTP/1.1 status line', async (t) => {
+t.test('a status line of HTTP/1.0 or without a reason becomes a complete HTTP/1.1 status line', async (t) => {
   t.match(
     encode('HTTP/1.0 404 No\r\nContent-Length: 0\r\n\r\n'),
     /^HTTP\/1\.1 404 No\r\nContent-Length: 0\r\n/,
@@ -74,14 +74,14 @@ t.test('chunks are announced once, and not to an HTTP/1.0 client', async (t) => 
   t.notMatch(encode(text, { framing: 'close', keepAlive: false, oldClient: true }), /transfer-encoding/i);
 });
 
-t.test('an HTTP/1.0 client is told that its connection stays', async (t) => {
+t.test('an HTTP/1.0 client is told that its connection stays open', async (t) => {
   t.match(
     encode('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', { oldClient: true }),
     /\r\nConnection: keep-alive\r\n\r\n$/,
   );
 });
 
-t.test('the length stays on HEAD and 304, and goes from 204 and 1xx', async (t) => {
+t.test('the length stays on HEAD and 304, and is removed from 204 and 1xx', async (t) => {
   const length = 'Content-Length: 005\r\n\r\n';
   t.match(encode(`HTTP/1.1 304 Not Modified\r\n${length}`), /\r\nContent-Length: 5\r\n/);
   t.notMatch(encode(`HTTP/1.1 204 No Content\r\n${length}`), 'Content-Length');
@@ -103,7 +103,7 @@ t.test('several equal lengths are announced once', async (t) => {
   );
 });
 
-t.test('a length beside chunks is not announced, in the answer to a HEAD and a 304 neither', async (t) => {
+t.test('a length beside chunks is not sent, not even in the answer to a HEAD or in a 304', async (t) => {
   const both = 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n';
   t.equal(
     encode(`HTTP/1.1 200 OK\r\n${both}\r\n`),
@@ -116,7 +116,7 @@ t.test('a length beside chunks is not announced, in the answer to a HEAD and a 3
   t.equal(encodeResponseHead(reader.parser.head, form, NOW), `HTTP/1.1 200 OK\r\n${DATE}\r\n`);
 });
 
-t.test('204 and 304 announce no chunks', async (t) => {
+t.test('204 and 304 are sent without Transfer-Encoding', async (t) => {
   for (const status of ['204 No Content', '304 Not Modified'])
     t.equal(
       encode(`HTTP/1.1 ${status}\r\nTransfer-Encoding: chunked\r\n\r\n`),
@@ -124,7 +124,7 @@ t.test('204 and 304 announce no chunks', async (t) => {
     );
 });
 
-t.test('101 keeps its Upgrade, and says Connection for this hop', async (t) => {
+t.test('101 keeps its Upgrade, and gets a Connection for this hop', async (t) => {
   t.equal(
     encodeInterimHead(
       parse(
@@ -135,7 +135,7 @@ t.test('101 keeps its Upgrade, and says Connection for this hop', async (t) => {
   );
 });
 
-t.test('own replies are whole messages with all that belongs to them', async (t) => {
+t.test('local replies are complete messages with all required fields', async (t) => {
   const form = { framing: 'length', keepAlive: true, oldClient: false } as const;
   for (const status of [
     200, 400, 403, 404, 405, 408, 413, 414, 417, 429, 431, 500, 501, 502, 503, 504, 505, 508,
@@ -148,7 +148,7 @@ t.test('own replies are whole messages with all that belongs to them', async (t)
     t.match(reply, DATE);
     t.match(reply, 'Cache-Control: no-store\r\n');
     const toHead = encodeReply(status, form, true, NOW);
-    t.equal(toHead, reply.slice(0, reply.indexOf('\r\n\r\n') + 4), 'a HEAD gets the head alone');
+    t.equal(toHead, reply.slice(0, reply.indexOf('\r\n\r\n') + 4), 'a HEAD gets only the head');
   }
   t.match(encodeReply(503, form, false, NOW), /\r\nRetry-After: \d+\r\n/);
   t.match(encodeReply(405, form, false, NOW), /\r\nAllow: [A-Z, ]+\r\n/);
@@ -159,7 +159,7 @@ t.test('own replies are whole messages with all that belongs to them', async (t)
   t.match(encodeReply(400, { ...form, keepAlive: false }, false, NOW), /\r\nConnection: close\r\n\r\n/);
 });
 
-t.test('the date turns with the second', async (t) => {
+t.test('the date changes each second', async (t) => {
   const text = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
   const at = (ms: number): string =>
     encodeResponseHead(parse(text), { framing: 'none', keepAlive: true, oldClient: false }, ms);

@@ -5,19 +5,21 @@ import { FUZZ_RUNS } from '../support/fuzz.js';
 import { cutAt, type ReadOptions, RequestReader, ResponseReader, type Seen } from '../support/transport.js';
 
 /**
- * However the network cuts a message, it is the same message. One parser reads them all, so that whatever one of them
- * left behind would show in the next.
+ * A message is parsed alike, however the network cuts it. One parser reads all samples, so that state left over from one
+ * of them would show in the next.
  */
 
 interface Subject {
   readonly name: string;
   readonly bytes: Buffer;
   readonly read: (pieces: readonly Buffer[]) => string;
-  /** What comes of it in one read. */
+  /** The result when it arrives in one read. */
   readonly whole: string;
 }
 
-/** All that must not depend on the cuts. How much of a body was handed on before it was refused may. */
+/**
+ * Everything that must not depend on the cuts. How much of a body was handed on before it was refused may depend on them.
+ */
 function outcome(seen: Seen): string {
   const refused = typeof seen.verdict === 'number';
   const messages = seen.messages.map((message) =>
@@ -53,7 +55,7 @@ function differing(cut: (bytes: Buffer) => Buffer[]): string[] {
   return SUBJECTS.filter(({ bytes, read, whole }) => read(cut(bytes)) !== whole).map(({ name }) => name);
 }
 
-t.test('cut in two at every byte', async (t) => {
+t.test('messages cut in two at any byte are parsed alike', async (t) => {
   for (const { name, bytes, read, whole } of SUBJECTS) {
     const wrong: number[] = [];
     for (let at = 1; at < bytes.length; at++) if (read(cutAt(bytes, [at])) !== whole) wrong.push(at);
@@ -68,7 +70,7 @@ t.test('messages that arrive one byte at a time are parsed alike', async (t) => 
   );
 });
 
-t.test('in three pieces, the middle one short', async (t) => {
+t.test('messages cut in three, with a short middle piece, are parsed alike', async (t) => {
   for (const length of [1, 2, 3, 5]) {
     const wrong: string[] = [];
     for (const { name, bytes, read, whole } of SUBJECTS) {
@@ -80,7 +82,7 @@ t.test('in three pieces, the middle one short', async (t) => {
   }
 });
 
-t.test('in any pieces', async () => {
+t.test('messages cut into any pieces are parsed alike', async () => {
   const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), { maxLength: 8 });
   fc.assert(
     fc.property(cuts, (fractions) => {

@@ -6,7 +6,7 @@ import { bytes, cutAt, RequestReader, ResponseReader } from '../support/transpor
 
 interface Heard {
   body: string;
-  /** Of each call. */
+  /** The argument of each call. */
   readonly trailers: string[];
 }
 
@@ -46,7 +46,7 @@ function read(
   return heard;
 }
 
-t.test('trailers come as fields after the body, whether chunks are kept or not', async (t) => {
+t.test('trailers are handed on as fields after the body, whether chunks are kept or not', async (t) => {
   const section = 'X-Sum: 1\r\ngrpc-status: 0\r\n';
   for (const side of ['request', 'response'] as const) {
     t.same(read(side, 'wire', section), { body: '2\r\nhi\r\n0\r\n', trailers: [section] });
@@ -56,19 +56,19 @@ t.test('trailers come as fields after the body, whether chunks are kept or not',
   }
 });
 
-t.test('a body without a trailer section has no trailers, not even empty ones', async (t) => {
+t.test('for a body without a trailer section, onTrailers is not called', async (t) => {
   t.same(read('response', 'content', ''), { body: 'hi', trailers: [] });
   t.same(read('response', 'wire', ''), { body: '2\r\nhi\r\n0\r\n\r\n', trailers: [] });
 });
 
-t.test('of a trailer section of which nothing may pass the end is told all the same', async (t) => {
+t.test('onTrailers is called even when no trailer of the section may pass', async (t) => {
   for (const form of ['wire', 'content'] as const)
     t.same(read('request', form, 'Age: 7\r\nHost: evil\r\n').trailers, [''], form);
   const dropped = new FieldNames(['x-mine']);
   t.same(read('response', 'content', 'X-Mine: 1\r\nX-Ok: 2\r\n', dropped).trailers, ['X-Ok: 2\r\n']);
 });
 
-t.test('trailers in HTTP/1.1 are the lines between the last chunk and an empty line', async (t) => {
+t.test('trailers are encoded as the lines between the last chunk and an empty line', async (t) => {
   t.equal(encodeTrailers('X-Sum: 1\r\n').toString('latin1'), 'X-Sum: 1\r\n\r\n');
   t.equal(encodeTrailers('').toString('latin1'), '\r\n');
 });
