@@ -1,6 +1,7 @@
 import type { AddressSet } from '../base/address-set.js';
 import { ObjectPool } from '../base/collections.js';
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
+import type { ListenerState } from '../base/listener-state.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { Config, LimitsConfig } from '../config/types.js';
 import type { Firewall } from '../firewall/firewall.js';
@@ -89,7 +90,11 @@ export class ClientAcceptor implements Acceptor {
   }
 
   /** Null: it is refused. */
-  admit(remoteAddress: string, pending: PendingConnection | null): Place | null {
+  admit(remoteAddress: string, listener: ListenerState, pending: PendingConnection | null): Place | null {
+    if (listener.isFull) {
+      listener.turnedAway++;
+      return null;
+    }
     const address = plainAddress(remoteAddress);
     const { trusted, firewall } = this.#policy;
     const peer = parseIpAddress(address) ?? IpAddress.unix;
@@ -103,19 +108,28 @@ export class ClientAcceptor implements Acceptor {
       judge?.leave(peer);
       return null;
     }
-    const place = new Place(this, address, peer, isTrusted, judge, pending);
+    const place = new Place(this, listener, address, peer, isTrusted, judge, pending);
     if (pending !== null) this.#pending.add(place);
     this.accepted++;
+    listener.open++;
     // Counted whatever the limit is: a reload may bring one.
     this.#perAddress.set(peer.key, (this.#perAddress.get(peer.key) ?? 0) + 1);
     return place;
   }
 
   onAccept(incoming: Incoming, place: Admission): void {
-    const { address, isTrusted, firewall } = place as Place;
+    const { address, isTrusted, firewall, listener } = place as Place;
     const { tellsForwarded, tellsVia } = this.#policy;
     const { transport, source } = incoming;
-    const forwarded = new ForwardedClient(address, isTrusted, tellsForwarded, tellsVia, transport, source);
+    const forwarded = new ForwardedClient(
+      address,
+      isTrusted,
+      tellsForwarded,
+      tellsVia,
+      transport,
+      source,
+      listener,
+    );
     this.#pending.delete(place as Place);
     const connection = new ClientConnection(this.#deps, forwarded, (owner) => incoming.take(owner));
     this.#connections.add(connection);
@@ -200,19 +214,20 @@ export class ClientAcceptor implements Acceptor {
   /** The place of the connection is free; it may be closing still. */
   #forget(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
-    const { peer } = connection.forwarded;
-    this.#free(peer, this.#places.get(connection) ?? null);
+    const { peer, listener } = connection.forwarded;
+    this.#free(peer, listener, this.#places.get(connection) ?? null);
     this.#places.delete(connection);
   }
 
   /** It has not become a client's connection, and never will. */
   forgetPending(place: Place): void {
     if (!this.#pending.delete(place)) return;
-    this.#free(place.peer, place.firewall);
+    this.#free(place.peer, place.listener, place.firewall);
     this.#noteEmpty();
   }
 
-  #free(peer: IpAddress, firewall: Firewall | null): void {
+  #free(peer: IpAddress, listener: ListenerState, firewall: Firewall | null): void {
+    listener.open--;
     firewall?.leave(peer);
     const left = (this.#perAddress.get(peer.key) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(peer.key);
@@ -226,6 +241,7 @@ type Displaceable = ClientConnection | Place;
 /** The place of a connection that was admitted, until it is a client's. */
 class Place implements Admission {
   readonly #acceptor: ClientAcceptor;
+  readonly listener: ListenerState;
   readonly address: string;
   readonly peer: IpAddress;
   readonly isTrusted: boolean;
@@ -235,6 +251,7 @@ class Place implements Admission {
 
   constructor(
     acceptor: ClientAcceptor,
+    listener: ListenerState,
     address: string,
     peer: IpAddress,
     isTrusted: boolean,
@@ -242,6 +259,7 @@ class Place implements Admission {
     pending: PendingConnection | null,
   ) {
     this.#acceptor = acceptor;
+    this.listener = listener;
     this.address = address;
     this.peer = peer;
     this.isTrusted = isTrusted;

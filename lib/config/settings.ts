@@ -372,8 +372,10 @@ export interface ListenerSettings {
    */
   readonly tls?: ListenerTlsSetting;
   /**
-   * https: every request is redirected to the same URL with https, on the port of the first listener with TLS.
-   * Challenges of ACME are answered first.
+   * https: every request is redirected to the same URL with https, on the port of the first listener with TLS, with
+   * status 301 for GET and HEAD and 308 for other methods. Challenges of ACME and readiness_path are answered first,
+   * routes and firewall rules come after it. What a trusted proxy says was asked for with https (X-Forwarded-Proto)
+   * is not redirected, and a request without a Host gets 400.
    */
   readonly redirect?: 'https';
   /**

@@ -10,6 +10,7 @@ import type { RequestHead, ResponseHead } from '../http/head.js';
 import { receivedRequestId } from '../http/head-encoder.js';
 import type { Refusal } from '../http/refusal.js';
 import { encodeTrailers } from '../http/trailers.js';
+import { httpsRedirect } from '../rules/https-redirect.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
@@ -70,6 +71,10 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const address = pipeline.clientOf(client);
     this.#recorder.clientAddress = address.text;
     context.open(head, forwarded, address, requestId);
+    if (forwarded.listener.httpsPort !== 0 && context.view.scheme === 'http') {
+      this.#redirectToHttps(client, head, forwarded.listener.httpsPort);
+      return;
+    }
     const objection = pipeline.decide(context);
     // Also where a guard of the route itself objects.
     this.#recorder.route = context.destination === null ? '' : context.destination.name;
@@ -80,6 +85,20 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       return;
     }
     this.#forward(client, head, context.destination as CompiledRoute);
+  }
+
+  /** Before routes and guards: nothing but the URL depends on the request. */
+  #redirectToHttps(client: ClientSide, head: RequestHead, port: number): void {
+    const context = this.#context;
+    context.lostRules = this.#services.pipeline.lostRules;
+    if (context.view.host === '') {
+      client.turnAway();
+      this.#settle('bad_request', 'no Host to redirect to https', this.#reply(client, 400));
+      return;
+    }
+    const { ofReads, ofWrites } = httpsRedirect(port);
+    const reply = head.method === 'GET' || head.method === 'HEAD' ? ofReads : ofWrites;
+    this.#replyFromRoute(client, reply, context.lostRules, 'redirect to https');
   }
 
   #forward(client: ClientSide, head: RequestHead, destination: CompiledRoute): void {
@@ -108,11 +127,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     }
   }
 
-  #replyFromRoute(client: ClientSide, reply: RouteReply, rules: RouteRules): void {
+  #replyFromRoute(client: ClientSide, reply: RouteReply, rules: RouteRules, detail = ''): void {
     const edit = this.#context.responseEdit;
     reply.edit(this.#context, edit);
     rules.editRouteReply(this.#context, edit, reply.status);
-    this.#settle('', '', client.replyWith(reply.status, reply.body, edit));
+    this.#settle('', detail, client.replyWith(reply.status, reply.body, edit));
   }
 
   /** Answers in place of a server. Returns the bytes of the answer's body. */

@@ -1,6 +1,7 @@
 import type { AddressSet } from '../base/address-set.js';
 import { type EndsSource, NO_ENDS } from '../base/connection-ends.js';
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
+import { type ListenerState, NO_LISTENER } from '../base/listener-state.js';
 import { PLAIN_TRANSPORT, type Scheme, type TransportInfo } from '../base/transport-info.js';
 import { certificateLines } from './client-certificate.js';
 import { FIELD } from './fields.js';
@@ -201,6 +202,8 @@ export class ForwardedClient {
   readonly transport: TransportInfo;
   /** Knows the ports of the connection, for PROXY headers to servers. */
   readonly source: EndsSource;
+  /** Where it connected. */
+  readonly listener: ListenerState;
 
   constructor(
     address: string,
@@ -209,6 +212,7 @@ export class ForwardedClient {
     via = false,
     transport: TransportInfo = PLAIN_TRANSPORT,
     source: EndsSource = UNKNOWN_SOURCE,
+    listener: ListenerState = NO_LISTENER,
   ) {
     this.peer = parseIpAddress(address) ?? IpAddress.unix;
     this.address = address;
@@ -218,6 +222,7 @@ export class ForwardedClient {
     this.isPlain = !trusted && !standard && !via;
     this.transport = transport;
     this.source = source;
+    this.listener = listener;
     const port = transport.port === 0 ? '' : `X-Forwarded-Port: ${transport.port}\r\n`;
     const certificate = certificateLines(transport.tls?.clientCertificate ?? null);
     this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${transport.scheme}\r\n${port}${certificate}`;

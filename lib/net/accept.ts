@@ -1,5 +1,6 @@
 import type * as net from 'node:net';
 import type { EndsSource } from '../base/connection-ends.js';
+import type { ListenerState } from '../base/listener-state.js';
 import type { TransportInfo } from '../base/transport-info.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { HandleTransport } from './handle-transport.js';
@@ -61,10 +62,10 @@ export interface Admission {
 export interface Acceptor {
   /**
    * May this client connect? null: no, and the connection is reset. `address` is the client's, as text: the peer's, or
-   * what a PROXY header names; empty for a Unix socket. With `pending` the place can be taken from it until `onAccept`;
+   * what a PROXY header names; empty for a Unix socket. `listener` is where it connected. With `pending` the place can be taken from it until `onAccept`;
    * null: `onAccept` follows at once.
    */
-  admit(address: string, pending: PendingConnection | null): Admission | null;
+  admit(address: string, listener: ListenerState, pending: PendingConnection | null): Admission | null;
   /** What was admitted may be taken. */
   onAccept(incoming: Incoming, admission: Admission): void;
 }

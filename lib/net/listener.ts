@@ -1,6 +1,7 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
+import { ListenerState } from '../base/listener-state.js';
 import { PLAIN_TRANSPORT, type TransportInfo } from '../base/transport-info.js';
 import { type Acceptor, acceptFrom, type Entrance, Incoming, type RawConnection } from './accept.js';
 import type { Sockets } from './transport.js';
@@ -11,6 +12,11 @@ const BACKLOG = 4096;
 /** What a listener goes by. */
 export interface ListenerSettings {
   readonly address: Address;
+  /** Anything: connections are encrypted. */
+  readonly tls?: object | null;
+  readonly redirect?: 'https' | null;
+  readonly mode?: number | null;
+  readonly connections?: number | null;
 }
 
 /** What listeners need, the same for all of one balancer. */
@@ -23,17 +29,21 @@ export interface ListenerDeps {
 
 /** One bound address. */
 export class Listener implements Entrance {
+  readonly state = new ListenerState();
   readonly #server: net.Server;
   readonly #deps: ListenerDeps;
   #address: Address;
   /** What is known of each of its connections when it comes. */
   #info: TransportInfo = PLAIN_TRANSPORT;
+  /** Of the file of a Unix socket; null: what the umask leaves. */
+  #mode: number | null;
   #closed = false;
   #abort: () => void = () => {};
 
-  constructor({ address }: ListenerSettings, deps: ListenerDeps) {
-    this.wanted = address;
-    this.#address = address;
+  constructor(settings: ListenerSettings, deps: ListenerDeps) {
+    this.wanted = settings.address;
+    this.#address = settings.address;
+    this.#mode = settings.mode ?? null;
     this.#deps = deps;
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
@@ -46,10 +56,23 @@ export class Listener implements Entrance {
     return this.#address;
   }
 
+  /** Throws the system's error where the file of a Unix socket can't get its mode. */
+  changeMode({ mode = null }: ListenerSettings): void {
+    if (mode === this.#mode || this.#address.kind !== 'unix') return;
+    chmodSync(this.#address.path, mode ?? 0o777 & ~process.umask());
+    this.#mode = mode;
+  }
+
+  /** From now on. `httpsPort`: to which requests are redirected if the settings say so. */
+  apply({ redirect = null, connections = null }: ListenerSettings, httpsPort: number): void {
+    this.state.httpsPort = redirect === null ? 0 : httpsPort;
+    this.state.most = connections ?? 0;
+  }
+
   /** A connection came. */
   enter(connection: RawConnection): void {
     const { acceptor } = this.#deps;
-    const admission = acceptor.admit(connection.remoteAddress, null);
+    const admission = acceptor.admit(connection.remoteAddress, this.state, null);
     if (admission === null) connection.refuse();
     else acceptor.onAccept(new Incoming(connection.transport(), this.#info), admission);
   }
@@ -94,7 +117,9 @@ export class Listener implements Entrance {
       server.once('listening', onListening);
       const options =
         address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-      server.listen({ ...options, backlog: BACKLOG });
+      const listen = (): void => void server.listen({ ...options, backlog: BACKLOG });
+      if (address.kind !== 'unix' || this.#mode === null) listen();
+      else withMode(address.path, this.#mode, server, listen);
     });
   }
 
@@ -110,6 +135,38 @@ function ignore(): void {}
 
 function portOf(address: Address): number {
   return address.kind === 'tcp' ? address.port : 0;
+}
+
+/**
+ * Binds by `listen`, which does so before it returns, and gives the file its mode. The file has no right that `mode` has not,
+ * not even before it has its mode: somebody could connect in that time.
+ */
+function withMode(path: string, mode: number, server: net.Server, listen: () => void): void {
+  const restore = narrowUmask(~mode & 0o777);
+  try {
+    listen();
+  } finally {
+    restore();
+  }
+  // If not, the file is that of another process.
+  if (!server.listening) return;
+  try {
+    chmodSync(path, mode);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
+
+function narrowUmask(denied: number): () => void {
+  try {
+    const before = process.umask(denied);
+    process.umask(before | denied);
+    return () => void process.umask(before);
+  } catch {
+    // A worker thread may not change it.
+    return () => {};
+  }
 }
 
 function resolved(wanted: Address, bound: string | net.AddressInfo | null): Address {

@@ -9,6 +9,7 @@ import type { Sockets } from './transport.js';
 export class Listeners {
   readonly #deps: ListenerDeps;
   readonly #observer: Observer;
+  #wanted: readonly ListenerSettings[];
   #open: readonly Listener[];
 
   constructor(
@@ -22,11 +23,8 @@ export class Listeners {
       shortages.note(code, 'a client could not be let in');
     this.#deps = { acceptor, sockets, onTrouble };
     this.#observer = observer;
-    this.#open = this.#make(wanted);
-  }
-
-  #make(wanted: readonly ListenerSettings[]): readonly Listener[] {
-    return wanted.map((settings) => new Listener(settings, this.#deps));
+    this.#wanted = wanted;
+    this.#open = wanted.map((settings) => new Listener(settings, this.#deps));
   }
 
   /** Port 0 is resolved to the real one once it is open. */
@@ -39,6 +37,7 @@ export class Listeners {
     for (const listener of this.#open) {
       permit();
       await listener.open();
+      this.#apply();
       this.#observer.event?.({ what: 'listening', address: listener.address });
     }
   }
@@ -49,24 +48,39 @@ export class Listeners {
    * changed then.
    */
   async follow(wanted: readonly ListenerSettings[], takeOver: () => void): Promise<void> {
-    const kept = this.#open.filter((listener) =>
-      wanted.some(({ address }) => address.text === listener.wanted.text),
-    );
-    const fresh = this.#make(
-      wanted.filter(({ address }) => !kept.some((listener) => listener.wanted.text === address.text)),
-    );
-    const old = this.#open.filter((listener) => !kept.includes(listener));
+    const old = [...this.#open];
+    const fresh: Listener[] = [];
+    const all = wanted.map((settings) => {
+      const index = old.findIndex((listener) => listener.wanted.text === settings.address.text);
+      const [kept] = index === -1 ? [] : old.splice(index, 1);
+      if (kept !== undefined) return kept;
+      const listener = new Listener(settings, this.#deps);
+      fresh.push(listener);
+      return listener;
+    });
     try {
       for (const listener of fresh) await openBeside(old, listener);
+      for (const [i, listener] of all.entries()) listener.changeMode(wanted[i] as ListenerSettings);
       takeOver();
     } catch (error) {
       for (const listener of fresh) listener.close();
       throw error;
     }
     for (const listener of old) listener.close();
-    this.#open = [...kept, ...fresh];
+    this.#open = all;
+    this.#wanted = wanted;
+    this.#apply();
     for (const listener of fresh) this.#observer.event?.({ what: 'listening', address: listener.address });
     for (const listener of old) this.#observer.event?.({ what: 'closed', address: listener.address });
+  }
+
+  /** As connections yet to come find it. */
+  #apply(): void {
+    const first = this.#wanted.findIndex(({ tls = null }) => tls !== null);
+    const address = this.#open[first]?.address;
+    const httpsPort = address?.kind === 'tcp' ? address.port : 443;
+    for (const [i, listener] of this.#open.entries())
+      listener.apply(this.#wanted[i] as ListenerSettings, httpsPort);
   }
 
   close(): void {

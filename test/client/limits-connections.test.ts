@@ -2,6 +2,7 @@ import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { AddressSet } from '../../lib/base/address-set.js';
 import { ObjectPool } from '../../lib/base/collections.js';
+import { NO_LISTENER } from '../../lib/base/listener-state.js';
 import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { type AcceptorDeps, ClientAcceptor } from '../../lib/client/acceptor.js';
 import { createConfig } from '../../lib/config/config.js';
@@ -133,7 +134,7 @@ function letIn(perIp: number, addresses: readonly string[]): boolean[] {
   const means = { wheel, requests, handlers: requests, whyNotReady: () => '' } as unknown as AcceptorDeps;
   const policy = { trusted: new AddressSet([]), tellsForwarded: false, tellsVia: false, firewall: null };
   const acceptor = new ClientAcceptor(means, policy, config, new ShortageAlarm(wheel, {}));
-  const taken = addresses.map((address) => acceptor.admit(address, null) !== null);
+  const taken = addresses.map((address) => acceptor.admit(address, NO_LISTENER, null) !== null);
   wheel.close();
   return taken;
 }

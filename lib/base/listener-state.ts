@@ -1,0 +1,18 @@
+/** One listener, as its connections see it. A reload may change what it asks of them. */
+export class ListenerState {
+  /** Every request over plain HTTP is redirected to the same URL with https, on this port; 0: none is. */
+  httpsPort = 0;
+  /** How many may be open at once; 0: as many as in all. */
+  most = 0;
+  /** How many are open. */
+  open = 0;
+  /** How many were turned away as `most` were open. */
+  turnedAway = 0;
+
+  get isFull(): boolean {
+    return this.most > 0 && this.open >= this.most;
+  }
+}
+
+/** Of connections that come from no listener of ours. */
+export const NO_LISTENER = new ListenerState();
