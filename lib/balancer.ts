@@ -4,7 +4,7 @@ import { atOnce, inSlices, type Steps } from './base/slices.js';
 import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
 import { everyRoute, everyRouteSteps } from './config/every-route.js';
 import { warmUp } from './config/regex.js';
-import type { Config, LimitsConfig } from './config/types.js';
+import type { Config, LimitsConfig, ListenerConfig } from './config/types.js';
 import { type CertificateReload, Certificates } from './control/certificates.js';
 import type { ChangeStore } from './control/changes.js';
 import { GracefulShutdown } from './control/graceful-shutdown.js';
@@ -36,8 +36,10 @@ import type {
 import { Telemetry } from './control/telemetry.js';
 import { connectionDeps, LocalEngine } from './engine.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
+import type { HandshakeResult } from './net/handshake-results.js';
 import { fewFiles } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
+import type { TlsTerms } from './net/tls-terms.js';
 import type { SocketMode } from './net/transport.js';
 
 /**
@@ -49,6 +51,8 @@ export interface Balancer extends Operations, BanOperations {
   readonly addresses: readonly Address[];
   /** Client connections open now. */
   readonly clientCount: number;
+  /** TLS handshakes of clients since the start, by how they ended. */
+  readonly handshakes: ReadonlyMap<HandshakeResult, number>;
   /** The configuration in force. */
   readonly config: Config;
   /** Which clients are bound to which server, where it is by a value of their own (`sticky.header`, `sticky.param`). */
@@ -128,6 +132,8 @@ export interface BalancerOptions {
   readonly store?: ChangeStore | null;
   /** The folder of the local certificate authority, for `tls: internal`; by default lb in the data folder of the user. */
   readonly authority?: string;
+  /** What listeners go by; null: without TLS. By default what the settings say. */
+  readonly tlsTerms?: (listener: ListenerConfig) => TlsTerms | null;
 }
 
 /** Builds a balancer from a compiled configuration; `start` opens it. */
@@ -179,7 +185,9 @@ class RunningBalancer implements Balancer {
     this.#registry = new ServerRegistry(config, parts, (snapshot) => this.#engine.install(snapshot));
     this.#readiness = new Readiness(this.#registry, () => this.#state);
     const whyNotReady = (): string => this.#readiness.obstacle;
-    this.#engine = new LocalEngine(this.#registry.snapshot, { clock, connections, sockets, whyNotReady });
+    const { tlsTerms = ({ tls }) => this.#certificates.termsOf(tls) } = options;
+    const engineDeps = { clock, connections, sockets, whyNotReady, termsOf: tlsTerms };
+    this.#engine = new LocalEngine(this.#registry.snapshot, engineDeps);
     const { acceptor, listeners } = this.#engine;
     this.#shutdown = new GracefulShutdown({ wheel, acceptor, listeners, telemetry: this.#telemetry });
   }
@@ -190,6 +198,10 @@ class RunningBalancer implements Balancer {
 
   get clientCount(): number {
     return this.#engine.acceptor.count;
+  }
+
+  get handshakes(): ReadonlyMap<HandshakeResult, number> {
+    return this.#engine.handshakes.byResult;
   }
 
   get config(): Config {
@@ -361,6 +373,7 @@ class RunningBalancer implements Balancer {
       startedAt: this.#startedAt,
       listen: this.addresses.map(({ text }) => text),
       clients: this.clientCount,
+      handshakes: this.handshakes,
       configPath: this.#configPath,
       loadedAt: this.#loadedAt,
       certificates: () => this.#certificates.status(),

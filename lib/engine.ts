@@ -3,12 +3,17 @@ import { ObjectPool } from './base/collections.js';
 import type { Observer } from './base/observer.js';
 import type { Clock, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor, clientRequests, POOLED_OBJECTS, responseParsers } from './client/acceptor.js';
-import type { Config } from './config/types.js';
+import type { Config, ListenerConfig } from './config/types.js';
 import { Exchange, type ExchangeDeps } from './exchange/exchange.js';
+import type { ResponseForm } from './http/head-encoder.js';
+import { encodeReply } from './http/replies.js';
+import { HandshakeQueue } from './net/handshake-queue.js';
+import { HandshakeCounts } from './net/handshake-results.js';
 import { Listeners } from './net/listeners.js';
 import { Resolver } from './net/resolver.js';
 import { ShortageAlarm } from './net/shortage.js';
 import type { SocketChoice } from './net/socket-choice.js';
+import type { TlsTerms } from './net/tls-terms.js';
 import type { RoutingSnapshot } from './routing/routing-snapshot.js';
 import type { ConnectionDeps } from './servers/contracts.js';
 import type { Engine } from './servers/engine-contract.js';
@@ -20,6 +25,8 @@ export interface EngineDeps {
   readonly sockets: SocketChoice;
   /** Why the balancer should get no requests, in a word; empty when it may. */
   readonly whyNotReady: () => string;
+  /** What a listener with `tls` goes by; null for one without. */
+  readonly termsOf: (listener: ListenerConfig) => TlsTerms | null;
 }
 
 /** What the pools of an engine need, whose servers are made before there is a snapshot. */
@@ -45,15 +52,20 @@ export function connectionDeps(
  */
 export class LocalEngine implements Engine<RoutingSnapshot> {
   readonly acceptor: ClientAcceptor;
-  readonly listeners: Listeners;
+  readonly listeners: Listeners<ListenerConfig>;
+  /** Of clients. */
+  readonly handshakes = new HandshakeCounts();
+  #timeouts: Config['timeouts'];
   readonly #exchanges: ExchangeDeps;
   readonly #connections: ConnectionDeps;
 
-  constructor(snapshot: RoutingSnapshot, { clock, connections, sockets, whyNotReady }: EngineDeps) {
+  constructor(snapshot: RoutingSnapshot, deps: EngineDeps) {
+    const { clock, connections, sockets, whyNotReady } = deps;
     const { config, pipeline } = snapshot;
     const { wheel, observer, shortages } = connections;
     const { limits, timeouts, listen } = config;
     this.#connections = connections;
+    this.#timeouts = timeouts;
     const objectPool: ObjectPool<Exchange> = new ObjectPool(
       POOLED_OBJECTS,
       () => new Exchange(this.#exchanges),
@@ -62,12 +74,25 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
     const requests = clientRequests(limits, clock);
     const client = { wheel, requests, handlers: objectPool, whyNotReady };
     this.acceptor = new ClientAcceptor(client, snapshot, config, shortages);
-    this.listeners = new Listeners(listen, this.acceptor, sockets, observer, shortages);
+    const handshakes = {
+      acceptor: this.acceptor,
+      wheel,
+      queue: new HandshakeQueue(),
+      counts: this.handshakes,
+      timeout: () => this.#timeouts.tlsHandshake,
+      replies: {
+        plainHttp: () => encodeReply(400, LAST, false, clock.wall(), PLAIN_HTTP),
+        certificate: (error: string) => encodeReply(400, LAST, false, clock.wall(), certificateText(error)),
+      },
+    };
+    const tls = { termsOf: certain(deps.termsOf), handshakes };
+    this.listeners = new Listeners(listen, { acceptor: this.acceptor, sockets, tls }, observer, shortages);
   }
 
   install(snapshot: RoutingSnapshot): void {
     this.#exchanges.pipeline = snapshot.pipeline;
     this.acceptor.applyConfig(snapshot, snapshot.config);
+    this.#timeouts = snapshot.config.timeouts;
     this.#connections.resolver.applyOptions(snapshot.config.dns);
   }
 
@@ -81,4 +106,26 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
     this.acceptor.destroy();
     this.#connections.resolver.close();
   }
+}
+
+/** The form of an answer after which the connection is closed. */
+const LAST: ResponseForm = { framing: 'length', keepAlive: false, oldClient: false };
+const PLAIN_HTTP =
+  'This port speaks HTTPS, and the request was sent in plain HTTP. Use https:// in the URL.\n';
+
+/** `error`: what OpenSSL says of the client's certificate; empty: it showed none. */
+function certificateText(error: string): string {
+  return error === ''
+    ? 'A client certificate is required.\n'
+    : `The client certificate is not accepted: ${error}.\n`;
+}
+
+/** A listener that should encrypt and has no terms must not serve in clear text. */
+function certain(termsOf: EngineDeps['termsOf']): EngineDeps['termsOf'] {
+  return (listener) => {
+    const terms = termsOf(listener);
+    if (listener.tls !== null && terms === null)
+      throw new Error(`no certificates were given for ${listener.address.text}, which has tls`);
+    return terms;
+  };
 }

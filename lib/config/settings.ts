@@ -25,6 +25,11 @@ export interface TimeoutsSettings {
   /** How long a client connection may be idle between two requests. Then it is closed. Default: "65s". */
   readonly keep_alive?: DurationSetting;
   /**
+   * How long a client may take from when its connection is accepted until its TLS handshake is done. Then it is
+   * closed. Default: "10s".
+   */
+  readonly tls_handshake?: DurationSetting;
+  /**
    * The age (varied by a tenth) after which a client connection ends: the next response carries Connection: close. In
    * this way clients that keep connections open for ever learn new addresses of the balancer. Default: "1h".
    */

@@ -7,7 +7,7 @@ import { HandleTransport } from './handle-transport.js';
 import { noteAccepted } from './loop-tick.js';
 import { resetSocket, SocketTransport } from './socket-transport.js';
 import { isStreamHandle, peerAddress, type StreamHandle } from './stream-binding.js';
-import type { SocketMode, Transport } from './transport.js';
+import type { RawTransport, SocketMode, Transport } from './transport.js';
 
 /**
  * What becomes of a connection, stage by stage: it is accepted; where the listener expects one, a PROXY header is read; the
@@ -20,7 +20,7 @@ export interface RawConnection {
   /** The peer's address as text; empty for a Unix socket. */
   readonly remoteAddress: string;
   /** Once; to be attached at once. */
-  transport(): Transport;
+  transport(): RawTransport;
   /** Closes it with a reset. */
   refuse(): void;
 }
@@ -116,7 +116,7 @@ class RawHandle implements RawConnection {
     return peerAddress(this.#handle);
   }
 
-  transport(): Transport {
+  transport(): RawTransport {
     this.#handle.setNoDelay?.(true);
     return new HandleTransport(this.#handle);
   }
@@ -142,7 +142,7 @@ class RawSocket implements RawConnection {
     return this.#socket.remoteAddress ?? '';
   }
 
-  transport(): Transport {
+  transport(): RawTransport {
     return new SocketTransport(this.#socket, 'events');
   }
 

@@ -149,7 +149,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   /** Closes if all is with the kernel; else the FIN goes out, as a stream tells of no drain when little is waiting. */
   #finish(): void {
     if (this.backlog === 0) {
-      this.#transport.destroy();
+      this.#transport.close();
     } else if (this.#state === 'closing') {
       this.#move('finishing');
       this.#transport.end();
@@ -224,6 +224,13 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     atTickEnd(this);
   }
 
+  /** Another goes on with its transport: the owner is told of nothing more. Only while nothing was written. */
+  leave(): void {
+    this.#move('closed');
+    this.#stream?.release();
+    this.#stream = null;
+  }
+
   /** Closes at once, both ways. */
   destroy(): void {
     this.#transport.destroy();
@@ -289,7 +296,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   drained(): void {
     this.#borrowed?.giveBack();
     if ((this.#state === 'closing' || this.#state === 'finishing') && this.#held === '')
-      this.#transport.destroy();
+      this.#transport.close();
     if (!this.#awaited) return;
     this.#awaited = false;
     this.#owner.onDrain();

@@ -10,7 +10,7 @@ import {
   streamBinding,
   systemError,
 } from './stream-binding.js';
-import type { SocketWriter, SocketWriterOwner, Transport, TransportOwner } from './transport.js';
+import type { RawTransport, SocketWriter, SocketWriterOwner, TransportOwner } from './transport.js';
 
 /** libuv's end of file. */
 const UV_EOF = -4095;
@@ -28,12 +28,14 @@ interface ShutdownRequest {
  * A socket without Node's stream around it: a connection that is accepted, asks once and is closed takes a quarter
  * less time in user space. Reads go into the buffers that the owner names, the shared one first.
  */
-export class HandleTransport implements Transport {
+export class HandleTransport implements RawTransport {
   readonly #handle: StreamHandle;
   #owner: TransportOwner | null = null;
   /** Where the next read goes; libuv knows only its address. */
   #buffer: Buffer = sharedReadBuffer;
   #isReading = false;
+  /** What was read by an owner before. */
+  #first: Buffer | null = null;
   #readEnded = false;
   #writeEnded = false;
   /** Changed by itself alone. */
@@ -42,6 +44,11 @@ export class HandleTransport implements Transport {
   /** Only where there is a `streamBinding`. */
   constructor(handle: StreamHandle) {
     this.#handle = handle;
+  }
+
+  /** For what goes on with it when this is detached. */
+  get handle(): StreamHandle {
+    return this.#handle;
   }
 
   get remoteAddress(): string {
@@ -69,6 +76,21 @@ export class HandleTransport implements Transport {
     this.resume();
   }
 
+  detach(rest: Buffer | null): void {
+    this.pause();
+    this.#owner = null;
+    this.#first = rest;
+  }
+
+  /** What was read before comes first, and not within the call that attaches an owner. */
+  readFirst(): void {
+    const first = this.#first;
+    if (first === null || !this.#isReading) return;
+    this.#first = null;
+    this.readAnew();
+    if (!this.destroyed) this.#owner?.received(first);
+  }
+
   openWriter(): SocketWriter {
     return new HandleWriter(this.#handle, this, this.#owner as TransportOwner);
   }
@@ -86,6 +108,10 @@ export class HandleTransport implements Transport {
   readAnew(): void {
     if (this.destroyed) return;
     this.#isReading = true;
+    if (this.#first !== null) {
+      setImmediate(readFirst, this);
+      return;
+    }
     const status = this.#handle.readStart();
     if (status !== 0) this.#fail(status);
   }
@@ -97,6 +123,10 @@ export class HandleTransport implements Transport {
     request.transport = this;
     // The peer may be gone already, which reading tells.
     if (this.#handle.shutdown(request) !== 0) this.ended();
+  }
+
+  close(): void {
+    this.destroy();
   }
 
   destroy(): void {
@@ -174,6 +204,10 @@ export class HandleTransport implements Transport {
   closed(): void {
     this.#owner?.gone();
   }
+}
+
+function readFirst(transport: HandleTransport): void {
+  transport.readFirst();
 }
 
 function onShutdown(this: ShutdownRequest): void {

@@ -4,6 +4,8 @@ import type { Address } from '../base/address.js';
 import { ListenerState } from '../base/listener-state.js';
 import { PLAIN_TRANSPORT, type TransportInfo } from '../base/transport-info.js';
 import { type Acceptor, acceptFrom, type Entrance, Incoming, type RawConnection } from './accept.js';
+import { Handshake, type HandshakeDeps } from './tls-handshake.js';
+import type { TlsTerms } from './tls-terms.js';
 import type { Sockets } from './transport.js';
 
 /** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
@@ -19,32 +21,44 @@ export interface ListenerSettings {
   readonly connections?: number | null;
 }
 
+/** How listeners encrypt. */
+export interface ListenerTls<Settings> {
+  /** null: the listener is one of plain HTTP. Asked when it is made, and when it gets other settings. */
+  termsOf(settings: Settings): TlsTerms | null;
+  readonly handshakes: HandshakeDeps;
+}
+
 /** What listeners need, the same for all of one balancer. */
-export interface ListenerDeps {
+export interface ListenerDeps<Settings = ListenerSettings> {
   readonly acceptor: Acceptor;
   readonly sockets: Sockets;
   /** Told of connections that could not be accepted. */
   readonly onTrouble?: (error: NodeJS.ErrnoException) => void;
+  /** Without it all are listeners of plain HTTP. */
+  readonly tls?: ListenerTls<Settings>;
 }
 
 /** One bound address. */
-export class Listener implements Entrance {
+export class Listener<Settings extends ListenerSettings = ListenerSettings> implements Entrance {
   readonly state = new ListenerState();
   readonly #server: net.Server;
-  readonly #deps: ListenerDeps;
+  readonly #deps: ListenerDeps<Settings>;
   #address: Address;
   /** What is known of each of its connections when it comes. */
   #info: TransportInfo = PLAIN_TRANSPORT;
+  /** null: it is one of plain HTTP. */
+  #terms: TlsTerms | null;
   /** Of the file of a Unix socket; null: what the umask leaves. */
   #mode: number | null;
   #closed = false;
   #abort: () => void = () => {};
 
-  constructor(settings: ListenerSettings, deps: ListenerDeps) {
+  constructor(settings: Settings, deps: ListenerDeps<Settings>) {
     this.wanted = settings.address;
     this.#address = settings.address;
     this.#mode = settings.mode ?? null;
     this.#deps = deps;
+    this.#terms = deps.tls?.termsOf(settings) ?? null;
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
@@ -64,14 +78,21 @@ export class Listener implements Entrance {
   }
 
   /** From now on. `httpsPort`: to which requests are redirected if the settings say so. */
-  apply({ redirect = null, connections = null }: ListenerSettings, httpsPort: number): void {
+  apply(settings: Settings, httpsPort: number): void {
+    const { redirect = null, connections = null } = settings;
     this.state.httpsPort = redirect === null ? 0 : httpsPort;
     this.state.most = connections ?? 0;
+    this.#terms = this.#deps.tls?.termsOf(settings) ?? null;
   }
 
   /** A connection came. */
   enter(connection: RawConnection): void {
-    const { acceptor } = this.#deps;
+    const { acceptor, tls } = this.#deps;
+    if (this.#terms !== null && tls !== undefined) {
+      const handshake = new Handshake(this.#info, this.#terms, tls.handshakes);
+      handshake.begin(connection, connection.remoteAddress, this.state);
+      return;
+    }
     const admission = acceptor.admit(connection.remoteAddress, this.state, null);
     if (admission === null) connection.refuse();
     else acceptor.onAccept(new Incoming(connection.transport(), this.#info), admission);

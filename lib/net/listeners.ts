@@ -1,27 +1,24 @@
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
-import type { Acceptor } from './accept.js';
 import { Listener, type ListenerDeps, type ListenerSettings } from './listener.js';
 import type { ShortageAlarm } from './shortage.js';
-import type { Sockets } from './transport.js';
 
 /** Every door of a balancer, and how other doors take their place without one being shut too early. */
-export class Listeners {
-  readonly #deps: ListenerDeps;
+export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
+  readonly #deps: ListenerDeps<Settings>;
   readonly #observer: Observer;
-  #wanted: readonly ListenerSettings[];
-  #open: readonly Listener[];
+  #wanted: readonly Settings[];
+  #open: readonly Listener<Settings>[];
 
   constructor(
-    wanted: readonly ListenerSettings[],
-    acceptor: Acceptor,
-    sockets: Sockets,
+    wanted: readonly Settings[],
+    deps: Omit<ListenerDeps<Settings>, 'onTrouble'>,
     observer: Observer,
     shortages: ShortageAlarm,
   ) {
     const onTrouble = ({ code = 'closed' }: NodeJS.ErrnoException): void =>
       shortages.note(code, 'a client could not be let in');
-    this.#deps = { acceptor, sockets, onTrouble };
+    this.#deps = { ...deps, onTrouble };
     this.#observer = observer;
     this.#wanted = wanted;
     this.#open = wanted.map((settings) => new Listener(settings, this.#deps));
@@ -47,9 +44,9 @@ export class Listeners {
    * are closed. Rejects with the system's error when one can't be bound, or with what `takeOver` throws; nothing has
    * changed then.
    */
-  async follow(wanted: readonly ListenerSettings[], takeOver: () => void): Promise<void> {
+  async follow(wanted: readonly Settings[], takeOver: () => void): Promise<void> {
     const old = [...this.#open];
-    const fresh: Listener[] = [];
+    const fresh: Listener<Settings>[] = [];
     const all = wanted.map((settings) => {
       const index = old.findIndex((listener) => listener.wanted.text === settings.address.text);
       const [kept] = index === -1 ? [] : old.splice(index, 1);
@@ -60,7 +57,7 @@ export class Listeners {
     });
     try {
       for (const listener of fresh) await openBeside(old, listener);
-      for (const [i, listener] of all.entries()) listener.changeMode(wanted[i] as ListenerSettings);
+      for (const [i, listener] of all.entries()) listener.changeMode(wanted[i] as Settings);
       takeOver();
     } catch (error) {
       for (const listener of fresh) listener.close();
@@ -79,8 +76,7 @@ export class Listeners {
     const first = this.#wanted.findIndex(({ tls = null }) => tls !== null);
     const address = this.#open[first]?.address;
     const httpsPort = address?.kind === 'tcp' ? address.port : 443;
-    for (const [i, listener] of this.#open.entries())
-      listener.apply(this.#wanted[i] as ListenerSettings, httpsPort);
+    for (const [i, listener] of this.#open.entries()) listener.apply(this.#wanted[i] as Settings, httpsPort);
   }
 
   close(): void {
@@ -89,7 +85,10 @@ export class Listeners {
 }
 
 /** Opens a listener while those that go are open still. An error that one of them has the port says which (`heldBy`). */
-async function openBeside(old: readonly Listener[], listener: Listener): Promise<void> {
+async function openBeside<Settings extends ListenerSettings>(
+  old: readonly Listener<Settings>[],
+  listener: Listener<Settings>,
+): Promise<void> {
   try {
     await listener.open();
   } catch (error) {

@@ -2,7 +2,7 @@ import type * as net from 'node:net';
 import { type ConnectionEnds, connectionEnds } from '../base/connection-ends.js';
 import { sharedReadBuffer } from './read-buffer.js';
 import { explainTlsError } from './tls-failure.js';
-import type { SocketWriter, Transport, TransportOwner } from './transport.js';
+import type { RawTransport, SocketWriter, TransportOwner } from './transport.js';
 
 /** How a socket is read: into buffers of ours, if it was made with `READ_INTO`, or by the events of its stream. */
 export type Reading = 'buffers' | 'events';
@@ -34,7 +34,7 @@ export const READ_INTO = {
  * One of Node's sockets, by documented means alone: a connection of TCP, of a Unix socket or of TLS. The listeners are
  * named functions that find the transport through the socket, so that a connection costs no closures.
  */
-export class SocketTransport implements Transport {
+export class SocketTransport implements RawTransport {
   readonly #socket: net.Socket;
   readonly #reading: Reading;
   #owner: TransportOwner | null = null;
@@ -42,6 +42,11 @@ export class SocketTransport implements Transport {
   constructor(socket: net.Socket, reading: Reading) {
     this.#socket = socket;
     this.#reading = reading;
+  }
+
+  /** For what goes on with it when this is detached. */
+  get socket(): net.Socket {
+    return this.#socket;
   }
 
   get remoteAddress(): string {
@@ -80,6 +85,17 @@ export class SocketTransport implements Transport {
     socket.resume();
   }
 
+  detach(rest: Buffer | null): void {
+    const socket = this.#socket;
+    socket.off('data', onData);
+    socket.off('end', onEnd);
+    socket.off('error', onError);
+    socket.off('close', onClose);
+    socket.pause();
+    if (rest !== null) socket.unshift(rest);
+    this.#owner = null;
+  }
+
   /** The owner; there is one before anything is told. */
   get owner(): TransportOwner {
     return this.#owner as TransportOwner;
@@ -109,6 +125,10 @@ export class SocketTransport implements Transport {
 
   end(): void {
     this.#socket.end();
+  }
+
+  close(): void {
+    this.#socket.destroy();
   }
 
   destroy(): void {

@@ -1,4 +1,5 @@
 import type { EndsSource } from '../base/connection-ends.js';
+import type { TlsChoice } from './tls-terms.js';
 
 /** What a transport tells its owner, which reads from it and writes to it. `gone` is the last call, and comes exactly once. */
 export interface TransportOwner extends SocketWriterOwner {
@@ -36,12 +37,60 @@ export interface Transport extends EndsSource {
   readAnew(): void;
   /** Sends a FIN after everything that was written. */
   end(): void;
+  /** Closes both ways after everything that was written, and tells the peer that it is the end where TLS does so. */
+  close(): void;
   /** Closes both ways. */
   destroy(): void;
   /** Closes with RST where there is such a thing. */
   reset(): void;
   /** Has the kernel ask whether the peer is still there after `idleMs` of silence. */
   probePeer(idleMs: number): void;
+}
+
+/** A transport of a socket itself, with which another than its first owner may go on. */
+export interface RawTransport extends Transport {
+  /**
+   * Stops reading, and telling its owner; to be attached again, or secured (`tls-server.ts`), at once. `rest` was read and not
+   * used: the owner that follows reads it first. Only while nothing is pending, and neither side has ended.
+   */
+  detach(rest: Buffer | null): void;
+}
+
+/** What a server's side of TLS begins with. */
+export interface TlsServerOptions {
+  readonly choice: TlsChoice;
+  /** Those of RFC 7301 that may be agreed on, in order of preference. */
+  readonly protocols: readonly string[];
+  /** Read before, and the first that OpenSSL gets: the ClientHello. */
+  readonly first: Buffer;
+  readonly listener: HandshakeListener;
+}
+
+/** Told how a handshake ends, if its transport is not told to close before. */
+export interface HandshakeListener {
+  /** It is done: the transport is to be attached now, or closed. */
+  onSecured(): void;
+  /** It failed, and the socket is gone or about to be; the alert is out. `error` is null: the peer left. */
+  onUnsecured(error: NodeJS.ErrnoException | null): void;
+}
+
+/** A transport over TLS. What it agreed on is known when its handshake is done. */
+export interface TlsTransport extends Transport {
+  readonly session: TlsSession;
+}
+
+/** What a handshake agreed on, as Node tells it. */
+export interface TlsSession {
+  /** `TLSv1.3` */
+  readonly version: string;
+  /** `TLS_AES_128_GCM_SHA256` */
+  readonly cipher: string;
+  readonly resumed: boolean;
+  readonly alpn: string | null;
+  /** The peer's certificate as DER; null: it showed none. */
+  readonly peerCertificate: Buffer | null;
+  /** Empty when it is valid, else the error word of OpenSSL. Of no meaning without a certificate. */
+  readonly verifyError: string;
 }
 
 /**

@@ -8,6 +8,8 @@ export interface LiveBalancer {
   readonly ready: boolean;
   /** Open client connections. */
   readonly clients: number;
+  /** TLS handshakes of clients, by how they ended. */
+  readonly handshakes: ReadonlyMap<string, number>;
   readonly requests: { readonly inFlight: number };
   /** Routes that forward. */
   readonly routes: readonly LiveRoute[];
@@ -95,6 +97,9 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       'lb_certificate_expiry_timestamp_seconds',
       'When the certificate that clients are shown expires, in Unix time.',
       () => certificates(live()),
+    ),
+    counter('lb_tls_handshakes_total', 'TLS handshakes of clients, by how they ended.', () =>
+      [...live().handshakes].map(([result, value]) => ({ labels: { result }, value })),
     ),
     gauge('lb_requests_in_flight', 'Requests in flight.', () => one(live().requests.inFlight)),
     gauge('lb_route_up', 'Whether the route has a server that takes new requests.', () =>

@@ -51,6 +51,9 @@ class FakeTransport implements Transport, SocketWriter {
   resume(): void {}
   readAnew(): void {}
   end(): void {}
+  close(): void {
+    this.destroy();
+  }
   destroy(): void {
     this.destroyed = true;
   }

@@ -82,6 +82,7 @@ export function printedBy(words: readonly string[], cwd: string, env: NodeJS.Pro
 export class FakeBalancer implements Balancer {
   addresses: readonly Address[] = [];
   clientCount = 0;
+  handshakes = new Map();
   stopped = false;
   readonly readyReasons: readonly string[] = [];
   readonly metrics = new Metrics();

@@ -79,6 +79,9 @@ class FakeWire implements Transport {
 
   readAnew(): void {}
   end(): void {}
+  close(): void {
+    this.destroy();
+  }
   destroy(): void {}
   reset(): void {}
   probePeer(): void {}

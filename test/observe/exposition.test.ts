@@ -49,6 +49,10 @@ const LIVE: LiveBalancer = {
   version: '1.2.3',
   ready: true,
   clients: 7,
+  handshakes: new Map([
+    ['ok', 5],
+    ['timeout', 1],
+  ]),
   requests: { inFlight: 2 },
   routes: [
     { name: 'www.mango.com', isUp: true, usableServers: 2 },

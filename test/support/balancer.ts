@@ -4,6 +4,7 @@ import type { BalancerEvent, CheckRecord, Observer, RequestRecord } from '../../
 import { assertMoves } from '../../lib/base/states.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
 import { createConfig } from '../../lib/config/config.js';
+import type { TlsTerms } from '../../lib/net/tls-terms.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { RawClient } from './client.js';
 import { ManualClock } from './manual-clock.js';
@@ -161,7 +162,7 @@ export interface Started {
 export async function startBalancer(
   t: Test,
   settings: Settings,
-  options: { manual?: boolean; sockets?: SocketMode | undefined } = {},
+  options: { manual?: boolean; sockets?: SocketMode | undefined; tls?: TlsTerms } = {},
 ): Promise<Started> {
   const config = createConfig({
     listen: '127.0.0.1:0',
@@ -175,6 +176,7 @@ export async function startBalancer(
   const balancer = createBalancer(config, seen, {
     clock: time,
     ...(options.sockets === undefined ? {} : { sockets: options.sockets }),
+    ...(options.tls === undefined ? {} : { tlsTerms: () => options.tls as TlsTerms }),
   });
   await balancer.start();
   const clients: RawClient[] = [];

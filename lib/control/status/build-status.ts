@@ -41,6 +41,7 @@ export interface StatusDeps {
   readonly startedAt: number;
   readonly listen: readonly string[];
   readonly clients: number;
+  readonly handshakes: ReadonlyMap<string, number>;
   readonly configPath: string | null;
   readonly loadedAt: number;
   readonly certificates: () => CertificateStatus[];
@@ -99,6 +100,7 @@ export function serverStatus({ registry, telemetry }: StatusDeps, asked: string)
 export function* figureSteps({
   registry,
   clients,
+  handshakes,
   readyReasons,
   certificates,
 }: StatusDeps): Steps<LiveBalancer> {
@@ -119,6 +121,7 @@ export function* figureSteps({
     version: VERSION,
     ready: readyReasons.length === 0,
     clients,
+    handshakes,
     requests: { inFlight: managed.activeCount },
     routes: liveRoutes,
     servers: [...servers.values()],

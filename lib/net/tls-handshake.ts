@@ -1,0 +1,309 @@
+import type { ListenerState } from '../base/listener-state.js';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+import type { TransportInfo } from '../base/transport-info.js';
+import {
+  type Acceptor,
+  type Admission,
+  Incoming,
+  type PendingConnection,
+  type RawConnection,
+} from './accept.js';
+import { Channel, type ChannelOwner } from './channel.js';
+import { clientCertificate } from './client-certificate.js';
+import { ALERT, type ClientHello, readClientHello } from './client-hello.js';
+import type { HandshakeQueue } from './handshake-queue.js';
+import { type HandshakeCounts, type HandshakeResult, resultOf } from './handshake-results.js';
+import { secure } from './tls-server.js';
+import type { TlsChoice, TlsTerms } from './tls-terms.js';
+import type { HandshakeListener, RawTransport, TlsSession, TlsTransport } from './transport.js';
+
+/** What handshakes need, the same for all of one balancer. */
+export interface HandshakeDeps {
+  readonly acceptor: Acceptor;
+  readonly wheel: TimerWheel;
+  readonly queue: HandshakeQueue;
+  readonly counts: HandshakeCounts;
+  /** How long one may take, in ms, from when the connection is accepted; a reload may change it. */
+  readonly timeout: () => number;
+  /** Whole responses, for those who spoke HTTP without TLS, or showed no certificate that is valid. */
+  readonly replies: { plainHttp(): string; certificate(error: string): string };
+}
+
+/** A refused client gets so long to read why, and what it still sends is dropped; then the connection is cut. */
+const LINGER_MS = 5000;
+const LINGER_BYTES = 1024 * 1024;
+/** What ends a handshake before OpenSSL takes part: the type of a record, TLS 1.2 as in all records, its length, and fatal. */
+const ALERT_RECORD = Buffer.of(21, 3, 3, 0, 2, 2, 0);
+
+/**
+ * hello: the ClientHello is read. queued: it is there, and its turn is to come. begun: OpenSSL is at work. refusing: the last
+ * words go out, and what comes is dropped. over: the connection is a client's, or gone.
+ */
+type HandshakeState = 'hello' | 'queued' | 'begun' | 'refusing' | 'over';
+
+/**
+ * A connection from when it is admitted until it is a client's, on a listener with TLS. The ClientHello is read here, before
+ * OpenSSL gets it: so the name decides on all of the handshake, in every version of TLS and for resumed sessions too; a
+ * connection that says nothing costs next to nothing; and how many begin at once can be bounded.
+ */
+export class Handshake implements ChannelOwner, DeadlineOwner, HandshakeListener, PendingConnection {
+  readonly idleSince: number;
+  readonly #deps: HandshakeDeps;
+  readonly #terms: TlsTerms;
+  readonly #info: TransportInfo;
+  readonly #deadline: Deadline;
+  #admission: Admission | null = null;
+  #state: HandshakeState = 'hello';
+  /** The socket below, and after that what is spoken over it. */
+  #raw: RawTransport | null = null;
+  #secured: TlsTransport | null = null;
+  /** While the hello is read, or a last word is said. */
+  #channel: Channel | null = null;
+  #bytes: Buffer | null = null;
+  #hello: ClientHello | null = null;
+  #choice: TlsChoice | null = null;
+  #dropped = 0;
+
+  constructor(info: TransportInfo, terms: TlsTerms, deps: HandshakeDeps) {
+    this.#info = info;
+    this.#terms = terms;
+    this.#deps = deps;
+    this.idleSince = deps.wheel.now;
+    this.#deadline = new Deadline(deps.wheel, this);
+  }
+
+  /** `address`: the client's, and `listener`, as for `Acceptor.admit`. */
+  begin(connection: RawConnection, address: string, listener: ListenerState): void {
+    this.#admission = this.#deps.acceptor.admit(address, listener, this);
+    if (this.#admission === null) {
+      this.#state = 'over';
+      connection.refuse();
+      return;
+    }
+    this.#deadline.arm(this.#deps.timeout());
+    this.#raw = connection.transport();
+    this.#channel = new Channel(this.#raw, this);
+  }
+
+  // The hello.
+
+  onBytes(buffer: Buffer, length: number): void {
+    if (this.#state === 'refusing') this.#drop(length);
+    if (this.#state !== 'hello') return;
+    const read = buffer.subarray(0, length);
+    const bytes = this.#bytes === null ? read : Buffer.concat([this.#bytes, read]);
+    const hello = readClientHello(bytes);
+    if (hello !== null && 'fault' in hello) {
+      this.#refuse(
+        hello.fault,
+        hello.fault === 'plain_http' ? this.#deps.replies.plainHttp() : '',
+        hello.alert,
+      );
+      return;
+    }
+    // What was read lies where the next read goes.
+    this.#bytes = bytes === read ? Buffer.from(bytes) : bytes;
+    if (hello === null) return;
+    this.#hello = hello;
+    this.#state = 'queued';
+    this.#channel?.pause();
+    this.#deps.queue.push(this);
+  }
+
+  /** Its turn has come. False when there is nothing to do. */
+  run(): boolean {
+    const { name, protocols } = this.#hello as ClientHello;
+    if (this.#state !== 'queued') return false;
+    const choice = this.#terms.choose(name, protocols);
+    if (choice === null) {
+      this.#refuse('unrecognized_name', '', ALERT.unrecognizedName);
+      return true;
+    }
+    this.#choice = choice;
+    this.#begin(choice);
+    return true;
+  }
+
+  #begin(choice: TlsChoice): void {
+    const raw = this.#raw as RawTransport;
+    this.#channel?.leave();
+    this.#channel = null;
+    this.#state = 'begun';
+    raw.detach(null);
+    this.#deps.queue.noteBegun(this);
+    const protocols = choice.onlyProtocol === null ? this.#terms.protocols : onlyList(choice.onlyProtocol);
+    const first = this.#bytes as Buffer;
+    this.#bytes = null;
+    try {
+      const secured = secure(raw, { choice, protocols, first, listener: this });
+      // It may have failed already.
+      if (this.#isBegun) this.#secured = secured;
+    } catch (error) {
+      raw.destroy();
+      this.onUnsecured(error as NodeJS.ErrnoException);
+    }
+  }
+
+  get #isBegun(): boolean {
+    return this.#state === 'begun';
+  }
+
+  // From OpenSSL.
+
+  onUnsecured(error: NodeJS.ErrnoException | null): void {
+    if (this.#isBegun) this.#over(resultOf(error));
+  }
+
+  onSecured(): void {
+    const transport = this.#secured as TlsTransport;
+    const choice = this.#choice as TlsChoice;
+    const { session } = transport;
+    this.#deps.queue.noteFinished(this);
+    if (choice.onlyProtocol !== null) {
+      // RFC 8737, 3: all that was asked for is in the certificate.
+      this.#count(session.resumed ? 'resumed' : 'ok');
+      this.#sayOverTls('');
+    } else if (choice.clientAuth === 'require' && !isValid(session)) {
+      // Node has no way to end a handshake for a certificate that OpenSSL has read: it is told in the terms of HTTP, as nginx does.
+      const { peerCertificate, verifyError } = session;
+      this.#count(peerCertificate === null ? 'no_certificate' : 'bad_certificate');
+      this.#sayOverTls(this.#deps.replies.certificate(peerCertificate === null ? '' : verifyError));
+    } else {
+      this.#handOver(transport, session, choice);
+    }
+  }
+
+  #handOver(transport: TlsTransport, session: TlsSession, choice: TlsChoice): void {
+    const admission = this.#admission as Admission;
+    const { acceptor } = this.#deps;
+    this.#count(session.resumed ? 'resumed' : 'ok');
+    this.#state = 'over';
+    this.#admission = null;
+    this.#deadline.release();
+    const name = this.#hello?.name ?? null;
+    acceptor.onAccept(
+      new Incoming(transport, infoOf(this.#info, name, session, choice, this.#terms)),
+      admission,
+    );
+  }
+
+  // Endings.
+
+  /** Says `text` or an alert in clear text, if there is something to say, and closes. */
+  #refuse(result: HandshakeResult, text: string, alert: number): void {
+    this.#count(result);
+    this.#state = 'refusing';
+    const channel = this.#channel as Channel;
+    if (alert !== 0) {
+      const record = Buffer.from(ALERT_RECORD);
+      record[record.length - 1] = alert;
+      channel.write(record, 0, record.length);
+    }
+    if (alert === 0 && text === '') channel.destroy();
+    else this.#linger(channel, text);
+  }
+
+  #sayOverTls(text: string): void {
+    this.#linger(new Channel(this.#secured as TlsTransport, this), text);
+  }
+
+  #linger(channel: Channel, text: string): void {
+    this.#state = 'refusing';
+    this.#channel = channel;
+    this.#secured = null;
+    this.#bytes = null;
+    this.#deadline.arm(LINGER_MS);
+    if (text !== '') channel.writeText(text);
+    channel.resume();
+    channel.end();
+  }
+
+  #drop(length: number): void {
+    this.#dropped += length;
+    if (this.#dropped > LINGER_BYTES) this.#channel?.destroy();
+  }
+
+  /** It ends for a reason that nobody can be told. */
+  #over(result: HandshakeResult): void {
+    if (this.#state === 'over') return;
+    if (this.#state !== 'refusing') this.#count(result);
+    this.#state = 'over';
+    this.#deps.queue.noteFinished(this);
+    this.#deadline.release();
+    this.#bytes = null;
+    this.#admission?.leave();
+    this.#admission = null;
+  }
+
+  #count(result: HandshakeResult): void {
+    this.#deps.counts.count(result);
+  }
+
+  /** Another connection needs its place. */
+  abandon(): void {
+    this.#cut('gave_way');
+  }
+
+  onDeadline(): void {
+    this.#cut('timeout');
+  }
+
+  #cut(result: HandshakeResult): void {
+    const channel = this.#channel;
+    const secured = this.#secured;
+    this.#over(result);
+    if (channel !== null) channel.destroy();
+    else secured?.destroy();
+  }
+
+  // The rest of what a channel tells.
+
+  onEnd(): void {
+    if (this.#state === 'refusing') return;
+    this.#cut('client_left');
+  }
+
+  onBlocked(): void {}
+
+  onDrain(): void {}
+
+  onClose(): void {
+    this.#over('client_left');
+  }
+}
+
+/** The list of one, the same each time. */
+const onlyLists = new Map<string, readonly string[]>();
+
+function onlyList(protocol: string): readonly string[] {
+  let list = onlyLists.get(protocol);
+  if (list === undefined) {
+    list = [protocol];
+    onlyLists.set(protocol, list);
+  }
+  return list;
+}
+
+/** Of a resumed session without a certificate OpenSSL says in TLS 1.3 that it is valid. */
+function isValid({ peerCertificate, verifyError }: TlsSession): boolean {
+  return peerCertificate !== null && verifyError === '';
+}
+
+function infoOf(
+  before: TransportInfo,
+  name: string | null,
+  session: TlsSession,
+  { clientAuth, policy }: TlsChoice,
+  { policyOf }: TlsTerms,
+): TransportInfo {
+  const { version, cipher, resumed, alpn, peerCertificate, verifyError } = session;
+  const isAsked = clientAuth !== 'none' && peerCertificate !== null;
+  const certificate = isAsked ? clientCertificate(peerCertificate, verifyError) : null;
+  return {
+    scheme: 'https',
+    port: before.port,
+    alpn,
+    sni: name,
+    tls: { version, cipher, resumed, policy, policyOf, clientCertificate: certificate },
+  };
+}

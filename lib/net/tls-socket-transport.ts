@@ -1,0 +1,157 @@
+import * as net from 'node:net';
+import * as tls from 'node:tls';
+import { resetSocket, SocketTransport } from './socket-transport.js';
+import type { TlsChoice } from './tls-terms.js';
+import type { HandshakeListener, TlsServerOptions, TlsSession, TlsTransport } from './transport.js';
+
+const TRANSPORT = Symbol('tls transport');
+type WiredTls = tls.TLSSocket & { [TRANSPORT]: TlsSocketTransport };
+
+/** TLS over one of Node's sockets, as a server, by `tls.TLSSocket`: by documented means, where the handles are not to be used. */
+export class TlsSocketTransport extends SocketTransport implements TlsTransport {
+  readonly #raw: net.Socket;
+  readonly #tls: tls.TLSSocket;
+  /** Until the handshake is done. */
+  #listener: HandshakeListener | null;
+  #error: NodeJS.ErrnoException | null = null;
+
+  constructor(raw: net.Socket, { choice, protocols, first, listener }: TlsServerOptions) {
+    // Node gives OpenSSL what can be read already.
+    raw.unshift(first);
+    const socket = new tls.TLSSocket(raw, {
+      isServer: true,
+      secureContext: choice.context,
+      requestCert: choice.clientAuth !== 'none',
+      rejectUnauthorized: choice.clientAuth === 'require',
+      ...(protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] }),
+      ...(choice.ocsp === null ? {} : staplingOf(choice)),
+    });
+    super(socket, 'events');
+    this.#raw = raw;
+    this.#tls = socket;
+    this.#listener = listener;
+    (socket as WiredTls)[TRANSPORT] = this;
+    // What a client pays for another handshake is a tenth of what it costs us, and nobody needs it (RFC 9325, 3.5).
+    socket.disableRenegotiation();
+    socket.on('secure', onSecure);
+    // Once the handshake is done, an error is told so where the socket was not made by a `tls.Server`.
+    socket.on('_tlsError', onTlsError);
+    socket.on('error', onError);
+    socket.on('end', onEnd);
+    socket.on('close', onClose);
+    // Nothing can be read before the handshake is done but an end.
+    socket.resume();
+  }
+
+  get session(): TlsSession {
+    return new SocketSession(this.#tls);
+  }
+
+  override close(): void {
+    const socket = this.#tls;
+    if (socket.writableFinished) socket.destroy();
+    else if (socket.writableEnded) socket.once('finish', destroySocket);
+    else socket.end(destroySocket.bind(socket));
+  }
+
+  override reset(): void {
+    resetSocket(this.#raw);
+  }
+
+  // From the socket.
+
+  onSecured(): void {
+    const listener = this.#listener;
+    this.#listener = null;
+    listener?.onSecured();
+  }
+
+  onTlsError(error: NodeJS.ErrnoException): void {
+    this.#error ??= error;
+    this.#tls.destroy(this.#listener === null ? error : undefined);
+  }
+
+  onError(error: NodeJS.ErrnoException): void {
+    this.#error ??= error;
+  }
+
+  /** The peer left. */
+  onEnd(): void {
+    if (this.#listener !== null) this.#tls.destroy();
+  }
+
+  onClosed(): void {
+    const listener = this.#listener;
+    this.#listener = null;
+    listener?.onUnsecured(this.#error);
+  }
+}
+
+function onSecure(this: WiredTls): void {
+  this[TRANSPORT].onSecured();
+}
+
+function onTlsError(this: WiredTls, error: NodeJS.ErrnoException): void {
+  this[TRANSPORT].onTlsError(error);
+}
+
+function onError(this: WiredTls, error: NodeJS.ErrnoException): void {
+  this[TRANSPORT].onError(error);
+}
+
+function onEnd(this: WiredTls): void {
+  this[TRANSPORT].onEnd();
+}
+
+function onClose(this: WiredTls): void {
+  this[TRANSPORT].onClosed();
+}
+
+function destroySocket(this: net.Socket): void {
+  this.destroy();
+}
+
+/** Node staples what a listener of a server returns; one server for each choice, which never listens. */
+const staplers = new WeakMap<TlsChoice, net.Server>();
+
+function staplingOf(choice: TlsChoice): tls.TLSSocketOptions {
+  let server = staplers.get(choice);
+  if (server === undefined) {
+    server = new net.Server();
+    server.on('OCSPRequest', (_certificate, _issuer, done: (error: null, response: Buffer | null) => void) =>
+      done(null, choice.ocsp),
+    );
+    staplers.set(choice, server);
+  }
+  return { server, SNICallback: (_name, done) => done(null, choice.context) };
+}
+
+/** What is asked about a certificate of the peer; `ssl` is not documented, and where it is gone no certificate counts as valid. */
+interface Verifier {
+  readonly ssl?: { verifyError?(): NodeJS.ErrnoException | null | undefined };
+}
+
+class SocketSession implements TlsSession {
+  readonly version: string;
+  readonly cipher: string;
+  readonly resumed: boolean;
+  readonly alpn: string | null;
+  readonly peerCertificate: Buffer | null;
+  readonly verifyError: string;
+
+  constructor(socket: tls.TLSSocket) {
+    const { standardName, version } = socket.getCipher();
+    this.version = socket.getProtocol() ?? version;
+    this.cipher = standardName;
+    this.resumed = socket.isSessionReused();
+    this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
+    this.peerCertificate = socket.getPeerX509Certificate()?.raw ?? null;
+    this.verifyError = verifyErrorOf(socket as unknown as Verifier);
+  }
+}
+
+function verifyErrorOf({ ssl }: Verifier): string {
+  if (typeof ssl?.verifyError !== 'function') return 'UNABLE_TO_VERIFY';
+  const error = ssl.verifyError();
+  return error == null ? '' : (error.code ?? error.message);
+}

@@ -1,0 +1,163 @@
+import {
+  type StreamBinding,
+  type StreamHandle,
+  streamBinding,
+  systemError,
+  type TlsHandle,
+} from './stream-binding.js';
+import type { SocketWriter, SocketWriterOwner } from './transport.js';
+
+/** So many bytes at most are given to OpenSSL in one go: of more, a part would wait where `pending` does not see it. */
+const PIECE_BYTES = 128 * 1024;
+/** So many may wait for the end of the write before, without anybody being told to wait. */
+const MAX_QUEUE = 64 * 1024;
+
+/** The transport that it writes for. */
+interface TlsWriterOwner {
+  readonly destroyed: boolean;
+  /** No write is going on any more: the end may go out, if it is wanted. */
+  shutDown(): void;
+}
+
+interface WriteRequest {
+  oncomplete: (this: WriteRequest, status: number) => void;
+  writer: TlsWriter;
+}
+
+/**
+ * Writes to the handle of TLS, which encrypts at once what it is given: the bytes may change after that. It takes one write at a
+ * time, and reports its end in the next tick of the event loop at the earliest, even when the kernel has taken all of it. What is
+ * written meanwhile waits here and goes out together.
+ */
+export class TlsWriter implements SocketWriter {
+  readonly #tls: TlsHandle;
+  readonly #tcp: StreamHandle;
+  readonly #transport: TlsWriterOwner;
+  readonly #owner: SocketWriterOwner;
+  #isWriting = false;
+  #queue: (string | Buffer)[] = [];
+  #queuedBytes = 0;
+  #broken = false;
+
+  constructor(tls: TlsHandle, tcp: StreamHandle, transport: TlsWriterOwner, owner: SocketWriterOwner) {
+    this.#tls = tls;
+    this.#tcp = tcp;
+    this.#transport = transport;
+    this.#owner = owner;
+  }
+
+  get #isDead(): boolean {
+    return this.#broken || this.#transport.destroyed;
+  }
+
+  /** Is the end of a write to come? */
+  get isBusy(): boolean {
+    return this.#isWriting && !this.#isDead;
+  }
+
+  get pending(): number {
+    return this.isBusy ? this.#queuedBytes + this.#tcp.writeQueueSize : 0;
+  }
+
+  get isFull(): boolean {
+    return this.isBusy && (this.#queuedBytes > MAX_QUEUE || this.#tcp.writeQueueSize > 0);
+  }
+
+  writeText(text: string): void {
+    if (this.#isDead) return;
+    if (this.#isWriting) this.#enqueue(text);
+    else this.#check(this.#tls.writeLatin1String(this.#begin(), text));
+  }
+
+  writeBytes(bytes: Buffer): void {
+    if (this.#isDead || bytes.length === 0) return;
+    if (this.#isWriting) {
+      this.#enqueue(bytes);
+      return;
+    }
+    const piece = bytes.length > PIECE_BYTES ? bytes.subarray(0, PIECE_BYTES) : bytes;
+    this.#check(this.#tls.writeBuffer(this.#begin(), piece));
+    if (piece !== bytes && !this.#isDead) this.#enqueue(bytes.subarray(PIECE_BYTES));
+  }
+
+  writeBoth(text: string, bytes: Buffer): void {
+    if (this.#isDead) return;
+    if (this.#isWriting || bytes.length > PIECE_BYTES) {
+      this.writeText(text);
+      this.writeBytes(bytes);
+    } else {
+      this.#check(this.#tls.writev(this.#begin(), [text, 'latin1', bytes, 'buffer'], false));
+    }
+  }
+
+  /** The file of the handle is that of the socket: nothing may be written to it past TLS. But what OpenSSL takes, it takes at once. */
+  writeNow(text: string, buffer: Buffer, start: number, end: number): number {
+    if (this.#isDead || this.#isWriting || text.length > PIECE_BYTES) return 0;
+    const bytes = buffer.subarray(start, Math.min(end, start + PIECE_BYTES));
+    if (text === '') this.#check(this.#tls.writeBuffer(this.#begin(), bytes));
+    else this.#check(this.#tls.writev(this.#begin(), [text, 'latin1', bytes, 'buffer'], false));
+    return text.length + bytes.length;
+  }
+
+  #enqueue(chunk: string | Buffer): void {
+    this.#queue.push(chunk);
+    this.#queuedBytes += chunk.length;
+  }
+
+  #begin(): WriteRequest {
+    const request = new (streamBinding as StreamBinding).WriteWrap() as WriteRequest;
+    request.oncomplete = onWritten;
+    request.writer = this;
+    this.#isWriting = true;
+    return request;
+  }
+
+  #check(status: number): void {
+    const { streamBaseState, kLastWriteWasAsync } = streamBinding as StreamBinding;
+    if (status !== 0) this.#fail(status);
+    else if (streamBaseState[kLastWriteWasAsync] === 0) this.#isWriting = false;
+  }
+
+  /** The write before is with the kernel, or failed. */
+  completed(status: number): void {
+    this.#isWriting = false;
+    if (this.#isDead) return;
+    if (status < 0) {
+      this.#fail(status);
+      return;
+    }
+    if (this.#queue.length > 0) this.#writeQueue();
+    if (this.#isDead || this.#isWriting) return;
+    this.#owner.drained();
+    this.#transport.shutDown();
+  }
+
+  /** As much of what waits as is one piece. */
+  #writeQueue(): void {
+    const chunks: unknown[] = [];
+    let bytes = 0;
+    while (this.#queue.length > 0 && bytes < PIECE_BYTES) {
+      const chunk = this.#queue[0] as string | Buffer;
+      const piece = chunk.length > PIECE_BYTES - bytes ? chunk.slice(0, PIECE_BYTES - bytes) : chunk;
+      if (piece.length === chunk.length) this.#queue.shift();
+      else this.#queue[0] = chunk.slice(piece.length);
+      chunks.push(piece, typeof piece === 'string' ? 'latin1' : 'buffer');
+      bytes += piece.length;
+    }
+    this.#queuedBytes -= bytes;
+    if (chunks.length > 2) this.#check(this.#tls.writev(this.#begin(), chunks, false));
+    else if (typeof chunks[0] === 'string')
+      this.#check(this.#tls.writeLatin1String(this.#begin(), chunks[0]));
+    else this.#check(this.#tls.writeBuffer(this.#begin(), chunks[0] as Buffer));
+  }
+
+  #fail(status: number): void {
+    this.#broken = true;
+    this.#queue = [];
+    this.#owner.broken(systemError(status, 'write'));
+  }
+}
+
+function onWritten(this: WriteRequest, status: number): void {
+  this.writer.completed(status);
+}
