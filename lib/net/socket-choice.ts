@@ -1,6 +1,7 @@
 import { ValueError } from '../base/units.js';
 import { tryLoopback } from './loopback-self-test.js';
 import { loadBindings } from './stream-binding.js';
+import { hasTlsHandles } from './tls-handle.js';
 import type { SocketMode, Sockets } from './transport.js';
 
 const MEANS: readonly string[] = ['fast', 'documented'] satisfies SocketMode[];
@@ -25,7 +26,7 @@ export class SocketChoice implements Sockets {
     const fromCaller = socketMeans(asked, 'sockets');
     this.#means = fromCaller ?? socketMeans(process.env.LB_SOCKETS, 'LB_SOCKETS') ?? 'fast';
     if (this.#means === 'documented') this.#cause = fromCaller === undefined ? 'LB_SOCKETS' : 'as asked for';
-    else this.#doWithout(loadBindings());
+    else this.#doWithout(loadBindings() ?? (hasTlsHandles() ? null : 'what TLS needs is missing'));
   }
 
   get mode(): SocketMode {

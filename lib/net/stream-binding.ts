@@ -72,49 +72,17 @@ export interface PipeBinding {
   readonly constants: { readonly SOCKET: number };
 }
 
-/** TLS over the handle of a socket. What it reads and writes is in clear text. `fd` is that of the socket. */
-export interface TlsHandle extends Omit<StreamHandle, 'onread' | 'fd'> {
-  onread: StreamHandle['onread'];
-  /** The handle below. */
-  _parent: StreamHandle;
-  onhandshakestart: (this: TlsHandle) => void;
-  onhandshakedone: (this: TlsHandle) => void;
-  /** OpenSSL gave up; its alert is written. */
-  onerror: (this: TlsHandle, error: Error) => void;
-  /** Takes bytes as if they had been read from the socket. */
-  receive(bytes: Buffer): void;
-  /** Each with its length before it. */
-  setALPNProtocols(list: Buffer): void;
-  setVerifyMode(request: boolean, require: boolean): void;
-  setOCSPResponse(response: Buffer): void;
-  destroySSL(): void;
-  getCipher(): { readonly standardName: string; readonly version: string };
-  getProtocol(): string | null;
-  getALPNNegotiatedProtocol(): string | false | undefined;
-  isSessionReused(): boolean;
-  getPeerCertificate(abbreviated: boolean): { readonly raw?: Buffer } | null | undefined;
-  verifyError(): NodeJS.ErrnoException | null | undefined;
-}
-
-/** What TLS is put over a handle with; `context` is that of a SecureContext. */
-export interface TlsBinding {
-  wrap(handle: StreamHandle, context: unknown, isServer: boolean, hasActiveWrite: boolean): TlsHandle;
-  readonly TLSWrap: new () => object;
-}
-
 /** All that the fast means need. */
 interface Bindings {
   readonly stream: StreamBinding;
   readonly tcp: TcpBinding;
   readonly pipe: PipeBinding;
-  readonly tls: TlsBinding;
 }
 
 /** null until `loadBindings` has found all of them: nothing undocumented is touched before it is wanted. */
 export let streamBinding: StreamBinding | null = null;
 export let tcpBinding: TcpBinding | null = null;
 export let pipeBinding: PipeBinding | null = null;
-export let tlsBinding: TlsBinding | null = null;
 
 let absence: string | null | undefined;
 
@@ -125,7 +93,7 @@ export function loadBindings(): string | null {
   if (typeof found === 'string') {
     absence = found;
   } else {
-    ({ stream: streamBinding, tcp: tcpBinding, pipe: pipeBinding, tls: tlsBinding } = found);
+    ({ stream: streamBinding, tcp: tcpBinding, pipe: pipeBinding } = found);
     absence = null;
   }
   return absence;
@@ -134,11 +102,6 @@ export function loadBindings(): string | null {
 const STREAM_METHODS = [
   ...['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'writev'],
   ...['shutdown', 'close', 'connect'],
-];
-const TLS_METHODS = [
-  ...['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'writev', 'shutdown'],
-  ...['receive', 'setALPNProtocols', 'setVerifyMode', 'setOCSPResponse', 'destroySSL', 'getCipher'],
-  ...['getProtocol', 'getALPNNegotiatedProtocol', 'isSessionReused', 'getPeerCertificate', 'verifyError'],
 ];
 const TCP_METHODS = [...STREAM_METHODS, 'connect6', 'reset', 'getpeername', 'setNoDelay', 'setKeepAlive'];
 
@@ -150,9 +113,7 @@ function find(): Bindings | string {
     const stream = binding<StreamBinding>('stream_wrap');
     const tcp = binding<TcpBinding>('tcp_wrap');
     const pipe = binding<PipeBinding>('pipe_wrap');
-    const tls = binding<TlsBinding>('tls_wrap');
-    if (isStreamBinding(stream) && isTcpBinding(tcp) && isPipeBinding(pipe) && isTlsBinding(tls))
-      return { stream, tcp, pipe, tls };
+    if (isStreamBinding(stream) && isTcpBinding(tcp) && isPipeBinding(pipe)) return { stream, tcp, pipe };
     return 'process.binding has other parts than it had';
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -190,11 +151,6 @@ function isPipeBinding(found: Partial<PipeBinding>): found is PipeBinding {
     typeof constants?.SOCKET === 'number' &&
     isHandleClass(Pipe, STREAM_METHODS)
   );
-}
-
-function isTlsBinding(found: Partial<TlsBinding>): found is TlsBinding {
-  const { wrap, TLSWrap } = found;
-  return typeof wrap === 'function' && isHandleClass(TLSWrap, TLS_METHODS);
 }
 
 function isHandleClass(candidate: unknown, methods: readonly string[]): boolean {

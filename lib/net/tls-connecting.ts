@@ -12,7 +12,7 @@ import {
   wrongName,
 } from './tls-failure.js';
 import { type TlsHandle, wrapTls } from './tls-handle.js';
-import { TlsTransport } from './tls-transport.js';
+import { TlsServerConnection } from './tls-transport.js';
 import type { Transport } from './transport.js';
 
 /** Told how a handshake went, once. */
@@ -144,7 +144,7 @@ export class HandleHandshake extends ClientHandshake {
 
   transport(): Transport {
     this.#handle.readStop();
-    return new TlsTransport(this.#handle);
+    return new TlsServerConnection(this.#handle);
   }
 
   protected close(): void {

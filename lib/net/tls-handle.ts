@@ -21,6 +21,15 @@ export interface TlsHandle extends StreamHandle {
   verifyError(): NodeJS.ErrnoException | null | undefined;
   /** `raw`: as DER. With `false`, without the certificates that it is signed with. */
   getPeerCertificate(withIssuers: boolean): { readonly raw?: Buffer } | undefined;
+  /** Of a server: takes bytes as if they had been read from the stream below. */
+  receive(bytes: Buffer): void;
+  /** Of a server: asks for a certificate of the client; `isRequired`: one without any fails in its handshake. */
+  setVerifyMode(isAsked: boolean, isRequired: boolean): void;
+  /** Of a server: to be stapled (RFC 6066, 8). */
+  setOCSPResponse(response: Buffer): void;
+  getCipher(): { readonly standardName: string; readonly version: string };
+  getProtocol(): string | null;
+  getALPNNegotiatedProtocol(): string | false | undefined;
   /** Gives back the memory of the connection. What is below is left alone. */
   destroySSL(): void;
   onhandshakestart: (this: TlsHandle) => void;
@@ -45,6 +54,7 @@ interface TlsBinding {
 
 const METHODS = ['start', 'setServername', 'setSession', 'setALPNProtocols', 'enableSessionCallbacks']
   .concat(['isSessionReused', 'verifyError', 'getPeerCertificate', 'destroySSL', 'receive'])
+  .concat(['setVerifyMode', 'setOCSPResponse', 'getCipher', 'getProtocol', 'getALPNNegotiatedProtocol'])
   .concat([
     'useUserBuffer',
     'readStart',

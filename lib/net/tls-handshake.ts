@@ -15,7 +15,7 @@ import type { HandshakeQueue } from './handshake-queue.js';
 import { type HandshakeCounts, type HandshakeResult, resultOf } from './handshake-results.js';
 import { secure } from './tls-server.js';
 import type { TlsChoice, TlsTerms } from './tls-terms.js';
-import type { HandshakeListener, RawTransport, TlsSession, TlsTransport } from './transport.js';
+import type { RawTransport, SecuredTransport, ServerHandshakeListener, TlsSession } from './transport.js';
 
 /** What handshakes need, the same for all of one balancer. */
 export interface HandshakeDeps {
@@ -46,7 +46,7 @@ type HandshakeState = 'hello' | 'queued' | 'begun' | 'refusing' | 'over';
  * OpenSSL gets it: so the name decides on all of the handshake, in every version of TLS and for resumed sessions too; a
  * connection that says nothing costs next to nothing; and how many begin at once can be bounded.
  */
-export class Handshake implements ChannelOwner, DeadlineOwner, HandshakeListener, PendingConnection {
+export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeListener, PendingConnection {
   readonly idleSince: number;
   readonly #deps: HandshakeDeps;
   readonly #terms: TlsTerms;
@@ -56,7 +56,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, HandshakeListener
   #state: HandshakeState = 'hello';
   /** The socket below, and after that what is spoken over it. */
   #raw: RawTransport | null = null;
-  #secured: TlsTransport | null = null;
+  #secured: SecuredTransport | null = null;
   /** While the hello is read, or a last word is said. */
   #channel: Channel | null = null;
   #bytes: Buffer | null = null;
@@ -155,7 +155,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, HandshakeListener
   }
 
   onSecured(): void {
-    const transport = this.#secured as TlsTransport;
+    const transport = this.#secured as SecuredTransport;
     const choice = this.#choice as TlsChoice;
     const { session } = transport;
     this.#deps.queue.noteFinished(this);
@@ -173,7 +173,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, HandshakeListener
     }
   }
 
-  #handOver(transport: TlsTransport, session: TlsSession, choice: TlsChoice): void {
+  #handOver(transport: SecuredTransport, session: TlsSession, choice: TlsChoice): void {
     const admission = this.#admission as Admission;
     const { acceptor } = this.#deps;
     this.#count(session.resumed ? 'resumed' : 'ok');
@@ -204,7 +204,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, HandshakeListener
   }
 
   #sayOverTls(text: string): void {
-    this.#linger(new Channel(this.#secured as TlsTransport, this), text);
+    this.#linger(new Channel(this.#secured as SecuredTransport, this), text);
   }
 
   #linger(channel: Channel, text: string): void {

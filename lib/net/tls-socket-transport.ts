@@ -2,17 +2,17 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { resetSocket, SocketTransport } from './socket-transport.js';
 import type { TlsChoice } from './tls-terms.js';
-import type { HandshakeListener, TlsServerOptions, TlsSession, TlsTransport } from './transport.js';
+import type { SecuredTransport, ServerHandshakeListener, TlsServerOptions, TlsSession } from './transport.js';
 
 const TRANSPORT = Symbol('tls transport');
 type WiredTls = tls.TLSSocket & { [TRANSPORT]: TlsSocketTransport };
 
 /** TLS over one of Node's sockets, as a server, by `tls.TLSSocket`: by documented means, where the handles are not to be used. */
-export class TlsSocketTransport extends SocketTransport implements TlsTransport {
+export class TlsSocketTransport extends SocketTransport implements SecuredTransport {
   readonly #raw: net.Socket;
   readonly #tls: tls.TLSSocket;
   /** Until the handshake is done. */
-  #listener: HandshakeListener | null;
+  #listener: ServerHandshakeListener | null;
   #error: NodeJS.ErrnoException | null = null;
 
   constructor(raw: net.Socket, { choice, protocols, first, listener }: TlsServerOptions) {

@@ -1,77 +1,296 @@
-import { HandleTransport } from './handle-transport.js';
-import { type StreamBinding, streamBinding } from './stream-binding.js';
+import type { ConnectionEnds } from '../base/connection-ends.js';
+import { sharedReadBuffer } from './read-buffer.js';
+import {
+  endsOf,
+  peerAddress,
+  type StreamBinding,
+  type StreamHandle,
+  streamBinding,
+  systemError,
+} from './stream-binding.js';
 import { explainTlsError } from './tls-failure.js';
 import type { TlsHandle } from './tls-handle.js';
-import type { TransportOwner } from './transport.js';
+import { TlsWriter } from './tls-writer.js';
+import type { SocketWriter, Transport, TransportOwner } from './transport.js';
+
+/** libuv's end of file. */
+const UV_EOF = -4095;
 
 const TRANSPORT = Symbol('transport');
 type WiredTls = TlsHandle & { [TRANSPORT]: TlsTransport };
 
-/** A TLS connection whose handshake is over, without Node's sockets. */
-export class TlsTransport extends HandleTransport {
-  readonly #handle: TlsHandle;
-  #truncated = false;
-  /** Were we the ones who said that nothing more follows, or is there nobody to say it to? */
-  #isSilent = false;
+interface ShutdownRequest {
+  oncomplete: (this: ShutdownRequest) => void;
+  transport: TlsTransport | null;
+}
 
-  constructor(handle: TlsHandle) {
-    super(handle);
-    this.#handle = handle;
+/**
+ * A TLS connection without Node's sockets; here, its handshake is over.
+ *
+ * The handle of TLS tells more than was asked for: what it has decrypted of one read of the socket, it passes on in pieces of
+ * 16 KiB whether or not reading was stopped after the first. Such pieces are kept until reading goes on, 64 KiB at most.
+ */
+export class TlsTransport implements Transport {
+  protected readonly handle: TlsHandle;
+  protected owner: TransportOwner | null = null;
+  #writer: TlsWriter | null = null;
+  #isReading: boolean;
+  /** Pieces that came while nothing was to be read. */
+  #kept: Buffer[] | null = null;
+  /** The peer has ended: after what is kept that is told. */
+  #isEndKept = false;
+  #readEnded = false;
+  #truncated = false;
+  /** no: nothing was said of it. wanted: it follows what is being written. done: close_notify and FIN are out. */
+  #writeEnd: 'no' | 'wanted' | 'done' = 'no';
+  /** Both ways are closed when our end is out. */
+  #closes = false;
+  /** Changed by itself alone. */
+  destroyed = false;
+
+  /** `isReading`: the handle is being read already. */
+  constructor(handle: TlsHandle, isReading = false) {
+    this.handle = handle;
+    this.#isReading = isReading;
+    (handle as WiredTls)[TRANSPORT] = this;
+    handle.onread = onRead as StreamHandle['onread'];
+    handle.onhandshakestart = onHandshakeStart;
+    handle.onerror = onError;
+    handle.useUserBuffer(sharedReadBuffer);
   }
 
-  override get truncated(): boolean {
+  get ends(): ConnectionEnds {
+    return endsOf(this.handle._parent);
+  }
+
+  get remoteAddress(): string {
+    return peerAddress(this.handle._parent);
+  }
+
+  get readEnded(): boolean {
+    return this.#readEnded;
+  }
+
+  get truncated(): boolean {
     return this.#truncated;
   }
 
-  override attach(owner: TransportOwner): void {
-    (this.#handle as WiredTls)[TRANSPORT] = this;
-    this.#handle.onerror = onTlsError;
-    super.attach(owner);
+  attach(owner: TransportOwner): void {
+    this.owner = owner;
+    if (this.#kept !== null || this.#isEndKept) setImmediate(readKept, this);
+    else this.resume();
   }
 
-  override end(): void {
-    this.#isSilent = true;
-    super.end();
+  openWriter(): SocketWriter {
+    this.#writer = new TlsWriter(this.handle, this, this.owner as TransportOwner);
+    return this.#writer;
   }
 
-  /** The peer is told before (RFC 8446, 6.1), so that it takes what it has for the whole. */
-  override destroy(): void {
-    if (!this.destroyed && !this.#isSilent) {
-      this.#isSilent = true;
-      const request = new (streamBinding as StreamBinding).ShutdownWrap() as { oncomplete(): void };
-      request.oncomplete = nothing;
-      this.#handle.shutdown(request);
+  pause(): void {
+    if (this.destroyed || !this.#isReading) return;
+    this.#isReading = false;
+    this.handle.readStop();
+  }
+
+  resume(): void {
+    if (!this.#readEnded && !this.#isReading) this.readAnew();
+  }
+
+  readAnew(): void {
+    if (this.destroyed) return;
+    this.#isReading = true;
+    if (this.#kept !== null || this.#isEndKept) setImmediate(readKept, this);
+    else this.#start();
+  }
+
+  #start(): void {
+    const status = this.handle.readStart();
+    if (status !== 0) this.fail(systemError(status, 'read'));
+  }
+
+  /** Later than the call that resumed, as a read would be. */
+  readKept(): void {
+    while (this.#isReading && !this.destroyed && this.#kept !== null) {
+      const piece = this.#kept.shift() as Buffer;
+      if (this.#kept.length === 0) this.#kept = null;
+      this.owner?.received(piece);
     }
+    if (!this.#isReading || this.destroyed) return;
+    if (this.#isEndKept) this.#onEnd();
+    else this.#start();
+  }
+
+  end(): void {
+    if (this.destroyed || this.#writeEnd !== 'no') return;
+    this.#writeEnd = 'wanted';
+    // What OpenSSL sent by itself, such as tickets, is being written until the end of the tick.
+    if (this.#writer === null) setImmediate(shutDown, this);
+    else this.shutDown();
+  }
+
+  /** The FIN follows the close_notify, and both what was written: called again when that is with the kernel. */
+  shutDown(): void {
+    if (this.destroyed || this.#writeEnd !== 'wanted' || this.#writer?.isBusy === true) return;
+    // The peer may be gone already, which reading tells.
+    if (!this.sendEnd(this)) this.endIsOut();
+  }
+
+  /** False: it can't be sent. */
+  protected sendEnd(transport: TlsTransport | null): boolean {
+    this.#writeEnd = 'done';
+    const request = new (streamBinding as StreamBinding).ShutdownWrap() as ShutdownRequest;
+    request.oncomplete = onShutdown;
+    request.transport = transport;
+    return this.handle.shutdown(request) === 0;
+  }
+
+  /** Has neither been said that nothing follows, nor is something being written? */
+  protected get maySendEnd(): boolean {
+    return this.#writeEnd === 'no' && this.#writer?.isBusy !== true;
+  }
+
+  endIsOut(): void {
+    if (this.#closes || this.#readEnded) this.destroy();
+  }
+
+  close(): void {
+    if (this.destroyed) return;
+    this.#closes = true;
+    if (this.#writeEnd === 'no') this.end();
+    else if (this.#writeEnd === 'done' && this.#writer?.isBusy !== true) this.destroy();
+  }
+
+  destroy(): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.#kept = null;
+    this.handle.close(onClosed);
+  }
+
+  reset(): void {
+    if (this.handle.reset === undefined || this.destroyed) {
+      this.destroy();
+    } else {
+      this.destroyed = true;
+      this.#kept = null;
+      this.handle.reset(onClosed);
+    }
+  }
+
+  probePeer(idleMs: number): void {
+    if (!this.destroyed) this.handle._parent.setKeepAlive?.(true, Math.round(idleMs / 1000));
+  }
+
+  // From the handle.
+
+  onRead(length: number): void {
+    if (this.destroyed) return;
+    if (length > 0) this.#onBytes(length);
+    else if (length === UV_EOF) this.onEof();
+    else if (length < 0) this.fail(systemError(length, 'read'));
+  }
+
+  #onBytes(length: number): void {
+    if (this.#isReading && this.#kept === null && this.owner !== null) {
+      // TLS has no larger pieces than 16 KiB: it stays with the shared buffer.
+      this.owner.read(length, sharedReadBuffer);
+      return;
+    }
+    this.#kept ??= [];
+    this.#kept.push(Buffer.from(sharedReadBuffer.subarray(0, length)));
+  }
+
+  protected onEof(): void {
+    if (this.#readEnded || this.#isEndKept) return;
+    this.#truncated = isBelowOver(this.handle._parent);
+    if (this.#isReading && this.#kept === null && this.owner !== null) this.#onEnd();
+    else this.#isEndKept = true;
+  }
+
+  #onEnd(): void {
+    this.#isReading = false;
+    this.#isEndKept = false;
+    if (this.#readEnded) return;
+    this.#readEnded = true;
+    this.owner?.peerEnded();
+    if (this.#writeEnd === 'done' && this.#writer?.isBusy !== true) this.destroy();
+  }
+
+  onHandshakeStart(): void {
+    // A second one is a renegotiation: it costs a server ten times what it costs the client, and nobody needs it (RFC 9325, 3.5).
+    if (!this.destroyed) this.fail(Object.assign(new Error('renegotiation'), { code: 'RENEGOTIATION' }));
+  }
+
+  onTlsError(error: NodeJS.ErrnoException): void {
+    if (!this.destroyed) this.fail(explainTlsError(error));
+  }
+
+  protected fail(error: NodeJS.ErrnoException): void {
+    this.owner?.failed(error);
+    this.destroy();
+  }
+
+  closed(): void {
+    this.owner?.gone();
+  }
+}
+
+/**
+ * TLS says the same of both kinds of an end. When the stream below has ended, it is read no longer, and can be read anew; when
+ * the peer has said that it ends, it is still being read, which libuv tells as an error.
+ */
+function isBelowOver(below: StreamHandle): boolean {
+  const isOver = below.readStart() === 0;
+  below.readStop();
+  return isOver;
+}
+
+function onRead(this: WiredTls): Buffer | undefined {
+  const { streamBaseState, kReadBytesOrError } = streamBinding as StreamBinding;
+  this[TRANSPORT].onRead(streamBaseState[kReadBytesOrError] as number);
+  return undefined;
+}
+
+function onHandshakeStart(this: TlsHandle): void {
+  (this as WiredTls)[TRANSPORT].onHandshakeStart();
+}
+
+function onError(this: TlsHandle, error: Error): void {
+  (this as WiredTls)[TRANSPORT].onTlsError(error);
+}
+
+function readKept(transport: TlsTransport): void {
+  transport.readKept();
+}
+
+function shutDown(transport: TlsTransport): void {
+  transport.shutDown();
+}
+
+function onShutdown(this: ShutdownRequest): void {
+  this.transport?.endIsOut();
+}
+
+function onClosed(this: StreamHandle): void {
+  (this as unknown as WiredTls)[TRANSPORT].closed();
+}
+
+/** One to a server. */
+export class TlsServerConnection extends TlsTransport {
+  /** The server is told before (RFC 8446, 6.1), so that it does not take the end for an attack. */
+  override destroy(): void {
+    if (!this.destroyed && this.maySendEnd) this.sendEnd(null);
     super.destroy();
   }
 
   override reset(): void {
-    this.#isSilent = true;
-    super.reset();
-  }
-
-  /**
-   * TLS says the same of both kinds of an end. When the stream below has ended, it is read no longer, and can be read
-   * anew; when the peer has said that it ends, it is still being read, which libuv tells as an error.
-   */
-  protected override noteEnd(wasReading: boolean): void {
-    const below = this.#handle._parent;
-    this.#truncated = wasReading && below.readStart() === 0;
-    below.readStop();
+    // Nothing is said before a reset.
+    if (this.handle.reset === undefined) super.destroy();
+    else super.reset();
   }
 
   protected override fail(error: NodeJS.ErrnoException): void {
-    this.#isSilent = true;
-    super.fail(error);
+    this.owner?.failed(error);
+    super.destroy();
   }
-
-  tlsFailed(error: NodeJS.ErrnoException): void {
-    if (!this.destroyed) this.fail(explainTlsError(error));
-  }
-}
-
-function nothing(): void {}
-
-function onTlsError(this: TlsHandle, error: NodeJS.ErrnoException): void {
-  (this as WiredTls)[TRANSPORT].tlsFailed(error);
 }

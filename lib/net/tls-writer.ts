@@ -1,10 +1,5 @@
-import {
-  type StreamBinding,
-  type StreamHandle,
-  streamBinding,
-  systemError,
-  type TlsHandle,
-} from './stream-binding.js';
+import { type StreamBinding, streamBinding, systemError } from './stream-binding.js';
+import type { TlsHandle } from './tls-handle.js';
 import type { SocketWriter, SocketWriterOwner } from './transport.js';
 
 /** So many bytes at most are given to OpenSSL in one go: of more, a part would wait where `pending` does not see it. */
@@ -31,7 +26,6 @@ interface WriteRequest {
  */
 export class TlsWriter implements SocketWriter {
   readonly #tls: TlsHandle;
-  readonly #tcp: StreamHandle;
   readonly #transport: TlsWriterOwner;
   readonly #owner: SocketWriterOwner;
   #isWriting = false;
@@ -39,9 +33,8 @@ export class TlsWriter implements SocketWriter {
   #queuedBytes = 0;
   #broken = false;
 
-  constructor(tls: TlsHandle, tcp: StreamHandle, transport: TlsWriterOwner, owner: SocketWriterOwner) {
+  constructor(tls: TlsHandle, transport: TlsWriterOwner, owner: SocketWriterOwner) {
     this.#tls = tls;
-    this.#tcp = tcp;
     this.#transport = transport;
     this.#owner = owner;
   }
@@ -56,11 +49,11 @@ export class TlsWriter implements SocketWriter {
   }
 
   get pending(): number {
-    return this.isBusy ? this.#queuedBytes + this.#tcp.writeQueueSize : 0;
+    return this.isBusy ? this.#queuedBytes + this.#tls._parent.writeQueueSize : 0;
   }
 
   get isFull(): boolean {
-    return this.isBusy && (this.#queuedBytes > MAX_QUEUE || this.#tcp.writeQueueSize > 0);
+    return this.isBusy && (this.#queuedBytes > MAX_QUEUE || this.#tls._parent.writeQueueSize > 0);
   }
 
   writeText(text: string): void {

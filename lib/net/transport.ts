@@ -63,11 +63,11 @@ export interface TlsServerOptions {
   readonly protocols: readonly string[];
   /** Read before, and the first that OpenSSL gets: the ClientHello. */
   readonly first: Buffer;
-  readonly listener: HandshakeListener;
+  readonly listener: ServerHandshakeListener;
 }
 
 /** Told how a handshake ends, if its transport is not told to close before. */
-export interface HandshakeListener {
+export interface ServerHandshakeListener {
   /** It is done: the transport is to be attached now, or closed. */
   onSecured(): void;
   /** It failed, and the socket is gone or about to be; the alert is out. `error` is null: the peer left. */
@@ -75,7 +75,7 @@ export interface HandshakeListener {
 }
 
 /** A transport over TLS. What it agreed on is known when its handshake is done. */
-export interface TlsTransport extends Transport {
+export interface SecuredTransport extends Transport {
   readonly session: TlsSession;
 }
 
