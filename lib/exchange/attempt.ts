@@ -19,15 +19,15 @@ import {
 } from './request-recorder.js';
 import { ResponseDrain } from './response-drain.js';
 
-/** The bit of that field in `present`: without it no request authenticates its connection. */
+/** The bit of Authorization in `present`: a request without it does not authenticate its connection. */
 const AUTHORIZATION = 1 << FIELD.authorization;
 
-/** leasing: waits for a connection. asking: has one. over: neither. */
+/** leasing: waits for a connection. asking: has a connection. over: neither. */
 type State = 'leasing' | 'asking' | 'over';
 
 /**
- * A request at one server, from the wait for a connection to the last byte of the answer. Used for one attempt after
- * the other.
+ * A request at one server, from the wait for a connection to the last byte of the answer. The object serves one attempt
+ * after the other.
  */
 export class Attempt implements LeaseListener, ResponseListener {
   readonly relay: Relay;
@@ -40,12 +40,12 @@ export class Attempt implements LeaseListener, ResponseListener {
   #client: ClientSide | null = null;
   #timeouts: TimeoutsConfig;
   #server: Server | null = null;
-  /** Leases asked for, to tell one from another that was asked for meanwhile. */
+  /** Counts leases, to notice when another lease was asked for during the call that asked for one. */
   #leases = 0;
   #sawInterim = false;
-  /** Was a server blamed for this request already? One request that fails on three servers is one failure. */
+  /** Was a server blamed for this request before? A request that fails on three servers counts as one failure. */
   #blamed = false;
-  /** Has the client been sent any of a final answer? */
+  /** Has any of a final answer been sent to the client? */
   sawAnswer = false;
 
   constructor(owner: AttemptOwner, tools: AttemptDeps, timeouts: TimeoutsConfig) {
@@ -58,7 +58,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.relay = new Relay(tools.deadline, tools.replay, timeouts);
   }
 
-  /** For another request. */
+  /** Prepares for another request. */
   open(client: ClientSide, timeouts: TimeoutsConfig): void {
     this.#client = client;
     this.#timeouts = timeouts;
@@ -68,14 +68,14 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.relay.open(client, timeouts);
   }
 
-  /** Has the client been sent anything at all, be it an interim response? */
+  /** Has anything been sent to the client, even if only an interim response? */
   get sawResponse(): boolean {
     return this.sawAnswer || this.#sawInterim;
   }
 
   // Leasing.
 
-  /** Asks `server`, at `now`. The owner is told how it ends, perhaps within this call. */
+  /** Asks `server`, at `now`. The owner is called when the attempt ends, perhaps during this call. */
   begin(server: Server, now: number): void {
     const client = this.#client as ClientSide;
     this.#server = server;
@@ -88,7 +88,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     else if (this.#state === 'leasing' && this.#leases === lease) this.#wait(server.pool.isFull);
   }
 
-  /** One that is being opened for it has a deadline of its own: `timeouts.connect`. */
+  /** A new connection that is being opened has a deadline of its own: `timeouts.connect`. */
   #wait(inLine: boolean): void {
     this.#recorder.beginWait(inLine);
     if (inLine) this.#deadline.arm(this.#timeouts.queue);
@@ -110,7 +110,7 @@ export class Attempt implements LeaseListener, ResponseListener {
 
   onLeaseFailed(failure: Failure, detail: string): void {
     this.#recorder.endWait(this.#wheel.clock.now());
-    // It is in no line any more: there is nothing to cancel.
+    // The request waits in no queue any more: there is nothing to cancel.
     this.#state = 'over';
     if (isConnectFailure(failure)) this.#server?.noteConnectFailure(failure, detail);
     this.#fail(failure, detail);
@@ -126,7 +126,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.relay.connect(connection, head, now);
   }
 
-  // From the server.
+  // Called by the server connection.
 
   onServerBlocked(): void {
     this.relay.pauseClient();
@@ -177,7 +177,8 @@ export class Attempt implements LeaseListener, ResponseListener {
     const { readAt } = this.relay;
     const connection = this.relay.disconnect() as Lease;
     this.#recorder.bytesOut = connection.contentBytes;
-    // Before the connection: a request that waits for it may be served at once, and must find this exchange done.
+    // Before the connection is released: a request that waits for it may start at once, and must find this exchange
+    // finished.
     client.endResponse();
     const server = this.#server as Server;
     const isAnybodys = (client.head.present & AUTHORIZATION) === 0 && server.pool.limits.sendProxy === null;
@@ -188,12 +189,12 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#owner.attemptDone('');
   }
 
-  /** A server that keeps its connection reads on. A client that waits to be told to go on is about to send nothing. */
+  /** True if the server keeps its connection and so reads on, unless the client waits for a 100 and will send nothing. */
   #takesRest({ head, requestBytes }: ClientSide): boolean {
     return this.relay.serverKeeps && !(head.expectsContinue && requestBytes === 0);
   }
 
-  /** The answer is whole before the request is: the server gets the rest of that, and is judged by what it has done. */
+  /** The answer is complete before the request is: the rest of the request still goes to the server, which is judged now. */
   #finish(client: ClientSide): void {
     const server = this.#server as Server;
     const status = this.#recorder.attemptStatus;
@@ -205,7 +206,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     noteOutcome(server, kind, status, this.#recorder.stopAttempt(this.relay.readAt), isJudged);
   }
 
-  /** The rest of the request was sent, or can't be. What of it is on its way goes out, as it would of a tunnel. */
+  /** The rest of the request was sent, or can't be. Bytes on their way are still delivered, as for a tunnel. */
   #endRest(isWhole: boolean): void {
     this.#deadline.disarm();
     const connection = this.relay.disconnect();
@@ -216,8 +217,8 @@ export class Attempt implements LeaseListener, ResponseListener {
   }
 
   /**
-   * The answer, of which nothing but its head has come, is not for the client. It is read to its end when that lets
-   * the connection be used again.
+   * The client does not get this answer, of which only the head was received. It is read to its end if the connection can
+   * then be used again.
    */
   decline(head: ResponseHead): void {
     const server = this.#server as Server;
@@ -231,7 +232,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     else connection.discard();
   }
 
-  /** From the connection, which is closed already. */
+  /** Called by the connection, which is closed already. */
   onFailed(failure: Failure, detail: string): void {
     if (this.relay.isFinishing) {
       this.#endRest(false);
@@ -242,7 +243,7 @@ export class Attempt implements LeaseListener, ResponseListener {
       this.#fail(failure, detail);
       return;
     }
-    // A tunnel of which the client has everything, or is still reading it: only what it sent since is lost.
+    // The client has all bytes of the tunnel, or is still reading them: only what it sent since is lost.
     this.#client?.endTunnel();
     this.#leave(this.relay.disconnect(), null);
     this.#owner.attemptDone(this.relay.tunnelEnding);
@@ -258,7 +259,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.sawAnswer = true;
     const now = this.relay.readAt;
     noteAnswer(server, head.status, this.#recorder.noteFirstByte(head.status, now));
-    // What the server had to do for it is done; how the tunnel ends says nothing of the server.
+    // The server has done its part; how the tunnel ends says nothing about the server.
     noteOutcome(server, 'ok', head.status, this.#recorder.stopAttempt(now), true);
     this.relay.beginTunnel();
     client.switchProtocols(head, this.#context.bindingTo(server));
@@ -274,14 +275,14 @@ export class Attempt implements LeaseListener, ResponseListener {
     if (this.relay.endFromServer()) this.#endTunnel();
   }
 
-  /** The last byte of the request was handed over. */
+  /** The last byte of the request was passed to the connection. */
   requestEnded(): void {
     const now = this.#wheel.clock.now();
     if (this.relay.isFinishing) {
       this.#endRest(true);
       return;
     }
-    // How long the client took to send it says nothing of how fast the server is.
+    // The time that the client took to send the body does not count as the server's.
     this.#recorder.noteAsked(now);
     this.relay.requestEnded(now);
   }
@@ -335,7 +336,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     });
   }
 
-  /** Ends it, whatever it is at: the lease is cancelled, the connection closed. Nothing is told to the owner. */
+  /** Ends the attempt in any state: cancels the lease, closes the connection. The owner is not called. */
   #drop(kind: OutcomeKind | null): void {
     this.#deadline.disarm();
     if (this.#server === null) return;
@@ -350,10 +351,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     connection?.discard();
   }
 
-  /**
-   * The server has no part in it any more, from `now` on. `kind`: how it ended there; null: for reasons that are not
-   * the server's.
-   */
+  /** Ends the server's part, at `now`. `kind` is the outcome; null when the reason was not the server. */
   #leave(connection: Lease | null, kind: OutcomeKind | null, now = this.#wheel.clock.now()): void {
     const server = this.#server as Server;
     const { totals } = server;
@@ -373,8 +371,9 @@ export class Attempt implements LeaseListener, ResponseListener {
   }
 
   /**
-   * Does it count for the server's health that the attempt did not go well? A request that fails wherever it is sent is
-   * likely to be the cause itself, so only the first server it failed on is blamed. Without a connection nothing was sent.
+   * Does this failure count against the server's health? A request that fails on every server is probably the cause
+   * itself, so only the first of these servers is blamed. A failure to connect always counts: nothing of the request was
+   * sent.
    */
   #isToBlame(kind: OutcomeKind): boolean {
     if (kind === 'connect') return true;
@@ -384,17 +383,17 @@ export class Attempt implements LeaseListener, ResponseListener {
   }
 
   /**
-   * The same where the request as a whole has had its time. Whose turn it is to answer is to blame for that only if it had
-   * half of that time: the rest was the client's, or went to servers before.
+   * Like `#drop`, for `timeouts.total`. Counts as a timeout of the server only if the server had at least half of that
+   * time to answer: the rest went to the client, or to earlier servers.
    */
   expire(): void {
     const { relay } = this;
-    const kept = relay.waitsForServer && relay.turnMs * 2 >= this.#timeouts.total;
+    const kept = relay.waitsForServer && relay.waitedMs * 2 >= this.#timeouts.total;
     if (kept) this.#server?.noteError();
     this.#drop(kept ? 'timeout' : null);
   }
 
-  /** The request is over: holds nothing of it any more. */
+  /** The request is over: releases everything of it. */
   close(): void {
     this.#deadline.disarm();
     if (this.#server !== null) this.#drop(null);
@@ -403,19 +402,19 @@ export class Attempt implements LeaseListener, ResponseListener {
   }
 }
 
-/** Whoever makes attempts, one after the other: told how each one ends. */
+/** Makes attempts, one after the other, and is called when each one ends. */
 export interface AttemptOwner {
   /** May the request share a connection? */
   readonly isPipelinable: boolean;
-  /** A final head came. True: it is not for the client; `decline` was called, and another attempt follows. */
+  /** A final head was received. True: the client does not get it; `decline` was called, and another attempt follows. */
   declines(head: ResponseHead): boolean;
-  /** There is no answer, or no more of it. */
+  /** There will be no answer, or no more of it. */
   attemptFailed(failure: Failure, detail: string): void;
-  /** The client has the whole answer, or both sides of its tunnel have ended; `detail`: which one did so first. */
+  /** The client has the whole answer, or both sides of its tunnel have ended; `detail` names the side that ended first. */
   attemptDone(detail: string): void;
 }
 
-/** What an attempt works with; all of it belongs to one exchange. */
+/** What an attempt needs; all of it belongs to one exchange. */
 export interface AttemptDeps {
   readonly context: RequestContext;
   readonly deadline: Deadline;

@@ -21,37 +21,37 @@ import type { ServerGroup } from '../servers/server-group.js';
 import type { RequestFacts, RequestKey } from './request-key.js';
 import type { RetryPolicy } from './retries.js';
 
-/** Why a request is answered by the balancer, and how. */
+/** Why and how the balancer answers a request itself. */
 export interface LocalReply {
   readonly status: number;
   readonly reason: Reason;
-  /** For the log: which setting objected. */
+  /** For the log: the setting that refused the request. */
   readonly detail: string;
-  /** Header lines that go with the answer, each with its line end. */
+  /** Header lines that are added to the answer, each with its line end. */
   readonly fields: string;
 }
 
-/** What is known of one request while it is decided upon and answered. Used for one request after the other. */
+/** What is known of one request while it is decided on and answered. The object serves one request after the other. */
 export class RequestContext implements RuleContext {
   readonly view = new RequestView();
-  /** Whom it is from, trusted proxies left out. */
+  /** The address of the client, after trusted proxies are skipped. */
   client = IpAddress.unix;
   trustsPeer = false;
   requestId = '';
   captures: Captures = NO_CAPTURES;
   attempt = 1;
   server = '';
-  /** How the client's connection is transported. */
+  /** The transport of the client's connection. */
   transport: TransportInfo = PLAIN_TRANSPORT;
-  /** Where it goes; null until that is decided, and when it goes nowhere. */
+  /** The route of the request; null before the decision, and when there is none. */
   destination: CompiledRoute | null = null;
   readonly requestEdit = new HeadEdit();
   readonly responseEdit = new HeadEdit();
-  /** The rules for answers of the balancer's own to a request that has no route. */
+  /** The rules for local replies to a request that has no route. */
   lostRules: RouteRules | null = null;
-  /** Before all routes; told how it ended. */
+  /** Applies before all routes; gets the status at the end. */
   globalFirewall: Firewall | null = null;
-  /** Those of the route, in which it holds a place until the end. */
+  /** The firewalls of the route, which count the request until its end. */
   #entered: FirewallChain | null = null;
 
   open(head: RequestHead, forwarded: ForwardedClient, address: IpAddress, requestId: string): void {
@@ -73,7 +73,7 @@ export class RequestContext implements RuleContext {
     return this.destination?.name ?? '';
   }
 
-  /** The head that a server at `address` gets, as the rules of the route have it. */
+  /** The head for a server at `address`, after the rules of the route. */
   encodeRequest(head: RequestHead, forwarded: ForwardedClient, address: Address): string {
     const { rules } = this.destination as CompiledRoute;
     const keepsHost = rules.keepsHost && head.authority !== '';
@@ -86,13 +86,13 @@ export class RequestContext implements RuleContext {
       this.view.budget.allowAll();
       rules.editRequest(this, this.requestEdit);
     }
-    // The head is written with a budget of its own.
+    // The rules of the head have a work budget of their own.
     this.view.budget.renew();
     const host = keepsHost ? '' : rules.hostFor(this, address);
     return encodeRequestHead(head, forwarded, this.requestId, host, this.requestEdit);
   }
 
-  /** What the route changes about the head of an answer from `server`; null when it is nothing. */
+  /** What the route changes about the head of an answer from `server`; null when nothing. */
   editOfResponse(server: Server): HeadEdit | null {
     const { rules, selector } = this.destination as CompiledRoute;
     const sticky = selector?.sticky ?? null;
@@ -103,24 +103,24 @@ export class RequestContext implements RuleContext {
     return this.responseEdit.isEmpty ? null : this.responseEdit;
   }
 
-  /** What rules change about the head of an answer of the balancer's own; null when it is nothing. */
+  /** What rules change about the head of a local reply; null when nothing. */
   editOfLocalReply(status: number): HeadEdit | null {
     const rules = this.destination === null ? this.lostRules : this.destination.rules;
     if (rules?.editsResponses !== true) return null;
-    // They may be those of a server's answer that was refused.
+    // These may still be set for a server's answer that was refused.
     this.server = '';
     this.responseEdit.clear();
     rules.editLocalReply(this, this.responseEdit, status);
     return this.responseEdit.isEmpty ? null : this.responseEdit;
   }
 
-  /** The lines that bind a client to `server` where its answer is no response but a tunnel; empty when there are none. */
+  /** The lines that bind a client to `server` when its answer is a tunnel; empty when there are none. */
   bindingTo(server: Server): string {
     this.destination?.selector?.sticky?.mark(this, server, this.responseEdit);
     return this.responseEdit.rest();
   }
 
-  /** It was let in by the firewalls of its route. */
+  /** The firewalls of the route have let the request in. */
   enter(firewalls: FirewallChain): void {
     this.#entered = firewalls;
   }
@@ -140,25 +140,25 @@ export class RequestContext implements RuleContext {
   }
 }
 
-/** Decides once per request what becomes of it. */
+/** Decides for each request how it is handled. */
 export interface RequestStages {
-  /** Null: it goes to `context.destination`, or is answered there. Else who objects. */
+  /** Returns null when `context.destination` forwards or answers the request, else the local reply that refuses it. */
   decide(context: RequestContext): LocalReply | null;
-  /** The rules for answers to requests that have no route, and come to no host. */
+  /** The rules for answers to requests that match no host and no route. */
   readonly lostRules: RouteRules;
-  /** Whom a request is from, if its peer speaks for others. */
+  /** The client of a request whose peer may be a trusted proxy. */
   clientOf(client: ClientSide): IpAddress;
-  /** In place of `decide`, for a request whose head can't be read, of `context.client`. */
+  /** Called instead of `decide` when the head can't be read; counts the request for `context.client`. */
   noteUnreadable(context: RequestContext): void;
 }
 
-/** A route made ready: what is done with the requests that end up on it. Made once per configuration. */
+/** A compiled route: what is done with requests that match it. Made once per configuration. */
 export interface CompiledRoute {
-  /** What logs and `{route}` call it. */
+  /** Its name in logs and in `{route}`. */
   readonly name: string;
-  /** Who may answer, and who does; null when the route answers by itself. */
+  /** The servers and how one is chosen; null when the route does not forward. */
   readonly selector: ServerSelector | null;
-  /** The route's own answer; null when it forwards. */
+  /** The fixed response; null when the route forwards. */
   readonly reply: RouteReply | null;
   readonly rules: RouteRules;
   /** The firewalls of the route; null when it has none. */
@@ -167,25 +167,28 @@ export interface CompiledRoute {
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;
-  /** Bytes of it a second; 0 is as slow as it likes. */
+  /** Fewest bytes of a body per second; 0 is no limit. */
   readonly bodyRate: number;
 }
 
-/** Who chooses for a route now: what is in flight from before a reload may find all its servers gone. */
+/** The selector in force for a route: after a reload, requests in flight may find all their servers gone. */
 export interface CurrentSelector {
   selector: ServerSelector | null;
 }
 
-/** Who serves the requests of a route: whom the client is bound to, else whom the algorithm of its servers picks. */
+/**
+ * Chooses the server for a request of a route: the one that the client is bound to, else the one that the algorithm
+ * picks.
+ */
 export class ServerSelector {
   readonly group: ServerGroup;
   /** null: the algorithm needs nothing of the request. */
   readonly #key: RequestKey | null;
-  /** null: clients are bound to no server. */
+  /** null: clients are not bound to servers. */
   readonly sticky: Sticky | null;
   readonly #route: CurrentSelector;
 
-  /** `route` is shared with those that chose for it before. */
+  /** `route` is shared with the selectors that chose for the same route before. */
   constructor(
     group: ServerGroup,
     key: RequestKey | null,
@@ -198,13 +201,13 @@ export class ServerSelector {
     this.sticky = sticky;
   }
 
-  /** What the algorithm goes by of this request; `NO_KEY` when it goes by none, or the request has nothing of the kind. */
+  /** The key that the algorithm uses for this request; `NO_KEY` when it uses none, or the request has none. */
   keyOf(context: RequestFacts): PickKey {
     return this.#key === null ? NO_KEY : this.#key.of(context);
   }
 
   /**
-   * The server for the next attempt, none of `tried`; null when there is none left. `repeatable`: the request may be
+   * The server for the next attempt, not one of `tried`; null when there is none left. `repeatable`: the request may be
    * sent twice.
    */
   pick(context: RequestFacts, tried: readonly Server[], repeatable: boolean): Server | null {
@@ -222,10 +225,10 @@ export class ServerSelector {
   }
 }
 
-/** What keeps clients with their server. */
+/** Binds clients to servers. */
 export interface Sticky {
-  /** The server this client is to have, none of `tried`; null when it is bound to none that can serve it. */
+  /** The server that this client is bound to, not one of `tried`; null when there is none that can serve the request. */
   serverFor(context: RequestFacts, tried: readonly Server[], repeatable: boolean): Server | null;
-  /** Tells the client which server answered, in its final response, if it does not know. */
+  /** Tells the client in its final response which server answered, unless the client knows already. */
   mark(context: RequestFacts, server: Server, edit: HeadEdit): void;
 }

@@ -21,26 +21,26 @@ import { noteFailedAttempt, RequestRecorder } from './request-recorder.js';
 import { type LastAttempt, type NextStep, Retries } from './retries.js';
 
 /**
- * One request's life after parsing: what becomes of it, attempts at servers, and one ending. The object is used again
- * for another request; its attempt is closed first, so nothing of an old request can reach it.
+ * One request after parsing: the decision about it, attempts at servers, and one ending. The object serves another
+ * request afterwards; its attempt is closed first, so that nothing of an old request can reach the new one.
  */
 export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   readonly #services: ExchangeDeps;
   readonly #deadline: Deadline;
-  /** Of the request as a whole. */
+  /** For the request as a whole. */
   readonly #total: Deadline;
   readonly #replay: Replay;
   readonly #recorder: RequestRecorder;
   readonly #context = new RequestContext();
   readonly #attempt: Attempt;
   readonly #retries: Retries;
-  /** Null: on the object pool, or about to be. */
+  /** Null while the exchange is in the object pool, or about to be. */
   #client: ClientSide | null = null;
   #lastFailure: Failure | null = null;
   #lastDetail = '';
-  /** The servers that failed are asked again in a moment. */
+  /** Set while the exchange waits before it asks the same servers again. */
   #pauses = false;
-  /** What would have been retried but for the budget; empty: nothing. */
+  /** The failure that the retry budget kept from being retried; empty when there is none. */
   #denied = '';
 
   constructor(services: ExchangeDeps) {
@@ -60,7 +60,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#attempt = new Attempt(this, tools, services.timeouts);
   }
 
-  // Once per request.
+  // Called once per request.
 
   start(client: ClientSide, head: RequestHead, forwarded: ForwardedClient): void {
     this.#open(client);
@@ -76,7 +76,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       return;
     }
     const objection = pipeline.decide(context);
-    // Also where a guard of the route itself objects.
+    // Set even when a guard of the route refuses the request.
     this.#recorder.route = context.destination === null ? '' : context.destination.name;
     if (objection !== null) {
       const { status, reason, detail, fields } = objection;
@@ -106,7 +106,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     if (reply !== null) {
       this.#replyFromRoute(client, reply, destination.rules);
     } else if (head.method === 'OPTIONS' && head.endsHere) {
-      // The last hop that may be asked answers itself.
+      // The last hop that Max-Forwards allows answers itself.
       this.#settle('', '', this.#reply(client, 200));
     } else if (
       !client.useLimits(destination.bodyBytes, destination.timeouts.requestBody, destination.bodyRate)
@@ -134,7 +134,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#settle('', detail, client.replyWith(reply.status, reply.body, edit));
   }
 
-  /** Answers in place of a server. Returns the bytes of the answer's body. */
+  /** Sends a local reply. Returns the bytes of its body. */
   #reply(client: ClientSide, status: number, text?: string, fields?: string): number {
     return client.reply(status, this.#context.editOfLocalReply(status), text, fields);
   }
@@ -144,7 +144,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     client.turnAway();
     const { pipeline } = this.#services;
     const context = this.#context;
-    // Of a head that was read before it was refused, the fields are known.
+    // If the head was refused after it was parsed, its fields are known.
     const address = pipeline.clientOf(client);
     this.#recorder.clientAddress = address.text;
     context.open(client.head, client.forwarded, address, '');
@@ -162,7 +162,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#recorder.open(client);
   }
 
-  // Once per attempt.
+  // Called once per attempt.
 
   #tryNext(now: number): void {
     const server = this.#retries.take();
@@ -189,7 +189,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#recorder.attemptFailed(step === 'fresh' ? 'stale' : failure.reason);
     if (step === 'denied') this.#denied = withDetail(failure.reason, detail);
     if (this.#follow(step)) return;
-    // That its server has gone is not the whole story: there is no other.
+    // Not `server_gone`: the client must learn that no other server is left.
     this.#giveUp(failure === FAILURES.server_gone ? FAILURES.no_server : failure, detail);
   }
 
@@ -203,7 +203,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     return this.#follow(step);
   }
 
-  /** False when there is nothing left to try. */
+  /** Takes the next step; false when there is none. */
   #follow(step: NextStep): boolean {
     switch (step) {
       case 'other':
@@ -230,12 +230,12 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const server = this.#retries.last;
     const now = this.#services.clock.now();
     this.#recorder.replaceStale(now);
-    // The others were opened before the same restart or idle timeout.
+    // The other idle connections were opened before the same restart or idle timeout.
     server.pool.closeIdle();
     this.#attempt.begin(server, now);
   }
 
-  // From the client.
+  // Called by the client's side.
 
   get droppedTrailers(): FieldNames | null {
     return this.#context.destination?.rules.requestNames ?? null;
@@ -246,12 +246,12 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#attempt.relay.send(buffer, start, end);
     } else {
       this.#replay.keep(buffer, start, end);
-      // Reading goes on as long as that is little: a client that leaves the line is seen by nothing else.
+      // Reading continues while little is kept: only by reading can a client that leaves the queue be noticed.
       if (this.#replay.isFull && this.#client?.requestComplete === false) this.#client.pauseRequest();
     }
   }
 
-  /** Servers are spoken to in HTTP/1.1: there trailers are bytes that follow the last chunk. */
+  /** Servers get HTTP/1.1, where trailers are bytes after the last chunk. */
   onRequestTrailers(fields: string): void {
     const end = encodeTrailers(fields);
     this.onRequestBytes(end, 0, end.length);
@@ -263,7 +263,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   }
 
   onRequestFailed(failure: Failure, detail: string): void {
-    // An observer that is told of the end may stop the balancer, which would end this once more.
+    // An observer that is called about the end may stop the balancer, which would end this exchange again.
     if (this.#client === null) return;
     if (failure !== FAILURES.body_too_large) this.#client.turnAway();
     this.#giveUp(failure, detail);
@@ -271,7 +271,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
 
   onClientGone(): void {
     const { isTunnel, isFinishing } = this.#attempt.relay;
-    // Who leaves in the rest of an upload has the whole answer.
+    // A client that leaves while the rest of its upload is sent has the whole answer.
     this.#settle(isTunnel || isFinishing ? '' : 'client_abort', '');
   }
 
@@ -302,7 +302,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     }
   }
 
-  /** `timeouts.total` has passed. A tunnel is no request any more. */
+  /** `timeouts.total` has passed. It does not apply to tunnels. */
   #expire(): void {
     if (this.#attempt.relay.isTunnel) return;
     if (!this.#attempt.relay.isFinishing) this.#attempt.expire();
@@ -313,11 +313,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#settle(this.#denied === '' ? '' : 'retry_budget', this.#denied || detail);
   }
 
-  /** No further attempt: an answer of our own as long as none has begun, else the client's connection is cut. */
+  /** There is no further attempt: a local reply if no answer has begun, else the client's connection is cut. */
   #giveUp(failure: Failure, detail: string): void {
     const client = this.#client as ClientSide;
     if (this.#attempt.relay.isFinishing) {
-      // It is answered: only the rest of the request is given up.
+      // The request is answered: only the rest of its body is given up.
       this.#settle('', '');
       return;
     }
@@ -334,8 +334,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   }
 
   /**
-   * The only ending: lease back or cancelled, observers told once, the client told last. `ownBytes`: of the body of an
-   * answer that no server gave.
+   * The only ending: the lease is released or cancelled, observers are called once, then the client's side. `ownBytes`:
+   * body bytes of a local reply.
    */
   #settle(reason: Reason | '', detail: string, ownBytes = 0): void {
     const client = this.#client as ClientSide;
@@ -348,7 +348,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     try {
       this.#services.observer.requestSettled?.(this.#recorder);
     } finally {
-      // Whatever an observer throws, the client's connection goes on or closes.
+      // The client's connection continues or closes even if an observer throws.
       this.#recorder.release();
       this.#retries.close();
       this.#replay.reset();
@@ -362,20 +362,20 @@ function withDetail(reason: Reason, detail: string): string {
   return detail === '' ? reason : `${reason} ${detail}`;
 }
 
-/** What every exchange needs, the same for all of one balancer. */
+/** What an exchange needs, the same for all exchanges of a balancer. */
 export interface ExchangeDeps {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
-  /** Until a route says otherwise. */
+  /** In force until a route has its own. */
   readonly timeouts: TimeoutsConfig;
   readonly observer: Observer;
-  /** Where an exchange goes when it is over. */
+  /** Takes back an exchange that is over. */
   readonly objectPool: { put(exchange: RequestHandler): void };
-  /** Decides what becomes of a request; another one after a reload. */
+  /** Decides about requests; replaced by a reload. */
   pipeline: RequestStages;
 }
 
-/** No two processes begin alike. */
+/** Random, so that ids of different processes differ. */
 const START = randomBytes(10).toString('hex');
 const LOW = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
@@ -383,7 +383,7 @@ let count = 0;
 /** All but the last two digits, the same for 256 requests. */
 let begun = '';
 
-/** 32 hexadecimal digits that no other request has. A count: a random UUID takes six times as long (200 ns). */
+/** 32 hexadecimal digits that no other request has. A count, as a random UUID takes six times as long (200 ns). */
 function nextRequestId(): string {
   const low = count % 256;
   if (low === 0)

@@ -7,9 +7,9 @@ import type { ClientSide } from '../http/flow.js';
 import type { Lease } from '../servers/contracts.js';
 
 /**
- * off: there is no connection. asking: the request is going out, no final response head yet. answering: the response is
- * going to the client. finishing: that is whole, and the server gets what the client still sends of the request. tunnel:
- * after a 101, bytes of any kind both ways; clientEnded, serverEnded: the same, with one side half-closed.
+ * off: no connection. asking: the request is being sent, and no final response head has come. answering: the response
+ * goes to the client. finishing: the response is complete, and the server gets what the client still sends of the
+ * request. tunnel: after a 101, any bytes both ways. clientEnded, serverEnded: a tunnel with one side half-closed.
  */
 export type RelayState =
   | 'off'
@@ -30,18 +30,18 @@ export const RELAY_MOVES: Moves<RelayState> = {
   serverEnded: ['off'],
 };
 
-/** A server that has answered already has so long, ms, to take some of the rest of the request. */
+/** After its answer, a server has this long, in ms, to read more of the rest of the request. */
 export const REST_MS = 5000;
 
-/** A server that was made to wait for so long, ms, may well give up on its client. */
+/** A server that had to wait this long, in ms, may give up on its client. */
 const LONG_HOLD_MS = 1000;
 
-/** Whose FIN came first; silent: neither, `timeouts.tunnel` has passed. */
+/** Which side sent its FIN first; silent: neither, `timeouts.tunnel` has passed. */
 export type TunnelEnding = 'closed by the client' | 'closed by the server' | 'silent';
 
 /**
- * The bytes between a client and the connection to its server, both ways: each side pauses the other, and the side
- * that has to move next has a deadline.
+ * Moves the bytes between a client and the connection to its server, both ways: each side pauses the other, and the side
+ * that has to act next has a deadline.
  */
 export class Relay {
   readonly #deadline: Deadline;
@@ -51,20 +51,20 @@ export class Relay {
   #connection: Lease | null = null;
   #timeouts: TimeoutsConfig;
   #state: RelayState = 'off';
-  /** The server said 100: the client, if it waited for that, may send its body. */
+  /** The server said 100: a client that waited for it may send its body. */
   #continued = false;
-  /** The server takes no more for now; the client is paused. */
+  /** The server reads no more for now; the client is paused. */
   #serverBlocked = false;
-  /** The client takes no more for now; the server is paused. */
+  /** The client reads no more for now; the server is paused. */
   #clientBlocked = false;
-  /** Since when that is so, and for how many ms it was before, in the wheel's time. */
+  /** Since when the client is blocked, and for how many ms it was before, in the wheel's time. */
   #blockedSince = 0;
   #heldBackMs = 0;
-  /** When the server's turn began, which has the whole request. */
-  #turnBeganAt = 0;
+  /** Since when the server, which has the whole request, has had to answer. */
+  #waitBeganAt = 0;
   /**
-   * Who did so first. A server that was killed and one that said goodbye look the same here: the log tells whose FIN it
-   * was.
+   * Which side sent its FIN first. For the client a killed server and an orderly close look the same: only the log tells
+   * them apart.
    */
   #tunnelEnding: TunnelEnding = 'silent';
 
@@ -75,7 +75,7 @@ export class Relay {
     this.#timeouts = timeouts;
   }
 
-  /** For another request. */
+  /** Prepares for another request. */
   open(client: ClientSide, timeouts: TimeoutsConfig): void {
     this.#client = client;
     this.#timeouts = timeouts;
@@ -85,7 +85,7 @@ export class Relay {
     this.#heldBackMs = 0;
   }
 
-  /** The request is over: holds nothing of it any more. */
+  /** The request is over: releases everything of it. */
   close(): void {
     this.#client = null;
   }
@@ -111,22 +111,22 @@ export class Relay {
     return this.#state === 'tunnel' || this.#state === 'clientEnded' || this.#state === 'serverEnded';
   }
 
-  /** Is it the server's turn, which has the whole request? */
+  /** Does the server have the whole request, so that its answer is waited for? */
   get waitsForServer(): boolean {
     return this.#state === 'asking' && !this.#clientBlocked && this.#client?.requestComplete === true;
   }
 
-  /** ms that it has been the server's turn, if it `waitsForServer`. */
-  get turnMs(): number {
-    return this.#wheel.clock.now() - this.#turnBeganAt;
+  /** For how many ms the server has had to answer, if the relay `waitsForServer`. */
+  get waitedMs(): number {
+    return this.#wheel.clock.now() - this.#waitBeganAt;
   }
 
-  /** Does the server take no more of the request for now? */
+  /** Does the server read no more of the request for now? */
   get serverBlocked(): boolean {
     return this.#serverBlocked;
   }
 
-  /** Has the client made the server wait for long, by taking little of what it was sent? */
+  /** Has the client made the server wait for long, by reading little of the answer? */
   get clientHeldBack(): boolean {
     const now = this.#clientBlocked ? this.#wheel.now - this.#blockedSince : 0;
     return this.#heldBackMs + now >= LONG_HOLD_MS;
@@ -137,33 +137,33 @@ export class Relay {
     return this.#state === 'serverEnded';
   }
 
-  /** When what is being dealt with was read from the server. */
+  /** When the bytes that are being processed were read from the server. */
   get readAt(): number {
     return this.#connection === null ? this.#wheel.clock.now() : this.#connection.readAt;
   }
 
-  /** Does the server keep its connection after the current answer? */
+  /** Does the server keep its connection open after the current answer? */
   get serverKeeps(): boolean {
     return this.#connection?.serverKeeps === true;
   }
 
-  /** Of the current answer, so far. */
+  /** Content bytes of the current answer so far. */
   get contentBytes(): number {
     return this.#connection?.contentBytes ?? 0;
   }
 
-  /** How the last tunnel came to its end. */
+  /** How the last tunnel ended. */
   get tunnelEnding(): TunnelEnding {
     return this.#tunnelEnding;
   }
 
-  /** Sends `head`, and after it what has come of the request body, at `now`. */
+  /** Sends `head`, and then the part of the request body that has been received, at `now`. */
   connect(connection: Lease, head: string, now: number): void {
     const client = this.#client as ClientSide;
     const { channel } = connection;
     this.#connection = connection;
     this.#move('asking');
-    // By the server before, or as what was kept for this one became too much.
+    // The client was paused by the previous server, or because the kept part of its body reached the limit.
     const isHeldBack = this.#serverBlocked || !this.#replay.isEmpty;
     this.#serverBlocked = false;
     channel.writeText(head);
@@ -181,30 +181,30 @@ export class Relay {
     return channel.write(bytes, 0, bytes.length);
   }
 
-  /** Lets go of the connection, whose reading its next user may resume. */
+  /** Detaches the connection; its next user may resume reading it. */
   disconnect(): Lease | null {
     const connection = this.#connection;
     this.#connection = null;
     this.#move('off');
-    // It may have been paused for the very last piece.
+    // The connection may have been paused for the very last piece.
     if (this.#clientBlocked) connection?.channel.resume();
     return connection;
   }
 
   // To the server.
 
-  /** Request body; only while it `isConnected`. */
+  /** Sends request body; only while `isConnected`. */
   send(buffer: Buffer, start: number, end: number): void {
     const { head } = this.#client as ClientSide;
     this.#replay.keepSent(buffer, start, end);
-    // A body that came without waiting for the 100.
+    // The client sent its body without waiting for the 100.
     if (head.expectsContinue && !this.#continued && this.#state === 'asking') this.#deadline.disarm();
     if (!(this.#connection as Lease).channel.write(buffer, start, end)) this.pauseClient();
   }
 
-  /** The last byte of the request was handed over, at `now`. */
+  /** The last byte of the request was passed to the connection, at `now`. */
   requestEnded(now: number): void {
-    this.#turnBeganAt = now;
+    this.#waitBeganAt = now;
     if (this.#state === 'asking' && !this.#serverBlocked)
       this.#deadline.armFrom(now, this.#timeouts.responseHeader);
   }
@@ -215,7 +215,7 @@ export class Relay {
     if (!this.#serverBlocked) this.#deadline.disarm();
   }
 
-  /** The server has taken what it was sent. */
+  /** The server has read what it was sent. */
   serverDrained(): void {
     if (!this.#serverBlocked) return;
     this.#serverBlocked = false;
@@ -225,13 +225,16 @@ export class Relay {
     client.resumeRequest();
   }
 
-  /** Starts the server's time to answer if it is the server's turn; while the client owes a body, it has its own. */
+  /**
+   * Starts the deadline for the server's answer if the server must act next; a client that owes a body has its own
+   * deadline.
+   */
   #awaitServer(client: ClientSide, now: number): void {
     if (!client.requestComplete && !this.#waitsForContinue(client)) {
       this.#deadline.disarm();
       return;
     }
-    this.#turnBeganAt = now;
+    this.#waitBeganAt = now;
     this.#deadline.armFrom(now, this.#timeouts.responseHeader);
   }
 
@@ -239,7 +242,7 @@ export class Relay {
     return head.expectsContinue && !this.#continued && requestBytes === 0;
   }
 
-  /** The server reads slower than the client writes: it has until `responseHeader` to take something. */
+  /** The server reads more slowly than the client writes: it must read something within `responseHeader`. */
   pauseClient(): void {
     this.#serverBlocked = true;
     this.#client?.pauseRequest();
@@ -249,27 +252,27 @@ export class Relay {
 
   // To the client.
 
-  /** The final response head has come, at `now`. */
+  /** The final response head was received, at `now`. */
   beginAnswer(now: number): void {
     this.#move('answering');
     this.#deadline.armFrom(now, this.#timeouts.responseBody);
   }
 
   answer(buffer: Buffer, start: number, end: number): void {
-    // Nothing more is waited for after the last piece.
+    // Nothing is waited for after the last piece.
     const connection = this.#connection as Lease;
     if (!connection.bodyComplete) this.#deadline.armFrom(connection.readAt, this.#timeouts.responseBody);
     if (!(this.#client as ClientSide).sendBody(buffer, start, end)) this.pauseServer();
   }
 
-  /** The answer is whole, the request is not: what comes of it still goes to the server. */
+  /** The answer is complete, the request is not: the rest of the request still goes to the server. */
   finish(): void {
     this.#move('finishing');
     if (this.#serverBlocked) this.#deadline.arm(REST_MS);
     else this.#deadline.disarm();
   }
 
-  /** The client has taken what it was sent. */
+  /** The client has read what it was sent. */
   clientDrained(): void {
     if (!this.#clientBlocked) return;
     this.#clientBlocked = false;
@@ -281,7 +284,7 @@ export class Relay {
       this.#deadline.arm(this.#timeouts.responseHeader);
   }
 
-  /** The client reads slower than the server writes. */
+  /** The client reads more slowly than the server writes. */
   pauseServer(): void {
     if (!this.#clientBlocked) this.#blockedSince = this.#wheel.now;
     this.#clientBlocked = true;
@@ -307,7 +310,7 @@ export class Relay {
     if (this.#client?.sendTunnel(buffer, start, end) === false) this.pauseServer();
   }
 
-  /** The client half-closed its side. True: so has the server, and the tunnel is over. */
+  /** The client half-closed its side. True: the server did before, so the tunnel is over. */
   endFromClient(): boolean {
     if (this.#state === 'serverEnded') return true;
     this.#move('clientEnded');
@@ -316,7 +319,7 @@ export class Relay {
     return false;
   }
 
-  /** The server half-closed its side. True: so has the client, and the tunnel is over. */
+  /** The server half-closed its side. True: the client did before, so the tunnel is over. */
   endFromServer(): boolean {
     if (this.#state === 'clientEnded') return true;
     this.#move('serverEnded');
@@ -327,7 +330,7 @@ export class Relay {
 
   // Deadlines.
 
-  /** The deadline has passed: who let it pass. Null: there is more time, or a tunnel has been silent for long enough. */
+  /** The deadline has passed: returns the failure. Null: there is more time, or a tunnel was silent for long enough. */
   overdue(): Failure | null {
     switch (this.#state) {
       case 'asking':
@@ -343,7 +346,7 @@ export class Relay {
     }
   }
 
-  /** As long as the client takes nothing, be it of the answer before this one, the server is not read: nothing is its fault. */
+  /** While the client reads nothing, even of the previous answer, the server is not read: it is not at fault. */
   #overdueOf(failure: Failure, timeout: number): Failure | null {
     if (!this.#clientBlocked) return failure;
     if (!this.#client?.takesAnswers()) return FAILURES.client_stalled;
@@ -352,54 +355,54 @@ export class Relay {
   }
 }
 
-/** Set aside for all requests there are now. */
+/** Bytes kept for all current requests. */
 let heldBytes = 0;
 
-/** Bytes of memory that request bodies take which wait for a server, or may have to be sent again. */
+/** Memory taken by request bodies that wait for a server, or may have to be sent again. */
 export function replayBytes(): number {
   return heldBytes;
 }
 
 /**
- * The part of a request's body that may have to be sent again: all of it that no server has been sent yet, and,
- * while a retry is still possible, what one has. However small the pieces it comes in, it takes `limit` bytes at most,
- * and what was read in one go besides.
+ * The part of a request body that may have to be sent again: everything that no server was sent yet, and, while a retry
+ * is still possible, what a server was sent. It takes at most `limit` bytes, however small the pieces, plus the bytes of
+ * one read.
  */
 export class Replay {
   #limit = 0;
   readonly #kept = new GrowingBuffer();
   #repeatable = false;
-  /** Does it still hold the body from its first byte on? */
+  /** Does it still hold the body from its first byte? */
   whole = true;
 
   /**
-   * For another request. What was sent of it is kept only if it is `repeatable`, and not longer than `limit` bytes: a
-   * longer body is streamed, and can't be sent twice.
+   * Prepares for another request. Bytes that were sent are kept only if the request is `repeatable`, and the body is at
+   * most `limit` bytes long: a longer body is streamed, and can't be sent twice.
    */
   begin(limit: number, repeatable: boolean): void {
     this.#limit = limit;
     this.#repeatable = repeatable;
   }
 
-  /** Is as much waiting for a connection as may? Nothing more is to be read then. */
+  /** Have as many bytes as allowed been kept for a connection? The caller then stops reading. */
   get isFull(): boolean {
     return this.#kept.length >= this.#limit;
   }
 
-  /** Copies bytes that wait for a connection; the caller pauses the client when it `isFull`, so they are few. */
+  /** Copies bytes that wait for a connection; the caller pauses the client when it `isFull`, so there are few. */
   keep(buffer: Buffer, start: number, end: number): void {
     const before = this.#kept.capacity;
     this.#kept.append(buffer, start, end, this.#limit);
     heldBytes += this.#kept.capacity - before;
   }
 
-  /** Copies bytes that are being sent, as long as they and all before them fit. */
+  /** Copies bytes that are being sent, as long as these and all before them fit. */
   keepSent(buffer: Buffer, start: number, end: number): void {
     if (!this.whole) return;
     if (this.#repeatable && this.#kept.length + end - start <= this.#limit) {
       this.keep(buffer, start, end);
     } else {
-      // Also when the very first piece is too long: what follows must not be taken for the beginning.
+      // Also when the very first piece is too long: later bytes must not be taken for the beginning.
       this.whole = false;
       this.#release();
     }
@@ -409,19 +412,19 @@ export class Replay {
     return this.#kept.length === 0;
   }
 
-  /** Everything kept, as it came. */
+  /** All bytes kept, in order. */
   get bytes(): Buffer {
     return this.#kept.bytes;
   }
 
-  /** What was kept has been sent; it may have to be sent again. */
+  /** The kept bytes have been sent; they may have to be sent again. */
   sent(): void {
     if (this.#repeatable) return;
     this.whole = this.whole && this.#kept.length === 0;
     this.#release();
   }
 
-  /** Nothing is left of the request. */
+  /** Releases everything of the request. */
   reset(): void {
     this.whole = true;
     if (this.#kept.length > 0) this.#release();

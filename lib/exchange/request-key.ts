@@ -4,27 +4,27 @@ import type { RequestKeyConfig } from '../config/types.js';
 import type { RequestView } from '../http/request-view.js';
 import { NO_KEY, type PickKey } from '../servers/scheduler/scheduler.js';
 
-/** What of a request says whose it is and where it goes. */
+/** The facts about a request that a server is chosen by. */
 export interface RequestFacts {
   readonly view: RequestView;
-  /** Whom it is from, trusted proxies left out. */
+  /** The address of the client, after trusted proxies are skipped. */
   readonly client: IpAddress;
 }
 
-/** What requests are told apart by: the same for requests that belong to the same server. */
+/** Computes the key of a request: requests with the same key belong to the same server. */
 export class RequestKey {
   readonly #kind: RequestKeyConfig['kind'];
   readonly #name: string;
   readonly #orClient: boolean;
 
-  /** `orClient`: a request that has nothing of the kind is told apart by its client's address. */
+  /** `orClient`: the key of a request without such a value is its client's address. */
   constructor({ kind, name }: RequestKeyConfig, orClient = false) {
     this.#kind = kind;
     this.#name = name;
     this.#orClient = orClient;
   }
 
-  /** As the request came, whatever rules do to it. Of several fields of a name the first one counts. */
+  /** From the request as received, before rules change it. Of several fields of a name the first one counts. */
   of(facts: RequestFacts): PickKey {
     const text = this.textOf(facts);
     if (text !== '') return hashText(text);

@@ -11,15 +11,16 @@ import type { Server } from '../servers/server.js';
 type AttemptResult = AttemptRecord['reason'];
 
 /**
- * What observers are told of a request, what was tried for it, and how long each part took: gathered as it goes, read once
- * when it settles. Used for one request after the other: as long as the first attempt succeeds, nothing is allocated.
+ * What observers get to know of a request: its attempts, and how long each part took. Collected as it proceeds, read once
+ * when the request is over. The object serves one request after the other; nothing is allocated while first attempts
+ * succeed.
  */
 export class RequestRecorder implements RequestRecord {
   readonly #wheel: TimerWheel;
   #client: ClientSide | null = null;
   #startedAt = 0;
   requestId = '';
-  /** The peer's, until it is known whom a trusted peer speaks for. */
+  /** The address of the peer, until the client is known that a trusted peer forwards for. */
   clientAddress = '';
   durationMs = 0;
   firstByteMs = -1;
@@ -34,7 +35,7 @@ export class RequestRecorder implements RequestRecord {
   queueMs = 0;
   /** ms */
   connectMs = 0;
-  /** Attempts that are over, in order; the last is added when the list is asked for. */
+  /** Attempts that are over, in order; the last one is added when the list is read. */
   readonly #tries: AttemptRecord[] = [];
   readonly #current: { -readonly [Key in keyof AttemptRecord]: AttemptRecord[Key] } = {
     server: '',
@@ -43,16 +44,16 @@ export class RequestRecorder implements RequestRecord {
     durationMs: 0,
     reused: false,
   };
-  /** The list where there was but one: a log asks for it on every request. */
+  /** The list for a request with only one attempt: a log reads it for every request. */
   readonly #only: readonly AttemptRecord[] = [this.#current];
-  /** Is the current attempt still to be added to the list? */
+  /** Must the current attempt still be added to the list? */
   #isUnlisted = false;
   #attemptStartedAt = 0;
-  /** When the current attempt had its connection, and the last of the request went out. */
+  /** When the current attempt got its connection, or when the end of the request was sent. */
   #askedAt = 0;
-  /** When it stopped; -1: it goes on, or there is none. */
+  /** When the current attempt ended; -1: it has not, or there is none. */
   #stoppedAt = -1;
-  /** -1: it has no need to wait for a connection. */
+  /** -1: the attempt does not wait for a connection. */
   #waitsSince = -1;
   #isInLine = false;
 
@@ -78,14 +79,14 @@ export class RequestRecorder implements RequestRecord {
     this.#stoppedAt = -1;
   }
 
-  /** `server` is asked, at `now`. The first attempt begins with the request, as far as a log can tell. */
+  /** An attempt at `server` begins at `now`. The first attempt counts from the beginning of the request. */
   beginAttempt(server: string, now: number): void {
     this.attempts++;
     this.server = server;
     this.#begin(now);
   }
 
-  /** The same server is asked again at `now`, on a fresh connection. */
+  /** The same server is asked again at `now`, on a new connection. */
   replaceStale(now: number): void {
     this.#begin(now);
   }
@@ -102,13 +103,13 @@ export class RequestRecorder implements RequestRecord {
     this.#isUnlisted = true;
   }
 
-  /** It has no connection yet: it waits in line for one, or for one that is being opened. */
+  /** The attempt has no connection yet: it waits in the queue (`isInLine`), or for one that is being opened. */
   beginWait(isInLine: boolean): void {
     this.#waitsSince = this.#wheel.clock.now();
     this.#isInLine = isInLine;
   }
 
-  /** It has one at `now`, or will not get one; nothing when it did not wait. */
+  /** The wait for a connection is over at `now`, with or without one; no effect if there was no wait. */
   endWait(now: number): void {
     if (this.#waitsSince === -1) return;
     if (this.#isInLine) this.queueMs += now - this.#waitsSince;
@@ -117,7 +118,7 @@ export class RequestRecorder implements RequestRecord {
     this.#askedAt = now;
   }
 
-  /** Was the connection of the current attempt open before? */
+  /** Had the connection of the current attempt been used before? */
   get reused(): boolean {
     return this.#current.reused;
   }
@@ -126,30 +127,30 @@ export class RequestRecorder implements RequestRecord {
     this.#current.reused = reused;
   }
 
-  /** The server of the current attempt has been sent the last byte of the request, at `now`. */
+  /** The last byte of the request was sent to the server of the current attempt, at `now`. */
   noteAsked(now: number): void {
     this.#askedAt = now;
   }
 
-  /** A final response head, or a 101, that goes to the client, came at `now`. Returns ms since the server was asked. */
+  /** A final response head or a 101 for the client was received at `now`. Returns the ms since the server was asked. */
   noteFirstByte(status: number, now: number): number {
     this.firstByteMs = now - this.#startedAt;
     this.#current.status = status;
     return now - this.#askedAt;
   }
 
-  /** A final response head that the client does not get to see came at `now`. Returns ms since the server was asked. */
+  /** A final response head that the client does not get was received at `now`. Returns the ms since the server was asked. */
   noteDeclined(status: number, now: number): number {
     this.#current.status = status;
     return now - this.#askedAt;
   }
 
-  /** What the server said in the current attempt; 0 if it said nothing. */
+  /** The server's status in the current attempt; 0 if there is none. */
   get attemptStatus(): number {
     return this.#current.status;
   }
 
-  /** The current attempt is over at `now`. Returns the ms it took. */
+  /** The current attempt is over at `now`. Returns the ms that it took. */
   stopAttempt(now: number): number {
     const durationMs = now - this.#attemptStartedAt;
     this.#stoppedAt = now;
@@ -157,7 +158,7 @@ export class RequestRecorder implements RequestRecord {
     return durationMs;
   }
 
-  /** How it ended, if another attempt may follow. */
+  /** Records why the current attempt failed; another one may follow. */
   attemptFailed(reason: AttemptResult): void {
     this.#current.reason = reason;
     this.#list();
@@ -167,18 +168,18 @@ export class RequestRecorder implements RequestRecord {
   close(reason: Reason | '', detail: string): void {
     const now = this.#stoppedAt === -1 ? this.#wheel.clock.now() : this.#stoppedAt;
     this.durationMs = now - this.#startedAt;
-    // One that a retry was denied to did answer: else it would be over.
+    // On `retry_budget` the last attempt did get an answer, so it is recorded as successful.
     this.#current.reason = reason === 'retry_budget' ? '' : reason;
     this.reason = reason;
     this.detail = detail;
   }
 
-  /** After the observers: holds nothing of the client any more. */
+  /** Called after the observers: releases the client. */
   release(): void {
     this.#client = null;
   }
 
-  /** Everything tried so far, in order. */
+  /** All attempts, in order. */
   get tries(): readonly AttemptRecord[] {
     if (this.#isUnlisted && this.#tries.length === 0) return this.#only;
     this.#list();
@@ -191,7 +192,7 @@ export class RequestRecorder implements RequestRecord {
     this.#tries.push({ ...this.#current });
   }
 
-  /** By the difference of the two clocks as it was at the last tick: asking the time once more is not free. */
+  /** Computed with the difference of the two clocks at the last tick: another look at the clock would cost time. */
   get startedAt(): number {
     return Math.floor(this.#startedAt + this.#wheel.wallOffset);
   }
@@ -249,12 +250,12 @@ export class RequestRecorder implements RequestRecord {
   }
 }
 
-/** Version, trace, parent and flags (W3C Trace Context, 3.2); ids of zeros are none, what later versions append is theirs. */
+/** Version, trace, parent and flags (W3C Trace Context, 3.2). Ids of zeros are invalid; later versions may append more. */
 const TRACE_PARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:$|-)/;
 
 /**
- * The trace that a request belongs to; empty when it does not say, or not validly. `traceparent` and `tracestate` are
- * passed on as they came: only who tells a collector of a span of its own may put itself between the two.
+ * The trace that a request belongs to; empty when the field is missing or invalid. `traceparent` and `tracestate` are
+ * passed on unchanged: only a proxy that reports spans of its own may insert itself between client and server.
  */
 function traceIdOf(head: MessageHead): string {
   const index = head.indexOfName('traceparent');
@@ -262,7 +263,7 @@ function traceIdOf(head: MessageHead): string {
   return TRACE_PARENT.exec(head.valueAt(index))?.[1] ?? '';
 }
 
-/** Told of and used again: an attempt that ends allocates nothing. */
+/** Reused for each outcome, so that the end of an attempt allocates nothing. */
 const outcome: { -readonly [Key in keyof AttemptOutcome]: AttemptOutcome[Key] } = {
   kind: 'ok',
   status: 0,
@@ -270,8 +271,8 @@ const outcome: { -readonly [Key in keyof AttemptOutcome]: AttemptOutcome[Key] } 
 };
 
 /**
- * An attempt on `server` has ended in this way, `durationMs` after its beginning. `isJudged`: it counts for who judges
- * the server's health.
+ * Reports an attempt on `server` that ended with `kind`, `durationMs` after its beginning. `isJudged`: the outcome counts
+ * for the server's health.
  */
 export function noteOutcome(
   server: Server,
@@ -291,7 +292,7 @@ export function noteOutcome(
   server.noteOutcome(outcome);
 }
 
-/** A final response head came, `ms` after the server was asked. */
+/** Reports a final response head, received `ms` after the server was asked. */
 export function noteAnswer(server: Server, status: number, ms: number): void {
   server.noteResponse(ms);
   if (status >= 500) server.noteError();
@@ -300,39 +301,39 @@ export function noteAnswer(server: Server, status: number, ms: number): void {
   responses[digit] = (responses[digit] as number) + 1;
 }
 
-/** Failures in which the server had no part: it was told nothing, and moves no request of its own to an error page. */
+/** Failures that are not errors of the server: nothing was sent to it. */
 const NO_ERROR: ReadonlySet<Failure> = new Set([FAILURES.server_gone, FAILURES.out_of_resources]);
 
 /**
- * An attempt on `server` has failed, and a fresh connection to it is no way out: that is one of its recent errors,
- * unless it was the client's doing. `status`: what it had answered by then; one of 5xx was counted when it came.
+ * Reports an attempt on `server` that failed and is not repeated on a new connection: one of the server's recent errors,
+ * unless the client caused it. `status`: the server's status, if it had sent one; a 5xx was counted when it came.
  */
 export function noteFailedAttempt(server: Server, failure: Failure, status: number): void {
   if (failure.fault === 'client' || NO_ERROR.has(failure) || status >= 500) return;
   server.noteError();
 }
 
-/** What an answer says of its server. */
+/** The outcome that an answer means for its server. */
 export function kindOfAnswer(status: number): OutcomeKind {
   return status >= 500 ? 'error_status' : 'ok';
 }
 
-/** What an attempt was at when it failed, as far as that tells whose doing the failure is. */
+/** The circumstances of a failed attempt that show who caused the failure. */
 export interface AttemptCircumstances {
-  /** Was the connection open before its request came? */
+  /** Had the connection been used before? */
   readonly reused: boolean;
-  /** Has the client not sent all of its request? */
+  /** Is part of the request still missing? */
   readonly clientOwes: boolean;
-  /** Does the server take no more of the request for now? */
+  /** Does the server read no more of the request for now? */
   readonly serverBlocked: boolean;
-  /** Has the client made the server wait for long, by taking little of the answer? */
+  /** Has the client made the server wait for long, by reading little of the answer? */
   readonly clientHeldBack: boolean;
 }
 
 /**
- * What a failure says of the server; null: nothing. That a connection from the pool had gone stale is no fault of the
- * server's, which may close what is idle. Nor is what a client can bring about by itself: a server may give up on one
- * that sends its body slowly, or not at all, or does not read.
+ * The outcome that a failure means for the server; null: none. A stale connection of the pool is not the server's fault,
+ * as servers may close idle connections. Nor is a failure that a client can cause: a server may give up on a client that
+ * sends its body slowly or not at all, or does not read.
  */
 export function kindOfFailure(failure: Failure, at: AttemptCircumstances): OutcomeKind | null {
   switch (failure) {
@@ -348,7 +349,7 @@ export function kindOfFailure(failure: Failure, at: AttemptCircumstances): Outco
     case FAILURES.bad_response:
       return 'bad_response';
     case FAILURES.response_timeout:
-      // It may be waiting for the body that the client, told to go on or not, does not send.
+      // The server may be waiting for the body, which the client does not send, whether it was told to continue or not.
       return at.clientOwes && !at.serverBlocked ? null : 'timeout';
     case FAILURES.response_stalled:
       return 'timeout';

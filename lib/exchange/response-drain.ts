@@ -3,20 +3,20 @@ import type { BodyForm } from '../http/flow.js';
 import type { ResponseHead } from '../http/head.js';
 import type { Lease, ResponseListener } from '../servers/contracts.js';
 
-/** An answer longer than this costs more to read than another connection. */
+/** Reading a longer answer costs more than opening another connection. */
 const MAX_BYTES = 64 * 1024;
 const MAX_MS = 1000;
 
 /**
- * Reads the rest of an unwanted answer, so that its connection can carry another request. If that takes too
- * long the connection is closed.
+ * Reads the rest of an unwanted answer, so that its connection can carry another request. Closes the connection if that
+ * takes too long.
  */
 export class ResponseDrain implements ResponseListener, DeadlineOwner {
   readonly #connection: Lease;
   readonly #deadline: Deadline;
   #bytes = 0;
 
-  /** Can the connection be used again after this answer, and soon? */
+  /** Can the connection be used again soon after this answer? */
   static pays(head: ResponseHead): boolean {
     if (!head.keepsAlive || head.framing === 'close') return false;
     return head.framing !== 'length' || head.contentLength <= MAX_BYTES;
@@ -33,7 +33,7 @@ export class ResponseDrain implements ResponseListener, DeadlineOwner {
 
   onBodyBytes(_buffer: Buffer, start: number, end: number): void {
     this.#bytes += end - start;
-    // Soon, not now: the connection is in the middle of reading.
+    // Not at once: the connection is being read in this call.
     if (this.#bytes > MAX_BYTES) this.#deadline.arm(1);
   }
 
@@ -51,7 +51,7 @@ export class ResponseDrain implements ResponseListener, DeadlineOwner {
     this.#deadline.release();
   }
 
-  // What comes in front of a body, or in a tunnel, has come or never will.
+  // Not needed here: this listener starts after the head, and never in a tunnel.
 
   onTrailers(): void {}
 

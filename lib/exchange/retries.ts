@@ -9,19 +9,19 @@ import type { Replay } from './relay.js';
 import type { RequestFacts } from './request-key.js';
 
 /**
- * fresh: the same server on a fresh connection. other: `next` is the server. again: the same servers, after a moment.
- * no: that was the last attempt. denied: there would be another, but the budget for retries is spent.
+ * fresh: the same server on a new connection. other: `next` is the server. again: the same servers, after a moment. no:
+ * there is no further attempt. denied: there would be one, but the retry budget is spent.
  */
 export type NextStep = 'fresh' | 'other' | 'again' | 'no' | 'denied';
 
-/** What of the last attempt counts for the next. */
+/** The facts about the last attempt that decide about the next. */
 export interface LastAttempt {
-  /** Has the client been sent anything of an answer? */
+  /** Has anything of an answer been sent to the client? */
   readonly sawResponse: boolean;
   readonly reused: boolean;
 }
 
-/** The server was quick to fail: it may be well again in a moment. Not so one that is full or says nothing. */
+/** Quick failures of servers that may recover in a moment; a full queue or a timeout is not one of them. */
 const PASSING: ReadonlySet<Reason> = new Set([
   'connect_refused',
   'connect_failed',
@@ -30,17 +30,17 @@ const PASSING: ReadonlySet<Reason> = new Set([
   'reset_before_response',
 ]);
 
-/** ms before the same server is asked again, twice that before the next time. */
+/** ms before the same server is asked again; doubled each time. */
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 250;
 
-/** The servers of a route, and who picks of them. */
+/** The servers of a route, and how one is picked. */
 export interface RetryTargets {
   readonly group: Pick<ServerGroup, 'servers' | 'isUsable'>;
   pick(facts: RequestFacts, tried: readonly Server[], repeatable: boolean): Server | null;
 }
 
-/** Which servers were tried for one request, and what may be tried next. Used for one request after the other. */
+/** Which servers were tried for one request, and which may be tried next. The object serves one request after the other. */
 export class Retries {
   readonly #replay: Replay;
   readonly #wheel: TimerWheel;
@@ -72,12 +72,12 @@ export class Retries {
     if (policy.budget !== null) policy.budget.countRequest(this.#wheel.now);
   }
 
-  /** Let `server` be asked first, if it is one that may be. */
+  /** Asks `server` first, if it belongs to the group. */
   startAt(server: Server): void {
     if (this.#selector?.group.servers.includes(server)) this.#next = server;
   }
 
-  /** The request is over: holds nothing of it any more. */
+  /** The request is over: releases everything of it. */
   close(): void {
     if (this.#selector === null) return;
     while (this.#tried.length > 0) this.#tried.pop();
@@ -87,8 +87,8 @@ export class Retries {
   }
 
   /**
-   * May the request share a connection? Nothing may be lost when it has to leave it, which happens once at most: then
-   * it gets a connection of its own.
+   * May the request share a connection? Only if it can be repeated without loss when its connection fails. That happens
+   * at most once: then the request gets its own connection.
    */
   isPipelinable(head: RequestHead): boolean {
     if (this.#attempts > 1 || this.#replacedStale || this.#policy?.onStale !== true) return false;
@@ -96,7 +96,7 @@ export class Retries {
     return head.isIdempotent && head.framing === 'none' && !head.expectsContinue && !head.connection.upgrade;
   }
 
-  /** The server to ask now; null when there is none. */
+  /** Takes the server to ask now; null when there is none. */
   take(): Server | null {
     const server = this.#next ?? this.#pick();
     if (this.#next !== null) this.#next = null;
@@ -106,7 +106,7 @@ export class Retries {
     return server;
   }
 
-  /** The server asked last. */
+  /** The server that was asked last. */
   get last(): Server {
     return this.#tried.at(-1) as Server;
   }
@@ -114,7 +114,7 @@ export class Retries {
   afterFailure(failure: Failure, attempt: LastAttempt): NextStep {
     const policy = this.#policy as RetryPolicy;
     if (failure === FAILURES.server_gone) {
-      // It waited, and was not tried: whom it goes to now is no retry, whatever the route allows of these.
+      // The request only waited there: another server for it is no retry, whatever the route allows.
       this.#attempts--;
       return this.#stepOn(true);
     }
@@ -122,20 +122,20 @@ export class Retries {
     if (decision === 'no') return 'no';
     if (decision === 'fresh') {
       this.#replacedStale = true;
-      // What was cut because its server is down is not replaced there.
+      // A request that was cut because its server is down is not repeated on that server.
       if (this.last.isUp) return 'fresh';
     }
     const step = this.#stepOn(PASSING.has(failure.reason));
-    // Where there was no connection nothing was sent: trying elsewhere repeats no work.
+    // Without a connection nothing was sent: trying elsewhere repeats no work.
     return failure.retry === 'always' ? step : this.#charge(step);
   }
 
-  /** Is an answer with this status worth a question? Nearly none is. */
+  /** Can an answer with this status lead to a retry? Few can. */
   mayDecline(status: number): boolean {
     return status >= 400 && (status === 408 || (this.#policy as RetryPolicy).retriesStatus(status));
   }
 
-  /** `no` and `denied`: the answer is for the client. */
+  /** `no` and `denied`: the client gets the answer. */
   afterAnswer(head: ResponseHead, attempt: LastAttempt): NextStep {
     const policy = this.#policy as RetryPolicy;
     if (this.#isForIdleConnection(head, attempt)) {
@@ -143,26 +143,32 @@ export class Retries {
       return 'fresh';
     }
     if (!decideStatusRetry(head.status, this.#stateAfter(attempt), policy)) return 'no';
-    // Whoever says when it is to be asked again means not before.
+    // A server that sends Retry-After is not asked again before that time.
     return this.#charge(this.#stepOn(head.indexOfName('retry-after') === -1));
   }
 
-  /** A 408 meant for the idle connection crossed with this request, which may be sent again (RFC 9110, 15.5.9). */
+  /**
+   * The server sent this 408 to the idle connection while the request was on its way: it may be sent again (RFC 9110,
+   * 15.5.9).
+   */
   #isForIdleConnection(head: ResponseHead, { sawResponse, reused }: LastAttempt): boolean {
     if (head.status !== 408 || head.keepsAlive || !reused || this.#replacedStale || sawResponse) return false;
     return (this.#policy as RetryPolicy).onStale && this.#repeatable && this.#replay.whole;
   }
 
-  /** ms to wait before the same servers are asked again: jittered, so that those who failed together come apart. */
+  /**
+   * ms to wait before the same servers are asked again: jittered, so that requests that failed together do not return
+   * together.
+   */
   pause(): number {
-    // They may all be asked once more.
+    // All servers may be asked once more.
     this.#forgetTried();
     const longest = Math.min(FIRST_PAUSE * 2 ** this.#pauses, LONGEST_PAUSE);
     this.#pauses++;
     return longest * (0.5 + Math.random() / 2);
   }
 
-  /** Not by setting the length, which is a call out of compiled code. */
+  /** Setting the length would call out of compiled code. */
   #forgetTried(): void {
     while (this.#tried.length > 0) this.#tried.pop();
   }
@@ -178,7 +184,7 @@ export class Retries {
     };
   }
 
-  /** Always another server first. */
+  /** Tries another server first, if there is one. */
   #stepOn(mayAskAgain: boolean): NextStep {
     this.#next = this.#pick();
     if (this.#next !== null) return 'other';
@@ -196,9 +202,9 @@ export class Retries {
   }
 }
 
-/** What a route allows. */
+/** The retries that a route allows. */
 export interface RetryTerms {
-  /** Attempts after the first. */
+  /** Attempts after the first one. */
   readonly attempts: number;
   readonly onConnect: boolean;
   readonly onStale: boolean;
@@ -207,40 +213,40 @@ export interface RetryTerms {
   retriesStatus(status: number): boolean;
 }
 
-/** What a decision depends on besides. */
+/** The state that a decision depends on, besides failure and terms. */
 export interface AttemptState {
-  /** Does sending the request twice do no more than sending it once? */
+  /** Does sending the request twice have no more effect than sending it once? */
   readonly repeatable: boolean;
   /** Can its body be sent again from the first byte? */
   readonly replayable: boolean;
-  /** Has the client seen any byte of an answer, an interim one included? */
+  /** Has any byte of an answer, even an interim one, been sent to the client? */
   readonly clientSawResponse: boolean;
-  /** Was the connection open before the request came? */
+  /** Had the connection been used before? */
   readonly pooledConnection: boolean;
-  /** Was a stale connection replaced for this request already? */
+  /** Has a stale connection been replaced for this request before? */
   readonly replacedStale: boolean;
-  /** So far, the first included. */
+  /** Attempts so far, including the first. */
   readonly attempts: number;
 }
 
 /**
- * `fresh`: the same server on a new connection, as the pooled one had gone stale; not an attempt of its own.
- * `retry`: another attempt.
+ * `fresh`: the same server on a new connection, because the pooled one was stale; does not count as an attempt. `retry`:
+ * another attempt.
  */
 export type RetryDecision = 'fresh' | 'retry' | 'no';
 
-/** May a request that failed be sent again, and how? Pure. */
+/** May a failed request be sent again, and how? A pure function. */
 export function decideRetry(failure: Failure, state: AttemptState, terms: RetryTerms): RetryDecision {
   if (state.clientSawResponse || failure.retry === 'never') return 'no';
   if (failure.retry === 'idempotent' && !(state.repeatable && state.replayable)) return 'no';
-  // A server that refuses our certificate may do so when some of the body is on its way, which it does not read.
+  // A server may refuse our certificate when a part of the body was sent already, which it does not read.
   if (failure.reason === 'tls_failed' && !state.replayable) return 'no';
   const isReset = failure.reason === 'reset_before_response';
   if (isReset && terms.onStale && state.pooledConnection && !state.replacedStale) return 'fresh';
   return isCovered(failure, state, terms) && state.attempts <= terms.attempts ? 'retry' : 'no';
 }
 
-/** May a request that was answered with this status be sent again, so that the client sees another answer? Pure. */
+/** May a request be sent again because of this status, so that the client gets another answer? A pure function. */
 export function decideStatusRetry(status: number, state: AttemptState, terms: RetryTerms): boolean {
   if (state.clientSawResponse || !state.repeatable || !state.replayable) return false;
   return terms.retriesStatus(status) && state.attempts <= terms.attempts;
@@ -253,20 +259,20 @@ function isCovered(
 ): boolean {
   if (retry === 'always') return terms.onConnect;
   if (reason === 'response_timeout') return terms.onTimeout;
-  // In its head, as the client has seen nothing: no stale connection answers.
+  // Cut within the head, as nothing was sent to the client. So the connection was not stale.
   if (reason === 'reset_in_response') return terms.onReset;
-  // What replaced a stale connection may have been given back by another request, and be as stale.
+  // The connection that replaced a stale one may come from the pool too, and be stale too.
   return terms.onReset || (terms.onStale && pooledConnection);
 }
 
-/** What a route says of retries, made ready. Made once per configuration. */
+/** The retry settings of a route, compiled. Made once per configuration. */
 export class RetryPolicy implements RetryTerms {
   readonly attempts: number;
   readonly onConnect: boolean;
   readonly onStale: boolean;
   readonly onReset: boolean;
   readonly onTimeout: boolean;
-  /** Bytes of a request body kept to be sent again. */
+  /** Bytes of a request body that are kept for sending it again. */
   readonly buffer: number;
   /** Null: no limit. */
   readonly budget: RetryBudget | null;
@@ -293,7 +299,7 @@ export class RetryPolicy implements RetryTerms {
     return false;
   }
 
-  /** Does sending this request twice do no more than sending it once? */
+  /** Does sending this request twice have no more effect than sending it once? */
   isRepeatable(head: RequestHead): boolean {
     if (head.isIdempotent) return true;
     return this.#idempotencyKey && head.indexOfName('idempotency-key') !== -1;
@@ -301,17 +307,17 @@ export class RetryPolicy implements RetryTerms {
 }
 
 const WINDOW_SECONDS = 10;
-/** So that little traffic may be retried too. */
+/** Allows retries when there is little traffic. */
 const FREE_PER_SECOND = 3;
 
 /**
- * How much of the traffic to some servers may be retries: a share of the requests of the last 10 seconds, and 3 per
- * second beside it. Servers that fail all at once would else be sent a multiple of what they can't bear already. The
- * window slides by whole seconds as it is asked; the caller passes coarse time, in ms.
+ * Limits retries to a share of the requests to some servers in the last 10 seconds, plus 3 per second. Without this
+ * limit, servers that all fail would get a multiple of a load that is too much already. The window moves in whole
+ * seconds, whenever the budget is asked; the caller passes coarse time, in ms.
  */
 export class RetryBudget {
   readonly #share: number;
-  /** Per second of the window, at the second's number modulo its length. */
+  /** Counts per second of the window, at the second's number modulo the window's length. */
   readonly #requests = new Array<number>(WINDOW_SECONDS).fill(0);
   readonly #retries = new Array<number>(WINDOW_SECONDS).fill(0);
   #second = 0;
@@ -319,7 +325,7 @@ export class RetryBudget {
   #requestCount = 0;
   #retryCount = 0;
 
-  /** `share`: of the requests, from 0 to 1. */
+  /** `share` of the requests, from 0 to 1. */
   constructor(share: number) {
     this.#share = share;
   }
@@ -331,7 +337,7 @@ export class RetryBudget {
     this.#requestCount++;
   }
 
-  /** Takes one retry; false when there is none left. */
+  /** Takes one retry; false when none is left. */
   take(now: number): boolean {
     const slot = this.#slide(now);
     const allowed = this.#requestCount * this.#share + FREE_PER_SECOND * WINDOW_SECONDS;
@@ -341,7 +347,7 @@ export class RetryBudget {
     return true;
   }
 
-  /** Lets go of the seconds that have left the window; returns the index of the current one. */
+  /** Removes the seconds that have left the window; returns the index of the current one. */
   #slide(now: number): number {
     const second = Math.floor(now / 1000);
     if (second !== this.#second) this.#forget(second);
@@ -349,7 +355,7 @@ export class RetryBudget {
   }
 
   #forget(second: number): void {
-    // After a long silence every place is cleared once, not once per second of it.
+    // After a long silence each slot is cleared once, not once per second.
     const from = Math.max(this.#second + 1, second - WINDOW_SECONDS + 1);
     for (let past = from; past <= second; past++) {
       const slot = past % WINDOW_SECONDS;

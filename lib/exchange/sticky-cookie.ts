@@ -8,32 +8,32 @@ import type { Sticky } from './context.js';
 import type { RequestFacts } from './request-key.js';
 import type { StickyMemory } from './sticky-memory.js';
 
-/** Characters of base64url that are kept of a hash: 132 bits, of which no two equal ones can be found. */
+/** Characters of base64url that are kept of a hash: 132 bits, enough that no two hashes are equal. */
 const TOKEN_LENGTH = 22;
 
 export type CookieBinding = Extract<StickyConfig, { kind: 'cookie' }>;
 
-/** Clients by their addresses, for want of a better name of each. */
+/** The scope of addresses of clients, which have no better identifier. */
 const CLIENTS = hashText('client');
 
-/** What one server is called in cookies. */
+/** The names of one server in cookies. */
 interface Mark {
   readonly token: string;
-  /** The Set-Cookie of a client that came over http, and of one that came over https. */
+  /** Set-Cookie for a client that came over http, and for one that came over https. */
   readonly cookie: string;
   readonly secureCookie: string;
 }
 
 /**
- * What servers are called in cookies, by one secret. A hash takes 4 µs, which 10,000 servers in 10,000 routes would make
- * long: each is made once, for all routes, and kept over a reload.
+ * The names of servers in cookies, computed with one secret. A hash takes 4 µs, which adds up for 10,000 servers in
+ * 10,000 routes: each is made once, for all routes, and kept over a reload.
  */
 export class StickyTokens {
   readonly #secret: string | Buffer;
   readonly #byName = new Map<string, string>();
   #before: StickyTokens | null;
 
-  /** `before`: those by the same secret that were used until now. */
+  /** `before`: the tokens with the same secret that were in use until now. */
   constructor(secret: string | Buffer, before: StickyTokens | null = null) {
     this.#secret = secret;
     this.#before = before;
@@ -52,16 +52,16 @@ export class StickyTokens {
     return createHmac('sha256', this.#secret).update(name).digest('base64url').slice(0, TOKEN_LENGTH);
   }
 
-  /** All that are wanted have been asked for: those of servers that are gone are forgotten. */
+  /** All tokens needed have been asked for: forgets those of servers that are gone. */
   settle(): void {
     this.#before = null;
   }
 }
 
 /**
- * Binds clients by a cookie of our own, which names a server by a keyed hash of its name: it shows no address,
- * can't be made up, and means the same to every balancer with the same secret, in whatever order servers are listed.
- * Hashes are made once for each server; a request costs a look into its cookies and one into a map.
+ * Binds clients by a cookie of our own, which names a server by a keyed hash of the server's name: it shows no address,
+ * can't be forged, and means the same to every balancer with the same secret, in whatever order servers are listed.
+ * Hashes are made once for each server; a request costs one search of its cookies and one look into a map.
  */
 export class StickyCookie implements Sticky {
   readonly #config: CookieBinding;
@@ -72,11 +72,11 @@ export class StickyCookie implements Sticky {
   readonly #memory: StickyMemory;
   readonly #nocache: boolean;
   readonly #marks = new Map<Server, Mark>();
-  /** Of the group, as of when the marks were made. */
+  /** The version of the group when the marks were made. */
   #version = -1;
 
   /**
-   * `tokens`: of the secret in the settings, or another. `memory` is told which clients still come to a server that
+   * `tokens`: for the secret in the settings, or a random one. `memory` records which clients still use a server that
    * gets no new ones.
    */
   constructor(config: CookieBinding, tokens: StickyTokens, group: ServerGroup, memory: StickyMemory) {
@@ -89,7 +89,7 @@ export class StickyCookie implements Sticky {
     this.#followGroup();
   }
 
-  /** Servers have come or gone since the last request: those that came get their marks, what is known of the others stays. */
+  /** Servers were added or removed since the last request: makes marks for the new ones, and keeps the other marks. */
   #followGroup(): void {
     const { servers, version } = this.#group;
     this.#version = version;
@@ -107,7 +107,7 @@ export class StickyCookie implements Sticky {
     const token = this.#tokens.of(server.name);
     const plain = `${config.name}=${token}${attributesOf(config)}`;
     const secureCookie = `${plain}; Secure${config.partitioned ? '; Partitioned' : ''}`;
-    // Browsers take no other.
+    // Browsers accept SameSite=None only together with Secure.
     const cookie = config.sameSite === 'None' ? secureCookie : plain;
     this.#byToken.set(token, server);
     this.#marks.set(server, { token, cookie, secureCookie });
@@ -134,8 +134,8 @@ export class StickyCookie implements Sticky {
   }
 
   /**
-   * The first of the name that can be a token, else an empty text: what a client sends is looked up once, and only when
-   * it has the right length, so that how long it takes says nothing.
+   * The first cookie of this name with the length of a token, else an empty text. Only a value of that length is looked
+   * up, and only once, so that the time taken reveals nothing.
    */
   #received({ view }: RequestFacts): string {
     for (const value of view.cookie(this.#name)) if (value.length === TOKEN_LENGTH) return value;

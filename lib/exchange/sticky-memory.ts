@@ -1,30 +1,30 @@
 import { hashText, mixHashes } from '../base/hash.js';
 import type { Clock } from '../base/timer-wheel.js';
 
-/** 16,384 sets of 8: of those that share a set, the one that was not asked for longest makes room. 2 MiB in all. */
+/** 16,384 sets of 8 entries: in a full set the entry that was not used for longest is replaced. 2 MiB in all. */
 const SETS = 1 << 14;
 const WAYS = 8;
 const ENTRIES = SETS * WAYS;
 const SECOND_SEED = 0x2545f491;
 
 /**
- * Which server a value that binds was served by last: by which it stays with a server that gets no new clients. It
- * holds two hashes of each value, 62 bits, so that no client is taken for another; and of the server that of its name,
- * so that it means the same after a reload. It is made once for a balancer, and takes no memory before it is used.
+ * Which server last served a value that binds a client: so the client stays with a server that gets no new clients.
+ * Stores two hashes of each value, 62 bits, so that clients are not confused, and the hash of the server's name, which is
+ * the same after a reload. Made once for a balancer; takes no memory before it is used.
  */
 export class StickyMemory {
   readonly #clock: Clock;
   #values = new Int32Array(0);
   #seconds = new Int32Array(0);
   #servers = new Int32Array(0);
-  /** In s; 0: there is nothing. */
+  /** In s; 0: the entry is empty. */
   #servedAt = new Int32Array(0);
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** The hash of the name of the server; -1 if none served the value in the last `expire` ms. `scope`: what the value is of. */
+  /** The hash of the server's name; -1 if no server served the value in the last `expire` ms. `scope`: the kind of value. */
   serverOf(value: string, scope: number, expire: number): number {
     if (this.#servedAt.length === 0) return -1;
     const entry = this.#find(mixHashes(hashText(value), scope), hashText(value, SECOND_SEED));
@@ -33,7 +33,7 @@ export class StickyMemory {
     return age * 1000 < expire ? (this.#servers[entry] as number) : -1;
   }
 
-  /** `server`, the hash of its name, has just answered a request with this value. */
+  /** A server has just answered a request with this value; `server` is the hash of its name. */
   note(value: string, scope: number, server: number): void {
     if (this.#servedAt.length === 0) this.#allocate();
     const first = mixHashes(hashText(value), scope);
@@ -59,7 +59,7 @@ export class StickyMemory {
     return count;
   }
 
-  /** From 1 on. */
+  /** Seconds of the clock, from 1 on: 0 marks an empty entry. */
   #now(): number {
     return Math.floor(this.#clock.now() / 1000) + 1;
   }

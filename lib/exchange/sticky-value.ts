@@ -7,19 +7,19 @@ import type { Sticky } from './context.js';
 import type { RequestFacts, RequestKey } from './request-key.js';
 import type { StickyMemory } from './sticky-memory.js';
 
-/** What values are looked up in. */
+/** Where values are looked up. */
 export interface StickyMemoryTerms {
   readonly memory: StickyMemory;
-  /** Values that mean the same share it. */
+  /** Routes whose values mean the same share a scope. */
   readonly scope: number;
-  /** ms that a server is remembered for after it last served a value; 0: none is. */
+  /** ms that a server is remembered after it last served a value; 0: servers are not remembered. */
   readonly expire: number;
 }
 
 /**
- * Binds clients by a value of their own that comes with each request. A new one goes where its hash says; from then on
- * to who served it last, also while that gets no new clients. What is forgotten goes by the hash again, which most
- * often means the same server.
+ * Binds clients by a value that comes with each request. A new value goes to the server that its hash selects, and from
+ * then on to the server that served it last, even when that one gets no new clients. A forgotten value is selected by its
+ * hash again, which usually gives the same server.
  */
 export class StickyValue implements Sticky {
   readonly #key: RequestKey;
@@ -43,7 +43,7 @@ export class StickyValue implements Sticky {
     return this.#group.pick(hashText(value), tried, repeatable, this.#hash);
   }
 
-  /** The client is told nothing: it is remembered here. */
+  /** The client is told nothing: its server is remembered here. */
   mark(context: RequestFacts, { hash }: Server): void {
     const value = this.#key.textOf(context);
     const { memory, scope, expire } = this.#remembering;

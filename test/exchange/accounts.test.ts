@@ -10,7 +10,7 @@ import { deadAddress, origin, readRequest } from '../support/origin.js';
 
 const PUT = 'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
 
-/** What the servers behind a balancer were told of their attempts, by name. */
+/** The outcomes of attempts that each server was told, by name. */
 class Outcomes {
   readonly servers = new Map<string, Server>();
   readonly told: string[] = [];
@@ -51,7 +51,7 @@ const NONE = {
   responses: '0 0 0 0 0 0 0 0 0 0',
 };
 
-t.test('counters of a server count what that server did', async (t) => {
+t.test('the counters of a server count its own requests and outcomes', async (t) => {
   const outcomes = new Outcomes(t);
   const answers = [
     'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
@@ -106,34 +106,43 @@ t.test('counters of a server count what that server did', async (t) => {
   t.ok((outcomes.servers.get(server.address) as Server).responseTimes.sum > 0);
 });
 
-t.test('attempts that another server had to make up for are on both', async (t) => {
-  const outcomes = new Outcomes(t);
-  const dead = await deadAddress();
-  const silent = await origin(t, (connection) => connection.hang());
-  const good = await origin(t, async (connection) => {
-    for (;;) {
-      await readRequest(connection);
-      await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-    }
-  });
-  for (const first of [dead, silent.address]) {
-    const { connect } = await startBalancer(t, {
-      servers: [first, good.address],
-      retry: { on: ['connect', 'timeout'] },
-      timeouts: { response_header: '300ms' },
+t.test(
+  'a retried request counts as an error on the first server and as a success on the second',
+  async (t) => {
+    const outcomes = new Outcomes(t);
+    const dead = await deadAddress();
+    const silent = await origin(t, (connection) => connection.hang());
+    const good = await origin(t, async (connection) => {
+      for (;;) {
+        await readRequest(connection);
+        await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      }
     });
-    const client = await connect();
-    client.send(PUT);
-    t.equal((await client.response()).status, 200);
-    t.match(outcomes.totals(good.address), { requests: 1, retries: 1, bytesIn: 5, bytesOut: 2, failures: 0 });
-    outcomes.servers.delete(good.address);
-  }
-  t.strictSame(outcomes.told, ['connect 0', 'ok 200', 'timeout 0', 'ok 200']);
-  t.strictSame(outcomes.totals(dead), { ...NONE, failures: 1, connectFailures: 1 });
-  t.strictSame(outcomes.totals(silent.address), { ...NONE, requests: 1, failures: 1, bytesIn: 5 });
-});
+    for (const first of [dead, silent.address]) {
+      const { connect } = await startBalancer(t, {
+        servers: [first, good.address],
+        retry: { on: ['connect', 'timeout'] },
+        timeouts: { response_header: '300ms' },
+      });
+      const client = await connect();
+      client.send(PUT);
+      t.equal((await client.response()).status, 200);
+      t.match(outcomes.totals(good.address), {
+        requests: 1,
+        retries: 1,
+        bytesIn: 5,
+        bytesOut: 2,
+        failures: 0,
+      });
+      outcomes.servers.delete(good.address);
+    }
+    t.strictSame(outcomes.told, ['connect 0', 'ok 200', 'timeout 0', 'ok 200']);
+    t.strictSame(outcomes.totals(dead), { ...NONE, failures: 1, connectFailures: 1 });
+    t.strictSame(outcomes.totals(silent.address), { ...NONE, requests: 1, failures: 1, bytesIn: 5 });
+  },
+);
 
-t.test('a client that leaves, and a connection gone stale, say nothing of the server', async (t) => {
+t.test('a client that leaves and a stale connection do not count against the server', async (t) => {
   const outcomes = new Outcomes(t);
   const server = await origin(t, async (connection, index) => {
     await connection.readHead();
@@ -158,7 +167,7 @@ t.test('a client that leaves, and a connection gone stale, say nothing of the se
   t.match(outcomes.totals(server.address), { requests: 3, failures: 0, resets: 0, retries: 0 });
 });
 
-t.test('a tunnel is one answer, and its bytes count', async (t) => {
+t.test('a tunnel counts as one answer, and its bytes are counted', async (t) => {
   const outcomes = new Outcomes(t);
   const server = await origin(t, async (connection) => {
     await connection.readHead();
@@ -186,7 +195,7 @@ t.test('a tunnel is one answer, and its bytes count', async (t) => {
 
 nothingIsLeft(t);
 
-t.test('a stale connection that is replaced in a further attempt is no further attempt', async (t) => {
+t.test('replacing a stale connection in a retry does not count as an attempt', async (t) => {
   const outcomes = new Outcomes(t);
   let asked = 0;
   const server = await origin(t, async (connection) => {
@@ -208,7 +217,7 @@ t.test('a stale connection that is replaced in a further attempt is no further a
   t.match(outcomes.totals(server.address), { requests: 3, retries: 2 });
 });
 
-t.test('local replies are counted for no server', async (t) => {
+t.test('local replies do not count for any server', async (t) => {
   const outcomes = new Outcomes(t);
   const silent = await origin(t, (connection) => connection.hang());
   const { connect, seen } = await startBalancer(t, {

@@ -13,7 +13,7 @@ import { chunked, deadAddress, origin, type ReceivedRequest, readRequest } from 
 
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
 
-/** An origin that answers the first request of each connection, and does `then` to the second. */
+/** An origin that answers the first request of each connection, and does `then` at the second. */
 async function stale(t: Test, then: 'end' | 'reset', healAfter = 1) {
   const received: string[] = [];
   const server = await origin(t, async (connection, index) => {
@@ -27,7 +27,7 @@ async function stale(t: Test, then: 'end' | 'reset', healAfter = 1) {
   return { server, received };
 }
 
-t.test('a pooled connection that closes as the request is sent is replaced unseen', async (t) => {
+t.test('a pooled connection that closes while a request is sent is replaced without an error', async (t) => {
   for (const then of ['end', 'reset'] as const) {
     for (const method of ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'PUT']) {
       const { server } = await stale(t, then);
@@ -38,12 +38,12 @@ t.test('a pooled connection that closes as the request is sent is replaced unsee
       client.send(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`);
       t.match(await client.until('\r\n\r\n'), /^HTTP\/1\.1 200 OK/, `${method} after ${then}`);
       t.equal(server.accepted, 2);
-      t.equal((await seen.request(2)).attempts, 1, 'which is no attempt of its own');
+      t.equal((await seen.request(2)).attempts, 1, 'the replacement does not count as an attempt');
     }
   }
 });
 
-t.test('a POST on it is not sent again', async (t) => {
+t.test('a POST on a stale connection is not sent again', async (t) => {
   for (const then of ['end', 'reset'] as const) {
     for (const method of ['POST', 'PATCH', 'BREW']) {
       const { server, received } = await stale(t, then);
@@ -61,7 +61,7 @@ t.test('a POST on it is not sent again', async (t) => {
   }
 });
 
-t.test('a connection that is fresh and fails too leads to another server', async (t) => {
+t.test('when the new connection fails too, another server is tried', async (t) => {
   const { server, received } = await stale(t, 'reset', 0);
   const other = await origin(t, answering(OK));
   const failing = await origin(t, async (connection) => {
@@ -77,7 +77,7 @@ t.test('a connection that is fresh and fails too leads to another server', async
   t.equal(server.accepted + received.length, 0);
 });
 
-t.test('a restarted server costs no GET an error, however many connections were pooled', async (t) => {
+t.test('no GET fails when a server restarts, however many connections were pooled', async (t) => {
   const sockets = new Set<Socket>();
   const listen = async (port: number) => {
     const server = createServer((socket) => {
@@ -113,7 +113,7 @@ t.test('a restarted server costs no GET an error, however many connections were 
   for (const socket of sockets) socket.destroy();
 });
 
-t.test('a refused connect leads to another server, with the whole body', async (t) => {
+t.test('after a refused connect another server gets the request with its whole body', async (t) => {
   const dead = await deadAddress();
   const body = pattern(200_000);
   for (const [name, request] of [
@@ -144,7 +144,7 @@ t.test('a refused connect leads to another server, with the whole body', async (
   }
 });
 
-t.test('three servers are tried at most, and the last failure names the status', async (t) => {
+t.test('at most three servers are tried, and the last failure decides the status', async (t) => {
   const dead = await Promise.all([deadAddress(), deadAddress(), deadAddress(), deadAddress()]);
   const { connect, seen } = await startBalancer(t, { servers: dead });
   const client = await connect();
@@ -155,13 +155,13 @@ t.test('three servers are tried at most, and the last failure names the status',
     { attempts, reason, detail },
     { attempts: 3, reason: 'connect_refused', detail: 'ECONNREFUSED' },
   );
-  t.equal(new Set(tries.map(({ server }) => server)).size, 3, 'another one each time');
+  t.equal(new Set(tries.map(({ server }) => server)).size, 3, 'a different one each time');
   client.send(GET);
-  t.equal((await client.response()).status, 502, 'and the connection goes on');
+  t.equal((await client.response()).status, 502, 'and the connection stays open');
 });
 
-t.test('a server that takes no connection is given up in time', async (t) => {
-  // It listens and never accepts; once its backlog is full the kernel drops every SYN, as a host that is down does.
+t.test('a server that accepts no connection fails after timeouts.connect', async (t) => {
+  // It listens and never accepts; once its accept queue is full the kernel drops every SYN, as a host that is down does.
   const deaf = spawn(process.execPath, [
     '-e',
     `require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () {
@@ -189,7 +189,7 @@ t.test('a server that takes no connection is given up in time', async (t) => {
   t.equal((await seen.request()).reason, 'connect_timeout');
 });
 
-t.test('no failure sends a POST twice', async (t) => {
+t.test('a POST is never sent twice, whatever fails', async (t) => {
   const received: string[] = [];
   const bad = (fail: 'head' | 'body' | 'response' | 'end' | 'garbage') =>
     startRawServer(async (connection) => {
@@ -215,7 +215,7 @@ t.test('no failure sends a POST twice', async (t) => {
   }
 });
 
-t.test('an upload that is cut off is sent again only if all of it was kept', async (t) => {
+t.test('an upload that is cut off is sent again only if its whole body was kept', async (t) => {
   for (const [size, status] of [
     [1000, 200],
     [60_000, 200],
@@ -245,7 +245,7 @@ t.test('an upload that is cut off is sent again only if all of it was kept', asy
   }
 });
 
-t.test('an upload that has only begun goes on at the next server', async (t) => {
+t.test('an upload that has just begun continues at the next server', async (t) => {
   const body = pattern(50_000);
   let failed = false;
   const bad = await origin(t, async (connection) => {
@@ -274,7 +274,7 @@ t.test('an upload that has only begun goes on at the next server', async (t) => 
   t.equal((await client.response()).status, 200);
 });
 
-t.test('the record tells what was tried, in order', async (t) => {
+t.test('the record lists the attempts in order', async (t) => {
   const dead = await deadAddress();
   const { server } = await stale(t, 'reset');
   const other = await origin(t, answering(OK));
@@ -313,7 +313,7 @@ t.test('the record tells what was tried, in order', async (t) => {
   }
 });
 
-t.test('time in line for a connection is not time spent opening one', async (t) => {
+t.test('time in the queue for a connection is not counted as time to open one', async (t) => {
   let served = 0;
   const slow = await origin(t, async (connection) => {
     for (;;) {
@@ -342,7 +342,7 @@ t.test('time in line for a connection is not time spent opening one', async (t) 
   );
 });
 
-t.test('a request that no server was asked for lists none', async (t) => {
+t.test('a request without an attempt lists no servers', async (t) => {
   const { connect, seen } = await startBalancer(t, { hosts: [] });
   const client = await connect();
   client.send(GET);

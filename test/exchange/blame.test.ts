@@ -9,7 +9,7 @@ import { origin } from '../support/origin.js';
 
 const passive = { consecutive_failures: 3, consecutive_errors: 3, eject_for: '10s', trial_requests: 0 };
 
-/** Three servers that do the same with each connection, and a balancer that ejects after three failures in a row. */
+/** Three servers that treat each connection alike, and a balancer that ejects after three failures in a row. */
 async function three(
   t: Test,
   script: (connection: RawConnection) => unknown,
@@ -33,7 +33,7 @@ function failures({ balancer }: Started): number[] {
   return balancer.status().servers.map(({ totals }) => totals.failures);
 }
 
-/** Sends `request` over and over, each on a connection of its own, and waits for what becomes of it. */
+/** Sends `request` repeatedly, each time on a new connection, and waits for each outcome. */
 async function repeat(started: Started, request: string, times: number): Promise<void> {
   const { connect, seen } = started;
   for (let i = 0; i < times; i++) {
@@ -55,7 +55,7 @@ t.test('a request that is cut on three servers is one failure, not three', async
     started.seen.requests.map(({ attempts, reason }) => [attempts, reason]),
     Array(2).fill([3, 'reset_before_response']),
   );
-  t.strictSame(failures(started), [2, 2, 2], 'each server shows what happened on it');
+  t.strictSame(failures(started), [2, 2, 2], 'each server shows its own failures');
   t.strictSame(started.seen.verdicts, []);
   await repeat(started, GET, 1);
   t.equal(started.seen.verdicts.length, 1, 'the third ejects the server it failed on first, and no other');
@@ -81,35 +81,32 @@ t.test('a request that three servers answer with a retried status is one failure
   }
 });
 
-t.test(
-  'servers that can not be connected to are each blamed for it: nothing of a request was sent',
-  async (t) => {
-    const servers = ['127.0.0.1:1', '127.0.0.1:2'];
-    const live = await origin(t, async (connection) => {
-      for (;;) {
-        await connection.readHead();
-        await connection.write(OK);
-      }
-    });
-    const started = await startBalancer(
-      t,
-      {
-        servers: [...servers, live.address],
-        algorithm: 'first',
-        passive_health: { ...passive, max_ejected: '100%' },
-        retry: { budget: false },
-      },
-      { manual: true },
-    );
-    await repeat(started, GET, 3);
-    t.strictSame(
-      started.seen.verdicts.map((verdict) => verdict.split(' ').slice(0, 2).join(' ')),
-      servers.map((server) => `ejected ${server}`),
-    );
-  },
-);
+t.test('each server that refuses connections is blamed, as nothing of a request was sent', async (t) => {
+  const servers = ['127.0.0.1:1', '127.0.0.1:2'];
+  const live = await origin(t, async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      await connection.write(OK);
+    }
+  });
+  const started = await startBalancer(
+    t,
+    {
+      servers: [...servers, live.address],
+      algorithm: 'first',
+      passive_health: { ...passive, max_ejected: '100%' },
+      retry: { budget: false },
+    },
+    { manual: true },
+  );
+  await repeat(started, GET, 3);
+  t.strictSame(
+    started.seen.verdicts.map((verdict) => verdict.split(' ').slice(0, 2).join(' ')),
+    servers.map((server) => `ejected ${server}`),
+  );
+});
 
-t.test('a server that cuts a connection whose client still owes its body is not blamed', async (t) => {
+t.test('a server that cuts the connection while the client still sends its body is not blamed', async (t) => {
   for (const answer of ['', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab']) {
     const started = await three(t, async (connection) => {
       await connection.readHead();
@@ -124,7 +121,7 @@ t.test('a server that cuts a connection whose client still owes its body is not 
   }
 });
 
-t.test('a server that cuts the connection after it had the body is blamed', async (t) => {
+t.test('a server that cuts the connection after it received the body is blamed', async (t) => {
   const started = await three(t, async (connection) => {
     await connection.readHead();
     await connection.read(10);
@@ -134,7 +131,7 @@ t.test('a server that cuts the connection after it had the body is blamed', asyn
   t.equal(started.seen.verdicts.length, 1);
 });
 
-t.test('a server that waits for a body the client does not send is not blamed for its silence', async (t) => {
+t.test('a server that waits for a body that the client does not send is not blamed', async (t) => {
   let asked = 0;
   const started = await three(
     t,
@@ -191,7 +188,7 @@ t.test('a server that gives up on a slow reader is not blamed', async (t) => {
   }
 });
 
-t.test('timeouts.total is blamed only on a server that had at least half of it', async (t) => {
+t.test('timeouts.total counts against a server only if it had at least half of that time', async (t) => {
   let asked = 0;
   const started = await three(
     t,
@@ -223,7 +220,7 @@ t.test('timeouts.total is blamed only on a server that had at least half of it',
   }
 });
 
-t.test('how long a client takes for its body does not make a server look slow', async (t) => {
+t.test('the time that a client takes to send its body is not counted as latency of the server', async (t) => {
   const { noteResponse } = Server.prototype;
   const noted: number[] = [];
   Server.prototype.noteResponse = function (ms): void {

@@ -13,7 +13,7 @@ function post(fields: string): string {
   return `POST / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
 }
 
-/** Answers behind the first `read` bytes of the body, and then waits. */
+/** Answers after the first `read` bytes of the body, and then waits. */
 function hasty(read: number, answer = TOO_LARGE) {
   return async (connection: RawConnection): Promise<void> => {
     await connection.readHead();
@@ -24,7 +24,7 @@ function hasty(read: number, answer = TOO_LARGE) {
   };
 }
 
-t.test('an answer in the middle of an upload comes at once; a small rest is dropped', async (t) => {
+t.test('an answer in the middle of an upload is passed on at once; a small rest is dropped', async (t) => {
   const server = await origin(t, async (connection, index) => {
     if (index === 0) return hasty(3)(connection);
     await readRequest(connection);
@@ -39,12 +39,12 @@ t.test('an answer in the middle of an upload comes at once; a small rest is drop
   t.equal((await seen.request()).reason, '');
   client.send(Buffer.alloc(59_997, 'x'));
   client.send(post('Content-Length: 1\r\n').concat('y'));
-  t.equal((await client.response()).body, 'ok', 'and the connection goes on');
+  t.equal((await client.response()).body, 'ok', 'and the connection stays open');
   t.equal(server.accepted, 2, "but not the server's, which is owed the rest");
 });
 
 t.test(
-  'a rest of an upload that is large or of unknown length ends the connection after the answer',
+  'when the rest of an upload is large or of unknown length, the connection ends after the answer',
   async (t) => {
     for (const fields of ['Content-Length: 500000\r\n', 'Transfer-Encoding: chunked\r\n']) {
       const server = await origin(t, hasty(3));
@@ -53,7 +53,7 @@ t.test(
       client.send(post(fields) + (fields.startsWith('T') ? '3\r\nabc\r\n' : 'abc'));
       const all = await client.toEnd();
       t.match(all, /^HTTP\/1\.1 413 .*\r\nConnection: close\r\n\r\nsize$/s);
-      // A client that goes on for a while must not have the answer erased by a reset.
+      // A client that continues for a while must not lose the answer to a reset.
       for (let i = 0; i < 10; i++) {
         client.send(Buffer.alloc(20_000, 'x'));
         await pause(1);
@@ -71,13 +71,13 @@ t.test('an answer reaches a client that reads only when it has sent everything',
   for (let i = 0; i < 5; i++) {
     const client = await connect();
     client.socket.pause();
-    // Should the kernel hold all of the body before the answer is there, nothing else would end the connection.
+    // If the kernel holds the whole body before the answer is there, nothing else would end the connection.
     client.send(post('Content-Length: 3000000\r\nConnection: close\r\n'));
     await new Promise((resolve) => client.socket.write(Buffer.alloc(3_000_000, 'x'), resolve));
     client.socket.resume();
     const { status, head, body } = await client.response();
     t.strictSame([status, body], [413, 'size']);
-    // Unless all but the last bytes were in already when the answer came.
+    // Unless all but the last bytes had arrived when the answer came.
     if (/\r\nConnection: close\r\n/.test(head)) t.equal(await client.toEnd(), '');
     client.end();
     await client.gone();
@@ -85,7 +85,7 @@ t.test('an answer reaches a client that reads only when it has sent everything',
   }
 });
 
-t.test('an answer of the balancer itself is not erased either', async (t) => {
+t.test('a local reply during an upload is not lost to a reset', async (t) => {
   const server = await origin(t, (connection) => connection.hang());
   const { connect } = await startBalancer(t, { servers: [server.address], limits: { body_bytes: 1000 } });
   for (const fields of ['Content-Length: 3000000\r\n', 'Transfer-Encoding: chunked\r\n']) {
@@ -103,7 +103,7 @@ t.test('an answer of the balancer itself is not erased either', async (t) => {
   }
 });
 
-t.test('a long answer and a long upload pass each other', async (t) => {
+t.test('a long answer is sent while a long upload is received', async (t) => {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n');
@@ -124,7 +124,7 @@ t.test('a long answer and a long upload pass each other', async (t) => {
   }
 });
 
-t.test('a server that answers an upload and ends its side does not cost the client its answer', async (t) => {
+t.test('the client gets the answer of a server that ends its side during an upload', async (t) => {
   let answered = 0;
   const server = await origin(t, async (connection) => {
     await connection.readHead();
@@ -145,7 +145,7 @@ t.test('a server that answers an upload and ends its side does not cost the clie
 
 for (const means of ['fast', 'documented'] as const) {
   t.test(
-    `${means} sockets: a server that resets the upload after its answer, having read nothing of it, does not cost the client that answer`,
+    `${means} sockets: the client gets the answer of a server that then resets without reading the upload`,
     async (t) => {
       for (const [fields, frame] of [
         ['Content-Length: 10000000\r\n', (piece: Buffer) => piece],
@@ -173,7 +173,7 @@ for (const means of ['fast', 'documented'] as const) {
 }
 
 t.test(
-  'an upload that a route answers early is read and dropped to its end, however long it is',
+  'an upload that gets a fixed response early is read to its end and dropped, however long it is',
   async (t) => {
     const { connect } = await startBalancer(t, { respond: { status: 403, body: 'no' } });
     for (const fields of ['Content-Length: 32000000\r\n', 'Transfer-Encoding: chunked\r\n']) {
@@ -183,7 +183,7 @@ t.test(
       const piece = fields.startsWith('T')
         ? chunked(Buffer.alloc(999_988), 500_000).subarray(0, -5)
         : Buffer.alloc(1_000_000);
-      // Who writes all of it before it reads a byte, as most clients do, must not meet a reset on the way.
+      // A client that writes the whole upload before it reads, as most do, must not meet a reset.
       for (let i = 0; i < 32; i++) await new Promise((resolve) => client.socket.write(piece, resolve));
       client.end();
       client.socket.resume();
@@ -194,35 +194,32 @@ t.test(
   },
 );
 
-t.test(
-  'the rest of an upload is dropped as long as it keeps coming: 5 s of silence, 30 s in all',
-  async (t) => {
-    for (const [every, lasts] of [
-      [4000, 30_000],
-      [6000, 5000],
-    ] as const) {
-      const { balancer, connect, clock } = await startBalancer(
-        t,
-        { respond: { status: 403, body: 'no' } },
-        { manual: true },
-      );
-      const client = await connect();
-      client.send(`${post('Content-Length: 32000000\r\n')}abc`);
-      await client.toEnd();
-      let waited = 0;
-      while (balancer.clientCount === 1 && waited < 60_000) {
-        clock.advance(every);
-        await turns();
-        waited += every;
-        if (balancer.clientCount === 1) client.send(Buffer.alloc(10_000));
-        await turns();
-      }
-      t.ok(waited >= lasts && waited <= lasts + every, `closed after ${waited} ms`);
+t.test('the rest of an upload is read and dropped until 5 s of silence, or for 30 s in all', async (t) => {
+  for (const [every, lasts] of [
+    [4000, 30_000],
+    [6000, 5000],
+  ] as const) {
+    const { balancer, connect, clock } = await startBalancer(
+      t,
+      { respond: { status: 403, body: 'no' } },
+      { manual: true },
+    );
+    const client = await connect();
+    client.send(`${post('Content-Length: 32000000\r\n')}abc`);
+    await client.toEnd();
+    let waited = 0;
+    while (balancer.clientCount === 1 && waited < 60_000) {
+      clock.advance(every);
+      await turns();
+      waited += every;
+      if (balancer.clientCount === 1) client.send(Buffer.alloc(10_000));
+      await turns();
     }
-  },
-);
+    t.ok(waited >= lasts && waited <= lasts + every, `closed after ${waited} ms`);
+  }
+});
 
-t.test('of a client that the firewall refuses no more than 1 MiB is read, nor longer than 5 s', async (t) => {
+t.test('from a client that the firewall refuses at most 1 MiB is read, for at most 5 s', async (t) => {
   const { balancer, connect, clock } = await startBalancer(
     t,
     { firewall_rules: { path_reject: ['/'] } },
@@ -252,7 +249,7 @@ t.test('of a client that the firewall refuses no more than 1 MiB is read, nor lo
   t.equal(moderate.error, null);
 });
 
-/** Answers after 10 bytes of the body, keeps its connection, and reads on: gives how much of the body came. */
+/** Answers after 10 bytes of the body, keeps its connection, and reads on: `received` counts the bytes of the body. */
 function readingOn(state: { received: number; lost: boolean }, reads = true) {
   return async (connection: RawConnection): Promise<void> => {
     connection.socket.on('end', () => {
@@ -270,7 +267,7 @@ function readingOn(state: { received: number; lost: boolean }, reads = true) {
   };
 }
 
-t.test('a server that answers early, keeps its connection and reads on gets the rest', async (t) => {
+t.test('a server that answers early and reads on gets the rest of the upload', async (t) => {
   for (const length of [50_000, 5_000_000]) {
     const state = { received: 0, lost: false };
     const server = await origin(t, readingOn(state));
@@ -291,7 +288,7 @@ t.test('a server that answers early, keeps its connection and reads on gets the 
   }
 });
 
-t.test('the rest of an upload that a server does not take within 5 s is dropped', async (t) => {
+t.test('the rest of an upload is dropped when the server reads nothing of it for 5 s', async (t) => {
   const state = { received: 0, lost: false };
   const server = await origin(t, readingOn(state, false));
   const { connect, seen, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
@@ -309,21 +306,24 @@ t.test('the rest of an upload that a server does not take within 5 s is dropped'
   t.equal(client.error, null);
 });
 
-t.test('a client that leaves in the rest has had its answer; its server is told', async (t) => {
-  for (const leave of ['end', 'reset'] as const) {
-    const state = { received: 0, lost: false };
-    const server = await origin(t, readingOn(state));
-    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
-    const client = await connect();
-    client.send(`${post('Content-Length: 50000\r\n')}0123456789`);
-    t.equal((await client.response()).body, 'ok');
-    client[leave]();
-    t.match(await seen.request(), { status: 200, reason: '' });
-    await until(() => state.lost);
-  }
-});
+t.test(
+  'when a client leaves after the answer, during its upload, the server connection is closed and no error recorded',
+  async (t) => {
+    for (const leave of ['end', 'reset'] as const) {
+      const state = { received: 0, lost: false };
+      const server = await origin(t, readingOn(state));
+      const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+      const client = await connect();
+      client.send(`${post('Content-Length: 50000\r\n')}0123456789`);
+      t.equal((await client.response()).body, 'ok');
+      client[leave]();
+      t.match(await seen.request(), { status: 200, reason: '' });
+      await until(() => state.lost);
+    }
+  },
+);
 
-t.test('a rest that is no valid body, or never comes, ends the connection and not the answer', async (t) => {
+t.test('when the rest of an upload is invalid or missing, the client still gets the answer', async (t) => {
   for (const rest of ['none\r\n', '']) {
     const state = { received: 0, lost: false };
     const server = await origin(t, readingOn(state));

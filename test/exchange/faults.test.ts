@@ -12,7 +12,7 @@ import { origin } from '../support/origin.js';
 const LONG = 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello';
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
 
-/** One faulty server alone, with a client; `go` lets its script take the next step. */
+/** One faulty server, with a client; `go` lets the script of the server take the next step. */
 async function faulty(
   t: Test,
   script: (connection: RawConnection, go: () => Promise<void>) => unknown,
@@ -30,7 +30,7 @@ async function faulty(
   return { ...started, server, client: await started.connect(), go: () => next() };
 }
 
-t.test('before the head is whole, a fault is 502, and the client stays', async (t) => {
+t.test('a fault before the head is complete is a 502, and the client stays connected', async (t) => {
   for (const [name, bytes, ending, reason] of [
     ['a reset at once', '', 'reset', 'reset_before_response'],
     ['a FIN at once', '', 'end', 'reset_before_response'],
@@ -46,14 +46,14 @@ t.test('before the head is whole, a fault is 502, and the client stays', async (
       '',
       'bad_response',
     ],
-    ['a length that is none', 'HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\nok', '', 'bad_response'],
+    ['an invalid length', 'HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\nok', '', 'bad_response'],
     [
       '101 unasked',
       'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
       '',
       'bad_response',
     ],
-    ['a head without end', `HTTP/1.1 200 OK\r\n${'X-Long: y\r\n'.repeat(10_000)}`, '', 'bad_response'],
+    ['an endless head', `HTTP/1.1 200 OK\r\n${'X-Long: y\r\n'.repeat(10_000)}`, '', 'bad_response'],
   ] as const) {
     const { client, seen } = await faulty(t, async (connection) => {
       await connection.readHead();
@@ -85,7 +85,7 @@ t.test("a fault after the response head resets the client's connection", async (
     ['a reset within chunks', CHUNKED, 'reset', 'reset_in_response'],
     ['a FIN within chunks', CHUNKED, 'end', 'reset_in_response'],
     ['a FIN in the last chunk', CHUNKED, '0\r\n', 'reset_in_response'],
-    ['a chunk size that is none', CHUNKED, 'xyz\r\n', 'bad_response'],
+    ['an invalid chunk size', CHUNKED, 'xyz\r\n', 'bad_response'],
     ['a chunk longer than its size', CHUNKED, '2\r\nabc\r\n', 'bad_response'],
     ['a reset of a body without length', 'HTTP/1.1 200 OK\r\n\r\nhello', 'reset', 'reset_in_response'],
   ] as const) {
@@ -128,7 +128,7 @@ t.test('a reset after a body without length is not taken for the end of the body
   t.ok(seen.requests.every(({ reason }) => reason.startsWith('reset_')));
 });
 
-t.test('an HTTP/1.0 client, which knows no other end, sees the reset too', async (t) => {
+t.test('an HTTP/1.0 client also gets a reset when its answer breaks off', async (t) => {
   const { client, go } = await faulty(t, async (connection, step) => {
     await connection.readHead();
     await connection.write(CHUNKED);
@@ -142,7 +142,7 @@ t.test('an HTTP/1.0 client, which knows no other end, sees the reset too', async
   t.equal(client.error?.code, 'ECONNRESET');
 });
 
-t.test('a server that hangs is 504 when its time is over, whatever it hangs in', async (t) => {
+t.test('a server that hangs before the end of its head is a 504 after its timeout', async (t) => {
   for (const bytes of ['', 'HTTP/1.1 200 OK\r\nContent-', 'HTTP/1.1 103 Early Hints\r\n\r\n']) {
     const { client, clock, seen, server } = await faulty(t, async (connection) => {
       await connection.readHead();
@@ -162,7 +162,7 @@ t.test('a server that hangs is 504 when its time is over, whatever it hangs in',
   }
 });
 
-t.test('a server that hangs in a body is cut when its time is over', async (t) => {
+t.test('the client is cut when a server hangs in a body for its timeout', async (t) => {
   const { client, clock, seen } = await faulty(t, async (connection) => {
     await connection.readHead();
     await connection.write(LONG);
@@ -179,7 +179,7 @@ t.test('a server that hangs in a body is cut when its time is over', async (t) =
   t.match(await seen.request(), { reason: 'response_stalled' });
 });
 
-t.test('a client that takes nothing is cut when its time is over', async (t) => {
+t.test('a client that reads nothing is cut after its timeout', async (t) => {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n');
@@ -196,7 +196,7 @@ t.test('a client that takes nothing is cut when its time is over', async (t) => 
   t.match(await seen.request(), { reason: 'client_stalled', status: 200 });
 });
 
-t.test('a server that does not take the request is 504', async (t) => {
+t.test('a server that does not read the request is a 504', async (t) => {
   const server = await origin(t, async (connection) => {
     connection.stopReading();
     await new Promise((resolve) => connection.socket.once('close', resolve));
@@ -213,81 +213,78 @@ t.test('a server that does not take the request is 504', async (t) => {
   client.destroy();
 });
 
-t.test(
-  'timeouts.total ends a request whatever it is at: in line, at a second server, or in its answer',
-  async (t) => {
-    let asked = 0;
-    const hang = async (connection: RawConnection): Promise<void> => {
-      await connection.readHead();
-      asked++;
-      await connection.hang();
-      connection.end();
-    };
-    const [silent, again, slow] = [await origin(t, hang), await origin(t, hang), await origin(t, hang)];
-    const talking = await origin(t, async (connection) => {
-      await connection.readHead();
-      await connection.write(CHUNKED);
-      while (!connection.socket.destroyed) {
-        await pause(2);
-        await connection.write('1\r\nx\r\n');
-      }
-    });
-    const { connect, seen, clock } = await startBalancer(
-      t,
-      {
-        timeouts: { total: '2s', response_header: '1500ms', queue: '10s' },
-        hosts: [
-          { host: 'silent', servers: [{ address: silent.address, max_connections: 1 }], retry: false },
-          { host: 'twice', servers: [slow.address, again.address], retry: { on: ['timeout'] } },
-          { host: 'talking', servers: [talking.address] },
-          { host: 'patient', servers: [slow.address], timeouts: { total: '3s', response_header: 0 } },
-        ],
-      },
-      { manual: true },
-    );
-    const ask = async (host: string): Promise<RawClient> => {
-      const client = await connect();
-      client.send(GET.replace('Host: a', `Host: ${host}`));
-      return client;
-    };
-    const first = await ask('silent');
-    await until(() => asked === 1);
-    const inLine = await ask('silent');
-    await until(() => inFlight().poolWaiting === 1);
-    const twice = await ask('twice');
-    await until(() => asked === 2);
-    const inAnswer = await ask('talking');
-    await inAnswer.until('\r\n1\r\nx');
-    const patient = await ask('patient');
-    await until(() => asked === 3);
-    clock.advance(1400);
-    clock.advance(200);
-    // Who waited in line has the connection now, and the second server is asked.
-    await until(() => asked === 5);
-    await first.until('HTTP/1.1 504 Gateway Timeout\r\n');
-    t.match(seen.requests, [{ host: 'silent', reason: 'response_timeout' }], 'it was on its own server');
-    clock.advance(350);
-    t.equal(seen.requests.length, 1);
-    clock.advance(100);
-    await inLine.until('HTTP/1.1 504 Gateway Timeout\r\n');
-    await twice.until('HTTP/1.1 504 Gateway Timeout\r\n');
-    await inAnswer.gone();
-    t.equal(inAnswer.error?.code, 'ECONNRESET');
-    const ended = seen.requests.slice(1).map(({ host, reason, attempts }) => `${host} ${reason} ${attempts}`);
-    t.strictSame(ended.sort(), [
-      'silent total_timeout 1',
-      'talking total_timeout 1',
-      'twice total_timeout 2',
-    ]);
-    clock.advance(1100);
-    await patient.until('HTTP/1.1 504 Gateway Timeout\r\n');
-    t.match(seen.requests.at(-1), { host: 'patient', reason: 'total_timeout' });
-    t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
-  },
-);
+t.test('timeouts.total ends a request in the queue, at a second server, and during its answer', async (t) => {
+  let asked = 0;
+  const hang = async (connection: RawConnection): Promise<void> => {
+    await connection.readHead();
+    asked++;
+    await connection.hang();
+    connection.end();
+  };
+  const [silent, again, slow] = [await origin(t, hang), await origin(t, hang), await origin(t, hang)];
+  const talking = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(CHUNKED);
+    while (!connection.socket.destroyed) {
+      await pause(2);
+      await connection.write('1\r\nx\r\n');
+    }
+  });
+  const { connect, seen, clock } = await startBalancer(
+    t,
+    {
+      timeouts: { total: '2s', response_header: '1500ms', queue: '10s' },
+      hosts: [
+        { host: 'silent', servers: [{ address: silent.address, max_connections: 1 }], retry: false },
+        { host: 'twice', servers: [slow.address, again.address], retry: { on: ['timeout'] } },
+        { host: 'talking', servers: [talking.address] },
+        { host: 'patient', servers: [slow.address], timeouts: { total: '3s', response_header: 0 } },
+      ],
+    },
+    { manual: true },
+  );
+  const ask = async (host: string): Promise<RawClient> => {
+    const client = await connect();
+    client.send(GET.replace('Host: a', `Host: ${host}`));
+    return client;
+  };
+  const first = await ask('silent');
+  await until(() => asked === 1);
+  const inLine = await ask('silent');
+  await until(() => inFlight().poolWaiting === 1);
+  const twice = await ask('twice');
+  await until(() => asked === 2);
+  const inAnswer = await ask('talking');
+  await inAnswer.until('\r\n1\r\nx');
+  const patient = await ask('patient');
+  await until(() => asked === 3);
+  clock.advance(1400);
+  clock.advance(200);
+  // The request in the queue has the connection now, and the second server is asked.
+  await until(() => asked === 5);
+  await first.until('HTTP/1.1 504 Gateway Timeout\r\n');
+  t.match(
+    seen.requests,
+    [{ host: 'silent', reason: 'response_timeout' }],
+    'this request was at the silent server',
+  );
+  clock.advance(350);
+  t.equal(seen.requests.length, 1);
+  clock.advance(100);
+  await inLine.until('HTTP/1.1 504 Gateway Timeout\r\n');
+  await twice.until('HTTP/1.1 504 Gateway Timeout\r\n');
+  await inAnswer.gone();
+  t.equal(inAnswer.error?.code, 'ECONNRESET');
+  const ended = seen.requests.slice(1).map(({ host, reason, attempts }) => `${host} ${reason} ${attempts}`);
+  t.strictSame(ended.sort(), ['silent total_timeout 1', 'talking total_timeout 1', 'twice total_timeout 2']);
+  clock.advance(1100);
+  await patient.until('HTTP/1.1 504 Gateway Timeout\r\n');
+  t.match(seen.requests.at(-1), { host: 'patient', reason: 'total_timeout' });
+  t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
+});
 
 t.test(
-  'timeouts.total counts against the server that was silent, not against one that was never asked',
+  'timeouts.total counts against the silent server, not against a server that was not asked',
   async (t) => {
     let asked = 0;
     const { client, clock, balancer } = await faulty(
@@ -311,12 +308,12 @@ t.test(
     t.match(
       balancer.status().servers,
       [{ totals: { failures: 1, requests: 2 } }],
-      'the second had no whole request',
+      'the second server did not have the whole request',
     );
   },
 );
 
-t.test('a tunnel outlives timeouts.total', async (t) => {
+t.test('timeouts.total does not end a tunnel', async (t) => {
   const { client, clock } = await faulty(
     t,
     async (connection, go) => {
@@ -338,7 +335,7 @@ t.test('a tunnel outlives timeouts.total', async (t) => {
   client.destroy();
 });
 
-t.test('whatever one connection did, the next is clean', async (t) => {
+t.test('whatever happened on one connection, the next request is not affected', async (t) => {
   const faults: ((connection: RawConnection) => unknown)[] = [
     (connection) => connection.write(`${CHUNKED}xyz\r\n`),
     (connection) => connection.write(LONG).then(() => connection.reset()),

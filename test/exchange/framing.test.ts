@@ -13,7 +13,7 @@ function sha(bytes: Buffer | string): string {
     .digest('hex');
 }
 
-/** A balancer before an origin that answers with these bytes, and a client. */
+/** A balancer with an origin that answers with these bytes, and a client. */
 async function through(t: Test, answer: string) {
   const server = await origin(t, answering(answer));
   const started = await startBalancer(t, { servers: [server.address] });
@@ -96,7 +96,7 @@ for (const means of ['fast', 'documented'] as const) {
   });
 }
 
-t.test('keep-alive of one side says nothing about the other', async (t) => {
+t.test('keep-alive of one side does not depend on the other', async (t) => {
   let served = 0;
   const server = await origin(t, async (connection) => {
     for (;;) {
@@ -125,7 +125,7 @@ t.test('keep-alive of one side says nothing about the other', async (t) => {
   t.equal(served, 3);
 });
 
-t.test('an answer that has no body is not waited for, whatever its fields claim', async (t) => {
+t.test('an answer without a body ends with its head, whatever its fields claim', async (t) => {
   const claims = ['', 'Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n'];
   for (const claim of claims) {
     for (const [method, status, said] of [
@@ -142,7 +142,7 @@ t.test('an answer that has no body is not waited for, whatever its fields claim'
           `${method} ${status} ${claim}`,
         );
       }
-      t.equal(server.accepted, 1, 'and the connection is used again');
+      t.equal(server.accepted, 1, 'and the connection is reused');
       t.equal(client.received, '');
     }
   }
@@ -164,11 +164,11 @@ t.test('a body that a server sends after HEAD, 204 or 304 reaches no client', as
     other.send(`${method} /3 HTTP/1.1\r\nHost: a\r\n\r\n`);
     t.match(await other.until('\r\n\r\n'), /^HTTP\/1\.1 (200|204|304)/);
     t.equal(client.received + other.received, '');
-    t.equal(server.accepted, 3, 'such a connection is never used again');
+    t.equal(server.accepted, 3, 'such a connection is never reused');
   }
 });
 
-t.test('an HTTP/1.0 client gets plain bytes and an end', async (t) => {
+t.test('an HTTP/1.0 client gets a body without chunks that ends with the connection', async (t) => {
   const old = 'GET / HTTP/1.0\r\n\r\n';
   for (const [answer, body] of [
     [
@@ -188,7 +188,7 @@ t.test('an HTTP/1.0 client gets plain bytes and an end', async (t) => {
   }
 });
 
-t.test('an HTTP/1.0 client that asks for keep-alive gets it when the length is known', async (t) => {
+t.test('an HTTP/1.0 client that asks for keep-alive gets it if the length is known', async (t) => {
   const ask = 'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n';
   const { client } = await through(t, OK);
   for (let i = 0; i < 3; i++) {
@@ -205,7 +205,7 @@ t.test('an HTTP/1.0 client that asks for keep-alive gets it when the length is k
   t.match(await unknown.client.toEnd(), /\r\nConnection: close\r\n\r\nabc$/);
 });
 
-t.test('the server is spoken to in HTTP/1.1, whatever the client speaks', async (t) => {
+t.test('requests are sent in HTTP/1.1, whatever the client speaks', async (t) => {
   let head = '';
   const server = await origin(t, async (connection) => {
     head = await connection.readHead();
@@ -219,22 +219,25 @@ t.test('the server is spoken to in HTTP/1.1, whatever the client speaks', async 
   t.notMatch(head, /connection/i);
 });
 
-t.test('an HTTP/1.0 server is read to its end, or kept if it says so', async (t) => {
-  const plain = await through(t, 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok');
-  const kept = await through(t, 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok');
-  for (const { client } of [plain, kept]) {
-    for (let i = 0; i < 2; i++) {
-      client.send(GET);
-      const { head, body } = await client.response();
-      t.match(head, /^HTTP\/1\.1 200 OK\r\n/);
-      t.equal(body, 'ok');
+t.test(
+  'the connection of an HTTP/1.0 server is read to its end, or kept if the server says so',
+  async (t) => {
+    const plain = await through(t, 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    const kept = await through(t, 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok');
+    for (const { client } of [plain, kept]) {
+      for (let i = 0; i < 2; i++) {
+        client.send(GET);
+        const { head, body } = await client.response();
+        t.match(head, /^HTTP\/1\.1 200 OK\r\n/);
+        t.equal(body, 'ok');
+      }
     }
-  }
-  t.equal(plain.server.accepted, 2);
-  t.equal(kept.server.accepted, 1);
-});
+    t.equal(plain.server.accepted, 2);
+    t.equal(kept.server.accepted, 1);
+  },
+);
 
-t.test('trailers that would be obeyed if they were merged are left out, both ways', async (t) => {
+t.test('trailers that would have an effect in a head are removed, both ways', async (t) => {
   const sent =
     'X-Ok: 1\r\nAuthorization: b\r\nHost: evil\r\nSet-Cookie: c\r\nX-Forwarded-For: 1.1.1.1\r\nX-Last: 2\r\n';
   let trailers = '';
@@ -251,7 +254,7 @@ t.test('trailers that would be obeyed if they were merged are left out, both way
   t.equal(response.trailers, 'X-Ok: 1\r\nX-Last: 2\r\n');
 });
 
-t.test('426 tells the client what to upgrade to', async (t) => {
+t.test('426 keeps Upgrade, which names the protocol to use', async (t) => {
   const { client } = await through(
     t,
     'HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n',

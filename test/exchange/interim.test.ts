@@ -25,13 +25,13 @@ t.test('interim responses are passed on as they come, any number of them', async
   for (let i = 0; i < 2; i++) {
     client.send(GET);
     t.equal(await client.until('\r\n\r\n'), 'HTTP/1.1 102 Processing\r\n\r\n');
-    t.equal(await client.until('\r\n\r\n'), HINTS, 'before the final response is there');
+    t.equal(await client.until('\r\n\r\n'), HINTS, 'before the final response');
     letGo();
     t.equal(await client.until('\r\n\r\n'), HINTS);
     t.equal((await client.response()).body, 'ok');
   }
   t.equal(server.accepted, 1);
-  t.equal((await seen.request()).status, 200, 'the final status is what counts');
+  t.equal((await seen.request()).status, 200, 'the final status is recorded');
 });
 
 t.test('an interim response has no body, and none of its framing is passed on', async (t) => {
@@ -52,7 +52,7 @@ t.test('an interim response has no body, and none of its framing is passed on', 
   t.equal((await client.response()).body, 'ok');
 });
 
-t.test('an HTTP/1.0 client gets none', async (t) => {
+t.test('an HTTP/1.0 client gets no interim responses', async (t) => {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write(`HTTP/1.1 100 Continue\r\n\r\n${HINTS}${OK}`);
@@ -65,7 +65,7 @@ t.test('an HTTP/1.0 client gets none', async (t) => {
   t.notMatch(all, /100|103/);
 });
 
-t.test('interim responses without end are cut off', async (t) => {
+t.test('endless interim responses are cut off', async (t) => {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write(HINTS.repeat(65));
@@ -79,7 +79,7 @@ t.test('interim responses without end are cut off', async (t) => {
   t.equal((await seen.request()).reason, 'bad_response');
 });
 
-t.test('a server that fails after an interim response is not replaced by another', async (t) => {
+t.test('after an interim response no other server is tried', async (t) => {
   let asked = 0;
   const script: Parameters<typeof origin>[1] = async (connection) => {
     await connection.readHead();
@@ -124,7 +124,7 @@ t.test('a final status instead of 100 is forwarded at once and ends the connecti
     const server = await origin(t, async (connection) => {
       await connection.readHead();
       await connection.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`);
-      t.equal((await connection.readToEnd()).length, 0, 'no byte of a body');
+      t.equal((await connection.readToEnd()).length, 0, 'no byte of the body');
       connection.end();
     });
     const { connect } = await startBalancer(t, { servers: [server.address] });
@@ -132,14 +132,14 @@ t.test('a final status instead of 100 is forwarded at once and ends the connecti
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n');
     const all = await client.toEnd();
     t.match(all, `HTTP/1.1 ${status}`);
-    t.match(all, /\r\nConnection: close\r\n/, 'as nobody knows whether the body will come');
+    t.match(all, /\r\nConnection: close\r\n/, 'as it is uncertain whether the body will come');
     client.end();
     await client.gone();
     t.equal(client.error, null);
   }
 });
 
-t.test('a server that fails before its 100 is replaced only where that is safe', async (t) => {
+t.test('when a server fails before its 100, the request is retried only if that is safe', async (t) => {
   for (const [method, status] of [
     ['PUT', 200],
     ['POST', 502],
@@ -167,7 +167,7 @@ t.test('a server that fails before its 100 is replaced only where that is safe',
   }
 });
 
-t.test('an HTTP/1.0 client cannot expect anything', async (t) => {
+t.test('Expect of an HTTP/1.0 client is ignored', async (t) => {
   let head = '';
   const server = await origin(t, async (connection) => {
     head = (await readRequest(connection)).head;
@@ -180,46 +180,43 @@ t.test('an HTTP/1.0 client cannot expect anything', async (t) => {
   t.notMatch(head, /expect/i);
 });
 
-t.test('any other expectation is refused', async (t) => {
+t.test('an expectation other than 100-continue is refused', async (t) => {
   const { connect } = await startBalancer(t, { servers: ['127.0.0.1:1'] });
   const client = await connect();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: magic\r\n\r\n');
   t.match(await client.toEnd(), /^HTTP\/1\.1 417 .*\r\nConnection: close\r\n/s);
 });
 
-t.test(
-  'of interim responses no more is held for a client that does not read than came in one read',
-  async (t) => {
-    const { writeText } = Channel.prototype;
-    let most = 0;
-    Channel.prototype.writeText = function (text): void {
-      writeText.call(this, text);
-      most = Math.max(most, this.heldBytes, this.backlog);
-    };
-    t.teardown(() => {
-      Channel.prototype.writeText = writeText;
-    });
-    const hint = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(60_000)}\r\n\r\n`;
-    const server = await origin(t, async (connection) => {
-      await connection.readHead();
-      await connection.write(hint.repeat(64) + OK);
-      await connection.hang();
-    });
-    const { connect } = await startBalancer(t, { servers: [server.address] });
-    const clients = await Promise.all(Array.from({ length: 4 }, connect));
-    for (const client of clients) {
-      client.socket.pause();
-      client.send(GET);
-    }
-    await pause(300);
-    t.ok(most > 0 && most < 300_000, `${most} bytes`);
-    for (const client of clients) {
-      client.socket.resume();
-      for (let i = 0; i < 64; i++) await client.until('\r\n\r\n');
-      t.equal((await client.response()).body, 'ok');
-      client.destroy();
-    }
-  },
-);
+t.test('for a client that does not read, at most one read of interim responses is held', async (t) => {
+  const { writeText } = Channel.prototype;
+  let most = 0;
+  Channel.prototype.writeText = function (text): void {
+    writeText.call(this, text);
+    most = Math.max(most, this.heldBytes, this.backlog);
+  };
+  t.teardown(() => {
+    Channel.prototype.writeText = writeText;
+  });
+  const hint = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(60_000)}\r\n\r\n`;
+  const server = await origin(t, async (connection) => {
+    await connection.readHead();
+    await connection.write(hint.repeat(64) + OK);
+    await connection.hang();
+  });
+  const { connect } = await startBalancer(t, { servers: [server.address] });
+  const clients = await Promise.all(Array.from({ length: 4 }, connect));
+  for (const client of clients) {
+    client.socket.pause();
+    client.send(GET);
+  }
+  await pause(300);
+  t.ok(most > 0 && most < 300_000, `${most} bytes`);
+  for (const client of clients) {
+    client.socket.resume();
+    for (let i = 0; i < 64; i++) await client.until('\r\n\r\n');
+    t.equal((await client.response()).body, 'ok');
+    client.destroy();
+  }
+});
 
 nothingIsLeft(t);

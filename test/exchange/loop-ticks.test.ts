@@ -7,7 +7,7 @@ import type { ClientSide } from '../../lib/http/flow.js';
 import type { Lease } from '../../lib/servers/contracts.js';
 import { ManualClock } from '../support/manual-clock.js';
 
-/** A relay that has sent a GET to a server, and a client that takes answers or not. */
+/** A relay that has sent a GET to a server, and a client that reads answers or not. */
 function asked(t: Test) {
   const clock = new ManualClock();
   const wheel = new TimerWheel(clock);
@@ -39,23 +39,23 @@ function asked(t: Test) {
   return { relay, state, told, clock };
 }
 
-t.test('a server that says nothing is overdue', async (t) => {
+t.test('a silent server is overdue after its timeout', async (t) => {
   const { told, clock } = asked(t);
   clock.advance(1100);
   t.strictSame(told, [FAILURES.response_timeout.reason]);
 });
 
-t.test('a server that is not read, as the client takes nothing, is not to blame', async (t) => {
+t.test('a server that is not read because its client reads nothing is not at fault', async (t) => {
   const { relay, state, told, clock } = asked(t);
   relay.pauseServer();
   clock.advance(1100);
-  t.strictSame(told, ['more time'], 'the client has taken something meanwhile');
+  t.strictSame(told, ['more time'], 'the client has read something meanwhile');
   state.takes = false;
   clock.advance(1100);
   t.strictSame(told.slice(1), ['client_stalled']);
 });
 
-t.test('a server that is read again has its time from then on', async (t) => {
+t.test('when a server is read again, its timeout starts anew', async (t) => {
   const { relay, state, told, clock } = asked(t);
   relay.pauseServer();
   clock.advance(900);

@@ -12,24 +12,24 @@ const RUNS = Number(process.env.LB_FUZZ_RUNS ?? 300);
 
 interface Request {
   readonly method: string;
-  /** Bytes of its body, and in what frame; GET and HEAD have none. */
+  /** Bytes of its body, and its framing; GET and HEAD have none. */
   readonly up: number;
   readonly framing: 'length' | 'chunked';
   readonly down: number;
   readonly answer: 'length' | 'chunked' | 'close';
-  /** What the server does behind its answer. */
+  /** What the server does after its answer. */
   readonly behind: 'nothing' | 'end' | 'surplus';
 }
 
 interface Session {
   readonly requests: readonly Request[];
-  /** All at once, or each behind the answer to the one before. */
+  /** All requests at once, or each after the previous answer. */
   readonly pipelined: boolean;
-  /** The last request ends the connection: by a field, by its version, or by a FIN behind it. */
+  /** How the last request ends the connection: by a field, by its version, or by a FIN after it. */
   readonly ending: 'none' | 'field' | 'version' | 'fin';
-  /** The client goes away behind this share of its bytes. */
+  /** The client disconnects after this share of its bytes. */
   readonly abortAt: number | null;
-  /** Bytes sent at a time, taken in turn. */
+  /** Sizes of the writes, used in rotation. */
   readonly pieces: readonly number[];
 }
 
@@ -60,7 +60,7 @@ const session: fc.Arbitrary<Session> = fc.record({
   }),
 });
 
-/** What the server says it got, and what a client knows it sent. */
+/** What the server reports as received, and the client knows to have sent. */
 function summary(id: string, method: string, body: Buffer, down: number): Buffer {
   const sum = createHash('sha1').update(body).digest('hex');
   return Buffer.concat([Buffer.from(`${id} ${method} ${body.length} ${sum}\n`), pattern(down)]);
@@ -72,7 +72,7 @@ async function echo(connection: RawConnection): Promise<void> {
     const [method = '', target = ''] = head.split(' ');
     const [, id = '', down = '', answer = '', behind = ''] = target.split('/');
     const bytes = summary(id, method, body, Number(down));
-    // Only what is read together with the answer can be told from the answer to the next request.
+    // Only surplus bytes in the same read as the answer can be told from the answer to the next request.
     const surplus = behind === 'surplus' && answer !== 'close' && Number(down) < 1000;
     const closes = !surplus && (behind !== 'nothing' || answer === 'close');
     let answerHead = `HTTP/1.1 200 OK\r\nX-Id: ${id}\r\n`;
@@ -93,7 +93,7 @@ async function echo(connection: RawConnection): Promise<void> {
       return;
     }
     if (surplus) {
-      if ((await connection.readToEnd()).length > 0) throw new Error('a request behind surplus bytes');
+      if ((await connection.readToEnd()).length > 0) throw new Error('a request after surplus bytes');
       connection.end();
       return;
     }
@@ -132,7 +132,7 @@ class Run {
       }
     }
     if (ending !== 'none' && (await this.#client.toEnd()) !== '')
-      throw new Error('bytes behind the last answer');
+      throw new Error('bytes after the last answer');
     if (this.#client.received !== '') throw new Error(`surplus bytes: ${this.#client.received}`);
     this.#client.destroy();
   }
@@ -160,7 +160,7 @@ class Run {
   async #send(bytes: Buffer): Promise<void> {
     const { pieces } = this.#session;
     for (let at = 0, turn = 0; at < bytes.length; turn++) {
-      // Tiny pieces only for the first few hundred bytes: the heads are what is worth splitting.
+      // Tiny writes only for the first few hundred bytes: it is the heads that are worth splitting.
       const length = turn < 40 ? (pieces[turn % pieces.length] as number) : 50_000;
       this.#client.send(bytes.subarray(at, at + length));
       at += length;
@@ -191,7 +191,7 @@ async function settled(started: Started): Promise<void> {
   while (started.balancer.clientCount > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Behind an answer, poison that reads like another one is an answer to the next request in a pipeline. */
+/** In a pipeline, surplus bytes that look like a response would be the answer to the next request, so they are left out. */
 function unpoisoned(session: Session): Session {
   const requests = session.requests.map((request) => ({
     ...request,

@@ -6,11 +6,11 @@ import { nothingIsLeft } from '../support/leaks.js';
 import { origin, readRequest } from '../support/origin.js';
 
 /**
- * What real clients and servers send beside the letter of RFC 9112, and what smugglers would make of each: the exact
- * bytes that the other side gets, whole and cut at every byte.
+ * What real clients and servers send that RFC 9112 does not allow, and what smugglers would make of it: the exact bytes
+ * that the other side gets, when sent whole and when cut at every byte.
  */
 
-/** A server that tells of every request, and answers it with its place in the order. */
+/** A server that reports every request, and answers with its number. */
 async function listening(t: Test) {
   const received: { head: string; body: string }[] = [];
   const server = await origin(t, async (connection) => {
@@ -23,7 +23,7 @@ async function listening(t: Test) {
   return { received, ...(await startBalancer(t, { servers: [server.address] })) };
 }
 
-t.test('a target with any byte that ends nothing reaches the server as it came', async (t) => {
+t.test('a target reaches the server unchanged, with any byte that does not end it', async (t) => {
   const { received, connect, seen } = await listening(t);
   const client = await connect();
   const bytes = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join('');
@@ -32,7 +32,7 @@ t.test('a target with any byte that ends nothing reaches the server as it came',
   client.send(request);
   t.equal((await client.response()).status, 200);
   t.ok(received[0]?.head.startsWith(`GET ${target} HTTP/1.1\r\nHost: a\r\n`));
-  t.equal((await seen.request()).target, target, 'and is in the log');
+  t.equal((await seen.request()).target, target, 'and is logged');
   for (let at = 1; at < 40; at++) {
     await client.sendPieces([request.slice(0, at), request.slice(at, at + 1), request.slice(at + 1)]);
     t.equal((await client.response()).status, 200);
@@ -59,7 +59,7 @@ t.test('a rewritten target keeps the bytes that the rules do not touch', async (
   t.equal(heads[0]?.split('\r\n')[0], 'GET /\xff"<\\>/tea?\xe9\\&x=1 HTTP/1.1');
 });
 
-t.test('a route for a path takes it in raw bytes too, and a guard refuses it', async (t) => {
+t.test('routes and guards match a path that is sent as raw bytes', async (t) => {
   const server = await origin(t, answering(OK));
   const { connect } = await startBalancer(t, {
     servers: [server.address],
@@ -81,7 +81,7 @@ t.test('a route for a path takes it in raw bytes too, and a guard refuses it', a
   client.destroy();
 });
 
-t.test('a length or a coding with tabs around it frames one request and no other', async (t) => {
+t.test('a length or a coding with tabs around it frames exactly one request', async (t) => {
   const { received, connect } = await listening(t);
   const next = 'GET /next HTTP/1.1\r\nHost: a\r\n\r\n';
   for (const [framing, body, passed] of [
@@ -109,36 +109,43 @@ t.test('a length or a coding with tabs around it frames one request and no other
   }
 });
 
-t.test('a refused request is the last of its connection, and the server gets none of it', async (t) => {
-  const { received, connect, seen } = await listening(t);
-  const hidden = '0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n';
-  const framings: [fields: string, status: number, detail: string][] = [
-    ['Content-Length: 5\t\r\nContent-Length: 5', 400, 'more than one Content-Length'],
-    [
-      'Content-Length: 5\t\r\nTransfer-Encoding: chunked',
-      400,
-      'Transfer-Encoding together with Content-Length',
-    ],
-    [
-      'Transfer-Encoding: chunked\t\r\nContent-Length: 5',
-      400,
-      'Transfer-Encoding together with Content-Length',
-    ],
-    ['Content-Length: 1\t2', 400, 'Content-Length is not a plain number'],
-    ['Transfer-Encoding: chun\tked', 501, 'the only transfer coding understood is chunked, once'],
-    ['Content-Length : 5', 400, 'the head is not valid HTTP/1.1: invalid header token'],
-  ];
-  for (const [index, [fields, status, detail]] of framings.entries()) {
-    const client = await connect();
-    client.send(`POST / HTTP/1.1\r\nHost: a\r\n${fields}\r\n\r\n${hidden}`);
-    const answer = await client.toEnd();
-    t.equal(answer.split('HTTP/1.1').length, 2, 'one answer');
-    t.match(await seen.request(index + 1), { status, detail, reason: 'bad_request' }, JSON.stringify(fields));
-  }
-  t.strictSame(received, []);
-});
+t.test(
+  'a refused request is the last one of its connection, and no byte of it reaches the server',
+  async (t) => {
+    const { received, connect, seen } = await listening(t);
+    const hidden = '0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n';
+    const framings: [fields: string, status: number, detail: string][] = [
+      ['Content-Length: 5\t\r\nContent-Length: 5', 400, 'more than one Content-Length'],
+      [
+        'Content-Length: 5\t\r\nTransfer-Encoding: chunked',
+        400,
+        'Transfer-Encoding together with Content-Length',
+      ],
+      [
+        'Transfer-Encoding: chunked\t\r\nContent-Length: 5',
+        400,
+        'Transfer-Encoding together with Content-Length',
+      ],
+      ['Content-Length: 1\t2', 400, 'Content-Length is not a plain number'],
+      ['Transfer-Encoding: chun\tked', 501, 'the only transfer coding understood is chunked, once'],
+      ['Content-Length : 5', 400, 'the head is not valid HTTP/1.1: invalid header token'],
+    ];
+    for (const [index, [fields, status, detail]] of framings.entries()) {
+      const client = await connect();
+      client.send(`POST / HTTP/1.1\r\nHost: a\r\n${fields}\r\n\r\n${hidden}`);
+      const answer = await client.toEnd();
+      t.equal(answer.split('HTTP/1.1').length, 2, 'one answer');
+      t.match(
+        await seen.request(index + 1),
+        { status, detail, reason: 'bad_request' },
+        JSON.stringify(fields),
+      );
+    }
+    t.strictSame(received, []);
+  },
+);
 
-t.test('an empty Expect expects nothing', async (t) => {
+t.test('an empty Expect is ignored', async (t) => {
   const { received, connect } = await listening(t);
   const client = await connect();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nExpect:\r\nContent-Length: 2\r\n\r\nhi');
@@ -155,7 +162,7 @@ interface Passing {
   readonly what: string;
   readonly answer: string;
   readonly expected: string;
-  /** Is the server's connection used again? */
+  /** Is the server's connection reused? */
   readonly kept: boolean;
   readonly method?: string;
 }
@@ -199,7 +206,7 @@ const PASSING: readonly Passing[] = [
     kept: true,
   },
   {
-    what: 'blanks in front of a colon',
+    what: 'blanks before a colon',
     answer: `HTTP/1.1 200 OK\r\nContent-Length \t: 2\r\n${DATE}Keep-Alive : x\r\nConnection\t: X-Hop\r\nX-Hop : 1\r\nX-Kept : 1\r\n\r\nok`,
     expected: `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${DATE}X-Kept: 1\r\n\r\nok`,
     kept: true,
@@ -235,7 +242,7 @@ for (const { what, answer, expected, kept, method = 'GET' } of PASSING) {
   });
 }
 
-t.test('bytes after the chunks of an answer that also has a length reach no client', async (t) => {
+t.test('bytes after the chunks of an answer that also has a length are dropped', async (t) => {
   const evil = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil';
   const server = await origin(
     t,
@@ -248,7 +255,7 @@ t.test('bytes after the chunks of an answer that also has a length reach no clie
     t.equal((await client.response()).body + (await client.response()).body, '');
     client.destroy();
   }
-  t.equal(server.accepted, 6, 'a connection each');
+  t.equal(server.accepted, 6, 'one connection for each');
 });
 
 // Answers that are refused.
@@ -272,7 +279,7 @@ const REFUSED: readonly (readonly [answer: string, detail: RegExp])[] = [
 
 for (const method of ['GET', 'POST'] as const) {
   t.test(
-    `${method}: an answer refused before any of it went out is a 502, and the log says why`,
+    `${method}: an answer refused before any of it was sent is a 502, and the log says why`,
     async (t) => {
       for (const [index, [answer, detail]] of REFUSED.entries()) {
         const server = await origin(t, answering(answer));
@@ -285,13 +292,13 @@ for (const method of ['GET', 'POST'] as const) {
           t.notMatch(head, /chunked/);
           t.match(await seen.request(i), { status: 502, reason: 'bad_response', detail, bytesOut: 11 });
         }
-        t.equal(client.received, '', 'nothing of the answer that was refused');
+        t.equal(client.received, '', 'nothing of the refused answer');
       }
     },
   );
 }
 
-t.test('an answer refused after some of it went out ends with the connection', async (t) => {
+t.test('an answer refused after some of it was sent ends the connection', async (t) => {
   let sent = (): void => {};
   const server = await origin(t, async (connection) => {
     await connection.readHead();
@@ -311,7 +318,7 @@ t.test('an answer refused after some of it went out ends with the connection', a
   t.match(await seen.request(), { status: 200, reason: 'bad_response', detail: /chunked body/, bytesOut: 2 });
 });
 
-t.test('answers before one that is refused in the same turn are sent', async (t) => {
+t.test('pipelined answers before a refused one in the same read are sent', async (t) => {
   const server = await origin(t, async (connection) => {
     for (;;) {
       const head = await connection.readHead();
@@ -328,7 +335,7 @@ t.test('answers before one that is refused in the same turn are sent', async (t)
   }
 });
 
-t.test('answers that are not valid take a server out as errors, not as cut connections', async (t) => {
+t.test('invalid answers eject a server as errors, not as cut connections', async (t) => {
   const bad = await origin(t, answering('HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n'));
   const good = await origin(t, answering(OK));
   const { connect, seen } = await startBalancer(t, {
@@ -346,7 +353,7 @@ t.test('answers that are not valid take a server out as errors, not as cut conne
   t.strictSame(seen.verdicts, [`ejected ${bad.address} 30000 3 errors in a row: bad response`]);
 });
 
-t.test('QUERY is safe and idempotent: it is sent again with the body that was held', async (t) => {
+t.test('QUERY is idempotent: it is sent again with the body that was kept', async (t) => {
   const bodies: string[] = [];
   const bad = await origin(t, async (connection) => {
     bodies.push(`bad ${(await readRequest(connection)).body}`);

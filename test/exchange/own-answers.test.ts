@@ -5,14 +5,14 @@ import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { deadAddress, field, origin } from '../support/origin.js';
 
-/** Answers that the balancer gives itself: a browser must find CORS and HSTS in them as in those of servers. */
+/** Local replies: a browser must find CORS and HSTS in them, as in answers of servers. */
 
 const CORS = {
   add: { 'Access-Control-Allow-Origin': '*', 'X-Path': '{path}', 'X-Served-By': '[{server}]' },
   append: { Vary: 'Origin' },
 };
 
-t.test('an answer of the balancer’s own carries the response_header_rules of its route', async (t) => {
+t.test('a local reply carries the response_header_rules of its route', async (t) => {
   const dead = await deadAddress();
   const silent = await origin(t, (connection) => connection.hang());
   const garbage = await origin(t, answering(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx`));
@@ -64,7 +64,7 @@ t.test('an answer of the balancer’s own carries the response_header_rules of i
     t.equal(status, expected, path);
     t.equal(field(head, 'access-control-allow-origin'), '*', path);
     t.equal(field(head, 'x-path'), path);
-    t.equal(field(head, 'x-served-by'), '[]', 'no server gave it');
+    t.equal(field(head, 'x-served-by'), '[]', 'no server answered');
     t.equal(field(head, 'vary'), 'Origin');
     t.equal(field(head, 'strict-transport-security'), 'max-age=1');
     t.equal(field(head, 'cache-control'), 'no-store');
@@ -80,12 +80,12 @@ t.test('an answer of the balancer’s own carries the response_header_rules of i
   ] as const) {
     const [status, head] = await ask(path, host, fields);
     t.equal(status, expected, `${expected} before any route`);
-    t.equal(field(head, 'strict-transport-security'), 'max-age=1', 'those of the file');
-    t.equal(field(head, 'x-path'), null, 'and of no route');
+    t.equal(field(head, 'strict-transport-security'), 'max-age=1', 'the rules of the file');
+    t.equal(field(head, 'x-path'), null, 'and not those of a route');
   }
 });
 
-t.test('no rule makes an error cacheable, or describes its text as the content of a server', async (t) => {
+t.test('no rule makes a local error cacheable, or sets Content-Type of its text', async (t) => {
   const dead = await deadAddress();
   const { connect } = await startBalancer(t, {
     retry: false,
@@ -127,9 +127,13 @@ t.test('no rule makes an error cacheable, or describes its text as the content o
     );
     t.strictSame(head.match(/^(retry-after|x-ok).*(?=\r)/gim)?.toSorted(), ['Retry-After: 7', 'X-Ok: 1']);
   }
-  t.notMatch(await ask('down'), /^date/im, 'all else goes by the rules');
+  t.notMatch(await ask('down'), /^date/im, 'everything else follows the rules');
   t.strictSame((await ask('own')).match(/^(cache-control|etag).*(?=\r)/gim), ['Cache-Control: max-age=5']);
-  t.match(await ask('fine'), /\r\nCache-Control: public, max-age=3600\r\n/, 'what is no error may be kept');
+  t.match(
+    await ask('fine'),
+    /\r\nCache-Control: public, max-age=3600\r\n/,
+    'an answer that is no error may be cached',
+  );
 });
 
 nothingIsLeft(t);

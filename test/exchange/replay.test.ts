@@ -5,7 +5,7 @@ function text(replay: Replay): string {
   return replay.bytes.toString('latin1');
 }
 
-/** A piece as it lies in a read buffer, with other bytes around it. */
+/** A piece within a read buffer, with other bytes around it. */
 function replayOf(limit: number, repeatable = true): Replay {
   const replay = new Replay();
   replay.begin(limit, repeatable);
@@ -18,14 +18,14 @@ function give(keep: (buffer: Buffer, start: number, end: number) => void, piece:
   buffer.fill('?');
 }
 
-t.test('bytes that wait for a server are copied, in order, beyond the limit too', async (t) => {
+t.test('bytes that wait for a server are copied in order, even beyond the limit', async (t) => {
   const replay = replayOf(4);
   for (const piece of ['abc', 'def', 'g']) give((...at) => replay.keep(...at), piece);
   t.equal(text(replay), 'abcdefg');
   t.ok(replay.whole);
 });
 
-t.test('bytes being sent are kept as long as all of them fit', async (t) => {
+t.test('bytes that are sent are kept as long as all of them fit', async (t) => {
   const replay = replayOf(4);
   for (const piece of ['ab', 'cd']) give((...at) => replay.keepSent(...at), piece);
   t.equal(text(replay), 'abcd');
@@ -34,7 +34,7 @@ t.test('bytes being sent are kept as long as all of them fit', async (t) => {
   t.equal(text(replay), '');
   t.notOk(replay.whole);
   give((...at) => replay.keepSent(...at), 'f');
-  t.equal(text(replay), '', 'a rest without its beginning is worth nothing');
+  t.equal(text(replay), '', 'a body without its beginning is not kept');
 });
 
 t.test('a first piece that does not fit leaves nothing to send again', async (t) => {
@@ -58,7 +58,7 @@ t.test('a request that must not be sent twice is not kept after it was sent', as
   t.equal(text(replay), '');
 });
 
-t.test('reset it is ready for another request', async (t) => {
+t.test('after reset the replay is ready for another request', async (t) => {
   const replay = replayOf(4);
   give((...at) => replay.keep(...at), 'ab');
   replay.reset();
@@ -69,7 +69,7 @@ t.test('reset it is ready for another request', async (t) => {
 });
 
 t.test(
-  'however small its pieces are, a body takes the memory of its bytes, and that is counted',
+  'a kept body takes as much memory as its bytes, however small its pieces, and is counted',
   async (t) => {
     const limit = 64 * 1024;
     const before = replayBytes();
@@ -79,7 +79,7 @@ t.test(
     t.equal(replay.bytes.length, limit);
     t.equal(replayBytes() - before, limit);
     give((...at) => replay.keepSent(...at), 'y');
-    t.equal(replayBytes(), before, 'what can not be sent again any more is not kept');
+    t.equal(replayBytes(), before, 'a body that cannot be sent again is not kept');
     give((...at) => replay.keepSent(...at), 'z');
     t.equal(replayBytes(), before);
     replay.reset();

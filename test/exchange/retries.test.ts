@@ -16,7 +16,7 @@ interface Server {
   readonly received: string[];
 }
 
-/** An origin that takes whole requests and fails in one way, as often as asked; then it answers. */
+/** An origin that reads whole requests and fails in one way, as often as asked; then it answers. */
 async function failing(t: Test, fault: Fault, times = Number.POSITIVE_INFINITY): Promise<Server> {
   const received: string[] = [];
   const server = await origin(t, async (connection) => {
@@ -46,12 +46,12 @@ function request(method: string, body = '', fields = ''): string {
   return `${method} / HTTP/1.1\r\nHost: a\r\n${fields}${length}\r\n${body}`;
 }
 
-/** What was tried, without what time tells. */
+/** The attempts, without times. */
 function triesOf({ tries }: SeenRequest): unknown[] {
   return tries.map(({ server, reason, status, reused }) => [server, reason, status, reused]);
 }
 
-t.test('each failure, method and option', async (t) => {
+t.test('each failure is retried according to the method and the options of the route', async (t) => {
   const all = ['connect', 'stale', 'reset', 'timeout', 503];
   for (const [fault, cause, failed] of [
     ['reset', 'reset', { status: 502, reason: 'reset_before_response' }],
@@ -83,7 +83,7 @@ t.test('each failure, method and option', async (t) => {
   }
 });
 
-t.test('a refused connection is no reason to try again when the route does not say so', async (t) => {
+t.test('a refused connection is not retried if the route excludes it', async (t) => {
   for (const [retry, status] of [
     [{ on: ['stale', 'reset'] }, 502],
     [{ attempts: 0 }, 502],
@@ -115,7 +115,7 @@ t.test('retry: false does not even replace a stale connection', async (t) => {
   t.strictSame(triesOf(await seen.request(2)), [[server.address, 'reset_before_response', 0, true]]);
 });
 
-t.test('a route has terms of its own', async (t) => {
+t.test('a route has retry settings of its own', async (t) => {
   const bad = await failing(t, '503');
   const good = await working(t);
   const { connect } = await startBalancer(t, {
@@ -153,52 +153,49 @@ t.test('with an Idempotency-Key a POST is sent again if the route says so', asyn
   }
 });
 
-t.test(
-  'an answer cut at every byte: GET loses none of which the head was not whole, POST is never sent twice',
-  async (t) => {
-    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-    const headLength = answer.length - 2;
-    let cut = 0;
-    let ending: 'reset' | 'end' = 'reset';
-    const bad = await origin(t, async (connection) => {
-      await readRequest(connection);
-      if (cut > 0) await connection.write(answer.slice(0, cut));
-      // The bytes are there before a reset could overtake them.
-      if (ending === 'reset') await pause(3);
-      await fail(connection, ending);
-    });
-    const good = await working(t);
-    const { connect, seen, balancer } = await startBalancer(t, {
-      servers: [bad.address, good.address],
-      algorithm: 'first',
-      retry: { budget: false },
-    });
-    for (ending of ['reset', 'end'] as const) {
-      for (cut = 0; cut < answer.length; cut++) {
-        const [get, post] = [await connect(), await connect()];
-        get.send(request('GET'));
-        post.send(request('POST', 'once'));
-        if (cut < headLength) {
-          t.equal((await get.response()).body, 'ok', `${ending} at ${cut}`);
-          t.equal((await post.response()).status, 502);
-        } else {
-          await get.gone();
-          await post.gone();
-          t.notMatch(get.received, /ok$/);
-        }
+t.test('an answer cut within its head is retried for a GET, and a POST is never sent twice', async (t) => {
+  const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  const headLength = answer.length - 2;
+  let cut = 0;
+  let ending: 'reset' | 'end' = 'reset';
+  const bad = await origin(t, async (connection) => {
+    await readRequest(connection);
+    if (cut > 0) await connection.write(answer.slice(0, cut));
+    // So that the bytes arrive before the reset.
+    if (ending === 'reset') await pause(3);
+    await fail(connection, ending);
+  });
+  const good = await working(t);
+  const { connect, seen, balancer } = await startBalancer(t, {
+    servers: [bad.address, good.address],
+    algorithm: 'first',
+    retry: { budget: false },
+  });
+  for (ending of ['reset', 'end'] as const) {
+    for (cut = 0; cut < answer.length; cut++) {
+      const [get, post] = [await connect(), await connect()];
+      get.send(request('GET'));
+      post.send(request('POST', 'once'));
+      if (cut < headLength) {
+        t.equal((await get.response()).body, 'ok', `${ending} at ${cut}`);
+        t.equal((await post.response()).status, 502);
+      } else {
+        await get.gone();
+        await post.gone();
+        t.notMatch(get.received, /ok$/);
       }
     }
-    t.equal(good.received.length, 2 * headLength);
-    t.notOk(good.received.some((line) => line.startsWith('POST')));
-    t.ok(seen.requests.every(({ attempts }) => attempts <= 2));
-    t.match(balancer.status().servers, [
-      { totals: { failures: 4 * answer.length } },
-      { totals: { failures: 0 } },
-    ]);
-  },
-);
+  }
+  t.equal(good.received.length, 2 * headLength);
+  t.notOk(good.received.some((line) => line.startsWith('POST')));
+  t.ok(seen.requests.every(({ attempts }) => attempts <= 2));
+  t.match(balancer.status().servers, [
+    { totals: { failures: 4 * answer.length } },
+    { totals: { failures: 0 } },
+  ]);
+});
 
-t.test('{attempt} tells servers and clients which attempt it is', async (t) => {
+t.test('{attempt} in rules is the number of the attempt, for servers and clients', async (t) => {
   const heads: string[] = [];
   const server = async (status: string) =>
     origin(t, async (connection) => {
@@ -232,47 +229,44 @@ t.test('{attempt} tells servers and clients which attempt it is', async (t) => {
   }
 });
 
-t.test(
-  'an answer that is tried again leaves no byte, and its connection carries another request',
-  async (t) => {
-    const chunks = 'HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n';
-    for (const [name, answer, kept] of [
-      ['short', BUSY, true],
-      ['in pieces', `${chunks}${chunked('x'.repeat(3000), 700)}`, true],
-      ['empty', 'HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n', true],
-      ['that closes', `HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy`, false],
-      ['to the end', 'HTTP/1.1 503 No\r\n\r\nbusy', false],
-      ['too long', `HTTP/1.1 503 No\r\nContent-Length: 90000\r\n\r\n${'x'.repeat(90_000)}`, false],
-    ] as const) {
-      const bad = await origin(t, async (connection) => {
-        for (;;) {
-          await readRequest(connection);
-          await connection.write(answer);
-          if (name === 'to the end' || name === 'that closes') return connection.end();
-        }
-      });
-      const good = await working(t);
-      const settings = { servers: [bad.address, good.address], retry: { on: ['stale', 503] } };
-      const { connect, seen } = await startBalancer(t, settings);
-      const client = await connect();
-      for (let turn = 1; turn <= 3; turn++) {
-        client.send(request('PUT', `hello ${turn}`));
-        const { status, body, head } = await client.response();
-        t.strictSame([status, body], [200, 'ok'], name);
-        t.notMatch(head, /503|chunked/);
-        t.match((await seen.request(turn)).tries.at(-1), { server: good.address, reason: '', status: 200 });
-        await pause(10);
+t.test('no byte of a retried answer reaches the client, and its connection is reused', async (t) => {
+  const chunks = 'HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n';
+  for (const [name, answer, kept] of [
+    ['short', BUSY, true],
+    ['in pieces', `${chunks}${chunked('x'.repeat(3000), 700)}`, true],
+    ['empty', 'HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n', true],
+    ['that closes', `HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy`, false],
+    ['to the end', 'HTTP/1.1 503 No\r\n\r\nbusy', false],
+    ['too long', `HTTP/1.1 503 No\r\nContent-Length: 90000\r\n\r\n${'x'.repeat(90_000)}`, false],
+  ] as const) {
+    const bad = await origin(t, async (connection) => {
+      for (;;) {
+        await readRequest(connection);
+        await connection.write(answer);
+        if (name === 'to the end' || name === 'that closes') return connection.end();
       }
-      t.equal(client.received, '');
-      t.strictSame(good.received, ['PUT hello 1', 'PUT hello 2', 'PUT hello 3']);
-      const asked = seen.requests.filter(({ attempts }) => attempts === 2).length;
-      t.ok(asked >= 2);
-      t.equal(bad.accepted, kept ? 1 : asked, `${name}: connections`);
+    });
+    const good = await working(t);
+    const settings = { servers: [bad.address, good.address], retry: { on: ['stale', 503] } };
+    const { connect, seen } = await startBalancer(t, settings);
+    const client = await connect();
+    for (let turn = 1; turn <= 3; turn++) {
+      client.send(request('PUT', `hello ${turn}`));
+      const { status, body, head } = await client.response();
+      t.strictSame([status, body], [200, 'ok'], name);
+      t.notMatch(head, /503|chunked/);
+      t.match((await seen.request(turn)).tries.at(-1), { server: good.address, reason: '', status: 200 });
+      await pause(10);
     }
-  },
-);
+    t.equal(client.received, '');
+    t.strictSame(good.received, ['PUT hello 1', 'PUT hello 2', 'PUT hello 3']);
+    const asked = seen.requests.filter(({ attempts }) => attempts === 2).length;
+    t.ok(asked >= 2);
+    t.equal(bad.accepted, kept ? 1 : asked, `${name}: connections`);
+  }
+});
 
-t.test('a slow rest of such an answer is not waited for', async (t) => {
+t.test('the connection is closed when the rest of a retried answer is slow', async (t) => {
   const bad = await origin(t, async (connection) => {
     await readRequest(connection);
     await connection.write('HTTP/1.1 503 No\r\nContent-Length: 10\r\n\r\nslow');
@@ -290,36 +284,39 @@ t.test('a slow rest of such an answer is not waited for', async (t) => {
   await until(() => bad.connections === 0);
 });
 
-t.test('the last answer is passed on, and one to an upload is tried again while it goes on', async (t) => {
-  const servers = [await failing(t, '503'), await failing(t, '503'), await failing(t, '503')];
-  const settings = { servers: servers.map(({ address }) => address), retry: { on: [503] } };
-  const { connect, seen } = await startBalancer(t, settings);
-  const client = await connect();
-  client.send(request('GET'));
-  const { status, body } = await client.response();
-  t.strictSame([status, body], [503, 'busy']);
-  const record = await seen.request();
-  t.equal(record.reason, '');
-  t.strictSame(
-    new Set(triesOf(record).map((entry) => JSON.stringify(entry))),
-    new Set(servers.map(({ address }) => JSON.stringify([address, '', 503, false]))),
-  );
+t.test(
+  'the last answer is passed on, and an answer during an upload is retried while the upload continues',
+  async (t) => {
+    const servers = [await failing(t, '503'), await failing(t, '503'), await failing(t, '503')];
+    const settings = { servers: servers.map(({ address }) => address), retry: { on: [503] } };
+    const { connect, seen } = await startBalancer(t, settings);
+    const client = await connect();
+    client.send(request('GET'));
+    const { status, body } = await client.response();
+    t.strictSame([status, body], [503, 'busy']);
+    const record = await seen.request();
+    t.equal(record.reason, '');
+    t.strictSame(
+      new Set(triesOf(record).map((entry) => JSON.stringify(entry))),
+      new Set(servers.map(({ address }) => JSON.stringify([address, '', 503, false]))),
+    );
 
-  const hasty = await origin(t, async (connection) => {
-    await connection.readHead();
-    await connection.write(BUSY);
-    await connection.hang();
-  });
-  const good = await working(t);
-  const upload = await startBalancer(t, { servers: [hasty.address, good.address], retry: { on: [503] } });
-  const uploader = await upload.connect();
-  uploader.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello');
-  await until(() => hasty.accepted !== 0);
-  await pause(20);
-  uploader.send('again');
-  t.equal((await uploader.response()).status, 200);
-  t.strictSame(good.received, ['PUT helloagain']);
-});
+    const hasty = await origin(t, async (connection) => {
+      await connection.readHead();
+      await connection.write(BUSY);
+      await connection.hang();
+    });
+    const good = await working(t);
+    const upload = await startBalancer(t, { servers: [hasty.address, good.address], retry: { on: [503] } });
+    const uploader = await upload.connect();
+    uploader.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello');
+    await until(() => hasty.accepted !== 0);
+    await pause(20);
+    uploader.send('again');
+    t.equal((await uploader.response()).status, 200);
+    t.strictSame(good.received, ['PUT helloagain']);
+  },
+);
 
 t.test('no request is retried after an interim response', async (t) => {
   const bad = await origin(t, async (connection) => {
@@ -335,7 +332,7 @@ t.test('no request is retried after an interim response', async (t) => {
   t.equal((await client.response()).status, 503);
 });
 
-t.test('the only server is asked again after a moment, if it was quick to fail', async (t) => {
+t.test('the only server is asked again after a moment if it failed quickly', async (t) => {
   for (const fault of ['reset', '503'] as const) {
     const server = await failing(t, fault, 2);
     const settings = { servers: [server.address], retry: { on: ['reset', 503] } };
@@ -357,7 +354,7 @@ t.test('the only server is asked again after a moment, if it was quick to fail',
   }
 });
 
-t.test('a 503 with Retry-After, or one that came slowly, is not retried', async (t) => {
+t.test('a 503 with Retry-After, or a slow one, is not retried at the only server', async (t) => {
   const later = await origin(t, answering(BUSY.replace('\r\n\r\n', '\r\nRetry-After: 5\r\n\r\n')));
   const silent = await failing(t, 'silence');
   for (const [address, status] of [
@@ -377,7 +374,7 @@ t.test('a 503 with Retry-After, or one that came slowly, is not retried', async 
   }
 });
 
-t.test('a client that leaves in that moment is not asked for', async (t) => {
+t.test('a request whose client leaves during the pause is not sent again', async (t) => {
   const { connect, seen } = await startBalancer(t, { servers: [await deadAddress()] }, { manual: true });
   const client = await connect();
   client.send(request('GET'));
@@ -388,7 +385,7 @@ t.test('a client that leaves in that moment is not asked for', async (t) => {
   t.equal(record.tries.length, 1);
 });
 
-t.test('retry.buffer: a longer body is not sent again', async (t) => {
+t.test('a body longer than retry.buffer is not sent again', async (t) => {
   for (const [buffer, status] of [
     [99, 502],
     [100, 200],
@@ -408,7 +405,7 @@ t.test('retry.buffer: a longer body is not sent again', async (t) => {
     const { connect } = await startBalancer(t, { servers: [bad.address, good.address], retry: { buffer } });
     const client = await connect();
     client.send(request('PUT').replace('\r\n\r\n', '\r\nContent-Length: 100\r\n\r\n'));
-    // Behind the head: bytes that come with it wait for the connection, and are kept however many they are.
+    // After the head: bytes that arrive with it wait for the connection, and are kept however many they are.
     await sent;
     client.send('x'.repeat(100));
     t.equal((await client.response()).status, status, `${buffer} bytes`);
@@ -416,7 +413,7 @@ t.test('retry.buffer: a longer body is not sent again', async (t) => {
   }
 });
 
-t.test('with one of three servers killed no idempotent request fails', async (t) => {
+t.test('no idempotent request fails when one of three servers is killed', async (t) => {
   const slow = () =>
     startRawServer(async (connection) => {
       for (;;) {

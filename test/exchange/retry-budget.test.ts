@@ -8,33 +8,33 @@ import { deadAddress, origin, readRequest } from '../support/origin.js';
 
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy';
 
-/** Takes what there is; gives how much that was. */
+/** Takes all retries that are left; returns their number. */
 function drain(budget: RetryBudget, now: number): number {
   let taken = 0;
   while (taken < 10_000 && budget.take(now)) taken++;
   return taken;
 }
 
-t.test('a share of the requests of ten seconds, and three a second beside it', async (t) => {
+t.test('the retry budget is a share of the requests of ten seconds, plus three per second', async (t) => {
   const budget = new RetryBudget(0.2);
   t.equal(drain(budget, 5000), 30);
   for (let i = 0; i < 100; i++) budget.countRequest(5900);
   t.equal(drain(budget, 5900), 20);
-  t.equal(drain(budget, 14_999), 0, 'the window holds all of it');
-  t.equal(drain(budget, 15_000), 30, 'which has left it now, with the requests');
+  t.equal(drain(budget, 14_999), 0, 'the window still holds all retries');
+  t.equal(drain(budget, 15_000), 30, 'the retries have left the window, with the requests');
 });
 
-t.test('the window slides', async (t) => {
+t.test('the window of the retry budget slides', async (t) => {
   const budget = new RetryBudget(0.5);
   for (let second = 0; second < 10; second++)
     for (let i = 0; i < 20; i++) budget.countRequest(second * 1000 + 500);
   t.equal(drain(budget, 9500), 130);
-  t.equal(drain(budget, 10_500), 0, 'fewer requests, as many retries');
+  t.equal(drain(budget, 10_500), 0, 'fewer requests, and as many retries as before');
   for (let second = 11; second < 19; second++) t.equal(drain(budget, second * 1000), 0);
-  t.equal(drain(budget, 19_500), 30, 'all of them have left it');
+  t.equal(drain(budget, 19_500), 30, 'all of them have left the window');
 });
 
-t.test('after a long silence nothing is left of the time before', async (t) => {
+t.test('after a long silence the retry budget has forgotten everything', async (t) => {
   const budget = new RetryBudget(1);
   for (let i = 0; i < 1000; i++) budget.countRequest(0);
   t.equal(drain(budget, 1e9), 30);
@@ -68,7 +68,7 @@ t.test('the retry budget allows retries exactly while its window has room', asyn
   );
 });
 
-t.test('servers that all reset get a fifth more requests, and thirty', async (t) => {
+t.test('servers that reset every request get at most a fifth more requests, plus thirty', async (t) => {
   let received = 0;
   const resetting = () =>
     origin(t, async (connection) => {
@@ -77,7 +77,7 @@ t.test('servers that all reset get a fifth more requests, and thirty', async (t)
       connection.reset();
     });
   const servers = [await resetting(), await resetting(), await resetting()];
-  // None of them is left out, as it would be at once: the budget is the last line.
+  // Without ejection, which would leave them out at once: the budget is the last limit.
   const settings = { servers: servers.map(({ address }) => address), passive_health: false };
   const { connect, seen } = await startBalancer(t, settings, { manual: true });
   const client = await connect();
@@ -97,7 +97,7 @@ t.test('servers that all reset get a fifth more requests, and thirty', async (t)
   );
 });
 
-t.test('an answer that the budget lets pass says so', async (t) => {
+t.test('an answer that is not retried because of the budget is marked in the record', async (t) => {
   let received = 0;
   const busy = () =>
     origin(t, async (connection) => {
@@ -117,7 +117,7 @@ t.test('an answer that the budget lets pass says so', async (t) => {
   const client = await connect();
   const ask = async (): Promise<void> => {
     client.send(GET);
-    // The third attempt is one at a server that was asked before, after a moment.
+    // The third attempt asks the first server again, after a moment.
     const answer = client.response();
     while (seen.requests.length < sent) {
       clock.advance(1);
@@ -136,7 +136,7 @@ t.test('an answer that the budget lets pass says so', async (t) => {
   );
 });
 
-t.test('budget: false sets no limit, and where nothing was sent there is none', async (t) => {
+t.test('budget: false sets no limit, and attempts that sent nothing are not limited', async (t) => {
   for (const [server, budget] of [
     ['resets', false],
     ['refuses', '0%'],

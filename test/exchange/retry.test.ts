@@ -48,7 +48,7 @@ const NOTHING_SENT = [
   'queue_full',
 ] as const;
 
-t.test('when nothing was sent another server is tried, whatever the method', async (t) => {
+t.test('if nothing was sent, another server is tried, whatever the method', async (t) => {
   for (const reason of NOTHING_SENT) {
     t.equal(decide(reason), 'retry', reason);
     t.equal(decide(reason, { repeatable: false, replayable: false }), 'retry', reason);
@@ -56,20 +56,23 @@ t.test('when nothing was sent another server is tried, whatever the method', asy
   }
 });
 
-t.test('a handshake that failed is tried again, unless some of the body is on its way already', async (t) => {
+t.test('a failed handshake is retried, unless a part of the body was sent that is not kept', async (t) => {
   t.equal(decide('tls_failed', { repeatable: false }), 'retry');
   t.equal(decide('tls_failed', { repeatable: false, replayable: false }), 'no');
   t.equal(decide('tls_failed', {}, { onConnect: false }), 'no');
 });
 
-t.test('when it may have been acted upon only what may be repeated, and still can be, is', async (t) => {
-  t.equal(decide('reset_before_response'), 'retry');
-  t.equal(decide('reset_before_response', { repeatable: false }), 'no');
-  t.equal(decide('reset_before_response', { replayable: false }), 'no');
-  t.equal(decide('reset_before_response', {}, { onReset: false }), 'no');
-});
+t.test(
+  'if the server may have acted on a request, only an idempotent one with its body kept is retried',
+  async (t) => {
+    t.equal(decide('reset_before_response'), 'retry');
+    t.equal(decide('reset_before_response', { repeatable: false }), 'no');
+    t.equal(decide('reset_before_response', { replayable: false }), 'no');
+    t.equal(decide('reset_before_response', {}, { onReset: false }), 'no');
+  },
+);
 
-t.test('when the replacement of a stale connection is stale too, another server is tried', async (t) => {
+t.test('if the replacement of a stale connection is stale too, another server is tried', async (t) => {
   const twice = { pooledConnection: true, replacedStale: true };
   t.equal(decide('reset_before_response', twice, { onReset: false }), 'retry');
   t.equal(decide('reset_before_response', { ...twice, attempts: 2 }, { onReset: false }), 'no');
@@ -78,26 +81,30 @@ t.test('when the replacement of a stale connection is stale too, another server 
 });
 
 t.test(
-  'an answer cut in its head is tried again as one that never came, but is no stale connection',
+  'an answer cut in its head is retried like a missing one, but not as a stale connection',
   async (t) => {
     t.equal(decide('reset_in_response'), 'retry');
     t.equal(decide('reset_in_response', { pooledConnection: true }), 'retry');
     t.equal(decide('reset_in_response', { pooledConnection: true }, { onReset: false }), 'no');
-    t.equal(decide('reset_in_response', { clientSawResponse: true }), 'no', 'its head was whole');
+    t.equal(decide('reset_in_response', { clientSawResponse: true }), 'no', 'its head was complete');
     t.equal(decide('reset_in_response', { repeatable: false }), 'no');
   },
 );
 
-t.test('silence is no reason to try again unless the route says so', async (t) => {
+t.test('a timeout is retried only if the route says so', async (t) => {
   t.equal(decide('response_timeout'), 'no');
   t.equal(decide('response_timeout', {}, { onTimeout: true }), 'retry');
   t.equal(decide('response_timeout', { repeatable: false }, { onTimeout: true }), 'no');
 });
 
-t.test('a connection that had gone stale is replaced once, by a fresh one to the same server', async (t) => {
+t.test('a stale connection is replaced once, by a new one to the same server', async (t) => {
   const stale = { pooledConnection: true };
   t.equal(decide('reset_before_response', stale), 'fresh');
-  t.equal(decide('reset_before_response', { ...stale, attempts: 2 }), 'fresh', 'it is no attempt of its own');
+  t.equal(
+    decide('reset_before_response', { ...stale, attempts: 2 }),
+    'fresh',
+    'the replacement is no attempt',
+  );
   t.equal(decide('reset_before_response', stale, { attempts: 0 }), 'fresh');
   t.equal(decide('reset_before_response', { ...stale, replacedStale: true }), 'retry');
   t.equal(decide('reset_before_response', { ...stale, replacedStale: true, attempts: 2 }), 'no');
@@ -106,7 +113,7 @@ t.test('a connection that had gone stale is replaced once, by a fresh one to the
   t.equal(
     decide('reset_before_response', stale, { onStale: false }),
     'retry',
-    'it is a reset like any other',
+    'it counts as any other reset',
   );
   t.equal(decide('reset_before_response', stale, { onStale: false, onReset: false }), 'no');
 });
@@ -121,18 +128,18 @@ t.test(
     for (const [index, longest] of [50, 100, 200, 250].entries()) {
       const times = pauses.map((pause) => pause[index] as number);
       t.ok(Math.max(...times) <= longest && Math.min(...times) >= longest / 2, `${longest} ms`);
-      t.ok(Math.max(...times) - Math.min(...times) > longest / 3, 'those who failed together come apart');
+      t.ok(Math.max(...times) - Math.min(...times) > longest / 3, 'requests that failed together are spread');
     }
   },
 );
 
-t.test('attempts are bounded', async (t) => {
+t.test('the number of attempts is limited', async (t) => {
   t.equal(decide('connect_refused', { attempts: 2 }), 'no');
   t.equal(decide('connect_refused', { attempts: 2 }, { attempts: 2 }), 'retry');
   t.equal(decide('connect_refused', { attempts: 1 }, { attempts: 0 }), 'no');
 });
 
-t.test('a status is tried again if the route names it, and the request may be repeated', async (t) => {
+t.test('a status is retried if the route names it and the request is idempotent', async (t) => {
   const terms = { ...TERMS, retriesStatus: (status: number) => status === 503 };
   t.equal(decideStatusRetry(503, FIRST, terms), true);
   t.equal(decideStatusRetry(502, FIRST, terms), false);
@@ -145,7 +152,7 @@ t.test('a status is tried again if the route names it, and the request may be re
     t.equal(decideStatusRetry(503, { ...FIRST, ...state }, terms), false, JSON.stringify(state));
 });
 
-t.test('whatever the state and the terms, what must not be sent twice is not', async () => {
+t.test('a request that must not be sent twice is not, in any state and with any retry settings', async () => {
   const attemptState = fc.record({
     repeatable: fc.boolean(),
     replayable: fc.boolean(),
@@ -192,7 +199,7 @@ t.test('whatever the state and the terms, what must not be sent twice is not', a
           isSafe
         );
       const may = isSafe && isCovered(failure.reason, state, terms) && state.attempts <= terms.attempts;
-      // What is safe, covered and not spent is tried again.
+      // A safe request that the settings cover is retried.
       return decision === 'retry' ? may : state.clientSawResponse || !may;
     }),
     { numRuns: 5000 },

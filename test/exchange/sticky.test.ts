@@ -13,7 +13,7 @@ import { deadAddress, field, origin } from '../support/origin.js';
 
 const SECRET = 'a secret of ours';
 
-/** What the server of this name is called in cookies. */
+/** The name of this server in cookies. */
 const tokenOf = (name: string, secret = SECRET): string =>
   createHmac('sha256', secret).update(name).digest('base64url').slice(0, 22);
 
@@ -31,25 +31,25 @@ async function startSticky(
   return { ...(await startBalancer(t, all)), origins, settings: all };
 }
 
-t.test('the first answer tells the client its server, and it stays there', async (t) => {
+t.test('the first answer sets the cookie, and the client stays with its server', async (t) => {
   const { connect, origins } = await startSticky(t);
   const [one, two] = [await connect(), await connect()];
   const first = await ask(one);
   t.equal(first.server, 'a');
   t.equal(first.setCookie, `lb=${tokenOf('a')}; Path=/; HttpOnly; SameSite=Lax`);
-  t.equal((await ask(two)).server, 'b', 'another client has another');
+  t.equal((await ask(two)).server, 'b', 'another client gets another server');
   for (let i = 0; i < 4; i++)
     t.strictSame(await ask(one, '/', `Cookie: x=1; lb=${tokenOf('a')}; y=2\r\n`), {
       status: 200,
       server: 'a',
       setCookie: '',
     });
-  t.equal((await ask(two)).server, 'c', 'those who are bound take no turns of others');
+  t.equal((await ask(two)).server, 'c', 'requests of bound clients do not advance round robin');
   t.notMatch(origins[0]!.heads.join(''), tokenOf('a'), 'servers do not see the cookie');
-  t.match(origins[0]!.heads.at(-1), /^Cookie: x=1; y=2\r$/m, 'and all others as they were');
+  t.match(origins[0]!.heads.at(-1), /^Cookie: x=1; y=2\r$/m, 'and other cookies are unchanged');
 });
 
-t.test('a cookie that means nothing is as none', async (t) => {
+t.test('an unknown cookie is ignored', async (t) => {
   const { connect } = await startSticky(t);
   const client = await connect();
   for (const value of [
@@ -65,7 +65,11 @@ t.test('a cookie that means nothing is as none', async (t) => {
     t.match(setCookie, /^lb=[\w-]{22};/, `"${value}"`);
   }
   const stale = `Cookie: lb=old\r\nCookie: lb=${tokenOf('b')}\r\n`;
-  t.match(await ask(client, '/', stale), { server: 'b', setCookie: '' }, 'it may stand behind another');
+  t.match(
+    await ask(client, '/', stale),
+    { server: 'b', setCookie: '' },
+    'the valid cookie may follow an unknown one',
+  );
 });
 
 t.test(
@@ -100,7 +104,7 @@ t.test('the cookie has the attributes that the settings give it', async (t) => {
   }
 });
 
-t.test('no shared cache keeps the answer that issues a cookie, unless it may', async (t) => {
+t.test('an answer that sets the cookie is not stored by shared caches, unless allowed', async (t) => {
   const cacheControl = async (client: RawClient, fields = ''): Promise<string | null> => {
     client.send(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
     return field((await client.response()).head, 'cache-control');
@@ -108,47 +112,50 @@ t.test('no shared cache keeps the answer that issues a cookie, unless it may', a
   const { connect } = await startSticky(t);
   const client = await connect();
   t.equal(await cacheControl(client), 'private');
-  t.equal(await cacheControl(client, `Cookie: lb=${tokenOf('a')}\r\n`), null, 'others are left as they are');
+  t.equal(await cacheControl(client, `Cookie: lb=${tokenOf('a')}\r\n`), null, 'other answers are unchanged');
   const cached = await startSticky(t, { sticky: { cookie: 'lb', secret: SECRET, nocache: false } });
   t.equal(await cacheControl(await cached.connect()), null);
 });
 
-t.test('a client whose server is down gets another, and is told so', async (t) => {
+t.test('a client whose server is down gets another one, and a new cookie', async (t) => {
   const { connect, origins } = await startSticky(t, { retry: { attempts: 2 } });
   const client = await connect();
   const cookie = `Cookie: lb=${tokenOf('b')}\r\n`;
   t.match(await ask(client, '/', cookie), { server: 'b', setCookie: '' });
   await origins[1]!.server.close();
   const answer = await ask(client, '/', cookie);
-  t.equal(answer.status, 200, 'the retry leaves the server out that it is bound to');
+  t.equal(answer.status, 200, 'the retry skips the server that the client is bound to');
   t.not(answer.server, 'b');
   t.match(answer.setCookie, `lb=${tokenOf(answer.server)};`);
 });
 
-t.test('draining and weight 0 keep bound clients and take no others; maintenance keeps none', async (t) => {
-  const { connect, balancer } = await startSticky(t);
-  const client = await connect();
-  const cookie = `Cookie: lb=${tokenOf('b')}\r\n`;
-  const others = async (): Promise<Set<string>> => {
-    const seen = new Set<string>();
-    for (let i = 0; i < 6; i++) seen.add((await ask(client)).server);
-    return seen;
-  };
-  balancer.setAvailability('b', 'draining');
-  t.match(await ask(client, '/', cookie), { server: 'b', setCookie: '' }, 'draining');
-  t.strictSame(await others(), new Set(['a', 'c']));
-  balancer.setAvailability('b', 'ready');
-  balancer.setWeight('b', 0);
-  t.match(await ask(client, '/', cookie), { server: 'b', setCookie: '' }, 'weight 0');
-  t.strictSame(await others(), new Set(['a', 'c']));
-  balancer.setWeight('b', 1);
-  balancer.setAvailability('b', 'maintenance');
-  const moved = await ask(client, '/', cookie);
-  t.not(moved.server, 'b');
-  t.match(moved.setCookie, `lb=${tokenOf(moved.server)};`);
-  balancer.setAvailability('b', 'ready');
-  t.equal((await others()).size, 3);
-});
+t.test(
+  'with drain and weight 0 a server keeps bound clients and gets no others; with maintenance it keeps none',
+  async (t) => {
+    const { connect, balancer } = await startSticky(t);
+    const client = await connect();
+    const cookie = `Cookie: lb=${tokenOf('b')}\r\n`;
+    const others = async (): Promise<Set<string>> => {
+      const seen = new Set<string>();
+      for (let i = 0; i < 6; i++) seen.add((await ask(client)).server);
+      return seen;
+    };
+    balancer.setAvailability('b', 'draining');
+    t.match(await ask(client, '/', cookie), { server: 'b', setCookie: '' }, 'draining');
+    t.strictSame(await others(), new Set(['a', 'c']));
+    balancer.setAvailability('b', 'ready');
+    balancer.setWeight('b', 0);
+    t.match(await ask(client, '/', cookie), { server: 'b', setCookie: '' }, 'weight 0');
+    t.strictSame(await others(), new Set(['a', 'c']));
+    balancer.setWeight('b', 1);
+    balancer.setAvailability('b', 'maintenance');
+    const moved = await ask(client, '/', cookie);
+    t.not(moved.server, 'b');
+    t.match(moved.setCookie, `lb=${tokenOf(moved.server)};`);
+    balancer.setAvailability('b', 'ready');
+    t.equal((await others()).size, 3);
+  },
+);
 
 for (const [how, sticky] of [
   ['by cookie', { cookie: 'lb', secret: SECRET }],
@@ -156,7 +163,7 @@ for (const [how, sticky] of [
   ['by param', { param: 'user' }],
   ['by client_ip', { client_ip: true }],
 ] as const) {
-  t.test(`${how}: a client that went to a backup server comes back when another can be used`, async (t) => {
+  t.test(`${how}: a client bound to a backup server returns when another server is usable`, async (t) => {
     const [a, b, c] = (await namedOrigins(t, 'a', 'b', 'c')) as [NamedOrigin, NamedOrigin, NamedOrigin];
     const servers = [...listed([a, b]), { ...listed([c])[0]!, backup: true }];
     const { connect, balancer } = await startBalancer(t, { servers, sticky, retry: { attempts: 2 } });
@@ -170,18 +177,22 @@ for (const [how, sticky] of [
     const home = await visit();
     t.match(home, /^[ab]$/);
     for (const name of ['a', 'b']) balancer.setAvailability(name, 'maintenance');
-    t.strictSame([await visit(), await visit()], ['c', 'c'], 'the backup serves it while no other can');
+    t.strictSame(
+      [await visit(), await visit()],
+      ['c', 'c'],
+      'the backup serves the client while no other server can',
+    );
     balancer.setAvailability('b', 'draining');
-    t.equal(await visit(), 'c', 'a server that drains takes nobody new');
+    t.equal(await visit(), 'c', 'a draining server gets no new clients');
     balancer.setAvailability('a', 'ready');
-    t.strictSame([await visit(), await visit()], ['a', 'a'], 'the others are back');
+    t.strictSame([await visit(), await visit()], ['a', 'a'], 'the other servers are back');
     await a.server.close();
     balancer.setAvailability('b', 'maintenance');
-    t.equal(await visit(), 'c', 'a request that has tried all others still gets the backup');
+    t.equal(await visit(), 'c', 'a request that has tried all other servers still gets the backup');
   });
 }
 
-t.test('a reload that shuffles the servers changes nothing for clients', async (t) => {
+t.test('a reload that reorders the servers keeps clients bound', async (t) => {
   const { connect, balancer, settings, origins } = await startSticky(t);
   const client = await connect();
   const base = { listen: '127.0.0.1:0', health_check: false, ...settings } as const;
@@ -189,44 +200,47 @@ t.test('a reload that shuffles the servers changes nothing for clients', async (
   t.match(await ask(client, '/', `Cookie: lb=${tokenOf('a')}\r\n`), { server: 'a', setCookie: '' });
   await balancer.reload(createConfig({ ...base, servers: listed(origins.slice(1)) }));
   const moved = await ask(client, '/', `Cookie: lb=${tokenOf('a')}\r\n`);
-  t.match(moved.setCookie, `lb=${tokenOf(moved.server)};`, 'but one that is gone');
+  t.match(moved.setCookie, `lb=${tokenOf(moved.server)};`, 'only the client of the removed server moves');
 });
 
-t.test('without a secret one is made up, which a reload keeps and a restart does not', async (t) => {
-  const sticky = { cookie: 'lb' };
-  const { connect, balancer, settings } = await startSticky(t, { sticky });
-  const client = await connect();
-  const { server, setCookie } = await ask(client);
-  const cookie = `Cookie: ${setCookie.slice(0, setCookie.indexOf(';'))}\r\n`;
-  t.not(setCookie, `lb=${tokenOf(server)}`);
-  await balancer.reload(createConfig({ listen: '127.0.0.1:0', health_check: false, ...settings }));
-  t.match(await ask(client, '/', cookie), { server, setCookie: '' });
-  const other = await startSticky(t, { sticky });
-  t.match(await ask(await other.connect(), '/', cookie), { setCookie: /^lb=/ });
-});
+t.test(
+  'without a configured secret a random one is used, which a reload keeps and a restart does not',
+  async (t) => {
+    const sticky = { cookie: 'lb' };
+    const { connect, balancer, settings } = await startSticky(t, { sticky });
+    const client = await connect();
+    const { server, setCookie } = await ask(client);
+    const cookie = `Cookie: ${setCookie.slice(0, setCookie.indexOf(';'))}\r\n`;
+    t.not(setCookie, `lb=${tokenOf(server)}`);
+    await balancer.reload(createConfig({ listen: '127.0.0.1:0', health_check: false, ...settings }));
+    t.match(await ask(client, '/', cookie), { server, setCookie: '' });
+    const other = await startSticky(t, { sticky });
+    t.match(await ask(await other.connect(), '/', cookie), { setCookie: /^lb=/ });
+  },
+);
 
 const USERS = Array.from({ length: 24 }, (_, i) => `user-${i}`);
 
-/** Where each of `users` is served. */
+/** The server of each of `users`. */
 async function homesOf(client: RawClient, users: readonly string[] = USERS): Promise<string[]> {
   const found: string[] = [];
   for (const user of users) found.push((await ask(client, '/', `X-User: ${user}\r\n`)).server);
   return found;
 }
 
-t.test('by header: a value goes to one server', async (t) => {
+t.test('sticky by header: each value goes to one server', async (t) => {
   const { connect } = await startSticky(t, { sticky: { header: 'X-User' } });
   const client = await connect();
   const before = await homesOf(client);
   t.equal(new Set(before).size, 3);
   t.strictSame(await homesOf(client), before);
-  t.equal((await ask(client, '/', `X-User: ${USERS[0]}\r\n`)).setCookie, '', 'there is no cookie');
+  t.equal((await ask(client, '/', `X-User: ${USERS[0]}\r\n`)).setCookie, '', 'no cookie is set');
   const anonymous = new Set<string>();
   for (let i = 0; i < 3; i++) anonymous.add((await ask(client)).server);
-  t.equal(anonymous.size, 3, 'without the header it is the algorithm');
+  t.equal(anonymous.size, 3, 'without the header the algorithm picks');
 });
 
-t.test('sticky by header: bound clients stay while the server drains, and no others come', async (t) => {
+t.test('sticky by header: bound clients stay while the server drains, and no new ones come', async (t) => {
   const { connect, balancer, settings, origins } = await startSticky(t, { sticky: { header: 'X-User' } });
   const client = await connect();
   const before = await homesOf(client);
@@ -248,7 +262,11 @@ t.test('sticky by header: bound clients stay while the server drains, and no oth
     t.strictSame(await homesOf(client), before, 'also over a reload');
     balancer.setAvailability('b', 'ready');
     balancer.setWeight('b', 1);
-    t.strictSame(await homesOf(client, strangers), elsewhere, 'who came to another meanwhile stays there');
+    t.strictSame(
+      await homesOf(client, strangers),
+      elsewhere,
+      'clients that got another server meanwhile stay there',
+    );
   }
   const fresh = await homesOf(client, [
     'new-1',
@@ -260,26 +278,29 @@ t.test('sticky by header: bound clients stay while the server drains, and no oth
     'new-7',
     'new-8',
   ]);
-  t.ok(fresh.includes('b'), 'ready again it gets new ones');
+  t.ok(fresh.includes('b'), 'when ready again the server gets new clients');
 });
 
-t.test('by header: who has lost its server stays with the next, drained or back or not', async (t) => {
-  const { connect, balancer } = await startSticky(t, { sticky: { header: 'X-User' } });
-  const client = await connect();
-  const before = await homesOf(client);
-  balancer.setAvailability('b', 'draining');
-  t.strictSame(await homesOf(client), before);
-  balancer.setAvailability('b', 'maintenance');
-  const without = await homesOf(client);
-  t.notOk(without.includes('b'));
-  for (const [i, home] of before.entries()) if (home !== 'b') t.equal(without[i], home);
-  for (const state of ['draining', 'ready'] as const) {
-    balancer.setAvailability('b', state);
-    t.strictSame(await homesOf(client), without, state);
-  }
-});
+t.test(
+  'sticky by header: a client that lost its server stays with the next one, even while that drains',
+  async (t) => {
+    const { connect, balancer } = await startSticky(t, { sticky: { header: 'X-User' } });
+    const client = await connect();
+    const before = await homesOf(client);
+    balancer.setAvailability('b', 'draining');
+    t.strictSame(await homesOf(client), before);
+    balancer.setAvailability('b', 'maintenance');
+    const without = await homesOf(client);
+    t.notOk(without.includes('b'));
+    for (const [i, home] of before.entries()) if (home !== 'b') t.equal(without[i], home);
+    for (const state of ['draining', 'ready'] as const) {
+      balancer.setAvailability('b', state);
+      t.strictSame(await homesOf(client), without, state);
+    }
+  },
+);
 
-t.test('by header: what is not asked for in expire is forgotten, with 0 at once', async (t) => {
+t.test('sticky by header: a value that is not seen for expire is forgotten, with 0 at once', async (t) => {
   const origins = await namedOrigins(t, 'a', 'b', 'c');
   for (const expire of ['1m', 0]) {
     const sticky = { header: 'X-User', expire };
@@ -296,13 +317,13 @@ t.test('by header: what is not asked for in expire is forgotten, with 0 at once'
     clock.advance(40_000);
     const kept = before.filter((home) => home === 'b').length;
     t.equal(meanwhile.filter((home) => home === 'b').length, expire === 0 ? 0 : kept);
-    t.strictSame(await homesOf(client), meanwhile, 'each request counts');
+    t.strictSame(await homesOf(client), meanwhile, 'each request renews the binding');
     clock.advance(62_000);
     t.notOk((await homesOf(client)).includes('b'));
   }
 });
 
-t.test('lb explain knows who is bound to a server that drains', async (t) => {
+t.test('lb explain shows the server that a client is bound to while it drains', async (t) => {
   const { connect, balancer } = await startSticky(t, { sticky: { header: 'X-User' } });
   const client = await connect();
   const before = await homesOf(client);
@@ -324,15 +345,15 @@ t.test('lb explain knows who is bound to a server that drains', async (t) => {
   );
   const strangers = Array.from({ length: 20 }, (_, i) => serverOf(`stranger-${i}`));
   t.notOk(strangers.includes('b bound'));
-  t.strictSame(await homesOf(client), before, 'and asking binds nobody');
+  t.strictSame(await homesOf(client), before, 'and explaining binds no client');
 });
 
-t.test('while a server drains it is known how many clients are bound to it', async (t) => {
+t.test('while a server drains the status counts the clients bound to it', async (t) => {
   const boundTo = (balancer: Balancer, name: string): number =>
     balancer.status().servers.find((server) => server.name === name)?.bound ?? -1;
   const byValue = await startSticky(t, { sticky: { header: 'X-User' } });
   const homes = await homesOf(await byValue.connect());
-  t.equal(boundTo(byValue.balancer, 'b'), 0, 'who takes new ones has no end to wait for');
+  t.equal(boundTo(byValue.balancer, 'b'), 0, 'bound clients are counted only on draining servers');
   byValue.balancer.setAvailability('b', 'draining');
   t.equal(boundTo(byValue.balancer, 'b'), homes.filter((home) => home === 'b').length);
   byValue.balancer.setAvailability('b', 'maintenance');
@@ -354,22 +375,22 @@ t.test('the sticky memory is bounded and forgets the oldest entry first', async 
   for (const [index, value] of values.entries()) {
     if (index % 1000 === 0) clock.advance(1000);
     memory.note(value, 1, index % 5);
-    if (memory.serverOf(value, 1, 1000) !== index % 5) t.fail('what was noted last is there');
+    if (memory.serverOf(value, 1, 1000) !== index % 5) t.fail('the newest entry is found');
   }
   const found = values.map((value) => memory.serverOf(value, 1, 1e9));
   t.notOk(found.some((server, index) => server !== -1 && server !== index % 5));
   const recent = found.slice(-40_000).filter((server) => server !== -1).length;
-  t.ok(recent > 39_000, `${recent} of the last 40,000 are known`);
+  t.ok(recent > 39_000, `${recent} of the last 40,000 are found`);
   t.ok(found.filter((server) => server !== -1).length <= 131_072);
   t.equal(
     memory.serverOf(values.at(-1) as string, 2, 1e9),
     -1,
-    'the same text may be another value elsewhere',
+    'the same text in another scope is another value',
   );
   t.equal(memory.countOf(3, 10_000), 2000);
 });
 
-t.test('by param, and not where it is switched off', async (t) => {
+t.test('sticky by param works, and not on a route that switches it off', async (t) => {
   const { connect } = await startSticky(t, {
     sticky: { param: 'id' },
     routes: [{ match: { path: '/free' }, sticky: false }],
@@ -402,7 +423,7 @@ t.test("sticky by client address uses the client's address, not the proxy's", as
   t.strictSame(await homes(), before);
 });
 
-t.test('the cookie goes with answers of servers alone', async (t) => {
+t.test('only answers of servers set the cookie, not local replies', async (t) => {
   const { connect } = await startBalancer(t, {
     servers: [await deadAddress()],
     sticky: { cookie: 'lb', secret: SECRET },
@@ -411,7 +432,7 @@ t.test('the cookie goes with answers of servers alone', async (t) => {
   t.match(await ask(await connect()), { status: 502, setCookie: '' });
 });
 
-t.test('response rules and the cookie do not know of each other', async (t) => {
+t.test('response rules do not affect the cookie', async (t) => {
   const { connect } = await startSticky(t, {
     response_header_rules: { add: { 'X-Served-By': '{server}' }, remove: ['Set-Cookie'] },
     cookie_rules: { add: { lb: 'for-the-server' } },
@@ -419,7 +440,7 @@ t.test('response rules and the cookie do not know of each other', async (t) => {
   t.match((await ask(await connect())).setCookie, /^lb=/);
 });
 
-t.test('a client that begins with a tunnel is told its server too', async (t) => {
+t.test('a tunnel also sets the cookie', async (t) => {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write(

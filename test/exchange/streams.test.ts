@@ -20,7 +20,7 @@ interface Work {
   readonly slow: boolean;
 }
 
-/** Reads an upload, then answers with a body of its own; both are checked byte by byte at the far end. */
+/** Reads an upload, then answers with a body of its own; the receivers check both byte by byte. */
 async function serve(socket: Socket, failures: string[]): Promise<void> {
   let head = '';
   let at = 0;
@@ -51,12 +51,12 @@ async function pour(pieces: Generator<Buffer>, socket: Socket): Promise<void> {
   for (const piece of pieces) if (!socket.write(piece)) await once(socket, 'drain');
 }
 
-/** Takes chunks apart as they come. */
+/** Decodes chunks as they arrive. */
 class Dechunker {
   #left = 0;
   #line = '';
 
-  /** Calls `onData` for each piece of data; true when the last chunk was seen. */
+  /** Calls `onData` for each piece of data; returns true after the last chunk. */
   take(bytes: Buffer, onData: (piece: Buffer) => void): boolean {
     for (let at = 0; at < bytes.length; ) {
       if (this.#left > 2) {
@@ -83,7 +83,7 @@ class Dechunker {
   }
 }
 
-/** One request over a connection of its own: sends, receives and checks everything. */
+/** One request on a connection of its own: sends, receives and checks everything. */
 function run(port: number, work: Work, failures: string[]): Promise<void> {
   const { seed, up, down, framing, slow } = work;
   const pattern = patterns[seed] as Pattern;
@@ -137,25 +137,28 @@ async function runAll(t: Test, works: readonly Work[], means: SocketMode): Promi
 }
 
 for (const means of ['fast', 'documented'] as const) {
-  t.test(`${means} sockets: 64 MiB up, and 64 MiB down`, async (t) => {
+  t.test(`${means} sockets: 64 MiB up and 64 MiB down arrive unchanged`, async (t) => {
     await runAll(t, [{ seed: 1, up: 64 * MIB, down: 0, framing: 'length', slow: false }], means);
     await runAll(t, [{ seed: 2, up: 0, down: 64 * MIB, framing: 'length', slow: false }], means);
     await runAll(t, [{ seed: 3, up: 0, down: 16 * MIB, framing: 'close', slow: false }], means);
   });
 
-  t.test(`${means} sockets: slow and fast, up and down, at once, every byte in its place`, async (t) => {
-    const works = Array.from(
-      { length: 50 },
-      (_, seed): Work => ({
-        seed,
-        up: seed % 3 === 0 ? 0 : (seed % 5) * MIB + seed,
-        down: seed % 3 === 1 ? 0 : 8 * MIB + seed,
-        framing: seed % 4 === 3 ? 'close' : 'length',
-        slow: seed % 2 === 0,
-      }),
-    );
-    await runAll(t, works, means);
-  });
+  t.test(
+    `${means} sockets: slow and fast streams, up and down, at the same time arrive unchanged`,
+    async (t) => {
+      const works = Array.from(
+        { length: 50 },
+        (_, seed): Work => ({
+          seed,
+          up: seed % 3 === 0 ? 0 : (seed % 5) * MIB + seed,
+          down: seed % 3 === 1 ? 0 : 8 * MIB + seed,
+          framing: seed % 4 === 3 ? 'close' : 'length',
+          slow: seed % 2 === 0,
+        }),
+      );
+      await runAll(t, works, means);
+    },
+  );
 }
 
 nothingIsLeft(t);

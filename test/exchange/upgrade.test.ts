@@ -15,7 +15,7 @@ const UPGRADE =
   'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n';
 const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
 
-/** An origin that switches and then lets `talk` have the raw connection, and a client behind a balancer. */
+/** An origin that switches protocols and then passes the raw connection to `talk`, and a client of a balancer. */
 async function tunnel(t: Test, talk: (connection: RawConnection) => unknown, manual = false) {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
@@ -28,7 +28,7 @@ async function tunnel(t: Test, talk: (connection: RawConnection) => unknown, man
   return { ...started, server, client };
 }
 
-t.test('WebSocket messages of all sizes, both ways', async (t) => {
+t.test('WebSocket messages of all sizes pass both ways', async (t) => {
   const server = await startFixtureServer({ name: 'ws' });
   t.teardown(() => server.close());
   for (const means of ['fast', 'documented'] as const) {
@@ -52,7 +52,7 @@ t.test('WebSocket messages of all sizes, both ways', async (t) => {
   }
 });
 
-t.test('both heads carry the upgrade, and nothing else of the hop', async (t) => {
+t.test('both heads carry the upgrade, and no other hop-by-hop field', async (t) => {
   let head = '';
   const server = await origin(t, async (connection) => {
     head = await connection.readHead();
@@ -91,7 +91,7 @@ t.test('bytes after an upgrade request wait for the 101', async (t) => {
   client.send(bytes);
   await client.until('\r\n\r\n');
   t.equal(early, null);
-  t.ok((await client.bytes(bytes.length)) === bytes.toString('latin1'), 'then all of them go');
+  t.ok((await client.bytes(bytes.length)) === bytes.toString('latin1'), 'then all of them are sent');
   client.send('x');
 });
 
@@ -110,12 +110,16 @@ t.test('bytes after a refused upgrade are the next request', async (t) => {
     client.send(UPGRADE + GET);
     for (let i = 0; i < 2; i++) t.equal((await client.response()).body, 'no', status);
     t.equal(heads.length, 2);
-    t.match(heads[1], /^GET \/ HTTP\/1\.1\r\n.*\r\nCDN-Loop: lb\r\n/s, 'with all that the balancer adds');
+    t.match(
+      heads[1],
+      /^GET \/ HTTP\/1\.1\r\n.*\r\nCDN-Loop: lb\r\n/s,
+      'with all fields that the balancer adds',
+    );
     t.equal(server.accepted, 1, 'both sides stay HTTP');
   }
 });
 
-t.test('no request is switched that did not ask for it, or not for WebSocket', async (t) => {
+t.test('a request without a valid Upgrade opens no tunnel', async (t) => {
   for (const fields of [
     '',
     'Upgrade: websocket\r\n',
@@ -137,12 +141,12 @@ t.test('no request is switched that did not ask for it, or not for WebSocket', a
     client.send(GET.replace('\r\n\r\n', `\r\n${fields}\r\n`) + GET);
     t.equal((await client.response()).status, 502, fields);
     t.equal((await seen.request()).reason, 'bad_response');
-    t.notMatch(head, /upgrade|http2-settings/i, 'the server is not even asked');
+    t.notMatch(head, /upgrade|http2-settings/i, 'the server is not asked to upgrade');
     t.equal((await client.response()).status, 502);
   }
 });
 
-t.test('a server that switches to something else is 502', async (t) => {
+t.test('a server that switches to a protocol that was not offered is a 502', async (t) => {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write(SWITCHING.replace('websocket', 'h2c'));
@@ -155,7 +159,7 @@ t.test('a server that switches to something else is 502', async (t) => {
   t.equal((await client.response()).status, 502);
 });
 
-t.test('a half-close goes through, and the other direction stays open', async (t) => {
+t.test('a half-close of a tunnel is passed on, and the other direction stays open', async (t) => {
   const byClient = await tunnel(t, async (connection) => {
     const all = await connection.readToEnd();
     await connection.write(`got ${all.toString()}`);
@@ -196,7 +200,7 @@ t.test('a FIN after the upgrade request half-closes the tunnel', async (t) => {
   t.equal(await client.toEnd(), 'got early');
 });
 
-t.test('a reset of one side ends the other', async (t) => {
+t.test('a reset of one side of a tunnel ends the other side', async (t) => {
   let lost = false;
   const byClient = await tunnel(t, async (connection) => {
     await connection.hang();
@@ -224,7 +228,7 @@ t.test('a reset of one side ends the other', async (t) => {
   t.strictSame(inFlight(), { shelved: 0, active: 0, poolWaiting: 0 });
 });
 
-t.test('a tunnel where nothing happens is closed in the end, not before', async (t) => {
+t.test('a silent tunnel is closed after timeouts.tunnel, not before', async (t) => {
   const { client, clock, server, seen } = await tunnel(
     t,
     async (connection) => {
@@ -248,7 +252,7 @@ t.test('a tunnel where nothing happens is closed in the end, not before', async 
   await until(() => server.connections === 0);
 });
 
-t.test('a tunnel carries much both ways at once, and a slow end holds it back', async (t) => {
+t.test('a tunnel carries many bytes both ways at once, and a slow reader pauses the writer', async (t) => {
   const size = 3_000_000;
   const { client } = await tunnel(t, async (connection) => {
     connection.stopReading();
@@ -289,11 +293,11 @@ function leaveRest(t: Test, side: 'server' | 'client', rest: Buffer): void {
 }
 
 t.test(
-  'bytes still to be sent when both sides have ended arrive, however slowly they are read',
+  'bytes that are unsent when both sides of a tunnel have ended arrive, however slowly they are read',
   async (t) => {
-    // More than the kernel holds: as if all of it had come with the FIN, in one turn.
+    // More than the kernel holds, as if all bytes had come with the FIN, in one tick.
     const rest = Buffer.alloc(16_000_000, 'r');
-    t.test('by the server', async (t) => {
+    t.test('when the server reads slowly', async (t) => {
       leaveRest(t, 'server', rest);
       let got = -1;
       let read = (): void => {};
@@ -319,7 +323,7 @@ t.test(
       await until(() => got !== -1);
       t.equal(got, rest.length);
     });
-    t.test('by the client', async (t) => {
+    t.test('when the client reads slowly', async (t) => {
       leaveRest(t, 'client', rest);
       const { client, clock, seen } = await tunnel(t, (connection) => connection.end(), true);
       await client.until('\r\n\r\n');
@@ -334,7 +338,7 @@ t.test(
   },
 );
 
-t.test('a server that goes after its FIN costs the client none of the bytes sent before', async (t) => {
+t.test('when a server closes after its FIN, the client gets all bytes sent before', async (t) => {
   const { client, seen, server } = await tunnel(t, async (connection) => {
     await connection.write('good bye');
     connection.end();
@@ -344,7 +348,7 @@ t.test('a server that goes after its FIN costs the client none of the bytes sent
   await client.until('\r\n\r\n');
   client.send('x');
   await until(() => server.connections === 0);
-  client.send('nobody hears this');
+  client.send('this is not received');
   await seen.request();
   t.equal(await client.toEnd(), 'good bye');
   client.end();
@@ -353,7 +357,7 @@ t.test('a server that goes after its FIN costs the client none of the bytes sent
   t.equal((await seen.request()).reason, '');
 });
 
-t.test('a tunnel opens for any protocol that was offered, and for no other', async (t) => {
+t.test('a tunnel opens only for a protocol that was offered', async (t) => {
   let chosen = '';
   let heads: string[] = [];
   const server = await origin(t, async (connection) => {
