@@ -30,6 +30,8 @@ function view(value: unknown, ofCookies: boolean): unknown {
   const secretValue = ofCookies || (typeof named === 'string' && isSecretName(named));
   const entries: [key: string, value: unknown][] = [];
   for (const [key, item] of Object.entries(value)) {
+    // What files hold, keys among it, and what stands for that.
+    if (key === 'pem' || key === 'digest') continue;
     entries.push([snakeKey(key), partView(key, item, secretValue)]);
   }
   return Object.fromEntries(entries);

@@ -163,8 +163,15 @@ function onEnd(this: WiredSocket): void {
 }
 
 function onError(this: WiredSocket, error: NodeJS.ErrnoException): void {
-  const isOfTls = error.code?.startsWith('ERR_SSL_') === true;
-  this[TRANSPORT].owner.failed(isOfTls ? explainTlsError(error) : error);
+  const { owner } = this[TRANSPORT];
+  if (error.code?.startsWith('ERR_SSL_') !== true) {
+    owner.failed(error);
+    return;
+  }
+  // Node tells of an end after it, and does not close the socket.
+  this.off('end', onEnd);
+  owner.failed(explainTlsError(error));
+  this.destroy();
 }
 
 function onClose(this: WiredSocket): void {

@@ -137,6 +137,7 @@ export class FakeSubject implements AdminTarget {
     return {
       name,
       address,
+      tls: null,
       routes: ['default'],
       routesDown: this.downSince === null ? [] : ['default'],
       state,

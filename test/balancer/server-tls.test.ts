@@ -1,15 +1,19 @@
 import t, { type Test } from 'tap';
-import { answering } from '../../fixtures/raw-server.js';
+import { answering, type RawConnection, type Script } from '../../fixtures/raw-server.js';
 import type { ServerSetting, ServerTlsSettings } from '../../lib/config/settings.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { startBalancer } from '../support/balancer.js';
 import { type CertificateOptions, TestAuthority } from '../support/certificates.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { turns, until } from '../support/loop-ticks.js';
+import { origin } from '../support/origin.js';
 import { folder, type TlsOrigin, tlsOrigin } from '../support/tls-origin.js';
 
 const authority = await TestAuthority.create('Known CA');
 const stranger = await TestAuthority.create('Foreign CA');
+type Settings = Parameters<typeof startBalancer>[1];
+
 const DAY_MS = 24 * 3_600_000;
 const MEANS: readonly SocketMode[] = ['fast', 'documented'];
 
@@ -106,6 +110,193 @@ for (const sockets of MEANS) {
     client.send(GET);
     t.equal((await client.response()).status, 200);
   });
+}
+
+for (const sockets of MEANS) {
+  t.test(`${sockets}: a server that speaks plain HTTP is named as that`, async (t) => {
+    const plain = await origin(t, async (connection) => {
+      await connection.read(5);
+      await connection.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+      connection.end();
+    });
+    const { connect, seen } = await startBalancer(
+      t,
+      { servers: [`https://${plain.address}`], retry: false },
+      { sockets },
+    );
+    const client = await connect();
+    client.send(GET);
+    t.equal((await client.response()).status, 502);
+    t.match(await seen.request(), { reason: 'tls_failed', detail: /does not speak TLS on this port.*HTTP/ });
+  });
+
+  const cuts: readonly (readonly [what: string, script: Script, detail: string])[] = [
+    [
+      'closes the connection in the handshake',
+      async (connection) => {
+        await connection.read(5);
+        connection.end();
+      },
+      'the server closed the connection in the handshake',
+    ],
+    [
+      'resets the connection in the handshake',
+      async (connection) => {
+        await connection.read(5);
+        connection.reset();
+      },
+      'the server reset the connection in the handshake',
+    ],
+    [
+      'sends garbage',
+      async (connection) => {
+        await connection.read(5);
+        await connection.write(Buffer.alloc(100, 0xa5));
+        await connection.hang();
+      },
+      'the server does not speak TLS on this port',
+    ],
+  ];
+  for (const [what, script, detail] of cuts) {
+    t.test(`${sockets}: a server that ${what} fails with tls_failed`, async (t) => {
+      const server = await origin(t, script);
+      const { connect, seen } = await startBalancer(
+        t,
+        { servers: [`https://${server.address}`], retry: false },
+        { sockets },
+      );
+      const client = await connect();
+      client.send(GET);
+      t.equal((await client.response()).status, 502);
+      const request = await seen.request();
+      t.equal(request.reason, 'tls_failed');
+      t.match(request.detail, detail);
+    });
+  }
+
+  t.test(
+    `${sockets}: timeouts.connect covers the handshake: a silent or a half one ends as a timeout`,
+    async (t) => {
+      for (const script of [
+        async () => {},
+        async (connection: RawConnection) => {
+          await connection.read(5);
+          // The head of a record of 122 bytes, of which no more comes.
+          await connection.write(Buffer.from([22, 3, 3, 0, 122, 2, 0]));
+        },
+      ]) {
+        let closed = false;
+        const server = await origin(t, async (connection) => {
+          await script(connection);
+          await connection.hang();
+          closed = true;
+        });
+        const { balancer, connect, seen, clock } = await startBalancer(
+          t,
+          { servers: [`https://${server.address}`], retry: false },
+          { sockets, manual: true },
+        );
+        const client = await connect();
+        client.send(GET);
+        await until(() => server.connections === 1);
+        await turns();
+        clock.advance(3100);
+        t.equal((await client.response()).status, 504);
+        t.match(await seen.request(), { reason: 'connect_timeout', detail: 'in the TLS handshake' });
+        t.equal(balancer.status().servers[0]?.open, 0);
+        await until(() => closed);
+      }
+    },
+  );
+
+  t.test(`${sockets}: versions that both sides take are spoken; else it is tls_failed`, async (t) => {
+    const { cert, key } = await authority.issue({ names: ['127.0.0.1'] });
+    const ca = folder(t)('ca.pem', authority.cert);
+    const old = await tlsOrigin(t, { cert, key, maxVersion: 'TLSv1.2' }, answering(OK));
+    const servers = (min_version: 'TLSv1.2' | 'TLSv1.3'): Settings => ({
+      servers: [{ address: old.address, tls: { ca, min_version } }],
+      retry: false,
+    });
+    const { connect } = await startBalancer(t, servers('TLSv1.2'), { sockets });
+    const client = await connect();
+    client.send(GET);
+    t.equal((await client.response()).status, 200);
+    t.match(old.handshakes, [{ version: 'TLSv1.2' }]);
+    const strict = await startBalancer(t, servers('TLSv1.3'), { sockets });
+    const other = await strict.connect();
+    other.send(GET);
+    t.equal((await other.response()).status, 502);
+    t.match(await strict.seen.request(), { reason: 'tls_failed', detail: /no version of TLS in common/ });
+  });
+
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    t.test(
+      `${sockets}, ${maxVersion}: a server that requires a certificate gets ours, and without one it is tls_failed`,
+      async (t) => {
+        const { cert, key } = await authority.issue({ names: ['127.0.0.1'] });
+        const server = await tlsOrigin(
+          t,
+          { cert, key, maxVersion, requestCert: true, rejectUnauthorized: true, ca: authority.cert },
+          answering(OK),
+        );
+        const write = folder(t);
+        const own = await authority.issue({ names: ['lb'] });
+        const ca = write('ca.pem', authority.cert);
+        const answer = async (tls: ServerTlsSettings) => {
+          const settings = { servers: [{ address: server.address, tls }], retry: false } as const;
+          const { connect, seen } = await startBalancer(t, settings, { sockets });
+          const client = await connect();
+          client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+          const { status } = await client.response();
+          const { reason, detail } = await seen.request();
+          return { status, reason, detail };
+        };
+        const ownFile = write('own.pem', own.cert);
+        t.match(await answer({ ca, cert: ownFile, key: write('own.key', own.key) }), { status: 200 });
+        t.match(await answer({ ca, cert: write('both.pem', own.cert + own.key) }), { status: 200 });
+        t.match(await answer({ ca }), { status: 502, reason: 'tls_failed', detail: /client certificate/ });
+      },
+    );
+  }
+
+  t.test(
+    `${sockets}: a server that fails its handshakes is retried elsewhere, a POST with its body too`,
+    async (t) => {
+      const { tls: bad, server } = await secured(t, { names: ['elsewhere'] });
+      const { tls: good } = await secured(t);
+      const { connect, seen, balancer } = await startBalancer(t, { servers: [bad(), good()] }, { sockets });
+      const client = await connect();
+      client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody');
+      t.equal((await client.response()).status, 200);
+      const request = await seen.request();
+      t.match(request, { attempts: 2, reason: '' });
+      t.match(request.tries[0], { reason: 'tls_failed' });
+      t.equal(balancer.status().servers[0]?.totals.connectFailures, 1);
+      t.equal(server.accepted, 1);
+    },
+  );
+
+  t.test(
+    `${sockets}: a server whose handshakes fail again and again is ejected as one that cannot be connected to`,
+    async (t) => {
+      const { tls: bad } = await secured(t, { names: ['elsewhere'] });
+      const { tls: good } = await secured(t);
+      const { connect, seen } = await startBalancer(
+        t,
+        { servers: [bad(), good()], passive_health: { consecutive_failures: 2 } as object },
+        { sockets },
+      );
+      const client = await connect();
+      for (let i = 0; i < 8; i++) {
+        client.send(GET);
+        t.equal((await client.response()).status, 200);
+      }
+      t.equal(
+        seen.verdicts.some((verdict) => verdict.startsWith('ejected')),
+        true,
+      );
+    },
+  );
 }
 
 nothingIsLeft(t);

@@ -20,6 +20,7 @@ export class ServerRow {
   #row() {
     this.name = make('span.name');
     this.address = make('span.address');
+    this.tls = make('span.tag', { hidden: true });
     this.toggle = make(
       'button.toggle',
       { type: 'button', 'aria-expanded': 'false', 'aria-controls': this.id, onclick: () => this.#unfold() },
@@ -47,7 +48,7 @@ export class ServerRow {
     return make(
       'tr.row',
       { role: 'row' },
-      make('th.who', { scope: 'row', role: 'rowheader' }, this.toggle, this.backup, this.address),
+      make('th.who', { scope: 'row', role: 'rowheader' }, this.toggle, this.backup, this.tls, this.address),
       cell('State', 'state', make('span.badge', {}, this.shape, this.state), this.since),
       cell('Last check', 'check', this.check, this.checkedAt),
       cell('Active', 'number', this.active, this.waiting),
@@ -100,11 +101,13 @@ export class ServerRow {
     const checked = server.last_check?.at !== this.server.last_check?.at;
     this.server = server;
     if (checked) void this.tell();
-    const { name, address, state, backup } = server;
+    const { name, address, tls, state, backup } = server;
     const known = STATES[state] ?? STATES.unchecked;
     say(this.name, name);
     say(this.address, name === address ? '' : address);
     this.backup.hidden = !backup;
+    this.tls.hidden = tls === null;
+    say(this.tls, tls?.verify === false ? 'TLS, not verified' : 'TLS');
     mark(this.element, 'data-tone', known.tone);
     reshape(this.shape, known.tone);
     say(this.state, known.word);

@@ -86,6 +86,7 @@ function noteOf(server: ServerView): string {
     server.last_check?.ok === false ? escapeForScreen(server.last_check.result) : '',
     server.bound > 0 ? `${grouped(server.bound)} bound` : '',
     server.backup ? 'backup' : '',
+    server.tls?.verify === false ? 'certificate not verified' : '',
     server.from_file ? '' : 'added',
   ];
   return notes.filter((note) => note !== '').join(', ');

@@ -11,7 +11,7 @@ const SPOKEN: { readonly [code: string]: string } = {
   EPIPE: 'reset',
 };
 
-/** A failed connection in words. */
+/** A failed connection in words, of the system's code; what is in words already stays as it is. */
 export function errorText(code: string): string {
-  return SPOKEN[code] ?? code.toLowerCase();
+  return SPOKEN[code] ?? (code.includes(' ') ? code : code.toLowerCase());
 }

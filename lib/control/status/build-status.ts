@@ -5,6 +5,7 @@ import { VERSION } from '../../base/version.js';
 import { everyRoute } from '../../config/every-route.js';
 import { routeMatchSteps } from '../../config/route-match.js';
 import type { RouteConfig } from '../../config/types.js';
+import type { ServerTls } from '../../net/server-tls.js';
 import {
   type MetricsSnapshot,
   type RouteSummary,
@@ -27,6 +28,7 @@ import type {
   FirewallStatus,
   RouteStatus,
   ServerStatus,
+  ServerTlsStatus,
   ServerTotals,
 } from './status.js';
 
@@ -275,6 +277,7 @@ class StatusBuilder {
     return {
       name,
       address: server.address.text,
+      tls: tlsStatus(pool.tls),
       routes,
       routesDown: routes.filter((route) => (this.#registry.routes.of(route)?.downSince ?? null) !== null),
       state,
@@ -296,6 +299,10 @@ class StatusBuilder {
       fromFile: this.#registry.desired.isFromFile(name),
     };
   }
+}
+
+function tlsStatus(tls: ServerTls | null): ServerTlsStatus | null {
+  return tls === null ? null : { serverName: tls.terms.name, verify: tls.terms.verify };
 }
 
 /** Those that have come within so long are worth waiting for. */

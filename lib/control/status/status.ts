@@ -81,6 +81,8 @@ export type ServerState = 'up' | 'unchecked' | 'down' | 'ejected' | 'draining' |
 export interface ServerStatus {
   readonly name: string;
   readonly address: string;
+  /** null: connections to it are not encrypted. */
+  readonly tls: ServerTlsStatus | null;
   /** The routes that forward to it. */
   readonly routes: readonly string[];
   /** Those among them of which no server takes new requests: they are answered 503. */
@@ -116,6 +118,14 @@ export interface ServerStatus {
   readonly share: number;
   /** False when it was added while running. */
   readonly fromFile: boolean;
+}
+
+/** How connections to a server are encrypted. */
+export interface ServerTlsStatus {
+  /** The host name or IP address that its certificate must have. */
+  readonly serverName: string;
+  /** Is its certificate looked at? */
+  readonly verify: boolean;
 }
 
 export interface LastCheck {
