@@ -43,8 +43,10 @@ function below(server: TlsOrigin): net.Socket {
 
 for (const sockets of MEANS) {
   for (const version of VERSIONS) {
-    t.test(`${sockets}, ${version}: 64 MiB up and down arrive unchanged`, async (t) => {
-      const size = 64 * 1024 * 1024;
+    // The version makes no difference to us: one of them has to do with less.
+    const mebibytes = version === 'TLSv1.3' ? 64 : 4;
+    t.test(`${sockets}, ${version}: ${mebibytes} MiB up and down arrive unchanged`, async (t) => {
+      const size = mebibytes * 1024 * 1024;
       const up = new Pattern(1);
       const down = new Pattern(2);
       let good = 0;
