@@ -16,14 +16,14 @@ import { authorityFolder, issueLocally } from '../tls/local-authority.js';
 import type { CertificateStatus } from './status/status.js';
 
 const DAY_MS = 24 * 3_600_000;
-/** Days before a certificate expires on which an event tells so. */
+/** Days before the expiry of a certificate on which an event is emitted. */
 const NOTICE_DAYS = [7, 14, 30] as const;
-/** How often the dates are looked at, in ms. */
+/** How often the dates are checked, in ms. */
 const LOOK_EVERY = 3_600_000;
 
-/** A listener on every interface. */
+/** Host parts of a listener on every interface. */
 const EVERYWHERE: readonly string[] = ['', '0.0.0.0', '::'];
-/** How many certificates one line names. */
+/** The most certificates that one line names. */
 const MOST_NAMED = 5;
 
 export interface CertificatesDeps {
@@ -33,7 +33,7 @@ export interface CertificatesDeps {
   readonly authority?: string | undefined;
 }
 
-/** What came of reading certificate files again. */
+/** The result of reading certificate files again. */
 export interface CertificateReload {
   /** Certificates that are new, such as `www.example.com (serial 1A2B)`. */
   readonly changed: readonly string[];
@@ -41,15 +41,18 @@ export interface CertificateReload {
   readonly refused: readonly string[];
 }
 
-/** The certificates of a balancer: what listeners go by, what is told of them, and their replacement while it runs. */
+/**
+ * The certificates of a balancer: the ones that listeners use, the events about them, and their replacement while it
+ * runs.
+ */
 export class Certificates {
   readonly store: CertificateStore;
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #stop: () => void;
-  /** By certificate, the fewest days of which was told; 0: that it has expired. */
-  #told = new Map<string, number>();
-  /** Warnings that were told, so that a reload does not tell them again. */
+  /** By certificate, the fewest days that an event was emitted for; 0: that it has expired. */
+  #reported = new Map<string, number>();
+  /** Warnings that were emitted, so that a reload does not repeat them. */
   #warned = new Set<string>();
 
   readonly #authority: string;
@@ -72,8 +75,8 @@ export class Certificates {
   }
 
   /**
-   * Reads the files of a configuration, and has the local authority issue what it asks for; `install` puts in force what it
-   * resolves with. Rejects with a CertificateError or an AuthorityError.
+   * Reads the files of a configuration, and has the local authority issue the certificates it needs. `install` puts the
+   * result into force. Rejects with a CertificateError or an AuthorityError.
    */
   async prepare(config: Config, check?: () => void): Promise<PreparedCertificates> {
     const terms = termsIn(config);
@@ -82,7 +85,7 @@ export class Certificates {
     return inSlices(this.store.prepare(terms, false, internal), check);
   }
 
-  /** Those in force, unless they are for other names or end soon. */
+  /** Returns the ones in force unless they are for other names or expire soon; otherwise issues new ones. */
   async #internalFor(names: readonly string[]): Promise<readonly KeyPair[]> {
     const now = this.#clock.wall();
     const { internal } = this.store;
@@ -92,7 +95,7 @@ export class Certificates {
     return issueLocally(this.#authority, names, now);
   }
 
-  /** The local authority's certificates are renewed with a third of their life left. */
+  /** Renews the certificates of the local authority when a third of their lifetime is left. */
   async #renew(): Promise<void> {
     const now = this.#clock.wall();
     const { internal } = this.store;
@@ -101,7 +104,7 @@ export class Certificates {
     try {
       const names = internal.flatMap(({ leaf: { facts } }) => [...facts.names, ...facts.addresses]);
       const pairs = await issueLocally(this.#authority, names, now);
-      // Another configuration may have come meanwhile.
+      // Another configuration may have been installed meanwhile.
       if (this.store.internal === internal && !this.#isStopped) await this.store.supplyInternal(pairs);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -111,14 +114,14 @@ export class Certificates {
     }
   }
 
-  /** Puts in force what was prepared for another configuration, or for the first. */
+  /** Puts prepared certificates into force. */
   install(prepared: PreparedCertificates): void {
     this.store.install(prepared);
-    this.#tell(prepared);
+    this.#report(prepared);
     this.#lookAtDates();
   }
 
-  /** Reads the files again. What cannot be used is left out, or stays as it was read before. */
+  /** Reads the files again. A certificate that cannot be used is left out, or stays as read before. */
   async reload(check?: () => void): Promise<CertificateReload> {
     const prepared = await inSlices(this.store.prepare(this.store.configs, true), check);
     const changed = prepared.changed.map(pairText);
@@ -127,7 +130,7 @@ export class Certificates {
     return { changed, refused: prepared.findings.filter(isError).map(findingText) };
   }
 
-  #tell({ findings }: PreparedCertificates): void {
+  #report({ findings }: PreparedCertificates): void {
     const told = new Set<string>();
     for (const finding of findings) {
       const { file, message, hint } = finding;
@@ -141,15 +144,15 @@ export class Certificates {
     this.#warned = told;
   }
 
-  /** Tells of each certificate once that it expires within 30, 14 and 7 days, and when it has. */
+  /** Emits an event for each certificate 30, 14 and 7 days before it expires, and when it has expired, each once. */
   #lookAtDates(): void {
     const told = new Map<string, number>();
     const now = this.#clock.wall();
     for (const { pair, source } of this.store.held) {
-      // It is renewed long before.
+      // It is renewed long before it expires.
       if (source === 'internal') continue;
       const { fingerprint, notAfter } = pair.leaf.facts;
-      const before = this.#told.get(fingerprint) ?? Number.POSITIVE_INFINITY;
+      const before = this.#reported.get(fingerprint) ?? Number.POSITIVE_INFINITY;
       const days = notAfter <= now ? 0 : NOTICE_DAYS.find((some) => notAfter - now <= some * DAY_MS);
       told.set(fingerprint, Math.min(before, days ?? before));
       if (days === undefined || days >= before) continue;
@@ -157,7 +160,7 @@ export class Certificates {
       if (days === 0) this.#observer.event?.({ what: 'certificate_expired', ...about });
       else this.#observer.event?.({ what: 'certificate_expiring', ...about, days });
     }
-    this.#told = told;
+    this.#reported = told;
   }
 
   /** In the order of the configuration. */
@@ -176,7 +179,7 @@ export class Certificates {
   }
 }
 
-/** The terms of all listeners, that of the operators included. */
+/** The terms of all listeners, including the operators' one. */
 export function termsIn({ listen, admin }: Config): TlsConfig[] {
   const all = [...listen.map(({ tls }) => tls), admin?.tls ?? null];
   return [...new Set(all.filter((tls) => tls !== null))];
@@ -193,7 +196,7 @@ export function namesIn({ hosts, listen, admin }: Config): string[] {
   return [...new Set(names)];
 }
 
-/** Is a third of its life left, or less? */
+/** Is a third of its lifetime left, or less? */
 function isEnding({ leaf: { facts } }: KeyPair, now: number): boolean {
   return facts.notAfter - now < (facts.notAfter - facts.notBefore) / 3;
 }

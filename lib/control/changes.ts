@@ -5,43 +5,43 @@ import type { ServerConfig } from '../config/types.js';
 import { readServer, writeServer } from './server-entry.js';
 import type { NewServer } from './status/operations.js';
 
-/** A server that a route has and the file does not give it, or the other way round. */
+/** A server that a route has and the file does not give it, or the reverse. */
 export interface Move {
   readonly route: string;
   readonly server: ServerConfig;
 }
 
-/** What was changed while running and is not in the file. */
+/** The changes made while running that are not in the file. */
 export interface Changes {
   readonly weights: ReadonlyMap<string, number>;
-  /** Where it is not `ready`. */
+  /** Only servers that are not `ready`. */
   readonly availability: ReadonlyMap<string, Availability>;
   /**
-   * Which weights the file gave the servers in `weights` and `availability` then: a file that says something else has
-   * been edited since. A server of which it is not known is not there.
+   * The weights that the file gave the servers in `weights` and `availability` when they were changed: a different value
+   * now means that the file has been edited since. Servers without known weights are missing.
    */
   readonly fileWeights: ReadonlyMap<string, readonly number[]>;
   readonly added: readonly Move[];
   readonly removed: readonly Move[];
 }
 
-/** Where changes outlive the process. */
+/** Keeps changes beyond the end of the process. */
 export interface ChangeStore {
-  /** Those of the process before; null when there are none. */
+  /** The changes of the previous process; null when there are none. */
   readonly changes: Changes | null;
-  /** Called whenever they may be others. Must not throw, nor wait. */
+  /** Called whenever the changes may be different. Must neither throw nor block. */
   keep(changes: Changes): void;
 }
 
 export const MAX_WEIGHT = 256;
 const VERSION = 1;
 
-/** As JSON, for `readChanges`. */
+/** Writes changes as JSON, for `readChanges`. */
 export function writeChanges(changes: Changes): string {
   return atOnce(writeSteps(changes));
 }
 
-/** The same in steps: thousands of servers may have been changed. */
+/** Like `writeChanges`, in steps: there may be changes of thousands of servers. */
 export function* writeSteps(changes: Changes): Steps<string> {
   const { weights, availability, fileWeights, added, removed } = changes;
   const parts = [
@@ -55,7 +55,7 @@ export function* writeSteps(changes: Changes): Steps<string> {
   return `{\n  ${parts.join(',\n  ')}\n}\n`;
 }
 
-/** What is removed is found again by its name and address: files that its settings name may be gone by then. */
+/** Without TLS settings: a removed server is found by name and address, and the files of its settings may be gone. */
 function withoutTls({ route, server }: Move): Move {
   return { route, server: { ...server, tls: null } };
 }
@@ -82,14 +82,14 @@ function indented(value: unknown, by: number): string {
   return JSON.stringify(value, null, 2).replaceAll('\n', `\n${' '.repeat(by)}`);
 }
 
-/** What `writeChanges` wrote. Throws a ValueError or an OperationError for anything else. */
+/** Reads what `writeChanges` wrote. Throws a ValueError or an OperationError for anything else. */
 export function readChanges(text: string): Changes {
   const kept = asRecord(parse(text), 'the file');
-  if (kept.version !== VERSION) throw new ValueError(`it is of version ${JSON.stringify(kept.version)}`);
+  if (kept.version !== VERSION) throw new ValueError(`unknown version ${JSON.stringify(kept.version)}`);
   return {
     weights: readMap(kept.weights, 'weights', isWeight),
     availability: readMap(kept.availability, 'availability', isAvailability),
-    // Files of earlier versions have none.
+    // Files of earlier versions have no such key.
     fileWeights: readMap(kept.file_weights ?? {}, 'file_weights', isWeights),
     added: readMoves(kept.added, 'added'),
     removed: readMoves(kept.removed, 'removed'),
@@ -102,7 +102,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ValueError(`it is no JSON: ${(error as Error).message}`);
+    throw new ValueError(`not valid JSON: ${(error as Error).message}`);
   }
 }
 
@@ -116,7 +116,7 @@ function readMap<T>(value: unknown, what: string, isGood: (value: unknown) => va
 }
 
 function readMoves(value: unknown, what: string): readonly Move[] {
-  if (!Array.isArray(value)) throw new ValueError(`${what} is no list`);
+  if (!Array.isArray(value)) throw new ValueError(`${what} is not a list`);
   return value.map((item) => {
     const { route, ...settings } = asRecord(item, what);
     if (typeof route !== 'string') throw new ValueError(`${what} has an entry without a route`);
@@ -126,7 +126,7 @@ function readMoves(value: unknown, what: string): readonly Move[] {
 
 function asRecord(value: unknown, what: string): JsonRecord {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonRecord;
-  throw new ValueError(`${what} is no map`);
+  throw new ValueError(`${what} is not a map`);
 }
 
 /** Is it a whole number from 0 to 256? */

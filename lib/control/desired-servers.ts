@@ -11,44 +11,41 @@ import { type NewServer, OperationError } from './status/operations.js';
 const NO_GROUPS: ReadonlySet<GroupConfig> = new Set();
 const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
 
-/** A server that was added as it is used, and as it was asked for. */
+/** A server that was added: with the settings in use, and as requested in `move`. */
 interface UsedMove extends Move {
   readonly move: Move;
 }
 
-/** What adding a server comes to, before anything is changed. */
+/** A planned addition of a server, before anything is changed. */
 export interface Addition {
   readonly group: GroupConfig;
-  /** As it is used, and as it was asked for. */
+  /** With the settings in use, and as requested. */
   readonly server: ServerConfig;
   readonly asked: ServerConfig;
-  /** The route it was added to. */
+  /** The route that the server is added to. */
   readonly route: string;
-  /** Set for it, whatever the file says. */
+  /** The weight to set, whatever the file says. */
   readonly weight: number | undefined;
 }
 
 /**
- * Who serves: what the file says, and what was changed since. Changes are kept by the names of servers and routes, so
- * they hold over a reload, until the file says the same, has no place for them any more, or has itself been edited in
- * the same place: then the edit is the newer wish. No change goes through all servers: there may be 10,000 of them.
+ * The servers that are wanted: those of the file, with later changes on top. Changes are kept by the names of servers and
+ * routes, so they survive a reload, until the file says the same, lacks their route or server, or has been edited at the
+ * same place: the edit is newer and wins. No change looks at all servers: there may be 10,000 of them.
  */
 export class DesiredServers {
   #file: FileIndex;
   readonly #weights = new Map<string, number>();
-  /** Where it is not `ready`. */
+  /** Only servers that are not `ready`. */
   readonly #availability = new Map<string, Availability>();
-  /** What the file says of the servers in these two. */
+  /** The weights in the file of the servers in these two. */
   readonly #fileWeights = new Map<string, readonly number[]>();
   readonly #added = new Set<Move>();
-  /**
-   * The same by the groups they concern, by their names, and the names by their addresses. Lists are replaced, never
-   * changed.
-   */
+  /** The added servers by group and by name, and their names by address. Lists are replaced, never modified. */
   readonly #addedTo = new Map<GroupConfig, readonly ServerConfig[]>();
   readonly #addedBy = new Map<string, readonly UsedMove[]>();
   readonly #addedAt = new Map<string, string>();
-  /** By the names of servers that were removed, the groups among those that list them in which they are still, or again. */
+  /** By the name of a removed server: the groups of the file that list it and have it still, or again. */
   readonly #removed = new Map<string, ReadonlySet<GroupConfig>>();
 
   constructor(config: Config | FileIndex) {
@@ -59,7 +56,7 @@ export class DesiredServers {
     return this.#file;
   }
 
-  /** The servers of a group as they are now. */
+  /** The current servers of a group. */
   serversOf(group: GroupConfig): readonly ServerConfig[] {
     const came = this.#addedTo.get(group);
     const stayed = this.#removedCount(group) === 0 ? group.servers : this.#notRemoved(group);
@@ -70,7 +67,7 @@ export class DesiredServers {
     return group.servers.filter(({ name }) => !this.#isRemoved(group, name));
   }
 
-  /** How many servers a group has. */
+  /** The number of servers of a group. */
   countOf(group: GroupConfig): number {
     return group.servers.length - this.#removedCount(group) + (this.#addedTo.get(group)?.length ?? 0);
   }
@@ -90,18 +87,18 @@ export class DesiredServers {
     return this.#availability.get(name) ?? 'ready';
   }
 
-  /** Does the file have it, in one route at least? */
+  /** Is a server of this name in the file? */
   isFromFile(name: string): boolean {
     return this.#file.listingsOf(name).length > 0;
   }
 
-  /** Does it serve in one route at least? */
+  /** Does a server of this name serve in any route? */
   has(name: string): boolean {
     if (this.#addedBy.has(name)) return true;
     return (this.#removed.get(name)?.size ?? this.#file.listingsOf(name).length) > 0;
   }
 
-  /** The groups that have it, and the server as each of them has it. */
+  /** The groups that have a server of this name, and the server as each group has it. */
   listingsOf(name: string): readonly Listing[] {
     const listed = this.#file.listingsOf(name);
     const left = this.#removed.get(name);
@@ -117,7 +114,7 @@ export class DesiredServers {
     ];
   }
 
-  /** undefined when it serves nowhere. */
+  /** undefined when the server is in no route. */
   entryOf(name: string): Entry | undefined {
     const terms = this.termsOf(name);
     if (terms === undefined) return undefined;
@@ -125,20 +122,20 @@ export class DesiredServers {
     return { ...terms, routes: others.length === 0 ? (first ?? []) : [first ?? [], ...others].flat() };
   }
 
-  /** The same without its routes, of which there may be thousands. */
+  /** Like `entryOf`, without the routes, of which there may be thousands. */
   termsOf(name: string): Omit<Entry, 'routes'> | undefined {
     const last = this.listingsOf(name).at(-1);
     if (last === undefined) return undefined;
     return { weight: this.weightOf(last.server), availability: this.availabilityOf(name) };
   }
 
-  /** Every name of a server that serves, those of the file first. */
+  /** The names of all servers that are in a route, those of the file first. */
   *names(): Generator<string> {
     for (const name of this.#file.names) if (this.has(name)) yield name;
     for (const name of this.#addedBy.keys()) if (!this.isFromFile(name)) yield name;
   }
 
-  /** Names of servers of which something was changed. */
+  /** The names of servers that were changed. */
   *changedNames(): Generator<string> {
     yield* this.#weights.keys();
     yield* this.#availability.keys();
@@ -146,7 +143,7 @@ export class DesiredServers {
     yield* this.#removed.keys();
   }
 
-  /** For every server of that name. Throws an OperationError when there is none, or `to` is none of the three. */
+  /** Sets the availability of every server of that name. Throws an OperationError for an unknown name or another word. */
   setAvailability(name: string, to: Availability): void {
     this.#expect(name);
     if (!AVAILABILITIES.includes(to))
@@ -157,7 +154,10 @@ export class DesiredServers {
     this.#forgetSettled(name);
   }
 
-  /** For every server of that name, 0 to 256. Throws an OperationError when there is none, or for another weight. */
+  /**
+   * Sets the weight, 0 to 256, of every server of that name. Throws an OperationError for an unknown name or another
+   * weight.
+   */
   setWeight(name: string, weight: number): void {
     this.#expect(name);
     checkWeight(weight);
@@ -167,8 +167,8 @@ export class DesiredServers {
   }
 
   /**
-   * What adding a server to a route comes to. One that the file has there, and that was removed, comes back as the file
-   * has it. Throws an OperationError for an unknown route, a clash of names or a setting that is wrong.
+   * Plans to add a server to a route. A server of the file that was removed there returns with the settings of the file.
+   * Throws an OperationError for an unknown route, a name or address in use, or a wrong setting.
    */
   planAddition(route: string, settings: NewServer): Addition {
     const group = this.#file.groupOf(route);
@@ -185,7 +185,7 @@ export class DesiredServers {
     return { group, server: used, asked: server, route, weight };
   }
 
-  /** The server as the file has it in this group; undefined when it has not. */
+  /** The server as the file lists it in this group; undefined when it is not listed. */
   #listed(group: GroupConfig, server: ServerConfig): ServerConfig | undefined {
     return this.#file
       .listingsOf(server.name)
@@ -205,8 +205,8 @@ export class DesiredServers {
   }
 
   /**
-   * Removes a server from every route, and returns where it was. Throws an OperationError when there is none, or
-   * it is the last of a route.
+   * Removes a server from all routes, and returns where it was. Throws an OperationError when there is none, or when it
+   * is the last one of a route.
    */
   remove(name: string): readonly Listing[] {
     this.#expect(name);
@@ -220,7 +220,7 @@ export class DesiredServers {
     return listings;
   }
 
-  /** Is it the last of its group? The group itself is looked at only where it may be. */
+  /** Is it the last server of its group? The group is counted only if it may be. */
   #isAlone({ group, of }: Listing): boolean {
     return of - this.#removed.size <= 1 && this.countOf(group) === 1;
   }
@@ -235,7 +235,7 @@ export class DesiredServers {
     );
   }
 
-  /** What was changed, so that another process may `restore` it. It does not change when more is changed. */
+  /** The changes so far, for `restore` in another process. The returned object is not modified later. */
   get changes(): Changes {
     const removed: Move[] = [];
     for (const [name, groups] of this.#removed)
@@ -250,7 +250,7 @@ export class DesiredServers {
     };
   }
 
-  /** Makes changes of before, as `applyFile` does. Returns a line for each that is dropped. */
+  /** Makes the changes of a previous process, like `applyFile`. Returns a line for each change that is dropped. */
   restore({ weights, availability, fileWeights, added, removed }: Changes): readonly string[] {
     this.#forgetAll();
     for (const [name, weight] of weights) this.#weights.set(name, weight);
@@ -265,8 +265,8 @@ export class DesiredServers {
   }
 
   /**
-   * Takes over another file. Returns a line for each change made while running that is dropped: it has no place in the
-   * file, or the file has been edited there since.
+   * Takes over another file. Returns a line for each change made while running that is dropped, because its route or
+   * server is not in the file, or the file has been edited there since.
    */
   applyFile(file: FileIndex): readonly string[] {
     const { changes } = this;
@@ -283,7 +283,7 @@ export class DesiredServers {
     for (const kept of [this.#added, this.#addedTo, this.#addedBy, this.#addedAt]) kept.clear();
   }
 
-  /** Those that the file still has in the same place. */
+  /** Keeps removals of servers that the file still lists in the same group. */
   #takeRemovals(moves: readonly Move[]): void {
     const taken = new Map<string, Set<GroupConfig>>();
     const listed = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
@@ -305,7 +305,7 @@ export class DesiredServers {
     }
   }
 
-  /** A group that would be empty gets back what was removed from it. */
+  /** Restores the servers of groups that would be empty. */
   #followRemoved(): readonly string[] {
     const emptied = new Set<GroupConfig>();
     for (const name of this.#removed.keys())
@@ -317,7 +317,7 @@ export class DesiredServers {
       const route = this.#file.routeOf(group);
       for (const { name } of group.servers) {
         this.#bringBack(name, group);
-        dropped.push(`${name} had been removed from ${route}, which has no other server now: it is back`);
+        dropped.push(`${name} was removed from ${route}, which has no other server now: it is restored`);
       }
     }
     return dropped;
@@ -337,14 +337,14 @@ export class DesiredServers {
       const group = this.#file.groupOf(route);
       const why = group === null ? `${route} forwards to no servers any more` : this.#clash(server);
       if (group === null || why !== '')
-        dropped.push(`${server.name} had been added to ${route}, and is gone: ${why}`);
+        dropped.push(`${server.name} was added to ${route}, and is dropped: ${why}`);
       else if (this.#listed(group, server) !== undefined) this.#handOver(server);
       else this.#addMove(move);
     }
     return dropped;
   }
 
-  /** A server that was added while running is in the file now, perhaps with another weight. */
+  /** A server that was added while running is now in the file, perhaps with another weight. */
   #handOver(server: ServerConfig): void {
     const { name } = server;
     this.#weights.set(name, this.weightOf(server));
@@ -352,8 +352,8 @@ export class DesiredServers {
   }
 
   /**
-   * Of weight and availability the newer wish wins. An edit from weight 0, which takes no requests, to another weight
-   * is a wish for availability too.
+   * For weight and availability the newer change wins. An edit of the weight from 0, which takes no requests, to another
+   * value also makes the server available.
    */
   #followEdits(): readonly string[] {
     const dropped: string[] = [];
@@ -380,7 +380,7 @@ export class DesiredServers {
     return dropped;
   }
 
-  /** Forgets what is as the file has it, and what was said of a server that is gone. */
+  /** Forgets changes that the file now contains, and those of a server that is gone. */
   #forgetSettled(name: string): void {
     const isGone = !this.has(name);
     if (isGone) this.#availability.delete(name);
@@ -392,14 +392,14 @@ export class DesiredServers {
     if (!this.#weights.has(name) && !this.#availability.has(name)) this.#fileWeights.delete(name);
   }
 
-  /** Everyone as of now. */
+  /** All servers at this moment. */
   serverList(): ServerList {
     const entries = new Map<string, Entry>();
     for (const name of this.names()) entries.set(name, this.entryOf(name) as Entry);
     return entries;
   }
 
-  /** What differs from the file, a line each. */
+  /** The differences from the file, a line each. */
   get drift(): readonly string[] {
     const lines: string[] = [];
     for (const [name, weight] of this.#weights) {
@@ -462,7 +462,7 @@ export class DesiredServers {
     return `there is no route ${show(route)} that forwards to servers${knownNames(route, names)}`;
   }
 
-  /** One name is one address, and one address has one name, as in the file. */
+  /** A name has one address and an address has one name, as in the file. */
   #named(server: ServerConfig, wanted: string | undefined): ServerConfig {
     const known = this.#nameAt(addressKey(server.address));
     const named = known === undefined || wanted !== undefined ? server : { ...server, name: known };
@@ -471,12 +471,12 @@ export class DesiredServers {
     return named;
   }
 
-  /** The name of the server at an address, be it removed: the file still has it, and so its name is taken. */
+  /** The name of the server at an address, even a removed one: the file still lists it, so its name is in use. */
   #nameAt(address: string): string | undefined {
     return this.#file.nameAt(address) ?? this.#addedAt.get(address);
   }
 
-  /** Why a server can't be beside the others; empty when it can. */
+  /** Why a server can't be added beside the others; empty when it can. */
   #clash({ name, address }: ServerConfig): string {
     const key = addressKey(address);
     const called = this.#nameAt(key);
@@ -493,12 +493,12 @@ function checkWeight(weight: number): void {
     throw new OperationError('bad_value', `a weight is a whole number from 0 to 256, got ${show(weight)}`);
 }
 
-/** Names that are listed to somebody who wrote another one. */
+/** Names listed in a message about an unknown name. */
 const MOST_LISTED = 20;
-/** A search for what was meant takes 1 µs for each name. */
+/** Finding the nearest name takes 1 µs for each name. */
 const MOST_COMPARED = 1000;
 
-/** What to add to a message about a name that is unknown: the likely one, else all there are, as far as they are few. */
+/** The end of a message about an unknown name: the likely one, else all of them if there are few. */
 function knownNames(word: string, names: readonly string[]): string {
   const listed = [...new Set(names)].slice(0, MOST_LISTED);
   const more = names.length > listed.length ? ` and ${names.length - listed.length} more` : '';

@@ -4,18 +4,18 @@ import { atOnce, type Steps } from '../base/slices.js';
 import { forwardingRoutes } from '../config/every-route.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
 
-/** A server where a group lists it. */
+/** A server in a group that lists it. */
 export interface Listing {
   readonly group: GroupConfig;
   readonly server: ServerConfig;
-  /** How many servers the group lists. */
+  /** The number of servers that the group lists. */
   readonly of: number;
 }
 
-/** What the file says of one name. */
+/** The servers of one name in the file. */
 interface NamedServer {
   readonly listings: Listing[];
-  /** Each once, in order. */
+  /** Each weight once, in order. */
   weights: readonly number[];
 }
 
@@ -23,17 +23,17 @@ const NO_LISTINGS: readonly Listing[] = [];
 const NO_WEIGHTS: readonly number[] = [];
 
 /**
- * The routes, groups and servers of one file, each found by its name: there may be 10,000 of them, and a search that
- * goes through all of them would hold up requests. It never changes.
+ * The routes, groups and servers of one file, each found by name: there may be 10,000 of them, and a search through all
+ * of them would delay requests. It never changes.
  */
 export class FileIndex {
-  /** Those that have servers, in the order of the file. */
+  /** Routes that have servers, in the order of the file. */
   readonly routes: readonly { readonly name: string; readonly group: GroupConfig }[];
   readonly groups: readonly GroupConfig[];
   readonly #groupOf = new Map<string, GroupConfig>();
   readonly #routesOf = new Map<GroupConfig, string[]>();
   readonly #servers = new Map<string, NamedServer>();
-  /** The names of servers by their addresses. */
+  /** Names of servers by address. */
   readonly #nameAt = new Map<string, string>();
 
   private constructor(config: Config) {
@@ -45,7 +45,7 @@ export class FileIndex {
     return atOnce(FileIndex.build(config));
   }
 
-  /** The same in steps. */
+  /** Like the constructor, in steps. */
   static *build(config: Config): Steps<FileIndex> {
     const index = new FileIndex(config);
     for (const { name, group } of index.routes) {
@@ -80,32 +80,32 @@ export class FileIndex {
     return this.#groupOf.get(route) ?? null;
   }
 
-  /** The routes that lead to a group. */
+  /** The routes that use a group. */
   routesOf(group: GroupConfig): readonly string[] {
     return this.#routesOf.get(group) ?? [];
   }
 
-  /** The first route that leads to a group: what its changes are kept by. */
+  /** The first route that uses a group; its changes are kept under that name. */
   routeOf(group: GroupConfig): string {
     return this.routesOf(group)[0] ?? group.name;
   }
 
-  /** Every name of a server. */
+  /** The names of all servers. */
   get names(): Iterable<string> {
     return this.#servers.keys();
   }
 
-  /** A server wherever the file names it. */
+  /** All listings of a server in the file. */
   listingsOf(name: string): readonly Listing[] {
     return this.#servers.get(name)?.listings ?? NO_LISTINGS;
   }
 
-  /** What the file calls the server at an address, as `addressKey` writes it. */
+  /** The name of the server at an address in the form of `addressKey`. */
   nameAt(address: string): string | undefined {
     return this.#nameAt.get(address);
   }
 
-  /** The weights that the file gives a server, each once, in order; none when it does not have it. */
+  /** The weights that the file gives a server, each once, in order; empty when the server is not in the file. */
   weightsOf(name: string): readonly number[] {
     return this.#servers.get(name)?.weights ?? NO_WEIGHTS;
   }

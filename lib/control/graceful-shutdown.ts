@@ -5,7 +5,7 @@ import type { TimeoutsConfig } from '../config/types.js';
 import type { Listeners } from '../net/listeners.js';
 import type { Telemetry } from './telemetry.js';
 
-/** What a balancer takes leave of. */
+/** The parts of a balancer that a shutdown ends. */
 export interface ShutdownDeps {
   readonly wheel: TimerWheel;
   readonly acceptor: ClientAcceptor;
@@ -13,15 +13,15 @@ export interface ShutdownDeps {
   readonly telemetry: Telemetry;
 }
 
-/** Turns of the event loop without a new connection until all is read that came before a drain: accepted, then read. */
-const QUIET_TURNS = 3;
-/** As many as a backlog holds: one connection is accepted per turn. */
-const MAX_TURNS = 4096;
+/** Ticks of the event loop without a new connection after which everything sent before a drain is accepted and read. */
+const QUIET_TICKS = 3;
+/** As many as the accept queue holds: one connection is accepted per tick. */
+const MAX_TICKS = 4096;
 
 /**
- * The orderly end of a balancer. First it is said, for as long as `timeouts.drain_delay`, that it goes: readiness turns, every
- * answer says `Connection: close`, and all is served as before until those in front have noticed. Then no client is let in,
- * and what is in flight may take as long as `timeouts.drain`.
+ * Graceful shutdown. For `timeouts.drain_delay` it is only announced: readiness fails, every answer says `Connection:
+ * close`, and requests are served as before until load balancers in front have noticed. Then no connection is accepted,
+ * and requests in flight have `timeouts.drain` to finish.
  */
 export class GracefulShutdown {
   readonly #parts: ShutdownDeps;
@@ -37,7 +37,7 @@ export class GracefulShutdown {
     this.#patience = new Deadline(parts.wheel, { onDeadline: () => this.#endDrain(false) });
   }
 
-  /** Has it been announced? */
+  /** Has the shutdown been announced? */
   get hasBegun(): boolean {
     return this.#announced !== null;
   }
@@ -60,7 +60,7 @@ export class GracefulShutdown {
     this.#delay.release();
   }
 
-  /** Accepts no more connections. Resolves with true if everything in flight came to its end. */
+  /** Accepts no more connections. Resolves with true if everything in flight has finished. */
   async drain(timeouts: TimeoutsConfig): Promise<boolean> {
     this.#announced ??= Promise.resolve();
     this.#endDelay();
@@ -77,11 +77,11 @@ export class GracefulShutdown {
     return drained;
   }
 
-  /** What the kernel holds for us came before the drain: connections in its backlog, requests on those that are open. */
+  /** Accepts and reads what the kernel already holds: connections in the accept queue, and requests on open connections. */
   async #takeIn(): Promise<void> {
     const { acceptor } = this.#parts;
     let accepted = acceptor.accepted;
-    for (let turn = 0, quiet = 0; turn < MAX_TURNS && quiet < QUIET_TURNS; turn++, quiet++) {
+    for (let tick = 0, quiet = 0; tick < MAX_TICKS && quiet < QUIET_TICKS; tick++, quiet++) {
       await new Promise((resolve) => setImmediate(resolve));
       if (acceptor.accepted !== accepted) quiet = 0;
       accepted = acceptor.accepted;

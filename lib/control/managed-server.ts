@@ -5,12 +5,12 @@ import type { Server } from '../servers/server.js';
 import type { ServerHealth } from './health/server-health.js';
 import type { ServerState } from './status/status.js';
 
-/** One server as the balancer keeps it: who judges it, and since when it is in the state it is in. */
+/** One server as the control plane keeps it: its health, and since when it has been in its state. */
 export class ManagedServer implements ServerWatcher {
-  /** In the engine; all but the groups it is in sees it as an `EngineServer`. */
+  /** The server in the engine; everything except its groups uses it as an `EngineServer`. */
   readonly server: Server;
   readonly health: ServerHealth;
-  /** An entry that it stands for, and a group that has it: all of them have the same terms. */
+  /** One of the entries of the configuration for this server, and a group with it: all of them have the same terms. */
   config: ServerConfig;
   group: GroupConfig;
   readonly #clock: Clock;
@@ -44,7 +44,7 @@ export class ManagedServer implements ServerWatcher {
     this.#since = this.#clock.wall();
   }
 
-  /** What an operator wants goes before what checks find, and that before what live requests showed. */
+  /** The state set by an operator comes first, then that of the checks, then that of live requests. */
   #currentState(): ServerState {
     const { availability, isUp, isEjected } = this.server;
     if (availability !== 'ready') return availability;

@@ -14,22 +14,22 @@ import { isSame } from './server-entry.js';
 import { type Reused, ServerReuse, serverKey } from './server-reuse.js';
 import { ServerTlsBook } from './server-tls-book.js';
 
-/** First checks are spread over this long at most, so that a dead server is known soon. */
+/** First checks are spread over at most this long, so that a dead server is noticed soon. */
 const STAGGER_MS = 1000;
 
-/** What a server that goes on stands for from then on. */
+/** The entry of the new configuration that an existing server takes over. */
 interface Takeover {
   readonly config: ServerConfig;
   readonly group: GroupConfig;
 }
 
-/** The servers of a configuration that is not in force yet. Those at work already have not been changed for it. */
+/** The servers of a configuration that is not in force yet. Planning changes nothing about existing servers. */
 export class ServerPlan {
-  /** By their keys. */
+  /** By key. */
   readonly members = new Map<string, ManagedServer>();
   readonly groups = new Map<GroupConfig, readonly ManagedServer[]>();
   readonly byName = new Map<string, ManagedServer[]>();
-  /** Those that go on as they are, and those that go on under other terms. */
+  /** Existing servers that continue unchanged, and those that continue under other terms. */
   readonly unchanged = new Map<ManagedServer, Takeover>();
   readonly changed = new Map<ManagedServer, Takeover>();
   readonly made = new Set<ManagedServer>();
@@ -44,30 +44,30 @@ export class ServerPlan {
 }
 
 /**
- * The servers of a balancer. What is the same server, with the same name and the same check, is one object wherever
- * the configuration names it, and stays the same object over a reload: with its sockets, its health and its requests.
+ * The servers of a balancer. Entries with the same name and terms are one object wherever the configuration lists them,
+ * and the object is kept over a reload, with its sockets, health and requests.
  */
 export class ManagedServers {
   readonly #deps: ConnectionDeps;
   readonly #health: HealthDeps;
   readonly #log = new LoadLog();
   readonly #tls = new ServerTlsBook();
-  /** By their keys. */
+  /** By key. */
   #members = new Map<string, ManagedServer>();
-  /** Those of the configuration before, from `install` until those that leave are let go of. */
+  /** The servers of the previous configuration, from `install` until the ones that are not in the new one are retired. */
   #before: ReadonlyMap<string, ManagedServer> = new Map();
   #groups = new Map<GroupConfig, readonly ManagedServer[]>();
   #byName = new Map<string, ManagedServer[]>();
   readonly #memberOf = new WeakMap<EngineServer, ManagedServer>();
-  /** Not checked yet. */
+  /** Servers whose checks have not been started. */
   readonly #fresh = new Set<ManagedServer>();
   #started = false;
   #stopped = false;
-  /** Names whose servers are in lists still that they are to leave. */
+  /** Counts the names whose servers are still to be removed from lists. */
   #leaving = 0;
-  /** Without new requests, but still with some in flight. */
+  /** Servers that get no new requests and still have some in flight. */
   readonly #emptying = new Set<ManagedServer>();
-  /** Let go of, and perhaps not closed yet: a connection may outlive the last request on it. */
+  /** Retired servers that may still have sockets: a connection may outlive its last request. */
   readonly #gone = new Set<ManagedServer>();
 
   constructor(deps: ConnectionDeps, health: HealthDeps) {
@@ -86,18 +86,18 @@ export class ManagedServers {
     return list.filter((member) => !isRemoved(member));
   }
 
-  /** Those of one name: one, or as many as there are terms for it. */
+  /** The servers of one name: usually one, else one for each set of terms. */
   named(name: string): readonly ManagedServer[] {
     return this.#byName.get(name) ?? [];
   }
 
-  /** Is a check of it over? */
+  /** Has a check of the server been completed? */
   wasChecked(server: EngineServer): boolean {
     const lastCheck = this.#memberOf.get(server)?.health.record.history.lastCheck ?? null;
     return lastCheck !== null;
   }
 
-  /** Every server, in the order of the groups. */
+  /** All servers, in the order of the groups. */
   get members(): readonly ManagedServer[] {
     const members = new Set<ManagedServer>();
     for (const list of this.#groups.values())
@@ -105,12 +105,12 @@ export class ManagedServers {
     return [...members];
   }
 
-  /** Every server that may hold a connection: those that serve, those from before a reload until it is done, those that left. */
+  /** All servers that may hold a connection: current ones, those before a reload until it is done, and retired ones. */
   #all(): ReadonlySet<ManagedServer> {
     return new Set([...this.#members.values(), ...this.#before.values(), ...this.#gone]);
   }
 
-  /** Requests on them now, those on servers that were let go of included. */
+  /** Requests in flight on all servers, including retired ones. */
   get activeCount(): number {
     let sum = 0;
     for (const { server } of this.#all()) sum += server.active;
@@ -119,12 +119,12 @@ export class ManagedServers {
 
   // A change of one server.
 
-  /** The server that is to stand for an entry of a group: one that another group has on the same terms, or a new one. */
+  /** The server for an entry of a group: an existing one with the same terms, or a new one. */
   prepare(config: ServerConfig, group: GroupConfig, desired: DesiredServers): ManagedServer {
     return this.#members.get(serverKey(config, group)) ?? this.#make(config, group, desired);
   }
 
-  /** It serves in that group too, in the place that `desired` says. */
+  /** Adds the server to another group, at its position in `desired`. */
   join(member: ManagedServer, config: ServerConfig, group: GroupConfig, desired: DesiredServers): void {
     const key = serverKey(config, group);
     if (!this.#members.has(key)) this.#adopt(key, member);
@@ -140,7 +140,7 @@ export class ManagedServers {
     this.#fresh.add(member);
   }
 
-  /** These leave groups; after each, `onLeft` is told. */
+  /** Removes servers from groups, in steps; calls `onLeft` after each group. */
   *leave(
     leaving: readonly ManagedServer[],
     groups: readonly { readonly group: GroupConfig }[],
@@ -148,7 +148,7 @@ export class ManagedServers {
   ): Steps<void> {
     const lists = this.#groups;
     for (const { group } of groups) {
-      // Another configuration has other groups, without these servers.
+      // Another configuration was installed: its groups do not have these servers.
       if (this.#groups !== lists) break;
       const list = this.membersOf(group);
       lists.set(
@@ -161,7 +161,7 @@ export class ManagedServers {
     this.#leaving--;
   }
 
-  /** Tells the servers of that name the weight and availability that is desired for them now. */
+  /** Gives the servers of that name their desired weight and availability. */
   instruct(name: string, desired: DesiredServers): void {
     const availability = desired.availabilityOf(name);
     for (const member of this.named(name)) {
@@ -174,7 +174,7 @@ export class ManagedServers {
     }
   }
 
-  /** Nobody asks for those of that name any more: `retire` and `leave` are to follow. Returns them. */
+  /** Removes the servers of that name from the index, and returns them: `retire` and `leave` must follow. */
   letGo(name: string): readonly ManagedServer[] {
     const leaving = this.named(name);
     this.#leaving++;
@@ -183,7 +183,7 @@ export class ManagedServers {
     return leaving;
   }
 
-  /** These get no request any more: those on them finish, then their sockets close. */
+  /** Sends no more requests to these servers: requests in flight finish, then the sockets close. */
   *retire(leaving: readonly ManagedServer[]): Steps<void> {
     for (const member of this.#gone) if (isEmpty(member)) this.#gone.delete(member);
     for (const member of leaving) {
@@ -194,7 +194,7 @@ export class ManagedServers {
       member.server.retire();
       yield;
     }
-    // After the last was retired, so that no request is sent from one of them to another.
+    // After all of them are retired, so that no request moves from one of them to another.
     for (const { server } of leaving) {
       server.pool.turnAway('removed');
       yield;
@@ -203,7 +203,10 @@ export class ManagedServers {
 
   // Another configuration.
 
-  /** The servers that are desired, in steps. Nothing changes before `install`; else `discard` is to follow. */
+  /**
+   * Plans the desired servers, in steps. Nothing changes before `install`; a plan that is not installed must be
+   * discarded.
+   */
   *plan(desired: DesiredServers): Steps<ServerPlan> {
     const plan = new ServerPlan();
     try {
@@ -247,8 +250,8 @@ export class ManagedServers {
   }
 
   /**
-   * The server of that name has come or gone since the plan was begun. Returns the groups of the plan whose servers are
-   * others now; `desired` is to be in force with it.
+   * Updates a plan after a server of that name was added or removed. Returns the groups of the plan whose servers
+   * changed; `desired` is installed with the plan.
    */
   replan(name: string, plan: ServerPlan, desired: DesiredServers): readonly GroupConfig[] {
     const groups = new Set(desired.listingsOf(name).map(({ group }) => group));
@@ -287,14 +290,14 @@ export class ManagedServers {
     });
   }
 
-  /** It will not be in force. */
+  /** Gives up a plan. */
   discard(plan: ServerPlan): void {
     for (const member of plan.made) discardServer(member);
   }
 
   /**
-   * The plan is in force from now on. `touched`: the names of servers of which something was changed since it was begun.
-   * Returns what is left to do, in steps: nothing that requests go by.
+   * Puts a plan into force. `touched`: the names of servers that were changed since it was begun. Returns the remaining
+   * work, in steps; requests do not depend on it.
    */
   install(plan: ServerPlan, desired: DesiredServers, touched: Iterable<string>): Steps<void> {
     this.#before = this.#members;
@@ -326,7 +329,7 @@ export class ManagedServers {
     if (this.#started) yield* this.startSteps();
   }
 
-  /** From now on it goes by these terms. */
+  /** Changes the terms of a server. */
   #adjust(member: ManagedServer, { config, group }: Takeover, desired: DesiredServers): void {
     const { server, health } = member;
     const hasSameTls = member.config.tls?.digest === config.tls?.digest;
@@ -350,7 +353,7 @@ export class ManagedServers {
     const terms = { weight: desired.weightOf(config), backup, slowStart };
     const server = new Server(config.name, pool, this.#deps.wheel, terms, this.#log);
     if (this.#started) server.startSlowly();
-    // No request is on it that could end: no `drained` event is due.
+    // No `drained` event is due: the server has no requests.
     server.update({ availability: desired.availabilityOf(config.name) });
     const health = new ServerHealth(server, group, this.#health);
     const member = new ManagedServer(server, health, config, group, this.#health.clock);
@@ -358,7 +361,7 @@ export class ManagedServers {
     return member;
   }
 
-  /** Begins to check those that are not checked yet. Those that come later join others that are at work already. */
+  /** Starts the checks of servers that have none running. First checks are spread, unless others are running already. */
   start(): void {
     this.#started = true;
     atOnce(this.startSteps());
@@ -374,13 +377,13 @@ export class ManagedServers {
     }
   }
 
-  /** Is there a server that gets no more requests, of which some have not ended? */
+  /** Is there a server that gets no new requests and still has some in flight? */
   get isEmptying(): boolean {
     return this.#emptying.size > 0;
   }
 
-  /** Tells of servers whose last request has ended. */
-  tellDrained(): void {
+  /** Emits `drained` for servers whose last request has ended. */
+  reportDrained(): void {
     if (this.#emptying.size === 0) return;
     let names: Set<string> | null = null;
     for (const member of this.#emptying) {
@@ -390,7 +393,7 @@ export class ManagedServers {
       names.add(member.server.name);
     }
     if (names === null) return;
-    // A name may stand for several, of which some are not empty yet.
+    // Several servers may have this name, and some may still have requests.
     for (const { server } of this.#emptying) names.delete(server.name);
     for (const name of names) this.#health.observer.event?.({ what: 'drained', server: name });
   }
@@ -405,7 +408,7 @@ export class ManagedServers {
   }
 }
 
-/** It was made for a plan, and has never served. */
+/** Discards a server that was made for a plan and never used. */
 function discardServer({ server, health }: ManagedServer): void {
   health.stop();
   server.pool.close();
@@ -423,7 +426,7 @@ function limitsOf(
   { maxConnections, sendProxy }: ServerConfig,
   { pool, connectTimeout }: GroupConfig,
 ): PoolLimits {
-  // What several clients share has no header that is right for all of them.
+  // Connections shared by several clients cannot have a PROXY header, which names one client.
   const pipelining = sendProxy === null ? pool.pipelining : 1;
   return { ...pool, pipelining, maxConnections, connectTimeout, sendProxy };
 }

@@ -2,13 +2,13 @@ import { whyDown } from './route-states.js';
 import type { ServerRegistry } from './server-registry.js';
 import type { BalancerState } from './status/status.js';
 
-/** Reasons that are given: a line for each route that can't be served. */
+/** The most reasons listed, a line for each route without a usable server. */
 const MOST_REASONS = 20;
 
 /**
- * Whether somebody in front should send requests here: while the balancer runs and one of the routes that forward has a
- * server that takes new requests. A route that has none while others have one is no reason to send everybody elsewhere:
- * that is told as `route_down`, and seen in the status.
+ * Whether load balancers in front should send requests here: while the balancer runs and at least one forwarding route
+ * has a server for new requests. A single route without one does not make the balancer unready, as the other routes still
+ * work: it is reported as `route_down`, and shown in the status.
  */
 export class Readiness {
   readonly #registry: ServerRegistry;
@@ -19,17 +19,17 @@ export class Readiness {
     this.#state = state;
   }
 
-  /** For strangers, who need not know the names of servers: a word; empty when it is ready. */
+  /** A word for strangers, who need not know the names of servers; empty when the balancer is ready. */
   get obstacle(): string {
     const state = this.#state();
     if (state !== 'running') return state;
     return this.#hasRoute ? '' : 'no usable server';
   }
 
-  /** For operators: a line for each reason; empty when it is ready. */
+  /** A line for each reason, for operators; empty when the balancer is ready. */
   get reasons(): readonly string[] {
     const state = this.#state();
-    if (state !== 'running') return [`it is ${state}`];
+    if (state !== 'running') return [`the balancer is ${state}`];
     if (this.#hasRoute) return [];
     const lines: string[] = [];
     for (const { name, group } of this.#registry.routes.down()) {
@@ -37,10 +37,10 @@ export class Readiness {
       if (lines.length === MOST_REASONS) break;
     }
     const more = this.#registry.routes.count - lines.length;
-    return more > 0 ? [...lines, `nor have ${more} more routes`] : lines;
+    return more > 0 ? [...lines, `and ${more} more routes without one`] : lines;
   }
 
-  /** One is enough; with nothing to forward there is nothing that could be missing. */
+  /** One route with a usable server is enough; without forwarding routes the balancer is ready. */
   get #hasRoute(): boolean {
     const { routes } = this.#registry;
     return routes.upCount > 0 || routes.count === 0;

@@ -6,35 +6,35 @@ import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import type { EngineServer } from '../servers/engine-contract.js';
 import type { GroupListener, ServerGroup } from '../servers/server-group.js';
 
-/** What is known of a route that forwards. */
+/** The state of a route that forwards. */
 export interface RouteState {
   readonly name: string;
   readonly group: ServerGroup;
-  /** Wall clock, ms since the epoch: since when none of its servers takes new requests; null while one does. */
+  /** Wall clock, ms since the epoch, since when no server of the route takes new requests; null while one does. */
   readonly downSince: number | null;
 }
 
 interface Entry extends RouteState {
   downSince: number | null;
-  /** Since when it was down as observers were told; null when they believe it to be up. */
-  toldDownSince: number | null;
+  /** The `downSince` that was last reported to observers; null when the route was last reported as up. */
+  reportedDownSince: number | null;
 }
 
-/** One server may be the last of thousands of routes: of those that go or come at once so many are named. */
+/** The most routes named when many go down or up at once: one server may serve thousands of routes. */
 const MOST_NAMED = 20;
-/** How often a route is looked at again while its servers are not checked yet. */
+/** How often a route is reconsidered while its servers have not been checked. */
 const LOOK_AGAIN_MS = 1000;
-/** Servers that are named as the reason. */
+/** The most servers named as the reason. */
 const MOST_REASONS = 5;
 
-/** The routes of one snapshot, kept up by its groups from before it is in force. */
+/** The routes of one snapshot, updated by its groups, even before it is in force. */
 export class RouteTable implements GroupListener {
   readonly entries = new Map<string, Entry>();
-  /** Those that can't be served. */
+  /** Routes without a server for new requests. */
   readonly down = new Set<Entry>();
   readonly #byGroup = new Map<ServerGroup, Entry[]>();
   readonly #clock: Clock;
-  /** Told of each route that is down or up now; null before it is in force. */
+  /** Called for each route that goes down or up; null before the snapshot is in force. */
   onChange: ((entry: Entry) => void) | null = null;
 
   private constructor(clock: Clock) {
@@ -51,7 +51,7 @@ export class RouteTable implements GroupListener {
   }
 
   #add(name: string, group: ServerGroup): void {
-    const entry: Entry = { name, group, downSince: null, toldDownSince: null };
+    const entry: Entry = { name, group, downSince: null, reportedDownSince: null };
     this.entries.set(name, entry);
     const others = this.#byGroup.get(group);
     if (others === undefined) {
@@ -78,8 +78,8 @@ export class RouteTable implements GroupListener {
 }
 
 /**
- * Which routes can be served. Kept up by the groups as they change, so that no question goes through all routes;
- * observers are told at the end of what is being done, after they were told of the servers.
+ * Tracks which routes have a usable server. The groups report changes, so that no question needs a pass over all routes.
+ * Observers are notified at the end of a change, after the events about servers.
  */
 export class RouteStates implements DeadlineOwner {
   readonly #clock: Clock;
@@ -87,15 +87,15 @@ export class RouteStates implements DeadlineOwner {
   readonly #deadline: Deadline;
   readonly #wasChecked: (server: EngineServer) => boolean;
   #table: RouteTable;
-  /** Of which observers were told that they are down. */
-  #told = new Set<Entry>();
+  /** Routes that were last reported as down. */
+  #reported = new Set<Entry>();
   readonly #changed = new Set<Entry>();
   #isScheduled = false;
   #started = false;
-  /** Something is being changed, and `tell` will be called at its end. */
+  /** A change is in progress that will call `report` at its end. */
   isWaiting = false;
 
-  /** `wasChecked`: is a check of the server over? */
+  /** `wasChecked`: has a check of the server been completed? */
   constructor(
     clock: Clock,
     wheel: TimerWheel,
@@ -111,12 +111,12 @@ export class RouteStates implements DeadlineOwner {
     this.install(table);
   }
 
-  /** Routes that have a server for a new request. */
+  /** Forwarding routes that have a server for new requests. */
   get upCount(): number {
     return this.#table.entries.size - this.#table.down.size;
   }
 
-  /** Routes that forward. */
+  /** Forwarding routes. */
   get count(): number {
     return this.#table.entries.size;
   }
@@ -131,12 +131,12 @@ export class RouteStates implements DeadlineOwner {
     return this.#table.entries.values();
   }
 
-  /** Those that can't be served, in the order of the file. */
+  /** Routes without a server for new requests, in the order of the file. */
   *down(): Generator<RouteState> {
     for (const entry of this.#table.entries.values()) if (entry.downSince !== null) yield entry;
   }
 
-  /** The routes are those of `table` from now on. What is known of a name stays known. */
+  /** Replaces the routes by those of `table`. The state of a route is kept by its name. */
   install(table: RouteTable): void {
     const before = this.#table.entries;
     this.#table.onChange = null;
@@ -147,14 +147,14 @@ export class RouteStates implements DeadlineOwner {
       this.#changed.add(entry);
     }
     const told = new Set<Entry>();
-    for (const { name, toldDownSince } of this.#told) {
+    for (const { name, reportedDownSince } of this.#reported) {
       const entry = table.entries.get(name);
       if (entry === undefined) continue;
-      entry.toldDownSince = toldDownSince;
+      entry.reportedDownSince = reportedDownSince;
       told.add(entry);
       this.#changed.add(entry);
     }
-    this.#told = told;
+    this.#reported = told;
     table.onChange = (entry) => {
       this.#changed.add(entry);
       this.#schedule();
@@ -162,10 +162,10 @@ export class RouteStates implements DeadlineOwner {
     this.#schedule();
   }
 
-  /** Requests are let in: from now on observers are told, of routes that can't be served yet too. */
+  /** Requests are accepted: begins to report, including routes that are down from the start. */
   start(): void {
     this.#started = true;
-    this.tell();
+    this.report();
   }
 
   #schedule(): void {
@@ -173,38 +173,38 @@ export class RouteStates implements DeadlineOwner {
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
-      if (!this.isWaiting) this.tell();
+      if (!this.isWaiting) this.report();
     });
   }
 
-  /** Tells observers what has changed since they were told. */
-  tell(): void {
+  /** Reports all changes since the last call to observers. */
+  report(): void {
     if (!this.#started) return;
     const named = { down: 0, up: 0 };
     const now = this.#clock.wall();
     for (const entry of this.#changed) {
-      const { name, group, downSince, toldDownSince } = entry;
-      // Nobody knows yet: it may be up after the first check.
-      if (downSince !== null && toldDownSince === null && isUndecided(group, this.#wasChecked)) continue;
+      const { name, group, downSince, reportedDownSince } = entry;
+      // Still unknown: the route may be up after the first check.
+      if (downSince !== null && reportedDownSince === null && isUndecided(group, this.#wasChecked)) continue;
       this.#changed.delete(entry);
-      if (downSince !== null && toldDownSince === null) {
-        this.#told.add(entry);
-        entry.toldDownSince = downSince;
+      if (downSince !== null && reportedDownSince === null) {
+        this.#reported.add(entry);
+        entry.reportedDownSince = downSince;
         if (named.down++ < MOST_NAMED)
           this.#observer.event?.({ what: 'route_down', route: name, detail: whyDown(group) });
-      } else if (downSince === null && toldDownSince !== null) {
-        this.#told.delete(entry);
-        entry.toldDownSince = null;
+      } else if (downSince === null && reportedDownSince !== null) {
+        this.#reported.delete(entry);
+        entry.reportedDownSince = null;
         if (named.up++ < MOST_NAMED)
-          this.#observer.event?.({ what: 'route_up', route: name, downMs: now - toldDownSince });
+          this.#observer.event?.({ what: 'route_up', route: name, downMs: now - reportedDownSince });
       }
     }
-    this.#tellOfMore(named.down, 'have no server that takes requests either');
-    this.#tellOfMore(named.up, 'have a server that takes requests again too');
+    this.#reportMore(named.down, 'have no server that takes requests either');
+    this.#reportMore(named.up, 'have a server that takes requests again too');
     if (this.#changed.size > 0) this.#deadline.arm(LOOK_AGAIN_MS);
   }
 
-  #tellOfMore(count: number, what: string): void {
+  #reportMore(count: number, what: string): void {
     if (count > MOST_NAMED)
       this.#observer.event?.({
         what: 'warning',
@@ -213,23 +213,23 @@ export class RouteStates implements DeadlineOwner {
   }
 
   onDeadline(): void {
-    this.tell();
+    this.report();
   }
 }
 
-/** Does it wait for the first check of one of its servers? */
+/** Does the route wait for the first check of one of its servers? */
 function isUndecided({ servers }: ServerGroup, wasChecked: (server: EngineServer) => boolean): boolean {
   return servers.some((server) => server.obstacle === 'down' && !wasChecked(server));
 }
 
-/** What keeps its servers from new requests: `a is down, b is draining and 3 more`. */
+/** What keeps the servers of a group from new requests: `a is down, b is draining and 3 more`. */
 export function whyDown({ servers }: ServerGroup): string {
-  const named = servers.slice(0, MOST_REASONS).map(({ name, obstacle }) => `${name} ${SPOKEN[obstacle]}`);
+  const named = servers.slice(0, MOST_REASONS).map(({ name, obstacle }) => `${name} ${TEXTS[obstacle]}`);
   const more = servers.length - named.length;
   return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-const SPOKEN = {
+const TEXTS = {
   removed: 'is removed',
   down: 'is down',
   ejected: 'is ejected',

@@ -8,7 +8,7 @@ import { type NewServer, OperationError } from './status/operations.js';
 
 const { minVersion: USUAL_VERSION } = defaultsOf<Pick<ServerTlsConfig, 'minVersion'>>('serverTls');
 
-/** Reads settings as those of the file are read. Throws an OperationError with the first problem in them. */
+/** Compiles the settings of a server like those of the file. Throws an OperationError with the first problem in them. */
 export function readServer({ weight, ...settings }: NewServer): ServerConfig {
   if (typeof settings.tls === 'object' && settings.tls?.passphrase !== undefined)
     throw new OperationError(
@@ -23,7 +23,7 @@ export function readServer({ weight, ...settings }: NewServer): ServerConfig {
   throw new OperationError('bad_value', hint === '' ? problem : `${problem}. ${hint}`);
 }
 
-/** Settings that `readServer` makes the same server of; its weight is kept apart. */
+/** The settings from which `readServer` makes the same server; the weight is stored separately. */
 export function writeServer({ name, address, backup, maxConnections, tls }: ServerConfig): NewServer {
   const { text } = address;
   return {
@@ -35,7 +35,7 @@ export function writeServer({ name, address, backup, maxConnections, tls }: Serv
   };
 }
 
-/** Without the passphrase, which is not kept. */
+/** Without the passphrase, which is not stored. */
 function writeTls({ serverName, verify, ca, cert, key, minVersion }: ServerTlsConfig): ServerTlsSettings {
   return {
     ...(serverName === null ? {} : { server_name: serverName }),
@@ -47,14 +47,14 @@ function writeTls({ serverName, verify, ca, cert, key, minVersion }: ServerTlsCo
   };
 }
 
-/** Is TLS all that was asked for, and not how? */
+/** Was only TLS requested, without further settings? */
 function isUnspecified({ serverName, verify, ca, cert, minVersion }: ServerTlsConfig): boolean {
   return serverName === null && verify && ca === null && cert === null && minVersion === USUAL_VERSION;
 }
 
 /**
- * A server that was added to others, as it is used: where only TLS was asked for, with what those of the others that have TLS
- * have in common, if they all have the same.
+ * The settings in use for a server that is added to others. If only TLS was requested, it gets the TLS settings of the
+ * other servers with TLS, provided that they are all the same.
  */
 export function amongOthers(server: ServerConfig, others: readonly ServerConfig[]): ServerConfig {
   const { tls } = server;
@@ -68,7 +68,7 @@ export function amongOthers(server: ServerConfig, others: readonly ServerConfig[
   return common === null ? server : { ...server, tls: common };
 }
 
-/** The same name at the same address. */
+/** Do both have the same name and address? */
 export function isSame(one: ServerConfig, other: ServerConfig): boolean {
   return one.name === other.name && addressKey(one.address) === addressKey(other.address);
 }

@@ -1,29 +1,29 @@
 import type { Availability, Observer } from '../base/observer.js';
 import type { Steps } from '../base/slices.js';
 
-/** One server as it is meant to be used. */
+/** One server with the settings wanted for it. */
 export interface Entry {
   readonly routes: readonly string[];
   readonly weight: number;
   readonly availability: Availability;
 }
 
-/** Every server by its name, at one moment. */
+/** All servers by name, at one moment. */
 export type ServerList = ReadonlyMap<string, Entry>;
 
-/** One server before and after a change; undefined where it serves nowhere. */
+/** One server before and after a change; undefined where it is in no route. */
 export interface Difference {
   readonly name: string;
   readonly before: Entry | undefined;
   readonly after: Entry | undefined;
 }
 
-/** Routes of one server that are told one by one: there may be 10,000 of them. */
+/** The most routes of one server that are reported individually: there may be 10,000 of them. */
 const MOST_ROUTES = 20;
-/** Names that a line of the log lists. */
+/** The most names that a line of the log lists. */
 const MOST_NAMES = 100;
 
-/** null when nothing about it is different. */
+/** null when there is no difference. */
 export function differenceOf(
   name: string,
   before: Entry | undefined,
@@ -45,7 +45,7 @@ function hasSameRoutes({ routes: before }: Entry, { routes: after }: Entry): boo
   return before.length === after.length && before.every((route, index) => route === after[index]);
 }
 
-/** Tells the observer of each server that came or changed, then of each that went. */
+/** Reports to the observer each server that was added or changed, then each that was removed. */
 export function* announceDifferences(differences: readonly Difference[], observer: Observer): Steps<void> {
   for (const { name, before, after } of differences) {
     if (after === undefined) continue;
@@ -88,7 +88,7 @@ function* announceRoutes(
   observer.event?.({ what: 'warning', message });
 }
 
-/** What changed between two moments in one line, for the log: `added c; removed a`. */
+/** The differences between two moments in one line, for the log: `added c; removed a`. */
 export function describeChange(differences: readonly Difference[]): string {
   const added: string[] = [];
   const removed: string[] = [];

@@ -20,56 +20,55 @@ import {
 import type { NewServer, Operations } from './status/operations.js';
 import type { Telemetry } from './telemetry.js';
 
-/** A server that is removed leaves so many groups at once, and more of them in slices. */
+/** A removed server leaves this many groups at once, and further ones in slices. */
 const LEFT_AT_ONCE = 500;
 
-/** What the servers and the way to them are made of. */
+/** What the registry needs. */
 export interface RegistryDeps {
   readonly deps: ConnectionDeps;
   readonly health: HealthDeps;
   readonly telemetry: Telemetry;
-  /** null: what is changed while running ends with the process. */
+  /** null: changes made while running end with the process. */
   readonly store: ChangeStore | null;
 }
 
-/** All that follows from a configuration that is not in force yet. Nothing at work has been changed for it. */
+/** Everything made for a configuration that is not in force yet. Nothing in use has been changed for it. */
 export interface PreparedConfig {
   readonly file: FileIndex;
   readonly plan: ServerPlan;
   readonly snapshot: RoutingSnapshot;
   readonly table: RouteTable;
-  /** By the names of the servers. */
+  /** By the names of servers. */
   readonly differences: Map<string, Difference>;
-  /** As of when it was begun. */
+  /** As when the preparation began. */
   readonly desired: DesiredServers;
 }
 
 /**
- * The servers and the way to them, as the file and those who operate it want them. Each change happens between two
- * requests: what it does not concern keeps its sockets, health, counts and tunnels. An operator's change concerns the
- * groups that have the server, and no route. Another configuration is prepared in steps, beside the requests, and then
- * installed at once.
+ * The servers and routes that the file and the operators want. Each change happens between two requests: what it does not
+ * concern keeps its sockets, health, counters and tunnels. An operator's change affects the groups that have the server,
+ * and no route. Another configuration is prepared in steps, beside the requests, and then installed at once.
  */
 export class ServerRegistry implements Operations {
   #desired: DesiredServers;
   readonly servers: ManagedServers;
-  readonly #requestReader: Observer = { requestSettled: () => this.#tellDrained() };
+  readonly #requestReader: Observer = { requestSettled: () => this.#reportDrained() };
   readonly routes: RouteStates;
   readonly #parts: RegistryDeps;
   readonly #observer: Observer;
   readonly #install: (snapshot: RoutingSnapshot) => void;
   #snapshot: RoutingSnapshot;
   #started = false;
-  /** What was kept of the process before is not what holds now: the file was edited meanwhile. */
+  /** Were changes of the previous process dropped, because the file was edited meanwhile? */
   #hasDropped = false;
-  /** Being made, or not told of yet: who hears of one may make another. */
+  /** Changes in progress, or not reported yet: an observer that is notified may make another change. */
   #changes = 0;
-  /** Servers of which something was changed since a configuration began to be prepared; null while none is. */
+  /** Servers that were changed since a configuration began to be prepared; null while none is being prepared. */
   #touched: Set<string> | null = null;
-  /** Those among them that came or went. */
+  /** The servers among them that were added or removed. */
   readonly #moved = new Set<string>();
 
-  /** `install` puts a snapshot into service; it is called for every one but the first. */
+  /** `install` puts a snapshot into service; called for every one except the first. */
   constructor(config: Config, parts: RegistryDeps, install: (snapshot: RoutingSnapshot) => void) {
     this.#parts = parts;
     this.#observer = parts.health.observer;
@@ -92,7 +91,7 @@ export class ServerRegistry implements Operations {
     );
   }
 
-  /** The one that the next request goes by. */
+  /** The snapshot for the next request. */
   get snapshot(): RoutingSnapshot {
     return this.#snapshot;
   }
@@ -101,21 +100,21 @@ export class ServerRegistry implements Operations {
     return this.#desired;
   }
 
-  /** Begins to check the servers, and those that come later when they come. */
+  /** Starts the checks of the servers, and of servers that are added later. */
   start(): void {
     this.#started = true;
     this.servers.start();
     this.routes.start();
-    // Else it would be dropped again by the process after this one, or come back with the old text of the file.
+    // Otherwise the next process would drop the change again, or revive it if the old text of the file returns.
     if (this.#hasDropped) this.#keepChanges();
   }
 
   // Another configuration.
 
   /**
-   * Makes all that follows from another configuration, beside the requests. `check` is called between two slices: what it
-   * throws ends it. `install` or `discard` is to follow, before the next `prepare`. What was changed while running stays
-   * changed, as far as it has a place in the file.
+   * Prepares another configuration, beside the requests. `check` is called between slices: if it throws, the preparation
+   * ends. `install` or `discard` must follow before the next `prepare`. Changes made while running are kept where the
+   * file still has their route or server.
    */
   async prepare(config: Config, check: () => void): Promise<PreparedConfig> {
     this.#touched = new Set();
@@ -159,8 +158,8 @@ export class ServerRegistry implements Operations {
   }
 
   /**
-   * Puts it into force, between two requests. Returns what is left to do, in steps: the servers of before are let go of,
-   * and observers are told.
+   * Puts a configuration into force, between two requests. Returns the remaining work, in steps: old servers are retired,
+   * and observers notified.
    */
   install(prepared: PreparedConfig): Steps<void> {
     const { file, plan, snapshot, table, differences } = prepared;
@@ -193,7 +192,7 @@ export class ServerRegistry implements Operations {
     try {
       yield* this.#snapshot.takeOver();
       yield* old.release();
-      // Requests that wait for a server that is let go of go to servers of the new snapshot.
+      // Requests that wait for a retired server move to servers of the new snapshot.
       yield* serversLeft;
       this.#parts.telemetry.keep(this.#snapshot.config, this.#desired);
       yield* announceDifferences(differences, this.#observer);
@@ -226,7 +225,7 @@ export class ServerRegistry implements Operations {
     const addition = desired.planAddition(route, settings);
     const { server, group } = addition;
     const { name } = server;
-    // Whatever may fail does so before anything is changed.
+    // Everything that may fail does so before anything is changed.
     const member = this.servers.prepare(server, group, desired);
     this.#change(
       name,
@@ -246,7 +245,7 @@ export class ServerRegistry implements Operations {
     this.#change(name, () => {
       const listings = this.#desired.remove(name);
       const leaving = this.servers.letGo(name);
-      // From here on no group picks them: they may leave 10,000 groups one after another.
+      // From here on no group picks these servers; they may leave 10,000 groups one after another.
       atOnce(this.servers.retire(leaving));
       const snapshot = this.#snapshot;
       const steps = this.servers.leave(leaving, listings, (group) =>
@@ -260,8 +259,8 @@ export class ServerRegistry implements Operations {
   }
 
   /**
-   * Makes a change of one server and tells of it. Throws an OperationError before anything is changed. `routes`: those
-   * that have it then and had it not.
+   * Makes a change of one server and reports it. Throws an OperationError before anything is changed. `routes`: those
+   * that get the server.
    */
   #change(name: string, make: () => void, routes: readonly string[] = []): void {
     const desired = this.#desired;
@@ -279,17 +278,17 @@ export class ServerRegistry implements Operations {
       if (difference !== null) atOnce(announceDifferences([difference], this.#observer));
     } catch (error) {
       this.#changes--;
-      this.#tellRoutes();
+      this.#reportRoutes();
       throw error;
     }
     this.#changes--;
     this.#afterChange();
   }
 
-  /** Observers are told of routes when no change is under way. */
-  #tellRoutes(): void {
+  /** Routes are reported to observers when no change is in progress. */
+  #reportRoutes(): void {
     this.routes.isWaiting = this.#changes > 0;
-    if (this.#changes === 0) this.routes.tell();
+    if (this.#changes === 0) this.routes.report();
   }
 
   #begin(): void {
@@ -297,14 +296,14 @@ export class ServerRegistry implements Operations {
     this.routes.isWaiting = true;
   }
 
-  /** Servers that a change has left empty are told of last, after all that has changed. */
+  /** After the changes themselves, reports the servers that became idle. */
   #afterChange(): void {
     this.#keepChanges();
-    this.#tellRoutes();
-    this.#tellDrained();
+    this.#reportRoutes();
+    this.#reportDrained();
   }
 
-  /** What was changed holds, whatever becomes of the note of it. */
+  /** A change stays in force even if storing it fails. */
   #keepChanges(): void {
     const { store, telemetry } = this.#parts;
     if (store === null) return;
@@ -312,10 +311,10 @@ export class ServerRegistry implements Operations {
     telemetry.failures.guard(store, 'store: keep', () => store.keep(changes));
   }
 
-  /** Tells of servers whose last request has ended: after each change, and after each request while there is such a server. */
-  #tellDrained(): void {
+  /** Reports servers whose last request has ended: after each change, and after each request while such a server exists. */
+  #reportDrained(): void {
     if (this.#changes > 0) return;
-    this.servers.tellDrained();
+    this.servers.reportDrained();
     const { observer } = this.#parts.telemetry;
     if (this.servers.isEmptying) observer.addReader(this.#requestReader);
     else observer.removeReader(this.#requestReader);

@@ -7,9 +7,9 @@ import type { DesiredServers } from './desired-servers.js';
 import type { ManagedServer } from './managed-server.js';
 
 /**
- * The key of a server: two entries of the configuration with the same key are one server, wherever they stand. It holds
- * all that servers can differ in: two groups may check one address in different ways, and what the check of one finds must
- * not decide for the other.
+ * The key of a server: entries of the configuration with the same key are one server. It contains everything in which
+ * servers can differ: two groups may check one address differently, and the result of one check must not affect the other
+ * group.
  */
 export function serverKey(server: ServerConfig, group: GroupConfig): string {
   const { weight, backup, maxConnections, sendProxy } = server;
@@ -19,31 +19,31 @@ export function serverKey(server: ServerConfig, group: GroupConfig): string {
   return `${checkKey(server, healthCheck)}${terms} ${settings}`;
 }
 
-/** How the keys begin of all entries that have this address and name, and are checked in this way. */
+/** The beginning of the keys of all entries with this address, name and check. */
 function checkKey(server: ServerConfig, check: GroupConfig['healthCheck']): string {
   return `${addressAndName(server)} ${identityOf(check)} `;
 }
 
-/** How the keys begin of all entries with this address and name, whatever else differs. */
+/** The beginning of the keys of all entries with this address and name, whatever else differs. */
 function addressAndName({ address, name }: Pick<ServerConfig, 'address' | 'name'>): string {
   return JSON.stringify([addressKey(address), name]);
 }
 
-/** A server that goes on, and whether it goes on under the terms it had. */
+/** A server that continues, and whether its terms are the same. */
 export interface Reused {
   readonly member: ManagedServer;
   readonly hasSameTerms: boolean;
 }
 
 /**
- * Finds, for each server of a new configuration, the one of the old whose sockets, health and requests it takes over. A
- * server of which nothing changed goes on as it is. One whose terms changed (weight, check, limits) goes on under the new
- * terms, unless another place of the new configuration still has the old ones.
+ * Finds, for each server of a new configuration, the existing one whose sockets, health and requests it takes over. A
+ * server without changes continues as it is. A server with changed terms (weight, check, limits) continues under the new
+ * terms, unless another entry of the new configuration still has the old ones.
  */
 export class ServerReuse {
   readonly #before: Map<string, ManagedServer>;
   readonly #wanted = new Set<string>();
-  /** The keys of those before, by their addresses and names. */
+  /** The keys of existing servers, by address and name. */
   readonly #keys = new Map<string, string[]>();
 
   private constructor(before: ReadonlyMap<string, ManagedServer>) {
@@ -65,7 +65,7 @@ export class ServerReuse {
     return reuse;
   }
 
-  /** Takes out the server that is to go on as `server`, whose key is `key`; null when it is new. */
+  /** Takes the existing server that continues as `server`, whose key is `key`; null when `server` is new. */
   take(server: ServerConfig, group: GroupConfig, key: string): Reused | null {
     const found = this.#before.has(key)
       ? key

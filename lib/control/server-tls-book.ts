@@ -6,13 +6,13 @@ import type { ServerConfig, ServerTlsConfig } from '../config/types.js';
 import { ServerTls } from '../net/server-tls.js';
 
 /**
- * Makes what connections to servers go by of their settings, whose files were read with them. Servers with equal settings
- * share what is costly: with the authorities of a system a context takes 10 to 40 ms.
+ * Makes the TLS terms of connections to servers from settings, whose files have been read with them. Servers with equal
+ * settings share a context: with the authorities of a system one takes 10 to 40 ms to make.
  */
 export class ServerTlsBook {
-  /** By the digests of their settings. */
+  /** By the digest of the settings. */
   readonly #contexts = new Map<string, WeakRef<SecureContext>>();
-  /** That of servers of which nothing is configured; kept, since any server that is added while running may need it. */
+  /** The context for servers without further TLS settings; kept because any server that is added later may need it. */
   #usual: SecureContext | null = null;
 
   /** null: plain HTTP. */
@@ -42,12 +42,12 @@ export class ServerTlsBook {
     const isUsual = pem.ca === null && pem.cert === null && tls.verify && minVersion === 'TLSv1.2';
     if (isUsual && this.#usual !== null) return this.#usual;
     const context = createSecureContext({
-      // Without verification none is needed.
+      // Authorities are needed only for verification.
       ca: tls.verify ? (pem.ca ?? systemAuthorities()) : [],
       ...(pem.cert === null ? {} : { cert: pem.cert, key: pem.key ?? pem.cert }),
       ...(passphrase === null ? {} : { passphrase }),
       minVersion,
-      // A server could show another certificate, which nobody would look at.
+      // After a renegotiation the server could show another certificate, which would not be checked.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     });
     if (isUsual) this.#usual = context;
@@ -55,7 +55,7 @@ export class ServerTlsBook {
   }
 }
 
-/** A name may be written with the dot of the root, which no certificate has. */
+/** A name may end with the dot of the root, which certificates do not have. */
 function namesOf(host: string): { readonly name: string; readonly sni: string | null } {
   const name = host.replace(/\.$/, '').toLowerCase();
   return { name, sni: isIP(name) === 0 ? name : null };

@@ -9,15 +9,15 @@ import { Journal } from './status/journal.js';
 
 const written = new Set<string>();
 
-/** What a balancer remembers of itself, and whom it tells. */
+/** The events that a balancer keeps, and the observers that it notifies. */
 export class Telemetry {
   readonly journal: Journal;
   readonly metrics: Metrics;
-  /** Tells its own parts first, so that observers outside find them up to date. */
+  /** Notifies the balancer's own parts first, so that external observers find them up to date. */
   readonly observer: ObserverList;
   /** Failures of the callbacks that the embedder passed in. */
   readonly failures = new CallbackFailures((line) => this.warn(line));
-  /** Does an observer outside take events, warnings among them? */
+  /** Does an external observer receive events, including warnings? */
   readonly #isHeard: boolean;
 
   constructor(clock: Clock, outer: Observer) {
@@ -27,7 +27,7 @@ export class Telemetry {
     this.#isHeard = outer.event !== undefined;
   }
 
-  /** Warns the operator: by an event or, if no observer takes events, on stderr, each line once in a process. */
+  /** Warns the operator: by an event or, if no observer receives events, on stderr, each line once per process. */
   warn(line: string): void {
     this.observer.event({ what: 'warning', message: line });
     if (this.#isHeard || written.has(line)) return;
@@ -35,7 +35,7 @@ export class Telemetry {
     process.stderr.write(`lb: ${line}\n`);
   }
 
-  /** Forgets the routes and servers that are none of these. */
+  /** Forgets all routes and servers except these. */
   keep(config: Config, servers: Names): void {
     this.journal.keep(servers);
     this.metrics.retain(new Set(everyRoute(config).map(({ name }) => name)), servers);

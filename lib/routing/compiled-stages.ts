@@ -15,7 +15,7 @@ import { keepsOut, type RouteMatch, type Router } from './router.js';
 
 const NO_ROUTE: LocalReply = { status: 404, reason: 'no_route', detail: '', fields: '' };
 
-/** Where a route or a rule can't be told within the budget, another one would be a guess. */
+/** When the route or a rule can't be determined within the budget, another one would be a guess. */
 const TOO_COSTLY: LocalReply = {
   status: 431,
   reason: 'regex_budget',
@@ -26,14 +26,14 @@ const TOO_COSTLY: LocalReply = {
 const MISDIRECTED: LocalReply = { status: 421, reason: 'misdirected', detail: '', fields: '' };
 
 /**
- * Is another certificate asked of clients of this host than was asked on this connection (RFC 9110, 7.4)? The handshake
- * went by the name in it, and a client may ask for any host afterwards.
+ * Would this host ask clients for another certificate than this connection did (RFC 9110, 7.4)? The handshake used the
+ * name in SNI, and the client may ask for any host afterwards.
  */
 function isMisdirected({ policy, policyOf }: TlsInfo, host: string): boolean {
   return policyOf !== null && policyOf(host) !== policy;
 }
 
-/** What the log says when a guard objects. */
+/** The reason that is logged when a guard refuses. */
 const REASONS: { readonly [guard in GuardName]: Reason } = {
   ip_reject: 'blocked_ip',
   ip_allow: 'blocked_ip',
@@ -46,7 +46,7 @@ const REASONS: { readonly [guard in GuardName]: Reason } = {
   other_reading: 'blocked_path',
 };
 
-/** The order of the stages between a parsed head and the first attempt. Made of one configuration, and frozen with it. */
+/** The order of the stages between a parsed head and the first attempt. Made for one configuration, and frozen with it. */
 export class CompiledStages implements RequestStages {
   readonly #firewall: Firewall | null;
   readonly #router: Router<CompiledRoute>;
@@ -68,9 +68,9 @@ export class CompiledStages implements RequestStages {
   }
 
   noteUnreadable(context: RequestContext): void {
-    // A proxy that forwards for others is no offender: whose request that was is unknown.
+    // A trusted proxy is not counted as an offender: it forwards for clients that are unknown here.
     if (this.#trusted.has(context.client)) return;
-    // It is told the status when the request is settled, as of any other.
+    // Gets the status when the request is settled, like that of any other request.
     context.globalFirewall = this.#firewall;
     this.#firewall?.countUnreadable(context.client);
   }
@@ -79,13 +79,13 @@ export class CompiledStages implements RequestStages {
     context.lostRules = this.#router.lostRules;
     try {
       const { view, client } = context;
-      // Before anybody compares the path: what two servers may read differently can't be judged.
+      // Before any rule compares the path: a path that servers may read in two ways can't be judged.
       const unreadable = view.pathProblem;
       if (unreadable !== null) {
         this.noteUnreadable(context);
         return refused(unreadable);
       }
-      // Before routing: who is not let in learns nothing of the routes.
+      // Before routing: a refused client learns nothing of the routes.
       context.globalFirewall = this.#firewall;
       if (this.#firewall !== null) {
         const verdict = this.#firewall.judge(view, client);
@@ -101,7 +101,7 @@ export class CompiledStages implements RequestStages {
       const destination = resolution.attached;
       context.destination = destination;
       context.captures = resolution.captures;
-      // Before the rules: guards look at the request as it came, not as we rewrite it.
+      // Before the rules: guards see the request as received, not as rewritten.
       if (destination.firewalls !== null) {
         const verdict = destination.firewalls.judge(view, client);
         if (verdict.refused) return blocked(verdict);
@@ -120,7 +120,7 @@ export class CompiledStages implements RequestStages {
     }
   }
 
-  /** Would a server that reads the path in another way serve what guards that were not asked stand before? */
+  /** Would a server that reads the path in another way serve a route whose guards this request has not passed? */
   #bypasses({ view }: RequestContext, { route, attached }: RouteMatch<CompiledRoute>): LocalReply | null {
     const ways = this.#router.otherWays(view);
     if (ways === null) return null;
@@ -137,7 +137,7 @@ export class CompiledStages implements RequestStages {
   }
 }
 
-/** The path leads past guards of a route that a server may take it for: as `path_reject`, it is refused unseen. */
+/** A server may take the path for a route whose guards the request has not passed: refused like `path_reject`. */
 function pastGuards(route: string): LocalReply {
   return { ...FORBIDDEN, reason: 'blocked_path', detail: `${route}: other_reading` };
 }

@@ -9,7 +9,7 @@ import { Conditions, firstMet } from '../rules/match.js';
 import { type Captures, matchRegex, NO_CAPTURES } from '../rules/pattern.js';
 import { NO_RULES, RouteRules } from '../rules/route-rules.js';
 
-/** All that leads to the routes of one host. */
+/** The routes of one host. */
 interface HostRoutes<T> {
   readonly scope: Scope<T>;
   readonly otherWays: OtherWays<T> | null;
@@ -19,11 +19,11 @@ interface HostRoutes<T> {
 export class Router<T> {
   readonly #hosts: HostTable<HostRoutes<T>>;
   readonly #rest: HostRoutes<T>;
-  /** Those of `#rest` where there are no hosts: the Host is not read then. */
+  /** The routes of `#rest` if there are no hosts: Host is not read then. */
   readonly #only: HostRoutes<T> | null;
-  /** The rules for answers to requests that come to no host. */
+  /** The rules for local replies to requests that match no host. */
   readonly lostRules: RouteRules;
-  /** Has a guard to be asked about other readings of a path? */
+  /** Must any guard be asked about other readings of a path? */
   readonly hasOtherWays: boolean;
 
   private constructor(hosts: HostTable<HostRoutes<T>>, rest: HostRoutes<T>, hasOtherWays: boolean) {
@@ -34,12 +34,12 @@ export class Router<T> {
     this.hasOtherWays = hasOtherWays;
   }
 
-  /** `attach` is called once for every route; what it returns comes with each resolution that leads there. */
+  /** `attach` is called once for every route; its result is part of each match of that route. */
   static of<T>(config: Pick<Config, 'hosts' | 'rest'>, attach: (route: RouteConfig) => T): Router<T> {
     return atOnce(Router.build(config, attach));
   }
 
-  /** The same in steps. */
+  /** Like `of`, in steps. */
   static *build<T>(
     { hosts, rest }: Pick<Config, 'hosts' | 'rest'>,
     attach: (route: RouteConfig) => T,
@@ -65,19 +65,19 @@ export class Router<T> {
     return new Router(table, others, hasOtherWays || others.otherWays !== null);
   }
 
-  /** The rules for the answer to a request that `resolve` found no way for. */
+  /** The rules for the answer to a request for which `resolve` returned null. */
   lostRulesOf(view: RequestView): RouteRules {
     return this.#siteOf(view).scope.lostRules;
   }
 
-  /** The way of a request whose path has no problem; null when nothing matches: 404. */
+  /** The match of a request whose path has no problem; null when nothing matches: 404. */
   resolve(view: RequestView): RouteMatch<T> | null {
     return (this.#only ?? this.#siteOf(view)).scope.resolve(view, NO_CAPTURES);
   }
 
   /**
-   * Where the request would go if a server that reads its path in another way were asked; null when there is no other
-   * way to read it, or no guard that one could get past.
+   * The matches of a request on servers that read its path in another way; null when there is no other reading, or no
+   * guard that could be bypassed.
    */
   otherWays(view: RequestView): Iterable<RouteMatch<T>> | null {
     const { otherWays } = this.#siteOf(view);
@@ -97,10 +97,13 @@ function* siteOf<T>(
   return { scope, otherWays: OtherWays.in(config, scope) };
 }
 
-/** Values by host name: the exact name, else the longest wildcard. The number of hosts does not matter to a search. */
+/**
+ * Values by host name: the exact name, else the longest wildcard. The cost of a search does not depend on the number of
+ * hosts.
+ */
 export class HostTable<T> {
   readonly #exact = new Map<string, T>();
-  /** By suffix, which begins with its dot. */
+  /** By suffix, which begins with a dot. */
   readonly #wildcards = new Map<string, T>();
   #longestSuffix = 0;
 
@@ -117,11 +120,11 @@ export class HostTable<T> {
     return this.#exact.size === 0 && this.#wildcards.size === 0;
   }
 
-  /** `host`: in lower case, without port and final dot. A star stands for one label or more, so it is never empty. */
+  /** `host`: in lower case, without port and final dot. A star stands for one or more labels, so never for an empty text. */
   find(host: string): T | undefined {
     const exact = this.#exact.get(host);
     if (exact !== undefined || this.#wildcards.size === 0) return exact;
-    // Suffixes longer than any that is known are not even cut: a Host may be as long as a head.
+    // Skips suffixes longer than any in the table: a Host may be as long as a head.
     let dot = host.indexOf('.', Math.max(1, host.length - this.#longestSuffix));
     while (dot !== -1) {
       const value = this.#wildcards.get(host.slice(dot));
@@ -132,16 +135,16 @@ export class HostTable<T> {
   }
 }
 
-/** Where a request is to go. Without captures the object is the same for every request of the route. */
+/** The route of a request. Without captures, all requests of the route share one object. */
 export interface RouteMatch<T> {
   readonly route: RouteConfig;
   /** What the caller attached to the route. */
   readonly attached: T;
-  /** The groups of the regular expression by which the route was found, for `{$1}`. */
+  /** The groups of the regular expression that matched, for `{$1}`. */
   readonly captures: Captures;
 }
 
-/** One level of decisions: conditions in order, paths, what is left. */
+/** One level of decisions: conditions in order, then paths, then the default. */
 export class Scope<T> {
   readonly #conditions: readonly Conditions[];
   readonly #conditional: readonly RouteMatch<T>[];
@@ -152,7 +155,7 @@ export class Scope<T> {
   readonly #hasPaths: boolean;
   readonly #fallback: RouteMatch<T> | null;
 
-  /** For answers of the balancer's own to requests that find no route here. */
+  /** For local replies to requests that match no route here. */
   readonly lostRules: RouteRules;
 
   private constructor(config: ScopeConfig, resolutionOf: (route: RouteConfig) => RouteMatch<T>) {
@@ -183,7 +186,7 @@ export class Scope<T> {
     else if (!this.#exact.has(path.path)) this.#exact.set(path.path, scope);
   }
 
-  /** `captures` are those found on the way here. */
+  /** `captures`: those of outer scopes. */
   resolve(view: RequestView, captures: Captures): RouteMatch<T> | null {
     const index = this.#conditions.length === 0 ? -1 : firstMet(this.#conditions, view, this.#languages);
     if (index !== -1) {
@@ -213,18 +216,18 @@ function withCaptures<T>(resolution: RouteMatch<T> | null, captures: Captures): 
   return resolution === null || captures.length === 0 ? resolution : { ...resolution, captures };
 }
 
-/** Values by path prefix, found by whole segments, the longest first. A search costs a step per segment at most. */
+/** Values by path prefix, found by whole segments, the longest first. A search takes at most one step per segment. */
 class PrefixTrie<T> {
   readonly #root = new Node<T>();
 
-  /** `prefix` as patterns have it: without a final slash, or `/` for everything. The first value for it stays. */
+  /** `prefix` as in patterns: without a final slash, or `/` for all paths. The first value for a prefix is kept. */
   add(prefix: string, value: T): void {
     let node = this.#root;
     for (const segment of prefix === '/' ? [] : prefix.slice(1).split('/')) node = node.enter(segment);
     node.value ??= value;
   }
 
-  /** The value of the longest prefix of `path`; null when none has one. */
+  /** The value of the longest prefix of `path`; null when there is none. */
   find(path: string): T | null {
     let node = this.#root;
     let found = node.value;
@@ -259,8 +262,8 @@ class Node<T> {
 }
 
 /**
- * The routes of one host that a request ends up on where a server reads its path in another way (`path-readings.ts`).
- * A slash at the end makes no difference here, as for `path_reject`, unless the path is written down exactly as it came.
+ * The routes of one host that a request matches when a server reads its path in another way (`path-readings.ts`). A final
+ * slash makes no difference here, as for `path_reject`, unless the exact path is in the configuration.
  */
 class OtherWays<T> {
   readonly #scope: Scope<T>;
@@ -271,7 +274,7 @@ class OtherWays<T> {
     this.#exact = exactPathsIn(config);
   }
 
-  /** null where all routes have the same guards, so that no reading leads past one. */
+  /** null when all routes have the same guards, so that no reading bypasses one. */
   static in<T>(config: ScopeConfig, scope: Scope<T>): OtherWays<T> | null {
     const [first, ...others] = everyRouteOf(config);
     const differ = first !== undefined && others.some((route) => guardsOf(route) !== guardsOf(first));
@@ -298,7 +301,10 @@ class OtherWays<T> {
     return found;
   }
 
-  /** The path without its last slash, or with one more where such a path is written down; null when neither is another. */
+  /**
+   * The path without its last slash, or with an additional one if that path is in the configuration; null when neither
+   * applies.
+   */
   #otherSlash(path: string): string | null {
     if (path.length > 1 && path.endsWith('/')) return path.slice(0, -1);
     return this.#exact.has(`${path}/`) ? `${path}/` : null;
@@ -311,12 +317,12 @@ class OtherWays<T> {
   }
 }
 
-/** Does its answer keep everybody out, as `respond: { status: 403 }`? */
+/** Does the route refuse all clients, like `respond: { status: 403 }`? */
 export function keepsOut({ action }: RouteConfig): boolean {
   return action.kind === 'respond' && (action.status === 401 || action.status === 403);
 }
 
-/** The same text for routes with the same guards. */
+/** The same text for all routes with the same guards. */
 function guardsOf(route: RouteConfig): string {
   return [keepsOut(route), ...route.firewalls.map(({ name }) => name)].join('\n');
 }

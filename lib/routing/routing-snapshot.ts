@@ -9,13 +9,13 @@ import type { Firewall } from '../firewall/firewall.js';
 import type { ServerGroup } from '../servers/server-group.js';
 import type { Router } from './router.js';
 
-/** Who chooses for a route, and the pointer to who does so now, which is handed on from one snapshot to the next. */
+/** The selector of a route, and the pointer to its current selector, which each snapshot passes to the next. */
 export interface RouteSelector {
   readonly selector: ServerSelector;
   readonly current: CurrentSelector;
 }
 
-/** What a snapshot is put together of. */
+/** The parts of a snapshot. */
 export interface SnapshotParts {
   readonly config: Config;
   readonly trusted: AddressSet;
@@ -27,31 +27,34 @@ export interface SnapshotParts {
   /** By the names of the routes. */
   readonly selectors: ReadonlyMap<string, RouteSelector>;
   readonly firewalls: ReadonlyMap<FirewallConfig, Firewall>;
-  /** By every name of each: what its guards know goes on with the firewall that has one of them in the next snapshot. */
+  /**
+   * By every name of each firewall: the firewall with one of these names in the next snapshot takes over what its guards
+   * know.
+   */
   readonly firewallsByName: ReadonlyMap<string, Firewall>;
-  /** By the name of the group and the share of retries: counting goes on over a reload. */
+  /** By the name of the group and the share of retries: counts continue over a reload. */
   readonly budgets: ReadonlyMap<string, RetryBudget>;
-  /** For cookies of places that have none of their own; null until one was needed. */
+  /** For cookies of scopes that have no secret of their own; null until one is needed. */
   readonly secret: Buffer | null;
-  /** By the secrets. */
+  /** By secret. */
   readonly tokens: ReadonlyMap<string | Buffer, StickyTokens>;
 }
 
 /**
- * Everything that follows from one configuration alone: firewalls, router, groups, and the stages over them. A
- * `SnapshotBuilder` makes it; of what it holds only the servers of its groups change. What two routes share in the
- * configuration they share here.
+ * Everything that follows from one configuration alone: firewalls, router, groups, and the stages over them. Made by a
+ * `SnapshotBuilder`; only the servers of its groups change later. Routes that share an object in the configuration share
+ * it here too.
  */
 export class RoutingSnapshot {
   readonly config: Config;
   readonly trusted: AddressSet;
   readonly tellsForwarded: boolean;
   readonly tellsVia: boolean;
-  /** Before all routes, and at accept. */
+  /** Applies before all routes, and at accept. */
   readonly firewall: Firewall | null;
   readonly pipeline: RequestStages;
   readonly router: Router<CompiledRoute>;
-  /** Who served which client, where they are bound by a value of their own; kept over a reload. */
+  /** Which server served which client, for sticky values; kept over a reload. */
   readonly memory: StickyMemory;
   readonly #parts: SnapshotParts;
 
@@ -68,7 +71,7 @@ export class RoutingSnapshot {
     this.memory = memory;
   }
 
-  /** It is in force: what is in flight from before, and finds no server left, asks it. */
+  /** The snapshot is in force: requests in flight of older snapshots that have no server left use its selectors. */
   *takeOver(): Steps<void> {
     for (const group of this.#parts.groups.values()) {
       group.putInForce();
@@ -80,7 +83,7 @@ export class RoutingSnapshot {
     }
   }
 
-  /** Another has taken over: the servers they share tell the groups of this one nothing more. */
+  /** Another snapshot is in force: shared servers call the groups of this one no more. */
   *release(): Steps<void> {
     for (const group of this.#parts.groups.values()) {
       group.release();
@@ -88,19 +91,19 @@ export class RoutingSnapshot {
     }
   }
 
-  /** Each once, the one before all routes first. */
+  /** Each firewall once, the one before all routes first. */
   get firewalls(): readonly Firewall[] {
     return [...this.#parts.firewalls.values()];
   }
 
-  /** The servers of one of its groups. */
+  /** One of the server groups. */
   groupOf(config: GroupConfig): ServerGroup {
     return this.#parts.groups.get(config) as ServerGroup;
   }
 
-  // For the snapshot that takes over.
+  // Called by the next snapshot.
 
-  /** The one in the place of `config`. */
+  /** The firewall that `config` takes over from. */
   firewallBefore({ name, aliases }: FirewallConfig): Firewall | undefined {
     for (const known of [name, ...aliases]) {
       const firewall = this.#parts.firewallsByName.get(known);

@@ -33,24 +33,24 @@ import { CompiledStages } from './compiled-stages.js';
 import { Router } from './router.js';
 import { type RouteSelector, RoutingSnapshot } from './routing-snapshot.js';
 
-/** A key as long as the output of SHA-256, whose HMAC signs cookies (RFC 2104, 3). */
+/** As long as the output of SHA-256, whose HMAC signs cookies (RFC 2104, 3). */
 const SECRET_BYTES = 32;
 
-/** What a snapshot is built from besides its configuration. */
+/** What a snapshot needs besides its configuration. */
 export interface SnapshotSources {
   readonly clock: Clock;
-  /** The servers of a group, in order: those that other groups have too are the same objects. */
+  /** The servers of a group, in order; groups that share a server get the same object. */
   readonly serversOf: (group: GroupConfig) => readonly Server[];
-  /** The snapshot it takes over from; null by default. */
+  /** The previous snapshot; null by default. */
   readonly before?: RoutingSnapshot | null;
-  /** Told of bans. */
+  /** Gets events about bans. */
   readonly observer?: Observer;
   readonly random?: RandomSource;
-  /** Of the snapshot before by default, or a new one. */
+  /** That of the previous snapshot by default, or a new one. */
   readonly memory?: StickyMemory | null;
 }
 
-/** Builds all that follows from one configuration: at once, or in steps, since 10,000 hosts take half a second. */
+/** Builds all that follows from one configuration: at once, or in steps, because 10,000 hosts take half a second. */
 export class SnapshotBuilder {
   readonly #config: Config;
   readonly #sources: SnapshotSources;
@@ -63,9 +63,9 @@ export class SnapshotBuilder {
   readonly #firewallsByName = new Map<string, Firewall>();
   readonly #budgets = new Map<string, RetryBudget>();
   readonly #tokens = new Map<string | Buffer, StickyTokens>();
-  /** Names of the fields that guards, conditions and keys look at. */
+  /** Names of the fields that guards, conditions and keys read. */
   #judgedBy: readonly string[] = [];
-  /** For cookies of places that have none of their own; made up when first needed, and kept over a reload. */
+  /** For cookies of scopes that have no secret of their own; made when first needed, and kept over a reload. */
   #secret: Buffer | null;
 
   private constructor(config: Config, sources: SnapshotSources) {
@@ -82,7 +82,9 @@ export class SnapshotBuilder {
     return atOnce(SnapshotBuilder.steps(config, sources));
   }
 
-  /** Its groups have no say in what becomes of their servers until `takeOver`. What ends the steps early leaves nothing. */
+  /**
+   * The groups of the snapshot do not act on their servers until `takeOver`. If the steps are abandoned, nothing remains.
+   */
   static *steps(config: Config, sources: SnapshotSources): Steps<RoutingSnapshot> {
     const builder = new SnapshotBuilder(config, sources);
     try {
@@ -131,7 +133,7 @@ export class SnapshotBuilder {
     }
   }
 
-  /** Of 10,000 servers they take 50 ms: one step each. */
+  /** One step each, because the tokens of 10,000 servers take 50 ms. */
   *#makeTokens(): Steps<void> {
     for (const { action, sticky } of yield* everyRouteSteps(this.#config)) {
       if (action.kind !== 'forward' || sticky?.kind !== 'cookie') continue;

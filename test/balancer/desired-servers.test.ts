@@ -164,8 +164,8 @@ t.test('a change that has no place in the file any more is dropped, and that is 
   desired.add(desired.planAddition('shop', { address: addressOf('d'), name: 'd' }));
   desired.remove('b');
   t.match(desired.applyFile(FileIndex.of(file('', 'b'))), [
-    /^b had been removed from default, .* it is back$/,
-    /^d had been added to shop, and is gone: shop forwards to no servers any more$/,
+    /^b was removed from default, .* it is restored$/,
+    /^d was added to shop, and is dropped: shop forwards to no servers any more$/,
   ]);
   t.equal(who(desired), 'default: b');
   t.strictSame(desired.drift, []);
@@ -175,7 +175,7 @@ t.test('a name that the file gives to another address follows the file', async (
   const desired = new DesiredServers(file('', 'ab'));
   desired.add(desired.planAddition('default', { address: 'localhost:9999', name: 'c' }));
   t.match(desired.applyFile(FileIndex.of(file('', 'abc'))), [
-    /^c had been added .*: c is the name of localhost:99$/,
+    /^c was added .*: c is the name of localhost:99$/,
   ]);
   t.equal(who(desired), 'default: a b c');
 });
@@ -217,7 +217,7 @@ t.test('another process restores the changes that still apply to the file', asyn
 
   const another = new DesiredServers(file('', 'b'));
   t.strictSame(another.restore(readChanges(kept)), [
-    'localhost:5000 had been added to shop, and is gone: shop forwards to no servers any more',
+    'localhost:5000 was added to shop, and is dropped: shop forwards to no servers any more',
   ]);
   t.equal(who(another), 'default: d');
 });
@@ -226,16 +226,16 @@ t.test('stored changes that are no list of changes are refused with a warning', 
   const good = JSON.parse(writeChanges(new DesiredServers(file('', 'a')).changes)) as object;
   const server = { route: 'default', address: 'localhost:1' };
   for (const [change, message] of [
-    [{ version: 2 }, 'it is of version 2'],
+    [{ version: 2 }, 'unknown version 2'],
     [{ weights: { a: 257 } }, 'weights of a cannot be 257'],
     [{ availability: { a: 'drain' } }, 'availability of a cannot be "drain"'],
     [{ file_weights: { a: [1, '2'] } }, 'file_weights of a cannot be [1,"2"]'],
-    [{ removed: {} }, 'removed is no list'],
+    [{ removed: {} }, 'removed is not a list'],
     [{ added: [{ ...server, route: 1 }] }, 'added has an entry without a route'],
     [{ added: [{ ...server, address: 'nowhere' }] }, /expected host:port/],
     [{ added: [{ ...server, name: 7 }] }, /name: expected/],
   ] as const)
     t.throws(() => readChanges(JSON.stringify({ ...good, ...change })), { message });
-  t.throws(() => readChanges('{'), { message: /^it is no JSON/ });
-  t.throws(() => readChanges('[]'), { message: 'the file is no map' });
+  t.throws(() => readChanges('{'), { message: /^not valid JSON/ });
+  t.throws(() => readChanges('[]'), { message: 'the file is not a map' });
 });

@@ -269,7 +269,7 @@ t.test('while it drains it says that it is not ready, and takes what still comes
   const drained = balancer.drain();
   t.match(
     balancer.status(),
-    { state: 'draining', ready: false, readyReasons: ['it is draining'] },
+    { state: 'draining', ready: false, readyReasons: ['the balancer is draining'] },
     'before a listener is closed',
   );
   late.send(GET);
@@ -361,7 +361,7 @@ t.test('timeouts.drain_delay: readiness turns first, and all is served as before
     await ask(connect, READY),
     /^HTTP\/1\.1 503 [\s\S]*\r\nConnection: close\r\n\r\nnot ready: draining\n$/,
   );
-  t.match(balancer.status(), { state: 'draining', ready: false, readyReasons: ['it is draining'] });
+  t.match(balancer.status(), { state: 'draining', ready: false, readyReasons: ['the balancer is draining'] });
   await t.rejects(balancer.reload(balancer.config));
   clock.advance(9900);
   await turns();

@@ -325,7 +325,7 @@ t.test('a balancer that is ending changes nothing any more', async (t) => {
   balancer.stop();
   t.throws(() => balancer.addServer('default', { address: c.address }), { code: 'ending' });
   t.throws(() => balancer.setWeight('a', 2), { code: 'ending' });
-  t.match(balancer.status(), { state: 'stopped', ready: false, readyReasons: ['it is stopped'] });
+  t.match(balancer.status(), { state: 'stopped', ready: false, readyReasons: ['the balancer is stopped'] });
 });
 
 t.test('events are told as they happen, and the latest are kept', async (t) => {

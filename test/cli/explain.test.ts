@@ -102,7 +102,7 @@ t.test('explain shows weights, backups, servers left out and why, and how one is
     'localhost:2  weight 3',
     'localhost:3  weight 1, backup: while no other can be used',
     'localhost:4  no new requests: weight 0',
-    'of those that are up: who has the fewest requests in flight, by weight',
+    'of those that are up: the one with the fewest requests in flight, by weight',
   ]);
   const hashed = serversOf(
     explain(t, 'algorithms.yaml', ['GET', 'hash.example/', '-H', 'X-User: u1', '--ip', '192.0.2.1']),

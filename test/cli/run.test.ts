@@ -218,7 +218,7 @@ t.test('state_file: the next process has the changes of the previous one', async
 
   writeFileSync(kept, '{"version":1,');
   const said = await running((balancer) => t.same(balancer.status().config.drift, []));
-  t.match(said, /state_file: it is no JSON: .*; it is .*state\.json\.bad now/);
+  t.match(said, /state_file: not valid JSON: .*; it is .*state\.json\.bad now/);
   t.equal(readFileSync(`${kept}.bad`, 'utf8'), '{"version":1,');
 
   writeFileSync(config, text(join(folder, 'nowhere', 'state.json')));

@@ -4,7 +4,7 @@ import type { Settings } from '../../lib/config/settings.js';
 import { Router } from '../../lib/routing/router.js';
 import { requestHead, viewOf } from '../http/heads.js';
 
-/** Gives the name of the route that a request takes, with its captures if there are any. */
+/** Returns the name of the route of a request, with its captures if there are any. */
 function routing(settings: Settings): (host: string, target?: string, ...fields: string[]) => string | null {
   const router = Router.of(createConfig(settings), (route) => route.name);
   return (host, target = '/', ...fields) => {
@@ -37,7 +37,7 @@ t.test('a host is found by its exact name, then by the longest wildcard', async 
   t.equal(route('other.test'), 'default');
 });
 
-t.test('a request that nothing is for has no route', async (t) => {
+t.test('a request that matches nothing has no route', async (t) => {
   const route = routing({ hosts: [{ host: 'a.test', servers }], paths: [{ path: '/b', servers }] });
   t.equal(route('b.test'), null);
   t.equal(route('a.test', '/b'), 'a.test');
@@ -67,7 +67,7 @@ t.test('a path is found exactly, then by a pattern in order, then by the longest
   t.equal(route('a', '/img/big/a.png'), '~ \\.(png|jpe?g)$ png');
 });
 
-t.test('conditions come before paths, and a path has conditions of its own', async (t) => {
+t.test('conditions are tried before paths, and a path may have conditions of its own', async (t) => {
   const route = routing({
     hosts: [
       {
@@ -93,7 +93,7 @@ t.test('conditions come before paths, and a path has conditions of its own', asy
   t.equal(route('a.test', '/shop', 'User-Agent: Mozilla (iphone)'), 'a.test#1');
 });
 
-t.test('captures of a path or condition come with the route', async (t) => {
+t.test('captures of a path or condition are part of the match', async (t) => {
   const route = routing({
     servers,
     routes: [{ match: { path: '~ ^/old/(.*?)(-x)?$', header: { 'X-A': '*' } }, servers }],
@@ -104,7 +104,7 @@ t.test('captures of a path or condition come with the route', async (t) => {
   t.equal(route('a', '/v3/m'), '~ ^/v(\\d)/ 3');
 });
 
-t.test('OPTIONS about the server itself is for the routes that take everything', async (t) => {
+t.test('OPTIONS * matches only routes for all paths', async (t) => {
   const options = requestHead('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n');
   const view = viewOf('/');
   view.load(options, '::1');
@@ -113,26 +113,29 @@ t.test('OPTIONS about the server itself is for the routes that take everything',
   t.equal(router({ paths: [{ path: '/', servers }] }).resolve(view)?.route.name, '/');
 });
 
-t.test('something is attached to every route once', async (t) => {
+t.test('attach is called once for every route', async (t) => {
   const config = createConfig({ servers, hosts: [{ host: ['a.test', 'b.test'], servers }] });
   let attached = 0;
   const router = Router.of(config, () => ({ number: attached++ }));
   t.equal(attached, 2);
   const a = router.resolve(viewOf('/', ['Host: a.test']));
   const b = router.resolve(viewOf('/x', ['Host: b.test']));
-  t.equal(a, b, 'without captures the resolution is one object');
+  t.equal(a, b, 'without captures all matches are one object');
 });
 
-t.test('ten thousand hosts and a thousand paths take as many look-ups as ten', async (t) => {
-  const small = lookUps(10, 10);
-  t.ok(small > 0 && small < 20, String(small));
-  t.equal(lookUps(10_000, 1000), small);
-});
+t.test(
+  'with ten thousand hosts and a thousand paths a search takes as many look-ups as with ten',
+  async (t) => {
+    const small = lookUps(10, 10);
+    t.ok(small > 0 && small < 20, String(small));
+    t.equal(lookUps(10_000, 1000), small);
+  },
+);
 
-/** How often a map is asked for some requests when there are so many hosts and paths. */
+/** How many map look-ups some requests take with so many hosts and paths. */
 function lookUps(hosts: number, paths: number): number {
   const many = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
-  // All of one length, since no longer suffixes than the longest are looked up.
+  // All of the same length, as suffixes longer than the longest one are not looked up.
   const name = (i: number) => `h${String(i).padStart(5, '0')}`;
   const router = Router.of(
     createConfig({
@@ -163,7 +166,7 @@ function lookUps(hosts: number, paths: number): number {
   return count;
 }
 
-t.test('a route for a language is for those who like that language best', async (t) => {
+t.test('a route for a language serves clients that prefer it to all others offered', async (t) => {
   const unsaid = routing({
     hosts: [{ host: 'a', servers, routes: [{ match: { language: 'fr' }, servers }] }],
   });
@@ -178,27 +181,30 @@ t.test('a route for a language is for those who like that language best', async 
   t.equal(unsaid('a'), 'a');
 });
 
-t.test('the language of what has no condition is said beside it, and holds for what is inside', async (t) => {
-  const routes = [{ match: { language: 'fr' }, servers }];
-  const route = routing({
-    language: 'en',
-    servers,
-    routes,
-    hosts: [
-      { host: 'en.test', servers, routes },
-      { host: 'de.test', language: ['de', 'nl'], servers, routes },
-      { host: 'paths.test', servers, paths: [{ path: '/p', routes }] },
-      { host: 'own.test', servers, paths: [{ path: '/p', language: 'de', routes }] },
-    ],
-  });
-  for (const [host, german, english] of [
-    ['any.test', 'default#1', 'default'],
-    ['en.test', 'en.test#1', 'en.test'],
-    ['de.test', 'de.test', 'de.test#1'],
-    ['paths.test', 'paths.test/p#1', 'paths.test/p'],
-    ['own.test', 'own.test/p', 'own.test/p#1'],
-  ] as const) {
-    t.equal(route(host, '/p', 'Accept-Language: de,fr;q=0.5'), german, host);
-    t.equal(route(host, '/p', 'Accept-Language: en,fr;q=0.5'), english, host);
-  }
-});
+t.test(
+  'the language of a route without a condition can be declared, and applies to its inner routes',
+  async (t) => {
+    const routes = [{ match: { language: 'fr' }, servers }];
+    const route = routing({
+      language: 'en',
+      servers,
+      routes,
+      hosts: [
+        { host: 'en.test', servers, routes },
+        { host: 'de.test', language: ['de', 'nl'], servers, routes },
+        { host: 'paths.test', servers, paths: [{ path: '/p', routes }] },
+        { host: 'own.test', servers, paths: [{ path: '/p', language: 'de', routes }] },
+      ],
+    });
+    for (const [host, german, english] of [
+      ['any.test', 'default#1', 'default'],
+      ['en.test', 'en.test#1', 'en.test'],
+      ['de.test', 'de.test', 'de.test#1'],
+      ['paths.test', 'paths.test/p#1', 'paths.test/p'],
+      ['own.test', 'own.test/p', 'own.test/p#1'],
+    ] as const) {
+      t.equal(route(host, '/p', 'Accept-Language: de,fr;q=0.5'), german, host);
+      t.equal(route(host, '/p', 'Accept-Language: en,fr;q=0.5'), english, host);
+    }
+  },
+);

@@ -2,14 +2,14 @@ import { GrowingBuffer } from '../../base/bytes.js';
 import { compileRegex, type Regex, type RegexConfig } from '../../config/regex.js';
 import { matchesWithin } from './expectation.js';
 
-/** A text is looked for in so many bytes of content. */
+/** A text is searched in this many bytes of content. */
 const MAX_BYTES = 64 * 1024;
-/** An expression is run on so many. */
+/** A regular expression is run on this many. */
 const MAX_SUBJECT = 8192;
 
 /**
- * Looks for something in the content of an answer, of which it keeps no more than it may look at. A text is found as
- * soon as it is there; an expression is asked once, at the end, since what follows may change what it says.
+ * Searches the content of an answer, and keeps no more of it than is searched. A text is found as soon as it has arrived;
+ * a regular expression is run once, at the end, as later content may change its result.
  */
 export class BodyMatch {
   readonly #text: Buffer | null;
@@ -24,24 +24,24 @@ export class BodyMatch {
     this.#limit = typeof expected === 'string' ? MAX_BYTES : MAX_SUBJECT;
   }
 
-  /** Can more content change the answer? */
+  /** Can more content not change the result? */
   get isDecided(): boolean {
     return this.#found || this.#content.length === this.#limit;
   }
 
-  /** Takes a copy of `buffer[start, end)`, as far as it may matter. */
+  /** Copies `buffer[start, end)`, as far as it is searched. */
   add(buffer: Buffer, start: number, end: number): void {
     if (this.isDecided) return;
     const before = this.#content.length;
     const room = this.#limit - before;
     this.#content.append(buffer, start, Math.min(end, start + room), this.#limit);
     if (this.#text === null) return;
-    // It may have begun in what came before.
+    // The text may have begun in earlier content.
     const from = Math.max(0, before - this.#text.length + 1);
     this.#found = this.#content.bytes.indexOf(this.#text, from) !== -1;
   }
 
-  /** Is it there? Asked once no more content comes, or it is decided. */
+  /** Does the content match? Called when no more content comes, or when the result is decided. */
   conclude(): boolean {
     return this.#regex === null
       ? this.#found

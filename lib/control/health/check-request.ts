@@ -2,19 +2,19 @@ import type { Address } from '../../base/address.js';
 import type { HealthCheckConfig } from '../../config/types.js';
 import { utf8Bytes } from '../../http/percent.js';
 
-/** A check made ready for one server: where it goes and, for HTTP, the bytes that are sent, as latin1. */
+/** A check for one server: its address and, for HTTP, the bytes to send, as latin1. */
 export interface CheckRequest {
   readonly address: Address;
   readonly request: string;
 }
 
-/** What `check` asks of the server at `server`. */
+/** The request of `check` for the server at `server`. */
 export function checkRequestOf(check: HealthCheckConfig, server: Address): CheckRequest {
   const address = addressOf(check.target, server);
   return { address, request: check.type === 'tcp' ? '' : requestOf(check, address) };
 }
 
-/** A port alone is one of the server's host; of a server behind a Unix socket, that is this one. */
+/** A port alone is a port of the server's host; for a server on a Unix socket, of this host. */
 function addressOf(target: HealthCheckConfig['target'], server: Address): Address {
   if (target === null) return server;
   if (typeof target !== 'number') return target;

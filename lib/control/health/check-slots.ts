@@ -1,18 +1,18 @@
-/** Waits to begin a check; told once, when it may. */
+/** Waits to begin a check; called once, when it may begin. */
 export interface SlotListener {
   onSlot(): void;
 }
 
-/** Enough for 1,800 servers that are all silent, at the default interval and timeout, or for 100,000 that answer. */
+/** Enough for 1,800 silent servers at the default interval and timeout, or for 100,000 that answer. */
 const MAX_CHECKS = 256;
 
 /**
- * How many checks may be under way at once: thousands of servers that answer none of them, as behind a broken switch,
- * must not use up the sockets that requests need. Those beyond it wait, first come, first served.
+ * Limits the checks that run at once: thousands of unreachable servers, as after the failure of a switch, must not use up
+ * the sockets that requests need. Further checks wait, first come, first served.
  */
 export class CheckSlots {
   readonly #max: number;
-  /** In order. */
+  /** In order of arrival. */
   readonly #waiting = new Set<SlotListener>();
   #taken = 0;
 
@@ -20,7 +20,7 @@ export class CheckSlots {
     this.#max = max;
   }
 
-  /** True if a slot was free. Otherwise `waiter` is told when one is. `leave` gives a slot back. */
+  /** True if a slot was free. Otherwise `waiter` is called when one is free. `leave` releases a slot. */
   enter(waiter: SlotListener): boolean {
     if (this.#taken < this.#max) {
       this.#taken++;
@@ -30,7 +30,7 @@ export class CheckSlots {
     return false;
   }
 
-  /** The next in line has it now. */
+  /** Passes the slot to the next waiter. */
   leave(): void {
     for (const next of this.#waiting) {
       this.#waiting.delete(next);
@@ -40,7 +40,7 @@ export class CheckSlots {
     this.#taken--;
   }
 
-  /** It does not wait any more. */
+  /** Removes a waiter. */
   cancel(waiter: SlotListener): void {
     this.#waiting.delete(waiter);
   }

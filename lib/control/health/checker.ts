@@ -19,7 +19,7 @@ import { HttpProbe } from './http-probe.js';
 import { type Probe, type ProbeListener, TcpProbe } from './probe.js';
 import { RiseFallCounter } from './rise-fall-counter.js';
 
-/** What all that judges servers shares. */
+/** What everything that judges the health of servers shares. */
 export interface HealthDeps {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
@@ -32,8 +32,8 @@ export interface HealthDeps {
 }
 
 /**
- * Checks one server for ever, one check at a time, and tells the server the verdict. Live requests that can't connect
- * count as failed checks, and bring the next one forward.
+ * Checks one server repeatedly, one check at a time, and tells the server its state. Live requests that can't connect
+ * count as failed checks, and bring the next check forward.
  */
 export class Checker implements ProbeListener, SlotListener, DeadlineOwner, ServerWatcher {
   readonly #server: EngineServer;
@@ -44,15 +44,15 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   #check: HealthCheckConfig;
   #question: CheckRequest;
   #probe: Probe | null = null;
-  /** Its time has come, but too many others are under way. */
+  /** A check is due, but too many others are running. */
   #waits = false;
   #startedAt = 0;
-  /** Of checks at another place than the server's own, and what it was made from. */
+  /** For checks at an address other than the server's, and what it was made from. */
   #tls: ServerTls | null = null;
   #tlsFrom: ServerTls | null = null;
   #downSince: number;
 
-  /** `initial`: what is believed of the server until it is known better. */
+  /** `initial`: the state that is assumed until checks have decided. */
   constructor(
     server: EngineServer,
     check: HealthCheckConfig,
@@ -72,12 +72,12 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     server.watch(this);
   }
 
-  /** Begins, or goes on, in `delay` ms. */
+  /** Begins or continues checks in `delay` ms. */
   start(delay: number): void {
     this.#deadline.arm(Math.max(1, delay));
   }
 
-  /** Asks something else, or at other times; what was found so far stands. To be started again. */
+  /** Uses other check settings; results so far are kept. `start` must follow. */
   applyConfig(check: HealthCheckConfig): void {
     this.#dropProbe();
     this.#deadline.disarm();
@@ -87,14 +87,14 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#tally.applyThresholds(check);
   }
 
-  /** Nobody asks any more; the verdict stays as it is. */
+  /** Ends the checks; the state of the server stays. */
   stop(): void {
     this.#deadline.release();
     this.#dropProbe();
     this.#server.unwatch(this);
   }
 
-  /** It is checked no longer, and so believed to be up. */
+  /** Ends the checks and treats the server as up. */
   dismiss(): void {
     this.stop();
     if (this.#tally.isUp) return;
@@ -109,27 +109,27 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#waits = false;
     if (this.#probe === null) return;
     this.#probe.cancel();
-    this.#letOthersAsk();
+    this.#releaseSlot();
   }
 
-  /** The check is over, however it went. */
-  #letOthersAsk(): void {
+  /** The check is over, with any result. */
+  #releaseSlot(): void {
     this.#probe = null;
     this.#services.slots.leave();
   }
 
-  /** The server's own addresses, which are asked for anyway, or those of another place. */
+  /** The server's own addresses, which are resolved anyway, or those of the configured target. */
   get #endpoint(): Endpoint {
     const { address } = this.#question;
     const { pool } = this.#server;
     if (address === pool.address) return pool;
     const { resolver, sockets } = this.#services;
     const host = resolver.hostOf(address);
-    // Something else listens there, such as a small program that only answers checks: it expects no PROXY header.
+    // Another program listens at the target, such as one that only answers checks: it expects no PROXY header.
     return { address, host, sockets, sendProxy: null, tls: this.#tlsAt(address, pool.tls) };
   }
 
-  /** One for all checks, so that each resumes the session of the one before. */
+  /** One for all checks, so that each check resumes the previous TLS session. */
   #tlsAt(address: Address, ofServer: ServerTls | null): ServerTls | null {
     if (this.#tlsFrom !== ofServer) {
       this.#tlsFrom = ofServer;
@@ -159,7 +159,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   }
 
   onResult(ok: boolean, result: string): void {
-    this.#letOthersAsk();
+    this.#releaseSlot();
     const { clock, observer } = this.#services;
     const durationMs = clock.now() - this.#startedAt;
     if (ok) this.#record.notePassed();
@@ -169,9 +169,9 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#deadline.arm(this.#interval());
   }
 
-  /** It could not be asked, which says nothing of it. */
+  /** The check could not be made, which says nothing about the server. */
   onUnable(code: string): void {
-    this.#letOthersAsk();
+    this.#releaseSlot();
     this.#services.shortages.note(code, `${this.#server.name} could not be checked`);
     this.#deadline.arm(this.#interval());
   }
@@ -184,7 +184,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     if (this.#probe === null && !this.#waits) this.#hurry();
   }
 
-  /** Brings the next check forward; it never puts one off, however often requests fail. */
+  /** Brings the next check forward; never delays one, however often requests fail. */
   #hurry(): void {
     const ms = this.#interval();
     if (this.#services.wheel.now + ms < this.#deadline.at) this.#deadline.arm(ms);
@@ -202,14 +202,14 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     }
     this.#downSince = now;
     observer.event?.({ what: 'down', server: this.#server.name, reason: result });
-    // Only now: what is cut is tried again, and must not come back here.
+    // Last: requests that are cut are retried, and must not be sent here again.
     if (this.#check.onDown === 'cut') this.#server.pool.cut();
   }
 
-  /** ms to the next check. */
+  /** ms until the next check. */
   #interval(): number {
     const { interval, fastInterval, downInterval, jitter } = this.#check;
     const steady = this.#tally.isUp ? interval : (downInterval ?? interval);
-    return spread(this.#tally.isWavering ? Math.min(steady, fastInterval) : steady, jitter);
+    return spread(this.#tally.isUndecided ? Math.min(steady, fastInterval) : steady, jitter);
   }
 }

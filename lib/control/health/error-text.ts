@@ -1,5 +1,5 @@
-/** The system's words for a failed connection, as people say them. */
-const SPOKEN: { readonly [code: string]: string } = {
+/** The system's codes for failed connections, in words. */
+const TEXTS: { readonly [code: string]: string } = {
   ECONNREFUSED: 'refused',
   ECONNRESET: 'reset',
   ETIMEDOUT: 'timed out',
@@ -11,7 +11,7 @@ const SPOKEN: { readonly [code: string]: string } = {
   EPIPE: 'reset',
 };
 
-/** A failed connection in words, of the system's code; what is in words already stays as it is. */
+/** The text for a failed connection by the system's code; a text stays as it is. */
 export function errorText(code: string): string {
-  return SPOKEN[code] ?? (code.includes(' ') ? code : code.toLowerCase());
+  return TEXTS[code] ?? (code.includes(' ') ? code : code.toLowerCase());
 }

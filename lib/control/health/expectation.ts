@@ -6,7 +6,7 @@ import type { HealthCheckConfig } from '../../config/types.js';
 import type { ResponseHead } from '../../http/head.js';
 import { readUtf8 } from '../../http/percent.js';
 
-/** What is wrong with the head of an answer, for people; empty when it is as expected. */
+/** Why the head of an answer is not as expected, for people; empty when it is. */
 export function objectionToHead(check: HealthCheckConfig, head: ResponseHead): string {
   if (!statusIn(check.expectStatus, head.status)) return `status ${head.status}`;
   for (const { name, value } of check.expectHeaders) {
@@ -25,7 +25,7 @@ function valuesOf(head: ResponseHead, name: string): string[] {
   return values;
 }
 
-/** The bytes are read as UTF-8, in which a configuration is written. */
+/** Bytes are decoded as UTF-8, like a configuration. */
 function matches(pattern: ValuePattern, bytes: string): boolean {
   switch (pattern.kind) {
     case 'present':
@@ -37,10 +37,10 @@ function matches(pattern: ValuePattern, bytes: string): boolean {
   }
 }
 
-/** Ten times what a request may cost: servers do not send texts made to be slow, and are asked every few seconds. */
+/** Ten times the budget of a request: servers do not send texts made to be slow, and are checked only every few seconds. */
 const budget = new WorkBudget(1_000_000);
 
-/** Does an answer to a check match? One that would take too long does not. */
+/** Does an answer to a check match? False if matching would take too long. */
 export function matchesWithin(regex: Regex, text: string): boolean {
   budget.renew();
   try {

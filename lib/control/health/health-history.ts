@@ -1,9 +1,9 @@
 import { Recent } from '../../base/collections.js';
 
 /**
- * check_failed, check_passed: a check spoke against the one before it. connect_failed: so did a live request. up, down:
- * the verdict of its checks changed. ejected: live requests failed too often. spared: they did, but it can't be done
- * without. trial: it is tried again. returned: it is used as before.
+ * check_failed, check_passed: a check had another result than the one before. connect_failed: a live request could not
+ * connect. up, down: the state by checks changed. ejected: live requests failed too often. spared: the same, but no other
+ * server was left. trial: requests are tried again. returned: the server is used as before.
  */
 export type HealthEventKind =
   | 'check_failed'
@@ -16,34 +16,34 @@ export type HealthEventKind =
   | 'trial'
   | 'returned';
 
-/** Something that bore on a server's health. */
+/** An event that concerns a server's health. */
 export interface HealthEvent {
-  /** Wall clock, ms since the epoch; of the first, when it came several times in a row. */
+  /** Wall clock, ms since the epoch; of the first one, when it happened several times in a row. */
   readonly at: number;
   readonly what: HealthEventKind;
   /** In words: `status 500`, `5 connections failed in a row, for 30s`. */
   readonly reason: string;
-  /** How often in a row. */
+  /** How many times in a row. */
   readonly times: number;
 }
 
-/** How the latest check went. */
+/** The result of the latest check. */
 export interface LastCheck {
   readonly ok: boolean;
   /** `status 200`, `refused`, `timed out`, … */
   readonly result: string;
-  /** Wall clock, ms since the epoch, when it was over. */
+  /** Wall clock, ms since the epoch, at its end. */
   readonly at: number;
   readonly durationMs: number;
 }
 
-/** Events kept of each server. */
+/** Events kept per server. */
 const CAPACITY = 100;
 
-/** What is remembered of one server's health: it stays as long as the server does, over reloads too. */
+/** The health history of one server: kept as long as the server, over reloads too. */
 export class HealthHistory {
   readonly #events = new Recent<HealthEvent>(CAPACITY);
-  /** null until one is over. */
+  /** null until a check is over. */
   lastCheck: LastCheck | null = null;
 
   /** The last 100, oldest first. */
@@ -51,7 +51,7 @@ export class HealthHistory {
     return this.#events.toArray();
   }
 
-  /** Notes an event; the same as the one before only counts on. */
+  /** Records an event; a repetition of the previous one only increases its count. */
   note(at: number, what: HealthEventKind, reason: string): void {
     const last = this.#events.last;
     if (last?.what === what && last.reason === reason) {
@@ -61,7 +61,7 @@ export class HealthHistory {
     }
   }
 
-  /** Notes a check: as an event only when it failed, or passed after one that had failed. */
+  /** Records a check: as an event only if it failed, or passed after a failed one. */
   noteCheck(check: LastCheck): void {
     if (!check.ok) this.note(check.at, 'check_failed', check.result);
     else if (this.lastCheck?.ok === false) this.note(check.at, 'check_passed', check.result);

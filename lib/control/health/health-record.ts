@@ -3,15 +3,15 @@ import type { ServerWatcher } from '../../servers/engine-contract.js';
 import { HealthHistory } from './health-history.js';
 
 /**
- * What is remembered of one server's health, whatever judges it: for people, and for those that judge it. No request
- * looks at it. It stays as long as the server does, over reloads too.
+ * What is recorded of one server's health: for people, and for the checker and the outlier detector. Requests do not read
+ * it. Kept as long as the server, over reloads too.
  */
 export class HealthRecord implements ServerWatcher {
   readonly history = new HealthHistory();
-  /** When a check was passed last, by the timer wheel. */
+  /** When a check last passed, by the timer wheel. */
   passedAt = Number.NEGATIVE_INFINITY;
   ejections = 0;
-  /** How often it ought to have been ejected, but no other could be used in its place. */
+  /** How often the server was not ejected because no other one was left. */
   spared = 0;
   readonly #errors = new RecentErrors();
   readonly #wheel: TimerWheel;
@@ -20,12 +20,12 @@ export class HealthRecord implements ServerWatcher {
     this.#wheel = wheel;
   }
 
-  /** An answer with 5xx, or an attempt that failed. */
+  /** Counts a 5xx answer or a failed attempt. */
   onError(): void {
     this.#errors.note(this.#wheel.now);
   }
 
-  /** Those of about the last minute. */
+  /** Errors of about the last minute. */
   get recentErrors(): number {
     return this.#errors.count(this.#wheel.now);
   }
@@ -35,17 +35,17 @@ export class HealthRecord implements ServerWatcher {
   }
 }
 
-/** The window moves on by so many ms; six whole parts and the one that is being filled are the last minute. */
+/** The window moves in steps of this many ms; six whole parts and the one being filled cover the last minute. */
 const PART_MS = 10_000;
 const PARTS = 7;
 
-/** Counts errors of about the last minute. A server that makes none takes no memory for it. */
+/** Counts errors of about the last minute. A server without errors takes no memory for it. */
 export class RecentErrors {
   #parts: number[] | null = null;
-  /** Which part it was when it was last told, counted from the beginning of time. */
+  /** The part of the latest error, counted from time 0. */
   #part = 0;
 
-  /** `now` in ms of any clock that never goes back. */
+  /** `now`: ms of a clock that never goes back. */
   note(now: number): void {
     this.#parts ??= new Array<number>(PARTS).fill(0);
     this.#moveTo(now);

@@ -11,13 +11,13 @@ import type { CheckRequest } from './check-request.js';
 import { objectionToHead } from './expectation.js';
 import { Probe, type ProbeListener } from './probe.js';
 
-/** One request; the verdict is its answer's status, fields and content, as far as the check cares for them. */
+/** One request; the answer's status, fields and content decide, as far as the check asks for them. */
 export class HttpProbe extends Probe implements BodyListener {
   readonly #check: HealthCheckConfig;
   readonly #request: string;
   readonly #parsers: ObjectPool<ResponseParser>;
   readonly #parser: ResponseParser;
-  /** Once the head is as expected, and only if the body has to be searched. */
+  /** Set once the head is as expected, if the body has to be searched. */
   #body: BodyMatch | null = null;
   #result = '';
 

@@ -7,10 +7,10 @@ import type { EngineServer, ServerWatcher } from '../../servers/engine-contract.
 import type { HealthDeps } from './checker.js';
 import { HealthRecord } from './health-record.js';
 
-/** in: counts as any other. ejected: gets no request. trial: gets one at a time, and the first that fails ejects it. */
+/** in: gets requests like any other. ejected: gets none. trial: gets one at a time; the first failure ejects it again. */
 type State = 'in' | 'ejected' | 'trial';
 
-/** What went wrong, as people say it. */
+/** Failures in words. */
 const WORDS: { readonly [kind in Exclude<OutcomeKind, 'ok' | 'error_status'>]: string } = {
   bad_response: 'bad response',
   connect: 'no connection',
@@ -19,9 +19,9 @@ const WORDS: { readonly [kind in Exclude<OutcomeKind, 'ok' | 'error_status'>]: s
 };
 
 /**
- * Watches how live requests go on one server, and leaves it out for a while when too many fail: so many in a row, or
- * too large a share. Failures (no answer) and errors (an answer that says so) are counted apart. What a client breaks
- * off is never told here.
+ * Watches the live requests of one server, and ejects it for a while when too many fail: too many in a row, or too large
+ * a share. Failures (no answer) and errors (an error status) are counted separately. Requests that a client breaks off
+ * are not reported here.
  */
 export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   readonly #server: EngineServer;
@@ -31,19 +31,19 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   readonly #time = new EjectionTime();
   #config: PassiveHealthConfig;
   #window: OutcomeWindow;
-  /** The least status that counts as an error: nearly every answer has a lower one. */
+  /** The lowest status that counts as an error: nearly every answer has a lower one. */
   #leastError: number;
   #state: State = 'in';
-  /** In a row. */
+  /** Failures in a row. */
   #failures = 0;
   #errors = 0;
-  /** Good ones in the trial. */
+  /** Successful requests of the trial. */
   #passed = 0;
-  /** It is remembered already that it ought to be out and can't be. */
+  /** Has it been recorded already that the server should be ejected and can't be? */
   #spared = false;
-  #toldSparedAt = Number.NEGATIVE_INFINITY;
+  #sparedEventAt = Number.NEGATIVE_INFINITY;
   #wasUp: boolean;
-  /** When it was last let in; what was begun before says nothing of how it is now. */
+  /** When the server was last let in; requests begun earlier do not show its present state. */
   #letInAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -63,14 +63,14 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     server.watch(this);
   }
 
-  /** Goes by other settings from now on; who is out stays out as long as was said. */
+  /** Uses other settings from now on; a current ejection keeps its duration. */
   applyConfig(config: PassiveHealthConfig): void {
     if (config.window !== this.#config.window) this.#window = new OutcomeWindow(config.window);
     this.#config = config;
     this.#leastError = leastOf(config.errorStatus);
   }
 
-  /** Nobody watches any more: the server is no longer left out. */
+  /** Ends the watching and any ejection. */
   stop(): void {
     this.#deadline.release();
     this.#server.unwatch(this);
@@ -81,7 +81,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   onOutcome(_server: EngineServer, outcome: AttemptOutcome): void {
     if (this.#state === 'ejected' || !this.#server.isUp) return;
     const { kind } = outcome;
-    // Only who was out before has to be asked: no clock is read for the others.
+    // Only a server that was ejected before needs this: no clock is read for the others.
     if (this.#letInAt !== Number.NEGATIVE_INFINITY && this.#isOld(outcome)) return;
     if (kind === 'timeout' && this.#isExcused(outcome)) return;
     const isBad = kind === 'bad_response';
@@ -103,9 +103,9 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   }
 
   /**
-   * No answer in time says nothing of a server that was seen to be well meanwhile: a long poll waits for longer. It was
-   * if it answered another request; or if it passed a check, unless other servers have answered since, as one whose
-   * check is well and whose requests hang is what live requests are watched for.
+   * A timeout does not count if the server was seen to work meanwhile: a long poll waits longer than others. It worked if
+   * it answered another request. A passed check counts only if no other server has answered since: the case that checks
+   * pass while requests hang is what live requests are watched for.
    */
   #isExcused({ durationMs }: AttemptOutcome): boolean {
     const { answeredAt } = this.#server;
@@ -153,7 +153,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     observer.event?.({ what: 'ejected', server: name, reason, forMs: ms });
   }
 
-  /** Nobody could take its place: what fails now and then is better than nothing, but an operator has to know. */
+  /** Without another server, one that fails sometimes is better than none, but operators must know. */
   #spare(reason: string): void {
     const { clock, observer, wheel } = this.#services;
     const { name } = this.#server;
@@ -163,16 +163,16 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     this.#spared = true;
     record.spared++;
     record.history.note(clock.wall(), 'spared', reason);
-    if (wheel.now - this.#toldSparedAt < this.#config.ejectFor) return;
-    this.#toldSparedAt = wheel.now;
+    if (wheel.now - this.#sparedEventAt < this.#config.ejectFor) return;
+    this.#sparedEventAt = wheel.now;
     observer.event?.({ what: 'spared', server: name, reason });
   }
 
-  /** Its time is over, or the trial has lasted long enough. */
+  /** The ejection is over, or the trial has lasted long enough. */
   onDeadline(): void {
     if (this.#state === 'ejected') this.#letIn('');
     else if (this.#passed > 0 || this.#server.active > 0) this.#return();
-    // Nobody has asked for it: it is still to be tried.
+    // No request was tried: the trial continues.
     else this.#deadline.arm(this.#config.ejectFor);
   }
 
@@ -187,7 +187,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     if (this.#state === 'ejected') this.#letIn('no other server is left');
   }
 
-  /** For a trial, if there is to be one. */
+  /** Starts a trial, if one is configured. */
   #letIn(why: string): void {
     const { clock, observer, wheel } = this.#services;
     this.#letInAt = clock.now();
@@ -209,7 +209,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     if (this.#passed >= this.#config.trialRequests) this.#return();
   }
 
-  /** As before. */
+  /** Ends the trial: the server is used as before. */
   #return(): void {
     this.#to('in');
     this.#deadline.disarm();
@@ -218,7 +218,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     this.#server.beginHalfOpen(false);
   }
 
-  /** Nothing that was counted in one state counts in the next. */
+  /** Counts of one state are not used in the next. */
   #to(state: State): void {
     this.#state = state;
     this.#failures = 0;
@@ -229,21 +229,21 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
   }
 }
 
-/** How long a server is left out: longer each time it happens, less long again after a time without trouble. */
+/** The duration of ejections: longer each time, and shorter again after a time without one. */
 export class EjectionTime {
-  /** How often it happened lately. */
+  /** How many ejections count at present. */
   #times = 0;
-  /** When it was last let in again. */
+  /** When the server was last let in again. */
   #since = 0;
 
-  /** ms, for an ejection at `now`. */
+  /** The duration in ms of an ejection at `now`. */
   next({ ejectFor, maxEjectFor }: PassiveHealthConfig, now: number): number {
     const good = Math.floor(Math.max(0, now - this.#since) / ejectFor);
     this.#times = Math.max(0, this.#times - good) + 1;
     return Math.min(maxEjectFor, ejectFor * this.#times);
   }
 
-  /** It is let in again. */
+  /** The server is let in again at `now`. */
   over(now: number): void {
     this.#since = now;
   }
@@ -253,20 +253,20 @@ function leastOf(ranges: PassiveHealthConfig['errorStatus']): number {
   return ranges.reduce((least, { from }) => Math.min(least, from), Number.POSITIVE_INFINITY);
 }
 
-/** The window moves on by a part of this many. */
+/** The window moves in this many parts. */
 const PARTS = 10;
 
 /**
- * Counts outcomes over the last so many ms. The window slides: it is made of parts, and the oldest is forgotten as a
- * whole, so that what is counted is never older than the window and at most a tenth of it is missing.
+ * Counts outcomes over the last ms of a window. The window slides: it consists of parts, and the oldest part is dropped
+ * as a whole, so that nothing counted is older than the window, and at most a tenth of it is missing.
  */
 export class OutcomeWindow {
   readonly #partMs: number;
   readonly #requests = new Uint32Array(PARTS);
   readonly #bad = new Uint32Array(PARTS);
-  /** Which part `now` fell into when it was last told, counted from the beginning of time. */
+  /** The part of the latest outcome, counted from time 0. */
   #part = 0;
-  /** In the whole window. */
+  /** Counts of the whole window. */
   requests = 0;
   bad = 0;
 
@@ -274,7 +274,7 @@ export class OutcomeWindow {
     this.#partMs = ms / PARTS;
   }
 
-  /** Share of bad ones, 0 to 1. */
+  /** Share of bad outcomes, 0 to 1. */
   get badShare(): number {
     return this.requests === 0 ? 0 : this.bad / this.requests;
   }

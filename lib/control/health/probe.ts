@@ -6,16 +6,16 @@ import { isShortage } from '../../net/shortage.js';
 import { detailOf } from '../../net/tls-failure.js';
 import { errorText } from './error-text.js';
 
-/** Told how a check went, once. `result` is for people: `status 200`, `refused`, `timed out`. */
+/** Called once with the result of a check. `result` is for people: `status 200`, `refused`, `timed out`. */
 export interface ProbeListener {
   onResult(ok: boolean, result: string): void;
-  /** In place of a result: this process is short of what it takes to ask. `code`: the system's error. */
+  /** Called instead of `onResult`: this process lacks a resource for the check. `code`: the system's error. */
   onUnable(code: string): void;
 }
 
 /**
- * One check: a connection of its own, so that accepting is checked too, and one verdict. All of it has `timeout` ms.
- * What is asked on the connection is up to the kinds of it.
+ * One check: a connection of its own, so that accepting is checked too, and one result. The whole check has `timeout` ms.
+ * Subclasses decide what is sent on the connection.
  */
 export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner {
   readonly #listener: ProbeListener;
@@ -32,18 +32,18 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
     this.#dial = dial(endpoint, this, sendProxy === null ? '' : localProxyHeader(sendProxy));
   }
 
-  /** It is connected. */
+  /** The connection is open. */
   protected abstract begin(channel: Channel): void;
   abstract onBytes(buffer: Buffer, length: number): void;
 
-  /** It is over: gives back what it borrowed. */
+  /** The check is over: releases what it has taken from pools. */
   protected release(): void {}
 
   protected get done(): boolean {
     return this.#done;
   }
 
-  /** Breaks it off; the listener hears nothing. */
+  /** Ends the check without calling the listener. */
   cancel(): void {
     if (this.#done) return;
     this.#done = true;
@@ -90,7 +90,7 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
   }
 }
 
-/** The server accepts a connection: that is all it is asked. */
+/** Checks only that the server accepts a connection. */
 export class TcpProbe extends Probe {
   protected override begin(): void {
     this.conclude(true, 'connected');

@@ -1,17 +1,17 @@
 import type { HealthCheckConfig } from '../../config/types.js';
 
-/** How many checks in a row it takes. */
+/** How many checks in a row change the state. */
 export type Thresholds = Pick<HealthCheckConfig, 'rise' | 'fall'>;
 
-/** Counts passes and fails in a row, and says when that changes the verdict: one bad check takes no server out. */
+/** Counts passed and failed checks in a row, and says when they change the state: one failed check takes no server out. */
 export class RiseFallCounter {
   #thresholds: Thresholds;
   #up: boolean;
-  /** Has nothing been heard yet, and nothing been assumed either? Then the first check decides. */
+  /** Is the state neither known nor assumed? Then the first check decides. */
   #unknown: boolean;
   #streak = 0;
 
-  /** `rise` passes in a row bring a server back, `fall` fails in a row take it out. What is unknown is not up. */
+  /** `rise` passed checks in a row bring a server back, `fall` failed ones take it out. An unknown state is not up. */
   constructor(thresholds: Thresholds, initial: HealthCheckConfig['initial'] = 'up') {
     this.#thresholds = thresholds;
     this.#up = initial === 'up';
@@ -23,16 +23,16 @@ export class RiseFallCounter {
   }
 
   /** Has a change begun that is not decided yet? */
-  get isWavering(): boolean {
+  get isUndecided(): boolean {
     return this.#streak > 0 || this.#unknown;
   }
 
-  /** Other thresholds from now on; what was counted stays. */
+  /** Uses other thresholds from now on; counts are kept. */
   applyThresholds(thresholds: Thresholds): void {
     this.#thresholds = thresholds;
   }
 
-  /** Notes one check. True when the verdict has just changed, or been given for the first time. */
+  /** Counts one check. True when the state has just changed, or has been determined for the first time. */
   note(ok: boolean): boolean {
     if (this.#unknown) {
       this.#unknown = false;

@@ -5,10 +5,10 @@ import { Checker, type HealthDeps } from './checker.js';
 import { HealthRecord } from './health-record.js';
 import { OutlierDetector } from './outlier-detector.js';
 
-/** How a server is judged. */
+/** The settings by which a server's health is judged. */
 export type HealthTerms = Pick<GroupConfig, 'healthCheck' | 'passiveHealth'>;
 
-/** All that judges one server: its checks, and how live requests go. */
+/** Everything that judges one server's health: its checks, and the outcomes of live requests. */
 export class ServerHealth {
   readonly record: HealthRecord;
   readonly #server: EngineServer;
@@ -30,19 +30,19 @@ export class ServerHealth {
       this.#outliers = new OutlierDetector(server, passiveHealth, services, this.record);
   }
 
-  /** Is it checked at all? */
+  /** Does the server have checks? */
   get isChecked(): boolean {
     return this.#checker !== null;
   }
 
-  /** Checks begin, or go on, in `delay` ms. */
+  /** Begins or continues checks in `delay` ms. */
   start(delay: number): void {
     this.#checker?.start(delay);
   }
 
   /**
-   * Judges by other terms, and goes on from what is known: who is down stays down until its checks pass, and who was
-   * not checked before counts as up. True when its checks are others and have to be started again.
+   * Uses other terms, and keeps what is known: a server that is down stays down until its checks pass, and a server
+   * without checks so far counts as up. True when the checks are different and must be started again.
    */
   applyTerms(terms: HealthTerms): boolean {
     const asked = identityOf(terms.healthCheck) !== identityOf(this.#terms.healthCheck);
@@ -74,7 +74,7 @@ export class ServerHealth {
     }
   }
 
-  /** Nobody judges it any more. */
+  /** Ends all judging. */
   stop(): void {
     this.#checker?.stop();
     this.#outliers?.stop();

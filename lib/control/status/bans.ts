@@ -3,10 +3,10 @@ import type { Firewall } from '../../firewall/firewall.js';
 import { OperationError } from './operations.js';
 import type { BanList, BanStatus } from './status.js';
 
-/** As many bans are listed: one firewall may have 100,000. */
+/** The most bans listed: one firewall may have 100,000. */
 const MOST = 1000;
 
-/** The bans of several firewalls, those that last longest first; `wallMs`: now, in ms since the epoch. */
+/** The bans of several firewalls, the longest ones first; `wallMs`: now, in ms since the epoch. */
 export function listBans(firewalls: readonly Firewall[], wallMs: number): BanList {
   const bans: BanStatus[] = [];
   let total = 0;
@@ -21,7 +21,7 @@ export function listBans(firewalls: readonly Firewall[], wallMs: number): BanLis
   return { total, bans: bans.sort((one, other) => other.leftMs - one.leftMs) };
 }
 
-/** How many clients a firewall has banned. */
+/** The number of clients that a firewall has banned. */
 export function countBans(firewall: Firewall): number {
   let count = 0;
   for (const _ of firewall.bans()) count++;
@@ -29,8 +29,8 @@ export function countBans(firewall: Firewall): number {
 }
 
 /**
- * Lets a client in again, wherever it is banned; returns the names of these firewalls. `text`: an address, or the /64 of
- * one. Throws an OperationError when that is neither, or is not banned.
+ * Ends the bans of a client in all firewalls; returns the names of these firewalls. `text`: an address, or a /64. Throws
+ * an OperationError when `text` is neither, or is not banned.
  */
 export function liftBan(firewalls: readonly Firewall[], text: string): readonly string[] {
   const { key } = readClient(text);

@@ -32,7 +32,7 @@ import type {
   ServerTotals,
 } from './status.js';
 
-/** What a status is taken of. */
+/** The sources of a status. */
 export interface StatusDeps {
   readonly registry: ServerRegistry;
   readonly telemetry: Telemetry;
@@ -49,7 +49,7 @@ export interface StatusDeps {
   readonly certificates: () => CertificateStatus[];
 }
 
-/** Everything: as of one moment if all steps are taken at once, else each server and route as of its step. */
+/** The whole status: of one moment if all steps are taken at once, else each server and route as of its step. */
 export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
   const { registry, telemetry, clock, state, readyReasons, startedAt } = sources;
   const { snapshot, servers: managed, desired } = registry;
@@ -59,7 +59,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
   yield* builder.addServers();
   const routes = yield* builder.routes();
   const servers = yield* builder.servers();
-  // A reload took over meanwhile: its groups are others.
+  // A reload has replaced the groups meanwhile: starts again.
   if (registry.snapshot !== snapshot) return yield* statusSteps(sources);
   return {
     version: VERSION,
@@ -82,7 +82,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
 
 export type { LiveBalancer };
 
-/** The status of the servers of one name, or of one address if none has that name; undefined if there is none. */
+/** The status of the servers of one name, or if there is none, of one address; undefined if there is none either. */
 export function serverStatus({ registry, telemetry }: StatusDeps, asked: string): ServerStatus | undefined {
   const { servers } = registry;
   let found = servers.named(asked);
@@ -98,7 +98,7 @@ export function serverStatus({ registry, telemetry }: StatusDeps, asked: string)
     .reduce(together);
 }
 
-/** What metrics show; what a status has besides is not put together for it. */
+/** The figures for metrics, without the rest of the status. */
 export function* figureSteps({
   registry,
   clients,
@@ -148,7 +148,7 @@ function figuresOf(member: ManagedServer): LiveServer {
   };
 }
 
-/** One server of which two are kept, as routes ask different things of it. */
+/** Adds up two servers of the same name, which exist because routes use different terms. */
 function bothFigures(one: LiveServer, other: LiveServer): LiveServer {
   return {
     ...worseOf(one, other),
@@ -178,7 +178,7 @@ function totalsOf({ server: { totals, pool }, health: { record } }: ManagedServe
   };
 }
 
-/** Routes and servers: each server is looked at once, however many routes have it. */
+/** Builds the status of routes and servers: each server is read once, however many routes have it. */
 class StatusBuilder {
   readonly #registry: ServerRegistry;
   readonly #telemetry: Telemetry;
@@ -206,7 +206,7 @@ class StatusBuilder {
     }
   }
 
-  /** Which routes lead to which server. */
+  /** Collects the routes of each server. */
   *addRouteNames(): Steps<void> {
     for (const route of everyRoute(this.#registry.snapshot.config)) {
       for (const member of this.#membersOf(route)) {
@@ -253,7 +253,7 @@ class StatusBuilder {
       requests: figures?.requests ?? 0,
       latency: figures?.latency ?? null,
       downSince: this.#registry.routes.of(name)?.downSince ?? null,
-      // A server that came after the servers were looked at is in the next status.
+      // A server that was added after the servers were read is in the next status.
       servers: this.#membersOf(route).flatMap((member) => this.#servers.get(member) ?? []),
     };
   }
@@ -305,7 +305,7 @@ function tlsStatus(tls: ServerTls | null): ServerTlsStatus | null {
   return tls === null ? null : { serverName: tls.terms.name, verify: tls.terms.verify };
 }
 
-/** Those that have come within so long are worth waiting for. */
+/** Clients seen within this long count as bound. */
 const BOUND_MS = 10 * 60_000;
 
 function isForBoundAlone(server: EngineServer): boolean {

@@ -7,7 +7,7 @@ import type { EventKind, StatusEvent } from './status.js';
 const RECENT = 200;
 const RECENT_OF_SERVER = 100;
 
-/** Remembers the latest events, and tells them on. Nothing in it grows with the requests. */
+/** Keeps the latest events, and passes them on. Its size does not depend on the number of requests. */
 export class Journal implements Observer {
   readonly #clock: Clock;
   readonly #events: StatusEvent[] = [];
@@ -21,26 +21,26 @@ export class Journal implements Observer {
     this.#failures = failures;
   }
 
-  /** The events after number `since`, oldest first: of the last 200. */
+  /** Of the last 200 events, those after number `since`, oldest first. */
   eventsSince(since: number): readonly StatusEvent[] {
     return this.#events.filter(({ id }) => id > since);
   }
 
-  /** The last 100 of one server, oldest first. */
+  /** The last 100 events of one server, oldest first. */
   eventsOf(server: string): readonly StatusEvent[] {
     return [...(this.#ofServers.get(server) ?? [])];
   }
 
   /** Calls `listener` for every event from now on, until the returned function is called. */
   subscribe(listener: (event: StatusEvent) => void): () => void {
-    // A function of its own, so that one who subscribes twice is told twice and leaves twice.
-    const tell = (event: StatusEvent): void =>
+    // A new function each time, so that a listener that subscribes twice is called twice and unsubscribes twice.
+    const notify = (event: StatusEvent): void =>
       this.#failures.guard(listener, 'listener to events:', () => listener(event));
-    this.#listeners.add(tell);
-    return () => void this.#listeners.delete(tell);
+    this.#listeners.add(notify);
+    return () => void this.#listeners.delete(notify);
   }
 
-  /** Forgets the servers that are none of these. */
+  /** Forgets all servers except these. */
   keep(servers: Names): void {
     for (const name of this.#ofServers.keys()) if (!servers.has(name)) this.#ofServers.delete(name);
   }
@@ -66,11 +66,11 @@ export class Journal implements Observer {
       append(events, event, RECENT_OF_SERVER);
       this.#ofServers.set(server, events);
     }
-    for (const tell of this.#listeners) tell(event);
+    for (const notify of this.#listeners) notify(event);
   }
 }
 
-/** What there is to say of an event beside the server or route it concerns, in one line. */
+/** The details of an event besides its server or route, in one line. */
 function detailOf(event: BalancerEvent): string {
   switch (event.what) {
     case 'up':

@@ -12,7 +12,7 @@ export type OperationCode =
   | 'bad_value'
   | 'ending';
 
-/** A change that cannot be made; nothing was changed. The message is one line and says what to do. */
+/** The change was refused, and nothing was changed. The message is one line and says what to do. */
 export class OperationError extends Error {
   readonly code: OperationCode;
 
@@ -23,35 +23,35 @@ export class OperationError extends Error {
   }
 }
 
-/** What a balancer can be told about its servers while it runs, by name: it applies to every server of that name. */
+/** Changes to servers of a running balancer, by name: they apply to every server of that name. */
 export interface Operations {
   /**
-   * `draining` and `maintenance` take no new requests; `maintenance` does not serve clients bound to the server either.
-   * This and the others throw an OperationError when they can't be done; then nothing has changed.
+   * `draining` and `maintenance` take no new requests; `maintenance` does not serve bound clients either. This and the
+   * other operations throw an OperationError if they can't be done; then nothing has changed.
    */
   setAvailability(name: string, to: Availability): void;
-  /** 0 to 256; 0 takes no new requests. */
+  /** 0 to 256; with 0 the server takes no new requests. */
   setWeight(name: string, weight: number): void;
   /**
-   * Adds a server to a route, and to the routes that share its list of servers. One that the file has
-   * there and that was removed comes back.
+   * Adds a server to a route, and to the routes that share its list of servers. A server of the file that was removed
+   * there is restored.
    */
   addServer(route: string, server: NewServer): void;
-  /** Takes it out of every route: requests on it finish, then its connections close. */
+  /** Removes a server from every route: requests in flight finish, then its connections close. */
   removeServer(name: string): void;
 }
 
-/** What can be asked and told of clients that are refused for what they did. */
+/** Lists and ends bans of clients. */
 export interface BanOperations {
   bans(): BanList;
   /**
-   * Lets a client in again, with a clean record, and returns the names of the firewalls that had banned it. `client`: an
-   * address; of an IPv6 client any of its /64. Throws an OperationError when it is no address, or not banned.
+   * Ends the bans of a client, with a clean record, and returns the names of the firewalls that had banned it. `client`:
+   * an address; for IPv6 any address of its /64. Throws an OperationError when it is not an address, or not banned.
    */
   unban(client: string): readonly string[];
 }
 
-/** A server as an entry of `servers` in the file would describe it. */
+/** The settings of a server, like an entry of `servers` in the file. */
 export interface NewServer {
   /** `host:port`, or `https://host:port`. */
   readonly address: string;
@@ -60,8 +60,8 @@ export interface NewServer {
   readonly backup?: boolean;
   readonly max_connections?: number;
   /**
-   * Without it a server with https:// in front of its address has what the servers with TLS of its route have in common,
-   * if all of them have the same. A passphrase is given in the file only.
+   * Without it, a server with https:// gets the TLS settings of the other servers with TLS of its route, if they are all
+   * the same. A passphrase can be given only in the file.
    */
   readonly tls?: ServerTlsSetting;
 }

@@ -3,13 +3,13 @@ import type { EventKind, ServerEvent, StatusEvent } from './status.js';
 
 const MOST = 100;
 
-/** What both know of is told once, by the one who says more: for how long it was down, whether it is on trial. */
+/** Events that both sources have, listed from the one that says more: how long it was down, whether it is on trial. */
 const SAID_BY_JOURNAL: ReadonlySet<HealthEventKind> = new Set(['down', 'up', 'ejected']);
 const SAID_BY_HISTORY: ReadonlySet<EventKind> = new Set(['returned', 'spared']);
 
 /**
- * The story of one server, the last 100, oldest first: what was told of it, and what was seen of its health. Of the same
- * moment, what was seen comes first, as what is told follows from it.
+ * The last 100 events of one server, oldest first: those that were reported, and those of its health. At the same time,
+ * health events come first, because the reported ones follow from them.
  */
 export function serverEvents(
   told: readonly StatusEvent[],

@@ -3,7 +3,10 @@ import type { ServerState, ServerStatus, ServerTotals } from './status.js';
 /** From best to worst. */
 const STATES: readonly ServerState[] = ['up', 'unchecked', 'draining', 'maintenance', 'ejected', 'down'];
 
-/** One server of which two are kept, as routes ask different things of it: numbers added up, and the worse state. */
+/**
+ * Combines two servers of the same name, which exist because routes use different terms: adds up the numbers, keeps the
+ * worse state.
+ */
 export function together(one: ServerStatus, other: ServerStatus): ServerStatus {
   return {
     ...worseOf(one, other),
@@ -11,7 +14,7 @@ export function together(one: ServerStatus, other: ServerStatus): ServerStatus {
     routesDown: [...new Set([...one.routesDown, ...other.routesDown])],
     active: one.active + other.active,
     waiting: one.waiting + other.waiting,
-    // They are counted by the name.
+    // Counted by name, so equal for both.
     bound: Math.max(one.bound, other.bound),
     open: one.open + other.open,
     idle: one.idle + other.idle,
@@ -20,7 +23,7 @@ export function together(one: ServerStatus, other: ServerStatus): ServerStatus {
   };
 }
 
-/** The one in the worse state. */
+/** The one with the worse state. */
 export function worseOf<T extends Pick<ServerStatus, 'state'>>(one: T, other: T): T {
   return STATES.indexOf(other.state) > STATES.indexOf(one.state) ? other : one;
 }

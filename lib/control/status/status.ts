@@ -2,8 +2,8 @@ import type { BalancerEvent, Reason } from '../../base/observer.js';
 import type { HealthEventKind } from '../health/health-history.js';
 
 /**
- * What a balancer is doing, as plain data that JSON can carry: the one source of the API, the page, the command line
- * and the gauges. Times are ms since the epoch, durations ms, sizes bytes. A snapshot: nothing in it changes later.
+ * The state of a balancer as plain data for JSON: the one source of the API, the page, the command line and the gauges.
+ * Times are ms since the epoch, durations ms, sizes bytes. A snapshot: nothing in it changes later.
  */
 export interface BalancerStatus {
   readonly version: string;
@@ -11,11 +11,11 @@ export interface BalancerStatus {
   readonly startedAt: number;
   readonly uptimeMs: number;
   readonly state: BalancerState;
-  /** May somebody in front of it send it requests? */
+  /** Should load balancers in front send requests? */
   readonly ready: boolean;
-  /** Why not, a line each; empty when it is ready. */
+  /** The reasons why not, a line each; empty when ready. */
   readonly readyReasons: readonly string[];
-  /** Where it listens; port 0 is resolved. */
+  /** Addresses of listeners; port 0 is resolved. */
   readonly listen: readonly string[];
   /** Client connections open now. */
   readonly clients: number;
@@ -23,20 +23,20 @@ export interface BalancerStatus {
   /** In the order of the file. */
   readonly routes: readonly RouteStatus[];
   /**
-   * Each name once, in the order of the file. Where routes ask different checks of one server, its numbers are added up
-   * and its state is the worst; `routes` has them apart.
+   * Each name once, in the order of the file. If routes check one server differently, its numbers are added up and its
+   * state is the worst; `routes` has the servers separately.
    */
   readonly servers: readonly ServerStatus[];
   readonly firewall: readonly FirewallStatus[];
-  /** Those that are shown to clients, in the order of the file. */
+  /** The certificates that are shown to clients, in the order of the file. */
   readonly certificates: readonly CertificateStatus[];
   readonly config: ConfigStatus;
 }
 
-/** starting: not all listeners are bound yet. draining: answers what is in flight, then stops. */
+/** starting: not all listeners are bound. draining: requests in flight are answered, then the balancer stops. */
 export type BalancerState = 'starting' | 'running' | 'draining' | 'stopped';
 
-/** What was sent, by the class of its status; `none`: the client went away, or was cut off, before a head. */
+/** The class of the status sent; `none`: the client left or was cut before a head was sent. */
 export type StatusClass = '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'none';
 
 export type StatusCounts = { readonly [status in StatusClass]: number };
@@ -46,35 +46,35 @@ export interface RequestCounts {
   readonly total: number;
   readonly inFlight: number;
   readonly byStatus: StatusCounts;
-  /** Those that did not end well; a reason that never came up is not there. */
+  /** Requests with a reason; reasons that never occurred are missing. */
   readonly byReason: { readonly [reason in Reason]?: number };
 }
 
 /**
- * ms, of about the last minute: of a route from a request's head to its end, of a server to the first byte of its answer
- * without the waiting for a connection. null: there was no request.
+ * ms, of about the last minute: for a route from a request's head to its end, for a server to the first byte of the
+ * answer without the wait for a connection. null: no requests.
  */
 export type Latency = { readonly p50: number; readonly p90: number; readonly p99: number } | null;
 
 export interface RouteStatus {
   /** As in logs: `default`, `www.example.com/img`. */
   readonly name: string;
-  /** What leads to it, for people: `www.example.com`, `*.example.com /img`, `any host`. */
+  /** What matches the route, for people: `www.example.com`, `*.example.com /img`, `any host`. */
   readonly match: string;
-  /** `forward`, or what it answers by itself. */
+  /** `forward`, or the kind of its own answer. */
   readonly action: 'forward' | 'redirect' | 'respond';
-  /** How its server is chosen; empty when it does not forward. */
+  /** The algorithm that picks a server; empty when the route does not forward. */
   readonly algorithm: string;
   readonly requests: number;
   readonly latency: Latency;
-  /** Since when none of its servers takes new requests; null while one does, and when it does not forward. */
+  /** Since when none of its servers takes new requests; null while one does, and when the route does not forward. */
   readonly downSince: number | null;
   readonly servers: readonly ServerStatus[];
 }
 
 /**
- * up: its checks pass. unchecked: it has no health check. down: its checks fail. ejected: real requests failed too often, for
- * a while. draining: no new requests, those bound to it go on. maintenance: none at all.
+ * up: its checks pass. unchecked: it has no health check. down: its checks fail. ejected: live requests failed too often,
+ * for a while. draining: no new requests except those of bound clients. maintenance: no requests.
  */
 export type ServerState = 'up' | 'unchecked' | 'down' | 'ejected' | 'draining' | 'maintenance';
 
@@ -85,33 +85,33 @@ export interface ServerStatus {
   readonly tls: ServerTlsStatus | null;
   /** The routes that forward to it. */
   readonly routes: readonly string[];
-  /** Those among them of which no server takes new requests: they are answered 503. */
+  /** The routes among them in which no server takes new requests: their requests are answered 503. */
   readonly routesDown: readonly string[];
   readonly state: ServerState;
-  /** Since when it is in this state. */
+  /** Since when the server has been in this state. */
   readonly since: number;
-  /** Only used when no other server of the route can be. */
+  /** Used only when no other server of the route is usable. */
   readonly backup: boolean;
   readonly weight: number;
-  /** The weight as slow start has it now; 0 when it gets no new requests. */
+  /** The current weight during slow start; 0 when it gets no new requests. */
   readonly effectiveWeight: number;
-  /** Requests on it now, tunnels and those that wait for a connection included. */
+  /** Requests in flight, including tunnels and those that wait for a connection. */
   readonly active: number;
-  /** How many of the active ones wait for a connection. */
+  /** The active requests that wait for a connection. */
   readonly waiting: number;
   /**
-   * While it takes no requests but those of clients that are bound to it: how many of these it has served in the last
-   * ten minutes. By cookie they are told apart by their addresses, and counted from when it began to drain. 0 otherwise.
+   * While the server serves only bound clients: the number of clients that it served in the last ten minutes. Clients
+   * bound by cookie are counted by address, from the beginning of the drain. Otherwise 0.
    */
   readonly bound: number;
-  /** Connections open to it, those in use and those being opened included. */
+  /** Connections to the server, including those in use and those being opened. */
   readonly open: number;
   readonly idle: number;
   readonly lastCheck: LastCheck | null;
   /** The last 100, oldest first. */
   readonly events: readonly ServerEvent[];
   readonly totals: ServerTotals;
-  /** Of about the last minute: answers with 5xx, and attempts that failed. */
+  /** Of about the last minute: 5xx answers and failed attempts. */
   readonly errors: number;
   readonly latency: Latency;
   /** Its share of all requests of the last minute, from 0 to 1. */
@@ -136,57 +136,57 @@ export interface LastCheck {
   readonly durationMs: number;
 }
 
-/** Since the start, or since it was added. */
+/** Since the start, or since the server was added. */
 export interface ServerTotals {
   readonly requests: number;
   readonly byStatus: StatusCounts;
-  /** Attempts that did not end in an answer; those that could not connect and those that were reset are among them. */
+  /** Attempts without an answer, including failed connects and resets. */
   readonly failures: number;
   readonly connectFailures: number;
   readonly resets: number;
-  /** Requests that came here after another server had failed. */
+  /** Requests sent here after another server had failed. */
   readonly retries: number;
   readonly ejections: number;
-  /** How often it ought to have been ejected, but could not be done without. */
+  /** How often the server was not ejected because no other one was left. */
   readonly spared: number;
-  /** Connections opened to it: the fewer per request, the more were used again. */
+  /** Connections opened to the server: the fewer per request, the more were reused. */
   readonly connections: number;
-  /** Connections closed as it had sent what no request asked for. */
+  /** Connections closed because the server sent bytes that no request asked for. */
   readonly unsolicited: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
 
 export interface FirewallStatus {
-  /** `firewall_rules`, or whose they are: `firewall_rules of www.mango.com`. */
+  /** `firewall_rules`, or with its owner: `firewall_rules of www.mango.com`. */
   readonly rule: string;
-  /** In the order in which they are asked. */
+  /** In the order in which they are checked. */
   readonly verdicts: readonly GuardVerdicts[];
-  /** Clients that its ban refuses now; those that it would, where the rule only observes. */
+  /** Clients that the ban refuses now, or would refuse if the rule did not only observe. */
   readonly bans: number;
 }
 
-/** A client that is refused for what it did. */
+/** A client that is refused because of its earlier requests. */
 export interface BanStatus {
-  /** Its address, of IPv6 its /64: `192.0.2.1`, `2001:db8:0:1::/64`. */
+  /** Its address, for IPv6 its /64: `192.0.2.1`, `2001:db8:0:1::/64`. */
   readonly client: string;
-  /** Whose ban it is, as in `FirewallStatus`. */
+  /** The firewall of the ban, as in `FirewallStatus`. */
   readonly rule: string;
   /** ms since the epoch. */
   readonly until: number;
   readonly leftMs: number;
-  /** Let in all the same, because the rule only observes. */
+  /** The client is let in, because the rule only observes. */
   readonly observed: boolean;
 }
 
-/** Those that last longest first, a thousand at most. */
+/** The longest ones first, at most a thousand. */
 export interface BanList {
-  /** How many there are, listed or not. */
+  /** The number of bans, listed or not. */
   readonly total: number;
   readonly bans: readonly BanStatus[];
 }
 
-/** How often a guard objected since the start. */
+/** How often a guard refused since the start. */
 export interface GuardVerdicts {
   readonly guard: string;
   readonly refused: number;
@@ -200,23 +200,23 @@ export interface CertificateStatus {
   readonly name: string;
   /** Host names, wildcards and IP addresses that it covers. */
   readonly names: readonly string[];
-  /** As RFC 4514 writes names: `CN=R11,O=Example`. */
+  /** As in RFC 4514: `CN=R11,O=Example`. */
   readonly issuer: string;
-  /** In hex, in upper case. */
+  /** In hex, upper case. */
   readonly serial: string;
-  /** SHA-256 in hex, in lower case. */
+  /** SHA-256 in hex, lower case. */
   readonly fingerprint: string;
   /** `RSA 2048`, `EC P-256`, `Ed25519`. */
   readonly keyType: string;
   readonly notBefore: number;
   readonly notAfter: number;
-  /** expiring: within 30 days, and nothing renews it by itself. */
+  /** expiring: within 30 days, and not renewed automatically. */
   readonly state: 'valid' | 'expiring' | 'expired' | 'not_yet_valid';
   /** From a file, ordered by ACME, or of the local authority. */
   readonly source: 'file' | 'acme' | 'internal';
-  /** Empty when it comes from no file. */
+  /** Empty when the certificate does not come from a file. */
   readonly file: string;
-  /** What is wrong with its file, a line each. When the file cannot be used any more, the certificate is the last good one. */
+  /** Problems of its file, a line each. If the file cannot be used, the certificate is the last valid one. */
   readonly problems: readonly string[];
 }
 
@@ -224,33 +224,33 @@ export interface ConfigStatus {
   /** The settings file; null without one. */
   readonly path: string | null;
   readonly loadedAt: number;
-  /** What was changed while running and is not in the file, a line each: `weight of big: 5 (file: 3)`. */
+  /** Changes made while running that are not in the file, a line each: `weight of big: 5 (file: 3)`. */
   readonly drift: readonly string[];
 }
 
 export type EventKind = Exclude<BalancerEvent['what'], 'checked'> | 'draining';
 
-/** Something an operator would want to have seen. */
+/** An event for operators. */
 export interface StatusEvent {
-  /** Counts up from 1. */
+  /** Numbered from 1. */
   readonly id: number;
   readonly at: number;
   readonly what: EventKind;
-  /** Empty when it concerns no server in particular. */
+  /** Empty when the event concerns no particular server. */
   readonly server: string;
-  /** The route that it concerns: there in `route_down` and `route_up` alone. */
+  /** The route that the event concerns: only in `route_down` and `route_up`. */
   readonly route?: string;
   /** In words: `status 500`, `ready -> draining`, `3 -> 5`; may be empty. */
   readonly reason: string;
 }
 
-/** What happened to a server, or was seen of its health. */
+/** An event of a server or its health. */
 export interface ServerEvent {
-  /** ms since the epoch; of the first, when it happened several times in a row. */
+  /** ms since the epoch; of the first one, when it happened several times in a row. */
   readonly at: number;
   readonly what: EventKind | HealthEventKind;
   /** In words, as in a `StatusEvent`. */
   readonly reason: string;
-  /** How often in a row. */
+  /** How many times in a row. */
   readonly times: number;
 }

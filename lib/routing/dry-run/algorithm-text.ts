@@ -1,6 +1,6 @@
 import type { AlgorithmConfig, RequestKeyConfig, RouteConfig } from '../../config/types.js';
 
-/** By what a route chooses; null when it forwards nothing. */
+/** The algorithm of a route; null when it does not forward. */
 export function algorithmOf({ action }: RouteConfig): AlgorithmConfig | null {
   return action.kind === 'forward' ? action.group.algorithm : null;
 }
@@ -11,15 +11,15 @@ export function describeAlgorithm({ name, on }: AlgorithmConfig): string {
     case 'round_robin':
       return 'in turn';
     case 'least_connections':
-      return 'who has the fewest requests in flight';
+      return 'the one with the fewest requests in flight';
     case 'random':
       return 'any, at random';
     case 'power_of_two':
-      return 'of two drawn at random, who has fewer requests in flight';
+      return 'of two picked at random, the one with fewer requests in flight';
     case 'least_response_time':
-      return 'of two drawn at random, who will answer sooner';
+      return 'of two picked at random, the one that is expected to answer sooner';
     case 'first':
-      return 'the first with less than max_connections';
+      return 'the first one below max_connections';
     case 'ip_hash':
       return 'always the same for one client address';
     case 'hash':
@@ -27,7 +27,7 @@ export function describeAlgorithm({ name, on }: AlgorithmConfig): string {
   }
 }
 
-/** `uri`, `header.x-user`, as it is written in the configuration. */
+/** `uri`, `header.x-user`, as written in the configuration. */
 export function describeKey({ kind, name }: RequestKeyConfig): string {
   return name === '' ? kind : `${kind}.${name}`;
 }

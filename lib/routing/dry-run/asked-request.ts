@@ -6,14 +6,14 @@ export interface AskedHeader {
   readonly value: string;
 }
 
-/** A request that stands on the command line. */
+/** A request given on the command line. */
 export interface AskedRequest {
   /** `http` when the URL is a path. */
   readonly scheme: Scheme;
   readonly method: string;
-  /** As it would stand in the request line. */
+  /** As in a request line. */
   readonly target: string;
-  /** Null when the URL is a path and no -H says it. */
+  /** Null when the URL is a path and there is no Host header. */
   readonly host: string | null;
   readonly headers: readonly AskedHeader[];
 }
@@ -29,8 +29,8 @@ export function readHeader(text: string): AskedHeader {
 }
 
 /**
- * Reads a method and a URL: absolute, as curl takes it (`www.mango.com/v1` is one), or a path. A Host among the
- * headers wins over that of the URL, as with curl. Throws a ValueError.
+ * Reads a method and a URL: absolute, as curl accepts it (including `www.mango.com/v1`), or a path. A Host header wins
+ * over the host of the URL, as with curl. Throws a ValueError.
  */
 export function readRequest(method: string, url: string, headers: readonly AskedHeader[]): AskedRequest {
   if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(method))
@@ -40,8 +40,8 @@ export function readRequest(method: string, url: string, headers: readonly Asked
   const scheme = /^https:/i.test(url) ? 'https' : 'http';
   if (/[\s\x00-\x1f\x7f]/.test(url) || url === '')
     throw new ValueError(
-      `${JSON.stringify(url)} is no URL`,
-      'Write a space as %20, a control byte likewise.',
+      `${JSON.stringify(url)} is not a URL`,
+      'Write a space as %20, and a control byte in the same way.',
     );
   const [plain = ''] = url.split('#', 1);
   if (plain.startsWith('/') || plain === '*')

@@ -8,7 +8,7 @@ import { DryRun } from './dry-run.js';
 import type { DryRunOutcome } from './outcome.js';
 import { requestBytes } from './request-text.js';
 
-/** One expectation that was not met, in words. */
+/** An expectation that was not met, in words. */
 export interface Mismatch {
   /** The setting under `expect`: `path`, `header.X-A`. */
   readonly what: string;
@@ -16,7 +16,7 @@ export interface Mismatch {
   readonly actual: string;
 }
 
-/** A case of `tests:` and what came of it; it has passed if there are no mismatches. */
+/** A case of `tests:` and its result; it has passed if there are no mismatches. */
 export interface CaseResult {
   readonly test: TestConfig;
   readonly mismatches: readonly Mismatch[];
@@ -32,7 +32,7 @@ export function runCases(config: Config): CaseResult[] {
   }));
 }
 
-/** What became of a request, in a few words. */
+/** The outcome of a request, in a few words. */
 function describeOutcome(outcome: DryRunOutcome): string {
   switch (outcome.kind) {
     case 'forwarded':
@@ -114,7 +114,7 @@ function patternText(pattern: ValuePattern): string {
     case 'exact':
       return pattern.text;
     case 'regex':
-      // As it is written in the file: other flags are added at load.
+      // As written in the file: loading adds other flags.
       return regexText(pattern.regex);
     case 'present':
       return 'any value';

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/timer-wheel.js';
 /** Longer than any bucket takes to fill and any ban lasts. */
 const LEAP_MS = 1000 * 365 * 86_400_000;
 
-/** Time for requests that are not sent: it stands still, but for leaps between two of them. Nothing ever ticks. */
+/** Time for requests that are not sent: it stands still, except for leaps between requests. No timer runs. */
 export class DryClock implements Clock {
   #now = 0;
   readonly #wall = Date.now();
@@ -20,7 +20,7 @@ export class DryClock implements Clock {
     return () => {};
   }
 
-  /** What firewalls remember is over: the next request is the first of its client. */
+  /** Ends everything that firewalls remember: the next request is the first of its client. */
   leap(): void {
     this.#now += LEAP_MS;
   }

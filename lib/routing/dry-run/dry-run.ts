@@ -23,10 +23,10 @@ import type { DryRunOutcome, Forwarded, Refused } from './outcome.js';
 import { type RuleStep, ruleSteps } from './rule-steps.js';
 import { type Absence, explainAbsence, type PassedOver, passedOver } from './way.js';
 
-/** In place of a random one, so that the same request always gives the same head. */
+/** Replaces a random id, so that the same request always produces the same head. */
 const REQUEST_ID = '00000000000000000000000000000000';
 
-/** What the guards of one firewall think, up to the first that objects. */
+/** The results of the guards of one firewall, up to the first refusal. */
 export interface FirewallOpinions {
   readonly firewall: FirewallConfig;
   readonly opinions: readonly GuardOpinion[];
@@ -35,9 +35,9 @@ export interface FirewallOpinions {
 /** The way of one request, stage by stage. */
 export interface Explanation {
   readonly outcome: DryRunOutcome;
-  /** Whom the request is from, as text. */
+  /** The client's address as text. */
   readonly client: string;
-  /** Is the peer one whose X-Forwarded-* is believed? */
+  /** Is the peer trusted, so that its X-Forwarded-* are believed? */
   readonly trustsPeer: boolean;
   /** The firewalls that were asked, in order. */
   readonly firewalls: readonly FirewallOpinions[];
@@ -49,19 +49,19 @@ export interface Explanation {
   readonly absence: Absence | null;
 }
 
-/** How far a request came. */
+/** How far a request got. */
 interface Passage {
   readonly outcome: DryRunOutcome;
   readonly destination: CompiledRoute | null;
   readonly captures: Captures;
-  /** Those on its way, the one before all routes first; a firewall after a refusal was not asked. */
+  /** The firewalls that the request passed or was refused by, the one before all routes first. */
   readonly firewalls: readonly Firewall[];
 }
 
 /**
- * Requests that are not sent: a configuration is asked what would become of them, through the same parser, firewalls,
- * router, rules and encoders as live ones. No socket is opened and no timer runs; each request finds the firewalls as
- * they are at the start, and every server up unless it is said how they stand.
+ * Requests that are not sent: shows what a configuration would do with them, through the same parser, firewalls, router,
+ * rules and encoders as live requests. No socket is opened and no timer runs. Each request finds the firewalls in their
+ * initial state, and every server up unless `standings` say otherwise.
  */
 export class DryRun {
   readonly #config: Config;
@@ -79,8 +79,8 @@ export class DryRun {
   }
 
   /**
-   * What becomes of a request; `request` is a whole head as it comes over the wire, `peer` the address it comes from. Over
-   * `https` it comes on a connection whose handshake named the host that it asks for.
+   * The outcome of a request; `request` is a complete head as sent on the wire, `peer` the address it comes from. With
+   * `https` it comes on a connection whose SNI is the host of the request.
    */
   send(request: Buffer, peer: string, scheme: Scheme = 'http'): DryRunOutcome {
     return this.#parse(
@@ -92,7 +92,7 @@ export class DryRun {
     );
   }
 
-  /** What becomes of a request, and every step on the way there. */
+  /** The outcome of a request, and every step that led to it. */
   explain(request: Buffer, peer: string, scheme: Scheme = 'http'): Explanation {
     const nothing = { firewalls: [], passedOver: [], steps: [], absence: null };
     return this.#parse<Explanation>(
@@ -113,7 +113,7 @@ export class DryRun {
   ): T {
     const { headerBytes, headers, uriBytes } = this.#config.limits;
     const parser = new RequestParser({ headBytes: headerBytes, fields: headers, targetBytes: uriBytes });
-    // In the spelling that sockets give.
+    // In the spelling that sockets return.
     const address = parseIpAddress(peer)?.text ?? peer;
     const { trusted, tellsForwarded, tellsVia } = this.#snapshot;
     const forwardedBy = (transport: TransportInfo): ForwardedClient =>
@@ -126,7 +126,7 @@ export class DryRun {
           forwardedBy(PLAIN_TRANSPORT),
         );
       if (!parser.complete) throw new Error('a dry run needs a whole head');
-      // Of a client's side, deciding reads the head and whom it is from; there is no client to answer.
+      // Deciding needs only the head and the client's address; no answer is sent.
       const forwarded = forwardedBy(transportOf(scheme, parser.head.authority, this.#config));
       return accepted({ head: parser.head, forwarded } as ClientSide);
     } finally {
@@ -161,7 +161,7 @@ export class DryRun {
     this.#context.open(head, forwarded, this.#snapshot.pipeline.clientOf(client), requestId);
   }
 
-  /** Asks as the acceptor does. A trusted peer is not judged yet: whom it speaks for is known only with the head. */
+  /** Asks the firewall as the acceptor does. Skipped for a trusted peer: its client is known only from the head. */
   #refusedAtAccept({ forwarded }: ClientSide): Refused | null {
     const { firewall } = this.#snapshot;
     if (firewall === null || forwarded.trusted) return null;
@@ -203,7 +203,7 @@ export class DryRun {
     return { kind: 'forwarded', servers, server, choice: why, head, route };
   }
 
-  /** Does it follow from the request alone who serves it? */
+  /** Does the request alone determine its server? */
   #isSettled({ action }: RouteConfig, selector: ServerSelector): boolean {
     if (selector.keyOf(this.#context) !== NO_KEY) return true;
     return action.kind === 'forward' && action.group.algorithm.name === 'first';
@@ -213,7 +213,7 @@ export class DryRun {
     const { outcome, firewalls, destination, captures } = this.#pass(client);
     const config = this.#config;
     const context = this.#context;
-    // It has given back its places and its tokens: guards are asked as if it had not been there.
+    // The slots are released and the tokens refilled: guards are asked as if the request had not been there.
     this.#clock.leap();
     this.#open(client);
     context.destination = destination;
@@ -251,16 +251,16 @@ export class DryRun {
   }
 }
 
-/** Any will do where it may be any; the same for every request. */
+/** Where any server would do: the same one for every request. */
 function firstUsable(servers: readonly Server[]): Server | null {
   const usable = servers.filter(({ isUsable }) => isUsable);
   return usable.find(({ backup }) => !backup) ?? usable[0] ?? null;
 }
 
-/** The connection on which a client would ask for `authority`: to the first listener for this scheme. */
+/** The connection that a client would use for `authority`: to the first listener with this scheme. */
 function transportOf(scheme: Scheme, authority: string, { listen }: Config): TransportInfo {
   const host = authority.replace(/:\d+$/, '').toLowerCase();
-  // RFC 6066, 3: an address is no name.
+  // RFC 6066, 3: SNI carries no addresses.
   const isName = host !== '' && isIP(host.replace(/^\[|\]$/g, '')) === 0;
   const listener = listen.find(
     ({ address, tls }) => address.kind === 'tcp' && (tls !== null) === (scheme === 'https'),

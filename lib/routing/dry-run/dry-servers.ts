@@ -11,27 +11,27 @@ import { Pool } from '../../servers/pool.js';
 import { Server } from '../../servers/server.js';
 import { LoadLog } from '../../servers/server-counters.js';
 
-/** A server as it is at a moment. */
+/** The state of a server at one moment. */
 export interface ServerStanding {
   readonly name: string;
   readonly address: Address;
   readonly weight: number;
   readonly backup: boolean;
-  /** What keeps it from new requests; `ready` when it is nothing. */
+  /** What keeps the server from new requests; `ready` when nothing does. */
   readonly state: Availability | 'down' | 'ejected';
 }
 
-/** The servers of a group as they are; undefined when that is unknown. */
+/** The servers of a group with their states; undefined when unknown. */
 export type Standings = (group: GroupConfig) => readonly ServerStanding[] | undefined;
 
-/** As the file has them: every server takes requests. */
+/** As in the file: every server takes requests. */
 function asConfigured({ servers }: GroupConfig): readonly ServerStanding[] {
   return servers.map((server) => ({ ...server, state: 'ready' }));
 }
 
 /**
- * The servers of groups, as a routing snapshot needs them, for requests that are not sent: nothing is ever leased from
- * their pools.
+ * The servers of groups that a routing snapshot needs, for requests that are not sent: no connection is leased from their
+ * pools.
  */
 export function dryServers(
   clock: Clock,

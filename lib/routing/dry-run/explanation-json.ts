@@ -5,14 +5,14 @@ import type { Explanation } from './dry-run.js';
 import type { DryRunOutcome, Forwarded } from './outcome.js';
 import type { RequestParts } from './request-text.js';
 
-/** A request, and what became of it by which configuration. */
+/** A request, and its outcome under a configuration. */
 export interface ExplainedRequest {
   readonly config: Config;
   readonly request: RequestParts;
   readonly explanation: Explanation;
 }
 
-/** The way of a request for programs: what `lb explain --json` prints and `/api/explain` answers. */
+/** An explanation for programs: what `lb explain --json` prints and `/api/explain` returns. */
 export function explanationJson({ config, request, explanation }: ExplainedRequest): object {
   const { outcome, client, trustsPeer, firewalls, passedOver, steps, absence } = explanation;
   const { route } = outcome;

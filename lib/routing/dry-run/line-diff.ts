@@ -1,10 +1,10 @@
-/** A line that went, or one that came. */
+/** A removed or an added line. */
 export interface LineChange {
   readonly sign: '-' | '+';
   readonly text: string;
 }
 
-/** What turns `before` into `after`, as few lines as can be; where both went and came, what went stands first. */
+/** The fewest changes that turn `before` into `after`; in the same position, removed lines stand before added ones. */
 export function diffLines(before: readonly string[], after: readonly string[]): LineChange[] {
   const common = commonLengths(before, after);
   const changes: LineChange[] = [];
@@ -23,7 +23,7 @@ export function diffLines(before: readonly string[], after: readonly string[]): 
   return changes;
 }
 
-/** For every pair of tails, how many lines they have in common, in order. */
+/** For every pair of tails, the number of lines that both have, in order. */
 function commonLengths(before: readonly string[], after: readonly string[]): number[][] {
   const lengths = Array.from({ length: before.length + 1 }, () =>
     new Array<number>(after.length + 1).fill(0),

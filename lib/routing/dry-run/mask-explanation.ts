@@ -4,8 +4,8 @@ import type { DryRunOutcome } from './outcome.js';
 import type { RequestParts } from './request-text.js';
 
 /**
- * An explanation without the credentials that rules put into a head: a reader who may ask need not know what the settings
- * hold. What the asker gave is shown as given.
+ * An explanation without the credentials that rules put into a head: readers may see explanations, but need not know the
+ * settings. What the asker sent is shown unmasked.
  */
 export function maskExplanation(explanation: Explanation, { target, headers }: RequestParts): Explanation {
   const given = new Set(headers.flatMap(({ name, value }) => [`${name}: ${value}`, ...piecesOf(value, ';')]));

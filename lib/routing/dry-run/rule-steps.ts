@@ -8,17 +8,17 @@ import { NO_RULES, RouteRules } from '../../rules/route-rules.js';
 import type { Server } from '../../servers/server.js';
 import { diffLines, type LineChange } from './line-diff.js';
 
-/** One rule, and what it changed in the head. */
+/** A rule, and what it changed in the head. */
 export interface RuleStep {
-  /** The setting: `header_rules.add MyCustomHeader`. Empty for what the balancer does to every request. */
+  /** The setting: `header_rules.add MyCustomHeader`. Empty for the changes that the balancer makes to every request. */
   readonly rule: string;
-  /** Empty when it found nothing to change. */
+  /** Empty when the rule changed nothing. */
   readonly changes: readonly LineChange[];
 }
 
 /**
- * What each rule of a route does to a head on its way to `server`: the head is encoded with the first rule alone, with
- * the first two, and so on, and each is compared with the one before.
+ * The effect of each rule of a route on a head for `server`: the head is encoded with the first rule alone, with the
+ * first two, and so on, and each result is compared with the previous one.
  */
 export function ruleSteps(
   rules: RulesConfig,
@@ -32,7 +32,7 @@ export function ruleSteps(
   for (const { rule, upTo } of stages(rules)) {
     const routeRules = new RouteRules(upTo);
     const edit = new HeadEdit();
-    // What is refused half way is let in by a later rule: the request was not refused as a whole.
+    // A refusal by some of the rules is ignored: all rules together did not refuse the request.
     const refused = routeRules.editRequest(context, edit) !== null;
     const host = routeRules.hostFor(context, server.pool.address);
     const after = refused
@@ -49,7 +49,7 @@ interface Stage {
   readonly upTo: RulesConfig;
 }
 
-/** In the order in which rules are carried out, each with all before it. */
+/** In the order in which rules are applied, each together with all before it. */
 function stages(rules: RulesConfig): Stage[] {
   let upTo = NO_RULES;
   const found: Stage[] = [{ rule: '', upTo }];
@@ -89,7 +89,7 @@ function pathRuleName(rule: PathRule): string {
   }
 }
 
-/** The lines of a head as a person reads them, without the empty one that ends it. */
+/** The lines of a head, decoded for people, without the empty line at its end. */
 function linesOf(head: string): string[] {
   return readUtf8(head)
     .split('\r\n')

@@ -7,32 +7,32 @@ import type { RequestView } from '../../http/request-view.js';
 import { Conditions } from '../../rules/match.js';
 import { HostTable } from '../router.js';
 
-/** A conditional route that was asked before the one that was taken, and the condition that was not met. */
+/** A conditional route that was tried before the one taken, and its condition that was not met. */
 export interface PassedOver {
   readonly route: RouteConfig;
   readonly unmet: string;
 }
 
-/** Why a request found no route. */
+/** Why no route was found for a request. */
 export interface Absence {
-  /** As the request has it, without a port. */
+  /** As in the request, without the port. */
   readonly host: string;
-  /** Is the host in `hosts`? Then it is the path that leads nowhere. */
+  /** Is the host in `hosts`? Then the path has no route. */
   readonly hostKnown: boolean;
-  /** What could have been asked for: the names of hosts, or the paths of this one, as they are written in the file. */
+  /** The names of hosts, or the paths of this host, as written in the file. */
   readonly known: readonly string[];
-  /** The one of them that was probably meant. */
+  /** The name or path that was probably meant. */
   readonly nearest: string | null;
   /** The paths for hosts that are not in `hosts`; empty when `hostKnown`. */
   readonly paths: readonly string[];
 }
 
-/** The conditional routes that `view` did not meet before it came to `taken`, or to the end. */
+/** The conditional routes whose conditions `view` did not meet before `taken`, or before the end. */
 export function passedOver(config: Config, view: RequestView, taken: RouteConfig | null): PassedOver[] {
   return passedIn(scopeOf(config, view)?.scope ?? config.rest, view, taken);
 }
 
-/** For a request that was answered 404 because no route is for it. */
+/** For a request that was answered 404 because no route matches it. */
 export function explainAbsence(config: Config, view: RequestView): Absence {
   const { host } = view;
   const found = scopeOf(config, view);

@@ -21,7 +21,7 @@ type Test = Parameters<typeof startBalancer>[0];
 
 const BROKEN = 'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n';
 const manual = { manual: true };
-/** Deadlines fire up to two ticks late; a check begins up to a tenth sooner or later than its interval. */
+/** Deadlines fire up to two wheel ticks late; a check begins up to a tenth of its interval early or late. */
 const LATE = 100;
 const jittered = (interval: number): number => interval * 1.1 + LATE;
 
@@ -31,7 +31,7 @@ async function startServer(t: Test, script: Script) {
   return server;
 }
 
-/** Lets the next check begin, no more than `interval` away, and waits for its result. */
+/** Lets the next check begin, at most `interval` away, and waits for its result. */
 async function nextCheck(seen: Seen, clock: ManualClock, interval = 5000): Promise<string> {
   const before = seen.checks.length;
   clock.advance(jittered(interval));
@@ -39,7 +39,7 @@ async function nextCheck(seen: Seen, clock: ManualClock, interval = 5000): Promi
   return seen.checks[before]?.result ?? '';
 }
 
-/** Without a timeout to speak of: while a test's clock leaps, a check may be under way. */
+/** With a very long timeout: a check may be in progress while a test's clock leaps. */
 const check = { interval: '5s', timeout: '1h', rise: 2, fall: 3 };
 
 const results: readonly [what: string, script: Script, ok: boolean, result: string][] = [
@@ -52,11 +52,11 @@ const results: readonly [what: string, script: Script, ok: boolean, result: stri
   ],
   ['an error', answering(BROKEN), false, 'status 500'],
   ['a 103 first', answering(`HTTP/1.1 103 Early Hints\r\n\r\n${OK}`), true, 'status 200'],
-  ['a body without end', answering('HTTP/1.1 200 OK\r\n\r\nendless'), true, 'status 200'],
+  ['an endless body', answering('HTTP/1.1 200 OK\r\n\r\nendless'), true, 'status 200'],
   ['an answer in pieces', (c) => c.readHead().then(() => c.trickle(OK, 7)), true, 'status 200'],
   ['no answer but a FIN', (c) => c.readHead().then(() => c.end()), false, 'closed without an answer'],
   [
-    'a FIN in the head',
+    'a FIN within the head',
     (c) =>
       c
         .readHead()
@@ -67,7 +67,7 @@ const results: readonly [what: string, script: Script, ok: boolean, result: stri
   ],
   ['a reset', (c) => c.readHead().then(() => c.reset()), false, 'reset'],
   ['another protocol', (c) => c.write('SSH-2.0-OpenSSH_9.2\r\n'), false, 'bad response'],
-  ['a head that is not valid', answering('HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n'), false, 'bad response'],
+  ['an invalid head', answering('HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n'), false, 'bad response'],
 ];
 
 for (const [what, script, ok, result] of results) {
@@ -83,7 +83,7 @@ for (const [what, script, ok, result] of results) {
   });
 }
 
-t.test('refused', async (t) => {
+t.test('a refused connection fails the check', async (t) => {
   const server = await startRawServer(answering(OK));
   const { address } = server;
   await server.close();
@@ -92,8 +92,11 @@ t.test('refused', async (t) => {
 });
 
 for (const [what, start] of [
-  ['who accepts but does not answer', async (t: Test) => (await startServer(t, (c) => c.hang())).address],
-  ['who does not even accept', startDeafServer],
+  [
+    'a server that accepts but does not answer',
+    async (t: Test) => (await startServer(t, (c) => c.hang())).address,
+  ],
+  ['a server that does not accept', startDeafServer],
 ] as const) {
   t.test(`${what} has timed out after health_check.timeout, not before`, async (t) => {
     const address = await start(t);
@@ -110,7 +113,7 @@ for (const [what, start] of [
   });
 }
 
-t.test('the request is a GET of the path with a Host, on a connection of its own', async (t) => {
+t.test('a check is a GET of the path with a Host, on a connection of its own', async (t) => {
   const heads: string[] = [];
   const server = await startServer(t, async (connection) => {
     heads.push(await connection.readHead());
@@ -127,7 +130,7 @@ t.test('the request is a GET of the path with a Host, on a connection of its own
   t.equal(server.accepted, 2);
 });
 
-t.test('expect_status decides', async (t) => {
+t.test('expect_status decides whether a check passes', async (t) => {
   const server = await startServer(t, answering('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'));
   const health_check = { ...check, expect_status: [200, '400-404'] };
   const { seen, clock } = await startBalancer(t, { servers: [server.address], health_check }, manual);
@@ -135,27 +138,34 @@ t.test('expect_status decides', async (t) => {
   t.match(seen.checks, [{ ok: true, result: 'status 404' }]);
 });
 
-t.test('fall checks in a row take it out, rise bring it back; each change is told once', async (t) => {
-  const fixture = await startFixtureServer({ name: 'one' });
-  t.teardown(() => fixture.close());
-  const { seen, clock } = await startBalancer(t, { servers: [fixture.address], health_check: check }, manual);
-  t.equal(await nextCheck(seen, clock), 'status 200');
-  fixture.healthy = false;
-  await nextCheck(seen, clock);
-  await nextCheck(seen, clock);
-  t.same(seen.verdicts, []);
-  await nextCheck(seen, clock);
-  t.same(seen.verdicts, [`down ${fixture.address} status 500`]);
-  await nextCheck(seen, clock);
-  fixture.healthy = true;
-  await nextCheck(seen, clock);
-  t.equal(seen.verdicts.length, 1);
-  await nextCheck(seen, clock);
-  await nextCheck(seen, clock);
-  t.same(seen.verdicts.slice(1), [`up ${fixture.address}`]);
-});
+t.test(
+  'fall failed checks take a server out, rise passed ones bring it back; each change is reported once',
+  async (t) => {
+    const fixture = await startFixtureServer({ name: 'one' });
+    t.teardown(() => fixture.close());
+    const { seen, clock } = await startBalancer(
+      t,
+      { servers: [fixture.address], health_check: check },
+      manual,
+    );
+    t.equal(await nextCheck(seen, clock), 'status 200');
+    fixture.healthy = false;
+    await nextCheck(seen, clock);
+    await nextCheck(seen, clock);
+    t.same(seen.verdicts, []);
+    await nextCheck(seen, clock);
+    t.same(seen.verdicts, [`down ${fixture.address} status 500`]);
+    await nextCheck(seen, clock);
+    fixture.healthy = true;
+    await nextCheck(seen, clock);
+    t.equal(seen.verdicts.length, 1);
+    await nextCheck(seen, clock);
+    await nextCheck(seen, clock);
+    t.same(seen.verdicts.slice(1), [`up ${fixture.address}`]);
+  },
+);
 
-t.test('checks are an interval apart, and a second while the verdict wavers', async (t) => {
+t.test('checks are an interval apart, and a second while the state is undecided', async (t) => {
   const fixture = await startFixtureServer({ name: 'one' });
   t.teardown(() => fixture.close());
   const { seen, clock } = await startBalancer(t, { servers: [fixture.address], health_check: check }, manual);
@@ -173,7 +183,7 @@ t.test('checks are an interval apart, and a second while the verdict wavers', as
   t.equal(seen.verdicts.length, 1, 'three failures within about two seconds');
   clock.advance(4400);
   await turns(30);
-  t.equal(seen.checks.length, 4, 'once it is settled there is no more hurry');
+  t.equal(seen.checks.length, 4, 'once the state is decided the interval is normal again');
 });
 
 t.test('a check begins only when the one before it is over', async (t) => {
@@ -190,7 +200,7 @@ t.test('a check begins only when the one before it is over', async (t) => {
   t.same(seen.verdicts, [`down ${server.address} timed out`]);
 });
 
-t.test('a live request that cannot connect speaks against the server at once', async (t) => {
+t.test('a live request that cannot connect counts as a failed check at once', async (t) => {
   const good = await startServer(t, answering(OK));
   const bad = await startRawServer(answering(OK));
   const health_check = { ...check, interval: '10m' };
@@ -207,7 +217,7 @@ t.test('a live request that cannot connect speaks against the server at once', a
     client.send(GET);
     t.equal((await client.response()).status, 200);
   }
-  t.same(seen.verdicts, [`down ${bad.address} refused`], 'three of them were enough');
+  t.same(seen.verdicts, [`down ${bad.address} refused`], 'three of them are enough');
   t.ok(seen.requests.every(({ reason, server }) => reason === '' && server === good.address));
   t.same(
     seen.requests.map(({ attempts }) => attempts),
@@ -223,7 +233,7 @@ t.test('a live request that cannot connect speaks against the server at once', a
     later.send(GET);
     await later.response();
   }
-  t.equal(back.requests, before + 1, 'and it is used again');
+  t.equal(back.requests, before + 1, 'and the server is used again');
 });
 
 t.test('a failed request brings the next check forward and never delays one', async (t) => {
@@ -249,10 +259,10 @@ t.test('a failed request brings the next check forward and never delays one', as
     }
   }
   await turns(30);
-  t.equal(failed(), 2, 'a second behind the first, whatever else failed meanwhile');
+  t.equal(failed(), 2, 'a second after the first one, whatever else failed meanwhile');
 });
 
-t.test('all down: 503 with Retry-After, until one is back', async (t) => {
+t.test('while all servers are down the answer is 503 with Retry-After', async (t) => {
   const fixtures = await Promise.all([startFixtureServer({ name: 'a' }), startFixtureServer({ name: 'b' })]);
   t.teardown(() => Promise.all(fixtures.map((fixture) => fixture.close())));
   const servers = fixtures.map(({ address }) => address);
@@ -295,7 +305,7 @@ t.test('a server that goes down has its idle connections closed', async (t) => {
   await until(() => fixture.connections === 0);
 });
 
-t.test('a request under way on a server that goes down is finished', async (t) => {
+t.test('a request in flight on a server that goes down is finished', async (t) => {
   let asked: RawConnection | undefined;
   const server = await startServer(t, async (connection) => {
     const head = await connection.readHead();
@@ -318,7 +328,7 @@ t.test('a request under way on a server that goes down is finished', async (t) =
 });
 
 t.test(
-  'health_check and passive_health: false ask nobody, and try a dead server for every request',
+  'with health_check and passive_health: false nothing is checked, and a dead server gets every request',
   async (t) => {
     const good = await startServer(t, answering(OK));
     const gone = await startRawServer(answering(OK));
@@ -348,7 +358,7 @@ t.test('the checks of many servers do not start in one moment', async (t) => {
   const { seen, clock } = await startBalancer(t, { servers, health_check: check }, manual);
   clock.advance(LATE);
   await turns(30);
-  t.ok(seen.checks.length <= 2, `${seen.checks.length} within the first moment`);
+  t.ok(seen.checks.length <= 2, `${seen.checks.length} at the first moment`);
   clock.advance(1000);
   await seen.when(() => seen.checks.length === 10);
 });
@@ -380,13 +390,13 @@ t.test('at most 256 checks run at once, and the others wait', async (t) => {
   };
   await until(answerAll);
   await turns(30);
-  t.equal(seen.checks.filter(({ ok }) => ok).length, 280, 'who is gone is not asked any more');
+  t.equal(seen.checks.filter(({ ok }) => ok).length, 280, 'servers that are gone are not checked any more');
   t.equal(held.length, 0);
   const waited = seen.checks.filter(({ durationMs }) => durationMs === 0);
-  t.ok(waited.length >= 34, 'the time of waiting is no part of a check');
+  t.ok(waited.length >= 34, 'the wait for a slot is not part of a check');
 });
 
-t.test('a check that could not begin for want of files makes room for the next', async (t) => {
+t.test('a check that cannot begin for lack of file descriptors releases its slot', async (t) => {
   const { resolver: _, ...supplies } = poolSupplies(t);
   const { wheel, clock } = supplies;
   let asked = 0;
@@ -408,5 +418,5 @@ t.test('a check that could not begin for want of files makes room for the next',
     t.equal(asked, round);
   }
   checker.stop();
-  t.ok(slots.enter({ onSlot() {} }), 'and none is taken by whoever is not checked any more');
+  t.ok(slots.enter({ onSlot() {} }), 'and servers that are not checked any more hold no slot');
 });

@@ -14,7 +14,7 @@ const inPieces =
   (connection) =>
     connection.readHead().then(() => connection.trickle(answer, size));
 
-t.test('while no path is chosen, any status below 500 is healthy', async (t) => {
+t.test('without a configured path, any status below 500 is healthy', async (t) => {
   for (const [status, verdict] of [
     [200, 'up'],
     [302, 'up'],
@@ -28,12 +28,16 @@ t.test('while no path is chosen, any status below 500 is healthy', async (t) => 
     t.equal(await resultOf(t, answer, {}), `${verdict}: status ${status}`);
     t.equal(await resultOf(t, answer, { method: 'HEAD' }), `${verdict}: status ${status}`);
     const chosen = await resultOf(t, answer, { path: '/' });
-    t.equal(chosen, `${status < 400 ? 'up' : 'down'}: status ${status}`, 'of one that was chosen 200 to 399');
+    t.equal(
+      chosen,
+      `${status < 400 ? 'up' : 'down'}: status ${status}`,
+      'with a configured path only 200 to 399',
+    );
     t.match(await resultOf(t, answer, { expect_status: 503 }), status === 503 ? /^up/ : /^down/);
   }
 });
 
-t.test('a path chosen around a place is chosen there too', async (t) => {
+t.test('a configured path also applies to inner scopes', async (t) => {
   const config = createConfig({
     health_check: { interval: '1s' },
     hosts: [
@@ -75,7 +79,7 @@ t.test('tcp check: a server that does not accept is down', async (t) => {
   t.match(deaf.seen.checks, [{ ok: false, result: 'timed out' }]);
 });
 
-t.test('the request is what was asked for', async (t) => {
+t.test('a check sends the configured request', async (t) => {
   const heads: string[] = [];
   const bodies: string[] = [];
   const script: Script = async (connection) => {
@@ -99,12 +103,12 @@ t.test('the request is what was asked for', async (t) => {
   t.equal(bodies[0], 'ng€', 'in UTF-8');
 });
 
-t.test('an answer to HEAD has no body, whatever its length says', async (t) => {
+t.test('an answer to a HEAD check has no body, whatever its Content-Length says', async (t) => {
   const script = answering('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n');
   t.equal(await resultOf(t, script, { method: 'HEAD' }), 'up: status 200');
 });
 
-t.test('another port, or another place altogether, is asked', async (t) => {
+t.test('a check may use another port or another address', async (t) => {
   const served = await startServer(t);
   const asked: string[] = [];
   const monitor = await startServer(t, async (connection) => {
@@ -146,13 +150,13 @@ const endless: Script = async (connection) => {
   await connection.trickle(filler.repeat(3), 9000, 0);
 };
 const bodyCases: readonly [what: string, script: Script, expect_body: string, result: string][] = [
-  ['a text that is there', answering(withBody('I am ready.')), 'ready', 'up: status 200'],
-  ['one that is not', answering(withBody('not yet')), 'ready', 'down: body is not as expected'],
-  ['a text beyond ASCII', answering(withBody('prêt €')), 'prêt €', 'up: status 200'],
+  ['a text that occurs', answering(withBody('I am ready.')), 'ready', 'up: status 200'],
+  ['a text that does not occur', answering(withBody('not yet')), 'ready', 'down: body is not as expected'],
+  ['a non-ASCII text', answering(withBody('prêt €')), 'prêt €', 'up: status 200'],
   ['an expression', answering(withBody('{"status": "OK"}')), '/"status": *"ok"/i', 'up: status 200'],
-  ['one with an end', answering(withBody('ok, nearly')), '/^ok$/', 'down: body is not as expected'],
+  ['an expression with $', answering(withBody('ok, nearly')), '/^ok$/', 'down: body is not as expected'],
   [
-    'an end that comes piece by piece',
+    'an expression with $ and an answer in pieces',
     inPieces(withBody('ok, nearly'), 1),
     '/^ok$/',
     'down: body is not as expected',
@@ -162,7 +166,7 @@ const bodyCases: readonly [what: string, script: Script, expect_body: string, re
   ['a text over two reads', inPieces(withBody('.ready.'), 3), 'ready', 'up: status 200'],
   ['no body at all', answering('HTTP/1.1 204 No Content\r\n\r\n'), 'ready', 'down: body is not as expected'],
   ['the end of 64 KiB', answering(withBody(late)), 'ready', 'up: status 200'],
-  ['a byte behind 64 KiB', answering(withBody(`.${late}`)), 'ready', 'down: body is not as expected'],
+  ['a byte after 64 KiB', answering(withBody(`.${late}`)), 'ready', 'down: body is not as expected'],
   ['the end of 8 KiB', answering(withBody(`${'x'.repeat(8187)}ready`)), '/ready/', 'up: status 200'],
   [
     'behind 8 KiB',
@@ -170,7 +174,7 @@ const bodyCases: readonly [what: string, script: Script, expect_body: string, re
     '/ready/',
     'down: body is not as expected',
   ],
-  ['a body without end', endless, 'ready', 'down: body is not as expected'],
+  ['an endless body', endless, 'ready', 'down: body is not as expected'],
   [
     'a body that ends with its connection',
     (c) =>
@@ -192,13 +196,13 @@ const bodyCases: readonly [what: string, script: Script, expect_body: string, re
     'down: closed within the answer',
   ],
   [
-    'a chunk that is none',
+    'an invalid chunk',
     answering('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'),
     'ready',
     'down: bad response',
   ],
   [
-    'the wrong status before all',
+    'a wrong status',
     answering('HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\nready'),
     'ready',
     'down: status 500',

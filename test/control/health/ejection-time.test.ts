@@ -6,7 +6,7 @@ import { EjectionTime } from '../../../lib/control/health/outlier-detector.js';
 const config = createConfig({ passive_health: { eject_for: '10s', max_eject_for: '35s' } })
   .passiveHealth as PassiveHealthConfig;
 
-t.test('each time it is longer, up to the most', async (t) => {
+t.test('each ejection is longer than the one before, up to max_eject_for', async (t) => {
   const time = new EjectionTime();
   const spans: number[] = [];
   let now = 1_000_000;
@@ -20,7 +20,7 @@ t.test('each time it is longer, up to the most', async (t) => {
   t.same(spans, [10_000, 20_000, 30_000, 35_000, 35_000]);
 });
 
-t.test('the ejection time falls by one step for each such time without an ejection', async (t) => {
+t.test('the ejection time falls by one step for each eject_for without an ejection', async (t) => {
   const time = new EjectionTime();
   let now = 1_000_000;
   const next = (good: number): number => {
@@ -32,6 +32,6 @@ t.test('the ejection time falls by one step for each such time without an ejecti
   };
   t.same([next(0), next(0), next(0)], [10_000, 20_000, 30_000]);
   t.equal(next(9999), 35_000, 'too short a time');
-  t.equal(next(20_000), 30_000, 'from four, two off, and one more');
-  t.equal(next(1_000_000), 10_000, 'as if it had never happened');
+  t.equal(next(20_000), 30_000, 'four, minus two, plus one');
+  t.equal(next(1_000_000), 10_000, 'as for the first ejection');
 });

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { HealthHistory } from '../../../lib/control/health/health-history.js';
 
-t.test('a hundred events are kept, and not one more', async (t) => {
+t.test('at most a hundred health events are kept', async (t) => {
   const history = new HealthHistory();
   for (let i = 0; i < 1000; i++) history.note(i, 'down', `reason ${i}`);
   const { events } = history;
@@ -11,7 +11,7 @@ t.test('a hundred events are kept, and not one more', async (t) => {
 });
 
 t.test(
-  'the same in a row is one event with a count: a long outage does not push out how it began',
+  'equal events in a row are one event with a count, so that the beginning of a long outage is kept',
   async (t) => {
     const history = new HealthHistory();
     history.note(1, 'down', 'refused');

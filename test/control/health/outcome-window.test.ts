@@ -10,9 +10,9 @@ t.test('the outcome window counts what is in it and forgets what is older', asyn
   t.match(window, { requests: 3, bad: 1 });
   t.equal(window.badShare, 1 / 3);
   window.note(false, 6000);
-  t.match(window, { requests: 2, bad: 0 }, 'the first tenth of a second is gone');
+  t.match(window, { requests: 2, bad: 0 }, 'the first tenth has left the window');
   window.note(true, 6949);
-  t.match(window, { requests: 2, bad: 1 }, 'and so is the end of that second');
+  t.match(window, { requests: 2, bad: 1 }, 'the end of that second has left too');
 });
 
 t.test('the outcome window slides: it never forgets everything at once', async (t) => {
@@ -23,11 +23,11 @@ t.test('the outcome window slides: it never forgets everything at once', async (
     if (now >= 1000) least = Math.min(least, window.requests);
     t.ok(window.requests <= 100);
   }
-  t.ok(least >= 90, `${least} of 100 at least`);
+  t.ok(least >= 90, `${least} of at least 100`);
   t.equal(window.badShare, 0.5);
 });
 
-t.test('after a long silence nothing is left', async (t) => {
+t.test('after a long silence the outcome window is empty', async (t) => {
   const window = new OutcomeWindow(1000);
   for (let i = 0; i < 10; i++) window.note(true, i * 100);
   window.note(false, 1_000_000);

@@ -9,7 +9,7 @@ import { GET, LATE, MANUAL, OK, startServer, status, type Test } from './support
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
 const passive = { consecutive_failures: 3, eject_for: '10s', max_eject_for: '25s', trial_requests: 2 };
 
-/** A server that does what it is told at the moment: answers with a status, resets, or keeps silent. */
+/** A server whose behaviour is set by the test: answers with a status, resets, or stays silent. */
 interface Moody extends RawServer {
   mood: number | 'reset' | 'silent';
   asked: number;
@@ -41,7 +41,7 @@ function start(
   return startBalancer(t, { servers: addresses, passive_health: settings }, MANUAL);
 }
 
-/** Sends `count` requests one behind the other; gives their statuses. */
+/** Sends `count` requests one after another; returns their statuses. */
 async function ask(client: RawClient, count = 1, request = GET): Promise<number[]> {
   const statuses: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -51,21 +51,24 @@ async function ask(client: RawClient, count = 1, request = GET): Promise<number[
   return statuses;
 }
 
-t.test('a server is ejected after so many resets in a row, and no client notices', async (t) => {
-  const [bad, good] = [await moody(t, 'reset'), await moody(t)];
-  const started = await start(t, [bad, good], { ...passive, consecutive_failures: 5 });
-  const clients = await Promise.all(Array.from({ length: 10 }, () => started.connect()));
-  const statuses = await Promise.all(clients.map((client) => ask(client, 20)));
-  t.ok(statuses.flat().every((code) => code === 200));
-  t.same(started.seen.verdicts, [`ejected ${bad.address} 10000 5 failures in a row: cut`]);
-  t.ok(bad.asked < 20, `${bad.asked} of 200 went there, those that were on their way included`);
-  const before = bad.asked;
-  await Promise.all(clients.map((client) => ask(client, 5)));
-  t.equal(bad.asked, before, 'and none any more');
-});
+t.test(
+  'a server is ejected after consecutive_failures resets in a row, without an error for a client',
+  async (t) => {
+    const [bad, good] = [await moody(t, 'reset'), await moody(t)];
+    const started = await start(t, [bad, good], { ...passive, consecutive_failures: 5 });
+    const clients = await Promise.all(Array.from({ length: 10 }, () => started.connect()));
+    const statuses = await Promise.all(clients.map((client) => ask(client, 20)));
+    t.ok(statuses.flat().every((code) => code === 200));
+    t.same(started.seen.verdicts, [`ejected ${bad.address} 10000 5 failures in a row: cut`]);
+    t.ok(bad.asked < 20, `${bad.asked} of 200 went there, including those in flight`);
+    const before = bad.asked;
+    await Promise.all(clients.map((client) => ask(client, 5)));
+    t.equal(bad.asked, before, 'and no more after that');
+  },
+);
 
 t.test(
-  'it comes back after eject_for, for a trial: one request at a time, then its whole share',
+  'after eject_for an ejected server gets one trial request at a time, then its whole share',
   async (t) => {
     const [bad, good] = [await moody(t, 'reset'), await moody(t)];
     const started = await start(t, [bad, good]);
@@ -83,14 +86,14 @@ t.test(
     const clients = await Promise.all(Array.from({ length: 8 }, () => started.connect()));
     for (const other of clients) other.send(GET);
     await until(() => seen.requests.length === 10 + 7);
-    t.equal(bad.asked, before + 1, 'seven of eight go to the other');
+    t.equal(bad.asked, before + 1, 'seven of eight go to the other server');
     for (const other of clients) other.reset();
     await until(() => seen.requests.length === 10 + 8);
     bad.mood = 200;
     await ask(client, 2);
-    t.equal(bad.asked, before + 2, 'whose client left says nothing: the trial goes on');
+    t.equal(bad.asked, before + 2, 'a request whose client left does not count: the trial continues');
     await ask(client, 2);
-    t.equal(bad.asked, before + 3, 'the second that goes well ends it');
+    t.equal(bad.asked, before + 3, 'the second success ends the trial');
     const waiting = await Promise.all(Array.from({ length: 4 }, () => started.connect()));
     bad.mood = 'silent';
     for (const other of waiting) other.send(GET);
@@ -99,29 +102,26 @@ t.test(
   },
 );
 
-t.test(
-  'a trial that fails leaves it out for longer, and each one for longer again, up to the most',
-  async (t) => {
-    const [bad, good] = [await moody(t, 'reset'), await moody(t)];
-    const started = await start(t, [bad, good]);
-    const { clock, seen } = started;
-    const client = await started.connect();
-    await ask(client, 6);
-    for (const ms of [10_000, 20_000, 25_000]) {
-      clock.advance(ms + LATE);
-      t.same(await ask(client, 2), [200, 200]);
-    }
-    t.same(
-      seen.verdicts.filter((line) => line.startsWith('ejected')),
-      [
-        `ejected ${bad.address} 10000 3 failures in a row: cut`,
-        ...[20_000, 25_000, 25_000].map((ms) => `ejected ${bad.address} ${ms} failed its trial: cut`),
-      ],
-    );
-  },
-);
+t.test('each failed trial ejects a server for longer, up to max_eject_for', async (t) => {
+  const [bad, good] = [await moody(t, 'reset'), await moody(t)];
+  const started = await start(t, [bad, good]);
+  const { clock, seen } = started;
+  const client = await started.connect();
+  await ask(client, 6);
+  for (const ms of [10_000, 20_000, 25_000]) {
+    clock.advance(ms + LATE);
+    t.same(await ask(client, 2), [200, 200]);
+  }
+  t.same(
+    seen.verdicts.filter((line) => line.startsWith('ejected')),
+    [
+      `ejected ${bad.address} 10000 3 failures in a row: cut`,
+      ...[20_000, 25_000, 25_000].map((ms) => `ejected ${bad.address} ${ms} failed its trial: cut`),
+    ],
+  );
+});
 
-t.test('a good time makes the next one short again', async (t) => {
+t.test('after a time without failures the next ejection is short again', async (t) => {
   const [bad, good] = [await moody(t, 'reset'), await moody(t)];
   const started = await start(t, [bad, good]);
   const { clock, seen } = started;
@@ -136,7 +136,7 @@ t.test('a good time makes the next one short again', async (t) => {
   t.match(seen.verdicts.at(-1), `ejected ${bad.address} 10000 `);
 });
 
-t.test('a good answer between failures begins the count anew', async (t) => {
+t.test('a good answer resets the count of consecutive failures', async (t) => {
   const [bad, good] = [await moody(t), await moody(t)];
   const { seen, connect } = await start(t, [bad, good], { ...passive, failure_share: '0%' });
   const client = await connect();
@@ -150,7 +150,7 @@ t.test('a good answer between failures begins the count anew', async (t) => {
 t.test('refused connections count for ejection without health checks too', async (t) => {
   const gone = await startRawServer(answering(OK));
   const good = await moody(t);
-  // Not before the other listens: it might get the port.
+  // After the other server listens, which might get the port otherwise.
   await gone.close();
   const { seen, connect } = await start(t, [gone, good]);
   const client = await connect();
@@ -159,7 +159,7 @@ t.test('refused connections count for ejection without health checks too', async
   t.equal(seen.requests.filter(({ attempts }) => attempts === 2).length, 3);
 });
 
-t.test('answers that do not come in time count for ejection', async (t) => {
+t.test('answer timeouts count for ejection', async (t) => {
   const [bad, good] = [await moody(t, 'silent'), await moody(t)];
   const started = await startBalancer(
     t,
@@ -178,7 +178,7 @@ t.test('answers that do not come in time count for ejection', async (t) => {
   t.match(started.seen.verdicts, [/^ejected \S+ 30000 1 failures in a row: no answer in time$/]);
 });
 
-/** Leaves `/poll` without an answer; if it hangs, everything but `/check`. */
+/** Leaves `/poll` without an answer; if `hangs`, everything except `/check`. */
 async function polled(t: Test, hangs = false) {
   const state = { polls: 0, asked: 0 };
   const server = await startServer(t, async (connection) => {
@@ -197,7 +197,7 @@ async function polled(t: Test, hangs = false) {
 
 const POLL = 'GET /poll HTTP/1.1\r\nHost: a\r\n\r\n';
 
-t.test('long polls without an answer leave no server out that answers what else it is asked', async (t) => {
+t.test('unanswered long polls do not eject a server that answers other requests', async (t) => {
   const servers = [await polled(t), await polled(t)] as const;
   const started = await startBalancer(
     t,
@@ -219,7 +219,7 @@ t.test('long polls without an answer leave no server out that answers what else 
   t.same(started.seen.verdicts, []);
 });
 
-t.test('long polls without an answer leave no server out that passes its checks', async (t) => {
+t.test('unanswered long polls do not eject a server that passes its checks', async (t) => {
   const servers = [await polled(t), await polled(t)] as const;
   const started = await startBalancer(
     t,
@@ -244,7 +244,7 @@ t.test('long polls without an answer leave no server out that passes its checks'
   t.same(started.seen.verdicts, []);
 });
 
-t.test('a server that hangs, but for its checks, is left out while another answers', async (t) => {
+t.test('a server that answers only its checks is ejected while another server answers', async (t) => {
   const servers = [await polled(t, true), await polled(t)] as const;
   const started = await startBalancer(
     t,
@@ -274,7 +274,7 @@ t.test('a server that hangs, but for its checks, is left out while another answe
   t.match(started.seen.verdicts, [/^ejected \S+ 30000 1 failures in a row: no answer in time$/]);
 });
 
-t.test('a client that goes away does not count, however often', async (t) => {
+t.test('clients that leave do not count for ejection', async (t) => {
   const [hung, good] = [await moody(t, 'silent'), await moody(t)];
   const { seen, connect } = await start(t, [hung, good], { ...passive, consecutive_failures: 1 });
   for (let i = 0; i < 10; i++) {
@@ -288,11 +288,11 @@ t.test('a client that goes away does not count, however often', async (t) => {
   t.same(seen.verdicts, []);
 });
 
-t.test('a pooled connection gone stale does not count: the server may close what is idle', async (t) => {
+t.test('a stale pooled connection does not count for ejection', async (t) => {
   const closing: Script = async (connection) => {
     await connection.readHead();
     await connection.write(OK);
-    // The next request crosses with this.
+    // The next request crosses with this reset.
     await connection.readHead();
     connection.reset();
   };
@@ -305,32 +305,35 @@ t.test('a pooled connection gone stale does not count: the server may close what
   t.same(seen.verdicts, []);
 });
 
-t.test('errors in a row count apart from failures; 500 is none of them unless asked for', async (t) => {
-  const verdictsOf = async (codes: readonly Moody['mood'][], settings: object): Promise<string[]> => {
-    const [bad, good] = [await moody(t), await moody(t)];
-    const { seen, connect } = await start(t, [bad, good], { failure_share: '0%', ...settings });
-    const client = await connect();
-    for (const mood of codes) {
-      bad.mood = mood;
-      await ask(client, 2);
-    }
-    return seen.verdicts.map((line) => line.replace(/^(\w+) \S+ \d+ /, '$1: '));
-  };
-  const five = [503, 502, 504, 503, 503];
-  t.same(await verdictsOf(five, {}), ['ejected: 5 errors in a row: status 503']);
-  t.same(await verdictsOf([500, 500, 500, 500, 500, 500, 404], {}), []);
-  t.same(await verdictsOf([500, 500], { error_status: '500-599', consecutive_errors: 2 }), [
-    'ejected: 2 errors in a row: status 500',
-  ]);
-  t.same(await verdictsOf([...five, ...five], { error_status: false }), []);
-  t.same(await verdictsOf([...five, ...five], { consecutive_errors: 0 }), []);
-  t.same(await verdictsOf([503, 503, 'reset', 503, 503, 'reset', 503], { consecutive_failures: 2 }), [
-    'ejected: 5 errors in a row: status 503',
-  ]);
-  t.same(await verdictsOf(['reset', 'reset', 503, 'reset', 'reset'], { consecutive_failures: 3 }), []);
-});
+t.test(
+  'consecutive errors and failures are counted separately; 500 is an error only if configured',
+  async (t) => {
+    const verdictsOf = async (codes: readonly Moody['mood'][], settings: object): Promise<string[]> => {
+      const [bad, good] = [await moody(t), await moody(t)];
+      const { seen, connect } = await start(t, [bad, good], { failure_share: '0%', ...settings });
+      const client = await connect();
+      for (const mood of codes) {
+        bad.mood = mood;
+        await ask(client, 2);
+      }
+      return seen.verdicts.map((line) => line.replace(/^(\w+) \S+ \d+ /, '$1: '));
+    };
+    const five = [503, 502, 504, 503, 503];
+    t.same(await verdictsOf(five, {}), ['ejected: 5 errors in a row: status 503']);
+    t.same(await verdictsOf([500, 500, 500, 500, 500, 500, 404], {}), []);
+    t.same(await verdictsOf([500, 500], { error_status: '500-599', consecutive_errors: 2 }), [
+      'ejected: 2 errors in a row: status 500',
+    ]);
+    t.same(await verdictsOf([...five, ...five], { error_status: false }), []);
+    t.same(await verdictsOf([...five, ...five], { consecutive_errors: 0 }), []);
+    t.same(await verdictsOf([503, 503, 'reset', 503, 503, 'reset', 503], { consecutive_failures: 2 }), [
+      'ejected: 5 errors in a row: status 503',
+    ]);
+    t.same(await verdictsOf(['reset', 'reset', 503, 'reset', 'reset'], { consecutive_failures: 3 }), []);
+  },
+);
 
-t.test('a share of what was asked within the window counts, from minimum_requests on', async (t) => {
+t.test('the share of failed requests within the window counts from minimum_requests on', async (t) => {
   const [bad, good] = [await moody(t), await moody(t)];
   const started = await start(t, [bad, good], {
     consecutive_failures: 0,
@@ -346,16 +349,16 @@ t.test('a share of what was asked within the window counts, from minimum_request
     await ask(client, 2);
   };
   for (let i = 0; i < 9; i++) await both(503);
-  t.same(seen.verdicts, [], 'nine of nine, but that is too few to go by');
+  t.same(seen.verdicts, [], 'nine of nine, but too few requests');
   clock.advance(11_000);
   for (let i = 0; i < 7; i++) await both(200);
   for (let i = 0; i < 4; i++) await both(i % 2 === 0 ? 503 : 'reset');
-  t.same(seen.verdicts, [], 'four of eleven: what is older is forgotten');
+  t.same(seen.verdicts, [], 'four of eleven: older outcomes are forgotten');
   await both(503);
   t.same(seen.verdicts, [`ejected ${bad.address} 30000 5 of 12 requests failed within 10s: status 503`]);
 });
 
-t.test('the last one that can be used stays, whatever happens there', async (t) => {
+t.test('the last usable server is not ejected, whatever fails', async (t) => {
   const [one, two] = [await moody(t, 503), await moody(t, 503)];
   const { seen, connect, balancer } = await start(t, [one, two], {
     ...passive,
@@ -369,7 +372,7 @@ t.test('the last one that can be used stays, whatever happens there', async (t) 
   t.same(
     seen.verdicts.map((text) => text.split(' ', 2).join(' ')),
     [`ejected ${out.address}`, `spared ${left.address}`],
-    'one of two is out, and whoever watches is told, once, that the other ought to be',
+    'one of two is ejected, and that the other ought to be is reported once',
   );
   const { servers } = balancer.status();
   t.equal(servers.find(({ name }) => name === left.address)?.totals.spared, 1);
@@ -380,7 +383,7 @@ t.test('the last one that can be used stays, whatever happens there', async (t) 
   t.equal(seen.requests.filter(({ reason }) => reason === 'no_server').length, 0);
 });
 
-t.test('no more than max_ejected are out at once', async (t) => {
+t.test('at most max_ejected servers are ejected at once', async (t) => {
   const servers = await Promise.all(Array.from({ length: 6 }, () => moody(t, 'reset')));
   servers.push(await moody(t));
   const { seen, connect } = await start(t, servers, {
@@ -392,10 +395,10 @@ t.test('no more than max_ejected are out at once', async (t) => {
   await ask(client, 60, POST);
   const told = seen.verdicts.map((text) => text.split(' ')[0]);
   t.equal(told.filter((what) => what === 'ejected').length, 2, 'two of seven');
-  t.equal(told.filter((what) => what === 'spared').length, 4, 'the other four are told of');
+  t.equal(told.filter((what) => what === 'spared').length, 4, 'the other four are reported');
 });
 
-t.test('a server alone in one list is not taken out of another either', async (t) => {
+t.test('the only server of one list is not ejected from another list either', async (t) => {
   const [shared, good] = [await moody(t, 'reset'), await moody(t)];
   const started = await startBalancer(
     t,
@@ -410,7 +413,7 @@ t.test('a server alone in one list is not taken out of another either', async (t
   t.same(started.seen.verdicts, [`spared ${shared.address} 3 failures in a row: cut`]);
 });
 
-/** Answers checks one way and requests another. */
+/** A server whose checks and whose requests succeed or fail independently. */
 async function checked(t: Test, state: { healthy: boolean; works: boolean }): Promise<RawServer> {
   return startServer(t, async (connection) => {
     for (;;) {
@@ -423,7 +426,7 @@ async function checked(t: Test, state: { healthy: boolean; works: boolean }): Pr
 
 const health_check = { timeout: '1h', interval: '1s', fall: 1, rise: 1 };
 
-t.test('when checks take all others out, the one that was left out is called back', async (t) => {
+t.test('when checks take out all other servers, the ejected one is used again', async (t) => {
   const one = { healthy: true, works: false };
   const two = { healthy: true, works: true };
   const [bad, good] = [await checked(t, one), await checked(t, two)];
@@ -444,7 +447,7 @@ t.test('when checks take all others out, the one that was left out is called bac
   t.same(await ask(client, 4), [200, 200, 200, 200]);
 });
 
-t.test('an ejected server that its checks found down and up again is tried at once', async (t) => {
+t.test('an ejected server that goes down and up by its checks gets a trial at once', async (t) => {
   const one = { healthy: true, works: false };
   const [bad, good] = [await checked(t, one), await checked(t, { healthy: true, works: true })];
   const servers = [bad.address, good.address];
@@ -484,13 +487,13 @@ t.test('the outcome of a request from before an ejection does not count after it
   t.equal(
     seen.requests.filter(({ status: code }) => code === 504).length,
     1,
-    'its time ran out in the trial',
+    'it timed out during the trial',
   );
   await ask(client, 12);
-  t.equal(seen.verdicts.length, 2, 'and did not end it');
+  t.equal(seen.verdicts.length, 2, 'and did not end the trial');
 });
 
-t.test('servers that are not checked are left out just the same, the last one never', async (t) => {
+t.test('servers without checks are ejected too, except the last one', async (t) => {
   const servers = [await moody(t, 'reset'), await moody(t, 'reset')];
   const addresses = servers.map(({ address }) => address);
   const settings = {
@@ -509,7 +512,7 @@ t.test('servers that are not checked are left out just the same, the last one ne
   t.equal(started.balancer.status().servers.filter(({ state }) => state === 'unchecked').length, 1);
 });
 
-t.test('passive_health: false never takes one out', async (t) => {
+t.test('passive_health: false never ejects a server', async (t) => {
   const [bad, good] = [await moody(t, 'reset'), await moody(t)];
   const started = await startBalancer(
     t,

@@ -15,7 +15,7 @@ async function ask(started: Started): Promise<number> {
   return code;
 }
 
-/** Fails its checks while it is not healthy, and resets requests while it does not work. */
+/** A server that fails its checks unless `healthy`, and resets requests unless it `works`. */
 async function moody(t: Parameters<typeof startServer>[0]) {
   const state = { healthy: true, works: true, paths: [] as string[], address: '', accepted: () => 0 };
   const server = await startServer(t, async (connection) => {
@@ -33,7 +33,7 @@ async function moody(t: Parameters<typeof startServer>[0]) {
 }
 
 t.test(
-  'who is down stays down over a reload that asks otherwise, until it passes the new checks',
+  'a server that is down stays down over a reload with another check, until it passes the new check',
   async (t) => {
     const server = await moody(t);
     const settings = (health_check: object) => ({ listen, servers: [server.address], health_check });
@@ -44,11 +44,11 @@ t.test(
     t.equal(seen.verdicts.length, 1);
     t.equal(await ask(started), 503);
     await balancer.reload(createConfig(settings({ ...check, path: '/new', interval: '1h', rise: 3 })));
-    t.equal(await ask(started), 503, 'no moment in which it counts as up');
+    t.equal(await ask(started), 503, 'it never counts as up meanwhile');
     server.healthy = true;
     clock.advance(1000 + LATE);
     await seen.when(() => seen.checks.length === 2);
-    t.same(server.paths, ['/', '/new'], 'asked soon, not in an hour');
+    t.same(server.paths, ['/', '/new'], 'checked soon, not in an hour');
     for (let i = 0; i < 2; i++) {
       clock.advance(1100 + LATE);
       await seen.when(() => seen.checks.length === 3 + i);
@@ -59,7 +59,7 @@ t.test(
 );
 
 t.test(
-  'health_check: false brings back who was down; checks that come later believe it to be up',
+  'health_check: false makes a down server up, and checks that are added later start from up',
   async (t) => {
     const server = await moody(t);
     const settings = (health_check: object | false) => ({ listen, servers: [server.address], health_check });
@@ -72,15 +72,15 @@ t.test(
     t.equal(await ask(started), 200);
     clock.advance(3_600_000);
     await turns(30);
-    t.equal(seen.checks.length, 1, 'nobody asks it any more');
+    t.equal(seen.checks.length, 1, 'it is not checked any more');
     await balancer.reload(createConfig(settings({ ...check, initial: 'down' })));
-    t.equal(await ask(started), 200, 'initial is for servers that are new');
+    t.equal(await ask(started), 200, 'initial applies only to new servers');
     await nextCheck(seen, clock);
     t.match(seen.verdicts.slice(2), [`down ${server.address} status 500`]);
   },
 );
 
-t.test('a reload that changes nothing about a server leaves its checks in their rhythm', async (t) => {
+t.test('a reload that does not change a server does not shift its checks', async (t) => {
   const server = await moody(t);
   const settings = (body_bytes: number) => ({
     listen,
@@ -100,44 +100,41 @@ t.test('a reload that changes nothing about a server leaves its checks in their 
   await seen.when(() => seen.checks.length === 2);
 });
 
-t.test(
-  'who is left out stays so over a reload, as long as was said, and goes by the new terms then',
-  async (t) => {
-    const [bad, good] = [await moody(t), await moody(t)];
-    const settings = (passive_health: object | false) => ({
-      listen,
-      servers: [bad.address, good.address],
-      health_check: false as const,
-      passive_health,
-    });
-    const passive = { consecutive_failures: 2, eject_for: '10s' };
-    const started = await startBalancer(t, settings(passive), MANUAL);
-    const { seen, clock, balancer } = started;
-    bad.works = false;
-    for (let i = 0; i < 4; i++) await ask(started);
-    t.equal(seen.verdicts.length, 1);
-    await balancer.reload(createConfig(settings({ ...passive, eject_for: '1m', max_eject_for: '1h' })));
-    const before = bad.accepted();
-    for (let i = 0; i < 4; i++) t.equal(await ask(started), 200);
-    t.equal(bad.accepted(), before, 'nobody goes there');
-    clock.advance(10_000 + LATE);
-    t.same(seen.verdicts.slice(1), [`returned ${bad.address}`]);
-    for (let i = 0; i < 2; i++) await ask(started);
-    t.match(
-      seen.verdicts.at(-1),
-      `ejected ${bad.address} 120000 failed its trial`,
-      'the second time, of a minute each',
-    );
-    await balancer.reload(createConfig(settings(false)));
-    bad.works = true;
-    const later = bad.accepted();
-    for (let i = 0; i < 4; i++) t.equal(await ask(started), 200);
-    await until(() => bad.accepted() > later);
-    t.pass('switched off: it is used again');
-  },
-);
+t.test('an ejection outlasts a reload for its whole duration, and then the new settings apply', async (t) => {
+  const [bad, good] = [await moody(t), await moody(t)];
+  const settings = (passive_health: object | false) => ({
+    listen,
+    servers: [bad.address, good.address],
+    health_check: false as const,
+    passive_health,
+  });
+  const passive = { consecutive_failures: 2, eject_for: '10s' };
+  const started = await startBalancer(t, settings(passive), MANUAL);
+  const { seen, clock, balancer } = started;
+  bad.works = false;
+  for (let i = 0; i < 4; i++) await ask(started);
+  t.equal(seen.verdicts.length, 1);
+  await balancer.reload(createConfig(settings({ ...passive, eject_for: '1m', max_eject_for: '1h' })));
+  const before = bad.accepted();
+  for (let i = 0; i < 4; i++) t.equal(await ask(started), 200);
+  t.equal(bad.accepted(), before, 'it gets no requests');
+  clock.advance(10_000 + LATE);
+  t.same(seen.verdicts.slice(1), [`returned ${bad.address}`]);
+  for (let i = 0; i < 2; i++) await ask(started);
+  t.match(
+    seen.verdicts.at(-1),
+    `ejected ${bad.address} 120000 failed its trial`,
+    'the second time, of a minute each',
+  );
+  await balancer.reload(createConfig(settings(false)));
+  bad.works = true;
+  const later = bad.accepted();
+  for (let i = 0; i < 4; i++) t.equal(await ask(started), 200);
+  await until(() => bad.accepted() > later);
+  t.pass('switched off: the server is used again');
+});
 
-t.test('where two routes ask different things, each keeps what it found', async (t) => {
+t.test('two routes with different checks of one server keep their own results', async (t) => {
   const server = await moody(t);
   const settings = (order: readonly string[], interval: string) => ({
     listen,
@@ -164,5 +161,5 @@ t.test('where two routes ask different things, each keeps what it found', async 
   await balancer.reload(createConfig(settings(['/b', '/a'], '5s')));
   t.same(await statuses(), [200, 503], 'in another order');
   await balancer.reload(createConfig(settings(['/b'], '5s')));
-  t.same(await statuses(), [404, 503], 'one of them alone');
+  t.same(await statuses(), [404, 503], 'only one of them');
 });

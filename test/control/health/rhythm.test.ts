@@ -20,7 +20,7 @@ async function moody(t: Test): Promise<{ address: string; healthy: boolean }> {
   return state;
 }
 
-/** Lets `ms` pass a tick at a time, and whatever begins be answered. */
+/** Advances the clock by `ms`, a wheel tick at a time, and waits for the answers to whatever begins. */
 async function pass({ clock }: Started, ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 50) {
     clock.advance(50);
@@ -28,14 +28,14 @@ async function pass({ clock }: Started, ms: number): Promise<void> {
   }
 }
 
-/** When the checks began to be due, by the clock: each is answered before time goes on. */
+/** Counts the checks that began within `ms`; each is answered before the clock advances. */
 async function countChecks(started: Started, ms: number): Promise<number> {
   const before = started.seen.checks.length;
   await pass(started, ms);
   return started.seen.checks.length - before;
 }
 
-t.test('spread: an interval is made longer or shorter by the share given, and no more', async (t) => {
+t.test('spread changes an interval by at most the given share, in both directions', async (t) => {
   const values = [0, 0.5, 1].map((random) => spread(1000, 0.1, () => random));
   t.same(values, [900, 1000, 1100]);
   t.equal(
@@ -44,7 +44,7 @@ t.test('spread: an interval is made longer or shorter by the share given, and no
   );
 });
 
-t.test('jitter: 0% is a metronome, 50% is not, and both keep their bounds', async (t) => {
+t.test('checks with jitter: 0% are exactly periodic, with 50% they vary within bounds', async (t) => {
   const gaps = async (jitter: string): Promise<number[]> => {
     const server = await moody(t);
     const health_check = { ...check, interval: '2s', jitter };
@@ -72,34 +72,37 @@ t.test('jitter: 0% is a metronome, 50% is not, and both keep their bounds', asyn
   t.ok(Math.max(...uneven) - Math.min(...uneven) > 200, String(uneven));
 });
 
-t.test('fast_interval while a change is in the balance, down_interval while it is down', async (t) => {
-  const server = await moody(t);
-  const health_check = {
-    ...check,
-    fast_interval: '300ms',
-    down_interval: '20s',
-    jitter: '0%',
-    rise: 3,
-    fall: 4,
-  };
-  const started = await startBalancer(t, { servers: [server.address], health_check }, MANUAL);
-  const { seen, clock } = started;
-  await nextCheck(seen, clock, 0);
-  t.equal(await countChecks(started, 15_500), 3, 'every 5 s');
-  server.healthy = false;
-  await nextCheck(seen, clock);
-  t.equal(await countChecks(started, 1500), 3, 'three more within 1.2 s or so');
-  t.same(seen.verdicts, [`down ${server.address} status 500`]);
-  t.equal(await countChecks(started, 41_000), 2, 'every 20 s');
-  server.healthy = true;
-  await nextCheck(seen, clock, 20_000);
-  t.equal(seen.verdicts.length, 1);
-  t.equal(await countChecks(started, 1500), 2, 'two more in a hurry');
-  t.same(seen.verdicts.slice(1), [`up ${server.address}`]);
-  t.equal(await countChecks(started, 4000), 0, 'and back to every 5 s');
-});
+t.test(
+  'fast_interval applies while the state is undecided, down_interval while the server is down',
+  async (t) => {
+    const server = await moody(t);
+    const health_check = {
+      ...check,
+      fast_interval: '300ms',
+      down_interval: '20s',
+      jitter: '0%',
+      rise: 3,
+      fall: 4,
+    };
+    const started = await startBalancer(t, { servers: [server.address], health_check }, MANUAL);
+    const { seen, clock } = started;
+    await nextCheck(seen, clock, 0);
+    t.equal(await countChecks(started, 15_500), 3, 'every 5 s');
+    server.healthy = false;
+    await nextCheck(seen, clock);
+    t.equal(await countChecks(started, 1500), 3, 'three more within 1.2 s or so');
+    t.same(seen.verdicts, [`down ${server.address} status 500`]);
+    t.equal(await countChecks(started, 41_000), 2, 'every 20 s');
+    server.healthy = true;
+    await nextCheck(seen, clock, 20_000);
+    t.equal(seen.verdicts.length, 1);
+    t.equal(await countChecks(started, 1500), 2, 'two more at fast_interval');
+    t.same(seen.verdicts.slice(1), [`up ${server.address}`]);
+    t.equal(await countChecks(started, 4000), 0, 'and back to every 5 s');
+  },
+);
 
-t.test('without them: a second in the balance, and no longer than the interval', async (t) => {
+t.test('the default while undecided is a second, at most the interval', async (t) => {
   const server = await moody(t);
   server.healthy = false;
   const health_check = { ...check, interval: '400ms', jitter: '0%', fall: 5 };
@@ -140,7 +143,7 @@ t.test('initial: unknown is down after a first failed check', async (t) => {
   t.same(started.seen.verdicts, [`down ${server.address} status 500`]);
 });
 
-t.test('on_down: cut takes requests off a server that goes down, and tries them elsewhere', async (t) => {
+t.test('on_down: cut cuts the requests on a server that goes down, and retries them elsewhere', async (t) => {
   let healthy = true;
   const waiting: RawConnection[] = [];
   const hung = await startServer(t, async (connection, index) => {
@@ -163,7 +166,7 @@ t.test('on_down: cut takes requests off a server that goes down, and tries them 
   const [client, post] = [await started.connect(), await started.connect()];
   for (let i = 0; i < 2; i++) {
     client.send(GET);
-    t.equal((await client.response()).status, 200, 'leaves a connection behind that is used again');
+    t.equal((await client.response()).status, 200, 'leaves an idle connection');
   }
   client.send(GET);
   await until(() => waiting.length === 1);
@@ -177,7 +180,7 @@ t.test('on_down: cut takes requests off a server that goes down, and tries them 
   t.equal((await client.response()).status, 200, 'a GET is safe to send again');
   t.equal((await post.response()).status, 502, 'a POST is not');
   await until(() => hung.connections === 0);
-  t.equal(hung.accepted, 3, 'nobody went there again: two requests and a check');
+  t.equal(hung.accepted, 3, 'no further request: two requests and a check');
 });
 
 t.test('a check does not begin before the one before it is over, however short its interval', async (t) => {

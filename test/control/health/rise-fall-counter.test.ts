@@ -1,19 +1,19 @@
 import t from 'tap';
 import { RiseFallCounter } from '../../../lib/control/health/rise-fall-counter.js';
 
-/** `+` a check that passed, `-` one that failed; in the second column what the tally says behind each: `U`p, `d`own. */
+/** `+` a passed check, `-` a failed one; the other column has the state after each: `U`p, `d`own. */
 const cases = [
-  { rise: 2, fall: 3, checks: '+++', verdicts: 'UUU' },
-  { rise: 2, fall: 3, checks: '--+--+', verdicts: 'UUUUUU' },
-  { rise: 2, fall: 3, checks: '---', verdicts: 'UUd' },
-  { rise: 2, fall: 3, checks: '-----', verdicts: 'UUddd' },
-  { rise: 2, fall: 3, checks: '---+-++', verdicts: 'UUddddU' },
-  { rise: 2, fall: 3, checks: '---++--+---', verdicts: 'UUddUUUUUUd' },
-  { rise: 1, fall: 1, checks: '-+-+', verdicts: 'dUdU' },
-  { rise: 3, fall: 1, checks: '-++-+++', verdicts: 'ddddddU' },
+  { rise: 2, fall: 3, checks: '+++', states: 'UUU' },
+  { rise: 2, fall: 3, checks: '--+--+', states: 'UUUUUU' },
+  { rise: 2, fall: 3, checks: '---', states: 'UUd' },
+  { rise: 2, fall: 3, checks: '-----', states: 'UUddd' },
+  { rise: 2, fall: 3, checks: '---+-++', states: 'UUddddU' },
+  { rise: 2, fall: 3, checks: '---++--+---', states: 'UUddUUUUUUd' },
+  { rise: 1, fall: 1, checks: '-+-+', states: 'dUdU' },
+  { rise: 3, fall: 1, checks: '-++-+++', states: 'ddddddU' },
 ];
 
-for (const { rise, fall, checks, verdicts } of cases) {
+for (const { rise, fall, checks, states } of cases) {
   t.test(`rise ${rise}, fall ${fall}: ${checks}`, async (t) => {
     const tally = new RiseFallCounter({ rise, fall });
     let said = '';
@@ -21,21 +21,21 @@ for (const { rise, fall, checks, verdicts } of cases) {
       const before = tally.isUp;
       const changed = tally.note(check === '+');
       said += tally.isUp ? 'U' : 'd';
-      t.equal(changed, tally.isUp !== before, 'a change is told, and nothing else');
+      t.equal(changed, tally.isUp !== before, 'a change is reported, and nothing else');
     }
-    t.equal(said, verdicts);
+    t.equal(said, states);
   });
 }
 
 t.test(
-  'the counter wavers from the first check against the current state until that is settled',
+  'the counter is undecided from the first check against the current state until the state is decided',
   async (t) => {
     const tally = new RiseFallCounter({ rise: 2, fall: 3 });
     const wavers = (ok: boolean): boolean => {
       tally.note(ok);
-      return tally.isWavering;
+      return tally.isUndecided;
     };
-    t.equal(tally.isWavering, false);
+    t.equal(tally.isUndecided, false);
     t.same([true, false, false, true, false, false, false].map(wavers), [
       false,
       true,
@@ -49,7 +49,7 @@ t.test(
   },
 );
 
-t.test('other thresholds, as of a reload, leave what was counted', async (t) => {
+t.test('new thresholds, as after a reload, keep the counts', async (t) => {
   const tally = new RiseFallCounter({ rise: 2, fall: 3 });
   tally.note(false);
   tally.note(false);

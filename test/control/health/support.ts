@@ -7,7 +7,7 @@ export type Test = Parameters<typeof startBalancer>[0];
 export const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 export const MANUAL = { manual: true };
-/** Deadlines fire up to two ticks late. */
+/** Deadlines fire up to two wheel ticks late. */
 export const LATE = 100;
 
 export async function startServer(t: Test, script: Script = answering(OK)): Promise<RawServer> {
@@ -21,7 +21,7 @@ export function status(code: number): string {
   return `HTTP/1.1 ${code} Whatever\r\nContent-Length: 0\r\n\r\n`;
 }
 
-/** Lets the next check begin, no more than `interval` and its jitter away, and waits for its result. */
+/** Lets the next check begin, at most `interval` and its jitter away, and waits for its result. */
 export async function nextCheck(seen: Seen, clock: ManualClock, interval = 5000): Promise<string> {
   const before = seen.checks.length;
   clock.advance(interval * 1.1 + LATE);

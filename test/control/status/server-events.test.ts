@@ -17,7 +17,7 @@ const seen = (at: number, what: HealthEventKind, reason = '', times = 1): Health
   times,
 });
 
-t.test('the events of a server join its history without doubles', async (t) => {
+t.test('the events of a server are merged with its health history without duplicates', async (t) => {
   const events = serverEvents(
     [
       told(3, 'down', 'status 500'),
@@ -53,7 +53,7 @@ t.test('the events of a server join its history without doubles', async (t) => {
   );
 });
 
-t.test('of both together the last hundred are kept', async (t) => {
+t.test('of events and history together the last hundred are kept', async (t) => {
   const even = Array.from({ length: 100 }, (_, index) => told(2 * index, 'weight'));
   const odd = Array.from({ length: 100 }, (_, index) => seen(2 * index + 1, 'connect_failed'));
   t.strictSame(

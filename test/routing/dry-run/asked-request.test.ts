@@ -1,7 +1,7 @@
 import t from 'tap';
 import { readHeader, readRequest } from '../../../lib/routing/dry-run/asked-request.js';
 
-t.test('a URL, absolute or a path', async (t) => {
+t.test('a URL on the command line may be absolute or a path', async (t) => {
   const asked = (url: string, ...headers: string[]): string => {
     const { target, host } = readRequest('GET', url, headers.map(readHeader));
     return `${host ?? '-'} ${target}`;
@@ -12,12 +12,12 @@ t.test('a URL, absolute or a path', async (t) => {
   t.equal(asked('www.mango.com/a#part'), 'www.mango.com /a');
   t.equal(asked('/a?b'), '- /a?b');
   t.equal(asked('*'), '- *');
-  t.equal(asked('//a/../b'), '- //a/../b', 'as it came: what is odd about it is to be explained');
+  t.equal(asked('//a/../b'), '- //a/../b', 'unchanged: unusual parts are explained');
   t.equal(asked('/a', 'host: www.mango.com'), 'www.mango.com /a');
   t.equal(asked('http://one.test/a', 'Host: two.test'), 'two.test /a');
 });
 
-t.test('headers', async (t) => {
+t.test('headers on the command line are read with and without values', async (t) => {
   t.same(readHeader('X-A:  b: c '), { name: 'X-A', value: 'b: c' });
   t.same(readHeader('X-A:'), { name: 'X-A', value: '' });
   const { headers } = readRequest('GET', '/', ['A: 1', 'Host: x', 'a: 2'].map(readHeader));

@@ -22,7 +22,7 @@ function mismatches(test: Case): readonly Mismatch[] {
   return result?.mismatches ?? [{ what: 'no result', expected: '', actual: '' }];
 }
 
-t.test('cases that hold', async (t) => {
+t.test('test cases that are met have no mismatches', async (t) => {
   const cases: Case[] = [
     {
       request: 'GET http://www.mango.com/v1?a=1',
@@ -55,7 +55,7 @@ t.test('an address that is refused before routing is not answered: its connectio
   t.same(run({ closed: true }, '198.51.100.1'), [
     { what: 'closed', expected: 'true', actual: 'forwarded to a.test:1' },
   ]);
-  // Behind a route it is answered.
+  // In the firewall of a host the refusal is a response.
   t.same(run({ closed: true }, '10.192.0.1'), [
     {
       what: 'closed',
@@ -79,7 +79,7 @@ t.test('non-ASCII text in tests: is sent as UTF-8', async (t) => {
     );
 });
 
-t.test('cases that do not, and what came instead', async (t) => {
+t.test('a test case that fails shows what was expected and what happened', async (t) => {
   t.same(mismatches({ request: 'GET http://www.mango.com/v1', expect: { path: '/v1', query: 'a=1' } }), [
     { what: 'path', expected: '/v1', actual: '/v2' },
     { what: 'query', expected: 'a=1', actual: '' },

@@ -20,7 +20,7 @@ function explain(settings: Settings, request: Buffer, peer = '192.0.2.1'): Expla
   return new DryRun(createConfig(settings)).explain(request, peer);
 }
 
-t.test('the head is the one a server really gets', async (t) => {
+t.test('the head of a dry run is the one that a server gets', async (t) => {
   let received = '';
   const server = await origin(t, async (connection) => {
     received = (await readRequest(connection)).head;
@@ -68,7 +68,7 @@ t.test('an IPv4 client in IPv6 is an IPv4 client', async (t) => {
   t.match(outcome, { head: /\r\nX-Forwarded-For: 192\.0\.2\.7\r\n/ });
 });
 
-t.test('a redirect and a reply', async (t) => {
+t.test('a dry run shows redirects and fixed responses', async (t) => {
   const hosts = [
     { host: 'www.mango.com', redirect: { to: 'https://new.example{path}', status: 308 } },
     { host: 'a.test', respond: { status: 503, body: 'Back soon', headers: { 'Retry-After': '60' } } },
@@ -89,7 +89,7 @@ t.test('a redirect and a reply', async (t) => {
 });
 
 t.test(
-  'whom the firewall before all routes refuses is cut off at accept, behind a trusted proxy answered',
+  'a client refused by the global firewall is cut off at accept, and answered if it comes through a trusted proxy',
   async (t) => {
     const settings = {
       servers: ['a.test:1'],
@@ -105,14 +105,14 @@ t.test(
     t.match(send(settings, bytes('GET /'), '203.0.113.1'), { ...refused, atAccept: true });
     const behind = bytes('GET /', 'X-Forwarded-For: 203.0.113.1');
     t.match(send(settings, behind, '10.0.0.1'), { ...refused, atAccept: false });
-    t.match(send(settings, behind, '192.0.2.1'), { kind: 'forwarded' }, 'nobody believes this one');
+    t.match(send(settings, behind, '192.0.2.1'), { kind: 'forwarded' }, 'this peer is not believed');
     const explanation = explain(settings, behind, '10.0.0.1');
     t.match(explanation, { client: '203.0.113.1', trustsPeer: true });
     t.same(explanation.firewalls[0]?.opinions, [{ guard: 'ip_reject', status: 403 }]);
   },
 );
 
-t.test('a request finds the firewalls as they are at the start', async (t) => {
+t.test('each request of a dry run finds the firewalls in their initial state', async (t) => {
   const guards = {
     rate_limit: { requests: 1, per: '1h', burst: 1 },
     max_connections_per_ip: 1,
@@ -168,7 +168,7 @@ t.test('a firewall that observes says what it would have refused', async (t) => 
   );
 });
 
-t.test('each rule and what it changed', async (t) => {
+t.test('an explanation lists each rule and what it changed', async (t) => {
   const { steps } = explain(
     {
       hosts: [
@@ -211,7 +211,7 @@ t.test('each rule and what it changed', async (t) => {
   t.same(of("Host is the server's own"), ['-Host: www.mango.com', '+Host: a.test:1']);
 });
 
-t.test('why no route was found', async (t) => {
+t.test('an explanation says why no route was found', async (t) => {
   const hosts = [
     { host: 'www.mango.com', paths: [{ path: '/img', servers: ['a.test:1'] }] },
     { host: '*.apple.com', servers: ['a.test:1'] },
@@ -234,7 +234,7 @@ t.test('why no route was found', async (t) => {
   t.equal(explain(settings, bytes('GET /img')).absence, null);
 });
 
-t.test('conditional routes that were passed over, with the condition that was not met', async (t) => {
+t.test('an explanation lists skipped conditional routes and the condition that was not met', async (t) => {
   const servers = ['a.test:1'];
   const settings = {
     hosts: [

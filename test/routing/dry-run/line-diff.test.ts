@@ -7,7 +7,7 @@ function diff(before: string, after: string): string {
     .join(' ');
 }
 
-t.test('the lines that went and came, in their order', async (t) => {
+t.test('a diff lists removed and added lines in order', async (t) => {
   t.equal(diff('abc', 'abc'), '');
   t.equal(diff('', 'ab'), '+a +b');
   t.equal(diff('ab', ''), '-a -b');
