@@ -102,7 +102,7 @@ export class HttpProbe extends Probe implements BodyListener {
   }
 
   override onEnd(): void {
-    if (this.#body !== null && this.#parser.body.endWithConnection()) this.#judgeBody();
+    if (this.#body !== null && !this.truncated && this.#parser.body.endWithConnection()) this.#judgeBody();
     else if (this.#body !== null) this.conclude(false, 'closed within the answer');
     else super.onEnd();
   }

@@ -20,12 +20,14 @@ export interface ProbeListener {
 export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner {
   readonly #listener: ProbeListener;
   readonly #deadline: Deadline;
+  protected readonly isSecure: boolean;
   readonly #dial: Dial;
   #channel: Channel | null = null;
   #done = false;
 
   constructor(endpoint: Endpoint, timeout: number, wheel: TimerWheel, listener: ProbeListener) {
     this.#listener = listener;
+    this.isSecure = endpoint.tls !== null;
     this.#deadline = new Deadline(wheel, this);
     this.#deadline.arm(timeout);
     const { sendProxy } = endpoint;
@@ -41,6 +43,11 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
 
   protected get done(): boolean {
     return this.#done;
+  }
+
+  /** Has the server ended without close_notify, so that what it sent may not be all of it? */
+  protected get truncated(): boolean {
+    return this.#channel?.truncated === true;
   }
 
   /** Ends the check without calling the listener. */
@@ -90,11 +97,21 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
   }
 }
 
-/** Checks only that the server accepts a connection. */
+/** Checks only that the server accepts a connection and, with TLS, finishes the handshake. */
 export class TcpProbe extends Probe {
   protected override begin(): void {
+    // The last message of a handshake goes out after this call: a server that did not get it would log an error.
+    if (this.isSecure) setImmediate(connected, this);
+    else this.connected();
+  }
+
+  connected(): void {
     this.conclude(true, 'connected');
   }
 
   onBytes(): void {}
+}
+
+function connected(probe: TcpProbe): void {
+  probe.connected();
 }
