@@ -1,0 +1,205 @@
+import { spawnSync } from 'node:child_process';
+import { dirname } from 'node:path';
+import t, { type Test } from 'tap';
+import { answering } from '../../fixtures/raw-server.js';
+import type { ServerTlsSettings } from '../../lib/config/settings.js';
+import { startBalancer } from '../support/balancer.js';
+import { type IssuedCertificate, TestAuthority, writeCertificate } from '../support/certificates.js';
+import { freePort, startDaemon, unlessInstalled } from '../support/daemon.js';
+import { GET, OK } from '../support/http.js';
+import { origin } from '../support/origin.js';
+import { folder } from '../support/tls-origin.js';
+
+const DAY_MS = 24 * 3_600_000;
+const authority = await TestAuthority.create('Known CA');
+const stranger = await TestAuthority.create('Foreign CA');
+const good = await authority.issue({ names: ['api.internal', '127.0.0.1'] });
+const expired = await authority.issue({
+  names: ['127.0.0.1'],
+  notBefore: Date.now() - 2 * DAY_MS,
+  notAfter: Date.now() - DAY_MS,
+});
+const foreign = await stranger.issue({ names: ['127.0.0.1'] });
+const elsewhere = await authority.issue({ names: ['elsewhere.internal'] });
+const selfSigned = { ...good, ...signedByItself() };
+
+function signedByItself(): { cert: string; key: string } {
+  const options = ['-nodes', '-days', '1', '-subj', '/CN=127.0.0.1', '-keyout', '-', '-out', '-'];
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  const { stdout } = spawnSync('openssl', ['req', '-x509', ...key, ...options], { encoding: 'utf8' });
+  const at = stdout.indexOf('-----BEGIN CERT');
+  return { key: stdout.slice(0, at), cert: stdout.slice(at) };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly reason: string;
+  readonly detail: string;
+}
+
+/** The answers to `count` requests, each on a connection of its own to the server. */
+async function ask(t: Test, address: string, tls: ServerTlsSettings, count = 1): Promise<readonly Answer[]> {
+  const { connect, seen } = await startBalancer(t, {
+    servers: [{ address, tls }],
+    retry: false,
+    pool: { max_requests: 1 },
+  });
+  const client = await connect();
+  const answers: Answer[] = [];
+  for (let i = 1; i <= count; i++) {
+    client.send(GET);
+    const { status, body } = await client.response();
+    const { reason, detail } = await seen.request(i);
+    answers.push({ status, body, reason, detail });
+  }
+  return answers;
+}
+
+interface Files {
+  readonly write: (name: string, text: string) => string;
+  readonly ca: string;
+  certificate(name: string, issued: IssuedCertificate): { readonly cert: string; readonly key: string };
+}
+
+function files(t: Test): Files {
+  const write = folder(t);
+  const ca = write('ca.pem', authority.cert);
+  return { write, ca, certificate: (name, issued) => writeCertificate(dirname(ca), name, issued) };
+}
+
+async function nginx(
+  t: Test,
+  { write, certificate, ca }: Files,
+  more: string,
+  shown = good,
+): Promise<string> {
+  const port = await freePort();
+  const { cert, key } = certificate(`nginx${port}`, shown);
+  const here = dirname(ca);
+  const conf = write(
+    `nginx${port}.conf`,
+    `daemon off; master_process off; pid ${here}/nginx${port}.pid; error_log stderr crit;
+    events {}
+    http {
+      access_log off; client_body_temp_path ${here}; proxy_temp_path ${here}; fastcgi_temp_path ${here};
+      uwsgi_temp_path ${here}; scgi_temp_path ${here};
+      server {
+        listen 127.0.0.1:${port} ssl; ssl_certificate ${cert}; ssl_certificate_key ${key};
+        ${more}
+        location / { return 200 "$ssl_protocol $ssl_session_reused $ssl_server_name $ssl_client_verify"; }
+      }
+    }`,
+  );
+  await startDaemon(t, 'nginx', ['-c', conf], port);
+  return `127.0.0.1:${port}`;
+}
+
+const withNginx = { skip: unlessInstalled('nginx') };
+
+for (const version of ['TLSv1.2', 'TLSv1.3']) {
+  t.test(
+    `nginx, ${version}: sessions are resumed, with and without a store of its own`,
+    withNginx,
+    async (t) => {
+      for (const how of [
+        'ssl_session_cache off;',
+        'ssl_session_cache shared:a:1m; ssl_session_tickets off;',
+      ]) {
+        const use = files(t);
+        const address = await nginx(t, use, `ssl_protocols ${version}; ${how}`);
+        const answers = await ask(t, address, { ca: use.ca, server_name: 'api.internal' }, 3);
+        t.same(
+          answers.map(({ body }) => body),
+          [
+            `${version} . api.internal NONE`,
+            `${version} r api.internal NONE`,
+            `${version} r api.internal NONE`,
+          ],
+        );
+      }
+    },
+  );
+}
+
+t.test(
+  'nginx: an address is no name to send, and is found among the addresses of a certificate',
+  withNginx,
+  async (t) => {
+    const use = files(t);
+    const address = await nginx(t, use, '');
+    t.match(await ask(t, address, { ca: use.ca }), [{ status: 200, body: / {2}NONE$/ }]);
+  },
+);
+
+const wrong: readonly (readonly [what: string, shown: IssuedCertificate, detail: RegExp])[] = [
+  ['an expired certificate', expired, /^the certificate of the server expired on \d{4}-\d\d-\d\d$/],
+  ['the certificate of another server', elsewhere, /is for elsewhere\.internal, not for 127\.0\.0\.1$/],
+  ['a self-signed certificate', selfSigned, /is self-signed, and not trusted$/],
+  ['a certificate of another authority', foreign, /is signed by an unknown authority \(CN=Foreign CA\)/],
+];
+for (const [what, shown, detail] of wrong) {
+  t.test(`nginx: ${what} is refused`, withNginx, async (t) => {
+    const use = files(t);
+    const address = await nginx(t, use, '', shown);
+    t.match(await ask(t, address, { ca: use.ca }), [{ status: 502, reason: 'tls_failed', detail }]);
+    t.match(await ask(t, address, { verify: false }), [{ status: 200 }]);
+  });
+}
+
+t.test('nginx: a client certificate is shown, and found good or bad there', withNginx, async (t) => {
+  const use = files(t);
+  const address = await nginx(t, use, `ssl_verify_client optional; ssl_client_certificate ${use.ca};`);
+  const shows = (name: string, issued: IssuedCertificate): ServerTlsSettings => ({
+    ca: use.ca,
+    ...use.certificate(name, issued),
+  });
+  t.match(await ask(t, address, { ca: use.ca }), [{ body: /NONE$/ }]);
+  t.match(await ask(t, address, shows('own', good), 2), [{ body: /SUCCESS$/ }, { body: /SUCCESS$/ }]);
+  // nginx refuses it as a request, with a status.
+  t.match(await ask(t, address, shows('foreign', foreign)), [{ status: 400, reason: '' }]);
+});
+
+t.test(
+  'stunnel: a client certificate that it requires is shown; a foreign or expired one, or none, is tls_failed',
+  { skip: unlessInstalled('stunnel4') },
+  async (t) => {
+    const server = await origin(t, answering(OK));
+    for (const version of ['TLSv1.2', 'TLSv1.3']) {
+      const use = files(t);
+      const port = await freePort();
+      const { cert, key } = use.certificate('stunnel', good);
+      const conf = use.write(
+        'stunnel.conf',
+        `foreground = yes\npid =\ndebug = 3\n[lb]\naccept = 127.0.0.1:${port}\nconnect = ${server.address}
+        cert = ${cert}\nkey = ${key}\nCAfile = ${use.ca}\nverifyChain = yes\nrequireCert = yes\nsslVersion = ${version}\n`,
+      );
+      await startDaemon(t, 'stunnel4', [conf], port);
+      const address = `127.0.0.1:${port}`;
+      const shown = (name: string, issued: IssuedCertificate): Promise<readonly Answer[]> =>
+        ask(t, address, { ca: use.ca, ...use.certificate(name, issued) });
+      t.match(await shown('own', good), [{ status: 200, body: 'ok' }]);
+      t.match(
+        await ask(t, address, { ca: use.ca }),
+        [{ status: 502, reason: 'tls_failed', detail: /client certificate/ }],
+        `${version}: none`,
+      );
+      t.match(
+        await shown('foreign', foreign),
+        [{ status: 502, reason: 'tls_failed', detail: /does not know the authority/ }],
+        `${version}: foreign`,
+      );
+      t.match(
+        await shown('expired', expired),
+        [
+          {
+            status: 502,
+            reason: 'tls_failed',
+            detail: 'the server refused the client certificate as expired',
+          },
+        ],
+        `${version}: expired`,
+      );
+    }
+  },
+);
