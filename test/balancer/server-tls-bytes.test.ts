@@ -13,6 +13,8 @@ import { turns, until } from '../support/loop-ticks.js';
 import { Pattern } from '../support/pattern.js';
 import { folder, type TlsOrigin, tlsOrigin } from '../support/tls-origin.js';
 
+t.setTimeout(120_000);
+
 const authority = await TestAuthority.create();
 const { cert, key } = await authority.issue({ names: ['127.0.0.1'] });
 const MEANS: readonly SocketMode[] = ['fast', 'documented'];

@@ -10,6 +10,8 @@ import { GET, OK } from '../support/http.js';
 import { origin } from '../support/origin.js';
 import { folder } from '../support/tls-origin.js';
 
+t.setTimeout(120_000);
+
 const DAY_MS = 24 * 3_600_000;
 const authority = await TestAuthority.create('Known CA');
 const stranger = await TestAuthority.create('Foreign CA');

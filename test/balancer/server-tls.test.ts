@@ -14,6 +14,8 @@ const authority = await TestAuthority.create('Known CA');
 const stranger = await TestAuthority.create('Foreign CA');
 type Settings = Parameters<typeof startBalancer>[1];
 
+t.setTimeout(120_000);
+
 const DAY_MS = 24 * 3_600_000;
 const MEANS: readonly SocketMode[] = ['fast', 'documented'];
 
