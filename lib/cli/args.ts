@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly accessLogFile: string | null;
   /** The address of the admin listener, or `off`; null when not given. */
   readonly admin: string | null;
+  /** Speak TLS with a certificate of the local authority. */
+  readonly tls: boolean;
   /** Reload when the settings file changes. */
   readonly watch: boolean;
   readonly volume: 'quiet' | 'normal' | 'verbose';
@@ -220,6 +222,7 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
     accessLog: readFormat(values.get('access-log')),
     accessLogFile: values.get('access-log-file') ?? null,
     admin: readAdmin(values.get('admin')),
+    tls: values.has('tls'),
     watch: values.has('watch'),
     volume: values.has('quiet') ? 'quiet' : values.has('verbose') ? 'verbose' : 'normal',
   };

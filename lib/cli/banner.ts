@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import type { Address } from '../base/address.js';
 import { formatDuration } from '../base/units.js';
 import { entrancesOf } from '../config/inventory.js';
@@ -17,6 +18,8 @@ export interface BannerOptions {
   readonly admin: Address | null;
   /** How many changes of the previous process are in force. */
   readonly restored: number;
+  /** The certificate of the local authority. */
+  readonly authority: string;
   /** Is the settings file reloaded when it changes? */
   readonly isWatched: boolean;
   readonly paint: Paint;
@@ -37,8 +40,12 @@ export function banner(options: BannerOptions): string {
   const { config, file, isDemo } = options.plan;
   const rows: [label: string, text: string][] = [];
   const [first] = addresses;
-  if (first !== undefined) rows.push(['try it', cyan(curlCommand(first, config))]);
-  for (const address of addresses.slice(1)) rows.push(['', dim(`also on ${describe(address)}`)]);
+  const isEncrypted = (at: number): boolean => (config.listen[at]?.tls ?? null) !== null;
+  if (first !== undefined) rows.push(['try it', cyan(curlCommand(first, config, trustOf(options)))]);
+  for (const [at, address] of addresses.entries())
+    if (at > 0) rows.push(['', dim(`also on ${describe(address, isEncrypted(at))}`)]);
+  if (config.listen.some(({ tls }) => tls?.internal === true))
+    rows.push(['trust', `${shortened(options.authority)}  ${dim('once, in browsers and tools')}`]);
   const { hosts, rest, servers } = config;
   const routed = hosts.length > 0 || rest.paths.length > 0 || servers.length === 0;
   const lines = routed ? routeLines(options) : serverLines(options);
@@ -46,7 +53,11 @@ export function banner(options: BannerOptions): string {
     rows.push([index > 0 ? '' : routed ? 'routes' : 'servers', line]);
   });
   rows.push(['health', healthLine(config, file)]);
-  if (admin !== null) rows.push(['watch', `${cyan(describe(admin))}  ${dim('status page, /metrics, /api')}`]);
+  if (admin !== null)
+    rows.push([
+      'watch',
+      `${cyan(describe(admin, (config.admin?.tls ?? null) !== null))}  ${dim('status page, /metrics, /api')}`,
+    ]);
   if (file !== null)
     rows.push(['settings', isWatched ? `${file}  ${dim('taken over when it changes')}` : file]);
   if (restored > 0)
@@ -58,7 +69,7 @@ export function banner(options: BannerOptions): string {
   if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
   rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);
   if (isDemo) rows.push(['your own', cyan(`${program} 8080 localhost:5001 localhost:5002`)]);
-  const url = first === undefined ? '' : `  ${bold(describe(first))}`;
+  const url = first === undefined ? '' : `  ${bold(describe(first, isEncrypted(0)))}`;
   const note = isDemo ? `  ${dim('a demo, on loopback only')}` : '';
   const written = rows.map(([label, text]) => `  ${dim(label.padEnd(LABEL_WIDTH))}${text}\n`);
   return `\n  ${bold('lb')} ${options.version}${url}${note}\n\n${written.join('')}\n`;
@@ -115,22 +126,37 @@ function healthLine({ healthCheck }: Config, file: string | null): string {
 }
 
 /** If only hosts or paths are served, the example asks for the first of them: `/` of any other host would get 404. */
-function curlCommand(address: Address, { hosts, rest }: Config): string {
+function curlCommand(address: Address, { hosts, rest, listen }: Config, trust: string): string {
   const isEverywhere = rest.fallback !== null || rest.routes.length > 0;
   const [path] = isEverywhere ? [] : rest.paths;
   const [name] = isEverywhere || path !== undefined ? [] : hosts.flatMap(({ names }) => names);
   const tail = path === undefined || path.path.kind === 'regex' ? '' : path.path.path.slice(1);
   const host = name === undefined ? '' : name.kind === 'exact' ? name.name : `www${name.suffix}`;
+  const isEncrypted = (listen[0]?.tls ?? null) !== null;
   const field = host === '' ? '' : `-H 'Host: ${host}' `;
   return address.kind === 'unix'
-    ? `curl ${field}--unix-socket ${address.path} http://localhost/${tail}`
-    : `curl ${field}${describe(address)}${tail}`;
+    ? `curl ${trust}${field}--unix-socket ${address.path} ${isEncrypted ? 'https' : 'http'}://localhost/${tail}`
+    : `curl ${trust}${field}${describe(address, isEncrypted)}${tail}`;
+}
+
+/** How curl comes to accept the certificate of the first listener: an option with its space; empty without TLS. */
+function trustOf({ plan, authority }: BannerOptions): string {
+  const tls = plan.config.listen[0]?.tls ?? null;
+  if (tls === null) return '';
+  // A certificate of a file is hardly for localhost.
+  return tls.internal ? `--cacert ${shortened(authority)} ` : '-k ';
+}
+
+/** As a shell reads it. */
+function shortened(path: string): string {
+  const home = homedir();
+  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
 /** An address that a browser or curl on this machine can use; a listener on every interface is reached as localhost. */
-function describe(address: Address): string {
+function describe(address: Address, isEncrypted: boolean): string {
   if (address.kind === 'unix') return address.text;
   const everywhere = address.host === '' || address.host === '0.0.0.0' || address.host === '::';
   const host = everywhere || address.host === '127.0.0.1' ? 'localhost' : address.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}/`;
+  return `${isEncrypted ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${address.port}/`;
 }

@@ -25,6 +25,8 @@ const ARGUMENTS: readonly Row[] = [
 const BALANCING: readonly Row[] = [
   ['-c, --config FILE', 'settings in YAML; without it ./loadbalancer.yaml is'],
   ['', 'read, if it exists and no server is given'],
+  ['    --tls', 'HTTPS with a certificate of a local authority, which'],
+  ['', 'is made for development and kept (default port 8443)'],
   ['    --watch', 'reload that file when it, or one it names, changes'],
   ['-a, --algorithm NAME', 'round_robin (default), least_connections, random,'],
   ['', 'power_of_two, least_response_time, ip_hash or first;'],
@@ -139,6 +141,7 @@ export const EXAMPLES: readonly Example[] = [
     what: 'check the health of servers at /healthz',
     commands: ['8080 app1:80 app2:80 --health-path /healthz'],
   },
+  { what: 'the same with HTTPS, for development', commands: ['8443 localhost:5001 localhost:5002 --tls'] },
   { what: 'write a settings file with comments', commands: ['init localhost:5001 localhost:5002'] },
   {
     what: 'check the file, and explain a request',

@@ -4,6 +4,7 @@ import type { Balancer } from '../balancer.js';
 import type { Config } from '../config/types.js';
 import { OperationError } from '../control/status/operations.js';
 import { CertificateError } from '../tls/finding.js';
+import { AuthorityError } from '../tls/local-authority.js';
 import type { RunOptions } from './args.js';
 import { renderFindings } from './certificate-report.js';
 import type { ConsoleLog } from './console-log.js';
@@ -119,7 +120,7 @@ export class Reload {
       this.#terminal.write(shown);
     } else {
       const explained =
-        error instanceof OperationError
+        error instanceof OperationError || error instanceof AuthorityError
           ? error.message
           : (explainFailure(error, { listening: true }) ?? internalError(error));
       report = `${explained}\n`;

@@ -7,6 +7,7 @@ import type { Config } from '../config/types.js';
 import { socketMeans } from '../net/socket-choice.js';
 import { ObserverList } from '../observe/observer-list.js';
 import { CertificateError } from '../tls/finding.js';
+import { AuthorityError, authorityFile, authorityFolder } from '../tls/local-authority.js';
 import { AdminDoor } from './admin-door.js';
 import type { RunOptions } from './args.js';
 import { banner } from './banner.js';
@@ -60,7 +61,8 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
   } catch (error) {
     if (error instanceof CutShort) return EXIT_CODE[error.signal];
     if (error instanceof StartSettingsError) context.stderr.write(error.report);
-    else if (error instanceof StartError) context.stderr.write(`lb: ${error.message}\n`);
+    else if (error instanceof StartError || error instanceof AuthorityError)
+      context.stderr.write(`lb: ${error.message}\n`);
     else if (error instanceof CertificateError)
       context.stderr.write(renderFindings(error.findings, file, context.stderr.paint));
     else throw error;
@@ -161,7 +163,8 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
       const { paint } = stderr;
       const isWatched = options.watch;
       const restored = state === null ? 0 : balancer.status().config.drift.length;
-      const facts = { version, program, plan, addresses, isWatched, restored, paint };
+      const authority = authorityFile(authorityFolder());
+      const facts = { version, program, plan, addresses, isWatched, restored, paint, authority };
       stderr.write(banner({ ...facts, admin: admin?.address ?? null }));
     }
     consoleLog.introduced();

@@ -11,6 +11,7 @@ import {
   renderProblems,
 } from '../config/problems.js';
 import type { HealthCheckSettings, Settings } from '../config/settings.js';
+import { INTERNAL_TLS } from '../config/tls.js';
 import type { Config, ListenerConfig } from '../config/types.js';
 import type { RunOptions } from './args.js';
 import { DEMO_HEALTH_CHECK, type DemoServer } from './demo.js';
@@ -52,7 +53,7 @@ export function configFile(options: RunOptions, exists: (path: string) => boolea
 export function planDemo(options: RunOptions, servers: readonly DemoServer[]): StartSettings {
   const plan = compile('', {
     ...askedFor(options),
-    listen: `127.0.0.1:${options.port ?? 8080}`,
+    listen: listenSetting(options, '127.0.0.1:'),
     admin: adminSetting(options) ?? true,
     servers: servers.map(({ name, address }) => ({ name, address })),
     health_check: { ...DEMO_HEALTH_CHECK, ...healthCheck(options) },
@@ -62,7 +63,13 @@ export function planDemo(options: RunOptions, servers: readonly DemoServer[]): S
 
 /** Servers from the command line, everything else by default. */
 export function planServers(options: RunOptions): StartSettings {
-  return compile('', { ...askedFor(options), listen: options.port ?? 8080 });
+  return compile('', { ...askedFor(options), listen: listenSetting(options, '') });
+}
+
+/** `host`: with a colon at its end; empty for every interface. */
+function listenSetting({ port, tls }: RunOptions, host: string): NonNullable<Settings['listen']> {
+  const address = `${host}${port ?? (tls ? 8443 : 8080)}`;
+  return tls ? [{ address, tls: 'internal' }] : address;
 }
 
 /** A file with the command line on top. Throws a StartSettingsError with all problems and their positions. */
@@ -74,8 +81,16 @@ export function planFile(
 ): StartSettings {
   const text = readConfig(file, readFile);
   const plan = compile(text, askedFor(options), file, paint, readFile);
-  if (options.port === null) return plan;
-  return { ...plan, config: { ...plan.config, listen: withPort(plan.config.listen, options.port) } };
+  const { port, tls } = options;
+  const asked = port === null ? plan.config.listen : withPort(plan.config.listen, port);
+  const listen = tls ? asked.map(encrypted) : asked;
+  return { ...plan, config: { ...plan.config, listen } };
+}
+
+/** A listener that has certificates keeps them. */
+function encrypted(listener: ListenerConfig): ListenerConfig {
+  if (listener.tls !== null) return listener;
+  return { ...listener, tls: INTERNAL_TLS, redirect: null };
 }
 
 /** How the reader of this file, or of none, can set the path of health checks. */

@@ -28,7 +28,7 @@ const DIRECTORIES: Readonly<Record<string, string>> = {
 };
 
 /** A certificate of the local certificate authority, with all else by default. */
-const INTERNAL: TlsConfig = {
+export const INTERNAL_TLS: TlsConfig = {
   certificates: [],
   internal: true,
   acme: null,
@@ -51,7 +51,7 @@ export function compileListenerTls(
   context: Context,
 ): TlsConfig | null {
   if (setting === undefined || setting === false) return null;
-  if (setting === 'internal') return INTERNAL;
+  if (setting === 'internal') return INTERNAL_TLS;
   if (typeof setting === 'object') return compileTerms(setting, path, context);
   if (shared !== null) return shared;
   context.report.problem(
@@ -59,7 +59,7 @@ export function compileListenerTls(
     'there is no tls: at the top of the file that says which certificates to use',
     'Add tls: with certificates, or write internal for a certificate made for development.',
   );
-  return INTERNAL;
+  return INTERNAL_TLS;
 }
 
 function compileTerms(setting: TlsSettings, path: Path, context: Context): TlsConfig {

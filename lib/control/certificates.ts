@@ -13,6 +13,7 @@ import {
 import { type CertificateFinding, findingText } from '../tls/finding.js';
 import type { KeyPair } from '../tls/key-pair.js';
 import { authorityFolder, issueLocally } from '../tls/local-authority.js';
+import { OcspStapler } from '../tls/ocsp-stapler.js';
 import type { CertificateStatus } from './status/status.js';
 
 const DAY_MS = 24 * 3_600_000;
@@ -21,6 +22,8 @@ const NOTICE_DAYS = [7, 14, 30] as const;
 /** How often the dates are checked, in ms. */
 const LOOK_EVERY = 3_600_000;
 
+/** How long a load waits for the responses of OCSP responders, in ms. */
+const STAPLE_PATIENCE = 3000;
 /** Host parts of a listener on every interface. */
 const EVERYWHERE: readonly string[] = ['', '0.0.0.0', '::'];
 /** The most certificates that one line names. */
@@ -31,6 +34,8 @@ export interface CertificatesDeps {
   readonly observer: Observer;
   /** The folder of the local authority; by default that of the user. */
   readonly authority?: string | undefined;
+  /** False: the terms of listeners come from elsewhere, and only that for operators is provided for. */
+  readonly forListeners?: boolean;
 }
 
 /** The result of reading certificate files again. */
@@ -56,14 +61,21 @@ export class Certificates {
   #warned = new Set<string>();
 
   readonly #authority: string;
+  readonly #forListeners: boolean;
+  readonly #stapler: OcspStapler;
   #isRenewing = false;
   #isStopped = false;
 
-  constructor({ clock, observer, authority = authorityFolder() }: CertificatesDeps) {
+  constructor({ clock, observer, authority = authorityFolder(), forListeners = true }: CertificatesDeps) {
+    this.#forListeners = forListeners;
     this.#authority = authority;
     this.#clock = clock;
     this.#observer = observer;
-    this.store = new CertificateStore({ clock });
+    this.#stapler = new OcspStapler({
+      clock,
+      warning: (message) => this.#observer.event?.({ what: 'warning', message }),
+    });
+    this.store = new CertificateStore({ clock, stapleFor: this.#stapler.stapleFor });
     this.#stop = clock.every(LOOK_EVERY, () => {
       this.#lookAtDates();
       void this.#renew();
@@ -79,10 +91,22 @@ export class Certificates {
    * result into force. Rejects with a CertificateError or an AuthorityError.
    */
   async prepare(config: Config, check?: () => void): Promise<PreparedCertificates> {
-    const terms = termsIn(config);
+    const terms = termsIn(this.#forListeners ? config : { listen: [], admin: config.admin });
     const internal = terms.some((one) => one.internal) ? await this.#internalFor(namesIn(config)) : [];
     check?.();
-    return inSlices(this.store.prepare(terms, false, internal), check);
+    const prepared = await inSlices(this.store.prepare(terms, false, internal), check);
+    await this.#waitForStaples();
+    return prepared;
+  }
+
+  /** A certificate that asks for OCSP stapling is shown with a response from the first handshake on, if one comes soon. */
+  async #waitForStaples(): Promise<void> {
+    let cancel = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#clock.every(STAPLE_PATIENCE, resolve);
+    });
+    await Promise.race([this.#stapler.settled(), late]);
+    cancel();
   }
 
   /** Returns the ones in force unless they are for other names or expire soon; otherwise issues new ones. */
@@ -117,6 +141,7 @@ export class Certificates {
   /** Puts prepared certificates into force. */
   install(prepared: PreparedCertificates): void {
     this.store.install(prepared);
+    this.#stapler.keep(this.store.held.map(({ pair }) => pair));
     this.#report(prepared);
     this.#lookAtDates();
   }
@@ -124,6 +149,7 @@ export class Certificates {
   /** Reads the files again. A certificate that cannot be used is left out, or stays as read before. */
   async reload(check?: () => void): Promise<CertificateReload> {
     const prepared = await inSlices(this.store.prepare(this.store.configs, true), check);
+    await this.#waitForStaples();
     const changed = prepared.changed.map(pairText);
     this.install(prepared);
     if (changed.length > 0) this.#observer.event?.({ what: 'certificates_reloaded', detail: fewOf(changed) });
@@ -175,12 +201,13 @@ export class Certificates {
   stop(): void {
     this.#isStopped = true;
     this.#stop();
+    this.#stapler.stop();
     this.store.stop();
   }
 }
 
 /** The terms of all listeners, including the operators' one. */
-export function termsIn({ listen, admin }: Config): TlsConfig[] {
+export function termsIn({ listen, admin }: Pick<Config, 'listen' | 'admin'>): TlsConfig[] {
   const all = [...listen.map(({ tls }) => tls), admin?.tls ?? null];
   return [...new Set(all.filter((tls) => tls !== null))];
 }

@@ -54,7 +54,11 @@ export async function issueLocally(
 ): Promise<KeyPair[]> {
   const lists: string[][] = [];
   for (let at = 0; at < names.length; at += MOST_NAMES) lists.push(names.slice(at, at + MOST_NAMES));
-  const answer = await askThread({ folder, names: lists, now });
+  return pairsOf(await askThread({ folder, names: lists, now }));
+}
+
+/** Throws an AuthorityError when it was not issued. */
+export function pairsOf(answer: AuthorityAnswer): KeyPair[] {
   if (answer.kind === 'failed') throw new AuthorityError(answer.message);
   return answer.pairs.map(({ cert, key }) => {
     const files = { certFile: '', certText: cert, keyFile: '', keyText: key, passphrase: null };

@@ -11,6 +11,7 @@ const DEFAULTS: RunOptions = {
   accessLog: null,
   accessLogFile: null,
   admin: null,
+  tls: false,
   watch: false,
   volume: 'normal',
 };

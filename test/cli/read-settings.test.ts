@@ -20,6 +20,7 @@ const OPTIONS: RunOptions = {
   accessLog: null,
   accessLogFile: null,
   admin: null,
+  tls: false,
   watch: false,
   volume: 'normal',
 };

@@ -34,7 +34,10 @@ const STRANGERS: readonly (readonly [room: string, other: string, why: string])[
 
 /** A dependency comes in through one door, so that replacing it means changing one file. */
 const DOORS: { readonly [dependency: string]: readonly string[] } = {
-  '@peculiar/x509': ['tls/self-signed.ts', 'tls/local-authority-worker.ts'],
+  '@peculiar/asn1-ocsp': ['tls/ocsp.ts'],
+  '@peculiar/asn1-schema': ['tls/ocsp.ts'],
+  '@peculiar/asn1-x509': ['tls/ocsp.ts'],
+  '@peculiar/x509': ['tls/self-signed.ts', 'tls/local-authority-issuer.ts'],
   'acme-client': ['tls/acme-authority.ts'],
   ajv: ['config/validate.ts'],
   chalk: ['cli/paint.ts'],

@@ -162,7 +162,15 @@ export interface Started {
 export async function startBalancer(
   t: Test,
   settings: Settings,
-  options: { manual?: boolean; sockets?: SocketMode | undefined; tls?: TlsTerms } = {},
+  options: {
+    manual?: boolean;
+    sockets?: SocketMode | undefined;
+    tls?: TlsTerms;
+    /** What the clock shows at the start, with `manual`. */
+    wall?: number;
+    /** The folder of the local authority. */
+    authority?: string;
+  } = {},
 ): Promise<Started> {
   const config = createConfig({
     listen: '127.0.0.1:0',
@@ -171,12 +179,13 @@ export async function startBalancer(
     ...settings,
   });
   const seen = new Seen();
-  const clock = new ManualClock();
+  const clock = new ManualClock(options.wall);
   const time = options.manual === true ? clock : systemClock;
   const balancer = createBalancer(config, seen, {
     clock: time,
     ...(options.sockets === undefined ? {} : { sockets: options.sockets }),
     ...(options.tls === undefined ? {} : { tlsTerms: () => options.tls as TlsTerms }),
+    ...(options.authority === undefined ? {} : { authority: options.authority }),
   });
   await balancer.start();
   const clients: RawClient[] = [];

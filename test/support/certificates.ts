@@ -42,6 +42,11 @@ const ALGORITHMS = {
   },
 } as const;
 
+const USAGE = new x509.ExtendedKeyUsageExtension([
+  x509.ExtendedKeyUsage.serverAuth,
+  x509.ExtendedKeyUsage.clientAuth,
+]);
+
 type Key = Awaited<ReturnType<typeof makeKeys>>;
 
 let lastSerial = 0x1000;
@@ -110,10 +115,7 @@ export class TestAuthority {
       extensions: [
         new x509.BasicConstraintsExtension(false),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([
-          x509.ExtendedKeyUsage.serverAuth,
-          x509.ExtendedKeyUsage.clientAuth,
-        ]),
+        ...(extensions.some((one) => one instanceof x509.ExtendedKeyUsageExtension) ? [] : [USAGE]),
         ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names.map(generalName))]),
         await x509.AuthorityKeyIdentifierExtension.create(this.#keys.publicKey),
         ...extensions,

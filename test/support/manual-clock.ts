@@ -10,7 +10,7 @@ interface Ticker {
 export class ManualClock implements Clock {
   #now = 1000;
   readonly #tickers = new Set<Ticker>();
-  readonly #wall: number;
+  #wall: number;
 
   /** `wall`: what the wall clock shows at the start, in ms since the epoch. */
   constructor(wall = Date.UTC(2026, 0, 31, 12, 0, 1)) {
@@ -29,6 +29,11 @@ export class ManualClock implements Clock {
     const ticker = { ms, tick, due: this.#now + ms };
     this.#tickers.add(ticker);
     return () => this.#tickers.delete(ticker);
+  }
+
+  /** The wall clock shows `ms` more, and no time passes: days of it cost nothing. */
+  leap(ms: number): void {
+    this.#wall += ms;
   }
 
   /** Moves on by `ms`, calling what falls due on the way, in order. */
