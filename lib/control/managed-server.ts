@@ -37,7 +37,7 @@ export class ManagedServer implements ServerWatcher {
     return this.#since;
   }
 
-  onVerdict(): void {
+  onServerChange(): void {
     const state = this.#currentState();
     if (state === this.#state) return;
     this.#state = state;

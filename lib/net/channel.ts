@@ -53,7 +53,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   readonly #owner: ChannelOwner;
   /** What goes out at the end of this tick of the event loop, or before a large piece. */
   #held = '';
-  #awaitsTurnEnd = false;
+  #awaitsTickEnd = false;
   /** There is one as soon as a read filled its buffer. */
   #stream: StreamReading | null = null;
   /** There is one as soon as a large piece was written. */
@@ -105,8 +105,8 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   writeText(text: string): void {
     if (this.#state !== 'open') return;
     this.#held = this.#held === '' ? text : this.#held + text;
-    if (this.#awaitsTurnEnd) return;
-    this.#awaitsTurnEnd = true;
+    if (this.#awaitsTickEnd) return;
+    this.#awaitsTickEnd = true;
     atTickEnd(this);
   }
 
@@ -140,8 +140,8 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     return !this.#awaited;
   }
 
-  onTurnEnd(): void {
-    this.#awaitsTurnEnd = false;
+  onTickEnd(): void {
+    this.#awaitsTickEnd = false;
     if (this.#held !== '' && !this.flush()) this.#owner.onBlocked();
     else if (this.#state === 'closing' || this.#state === 'finishing') this.#finish();
   }
@@ -219,8 +219,8 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     if (this.#state === 'open') this.#move('closing');
     else if (this.#state === 'ended') this.#move('finishing');
     else if (this.#isBroken) this.#transport.destroy();
-    if (this.#awaitsTurnEnd) return;
-    this.#awaitsTurnEnd = true;
+    if (this.#awaitsTickEnd) return;
+    this.#awaitsTickEnd = true;
     atTickEnd(this);
   }
 
@@ -329,10 +329,10 @@ interface Ended {
 /** Asks `ended` once the next poll for input is over. */
 function confirmAfterNextPoll(ended: Ended, listener: EndListener): void {
   // This one runs before that poll; one that is set from it runs after.
-  setImmediate(behindNextPoll, ended, listener);
+  setImmediate(afterNextPoll, ended, listener);
 }
 
-function behindNextPoll(ended: Ended, listener: EndListener): void {
+function afterNextPoll(ended: Ended, listener: EndListener): void {
   setImmediate(confirm, ended, listener);
 }
 

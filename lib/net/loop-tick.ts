@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { Ring } from '../base/collections.js';
 /** Something to be done after the reads of this tick of the event loop. */
 export interface TickTask {
-  onTurnEnd(): void;
+  onTickEnd(): void;
 }
 
 /** Work that is taken up a little at a time, after the reads of a tick and before its tasks. */
@@ -12,18 +12,18 @@ export interface DeferredWork {
 }
 
 /** Turns that a task waits at most while connections keep coming. */
-const MAX_TURNS = 16;
+const MAX_TICKS = 16;
 /** So many tasks are worth the end of a tick, even if more clients connect. */
 const ENOUGH_TASKS = 64;
 
 let tasks: TickTask[] = [];
 /** The list of the turn before, to be filled again. */
 let emptied: TickTask[] = [];
-let turns = 0;
+let ticks = 0;
 let accepted = false;
-/** Was somebody accepted in each of the last turns? Never for more than MAX_TURNS of them. */
+/** Was somebody accepted in each of the last turns? Never for more than MAX_TICKS of them. */
 let coming = false;
-let comingTurns = 0;
+let comingTicks = 0;
 let isLong = false;
 /** When somebody first asked how long this turn has lasted, and what it has cost, in ms; -1 until then. */
 let askedAt = -1;
@@ -33,7 +33,7 @@ const backlogs: DeferredWork[] = [];
 let isScheduled = false;
 
 /**
- * Calls `task.onTurnEnd` once all input of this turn has been read. What is written there goes out in one go: a peer
+ * Calls `task.onTickEnd` once all input of this turn has been read. What is written there goes out in one go: a peer
  * that sleeps is woken once for several messages instead of once for each, and reading code and writing code do not
  * evict each other from the caches. With 64 connections in use this took the cost of a small request from 1.6 to 1.2
  * times HAProxy's, most of it in the kernel.
@@ -52,7 +52,7 @@ export function beforeTickEnd(backlog: DeferredWork): void {
 /** Only while it is not. */
 function schedule(): void {
   isScheduled = true;
-  setImmediate(endTurn);
+  setImmediate(endTick);
 }
 
 /**
@@ -64,7 +64,7 @@ export function noteAccepted(): void {
 }
 
 /**
- * Do connections keep coming? Then turns should be short, since each accepts one. It says no every `MAX_TURNS` turns at
+ * Do connections keep coming? Then turns should be short, since each accepts one. It says no every `MAX_TICKS` turns at
  * the latest, so that who holds back as long as it says yes goes on.
  */
 export function connectionsComing(): boolean {
@@ -75,7 +75,7 @@ export function connectionsComing(): boolean {
  * How long this turn of the event loop has lasted, in ms, since this was first asked. `now` is the time, which the caller
  * asks has at hand.
  */
-export function turnLasts(now: number): number {
+export function tickLasts(now: number): number {
   if (askedAt === -1) {
     askedAt = now;
     if (!isScheduled) schedule();
@@ -84,7 +84,7 @@ export function turnLasts(now: number): number {
 }
 
 /** The same of processor time. */
-export function turnCosts(processorNow: number): number {
+export function tickCosts(processorNow: number): number {
   if (costsAt === -1) {
     costsAt = processorNow;
     if (!isScheduled) schedule();
@@ -97,26 +97,26 @@ export function noteBurst(): void {
   isLong = true;
 }
 
-function endTurn(): void {
+function endTick(): void {
   askedAt = -1;
   costsAt = -1;
   const more = backlogs.length > 0 && takeUpBacklogs();
   isLong = false;
   isScheduled = false;
-  coming = accepted && ++comingTurns < MAX_TURNS;
-  if (!coming) comingTurns = 0;
+  coming = accepted && ++comingTicks < MAX_TICKS;
+  if (!coming) comingTicks = 0;
   if (more && !isScheduled) schedule();
   // Who waits for a turn to begin does not wait for those who connect besides.
-  if (accepted && !more && ++turns < MAX_TURNS && tasks.length < ENOUGH_TASKS) {
+  if (accepted && !more && ++ticks < MAX_TICKS && tasks.length < ENOUGH_TASKS) {
     accepted = false;
     if (!isScheduled) schedule();
     return;
   }
   accepted = false;
-  turns = 0;
+  ticks = 0;
   const due = tasks;
   tasks = emptied;
-  for (let i = 0; i < due.length; i++) (due[i] as TickTask).onTurnEnd();
+  for (let i = 0; i < due.length; i++) (due[i] as TickTask).onTickEnd();
   due.length = 0;
   emptied = due;
 }
@@ -136,23 +136,23 @@ function takeUpBacklogs(): boolean {
  * way, and as many connections to servers in use, each of whose objects and sockets was evicted from the caches before
  * its answer came. Few at a time, they are answered by the next turns: the same load costs 0.7 of the processor time.
  */
-const PER_TURN = 32;
+const PER_TICK = 32;
 /**
  * The same of a turn in which large bodies were read: 2 MiB take as long as forty small requests, and leave nothing in
  * the caches to spare. With 32 here too, 200 clients beside two downloads got four fifths of the requests through.
  */
-const PER_LONG_TURN = 256;
+const PER_LONG_TICK = 256;
 /**
  * The same while connections keep coming, of which each turn accepts one. Beside 200 busy clients and two downloads the
  * last of 200 new ones was answered after 0.2 s; with 32 here, and downloads that went on meanwhile, after 0.5.
  */
-const PER_ACCEPTING_TURN = 8;
+const PER_ACCEPTING_TICK = 8;
 
 /**
  * ms that requests may take of one turn, their own answers included: 32 of them with heads of 32 KiB, or with patterns that
  * are slow, are more than others should have to wait for.
  */
-const MAX_TURN_MS = 4;
+const MAX_TICK_MS = 4;
 /** Requests after which the clock is asked how long they have taken. */
 const ASKS_EVERY = 4;
 /** A head of so many bytes counts as one request more: the time of parsing grows with it. */
@@ -181,7 +181,7 @@ export class RunQueue implements DeferredWork {
   /** Of the batch that is going on. */
   #left = 0;
   /** How many may, which only the end of the turn may raise. */
-  #most = PER_TURN;
+  #most = PER_TICK;
   /** When the clock was first asked in this turn, in ms; -1 until then. */
   #since = -1;
   /** It is asked again when so many have begun. */
@@ -195,7 +195,7 @@ export class RunQueue implements DeferredWork {
 
   /** May a request begin now? Then a batch begins with it; else its connection is to be given to `push`. */
   admit(): boolean {
-    if (this.#begun === 0) this.#most = perTurn();
+    if (this.#begun === 0) this.#most = perTick();
     if (this.#waiting.length > 0 || !this.#hasRoom()) return false;
     this.#begun++;
     this.#left = BATCH - 1;
@@ -229,12 +229,12 @@ export class RunQueue implements DeferredWork {
     this.#asksAt = this.#begun + ASKS_EVERY;
     const now = this.#now();
     if (this.#since === -1) this.#since = now;
-    if (now - this.#since > MAX_TURN_MS) this.#most = 0;
+    if (now - this.#since > MAX_TICK_MS) this.#most = 0;
     return this.#most > 0;
   }
 
   takeUp(isLong: boolean): boolean {
-    this.#most = isLong ? PER_LONG_TURN : perTurn();
+    this.#most = isLong ? PER_LONG_TICK : perTick();
     if (this.#waiting.length > 0) this.#since = this.#now();
     while (this.#waiting.length > 0 && this.#hasRoom()) {
       this.#begun++;
@@ -249,6 +249,6 @@ export class RunQueue implements DeferredWork {
   }
 }
 
-function perTurn(): number {
-  return connectionsComing() ? PER_ACCEPTING_TURN : PER_TURN;
+function perTick(): number {
+  return connectionsComing() ? PER_ACCEPTING_TICK : PER_TICK;
 }

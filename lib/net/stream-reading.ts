@@ -1,6 +1,6 @@
 import { processorTime } from '../base/processor-time.js';
 import type { BufferUse } from './borrowed-write.js';
-import { atTickEnd, connectionsComing, noteBurst, type TickTask, turnCosts, turnLasts } from './loop-tick.js';
+import { atTickEnd, connectionsComing, noteBurst, type TickTask, tickCosts, tickLasts } from './loop-tick.js';
 import {
   bytesOf,
   giveReadBuffer,
@@ -24,7 +24,7 @@ const MAX_BURST = 1024 * 1024;
  * The same in ms of a tick, whatever they were spent on. Bodies of tiny chunks take ten times as long as others: ten of them
  * made each turn one of 0.3 s.
  */
-const MAX_TURN_MS = 2;
+const MAX_TICK_MS = 2;
 /** A full read that costs more than this, and this for each MiB, is not worth a larger buffer, nor that one. */
 const DEAR_MS = 0.1;
 const DEAR_MS_PER_MIB = 2;
@@ -105,13 +105,13 @@ export class StreamReading implements TickTask {
   #afterFull(length: number, size: ReadSize, fate: BufferUse): ReadSize {
     const now = this.#clocks.wall();
     this.#smallReads = 0;
-    this.#count(length, turnLasts(now) > MAX_TURN_MS);
+    this.#count(length, tickLasts(now) > MAX_TICK_MS);
     const limit = DEAR_MS + (DEAR_MS_PER_MIB * length) / MEBIBYTE;
     if (this.#costBegan === -1) {
       this.#isSuspect = now - this.#began > limit;
     } else {
       const cost = this.#clocks.processor();
-      const before = turnCosts(this.#costBegan);
+      const before = tickCosts(this.#costBegan);
       this.#isSuspect = cost - this.#costBegan > limit;
       if (this.#isSuspect && before + cost - this.#costBegan > CROWDED_MS) return SMALLEST;
       if (this.#isSuspect && size > USUAL) return (size - 1) as ReadSize;
@@ -147,7 +147,7 @@ export class StreamReading implements TickTask {
     this.#reader.rest();
   }
 
-  onTurnEnd(): void {
+  onTickEnd(): void {
     if (this.#rests && connectionsComing()) {
       atTickEnd(this);
       return;

@@ -46,7 +46,7 @@ export type Obstacle = 'removed' | 'down' | 'ejected' | Exclude<Availability, 'r
 /** Told of what happens to a server, to judge its health or to count. */
 export interface ServerWatcher {
   /** Its verdict, ejection, availability, weight or limit is another one. */
-  onVerdict?(server: EngineServer): void;
+  onServerChange?(server: EngineServer): void;
   /** A live request could not connect. */
   onConnectFailed?(server: EngineServer, failure: Failure, detail: string): void;
   /** An attempt has ended on it. */

@@ -62,7 +62,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
   #connection: WholeConnection | null = null;
   /** How many of the slots, from the front, were written in a turn of the event loop that is over. */
   #sent = 0;
-  #awaitsTurnEnd = false;
+  #awaitsTickEnd = false;
   /** The server takes nothing of what was written to it. */
   #isBlocked = false;
   #dropped = 0;
@@ -168,13 +168,13 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
 
   write(text: string): void {
     this.#connection?.channel.writeText(text);
-    if (this.#awaitsTurnEnd) return;
-    this.#awaitsTurnEnd = true;
+    if (this.#awaitsTickEnd) return;
+    this.#awaitsTickEnd = true;
     atTickEnd(this);
   }
 
-  onTurnEnd(): void {
-    this.#awaitsTurnEnd = false;
+  onTickEnd(): void {
+    this.#awaitsTickEnd = false;
     if (this.#connection !== null) this.#sent = this.#slots.length;
   }
 

@@ -18,9 +18,9 @@ export class ServerCounters {
 }
 
 /** A server that has changed, and has not told all of its groups yet. */
-export interface UntoldChange {
+export interface PendingChange {
   /** Tells this one now, if it has the server. */
-  tell(group: object): void;
+  notify(group: object): void;
 }
 
 /** Changes that are kept: a group that has missed more of them looks at all servers anew. */
@@ -35,7 +35,7 @@ export class LoadLog {
   readonly #ids = new Int32Array(KEPT);
   #nextId = 0;
   /** A group that picks asks for these. */
-  readonly untold: UntoldChange[] = [];
+  readonly pending: PendingChange[] = [];
   /** Groups that read it. */
   readers = 0;
   /** Entries written so far. */

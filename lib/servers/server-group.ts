@@ -203,7 +203,7 @@ export class ServerGroup implements GroupMembership {
     repeatable = true,
     selection: Selection = this.#main ?? this.#select(),
   ): Server | null {
-    if (this.#log !== null && this.#log.untold.length > 0) this.#askForChanges(this.#log);
+    if (this.#log !== null && this.#log.pending.length > 0) this.#askForChanges(this.#log);
     if (this.#released || this.#volatileCount > 0 || this.#slots.length > SCAN_LIMIT) this.#catchUp();
     const indexes = tried.length === 0 ? NONE : this.#indexesOf(tried);
     const picked = selection.pick(key, indexes, repeatable || this.#carefulCount === 0);
@@ -261,7 +261,7 @@ export class ServerGroup implements GroupMembership {
   mayHold(server: Server, tried: readonly Server[]): boolean {
     if (!server.takesBound || tried.includes(server)) return false;
     if (!server.backup) return true;
-    if (this.#log !== null && this.#log.untold.length > 0) this.#askForChanges(this.#log);
+    if (this.#log !== null && this.#log.pending.length > 0) this.#askForChanges(this.#log);
     if (this.#released) this.#lookAtAll();
     let others = 0;
     for (let standing = OUT + 1; standing <= BACKUP - 1; standing++)
@@ -270,7 +270,7 @@ export class ServerGroup implements GroupMembership {
     return others <= 0;
   }
 
-  onVerdict(server: Server, index: number): void {
+  onServerChange(server: Server, index: number): void {
     this.#place(server, index);
     for (const selection of this.#selections) selection.reweigh(index);
     this.#noteUsability();
@@ -342,8 +342,8 @@ export class ServerGroup implements GroupMembership {
     else this.#lookAtVolatile();
   }
 
-  #askForChanges({ untold }: LoadLog): void {
-    for (const server of untold) server.tell(this);
+  #askForChanges({ pending }: LoadLog): void {
+    for (const server of pending) server.notify(this);
   }
 
   #lookAtVolatile(): void {

@@ -9,13 +9,13 @@ import type { EngineServer, Obstacle, ServerUpdate, ServerWatcher } from './engi
 import type { Pool } from './pool.js';
 import { LatencyEstimate } from './scheduler/latency-estimate.js';
 import type { Candidate } from './scheduler/scheduler.js';
-import { LoadLog, ServerCounters, type UntoldChange } from './server-counters.js';
+import { LoadLog, type PendingChange, ServerCounters } from './server-counters.js';
 import { CAREFUL_MS, HalfOpen, SlowStart, type SlowStarter } from './slow-start.js';
 
 /** A group that has the server. */
 export interface GroupMembership {
   /** Its verdict, ejection, availability, weight or limit is another one. `index`: what it joined by. */
-  onVerdict(server: Server, index: number): void;
+  onServerChange(server: Server, index: number): void;
   /** Can the rest do without it, if at most this share of them (0 to 1) may be ejected at once? */
   spares(server: Server, maxEjected: number): boolean;
   /** Has another server of the group answered a request since `since`, by the timer wheel? */
@@ -23,7 +23,7 @@ export interface GroupMembership {
 }
 
 /** A server tells so many groups of a change at once, and more of them in slices: 10,000 would take 10 ms. */
-const TOLD_AT_ONCE = 3000;
+const NOTIFIED_AT_ONCE = 3000;
 
 /** What a server is given to do. */
 export interface ServerTerms {
@@ -38,7 +38,7 @@ export interface ServerTerms {
 const PLAIN_TERMS: ServerTerms = { weight: 1, backup: false, slowStart: 0 };
 
 /** One server: what it is called, whether it may be used, how much of the work it gets, and its sockets. */
-export class Server implements EngineServer, Candidate, SlowStarter, UntoldChange {
+export class Server implements EngineServer, Candidate, SlowStarter, PendingChange {
   readonly name: string;
   readonly pool: Pool;
   readonly hash: number;
@@ -63,7 +63,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, UntoldChang
   /** Those among them that want to know of every attempt, nearly none. */
   #judges: readonly ServerWatcher[] = [];
   /** How often it has changed since its groups began to be told in slices; 0: they know all. */
-  #untold = 0;
+  #pendingChanges = 0;
   #up = true;
   #ejected = false;
   #availability: Availability = 'ready';
@@ -179,9 +179,9 @@ export class Server implements EngineServer, Candidate, SlowStarter, UntoldChang
   }
 
   /** Tells a group of its latest change, if it has the server. */
-  tell(group: GroupMembership): void {
+  notify(group: GroupMembership): void {
     const index = this.#groups.get(group);
-    if (index !== undefined) group.onVerdict(this, index);
+    if (index !== undefined) group.onServerChange(this, index);
   }
 
   /** Returns the index by which the group knew it. */
@@ -213,13 +213,13 @@ export class Server implements EngineServer, Candidate, SlowStarter, UntoldChang
     if (onTrial === this.#trial.isOn) return;
     if (onTrial) {
       this.#trial.begin(this.active, this.#wheel.now);
-      this.#careful ??= new Deadline(this.#wheel, { onDeadline: () => this.#tell() });
+      this.#careful ??= new Deadline(this.#wheel, { onDeadline: () => this.#notifyGroups() });
       this.#careful.arm(CAREFUL_MS);
     } else {
       this.#trial.end();
       this.#careful?.release();
     }
-    this.#tell();
+    this.#notifyGroups();
   }
 
   /** Asked before it is ejected: can all groups it is in do without it? */
@@ -257,27 +257,27 @@ export class Server implements EngineServer, Candidate, SlowStarter, UntoldChang
     this.#removed = true;
     this.#careful?.release();
     this.pool.retire();
-    this.#tell();
+    this.#notifyGroups();
   }
 
   /** What it may have open, from now on. */
   setLimits(limits: PoolLimits): void {
     const { maxConnections } = this.pool;
     this.pool.setLimits(limits);
-    if (maxConnections !== limits.maxConnections) this.#tell();
+    if (maxConnections !== limits.maxConnections) this.#notifyGroups();
   }
 
   setBackup(backup: boolean): void {
     if (backup === this.#backup) return;
     this.#backup = backup;
-    this.#tell();
+    this.#notifyGroups();
   }
 
   /** `weight`: 0 to 256; with 0 it drains. */
   setWeight(weight: number): void {
     if (weight === this.#weight) return;
     this.#weight = weight;
-    this.#tell();
+    this.#notifyGroups();
   }
 
   /** From the request path: one more request is on it. */
@@ -327,43 +327,43 @@ export class Server implements EngineServer, Candidate, SlowStarter, UntoldChang
   }
 
   onSlowStartStep(): void {
-    this.#tell();
+    this.#notifyGroups();
   }
 
   #changed(wasOut: boolean): void {
     const isOut = !this.takesBound;
     // Back from being out altogether, it is as cold as a new one.
     if (wasOut && !isOut) this.#slowStart.begin();
-    this.#tell();
+    this.#notifyGroups();
     // Behind the groups, who choose somebody else for those that wait.
     if (isOut && !wasOut) this.pool.turnAway(this.obstacle);
   }
 
-  #tell(): void {
-    for (const watcher of this.#watchers) watcher.onVerdict?.(this);
-    if (this.#groups.size > TOLD_AT_ONCE) this.#tellInSlices();
+  #notifyGroups(): void {
+    for (const watcher of this.#watchers) watcher.onServerChange?.(this);
+    if (this.#groups.size > NOTIFIED_AT_ONCE) this.#notifyInSlices();
     // No copy: a group that comes meanwhile knows how it is, and is told once more.
-    else for (const [group, index] of this.#groups) group.onVerdict(this, index);
+    else for (const [group, index] of this.#groups) group.onServerChange(this, index);
   }
 
   /** Groups that are asked for a server meanwhile find it in the log. */
-  #tellInSlices(): void {
-    this.#untold++;
-    if (this.#untold > 1) return;
-    this.log.untold.push(this);
+  #notifyInSlices(): void {
+    this.#pendingChanges++;
+    if (this.#pendingChanges > 1) return;
+    this.log.pending.push(this);
     inLaterSlices(this.#tellGroups());
   }
 
   *#tellGroups(): Steps<void> {
-    while (this.#untold > 0) {
-      const changes = this.#untold;
+    while (this.#pendingChanges > 0) {
+      const changes = this.#pendingChanges;
       for (const [group, index] of this.#groups) {
-        group.onVerdict(this, index);
+        group.onServerChange(this, index);
         yield;
       }
       // What has changed meanwhile is told to those that were told before it.
-      this.#untold = this.#untold === changes ? 0 : 1;
+      this.#pendingChanges = this.#pendingChanges === changes ? 0 : 1;
     }
-    this.log.untold.splice(this.log.untold.indexOf(this), 1);
+    this.log.pending.splice(this.log.pending.indexOf(this), 1);
   }
 }

@@ -99,7 +99,9 @@ t.test('rejected requests, unknown hosts and routes without a server get local r
 
 t.test('a host whose servers are all down answers 503', async (t) => {
   const { ask, seen } = await startCourse(t);
-  await seen.when(({ verdicts }) => verdicts.filter((verdict) => verdict.startsWith('down ')).length === 2);
+  await seen.when(
+    ({ stateChanges }) => stateChanges.filter((change) => change.startsWith('down ')).length === 2,
+  );
   const { status, body, head } = await ask('GET / HTTP/1.1\nHost: www.orange.com');
   t.strictSame([status, body], [503, 'No backend servers available.']);
   t.match(head, /\r\nRetry-After: \d+\r\n/);

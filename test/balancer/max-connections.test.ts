@@ -128,7 +128,7 @@ t.test('a request queued at a server that its check finds down moves on at once'
   const health_check = { interval: '1s', fall: 1, address: checked.address };
   const { seen, clock, clients, waiting } = await lineAt(t, { health_check });
   clock.advance(1200);
-  await seen.when(({ verdicts }) => verdicts.some((verdict) => verdict.startsWith('down a')));
+  await seen.when(({ stateChanges }) => stateChanges.some((change) => change.startsWith('down a')));
   t.equal(waiting(), 0);
   await seen.request(2);
   for (const request of seen.requests)
@@ -141,7 +141,7 @@ t.test('a request queued at a server that is ejected moves on at once', async (t
   const { seen, clients, a } = await lineAt(t, { passive_health });
   await a.server.close();
   t.strictSame(await names(clients), ['502 Bad Gateway', '200 b', '200 b']);
-  t.match(seen.verdicts, [/^ejected a /]);
+  t.match(seen.stateChanges, [/^ejected a /]);
 });
 
 t.test('a queued request fails at once when there is no other server, and the log says why', async (t) => {

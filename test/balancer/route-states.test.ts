@@ -109,10 +109,10 @@ t.test(
     const { balancer, clock, seen } = await startBalancer(t, settings, { manual: true });
     status = '500 Broken';
     clock.advance(1500);
-    await seen.when(({ verdicts }) => verdicts.includes('down a status 500'));
+    await seen.when(({ stateChanges }) => stateChanges.includes('down a status 500'));
     t.strictSame(story(balancer), ['down a', 'route_down shop a is down']);
     status = '200 OK';
-    while (!seen.verdicts.includes('up a')) {
+    while (!seen.stateChanges.includes('up a')) {
       clock.advance(1000);
       await turns();
     }
@@ -168,7 +168,7 @@ t.test('a route whose servers are not checked yet is told after the first check'
   );
   t.strictSame(story(balancer), []);
   clock.advance(1000);
-  await seen.when(({ verdicts }) => verdicts.length === 2);
+  await seen.when(({ stateChanges }) => stateChanges.length === 2);
   clock.advance(1200);
   t.strictSame(story(balancer).toSorted(), ['down a', 'route_down dead a is down', 'up b']);
 });
@@ -205,7 +205,7 @@ t.test('an ejected server that is called back as no other is left leaves its rou
     client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await client.response();
   }
-  await seen.when(({ verdicts }) => verdicts.some((verdict) => verdict.startsWith('ejected a')));
+  await seen.when(({ stateChanges }) => stateChanges.some((change) => change.startsWith('ejected a')));
   balancer.setAvailability('b', 'maintenance');
   t.notMatch(story(balancer).join(), 'route_down');
   t.equal(balancer.status().ready, true);
@@ -225,7 +225,7 @@ t.test('a change that is refused does not keep a route that goes down from being
   t.throws(() => balancer.setWeight('nope', 3), { code: 'unknown_server' });
   await one.close();
   clock.advance(3000);
-  await seen.when(({ verdicts }) => verdicts.length > 0);
+  await seen.when(({ stateChanges }) => stateChanges.length > 0);
   await turns();
   t.match(
     balancer.events().filter(({ what }) => what === 'route_down'),

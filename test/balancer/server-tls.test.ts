@@ -294,7 +294,7 @@ for (const sockets of MEANS) {
         t.equal((await client.response()).status, 200);
       }
       t.equal(
-        seen.verdicts.some((verdict) => verdict.startsWith('ejected')),
+        seen.stateChanges.some((change) => change.startsWith('ejected')),
         true,
       );
     },

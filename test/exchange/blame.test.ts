@@ -56,9 +56,13 @@ t.test('a request that is cut on three servers is one failure, not three', async
     Array(2).fill([3, 'reset_before_response']),
   );
   t.strictSame(failures(started), [2, 2, 2], 'each server shows its own failures');
-  t.strictSame(started.seen.verdicts, []);
+  t.strictSame(started.seen.stateChanges, []);
   await repeat(started, GET, 1);
-  t.equal(started.seen.verdicts.length, 1, 'the third ejects the server it failed on first, and no other');
+  t.equal(
+    started.seen.stateChanges.length,
+    1,
+    'the third ejects the server it failed on first, and no other',
+  );
 });
 
 t.test('a request that three servers answer with a retried status is one failure', async (t) => {
@@ -75,9 +79,9 @@ t.test('a request that three servers answer with a retried status is one failure
     );
     await repeat(started, GET, 2);
     t.equal(started.seen.requests.at(-1)?.attempts, 3);
-    t.strictSame(started.seen.verdicts, []);
+    t.strictSame(started.seen.stateChanges, []);
     await repeat(started, GET, 1);
-    t.equal(started.seen.verdicts.length, 1);
+    t.equal(started.seen.stateChanges.length, 1);
   }
 });
 
@@ -101,7 +105,7 @@ t.test('each server that refuses connections is blamed, as nothing of a request 
   );
   await repeat(started, GET, 3);
   t.strictSame(
-    started.seen.verdicts.map((verdict) => verdict.split(' ').slice(0, 2).join(' ')),
+    started.seen.stateChanges.map((change) => change.split(' ').slice(0, 2).join(' ')),
     servers.map((server) => `ejected ${server}`),
   );
 });
@@ -116,7 +120,7 @@ t.test('a server that cuts the connection while the client still sends its body 
     });
     await repeat(started, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc', 5);
     t.match(started.seen.requests.at(-1)?.reason, /^reset_/);
-    t.strictSame(started.seen.verdicts, []);
+    t.strictSame(started.seen.stateChanges, []);
     t.strictSame(failures(started), [0, 0, 0]);
   }
 });
@@ -128,7 +132,7 @@ t.test('a server that cuts the connection after it received the body is blamed',
     connection.reset();
   });
   await repeat(started, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabcdefghij', 3);
-  t.equal(started.seen.verdicts.length, 1);
+  t.equal(started.seen.stateChanges.length, 1);
 });
 
 t.test('a server that waits for a body that the client does not send is not blamed', async (t) => {
@@ -152,7 +156,7 @@ t.test('a server that waits for a body that the client does not send is not blam
     t.equal((await seen.request(i)).reason, 'response_timeout');
     client.destroy();
   }
-  t.strictSame(seen.verdicts, []);
+  t.strictSame(seen.stateChanges, []);
   t.strictSame(failures(started), [0, 0, 0]);
 });
 
@@ -184,7 +188,7 @@ t.test('a server that gives up on a slow reader is not blamed', async (t) => {
       client.destroy();
       await until(() => balancer.clientCount === 0);
     }
-    t.equal(seen.verdicts.length, slow ? 0 : 1);
+    t.equal(seen.stateChanges.length, slow ? 0 : 1);
   }
 });
 

@@ -350,7 +350,7 @@ t.test('invalid answers eject a server as errors, not as cut connections', async
     statuses.push((await client.response()).status);
   }
   t.strictSame(statuses, [502, 502, 502, 200, 200]);
-  t.strictSame(seen.verdicts, [`ejected ${bad.address} 30000 3 errors in a row: bad response`]);
+  t.strictSame(seen.stateChanges, [`ejected ${bad.address} 30000 3 errors in a row: bad response`]);
 });
 
 t.test('QUERY is idempotent: it is sent again with the body that was kept', async (t) => {

@@ -14,7 +14,7 @@ type Side = 'request' | 'response';
 
 interface Outcome {
   /** `whole`, `partial` or `refused`. */
-  readonly verdict: string;
+  readonly outcome: string;
   /** The position after the last byte of the body; -1 while it is incomplete. */
   readonly end: number;
   /** Not compared for a refused body: part of it may have been handed on before. */
@@ -73,10 +73,10 @@ class Reference {
     this.#inBody = true;
     const { code, at: end } = this.#execute(parser, body);
     llhttp.llhttp_free(parser);
-    if (this.#ended) return { verdict: 'whole', end, content: this.#content };
+    if (this.#ended) return { outcome: 'whole', end, content: this.#content };
     return code === 0
-      ? { verdict: 'partial', end: -1, content: this.#content }
-      : { verdict: 'refused', end: -1, content: '' };
+      ? { outcome: 'partial', end: -1, content: this.#content }
+      : { outcome: 'refused', end: -1, content: '' };
   }
 
   get #memory(): ArrayBuffer {
@@ -117,10 +117,10 @@ function read(side: Side, pieces: readonly Buffer[], form: 'content' | 'wire' = 
     const buffer = Buffer.concat([STALE, piece, STALE]);
     const end = before + reader.read(buffer, STALE.length, STALE.length + piece.length) - STALE.length;
     before += piece.length;
-    if (reader.refusal !== null) return { verdict: 'refused', end: -1, content: '' };
-    if (reader.complete) return { verdict: 'whole', end, content };
+    if (reader.refusal !== null) return { outcome: 'refused', end: -1, content: '' };
+    if (reader.complete) return { outcome: 'whole', end, content };
   }
-  return { verdict: 'partial', end: -1, content };
+  return { outcome: 'partial', end: -1, content };
 }
 
 function fail(what: string, body: Buffer, got: Outcome, expected: Outcome): never {
@@ -130,7 +130,7 @@ function fail(what: string, body: Buffer, got: Outcome, expected: Outcome): neve
 
 function same(what: string, body: Buffer, got: Outcome, expected: Outcome): void {
   const isSame =
-    got.verdict === expected.verdict && got.end === expected.end && got.content === expected.content;
+    got.outcome === expected.outcome && got.end === expected.end && got.content === expected.content;
   if (!isSame) fail(what, body, got, expected);
 }
 
@@ -144,7 +144,7 @@ function check(side: Side, body: Buffer, expected: Outcome): void {
     same(`cut at ${at}`, body, read(side, cutAt(body, [at])), expected);
   const single = Array.from(body, (byte) => Buffer.from([byte]));
   same('byte by byte', body, read(side, single), expected);
-  if (expected.verdict !== 'whole') return;
+  if (expected.outcome !== 'whole') return;
   for (const pieces of [[Buffer.from(body)], single.map((byte) => Buffer.from(byte))]) {
     const passed = bytes(read(side, pieces, 'wire').content);
     const again = reference.read(side, passed);
@@ -258,7 +258,7 @@ t.test(
           const sent = Buffer.concat([bytes(beginning), Buffer.from([byte])]);
           const got = read(from, [Buffer.from(sent)]);
           const expected = reference.read(from, sent);
-          if (got.verdict !== expected.verdict || got.content !== expected.content) differing.push(byte);
+          if (got.outcome !== expected.outcome || got.content !== expected.content) differing.push(byte);
         }
         t.strictSame(differing, [], `${from} after ${JSON.stringify(beginning)}`);
       }
@@ -271,7 +271,7 @@ t.test('blanks are accepted around the parts of a chunk extension, and nowhere e
     const sent = bytes(`${line}\r\nabc\r\n0\r\n\r\n`);
     const whole = read(from, [Buffer.from(sent)]);
     check(from, sent, whole);
-    return whole.verdict === 'whole' ? whole.content : whole.verdict;
+    return whole.outcome === 'whole' ? whole.content : whole.outcome;
   };
   const good = [
     '3 ;a',
@@ -308,7 +308,7 @@ t.test('blanks are accepted around the parts of a chunk extension, and nowhere e
 t.test('a server may pad its chunk sizes with spaces, a client may not', async (t) => {
   const padded = '3  \r\nabc\r\n0  \r\n\r\n';
   t.equal(read('response', [bytes(padded)]).content, 'abc');
-  t.equal(read('request', [bytes(padded)]).verdict, 'refused');
+  t.equal(read('request', [bytes(padded)]).outcome, 'refused');
   t.equal(read('response', [bytes(padded)], 'wire').content, '3\r\nabc\r\n0\r\n\r\n');
 });
 
@@ -316,10 +316,10 @@ t.test(
   'a chunk size of 13 digits is accepted, one of 14 refused, and leading zeros do not count',
   async (t) => {
     for (const from of ['request', 'response'] as const) {
-      t.equal(read(from, [bytes('fffffffffffff\r\nab')]).verdict, 'partial');
+      t.equal(read(from, [bytes('fffffffffffff\r\nab')]).outcome, 'partial');
       t.equal(read(from, [bytes(`${'0'.repeat(100)}2\r\nab\r\n0\r\n\r\n`)]).content, 'ab');
-      t.equal(read(from, [bytes('10000000000000\r\nab')]).verdict, 'refused');
-      t.equal(read(from, [bytes('1000000'), bytes('0000000')]).verdict, 'refused');
+      t.equal(read(from, [bytes('10000000000000\r\nab')]).outcome, 'refused');
+      t.equal(read(from, [bytes('1000000'), bytes('0000000')]).outcome, 'refused');
     }
   },
 );

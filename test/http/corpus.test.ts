@@ -1,22 +1,22 @@
 import t from 'tap';
-import { readCorpus, verdictOf } from '../support/corpus.js';
+import { outcomeOf, readCorpus } from '../support/corpus.js';
 import { RequestReader, ResponseReader } from '../support/transport.js';
 
 t.test('every request of the corpus has the outcome listed in its table', async (t) => {
-  for (const { name, bytes, verdict } of readCorpus('requests')) {
-    t.equal(verdictOf(new RequestReader().read([bytes])), verdict, name);
+  for (const { name, bytes, outcome } of readCorpus('requests')) {
+    t.equal(outcomeOf(new RequestReader().read([bytes])), outcome, name);
   }
 });
 
 t.test('every response of the corpus has the outcome listed in its table', async (t) => {
-  for (const { name, bytes, verdict } of readCorpus('responses')) {
-    t.equal(verdictOf(new ResponseReader().read([bytes], { ends: true })), verdict, name);
+  for (const { name, bytes, outcome } of readCorpus('responses')) {
+    t.equal(outcomeOf(new ResponseReader().read([bytes], { ends: true })), outcome, name);
   }
 });
 
 t.test('no smuggled request of the corpus is parsed as a request', async (t) => {
-  for (const { name, bytes, verdict } of readCorpus('requests')) {
-    if (!name.startsWith('smuggling/') || verdict.startsWith('ok')) continue;
+  for (const { name, bytes, outcome } of readCorpus('requests')) {
+    if (!name.startsWith('smuggling/') || outcome.startsWith('ok')) continue;
     const { messages } = new RequestReader().read([bytes]);
     t.notOk(
       messages.some(({ head }) => head.includes('/smuggled')),

@@ -126,7 +126,7 @@ t.test(
     const text = `GET /${'p'.repeat(70_000)} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
     const reader = new RequestReader(WIDE);
     const whole = reader.read([bytes(text)]);
-    t.equal(whole.verdict, 'whole');
+    t.equal(whole.outcome, 'whole');
     t.equal(whole.messages[0]?.fields.length, 1501);
     t.same(whole.messages[0]?.fields[1500], ['X-1499', 'v'.repeat(1499 % 97)]);
     for (const at of [1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 70_020, 74_116, text.length - 1])
@@ -141,7 +141,7 @@ t.test('bodies of many chunks, and of chunks longer than the WASM window, are co
   const reader = new ResponseReader(WIDE);
   const whole = reader.read([bytes(text)]);
   const content = big + Array.from({ length: 3000 }, (_, i) => i % 10).join('');
-  t.equal(whole.verdict, 'whole');
+  t.equal(whole.outcome, 'whole');
   t.ok(whole.messages[0]?.body === content);
   t.equal(whole.messages[0]?.contentBytes, content.length);
   for (const at of [60, 65_535, 65_536, 65_537, 131_072, 200_060, 201_001, text.length - 3])
@@ -177,8 +177,8 @@ t.test('a body in one read is handed on in one piece, unchanged', async (t) => {
 
 t.test('framing is bounded wherever the reads are cut', async (t) => {
   const start = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
-  const verdict = (length: number, behind: string, at: number[]): string | number =>
-    new RequestReader(WIDE).read(cutAt(bytes(`${start}0;${'x'.repeat(length)}${behind}`), at)).verdict;
+  const outcome = (length: number, behind: string, at: number[]): string | number =>
+    new RequestReader(WIDE).read(cutAt(bytes(`${start}0;${'x'.repeat(length)}${behind}`), at)).outcome;
   const limit = 16 * 1024;
   for (const behind of ['\r\n\r\n', '\r\nA: b\r\n\r\n']) {
     for (const cut of [
@@ -188,8 +188,8 @@ t.test('framing is bounded wherever the reads are cut', async (t) => {
       [limit + start.length - 1],
       [100, 5000, limit + start.length + 20],
     ]) {
-      t.equal(verdict(limit - 10, behind, cut), 'whole');
-      t.equal(verdict(limit + 10, behind, cut), 400);
+      t.equal(outcome(limit - 10, behind, cut), 'whole');
+      t.equal(outcome(limit + 10, behind, cut), 400);
     }
   }
 });

@@ -137,7 +137,7 @@ function check(
       fractions.map((part) => Math.floor(part * whole.length)),
     ),
   );
-  same(seen.verdict, 'whole', seen.detail);
+  same(seen.outcome, 'whole', seen.detail);
   same(seen.messages.length, messages.length, 'messages');
   let end = 0;
   messages.forEach((message, i) => {
@@ -233,8 +233,8 @@ t.test('any bytes are parsed or refused without a throw, alike wherever they are
   const requests = new RequestReader(LIMITS);
   const responses = new ResponseReader(LIMITS);
   const soup = fc.array(piece, { maxLength: 14 }).map((list) => bytes(list.join('')));
-  const summary = ({ verdict, messages }: Seen): string =>
-    JSON.stringify([verdict, messages.map(({ head, end }) => [head, end])]);
+  const summary = ({ outcome, messages }: Seen): string =>
+    JSON.stringify([outcome, messages.map(({ head, end }) => [head, end])]);
   fc.assert(
     fc.property(soup, cuts, fc.boolean(), (whole, fractions, toServer) => {
       const read = (pieces: readonly Buffer[]): string =>

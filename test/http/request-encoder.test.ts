@@ -13,7 +13,7 @@ const ADDED =
 function encode(text: string, client = STRANGER, host = ''): string {
   const reader = new RequestReader({ headBytes: 8192, fields: 100, targetBytes: 1024 });
   const seen = reader.read([bytes(text)]);
-  if (seen.verdict !== 'whole') throw new Error(`${seen.verdict} ${seen.detail}`);
+  if (seen.outcome !== 'whole') throw new Error(`${seen.outcome} ${seen.detail}`);
   return encodeRequestHead(reader.parser.head, client, 'id', host);
 }
 

@@ -14,7 +14,7 @@ function read(text: string): Seen {
 }
 
 function statusOf(text: string): number | string {
-  return read(text).verdict;
+  return read(text).outcome;
 }
 
 function request(line: string, fields = HOST): string {
@@ -42,8 +42,8 @@ t.test('1: a coding other than chunked, alone, is 501', async (t) => {
 t.test(
   '2: an empty Transfer-Encoding is 400, and the bytes after it are not parsed as a request',
   async (t) => {
-    const { verdict, messages } = read(post('Transfer-Encoding:\r\n', NEXT));
-    t.equal(verdict, 400);
+    const { outcome, messages } = read(post('Transfer-Encoding:\r\n', NEXT));
+    t.equal(outcome, 400);
     t.equal(messages.length, 0);
   },
 );
@@ -77,8 +77,8 @@ t.test('6: a protocol other than HTTP is 400', async (t) => {
 });
 
 t.test('a TLS handshake on a plain port is named in the log', async (t) => {
-  const { verdict, detail } = read('\x16\x03\x01\x02\x00\x01');
-  t.equal(verdict, 400);
+  const { outcome, detail } = read('\x16\x03\x01\x02\x00\x01');
+  t.equal(outcome, 400);
   t.match(detail, /^TLS is not spoken here/);
 });
 
@@ -92,7 +92,7 @@ t.test('8: a few empty lines before a request are skipped, many are refused', as
   t.equal(statusOf(`\r\n\r\n${NEXT}`), 'whole');
   t.equal(statusOf(`${'\r\n'.repeat(5)}${NEXT}`), 400);
   const endless = Array.from({ length: 1000 }, () => bytes('\r\n'));
-  t.equal(new RequestReader().read(endless).verdict, 400);
+  t.equal(new RequestReader().read(endless).outcome, 400);
 });
 
 t.test('9: a target keeps every byte that does not end it, unchanged', async (t) => {
@@ -185,7 +185,7 @@ t.test('14: chunk extensions, zeros before a size and trailers are limited', asy
   t.equal(statusOf(chunked(`0\r\n${'A: b\r\n'.repeat(65)}`)), 431);
   t.equal(statusOf(chunked(`0\r\nA: ${'b'.repeat(1100)}`)), 431);
   const drip = Array.from({ length: 2000 }, () => bytes('a'.repeat(10)));
-  t.equal(new RequestReader().read([bytes(chunked('1;')), ...drip]).verdict, 400, 'also in small pieces');
+  t.equal(new RequestReader().read([bytes(chunked('1;')), ...drip]).outcome, 400, 'also in small pieces');
 });
 
 t.test('14: the limit for chunk framing applies to each chunk, not to their sum', async (t) => {
@@ -253,7 +253,7 @@ t.test('the log says what is wrong with a refused head', async (t) => {
     ],
   ] as const)
     t.strictSame(
-      [read(post(fields)).verdict, read(post(fields)).detail],
+      [read(post(fields)).outcome, read(post(fields)).detail],
       [400, detail],
       JSON.stringify(fields),
     );
@@ -283,7 +283,7 @@ t.test('a refused head with a valid request line keeps method and target for the
       const reader = new RequestReader();
       const seen = reader.read([bytes(text.slice(0, cut)), bytes(text.slice(cut))]);
       const { head } = reader.parser;
-      t.same([typeof seen.verdict, head.method, head.target, head.minorVersion], ['number', 'HEAD', '/x', 0]);
+      t.same([typeof seen.outcome, head.method, head.target, head.minorVersion], ['number', 'HEAD', '/x', 0]);
       t.equal(head.text, 'HEAD /x HTTP/1.0\r\n\r\n');
     }
   }
@@ -334,7 +334,7 @@ t.test(
   async (t) => {
     for (const coding of ['xchunked', 'gzip', 'chunked, gzip', 'gzip, chunked', '', 'chun\tked'])
       t.equal(
-        answered(`HTTP/1.1 200 OK\r\nTransfer-Encoding: ${coding}\r\n\r\n`).verdict,
+        answered(`HTTP/1.1 200 OK\r\nTransfer-Encoding: ${coding}\r\n\r\n`).outcome,
         502,
         JSON.stringify(coding),
       );
@@ -348,12 +348,12 @@ t.test(
       const fields = ['Content-Length: 9\r\n', 'Transfer-Encoding: chunked\r\n'];
       for (const pair of [fields, fields.toReversed()]) {
         const seen = answered(`${line}\r\n${pair.join('')}\r\n1\r\na\r\n0\r\n\r\n`);
-        t.match(seen, { verdict: 'whole', messages: [{ body: 'a' }] });
+        t.match(seen, { outcome: 'whole', messages: [{ body: 'a' }] });
         t.match(seen.messages[0]?.meaning, /chunked .* keeps alive false/);
       }
     }
     const old = 'HTTP/1.0 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n';
-    t.match(answered(old), { verdict: 502, detail: /together with Content-Length in HTTP\/1\.0/ });
+    t.match(answered(old), { outcome: 502, detail: /together with Content-Length in HTTP\/1\.0/ });
   },
 );
 
@@ -369,7 +369,7 @@ t.test('several equal lengths of a response count as one, different ones are ref
     [' 2', ' 2, 2', /not one plain number/],
     [' 2', ' ', /not one plain number/],
   ] as const)
-    t.match(lengths(first, second), { verdict: 502, detail }, `${first} and ${second}`);
+    t.match(lengths(first, second), { outcome: 502, detail }, `${first} and ${second}`);
 });
 
 t.test('blanks before the colon are not part of the name of a response field', async (t) => {
@@ -387,16 +387,16 @@ t.test('blanks before the colon are not part of the name of a response field', a
   );
   t.match(seen.messages[0]?.meaning, /length 1 keeps alive false/);
   for (const field of [' X: a', 'X Y: a', 'X Y : a', ' : a', 'X \r\n: a'])
-    t.equal(answered(`HTTP/1.1 200 OK\r\n${field}\r\n\r\n`).verdict, 502, JSON.stringify(field));
+    t.equal(answered(`HTTP/1.1 200 OK\r\n${field}\r\n\r\n`).outcome, 502, JSON.stringify(field));
 });
 
 t.test('the limits of a head also apply to its second reading', async (t) => {
   const odd = 'HTTP/1.1 200 OK\r\nX : a\r\n';
-  t.match(answered(`${odd}${'A: b\r\n'.repeat(16)}\r\n`), { verdict: 502, detail: /more fields/ });
-  t.match(answered(`${odd}A: ${'b'.repeat(1024)}`), { verdict: 502, detail: /longer than/ });
-  t.match(answered(`${odd}A${' '.repeat(1024)}`), { verdict: 502, detail: /longer than/ });
+  t.match(answered(`${odd}${'A: b\r\n'.repeat(16)}\r\n`), { outcome: 502, detail: /more fields/ });
+  t.match(answered(`${odd}A: ${'b'.repeat(1024)}`), { outcome: 502, detail: /longer than/ });
+  t.match(answered(`${odd}A${' '.repeat(1024)}`), { outcome: 502, detail: /longer than/ });
   const drip = Array.from({ length: 600 }, () => bytes('  '));
-  t.match(new ResponseReader().read([bytes(`${odd}A`), ...drip]), { verdict: 502, detail: /longer than/ });
+  t.match(new ResponseReader().read([bytes(`${odd}A`), ...drip]), { outcome: 502, detail: /longer than/ });
 });
 
 t.test('a status line with another protocol, version or form is refused', async (t) => {
@@ -408,14 +408,14 @@ t.test('a status line with another protocol, version or form is refused', async 
     'ICY 200 OK',
     'HTTP/1.1 20 x',
   ])
-    t.equal(answered(`${line}\r\n\r\n`).verdict, 502, JSON.stringify(line));
+    t.equal(answered(`${line}\r\n\r\n`).outcome, 502, JSON.stringify(line));
 });
 
 t.test('a response that cannot begin a status line is refused at its first wrong byte', async (t) => {
   const begun = (text: string): Seen => new ResponseReader().read([...text].map((byte) => bytes(byte)));
   for (const text of ['\x16', '<html>', 'SSH-', 'HTTP/2', 'HTTP 1', '\r', '\0'])
-    t.equal(begun(text).verdict, 502, JSON.stringify(text));
-  for (const text of ['H', 'HTTP/1', 'HTTP/1.', 'HTTP/1.1 2']) t.equal(begun(text).verdict, 'partial', text);
+    t.equal(begun(text).outcome, 502, JSON.stringify(text));
+  for (const text of ['H', 'HTTP/1', 'HTTP/1.', 'HTTP/1.1 2']) t.equal(begun(text).outcome, 'partial', text);
 });
 
 t.test('a long status line is complete wherever it is cut, whatever the limit for targets', async (t) => {
@@ -430,7 +430,7 @@ t.test('a long status line is complete wherever it is cut, whatever the limit fo
 
 t.test('blanks after a chunk size are accepted from a server and refused from a client', async (t) => {
   const body = '1 \r\na\r\n0\r\n\r\n';
-  t.equal(answered(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body}`).verdict, 'whole');
+  t.equal(answered(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body}`).outcome, 'whole');
   t.equal(statusOf(post('Transfer-Encoding: chunked\r\n', body)), 400);
 });
 
@@ -441,14 +441,14 @@ t.test('responses to HEAD and with 1xx, 204 and 304 have no body, whatever their
     t.equal(answered(`HTTP/1.1 ${line}\r\n${text}${next}`).messages.length, 2, line);
   for (const framing of [text, 'Transfer-Encoding: chunked\r\n\r\n', '\r\n']) {
     const seen = new ResponseReader().read([bytes(`HTTP/1.1 200 OK\r\n${framing}`)], { toHead: true });
-    t.match(seen, { verdict: 'whole', messages: [{ body: '' }] });
+    t.match(seen, { outcome: 'whole', messages: [{ body: '' }] });
   }
 });
 
 t.test('a body that ends with the connection is complete, any other one is then incomplete', async (t) => {
-  t.equal(answered('HTTP/1.1 200 OK\r\n\r\nabc').verdict, 'whole');
-  t.equal(answered('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc').verdict, 'partial');
-  t.equal(answered('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n').verdict, 'partial');
+  t.equal(answered('HTTP/1.1 200 OK\r\n\r\nabc').outcome, 'whole');
+  t.equal(answered('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc').outcome, 'partial');
+  t.equal(answered('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n').outcome, 'partial');
 });
 
 t.test('chunks from an HTTP/1.0 server are read, but its connection is not used again', async (t) => {
@@ -462,5 +462,5 @@ t.test('after a bad chunk the parser reads the next response whose head comes in
   const reader = new ResponseReader();
   reader.read([bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx')]);
   const seen = reader.read([bytes('HTTP/1.1 200 OK\r\nCont'), bytes('ent-Length: 1\r\n\r\na')]);
-  t.equal(seen.verdict, 'whole');
+  t.equal(seen.outcome, 'whole');
 });

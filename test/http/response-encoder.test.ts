@@ -9,7 +9,7 @@ const DATE = 'Date: Sat, 31 Jan 2026 12:00:00 GMT\r\n';
 function parse(text: string): ResponseReader['parser']['head'] {
   const reader = new ResponseReader();
   const seen = reader.read([bytes(text)]);
-  if (typeof seen.verdict === 'number') throw new Error(`${seen.verdict} ${seen.detail}`);
+  if (typeof seen.outcome === 'number') throw new Error(`${seen.outcome} ${seen.detail}`);
   return reader.parser.head;
 }
 
@@ -141,8 +141,8 @@ t.test('local replies are complete messages with all required fields', async (t)
     200, 400, 403, 404, 405, 408, 413, 414, 417, 429, 431, 500, 501, 502, 503, 504, 505, 508,
   ]) {
     const reply = encodeReply(status, form, false, NOW);
-    const { verdict, messages } = new ResponseReader().read([bytes(reply)]);
-    t.equal(verdict, 'whole', String(status));
+    const { outcome, messages } = new ResponseReader().read([bytes(reply)]);
+    t.equal(outcome, 'whole', String(status));
     t.equal(messages.length, 1);
     t.match(reply, `HTTP/1.1 ${status} `);
     t.match(reply, DATE);

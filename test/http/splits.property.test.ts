@@ -21,12 +21,12 @@ interface Subject {
  * Everything that must not depend on the cuts. How much of a body was handed on before it was refused may depend on them.
  */
 function outcome(seen: Seen): string {
-  const refused = typeof seen.verdict === 'number';
+  const refused = typeof seen.outcome === 'number';
   const messages = seen.messages.map((message) =>
     refused && message.end === -1 ? { ...message, body: '', contentBytes: 0 } : message,
   );
   const inHead = messages.every(({ end }) => end !== -1);
-  return JSON.stringify([messages, seen.verdict, inHead ? seen.detail : '']);
+  return JSON.stringify([messages, seen.outcome, inHead ? seen.detail : '']);
 }
 
 function subjects(): Subject[] {

@@ -3,8 +3,8 @@ import { atTickEnd, beforeTickEnd, noteAccepted, noteBurst, type TickTask } from
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function task(onTurnEnd: () => void): TickTask {
-  return { onTurnEnd };
+function task(onTickEnd: () => void): TickTask {
+  return { onTickEnd };
 }
 
 t.test('tasks wait for the end of the turn, and come in their order', async (t) => {

@@ -9,7 +9,7 @@ import { origin, readRequest } from '../support/origin.js';
 
 /** More than a turn begins, several times over. */
 const CROWD = 200;
-const PER_TURN = 32;
+const PER_TICK = 32;
 
 /** What `count` in line did, a list for each turn of the event loop. */
 async function run(queue: RunQueue, count: number): Promise<number[][]> {
@@ -18,29 +18,29 @@ async function run(queue: RunQueue, count: number): Promise<number[][]> {
     if (queue.admit()) begun.push(number);
     else queue.push({ run: () => begun.push(number) });
   }
-  const perTurn: number[][] = [];
-  for (let left = count; left > 0; left -= perTurn.at(-1)?.length ?? 0) {
+  const perTick: number[][] = [];
+  for (let left = count; left > 0; left -= perTick.at(-1)?.length ?? 0) {
     await turns(1);
-    perTurn.push(begun.splice(0));
+    perTick.push(begun.splice(0));
   }
-  return perTurn;
+  return perTick;
 }
 
 t.test('a few requests begin at once, the others in later ticks, first come first served', async (t) => {
-  const perTurn = await run(new RunQueue(() => 0), 100);
+  const perTick = await run(new RunQueue(() => 0), 100);
   t.strictSame(
-    perTurn.map(({ length }) => length),
-    [PER_TURN, PER_TURN, PER_TURN, 4],
+    perTick.map(({ length }) => length),
+    [PER_TICK, PER_TICK, PER_TICK, 4],
   );
   t.strictSame(
-    perTurn.flat(),
+    perTick.flat(),
     Array.from({ length: 100 }, (_, index) => index + 1),
   );
 });
 
 t.test('each turn begins as many anew', async (t) => {
   const queue = new RunQueue(() => 0);
-  for (let turn = 0; turn < 3; turn++) t.strictSame((await run(queue, PER_TURN)).length, 1);
+  for (let turn = 0; turn < 3; turn++) t.strictSame((await run(queue, PER_TICK)).length, 1);
 });
 
 t.test('a turn that took long begins as many as came meanwhile, within bounds', async (t) => {
@@ -51,10 +51,10 @@ t.test('a turn that took long begins as many as came meanwhile, within bounds', 
   }
   noteBurst();
   await turns(1);
-  t.equal(begun, 256 - PER_TURN);
+  t.equal(begun, 256 - PER_TICK);
   await turns(1);
   t.equal(begun, 256);
-  await until(() => begun === 500 - PER_TURN);
+  await until(() => begun === 500 - PER_TICK);
 });
 
 t.test('while connections keep coming a turn begins fewer, but goes back to as many as before', async (t) => {
@@ -65,15 +65,15 @@ t.test('while connections keep coming a turn begins fewer, but goes back to as m
   }
   await turns(1);
   begun = 0;
-  const perTurn: number[] = [];
+  const perTick: number[] = [];
   for (const accepts of [true, true, false, false]) {
     if (accepts) noteAccepted();
     await turns(1);
-    perTurn.push(begun);
+    perTick.push(begun);
     begun = 0;
   }
   // Who came in the last turn may not have been the last who waits.
-  t.strictSame(perTurn, [8, 8, 8, PER_TURN]);
+  t.strictSame(perTick, [8, 8, 8, PER_TICK]);
 });
 
 t.test('no request overtakes one that waits', async (t) => {
@@ -116,13 +116,13 @@ t.test('requests that are answered at once count as others do', async (t) => {
     run: () => {
       begun++;
       while (queue.admitNext(100)) begun++;
-      if (begun < 4 * PER_TURN) queue.push(without);
+      if (begun < 4 * PER_TICK) queue.push(without);
     },
   };
   queue.push(without);
   for (const expected of [1, 2, 3]) {
     await turns(1);
-    t.equal(begun, expected * PER_TURN);
+    t.equal(begun, expected * PER_TICK);
   }
 });
 
@@ -190,7 +190,7 @@ t.test('a crowd that asks at once is let through a few at a time', async (t) => 
     await turns(1);
     most = Math.max(most, seen.requests.length - before);
   }
-  t.equal(most, PER_TURN);
+  t.equal(most, PER_TICK);
   for (const client of clients) t.equal((await client.response()).body, 'here');
 });
 

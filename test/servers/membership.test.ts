@@ -202,7 +202,7 @@ t.test(
     a.judge(true);
     b.judge(false);
     t.same(picks(last, 2), ['a', 'a'], 'also of what has changed twice');
-    while (a.log.untold.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (a.log.pending.length > 0) await new Promise((resolve) => setImmediate(resolve));
     t.ok(groups.every((group) => group.usableCount === 1));
   },
 );

@@ -30,8 +30,8 @@ t.test('watchers are told of changes alone, and nothing once they have left', (t
   const { makeServer } = serverMaker(t);
   const server = makeServer('a');
   let told = 0;
-  const watcher: ServerWatcher = { onVerdict: () => told++ };
-  const leaving: ServerWatcher = { onVerdict: () => server.unwatch(leaving) };
+  const watcher: ServerWatcher = { onServerChange: () => told++ };
+  const leaving: ServerWatcher = { onServerChange: () => server.unwatch(leaving) };
   server.watch(leaving);
   server.watch(watcher);
   server.judge(true);
@@ -87,7 +87,7 @@ t.test(
     const [a, b] = [makeServer('a'), makeServer('b')];
     const group = new ServerGroup([a, b], ROUND_ROBIN);
     let told = 0;
-    group.onVerdict = () => told++;
+    group.onServerChange = () => told++;
     group.release();
     a.judge(false);
     t.equal(told, 0);

@@ -22,7 +22,7 @@ export class Seen implements Observer {
   readonly requests: SeenRequest[] = [];
   readonly checks: CheckRecord[] = [];
   /** `down NAME reason`, `up NAME`, `ejected NAME ms reason`, `spared NAME reason`, `returned NAME`. */
-  readonly verdicts: string[] = [];
+  readonly stateChanges: string[] = [];
   /** `NAME ADDRESS...`, or `NAME failed CODE`. */
   readonly names: string[] = [];
   /** Servers whose line was full. */
@@ -86,14 +86,14 @@ export class Seen implements Observer {
         break;
       case 'down':
       case 'spared':
-        this.verdicts.push(`${event.what} ${event.server} ${event.reason}`);
+        this.stateChanges.push(`${event.what} ${event.server} ${event.reason}`);
         break;
       case 'ejected':
-        this.verdicts.push(`ejected ${event.server} ${event.forMs} ${event.reason}`);
+        this.stateChanges.push(`ejected ${event.server} ${event.forMs} ${event.reason}`);
         break;
       case 'up':
       case 'returned':
-        this.verdicts.push(`${event.what} ${event.server}`);
+        this.stateChanges.push(`${event.what} ${event.server}`);
         break;
       case 'resolved':
         this.names.push([event.host, ...event.addresses].join(' '));

@@ -6,7 +6,7 @@ export interface Sample {
   readonly name: string;
   readonly bytes: Buffer;
   /** `ok` for every whole message, then `partial` or the status of the refusal. */
-  readonly verdict: string;
+  readonly outcome: string;
 }
 
 const ROOT = new URL('../../../fixtures/wire/', import.meta.url);
@@ -17,9 +17,9 @@ export function readCorpus(kind: 'requests' | 'responses'): Sample[] {
   const samples: Sample[] = [];
   for (const line of readFileSync(new URL('verdicts.txt', folder), 'utf8').split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
-    const [name = '', verdict = ''] = line.split(/ {2,}/);
+    const [name = '', outcome = ''] = line.split(/ {2,}/);
     const bytes = readFileSync(new URL(`${name}.http`, folder));
-    samples.push({ name, bytes, verdict: verdict === '-' ? '' : verdict });
+    samples.push({ name, bytes, outcome: outcome === '-' ? '' : outcome });
   }
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.http'));
   const missing = files.filter((file) => !samples.some(({ name }) => `${name}.http` === file));
@@ -28,8 +28,8 @@ export function readCorpus(kind: 'requests' | 'responses'): Sample[] {
 }
 
 /** What was seen, in the words of the tables. */
-export function verdictOf(seen: Seen): string {
+export function outcomeOf(seen: Seen): string {
   const words = seen.messages.filter(({ end }) => end !== -1).map(() => 'ok');
-  if (seen.verdict !== 'whole') words.push(String(seen.verdict));
+  if (seen.outcome !== 'whole') words.push(String(seen.outcome));
   return words.join(' ');
 }

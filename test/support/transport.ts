@@ -22,7 +22,7 @@ export interface SeenMessage {
 export interface Seen {
   readonly messages: SeenMessage[];
   /** `whole`: it ended between two messages. `partial`: within one. Else the status of a refusal. */
-  verdict: 'whole' | 'partial' | number;
+  outcome: 'whole' | 'partial' | number;
   /** Why it was refused; empty when it was not. */
   detail: string;
 }
@@ -103,7 +103,7 @@ function read(
   options: ReadOptions,
   meaning: () => string,
 ): Seen {
-  const seen: Seen = { messages: [], verdict: 'whole', detail: '' };
+  const seen: Seen = { messages: [], outcome: 'whole', detail: '' };
   const collector = new Collector(options.form ?? 'content');
   let before = 0;
   let inBody = false;
@@ -140,7 +140,7 @@ function read(
       }
       const refusal = parser.refusal ?? parser.body.refusal;
       if (refusal !== null) {
-        seen.verdict = refusal.status;
+        seen.outcome = refusal.status;
         seen.detail = refusal.detail;
         return seen;
       }
@@ -150,7 +150,7 @@ function read(
     before += piece.length;
   }
   if (inBody && options.ends === true && parser.body.endWithConnection()) onEnd(before);
-  if (!idle && (inBody || parser.started)) seen.verdict = 'partial';
+  if (!idle && (inBody || parser.started)) seen.outcome = 'partial';
   return seen;
 }
 

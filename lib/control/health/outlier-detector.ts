@@ -176,7 +176,7 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     else this.#deadline.arm(this.#config.ejectFor);
   }
 
-  onVerdict(): void {
+  onServerChange(): void {
     const { isUp } = this.#server;
     const recovered = isUp && !this.#wasUp;
     this.#wasUp = isUp;

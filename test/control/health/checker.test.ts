@@ -152,16 +152,16 @@ t.test(
     fixture.healthy = false;
     await nextCheck(seen, clock);
     await nextCheck(seen, clock);
-    t.same(seen.verdicts, []);
+    t.same(seen.stateChanges, []);
     await nextCheck(seen, clock);
-    t.same(seen.verdicts, [`down ${fixture.address} status 500`]);
+    t.same(seen.stateChanges, [`down ${fixture.address} status 500`]);
     await nextCheck(seen, clock);
     fixture.healthy = true;
     await nextCheck(seen, clock);
-    t.equal(seen.verdicts.length, 1);
+    t.equal(seen.stateChanges.length, 1);
     await nextCheck(seen, clock);
     await nextCheck(seen, clock);
-    t.same(seen.verdicts.slice(1), [`up ${fixture.address}`]);
+    t.same(seen.stateChanges.slice(1), [`up ${fixture.address}`]);
   },
 );
 
@@ -180,7 +180,7 @@ t.test('checks are an interval apart, and a second while the state is undecided'
   t.equal(seen.checks.length, 2);
   await nextCheck(seen, clock, 1000);
   await nextCheck(seen, clock, 1000);
-  t.equal(seen.verdicts.length, 1, 'three failures within about two seconds');
+  t.equal(seen.stateChanges.length, 1, 'three failures within about two seconds');
   clock.advance(4400);
   await turns(30);
   t.equal(seen.checks.length, 4, 'once the state is decided the interval is normal again');
@@ -196,8 +196,8 @@ t.test('a check begins only when the one before it is over', async (t) => {
   await turns(30);
   t.equal(server.accepted, 1);
   clock.advance(1000 + LATE);
-  await seen.when(() => seen.verdicts.length === 1);
-  t.same(seen.verdicts, [`down ${server.address} timed out`]);
+  await seen.when(() => seen.stateChanges.length === 1);
+  t.same(seen.stateChanges, [`down ${server.address} timed out`]);
 });
 
 t.test('a live request that cannot connect counts as a failed check at once', async (t) => {
@@ -217,7 +217,7 @@ t.test('a live request that cannot connect counts as a failed check at once', as
     client.send(GET);
     t.equal((await client.response()).status, 200);
   }
-  t.same(seen.verdicts, [`down ${bad.address} refused`], 'three of them are enough');
+  t.same(seen.stateChanges, [`down ${bad.address} refused`], 'three of them are enough');
   t.ok(seen.requests.every(({ reason, server }) => reason === '' && server === good.address));
   t.same(
     seen.requests.map(({ attempts }) => attempts),
@@ -225,8 +225,8 @@ t.test('a live request that cannot connect counts as a failed check at once', as
   );
   const back = await startFixtureServer({ name: 'back', port: bad.port });
   t.teardown(() => back.close());
-  while (seen.verdicts.length === 1) await nextCheck(seen, clock, 600_000);
-  t.same(seen.verdicts.slice(1), [`up ${bad.address}`]);
+  while (seen.stateChanges.length === 1) await nextCheck(seen, clock, 600_000);
+  t.same(seen.stateChanges.slice(1), [`up ${bad.address}`]);
   const before = back.requests;
   const later = await connect();
   for (let i = 0; i < 2; i++) {
@@ -270,7 +270,7 @@ t.test('while all servers are down the answer is 503 with Retry-After', async (t
   const { seen, clock, connect } = await startBalancer(t, { servers, health_check }, manual);
   for (const fixture of fixtures) fixture.healthy = false;
   clock.advance(1000 + LATE);
-  await seen.when(() => seen.verdicts.length === 2);
+  await seen.when(() => seen.stateChanges.length === 2);
   const client = await connect();
   client.send(GET);
   const { status, head, body } = await client.response();
@@ -281,7 +281,7 @@ t.test('while all servers are down the answer is 503 with Retry-After', async (t
   t.match(await seen.request(), { status: 503, reason: 'no_server', server: '', attempts: 0 });
   (fixtures[1] as { healthy: boolean }).healthy = true;
   clock.advance(jittered(5000));
-  await seen.when(() => seen.verdicts.length === 3);
+  await seen.when(() => seen.stateChanges.length === 3);
   client.send(GET);
   t.equal((await client.response()).status, 200);
 });
@@ -301,7 +301,7 @@ t.test('a server that goes down has its idle connections closed', async (t) => {
   t.equal(fixture.connections, 2);
   fixture.healthy = false;
   clock.advance(LATE);
-  await seen.when(() => seen.verdicts.length === 1);
+  await seen.when(() => seen.stateChanges.length === 1);
   await until(() => fixture.connections === 0);
 });
 
@@ -322,7 +322,7 @@ t.test('a request in flight on a server that goes down is finished', async (t) =
   client.send(GET);
   await until(() => asked !== undefined);
   clock.advance(LATE);
-  await seen.when(() => seen.verdicts.length === 1);
+  await seen.when(() => seen.stateChanges.length === 1);
   await asked?.write(OK);
   t.equal((await client.response()).status, 200);
 });
@@ -346,7 +346,7 @@ t.test(
       client.send(GET);
       t.equal((await client.response()).status, 200);
     }
-    t.same(seen.verdicts, []);
+    t.same(seen.stateChanges, []);
     t.same(seen.checks, []);
     t.equal(seen.requests.filter(({ attempts }) => attempts === 2).length, 5);
   },

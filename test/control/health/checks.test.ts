@@ -15,7 +15,7 @@ const inPieces =
     connection.readHead().then(() => connection.trickle(answer, size));
 
 t.test('without a configured path, any status below 500 is healthy', async (t) => {
-  for (const [status, verdict] of [
+  for (const [status, state] of [
     [200, 'up'],
     [302, 'up'],
     [401, 'up'],
@@ -25,8 +25,8 @@ t.test('without a configured path, any status below 500 is healthy', async (t) =
     [503, 'down'],
   ] as const) {
     const answer = answering(`HTTP/1.1 ${status} Whatever\r\nContent-Length: 0\r\n\r\n`);
-    t.equal(await resultOf(t, answer, {}), `${verdict}: status ${status}`);
-    t.equal(await resultOf(t, answer, { method: 'HEAD' }), `${verdict}: status ${status}`);
+    t.equal(await resultOf(t, answer, {}), `${state}: status ${status}`);
+    t.equal(await resultOf(t, answer, { method: 'HEAD' }), `${state}: status ${status}`);
     const chosen = await resultOf(t, answer, { path: '/' });
     t.equal(
       chosen,

@@ -59,7 +59,7 @@ t.test(
     const clients = await Promise.all(Array.from({ length: 10 }, () => started.connect()));
     const statuses = await Promise.all(clients.map((client) => ask(client, 20)));
     t.ok(statuses.flat().every((code) => code === 200));
-    t.same(started.seen.verdicts, [`ejected ${bad.address} 10000 5 failures in a row: cut`]);
+    t.same(started.seen.stateChanges, [`ejected ${bad.address} 10000 5 failures in a row: cut`]);
     t.ok(bad.asked < 20, `${bad.asked} of 200 went there, including those in flight`);
     const before = bad.asked;
     await Promise.all(clients.map((client) => ask(client, 5)));
@@ -75,13 +75,13 @@ t.test(
     const { clock, seen } = started;
     const client = await started.connect();
     await ask(client, 6);
-    t.equal(seen.verdicts.length, 1);
+    t.equal(seen.stateChanges.length, 1);
     clock.advance(10_000 - 100);
     const before = bad.asked;
     await ask(client, 4);
     t.equal(bad.asked, before, 'not yet');
     clock.advance(100 + LATE);
-    t.same(seen.verdicts.slice(1), [`returned ${bad.address}`]);
+    t.same(seen.stateChanges.slice(1), [`returned ${bad.address}`]);
     bad.mood = 'silent';
     const clients = await Promise.all(Array.from({ length: 8 }, () => started.connect()));
     for (const other of clients) other.send(GET);
@@ -113,7 +113,7 @@ t.test('each failed trial ejects a server for longer, up to max_eject_for', asyn
     t.same(await ask(client, 2), [200, 200]);
   }
   t.same(
-    seen.verdicts.filter((line) => line.startsWith('ejected')),
+    seen.stateChanges.filter((line) => line.startsWith('ejected')),
     [
       `ejected ${bad.address} 10000 3 failures in a row: cut`,
       ...[20_000, 25_000, 25_000].map((ms) => `ejected ${bad.address} ${ms} failed its trial: cut`),
@@ -133,7 +133,7 @@ t.test('after a time without failures the next ejection is short again', async (
   clock.advance(60_000);
   bad.mood = 'reset';
   await ask(client, 10);
-  t.match(seen.verdicts.at(-1), `ejected ${bad.address} 10000 `);
+  t.match(seen.stateChanges.at(-1), `ejected ${bad.address} 10000 `);
 });
 
 t.test('a good answer resets the count of consecutive failures', async (t) => {
@@ -144,7 +144,7 @@ t.test('a good answer resets the count of consecutive failures', async (t) => {
     bad.mood = i % 3 === 2 ? 200 : 'reset';
     await ask(client, 2);
   }
-  t.same(seen.verdicts, []);
+  t.same(seen.stateChanges, []);
 });
 
 t.test('refused connections count for ejection without health checks too', async (t) => {
@@ -155,7 +155,7 @@ t.test('refused connections count for ejection without health checks too', async
   const { seen, connect } = await start(t, [gone, good]);
   const client = await connect();
   t.ok((await ask(client, 10)).every((code) => code === 200));
-  t.same(seen.verdicts, [`ejected ${gone.address} 10000 3 failures in a row: no connection`]);
+  t.same(seen.stateChanges, [`ejected ${gone.address} 10000 3 failures in a row: no connection`]);
   t.equal(seen.requests.filter(({ attempts }) => attempts === 2).length, 3);
 });
 
@@ -175,7 +175,7 @@ t.test('answer timeouts count for ejection', async (t) => {
   await until(() => bad.asked === 1);
   started.clock.advance(1000 + LATE);
   t.equal((await client.response()).status, 504);
-  t.match(started.seen.verdicts, [/^ejected \S+ 30000 1 failures in a row: no answer in time$/]);
+  t.match(started.seen.stateChanges, [/^ejected \S+ 30000 1 failures in a row: no answer in time$/]);
 });
 
 /** Leaves `/poll` without an answer; if `hangs`, everything except `/check`. */
@@ -216,7 +216,7 @@ t.test('unanswered long polls do not eject a server that answers other requests'
   t.same(await ask(await started.connect(), 2), [200, 200]);
   started.clock.advance(5000 + LATE);
   for (const client of polls) t.equal((await client.response()).status, 504);
-  t.same(started.seen.verdicts, []);
+  t.same(started.seen.stateChanges, []);
 });
 
 t.test('unanswered long polls do not eject a server that passes its checks', async (t) => {
@@ -241,7 +241,7 @@ t.test('unanswered long polls do not eject a server that passes its checks', asy
   }
   started.clock.advance(6000 + LATE);
   for (const client of polls) t.equal((await client.response()).status, 504);
-  t.same(started.seen.verdicts, []);
+  t.same(started.seen.stateChanges, []);
 });
 
 t.test('a server that answers only its checks is ejected while another server answers', async (t) => {
@@ -271,7 +271,7 @@ t.test('a server that answers only its checks is ejected while another server an
   t.same(await ask(other), [200]);
   started.clock.advance(8000 + LATE);
   t.equal((await hung.response()).status, 504);
-  t.match(started.seen.verdicts, [/^ejected \S+ 30000 1 failures in a row: no answer in time$/]);
+  t.match(started.seen.stateChanges, [/^ejected \S+ 30000 1 failures in a row: no answer in time$/]);
 });
 
 t.test('clients that leave do not count for ejection', async (t) => {
@@ -285,7 +285,7 @@ t.test('clients that leave do not count for ejection', async (t) => {
   }
   await until(() => seen.requests.length === 10);
   t.equal(seen.requests.filter(({ reason }) => reason === 'client_abort').length, 5);
-  t.same(seen.verdicts, []);
+  t.same(seen.stateChanges, []);
 });
 
 t.test('a stale pooled connection does not count for ejection', async (t) => {
@@ -302,13 +302,13 @@ t.test('a stale pooled connection does not count for ejection', async (t) => {
   const client = await connect();
   t.ok((await ask(client, 20)).every((code) => code === 200));
   t.ok(server.accepted > 3);
-  t.same(seen.verdicts, []);
+  t.same(seen.stateChanges, []);
 });
 
 t.test(
   'consecutive errors and failures are counted separately; 500 is an error only if configured',
   async (t) => {
-    const verdictsOf = async (codes: readonly Moody['mood'][], settings: object): Promise<string[]> => {
+    const changesOf = async (codes: readonly Moody['mood'][], settings: object): Promise<string[]> => {
       const [bad, good] = [await moody(t), await moody(t)];
       const { seen, connect } = await start(t, [bad, good], { failure_share: '0%', ...settings });
       const client = await connect();
@@ -316,20 +316,20 @@ t.test(
         bad.mood = mood;
         await ask(client, 2);
       }
-      return seen.verdicts.map((line) => line.replace(/^(\w+) \S+ \d+ /, '$1: '));
+      return seen.stateChanges.map((line) => line.replace(/^(\w+) \S+ \d+ /, '$1: '));
     };
     const five = [503, 502, 504, 503, 503];
-    t.same(await verdictsOf(five, {}), ['ejected: 5 errors in a row: status 503']);
-    t.same(await verdictsOf([500, 500, 500, 500, 500, 500, 404], {}), []);
-    t.same(await verdictsOf([500, 500], { error_status: '500-599', consecutive_errors: 2 }), [
+    t.same(await changesOf(five, {}), ['ejected: 5 errors in a row: status 503']);
+    t.same(await changesOf([500, 500, 500, 500, 500, 500, 404], {}), []);
+    t.same(await changesOf([500, 500], { error_status: '500-599', consecutive_errors: 2 }), [
       'ejected: 2 errors in a row: status 500',
     ]);
-    t.same(await verdictsOf([...five, ...five], { error_status: false }), []);
-    t.same(await verdictsOf([...five, ...five], { consecutive_errors: 0 }), []);
-    t.same(await verdictsOf([503, 503, 'reset', 503, 503, 'reset', 503], { consecutive_failures: 2 }), [
+    t.same(await changesOf([...five, ...five], { error_status: false }), []);
+    t.same(await changesOf([...five, ...five], { consecutive_errors: 0 }), []);
+    t.same(await changesOf([503, 503, 'reset', 503, 503, 'reset', 503], { consecutive_failures: 2 }), [
       'ejected: 5 errors in a row: status 503',
     ]);
-    t.same(await verdictsOf(['reset', 'reset', 503, 'reset', 'reset'], { consecutive_failures: 3 }), []);
+    t.same(await changesOf(['reset', 'reset', 503, 'reset', 'reset'], { consecutive_failures: 3 }), []);
   },
 );
 
@@ -349,13 +349,13 @@ t.test('the share of failed requests within the window counts from minimum_reque
     await ask(client, 2);
   };
   for (let i = 0; i < 9; i++) await both(503);
-  t.same(seen.verdicts, [], 'nine of nine, but too few requests');
+  t.same(seen.stateChanges, [], 'nine of nine, but too few requests');
   clock.advance(11_000);
   for (let i = 0; i < 7; i++) await both(200);
   for (let i = 0; i < 4; i++) await both(i % 2 === 0 ? 503 : 'reset');
-  t.same(seen.verdicts, [], 'four of eleven: older outcomes are forgotten');
+  t.same(seen.stateChanges, [], 'four of eleven: older outcomes are forgotten');
   await both(503);
-  t.same(seen.verdicts, [`ejected ${bad.address} 30000 5 of 12 requests failed within 10s: status 503`]);
+  t.same(seen.stateChanges, [`ejected ${bad.address} 30000 5 of 12 requests failed within 10s: status 503`]);
 });
 
 t.test('the last usable server is not ejected, whatever fails', async (t) => {
@@ -367,10 +367,10 @@ t.test('the last usable server is not ejected, whatever fails', async (t) => {
   });
   const client = await connect();
   const statuses = await ask(client, 30);
-  const out = seen.verdicts[0]?.split(' ')[1] === one.address ? one : two;
+  const out = seen.stateChanges[0]?.split(' ')[1] === one.address ? one : two;
   const left = out === one ? two : one;
   t.same(
-    seen.verdicts.map((text) => text.split(' ', 2).join(' ')),
+    seen.stateChanges.map((text) => text.split(' ', 2).join(' ')),
     [`ejected ${out.address}`, `spared ${left.address}`],
     'one of two is ejected, and that the other ought to be is reported once',
   );
@@ -393,7 +393,7 @@ t.test('at most max_ejected servers are ejected at once', async (t) => {
   });
   const client = await connect();
   await ask(client, 60, POST);
-  const told = seen.verdicts.map((text) => text.split(' ')[0]);
+  const told = seen.stateChanges.map((text) => text.split(' ')[0]);
   t.equal(told.filter((what) => what === 'ejected').length, 2, 'two of seven');
   t.equal(told.filter((what) => what === 'spared').length, 4, 'the other four are reported');
 });
@@ -410,7 +410,7 @@ t.test('the only server of one list is not ejected from another list either', as
     MANUAL,
   );
   await ask(await started.connect(), 20);
-  t.same(started.seen.verdicts, [`spared ${shared.address} 3 failures in a row: cut`]);
+  t.same(started.seen.stateChanges, [`spared ${shared.address} 3 failures in a row: cut`]);
 });
 
 /** A server whose checks and whose requests succeed or fail independently. */
@@ -438,8 +438,8 @@ t.test('when checks take out all other servers, the ejected one is used again', 
   one.works = true;
   two.healthy = false;
   clock.advance(1500);
-  await seen.when(() => seen.verdicts.length === 3);
-  t.same(seen.verdicts.map((line) => line.split(' ').slice(0, 2).join(' ')).sort(), [
+  await seen.when(() => seen.stateChanges.length === 3);
+  t.same(seen.stateChanges.map((line) => line.split(' ').slice(0, 2).join(' ')).sort(), [
     `down ${good.address}`,
     `ejected ${bad.address}`,
     `returned ${bad.address}`,
@@ -456,11 +456,11 @@ t.test('an ejected server that goes down and up by its checks gets a trial at on
   await ask(await started.connect(), 6);
   one.healthy = false;
   clock.advance(1500);
-  await seen.when(() => seen.verdicts.length === 2);
+  await seen.when(() => seen.stateChanges.length === 2);
   one.healthy = true;
   clock.advance(1200);
-  await seen.when(() => seen.verdicts.length === 4);
-  t.same(seen.verdicts.map((line) => line.split(' ')[0]).sort(), ['down', 'ejected', 'returned', 'up']);
+  await seen.when(() => seen.stateChanges.length === 4);
+  t.same(seen.stateChanges.map((line) => line.split(' ')[0]).sort(), ['down', 'ejected', 'returned', 'up']);
 });
 
 t.test('the outcome of a request from before an ejection does not count after it', async (t) => {
@@ -478,10 +478,10 @@ t.test('the outcome of a request from before an ejection does not count after it
   bad.mood = 'reset';
   const client = await started.connect();
   await ask(client, 8);
-  t.equal(seen.verdicts.length, 1);
+  t.equal(seen.stateChanges.length, 1);
   clock.advance(10_000 + LATE);
   bad.mood = 200;
-  t.equal(seen.verdicts.length, 2);
+  t.equal(seen.stateChanges.length, 2);
   clock.advance(5000);
   await turns(30);
   t.equal(
@@ -490,7 +490,7 @@ t.test('the outcome of a request from before an ejection does not count after it
     'it timed out during the trial',
   );
   await ask(client, 12);
-  t.equal(seen.verdicts.length, 2, 'and did not end the trial');
+  t.equal(seen.stateChanges.length, 2, 'and did not end the trial');
 });
 
 t.test('servers without checks are ejected too, except the last one', async (t) => {
@@ -504,11 +504,11 @@ t.test('servers without checks are ejected too, except the last one', async (t) 
   } as const;
   const started = await startBalancer(t, settings, MANUAL);
   t.ok((await ask(await started.connect(), 20)).every((code) => code === 502));
-  t.match(started.seen.verdicts, [
+  t.match(started.seen.stateChanges, [
     /^ejected .* 10000 3 failures in a row: cut$/,
     /^spared .* 3 failures in a row: cut$/,
   ]);
-  t.equal(started.seen.verdicts.length, 2);
+  t.equal(started.seen.stateChanges.length, 2);
   t.equal(started.balancer.status().servers.filter(({ state }) => state === 'unchecked').length, 1);
 });
 
@@ -520,7 +520,7 @@ t.test('passive_health: false never ejects a server', async (t) => {
     MANUAL,
   );
   await ask(await started.connect(), 40);
-  t.same(started.seen.verdicts, []);
+  t.same(started.seen.stateChanges, []);
   t.equal(bad.asked, 20);
 });
 

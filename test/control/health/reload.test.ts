@@ -41,7 +41,7 @@ t.test(
     const { seen, clock, balancer } = started;
     server.healthy = false;
     await nextCheck(seen, clock);
-    t.equal(seen.verdicts.length, 1);
+    t.equal(seen.stateChanges.length, 1);
     t.equal(await ask(started), 503);
     await balancer.reload(createConfig(settings({ ...check, path: '/new', interval: '1h', rise: 3 })));
     t.equal(await ask(started), 503, 'it never counts as up meanwhile');
@@ -53,7 +53,7 @@ t.test(
       clock.advance(1100 + LATE);
       await seen.when(() => seen.checks.length === 3 + i);
     }
-    t.same(seen.verdicts.slice(1), [`up ${server.address}`], 'after three: the new rise');
+    t.same(seen.stateChanges.slice(1), [`up ${server.address}`], 'after three: the new rise');
     t.equal(await ask(started), 200);
   },
 );
@@ -68,7 +68,7 @@ t.test(
     server.healthy = false;
     await nextCheck(seen, clock);
     await balancer.reload(createConfig(settings(false)));
-    t.same(seen.verdicts.slice(1), [`up ${server.address}`]);
+    t.same(seen.stateChanges.slice(1), [`up ${server.address}`]);
     t.equal(await ask(started), 200);
     clock.advance(3_600_000);
     await turns(30);
@@ -76,7 +76,7 @@ t.test(
     await balancer.reload(createConfig(settings({ ...check, initial: 'down' })));
     t.equal(await ask(started), 200, 'initial applies only to new servers');
     await nextCheck(seen, clock);
-    t.match(seen.verdicts.slice(2), [`down ${server.address} status 500`]);
+    t.match(seen.stateChanges.slice(2), [`down ${server.address} status 500`]);
   },
 );
 
@@ -113,16 +113,16 @@ t.test('an ejection outlasts a reload for its whole duration, and then the new s
   const { seen, clock, balancer } = started;
   bad.works = false;
   for (let i = 0; i < 4; i++) await ask(started);
-  t.equal(seen.verdicts.length, 1);
+  t.equal(seen.stateChanges.length, 1);
   await balancer.reload(createConfig(settings({ ...passive, eject_for: '1m', max_eject_for: '1h' })));
   const before = bad.accepted();
   for (let i = 0; i < 4; i++) t.equal(await ask(started), 200);
   t.equal(bad.accepted(), before, 'it gets no requests');
   clock.advance(10_000 + LATE);
-  t.same(seen.verdicts.slice(1), [`returned ${bad.address}`]);
+  t.same(seen.stateChanges.slice(1), [`returned ${bad.address}`]);
   for (let i = 0; i < 2; i++) await ask(started);
   t.match(
-    seen.verdicts.at(-1),
+    seen.stateChanges.at(-1),
     `ejected ${bad.address} 120000 failed its trial`,
     'the second time, of a minute each',
   );
@@ -147,7 +147,7 @@ t.test('two routes with different checks of one server keep their own results', 
   const started = await startBalancer(t, settings(['/a', '/b'], '5s'), MANUAL);
   const { seen, clock, balancer, connect } = started;
   clock.advance(1000 + LATE);
-  await seen.when(() => seen.verdicts.length === 1);
+  await seen.when(() => seen.stateChanges.length === 1);
   const statuses = async (): Promise<number[]> => {
     const found: number[] = [];
     for (const host of ['a', 'b']) {

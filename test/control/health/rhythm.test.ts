@@ -91,13 +91,13 @@ t.test(
     server.healthy = false;
     await nextCheck(seen, clock);
     t.equal(await countChecks(started, 1500), 3, 'three more within 1.2 s or so');
-    t.same(seen.verdicts, [`down ${server.address} status 500`]);
+    t.same(seen.stateChanges, [`down ${server.address} status 500`]);
     t.equal(await countChecks(started, 41_000), 2, 'every 20 s');
     server.healthy = true;
     await nextCheck(seen, clock, 20_000);
-    t.equal(seen.verdicts.length, 1);
+    t.equal(seen.stateChanges.length, 1);
     t.equal(await countChecks(started, 1500), 2, 'two more at fast_interval');
-    t.same(seen.verdicts.slice(1), [`up ${server.address}`]);
+    t.same(seen.stateChanges.slice(1), [`up ${server.address}`]);
     t.equal(await countChecks(started, 4000), 0, 'and back to every 5 s');
   },
 );
@@ -109,7 +109,7 @@ t.test('the default while undecided is a second, at most the interval', async (t
   const started = await startBalancer(t, { servers: [server.address], health_check }, MANUAL);
   await nextCheck(started.seen, started.clock, 0);
   t.equal(await countChecks(started, 2000), 4);
-  t.equal(started.seen.verdicts.length, 1);
+  t.equal(started.seen.stateChanges.length, 1);
 });
 
 t.test('initial: up is used at once, down only after rise checks, unknown after the first', async (t) => {
@@ -129,7 +129,7 @@ t.test('initial: up is used at once, down only after rise checks, unknown after 
       seen.push(await ask(started));
     }
     statuses[initial] = seen;
-    t.same(started.seen.verdicts, initial === 'up' ? [] : [`up ${server.address}`]);
+    t.same(started.seen.stateChanges, initial === 'up' ? [] : [`up ${server.address}`]);
   }
   t.same(statuses, { up: [200, 200, 200], down: [503, 503, 200], unknown: [503, 200, 200] });
 });
@@ -140,7 +140,7 @@ t.test('initial: unknown is down after a first failed check', async (t) => {
   const health_check = { ...check, fall: 9, initial: 'unknown' } as const;
   const started = await startBalancer(t, { servers: [server.address], health_check }, MANUAL);
   await nextCheck(started.seen, started.clock);
-  t.same(started.seen.verdicts, [`down ${server.address} status 500`]);
+  t.same(started.seen.stateChanges, [`down ${server.address} status 500`]);
 });
 
 t.test('on_down: cut cuts the requests on a server that goes down, and retries them elsewhere', async (t) => {
@@ -176,7 +176,7 @@ t.test('on_down: cut cuts the requests on a server that goes down, and retries t
   await until(() => waiting.length === 2);
   healthy = false;
   started.clock.advance(1000 + LATE);
-  await started.seen.when(() => started.seen.verdicts.length === 1);
+  await started.seen.when(() => started.seen.stateChanges.length === 1);
   t.equal((await client.response()).status, 200, 'a GET is safe to send again');
   t.equal((await post.response()).status, 502, 'a POST is not');
   await until(() => hung.connections === 0);

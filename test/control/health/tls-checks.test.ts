@@ -42,8 +42,8 @@ for (const sockets of MEANS) {
         await nextCheck(bad),
         'false the certificate of the server is for api.internal, not for other.internal',
       );
-      await until(() => bad.seen.verdicts.length === 1);
-      t.match(bad.seen.verdicts[0], /^down .* not for other\.internal$/);
+      await until(() => bad.seen.stateChanges.length === 1);
+      t.match(bad.seen.stateChanges[0], /^down .* not for other\.internal$/);
     });
   }
 
