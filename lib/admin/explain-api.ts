@@ -10,7 +10,7 @@ import { DryRun } from '../routing/dry-run/dry-run.js';
 import type { ServerStanding } from '../routing/dry-run/dry-servers.js';
 import { explanationJson } from '../routing/dry-run/explanation-json.js';
 import { maskExplanation } from '../routing/dry-run/mask-explanation.js';
-import { listenerHost, requestBytes } from '../routing/dry-run/request-text.js';
+import { listenerHost, listenerScheme, requestBytes } from '../routing/dry-run/request-text.js';
 import type { AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import { type Answer, type Call, json } from './call.js';
@@ -47,9 +47,10 @@ export class ExplainApi {
         `ip: expected an address such as 192.0.2.1, got ${JSON.stringify(ip)}`,
       );
     const { host, ...rest } = readAsked(method, url, query.getAll('header'));
-    const request = { ...rest, host: host ?? listenerHost(config) };
+    const scheme = rest.scheme ?? listenerScheme(config);
+    const request = { ...rest, scheme, host: host ?? listenerHost(config, scheme) };
     const dryRun = await this.#dryRunOf(config);
-    const explanation = dryRun.explain(requestBytes(request), ip, request.scheme);
+    const explanation = dryRun.explain(requestBytes(request), ip, scheme);
     return json(explanationJson({ config, request, explanation: maskExplanation(explanation, request) }));
   }
 

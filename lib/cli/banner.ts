@@ -1,8 +1,10 @@
 import { homedir } from 'node:os';
 import type { Address } from '../base/address.js';
+import { listenerText } from '../base/listener-text.js';
+import type { Scheme } from '../base/transport-info.js';
 import { formatDuration } from '../base/units.js';
-import { entrancesOf } from '../config/inventory.js';
-import type { Config, RouteConfig } from '../config/types.js';
+import { describeListener, entrancesOf } from '../config/inventory.js';
+import type { Config, ListenerConfig, RouteConfig } from '../config/types.js';
 import { count, longest } from './error-text.js';
 import type { Paint } from './paint.js';
 import { pathOption, type StartSettings } from './start-settings.js';
@@ -39,13 +41,13 @@ export function banner(options: BannerOptions): string {
   const { addresses, admin, isWatched, program, restored } = options;
   const { config, file, isDemo } = options.plan;
   const rows: [label: string, text: string][] = [];
-  const [first] = addresses;
-  const isEncrypted = (at: number): boolean => (config.listen[at]?.tls ?? null) !== null;
-  if (first !== undefined) rows.push(['try it', cyan(curlCommand(first, config, trustOf(options)))]);
-  for (const [at, address] of addresses.entries())
-    if (at > 0) rows.push(['', dim(`also on ${describe(address, isEncrypted(at))}`)]);
+  const authority = shortened(options.authority);
+  const doors = addresses.map((address, i) => new Door(address, config.listen[i], authority));
+  const first = doors.find(({ serves }) => serves) ?? doors[0];
+  if (first !== undefined) rows.push(['try it', cyan(curlCommand(first, config))]);
+  for (const door of doors) if (door !== first) rows.push(['', dim(`also on ${door.text}`)]);
   if (config.listen.some(({ tls }) => tls?.internal === true))
-    rows.push(['trust', `${shortened(options.authority)}  ${dim('once, in browsers and tools')}`]);
+    rows.push(['trust', `${authority}  ${dim('once, in browsers and tools')}`]);
   const { hosts, rest, servers } = config;
   const routed = hosts.length > 0 || rest.paths.length > 0 || servers.length === 0;
   const lines = routed ? routeLines(options) : serverLines(options);
@@ -56,7 +58,7 @@ export function banner(options: BannerOptions): string {
   if (admin !== null)
     rows.push([
       'watch',
-      `${cyan(describe(admin, (config.admin?.tls ?? null) !== null))}  ${dim('status page, /metrics, /api')}`,
+      `${cyan(urlOf(admin, config.admin?.tls == null ? 'http' : 'https'))}  ${dim('status page, /metrics, /api')}`,
     ]);
   if (file !== null)
     rows.push(['settings', isWatched ? `${file}  ${dim('taken over when it changes')}` : file]);
@@ -69,7 +71,7 @@ export function banner(options: BannerOptions): string {
   if (demoed !== undefined) rows.push(['fail one', cyan(`curl -X POST http://${demoed.text}/unhealthy`)]);
   rows.push(['stop', 'Ctrl-C lets requests in flight finish, twice stops at once']);
   if (isDemo) rows.push(['your own', cyan(`${program} 8080 localhost:5001 localhost:5002`)]);
-  const url = first === undefined ? '' : `  ${bold(describe(first, isEncrypted(0)))}`;
+  const url = first === undefined ? '' : `  ${bold(first.url)}`;
   const note = isDemo ? `  ${dim('a demo, on loopback only')}` : '';
   const written = rows.map(([label, text]) => `  ${dim(label.padEnd(LABEL_WIDTH))}${text}\n`);
   return `\n  ${bold('lb')} ${options.version}${url}${note}\n\n${written.join('')}\n`;
@@ -126,25 +128,16 @@ function healthLine({ healthCheck }: Config, file: string | null): string {
 }
 
 /** If only hosts or paths are served, the example asks for the first of them: `/` of any other host would get 404. */
-function curlCommand(address: Address, { hosts, rest, listen }: Config, trust: string): string {
+function curlCommand({ address, scheme, url, options }: Door, { hosts, rest }: Config): string {
   const isEverywhere = rest.fallback !== null || rest.routes.length > 0;
   const [path] = isEverywhere ? [] : rest.paths;
   const [name] = isEverywhere || path !== undefined ? [] : hosts.flatMap(({ names }) => names);
   const tail = path === undefined || path.path.kind === 'regex' ? '' : path.path.path.slice(1);
   const host = name === undefined ? '' : name.kind === 'exact' ? name.name : `www${name.suffix}`;
-  const isEncrypted = (listen[0]?.tls ?? null) !== null;
-  const field = host === '' ? '' : `-H 'Host: ${host}' `;
+  const field = `${options}${host === '' ? '' : `-H 'Host: ${host}' `}`;
   return address.kind === 'unix'
-    ? `curl ${trust}${field}--unix-socket ${address.path} ${isEncrypted ? 'https' : 'http'}://localhost/${tail}`
-    : `curl ${trust}${field}${describe(address, isEncrypted)}${tail}`;
-}
-
-/** How curl comes to accept the certificate of the first listener: an option with its space; empty without TLS. */
-function trustOf({ plan, authority }: BannerOptions): string {
-  const tls = plan.config.listen[0]?.tls ?? null;
-  if (tls === null) return '';
-  // A certificate of a file is hardly for localhost.
-  return tls.internal ? `--cacert ${shortened(authority)} ` : '-k ';
+    ? `curl ${field}--unix-socket ${address.path} ${scheme}://localhost/${tail}`
+    : `curl ${field}${url}${tail}`;
 }
 
 /** As a shell reads it. */
@@ -153,10 +146,49 @@ function shortened(path: string): string {
   return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
+/** One listener, as it is reached from this machine. */
+class Door {
+  readonly address: Address;
+  readonly scheme: Scheme;
+  readonly url: string;
+  readonly #listener: ListenerConfig | undefined;
+  readonly #authority: string;
+
+  /** `authority`: the file of the certificate that signs those for development. */
+  constructor(address: Address, listener: ListenerConfig | undefined, authority: string) {
+    this.#authority = authority;
+    this.address = address;
+    this.#listener = listener;
+    this.scheme = listener === undefined || listener.tls === null ? 'http' : 'https';
+    this.url = urlOf(address, this.scheme);
+  }
+
+  /** Does a client get there what it asks for, without a proxy in front? */
+  get serves(): boolean {
+    return this.#listener === undefined || (this.#listener.redirect ?? this.#listener.proxyProtocol) === null;
+  }
+
+  /** What curl needs to be told to be served. */
+  get options(): string {
+    const tls = this.#listener?.tls ?? null;
+    // A certificate of a file is hardly for localhost.
+    const trust = tls === null ? '' : tls.internal ? `--cacert ${this.#authority} ` : '-k ';
+    return `${trust}${(this.#listener?.proxyProtocol ?? null) === null ? '' : '--haproxy-protocol '}`;
+  }
+
+  /** `http://localhost:80/ (redirects to https)` */
+  get text(): string {
+    if (this.#listener === undefined) return this.url;
+    const described = describeListener(this.#listener);
+    // The URL has the scheme.
+    return listenerText({ ...described, address: this.url, scheme: 'http' });
+  }
+}
+
 /** An address that a browser or curl on this machine can use; a listener on every interface is reached as localhost. */
-function describe(address: Address, isEncrypted: boolean): string {
+function urlOf(address: Address, scheme: Scheme): string {
   if (address.kind === 'unix') return address.text;
   const everywhere = address.host === '' || address.host === '0.0.0.0' || address.host === '::';
   const host = everywhere || address.host === '127.0.0.1' ? 'localhost' : address.host;
-  return `${isEncrypted ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${address.port}/`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${address.port}/`;
 }

@@ -1,5 +1,8 @@
 import { STATUS_CODES } from 'node:http';
+import { listenerText } from '../base/listener-text.js';
 import { didYouMean } from '../base/nearest.js';
+import type { Scheme } from '../base/transport-info.js';
+import { describeListener } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import { escapeForScreen } from '../observe/escape.js';
@@ -15,7 +18,7 @@ import type { Paint } from './paint.js';
 export interface Explained {
   readonly file: string;
   readonly config: Config;
-  readonly request: RequestParts;
+  readonly request: RequestParts & { readonly scheme: Scheme };
   /** The address of the client. */
   readonly peer: string;
   readonly explanation: Explanation;
@@ -26,6 +29,10 @@ const LABEL_WIDTH = 10;
 const MARGIN = ' '.repeat(2 + LABEL_WIDTH);
 /** Longer lists of names are cut. */
 const SHOWN_NAMES = 8;
+
+function listenersText({ listen }: Config): string {
+  return listen.map((listener) => listenerText(describeListener(listener))).join(', ');
+}
 
 /** A stage of the request's way: its name, and its lines before indentation. */
 interface Section {
@@ -40,11 +47,11 @@ export function renderWay(explained: Explained, paint: Paint): string {
   const { file, config, request, peer, explanation } = explained;
   const { outcome, firewalls, steps } = explanation;
   const place = (line: number): string => (line === 0 ? '' : `  ${file}:${line}`);
-  const title = wrap(`${request.method} http://${request.host}${request.target}`, WIDTH - 4);
+  const title = wrap(`${request.method} ${request.scheme}://${request.host}${request.target}`, WIDTH - 4);
   const guards = (which: (entry: FirewallOpinions) => boolean): Section[] =>
     firewalls.filter(which).map((entry) => firewallSection(entry, place, paint));
   const sections: Section[] = [
-    { label: 'listener', lines: [{ text: config.listen.map(({ address }) => address.text).join(', ') }] },
+    { label: 'listener', lines: [{ text: listenersText(config) }] },
     { label: 'client', lines: clientLines(explanation, peer) },
     ...guards(({ firewall }) => firewall === config.firewall),
     { label: 'route', lines: routeLines(explanation, place, paint) },
@@ -157,6 +164,7 @@ function outcomeSection(outcome: DryRunOutcome, paint: Paint): Section {
       const lines: Line[] = [{ text: statusText(outcome.status), tint: paint.bold }];
       if (outcome.location !== null) lines.push({ text: `Location: ${readUtf8(outcome.location)}` });
       else if (outcome.body !== '') lines.push({ text: readUtf8(outcome.body) });
+      if (outcome.route === null) lines.push({ text: 'by its listener: redirect: https' });
       return { label: 'answer', lines };
     }
     case 'readiness':

@@ -5,7 +5,7 @@ import type { Config } from '../config/types.js';
 import { DryRun } from '../routing/dry-run/dry-run.js';
 import { explanationJson } from '../routing/dry-run/explanation-json.js';
 import { maskExplanation } from '../routing/dry-run/mask-explanation.js';
-import { listenerHost, requestBytes } from '../routing/dry-run/request-text.js';
+import { listenerHost, listenerScheme, requestBytes } from '../routing/dry-run/request-text.js';
 import type { ExplainOptions } from './args.js';
 import type { Terminals } from './check.js';
 import { renderWay } from './explain-way.js';
@@ -24,8 +24,8 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
     return 1;
   }
   const { host, ...rest } = options.request;
-  const request = { ...rest, host: host ?? listenerHost(config) };
-  const { scheme } = request;
+  const scheme = options.request.scheme ?? listenerScheme(config);
+  const request = { ...rest, scheme, host: host ?? listenerHost(config, scheme) };
   const found = new DryRun(config).explain(requestBytes(request), options.ip, scheme);
   const explanation = maskExplanation(found, request);
   const explained = { file, config, request, peer: options.ip, explanation };

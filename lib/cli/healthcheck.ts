@@ -2,6 +2,9 @@ import { type RequestOptions, request } from 'node:http';
 import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../base/address.js';
 import { loadConfig } from '../config/config.js';
+import type { ListenerConfig } from '../config/types.js';
+import { localProxyHeader } from '../net/proxy-header-encoder.js';
+import { openSocket } from '../net/unverified-socket.js';
 import type { HealthcheckOptions } from './args.js';
 import { reachable } from './remote/admin-address.js';
 import { DEFAULT_FILE, readConfig, StartSettingsError } from './start-settings.js';
@@ -21,6 +24,10 @@ export interface HealthcheckContext {
 /** The request, and which response is good. */
 interface Probe {
   readonly address: Address;
+  /** Is it asked over TLS? */
+  readonly isSecure: boolean;
+  /** Does it expect a PROXY header? */
+  readonly expectsHeader: boolean;
   readonly request: RequestOptions;
   readonly isGood: (status: number) => boolean;
 }
@@ -61,23 +68,36 @@ function findProbe(
   env: NodeJS.ProcessEnv,
   exists: (path: string) => boolean,
 ): Probe | string {
-  if (admin !== null) return adminProbe(parseAddress(admin, { defaultHost: '127.0.0.1' }), ready);
+  if (admin !== null) return adminProbe(parseAddress(admin, { defaultHost: '127.0.0.1' }), ready, false);
   const file = configFile ?? (port === null && exists(DEFAULT_FILE) ? DEFAULT_FILE : null);
   const settings = file === null ? null : readSettings(file, env);
   if (typeof settings === 'string') return settings;
-  if (settings !== null && settings.admin !== null) return adminProbe(settings.admin.listen, ready);
-  const first = port === null ? settings?.listen[0]?.address : undefined;
-  const address = first ?? parseAddress(port ?? DEFAULT_PORT, { defaultHost: '' });
+  if (settings !== null && settings.admin !== null)
+    return adminProbe(settings.admin.listen, ready, settings.admin.tls !== null);
+  const listener = port === null && settings !== null ? easiest(settings.listen) : undefined;
+  const place = {
+    address: listener?.address ?? parseAddress(port ?? DEFAULT_PORT, { defaultHost: '' }),
+    isSecure: listener !== undefined && listener.tls !== null,
+    expectsHeader: listener !== undefined && listener.proxyProtocol !== null,
+  };
   const path = settings?.readinessPath ?? null;
   if (path !== null)
-    return { address, request: { path }, isGood: (status) => status === 200 || (status === 503 && !ready) };
+    return { ...place, request: { path }, isGood: (status) => status === 200 || (status === 503 && !ready) };
   if (ready) return '--ready needs an admin listener or a readiness_path: nothing else says whether it is.';
   const request = { method: 'OPTIONS', path: '*', headers: { 'max-forwards': '0' } };
-  return { address, request, isGood: () => true };
+  return { ...place, request, isGood: () => true };
 }
 
-function adminProbe(address: Address, ready: boolean): Probe {
-  return { address, request: { path: ready ? '/readyz' : '/livez' }, isGood: (status) => status === 200 };
+function adminProbe(address: Address, ready: boolean, isSecure: boolean): Probe {
+  const asked = { path: ready ? '/readyz' : '/livez' };
+  return { address, isSecure, expectsHeader: false, request: asked, isGood: (status) => status === 200 };
+}
+
+/** The first listener that asks for the least: neither for a PROXY header nor for a client certificate. */
+function easiest(listeners: readonly ListenerConfig[]): ListenerConfig | undefined {
+  const asks = ({ tls: terms, proxyProtocol }: ListenerConfig): number =>
+    (proxyProtocol === null ? 0 : 2) + (terms?.clientAuth?.mode === 'require' ? 1 : 0);
+  return [...listeners].sort((one, other) => asks(one) - asks(other))[0];
 }
 
 function readSettings(file: string, env: NodeJS.ProcessEnv) {
@@ -88,11 +108,13 @@ function readSettings(file: string, env: NodeJS.ProcessEnv) {
 }
 
 /** Resolves with the status of the response; rejects if there is none in time. */
-function statusOf({ address, request: asked }: Probe): Promise<number> {
+function statusOf({ address, isSecure, expectsHeader, request: asked }: Probe): Promise<number> {
   const at = reachable(address);
-  const target = at.kind === 'unix' ? { socketPath: at.path } : { host: at.host, port: at.port };
   return new Promise((resolve, reject) => {
-    const outgoing = request({ ...target, ...asked, agent: false }, (response) => {
+    const greeting = expectsHeader ? localProxyHeader('v2') : '';
+    const createConnection = () => openSocket(at, greeting, isSecure);
+    const host = at.kind === 'tcp' ? { host: at.host, port: at.port } : {};
+    const outgoing = request({ ...host, ...asked, createConnection, agent: false }, (response) => {
       response.on('error', () => {});
       response.resume();
       resolve(response.statusCode ?? 0);
@@ -104,7 +126,11 @@ function statusOf({ address, request: asked }: Probe): Promise<number> {
     );
     outgoing.on('error', ({ code, message }: NodeJS.ErrnoException) => {
       const isNobody = code === 'ECONNREFUSED' || code === 'ENOENT';
-      reject(new Error(isNobody ? `no answer at ${at.text}` : message));
+      const isClosed = expectsHeader && (code === 'ECONNRESET' || code === 'EPIPE');
+      if (isNobody) reject(new Error(`no answer at ${at.text}`));
+      else if (isClosed)
+        reject(new Error(`${at.text} closes the connection: is this machine in its proxy_protocol?`));
+      else reject(new Error(message));
     });
     outgoing.on('close', () => clearTimeout(patience));
     outgoing.end();

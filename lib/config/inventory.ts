@@ -1,4 +1,5 @@
-import type { Config, HostName, RouteConfig, ServerConfig } from './types.js';
+import type { DescribedListener } from '../base/listener-text.js';
+import type { Config, HostName, ListenerConfig, RouteConfig, ServerConfig } from './types.js';
 
 /** Every server of a configuration once, in the order of the file. */
 export function serversOf(config: Config): readonly ServerConfig[] {
@@ -31,6 +32,14 @@ export function entrancesOf({ hosts, rest }: Config): readonly Entrance[] {
   }
   if (rest.fallback !== null) entrances.push({ label: '', route: rest.fallback });
   return entrances;
+}
+
+/** `address`: where it listens, if the port in the file is 0. */
+export function describeListener(
+  { address, tls, redirect, proxyProtocol }: ListenerConfig,
+  bound = address,
+): DescribedListener {
+  return { address: bound.text, scheme: tls === null ? 'http' : 'https', redirect, proxyProtocol };
 }
 
 /** `www.mango.com`, `*.mango.com`. */

@@ -96,9 +96,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#settle('bad_request', 'no Host to redirect to https', this.#reply(client, 400));
       return;
     }
-    const { ofReads, ofWrites } = httpsRedirect(port);
-    const reply = head.method === 'GET' || head.method === 'HEAD' ? ofReads : ofWrites;
-    this.#replyFromRoute(client, reply, context.lostRules, 'redirect to https');
+    this.#replyFromRoute(client, httpsRedirect(port, head.method), context.lostRules, 'redirect to https');
   }
 
   #forward(client: ClientSide, head: RequestHead, destination: CompiledRoute): void {

@@ -8,8 +8,8 @@ export interface AskedHeader {
 
 /** A request given on the command line. */
 export interface AskedRequest {
-  /** `http` when the URL is a path. */
-  readonly scheme: Scheme;
+  /** Null when the URL has none. */
+  readonly scheme: Scheme | null;
   readonly method: string;
   /** As in a request line. */
   readonly target: string;
@@ -37,7 +37,8 @@ export function readRequest(method: string, url: string, headers: readonly Asked
     throw new ValueError(`expected a method such as GET, got ${JSON.stringify(method)}`);
   const others = headers.filter(({ name }) => name.toLowerCase() !== 'host');
   const asked = headers.find(({ name }) => name.toLowerCase() === 'host')?.value ?? null;
-  const scheme = /^https:/i.test(url) ? 'https' : 'http';
+  const [, written] = /^(https?):\/\//i.exec(url) ?? [];
+  const scheme = written === undefined ? null : (written.toLowerCase() as Scheme);
   if (/[\s\x00-\x1f\x7f]/.test(url) || url === '')
     throw new ValueError(
       `${JSON.stringify(url)} is not a URL`,

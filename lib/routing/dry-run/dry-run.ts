@@ -12,14 +12,18 @@ import { ForwardedClient } from '../../http/forwarded.js';
 import { receivedRequestId } from '../../http/head-encoder.js';
 import { encodeRouteReply } from '../../http/replies.js';
 import { RequestParser } from '../../http/request-parser.js';
+import { httpsRedirect } from '../../rules/https-redirect.js';
 import type { Captures } from '../../rules/pattern.js';
+import type { RouteReply } from '../../rules/route-reply.js';
+import type { RouteRules } from '../../rules/route-rules.js';
 import { NO_KEY } from '../../servers/scheduler/scheduler.js';
 import type { Server } from '../../servers/server.js';
 import type { RoutingSnapshot } from '../routing-snapshot.js';
 import { SnapshotBuilder } from '../snapshot-builder.js';
 import { DryClock } from './dry-clock.js';
 import { dryServers, type Standings } from './dry-servers.js';
-import type { DryRunOutcome, Forwarded, Refused } from './outcome.js';
+import type { DryRunOutcome, Forwarded, Refused, Replied } from './outcome.js';
+import { listenerFor } from './request-text.js';
 import { type RuleStep, ruleSteps } from './rule-steps.js';
 import { type Absence, explainAbsence, type PassedOver, passedOver } from './way.js';
 
@@ -141,12 +145,15 @@ export class DryRun {
     const atAccept = this.#refusedAtAccept(client);
     const { readinessPath } = this.#config;
     const asksUs = readinessPath !== null && asksReadiness(client.head, readinessPath);
-    const objection = atAccept === null && !asksUs ? this.#snapshot.pipeline.decide(context) : null;
+    const redirected = atAccept === null && !asksUs ? this.#redirectToHttps(client) : null;
+    const isDecided = atAccept !== null || asksUs || redirected !== null;
+    const objection = isDecided ? null : this.#snapshot.pipeline.decide(context);
     const { globalFirewall, destination, captures } = context;
     const route = this.#routes.get(context.route) ?? null;
     let outcome: DryRunOutcome;
     if (atAccept !== null) outcome = atAccept;
     else if (asksUs) outcome = { kind: 'readiness', status: 200, route: null };
+    else if (redirected !== null) outcome = redirected;
     else if (objection !== null) outcome = { kind: 'refused', ...objection, atAccept: false, route };
     else outcome = this.#follow(client, route as RouteConfig, destination as CompiledRoute);
     const first = atAccept === null ? globalFirewall : this.#snapshot.firewall;
@@ -174,18 +181,34 @@ export class DryRun {
     return { kind: 'refused', reason: 'blocked_ip', status, detail, atAccept: true, route: null };
   }
 
-  #follow(client: ClientSide, route: RouteConfig, destination: CompiledRoute): DryRunOutcome {
+  /** null: it came to no listener that redirects. */
+  #redirectToHttps({ head }: ClientSide): Replied | Refused | null {
     const context = this.#context;
-    const { selector, reply, rules } = destination;
-    if (reply !== null) {
-      const edit = context.responseEdit;
-      reply.edit(context, edit);
-      rules.editResponse(context, edit);
-      const form = { framing: 'length', keepAlive: true, oldClient: false } as const;
-      const text = encodeRouteReply(reply.status, reply.body, edit, form, true, this.#clock.wall());
-      const location = /\r\nLocation: ([^\r]*)/i.exec(text)?.[1] ?? null;
-      return { kind: 'replied', status: reply.status, location, head: text, body: reply.body, route };
+    if (context.view.scheme === 'https') return null;
+    if (listenerFor(this.#config, 'http')?.redirect !== 'https') return null;
+    if (context.view.host === '') {
+      const detail = 'no Host to redirect to https';
+      return { kind: 'refused', reason: 'bad_request', status: 400, detail, atAccept: false, route: null };
     }
+    const first = this.#config.listen.find(({ tls }) => tls !== null)?.address;
+    const reply = httpsRedirect(first?.kind === 'tcp' ? first.port : 443, head.method);
+    return this.#reply(reply, this.#snapshot.pipeline.lostRules, null);
+  }
+
+  #reply(reply: RouteReply, rules: RouteRules, route: RouteConfig | null): Replied {
+    const context = this.#context;
+    const edit = context.responseEdit;
+    reply.edit(context, edit);
+    rules.editRouteReply(context, edit, reply.status);
+    const form = { framing: 'length', keepAlive: true, oldClient: false } as const;
+    const text = encodeRouteReply(reply.status, reply.body, edit, form, true, this.#clock.wall());
+    const location = /\r\nLocation: ([^\r]*)/i.exec(text)?.[1] ?? null;
+    return { kind: 'replied', status: reply.status, location, head: text, body: reply.body, route };
+  }
+
+  #follow(client: ClientSide, route: RouteConfig, destination: CompiledRoute): DryRunOutcome {
+    const { selector, reply, rules } = destination;
+    if (reply !== null) return this.#reply(reply, rules, route);
     return this.#forward(client, route, selector as ServerSelector);
   }
 
@@ -257,14 +280,12 @@ function firstUsable(servers: readonly Server[]): Server | null {
   return usable.find(({ backup }) => !backup) ?? usable[0] ?? null;
 }
 
-/** The connection that a client would use for `authority`: to the first listener with this scheme. */
-function transportOf(scheme: Scheme, authority: string, { listen }: Config): TransportInfo {
+/** The connection on which a client would ask for `authority`. */
+function transportOf(scheme: Scheme, authority: string, config: Config): TransportInfo {
   const host = authority.replace(/:\d+$/, '').toLowerCase();
   // RFC 6066, 3: SNI carries no addresses.
   const isName = host !== '' && isIP(host.replace(/^\[|\]$/g, '')) === 0;
-  const listener = listen.find(
-    ({ address, tls }) => address.kind === 'tcp' && (tls !== null) === (scheme === 'https'),
-  );
+  const listener = listenerFor(config, scheme);
   const port = listener?.address.kind === 'tcp' ? listener.address.port : 0;
   return { ...PLAIN_TRANSPORT, scheme, port, sni: scheme === 'https' && isName ? host : null };
 }

@@ -15,7 +15,7 @@ export interface Refused {
   readonly route: RouteConfig | null;
 }
 
-/** Answered by its route: a redirect, or a fixed response. */
+/** Answered by its route, with a redirect or a reply that stands in the configuration; or redirected by its listener. */
 export interface Replied {
   readonly kind: 'replied';
   readonly status: number;
@@ -25,7 +25,8 @@ export interface Replied {
   readonly head: string;
   /** Bytes as latin1. */
   readonly body: string;
-  readonly route: RouteConfig;
+  /** null: by its listener. */
+  readonly route: RouteConfig | null;
 }
 
 /** Sent to a server. */

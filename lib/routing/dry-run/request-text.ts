@@ -1,4 +1,5 @@
-import type { Config } from '../../config/types.js';
+import type { Scheme } from '../../base/transport-info.js';
+import type { Config, ListenerConfig } from '../../config/types.js';
 
 /** The parts of a request, as written. */
 export interface RequestParts {
@@ -18,10 +19,24 @@ export function requestBytes({ method, target, host, headers }: RequestParts): B
   return Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`);
 }
 
-/** The host of a request whose URL is a mere path: what curl on this machine would send. */
-export function listenerHost({ listen }: Config): string {
-  for (const { address } of listen) {
-    if (address.kind === 'tcp') return address.port === 80 ? 'localhost' : `localhost:${address.port}`;
-  }
-  return 'localhost';
+/** The listener to which requests over `scheme` come: the first that serves them, else the first that redirects. */
+export function listenerFor({ listen }: Config, scheme: Scheme): ListenerConfig | undefined {
+  const fitting = listen.filter(
+    ({ address, tls }) => address.kind === 'tcp' && (tls !== null) === (scheme === 'https'),
+  );
+  return fitting.find(({ redirect }) => redirect === null) ?? fitting[0];
+}
+
+/** The scheme of a request that names none: that of a listener which serves it. */
+export function listenerScheme(config: Config): Scheme {
+  const plain = listenerFor(config, 'http');
+  const servesPlain = plain !== undefined && plain.redirect === null;
+  return servesPlain || listenerFor(config, 'https') === undefined ? 'http' : 'https';
+}
+
+/** What a request for a mere path asks for, as curl on this machine would. */
+export function listenerHost(config: Config, scheme: Scheme): string {
+  const address = listenerFor(config, scheme)?.address;
+  const usual = scheme === 'https' ? 443 : 80;
+  return address?.kind === 'tcp' && address.port !== usual ? `localhost:${address.port}` : 'localhost';
 }
