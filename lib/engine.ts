@@ -10,6 +10,7 @@ import { encodeReply } from './http/replies.js';
 import { HandshakeQueue } from './net/handshake-queue.js';
 import { HandshakeCounts } from './net/handshake-results.js';
 import { Listeners } from './net/listeners.js';
+import { ProxyHeaderCounts } from './net/proxy-header-counts.js';
 import { Resolver } from './net/resolver.js';
 import { ShortageAlarm } from './net/shortage.js';
 import type { SocketChoice } from './net/socket-choice.js';
@@ -55,6 +56,7 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
   readonly listeners: Listeners<ListenerConfig>;
   /** Of clients. */
   readonly handshakes = new HandshakeCounts();
+  readonly proxyHeaders: ProxyHeaderCounts;
   #timeouts: Config['timeouts'];
   readonly #exchanges: ExchangeDeps;
   readonly #connections: ConnectionDeps;
@@ -86,7 +88,15 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
       },
     };
     const tls = { termsOf: certain(deps.termsOf), handshakes };
-    this.listeners = new Listeners(listen, { acceptor: this.acceptor, sockets, tls }, observer, shortages);
+    this.proxyHeaders = new ProxyHeaderCounts(wheel, observer);
+    const proxyHeaders = {
+      wheel,
+      counts: this.proxyHeaders,
+      places: this.acceptor,
+      timeout: () => this.#timeouts.proxyHeader,
+    };
+    const listenerDeps = { acceptor: this.acceptor, sockets, tls, proxyHeaders };
+    this.listeners = new Listeners(listen, listenerDeps, observer, shortages);
   }
 
   install(snapshot: RoutingSnapshot): void {

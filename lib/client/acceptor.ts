@@ -89,12 +89,40 @@ export class ClientAcceptor implements Acceptor {
     return this.#connections.size + this.#pending.size;
   }
 
+  /** Whose connection it is will be known later: it is counted, but for no address. Null: there is no room. */
+  hold(listener: ListenerState, pending: PendingConnection): Place | null {
+    if (this.#isTooManyFor(listener) || !this.#hasRoom()) return null;
+    const place = new Place(this, listener, '', null, false, null, pending);
+    this.#pending.add(place);
+    listener.open++;
+    return place;
+  }
+
   /** Null: it is refused. */
-  admit(remoteAddress: string, listener: ListenerState, pending: PendingConnection | null): Place | null {
-    if (listener.isFull) {
-      listener.turnedAway++;
-      return null;
+  admit(
+    remoteAddress: string,
+    listener: ListenerState,
+    pending: PendingConnection | null,
+    held: Admission | null = null,
+  ): Place | null {
+    if (held === null) {
+      return this.#isTooManyFor(listener) ? null : this.#admit(remoteAddress, listener, pending);
     }
+    // What it held is its own: no other connection has to make room.
+    this.#pending.delete(held as Place);
+    listener.open--;
+    const place = this.#admit(remoteAddress, listener, pending);
+    if (place === null) this.#noteEmpty();
+    return place;
+  }
+
+  #isTooManyFor(listener: ListenerState): boolean {
+    if (!listener.isFull) return false;
+    listener.turnedAway++;
+    return true;
+  }
+
+  #admit(remoteAddress: string, listener: ListenerState, pending: PendingConnection | null): Place | null {
     const address = plainAddress(remoteAddress);
     const { trusted, firewall } = this.#policy;
     const peer = parseIpAddress(address) ?? IpAddress.unix;
@@ -226,8 +254,9 @@ export class ClientAcceptor implements Acceptor {
     this.#noteEmpty();
   }
 
-  #free(peer: IpAddress, listener: ListenerState, firewall: Firewall | null): void {
+  #free(peer: IpAddress | null, listener: ListenerState, firewall: Firewall | null): void {
     listener.open--;
+    if (peer === null) return;
     firewall?.leave(peer);
     const left = (this.#perAddress.get(peer.key) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(peer.key);
@@ -243,7 +272,8 @@ class Place implements Admission {
   readonly #acceptor: ClientAcceptor;
   readonly listener: ListenerState;
   readonly address: string;
-  readonly peer: IpAddress;
+  /** null: whose connection it is is not known yet. */
+  readonly peer: IpAddress | null;
   readonly isTrusted: boolean;
   /** The one that let it in, and counts it. */
   readonly firewall: Firewall | null;
@@ -253,7 +283,7 @@ class Place implements Admission {
     acceptor: ClientAcceptor,
     listener: ListenerState,
     address: string,
-    peer: IpAddress,
+    peer: IpAddress | null,
     isTrusted: boolean,
     firewall: Firewall | null,
     pending: PendingConnection | null,

@@ -30,6 +30,11 @@ export interface TimeoutsSettings {
    */
   readonly tls_handshake?: DurationSetting;
   /**
+   * How long a proxy may take, from when its connection is accepted, to send the PROXY header that its listener
+   * expects. Then the connection is closed. Default: "3s".
+   */
+  readonly proxy_header?: DurationSetting;
+  /**
    * The age (varied by a tenth) after which a client connection ends: the next response carries Connection: close. In
    * this way clients that keep connections open for ever learn new addresses of the balancer. Default: "1h".
    */
@@ -385,7 +390,11 @@ export interface ListenerSettings {
   readonly redirect?: 'https';
   /**
    * The addresses and CIDRs of the proxies that connect here. Each connection must begin with a PROXY header (version
-   * 1 or 2), whose addresses are believed; connections from elsewhere, or without the header, are closed.
+   * 1 or 2, at most 4096 bytes), within timeouts.proxy_header; what it tells is believed: the client's address and
+   * port, the port that the client connected to, and in version 2 whether the client spoke TLS (PP2_TYPE_SSL) and for
+   * which name (PP2_TYPE_AUTHORITY). With LOCAL and UNKNOWN the proxy speaks for itself. Connections from elsewhere,
+   * and those without a header, are closed. On a Unix socket, whose peers have no addresses, the mode of its file
+   * says who may connect, and the list is not looked at.
    */
   readonly proxy_protocol?: AddressListSetting;
   /** The mode of the file of a Unix socket, in octal. By default what the umask leaves. */

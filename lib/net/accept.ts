@@ -19,6 +19,8 @@ import type { RawTransport, SocketMode, Transport } from './transport.js';
 export interface RawConnection {
   /** The peer's address as text; empty for a Unix socket. */
   readonly remoteAddress: string;
+  /** Knows between which places it is, where a PROXY header told; else the transport does. */
+  readonly source?: EndsSource;
   /** Once; to be attached at once. */
   transport(): RawTransport;
   /** Closes it with a reset. */
@@ -62,10 +64,15 @@ export interface Admission {
 export interface Acceptor {
   /**
    * May this client connect? null: no, and the connection is reset. `address` is the client's, as text: the peer's, or
-   * what a PROXY header names; empty for a Unix socket. `listener` is where it connected. With `pending` the place can be taken from it until `onAccept`;
+   * what a PROXY header names; empty for a Unix socket. `listener` is where it connected, `held` the place that it has had since then. With `pending` the place can be taken from it until `onAccept`;
    * null: `onAccept` follows at once.
    */
-  admit(address: string, listener: ListenerState, pending: PendingConnection | null): Admission | null;
+  admit(
+    address: string,
+    listener: ListenerState,
+    pending: PendingConnection | null,
+    held?: Admission | null,
+  ): Admission | null;
   /** What was admitted may be taken. */
   onAccept(incoming: Incoming, admission: Admission): void;
 }

@@ -1,9 +1,24 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
+import { AddressSet } from '../base/address-set.js';
+import { parseIpAddress } from '../base/ip-address.js';
 import { ListenerState } from '../base/listener-state.js';
 import { PLAIN_TRANSPORT, type TransportInfo } from '../base/transport-info.js';
-import { type Acceptor, acceptFrom, type Entrance, Incoming, type RawConnection } from './accept.js';
+import {
+  type Acceptor,
+  type Admission,
+  acceptFrom,
+  type Entrance,
+  Incoming,
+  type RawConnection,
+} from './accept.js';
+import {
+  type ProxyHeaderDeps,
+  type ProxyHeaderOwner,
+  ProxyHeaderReader,
+  type ToldConnection,
+} from './proxy-header-reader.js';
 import { Handshake, type HandshakeDeps } from './tls-handshake.js';
 import type { TlsTerms } from './tls-terms.js';
 import type { Sockets } from './transport.js';
@@ -19,6 +34,7 @@ export interface ListenerSettings {
   readonly redirect?: 'https' | null;
   readonly mode?: number | null;
   readonly connections?: number | null;
+  readonly proxyProtocol?: readonly string[] | null;
 }
 
 /** How listeners encrypt. */
@@ -36,16 +52,22 @@ export interface ListenerDeps<Settings = ListenerSettings> {
   readonly onTrouble?: (error: NodeJS.ErrnoException) => void;
   /** Without it all are listeners of plain HTTP. */
   readonly tls?: ListenerTls<Settings>;
+  /** Without it no listener reads PROXY headers. */
+  readonly proxyHeaders?: ProxyHeaderDeps;
 }
 
 /** One bound address. */
-export class Listener<Settings extends ListenerSettings = ListenerSettings> implements Entrance {
+export class Listener<Settings extends ListenerSettings = ListenerSettings>
+  implements Entrance, ProxyHeaderOwner
+{
   readonly state = new ListenerState();
   readonly #server: net.Server;
   readonly #deps: ListenerDeps<Settings>;
   #address: Address;
   /** What is known of each of its connections when it comes. */
   #info: TransportInfo = PLAIN_TRANSPORT;
+  /** The peers whose connections begin with a PROXY header; null: none do. */
+  #proxies: AddressSet | null;
   /** null: it is one of plain HTTP. */
   #terms: TlsTerms | null;
   /** Of the file of a Unix socket; null: what the umask leaves. */
@@ -59,6 +81,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings> impl
     this.#mode = settings.mode ?? null;
     this.#deps = deps;
     this.#terms = deps.tls?.termsOf(settings) ?? null;
+    this.#proxies = proxiesOf(settings);
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
@@ -83,19 +106,52 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings> impl
     this.state.httpsPort = redirect === null ? 0 : httpsPort;
     this.state.most = connections ?? 0;
     this.#terms = this.#deps.tls?.termsOf(settings) ?? null;
+    this.#proxies = proxiesOf(settings);
   }
 
   /** A connection came. */
   enter(connection: RawConnection): void {
-    const { acceptor, tls } = this.#deps;
-    if (this.#terms !== null && tls !== undefined) {
-      const handshake = new Handshake(this.#info, this.#terms, tls.handshakes);
-      handshake.begin(connection, connection.remoteAddress, this.state);
+    const { proxyHeaders } = this.#deps;
+    if (this.#proxies === null || proxyHeaders === undefined) this.#letIn(connection, this.#info, null);
+    else this.#readHeader(connection, this.#proxies, proxyHeaders);
+  }
+
+  #readHeader(connection: RawConnection, proxies: AddressSet, deps: ProxyHeaderDeps): void {
+    const { remoteAddress } = connection;
+    const peer = parseIpAddress(remoteAddress);
+    // Who may connect to a Unix socket is up to the mode of its file.
+    if (this.#address.kind === 'unix' || (peer !== null && proxies.has(peer))) {
+      new ProxyHeaderReader(this, deps).begin(connection);
       return;
     }
-    const admission = acceptor.admit(connection.remoteAddress, this.state, null);
+    const address = peer?.text ?? remoteAddress;
+    deps.counts.count('untrusted', this.name, address, `${address} is not in proxy_protocol`);
+    connection.refuse();
+  }
+
+  /** Where it listens, for people. */
+  get name(): string {
+    return this.#address.text;
+  }
+
+  get info(): TransportInfo {
+    return this.#info;
+  }
+
+  onHeader(connection: ToldConnection, held: Admission): void {
+    this.#letIn(connection, connection.info, held);
+  }
+
+  /** `held`: the place that the connection has had while its PROXY header was read. */
+  #letIn(connection: RawConnection, info: TransportInfo, held: Admission | null): void {
+    const { acceptor, tls } = this.#deps;
+    if (this.#terms !== null && tls !== undefined) {
+      new Handshake(info, this.#terms, tls.handshakes).begin(connection, this.state, held);
+      return;
+    }
+    const admission = acceptor.admit(connection.remoteAddress, this.state, null, held);
     if (admission === null) connection.refuse();
-    else acceptor.onAccept(new Incoming(connection.transport(), this.#info), admission);
+    else acceptor.onAccept(new Incoming(connection.transport(), info, connection.source), admission);
   }
 
   /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL; or when it is closed first. */
@@ -150,6 +206,10 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings> impl
     this.#abort();
     this.#server.close(() => {});
   }
+}
+
+function proxiesOf({ proxyProtocol = null }: ListenerSettings): AddressSet | null {
+  return proxyProtocol === null ? null : new AddressSet(proxyProtocol);
 }
 
 function ignore(): void {}

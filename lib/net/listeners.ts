@@ -1,7 +1,18 @@
 import type { Address } from '../base/address.js';
+import type { DescribedListener } from '../base/listener-text.js';
 import type { Observer } from '../base/observer.js';
 import { Listener, type ListenerDeps, type ListenerSettings } from './listener.js';
 import type { ShortageAlarm } from './shortage.js';
+
+/** What is known of a listener. */
+export interface ListenerFigures extends DescribedListener {
+  /** Open now, those that are not let in yet included. */
+  readonly connections: number;
+  /** null: no limit of its own. */
+  readonly limit: number | null;
+  /** How many were closed as `limit` were open. */
+  readonly turnedAway: number;
+}
 
 /** Every door of a balancer, and how other doors take their place without one being shut too early. */
 export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
@@ -27,6 +38,17 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   /** Port 0 is resolved to the real one once it is open. */
   get addresses(): readonly Address[] {
     return this.#open.map((listener) => listener.address);
+  }
+
+  /** How they are, in the order of the settings. */
+  get figures(): readonly ListenerFigures[] {
+    return this.#open.map(({ address, state }, i) => {
+      const { tls = null, redirect = null, proxyProtocol = null } = this.#wanted[i] as Settings;
+      const { open, most, turnedAway } = state;
+      const scheme = tls === null ? 'http' : 'https';
+      const limit = most === 0 ? null : most;
+      return { address: address.text, scheme, redirect, proxyProtocol, connections: open, limit, turnedAway };
+    });
   }
 
   /** Binds each in turn. `permit` is asked before each and may throw; those that are open then stay open. */

@@ -91,6 +91,8 @@ export class SocketTransport implements RawTransport {
     socket.off('end', onEnd);
     socket.off('error', onError);
     socket.off('close', onClose);
+    // Nobody may attach to it again, and an error that nobody hears ends the process.
+    socket.on('error', ignore);
     socket.pause();
     if (rest !== null) socket.unshift(rest);
     this.#owner = null;
@@ -161,6 +163,8 @@ function onData(this: WiredSocket, chunk: Buffer): void {
 function onEnd(this: WiredSocket): void {
   this[TRANSPORT].owner.peerEnded();
 }
+
+function ignore(): void {}
 
 function onError(this: WiredSocket, error: NodeJS.ErrnoException): void {
   const { owner } = this[TRANSPORT];

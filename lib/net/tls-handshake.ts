@@ -1,3 +1,4 @@
+import type { EndsSource } from '../base/connection-ends.js';
 import type { ListenerState } from '../base/listener-state.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { TransportInfo } from '../base/transport-info.js';
@@ -53,6 +54,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
   readonly #info: TransportInfo;
   readonly #deadline: Deadline;
   #admission: Admission | null = null;
+  #source: EndsSource | undefined;
   #state: HandshakeState = 'hello';
   /** The socket below, and after that what is spoken over it. */
   #raw: RawTransport | null = null;
@@ -72,15 +74,16 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     this.#deadline = new Deadline(deps.wheel, this);
   }
 
-  /** `address`: the client's, and `listener`, as for `Acceptor.admit`. */
-  begin(connection: RawConnection, address: string, listener: ListenerState): void {
-    this.#admission = this.#deps.acceptor.admit(address, listener, this);
+  /** `listener` and `held` as for `Acceptor.admit`. */
+  begin(connection: RawConnection, listener: ListenerState, held: Admission | null): void {
+    this.#admission = this.#deps.acceptor.admit(connection.remoteAddress, listener, this, held);
     if (this.#admission === null) {
       this.#state = 'over';
       connection.refuse();
       return;
     }
     this.#deadline.arm(this.#deps.timeout());
+    this.#source = connection.source;
     this.#raw = connection.transport();
     this.#channel = new Channel(this.#raw, this);
   }
@@ -181,10 +184,8 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     this.#admission = null;
     this.#deadline.release();
     const name = this.#hello?.name ?? null;
-    acceptor.onAccept(
-      new Incoming(transport, infoOf(this.#info, name, session, choice, this.#terms)),
-      admission,
-    );
+    const info = infoOf(this.#info, name, session, choice, this.#terms);
+    acceptor.onAccept(new Incoming(transport, info, this.#source), admission);
   }
 
   // Endings.

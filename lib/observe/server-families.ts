@@ -10,6 +10,9 @@ export interface LiveBalancer {
   readonly clients: number;
   /** TLS handshakes of clients, by how they ended. */
   readonly handshakes: ReadonlyMap<string, number>;
+  /** Connections to listeners that expect a PROXY header, by what became of it. */
+  readonly proxyHeaders: ReadonlyMap<string, number>;
+  readonly listeners: readonly LiveListener[];
   readonly requests: { readonly inFlight: number };
   /** Routes that forward. */
   readonly routes: readonly LiveRoute[];
@@ -33,6 +36,12 @@ export interface LiveCertificate {
   readonly source: string;
   /** Unix time in ms. */
   readonly notAfter: number;
+}
+
+export interface LiveListener {
+  readonly address: string;
+  readonly connections: number;
+  readonly turnedAway: number;
 }
 
 export interface LiveRoute {
@@ -100,6 +109,19 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
     ),
     counter('lb_tls_handshakes_total', 'TLS handshakes of clients, by how they ended.', () =>
       [...live().handshakes].map(([result, value]) => ({ labels: { result }, value })),
+    ),
+    counter(
+      'lb_proxy_headers_total',
+      'Connections to listeners that expect a PROXY header, by what became of it.',
+      () => [...live().proxyHeaders].map(([result, value]) => ({ labels: { result }, value })),
+    ),
+    gauge('lb_listener_connections', 'Open client connections of the listener.', () =>
+      listeners(live(), ({ connections }) => connections),
+    ),
+    counter(
+      'lb_listener_turned_away_total',
+      'Connections closed because the listener had as many as its own limit allows.',
+      () => listeners(live(), ({ turnedAway }) => turnedAway),
     ),
     gauge('lb_requests_in_flight', 'Requests in flight.', () => one(live().requests.inFlight)),
     gauge('lb_route_up', 'Whether the route has a server that takes new requests.', () =>
@@ -189,6 +211,10 @@ function isUp({ state }: LiveServer): number {
 function* certificates({ certificates: all }: LiveBalancer): Iterable<Sample> {
   for (const { name, serial, source, notAfter } of all)
     yield { labels: { certificate: name, serial, source }, value: Math.floor(notAfter / 1000) };
+}
+
+function listeners({ listeners: all }: LiveBalancer, value: (listener: LiveListener) => number): Sample[] {
+  return all.map((listener) => ({ labels: { listener: listener.address }, value: value(listener) }));
 }
 
 function* routes(live: LiveBalancer, value: (route: LiveRoute) => number): Generator<Sample> {

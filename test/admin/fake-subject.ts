@@ -106,6 +106,17 @@ export class FakeSubject implements AdminTarget {
       ready: this.readyReasons.length === 0,
       readyReasons: this.readyReasons,
       listen: ['127.0.0.1:8080'],
+      listeners: [
+        {
+          address: '127.0.0.1:8080',
+          scheme: 'https',
+          redirect: null,
+          proxyProtocol: ['10.0.0.0/8'],
+          connections: 1,
+          limit: 1000,
+          turnedAway: 0,
+        },
+      ],
       clients: 3,
       requests,
       routes: [

@@ -53,6 +53,8 @@ const LIVE: LiveBalancer = {
     ['ok', 5],
     ['timeout', 1],
   ]),
+  proxyHeaders: new Map([['accepted', 4]]),
+  listeners: [{ address: '127.0.0.1:8080', connections: 3, turnedAway: 1 }],
   requests: { inFlight: 2 },
   routes: [
     { name: 'www.mango.com', isUp: true, usableServers: 2 },

@@ -7,7 +7,7 @@ import { Failures } from './failures.js';
 import { showFirewall } from './firewall.js';
 import { Routes } from './routes.js';
 import { Timeline } from './timeline.js';
-import { answers, duration, eventWords, plural, STATES } from './words.js';
+import { answers, duration, eventWords, listenerText, plural, STATES } from './words.js';
 
 const EVERY_MS = 1000;
 const TOAST_MS = 5000;
@@ -67,14 +67,14 @@ async function liftBan(client) {
 }
 
 function show(status) {
-  const { servers, listen, uptime_ms: uptime, version, clients, config, access } = status;
+  const { servers, listeners, uptime_ms: uptime, version, clients, config, access } = status;
   const usable = servers.filter(({ state }) => state === 'up' || state === 'unchecked').length;
   const inUse = `${usable} of ${plural(servers.length, 'server')} in use`;
   document.title = `${usable < servers.length ? '! ' : ''}${usable}/${servers.length} up · lb`;
   say(part('version'), version);
   say(
     part('summary'),
-    `${listen.join(', ')} · up for ${duration(uptime)} · ${plural(clients, 'client')} connected`,
+    `${listeners.map(listenerText).join(', ')} · up for ${duration(uptime)} · ${plural(clients, 'client')} connected`,
   );
   say(part('answers'), answers(status.requests.total, status.requests.by_status));
   say(part('servers-aside'), inUse);

@@ -54,6 +54,16 @@ export function answers(total, byStatus) {
   return `${plural(total, 'request')} since the start${how}`;
 }
 
+/** `443 (https, PROXY protocol)` */
+export function listenerText({ address, scheme, redirect, proxy_protocol }) {
+  const remarks = [
+    ...(scheme === 'https' ? ['https'] : []),
+    ...(redirect === null ? [] : ['redirects to https']),
+    ...(proxy_protocol === null ? [] : ['PROXY protocol']),
+  ];
+  return remarks.length === 0 ? address : `${address} (${remarks.join(', ')})`;
+}
+
 /** A state in a word, and what it means in a line. */
 export const STATES = {
   up: { word: 'Up', tone: 'good', meaning: 'its checks pass' },

@@ -1,3 +1,4 @@
+import { listenerText } from '../../base/listener-text.js';
 import { escapeForScreen } from '../../observe/escape.js';
 import { clockTime } from '../../observe/timestamps.js';
 import { count, humanDuration } from '../error-text.js';
@@ -27,7 +28,7 @@ export function statusText(status: StatusView, { width, paint }: Look): string {
 
 /** `lb 1.2.3 is running, up 2 h 10 min, …`, a line or two. */
 function summary(status: StatusView, paint: Paint): string {
-  const { version, pid, state, ready, listen, config, started_at, uptime_ms } = status;
+  const { version, pid, state, ready, listeners, config, started_at, uptime_ms } = status;
   const tint = ready ? paint.green : paint.yellow;
   const settings =
     config.path === null
@@ -35,8 +36,15 @@ function summary(status: StatusView, paint: Paint): string {
       : `settings of ${escapeForScreen(config.path)}, read ${age(started_at + uptime_ms - config.loaded_at)} ago`;
   return (
     `${paint.bold(`lb ${version}`)} is ${tint(state)}${ready ? '' : paint.yellow(', not ready')}, ` +
-    `up ${humanDuration(uptime_ms)}, pid ${pid}\n${paint.dim(`on ${listen.join(', ')}; ${settings}`)}\n`
+    `up ${humanDuration(uptime_ms)}, pid ${pid}\n${paint.dim(`on ${listenersText(listeners)}; ${settings}`)}\n`
   );
+}
+
+/** `80 (redirects to https), 443 (https)` */
+export function listenersText(listeners: StatusView['listeners']): string {
+  return listeners
+    .map(({ proxy_protocol, ...rest }) => listenerText({ ...rest, proxyProtocol: proxy_protocol }))
+    .join(', ');
 }
 
 function requestsLine({ clients, requests }: StatusView, paint: Paint): string {

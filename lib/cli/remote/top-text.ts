@@ -5,7 +5,7 @@ import { eventText } from './event-text.js';
 import { grouped, latency, percent, rate, sparkline } from './figures.js';
 import type { Rates, ServerRates } from './rates.js';
 import { errorsOf, stateTint } from './server-table.js';
-import type { Look } from './status-text.js';
+import { type Look, listenersText } from './status-text.js';
 import type { EventView, StatusView, TrafficView } from './view.js';
 
 /** The result of one reading. */
@@ -38,13 +38,13 @@ function hidden(servers: number, paint: Paint): string {
 }
 
 function headLines({ status, rates, traffic }: Glance, paint: Paint): string[] {
-  const { version, state, ready, uptime_ms: uptime, listen, clients, requests } = status;
+  const { version, state, ready, uptime_ms: uptime, listeners, clients, requests } = status;
   const tint = ready ? paint.green : paint.yellow;
   const seconds = traffic.slice(-SPARKS).map((point) => point.requests);
   const last = traffic.at(-1);
   const errors = `${rate(rates.errors)} errors/s`;
   return [
-    `${paint.bold(`lb ${version}`)} ${tint(state)} for ${humanDuration(uptime)}${ready ? '' : paint.yellow(', not ready')}  ${paint.dim(listen.join(', '))}`,
+    `${paint.bold(`lb ${version}`)} ${tint(state)} for ${humanDuration(uptime)}${ready ? '' : paint.yellow(', not ready')}  ${paint.dim(listenersText(listeners))}`,
     `${paint.bold(rate(rates.requests))} requests/s  ${paint.cyan(sparkline(seconds))}  ${rates.errors > 0 ? paint.red(errors) : errors}`,
     paint.dim(
       [

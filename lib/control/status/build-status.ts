@@ -5,6 +5,7 @@ import { VERSION } from '../../base/version.js';
 import { everyRoute } from '../../config/every-route.js';
 import { routeMatchSteps } from '../../config/route-match.js';
 import type { RouteConfig } from '../../config/types.js';
+import type { ListenerFigures } from '../../net/listeners.js';
 import type { ServerTls } from '../../net/server-tls.js';
 import {
   type MetricsSnapshot,
@@ -41,9 +42,10 @@ export interface StatusDeps {
   readonly readyReasons: readonly string[];
   /** ms since the epoch, as `loadedAt`. */
   readonly startedAt: number;
-  readonly listen: readonly string[];
+  readonly listeners: readonly ListenerFigures[];
   readonly clients: number;
   readonly handshakes: ReadonlyMap<string, number>;
+  readonly proxyHeaders: ReadonlyMap<string, number>;
   readonly configPath: string | null;
   readonly loadedAt: number;
   readonly certificates: () => CertificateStatus[];
@@ -69,7 +71,8 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
     state,
     ready: readyReasons.length === 0,
     readyReasons,
-    listen: sources.listen,
+    listen: sources.listeners.map(({ address }) => address),
+    listeners: sources.listeners,
     clients: sources.clients,
     requests: { ...metrics.requests, inFlight: managed.activeCount },
     routes,
@@ -103,6 +106,8 @@ export function* figureSteps({
   registry,
   clients,
   handshakes,
+  proxyHeaders,
+  listeners,
   readyReasons,
   certificates,
 }: StatusDeps): Steps<LiveBalancer> {
@@ -124,6 +129,8 @@ export function* figureSteps({
     ready: readyReasons.length === 0,
     clients,
     handshakes,
+    proxyHeaders,
+    listeners,
     requests: { inFlight: managed.activeCount },
     routes: liveRoutes,
     servers: [...servers.values()],

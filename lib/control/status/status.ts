@@ -1,4 +1,5 @@
 import type { BalancerEvent, Reason } from '../../base/observer.js';
+import type { ListenerFigures } from '../../net/listeners.js';
 import type { HealthEventKind } from '../health/health-history.js';
 
 /**
@@ -17,6 +18,8 @@ export interface BalancerStatus {
   readonly readyReasons: readonly string[];
   /** Addresses of listeners; port 0 is resolved. */
   readonly listen: readonly string[];
+  /** The same listeners, and how they are. */
+  readonly listeners: readonly ListenerFigures[];
   /** Client connections open now. */
   readonly clients: number;
   readonly requests: RequestCounts;
