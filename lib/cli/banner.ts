@@ -58,7 +58,7 @@ export function banner(options: BannerOptions): string {
   if (admin !== null)
     rows.push([
       'watch',
-      `${cyan(urlOf(admin, config.admin?.tls == null ? 'http' : 'https'))}  ${dim('status page, /metrics, /api')}`,
+      `${cyan(urlOf(admin, (config.admin?.tls ?? null) === null ? 'http' : 'https'))}  ${dim('status page, /metrics, /api')}`,
     ]);
   if (file !== null)
     rows.push(['settings', isWatched ? `${file}  ${dim('taken over when it changes')}` : file]);

@@ -244,7 +244,10 @@ t.test('top prints once where there is no screen', async (t) => {
   const { lb, subject } = await stage(t);
   const { code, stdout } = await lb('top');
   t.equal(code, 0);
-  t.match(stdout, /^lb 1\.2\.3 running for 5 s {2}127\.0\.0\.1:8080 \(https, PROXY protocol\)\n0 requests\/s .*\n1 in flight/);
+  t.match(
+    stdout,
+    /^lb 1\.2\.3 running for 5 s {2}127\.0\.0\.1:8080 \(https, PROXY protocol\)\n0 requests\/s .*\n1 in flight/,
+  );
   t.match(stdout, /\nSERVER +STATE +REQ\/S.*\napple +up +0 +1 /);
   t.match(JSON.parse((await lb('top --json')).stdout), {
     requests_per_second: 0,
