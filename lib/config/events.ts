@@ -1,5 +1,6 @@
 import { ValueError } from '../base/units.js';
 import type { Context } from './context.js';
+import { type FileReader, readCertificates } from './pem-files.js';
 import { duration } from './quantities.js';
 import { defaultsOf } from './schema.js';
 import type { EventsSettings } from './settings.js';
@@ -10,8 +11,9 @@ const { timeout: TIMEOUT } = defaultsOf<Pick<EventsConfig, 'timeout'>>('events')
 /** Compiles `events:`; null without it. */
 export function compileEvents(
   setting: EventsSettings | undefined,
-  { report, resolveFile }: Pick<Context, 'report' | 'resolveFile'>,
+  context: Pick<Context, 'report' | keyof FileReader>,
 ): EventsConfig | null {
+  const { report, resolveFile } = context;
   // The schema has refused the value and it was removed.
   if (setting?.webhook === undefined) return null;
   const { webhook, secret = '', timeout, ca } = setting;
@@ -20,6 +22,10 @@ export function compileEvents(
     webhook: url ?? '',
     secret,
     ca: ca === undefined ? null : resolveFile(ca),
+    pem:
+      ca === undefined
+        ? null
+        : (report.attempt(['events', 'ca'], () => readCertificates(ca, context)) ?? null),
     timeout: duration(timeout, TIMEOUT, ['events', 'timeout'], report, 1),
   };
 }

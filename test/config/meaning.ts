@@ -10,7 +10,6 @@ import type {
   ListenerConfig,
   RouteConfig,
   ServerConfig,
-  ServerTlsConfig,
 } from '../../lib/config/types.js';
 
 /**
@@ -21,7 +20,9 @@ import type {
 export function meaning(config: Config): object {
   const defaults = createConfig();
   const firewalls = new Map<string, FirewallConfig>();
-  const shorten = (_key: string, value: unknown): unknown => {
+  const shorten = (key: string, value: unknown): unknown => {
+    // What files hold is not what settings say.
+    if (key === 'pem' || key === 'digest') return undefined;
     if (isRoute(value)) {
       for (const firewall of value.firewalls) firewalls.set(firewall.name, firewall);
       return shortRoute(value, config);
@@ -99,16 +100,11 @@ function shortAlgorithm({ name, on, ...others }: AlgorithmConfig): unknown {
 function shortServer({ weight, backup, sendProxy, tls, ...server }: ServerConfig): object {
   return {
     ...server,
-    ...(tls !== null && { tls: shortTls(tls) }),
+    ...(tls !== null && { tls }),
     ...(sendProxy !== null && { sendProxy }),
     ...(weight !== 1 && { weight }),
     ...(backup && { backup }),
   };
-}
-
-/** Without what its files hold, which no settings say. */
-function shortTls({ pem: _pem, digest: _digest, ...terms }: ServerTlsConfig): object {
-  return terms;
 }
 
 /** Is nothing but its address set? */

@@ -1,9 +1,11 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { type ToldEvent, Webhook } from '../../lib/observe/webhook.js';
+import { TestAuthority } from '../support/certificates.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -22,8 +24,9 @@ interface Receiver {
   next(): Promise<unknown>;
 }
 
-async function receiver(t: Test): Promise<Receiver> {
-  const server: Server = createServer();
+/** `behind`: the certificate with its key, for a receiver behind TLS. */
+async function receiver(t: Test, behind?: { cert: string; key: string }): Promise<Receiver> {
+  const server: Server = behind === undefined ? createServer() : createSecureServer(behind);
   const received: Receiver = {
     url: '',
     bodies: [],
@@ -51,7 +54,10 @@ async function receiver(t: Test): Promise<Receiver> {
     server.closeAllConnections();
     server.close();
   });
-  return Object.assign(received, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` });
+  const scheme = behind === undefined ? 'http' : 'https';
+  return Object.assign(received, {
+    url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
+  });
 }
 
 let lastId = 0;
@@ -59,10 +65,10 @@ function event(what = 'down'): ToldEvent {
   return { id: ++lastId, at: 1_700_000_000_000, what, server: 'mango-1', reason: 'status 500' };
 }
 
-function hook(url: string, changes: { secret?: string; timeout?: number } = {}) {
+function hook(url: string, changes: { secret?: string; timeout?: number; pem?: string } = {}) {
   const clock = new ManualClock();
   const warnings: string[] = [];
-  const config = { webhook: url, secret: '', ca: null, timeout: 5000, ...changes };
+  const config = { webhook: url, secret: '', ca: null, pem: null, timeout: 5000, ...changes };
   const warning = (message: string): void => void warnings.push(message);
   return { clock, warnings, webhook: new Webhook({ config, agent: 'lb/1.2.3', warning, clock }) };
 }
@@ -213,3 +219,35 @@ t.test('what waits at the end is still told', async (t) => {
   await webhook.close();
   t.equal(to.bodies.length, 1);
 });
+
+t.test(
+  'a webhook behind TLS is verified by the authority that is named, and gets nothing otherwise',
+  async (t) => {
+    const [authority, stranger] = [await TestAuthority.create(), await TestAuthority.create('Foreign CA')];
+    const to = await receiver(t, await authority.issue({ names: ['127.0.0.1'] }));
+    const good = hook(to.url, { pem: authority.cert });
+    good.webhook.tell(event());
+    good.clock.advance(200);
+    await to.next();
+    await good.webhook.close();
+    t.same(good.warnings, []);
+    t.equal(to.bodies.length, 1);
+
+    const elsewhere = await receiver(t, await authority.issue({ names: ['elsewhere.example'] }));
+    const cases: readonly (readonly [url: string, pem: string | undefined, what: RegExp])[] = [
+      [to.url, stranger.cert, /events webhook: unable to verify the first certificate; it is tried again/],
+      [to.url, undefined, /unable to verify the first certificate/],
+      [elsewhere.url, authority.cert, /IP: 127\.0\.0\.1 is not in the cert's list/],
+    ];
+    for (const [url, pem, what] of cases) {
+      const { webhook, clock, warnings } = hook(url, pem === undefined ? {} : { pem });
+      webhook.tell(event());
+      clock.advance(200);
+      await until(() => warnings.length > 0);
+      t.match(warnings, [what]);
+      await webhook.close();
+      t.equal(webhook.dropped, 1);
+    }
+    t.equal(to.bodies.length + elsewhere.bodies.length, 1);
+  },
+);

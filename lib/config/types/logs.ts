@@ -29,6 +29,8 @@ export interface EventsConfig {
   readonly secret: string;
   /** A PEM file of certificate authorities; absolute. null: those of the system. */
   readonly ca: string | null;
+  /** What that file held when the settings were read. */
+  readonly pem: string | null;
   /** The timeout of one request, in ms. */
   readonly timeout: number;
 }
