@@ -33,7 +33,7 @@ const MAX_GATHERED = 16 * 1024;
 const DATE = 1 << FIELD.date;
 
 /** The client of a request that has not begun. */
-const NOBODY = new ForwardedClient('', false);
+const NO_CANDIDATE = new ForwardedClient('', false);
 
 /**
  * head, body: it is coming in. held: it is all there; what follows waits for its answer. drain: it is answered, the rest
@@ -57,7 +57,7 @@ export const REQUEST_MOVES: Moves<RequestPhase> = {
  */
 export class ClientRequest implements BodyListener, ClientSide {
   readonly head: RequestHead;
-  forwarded: ForwardedClient = NOBODY;
+  forwarded: ForwardedClient = NO_CANDIDATE;
   startedAt = 0;
   readonly #parser: RequestParser;
   readonly #responder = new Responder();

@@ -8,52 +8,52 @@ import type { AttemptOutcome, PoolLimits } from './contracts.js';
 import type { ServerCounters } from './server-counters.js';
 
 /**
- * What the control plane and an engine say to each other, and all of it. The control plane (`control/`, composed by
+ * Everything that the control plane and an engine say to each other. The control plane (`control/`, composed by
  * `balancer.ts`) has the configuration, the servers that are wanted, checks, ejections, names, events and the status. An
- * engine (composed by `engine.ts`) has listeners, connections, exchanges, pools and the routing snapshot. With one engine
- * they call each other; what crosses is few and small, so that it could be a message to another thread as well.
+ * engine (composed by `engine.ts`) has listeners, connections, exchanges, pools and the routing snapshot. They call each
+ * other directly; what crosses is little, so that it could also be messages to another thread.
  *
  *     down   a routing snapshot, put into force at once        Engine.install
  *            the servers of a group                            ServerGroup.setServers
  *            weight, availability, limits of a server          EngineServer.update
- *            what its checks and live requests showed          EngineServer.judge, eject, beginHalfOpen
- *     up     outcomes of attempts, as far as somebody judges   ServerWatcher
+ *            the results of checks and live requests           EngineServer.judge, eject, beginHalfOpen
+ *     up     outcomes of attempts, for those who judge them    ServerWatcher
  *            whether a group has a server for a request        GroupListener (servers/server-group.ts)
  *            counters, read when a status is made              EngineServer.totals, active, responseTimes, pool
  *            a record of each request                          Observer.requestSettled (base/observer.ts)
  */
 export interface Engine<Snapshot> {
-  /** From the next request on all goes by this snapshot; what is in flight ends by the one before. */
+  /** The next requests use this snapshot; requests in flight finish with the previous one. */
   install(snapshot: Snapshot): void;
 }
 
-/** What is told of a server, as plain data; what is left out stays as it is. */
+/** Changes to a server, as plain data; missing fields stay as they are. */
 export interface ServerUpdate {
   /** 0 to 256; 0 takes no new requests. */
   readonly weight?: number;
   readonly availability?: Availability;
   readonly backup?: boolean;
-  /** ms, from its next return on. */
+  /** ms, from the next return of the server on. */
   readonly slowStart?: number;
   readonly limits?: PoolLimits;
-  /** For connections that are opened from then on; null: not encrypted. */
+  /** For connections opened from now on; null: not encrypted. */
   readonly tls?: ServerTls | null;
 }
 
 /** What keeps new requests from a server. */
 export type Obstacle = 'removed' | 'down' | 'ejected' | Exclude<Availability, 'ready'> | 'weight 0';
 
-/** Told of what happens to a server, to judge its health or to count. */
+/** Called when something happens to a server, to judge its health or to count. */
 export interface ServerWatcher {
-  /** Its verdict, ejection, availability, weight or limit is another one. */
+  /** State, ejection, availability, weight or limit of the server has changed. */
   onServerChange?(server: EngineServer): void;
   /** A live request could not connect. */
   onConnectFailed?(server: EngineServer, failure: Failure, detail: string): void;
-  /** An attempt has ended on it. */
+  /** An attempt on the server has ended. */
   onOutcome?(server: EngineServer, outcome: AttemptOutcome): void;
-  /** It answered with 5xx, or an attempt failed there. */
+  /** The server answered with 5xx, or an attempt on it failed. */
   onError?(server: EngineServer): void;
-  /** It is ejected, and all others of a group have become unusable. */
+  /** The server is ejected, and all others of a group have become unusable. */
   onNeeded?(server: EngineServer): void;
 }
 
@@ -61,21 +61,21 @@ export interface ServerWatcher {
 export interface EngineServer {
   readonly name: string;
   readonly address: Address;
-  /** 31 bits that stand for its name. */
+  /** 31 bits that stand for the name. */
   readonly hash: number;
   readonly pool: EnginePool;
 
   // Down.
   update(update: ServerUpdate): void;
-  /** The verdict of its checks. */
+  /** Sets the state that checks have determined. */
   judge(up: boolean): void;
   /** Called by the outlier detector. */
   eject(ejected: boolean): void;
-  /** It gets one request at a time, as far as others can take the rest. */
+  /** Gives the server one request at a time, if other servers can take the rest. */
   beginHalfOpen(on: boolean): void;
-  /** It is to begin with a small share of its work. */
+  /** Lets the server begin with a small share of its work. */
   startSlowly(): void;
-  /** No group will have it any more: what is on it is finished. */
+  /** The server leaves all groups for good: requests in flight finish. */
   retire(): void;
   watch(watcher: ServerWatcher): void;
   unwatch(watcher: ServerWatcher): void;
@@ -92,25 +92,25 @@ export interface EngineServer {
   readonly obstacle: Obstacle | '';
   /** Requests in flight. */
   readonly active: number;
-  /** When an answer to a request came last, by the timer wheel. */
+  /** When the last answer to a request came, by the timer wheel. */
   readonly answeredAt: number;
   readonly totals: ServerCounters;
   readonly responseTimes: Histogram;
-  /** Can all groups that it is in do without it? */
+  /** Can all its groups do without the server? */
   canBeSpared(maxEjected: number): boolean;
   othersAnswered(since: number): boolean;
 }
 
-/** Its sockets, and where they lead. */
+/** The sockets of a server, and its address. */
 export interface EnginePool extends Endpoint {
   readonly waitingCount: number;
   readonly openCount: number;
   readonly idleCount: number;
   readonly opened: number;
   readonly unsolicited: number;
-  /** Cuts those in use as well. */
+  /** Cuts all connections, including those in use. */
   cut(): void;
-  /** What waits in line goes elsewhere. */
+  /** Requests in the queue go to other servers. */
   turnAway(detail: string): void;
   close(): void;
 }

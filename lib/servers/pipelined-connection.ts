@@ -18,15 +18,15 @@ import type {
   WholeListener,
 } from './contracts.js';
 
-/** Requests after a response that takes longer are moved to connections of their own. */
+/** After a response that takes longer, the requests after it move to connections of their own. */
 const PATIENCE_MS = 1000;
-/** Of an unwanted response, so much is read to keep the connection. */
+/** At most this much of an unwanted response is read to keep the connection. */
 const MAX_DROPPED = 64 * 1024;
 
 /**
- * spare: without a connection and without requests, to be used again. waiting: for a connection. ready: it has one, and no
- * response is due. reading: a response is waited for, or read. late: that takes long, and no request is to wait after it. last:
- * those who did have left, so unwanted responses will follow the one in front.
+ * spare: without connection and requests, kept for reuse. waiting: waits for a connection. ready: connected, no response
+ * is due. reading: waits for a response, or reads it. late: the response takes long, so no request may join. last: the
+ * requests after the first have left, so unwanted responses will follow the first one.
  */
 export type PipelineState = 'spare' | 'waiting' | 'ready' | 'reading' | 'late' | 'last';
 
@@ -39,19 +39,19 @@ export const PIPELINE_MOVES: Moves<PipelineState> = {
   last: ['spare'],
 };
 
-/** Who has the requests that share a connection in common with others. */
+/** Manages the requests that share a connection. */
 type Owner = PipelineOwner<PipelinedConnection, PipelineSlot>;
 
 /**
- * One connection with several requests in flight (RFC 9112, 9.3.2). Only requests that may be repeated get here: when
- * the connection breaks, or the response in front is slow, those after it go elsewhere without a failure.
+ * One connection with several requests in flight (RFC 9112, 9.3.2). Only requests that may be repeated get here: when the
+ * connection breaks, or the first response is slow, the requests after it move elsewhere without a failure.
  *
- * A response belongs to the first request that has none, and to none if that was not sent before the read it came
- * in. What does not begin like a response where one must begin means that a length was wrong: the connection is
- * closed before bytes of one response could end up in another.
+ * A response belongs to the first request without one, and to none if that request was not sent before the read that
+ * contains the response. If bytes do not begin like a response where one must begin, a length was wrong: the connection
+ * is closed before bytes of one response can become part of another.
  */
 export class PipelinedConnection implements WholeListener, ResponseListener, DeadlineOwner, TickTask {
-  /** It is a whole connection that it waits for. */
+  /** A pipeline waits for a whole connection. */
   readonly isPipelinable = false;
   readonly client = null;
   readonly #source: ConnectionSource;
@@ -60,10 +60,10 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
   readonly #slots: PipelineSlot[] = [];
   #state: PipelineState = 'spare';
   #connection: WholeConnection | null = null;
-  /** How many of the slots, from the front, were written in a turn of the event loop that is over. */
+  /** How many slots, from the first, were written in a tick of the event loop that is over. */
   #sent = 0;
   #awaitsTickEnd = false;
-  /** The server takes nothing of what was written to it. */
+  /** The server reads nothing of what was written to it. */
   #isBlocked = false;
   #dropped = 0;
   #listed = -1;
@@ -84,7 +84,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     return this.#source.address;
   }
 
-  /** In which of its owner's lists it is, and where; -1: in none. */
+  /** The list of its owner that the pipeline is in, and its position; -1: in none. */
   get listed(): number {
     return this.#listed;
   }
@@ -98,7 +98,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     this.#index = index;
   }
 
-  /** Requests on it. */
+  /** Requests of the pipeline. */
   get load(): number {
     return this.#slots.length;
   }
@@ -107,12 +107,12 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     const connection = this.#connection;
     const isReading = this.#state === 'reading';
     if (connection === null || this.#isBlocked || (this.#state !== 'ready' && !isReading)) return false;
-    // There are more connections than `max_connections` has become: this one may be among those that have to go.
+    // More connections are open than `max_connections` allows now: this one may be among those to close.
     if (this.#source.isOverLimit) return false;
     return connection.hasRoomFor(this.#slots.length + (isReading ? 0 : 1));
   }
 
-  /** A slot after all others. */
+  /** Adds a slot after all others. */
   join(requester: LeaseListener): PipelineSlot {
     const slot = this.#owner.takeSlot();
     const isPooled = this.#state === 'reading' || this.#slots.length > 0 || this.#connection?.pooled === true;
@@ -122,7 +122,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     return slot;
   }
 
-  /** Has `requester` a slot that still waits for the connection? Then it loses it. */
+  /** Removes the slot of `requester` if it still waits for the connection. */
   leave(requester: LeaseListener): boolean {
     const index = this.#slots.findIndex((slot) => slot.requester === requester);
     if (index === -1) return false;
@@ -131,7 +131,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     return true;
   }
 
-  /** From here on slots can be used at once. */
+  /** Uses this connection; slots can be used from now on. */
   adopt(connection: WholeConnection): void {
     this.#move('ready');
     this.#connection = connection;
@@ -149,7 +149,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     this.#failAll(failure, failure, detail);
   }
 
-  // From those who have slots.
+  // Called by users of slots.
 
   get readAt(): number {
     return (this.#connection as WholeConnection).readAt;
@@ -178,21 +178,21 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     if (this.#connection !== null) this.#sent = this.#slots.length;
   }
 
-  /** A client that takes nothing holds up the response that is its own, and none in front of it. */
+  /** A client that reads nothing pauses its own response, and none before it. */
   paced(slot: PipelineSlot | undefined): void {
     if (slot !== this.#slots[0]) return;
     if (slot?.isPaused === true) this.#connection?.channel.pause();
     else this.#connection?.channel.resume();
   }
 
-  /** Its response is not wanted any more. */
+  /** The response of this slot is not wanted any more. */
   abandon(slot: PipelineSlot): void {
     if (slot.isPaused) slot.resume();
     if (this.#slots.includes(slot) && !this.#slots.some(({ receiver }) => receiver !== null))
       this.#close(FAILURES.reset_before_response, '');
   }
 
-  // From the connection.
+  // Called by the connection.
 
   get #front(): PipelineSlot {
     return this.#slots[0] as PipelineSlot;
@@ -237,8 +237,8 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
   }
 
   /**
-   * A body that is announced too long takes the next response for its rest. That shows where a read begins with a
-   * response inside a body, and where something else than a response follows the body's end.
+   * A body announced with too large a length swallows the next response. This shows when a read begins with a response
+   * inside a body, or when bytes other than a response follow the end of the body.
    */
   #endsWhereItShould(buffer: Buffer, start: number, end: number): boolean {
     const connection = this.#connection as WholeConnection;
@@ -275,7 +275,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     }
   }
 
-  /** Never asked for: an upgrade has a connection of its own. */
+  /** Never requested: an upgrade has a connection of its own. */
   onSwitch(): boolean {
     return false;
   }
@@ -292,7 +292,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     this.#isBlocked = false;
   }
 
-  /** The connection is closed. Whether the one in front is at fault, or what came before it, is unknown. */
+  /** The connection is closed. It is unknown whether the first request or an earlier one is at fault. */
   onFailed(failure: Failure, detail: string): void {
     const { isBegun, pooled } = this.#front;
     this.#front.noteContent(this.#connection?.contentBytes ?? 0);
@@ -304,14 +304,14 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     );
   }
 
-  /** The response in front has had its time: those after it need not wait any longer. */
+  /** The first response is too slow: the requests after it leave. */
   onDeadline(): void {
-    const behind = this.#slots.splice(1);
-    this.#move(behind.length === 0 ? 'late' : 'last');
+    const rest = this.#slots.splice(1);
+    this.#move(rest.length === 0 ? 'late' : 'last');
     this.#owner.list(this);
-    if (behind.length === 0) return;
+    if (rest.length === 0) return;
     if (this.#front.receiver === null) this.#close(FAILURES.reset_before_response, '');
-    for (const slot of behind) this.#fail(slot, FAILURES.reset_before_response, 'after a slow response');
+    for (const slot of rest) this.#fail(slot, FAILURES.reset_before_response, 'after a slow response');
   }
 
   // Endings.
@@ -323,10 +323,10 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     this.#failAll(failure, FAILURES.reset_before_response, detail);
   }
 
-  #failAll(front: Failure, behind: Failure, detail: string): void {
+  #failAll(front: Failure, rest: Failure, detail: string): void {
     const slots = this.#slots.splice(0);
     this.#end();
-    for (const [index, slot] of slots.entries()) this.#fail(slot, index === 0 ? front : behind, detail);
+    for (const [index, slot] of slots.entries()) this.#fail(slot, index === 0 ? front : rest, detail);
   }
 
   #fail(slot: PipelineSlot, failure: Failure, detail: string): void {
@@ -334,7 +334,7 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     this.#owner.putSlot(slot);
   }
 
-  /** Ready for another connection. */
+  /** Prepares for another connection. */
   #end(): void {
     this.#deadline.disarm();
     this.#connection = null;
@@ -345,23 +345,23 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
   }
 }
 
-/** What a response begins with, up to and including what follows its code. */
+/** The beginning of a response, up to the character after the status code. */
 const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d[ \r]/;
 const STATUS_LINE_BYTES = 13;
 const PROTOCOL = 'HTTP/1.';
 
-/** Is `buffer[start, end)` a response, where none may begin? Its first bytes must all be there. */
+/** Is `buffer[start, end)` a response where none may begin? The first bytes must all be present. */
 function beginsResponse(buffer: Buffer, start: number, end: number): boolean {
   return STATUS_LINE.test(latin1(buffer, start, Math.min(end, start + STATUS_LINE_BYTES)));
 }
 
-/** May `buffer[start, end)` be the beginning of a response, as far as there are bytes? */
+/** May `buffer[start, end)` be the beginning of a response, judging by the bytes present? */
 function beginsLikeResponse(buffer: Buffer, start: number, end: number): boolean {
   const bytes = Math.min(end - start, PROTOCOL.length);
   return latin1(buffer, start, start + bytes) === PROTOCOL.slice(0, bytes);
 }
 
-/** The slot of one request in a pipeline: to its user it is a connection. Used for one after the other. */
+/** The slot of one request in a pipeline, used like a connection. The object serves one request after the other. */
 export class PipelineSlot implements Lease, ServerChannel {
   #pipeline: PipelinedConnection | null = null;
   /** Waits for the connection. */
@@ -371,9 +371,9 @@ export class PipelineSlot implements Lease, ServerChannel {
   toHead = false;
   pooled = false;
   contentBytes = 0;
-  /** Its receiver takes no more for now. */
+  /** The receiver reads no more for now. */
   isPaused = false;
-  /** Its receiver has been told the head of the response. */
+  /** Has the receiver got the head of the response? */
   isBegun = false;
 
   open(pipeline: PipelinedConnection, requester: LeaseListener, isPooled: boolean): void {
@@ -390,7 +390,7 @@ export class PipelineSlot implements Lease, ServerChannel {
     return (this.#pipeline as PipelinedConnection).address;
   }
 
-  /** Nobody has it alone: a request that authenticates its connection gets one of its own. */
+  /** Never: a request that authenticates its connection gets a connection of its own. */
   get isKept(): boolean {
     return false;
   }
@@ -411,7 +411,7 @@ export class PipelineSlot implements Lease, ServerChannel {
     return (this.#pipeline as PipelinedConnection).readAt;
   }
 
-  /** A request that shares a connection is complete: it need not be resumed. */
+  /** Requests that share a connection have no body, so they never need to be resumed. */
   get serverKeeps(): boolean {
     return true;
   }
@@ -440,19 +440,19 @@ export class PipelineSlot implements Lease, ServerChannel {
     this.discard();
   }
 
-  // From its pipeline.
+  // Called by the pipeline.
 
-  /** The head of its response has come. */
+  /** The head of the response was received. */
   beginResponse(): void {
     this.isBegun = true;
   }
 
-  /** Bytes of content of its response so far. */
+  /** Content bytes of the response so far. */
   noteContent(bytes: number): void {
     this.contentBytes = bytes;
   }
 
-  /** Its response is whole. */
+  /** The response is complete. */
   endResponse(contentBytes: number): void {
     this.contentBytes = contentBytes;
     this.receiver?.onResponseEnd();
@@ -476,7 +476,7 @@ export class PipelineSlot implements Lease, ServerChannel {
     return true;
   }
 
-  /** Only a tunnel is ended, and never here. */
+  /** Used only for tunnels, which have connections of their own. */
   end(): void {}
 
   probePeer(): void {}

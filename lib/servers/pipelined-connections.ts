@@ -2,22 +2,22 @@ import type { TimerWheel } from '../base/timer-wheel.js';
 import type { ConnectionSource, Lease, LeaseListener, PipelineOwner } from './contracts.js';
 import { PipelinedConnection, PipelineSlot } from './pipelined-connection.js';
 
-/** Kept for use by the next requests. */
+/** Objects kept for the next requests. */
 const MAX_SPARE = 1024;
 
 /**
- * The pipelines of one pool. A request goes to an unused connection, else where the fewest are in flight, and a new
- * connection is opened when all have as many as they may. While the pool's queue is full no request joins: it is whose turn
- * it is in the line that counts.
+ * The pipelines of one pool. A request gets an unused connection, else joins the pipeline with the fewest requests in
+ * flight; a new connection is opened when all have as many as allowed. While the pool's queue is full no request joins,
+ * as requests must be served in the order of the queue.
  */
 export class PipelinedConnections implements PipelineOwner<PipelinedConnection, PipelineSlot> {
   readonly #source: ConnectionSource;
   readonly #wheel: TimerWheel;
-  /** Those that may take another request, by how many they have. */
+  /** Pipelines that may take another request, by their number of requests. */
   readonly #byLoad: PipelinedConnection[][] = [];
-  /** Those that wait for a connection. */
+  /** Pipelines that wait for a connection. */
   readonly #waiting = new Set<PipelinedConnection>();
-  /** The last of them, as long as it is the last in line. */
+  /** The last of these, while it is also the last in the pool's queue. */
   #gathering: PipelinedConnection | null = null;
   readonly #spareSlots: PipelineSlot[] = [];
   readonly #sparePipelines: PipelinedConnection[] = [];
@@ -27,14 +27,14 @@ export class PipelinedConnections implements PipelineOwner<PipelinedConnection, 
     this.#wheel = wheel;
   }
 
-  /** Requests in line that share an entry with another. */
+  /** Requests in the queue that share an entry with another. */
   get waitingBeside(): number {
     let count = 0;
     for (const pipeline of this.#waiting) count += pipeline.load - 1;
     return count;
   }
 
-  /** As `Pool.lease`. */
+  /** Like `Pool.lease`. */
   lease(requester: LeaseListener): Lease | null {
     const { limits, isFull } = this.#source;
     const connection = this.#source.takeIdle();
@@ -57,7 +57,7 @@ export class PipelinedConnections implements PipelineOwner<PipelinedConnection, 
     this.#gathering = null;
   }
 
-  /** True if the requester was in one of these. */
+  /** True if the requester was in one of the waiting pipelines. */
   cancel(requester: LeaseListener): boolean {
     for (const pipeline of this.#waiting) {
       if (!pipeline.leave(requester)) continue;
@@ -99,7 +99,7 @@ export class PipelinedConnections implements PipelineOwner<PipelinedConnection, 
 
   // Called by pipelines.
 
-  /** Its load has changed, or whether it takes more. */
+  /** The number of requests has changed, or whether the pipeline accepts more. */
   list(pipeline: PipelinedConnection): void {
     if (pipeline.listed !== -1) this.#unlist(pipeline);
     if (!pipeline.takesMore) return;

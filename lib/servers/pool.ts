@@ -24,39 +24,42 @@ import type {
 import { PipelinedConnections } from './pipelined-connections.js';
 import { ServerConnection } from './server-connection.js';
 
-/** A server that sent an unsolicited response is not pipelined to for so long: the next request would get it. */
+/**
+ * After an unsolicited response a server gets no pipelined requests for this long: the next request would get that
+ * response.
+ */
 const DISTRUST_MS = 600_000;
-/** An operator is told of a full line at most once in so long. */
+/** Operators are told of a full queue at most once in this long. */
 const TELL_MS = 1000;
 
 /**
- * The sockets to one server. What was used last is used next, so that those not needed grow old and are closed. A
- * request that finds none waits in line; whichever comes first, a new connection or one given back, serves the first
- * in line.
+ * The sockets to one server. The most recently used connection is used next, so that surplus ones stay idle and are
+ * closed. A request without a connection waits in the queue; the first request in the queue gets the first connection
+ * that is opened or released.
  */
 export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, AddressListener, OpeningOwner {
   readonly address: Address;
   readonly idleLimit: IdleLimit;
-  /** Changed by `setLimits` alone. */
+  /** Changed only by `setLimits`. */
   limits: PoolLimits;
-  /** Changed by `setTls` alone. */
+  /** Changed only by `setTls`. */
   tls: ServerTls | null;
   readonly #server: string;
   readonly #deps: ConnectionDeps;
   readonly #idle: PooledConnection[] = [];
-  /** Unused, but each for one client alone; the one that was used last is the last. */
+  /** Unused, each kept for one client; the most recently used one is the last. */
   readonly #kept = new Set<PooledConnection>();
   readonly #waiting = new Ring<WholeListener>();
   readonly #open = new Set<PooledConnection>();
   readonly #openings = new Set<Opening>();
-  /** Those among them that are for one requester each, who is not in line any more. */
+  /** Openings that are for one requester each, who is not in the queue any more. */
   readonly #claims = new Map<WholeListener, Opening>();
-  /** Those among the open ones that are closing as there were more than the limit. */
+  /** Open connections that are closing because there are more than the limit. */
   readonly #closing = new Set<PooledConnection>();
   #host: HostAddresses | null | undefined;
   /** Connections opened so far. */
   opened = 0;
-  /** Connections that were closed as the server sent what no request had asked for. */
+  /** Connections closed because the server sent bytes that no request asked for. */
   unsolicited = 0;
   #distrustedUntil = Number.NEGATIVE_INFINITY;
   #toldFullAt = Number.NEGATIVE_INFINITY;
@@ -64,7 +67,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   #closed = false;
   #retired = false;
 
-  /** `server` is its name, for observers. */
+  /** `server` is the server's name, for observers. */
   constructor(
     address: Address,
     limits: PoolLimits,
@@ -81,8 +84,8 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   }
 
   /**
-   * From now on. Where fewer connections are allowed than before, unused ones beyond the limit close at once, those in
-   * use as soon as their request has ended. What waits in line stays there.
+   * Applies from now on. If fewer connections are allowed than before, unused ones beyond the limit close at once, used
+   * ones when their request has ended. Requests in the queue stay there.
    */
   setLimits(limits: PoolLimits): void {
     const { idleTimeout, maxIdleTimeout, maxAge, sendProxy } = this.limits;
@@ -96,14 +99,14 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
       maxIdleTimeout !== limits.maxIdleTimeout ||
       maxAge !== limits.maxAge
     ) {
-      // The rest are kept for as long as the new limits say.
+      // The remaining ones are kept as long as the new limits say.
       for (const connection of this.#idle) connection.idle();
       for (const connection of this.#kept) connection.idle(true);
     }
     this.#dialForWaiting();
   }
 
-  /** From now on; null: not encrypted. */
+  /** Applies from now on; null: not encrypted. */
   setTls(tls: ServerTls | null): void {
     if (tls === this.tls) return;
     this.tls = tls;
@@ -111,7 +114,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     this.#dialForWaiting();
   }
 
-  /** What is open began otherwise than connections begin from now on: it is used to the end, and then closed. */
+  /** Connections are opened differently from now on: the open ones are used to their end, then closed. */
   #beginAnew(): void {
     for (const connection of this.#open) connection.finish();
     for (const opening of this.#openings) this.#cancelOpening(opening);
@@ -130,7 +133,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     }
   }
 
-  /** Whom it was for stands in line again. */
+  /** The requester returns to the queue. */
   #cancelOpening(opening: Opening): void {
     opening.cancel();
     const requester = this.#removeOpening(opening);
@@ -144,13 +147,13 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return requester;
   }
 
-  /** Are more connections open than `max_connections` allows, those left out that are closing for that reason? */
+  /** Are more connections open than `max_connections` allows, not counting those that are closing for that reason? */
   get isOverLimit(): boolean {
     const { maxConnections } = this.limits;
     return maxConnections > 0 && this.openCount - this.#closing.size > maxConnections;
   }
 
-  /** Closes one as there are too many. */
+  /** Closes a connection because there are too many. */
   #shed(connection: PooledConnection): void {
     this.#closing.add(connection);
     connection.discard();
@@ -161,7 +164,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return this.limits.maxConnections;
   }
 
-  /** Watched from when it is first asked for, which is when the first connection is opened. */
+  /** Resolved and watched from the first use on, when the first connection is opened. */
   get host(): HostAddresses | null {
     if (this.#host === undefined) {
       this.#host = this.#deps.resolver.hostOf(this.address);
@@ -178,7 +181,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return this.#deps.sockets;
   }
 
-  /** Connections, those that are being opened included. */
+  /** Connections, including those being opened. */
   get openCount(): number {
     return this.#open.size + this.#openings.size;
   }
@@ -191,17 +194,17 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return this.#waiting.length + this.#claims.size + (this.#pipelines?.waitingBeside ?? 0);
   }
 
-  /** Do more requests wait than connections are being opened? Then the last in line waits for one to be given back. */
+  /** Do more requests wait than connections are being opened? Then the last one in the queue waits for a release. */
   get isFull(): boolean {
     return this.#unserved > 0;
   }
 
-  /** How many more wait than connections are being opened for anybody. */
+  /** How many more requests wait than connections are being opened for the queue. */
   get #unserved(): number {
     return this.#waiting.length - (this.#openings.size - this.#claims.size);
   }
 
-  /** A connection at once if there is one, else null, and the requester is told later. */
+  /** Returns a connection if there is one, else null; the requester is called later. */
   lease(requester: LeaseListener): Lease | null {
     if (this.limits.pipelining > 1) {
       this.#pipelines ??= new PipelinedConnections(this, this.#deps.wheel);
@@ -212,7 +215,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return this.leaseWhole(requester);
   }
 
-  /** The same for a connection that is not shared. */
+  /** Like `lease`, for a connection that is not shared. */
   leaseWhole(requester: WholeListener): PooledConnection | null {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
@@ -225,12 +228,12 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return null;
   }
 
-  /** An unused connection, if there is one. */
+  /** Takes an unused connection, if there is one. */
   takeIdle(): PooledConnection | null {
     return this.#idle.pop() ?? null;
   }
 
-  /** The line is full. */
+  /** The queue is full. */
   refuse(requester: LeaseListener): void {
     const { now } = this.#deps.wheel;
     if (now - this.#toldFullAt >= TELL_MS) {
@@ -240,7 +243,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     requester.onLeaseFailed(FAILURES.queue_full, '');
   }
 
-  /** The requester left the line; it hears nothing more. */
+  /** The requester leaves the queue, and is not called any more. */
   cancel(requester: WholeListener): void {
     if (this.#pipelines?.cancel(requester) === true || this.#waiting.remove(requester)) return;
     const opening = this.#claims.get(requester);
@@ -251,8 +254,8 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   }
 
   /**
-   * Those that wait for a connection go elsewhere, as nothing of them was sent yet: the server gets no requests for now.
-   * `detail`: why.
+   * The server gets no requests for now: requests that wait for a connection go to other servers, as nothing of them was
+   * sent. `detail`: the reason.
    */
   turnAway(detail: string): void {
     for (const opening of this.#openings) this.#cancelOpening(opening);
@@ -268,25 +271,28 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return this.#kept.delete(connection);
   }
 
-  /** Closes those that anybody may be lent: what one of them met, a restart or an idle timeout, the others met too. */
+  /**
+   * Closes idle connections that any client may use: a restart or idle timeout that ended one of them has ended the
+   * others too.
+   */
   closeIdle(): void {
     for (const connection of this.#idle.splice(0)) connection.discard();
   }
 
-  /** Closes all idle connections, kept ones too: the server is down, or about to be left alone. */
+  /** Closes all idle connections, including kept ones: the server is down, or will not be used. */
   closeUnused(): void {
     this.closeIdle();
     for (const connection of this.#kept) connection.discard();
   }
 
-  /** Nobody will ask for it any more: what is in use is used to the end, then closed. */
+  /** The pool is not used any more: connections in use are used to their end, then closed. */
   retire(): void {
     this.#retired = true;
     this.#host?.unwatch(this);
     this.closeUnused();
   }
 
-  /** Closes everything, now and whatever is given back later. */
+  /** Closes everything, now and when it is released. */
   close(): void {
     this.#closed = true;
     this.#host?.unwatch(this);
@@ -294,19 +300,19 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     for (const connection of this.#open) connection.discard();
   }
 
-  /** The server's name has got other addresses: connections to those it no longer has are used to the end at most. */
+  /** The server's name has other addresses: connections to old addresses are used to their end at most. */
   onAddresses(addresses: readonly string[]): void {
     for (const connection of this.#open) if (!addresses.includes(connection.peer)) connection.finish();
   }
 
-  /** Cuts every connection, those in use too: what is on them fails as if the server had cut it. */
+  /** Cuts every connection, including those in use: their requests fail as if the server had cut them. */
   cut(): void {
     for (const connection of this.#open) connection.cut();
   }
 
-  // Told by those that are being opened.
+  // Called by openings.
 
-  /** The one place that decides what a new socket speaks. */
+  /** The one place that decides which protocol a new socket speaks. */
   onOpened(opening: Opening, open: (owner: ChannelOwner) => Channel, peer: string): void {
     const requester = this.#removeOpening(opening);
     const connection = new ServerConnection(this, this.#deps, open, peer);
@@ -325,14 +331,14 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     this.#dialForWaiting();
   }
 
-  // Called by its connections.
+  // Called by connections.
 
   keep(connection: PooledConnection): void {
     this.#kept.add(connection);
     if (this.#closed || this.#retired) connection.discard();
     else if (this.isOverLimit) this.#shed(connection);
     else this.#dialForWaiting();
-    // A client may authenticate its connection, and few do; every client has one to a server that is sent PROXY headers.
+    // Few clients authenticate their connection; but every client has one to a server that expects PROXY headers.
     if (this.sendProxy !== null && this.#kept.size > this.limits.maxIdle) this.#discardOldestKept();
   }
 
@@ -358,7 +364,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
       connection.discard();
       return;
     }
-    // Also one that has carried no request yet: the server may close it as well as any other.
+    // Even a connection without requests so far: the server may close it like any other.
     if (!connection.pooled) connection.park();
     this.#idle.push(connection);
     if (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
@@ -388,7 +394,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   #dialForWaiting(): void {
     while (this.isFull && this.#mayOpen() && !this.#closed) this.#openings.add(this.#dial());
-    // The end of one leads back here.
+    // `discard` re-enters this function through `onClosed`.
     if (this.isFull) this.#discardOldestKept();
   }
 
@@ -405,22 +411,22 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   }
 }
 
-/** Whoever has a connection opened: told once, never before it is opened by `new`. */
+/** Has a connection opened; called once, never during the constructor. */
 export interface OpeningOwner {
   onOpened(opening: Opening, open: (owner: ChannelOwner) => Channel, peer: string): void;
   /** `detail` for the log: the system's error code. */
   onOpeningFailed(opening: Opening, failure: Failure, detail: string): void;
 }
 
-/** A connection that is being opened, for so long at most. */
+/** A connection that is being opened, for at most a given time. */
 export class Opening implements DialListener, DeadlineOwner {
-  /** Whom it is for; null: for whoever is first in line once it is open. */
+  /** The request that it is for; null: for the first one in the queue when it is open. */
   readonly requester: WholeListener | null;
   readonly #owner: OpeningOwner;
   readonly #deadline: Deadline;
   readonly #dial: Dial;
 
-  /** `timeout` in ms, the question for its address included. `greeting`: what the connection begins with. */
+  /** `timeout` in ms, including resolution of the name. `greeting`: the first bytes of the connection. */
   constructor(
     endpoint: Endpoint,
     timeout: number,
@@ -436,7 +442,7 @@ export class Opening implements DialListener, DeadlineOwner {
     this.#dial = dial(endpoint, this, greeting);
   }
 
-  /** Breaks it off; the owner hears nothing. */
+  /** Gives up; the owner is not called. */
   cancel(): void {
     this.#deadline.release();
     this.#dial.cancel();
@@ -467,26 +473,29 @@ function failureOf(error: NodeJS.ErrnoException): Failure {
   return code === 'ECONNREFUSED' ? FAILURES.connect_refused : FAILURES.connect_failed;
 }
 
-/** Closed so much earlier than the server would do it: what is on its way then still arrives. */
+/** Idle connections are closed this much earlier than the server would: what is on its way then still arrives. */
 const MARGIN_MS = 1000;
-/** Idle connections the server closed at about the same age, one after the other, until that is believed to be its timeout. */
+/**
+ * Idle connections that the server must close at about the same age, one after another, before that age counts as its
+ * timeout.
+ */
 const WITNESSES = 3;
-/** Those that close together tell of a restart, and count as one. */
+/** Closes that happen together indicate a restart, and count as one. */
 const APART_MS = 1000;
-/** How much the ages may differ, as a part of the greatest. */
+/** By how much the ages may differ, as a share of the greatest. */
 const SPREAD = 0.2;
-/** What was observed may have been changed since: connections are then kept as long as configured, and watched anew. */
+/** After this long an observation may be outdated: connections are kept as long as configured, and observed anew. */
 const FORGET_MS = 600_000;
 
 /**
- * How long an unused connection to one server is kept: as long as configured, or as the server says that it waits, but
- * closed before the server does it: a request that crosses with its close is the commonest cause of a 502. What the
- * server waits is learnt from its `Keep-Alive: timeout=`, and from when it closes idle connections.
+ * How long an unused connection to one server is kept: as long as configured or as the server announces, but less than
+ * the server keeps it: a request that crosses with the server's close is the commonest cause of a 502. The server's own
+ * limit is learnt from `Keep-Alive: timeout=`, and from when it closes idle connections.
  */
 export class IdleLimit implements IdleTimes {
-  /** ms, of a server that announces nothing. */
+  /** ms, for a server that announces nothing. */
   #configured: number;
-  /** ms at most, of one that does. */
+  /** The most ms, for a server that does. */
   #most: number;
   #announced = Number.POSITIVE_INFINITY;
   #observed = Number.POSITIVE_INFINITY;
@@ -499,13 +508,13 @@ export class IdleLimit implements IdleTimes {
     this.#most = most;
   }
 
-  /** From now on. */
+  /** Applies from now on. */
   configure(configured: number, most: number): void {
     this.#configured = configured;
     this.#most = most;
   }
 
-  /** ms, at `now` on the same clock as all other times here; 0 when it is not worth keeping one. */
+  /** ms, at `now`; all times here use the same clock; 0 when keeping a connection is not worthwhile. */
   at(now: number): number {
     const isAnnounced = this.#announced !== Number.POSITIVE_INFINITY;
     const limit = isAnnounced ? this.#most : this.#configured;
@@ -514,13 +523,13 @@ export class IdleLimit implements IdleTimes {
       : limit;
   }
 
-  /** The same as far as the server is concerned: infinite as long as nothing is known. */
+  /** Only the server's own limit: infinite while it is unknown. */
   ofServer(now: number): number {
     if (now - this.#observedAt > FORGET_MS) this.#observed = Number.POSITIVE_INFINITY;
     return Math.min(this.#announced, this.#observed);
   }
 
-  /** The value of a Keep-Alive field; empty when there was none. */
+  /** Learns from the value of a Keep-Alive field; empty when there was none. */
   noteField(value: string): void {
     const seconds = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})/i.exec(value)?.[1];
     this.#announced = seconds === undefined ? Number.POSITIVE_INFINITY : below(Number(seconds) * 1000);

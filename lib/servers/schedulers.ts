@@ -9,16 +9,16 @@ import { Random } from './scheduler/random.js';
 import { RoundRobin } from './scheduler/round-robin.js';
 import type { Algorithm, RandomSource } from './scheduler/scheduler.js';
 
-/** What schedulers go by besides the servers. */
+/** What schedulers need besides the servers. */
 export interface SchedulerDeps {
   readonly random: RandomSource;
   readonly clock: Clock;
 }
 
-/** Those that go by nothing of a request. */
+/** Algorithms that use nothing of a request. */
 type Unkeyed = Exclude<AlgorithmName, 'ip_hash' | 'hash'>;
 
-/** How a group with these settings chooses. */
+/** The algorithm for these settings. */
 export function algorithmOf(config: AlgorithmConfig, services: SchedulerDeps): Algorithm {
   if (config.name !== 'ip_hash' && config.name !== 'hash') return unkeyed(config.name, services);
   const { fallback, balanceFactor } = config;
@@ -32,7 +32,7 @@ export function algorithmOf(config: AlgorithmConfig, services: SchedulerDeps): A
   };
 }
 
-/** By the value that binds a client; where there is none, each in turn. */
+/** Chooses by the value that binds a client; without one, each server in turn. */
 export const BY_VALUE: Algorithm = {
   create: (candidates) => new ConsistentHash(candidates, new RoundRobin(candidates)),
   avoidsFull: false,

@@ -1,13 +1,13 @@
 import {
   type Algorithm,
   type Candidate,
-  NOBODY,
+  NO_CANDIDATE,
   type PickKey,
   type Scheduler,
 } from './scheduler/scheduler.js';
 import type { Server } from './server.js';
 
-/** Some servers of a group, by their standing, and a scheduler of its own for them: made when it is first needed. */
+/** Some servers of a group, by standing, with a scheduler for them that is made when first needed. */
 interface View {
   /** A bit for each standing. */
   readonly standings: number;
@@ -17,7 +17,7 @@ interface View {
 
 const bits = (...standings: readonly number[]): number => standings.reduce((sum, one) => sum | (1 << one), 0);
 
-/** Views by their indexes, each for servers that are no backup and for backup servers. */
+/** Views by index, each with one for normal and one for backup servers. */
 const WILLING = 0;
 const STEADY = 1;
 const CROWDED = 2;
@@ -25,26 +25,26 @@ const ALL = 3;
 const OF_BACKUPS = 4;
 
 /**
- * In which order views are asked: a server with room, else the line of one that is full, else a backup server; one that
- * is tried again gets a second request only when there is no other.
+ * The order in which views are used: a server with room, else the queue of a full one, else a backup server; a half-open
+ * server gets a second request only when there is no other.
  */
 const FOR_REPEATABLE = order(WILLING);
-/** What may not be sent twice is kept from servers that are tried again. */
+/** Requests that may not be sent twice avoid half-open servers. */
 const FOR_OTHERS = order(STEADY);
 
 function order(first: number): readonly number[] {
   return [first, CROWDED, first + OF_BACKUPS, CROWDED + OF_BACKUPS, ALL, ALL + OF_BACKUPS];
 }
 
-/** One way to choose among the servers of a group, kept up as their standings change. */
+/** One way to choose among the servers of a group, updated as their standings change. */
 export class Selection {
-  /** By their indexes. The list is the group's, which makes it longer. */
+  /** By index. The list belongs to the group, which extends it. */
   readonly #candidates: readonly Candidate[];
   readonly #algorithm: Algorithm;
-  /** Of each server. They are the group's, which changes them. */
+  /** The standing of each server. The array belongs to the group, which changes it. */
   #standings: Uint8Array;
   readonly #views: readonly View[];
-  /** Does one of its schedulers go by load, and has to be told of it? */
+  /** Must a scheduler be called when loads change? */
   followsLoad = false;
 
   constructor(candidates: readonly Candidate[], standings: Uint8Array, algorithm: Algorithm) {
@@ -66,16 +66,16 @@ export class Selection {
     for (const view of this.#views) if ((view.standings >> standing) & 1) view.size += change;
   }
 
-  /** The index of the server to use next, none of `tried`; `NOBODY` when there is none left. */
+  /** The index of the server to use next, not one of `tried`; `NO_CANDIDATE` when there is none left. */
   pick(key: PickKey, tried: readonly number[], repeatable: boolean): number {
     const views = repeatable ? FOR_REPEATABLE : FOR_OTHERS;
     for (let i = 0; i < views.length; i++) {
       const view = this.#views[views[i] as number] as View;
       if (view.size === 0) continue;
       const picked = (view.scheduler ?? this.#open(view)).pick(key, tried);
-      if (picked !== NOBODY) return picked;
+      if (picked !== NO_CANDIDATE) return picked;
     }
-    return NOBODY;
+    return NO_CANDIDATE;
   }
 
   #open(view: View): Scheduler {
@@ -87,7 +87,7 @@ export class Selection {
     return scheduler;
   }
 
-  /** A server stands otherwise than before. */
+  /** The standing of a server has changed. */
   move(index: number, from: number, to: number): void {
     for (const view of this.#views) {
       const was = (view.standings >> from) & 1;
@@ -99,7 +99,7 @@ export class Selection {
     }
   }
 
-  /** There are more servers, and longer standings. */
+  /** There are more servers, and a longer array of standings. */
   grow(standings: Uint8Array): void {
     this.#standings = standings;
     for (const { scheduler } of this.#views) {
@@ -114,7 +114,7 @@ export class Selection {
     for (const { scheduler } of this.#views) scheduler?.forget(index);
   }
 
-  /** All servers have other indexes: to be told how each of them stands as if they all had been out. */
+  /** All indexes have changed: every server starts as out, and its standing is set again afterwards. */
   reset(): void {
     this.followsLoad = false;
     for (const view of this.#views) {
@@ -123,14 +123,14 @@ export class Selection {
     }
   }
 
-  /** The weight or the capacity of a server is another one. */
+  /** The weight or the capacity of a server has changed. */
   reweigh(index: number): void {
     const standing = this.#standings[index] as number;
     for (const { standings, scheduler } of this.#views)
       if (scheduler !== null && (standings >> standing) & 1) scheduler.reweigh(index);
   }
 
-  /** A server has more or fewer requests. */
+  /** The number of requests of a server has changed. */
   noteLoad(index: number): void {
     if (!this.followsLoad) return;
     const standing = this.#standings[index] as number;
@@ -140,9 +140,9 @@ export class Selection {
 }
 
 /**
- * How a server stands in its group, as far as new requests are concerned. out: it gets none. open: it gets its share.
- * full: it has as many as it takes at once, more would wait in line. careful: it is tried again, with a request that
- * may be sent twice. busy: it is tried again, and has its request.
+ * The standing of a server in its group, for new requests. out: gets none. open: gets its share. full: has as many as it
+ * may have at once, so more would wait in the queue. careful: half-open, and gets a request that may be sent twice. busy:
+ * half-open, and has its request.
  */
 export const OUT = 0;
 export const OPEN = 1;
@@ -151,10 +151,13 @@ export const CAREFUL = 3;
 export const BUSY = 4;
 /** Added for a backup server. */
 export const BACKUP = 5;
-/** Standings there are, those of backup servers included. */
+/** The number of standings, including those of backup servers. */
 export const STANDINGS = 10;
 
-/** Now: it changes with the server's state, and of one on trial or with a limit with each of its requests. */
+/**
+ * The present standing: it changes with the server's state, and for a half-open or limited server with each of its
+ * requests.
+ */
 export function standingOf(server: Server): number {
   if (!server.isUsable) return OUT;
   return kindOf(server) + (server.backup ? BACKUP : 0);

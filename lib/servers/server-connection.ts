@@ -9,13 +9,13 @@ import type { Channel, ChannelOwner, EndListener } from '../net/channel.js';
 import { TlsError } from '../net/tls-failure.js';
 import type { ConnectionDeps, ConnectionOwner, PooledConnection, ResponseListener } from './contracts.js';
 
-/** More interim responses than this before a final one are an attack or a loop. */
+/** More interim responses before a final one are an attack or a loop. */
 const MAX_INTERIM = 64;
 
 /**
- * idle: no request uses it. asking: a request is on it, no final response head has come. answering: the body is coming in.
- * answered: the response is whole, the connection is not given back yet. tunnel: after a 101. ending: the tunnel is over,
- * what was written to it still goes out. closed: it is about to be gone, or is.
+ * idle: no request uses the connection. asking: a request was sent, and no final response head has come. answering: the
+ * body is received. answered: the response is complete, and the connection is not released yet. tunnel: after a 101.
+ * ending: the tunnel is over, and its remaining bytes are sent. closed: the socket is gone or about to be.
  */
 export type ServerConnectionState =
   | 'idle'
@@ -26,7 +26,7 @@ export type ServerConnectionState =
   | 'ending'
   | 'closed';
 
-/** A response that is whole is followed by `asking` where the request after it was sent already (pipelining). */
+/** A complete response is followed by `asking` when the next request was sent before (pipelining). */
 export const SERVER_CONNECTION_MOVES: Moves<ServerConnectionState> = {
   idle: ['asking', 'closed'],
   asking: ['answering', 'tunnel', 'closed'],
@@ -38,14 +38,14 @@ export const SERVER_CONNECTION_MOVES: Moves<ServerConnectionState> = {
 };
 
 /**
- * May another request follow the response? last: the response says that it is the last. surplus: bytes came after it,
+ * May another request follow the response? last: the response says that it is the last one. surplus: bytes came after it,
  * which can only be an error or an attack (RFC 9112, 6.3); between pipelined requests they may be the next response.
  */
 type Reuse = 'fit' | 'last' | 'surplus';
 
-/** One HTTP/1.1 socket to a server, its response parser while a request is on it, and whether it can carry another. */
+/** One HTTP/1.1 socket to a server, with a response parser while a request is on it, and whether it can be reused. */
 export class ServerConnection implements PooledConnection, ChannelOwner, DeadlineOwner, EndListener {
-  /** An answer that its client takes slowly is still there when a server that has ended takes no more of the request. */
+  /** A client may still read the answer slowly when a server that has ended reads no more of the request. */
   readonly wantsRest = true;
   readonly channel: Channel;
   readonly peer: string;
@@ -55,7 +55,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
   readonly #lifetime: Lifetime;
   #state: ServerConnectionState = 'idle';
   #receiver: ResponseListener | null = null;
-  /** From a response's first byte on: a thousand requests in flight share the one that is in the caches. */
+  /** Taken at a response's first byte: a thousand requests in flight share the parser that is in the CPU caches. */
   #parser: ResponseParser | null = null;
   /** Is the current request a HEAD? */
   #toHead = false;
@@ -65,7 +65,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
   #reuse: Reuse = 'fit';
   readBytes = 0;
   pooled = false;
-  /** -1: it was not asked for since. */
+  /** -1: not asked for since the last read. */
   #readAt = -1;
 
   constructor(
@@ -99,12 +99,15 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     return this.#parser?.body.contentBytes ?? this.#failedBytes;
   }
 
-  /** Is all of the current response's body there, what is being handed on included? */
+  /** Has the whole body of the current response arrived, including the part that is being handed on? */
   get bodyComplete(): boolean {
     return this.#parser?.body.complete ?? true;
   }
 
-  /** Lends it: from here on `receiver` is told. `toHead`: the request is a HEAD, so its response has no body. */
+  /**
+   * Leases the connection: from now on `receiver` is called. `toHead`: the request is a HEAD, so its response has no
+   * body.
+   */
   assign(receiver: ResponseListener, toHead: boolean): void {
     this.#deadline.disarm();
     this.#receiver = receiver;
@@ -141,10 +144,10 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     this.#receiver = receiver;
   }
 
-  /** Gives it back to its pool if it can carry another request, else closes it. The receiver hears nothing more. */
+  /** Returns the connection to its pool if it can be reused, else closes it. The receiver is not called any more. */
   release(kept = false): void {
     const whole = this.#state === 'answered' && this.#reuse === 'fit';
-    // A server that answered without taking the whole request would read its rest in front of the next.
+    // A server that answered before it read the whole request would read the rest as the next request.
     const reusable = whole && this.channel.flushed && this.#lifetime.hasRoomFor(1);
     if (this.#reuse === 'surplus') this.#owner.noteUnsolicited();
     if (reusable && !this.#lifetime.fieldRead)
@@ -174,7 +177,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
 
   idle(kept = false): void {
     this.#move('idle');
-    // Roughly: no server is judged by this deadline.
+    // A rough deadline is enough: it does not judge the server.
     this.#deadline.armFrom(this.#deps.wheel.now, this.#lifetime.rest(kept));
   }
 
@@ -206,7 +209,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     this.#tunnelEnd = new TunnelEnd(this.channel, this.#deadline, patience);
   }
 
-  /** The pool must not lend it in the moment between this and the socket's `close`. */
+  /** The pool must not lease the connection between now and the socket's `close`. */
   #shut(): void {
     this.#move('closed');
     this.#owner.forget(this);
@@ -266,7 +269,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     const receiver = this.#receiver as ResponseListener;
     const head = parser.head;
     if (head.status === 101) {
-      // It may have been given up within the call.
+      // The receiver may have given up the connection within the call.
       if (receiver.onSwitch(head)) this.#move(this.#receiver === null ? this.#state : 'tunnel');
       else this.#fail(FAILURES.bad_response, 'status 101 for a protocol that was not offered');
       return;
@@ -284,7 +287,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     this.#move('answering');
     const form = receiver.onResponseHead(head);
     if (this.#parser !== parser) return;
-    // It may be another one since.
+    // The receiver may have changed within the call.
     parser.body.begin(head.framing, head.contentLength, form, this.#receiver as ResponseListener);
     if (parser.body.complete) this.#finish(more);
   }
@@ -297,7 +300,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     this.#receiver?.onResponseEnd();
   }
 
-  /** Has a byte of the response come? */
+  /** Has a byte of the response arrived? */
   get #hasBegun(): boolean {
     return this.#interim > 0 || this.#parser?.started === true || this.#parser?.complete === true;
   }
@@ -308,7 +311,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     this.#fail(failure, detail);
   }
 
-  // What the socket says.
+  // Called by the socket.
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.#receiver === null) {
@@ -337,7 +340,7 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     }
   }
 
-  /** Only an end, and no reset, completes a body that nothing else delimits. */
+  /** Only a confirmed end, not a reset, completes a body that ends with the connection. */
   onEndConfirmed(): void {
     if (this.#receiver === null || this.#parser?.body.endWithConnection() !== true) return;
     this.#readAt = -1;
@@ -361,32 +364,32 @@ export class ServerConnection implements PooledConnection, ChannelOwner, Deadlin
     else this.#onGone(error?.code ?? 'closed');
   }
 
-  /** A server that refuses our certificate says so after the first request was written, of which it has read nothing. */
+  /** A server refuses our certificate after the first request was written, of which it has read nothing. */
   #onTlsFailed({ inHandshake, message }: TlsError): void {
     if (inHandshake && this.#lifetime.requests <= 1 && !this.#hasBegun)
       this.#fail(FAILURES.tls_failed, message);
     else this.#onGone(message);
   }
 
-  /** Nobody needed it for a while, or the server takes nothing of what was written to a tunnel. */
+  /** The connection was idle for its time, or the server reads nothing of what was written to a tunnel. */
   onDeadline(): void {
     if (this.#state === 'ending' && this.#tunnelEnd?.goesOn() === true) return;
     if (this.#state === 'idle' || this.#state === 'ending') this.#shut();
   }
 }
 
-/** ms that a server has to close its side once it has taken all it was sent. */
+/** ms in which a server must close its side after it has read everything. */
 const CLOSE_MS = 5000;
 
-/** The end of a tunnel: the server gets what is on its way to it and a FIN, and time for both as long as it takes some. */
+/** Closes a tunnel: sends the remaining bytes and a FIN; the socket stays open while the server keeps reading. */
 class TunnelEnd {
   readonly #channel: Channel;
   readonly #deadline: Deadline;
   readonly #patience: number;
-  /** What the server had not taken when it was last looked at, bytes. */
+  /** Unsent bytes when the server was last checked. */
   #unsent = 0;
 
-  /** `patience`: ms in which the server has to take something, as long as there is something to take; 0 is the least. */
+  /** `patience`: ms in which the server must read something while bytes are unsent; 0 is the minimum. */
   constructor(channel: Channel, deadline: Deadline, patience: number) {
     this.#channel = channel;
     this.#deadline = deadline;
@@ -395,7 +398,7 @@ class TunnelEnd {
     this.#wait();
   }
 
-  /** The deadline has passed: true if the server has taken something meanwhile, and has more time. */
+  /** The deadline has passed: true if the server has read something since, and gets more time. */
   goesOn(): boolean {
     if (this.#channel.backlog >= this.#unsent) return false;
     this.#wait();
@@ -408,28 +411,28 @@ class TunnelEnd {
   }
 }
 
-/** Ages differ by so much either way, so that connections that were opened together do not end together. */
+/** Ages vary by this share in both directions, so that connections that were opened together do not end together. */
 const AGE_JITTER = 0.1;
-/** Of a server that does not say how long it waits. */
+/** For a server whose idle timeout is unknown. */
 const MOST_KEPT_MS = 600_000;
 
-/** What of a connection's owner says how long it lasts. */
+/** The properties of a connection's owner that determine its lifetime. */
 type LifetimeTerms = Pick<ConnectionOwner, 'limits' | 'idleLimit'>;
 
-/** How often and how long one connection may be used, and how long it is kept unused. */
+/** How often and how long a connection may be used, and how long it is kept idle. */
 export class Lifetime {
   readonly #terms: LifetimeTerms;
   readonly #wheel: TimerWheel;
   readonly #bornAt: number;
-  /** Of `max_age`, which may be another one after a reload. */
+  /** The share of `max_age`, which a reload may change. */
   readonly #share = spread(1, AGE_JITTER);
   /** In the wheel's time. */
   #endsAt = 0;
   #isOver = false;
-  /** That it has carried so far. */
+  /** Requests that the connection has carried so far. */
   requests = 0;
   #idleSince = 0;
-  /** Has the first response been asked for how long the server keeps its connections? */
+  /** Has the first response been searched for Keep-Alive? */
   fieldRead = false;
 
   constructor(terms: LifetimeTerms, wheel: TimerWheel) {
@@ -439,33 +442,36 @@ export class Lifetime {
     this.followLimits();
   }
 
-  /** `max_age` is another one. */
+  /** `max_age` has changed. */
   followLimits(): void {
     if (this.#isOver) return;
     const { maxAge } = this.#terms.limits;
     this.#endsAt = maxAge > 0 ? this.#bornAt + maxAge * this.#share : Number.POSITIVE_INFINITY;
   }
 
-  /** May it carry so many requests more? */
+  /** May the connection carry this many more requests? */
   hasRoomFor(requests: number): boolean {
     const { maxRequests } = this.#terms.limits;
     if (maxRequests > 0 && this.requests + requests > maxRequests) return false;
     return this.#wheel.now < this.#endsAt;
   }
 
-  /** It carries none that it does not carry already. */
+  /** The connection carries no further requests. */
   end(): void {
     this.#isOver = true;
     this.#endsAt = 0;
   }
 
-  /** What the first response says of it counts for all; only while it is not `fieldRead`. */
+  /** The Keep-Alive of the first response counts for all; only before `fieldRead`. */
   noteKeepAlive(head: ResponseHead): void {
     this.fieldRead = true;
     this.#terms.idleLimit.noteField(head.valueOf(FIELD.keepAlive));
   }
 
-  /** It is idle from now on; returns for how many ms it is kept so. `kept`: for one client, as long as the server does. */
+  /**
+   * The connection is idle from now on; returns the ms that it is kept. `kept`: for one client, as long as the server
+   * keeps it.
+   */
   rest(kept: boolean): number {
     const { now } = this.#wheel;
     const { idleLimit } = this.#terms;
@@ -475,7 +481,7 @@ export class Lifetime {
     return Math.max(1, Math.min(limit, this.#endsAt - now));
   }
 
-  /** The server closed it while it was idle, which tells how long the server waits. */
+  /** The server closed the idle connection, which shows the server's idle timeout. */
   noteIdleClose(): void {
     const { now } = this.#wheel;
     if (this.requests > 0) this.#terms.idleLimit.noteClose(now - this.#idleSince, now);

@@ -1,6 +1,6 @@
 import {
   type Algorithm,
-  NOBODY,
+  NO_CANDIDATE,
   type PickKey,
   roomFor,
   SCAN_LIMIT,
@@ -10,53 +10,53 @@ import { BACKUP, CAREFUL, OUT, Selection, STANDINGS, standingOf } from './select
 import type { GroupMembership, Server } from './server.js';
 import type { LoadLog } from './server-counters.js';
 
-/** Told when a group loses its last server that takes new requests, and when it has one again. */
+/** Called when a group loses its last server for new requests, and when it has one again. */
 export interface GroupListener {
   onUsability(group: ServerGroup): void;
 }
 
 const NONE: readonly number[] = [];
 
-/** Its standing changes with its requests: it is on trial, or has a limit. */
+/** The standing changes with each request: the server is half-open, or has a limit. */
 const VOLATILE = 1;
-/** It is ejected or on trial. */
+/** The server is ejected or half-open. */
 const AWAY = 2;
-/** It takes requests, and not for a trial alone. */
+/** The server takes requests, and is not half-open. */
 const STEADY = 4;
 
 /**
- * Servers that stand in for one another, and who chooses among them. What a pick has to know is kept up as servers
- * change: their standing here, and the schedulers of each selection. Servers come and go by `setServers`: those that
- * stay keep their turns, their clients and their indexes.
+ * Servers that share requests, and the choice among them. What a pick needs is updated when servers change: their
+ * standing here, and the schedulers of each selection. `setServers` adds and removes servers: those that stay keep their
+ * turns, clients and indexes.
  */
 export class ServerGroup implements GroupMembership {
   #servers: readonly Server[] = [];
-  /** By their indexes. null: no server has that index now. Schedulers look at it, and never at one that has left. */
+  /** By index. null: an unused index. Schedulers read this array, but not servers that have left. */
   readonly #slots: (Server | null)[] = [];
-  /** Indexes without a server. */
+  /** Unused indexes. */
   #free: number[] = [];
-  /** How often servers came or went. */
+  /** How often servers were added or removed. */
   #version = 0;
   readonly #algorithm: Algorithm;
   #standings: Uint8Array;
   readonly #counts = new Array<number>(STANDINGS).fill(0);
   readonly #selections: Selection[] = [];
   readonly #algorithms: Algorithm[] = [];
-  /** The group's own; made at the first pick, as are the others. */
+  /** The selection of the group itself; made at the first pick, like the others. */
   #main: Selection | null = null;
-  /** Of each server the bits above. */
+  /** For each server, the bits above. */
   #marks: Uint8Array;
   #volatileCount = 0;
   #awayCount = 0;
   #steadyCount = 0;
-  /** Where each of many servers is, by its number in the log of loads; made when it is needed. */
+  /** The index of each server, by its number in the load log; made when needed, for many servers. */
   #indexes: Map<number, number> | null = null;
-  /** By the hashes of their names; made when it is needed. */
+  /** By the hashes of the names; made when needed. */
   #byHash: Map<number, Server> | null = null;
-  /** Of loads, the same for all servers; null while the group never had one. */
+  /** The load log, the same for all servers; null while the group has never had one. */
   #log: LoadLog | null = null;
   #readsLoads = false;
-  /** Up to where the log was read. */
+  /** Up to which entry the log was read. */
   #read = 0;
   readonly #tried: number[] = [];
   #released = false;
@@ -78,7 +78,7 @@ export class ServerGroup implements GroupMembership {
     return this.#servers;
   }
 
-  /** Another number whenever servers have come or gone. */
+  /** Changes whenever servers are added or removed. */
   get version(): number {
     return this.#version;
   }
@@ -89,7 +89,7 @@ export class ServerGroup implements GroupMembership {
     return this.#byHash.get(hash);
   }
 
-  /** These are its servers from now on, in this order. What concerns none of them is left as it is. */
+  /** Sets the servers, in this order. Servers that stay are not affected. */
   setServers(servers: readonly Server[]): void {
     const before = this.#servers;
     const least = Math.min(before.length, servers.length);
@@ -144,7 +144,7 @@ export class ServerGroup implements GroupMembership {
     if (this.#byHash?.get(server.hash) === server) this.#byHash = null;
   }
 
-  /** Indexes are in the order of the list, where that says who serves. Schedulers that go by it remember nothing else. */
+  /** If the order of the list decides, indexes follow it. Schedulers that use the order keep no other state. */
   #renumber(): void {
     this.#free = [];
     this.#slots.length = 0;
@@ -161,7 +161,7 @@ export class ServerGroup implements GroupMembership {
     }
   }
 
-  /** Its configuration is not in force: it has no say in whether a server may be ejected, until `putInForce`. */
+  /** The configuration is not in force: the group has no influence on ejections until `putInForce`. */
   prepare(): void {
     this.#isPrepared = true;
   }
@@ -170,12 +170,12 @@ export class ServerGroup implements GroupMembership {
     this.#isPrepared = false;
   }
 
-  /** `listener` is told from now on. */
+  /** Sets the listener. */
   listen(listener: GroupListener): void {
     this.#listener = listener;
   }
 
-  /** Another snapshot has taken over: its servers live on and tell it nothing more. */
+  /** Another snapshot is in force: shared servers call this group no more. */
   release(): void {
     this.#released = true;
     for (const server of this.#servers) server.quit(this);
@@ -193,9 +193,9 @@ export class ServerGroup implements GroupMembership {
   }
 
   /**
-   * The server to use next, none of `tried`; null when there is none left. A backup is used when no other server is
-   * usable, or a request has tried them all. One that is not `repeatable` is kept from servers on trial if it can be.
-   * `selection`, which is one of this group, chooses in place of the group's own.
+   * The server to use next, not one of `tried`; null when there is none left. A backup is used when no other server is
+   * usable, or when a request has tried all others. A request that is not `repeatable` avoids half-open servers if
+   * possible. `selection`, one of this group, replaces the group's own.
    */
   pick(
     key: PickKey,
@@ -207,7 +207,7 @@ export class ServerGroup implements GroupMembership {
     if (this.#released || this.#volatileCount > 0 || this.#slots.length > SCAN_LIMIT) this.#catchUp();
     const indexes = tried.length === 0 ? NONE : this.#indexesOf(tried);
     const picked = selection.pick(key, indexes, repeatable || this.#carefulCount === 0);
-    return picked === NOBODY ? null : (this.#slots[picked] as Server);
+    return picked === NO_CANDIDATE ? null : (this.#slots[picked] as Server);
   }
 
   #indexesOf(tried: readonly Server[]): readonly number[] {
@@ -239,11 +239,11 @@ export class ServerGroup implements GroupMembership {
     return this.#main;
   }
 
-  /** Another way to choose among the servers, for `pick`: the same for all routes that ask for it. */
+  /** Another way to choose among the servers, for `pick`: the same for all routes that use this algorithm. */
   selectionBy(algorithm: Algorithm): Selection {
     const known = this.#algorithms.indexOf(algorithm);
     if (known !== -1) return this.#selections[known] as Selection;
-    // An index without a server stands `out`, and `out` is never looked at.
+    // An unused index has the standing `out`, and servers that are out are never read.
     const selection = new Selection(this.#slots as readonly Server[], this.#standings, algorithm);
     this.#selections.push(selection);
     this.#algorithms.push(algorithm);
@@ -255,8 +255,8 @@ export class ServerGroup implements GroupMembership {
   }
 
   /**
-   * May a client that is bound to `server` be served there? Not by a backup while another server that was not `tried`
-   * for the request can be used: the client is to come back with everybody else.
+   * May a client that is bound to `server` be served there? Not on a backup while another server that was not `tried` is
+   * usable: the client returns with all others.
    */
   mayHold(server: Server, tried: readonly Server[]): boolean {
     if (!server.takesBound || tried.includes(server)) return false;
@@ -300,7 +300,7 @@ export class ServerGroup implements GroupMembership {
     return this.#servers.some((other) => other !== server && other.answeredAt > since);
   }
 
-  // What is kept of its servers.
+  // The state of each server.
 
   #place(server: Server, index: number): void {
     const { isHalfOpen } = server;
@@ -335,7 +335,7 @@ export class ServerGroup implements GroupMembership {
       (this.#selections[i] as Selection).move(index, before, now);
   }
 
-  /** Takes in what has changed without a verdict: how many requests its servers have. */
+  /** Reads changes that servers do not report: their numbers of requests. */
   #catchUp(): void {
     if (this.#released) this.#lookAtAll();
     else if (this.#slots.length > SCAN_LIMIT) this.#readLoads();
@@ -390,7 +390,7 @@ export class ServerGroup implements GroupMembership {
     for (let i = 0; i < this.#selections.length; i++) (this.#selections[i] as Selection).noteLoad(index);
   }
 
-  /** Its servers tell a group of the old snapshot nothing: for the few requests that go on it looks itself. */
+  /** Servers do not call a group of an old snapshot: for its few remaining requests it reads all of them. */
   #lookAtAll(): void {
     for (const [index, server] of this.#slots.entries()) {
       if (server === null) continue;

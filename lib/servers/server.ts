@@ -14,55 +14,55 @@ import { CAREFUL_MS, HalfOpen, SlowStart, type SlowStarter } from './slow-start.
 
 /** A group that has the server. */
 export interface GroupMembership {
-  /** Its verdict, ejection, availability, weight or limit is another one. `index`: what it joined by. */
+  /** State, ejection, availability, weight or limit of the server has changed. `index`: the one it joined with. */
   onServerChange(server: Server, index: number): void;
-  /** Can the rest do without it, if at most this share of them (0 to 1) may be ejected at once? */
+  /** Can the other servers do without this one, if at most this share of them (0 to 1) may be ejected at once? */
   spares(server: Server, maxEjected: number): boolean;
   /** Has another server of the group answered a request since `since`, by the timer wheel? */
   othersAnswered(server: Server, since: number): boolean;
 }
 
-/** A server tells so many groups of a change at once, and more of them in slices: 10,000 would take 10 ms. */
+/** A server notifies this many groups of a change at once, and more in slices: 10,000 would take 10 ms. */
 const NOTIFIED_AT_ONCE = 3000;
 
-/** What a server is given to do. */
+/** The settings that determine a server's share of requests. */
 export interface ServerTerms {
-  /** Its share as against the others', 0 to 256; 0 is no new request. */
+  /** Its weight relative to the others, 0 to 256; with 0 it gets no new requests. */
   readonly weight: number;
-  /** Used only while none of the others can be. */
+  /** Used only while no other server is usable. */
   readonly backup: boolean;
-  /** ms in which it comes to its full share after it was out; 0 gives it that at once. */
+  /** ms after a return until it has its full share; 0 for at once. */
   readonly slowStart: number;
 }
 
 const PLAIN_TERMS: ServerTerms = { weight: 1, backup: false, slowStart: 0 };
 
-/** One server: what it is called, whether it may be used, how much of the work it gets, and its sockets. */
+/** One server: its name, whether it may be used, its share of requests, and its sockets. */
 export class Server implements EngineServer, Candidate, SlowStarter, PendingChange {
   readonly name: string;
   readonly pool: Pool;
   readonly hash: number;
-  /** Where its requests are noted, and under which number. */
+  /** The log of its requests, and its number in it. */
   readonly log: LoadLog;
   readonly id: number;
   readonly latency = new LatencyEstimate();
-  /** Does an algorithm go by `latency`? */
+  /** Does an algorithm use `latency`? */
   estimatesLatency = false;
   readonly totals = new ServerCounters();
-  /** From when it was asked to the first byte of its answer. */
+  /** Times from the request to the first byte of its answer. */
   readonly responseTimes = new Histogram();
   readonly #wheel: TimerWheel;
   readonly #slowStart: SlowStart;
   readonly #trial = new HalfOpen();
-  /** The time in which a trial is left to requests that may be sent twice. */
+  /** While it runs, a half-open server gets only requests that may be sent twice. */
   #careful: Deadline | null = null;
-  /** By their index of it: 10,000 may share a server, and all leave when a configuration is replaced. */
+  /** By index: 10,000 groups may share a server, and all leave when a configuration is replaced. */
   readonly #groups = new Map<GroupMembership, number>();
-  /** Replaced, never changed. */
+  /** Replaced, never modified. */
   #watchers: readonly ServerWatcher[] = [];
-  /** Those among them that want to know of every attempt, nearly none. */
+  /** Watchers that are called for every attempt; most servers have none. */
   #judges: readonly ServerWatcher[] = [];
-  /** How often it has changed since its groups began to be told in slices; 0: they know all. */
+  /** Changes since groups began to be notified in slices; 0: all groups know all changes. */
   #pendingChanges = 0;
   #up = true;
   #ejected = false;
@@ -72,7 +72,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
   #backup: boolean;
   /** Requests in flight. */
   active = 0;
-  /** When an answer to a request came last, by the timer wheel. */
+  /** When the last answer to a request came, by the timer wheel. */
   answeredAt = Number.NEGATIVE_INFINITY;
 
   /** `log` is the same for all servers that may be in one group. */
@@ -98,7 +98,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     return this.pool.address;
   }
 
-  /** Used only while none of the others can be. */
+  /** Used only while no other server is usable. */
   get backup(): boolean {
     return this.#backup;
   }
@@ -108,7 +108,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     return this.#weight;
   }
 
-  /** What schedulers go by: less than its weight while it starts slowly. */
+  /** The weight for schedulers: less than `weight` during slow start. */
   get effectiveWeight(): number {
     return this.#weight * this.#slowStart.share;
   }
@@ -120,22 +120,22 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
       : Math.max(1, maxConnections * this.#slowStart.share);
   }
 
-  /** Do its checks find it well? */
+  /** Do its checks pass? */
   get isUp(): boolean {
     return this.#up;
   }
 
-  /** Is it left out for a while because of how live requests went? */
+  /** Is it left out for a while because live requests failed? */
   get isEjected(): boolean {
     return this.#ejected;
   }
 
-  /** Is it tried again, and gets one request at a time? */
+  /** Is it tried again, with one request at a time? */
   get isHalfOpen(): boolean {
     return this.#trial.isOn;
   }
 
-  /** May it get one more request, as far as a trial is concerned? One that may be sent twice is risked first. */
+  /** Does the half-open state admit another request? Requests that may be sent twice are used as probes first. */
   hasRoom(repeatable: boolean): boolean {
     return this.#trial.hasRoom(this.active, repeatable, this.#wheel.now);
   }
@@ -144,12 +144,12 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     return this.#availability;
   }
 
-  /** May it get requests from anyone? */
+  /** Does it take requests of any client? */
   get isUsable(): boolean {
     return this.takesBound && this.#availability === 'ready' && this.#weight > 0;
   }
 
-  /** Why it gets no requests from just anyone; empty when it does. */
+  /** Why it takes no requests of new clients; empty when it does. */
   get obstacle(): Obstacle | '' {
     if (this.#removed) return 'removed';
     if (!this.#up) return 'down';
@@ -158,7 +158,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     return this.#weight === 0 ? 'weight 0' : '';
   }
 
-  /** May it get requests from clients that are bound to it? While it drains, it may. */
+  /** Does it take requests of clients that are bound to it? It does while it drains. */
   get takesBound(): boolean {
     return this.#up && !this.#ejected && this.#availability !== 'maintenance' && !this.#removed;
   }
@@ -173,25 +173,25 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#judges = this.#watchers.filter(({ onOutcome }) => onOutcome !== undefined);
   }
 
-  /** `index`: by which the group knows it. */
+  /** `index`: its index in the group. */
   join(group: GroupMembership, index: number): void {
     this.#groups.set(group, index);
   }
 
-  /** Tells a group of its latest change, if it has the server. */
+  /** Gives its latest state to a group that has it. */
   notify(group: GroupMembership): void {
     const index = this.#groups.get(group);
     if (index !== undefined) group.onServerChange(this, index);
   }
 
-  /** Returns the index by which the group knew it. */
+  /** Returns its index in the group. */
   quit(group: GroupMembership): number {
     const index = this.#groups.get(group) ?? -1;
     this.#groups.delete(group);
     return index;
   }
 
-  /** The state that health checks found. Down: no new request, and its unused connections are closed. */
+  /** The result of health checks. Down: no new requests, and unused connections are closed. */
   judge(up: boolean): void {
     if (up === this.#up) return;
     const wasOut = !this.takesBound;
@@ -200,7 +200,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#changed(wasOut);
   }
 
-  /** Called by the outlier detector; the connections stay, as it is tried again soon. */
+  /** Called by the outlier detector; connections stay open, as the server is tried again soon. */
   eject(ejected: boolean): void {
     if (ejected === this.#ejected) return;
     const wasOut = !this.takesBound;
@@ -208,7 +208,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#changed(wasOut);
   }
 
-  /** From then on it gets one request at a time, where others can take the rest. */
+  /** From now on it gets one request at a time, if others can take the rest. */
   beginHalfOpen(onTrial: boolean): void {
     if (onTrial === this.#trial.isOn) return;
     if (onTrial) {
@@ -222,18 +222,18 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#notifyGroups();
   }
 
-  /** Asked before it is ejected: can all groups it is in do without it? */
+  /** Asked before an ejection: can all its groups do without it? */
   canBeSpared(maxEjected: number): boolean {
     for (const group of this.#groups.keys()) if (!group.spares(this, maxEjected)) return false;
     return true;
   }
 
-  /** From a group in which no other can be used: better one that may fail than none. */
+  /** Called by a group with no usable server left: ends the ejection early. */
   recall(): void {
     for (const watcher of this.#watchers) watcher.onNeeded?.(this);
   }
 
-  /** From the control plane. */
+  /** Called by the control plane. */
   update({ weight, availability, backup, slowStart, limits, tls }: ServerUpdate): void {
     if (tls !== undefined) this.pool.setTls(tls);
     if (limits !== undefined) this.setLimits(limits);
@@ -243,7 +243,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     if (availability !== undefined) this.setAvailability(availability);
   }
 
-  /** What the operator wants of it. In maintenance its unused connections are closed. */
+  /** Sets what the operator wants. In maintenance unused connections are closed. */
   setAvailability(availability: Availability): void {
     if (availability === this.#availability) return;
     const wasOut = !this.takesBound;
@@ -252,7 +252,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#changed(wasOut);
   }
 
-  /** It is no server of ours any more: what is on it is finished, and then its connections are closed. */
+  /** The server is removed: its requests finish, then its connections are closed. */
   retire(): void {
     this.#removed = true;
     this.#careful?.release();
@@ -260,7 +260,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#notifyGroups();
   }
 
-  /** What it may have open, from now on. */
+  /** Sets the limits of its connections from now on. */
   setLimits(limits: PoolLimits): void {
     const { maxConnections } = this.pool;
     this.pool.setLimits(limits);
@@ -273,36 +273,36 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#notifyGroups();
   }
 
-  /** `weight`: 0 to 256; with 0 it drains. */
+  /** `weight`: 0 to 256; with 0 it gets no new requests. */
   setWeight(weight: number): void {
     if (weight === this.#weight) return;
     this.#weight = weight;
     this.#notifyGroups();
   }
 
-  /** From the request path: one more request is on it. */
+  /** On the request path: a request begins. */
   begin(): void {
     this.active++;
     if (this.log.readers > 0) this.log.write(this.id);
   }
 
-  /** From the request path: it has ended. */
+  /** On the request path: a request has ended. */
   end(): void {
     this.active--;
     if (this.log.readers > 0) this.log.write(this.id);
   }
 
-  /** From the request path: a connect failed, which is seen at once and not only by the next check. */
+  /** On the request path: a connect failed. Watchers learn of it at once, before the next check. */
   noteConnectFailure(failure: Failure, detail: string): void {
     for (const watcher of this.#watchers) watcher.onConnectFailed?.(this, failure, detail);
   }
 
-  /** From the request path: how an attempt ended here. */
+  /** On the request path: an attempt has ended. */
   noteOutcome(outcome: AttemptOutcome): void {
     for (const watcher of this.#judges) watcher.onOutcome?.(this, outcome);
   }
 
-  /** From the request path: the first byte of an answer came `ms` after the request was sent. */
+  /** On the request path: the first byte of an answer came `ms` after the request was sent. */
   noteResponse(ms: number): void {
     const { now } = this.#wheel;
     this.answeredAt = now;
@@ -310,7 +310,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.responseTimes.observe(ms);
   }
 
-  /** From the request path: it answered with 5xx, or an attempt failed there. */
+  /** On the request path: the server answered with 5xx, or an attempt failed. */
   noteError(): void {
     for (const watcher of this.#watchers) watcher.onError?.(this);
   }
@@ -321,7 +321,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     return false;
   }
 
-  /** It joins others that are at work already: it begins with little. */
+  /** The server joins others that have requests already: it begins with a small share. */
   startSlowly(): void {
     this.#slowStart.begin();
   }
@@ -332,21 +332,21 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
 
   #changed(wasOut: boolean): void {
     const isOut = !this.takesBound;
-    // Back from being out altogether, it is as cold as a new one.
+    // A server that was out is like a new one.
     if (wasOut && !isOut) this.#slowStart.begin();
     this.#notifyGroups();
-    // Behind the groups, who choose somebody else for those that wait.
+    // After the groups, which choose other servers for the waiting requests.
     if (isOut && !wasOut) this.pool.turnAway(this.obstacle);
   }
 
   #notifyGroups(): void {
     for (const watcher of this.#watchers) watcher.onServerChange?.(this);
     if (this.#groups.size > NOTIFIED_AT_ONCE) this.#notifyInSlices();
-    // No copy: a group that comes meanwhile knows how it is, and is told once more.
+    // The map is not copied: a group that joins meanwhile knows the state, and is only notified once more.
     else for (const [group, index] of this.#groups) group.onServerChange(this, index);
   }
 
-  /** Groups that are asked for a server meanwhile find it in the log. */
+  /** Groups that pick meanwhile find the server in the log. */
   #notifyInSlices(): void {
     this.#pendingChanges++;
     if (this.#pendingChanges > 1) return;
@@ -361,7 +361,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
         group.onServerChange(this, index);
         yield;
       }
-      // What has changed meanwhile is told to those that were told before it.
+      // Changes made meanwhile are given to the groups that were notified before them.
       this.#pendingChanges = this.#pendingChanges === changes ? 0 : 1;
     }
     this.log.pending.splice(this.log.pending.indexOf(this), 1);

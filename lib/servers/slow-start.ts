@@ -1,25 +1,25 @@
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 
-/** Told when its share has grown. */
+/** Called when the share has grown. */
 export interface SlowStarter {
   onSlowStartStep(): void;
 }
 
-/** Less than this is no beginning: a server with a tenth of its weight still gets requests that warm it. */
+/** The initial share: with a tenth of its weight a server still gets requests that warm it up. */
 const LEAST_SHARE = 0.1;
-/** How often the share grows: each time all groups of the server are told. */
+/** The number of steps: at each, all groups of the server are notified. */
 const STEPS = 20;
 
-/** Brings a server that was out to its full share of the work little by little, evenly with time. */
+/** Raises the share of a server that was out to its full weight, evenly over time. */
 export class SlowStart implements DeadlineOwner {
   readonly #wheel: TimerWheel;
   readonly #starter: SlowStarter;
-  /** Made when it is first needed: most servers are never out. */
+  /** Made when first needed: most servers are never out. */
   #deadline: Deadline | null = null;
   #beganAt = 0;
-  /** ms to the full share; 0 for at once. */
+  /** ms until the full share; 0 for at once. */
   duration: number;
-  /** Of its weight, and of what it takes at once: up to 1. */
+  /** The share of its weight and of its capacity: up to 1. */
   share = 1;
 
   constructor(wheel: TimerWheel, duration: number, starter: SlowStarter) {
@@ -45,13 +45,13 @@ export class SlowStart implements DeadlineOwner {
   }
 }
 
-/** For so long a trial is left to requests that lose nothing if it fails: there may be no others. */
+/** For this long only requests that lose nothing by a failure are used as trials: there may be no others. */
 export const CAREFUL_MS = 5000;
 
-/** A server that was left out is tried again: with one request at a time, as far as others can take the rest. */
+/** The half-open state of a server after an ejection: one request at a time, if others can take the rest. */
 export class HalfOpen {
   #on = false;
-  /** Requests and tunnels from before it began, as far as they still are in flight. */
+  /** Requests and tunnels that began before it and are still in flight. */
   #before = 0;
   #beganAt = 0;
 
@@ -59,7 +59,7 @@ export class HalfOpen {
     return this.#on;
   }
 
-  /** `active`: requests in flight on it now; `now` in ms of any clock that never goes back. */
+  /** `active`: requests in flight now; `now`: ms of a clock that never goes back. */
   begin(active: number, now: number): void {
     this.#on = true;
     this.#before = active;
@@ -70,7 +70,10 @@ export class HalfOpen {
     this.#on = false;
   }
 
-  /** May it get another request, with `active` in flight? `repeatable`: one that can be sent elsewhere after it. */
+  /**
+   * Is there room for another request, with `active` in flight? `repeatable`: the request can be sent elsewhere
+   * afterwards.
+   */
   hasRoom(active: number, repeatable: boolean, now: number): boolean {
     if (!this.#on) return true;
     if (!repeatable && now - this.#beganAt < CAREFUL_MS) return false;

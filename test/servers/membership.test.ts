@@ -15,7 +15,7 @@ const tally = (names: readonly string[]): Record<string, number> => {
   return counts;
 };
 
-t.test('a server that comes takes its turn with the others, which keep theirs', (t) => {
+t.test('an added server joins round robin, and the others keep their turns', (t) => {
   const { makeServer } = serverMaker(t);
   const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => makeServer(name)) as [
     Server,
@@ -27,7 +27,7 @@ t.test('a server that comes takes its turn with the others, which keep theirs', 
   t.same(picks(group, 2), ['a', 'b']);
   group.setServers([a, b, c, d]);
   t.same(group.servers, [a, b, c, d]);
-  t.equal(group.pick(NO_KEY, []), c, 'whose turn it was');
+  t.equal(group.pick(NO_KEY, []), c, 'the next in turn');
   t.same(tally(picks(group, 40)), { a: 10, b: 10, c: 10, d: 10 });
   group.setServers([b, c, d]);
   t.same(tally(picks(group, 30)), { b: 10, c: 10, d: 10 });
@@ -36,39 +36,36 @@ t.test('a server that comes takes its turn with the others, which keep theirs', 
   t.end();
 });
 
-t.test(
-  'a server that has left is picked no more, neither as a backup nor when it comes back to life',
-  (t) => {
-    const { makeServer } = serverMaker(t);
-    const a = makeServer('a');
-    const b = makeServer('b', { backup: true });
-    const c = makeServer('c', { maxConnections: 1 });
-    const group = new ServerGroup([a, b, c], ROUND_ROBIN);
-    a.judge(false);
-    c.begin();
-    group.setServers([a, c]);
-    t.equal(group.pick(NO_KEY, []), c, 'full, and the only one');
-    t.equal(group.usableCount, 1);
-    group.setServers([a]);
-    t.equal(group.pick(NO_KEY, []), null);
-    t.notOk(group.isUsable);
-    b.judge(false);
-    b.judge(true);
-    t.notOk(group.isUsable, 'it hears no more of those that have left');
-    a.judge(true);
-    t.same(picks(group, 2), ['a', 'a']);
-    t.equal(group.pick(NO_KEY, [a]), null);
-    group.setServers([]);
-    t.equal(group.pick(NO_KEY, []), null);
-    group.setServers([c, b]);
-    c.end();
-    t.same(picks(group, 2), ['c', 'c'], 'the backup waits');
-    t.equal(group.pick(NO_KEY, [c]), b);
-    t.end();
-  },
-);
+t.test('a removed server is not picked any more, not even as a backup or after it was down', (t) => {
+  const { makeServer } = serverMaker(t);
+  const a = makeServer('a');
+  const b = makeServer('b', { backup: true });
+  const c = makeServer('c', { maxConnections: 1 });
+  const group = new ServerGroup([a, b, c], ROUND_ROBIN);
+  a.judge(false);
+  c.begin();
+  group.setServers([a, c]);
+  t.equal(group.pick(NO_KEY, []), c, 'although full, the only one');
+  t.equal(group.usableCount, 1);
+  group.setServers([a]);
+  t.equal(group.pick(NO_KEY, []), null);
+  t.notOk(group.isUsable);
+  b.judge(false);
+  b.judge(true);
+  t.notOk(group.isUsable, 'removed servers do not affect it');
+  a.judge(true);
+  t.same(picks(group, 2), ['a', 'a']);
+  t.equal(group.pick(NO_KEY, [a]), null);
+  group.setServers([]);
+  t.equal(group.pick(NO_KEY, []), null);
+  group.setServers([c, b]);
+  c.end();
+  t.same(picks(group, 2), ['c', 'c'], 'the backup is not used');
+  t.equal(group.pick(NO_KEY, [c]), b);
+  t.end();
+});
 
-t.test('whoever waits to hear of a group hears of it when servers come and go', (t) => {
+t.test('the listener of a group is called when servers are added and removed', (t) => {
   const { makeServer } = serverMaker(t);
   const [a, b] = [makeServer('a'), makeServer('b')];
   const group = new ServerGroup([a], ROUND_ROBIN);
@@ -84,7 +81,7 @@ t.test('whoever waits to hear of a group hears of it when servers come and go', 
   t.end();
 });
 
-t.test('first goes by the order of the list, wherever a server comes in', (t) => {
+t.test('first follows the order of the list, wherever a server is added', (t) => {
   const { makeServer, clock } = serverMaker(t);
   const [a, b, c] = ['a', 'b', 'c'].map((name) => makeServer(name)) as [Server, Server, Server];
   const config = { name: 'first', on: null, fallback: 'round_robin', balanceFactor: 0 } as const;
@@ -97,12 +94,12 @@ t.test('first goes by the order of the list, wherever a server comes in', (t) =>
   t.end();
 });
 
-t.test('a value stays with its server while others come and go', (t) => {
+t.test('a sticky value stays with its server while others are added and removed', (t) => {
   const { makeServer } = serverMaker(t);
   const servers = Array.from({ length: 200 }, (_, index) => makeServer(`s${index}`));
   const group = new ServerGroup(servers.slice(0, 100), ROUND_ROBIN);
   const selection = group.selectionBy(BY_VALUE);
-  t.equal(group.selectionBy(BY_VALUE), selection, 'one for all that ask for it');
+  t.equal(group.selectionBy(BY_VALUE), selection, 'one for all routes that use it');
   const keys = Array.from({ length: 300 }, (_, index) => index * 7_654_321);
   const where = (): (Server | null)[] => keys.map((key) => group.pick(key, [], true, selection));
   const before = where();
@@ -112,7 +109,7 @@ t.test('a value stays with its server while others come and go', (t) => {
   t.same(
     after.map((server) => server?.name),
     keys.map((key) => fresh.pick(key, [], true, fresh.selectionBy(BY_VALUE))?.name),
-    'as if the group had been made of them',
+    'as in a group made of these servers',
   );
   for (const [index, server] of after.entries())
     t.ok(
@@ -125,8 +122,8 @@ t.test('a value stays with its server while others come and go', (t) => {
   t.end();
 });
 
-/** Servers come and go, past the number from which loads are kept in heaps, and requests with them. */
-t.test('whatever comes and goes, a group picks of those it has, and as one that was made of them', (t) => {
+/** Servers are added and removed, beyond the number from which loads are kept in heaps, while requests come and go. */
+t.test('a group whose servers change picks like a group made of the same servers', (t) => {
   const names: readonly AlgorithmName[] = [
     'round_robin',
     'least_connections',
@@ -191,7 +188,7 @@ t.test('whatever comes and goes, a group picks of those it has, and as one that 
 });
 
 t.test(
-  'a server that thousands of groups share tells them in slices, and a group that picks knows at once',
+  'a server shared by thousands of groups notifies them in slices, and a group that picks knows the change at once',
   async (t) => {
     const { makeServer } = serverMaker(t);
     const [a, b] = [makeServer('a'), makeServer('b')];
@@ -201,7 +198,7 @@ t.test(
     t.same(picks(last, 2), ['b', 'b']);
     a.judge(true);
     b.judge(false);
-    t.same(picks(last, 2), ['a', 'a'], 'also of what has changed twice');
+    t.same(picks(last, 2), ['a', 'a'], 'also after two changes');
     while (a.log.pending.length > 0) await new Promise((resolve) => setImmediate(resolve));
     t.ok(groups.every((group) => group.usableCount === 1));
   },

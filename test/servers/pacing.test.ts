@@ -10,7 +10,7 @@ import { ManualClock } from '../support/manual-clock.js';
 const REQUESTER = { isPipelinable: true } as LeaseListener;
 const RECEIVER = { onResponseEnd: (): void => {} } as ResponseListener;
 
-/** Places of one pipeline, and whether its connection is being read. */
+/** Slots of one pipeline, and whether its connection is being read. */
 function pipelined(t: { teardown(end: () => void): void }, count: number) {
   const state = { isRead: true, responder: RECEIVER };
   const channel = {
@@ -41,17 +41,17 @@ function pipelined(t: { teardown(end: () => void): void }, count: number) {
   return { state, places };
 }
 
-t.test('a client that takes nothing holds up its own response, and none in front of it', async (t) => {
+t.test('a client that reads nothing pauses its own pipelined response, and none before it', async (t) => {
   const { state, places } = pipelined(t, 3);
   places[1]?.pause();
-  t.equal(state.isRead, true, 'the response in front is for somebody else');
+  t.equal(state.isRead, true, 'the first response is for another client');
   state.responder.onResponseEnd();
-  t.equal(state.isRead, false, 'now it is its own');
+  t.equal(state.isRead, false, 'now the response is for this client');
   places[1]?.resume();
   t.equal(state.isRead, true);
 });
 
-t.test('the response after a paused one is read, and the connection goes on', async (t) => {
+t.test('after a paused response the next one is read', async (t) => {
   const { state, places } = pipelined(t, 2);
   places[0]?.pause();
   t.equal(state.isRead, false);
@@ -62,7 +62,7 @@ t.test('the response after a paused one is read, and the connection goes on', as
   t.equal(state.isRead, true);
 });
 
-t.test('a client that leaves delays no other client', async (t) => {
+t.test('a paused client that leaves delays no other client', async (t) => {
   const { state, places } = pipelined(t, 2);
   places[0]?.pause();
   places[0]?.discard();

@@ -10,7 +10,7 @@ type Test = Parameters<typeof origin>[0];
 
 const LATE = 100;
 
-/** A request that names itself, so that an answer can name it too. */
+/** A request with its own name, which the answer repeats. */
 function get(id: string | number, method = 'GET'): string {
   return `${method} /${id} HTTP/1.1\r\nHost: a\r\n\r\n`;
 }
@@ -20,7 +20,7 @@ function answerTo(id: string | number): string {
   return `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
-/** Connections of a server that answers nothing by itself, with what each was asked. */
+/** The connections of a server that answers only when told to, with the requests on each. */
 class Asked {
   readonly connections: { connection: RawConnection; targets: string[] }[] = [];
 
@@ -69,7 +69,7 @@ async function inFlight(started: Started & { asked: Asked }, count: number): Pro
   return clients;
 }
 
-/** What clients are answered from the `from`-th connection on, on which the server answers as it should. */
+/** Reads the answers from the `from`-th connection on, where the server answers normally. */
 async function answerRest({ asked }: { asked: Asked }, from: number, waiting: () => boolean): Promise<void> {
   const answered = new Map<number, number>();
   while (waiting()) {
@@ -88,7 +88,7 @@ async function bodyOf(client: RawClient | undefined): Promise<string> {
   return (await (client as RawClient).response()).body;
 }
 
-t.test('requests share a connection, up to as many as pool.pipelining says', async (t) => {
+t.test('up to pool.pipelining requests share a connection', async (t) => {
   const started = await start(t, 3);
   const clients = await inFlight(started, 7);
   const { asked } = started;
@@ -102,7 +102,7 @@ t.test('requests share a connection, up to as many as pool.pipelining says', asy
   t.ok(started.seen.requests.every(({ attempts, reason }) => attempts === 1 && reason === ''));
 });
 
-t.test('a request goes where the fewest are in flight', async (t) => {
+t.test('a request joins the connection with the fewest in flight', async (t) => {
   const started = await start(t, 2);
   const clients = await inFlight(started, 4);
   const { asked } = started;
@@ -112,13 +112,13 @@ t.test('a request goes where the fewest are in flight', async (t) => {
   await clients[0]?.response();
   clients[0]?.send(get('next'));
   await until(() => asked.count === 5);
-  t.same(asked.targets(1), ['2', '3', 'next'], 'an unused connection before a used one');
+  t.same(asked.targets(1), ['2', '3', 'next'], 'an unused connection is preferred');
   clients[2]?.send(get('last'));
   await until(() => asked.count === 6);
   t.equal(asked.connections.length, 2);
 });
 
-t.test('requests that come together leave in one write', async (t) => {
+t.test('requests that arrive together are sent in one write', async (t) => {
   const reads: string[] = [];
   const server = await origin(t, async (connection) => {
     connection.socket.on('data', (bytes) => reads.push(bytes.toString('latin1')));
@@ -135,7 +135,7 @@ t.test('requests that come together leave in one write', async (t) => {
   t.match(
     balancer.status().servers,
     [{ totals: { unsolicited: 0 } }],
-    'answers behind answers were asked for',
+    'the pipelined answers were requested',
   );
 });
 
@@ -161,7 +161,7 @@ t.test(
   },
 );
 
-t.test('answers split at every byte reach those who asked', async (t) => {
+t.test('pipelined answers split at any byte reach the right clients', async (t) => {
   const answers = [
     answerTo('0'),
     'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nanswe\r\n7\r\nr to /1\r\n0\r\n\r\n',
@@ -190,24 +190,27 @@ t.test('answers split at every byte reach those who asked', async (t) => {
   t.equal(started.asked.connections.length, 1);
 });
 
-t.test('a reset in the middle of the second answer: that one is cut, the third is asked again', async (t) => {
-  const started = await start(t, 3);
-  const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
-  const { asked } = started;
-  await asked.send(0, answerTo('0') + answerTo('1').slice(0, -3));
-  await second.until('answer');
-  asked.connections[0]?.connection.reset();
-  t.equal(await bodyOf(first), 'answer to /0');
-  await second.gone();
-  t.equal(second.error?.code, 'ECONNRESET');
-  await until(() => asked.count === 4);
-  t.same(asked.targets(1), ['2']);
-  await asked.send(1, answerTo('2'));
-  t.equal(await bodyOf(third), 'answer to /2');
-  t.match(await started.seen.request(3), { status: 200, attempts: 1, reason: '' });
-});
+t.test(
+  'after a reset within the second answer that one is cut, and the third request is sent again',
+  async (t) => {
+    const started = await start(t, 3);
+    const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
+    const { asked } = started;
+    await asked.send(0, answerTo('0') + answerTo('1').slice(0, -3));
+    await second.until('answer');
+    asked.connections[0]?.connection.reset();
+    t.equal(await bodyOf(first), 'answer to /0');
+    await second.gone();
+    t.equal(second.error?.code, 'ECONNRESET');
+    await until(() => asked.count === 4);
+    t.same(asked.targets(1), ['2']);
+    await asked.send(1, answerTo('2'));
+    t.equal(await bodyOf(third), 'answer to /2');
+    t.match(await started.seen.request(3), { status: 200, attempts: 1, reason: '' });
+  },
+);
 
-t.test('a server that ends the connection is asked again for what it left unanswered', async (t) => {
+t.test('requests left unanswered when a server ends the connection are sent again', async (t) => {
   for (const ending of ['close', 'fin']) {
     const started = await start(t, 3);
     const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
@@ -227,10 +230,10 @@ t.test('a server that ends the connection is asked again for what it left unansw
   }
 });
 
-t.test('bytes that answer no request reach no client', async (t) => {
+t.test('bytes that belong to no request reach no client', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   for (const [title, bytes] of [
-    ['surplus behind the last', answerTo('0') + answerTo('1') + poison],
+    ['surplus after the last answer', answerTo('0') + answerTo('1') + poison],
     ['garbage between', `${answerTo('0')}garbage${answerTo('1')}`],
     ['a body longer than announced', `${answerTo('0')}longer${answerTo('1')}`],
     [
@@ -287,13 +290,13 @@ t.test('a server that sent an unsolicited response gets no pipelined requests fo
     for (const client of clients) t.equal(await bodyOf(client), 'answer to /whole');
     return used;
   };
-  t.equal(await askTogether(), 3, 'a connection for each');
+  t.equal(await askTogether(), 3, 'one connection for each');
   clock.advance(600_000);
   clients.splice(0, 3, ...(await Promise.all(Array.from({ length: 3 }, connect))));
-  t.ok((await askTogether()) < 3, 'given another chance');
+  t.ok((await askTogether()) < 3, 'pipelined again');
 });
 
-t.test('a body announced too long does not swallow the answer that comes later', async (t) => {
+t.test('a body that is shorter than announced does not swallow the next answer', async (t) => {
   const started = await start(t, 2);
   const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
   await started.asked.send(0, 'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nshort');
@@ -309,7 +312,7 @@ t.test('a body announced too long does not swallow the answer that comes later',
   await answerRest(started, 1, () => waiting);
 });
 
-t.test('an answer may have trailers, those that are passed on and those that are not', async (t) => {
+t.test('a pipelined answer may have trailers, passed on or not', async (t) => {
   const started = await start(t, 3);
   const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
   const chunked = (trailer: string): string =>
@@ -322,7 +325,7 @@ t.test('an answer may have trailers, those that are passed on and those that are
   t.equal(started.asked.connections.length, 1);
 });
 
-t.test('a second answer is not taken for that of a request that was not sent yet', async (t) => {
+t.test('an unsolicited second answer is not used for a request that was not sent yet', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   const started = await start(t, 4);
   const client = await started.connect();
@@ -335,7 +338,7 @@ t.test('a second answer is not taken for that of a request that was not sent yet
   t.equal(await bodyOf(client), 'answer to /1');
 });
 
-t.test('a client that leaves does not disturb the others', async (t) => {
+t.test('a client that leaves does not affect others on the same connection', async (t) => {
   const started = await start(t, 3);
   const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
   const { asked, seen } = started;
@@ -353,7 +356,7 @@ t.test('a client that leaves does not disturb the others', async (t) => {
   await until(() => started.server.connections === 0);
 });
 
-t.test('an unwanted answer is not read for long', async (t) => {
+t.test('a long unwanted answer is not read to its end', async (t) => {
   const started = await start(t, 2);
   const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
   first.reset();
@@ -364,7 +367,7 @@ t.test('an unwanted answer is not read for long', async (t) => {
   t.equal(await bodyOf(second), 'answer to /1');
 });
 
-t.test('an unwanted answer in many pieces is not read for long', async (t) => {
+t.test('an unwanted answer in many pieces is not read to its end', async (t) => {
   const started = await start(t, 2);
   const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
   first.reset();
@@ -376,7 +379,7 @@ t.test('an unwanted answer in many pieces is not read for long', async (t) => {
   t.equal(await bodyOf(second), 'answer to /1');
 });
 
-t.test('a slow answer delays pipelined requests after it for a second at most', async (t) => {
+t.test('a slow answer delays pipelined requests after it by at most a second', async (t) => {
   const started = await start(t, 3, {}, true);
   const [first, second, third] = (await inFlight(started, 3)) as [RawClient, RawClient, RawClient];
   const { asked, clock } = started;
@@ -394,7 +397,7 @@ t.test('a slow answer delays pipelined requests after it for a second at most', 
   t.ok(started.seen.requests.every(({ attempts, reason }) => attempts === 1 && reason === ''));
 });
 
-t.test('a client that reads nothing delays no other client', async (t) => {
+t.test('a client that reads nothing does not delay others on the same connection', async (t) => {
   const started = await start(t, 2, {}, true);
   const [first, second] = (await inFlight(started, 2)) as [RawClient, RawClient];
   const { asked, clock } = started;
@@ -412,7 +415,7 @@ t.test('a client that reads nothing delays no other client', async (t) => {
   first.destroy();
 });
 
-t.test('max_connections: those in line share the next connection', async (t) => {
+t.test('with max_connections reached, requests in the queue share the next connection', async (t) => {
   const started = await start(t, 2, { max_connections: 1, max_waiting: 3 });
   const clients = await inFlight(started, 2);
   const { asked, connect, seen } = started;
@@ -422,7 +425,7 @@ t.test('max_connections: those in line share the next connection', async (t) => 
     clients.push(client);
     await turns(20);
   }
-  t.equal((await clients[5]?.response())?.status, 503, 'the line is full');
+  t.equal((await clients[5]?.response())?.status, 503, 'the queue is full');
   t.equal((await seen.request(1)).reason, 'queue_full');
   clients[4]?.reset();
   await seen.request(2);
@@ -433,7 +436,7 @@ t.test('max_connections: those in line share the next connection', async (t) => 
   t.equal(asked.connections.length, 1);
 });
 
-t.test('a POST in line is not overtaken for ever', async (t) => {
+t.test('a POST in the queue is not overtaken again and again', async (t) => {
   const started = await start(t, 2, { max_connections: 1 });
   const [first] = (await inFlight(started, 2)) as [RawClient];
   const { asked, connect } = started;

@@ -48,20 +48,23 @@ t.test('pool.max_age: a connection in use is closed after its request, an idle o
   t.equal(server.accepted, 2);
 });
 
-t.test('pool.max_age: connections opened together end at moments a tenth apart either way', async (t) => {
-  const deps = poolSupplies(t);
-  const pool = createPool(t, '127.0.0.1:1', { maxAge: 100_000 }, deps);
-  const lifetimes = Array.from({ length: 300 }, () => new Lifetime(pool, deps.wheel));
-  const left = (): number => lifetimes.filter((lifetime) => lifetime.hasRoomFor(1)).length;
-  deps.clock.advance(89_900);
-  t.equal(left(), 300);
-  deps.clock.advance(10_100);
-  t.ok(left() > 75 && left() < 225, `${left()} of 300 are left in the middle`);
-  deps.clock.advance(10_100);
-  t.equal(left(), 0);
-});
+t.test(
+  'pool.max_age varies by up to a tenth, so that connections opened together do not end together',
+  async (t) => {
+    const deps = poolSupplies(t);
+    const pool = createPool(t, '127.0.0.1:1', { maxAge: 100_000 }, deps);
+    const lifetimes = Array.from({ length: 300 }, () => new Lifetime(pool, deps.wheel));
+    const left = (): number => lifetimes.filter((lifetime) => lifetime.hasRoomFor(1)).length;
+    deps.clock.advance(89_900);
+    t.equal(left(), 300);
+    deps.clock.advance(10_100);
+    t.ok(left() > 75 && left() < 225, `${left()} of 300 are left half way`);
+    deps.clock.advance(10_100);
+    t.equal(left(), 0);
+  },
+);
 
-t.test('pool.max_idle: 0 keeps none', async (t) => {
+t.test('pool.max_idle: 0 keeps no idle connection', async (t) => {
   const server = await origin(t, answering(OK));
   const { connect } = await startBalancer(t, { servers: [server.address], pool: { max_idle: 0 } });
   const client = await connect();
@@ -73,7 +76,7 @@ t.test('pool.max_idle: 0 keeps none', async (t) => {
 });
 
 t.test(
-  'pool.max_waiting: the next one gets 503 with Retry-After, and the operator is told once a second',
+  'pool.max_waiting: the next request gets 503 with Retry-After, and an event is emitted once a second',
   async (t) => {
     const server = await origin(t, (connection) => connection.hang());
     const pool = { max_connections: 1, max_waiting: 1 };
@@ -135,7 +138,7 @@ t.test('a request that leaves the queue is never sent to the server', async (t) 
   t.same(targets, ['/1', '/3']);
 });
 
-t.test('Keep-Alive: timeout= is believed, less a second', async (t) => {
+t.test('Keep-Alive: timeout= limits the idle time, less a second', async (t) => {
   const server = await origin(
     t,
     answering(OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=3, max=100\r\n\r\n')),
@@ -151,7 +154,7 @@ t.test('Keep-Alive: timeout= is believed, less a second', async (t) => {
 });
 
 t.test(
-  'a server that closes unused connections early is believed when it has done so three times',
+  'the idle timeout of a server is learnt when it has closed idle connections three times',
   async (t) => {
     const server = await origin(t, async (connection) => {
       await connection.readHead();
@@ -175,36 +178,29 @@ t.test(
     await client.response();
     clock.advance(2000 + LATE);
     await until(() => server.connections === 0);
-    t.equal(ends.length, 1, 'closed by the balancer this time');
+    t.equal(ends.length, 1, 'now closed by the balancer');
   },
 );
 
-t.test(
-  'a server that announces a longer time is taken at its word, unless idle_timeout is set',
-  async (t) => {
-    const announcing = answering(OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=60\r\n\r\n'));
-    for (const [pool, kept, closed] of [
-      [{ max_idle: 5 }, 58_900, 100],
-      [{ idle_timeout: '4s' }, 3900, 100],
-      [{ idle_timeout: '5m' }, 58_900, 100],
-    ] as const) {
-      const server = await origin(t, announcing);
-      const { connect, clock } = await startBalancer(
-        t,
-        { servers: [server.address], pool },
-        { manual: true },
-      );
-      const client = await connect();
-      client.send(GET);
-      await client.response();
-      clock.advance(kept);
-      t.equal(server.connections, 1);
-      clock.advance(closed + LATE);
-      await until(() => server.connections === 0);
-    }
-    t.equal(new IdleLimit(4000, 600_000).at(0), 4000, 'of whom nothing is known, it is the default');
-  },
-);
+t.test('a longer time announced by a server is used, unless idle_timeout is set', async (t) => {
+  const announcing = answering(OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=60\r\n\r\n'));
+  for (const [pool, kept, closed] of [
+    [{ max_idle: 5 }, 58_900, 100],
+    [{ idle_timeout: '4s' }, 3900, 100],
+    [{ idle_timeout: '5m' }, 58_900, 100],
+  ] as const) {
+    const server = await origin(t, announcing);
+    const { connect, clock } = await startBalancer(t, { servers: [server.address], pool }, { manual: true });
+    const client = await connect();
+    client.send(GET);
+    await client.response();
+    clock.advance(kept);
+    t.equal(server.connections, 1);
+    clock.advance(closed + LATE);
+    await until(() => server.connections === 0);
+  }
+  t.equal(new IdleLimit(4000, 600_000).at(0), 4000, 'the default while nothing is known');
+});
 
 t.test('a learned idle timeout never exceeds the configured one', async (t) => {
   const limit = new IdleLimit(4000);
@@ -218,7 +214,7 @@ t.test('a learned idle timeout never exceeds the configured one', async (t) => {
   t.equal(limit.at(0), 4000);
 });
 
-t.test('closes together are a restart, closes at other ages nothing to learn from', async (t) => {
+t.test('simultaneous closes count as a restart, and closes at different ages teach nothing', async (t) => {
   const together = new IdleLimit(4000);
   for (let i = 0; i < 5; i++) together.noteClose(3000, 10_000 + i);
   t.equal(together.at(11_000), 4000);

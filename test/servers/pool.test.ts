@@ -31,10 +31,10 @@ t.test('the pool opens as many connections as there are requests at once, and no
     void waiting.pop()?.write(OK);
     await clients[i]?.response();
   }
-  t.equal(server.accepted, 8, 'one at a time needs no new one');
+  t.equal(server.accepted, 8, 'one request at a time needs no new connection');
 });
 
-t.test('a request that waits is served by a connection given back before its own is open', async (t) => {
+t.test('a waiting request gets a connection that is released before its own is open', async (t) => {
   const server = await origin(t, answering(OK));
   const { connect } = await startBalancer(t, { servers: [server.address] });
   const clients = await Promise.all(Array.from({ length: 50 }, connect));
@@ -42,7 +42,7 @@ t.test('a request that waits is served by a connection given back before its own
   for (const client of clients) for (let i = 0; i < 4; i++) t.equal((await client.response()).status, 200);
 });
 
-t.test('bytes on an idle connection close it, and no client gets them', async (t) => {
+t.test('an idle connection on which bytes arrive is closed, and no client gets the bytes', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   const server = await origin(t, async (connection, index) => {
     await connection.readHead();
@@ -54,7 +54,7 @@ t.test('bytes on an idle connection close it, and no client gets them', async (t
     await connection.hang();
     connection.end();
   });
-  // Time stands still: it is not its idle timeout that closes it.
+  // Time stands still, so the idle timeout does not close the connection.
   const { connect, balancer } = await startBalancer(t, { servers: [server.address] }, { manual: true });
   const client = await connect();
   client.send(GET);
@@ -66,7 +66,7 @@ t.test('bytes on an idle connection close it, and no client gets them', async (t
   t.match(balancer.status().servers, [{ totals: { requests: 2, connections: 2, unsolicited: 1 } }]);
 });
 
-t.test('an idle connection that the server closes is not used again, not even by a POST', async (t) => {
+t.test('an idle connection that the server has closed is not used again, not even for a POST', async (t) => {
   const server = await origin(t, async (connection) => {
     await connection.readHead();
     await connection.write(OK);
@@ -84,7 +84,7 @@ t.test('an idle connection that the server closes is not used again, not even by
   t.ok(seen.requests.every(({ reason, attempts }) => reason === '' && attempts === 1));
 });
 
-t.test('an idle connection is given up before servers usually close it', async (t) => {
+t.test('an idle connection is closed before servers usually close it', async (t) => {
   const server = await origin(t, answering(OK));
   const { connect, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
   const client = await connect();
@@ -101,7 +101,7 @@ t.test('an idle connection is given up before servers usually close it', async (
   t.equal(server.accepted, 2);
 });
 
-t.test('bytes after a response are never the next answer', async (t) => {
+t.test('bytes after a response are never used as the next answer', async (t) => {
   const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   for (const first of [
     OK,
@@ -127,11 +127,11 @@ t.test('bytes after a response are never the next answer', async (t) => {
   }
 });
 
-t.test('the parser of a broken response finds nothing wrong with the next', async (t) => {
+t.test('a parser reads the next response normally after a broken one', async (t) => {
   const server = await origin(t, async (connection, index) => {
     await connection.readHead();
     if (index === 0) {
-      // The client has the head before the fault comes: else it would be answered 502.
+      // The client gets the head before the fault: else the answer would be a 502.
       await connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
       await pause(50);
       await connection.write('zz\r\n');
@@ -159,7 +159,7 @@ t.test('the parser of a broken response finds nothing wrong with the next', asyn
   t.equal((await client.response()).body, 'ok');
 });
 
-t.test('the counts of a failed request are not carried to the next', async (t) => {
+t.test('the counters of a failed request do not carry over to the next', async (t) => {
   let cut = (): void => {};
   const server = await origin(t, async (connection, index) => {
     await connection.readHead();
@@ -181,10 +181,10 @@ t.test('the counts of a failed request are not carried to the next', async (t) =
   const next = await connect();
   next.send(GET);
   t.equal((await next.response()).status, 502);
-  t.equal((await seen.request(2)).bytesOut, 'Bad Gateway'.length, 'its own answer, nothing of before');
+  t.equal((await seen.request(2)).bytesOut, 'Bad Gateway'.length, 'only its own answer');
 });
 
-t.test('a connection whose server did not take the whole request is not used again', async (t) => {
+t.test('a connection whose server did not read the whole request is not used again', async (t) => {
   const answers: (() => void)[] = [];
   const server = await origin(t, async (connection) => {
     await connection.readHead();
@@ -205,15 +205,15 @@ t.test('a connection whose server did not take the whole request is not used aga
     const response = client.response().then((answer) => {
       status = answer.status;
     });
-    // Blindly, once on each connection: the server has stopped reading, and does not know how many requests it got.
+    // Once on each connection, without knowing which has the request: the server has stopped reading.
     for (let told = 0; status === 0; await pause(2)) for (; told < answers.length; told++) answers[told]?.();
     await response;
     t.equal(status, 200);
   }
-  t.equal(server.accepted, 2, 'once the bytes no longer go out, another connection is opened');
+  t.equal(server.accepted, 2, 'when the bytes can no longer be sent, another connection is opened');
 });
 
-/** An origin that says which of its connections it was asked on, and what for. */
+/** An origin that records the connection and the target of each request. */
 async function counting(t: Test): Promise<{ server: RawServer; asked: string[] }> {
   const asked: string[] = [];
   const server = await origin(t, async (connection, index) => {
@@ -236,7 +236,7 @@ function ask(target: string, fields = ''): string {
 
 const NTLM = 'Authorization: NTLM TlRMTVNTUAABAAAA\r\n';
 
-t.test('a connection that a client was authenticated on by NTLM or Negotiate is its own', async (t) => {
+t.test('a connection authenticated by NTLM or Negotiate belongs to its client', async (t) => {
   for (const scheme of ['NTLM', 'Negotiate', 'negotiate']) {
     const { server, asked } = await counting(t);
     const { connect } = await startBalancer(t, { servers: [server.address], pool: { pipelining: 4 } });
@@ -258,36 +258,39 @@ t.test('a connection that a client was authenticated on by NTLM or Negotiate is 
     await until(() => server.connections <= 1);
     other.send(ask('/7'));
     await other.response();
-    t.equal(asked.at(-1), '1 /7', 'it is closed with its client, and nobody inherits it');
+    t.equal(asked.at(-1), '1 /7', 'the connection is closed with its client, and not reused');
   }
 });
 
-t.test('when the server closes it, or is another one, the client gets an ordinary connection', async (t) => {
-  const { server, asked } = await counting(t);
-  const { server: elsewhere, asked: askedElsewhere } = await counting(t);
-  const { connect } = await startBalancer(t, {
-    servers: [server.address],
-    paths: [{ path: '/elsewhere', servers: [elsewhere.address] }],
-  });
-  const [one, other] = [await connect(), await connect()];
-  const say = async (client: RawClient, request: string): Promise<void> => {
-    client.send(request);
-    t.equal((await client.response()).status, 200);
-  };
-  await say(one, ask('/1', NTLM));
-  await say(one, ask('/elsewhere/2'));
-  await say(other, ask('/elsewhere/3'));
-  await say(one, ask('/4'));
-  t.strictSame(asked, ['0 /1', '0 /4'], 'it is kept meanwhile');
-  t.strictSame(askedElsewhere, ['0 /2', '0 /3'], 'nobody showed who he is there');
-  await say(one, ask('/end'));
-  await until(() => server.connections === 0);
-  await say(one, ask('/5'));
-  await say(other, ask('/6'));
-  t.strictSame(asked.slice(2), ['0 /end', '1 /5', '1 /6']);
-});
+t.test(
+  'a client whose pinned connection is closed, or whose server changes, gets an ordinary connection',
+  async (t) => {
+    const { server, asked } = await counting(t);
+    const { server: elsewhere, asked: askedElsewhere } = await counting(t);
+    const { connect } = await startBalancer(t, {
+      servers: [server.address],
+      paths: [{ path: '/elsewhere', servers: [elsewhere.address] }],
+    });
+    const [one, other] = [await connect(), await connect()];
+    const say = async (client: RawClient, request: string): Promise<void> => {
+      client.send(request);
+      t.equal((await client.response()).status, 200);
+    };
+    await say(one, ask('/1', NTLM));
+    await say(one, ask('/elsewhere/2'));
+    await say(other, ask('/elsewhere/3'));
+    await say(one, ask('/4'));
+    t.strictSame(asked, ['0 /1', '0 /4'], 'the connection is kept meanwhile');
+    t.strictSame(askedElsewhere, ['0 /2', '0 /3'], 'nothing was authenticated there');
+    await say(one, ask('/end'));
+    await until(() => server.connections === 0);
+    await say(one, ask('/5'));
+    await say(other, ask('/6'));
+    t.strictSame(asked.slice(2), ['0 /end', '1 /5', '1 /6']);
+  },
+);
 
-t.test('a pinned connection gives way when others wait for room', async (t) => {
+t.test('a pinned idle connection is closed when other requests need room', async (t) => {
   const { server, asked } = await counting(t);
   const { connect } = await startBalancer(t, { servers: [server.address], pool: { max_connections: 1 } });
   const [one, other] = [await connect(), await connect()];
@@ -314,7 +317,7 @@ t.test('a stale ordinary connection does not close a pinned one', async (t) => {
   t.strictSame(asked, ['0 /1', '1 /2', '1 /cut/1', '2 /cut/1', '0 /3']);
 });
 
-t.test('a connection on which an answer was declined is not given to others', async (t) => {
+t.test('a pinned connection on which an answer was declined is not reused', async (t) => {
   const { server, asked } = await counting(t);
   const settings = { servers: [server.address], retry: { attempts: 1, on: [503] } };
   const { connect } = await startBalancer(t, settings);

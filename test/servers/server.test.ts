@@ -5,7 +5,7 @@ import type { Server } from '../../lib/servers/server.js';
 import { ServerGroup } from '../../lib/servers/server-group.js';
 import { ROUND_ROBIN, serverMaker } from './support.js';
 
-t.test('a server is usable only while nothing speaks against it', (t) => {
+t.test('a server is usable only while it is up, ready, not ejected and has weight', (t) => {
   const { makeServer } = serverMaker(t);
   const server = makeServer('a', { weight: 2 });
   t.ok(server.isUsable && server.takesBound);
@@ -19,14 +19,14 @@ t.test('a server is usable only while nothing speaks against it', (t) => {
   for (const [what, object, takesBound] of objections) {
     object(true);
     t.notOk(server.isUsable, what);
-    t.equal(server.takesBound, takesBound, `${what}: clients bound to it`);
+    t.equal(server.takesBound, takesBound, `${what}: bound clients`);
     object(false);
     t.ok(server.isUsable, `${what} no more`);
   }
   t.end();
 });
 
-t.test('watchers are told of changes alone, and nothing once they have left', (t) => {
+t.test('watchers are called only for changes, and not after they have left', (t) => {
   const { makeServer } = serverMaker(t);
   const server = makeServer('a');
   let told = 0;
@@ -40,7 +40,7 @@ t.test('watchers are told of changes alone, and nothing once they have left', (t
   server.setWeight(1);
   t.equal(told, 0);
   server.judge(false);
-  t.equal(told, 1, 'also when another left in the middle');
+  t.equal(told, 1, 'also when another watcher left meanwhile');
   server.eject(true);
   server.setAvailability('draining');
   server.setWeight(5);
@@ -51,7 +51,7 @@ t.test('watchers are told of changes alone, and nothing once they have left', (t
   t.end();
 });
 
-t.test('the number of a name does not depend on the process', (t) => {
+t.test('the hash of a name does not depend on the process', (t) => {
   const { makeServer } = serverMaker(t);
   t.equal(makeServer('localhost:8081').hash, 1_485_845_644);
   t.end();
@@ -81,7 +81,7 @@ t.test('backups serve when no other server is usable, or a request has tried the
 });
 
 t.test(
-  'a released group watches nothing, and what is still in flight on it sees the servers as they are',
+  'a released group is not notified, and its remaining requests see the current state of servers',
   (t) => {
     const { makeServer } = serverMaker(t);
     const [a, b] = [makeServer('a'), makeServer('b')];
@@ -96,7 +96,7 @@ t.test(
   },
 );
 
-t.test('an attempt is told of to those who judge attempts, and costs nothing for the others', (t) => {
+t.test('outcomes of attempts are reported only to watchers that ask for them', (t) => {
   const { makeServer } = serverMaker(t);
   const server = makeServer('a');
   let asked = 0;

@@ -3,10 +3,10 @@ import { NO_KEY } from '../../lib/servers/scheduler/scheduler.js';
 import { ServerGroup } from '../../lib/servers/server-group.js';
 import { ROUND_ROBIN, serverMaker } from './support.js';
 
-t.test('a server that was out comes to its weight evenly, from a tenth of it', (t) => {
+t.test('a server that was out returns evenly from a tenth of its weight to all of it', (t) => {
   const { makeServer, clock } = serverMaker(t);
   const server = makeServer('a', { weight: 20, maxConnections: 50, slowStart: 20_000 });
-  t.equal(server.effectiveWeight, 20, 'at the start all are new');
+  t.equal(server.effectiveWeight, 20, 'no slow start at the beginning');
   const returns: readonly [string, () => void, () => void][] = [
     ['down', () => server.judge(false), () => server.judge(true)],
     ['ejected', () => server.eject(true), () => server.eject(false)],
@@ -22,13 +22,13 @@ t.test('a server that was out comes to its weight evenly, from a tenth of it', (
     t.ok(Math.abs(server.effectiveWeight - 10) <= 1, `${what}: half way, ${server.effectiveWeight}`);
     t.ok(Math.abs(server.capacity - 25) <= 2.5);
     clock.advance(10_500);
-    t.equal(server.effectiveWeight, 20, `${what}: all the way`);
+    t.equal(server.effectiveWeight, 20, `${what}: full weight`);
     t.equal(server.capacity, 50);
   }
   t.end();
 });
 
-t.test('a server that drained was never out, and one without slow_start is back at once', (t) => {
+t.test('there is no slow start after draining, or without slow_start', (t) => {
   const { makeServer } = serverMaker(t);
   const draining = makeServer('a', { weight: 20, slowStart: 20_000 });
   draining.setAvailability('draining');
@@ -43,7 +43,7 @@ t.test('a server that drained was never out, and one without slow_start is back 
   t.end();
 });
 
-t.test('its share of the requests grows with it', (t) => {
+t.test('the share of requests grows during slow start', (t) => {
   const { makeServer, clock } = serverMaker(t);
   const [a, b] = [makeServer('a', { slowStart: 10_000 }), makeServer('b')];
   const group = new ServerGroup([a, b], ROUND_ROBIN);
@@ -64,7 +64,7 @@ t.test('its share of the requests grows with it', (t) => {
   t.end();
 });
 
-t.test('its weight, when it is changed meanwhile, counts at once', (t) => {
+t.test('a change of weight during slow start applies at once', (t) => {
   const { makeServer, clock } = serverMaker(t);
   const server = makeServer('a', { weight: 10, slowStart: 10_000 });
   server.judge(false);
@@ -74,6 +74,6 @@ t.test('its weight, when it is changed meanwhile, counts at once', (t) => {
   server.judge(false);
   clock.advance(20_000);
   server.judge(true);
-  t.equal(server.effectiveWeight, 10, 'and it begins again when it was out again');
+  t.equal(server.effectiveWeight, 10, 'slow start begins again when the server was out again');
   t.end();
 });

@@ -6,7 +6,7 @@ import { createPool, poolSupplies } from '../support/pool.js';
 
 type Terms = ServerTerms & { readonly maxConnections: number };
 
-/** Each in turn. */
+/** Round robin. */
 export const ROUND_ROBIN: Algorithm = {
   create: (candidates) => new RoundRobin(candidates),
   avoidsFull: true,
@@ -14,7 +14,7 @@ export const ROUND_ROBIN: Algorithm = {
   readsLatency: false,
 };
 
-/** Servers without a socket, on a clock that the test moves. */
+/** Servers without sockets, on a clock that the test advances. */
 export function serverMaker(t: { teardown(end: () => void): void }) {
   const deps = poolSupplies(t);
   const { clock, wheel } = deps;

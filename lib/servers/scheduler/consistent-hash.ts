@@ -1,8 +1,8 @@
 import { mixHashes } from '../../base/hash.js';
 import {
   type Candidate,
+  NO_CANDIDATE,
   NO_KEY,
-  NOBODY,
   type PickKey,
   roomFor,
   SCAN_LIMIT,
@@ -11,17 +11,22 @@ import {
 } from './scheduler.js';
 
 const TWO_31 = 2 ** 31;
-/** Up to so many candidates each pick draws for all of them, 2 ns each; above, what was found for a key is remembered. */
+/**
+ * Up to this many candidates, each pick computes the scores of all, 2 ns each; above, the result for a key is remembered.
+ */
 const DRAW_LIMIT = 128;
-/** Keys that are remembered: in sets of 4, of which one makes room for another key of its set. */
+/** The number of keys remembered, in sets of 4; in a full set a new key replaces another one. */
 const SLOTS = 2 ** 16;
 const WAYS = 4;
-/** Of each key the first so many are remembered: the others stand in when one was tried or has too much to do. */
+/**
+ * So many best candidates of each key are remembered: the later ones are used when the first was tried or has too many
+ * requests.
+ */
 const RANKS = 4;
-/** So many changes of candidates are made up for in what is remembered; after more of them a key is drawn for anew. */
+/** So many changes of candidates can be applied to a remembered key; after more, its ranks are computed anew. */
 const CHANGES = 64;
 
-/** Candidates of one weight: of these the higher number is the higher score, without a logarithm. */
+/** Candidates of one weight: among them the higher number has the higher score, so no logarithm is needed. */
 class DrawClass {
   readonly weight: number;
   readonly hashes: number[] = [];
@@ -33,13 +38,12 @@ class DrawClass {
 }
 
 /**
- * The same server for the same key, in every process and whatever the order of the servers: each server draws a
- * number from its name and the key, the highest wins (weighted rendezvous hashing). When a server leaves, its keys
- * alone move, spread over all others; when it returns, they come back. The next choice for a key is as settled as the
- * first.
+ * The same server for the same key, in every process and in whatever order servers are listed: each server has a number
+ * computed from its name and the key, and the highest wins (weighted rendezvous hashing). When a server leaves, only its
+ * keys move, spread over all others; when it returns, they return. The second choice for a key is as stable as the first.
  *
- * With many servers the winners of the last 65,536 keys are remembered. A change of servers clears nothing: when a key is
- * asked for next, the servers that have changed since are drawn for again, and no others.
+ * With many servers the winners of the last 65,536 keys are remembered. A change of servers clears nothing: at the next
+ * use of a key, only the servers that have changed since are ranked again.
  */
 export class ConsistentHash implements Scheduler {
   followsLoad: boolean;
@@ -50,31 +54,30 @@ export class ConsistentHash implements Scheduler {
   #remembers: boolean;
   readonly #classes: DrawClass[] = [];
   readonly #classOf: (DrawClass | null)[];
-  /** Where each is in its class. */
+  /** The position of each candidate in its class. */
   #places: Int32Array;
   #weight = 0;
-  /** Requests in flight on each, and on all, as far as it was told. */
+  /** Requests in flight on each candidate and on all, according to `noteLoad`. */
   #active: Float64Array;
   #inFlight = 0;
   /**
-   * Requests in flight that a server may have for each unit of its weight, with the one that is picked for. Not a number of
-   * its own: a function that returned it would make an object on the heap.
+   * Requests in flight that a server may have per unit of its weight, including the one being picked. An array, as a
+   * function that returned a number would allocate an object.
    */
   readonly #bound = new Float64Array(1);
 
-  /** The last changes, each at its number modulo their length. */
+  /** The last changes, each at its number modulo the array's length. */
   readonly #changes = new Int32Array(CHANGES);
   #version = 0;
-  /** Remembered: the key of each slot, the version it was drawn in, and the candidates in order; empty until it is used. */
+  /** Remembered keys: the key of each slot, the version of its ranks, and the candidates in order; empty until used. */
   #keys = new Int32Array(0);
   #versions = new Int32Array(0);
   #ranked = new Int32Array(0);
   #evicted = 0;
 
   /**
-   * `otherwise` chooses for requests without a key. `balanceFactor`: no server gets more than so many times its share
-   * of all requests in flight (1.25 is a quarter more); what is too much for it goes to the next of its key. 0 is no
-   * bound.
+   * `otherwise` picks for requests without a key. `balanceFactor`: no server gets more than this many times its share of
+   * all requests in flight (1.25 is a quarter more); surplus requests go to the next server of their key. 0 is no bound.
    */
   constructor(
     candidates: readonly Candidate[],
@@ -156,7 +159,7 @@ export class ConsistentHash implements Scheduler {
     const slot = this.#recall(key);
     for (let rank = slot * RANKS; rank < (slot + 1) * RANKS; rank++) {
       const index = this.#ranked[rank] as number;
-      if (index === NOBODY) break;
+      if (index === NO_CANDIDATE) break;
       if (this.#mayTake(index, tried)) return index;
     }
     return this.#draw(key, tried);
@@ -173,17 +176,17 @@ export class ConsistentHash implements Scheduler {
     if (tried.length > 0 && tried.includes(index)) return false;
     if (this.#balanceFactor === 0) return true;
     const { active } = this.#candidates[index] as Candidate;
-    // There is always one that has less: together they may have more than there is.
+    // There is always a candidate below its bound: the bounds add up to more than all requests in flight.
     return active < Math.ceil((this.#bound[0] as number) * (this.#classOf[index] as DrawClass).weight);
   }
 
-  /** The best of all that may take the request. */
+  /** The best candidate of all that may take the request. */
   #draw(key: PickKey, tried: readonly number[]): number {
-    let best = NOBODY;
+    let best = NO_CANDIDATE;
     let bestDrawn = 0;
     let bestWeight = 0;
     for (const { weight, hashes, indexes } of this.#classes) {
-      let found = NOBODY;
+      let found = NO_CANDIDATE;
       let highest = -1;
       for (let i = 0; i < hashes.length; i++) {
         const drawn = mixHashes(hashes[i] as number, key);
@@ -191,7 +194,10 @@ export class ConsistentHash implements Scheduler {
         highest = drawn;
         found = indexes[i] as number;
       }
-      if (found === NOBODY || (best !== NOBODY && !outscores(highest, weight, bestDrawn, bestWeight)))
+      if (
+        found === NO_CANDIDATE ||
+        (best !== NO_CANDIDATE && !outscores(highest, weight, bestDrawn, bestWeight))
+      )
         continue;
       best = found;
       bestDrawn = highest;
@@ -200,7 +206,7 @@ export class ConsistentHash implements Scheduler {
     return best;
   }
 
-  /** The slot of `key`, in which its best candidates stand in order. */
+  /** The slot of `key`, with its best candidates in order. */
   #recall(key: PickKey): number {
     if (this.#keys.length === 0) this.#allocate();
     const set = (key & (SLOTS / WAYS - 1)) * WAYS;
@@ -219,42 +225,42 @@ export class ConsistentHash implements Scheduler {
   #allocate(): void {
     this.#keys = new Int32Array(SLOTS).fill(NO_KEY);
     this.#versions = new Int32Array(SLOTS);
-    this.#ranked = new Int32Array(SLOTS * RANKS).fill(NOBODY);
+    this.#ranked = new Int32Array(SLOTS * RANKS).fill(NO_CANDIDATE);
   }
 
   #drawRanks(key: PickKey, slot: number): void {
-    this.#ranked.fill(NOBODY, slot * RANKS, (slot + 1) * RANKS);
+    this.#ranked.fill(NO_CANDIDATE, slot * RANKS, (slot + 1) * RANKS);
     const last = (slot + 1) * RANKS - 1;
     for (const { weight, hashes, indexes } of this.#classes) {
-      // Less than this is not among the best: nearly all are told by one comparison.
+      // Lower numbers are not among the best: this one comparison excludes nearly all.
       let least = -1;
       for (let i = 0; i < hashes.length; i++) {
         const drawn = mixHashes(hashes[i] as number, key);
         if (drawn <= least) continue;
         this.#insert(key, slot, indexes[i] as number);
         const worst = this.#ranked[last] as number;
-        if (worst !== NOBODY && this.#classOf[worst]?.weight === weight)
+        if (worst !== NO_CANDIDATE && this.#classOf[worst]?.weight === weight)
           least = mixHashes((this.#candidates[worst] as Candidate).hash, key);
       }
     }
   }
 
-  /** Those that have changed since are put where they belong now, if they are among the best. */
+  /** Ranks the candidates that have changed since, if they are among the best. */
   #catchUp(key: PickKey, slot: number, missed: number): void {
     const since = this.#version - missed;
-    // All of them first: one with another weight is no measure for the others.
+    // All of them are removed first: a candidate with an outdated weight is no measure for the others.
     for (let change = since; change < this.#version; change++)
       this.#strike(slot, this.#changes[change % CHANGES] as number);
-    if (this.#ranked[slot * RANKS] === NOBODY) {
+    if (this.#ranked[slot * RANKS] === NO_CANDIDATE) {
       this.#drawRanks(key, slot);
       return;
     }
     for (let change = since; change < this.#version; change++) {
       const index = this.#changes[change % CHANGES] as number;
       if (this.#classOf[index] === null) continue;
-      // It may have changed more than once.
+      // A candidate may have changed more than once.
       this.#strike(slot, index);
-      // Below the last of those that are left there may be others that are not known.
+      // Below the last remaining rank there may be other candidates, which are not remembered.
       if (this.#outranksLast(key, slot, index)) this.#insert(key, slot, index);
     }
   }
@@ -266,24 +272,24 @@ export class ConsistentHash implements Scheduler {
       const other = this.#ranked[from] as number;
       if (other !== index) this.#ranked[to++] = other;
     }
-    for (; to < end; to++) this.#ranked[to] = NOBODY;
+    for (; to < end; to++) this.#ranked[to] = NO_CANDIDATE;
   }
 
   #outranksLast(key: PickKey, slot: number, index: number): boolean {
     let last = (slot + 1) * RANKS - 1;
-    while (this.#ranked[last] === NOBODY) last--;
+    while (this.#ranked[last] === NO_CANDIDATE) last--;
     return this.#outranks(key, index, this.#ranked[last] as number);
   }
 
-  /** Puts it among the best, if it is one of them; the last of them may drop out. */
+  /** Inserts a candidate if it is among the best; the last one may drop out. */
   #insert(key: PickKey, slot: number, index: number): void {
     const start = slot * RANKS;
     let place = start + RANKS - 1;
     const last = this.#ranked[place] as number;
-    if (last !== NOBODY && !this.#outranks(key, index, last)) return;
+    if (last !== NO_CANDIDATE && !this.#outranks(key, index, last)) return;
     for (; place > start; place--) {
       const above = this.#ranked[place - 1] as number;
-      if (above !== NOBODY && !this.#outranks(key, index, above)) break;
+      if (above !== NO_CANDIDATE && !this.#outranks(key, index, above)) break;
       this.#ranked[place] = above;
     }
     this.#ranked[place] = index;
@@ -338,8 +344,8 @@ export class ConsistentHash implements Scheduler {
 }
 
 /**
- * Is the score of what one has drawn, with its weight, the higher one? Each has the highest score as often as its weight
- * says: -ln of an even draw is an exponential one.
+ * Does the first candidate have the higher score, with its number and weight? Each has the highest score as often as its
+ * weight says: -ln of a uniform random number has an exponential distribution.
  */
 function outscores(drawn: number, weight: number, otherDrawn: number, otherWeight: number): boolean {
   if (weight === otherWeight) return drawn > otherDrawn;

@@ -1,7 +1,7 @@
 import { IndexedHeap } from './indexed-heap.js';
 import {
   type Candidate,
-  NOBODY,
+  NO_CANDIDATE,
   type PickKey,
   roomFor,
   SCAN_LIMIT,
@@ -9,21 +9,21 @@ import {
   withRoom,
 } from './scheduler.js';
 
-/** Added to the place of one that has room: with it the rank is below 0, however many there are. */
+/** Added to the position of a candidate with room, so that its rank is below 0, however many there are. */
 const HAS_ROOM = -(2 ** 31);
 
 /**
- * The first in the order of the configuration that is not full: few servers are kept busy, and the last ones may be
- * switched off. When all are full, the one that is so the least. Weights say nothing here.
+ * The first server in the order of the configuration that is not full: few servers are kept busy, and the last ones can
+ * be switched off. When all are full, the one with the lowest load. Weights are ignored.
  *
- * Many candidates are kept in a heap: those with room by their place, after them the full ones by how full they are.
+ * Many candidates are kept in a heap: those with room by position, then the full ones by load.
  */
 export class First implements Scheduler {
   followsLoad: boolean;
   readonly #scanLimit: number;
   readonly #candidates: readonly Candidate[];
   #isIn: Uint8Array;
-  /** Less than 0 by its place while it has room; else its load, which is at least 1. */
+  /** Below 0, by position, while the candidate has room; else its load, which is at least 1. */
   #ranks: Float64Array;
   #places: Int32Array;
   readonly #heap: IndexedHeap;
@@ -96,13 +96,13 @@ export class First implements Scheduler {
       this.#aside.push(top);
       heap.remove(top);
     }
-    const picked = heap.items.length === 0 ? NOBODY : (heap.items[0] as number);
+    const picked = heap.items.length === 0 ? NO_CANDIDATE : (heap.items[0] as number);
     for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) heap.add(index);
     return picked;
   }
 
   #scan(tried: readonly number[]): number {
-    let best = NOBODY;
+    let best = NO_CANDIDATE;
     let least = Number.POSITIVE_INFINITY;
     for (let index = 0; index < this.#isIn.length; index++) {
       if (this.#isIn[index] === 0 || (tried.length > 0 && tried.includes(index))) continue;

@@ -1,14 +1,13 @@
 /**
- * A binary heap of indexes: on top is the one with the lowest first key, of those with equal first keys the one with the
- * lowest second key, of those the lowest index. The keys are arrays that belong to the owner of the heap; after a key of a
- * member was changed, `update` puts the member in its place.
+ * A binary heap of indexes, ordered by first key, then second key, then index; the lowest is on top. The keys are arrays
+ * that belong to the owner of the heap; after a key of a member has changed, `update` must be called.
  */
 export class IndexedHeap {
   #first: Float64Array;
   #second: Float64Array;
-  /** Where each index is in `items`; -1: it is no member. Heaps that have no member in common may share it. */
+  /** The position of each index in `items`; -1: not a member. Heaps without common members may share the array. */
   #places: Int32Array;
-  /** The top is the first; the others are in no order that means anything. Not to be changed from outside. */
+  /** The top is the first item; the others are in heap order. Not to be changed from outside. */
   readonly items: number[] = [];
 
   constructor(first: Float64Array, second: Float64Array, places: Int32Array) {
@@ -17,7 +16,7 @@ export class IndexedHeap {
     this.#places = places;
   }
 
-  /** Longer arrays, with the same numbers, take the place of those it was made with. */
+  /** Replaces the arrays by longer ones with the same numbers. */
   moveTo(first: Float64Array, second: Float64Array, places: Int32Array): void {
     this.#first = first;
     this.#second = second;
@@ -36,7 +35,7 @@ export class IndexedHeap {
     if (last !== index) this.#settle(place, last);
   }
 
-  /** One of its keys has changed. */
+  /** A key of this member has changed. */
   update(index: number): void {
     this.#settle(this.#places[index] as number, index);
   }

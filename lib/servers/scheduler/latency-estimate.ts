@@ -1,22 +1,22 @@
-/** After this long without an answer an estimate has lost two thirds of what it was, ms. */
+/** ms after which an estimate without new answers has lost two thirds of its value. */
 const DECAY_MS = 10_000;
 
 /**
- * How slow a server is now, in ms: a moving average that believes a slow answer at once and a fast one little by
- * little (peak EWMA). It shrinks while nothing is heard, so that a server that was slow is tried again.
+ * The present latency of a server, in ms: a moving average that follows a slow answer at once and fast ones gradually
+ * (peak EWMA). It shrinks while there are no answers, so that a server that was slow is tried again.
  */
 export class LatencyEstimate {
   #ms = 0;
   #at = 0;
 
-  /** An answer took `ms`; `now` in ms of any clock that never goes back. */
+  /** An answer took `ms`; `now`: ms of a clock that never goes back. */
   note(ms: number, now: number): void {
     const kept = this.#decay(now);
     this.#ms = ms >= this.#ms ? ms : this.#ms * kept + ms * (1 - kept);
     this.#at = now;
   }
 
-  /** The estimate at `now`; 0 when nothing is known. */
+  /** The estimate at `now`; 0 when unknown. */
   at(now: number): number {
     return this.#ms === 0 ? 0 : this.#ms * this.#decay(now);
   }

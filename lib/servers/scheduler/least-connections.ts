@@ -1,7 +1,7 @@
 import { IndexedHeap } from './indexed-heap.js';
 import {
   type Candidate,
-  NOBODY,
+  NO_CANDIDATE,
   type PickKey,
   roomFor,
   SCAN_LIMIT,
@@ -10,9 +10,9 @@ import {
 } from './scheduler.js';
 
 /**
- * The one with the fewest requests in flight for its weight. Those that have equally few take turns by weight, so that
- * with little to do not all of it lands on the first: each has a time at which it is due again, its last turn and the
- * inverse of its weight later, and of equals the one that is due first is taken.
+ * The server with the fewest requests in flight for its weight. Servers with equally few take turns by weight, so that
+ * under little load not every request goes to the first: each has a due time, which is its last due time plus the inverse
+ * of its weight, and among equals the earliest is picked.
  *
  * Many candidates are kept in a heap by load and due time, and a pick takes the top.
  */
@@ -20,14 +20,14 @@ export class LeastConnections implements Scheduler {
   followsLoad: boolean;
   readonly #scanLimit: number;
   readonly #candidates: readonly Candidate[];
-  /** 0: it may not be picked. */
+  /** 0: the candidate may not be picked. */
   #weights: Float64Array;
   #loads: Float64Array;
   #due: Float64Array;
   #places: Int32Array;
   readonly #heap: IndexedHeap;
   #weight = 0;
-  /** When the last turn was due. */
+  /** The due time of the last pick. */
   #now = 0;
   readonly #aside: number[] = [];
 
@@ -70,7 +70,7 @@ export class LeastConnections implements Scheduler {
     const { effectiveWeight } = this.#candidates[index] as Candidate;
     this.#weights[index] = effectiveWeight;
     this.#weight += effectiveWeight;
-    // One that was away does not catch up on what it missed.
+    // A candidate that was excluded does not catch up on missed turns.
     this.#due[index] = Math.max(this.#due[index] as number, this.#now);
     this.#weighLoad(index);
     if (this.followsLoad) this.#heap.add(index);
@@ -82,7 +82,7 @@ export class LeastConnections implements Scheduler {
     this.#weights[index] = 0;
   }
 
-  /** It is due after the same part of its own turn as before. */
+  /** Keeps the elapsed share of its interval. */
   reweigh(index: number): void {
     const { effectiveWeight } = this.#candidates[index] as Candidate;
     const weight = this.#weights[index] as number;
@@ -98,14 +98,14 @@ export class LeastConnections implements Scheduler {
     if (this.followsLoad) this.#heap.update(index);
   }
 
-  /** Quotients of the same ratio are the same number (IEEE 754 rounds correctly): 1 of 3 and 2 of 6 tie. */
+  /** Equal ratios give equal numbers (IEEE 754 rounds correctly): 1 of 3 and 2 of 6 tie. */
   #weighLoad(index: number): void {
     this.#loads[index] = (this.#candidates[index] as Candidate).active / (this.#weights[index] as number);
   }
 
   pick(_key: PickKey, tried: readonly number[]): number {
     const picked = this.followsLoad ? this.#takeTop(tried) : this.#scan(tried);
-    if (picked === NOBODY) return NOBODY;
+    if (picked === NO_CANDIDATE) return NO_CANDIDATE;
     this.#now = Math.max(this.#now, this.#due[picked] as number);
     this.#due[picked] = this.#now + 1 / (this.#weights[picked] as number);
     if (this.followsLoad) this.#heap.update(picked);
@@ -113,7 +113,7 @@ export class LeastConnections implements Scheduler {
     return picked;
   }
 
-  /** What the others do in place of those that were tried is no turn that these have missed. */
+  /** Candidates that were tried do not lose a turn when another one is picked instead. */
   #putOff(tried: readonly number[]): void {
     let others = this.#weight;
     for (let i = 0; i < tried.length; i++) others -= this.#weights[tried[i] as number] as number;
@@ -127,19 +127,19 @@ export class LeastConnections implements Scheduler {
 
   #takeTop(tried: readonly number[]): number {
     const heap = this.#heap;
-    if (tried.length === 0) return heap.items.length === 0 ? NOBODY : (heap.items[0] as number);
+    if (tried.length === 0) return heap.items.length === 0 ? NO_CANDIDATE : (heap.items[0] as number);
     while (heap.items.length > 0 && tried.includes(heap.items[0] as number)) {
       const [top] = heap.items as [number];
       this.#aside.push(top);
       heap.remove(top);
     }
-    const picked = heap.items.length === 0 ? NOBODY : (heap.items[0] as number);
+    const picked = heap.items.length === 0 ? NO_CANDIDATE : (heap.items[0] as number);
     for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) heap.add(index);
     return picked;
   }
 
   #scan(tried: readonly number[]): number {
-    let best = NOBODY;
+    let best = NO_CANDIDATE;
     let least = Number.POSITIVE_INFINITY;
     let first = 0;
     for (let index = 0; index < this.#weights.length; index++) {

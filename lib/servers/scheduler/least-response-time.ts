@@ -1,10 +1,16 @@
 import type { Clock } from '../../base/timer-wheel.js';
-import { type Candidate, NOBODY, type PickKey, type RandomSource, type Scheduler } from './scheduler.js';
+import {
+  type Candidate,
+  NO_CANDIDATE,
+  type PickKey,
+  type RandomSource,
+  type Scheduler,
+} from './scheduler.js';
 import { WeightedDraw } from './weighted-draw.js';
 
 /**
- * Two drawn by weight, and of these the one that will probably answer sooner: how long it took of late, times what it
- * has in flight. Of a server that answers nothing for a while the estimate shrinks, so a slow one is tried again.
+ * Of two candidates drawn by weight, the one that will probably answer sooner: its recent latency times its requests in
+ * flight. The estimate of a server without answers shrinks, so that a slow one is tried again.
  */
 export class LeastResponseTime implements Scheduler {
   readonly followsLoad = false;
@@ -41,15 +47,15 @@ export class LeastResponseTime implements Scheduler {
   pick(_key: PickKey, tried: readonly number[]): number {
     this.#draw.begin(tried);
     const one = this.#draw.draw();
-    if (one === NOBODY) return NOBODY;
+    if (one === NO_CANDIDATE) return NO_CANDIDATE;
     this.#draw.leaveOut(one);
     const other = this.#draw.draw();
-    return other !== NOBODY && this.#isSooner(other, one) ? other : one;
+    return other !== NO_CANDIDATE && this.#isSooner(other, one) ? other : one;
   }
 
   /**
-   * Would a request wait less for the one than for the other? 1 ms is added, as a server that nothing is known of still
-   * has a load.
+   * Would a request wait less for the one than for the other? 1 ms is added, so that load counts even for a server with
+   * unknown latency.
    */
   #isSooner(one: number, other: number): boolean {
     const first = this.#candidates[one] as Candidate;

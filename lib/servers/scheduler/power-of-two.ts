@@ -1,9 +1,15 @@
-import { type Candidate, NOBODY, type PickKey, type RandomSource, type Scheduler } from './scheduler.js';
+import {
+  type Candidate,
+  NO_CANDIDATE,
+  type PickKey,
+  type RandomSource,
+  type Scheduler,
+} from './scheduler.js';
 import { WeightedDraw } from './weighted-draw.js';
 
 /**
- * Two drawn by weight, and of these the one with fewer requests in flight for its weight. Nearly as even as looking at
- * all of them, and a server that has just come back is not where everybody goes at once.
+ * Of two candidates drawn by weight, the one with fewer requests in flight for its weight. Nearly as even as comparing
+ * all of them, and a server that has just returned does not get all requests at once.
  */
 export class PowerOfTwo implements Scheduler {
   readonly followsLoad = false;
@@ -38,10 +44,10 @@ export class PowerOfTwo implements Scheduler {
   pick(_key: PickKey, tried: readonly number[]): number {
     this.#draw.begin(tried);
     const one = this.#draw.draw();
-    if (one === NOBODY) return NOBODY;
+    if (one === NO_CANDIDATE) return NO_CANDIDATE;
     this.#draw.leaveOut(one);
     const other = this.#draw.draw();
-    return other !== NOBODY && this.#isLess(other, one) ? other : one;
+    return other !== NO_CANDIDATE && this.#isLess(other, one) ? other : one;
   }
 
   #isLess(one: number, other: number): boolean {

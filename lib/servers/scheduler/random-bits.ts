@@ -1,8 +1,8 @@
 import type { RandomSource } from './scheduler.js';
 
 /**
- * Random numbers of 31 bits (mulberry32), for drawing lots and not for secrets. `Math.random` returns an object on the
- * heap each time; these are none. With a `seed`, always the same ones.
+ * Random numbers of 31 bits (mulberry32), not for secrets. `Math.random` allocates an object each time; these do not.
+ * With a `seed`, always the same numbers.
  */
 export function randomBits(seed = Math.floor(Math.random() * 2 ** 32)): RandomSource {
   let state = seed | 0;

@@ -1,7 +1,7 @@
 import type { Candidate, PickKey, RandomSource, Scheduler } from './scheduler.js';
 import { WeightedDraw } from './weighted-draw.js';
 
-/** Any of them, by weight: what many balancers beside one another can do without falling into step. */
+/** Any candidate, by weight: many balancers side by side do not fall into step. */
 export class Random implements Scheduler {
   readonly followsLoad = false;
   readonly #draw: WeightedDraw;

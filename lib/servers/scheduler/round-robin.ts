@@ -1,7 +1,14 @@
 import { IndexedHeap } from './indexed-heap.js';
-import { type Candidate, NOBODY, type PickKey, roomFor, type Scheduler, withRoom } from './scheduler.js';
+import {
+  type Candidate,
+  NO_CANDIDATE,
+  type PickKey,
+  roomFor,
+  type Scheduler,
+  withRoom,
+} from './scheduler.js';
 
-/** Candidates of one weight. All of them earn alike, so what they earn is counted once. */
+/** Candidates of one weight. They all earn the same, so it is counted once. */
 class WeightClass {
   readonly weight: number;
   readonly heap: IndexedHeap;
@@ -14,33 +21,33 @@ class WeightClass {
   }
 }
 
-/** Beyond it fractions would get lost in the digits of what was earned. */
+/** Above this, fractions would be lost to the precision of numbers. */
 const MOST_EARNED = 2 ** 40;
 
 /**
- * Each in turn, as often as its weight says and as evenly as that goes: weights 5, 1, 1 give a a b a c a a, not five of
- * a in a row (nginx's smooth weighted round robin). Every server earns its weight at each pick; the one that has most
- * is used and pays what all have earned.
+ * Each server in turn, as often as its weight says and as evenly as possible: weights 5, 1, 1 give a a b a c a a, not
+ * five a in a row (nginx's smooth weighted round robin). At each pick every server earns its weight; the one with the
+ * most credit is picked, and pays what all have earned.
  *
- * Of those with one weight the one that has spent least has most: each weight has a heap of its servers, and a pick
- * looks at the tops, of which there are as many as different weights. When a weight changes or a server comes or goes,
- * the credit of all others stays worth the same number of requests, of which no server has more than one.
+ * Among servers of one weight, the one that has spent least has the most credit: each weight has a heap of its servers,
+ * and a pick compares the tops, one for each different weight. When a weight changes or a server comes or goes, the
+ * credit of all others stays worth the same number of requests, at most one for each server.
  */
 export class RoundRobin implements Scheduler {
   readonly followsLoad = false;
   readonly #candidates: readonly Candidate[];
-  /** What each has earned is its class's; its credit is that less what it has spent. */
+  /** The credit of a candidate is what its class has earned less what the candidate has spent. */
   #spent: Float64Array;
   #places: Int32Array;
   readonly #classOf: (WeightClass | null)[];
-  /** Of those that may not be picked: their credit as against the mean of all others, when they left. */
+  /** For excluded candidates: their credit relative to the mean of all others, when they left. */
   #kept: Float64Array;
   readonly #classes: WeightClass[] = [];
   #count = 0;
-  /** Of all credits. A pick does not change it. */
+  /** The sum of all credits. A pick does not change it. */
   #credits = 0;
   #weight = 0;
-  /** What a request costs: the sum of the weights at the first pick. Credit is counted in it whatever the weights are since. */
+  /** The price of a request: the sum of the weights at the first pick. It stays the unit of credit when weights change. */
   #price = 0;
   readonly #aside: number[] = [];
   #asideWeight = 0;
@@ -89,7 +96,7 @@ export class RoundRobin implements Scheduler {
 
   pick(_key: PickKey, tried: readonly number[]): number {
     if (tried.length > 0) this.#setAside(tried);
-    const picked = this.#aside.length < this.#count ? this.#pick() : NOBODY;
+    const picked = this.#aside.length < this.#count ? this.#pick() : NO_CANDIDATE;
     if (this.#aside.length > 0) this.#putBack();
     return picked;
   }
@@ -97,7 +104,7 @@ export class RoundRobin implements Scheduler {
   #pick(): number {
     if (this.#price === 0) this.#price = this.#weight;
     const rate = this.#price / this.#weight;
-    let best = NOBODY;
+    let best = NO_CANDIDATE;
     let most = Number.NEGATIVE_INFINITY;
     for (const one of this.#classes) {
       if (one.heap.items.length === 0) continue;
@@ -108,7 +115,7 @@ export class RoundRobin implements Scheduler {
       most = credit;
       best = top;
     }
-    // What all have earned.
+    // Subtracts what all have earned.
     this.#spent[best]! += this.#price - this.#asideWeight * rate;
     const { heap, earned } = this.#classOf[best] as WeightClass;
     if (heap.items.length > 1) heap.update(best);
@@ -116,7 +123,7 @@ export class RoundRobin implements Scheduler {
     return best;
   }
 
-  /** Those that were tried neither earn nor pay. */
+  /** Candidates that were tried neither earn nor pay. */
   #setAside(tried: readonly number[]): void {
     for (const index of tried) {
       const one = this.#classOf[index];

@@ -1,23 +1,23 @@
-import { type Candidate, NOBODY, type RandomSource, roomFor, withRoom } from './scheduler.js';
+import { type Candidate, NO_CANDIDATE, type RandomSource, roomFor, withRoom } from './scheduler.js';
 
-/** Weights are counted in whole units of this, whose sums are exact: the half of a weight of 1 is 524,288 of them. */
+/** Weights are counted in units of this fraction, whose sums are exact: half a weight of 1 is 524,288 units. */
 const UNITS = 2 ** 20;
 const TWO_31 = 2 ** 31;
 
 /**
- * Draws candidates by weight. Their weights are kept as sums over ranges of indexes (a Fenwick tree), so that to change
- * one and to draw one each take as many steps as the number of candidates has bits.
+ * Draws candidates by weight. Weights are kept as sums over ranges of indexes (a Fenwick tree), so that changing a weight
+ * and drawing each take as many steps as the number of candidates has bits.
  */
 export class WeightedDraw {
   readonly #candidates: readonly Candidate[];
   readonly #random: RandomSource;
   #units: Float64Array;
-  /** `#sums[i]` is the sum of the units of as many indexes before `i` as its lowest bit says. */
+  /** `#sums[i]` is the sum of the units of indexes before `i`, over a range as long as the lowest bit of `i`. */
   #sums: Float64Array;
-  /** The highest power of 2 that is at most their number. */
+  /** The highest power of 2 that is at most the number of candidates. */
   #highest: number;
   #total = 0;
-  /** Of those that are left out of the current draws, by index: units before each, and its own. */
+  /** Of the candidates left out of the current draws, by index: the units before each, and its own. */
   #before = new Float64Array(4);
   #own = new Float64Array(4);
   #count = 0;
@@ -32,7 +32,7 @@ export class WeightedDraw {
     this.#highest = highestPower(length);
   }
 
-  /** The list of candidates has become longer; those that are new are not drawn yet. */
+  /** The list of candidates has grown; new ones are not drawn yet. */
   grow(): void {
     const room = roomFor(this.#candidates.length, this.#units.length);
     if (room === this.#units.length) return;
@@ -43,13 +43,13 @@ export class WeightedDraw {
     for (let index = 0; index < units.length; index++) this.#add(index, units[index] as number);
   }
 
-  /** Its weight is as it says now. */
+  /** Updates the weight of a candidate. */
   weigh(index: number): void {
     const { effectiveWeight } = this.#candidates[index] as Candidate;
     this.#set(index, Math.max(1, Math.round(effectiveWeight * UNITS)));
   }
 
-  /** It is not drawn any more. */
+  /** Removes a candidate from the draws. */
   remove(index: number): void {
     this.#set(index, 0);
   }
@@ -66,14 +66,14 @@ export class WeightedDraw {
     for (let i = index + 1; i < this.#sums.length; i += i & -i) this.#sums[i]! += units;
   }
 
-  /** The draws to come leave out these. */
+  /** Begins draws without these candidates. */
   begin(tried: readonly number[]): void {
     this.#count = 0;
     this.#leftOut = 0;
     for (let i = 0; i < tried.length; i++) this.leaveOut(tried[i] as number);
   }
 
-  /** So do they this one. */
+  /** Also leaves out this candidate. */
   leaveOut(index: number): void {
     if (this.#units[index] === 0) return;
     if (this.#count === this.#before.length) this.#grow();
@@ -97,10 +97,10 @@ export class WeightedDraw {
     this.#own.set(own);
   }
 
-  /** The index of one of those that are left; `NOBODY` when there is none. */
+  /** The index of a drawn candidate; `NO_CANDIDATE` when none is left. */
   draw(): number {
     const left = this.#total - this.#leftOut;
-    if (left <= 0) return NOBODY;
+    if (left <= 0) return NO_CANDIDATE;
     let units = Math.floor((this.#random() / TWO_31) * left);
     for (let i = 0; i < this.#count && units >= (this.#before[i] as number); i++)
       units += this.#own[i] as number;

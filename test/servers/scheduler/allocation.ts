@@ -5,12 +5,12 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const CALLS = 100_000;
-/** The compiler has a thread of its own: on a busy machine it takes a while until it is done with `call`. */
+/** The compiler runs in its own thread: on a busy machine it takes a while to compile `call`. */
 const PATIENCE_MS = 10_000;
 
 /**
- * Bytes of heap that one `call` takes once it is compiled: the least of all rounds, as others may allocate too. A call that takes
- * some keeps it busy for `patienceMs`.
+ * Bytes of heap that one compiled `call` allocates: the least of all rounds, as others may allocate too. A call that
+ * allocates takes `patienceMs`.
  */
 export function bytesPerCall(call: (index: number) => void, patienceMs = PATIENCE_MS): number {
   let least = Number.POSITIVE_INFINITY;

@@ -2,13 +2,13 @@ import { hashText } from '../../../lib/base/hash.js';
 import { LatencyEstimate } from '../../../lib/servers/scheduler/latency-estimate.js';
 import {
   type Candidate,
-  NOBODY,
+  NO_CANDIDATE,
   type PickKey,
   type RandomSource,
   type Scheduler,
 } from '../../../lib/servers/scheduler/scheduler.js';
 
-/** A server as a scheduler sees it, in the hands of a test. */
+/** A candidate that a test controls. */
 export interface TestServer extends Candidate {
   readonly name: string;
   active: number;
@@ -16,7 +16,7 @@ export interface TestServer extends Candidate {
   capacity: number;
 }
 
-/** Servers of these weights, idle, called s0, s1, … */
+/** Idle servers of these weights, named s0, s1, … */
 export function servers(...weights: readonly number[]): TestServer[] {
   return weights.map((effectiveWeight, index) => {
     const name = `s${index}`;
@@ -32,14 +32,14 @@ export function servers(...weights: readonly number[]): TestServer[] {
   });
 }
 
-/** As many servers of weight 1. */
+/** So many servers of weight 1. */
 export const equals = (count: number): TestServer[] => servers(...new Array<number>(count).fill(1));
 
 export type Create = (candidates: readonly Candidate[]) => Scheduler;
 
 /**
- * A scheduler for lists of servers: tells it, before each pick, what has changed about them since the last one. A list
- * with a server that was in none before begins a scheduler anew.
+ * A scheduler for lists of servers: before each pick it reports what has changed since the last one. A list with a server
+ * that is new starts a new scheduler.
  */
 export class Chooser {
   readonly #create: Create;
@@ -48,7 +48,7 @@ export class Chooser {
   #weights: number[] = [];
   readonly #inside = new Set<number>();
 
-  /** `all`: servers that may come, if it is to know of them from the beginning. */
+  /** `all`: servers that may be added later, known to the scheduler from the beginning. */
   constructor(create: Create, all: readonly TestServer[] = []) {
     this.#create = create;
     if (all.length > 0) this.#begin(all);
@@ -61,7 +61,7 @@ export class Chooser {
     this.#inside.clear();
   }
 
-  /** The index in `list` of the one to use next, none of `tried`; `NOBODY` when there is none. */
+  /** The index in `list` of the server to use next, not one of `tried`; `NO_CANDIDATE` when there is none. */
   pick(list: readonly TestServer[], key: PickKey, tried: readonly TestServer[] = []): number {
     if (list.some((server) => !this.#all.includes(server))) this.#begin([...list]);
     const scheduler = this.#scheduler as Scheduler;
@@ -71,7 +71,7 @@ export class Chooser {
       key,
       tried.map((server) => this.#all.indexOf(server)),
     );
-    return picked === NOBODY ? NOBODY : list.indexOf(this.#all[picked] as TestServer);
+    return picked === NO_CANDIDATE ? NO_CANDIDATE : list.indexOf(this.#all[picked] as TestServer);
   }
 
   #tell(scheduler: Scheduler, index: number, server: TestServer, isIn: boolean): void {
@@ -92,7 +92,7 @@ export class Chooser {
 /** The key of the `index`-th of many different requests. */
 export const keyOf = (index: number): PickKey => hashText(`/item/${index}`);
 
-/** How often each is picked by `count` different requests. */
+/** How often each server is picked for `count` different requests. */
 export function tally(chooser: Pick<Chooser, 'pick'>, list: readonly TestServer[], count: number): number[] {
   const counts = list.map(() => 0);
   for (let i = 0; i < count; i++) {
@@ -102,7 +102,7 @@ export function tally(chooser: Pick<Chooser, 'pick'>, list: readonly TestServer[
   return counts;
 }
 
-/** One of them by weight, as a look at each of them draws it. */
+/** A server drawn by weight in the straightforward way. */
 export function drawOf(list: readonly TestServer[], random: RandomSource): TestServer {
   let left = (random() / 2 ** 31) * list.reduce((sum, { effectiveWeight }) => sum + effectiveWeight, 0);
   for (const server of list) {
@@ -112,10 +112,10 @@ export function drawOf(list: readonly TestServer[], random: RandomSource): TestS
   return list.at(-1) as TestServer;
 }
 
-/** Values of chi-square that chance exceeds once in a thousand times, by degrees of freedom. */
+/** Values of chi-square that are exceeded by chance once in a thousand times, by degrees of freedom. */
 const CRITICAL = [0, 10.83, 13.82, 16.27, 18.47, 20.52, 22.46, 24.32, 26.12, 27.88];
 
-/** Do the counts differ from what `weights` expect by no more than chance does? */
+/** Do the counts match `weights`, allowing for chance? */
 export function fits(counts: readonly number[], weights: readonly number[]): boolean {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const weight = weights.reduce((sum, each) => sum + each, 0);

@@ -10,7 +10,7 @@ import { bytesPerCall } from './allocation.js';
 import { Chooser, fits, servers, tally } from './candidates.js';
 import { type Conformance, conforms } from './conformance.js';
 
-// Each finishes in seconds, but a busy machine compiles late.
+// Each test takes seconds, but a busy machine compiles late.
 t.setTimeout(120_000);
 
 const ALL: { readonly [name: string]: Conformance } = {
@@ -36,15 +36,15 @@ for (const [name, conformance] of Object.entries(ALL)) {
 
 t.test('each check of the conformance suite can fail', async (t) => {
   const biased = { pick: (list: readonly unknown[]) => (Math.random() < 0.1 ? 0 : list.length - 1) };
-  t.notOk(fits(tally(biased, servers(1, 1), 1000), [1, 1]), 'an unfair scheduler is told');
+  t.notOk(fits(tally(biased, servers(1, 1), 1000), [1, 1]), 'an unfair scheduler is detected');
   t.notOk(
     fits(tally(new Chooser((list) => new RoundRobin(list)), servers(1, 1, 1), 20_000), [1, 1, 1.1]),
-    'so are weights that are 3 % off',
+    'and weights that are 3 % off',
   );
-  // All of them stay: what is collected on the way is not seen.
+  // All objects are kept: those collected meanwhile would not be measured.
   const kept: { last: object | null } = { last: null };
   const bytes = bytesPerCall((index) => {
     kept.last = { index, before: kept.last };
   }, 50);
-  t.ok(bytes > 8, `one small object each is seen: ${bytes.toFixed(1)} bytes`);
+  t.ok(bytes > 8, `one small object per call is detected: ${bytes.toFixed(1)} bytes`);
 });

@@ -3,8 +3,8 @@ import type { Clock } from '../../../lib/base/timer-wheel.js';
 import { randomBits } from '../../../lib/servers/scheduler/random-bits.js';
 import {
   type Candidate,
+  NO_CANDIDATE,
   NO_KEY,
-  NOBODY,
   type RandomSource,
   type Scheduler,
 } from '../../../lib/servers/scheduler/scheduler.js';
@@ -15,38 +15,41 @@ import { Chooser, equals, fits, keyOf, servers, type TestServer, tally } from '.
 
 export interface Conformance {
   readonly create: (candidates: readonly Candidate[], random: RandomSource, clock: Clock) => Scheduler;
-  /** Do servers get work by their weight? */
+  /** Do servers get requests by weight? */
   readonly weighted: boolean;
 }
 
-/** What every scheduler must do, whatever it goes by. */
+/** What every scheduler must do, whatever its algorithm. */
 export function conforms(t: Test, { create, weighted }: Conformance): void {
   const make = (seed = 1, all: readonly TestServer[] = []): Chooser =>
     new Chooser((candidates) => create(candidates, randomBits(seed), new ManualClock()), all);
 
-  t.test('always one of the candidates, whatever their state and however the list changes', async (t) => {
-    for (const copies of [1, 20]) {
-      const random = seeded(7);
-      const all = servers(...Array.from({ length: copies }, () => [1, 2, 0.1, 256, 1, 1, 17, 1]).flat());
-      const chooser = make(1, all);
-      const wrong: unknown[] = [];
-      for (let i = 0; i < 3000; i++) {
-        const from = Math.floor(random() * all.length);
-        const list = all.slice(from, from + 1 + Math.floor(random() * (all.length - from)));
-        for (const server of list) {
-          server.active = Math.floor(random() * 50);
-          server.capacity = random() < 0.5 ? Number.POSITIVE_INFINITY : Math.floor(random() * 40) + 1;
-          if (random() < 0.1) server.effectiveWeight = 0.1 + random() * 255;
-          server.latency.note(random() * 1000, i);
+  t.test(
+    'a pick is always one of the candidates, whatever their state and however the list changes',
+    async (t) => {
+      for (const copies of [1, 20]) {
+        const random = seeded(7);
+        const all = servers(...Array.from({ length: copies }, () => [1, 2, 0.1, 256, 1, 1, 17, 1]).flat());
+        const chooser = make(1, all);
+        const wrong: unknown[] = [];
+        for (let i = 0; i < 3000; i++) {
+          const from = Math.floor(random() * all.length);
+          const list = all.slice(from, from + 1 + Math.floor(random() * (all.length - from)));
+          for (const server of list) {
+            server.active = Math.floor(random() * 50);
+            server.capacity = random() < 0.5 ? Number.POSITIVE_INFINITY : Math.floor(random() * 40) + 1;
+            if (random() < 0.1) server.effectiveWeight = 0.1 + random() * 255;
+            server.latency.note(random() * 1000, i);
+          }
+          const picked = chooser.pick(list, random() < 0.5 ? NO_KEY : keyOf(i));
+          if (!Number.isInteger(picked) || list[picked] === undefined) wrong.push([list.length, picked]);
         }
-        const picked = chooser.pick(list, random() < 0.5 ? NO_KEY : keyOf(i));
-        if (!Number.isInteger(picked) || list[picked] === undefined) wrong.push([list.length, picked]);
+        t.same(wrong, []);
       }
-      t.same(wrong, []);
-    }
-  });
+    },
+  );
 
-  t.test('no candidate that was tried, and none when all were tried', async (t) => {
+  t.test('a pick is never a candidate that was tried, and none when all were tried', async (t) => {
     for (const count of [1, 2, 5, 200]) {
       const random = seeded(9);
       const all = equals(count);
@@ -56,7 +59,7 @@ export function conforms(t: Test, { create, weighted }: Conformance): void {
         const tried = all.filter(() => random() < (i % 3) / 2);
         const picked = chooser.pick(all, i % 2 === 0 ? NO_KEY : keyOf(i), tried);
         const right =
-          tried.length === all.length ? picked === NOBODY : !tried.includes(all[picked] as TestServer);
+          tried.length === all.length ? picked === NO_CANDIDATE : !tried.includes(all[picked] as TestServer);
         if (!right) wrong.push([tried.length, picked]);
       }
       t.same(wrong, [], `of ${count}`);
@@ -65,11 +68,11 @@ export function conforms(t: Test, { create, weighted }: Conformance): void {
 
   t.test('no pick while there is no candidate', async (t) => {
     const scheduler = create(servers(1, 1), randomBits(1), new ManualClock());
-    t.equal(scheduler.pick(NO_KEY, []), NOBODY);
+    t.equal(scheduler.pick(NO_KEY, []), NO_CANDIDATE);
     scheduler.include(1);
     t.equal(scheduler.pick(keyOf(1), []), 1);
     scheduler.exclude(1);
-    t.equal(scheduler.pick(keyOf(1), []), NOBODY);
+    t.equal(scheduler.pick(keyOf(1), []), NO_CANDIDATE);
   });
 
   t.test('the same requests in the same state lead to the same picks', async (t) => {
@@ -81,7 +84,7 @@ export function conforms(t: Test, { create, weighted }: Conformance): void {
     t.same(run(), run());
   });
 
-  t.test('only picks: it changes no server and no list', async (t) => {
+  t.test('picking changes no server and no list', async (t) => {
     const list = Object.freeze(servers(2, 1, 3).map((server) => Object.freeze(server)));
     t.doesNotThrow(() => tally(make(), list, 100));
   });
@@ -106,28 +109,28 @@ export function conforms(t: Test, { create, weighted }: Conformance): void {
       t.ok(fits(counts, [4, 1, 1, 2]), counts.join(', '));
     });
 
-    t.test('the requests that one server fails are shared by the others by weight', async (t) => {
+    t.test('requests that fail on one server are shared by the others by weight', async (t) => {
       const list = servers(1, 2, 3, 4);
       const chooser = make(1, list);
       const counts = list.map(() => 0);
       for (let i = 0; i < 20_000; i++) {
         let picked = chooser.pick(list, keyOf(i));
         counts[picked] = (counts[picked] as number) + 1;
-        // The last is broken: its requests are tried once more, on the others.
+        // The last server fails: its requests are retried on the others.
         if (picked !== 3) continue;
         picked = chooser.pick(list, keyOf(i), list.slice(3));
         counts[picked] = (counts[picked] as number) + 1;
       }
       const failed = counts.pop() as number;
-      t.ok(fits([failed, 20_000 - failed], [4, 6]), `${failed} of 20000 came to the broken one`);
-      // Two rotations taking turns are in step now and then, so this is no matter of chance alone.
+      t.ok(fits([failed, 20_000 - failed], [4, 6]), `${failed} of 20000 went to the failing one`);
+      // Two alternating rotations are sometimes in step, so the counts are not only a matter of chance.
       const shared = counts.reduce((sum, count) => sum + count, 0);
       for (const [i, count] of counts.entries())
         t.ok(Math.abs(count / shared - (i + 1) / 6) < 0.04, `${count} of ${shared}`);
     });
   }
 
-  t.test('a pick allocates nothing, nor does a change, with few servers and with many', async (t) => {
+  t.test('neither a pick nor a change allocates, with few servers and with many', async (t) => {
     for (const copies of [1, 60]) {
       const list = servers(...Array.from({ length: copies }, () => [1, 2, 3, 0.35, 5]).flat());
       const scheduler = create(list, randomBits(3), new ManualClock());

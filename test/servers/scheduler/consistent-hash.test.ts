@@ -9,7 +9,7 @@ const KEYS = 20_000;
 const create = (factor = 0): Chooser =>
   new Chooser((list) => new ConsistentHash(list, new RoundRobin(list), factor));
 
-/** The name of the server of each key. */
+/** The name of the server for each key. */
 function placement(list: readonly TestServer[], scheduler = create()): string[] {
   return Array.from({ length: KEYS }, (_, i) => list[scheduler.pick(list, keyOf(i))]?.name ?? '?');
 }
@@ -22,7 +22,7 @@ t.test('a key keeps its server in every process and whatever the order of the se
   t.equal(moved(placement(list), placement(list.toReversed())), 0);
 });
 
-t.test('another version of the program must not move a key', async (t) => {
+t.test('keys do not move between versions of the program', async (t) => {
   const list = servers(1, 2, 0.5, 1);
   const names = Array.from({ length: 16 }, (_, i) => list[create().pick(list, keyOf(i))]?.name.slice(1));
   t.equal(names.join(''), '1311011200010022');
@@ -32,7 +32,7 @@ t.test('keys that differ little are spread evenly', async (t) => {
   t.ok(fits(tally(create(), servers(1, 1, 1, 1, 1, 1, 1), KEYS), [1, 1, 1, 1, 1, 1, 1]));
 });
 
-t.test('when a server leaves, its keys alone move, evenly to all others', async (t) => {
+t.test('when a server leaves, only its keys move, evenly to all others', async (t) => {
   const list = servers(1, 1, 1, 1, 1);
   const before = placement(list);
   const after = placement(list.filter(({ name }) => name !== 's2'));
@@ -43,7 +43,7 @@ t.test('when a server leaves, its keys alone move, evenly to all others', async 
   t.ok(fits(heirs, [1, 1, 1, 1]), heirs.join(', '));
 });
 
-t.test('a server that grows takes keys, and none moves between others', async (t) => {
+t.test('a server whose weight grows takes keys, and none move between others', async (t) => {
   const list = servers(1, 1, 1, 0.1);
   const before = placement(list);
   list[3]!.effectiveWeight = 1;
@@ -55,7 +55,7 @@ t.test('a server that grows takes keys, and none moves between others', async (t
   t.ok(Math.abs(share(after) - 1 / 4) < 0.01, String(share(after)));
 });
 
-t.test('a further attempt goes where the key would live without the servers tried', async (t) => {
+t.test('a retry goes to the server that the key would have without the servers tried', async (t) => {
   const list = servers(1, 1, 1, 1);
   const scheduler = create();
   const seconds = new Set<string>();
@@ -66,10 +66,10 @@ t.test('a further attempt goes where the key would live without the servers trie
     seconds.add(`${first?.name} ${second}`);
     t.equal(others[scheduler.pick(others, keyOf(i))]?.name, second);
   }
-  t.equal(seconds.size, 12, 'and that is not the same one for all');
+  t.equal(seconds.size, 12, 'and not the same for all keys');
 });
 
-t.test('a request without a key goes by the other scheduler', async (t) => {
+t.test('a request without a key uses the other scheduler', async (t) => {
   const list = servers(1, 1, 1);
   const scheduler = create();
   t.strictSame(
@@ -90,7 +90,7 @@ t.test('with a bound no server has more than 1.25 of its share, however hot a ke
   t.same(worst, []);
 });
 
-t.test("what exceeds a server's bound goes to the next server of the key, and comes back", async (t) => {
+t.test("requests beyond a server's bound go to the next server of the key, and return later", async (t) => {
   const list = servers(1, 1, 1, 1);
   const scheduler = create(1.25);
   const home = list[scheduler.pick(list, keyOf(1))]!;
@@ -102,5 +102,5 @@ t.test("what exceeds a server's bound goes to the next server of the key, and co
   t.equal(list[scheduler.pick(list, keyOf(1))], home);
   const free = create();
   home.active = 10;
-  t.equal(list[free.pick(list, keyOf(1))], home, 'without a bound it stays');
+  t.equal(list[free.pick(list, keyOf(1))], home, 'without a bound the key stays');
 });

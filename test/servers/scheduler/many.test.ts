@@ -18,12 +18,12 @@ import { ManualClock } from '../../support/manual-clock.js';
 import { seeded } from '../../support/random.js';
 import { drawOf, equals, keyOf, servers, type TestServer } from './candidates.js';
 
-// Each finishes in seconds, but a busy machine compiles late.
+// Each test takes seconds, but a busy machine compiles late.
 t.setTimeout(120_000);
 
 /**
- * What happens to a fleet under load: requests begin and end, servers come and go, weights and limits change, now and then a
- * request is tried again. `pick` is asked for each request, and `changed` told of each change.
+ * A fleet under load: requests begin and end, servers come and go, weights and limits change, and now and then a request
+ * is retried. `pick` is called for each request, and `changed` for each change.
  */
 function live(
   seed: number,
@@ -86,7 +86,7 @@ function live(
   return story.join(' ');
 }
 
-/** What a scheduler picks of `all` while all that happens. */
+/** The picks of a scheduler from `all` meanwhile. */
 function picks(
   scheduler: Scheduler,
   all: readonly TestServer[],
@@ -96,7 +96,7 @@ function picks(
   return live(seed, all, (key, tried) => scheduler.pick(key, tried), scheduler, weights);
 }
 
-/** What somebody picks that looks at all candidates each time. */
+/** The picks of a reference that looks at all candidates each time. */
 function scanned(
   all: readonly TestServer[],
   seed: number,
@@ -119,7 +119,7 @@ function scanned(
 
 const SEEDS = [1, 2, 3, 4, 5];
 
-t.test('least_connections picks of many what it would pick if it looked at each of them', async (t) => {
+t.test('least_connections picks among many the same as by comparing all of them', async (t) => {
   for (const seed of SEEDS) {
     const [one, other] = [equals(60), equals(60)];
     t.equal(
@@ -129,14 +129,14 @@ t.test('least_connections picks of many what it would pick if it looked at each 
   }
 });
 
-t.test('first picks of many what it would pick if it looked at each of them', async (t) => {
+t.test('first picks among many the same as by comparing all of them', async (t) => {
   for (const seed of SEEDS) {
     const [one, other] = [equals(60), equals(60)];
     t.equal(picks(new First(one, 0), one, seed), picks(new First(other, 100), other, seed));
   }
 });
 
-t.test('random and power_of_two draw as somebody does who adds up all weights', async (t) => {
+t.test('random and power_of_two draw the same as by adding up all weights', async (t) => {
   for (const seed of SEEDS) {
     const [one, other] = [equals(60), equals(60)];
     const random = randomBits(99);
@@ -168,7 +168,10 @@ t.test('random and power_of_two draw as somebody does who adds up all weights', 
   }
 });
 
-/** nginx's rotation: everybody earns its weight, the richest is used and pays what all have earned. */
+/**
+ * The rotation of nginx: every server earns its weight, the one with the most credit is picked and pays what all have
+ * earned.
+ */
 function rotation(all: readonly TestServer[]): (left: readonly number[]) => number {
   const credits = all.map(() => 0);
   return (left) => {
@@ -183,31 +186,28 @@ function rotation(all: readonly TestServer[]): (left: readonly number[]) => numb
   };
 }
 
-t.test(
-  'round_robin is the rotation of nginx, with any weights and for requests that are tried again',
-  async (t) => {
-    for (const seed of SEEDS) {
-      const random = seeded(seed);
-      const all = servers(...Array.from({ length: 40 }, () => 1 + Math.floor(random() * 9)));
-      const scheduler = new RoundRobin(all);
-      for (const index of all.keys()) scheduler.include(index);
-      const expected = rotation(all);
-      const left = [...all.keys()];
-      for (let i = 0; i < 3000; i++) {
-        const first = expected(left);
-        t.equal(scheduler.pick(NO_KEY, []), first);
-        if (i % 7 !== 0) continue;
-        t.equal(scheduler.pick(NO_KEY, [first]), expected(left.filter((index) => index !== first)));
-      }
+t.test('round_robin equals the rotation of nginx, with any weights and for retried requests', async (t) => {
+  for (const seed of SEEDS) {
+    const random = seeded(seed);
+    const all = servers(...Array.from({ length: 40 }, () => 1 + Math.floor(random() * 9)));
+    const scheduler = new RoundRobin(all);
+    for (const index of all.keys()) scheduler.include(index);
+    const expected = rotation(all);
+    const left = [...all.keys()];
+    for (let i = 0; i < 3000; i++) {
+      const first = expected(left);
+      t.equal(scheduler.pick(NO_KEY, []), first);
+      if (i % 7 !== 0) continue;
+      t.equal(scheduler.pick(NO_KEY, [first]), expected(left.filter((index) => index !== first)));
     }
-  },
-);
+  }
+});
 
-t.test('round_robin goes on evenly for thousands of years', async (t) => {
+t.test('round_robin stays even after as many picks as in thousands of years', async (t) => {
   const all = servers(256, 3, 17, 1);
   const scheduler = new RoundRobin(all);
   for (const index of all.keys()) scheduler.include(index);
-  // As much as is earned in so many picks, at once: the others pay for it.
+  // The earnings of so many picks, at once: the others pay for them.
   const counts = [0, 0, 0, 0];
   for (let i = 0; i < 277 * 40; i++) counts[scheduler.pick(NO_KEY, [])]!++;
   t.strictSame(
@@ -216,7 +216,7 @@ t.test('round_robin goes on evenly for thousands of years', async (t) => {
   );
 });
 
-/** The highest score of all, each by its name and the key. */
+/** The highest score of all, computed from name and key. */
 function rendezvous(all: readonly TestServer[]): (left: readonly number[], key: PickKey) => number {
   const score = (index: number, key: PickKey): number => {
     const { hash, effectiveWeight } = all[index] as TestServer;
@@ -225,7 +225,7 @@ function rendezvous(all: readonly TestServer[]): (left: readonly number[], key: 
   return (left, key) => left.reduce((best, index) => (score(index, key) > score(best, key) ? index : best));
 }
 
-t.test('hash remembers of many what it would draw again', async (t) => {
+t.test('hash remembers for many servers the same as it would compute anew', async (t) => {
   for (const seed of SEEDS) {
     const [one, other] = [equals(60), equals(60)];
     const scheduler = new ConsistentHash(one, new RoundRobin(one), 0, 0);
@@ -235,7 +235,7 @@ t.test('hash remembers of many what it would draw again', async (t) => {
   t.equal(picks(new ConsistentHash(few, new RoundRobin(few)), few, 1), scanned(drawn, 1, rendezvous(drawn)));
 });
 
-t.test('hash with a bound picks of many what it would pick if it drew again', async (t) => {
+t.test('hash with a bound picks among many the same as by computing anew', async (t) => {
   for (const seed of SEEDS) {
     const [one, other] = [equals(60), equals(60)];
     t.equal(
@@ -245,7 +245,7 @@ t.test('hash with a bound picks of many what it would pick if it drew again', as
   }
 });
 
-t.test('a key stays where it is when a fleet grows beyond what is looked at one by one', async (t) => {
+t.test('a key keeps its server when the fleet grows beyond the limit for comparing all', async (t) => {
   const all = equals(300);
   const place = (count: number): number[] => {
     const list = all.slice(0, count);
@@ -262,7 +262,7 @@ t.test('a key stays where it is when a fleet grows beyond what is looked at one 
   }
 });
 
-/** ns of processor time that a pick takes, the least of several rounds. */
+/** ns of processor time that a pick takes; the least of several rounds. */
 function cost(create: (list: readonly Candidate[]) => Scheduler, count: number): number {
   const list = equals(count);
   const scheduler = create(list);
@@ -289,7 +289,7 @@ function cost(create: (list: readonly Candidate[]) => Scheduler, count: number):
   return least;
 }
 
-t.test('a pick of ten thousand takes no longer than a microsecond more than one of three', async (t) => {
+t.test('a pick among ten thousand takes at most a microsecond more than among three', async (t) => {
   const ways: { readonly [name: string]: (list: readonly Candidate[]) => Scheduler } = {
     round_robin: (list) => new RoundRobin(list),
     least_connections: (list) => new LeastConnections(list),

@@ -10,11 +10,11 @@ const order = (chooser: Chooser, list: readonly TestServer[], count: number): st
     .join(' ')
     .replaceAll('s', '');
 
-t.test('equals take turns in their order', async (t) => {
+t.test('servers of equal weight take turns in order', async (t) => {
   t.equal(order(create(), servers(1, 1, 1), 7), '0 1 2 0 1 2 0');
 });
 
-t.test('a heavy one does not get its share in one go', async (t) => {
+t.test('a server with a high weight does not get its share in a row', async (t) => {
   t.equal(order(create(), servers(5, 1, 1), 14), '0 0 1 0 2 0 0 0 0 1 0 2 0 0');
   t.equal(order(create(), servers(4, 3, 2), 9), '0 1 2 0 1 0 2 1 0');
 });
@@ -30,20 +30,20 @@ t.test('every server has its exact share in every full round', async (t) => {
   }
 });
 
-t.test('a server that is passed over for one request keeps its credit', async (t) => {
+t.test('a server that is skipped for one request keeps its credit', async (t) => {
   const list = servers(1, 1, 1);
   const scheduler = create();
   const picked: number[] = [];
   for (let i = 0; i < 300; i++) {
     const index = scheduler.pick(list, NO_KEY);
     picked.push(index);
-    // The first always fails: if that made it new to the rotation, it would be first each time.
+    // The first server always fails: if it counted as new afterwards, it would be the first each time.
     if (index === 0) scheduler.pick(list, NO_KEY, list.slice(0, 1));
   }
   t.equal(picked.filter((index) => index === 0).length, 100);
 });
 
-t.test('a server that returns does not catch up on what it missed', async (t) => {
+t.test('a server that returns does not catch up on missed turns', async (t) => {
   const list = servers(1, 1);
   const scheduler = create();
   scheduler.pick(list, NO_KEY);
