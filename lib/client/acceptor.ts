@@ -11,6 +11,7 @@ import { ResponseParser } from '../http/response-parser.js';
 import type { Acceptor, Admission, Incoming, PendingConnection } from '../net/accept.js';
 import { RunQueue } from '../net/loop-tick.js';
 import { clientRoom, fileLimit, type ShortageAlarm } from '../net/shortage.js';
+import { type ChallengeAnswer, ChallengeReply } from './challenge-reply.js';
 import { ClientConnection, type ClientDeps } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
 import { ClientRequest } from './request.js';
@@ -69,7 +70,7 @@ export class ClientAcceptor implements Acceptor {
     this.#whyNotReady = whyNotReady;
     const onClosed = (connection: ClientConnection): void => this.#onClosed(connection);
     const runQueue = new RunQueue();
-    this.#deps = { ...shared, runQueue, limits, timeouts, readiness: null, onClosed };
+    this.#deps = { ...shared, runQueue, limits, timeouts, readiness: null, challenges: null, onClosed };
     this.#limits = limits;
     this.#policy = policy;
     this.applyConfig(policy, terms);
@@ -83,6 +84,11 @@ export class ClientAcceptor implements Acceptor {
     this.#deps.timeouts = timeouts;
     this.#deps.readiness =
       readinessPath === null ? null : new ReadinessReply(readinessPath, this.#whyNotReady);
+  }
+
+  /** From the next request on; null: no challenge of ACME is open. */
+  answerChallenges(answerFor: ChallengeAnswer | null): void {
+    this.#deps.challenges = answerFor === null ? null : new ChallengeReply(answerFor);
   }
 
   get count(): number {

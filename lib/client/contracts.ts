@@ -4,6 +4,7 @@ import type { ClientPin, RequestHandler } from '../http/flow.js';
 import type { ForwardedClient } from '../http/forwarded.js';
 import type { Channel } from '../net/channel.js';
 import type { SlowReader } from './deadlines.js';
+import type { ChallengeReply } from './challenge-reply.js';
 import type { ReadinessReply } from './readiness-reply.js';
 
 /**
@@ -15,13 +16,15 @@ import type { ReadinessReply } from './readiness-reply.js';
  * one step before: `ClientAcceptor.onAccept` gets an `Incoming` whose handshake is over.
  */
 
-/** What requests need, the same for all of one balancer. The middle three change with a reload. */
+/** What requests need, the same for all of one balancer. All but the first and the last can change at any time. */
 export interface RequestDeps {
   readonly wheel: TimerWheel;
   readonly timeouts: TimeoutsConfig;
   readonly limits: LimitsConfig;
   /** Null: readiness is answered on no path. */
   readonly readiness: ReadinessReply | null;
+  /** Null: no challenge of ACME is open. */
+  readonly challenges: ChallengeReply | null;
   /** Somebody to answer one request. */
   readonly handlers: { take(): RequestHandler };
 }

@@ -1,6 +1,6 @@
-import type { ClientSide, RequestHandler } from '../http/flow.js';
+import type { ClientSide } from '../http/flow.js';
 import type { RequestHead } from '../http/head.js';
-import { HeadEdit } from '../http/head-edit.js';
+import { ImmediateReply } from './immediate-reply.js';
 
 /** Does it ask, at `path`, whether the balancer may be sent requests? Whatever host and parameters it names. */
 export function asksReadiness({ method, originTarget }: RequestHead, path: string): boolean {
@@ -12,17 +12,15 @@ export function asksReadiness({ method, originTarget }: RequestHead, path: strin
  * Tells a load balancer in front whether to send requests here. The question is no request to be balanced: no log, no
  * count and no guard knows of it but those at accept. One is for all, as nothing is kept from one question to the next.
  */
-export class ReadinessReply implements RequestHandler {
-  readonly droppedTrailers = null;
+export class ReadinessReply extends ImmediateReply {
   readonly #path: string;
   readonly #whyNot: () => string;
-  readonly #edit = new HeadEdit();
 
   /** `whyNot` returns a word for strangers; empty when all is well. */
   constructor(path: string, whyNot: () => string) {
+    super();
     this.#path = path;
     this.#whyNot = whyNot;
-    this.#edit.set('cache-control', 'Cache-Control', 'no-store');
   }
 
   isFor(head: RequestHead): boolean {
@@ -31,19 +29,6 @@ export class ReadinessReply implements RequestHandler {
 
   start(client: ClientSide): void {
     const why = this.#whyNot();
-    client.replyWith(why === '' ? 200 : 503, why === '' ? 'ready\n' : `not ready: ${why}\n`, this.#edit);
-    client.settled();
+    this.answer(client, why === '' ? 200 : 503, why === '' ? 'ready\n' : `not ready: ${why}\n`);
   }
-
-  // It is settled before anything else could happen to it.
-  refuse(): void {}
-  onRequestBytes(): void {}
-  onRequestTrailers(): void {}
-  onRequestEnd(): void {}
-  onRequestFailed(): void {}
-  onClientBlocked(): void {}
-  onClientDrain(): void {}
-  onClientTunnelBytes(): void {}
-  onClientTunnelEnd(): void {}
-  onClientGone(): void {}
 }

@@ -149,7 +149,7 @@ export class ClientRequest implements BodyListener, ClientSide {
   /** `asked`: the head; null when it is refused. */
   #open(mayBeFollowed: boolean, asked: RequestHead | null, now: number): RequestHandler {
     const connection = this.#connection as ConnectionControl;
-    const { handlers, limits, timeouts, readiness } = connection.deps;
+    const { handlers, limits, timeouts, readiness, challenges } = connection.deps;
     const { head, body, complete } = this.#parser;
     this.#mayBeFollowed = mayBeFollowed;
     this.#bodyBytes = limits.bodyBytes;
@@ -158,8 +158,9 @@ export class ClientRequest implements BodyListener, ClientSide {
     this.startedAt = now;
     this.forwarded = connection.forwarded;
     this.#responder.begin(connection.channel, !head.speaksHttp11);
-    const asksUs = readiness !== null && asked !== null && readiness.isFor(asked);
-    this.#handler = asksUs ? readiness : handlers.take();
+    if (readiness !== null && asked !== null && readiness.isFor(asked)) this.#handler = readiness;
+    else if (challenges !== null && asked !== null && challenges.isFor(asked)) this.#handler = challenges;
+    else this.#handler = handlers.take();
     return this.#handler;
   }
 

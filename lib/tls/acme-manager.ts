@@ -92,6 +92,33 @@ class Entry {
   }
 }
 
+/** A list of certificates that are wanted. */
+class Wanted {
+  readonly entries: readonly Entry[];
+  readonly #byHosts = new Map<string, Entry>();
+  readonly #byHost = new Map<string, Entry>();
+
+  constructor(entries: readonly Entry[]) {
+    this.entries = entries;
+    for (const entry of entries) {
+      this.#byHosts.set(entry.hosts.join(' '), entry);
+      for (const host of entry.hosts) if (!this.#byHost.has(host)) this.#byHost.set(host, entry);
+    }
+  }
+
+  find(hosts: readonly string[]): Entry | null {
+    return this.#byHosts.get(hosts.join(' ')) ?? null;
+  }
+
+  certificateFor(host: string): AcmeCertificate | null {
+    const entry = this.#byHost.get(host);
+    if (entry === undefined) return null;
+    const { certificate, placeholder } = entry;
+    if (placeholder === null || certificate?.hosts.includes(host) === true) return certificate;
+    return placeholder;
+  }
+}
+
 /**
  * Orders certificates of one authority, keeps them in its store and renews them. All of it happens beside the requests:
  * a thread speaks ACME, files are read and written asynchronously, and a tick each second looks at what is due.
@@ -102,8 +129,9 @@ export class AcmeManager {
   readonly #store: AcmeStore;
   readonly #lock: AcmeLock;
   #thread: AcmeThread | null = null;
-  #entries = new Map<string, Entry>();
-  readonly #byHost = new Map<string, Entry>();
+  #wanted = new Wanted([]);
+  /** What `install` is to put in the place of `#wanted`. */
+  #staged: Wanted | null = null;
   #account: Promise<StoredAccount> | null = null;
   #stopTicks: (() => void) | null = null;
   #stopped = false;
@@ -127,37 +155,41 @@ export class AcmeManager {
   }
 
   /**
-   * From now on these certificates are wanted, each for a group of names. Resolves when there is something to serve for
-   * each name: the certificate of the store, or a self-signed one. What fails is told to the observer.
+   * Makes ready for another list of certificates, each for a group of names. Resolves when there is something to serve for
+   * each name: the certificate of the store, or a self-signed one. Nothing is ordered for new names before `install`. What
+   * fails is told to the observer.
    */
-  async follow(groups: readonly (readonly string[])[]): Promise<void> {
-    const before = this.#entries;
-    this.#entries = new Map();
-    for (const hosts of groups) {
-      const known = before.get(hosts.join(' '));
-      this.#entries.set(hosts.join(' '), known ?? new Entry(hosts));
-    }
-    const fresh = [...this.#entries].filter(([key]) => !before.has(key)).map(([, entry]) => entry);
+  async stage(groups: readonly (readonly string[])[]): Promise<void> {
+    const before = this.#wanted;
+    const staged = new Wanted(groups.map((hosts) => before.find(hosts) ?? new Entry(hosts)));
+    this.#staged = staged;
+    const fresh = staged.entries.filter(({ hosts }) => before.find(hosts) === null);
     await this.#read(fresh);
-    this.#hurry();
     await this.#placeholders(fresh.filter(({ isWhole }) => !isWhole));
-    this.#index();
-    if (this.#stopped) return;
+  }
+
+  /** What was staged is wanted from now on, and what is due is ordered. */
+  install(): void {
+    const staged = this.#staged;
+    if (staged === null || this.#stopped) return;
+    this.#staged = null;
+    this.#wanted = staged;
+    this.#hurry();
     this.#stopTicks ??= this.#deps.clock.every(TICK_MS, () => this.#tick());
     this.#tick();
   }
 
+  /** What was staged is not wanted. */
+  discard(): void {
+    this.#staged = null;
+  }
+
   certificateFor(host: string): AcmeCertificate | null {
-    const entry = this.#byHost.get(host);
-    if (entry === undefined) return null;
-    const { certificate, placeholder } = entry;
-    return certificate !== null && (placeholder === null || certificate.hosts.includes(host))
-      ? certificate
-      : placeholder;
+    return this.#wanted.certificateFor(host) ?? this.#staged?.certificateFor(host) ?? null;
   }
 
   get statuses(): AcmeStatus[] {
-    return [...this.#entries.values()].map((entry) => {
+    return this.#wanted.entries.map((entry) => {
       const { hosts, certificate, failure } = entry;
       const state = entry.isOrdering ? 'ordering' : entry.isWhole ? 'valid' : 'self_signed';
       return {
@@ -208,7 +240,7 @@ export class AcmeManager {
   /** A person may have mended what was wrong: no failure but a rate limit is waited for long. */
   #hurry(): void {
     this.#pausedUntil = 0;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#wanted.entries) {
       const { failure } = entry;
       if (failure === null || failure.isRateLimit) continue;
       entry.failure = { ...failure, retryAt: Math.min(failure.retryAt, failure.at + RESTART_DELAY_MS) };
@@ -234,14 +266,6 @@ export class AcmeManager {
     this.#warn(
       `acme: no certificate yet for ${shown}: self-signed ones are served until ${this.#authority} has issued them`,
     );
-  }
-
-  #index(): void {
-    const before = [...this.#byHost.keys()];
-    this.#byHost.clear();
-    for (const entry of this.#entries.values())
-      for (const host of entry.hosts) if (!this.#byHost.has(host)) this.#byHost.set(host, entry);
-    void this.#deps.onChange([...new Set([...before, ...this.#byHost.keys()])]);
   }
 
   get #authority(): string {
@@ -291,7 +315,7 @@ export class AcmeManager {
     const now = this.#now;
     if (this.#stopped || this.#pausedUntil > now) return null;
     let next: Entry | null = null;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#wanted.entries) {
       if (entry.isOrdering || entry.dueAt > now) continue;
       if (next === null || rank(entry) < rank(next)) next = entry;
     }
@@ -322,7 +346,7 @@ export class AcmeManager {
 
   /** Another process orders for this store: what it was issued is ours too. */
   async #readIssued(): Promise<void> {
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#wanted.entries) {
       if (entry.dueAt <= this.#now) await this.#readNewer(entry);
     }
   }
@@ -438,7 +462,7 @@ export class AcmeManager {
   }
 
   async #writeUnsaved(): Promise<void> {
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#wanted.entries) {
       const { certificate, name } = entry;
       if (!entry.isUnsaved || certificate === null) continue;
       try {
@@ -482,7 +506,7 @@ export class AcmeManager {
   async #writeFailures(): Promise<void> {
     try {
       const failures = await this.#store.readFailures();
-      for (const { name, failure } of this.#entries.values()) {
+      for (const { name, failure } of this.#wanted.entries) {
         if (failure === null) failures.delete(name);
         else failures.set(name, failure);
       }
@@ -512,7 +536,7 @@ export class AcmeManager {
   async #askForWindows(): Promise<void> {
     this.#windowsAt = NEVER;
     let delay = windowDelay(0);
-    for (const entry of [...this.#entries.values()]) {
+    for (const entry of this.#wanted.entries) {
       const { certificate } = entry;
       if (certificate === null || !entry.isWhole || this.#stopped) continue;
       try {

@@ -216,6 +216,7 @@ t.test("a client's connection ends in one way", async (t) => {
     timeouts,
     limits,
     readiness: null,
+    challenges: null,
     requests: null as never,
     handlers: null as never,
     runQueue: new RunQueue(),

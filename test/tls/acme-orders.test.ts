@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import t from 'tap';
 import { AcmeLock } from '../../lib/tls/acme-lock.js';
 import { renewalTime, retryDelay, timeInWindow, windowDelay } from '../../lib/tls/acme-schedule.js';
-import { JumpClock, startRig } from './acme-rig.js';
+import { JumpClock, startRig, want } from './acme-rig.js';
 import { FakeDirectory } from './fake-directory.js';
 import { scratch } from './pebble.js';
 
@@ -76,7 +76,7 @@ t.test('four orders are under way at a time, however many are due', async (t) =>
   const rig = await startRig(t);
   const fake = await FakeDirectory.start(t);
   const { manager, told } = rig.manager({ directory: fake.directory, store: scratch(t) });
-  await manager.follow(names(10));
+  await want(manager, names(10));
   await told.next('certificate_ordered', 10);
   t.equal(fake.mostOpen, 4);
   t.equal(fake.count('/account'), 1, 'one account');
@@ -92,19 +92,19 @@ t.test('a rate limit of a name is waited for, and the other names pause', async 
   fake.refusals.set('/order', { status: 429, type: 'rateLimited', detail, headers });
   const store = scratch(t);
   const { manager, told, clock } = rig.manager({ directory: fake.directory, store });
-  await manager.follow([['a.example.com']]);
+  await want(manager, [['a.example.com']]);
   const { reason, retryMs } = await told.next('certificate_failed');
   t.equal(reason, detail);
   t.ok(Math.abs(retryMs - 26 * HOUR) < 1000, `${retryMs} ms`);
   fake.refusals.clear();
   await moment();
   clock.jump(25 * HOUR);
-  await manager.follow([['a.example.com']]);
+  await want(manager, [['a.example.com']]);
   await moment();
   t.equal(fake.count('/order'), 1, 'a reload does not ask again');
   manager.stop();
   const restarted = rig.manager({ directory: fake.directory, store }, clock);
-  await restarted.manager.follow([['a.example.com']]);
+  await want(restarted.manager, [['a.example.com']]);
   await moment();
   t.equal(fake.count('/order'), 1, 'nor does a restart');
   clock.jump(HOUR + MINUTE);
@@ -117,7 +117,7 @@ t.test('a rate limit without Retry-After is waited for an hour', async (t) => {
   const fake = await FakeDirectory.start(t);
   fake.refusals.set('/order', { status: 429, text: 'slow down', headers: {} });
   const { manager, told, clock } = rig.manager({ directory: fake.directory, store: scratch(t) });
-  await manager.follow(names(8));
+  await want(manager, names(8));
   const { retryMs } = await told.next('certificate_failed');
   t.ok(retryMs >= HOUR && retryMs < HOUR + MINUTE, `${retryMs} ms`);
   await moment();
@@ -136,7 +136,7 @@ t.test('what is wrong with the authority counts once, however many names wait', 
   const fake = await FakeDirectory.start(t);
   fake.refusals.set('/order', { status: 503, text: '<html>busy</html>', headers: { 'Retry-After': '600' } });
   const { manager, told, clock } = rig.manager({ directory: fake.directory, store: scratch(t) });
-  await manager.follow(names(8));
+  await want(manager, names(8));
   const { reason, retryMs } = await told.next('certificate_failed');
   t.equal(reason, 'it answered 503');
   t.ok(retryMs > 599_000 && retryMs <= 600_000, `${retryMs} ms`);
@@ -160,7 +160,7 @@ t.test(
       retryAfter: 7200,
     };
     const { manager, told, clock } = rig.manager({ directory: fake.directory, store: scratch(t) });
-    await manager.follow([['www.example.com']]);
+    await want(manager, [['www.example.com']]);
     await told.next('certificate_ordered');
     const nextOrder = (): number => (manager.statuses[0]?.nextOrderAt ?? 0) - now;
     while (nextOrder() < 79 * DAY) await moment();
@@ -191,9 +191,9 @@ t.test('two processes that share a store order once', async (t) => {
   const clock = new JumpClock();
   const one = rig.manager({ directory: fake.directory, store }, clock);
   const other = rig.manager({ directory: fake.directory, store }, clock);
-  await one.manager.follow(names(2));
+  await want(one.manager, names(2));
   while (fake.count('/finalize/1') === 0) await moment();
-  await other.manager.follow(names(2));
+  await want(other.manager, names(2));
   await moment();
   t.same(
     other.manager.statuses.map(({ state }) => state),
@@ -255,7 +255,7 @@ t.test('a certificate that cannot be kept is used, and kept as soon as it can be
   });
   const store = scratch(t);
   const { manager, told, clock } = rig.manager({ directory: fake.directory, store });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   while (fake.count('/finalize/0') === 0) await moment();
   // A folder in the place of the file that is to be renamed.
   const folder = join(store, readdirSync(store)[0] as string);
@@ -275,10 +275,10 @@ t.test('a certificate that lacks a name which was added to its group is ordered 
   const fake = await FakeDirectory.start(t);
   const store = scratch(t);
   const { manager, told } = rig.manager({ directory: fake.directory, store });
-  await manager.follow([['example.com']]);
+  await want(manager, [['example.com']]);
   await told.next('certificate_ordered');
   const before = manager.certificateFor('example.com');
-  await manager.follow([['example.com', 'www.example.com']]);
+  await want(manager, [['example.com', 'www.example.com']]);
   t.equal(manager.certificateFor('example.com')?.cert, before?.cert, 'what it has is served meanwhile');
   t.equal(manager.certificateFor('www.example.com')?.isSelfSigned, true);
   await told.next('certificate_ordered', 2);
@@ -293,7 +293,7 @@ t.test('nothing of an order goes on after the end', async (t) => {
   const fake = await FakeDirectory.start(t);
   fake.hold = new Promise(() => {});
   const { manager, told } = rig.manager({ directory: fake.directory, store: scratch(t) });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   while (fake.count('/finalize/0') === 0) await moment();
   manager.stop();
   await moment();
@@ -311,7 +311,7 @@ t.test('the event loop goes on while certificates are made and ordered', async (
   const delay = monitorEventLoopDelay({ resolution: 1 });
   const { manager, told } = rig.manager({ directory: fake.directory, store });
   delay.enable();
-  await manager.follow(names(8));
+  await want(manager, names(8));
   await told.next('certificate_failed', 8);
   delay.disable();
   t.ok(delay.percentile(99) / 1e6 < 50, `${delay.percentile(99) / 1e6} ms at the 99th percentile`);

@@ -130,3 +130,9 @@ async function listen(t: Test, server: Server | TlsServer): Promise<number> {
   });
   return (server.address() as AddressInfo).port;
 }
+
+/** From now on these certificates are wanted. */
+export async function want(manager: AcmeManager, groups: readonly (readonly string[])[]): Promise<void> {
+  await manager.stage(groups);
+  manager.install();
+}

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import t from 'tap';
 import { TestAuthority } from '../support/certificates.js';
-import { startRig } from './acme-rig.js';
+import { startRig, want } from './acme-rig.js';
 import { Pebble, scratch, skipWithoutPebble } from './pebble.js';
 
 // Each test starts an authority, and threads that take a second on a busy machine.
@@ -36,7 +36,7 @@ t.test(
     const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort, env });
     const store = join(scratch(t), 'new', 'store');
     const { manager, told } = rig.manager({ directory, ca, store, email: 'ops@example.com' });
-    await manager.follow([['www.example.com']]);
+    await want(manager, [['www.example.com']]);
     const first = manager.certificateFor('www.example.com');
     t.equal(first?.isSelfSigned, true, 'a self-signed one is served meanwhile');
     t.ok(new X509Certificate(first?.cert ?? '').checkHost('www.example.com'));
@@ -63,7 +63,7 @@ t.test('account and certificates in the store can be read by their owner alone',
   const store = join(scratch(t), 'store');
   mkdirSync(store, { mode: 0o755 });
   const { manager, told } = rig.manager({ directory, ca, store });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   await told.next('certificate_ordered');
   const folder = folderOf(store);
   t.equal(statSync(store).mode & 0o777, 0o700);
@@ -83,7 +83,7 @@ t.test('a certificate is ordered by tls-alpn-01, the validation being slow', nee
     store: scratch(t),
     challenge: 'tls-alpn-01',
   });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   await told.next('certificate_ordered');
   t.match(new X509Certificate(manager.certificateFor('www.example.com')?.cert ?? '').issuer, /Pebble/);
   t.same([...new Set(changed)], ['www.example.com']);
@@ -94,7 +94,7 @@ t.test('a group of names shares a certificate', needsPebble, async (t) => {
   const rig = await startRig(t);
   const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort });
   const { manager, told } = rig.manager({ directory, ca, store: scratch(t) });
-  await manager.follow([['example.com', 'www.example.com'], ['api.example.com']]);
+  await want(manager, [['example.com', 'www.example.com'], ['api.example.com']]);
   await told.next('certificate_ordered', 2);
   const one = manager.certificateFor('example.com');
   t.same([...(one?.hosts ?? [])].sort(), ['example.com', 'www.example.com']);
@@ -108,7 +108,7 @@ t.test('a certificate is renewed at two thirds of its lifetime, and not before',
   const pebble = await Pebble.start(t, { httpPort: rig.httpPort, lifetime: 90 * 86_400 });
   const { directory, ca } = pebble;
   const { manager, told, clock } = rig.manager({ directory, ca, store: scratch(t) });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   await told.next('certificate_ordered');
   const before = serialOf(manager.certificateFor('www.example.com')?.cert);
   const [status] = manager.statuses;
@@ -130,17 +130,17 @@ t.test('after a restart nothing is ordered, and the account is the same', needsP
   const { directory, ca } = pebble;
   const store = scratch(t);
   const first = rig.manager({ directory, ca, store });
-  await first.manager.follow([['www.example.com']]);
+  await want(first.manager, [['www.example.com']]);
   await first.told.next('certificate_ordered');
   first.manager.stop();
   const second = rig.manager({ directory, ca, store });
-  await second.manager.follow([['www.example.com']]);
+  await want(second.manager, [['www.example.com']]);
   const kept = second.manager.certificateFor('www.example.com');
   t.equal(kept?.isSelfSigned, false);
   t.equal(serialOf(kept?.cert), serialOf(first.manager.certificateFor('www.example.com')?.cert));
   t.same(second.told.warnings, []);
   second.clock.jump(1000);
-  await second.manager.follow([['www.example.com'], ['api.example.com']]);
+  await want(second.manager, [['www.example.com'], ['api.example.com']]);
   await second.told.next('certificate_ordered');
   t.equal(pebble.count('sign-me-up'), 1);
   t.equal(pebble.count('order-plz'), 2);
@@ -155,14 +155,14 @@ t.test(
     const { directory, ca } = pebble;
     const store = scratch(t);
     const { manager, told } = rig.manager({ directory, ca, store });
-    await manager.follow([['www.example.com']]);
+    await want(manager, [['www.example.com']]);
     await told.next('certificate_ordered');
     const account = (): { key: string } =>
       JSON.parse(readFileSync(join(folderOf(store), 'account.json'), 'utf8')) as { key: string };
     const { key } = account();
     await pebble.stop();
     await pebble.start();
-    await manager.follow([['www.example.com'], ['api.example.com']]);
+    await want(manager, [['www.example.com'], ['api.example.com']]);
     await told.next('certificate_ordered', 2);
     t.equal(account().key, key);
     t.equal(told.count('certificate_failed'), 0);
@@ -174,7 +174,7 @@ t.test('damaged files of the store are told, set aside and made anew', needsPebb
   const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort });
   const store = scratch(t);
   const first = rig.manager({ directory, ca, store });
-  await first.manager.follow([['www.example.com'], ['api.example.com']]);
+  await want(first.manager, [['www.example.com'], ['api.example.com']]);
   await first.told.next('certificate_ordered', 2);
   first.manager.stop();
   const folder = folderOf(store);
@@ -186,7 +186,7 @@ t.test('damaged files of the store are told, set aside and made anew', needsPebb
   writeFileSync(join(folder, 'account.json'), '{"key": "none"');
   writeFileSync(join(folder, 'failures.json'), '[');
   const { manager, told } = rig.manager({ directory, ca, store });
-  await manager.follow([['www.example.com'], ['api.example.com']]);
+  await want(manager, [['www.example.com'], ['api.example.com']]);
   await told.next('certificate_ordered', 2);
   const said = told.warnings.join('\n');
   for (const file of ['www.example.com.pem', 'api.example.com.pem', 'account.json', 'failures.json'])
@@ -204,12 +204,12 @@ t.test('an authority that asks for external account binding gets it', needsPebbl
   const externalAccounts = { 'kid-1': hmacKey };
   const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort, externalAccounts });
   const without = rig.manager({ directory, ca, store: scratch(t) });
-  await without.manager.follow([['www.example.com']]);
+  await want(without.manager, [['www.example.com']]);
   const { reason } = await without.told.next('certificate_failed');
   t.match(reason, /^no account: .*externalAccountBinding/);
   const externalAccount = { kid: 'kid-1', hmacKey };
   const { manager, told } = rig.manager({ directory, ca, store: scratch(t), externalAccount });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   await told.next('certificate_ordered');
   t.equal(manager.certificateFor('www.example.com')?.isSelfSigned, false);
 });
@@ -221,7 +221,7 @@ t.test(
     const rig = await startRig(t);
     const { directory } = await Pebble.start(t, { httpPort: rig.httpPort });
     const { manager, told } = rig.manager({ directory, store: scratch(t) });
-    await manager.follow([['www.example.com']]);
+    await want(manager, [['www.example.com']]);
     const { reason, retryMs } = await told.next('certificate_failed');
     t.match(reason, /^no account: 127\.0\.0\.1:\d+: unable to verify the first certificate/);
     t.ok(retryMs > 40_000 && retryMs < 80_000, `${retryMs} ms`);
@@ -239,7 +239,7 @@ t.test('a file of `ca` that is not there is told, and read when it is there', ne
     ca,
     store: join(folder, 'store'),
   });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   t.match(told.warnings.join('\n'), /ENOENT.*later\.pem/);
   writeFileSync(ca, readFileSync(pebble.ca));
   clock.jump(HOUR);
@@ -252,7 +252,7 @@ t.test('a directory that is away for a while is asked again at growing intervals
   const { directory, ca } = pebble;
   await pebble.stop();
   const { manager, told, clock } = rig.manager({ directory, ca, store: scratch(t) });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   const delays: number[] = [];
   for (let tries = 1; tries <= 4; tries++) {
     const { reason, retryMs } = await told.next('certificate_failed', tries);
@@ -279,7 +279,7 @@ t.test(
     const { directory, ca } = await Pebble.start(t, { httpPort: 1 });
     const store = scratch(t);
     const { manager, told, clock } = rig.manager({ directory, ca, store });
-    await manager.follow([['www.example.com']]);
+    await want(manager, [['www.example.com']]);
     const { host, reason, retryMs } = await told.next('certificate_failed');
     t.equal(host, 'www.example.com');
     t.match(reason, /^http-01 for www\.example\.com failed: .*(?:connection|refused)/i);
@@ -291,7 +291,7 @@ t.test(
     t.ok(second.retryMs > retryMs, 'the next try is later');
     manager.stop();
     const restarted = rig.manager({ directory, ca, store }, clock);
-    await restarted.manager.follow([['www.example.com']]);
+    await want(restarted.manager, [['www.example.com']]);
     t.match(restarted.manager.statuses, [{ failures: 2, error: second.reason }], 'a restart knows of it');
     t.equal(restarted.told.count('certificate_failed'), 0);
   },
@@ -305,7 +305,7 @@ t.test('a store that cannot be written is told, and nothing is ordered', needsPe
   writeFileSync(join(folder, 'file'), '');
   const store = join(folder, 'file', 'store');
   const { manager, told, clock } = rig.manager({ directory, ca, store });
-  await manager.follow([['www.example.com']]);
+  await want(manager, [['www.example.com']]);
   t.match(told.warnings.join('\n'), /acme: the store cannot be used: ENOTDIR.*; tried again in \d+s/);
   t.equal(manager.certificateFor('www.example.com')?.isSelfSigned, true);
   clock.jump(HOUR);
@@ -318,9 +318,9 @@ t.test('names that are added are ordered, those that are removed are not renewed
   const pebble = await Pebble.start(t, { httpPort: rig.httpPort, lifetime: 86_400 });
   const { directory, ca } = pebble;
   const { manager, told, clock } = rig.manager({ directory, ca, store: scratch(t) });
-  await manager.follow([['a.example.com'], ['b.example.com']]);
+  await want(manager, [['a.example.com'], ['b.example.com']]);
   await told.next('certificate_ordered', 2);
-  await manager.follow([['b.example.com'], ['c.example.com']]);
+  await want(manager, [['b.example.com'], ['c.example.com']]);
   await told.next('certificate_ordered', 3);
   t.equal(manager.certificateFor('a.example.com'), null);
   t.equal(manager.certificateFor('b.example.com')?.isSelfSigned, false);

@@ -1,0 +1,133 @@
+import type { BalancerEvent, Observer } from '../base/observer.js';
+import type { Clock } from '../base/timer-wheel.js';
+import type { AcmeConfig } from '../config/types.js';
+import { AcmeChallenges } from './acme-challenges.js';
+import { AcmeManager, type AcmeStatus } from './acme-manager.js';
+import type { AcmeCertificate, AcmeListener, AcmeSource, PemPair } from './acme-source.js';
+
+export interface AcmeDeps {
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
+/** Orders that ended, since the start. */
+export interface AcmeOrders {
+  readonly ok: number;
+  readonly failed: number;
+}
+
+/** A manager, and the certificates that it is to have after `install`. */
+interface Staged {
+  readonly key: string;
+  readonly manager: AcmeManager;
+}
+
+/**
+ * The certificates that are ordered by ACME, of all listeners. There is a manager for each authority, store and account;
+ * a reload keeps those that both configurations have.
+ */
+export class Acme implements AcmeSource {
+  readonly challenges: AcmeChallenges;
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  readonly #orders = { ok: 0, failed: 0 };
+  #managers = new Map<string, AcmeManager>();
+  #staged: readonly Staged[] = [];
+  /** Told of each change: makes listeners go by it. */
+  listener: AcmeListener = () => {};
+
+  /** `onChallenges` is told when the first challenge of http-01 is open, and when none is any more. */
+  constructor({ clock, observer }: AcmeDeps, onChallenges: (areOpen: boolean) => void) {
+    this.#clock = clock;
+    this.challenges = new AcmeChallenges(onChallenges);
+    this.#observer = {
+      event: (event) => {
+        this.#count(event);
+        observer.event?.(event);
+      },
+    };
+  }
+
+  #count({ what }: BalancerEvent): void {
+    if (what === 'certificate_ordered') this.#orders.ok++;
+    else if (what === 'certificate_failed') this.#orders.failed++;
+  }
+
+  /**
+   * Makes ready for these terms: reads their stores and makes self-signed certificates. `install` or `discard` has to
+   * follow. It does not reject.
+   */
+  async stage(configs: readonly AcmeConfig[]): Promise<void> {
+    const staged = new Map<string, { readonly config: AcmeConfig; readonly hosts: Set<string> }>();
+    for (const config of configs) {
+      const { hosts, ...terms } = config;
+      const key = JSON.stringify(terms);
+      const known = staged.get(key) ?? { config, hosts: new Set() };
+      for (const host of hosts) known.hosts.add(host);
+      staged.set(key, known);
+    }
+    const all = [...staged].map(([key, { config, hosts }]) => {
+      const manager = this.#managers.get(key) ?? this.#create(config);
+      return { key, manager, groups: [...hosts].map((host) => [host]) };
+    });
+    this.#staged = all;
+    await Promise.all(all.map(({ manager, groups }) => manager.stage(groups)));
+  }
+
+  #create(config: AcmeConfig): AcmeManager {
+    return new AcmeManager(config, {
+      clock: this.#clock,
+      observer: this.#observer,
+      challenges: this.challenges,
+      onChange: (hosts) => this.listener(hosts),
+    });
+  }
+
+  /** What was staged is ordered from now on, and nothing else. Listeners are to be open: the authority asks them. */
+  install(): void {
+    const before = this.#managers;
+    this.#managers = new Map(this.#staged.map(({ key, manager }) => [key, manager]));
+    this.#staged = [];
+    for (const [key, manager] of before) if (!this.#managers.has(key)) manager.stop();
+    for (const manager of this.#managers.values()) manager.install();
+  }
+
+  /** What was staged is not wanted: the configuration was refused. */
+  discard(): void {
+    for (const { key, manager } of this.#staged) {
+      if (this.#managers.get(key) === manager) manager.discard();
+      else manager.stop();
+    }
+    this.#staged = [];
+  }
+
+  certificateFor(host: string): AcmeCertificate | null {
+    for (const manager of this.#managers.values()) {
+      const certificate = manager.certificateFor(host);
+      if (certificate !== null) return certificate;
+    }
+    for (const { manager } of this.#staged) {
+      const certificate = manager.certificateFor(host);
+      if (certificate !== null) return certificate;
+    }
+    return null;
+  }
+
+  challengeFor(host: string): PemPair | null {
+    return this.challenges.certificateFor(host);
+  }
+
+  get orders(): AcmeOrders {
+    return this.#orders;
+  }
+
+  /** In the order of the configuration. */
+  get statuses(): AcmeStatus[] {
+    return [...this.#managers.values()].flatMap((manager) => manager.statuses);
+  }
+
+  stop(): void {
+    for (const { manager } of this.#staged) manager.stop();
+    for (const manager of this.#managers.values()) manager.stop();
+  }
+}
