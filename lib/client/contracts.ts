@@ -3,8 +3,8 @@ import type { LimitsConfig, TimeoutsConfig } from '../config/types.js';
 import type { ClientPin, RequestHandler } from '../http/flow.js';
 import type { ForwardedClient } from '../http/forwarded.js';
 import type { Channel } from '../net/channel.js';
-import type { SlowReader } from './deadlines.js';
 import type { ChallengeReply } from './challenge-reply.js';
+import type { SlowReader } from './deadlines.js';
 import type { ReadinessReply } from './readiness-reply.js';
 
 /**

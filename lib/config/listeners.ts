@@ -1,4 +1,5 @@
 import { type Address, addressKey, parseAddress } from '../base/address.js';
+import { adviseChallenges } from './acme.js';
 import { type Context, network } from './context.js';
 import { each } from './report.js';
 import { defaultOf } from './schema.js';
@@ -39,6 +40,10 @@ export function compileListen(
     listeners.push({ config, path: addressPath });
   }
   const configs = listeners.map(({ config }) => config);
+  const terms = new Map<TlsConfig, Path>(shared === null ? [] : [[shared, ['tls']]]);
+  for (const { config, path } of listeners)
+    if (config.tls !== null && !terms.has(config.tls)) terms.set(config.tls, [...path.slice(0, -1), 'tls']);
+  adviseChallenges(configs, terms, context);
   for (const { config, path } of listeners) {
     if (config.redirect !== null && !configs.some(({ tls }) => tls !== null))
       report.problem(

@@ -509,18 +509,21 @@ export type ClientAuthSetting = false | ClientAuthSettings;
 
 /** A map such as { hosts: [www.example.com], store: /var/lib/lb/acme }. */
 export interface AcmeSettings {
-  /** The names that certificates are ordered for, a certificate each. */
-  readonly hosts: readonly string[];
   /**
-   * The folder for the account, the certificates and their keys. Only its owner may read it. Processes that share a
-   * folder share certificates.
+   * The names that certificates are ordered for: a certificate for each entry, which is a name, or a list of names
+   * that share one. Without wildcards.
+   */
+  readonly hosts: readonly AcmeHostSetting[];
+  /**
+   * The folder for the account, the certificates and their keys. It is made if it does not exist, and only its owner
+   * may read it. Processes that share a folder share certificates.
    */
   readonly store: FileNameSetting;
   /** Where the certificate authority may write to. */
   readonly email?: string;
   /**
    * The certificate authority: production or staging for those of Let's Encrypt, or the URL of another authority's
-   * directory. Default: "production".
+   * directory. Ordering a certificate agrees to its terms of service. Default: "production".
    */
   readonly directory?: string;
   /**
@@ -536,6 +539,9 @@ export interface AcmeSettings {
    */
   readonly ca?: FileNameSetting;
 }
+
+/** A host such as www.example.com, or a list of these. */
+export type AcmeHostSetting = string | readonly string[];
 
 /** A map with kid and hmac_key. */
 export interface ExternalAccountSettings {

@@ -1,31 +1,17 @@
 import { createSecureContext, getCiphers } from 'node:tls';
 import { didYouMean, nearest } from '../base/nearest.js';
 import { ValueError } from '../base/units.js';
+import { compileAcme } from './acme.js';
 import type { Context } from './context.js';
-import { parseHostName } from './host-name.js';
 import { each } from './report.js';
 import { defaultsOf } from './schema.js';
-import type {
-  AcmeSettings,
-  CertificateSetting,
-  ClientAuthSetting,
-  ListenerTlsSetting,
-  TlsSettings,
-} from './settings.js';
+import type { CertificateSetting, ClientAuthSetting, ListenerTlsSetting, TlsSettings } from './settings.js';
 import type { Path } from './tree.js';
-import type { AcmeConfig, CertificateConfig, ClientAuthConfig, TlsConfig } from './types.js';
+import type { CertificateConfig, ClientAuthConfig, TlsConfig } from './types.js';
 
 const { minVersion: MIN_VERSION, strictSni: STRICT_SNI } =
   defaultsOf<Pick<TlsConfig, 'minVersion' | 'strictSni'>>('tls');
 const { mode: MODE } = defaultsOf<Pick<ClientAuthConfig, 'mode'>>('clientAuth');
-const { challenge: CHALLENGE, directory: DIRECTORY } =
-  defaultsOf<Pick<AcmeConfig, 'challenge' | 'directory'>>('acme');
-
-/** The directories of Let's Encrypt, by the words that stand for them. */
-const DIRECTORIES: Readonly<Record<string, string>> = {
-  production: 'https://acme-v02.api.letsencrypt.org/directory',
-  staging: 'https://acme-staging-v02.api.letsencrypt.org/directory',
-};
 
 /** A certificate of the local certificate authority, with all else by default. */
 export const INTERNAL_TLS: TlsConfig = {
@@ -130,41 +116,4 @@ function compileClientAuth(
     crl: crl === undefined ? null : context.resolveFile(crl),
     mode,
   };
-}
-
-function compileAcme(setting: AcmeSettings | undefined, path: Path, context: Context): AcmeConfig | null {
-  if (setting === undefined) return null;
-  const { report } = context;
-  const {
-    directory = DIRECTORY,
-    email = null,
-    store,
-    challenge = CHALLENGE,
-    external_account: account,
-  } = setting;
-  const hosts: string[] = [];
-  for (const [text, itemPath] of each(setting.hosts, [...path, 'hosts'])) {
-    const host = report.attempt(itemPath, () => orderableName(text));
-    if (host === undefined) continue;
-    if (hosts.includes(host)) report.problem(itemPath, `${host} is listed twice`);
-    else hosts.push(host);
-  }
-  return {
-    directory: DIRECTORIES[directory] ?? directory,
-    email,
-    hosts,
-    store: context.resolveFile(store ?? ''),
-    challenge,
-    externalAccount: account === undefined ? null : { kid: account.kid, hmacKey: account.hmac_key },
-    ca: setting.ca === undefined ? null : context.resolveFile(setting.ca),
-  };
-}
-
-function orderableName(text: string): string {
-  const name = parseHostName(text);
-  if (name.kind === 'exact') return name.name;
-  throw new ValueError(
-    `${text}: certificates for wildcards need a challenge by DNS, which lb does not do`,
-    'List the names one by one, or get the certificate by another program and name it in certificates.',
-  );
 }

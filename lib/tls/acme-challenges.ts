@@ -39,7 +39,9 @@ export class AcmeChallenges {
 
   /** What a request for this path is answered; null: it is no open challenge. */
   answerFor(path: string): string | null {
-    return path.startsWith(CHALLENGE_PATH) ? (this.#byToken.get(path.slice(CHALLENGE_PATH.length)) ?? null) : null;
+    return path.startsWith(CHALLENGE_PATH)
+      ? (this.#byToken.get(path.slice(CHALLENGE_PATH.length)) ?? null)
+      : null;
   }
 
   certificateFor(host: string): PemPair | null {

@@ -22,7 +22,7 @@ import { AcmeStore, describe, type StoredAccount, type StoredFailure } from './a
 import { AcmeThread } from './acme-thread.js';
 
 /** Where and how certificates are ordered: what managers differ in. */
-export type AcmeTerms = Omit<AcmeConfig, 'hosts'>;
+export type AcmeTerms = Omit<AcmeConfig, 'hosts' | 'groups'>;
 
 export interface AcmeManagerDeps {
   readonly clock: Clock;

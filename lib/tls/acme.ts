@@ -58,17 +58,20 @@ export class Acme implements AcmeSource {
    * follow. It does not reject.
    */
   async stage(configs: readonly AcmeConfig[]): Promise<void> {
-    const staged = new Map<string, { readonly config: AcmeConfig; readonly hosts: Set<string> }>();
+    const staged = new Map<
+      string,
+      { readonly config: AcmeConfig; readonly groups: Map<string, readonly string[]> }
+    >();
     for (const config of configs) {
-      const { hosts, ...terms } = config;
+      const { hosts: _, groups, ...terms } = config;
       const key = JSON.stringify(terms);
-      const known = staged.get(key) ?? { config, hosts: new Set() };
-      for (const host of hosts) known.hosts.add(host);
+      const known = staged.get(key) ?? { config, groups: new Map() };
+      for (const group of groups) known.groups.set(group.join(' '), group);
       staged.set(key, known);
     }
-    const all = [...staged].map(([key, { config, hosts }]) => {
+    const all = [...staged].map(([key, { config, groups }]) => {
       const manager = this.#managers.get(key) ?? this.#create(config);
-      return { key, manager, groups: [...hosts].map((host) => [host]) };
+      return { key, manager, groups: [...groups.values()] };
     });
     this.#staged = all;
     await Promise.all(all.map(({ manager, groups }) => manager.stage(groups)));

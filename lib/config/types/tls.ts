@@ -61,8 +61,10 @@ export interface AcmeConfig {
   readonly directory: string;
   /** null: none is given to the authority. */
   readonly email: string | null;
-  /** Names, in lower case; each gets a certificate of its own. */
+  /** Names, in lower case. */
   readonly hosts: readonly string[];
+  /** The same by certificate: one for each group. */
+  readonly groups: readonly (readonly string[])[];
   /** The folder for account and certificates; absolute. */
   readonly store: string;
   readonly challenge: 'http-01' | 'tls-alpn-01';
