@@ -179,8 +179,13 @@ class RunningBalancer implements Balancer {
     const wheel = new TimerWheel(clock);
     this.#wheel = wheel;
     const { authority, tlsTerms } = options;
-    const forListeners = tlsTerms === undefined;
-    this.#certificates = new Certificates({ clock, observer, authority, forListeners });
+    this.#certificates = new Certificates({
+      clock,
+      observer,
+      authority,
+      forListeners: tlsTerms === undefined,
+      answerChallenges: (answerFor) => this.#engine.acceptor.answerChallenges(answerFor),
+    });
     const connections = connectionDeps(config, wheel, observer, sockets);
     const health = { ...connections, clock, slots: new CheckSlots() };
     const parts = { deps: connections, health, telemetry: this.#telemetry, store };
@@ -226,6 +231,7 @@ class RunningBalancer implements Balancer {
       await this.#engine.listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
       });
+      this.#certificates.order();
     } catch (error) {
       this.stop();
       throw error;
@@ -253,11 +259,19 @@ class RunningBalancer implements Balancer {
         'a configuration without a route would answer everything with 404',
       );
     warmUp();
+    const left = await this.#takeOver(config, check).catch((error: unknown) => {
+      this.#certificates.discard();
+      throw error;
+    });
+    this.#certificates.order();
+    await inSlices(left);
+  }
+
+  async #takeOver(config: Config, check: () => void): Promise<Steps<void>> {
     const certificates = await this.#certificates.prepare(config, check);
     const prepared = await this.#registry.prepare(config, check);
     this.#certificates.store.stage(certificates);
-    const left = await this.#install(prepared, () => this.#certificates.install(certificates));
-    await inSlices(left);
+    return this.#install(prepared, () => this.#certificates.install(certificates));
   }
 
   /** Opens its listeners first: what cannot be bound leaves everything as it is. */
@@ -380,6 +394,7 @@ class RunningBalancer implements Balancer {
       configPath: this.#configPath,
       loadedAt: this.#loadedAt,
       certificates: () => this.#certificates.status(),
+      orders: () => this.#certificates.orders,
     };
   }
 

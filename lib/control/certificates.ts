@@ -3,6 +3,8 @@ import { inSlices } from '../base/slices.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { Config, TlsConfig } from '../config/types.js';
 import type { TlsTerms } from '../net/tls-terms.js';
+import { Acme } from '../tls/acme.js';
+import type { AcmeStatus } from '../tls/acme-manager.js';
 import { titleOf } from '../tls/certificate.js';
 import {
   CertificateStore,
@@ -36,6 +38,8 @@ export interface CertificatesDeps {
   readonly authority?: string | undefined;
   /** False: the terms of listeners come from elsewhere, and only that for operators is provided for. */
   readonly forListeners?: boolean;
+  /** Has listeners answer challenges of ACME; null: none is open. */
+  readonly answerChallenges: (answerFor: ((path: string) => string | null) | null) => void;
 }
 
 /** The result of reading certificate files again. */
@@ -52,6 +56,7 @@ export interface CertificateReload {
  */
 export class Certificates {
   readonly store: CertificateStore;
+  readonly #acme: Acme;
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #stop: () => void;
@@ -66,7 +71,8 @@ export class Certificates {
   #isRenewing = false;
   #isStopped = false;
 
-  constructor({ clock, observer, authority = authorityFolder(), forListeners = true }: CertificatesDeps) {
+  constructor(deps: CertificatesDeps) {
+    const { clock, observer, authority = authorityFolder(), forListeners = true, answerChallenges } = deps;
     this.#forListeners = forListeners;
     this.#authority = authority;
     this.#clock = clock;
@@ -76,6 +82,11 @@ export class Certificates {
       warning: (message) => this.#observer.event?.({ what: 'warning', message }),
     });
     this.store = new CertificateStore({ clock, stapleFor: this.#stapler.stapleFor });
+    const acme: Acme = new Acme({ clock, observer }, (areOpen) =>
+      answerChallenges(areOpen ? (path) => acme.challenges.answerFor(path) : null),
+    );
+    acme.listener = this.store.useAcme(acme);
+    this.#acme = acme;
     this.#stop = clock.every(LOOK_EVERY, () => {
       this.#lookAtDates();
       void this.#renew();
@@ -87,11 +98,14 @@ export class Certificates {
   }
 
   /**
-   * Reads the files of a configuration, and has the local authority issue the certificates it needs. `install` puts the
-   * result into force. Rejects with a CertificateError or an AuthorityError.
+   * Reads the files of a configuration, and the certificates ordered for it, and has the local authority issue the ones it
+   * needs. `install` puts the result into force, and `order` or `discard` follows. Rejects with a CertificateError or an
+   * AuthorityError.
    */
   async prepare(config: Config, check?: () => void): Promise<PreparedCertificates> {
     const terms = termsIn(this.#forListeners ? config : { listen: [], admin: config.admin });
+    await this.#acme.stage(terms.flatMap(({ acme }) => acme ?? []));
+    check?.();
     const internal = terms.some((one) => one.internal) ? await this.#internalFor(namesIn(config)) : [];
     check?.();
     const prepared = await inSlices(this.store.prepare(terms, false, internal), check);
@@ -146,6 +160,20 @@ export class Certificates {
     this.#lookAtDates();
   }
 
+  /** Orders what is missing for the configuration in force. Its listeners are open: authorities ask them. */
+  order(): void {
+    this.#acme.install();
+  }
+
+  /** The configuration that was prepared is not put in force. */
+  discard(): void {
+    this.#acme.discard();
+  }
+
+  get orders(): readonly AcmeStatus[] {
+    return this.#acme.statuses;
+  }
+
   /** Reads the files again. A certificate that cannot be used is left out, or stays as read before. */
   async reload(check?: () => void): Promise<CertificateReload> {
     const prepared = await inSlices(this.store.prepare(this.store.configs, true), check);
@@ -176,7 +204,7 @@ export class Certificates {
     const now = this.#clock.wall();
     for (const { pair, source } of this.store.held) {
       // It is renewed long before it expires.
-      if (source === 'internal') continue;
+      if (source === 'internal' || (source === 'acme' && !isLate(pair, now))) continue;
       const { fingerprint, notAfter } = pair.leaf.facts;
       const before = this.#reported.get(fingerprint) ?? Number.POSITIVE_INFINITY;
       const days = notAfter <= now ? 0 : NOTICE_DAYS.find((some) => notAfter - now <= some * DAY_MS);
@@ -202,6 +230,7 @@ export class Certificates {
     this.#isStopped = true;
     this.#stop();
     this.#stapler.stop();
+    this.#acme.stop();
     this.store.stop();
   }
 }
@@ -226,6 +255,11 @@ export function namesIn({ hosts, listen, admin }: Config): string[] {
 /** Is a third of its lifetime left, or less? */
 function isEnding({ leaf: { facts } }: KeyPair, now: number): boolean {
   return facts.notAfter - now < (facts.notAfter - facts.notBefore) / 3;
+}
+
+/** Ought it to have been renewed for long? */
+function isLate({ leaf: { facts } }: KeyPair, now: number): boolean {
+  return facts.notAfter - now < (facts.notAfter - facts.notBefore) / 5;
 }
 
 export function certificateStatus(

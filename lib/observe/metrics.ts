@@ -84,6 +84,7 @@ export class Metrics implements Observer {
   readonly #reasons = new Map<Reason, number>();
   /** By the first digit of the status. */
   readonly #classes = new Float64Array(10);
+  readonly #orders = { ok: 0, failed: 0 };
   readonly #reloads = { good: 0, refused: 0, lastIsGood: true, lastGoodAt: 0 };
   /** The slot of the recent latencies that is being filled, and when it ends by the wall clock. */
   #slot = 0;
@@ -132,6 +133,8 @@ export class Metrics implements Observer {
   event({ what }: BalancerEvent): void {
     if (what === 'reloaded') this.reloaded(true);
     else if (what === 'reload_refused') this.reloaded(false);
+    else if (what === 'certificate_ordered') this.#orders.ok++;
+    else if (what === 'certificate_failed') this.#orders.failed++;
   }
 
   reloaded(ok: boolean): void {
@@ -155,6 +158,11 @@ export class Metrics implements Observer {
   /** `lastGoodAt` is in ms since the epoch; the start counts as the first. */
   get reloads(): Readonly<{ good: number; refused: number; lastIsGood: boolean; lastGoodAt: number }> {
     return this.#reloads;
+  }
+
+  /** Orders of certificates by ACME that ended. */
+  get orders(): Readonly<{ ok: number; failed: number }> {
+    return this.#orders;
   }
 
   /** Calls of observers, event listeners and the store for changes that threw. */

@@ -45,6 +45,10 @@ export function requestFamilies(metrics: Metrics): readonly Family[] {
       { labels: { result: 'success' }, value: metrics.reloads.good },
       { labels: { result: 'failure' }, value: metrics.reloads.refused },
     ]),
+    counter('lb_acme_orders_total', 'Orders of certificates by ACME.', () => [
+      { labels: { result: 'success' }, value: metrics.orders.ok },
+      { labels: { result: 'failure' }, value: metrics.orders.failed },
+    ]),
     gauge('lb_config_last_reload_successful', 'Whether the last reload succeeded.', () => [
       { labels: {}, value: metrics.reloads.lastIsGood ? 1 : 0 },
     ]),

@@ -52,7 +52,7 @@ const TICK_MS = 1000;
 /** So many orders are under way at a time. */
 const MOST_ORDERS = 4;
 /** How soon the store is looked at again while another process orders for it. */
-const LOCKED_MS = 10_000;
+const LOCKED_MS = 3000;
 /** How soon it is tried again to write what could not be written. */
 const UNSAVED_MS = 60_000;
 /** So long the thread is kept after its last work. */
@@ -141,7 +141,7 @@ export class AcmeManager {
   #pausedUntil = 0;
   /** Why the authority or the store could not be used, how often in a row. */
   #outages = 0;
-  #lastOutage = '';
+  #outage: { readonly message: string; readonly at: number } | null = null;
   #windowsAt = 0;
   #unsavedAt = NEVER;
   #restAt = NEVER;
@@ -191,16 +191,17 @@ export class AcmeManager {
   get statuses(): AcmeStatus[] {
     return this.#wanted.entries.map((entry) => {
       const { hosts, certificate, failure } = entry;
+      const outage = entry.dueAt <= this.#now ? this.#outage : null;
       const state = entry.isOrdering ? 'ordering' : entry.isWhole ? 'valid' : 'self_signed';
       return {
         hosts,
         state,
         directory: this.#terms.directory,
         notAfter: certificate?.notAfter ?? null,
-        nextOrderAt: Math.max(entry.dueAt, this.#pausedUntil),
+        nextOrderAt: Math.round(Math.max(entry.dueAt, this.#pausedUntil, this.#now)),
         failures: failure?.failures ?? 0,
-        error: failure?.error ?? (this.#lastOutage || null),
-        errorAt: failure?.at ?? null,
+        error: failure?.error ?? outage?.message ?? null,
+        errorAt: Math.round(failure?.at ?? outage?.at ?? 0) || null,
       };
     });
   }
@@ -371,7 +372,7 @@ export class AcmeManager {
       if (this.#stopped) return;
       this.#adopt(entry, describe(pair, false));
       this.#outages = 0;
-      this.#lastOutage = '';
+      this.#outage = null;
       await this.#forgetFailure(entry);
       entry.isUnsaved = true;
       await this.#save();
@@ -524,8 +525,8 @@ export class AcmeManager {
       this.#outages++;
       this.#pausedUntil = now + Math.max(retryDelay(this.#outages), retryAfterMs);
     }
-    const isNew = this.#lastOutage !== message;
-    this.#lastOutage = message;
+    const isNew = this.#outage?.message !== message;
+    this.#outage = { message, at: now };
     const delay = this.#pausedUntil - now;
     if (entry !== null) this.#tellFailure(entry, message, delay);
     else if (isNew)

@@ -74,7 +74,11 @@ export class AcmeThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./acme-worker.js', import.meta.url), { workerData: this.#settings });
+    const worker = new Worker(new URL('./acme-worker.js', import.meta.url), {
+      workerData: this.#settings,
+      // Options such as --test are not for this thread.
+      execArgv: [],
+    });
     worker.unref();
     const onEnd = (why: string): void => {
       if (this.#worker === worker) this.#end(`the thread that speaks ACME ended: ${why}`);

@@ -1,4 +1,4 @@
-import type { BalancerEvent, Observer } from '../base/observer.js';
+import type { Observer } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { AcmeConfig } from '../config/types.js';
 import { AcmeChallenges } from './acme-challenges.js';
@@ -8,12 +8,6 @@ import type { AcmeCertificate, AcmeListener, AcmeSource, PemPair } from './acme-
 export interface AcmeDeps {
   readonly clock: Clock;
   readonly observer: Observer;
-}
-
-/** Orders that ended, since the start. */
-export interface AcmeOrders {
-  readonly ok: number;
-  readonly failed: number;
 }
 
 /** A manager, and the certificates that it is to have after `install`. */
@@ -30,7 +24,6 @@ export class Acme implements AcmeSource {
   readonly challenges: AcmeChallenges;
   readonly #clock: Clock;
   readonly #observer: Observer;
-  readonly #orders = { ok: 0, failed: 0 };
   #managers = new Map<string, AcmeManager>();
   #staged: readonly Staged[] = [];
   /** Told of each change: makes listeners go by it. */
@@ -40,17 +33,7 @@ export class Acme implements AcmeSource {
   constructor({ clock, observer }: AcmeDeps, onChallenges: (areOpen: boolean) => void) {
     this.#clock = clock;
     this.challenges = new AcmeChallenges(onChallenges);
-    this.#observer = {
-      event: (event) => {
-        this.#count(event);
-        observer.event?.(event);
-      },
-    };
-  }
-
-  #count({ what }: BalancerEvent): void {
-    if (what === 'certificate_ordered') this.#orders.ok++;
-    else if (what === 'certificate_failed') this.#orders.failed++;
+    this.#observer = observer;
   }
 
   /**
@@ -118,10 +101,6 @@ export class Acme implements AcmeSource {
 
   challengeFor(host: string): PemPair | null {
     return this.challenges.certificateFor(host);
-  }
-
-  get orders(): AcmeOrders {
-    return this.#orders;
   }
 
   /** In the order of the configuration. */

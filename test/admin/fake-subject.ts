@@ -140,6 +140,18 @@ export class FakeSubject implements AdminTarget {
         },
       ],
       certificates: this.certificates(),
+      acme: [
+        {
+          hosts: ['www.example.com'],
+          state: 'self_signed',
+          directory: 'https://acme.example/directory',
+          notAfter: null,
+          nextOrderAt: 1_700_000_060_000,
+          failures: 1,
+          error: 'http-01 for www.example.com failed: refused',
+          errorAt: 1_700_000_000_000,
+        },
+      ],
       config: { path: 'lb.yaml', loadedAt: 1_700_000_000_000, drift: ['weight of big: 5 (file: 3)'] },
     };
   }

@@ -16,6 +16,7 @@ import {
 import type { LiveBalancer, LiveRoute, LiveServer } from '../../observe/server-families.js';
 import type { RoutingSnapshot } from '../../routing/routing-snapshot.js';
 import type { EngineServer } from '../../servers/engine-contract.js';
+import type { AcmeStatus } from '../../tls/acme-manager.js';
 import type { ManagedServer } from '../managed-server.js';
 import type { ServerRegistry } from '../server-registry.js';
 import type { Telemetry } from '../telemetry.js';
@@ -49,6 +50,7 @@ export interface StatusDeps {
   readonly configPath: string | null;
   readonly loadedAt: number;
   readonly certificates: () => CertificateStatus[];
+  readonly orders: () => readonly AcmeStatus[];
 }
 
 /** The whole status: of one moment if all steps are taken at once, else each server and route as of its step. */
@@ -79,6 +81,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
     servers,
     firewall: firewallStatuses(snapshot),
     certificates: sources.certificates(),
+    acme: sources.orders(),
     config: { path: sources.configPath, loadedAt: sources.loadedAt, drift: desired.drift },
   };
 }

@@ -1,5 +1,6 @@
 import type { BalancerEvent, Reason } from '../../base/observer.js';
 import type { ListenerFigures } from '../../net/listeners.js';
+import type { AcmeStatus } from '../../tls/acme-manager.js';
 import type { HealthEventKind } from '../health/health-history.js';
 
 /**
@@ -33,6 +34,8 @@ export interface BalancerStatus {
   readonly firewall: readonly FirewallStatus[];
   /** The certificates that are shown to clients, in the order of the file. */
   readonly certificates: readonly CertificateStatus[];
+  /** Those that are ordered by ACME, in the order of the file. */
+  readonly acme: readonly AcmeStatus[];
   readonly config: ConfigStatus;
 }
 
