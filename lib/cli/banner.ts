@@ -81,9 +81,10 @@ function serverLines({ plan, paint }: BannerOptions): string[] {
   const { servers } = plan.config;
   const shown = servers.length > SHOWN_SERVERS ? servers.slice(0, SHOWN_SERVERS - 1) : servers;
   const width = longest(shown.map(({ name }) => name));
-  const lines = shown.map(({ name, address }) =>
-    name === address.text ? name : `${name.padEnd(width)}  ${paint.dim(address.text)}`,
-  );
+  const lines = shown.map(({ name, address: { text }, tls }) => {
+    const where = tls === null ? text : `https://${text}`;
+    return name === text ? where : `${name.padEnd(width)}  ${paint.dim(where)}`;
+  });
   if (shown.length < servers.length) lines.push(paint.dim(`and ${servers.length - shown.length} more`));
   return lines;
 }

@@ -1,4 +1,4 @@
-import type { AlgorithmConfig, RouteConfig, StickyConfig } from '../config/types.js';
+import type { AlgorithmConfig, RouteConfig, ServerTlsConfig, StickyConfig } from '../config/types.js';
 import { algorithmOf, describeAlgorithm } from '../routing/dry-run/algorithm-text.js';
 import type { Forwarded } from '../routing/dry-run/outcome.js';
 import type { Server } from '../servers/server.js';
@@ -15,10 +15,11 @@ export interface Line {
 /** Which servers may serve a request, which one does if that is known, and what decides it. */
 export function serverLines({ servers, server, choice, route }: Forwarded, paint: Paint): Line[] {
   const width = longest(servers.map(({ name }) => name));
+  const secured = securedServers(route);
   const lines: Line[] = servers.map((server) => {
     const { name, address, obstacle } = server;
     const where = name === address.text ? '' : address.text;
-    const notes = notesOn(server, servers).join(', ');
+    const notes = [...tlsNotes(secured.get(name)), ...notesOn(server, servers)].join(', ');
     const text = [where === '' && notes === '' ? name : name.padEnd(width), where, notes].filter(Boolean);
     return { text: text.join('  '), tint: obstacle === '' ? paint.cyan : paint.dim };
   });
@@ -27,6 +28,20 @@ export function serverLines({ servers, server, choice, route }: Forwarded, paint
   else if (servers.length > 1) lines.push({ text: turnText(algorithmOf(route), servers), tint: paint.dim });
   if (sticky !== null && choice !== 'bound') lines.push({ text: stickyText(sticky), tint: paint.dim });
   return lines;
+}
+
+/** By the names of servers with TLS, how it is configured. A server that was added while running is not among them. */
+function securedServers({ action }: RouteConfig): ReadonlyMap<string, ServerTlsConfig> {
+  const secured = new Map<string, ServerTlsConfig>();
+  if (action.kind !== 'forward') return secured;
+  for (const { name, tls } of action.group.servers) if (tls !== null) secured.set(name, tls);
+  return secured;
+}
+
+function tlsNotes(tls: ServerTlsConfig | undefined): string[] {
+  if (tls === undefined) return [];
+  if (!tls.verify) return ['TLS, certificate not verified'];
+  return [tls.serverName === null ? 'TLS' : `TLS as ${tls.serverName}`];
 }
 
 /** Notes on a server besides its address. */

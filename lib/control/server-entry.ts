@@ -43,7 +43,7 @@ function writeTls({ serverName, verify, ca, cert, key, minVersion }: ServerTlsCo
     ...(ca === null ? {} : { ca }),
     ...(cert === null ? {} : { cert }),
     ...(key === null ? {} : { key }),
-    min_version: minVersion,
+    ...(minVersion === USUAL_VERSION ? {} : { min_version: minVersion }),
   };
 }
 

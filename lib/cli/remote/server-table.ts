@@ -61,7 +61,8 @@ export function serverTable(
 }
 
 /** Empty when it says no more than the name. */
-function addressOf({ name, address }: ServerView): string {
+function addressOf({ name, address, tls }: ServerView): string {
+  if (tls) return escapeForScreen(`https://${address}`);
   return name === address ? '' : escapeForScreen(address);
 }
 
