@@ -16,30 +16,30 @@ import { ClientConnection, type ClientDeps } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
 import { ClientRequest } from './request.js';
 
-/** Who is let in, and whom we believe. */
+/** Which clients are accepted, and which peers are trusted. */
 export interface AcceptPolicy {
-  /** The peers whose X-Forwarded-* is believed. */
+  /** The trusted peers, whose X-Forwarded-* is believed. */
   readonly trusted: AddressSet;
-  /** Are servers told of clients in Forwarded (RFC 7239) too? */
+  /** Is Forwarded (RFC 7239) sent to servers too? */
   readonly tellsForwarded: boolean;
   readonly tellsVia: boolean;
-  /** Asked before a byte is read; null lets everybody in. */
+  /** Asked before a byte is read; null accepts all clients. */
   readonly firewall: Firewall | null;
 }
 
-/** What of the settings holds for all clients. */
+/** The settings that apply to all clients. */
 export type ClientTerms = Pick<Config, 'limits' | 'timeouts' | 'readinessPath'>;
 
-/** What a reload does not change. */
+/** The parts that a reload does not change. */
 export interface AcceptorDeps extends Pick<ClientDeps, 'wheel' | 'requests' | 'handlers'> {
-  /** Why the balancer should get no requests, in a word; empty when it may. */
+  /** A word for the reason why the balancer should get no requests; empty when it should. */
   readonly whyNotReady: () => string;
 }
 
-/** So many connections are looked at in a tick to find idle ones: a few ms. */
+/** The most connections searched for idle ones in a tick; this takes a few ms. */
 const MAX_LOOKS = 40_000;
 
-/** Lets clients in, as many as the limits allow, and knows those that are there. */
+/** Accepts clients, as many as the limits allow, and keeps the list of their connections. */
 export class ClientAcceptor implements Acceptor {
   readonly #deps: { -readonly [Key in keyof ClientDeps]: ClientDeps[Key] };
   readonly #shortages: ShortageAlarm;
@@ -47,20 +47,20 @@ export class ClientAcceptor implements Acceptor {
   readonly #room = clientRoom(fileLimit());
   #limits: LimitsConfig;
   #policy: AcceptPolicy;
-  /** Who holds a place in the firewall that let it in. */
+  /** The connections that a firewall counts. */
   readonly #places = new Map<ClientConnection, Firewall>();
   readonly #connections = new Set<ClientConnection>();
-  /** Those whose handshake is not over. */
+  /** Connections whose handshake is not over. */
   readonly #pending = new Set<Place>();
-  /** By what a client is counted by: an IPv6 client has a whole /64 to choose its addresses from. */
+  /** Counts by the key of a client's address: an IPv6 client can choose its addresses from a whole /64. */
   readonly #perAddress = new Map<string, number>();
-  /** Those that were idle at `#lookedAt`, in the wheel's time, the longest idle last. */
+  /** Connections that were idle at `#lookedAt`, in the wheel's time; the longest idle one is the last. */
   #idle: Displaceable[] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
   #looks = 0;
   #draining = false;
   #onEmpty: (() => void) | null = null;
-  /** Connections let in since the start. */
+  /** Connections accepted since the start. */
   accepted = 0;
 
   constructor(deps: AcceptorDeps, policy: AcceptPolicy, terms: ClientTerms, shortages: ShortageAlarm) {
@@ -76,7 +76,7 @@ export class ClientAcceptor implements Acceptor {
     this.applyConfig(policy, terms);
   }
 
-  /** After a reload: for connections yet to come, and what the next requests of those that are there may do. */
+  /** After a reload: applies to new connections, and to the next requests of open ones. */
   applyConfig(policy: AcceptPolicy, { limits, timeouts, readinessPath }: ClientTerms): void {
     this.#policy = policy;
     this.#limits = limits;
@@ -95,7 +95,10 @@ export class ClientAcceptor implements Acceptor {
     return this.#connections.size + this.#pending.size;
   }
 
-  /** Whose connection it is will be known later: it is counted, but for no address. Null: there is no room. */
+  /**
+   * Takes a place before the client's address is known: the connection counts, but for no address. Null: there is no
+   * room.
+   */
   hold(listener: ListenerState, pending: PendingConnection): Place | null {
     if (this.#isTooManyFor(listener) || !this.#hasRoom()) return null;
     const place = new Place(this, listener, '', null, false, null, pending);
@@ -104,7 +107,7 @@ export class ClientAcceptor implements Acceptor {
     return place;
   }
 
-  /** Null: it is refused. */
+  /** Null: the connection is refused. */
   admit(
     remoteAddress: string,
     listener: ListenerState,
@@ -114,7 +117,7 @@ export class ClientAcceptor implements Acceptor {
     if (held === null) {
       return this.#isTooManyFor(listener) ? null : this.#admit(remoteAddress, listener, pending);
     }
-    // What it held is its own: no other connection has to make room.
+    // The place that was held is used again: no other connection has to make room.
     this.#pending.delete(held as Place);
     listener.open--;
     const place = this.#admit(remoteAddress, listener, pending);
@@ -134,10 +137,10 @@ export class ClientAcceptor implements Acceptor {
     const peer = parseIpAddress(address) ?? IpAddress.unix;
     const isTrusted = trusted.has(peer);
     if (this.#hasTooMany(peer)) return null;
-    // Whom a trusted peer speaks for is known only with the head.
+    // The client of a trusted peer is known only from the head.
     const judge = isTrusted ? null : firewall;
     if (judge?.judgeAccept(peer).refused === true) return null;
-    // Last: no client is closed to make room for one that is refused.
+    // Last: no client is closed to make room for a refused one.
     if (!this.#hasRoom()) {
       judge?.leave(peer);
       return null;
@@ -146,7 +149,7 @@ export class ClientAcceptor implements Acceptor {
     if (pending !== null) this.#pending.add(place);
     this.accepted++;
     listener.open++;
-    // Counted whatever the limit is: a reload may bring one.
+    // Counted even without a limit: a reload may set one.
     this.#perAddress.set(peer.key, (this.#perAddress.get(peer.key) ?? 0) + 1);
     return place;
   }
@@ -171,13 +174,13 @@ export class ClientAcceptor implements Acceptor {
     if (this.#draining) connection.announceEnd();
   }
 
-  /** From now on every answer ends its connection, on connections yet to come too. */
+  /** From now on every answer ends its connection, including those of new connections. */
   announceEnd(): void {
     this.#draining = true;
     for (const connection of this.#connections) connection.announceEnd();
   }
 
-  /** Closes idle connections at once, the others after their answer; `done` is called when the last one is gone. */
+  /** Closes idle connections at once, the others after their answer; `done` is called when the last one has closed. */
   drain(done: () => void): void {
     this.announceEnd();
     this.#onEmpty = done;
@@ -185,13 +188,13 @@ export class ClientAcceptor implements Acceptor {
     if (this.count === 0) done();
   }
 
-  /** Cuts all connections off. */
+  /** Cuts all connections. */
   destroy(): void {
     for (const place of [...this.#pending]) place.abandon();
     for (const connection of this.#connections) connection.destroy();
   }
 
-  /** How many may be connected at once: as the settings say, unless this process may not have so many files open. */
+  /** The most connections at once: the configured limit, or less if this process may not open enough files. */
   get most(): number {
     return Math.min(this.#limits.connections, this.#room);
   }
@@ -201,7 +204,7 @@ export class ClientAcceptor implements Acceptor {
     return most > 0 && (this.#perAddress.get(key) ?? 0) >= most;
   }
 
-  /** Is there room for one more? Where there is none, the longest idle one makes some: it loses nothing. */
+  /** Is there room for one more connection? If not, closes the longest idle one, which loses nothing. */
   #hasRoom(): boolean {
     if (this.count < this.most) return true;
     const idle = this.#takeLongestIdle();
@@ -212,11 +215,11 @@ export class ClientAcceptor implements Acceptor {
     return true;
   }
 
-  /** All are looked at once for as many as are needed. */
+  /** One search of all connections finds as many as are needed for a while. */
   #takeLongestIdle(): Displaceable | null {
     for (let isNew = false; ; isNew = true) {
       for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-        // It may have been used since, or be gone.
+        // The connection may have been used or closed since.
         if (this.#isThere(idle) && idle.idleSince <= this.#lookedAt) return idle;
       }
       const { now } = this.#deps.wheel;
@@ -245,7 +248,7 @@ export class ClientAcceptor implements Acceptor {
     if (this.count === 0) this.#onEmpty?.();
   }
 
-  /** The place of the connection is free; it may be closing still. */
+  /** Frees the place of a connection, which may still be closing. */
   #forget(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
     const { peer, listener } = connection.forwarded;
@@ -253,7 +256,7 @@ export class ClientAcceptor implements Acceptor {
     this.#places.delete(connection);
   }
 
-  /** It has not become a client's connection, and never will. */
+  /** The connection will not become a client's. */
   forgetPending(place: Place): void {
     if (!this.#pending.delete(place)) return;
     this.#free(place.peer, place.listener, place.firewall);
@@ -270,18 +273,18 @@ export class ClientAcceptor implements Acceptor {
   }
 }
 
-/** What makes room for another connection while nothing goes on in it. */
+/** What can be closed to make room while it is idle. */
 type Displaceable = ClientConnection | Place;
 
-/** The place of a connection that was admitted, until it is a client's. */
+/** The place of an accepted connection until its `ClientConnection` is made. */
 class Place implements Admission {
   readonly #acceptor: ClientAcceptor;
   readonly listener: ListenerState;
   readonly address: string;
-  /** null: whose connection it is is not known yet. */
+  /** null: the client's address is not known yet. */
   readonly peer: IpAddress | null;
   readonly isTrusted: boolean;
-  /** The one that let it in, and counts it. */
+  /** The firewall that accepted and counts the connection. */
   readonly firewall: Firewall | null;
   readonly #pending: PendingConnection | null;
 
@@ -317,23 +320,23 @@ class Place implements Admission {
   }
 }
 
-/** An IPv4 client of a dual-stack listener shows up as `::ffff:192.0.2.1`; a unix socket has no address. */
+/** An IPv4 client of a dual-stack listener has an address like `::ffff:192.0.2.1`; a Unix socket has none. */
 function plainAddress(address: string): string {
   if (address === '') return 'unix';
   return address.startsWith('::ffff:') ? address.slice(7) : address;
 }
 
-/** Objects of requests kept for reuse: as many as are usually in flight at once. */
+/** How many objects of requests are kept for reuse: as many as are usually in flight. */
 export const POOLED_OBJECTS = 1024;
 
-/** Requests of clients, each with a parser that refuses heads beyond `limits`. */
+/** Objects for requests, each with a parser that refuses heads beyond `limits`. */
 export function clientRequests(limits: LimitsConfig, clock: Clock): ObjectPool<ClientRequest> {
   const { headerBytes, headers, uriBytes } = limits;
   const accepted: HeadLimits = { headBytes: headerBytes, fields: headers, targetBytes: uriBytes };
   return new ObjectPool(POOLED_OBJECTS, () => new ClientRequest(accepted, clock));
 }
 
-/** Parsers of what servers answer: their heads may be twice as long as those of clients. */
+/** Parsers of responses: their heads may be twice as long as those of requests. */
 export function responseParsers(limits: LimitsConfig): ObjectPool<ResponseParser> {
   const { headerBytes, headers, uriBytes } = limits;
   const accepted: HeadLimits = { headBytes: headerBytes * 2, fields: headers * 2, targetBytes: uriBytes };

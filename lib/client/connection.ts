@@ -8,7 +8,7 @@ import type { ClientConnectionState, ConnectionControl } from './contracts.js';
 import { LingeringClose, SlowReader } from './deadlines.js';
 import { ClientInput, type InputDeps } from './input.js';
 
-/** Ages differ by so much either way, so that clients that came together do not come back together. */
+/** Ages vary by this share in both directions, so that clients that connected together do not reconnect together. */
 const AGE_JITTER = 0.1;
 
 export const CLIENT_CONNECTION_MOVES: Moves<ClientConnectionState> = {
@@ -25,8 +25,8 @@ export interface ClientDeps extends InputDeps {
 }
 
 /**
- * A client's connection: its socket, its one deadline, and its end. Requests come in through `ClientInput`, their
- * answers go out through `Responder`; while there is neither, the connection holds nothing that could be shared.
+ * A client's connection: its socket, its one deadline, and its end. Requests arrive through `ClientInput`, their answers
+ * leave through `Responder`; while there is neither, the connection holds no shared objects.
  */
 export class ClientConnection implements ConnectionControl, ChannelOwner, DeadlineOwner {
   readonly deps: ClientDeps;
@@ -35,24 +35,24 @@ export class ClientConnection implements ConnectionControl, ChannelOwner, Deadli
   readonly channel: Channel;
   readonly #input: ClientInput;
   readonly endsAt: number;
-  // These five are changed here alone.
+  // Only this class changes these five.
   state: ClientConnectionState = 'open';
   isDraining = false;
   requests = 0;
   peerEnded = false;
-  /** The current request was turned away. */
+  /** Was the current request refused, or unreadable? */
   #isUnwanted = false;
   pin: ClientPin | null = null;
-  /** Made when the client first leaves something untaken. */
+  /** Made when the client first leaves something unread. */
   #reader: SlowReader | null = null;
-  /** How it ends, from when it does. */
+  /** The way the connection ends; null before. */
   #closing: LingeringClose | null = null;
 
   constructor(deps: ClientDeps, forwarded: ForwardedClient, open: (owner: ChannelOwner) => Channel) {
     this.deps = deps;
     this.forwarded = forwarded;
     this.deadline = new Deadline(deps.wheel, this);
-    // A client that connects and says nothing is idle: the header deadline starts at the first byte.
+    // A client that connects and sends nothing is idle: the header deadline starts at the first byte.
     this.deadline.armRoughly(deps.timeouts.keepAlive);
     const age = spread(deps.timeouts.connectionAge, AGE_JITTER);
     this.endsAt = age === 0 ? Number.POSITIVE_INFINITY : deps.wheel.now + age;
@@ -60,12 +60,15 @@ export class ClientConnection implements ConnectionControl, ChannelOwner, Deadli
     this.channel = open(this);
   }
 
-  /** Is nothing going on, so that closing it now loses nothing? */
+  /** Is there no request, so that closing the connection loses nothing? */
   get isIdle(): boolean {
     return this.#input.isIdle;
   }
 
-  /** Since when nothing goes on, in the wheel's time; infinite while something does, or its last answer is going out. */
+  /**
+   * Since when the connection has been idle, in the wheel's time; infinite while it is in use, or its last answer is
+   * unsent.
+   */
   get idleSince(): number {
     return this.isIdle && this.channel.flushed ? this.#input.idleSince : Number.POSITIVE_INFINITY;
   }
@@ -89,7 +92,7 @@ export class ClientConnection implements ConnectionControl, ChannelOwner, Deadli
     return this.#reader;
   }
 
-  /** The balancer is going away: the current request, or the next if it comes before `closeIfIdle`, is the last. */
+  /** Shutdown: the current request is the last one, or the next if it comes before `closeIfIdle`. */
   announceEnd(): void {
     this.isDraining = true;
   }
@@ -98,7 +101,7 @@ export class ClientConnection implements ConnectionControl, ChannelOwner, Deadli
     if (this.isIdle) this.closePolitely();
   }
 
-  /** Cuts it off; who waits for an answer and has seen nothing of it is told. */
+  /** Cuts the connection; a client that has got nothing of its answer gets an error response. */
   destroy(): void {
     this.#input.fail(FAILURES.shutdown, '');
     this.channel.flush();
@@ -134,7 +137,7 @@ export class ClientConnection implements ConnectionControl, ChannelOwner, Deadli
     this.channel.destroy();
   }
 
-  // What the socket and the wheel say.
+  // Called by the socket and the timer wheel.
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.state === 'open') this.#input.onBytes(buffer, length);

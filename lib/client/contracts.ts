@@ -8,12 +8,12 @@ import type { SlowReader } from './deadlines.js';
 import type { ReadinessReply } from './readiness-reply.js';
 
 /**
- * What the parts of this room see of each other: a connection (its socket and its end), what reads requests from it, and
- * one request. They are made from left to right, and none knows the class of one that stands left of it.
+ * The interfaces between the parts of this room: a connection (its socket and its end), the reader of its requests, and
+ * one request. They are made in this order, and none imports the class of an earlier one.
  *
- * HTTP/2 comes in here: a class beside `ClientInput`, chosen in the constructor of `ClientConnection` by what was agreed on
- * (`TransportInfo.alpn`), that reads frames and gives each stream a `RequestOwner` and a deadline of its own. TLS comes in
- * one step before: `ClientAcceptor.onAccept` gets an `Incoming` whose handshake is over.
+ * HTTP/2 would be added here: a class beside `ClientInput`, chosen in the constructor of `ClientConnection` by the
+ * negotiated protocol (`TransportInfo.alpn`), that reads frames and gives each stream a `RequestOwner` and a deadline of
+ * its own. TLS comes one step before: `ClientAcceptor.onAccept` gets an `Incoming` whose handshake is over.
  */
 
 /** What requests need, the same for all of one balancer. All but the first and the last can change at any time. */
@@ -21,22 +21,22 @@ export interface RequestDeps {
   readonly wheel: TimerWheel;
   readonly timeouts: TimeoutsConfig;
   readonly limits: LimitsConfig;
-  /** Null: readiness is answered on no path. */
+  /** Null: there is no readiness path. */
   readonly readiness: ReadinessReply | null;
   /** Null: no challenge of ACME is open. */
   readonly challenges: ChallengeReply | null;
-  /** Somebody to answer one request. */
+  /** Provides a handler for each request. */
   readonly handlers: { take(): RequestHandler };
 }
 
 /**
- * open: requests are read and answered. lingering: the last answer goes out, then FIN; what the client still sends is read
- * and dropped. finishing: the last answer goes out, then both ways are closed. cut: both ways are closed at once, as the
- * answer broke off or the client left. closed: the socket is gone.
+ * open: requests are read and answered. lingering: the last answer is sent, then FIN; further input is read and dropped.
+ * finishing: the last answer is sent, then both directions are closed. cut: both directions are closed at once, because
+ * the answer broke off or the client left. closed: the socket is gone.
  */
 export type ClientConnectionState = 'open' | 'lingering' | 'finishing' | 'cut' | 'closed';
 
-/** A client's connection, as what reads from it and its requests see it. */
+/** A client's connection, for the reader of its requests and for the requests. */
 export interface ConnectionControl {
   readonly state: ClientConnectionState;
   readonly channel: Channel;
@@ -45,41 +45,41 @@ export interface ConnectionControl {
   readonly forwarded: ForwardedClient;
   /** See `ClientSide.pin`. */
   pin: ClientPin | null;
-  /** The balancer is going away: the current request, or the next, is the last. */
+  /** Shutdown: the current request, or the next, is the last. */
   readonly isDraining: boolean;
-  /** The client sends nothing more. */
+  /** Has the client sent its FIN? */
   readonly peerEnded: boolean;
   /** Requests begun so far. */
   readonly requests: number;
-  /** In the wheel's time: the first answer from then on is the last. */
+  /** In the wheel's time: the first answer after it is the last. */
   readonly endsAt: number;
-  /** The client as somebody who does not take all it is sent. */
+  /** Watches a client that does not read all it is sent. */
   readonly reader: SlowReader;
   /** Another request begins. */
   beginRequest(): void;
-  /** Little of what the client sends after its answer is to be read: its request was not let in, or can't be read. */
+  /** Little of the client's input after the answer is to be read: its request was refused, or can't be parsed. */
   turnAway(): void;
-  /** Sends what there is to send, then FIN, and reads on for a while so that the client gets to see it. */
+  /** Sends what is unsent, then FIN, and reads on for a while so that the client gets it. */
   closePolitely(): void;
-  /** Sends what there is to send, then closes both ways: the client has nothing more to say. */
+  /** Sends what is unsent, then closes both directions: the client has said that it sends nothing more. */
   closeAtOnce(): void;
-  /** The client has gone; what it has asked before may have an answer that is on its way. */
+  /** The client has left; answers to its earlier requests may still be on their way. */
   abandon(): void;
-  /** The answer broke off: closes with a reset, so that the client does not take it for whole. */
+  /** The answer broke off: closes with a reset, so that the client does not take it for complete. */
   cut(): void;
 }
 
-/** What reads requests from a connection, as each of its requests sees it. */
+/** The reader of a connection's requests, for each of its requests. */
 export interface RequestOwner {
   /** Are there bytes of another request? */
   readonly hasMore: boolean;
-  /** The request is answered; `stays` when that leaves the connection open. */
+  /** The request is answered; `stays`: the connection can stay open. */
   answered(stays: boolean): void;
   /** The rest of an answered request was read: it is over. */
   nextRequest(): void;
-  /** The server takes no more of the request's body for now. */
+  /** The server reads no more of the request's body for now. */
   pauseForServer(): void;
   resumeForServer(): void;
-  /** What came after the request's head, and what comes, is for its tunnel. */
+  /** All bytes after the head, already received or not, go to the tunnel. */
   openTunnel(): void;
 }

@@ -2,20 +2,20 @@ import type { Deadline } from '../base/timer-wheel.js';
 import type { TimeoutsConfig } from '../config/types.js';
 import type { Channel } from '../net/channel.js';
 
-/** How long a client may take nothing; changes with a reload. */
+/** How long a client may read nothing; changes with a reload. */
 export interface SlowReaderTerms {
   readonly timeouts: Pick<TimeoutsConfig, 'responseBody'>;
 }
 
 /**
- * A client that has not taken all it was sent. As long as it takes something it gets more time: that the
- * backlog falls is how it shows. Most clients never get to be one.
+ * Watches a client that has unread bytes. The deadline is extended while its unsent bytes shrink. Created lazily; most
+ * connections never need one.
  */
 export class SlowReader {
   readonly #channel: Channel;
   readonly #deadline: Deadline;
   readonly #terms: SlowReaderTerms;
-  /** The channel's backlog when the client was last looked at. */
+  /** The channel's unsent bytes when the client was last checked. */
   #backlog: number;
 
   constructor(channel: Channel, deadline: Deadline, terms: SlowReaderTerms) {
@@ -25,56 +25,56 @@ export class SlowReader {
     this.#backlog = channel.backlog;
   }
 
-  /** What it has taken from here on counts. */
+  /** From here on, bytes that the client reads count as progress. */
   note(): void {
     this.#backlog = this.#channel.backlog;
   }
 
-  /** Has it taken anything since it was last looked at? */
+  /** Has the client read anything since it was last checked? */
   takesAnswers(): boolean {
     const before = this.#backlog;
     this.note();
     return this.#backlog < before;
   }
 
-  /** Its time to take something begins. */
+  /** Starts the time in which the client must read something. */
   wait(): void {
     this.note();
     this.#deadline.arm(this.#terms.timeouts.responseBody);
   }
 
-  /** Its time is up: it gets more, or is cut off. */
+  /** The time is over: the client gets more, or is cut. */
   judge(): void {
     if (this.takesAnswers()) this.#deadline.arm(this.#terms.timeouts.responseBody);
     else this.#channel.destroy();
   }
 }
 
-/** How much of what a client still sends after its last answer is read and dropped. */
+/** How much of a client's input after its last answer is read and dropped. */
 interface Allowance {
-  /** Of silence. */
+  /** The longest silence. */
   readonly idleMs: number;
   readonly totalMs: number;
   readonly bytes: number;
 }
 
-/** For a client whose upload was answered early: it may look for the answer only when it has sent all of it. */
+/** For a client whose upload was answered early: it may read the answer only when it has sent the whole upload. */
 const ORDINARY: Allowance = { idleMs: 5000, totalMs: 30_000, bytes: Number.POSITIVE_INFINITY };
-/** For a client that is not let in, or sends what cannot be parsed. */
+/** For a client that is refused, or whose input can't be parsed. */
 const UNWANTED: Allowance = { idleMs: 5000, totalMs: 5000, bytes: 1024 * 1024 };
 
 /**
- * The end of a connection, in such a way that the client gets to see its last answer (RFC 9112, 9.6): input is read and
- * dropped for a while, since a reset would erase that answer where the client has not read it yet.
+ * Ends a connection so that the client gets its last answer (RFC 9112, 9.6): input is read and dropped for a while,
+ * because a reset would erase an answer that the client has not read yet.
  */
 export class LingeringClose {
   readonly #channel: Channel;
   readonly #deadline: Deadline;
   readonly #reader: SlowReader;
   readonly #allowance: Allowance;
-  /** Bytes that came after the end. */
+  /** Bytes received after the end. */
   #dropped = 0;
-  /** In the clock's time; 0 as long as the FIN is not out. */
+  /** In the clock's time; 0 until the FIN is sent. */
   #endsAt = 0;
 
   constructor(channel: Channel, deadline: Deadline, reader: SlowReader, isUnwanted = false) {
@@ -84,20 +84,20 @@ export class LingeringClose {
     this.#allowance = isUnwanted ? UNWANTED : ORDINARY;
   }
 
-  /** Sends what there is to send, then FIN, and reads on for a while. */
+  /** Sends what is unsent, then FIN, and reads on for a while. */
   begin(): void {
-    // After the FIN of a tunnel a flush is always done, and still not all may have gone out.
+    // After the FIN of a tunnel `flush` always returns true, although some bytes may be unsent.
     if (this.#channel.flush() && this.#channel.backlog === 0) this.finish();
     else this.#reader.wait();
   }
 
-  /** Sends what there is to send, then closes both ways: for a client that has nothing more to say. */
+  /** Sends what is unsent, then closes both directions: for a client that sends nothing more. */
   closeAtOnce(): void {
     this.#reader.wait();
     this.#channel.close();
   }
 
-  /** All was sent: the FIN goes out. */
+  /** Everything is sent: sends the FIN. */
   finish(): void {
     this.#channel.end();
     this.#reader.note();
@@ -106,7 +106,7 @@ export class LingeringClose {
     this.#deadline.armFrom(now, this.#allowance.idleMs);
   }
 
-  /** Drops `length` bytes; a client that sends too many of them is cut off. */
+  /** Drops `length` bytes; a client that sends too many of them is cut. */
   drop(length: number): void {
     const { bytes, idleMs } = this.#allowance;
     this.#dropped += length;
@@ -123,35 +123,35 @@ export class LingeringClose {
   }
 }
 
-/** No rate is asked for before this: a client may begin slowly. */
+/** The rate is not checked before this: a client may begin slowly. */
 const GRACE_MS = 10_000;
 
 /**
- * The time a client has for a request body: so long for each next piece, and no longer for all of it than `body_rate`
- * allows, or one byte now and then would hold a server's connection for ever. It does not run while it is the server
- * that is waited for.
+ * The time that a client has for a request body: a limit for each next piece, and for the whole body the time that
+ * `body_rate` allows; otherwise a byte now and then would hold a server's connection for ever. It does not run while the
+ * server is waited for.
  */
 export class BodyPace {
   #timeout = 0;
   #rate = 0;
-  /** When its first byte could come, later by all the time that it was held back; -1 as long as none could. */
+  /** When the first byte could be sent, moved later by all pauses; -1 while none could. */
   #since = -1;
   #heldAt = 0;
 
-  /** A body is about to come, with these limits until others are used. */
+  /** A body is expected, with these limits until `use`. */
   begin(timeout: number, rate: number): void {
     this.#since = -1;
     this.#timeout = timeout;
     this.#rate = rate;
   }
 
-  /** `timeout`: ms for the next piece, `rate`: bytes a second; 0 is no limit. */
+  /** `timeout`: ms for the next piece, `rate`: bytes per second; 0 is no limit. */
   use(timeout: number, rate: number): void {
     this.#timeout = timeout;
     this.#rate = rate;
   }
 
-  /** Of the body, `bytes` are there: ms from `now` until more must be; 0 when it may take as long as it likes. */
+  /** After `bytes` of the body: ms from `now` until more must arrive; 0 is no limit. */
   patience(now: number, bytes: number): number {
     if (this.#rate === 0) return this.#timeout;
     if (this.#since === -1) this.#since = now;
@@ -159,12 +159,12 @@ export class BodyPace {
     return Math.max(1, this.#timeout === 0 ? left : Math.min(left, this.#timeout));
   }
 
-  /** From `now` on (ms) nothing is read: the server takes no more. */
+  /** Reading is paused from `now` on (ms): the server reads no more. */
   hold(now: number): void {
     this.#heldAt = now;
   }
 
-  /** Reading goes on at `now`; only after `hold`. */
+  /** Reading continues at `now`; only after `hold`. */
   goOn(now: number): void {
     if (this.#since !== -1) this.#since += now - this.#heldAt;
   }

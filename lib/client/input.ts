@@ -5,43 +5,43 @@ import type { Runnable, RunQueue } from '../net/loop-tick.js';
 import type { ConnectionControl, RequestDeps, RequestOwner } from './contracts.js';
 import type { ClientRequest } from './request.js';
 
-/** Pipelined bytes kept while a request is being answered, or waits for its turn; beyond it the client has to wait. */
+/** The most pipelined bytes kept while a request is answered, or waits in the run queue; beyond it reading stops. */
 const MAX_STASH = 64 * 1024;
-/** Own answers to pipelined requests gathered into one write. */
+/** The most bytes of local replies to pipelined requests gathered into one write. */
 const MAX_GATHERED = 16 * 1024;
-/** A FIN this soon after a request half-closes; one that comes later, while waiting, is a client that left. */
+/** A FIN this soon after a request half-closes; a later one, while the client waits, means that it left. */
 const HALF_CLOSE_MS = 100;
 
-/** Why nothing is read for now. The server takes no more of the body; the stash is full; the client takes no answers. */
+/** Why reading is paused: the server reads no more of the body; the stash is full; the client reads no answers. */
 const FOR_SERVER = 1;
 const FOR_STASH = 2;
 const FOR_CLIENT = 4;
 
 /** What reading requests needs, the same for all connections of a balancer. */
 export interface InputDeps extends RequestDeps {
-  /** What a connection holds from the first byte of a request until it is dealt with. */
+  /** Objects for requests; a connection has one from the first byte of a request until the request is over. */
   readonly requests: ObjectPool<ClientRequest>;
   readonly runQueue: RunQueue;
 }
 
 /**
- * The reading half of a client's connection: requests one after the other, each when the one before is answered. What
- * comes too early is kept, and the client paused before that is too much.
+ * The reading half of a client's connection: reads requests one after another, each when the previous one is answered.
+ * Bytes that arrive too early are kept, and reading stops before there are too many.
  */
 export class ClientInput implements RequestOwner, Runnable {
   readonly #connection: ConnectionControl;
   readonly #deps: InputDeps;
-  /** From its first byte until it is answered and the rest of its body dropped. */
+  /** The current request, from its first byte until it is answered and the rest of its body dropped. */
   #request: ClientRequest | null = null;
-  /** What came after the current request, or of the next one before it may begin. */
+  /** Bytes after the current request, or of the next one before it may begin. */
   #stash: Buffer | null = null;
-  /** Does it wait for that turn? */
+  /** Does the connection wait in the run queue? */
   #isInLine = false;
   #pauses = 0;
   #consuming = false;
-  /** When the last byte came, to the point. */
+  /** When the last byte arrived, by the exact clock. */
   #lastByteAt = 0;
-  /** Since when it has had no request, in the wheel's time; of no meaning while it has one. */
+  /** Since when there has been no request, in the wheel's time; meaningless while there is one. */
   idleSince: number;
 
   constructor(connection: ConnectionControl, deps: InputDeps) {
@@ -50,7 +50,7 @@ export class ClientInput implements RequestOwner, Runnable {
     this.idleSince = deps.wheel.now;
   }
 
-  /** Between two requests, with nothing of the next? */
+  /** Is the connection between two requests, with no byte of the next one? */
   get isIdle(): boolean {
     return this.#request === null && this.#stash === null && this.#connection.state === 'open';
   }
@@ -91,15 +91,15 @@ export class ClientInput implements RequestOwner, Runnable {
     this.#deps.runQueue.push(this);
   }
 
-  /** The turn of what was kept has come. */
+  /** Called by the run queue: the kept bytes may be processed. */
   run(): void {
     this.#isInLine = false;
     this.#goOn('has');
   }
 
   /**
-   * Deals with bytes that were read, or whose request may begin, at `now`. `admitted`: a request may begin. Returns the
-   * position after the last byte that was dealt with.
+   * Processes bytes that were read, or whose request may begin, at `now`. `admitted`: a request may begin. Returns the
+   * position after the last byte processed.
    */
   #consume(buffer: Buffer, start: number, end: number, admitted: boolean, now: number): number {
     let position = start;
@@ -123,19 +123,19 @@ export class ClientInput implements RequestOwner, Runnable {
     return position;
   }
 
-  /** Also where a request was answered at once: a read may hold thousands of them. */
+  /** Also needed after local replies: a read may hold thousands of requests. */
   #mayBegin(isFirst: boolean, bytesBefore: number): boolean {
     const { runQueue } = this.#deps;
     return isFirst ? runQueue.admit() : runQueue.admitNext(bytesBefore);
   }
 
-  /** False while the client takes nothing of the answers it was sent: it gets no more of them. */
+  /** False while the client reads nothing of the answers it was sent: it gets no more of them. */
   #mayReadOn(): boolean {
     const { channel } = this.#connection;
     return channel.heldBytes < MAX_GATHERED || channel.flush();
   }
 
-  /** The first bytes of a request, most often all of it. */
+  /** The first bytes of a request, usually all of it. */
   #begin(buffer: Buffer, start: number, end: number, now: number): number {
     const connection = this.#connection;
     const { requests, timeouts } = this.#deps;
@@ -163,26 +163,26 @@ export class ClientInput implements RequestOwner, Runnable {
     if (this.#stash !== null) this.#stash.copy(stash, 0);
     buffer.copy(stash, before, start, end);
     this.#stash = stash;
-    // After a read as long as that libuv would read again at once, up to 32 times.
+    // Also after a long read: libuv would read as much again at once, up to 32 times.
     if (this.#stash.length >= MAX_STASH || end >= MAX_STASH) this.#pause(FOR_STASH);
   }
 
   // From one request to the next.
 
-  /** The current one is over and done with. */
+  /** The current request is over. */
   nextRequest(): void {
     const { wheel, timeouts } = this.#deps;
     this.#putRequestBack();
     const { now } = wheel;
     this.idleSince = now;
-    // Roughly: no client is judged by this deadline.
+    // Rough: no client is judged by this deadline.
     this.#connection.deadline.armFrom(now, timeouts.keepAlive);
     if (!this.#consuming) this.#goOn('asks');
   }
 
   /**
-   * Takes up what came in the meantime, as soon as the client has taken what it was sent. `turn`: does the connection have
-   * it, may it ask for it, or is it to wait for it, as it just had one?
+   * Processes kept bytes, once the client has read what it was sent. `turn`: in the run queue, the connection is
+   * admitted, may ask, or must wait because it was just admitted.
    */
   #goOn(turn: 'has' | 'asks' | 'waits'): void {
     const connection = this.#connection;
@@ -213,12 +213,12 @@ export class ClientInput implements RequestOwner, Runnable {
     this.#goOn('waits');
     const phase = this.#request?.phase;
     if (!this.#connection.peerEnded || this.#connection.state !== 'open') return;
-    // A request that has only begun will never be whole.
+    // A request that has only begun will never be complete.
     if (phase === 'body') this.#connection.abandon();
     else if (phase === 'head') this.#connection.closePolitely();
   }
 
-  /** It takes no answers: it gets no more of them until it has, and its time for that runs. */
+  /** The client reads no answers: it gets no more until it does, and its time to read runs. */
   #waitForClient(): void {
     this.#pause(FOR_CLIENT);
     this.#connection.reader.wait();
@@ -235,7 +235,7 @@ export class ClientInput implements RequestOwner, Runnable {
     if (this.#pauses === 0) this.#connection.channel.resume();
   }
 
-  // From the current request.
+  // Called by the current request.
 
   get hasMore(): boolean {
     return this.#stash !== null || this.#consuming;
@@ -271,14 +271,14 @@ export class ClientInput implements RequestOwner, Runnable {
   }
 
   /**
-   * Has the client said that this was its last request, and was it? Then it sends nothing more (RFC 9112, 9.6), no late
-   * input can turn the close into a reset, and lingering would cost three system calls for nothing.
+   * Has the client said that this was its last request, and is there none after it? Then it sends nothing more (RFC 9112,
+   * 9.6), no late input can turn the close into a reset, and a lingering close would waste three system calls.
    */
   #clientIsDone(request: ClientRequest): boolean {
     return request.isLast && !this.hasMore;
   }
 
-  // From the connection.
+  // Called by the connection.
 
   onEnd(): void {
     if (this.#connection.state !== 'open') return;
@@ -313,16 +313,16 @@ export class ClientInput implements RequestOwner, Runnable {
     if (this.#connection.state !== 'open') return;
     if (this.#request !== null) this.#request.deadlinePassed();
     else if ((this.#pauses & FOR_CLIENT) !== 0) this.#connection.reader.judge();
-    // What waits for its turn is a request: the client has not been silent.
+    // Bytes that wait in the run queue are a request: the client has not been silent.
     else if (this.#stash === null) this.#connection.closePolitely();
   }
 
-  /** The current request, if there is one, is not to be answered by a server any more. */
+  /** The current request, if there is one, will not be answered by a server. */
   fail(failure: Failure, detail: string): void {
     this.#request?.fail(failure, detail);
   }
 
-  /** The last answer is given: what comes now is dropped, and nothing keeps it from coming. */
+  /** The last answer was given: further input is dropped, and reading is not paused. */
   stop(): void {
     this.#stash = null;
     this.#putRequestBack();
@@ -331,11 +331,11 @@ export class ClientInput implements RequestOwner, Runnable {
     this.#connection.channel.resume();
   }
 
-  /** The client is gone. */
+  /** The client has left. */
   abandon(): void {
     this.#stash = null;
     this.#handler?.onClientGone();
-    // Else it is put back when it is settled.
+    // Otherwise the request is returned to the pool when it is settled.
     if (this.#handler === null) this.#putRequestBack();
   }
 }

@@ -19,25 +19,25 @@ import { Responder } from './responder.js';
 const HEAD_TIMEOUT: Refusal = {
   status: 408,
   reason: 'request_timeout',
-  detail: 'the head did not come in time',
+  detail: 'the head did not arrive in time',
 };
-const BODY_TIMEOUT = 'the body did not come in time';
+const BODY_TIMEOUT = 'the body did not arrive in time';
 const BODY_TOO_LARGE = 'the body is longer than limits.body_bytes';
 
-/** A rest of a refused or unread body that is worth reading to keep the connection. */
+/** The longest rest of a refused or unread body that is worth reading to keep the connection. */
 const MAX_DRAIN = 64 * 1024;
-/** Interim responses gathered into one write, bytes. */
+/** Bytes of interim responses gathered into one write. */
 const MAX_GATHERED = 16 * 1024;
 
-/** The bit of that field in `present`. */
+/** The bit of Date in `present`. */
 const DATE = 1 << FIELD.date;
 
 /** The client of a request that has not begun. */
-const NO_CANDIDATE = new ForwardedClient('', false);
+const NO_CLIENT = new ForwardedClient('', false);
 
 /**
- * head, body: it is coming in. held: it is all there; what follows waits for its answer. drain: it is answered, the rest
- * of its body is dropped. tunnel: after a 101. over: it is of no connection.
+ * head, body: being received. held: complete; later bytes wait until it is answered. drain: answered, and the rest of its
+ * body is dropped. tunnel: after a 101. over: not used by a connection.
  */
 export type RequestPhase = 'over' | 'head' | 'body' | 'held' | 'drain' | 'tunnel';
 
@@ -51,13 +51,13 @@ export const REQUEST_MOVES: Moves<RequestPhase> = {
 };
 
 /**
- * One request of a client: as it comes in, and as its handler sees the client. A connection takes one from the
- * object pool with the first byte and puts it back when it is answered and the rest of its body is read, so an idle
- * connection has none.
+ * One request of a client: while it is received, and as the view of the client that its handler gets. A connection takes
+ * one from the object pool at the first byte, and returns it when the request is answered and its body is read, so an
+ * idle connection has none.
  */
 export class ClientRequest implements BodyListener, ClientSide {
   readonly head: RequestHead;
-  forwarded: ForwardedClient = NO_CANDIDATE;
+  forwarded: ForwardedClient = NO_CLIENT;
   startedAt = 0;
   readonly #parser: RequestParser;
   readonly #responder = new Responder();
@@ -66,13 +66,13 @@ export class ClientRequest implements BodyListener, ClientSide {
   #owner: RequestOwner | null = null;
   #connection: ConnectionControl | null = null;
   #phase: RequestPhase = 'over';
-  /** Does the client say that others may follow it, and is nothing wrong with it? */
+  /** Does the client allow further requests after this one, and is this one valid? */
   #mayBeFollowed = false;
-  /** The server takes no more of the body for now. */
+  /** The server reads no more of the body for now. */
   #paused = false;
-  /** What its route allows. */
+  /** The limit of its route. */
   #bodyBytes = 0;
-  /** Who answers it; null until its head is there, and once it is settled. */
+  /** Answers the request; null before its head is complete, and once it is settled. */
   #handler: RequestHandler | null = null;
 
   constructor(limits: HeadLimits, clock: Clock) {
@@ -94,7 +94,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     this.#phase = to;
   }
 
-  /** Its first byte is there. */
+  /** The first byte has arrived. */
   begin(owner: RequestOwner, connection: ConnectionControl): void {
     this.#owner = owner;
     this.#connection = connection;
@@ -102,7 +102,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     this.#paused = false;
   }
 
-  /** It is over: lets go of all it knows of its client. */
+  /** The request is over: releases everything about its client. */
   clear(): void {
     this.#move('over');
     this.#owner = null;
@@ -113,12 +113,12 @@ export class ClientRequest implements BodyListener, ClientSide {
 
   // Bytes.
 
-  /** Is what comes next a part of it? */
+  /** Do the next bytes belong to this request? */
   get isReading(): boolean {
     return this.#phase === 'head' || this.#phase === 'body' || this.#phase === 'drain';
   }
 
-  /** Deals with bytes that were read at `now`. Returns the position after the last byte that belongs to it. */
+  /** Processes bytes that were read at `now`. Returns the position after the last byte that belongs to this request. */
   read(buffer: Buffer, start: number, end: number, now: number): number {
     if (this.#phase !== 'head') return this.#readBody(buffer, start, end);
     const parser = this.#parser;
@@ -133,13 +133,13 @@ export class ClientRequest implements BodyListener, ClientSide {
     const handler = this.#open(head.keepsAlive, head, now);
     const { complete } = body;
     this.#move(complete ? 'held' : 'body');
-    // Who asked to be told to go on owes nothing before that; until then it is the server that is waited for.
+    // A client that waits for a 100 owes no body before it; until then the server is waited for.
     if (complete || head.expectsContinue) this.#connection?.deadline.disarm();
     else this.#armPatience();
     handler.start(this, head, this.forwarded);
   }
 
-  /** The end of this connection: where the next request would begin is not certain. */
+  /** Ends the connection: it is uncertain where the next request would begin. */
   #refuse(why: Refusal, now: number): void {
     const handler = this.#open(false, null, now);
     this.#move('held');
@@ -192,7 +192,7 @@ export class ClientRequest implements BodyListener, ClientSide {
 
   onBodyBytes(buffer: Buffer, start: number, end: number): void {
     const handler = this.#handler;
-    // Answered: the rest is dropped.
+    // The request is answered: the rest is dropped.
     if (handler === null) return;
     if (this.#bodyBytes > 0 && this.#parser.body.contentBytes > this.#bodyBytes) {
       this.fail(FAILURES.body_too_large, BODY_TOO_LARGE);
@@ -206,25 +206,25 @@ export class ClientRequest implements BodyListener, ClientSide {
     this.#handler?.onRequestTrailers(fields);
   }
 
-  /** The rest of it is not coming, or not wanted: the connection ends after its answer. */
+  /** The rest of the request will not arrive, or is not wanted: the connection ends after the answer. */
   fail(failure: Failure, detail: string): void {
     this.#mayBeFollowed = false;
     this.#handler?.onRequestFailed(failure, detail);
   }
 
   deadlinePassed(): void {
-    // Empty lines alone are no request (RFC 9112, 2.2): there is nothing to answer.
+    // Empty lines alone are not a request (RFC 9112, 2.2): there is nothing to answer.
     if (this.#phase === 'head' && this.#parser.started) this.#refuse(HEAD_TIMEOUT, this.#now());
     else if (this.#phase === 'head' || this.#phase === 'drain') this.#connection?.closePolitely();
     else if (this.#phase === 'body') this.fail(FAILURES.request_timeout, BODY_TIMEOUT);
   }
 
-  /** The client's time to send some of the body begins anew, unless it is the server that is waited for. */
+  /** Restarts the client's time for the next part of the body, unless the server is waited for. */
   #expectBody(): void {
     if (this.#phase === 'body' && !this.#paused) this.#armPatience();
   }
 
-  /** Until then more of the body must be there. */
+  /** Sets the deadline for more of the body. */
   #armPatience(): void {
     const now = this.#now();
     this.#connection?.deadline.armFrom(now, this.#pace.patience(now, this.#parser.body.contentBytes));
@@ -234,20 +234,20 @@ export class ClientRequest implements BodyListener, ClientSide {
     return (this.#connection as ConnectionControl).deps.wheel.clock.now();
   }
 
-  /** It is answered, but not all there: the rest of its body is read and dropped. */
+  /** The request is answered but incomplete: the rest of its body is read and dropped. */
   drain(): void {
     this.#move('drain');
     this.#armPatience();
   }
 
-  /** Is it all there, did the client say that it sends nothing after it, and is it so? */
+  /** Is it complete, and has the client said that it is the last one? */
   get isLast(): boolean {
     return this.#phase === 'held' && this.requestComplete && !this.head.keepsAlive;
   }
 
   /**
-   * Does the connection stay open after the answer? This is the one place that decides it. An answer may come before the
-   * whole request: then the rest must be little enough to read and drop.
+   * Does the connection stay open after the answer? Only this function decides it. An answer may come before the whole
+   * request: then the rest must be short enough to read and drop.
    */
   #mayKeepAlive(): boolean {
     const connection = this.#connection as ConnectionControl;
@@ -260,7 +260,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     return body.complete || (body.remaining <= MAX_DRAIN && !this.head.expectsContinue);
   }
 
-  // For the handler: the request.
+  // Called by the handler, about the request.
 
   get pin(): ClientPin | null {
     return (this.#connection as ConnectionControl).pin;
@@ -280,7 +280,7 @@ export class ClientRequest implements BodyListener, ClientSide {
 
   useLimits(bodyBytes: number, bodyTimeout: number, bodyRate: number): boolean {
     this.#bodyBytes = bodyBytes;
-    // There is none to wait for.
+    // No body is waited for.
     if (this.#phase === 'held') return true;
     this.#pace.use(bodyTimeout, bodyRate);
     if (!this.head.expectsContinue) this.#expectBody();
@@ -291,7 +291,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     if (this.#paused) return;
     this.#paused = true;
     this.#pace.hold(this.#now());
-    // Not the client's fault: its own deadline stands still.
+    // The client is not at fault: its deadline is suspended.
     if (this.#phase === 'body') this.#connection?.deadline.disarm();
     this.#owner?.pauseForServer();
   }
@@ -312,7 +312,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     this.#connection?.turnAway();
   }
 
-  // For the handler: the answer.
+  // Called by the handler, about the answer.
 
   get sentHead(): string {
     return this.#responder.sentHead;
@@ -334,7 +334,7 @@ export class ClientRequest implements BodyListener, ClientSide {
     if (head.status === 100) this.#expectBody();
     const channel = this.#channel;
     this.#responder.interim(head);
-    // Many of them may come in a turn of the event loop, and be long.
+    // Many interim responses may come in one tick, and they may be long.
     if (channel.heldBytes < MAX_GATHERED || channel.flush()) return true;
     this.#connection?.reader.note();
     return false;
@@ -411,12 +411,12 @@ export class ClientRequest implements BodyListener, ClientSide {
   settled(): void {
     this.#handler = null;
     if (this.#paused) this.#unpause();
-    // The rest of it may have turned out to be bad meanwhile.
+    // The rest of the request may have turned out to be invalid.
     this.#owner?.answered(this.#responder.keepsAlive && this.#mayBeFollowed);
   }
 }
 
-/** A body that is refused has a status of its own: 431 for its trailers, 400 for its chunks. */
+/** A refused body has its own status: 431 for trailers, 400 for chunks. */
 function failureOf({ status }: Refusal): Failure {
   return { ...FAILURES.bad_request, status };
 }

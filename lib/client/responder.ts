@@ -4,20 +4,20 @@ import type { HeadEdit } from '../http/head-edit.js';
 import { encodeInterimHead, encodeResponseHead, type ResponseForm } from '../http/head-encoder.js';
 import type { Channel } from '../net/channel.js';
 
-/** Writes one response to a client, in the framing that client understands. */
+/** Writes one response to a client, with the framing that the client understands. */
 export class Responder {
   readonly #form: ResponseForm = { framing: 'none', keepAlive: true, oldClient: false };
   #channel: Channel | null = null;
-  /** Is a body that ends with the server's connection cut into chunks, for a client that keeps its own? */
+  /** Is a body that ends with the server's connection sent in chunks, so that the client's connection can stay open? */
   wrapsChunks = false;
-  /** The final head that was handed over; empty until then. */
+  /** The final head that was written; empty until then. */
   sentHead = '';
-  /** Its status; 0 until then. */
+  /** The status that was written; 0 until then. */
   status = 0;
-  /** Bytes that waited in the channel before the head of a server's answer; -1 when none was written. */
+  /** Bytes that waited in the channel before the head of a server's answer; -1 when no such head was written. */
   #mark = -1;
 
-  /** For another response. `oldClient`: it goes to a client of HTTP/1.0. */
+  /** Prepares for another response. `oldClient`: the client speaks HTTP/1.0. */
   begin(channel: Channel, oldClient: boolean): void {
     this.#channel = channel;
     this.#form.oldClient = oldClient;
@@ -27,7 +27,7 @@ export class Responder {
     this.#mark = -1;
   }
 
-  /** Lets go of the client. */
+  /** Releases the client. */
   clear(): void {
     this.#channel = null;
   }
@@ -57,7 +57,7 @@ export class Responder {
     const form = this.#form;
     const channel = this.#channel as Channel;
     const { framing } = head;
-    // HTTP/1.0 knows no chunks: its bodies end with a length or with the connection.
+    // HTTP/1.0 has no chunks: bodies end with a length or with the connection.
     const unbounded = framing === 'chunked' || framing === 'close';
     form.framing = unbounded ? (form.oldClient ? 'close' : 'chunked') : framing;
     form.keepAlive = mayKeepAlive && form.framing !== 'close';
@@ -70,7 +70,7 @@ export class Responder {
     return form.oldClient ? 'content' : 'wire';
   }
 
-  /** Takes back a server's answer of which nothing has gone out yet: another may be given. False when some has. */
+  /** Takes back a server's answer if nothing of it has been sent, so that another can be given. False when some was sent. */
   takeBack(): boolean {
     if (this.#mark === -1 || this.#channel?.takeBack(this.#mark, this.sentHead) !== true) return false;
     this.#mark = -1;
@@ -80,7 +80,7 @@ export class Responder {
     return true;
   }
 
-  /** A piece of a body that `wrapsChunks`. False asks to wait for the channel's drain. */
+  /** Writes a piece of a body that `wrapsChunks`. False: the caller should wait for the channel's drain. */
   chunk(buffer: Buffer, start: number, end: number): boolean {
     const channel = this.#channel as Channel;
     channel.writeText(`${(end - start).toString(16)}\r\n`);
@@ -89,20 +89,17 @@ export class Responder {
     return goOn;
   }
 
-  /** The trailers of a chunked body, each a line with its end. HTTP/1.0 has none. */
+  /** Writes the trailers of a chunked body, each a line with its end. HTTP/1.0 has none. */
   trailers(fields: string): void {
     if (!this.#form.oldClient) this.#channel?.writeText(`${fields}\r\n`);
   }
 
-  /** A body that `wrapsChunks` is whole. */
+  /** A body that `wrapsChunks` is complete. */
   end(): void {
     this.#channel?.writeText('0\r\n\r\n');
   }
 
-  /**
-   * An answer of the balancer's own, head and body as `encode` makes them, in latin1. Returns the number of bytes of
-   * its body.
-   */
+  /** Writes a local reply, head and body as `encode` returns them, in latin1. Returns the number of bytes of its body. */
   reply(status: number, mayKeepAlive: boolean, encode: (form: ResponseForm) => string): number {
     this.#form.framing = 'length';
     this.#form.keepAlive = mayKeepAlive;

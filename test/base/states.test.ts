@@ -69,7 +69,7 @@ class FakeTransport implements Transport, SocketWriter {
   }
 }
 
-const NO_CANDIDATE: ChannelOwner = { onBytes() {}, onEnd() {}, onBlocked() {}, onDrain() {}, onClose() {} };
+const NO_OWNER: ChannelOwner = { onBytes() {}, onEnd() {}, onBlocked() {}, onDrain() {}, onClose() {} };
 
 const LISTENER: ResponseListener = {
   droppedTrailers: null,
@@ -155,7 +155,7 @@ t.test(
 
 t.test('a channel that is closed is in no other state again', async (t) => {
   const transport = new FakeTransport();
-  const channel = new Channel(transport, NO_CANDIDATE);
+  const channel = new Channel(transport, NO_OWNER);
   channel.end();
   t.doesNotThrow(() => channel.close(), 'after its FIN it may still be closed');
   transport.owner?.gone();
@@ -168,12 +168,12 @@ t.test(
   'a channel that closes is gone at once when writing fails: nobody waits for what the peer may say',
   async (t) => {
     const transport = new FakeTransport();
-    const channel = new Channel(transport, NO_CANDIDATE);
+    const channel = new Channel(transport, NO_OWNER);
     channel.close();
     transport.owner?.broken(new Error('EPIPE'));
     t.ok(transport.destroyed);
     const reading = new FakeTransport();
-    new Channel(reading, NO_CANDIDATE);
+    new Channel(reading, NO_OWNER);
     reading.owner?.broken(new Error('EPIPE'));
     t.notOk(reading.destroyed, 'else it is read to its end');
   },

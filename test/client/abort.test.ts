@@ -12,7 +12,7 @@ import { origin } from '../support/origin.js';
 
 const NONE = { shelved: 0, active: 0, poolWaiting: 0 };
 
-/** An origin that does `work` and notes when its connection went away. */
+/** An origin that does `work` and records when its connection closed. */
 async function noting(t: Test, work: (connection: RawConnection) => Promise<unknown>) {
   const state = { asked: 0, lost: 0 };
   const server = await origin(t, async (connection) => {
@@ -29,7 +29,7 @@ async function noting(t: Test, work: (connection: RawConnection) => Promise<unkn
   return { server, state };
 }
 
-t.test('a request that is followed at once by a FIN is answered', async (t) => {
+t.test('a request followed at once by a FIN is answered', async (t) => {
   const server = await origin(t, async (connection) => {
     for (;;) {
       await connection.readHead();
@@ -51,7 +51,7 @@ t.test('a request that is followed at once by a FIN is answered', async (t) => {
 });
 
 t.test(
-  'a FIN within 100 ms of the request half-closes, and is answered; a later one is a client that left',
+  'a FIN within 100 ms of the request half-closes; after a later one the client counts as gone',
   async (t) => {
     for (const sockets of ['fast', 'documented'] as const) {
       for (const request of [GET, `${POST}abcdefghij`]) {
@@ -93,14 +93,14 @@ t.test(
   },
 );
 
-t.test('a client that leaves while it waits takes its request with it', async (t) => {
+t.test('the request of a client that leaves while it waits is cancelled', async (t) => {
   for (const leave of ['reset', 'end'] as const) {
     const { server, state } = await noting(t, async () => {});
     const { connect, seen, clock } = await startBalancer(t, { servers: [server.address] }, { manual: true });
     const client = await connect();
     client.send(GET);
     await until(() => state.asked === 1);
-    // Long after the request, a FIN is no half-close any more.
+    // Long after the request, a FIN is not a half-close any more.
     clock.advance(1500);
     client[leave]();
     t.match(await seen.request(), { reason: 'client_abort', status: 0, server: server.address });
@@ -109,7 +109,7 @@ t.test('a client that leaves while it waits takes its request with it', async (t
   }
 });
 
-t.test('clients that leave while their requests wait for a connection', async (t) => {
+t.test('requests of clients that leave while waiting for a connection are not sent', async (t) => {
   const server = await origin(t, answering(OK));
   const { connect, balancer } = await startBalancer(t, { servers: [server.address] });
   const clients = await Promise.all(Array.from({ length: 20 }, connect));
@@ -120,10 +120,10 @@ t.test('clients that leave while their requests wait for a connection', async (t
   t.strictSame(inFlight(), NONE);
   const client = await connect();
   client.send(GET);
-  t.equal((await client.response()).body, 'ok', 'no answer to a request that is gone');
+  t.equal((await client.response()).body, 'ok', 'and not the answer to a cancelled request');
 });
 
-/** A server with room for one request, which it has. */
+/** A server with capacity for one request, which is in use. */
 async function fullServer(t: Test, means?: SocketMode) {
   const [server] = (await namedOrigins(t, 'a')) as [NamedOrigin];
   let answer = (): void => {};
@@ -142,7 +142,7 @@ async function fullServer(t: Test, means?: SocketMode) {
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n';
 const CHUNKS = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 
-t.test('a client that leaves the line takes its request with it, body and all', async (t) => {
+t.test('the request of a client that leaves the queue is cancelled, with its body', async (t) => {
   for (const means of ['fast', 'documented'] as const) {
     const { connect, seen, clock, waiting } = await fullServer(t, means);
     for (const [body, leave] of [
@@ -158,7 +158,7 @@ t.test('a client that leaves the line takes its request with it, body and all', 
       client.send(body);
       await until(() => waiting() === 1);
       await pause(2);
-      // Long after the request, a FIN is no half-close any more.
+      // Long after the request, a FIN is not a half-close any more.
       clock.advance(1500);
       client[leave]();
       t.match(await seen.request(before + 1), { reason: 'client_abort', status: 0 }, `${means}: ${leave}`);
@@ -167,7 +167,7 @@ t.test('a client that leaves the line takes its request with it, body and all', 
   }
 });
 
-t.test('a complete request that is followed by a FIN keeps its place in the queue', async (t) => {
+t.test('a complete request followed by a FIN keeps its place in the queue', async (t) => {
   for (const means of ['fast', 'documented'] as const) {
     const { connect, waiting, answer, server } = await fullServer(t, means);
     const clients = [await connect(), await connect()];
@@ -182,7 +182,7 @@ t.test('a complete request that is followed by a FIN keeps its place in the queu
   }
 });
 
-t.test('of a long body that waits in the line only so much is read, and all of it sent on', async (t) => {
+t.test('of a long body in the queue only a part is read, and later all of it is sent', async (t) => {
   const { connect, waiting, answer, server, seen } = await fullServer(t);
   const body = pattern(5_000_000);
   const client = await connect();
@@ -190,14 +190,14 @@ t.test('of a long body that waits in the line only so much is read, and all of i
   client.send(body);
   await until(() => waiting() === 1);
   await steady(() => client.socket.writableLength);
-  t.ok(client.socket.writableLength > 0, 'the client has to wait');
+  t.ok(client.socket.writableLength > 0, 'the client is paused');
   answer();
   t.equal((await client.response()).body, 'a');
   t.equal(server.heads.length, 2);
   t.equal((await seen.request(2)).bytesIn, body.length);
 });
 
-t.test('a client that leaves in its upload', async (t) => {
+t.test('when a client leaves during its upload, the server connection is closed', async (t) => {
   for (const leave of ['reset', 'end'] as const) {
     const { server, state } = await noting(t, (connection) => connection.read(3));
     const { connect, seen } = await startBalancer(t, { servers: [server.address] });
@@ -211,7 +211,7 @@ t.test('a client that leaves in its upload', async (t) => {
   }
 });
 
-t.test('a client that leaves in its download', async (t) => {
+t.test('when a client leaves during its download, the server connection is closed', async (t) => {
   const { server, state } = await noting(t, async (connection) => {
     await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
     while (!connection.socket.destroyed) await connection.write(pattern(100_000));
@@ -229,42 +229,48 @@ t.test('a client that leaves in its download', async (t) => {
   }
 });
 
-t.test('a client that half-closes, and then leaves in its download', async (t) => {
-  const { server, state } = await noting(t, async (connection) => {
-    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
-    while (!connection.socket.destroyed) await connection.write(pattern(100_000));
-  });
-  for (const means of ['fast', 'documented'] as const) {
-    const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
-    for (const leave of ['reset', 'destroy'] as const) {
-      const before = seen.requests.length;
-      const client = await connect();
-      client.socket.end(GET);
-      await client.bytes(1_000_000);
-      client[leave]();
-      t.match(await seen.request(before + 1), { reason: 'client_abort', status: 200 });
+t.test(
+  'when a client half-closes and then leaves during its download, the server connection is closed',
+  async (t) => {
+    const { server, state } = await noting(t, async (connection) => {
+      await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
+      while (!connection.socket.destroyed) await connection.write(pattern(100_000));
+    });
+    for (const means of ['fast', 'documented'] as const) {
+      const { connect, seen } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
+      for (const leave of ['reset', 'destroy'] as const) {
+        const before = seen.requests.length;
+        const client = await connect();
+        client.socket.end(GET);
+        await client.bytes(1_000_000);
+        client[leave]();
+        t.match(await seen.request(before + 1), { reason: 'client_abort', status: 200 });
+      }
     }
-  }
-  await until(() => state.lost === 4);
-});
+    await until(() => state.lost === 4);
+  },
+);
 
-t.test('a client that leaves in its download while it reads nothing', async (t) => {
-  const { server, state } = await noting(t, async (connection) => {
-    await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
-    while (!connection.socket.destroyed) await connection.write(pattern(100_000));
-  });
-  const { connect, seen } = await startBalancer(t, { servers: [server.address] });
-  const client = await connect();
-  client.socket.pause();
-  client.send(GET);
-  await until(() => state.asked === 1);
-  await pause(100);
-  client.reset();
-  t.match(await seen.request(), { reason: 'client_abort' });
-  await until(() => state.lost === 1);
-});
+t.test(
+  'when a client that reads nothing leaves during its download, the server connection is closed',
+  async (t) => {
+    const { server, state } = await noting(t, async (connection) => {
+      await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
+      while (!connection.socket.destroyed) await connection.write(pattern(100_000));
+    });
+    const { connect, seen } = await startBalancer(t, { servers: [server.address] });
+    const client = await connect();
+    client.socket.pause();
+    client.send(GET);
+    await until(() => state.asked === 1);
+    await pause(100);
+    client.reset();
+    t.match(await seen.request(), { reason: 'client_abort' });
+    await until(() => state.lost === 1);
+  },
+);
 
-t.test('a client that connects and says nothing, or half a head, is let go', async (t) => {
+t.test('a client that leaves after nothing or half a head is forgotten', async (t) => {
   const { connect, balancer, seen } = await startBalancer(t, { servers: ['127.0.0.1:1'] });
   for (const bytes of ['', '\r\n', 'GET / HT', 'GET / HTTP/1.1\r\nHost:']) {
     for (const leave of ['end', 'reset'] as const) {
@@ -280,7 +286,7 @@ t.test('a client that connects and says nothing, or half a head, is let go', asy
   t.strictSame(inFlight(), NONE);
 });
 
-t.test('a thousand clients that come and go leave nothing', async (t) => {
+t.test('a thousand clients that connect and leave are all forgotten', async (t) => {
   const server = await origin(t, answering(OK));
   const { connect, balancer } = await startBalancer(t, { servers: [server.address] });
   for (let round = 0; round < 10; round++) {

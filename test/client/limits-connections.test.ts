@@ -24,7 +24,7 @@ async function turnedAway(port: number, localAddress?: string): Promise<boolean>
 }
 
 t.test(
-  'limits.connections_per_ip: one more is closed at accept, and there is room again when one leaves',
+  'limits.connections_per_ip: a further one is closed at accept, and accepted when another has left',
   async (t) => {
     const server = await startRawServer(answering(OK));
     t.teardown(() => server.close());
@@ -36,10 +36,10 @@ t.test(
     await until(() => balancer.clientCount === 3);
     t.ok(await turnedAway(port));
     t.equal(balancer.clientCount, 3);
-    t.same(seen.requests, [], 'it never was a client');
+    t.same(seen.requests, [], 'it was not recorded as a client');
     for (const client of clients) {
       client.send(GET);
-      t.equal((await client.response()).status, 200, 'those that are there are not disturbed');
+      t.equal((await client.response()).status, 200, 'other clients are not affected');
     }
     for (let round = 0; round < 5; round++) {
       const leaving = clients.shift() as RawClient;
@@ -54,7 +54,7 @@ t.test(
   },
 );
 
-t.test('limits.connections: the longest idle client makes room for a new one', async (t) => {
+t.test('limits.connections: the longest idle client is closed for a new one', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   const settings = { servers: [server.address], limits: { connections: 20 } };
@@ -65,7 +65,7 @@ t.test('limits.connections: the longest idle client makes room for a new one', a
     await until(() => balancer.clientCount === i + 1);
     clock.advance(100);
   }
-  // The first has been used since; the others have never said a word.
+  // The first has been used since; the others have never sent anything.
   clients[0]?.send(GET);
   t.equal((await (clients[0] as RawClient).response()).status, 200);
   for (let i = 1; i <= 5; i++) {
@@ -83,7 +83,7 @@ t.test('limits.connections: the longest idle client makes room for a new one', a
   t.equal(seen.requests.length, 6);
 });
 
-t.test('limits.connections: a client that waits for an answer is not closed to make room', async (t) => {
+t.test('limits.connections: a client that waits for an answer is not closed for a new one', async (t) => {
   let answer = (): void => {};
   const held = new Promise<void>((resolve) => {
     answer = resolve;
@@ -106,11 +106,11 @@ t.test('limits.connections: a client that waits for an answer is not closed to m
   for (const client of clients) t.equal((await client.response()).status, 200);
   const next = await connect();
   next.send(GET);
-  t.equal((await next.response()).status, 200, 'those that have their answer do');
+  t.equal((await next.response()).status, 200, 'clients that have their answer are');
   t.equal(balancer.clientCount, 3);
 });
 
-t.test('limits.connections: no client is closed for one that is refused', async (t) => {
+t.test('limits.connections: no client is closed for a refused one', async (t) => {
   const { balancer, connect, port } = await startBalancer(t, {
     limits: { connections: 2 },
     firewall_rules: { ip_reject: ['127.0.0.2'] },
@@ -124,7 +124,7 @@ t.test('limits.connections: no client is closed for one that is refused', async 
   );
 });
 
-/** An acceptor's clients by the addresses they come from; true for those that are let in. */
+/** Which of an acceptor's clients, given by their addresses, are accepted. */
 function letIn(perIp: number, addresses: readonly string[]): boolean[] {
   const wheel = new TimerWheel(new ManualClock());
   const config = createConfig({ limits: { connections_per_ip: perIp } });
@@ -147,7 +147,7 @@ t.test('limits.connections_per_ip counts the addresses of one /64 as one client'
   t.strictSame(letIn(1, ['192.0.2.1', '::ffff:192.0.2.1', '192.0.2.2']), [true, false, true]);
 });
 
-t.test('limits.connections_per_ip counts each address for itself', async (t) => {
+t.test('limits.connections_per_ip counts each IPv4 address separately', async (t) => {
   const { balancer, connect, port } = await startBalancer(t, { limits: { connections_per_ip: 1 } });
   await connect();
   await until(() => balancer.clientCount === 1);
@@ -160,7 +160,7 @@ t.test('limits.connections_per_ip counts each address for itself', async (t) => 
 });
 
 t.test(
-  'limits.requests_per_connection: the last answer says so, and what is behind it is not asked',
+  'limits.requests_per_connection: the last answer has Connection: close, and later requests are not processed',
   async (t) => {
     const heads: string[] = [];
     const server = await startRawServer(async (connection) => {
@@ -188,7 +188,7 @@ t.test(
   },
 );
 
-t.test('after an answer that ends the connection input is dropped for 5 s, not for ever', async (t) => {
+t.test('after an answer that ends the connection, input is dropped for at most 5 s', async (t) => {
   const { balancer, connect, clock } = await startBalancer(t, {}, { manual: true });
   const client = await connect();
   client.send('GET / HTTP/1.1\r\n\r\n');
@@ -204,7 +204,7 @@ t.test('after an answer that ends the connection input is dropped for 5 s, not f
   await until(() => balancer.clientCount === 0);
 });
 
-t.test('a refused upload is drained for a few megabytes at most', async (t) => {
+t.test('at most a few megabytes of a refused upload are read', async (t) => {
   const { balancer, connect } = await startBalancer(t, {}, { manual: true });
   const client = await connect();
   client.send('GET / HTTP/1.1\r\n\r\n');

@@ -6,7 +6,7 @@ import { steady, turns, until } from '../support/loop-ticks.js';
 
 const manual = { manual: true };
 
-/** Deadlines fire up to two ticks of 50 ms late. */
+/** Deadlines fire up to two wheel ticks of 50 ms late. */
 const LATE = 100;
 
 t.test('timeouts.request_header counts from the first byte and later ones do not move it', async (t) => {
@@ -24,7 +24,7 @@ t.test('timeouts.request_header counts from the first byte and later ones do not
   }
   clock.advance(900);
   await turns();
-  t.equal(client.received, '', 'nothing before its time');
+  t.equal(client.received, '', 'nothing before the deadline');
   clock.advance(LATE + LATE);
   const answer = await client.toEnd();
   t.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n/);
@@ -37,7 +37,7 @@ t.test('a 408 is followed by a lingering close, whatever an earlier connection a
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   const { balancer, connect, clock } = await startBalancer(t, { servers: [server.address] }, manual);
-  // Its objects are used again for the next client.
+  // Its objects are reused for the next client.
   const first = await connect();
   first.send(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
   await first.toEnd();
@@ -49,7 +49,7 @@ t.test('a 408 is followed by a lingering close, whatever an earlier connection a
   clock.advance(10_000 + LATE + LATE);
   await slow.until('408 Request Timeout');
   await turns();
-  t.equal(balancer.clientCount, 1, 'what the client still sends is read');
+  t.equal(balancer.clientCount, 1, 'further input is read');
   slow.send(': more\r\n');
   await turns();
   slow.destroy();
@@ -81,7 +81,7 @@ t.test('a client that sends nothing but empty lines is closed without an answer'
   t.same(seen.requests, []);
 });
 
-t.test('timeouts.keep_alive closes without a word, also who never asked anything', async (t) => {
+t.test('timeouts.keep_alive closes without an answer, also clients that never sent a request', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
@@ -96,11 +96,11 @@ t.test('timeouts.keep_alive closes without a word, also who never asked anything
   prompt.send('GET');
   await turns();
   clock.advance(1000 + LATE);
-  t.equal(await silent.toEnd(), '', 'since it connected');
+  t.equal(await silent.toEnd(), '', 'counted from the connect');
   t.equal(idle.ended, false);
   clock.advance(5000);
-  t.equal(await idle.toEnd(), '', 'since its answer');
-  t.equal(prompt.ended, false, 'a first byte ends the idling');
+  t.equal(await idle.toEnd(), '', 'counted from its answer');
+  t.equal(prompt.ended, false, 'a first byte ends the idle time');
   t.equal(seen.requests.length, 1);
 });
 
@@ -130,7 +130,7 @@ t.test('timeouts.request_body counts from the last byte', async (t) => {
   await until(() => closed);
 });
 
-t.test('timeouts.request_body stands still while the server keeps the client waiting', async (t) => {
+t.test('timeouts.request_body does not run while the server keeps the client waiting', async (t) => {
   const body = 24 * 1024 * 1024;
   let origin: RawConnection | undefined;
   const server = await startRawServer(async (connection) => {
@@ -154,7 +154,7 @@ t.test('timeouts.request_body stands still while the server keeps the client wai
   t.equal((await client.response()).status, 200);
 });
 
-t.test('limits.body_rate: who sends a byte now and then is 408, who keeps the rate is not', async (t) => {
+t.test('limits.body_rate: a client below the rate gets 408, one that keeps it does not', async (t) => {
   const server = await startRawServer(async (connection) => {
     await connection.readToEnd();
     connection.end();
@@ -168,7 +168,7 @@ t.test('limits.body_rate: who sends a byte now and then is 408, who keeps the ra
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n');
     await turns();
   }
-  // Ten seconds are granted, and ten milliseconds for each byte.
+  // Ten seconds are allowed, plus ten milliseconds for each byte.
   for (let second = 1; second <= 40; second++) {
     clock.advance(1000);
     steadily.send('x'.repeat(100));
@@ -181,7 +181,7 @@ t.test('limits.body_rate: who sends a byte now and then is 408, who keeps the ra
   t.equal(steadily.received, '');
 });
 
-t.test('limits.body_rate does not run while the server takes nothing, nor before its 100', async (t) => {
+t.test('limits.body_rate does not run while the server reads nothing, nor before its 100', async (t) => {
   const body = 24 * 1024 * 1024;
   let origin: RawConnection | undefined;
   const server = await startRawServer(async (connection) => {
@@ -219,7 +219,7 @@ t.test('limits.body_rate does not run while the server takes nothing, nor before
 });
 
 t.test(
-  'limits.body_rate does not count the wait for a server, nor for the rest that is dropped',
+  'limits.body_rate does not count the wait for a server, and not the rest that is dropped',
   async (t) => {
     const server = await startRawServer((connection) => connection.hang());
     t.teardown(() => server.close());
@@ -246,11 +246,11 @@ t.test(
     client.send(`${'x'.repeat(4000)}GET / HTTP/1.0\r\nHost: a\r\n\r\n`);
     await turns();
     clock.advance(60_000 + LATE);
-    t.equal((await client.response()).status, 503, 'the connection goes on');
+    t.equal((await client.response()).status, 503, 'the connection stays open');
   },
 );
 
-t.test('timeouts.connection_age: the first answer after it is the last', async (t) => {
+t.test('timeouts.connection_age: the first answer after it ends the connection', async (t) => {
   const server = await startRawServer(answering(OK));
   t.teardown(() => server.close());
   const timeouts = { connection_age: '10m', keep_alive: '1h' };
@@ -262,7 +262,7 @@ t.test('timeouts.connection_age: the first answer after it is the last', async (
   ] as const) {
     clock.advance(minutes * 60_000);
     await turns();
-    t.notOk(client.ended, 'it is never closed on a client that may be about to ask');
+    t.notOk(client.ended, 'the connection is not closed while a client may be about to send a request');
     client.send(GET);
     const { status, head } = await client.response();
     t.equal(status, 200);
@@ -271,7 +271,7 @@ t.test('timeouts.connection_age: the first answer after it is the last', async (
   t.equal(await client.toEnd(), '');
 });
 
-t.test('timeouts.response_header: a server that takes nothing of a body is given up', async (t) => {
+t.test('timeouts.response_header: a server that reads nothing of a body is a 504', async (t) => {
   const server = await startRawServer(async (connection) => {
     await connection.readHead();
     connection.stopReading();
@@ -320,7 +320,7 @@ t.test('timeouts.response_header counts from the end of the request; 1xx do not 
   await until(() => left);
 });
 
-t.test('a server that owes a 100 is the one that is late, not the client', async (t) => {
+t.test('while a server has not sent its 100, its deadline runs, that of the client does not', async (t) => {
   let origin: RawConnection | undefined;
   const server = await startRawServer(async (connection) => {
     origin = connection;
@@ -350,7 +350,7 @@ t.test('a server that owes a 100 is the one that is late, not the client', async
   late.send('a');
   await turns();
   clock.advance(10_000 + LATE);
-  t.match(await late.toEnd(), /^HTTP\/1\.1 408 /, 'from the 100 on it does');
+  t.match(await late.toEnd(), /^HTTP\/1\.1 408 /, 'after the 100 its deadline runs');
   t.match(await seen.request(2), { status: 408, reason: 'request_timeout' });
 });
 
@@ -376,7 +376,7 @@ t.test('timeouts.response_body counts from the last byte, then the client is cut
   }
   clock.advance(60_000 + LATE);
   await client.gone();
-  t.equal(client.received, '', 'no error page behind half an answer');
+  t.equal(client.received, '', 'no error page after half an answer');
   t.equal(client.error?.code, 'ECONNRESET');
   t.match(await seen.request(), { status: 200, reason: 'response_stalled', bytesOut: 4 });
   await until(() => left);

@@ -13,7 +13,7 @@ import { fileLimit, openSockets, residentBytes, startProcesses } from '../suppor
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
 const BODY = 64 * MEBIBYTE;
-// Where every core has many others to serve, hundreds of megabytes take longer than tap's half a minute.
+// On a busy machine, hundreds of megabytes take longer than tap's half minute.
 t.setTimeout(120_000);
 
 const onLinux = { skip: process.platform === 'linux' ? false : 'reads /proc' };
@@ -32,16 +32,16 @@ t.test('200 clients with slow heads delay no others, and get 408', async (t) => 
   };
   await drip(0);
   const other = await connect();
-  // For the slow ones 1.8 s pass; how long the answers take in earnest is the machine's affair.
+  // For the slow clients 1.8 s pass; the real time of the answers depends on the machine.
   for (let asked = 1; asked <= 180; asked++) {
     other.send('GET /?size=1000 HTTP/1.1\r\nHost: a\r\n\r\n');
     const { status, body } = await other.response();
-    if (status !== 200 || body.length !== 1000) t.fail(`answer ${asked} is not whole`);
+    if (status !== 200 || body.length !== 1000) t.fail(`answer ${asked} is incomplete`);
     if (asked % 10 === 0) await drip(100);
   }
   t.notOk(
     slow.some(({ ended }) => ended),
-    'all of them are still there',
+    'all of them are still connected',
   );
   for (let waited = 0; waited < 4; waited++) await drip(100);
   for (const client of slow) {
@@ -56,7 +56,7 @@ t.test('200 clients with slow heads delay no others, and get 408', async (t) => 
 
 t.test('thousands of idle clients cost little memory each', onLinux, async (t) => {
   const count = Math.min(5000, fileLimit() - 1000);
-  t.ok(count >= 1000, 'this many files may be open, at least');
+  t.ok(count >= 1000, 'at least this many files may be open');
   const processes = await startProcesses(1);
   t.teardown(() => processes.stop());
   const clients: RawClient[] = [];
@@ -84,7 +84,7 @@ t.test('thousands of idle clients cost little memory each', onLinux, async (t) =
     `${count} idle clients: ${(each / KIBIBYTE).toFixed(1)} KiB each, ${Math.round(after / MEBIBYTE)} MiB in all`,
   );
   t.ok(each < 16 * KIBIBYTE);
-  t.ok(openSockets(processes.pid) >= count, 'all of them are there');
+  t.ok(openSockets(processes.pid) >= count, 'all of them are connected');
   for (const client of clients.slice(0, 100)) await ask(client);
   t.ok(clients.every(({ ended }) => !ended));
 });
@@ -95,7 +95,7 @@ t.test('64 MiB up, down and both ways at once arrive unchanged in bounded memory
   const { port, pid } = processes;
   const body = pattern(BODY);
   const sum = createHash('sha256').update(body).digest('hex');
-  // The peak from here on: that of the start, with the schema being compiled, has nothing to do with bodies.
+  // The peak from here on: that of the start, when the schema is compiled, is unrelated to bodies.
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
 
   t.equal(await sumOf(await request(port, 'GET', `/?size=${BODY}`)), sum, 'down');
@@ -117,7 +117,7 @@ t.test('64 MiB up, down and both ways at once arrive unchanged in bounded memory
   t.ok(peak < 150_000_000);
 });
 
-/** Waits until the garbage of what just happened is gone, as far as it goes by itself. */
+/** Waits until garbage has been collected, without forcing it. */
 async function settledBytes(pid: number): Promise<number> {
   let last = residentBytes(pid);
   for (let calm = 0; calm < 5; calm++) {
@@ -150,7 +150,7 @@ function request(
   });
 }
 
-/** The sha256 of a body; `pauseMs` between its pieces makes a slow reader. */
+/** The sha256 of a body; `pauseMs` between its pieces makes the reader slow. */
 async function sumOf(answer: http.IncomingMessage, pauseMs = 0): Promise<string> {
   const hash = createHash('sha256');
   for await (const bytes of answer) {

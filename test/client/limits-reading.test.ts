@@ -14,7 +14,7 @@ const manual = { manual: true };
 const LATE = 100;
 const MEBIBYTE = 1024 * 1024;
 
-t.test('a request that failed while its body waited does not leave the connection deaf', async (t) => {
+t.test('after a request that failed while its body was paused, the connection is read again', async (t) => {
   const { connect } = await startBalancer(t, { servers: [await deadAddress()], retry: { attempts: 0 } });
   const client = await connect();
   for (let i = 0; i < 3; i++) {
@@ -25,8 +25,8 @@ t.test('a request that failed while its body waited does not leave the connectio
   }
 });
 
-t.test('a client that asks and asks and takes no answer is not asked for more', async (t) => {
-  // Each comes in one read, so that none of them waits in its server's connection.
+t.test('no more requests are read from a client that reads no answers', async (t) => {
+  // Each answer arrives in one read, so that none waits in its server connection.
   const body = 'x'.repeat(32 * 1024);
   const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
   const server = await startRawServer(answering(answer));
@@ -40,11 +40,11 @@ t.test('a client that asks and asks and takes no answer is not asked for more', 
     await turns(4);
   }
   const answered = await steady(() => seen.requests.length);
-  t.ok(answered < requests, `${answered} of ${requests} answered, the rest has to wait`);
+  t.ok(answered < requests, `${answered} of ${requests} answered, the rest waits`);
   client.socket.resume();
   for (let i = 0; i < requests; i++) {
     const { status, body: received } = await client.response();
-    if (status !== 200 || received !== body) t.fail(`answer ${i} is not whole`);
+    if (status !== 200 || received !== body) t.fail(`answer ${i} is incomplete`);
   }
   t.equal(seen.requests.length, requests);
 });
@@ -69,7 +69,7 @@ t.test(
   },
 );
 
-t.test('local replies to a client that does not read are not piled up', async (t) => {
+t.test('local replies to a client that does not read do not accumulate', async (t) => {
   const { connect, seen } = await startBalancer(t, {});
   const client = await connect();
   client.socket.pause();
@@ -83,7 +83,7 @@ t.test('local replies to a client that does not read are not piled up', async (t
   t.ok(requests.every(({ status }) => status === 404));
 });
 
-t.test('a tunnel whose client was too early goes on all the same', async (t) => {
+t.test('a tunnel works when its client sent bytes too early', async (t) => {
   const early = 'x'.repeat(200 * 1024);
   const server = await startRawServer(async (connection) => {
     await connection.readHead();
@@ -120,10 +120,10 @@ t.test('a client that half-closed after several requests gets all their answers'
   partial.send(`${GET}GET /never HTT`);
   partial.end();
   t.equal((await partial.response()).status, 200);
-  t.equal(await partial.toEnd(), '', 'half a request is nothing to wait for');
+  t.equal(await partial.toEnd(), '', 'an incomplete request is not waited for');
 });
 
-/** A server that sends a body without end for as long as it is taken. */
+/** A server that sends an endless body as long as it is read. */
 async function endless(connection: RawConnection): Promise<void> {
   await connection.readHead();
   await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n');
@@ -131,7 +131,7 @@ async function endless(connection: RawConnection): Promise<void> {
   while (!connection.socket.destroyed) await connection.write(piece);
 }
 
-t.test('a client that takes nothing for timeouts.response_body is cut', async (t) => {
+t.test('a client that reads nothing for timeouts.response_body is cut', async (t) => {
   const server = await startRawServer(endless);
   t.teardown(() => server.close());
   const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
@@ -143,10 +143,10 @@ t.test('a client that takes nothing for timeouts.response_body is cut', async (t
   clock.advance(60_000 + LATE);
   t.match(await seen.request(), { status: 200, reason: 'client_stalled' });
   client.socket.resume();
-  t.ok((await client.toEnd()).length < 10_000_000, 'it is not given what was on the way');
+  t.ok((await client.toEnd()).length < 10_000_000, 'the client does not get what was unsent');
 });
 
-t.test('a client that takes little by little is not: progress counts, not completion', async (t) => {
+t.test('a client that reads slowly but steadily is not cut: progress counts, not completion', async (t) => {
   const server = await startRawServer(endless);
   t.teardown(() => server.close());
   const { connect, clock, seen } = await startBalancer(t, { servers: [server.address] }, manual);
@@ -157,7 +157,7 @@ t.test('a client that takes little by little is not: progress counts, not comple
   client.socket.pause();
   await turns(200);
   for (let minute = 0; minute < 5; minute++) {
-    // Less than fits into the buffers, so that the write under way never completes.
+    // Less than fits into the buffers, so that the current write never completes.
     const target = client.socket.bytesRead + 3 * MEBIBYTE;
     client.socket.resume();
     await until(() => client.socket.bytesRead >= target);
@@ -171,7 +171,7 @@ t.test('a client that takes little by little is not: progress counts, not comple
   t.match(await seen.request(), { reason: 'client_stalled' });
 });
 
-t.test('a slow reader that has taken a byte gets the same time again', async (t) => {
+t.test('a slow reader that has read a byte gets the same time again', async (t) => {
   let destroyed = false;
   const channel = {
     backlog: 100,
@@ -195,22 +195,25 @@ t.test('a slow reader that has taken a byte gets the same time again', async (t)
   t.ok(destroyed);
 });
 
-t.test('an answer that is whole but not taken waits as long, then the connection is closed', async (t) => {
-  const body = 'x'.repeat(512 * 1024);
-  const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-  const server = await startRawServer(answering(answer));
-  t.teardown(() => server.close());
-  const timeouts = { keep_alive: '5m', response_body: '10s' };
-  const { balancer, connect, clock, seen } = await startBalancer(
-    t,
-    { servers: [server.address], timeouts },
-    manual,
-  );
-  const client = await connect();
-  client.socket.pause();
-  client.send(GET.repeat(100));
-  await steady(() => seen.requests.length);
-  clock.advance(10_000 + LATE);
-  await until(() => balancer.clientCount === 0);
-  t.ok(seen.requests.every(({ reason }) => reason === '' || reason === 'client_stalled'));
-});
+t.test(
+  'a complete answer that is not read is kept for timeouts.response_body, then the connection is closed',
+  async (t) => {
+    const body = 'x'.repeat(512 * 1024);
+    const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const server = await startRawServer(answering(answer));
+    t.teardown(() => server.close());
+    const timeouts = { keep_alive: '5m', response_body: '10s' };
+    const { balancer, connect, clock, seen } = await startBalancer(
+      t,
+      { servers: [server.address], timeouts },
+      manual,
+    );
+    const client = await connect();
+    client.socket.pause();
+    client.send(GET.repeat(100));
+    await steady(() => seen.requests.length);
+    clock.advance(10_000 + LATE);
+    await until(() => balancer.clientCount === 0);
+    t.ok(seen.requests.every(({ reason }) => reason === '' || reason === 'client_stalled'));
+  },
+);

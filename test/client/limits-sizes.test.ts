@@ -33,7 +33,7 @@ for (const { what, fits, exceeds, status } of cases) {
     ['at once', (text: string) => [text]],
     ['byte by byte', (text: string) => text.split('')],
   ] as const) {
-    t.test(`${what} is exact, ${how}: then ${status}, and the connection ends`, async (t) => {
+    t.test(`${what} is exact, ${how}: beyond it ${status}, and the connection ends`, async (t) => {
       const server = await startRawServer(answering(OK));
       t.teardown(() => server.close());
       const { connect, seen } = await startBalancer(t, { servers: [server.address], limits });
@@ -46,12 +46,12 @@ for (const { what, fits, exceeds, status } of cases) {
       t.match(answer.head, /\r\nConnection: close\r\n/);
       t.equal(await client.toEnd(), '');
       t.match(await seen.request(2), { status, reason: 'bad_request' });
-      t.equal(server.accepted, 1, 'no server saw it');
+      t.equal(server.accepted, 1, 'no request reached a server');
     });
   }
 }
 
-t.test('a head without end is refused as soon as it is too long', async (t) => {
+t.test('an endless head is refused as soon as it is too long', async (t) => {
   const { connect } = await startBalancer(t, { limits });
   for (const [start, status] of [
     ['GET / HTTP/1.1\r\nHost: a\r\nX: ', 431],
@@ -82,10 +82,14 @@ t.test('limits.body_bytes by Content-Length: 413 at once, before any of it', asy
   t.equal(server.accepted, 0);
   client.send('x'.repeat(1001));
   client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  t.equal((await client.response()).status, 200, 'so little is read and dropped, and the connection kept');
+  t.equal(
+    (await client.response()).status,
+    200,
+    'a short body is read and dropped, and the connection stays open',
+  );
 });
 
-t.test('a long refused body ends the connection, and the refusal arrives all the same', async (t) => {
+t.test('a long refused body ends the connection, and the client still gets the refusal', async (t) => {
   const { connect, balancer } = await startBalancer(t, { servers: ['localhost:1'], limits });
   const client = await connect();
   const size = 2 * 1024 * 1024;
@@ -100,13 +104,13 @@ t.test('a long refused body ends the connection, and the refusal arrives all the
   await until(() => balancer.clientCount === 0);
 });
 
-t.test('with Expect: 100-continue the refusal takes the place of the 100', async (t) => {
+t.test('with Expect: 100-continue the refusal is sent instead of the 100', async (t) => {
   const { connect } = await startBalancer(t, { servers: ['localhost:1'], limits });
   const client = await connect();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n');
   const { status, head } = await client.response();
   t.equal(status, 413);
-  t.match(head, /\r\nConnection: close\r\n/, 'whether the body will come is not known');
+  t.match(head, /\r\nConnection: close\r\n/, 'it is uncertain whether the body will come');
 });
 
 t.test('limits.body_bytes of a chunked body: 413 in the middle of it', async (t) => {
@@ -125,14 +129,14 @@ t.test('limits.body_bytes of a chunked body: 413 in the middle of it', async (t)
   await until(() => asked);
   const chunk = `1f4\r\n${'x'.repeat(500)}\r\n`;
   await client.sendPieces([chunk, chunk]);
-  t.equal(client.received, '', 'exactly the limit is allowed');
+  t.equal(client.received, '', 'the exact limit is allowed');
   client.send('1\r\ny\r\n0\r\n\r\n');
   const { status, head } = await client.response();
   t.equal(status, 413);
   t.match(head, /\r\nConnection: close\r\n/);
   t.match(await seen.request(), { status: 413, reason: 'body_too_large', bytesIn: 1001 });
   await until(() => received !== '');
-  t.notMatch(received, /0\r\n\r\n$/, 'the server is not told that it was whole');
+  t.notMatch(received, /0\r\n\r\n$/, 'the server does not get an end of the body');
 });
 
 t.test('exactly limits.body_bytes passes, chunked and by length', async (t) => {
@@ -174,7 +178,7 @@ t.test('a response head may be twice as large as a request head, and no larger: 
   t.match(await seen.request(2), { status: 502, reason: 'bad_response' });
 });
 
-t.test('limits.header_bytes holds for a trailer section too: 431', async (t) => {
+t.test('limits.header_bytes also limits a trailer section: 431', async (t) => {
   const server = await startRawServer((connection) => connection.hang());
   t.teardown(() => server.close());
   const settings = { servers: [server.address], limits: { header_bytes: '2kb' } };

@@ -5,7 +5,7 @@ import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
-/** All that the balancer answers without asking a server. */
+/** Everything that the balancer answers without asking a server. */
 const OWN_ANSWERS: { [what: string]: { target: string; host: string; status: number } } = {
   'a host that nobody serves': { target: '/', host: 'nobody.test', status: 404 },
   'what the firewall forbids': { target: '/', host: 'forbidden.test', status: 403 },
@@ -35,7 +35,7 @@ function ownAnswers(server: string): Parameters<typeof startBalancer>[1] {
 }
 
 for (const [what, { target, host, status }] of Object.entries(OWN_ANSWERS)) {
-  t.test(`16 clients that ask for ${what} without a pause leave others their turns`, async (t) => {
+  t.test(`16 clients that ask for ${what} without a pause do not starve others`, async (t) => {
     const server = await origin(t, answering('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
     const started = await startBalancer(t, ownAnswers(server.address));
     const greedy = await Promise.all(Array.from({ length: GREEDY }, started.connect));
@@ -47,7 +47,7 @@ for (const [what, { target, host, status }] of Object.entries(OWN_ANSWERS)) {
     other.send('GET / HTTP/1.1\r\nHost: served.test\r\n\r\n');
     t.equal((await other.response()).status, 200);
     const meanwhile = bytes();
-    // The first of those that are limited is let through.
+    // The first request to the limited host is accepted.
     const own = status === 429 ? 1 : 0;
     for (const client of greedy) {
       let right = 0;
@@ -55,14 +55,17 @@ for (const [what, { target, host, status }] of Object.entries(OWN_ANSWERS)) {
       if (right < EACH - own) t.fail(`${right} answers of ${EACH}`);
     }
     const share = meanwhile / bytes();
-    t.ok(share < 0.3, `${Math.round(share * GREEDY * EACH)} of ${GREEDY * EACH} were answered first`);
+    t.ok(
+      share < 0.3,
+      `${Math.round(share * GREEDY * EACH)} of ${GREEDY * EACH} were answered before the other client`,
+    );
     if (what === 'readiness') return;
-    t.equal(started.seen.requests.length, GREEDY * EACH + 1, 'each is told to observers once');
+    t.equal(started.seen.requests.length, GREEDY * EACH + 1, 'each is reported to observers once');
   });
 }
 
 t.test(
-  'pipelined answers of our own come in order beside those of servers, however they are cut',
+  'pipelined local replies and server answers come in order, wherever the requests are cut',
   async (t) => {
     const server = await origin(t, answering('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nserver'));
     const started = await startBalancer(t, ownAnswers(server.address));
@@ -88,7 +91,7 @@ t.test(
 t.test('pipelined bytes are not read while the client waits: memory stays bounded', async (t) => {
   const silent = await origin(t, async (connection) => {
     await connection.readHead();
-    // Nothing follows before the first is answered.
+    // Nothing more before the first answer.
     await connection.readHead();
   });
   const started = await startBalancer(t, { servers: [silent.address] });

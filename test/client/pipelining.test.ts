@@ -17,7 +17,7 @@ function answer(body: string | Buffer): Buffer {
   return Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes.length}\r\n\r\n`), bytes]);
 }
 
-t.test('a slow first answer holds back the others, and none overtakes it', async (t) => {
+t.test('pipelined answers wait for a slow first one, and none overtakes it', async (t) => {
   const asked: string[] = [];
   let letGo = (): void => {};
   const first = new Promise<void>((resolve) => {
@@ -43,7 +43,7 @@ t.test('a slow first answer holds back the others, and none overtakes it', async
   for (const path of ['/slow', '/b', '/c']) t.equal((await client.response()).body, path);
 });
 
-t.test('answers of all sizes come in the order of their requests', async (t) => {
+t.test('pipelined answers of all sizes come in the order of their requests', async (t) => {
   const sizes = [0, 70_000, 1, 16_384, 300_000, 5, 65_536];
   const server = await origin(t, async (connection) => {
     for (;;) {
@@ -62,7 +62,7 @@ t.test('answers of all sizes come in the order of their requests', async (t) => 
   for (const size of sizes) t.equal((await client.response()).body, pattern(size).toString('latin1'));
 });
 
-t.test('a local reply does not wait for the request after it', async (t) => {
+t.test('a local reply does not wait for the rest of the next request', async (t) => {
   const server = await origin(t, (connection) => connection.hang());
   const { connect } = await startBalancer(t, { servers: [server.address] });
   const client = await connect();
@@ -116,7 +116,7 @@ t.test('a FIN after a request and a part of another ends the connection at once'
   }
 });
 
-t.test('a connection is usable after an answer that came while its request was held back', async (t) => {
+t.test('a connection is usable after an answer that came while its request was paused', async (t) => {
   const { connect } = await startBalancer(t, { servers: [await deadAddress()] });
   const client = await connect();
   for (let i = 0; i < 3; i++) {
@@ -127,7 +127,7 @@ t.test('a connection is usable after an answer that came while its request was h
   }
 });
 
-t.test('a client that asks on and on and reads nothing is made to wait', async (t) => {
+t.test('a client that sends requests without reading answers is paused', async (t) => {
   let served = 0;
   const body = pattern(20_000);
   const server = await origin(t, async (connection) => {
@@ -150,19 +150,23 @@ t.test('a client that asks on and on and reads nothing is made to wait', async (
 
   const other = await connect();
   other.send(get('/other'));
-  t.equal((await other.response()).body, body.toString('latin1'), 'others are served over the same pool');
+  t.equal(
+    (await other.response()).body,
+    body.toString('latin1'),
+    'other clients are served over the same pool',
+  );
 
   const open = served;
   client.socket.resume();
   for (let i = 0; i < open; i++) t.equal((await client.response()).body.length, body.length);
 });
 
-t.test('a client that is answered by the balancer itself and reads nothing is made to wait', async (t) => {
+t.test('a client that sends requests without reading local replies is paused', async (t) => {
   const { connect, seen } = await startBalancer(t, { servers: [await deadAddress()] });
   const client = await connect();
   client.socket.pause();
   const burst = 'OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n'.repeat(1000);
-  // The kernel alone may keep 32 MiB for a client, a quarter of a million answers.
+  // The kernel may buffer 32 MiB for a client, a quarter of a million answers.
   const limit = 1000;
   let bursts = 0;
   for (; bursts < limit; bursts++) {
@@ -180,7 +184,7 @@ t.test('a client that is answered by the balancer itself and reads nothing is ma
   await client.gone();
 });
 
-t.test('pipelined requests that have not begun are dropped with their connection', async (t) => {
+t.test('pipelined requests that have not begun are dropped when their connection ends', async (t) => {
   let asked = 0;
   const server = await origin(t, async (connection) => {
     await connection.readHead();
@@ -197,7 +201,7 @@ t.test('pipelined requests that have not begun are dropped with their connection
   t.equal(asked, 1);
 });
 
-t.test('many pipelined requests over many connections', async (t) => {
+t.test('many pipelined requests over many connections are all answered', async (t) => {
   const server = await origin(t, answering(OK));
   const { connect } = await startBalancer(t, { servers: [server.address] });
   const clients = await Promise.all(Array.from({ length: 20 }, connect));
