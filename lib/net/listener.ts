@@ -124,8 +124,9 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
       new ProxyHeaderReader(this, deps).begin(connection);
       return;
     }
-    const address = peer?.text ?? remoteAddress;
-    deps.counts.count('untrusted', this.name, address, `${address} is not in proxy_protocol`);
+    // Without an address it is gone already, as the checks of HAProxy are that only connect.
+    if (peer === null) deps.counts.count('closed', this.name, remoteAddress);
+    else deps.counts.count('untrusted', this.name, peer.text, `${peer.text} is not in proxy_protocol`);
     connection.refuse();
   }
 
