@@ -26,7 +26,19 @@ const elsewhere = await authority.issue({ names: ['elsewhere.internal'] });
 const selfSigned = { ...good, ...signedByItself() };
 
 function signedByItself(): { cert: string; key: string } {
-  const options = ['-nodes', '-days', '1', '-subj', '/CN=127.0.0.1', '-keyout', '-', '-out', '-'];
+  const options = [
+    '-nodes',
+    '-days',
+    '1',
+    '-subj',
+    '/CN=self',
+    '-addext',
+    'subjectAltName=IP:127.0.0.1',
+    '-keyout',
+    '-',
+    '-out',
+    '-',
+  ];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
   const { stdout } = spawnSync('openssl', ['req', '-x509', ...key, ...options], { encoding: 'utf8' });
   const at = stdout.indexOf('-----BEGIN CERT');
@@ -146,6 +158,12 @@ for (const [what, shown, detail] of wrong) {
     const address = await nginx(t, use, '', shown);
     t.match(await ask(t, address, { ca: use.ca }), [{ status: 502, reason: 'tls_failed', detail }]);
     t.match(await ask(t, address, { verify: false }), [{ status: 200 }]);
+    if (shown === selfSigned)
+      t.match(
+        await ask(t, address, { ca: use.write('self.pem', shown.cert) }),
+        [{ status: 200 }],
+        'it may be named itself',
+      );
   });
 }
 

@@ -13,6 +13,17 @@ const ENV = {
   LB_HOOK_SECRET: 'of-the-hook',
 };
 
+/** The files that examples name. */
+const PEM_FILES = {
+  'internal-ca.pem': pemOf('internal.pem'),
+  'lb.pem': pemOf('lb.pem'),
+  'lb.key': pemOf('lb.key'),
+};
+
+function pemOf(name: string): string {
+  return readFileSync(join(ROOT, 'fixtures/config', name), 'utf8');
+}
+
 /** Pages whose YAML is a key at a time: the test of the schema checks those examples. */
 const FRAGMENTS: ReadonlySet<string> = new Set(['docs/configuration.md', 'lib/observe/reference.md']);
 
@@ -32,6 +43,7 @@ t.test(
         files++;
         const isPart = !/^(servers|hosts|paths|routes|listen):/m.test(text);
         const cwd = t.testdir({
+          ...PEM_FILES,
           'loadbalancer.yaml': isPart ? `${text}\nservers: [localhost:5001]\n` : text,
         });
         const { code, stdout, stderr } = printedBy(['check'], cwd, {});
