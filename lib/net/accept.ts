@@ -10,29 +10,29 @@ import { isStreamHandle, peerAddress, type StreamHandle } from './stream-binding
 import type { RawTransport, SocketMode, Transport } from './transport.js';
 
 /**
- * What becomes of a connection, stage by stage: it is accepted; where the listener expects one, a PROXY header is read; the
- * acceptor admits it or it is reset; where the listener has TLS, the handshake follows; then the acceptor takes it. A plain
- * connection goes through all of that in one call.
+ * The stages of a new connection: it is accepted; if the listener expects a PROXY header, the header is read; the
+ * acceptor admits the connection, or it is reset; if the listener has TLS, the handshake follows; then the acceptor takes
+ * it. A plain connection passes all of these in one call.
  */
 
-/** A connection as it was accepted. It is made a transport, or refused, before the call is over in which it came. */
+/** A connection as accepted. It must become a transport, or be refused, during the call in which it is passed. */
 export interface RawConnection {
   /** The peer's address as text; empty for a Unix socket. */
   readonly remoteAddress: string;
-  /** Knows between which places it is, where a PROXY header told; else the transport does. */
+  /** Knows the ends of the connection, if a PROXY header named them; else the transport does. */
   readonly source?: EndsSource;
-  /** Once; to be attached at once. */
+  /** Makes the transport, once; an owner must be attached at once. */
   transport(): RawTransport;
-  /** Closes it with a reset. */
+  /** Closes the connection with a reset. */
   refuse(): void;
 }
 
-/** A connection whose bytes are HTTP, without an owner: to be taken at once. */
+/** A connection whose bytes are HTTP, without an owner: it must be taken at once. */
 export class Incoming {
   readonly #transport: Transport;
-  /** How it is transported. */
+  /** How the connection is transported. */
   readonly transport: TransportInfo;
-  /** Knows between which places it is: those that a PROXY header told, else those of the socket. */
+  /** Knows the ends of the connection: those that a PROXY header named, else those of the socket. */
   readonly source: EndsSource;
 
   constructor(transport: Transport, info: TransportInfo, source: EndsSource = transport) {
@@ -46,26 +46,27 @@ export class Incoming {
   }
 }
 
-/** A connection that is admitted and has something to do before it is a client's, such as a handshake. */
+/** An admitted connection that is not a client's yet, for example because of its handshake. */
 export interface PendingConnection {
-  /** Since when, in the wheel's time. */
+  /** When it began, in the wheel's time. */
   readonly idleSince: number;
-  /** Another connection needs its place: closes it. */
+  /** Closes the connection because another one needs its place. */
   abandon(): void;
 }
 
 /** The place of an admitted connection. */
 export interface Admission {
-  /** The connection is gone before it was a client's: the place is free. */
+  /** The connection has ended before it was a client's: frees its place. */
   leave(): void;
 }
 
-/** Who decides about connections, and owns them in the end. */
+/** Decides about connections, and owns them in the end. */
 export interface Acceptor {
   /**
-   * May this client connect? null: no, and the connection is reset. `address` is the client's, as text: the peer's, or
-   * what a PROXY header names; empty for a Unix socket. `listener` is where it connected, `held` the place that it has had since then. With `pending` the place can be taken from it until `onAccept`;
-   * null: `onAccept` follows at once.
+   * May this client connect? null: no, and the connection is reset. `address` is the client's as text: the peer's, or the
+   * one that a PROXY header names; empty for a Unix socket. `listener` is where it connected, `held` the place that it
+   * has had since then. With `pending` the place can be taken from the connection until `onAccept`; null: `onAccept`
+   * follows at once.
    */
   admit(
     address: string,
@@ -73,11 +74,11 @@ export interface Acceptor {
     pending: PendingConnection | null,
     held?: Admission | null,
   ): Admission | null;
-  /** What was admitted may be taken. */
+  /** An admitted connection is ready to be taken. */
   onAccept(incoming: Incoming, admission: Admission): void;
 }
 
-/** Told of each connection that was accepted. */
+/** Called for each accepted connection. */
 export interface Entrance {
   enter(connection: RawConnection): void;
 }
@@ -88,10 +89,10 @@ interface ServerHandle {
 }
 
 /**
- * Hands each connection of a listening `server` to `entrance`.
+ * Passes each connection of a listening `server` to `entrance`.
  *
- * Node makes a socket for each connection, which costs more than all that a small request needs beside it: so the
- * handle is taken before Node wraps it, if it is one of those that can be used without that.
+ * Node makes a socket for each connection, which costs more than everything else that a small request needs: so the
+ * handle is taken before Node wraps it, if it can be used directly.
  */
 export function acceptFrom(server: net.Server, entrance: Entrance, means: SocketMode): void {
   server.on('connection', (socket) => {
@@ -134,10 +135,7 @@ class RawHandle implements RawConnection {
   }
 }
 
-/**
- * A connection as Node hands it out, served by documented means alone; the server must have been made with
- * `pauseOnConnect`.
- */
+/** A connection as Node provides it, used by documented means only; the server must have been made with `pauseOnConnect`. */
 class RawSocket implements RawConnection {
   readonly #socket: net.Socket;
 

@@ -2,27 +2,27 @@ import { copyOfRead, giveCopy, giveReadBuffer, isShared } from './read-buffer.js
 import type { SocketWriter } from './transport.js';
 
 /**
- * What became of a read. taken: the kernel has all that was written of it. waits: it has not, and what is left was
- * copied. kept: what is left still lies in the buffer, which belongs to that write now.
+ * The state of a read. taken: the kernel has taken everything that was written from it. waits: the kernel has not, and
+ * the rest was copied. kept: the rest is still in the buffer, which now belongs to that write.
  */
 export type BufferUse = 'taken' | 'waits' | 'kept';
 
-/** What is being read right now: set by channels, and looked at by writes during the read. */
+/** The current read: set by channels, and used by writes during the read. */
 export const currentRead: {
   /** Null between reads. */
   buffer: Buffer | null;
-  /** What became of the last read so far. */
+  /** The state of the last read so far. */
   use: BufferUse;
 } = { buffer: null, use: 'taken' };
 
-/** Writes pieces of read buffers, without copying what the kernel takes at once; an unfinished write keeps its bytes. */
+/** Writes pieces of read buffers without copying what the kernel takes at once; an unfinished write keeps its bytes. */
 export class BorrowedWrite {
   /** Read buffers of other channels. */
   #lent: Buffer[] | null = null;
-  /** Of what the kernel did not take at once. */
+  /** Copies of what the kernel did not take at once. */
   #copies: Buffer[] | null = null;
 
-  /** Writes `text` and `buffer[start, end)` in one go. */
+  /** Writes `text` and `buffer[start, end)` together. */
   write(writer: SocketWriter, text: string, buffer: Buffer, start: number, end: number): void {
     if (this.#mayKeep(buffer)) {
       writeBoth(writer, text, buffer.subarray(start, end));
@@ -30,13 +30,13 @@ export class BorrowedWrite {
     } else {
       this.#writeNow(writer, text, buffer, start, end);
     }
-    // A stream tells of no drain when less than its high-water mark was waiting.
+    // A stream does not report a drain when less than its high-water mark was waiting.
     if (writer.pending === 0) this.giveBack();
   }
 
   /**
-   * The next read of any socket overwrites what lies in a shared buffer, and what was read in one go may be for
-   * several channels: only one of them can keep the buffer.
+   * The next read of any socket overwrites a shared buffer; and a read may be written to several channels, of which only
+   * one can keep the buffer.
    */
   #mayKeep(buffer: Buffer): boolean {
     if (isShared(buffer)) return false;
@@ -51,7 +51,7 @@ export class BorrowedWrite {
     if (!this.#lent.includes(buffer)) this.#lent.push(buffer);
   }
 
-  /** What the kernel does not take at once is copied. */
+  /** Copies what the kernel does not take at once. */
   #writeNow(writer: SocketWriter, text: string, buffer: Buffer, start: number, end: number): void {
     const taken = writer.writeNow(text, buffer, start, end);
     const rest = start + Math.max(0, taken - text.length);
@@ -63,13 +63,13 @@ export class BorrowedWrite {
     if (writer.pending > 0 && currentRead.use === 'taken') currentRead.use = 'waits';
   }
 
-  /** All writes are finished, or will never be. */
+  /** All writes are finished, or will never be: releases their buffers. */
   giveBack(): void {
     if (this.#copies !== null) for (const copy of this.#copies) giveCopy(copy);
     this.#copies = null;
     if (this.#lent === null) return;
     for (const buffer of this.#lent) if (buffer !== currentRead.buffer) giveReadBuffer(buffer);
-    // What is being read from right now goes back when it is dealt with.
+    // The buffer of the current read is released after the read has been processed.
     const { buffer } = currentRead;
     if (buffer !== null && this.#lent.includes(buffer)) currentRead.use = 'taken';
     this.#lent = null;

@@ -5,31 +5,31 @@ import { atTickEnd, type TickTask } from './loop-tick.js';
 import { type StreamReader, StreamReading } from './stream-reading.js';
 import type { SocketWriter, Transport, TransportOwner } from './transport.js';
 
-/** Whoever owns a channel: told what the transport did. `onClose` is the last call, and comes exactly once. */
+/** The owner of a channel, called for events of its transport. `onClose` is the last call, and comes exactly once. */
 export interface ChannelOwner {
-  /** Does it read on when writing has failed, even if it has paused? Then it closes the channel itself, some day. */
+  /** Should reading continue after a failed write, even while paused? Then the owner closes the channel itself, later. */
   readonly wantsRest?: boolean;
-  /** Bytes came, `buffer[0, length)`: valid during the call only. */
+  /** The bytes `buffer[0, length)` were read: valid during the call only. */
   onBytes(buffer: Buffer, length: number): void;
   /** The peer sends nothing more (FIN). */
   onEnd(): void;
-  /** The kernel does not take all that was written in this tick; `onDrain` follows. */
+  /** The kernel has not taken all that was written in this tick; `onDrain` follows. */
   onBlocked(): void;
-  /** All that was written is with the kernel; called only after `onBlocked`, or after a write or flush said false. */
+  /** The kernel has taken all that was written; called only after `onBlocked`, or after a write or flush returned false. */
   onDrain(): void;
-  /** Gone, for whatever reason; `error` when it was not a polite one. */
+  /** The socket is gone; `error` is set unless it was closed normally. */
   onClose(error: NodeJS.ErrnoException | null): void;
 }
 
-/** Up to here a write is made of one string: Node copies it to the kernel without allocating. */
+/** The longest write made of one string: Node copies it to the kernel without allocating. */
 const TEXT_BYTES = 16 * 1024;
-/** Silence after which the kernel asks whether the peer is still there. */
+/** The silence after which the kernel checks that the peer is still there. */
 const PROBE_AFTER_MS = 60_000;
 
 /**
- * open: bytes go both ways. ended: our FIN is out, or follows what is pending; reading goes on. closing: both ways are closed
- * as soon as all that was written is with the kernel; finishing: the same after our FIN. broken: writing failed; what the
- * peer sent before is still being read. closed: the socket is gone.
+ * open: bytes go both ways. ended: our FIN is sent, or follows pending bytes; reading continues. closing: both directions
+ * are closed when the kernel has taken everything; finishing: the same after our FIN. broken: writing failed; bytes that
+ * the peer sent before are still read. closed: the socket is gone.
  */
 export type ChannelState = 'open' | 'ended' | 'closing' | 'finishing' | 'broken' | 'closed';
 
@@ -42,21 +42,19 @@ export const CHANNEL_MOVES: Moves<ChannelState> = {
   closed: [],
 };
 
-/**
- * One socket: reading with backpressure, gathered writes, half-close, and one teardown.
- */
+/** One socket: reading with backpressure, gathered writes, half-close, and one teardown. */
 export class Channel implements TransportOwner, TickTask, StreamReader {
   readonly #transport: Transport;
   #writer: SocketWriter | null = null;
-  /** Somebody was told to wait for the drain. */
+  /** Does someone wait for a drain? */
   #awaited = false;
   readonly #owner: ChannelOwner;
-  /** What goes out at the end of this tick of the event loop, or before a large piece. */
+  /** Written at the end of this tick of the event loop, or before a large piece. */
   #held = '';
   #awaitsTickEnd = false;
-  /** There is one as soon as a read filled its buffer. */
+  /** Made when a read first fills its buffer. */
   #stream: StreamReading | null = null;
-  /** There is one as soon as a large piece was written. */
+  /** Made when a large piece is first written. */
   #borrowed: BorrowedWrite | null = null;
   #paused = false;
   #state: ChannelState = 'open';
@@ -81,27 +79,27 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     return this.#state === 'closed';
   }
 
-  /** Is everything that was written with the kernel? */
+  /** Has the kernel taken everything that was written? */
   get flushed(): boolean {
     return this.#held === '' && (this.#writer === null || this.#writer.pending === 0);
   }
 
-  /** Has the peer ended its side of a TLS connection without saying so? Then what it sent may not be all of it. */
+  /** Has the peer ended a TLS connection without saying so? Then its data may be incomplete. */
   get truncated(): boolean {
     return this.#transport.truncated;
   }
 
-  /** Bytes that wait for the end of this turn. */
+  /** Bytes that wait for the end of this tick. */
   get heldBytes(): number {
     return this.#held.length;
   }
 
-  /** Bytes that were written and that the kernel has not taken: falls whenever the peer takes something. */
+  /** Bytes written that the kernel has not taken; falls whenever the peer reads. */
   get backlog(): number {
     return this.#writer === null ? 0 : this.#writer.pending;
   }
 
-  /** Writes `text` (latin1), together with whatever else is written in this turn of the event loop. */
+  /** Writes `text` (latin1), together with everything else that is written in this tick of the event loop. */
   writeText(text: string): void {
     if (this.#state !== 'open') return;
     this.#held = this.#held === '' ? text : this.#held + text;
@@ -111,7 +109,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   }
 
   /**
-   * Takes back `text` and what was written after it, if all of that still waits for the end of the turn. `mark`:
+   * Takes back `text` and what was written after it, if all of that still waits for the end of the tick. `mark`:
    * `heldBytes` as it was when `text` was written.
    */
   takeBack(mark: number, text: string): boolean {
@@ -121,9 +119,9 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   }
 
   /**
-   * Writes `buffer[start, end)`; small pieces go together with whatever else is written in this turn, large ones at
-   * once. The bytes may lie in a read buffer: they are copied or the buffer is kept until they are gone. False asks to
-   * wait for `onDrain`.
+   * Writes `buffer[start, end)`; small pieces go together with everything else written in this tick, large ones at once.
+   * The bytes may lie in a read buffer: they are copied, or the buffer is kept until they are sent. False: the caller
+   * should wait for `onDrain`.
    */
   write(buffer: Buffer, start: number, end: number): boolean {
     if (this.#state !== 'open') return true;
@@ -146,7 +144,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     else if (this.#state === 'closing' || this.#state === 'finishing') this.#finish();
   }
 
-  /** Closes if all is with the kernel; else the FIN goes out, as a stream tells of no drain when little is waiting. */
+  /** Closes if nothing is unsent; else sends the FIN, because a stream does not report a drain when little is waiting. */
   #finish(): void {
     if (this.backlog === 0) {
       this.#transport.close();
@@ -156,7 +154,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     }
   }
 
-  /** Writes what waits for the end of this turn. False asks to wait for `onDrain`. */
+  /** Writes what waits for the end of this tick. False: the caller should wait for `onDrain`. */
   flush(): boolean {
     if (this.#state !== 'open' && this.#state !== 'closing') return true;
     const writer = this.#writer ?? this.#open();
@@ -168,7 +166,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     return !this.#awaited;
   }
 
-  /** The writer is opened with the first write: a socket that connects has no handle before. */
+  /** The writer is opened at the first write: a connecting socket has no handle before. */
   #open(): SocketWriter {
     this.#writer = this.#transport.openWriter();
     return this.#writer;
@@ -186,8 +184,9 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   }
 
   /**
-   * Behind `onEnd`: makes sure that the peer ended, and did not reset. libuv takes a reset that comes together with
-   * the last bytes for an end; reading once more tells. `onEndConfirmed` is called soon, or `onClose` with the error.
+   * After `onEnd`: makes sure that the peer ended, and did not reset. libuv reports a reset that comes together with the
+   * last bytes as an end; reading again shows the difference. `onEndConfirmed` is called soon, or `onClose` with the
+   * error.
    */
   confirmEnd(listener: EndListener): void {
     this.#transport.readAnew();
@@ -199,12 +198,12 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     if (!this.#transport.destroyed) listener.onEndConfirmed();
   }
 
-  /** Asks the kernel to notice a peer that vanished without a word, for a connection that may be silent for long. */
+  /** Lets the kernel notice a peer that vanished, for a connection that may be silent for long. */
   probePeer(): void {
     this.#transport.probePeer(PROBE_AFTER_MS);
   }
 
-  /** Half-close: flushes, then FIN. Reading goes on. */
+  /** Half-close: flushes, then sends FIN. Reading continues. */
   end(): void {
     if (this.#state !== 'open') return;
     this.flush();
@@ -214,7 +213,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     this.#transport.end();
   }
 
-  /** Closes both ways as soon as all that was written is with the kernel, which may never be. */
+  /** Closes both directions when the kernel has taken everything, which may never happen. */
   close(): void {
     if (this.#state === 'open') this.#move('closing');
     else if (this.#state === 'ended') this.#move('finishing');
@@ -224,27 +223,27 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     atTickEnd(this);
   }
 
-  /** Another goes on with its transport: the owner is told of nothing more. Only while nothing was written. */
+  /** Gives the transport to another owner; this one is not called any more. Only while nothing was written. */
   leave(): void {
     this.#move('closed');
     this.#stream?.release();
     this.#stream = null;
   }
 
-  /** Closes at once, both ways. */
+  /** Closes both directions at once. */
   destroy(): void {
     this.#transport.destroy();
   }
 
-  /** Closes with RST, also in place of what waits for the end of the turn: the peer must not take what it got for the whole. */
+  /** Closes with RST, also dropping what waits for the end of the tick: the peer must not take what it got for complete. */
   reset(): void {
     this.#held = '';
-    // Behind a FIN there is nothing to reset.
+    // After a FIN a reset has no effect.
     if (this.#state === 'ended' || this.#state === 'finishing') this.#transport.destroy();
     else this.#transport.reset();
   }
 
-  // From the reading of a stream.
+  // Called by the reading of a stream.
 
   rest(): void {
     this.#transport.pause();
@@ -254,9 +253,9 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     if (!this.#paused) this.#transport.resume();
   }
 
-  // From the transport.
+  // Called by the transport.
 
-  /** Returns the buffer for the next read if it is to be another one. */
+  /** Returns the buffer for the next read if it is a different one. */
   read(length: number, buffer: Buffer): Buffer | undefined {
     if (length === buffer.length) {
       this.#stream ??= new StreamReading(this);
@@ -281,12 +280,12 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   }
 
   /**
-   * From the writer. A server that answers an upload and closes resets it: its answer is there to be read, and a
-   * socket destroyed for the failed write would lose it. Reading goes on to the end, which is near.
+   * Called by the writer. A server that answers an upload and closes resets the connection: destroying the socket for the
+   * failed write would lose the answer, which can still be read. So reading continues to the end, which is near.
    */
   broken(error: NodeJS.ErrnoException): void {
     this.#error = error;
-    // Who closes waits for nothing that the peer may still say.
+    // A closing channel does not wait for further bytes of the peer.
     const closes = this.#state === 'closing' || this.#state === 'finishing';
     const isRead = !closes && (!this.#paused || this.#owner.wantsRest === true);
     this.#move('broken');
@@ -302,7 +301,7 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
     this.#owner.onDrain();
   }
 
-  /** An error is always followed by the close, which tells of it. */
+  /** An error is always followed by the close, which reports it. */
   failed(error: NodeJS.ErrnoException): void {
     this.#error = error;
   }
@@ -316,19 +315,19 @@ export class Channel implements TransportOwner, TickTask, StreamReader {
   }
 }
 
-/** Told that an end was one. */
+/** Called when an end is confirmed. */
 export interface EndListener {
   onEndConfirmed(): void;
 }
 
-/** Who knows by then whether it was. */
+/** Can tell after the next poll whether the end was one. */
 interface Ended {
   endConfirmed(listener: EndListener): void;
 }
 
-/** Asks `ended` once the next poll for input is over. */
+/** Calls `ended` after the next poll for input. */
 function confirmAfterNextPoll(ended: Ended, listener: EndListener): void {
-  // This one runs before that poll; one that is set from it runs after.
+  // This callback runs before that poll; one that it schedules runs after it.
   setImmediate(afterNextPoll, ended, listener);
 }
 

@@ -22,9 +22,9 @@ import type { SocketMode, SocketWriterOwner, Transport } from './transport.js';
 /** A path, or an IP address and a port. */
 export type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
-/** Told how it went, once, and never before `connect` has returned. */
+/** Called once with the result, and never before `connect` has returned. */
 export interface ConnectListener {
-  /** `attempt.transport()` is to be taken at once: there is nothing to cancel any more. */
+  /** `attempt.transport()` must be taken at once: there is nothing to cancel any more. */
   onConnected(attempt: Connecting): void;
   onRefused(attempt: Connecting, error: NodeJS.ErrnoException): void;
 }
@@ -33,17 +33,17 @@ export interface ConnectListener {
 export interface Connecting {
   /** The address, or the path. */
   readonly peer: string;
-  /** Taken at once, in place of `secure`. */
+  /** Called at once, or `secure` instead. */
   transport(): Transport;
-  /** Sends `text` (latin1) ahead of all else, before `transport`. */
+  /** Sends `text` (latin1) before everything else, before `transport`. */
   greet(text: string): void;
-  /** Begins the handshake of TLS. */
+  /** Begins the TLS handshake. */
   secure(server: ServerTls, listener: HandshakeListener): Handshake;
-  /** Breaks it off before it has connected: the listener hears nothing. */
+  /** Gives up before the connection is open: the listener is not called. */
   cancel(): void;
 }
 
-/** Opens a connection to `place`, which is to be secured if `isSecure`; the caller keeps the deadline. */
+/** Opens a connection to `place`, with TLS if `isSecure`; the caller keeps the deadline. */
 export function connect(
   place: SocketAddress,
   listener: ConnectListener,
@@ -55,13 +55,13 @@ export function connect(
     : new SocketConnecting(place, listener, isSecure);
 }
 
-/** A connect in the terms of libuv. */
+/** A connect request for libuv. */
 interface ConnectRequest {
   oncomplete: (this: ConnectRequest, status: number) => void;
   attempt: HandleConnecting;
 }
 
-/** Without Node's socket, as connections that are accepted are taken. */
+/** Without Node's socket, like accepted connections. */
 class HandleConnecting implements Connecting {
   readonly peer: string;
   readonly #listener: ConnectListener;
@@ -104,7 +104,7 @@ class HandleConnecting implements Connecting {
     return new HandleTransport(this.#handle);
   }
 
-  /** What fails is found when the connection is read. */
+  /** A failure shows when the connection is read. */
   greet(text: string): void {
     new HandleWriter(this.#handle, { destroyed: false }, GREETER).writeText(text);
   }

@@ -10,10 +10,10 @@ import type { Handshake, HandshakeListener } from './tls-connecting.js';
 import type { TlsError } from './tls-failure.js';
 import type { Sockets } from './transport.js';
 
-/** Where connections to one server go: one place, or all addresses of a name in turn. */
+/** Where connections to one server go: one address, or all addresses of a name in rotation. */
 export interface Endpoint {
   readonly address: Address;
-  /** null when the address is no name. */
+  /** null when the address is not a name. */
   readonly host: HostAddresses | null;
   readonly sockets: Sockets;
   /** The PROXY header that every connection begins with; null: none. */
@@ -22,28 +22,31 @@ export interface Endpoint {
   readonly tls: ServerTls | null;
 }
 
-/** Told how a dial went, once and never before `dial` returns. */
+/** Called once with the result of a dial, and never before `dial` returns. */
 export interface DialListener {
-  /** `open` makes it the channel of its owner, at once. `peer` is the IP address, or the path of a Unix socket. */
+  /**
+   * `open` makes the channel of its owner, and must be called at once. `peer` is the IP address, or the path of a Unix
+   * socket.
+   */
   onConnect(open: (owner: ChannelOwner) => Channel, peer: string): void;
-  /** None of the addresses took the connection, or its handshake failed (`TlsError`): the error of the last. */
+  /** No address accepted the connection, or the handshake failed (`TlsError`): the error of the last attempt. */
   onDialFailed(error: NodeJS.ErrnoException): void;
 }
 
-/** RFC 8305, 5: an address has so long before the next one is tried beside it. */
+/** RFC 8305, 5: after this long the next address is tried in parallel. */
 const ATTEMPT_DELAY_MS = 250;
 
 /**
- * Opens a connection to `endpoint`, the handshake of TLS included. The caller keeps the deadline, and cancels the dial when it passes. `greeting` is what
- * the connection begins with, as latin1: a PROXY header; TLS comes after it.
+ * Opens a connection to `endpoint`, including the TLS handshake. The caller keeps the deadline, and cancels the dial when
+ * it passes. `greeting` is sent first, as latin1: a PROXY header; TLS comes after it.
  */
 export function dial(endpoint: Endpoint, dialler: DialListener, greeting = ''): Dial {
   return new Dial(endpoint, dialler, greeting);
 }
 
 /**
- * One connection being opened. A name with several addresses has them raced: the next is tried when one has failed or
- * is slow, and the first to connect wins (RFC 8305).
+ * One connection being opened. The addresses of a name race: the next one is tried when one has failed or is slow, and
+ * the first to connect wins (RFC 8305).
  */
 export class Dial implements DeadlineOwner, ResolveListener, ConnectListener, HandshakeListener {
   readonly #address: Address;
@@ -73,7 +76,7 @@ export class Dial implements DeadlineOwner, ResolveListener, ConnectListener, Ha
     else host.wait(this);
   }
 
-  /** Breaks it off; the dialler hears nothing. */
+  /** Gives up; the dialler is not called. */
   cancel(): void {
     this.#end();
   }

@@ -18,35 +18,35 @@ const UV_EOF = -4095;
 const TRANSPORT = Symbol('transport');
 type WiredHandle = StreamHandle & { [TRANSPORT]: HandleTransport };
 
-/** A FIN in the terms of libuv. */
+/** A FIN request for libuv. */
 interface ShutdownRequest {
   oncomplete: (this: ShutdownRequest) => void;
   transport: HandleTransport;
 }
 
 /**
- * A socket without Node's stream around it: a connection that is accepted, asks once and is closed takes a quarter
- * less time in user space. Reads go into the buffers that the owner names, the shared one first.
+ * A socket without Node's stream: a connection that is accepted, carries one request and is closed takes a quarter less
+ * time in user space. Reads go into buffers that the owner names, at first into the shared one.
  */
 export class HandleTransport implements RawTransport {
   readonly #handle: StreamHandle;
   #owner: TransportOwner | null = null;
-  /** Where the next read goes; libuv knows only its address. */
+  /** The buffer of the next read; libuv knows only its address. */
   #buffer: Buffer = sharedReadBuffer;
   #isReading = false;
-  /** What was read by an owner before. */
+  /** Bytes that a previous owner read. */
   #first: Buffer | null = null;
   #readEnded = false;
   #writeEnded = false;
-  /** Changed by itself alone. */
+  /** Changed only by this class. */
   destroyed = false;
 
-  /** Only where there is a `streamBinding`. */
+  /** Only if there is a `streamBinding`. */
   constructor(handle: StreamHandle) {
     this.#handle = handle;
   }
 
-  /** For what goes on with it when this is detached. */
+  /** For the successor after `detach`. */
   get handle(): StreamHandle {
     return this.#handle;
   }
@@ -82,7 +82,7 @@ export class HandleTransport implements RawTransport {
     this.#first = rest;
   }
 
-  /** What was read before comes first, and not within the call that attaches an owner. */
+  /** Passes on bytes that were read before, not within the call that attaches an owner. */
   readFirst(): void {
     const first = this.#first;
     if (first === null || !this.#isReading) return;
@@ -121,7 +121,7 @@ export class HandleTransport implements RawTransport {
     const request = new (streamBinding as StreamBinding).ShutdownWrap() as ShutdownRequest;
     request.oncomplete = onShutdown;
     request.transport = this;
-    // The peer may be gone already, which reading tells.
+    // The peer may be gone already, which reading will show.
     if (this.#handle.shutdown(request) !== 0) this.ended();
   }
 
@@ -149,9 +149,9 @@ export class HandleTransport implements RawTransport {
     if (!this.destroyed) this.#handle.setKeepAlive?.(true, Math.round(idleMs / 1000));
   }
 
-  // From the handle.
+  // Called by the handle.
 
-  /** Called by a handle for every read; returns the buffer for the next one if that is another. */
+  /** Called by a handle for every read; returns the buffer for the next one if it is a different one. */
   static readonly onRead = function (this: WiredHandle): Buffer | undefined {
     const transport = this[TRANSPORT];
     if (transport.destroyed) return undefined;
@@ -171,7 +171,7 @@ export class HandleTransport implements RawTransport {
   #onEnd(owner: TransportOwner): void {
     const wasReading = this.#isReading;
     this.#isReading = false;
-    // Read anew, it ends anew.
+    // After reading anew, the end is reported again.
     if (this.#readEnded) return;
     this.#readEnded = true;
     this.noteEnd(wasReading);
@@ -179,7 +179,7 @@ export class HandleTransport implements RawTransport {
     this.#closeIfOver();
   }
 
-  /** The peer has ended. `wasReading`: it was not paused. */
+  /** The peer has ended. `wasReading`: reading was not paused. */
   protected noteEnd(_wasReading: boolean): void {}
 
   #fail(status: number): void {
@@ -191,7 +191,7 @@ export class HandleTransport implements RawTransport {
     this.destroy();
   }
 
-  /** The FIN is out. */
+  /** The FIN is sent. */
   ended(): void {
     this.#writeEnded = true;
     this.#closeIfOver();
@@ -218,7 +218,7 @@ function onClosed(this: WiredHandle): void {
   this[TRANSPORT].closed();
 }
 
-/** A write in the terms of libuv. `oncomplete` is called only for one that did not complete at once. */
+/** A write request for libuv. `oncomplete` is called only for a write that did not complete at once. */
 interface WriteRequest {
   oncomplete: ((this: WriteRequest, status: number) => void) | null;
   writer: HandleWriter | null;
@@ -226,32 +226,32 @@ interface WriteRequest {
   bytes: Buffer | null;
 }
 
-/** Where a text lies while it is written in front of bytes. */
+/** Holds a text while it is written before bytes. */
 const textBuffer = Buffer.allocUnsafeSlow(16 * 1024);
 
 /**
- * Writes to the handle below a socket. Writing through Node's stream costs a request object, a dozen calls and a tick
- * per write, and most of the garbage of a small request; here one request object serves again and again as long as
- * writes complete at once, which nearly all do.
+ * Writes to the handle below a socket. Writing through Node's stream costs a request object, a dozen calls and a tick per
+ * write, and most of the garbage of a small request; here one request object is reused while writes complete at once, as
+ * nearly all do.
  */
 export class HandleWriter implements SocketWriter {
   readonly #handle: StreamHandle;
   readonly #transport: { readonly destroyed: boolean };
   readonly #owner: SocketWriterOwner;
-  /** Writes that did not complete at once and have not yet. */
+  /** Writes that have not completed yet. */
   #unfinished = 0;
   #broken = false;
 
-  /** Only where there is a `streamBinding`. */
+  /** Only if there is a `streamBinding`. */
   constructor(handle: StreamHandle, transport: { readonly destroyed: boolean }, owner: SocketWriterOwner) {
     this.#handle = handle;
     this.#transport = transport;
     this.#owner = owner;
   }
 
-  /** What was pending when the socket was destroyed is gone with it. */
+  /** Bytes pending when the socket was destroyed are dropped. */
   get pending(): number {
-    // The handle is asked only where there may be something: a call into Node is not free.
+    // The handle is read only if something may be pending: a call into Node is not free.
     return this.#unfinished === 0 || this.#isDead() ? 0 : this.#handle.writeQueueSize;
   }
 
@@ -284,8 +284,9 @@ export class HandleWriter implements SocketWriter {
   }
 
   /**
-   * libuv can only be given bytes to keep, so this goes round it, to the file below the socket, which does not block.
-   * With a buffer for each stream instead, which no other stream overwrites, a body of 100 KiB cost 1.15 times as much.
+   * libuv can only be given bytes to keep, so this writes directly to the file descriptor of the socket, which does not
+   * block. With a buffer for each stream instead, which no other stream overwrites, a body of 100 KiB cost 1.15 times as
+   * much.
    */
   writeNow(text: string, buffer: Buffer, start: number, end: number): number {
     if (this.#isDead() || this.#unfinished > 0 || text.length > textBuffer.length) return 0;
@@ -296,14 +297,14 @@ export class HandleWriter implements SocketWriter {
       const head = textBuffer.subarray(0, writeLatin1(textBuffer, text, 0));
       return writevSync(fd, [head, buffer.subarray(start, end)]);
     } catch {
-      // Full, or broken: the write that follows tells which.
+      // Full or broken: the next write shows which.
       return 0;
     }
   }
 
   #written(request: WriteRequest, bytes: Buffer | null, status: number): void {
-    // Not by the queue's size: what libuv could not write at the first try may be gone at the second, in the same
-    // call, and still be completed later. To give such a request to another write aborts the process.
+    // The queue's size is no measure: bytes that libuv could not write at the first try may be written at the second,
+    // within the same call, and still be completed later. Reusing such a request for another write aborts the process.
     const { streamBaseState, kLastWriteWasAsync } = streamBinding as StreamBinding;
     if (streamBaseState[kLastWriteWasAsync] !== 0) {
       this.#unfinished++;
@@ -314,7 +315,7 @@ export class HandleWriter implements SocketWriter {
     if (status !== 0) this.#fail(status);
   }
 
-  /** An unfinished write is finished, or failed. */
+  /** An unfinished write has completed or failed. */
   completed(status: number): void {
     this.#unfinished--;
     if (this.#isDead()) return;

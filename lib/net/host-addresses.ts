@@ -2,55 +2,55 @@ import { isIPv6 } from 'node:net';
 import type { Observer } from '../base/observer.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 
-/** Addresses of one family, and how many ms they hold. */
+/** Addresses of one family, and for how many ms they are valid. */
 export interface Answer {
   readonly addresses: readonly string[];
   readonly ttl: number;
 }
 
-/** Exactly one of the two is given; the error's code is of `node:dns` or of the system. */
+/** Exactly one argument is set; the error's code is one of `node:dns` or of the system. */
 export type AnswerCallback = (error: NodeJS.ErrnoException | null, answer: Answer) => void;
 
-/** Who finds the addresses of names, and keeps each name once. */
+/** Resolves names, and keeps one object for each name. */
 export interface NameService {
   readonly wheel: TimerWheel;
   readonly observer: Observer;
   ask(name: string, family: 4 | 6, callback: AnswerCallback): void;
-  /** As the system looks names up, the hosts file included. */
+  /** Resolves a name like the system does, including the hosts file. */
   askSystem(name: string, callback: AnswerCallback): void;
-  /** `host` is of no use to anybody any more. */
+  /** `host` is not used any more. */
   drop(host: HostAddresses): void;
 }
 
-/** Told when a name has got other addresses. */
+/** Called when a name has other addresses. */
 export interface AddressListener {
   onAddresses(addresses: readonly string[]): void;
 }
 
-/** Told once, one or the other. */
+/** Called once, with one or the other. */
 export interface ResolveListener {
   onKnown(): void;
-  /** There is no address, for the reason of the last question. */
+  /** There is no address; `error` is that of the last query. */
   onUnknown(error: NodeJS.ErrnoException): void;
 }
 
-/** After a question that was not answered. */
+/** After a query that failed. */
 const RETRY_MS = 5000;
-/** An address that could not be connected to is the last to be tried for so long. */
+/** For this long, an address that failed to connect is tried last. */
 const SHUNNED_MS = 10_000;
-/** Addresses tried for one connection. */
+/** The most addresses tried for one connection. */
 const MAX_CANDIDATES = 8;
 
 interface Family {
   addresses: readonly string[];
   ttl: number;
-  /** Why the last question had no answer. */
+  /** Why the last query failed. */
   error: NodeJS.ErrnoException | null;
 }
 
 /**
- * The addresses of one name, asked for again when their TTL is over and for as long as somebody watches. An answer
- * that fails to come changes nothing: a name server that is down must not take servers down.
+ * The addresses of one name, queried again when their TTL is over while there are watchers. A failed query changes
+ * nothing: an unreachable name server must not take servers down.
  */
 export class HostAddresses implements DeadlineOwner {
   readonly name: string;
@@ -61,14 +61,14 @@ export class HostAddresses implements DeadlineOwner {
   readonly #shunned = new Map<string, number>();
   readonly #v4: Family = { addresses: [], ttl: 0, error: null };
   readonly #v6: Family = { addresses: [], ttl: 0, error: null };
-  /** IPv6 and IPv4 in turn, IPv6 first (RFC 8305, 4). */
+  /** IPv6 and IPv4 alternating, IPv6 first (RFC 8305, 4). */
   #addresses: readonly string[] = [];
-  /** What watchers and observers were told last. */
-  #told: readonly string[] = [];
+  /** The addresses last reported to watchers and observers. */
+  #reported: readonly string[] = [];
   #asking = 0;
   #turn = 0;
-  /** What was last told to have failed; empty after a good answer. */
-  #toldFailure = '';
+  /** The failure last reported; empty after a successful query. */
+  #reportedFailure = '';
   #wasAnswered = false;
 
   constructor(name: string, resolver: NameService) {
@@ -85,18 +85,18 @@ export class HostAddresses implements DeadlineOwner {
     return this.#resolver.wheel;
   }
 
-  /** Are there addresses, and are they those of now? Without a listener they are not kept up to date. */
+  /** Are there addresses that are up to date? Without watchers they are not refreshed. */
   get isKnown(): boolean {
     return this.#watchers.size > 0 && this.#addresses.length > 0;
   }
 
-  /** From now on the addresses are kept up to date, and `watcher` is told when they change. */
+  /** From now on the addresses are refreshed, and `watcher` is called when they change. */
   watch(watcher: AddressListener): void {
     this.#watchers.add(watcher);
     if (this.#watchers.size === 1) this.#ask();
   }
 
-  /** Behind the last watcher nothing is asked any more. */
+  /** Without watchers nothing is queried any more. */
   unwatch(watcher: AddressListener): void {
     this.#watchers.delete(watcher);
     if (this.#watchers.size > 0) return;
@@ -104,7 +104,7 @@ export class HostAddresses implements DeadlineOwner {
     this.#resolver.drop(this);
   }
 
-  /** Tells `waiter`, not before this returns, as soon as an address is known. */
+  /** Calls `waiter` as soon as an address is known, but not before this returns. */
   wait(waiter: ResolveListener): void {
     this.#waiters.add(waiter);
     this.#ask();
@@ -114,13 +114,13 @@ export class HostAddresses implements DeadlineOwner {
     this.#waiters.delete(waiter);
   }
 
-  /** Where to connect to, in order: each connection begins with another address, those that failed come last. */
+  /** The addresses to connect to, in order: each connection begins with another one, and failed ones come last. */
   candidates(): readonly string[] {
     const all = this.#addresses;
     const first = this.#turn++ % Math.max(1, all.length);
     const good: string[] = [];
     const shunned: string[] = [];
-    // A name may have thousands of addresses: no more are looked at than are needed.
+    // A name may have thousands of addresses: only as many as needed are looked at.
     for (let i = 0; i < all.length && good.length < MAX_CANDIDATES; i++) {
       const address = all[(first + i) % all.length] as string;
       if (this.#shunned.size === 0 || !this.#isShunned(address)) good.push(address);
@@ -169,7 +169,7 @@ export class HostAddresses implements DeadlineOwner {
       family.ttl = answer.ttl;
     }
     if (this.#asking === 0) this.#conclude();
-    // Whoever waits does not have to wait for the other family as well.
+    // Waiters need not wait for the other family too.
     else if (this.#addresses.length === 0 && error === null) this.#use();
   }
 
@@ -182,12 +182,12 @@ export class HostAddresses implements DeadlineOwner {
       return;
     }
     this.#wasAnswered = true;
-    // No record of one family is an answer, as long as there are some of the other.
+    // A missing record of one family is a valid answer if the other family has some.
     for (const family of families) if (family.error?.code === 'ENODATA') family.addresses = [];
     this.#publish(Math.min(...answered.map(({ ttl }) => ttl)));
   }
 
-  /** For what no name server has ever answered: localhost, the hosts file, names without their domain. */
+  /** For names that name servers do not know: localhost, the hosts file, names without their domain. */
   #askSystem(): void {
     this.#asking = 1;
     this.#resolver.askSystem(this.name, (error, answer) => {
@@ -203,12 +203,12 @@ export class HostAddresses implements DeadlineOwner {
   }
 
   #publish(ttl: number): void {
-    const before = this.#told;
-    const isFirst = before.length === 0 && this.#toldFailure === '';
-    this.#toldFailure = '';
+    const before = this.#reported;
+    const isFirst = before.length === 0 && this.#reportedFailure === '';
+    this.#reportedFailure = '';
     this.#arm(ttl);
     this.#use();
-    this.#told = this.#addresses;
+    this.#reported = this.#addresses;
     if (sameSet(before, this.#addresses)) return;
     if (this.#shunned.size > 0) {
       const known = new Set(this.#addresses);
@@ -223,38 +223,38 @@ export class HostAddresses implements DeadlineOwner {
     for (const watcher of this.#watchers) watcher.onAddresses(this.#addresses);
   }
 
-  /** Takes what the families hold into use. */
+  /** Puts the addresses of both families into use. */
   #use(): void {
-    // The hosts file may have one twice.
+    // The hosts file may list an address twice.
     this.#addresses = [...new Set(interleave(this.#v6.addresses, this.#v4.addresses))];
-    this.#tellWaiters((waiter) => waiter.onKnown());
+    this.#notifyWaiters((waiter) => waiter.onKnown());
   }
 
   #fail(error: NodeJS.ErrnoException): void {
     this.#arm(RETRY_MS);
     const detail = error.code ?? error.message;
-    if (detail !== this.#toldFailure)
+    if (detail !== this.#reportedFailure)
       this.#resolver.observer.event?.({ what: 'resolve_failed', host: this.name, detail });
-    this.#toldFailure = detail;
-    this.#tellWaiters((waiter) => {
+    this.#reportedFailure = detail;
+    this.#notifyWaiters((waiter) => {
       if (this.#addresses.length > 0) waiter.onKnown();
       else waiter.onUnknown(error);
     });
   }
 
-  /** What one of them does when it is told may make another leave, and others come that wait for the next answer. */
-  #tellWaiters(tell: (waiter: ResolveListener) => void): void {
+  /** A waiter's reaction may cancel other waiters, or add new ones, which wait for the next answer. */
+  #notifyWaiters(tell: (waiter: ResolveListener) => void): void {
     for (const waiter of [...this.#waiters]) if (this.#waiters.delete(waiter)) tell(waiter);
   }
 
-  /** Nobody asks again for a name that was only asked for once, such as that of a check elsewhere. */
+  /** Not repeated for a name without watchers, such as the target of a health check. */
   #arm(ms: number): void {
     if (this.#watchers.size > 0) this.#deadline.arm(ms);
     else this.#resolver.drop(this);
   }
 }
 
-/** RFC 6761, 6.3: never a question for a name server. */
+/** RFC 6761, 6.3: such names are never sent to a name server. */
 function isLocal(name: string): boolean {
   return /^(.+\.)?localhost\.?$/.test(name);
 }
@@ -269,7 +269,7 @@ function interleave(first: readonly string[], second: readonly string[]): readon
   return all;
 }
 
-/** Name servers turn the order of their records. */
+/** Name servers rotate the order of their records. */
 function sameSet(one: readonly string[], other: readonly string[]): boolean {
   if (one.length !== other.length) return false;
   const known = new Set(one);

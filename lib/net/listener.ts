@@ -23,13 +23,13 @@ import { Handshake, type HandshakeDeps } from './tls-handshake.js';
 import type { TlsTerms } from './tls-terms.js';
 import type { Sockets } from './transport.js';
 
-/** Backlog of connections the kernel accepts for us; it is cut to net.core.somaxconn. */
+/** The length of the kernel's accept queue; limited by net.core.somaxconn. */
 const BACKLOG = 4096;
 
-/** What a listener goes by. */
+/** The settings of a listener. */
 export interface ListenerSettings {
   readonly address: Address;
-  /** Anything: connections are encrypted. */
+  /** If not null, connections are encrypted. */
   readonly tls?: object | null;
   readonly redirect?: 'https' | null;
   readonly mode?: number | null;
@@ -37,9 +37,9 @@ export interface ListenerSettings {
   readonly proxyProtocol?: readonly string[] | null;
 }
 
-/** How listeners encrypt. */
+/** How listeners use TLS. */
 export interface ListenerTls<Settings> {
-  /** null: the listener is one of plain HTTP. Asked when it is made, and when it gets other settings. */
+  /** null: the listener is plain HTTP. Called when the listener is made, and when its settings change. */
   termsOf(settings: Settings): TlsTerms | null;
   readonly handshakes: HandshakeDeps;
 }
@@ -48,9 +48,9 @@ export interface ListenerTls<Settings> {
 export interface ListenerDeps<Settings = ListenerSettings> {
   readonly acceptor: Acceptor;
   readonly sockets: Sockets;
-  /** Told of connections that could not be accepted. */
+  /** Called when a connection could not be accepted. */
   readonly onTrouble?: (error: NodeJS.ErrnoException) => void;
-  /** Without it all are listeners of plain HTTP. */
+  /** Without it all listeners are plain HTTP. */
   readonly tls?: ListenerTls<Settings>;
   /** Without it no listener reads PROXY headers. */
   readonly proxyHeaders?: ProxyHeaderDeps;
@@ -64,13 +64,13 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
   readonly #server: net.Server;
   readonly #deps: ListenerDeps<Settings>;
   #address: Address;
-  /** What is known of each of its connections when it comes. */
+  /** What is known of each new connection. */
   #info: TransportInfo = PLAIN_TRANSPORT;
-  /** The peers whose connections begin with a PROXY header; null: none do. */
+  /** The peers whose connections begin with a PROXY header; null: none. */
   #proxies: AddressSet | null;
-  /** null: it is one of plain HTTP. */
+  /** null: plain HTTP. */
   #terms: TlsTerms | null;
-  /** Of the file of a Unix socket; null: what the umask leaves. */
+  /** The mode of the file of a Unix socket; null: according to the umask. */
   #mode: number | null;
   #closed = false;
   #abort: () => void = () => {};
@@ -85,22 +85,22 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
 
-  /** Where it was asked to listen. */
+  /** The configured address. */
   readonly wanted: Address;
 
-  /** Where it listens; after `open`, with the port the system chose if 0 was asked for. */
+  /** The bound address; after `open`, with the port that the system chose for port 0. */
   get address(): Address {
     return this.#address;
   }
 
-  /** Throws the system's error where the file of a Unix socket can't get its mode. */
+  /** Throws the system's error when the mode of the socket file can't be changed. */
   changeMode({ mode = null }: ListenerSettings): void {
     if (mode === this.#mode || this.#address.kind !== 'unix') return;
     chmodSync(this.#address.path, mode ?? 0o777 & ~process.umask());
     this.#mode = mode;
   }
 
-  /** From now on. `httpsPort`: to which requests are redirected if the settings say so. */
+  /** Applies from now on. `httpsPort`: the port that requests are redirected to if the settings say so. */
   apply(settings: Settings, httpsPort: number): void {
     const { redirect = null, connections = null } = settings;
     this.state.httpsPort = redirect === null ? 0 : httpsPort;
@@ -109,7 +109,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     this.#proxies = proxiesOf(settings);
   }
 
-  /** A connection came. */
+  /** A connection was accepted. */
   enter(connection: RawConnection): void {
     const { proxyHeaders } = this.#deps;
     if (this.#proxies === null || proxyHeaders === undefined) this.#letIn(connection, this.#info, null);
@@ -119,7 +119,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
   #readHeader(connection: RawConnection, proxies: AddressSet, deps: ProxyHeaderDeps): void {
     const { remoteAddress } = connection;
     const peer = parseIpAddress(remoteAddress);
-    // Who may connect to a Unix socket is up to the mode of its file.
+    // Access to a Unix socket is controlled by the mode of its file.
     if (this.#address.kind === 'unix' || (peer !== null && proxies.has(peer))) {
       new ProxyHeaderReader(this, deps).begin(connection);
       return;
@@ -130,7 +130,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     connection.refuse();
   }
 
-  /** Where it listens, for people. */
+  /** The address as text. */
   get name(): string {
     return this.#address.text;
   }
@@ -155,7 +155,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     else acceptor.onAccept(new Incoming(connection.transport(), info, connection.source), admission);
   }
 
-  /** Binds and listens. Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL; or when it is closed first. */
+  /** Binds and listens. Rejects with the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL), or when closed before. */
   async open(): Promise<void> {
     try {
       await this.#listen();
@@ -165,7 +165,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     }
   }
 
-  /** Is the error only about a socket file on which no process listens any more? If so, the file is gone now. */
+  /** Is the only obstacle a socket file on which no process listens? If so, the file has been removed. */
   async #makesWay(error: unknown): Promise<boolean> {
     if (this.#address.kind !== 'unix' || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return false;
     return (await removeStale(this.#address.path)) && !this.#closed;
@@ -182,9 +182,9 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
       this.#abort = () => reject(new Error(`closed before it listened on ${address.text}`));
       const onListening = (): void => {
         server.off('error', onError);
-        // Binding looks the host up first, and a close in that time comes too early for Node.
+        // Binding resolves the host first, and a close during that time comes too early for Node.
         if (this.#closed) server.close();
-        // An accept can fail later (ENOBUFS): the listener lives on.
+        // An accept can fail later (ENOBUFS): the listener continues.
         server.on('error', this.#deps.onTrouble ?? ignore);
         this.#address = resolved(address, server.address());
         this.#info = Object.freeze({ ...PLAIN_TRANSPORT, port: portOf(this.#address) });
@@ -201,7 +201,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     });
   }
 
-  /** Stops accepting. Connections that were accepted are not its concern. */
+  /** Stops accepting. Accepted connections are not affected. */
   close(): void {
     this.#closed = true;
     this.#abort();
@@ -220,8 +220,8 @@ function portOf(address: Address): number {
 }
 
 /**
- * Binds by `listen`, which does so before it returns, and gives the file its mode. The file has no right that `mode` has not,
- * not even before it has its mode: somebody could connect in that time.
+ * Binds by `listen`, which does so before it returns, and sets the mode of the file. The file never has a right beyond
+ * `mode`, not even before its mode is set: a process could connect in that time.
  */
 function withMode(path: string, mode: number, server: net.Server, listen: () => void): void {
   const restore = narrowUmask(~mode & 0o777);
@@ -230,7 +230,7 @@ function withMode(path: string, mode: number, server: net.Server, listen: () => 
   } finally {
     restore();
   }
-  // If not, the file is that of another process.
+  // Otherwise the file belongs to another process.
   if (!server.listening) return;
   try {
     chmodSync(path, mode);
@@ -246,7 +246,7 @@ function narrowUmask(denied: number): () => void {
     process.umask(before | denied);
     return () => void process.umask(before);
   } catch {
-    // A worker thread may not change it.
+    // A worker thread may not change the umask.
     return () => {};
   }
 }
@@ -258,12 +258,12 @@ function resolved(wanted: Address, bound: string | net.AddressInfo | null): Addr
 }
 
 /**
- * A process that was killed leaves the file of its Unix socket, and the next process could not listen.
- * Takes the file away if it is a socket and no process listens there; false when it is anything else.
+ * A killed process leaves the file of its Unix socket, so that the next process could not listen. Removes the file if it
+ * is a socket and no process listens there; returns false for anything else.
  */
 async function removeStale(path: string): Promise<boolean> {
   try {
-    // Asked for first: a connection to a plain file is refused too.
+    // Checked first: a connection to a plain file is refused too.
     if (!lstatSync(path).isSocket() || !(await isDeserted(path))) return false;
     unlinkSync(path);
     return true;

@@ -4,17 +4,17 @@ import type { Observer } from '../base/observer.js';
 import { Listener, type ListenerDeps, type ListenerSettings } from './listener.js';
 import type { ShortageAlarm } from './shortage.js';
 
-/** What is known of a listener. */
+/** The figures of a listener. */
 export interface ListenerFigures extends DescribedListener {
-  /** Open now, those that are not let in yet included. */
+  /** Open connections, including those that are not admitted yet. */
   readonly connections: number;
-  /** null: no limit of its own. */
+  /** null: the listener has no limit of its own. */
   readonly limit: number | null;
-  /** How many were closed as `limit` were open. */
+  /** Connections closed because `limit` was reached. */
   readonly turnedAway: number;
 }
 
-/** Every door of a balancer, and how other doors take their place without one being shut too early. */
+/** All listeners of a balancer, and their replacement by others without closing one too early. */
 export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   readonly #deps: ListenerDeps<Settings>;
   readonly #observer: Observer;
@@ -28,19 +28,19 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
     shortages: ShortageAlarm,
   ) {
     const onTrouble = ({ code = 'closed' }: NodeJS.ErrnoException): void =>
-      shortages.note(code, 'a client could not be let in');
+      shortages.note(code, 'a client could not be accepted');
     this.#deps = { ...deps, onTrouble };
     this.#observer = observer;
     this.#wanted = wanted;
     this.#open = wanted.map((settings) => new Listener(settings, this.#deps));
   }
 
-  /** Port 0 is resolved to the real one once it is open. */
+  /** Port 0 is resolved to the real one once it is bound. */
   get addresses(): readonly Address[] {
     return this.#open.map((listener) => listener.address);
   }
 
-  /** How they are, in the order of the settings. */
+  /** The figures in the order of the settings. */
   get figures(): readonly ListenerFigures[] {
     return this.#open.map(({ address, state }, i) => {
       const { tls = null, redirect = null, proxyProtocol = null } = this.#wanted[i] as Settings;
@@ -51,7 +51,7 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
     });
   }
 
-  /** Binds each in turn. `permit` is asked before each and may throw; those that are open then stay open. */
+  /** Binds each address in order. `permit` is called before each and may throw; listeners that are open then stay open. */
   async open(permit: () => void): Promise<void> {
     for (const listener of this.#open) {
       permit();
@@ -62,9 +62,9 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   }
 
   /**
-   * Those that are wanted already stay, new ones are bound, `takeOver` is called, and then those that are wanted no more
-   * are closed. Rejects with the system's error when one can't be bound, or with what `takeOver` throws; nothing has
-   * changed then.
+   * Keeps the listeners that are still wanted, binds new ones, calls `takeOver`, and then closes those that are not
+   * wanted any more. Rejects with the system's error when an address can't be bound, or with the error that `takeOver`
+   * throws; nothing has changed then.
    */
   async follow(wanted: readonly Settings[], takeOver: () => void): Promise<void> {
     const old = [...this.#open];
@@ -93,7 +93,7 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
     for (const listener of old) this.#observer.event?.({ what: 'closed', address: listener.address });
   }
 
-  /** As connections yet to come find it. */
+  /** Applies settings for new connections. */
   #apply(): void {
     const first = this.#wanted.findIndex(({ tls = null }) => tls !== null);
     const address = this.#open[first]?.address;
@@ -106,7 +106,7 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   }
 }
 
-/** Opens a listener while those that go are open still. An error that one of them has the port says which (`heldBy`). */
+/** Opens a listener while old ones are still open. When one of them uses the port, the error names it (`heldBy`). */
 async function openBeside<Settings extends ListenerSettings>(
   old: readonly Listener<Settings>[],
   listener: Listener<Settings>,
@@ -122,7 +122,7 @@ async function openBeside<Settings extends ListenerSettings>(
   }
 }
 
-/** One of every interface and one of a single interface can't both have it. */
+/** A listener on all interfaces and one on a single interface can't share a port. */
 function isSamePort(one: Address, other: Address): boolean {
   return one.kind === 'tcp' && other.kind === 'tcp' && one.port === other.port;
 }

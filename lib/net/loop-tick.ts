@@ -1,79 +1,79 @@
 import { performance } from 'node:perf_hooks';
 import { Ring } from '../base/collections.js';
-/** Something to be done after the reads of this tick of the event loop. */
+/** A task to run after the reads of this tick of the event loop. */
 export interface TickTask {
   onTickEnd(): void;
 }
 
-/** Work that is taken up a little at a time, after the reads of a tick and before its tasks. */
+/** Work that is done in small portions, after the reads of a tick and before its tasks. */
 export interface DeferredWork {
-  /** `isLong`: the turn took its time, and many came meanwhile. True when there is more, for the next turn. */
+  /** `isLong`: the tick took long, and much has arrived meanwhile. Returns true if there is more, for the next tick. */
   takeUp(isLong: boolean): boolean;
 }
 
-/** Turns that a task waits at most while connections keep coming. */
+/** The most ticks that a task waits while connections keep coming. */
 const MAX_TICKS = 16;
-/** So many tasks are worth the end of a tick, even if more clients connect. */
+/** With this many tasks the end of a tick is not postponed, even if more clients connect. */
 const ENOUGH_TASKS = 64;
 
 let tasks: TickTask[] = [];
-/** The list of the turn before, to be filled again. */
+/** The list of the previous tick, to be filled again. */
 let emptied: TickTask[] = [];
 let ticks = 0;
 let accepted = false;
-/** Was somebody accepted in each of the last turns? Never for more than MAX_TICKS of them. */
+/** Was a connection accepted in each of the last ticks? Never for more than MAX_TICKS of them. */
 let coming = false;
 let comingTicks = 0;
 let isLong = false;
-/** When somebody first asked how long this turn has lasted, and what it has cost, in ms; -1 until then. */
+/** When the duration and the cost of this tick were first asked for, in ms; -1 until then. */
 let askedAt = -1;
 let costsAt = -1;
-/** Of each balancer that has one. */
+/** The deferred work of each balancer that has some. */
 const backlogs: DeferredWork[] = [];
 let isScheduled = false;
 
 /**
- * Calls `task.onTickEnd` once all input of this turn has been read. What is written there goes out in one go: a peer
- * that sleeps is woken once for several messages instead of once for each, and reading code and writing code do not
- * evict each other from the caches. With 64 connections in use this took the cost of a small request from 1.6 to 1.2
- * times HAProxy's, most of it in the kernel.
+ * Calls `task.onTickEnd` once all input of this tick has been read. Everything written there is sent together: a sleeping
+ * peer is woken once for several messages instead of once for each, and reading code and writing code do not evict each
+ * other from the caches. With 64 connections in use this took the cost of a small request from 1.6 to 1.2 times
+ * HAProxy's, most of it in the kernel.
  */
 export function atTickEnd(task: TickTask): void {
   if (!isScheduled) schedule();
   tasks.push(task);
 }
 
-/** Calls `backlog.takeUp` before the tasks of this turn, and again in each turn after it while there is more. */
+/** Calls `backlog.takeUp` before the tasks of this tick, and in each following tick while there is more. */
 export function beforeTickEnd(backlog: DeferredWork): void {
   if (!isScheduled) schedule();
   backlogs.push(backlog);
 }
 
-/** Only while it is not. */
+/** Only while it is not scheduled. */
 function schedule(): void {
   isScheduled = true;
   setImmediate(endTick);
 }
 
 /**
- * A connection was accepted. libuv accepts one per turn, so while more are waiting a turn brings too little to be
- * worth its end: then the end is put off, for as long as it takes to accept a few.
+ * A connection was accepted. libuv accepts one per tick, so while more are waiting a tick reads too little to be worth
+ * its end: then the end is postponed for as long as it takes to accept a few.
  */
 export function noteAccepted(): void {
   accepted = true;
 }
 
 /**
- * Do connections keep coming? Then turns should be short, since each accepts one. It says no every `MAX_TICKS` turns at
- * the latest, so that who holds back as long as it says yes goes on.
+ * Do connections keep coming? Then ticks should be short, because each accepts one. Returns false at least once in
+ * `MAX_TICKS` ticks, so that those who hold back while it is true make progress.
  */
 export function connectionsComing(): boolean {
   return coming || accepted;
 }
 
 /**
- * How long this turn of the event loop has lasted, in ms, since this was first asked. `now` is the time, which the caller
- * asks has at hand.
+ * How long this tick of the event loop has lasted, in ms, since the first call in it. `now` is the time, which callers
+ * have at hand.
  */
 export function tickLasts(now: number): number {
   if (askedAt === -1) {
@@ -83,7 +83,7 @@ export function tickLasts(now: number): number {
   return now - askedAt;
 }
 
-/** The same of processor time. */
+/** The same for processor time. */
 export function tickCosts(processorNow: number): number {
   if (costsAt === -1) {
     costsAt = processorNow;
@@ -92,7 +92,7 @@ export function tickCosts(processorNow: number): number {
   return processorNow - costsAt;
 }
 
-/** A stream was read as much as it may be in one turn. */
+/** A stream was read as much as it may be in one tick. */
 export function noteBurst(): void {
   isLong = true;
 }
@@ -106,7 +106,7 @@ function endTick(): void {
   coming = accepted && ++comingTicks < MAX_TICKS;
   if (!coming) comingTicks = 0;
   if (more && !isScheduled) schedule();
-  // Who waits for a turn to begin does not wait for those who connect besides.
+  // If requests are queued, the flush is not postponed for new connections.
   if (accepted && !more && ++ticks < MAX_TICKS && tasks.length < ENOUGH_TASKS) {
     accepted = false;
     if (!isScheduled) schedule();
@@ -132,34 +132,35 @@ function takeUpBacklogs(): boolean {
 }
 
 /**
- * Requests that begin in one turn of the event loop. A thousand clients that ask at once had a thousand requests under
- * way, and as many connections to servers in use, each of whose objects and sockets was evicted from the caches before
- * its answer came. Few at a time, they are answered by the next turns: the same load costs 0.7 of the processor time.
+ * The most requests that begin in one tick of the event loop. A thousand clients that asked at once had a thousand
+ * requests in flight, and as many server connections in use, each of whose objects and sockets was evicted from the
+ * caches before its answer came. A few at a time are answered by the next ticks: the same load costs 0.7 of the processor
+ * time.
  */
 const PER_TICK = 32;
 /**
- * The same of a turn in which large bodies were read: 2 MiB take as long as forty small requests, and leave nothing in
- * the caches to spare. With 32 here too, 200 clients beside two downloads got four fifths of the requests through.
+ * The same for a tick in which large bodies were read: 2 MiB take as long as forty small requests, and evict everything
+ * from the caches anyway. With 32 here too, 200 clients beside two downloads got four fifths of the requests through.
  */
 const PER_LONG_TICK = 256;
 /**
- * The same while connections keep coming, of which each turn accepts one. Beside 200 busy clients and two downloads the
+ * The same while connections keep coming, of which each tick accepts one. Beside 200 busy clients and two downloads the
  * last of 200 new ones was answered after 0.2 s; with 32 here, and downloads that went on meanwhile, after 0.5.
  */
 const PER_ACCEPTING_TICK = 8;
 
 /**
- * ms that requests may take of one turn, their own answers included: 32 of them with heads of 32 KiB, or with patterns that
- * are slow, are more than others should have to wait for.
+ * ms that requests may take of one tick, including local replies: 32 of them with heads of 32 KiB, or with slow patterns,
+ * are more than others should have to wait for.
  */
 const MAX_TICK_MS = 4;
-/** Requests after which the clock is asked how long they have taken. */
+/** The clock is read after this many requests. */
 const ASKS_EVERY = 4;
-/** A head of so many bytes counts as one request more: the time of parsing grows with it. */
+/** Each so many bytes of a head count as one more request: the time of parsing grows with them. */
 const BYTES_PER_REQUEST = 4096;
 /**
- * Requests that one connection begins before the others have had their turn. Only those that are answered at once follow
- * each other like this: 16 clients that sent such requests without a pause made another wait for 0.7 to 4 s.
+ * Requests that one connection begins before others get their turn. Only requests that are answered at once follow each
+ * other like this: 16 clients that sent such requests without a pause made another wait for 0.7 to 4 s.
  */
 const BATCH = 4;
 
@@ -169,22 +170,22 @@ export interface Runnable {
 }
 
 /**
- * Whose request begins next. What servers answer is dealt with as it comes; new requests beyond a few wait, connection by
- * connection, until that is done. No request waits for an answer to another: each turn begins some. Requests that we
- * answer ourselves are requests: a turn stays at a few ms whatever was read in it.
+ * Decides which connection begins a request next. Answers of servers are processed as they arrive; new requests beyond a
+ * few wait, connection by connection, until that is done. No request waits for the answer to another: each tick begins
+ * some. Requests with local replies count too: a tick takes at most a few ms, whatever was read in it.
  */
 export class RunQueue implements DeferredWork {
   readonly #now: () => number;
   readonly #waiting = new Ring<Runnable>();
-  /** In this turn of the event loop. */
+  /** Requests begun in this tick. */
   #begun = 0;
-  /** Of the batch that is going on. */
+  /** Requests left in the current batch. */
   #left = 0;
-  /** How many may, which only the end of the turn may raise. */
+  /** The most requests in this tick; only the end of the tick may raise it. */
   #most = PER_TICK;
-  /** When the clock was first asked in this turn, in ms; -1 until then. */
+  /** When the clock was first read in this tick, in ms; -1 until then. */
   #since = -1;
-  /** It is asked again when so many have begun. */
+  /** The clock is read again after this many requests. */
   #asksAt = ASKS_EVERY;
   #isListed = false;
 
@@ -193,7 +194,7 @@ export class RunQueue implements DeferredWork {
     this.#now = now;
   }
 
-  /** May a request begin now? Then a batch begins with it; else its connection is to be given to `push`. */
+  /** May a request begin now? Then a batch begins with it; else its connection must be passed to `push`. */
   admit(): boolean {
     if (this.#begun === 0) this.#most = perTick();
     if (this.#waiting.length > 0 || !this.#hasRoom()) return false;
@@ -212,7 +213,7 @@ export class RunQueue implements DeferredWork {
     return true;
   }
 
-  /** Behind a no: `runnable.run` is called when its turn has come, never within this call. A batch begins with it. */
+  /** After a refusal: queues `runnable`, whose `run` is called later, never within this call. A batch begins with it. */
   push(runnable: Runnable): void {
     this.#waiting.push(runnable);
     if (!this.#isListed) this.#list();

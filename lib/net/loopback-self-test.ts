@@ -5,18 +5,18 @@ import { type Connecting, type ConnectListener, connect } from './connecting.js'
 import { Listener } from './listener.js';
 import type { SocketMode } from './transport.js';
 
-/** It takes so long only where bytes are lost; else 1 to 3 ms. */
+/** The test takes this long only if bytes are lost; else 1 to 3 ms. */
 const LIMIT_MS = 2000;
 
-/** Goes out as text: a byte of each value. */
+/** Sent as text: one byte of each value. */
 const TEXT = Buffer.from(Uint8Array.from({ length: 256 }, (_, i) => i)).toString('latin1');
-/** Too much to be held as text until the turn ends: it goes out at once. */
+/** Too long to be held as text until the tick ends: sent at once. */
 const BODY_BYTES = 24 * 1024;
 const ANSWER = 'all of it';
 
 /**
- * Sends bytes over a connection of loopback, and an answer back, in all the ways in which channels write and read.
- * Resolves with what went wrong, as a clause; null when nothing did. Everything is closed by then.
+ * Sends bytes over a loopback connection, and an answer back, in all the ways in which channels write and read. Resolves
+ * with the fault, as a clause; null when there is none. Everything is closed by then.
  */
 export function tryLoopback(means: SocketMode): Promise<string | null> {
   return new LoopbackSelfTest(means).run();
@@ -28,7 +28,7 @@ class LoopbackSelfTest implements Acceptor, ConnectListener {
   readonly #body = Buffer.alloc(BODY_BYTES, TEXT.slice(0, 251), 'latin1');
   readonly #channels: Channel[] = [];
   #connecting: Connecting | null = null;
-  /** Channels that are not gone yet. */
+  /** Channels that are not closed yet. */
   #open = 0;
   /** Ends of the other side that were read. */
   #ends = 0;
@@ -83,7 +83,7 @@ class LoopbackSelfTest implements Acceptor, ConnectListener {
     });
   }
 
-  /** Are these the bytes that come after the first `position`? */
+  /** Are these the bytes that follow the first `position` bytes? */
   #isNext(position: number, buffer: Buffer, length: number): boolean {
     const ofText = Math.min(length, Math.max(0, TEXT.length - position));
     if (buffer.toString('latin1', 0, ofText) !== TEXT.slice(position, position + ofText)) return false;
@@ -129,7 +129,7 @@ class LoopbackSelfTest implements Acceptor, ConnectListener {
     this.#fail(error.message);
   }
 
-  /** Keeps the first fault, and ends everything. */
+  /** Keeps the first fault, and closes everything. */
   #fail(fault: string): void {
     this.#fault ??= fault;
     this.#connecting?.cancel();

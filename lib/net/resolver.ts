@@ -6,17 +6,17 @@ import type { TimerWheel } from '../base/timer-wheel.js';
 import { type Answer, type AnswerCallback, HostAddresses, type NameService } from './host-addresses.js';
 
 export interface ResolverOptions {
-  /** `address` or `address:port`; none: those of the system. */
+  /** `address` or `address:port`; empty: those of the system. */
   readonly servers: readonly string[];
-  /** ms; what a TTL is raised to, and cut to. */
+  /** ms; the lower and upper limits of a TTL. */
   readonly minTtl: number;
   readonly maxTtl: number;
 }
 
-/** A name server has so long for its first answer; it is asked twice, and the second time has twice as long. */
+/** The time for the first answer of a name server; it is asked twice, and the second time has twice as long. */
 const TIMEOUT_MS = 1000;
 const TRIES = 2;
-/** The system tells no TTL with what it knows from the hosts file. */
+/** The system returns no TTL. */
 const SYSTEM_TTL_MS = 30_000;
 
 const NOTHING: Answer = { addresses: [], ttl: 0 };
@@ -37,13 +37,13 @@ export class Resolver implements NameService {
     this.#dns = openDns(options);
   }
 
-  /** From the next question on. */
+  /** From the next query on. */
   applyOptions(options: ResolverOptions): void {
     this.#options = options;
     this.#dns = openDns(options);
   }
 
-  /** The addresses of a name, for their listeners; null when `address` needs no resolution. */
+  /** The addresses of a name, for watchers; null when `address` needs no resolution. */
   hostOf(address: Address): HostAddresses | null {
     if (address.kind === 'unix' || isIP(address.host) !== 0) return null;
     const name = address.host.toLowerCase();
@@ -55,23 +55,23 @@ export class Resolver implements NameService {
     return host;
   }
 
-  /** Names that are kept. */
+  /** The number of names kept. */
   get hostCount(): number {
     return this.#hosts.size;
   }
 
-  /** Nobody is interested in `host` any more. */
+  /** `host` is not used any more. */
   drop(host: HostAddresses): void {
     if (this.#hosts.get(host.name) === host) this.#hosts.delete(host.name);
   }
 
-  /** Ends every question that is under way; nothing is answered any more. */
+  /** Ends every query in progress; callbacks are not called any more. */
   close(): void {
     this.#closed = true;
     this.#dns.cancel();
   }
 
-  /** Asks the name servers for the A or the AAAA records of `name`. */
+  /** Queries the name servers for the A or AAAA records of `name`. */
   ask(name: string, family: 4 | 6, callback: AnswerCallback): void {
     const onRecords = (error: NodeJS.ErrnoException | null, records: dns.RecordWithTtl[]): void => {
       if (this.#closed) return;
@@ -104,8 +104,8 @@ export class Resolver implements NameService {
 }
 
 /**
- * The least TTL of the records, in seconds; infinite when none has one. Node asks its DNS library for the TTLs of the
- * first 256 records alone: all others come with an undefined `ttl`.
+ * The lowest TTL of the records, in seconds; infinite when none has one. Node's DNS library returns TTLs only for the
+ * first 256 records: the others have an undefined `ttl`.
  */
 function leastTtl(records: readonly { readonly ttl: number | undefined }[]): number {
   let least = Number.POSITIVE_INFINITY;

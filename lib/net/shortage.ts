@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 
-/** What this process can run out of when it opens a connection, and what its operator can do about it. */
+/** Resources that this process can run out of when it opens a connection, and what operators can do about it. */
 const SHORTAGES: { readonly [code: string]: string } = {
   EMFILE: 'this process has as many files open as it may. Raise ulimit -n (systemd: LimitNOFILE=)',
   ENFILE: 'the system has as many files open as it may. Raise fs.file-max',
@@ -14,16 +14,16 @@ const SHORTAGES: { readonly [code: string]: string } = {
   ENOMEM: 'the kernel has no memory left for another connection',
 };
 
-/** An operator is told of the same shortage at most once in so long. */
-const TELL_MS = 10_000;
+/** Operators are told of the same shortage at most once in this long. */
+const REPORT_MS = 10_000;
 
-/** Did a connection fail for want of something here, so that it says nothing of the other end? */
+/** Did a connection fail for lack of a local resource? Then the failure says nothing about the other end. */
 export function isShortage({
   code = '',
   address = '',
 }: NodeJS.ErrnoException & { address?: string }): boolean {
   if (!Object.hasOwn(SHORTAGES, code)) return false;
-  // Without IPv6 no address is available either, however many ports are.
+  // Without IPv6 its addresses are not available either, whatever the number of ports.
   return code !== 'EADDRNOTAVAIL' || !isIPv6(address) || hasIPv6();
 }
 
@@ -31,16 +31,16 @@ function hasIPv6(): boolean {
   try {
     return Object.values(networkInterfaces()).some((list) => list?.some(({ family }) => family === 'IPv6'));
   } catch {
-    // A sandbox may forbid the question: Node throws then.
+    // A sandbox may forbid this call: Node throws then.
     return true;
   }
 }
 
-/** Tells the operator what this process is short of, in a line that says what to do. One for a whole balancer. */
+/** Reports to the operator which resource is lacking, in a line that says what to do. One for a whole balancer. */
 export class ShortageAlarm {
   readonly #wheel: TimerWheel;
   readonly #observer: Observer;
-  readonly #toldAt = new Map<string, number>();
+  readonly #reportedAt = new Map<string, number>();
 
   constructor(wheel: TimerWheel, observer: Observer) {
     this.#wheel = wheel;
@@ -49,32 +49,32 @@ export class ShortageAlarm {
 
   /** `code`: the system's error; `doing`: what could not be done, as in "no connection to a server". */
   note(code: string, doing: string): void {
-    this.#tell(code, `${doing} (${code}): ${SHORTAGES[code] ?? 'an error of the system'}`);
+    this.#report(code, `${doing} (${code}): ${SHORTAGES[code] ?? 'an error of the system'}`);
   }
 
-  /** `most` clients are connected, and another came. */
+  /** `most` clients are connected, and another one came. */
   noteFull(most: number): void {
-    this.#tell(
+    this.#report(
       'full',
       `no room for more clients: ${most} are connected (limits.connections), so idle ones are closed, or new ones turned away`,
     );
   }
 
-  #tell(what: string, line: string): void {
+  #report(what: string, line: string): void {
     const { now } = this.#wheel;
-    if (now - (this.#toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < TELL_MS) return;
-    this.#toldAt.set(what, now);
+    if (now - (this.#reportedAt.get(what) ?? Number.NEGATIVE_INFINITY) < REPORT_MS) return;
+    this.#reportedAt.set(what, now);
     this.#observer.event?.({ what: 'warning', message: line });
   }
 }
 
-/** Files for all else than clients and their servers: listeners, logs, name servers, health checks, operators. */
+/** Files for everything except clients and their servers: listeners, logs, name servers, health checks, operators. */
 const RESERVED = 64;
 
-/** With fewer files than these there is no point in a start: Node 20 can't even load the program, newer ones just so. */
+/** With fewer files a start is pointless: Node 20 can't even load the program, newer versions just can. */
 export const FEWEST_FILES = 100;
 
-/** How many files this process may have open; -1 where the system does not tell. */
+/** How many files this process may have open; -1 where the system does not say. */
 export function fileLimit(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'latin1');
@@ -86,15 +86,15 @@ export function fileLimit(): number {
 }
 
 /**
- * Client connections that leave a file for a connection to a server each. More would take the last file, and none of
- * them could be served: libuv then closes each new connection, and every server looks out of reach.
+ * The number of client connections that leaves a file for a server connection each. More would take the last file, and
+ * none could be served: libuv then closes each new connection, and every server seems unreachable.
  */
 export function clientRoom(files: number): number {
   return files === -1 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor((files - RESERVED) / 2));
 }
 
-/** What to tell the operator when many fewer clients are let in than were `asked` for; null when it is not worth a word. */
+/** A line for the operator when many fewer clients are accepted than were `asked` for; null when the difference is small. */
 export function fewFiles(asked: number, most: number): string | null {
   if (most > asked * 0.9) return null;
-  return `limits.connections is ${asked}, but with ulimit -n ${fileLimit()} at most ${most} clients are let in`;
+  return `limits.connections is ${asked}, but with ulimit -n ${fileLimit()} at most ${most} clients are accepted`;
 }

@@ -6,7 +6,7 @@ import type { SocketMode, Sockets } from './transport.js';
 
 const MEANS: readonly string[] = ['fast', 'documented'] satisfies SocketMode[];
 
-/** Reads a mode as it is written; throws a ValueError that names `source`. undefined or an empty text: no mode is given. */
+/** Reads a mode from text; throws a ValueError that names `source`. undefined or an empty text: no mode. */
 export function socketMeans(text: string | undefined, source: string): SocketMode | undefined {
   if (text === undefined || text === '') return undefined;
   if (MEANS.includes(text)) return text as SocketMode;
@@ -14,12 +14,12 @@ export function socketMeans(text: string | undefined, source: string): SocketMod
 }
 
 /**
- * How one balancer uses sockets: as it is asked to by its options, else by LB_SOCKETS in the environment, else by the
- * fast means. Where these are missing or do not work, by documented means.
+ * How one balancer uses sockets: as its options say, else as LB_SOCKETS in the environment says, else by the fast means.
+ * If these are missing or do not work, by documented means.
  */
 export class SocketChoice implements Sockets {
   #means: SocketMode;
-  /** Why it is not the fast means; empty when it is. */
+  /** Why the fast means are not used; empty when they are. */
   #cause = '';
 
   constructor(asked?: SocketMode) {
@@ -33,13 +33,13 @@ export class SocketChoice implements Sockets {
     return this.#means;
   }
 
-  /** One line for the operator when the fast means are not in use, else null. */
+  /** A line for the operator when the fast means are not in use, else null. */
   get notice(): string | null {
     if (this.#means === 'fast') return null;
     return `sockets: documented means only, which cost more CPU per request (${this.#cause})`;
   }
 
-  /** Before anybody listens or connects: has the fast means show once in this process that they work. */
+  /** Before the balancer listens or connects: tests once in this process that the fast means work. */
   async prove(): Promise<void> {
     if (this.#means === 'fast') this.#doWithout(await proven());
   }
@@ -58,7 +58,7 @@ function proven(): Promise<string | null> {
   return proof;
 }
 
-/** What is wrong with the fast means; null when nothing is, or when nothing can be tried on this machine. */
+/** What is wrong with the fast means; null when nothing is, or when nothing can be tested on this machine. */
 async function findFault(): Promise<string | null> {
   const fault = await tryLoopback('fast');
   if (fault === null || (await tryLoopback('documented')) !== null) return null;

@@ -4,7 +4,7 @@ import { sharedReadBuffer } from './read-buffer.js';
 import { explainTlsError } from './tls-failure.js';
 import type { RawTransport, SocketWriter, TransportOwner } from './transport.js';
 
-/** How a socket is read: into buffers of ours, if it was made with `READ_INTO`, or by the events of its stream. */
+/** How a socket is read: into our buffers, if it was made with `READ_INTO`, or by the events of its stream. */
 export type Reading = 'buffers' | 'events';
 
 const TRANSPORT = Symbol('transport');
@@ -14,7 +14,7 @@ let afterRead = false;
 let nextBuffer: Buffer = sharedReadBuffer;
 
 /**
- * The `onread` option of a socket that becomes a transport. `buffer` is asked once when the socket gets its handle, and
+ * The `onread` option for sockets that become transports. `buffer` is called once when the socket gets its handle, and
  * again after every read; `callback` runs before that. One pair serves all sockets.
  */
 export const READ_INTO = {
@@ -31,8 +31,8 @@ export const READ_INTO = {
 };
 
 /**
- * One of Node's sockets, by documented means alone: a connection of TCP, of a Unix socket or of TLS. The listeners are
- * named functions that find the transport through the socket, so that a connection costs no closures.
+ * One of Node's sockets, by documented means only: a TCP, Unix or TLS connection. The listeners are named functions that
+ * find the transport through the socket, so that a connection costs no closures.
  */
 export class SocketTransport implements RawTransport {
   readonly #socket: net.Socket;
@@ -44,7 +44,7 @@ export class SocketTransport implements RawTransport {
     this.#reading = reading;
   }
 
-  /** For what goes on with it when this is detached. */
+  /** For the successor after `detach`. */
   get socket(): net.Socket {
     return this.#socket;
   }
@@ -69,7 +69,7 @@ export class SocketTransport implements RawTransport {
     return this.#socket.readableEnded;
   }
 
-  /** Not told by documented means. */
+  /** Not available by documented means. */
   get truncated(): boolean {
     return false;
   }
@@ -91,14 +91,14 @@ export class SocketTransport implements RawTransport {
     socket.off('end', onEnd);
     socket.off('error', onError);
     socket.off('close', onClose);
-    // Nobody may attach to it again, and an error that nobody hears ends the process.
+    // No owner will attach again, and an error without a listener would end the process.
     socket.on('error', ignore);
     socket.pause();
     if (rest !== null) socket.unshift(rest);
     this.#owner = null;
   }
 
-  /** The owner; there is one before anything is told. */
+  /** The owner; set before any event. */
   get owner(): TransportOwner {
     return this.#owner as TransportOwner;
   }
@@ -120,7 +120,7 @@ export class SocketTransport implements RawTransport {
   }
 
   readAnew(): void {
-    // Starts reading on the handle anew.
+    // Starts reading the handle again.
     this.#socket.pause();
     this.#socket.resume();
   }
@@ -146,12 +146,12 @@ export class SocketTransport implements RawTransport {
   }
 }
 
-/** Closes it with RST where there is such a thing. */
+/** Closes with RST if the socket supports it. */
 export function resetSocket(socket: net.Socket): void {
   try {
     socket.resetAndDestroy();
   } catch {
-    // Only TCP has it: Node throws for a Unix socket, and for TLS.
+    // Only TCP supports it: Node throws for a Unix socket and for TLS.
     socket.destroy();
   }
 }
@@ -172,7 +172,7 @@ function onError(this: WiredSocket, error: NodeJS.ErrnoException): void {
     owner.failed(error);
     return;
   }
-  // Node tells of an end after it, and does not close the socket.
+  // Node would report an end after the error, and does not close the socket.
   this.off('end', onEnd);
   owner.failed(explainTlsError(error));
   this.destroy();
@@ -182,22 +182,22 @@ function onClose(this: WiredSocket): void {
   this[TRANSPORT].owner.gone();
 }
 
-/** So many bytes are given to the stream in one write: it counts a write as a whole until the kernel has all of it. */
+/** The longest piece passed to the stream in one write: a write counts as pending until the kernel has all of it. */
 const PIECE_BYTES = 64 * 1024;
 
 type Written = (error?: Error | null) => void;
 
 /**
- * Writes through Node's stream, which destroys its socket when a write fails, and with it what the peer sent before: the
- * answer of a server that resets an upload. So the stream is never told: its `_write`, which is documented for classes
- * that are derived from it, passes here first, and the failure goes to the owner, who reads on to the end.
+ * Writes through Node's stream, which would destroy its socket when a write fails, and lose bytes that the peer sent
+ * before: the answer of a server that resets an upload. So the stream does not learn of failures: its `_write`, which is
+ * documented for derived classes, is replaced here, and a failure goes to the owner, who reads on to the end.
  */
 class StreamWriter implements SocketWriter {
   readonly #socket: net.Socket;
   readonly #owner: TransportOwner;
   readonly #write: net.Socket['_write'];
   #isBroken = false;
-  /** Is a write being made? What completes within it is no drain. */
+  /** Is a write being made? Completion during it is not a drain. */
   #isWriting = false;
 
   constructor(socket: net.Socket, owner: TransportOwner) {
@@ -205,7 +205,7 @@ class StreamWriter implements SocketWriter {
     this.#owner = owner;
     this.#write = socket._write;
     socket._write = (chunk, encoding, written) => this.#passOn(chunk, encoding, written);
-    // Without it the stream writes one piece after the other, and what is pending falls with each of them.
+    // Without `_writev` the stream writes one piece after the other, and `pending` falls with each.
     (socket as { _writev?: unknown })._writev = undefined;
   }
 
@@ -223,7 +223,7 @@ class StreamWriter implements SocketWriter {
   #completed(error: NodeJS.ErrnoException | null, written: Written): void {
     if (error !== null) this.#isBroken = true;
     written(null);
-    // A socket that is destroyed has its write completed too, and drops it.
+    // A destroyed socket completes its write too, and drops it.
     if (this.#socket.destroyed) return;
     if (error !== null) this.#owner.broken(error);
     else if (!this.#isWriting && this.pending === 0) this.#owner.drained();

@@ -2,13 +2,13 @@ import { getSystemErrorName } from 'node:util';
 import { type ConnectionEnds, connectionEnds } from '../base/connection-ends.js';
 
 /**
- * What lies below Node's sockets: handles of libuv, and the requests that are given to them. None of it is documented;
- * it is the same in Node 20, 22, 24 and 26. Where it is missing, sockets are used by documented means, and cost more.
+ * What lies below Node's sockets: handles of libuv, and the requests passed to them. None of it is documented; it is the
+ * same in Node 20, 22, 24 and 26. If it is missing, sockets are used by documented means, and cost more.
  */
 
 /** A connected socket of libuv. Calls return 0 or a negative error of the system. */
 export interface StreamHandle {
-  /** Called with every read; returns the buffer for the next one, or undefined to keep the last. */
+  /** Called for every read; returns the buffer for the next one, or undefined to keep the last. */
   onread: ((this: StreamHandle) => Buffer | undefined) | undefined;
   /** From now on reads go into `buffer`, which must stay alive. */
   useUserBuffer(buffer: Buffer): void;
@@ -17,16 +17,16 @@ export interface StreamHandle {
   writeLatin1String(request: object, text: string): number;
   writeBuffer(request: object, bytes: Uint8Array): number;
   writev(request: object, chunks: readonly unknown[], allBuffers: boolean): number;
-  /** FIN after what is written. 1 and ENOTCONN: there is no peer to send it to. */
+  /** Sends FIN after what was written. 1 and ENOTCONN: there is no peer to send it to. */
   shutdown(request: object): number;
   close(done?: () => void): void;
-  /** Bytes that were written and that the kernel has not taken. */
+  /** Bytes written that the kernel has not taken. */
   readonly writeQueueSize: number;
-  /** The file below it; negative where there is none, or none any more. */
+  /** Its file descriptor; negative when there is none, or none any more. */
   readonly fd?: number;
-  /** Of TLS alone: the stream that carries the encrypted bytes. */
+  /** Only for TLS: the stream that carries the encrypted bytes. */
   readonly _parent?: StreamHandle;
-  // The following are those of TCP alone.
+  // The following exist only for TCP.
   reset?(done: () => void): number;
   getpeername?(out: { address?: string; port?: number }): number;
   getsockname?(out: { address?: string; port?: number }): number;
@@ -34,7 +34,7 @@ export interface StreamHandle {
   setKeepAlive?(on: boolean, afterSeconds: number): number;
 }
 
-/** The classes of requests, and where reads and writes leave how they went. */
+/** The classes of requests, and where reads and writes leave their results. */
 export interface StreamBinding {
   readonly WriteWrap: new () => object;
   readonly ShutdownWrap: new () => object;
@@ -58,28 +58,28 @@ export interface PipeHandle extends StreamHandle {
   connect(request: object, path: string): number;
 }
 
-/** What TCP connections are opened with. */
+/** Opens TCP connections. */
 export interface TcpBinding {
   readonly TCP: new (kind: number) => TcpHandle;
   readonly TCPConnectWrap: new () => object;
   readonly constants: { readonly SOCKET: number };
 }
 
-/** What connections to Unix sockets are opened with. */
+/** Opens connections to Unix sockets. */
 export interface PipeBinding {
   readonly Pipe: new (kind: number) => PipeHandle;
   readonly PipeConnectWrap: new () => object;
   readonly constants: { readonly SOCKET: number };
 }
 
-/** All that the fast means need. */
+/** Everything that the fast means need. */
 interface Bindings {
   readonly stream: StreamBinding;
   readonly tcp: TcpBinding;
   readonly pipe: PipeBinding;
 }
 
-/** null until `loadBindings` has found all of them: nothing undocumented is touched before it is wanted. */
+/** null until `loadBindings` has found all of them: nothing undocumented is used before. */
 export let streamBinding: StreamBinding | null = null;
 export let tcpBinding: TcpBinding | null = null;
 export let pipeBinding: PipeBinding | null = null;
@@ -156,27 +156,27 @@ function isPipeBinding(found: Partial<PipeBinding>): found is PipeBinding {
 function isHandleClass(candidate: unknown, methods: readonly string[]): boolean {
   if (typeof candidate !== 'function') return false;
   const handle = candidate.prototype as Record<string, unknown>;
-  // A getter, which has no value without a socket.
+  // This is a getter, which has no value without a socket.
   return 'writeQueueSize' in handle && methods.every((method) => typeof handle[method] === 'function');
 }
 
 /**
- * Is this the handle of a TCP or Unix socket? That of a TLS socket has the same methods and shows the same file, but
- * what is written to the file goes out in clear text, past TLS.
+ * Is this the handle of a TCP or Unix socket? That of a TLS socket has the same methods and shows the same file
+ * descriptor, but bytes written to that would be sent in clear text, past TLS.
  */
 export function isStreamHandle(candidate: unknown): candidate is StreamHandle {
   if (tcpBinding === null || pipeBinding === null) return false;
   return candidate instanceof tcpBinding.TCP || candidate instanceof pipeBinding.Pipe;
 }
 
-/** Without a port; empty for a unix socket, and once it is gone. */
+/** Without a port; empty for a Unix socket, and after it is closed. */
 export function peerAddress(handle: StreamHandle): string {
   const out: { address?: string } = {};
   handle.getpeername?.(out);
   return out.address ?? '';
 }
 
-/** Both ends of the connection, with their ports; of a Unix socket, and once it is gone, nothing is known. */
+/** Both ends of the connection, with ports; unknown for a Unix socket, and after it is closed. */
 export function endsOf(handle: StreamHandle): ConnectionEnds {
   const socket = handle._parent ?? handle;
   const peer = {};
@@ -186,7 +186,7 @@ export function endsOf(handle: StreamHandle): ConnectionEnds {
   return connectionEnds(peer, local);
 }
 
-/** A status of libuv as the error that Node would have made of it. */
+/** A status of libuv as the error that Node would make of it. */
 export function systemError(status: number, syscall: string): NodeJS.ErrnoException {
   const code = getSystemErrorName(status);
   return Object.assign(new Error(`${syscall} ${code}`), { code, errno: status, syscall });

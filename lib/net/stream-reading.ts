@@ -12,29 +12,29 @@ import {
   USUAL,
 } from './read-buffer.js';
 
-/** Reads that would have fitted into the next smaller buffer, in a row, after which a stream goes back to that. */
+/** So many consecutive reads that would fit into the next smaller buffer move a stream back to it. */
 const SMALL_READS = 8;
 const MEBIBYTE = 1024 * 1024;
 /**
- * Bytes in one turn of the event loop after which a stream rests until the next. libuv reads up to 32 times in a row,
- * and others wait: small requests beside two bodies of 64 MiB took 8 to 27 ms (median), and take 4 to 8 with the rest.
+ * Bytes in one tick of the event loop after which a stream rests until the next. libuv reads up to 32 times in a row,
+ * while others wait: small requests beside two bodies of 64 MiB took 8 to 27 ms (median), and take 4 to 8 with the rest.
  */
 const MAX_BURST = 1024 * 1024;
 /**
- * The same in ms of a tick, whatever they were spent on. Bodies of tiny chunks take ten times as long as others: ten of them
- * made each turn one of 0.3 s.
+ * The same limit in ms of a tick, for whatever they were spent. Bodies of tiny chunks take ten times as long as others:
+ * ten of them made each tick last 0.3 s.
  */
 const MAX_TICK_MS = 2;
-/** A full read that costs more than this, and this for each MiB, is not worth a larger buffer, nor that one. */
+/** A full read that costs more than this, plus this for each MiB, does not justify a larger buffer, nor the present one. */
 const DEAR_MS = 0.1;
 const DEAR_MS_PER_MIB = 2;
 /**
- * A turn in which such reads have cost so many ms has a crowd of them. Each stream is read once in a turn, so their reads
- * become small: a thousand bodies of tiny chunks made a turn last 0.3 s.
+ * In a tick in which such reads have cost this many ms there are many of them. Each stream is read once per tick, so
+ * their reads become small: a thousand bodies of tiny chunks made a tick last 0.3 s.
  */
 const CROWDED_MS = 8;
 
-/** Time in ms: on the wall, which is asked in no time, and of the processor. */
+/** Time in ms: wall-clock time, which is cheap to read, and processor time. */
 export interface ReadingClocks {
   wall(): number;
   processor(): number;
@@ -42,32 +42,32 @@ export interface ReadingClocks {
 
 const CLOCKS: ReadingClocks = { wall: () => performance.now(), processor: processorTime };
 
-/** Whose reads these are. */
+/** The owner of the reads. */
 export interface StreamReader {
   /** Stops reading until `readOn`. */
   rest(): void;
-  /** Reads on, unless it has been paused for another reason. */
+  /** Reads on, unless paused for another reason. */
   readOn(): void;
 }
 
 /**
- * How one socket reads while bodies stream through it: the larger the pieces, the faster it goes, and how much in one
- * turn of the event loop. It goes on from one body to the next, so that a body of 100 KiB is one read and one write.
+ * How one socket reads while bodies stream through it: the size of reads, the larger the faster, and how much in one tick
+ * of the event loop. It persists from one body to the next, so that a body of 100 KiB is one read and one write.
  */
 export class StreamReading implements TickTask {
   readonly #reader: StreamReader;
   readonly #clocks: ReadingClocks;
-  /** What it holds a place for; null while it reads like everybody. */
+  /** Its own buffer; null while it reads like any other socket. */
   #place: Buffer | null = null;
   #smallReads = 0;
-  /** Bytes read in larger pieces in this turn of the event loop. */
+  /** Bytes read in larger pieces in this tick of the event loop. */
   #burst = 0;
   #rests = false;
-  /** When the current read began to be dealt with. */
+  /** When the processing of the current read began. */
   #began = 0;
-  /** The same in processor time; -1 where that is not asked. */
+  /** The same in processor time; -1 when not measured. */
   #costBegan = -1;
-  /** Did the last full read take long? It may be that others had the processor: what the next one costs will tell. */
+  /** Did the last full read take long? Others may have used the processor: the cost of the next one will show. */
   #isSuspect = false;
 
   constructor(reader: StreamReader, clocks = CLOCKS) {
@@ -75,21 +75,21 @@ export class StreamReading implements TickTask {
     this.#clocks = clocks;
   }
 
-  /** Is nothing read until the turn has ended? */
+  /** Does nothing get read until the tick has ended? */
   get rests(): boolean {
     return this.#rests;
   }
 
-  /** In front of dealing with a read that filled its buffer. */
+  /** Before processing a read that filled its buffer. */
   begin(): void {
     this.#began = this.#clocks.wall();
     this.#costBegan = this.#isSuspect ? this.#clocks.processor() : -1;
   }
 
   /**
-   * Behind a read of `length` bytes into `buffer`: the buffer for the next one, or undefined to go on with the same.
-   * `isPaused`: nothing is read for now. What was read may be kept then, for as long as the stream keeps its place: so the
-   * number of places bounds it.
+   * After a read of `length` bytes into `buffer`: returns the buffer for the next one, or undefined to keep this one.
+   * `isPaused`: nothing is read for now. The bytes may be kept then for as long as the stream keeps its buffer: so the
+   * number of buffers limits the memory.
    */
   next(length: number, buffer: Buffer, fate: BufferUse, isPaused: boolean): Buffer | undefined {
     const place = this.#place;
@@ -101,7 +101,7 @@ export class StreamReading implements TickTask {
     return this.#take(isPaused ? size : wanted);
   }
 
-  /** Who writes faster than the peer takes it gains nothing by larger pieces, nor does one whose bytes cost much. */
+  /** Larger pieces do not help a stream that is faster than its peer reads, nor one whose bytes are expensive. */
   #afterFull(length: number, size: ReadSize, fate: BufferUse): ReadSize {
     const now = this.#clocks.wall();
     this.#smallReads = 0;
@@ -135,7 +135,7 @@ export class StreamReading implements TickTask {
     return buffer;
   }
 
-  /** While connections keep coming a piece is enough: they are accepted one per turn, however long that is. */
+  /** While connections keep coming one piece is enough: one connection is accepted per tick, however long the tick is. */
   #count(length: number, hasLasted: boolean): void {
     if (this.#burst === 0) atTickEnd(this);
     this.#burst += length;
@@ -158,7 +158,7 @@ export class StreamReading implements TickTask {
     this.#reader.readOn();
   }
 
-  /** The socket is gone. */
+  /** The socket is closed. */
   release(): void {
     if (this.#place !== null) giveReadBuffer(this.#place);
     this.#place = null;

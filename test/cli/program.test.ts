@@ -147,7 +147,7 @@ t.test('out of files it answers 503, and no server is blamed for it', async (t) 
   const port = Number(new URL(await url(program)).port);
   t.match(
     program.stderr,
-    'limits.connections is 10000, but with ulimit -n 140 at most 38 clients are let in',
+    'limits.connections is 10000, but with ulimit -n 140 at most 38 clients are accepted',
   );
   const admin = Number(await program.onStderr(/watch +http:\/\/[^:]+:(\d+)/));
   const client = await RawClient.connect(port);
