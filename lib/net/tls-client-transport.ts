@@ -56,6 +56,12 @@ export class TlsClientTransport extends TlsTransport implements SecuredTransport
     else this.#unsecured(null);
   }
 
+  /** Without close_notify it is no half-close: the client is gone, or cut off. */
+  protected override peerEnded(): void {
+    if (this.truncated) this.fail(Object.assign(new Error('no close_notify'), { code: 'TRUNCATED' }));
+    else super.peerEnded();
+  }
+
   protected override fail(error: NodeJS.ErrnoException): void {
     if (this.#listener === null) super.fail(error);
     else this.#unsecured(error);

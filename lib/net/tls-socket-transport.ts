@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { resetSocket, SocketTransport } from './socket-transport.js';
+import { SocketTransport } from './socket-transport.js';
 import type { TlsChoice } from './tls-terms.js';
 import type { SecuredTransport, ServerHandshakeListener, TlsServerOptions, TlsSession } from './transport.js';
 
@@ -9,7 +9,6 @@ type WiredTls = tls.TLSSocket & { [TRANSPORT]: TlsSocketTransport };
 
 /** TLS over one of Node's sockets, as a server, by `tls.TLSSocket`: by documented means, where the handles are not to be used. */
 export class TlsSocketTransport extends SocketTransport implements SecuredTransport {
-  readonly #raw: net.Socket;
   readonly #tls: tls.TLSSocket;
   /** Until the handshake is done. */
   #listener: ServerHandshakeListener | null;
@@ -27,7 +26,6 @@ export class TlsSocketTransport extends SocketTransport implements SecuredTransp
       ...(choice.ocsp === null ? {} : staplingOf(choice)),
     });
     super(socket, 'events');
-    this.#raw = raw;
     this.#tls = socket;
     this.#listener = listener;
     (socket as WiredTls)[TRANSPORT] = this;
@@ -54,8 +52,9 @@ export class TlsSocketTransport extends SocketTransport implements SecuredTransp
     else socket.end(destroySocket.bind(socket));
   }
 
+  /** To reset the socket below ends the process now and then. TLS tells a cut from an end: nothing says that it is one. */
   override reset(): void {
-    resetSocket(this.#raw);
+    this.#tls.destroy();
   }
 
   // From the socket.

@@ -35,6 +35,8 @@ export class TlsTransport implements Transport {
   protected owner: TransportOwner | null = null;
   #writer: TlsWriter | null = null;
   #isReading: boolean;
+  /** Is the handle being read? */
+  #isStarted: boolean;
   /** Pieces that came while nothing was to be read. */
   #kept: Buffer[] | null = null;
   /** The peer has ended: after what is kept that is told. */
@@ -52,6 +54,7 @@ export class TlsTransport implements Transport {
   constructor(handle: TlsHandle, isReading = false) {
     this.handle = handle;
     this.#isReading = isReading;
+    this.#isStarted = isReading;
     (handle as WiredTls)[TRANSPORT] = this;
     handle.onread = onRead as StreamHandle['onread'];
     handle.onhandshakestart = onHandshakeStart;
@@ -89,6 +92,7 @@ export class TlsTransport implements Transport {
   pause(): void {
     if (this.destroyed || !this.#isReading) return;
     this.#isReading = false;
+    this.#isStarted = false;
     this.handle.readStop();
   }
 
@@ -104,6 +108,8 @@ export class TlsTransport implements Transport {
   }
 
   #start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
     const status = this.handle.readStart();
     if (status !== 0) this.fail(systemError(status, 'read'));
   }
@@ -209,11 +215,17 @@ export class TlsTransport implements Transport {
 
   #onEnd(): void {
     this.#isReading = false;
+    this.#isStarted = false;
     this.#isEndKept = false;
     if (this.#readEnded) return;
     this.#readEnded = true;
-    this.owner?.peerEnded();
+    this.peerEnded();
+    if (this.destroyed) return;
     if (this.#writeEnd === 'done' && this.#writer?.isBusy !== true) this.destroy();
+  }
+
+  protected peerEnded(): void {
+    this.owner?.peerEnded();
   }
 
   onHandshakeStart(): void {

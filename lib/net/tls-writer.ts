@@ -4,8 +4,6 @@ import type { SocketWriter, SocketWriterOwner } from './transport.js';
 
 /** So many bytes at most are given to OpenSSL in one go: of more, a part would wait where `pending` does not see it. */
 const PIECE_BYTES = 128 * 1024;
-/** So many may wait for the end of the write before, without anybody being told to wait. */
-const MAX_QUEUE = 64 * 1024;
 
 /** The transport that it writes for. */
 interface TlsWriterOwner {
@@ -31,6 +29,7 @@ export class TlsWriter implements SocketWriter {
   #isWriting = false;
   #queue: (string | Buffer)[] = [];
   #queuedBytes = 0;
+  #wasFull = false;
   #broken = false;
 
   constructor(tls: TlsHandle, transport: TlsWriterOwner, owner: SocketWriterOwner) {
@@ -52,8 +51,11 @@ export class TlsWriter implements SocketWriter {
     return this.isBusy ? this.#queuedBytes + this.#tls._parent.writeQueueSize : 0;
   }
 
+  /** Once it is, it stays so until it is drained: who was told to wait waits for that. */
   get isFull(): boolean {
-    return this.isBusy && (this.#queuedBytes > MAX_QUEUE || this.#tls._parent.writeQueueSize > 0);
+    if (!this.isBusy) return false;
+    this.#wasFull ||= this.pending > 0;
+    return this.#wasFull;
   }
 
   writeText(text: string): void {
@@ -121,6 +123,7 @@ export class TlsWriter implements SocketWriter {
     }
     if (this.#queue.length > 0) this.#writeQueue();
     if (this.#isDead || this.#isWriting) return;
+    this.#wasFull = false;
     this.#owner.drained();
     this.#transport.shutDown();
   }

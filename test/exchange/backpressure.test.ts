@@ -1,11 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { writePattern } from '../../fixtures/pattern.js';
 import { origin } from '../support/origin.js';
+import { connectTo, noteSwitched } from '../support/tls-switch.js';
 
 const MIB = 1024 * 1024;
 /**
@@ -23,6 +24,7 @@ async function start(t: Test, server: string): Promise<{ child: ChildProcess; po
   const child = fork(PROGRAM, [server], { execArgv: ['--expose-gc'] });
   t.teardown(() => child.kill());
   const [port] = (await once(child, 'message')) as [number];
+  noteSwitched(port);
   return { child, port };
 }
 
@@ -33,10 +35,10 @@ async function resident(child: ChildProcess): Promise<number> {
 }
 
 async function connect(t: Test, port: number): Promise<Socket> {
-  const socket = createConnection(port, '127.0.0.1');
+  const { socket, ready } = connectTo(port);
   socket.on('error', () => {});
   t.teardown(() => socket.destroy());
-  await once(socket, 'connect');
+  await ready;
   return socket;
 }
 

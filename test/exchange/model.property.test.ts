@@ -7,8 +7,11 @@ import { type Started, startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { chunked, origin, readRequest } from '../support/origin.js';
+import { OVER_TLS } from '../support/tls-switch.js';
 
-const RUNS = Number(process.env.LB_FUZZ_RUNS ?? 300);
+// Over TLS each connection costs ten times as much.
+const RUNS = Number(process.env.LB_FUZZ_RUNS ?? (OVER_TLS ? 100 : 300));
+if (OVER_TLS) t.setTimeout(120_000);
 
 interface Request {
   readonly method: string;

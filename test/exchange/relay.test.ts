@@ -2,6 +2,7 @@ import t from 'tap';
 import { answering, startRawServer } from '../../fixtures/raw-server.js';
 import { startBalancer } from '../support/balancer.js';
 import { OK } from '../support/http.js';
+import { SCHEME } from '../support/tls-switch.js';
 
 t.test(
   'a request reaches the server with the fields of this hop, and its answer reaches the client',
@@ -25,7 +26,7 @@ t.test(
     t.equal(
       head,
       'GET /a?b=%2F HTTP/1.1\r\nHost: example.test\r\nX-Odd:  caf\xe9 \r\nx-odd: 2\r\n' +
-        `X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: ${port}\r\n` +
+        `X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: ${SCHEME}\r\nX-Forwarded-Port: ${port}\r\n` +
         `X-Forwarded-Host: example.test\r\n` +
         `X-Request-Id: ${requestId}\r\nCDN-Loop: lb\r\n\r\n`,
     );

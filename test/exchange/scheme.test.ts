@@ -3,9 +3,11 @@ import { startBalancer } from '../support/balancer.js';
 import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { field, origin } from '../support/origin.js';
+import { unlessTls } from '../support/tls-switch.js';
 
 t.test(
   '{scheme}, conditions and guards use the scheme that a trusted proxy reports, and no other client',
+  unlessTls('the scheme is https, whoever says what'),
   async (t) => {
     const heads: string[] = [];
     const server = await origin(t, async (connection) => {

@@ -10,6 +10,7 @@ import type { RawClient } from '../support/client.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { ask, type NamedOrigin, namedOrigins } from '../support/named-origins.js';
 import { deadAddress, field, origin } from '../support/origin.js';
+import { OVER_TLS, SECURE, unlessTls } from '../support/tls-switch.js';
 
 const SECRET = 'a secret of ours';
 
@@ -36,7 +37,7 @@ t.test('the first answer sets the cookie, and the client stays with its server',
   const [one, two] = [await connect(), await connect()];
   const first = await ask(one);
   t.equal(first.server, 'a');
-  t.equal(first.setCookie, `lb=${tokenOf('a')}; Path=/; HttpOnly; SameSite=Lax`);
+  t.equal(first.setCookie, `lb=${tokenOf('a')}; Path=/; HttpOnly; SameSite=Lax${SECURE}`);
   t.equal((await ask(two)).server, 'b', 'another client gets another server');
   for (let i = 0; i < 4; i++)
     t.strictSame(await ask(one, '/', `Cookie: x=1; lb=${tokenOf('a')}; y=2\r\n`), {
@@ -74,6 +75,7 @@ t.test('an unknown cookie is ignored', async (t) => {
 
 t.test(
   "the sticky cookie is Secure when a trusted proxy says https, and no other client's word counts",
+  unlessTls('it always is'),
   async (t) => {
     const trusting = await startSticky(t, {
       trusted_proxies: ['127.0.0.1'],
@@ -95,7 +97,10 @@ t.test('the cookie has the attributes that the settings give it', async (t) => {
   const sticky = { cookie: 'sid', secret: SECRET, domain: 'mango.com', path: '/shop', max_age: '1m' };
   const attributes = 'Path=/shop; Domain=mango.com; HttpOnly; SameSite';
   for (const [more, expected] of [
-    [{ same_site: 'strict', partitioned: true }, `${attributes}=Strict; Max-Age=60`],
+    [
+      { same_site: 'strict', partitioned: true },
+      `${attributes}=Strict; Max-Age=60${SECURE}${OVER_TLS ? '; Partitioned' : ''}`,
+    ],
     [{ same_site: 'none' }, `${attributes}=None; Max-Age=60; Secure`],
     [{ same_site: 'none', partitioned: true }, `${attributes}=None; Max-Age=60; Secure; Partitioned`],
   ] as const) {
@@ -458,7 +463,7 @@ t.test('a tunnel also sets the cookie', async (t) => {
   fresh.send(`${upgrade}\r\n`);
   t.match(
     await fresh.until('\r\n\r\n'),
-    new RegExp(`\r\nSet-Cookie: ${cookie}; Path=/; HttpOnly; SameSite=Lax\r\n`),
+    new RegExp(`\r\nSet-Cookie: ${cookie}; Path=/; HttpOnly; SameSite=Lax(; Secure)?\r\n`),
   );
   const bound = await connect();
   bound.send(`${upgrade}Cookie: ${cookie}\r\n\r\n`);

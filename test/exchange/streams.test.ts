@@ -1,11 +1,14 @@
 import { once } from 'node:events';
-import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { field } from '../support/origin.js';
 import { Pattern } from '../support/pattern.js';
+import { connectTo, OVER_TLS } from '../support/tls-switch.js';
+
+if (OVER_TLS) t.setTimeout(120_000);
 
 const MIB = 1024 * 1024;
 const patterns = Array.from({ length: 64 }, (_, seed) => new Pattern(seed));
@@ -87,7 +90,7 @@ class Dechunker {
 function run(port: number, work: Work, failures: string[]): Promise<void> {
   const { seed, up, down, framing, slow } = work;
   const pattern = patterns[seed] as Pattern;
-  const socket = createConnection(port, '127.0.0.1');
+  const socket = connectTo(port).socket;
   socket.write(`POST /${seed}/${down}/${framing} HTTP/1.1\r\nHost: a\r\nContent-Length: ${up}\r\n\r\n`);
   void pour(pattern.pieces(0, up), socket);
   return new Promise((resolve, reject) => {

@@ -10,6 +10,7 @@ import { GET } from '../support/http.js';
 import { inFlight, nothingIsLeft } from '../support/leaks.js';
 import { until } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
+import { OVER_TLS } from '../support/tls-switch.js';
 
 const UPGRADE =
   'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n';
@@ -33,7 +34,10 @@ t.test('WebSocket messages of all sizes pass both ways', async (t) => {
   t.teardown(() => server.close());
   for (const means of ['fast', 'documented'] as const) {
     const { port, seen } = await startBalancer(t, { servers: [server.address] }, { sockets: means });
-    const sockets = Array.from({ length: 5 }, () => new WebSocket(`ws://127.0.0.1:${port}/ws`));
+    const sockets = Array.from(
+      { length: 5 },
+      () => new WebSocket(`${OVER_TLS ? 'wss' : 'ws'}://127.0.0.1:${port}/ws`, { rejectUnauthorized: false }),
+    );
     await Promise.all(sockets.map((socket) => once(socket, 'open')));
     for (const size of [0, 1, 125, 126, 20_000, 65_000]) {
       for (const socket of sockets) socket.send('x'.repeat(size));

@@ -8,6 +8,7 @@ import type { TlsTerms } from '../../lib/net/tls-terms.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { RawClient } from './client.js';
 import { ManualClock } from './manual-clock.js';
+import { noteSwitched, switchedTerms } from './tls-switch.js';
 
 // In every test, a state that may not follow another throws.
 assertMoves();
@@ -181,10 +182,11 @@ export async function startBalancer(
   const seen = new Seen();
   const clock = new ManualClock(options.wall);
   const time = options.manual === true ? clock : systemClock;
+  const tls = options.tls ?? (await switchedTerms());
   const balancer = createBalancer(config, seen, {
     clock: time,
     ...(options.sockets === undefined ? {} : { sockets: options.sockets }),
-    ...(options.tls === undefined ? {} : { tlsTerms: () => options.tls as TlsTerms }),
+    ...(tls === null ? {} : { tlsTerms: () => tls }),
     ...(options.authority === undefined ? {} : { authority: options.authority }),
   });
   await balancer.start();
@@ -195,6 +197,7 @@ export async function startBalancer(
   });
   const address = balancer.addresses[0];
   const port = address?.kind === 'tcp' ? address.port : 0;
+  if (options.tls === undefined) noteSwitched(port);
   const connect = async (): Promise<RawClient> => {
     const client = await RawClient.connect(port);
     clients.push(client);

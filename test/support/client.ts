@@ -1,9 +1,13 @@
-import * as net from 'node:net';
+import type * as net from 'node:net';
 import { ByteQueue } from '../../fixtures/byte-queue.js';
+import { connectTo } from './tls-switch.js';
 
 /** A client that sends exact bytes and sees exact bytes. Strings are latin1 both ways. */
 export class RawClient {
+  /** What is spoken goes through it. */
   readonly socket: net.Socket;
+  /** The same, or what is below TLS. */
+  readonly #raw: net.Socket;
   readonly #received = new ByteQueue();
   #wake: (() => void)[] = [];
   /** The balancer sent FIN. */
@@ -12,8 +16,9 @@ export class RawClient {
   closed = false;
   error: NodeJS.ErrnoException | null = null;
 
-  private constructor(socket: net.Socket) {
+  private constructor(socket: net.Socket, raw: net.Socket) {
     this.socket = socket;
+    this.#raw = raw;
     socket.on('data', (bytes) => {
       this.#received.push(bytes);
       this.#notify();
@@ -31,14 +36,12 @@ export class RawClient {
     });
   }
 
-  /** Connects to a port of 127.0.0.1, from `localAddress` if one is given. */
-  static connect(port: number, localAddress = '127.0.0.1'): Promise<RawClient> {
-    const socket = net.connect({ host: '127.0.0.1', port, localAddress, allowHalfOpen: true, noDelay: true });
-    const client = new RawClient(socket);
-    return new Promise((resolve, reject) => {
-      socket.once('connect', () => resolve(client));
-      socket.once('error', reject);
-    });
+  /** Connects to a port of 127.0.0.1, from `localAddress` if one is given; by TLS where the switch of the suite says so. */
+  static async connect(port: number, localAddress = '127.0.0.1'): Promise<RawClient> {
+    const { socket, raw, ready } = connectTo(port, { localAddress, allowHalfOpen: true });
+    const client = new RawClient(socket, raw);
+    await ready;
+    return client;
   }
 
   /** What came and was not taken yet. */
@@ -63,9 +66,10 @@ export class RawClient {
     this.socket.end();
   }
 
-  /** Goes away with RST. */
+  /** Goes away with RST; over TLS, where that ends the process of the test now and then, without a word. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    if (this.socket === this.#raw) this.socket.resetAndDestroy();
+    else this.socket.destroy();
   }
 
   destroy(): void {
