@@ -110,6 +110,8 @@ export interface Balancer extends Operations, BanOperations {
   reloadCertificates(): Promise<CertificateReload>;
   /** The paths of certificates, keys and folders of them: whenever one changes, `reloadCertificates` has something to do. */
   readonly certificateFiles: readonly string[];
+  /** What `Admin.open` goes by where `admin.tls` is set; null for plain HTTP. */
+  readonly adminTerms: TlsTerms | null;
   /** The certificates that clients are shown, in the order of the file. */
   certificates(): readonly CertificateStatus[];
 }
@@ -227,7 +229,7 @@ class RunningBalancer implements Balancer {
     try {
       warmUp();
       await this.#sockets.prove();
-      this.#certificates.install(await this.#certificates.prepare(this.config));
+      this.#certificates.install(await this.#certificates.prepare(this.config), this.config);
       await this.#engine.listeners.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
       });
@@ -271,7 +273,7 @@ class RunningBalancer implements Balancer {
     const certificates = await this.#certificates.prepare(config, check);
     const prepared = await this.#registry.prepare(config, check);
     this.#certificates.store.stage(certificates);
-    return this.#install(prepared, () => this.#certificates.install(certificates));
+    return this.#install(prepared, () => this.#certificates.install(certificates, config));
   }
 
   /** Opens its listeners first: what cannot be bound leaves everything as it is. */
@@ -302,6 +304,10 @@ class RunningBalancer implements Balancer {
       () => {},
     );
     return done;
+  }
+
+  get adminTerms(): TlsTerms | null {
+    return this.#certificates.adminTerms;
   }
 
   certificates(): readonly CertificateStatus[] {

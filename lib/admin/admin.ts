@@ -4,6 +4,8 @@ import type { Address } from '../base/address.js';
 import type { Observer, RequestRecord } from '../base/observer.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { AdminConfig } from '../config/types.js';
+import { createTlsSocketServer } from '../net/tls-socket-server.js';
+import type { TlsTerms } from '../net/tls-terms.js';
 import { type AdminConnection, AdminConnections } from './admin-connections.js';
 import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError, refusalOf } from './api-error.js';
@@ -14,6 +16,9 @@ import { Failures } from './failures.js';
 import { Page } from './page.js';
 import { adminRoutes } from './routes.js';
 import { Traffic } from './traffic.js';
+
+/** A server of sockets, with or without HTTP. */
+type NetServer = ReturnType<typeof createTlsSocketServer>;
 
 const LIMITS = { headersTimeout: 5000, requestTimeout: 15_000, keepAliveTimeout: 30_000 };
 /** Timeout of a socket without traffic; the heartbeat of event streams counts as traffic. */
@@ -40,6 +45,8 @@ export class Admin {
   readonly #visitors: AdminConnections;
   readonly #failures = new Failures();
   #server: Server | null = null;
+  /** What listens: the same, or what decrypts for it. */
+  #door: NetServer | null = null;
   #events: EventStream | null = null;
   #services: AdminDeps | null = null;
   #routes: readonly AdminRoute[] = [];
@@ -64,7 +71,7 @@ export class Admin {
 
   /** The listening address; port 0 is resolved once it is open. */
   get address(): Address {
-    const bound = this.#server?.address();
+    const bound = this.#door?.address();
     const { listen } = this.#config;
     if (listen.kind === 'unix' || typeof bound !== 'object' || bound === null) return listen;
     const { port } = bound;
@@ -72,10 +79,15 @@ export class Admin {
   }
 
   /**
-   * Begins to answer for `subject`, at `listen` if that differs from the configured address. Rejects with the system's
-   * error when the address can't be bound.
+   * Begins to answer for `subject`, at `listen` if that differs from the configured address, by TLS with `terms`. Rejects with
+   * the system's error when the address can't be bound.
    */
-  async open(subject: AdminTarget, services: AdminDeps, listen = this.#config.listen): Promise<void> {
+  async open(
+    subject: AdminTarget,
+    services: AdminDeps,
+    listen = this.#config.listen,
+    terms: TlsTerms | null = null,
+  ): Promise<void> {
     const events = new EventStream(subject, this.#clock);
     const exhibits = { subject, services, events, traffic: this.#traffic, failures: this.#failures };
     this.#events = events;
@@ -97,7 +109,15 @@ export class Admin {
       onClientError(error, socket);
       this.#visitors.noteFarewell(socket as AdminConnection);
     });
-    await listening(server, listen);
+    const door =
+      terms === null
+        ? server
+        : createTlsSocketServer(terms, {
+            plainHttp: PLAIN_HTTP,
+            onSocket: (socket) => void server.emit('connection', socket),
+          });
+    await listening(door, listen);
+    this.#door = door;
     this.#server = server;
     this.#traffic.start();
   }
@@ -107,9 +127,10 @@ export class Admin {
     this.#traffic.stop();
     this.#events?.close();
     this.#visitors.close();
-    this.#server?.close();
+    this.#door?.close();
     this.#server?.closeAllConnections();
     this.#server = null;
+    this.#door = null;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -235,7 +256,18 @@ function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   );
 }
 
-function listening(server: Server, address: Address): Promise<void> {
+const PLAIN_HTTP_TEXT = `${JSON.stringify({
+  error: {
+    code: 'bad_request',
+    message: 'this port speaks HTTPS, and the request was sent in plain HTTP',
+    hint: 'Write https:// in the URL.',
+  },
+})}\n`;
+const PLAIN_HTTP =
+  `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+  `Content-Length: ${PLAIN_HTTP_TEXT.length}\r\n\r\n${PLAIN_HTTP_TEXT}`;
+
+function listening(server: NetServer, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.once('listening', () => {

@@ -56,13 +56,13 @@ export class AdminDoor {
       report: (error) => consoleLog.warn(`admin: ${error instanceof Error ? error.stack : String(error)}`),
     };
     try {
-      await this.#admin.open(balancer, services);
+      await this.#admin.open(balancer, services, this.#config.listen, balancer.adminTerms);
     } catch (error) {
       const { listen } = this.#config;
       const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
       // The port of the demo was not asked for, so another one will do.
       if (!this.#plan.isDemo || listen.kind !== 'tcp' || !isTaken) throw error;
-      await this.#admin.open(balancer, services, { ...listen, port: 0 });
+      await this.#admin.open(balancer, services, { ...listen, port: 0 }, balancer.adminTerms);
     }
   }
 

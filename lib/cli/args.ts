@@ -18,7 +18,7 @@ import {
   UsageError,
 } from './options.js';
 import { remoteOptions } from './remote/args.js';
-import type { RemoteOptions } from './remote/options.js';
+import { type RemoteOptions, readAdminOption } from './remote/options.js';
 
 export { UsageError };
 
@@ -73,6 +73,12 @@ export interface HealthcheckOptions {
   readonly ready: boolean;
 }
 
+/** The options of `lb certs`. */
+export interface CertsOptions extends CheckOptions {
+  /** The admin listener of a running balancer, as written; null: the certificates of the file. */
+  readonly admin: string | null;
+}
+
 export interface ExplainOptions extends CheckOptions {
   readonly request: AskedRequest;
   /** The address of the client. */
@@ -85,6 +91,7 @@ export type Command =
   | { readonly name: 'version' }
   | { readonly name: 'init'; readonly options: InitOptions }
   | { readonly name: 'check'; readonly options: CheckOptions }
+  | { readonly name: 'certs'; readonly options: CertsOptions }
   | { readonly name: 'explain'; readonly options: ExplainOptions }
   | { readonly name: 'remote'; readonly options: RemoteOptions }
   | { readonly name: 'healthcheck'; readonly options: HealthcheckOptions }
@@ -131,6 +138,8 @@ function readCommand(words: Words): Command {
       return { name, options: initOptions(words) };
     case 'check':
       return { name, options: checkOptions(words) };
+    case 'certs':
+      return { name, options: certsOptions(words) };
     case 'explain':
       return { name, options: explainOptions(words) };
     case 'healthcheck':
@@ -174,7 +183,7 @@ function healthcheckOptions({ values, positionals }: Words): HealthcheckOptions 
   if (unexpected !== undefined)
     throw new UsageError(`lb healthcheck takes one port, not ${JSON.stringify(unexpected)} too.`);
   const admin = values.get('admin') ?? null;
-  if (admin !== null) attempt('--admin', () => parseAddress(admin, { defaultHost: '127.0.0.1' }));
+  if (admin !== null) attempt('--admin', () => adminAddress(admin));
   return {
     port: port === undefined ? null : readPort(port),
     admin,
@@ -188,6 +197,19 @@ function checkOptions({ values, positionals }: Words): CheckOptions {
   if (unexpected !== undefined)
     throw new UsageError(`lb check takes no ${JSON.stringify(unexpected)}: name the file with -c.`);
   return { configFile: values.get('config') ?? null, json: values.has('json') };
+}
+
+function certsOptions({ values, positionals }: Words): CertsOptions {
+  const [, unexpected] = positionals;
+  if (unexpected !== undefined)
+    throw new UsageError(`lb certs takes no ${JSON.stringify(unexpected)}: name the file with -c.`);
+  const admin = values.get('admin') ?? null;
+  if (admin !== null) attempt('--admin', () => adminAddress(admin));
+  return { admin, configFile: values.get('config') ?? null, json: values.has('json') };
+}
+
+function adminAddress(text: string): unknown {
+  return parseAddress(readAdminOption(text).address, { defaultHost: '127.0.0.1' });
 }
 
 function explainOptions({ values, positionals, headers }: Words): ExplainOptions {

@@ -4,9 +4,12 @@ import { loadConfig } from '../config/config.js';
 import { everyRoute } from '../config/every-route.js';
 import { MOST_SHOWN, type Problem, renderFirst, renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
+import { examineCertificates } from '../control/certificates.js';
 import { escapeForScreen } from '../observe/escape.js';
 import { type CaseResult, runCases } from '../routing/dry-run/cases.js';
+import type { CertificateFinding } from '../tls/finding.js';
 import type { CheckOptions } from './args.js';
+import { renderFindings } from './certificate-report.js';
 import { count } from './error-text.js';
 import type { Paint } from './paint.js';
 import { DEFAULT_FILE, problemPaint, readConfig, StartSettingsError } from './start-settings.js';
@@ -25,6 +28,8 @@ interface Findings {
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
   readonly cases: readonly CaseResult[];
+  /** What was found in files of certificates. */
+  readonly certificates: readonly CertificateFinding[];
 }
 
 /** Checks a configuration file and runs its tests. Returns the exit code: 0 when everything is right, otherwise 1. */
@@ -44,13 +49,19 @@ export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Te
 function examine(file: string): Findings {
   const text = readConfig(file);
   const result = loadConfig(text, { directory: dirname(file), needsRoute: true });
-  if (!result.ok) return { file, text, config: null, problems: result.problems, warnings: [], cases: [] };
+  const nothing = { problems: [], warnings: [], cases: [], certificates: [] };
+  if (!result.ok) return { file, text, config: null, ...nothing, problems: result.problems };
   const { config, warnings } = result;
-  return { file, text, config, problems: [], warnings, cases: runCases(config) };
+  const certificates = examineCertificates(config).findings;
+  return { file, text, config, problems: [], warnings, cases: runCases(config), certificates };
 }
 
-function isFine({ config, cases }: Findings): boolean {
-  return config !== null && !cases.some(failed);
+function isFine({ config, cases, certificates }: Findings): boolean {
+  return config !== null && !cases.some(failed) && !certificates.some(isError);
+}
+
+function isError({ severity }: CertificateFinding): boolean {
+  return severity === 'error';
 }
 
 function failed({ mismatches }: CaseResult): boolean {
@@ -64,7 +75,7 @@ export function renderFailures(config: Config, file: string, paint: Paint): stri
 }
 
 function render(findings: Findings, paint: Paint): string {
-  const { file, text, config, problems, warnings, cases } = findings;
+  const { file, text, config, problems, warnings, cases, certificates } = findings;
   const options = { file, text, paint: problemPaint(paint), most: MOST_SHOWN };
   if (config === null) {
     const total = `${file}: ${count(problems.length, 'problem')}`;
@@ -75,13 +86,19 @@ function render(findings: Findings, paint: Paint): string {
     MOST_SHOWN,
     (warning) => `${paint.yellow('warning:')} ${renderProblems([warning], options)}\n`,
   );
+  const found = renderFindings(certificates, file, paint);
   const failures = cases.filter(failed);
   const shown = renderFirst(failures, MOST_SHOWN, (result) => `${renderCase(result, file, paint)}\n`);
   if (failures.length > 0) {
     const total = `${file}: ${failures.length} of ${count(cases.length, 'test')} failed`;
-    return `${warned}${shown}${paint.red(total)} ${paint.dim('(- expected, + what came)')}\n`;
+    return `${warned}${found}${shown}${paint.red(total)} ${paint.dim('(- expected, + what came)')}\n`;
   }
-  return `${warned}${paint.green(`${file} is fine:`)} ${summary(config)}, ${testsPassed(cases)}\n`;
+  const errors = certificates.filter(isError);
+  if (errors.length > 0) {
+    const total = `${file}: ${count(errors.length, 'certificate')} cannot be used`;
+    return `${warned}${found}${paint.red(total)}\n`;
+  }
+  return `${warned}${found}${paint.green(`${file} is fine:`)} ${summary(config)}, ${testsPassed(cases)}\n`;
 }
 
 function summary(config: Config): string {
@@ -130,12 +147,13 @@ function renderCase({ test, mismatches }: CaseResult, file: string, paint: Paint
 }
 
 function toJson(findings: Findings): object {
-  const { file, config, problems, warnings, cases } = findings;
+  const { file, config, problems, warnings, cases, certificates } = findings;
   return {
     file,
     ok: isFine(findings),
     problems,
     warnings,
+    certificates,
     ...(config === null
       ? {}
       : { ...sizes(config), backups: backupsOf(config), algorithms: algorithmsOf(config) }),

@@ -7,6 +7,7 @@ import { localProxyHeader } from '../net/proxy-header-encoder.js';
 import { openSocket } from '../net/unverified-socket.js';
 import type { HealthcheckOptions } from './args.js';
 import { reachable } from './remote/admin-address.js';
+import { readAdminOption } from './remote/options.js';
 import { DEFAULT_FILE, readConfig, StartSettingsError } from './start-settings.js';
 import type { Terminal } from './terminal.js';
 
@@ -68,7 +69,10 @@ function findProbe(
   env: NodeJS.ProcessEnv,
   exists: (path: string) => boolean,
 ): Probe | string {
-  if (admin !== null) return adminProbe(parseAddress(admin, { defaultHost: '127.0.0.1' }), ready, false);
+  if (admin !== null) {
+    const { address, isEncrypted } = readAdminOption(admin);
+    return adminProbe(parseAddress(address, { defaultHost: '127.0.0.1' }), ready, isEncrypted);
+  }
   const file = configFile ?? (port === null && exists(DEFAULT_FILE) ? DEFAULT_FILE : null);
   const settings = file === null ? null : readSettings(file, env);
   if (typeof settings === 'string') return settings;
@@ -114,7 +118,8 @@ function statusOf({ address, isSecure, expectsHeader, request: asked }: Probe): 
     const greeting = expectsHeader ? localProxyHeader('v2') : '';
     const createConnection = () => openSocket(at, greeting, isSecure);
     const host = at.kind === 'tcp' ? { host: at.host, port: at.port } : {};
-    const outgoing = request({ ...host, ...asked, createConnection, agent: false }, (response) => {
+    // With an agent, also with none (agent: false), Node would connect by itself.
+    const outgoing = request({ ...host, ...asked, createConnection }, (response) => {
       response.on('error', () => {});
       response.resume();
       resolve(response.statusCode ?? 0);

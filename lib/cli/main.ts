@@ -65,6 +65,11 @@ export async function main(launch: Launch): Promise<void> {
       process.exitCode = explain(parsed.command.options, { stdout, stderr });
       return;
     }
+    case 'certs': {
+      const { certs } = await import('./certs.js');
+      process.exitCode = await certs(parsed.command.options, { stdout, stderr });
+      return;
+    }
     case 'remote': {
       const { remote } = await import('./remote/remote.js');
       process.exitCode = await remote(parsed.command.options, remoteContext(stdout, stderr));

@@ -55,6 +55,7 @@ export const TAKES = {
   init: ['config', 'force', 'listen', 'host', 'health-path', 'admin', 'algorithm'],
   check: ['config', 'json'],
   explain: ['config', 'json', 'header', 'ip'],
+  certs: REMOTE,
   status: [...REMOTE, 'watch'],
   servers: [...REMOTE, 'watch'],
   drain: [...REMOTE, 'wait'],
@@ -77,7 +78,7 @@ export type CommandName = keyof typeof TAKES;
 /** The commands for a running balancer. */
 export type RemoteName = Exclude<
   CommandName,
-  'run' | 'init' | 'check' | 'explain' | 'healthcheck' | 'completion' | 'help' | 'version'
+  'run' | 'init' | 'check' | 'explain' | 'certs' | 'healthcheck' | 'completion' | 'help' | 'version'
 >;
 
 /** The names that a person types. */

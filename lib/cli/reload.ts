@@ -101,7 +101,7 @@ export class Reload {
 
   #warnOfNextStart({ admin, stateFile }: Config): void {
     const { config } = this.#balancer;
-    if (JSON.stringify(admin) !== JSON.stringify(config.admin))
+    if (JSON.stringify(withoutTls(admin)) !== JSON.stringify(withoutTls(config.admin)))
       this.#consoleLog.warn('what changed under admin takes effect at the next start');
     if (stateFile !== config.stateFile)
       this.#consoleLog.warn('another state_file takes effect at the next start');
@@ -131,6 +131,11 @@ export class Reload {
     this.#balancer.refuseReload(report.split('\n', 1)[0] ?? '');
     return { ok: false, message, report };
   }
+}
+
+/** Certificates are followed; whether there is TLS is not. */
+function withoutTls(admin: Config['admin']): object | null {
+  return admin === null ? null : { ...admin, tls: admin.tls !== null };
 }
 
 /** A bug in lb. It is reported here, because a failed reload must not end the program. */

@@ -1,6 +1,6 @@
 import type { Observer } from '../base/observer.js';
-import { inSlices } from '../base/slices.js';
-import type { Clock } from '../base/timer-wheel.js';
+import { atOnce, inSlices } from '../base/slices.js';
+import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { Config, TlsConfig } from '../config/types.js';
 import type { TlsTerms } from '../net/tls-terms.js';
 import { Acme } from '../tls/acme.js';
@@ -12,7 +12,7 @@ import {
   type PreparedCertificates,
   pairText,
 } from '../tls/certificate-store.js';
-import { type CertificateFinding, findingText } from '../tls/finding.js';
+import { CertificateError, type CertificateFinding, findingText } from '../tls/finding.js';
 import type { KeyPair } from '../tls/key-pair.js';
 import { authorityFolder, issueLocally } from '../tls/local-authority.js';
 import { OcspStapler } from '../tls/ocsp-stapler.js';
@@ -67,6 +67,8 @@ export class Certificates {
 
   readonly #authority: string;
   readonly #forListeners: boolean;
+  /** The terms of the operators' listener. */
+  #admin: TlsConfig | null = null;
   readonly #stapler: OcspStapler;
   #isRenewing = false;
   #isStopped = false;
@@ -103,7 +105,7 @@ export class Certificates {
    * AuthorityError.
    */
   async prepare(config: Config, check?: () => void): Promise<PreparedCertificates> {
-    const terms = termsIn(this.#forListeners ? config : { listen: [], admin: config.admin });
+    const terms = this.#termsOf(config);
     await this.#acme.stage(terms.flatMap(({ acme }) => acme ?? []));
     check?.();
     const internal = terms.some((one) => one.internal) ? await this.#internalFor(namesIn(config)) : [];
@@ -111,6 +113,21 @@ export class Certificates {
     const prepared = await inSlices(this.store.prepare(terms, false, internal), check);
     await this.#waitForStaples();
     return prepared;
+  }
+
+  /** The operators' listener keeps its terms until the next start, and goes on without them in the file. */
+  #termsOf({ listen, admin }: Config): TlsConfig[] {
+    const tls = admin?.tls ?? this.#admin;
+    return termsIn({ listen: this.#forListeners ? listen : [], admin: tls === null ? null : { tls } });
+  }
+
+  /** What the operators' listener goes by, whatever configuration is in force; null for plain HTTP. */
+  get adminTerms(): TlsTerms | null {
+    if (this.#admin === null) return null;
+    const { protocols } = this.store.termsOf(this.#admin);
+    const choose: TlsTerms['choose'] = (name, offered) =>
+      this.#admin === null ? null : this.store.termsOf(this.#admin).choose(name, offered);
+    return { protocols, choose, policyOf: null };
   }
 
   /** A certificate that asks for OCSP stapling is shown with a response from the first handshake on, if one comes soon. */
@@ -152,8 +169,9 @@ export class Certificates {
     }
   }
 
-  /** Puts prepared certificates into force. */
-  install(prepared: PreparedCertificates): void {
+  /** Puts prepared certificates into force; `config`: another configuration that they are for. */
+  install(prepared: PreparedCertificates, config?: Config): void {
+    this.#admin = config?.admin?.tls ?? this.#admin;
     this.store.install(prepared);
     this.#stapler.keep(this.store.held.map(({ pair }) => pair));
     this.#report(prepared);
@@ -236,9 +254,67 @@ export class Certificates {
 }
 
 /** The terms of all listeners, including the operators' one. */
-export function termsIn({ listen, admin }: Pick<Config, 'listen' | 'admin'>): TlsConfig[] {
+export function termsIn({
+  listen,
+  admin,
+}: {
+  readonly listen: Config['listen'];
+  readonly admin: { readonly tls: TlsConfig | null } | null;
+}): TlsConfig[] {
   const all = [...listen.map(({ tls }) => tls), admin?.tls ?? null];
   return [...new Set(all.filter((tls) => tls !== null))];
+}
+
+/** What a configuration has of certificates, and what is wrong with it. */
+export interface Examined {
+  readonly certificates: readonly CertificateStatus[];
+  readonly findings: readonly CertificateFinding[];
+}
+
+/** Reads the certificates of a configuration that is not in force, for people. */
+export function examineCertificates(config: Config): Examined {
+  const store = new CertificateStore({ clock: systemClock });
+  try {
+    store.install(atOnce(store.prepare(termsIn(config), true)));
+    const { held, findings } = store;
+    const now = Date.now();
+    return {
+      certificates: held.map((one) => certificateStatus(one, [], now)),
+      findings: [...findings, ...uncovered(config, held)],
+    };
+  } catch (error) {
+    if (error instanceof CertificateError) return { certificates: [], findings: error.findings };
+    throw error;
+  } finally {
+    store.stop();
+  }
+}
+
+/** Hosts that clients reach by TLS and are shown a certificate of another name. */
+function uncovered({ hosts, listen }: Config, held: readonly HeldPair[]): CertificateFinding[] {
+  const terms = listen.flatMap(({ tls }) => (tls === null ? [] : [tls]));
+  if (terms.length === 0 || terms.some(({ internal }) => internal)) return [];
+  const covered = new Set(
+    held.flatMap(({ pair }) => [...pair.leaf.facts.names, ...pair.leaf.facts.addresses]),
+  );
+  for (const { acme } of terms) for (const host of acme?.hosts ?? []) covered.add(host);
+  const missing: string[] = [];
+  for (const { names } of hosts)
+    for (const host of names) {
+      const name = host.kind === 'exact' ? host.name.replace(/^\[|\]$/g, '') : `*${host.suffix}`;
+      if (!covered.has(name) && !(host.kind === 'exact' && covered.has(name.replace(/^[^.]+/, '*'))))
+        missing.push(name);
+    }
+  if (missing.length === 0) return [];
+  return [
+    {
+      severity: 'warning',
+      file: '',
+      line: 0,
+      message: `no certificate covers ${fewOf(missing)}`,
+      hint: 'Clients that ask for such a host by TLS are shown a certificate of another name.',
+    },
+  ];
 }
 
 /** The names that the local authority issues certificates for: this machine, and the hosts of the file. */

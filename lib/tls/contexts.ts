@@ -33,6 +33,28 @@ const SIGNATURES = [
   'RSA+SHA512',
 ].join(':');
 
+/**
+ * Without the finite fields that OpenSSL offers as well: a client has us compute in them at next to no cost of its own
+ * (CVE-2022-40735). Versions of Node from 24 on know the first, which withstands quantum computers.
+ */
+const GROUPS = ['X25519MLKEM768:X25519:P-256:P-384', 'X25519:P-256:P-384'] as const;
+
+let knownGroups: string | undefined;
+
+function groups(): string {
+  knownGroups ??= GROUPS.find(isKnown) ?? 'auto';
+  return knownGroups;
+}
+
+function isKnown(ecdhCurve: string): boolean {
+  try {
+    createSecureContext({ ecdhCurve, ca: [] });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Our order counts, but a client that prefers ChaCha20 has no AES in hardware. */
 const OPTIONS =
   constants.SSL_OP_NO_RENEGOTIATION |
@@ -62,7 +84,7 @@ function makeContext(
     maxVersion: 'TLSv1.3',
     ciphers: cipherList(ciphers),
     sigalgs: SIGNATURES,
-    ecdhCurve: 'auto',
+    ecdhCurve: groups(),
     secureOptions: OPTIONS,
     // A session begun under one policy is never resumed under another.
     sessionIdContext: id,

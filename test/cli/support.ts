@@ -124,6 +124,7 @@ export class FakeBalancer implements Balancer {
   }
 
   readonly certificateFiles: readonly string[] = [];
+  readonly adminTerms = null;
 
   certificates(): readonly CertificateStatus[] {
     return [];

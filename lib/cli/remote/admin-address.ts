@@ -4,13 +4,16 @@ import { ADMIN_LISTEN } from '../../config/admin.js';
 import { loadConfig } from '../../config/config.js';
 import type { AdminConfig } from '../../config/types.js';
 import { DEFAULT_FILE, readConfig } from '../start-settings.js';
-import type { AdminAddressOptions } from './options.js';
+import { type AdminTrust, trustIn } from './admin-trust.js';
+import { type AdminAddressOptions, readAdminOption } from './options.js';
 
 /** How to reach a running balancer. */
 export interface AdminAddress {
   readonly address: Address;
   /** null: no token is sent. */
   readonly token: string | null;
+  /** null: it speaks plain HTTP. */
+  readonly trust: AdminTrust | null;
 }
 
 /**
@@ -26,10 +29,18 @@ export function findPlace(
   const file = configFile ?? (exists(DEFAULT_FILE) ? DEFAULT_FILE : null);
   const token = env.LB_ADMIN_TOKEN ?? '';
   // When both are known without the file, it is not read: it may belong to another balancer, or be invalid.
-  const isKnown = admin !== null && (token !== '' || configFile === null);
+  const asked = admin === null ? null : readAdminOption(admin);
+  const needsTrust = asked?.isEncrypted === true && configFile !== null;
+  const isKnown = admin !== null && (token !== '' || configFile === null) && !needsTrust;
   const settings = file === null || isKnown ? null : readSettings(file, env);
-  const address = admin === null ? (settings?.listen ?? addressOf(ADMIN_LISTEN)) : addressOf(admin);
-  return { address: reachable(address), token: token === '' ? (settings?.token ?? null) : token };
+  const address = asked === null ? (settings?.listen ?? addressOf(ADMIN_LISTEN)) : addressOf(asked.address);
+  const tls = settings?.tls ?? null;
+  const isEncrypted = asked === null ? tls !== null : asked.isEncrypted;
+  return {
+    address: reachable(address),
+    token: token === '' ? (settings?.token ?? null) : token,
+    trust: isEncrypted ? trustIn(tls, env) : null,
+  };
 }
 
 function readSettings(file: string, env: NodeJS.ProcessEnv): AdminConfig | null {

@@ -3,7 +3,7 @@ import { parseServerAddress } from '../../base/server-address.js';
 import { ValueError } from '../../base/units.js';
 import { MAX_WEIGHT } from '../../control/changes.js';
 import { type OptionName, type RemoteName, spoken, UsageError } from '../options.js';
-import type { Action, RemoteOptions } from './options.js';
+import { type Action, type RemoteOptions, readAdminOption } from './options.js';
 import type { NewServerView } from './view.js';
 
 type Values = ReadonlyMap<OptionName, string>;
@@ -44,7 +44,8 @@ export function remoteOptions(name: RemoteName, operands: readonly string[], val
 
 function readAction(name: RemoteName, [first = '', second = '']: readonly string[], values: Values): Action {
   const { admin } = Object.fromEntries(values);
-  if (admin !== undefined) readAddress('--admin', () => parseAddress(admin, { defaultHost: '127.0.0.1' }));
+  if (admin !== undefined)
+    readAddress('--admin', () => parseAddress(readAdminOption(admin).address, { defaultHost: '127.0.0.1' }));
   switch (name) {
     case 'status':
     case 'servers':

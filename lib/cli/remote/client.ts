@@ -1,6 +1,15 @@
-import { Agent, type IncomingMessage, request } from 'node:http';
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { type AdminAddress, AdminError } from './admin-address.js';
-import type { BansView, EventView, NewServerView, ServerView, StatusView, TrafficView } from './view.js';
+import type {
+  BansView,
+  CertificateView,
+  EventView,
+  NewServerView,
+  ServerView,
+  StatusView,
+  TrafficView,
+} from './view.js';
 
 const PATIENCE_MS = 5000;
 /** A settings file is read, checked and tested. */
@@ -22,10 +31,14 @@ interface AdminRequest {
 /** Asks and controls a running balancer through its admin listener. Every method rejects with an AdminError. */
 export class AdminClient {
   readonly #place: AdminAddress;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #agent: http.Agent;
+  readonly #request: typeof http.request;
 
   constructor(place: AdminAddress) {
     this.#place = place;
+    const { Agent, request } = place.trust === null ? http : https;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    this.#request = request;
   }
 
   /** The address of the listener, for people. */
@@ -61,6 +74,13 @@ export class AdminClient {
     await this.#ask({ method: 'DELETE', path: pathOf(name) });
   }
 
+  /** Those that are shown to clients. */
+  async certificates(): Promise<readonly CertificateView[]> {
+    const path = '/api/certificates';
+    return (await this.#ask<{ certificates: readonly CertificateView[] }>({ method: 'GET', path }))
+      .certificates;
+  }
+
   bans(): Promise<BansView> {
     return this.#ask({ method: 'GET', path: '/api/bans' });
   }
@@ -84,7 +104,11 @@ export class AdminClient {
 
   /** Calls `tell` for every event that is kept and every new one, until the returned function is called. */
   events(tell: (event: EventView) => void): () => void {
-    const outgoing = request({ ...this.#target(), path: '/api/events?since=0', headers: this.#headers() });
+    const outgoing = this.#request({
+      ...this.#target(),
+      path: '/api/events?since=0',
+      headers: this.#headers(),
+    });
     outgoing.on('error', () => {
       // A lost connection is noticed by the requests for the status.
     });
@@ -111,7 +135,7 @@ export class AdminClient {
     const sent = body === undefined ? '' : JSON.stringify(body);
     const headers = { ...this.#headers(), ...(sent !== '' && { 'content-type': 'application/json' }) };
     const answer = await new Promise<AdminResponse>((resolve, reject) => {
-      const outgoing = request(
+      const outgoing = this.#request(
         { ...this.#target(), agent: this.#agent, method, path, headers },
         (response) => {
           read(response).then(resolve, reject);
@@ -131,11 +155,11 @@ export class AdminClient {
     throw this.#refusal(answer);
   }
 
-  #target(): { host: string; port: number } | { socketPath: string } {
-    const { address } = this.#place;
+  #target(): https.RequestOptions {
+    const { address, trust } = this.#place;
     return address.kind === 'unix'
-      ? { socketPath: address.path }
-      : { host: address.host, port: address.port };
+      ? { socketPath: address.path, ...trust }
+      : { host: address.host, port: address.port, ...trust };
   }
 
   #headers(): Record<string, string> {
@@ -156,6 +180,10 @@ export class AdminClient {
     const where = this.address;
     if (code === 'EACCES')
       return new AdminError('unreachable', `not allowed to open ${where}: try as its user.`);
+    if (this.#place.trust !== null && isDistrust(code)) {
+      const hint = 'NODE_EXTRA_CA_CERTS names a file of further authorities.';
+      return new AdminError('untrusted', `the certificate of ${where} is not trusted: ${message}. ${hint}`);
+    }
     if (code !== 'ECONNREFUSED' && code !== 'ENOENT')
       return new AdminError('unreachable', `${where} cannot be asked: ${message}.`);
     const hint = `Is lb running, with --admin or admin: in its file? Another address is set with --admin.`;
@@ -183,12 +211,17 @@ export class AdminClient {
   }
 }
 
+/** The words of OpenSSL and of Node for a certificate that is not accepted. */
+function isDistrust(code: string | undefined): boolean {
+  return code !== undefined && /CERT|ISSUER|VERIFY/.test(code);
+}
+
 interface AdminResponse {
   readonly status: number;
   readonly text: string;
 }
 
-async function read(response: IncomingMessage): Promise<AdminResponse> {
+async function read(response: http.IncomingMessage): Promise<AdminResponse> {
   let text = '';
   for await (const piece of response.setEncoding('utf8')) text += piece as string;
   return { status: response.statusCode ?? 0, text };

@@ -21,3 +21,9 @@ export interface RemoteOptions extends AdminAddressOptions {
   readonly json: boolean;
   readonly action: Action;
 }
+
+/** `--admin` as written: an address, or `https://` and an address. */
+export function readAdminOption(text: string): { readonly address: string; readonly isEncrypted: boolean } {
+  const [, address] = /^https:\/\/([^/]+)\/?$/.exec(text) ?? [];
+  return { address: address ?? text, isEncrypted: address !== undefined };
+}

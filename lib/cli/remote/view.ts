@@ -18,6 +18,7 @@ export type StatusView = SnakeCased<BalancerStatus>;
 export type ServerView = Omit<SnakeCased<ServerStatus>, 'events'>;
 export type RouteView = StatusView['routes'][number];
 export type EventView = SnakeCased<StatusEvent>;
+export type CertificateView = StatusView['certificates'][number];
 /** The content of `/api/bans`. */
 export type BansView = SnakeCased<BanList>;
 export type BanView = BansView['bans'][number];
