@@ -293,13 +293,13 @@ export class ConsoleLog implements Observer {
 
   #certificateOrdered(hosts: readonly string[], notAfter: number): void {
     const until = new Date(notAfter).toISOString().slice(0, 10);
-    const text = `${nameOf(hosts)} has a new certificate until ${until}`;
+    const text = `new certificate for ${nameOf(hosts)}, valid until ${until}`;
     this.#sometimes('new certificates', () => this.say(this.#terminal.paint.green(text)));
   }
 
   #certificateFailed(hosts: readonly string[], reason: string, retryMs: number): void {
     const why = `${escapeForScreen(reason)} (next try in ${humanDuration(retryMs)})`;
-    const text = `${nameOf(hosts)} got no certificate: ${why}`;
+    const text = `no certificate for ${nameOf(hosts)}: ${why}`;
     this.#sometimes('failed certificates', () => this.say(this.#terminal.paint.red(text)));
   }
 

@@ -70,8 +70,8 @@ t.test('each event is one line of at most 80 columns', async (t) => {
       '192.0.2.7 is banned for 10 min by firewall_rules of www.mango.com',
       'api.internal is now 10.0.0.1, 10.0.0.2',
       'api.internal could not be resolved: ENOTFOUND',
-      'www.example.com and 1 more has a new certificate until 2027-02-03',
-      'a.example got no certificate: too many orders (next try in 1 min)',
+      'new certificate for www.example.com and 1 more, valid until 2027-02-03',
+      'no certificate for a.example: too many orders (next try in 1 min)',
     ],
   );
   for (const line of linesOf(stream)) t.ok(line.length <= 80, `${line.length}: ${line}`);

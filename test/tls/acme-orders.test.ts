@@ -2,8 +2,10 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import t from 'tap';
+import { examineAcme } from '../../lib/tls/acme-check.js';
 import { AcmeLock } from '../../lib/tls/acme-lock.js';
 import { renewalTime, retryDelay, timeInWindow, windowDelay } from '../../lib/tls/acme-schedule.js';
+import { Findings } from '../../lib/tls/finding.js';
 import { JumpClock, startRig, want } from './acme-rig.js';
 import { FakeDirectory } from './fake-directory.js';
 import { scratch } from './pebble.js';
@@ -286,6 +288,24 @@ t.test('a certificate that lacks a name which was added to its group is ordered 
     'example.com',
     'www.example.com',
   ]);
+});
+
+t.test('a check finds a store that cannot be made, and a file of `ca` that is none', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'file');
+  writeFileSync(file, 'no PEM');
+  const rest = { directory: '', email: null, hosts: [], groups: [], externalAccount: null } as const;
+  const find = (store: string, ca: string | null): string[] => {
+    const findings = new Findings(7);
+    examineAcme({ ...rest, challenge: 'http-01', store, ca }, findings);
+    return findings.all.map(({ severity, message }) => `${severity} ${message}`);
+  };
+  t.same(find(folder, null), []);
+  t.same(find(join(folder, 'new', 'store'), null), [], 'it is made when it is needed');
+  t.same(find(join(file, 'store'), null), [`error ${file} is not a folder`]);
+  t.same(find(folder, file), ['error no certificate: it has none in PEM']);
+  t.match(find(folder, join(folder, 'none')), [/^error ENOENT/]);
+  t.match(find(folder, '/dev/zero'), [/^error it is a device/]);
 });
 
 t.test('nothing of an order goes on after the end', async (t) => {
