@@ -11,6 +11,7 @@ const ENV = {
   LB_ADMIN_TOKEN: '0123456789abcdef',
   LB_READ_TOKEN: 'fedcba9876543210',
   LB_HOOK_SECRET: 'of-the-hook',
+  LB_ACME_HMAC_KEY: 'b2YtdGhlLWF1dGhvcml0eQ',
 };
 
 /** The files that examples name. */
