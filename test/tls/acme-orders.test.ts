@@ -6,7 +6,7 @@ import { examineAcme } from '../../lib/tls/acme-check.js';
 import { AcmeLock } from '../../lib/tls/acme-lock.js';
 import { renewalTime, retryDelay, timeInWindow, windowDelay } from '../../lib/tls/acme-schedule.js';
 import { Findings } from '../../lib/tls/finding.js';
-import { JumpClock, startRig, want } from './acme-rig.js';
+import { JumpClock, settled, startRig, want } from './acme-rig.js';
 import { FakeDirectory } from './fake-directory.js';
 import { scratch } from './pebble.js';
 
@@ -99,7 +99,7 @@ t.test('a rate limit of a name is waited for, and the other names pause', async 
   t.equal(reason, detail);
   t.ok(Math.abs(retryMs - 26 * HOUR) < 1000, `${retryMs} ms`);
   fake.refusals.clear();
-  await moment();
+  await settled(manager);
   clock.jump(25 * HOUR);
   await want(manager, [['a.example.com']]);
   await moment();
@@ -122,7 +122,7 @@ t.test('a rate limit without Retry-After is waited for an hour', async (t) => {
   await want(manager, names(8));
   const { retryMs } = await told.next('certificate_failed');
   t.ok(retryMs >= HOUR && retryMs < HOUR + MINUTE, `${retryMs} ms`);
-  await moment();
+  await settled(manager);
   const asked = fake.count('/order');
   t.ok(asked <= 4, `${asked} of 8 names were asked for`);
   clock.jump(9 * MINUTE);
@@ -142,7 +142,7 @@ t.test('what is wrong with the authority counts once, however many names wait', 
   const { reason, retryMs } = await told.next('certificate_failed');
   t.equal(reason, 'it answered 503');
   t.ok(retryMs > 599_000 && retryMs <= 600_000, `${retryMs} ms`);
-  await moment();
+  await settled(manager);
   t.same(new Set(manager.statuses.map(({ failures }) => failures)), new Set([0]), 'no name is to blame');
   t.equal(manager.statuses[7]?.error, 'it answered 503');
   fake.refusals.clear();

@@ -136,3 +136,9 @@ export async function want(manager: AcmeManager, groups: readonly (readonly stri
   await manager.stage(groups);
   manager.install();
 }
+
+/** Resolves when no order is under way: what a test changes then meets the next ones. */
+export async function settled(manager: AcmeManager): Promise<void> {
+  while (manager.statuses.some(({ state }) => state === 'ordering'))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
