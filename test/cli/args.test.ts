@@ -76,6 +76,7 @@ t.test('check and explain', async (t) => {
       ...check,
       ip: '::1',
       request: {
+        scheme: null,
         method: 'GET',
         target: '/a',
         host: 'b',
@@ -115,8 +116,8 @@ t.test('arguments that make no sense are refused in one sentence', async (t) => 
     'localhost:5001':
       /^"localhost:5001" is not a port\. The port to listen on comes first: 8080 localhost:5001\.$/,
     '8080 localhost': /^server "localhost": .*localhost:8080/,
-    '8080 http://a:1': /^server "http:\/\/a:1": .*http:\/\//,
-    '8080 a:0': /^server "a:0": port 0/,
+    '8080 http://a:1/x': /^server "http:\/\/a:1\/x": .*Write http:\/\/a:1, without a path/,
+    '8080 a:0': /^server "a:0": .*a port of its own/,
     '8080 a:70000': /^server "a:70000": /,
     '--health-path health': /^--health-path "health": a path starts with \//,
     '--health-interval fast': /^--health-interval: .*"fast"/,

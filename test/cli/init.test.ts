@@ -176,7 +176,7 @@ t.test('words that lb init does not take are refused before anything is written'
   const words = (text: string): unknown => parseArguments(['init', ...text.split(' ')]);
   t.throws(() => words('8080 localhost:5001'), { message: /^8080 may be a port to listen on or a server/ });
   t.throws(() => words('--listen nonsense'), { message: /^--listen: expected host:port/ });
-  t.throws(() => words('http://localhost:5001'), { message: /drop http:\/\// });
+  t.throws(() => words('http://localhost:5001/x'), { message: /without a path/ });
   t.throws(() => words('--weight 3'), { message: /^lb init takes no --weight/ });
 });
 
