@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { Config, TlsConfig } from '../config/types.js';
 import type { TlsTerms } from '../net/tls-terms.js';
 import { Acme } from '../tls/acme.js';
+import { examineAcme } from '../tls/acme-check.js';
 import type { AcmeStatus } from '../tls/acme-manager.js';
 import { titleOf } from '../tls/certificate.js';
 import {
@@ -12,7 +13,7 @@ import {
   type PreparedCertificates,
   pairText,
 } from '../tls/certificate-store.js';
-import { CertificateError, type CertificateFinding, findingText } from '../tls/finding.js';
+import { CertificateError, type CertificateFinding, Findings, findingText } from '../tls/finding.js';
 import type { KeyPair } from '../tls/key-pair.js';
 import { authorityFolder, issueLocally } from '../tls/local-authority.js';
 import { OcspStapler } from '../tls/ocsp-stapler.js';
@@ -280,7 +281,7 @@ export function examineCertificates(config: Config): Examined {
     const now = Date.now();
     return {
       certificates: held.map((one) => certificateStatus(one, [], now)),
-      findings: [...findings, ...uncovered(config, held)],
+      findings: [...findings, ...acmeFindings(config), ...uncovered(config, held)],
     };
   } catch (error) {
     if (error instanceof CertificateError) return { certificates: [], findings: error.findings };
@@ -288,6 +289,13 @@ export function examineCertificates(config: Config): Examined {
   } finally {
     store.stop();
   }
+}
+
+/** What would keep certificates from being ordered. */
+function acmeFindings(config: Config): readonly CertificateFinding[] {
+  const findings = new Findings(0);
+  for (const { acme } of termsIn(config)) if (acme !== null) examineAcme(acme, findings);
+  return findings.all;
 }
 
 /** Hosts that clients reach by TLS and are shown a certificate of another name. */

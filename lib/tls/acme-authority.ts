@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { Agent } from 'node:https';
 import { setTimeout as wait } from 'node:timers/promises';
 import acme from 'acme-client';
+import { systemAuthorities } from '../base/system-authorities.js';
 import {
   type AcmeAnswers,
   AcmeError,
@@ -59,10 +60,7 @@ export class AcmeAuthority {
     axios.defaults.timeout = REQUEST_MS;
     axios.defaults.maxContentLength = MAX_ANSWER_BYTES;
     axios.defaults.headers.common['User-Agent'] = userAgent;
-    axios.defaults.httpsAgent = new Agent({
-      keepAlive: true,
-      ...(ca === null ? {} : { ca }),
-    });
+    axios.defaults.httpsAgent = new Agent({ keepAlive: true, ca: ca ?? systemAuthorities() });
     axios.interceptors.response.use(
       (response) => {
         const { status, headers, data, config } = response;

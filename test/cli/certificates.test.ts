@@ -95,6 +95,21 @@ t.test('lb check tells which hosts no certificate covers, and what is odd about 
   });
 });
 
+t.test('lb check finds what would keep certificates from being ordered', async (t) => {
+  const folder = t.testdir({
+    taken: 'a file',
+    'lb.yaml': [
+      'listen: [80, { address: 443, tls: true }]',
+      'tls: { acme: { hosts: [www.mango.test], store: taken/acme, ca: taken } }',
+      'respond: {}',
+    ].join('\n'),
+  });
+  const program = start(t, ['check', '-c', join(folder, 'lb.yaml')]);
+  t.equal(await program.end(), 1);
+  t.match(program.stdout, /taken\/acme: \S+\/taken is not a folder/);
+  t.match(program.stdout, /taken: no certificate: it has none in PEM/);
+});
+
 t.test('lb certs lists the certificates of the file, and those of a balancer that runs', async (t) => {
   const { file, folder, serial } = await folderWith(
     t,

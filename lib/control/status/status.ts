@@ -3,6 +3,8 @@ import type { ListenerFigures } from '../../net/listeners.js';
 import type { AcmeStatus } from '../../tls/acme-manager.js';
 import type { HealthEventKind } from '../health/health-history.js';
 
+export type { AcmeStatus } from '../../tls/acme-manager.js';
+
 /**
  * The state of a balancer as plain data for JSON: the one source of the API, the page, the command line and the gauges.
  * Times are ms since the epoch, durations ms, sizes bytes. A snapshot: nothing in it changes later.
