@@ -1,7 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import type { ClientCertificate } from '../base/transport-info.js';
 
-/** What is told of a certificate, `der`, that a client showed. `error`: empty when it is valid, else the error word of OpenSSL. */
+/**
+ * The facts about a certificate, `der`, that a client showed. `error`: empty when it is valid, else the error word of
+ * OpenSSL.
+ */
 export function clientCertificate(der: Buffer, error: string): ClientCertificate {
   const certificate = new X509Certificate(der);
   return {
@@ -17,7 +20,10 @@ export function clientCertificate(der: Buffer, error: string): ClientCertificate
   };
 }
 
-/** RFC 4514, 2.1: the last part first. Node has a line for each, in the order of the certificate, and what is special is escaped. */
+/**
+ * RFC 4514, 2.1: the last part comes first. Node returns a line for each part, in the order of the certificate, already
+ * escaped.
+ */
 function distinguishedName(lines: string): string {
   return lines
     .split('\n')
@@ -27,7 +33,7 @@ function distinguishedName(lines: string): string {
     .replaceAll(' + ', '+');
 }
 
-/** `DNS:a.example, DNS:"b, c"`: Node puts a name with special characters into quotes, as JSON. */
+/** `DNS:a.example, DNS:"b, c"`: Node quotes names with special characters, like JSON. */
 function namesOf(text: string): readonly string[] {
   return text.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g)?.map((name) => name.trim()) ?? [];
 }

@@ -1,24 +1,24 @@
-/** The first message of a TLS client, read before OpenSSL sees it: the name it asks for decides on all that OpenSSL is given. */
+/** The first message of a TLS client, read before OpenSSL sees it: the name in it decides which options OpenSSL gets. */
 
-/** What is asked for. */
+/** The contents of a ClientHello. */
 export interface ClientHello {
-  /** The host name (RFC 6066, 3) in lower case, without a dot at its end; null: none. */
+  /** The host name (RFC 6066, 3) in lower case, without a final dot; null: none. */
   readonly name: string | null;
-  /** The protocols of the application, in the client's order of preference (RFC 7301); empty: none are offered. */
+  /** The application protocols, in the client's order of preference (RFC 7301); empty: none are offered. */
   readonly protocols: readonly string[];
 }
 
 /** Alerts of TLS (RFC 8446, 6) that end a handshake before OpenSSL takes part. */
 export const ALERT = { illegalParameter: 47, decodeError: 50, unrecognizedName: 112 } as const;
 
-/** Why it is no ClientHello. plain_http: the client speaks HTTP without TLS. garbage: who knows what; `alert` is what to say. */
+/** Why there is no ClientHello. plain_http: the client speaks HTTP without TLS. garbage: anything else; `alert` is sent. */
 export interface NoHello {
   readonly fault: 'plain_http' | 'garbage';
-  /** 0: nothing is said, as it is not TLS. */
+  /** 0: nothing is sent, because the client does not speak TLS. */
   readonly alert: number;
 }
 
-/** Bytes of a ClientHello at most, with the records around it. Those of browsers with post-quantum keys have 1.8 KiB. */
+/** The most bytes of a ClientHello, including its records. Those of browsers with post-quantum keys have 1.8 KiB. */
 export const MAX_HELLO = 16 * 1024;
 
 const HANDSHAKE_RECORD = 22;
@@ -28,7 +28,7 @@ const CLIENT_HELLO = 1;
 const MESSAGE_HEADER = 4;
 const SERVER_NAME = 0;
 const PROTOCOLS = 16;
-/** The type of a name that is a host name; there is no other. */
+/** The type of a host name; no other type exists. */
 const HOST_NAME = 0;
 /** RFC 1035, 2.3.4. */
 const MAX_NAME = 255;
@@ -38,10 +38,13 @@ const NO_TLS: NoHello = { fault: 'garbage', alert: 0 };
 const MALFORMED: NoHello = { fault: 'garbage', alert: ALERT.decodeError };
 const BAD_NAME: NoHello = { fault: 'garbage', alert: ALERT.illegalParameter };
 
-/** Thrown and caught here. */
+/** Thrown and caught in this file. */
 class Malformed extends Error {}
 
-/** The ClientHello that `bytes` begin with; null while it is not whole. It may be cut into records, and those into reads, anywhere. */
+/**
+ * The ClientHello that `bytes` begin with; null while it is incomplete. It may be split into records, and these into
+ * reads, anywhere.
+ */
 export function readClientHello(bytes: Buffer): ClientHello | NoHello | null {
   const first = bytes[0];
   if (first === undefined) return null;
@@ -63,12 +66,12 @@ function isLetter(byte: number): boolean {
   return lower >= 0x61 && lower <= 0x7a;
 }
 
-/** The message with its header, out of the records that it came in; null while it is not whole. */
+/** The message with its header, taken out of its records; null while it is incomplete. */
 function joinRecords(bytes: Buffer): Buffer | NoHello | null {
   const parts: Buffer[] = [];
   let joined = 0;
   for (let at = 0; ; ) {
-    // The major version of a record is 3 in all of SSL 3.0 and TLS.
+    // The major version of a record is 3 in all versions of SSL 3.0 and TLS.
     if (at < bytes.length && bytes[at] !== HANDSHAKE_RECORD) return MALFORMED;
     if (at + 1 < bytes.length && bytes[at + 1] !== 3) return NO_TLS;
     if (at + RECORD_HEADER > bytes.length) return null;
@@ -82,7 +85,7 @@ function joinRecords(bytes: Buffer): Buffer | NoHello | null {
     if (joined >= MESSAGE_HEADER) {
       const whole = MESSAGE_HEADER + message.readUIntBE(1, 3);
       if (whole > MAX_HELLO) return MALFORMED;
-      // A ClientHello ends its record: OpenSSL refuses what comes after it by itself.
+      // A ClientHello ends its record: OpenSSL refuses anything after it.
       if (joined >= whole) return message.subarray(0, whole);
     }
     if (part.length < length) return null;
@@ -119,7 +122,7 @@ function hostName(data: Fields): string | null {
   return null;
 }
 
-/** What it is goes into logs and headers: a name with other bytes than those that are printed is none. */
+/** The name is written to logs and headers: a name with bytes that are not printable ASCII is ignored. */
 function hostOf(value: string): string {
   if (value.length === 0 || value.length > MAX_NAME || !/^[\x21-\x7e]+$/.test(value))
     throw new Malformed('name');
@@ -133,7 +136,7 @@ function offered(data: Fields): readonly string[] {
   return protocols;
 }
 
-/** Reads what TLS is written in: numbers, and vectors with their length before them. */
+/** Reads the elements of TLS messages: numbers, and vectors after their length. */
 class Fields {
   readonly #bytes: Buffer;
   readonly #end: number;

@@ -1,4 +1,4 @@
-/** The polynomial of Castagnoli, its bits reversed. */
+/** The Castagnoli polynomial, its bits reversed. */
 const POLYNOMIAL = 0x82f63b78;
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {

@@ -2,25 +2,27 @@ import { performance } from 'node:perf_hooks';
 import { Ring } from '../base/collections.js';
 import { beforeTickEnd, type DeferredWork } from './loop-tick.js';
 
-/** ms of one tick of the event loop in which handshakes begin: one costs 0.2 ms of an elliptic curve, and 1 of RSA. */
+/**
+ * ms of one tick of the event loop in which handshakes begin: one costs 0.2 ms with an elliptic curve, and 1 ms with RSA.
+ */
 const MAX_TICK_MS = 4;
 /**
- * So many may be begun and not done: each holds 60 KiB. With 2,000 a second that begin and never end, as in an attack, one has
- * a second for its two round trips before it gives way.
+ * The most handshakes in progress: each takes 60 KiB. If 2,000 a second begin and never end, as in an attack, each has a
+ * second for its two round trips before it is closed.
  */
 const MAX_BEGUN = 2048;
 
-/** A handshake whose ClientHello is there. */
+/** A handshake whose ClientHello is complete. */
 interface Beginner {
-  /** False: it had left. */
+  /** False: the client had left. */
   run(): boolean;
-  /** Closes it, as others need its place. */
+  /** Closes the handshake because others need its place. */
   abandon(): void;
 }
 
 /**
- * Whose handshake begins next. Each takes as much time as ten requests: so a tick of the event loop begins only a few, and requests
- * of those who are connected go on between them.
+ * Decides which handshake begins next. Each takes as much time as ten requests: so a tick of the event loop begins only a
+ * few, and requests on open connections are served between them.
  */
 export class HandshakeQueue implements DeferredWork {
   readonly #now: () => number;
@@ -41,7 +43,7 @@ export class HandshakeQueue implements DeferredWork {
     beforeTickEnd(this);
   }
 
-  /** OpenSSL is at work for it. The one that has been begun for the longest time gives way where there are too many. */
+  /** OpenSSL has begun this handshake. If there are too many, the oldest one is closed. */
   noteBegun(handshake: Beginner): void {
     const [oldest] = this.#begun.size < MAX_BEGUN ? [] : this.#begun;
     this.#begun.add(handshake);

@@ -1,9 +1,9 @@
 /**
- * How a handshake ended. ok and resumed: it was done. timeout: it took longer than it may. plain_http: the client spoke HTTP
- * without TLS. All others are failures: garbage: what came is not TLS. client_left: the client closed before the end. gave_way: its
- * place was needed for another connection. unrecognized_name: no certificate for the name. no_protocol, no_version, no_cipher:
- * none that both sides have. no_certificate, bad_certificate: of the client, where one is required. client_refused: an
- * alert of the client, which did not like our certificate, most of the time. error: anything else.
+ * How a handshake ended. ok and resumed: successful. timeout: it took too long. plain_http: the client spoke HTTP without
+ * TLS. All others are failures: garbage: not TLS. client_left: the client closed before the end. gave_way: its place was
+ * needed for another connection. unrecognized_name: no certificate for the name. no_protocol, no_version, no_cipher: none
+ * in common. no_certificate, bad_certificate: of the client, if one is required. client_refused: an alert of the client,
+ * which usually rejects our certificate. error: anything else.
  */
 export const HANDSHAKE_RESULTS = [
   'ok',
@@ -24,7 +24,7 @@ export const HANDSHAKE_RESULTS = [
 ] as const;
 export type HandshakeResult = (typeof HANDSHAKE_RESULTS)[number];
 
-/** Handshakes that ended since the start, by how they did. */
+/** Handshakes that ended since the start, by result. */
 export class HandshakeCounts {
   readonly #byResult = new Map<HandshakeResult, number>(HANDSHAKE_RESULTS.map((result) => [result, 0]));
 
@@ -37,7 +37,7 @@ export class HandshakeCounts {
   }
 }
 
-/** The reasons of OpenSSL, as Node spells them in `code`. */
+/** The error codes of OpenSSL, as Node spells them in `code`. */
 const BY_CODE: readonly (readonly [code: RegExp, result: HandshakeResult])[] = [
   [/NO_APPLICATION_PROTOCOL/, 'no_protocol'],
   [

@@ -2,10 +2,10 @@ import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 
 /**
- * What became of connections to listeners that expect a PROXY header. accepted: a client's address was last. local: the proxy
- * speaks for itself, or does not know for whom (UNKNOWN, UNSPEC). untrusted: the peer is in none of the networks. missing:
- * what came is no header. malformed: it begins as one. timeout: it was not whole in time. closed: the peer closed before it
- * was whole. gave_way: its place was needed for another connection.
+ * How connections to listeners that expect a PROXY header ended up. accepted: the header named a client. local: the proxy
+ * speaks for itself, or does not know the client (UNKNOWN, UNSPEC). untrusted: the peer is in none of the networks.
+ * missing: there was no header. malformed: the beginning of a header. timeout: it was incomplete after the timeout.
+ * closed: the peer closed before it was complete. gave_way: its place was needed for another connection.
  */
 export const PROXY_HEADER_RESULTS = [
   'accepted',
@@ -19,20 +19,20 @@ export const PROXY_HEADER_RESULTS = [
 ] as const;
 export type ProxyHeaderResult = (typeof PROXY_HEADER_RESULTS)[number];
 
-/** What an operator has to know of, as it is a mistake here or at the proxy, or somebody trying. */
+/** Results that operators must know, because they mean a mistake here or at the proxy, or an attempt to get in. */
 const REPORTED: ReadonlySet<ProxyHeaderResult> = new Set(['untrusted', 'missing', 'malformed', 'timeout']);
 
-/** An operator is told of the same kind at most once in so long. */
+/** Operators are told of the same kind at most once in this long. */
 const REPORT_MS = 60_000;
 
-/** Counts what becomes of PROXY headers, and tells of those that were refused now and then. One for a whole balancer. */
+/** Counts the results of PROXY headers, and sometimes reports refused ones. One for a whole balancer. */
 export class ProxyHeaderCounts {
   readonly results: Map<ProxyHeaderResult, number> = new Map(
     PROXY_HEADER_RESULTS.map((result) => [result, 0]),
   );
   readonly #wheel: TimerWheel;
   readonly #observer: Observer;
-  /** By kind: when it was told, and how often it has come since. */
+  /** By kind: when it was last reported, and how often it has occurred since. */
   readonly #reported = new Map<ProxyHeaderResult, { at: number; skipped: number }>();
 
   constructor(wheel: TimerWheel, observer: Observer) {

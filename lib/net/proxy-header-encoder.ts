@@ -2,19 +2,19 @@ import type { ConnectionEnds, EndsSource } from '../base/connection-ends.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { TransportInfo } from '../base/transport-info.js';
 
-/** The header of the PROXY protocol that we send to servers, as latin1. */
+/** The PROXY header that is sent to servers, as latin1. */
 
-/** Which version of it a server expects. */
+/** The version that a server expects. */
 export type ProxyVersion = 'v1' | 'v2';
 
-/** A client's connection, as its header tells of it. */
+/** A client's connection, as described in the header. */
 export interface ProxiedConnection {
   readonly source: EndsSource;
   readonly transport: TransportInfo;
 }
 
 const SIGNATURE = '\r\n\r\n\0\r\nQUIT\n';
-/** Version 2 in the upper half, the command in the lower. */
+/** Version 2 in the upper half, the command in the lower half. */
 const LOCAL = '\x20';
 const PROXY = '\x21';
 
@@ -24,14 +24,14 @@ export function localProxyHeader(version: ProxyVersion): string {
 }
 
 /**
- * For a connection that carries what a client asks for. Version 2 also tells how the client's connection is encrypted. It
- * has no unique ID: a connection carries many requests, each with an ID of its own (X-Request-Id).
+ * For a connection that carries requests of a client. Version 2 also describes the client's TLS. There is no unique ID: a
+ * connection carries many requests, each with its own ID (X-Request-Id).
  */
 export function encodeProxyHeader(version: ProxyVersion, { source, transport }: ProxiedConnection): string {
   return version === 'v1' ? encodeLine(source.ends) : encodeBinary(source.ends, transport);
 }
 
-/** 4, 6 where one end is IPv6, and 0 for a Unix socket. */
+/** 4, or 6 if one end is IPv6, or 0 for a Unix socket. */
 function versionOf({ source, destination }: ConnectionEnds): 0 | 4 | 6 {
   if (source.version === 0 || destination.version === 0) return 0;
   return source.version === 6 || destination.version === 6 ? 6 : 4;
@@ -61,7 +61,7 @@ function encodeEnds(version: 4 | 6, ends: ConnectionEnds): string {
   return addresses + twoBytes(ends.sourcePort) + twoBytes(ends.destinationPort);
 }
 
-/** The words of an IPv4 address are those of the same address in IPv6. */
+/** The words of an IPv4 address are those of the same address mapped to IPv6. */
 function bytesIn(version: 4 | 6, { words }: IpAddress): string {
   return [...words.slice(version === 4 ? 3 : 0)].map(fourBytes).join('');
 }
@@ -75,17 +75,17 @@ function encodeFacts(transport: TransportInfo): string {
   );
 }
 
-/** Bits: the client spoke TLS, showed a certificate in this connection, or in the session that it belongs to. */
+/** Bits: the client spoke TLS; it showed a certificate in this connection, or in its session. */
 const SPOKE_TLS = 1;
 const SHOWED_NOW = 2;
 const SHOWED_IN_SESSION = 4;
 
 function encodeTls({ tls }: TransportInfo): string {
-  // Not by us: a proxy in front told no more.
+  // A proxy in front ended TLS, and reported no more.
   if (tls === null) return String.fromCharCode(SPOKE_TLS) + fourBytes(1);
   const { clientCertificate, resumed } = tls;
   const shown = clientCertificate === null ? 0 : resumed ? SHOWED_IN_SESSION : SHOWED_NOW | SHOWED_IN_SESSION;
-  // 0 is a certificate that was found valid.
+  // 0 means that the certificate was verified.
   const verified = clientCertificate?.error === '' ? 0 : 1;
   const name = clientCertificate === null ? '' : commonName(clientCertificate.subject);
   return (
@@ -97,7 +97,7 @@ function encodeTls({ tls }: TransportInfo): string {
   );
 }
 
-/** Of a distinguished name as RFC 4514 writes it; empty when it has none. */
+/** The CN of a distinguished name as in RFC 4514; empty when it has none. */
 function commonName(subject: string): string {
   const [, escaped = ''] = /(?:^|[,+])CN=((?:[^\\,+]|\\.)*)/.exec(subject) ?? [];
   const bytes = escaped.replace(/(?:\\[\da-f]{2})+/gi, (pairs) =>
@@ -106,7 +106,7 @@ function commonName(subject: string): string {
   return bytes.replace(/\\(.)/g, '$1');
 }
 
-/** Values are of more than 65535 bytes never: host names, names of protocols and ciphers. */
+/** Values never exceed 65535 bytes: host names, names of protocols and ciphers. */
 function tlv(type: number, value: string): string {
   return String.fromCharCode(type) + twoBytes(value.length) + value;
 }
@@ -119,7 +119,7 @@ function fourBytes(value: number): string {
   return String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }
 
-/** One character for each byte, as a header is written. */
+/** One character for each byte, like the rest of the header. */
 function utf8(text: string): string {
   return Buffer.from(text).toString('latin1');
 }

@@ -13,24 +13,24 @@ export interface ProxyHeaderDeps {
   readonly wheel: TimerWheel;
   readonly counts: ProxyHeaderCounts;
   readonly places: PlaceHolder;
-  /** How long one may take, in ms, from when the connection is accepted; 0: for ever. A reload may change it. */
+  /** The most ms for a header, from when the connection is accepted; 0: no limit. A reload may change it. */
   readonly timeout: () => number;
 }
 
-/** Who counts connections before it is known whose they are. */
+/** Counts connections before their client is known. */
 export interface PlaceHolder {
-  /** null: there is no room for it, and the connection is reset. The place is handed to `Acceptor.admit` in the end. */
+  /** null: there is no room, and the connection is reset. The place is passed to `Acceptor.admit` later. */
   hold(listener: ListenerState, pending: PendingConnection): Admission | null;
 }
 
-/** The listener that a connection came to. */
+/** The listener of the connection. */
 export interface ProxyHeaderOwner {
   readonly state: ListenerState;
-  /** Where it listens, for people. */
+  /** Its address, for people. */
   readonly name: string;
   /** What is known of each of its connections. */
   readonly info: TransportInfo;
-  /** The header is read: `connection` goes on as it says. `held` is its place until it is admitted. */
+  /** The header is complete: `connection` continues with its data. `held` is its place until it is admitted. */
   onHeader(connection: ToldConnection, held: Admission): void;
 }
 
@@ -74,7 +74,7 @@ export class ProxyHeaderReader implements ChannelOwner, DeadlineOwner, PendingCo
     const end = parser.read(buffer, 0, length);
     const { header, refusal } = parser;
     if (refusal !== null) this.#refuse(refusal.kind, `it expects a PROXY header, and got ${refusal.detail}`);
-    // What was read lies where the next read goes.
+    // The bytes lie in the buffer that the next read overwrites.
     else if (header !== null)
       this.#goOn(header, end === length ? null : Buffer.from(buffer.subarray(end, length)));
   }
@@ -132,14 +132,14 @@ export class ProxyHeaderReader implements ChannelOwner, DeadlineOwner, PendingCo
   }
 }
 
-/** A connection of which a PROXY header told whose it is. */
+/** A connection whose client was named by a PROXY header. */
 export class ToldConnection implements RawConnection {
   readonly remoteAddress: string;
   readonly info: TransportInfo;
   readonly source: EndsSource;
   readonly #raw: RawTransport;
 
-  /** `peer` is the proxy, whose connection it is where the header tells of no other. */
+  /** `peer` is the proxy, which is the client when the header names no other. */
   constructor(raw: RawTransport, peer: string, header: ProxyHeader, info: TransportInfo) {
     const { ends, alpn, authority, tls } = header;
     this.#raw = raw;

@@ -4,24 +4,24 @@ import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { crc32c } from './crc32c.js';
 
 /**
- * The header of the PROXY protocol, in which a proxy tells whose connection it passes on before the first byte of that
- * connection: version 1 is a line of text, version 2 is binary and may be followed by more facts as TLVs.
+ * The PROXY protocol header, which a proxy sends before the first byte of a connection to name its client: version 1 is a
+ * line of text, version 2 is binary and may have more facts in TLVs.
  */
 export interface ProxyHeader {
   readonly version: 1 | 2;
-  /** The proxy speaks for itself (LOCAL), as its health checks do. */
+  /** The proxy speaks for itself (LOCAL), as in its health checks. */
   readonly isLocal: boolean;
-  /** null: the header tells no IP addresses, and those of the connection itself count. */
+  /** null: the header has no IP addresses, and those of the connection itself count. */
   readonly ends: ConnectionEnds | null;
-  /** The protocol that the client agreed on with the proxy (RFC 7301). */
+  /** The protocol that the client and the proxy agreed on (RFC 7301). */
   readonly alpn: string | null;
-  /** The host name that the client asked the proxy for (RFC 6066, 3), in lower case; null also when it is none. */
+  /** The host name that the client requested from the proxy (RFC 6066, 3), in lower case; null also when it is invalid. */
   readonly authority: string | null;
-  /** What the proxy calls the connection, as latin1. */
+  /** The proxy's identifier of the connection, as latin1. */
   readonly uniqueId: string | null;
   /** The network namespace on the proxy's machine. */
   readonly namespace: string | null;
-  /** null: the header says nothing of TLS. */
+  /** null: the header says nothing about TLS. */
   readonly tls: ProxyTls | null;
 }
 
@@ -38,38 +38,38 @@ export interface ProxyTls {
   readonly cipher: string | null;
 }
 
-/** missing: what came is no PROXY header. malformed: it begins as one. `detail` says what is wrong. */
+/** missing: this is not a PROXY header. malformed: it begins like one. `detail` says what is wrong. */
 export interface ProxyRefusal {
   readonly kind: 'missing' | 'malformed';
   readonly detail: string;
 }
 
-/** A line of version 1, its CRLF included, is no longer. */
+/** The longest line of version 1, including CRLF. */
 const MOST_LINE = 107;
 const LINE_START = Buffer.from('PROXY ', 'latin1');
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 /** Signature, version and command, family and transport, and the length of the rest. */
 const FIXED_BYTES = 16;
-/** As nginx allows; what proxies send in practice is below 600. */
+/** The limit of nginx; in practice proxies send less than 600. */
 const MOST_BYTES = 4096;
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** Reads one header, in however many pieces it comes. */
+/** Reads one header, in any number of pieces. */
 export class ProxyHeaderParser {
   #bytes: Buffer = Buffer.allocUnsafe(MOST_LINE);
   #length = 0;
-  /** Set once the header is whole and well-formed. */
+  /** Set once the header is complete and valid. */
   header: ProxyHeader | null = null;
-  /** Set once it is clear that there will be none. */
+  /** Set once it is certain that there is no valid header. */
   refusal: ProxyRefusal | null = null;
 
-  /** Has anything come? */
+  /** Has any byte arrived? */
   get started(): boolean {
     return this.#length > 0;
   }
 
-  /** Reads `buffer[start, end)` and returns where the header ends; `end` while it is not whole. */
+  /** Reads `buffer[start, end)` and returns where the header ends; `end` while it is incomplete. */
   read(buffer: Buffer, start: number, end: number): number {
     let position = start;
     while (position < end && this.header === null && this.refusal === null) {
@@ -99,7 +99,7 @@ export class ProxyHeaderParser {
     return position;
   }
 
-  /** As far as it has come. */
+  /** Compares as many bytes as have arrived. */
   #beginsWith(start: Buffer): boolean {
     const length = Math.min(this.#length, start.length);
     return this.#bytes.compare(start, 0, length, 0, length) === 0;
@@ -148,7 +148,7 @@ export class ProxyHeaderParser {
 
   #endBinary(): void {
     const bytes = this.#bytes.subarray(0, this.#total);
-    // What follows the length of a LOCAL header, its family included, is to be ignored.
+    // After the length, everything in a LOCAL header is ignored, including its family.
     if (((bytes[12] as number) & 15) !== PROXY) {
       this.header = { ...PLAIN, isLocal: true };
       return;
@@ -170,9 +170,9 @@ const PLAIN: ProxyHeader = {
   tls: null,
 };
 
-/** What follows `PROXY ` in version 1: null when the addresses are not known; a text says what is wrong. */
+/** Parses the part after `PROXY ` in version 1. Returns null when the addresses are unknown; a text says what is wrong. */
 function parseLine(line: string): ConnectionEnds | null | string {
-  // What follows UNKNOWN is to be ignored.
+  // Everything after UNKNOWN is ignored.
   if (line === 'UNKNOWN' || line.startsWith('UNKNOWN ')) return null;
   const [protocol, from, to, fromPort, toPort, ...surplus] = line.split(' ');
   if (protocol !== 'TCP4' && protocol !== 'TCP6') return 'a protocol that is not TCP4, TCP6 or UNKNOWN';
@@ -200,7 +200,7 @@ function parsePort(text: string): number {
 
 const PROXY = 1;
 
-/** Bytes of addresses and ports, by the byte of family and transport: nothing, TCP and UDP over IPv4 and IPv6, Unix. */
+/** Bytes of addresses and ports, by the byte of family and transport: none, TCP and UDP over IPv4 and IPv6, Unix. */
 const ADDRESS_BYTES: ReadonlyMap<number, number> = new Map([
   [0x00, 0],
   [0x11, 12],
@@ -211,7 +211,7 @@ const ADDRESS_BYTES: ReadonlyMap<number, number> = new Map([
   [0x32, 216],
 ]);
 
-/** A whole header with the command PROXY; a text says what is wrong. */
+/** Parses a complete header with the command PROXY; a text says what is wrong. */
 function parseProxied(bytes: Buffer): ProxyHeader | string {
   const kind = bytes[13] as number;
   const length = ADDRESS_BYTES.get(kind);
@@ -247,7 +247,7 @@ function readV6(bytes: Buffer, at: number): IpAddress {
   return IpAddress.v6(Uint32Array.from([0, 4, 8, 12], (offset) => bytes.readUInt32BE(at + offset)));
 }
 
-/** The checksum is one over the header with zeros in its own place. */
+/** The checksum covers the header, with zeros in place of itself. */
 function isIntact(bytes: Buffer, at: number): boolean {
   const expected = bytes.readUInt32BE(at);
   bytes.writeUInt32BE(0, at);
@@ -263,7 +263,7 @@ const TLV = {
   namespace: 0x30,
 } as const;
 const SSL_TLV = { version: 0x21, commonName: 0x22, cipher: 0x23 } as const;
-/** Each may occur once: two programs could go by different ones. */
+/** Each may occur only once: otherwise two programs could use different ones. */
 const ONCE: ReadonlySet<number> = new Set([...Object.values(TLV), ...Object.values(SSL_TLV)]);
 
 interface Tlvs extends Pick<ProxyHeader, 'alpn' | 'authority' | 'uniqueId' | 'namespace' | 'tls'> {
@@ -291,7 +291,7 @@ function readTlvs(bytes: Buffer, start: number, end: number): Tlvs | string {
   };
 }
 
-/** The value of each of those that are known, by its type. */
+/** The value of each known TLV, by type. */
 function splitTlvs(bytes: Buffer, start: number, end: number): Map<number, Buffer> | string {
   const found = new Map<number, Buffer>();
   for (let at = start; at < end; ) {
@@ -307,11 +307,11 @@ function splitTlvs(bytes: Buffer, start: number, end: number): Map<number, Buffe
   return found;
 }
 
-/** Bits for what the client did: it spoke TLS, showed a certificate in this connection, or in this session. */
+/** Bits for what the client did: spoke TLS, showed a certificate in this connection or in its session. */
 const CLIENT_TLS = 1;
 const CLIENT_CERTIFICATE = 2 | 4;
 
-/** One byte of bits, four that are 0 when a certificate was verified, and TLVs. */
+/** One byte of bits, four bytes that are 0 when a certificate was verified, and TLVs. */
 function readSsl(value: Buffer): ProxyTls | string {
   if (value.length < 5) return 'a TLV of TLS that is not whole';
   const found = splitTlvs(value, 5, value.length);
@@ -329,7 +329,7 @@ function readSsl(value: Buffer): ProxyTls | string {
   };
 }
 
-/** A client may have asked the proxy for anything: what is no host name names none. */
+/** A client may have requested any name from the proxy: an invalid host name is ignored. */
 function hostName(text: string | null): string | null {
   if (text === null) return null;
   return text.length <= 255 && /^[\w-]+(\.[\w-]+)*$/.test(text) ? text.toLowerCase() : null;

@@ -1,21 +1,24 @@
 import { isIP } from 'node:net';
 import type { SecureContext } from 'node:tls';
 
-/** How connections to a server are encrypted, and what its certificate must show. Connections go by what they began with. */
+/**
+ * How connections to a server use TLS, and what its certificate must show. An open connection keeps the terms that it
+ * began with.
+ */
 export interface ServerTlsTerms {
   /** Certificate authorities, our own certificate, versions. */
   readonly context: SecureContext;
-  /** The host name or IP address that its certificate must have. */
+  /** The host name or IP address that the server's certificate must have. */
   readonly name: string;
-  /** The name that is sent to it (RFC 6066, 3), which is never an address; null: none. */
+  /** The name sent to the server in SNI (RFC 6066, 3), never an address; null: none. */
   readonly sni: string | null;
-  /** Is `name` set, in place of the host of the address? */
+  /** Is `name` configured, instead of taken from the address? */
   readonly isNamed: boolean;
-  /** Is its certificate looked at? Without it anybody on the way can read and change everything. */
+  /** Is the server's certificate verified? If not, anybody on the path can read and change everything. */
   readonly verify: boolean;
 }
 
-/** So long after a certificate was looked at, in ms, a session stands for it: who resumes one does not look again. */
+/** For this many ms after a certificate was verified, sessions may be resumed, which does not verify it again. */
 const SESSION_MS = 3_600_000;
 
 /** TLS to one server: its terms, and the session that the next connection resumes. */
@@ -29,14 +32,14 @@ export class ServerTls {
     this.terms = terms;
   }
 
-  /** The session of an earlier connection; null: there is none. */
+  /** The session of an earlier connection; null: none. */
   get session(): Buffer | null {
-    // OpenSSL asks the machine for the time too, when it looks at a certificate.
+    // OpenSSL also uses the machine's clock when it verifies certificates.
     if (this.#session !== null && Date.now() >= this.#goodUntil) this.#session = null;
     return this.#session;
   }
 
-  /** The same at another host, whose own name its certificate must have unless a name is set. */
+  /** The same for another host, whose own name its certificate must have unless a name is configured. */
   at(host: string): ServerTls {
     const { terms } = this;
     if (terms.isNamed || host === '') return new ServerTls(terms);
@@ -44,17 +47,17 @@ export class ServerTls {
     return new ServerTls({ ...terms, name, sni: isIP(name) === 0 ? name : null });
   }
 
-  /** A whole handshake found the certificate good, which is valid until `endsAt` (wall time in ms). */
+  /** A full handshake has verified the certificate, which is valid until `endsAt` (wall time in ms). */
   noteVerified(endsAt: number): void {
     this.#goodUntil = Math.min(Date.now() + SESSION_MS, endsAt);
   }
 
-  /** Only of a connection whose certificate was found good. */
+  /** Only for a connection whose certificate was verified. */
   keepSession(session: Buffer): void {
     this.#session = session;
   }
 
-  /** A handshake failed, perhaps because of it. */
+  /** A handshake has failed, perhaps because of the session. */
   forgetSession(): void {
     this.#session = null;
   }

@@ -7,15 +7,15 @@ type HandshakingHandle = TlsHandle & { [SELF]: TlsClientTransport };
 const SELF = Symbol('client transport');
 
 /**
- * The connection of a client over TLS, from its handshake on. It spares the two streams that Node puts around the handles: a
- * new connection costs two thirds of what it does with `tls.TLSSocket`.
+ * A client's connection over TLS, from its handshake on. It avoids the two streams that Node puts around the handles: a
+ * new connection costs two thirds of one with `tls.TLSSocket`.
  */
 export class TlsClientTransport extends TlsTransport implements SecuredTransport {
-  /** Until the handshake is done. */
+  /** Null after the handshake. */
   #listener: ServerHandshakeListener | null;
   #hasBegun = false;
 
-  /** Only where `hasTlsHandles` was asked. */
+  /** Only if `hasTlsHandles`. */
   constructor(below: StreamHandle, { choice, protocols, first, listener }: TlsServerOptions) {
     const handle = wrapTls(below, choice.context, true);
     super(handle, true);
@@ -67,7 +67,7 @@ export class TlsClientTransport extends TlsTransport implements SecuredTransport
     else this.#unsecured(error);
   }
 
-  /** `error` is null when the client left in its handshake. */
+  /** `error` is null when the client left during the handshake. */
   #unsecured(error: NodeJS.ErrnoException | null): void {
     const listener = this.#listener;
     this.#listener = null;
@@ -80,7 +80,7 @@ function onDone(this: TlsHandle): void {
   (this as HandshakingHandle)[SELF].onDone();
 }
 
-/** As they are sent: each with its length before it. The lists of listeners are few. */
+/** In wire format: each with its length before it. There are few such lists. */
 const wireLists = new WeakMap<readonly string[], Buffer>();
 
 function wireProtocols(protocols: readonly string[]): Buffer {

@@ -15,30 +15,30 @@ import { type TlsHandle, wrapTls } from './tls-handle.js';
 import { TlsServerConnection } from './tls-transport.js';
 import type { Transport } from './transport.js';
 
-/** Told how a handshake went, once. */
+/** Called once with the result of a handshake. */
 export interface HandshakeListener {
-  /** `handshake.transport()` is to be taken at once: there is nothing to cancel any more. */
+  /** `handshake.transport()` must be taken at once: there is nothing to cancel any more. */
   onSecured(handshake: Handshake): void;
   /** The connection is closed. */
   onNotSecured(handshake: Handshake, error: TlsError): void;
 }
 
-/** The handshake of TLS on one connection that was opened. */
+/** The TLS handshake on one opened connection. */
 export interface Handshake {
   transport(): Transport;
-  /** Closes the connection; the listener hears nothing. */
+  /** Closes the connection; the listener is not called. */
   cancel(): void;
 }
 
-/** The only protocol that is spoken with servers, with its length in front (RFC 7301). */
+/** The only protocol used with servers, with its length before it (RFC 7301). */
 const PROTOCOLS = Buffer.from('\x08http/1.1', 'latin1');
 const PROTOCOL_NAMES = ['http/1.1'];
 
-/** What both means have in common: the certificate is looked at, and sessions are kept. */
+/** Common to both modes: the certificate is verified, and sessions are kept. */
 abstract class ClientHandshake implements Handshake {
   readonly #tls: ServerTls;
   readonly #listener: HandshakeListener;
-  /** The server may send a session before its certificate was looked at. */
+  /** The server may send a session before its certificate is verified. */
   #early: Buffer | null = null;
   #isVerified = false;
   protected isOver = false;
@@ -57,7 +57,7 @@ abstract class ClientHandshake implements Handshake {
     this.close();
   }
 
-  /** `error`: what OpenSSL says of the certificate. `readDer` is asked only where it is needed. */
+  /** `error`: the result of OpenSSL's verification. `readDer` is called only if needed. */
   protected settle(error: string | null, isResumed: boolean, readDer: () => Buffer | undefined): void {
     if (this.isOver) return;
     const objection = this.#judge(error, isResumed, readDer);
@@ -71,7 +71,7 @@ abstract class ClientHandshake implements Handshake {
     this.#listener.onSecured(this);
   }
 
-  /** Who resumes a session has been looked at when that was made. */
+  /** When a session is resumed, its certificate was verified when the session was made. */
   #judge(error: string | null, isResumed: boolean, readDer: () => Buffer | undefined): TlsError | null {
     const { verify, name } = this.#tls.terms;
     if (!verify) {
@@ -96,14 +96,17 @@ abstract class ClientHandshake implements Handshake {
     this.#listener.onNotSecured(this, error);
   }
 
-  /** For the next connection. In TLS 1.3 it comes after the handshake. */
+  /** Keeps a session for the next connection. In TLS 1.3 it arrives after the handshake. */
   noteSession(session: Buffer): void {
     if (this.#isVerified) this.#tls.keepSession(session);
     else this.#early = session;
   }
 }
 
-/** RFC 9525: a name by its DNS names, where there are none by the name of the subject; an address by its IP addresses. */
+/**
+ * RFC 9525: a name must be one of the DNS names, or if there are none the name of the subject; an address must be one of
+ * the IP addresses.
+ */
 function isFor(certificate: X509Certificate, name: string): boolean {
   const found =
     net.isIP(name) === 0
@@ -120,7 +123,7 @@ export class HandleHandshake extends ClientHandshake {
   readonly #handle: TlsHandle;
   #isStarting = true;
 
-  /** Only where `hasTlsHandles`. `below` is connected, and belongs to the handshake from then on. */
+  /** Only if `hasTlsHandles`. `below` is connected, and belongs to the handshake from now on. */
   constructor(below: StreamHandle, server: ServerTls, listener: HandshakeListener) {
     super(server, listener);
     const { context, sni } = server.terms;
@@ -158,7 +161,7 @@ export class HandleHandshake extends ClientHandshake {
     });
   }
 
-  /** Nothing is told before the handshake is known to whom it is told. */
+  /** A failure is not reported within the constructor. */
   refused(error: NodeJS.ErrnoException): void {
     if (this.#isStarting) setImmediate(refused, this, error);
     else this.fail(explainTlsError(error, true));
@@ -209,7 +212,7 @@ export class SocketHandshake extends ClientHandshake {
       socket: below,
       secureContext: context,
       ALPNProtocols: PROTOCOL_NAMES,
-      // The certificate is looked at below.
+      // The certificate is verified below.
       rejectUnauthorized: false,
       checkServerIdentity: anyName,
       ...(sni === null ? {} : { servername: sni }),

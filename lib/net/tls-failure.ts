@@ -1,11 +1,11 @@
 import type { X509Certificate } from 'node:crypto';
 
-/** What of TLS failed, in plain words, as `message`. */
+/** A TLS failure, described in `message`. */
 export class TlsError extends Error {
   readonly code: string;
   /**
-   * Did the handshake fail? In TLS 1.3 the server may say so only after the first request was written, of which it has read
-   * nothing then.
+   * Did the handshake fail? In TLS 1.3 the server may report this after the first request was written, of which it has
+   * read nothing.
    */
   readonly inHandshake: boolean;
 
@@ -16,12 +16,12 @@ export class TlsError extends Error {
   }
 }
 
-/** For the log: the words of an error of TLS, else the code of the system. */
+/** For the log: the text of a TLS error, else the code of the system. */
 export function detailOf(error: NodeJS.ErrnoException): string {
   return error instanceof TlsError ? error.message : (error.code ?? 'closed');
 }
 
-/** Alerts (RFC 8446, 6.2) by which a server refuses the client's certificate, or that there is none. */
+/** Alerts (RFC 8446, 6.2) by which a server refuses the client's certificate or its absence. */
 const CERTIFICATE_ALERTS: { readonly [alert: string]: string } = {
   CERTIFICATE_REQUIRED: 'the server requires a client certificate, and none is configured',
   BAD_CERTIFICATE: 'the server refused the client certificate as bad',
@@ -33,7 +33,7 @@ const CERTIFICATE_ALERTS: { readonly [alert: string]: string } = {
   ACCESS_DENIED: 'the server refused the client certificate: access denied',
 };
 
-/** Further alerts, and what OpenSSL calls what it finds wrong itself. */
+/** Further alerts, and OpenSSL's codes for faults that it finds itself. */
 const ALERTS: { readonly [alert: string]: string } = {
   HANDSHAKE_FAILURE:
     'the server refused the handshake: no cipher in common, or a client certificate is missing',
@@ -65,7 +65,7 @@ export function explainTlsError(error: NodeJS.ErrnoException, inHandshake = fals
   return new TlsError(`TLS failed: ${plain}`, code, inHandshake);
 }
 
-/** The connection ended, or failed with `code`, within the handshake. */
+/** The connection ended, or failed with `code`, during the handshake. */
 export function cutInHandshake(code: string): TlsError {
   const how = code === 'ECONNRESET' || code === 'EPIPE' ? 'reset' : 'closed';
   const words =
@@ -75,7 +75,7 @@ export function cutInHandshake(code: string): TlsError {
   return new TlsError(words, code, true);
 }
 
-/** A certificate that OpenSSL does not accept. `code`: its word for what is wrong. */
+/** OpenSSL does not accept a certificate. `code`: its word for the fault. */
 export function certificateRefused(code: string, certificate: X509Certificate | null): TlsError {
   return new TlsError(explainCertificate(code, certificate), code, true);
 }
@@ -103,7 +103,7 @@ function explainCertificate(code: string, certificate: X509Certificate | null): 
   }
 }
 
-/** The certificate that is wrong may be another one of the chain: then no date is known. */
+/** The invalid certificate may be another one of the chain: then no date is known. */
 function expiryOf(certificate: X509Certificate | null, which: 'validTo' | 'validFrom', what: string): string {
   const date = certificate === null ? Number.NaN : Date.parse(certificate[which]);
   const isThisOne = which === 'validTo' ? date < Date.now() : date > Date.now();
@@ -119,10 +119,10 @@ function issuerOf(certificate: X509Certificate | null): string {
   return issuer === '' ? '' : ` (${issuer})`;
 }
 
-/** Names of a certificate that are listed to an operator. */
+/** The most names of a certificate listed to an operator. */
 const MOST_NAMES = 5;
 
-/** The certificate is that of another server. */
+/** The certificate belongs to another server. */
 export function wrongName(certificate: X509Certificate, name: string): TlsError {
   const names = namesOf(certificate);
   const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
@@ -134,7 +134,7 @@ export function wrongName(certificate: X509Certificate, name: string): TlsError 
   );
 }
 
-/** The host names and addresses in it, else the name of its subject. */
+/** The host names and addresses of a certificate, else the name of its subject. */
 function namesOf({ subjectAltName, subject }: X509Certificate): readonly string[] {
   const names = [...(subjectAltName ?? '').matchAll(/(?:^|, )(?:DNS|IP Address):("[^"]*"|[^,]*)/g)];
   if (names.length > 0) return names.map(([, name = '']) => printable(name));
@@ -142,7 +142,7 @@ function namesOf({ subjectAltName, subject }: X509Certificate): readonly string[
   return common === undefined ? [] : [printable(common)];
 }
 
-/** What a stranger wrote, as it may stand in a log. */
+/** Text of an untrusted peer, made safe for a log. */
 function printable(text: string): string {
   return text.replace(/[^ -~]/g, '?').slice(0, 100);
 }

@@ -2,42 +2,42 @@ import type { SecureContext } from 'node:tls';
 import type { StreamHandle } from './stream-binding.js';
 
 /**
- * What lies below Node's TLS sockets: a stream of libuv's that encrypts what it writes to another one. Not documented, as
- * the rest of what `stream-binding.ts` describes, and the same in Node 20, 22, 24 and 26.
+ * What lies below Node's TLS sockets: a stream of libuv that encrypts what it writes to another one. Not documented, like
+ * everything in `stream-binding.ts`, and the same in Node 20, 22, 24 and 26.
  */
 export interface TlsHandle extends StreamHandle {
-  /** Begins the handshake of a client. */
+  /** Begins the handshake as a client. */
   start(): void;
-  /** The name that is sent (RFC 6066, 3). */
+  /** The name for SNI (RFC 6066, 3). */
   setServername(name: string): void;
-  /** The session that is resumed, as `onnewsession` had it. */
+  /** The session to resume, as passed to `onnewsession`. */
   setSession(session: Buffer): void;
-  /** Each name with its length in front (RFC 7301, 3.1). */
+  /** Each name after its length (RFC 7301, 3.1). */
   setALPNProtocols(protocols: Buffer): void;
-  /** From then on `onnewsession` is called. */
+  /** From now on `onnewsession` is called. */
   enableSessionCallbacks(): void;
   isSessionReused(): boolean;
-  /** What is wrong with the certificate that the peer showed; null or undefined when nothing is. */
+  /** The fault of the peer's certificate; null or undefined when there is none. */
   verifyError(): NodeJS.ErrnoException | null | undefined;
-  /** `raw`: as DER. With `false`, without the certificates that it is signed with. */
+  /** `raw`: as DER. With `false`, without the issuers' certificates. */
   getPeerCertificate(withIssuers: boolean): { readonly raw?: Buffer } | undefined;
-  /** Of a server: takes bytes as if they had been read from the stream below. */
+  /** For a server: takes bytes as if they had been read from the stream below. */
   receive(bytes: Buffer): void;
-  /** Of a server: asks for a certificate of the client; `isRequired`: one without any fails in its handshake. */
+  /** For a server: asks for a client certificate; `isRequired`: a client without one fails in its handshake. */
   setVerifyMode(isAsked: boolean, isRequired: boolean): void;
-  /** Of a server: to be stapled (RFC 6066, 8). */
+  /** For a server: the response to staple (RFC 6066, 8). */
   setOCSPResponse(response: Buffer): void;
   getCipher(): { readonly standardName: string; readonly version: string };
   getProtocol(): string | null;
   getALPNNegotiatedProtocol(): string | false | undefined;
-  /** Gives back the memory of the connection. What is below is left alone. */
+  /** Releases the memory of the connection. The stream below is not affected. */
   destroySSL(): void;
   onhandshakestart: (this: TlsHandle) => void;
   onhandshakedone: (this: TlsHandle) => void;
-  /** An error of TLS: an alert that the peer sent, or what is no TLS. */
+  /** A TLS error: an alert of the peer, or bytes that are not TLS. */
   onerror: (this: TlsHandle, error: NodeJS.ErrnoException) => void;
   onnewsession?: (this: TlsHandle, id: Buffer, session: Buffer) => void;
-  /** The stream that carries the encrypted bytes: what TLS does not know, such as the peer's address, is asked there. */
+  /** The stream that carries the encrypted bytes: used for what TLS does not know, such as the peer's address. */
   _parent: CarrierHandle;
 }
 
@@ -67,7 +67,7 @@ const METHODS = ['start', 'setServername', 'setSession', 'setALPNProtocols', 'en
 
 let tlsBinding: TlsBinding | null | undefined;
 
-/** Is there what TLS needs without Node's sockets? To be asked only after `loadBindings` has found the rest. */
+/** Does Node have what TLS needs without Node's sockets? Only after `loadBindings` has found the rest. */
 export function hasTlsHandles(): boolean {
   tlsBinding ??= findBinding();
   return tlsBinding !== null;
@@ -88,12 +88,12 @@ function findBinding(): TlsBinding | null {
 }
 
 /**
- * TLS over a connected stream, which it owns from then on: `close` and `reset` close both, and call back with the handle of
- * TLS as `this`, as those of TCP do. Only where `hasTlsHandles`.
+ * TLS over a connected stream, which it owns from now on: `close` and `reset` close both, and call back with the TLS
+ * handle as `this`, like those of TCP. Only if `hasTlsHandles`.
  */
 export function wrapTls(below: StreamHandle, context: SecureContext, isServer: boolean): TlsHandle {
   const handle = (tlsBinding as TlsBinding).wrap(below, context.context, isServer, false);
-  // A byte that comes when TLS is destroyed already goes here; without a function the process would abort.
+  // Bytes that arrive after TLS was destroyed come here; without a function the process would abort.
   below.onread = onReadBelow;
   handle._parent = below;
   handle.onhandshakestart = nothing;
@@ -101,7 +101,7 @@ export function wrapTls(below: StreamHandle, context: SecureContext, isServer: b
   handle.onerror = nothing;
   handle.close = closeBoth;
   if (below.reset !== undefined) handle.reset = resetBoth;
-  // Its own shows the file of the stream below: what is written there goes out in clear text, past TLS.
+  // Its own `fd` is that of the stream below: bytes written there would be sent in clear text, past TLS.
   Object.defineProperty(handle, 'fd', NO_FILE);
   return handle;
 }
@@ -126,7 +126,7 @@ function resetBoth(this: TlsHandle, done: () => void): number {
 
 function onClosedBelow(this: CarrierHandle): void {
   const handle = this[ABOVE] as ClosingTls;
-  // Ends the writes that are still queued, which would keep it alive.
+  // Ends the queued writes, which would keep the handle alive.
   handle.destroySSL();
   handle[DONE]?.call(handle);
 }

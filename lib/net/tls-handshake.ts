@@ -24,28 +24,28 @@ export interface HandshakeDeps {
   readonly wheel: TimerWheel;
   readonly queue: HandshakeQueue;
   readonly counts: HandshakeCounts;
-  /** How long one may take, in ms, from when the connection is accepted; a reload may change it. */
+  /** The most ms for a handshake, from when the connection is accepted; a reload may change it. */
   readonly timeout: () => number;
-  /** Whole responses, for those who spoke HTTP without TLS, or showed no certificate that is valid. */
+  /** Complete responses, for clients that spoke HTTP without TLS, or showed no valid certificate. */
   readonly replies: { plainHttp(): string; certificate(error: string): string };
 }
 
-/** A refused client gets so long to read why, and what it still sends is dropped; then the connection is cut. */
+/** A refused client has this long to read the reason, while its input is dropped; then the connection is cut. */
 const LINGER_MS = 5000;
 const LINGER_BYTES = 1024 * 1024;
-/** What ends a handshake before OpenSSL takes part: the type of a record, TLS 1.2 as in all records, its length, and fatal. */
+/** An alert before OpenSSL takes part: type of the record, TLS 1.2 as in all records, length, and fatal. */
 const ALERT_RECORD = Buffer.of(21, 3, 3, 0, 2, 2, 0);
 
 /**
- * hello: the ClientHello is read. queued: it is there, and its turn is to come. begun: OpenSSL is at work. refusing: the last
- * words go out, and what comes is dropped. over: the connection is a client's, or gone.
+ * hello: the ClientHello is read. queued: it is complete, and waits. begun: OpenSSL processes it. refusing: the last
+ * bytes are sent, and input is dropped. over: the connection is a client's, or closed.
  */
 type HandshakeState = 'hello' | 'queued' | 'begun' | 'refusing' | 'over';
 
 /**
- * A connection from when it is admitted until it is a client's, on a listener with TLS. The ClientHello is read here, before
- * OpenSSL gets it: so the name decides on all of the handshake, in every version of TLS and for resumed sessions too; a
- * connection that says nothing costs next to nothing; and how many begin at once can be bounded.
+ * A connection to a TLS listener, from when it is admitted until it is a client's. The ClientHello is read here, before
+ * OpenSSL gets it: so the name decides about the whole handshake, in every version of TLS and for resumed sessions too; a
+ * silent connection costs very little; and the number of handshakes that begin at once is limited.
  */
 export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeListener, PendingConnection {
   readonly idleSince: number;
@@ -56,10 +56,10 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
   #admission: Admission | null = null;
   #source: EndsSource | undefined;
   #state: HandshakeState = 'hello';
-  /** The socket below, and after that what is spoken over it. */
+  /** The socket below, and then the transport over TLS. */
   #raw: RawTransport | null = null;
   #secured: SecuredTransport | null = null;
-  /** While the hello is read, or a last word is said. */
+  /** While the hello is read, or the last bytes are sent. */
   #channel: Channel | null = null;
   #bytes: Buffer | null = null;
   #hello: ClientHello | null = null;
@@ -74,7 +74,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     this.#deadline = new Deadline(deps.wheel, this);
   }
 
-  /** `listener` and `held` as for `Acceptor.admit`. */
+  /** `listener` and `held` as in `Acceptor.admit`. */
   begin(connection: RawConnection, listener: ListenerState, held: Admission | null): void {
     this.#admission = this.#deps.acceptor.admit(connection.remoteAddress, listener, this, held);
     if (this.#admission === null) {
@@ -88,7 +88,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     this.#channel = new Channel(this.#raw, this);
   }
 
-  // The hello.
+  // Reading the ClientHello.
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.#state === 'refusing') this.#drop(length);
@@ -104,7 +104,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
       );
       return;
     }
-    // What was read lies where the next read goes.
+    // The bytes lie in the buffer that the next read overwrites.
     this.#bytes = bytes === read ? Buffer.from(bytes) : bytes;
     if (hello === null) return;
     this.#hello = hello;
@@ -113,7 +113,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     this.#deps.queue.push(this);
   }
 
-  /** Its turn has come. False when there is nothing to do. */
+  /** Called by the queue. False when there is nothing to do. */
   run(): boolean {
     const { name, protocols } = this.#hello as ClientHello;
     if (this.#state !== 'queued') return false;
@@ -139,7 +139,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     this.#bytes = null;
     try {
       const secured = secure(raw, { choice, protocols, first, listener: this });
-      // It may have failed already.
+      // The handshake may have failed already.
       if (this.#isBegun) this.#secured = secured;
     } catch (error) {
       raw.destroy();
@@ -151,7 +151,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     return this.#state === 'begun';
   }
 
-  // From OpenSSL.
+  // Called by OpenSSL.
 
   onUnsecured(error: NodeJS.ErrnoException | null): void {
     if (this.#isBegun) this.#over(resultOf(error));
@@ -163,11 +163,12 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     const { session } = transport;
     this.#deps.queue.noteFinished(this);
     if (choice.onlyProtocol !== null) {
-      // RFC 8737, 3: all that was asked for is in the certificate.
+      // RFC 8737, 3: the certificate is the whole answer.
       this.#count(session.resumed ? 'resumed' : 'ok');
       this.#sayOverTls('');
     } else if (choice.clientAuth === 'require' && !isValid(session)) {
-      // Node has no way to end a handshake for a certificate that OpenSSL has read: it is told in the terms of HTTP, as nginx does.
+      // Node can't end a handshake because of a certificate that OpenSSL has read: the client gets an HTTP response, as
+      // with nginx.
       const { peerCertificate, verifyError } = session;
       this.#count(peerCertificate === null ? 'no_certificate' : 'bad_certificate');
       this.#sayOverTls(this.#deps.replies.certificate(peerCertificate === null ? '' : verifyError));
@@ -190,7 +191,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
 
   // Endings.
 
-  /** Says `text` or an alert in clear text, if there is something to say, and closes. */
+  /** Sends `text` or an alert in clear text, if any, and closes. */
   #refuse(result: HandshakeResult, text: string, alert: number): void {
     this.#count(result);
     this.#state = 'refusing';
@@ -224,7 +225,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     if (this.#dropped > LINGER_BYTES) this.#channel?.destroy();
   }
 
-  /** It ends for a reason that nobody can be told. */
+  /** Ends the handshake without an answer. */
   #over(result: HandshakeResult): void {
     if (this.#state === 'over') return;
     if (this.#state !== 'refusing') this.#count(result);
@@ -257,7 +258,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     else secured?.destroy();
   }
 
-  // The rest of what a channel tells.
+  // Other events of the channel.
 
   onEnd(): void {
     if (this.#state === 'refusing') return;
@@ -273,7 +274,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
   }
 }
 
-/** The list of one, the same each time. */
+/** Lists of one protocol, one object each. */
 const onlyLists = new Map<string, readonly string[]>();
 
 function onlyList(protocol: string): readonly string[] {
@@ -285,7 +286,7 @@ function onlyList(protocol: string): readonly string[] {
   return list;
 }
 
-/** Of a resumed session without a certificate OpenSSL says in TLS 1.3 that it is valid. */
+/** For a resumed session without a certificate OpenSSL reports in TLS 1.3 that it is valid. */
 function isValid({ peerCertificate, verifyError }: TlsSession): boolean {
   return peerCertificate !== null && verifyError === '';
 }

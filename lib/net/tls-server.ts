@@ -5,8 +5,8 @@ import { TlsSocketTransport } from './tls-socket-transport.js';
 import type { RawTransport, SecuredTransport, TlsServerOptions } from './transport.js';
 
 /**
- * Goes on with a detached transport over TLS, as a server, by the means it was made with. Throws what OpenSSL does not like of
- * the options. The listener may be told of a failure before this returns.
+ * Begins TLS on a detached transport, as a server, in the same mode. Throws when OpenSSL rejects the options. The
+ * listener may be called with a failure before this returns.
  */
 export function secure(transport: RawTransport, options: TlsServerOptions): SecuredTransport {
   return transport instanceof HandleTransport

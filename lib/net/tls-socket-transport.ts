@@ -7,15 +7,15 @@ import type { SecuredTransport, ServerHandshakeListener, TlsServerOptions, TlsSe
 const TRANSPORT = Symbol('tls transport');
 type WiredTls = tls.TLSSocket & { [TRANSPORT]: TlsSocketTransport };
 
-/** TLS over one of Node's sockets, as a server, by `tls.TLSSocket`: by documented means, where the handles are not to be used. */
+/** TLS over one of Node's sockets, as a server, by `tls.TLSSocket`: the documented mode. */
 export class TlsSocketTransport extends SocketTransport implements SecuredTransport {
   readonly #tls: tls.TLSSocket;
-  /** Until the handshake is done. */
+  /** Null after the handshake. */
   #listener: ServerHandshakeListener | null;
   #error: NodeJS.ErrnoException | null = null;
 
   constructor(raw: net.Socket, { choice, protocols, first, listener }: TlsServerOptions) {
-    // Node gives OpenSSL what can be read already.
+    // Node passes the bytes that are readable already to OpenSSL.
     raw.unshift(first);
     const socket = new tls.TLSSocket(raw, {
       isServer: true,
@@ -29,15 +29,15 @@ export class TlsSocketTransport extends SocketTransport implements SecuredTransp
     this.#tls = socket;
     this.#listener = listener;
     (socket as WiredTls)[TRANSPORT] = this;
-    // What a client pays for another handshake is a tenth of what it costs us, and nobody needs it (RFC 9325, 3.5).
+    // A renegotiation costs the client a tenth of what it costs us, and is not needed (RFC 9325, 3.5).
     socket.disableRenegotiation();
     socket.on('secure', onSecure);
-    // Once the handshake is done, an error is told so where the socket was not made by a `tls.Server`.
+    // After the handshake, errors are reported by this event when the socket was not made by a `tls.Server`.
     socket.on('_tlsError', onTlsError);
     socket.on('error', onError);
     socket.on('end', onEnd);
     socket.on('close', onClose);
-    // Nothing can be read before the handshake is done but an end.
+    // Before the handshake is done only an end can be read.
     socket.resume();
   }
 
@@ -57,7 +57,7 @@ export class TlsSocketTransport extends SocketTransport implements SecuredTransp
     this.#tls.destroy();
   }
 
-  // From the socket.
+  // Called by the socket.
 
   onSecured(): void {
     const listener = this.#listener;
@@ -125,7 +125,7 @@ function staplingOf(choice: TlsChoice): tls.TLSSocketOptions {
   return { server, SNICallback: (_name, done) => done(null, choice.context) };
 }
 
-/** What is asked about a certificate of the peer; `ssl` is not documented, and where it is gone no certificate counts as valid. */
+/** For the peer's certificate; `ssl` is not documented, and without it no certificate counts as valid. */
 interface Verifier {
   readonly ssl?: { verifyError?(): NodeJS.ErrnoException | null | undefined };
 }

@@ -25,10 +25,10 @@ interface ShutdownRequest {
 }
 
 /**
- * A TLS connection without Node's sockets; here, its handshake is over.
+ * A TLS connection without Node's sockets, after its handshake.
  *
- * The handle of TLS tells more than was asked for: what it has decrypted of one read of the socket, it passes on in pieces of
- * 16 KiB whether or not reading was stopped after the first. Such pieces are kept until reading goes on, 64 KiB at most.
+ * The TLS handle may deliver more than requested: what it has decrypted of one read of the socket, it passes on in pieces
+ * of 16 KiB, even if reading was stopped after the first. Such pieces, at most 64 KiB, are kept until reading continues.
  */
 export class TlsTransport implements Transport {
   protected readonly handle: TlsHandle;
@@ -37,17 +37,17 @@ export class TlsTransport implements Transport {
   #isReading: boolean;
   /** Is the handle being read? */
   #isStarted: boolean;
-  /** Pieces that came while nothing was to be read. */
+  /** Pieces that arrived while reading was stopped. */
   #kept: Buffer[] | null = null;
-  /** The peer has ended: after what is kept that is told. */
+  /** Has the peer ended? Reported after the kept pieces. */
   #isEndKept = false;
   #readEnded = false;
   #truncated = false;
-  /** no: nothing was said of it. wanted: it follows what is being written. done: close_notify and FIN are out. */
+  /** no: not requested. wanted: it follows the current write. done: close_notify and FIN are sent. */
   #writeEnd: 'no' | 'wanted' | 'done' = 'no';
-  /** Both ways are closed when our end is out. */
+  /** Close both directions once our end is sent? */
   #closes = false;
-  /** Changed by itself alone. */
+  /** Changed only by this class. */
   destroyed = false;
 
   /** `isReading`: the handle is being read already. */
@@ -114,7 +114,7 @@ export class TlsTransport implements Transport {
     if (status !== 0) this.fail(systemError(status, 'read'));
   }
 
-  /** Later than the call that resumed, as a read would be. */
+  /** Called after the call that resumed, like a read. */
   readKept(): void {
     while (this.#isReading && !this.destroyed && this.#kept !== null) {
       const piece = this.#kept.shift() as Buffer;
@@ -129,19 +129,19 @@ export class TlsTransport implements Transport {
   end(): void {
     if (this.destroyed || this.#writeEnd !== 'no') return;
     this.#writeEnd = 'wanted';
-    // What OpenSSL sent by itself, such as tickets, is being written until the end of the tick.
+    // Bytes that OpenSSL sent itself, such as tickets, are being written until the end of the tick.
     if (this.#writer === null) setImmediate(shutDown, this);
     else this.shutDown();
   }
 
-  /** The FIN follows the close_notify, and both what was written: called again when that is with the kernel. */
+  /** Sends close_notify and FIN after everything that was written: called again when the kernel has taken that. */
   shutDown(): void {
     if (this.destroyed || this.#writeEnd !== 'wanted' || this.#writer?.isBusy === true) return;
-    // The peer may be gone already, which reading tells.
+    // The peer may be gone already, which reading will show.
     if (!this.sendEnd(this)) this.endIsOut();
   }
 
-  /** False: it can't be sent. */
+  /** False: the end can't be sent. */
   protected sendEnd(transport: TlsTransport | null): boolean {
     this.#writeEnd = 'done';
     const request = new (streamBinding as StreamBinding).ShutdownWrap() as ShutdownRequest;
@@ -150,7 +150,7 @@ export class TlsTransport implements Transport {
     return this.handle.shutdown(request) === 0;
   }
 
-  /** Has neither been said that nothing follows, nor is something being written? */
+  /** Has the end not been sent, and is nothing being written? */
   protected get maySendEnd(): boolean {
     return this.#writeEnd === 'no' && this.#writer?.isBusy !== true;
   }
@@ -187,7 +187,7 @@ export class TlsTransport implements Transport {
     if (!this.destroyed) this.handle._parent.setKeepAlive?.(true, Math.round(idleMs / 1000));
   }
 
-  // From the handle.
+  // Called by the handle.
 
   onRead(length: number): void {
     if (this.destroyed) return;
@@ -198,7 +198,7 @@ export class TlsTransport implements Transport {
 
   #onBytes(length: number): void {
     if (this.#isReading && this.#kept === null && this.owner !== null) {
-      // TLS has no larger pieces than 16 KiB: it stays with the shared buffer.
+      // TLS has no pieces above 16 KiB: it keeps using the shared buffer.
       this.owner.read(length, sharedReadBuffer);
       return;
     }
@@ -229,7 +229,8 @@ export class TlsTransport implements Transport {
   }
 
   onHandshakeStart(): void {
-    // A second one is a renegotiation: it costs a server ten times what it costs the client, and nobody needs it (RFC 9325, 3.5).
+    // A second handshake is a renegotiation: it costs a server ten times what it costs the client, and is not needed (RFC
+    // 9325, 3.5).
     if (!this.destroyed) this.fail(Object.assign(new Error('renegotiation'), { code: 'RENEGOTIATION' }));
   }
 
@@ -248,8 +249,8 @@ export class TlsTransport implements Transport {
 }
 
 /**
- * TLS says the same of both kinds of an end. When the stream below has ended, it is read no longer, and can be read anew; when
- * the peer has said that it ends, it is still being read, which libuv tells as an error.
+ * TLS reports both kinds of end alike. When the stream below has ended, it is not read any more, and can be read anew;
+ * when the peer has sent close_notify, it is still being read, so that reading anew is an error for libuv.
  */
 function isBelowOver(below: StreamHandle): boolean {
   const isOver = below.readStart() === 0;
@@ -287,16 +288,16 @@ function onClosed(this: StreamHandle): void {
   (this as unknown as WiredTls)[TRANSPORT].closed();
 }
 
-/** One to a server. */
+/** A TLS connection to a server. */
 export class TlsServerConnection extends TlsTransport {
-  /** The server is told before (RFC 8446, 6.1), so that it does not take the end for an attack. */
+  /** Sends close_notify first (RFC 8446, 6.1), so that the server does not take the end for an attack. */
   override destroy(): void {
     if (!this.destroyed && this.maySendEnd) this.sendEnd(null);
     super.destroy();
   }
 
   override reset(): void {
-    // Nothing is said before a reset.
+    // Nothing is sent before a reset.
     if (this.handle.reset === undefined) super.destroy();
     else super.reset();
   }

@@ -2,13 +2,13 @@ import { type StreamBinding, streamBinding, systemError } from './stream-binding
 import type { TlsHandle } from './tls-handle.js';
 import type { SocketWriter, SocketWriterOwner } from './transport.js';
 
-/** So many bytes at most are given to OpenSSL in one go: of more, a part would wait where `pending` does not see it. */
+/** The most bytes passed to OpenSSL at once: of more, a part would wait where `pending` does not count it. */
 const PIECE_BYTES = 128 * 1024;
 
-/** The transport that it writes for. */
+/** The transport of the writer. */
 interface TlsWriterOwner {
   readonly destroyed: boolean;
-  /** No write is going on any more: the end may go out, if it is wanted. */
+  /** No write is in progress any more: the end may be sent, if wanted. */
   shutDown(): void;
 }
 
@@ -18,9 +18,9 @@ interface WriteRequest {
 }
 
 /**
- * Writes to the handle of TLS, which encrypts at once what it is given: the bytes may change after that. It takes one write at a
- * time, and reports its end in the next tick of the event loop at the earliest, even when the kernel has taken all of it. What is
- * written meanwhile waits here and goes out together.
+ * Writes to a TLS handle, which encrypts at once what it gets: the bytes may change afterwards. The handle accepts one
+ * write at a time, and reports its end in the next tick of the event loop at the earliest, even if the kernel has taken
+ * everything. Bytes written meanwhile wait here and are sent together.
  */
 export class TlsWriter implements SocketWriter {
   readonly #tls: TlsHandle;
@@ -42,7 +42,7 @@ export class TlsWriter implements SocketWriter {
     return this.#broken || this.#transport.destroyed;
   }
 
-  /** Is the end of a write to come? */
+  /** Is a write in progress? */
   get isBusy(): boolean {
     return this.#isWriting && !this.#isDead;
   }
@@ -85,7 +85,10 @@ export class TlsWriter implements SocketWriter {
     }
   }
 
-  /** The file of the handle is that of the socket: nothing may be written to it past TLS. But what OpenSSL takes, it takes at once. */
+  /**
+   * The handle's file descriptor is that of the socket, which must not be written to past TLS. But OpenSSL takes bytes at
+   * once.
+   */
   writeNow(text: string, buffer: Buffer, start: number, end: number): number {
     if (this.#isDead || this.#isWriting || text.length > PIECE_BYTES) return 0;
     const bytes = buffer.subarray(start, Math.min(end, start + PIECE_BYTES));
@@ -113,7 +116,7 @@ export class TlsWriter implements SocketWriter {
     else if (streamBaseState[kLastWriteWasAsync] === 0) this.#isWriting = false;
   }
 
-  /** The write before is with the kernel, or failed. */
+  /** The kernel has taken the previous write, or it failed. */
   completed(status: number): void {
     this.#isWriting = false;
     if (this.#isDead) return;
@@ -128,7 +131,7 @@ export class TlsWriter implements SocketWriter {
     this.#transport.shutDown();
   }
 
-  /** As much of what waits as is one piece. */
+  /** Writes one piece of the waiting bytes. */
   #writeQueue(): void {
     const chunks: unknown[] = [];
     let bytes = 0;

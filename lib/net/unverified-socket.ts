@@ -3,9 +3,8 @@ import * as tls from 'node:tls';
 import type { Address } from '../base/address.js';
 
 /**
- * A socket of Node's own to a balancer on this machine, for a question whether it is alive. `greeting` (latin1) is sent first.
- * The certificate is not verified: it is that of the balancer, whatever names it has, and whether it has expired is another
- * question.
+ * A socket of Node's to a balancer on this machine, to ask whether it is alive. `greeting` (latin1) is sent first. The
+ * certificate is not verified: it is the balancer's, with any names, and whether it has expired is another question.
  */
 export function openSocket(address: Address, greeting: string, isSecure: boolean): Socket {
   const socket = address.kind === 'unix' ? connect(address.path) : connect(address.port, address.host);

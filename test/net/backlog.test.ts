@@ -7,7 +7,7 @@ import { loadBindings } from '../../lib/net/stream-binding.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { steady } from '../support/loop-ticks.js';
 
-/** A connection by these means, and its peer, which reads nothing by itself. */
+/** A connection in this mode, and its peer, which reads nothing by itself. */
 async function connected(t: Test, means: SocketMode, owner: ChannelOwner) {
   const server = net.createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -31,7 +31,7 @@ t.equal(loadBindings(), null);
 
 for (const means of ['fast', 'documented'] as const) {
   t.test(
-    `${means} sockets: the backlog falls as the peer takes bytes, also while a write is not done`,
+    `${means} sockets: the count of unsent bytes falls as the peer reads, even before a write is completed`,
     async (t) => {
       let drained = false;
       const onDrain = (): void => {
@@ -53,7 +53,7 @@ for (const means of ['fast', 'documented'] as const) {
         peer.resume();
         const now = await steady(() => channel.backlog);
         t.ok(now < backlog, `step ${step}`);
-        t.equal(drained, false, 'although the write is still under way');
+        t.equal(drained, false, 'although the write is not completed');
         backlog = now;
       }
       peer.removeAllListeners('data').on('data', () => {});

@@ -22,7 +22,7 @@ import { FUZZ_RUNS } from '../support/fuzz.js';
 
 const PIECE = 40 * 1024;
 
-/** A wire that takes nothing until it is told to, but for `room` bytes that it takes at once if that will do. */
+/** A transport that accepts nothing until told to, except `room` bytes of immediate writes. */
 class FakeWire implements Transport {
   readonly truncated = false;
   room = 0;
@@ -87,7 +87,7 @@ class FakeWire implements Transport {
   probePeer(): void {}
 }
 
-/** A source that streams already, and the buffer of its own that it reads into next. */
+/** A source that streams already, and its own buffer for the next read. */
 function streaming(transport: FakeWire, onBytes: (buffer: Buffer) => void): Buffer {
   let reads = 0;
   new Channel(
@@ -116,14 +116,14 @@ t.test('a buffer that two slow peers share is unchanged until both have taken it
   });
   read.fill('a', 0, PIECE).fill('b', PIECE, 2 * PIECE);
   const next = source.owner?.read(2 * PIECE, read);
-  t.ok(next instanceof Buffer && next !== read, 'the next read goes elsewhere');
-  // Whoever needs a buffer now, and whatever is done with it.
+  t.ok(next instanceof Buffer && next !== read, 'the next read uses another buffer');
+  // Buffers may be taken and filled meanwhile.
   const large = takeReadBuffer(LARGEST);
   const copy = (): Buffer => copyOfRead(large, 0, PIECE);
   const others = [copy(), copy()];
   wires[0].drain();
   others.push(copy(), copy());
-  t.equal(new Set([large, ...others]).size, 5, 'none is given out twice');
+  t.equal(new Set([large, ...others]).size, 5, 'no buffer is handed out twice');
   for (const other of [large, ...others]) other.fill('z');
   t.ok(wires[1].written[0]?.every((byte) => byte === 0x62));
   wires[1].drain();
@@ -151,7 +151,10 @@ t.test('a peer that took one of two pieces holds the buffer once', async (t) => 
 
 const KIB = 1024;
 
-/** Reads pieces of these lengths, a turn of the event loop each, and gives the KiB of the buffers they were read into. */
+/**
+ * Reads pieces of these lengths, one per tick of the event loop, and returns the KiB of the buffers that they were read
+ * into.
+ */
 async function buffersOf(transport: FakeWire, lengths: readonly number[]): Promise<number[]> {
   let buffer: Buffer = sharedReadBuffer;
   const sizes: number[] = [];
@@ -179,12 +182,12 @@ t.test(
     new Channel(slower, owner());
     const sizes = await buffersOf(slower, [...times(3, Number.POSITIVE_INFINITY), ...times(20, 1 * KIB)]);
     t.strictSame(sizes, [64, 256, ...times(9, 2048), ...times(8, 256), ...times(4, 64)]);
-    t.equal(readBuffersInUse(), before, 'none of its own is left to it');
+    t.equal(readBuffersInUse(), before, 'it has no buffer of its own any more');
     slower.owner?.gone();
   },
 );
 
-t.test('bodies that fit into one read of a larger buffer keep it from one to the next', async (t) => {
+t.test('a stream keeps a larger buffer between bodies that fit into one read of it', async (t) => {
   const transport = new FakeWire();
   new Channel(transport, owner());
   const sizes = await buffersOf(transport, [Number.POSITIVE_INFINITY, ...times(20, 100 * KIB)]);
@@ -192,7 +195,7 @@ t.test('bodies that fit into one read of a larger buffer keep it from one to the
   transport.owner?.gone();
 });
 
-t.test('whose peer takes less than is read gets no larger buffers', async (t) => {
+t.test('a stream whose peer reads less than it sends gets no larger buffers', async (t) => {
   const peer = new FakeWire();
   const slow = new Channel(peer, owner());
   const transport = new FakeWire();
@@ -207,7 +210,7 @@ t.test('whose peer takes less than is read gets no larger buffers', async (t) =>
   for (const used of [transport, peer]) used.owner?.gone();
 });
 
-t.test('when the larger buffers are in use, the next smaller one has to do, and none is lost', async (t) => {
+t.test('when all larger buffers are in use a smaller one is used, and no buffer is lost', async (t) => {
   const before = readBuffersInUse();
   const taken = times(100, 0).map(() => takeReadBuffer(LARGEST));
   const sizes = new Set(taken.map((buffer) => buffer.length / KIB));
@@ -216,7 +219,7 @@ t.test('when the larger buffers are in use, the next smaller one has to do, and 
   t.equal(readBuffersInUse(), before);
 });
 
-t.test('a stream that finds no place for larger pieces reads like everybody', async (t) => {
+t.test('a stream for which no larger buffer is free uses the shared one', async (t) => {
   const others = times(100, 0).map(() => takeReadBuffer(LARGEST));
   const before = readBuffersInUse();
   const transport = new FakeWire();
@@ -228,7 +231,7 @@ t.test('a stream that finds no place for larger pieces reads like everybody', as
   transport.owner?.gone();
 });
 
-/** What a peer with `room` is sent of a head that waits and a body that was read into the shared buffer. */
+/** What a peer with `room` gets of a waiting head and a body that was read into the shared buffer. */
 function sentOf(room: number): { sent: string; copied: number } {
   const before = readBuffersInUse();
   const transport = new FakeWire();
@@ -245,7 +248,7 @@ function sentOf(room: number): { sent: string; copied: number } {
   sharedReadBuffer.fill('b');
   source.owner?.read(PIECE, sharedReadBuffer);
   const copied = readBuffersInUse() - before;
-  // The next read of anybody.
+  // The next read of any socket.
   sharedReadBuffer.fill('z');
   const sent = Buffer.concat(transport.written).toString('latin1');
   transport.drain();
@@ -253,24 +256,21 @@ function sentOf(room: number): { sent: string; copied: number } {
   return { sent, copied: copied + readBuffersInUse() - before };
 }
 
-t.test(
-  'what lies in the shared buffer is copied only as far as the kernel does not take it at once',
-  async (t) => {
-    const whole = `head${'b'.repeat(PIECE)}`;
-    for (const [room, copied] of [
-      [0, 1],
-      [2, 1],
-      [4, 1],
-      [5, 1],
-      [whole.length - 1, 1],
-      [whole.length, 0],
-    ] as const) {
-      const result = sentOf(room);
-      t.equal(result.copied, copied, `${room} bytes of room`);
-      if (result.sent !== whole) t.fail(`with ${room} bytes of room it is sent ${result.sent.length} bytes`);
-    }
-  },
-);
+t.test('bytes in the shared buffer are copied only if the kernel does not take them at once', async (t) => {
+  const whole = `head${'b'.repeat(PIECE)}`;
+  for (const [room, copied] of [
+    [0, 1],
+    [2, 1],
+    [4, 1],
+    [5, 1],
+    [whole.length - 1, 1],
+    [whole.length, 0],
+  ] as const) {
+    const result = sentOf(room);
+    t.equal(result.copied, copied, `${room} bytes of room`);
+    if (result.sent !== whole) t.fail(`with ${room} bytes of room it is sent ${result.sent.length} bytes`);
+  }
+});
 
 t.test('a stream rests after 1 MiB until the next tick of the event loop', async (t) => {
   const transport = new FakeWire();
@@ -288,7 +288,7 @@ t.test('a stream rests after 1 MiB until the next tick of the event loop', async
   await turn();
   t.ok(transport.isReading);
 
-  t.comment('paused meanwhile by its owner, it stays so');
+  t.comment('a stream that its owner paused meanwhile stays paused');
   readOn();
   channel.pause();
   await turn();
@@ -298,14 +298,14 @@ t.test('a stream rests after 1 MiB until the next tick of the event loop', async
   transport.owner?.gone();
 });
 
-/** What happens to one stream while it is relayed between sockets. */
+/** The events of one stream while it is relayed between sockets. */
 interface Course {
   readonly bytes: number;
-  /** Whenever so many bytes have come the relay pauses its source for a turn. */
+  /** After every so many bytes the relay pauses its source for a tick. */
   readonly pauseEvery: number;
-  /** After so many bytes the sink is gone; infinite: it takes all. */
+  /** After this many bytes the sink closes; infinite: it reads all. */
   readonly sinkLeavesAt: number;
-  /** The same for the relay, which closes its source, be it resting or paused. */
+  /** The same for the relay, which closes its source, even while it rests or is paused. */
   readonly relayLeavesAt: number;
   readonly sinkIsSlow: boolean;
 }
@@ -314,7 +314,7 @@ const PATTERN = Buffer.from(
   Uint8Array.from({ length: 6 * 1024 * KIB }, (_, i) => i * 31 + (i >> 8) * 7 + (i >> 16)),
 );
 
-/** Relays `PATTERN` from one socket to another, and gives what the sink got of it. */
+/** Relays `PATTERN` from one socket to another, and returns what the sink received. */
 async function relayed(course: Course): Promise<{ taken: number; intact: boolean }> {
   const channels: Channel[] = [];
   let read = 0;

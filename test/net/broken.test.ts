@@ -26,7 +26,7 @@ t.test('reading goes on after a write has failed', async (t) => {
   channel.broken(BROKEN);
   t.equal(state.isClosed, false);
   channel.peerEnded();
-  t.equal(state.isClosed, true, 'to the end');
+  t.equal(state.isClosed, true, 'it reads to the end');
 });
 
 t.test('a paused reader may read what is left after a write has failed', async (t) => {

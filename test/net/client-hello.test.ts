@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { ALERT, MAX_HELLO, readClientHello } from '../../lib/net/client-hello.js';
 
-/** The first bytes that a client of TLS sends. */
+/** The first bytes that a TLS client sends. */
 async function helloOf(options: tls.ConnectionOptions): Promise<Buffer> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -32,7 +32,7 @@ function inRecords(hello: Buffer, size: number): Buffer {
   return Buffer.concat(records);
 }
 
-/** A ClientHello with these extensions, as bytes of each with its type before it. */
+/** A ClientHello with these extensions, each given as type and bytes. */
 function helloWith(...extensions: readonly (readonly [type: number, data: Buffer])[]): Buffer {
   const list = extensions.map(([type, data]) =>
     Buffer.concat([Buffer.from([type >> 8, type & 255]), vector(2, data)]),
@@ -60,7 +60,7 @@ function named(name: string | Buffer): Buffer {
   return helloWith([0, vector(2, Buffer.concat([Buffer.from([0]), vector(2, value)]))]);
 }
 
-t.test('a ClientHello tells the name and the protocols, in TLS 1.2 and 1.3', async (t) => {
+t.test('the name and the protocols are read from a ClientHello, in TLS 1.2 and 1.3', async (t) => {
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     const hello = await helloOf({
       servername: 'WWW.Example.com',
@@ -72,7 +72,7 @@ t.test('a ClientHello tells the name and the protocols, in TLS 1.2 and 1.3', asy
   t.strictSame(readClientHello(await helloOf({})), { name: null, protocols: [] });
 });
 
-t.test('a ClientHello cut at every byte is whole only with the last one', async (t) => {
+t.test('a ClientHello is complete only with its last byte', async (t) => {
   const hello = await helloOf({ servername: 'a.example', ALPNProtocols: ['http/1.1'] });
   for (let length = 0; length < hello.length; length++)
     if (readClientHello(hello.subarray(0, length)) !== null) t.fail(`read after ${length} bytes`);
@@ -89,7 +89,7 @@ t.test('a ClientHello in several records is one, wherever it is cut', async (t) 
   }
 });
 
-t.test('a host name is put into lower case, and loses the dot at its end', (t) => {
+t.test('a host name is converted to lower case, without a final dot', (t) => {
   t.match(readClientHello(named('A.Example.')), { name: 'a.example' });
   t.match(readClientHello(named('xn--bcher-kva.example')), { name: 'xn--bcher-kva.example' });
   t.end();
@@ -101,7 +101,7 @@ t.test('a host name with control characters, blanks or other bytes is refused', 
   t.end();
 });
 
-t.test('what speaks HTTP is told from TLS, and from garbage, by the first byte', (t) => {
+t.test('plain HTTP is told from TLS and garbage by the first byte', (t) => {
   for (const text of ['GET / HTTP/1.1\r\n', 'P', 'post /', 'PRI * HTTP/2.0'])
     t.match(readClientHello(Buffer.from(text)), { fault: 'plain_http' });
   for (const bytes of [[0x80, 0x2e, 1], [0], [23, 3, 3, 0, 1], [0xff]])
@@ -109,7 +109,7 @@ t.test('what speaks HTTP is told from TLS, and from garbage, by the first byte',
   t.end();
 });
 
-t.test('what only begins like TLS is garbage', (t) => {
+t.test('bytes that only begin like TLS are garbage', (t) => {
   for (const [bytes, alert] of [
     [[22, 4, 0, 0, 5], 0],
     [[22, 3, 1, 0, 0], 0],
@@ -133,7 +133,7 @@ t.test('a ClientHello is read up to 16 KiB', (t) => {
   t.end();
 });
 
-t.test('whatever bytes come, reading them ends and does not throw', async () => {
+t.test('reading any bytes as a ClientHello ends without a throw', async () => {
   const hello = await helloOf({ servername: 'a.example', ALPNProtocols: ['http/1.1'] });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {

@@ -7,7 +7,7 @@ function task(onTickEnd: () => void): TickTask {
   return { onTickEnd };
 }
 
-t.test('tasks wait for the end of the turn, and come in their order', async (t) => {
+t.test('tasks run at the end of the tick, in order', async (t) => {
   const done: number[] = [];
   for (const number of [1, 2, 3]) atTickEnd(task(() => done.push(number)));
   await Promise.resolve();
@@ -32,7 +32,7 @@ t.test('work that is queued while a tick ends runs at the end of the next tick',
   t.strictSame(done, ['first', 'second']);
 });
 
-t.test('while connections keep coming the end is put off, but not for ever', async (t) => {
+t.test('while connections keep coming the end of the tick is postponed, but not for ever', async (t) => {
   let turns = 0;
   let done = false;
   atTickEnd(
@@ -45,7 +45,7 @@ t.test('while connections keep coming the end is put off, but not for ever', asy
     await turn();
     turns++;
   }
-  t.ok(turns > 1, 'a turn that accepts does not end');
+  t.ok(turns > 1, 'a tick that accepts is not followed by the tasks');
   t.ok(turns <= 16, `after ${turns} turns`);
 });
 
@@ -71,7 +71,7 @@ t.test('accept mode ends when there is enough work, even if connections wait', a
   t.equal(done, 64);
 });
 
-t.test('a backlog is taken up in front of the tasks, and in each turn until there is no more', async (t) => {
+t.test('deferred work runs before the tasks, in each tick until there is no more', async (t) => {
   const done: string[] = [];
   let left = 3;
   const takeUp = (): boolean => {
@@ -88,10 +88,10 @@ t.test('a backlog is taken up in front of the tasks, and in each turn until ther
   await turn();
   t.strictSame(done.slice(3), ['backlog 2', 'task of 2', 'backlog 1', 'task of 1']);
   await turn();
-  t.equal(left, 0, 'once more would be too often');
+  t.equal(left, 0, 'and not once more');
 });
 
-t.test('a connection with little work is not run again because of one with much', async (t) => {
+t.test('deferred work that is finished does not run again because other work is not', async (t) => {
   const asked: string[] = [];
   let left = 2;
   beforeTickEnd({ takeUp: () => asked.push('one') < 0 });
@@ -116,7 +116,7 @@ t.test('a tick with queued work ends even while clients connect', async (t) => {
   await turn();
 });
 
-t.test('a backlog is told of the turn in which a stream was read at length', async (t) => {
+t.test('deferred work learns of a tick in which a stream was read at length', async (t) => {
   const told: boolean[] = [];
   const takeUp = (isLong: boolean): boolean => told.push(isLong) < 3;
   beforeTickEnd({ takeUp });

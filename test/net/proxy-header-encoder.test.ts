@@ -36,7 +36,7 @@ function read(text: string): ProxyHeader | string {
   return parser.header !== null && end === bytes.length ? parser.header : JSON.stringify(parser.refusal);
 }
 
-t.test('version 1 is a line, in which IPv4 beside IPv6 is written as IPv6', (t) => {
+t.test('version 1 of a PROXY header is a line, in which IPv4 beside IPv6 is written as IPv6', (t) => {
   t.equal(
     encode('v1', ends('192.0.2.1', 56324, '198.51.100.2', 443)),
     'PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n',
@@ -49,7 +49,7 @@ t.test('version 1 is a line, in which IPv4 beside IPv6 is written as IPv6', (t) 
   t.end();
 });
 
-t.test('version 2 is binary, to the byte', (t) => {
+t.test('version 2 of a PROXY header is binary, exact to the byte', (t) => {
   const hex = (text: string): string => Buffer.from(text, 'latin1').toString('hex');
   const signature = '0d0a0d0a000d0a515549540a';
   t.equal(hex(localProxyHeader('v2')), `${signature}20000000`);
@@ -65,7 +65,7 @@ t.test('version 2 is binary, to the byte', (t) => {
   t.end();
 });
 
-t.test('whatever the addresses and ports are, both versions are read as they were written', (t) => {
+t.test('PROXY headers of both versions are parsed to what was encoded', (t) => {
   const v4 = fc.nat(0xffffffff).map((value) => IpAddress.v4(value));
   const v6 = fc
     .tuple(...[0, 1, 2, 3].map(() => fc.nat(0xffffffff)))
@@ -98,50 +98,47 @@ const CERTIFICATE: ClientCertificate = {
   der: Buffer.alloc(0),
 };
 
-t.test(
-  'version 2 tells of TLS: name, protocol, version, cipher, and the certificate that the client showed',
-  (t) => {
-    const https = { scheme: 'https', port: 443, alpn: 'http/1.1', sni: 'www.example.com' } as const;
-    const tls = {
-      version: 'TLSv1.3',
-      cipher: 'TLS_AES_128_GCM_SHA256',
-      resumed: false,
-      policy: '',
-      policyOf: null,
-      clientCertificate: null,
-    };
-    const told = (transport: TransportInfo): ProxyHeader =>
-      read(encode('v2', NO_ENDS, transport)) as ProxyHeader;
-    t.match(told(PLAIN_TRANSPORT), { alpn: null, authority: null, tls: null });
-    t.match(told({ ...https, tls }), {
-      alpn: 'http/1.1',
-      authority: 'www.example.com',
-      tls: {
-        isEncrypted: true,
-        hasCertificate: false,
-        isVerified: false,
-        version: 'TLSv1.3',
-        commonName: null,
-        cipher: 'TLS_AES_128_GCM_SHA256',
-      },
-    });
-    const shown = (clientCertificate: ClientCertificate, resumed = false): unknown =>
-      told({ ...https, tls: { ...tls, resumed, clientCertificate } }).tls;
-    t.match(shown(CERTIFICATE), { hasCertificate: true, isVerified: true, commonName: 'Zoë "x+y"' });
-    t.match(shown(CERTIFICATE, true), { hasCertificate: true, isVerified: true });
-    t.match(shown({ ...CERTIFICATE, error: 'CERT_HAS_EXPIRED' }), {
-      hasCertificate: true,
+t.test('version 2 of a PROXY header has name, protocol, version, cipher and certificate of TLS', (t) => {
+  const https = { scheme: 'https', port: 443, alpn: 'http/1.1', sni: 'www.example.com' } as const;
+  const tls = {
+    version: 'TLSv1.3',
+    cipher: 'TLS_AES_128_GCM_SHA256',
+    resumed: false,
+    policy: '',
+    policyOf: null,
+    clientCertificate: null,
+  };
+  const told = (transport: TransportInfo): ProxyHeader =>
+    read(encode('v2', NO_ENDS, transport)) as ProxyHeader;
+  t.match(told(PLAIN_TRANSPORT), { alpn: null, authority: null, tls: null });
+  t.match(told({ ...https, tls }), {
+    alpn: 'http/1.1',
+    authority: 'www.example.com',
+    tls: {
+      isEncrypted: true,
+      hasCertificate: false,
       isVerified: false,
-    });
-    t.match(shown({ ...CERTIFICATE, subject: 'O=XCN\\,CN\\=no' }), {
-      hasCertificate: true,
+      version: 'TLSv1.3',
       commonName: null,
-    });
-    // A proxy in front said so.
-    t.match(told({ ...https, tls: null }), {
-      authority: 'www.example.com',
-      tls: { isEncrypted: true, hasCertificate: false, version: null },
-    });
-    t.end();
-  },
-);
+      cipher: 'TLS_AES_128_GCM_SHA256',
+    },
+  });
+  const shown = (clientCertificate: ClientCertificate, resumed = false): unknown =>
+    told({ ...https, tls: { ...tls, resumed, clientCertificate } }).tls;
+  t.match(shown(CERTIFICATE), { hasCertificate: true, isVerified: true, commonName: 'Zoë "x+y"' });
+  t.match(shown(CERTIFICATE, true), { hasCertificate: true, isVerified: true });
+  t.match(shown({ ...CERTIFICATE, error: 'CERT_HAS_EXPIRED' }), {
+    hasCertificate: true,
+    isVerified: false,
+  });
+  t.match(shown({ ...CERTIFICATE, subject: 'O=XCN\\,CN\\=no' }), {
+    hasCertificate: true,
+    commonName: null,
+  });
+  // According to a proxy in front.
+  t.match(told({ ...https, tls: null }), {
+    authority: 'www.example.com',
+    tls: { isEncrypted: true, hasCertificate: false, version: null },
+  });
+  t.end();
+});

@@ -23,16 +23,16 @@ const TLS = tlv(
   ]),
 );
 
-/** What comes of `pieces`, and how many bytes of them the header had. */
+/** The result of parsing `pieces`, and how many bytes of them belonged to the header. */
 function read(...pieces: (Buffer | string)[]): { result: string; header: ProxyHeader | null; used: number } {
   const parser = new ProxyHeaderParser();
   let used = 0;
   for (const piece of pieces) {
     const bytes = Buffer.from(piece as string, 'latin1');
-    // In the middle of a buffer, as bytes that were read are.
+    // In the middle of a buffer, like bytes that were read.
     const buffer = Buffer.concat([Buffer.from('PROXY'), bytes, Buffer.from('\r\nQUIT')]);
     used += parser.read(buffer, 5, 5 + bytes.length) - 5;
-    // A read buffer is used again.
+    // A read buffer is reused.
     buffer.fill(0x58);
   }
   const { header, refusal } = parser;
@@ -57,8 +57,8 @@ const GOOD: readonly (readonly [name: string, bytes: Buffer | string, result: st
     `PROXY TCP6 ${'ffff:'.repeat(7)}ffff ${'ffff:'.repeat(7)}ffff 65535 65535\r\n`,
     `${'ffff:'.repeat(7)}ffff 65535 ${'ffff:'.repeat(7)}ffff 65535`,
   ],
-  ['v1 that knows nothing', 'PROXY UNKNOWN\r\n', 'unknown'],
-  ['v1 that knows nothing, 107 bytes long', `PROXY UNKNOWN ${'x'.repeat(91)}\r\n`, 'unknown'],
+  ['v1 without addresses', 'PROXY UNKNOWN\r\n', 'unknown'],
+  ['v1 without addresses, 107 bytes long', `PROXY UNKNOWN ${'x'.repeat(91)}\r\n`, 'unknown'],
   ['v2 of IPv4', binaryHeader(0x21, 0x11, V4), '192.0.2.1 56324 198.51.100.2 443'],
   ['v2 of IPv6', binaryHeader(0x21, 0x21, V6), '2001:db8::1 56324 2001:db8::2 443'],
   ['v2 of UDP over IPv4', binaryHeader(0x21, 0x12, V4), '192.0.2.1 56324 198.51.100.2 443'],
@@ -68,8 +68,8 @@ const GOOD: readonly (readonly [name: string, bytes: Buffer | string, result: st
   ['v2 of no addresses', binaryHeader(0x21, 0x00, []), 'unknown'],
   ['v2 of no addresses, with a TLV', binaryHeader(0x21, 0x00, tlv(0x02, 'a.example')), 'unknown'],
   ['v2 LOCAL', binaryHeader(0x20, 0x00, []), 'local'],
-  ['v2 LOCAL with addresses, which do not count', binaryHeader(0x20, 0x11, V4), 'local'],
-  ['v2 LOCAL with what would be malformed otherwise', binaryHeader(0x20, 0xff, 'anything'), 'local'],
+  ['v2 LOCAL with addresses, which are ignored', binaryHeader(0x20, 0x11, V4), 'local'],
+  ['v2 LOCAL with otherwise malformed contents', binaryHeader(0x20, 0xff, 'anything'), 'local'],
   [
     'v2 with all TLVs',
     withChecksum(
@@ -100,7 +100,7 @@ const GOOD: readonly (readonly [name: string, bytes: Buffer | string, result: st
   ],
 ];
 
-t.test('a whole header is read, and nothing of what follows it', (t) => {
+t.test('a complete PROXY header is read, and nothing after it', (t) => {
   for (const [name, bytes, result] of GOOD) {
     const { length } = Buffer.from(bytes as string, 'latin1');
     t.match(read(bytes), { result, used: length }, name);
@@ -112,7 +112,7 @@ t.test('a whole header is read, and nothing of what follows it', (t) => {
   t.end();
 });
 
-t.test('a header that is cut at any byte is the same header', (t) => {
+t.test('a PROXY header that is cut at any byte is read alike', (t) => {
   for (const [name, bytes, result] of GOOD) {
     const all = Buffer.from(bytes as string, 'latin1');
     const rest = Buffer.from('GET / HTTP/1.1\r\n\r\n');
@@ -128,7 +128,7 @@ t.test('a header that is cut at any byte is the same header', (t) => {
   t.end();
 });
 
-t.test('the TLVs of a header tell of TLS, of the name that was asked for, and of the protocol', (t) => {
+t.test('TLS, requested name and protocol are read from the TLVs of a PROXY header', (t) => {
   const all = GOOD.find(([name]) => name === 'v2 with all TLVs');
   const { header } = read(all?.[1] as Buffer);
   t.match(header, {
@@ -156,7 +156,7 @@ t.test('the TLVs of a header tell of TLS, of the name that was asked for, and of
   t.end();
 });
 
-t.test('an authority that is no host name names none', (t) => {
+t.test('an authority that is no valid host name is ignored', (t) => {
   const named = (authority: string): string | null | undefined =>
     read(binaryHeader(0x21, 0x00, tlv(0x02, authority))).header?.authority;
   t.equal(named('A.example'), 'a.example');
@@ -180,7 +180,7 @@ t.test('an authority that is no host name names none', (t) => {
 
 const V1 = 'PROXY TCP4 192.0.2.1 198.51.100.2 56324 443';
 
-t.test('a line of version 1 that is not exactly as it should be is malformed', (t) => {
+t.test('a line of version 1 with any deviation is malformed', (t) => {
   for (const line of [
     `${V1}\n`,
     `${V1} \r\n`,
@@ -223,11 +223,11 @@ t.test('a line of version 1 that is not exactly as it should be is malformed', (
   ])
     t.match(read(line), { result: /^malformed: / }, JSON.stringify(line));
   t.equal(read(`PROXY UNKNOWN ${'x'.repeat(91)}\r`).result, 'more');
-  t.match(read(`PROXY UNKNOWN ${'x'.repeat(93)}`).result, /malformed/, 'without waiting for its end');
+  t.match(read(`PROXY UNKNOWN ${'x'.repeat(93)}`).result, /malformed/, 'before its end');
   t.end();
 });
 
-t.test('a binary header that is not exactly as it should be is malformed', (t) => {
+t.test('a binary PROXY header with any deviation is malformed', (t) => {
   const v4 = Buffer.from(V4);
   const withTlvs = (...tlvs: Buffer[]): Buffer => binaryHeader(0x21, 0x11, Buffer.concat([v4, ...tlvs]));
   const longer = withTlvs();
@@ -268,17 +268,17 @@ t.test('a binary header that is not exactly as it should be is malformed', (t) =
   const whole = GOOD.find(([name]) => name === 'v2 with all TLVs')?.[1] as Buffer;
   const checksum = whole.indexOf(Buffer.from([3, 0, 4]));
   for (let at = 12; at < whole.length; at++) {
-    // Another type, and there is no checksum.
+    // With another type there is no checksum.
     if (at === checksum) continue;
     const bytes = Buffer.from(whole);
     bytes[at] = (bytes[at] as number) ^ 0x10;
-    // A length that grows waits for the rest.
+    // A longer length waits for more bytes.
     if (!/^malformed: |^more$/.test(read(bytes).result)) t.fail(`a checksum does not see byte ${at}`);
   }
   t.end();
 });
 
-t.test('what is no header is missed at the first byte that tells', (t) => {
+t.test('a missing PROXY header is detected at the first byte that differs', (t) => {
   for (const [bytes, at] of [
     ['GET / HTTP/1.1\r\n\r\n', 1],
     ['POST / HTTP/1.1\r\n\r\n', 2],
@@ -299,7 +299,7 @@ t.test('what is no header is missed at the first byte that tells', (t) => {
   t.end();
 });
 
-t.test('however the network cuts any bytes, they are read alike', (t) => {
+t.test('any bytes are parsed alike as a PROXY header, however they are cut', (t) => {
   const good = fc.constantFrom(...GOOD.map(([, bytes]) => Buffer.from(bytes as string, 'latin1')));
   const flipped = fc.tuple(good, fc.nat(), fc.nat(255)).map(([bytes, at, value]) => {
     const other = Buffer.from(bytes);

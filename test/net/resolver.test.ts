@@ -23,14 +23,14 @@ function openResolver(t: { teardown(end: () => void): void }): Resolver {
 t.test('a name without listeners is forgotten after its answer', async (t) => {
   const resolver = openResolver(t);
   const host = resolver.hostOf(ADDRESS) as HostAddresses;
-  t.equal(resolver.hostOf(ADDRESS), host, 'asked for once, whoever needs it');
+  t.equal(resolver.hostOf(ADDRESS), host, 'resolved once for all that need it');
   await known(host);
   t.equal(resolver.hostCount, 0);
-  t.equal(new Set(host.addresses).size, host.addresses.length, 'no address twice');
+  t.equal(new Set(host.addresses).size, host.addresses.length, 'each address once');
 });
 
 t.test(
-  'each connection begins with another address; one that failed comes last for ten seconds',
+  'each connection begins with another address; a failed address comes last for ten seconds',
   async (t) => {
     const clock = new ManualClock();
     const wheel = new TimerWheel(clock);
@@ -56,14 +56,14 @@ t.test(
     clock.advance(9900);
     t.equal(order(), '312');
     clock.advance(200);
-    t.same([order(), order()], ['312', '123'], 'given another chance');
+    t.same([order(), order()], ['312', '123'], 'tried normally again');
     host.noteFailed('127.0.0.3');
     host.noteConnected('127.0.0.3');
-    t.equal(order(), '231', 'one that has connected is as good as any');
+    t.equal(order(), '231', 'an address that has connected is treated like any other');
   },
 );
 
-t.test('a name that is watched stays until the last watcher leaves', async (t) => {
+t.test('a watched name is kept until the last watcher leaves', async (t) => {
   const resolver = openResolver(t);
   const host = resolver.hostOf(ADDRESS) as HostAddresses;
   const watchers = [{ onAddresses: () => {} }, { onAddresses: () => {} }] as const;
@@ -76,7 +76,7 @@ t.test('a name that is watched stays until the last watcher leaves', async (t) =
   t.equal(resolver.hostCount, 0);
 });
 
-t.test('a name with more addresses than DNS answers have TTLs for is asked for again', async (t) => {
+t.test('a name with more addresses than have TTLs is queried again', async (t) => {
   const server = await DnsServer.start();
   t.teardown(() => server.close());
   const clock = new ManualClock();
@@ -92,10 +92,10 @@ t.test('a name with more addresses than DNS answers have TTLs for is asked for a
   const asked = server.questions.length;
   clock.advance(5200);
   while (server.questions.length === asked) await new Promise((resolve) => setImmediate(resolve));
-  t.pass('asked again when the TTL of 5 seconds is over');
+  t.pass('queried again when the TTL of 5 seconds is over');
 });
 
-t.test('of thousands of addresses a connection tries eight, the failed ones last', async (t) => {
+t.test('a connection tries eight of thousands of addresses, the failed ones last', async (t) => {
   const clock = new ManualClock();
   const wheel = new TimerWheel(clock);
   t.teardown(() => wheel.close());

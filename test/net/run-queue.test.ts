@@ -7,11 +7,11 @@ import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { origin, readRequest } from '../support/origin.js';
 
-/** More than a turn begins, several times over. */
+/** Several times as many as begin in one tick. */
 const CROWD = 200;
 const PER_TICK = 32;
 
-/** What `count` in line did, a list for each turn of the event loop. */
+/** What `count` queued connections did, a list for each tick of the event loop. */
 async function run(queue: RunQueue, count: number): Promise<number[][]> {
   const begun: number[] = [];
   for (let number = 1; number <= count; number++) {
@@ -26,7 +26,7 @@ async function run(queue: RunQueue, count: number): Promise<number[][]> {
   return perTick;
 }
 
-t.test('a few requests begin at once, the others in later ticks, first come first served', async (t) => {
+t.test('a few requests begin at once, the others in later ticks, first come, first served', async (t) => {
   const perTick = await run(new RunQueue(() => 0), 100);
   t.strictSame(
     perTick.map(({ length }) => length),
@@ -38,12 +38,12 @@ t.test('a few requests begin at once, the others in later ticks, first come firs
   );
 });
 
-t.test('each turn begins as many anew', async (t) => {
+t.test('each tick begins as many requests', async (t) => {
   const queue = new RunQueue(() => 0);
   for (let turn = 0; turn < 3; turn++) t.strictSame((await run(queue, PER_TICK)).length, 1);
 });
 
-t.test('a turn that took long begins as many as came meanwhile, within bounds', async (t) => {
+t.test('a long tick begins as many requests as arrived meanwhile, up to a limit', async (t) => {
   const queue = new RunQueue(() => 0);
   let begun = 0;
   for (let number = 0; number < 500; number++) {
@@ -57,39 +57,42 @@ t.test('a turn that took long begins as many as came meanwhile, within bounds', 
   await until(() => begun === 500 - PER_TICK);
 });
 
-t.test('while connections keep coming a turn begins fewer, but goes back to as many as before', async (t) => {
-  const queue = new RunQueue(() => 0);
-  let begun = 0;
-  for (let number = 0; number < 100; number++) {
-    if (!queue.admit()) queue.push({ run: () => begun++ });
-  }
-  await turns(1);
-  begun = 0;
-  const perTick: number[] = [];
-  for (const accepts of [true, true, false, false]) {
-    if (accepts) noteAccepted();
+t.test(
+  'while connections keep coming a tick begins fewer requests, and afterwards as many as before',
+  async (t) => {
+    const queue = new RunQueue(() => 0);
+    let begun = 0;
+    for (let number = 0; number < 100; number++) {
+      if (!queue.admit()) queue.push({ run: () => begun++ });
+    }
     await turns(1);
-    perTick.push(begun);
     begun = 0;
-  }
-  // Who came in the last turn may not have been the last who waits.
-  t.strictSame(perTick, [8, 8, 8, PER_TICK]);
-});
+    const perTick: number[] = [];
+    for (const accepts of [true, true, false, false]) {
+      if (accepts) noteAccepted();
+      await turns(1);
+      perTick.push(begun);
+      begun = 0;
+    }
+    // The last tick that accepts may not be the last one in which requests wait.
+    t.strictSame(perTick, [8, 8, 8, PER_TICK]);
+  },
+);
 
-t.test('no request overtakes one that waits', async (t) => {
+t.test('no request overtakes a waiting one', async (t) => {
   const queue = new RunQueue(() => 0);
   const begun: string[] = [];
   while (queue.admit());
   queue.push({ run: () => begun.push('first') });
   t.equal(queue.admit(), false);
   queue.push({ run: () => begun.push('second') });
-  // The first ends the turn that has begun enough, the second is theirs.
+  // The first tick has begun enough, these two follow in the second.
   await turns(2);
   t.strictSame(begun, ['first', 'second']);
-  t.equal(queue.admit(), true, 'the line is empty again');
+  t.equal(queue.admit(), true, 'the queue is empty again');
 });
 
-t.test('a connection in line begins a few requests, then the others have their turn', async (t) => {
+t.test('a queued connection begins a few requests, then the others have their turn', async (t) => {
   const queue = new RunQueue(() => 0);
   const begun: string[] = [];
   const greedy = (name: string, left: number): { run(): void } => ({
@@ -109,7 +112,7 @@ t.test('a connection in line begins a few requests, then the others have their t
   t.equal(begun.join(' '), 'a a a a b b b b c c c c once a a a a b b b b c c c c a a b b c c');
 });
 
-t.test('requests that are answered at once count as others do', async (t) => {
+t.test('requests that are answered at once count like others', async (t) => {
   const queue = new RunQueue(() => 0);
   let begun = 0;
   const without: { run(): void } = {
@@ -126,7 +129,7 @@ t.test('requests that are answered at once count as others do', async (t) => {
   }
 });
 
-t.test('a turn is over for requests when they have taken 4 ms of it', async (t) => {
+t.test('a tick begins no more requests after they have taken 4 ms', async (t) => {
   let time = 0;
   const queue = new RunQueue(() => time);
   const begun: number[] = [];
@@ -138,14 +141,14 @@ t.test('a turn is over for requests when they have taken 4 ms of it', async (t) 
   });
   for (let count = 0; count < 12; count++) queue.push(slow(2));
   await turns(1);
-  t.equal(begun.length, 4, 'the clock is asked with every fourth');
+  t.equal(begun.length, 4, 'the clock is read at every fourth');
   await turns(1);
   t.equal(begun.length, 8);
-  t.equal(queue.admit(), false, 'four more are in line');
+  t.equal(queue.admit(), false, 'four more are queued');
   await turns(1);
   t.equal(begun.length, 12);
   for (let count = 0; count < 8; count++) {
-    t.equal(queue.admit(), true, 'the time before the first look is not known');
+    t.equal(queue.admit(), true, 'the time before the first reading is unknown');
     time += 1;
   }
   t.equal(queue.admit(), true, 'this is 4 ms after the fourth');
@@ -153,7 +156,7 @@ t.test('a turn is over for requests when they have taken 4 ms of it', async (t) 
   for (let count = 0; count < 3; count++) queue.admit();
   t.equal(queue.admit(), false);
   await turns(1);
-  t.equal(queue.admit(), true, 'the next turn begins anew');
+  t.equal(queue.admit(), true, 'the next tick starts anew');
 });
 
 t.test('long heads count for more than one request', async (t) => {
@@ -179,7 +182,7 @@ async function crowd({ connect, balancer }: Awaited<ReturnType<typeof startBalan
   return clients;
 }
 
-t.test('a crowd that asks at once is let through a few at a time', async (t) => {
+t.test('requests of many clients at once begin a few at a time', async (t) => {
   const settings = { routes: [{ match: { path: '/' }, respond: { status: 200, body: 'here' } }] };
   const started = await startBalancer(t, settings);
   const { seen } = started;
@@ -228,7 +231,7 @@ t.test('a client in the run queue may send more, end or leave meanwhile', async 
   t.equal(answered, (CROWD * 3) / meanwhile.length);
 });
 
-t.test('a connection that asks without a pause leaves the others their turns', async (t) => {
+t.test('a connection that sends requests without a pause does not starve others', async (t) => {
   const server = await origin(t, answering('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
   const started = await startBalancer(t, { servers: [server.address] });
   const greedy = await started.connect();
@@ -241,7 +244,7 @@ t.test('a connection that asks without a pause leaves the others their turns', a
   t.ok(last < 300, `the last of the crowd is number ${last} of 700`);
 });
 
-t.test('the keep-alive timeout does not end a connection whose request waits for its turn', async (t) => {
+t.test('the keep-alive timeout does not end a connection whose request waits in the run queue', async (t) => {
   const settings = {
     routes: [{ match: { path: '/' }, respond: { status: 200, body: 'here' } }],
     timeouts: { keep_alive: '5s' },

@@ -9,7 +9,7 @@ t.afterEach(() => {
 
 t.equal(loadBindings(), null, 'this Node has what the fast means need');
 
-t.test('sockets are used by the fast means unless somebody asks for documented ones', async (t) => {
+t.test('sockets use the fast mode unless the documented mode is configured', async (t) => {
   for (const [asked, environment, means] of [
     [undefined, undefined, 'fast'],
     [undefined, '', 'fast'],
@@ -27,23 +27,20 @@ t.test('sockets are used by the fast means unless somebody asks for documented o
   }
 });
 
-t.test(
-  'the notice is there exactly when documented means are used, and says who asked for them',
-  async (t) => {
-    t.equal(new SocketChoice('fast').notice, null);
-    t.equal(
-      new SocketChoice('documented').notice,
-      'sockets: documented means only, which cost more CPU per request (as asked for)',
-    );
-    process.env.LB_SOCKETS = 'documented';
-    t.equal(
-      new SocketChoice().notice,
-      'sockets: documented means only, which cost more CPU per request (LB_SOCKETS)',
-    );
-  },
-);
+t.test('the notice is shown exactly when the documented mode is used, and names the reason', async (t) => {
+  t.equal(new SocketChoice('fast').notice, null);
+  t.equal(
+    new SocketChoice('documented').notice,
+    'sockets: documented means only, which cost more CPU per request (as asked for)',
+  );
+  process.env.LB_SOCKETS = 'documented';
+  t.equal(
+    new SocketChoice().notice,
+    'sockets: documented means only, which cost more CPU per request (LB_SOCKETS)',
+  );
+});
 
-t.test('a word that is no means is refused, with the place where it stands', async (t) => {
+t.test('an unknown mode is refused, with the name of its source', async (t) => {
   t.throws(() => socketMeans('slow', 'LB_SOCKETS'), {
     name: 'ValueError',
     message: 'LB_SOCKETS is fast or documented, not "slow"',
@@ -57,7 +54,7 @@ t.test('a word that is no means is refused, with the place where it stands', asy
 
 for (const means of ['fast', 'documented'] as const) {
   t.test(
-    `${means} sockets carry bytes both ways over loopback, and the trial leaves nothing open`,
+    `${means} sockets carry bytes both ways over loopback, and the self-test leaves nothing open`,
     async (t) => {
       const before = process.getActiveResourcesInfo().length;
       t.equal(await tryLoopback(means), null);

@@ -14,16 +14,19 @@ const { streamBaseState, kLastWriteWasAsync } = streamBinding as StreamBinding;
 
 /** A request as the handle sees it. */
 interface Request {
-  /** -1 unless a write that did not complete at once holds it. */
+  /** -1 unless an uncompleted write holds it. */
   getAsyncId(): number;
   oncomplete(status: number): void;
 }
 
-/** A handle whose writes a test completes when it likes. */
+/** A handle whose writes the test completes. */
 class FakeHandle {
   readonly requests: Request[] = [];
   writeQueueSize = 0;
-  /** What libuv does with the next write: `later` has its bytes gone in the same call, but completes behind it. */
+  /**
+   * The behaviour of libuv at the next write: with `later` its bytes are sent within the call, but it completes
+   * afterwards.
+   */
   next: 'at once' | 'later' = 'at once';
 
   writeLatin1String(request: Request): number {
@@ -41,20 +44,20 @@ class FakeHandle {
   }
 }
 
-t.test('a request is used again only once its write is completed', async (t) => {
+t.test('a write request is reused only after its write has completed', async (t) => {
   const handle = new FakeHandle();
   let drained = 0;
   const owner = { drained: () => drained++, broken() {} };
   const writer = new HandleWriter(handle as unknown as StreamHandle, { destroyed: false }, owner);
   writer.writeText('a');
   writer.writeText('b');
-  t.equal(handle.requests[1], handle.requests[0], 'as long as writes complete at once, one serves');
+  t.equal(handle.requests[1], handle.requests[0], 'while writes complete at once, one request is reused');
   handle.next = 'later';
   writer.writeBytes(Buffer.from('c'));
   handle.next = 'at once';
   writer.writeText('d');
   t.equal(handle.requests[2], handle.requests[0]);
-  t.not(handle.requests[3], handle.requests[2], 'it is still held, though nothing is queued');
+  t.not(handle.requests[3], handle.requests[2], 'the request is still held, although nothing is queued');
   t.equal(drained, 0);
   handle.requests[2]?.oncomplete(0);
   t.equal(drained, 1);
@@ -81,7 +84,7 @@ function handleOf(socket: net.Socket): StreamHandle {
   return (socket as unknown as { _handle: StreamHandle })._handle;
 }
 
-t.test('the binding tells of a real write whether its request is held', async (t) => {
+t.test('the binding reports for a real write whether its request is held', async (t) => {
   const { socket } = await connected(t);
   const real = (
     socket as unknown as { _handle: { writeBuffer: (request: Request, bytes: Buffer) => number } }
@@ -112,16 +115,16 @@ t.test('an immediate write writes what the kernel takes and no more', async (t) 
   const taken = writer.writeNow('', bytes, 0, bytes.length);
   t.ok(taken > 0 && taken < bytes.length, `${taken} of ${bytes.length} bytes`);
   while (writer.writeNow('', bytes, 0, bytes.length) > 0);
-  t.equal(writer.pending, 0, 'and nothing waits');
+  t.equal(writer.pending, 0, 'and nothing is pending');
   writer.writeText('queued');
   t.ok(writer.pending > 0);
-  t.equal(writer.writeNow('', bytes, 0, 5), 0, 'nothing overtakes what waits');
+  t.equal(writer.writeNow('', bytes, 0, 5), 0, 'pending bytes are not overtaken');
   peer.resume();
   const [first] = (await once(peer, 'data')) as [Buffer];
   t.equal(first.toString('latin1').slice(0, 20), `head${'b'.repeat(16)}`);
 });
 
-t.test('where it can not be done nothing is written, and nothing thrown', async (t) => {
+t.test('an immediate write that is impossible writes nothing and does not throw', async (t) => {
   const { socket, peer } = await connected(t);
   const bytes = Buffer.alloc(100_000, 'b');
   let broken = '';
@@ -130,15 +133,15 @@ t.test('where it can not be done nothing is written, and nothing thrown', async 
   const writer = new HandleWriter(handle, { destroyed: false }, owner);
   t.equal(writer.writeNow('h'.repeat(100_000), bytes, 0, 5), 0, 'a text that is too long');
   const gone = once(socket, 'close', { signal: AbortSignal.timeout(5000) }).catch(() => {});
-  // The reset is with the kernel at once, and nobody has read it yet.
+  // The kernel has the reset already, and it has not been read.
   peer.resetAndDestroy();
   t.equal(writer.writeNow('', bytes, 0, 5), 0, 'a connection that was reset');
   t.equal(broken, '');
   writer.writeText('h');
-  t.match(broken, /^(EPIPE|ECONNRESET)$/, 'which the next write tells');
+  t.match(broken, /^(EPIPE|ECONNRESET)$/, 'the next write reports it');
   await gone;
   const closed = new HandleWriter(handle, { destroyed: false }, owner);
   t.equal(closed.writeNow('', bytes, 0, 5), 0, 'a socket that is closed');
   const without = new HandleWriter(new FakeHandle() as unknown as StreamHandle, { destroyed: false }, owner);
-  t.equal(without.writeNow('', bytes, 0, 5), 0, 'a handle that shows no file');
+  t.equal(without.writeNow('', bytes, 0, 5), 0, 'a handle without a file descriptor');
 });

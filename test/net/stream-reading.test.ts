@@ -7,7 +7,7 @@ const MIB = 1024 * 1024;
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Time in ms, on the wall and of the processor. */
+/** Wall-clock and processor time in ms. */
 const time = { wall: 0, processor: 0 };
 const clocks = { wall: () => time.wall, processor: () => time.processor };
 
@@ -24,7 +24,10 @@ function newStream(t: Test): Told {
   return { stream, told };
 }
 
-/** What a read of `length` bytes into `buffer` takes on the wall and of the processor: gives what it reads into next. */
+/**
+ * A read of `length` bytes into `buffer` that takes this wall-clock and processor time; returns the buffer of the next
+ * read.
+ */
 function read(
   { stream }: Told,
   length: number,
@@ -37,7 +40,7 @@ function read(
   return stream.next(length, buffer, 'taken', isPaused);
 }
 
-/** A stream that has come to read in the largest pieces, and what its reader was told. */
+/** A stream that reads with the largest size, and the calls of its reader. */
 async function fastStream(t: Test): Promise<Told & { piece: Buffer }> {
   await turn();
   const fast = newStream(t);
@@ -45,11 +48,11 @@ async function fastStream(t: Test): Promise<Told & { piece: Buffer }> {
   const piece = read(fast, middle.length, middle) as Buffer;
   t.equal(piece.length, 2 * MIB);
   await turn();
-  t.strictSame(fast.told, [], 'what it read until then is no burst');
+  t.strictSame(fast.told, [], 'earlier reads do not count');
   return { ...fast, piece };
 }
 
-t.test('a stream that reads much rests until the turn ends', async (t) => {
+t.test('a stream that reads much rests until the tick ends', async (t) => {
   const fast = await fastStream(t);
   const { piece, told } = fast;
   read(fast, piece.length, piece);
@@ -62,7 +65,7 @@ t.test('a stream that reads much rests until the turn ends', async (t) => {
   t.strictSame(told, ['rest', 'read on']);
 });
 
-t.test('a stream that reads little in a turn goes on', async (t) => {
+t.test('a stream that reads little in a tick goes on', async (t) => {
   const fast = await fastStream(t);
   const { piece, told } = fast;
   read(fast, MIB - 1, piece);
@@ -97,7 +100,7 @@ t.test('a stream reads on in the first tick that accepts no connection', async (
   t.strictSame(told, ['rest', 'read on']);
 });
 
-t.test('while connections keep coming one piece in a turn is enough, however small', async (t) => {
+t.test('while connections keep coming a stream reads one piece per tick, however small', async (t) => {
   const fast = await fastStream(t);
   const { piece, told } = fast;
   noteAccepted();
@@ -121,10 +124,10 @@ t.test('a stream rests once the tick has lasted 2 ms, whichever stream was read'
   t.strictSame(first.told, ['rest']);
   await turn();
   read(first, length, sharedReadBuffer);
-  t.strictSame(first.told, ['rest', 'read on'], 'the next turn begins anew');
+  t.strictSame(first.told, ['rest', 'read on'], 'the next tick starts anew');
 });
 
-t.test('reads that cost much are not made larger, and large ones smaller', async (t) => {
+t.test('expensive reads do not get larger, and large ones get smaller', async (t) => {
   await turn();
   const dear = newStream(t);
   const { length } = sharedReadBuffer;
@@ -134,11 +137,11 @@ t.test('reads that cost much are not made larger, and large ones smaller', async
   t.equal((read(dear, length, sharedReadBuffer, { processor: 0.1 }) as Buffer).length, MIB / 4);
   await turn();
   const large = Buffer.alloc(MIB / 4);
-  t.equal(read(dear, large.length, large, much), undefined, 'it may be that others had the processor');
+  t.equal(read(dear, large.length, large, much), undefined, 'others may have used the processor');
   t.equal(read(dear, large.length, large, much), sharedReadBuffer);
 });
 
-t.test('reads that take long because others have the processor are as large as ever', async (t) => {
+t.test('reads that take long because others use the processor stay as large', async (t) => {
   await turn();
   const dear = newStream(t);
   const middle = read(dear, sharedReadBuffer.length, sharedReadBuffer) as Buffer;
@@ -146,7 +149,7 @@ t.test('reads that take long because others have the processor are as large as e
   t.equal((read(dear, middle.length, middle, { wall: 10 }) as Buffer).length, 2 * MIB);
 });
 
-t.test('a stream that is paused keeps its place, and takes no larger one', async (t) => {
+t.test('a paused stream keeps its buffer, and takes no larger one', async (t) => {
   await turn();
   const paused = newStream(t);
   const isPaused = true;
@@ -159,7 +162,7 @@ t.test('a stream that is paused keeps its place, and takes no larger one', async
 });
 
 t.test(
-  'in a turn that cost much, streams whose bytes do are read in small pieces, and grow again',
+  'in an expensive tick, streams with expensive bytes get small reads, which grow again later',
   async (t) => {
     await turn();
     const [first, second] = [newStream(t), newStream(t)];
@@ -169,7 +172,7 @@ t.test(
     t.equal(read(first, length, sharedReadBuffer, { processor: 8 }), undefined);
     const small = read(second, length, sharedReadBuffer, { processor: 1 }) as Buffer;
     t.equal(small.length, 16 * 1024);
-    t.equal(read(second, small.length, small, { processor: 1 }), undefined, 'it stays small');
+    t.equal(read(second, small.length, small, { processor: 1 }), undefined, 'the size stays small');
     await turn();
     t.equal(read(second, small.length, small), sharedReadBuffer);
   },

@@ -11,7 +11,7 @@ import { Channel, type ChannelOwner } from '../../lib/net/channel.js';
 import { SocketTransport } from '../../lib/net/socket-transport.js';
 import { isStreamHandle, loadBindings } from '../../lib/net/stream-binding.js';
 
-/** TLS by a key that both sides know, so that no certificate is needed. */
+/** TLS with a pre-shared key, so that no certificate is needed. */
 const PSK = Buffer.alloc(16, 7);
 const TLS = { ciphers: 'PSK', maxVersion: 'TLSv1.2' } as const;
 const SERVER: tls.TlsOptions = { ...TLS, allowHalfOpen: true, pskCallback: () => PSK };
@@ -57,7 +57,7 @@ async function tlsPair(t: Test): Promise<{ server: tls.Server; near: tls.TLSSock
 }
 
 t.test('the handles of TCP sockets and of Unix sockets can be written to', async (t) => {
-  // Short: the kernel takes no more than 103 bytes.
+  // A short path: the kernel takes at most 103 bytes.
   const directory = mkdtempSync(join(tmpdir(), 'lb-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const path = join(directory, 's');
@@ -76,7 +76,7 @@ t.test('the handles of TCP sockets and of Unix sockets can be written to', async
   }
 });
 
-t.test('the handle of a TLS socket is refused, on either side, whatever lies below it', async (t) => {
+t.test('the handle of a TLS socket is not used as a stream handle, on either side', async (t) => {
   const { near, far } = await tlsPair(t);
   const overSocket = new tls.TLSSocket(new net.Socket(), CLIENT);
   const overStream = new tls.TLSSocket(new Duplex({ read() {}, write() {} }), CLIENT);
@@ -91,7 +91,7 @@ t.test('the handle of a TLS socket is refused, on either side, whatever lies bel
   }
 });
 
-t.test('an object that only looks like a handle is refused', (t) => {
+t.test('an object that only looks like a handle is not used as one', (t) => {
   const methods = ['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'writev'];
   const lookalike = Object.fromEntries([...methods, 'shutdown', 'close'].map((name) => [name, () => 0]));
   for (const other of [{ ...lookalike, writeQueueSize: 0, fd: 1 }, {}, null, undefined, 'handle'])
@@ -99,7 +99,7 @@ t.test('an object that only looks like a handle is refused', (t) => {
   t.end();
 });
 
-t.test('a connection whose handle is refused is taken as the socket that Node makes of it', async (t) => {
+t.test('a connection whose handle cannot be used is served by the socket of Node', async (t) => {
   const server = net.createServer({ pauseOnConnect: true });
   await listening(t, server);
   const taken: RawConnection[] = [];

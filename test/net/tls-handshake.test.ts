@@ -26,12 +26,12 @@ function only(version: tls.SecureVersion): tls.ConnectionOptions {
   return { minVersion: version, maxVersion: version };
 }
 
-/** Results that were counted, and how often. */
+/** The counted results, and how often each occurred. */
 function counted(handshakes: ReadonlyMap<HandshakeResult, number>): Record<string, number> {
   return Object.fromEntries([...handshakes].filter(([, count]) => count > 0));
 }
 
-/** Everything that comes until the connection ends. */
+/** All bytes until the connection ends. */
 async function toEnd(socket: net.Socket): Promise<string> {
   let text = '';
   socket.setEncoding('latin1');
@@ -49,13 +49,13 @@ async function toEnd(socket: net.Socket): Promise<string> {
   return text;
 }
 
-/** The whole answer to a request that asks for the end of the connection. */
+/** The whole answer to a request with Connection: close. */
 async function ask(socket: net.Socket): Promise<string> {
   socket.write(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
   return toEnd(socket);
 }
 
-/** A server that answers all requests, and the heads that it got. */
+/** A server that answers all requests, and the heads that it received. */
 async function server(t: Test): Promise<{ address: string; heads: string[] }> {
   const heads: string[] = [];
   const { address } = await origin(t, async (connection) => {
@@ -75,7 +75,7 @@ for (const sockets of MODES) {
     manual = false,
   ): ReturnType<typeof startBalancer> => startBalancer(t, settings, { sockets, tls: terms, manual });
 
-  t.test(`${sockets}: a request over TLS is answered, and servers are told that it is https`, async (t) => {
+  t.test(`${sockets}: a request over TLS is answered, and servers get the scheme https`, async (t) => {
     const { address, heads } = await server(t);
     const { port, balancer } = await start(t, TERMS, { servers: [address] });
     for (const version of VERSIONS) {
@@ -95,28 +95,31 @@ for (const sockets of MODES) {
     t.strictSame(counted(balancer.handshakes), { ok: 2 });
   });
 
-  t.test(`${sockets}: the name decides on the certificate, in both versions of TLS`, async (t) => {
-    const second = choiceOf(other, { policy: 'other' });
-    const asked: unknown[] = [];
-    const terms = termsOf(parts.choice, (name, protocols) => {
-      asked.push([name, ...protocols]);
-      return name === 'other.example' ? second : parts.choice;
-    });
-    const { port } = await start(t, terms);
-    for (const version of VERSIONS) {
-      for (const [servername, commonName] of [
-        ['other.example', 'other.example'],
-        ['OTHER.example', 'other.example'],
-        ['third.example', 'localhost'],
-        ['', 'localhost'],
-      ] as const) {
-        const { socket } = await shakeHands(port, { ...only(version), servername });
-        t.equal(socket.getPeerCertificate().subject?.CN, commonName, `${version} ${servername}`);
-        socket.destroy();
+  t.test(
+    `${sockets}: the requested name decides which certificate is shown, in both versions of TLS`,
+    async (t) => {
+      const second = choiceOf(other, { policy: 'other' });
+      const asked: unknown[] = [];
+      const terms = termsOf(parts.choice, (name, protocols) => {
+        asked.push([name, ...protocols]);
+        return name === 'other.example' ? second : parts.choice;
+      });
+      const { port } = await start(t, terms);
+      for (const version of VERSIONS) {
+        for (const [servername, commonName] of [
+          ['other.example', 'other.example'],
+          ['OTHER.example', 'other.example'],
+          ['third.example', 'localhost'],
+          ['', 'localhost'],
+        ] as const) {
+          const { socket } = await shakeHands(port, { ...only(version), servername });
+          t.equal(socket.getPeerCertificate().subject?.CN, commonName, `${version} ${servername}`);
+          socket.destroy();
+        }
       }
-    }
-    t.strictSame(asked.slice(0, 4), [['other.example'], ['other.example'], ['third.example'], [null]]);
-  });
+      t.strictSame(asked.slice(0, 4), [['other.example'], ['other.example'], ['third.example'], [null]]);
+    },
+  );
 
   t.test(`${sockets}: a name without a certificate gets the alert unrecognized_name`, async (t) => {
     const { port, balancer } = await start(
@@ -131,7 +134,7 @@ for (const sockets of MODES) {
     t.strictSame(counted(balancer.handshakes), { unrecognized_name: 2 });
   });
 
-  t.test(`${sockets}: a client with no protocol of ours gets no_application_protocol`, async (t) => {
+  t.test(`${sockets}: a client without a common protocol gets no_application_protocol`, async (t) => {
     const { port, balancer } = await start(t, TERMS);
     for (const version of VERSIONS) {
       const { error } = await shakeHands(port, { ...only(version), ALPNProtocols: ['h2'] });
@@ -141,23 +144,20 @@ for (const sockets of MODES) {
     t.strictSame(counted(balancer.handshakes), { no_protocol: 2 });
   });
 
-  t.test(
-    `${sockets}: a client of an old version, or with other ciphers, is refused by an alert`,
-    async (t) => {
-      const strict = choiceOf(parts.certificate, {}, { minVersion: 'TLSv1.3' });
-      const { port, balancer } = await start(t, termsOf(strict));
-      const old = await shakeHands(port, only('TLSv1.2'));
-      t.match(old.error?.message, /protocol version/);
-      await until(() => balancer.clientCount === 0);
-      t.strictSame(counted(balancer.handshakes), { no_version: 1 });
+  t.test(`${sockets}: a client with an old version or other ciphers gets an alert`, async (t) => {
+    const strict = choiceOf(parts.certificate, {}, { minVersion: 'TLSv1.3' });
+    const { port, balancer } = await start(t, termsOf(strict));
+    const old = await shakeHands(port, only('TLSv1.2'));
+    t.match(old.error?.message, /protocol version/);
+    await until(() => balancer.clientCount === 0);
+    t.strictSame(counted(balancer.handshakes), { no_version: 1 });
 
-      const { port: second, balancer: two } = await start(t, TERMS);
-      const weak = await shakeHands(second, { ...only('TLSv1.2'), ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' });
-      t.match(weak.error?.message, /handshake failure/);
-      await until(() => two.clientCount === 0);
-      t.strictSame(counted(two.handshakes), { no_cipher: 1 });
-    },
-  );
+    const { port: second, balancer: two } = await start(t, TERMS);
+    const weak = await shakeHands(second, { ...only('TLSv1.2'), ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' });
+    t.match(weak.error?.message, /handshake failure/);
+    await until(() => two.clientCount === 0);
+    t.strictSame(counted(two.handshakes), { no_cipher: 1 });
+  });
 
   t.test(`${sockets}: a session is resumed by its ticket, in both versions`, async (t) => {
     const { address } = await server(t);
@@ -173,31 +173,34 @@ for (const sockets of MODES) {
     t.strictSame(counted(balancer.handshakes), { ok: 2, resumed: 2 });
   });
 
-  t.test(`${sockets}: a ticket of a listener without client certificates opens none with them`, async (t) => {
-    const ticketKeys = Buffer.alloc(48, 5);
-    const context = { ticketKeys, ca: parts.authority.cert };
-    // The same context twice: what OpenSSL would resume is refused all the same.
-    for (const policy of ['none', 'required']) {
-      const open = choiceOf(parts.certificate, { policy: 'none' }, context);
-      const closed = choiceOf(parts.certificate, { policy, clientAuth: 'require' }, context);
-      const { address, heads } = await server(t);
-      const terms = termsOf(open, (name) => (name === 'closed.example' ? closed : open));
-      const { port, balancer } = await start(t, terms, { servers: [address] });
-      for (const version of VERSIONS) {
-        const first = await shakeHands(port, { ...only(version), servername: 'open.example' });
-        await ask(first.socket);
-        const ticket = await first.ticket;
-        const { socket } = await shakeHands(port, {
-          ...only(version),
-          session: ticket,
-          servername: 'closed.example',
-        });
-        t.notMatch(await ask(socket), / 200 /, `${version}, ${policy}`);
+  t.test(
+    `${sockets}: a ticket of a listener without client certificates is not accepted by one that requires them`,
+    async (t) => {
+      const ticketKeys = Buffer.alloc(48, 5);
+      const context = { ticketKeys, ca: parts.authority.cert };
+      // With the same context for both, OpenSSL would resume the session; it is refused all the same.
+      for (const policy of ['none', 'required']) {
+        const open = choiceOf(parts.certificate, { policy: 'none' }, context);
+        const closed = choiceOf(parts.certificate, { policy, clientAuth: 'require' }, context);
+        const { address, heads } = await server(t);
+        const terms = termsOf(open, (name) => (name === 'closed.example' ? closed : open));
+        const { port, balancer } = await start(t, terms, { servers: [address] });
+        for (const version of VERSIONS) {
+          const first = await shakeHands(port, { ...only(version), servername: 'open.example' });
+          await ask(first.socket);
+          const ticket = await first.ticket;
+          const { socket } = await shakeHands(port, {
+            ...only(version),
+            session: ticket,
+            servername: 'closed.example',
+          });
+          t.notMatch(await ask(socket), / 200 /, `${version}, ${policy}`);
+        }
+        t.equal(heads.length, 2, 'and no request reached a server');
+        t.equal(balancer.handshakes.get('no_certificate'), 2);
       }
-      t.equal(heads.length, 2, 'no request of theirs reached a server');
-      t.equal(balancer.handshakes.get('no_certificate'), 2);
-    }
-  });
+    },
+  );
 
   t.test(`${sockets}: with require a client without a certificate gets an alert`, async (t) => {
     const { address, heads } = await server(t);
@@ -219,7 +222,7 @@ for (const sockets of MODES) {
     t.equal(heads.length, 0);
   });
 
-  t.test(`${sockets}: with require a certificate that is not valid gets a 400 that says why`, async (t) => {
+  t.test(`${sockets}: with require an invalid certificate gets a 400 with the reason`, async (t) => {
     const { address, heads } = await server(t);
     const { authority } = parts;
     const foreign = await TestAuthority.create('Foreign CA');
@@ -248,54 +251,48 @@ for (const sockets of MODES) {
     t.strictSame(counted(balancer.handshakes), { ok: 2, bad_certificate: 6 });
   });
 
-  t.test(
-    `${sockets}: a connection for the challenge of ACME is closed when its handshake is done`,
-    async (t) => {
-      const challenge = choiceOf(other, { onlyProtocol: 'acme-tls/1' });
-      const terms = termsOf(parts.choice, (_name, protocols) =>
-        protocols.includes('acme-tls/1') ? challenge : parts.choice,
-      );
-      const { address, heads } = await server(t);
-      const { port } = await start(t, terms, { servers: [address] });
-      for (const version of VERSIONS) {
-        const { socket } = await shakeHands(port, { ...only(version), ALPNProtocols: ['acme-tls/1'] });
-        t.equal(socket.alpnProtocol, 'acme-tls/1');
-        t.equal(socket.getPeerCertificate().subject.CN, 'other.example');
-        socket.write(GET);
-        t.equal(await toEnd(socket), '');
-        const usual = await shakeHands(port, { ...only(version), ALPNProtocols: ['http/1.1'] });
-        t.equal(usual.socket.getPeerCertificate().subject.CN, 'localhost');
-        usual.socket.destroy();
-      }
-      t.equal(heads.length, 0);
-    },
-  );
+  t.test(`${sockets}: a connection for an ACME challenge is closed after its handshake`, async (t) => {
+    const challenge = choiceOf(other, { onlyProtocol: 'acme-tls/1' });
+    const terms = termsOf(parts.choice, (_name, protocols) =>
+      protocols.includes('acme-tls/1') ? challenge : parts.choice,
+    );
+    const { address, heads } = await server(t);
+    const { port } = await start(t, terms, { servers: [address] });
+    for (const version of VERSIONS) {
+      const { socket } = await shakeHands(port, { ...only(version), ALPNProtocols: ['acme-tls/1'] });
+      t.equal(socket.alpnProtocol, 'acme-tls/1');
+      t.equal(socket.getPeerCertificate().subject.CN, 'other.example');
+      socket.write(GET);
+      t.equal(await toEnd(socket), '');
+      const usual = await shakeHands(port, { ...only(version), ALPNProtocols: ['http/1.1'] });
+      t.equal(usual.socket.getPeerCertificate().subject.CN, 'localhost');
+      usual.socket.destroy();
+    }
+    t.equal(heads.length, 0);
+  });
 
-  t.test(
-    `${sockets}: the response of the OCSP responder is stapled where the client asks for it`,
-    async (t) => {
-      const ocsp = Buffer.from('an OCSP response');
-      const { port } = await start(t, termsOf(choiceOf(parts.certificate, { ocsp })));
-      for (const version of VERSIONS) {
-        // By documented means nothing is stapled for a client that names nobody.
-        for (const servername of sockets === 'fast' ? ['localhost', ''] : ['localhost']) {
-          const raw = net.connect({ host: '127.0.0.1', port });
-          const socket = tls.connect({
-            socket: raw,
-            rejectUnauthorized: false,
-            requestOCSP: true,
-            servername,
-            ...only(version),
-          } as tls.ConnectionOptions);
-          const [response] = (await once(socket, 'OCSPResponse')) as [Buffer];
-          t.strictSame(response, ocsp, `${version} "${servername}"`);
-          socket.destroy();
-        }
+  t.test(`${sockets}: the OCSP response is stapled if the client asks for it`, async (t) => {
+    const ocsp = Buffer.from('an OCSP response');
+    const { port } = await start(t, termsOf(choiceOf(parts.certificate, { ocsp })));
+    for (const version of VERSIONS) {
+      // In documented mode nothing is stapled for a client without SNI.
+      for (const servername of sockets === 'fast' ? ['localhost', ''] : ['localhost']) {
+        const raw = net.connect({ host: '127.0.0.1', port });
+        const socket = tls.connect({
+          socket: raw,
+          rejectUnauthorized: false,
+          requestOCSP: true,
+          servername,
+          ...only(version),
+        } as tls.ConnectionOptions);
+        const [response] = (await once(socket, 'OCSPResponse')) as [Buffer];
+        t.strictSame(response, ocsp, `${version} "${servername}"`);
+        socket.destroy();
       }
-    },
-  );
+    }
+  });
 
-  t.test(`${sockets}: plain HTTP on a port of TLS gets a 400 in clear text that says so`, async (t) => {
+  t.test(`${sockets}: plain HTTP on a TLS port gets a 400 in clear text with the reason`, async (t) => {
     const { address, heads } = await server(t);
     const { port, balancer } = await start(t, TERMS, { servers: [address] });
     const client = await RawClient.connect(port);
@@ -330,7 +327,7 @@ for (const sockets of MODES) {
     t.strictSame(counted(balancer.handshakes), { garbage: 3 });
   });
 
-  t.test(`${sockets}: a ClientHello that arrives byte by byte is one`, async (t) => {
+  t.test(`${sockets}: a ClientHello that arrives byte by byte is read`, async (t) => {
     const { address } = await server(t);
     const { port } = await start(t, TERMS, { servers: [address] });
     const front = net.createServer((near) => {
@@ -353,7 +350,7 @@ for (const sockets of MODES) {
     t.match(await ask(socket), /^HTTP\/1\.1 200/);
   });
 
-  t.test(`${sockets}: a handshake that is not done within timeouts.tls_handshake is closed`, async (t) => {
+  t.test(`${sockets}: a handshake that takes longer than timeouts.tls_handshake is closed`, async (t) => {
     const { port, balancer, clock } = await start(t, TERMS, { timeouts: { tls_handshake: '3s' } }, true);
     const silent = await RawClient.connect(port);
     const slow = await RawClient.connect(port);
@@ -377,7 +374,7 @@ for (const sockets of MODES) {
     t.strictSame(counted(balancer.handshakes), { timeout: 3 });
   });
 
-  t.test(`${sockets}: a client that leaves in its handshake frees its place`, async (t) => {
+  t.test(`${sockets}: a client that leaves during its handshake frees its place`, async (t) => {
     const { port, balancer } = await start(t, TERMS);
     for (const leave of ['end', 'reset'] as const) {
       const silent = await RawClient.connect(port);
@@ -391,21 +388,18 @@ for (const sockets of MODES) {
     t.strictSame(counted(balancer.handshakes), { client_left: 4 });
   });
 
-  t.test(
-    `${sockets}: a client that does not like our certificate is counted as one that refused`,
-    async (t) => {
-      const { port, balancer } = await start(t, TERMS);
-      const { error } = await shakeHands(port, {
-        ...only('TLSv1.2'),
-        rejectUnauthorized: true,
-        servername: 'a',
-      });
-      t.ok(error);
-      await until(() => balancer.clientCount === 0);
-      const { ok = 0, client_refused: refused = 0, client_left: left = 0 } = counted(balancer.handshakes);
-      t.equal(ok + refused + left, 1);
-    },
-  );
+  t.test(`${sockets}: a client that rejects our certificate is counted as client_refused`, async (t) => {
+    const { port, balancer } = await start(t, TERMS);
+    const { error } = await shakeHands(port, {
+      ...only('TLSv1.2'),
+      rejectUnauthorized: true,
+      servername: 'a',
+    });
+    t.ok(error);
+    await until(() => balancer.clientCount === 0);
+    const { ok = 0, client_refused: refused = 0, client_left: left = 0 } = counted(balancer.handshakes);
+    t.equal(ok + refused + left, 1);
+  });
 
   t.test(`${sockets}: a second handshake on a connection ends it`, async (t) => {
     const { address } = await server(t);
@@ -418,26 +412,29 @@ for (const sockets of MODES) {
     t.equal(balancer.clientCount, 0);
   });
 
-  t.test(`${sockets}: a connection in its handshake counts, and gives way like an idle one`, async (t) => {
-    const { address } = await server(t);
-    const { port, balancer, clock } = await start(
-      t,
-      TERMS,
-      { servers: [address], limits: { connections: 2 } },
-      true,
-    );
-    const silent = await RawClient.connect(port);
-    await until(() => balancer.clientCount === 1);
-    clock.advance(1000);
-    const first = await shakeHands(port);
-    clock.advance(1000);
-    const second = await shakeHands(port);
-    await silent.toEnd();
-    silent.destroy();
-    t.equal(balancer.clientCount, 2);
-    t.equal(balancer.handshakes.get('gave_way'), 1);
-    for (const { socket } of [first, second]) t.match(await ask(socket), /^HTTP\/1\.1 200/);
-  });
+  t.test(
+    `${sockets}: a connection in its handshake counts, and is closed for a new one like an idle one`,
+    async (t) => {
+      const { address } = await server(t);
+      const { port, balancer, clock } = await start(
+        t,
+        TERMS,
+        { servers: [address], limits: { connections: 2 } },
+        true,
+      );
+      const silent = await RawClient.connect(port);
+      await until(() => balancer.clientCount === 1);
+      clock.advance(1000);
+      const first = await shakeHands(port);
+      clock.advance(1000);
+      const second = await shakeHands(port);
+      await silent.toEnd();
+      silent.destroy();
+      t.equal(balancer.clientCount, 2);
+      t.equal(balancer.handshakes.get('gave_way'), 1);
+      for (const { socket } of [first, second]) t.match(await ask(socket), /^HTTP\/1\.1 200/);
+    },
+  );
 
   t.test(`${sockets}: a connection in its handshake counts for its address`, async (t) => {
     const { port, balancer } = await start(t, TERMS, { limits: { connections_per_ip: 1 } });
@@ -451,13 +448,13 @@ for (const sockets of MODES) {
     socket.destroy();
   });
 
-  t.test(`${sockets}: a client that the firewall does not let in gets no handshake`, async (t) => {
+  t.test(`${sockets}: a client that the firewall refuses gets no handshake`, async (t) => {
     const { port, balancer } = await start(t, TERMS, { firewall_rules: { ip_reject: ['127.0.0.0/8'] } });
     t.ok((await shakeHands(port)).error);
     t.strictSame(counted(balancer.handshakes), {});
   });
 
-  t.test(`${sockets}: stopping cuts off those in their handshake too`, async (t) => {
+  t.test(`${sockets}: stopping also cuts connections in their handshake`, async (t) => {
     const { port, balancer } = await start(t, TERMS);
     const silent = await RawClient.connect(port);
     await until(() => balancer.clientCount === 1);
@@ -468,7 +465,7 @@ for (const sockets of MODES) {
   });
 }
 
-/** One that goes no further. */
+/** A handshake that does not continue. */
 async function clientHello(): Promise<Buffer> {
   const catcher = net.createServer().listen(0, '127.0.0.1');
   await once(catcher, 'listening');

@@ -10,7 +10,7 @@ import { nothingIsLeft } from '../support/leaks.js';
 import { turns } from '../support/loop-ticks.js';
 import { origin } from '../support/origin.js';
 
-/** Short: the kernel takes no more than 103 bytes. */
+/** A short path: the kernel takes at most 103 bytes. */
 function socketPath(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'lb-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
@@ -43,19 +43,19 @@ t.test('clients over a unix socket are served, cut and refused without a crash',
     const closing = GET.replace('/', '/whole').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
     t.match(await all(path, closing), /^HTTP\/1\.1 200 OK\r\n.*ok$/s, means);
     t.match(await all(path, GET), /\r\n\r\no$/, 'broken off');
-    // In the middle of a request: one that is idle would make room.
+    // In the middle of a request: an idle client would be closed for the next.
     const first = createConnection(path);
     first.write('GET / HTTP/1.1\r\n');
     while (balancer.clientCount === 0) await new Promise((resolve) => setImmediate(resolve));
     await turns();
-    t.equal(await all(path, GET), '', 'one too many');
+    t.equal(await all(path, GET), '', 'one beyond the limit');
     first.destroy();
     balancer.stop();
   }
 });
 
 t.test(
-  'the socket that a killed process left behind is taken over, one in use and any other file are not',
+  'the socket file of a killed process is taken over, one in use and any other file are not',
   async (t) => {
     const path = socketPath(t);
     const before = createServer().listen(`${path}0`);
