@@ -2,6 +2,7 @@ import { ValueError } from '../base/units.js';
 import { tryLoopback } from './loopback-self-test.js';
 import { loadBindings } from './stream-binding.js';
 import { hasTlsHandles } from './tls-handle.js';
+import { tryTls } from './tls-self-test.js';
 import type { SocketMode, Sockets } from './transport.js';
 
 const MEANS: readonly string[] = ['fast', 'documented'] satisfies SocketMode[];
@@ -60,7 +61,10 @@ function proven(): Promise<string | null> {
 
 /** What is wrong with the fast means; null when nothing is, or when nothing can be tested on this machine. */
 async function findFault(): Promise<string | null> {
-  const fault = await tryLoopback('fast');
-  if (fault === null || (await tryLoopback('documented')) !== null) return null;
-  return `the fast ones failed their test: ${fault}`;
+  for (const attempt of [tryLoopback, tryTls]) {
+    const fault = await attempt('fast');
+    if (fault !== null && (await attempt('documented')) === null)
+      return `the fast ones failed their test: ${fault}`;
+  }
+  return null;
 }

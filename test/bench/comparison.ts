@@ -103,7 +103,7 @@ function idleTrials(row: Row, setting: Setting): Trials {
   if (load.kind !== 'idle') throw new TypeError('not idle connections');
   return {
     async run(peer) {
-      const fresh = await startPeer(peer, setting.place, setting.origins, setting.folder);
+      const fresh = await startPeer(peer, setting.place, setting.origins, setting.folder, row.setup);
       try {
         await workTrial(warmUp, fresh, setting.place.core, WARM_UP_SECONDS, setting.folder);
         return await idleTrial(load, fresh);

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { certificateFiles } from './certificate.js';
 import { descriptorLimit } from './machine.js';
 import { networks, placesOf, type Setup, serversOf } from './setup.js';
 
@@ -45,11 +46,11 @@ ${splice ? '  option splice-request\n  option splice-response\n' : ''}  http-reu
   timeout server 30s
   timeout queue 5s
 listen balancer
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096${setup === 'tls' ? ` ssl crt ${certificateFiles(folder).both} ssl-min-ver TLSv1.3` : ''}
   balance roundrobin
   option httpchk GET /
   http-request set-header X-Forwarded-For %[src]
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto ${setup === 'tls' ? 'https' : 'http'}
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Request-Id %[uuid()]
   http-request set-header Via "1.1 haproxy"
@@ -62,7 +63,7 @@ ${setupRules(setup, folder)}${servers.join('\n')}
 }
 
 function setupRules(setup: Setup, folder: string): string {
-  if (setup === 'plain' || setup === 'servers-1k') return '';
+  if (setup === 'plain' || setup === 'servers-1k' || setup === 'tls') return '';
   return setup === 'everything' ? everything(folder) : hosts(setup, folder);
 }
 

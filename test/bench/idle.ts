@@ -1,16 +1,21 @@
 import { connect, type Socket } from 'node:net';
+import * as tls from 'node:tls';
+import type { RunningPeer } from './peer.js';
 import type { IdleLoad } from './row.js';
 
 const AT_ONCE = 64;
 
 /** Opens the connections, a few at a time; each has had one whole response and stays open. */
-export async function openIdle(load: IdleLoad, port: number): Promise<Socket[]> {
+export async function openIdle(
+  load: IdleLoad,
+  peer: Pick<RunningPeer, 'port' | 'secure'>,
+): Promise<Socket[]> {
   const sockets: Socket[] = [];
   let left = load.connections;
   const open = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      sockets.push(await askOnce(port, load.path));
+      sockets.push(await askOnce(peer, load.path));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, open));
@@ -22,12 +27,15 @@ export function closedOf(sockets: readonly Socket[]): number {
   return sockets.filter((socket) => socket.destroyed || socket.readableEnded).length;
 }
 
-function askOnce(port: number, path: string): Promise<Socket> {
+function askOnce({ port, secure }: Pick<RunningPeer, 'port' | 'secure'>, path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port });
+    const options = { host: '127.0.0.1', port, rejectUnauthorized: false };
+    const socket = secure ? tls.connect(options) : connect(options);
     let text = '';
     socket.on('error', reject);
-    socket.on('connect', () => socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`));
+    socket.on(secure ? 'secureConnect' : 'connect', () =>
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`),
+    );
     socket.setEncoding('latin1').on('data', (piece: string) => {
       text += piece;
       const end = text.indexOf('\r\n\r\n');

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { certificateFiles } from './certificate.js';
 import { descriptorLimit } from './machine.js';
 import { MANY_ADDRESSES, networks, placesOf, type Setup, serversOf } from './setup.js';
 
@@ -52,7 +53,7 @@ export function nginxBalancer(
   }
 ${setup === 'everything' ? everythingSettings(folder) : ''}
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} ${setup === 'tls' ? 'ssl ' : ''}backlog=4096;${setup === 'tls' ? tlsSettings(folder) : ''}
     location / { ${setup === 'everything' ? EVERYTHING : ''} proxy_pass http://origins; }
   }${hostServers(port, setup)}`;
 }
@@ -65,6 +66,14 @@ const EVERYTHING = `
       limit_req zone=clients burst=1000000 nodelay;
       proxy_hide_header X-Powered-By;
       add_header X-Served-By bench;`;
+
+function tlsSettings(folder: string): string {
+  const { cert, key } = certificateFiles(folder);
+  return `
+    ssl_protocols TLSv1.3;
+    ssl_certificate ${cert};
+    ssl_certificate_key ${key};`;
+}
 
 function everythingSettings(folder: string): string {
   const file = join(folder, 'blocked.conf');

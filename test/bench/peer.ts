@@ -15,6 +15,7 @@ export const ALL_PEERS = [
   ...MAIN_PEERS,
   'lb-observed',
   'lb-pipelining',
+  'lb-documented',
   'nginx-64k',
   'haproxy-splice',
   'pipe',
@@ -27,6 +28,8 @@ export const OBSERVED = 'lb-observed';
 
 /** lb with requests that share connections to the origins. */
 export const PIPELINING = 'lb-pipelining';
+/** lb with sockets used by documented means alone. */
+export const DOCUMENTED = 'lb-documented';
 /** As many as there are connections of clients: 16 cost 1.17 times that. */
 const REQUESTS_PER_CONNECTION = 64;
 
@@ -48,6 +51,8 @@ export interface Peer {
 export interface RunningPeer {
   readonly name: string;
   readonly port: number;
+  /** Does it speak TLS? */
+  readonly secure: boolean;
   readonly child: Child;
 }
 
@@ -69,6 +74,7 @@ export function findPeer(spec: string, lb: LbOptions): Peer | string {
   }
   if (name === OBSERVED) return lbPeer(name, launcherHere(), lb, observedOptions);
   if (name === PIPELINING) return lbPeer(name, launcherHere(), lb, pipeliningOptions);
+  if (name === DOCUMENTED) return withDocumentedSockets(lbPeer(name, launcherHere(), lb));
   if (!ALL_PEERS.includes(name)) return `${name} left out: not one of ${ALL_PEERS.join(', ')}`;
   return YARDSTICKS.some((yardstick) => name.startsWith(yardstick)) ? installedPeer(name) : nodePeer(name);
 }
@@ -84,12 +90,13 @@ export async function startPeer(
   const [port = 0] = await freePorts(1);
   const command = peer.command(port, origins.ports, join(folder, `${peer.name}-${setup}`), setup);
   const child = new Child(peer.name, [...place.balancer, ...command]);
-  await untilReady(child, port);
+  const secure = setup === 'tls';
+  await untilReady(child, port, secure);
   await checkSetup(setup, port);
-  return { name: peer.name, port, child };
+  return { name: peer.name, port, secure, child };
 }
 
-const SETUPS: readonly Setup[] = ['plain', 'hosts-10', 'hosts-10k', 'everything', 'servers-1k'];
+const SETUPS: readonly Setup[] = ['plain', 'hosts-10', 'hosts-10k', 'everything', 'servers-1k', 'tls'];
 
 function installedPeer(name: string): Peer | string {
   const [product = '', variant] = name.split('-');
@@ -137,13 +144,21 @@ function lbPeer(
       process.execPath,
       ...lb.nodeOptions,
       launcher,
-      String(port),
+      // On the command line a port is one of plain HTTP.
+      ...(setup === 'tls' ? [] : [String(port)]),
       ...(setup === 'plain'
         ? [...addresses(origins), ...options(folder)]
-        : lbOptions(setup, folder, origins)),
+        : lbOptions(setup, folder, origins, port)),
       '-q',
       ...lb.options,
     ],
+  };
+}
+
+function withDocumentedSockets(peer: Peer): Peer {
+  return {
+    ...peer,
+    command: (...asked) => ['env', 'LB_SOCKETS=documented', ...peer.command(...asked)],
   };
 }
 

@@ -1,4 +1,5 @@
 import { get } from 'node:http';
+import { get as getSecure } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Child } from './child.js';
 
@@ -9,10 +10,11 @@ export interface Reply {
   readonly body: string;
 }
 
-/** One GET on a connection of its own. */
-export function reply(port: number, path: string): Promise<Reply> {
+/** One GET on a connection of its own, over TLS if it is `secure`. */
+export function reply(port: number, path: string, secure = false): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const request = get({ host: '127.0.0.1', port, path, agent: false, timeout: 2000 }, (response) => {
+    const options = { host: '127.0.0.1', port, path, timeout: 2000, rejectUnauthorized: false };
+    const request = (secure ? getSecure : get)({ ...options, agent: false }, (response) => {
       let body = '';
       response.setEncoding('latin1').on('data', (text: string) => {
         body += text;
@@ -26,10 +28,10 @@ export function reply(port: number, path: string): Promise<Reply> {
 }
 
 /** Waits until the server answers 200 on `/`. Throws its own complaint if it ends or does not. */
-export async function untilReady(child: Child, port: number): Promise<void> {
+export async function untilReady(child: Child, port: number, secure = false): Promise<void> {
   const deadline = Date.now() + START_MS;
   while (child.running && Date.now() < deadline) {
-    const status = await reply(port, '/').then(
+    const status = await reply(port, '/', secure).then(
       (answer) => answer.status,
       () => 0,
     );

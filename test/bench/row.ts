@@ -78,6 +78,8 @@ const GET: RequestLoad = {
 
 const PLAIN = { setup: 'plain', yardsticks: YARDSTICKS } as const;
 
+const TLS = { setup: 'tls', yardsticks: YARDSTICKS } as const;
+
 function toFarthest(setup: Setup): RequestLoad {
   const { host, path } = farthest(setup);
   return { ...GET, path: `${path}/small`, headers: { Host: host } };
@@ -185,5 +187,45 @@ export const ROWS: readonly Row[] = [
     yardsticks: ['haproxy'],
     milestone: 1.6,
     goal: 1.1,
+  },
+  {
+    ...TLS,
+    name: 'tls-get',
+    title: 'TLS 1.3, GET, 61-byte body, 64 keep-alive connections',
+    load: GET,
+    milestone: 1.5,
+    goal: 1.2,
+  },
+  {
+    ...TLS,
+    name: 'tls-close',
+    title: 'TLS 1.3, GET, 61-byte body, a new connection with a full handshake per request, 64 at a time',
+    load: { ...GET, headers: { Connection: 'close' }, opens: 1 },
+    milestone: 1.4,
+    goal: 1.15,
+  },
+  {
+    ...TLS,
+    name: 'tls-medium',
+    title: 'TLS 1.3, GET, 100 KiB body, 64 keep-alive connections',
+    load: { ...GET, path: '/medium' },
+    milestone: 1,
+    goal: 0.85,
+  },
+  {
+    ...TLS,
+    name: 'tls-large',
+    title: 'TLS 1.3, GET, 64 MiB body, 2 keep-alive connections',
+    load: { kind: 'stream', connections: 2, path: '/large' },
+    milestone: 1,
+    goal: 0.85,
+  },
+  {
+    ...TLS,
+    name: 'tls-idle',
+    title: 'memory of 5,000 idle TLS 1.3 connections, after one request each',
+    load: { kind: 'idle', connections: 5000, path: '/small' },
+    milestone: 60,
+    goal: 40,
   },
 ];

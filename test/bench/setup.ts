@@ -1,9 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { certificateFiles } from './certificate.js';
 
 /** What a balancer is configured to do beside balancing. */
-export type Setup = 'plain' | 'hosts-10' | 'hosts-10k' | 'everything' | 'servers-1k';
+export type Setup = 'plain' | 'hosts-10' | 'hosts-10k' | 'everything' | 'servers-1k' | 'tls';
 
 /** Nobody of these is ever met but one in 127.66.0.0/24, who checks that the list is obeyed. */
 const NETWORKS = 10_000;
@@ -65,12 +66,16 @@ export function lbOptions(
   setup: Exclude<Setup, 'plain'>,
   folder: string,
   origins: readonly number[],
+  port: number,
 ): string[] {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'lb.yaml');
   const servers = serversOf(setup, origins);
   // JSON is YAML.
-  const settings = setup === 'everything' ? everything(servers) : hosts(setup, servers);
+  const settings =
+    setup === 'everything'
+      ? everything(servers)
+      : { ...hosts(setup, servers), ...(setup === 'tls' && tlsOf(folder, port)) };
   writeFileSync(file, JSON.stringify(settings));
   const log =
     setup === 'everything'
@@ -94,6 +99,12 @@ function hosts(setup: Setup, servers: readonly string[]): object {
   };
 }
 
+function tlsOf(folder: string, port: number): object {
+  const { cert, key } = certificateFiles(folder);
+  const listen = [{ address: `127.0.0.1:${port}`, tls: true }];
+  return { listen, tls: { certificates: [{ cert, key }] } };
+}
+
 function everything(servers: readonly string[]): object {
   return {
     servers,
@@ -109,7 +120,7 @@ function everything(servers: readonly string[]): object {
 
 /** Throws, saying what is missing, unless the balancer at `port` does what the setup asks. */
 export async function checkSetup(setup: Setup, port: number): Promise<void> {
-  if (setup === 'plain' || setup === 'servers-1k') return;
+  if (setup === 'plain' || setup === 'servers-1k' || setup === 'tls') return;
   if (setup === 'everything') {
     const { body } = await ask(port, '/rules?RemoveMe=1&keep=2', '', '127.0.0.1');
     const expected = 'Test 127.0.0.1 - keep=2&MyCustomParam=Test';

@@ -1,5 +1,7 @@
 import { connect } from 'node:net';
+import * as tls from 'node:tls';
 import { type Outcome, quantile } from './outcome.js';
+import type { RunningPeer } from './peer.js';
 import type { StreamLoad } from './row.js';
 
 const READ_BYTES = 256 * 1024;
@@ -7,11 +9,11 @@ const MEBIBYTE = 1024 * 1024;
 const HEAD_LIMIT = 16 * 1024;
 
 /** Fetches bodies on keep-alive connections and counts their bytes; after `seconds` each ends with its body. */
-export async function stream(load: StreamLoad, port: number, seconds: number): Promise<Outcome> {
+export async function stream(load: StreamLoad, peer: Server, seconds: number): Promise<Outcome> {
   const started = performance.now();
   const deadline = started + seconds * 1000;
   const fetched = await Promise.all(
-    Array.from({ length: load.connections }, () => fetchUntil(deadline, port, load.path)),
+    Array.from({ length: load.connections }, () => fetchUntil(deadline, peer, load.path)),
   );
   const bodies = fetched.flat();
   const times = bodies.map((body) => body.milliseconds);
@@ -24,13 +26,15 @@ export async function stream(load: StreamLoad, port: number, seconds: number): P
   };
 }
 
+type Server = Pick<RunningPeer, 'port' | 'secure'>;
+
 interface Body {
   readonly bytes: number;
   readonly milliseconds: number;
 }
 
 /** Rejects when the connection ends early or a response has no Content-Length. */
-function fetchUntil(deadline: number, port: number, path: string): Promise<Body[]> {
+function fetchUntil(deadline: number, { port, secure }: Server, path: string): Promise<Body[]> {
   return new Promise((resolve, reject) => {
     const bodies: Body[] = [];
     let head = '';
@@ -38,12 +42,14 @@ function fetchUntil(deadline: number, port: number, path: string): Promise<Body[
     let unread = 0;
     let sentAt = 0;
 
-    const socket = connect({
+    const options = {
       host: '127.0.0.1',
       port,
+      rejectUnauthorized: false,
       onread: { buffer: Buffer.allocUnsafe(READ_BYTES), callback: read },
-    });
-    socket.on('connect', ask);
+    };
+    const socket = secure ? tls.connect(options as tls.ConnectionOptions) : connect(options);
+    socket.on(secure ? 'secureConnect' : 'connect', ask);
     socket.on('error', reject);
     socket.on('close', () => reject(new Error(`connection ended ${unread} bytes before the end of a body`)));
 

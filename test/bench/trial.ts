@@ -47,8 +47,7 @@ export async function workTrial(
   const connectionsBefore = connectionsAccepted();
   const coreBefore = coreBusy(core);
   const cpuBefore = cpuTime(peer.child.pid);
-  const running =
-    load.kind === 'stream' ? stream(load, peer.port, seconds) : wrk(load, peer.port, seconds, folder);
+  const running = load.kind === 'stream' ? stream(load, peer, seconds) : wrk(load, peer, seconds, folder);
   const underLoad = delay(seconds * 900).then(() => memory(peer.child.pid));
   const outcome = await running;
   const cpu = cpuBetween(cpuBefore, cpuTime(peer.child.pid));
@@ -78,7 +77,7 @@ export async function workTrial(
 export async function idleTrial(load: IdleLoad, peer: RunningPeer): Promise<Sample> {
   await delay(SETTLE_MS);
   const before = memory(peer.child.pid);
-  const sockets = await openIdle(load, peer.port);
+  const sockets = await openIdle(load, peer);
   try {
     await delay(SETTLE_MS);
     const after = memory(peer.child.pid);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Child } from './child.js';
 import { find } from './machine.js';
 import type { Outcome } from './outcome.js';
+import type { RunningPeer } from './peer.js';
 import type { RequestLoad } from './row.js';
 
 interface WrkSummary {
@@ -19,7 +20,7 @@ const PATIENCE_SECONDS = 15;
 /** Runs wrk for whole seconds. wrk sends its next request on a connection when the response is complete. */
 export async function wrk(
   load: RequestLoad,
-  port: number,
+  { port, secure }: Pick<RunningPeer, 'port' | 'secure'>,
   seconds: number,
   folder: string,
 ): Promise<Outcome> {
@@ -27,7 +28,7 @@ export async function wrk(
   if (!program) throw new Error('wrk is not installed');
   const script = join(folder, 'load.lua');
   writeFileSync(script, lua(load));
-  const url = `http://127.0.0.1:${port}${load.path}`;
+  const url = `http${secure ? 's' : ''}://127.0.0.1:${port}${load.path}`;
   const options = ['-t1', `-c${load.connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, url];
   const child = new Child('wrk', [program, ...options]);
   const timer = setTimeout(() => child.kill(), (seconds + PATIENCE_SECONDS) * 1000);
