@@ -53,6 +53,8 @@ const TICK_MS = 1000;
 const MOST_ORDERS = 4;
 /** How soon the store is looked at again while another process orders for it. */
 const LOCKED_MS = 3000;
+/** A failure is forgotten when nobody has tried again for so long. */
+const FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1000;
 /** How soon it is tried again to write what could not be written. */
 const UNSAVED_MS = 60_000;
 /** So long the thread is kept after its last work. */
@@ -511,6 +513,9 @@ export class AcmeManager {
         if (failure === null) failures.delete(name);
         else failures.set(name, failure);
       }
+      // Of names that are no longer wanted.
+      for (const [name, { retryAt }] of failures)
+        if (retryAt < this.#now - FORGOTTEN_MS) failures.delete(name);
       await this.#store.writeFailures(failures);
     } catch (error) {
       this.#warn(`acme: ${(error as Error).message}; a restart would not know of the last failures`);

@@ -51,8 +51,9 @@ async function run(id: number, work: AcmeWork): Promise<void> {
     post({ kind: 'done', id, answer: await answerOf(id, work) });
   } catch (error) {
     const { message } = error as Error;
+    // Anything else is no word of the authority: a library that cannot be loaded, say.
     const problem =
-      error instanceof AcmeError ? error.problem : { type: 'bad_answer', message, retryAfterMs: 0 };
+      error instanceof AcmeError ? error.problem : { type: 'internal', message, retryAfterMs: 0 };
     post({ kind: 'failed', id, problem });
   }
 }

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { TestAuthority } from '../support/certificates.js';
@@ -163,4 +166,29 @@ t.test('a store that cannot be written is told, and nothing is ordered', needsPe
   clock.jump(HOUR);
   await moment();
   t.equal(pebble.count('order-plz'), 0);
+});
+
+t.test('the proxy that the environment names is used to reach the authority', needsPebble, async (t) => {
+  const rig = await startRig(t);
+  const { directory, ca } = await Pebble.start(t, { httpPort: rig.httpPort });
+  const tunnels: string[] = [];
+  const proxy = createServer().listen(0, '127.0.0.1');
+  proxy.on('connect', (request, client) => {
+    tunnels.push(request.url ?? '');
+    const [host, port] = (request.url ?? '').split(':');
+    const server = connect(Number(port), host, () => client.write('HTTP/1.1 200 OK\r\n\r\n'));
+    client.on('error', () => server.destroy());
+    server.on('error', () => client.destroy());
+    client.pipe(server).pipe(client);
+  });
+  await once(proxy, 'listening');
+  t.teardown(() => proxy.close());
+  process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  t.teardown(() => {
+    delete process.env.HTTPS_PROXY;
+  });
+  const { manager, told } = rig.manager({ directory, ca, store: scratch(t) });
+  await want(manager, [['www.example.com']]);
+  await told.next('certificate_ordered');
+  t.same(new Set(tunnels), new Set([new URL(directory).host]));
 });
