@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parseArguments } from '../../lib/cli/args.js';
 import { printedBy } from '../cli/support.js';
+import { TestAuthority } from '../support/certificates.js';
 import { blocksOf, commandsOf, pages, ROOT } from './markdown.js';
 
 /** The variables that examples take secrets from. */
@@ -14,8 +15,18 @@ const ENV = {
   LB_ACME_HMAC_KEY: 'b2YtdGhlLWF1dGhvcml0eQ',
 };
 
+const authority = await TestAuthority.create('Docs');
+const www = await authority.issue({ names: ['www.example.com', '*.example.com'] });
+const rsa = await authority.issue({ names: ['www.example.com'], key: 'rsa' });
+
 /** The files that examples name. */
 const PEM_FILES = {
+  'www.pem': www.cert,
+  'www.key': www.key,
+  'www-rsa.pem': rsa.cert,
+  'www-rsa.key': rsa.key,
+  'clients.pem': authority.cert,
+  'clients.crl': await authority.revoke(),
   'internal-ca.pem': pemOf('internal.pem'),
   'lb.pem': pemOf('lb.pem'),
   'lb.key': pemOf('lb.key'),
