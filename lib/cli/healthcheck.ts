@@ -134,7 +134,7 @@ function statusOf({ address, isSecure, expectsHeader, request: asked }: Probe): 
       const isClosed = expectsHeader && (code === 'ECONNRESET' || code === 'EPIPE');
       if (isNobody) reject(new Error(`no answer at ${at.text}`));
       else if (isClosed)
-        reject(new Error(`${at.text} closes the connection: is this machine in its proxy_protocol?`));
+        reject(new Error(`${at.text} closes the connection: this machine may not be in its proxy_protocol`));
       else reject(new Error(message));
     });
     outgoing.on('close', () => clearTimeout(patience));

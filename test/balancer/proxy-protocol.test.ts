@@ -2,23 +2,28 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import * as tls from 'node:tls';
 import t, { type Test } from 'tap';
 import { type RawServer, startRawServer } from '../../fixtures/raw-server.js';
 import { atOnce } from '../../lib/base/slices.js';
 import { createConfig } from '../../lib/config/config.js';
 import type { Settings } from '../../lib/config/settings.js';
 import { type Seen, type Started, startBalancer } from '../support/balancer.js';
+import { writeCertificate } from '../support/certificates.js';
 import type { RawClient } from '../support/client.js';
 import { GET } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { turns, until } from '../support/loop-ticks.js';
 import { field, origin } from '../support/origin.js';
 import { binaryHeader, tlv } from '../support/proxy-header.js';
+import { makeTls } from '../support/tls.js';
 
 const V1 = 'PROXY TCP4 203.0.113.7 198.51.100.2 56324 8443\r\n';
 const ENDS = Buffer.from([203, 0, 113, 7, 198, 51, 100, 2, 0xdc, 0x04, 0x20, 0xfb]);
 const V2 = binaryHeader(0x21, 0x11, ENDS).toString('latin1');
 const LOCAL = binaryHeader(0x20, 0x00, '').toString('latin1');
+const PARTS = await makeTls();
 const LISTEN = { address: '127.0.0.1:0', proxy_protocol: ['127.0.0.0/8'] };
 
 /** A server that answers with what it was told of the client. */
@@ -298,6 +303,71 @@ t.test('connections of a listener are counted from their beginning', async (t) =
   await until(() => balancer.clientCount === 0);
   t.match(await asked(await connect(), V1 + GET), /^203/);
 });
+
+/** Writes PROXY headers ahead of TLS, both cut into pieces; answers with what comes over TLS. */
+function askOverTls(port: number, header: string, cut: number): Promise<string> {
+  const socket = createConnection({ port, host: '127.0.0.1', noDelay: true });
+  let held = Buffer.from(header, 'latin1');
+  const below = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, done) {
+      const bytes = Buffer.concat([held, chunk]);
+      held = Buffer.alloc(0);
+      socket.write(bytes.subarray(0, cut));
+      setImmediate(() => socket.write(bytes.subarray(cut), () => done()));
+    },
+    final(done) {
+      socket.end(done);
+    },
+  });
+  socket.on('data', (bytes) => below.push(bytes));
+  socket.on('end', () => below.push(null));
+  socket.on('error', () => {});
+  const secured = tls.connect({ socket: below, servername: 'localhost', ca: PARTS.authority.cert });
+  secured.on('error', () => {});
+  secured.write(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+  let text = '';
+  secured.on('data', (bytes: Buffer) => {
+    text += bytes.toString('latin1');
+  });
+  return new Promise((resolve) => {
+    const over = (): void => {
+      secured.destroy();
+      socket.destroy();
+      resolve(text.slice(text.indexOf('\r\n\r\n') + 4));
+    };
+    secured.once('end', over);
+    socket.once('close', over);
+  });
+}
+
+for (const sockets of ['fast', 'documented'] as const) {
+  t.test(`${sockets} sockets: TLS follows a header, in the same read or not`, async (t) => {
+    const server = await echo(t);
+    const folder = mkdtempSync(join(tmpdir(), 'lb-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const own = writeCertificate(folder, 'own', PARTS.certificate);
+    const { port, seen } = await startBalancer(
+      t,
+      { listen: [{ ...LISTEN, tls: { certificates: [own] } }], servers: [server.address] },
+      { sockets },
+    );
+    for (const header of [V1, V2]) {
+      for (const cut of [
+        1,
+        5,
+        header.length - 1,
+        header.length,
+        header.length + 1,
+        header.length + 7,
+        10_000,
+      ])
+        t.equal(await askOverTls(port, header, cut), '203.0.113.7 https 8443', `cut at ${cut}`);
+    }
+    t.equal((await seen.request()).clientAddress, '203.0.113.7');
+    t.equal(await askOverTls(port, '', 10_000), '', 'TLS without a header is no header');
+  });
+}
 
 t.test('a server with send_proxy is told what the header told', async (t) => {
   const server = await startRawServer(async (connection) => {

@@ -140,6 +140,35 @@ t.test('servers: whom a client is bound to', async (t) => {
   });
 });
 
+t.test(
+  'a listener that redirects is explained, and a URL without a scheme asks one that serves',
+  async (t) => {
+    const cwd = t.testdir({
+      'lb.yaml': `listen: [{ address: 80, redirect: https }, { address: 8443, tls: internal, proxy_protocol: [10.0.0.0/8] }]
+servers: [localhost:1]
+readiness_path: /ready
+tests:
+  - { request: "GET http://a/x", expect: { status: 301, location: "https://a:8443/x" } }
+  - { request: "POST http://a/x", expect: { status: 308 } }
+  - { request: "GET http://a/ready", expect: { status: 200 } }
+  - { request: "GET https://a/x", expect: { path: /x } }
+`,
+    });
+    t.equal(printedBy(['check', '-c', 'lb.yaml'], cwd).code, 0);
+    const lb = (...words: string[]): string => printedBy(['explain', '-c', 'lb.yaml', ...words], cwd).stdout;
+    const redirected = lb('GET', 'http://a/x?y');
+    t.match(redirected, '\n  listener  80 (redirects to https), 8443 (https, PROXY protocol)\n');
+    t.match(
+      redirected,
+      /\n {2}answer {4}301 Moved Permanently\n +Location: https:\/\/a:8443\/x\?y\n +by its listener/,
+    );
+    const served = lb('GET', '/x');
+    t.match(served, '  GET https://localhost:8443/x\n');
+    t.match(served, '\n  servers   localhost:1\n');
+    t.match(lb('GET', '/x', '-H', 'Host: b'), '  GET https://b/x\n');
+  },
+);
+
 t.test('--json is for programs', async (t) => {
   const { stdout } = explain(t, 'course.yaml', ['GET', '/mango/a', '--json']);
   t.match(JSON.parse(stdout), {

@@ -18,6 +18,8 @@ async function healthcheck(t: Test, words: readonly string[], cwd: string): Prom
   return { code, stdout, stderr };
 }
 
+t.setTimeout(120_000);
+
 /** A free port of loopback. */
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
@@ -44,6 +46,48 @@ t.test('with an admin listener in the file it is asked, and being ready is anoth
     0,
     'named on the command line',
   );
+});
+
+t.test('it speaks to each kind of listener as that expects, and asks the easiest first', async (t) => {
+  const [plain, secure, told, both, closed] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
+  const listeners = {
+    plain: `{ address: "127.0.0.1:${plain}", redirect: https }`,
+    secure: `{ address: "127.0.0.1:${secure}", tls: internal }`,
+    told: `{ address: "127.0.0.1:${told}", proxy_protocol: [127.0.0.1] }`,
+    both: `{ address: "127.0.0.1:${both}", tls: internal, proxy_protocol: [127.0.0.1] }`,
+    closed: `{ address: "127.0.0.1:${closed}", proxy_protocol: [10.0.0.0/8] }`,
+  };
+  const file = (...listen: string[]): string =>
+    `listen: [${listen.join(', ')}]\nservers: [localhost:1]\nreadiness_path: /ready\n`;
+  const cwd = t.testdir({
+    'loadbalancer.yaml': file(...Object.values(listeners)),
+    secure: file(listeners.secure),
+    told: file(listeners.told),
+    both: file(listeners.both),
+    easiest: file(listeners.closed, listeners.plain, listeners.secure),
+    closed: file(listeners.closed),
+  });
+  const lb = start(t, [], { cwd, env: { HOME: cwd } });
+  await lb.onStderr(/(try it)/);
+  for (const [name, port] of [
+    ['secure', secure],
+    ['told', told],
+    ['both', both],
+    ['easiest', plain],
+  ] as const) {
+    const checked = await healthcheck(t, ['-c', name], cwd);
+    t.match(checked, { code: 0, stdout: `127.0.0.1:${port} is alive\n`, stderr: '' }, name);
+  }
+  t.match(await healthcheck(t, ['-c', 'closed'], cwd), {
+    code: 1,
+    stderr: `lb: 127.0.0.1:${closed} closes the connection: this machine may not be in its proxy_protocol.\n`,
+  });
 });
 
 t.test(

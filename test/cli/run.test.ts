@@ -92,6 +92,30 @@ t.test('the command to try it asks for something that is served', async (t) => {
   }
 });
 
+t.test('the banner tells the listeners apart, and tries one that serves', async (t) => {
+  const files = t.testdir({
+    both: 'listen: [{ address: 8080, redirect: https }, { address: 8443, tls: internal }]\nservers: [127.0.0.1:5001]',
+    proxied: 'listen: [{ address: 8080, proxy_protocol: [10.0.0.0/8] }, 8081]\nservers: [127.0.0.1:5001]',
+    only: 'listen: [{ address: 8080, proxy_protocol: [127.0.0.1] }]\nservers: [127.0.0.1:5001]',
+  });
+  for (const [file, lines] of [
+    [
+      'both',
+      [
+        / {2}https:\/\/localhost:8443\//,
+        /curl --cacert \S+ https:\/\/localhost:8443\//,
+        /also on http:\/\/localhost:8080\/ \(redirects to https\)\n/,
+      ],
+    ],
+    ['proxied', [/curl http:\/\/localhost:8081\//, /also on http:\/\/localhost:8080\/ \(PROXY protocol\)\n/]],
+    ['only', [/curl --haproxy-protocol http:\/\/localhost:8080\//]],
+  ] as const) {
+    const s = stage();
+    t.equal(await session({ ...OPTIONS, port: null, servers: [], configFile: join(files, file) }, s), 0);
+    for (const line of lines) t.match(s.stderr.text, line, file);
+  }
+});
+
 t.test('without a server and a file there is a demo on loopback', async (t) => {
   t.testdir({});
   const here = process.cwd();
