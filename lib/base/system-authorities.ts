@@ -9,25 +9,29 @@ const BUNDLES: readonly string[] = [
   '/etc/ssl/cert.pem',
 ];
 
-let known: { readonly by: string; readonly authorities: string } | null = null;
+let known: { readonly by: string; readonly authorities: readonly string[] } | null = null;
 
 /**
- * The certificate authorities that the system trusts, in PEM: those of SSL_CERT_FILE if it is set, else of the file that the
- * system keeps, else those that Node comes with. NODE_EXTRA_CA_CERTS is added, as Node does it. Read once.
+ * The certificate authorities that the system trusts, as texts in PEM: those of SSL_CERT_FILE if it is set, be it none; else of
+ * the file that the system keeps, else those that Node comes with. NODE_EXTRA_CA_CERTS is added, as Node does it. Read once.
  */
-export function systemAuthorities(env: NodeJS.ProcessEnv = process.env): string {
+export function systemAuthorities(env: NodeJS.ProcessEnv = process.env): string[] {
   const { SSL_CERT_FILE: file = '', NODE_EXTRA_CA_CERTS: extra = '' } = env;
   const by = `${file}\n${extra}`;
-  if (known?.by === by) return known.authorities;
-  let authorities = '';
-  for (const path of file === '' ? BUNDLES : [file]) {
-    authorities = readIfThere(path);
-    if (authorities !== '') break;
+  if (known?.by !== by) {
+    const main = file === '' ? ofSystem() : readIfThere(file);
+    const more = extra === '' ? '' : readIfThere(extra);
+    known = { by, authorities: [main, more].filter((text) => text !== '') };
   }
-  if (authorities === '') authorities = rootCertificates.join('\n');
-  if (extra !== '') authorities += `\n${readIfThere(extra)}`;
-  known = { by, authorities };
-  return authorities;
+  return [...known.authorities];
+}
+
+function ofSystem(): string {
+  for (const path of BUNDLES) {
+    const text = readIfThere(path);
+    if (text !== '') return text;
+  }
+  return rootCertificates.join('\n');
 }
 
 function readIfThere(path: string): string {

@@ -590,7 +590,7 @@ export type AddressListSetting = readonly string[];
 export interface ServerSettings {
   /**
    * host:port, [v6]:port or unix:/path; a port alone is a port of localhost. With https:// in front, connections are
-   * encrypted, and the port is 443 if there is none.
+   * encrypted, and the port is 443 if there is none; http:// says what no scheme says, with port 80 if there is none.
    */
   readonly address: string | number;
   /** The name of the server in logs. By default its address. */

@@ -1,6 +1,8 @@
 import t, { type Test } from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
 import { createConfig } from '../../lib/config/config.js';
+import { readChanges, writeChanges } from '../../lib/control/changes.js';
+import { DesiredServers } from '../../lib/control/desired-servers.js';
 import { startBalancer } from '../support/balancer.js';
 import { TestAuthority } from '../support/certificates.js';
 import { GET, OK } from '../support/http.js';
@@ -225,6 +227,28 @@ t.test('terms of TLS of its own can be given for a server that is added, but no 
     t.equal((await seen.request(i)).reason, '');
   }
   t.equal(two.accepted, 1);
+});
+
+t.test('a server that was added, and its terms of TLS, survive a restart', async (t) => {
+  const [one, two] = [await server(t), await server(t)];
+  const ca = folder(t)('ca.pem', authority.cert);
+  const file = new DesiredServers(configOf({ servers: [{ address: one.address, tls: { ca } }] }));
+  file.add(file.planAddition('default', { address: two.url }));
+  file.add(file.planAddition('default', { address: 'localhost:1', tls: { server_name: 'x.internal', ca } }));
+  const again = new DesiredServers(configOf({ servers: [{ address: one.address, tls: { ca } }] }));
+  const text = writeChanges(file.changes);
+  t.same(again.restore(readChanges(text)), []);
+  const group = again.file.groupOf('default');
+  t.match(
+    again.serversOf(group as NonNullable<typeof group>).map(({ tls }) => [tls?.serverName, tls?.ca]),
+    [
+      [null, ca],
+      [null, ca],
+      ['x.internal', ca],
+    ],
+  );
+  t.equal(writeChanges(again.changes), text, 'what was taken over from others is not kept with it');
+  t.notMatch(text, 'PRIVATE KEY');
 });
 
 nothingIsLeft(t);
