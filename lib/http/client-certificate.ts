@@ -34,10 +34,15 @@ export function certificateFields(certificate: ClientCertificate | null): Readon
     ['x-client-cert-issuer', encode(issuer)],
     ['x-client-cert-serial', serial],
     ['x-client-cert-fingerprint', fingerprint],
-    ['x-client-cert-not-before', new Date(notBefore).toISOString()],
-    ['x-client-cert-not-after', new Date(notAfter).toISOString()],
+    ['x-client-cert-not-before', timeText(notBefore)],
+    ['x-client-cert-not-after', timeText(notAfter)],
     ['x-client-cert-names', names.map((name) => encode(name).replaceAll(',', '%2C')).join(',')],
   ]);
+}
+
+/** Empty for a time that cannot be read: a client chooses what stands in its certificate. */
+function timeText(time: number): string {
+  return Number.isFinite(time) ? new Date(time).toISOString() : '';
 }
 
 /** The same fields as lines of a head. */

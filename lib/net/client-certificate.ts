@@ -22,10 +22,10 @@ export function clientCertificate(der: Buffer, error: string): ClientCertificate
 
 /**
  * RFC 4514, 2.1: the last part comes first. Node returns a line for each part, in the order of the certificate, already
- * escaped.
+ * escaped; for an empty name it returns undefined, contrary to its types.
  */
-function distinguishedName(lines: string): string {
-  return lines
+export function distinguishedName(lines: string | undefined): string {
+  return (lines ?? '')
     .split('\n')
     .filter((line) => line !== '')
     .reverse()

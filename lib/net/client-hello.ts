@@ -66,21 +66,23 @@ function isLetter(byte: number): boolean {
   return lower >= 0x61 && lower <= 0x7a;
 }
 
-/** The message with its header, taken out of its records; null while it is incomplete. */
+/**
+ * The message with its header, taken out of its records; null while it is incomplete. Each byte is copied once: a client may
+ * send a record for each of them.
+ */
 function joinRecords(bytes: Buffer): Buffer | NoHello | null {
-  const parts: Buffer[] = [];
+  const message = Buffer.allocUnsafe(bytes.length);
   let joined = 0;
   for (let at = 0; ; ) {
     // The major version of a record is 3 in all versions of SSL 3.0 and TLS.
     if (at < bytes.length && bytes[at] !== HANDSHAKE_RECORD) return MALFORMED;
     if (at + 1 < bytes.length && bytes[at + 1] !== 3) return NO_TLS;
-    if (at + RECORD_HEADER > bytes.length) return null;
+    const start = at + RECORD_HEADER;
+    if (start > bytes.length) return null;
     const length = bytes.readUInt16BE(at + 3);
     if (length === 0 || length > MAX_RECORD) return NO_TLS;
-    const part = bytes.subarray(at + RECORD_HEADER, at + RECORD_HEADER + length);
-    parts.push(part);
-    joined += part.length;
-    const message = parts.length === 1 ? part : Buffer.concat(parts);
+    at = start + length;
+    joined += bytes.copy(message, joined, start, at);
     if (joined > 0 && message[0] !== CLIENT_HELLO) return MALFORMED;
     if (joined >= MESSAGE_HEADER) {
       const whole = MESSAGE_HEADER + message.readUIntBE(1, 3);
@@ -88,8 +90,7 @@ function joinRecords(bytes: Buffer): Buffer | NoHello | null {
       // A ClientHello ends its record: OpenSSL refuses anything after it.
       if (joined >= whole) return message.subarray(0, whole);
     }
-    if (part.length < length) return null;
-    at += RECORD_HEADER + length;
+    if (at > bytes.length) return null;
   }
 }
 
@@ -124,9 +125,10 @@ function hostName(data: Fields): string | null {
 
 /** The name is written to logs and headers: a name with bytes that are not printable ASCII is ignored. */
 function hostOf(value: string): string {
-  if (value.length === 0 || value.length > MAX_NAME || !/^[\x21-\x7e]+$/.test(value))
+  const name = value.endsWith('.') ? value.slice(0, -1) : value;
+  if (name.length === 0 || value.length > MAX_NAME || !/^[\x21-\x7e]+$/.test(name))
     throw new Malformed('name');
-  return (value.endsWith('.') ? value.slice(0, -1) : value).toLowerCase();
+  return name.toLowerCase();
 }
 
 function offered(data: Fields): readonly string[] {

@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import { distinguishedName } from './client-certificate.js';
 
 /** A TLS failure, described in `message`. */
 export class TlsError extends Error {
@@ -115,7 +116,7 @@ function expiryOf(certificate: X509Certificate | null, which: 'validTo' | 'valid
 
 function issuerOf(certificate: X509Certificate | null): string {
   if (certificate === null) return '';
-  const issuer = printable(certificate.issuer.split('\n').reverse().join(','));
+  const issuer = printable(distinguishedName(certificate.issuer));
   return issuer === '' ? '' : ` (${issuer})`;
 }
 

@@ -98,7 +98,7 @@ function namesOf(x509: X509Certificate): { names: string[]; addresses: string[] 
     if (kind === 'DNS') names.push(value.toLowerCase());
     else addresses.push(value.includes(':') ? canonicalV6(value) : value);
   if (alternatives === undefined) {
-    const common = /^CN=(\S+)$/m.exec(x509.subject)?.[1];
+    const common = /^CN=(\S+)$/m.exec(x509.subject ?? '')?.[1];
     if (common !== undefined) names.push(common.toLowerCase());
   }
   return { names: [...new Set(names)], addresses };

@@ -127,4 +127,17 @@ t.test('a session that was begun without a certificate opens no host that requir
   t.equal(await one('closed.test'), 0, 'the handshake fails');
 });
 
+t.test('a certificate without any name harms nobody, valid or not', async (t) => {
+  const { port, heads } = await start(t, 'request');
+  const certificate = await authority.issue({ commonName: '', names: ['192.0.2.1'] });
+  t.match(await ask(port, { name: 'closed.test', certificate }), { status: 200 });
+  const head = heads.at(-1) ?? '';
+  t.equal(field(head, 'x-client-cert-verify'), 'SUCCESS');
+  t.equal(field(head, 'x-client-cert-subject'), '');
+  t.equal(field(head, 'x-client-cert-fingerprint'), certificate.fingerprint);
+  const nameless = await TestAuthority.create('');
+  const invalid = await nameless.issue({ commonName: '', names: ['192.0.2.1'] });
+  t.match(await ask(port, { name: 'closed.test', certificate: invalid }), { status: 401 });
+});
+
 nothingIsLeft(t);

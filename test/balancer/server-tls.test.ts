@@ -12,6 +12,7 @@ import { folder, type TlsOrigin, tlsOrigin } from '../support/tls-origin.js';
 
 const authority = await TestAuthority.create('Known CA');
 const stranger = await TestAuthority.create('Foreign CA');
+const nameless = await TestAuthority.create('');
 type Settings = Parameters<typeof startBalancer>[1];
 
 t.setTimeout(120_000);
@@ -89,6 +90,7 @@ for (const sockets of MEANS) {
       'the certificate of the server is for old, not for 127.0.0.1',
     ],
     ['of a foreign authority', {}, stranger, /signed by an unknown authority \(CN=Foreign CA\)/],
+    ['of an authority without a name', {}, nameless, /signed by an unknown authority,/],
   ];
   for (const [what, options, by, detail] of bad) {
     t.test(

@@ -9,7 +9,7 @@ const HOUR_MS = 3_600_000;
 
 /** How a certificate is to differ from the usual: ECDSA P-256, valid from an hour ago for a day. */
 export interface CertificateOptions {
-  /** Its common name; by default the first of `names`. */
+  /** Its common name; by default the first of `names`. Empty: the subject has no name at all. */
   readonly commonName?: string;
   /** `www.example.com`, `*.example.com` or IP addresses. */
   readonly names?: readonly string[];
@@ -72,7 +72,7 @@ export class TestAuthority {
   /** One that signs itself, or is signed by `parent`. */
   static async create(name = 'Test CA', parent?: TestAuthority): Promise<TestAuthority> {
     const keys = await makeKeys('ecdsa');
-    const subject = `CN=${name}`;
+    const subject = name === '' ? '' : `CN=${name}`;
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: nextSerial(),
       subject,
@@ -105,7 +105,7 @@ export class TestAuthority {
     const keys = await makeKeys(key);
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: nextSerial(),
-      subject: `CN=${options.commonName ?? names[0]}`,
+      subject: options.commonName === '' ? '' : `CN=${options.commonName ?? names[0]}`,
       issuer: this.#issuer,
       notBefore: new Date(options.notBefore ?? Date.now() - HOUR_MS),
       notAfter: new Date(options.notAfter ?? Date.now() + 24 * HOUR_MS),
