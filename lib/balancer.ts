@@ -265,6 +265,7 @@ class RunningBalancer implements Balancer {
       this.#certificates.discard();
       throw error;
     });
+    this.#engine.acceptor.endOutdated();
     this.#certificates.order();
     await inSlices(left);
   }
@@ -295,9 +296,11 @@ class RunningBalancer implements Balancer {
 
   reloadCertificates(): Promise<CertificateReload> {
     const check = (): void => this.#refuseIfEnding();
-    const done = this.#lastReload.then(() => {
+    const done = this.#lastReload.then(async () => {
       check();
-      return this.#certificates.reload(check);
+      const reloaded = await this.#certificates.reload(check);
+      this.#engine.acceptor.endOutdated();
+      return reloaded;
     });
     this.#lastReload = done.then(
       () => {},

@@ -1,7 +1,15 @@
+/** What a listener asks of the certificates of clients. */
+export interface ClientPolicies {
+  /** The policy for a host name (lower case) at this moment; null when it is the same for all names and will not change. */
+  readonly policyOf: ((name: string) => string) | null;
+}
+
 /** One listener, as its connections see it. A reload may change what it asks of them. */
 export class ListenerState {
   /** Every request over plain HTTP is redirected to the same URL with https, on this port; 0: none is. */
   httpsPort = 0;
+  /** null: connections are not encrypted. */
+  policies: ClientPolicies | null = null;
   /** How many may be open at once; 0: as many as in all. */
   most = 0;
   /** How many are open. */

@@ -28,7 +28,7 @@ export interface TlsInfo {
   readonly resumed: boolean;
   /** Stands for what was asked of client certificates: requests for a host with another policy get 421. */
   readonly policy: string;
-  /** The policy that the listener has for a host (lower case); null when it has one for all. */
+  /** The policy that the listener has for a host (lower case) at this moment; null when it is the same for all and does not change. */
   readonly policyOf: ((host: string) => string) | null;
   /** null: the client showed none. */
   readonly clientCertificate: ClientCertificate | null;

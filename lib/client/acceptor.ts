@@ -180,6 +180,18 @@ export class ClientAcceptor implements Acceptor {
     for (const connection of this.#connections) connection.announceEnd();
   }
 
+  /**
+   * Listeners may ask other certificates of clients than before. Connections that began under other terms end, busy ones after
+   * the answer in progress: so nobody goes on without the certificate that is required now, or with one that is revoked.
+   */
+  endOutdated(): void {
+    for (const connection of this.#connections) {
+      if (!isOutdated(connection.forwarded)) continue;
+      connection.announceEnd();
+      connection.closeIfIdle();
+    }
+  }
+
   /** Closes idle connections at once, the others after their answer; `done` is called when the last one has closed. */
   drain(done: () => void): void {
     this.announceEnd();
@@ -271,6 +283,11 @@ export class ClientAcceptor implements Acceptor {
     if (left === 0) this.#perAddress.delete(peer.key);
     else this.#perAddress.set(peer.key, left);
   }
+}
+
+function isOutdated({ transport: { tls, sni }, listener }: ForwardedClient): boolean {
+  if (tls === null) return listener.policies !== null;
+  return tls.policyOf !== null && tls.policyOf(sni ?? '') !== tls.policy;
 }
 
 /** What can be closed to make room while it is idle. */

@@ -81,6 +81,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     this.#mode = settings.mode ?? null;
     this.#deps = deps;
     this.#terms = deps.tls?.termsOf(settings) ?? null;
+    this.state.policies = this.#terms;
     this.#proxies = proxiesOf(settings);
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   }
@@ -106,6 +107,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     this.state.httpsPort = redirect === null ? 0 : httpsPort;
     this.state.most = connections ?? 0;
     this.#terms = this.#deps.tls?.termsOf(settings) ?? null;
+    this.state.policies = this.#terms;
     this.#proxies = proxiesOf(settings);
   }
 

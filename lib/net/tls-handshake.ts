@@ -1,5 +1,5 @@
 import type { EndsSource } from '../base/connection-ends.js';
-import type { ListenerState } from '../base/listener-state.js';
+import { type ListenerState, NO_LISTENER } from '../base/listener-state.js';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { TransportInfo } from '../base/transport-info.js';
 import {
@@ -53,6 +53,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
   readonly #terms: TlsTerms;
   readonly #info: TransportInfo;
   readonly #deadline: Deadline;
+  #listener: ListenerState = NO_LISTENER;
   #admission: Admission | null = null;
   #source: EndsSource | undefined;
   #state: HandshakeState = 'hello';
@@ -76,6 +77,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
 
   /** `listener` and `held` as in `Acceptor.admit`. */
   begin(connection: RawConnection, listener: ListenerState, held: Admission | null): void {
+    this.#listener = listener;
     this.#admission = this.#deps.acceptor.admit(connection.remoteAddress, listener, this, held);
     if (this.#admission === null) {
       this.#state = 'over';
@@ -185,7 +187,7 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     this.#admission = null;
     this.#deadline.release();
     const name = this.#hello?.name ?? null;
-    const info = infoOf(this.#info, name, session, choice, this.#terms);
+    const info = infoOf(this.#info, name, session, choice, this.#listener);
     acceptor.onAccept(new Incoming(transport, info, this.#source), admission);
   }
 
@@ -296,7 +298,7 @@ function infoOf(
   name: string | null,
   session: TlsSession,
   { clientAuth, policy }: TlsChoice,
-  { policyOf }: TlsTerms,
+  listener: ListenerState,
 ): TransportInfo {
   const { version, cipher, resumed, alpn, peerCertificate, verifyError } = session;
   const isAsked = clientAuth !== 'none' && peerCertificate !== null;
@@ -306,6 +308,16 @@ function infoOf(
     port: before.port,
     alpn,
     sni: name,
-    tls: { version, cipher, resumed, policy, policyOf, clientCertificate: certificate },
+    tls: {
+      version,
+      cipher,
+      resumed,
+      policy,
+      // A reload may bring other policies while the connection lasts.
+      get policyOf(): ((host: string) => string) | null {
+        return listener.policies?.policyOf ?? null;
+      },
+      clientCertificate: certificate,
+    },
   };
 }

@@ -14,7 +14,7 @@ export interface TlsTerms {
   choose(name: string | null, protocols: readonly string[]): TlsChoice | null;
   /** The protocols offered, in order of preference: `['http/1.1']`. */
   readonly protocols: readonly string[];
-  /** The `policy` for a host name (lower case), for `TlsInfo.policyOf`; null when all names have the same. */
+  /** The `policy` for a host name (lower case) at this moment; null when all names have the same and it will not change. */
   readonly policyOf: ((name: string) => string) | null;
 }
 

@@ -69,7 +69,7 @@ const NO_CERTIFICATES: CertificateTable = {
   exact: new Map(),
   wildcard: new Map(),
   fallback: null,
-  hasOnePolicy: true,
+  onePolicy: '',
 };
 
 const NOTHING: Loaded = {

@@ -35,8 +35,8 @@ export interface CertificateTable {
   readonly wildcard: ReadonlyMap<string, TlsChoice>;
   /** null: an unknown name is refused. */
   readonly fallback: TlsChoice | null;
-  /** Is the same asked of the clients of all names? */
-  readonly hasOnePolicy: boolean;
+  /** What is asked of the clients of all names; null when that depends on the name. */
+  readonly onePolicy: string | null;
 }
 
 class CertificateChoice implements TlsChoice {
@@ -65,16 +65,13 @@ class CertificateChoice implements TlsChoice {
 export class LiveTerms implements TlsTerms {
   readonly protocols = PROTOCOLS;
   readonly #challenges: ReadonlyMap<string, TlsChoice>;
-  readonly #policyOf = (name: string): string => this.choose(name, PROTOCOLS)?.policy ?? '';
+  readonly policyOf = (name: string): string =>
+    this.table.onePolicy ?? this.choose(name, PROTOCOLS)?.policy ?? '';
   table: CertificateTable;
 
   constructor(table: CertificateTable, challenges: ReadonlyMap<string, TlsChoice>) {
     this.table = table;
     this.#challenges = challenges;
-  }
-
-  get policyOf(): ((name: string) => string) | null {
-    return this.table.hasOnePolicy ? null : this.#policyOf;
   }
 
   choose(name: string | null, protocols: readonly string[]): TlsChoice | null {
@@ -108,8 +105,9 @@ export function* buildTable(
   const [first] = offered;
   yield;
   const fallback = first === undefined || config.strictSni ? null : make.choice(besideFirst(first, byName));
-  const hasOnePolicy = offered.every(({ policy }) => policy.id === first?.policy.id);
-  return { exact, wildcard, fallback, hasOnePolicy };
+  const { id = '' } = first?.policy ?? {};
+  const onePolicy = offered.every(({ policy }) => policy.id === id) ? id : null;
+  return { exact, wildcard, fallback, onePolicy };
 }
 
 /** Of an unknown name: the first certificate, with those that its first name is served with. */

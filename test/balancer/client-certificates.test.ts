@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import * as https from 'node:https';
 import { join } from 'node:path';
+import * as tls from 'node:tls';
 import t, { type Test } from 'tap';
+import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { TestAuthority, writeCertificate } from '../support/certificates.js';
 import { OK } from '../support/http.js';
@@ -139,5 +143,73 @@ t.test('a certificate without any name harms nobody, valid or not', async (t) =>
   const invalid = await nameless.issue({ commonName: '', names: ['192.0.2.1'] });
   t.match(await ask(port, { name: 'closed.test', certificate: invalid }), { status: 401 });
 });
+
+/** A connection of TLS that stays open; `get` resolves with the status, or 0 when the connection is closed. */
+async function stay(t: Test, port: number, name: string, shown: { cert?: string; key?: string } = {}) {
+  const socket = tls.connect({ port, host: '127.0.0.1', servername: name, ca: authority.cert, ...shown });
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => {});
+  await once(socket, 'secureConnect');
+  const get = async (host: string): Promise<number> => {
+    if (socket.destroyed || socket.readableEnded) return 0;
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    const [chunk] = (await Promise.race([once(socket, 'data'), once(socket, 'end')])) as [Buffer?];
+    return Number(chunk?.toString('latin1', 9, 12) ?? 0);
+  };
+  return { socket, get };
+}
+
+t.test('a reload that requires certificates holds for those who are connected already', async (t) => {
+  const folder = t.testdir({ 'ca.pem': authority.cert });
+  const open = writeCertificate(folder, 'open', await authority.issue({ names: ['open.test'] }));
+  const closed = writeCertificate(folder, 'closed', await authority.issue({ names: ['closed.test'] }));
+  const client_auth = { ca: join(folder, 'ca.pem') };
+  const settings = (certificates: readonly object[]) =>
+    ({
+      listen: [{ address: '127.0.0.1:0', tls: true }],
+      tls: { certificates },
+      respond: { body: 'here' },
+    }) as NonNullable<Parameters<typeof createConfig>[0]>;
+  const { port, balancer } = await startBalancer(t, settings([open, closed]));
+  const toClosed = await stay(t, port, 'closed.test');
+  const toOpen = await stay(t, port, 'open.test');
+  const half = await stay(t, port, 'closed.test');
+  t.equal(await toClosed.get('closed.test'), 200);
+  t.equal(await toOpen.get('closed.test'), 200);
+  half.socket.write('GET / HTTP/1.1\r\n');
+  t.equal(await toOpen.get('open.test'), 200);
+  await balancer.reload(createConfig(settings([open, { ...closed, client_auth }])));
+  t.equal(await toClosed.get('closed.test'), 0, 'an idle connection is closed');
+  t.equal(await toOpen.get('open.test'), 200, 'the same is asked for this name as before');
+  t.equal(await toOpen.get('closed.test'), 421);
+  half.socket.write('Host: closed.test\r\n\r\n');
+  const [answer] = (await once(half.socket, 'data')) as [Buffer];
+  t.match(answer.toString(), /^HTTP\/1\.1 421 /, 'a request that had begun');
+});
+
+t.test(
+  'who is connected with a certificate that is revoked then ends with the reload of the list',
+  async (t) => {
+    const alice = await authority.issue({ commonName: 'alice', names: [] });
+    const bob = await authority.issue({ commonName: 'bob', names: [] });
+    const folder = t.testdir({ 'ca.pem': authority.cert, 'crl.pem': await authority.revoke(bob.serial) });
+    const open = writeCertificate(folder, 'open', await authority.issue({ names: ['open.test'] }));
+    const client_auth = { ca: join(folder, 'ca.pem'), crl: join(folder, 'crl.pem') };
+    const { port, balancer } = await startBalancer(t, {
+      listen: [{ address: '127.0.0.1:0', tls: true }],
+      tls: { certificates: [open], client_auth },
+      respond: { body: 'here' },
+    });
+    const connection = await stay(t, port, 'open.test', alice);
+    t.equal(await connection.get('open.test'), 200);
+    await balancer.reloadCertificates();
+    t.equal(await connection.get('open.test'), 200, 'nothing has changed');
+    writeFileSync(join(folder, 'crl.pem'), await authority.revoke(alice.serial));
+    await balancer.reloadCertificates();
+    t.equal(await connection.get('open.test'), 0);
+    const again = await ask(port, { name: 'open.test', certificate: alice });
+    t.equal(again.status, 400, 'the certificate is refused on a new connection');
+  },
+);
 
 nothingIsLeft(t);

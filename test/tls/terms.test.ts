@@ -380,7 +380,7 @@ t.test('many certificates are loaded in steps, and a choice costs what it does w
 });
 
 t.test(
-  'the policy of a host is told apart only where names are asked for different certificates',
+  'the policy of a host depends on its name only where names are asked for different certificates',
   async (t) => {
     const folder = t.testdir({ 'ca.pem': authority.cert });
     const issued = await Promise.all([
@@ -389,8 +389,14 @@ t.test(
     ]);
     const [open, closed] = write(folder, ...issued) as [IssuedEntry, IssuedEntry];
     const client_auth = { ca: join(folder, 'ca.pem') };
-    t.equal(new Store(t, { certificates: [open, closed] }).terms.policyOf, null);
-    t.equal(new Store(t, { certificates: [open, closed], client_auth }).terms.policyOf, null);
+    for (const settings of [
+      { certificates: [open, closed], strict_sni: true },
+      { certificates: [open, closed], strict_sni: true, client_auth },
+    ]) {
+      const one = new Store(t, settings).terms;
+      for (const name of ['a.test', 'x.b.test', 'unknown.test', ''])
+        t.equal(one.policyOf?.(name), one.choose('a.test', [])?.policy, name);
+    }
     const { terms } = new Store(t, { certificates: [open, { ...closed, client_auth }] });
     const policyOf = terms.policyOf ?? t.fail('there are two policies');
     if (typeof policyOf !== 'function') return;
