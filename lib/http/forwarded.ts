@@ -1,5 +1,5 @@
 import type { AddressSet } from '../base/address-set.js';
-import { type EndsSource, NO_ENDS } from '../base/connection-ends.js';
+import { type ConnectionEnds, type EndsSource, NO_ENDS } from '../base/connection-ends.js';
 import { IpAddress, parseIpAddress } from '../base/ip-address.js';
 import { type ListenerState, NO_LISTENER } from '../base/listener-state.js';
 import { PLAIN_TRANSPORT, type Scheme, type TransportInfo } from '../base/transport-info.js';
@@ -184,7 +184,7 @@ export function clientAddress(peer: IpAddress, head: MessageHead, trusted: Addre
 const UNKNOWN_SOURCE: EndsSource = { ends: NO_ENDS };
 
 /** What is known of the client's connection and passed to servers. Made once per connection. */
-export class ForwardedClient {
+export class ForwardedClient implements EndsSource {
   readonly peer: IpAddress;
   /** The client's address as text, without a port. */
   readonly address: string;
@@ -200,8 +200,7 @@ export class ForwardedClient {
   readonly via: boolean;
   /** The transport of the connection itself, whatever the client spoke to a proxy in front. */
   readonly transport: TransportInfo;
-  /** Knows the ports of the connection, for PROXY headers to servers. */
-  readonly source: EndsSource;
+  readonly #source: EndsSource;
   /** Where it connected. */
   readonly listener: ListenerState;
 
@@ -221,10 +220,26 @@ export class ForwardedClient {
     this.via = via;
     this.isPlain = !trusted && !standard && !via;
     this.transport = transport;
-    this.source = source;
+    this.#source = source;
     this.listener = listener;
     const port = transport.port === 0 ? '' : `X-Forwarded-Port: ${transport.port}\r\n`;
     const certificate = certificateLines(transport.tls?.clientCertificate ?? null);
     this.lines = `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${transport.scheme}\r\n${port}${certificate}`;
+  }
+
+  /** For PROXY headers to servers. */
+  get source(): EndsSource {
+    return this;
+  }
+
+  /**
+   * Between which places the connection is. The system forgets that when the client resets it, while a request of it may be under way:
+   * the address that was admitted counts then, as a server takes a connection of nobody for one of our own.
+   */
+  get ends(): ConnectionEnds {
+    const { ends } = this.#source;
+    if (ends.source.version !== 0 || this.peer.version === 0) return ends;
+    const { peer: source, transport } = this;
+    return { source, sourcePort: 0, destination: IpAddress.v4(0), destinationPort: transport.port };
   }
 }

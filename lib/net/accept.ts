@@ -17,7 +17,7 @@ import type { RawTransport, SocketMode, Transport } from './transport.js';
 
 /** A connection as accepted. It must become a transport, or be refused, during the call in which it is passed. */
 export interface RawConnection {
-  /** The peer's address as text; empty for a Unix socket. */
+  /** The peer's address as text; empty for a Unix socket, and when the peer has reset the connection already. */
   readonly remoteAddress: string;
   /** Knows the ends of the connection, if a PROXY header named them; else the transport does. */
   readonly source?: EndsSource;
@@ -115,13 +115,16 @@ export function acceptFrom(server: net.Server, entrance: Entrance, means: Socket
 
 class RawHandle implements RawConnection {
   readonly #handle: StreamHandle;
+  #remoteAddress: string | null = null;
 
   constructor(handle: StreamHandle) {
     this.#handle = handle;
   }
 
   get remoteAddress(): string {
-    return peerAddress(this.#handle);
+    // Asked once: the peer may reset the connection meanwhile, and must not change from one address to none.
+    this.#remoteAddress ??= peerAddress(this.#handle);
+    return this.#remoteAddress;
   }
 
   transport(): RawTransport {

@@ -113,6 +113,12 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
 
   /** A connection was accepted. */
   enter(connection: RawConnection): void {
+    // The system forgets the address of a peer that has reset the connection, but not what it sent before: a request that no
+    // address list could judge.
+    if (this.#address.kind === 'tcp' && connection.remoteAddress === '') {
+      connection.refuse();
+      return;
+    }
     const { proxyHeaders } = this.#deps;
     if (this.#proxies === null || proxyHeaders === undefined) this.#letIn(connection, this.#info, null);
     else this.#readHeader(connection, this.#proxies, proxyHeaders);

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -252,6 +253,35 @@ for (const means of ['fast', 'documented'] as const) {
       fourth.send(GET);
       t.equal((await fourth.response()).status, 200, 'a reload takes the limit away');
       for (const client of [...clients, next, fourth]) client.destroy();
+    },
+  );
+}
+
+/** Sends a request and resets the connection; to be run as a process of its own, while this one accepts nothing. */
+const SEND_AND_RESET = `
+const socket = require('node:net').connect(Number(process.argv[1]), '127.0.0.1', () => {
+  socket.write('POST /blind HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 0\\r\\n\\r\\n', () => {
+    setTimeout(() => socket.resetAndDestroy(), 50);
+  });
+});`;
+
+for (const means of ['fast', 'documented'] as const) {
+  t.test(
+    `${means} sockets: a request is not served if its client reset the connection before that was accepted`,
+    async (t) => {
+      const { port, connect, seen, balancer } = await startBalancer(
+        t,
+        { respond: { body: 'here' }, firewall_rules: { ip_reject: ['203.0.113.0/24'] } },
+        { sockets: means },
+      );
+      const { status } = spawnSync(process.execPath, ['-e', SEND_AND_RESET, String(port)]);
+      t.equal(status, 0);
+      const client = await connect();
+      client.send(GET);
+      t.equal((await client.response()).status, 200);
+      t.match(await seen.request(), { target: '/', clientAddress: '127.0.0.1' }, 'the only request');
+      t.equal(seen.requests.length, 1);
+      t.equal(balancer.clientCount, 1);
     },
   );
 }

@@ -7,6 +7,7 @@ import {
   PLAIN_TRANSPORT,
   type TransportInfo,
 } from '../../lib/base/transport-info.js';
+import { ForwardedClient } from '../../lib/http/forwarded.js';
 import { type ProxyHeader, ProxyHeaderParser } from '../../lib/net/proxy-header.js';
 import { encodeProxyHeader, localProxyHeader } from '../../lib/net/proxy-header-encoder.js';
 import { FUZZ_RUNS } from '../support/fuzz.js';
@@ -140,5 +141,13 @@ t.test('version 2 of a PROXY header has name, protocol, version, cipher and cert
     authority: 'www.example.com',
     tls: { isEncrypted: true, hasCertificate: false, version: null },
   });
+  t.end();
+});
+
+t.test('a client that has reset its connection is announced by the address that was admitted', (t) => {
+  const header = (address: string): string => encodeProxyHeader('v1', new ForwardedClient(address, false));
+  t.equal(header('192.0.2.1'), 'PROXY TCP4 192.0.2.1 0.0.0.0 0 0\r\n');
+  t.equal(header('2001:db8::1'), 'PROXY TCP6 2001:db8::1 ::ffff:0.0.0.0 0 0\r\n');
+  t.equal(header('unix'), 'PROXY UNKNOWN\r\n');
   t.end();
 });
