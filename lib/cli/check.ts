@@ -1,7 +1,9 @@
 import { dirname } from 'node:path';
 import { addressKey } from '../base/address.js';
+import { listenerRemarks, listenerText } from '../base/listener-text.js';
 import { loadConfig } from '../config/config.js';
 import { everyRoute } from '../config/every-route.js';
+import { describeListener } from '../config/inventory.js';
 import { MOST_SHOWN, type Problem, renderFirst, renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
 import { examineCertificates } from '../control/certificates.js';
@@ -110,7 +112,15 @@ function summary(config: Config): string {
     count(routes, 'route'),
     count(servers, 'server') + (backups === 0 ? '' : ` (${backups} backup)`),
     ...(balanced.length === 0 ? [] : [algorithmsOf(config).join(' and ')]),
+    ...listenersOf(config),
   ].join(', ');
+}
+
+/** `listening on 80 (redirects to https), 443 (https)`, where that says more than an address. */
+function listenersOf({ listen }: Config): string[] {
+  const described = listen.map((listener) => describeListener(listener));
+  if (described.every((listener) => listenerRemarks(listener).length === 0)) return [];
+  return [`listening on ${described.map(listenerText).join(', ')}`];
 }
 
 /** Every algorithm that is in use, in the order of the file. */

@@ -159,6 +159,46 @@ t.test('a reload switches the redirect on and off, also for connections that are
   );
 });
 
+t.test(
+  'while clients connect all the time, reloads of the settings of a listener refuse none of them',
+  async (t) => {
+    const server = await origin(t, answering(OK));
+    const settings = { ...(await redirecting(t)), servers: [server.address] };
+    const [first, second] = settings.listen as readonly [object, object];
+    const { balancer, port } = await startBalancer(t, settings);
+    let served = 0;
+    let isOver = false;
+    const failures: string[] = [];
+    const workers = Array.from({ length: 8 }, async () => {
+      while (!isOver) {
+        const text = await answer(createConnection(port, '127.0.0.1'));
+        if (/^HTTP\/1\.1 (200|301) /.test(text)) served++;
+        else failures.push(text);
+      }
+    });
+    for (let i = 0; i < 30; i++) {
+      const changed = {
+        address: '127.0.0.1:0',
+        connections: 1000 + i,
+        ...(i % 2 === 0 ? {} : { redirect: 'https' }),
+      };
+      await balancer.reload(
+        createConfig({
+          ...settings,
+          listen: i % 3 === 0 ? [second, changed] : [changed, second],
+        } as Settings),
+      );
+      await balancer.reload(createConfig({ ...settings, listen: [first, second] } as Settings));
+      const enough = served + 4;
+      await until(() => served >= enough || failures.length > 0);
+    }
+    isOver = true;
+    await Promise.all(workers);
+    t.same(failures, []);
+    t.ok(served >= 120, `${served} were served`);
+  },
+);
+
 t.test('ports of IPv4 and IPv6, and Unix sockets, are served side by side', async (t) => {
   const server = await origin(t, answering(OK));
   const path = join(folder(t), 's');

@@ -154,7 +154,11 @@ tests:
   - { request: "GET https://a/x", expect: { path: /x } }
 `,
     });
-    t.equal(printedBy(['check', '-c', 'lb.yaml'], cwd).code, 0);
+    t.match(printedBy(['check', '-c', 'lb.yaml'], cwd), {
+      code: 0,
+      stdout:
+        /1 server, listening on 80 \(redirects to https\), 8443 \(https, PROXY protocol\), 4 tests passed\n$/,
+    });
     const lb = (...words: string[]): string => printedBy(['explain', '-c', 'lb.yaml', ...words], cwd).stdout;
     const redirected = lb('GET', 'http://a/x?y');
     t.match(redirected, '\n  listener  80 (redirects to https), 8443 (https, PROXY protocol)\n');
