@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tls from 'node:tls';
 import t from 'tap';
+import { DnsServer } from '../../fixtures/dns-server.js';
 import { answering, RawConnection } from '../../fixtures/raw-server.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { startBalancer } from '../support/balancer.js';
@@ -137,6 +138,31 @@ for (const sockets of MEANS) {
     t.equal(good, 200);
   });
 }
+
+t.test('a name: an address whose handshake fails is followed by the next one, in one attempt', async (t) => {
+  const dns = await DnsServer.start();
+  t.teardown(() => dns.close().catch(() => {}));
+  const other = await authority.issue({ names: ['elsewhere.internal'] });
+  const bad = await tlsOrigin(t, other, answering(OK));
+  const good = await tlsOrigin(t, { cert, key }, answering(OK), bad.port, '127.0.0.2');
+  dns.set('api.internal', 60, '127.0.0.1', '127.0.0.2');
+  const ca = folder(t)('ca.pem', authority.cert);
+  const { connect, seen } = await startBalancer(t, {
+    servers: [{ address: `https://api.internal:${bad.port}`, tls: { ca } }],
+    dns: { servers: [dns.address] },
+    retry: false,
+    pool: { max_requests: 1 },
+  });
+  const client = await connect();
+  for (let i = 1; i <= 4; i++) {
+    client.send(GET);
+    t.equal((await client.response()).status, 200);
+    t.match(await seen.request(i), { attempts: 1, reason: '' });
+  }
+  t.equal(good.handshakes.length, 4);
+  t.match(good.handshakes, [{ sni: 'api.internal' }]);
+  t.ok(bad.accepted <= 2, 'the address that failed is asked last from then on');
+});
 
 t.test('requests that share a connection (pool.pipelining) do so over TLS as well', async (t) => {
   const server = await tlsOrigin(t, { cert, key }, answering(OK));

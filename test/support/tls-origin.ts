@@ -35,6 +35,7 @@ export async function tlsOrigin(
   options: tls.TlsOptions,
   script: Script,
   port = 0,
+  host = '127.0.0.1',
 ): Promise<TlsOrigin> {
   const handshakes: SeenHandshake[] = [];
   const sockets: net.Socket[] = [];
@@ -57,7 +58,7 @@ export async function tlsOrigin(
       if (!(error instanceof PeerGone)) throw error;
     });
   });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   const bound = (server.address() as net.AddressInfo).port;
   const close = (): Promise<void> =>
     new Promise((resolve) => {
@@ -65,7 +66,7 @@ export async function tlsOrigin(
       server.close(() => resolve());
     });
   t.teardown(close);
-  const address = `127.0.0.1:${bound}`;
+  const address = `${host}:${bound}`;
   return {
     url: `https://${address}`,
     address,
