@@ -2,16 +2,16 @@ import type { ClientSide } from '../http/flow.js';
 import type { RequestHead } from '../http/head.js';
 import { ImmediateReply } from './immediate-reply.js';
 
-/** What a request for this path is answered, `/.well-known/acme-challenge/TOKEN`; null: it is no open challenge. */
+/** The answer for this path, `/.well-known/acme-challenge/TOKEN`; null: there is no such open challenge. */
 export type ChallengeAnswer = (path: string) => string | null;
 
 /**
- * Answers a certificate authority that asks whether a host is ours (RFC 8555, 8.3). It comes before firewall, routes and
- * redirects, and is no request to be balanced. There is one while a challenge is open.
+ * Answers a certificate authority that checks that a host is ours (RFC 8555, 8.3), before firewall, routes and redirects.
+ * Such a request is not forwarded. The object exists while a challenge is open.
  */
 export class ChallengeReply extends ImmediateReply {
   readonly #answerFor: ChallengeAnswer;
-  /** For the request that `isFor` was asked about last, which is started next. */
+  /** For the last request that was passed to `isFor`, which is started next. */
   #answer = '';
 
   constructor(answerFor: ChallengeAnswer) {

@@ -1,7 +1,7 @@
 import type { ClientSide, RequestHandler } from '../http/flow.js';
 import { HeadEdit } from '../http/head-edit.js';
 
-/** Answers a request as soon as its head is there, without the rest of the balancer. */
+/** Answers a request itself as soon as its head is complete. */
 export abstract class ImmediateReply implements RequestHandler {
   readonly droppedTrailers = null;
   readonly #edit = new HeadEdit();
@@ -17,7 +17,7 @@ export abstract class ImmediateReply implements RequestHandler {
     client.settled();
   }
 
-  // It is settled before anything else could happen to it.
+  // Never called: `start` settles the request.
   refuse(): void {}
   onRequestBytes(): void {}
   onRequestTrailers(): void {}

@@ -2,21 +2,21 @@ import type { ClientSide } from '../http/flow.js';
 import type { RequestHead } from '../http/head.js';
 import { ImmediateReply } from './immediate-reply.js';
 
-/** Does it ask, at `path`, whether the balancer may be sent requests? Whatever host and parameters it names. */
+/** Is this a readiness request, a GET or HEAD of `path`? Its host and parameters do not matter. */
 export function asksReadiness({ method, originTarget }: RequestHead, path: string): boolean {
   if ((method !== 'GET' && method !== 'HEAD') || !originTarget.startsWith(path)) return false;
   return originTarget.length === path.length || originTarget[path.length] === '?';
 }
 
 /**
- * Tells a load balancer in front whether to send requests here. The question is no request to be balanced: no log, no
- * count and no guard knows of it but those at accept. One is for all, as nothing is kept from one question to the next.
+ * Answers a load balancer in front that asks whether to send requests here. Such a request is not forwarded, logged or
+ * counted, and only the guards at accept apply. One object serves all, as it has no state.
  */
 export class ReadinessReply extends ImmediateReply {
   readonly #path: string;
   readonly #whyNot: () => string;
 
-  /** `whyNot` returns a word for strangers; empty when all is well. */
+  /** `whyNot` returns a word for strangers; empty when the balancer is ready. */
   constructor(path: string, whyNot: () => string) {
     super();
     this.#path = path;

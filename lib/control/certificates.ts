@@ -37,9 +37,9 @@ export interface CertificatesDeps {
   readonly observer: Observer;
   /** The folder of the local authority; by default that of the user. */
   readonly authority?: string | undefined;
-  /** False: the terms of listeners come from elsewhere, and only that for operators is provided for. */
+  /** False: the terms of listeners come from elsewhere, and only those of the operators' listener are made here. */
   readonly forListeners?: boolean;
-  /** Has listeners answer challenges of ACME; null: none is open. */
+  /** Makes listeners answer ACME challenges; null: none is open. */
   readonly answerChallenges: (answerFor: ((path: string) => string | null) | null) => void;
 }
 
@@ -116,13 +116,13 @@ export class Certificates {
     return prepared;
   }
 
-  /** The operators' listener keeps its terms until the next start, and goes on without them in the file. */
+  /** The operators' listener keeps its terms until the next start, even if the file has none any more. */
   #termsOf({ listen, admin }: Config): TlsConfig[] {
     const tls = admin?.tls ?? this.#admin;
     return termsIn({ listen: this.#forListeners ? listen : [], admin: tls === null ? null : { tls } });
   }
 
-  /** What the operators' listener goes by, whatever configuration is in force; null for plain HTTP. */
+  /** The terms of the operators' listener, whatever configuration is in force; null for plain HTTP. */
   get adminTerms(): TlsTerms | null {
     if (this.#admin === null) return null;
     const { protocols } = this.store.termsOf(this.#admin);
@@ -131,7 +131,7 @@ export class Certificates {
     return { protocols, choose, policyOf: null };
   }
 
-  /** A certificate that asks for OCSP stapling is shown with a response from the first handshake on, if one comes soon. */
+  /** Waits a while for OCSP responses, so that even the first handshakes are stapled. */
   async #waitForStaples(): Promise<void> {
     let cancel = (): void => {};
     const late = new Promise<void>((resolve) => {
@@ -179,12 +179,12 @@ export class Certificates {
     this.#lookAtDates();
   }
 
-  /** Orders what is missing for the configuration in force. Its listeners are open: authorities ask them. */
+  /** Orders missing certificates for the configuration in force, whose listeners are open for the authorities' checks. */
   order(): void {
     this.#acme.install();
   }
 
-  /** The configuration that was prepared is not put in force. */
+  /** Gives up the configuration that was prepared. */
   discard(): void {
     this.#acme.discard();
   }
@@ -219,7 +219,7 @@ export class Certificates {
 
   /** Emits an event for each certificate 30, 14 and 7 days before it expires, and when it has expired, each once. */
   #lookAtDates(): void {
-    const told = new Map<string, number>();
+    const reported = new Map<string, number>();
     const now = this.#clock.wall();
     for (const { pair, source } of this.store.held) {
       // It is renewed long before it expires.
@@ -227,13 +227,13 @@ export class Certificates {
       const { fingerprint, notAfter } = pair.leaf.facts;
       const before = this.#reported.get(fingerprint) ?? Number.POSITIVE_INFINITY;
       const days = notAfter <= now ? 0 : NOTICE_DAYS.find((some) => notAfter - now <= some * DAY_MS);
-      told.set(fingerprint, Math.min(before, days ?? before));
+      reported.set(fingerprint, Math.min(before, days ?? before));
       if (days === undefined || days >= before) continue;
       const about = { certificate: titleOf(pair.leaf.facts), file: pair.file, notAfter };
       if (days === 0) this.#observer.event?.({ what: 'certificate_expired', ...about });
       else this.#observer.event?.({ what: 'certificate_expiring', ...about, days });
     }
-    this.#reported = told;
+    this.#reported = reported;
   }
 
   /** In the order of the configuration. */
@@ -266,7 +266,7 @@ export function termsIn({
   return [...new Set(all.filter((tls) => tls !== null))];
 }
 
-/** What a configuration has of certificates, and what is wrong with it. */
+/** The certificates of a configuration, and their problems. */
 export interface Examined {
   readonly certificates: readonly CertificateStatus[];
   readonly findings: readonly CertificateFinding[];
@@ -291,14 +291,14 @@ export function examineCertificates(config: Config): Examined {
   }
 }
 
-/** What would keep certificates from being ordered. */
+/** The problems that would prevent the ordering of certificates. */
 function acmeFindings(config: Config): readonly CertificateFinding[] {
   const findings = new Findings(0);
   for (const { acme } of termsIn(config)) if (acme !== null) examineAcme(acme, findings);
   return findings.all;
 }
 
-/** Hosts that clients reach by TLS and are shown a certificate of another name. */
+/** Finds hosts that no certificate covers: their clients get a certificate with another name. */
 function uncovered({ hosts, listen }: Config, held: readonly HeldPair[]): CertificateFinding[] {
   const terms = listen.flatMap(({ tls }) => (tls === null ? [] : [tls]));
   if (terms.length === 0 || terms.some(({ internal }) => internal)) return [];
@@ -341,7 +341,7 @@ function isEnding({ leaf: { facts } }: KeyPair, now: number): boolean {
   return facts.notAfter - now < (facts.notAfter - facts.notBefore) / 3;
 }
 
-/** Ought it to have been renewed for long? */
+/** Is its renewal overdue? */
 function isLate({ leaf: { facts } }: KeyPair, now: number): boolean {
   return facts.notAfter - now < (facts.notAfter - facts.notBefore) / 5;
 }

@@ -7,7 +7,7 @@ import { certificateLines } from './client-certificate.js';
 import { FIELD } from './fields.js';
 import type { MessageHead } from './head.js';
 
-/** How proxies tell each other who asked: X-Forwarded-For, and Forwarded (RFC 7239). */
+/** How proxies name the client to each other: X-Forwarded-For, and Forwarded (RFC 7239). */
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

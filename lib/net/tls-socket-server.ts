@@ -3,27 +3,26 @@ import * as tls from 'node:tls';
 import { MAX_HELLO, readClientHello } from './client-hello.js';
 import type { TlsChoice, TlsTerms } from './tls-terms.js';
 
-/** How long a handshake may take, in ms. */
+/** The most ms for a handshake. */
 const HANDSHAKE_MS = 10_000;
-/** Handshakes at once: it serves a few people and programs. */
+/** The most handshakes at once: the server is for a few people and programs. */
 const MAX_HANDSHAKES = 128;
 
-/** What a server does with its sockets. */
+/** How a server handles its sockets. */
 export interface TlsSocketHandlers {
-  /** Its handshake is done. */
+  /** The handshake of the socket is done. */
   readonly onSocket: (socket: tls.TLSSocket) => void;
-  /** What a client is told that speaks HTTP without TLS: a whole response. */
+  /** The complete response for a client that speaks HTTP without TLS. */
   readonly plainHttp: string;
 }
 
-/** What Node does not document of a TLSSocket; without it no certificate counts as valid. */
+/** The undocumented part of a TLSSocket; without it no certificate counts as valid. */
 interface Verifier {
   readonly ssl?: { verifyError?(): Error | null | undefined };
 }
 
 /**
- * A server whose sockets speak TLS, for few connections: those of operators. It does not listen yet. Clients' requests do
- * not come this way.
+ * A server whose sockets speak TLS, for few connections: those of operators, not of clients. It does not listen yet.
  */
 export function createTlsSocketServer(terms: TlsTerms, handlers: TlsSocketHandlers): net.Server {
   const handshakes = new Set<net.Socket>();
@@ -55,7 +54,7 @@ export function createTlsSocketServer(terms: TlsTerms, handlers: TlsSocketHandle
   return server;
 }
 
-/** Calls `next` when the ClientHello is there, which the socket then begins with again. */
+/** Calls `next` when the ClientHello is complete; its bytes are put back into the socket. */
 function readHello(
   socket: net.Socket,
   terms: TlsTerms,
@@ -96,7 +95,7 @@ function secure(socket: net.Socket, choice: TlsChoice, protocols: readonly strin
     socket.destroy();
   };
   secured.on('error', end);
-  // How Node tells of a handshake that failed where no `tls.Server` made the socket.
+  // Node reports a failed handshake by this event when the socket was not made by a `tls.Server`.
   secured.on('_tlsError', end);
   return secured;
 }

@@ -52,7 +52,7 @@ export class TlsSocketTransport extends SocketTransport implements SecuredTransp
     else socket.end(destroySocket.bind(socket));
   }
 
-  /** To reset the socket below ends the process now and then. TLS tells a cut from an end: nothing says that it is one. */
+  /** Resetting the socket below sometimes crashes the process. Without close_notify the peer notices the cut anyway. */
   override reset(): void {
     this.#tls.destroy();
   }

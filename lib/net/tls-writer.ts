@@ -51,7 +51,7 @@ export class TlsWriter implements SocketWriter {
     return this.isBusy ? this.#queuedBytes + this.#tls._parent.writeQueueSize : 0;
   }
 
-  /** Once it is, it stays so until it is drained: who was told to wait waits for that. */
+  /** Stays true until the drain: a writer that was told to wait waits for that. */
   get isFull(): boolean {
     if (!this.isBusy) return false;
     this.#wasFull ||= this.pending > 0;

@@ -51,22 +51,25 @@ t.test('a ring grows in any position', async (t) => {
   }
 });
 
-t.test('a shelf makes what it lacks, keeps what it has room for, and discards the rest', async (t) => {
-  let made = 0;
-  const discarded: number[] = [];
-  const objectPool = new ObjectPool<number>(
-    2,
-    () => ++made,
-    (item) => discarded.push(item),
-  );
-  const items = [objectPool.take(), objectPool.take(), objectPool.take()];
-  t.same(items, [1, 2, 3]);
-  for (const item of items) objectPool.put(item);
-  t.same(discarded, [3]);
-  t.equal(objectPool.take(), 2, 'the one used last is the warmest');
-  t.equal(objectPool.take(), 1);
-  t.equal(objectPool.take(), 4);
-});
+t.test(
+  'an object pool makes objects that it lacks, keeps those it has room for, and discards the rest',
+  async (t) => {
+    let made = 0;
+    const discarded: number[] = [];
+    const objectPool = new ObjectPool<number>(
+      2,
+      () => ++made,
+      (item) => discarded.push(item),
+    );
+    const items = [objectPool.take(), objectPool.take(), objectPool.take()];
+    t.same(items, [1, 2, 3]);
+    for (const item of items) objectPool.put(item);
+    t.same(discarded, [3]);
+    t.equal(objectPool.take(), 2, 'the one used last is the warmest');
+    t.equal(objectPool.take(), 1);
+    t.equal(objectPool.take(), 4);
+  },
+);
 
 t.test('it keeps the latest, oldest first', async (t) => {
   const recent = new Recent<number>(3);

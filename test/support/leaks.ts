@@ -67,7 +67,7 @@ export function inFlight(): Record<string, number> {
 
 /** A last test: sockets, pools, object pools and read buffers are all given back. What still is not after `PATIENCE_MS` is lost. */
 export function nothingIsLeft(t: Test): void {
-  void t.test('nothing is left: no socket, no lease, nothing off its shelf', async (t) => {
+  void t.test('nothing is left: no socket, no lease, no pooled object', async (t) => {
     const deadline = performance.now() + PATIENCE_MS;
     while (Object.keys(left()).length > 0 && performance.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 5));

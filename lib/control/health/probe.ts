@@ -45,7 +45,7 @@ export abstract class Probe implements DialListener, ChannelOwner, DeadlineOwner
     return this.#done;
   }
 
-  /** Has the server ended without close_notify, so that what it sent may not be all of it? */
+  /** Has the server ended without close_notify, so that its answer may be incomplete? */
   protected get truncated(): boolean {
     return this.#channel?.truncated === true;
   }

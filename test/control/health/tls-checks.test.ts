@@ -30,7 +30,7 @@ for (const sockets of MEANS) {
     startBalancer(t, { servers: [{ address, tls }], health_check: { ...CHECK, ...check } }, options);
 
   for (const type of ['http', 'tcp'] as const) {
-    t.test(`${sockets}: a check by ${type} does the handshake by the terms of its server`, async (t) => {
+    t.test(`${sockets}: a ${type} check does the handshake with the TLS terms of its server`, async (t) => {
       const ca = folder(t)('ca.pem', authority.cert);
       const good = await server(t, ['api.internal']);
       const started = await start(t, good.address, { ca, server_name: 'api.internal' }, { type });
@@ -47,7 +47,7 @@ for (const sockets of MEANS) {
     });
   }
 
-  t.test(`${sockets}: a server that does not speak TLS is found by its check`, async (t) => {
+  t.test(`${sockets}: a server that does not speak TLS fails its check`, async (t) => {
     const plain = await origin(t, async (connection) => {
       await connection.read(5);
       await connection.write('HTTP/1.1 400 Bad Request\r\n\r\n');
@@ -68,7 +68,7 @@ for (const sockets of MEANS) {
     t.match(seen.checks, [{ ok: false, result: 'timed out' }]);
   });
 
-  t.test(`${sockets}: a check of another port is encrypted too, and asks for the same name`, async (t) => {
+  t.test(`${sockets}: a check of another port uses TLS too, with the same name`, async (t) => {
     const ca = folder(t)('ca.pem', authority.cert);
     const main = await server(t, ['127.0.0.1']);
     const beside = await server(t, ['127.0.0.1']);
@@ -76,11 +76,11 @@ for (const sockets of MEANS) {
     t.equal(await nextCheck(started), 'true status 200');
     t.equal(await nextCheck(started), 'true status 200');
     t.equal(main.accepted, 0);
-    t.match(beside.handshakes, [{ reused: false }, { reused: true }], 'the session of the check before');
+    t.match(beside.handshakes, [{ reused: false }, { reused: true }], 'the session of the previous check');
   });
 
   t.test(
-    `${sockets}: a check at another host asks for the name of that host, unless one is set`,
+    `${sockets}: a check at another host uses the name of that host, unless one is configured`,
     async (t) => {
       const ca = folder(t)('ca.pem', authority.cert);
       const main = await server(t, ['127.0.0.1']);
@@ -92,7 +92,7 @@ for (const sockets of MEANS) {
     },
   );
 
-  t.test(`${sockets}: a server that was down is up again when its certificate is right`, async (t) => {
+  t.test(`${sockets}: a server that was down is up again when its certificate is valid`, async (t) => {
     const ca = folder(t)('ca.pem', authority.cert);
     const wrong = await server(t, ['elsewhere']);
     const started = await start(t, wrong.address, { ca });
@@ -106,7 +106,7 @@ for (const sockets of MEANS) {
   });
 }
 
-t.test('a body that is cut off by a FIN without close_notify does not pass a check of bodies', async (t) => {
+t.test('a body that is cut off by a FIN without close_notify fails a check of bodies', async (t) => {
   const ca = folder(t)('ca.pem', authority.cert);
   const cut = await server(t, ['127.0.0.1'], async (connection) => {
     await connection.readHead();
