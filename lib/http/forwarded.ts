@@ -238,8 +238,14 @@ export class ForwardedClient implements EndsSource {
    */
   get ends(): ConnectionEnds {
     const { ends } = this.#source;
-    if (ends.source.version !== 0 || this.peer.version === 0) return ends;
+    const isKnown = ends.source.version !== 0 && ends.destination.version !== 0;
+    if (isKnown || this.peer.version === 0) return ends;
     const { peer: source, transport } = this;
-    return { source, sourcePort: 0, destination: IpAddress.v4(0), destinationPort: transport.port };
+    return {
+      source,
+      sourcePort: ends.sourcePort,
+      destination: IpAddress.v4(0),
+      destinationPort: transport.port,
+    };
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type ConnectionEnds, NO_ENDS } from '../../lib/base/connection-ends.js';
+import { type ConnectionEnds, connectionEnds, NO_ENDS } from '../../lib/base/connection-ends.js';
 import { IpAddress, parseIpAddress } from '../../lib/base/ip-address.js';
 import {
   type ClientCertificate,
@@ -149,5 +149,9 @@ t.test('a client that has reset its connection is announced by the address that 
   t.equal(header('192.0.2.1'), 'PROXY TCP4 192.0.2.1 0.0.0.0 0 0\r\n');
   t.equal(header('2001:db8::1'), 'PROXY TCP6 2001:db8::1 ::ffff:0.0.0.0 0 0\r\n');
   t.equal(header('unix'), 'PROXY UNKNOWN\r\n');
+  // A socket of Node still knows the peer when it has forgotten its own end.
+  const half = { ends: connectionEnds({ address: '192.0.2.1', port: 5000 }, {}) };
+  const client = new ForwardedClient('192.0.2.1', false, false, false, PLAIN_TRANSPORT, half);
+  t.equal(encodeProxyHeader('v1', client), 'PROXY TCP4 192.0.2.1 0.0.0.0 5000 0\r\n');
   t.end();
 });
