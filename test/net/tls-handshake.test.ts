@@ -334,13 +334,14 @@ for (const sockets of MODES) {
       const far = net.connect({ host: '127.0.0.1', port, noDelay: true });
       for (const socket of [near, far]) socket.on('error', () => {});
       far.pipe(near);
-      near.once('data', async (bytes: Buffer) => {
+      const passOn = async (bytes: Buffer): Promise<void> => {
         for (const byte of bytes) {
           far.write(Buffer.of(byte));
           await new Promise((resolve) => setImmediate(resolve));
         }
         near.pipe(far);
-      });
+      };
+      near.once('data', (bytes: Buffer) => void passOn(bytes));
     });
     front.listen(0, '127.0.0.1');
     await once(front, 'listening');
