@@ -30,7 +30,7 @@ ServerGroup.prototype.release = function (): void {
 
 /** Those that something still holds on to. */
 async function heldGroups(): Promise<number> {
-  // A WeakRef that was looked at holds its object until the end of the turn.
+  // A WeakRef that was looked at holds its object until the end of the tick.
   for (let turn = 0; turn < 3; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
     collect();
