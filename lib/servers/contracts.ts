@@ -17,7 +17,7 @@ import type { Sockets } from '../net/transport.js';
  * The interfaces between a pool, its connections, and the requests that share one. No class here imports another, except
  * the pool, which makes them.
  *
- * A new transport (TLS) is a `Transport` that `net/dial.ts` makes: nothing in this room changes. A new protocol (HTTP/2)
+ * A transport such as TLS is a `Transport` that `net/dial.ts` makes: nothing in this room changes. A new protocol (HTTP/2)
  * is a class beside `ServerConnection` that implements `PooledConnection`, made in `Pool.onOpened`, and a class beside
  * `PipelinedConnection` that lends several leases of one `PooledConnection` and takes it from a `ConnectionSource`.
  */
