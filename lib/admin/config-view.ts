@@ -38,6 +38,8 @@ function view(value: unknown, ofCookies: boolean): unknown {
 }
 
 function partView(key: string, value: unknown, secretValue: boolean): unknown {
+  // As it is written: that of the file of a Unix socket.
+  if (key === 'mode' && typeof value === 'number') return value.toString(8).padStart(4, '0');
   const secret = SECRET_KEYS.has(key) || (secretValue && isValue(key));
   return secret && value !== null && value !== '' ? MASK : view(maskUrl(key, value), key === 'cookies');
 }

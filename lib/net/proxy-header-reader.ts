@@ -4,7 +4,7 @@ import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-whe
 import type { TransportInfo } from '../base/transport-info.js';
 import type { Admission, PendingConnection, RawConnection } from './accept.js';
 import { Channel, type ChannelOwner } from './channel.js';
-import { type ProxyHeader, ProxyHeaderParser } from './proxy-header.js';
+import { type ProxyHeader, ProxyHeaderParser, type ProxyRefusal } from './proxy-header.js';
 import type { ProxyHeaderCounts, ProxyHeaderResult } from './proxy-header-counts.js';
 import type { RawTransport } from './transport.js';
 
@@ -73,7 +73,7 @@ export class ProxyHeaderReader implements ChannelOwner, DeadlineOwner, PendingCo
     const parser = this.#parser;
     const end = parser.read(buffer, 0, length);
     const { header, refusal } = parser;
-    if (refusal !== null) this.#refuse(refusal.kind, `it expects a PROXY header, and got ${refusal.detail}`);
+    if (refusal !== null) this.#refuse(refusal.kind, whyOf(refusal));
     // The bytes lie in the buffer that the next read overwrites.
     else if (header !== null)
       this.#goOn(header, end === length ? null : Buffer.from(buffer.subarray(end, length)));
@@ -130,6 +130,12 @@ export class ProxyHeaderReader implements ChannelOwner, DeadlineOwner, PendingCo
     this.#count('closed');
     this.#end();
   }
+}
+
+function whyOf({ kind, detail }: ProxyRefusal): string {
+  return kind === 'missing'
+    ? 'it expects a PROXY header, and what came is none'
+    : `its PROXY header is malformed: ${detail}`;
 }
 
 /** A connection whose client was named by a PROXY header. */

@@ -172,6 +172,7 @@ t.test('a reload answers with what is wrong', async (t) => {
 t.test('the configuration, without what is secret', async (t) => {
   const subject = new FakeSubject();
   subject.config = createConfig({
+    listen: [8080, { address: 'unix:/run/lb.sock', mode: '0660' }],
     admin: { listen: '10.0.0.1:9090', token: '0123456789abcdef' },
     servers: [
       { address: 'localhost:5001', name: 'apple', tls: { cert: `${FILES}lb.pem`, key: `${FILES}lb.key` } },
@@ -183,7 +184,10 @@ t.test('the configuration, without what is secret', async (t) => {
   const { ask } = await openAdmin(t, subject);
   const { json, text } = await ask('/api/config');
   t.match(json, {
-    listen: [{ address: '8080', tls: null }],
+    listen: [
+      { address: '8080', tls: null },
+      { address: 'unix:/run/lb.sock', mode: '0660' },
+    ],
     admin: { listen: '10.0.0.1:9090', token: '***' },
     servers: [{ address: 'localhost:5001', name: 'apple', tls: { verify: true, cert: /lb\.pem$/ } }],
     timeouts: { request_header: 10_000 },

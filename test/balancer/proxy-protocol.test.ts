@@ -138,8 +138,8 @@ for (const means of ['fast', 'documented'] as const) {
       t.match(
         told(seen),
         [
-          /^a connection from 127\.0\.0\.1 to 127\.0\.0\.1:\d+ was closed: it expects a PROXY header, and got no PROXY header$/,
-          /was closed: it expects a PROXY header, and got a line that is not whole$/,
+          /^a connection from 127\.0\.0\.1 to 127\.0\.0\.1:\d+ was closed: it expects a PROXY header, and what came is none$/,
+          /was closed: its PROXY header is malformed: a line that is not whole$/,
         ],
         'each kind is told once',
       );
@@ -220,7 +220,7 @@ t.test('an operator is told of refused headers once a minute, and how many there
   clock.advance(61_000);
   await refused(3);
   t.equal(seen.warnings.length, 2);
-  t.match(seen.warnings[1], /got no PROXY header \(and 4 more like it before\)$/);
+  t.match(seen.warnings[1], /what came is none \(and 4 more like it before\)$/);
 });
 
 t.test('version 2 tells of TLS: scheme, name', async (t) => {
