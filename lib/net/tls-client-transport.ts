@@ -92,23 +92,37 @@ function wireProtocols(protocols: readonly string[]): Buffer {
   return wire;
 }
 
+/** Each is asked of OpenSSL when it is wanted: most connections have no certificate of a client. */
 class HandleSession implements TlsSession {
-  readonly version: string;
-  readonly cipher: string;
-  readonly resumed: boolean;
-  readonly alpn: string | null;
-  readonly peerCertificate: Buffer | null;
-  readonly verifyError: string;
+  readonly #handle: TlsHandle;
 
   constructor(handle: TlsHandle) {
-    const { standardName, version } = handle.getCipher();
-    const alpn = handle.getALPNNegotiatedProtocol();
-    this.version = handle.getProtocol() ?? version;
-    this.cipher = standardName;
-    this.resumed = handle.isSessionReused();
-    this.alpn = typeof alpn === 'string' ? alpn : null;
-    this.peerCertificate = handle.getPeerCertificate(false)?.raw ?? null;
-    const error = handle.verifyError();
-    this.verifyError = error == null ? '' : (error.code ?? error.message);
+    this.#handle = handle;
+  }
+
+  get version(): string {
+    return this.#handle.getProtocol() ?? '';
+  }
+
+  get cipher(): string {
+    return this.#handle.getCipher().standardName;
+  }
+
+  get resumed(): boolean {
+    return this.#handle.isSessionReused();
+  }
+
+  get alpn(): string | null {
+    const alpn = this.#handle.getALPNNegotiatedProtocol();
+    return typeof alpn === 'string' ? alpn : null;
+  }
+
+  get peerCertificate(): Buffer | null {
+    return this.#handle.getPeerCertificate(false)?.raw ?? null;
+  }
+
+  get verifyError(): string {
+    const error = this.#handle.verifyError();
+    return error == null ? '' : (error.code ?? error.message);
   }
 }

@@ -96,17 +96,15 @@ export function wrapTls(below: StreamHandle, context: SecureContext, isServer: b
   // Bytes that arrive after TLS was destroyed come here; without a function the process would abort.
   below.onread = onReadBelow;
   handle._parent = below;
+  // It must not be collected while the stream below is open.
+  (below as CarrierHandle)[ABOVE] = handle;
   handle.onhandshakestart = nothing;
   handle.onhandshakedone = nothing;
   handle.onerror = nothing;
   handle.close = closeBoth;
   if (below.reset !== undefined) handle.reset = resetBoth;
-  // Its own `fd` is that of the stream below: bytes written there would be sent in clear text, past TLS.
-  Object.defineProperty(handle, 'fd', NO_FILE);
   return handle;
 }
-
-const NO_FILE = { value: -1 };
 
 function onReadBelow(): undefined {}
 

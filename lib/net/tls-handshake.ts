@@ -182,12 +182,12 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
   #handOver(transport: SecuredTransport, session: TlsSession, choice: TlsChoice): void {
     const admission = this.#admission as Admission;
     const { acceptor } = this.#deps;
-    this.#count(session.resumed ? 'resumed' : 'ok');
+    const name = this.#hello?.name ?? null;
+    const info = infoOf(this.#info, name, session, choice, this.#listener);
+    this.#count(info.tls?.resumed === true ? 'resumed' : 'ok');
     this.#state = 'over';
     this.#admission = null;
     this.#deadline.release();
-    const name = this.#hello?.name ?? null;
-    const info = infoOf(this.#info, name, session, choice, this.#listener);
     acceptor.onAccept(new Incoming(transport, info, this.#source), admission);
   }
 
@@ -300,9 +300,9 @@ function infoOf(
   { clientAuth, policy }: TlsChoice,
   listener: ListenerState,
 ): TransportInfo {
-  const { version, cipher, resumed, alpn, peerCertificate, verifyError } = session;
-  const isAsked = clientAuth !== 'none' && peerCertificate !== null;
-  const certificate = isAsked ? clientCertificate(peerCertificate, verifyError) : null;
+  const { version, cipher, resumed, alpn } = session;
+  const der = clientAuth === 'none' ? null : session.peerCertificate;
+  const certificate = der === null ? null : clientCertificate(der, session.verifyError);
   return {
     scheme: 'https',
     port: before.port,
