@@ -29,6 +29,7 @@ export const SCRIPTS = [
   'server-row.js',
   'routes.js',
   'firewall.js',
+  'certificates.js',
   'bans.js',
   'failures.js',
   'main.js',

@@ -1,4 +1,5 @@
 import { Bans } from './bans.js';
+import { showCertificates } from './certificates.js';
 import { Charts } from './charts.js';
 import { ask, follow, hasToken, Refused, tryToken } from './connection.js';
 import { askFirst, choices, chosen, field } from './dialogs.js';
@@ -82,6 +83,7 @@ function show(status) {
   showNotice(status);
   routes.update(status.routes);
   showFirewall(part('firewall'), status.firewall);
+  showCertificates(status.certificates);
   // Actions that would be refused are not offered.
   mark(document.documentElement, 'data-access', access);
   part('reload').hidden = config.path === null || access === 'read';

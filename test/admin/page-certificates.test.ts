@@ -1,0 +1,62 @@
+import { createHash, type X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { connect } from 'node:tls';
+import { chromium } from 'playwright-core';
+import t from 'tap';
+import { authorityFile } from '../../lib/tls/local-authority.js';
+import { startBalancer } from '../support/balancer.js';
+import { openPage, withChromium } from './chromium.js';
+import { FakeSubject } from './fake-subject.js';
+import { openAdmin } from './support.js';
+
+await withChromium(t, async (t, browser) => {
+  await t.test('the page lists the certificates with their expiry', async (t) => {
+    const { port } = await openAdmin(t, new FakeSubject());
+    const { page, complaints } = await openPage(browser, `http://127.0.0.1:${port}/`);
+    t.teardown(() => page.close());
+    await page.getByRole('heading', { name: 'Certificates' }).waitFor();
+    const row =
+      /www\.mango\.com and 1 more 2027-01-15 \d+ days valid CN=Mango CA,O=Mango \/etc\/lb\/www\.pem/;
+    await page.getByRole('row', { name: row }).waitFor();
+    t.same(complaints, []);
+  });
+
+  await t.test('Chromium opens a site with a certificate of the local authority', async (t) => {
+    const folder = t.testdir();
+    const { port } = await startBalancer(
+      t,
+      {
+        listen: [{ address: '127.0.0.1:0', tls: 'internal' }],
+        respond: { body: 'here', headers: { 'Content-Type': 'text/plain' } },
+      },
+      { authority: folder },
+    );
+    // Trusted for this run by the key of what is shown, once curl's way of trust has verified it.
+    const ca = readFileSync(authorityFile(folder));
+    const socket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost' });
+    await once(socket, 'secureConnect');
+    const { publicKey } = socket.getPeerX509Certificate() as X509Certificate;
+    socket.destroy();
+    const hash = createHash('sha256')
+      .update(publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('base64');
+    const executablePath = [
+      process.env.LB_CHROMIUM ?? '',
+      '/usr/bin/chromium',
+      '/usr/bin/chromium-browser',
+    ].find((path) => path !== '' && existsSync(path)) as string;
+    const url = `https://localhost:${port}/`;
+    const trusting = await chromium.launch({
+      executablePath,
+      args: ['--no-sandbox', `--ignore-certificate-errors-spki-list=${hash}`],
+    });
+    t.teardown(() => trusting.close());
+    const page = await trusting.newPage();
+    await page.goto(url);
+    t.equal(await page.textContent('body'), 'here');
+    const stranger = await browser.newPage();
+    await t.rejects(stranger.goto(url), { message: /ERR_CERT_AUTHORITY_INVALID/ });
+    await stranger.close();
+  });
+});
