@@ -197,6 +197,7 @@ export class ClientAcceptor implements Acceptor {
     this.announceEnd();
     this.#onEmpty = done;
     for (const connection of this.#connections) connection.closeIfIdle();
+    for (const place of [...this.#pending]) if (place.isSilent) place.abandon();
     if (this.count === 0) done();
   }
 
@@ -325,6 +326,10 @@ class Place implements Admission {
 
   get idleSince(): number {
     return this.#pending?.idleSince ?? Number.POSITIVE_INFINITY;
+  }
+
+  get isSilent(): boolean {
+    return this.#pending?.isSilent === true;
   }
 
   abandon(): void {

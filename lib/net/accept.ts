@@ -50,6 +50,8 @@ export class Incoming {
 export interface PendingConnection {
   /** When it began, in the wheel's time. */
   readonly idleSince: number;
+  /** Has the client sent nothing yet? Then it loses nothing when the connection is closed. */
+  readonly isSilent: boolean;
   /** Closes the connection because another one needs its place. */
   abandon(): void;
 }

@@ -112,6 +112,10 @@ export class ProxyHeaderReader implements ChannelOwner, DeadlineOwner, PendingCo
     this.#refuse('timeout', 'it expects a PROXY header, and had none in time (timeouts.proxy_header)');
   }
 
+  get isSilent(): boolean {
+    return !this.#parser.started;
+  }
+
   /** Another connection needs its place. */
   abandon(): void {
     this.#refuse('gave_way');

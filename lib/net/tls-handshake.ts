@@ -243,6 +243,10 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
     this.#deps.counts.count(result);
   }
 
+  get isSilent(): boolean {
+    return this.#state === 'hello' && this.#bytes === null;
+  }
+
   /** Another connection needs its place. */
   abandon(): void {
     this.#cut('gave_way');

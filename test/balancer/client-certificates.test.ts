@@ -7,8 +7,10 @@ import t, { type Test } from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { TestAuthority, writeCertificate } from '../support/certificates.js';
+import { RawClient } from '../support/client.js';
 import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
+import { until } from '../support/loop-ticks.js';
 import { field, origin } from '../support/origin.js';
 
 const authority = await TestAuthority.create();
@@ -158,6 +160,23 @@ async function stay(t: Test, port: number, name: string, shown: { cert?: string;
   };
   return { socket, get };
 }
+
+t.test('a drain does not wait for connections that have not begun their handshake', async (t) => {
+  for (const sockets of ['fast', 'documented'] as const) {
+    const folder = t.testdir();
+    const open = writeCertificate(folder, 'open', await authority.issue({ names: ['open.test'] }));
+    const { port, balancer } = await startBalancer(
+      t,
+      { listen: [{ address: '127.0.0.1:0', tls: true }], tls: { certificates: [open] }, respond: {} },
+      { manual: true, sockets },
+    );
+    const client = await RawClient.connect(port);
+    await until(() => balancer.clientCount === 1);
+    t.equal(await balancer.drain(), true);
+    t.equal(await client.toEnd(), '');
+    client.end();
+  }
+});
 
 t.test('a reload that requires certificates holds for those who are connected already', async (t) => {
   const folder = t.testdir({ 'ca.pem': authority.cert });

@@ -436,6 +436,11 @@ t.test('a drain serves whoever is sending a header, and a stop cuts them', async
   client.end();
   t.equal(await drained, true);
   clock.advance(1);
+  const third = await start(t, {}, { manual: true });
+  const quiet = await third.connect();
+  await until(() => third.balancer.clientCount === 1);
+  t.equal(await third.balancer.drain(), true, 'it does not wait for those that have sent nothing');
+  await quiet.gone();
   const other = await start(t);
   const silent = await other.connect();
   await until(() => other.balancer.clientCount === 1);
