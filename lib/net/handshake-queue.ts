@@ -7,7 +7,7 @@ import { beforeTickEnd, type DeferredWork } from './loop-tick.js';
  */
 const MAX_TICK_MS = 4;
 /**
- * The most handshakes in progress: each takes 60 KiB. If 2,000 a second begin and never end, as in an attack, each has a
+ * The most handshakes in progress: each takes 47 KiB. If 2,000 a second begin and never end, as in an attack, each has a
  * second for its two round trips before it is closed.
  */
 const MAX_BEGUN = 2048;
