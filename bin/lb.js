@@ -38,9 +38,17 @@ function start(cli) {
 }
 
 function notLoaded(error) {
-  if (error.code === 'ERR_MODULE_NOT_FOUND') process.stderr.write('lb: not built yet, run: make setup\n');
-  else if (error.code === 'EMFILE')
+  // Where too few files may be open, Node may say that it did not find a module.
+  if (error.code === 'EMFILE' || (error.code === 'ERR_MODULE_NOT_FOUND' && mostFiles() < 256))
     process.stderr.write('lb: too few files may be open: ulimit -n 256 or more is needed.\n');
+  else if (error.code === 'ERR_MODULE_NOT_FOUND')
+    process.stderr.write('lb: not built yet, run: make setup\n');
   else throw error;
   process.exitCode = 1;
+}
+
+/** NaN where there is no limit, or none is known. */
+function mostFiles() {
+  var limits = process.report.getReport().userLimits || {};
+  return Number((limits.open_files || {}).soft);
 }

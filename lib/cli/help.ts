@@ -71,8 +71,8 @@ const COMMANDS: readonly Row[] = [
   ["    -H 'Name: value'", 'a header of that request, as often as you like'],
   ['    --ip A', 'the client address (default 127.0.0.1)'],
   ['    --json', 'the result of either as JSON'],
-  ['certs', 'certificates of the file, when they expire and what is'],
-  ['', 'wrong with them; --admin ADDR: of a running balancer'],
+  ['certs', 'certificates of the file, when they expire and what'],
+  ['', 'is wrong with them; --admin ADDR: of a running one'],
   ['help KEY', 'explains a key of the settings, as timeouts.connect'],
 ];
 
