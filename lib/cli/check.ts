@@ -97,7 +97,7 @@ function render(findings: Findings, paint: Paint): string {
   }
   const errors = certificates.filter(isError);
   if (errors.length > 0) {
-    const total = `${file}: ${count(errors.length, 'certificate')} cannot be used`;
+    const total = `${file}: ${count(errors.length, 'problem')} with certificates`;
     return `${warned}${found}${paint.red(total)}\n`;
   }
   return `${warned}${found}${paint.green(`${file} is fine:`)} ${summary(config)}, ${testsPassed(cases)}\n`;

@@ -69,7 +69,7 @@ t.test(
     const check = start(t, ['check', '-c', file]);
     t.equal(await check.end(), 1);
     t.match(check.stdout, /lb\.yaml:6 {2}.*none\.pem: the file does not exist\.\n/);
-    t.match(check.stdout, /1 certificate cannot be used\n/);
+    t.match(check.stdout, /1 problem with certificates\n/);
   },
 );
 
