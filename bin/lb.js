@@ -49,6 +49,6 @@ function notLoaded(error) {
 
 /** NaN where there is no limit, or none is known. */
 function mostFiles() {
-  var limits = process.report.getReport().userLimits || {};
-  return Number((limits.open_files || {}).soft);
+  var limits = process.report.getReport().userLimits;
+  return limits === undefined ? Number.NaN : Number(limits.open_files.soft);
 }
