@@ -110,7 +110,7 @@ export interface Balancer extends Operations, BanOperations {
   reloadCertificates(): Promise<CertificateReload>;
   /** The paths of certificates, keys and folders of them: whenever one changes, `reloadCertificates` has something to do. */
   readonly certificateFiles: readonly string[];
-  /** What `Admin.open` goes by where `admin.tls` is set; null for plain HTTP. */
+  /** The TLS terms of the admin listener (`admin.tls`); null for plain HTTP. */
   readonly adminTerms: TlsTerms | null;
   /** The certificates that clients are shown, in the order of the file. */
   certificates(): readonly CertificateStatus[];

@@ -53,6 +53,13 @@ export interface ClientCertificate {
   readonly der: Buffer;
 }
 
+/** Whose certificate the client showed, or why it is not valid: `CN=alice`, `invalid: CERT_HAS_EXPIRED`. Empty without one. */
+export function certificateText({ tls }: TransportInfo): string {
+  const certificate = tls?.clientCertificate ?? null;
+  if (certificate === null) return '';
+  return certificate.error === '' ? certificate.subject : `invalid: ${certificate.error}`;
+}
+
 /** A connection of TCP, or of a Unix socket, without TLS. */
 export const PLAIN_TRANSPORT: TransportInfo = Object.freeze({
   scheme: 'http',

@@ -181,8 +181,8 @@ export class ClientAcceptor implements Acceptor {
   }
 
   /**
-   * Listeners may ask other certificates of clients than before. Connections that began under other terms end, busy ones after
-   * the answer in progress: so nobody goes on without the certificate that is required now, or with one that is revoked.
+   * After a reload, listeners may require other client certificates. Connections that began under other terms end, busy ones
+   * after the answer in progress: a client without a certificate, or with a revoked one, sends no further request.
    */
   endOutdated(): void {
     for (const connection of this.#connections) {

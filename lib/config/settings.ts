@@ -569,8 +569,8 @@ export interface ServerTlsSettings {
   /** The passphrase of an encrypted key. */
   readonly passphrase?: string;
   /**
-   * false accepts any certificate: whoever answers at the address can read and change what is sent. Each start warns
-   * of it. Default: true.
+   * false accepts any certificate: any program that answers at the address can read and change what is sent. Each
+   * start warns of it. Default: true.
    */
   readonly verify?: boolean;
   /** The oldest version of TLS that is spoken with the server. Default: "TLSv1.2". */

@@ -28,7 +28,7 @@ export class TlsClientTransport extends TlsTransport implements SecuredTransport
     handle.receive(first);
     if (this.destroyed) return;
     const status = handle.readStart();
-    if (status !== 0) this.fail(new Error('the socket can not be read'));
+    if (status !== 0) this.fail(new Error('the socket cannot be read'));
   }
 
   get session(): TlsSession {

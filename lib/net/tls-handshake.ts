@@ -12,11 +12,20 @@ import {
 import { Channel, type ChannelOwner } from './channel.js';
 import { clientCertificate } from './client-certificate.js';
 import { ALERT, type ClientHello, readClientHello } from './client-hello.js';
+import { HandleTransport } from './handle-transport.js';
 import type { HandshakeQueue } from './handshake-queue.js';
 import { type HandshakeCounts, type HandshakeResult, resultOf } from './handshake-results.js';
-import { secure } from './tls-server.js';
+import type { SocketTransport } from './socket-transport.js';
+import { TlsClientTransport } from './tls-client-transport.js';
+import { TlsSocketTransport } from './tls-socket-transport.js';
 import type { TlsChoice, TlsTerms } from './tls-terms.js';
-import type { RawTransport, SecuredTransport, ServerHandshakeListener, TlsSession } from './transport.js';
+import type {
+  RawTransport,
+  SecuredTransport,
+  ServerHandshakeListener,
+  TlsServerOptions,
+  TlsSession,
+} from './transport.js';
 
 /** What handshakes need, the same for all of one balancer. */
 export interface HandshakeDeps {
@@ -278,6 +287,16 @@ export class Handshake implements ChannelOwner, DeadlineOwner, ServerHandshakeLi
   onClose(): void {
     this.#over('client_left');
   }
+}
+
+/**
+ * Begins TLS on a detached transport, as a server, in the same mode. Throws when OpenSSL rejects the options. The
+ * listener may be called with a failure before this returns.
+ */
+function secure(transport: RawTransport, options: TlsServerOptions): SecuredTransport {
+  return transport instanceof HandleTransport
+    ? new TlsClientTransport(transport.handle, options)
+    : new TlsSocketTransport((transport as SocketTransport).socket, options);
 }
 
 /** Lists of one protocol, one object each. */

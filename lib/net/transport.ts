@@ -53,7 +53,7 @@ export interface Transport extends EndsSource {
 /** The transport of a socket itself, which can be passed on to another owner. */
 export interface RawTransport extends Transport {
   /**
-   * Stops reading, and calling its owner; another owner must be attached, or TLS begun (`tls-server.ts`), at once. `rest`
+   * Stops reading, and calling its owner; another owner must be attached, or TLS begun (`tls-handshake.ts`), at once. `rest`
    * was read and not used: the next owner reads it first. Only while nothing is pending, and neither side has ended.
    */
   detach(rest: Buffer | null): void;

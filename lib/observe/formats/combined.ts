@@ -1,9 +1,9 @@
 import type { AttemptRecord, RequestRecord } from '../../base/observer.js';
+import { certificateText } from '../../base/transport-info.js';
 import type { AccessLogField } from '../../config/types.js';
 import type { LineFormat } from '../batched-sink.js';
 import { escapeBare, escapeQuoted, shownTarget } from '../escape.js';
 import { clfTime, isoTime, seconds, threeDecimals } from '../timestamps.js';
-import { certificateText } from './certificate-text.js';
 
 type Value = (record: RequestRecord) => string;
 

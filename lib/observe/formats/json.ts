@@ -1,9 +1,9 @@
 import type { RequestRecord } from '../../base/observer.js';
+import { certificateText } from '../../base/transport-info.js';
 import type { AccessLogField } from '../../config/types.js';
 import type { LineFormat } from '../batched-sink.js';
 import { jsonString, shownTarget, UNSAFE_IN_JSON } from '../escape.js';
 import { isoTime, threeDecimals } from '../timestamps.js';
-import { certificateText } from './certificate-text.js';
 import { Answers, Askers, attemptText, Beginning } from './json-pieces.js';
 
 type Value = (record: RequestRecord) => string;
