@@ -62,14 +62,21 @@ export class SettingsReference {
       const key = `${prefix}${name}`;
       const below = this.#holder(property);
       this.#byKey.set(key, this.#describe(key, property, map, below));
-      if (below === null || seen.has(below.schema.properties) || this.#isTopLevel(prefix, name)) continue;
+      if (below === null || seen.has(below.schema.properties) || this.#isTopLevel(prefix, name, below))
+        continue;
       this.#walk(`${key}${below.suffix}.`, below.schema, new Set([...seen, below.schema.properties]));
     }
   }
 
-  /** `hosts[].header_rules` and the like are described where they stand at the top level of the file. */
-  #isTopLevel(prefix: string, name: string): boolean {
-    return prefix !== '' && schema.properties?.[name] !== undefined && /\[\]\.$/.test(prefix);
+  /**
+   * `hosts[].header_rules` and the like are described where they stand at the top level of the file. `servers[].tls` is not
+   * one of them: it has other keys than `tls`.
+   */
+  #isTopLevel(prefix: string, name: string, below: Holder): boolean {
+    const top = schema.properties?.[name];
+    if (prefix === '' || top === undefined || !/\[\]\.$/.test(prefix)) return false;
+    const known = this.#holder(top)?.schema.properties ?? {};
+    return Object.keys(below.schema.properties ?? {}).every((key) => key in known);
   }
 
   #holder(written: Schema): Holder | null {
