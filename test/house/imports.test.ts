@@ -8,6 +8,7 @@ const LIB = fileURLToPath(new URL('../../../lib', import.meta.url));
 /** What may be imported is left of what imports it; rooms in one step know nothing of each other. */
 const ORDER: readonly (readonly string[])[] = [
   ['base'],
+  ['shared'],
   ['config', 'http', 'net'],
   ['tls'],
   ['servers'],
@@ -18,6 +19,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['engine'],
   ['observe'],
   ['control'],
+  ['threads'],
   ['balancer'],
   ['admin'],
   ['cli'],

@@ -1,0 +1,45 @@
+import { ClientTables, type ClientTablesHandle } from './client-tables.js';
+import { ServerSlots, type ServerSlotsHandle } from './server-slots.js';
+
+/** What another thread attaches to: it can be posted to a worker thread, which then sees the same memory. */
+export interface SharedMemoryHandle {
+  readonly threads: number;
+  readonly clients: ClientTablesHandle;
+  readonly servers: ServerSlotsHandle;
+}
+
+/**
+ * What is true in all threads of a balancer at once: what clients have used up, and what servers are doing. A balancer
+ * with one thread uses the same tables. Threads are numbered: 0 is the control plane, which is also the only engine when
+ * there is one thread.
+ */
+export class SharedMemory {
+  /** The number of this thread, from 0. */
+  readonly thread: number;
+  readonly clients: ClientTables;
+  readonly servers: ServerSlots;
+  readonly handle: SharedMemoryHandle;
+
+  private constructor(handle: SharedMemoryHandle, thread: number) {
+    this.handle = handle;
+    this.thread = thread;
+    this.clients = ClientTables.attach(handle.clients, thread);
+    this.servers = ServerSlots.attach(handle.servers, thread);
+  }
+
+  /** For this thread, number 0, and for `threads` - 1 others. */
+  static create(threads = 1): SharedMemory {
+    const handle = { threads, clients: ClientTables.create(threads), servers: ServerSlots.create(threads) };
+    return new SharedMemory(handle, 0);
+  }
+
+  static attach(handle: SharedMemoryHandle, thread: number): SharedMemory {
+    return new SharedMemory(handle, thread);
+  }
+
+  /** Gives back what a thread held that has ended; called by another thread. */
+  reclaim(thread: number): void {
+    this.clients.reclaim(thread);
+    this.servers.reclaim(thread);
+  }
+}
