@@ -16,9 +16,10 @@ import type { Entry, Node, Path, Span } from './tree.js';
 
 /** Deeper than any configuration nests, and shallow enough for the stack. */
 const MAX_DEPTH = 50;
-const MAX_ALIASES = 100;
-/** How many nodes aliases may add: otherwise a few lines of aliases of aliases make billions. */
-const MAX_ALIASED_NODES = 10_000;
+/** How many nodes aliases may add: otherwise a few lines of aliases of aliases make billions. Ten for each of 10,000 hosts. */
+const MAX_ALIASED_NODES = 100_000;
+/** The key whose value is a map, or a list of maps, that the map around it takes keys from (YAML 1.1). */
+const MERGE_KEY = '<<';
 
 /** An empty document; its position is the beginning of the text. */
 const EMPTY: Node = { kind: 'map', entries: new Map(), span: { start: 0, end: 1 } };
@@ -40,6 +41,23 @@ export function loadTree(text: string, env: Environment): Reading {
 /** Thrown when reading cannot go on. */
 class Unreadable extends Error {}
 
+type MapNode = Extract<Node, { readonly kind: 'map' }>;
+
+interface Key {
+  readonly name: string;
+  readonly span: Span;
+  /** `"<<"` in quotes is a key like any other. */
+  readonly isMerge: boolean;
+}
+
+/** A merge key of a map that is being read. */
+interface Merge {
+  readonly key: Span;
+  /** How many entries the map had before it. */
+  readonly after: number;
+  readonly maps: readonly MapNode[];
+}
+
 /** Builds a tree from the parser's events. Most faults are recorded and skipped, so that one run reports them all. */
 class TreeReader {
   readonly faults: Fault[] = [];
@@ -51,7 +69,6 @@ class TreeReader {
   readonly #sizes = new Map<Node, number>();
   #events: readonly Event[] = [];
   #next = 0;
-  #aliases = 0;
   #aliasedNodes = 0;
 
   constructor(text: string, env: Environment) {
@@ -129,40 +146,88 @@ class TreeReader {
     const entries = new Map<string, Entry>();
     const map: Node = { kind: 'map', entries, span: spanOf(event, this.#text) };
     this.#anchor(event, map);
+    let merge: Merge | null = null;
     let size = 1;
     while (!this.#ended()) {
       const key = this.#key();
       this.#path.push(key.name);
-      const value = this.#node(key.span);
-      this.#addEntry(entries, key, value);
+      if (!key.isMerge) {
+        const value = this.#node(key.span);
+        this.#addEntry(entries, key, value);
+        size += this.#sizes.get(value)!;
+      } else if (merge === null) {
+        merge = { key: key.span, after: entries.size, maps: this.#mapsToMerge(key.span) };
+      } else {
+        this.#repeated(key.span, merge.key, 'Write one list: [*first, *second].');
+        this.#mapsToMerge(key.span);
+      }
       this.#path.pop();
-      size += this.#sizes.get(value)!;
     }
+    if (merge !== null) size += this.#merge(entries, merge);
     this.#sizes.set(map, size);
     return map;
   }
 
-  #key(): { name: string; span: Span } {
+  #key(): Key {
     const event = this.#events[this.#next++]!;
     const span = spanOf(event, this.#text);
     if (event.type !== EVENT_ID.SCALAR) this.#stop(span, 'expected a key such as listen', '');
-    return { name: event.valueStart < 0 ? '' : getScalarValue(this.#text, event), span };
+    const name = event.valueStart < 0 ? '' : getScalarValue(this.#text, event);
+    return { name, span, isMerge: name === MERGE_KEY && event.style === SCALAR_STYLE.PLAIN };
   }
 
-  #addEntry(entries: Map<string, Entry>, { name, span }: { name: string; span: Span }, value: Node): void {
+  #addEntry(entries: Map<string, Entry>, { name, span }: Key, value: Node): void {
     const first = entries.get(name);
-    if (name === '<<') {
-      this.#fault(
-        span,
-        'merge keys are not supported',
-        'Write the settings out, or use *name for a whole value.',
-      );
-    } else if (first) {
-      const line = new LineIndex(this.#text).of(first.key).line;
-      this.#fault(span, `given twice, first in line ${line}`, 'Join the two, or remove one.');
-    } else {
-      entries.set(name, { key: span, value });
+    if (first) this.#repeated(span, first.key, 'Join the two, or remove one.');
+    else entries.set(name, { key: span, value });
+  }
+
+  #repeated(span: Span, first: Span, hint: string): void {
+    const { line } = new LineIndex(this.#text).of(first);
+    this.#fault(span, `given twice, first in line ${line}`, hint);
+  }
+
+  /** Reads the value of a merge key: one map or a list of maps, usually aliases. */
+  #mapsToMerge(owner: Span): MapNode[] {
+    const event = this.#events[this.#next]!;
+    if (event.type !== EVENT_ID.SEQUENCE) return this.#mapToMerge(owner);
+    this.#next += 1;
+    this.#checkTag(event);
+    const maps: MapNode[] = [];
+    while (!this.#ended()) maps.push(...this.#mapToMerge(owner));
+    return maps;
+  }
+
+  /** One map; none where something else stands, which is reported. */
+  #mapToMerge(owner: Span): MapNode[] {
+    const event = this.#events[this.#next]!;
+    const node = this.#node(owner);
+    if (node.kind === 'map') return [node];
+    const isEmpty = event.type === EVENT_ID.SCALAR && event.valueStart < 0;
+    const span = isEmpty ? owner : spanOf(event, this.#text);
+    this.#fault(span, 'expected a map to merge, such as *name, or a list of maps', '');
+    return [];
+  }
+
+  /**
+   * Adds the entries of other maps where the merge key stands. Own keys take precedence, then maps that come earlier in
+   * the list. The entries keep their positions: a problem is shown where it was written. Returns how many nodes were added.
+   */
+  #merge(entries: Map<string, Entry>, { after, maps }: Merge): number {
+    const own = [...entries];
+    const merged = new Map<string, Entry>();
+    let size = 0;
+    for (const map of maps) {
+      for (const [name, entry] of map.entries) {
+        if (entries.has(name) || merged.has(name)) continue;
+        merged.set(name, entry);
+        size += this.#sizes.get(entry.value)!;
+      }
     }
+    entries.clear();
+    for (const [name, entry] of [...own.slice(0, after), ...merged, ...own.slice(after)])
+      entries.set(name, entry);
+    return size;
   }
 
   #scalar(event: ScalarEvent, owner: Span): Node {
@@ -186,10 +251,7 @@ class TreeReader {
       this.#stop(span, `nothing is called &${name}`, `If a text begins with *, quote it: "*${name}".`);
     const size = this.#sizes.get(node);
     if (size === undefined) this.#stop(span, `*${name} stands inside &${name} itself`, '');
-    this.#aliases += 1;
     this.#aliasedNodes += size;
-    if (this.#aliases > MAX_ALIASES)
-      this.#stop(span, `more than ${MAX_ALIASES} aliases`, 'Write the values out.');
     if (this.#aliasedNodes > MAX_ALIASED_NODES) {
       this.#stop(span, `aliases expand to more than ${MAX_ALIASED_NODES} values`, 'Write the values out.');
     }

@@ -112,7 +112,10 @@ export interface LimitsSettings {
   readonly requests_per_connection?: number;
 }
 
-/** Settings of the lb load balancer. Every setting has a default; an unknown key is refused. */
+/**
+ * Settings of the lb load balancer. Every setting has a default; an unknown key is refused. Keys that begin with x-
+ * are ignored, so that they can hold what is named with & and used with *.
+ */
 export interface Settings {
   /**
    * Where to accept connections: a port (every interface), host:port, [v6]:port, unix:/path, or a list of these and

@@ -97,6 +97,21 @@ t.test('a thousand mistakes are all reported, quickly', async (t) => {
   t.ok(processorTime() - started < 2000);
 });
 
+t.test('what ten thousand hosts have in common is written once and merged into each', async (t) => {
+  const shared = 'x-shop: &shop { algorithm: random, retry: { attempts: 1 }, timeouts: { connect: 1s } }\n';
+  const hosts = Array.from(
+    { length: 10_000 },
+    (_, n) => `  - { <<: *shop, host: h${n}.example.com, servers: [localhost:1] }\n`,
+  );
+  const config = load(`${shared}hosts:\n${hosts.join('')}`);
+  t.equal(config.hosts.length, 10_000);
+  t.match(config.groups.at(-1), { algorithm: { name: 'random' } });
+});
+
+t.test('a program may have x- keys in its settings too', async (t) => {
+  t.same(createConfig({ 'x-anything': { any: 'thing' } } as object), createConfig());
+});
+
 t.test('settings that routes share are one object', async (t) => {
   const { hosts, rest, groups } = load(`
 servers: [localhost:1]

@@ -9,6 +9,12 @@ export const FORMS: readonly (readonly [written: readonly string[], meaning: str
   [[`\${NAME}`, `\${NAME:-default}`], 'a variable of the environment, in any text'],
   [['/regex/', '/regex/i'], 'a regular expression, where a value is compared'],
   [['"*"'], 'any value, where a value is compared'],
+  [['&name', '*name'], 'names a value, and uses it once more'],
+  [
+    ['<<: *name', '<<: [*one, *other]'],
+    'takes the keys of a map; own keys win, then those of the map that is listed first',
+  ],
+  [['x-anything: …'], 'at the top of the file: ignored, a place for values that are named'],
 ];
 
 const INTRODUCTION = `# Configuration
