@@ -76,6 +76,13 @@ function kindOf(stats: Stats): string {
   return stats.isSocket() ? 'a socket' : 'a device';
 }
 
+/** Why a file that a person named could not be read, as the end of a sentence: `there is no such file`. */
+export function whyUnreadable(error: unknown): string {
+  if (error instanceof FileError) return error.message;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' ? 'there is no such file' : (code ?? message);
+}
+
 function tooLarge(maxBytes: number): FileError {
   return new FileError(`it is larger than ${formatSize(maxBytes)}`);
 }

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { loadConfig } from '../config/config.js';
 import { MOST_SHOWN, renderProblems } from '../config/problems.js';
+import type { Config } from '../config/types.js';
 import { type Examined, examineCertificates } from '../control/certificates.js';
 import type { CertificateStatus } from '../control/status/status.js';
 import { escapeForScreen } from '../observe/escape.js';
 import type { CertsOptions } from './args.js';
-import { renderFindings, shortPath } from './certificate-report.js';
+import { findingsJson, renderFindings, shortPath } from './certificate-report.js';
 import type { Terminals } from './check.js';
 import { count, humanDuration } from './error-text.js';
 import type { Paint } from './paint.js';
@@ -46,25 +46,29 @@ export async function certs(options: CertsOptions, terminals: Terminals): Promis
 
 function ofFile({ configFile, json }: CertsOptions, { stdout }: Terminals): number {
   const file = configFile ?? DEFAULT_FILE;
-  const { certificates, findings } = examineFile(file);
-  if (json)
-    stdout.write(`${JSON.stringify({ file, certificates: certificates.map(toJson), findings }, null, 2)}\n`);
-  else {
+  const { certificates, findings, included } = examineFile(file);
+  if (json) {
+    const found = { certificates: certificates.map(toJson), findings: findingsJson(findings, included) };
+    stdout.write(`${JSON.stringify({ file, ...found }, null, 2)}\n`);
+  } else {
     stdout.write(table(certificates, stdout.columns, stdout.paint));
-    stdout.write(renderFindings(findings, file, stdout.paint));
+    stdout.write(renderFindings(findings, file, included, stdout.paint));
   }
   const isBad = findings.some(({ severity }) => severity === 'error');
   return isBad || certificates.some(({ state }) => state === 'expired') ? 1 : 0;
 }
 
-function examineFile(file: string): Examined {
+function examineFile(file: string): Examined & Pick<Config, 'included'> {
   const text = readConfig(file);
-  const result = loadConfig(text, { directory: dirname(file) });
+  const result = loadConfig(text, { file });
   if (!result.ok) {
     const paint = { paint: problemPaint(PLAIN) };
-    throw new StartSettingsError(renderProblems(result.problems, { file, text, most: MOST_SHOWN, ...paint }));
+    const { problems, included } = result;
+    const shown = { file, text, included, most: MOST_SHOWN, ...paint };
+    throw new StartSettingsError(renderProblems(problems, shown));
   }
-  return examineCertificates(result.config);
+  const { config } = result;
+  return { ...examineCertificates(config), included: config.included };
 }
 
 const same = (text: string): string => text;

@@ -1,17 +1,17 @@
-import { dirname } from 'node:path';
 import { addressKey } from '../base/address.js';
 import { listenerRemarks, listenerText } from '../base/listener-text.js';
 import { loadConfig } from '../config/config.js';
 import { everyRoute } from '../config/every-route.js';
 import { describeListener } from '../config/inventory.js';
 import { MOST_SHOWN, type Problem, renderFirst, renderProblems } from '../config/problems.js';
+import { lineIn, placeJson } from '../config/sources.js';
 import type { Config } from '../config/types.js';
 import { examineCertificates } from '../control/certificates.js';
 import { escapeForScreen } from '../observe/escape.js';
 import { type CaseResult, runCases } from '../routing/dry-run/cases.js';
 import type { CertificateFinding } from '../tls/finding.js';
 import type { CheckOptions } from './args.js';
-import { renderFindings } from './certificate-report.js';
+import { findingsJson, renderFindings } from './certificate-report.js';
 import { count } from './error-text.js';
 import type { Paint } from './paint.js';
 import { DEFAULT_FILE, problemPaint, readConfig, StartSettingsError } from './start-settings.js';
@@ -26,6 +26,8 @@ export interface Terminals {
 interface Findings {
   readonly file: string;
   readonly text: string;
+  /** The texts of the files that it includes, by name. */
+  readonly included: ReadonlyMap<string, string>;
   readonly config: Config | null;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
@@ -50,12 +52,13 @@ export function check({ configFile, json }: CheckOptions, { stdout, stderr }: Te
 
 function examine(file: string): Findings {
   const text = readConfig(file);
-  const result = loadConfig(text, { directory: dirname(file), needsRoute: true });
+  const result = loadConfig(text, { file, needsRoute: true });
+  const { included } = result;
   const nothing = { problems: [], warnings: [], cases: [], certificates: [] };
-  if (!result.ok) return { file, text, config: null, ...nothing, problems: result.problems };
+  if (!result.ok) return { file, text, included, config: null, ...nothing, problems: result.problems };
   const { config, warnings } = result;
   const certificates = examineCertificates(config).findings;
-  return { file, text, config, problems: [], warnings, cases: runCases(config), certificates };
+  return { file, text, included, config, problems: [], warnings, cases: runCases(config), certificates };
 }
 
 function isFine({ config, cases, certificates }: Findings): boolean {
@@ -73,12 +76,12 @@ function failed({ mismatches }: CaseResult): boolean {
 /** The failing tests of a configuration, ready to print; empty when all pass. */
 export function renderFailures(config: Config, file: string, paint: Paint): string {
   const failures = runCases(config).filter(failed);
-  return renderFirst(failures, MOST_SHOWN, (result) => `${renderCase(result, file, paint)}\n`);
+  return renderFirst(failures, MOST_SHOWN, (result) => `${renderCase(result, file, config, paint)}\n`);
 }
 
 function render(findings: Findings, paint: Paint): string {
-  const { file, text, config, problems, warnings, cases, certificates } = findings;
-  const options = { file, text, paint: problemPaint(paint), most: MOST_SHOWN };
+  const { file, text, included, config, problems, warnings, cases, certificates } = findings;
+  const options = { file, text, included, paint: problemPaint(paint), most: MOST_SHOWN };
   if (config === null) {
     const total = `${file}: ${count(problems.length, 'problem')}`;
     return `${renderProblems(problems, options)}\n${paint.red(total)}\n`;
@@ -88,9 +91,9 @@ function render(findings: Findings, paint: Paint): string {
     MOST_SHOWN,
     (warning) => `${paint.yellow('warning:')} ${renderProblems([warning], options)}\n`,
   );
-  const found = renderFindings(certificates, file, paint);
+  const found = renderFindings(certificates, file, config.included, paint);
   const failures = cases.filter(failed);
-  const shown = renderFirst(failures, MOST_SHOWN, (result) => `${renderCase(result, file, paint)}\n`);
+  const shown = renderFirst(failures, MOST_SHOWN, (result) => `${renderCase(result, file, config, paint)}\n`);
   if (failures.length > 0) {
     const total = `${file}: ${failures.length} of ${count(cases.length, 'test')} failed`;
     return `${warned}${found}${shown}${paint.red(total)} ${paint.dim('(- expected, + what came)')}\n`;
@@ -147,13 +150,19 @@ function sizes(config: Config): { hosts: number; routes: number; servers: number
   };
 }
 
-function renderCase({ test, mismatches }: CaseResult, file: string, paint: Paint): string {
+function renderCase(
+  { test, mismatches }: CaseResult,
+  settings: string,
+  { included }: Config,
+  paint: Paint,
+): string {
+  const { file, line } = lineIn(test.line, settings, included);
   const from = test.clientIp === '127.0.0.1' ? '' : paint.dim(` from ${test.clientIp}`);
   const lines = mismatches.map(({ what, expected, actual }) => {
     const one = paint.red(`    - ${what}: ${escapeForScreen(expected)}`);
     return `${one}\n${paint.green(`    + ${what}: ${escapeForScreen(actual)}`)}\n`;
   });
-  return `${paint.bold(`${file}:${test.line}`)}  ${escapeForScreen(test.request)}${from}\n${lines.join('')}`;
+  return `${paint.bold(`${file}:${line}`)}  ${escapeForScreen(test.request)}${from}\n${lines.join('')}`;
 }
 
 function toJson(findings: Findings): object {
@@ -163,12 +172,12 @@ function toJson(findings: Findings): object {
     ok: isFine(findings),
     problems,
     warnings,
-    certificates,
+    certificates: findingsJson(certificates, config?.included ?? []),
     ...(config === null
       ? {}
       : { ...sizes(config), backups: backupsOf(config), algorithms: algorithmsOf(config) }),
     tests: cases.map(({ test, mismatches }) => ({
-      line: test.line,
+      ...(config === null ? { line: test.line } : placeJson(test.line, config.included)),
       request: test.request,
       passed: mismatches.length === 0,
       mismatches,

@@ -3,6 +3,7 @@ import { listenerText } from '../base/listener-text.js';
 import { didYouMean } from '../base/nearest.js';
 import type { Scheme } from '../base/transport-info.js';
 import { describeListener } from '../config/inventory.js';
+import { lineIn } from '../config/sources.js';
 import type { Config } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import { escapeForScreen } from '../observe/escape.js';
@@ -46,7 +47,10 @@ const same = (text: string): string => text;
 export function renderWay(explained: Explained, paint: Paint): string {
   const { file, config, request, peer, explanation } = explained;
   const { outcome, firewalls, steps } = explanation;
-  const place = (line: number): string => (line === 0 ? '' : `  ${file}:${line}`);
+  const place = (line: number): string => {
+    const at = lineIn(line, file, config.included);
+    return line === 0 ? '' : `  ${at.file}:${at.line}`;
+  };
   const title = wrap(`${request.method} ${request.scheme}://${request.host}${request.target}`, WIDTH - 4);
   const guards = (which: (entry: FirewallOpinions) => boolean): Section[] =>
     firewalls.filter(which).map((entry) => firewallSection(entry, place, paint));

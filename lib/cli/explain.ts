@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import { loadConfig } from '../config/config.js';
 import { MOST_SHOWN, renderProblems } from '../config/problems.js';
 import type { Config } from '../config/types.js';
@@ -39,9 +38,10 @@ export function explain(options: ExplainOptions, { stdout, stderr }: Terminals):
 
 function load(file: string, paint: Paint): Config {
   const text = readConfig(file);
-  const result = loadConfig(text, { directory: dirname(file), needsRoute: true });
+  const result = loadConfig(text, { file, needsRoute: true });
   if (result.ok) return result.config;
+  const { problems, included } = result;
   throw new StartSettingsError(
-    renderProblems(result.problems, { file, text, most: MOST_SHOWN, paint: problemPaint(paint) }),
+    renderProblems(problems, { file, text, included, most: MOST_SHOWN, paint: problemPaint(paint) }),
   );
 }

@@ -17,11 +17,14 @@ export class FileWatch {
   #known: ReadonlyMap<string, string> | null = null;
   #seen = '';
   #looking = false;
+  /** When `changed` was called last, in ms of the system's time, which is that of files. */
+  #toldAt = 0;
   #stop: (() => void) | null = null;
 
   /**
    * `files` is called at every check; while the first file is missing, nothing counts as changed. `changed` is told which files
-   * have: those that are checked for the first time are among them.
+   * have: those that are checked for the first time are among them, unless they are as old as what it was told of last, when
+   * it read them.
    */
   constructor(
     files: () => readonly string[],
@@ -50,30 +53,43 @@ export class FileWatch {
     if (this.#looking) return;
     this.#looking = true;
     const files = [...new Set(this.#files())];
+    const startedAt = Date.now();
     const marks = await Promise.all(files.map(markOf));
     this.#looking = false;
-    const now = marks.join('\n');
-    const isSettled = now === this.#seen && marks[0] !== MISSING;
+    const now = marks.map(({ mark }) => mark).join('\n');
+    const isSettled = now === this.#seen && marks[0]?.mark !== MISSING;
     this.#seen = now;
-    const state = new Map(files.map((file, at) => [file, marks[at] ?? MISSING]));
+    const state = new Map(files.map((file, at) => [file, marks[at]?.mark ?? MISSING]));
     this.#known ??= state;
     if (!isSettled) return;
     const known = this.#known;
-    const changed = files.filter((file) => known.get(file) !== state.get(file));
+    const changed = files.filter((file, at) =>
+      known.has(file) ? known.get(file) !== state.get(file) : this.#isNews(marks[at]?.changedAt ?? 0),
+    );
     const isLess = known.size > state.size;
     this.#known = state;
-    if (changed.length > 0 || isLess) this.#changed(changed);
+    if (changed.length === 0 && !isLess) return;
+    this.#toldAt = startedAt;
+    this.#changed(changed);
+  }
+
+  /** Was a file that is checked for the first time changed since `changed` was called? A whole second may be a rounded time. */
+  #isNews(changedAt: number): boolean {
+    return changedAt > this.#toldAt - CLOCK_STEP || changedAt % 1000 === 0;
   }
 }
 
+/** How far times of files may lag behind the clock, in ms: they follow the ticks of the kernel. */
+const CLOCK_STEP = 20;
+
 const MISSING = 'missing';
 
-/** A text that changes when the content may have changed. */
-async function markOf(file: string): Promise<string> {
+/** A text that changes when the content may have changed, and when it changed last. */
+async function markOf(file: string): Promise<{ readonly mark: string; readonly changedAt: number }> {
   try {
     const { ino, size, mtimeMs, ctimeMs } = await stat(file);
-    return `${file} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+    return { mark: `${file} ${ino} ${size} ${mtimeMs} ${ctimeMs}`, changedAt: ctimeMs };
   } catch {
-    return MISSING;
+    return { mark: MISSING, changedAt: 0 };
   }
 }

@@ -1,5 +1,4 @@
 import { type RequestOptions, request } from 'node:http';
-import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../base/address.js';
 import { loadConfig } from '../config/config.js';
 import type { ListenerConfig } from '../config/types.js';
@@ -105,10 +104,10 @@ function easiest(listeners: readonly ListenerConfig[]): ListenerConfig | undefin
 }
 
 function readSettings(file: string, env: NodeJS.ProcessEnv) {
-  const result = loadConfig(readConfig(file), { directory: dirname(file), env });
+  const result = loadConfig(readConfig(file), { file, env });
   if (result.ok) return result.config;
-  const [{ line = 0, message = '' } = {}] = result.problems;
-  return `${file}:${line}: ${message}. So it does not say where lb listens: give a port, or --admin HOST:PORT.`;
+  const [{ file: place = file, line = 0, message = '' } = {}] = result.problems;
+  return `${place}:${line}: ${message}. So it does not say where lb listens: give a port, or --admin HOST:PORT.`;
 }
 
 /** Resolves with the status of the response; rejects if there is none in time. */

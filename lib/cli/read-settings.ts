@@ -18,7 +18,7 @@ const SMALL_BYTES = 32 * 1024;
 /** The result of reloading a settings file, with its tests. */
 export interface SettingsReading {
   readonly config: Config;
-  /** The settings file and the files it names. */
+  /** The settings file, the files it names, and the folders where it asks for files. */
   readonly files: readonly string[];
   /** Warnings, ready to print; empty when there are none. */
   readonly warnings: string;
@@ -41,7 +41,7 @@ export interface WorkerRequest extends ReadRequest {
 /** What the other thread answers after all chunks were posted. */
 export type WorkerAnswer =
   | ({ readonly kind: 'read' } & Omit<SettingsReading, 'config'>)
-  | { readonly kind: 'refused'; readonly report: string }
+  | { readonly kind: 'refused'; readonly report: string; readonly files: readonly string[] }
   | { readonly kind: 'failed'; readonly message: string; readonly stack: string };
 
 /**
@@ -104,7 +104,7 @@ async function readInWorker(request: ReadRequest): Promise<SettingsReading | nul
     });
     const answer = await answerOf(worker);
     if (answer === null) return null;
-    if (answer.kind === 'refused') throw new StartSettingsError(answer.report);
+    if (answer.kind === 'refused') throw new StartSettingsError(answer.report, answer.files);
     if (answer.kind === 'failed') throw Object.assign(new Error(answer.message), { stack: answer.stack });
     const { files, warnings, failures } = answer;
     return { config: (await inSlices(decodeGraph(next))) as Config, files, warnings, failures };

@@ -21,6 +21,8 @@ export class Reload {
   readonly #balancer: Balancer;
   readonly #file: string | null;
   #files: readonly string[];
+  /** The files of a reload that was refused. */
+  #tried: readonly string[] = [];
   readonly #options: RunOptions;
   readonly #terminal: Terminal;
   readonly #consoleLog: ConsoleLog;
@@ -45,9 +47,9 @@ export class Reload {
     this.#consoleLog = consoleLog;
   }
 
-  /** The text that the current settings were read from. */
+  /** The files that the current settings were read from, and those of a reload that was refused: one of them may be mended. */
   get files(): readonly string[] {
-    return this.#files;
+    return [...new Set([...this.#files, ...this.#tried])];
   }
 
   run(): Promise<ReloadOutcome> {
@@ -79,23 +81,28 @@ export class Reload {
       this.#consoleLog.say(`SIGHUP: ${message}`);
       return { ok: false, message, report: '' };
     }
+    let included: Config['included'] = [];
     try {
       const { config, files, warnings, failures } = await readSettings({
         options: this.#options,
         file,
         inColour: this.#terminal.inColour,
       });
+      included = config.included;
+      this.#tried = files;
       this.#terminal.write(warnings);
-      if (failures !== '') throw new StartSettingsError(failures);
+      if (failures !== '') throw new StartSettingsError(failures, files);
       this.#warnOfNextStart(config);
       await this.#balancer.reload(config);
       this.#files = files;
+      this.#tried = [];
       this.#consoleLog.applyConfig(config, pathOption(file));
       const message = `reloaded ${file}`;
       this.#consoleLog.mention(message);
       return { ok: true, message, report: '' };
     } catch (error) {
-      return this.#refuse(file, error);
+      if (error instanceof StartSettingsError) this.#tried = error.files;
+      return this.#refuse(file, included, error);
     }
   }
 
@@ -107,13 +114,13 @@ export class Reload {
       this.#consoleLog.warn('another state_file takes effect at the next start');
   }
 
-  #refuse(file: string, error: unknown): ReloadOutcome {
+  #refuse(file: string, included: Config['included'], error: unknown): ReloadOutcome {
     let report: string;
     const shown =
       error instanceof StartSettingsError
         ? error.report
         : error instanceof CertificateError
-          ? renderFindings(error.findings, file, this.#terminal.paint)
+          ? renderFindings(error.findings, file, included, this.#terminal.paint)
           : null;
     if (shown !== null) {
       report = stripVTControlCharacters(shown);

@@ -51,11 +51,13 @@ export interface RunContext {
 export async function run(options: RunOptions, context: RunContext): Promise<number> {
   const file = configFile(options, existsSync);
   const demo = file === null && options.servers.length === 0 ? await startDemo() : null;
+  let included: Config['included'] = [];
   try {
     if (options.watch && file === null)
       throw new StartError('--watch needs a settings file: name it with -c.');
     checkSockets(context.env.LB_SOCKETS);
     const plan = makePlan(options, context, file, demo);
+    included = plan.config.included;
     context.stderr.write(plan.warnings);
     return await balance(plan, options, context);
   } catch (error) {
@@ -64,7 +66,7 @@ export async function run(options: RunOptions, context: RunContext): Promise<num
     else if (error instanceof StartError || error instanceof AuthorityError)
       context.stderr.write(`lb: ${error.message}\n`);
     else if (error instanceof CertificateError)
-      context.stderr.write(renderFindings(error.findings, file, context.stderr.paint));
+      context.stderr.write(renderFindings(error.findings, file, included, context.stderr.paint));
     else throw error;
     return 1;
   } finally {

@@ -10,7 +10,10 @@ function answer({ port, ...request }: WorkerRequest): WorkerAnswer {
     for (const chunk of encodeGraph(config)) port.postMessage(chunk, [chunk.codes.buffer]);
     return { kind: 'read', ...others };
   } catch (error) {
-    if (error instanceof StartSettingsError) return { kind: 'refused', report: error.report };
+    if (error instanceof StartSettingsError) {
+      const { report, files } = error;
+      return { kind: 'refused', report, files };
+    }
     const { message, stack = message } = error as Error;
     return { kind: 'failed', message, stack };
   }

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import { parseAddress } from '../base/address.js';
 import { readRegularFile } from '../base/regular-file.js';
 import { type LoadOptions, loadConfig } from '../config/config.js';
@@ -23,7 +22,7 @@ export interface StartSettings {
   readonly config: Config;
   /** The configuration file that was read; null without one. */
   readonly file: string | null;
-  /** That file and the files it names: everything the configuration depends on. */
+  /** That file, the files it names and the folders it asks for files: everything the configuration depends on. */
   readonly files: readonly string[];
   /** No servers were given: the demo servers are used. */
   readonly isDemo: boolean;
@@ -34,10 +33,13 @@ export interface StartSettings {
 /** The configuration cannot be used; `report` is the text to print, with its line feed. */
 export class StartSettingsError extends Error {
   readonly report: string;
+  /** The files that were read; another state of them may be fine. */
+  readonly files: readonly string[];
 
-  constructor(report: string) {
+  constructor(report: string, files: readonly string[] = []) {
     super(report);
     this.report = report;
+    this.files = files;
   }
 }
 
@@ -119,16 +121,18 @@ function compile(
   paint?: Paint,
   readFile: NonNullable<LoadOptions['readFile']> = readRegularFile,
 ): StartSettings {
+  const result = loadConfig(text, { file: file ?? '', overrides, needsRoute: true, readFile });
+  const files = file === null ? [] : [file, ...result.files];
+  const { included } = result;
   const show = (problems: readonly Problem[]): string => {
     const colours = paint === undefined ? {} : { paint: problemPaint(paint) };
-    return renderProblems(problems, { file: file ?? '', text, most: MOST_SHOWN, ...colours });
+    return renderProblems(problems, { file: file ?? '', text, included, most: MOST_SHOWN, ...colours });
   };
-  const result = loadConfig(text, { directory: dirname(file ?? '.'), overrides, needsRoute: true, readFile });
   // Without a file, the message is about the command line.
-  if (!result.ok) throw new StartSettingsError(`${file === null ? 'lb: ' : ''}${show(result.problems)}`);
+  if (!result.ok)
+    throw new StartSettingsError(`${file === null ? 'lb: ' : ''}${show(result.problems)}`, files);
   const label = paint === undefined ? 'warning:' : paint.yellow('warning:');
   const warnings = renderFirst(result.warnings, MOST_SHOWN, (warning) => `${label} ${show([warning])}`);
-  const files = file === null ? [] : [file, ...result.files];
   return { config: result.config, file, files, isDemo: false, warnings };
 }
 

@@ -1,6 +1,6 @@
 import { AddressCollector } from '../base/address-collector.js';
 import type { AddressTables } from '../base/address-set.js';
-import { FileError, MAX_LIST_BYTES } from '../base/regular-file.js';
+import { MAX_LIST_BYTES, whyUnreadable } from '../base/regular-file.js';
 import { ValueError } from '../base/units.js';
 import { type Network, parseNetwork, plainNetwork } from './network.js';
 import type { Report } from './report.js';
@@ -59,10 +59,7 @@ function textOf(file: string, readFile: AddressFileReader['readFile']): string {
   try {
     return readFile(file, MAX_LIST_BYTES);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why =
-      error instanceof FileError ? message : code === 'ENOENT' ? 'there is no such file' : (code ?? message);
-    throw new ValueError(`${file} cannot be read: ${why}`);
+    throw new ValueError(`${file} cannot be read: ${whyUnreadable(error)}`);
   }
 }
 

@@ -20,6 +20,7 @@ import { compileRules } from './rules.js';
 import { defaultOf } from './schema.js';
 import { ServerBook } from './servers.js';
 import type { Settings } from './settings.js';
+import type { IncludedFile } from './sources.js';
 import { compileSticky } from './sticky.js';
 import { compileTls } from './tls.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
@@ -36,7 +37,10 @@ export interface Compilation {
 }
 
 /** What the compiler needs from outside: the line of a setting, and the content of files that settings name. */
-export type CompileDeps = Pick<Context, 'lineOf' | 'readFile' | 'resolveFile'>;
+export interface CompileDeps extends Pick<Context, 'lineOf' | 'readFile' | 'resolveFile'> {
+  /** The files that were included. */
+  readonly included: readonly IncludedFile[];
+}
 
 /**
  * Compiles settings that the schema has accepted: fills in defaults, converts units, passes settings on to inner
@@ -44,6 +48,14 @@ export type CompileDeps = Pick<Context, 'lineOf' | 'readFile' | 'resolveFile'>;
  */
 export function compile(settings: Settings, surroundings: CompileDeps): Compilation {
   const report = new Report();
+  // Where settings are read from a file, it is taken out when the other files are read.
+  if (settings.include !== undefined)
+    report.problem(
+      ['include'],
+      'files are included by a settings file only',
+      'Read it with loadConfig.',
+      'key',
+    );
   const book = new ServerBook(report, surroundings);
   const context: Context = { ...surroundings, report, book, groups: [], lists: new Map() };
   const file = compileFile(settings, context);
@@ -74,6 +86,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     rest,
     groups: context.groups,
     tests: compileTests(settings.tests, new Set(routeNames(hosts, rest)), context),
+    included: surroundings.included,
   };
   context.book.nameServers();
   return { config: deepFreeze(config), findings: report.findings, warnings: report.warnings };

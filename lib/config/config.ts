@@ -1,31 +1,34 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { readRegularFile } from '../base/regular-file.js';
 import { compile } from './compile.js';
 import { everyRoute } from './every-route.js';
-import { loadTree } from './load.js';
-import { type Finding, LineIndex, MOST_SHOWN, type Problem, renderProblems, toProblems } from './problems.js';
+import { readDocument } from './include.js';
+import { type Finding, MOST_SHOWN, type Problem, renderProblems, toProblem, toProblems } from './problems.js';
 import type { Environment } from './scalar.js';
 import type { Settings } from './settings.js';
+import { SourceTexts } from './sources.js';
 import { locate, merge, type Node, toNode, toValue } from './tree.js';
 import type { Config } from './types.js';
 import { prune, validate } from './validate.js';
 
 /** A configuration with its warnings, or all problems of the text. */
-export type LoadResult =
-  | {
-      readonly ok: true;
-      readonly config: Config;
-      readonly warnings: readonly Problem[];
-      /** Paths of the files that were read because the text names them. */
-      readonly files: readonly string[];
-    }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+export type LoadResult = (
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+) & {
+  /** Paths of the files that were read because the text names them, and of the folders where it asks for files. */
+  readonly files: readonly string[];
+  /** The texts of the files that were included, by the name that a problem has as its `file`: for `renderProblems`. */
+  readonly included: ReadonlyMap<string, string>;
+};
 
 /** Options for reading a text. */
 export interface LoadOptions {
   /** The variables for `${NAME}`; `process.env` by default. */
   readonly env?: Environment;
-  /** The directory that names of files are relative to; the working directory by default. */
+  /** The name of the settings file, for messages about files that it includes. */
+  readonly file?: string;
+  /** The directory that names of files are relative to; that of `file` by default, or else the working directory. */
   readonly directory?: string;
   /** Reads these files; by default as regular files. Throws the system's error. */
   readonly readFile?: (path: string, maxBytes?: number) => string;
@@ -47,21 +50,22 @@ const NO_ROUTE: Finding = {
 
 /** Compiles a YAML text to a frozen configuration, or returns every problem in it. An empty text gives the defaults. */
 export function loadConfig(text: string, options: LoadOptions = {}): LoadResult {
-  const { env = process.env, directory = '.', overrides = {}, needsRoute = false } = options;
-  const { readFile = readRegularFile } = options;
-  const { document, faults } = loadTree(text, env);
-  const places = new LineIndex(text);
-  const problems = faults.map((fault) => places.problem(fault));
-  if (!document) return { ok: false, problems };
+  const { env = process.env, file = '', directory = dirname(file), overrides = {} } = options;
+  const { readFile = readRegularFile, needsRoute = false } = options;
+  const { document, faults, sources, files } = readDocument(text, { env, file, directory, readFile });
+  const problems = faults.map((fault) => toProblem(fault, sources));
+  const included = sources.texts;
+  if (!document) return { ok: false, problems, files, included };
   const merged = document.kind === 'map' ? merge(document, toNode(overrides)) : document;
-  const result = build(merged, places, problems, { directory, readFile });
-  if (!needsRoute || !result.ok || everyRoute(result.config).length > 0) return result;
-  return { ok: false, problems: toProblems([NO_ROUTE], merged, places, []) };
+  const result = build(merged, sources, problems, { directory, readFile });
+  const all = { ...result, files: [...files, ...result.files], included };
+  if (!needsRoute || !result.ok || everyRoute(result.config).length > 0) return all;
+  return { ok: false, problems: toProblems([NO_ROUTE], merged, sources, []), files: all.files, included };
 }
 
 /** Compiles settings made by a program to a frozen configuration. Throws a TypeError that lists every problem in them. */
 export function createConfig(settings: Settings = {}): Config {
-  const result = build(toNode(settings), new LineIndex(''), [], {
+  const result = build(toNode(settings), new SourceTexts(''), [], {
     directory: '.',
     readFile: readRegularFile,
   });
@@ -77,7 +81,7 @@ export function createConfig(settings: Settings = {}): Config {
  */
 function build(
   document: Node,
-  places: LineIndex,
+  places: SourceTexts,
   faults: readonly Problem[],
   { directory, readFile }: Required<Pick<LoadOptions, 'directory' | 'readFile'>>,
 ): LoadResult {
@@ -85,7 +89,8 @@ function build(
   const refused = validate(value);
   const files: string[] = [];
   const { config, findings, warnings } = compile(prune(value, refused) as Settings, {
-    lineOf: (path) => places.of(locate(document, path, 'value')).line,
+    included: places.included,
+    lineOf: (path) => places.lineOf(locate(document, path, 'value')),
     resolveFile: (name) => resolve(directory, name),
     readFile(name, maxBytes) {
       const path = resolve(directory, name);
@@ -93,7 +98,8 @@ function build(
       return readFile(path, maxBytes);
     },
   });
+  const included = places.texts;
   const problems = toProblems([...refused, ...findings], document, places, faults);
-  if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config, warnings: toProblems(warnings, document, places, []), files };
+  if (problems.length > 0) return { ok: false, problems, files, included };
+  return { ok: true, config, warnings: toProblems(warnings, document, places, []), files, included };
 }

@@ -10,9 +10,10 @@ import {
   type SequenceEvent,
   YAMLException,
 } from 'js-yaml';
-import { type Fault, LineIndex } from './problems.js';
+import { LineIndex } from './line-index.js';
+import type { Fault } from './problems.js';
 import { type Environment, expand, plainScalar } from './scalar.js';
-import type { Entry, Node, Path, Span } from './tree.js';
+import type { Entry, MapNode, Node, Path, Span } from './tree.js';
 
 /** Deeper than any configuration nests, and shallow enough for the stack. */
 const MAX_DEPTH = 50;
@@ -40,8 +41,6 @@ export function loadTree(text: string, env: Environment): Reading {
 
 /** Thrown when reading cannot go on. */
 class Unreadable extends Error {}
-
-type MapNode = Extract<Node, { readonly kind: 'map' }>;
 
 interface Key {
   readonly name: string;
@@ -190,23 +189,29 @@ class TreeReader {
   /** Reads the value of a merge key: one map or a list of maps, usually aliases. */
   #mapsToMerge(owner: Span): MapNode[] {
     const event = this.#events[this.#next]!;
-    if (event.type !== EVENT_ID.SEQUENCE) return this.#mapToMerge(owner);
+    if (event.type !== EVENT_ID.SEQUENCE) {
+      const map = this.#mapToMerge(owner);
+      return map === null ? [] : [map];
+    }
     this.#next += 1;
     this.#checkTag(event);
     const maps: MapNode[] = [];
-    while (!this.#ended()) maps.push(...this.#mapToMerge(owner));
+    while (!this.#ended()) {
+      const map = this.#mapToMerge(owner);
+      if (map !== null) maps.push(map);
+    }
     return maps;
   }
 
-  /** One map; none where something else stands, which is reported. */
-  #mapToMerge(owner: Span): MapNode[] {
+  /** One map; null where something else stands, which is reported. */
+  #mapToMerge(owner: Span): MapNode | null {
     const event = this.#events[this.#next]!;
     const node = this.#node(owner);
-    if (node.kind === 'map') return [node];
+    if (node.kind === 'map') return node;
     const isEmpty = event.type === EVENT_ID.SCALAR && event.valueStart < 0;
     const span = isEmpty ? owner : spanOf(event, this.#text);
     this.#fault(span, 'expected a map to merge, such as *name, or a list of maps', '');
-    return [];
+    return null;
   }
 
   /**

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { FileError } from '../base/regular-file.js';
+import { whyUnreadable } from '../base/regular-file.js';
 import { ValueError } from '../base/units.js';
 
 /** Files that the configuration names: their absolute paths, and what they hold. */
@@ -47,10 +47,7 @@ function textOf(name: string, { readFile }: FileReader): string {
   try {
     return readFile(name, MAX_PEM_BYTES);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why =
-      error instanceof FileError ? message : code === 'ENOENT' ? 'there is no such file' : (code ?? message);
-    throw new ValueError(`${name} cannot be read: ${why}`);
+    throw new ValueError(`${name} cannot be read: ${whyUnreadable(error)}`);
   }
 }
 

@@ -1,8 +1,11 @@
 import { blotLine, isSecretPath, maskUrls } from './secrets.js';
+import type { SourceTexts } from './sources.js';
 import { formatPath, locate, type Node, type Path, type Span } from './tree.js';
 
 /** One problem of a configuration. */
 export interface Problem {
+  /** The included file that it is in; missing when it is in the settings file itself, or in none. */
+  readonly file?: string;
   /** The line, from 1; 0 when the setting did not come from the file. */
   readonly line: number;
   /** The column, from 1, in UTF-16 units as editors count. */
@@ -49,6 +52,8 @@ export interface RenderOptions {
   readonly file: string;
   /** The text of the file, for the frames. */
   readonly text: string;
+  /** The texts of the files that it includes, by name (`LoadResult.included`). */
+  readonly included?: ReadonlyMap<string, string>;
   readonly paint?: Paint;
   /** How many problems are printed, followed by the number of the rest; all by default. */
   readonly most?: number;
@@ -63,38 +68,14 @@ const plain: Paint = { place: same, path: same, hint: same, gutter: same, mark: 
 /** A frame wider than this is cut around its mark. */
 const FRAME_WIDTH = 100;
 
-/** Finds line and column of an offset by bisection: a file may be long and have many problems. */
-export class LineIndex {
-  readonly #text: string;
-  readonly #lineStarts: number[] = [0];
-
-  constructor(text: string) {
-    this.#text = text;
-    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1))
-      this.#lineStarts.push(at + 1);
-  }
-
-  /** Line and column of a span, and its length within the line. A start of -1 (not in the text) is line 0. */
-  of({ start, end }: Span): { line: number; column: number; length: number } {
-    if (start < 0) return { line: 0, column: 0, length: 1 };
-    let low = 0;
-    let high = this.#lineStarts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (this.#lineStarts[middle]! <= start) low = middle;
-      else high = middle;
-    }
-    const lineEnd = (this.#lineStarts[low + 1] ?? this.#text.length + 1) - 1;
-    const length = Math.max(1, Math.min(end, lineEnd) - start);
-    return { line: low + 1, column: start - this.#lineStarts[low]! + 1, length };
-  }
-
-  problem({ span, path, message, hint }: Fault): Problem {
-    const text = formatPath(path);
-    // Shown instead of a value that should be a secret: such a value must not appear in logs or events.
-    const said = isSecretPath(text) ? message.replace(/,? got .*$/s, '') : message;
-    return { ...this.of(span), path: text, message: maskUrls(said), hint: maskUrls(hint) };
-  }
+/** A fault with its position, as it is shown. */
+export function toProblem({ span, path, message, hint }: Fault, places: SourceTexts): Problem {
+  const text = formatPath(path);
+  // Shown instead of a value that should be a secret: such a value must not appear in logs or events.
+  const said = isSecretPath(text) ? message.replace(/,? got .*$/s, '') : message;
+  const { file, ...position } = places.of(span);
+  const shown = { ...position, path: text, message: maskUrls(said), hint: maskUrls(hint) };
+  return file === '' ? shown : { file, ...shown };
 }
 
 /**
@@ -104,31 +85,54 @@ export class LineIndex {
 export function toProblems(
   findings: readonly Finding[],
   root: Node,
-  places: LineIndex,
+  places: SourceTexts,
   faults: readonly Problem[],
 ): Problem[] {
-  const faulty = new Set(faults.map(({ line, column }) => `${line}:${column}`));
+  const faulty = new Set(faults.map(placeKey));
   const problems = new Map<string, Problem>();
-  for (const { path, part, earlier, hint, ...finding } of findings) {
-    const message = earlier ? `${finding.message} ${placeName(earlier, root, places)}` : finding.message;
-    const problem = places.problem({ span: locate(root, path, part), path, message, hint });
-    const place = `${problem.line}:${problem.column}`;
+  for (const { path, part, earlier, ...finding } of findings) {
+    const span = locate(root, path, part);
+    const message = earlier
+      ? `${finding.message} ${placeName(earlier, span, root, places)}`
+      : finding.message;
+    const fault = { span, path: places.pathIn(span, path), message, hint: finding.hint };
+    const problem = toProblem(fault, places);
+    const place = placeKey(problem);
     const key = `${place} ${problem.line === 0 ? problem.path : ''} ${message}`;
     if (!faulty.has(place) && !problems.has(key)) problems.set(key, problem);
   }
-  return [...faults, ...problems.values()].sort((a, b) => a.line - b.line || a.column - b.column);
+  const files = ['', ...places.texts.keys()];
+  const order = new Map(files.map((file, index) => [file, index]));
+  const fileOf = ({ file = '' }: Problem): number => order.get(file) ?? 0;
+  return [...faults, ...problems.values()].sort(
+    (a, b) => fileOf(a) - fileOf(b) || a.line - b.line || a.column - b.column,
+  );
 }
 
-function placeName(path: Path, root: Node, places: LineIndex): string {
-  const { line } = places.of(locate(root, path, 'value'));
-  return line === 0 ? formatPath(path) : `line ${line}`;
+function placeKey({ file = '', line, column }: Problem): string {
+  return `${file}:${line}:${column}`;
+}
+
+function placeName(path: Path, from: Span, root: Node, places: SourceTexts): string {
+  const span = locate(root, path, 'value');
+  return places.of(span).line === 0 ? formatPath(path) : places.nameOf(span, from);
 }
 
 /** Renders every problem with its position, message, hint and line; ends with a newline. */
 export function renderProblems(problems: readonly Problem[], options: RenderOptions): string {
-  const lines = options.text.split(/\r?\n/);
-  const { most = problems.length } = options;
-  return renderFirst(problems, most, (problem) => renderProblem(problem, lines, options), '\n');
+  const { most = problems.length, text, included } = options;
+  const texts = new Map<string, readonly string[]>();
+  const linesOf = (file: string): readonly string[] => {
+    const known = texts.get(file) ?? (file === '' ? text : (included?.get(file) ?? '')).split(/\r?\n/);
+    texts.set(file, known);
+    return known;
+  };
+  return renderFirst(
+    problems,
+    most,
+    (problem) => renderProblem(problem, linesOf(problem.file ?? ''), options),
+    '\n',
+  );
 }
 
 /** Renders the first `most` items with `render`, and adds how many more there are. */
@@ -145,8 +149,8 @@ export function renderFirst<T>(
 
 function renderProblem(problem: Problem, lines: readonly string[], options: RenderOptions): string {
   const paint = options.paint ?? plain;
-  const { line, column, path, message, hint } = problem;
-  const place = line === 0 ? '' : `${paint.place(`${options.file}:${line}:${column}`)}  `;
+  const { file = options.file, line, column, path, message, hint } = problem;
+  const place = line === 0 ? '' : `${paint.place(`${file}:${line}:${column}`)}  `;
   const subject = path === '' ? '' : `${paint.path(visible(path))}: `;
   const advice = hint === '' ? '' : `. ${paint.hint(visible(hint))}`;
   const source = lines[line - 1];

@@ -118,6 +118,14 @@ export interface LimitsSettings {
  */
 export interface Settings {
   /**
+   * Other settings files that are read with this one: a name, or a list of names, relative to the file they stand in;
+   * * and ? in the last part of a name stand for any characters, and the files that fit are read in the order of
+   * their names. Maps are joined key by key, and hosts, paths, routes and tests are continued from file to file;
+   * anything else may be given once. An included file may include others, and has anchors and x- keys of its own.
+   * Names of all other files in it are relative to the settings file that lb is started with.
+   */
+  readonly include?: string | readonly string[];
+  /**
    * Where to accept connections: a port (every interface), host:port, [v6]:port, unix:/path, or a list of these and
    * of maps with settings for one listener. A port given on the command line wins. Default: 8080.
    */

@@ -12,6 +12,8 @@ export type Node =
   | { readonly kind: 'list'; readonly items: Node[]; readonly span: Span }
   | { readonly kind: 'map'; readonly entries: Map<string, Entry>; readonly span: Span };
 
+export type MapNode = Extract<Node, { readonly kind: 'map' }>;
+
 export type Scalar = string | number | boolean | null;
 
 export interface Entry {
@@ -57,6 +59,26 @@ export function merge(base: Node, over: Node): Node {
     entries.set(key, below ? { key: below.key, value: merge(below.value, entry.value) } : entry);
   }
   return { kind: 'map', entries, span: base.span };
+}
+
+/** A copy whose positions are `by` further on. What is shared in it is shared in the copy. */
+export function shifted(node: Node, by: number, seen = new Map<Node, Node>()): Node {
+  const known = seen.get(node);
+  if (known !== undefined) return known;
+  const move = ({ start, end }: Span): Span => ({ start: start + by, end: end + by });
+  const span = move(node.span);
+  let copy: Node;
+  if (node.kind === 'scalar') copy = { ...node, span };
+  else if (node.kind === 'list')
+    copy = { kind: 'list', items: node.items.map((item) => shifted(item, by, seen)), span };
+  else {
+    const entries = new Map<string, Entry>();
+    for (const [name, { key, value }] of node.entries)
+      entries.set(name, { key: move(key), value: shifted(value, by, seen) });
+    copy = { kind: 'map', entries, span };
+  }
+  seen.set(node, copy);
+  return copy;
 }
 
 /**

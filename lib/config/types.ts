@@ -2,6 +2,7 @@ import type { Address } from '../base/address.js';
 import type { Scheme } from '../base/transport-info.js';
 import type { Network } from './network.js';
 import type { PathPattern, ValuePattern } from './pattern.js';
+import type { IncludedFile } from './sources.js';
 import type { Template } from './template.js';
 import type { LimitsConfig, TimeoutsConfig } from './types/limits.js';
 import type { AccessLogConfig, EventsConfig } from './types/logs.js';
@@ -98,6 +99,8 @@ export interface Config {
   readonly groups: readonly GroupConfig[];
   /** Cases to run before the configuration is used. */
   readonly tests: readonly TestConfig[];
+  /** The files that the settings file includes, in their order. */
+  readonly included: readonly IncludedFile[];
 }
 
 /** The listener for operators. */

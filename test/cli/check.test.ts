@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Printed, Program, printedBy } from './support.js';
 
@@ -149,6 +150,40 @@ loadbalancer.yaml:4  GET http://x.test/b from 192.0.2.7
 loadbalancer.yaml: 2 of 3 tests failed (- expected, + what came)
 `,
     stderr: '',
+  });
+});
+
+t.test('lines of included files are shown as theirs: of tests, of certificates, by lb explain', async (t) => {
+  const directory = t.testdir({
+    'loadbalancer.yaml': 'include: more/*.yaml\nservers: [a.test:1]\n',
+    more: {
+      'a.yaml': `hosts:
+  - host: a.test
+    servers: [a.test:2]
+tests:
+  - { request: GET http://a.test/, expect: { path: /b } }
+`,
+    },
+  });
+  const run = (...args: string[]): string => printedBy(args, directory).stdout;
+  t.match(run('check'), /^more\/a\.yaml:5 {2}GET http:\/\/a\.test\/\n/);
+  t.match(JSON.parse(run('check', '--json')), { tests: [{ file: 'more/a.yaml', line: 5 }] });
+  t.match(run('explain', 'GET', 'http://a.test/'), /route {5}a\.test {2}more\/a\.yaml:2\n/);
+  t.match(JSON.parse(run('explain', '--json', 'GET', 'http://a.test/')), {
+    route: { name: 'a.test', file: 'more/a.yaml', line: 2 },
+  });
+  t.match(JSON.parse(run('explain', '--json', 'GET', 'http://b.test/')), {
+    route: { name: 'default', line: 2 },
+  });
+
+  const tls = 'tls:\n  certificates:\n    - { cert: none.pem }\nlisten: [{ address: 443, tls: true }]\n';
+  writeFileSync(join(directory, 'more/a.yaml'), tls);
+  t.match(run('check'), /^more\/a\.yaml:3 {2}.*none\.pem: /);
+  const file = 'more/a.yaml';
+  t.match(JSON.parse(run('check', '--json')), { certificates: [{ line: 3, settings: file }] });
+  writeFileSync(join(directory, 'more/a.yaml'), 'hosts:\n  - hst: a.test\n');
+  t.match(JSON.parse(run('check', '--json')), {
+    problems: [{ file, line: 2, path: 'hosts[0].host' }, { file }],
   });
 });
 

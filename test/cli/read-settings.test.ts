@@ -72,6 +72,28 @@ t.test('a small file that names a large one is read in another thread too', asyn
   t.strictSame(files, [file, join(directory, 'list.txt')]);
 });
 
+t.test(
+  'a small file that includes a large one is read in another thread, with what is wrong in its place',
+  async (t) => {
+    const hosts = Array.from({ length: 1500 }, (_, n) => `  - { host: h${n}.example, respond: {} }\n`);
+    const text = `hosts:\n${hosts.join('')}`;
+    const directory = t.testdir({ 'conf.d': { 'a.yaml': text, 'b.yaml': 'hosts: []\n' } });
+    const file = join(directory, 'lb.yaml');
+    const read = () => readSettings({ options: OPTIONS, file, inColour: false });
+    writeFileSync(file, 'include: conf.d/*.yaml\n');
+    const { config, files } = await read();
+    t.equal(config.hosts.length, 1500);
+    const names = ['lb.yaml', 'conf.d', 'conf.d/a.yaml', 'conf.d/b.yaml'];
+    t.strictSame(
+      files,
+      names.map((name) => join(directory, name)),
+    );
+    writeFileSync(join(directory, 'conf.d/a.yaml'), `${text}    timeots: {}\n`);
+    const refused = await read().catch((error: StartSettingsError) => error);
+    t.match(refused, { report: /^\S*conf\.d\/a\.yaml:1502:/, files });
+  },
+);
+
 t.test('where there may be no other thread the file is read in this one', async (t) => {
   const { file } = large(t);
   const program = fileURLToPath(new URL('../../lib/cli/read-settings.js', import.meta.url));

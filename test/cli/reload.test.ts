@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { startFixtureServer } from '../../fixtures/server.js';
 import { FileWatch } from '../../lib/cli/file-watch.js';
+import { until } from '../support/loop-ticks.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { get, start, url } from './program.js';
 
@@ -119,6 +120,71 @@ servers: [${server.address}]
   program.child.kill('SIGTERM');
   t.equal(await program.end(), 0);
 });
+
+t.test(
+  '--watch reads included files again: those that change, those that come, and those that are mended',
+  async (t) => {
+    const directory = t.testdir({
+      'lb.yaml': 'listen: 127.0.0.1:0\ninclude: conf.d/*.yaml\nrespond: { body: any }\n',
+      'conf.d': { 'a.yaml': 'hosts:\n  - { host: localhost, respond: { body: one } }\n' },
+    });
+    const write = (name: string, text: string): void => writeFileSync(join(directory, 'conf.d', name), text);
+    const program = start(t, ['-c', join(directory, 'lb.yaml'), '--watch']);
+    const target = `http://localhost:${new URL(await url(program)).port}/`;
+    t.match(await get(target), { text: 'one' });
+
+    write('a.yaml', 'hosts:\n  - { host: localhost, respond: { body: two } }\n');
+    await program.onStderr(/reloaded .*lb\.yaml/);
+    t.match(await get(target), { text: 'two' });
+
+    write('b.yaml', 'hosts:\n  - host: 127.0.0.1\n    respnd: {}\n');
+    await program.onStderr(/was not taken over/);
+    t.match(
+      program.stderr,
+      /conf\.d\/b\.yaml:3:5 {2}hosts\[0\]\.respnd: unknown key\. Did you mean respond\?/,
+    );
+    t.match(await get(target), { text: 'two' });
+
+    write('b.yaml', 'hosts:\n  - host: 127.0.0.1\n    respond: { body: three }\n');
+    await program.onStderr(/was not taken over[\s\S]*reloaded /);
+    t.match(await get(target.replace('localhost', '127.0.0.1')), { text: 'three' });
+    t.equal(program.stderr.match(/was not taken over/g)?.length, 1, 'told once');
+    program.child.kill('SIGTERM');
+    t.equal(await program.end(), 0);
+  },
+);
+
+t.test(
+  'a file that is watched from now on is no news if what was read of it is its current state',
+  async (t) => {
+    const directory = t.testdir({ file: 'one', other: 'two' });
+    const files = [join(directory, 'file')];
+    const told: string[] = [];
+    const watch = new FileWatch(
+      () => files,
+      (changed) => told.push(changed.map((name) => name.slice(directory.length)).join()),
+      new ManualClock(),
+    );
+    await watch.start();
+    t.teardown(() => watch.stop());
+    await watch.look();
+    const made = Date.now();
+    await until(() => Date.now() - made > 50);
+    const settle = async (): Promise<string[]> => {
+      for (let i = 0; i < 3; i++) await watch.look();
+      return told;
+    };
+    utimesSync(files[0]!, 1, 1);
+    t.same(await settle(), ['/file']);
+    files.push(join(directory, 'other'));
+    t.same(await settle(), ['/file']);
+    writeFileSync(files[1]!, 'three');
+    t.same(await settle(), ['/file', '/other']);
+    writeFileSync(join(directory, 'late'), '');
+    files.push(join(directory, 'late'));
+    t.same(await settle(), ['/file', '/other', '/late'], 'it may have changed since it was read');
+  },
+);
 
 t.test('a watched file counts as changed when it has come to rest', async (t) => {
   const file = join(t.testdir({ file: 'one' }), 'file');

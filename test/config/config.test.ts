@@ -1,10 +1,13 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { processorTime } from '../../lib/base/processor-time.js';
 import { WorkBudget } from '../../lib/base/work-budget.js';
-import { createConfig, type LoadOptions, loadConfig } from '../../lib/config/config.js';
+import { createConfig, type LoadOptions, type LoadResult, loadConfig } from '../../lib/config/config.js';
 import type { Problem } from '../../lib/config/problems.js';
 import { compileRegex } from '../../lib/config/regex.js';
+import { lineIn } from '../../lib/config/sources.js';
 import type { Config } from '../../lib/config/types.js';
 
 function load(text: string, options: LoadOptions = {}): Config {
@@ -110,6 +113,42 @@ t.test('what ten thousand hosts have in common is written once and merged into e
 
 t.test('a program may have x- keys in its settings too', async (t) => {
   t.same(createConfig({ 'x-anything': { any: 'thing' } } as object), createConfig());
+});
+
+t.test('files are included within bounds: none by itself, none too deep', async (t) => {
+  const directory = t.testdir({
+    'loop.yaml': 'include: lo?p.yaml\nservers: [localhost:1]\n',
+    'one.yaml': 'include: two.yaml\n',
+    'two.yaml': 'include: one.yaml\n',
+    ...Object.fromEntries(
+      Array.from({ length: 12 }, (_, n) => [`deep${n}.yaml`, `include: deep${n + 1}.yaml\n`]),
+    ),
+  });
+  const read = (name: string): LoadResult => {
+    const file = join(directory, name);
+    return loadConfig(readFileSync(file, 'utf8'), { env: {}, file });
+  };
+  t.match(read('loop.yaml'), { ok: true, config: { included: [] } }, 'a pattern that fits the file itself');
+  t.match(read('one.yaml'), {
+    problems: [
+      { file: join(directory, 'two.yaml'), line: 1, column: 10, message: 'one.yaml includes itself' },
+    ],
+  });
+  t.match(read('deep0.yaml'), {
+    problems: [{ file: join(directory, 'deep8.yaml'), message: 'files are nested deeper than 8' }],
+  });
+  t.throws(() => createConfig({ include: 'a.yaml' }), /include: files are included by a settings file only/);
+});
+
+t.test('lines of a configuration are numbered through, and lead back to file and line', async (t) => {
+  const included = [
+    { file: 'a.yaml', linesBefore: 10 },
+    { file: 'b.yaml', linesBefore: 12 },
+  ];
+  t.same(lineIn(10, 'lb.yaml', included), { file: 'lb.yaml', line: 10 });
+  t.same(lineIn(11, 'lb.yaml', included), { file: 'a.yaml', line: 1 });
+  t.same(lineIn(13, 'lb.yaml', included), { file: 'b.yaml', line: 1 });
+  t.same(lineIn(0, 'lb.yaml', included), { file: 'lb.yaml', line: 0 });
 });
 
 t.test('settings that routes share are one object', async (t) => {

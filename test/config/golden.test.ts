@@ -11,7 +11,9 @@ t.test('a bad file is refused with every problem in it', async (t) => {
   t.ok(files.length >= 40, 'there are such files');
   for (const { name, text, expected } of files) {
     const result = loadConfig(text, { env, directory: folder });
-    const actual = result.ok ? 'accepted\n' : renderProblems(result.problems, { file: name, text });
+    const actual = result.ok
+      ? 'accepted\n'
+      : renderProblems(result.problems, { file: name, text, included: result.included });
     t.equal(actual, expected(actual), name);
   }
 });

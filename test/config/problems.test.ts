@@ -1,6 +1,7 @@
 import t from 'tap';
 import { loadConfig } from '../../lib/config/config.js';
-import { LineIndex, type Paint, renderProblems } from '../../lib/config/problems.js';
+import { LineIndex } from '../../lib/config/line-index.js';
+import { type Paint, renderProblems } from '../../lib/config/problems.js';
 import { formatPath } from '../../lib/config/tree.js';
 
 function render(text: string, paint?: Paint): string {

@@ -20,7 +20,8 @@ const www = await authority.issue({ names: ['www.example.com', '*.example.com'] 
 const rsa = await authority.issue({ names: ['www.example.com'], key: 'rsa' });
 
 /** The files that examples name. */
-const PEM_FILES = {
+const NAMED_FILES = {
+  'conf.d': { 'shop.yaml': 'hosts:\n  - { host: shop.example.com, servers: [localhost:5001] }\n' },
   'www.pem': www.cert,
   'www.key': www.key,
   'www-rsa.pem': rsa.cert,
@@ -55,7 +56,7 @@ t.test(
         files++;
         const isPart = !/^(servers|hosts|paths|routes|listen):/m.test(text);
         const cwd = t.testdir({
-          ...PEM_FILES,
+          ...NAMED_FILES,
           'loadbalancer.yaml': isPart ? `${text}\nservers: [localhost:5001]\n` : text,
         });
         const { code, stdout, stderr } = printedBy(['check'], cwd, {});

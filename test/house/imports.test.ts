@@ -248,6 +248,7 @@ t.test('files that people name are read in one place, which takes regular files 
     // That of the compiler, which is handed `readRegularFile`.
     'config/address-file.ts',
     'config/config.ts',
+    'config/include.ts',
     'config/pem-files.ts',
     'config/schema.ts',
     'http/llhttp-module.ts',

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import { type Address, parseAddress } from '../../base/address.js';
 import { ADMIN_LISTEN } from '../../config/admin.js';
 import { loadConfig } from '../../config/config.js';
@@ -44,12 +43,12 @@ export function findPlace(
 }
 
 function readSettings(file: string, env: NodeJS.ProcessEnv): AdminConfig | null {
-  const result = loadConfig(readConfig(file), { directory: dirname(file), env });
+  const result = loadConfig(readConfig(file), { file, env });
   if (result.ok) return result.config.admin;
-  const [{ line = 0, message = '' } = {}] = result.problems;
+  const [{ file: place = file, line = 0, message = '' } = {}] = result.problems;
   throw new AdminError(
     'bad_config',
-    `${file}:${line}: ${message}. So it does not say where the balancer is: give --admin HOST:PORT.`,
+    `${place}:${line}: ${message}. So it does not say where the balancer is: give --admin HOST:PORT.`,
   );
 }
 

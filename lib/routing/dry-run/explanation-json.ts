@@ -1,3 +1,4 @@
+import { placeJson } from '../../config/sources.js';
 import type { AlgorithmConfig, Config } from '../../config/types.js';
 import { readUtf8 } from '../../http/percent.js';
 import { algorithmOf, describeKey } from './algorithm-text.js';
@@ -16,6 +17,7 @@ export interface ExplainedRequest {
 export function explanationJson({ config, request, explanation }: ExplainedRequest): object {
   const { outcome, client, trustsPeer, firewalls, passedOver, steps, absence } = explanation;
   const { route } = outcome;
+  const { included } = config;
   return {
     request,
     listen: config.listen.map(({ address }) => address.text),
@@ -23,12 +25,16 @@ export function explanationJson({ config, request, explanation }: ExplainedReque
     trusted_peer: trustsPeer,
     firewalls: firewalls.map(({ firewall: { name, line, mode }, opinions }) => ({
       name,
-      line,
+      ...placeJson(line, included),
       mode,
       guards: opinions,
     })),
-    passed_over: passedOver.map(({ route: { name, line }, unmet }) => ({ route: name, line, unmet })),
-    route: route === null ? null : { name: route.name, line: route.line },
+    passed_over: passedOver.map(({ route: { name, line }, unmet }) => ({
+      route: name,
+      ...placeJson(line, included),
+      unmet,
+    })),
+    route: route === null ? null : { name: route.name, ...placeJson(route.line, included) },
     steps,
     absence,
     outcome: outcomeJson(outcome),
