@@ -5,6 +5,7 @@ import type { Network } from '../config/network.js';
 import { isRegexConfig, regexText } from '../config/regex.js';
 import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
 import type { TemplatePart } from '../config/template.js';
+import type { RouteAction } from '../config/types.js';
 
 const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password', 'passphrase', 'hmacKey']);
 
@@ -26,6 +27,7 @@ function view(value: unknown, ofCookies: boolean): unknown {
   if (isAddress(value) || isNetwork(value)) return value.text;
   if (isRegexConfig(value)) return regexText(value);
   if (isAddressFile(value)) return { file: value.file, entries: value.entries };
+  if (isFixedResponse(value)) return responseView(value);
   const named = (value as { readonly name?: unknown }).name;
   const secretValue = ofCookies || (typeof named === 'string' && isSecretName(named));
   const entries: [key: string, value: unknown][] = [];
@@ -35,6 +37,20 @@ function view(value: unknown, ofCookies: boolean): unknown {
     entries.push([snakeKey(key), partView(key, item, secretValue)]);
   }
   return Object.fromEntries(entries);
+}
+
+type FixedResponse = Extract<RouteAction, { readonly kind: 'respond' }>;
+
+/** The file where there is one, and not what it holds. */
+function responseView({ body, file, ...response }: FixedResponse): unknown {
+  const written = file === null ? { body: Buffer.from(body, 'latin1').toString() } : { file };
+  return Object.fromEntries(
+    Object.entries({ ...response, ...written }).map(([key, item]) => [key, view(item, false)]),
+  );
+}
+
+function isFixedResponse(value: object): value is FixedResponse {
+  return (value as { readonly kind?: unknown }).kind === 'respond' && 'body' in value;
 }
 
 function partView(key: string, value: unknown, secretValue: boolean): unknown {

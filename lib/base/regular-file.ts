@@ -19,11 +19,15 @@ export class FileError extends Error {
 }
 
 /**
- * Returns the text of a regular file of at most `maxBytes`, read as UTF-8. Every file that a person names is read here:
+ * Returns the text of a regular file of at most `maxBytes`, read as UTF-8, or its bytes as latin1. Every file that a person names is read here:
  * reading a named pipe could wait for ever, and a device such as /dev/zero has no end. Throws a FileError for these and
  * for larger files, and the system's error otherwise.
  */
-export function readRegularFile(path: string, maxBytes = MAX_TEXT_BYTES): string {
+export function readRegularFile(
+  path: string,
+  maxBytes = MAX_TEXT_BYTES,
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): string {
   // Checked before opening, because opening a device may have effects.
   refuseIrregular(statSync(path));
   // If the path leads to a pipe by now, O_NONBLOCK makes the call return at once.
@@ -34,7 +38,7 @@ export function readRegularFile(path: string, maxBytes = MAX_TEXT_BYTES): string
     if (stats.size > maxBytes) throw tooLarge(maxBytes);
     const bytes = readAll(descriptor, stats.size, maxBytes);
     // Most long lists are plain ASCII, which is decoded in a fraction of the time.
-    return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
+    return bytes.toString(isAscii(bytes) ? 'latin1' : encoding);
   } finally {
     closeSync(descriptor);
   }

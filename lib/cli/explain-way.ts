@@ -2,13 +2,14 @@ import { STATUS_CODES } from 'node:http';
 import { listenerText } from '../base/listener-text.js';
 import { didYouMean } from '../base/nearest.js';
 import type { Scheme } from '../base/transport-info.js';
+import { formatSize } from '../base/units.js';
 import { describeListener } from '../config/inventory.js';
 import { lineIn } from '../config/sources.js';
 import type { Config } from '../config/types.js';
 import { readUtf8 } from '../http/percent.js';
 import { escapeForScreen } from '../observe/escape.js';
 import type { Explanation, FirewallOpinions } from '../routing/dry-run/dry-run.js';
-import type { DryRunOutcome } from '../routing/dry-run/outcome.js';
+import type { DryRunOutcome, Replied } from '../routing/dry-run/outcome.js';
 import type { RequestParts } from '../routing/dry-run/request-text.js';
 import type { RuleStep } from '../routing/dry-run/rule-steps.js';
 import type { Absence } from '../routing/dry-run/way.js';
@@ -30,6 +31,8 @@ const LABEL_WIDTH = 10;
 const MARGIN = ' '.repeat(2 + LABEL_WIDTH);
 /** Longer lists of names are cut. */
 const SHOWN_NAMES = 8;
+/** A longer body of an answer is not shown. */
+const SHOWN_BODY = 400;
 
 function listenersText({ listen }: Config): string {
   return listen.map((listener) => listenerText(describeListener(listener))).join(', ');
@@ -160,6 +163,14 @@ function changeLines({ changes }: RuleStep, paint: Paint, indent: number): Line[
   }));
 }
 
+/** A short text as it is, anything else by its size and type: files may be images. */
+function bodyText({ body, head }: Replied): string {
+  const text = readUtf8(body);
+  if (text.length <= SHOWN_BODY && !/[\x00-\x08\x0b\x0c\x0e-\x1f]/.test(text)) return text;
+  const [, type = ''] = /\r\nContent-Type: ([^\r]*)/i.exec(head) ?? [];
+  return `${formatSize(body.length)} of ${type}`;
+}
+
 function outcomeSection(outcome: DryRunOutcome, paint: Paint): Section {
   switch (outcome.kind) {
     case 'forwarded':
@@ -167,7 +178,7 @@ function outcomeSection(outcome: DryRunOutcome, paint: Paint): Section {
     case 'replied': {
       const lines: Line[] = [{ text: statusText(outcome.status), tint: paint.bold }];
       if (outcome.location !== null) lines.push({ text: `Location: ${readUtf8(outcome.location)}` });
-      else if (outcome.body !== '') lines.push({ text: readUtf8(outcome.body) });
+      else if (outcome.body !== '') lines.push({ text: bodyText(outcome) });
       if (outcome.route === null) lines.push({ text: 'by its listener: redirect: https' });
       return { label: 'answer', lines };
     }

@@ -57,7 +57,7 @@ export async function readSettings(request: ReadRequest): Promise<SettingsReadin
 /** In this thread. */
 export function readHere(
   { options, file, inColour }: ReadRequest,
-  readFile?: (path: string, maxBytes?: number) => string,
+  readFile?: typeof readRegularFile,
 ): SettingsReading {
   const paint = createPaint(inColour);
   const { config, files, warnings } = planFile(options, file, paint, readFile);
@@ -67,9 +67,9 @@ export function readHere(
 /** null: the file and the files it names are small. */
 function readIfSmall(request: ReadRequest): SettingsReading | null {
   let bytes = 0;
-  const readFile = (path: string, maxBytes?: number): string => {
+  const readFile: typeof readRegularFile = (path, ...terms) => {
     bytes += sizeOf(path);
-    return bytes > SMALL_BYTES ? '' : readRegularFile(path, maxBytes);
+    return bytes > SMALL_BYTES ? '' : readRegularFile(path, ...terms);
   };
   try {
     if (sizeOf(request.file) > SMALL_BYTES) return null;

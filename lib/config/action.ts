@@ -1,4 +1,5 @@
 import { ValueError } from '../base/units.js';
+import { type BodyFile, readBodyFile } from './body-file.js';
 import { type CommonSettings, type Context, texts } from './context.js';
 import { checkHeaderName, parseHeaderValue } from './fields.js';
 import type { GroupTerms } from './group-terms.js';
@@ -66,19 +67,27 @@ function parseTarget(text: string, templates: TemplateContext): Template {
 }
 
 function compileRespond(
-  { status = RESPOND.status, body = RESPOND.body, headers }: RespondSettings,
+  { status = RESPOND.status, body: text, file, headers }: RespondSettings,
   path: Path,
   templates: TemplateContext,
-  { report }: Context,
+  context: Context,
 ): RouteAction {
-  if (body !== '' && (status === 204 || status === 304)) {
-    report.problem([...path, 'body'], `a response with status ${status} has no body`);
-  }
+  const { report } = context;
+  const key = file === undefined ? 'body' : 'file';
+  if ((text || file) && (status === 204 || status === 304))
+    report.problem([...path, key], `a response with status ${status} has no body`);
+  if (text !== undefined && file !== undefined)
+    report.problem([...path, 'file'], 'body and file exclude each other', '', 'key');
+  let read: BodyFile | undefined;
+  if (file !== undefined) read = report.attempt([...path, 'file'], () => readBodyFile(file, context));
+  const body = read?.body ?? Buffer.from(text ?? RESPOND.body).toString('latin1');
   const fields: { name: string; value: Template }[] = [];
   for (const [name, text, at] of texts(headers, [...path, 'headers'])) {
     const known = report.attempt(at, () => checkHeaderName(name), 'key');
     const value = report.attempt(at, () => parseHeaderValue(text, templates));
     if (known && value) fields.push({ name, value });
   }
-  return { kind: 'respond', status, body, headers: fields };
+  if (read !== undefined && !fields.some(({ name }) => name.toLowerCase() === 'content-type'))
+    fields.push({ name: 'Content-Type', value: [{ kind: 'text', text: read.contentType }] });
+  return { kind: 'respond', status, body, file: file ?? null, headers: fields };
 }

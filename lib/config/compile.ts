@@ -57,7 +57,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
       'key',
     );
   const book = new ServerBook(report, surroundings);
-  const context: Context = { ...surroundings, report, book, groups: [], lists: new Map() };
+  const context: Context = { ...surroundings, report, book, groups: [], lists: new Map(), bodies: new Map() };
   const file = compileFile(settings, context);
   const hosts = compileHosts(settings.hosts, file, context);
   const rest = compileScope(settings, file, 'file', context);

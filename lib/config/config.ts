@@ -30,8 +30,8 @@ export interface LoadOptions {
   readonly file?: string;
   /** The directory that names of files are relative to; that of `file` by default, or else the working directory. */
   readonly directory?: string;
-  /** Reads these files; by default as regular files. Throws the system's error. */
-  readonly readFile?: (path: string, maxBytes?: number) => string;
+  /** Reads these files, with latin1 as bytes; by default as regular files. Throws the system's error. */
+  readonly readFile?: (path: string, maxBytes?: number, encoding?: 'utf8' | 'latin1') => string;
   /**
    * Whether at least one route is required. A text without routes compiles to a balancer that answers 404 to
    * everything.
@@ -92,10 +92,10 @@ function build(
     included: places.included,
     lineOf: (path) => places.lineOf(locate(document, path, 'value')),
     resolveFile: (name) => resolve(directory, name),
-    readFile(name, maxBytes) {
+    readFile(name, maxBytes, encoding) {
       const path = resolve(directory, name);
       files.push(path);
-      return readFile(path, maxBytes);
+      return readFile(path, maxBytes, encoding);
     },
   });
   const included = places.texts;

@@ -1,4 +1,5 @@
 import type { AddressReading } from './address-file.js';
+import type { BodyFile } from './body-file.js';
 import { type Network, parseNetwork, plainNetwork } from './network.js';
 import { each, type Report } from './report.js';
 import type { ServerBook } from './servers.js';
@@ -34,11 +35,13 @@ export interface Context {
   /** The line of a setting; 0 when it is not in the file. */
   readonly lineOf: (path: Path) => number;
   /** Reads a file that the configuration names. Throws a FileError or an error of the system. */
-  readonly readFile: (name: string, maxBytes: number) => string;
+  readonly readFile: (name: string, maxBytes: number, encoding?: 'utf8' | 'latin1') => string;
   /** The absolute path of a file that the configuration names and that is read later. */
   readonly resolveFile: (name: string) => string;
   /** The address files read so far, by name. */
   readonly lists: Map<string, AddressReading>;
+  /** The files of bodies read so far, by name. */
+  readonly bodies: Map<string, BodyFile>;
 }
 
 /** A single item or the items of a list, each with its path. */

@@ -1474,6 +1474,12 @@ export interface RedirectSettings {
 export interface RespondSettings {
   /** The status code. Default: 200. */
   readonly status?: number;
+  /**
+   * A file whose content is the body, relative to the settings file; at most 256 KiB. It is read when the settings
+   * are, and again at a reload; --watch watches it. Content-Type follows the extension of its name, unless headers
+   * says otherwise.
+   */
+  readonly file?: string;
   /** The body, sent as written. Default: "". */
   readonly body?: string;
   /** Header fields. Without Content-Type the body is text/plain. Templates such as {request_id} are filled in. */

@@ -215,7 +215,10 @@ export type RouteAction =
   | {
       readonly kind: 'respond';
       readonly status: number;
+      /** Bytes as latin1. */
       readonly body: string;
+      /** The name of the file that holds the body; null: the settings do. */
+      readonly file: string | null;
       readonly headers: readonly { readonly name: string; readonly value: Template }[];
     };
 

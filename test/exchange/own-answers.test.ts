@@ -1,5 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { answering } from '../../fixtures/raw-server.js';
+import { createConfig } from '../../lib/config/config.js';
+import type { Settings } from '../../lib/config/settings.js';
 import { startBalancer } from '../support/balancer.js';
 import { OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
@@ -135,5 +139,41 @@ t.test('no rule makes a local error cacheable, or sets Content-Type of its text'
     'an answer that is no error may be cached',
   );
 });
+
+t.test(
+  'the body of a fixed response is read from a file with the settings, and again by a reload',
+  async (t) => {
+    const image = Buffer.from([0x89, 0x50, 0, 0xff, 0xc3, 0x28, 0x0d, 0x0a]);
+    const directory = t.testdir({ 'page.html': '<h1>Zur\u00fcck um zw\u00f6lf</h1>', 'no.txt': '' });
+    const files = { page: join(directory, 'page.html'), image: join(directory, 'logo.PNG') };
+    writeFileSync(files.image, image);
+    const settings: Settings = {
+      paths: [
+        { path: '/page', respond: { status: 503, file: files.page, headers: { 'Retry-After': '60' } } },
+        { path: '/image', respond: { file: files.image } },
+        { path: '/as', respond: { file: files.image, headers: { 'content-type': 'image/x-own' } } },
+        { path: '/empty', respond: { file: join(directory, 'no.txt') } },
+      ],
+    };
+    const { balancer, connect } = await startBalancer(t, settings);
+    const client = await connect();
+    const ask = async (path: string, method = 'GET'): Promise<readonly unknown[]> => {
+      client.send(`${method} ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      const { status, head, body } = await client.response(method === 'HEAD');
+      return [status, field(head, 'content-type'), field(head, 'content-length'), body];
+    };
+    const html = 'text/html; charset=utf-8';
+    const page = Buffer.from('<h1>Zur\u00fcck um zw\u00f6lf</h1>').toString('latin1');
+    t.same(await ask('/page'), [503, html, String(page.length), page]);
+    t.same(await ask('/page', 'HEAD'), [503, html, String(page.length), '']);
+    t.same(await ask('/image'), [200, 'image/png', '8', image.toString('latin1')]);
+    t.same(await ask('/as'), [200, 'image/x-own', '8', image.toString('latin1')]);
+    t.same(await ask('/empty'), [200, 'text/plain; charset=utf-8', '0', '']);
+    writeFileSync(files.page, 'soon');
+    await balancer.reload(createConfig(settings));
+    t.same(await ask('/page'), [503, html, '4', 'soon'], 'on the same connection');
+    client.destroy();
+  },
+);
 
 nothingIsLeft(t);

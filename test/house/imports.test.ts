@@ -247,6 +247,7 @@ t.test('files that people name are read in one place, which takes regular files 
     'base/version.ts',
     // That of the compiler, which is handed `readRegularFile`.
     'config/address-file.ts',
+    'config/body-file.ts',
     'config/config.ts',
     'config/include.ts',
     'config/pem-files.ts',
