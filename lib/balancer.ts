@@ -37,6 +37,7 @@ import { Telemetry } from './control/telemetry.js';
 import { connectionDeps, LocalEngine } from './engine.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
 import type { HandshakeResult } from './net/handshake-results.js';
+import type { InheritedSockets } from './net/inherited-sockets.js';
 import { fewFiles } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
 import type { TlsTerms } from './net/tls-terms.js';
@@ -136,6 +137,8 @@ export interface BalancerOptions {
   readonly authority?: string;
   /** What listeners go by; null: without TLS. By default what the settings say. */
   readonly tlsTerms?: (listener: ListenerConfig) => TlsTerms | null;
+  /** Sockets that this process was started with: a listener takes the one of its address instead of binding; none by default. */
+  readonly inherited?: InheritedSockets;
 }
 
 /** Builds a balancer from a compiled configuration; `start` opens it. */
@@ -195,7 +198,8 @@ class RunningBalancer implements Balancer {
     this.#readiness = new Readiness(this.#registry, () => this.#state);
     const whyNotReady = (): string => this.#readiness.obstacle;
     const termsOf = tlsTerms ?? (({ tls }) => this.#certificates.termsOf(tls));
-    const engineDeps = { clock, connections, sockets, whyNotReady, termsOf };
+    const { inherited } = options;
+    const engineDeps = { clock, connections, sockets, whyNotReady, termsOf, inherited };
     this.#engine = new LocalEngine(this.#registry.snapshot, engineDeps);
     const { acceptor, listeners } = this.#engine;
     this.#shutdown = new GracefulShutdown({ wheel, acceptor, listeners, telemetry: this.#telemetry });

@@ -9,6 +9,7 @@ import type { ResponseForm } from './http/head-encoder.js';
 import { encodeReply } from './http/replies.js';
 import { HandshakeQueue } from './net/handshake-queue.js';
 import { HandshakeCounts } from './net/handshake-results.js';
+import type { InheritedSockets } from './net/inherited-sockets.js';
 import { Listeners } from './net/listeners.js';
 import { ProxyHeaderCounts } from './net/proxy-header-counts.js';
 import { Resolver } from './net/resolver.js';
@@ -28,6 +29,8 @@ export interface EngineDeps {
   readonly whyNotReady: () => string;
   /** What a listener with `tls` goes by; null for one without. */
   readonly termsOf: (listener: ListenerConfig) => TlsTerms | null;
+  /** Sockets that this process was started with. */
+  readonly inherited?: InheritedSockets | undefined;
 }
 
 /** What the pools of an engine need, whose servers are made before there is a snapshot. */
@@ -95,7 +98,14 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
       places: this.acceptor,
       timeout: () => this.#timeouts.proxyHeader,
     };
-    const listenerDeps = { acceptor: this.acceptor, sockets, tls, proxyHeaders };
+    const { inherited } = deps;
+    const listenerDeps = {
+      acceptor: this.acceptor,
+      sockets,
+      tls,
+      proxyHeaders,
+      ...(inherited !== undefined && { inherited }),
+    };
     this.listeners = new Listeners(listen, listenerDeps, observer, shortages);
   }
 

@@ -9,6 +9,7 @@ import type {
   StatusEvent,
 } from '../control/status/status.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
+import type { InheritedSockets } from '../net/inherited-sockets.js';
 
 /** What the admin listener shows and controls: the part of a balancer that operators see. */
 export interface AdminTarget extends Operations, BanOperations {
@@ -48,6 +49,8 @@ export interface AdminDeps {
   readonly reload: (() => Promise<ReloadOutcome>) | null;
   /** The text for a scraper, and its type. */
   readonly metrics: () => Promise<{ readonly type: string; readonly body: readonly Buffer[] }>;
+  /** Sockets that this process was started with. */
+  readonly inherited?: InheritedSockets;
   /** Called with an error that is a bug. */
   readonly report: (error: unknown) => void;
 }

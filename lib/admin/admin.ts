@@ -4,6 +4,10 @@ import type { Address } from '../base/address.js';
 import type { Observer, RequestRecord } from '../base/observer.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { AdminConfig } from '../config/types.js';
+import { descriptorOf } from '../net/accept.js';
+import type { InheritedSocket } from '../net/inherited-sockets.js';
+import type { ListeningSocket } from '../net/listeners.js';
+import { SocketFile } from '../net/socket-file.js';
 import { createTlsSocketServer } from '../net/tls-socket-server.js';
 import type { TlsTerms } from '../net/tls-terms.js';
 import { type AdminConnection, AdminConnections } from './admin-connections.js';
@@ -47,8 +51,11 @@ export class Admin {
   #server: Server | null = null;
   /** What listens: the same, or what decrypts for it. */
   #door: NetServer | null = null;
+  /** null: it is not on a Unix socket. */
+  #file: SocketFile | null = null;
   #events: EventStream | null = null;
   #services: AdminDeps | null = null;
+  #leaving = false;
   #routes: readonly AdminRoute[] = [];
 
   constructor(config: AdminConfig, clock: Clock = systemClock) {
@@ -76,6 +83,14 @@ export class Admin {
     if (listen.kind === 'unix' || typeof bound !== 'object' || bound === null) return listen;
     const { port } = bound;
     return { ...listen, port, text: listen.text.replace(/\d+$/, String(port)) };
+  }
+
+  /** What another process needs to go on with the socket; null when it is not open, or this Node does not tell. */
+  get socket(): ListeningSocket | null {
+    const descriptor = this.#door === null ? null : descriptorOf(this.#door);
+    if (descriptor === null) return null;
+    const ownsFile = this.#file?.isOwn ?? false;
+    return { descriptor, wanted: this.#config.listen, address: this.address, ownsFile };
   }
 
   /**
@@ -116,10 +131,21 @@ export class Admin {
             plainHttp: PLAIN_HTTP,
             onSocket: (socket) => void server.emit('connection', socket),
           });
-    await listening(door, listen);
+    const inherited = (await services.inherited?.take(listen)) ?? null;
+    this.#file = await listening(door, listen, inherited);
     this.#door = door;
     this.#server = server;
     this.#traffic.start();
+  }
+
+  /**
+   * Accepts no more connections, because another process goes on with the socket. Requests in flight are answered, and their
+   * connections closed after that.
+   */
+  leave(): void {
+    this.#door?.close();
+    this.#server?.closeIdleConnections();
+    this.#leaving = true;
   }
 
   /** Cuts all connections at once. Safe to call at any time. */
@@ -127,6 +153,7 @@ export class Admin {
     this.#traffic.stop();
     this.#events?.close();
     this.#visitors.close();
+    if (!this.#leaving) this.#file?.remove();
     this.#door?.close();
     this.#server?.closeAllConnections();
     this.#server = null;
@@ -138,6 +165,7 @@ export class Admin {
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (this.#leaving) response.setHeader('connection', 'close');
     try {
       const answer = await this.#answer(request, response);
       if (answer !== null) send(response, answer);
@@ -267,16 +295,25 @@ const PLAIN_HTTP =
   `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n` +
   `Content-Length: ${PLAIN_HTTP_TEXT.length}\r\n\r\n${PLAIN_HTTP_TEXT}`;
 
-function listening(server: NetServer, address: Address): Promise<void> {
+/** Returns the file of a Unix socket. Rejects with the system's error. */
+function listening(
+  server: NetServer,
+  address: Address,
+  inherited: InheritedSocket | null,
+): Promise<SocketFile | null> {
   return new Promise((resolve, reject) => {
+    let file: SocketFile | null = null;
     server.once('error', reject);
     server.once('listening', () => {
       server.off('error', reject);
       // Accepting fails while the process has no free descriptors; that is temporary.
       server.on('error', () => {});
-      resolve();
+      resolve(file);
     });
-    if (address.kind === 'unix') server.listen(address.path);
+    if (inherited !== null) {
+      server.listen({ fd: inherited.descriptor });
+      if (address.kind === 'unix') file = SocketFile.inherited(address.path, inherited.ownsFile);
+    } else if (address.kind === 'unix') file = SocketFile.bind(server, address.path, null);
     else if (address.host === '') server.listen(address.port);
     else server.listen(address.port, address.host);
   });

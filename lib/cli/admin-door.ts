@@ -4,6 +4,7 @@ import type { Balancer } from '../balancer.js';
 import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { AdminConfig } from '../config/types.js';
+import type { InheritedSockets } from '../net/inherited-sockets.js';
 import { Exposition } from '../observe/exposition.js';
 import type { ConsoleLog } from './console-log.js';
 import type { EventFeed } from './event-feed.js';
@@ -18,6 +19,8 @@ export interface AdminDoorDeps {
   readonly log: RequestLog;
   readonly feed: EventFeed;
   readonly consoleLog: ConsoleLog;
+  /** Sockets that this process was started with. */
+  readonly inherited: InheritedSockets;
 }
 
 /** The admin listener of a running program, and what it offers beyond the balancer. */
@@ -42,7 +45,7 @@ export class AdminDoor {
   }
 
   /** Rejects with the system's error when the address can't be bound. */
-  async open({ balancer, reload, log, feed, consoleLog }: AdminDoorDeps): Promise<void> {
+  async open({ balancer, reload, log, feed, consoleLog, inherited }: AdminDoorDeps): Promise<void> {
     const exposition = new Exposition({
       metrics: balancer.metrics,
       live: () => balancer.figureSteps(),
@@ -53,6 +56,7 @@ export class AdminDoor {
     const services: AdminDeps = {
       reload: this.#plan.file === null ? null : () => reload.run(),
       metrics: async () => ({ type: exposition.contentType, body: await exposition.pieces() }),
+      inherited,
       report: (error) => consoleLog.warn(`admin: ${error instanceof Error ? error.stack : String(error)}`),
     };
     try {

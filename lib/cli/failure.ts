@@ -26,6 +26,11 @@ function listenTrouble(error: SystemError): string {
       // Two addresses of one port: one of them on every interface.
       if (error.heldBy !== undefined)
         return `port ${port} is in use by lb itself, as ${error.heldBy}: such a move takes a restart.`;
+      if (error.heldByInherited !== undefined)
+        return (
+          `port ${port} belongs to the inherited socket ${error.heldByInherited}, and the listener wants ` +
+          `${error.wanted}: give both the same address.`
+        );
       return `port ${port} is in use. Stop what listens there (lsof -i :${port} names it) or take another port.`;
     case 'EACCES':
       return port < 1024
@@ -73,6 +78,9 @@ interface SystemError extends NodeJS.ErrnoException {
   readonly hostname?: string;
   /** The listener of this program that has the port. */
   readonly heldBy?: string;
+  /** The inherited socket that has the port, and the address that the listener wants. */
+  readonly heldByInherited?: string;
+  readonly wanted?: string;
 }
 
 function isSystemError(error: unknown): error is SystemError {

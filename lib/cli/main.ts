@@ -90,8 +90,15 @@ export async function main(launch: Launch): Promise<void> {
       const files = fileLimit();
       if (files !== -1 && files < FEWEST_FILES) refuseFewFiles(stderr);
       // Loaded when needed: --help and a mistyped option need not wait for it.
-      const [{ run }, { createBalancer }] = await Promise.all([import('./run.js'), import('../balancer.js')]);
+      const [{ run }, { createBalancer }, sockets] = await Promise.all([
+        import('./run.js'),
+        import('../balancer.js'),
+        import('../net/inherited-sockets.js'),
+      ]);
       await closeDebugger();
+      const inherited = new sockets.InheritedSockets(
+        sockets.socketsOfServiceManager(process.env, process.pid),
+      );
       const code = await run(parsed.command.options, {
         stdout,
         stderr,
@@ -100,6 +107,7 @@ export async function main(launch: Launch): Promise<void> {
         program: programName(),
         env: process.env,
         createBalancer,
+        inherited,
         atExit: (last) => process.on('exit', last),
       });
       await Promise.all([stdout.flushed(), stderr.flushed()]);

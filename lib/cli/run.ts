@@ -4,6 +4,7 @@ import type { Observer } from '../base/observer.js';
 import { formatDuration, ValueError } from '../base/units.js';
 import { serversOf } from '../config/inventory.js';
 import type { Config } from '../config/types.js';
+import { describeInherited, InheritedSockets } from '../net/inherited-sockets.js';
 import { socketMeans } from '../net/socket-choice.js';
 import { ObserverList } from '../observe/observer-list.js';
 import { CertificateError } from '../tls/finding.js';
@@ -43,6 +44,8 @@ export interface RunContext {
   readonly program: string;
   readonly env: { readonly LB_SOCKETS?: string | undefined };
   readonly createBalancer: (config: Config, observer: Observer, options: BalancerOptions) => Balancer;
+  /** Sockets that this process was started with; none by default. */
+  readonly inherited?: InheritedSockets;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
 }
@@ -108,7 +111,7 @@ function makePlan(
 
 async function balance(plan: StartSettings, options: RunOptions, context: RunContext): Promise<number> {
   const { config } = plan;
-  const { stderr, signals, version, program } = context;
+  const { stderr, signals, version, program, inherited = new InheritedSockets([]) } = context;
   const consoleLog = new ConsoleLog({
     terminal: stderr,
     servers: serversOf(config).length,
@@ -129,6 +132,7 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
   const balancer: Balancer = context.createBalancer(config, new ObserverList(observers), {
     configPath: plan.file,
     store: state,
+    inherited,
   });
   feed.applyConfig(config);
   feed.attach(balancer);
@@ -158,7 +162,13 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
     const cut = stops.second.then((signal) => Promise.reject(new CutShort(signal)));
     await attempt({ listening: true }, () => Promise.race([balancer.start(), cut]));
     if (admin !== null)
-      await attempt({ listening: true }, () => admin.open({ balancer, reload, log, feed, consoleLog }));
+      await attempt({ listening: true }, () =>
+        admin.open({ balancer, reload, log, feed, consoleLog, inherited }),
+      );
+    for (const socket of inherited.closeRest())
+      consoleLog.warn(
+        `the inherited socket ${describeInherited(socket)} belongs to no listener and is closed`,
+      );
     tellUp();
     const { addresses } = balancer;
     if (options.volume !== 'quiet') {

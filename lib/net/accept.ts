@@ -88,6 +88,13 @@ export interface Entrance {
 /** The undocumented part of a server. */
 interface ServerHandle {
   onconnection?: unknown;
+  readonly fd?: unknown;
+}
+
+/** The descriptor on which a server listens; null when it does not, or when this Node does not tell. */
+export function descriptorOf(server: net.Server): number | null {
+  const { _handle: handle = null } = server as unknown as { _handle?: ServerHandle | null };
+  return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : null;
 }
 
 /**

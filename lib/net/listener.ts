@@ -1,4 +1,3 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
 import type { Address } from '../base/address.js';
 import { AddressSet } from '../base/address-set.js';
@@ -9,16 +8,24 @@ import {
   type Acceptor,
   type Admission,
   acceptFrom,
+  descriptorOf,
   type Entrance,
   Incoming,
   type RawConnection,
 } from './accept.js';
+import {
+  describeInherited,
+  discard,
+  type InheritedSocket,
+  type InheritedSockets,
+} from './inherited-sockets.js';
 import {
   type ProxyHeaderDeps,
   type ProxyHeaderOwner,
   ProxyHeaderReader,
   type ToldConnection,
 } from './proxy-header-reader.js';
+import { removeStale, SocketFile } from './socket-file.js';
 import { Handshake, type HandshakeDeps } from './tls-handshake.js';
 import type { TlsTerms } from './tls-terms.js';
 import type { Sockets } from './transport.js';
@@ -54,6 +61,8 @@ export interface ListenerDeps<Settings = ListenerSettings> {
   readonly tls?: ListenerTls<Settings>;
   /** Without it no listener reads PROXY headers. */
   readonly proxyHeaders?: ProxyHeaderDeps;
+  /** Sockets that this process was started with: a listener takes the next one of its address instead of binding. */
+  readonly inherited?: InheritedSockets;
 }
 
 /** One bound address. */
@@ -72,6 +81,8 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
   #terms: TlsTerms | null;
   /** The mode of the file of a Unix socket; null: according to the umask. */
   #mode: number | null;
+  /** null: it does not listen on a Unix socket, or not yet. */
+  #file: SocketFile | null = null;
   #closed = false;
   #abort: () => void = () => {};
 
@@ -97,7 +108,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
   /** Throws the system's error when the mode of the socket file can't be changed. */
   changeMode({ mode = null }: ListenerSettings): void {
     if (mode === this.#mode || this.#address.kind !== 'unix') return;
-    chmodSync(this.#address.path, mode ?? 0o777 & ~process.umask());
+    this.#file?.changeMode(mode);
     this.#mode = mode;
   }
 
@@ -163,14 +174,44 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     else acceptor.onAccept(new Incoming(connection.transport(), info, connection.source), admission);
   }
 
-  /** Binds and listens. Rejects with the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL), or when closed before. */
+  /**
+   * Listens on a socket that this process has inherited, or binds one. Rejects with the system's error (EADDRINUSE, EACCES,
+   * EADDRNOTAVAIL), or when closed before.
+   */
   async open(): Promise<void> {
+    const inherited = this.#deps.inherited === undefined ? null : await this.#inherit(this.#deps.inherited);
     try {
-      await this.#listen();
+      await this.#listen(inherited);
     } catch (error) {
-      if (!(await this.#makesWay(error))) throw error;
-      await this.#listen();
+      if (inherited !== null || !(await this.#makesWay(error))) throw this.#explained(error);
+      await this.#listen(null);
     }
+  }
+
+  /** Names the inherited socket that has the port on another interface, if there is one. */
+  #explained(error: unknown): unknown {
+    const { wanted } = this;
+    const holder = wanted.kind === 'tcp' ? (this.#deps.inherited?.onPort(wanted.port) ?? null) : null;
+    if (holder === null || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return error;
+    return Object.assign(error as Error, { heldByInherited: describeInherited(holder), wanted: wanted.text });
+  }
+
+  /** Looking for it may take as long as the name of the host needs to be resolved. */
+  async #inherit(sockets: InheritedSockets): Promise<InheritedSocket | null> {
+    const inherited = await sockets.take(this.wanted);
+    if (!this.#closed) return inherited;
+    if (inherited !== null) discard(inherited);
+    throw new Error(`closed before it listened on ${this.wanted.text}`);
+  }
+
+  /** The descriptor of its socket; null while it does not listen, or if this Node does not tell. */
+  get descriptor(): number | null {
+    return descriptorOf(this.#server);
+  }
+
+  /** Does it have a socket file that somebody has to remove at the end? */
+  get ownsFile(): boolean {
+    return this.#file?.isOwn ?? false;
   }
 
   /** Is the only obstacle a socket file on which no process listens? If so, the file has been removed. */
@@ -179,9 +220,9 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     return (await removeStale(this.#address.path)) && !this.#closed;
   }
 
-  #listen(): Promise<void> {
+  #listen(inherited: InheritedSocket | null): Promise<void> {
     const server = this.#server;
-    const address = this.#address;
+    const address = this.wanted;
     return new Promise((resolve, reject) => {
       const onError = (error: Error): void => {
         server.off('listening', onListening);
@@ -201,18 +242,32 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
       };
       server.once('error', onError);
       server.once('listening', onListening);
-      const options =
-        address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-      const listen = (): void => void server.listen({ ...options, backlog: BACKLOG });
-      if (address.kind !== 'unix' || this.#mode === null) listen();
-      else withMode(address.path, this.#mode, server, listen);
+      this.#bind(inherited);
     });
   }
 
-  /** Stops accepting. Accepted connections are not affected. */
-  close(): void {
+  #bind(inherited: InheritedSocket | null): void {
+    const server = this.#server;
+    const address = this.wanted;
+    const options = { backlog: BACKLOG };
+    if (inherited !== null) {
+      server.listen({ ...options, fd: inherited.descriptor });
+      if (address.kind === 'unix') this.#file = SocketFile.inherited(address.path, inherited.ownsFile);
+    } else if (address.kind === 'unix') {
+      this.#file = SocketFile.bind(server, address.path, this.#mode, options);
+    } else {
+      server.listen({ ...options, host: address.host, port: address.port });
+    }
+  }
+
+  /**
+   * Stops accepting. Accepted connections are not affected. `keepFile`: another process goes on with the socket, so that its
+   * file stays.
+   */
+  close({ keepFile = false } = {}): void {
     this.#closed = true;
     this.#abort();
+    if (!keepFile) this.#file?.remove();
     this.#server.close(() => {});
   }
 }
@@ -227,66 +282,8 @@ function portOf(address: Address): number {
   return address.kind === 'tcp' ? address.port : 0;
 }
 
-/**
- * Binds by `listen`, which does so before it returns, and sets the mode of the file. The file never has a right beyond
- * `mode`, not even before its mode is set: a process could connect in that time.
- */
-function withMode(path: string, mode: number, server: net.Server, listen: () => void): void {
-  const restore = narrowUmask(~mode & 0o777);
-  try {
-    listen();
-  } finally {
-    restore();
-  }
-  // Otherwise the file belongs to another process.
-  if (!server.listening) return;
-  try {
-    chmodSync(path, mode);
-  } catch (error) {
-    server.close();
-    throw error;
-  }
-}
-
-function narrowUmask(denied: number): () => void {
-  try {
-    const before = process.umask(denied);
-    process.umask(before | denied);
-    return () => void process.umask(before);
-  } catch {
-    // A worker thread may not change the umask.
-    return () => {};
-  }
-}
-
 function resolved(wanted: Address, bound: string | net.AddressInfo | null): Address {
   if (wanted.kind === 'unix' || bound === null || typeof bound === 'string' || wanted.port === bound.port)
     return wanted;
   return { ...wanted, port: bound.port, text: wanted.text.replace(/0$/, String(bound.port)) };
-}
-
-/**
- * A killed process leaves the file of its Unix socket, so that the next process could not listen. Removes the file if it
- * is a socket and no process listens there; returns false for anything else.
- */
-async function removeStale(path: string): Promise<boolean> {
-  try {
-    // Checked first: a connection to a plain file is refused too.
-    if (!lstatSync(path).isSocket() || !(await isDeserted(path))) return false;
-    unlinkSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isDeserted(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
-  });
 }

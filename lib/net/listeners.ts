@@ -14,6 +14,16 @@ export interface ListenerFigures extends DescribedListener {
   readonly turnedAway: number;
 }
 
+/** A socket on which this process listens. */
+export interface ListeningSocket {
+  readonly descriptor: number;
+  readonly wanted: Address;
+  /** With the port that the system chose for port 0. */
+  readonly address: Address;
+  /** Has the process to remove the file of this Unix socket at its end? */
+  readonly ownsFile: boolean;
+}
+
 /** All listeners of a balancer, and their replacement by others without closing one too early. */
 export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   readonly #deps: ListenerDeps<Settings>;
@@ -51,9 +61,17 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
     });
   }
 
-  /** Binds each address in order. `permit` is called before each and may throw; listeners that are open then stay open. */
+  /**
+   * Opens each listener in order, those last whose sockets are inherited: these may have connections at once, which the
+   * failure of another listener would cut. `permit` is called before each and may throw; listeners that are open then stay
+   * open.
+   */
   async open(permit: () => void): Promise<void> {
-    for (const listener of this.#open) {
+    const { inherited } = this.#deps;
+    const isInherited = (listener: Listener<Settings>): number =>
+      Number(inherited?.has(listener.wanted) ?? false);
+    const order = this.#open.map((listener) => ({ listener, rank: isInherited(listener) }));
+    for (const { listener } of order.sort((one, other) => one.rank - other.rank)) {
       permit();
       await listener.open();
       this.#apply();
@@ -101,8 +119,19 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
     for (const [i, listener] of this.#open.entries()) listener.apply(this.#wanted[i] as Settings, httpsPort);
   }
 
-  close(): void {
-    for (const listener of this.#open) listener.close();
+  /** What another process needs to go on with the sockets; null if this Node does not tell a descriptor. */
+  get sockets(): readonly ListeningSocket[] | null {
+    const sockets: ListeningSocket[] = [];
+    for (const { wanted, address, descriptor, ownsFile } of this.#open) {
+      if (descriptor === null) return null;
+      sockets.push({ descriptor, wanted, address, ownsFile });
+    }
+    return sockets;
+  }
+
+  /** `keepFiles`: another process goes on with the sockets, so that the files of Unix sockets stay. */
+  close({ keepFiles = false } = {}): void {
+    for (const listener of this.#open) listener.close({ keepFile: keepFiles });
   }
 }
 

@@ -204,6 +204,10 @@ export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** How many files it may have open; as many as the test if not given. */
   readonly files?: number;
+  /** Descriptors that it inherits, as from a socket unit. */
+  readonly descriptors?: readonly number[];
+  /** FileDescriptorName= of each. */
+  readonly descriptorNames?: readonly string[];
 }
 
 /** The real program in a process of its own. */
@@ -222,10 +226,14 @@ export class Program {
     const before = own === undefined ? ['-u', 'NODE_OPTIONS'] : [`NODE_OPTIONS=${own}`];
     const command = ['env', ...before, process.execPath, launcher, ...args];
     const limit = options.files === undefined ? ':' : `ulimit -n ${options.files}`;
-    this.child = spawn('sh', ['-c', `${limit}; exec "$@"`, 'sh', ...command], {
+    const { descriptors = [], descriptorNames = [] } = options;
+    const names = descriptorNames.length === 0 ? '' : ` LISTEN_FDNAMES=${descriptorNames.join(':')}`;
+    const inherit =
+      descriptors.length === 0 ? ':' : `export LISTEN_PID=$$ LISTEN_FDS=${descriptors.length}${names}`;
+    this.child = spawn('sh', ['-c', `${limit}; ${inherit}; exec "$@"`, 'sh', ...command], {
       cwd: options.cwd,
       env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
     });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;

@@ -253,6 +253,8 @@ t.test('files that people name are read in one place, which takes regular files 
     'config/pem-files.ts',
     'config/schema.ts',
     'http/llhttp-module.ts',
+    // The tables of the kernel.
+    'net/inherited-sockets.ts',
     // The limits of this process.
     'net/shortage.ts',
   ]);
