@@ -31,5 +31,6 @@ export {
 } from './control/status/operations.js';
 export type * from './control/status/status.js';
 export { Exposition, type ExpositionDeps } from './observe/exposition.js';
-export type { Metrics, MetricsSnapshot } from './observe/metrics.js';
+export type { Metrics } from './observe/metrics.js';
+export type { MetricsSnapshot } from './observe/metrics-snapshot.js';
 export { CertificateError, type CertificateFinding } from './tls/finding.js';

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Address } from '../base/address.js';
-import type { Observer, RequestRecord } from '../base/observer.js';
+import type { Observer } from '../base/observer.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { AdminConfig } from '../config/types.js';
 import { descriptorOf } from '../net/accept.js';
@@ -10,13 +10,14 @@ import type { ListeningSocket } from '../net/listeners.js';
 import { SocketFile } from '../net/socket-file.js';
 import { createTlsSocketServer } from '../net/tls-socket-server.js';
 import type { TlsTerms } from '../net/tls-terms.js';
+import { Failures } from '../observe/failures.js';
+import type { ThreadReader } from '../observe/thread-reader.js';
 import { type AdminConnection, AdminConnections } from './admin-connections.js';
 import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError, refusalOf } from './api-error.js';
 import { Authorization } from './authorization.js';
 import type { AdminRoute, Answer, Call } from './call.js';
 import { EventStream } from './event-stream.js';
-import { Failures } from './failures.js';
 import { Page } from './page.js';
 import { adminRoutes } from './routes.js';
 import { Traffic } from './traffic.js';
@@ -68,12 +69,18 @@ export class Admin {
 
   /** Has to be called for every request. */
   get observer(): Observer {
-    return {
-      requestSettled: (record: RequestRecord): void => {
+    const observer: ThreadReader = {
+      reads: 'failures',
+      requestSettled: (record) => {
         this.#traffic.note(record);
         this.#failures.note(record);
       },
+      requestsSummed: (summary) => {
+        this.#traffic.include(summary);
+        this.#failures.include(summary.failures);
+      },
     };
+    return observer;
   }
 
   /** The listening address; port 0 is resolved once it is open. */

@@ -10,10 +10,10 @@ export class Latencies {
   readonly #counts = new Uint32Array(BUCKETS);
   #total = 0;
 
-  /** `ms` with fractions. */
-  add(ms: number): void {
-    this.#counts[bucketOf(ms)]!++;
-    this.#total++;
+  /** Adds requests that lasted `ms`, with fractions. */
+  add(ms: number, requests = 1): void {
+    this.#counts[bucketOf(ms)]! += requests;
+    this.#total += requests;
   }
 
   include(other: Latencies): void {

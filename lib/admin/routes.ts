@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { inSlices } from '../base/slices.js';
 import type { RouteStatus, ServerStatus } from '../control/status/status.js';
+import type { Failures } from '../observe/failures.js';
 import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
@@ -8,7 +9,6 @@ import { type AdminRoute, type Answer, json, jsonInSlices, text } from './call.j
 import { configView, snakeCase } from './config-view.js';
 import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
-import type { Failures } from './failures.js';
 import type { Page } from './page.js';
 import { ServersApi } from './servers-api.js';
 import type { Traffic } from './traffic.js';

@@ -1,6 +1,7 @@
 import type { RequestRecord } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
-import { isFailure } from './failures.js';
+import { isFailure } from '../observe/failures.js';
+import type { RequestSummary } from '../observe/thread-reader.js';
 import { Latencies } from './latencies.js';
 
 /** Seconds kept: five minutes. */
@@ -54,6 +55,14 @@ export class Traffic {
     if (isFailure(record)) this.#errors++;
     // An upgraded connection may last for hours; that is not a latency.
     if (record.status !== 101) this.#seconds[this.#second]!.add(record.durationMs);
+  }
+
+  /** Adds the requests of another thread, as of now. */
+  include({ requests, errors, latencies }: RequestSummary): void {
+    this.#requests += requests;
+    this.#errors += errors;
+    for (let index = 0; index < latencies.length; index += 2)
+      this.#seconds[this.#second]!.add(latencies[index] as number, latencies[index + 1]);
   }
 
   /** The seconds that ended after `since`, oldest first. */

@@ -51,7 +51,14 @@ function thrownBy(check: () => void): { readonly error: unknown } | null {
 
 /** For work with asynchronous steps: how long it has held the event loop since its last pause. */
 export class Slice {
-  #end = performance.now() + SLICE_MS;
+  readonly #ms: number;
+  #end: number;
+
+  /** `ms`: how long it may hold the event loop. */
+  constructor(ms = SLICE_MS) {
+    this.#ms = ms;
+    this.#end = performance.now() + ms;
+  }
 
   get isOver(): boolean {
     return performance.now() >= this.#end;
@@ -60,6 +67,6 @@ export class Slice {
   /** Lets the event loop do all other work once. */
   async rest(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    this.#end = performance.now() + SLICE_MS;
+    this.#end = performance.now() + this.#ms;
   }
 }

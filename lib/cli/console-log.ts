@@ -1,10 +1,11 @@
 import type { Address } from '../base/address.js';
-import type { Availability, BalancerEvent, CheckRecord, Observer, RequestRecord } from '../base/observer.js';
+import type { Availability, BalancerEvent, CheckRecord, RequestRecord } from '../base/observer.js';
 import { everyRoute } from '../config/every-route.js';
 import { serversOf } from '../config/inventory.js';
 import type { Config, GroupConfig } from '../config/types.js';
 import { escapeForScreen } from '../observe/escape.js';
 import { shorten } from '../observe/formats/dev.js';
+import type { RequestSummary, ThreadReader, ThreadReading } from '../observe/thread-reader.js';
 import { clockTime, isoTime } from '../observe/timestamps.js';
 import type { RunOptions } from './args.js';
 import { humanDuration } from './error-text.js';
@@ -29,7 +30,7 @@ const AVAILABILITY: { readonly [availability in Availability]: string } = {
 };
 
 /** Logs events to stderr: servers that go down and come back, warnings and, if asked for, every detail. */
-export class ConsoleLog implements Observer {
+export class ConsoleLog implements ThreadReader {
   readonly #terminal: Terminal;
   #servers: number;
   readonly #volume: RunOptions['volume'];
@@ -83,6 +84,15 @@ export class ConsoleLog implements Observer {
     const request = record.requestHeadText === '' ? '' : cyan(renderHead(record.requestHeadText, '>'));
     const response = record.responseHeadText === '' ? '' : green(renderHead(record.responseHeadText, '<'));
     this.#terminal.write(`\n${request}${response}`);
+  }
+
+  /** The heads of requests are written only with `-v`. */
+  get reads(): ThreadReading {
+    return this.#volume === 'verbose' ? 'records' : 'summaries';
+  }
+
+  requestsSummed({ requests }: RequestSummary): void {
+    this.#requests += requests;
   }
 
   event(event: BalancerEvent): void {

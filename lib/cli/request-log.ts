@@ -1,12 +1,11 @@
-import type { Observer, RequestRecord } from '../base/observer.js';
+import type { RequestRecord } from '../base/observer.js';
 import { serversOf } from '../config/inventory.js';
 import type { AccessLogConfig, Config } from '../config/types.js';
 import { AccessLog, BatchedSink, type LineFormat, type LineSink } from '../observe/batched-sink.js';
-import { combinedLine, combinedLineOf } from '../observe/formats/combined.js';
 import { type DevLayout, devLine } from '../observe/formats/dev.js';
-import { jsonLine, jsonLineOf } from '../observe/formats/json.js';
+import { type LineTerms, lineFormatOf } from '../observe/line-format.js';
 import { LogFilter } from '../observe/log-filter.js';
-import { createPaint } from './paint.js';
+import type { ThreadReader, ThreadReading } from '../observe/thread-reader.js';
 import type { Terminal } from './terminal.js';
 
 export interface RequestLogOptions {
@@ -21,22 +20,27 @@ export interface RequestLogOptions {
 type Format = 'dev' | 'combined' | 'json';
 
 const STDOUT = 1;
+/** Lines dropped by threads are reported at most once in this time, in ms. */
+const WARN_EVERY = 10_000;
 
 /**
  * The access log of a run, by its current configuration. `start` opens it, `applyConfig` changes to another
  * configuration; both throw the system's error when the file cannot be opened, and then nothing has changed.
  */
-export class RequestLog implements Observer {
+export class RequestLog implements ThreadReader {
   readonly #stdout: Terminal;
   readonly #file: string | null;
   readonly #quiet: boolean;
   readonly #warning: (message: string) => void;
   #log: AccessLog | null = null;
   #sink: BatchedSink | null = null;
+  #lineTerms: LineTerms | null = null;
   /** The settings that `#log` was made from. */
   #wanted = '';
   /** Including logs that are closed. */
   #dropped = 0;
+  #droppedByThreads = 0;
+  #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor({ stdout, file, quiet, warning }: RequestLogOptions) {
     this.#stdout = stdout;
@@ -47,7 +51,32 @@ export class RequestLog implements Observer {
 
   /** Lines that were dropped because the reader was slow. */
   get dropped(): number {
-    return this.#dropped + (this.#sink?.dropped ?? 0) + this.#stdout.dropped;
+    const now = (this.#sink?.dropped ?? 0) + this.#stdout.dropped;
+    return this.#dropped + this.#droppedByThreads + now;
+  }
+
+  /** Lines for a screen are made here, with its colours and columns; those of a file where the requests are served. */
+  get reads(): ThreadReading {
+    if (this.#log === null) return 'nothing';
+    return this.#lineTerms === null ? 'records' : 'lines';
+  }
+
+  get lineTerms(): LineTerms | null {
+    return this.#lineTerms;
+  }
+
+  linesSettled(lines: Buffer, count: number): void {
+    this.#sink?.writeLines(lines, count);
+  }
+
+  linesDropped(count: number): void {
+    this.#droppedByThreads += count;
+    const now = performance.now();
+    if (now - this.#warnedAt < WARN_EVERY) return;
+    this.#warnedAt = now;
+    this.#warning(
+      `access log: the main thread is too busy, ${this.#droppedByThreads} lines were dropped so far`,
+    );
   }
 
   requestSettled(record: RequestRecord): void {
@@ -61,11 +90,15 @@ export class RequestLog implements Observer {
     const file = this.#file ?? config.accessLog.file;
     const before = this.#sink;
     const sink = this.#openSink(format, file);
-    const { filter } = config.accessLog;
-    const line = format === 'off' ? null : this.#line(format, config, file);
+    const { fields, filter } = config.accessLog;
+    const serverWidth = format === 'dev' ? widestName(config) : 0;
+    const terms = format === 'off' ? null : { format, fields, filter, serverWidth };
+    const isForScreen = format === 'dev' && file === null;
+    const line = terms && (isForScreen ? screenFormat(this.#stdout, serverWidth) : lineFormatOf(terms));
     const output: LineSink = sink ?? this.#stdout;
     this.#log = line && new AccessLog(line, output, filter && new LogFilter(filter));
     this.#sink = sink;
+    this.#lineTerms = sink === null || isForScreen ? null : terms;
     this.#wanted = wanted;
     if (before !== null) void before.close().then(() => this.#forget(before));
   }
@@ -101,23 +134,16 @@ export class RequestLog implements Observer {
     const characters = format === 'dev' ? 'any' : 'ascii';
     return new BatchedSink({ target: file ?? STDOUT, characters, warning: this.#warning });
   }
-
-  #line(format: Format, config: Config, file: string | null): LineFormat {
-    const { fields } = config.accessLog;
-    if (format === 'dev') return devFormat(config, file === null ? this.#stdout : null);
-    if (format === 'json') return fields === null ? jsonLine : jsonLineOf(fields);
-    return fields === null ? combinedLine : combinedLineOf(fields);
-  }
 }
 
-function devFormat(config: Config, terminal: Terminal | null): LineFormat {
+function screenFormat(terminal: Terminal, serverWidth: number): LineFormat {
   const layout: DevLayout = {
     // Read for every line, because windows are resized.
     get columns() {
-      return terminal?.columns ?? Number.POSITIVE_INFINITY;
+      return terminal.columns ?? Number.POSITIVE_INFINITY;
     },
-    serverWidth: widestName(config),
-    paint: terminal?.paint ?? createPaint(false),
+    serverWidth,
+    paint: terminal.paint,
   };
   return (record) => devLine(record, layout);
 }

@@ -1,6 +1,7 @@
 import type { Availability, Observer } from '../base/observer.js';
 import { atOnce, inLaterSlices, inSlices, type Steps } from '../base/slices.js';
 import type { Config } from '../config/types.js';
+import type { ThreadReader } from '../observe/thread-reader.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import { SnapshotBuilder } from '../routing/snapshot-builder.js';
 import type { ConnectionDeps } from '../servers/contracts.js';
@@ -52,7 +53,11 @@ export interface PreparedConfig {
 export class ServerRegistry implements Operations {
   #desired: DesiredServers;
   readonly servers: ManagedServers;
-  readonly #requestReader: Observer = { requestSettled: () => this.#reportDrained() };
+  readonly #requestReader: ThreadReader = {
+    reads: 'summaries',
+    requestSettled: () => this.#reportDrained(),
+    requestsSummed: () => this.#reportDrained(),
+  };
   readonly routes: RouteStates;
   readonly #parts: RegistryDeps;
   readonly #observer: Observer;

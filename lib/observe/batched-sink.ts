@@ -87,6 +87,24 @@ export class BatchedSink implements LineSink {
     this.#timer ??= setTimeout(() => this.#handOver(), FLUSH_AFTER).unref();
   }
 
+  /** Writes `count` lines as bytes, which are copied. */
+  writeLines(lines: Buffer, count: number): void {
+    if (this.#state !== 'open') {
+      this.#dropped += count;
+      return;
+    }
+    if (!this.#blocks.appendBytes(lines)) {
+      this.#handOver();
+      if (!this.#blocks.appendBytes(lines)) {
+        this.#lines = count;
+        this.#send(this.#blocks.copy(lines));
+        return;
+      }
+    }
+    this.#lines += count;
+    this.#timer ??= setTimeout(() => this.#handOver(), FLUSH_AFTER).unref();
+  }
+
   /**
    * Call it after the file was renamed: waiting lines still go to the old file, then a new one of the same name is
    * used. If that cannot be opened, the old one stays in use. Does nothing for a file descriptor.

@@ -45,6 +45,19 @@ export class LineBlocks {
     return true;
   }
 
+  /** Copies whole lines; returns false and changes nothing when they do not fit. */
+  appendBytes(lines: Buffer): boolean {
+    if (this.#length + lines.length > this.#size) return false;
+    this.#block.set(lines, this.#length);
+    this.#length += lines.length;
+    return true;
+  }
+
+  /** A copy of lines that are longer than a block. */
+  copy(lines: Buffer): Buffer {
+    return this.#track(Buffer.from(lines));
+  }
+
   /** The bytes of a line that is longer than a block. */
   encode(line: string): Buffer {
     return this.#track(Buffer.from(line, this.#encoding));

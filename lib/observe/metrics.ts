@@ -1,8 +1,20 @@
 import { Histogram } from '../base/collections.js';
-import type { BalancerEvent, Observer, Reason, RequestRecord } from '../base/observer.js';
+import type { NumberReader } from '../base/number-stream.js';
+import type { BalancerEvent, Reason, RequestRecord } from '../base/observer.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import { type Clock, systemClock } from '../base/timer-wheel.js';
 import type { CallbackFailures } from './callback-failures.js';
+import {
+  classesOf,
+  type MetricsSnapshot,
+  type RouteSummary,
+  type ServerSummary,
+  type Summary,
+  statusClasses,
+  summaryOf,
+} from './metrics-snapshot.js';
+import { CODES, digitOfIndex, STATUS_INDEXES } from './status-codes.js';
+import type { ThreadReader } from './thread-reader.js';
 
 /** What is counted for a route, since the start. */
 export class RouteFigures {
@@ -21,51 +33,13 @@ export class RouteFigures {
   }
 }
 
-/** Requests by the class of their status; `none`: nothing was sent. */
-export interface StatusClasses {
-  readonly '1xx': number;
-  readonly '2xx': number;
-  readonly '3xx': number;
-  readonly '4xx': number;
-  readonly '5xx': number;
-  readonly none: number;
-}
-
-/** Plain data for a status page; latencies in ms over about the last minute, null without requests. */
-export interface MetricsSnapshot {
-  readonly requests: {
-    readonly total: number;
-    readonly byStatus: StatusClasses;
-    /** Requests that failed. */
-    readonly byReason: { readonly [reason in Reason]?: number };
-  };
-  readonly routes: readonly RouteSummary[];
-  readonly servers: readonly ServerSummary[];
-}
-
-export interface RouteSummary {
-  readonly name: string;
-  readonly requests: number;
-  readonly byStatus: StatusClasses;
-  /** From the head of a request to the end of its response. */
-  readonly latency: Percentiles | null;
-}
-
-export interface ServerSummary {
-  readonly name: string;
-  /** To the first byte of the response, without the time spent waiting for a connection. */
-  readonly latency: Percentiles | null;
-  /** The share of the requests of the last minute, from 0 to 1. */
-  readonly share: number;
-}
-
 /** A set, a map, or whatever knows names. */
 export interface Names {
   has(name: string): boolean;
 }
 
 /** Names come from the configuration only; beyond this many, further names share one entry. */
-const MOST_NAMES = 10_000;
+export const MOST_NAMES = 10_000;
 export const OTHER_NAME = 'other';
 /** The name under which requests without a route are counted. */
 export const NO_ROUTE = 'none';
@@ -74,7 +48,9 @@ export const NO_ROUTE = 'none';
  * Counts settled requests in plain numbers: 0.1 µs for each request, and memory for each route and server only.
  * `snapshot` and `reads` return the numbers.
  */
-export class Metrics implements Observer {
+export class Metrics implements ThreadReader {
+  /** What other threads have counted is included number by number. */
+  readonly reads = 'nothing';
   readonly #clock: Clock;
   readonly #failures: Pick<CallbackFailures, 'count'>;
   readonly #routes = new Map<string, RouteFigures>();
@@ -92,6 +68,8 @@ export class Metrics implements Observer {
 
   /** Requests that the end of the balancer cut short, tunnels not counted. */
   cut = 0;
+  /** Requests of other threads that observers were not told of, because they took too long. */
+  lostRecords = 0;
 
   /** `failures` of the object that calls observers. */
   constructor(clock: Clock = systemClock, failures: Pick<CallbackFailures, 'count'> = { count: 0 }) {
@@ -107,7 +85,7 @@ export class Metrics implements Observer {
     if (endedAt >= this.#slotEnds || endedAt < this.#slotEnds - 2 * SLOT_MS) this.#passTime(endedAt);
     const route = this.#routes.get(record.route || NO_ROUTE) ?? this.#addRoute(record.route || NO_ROUTE);
     route.requests++;
-    route.responses[indexOfCode(status)]!++;
+    route.responses[STATUS_INDEXES[status] as number]!++;
     route.bytesIn += record.bytesIn;
     route.bytesOut += record.bytesOut;
     this.#classes[(status / 100) | 0]!++;
@@ -128,6 +106,49 @@ export class Metrics implements Observer {
         this.#slot,
       );
     }
+  }
+
+  /**
+   * Adds what another thread has counted for a route; `latencies` gets its latencies too, by bucket. Durations of the last
+   * minute count as of now: the thread reported them within a second.
+   */
+  includeRoute(name: string, numbers: NumberReader, latencies: Uint32Array): void {
+    const slot = this.#slotNow();
+    const route = this.#routes.get(name) ?? this.#addRoute(name);
+    route.requests += numbers.read();
+    route.bytesIn += numbers.read();
+    route.bytesOut += numbers.read();
+    route.duration.sum += numbers.read();
+    for (let left = numbers.read(); left > 0; left--) {
+      const index = numbers.read();
+      const count = numbers.read();
+      route.responses[index]! += count;
+      this.#classes[digitOfIndex(index)]! += count;
+    }
+    numbers.addSparse(route.duration.counts);
+    for (let left = numbers.read(); left > 0; left--) {
+      const bucket = numbers.read();
+      const count = numbers.read();
+      route.recent.add(bucket, count, slot);
+      latencies[bucket]! += count;
+    }
+  }
+
+  /** Adds the latencies of a server that another thread has noted. */
+  includeServer(name: string, numbers: NumberReader): void {
+    const slot = this.#slotNow();
+    const recent = this.#servers.get(name) ?? this.#addServer(name);
+    for (let left = numbers.read(); left > 0; left--) {
+      const bucket = numbers.read();
+      const count = numbers.read();
+      recent.add(bucket, count, slot);
+      this.#answered.add(count, slot);
+    }
+  }
+
+  /** Adds requests of another thread that failed. */
+  includeReason(reason: Reason, requests: number): void {
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + requests);
   }
 
   event({ what }: BalancerEvent): void {
@@ -187,7 +208,7 @@ export class Metrics implements Observer {
   }
 
   *snapshotSteps(): Steps<MetricsSnapshot> {
-    this.#passTime(this.#clock.wall());
+    this.#slotNow();
     const routes: RouteSummary[] = [];
     for (const { name, requests, responses, recent } of this.#routes.values()) {
       const { percentiles } = recent.summary(this.#slot);
@@ -215,8 +236,13 @@ export class Metrics implements Observer {
   serverSummary(name: string): ServerSummary | undefined {
     const recent = this.#servers.get(name);
     if (recent === undefined) return undefined;
+    const slot = this.#slotNow();
+    return summaryOf(name, recent.summary(slot), this.#answered.count(slot));
+  }
+
+  #slotNow(): number {
     this.#passTime(this.#clock.wall());
-    return summaryOf(name, recent.summary(this.#slot), this.#answered.count(this.#slot));
+    return this.#slot;
   }
 
   /** Copes with a wall clock that was set back. */
@@ -246,40 +272,18 @@ export class Metrics implements Observer {
   }
 }
 
-function lastAttemptMs({ tries, durationMs }: RequestRecord): number {
+/** The duration of the attempt that was answered, if there were several. */
+export function lastAttemptMs({ tries, durationMs }: RequestRecord): number {
   return tries.at(-1)?.durationMs ?? durationMs;
 }
 
-function classesOf(responses: Float64Array): StatusClasses {
-  const byDigit = new Float64Array(10);
-  for (const [index, count] of responses.entries()) byDigit[Number(CODES[index]?.[0])]! += count;
-  return statusClasses(byDigit);
-}
-
-/** From counts by the first digit of the status; index 0 counts requests without a status. */
-export function statusClasses(byDigit: ArrayLike<number>): StatusClasses {
-  const at = (digit: number): number => byDigit[digit] ?? 0;
-  return { '1xx': at(1), '2xx': at(2), '3xx': at(3), '4xx': at(4), '5xx': at(5), none: at(0) };
-}
-
-function summaryOf(name: string, { count, percentiles }: Summary, answered: number): ServerSummary {
-  return { name, latency: percentiles, share: answered === 0 ? 0 : count / answered };
-}
-
 /** For a duration in µs: the position of its first bit and the next three bits, which is within 1/16 of the value. */
-const BUCKETS = 240;
+export const BUCKETS = 240;
 const LONGEST = 2 ** 32 - 1;
 const SLOTS = 7;
 
 /** How long a slot is filled, in ms: six full slots and the current one make up the last minute. */
 export const SLOT_MS = 10_000;
-
-/** The 50th, 90th and 99th percentiles, in ms. */
-export interface Percentiles {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-}
 
 /** The number of requests in about the last minute. Each call names the current slot, as below. */
 export class RecentCount {
@@ -289,6 +293,11 @@ export class RecentCount {
   note(slot: number): void {
     if (slot !== this.#slot) this.#moveTo(slot);
     this.#totals[slot % SLOTS]!++;
+  }
+
+  add(requests: number, slot: number): void {
+    if (slot !== this.#slot) this.#moveTo(slot);
+    this.#totals[slot % SLOTS]! += requests;
   }
 
   count(slot: number): number {
@@ -303,13 +312,6 @@ export class RecentCount {
   }
 }
 
-/** The total of the last minute. */
-export interface Summary {
-  readonly count: number;
-  /** Null without requests. */
-  readonly percentiles: Percentiles | null;
-}
-
 /**
  * The distribution of the durations of about the last minute, in 7 KiB however many requests there were. Each call
  * names the current slot; slots are numbered in ascending order.
@@ -320,8 +322,13 @@ export class RecentLatency {
 
   note(ms: number, slot: number): void {
     if (slot !== this.#slot) this.#moveTo(slot);
-    const index = slot % SLOTS;
-    this.#counts[index * BUCKETS + bucketOf(ms)]!++;
+    this.#counts[(slot % SLOTS) * BUCKETS + bucketOf(ms)]!++;
+  }
+
+  /** Counts `requests` that lasted as long as `bucket` says. */
+  add(bucket: number, requests: number, slot: number): void {
+    if (slot !== this.#slot) this.#moveTo(slot);
+    this.#counts[(slot % SLOTS) * BUCKETS + bucket]! += requests;
   }
 
   summary(slot: number): Summary {
@@ -348,20 +355,6 @@ export class RecentLatency {
   }
 }
 
-function bucketOf(ms: number): number {
-  const micros = Math.min(LONGEST, Math.max(0, ms * 1000)) >>> 0;
-  if (micros < 8) return micros;
-  const exponent = 31 - Math.clz32(micros);
-  return ((exponent - 2) << 3) + ((micros >>> (exponent - 3)) & 7);
-}
-
-/** The middle of a bucket, in ms. */
-function middleOf(bucket: number): number {
-  if (bucket < 8) return bucket / 1000;
-  const width = 2 ** ((bucket >> 3) - 1);
-  return ((8 + (bucket & 7)) * width + width / 2) / 1000;
-}
-
 function quantile(sums: Float64Array, rank: number): number {
   let below = 0;
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
@@ -371,28 +364,17 @@ function quantile(sums: Float64Array, rank: number): number {
   return middleOf(BUCKETS - 1);
 }
 
-/**
- * The statuses that have a time series of their own, those of the IANA registry: a server can send any three digits. 0:
- * the client was sent nothing.
- */
-const REGISTERED = [
-  0, 100, 101, 102, 103, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307,
-  308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422,
-  423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 511,
-];
-/** For all other statuses of a class. */
-const CLASSES = ['0xx', '1xx', '2xx', '3xx', '4xx', '5xx', '6xx', '7xx', '8xx', '9xx'];
+/** The bucket of a duration in ms. */
+export function bucketOf(ms: number): number {
+  const micros = Math.min(LONGEST, Math.max(0, ms * 1000)) >>> 0;
+  if (micros < 8) return micros;
+  const exponent = 31 - Math.clz32(micros);
+  return ((exponent - 2) << 3) + ((micros >>> (exponent - 3)) & 7);
+}
 
-/** The label of each index: `200`, and `2xx` for a status of the class that is not registered. */
-export const CODES: readonly string[] = [...REGISTERED.map(String), ...CLASSES];
-
-const indexes = Uint8Array.from(
-  { length: 1000 },
-  (_, status) => REGISTERED.length + Math.floor(status / 100),
-);
-for (const [index, code] of REGISTERED.entries()) indexes[code] = index;
-
-/** The index of a status in `CODES`. */
-export function indexOfCode(status: number): number {
-  return indexes[status] ?? REGISTERED.length;
+/** The middle of a bucket, in ms. */
+export function middleOf(bucket: number): number {
+  if (bucket < 8) return bucket / 1000;
+  const width = 2 ** ((bucket >> 3) - 1);
+  return ((8 + (bucket & 7)) * width + width / 2) / 1000;
 }

@@ -1,5 +1,7 @@
 import type { BalancerEvent, Observer, RequestRecord } from '../base/observer.js';
 import { CallbackFailures } from './callback-failures.js';
+import type { LineTerms } from './line-format.js';
+import { type RequestSummary, readingOf, type ThreadReader, type ThreadReading } from './thread-reader.js';
 
 /**
  * An observer that passes on every call to several, in order. What one of them throws reaches neither the others nor
@@ -41,6 +43,45 @@ export class ObserverList implements Observer {
         this.#failures.note(observer, 'observer: requestSettled', error);
       }
     }
+  }
+
+  // For requests that other threads serve.
+
+  /** Does one of the observers read this? */
+  anyReads(what: ThreadReading): boolean {
+    return this.#readers.some((observer) => readingOf(observer) === what);
+  }
+
+  /** The lines that the first observer of lines wants; null: none. */
+  get lineTerms(): LineTerms | null {
+    return this.#readersOf('lines')[0]?.lineTerms ?? null;
+  }
+
+  /** A function that passes on records to those that read records now. */
+  recordReader(): (record: RequestRecord) => void {
+    const readers = new ObserverList(this.#readersOf('records'), this.#failures);
+    return (record) => readers.requestSettled(record);
+  }
+
+  requestsSummed(summary: RequestSummary): void {
+    for (const observer of [...this.#readersOf('summaries'), ...this.#readersOf('failures')])
+      this.#failures.guard(observer, 'observer: requestsSummed', () => observer.requestsSummed?.(summary));
+  }
+
+  linesSettled(lines: Buffer, count: number): void {
+    for (const observer of this.#readersOf('lines'))
+      this.#failures.guard(observer, 'observer: linesSettled', () => observer.linesSettled?.(lines, count));
+  }
+
+  linesDropped(count: number): void {
+    for (const observer of this.#readersOf('lines'))
+      this.#failures.guard(observer, 'observer: linesDropped', () => observer.linesDropped?.(count));
+  }
+
+  #readersOf(what: ThreadReading): readonly Partial<ThreadReader>[] {
+    return this.#readers.filter(
+      (observer) => readingOf(observer) === what,
+    ) as readonly Partial<ThreadReader>[];
   }
 
   event(event: BalancerEvent): void {

@@ -1,6 +1,7 @@
 import { FAILURES } from '../base/failure.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
-import { CODES, type Metrics, type RouteFigures } from './metrics.js';
+import type { Metrics, RouteFigures } from './metrics.js';
+import { CODES } from './status-codes.js';
 
 /**
  * The families of `Metrics`. Labels are names of the configuration and words of ours: nothing a client sends becomes

@@ -1,6 +1,6 @@
 import type { Histogram } from '../base/collections.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
-import type { StatusClasses } from './metrics.js';
+import type { StatusClasses } from './metrics-snapshot.js';
 
 /** The state of a running balancer that the gauges show; its status has all of this and more. */
 export interface LiveBalancer {

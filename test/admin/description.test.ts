@@ -1,9 +1,9 @@
 import t from 'tap';
 import { EventStream } from '../../lib/admin/event-stream.js';
-import { Failures } from '../../lib/admin/failures.js';
 import { Page } from '../../lib/admin/page.js';
 import { adminRoutes } from '../../lib/admin/routes.js';
 import { Traffic } from '../../lib/admin/traffic.js';
+import { Failures } from '../../lib/observe/failures.js';
 import { recordOf } from '../observe/record.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { compiles, description, schemaFault, schemaPointer } from './description.js';

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { Failures } from '../../lib/admin/failures.js';
 import { Latencies } from '../../lib/admin/latencies.js';
 import { Traffic } from '../../lib/admin/traffic.js';
+import { Failures } from '../../lib/observe/failures.js';
 import { recordOf } from '../observe/record.js';
 import { ManualClock } from '../support/manual-clock.js';
 

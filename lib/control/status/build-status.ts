@@ -12,7 +12,7 @@ import {
   type RouteSummary,
   type ServerSummary,
   statusClasses,
-} from '../../observe/metrics.js';
+} from '../../observe/metrics-snapshot.js';
 import type { LiveBalancer, LiveRoute, LiveServer } from '../../observe/server-families.js';
 import type { RoutingSnapshot } from '../../routing/routing-snapshot.js';
 import type { EngineServer } from '../../servers/engine-contract.js';

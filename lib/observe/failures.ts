@@ -54,7 +54,16 @@ export interface FailuresOfReason extends Explained {
 
 interface ReasonFailures {
   count: number;
+  /** Oldest first. */
   readonly requests: RecentFailure[];
+}
+
+/** What came to the failures of a reason since it was last taken. */
+export interface NewFailures {
+  readonly reason: FailureReason;
+  readonly count: number;
+  /** The last of them, oldest first. */
+  readonly requests: readonly RecentFailure[];
 }
 
 /** The last failures by their reason, so that a person sees at once what goes wrong and what to do. */
@@ -64,15 +73,38 @@ export class Failures {
   /** Called for every request; a successful one costs a comparison. */
   note(record: RequestRecord): void {
     if (record.reason === '' && record.status < 500) return;
-    const reason = record.reason || 'server_error';
+    const entry = this.#of(record.reason || 'server_error');
+    entry.count++;
+    entry.requests.push(copy(record));
+    if (entry.requests.length > KEPT) entry.requests.shift();
+  }
+
+  /** Returns all failures, for another thread, and forgets them. */
+  take(): readonly NewFailures[] {
+    const taken = [...this.#byReason].map(([reason, failures]) => ({ reason, ...failures }));
+    this.#byReason.clear();
+    return taken;
+  }
+
+  /** Adds the failures that another thread has taken. */
+  include(failures: readonly NewFailures[]): void {
+    for (const { reason, count, requests } of failures) {
+      const entry = this.#of(reason);
+      entry.count += count;
+      for (const request of requests) entry.requests.push(request);
+      // Threads report one after the other what happened at the same time.
+      entry.requests.sort((one, other) => one.at - other.at);
+      entry.requests.splice(0, Math.max(0, entry.requests.length - KEPT));
+    }
+  }
+
+  #of(reason: FailureReason): ReasonFailures {
     let entry = this.#byReason.get(reason);
     if (entry === undefined) {
       entry = { count: 0, requests: [] };
       this.#byReason.set(reason, entry);
     }
-    entry.count++;
-    entry.requests.push(copy(record));
-    if (entry.requests.length > KEPT) entry.requests.shift();
+    return entry;
   }
 
   /** The reason that occurred last comes first. */

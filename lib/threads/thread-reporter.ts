@@ -1,0 +1,144 @@
+import type { MessagePort } from 'node:worker_threads';
+import { NumberWriter } from '../base/number-stream.js';
+import type { BalancerEvent, Observer, RequestRecord } from '../base/observer.js';
+import { atOnce, Slice, type Steps } from '../base/slices.js';
+import type { Clock } from '../base/timer-wheel.js';
+import { Failures } from '../observe/failures.js';
+import type { Names } from '../observe/metrics.js';
+import { EngineTally, NO_GAUGES, type ReportedEngine } from './engine-tally.js';
+import type { ReporterStart, ReportOrder, ThreadState } from './report-messages.js';
+import { RequestForwarder } from './request-forwarder.js';
+import { RequestTally } from './request-tally.js';
+import { isOfEngine } from './thread-events.js';
+import { ThreadLoad } from './thread-load.js';
+
+/** How often the figures of a thread are reported, in ms. */
+const REPORT_EVERY_MS = 250;
+/** How long a report holds the thread at a time, in ms. */
+const SLICE_MS = 1;
+/** About the most numbers in a message: the main thread takes them in under a millisecond. */
+const MESSAGE_NUMBERS = 8192;
+
+/**
+ * Reports what happens in the thread of an engine to the main thread: the figures as differences, a few times per second;
+ * events at once; records and lines of requests if observers there read them. It is the observer of the engine.
+ */
+export class ThreadReporter implements Observer {
+  readonly #port: MessagePort;
+  readonly #requests = new RequestTally();
+  readonly #failures = new Failures();
+  readonly #forwarder: RequestForwarder;
+  readonly #load: ThreadLoad;
+  readonly #numbers = new NumberWriter();
+  readonly #stop: () => void;
+  /** The numbers of orders to report. */
+  #orders: number[] = [];
+  #engine: EngineTally | null = null;
+  #wantsFailures: boolean;
+  #isReporting = false;
+  #toldEngine = NO_GAUGES;
+
+  constructor(start: ReporterStart, clock: Clock) {
+    const { port, terms } = start;
+    this.#port = port;
+    this.#wantsFailures = terms.failures;
+    this.#load = new ThreadLoad(clock);
+    this.#forwarder = new RequestForwarder(start, (report) => port.postMessage(report));
+    port.on('message', (order: ReportOrder) => this.#obey(order));
+    // It is the engine that keeps the thread running.
+    port.unref();
+    this.#stop = clock.every(REPORT_EVERY_MS, () => void this.#report());
+  }
+
+  /** The engine whose figures are reported. */
+  watch(engine: ReportedEngine): void {
+    this.#engine = new EngineTally(engine);
+  }
+
+  requestSettled(record: RequestRecord): void {
+    this.#requests.requestSettled(record);
+    if (this.#wantsFailures) this.#failures.note(record);
+    this.#forwarder.note(record);
+  }
+
+  event(event: BalancerEvent): void {
+    if (isOfEngine(event)) this.#port.postMessage({ kind: 'event', event });
+  }
+
+  /** Forgets all routes and servers except these. */
+  retain(routes: Names, servers: Names): void {
+    this.#requests.retain(routes, servers);
+  }
+
+  /** Reports everything now, without slices, for a thread that ends. */
+  flush(): void {
+    atOnce(this.#steps());
+    this.#postFigures(this.#state, this.#takeOrders());
+  }
+
+  /** Reports everything, and nothing after that. */
+  close(): void {
+    this.#stop();
+    this.flush();
+    this.#load.close();
+    this.#port.close();
+  }
+
+  #obey(order: ReportOrder): void {
+    if (order.kind === 'terms') {
+      this.#wantsFailures = order.terms.failures;
+      this.#forwarder.applyTerms(order.terms);
+      return;
+    }
+    this.#orders.push(order.number);
+    void this.#report();
+  }
+
+  /** One report at a time: an order that comes meanwhile is for the next one. */
+  async #report(): Promise<void> {
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    do {
+      const answers = this.#takeOrders();
+      await this.#inSlices(this.#steps());
+      const state = this.#state;
+      const isNews = state.engine !== this.#toldEngine || this.#numbers.length > 0 || answers > 0;
+      this.#postFigures(isNews ? state : null, answers);
+    } while (this.#orders.length > 0);
+    this.#isReporting = false;
+  }
+
+  async #inSlices(steps: Steps<void>): Promise<void> {
+    const slice = new Slice(SLICE_MS);
+    while (steps.next().done !== true) {
+      if (this.#numbers.length >= MESSAGE_NUMBERS) this.#postFigures(null, 0);
+      if (slice.isOver) await slice.rest();
+    }
+  }
+
+  *#steps(): Steps<void> {
+    this.#forwarder.flush();
+    yield* this.#requests.write(this.#numbers);
+    this.#engine?.writeCounts(this.#numbers);
+  }
+
+  get #state(): ThreadState {
+    return { engine: this.#engine?.gauges ?? NO_GAUGES, load: this.#load.read() };
+  }
+
+  /** The number of the last order; 0: there is none. */
+  #takeOrders(): number {
+    const last = this.#orders.at(-1) ?? 0;
+    this.#orders = [];
+    return last;
+  }
+
+  #postFigures(state: ThreadState | null, answers: number): void {
+    const failures = this.#failures.take();
+    if (this.#numbers.length === 0 && state === null && failures.length === 0 && answers === 0) return;
+    const numbers = this.#numbers.take();
+    const names = this.#requests.takeNames();
+    if (state !== null) this.#toldEngine = state.engine;
+    this.#port.postMessage({ kind: 'figures', numbers, names, failures, state, answers }, [numbers.buffer]);
+  }
+}
