@@ -35,6 +35,7 @@ import type {
 } from './control/status/status.js';
 import { Telemetry } from './control/telemetry.js';
 import { connectionDeps, LocalEngine } from './engine.js';
+import { replayBytes } from './exchange/relay.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
 import type { HandshakeResult } from './net/handshake-results.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
@@ -98,6 +99,11 @@ export interface Balancer extends Operations, BanOperations {
   serverStatus(name: string): ServerStatus | undefined;
   /** What metrics show, in steps. */
   figureSteps(): Steps<LiveBalancer>;
+  /**
+   * With several threads, what `status`, `figureSteps` and `metrics` say is up to a quarter of a second old. Has them report
+   * now, and resolves when they have, at the latest after 50 ms. null: there is one thread, so all is of this moment.
+   */
+  collectFigures(): Promise<void> | null;
   /** Those of the last 200 events that came after number `since`, oldest first; all of them by default. */
   events(since?: number): readonly StatusEvent[];
   /** Calls `listener` for every event from now on, until the returned function is called. */
@@ -392,6 +398,10 @@ class RunningBalancer implements Balancer {
     return figureSteps(this.#sources);
   }
 
+  collectFigures(): Promise<void> | null {
+    return null;
+  }
+
   get #sources(): StatusDeps {
     return {
       registry: this.#registry,
@@ -402,6 +412,8 @@ class RunningBalancer implements Balancer {
       startedAt: this.#startedAt,
       listeners: this.#engine.listeners.figures,
       clients: this.clientCount,
+      threads: [],
+      bufferedBytes: replayBytes(),
       handshakes: this.handshakes,
       proxyHeaders: this.#engine.proxyHeaders.results,
       configPath: this.#configPath,

@@ -21,6 +21,11 @@ export interface AdminTarget extends Operations, BanOperations {
   readonly readyReasons: readonly string[];
   /** For `inSlices`: with 10,000 hosts it takes a while. */
   statusSteps(): Steps<BalancerStatus>;
+  /**
+   * Has the threads report, so that the figures are of this moment: resolves when they are, at the latest after 50 ms.
+   * null: they are already, because there is one thread.
+   */
+  collectFigures(): Promise<void> | null;
   /** Reads the files of certificates again. */
   reloadCertificates(): Promise<CertificateReload>;
   /** Those that clients are shown. */

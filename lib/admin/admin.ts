@@ -142,7 +142,7 @@ export class Admin {
     this.#file = await listening(door, listen, inherited);
     this.#door = door;
     this.#server = server;
-    this.#traffic.start();
+    this.#traffic.start(() => subject.collectFigures());
   }
 
   /**

@@ -42,7 +42,10 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       method: 'GET',
       path: '/metrics',
       access: 'token',
-      handle: async () => ({ status: 200, ...(await services.metrics()) }),
+      handle: async () => {
+        await subject.collectFigures();
+        return { status: 200, ...(await services.metrics()) };
+      },
     },
     {
       method: 'GET',
@@ -119,6 +122,7 @@ function readiness(subject: AdminTarget, role: Role): Answer {
 
 /** Without the events of each server, which `/api/servers` has: this is asked for every second. */
 async function statusAnswer(subject: AdminTarget, role: Role): Promise<Answer> {
+  await subject.collectFigures();
   const status = await inSlices(subject.statusSteps());
   return jsonInSlices({ ...status, access: role === 'operator' ? 'change' : 'read' }, (value, key) => {
     if (key === 'servers') return brief(value as ServerStatus);

@@ -20,11 +20,13 @@ export class ServersApi {
   }
 
   async list(): Promise<Answer> {
+    await this.#subject.collectFigures();
     const { servers } = await inSlices(this.#subject.statusSteps());
     return jsonInSlices({ servers });
   }
 
-  one({ name }: Call): Answer {
+  async one({ name }: Call): Promise<Answer> {
+    await this.#subject.collectFigures();
     return json(snakeCase(this.#find(name)));
   }
 

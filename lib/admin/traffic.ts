@@ -40,8 +40,13 @@ export class Traffic {
     this.#clock = clock;
   }
 
-  start(): void {
-    this.#stop ??= this.#clock.every(1000, () => this.#endSecond());
+  /** `collect`: has other threads report what belongs to a second before it ends; null: there are none. */
+  start(collect: () => Promise<void> | null = () => null): void {
+    this.#stop ??= this.#clock.every(1000, () => {
+      const reported = collect();
+      if (reported === null) this.#endSecond();
+      else void reported.then(() => this.#endSecond());
+    });
   }
 
   stop(): void {

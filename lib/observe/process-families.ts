@@ -1,4 +1,3 @@
-import { replayBytes } from '../exchange/relay.js';
 import { counter, type Family, gauge, one } from './families.js';
 import type { ProcessFigures } from './process-figures.js';
 
@@ -20,9 +19,6 @@ export function processFamilies(figures: ProcessFigures): readonly Family[] {
     gauge('nodejs_heap_size_used_bytes', 'Memory of JavaScript objects.', () => one(figures.memory.heapUsed)),
     gauge('nodejs_heap_size_total_bytes', 'Memory reserved for JavaScript objects.', () =>
       one(figures.memory.heapTotal),
-    ),
-    gauge('lb_request_buffer_bytes', 'Request bodies kept until a server takes them, and for retries.', () =>
-      one(replayBytes()),
     ),
     gauge('nodejs_external_memory_bytes', 'Buffers and the like.', () => one(figures.memory.external)),
     counter('nodejs_eventloop_busy_seconds_total', 'Time the event loop was busy.', () =>

@@ -42,6 +42,11 @@ export function requestFamilies(metrics: Metrics): readonly Family[] {
       'Calls of observers, event listeners and the store for changes that threw; the first of each is a warning.',
       () => one(metrics.callbackFailures),
     ),
+    counter(
+      'lb_unreported_requests_total',
+      'Requests of other threads that observers of requests were not told of, because they took too long.',
+      () => one(metrics.lostRecords),
+    ),
     counter('lb_reloads_total', 'Reloads of the configuration.', () => [
       { labels: { result: 'success' }, value: metrics.reloads.good },
       { labels: { result: 'failure' }, value: metrics.reloads.refused },

@@ -1,6 +1,7 @@
 import type { Histogram } from '../base/collections.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import type { StatusClasses } from './metrics-snapshot.js';
+import { type LiveThread, threadFamilies } from './thread-families.js';
 
 /** The state of a running balancer that the gauges show; its status has all of this and more. */
 export interface LiveBalancer {
@@ -8,6 +9,10 @@ export interface LiveBalancer {
   readonly ready: boolean;
   /** Open client connections. */
   readonly clients: number;
+  /** Empty when there is one thread. */
+  readonly threads: readonly LiveThread[];
+  /** Bytes of request bodies that are kept. */
+  readonly bufferedBytes: number;
   /** TLS handshakes of clients, by how they ended. */
   readonly handshakes: ReadonlyMap<string, number>;
   /** Connections to listeners that expect a PROXY header, by what became of it. */
@@ -123,6 +128,10 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       'Connections closed because the listener had as many as its own limit allows.',
       () => listeners(live(), ({ turnedAway }) => turnedAway),
     ),
+    gauge('lb_request_buffer_bytes', 'Request bodies kept until a server takes them, and for retries.', () =>
+      one(live().bufferedBytes),
+    ),
+    ...threadFamilies(() => live().threads),
     gauge('lb_requests_in_flight', 'Requests in flight.', () => one(live().requests.inFlight)),
     gauge('lb_route_up', 'Whether the route has a server that takes new requests.', () =>
       routes(live(), ({ isUp }) => (isUp ? 1 : 0)),

@@ -1,6 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { BalancerEvent } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
+import type { ThreadStatus } from '../control/status/status.js';
 import type { Metrics } from '../observe/metrics.js';
 import type { ObserverList } from '../observe/observer-list.js';
 import type { RequestSummary } from '../observe/thread-reader.js';
@@ -16,24 +17,6 @@ import { type LinkOwner, ThreadLink } from './thread-link.js';
 const COLLECT_MS = 50;
 /** Lost records are reported at most once in this time, in ms. */
 const WARN_EVERY_MS = 10_000;
-
-/** One thread with an engine, as operators see it. */
-export interface ThreadFigures {
-  /** From 1; the main thread, which has no engine, is 0. */
-  readonly number: number;
-  /** Settled since the start of the balancer, also by threads that had this number before. */
-  readonly requests: number;
-  /** Client connections open now. */
-  readonly connections: number;
-  /** The 99th percentile of the delay of its event loop, in ms, over the last five to ten seconds. */
-  readonly loopDelayMs: number;
-  /** The share of time that its event loop works, from 0 to 1. */
-  readonly busy: number;
-  /** When this thread started, in ms since the epoch. */
-  readonly since: number;
-  /** How often it was replaced, because it had ended. */
-  readonly restarts: number;
-}
 
 export interface ThreadReportsDeps {
   readonly clock: Clock;
@@ -139,7 +122,7 @@ export class ThreadReports implements LinkOwner {
   }
 
   /** In the order of their numbers. */
-  get threads(): readonly ThreadFigures[] {
+  get threads(): readonly ThreadStatus[] {
     const accounts = [...this.#accounts].sort(([one], [other]) => one - other);
     return accounts.map(([number, { requests, since, restarts, link }]) => {
       const { engine, load } = link?.state ?? { engine: null, load: null };

@@ -19,6 +19,8 @@ const PANELS = [
   ['Bytes', 'Bps', [[`rate(lb_request_body_bytes_total${only}[$__rate_interval])`, 'from clients'], [`rate(lb_response_body_bytes_total${only}[$__rate_interval])`, 'to clients']]],
   ['Refused by the firewall', 'reqps', [[`sum by (rule) (rate(lb_firewall_verdicts_total${only}[$__rate_interval]))`, '{{rule}}']]],
   ['Event loop', 'percentunit', [[`rate(nodejs_eventloop_busy_seconds_total${only}[$__rate_interval])`, 'busy'], [`nodejs_eventloop_lag_seconds${only}`, 'lag (s)']]],
+  ['Threads, busy', 'percentunit', [[`lb_thread_busy_ratio${only}`, 'thread {{thread}}']]],
+  ['Threads, requests per second', 'reqps', [[`rate(lb_thread_requests_total${only}[$__rate_interval])`, 'thread {{thread}}']]],
   ['Memory', 'bytes', [[`process_resident_memory_bytes${only}`, 'resident'], [`nodejs_heap_size_used_bytes${only}`, 'heap']]],
   ['Open files', 'short', [[`process_open_fds${only}`, 'open'], [`process_max_fds${only}`, 'most']]],
 ];

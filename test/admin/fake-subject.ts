@@ -15,6 +15,7 @@ import type {
   ServerStatus,
   StatusCounts,
   StatusEvent,
+  ThreadStatus,
 } from '../../lib/control/status/status.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 
@@ -45,6 +46,7 @@ export class FakeSubject implements AdminTarget {
     { name: 'apple', address: 'localhost:5001', state: 'up', weight: 1, fromFile: true },
     { name: 'banana', address: 'localhost:5002', state: 'up', weight: 1, fromFile: true },
   ];
+  threads: ThreadStatus[] = [];
   /** Clients. */
   banned: string[] = [];
   readonly log: StatusEvent[] = [];
@@ -61,6 +63,10 @@ export class FakeSubject implements AdminTarget {
   serverStatus(asked: string): ServerStatus | undefined {
     const { servers } = this.status();
     return servers.find(({ name }) => name === asked) ?? servers.find(({ address }) => address === asked);
+  }
+
+  collectFigures(): null {
+    return null;
   }
 
   *statusSteps(): Steps<BalancerStatus> {
@@ -118,6 +124,7 @@ export class FakeSubject implements AdminTarget {
         },
       ],
       clients: 3,
+      threads: this.threads,
       requests,
       routes: [
         {

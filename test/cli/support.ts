@@ -164,6 +164,10 @@ export class FakeBalancer implements Balancer {
     return this.status();
   }
 
+  collectFigures(): null {
+    return null;
+  }
+
   readonly serverNames: readonly string[] = [];
 
   serverStatus(): ServerStatus | undefined {

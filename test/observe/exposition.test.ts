@@ -49,6 +49,11 @@ const LIVE: LiveBalancer = {
   version: '1.2.3',
   ready: true,
   clients: 7,
+  threads: [
+    { number: 1, requests: 30, connections: 4, loopDelayMs: 1.5, busy: 0.25, restarts: 0 },
+    { number: 2, requests: 12, connections: 3, loopDelayMs: 0, busy: 0.5, restarts: 1 },
+  ],
+  bufferedBytes: 8192,
   handshakes: new Map([
     ['ok', 5],
     ['timeout', 1],

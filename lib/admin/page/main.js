@@ -7,6 +7,7 @@ import { make, mark, part, say } from './elements.js';
 import { Failures } from './failures.js';
 import { showFirewall } from './firewall.js';
 import { Routes } from './routes.js';
+import { showThreads } from './threads.js';
 import { Timeline } from './timeline.js';
 import { answers, duration, eventWords, listenerText, plural, STATES } from './words.js';
 
@@ -84,6 +85,7 @@ function show(status) {
   routes.update(status.routes);
   showFirewall(part('firewall'), status.firewall);
   showCertificates(status.certificates);
+  showThreads(status.threads);
   // Actions that would be refused are not offered.
   mark(document.documentElement, 'data-access', access);
   part('reload').hidden = config.path === null || access === 'read';

@@ -6,6 +6,7 @@ import type { Paint } from '../paint.js';
 import { type Column, renderTable } from './columns.js';
 import { age, grouped, latency, percent } from './figures.js';
 import { serverTable } from './server-table.js';
+import { threadTable } from './thread-text.js';
 import type { BansView, BanView, RouteView, StatusView } from './view.js';
 
 /** The size and colours of the output. */
@@ -21,6 +22,7 @@ export function statusText(status: StatusView, { width, paint }: Look): string {
     `${summary(status, paint)}${requestsLine(status, paint)}`,
     renderTable(ROUTES, status.routes, width, paint),
     serverTable(status.servers, now, width, paint),
+    threadTable(status.threads, now, width, paint),
     remarks(status, paint),
   ];
   return parts.filter((part) => part !== '').join('\n');

@@ -6,6 +6,7 @@ import { grouped, latency, percent, rate, sparkline } from './figures.js';
 import type { Rates, ServerRates } from './rates.js';
 import { errorsOf, stateTint } from './server-table.js';
 import { type Look, listenersText } from './status-text.js';
+import { threadLine } from './thread-text.js';
 import type { EventView, StatusView, TrafficView } from './view.js';
 
 /** The result of one reading. */
@@ -55,6 +56,7 @@ function headLines({ status, rates, traffic }: Glance, paint: Paint): string[] {
         `${grouped(requests.total)} since the start`,
       ].join('  '),
     ),
+    ...(status.threads.length === 0 ? [] : [threadLine(status.threads, paint)]),
   ];
 }
 

@@ -17,6 +17,7 @@ type SnakeCased<T> = T extends readonly (infer Item)[]
 export type StatusView = SnakeCased<BalancerStatus>;
 export type ServerView = Omit<SnakeCased<ServerStatus>, 'events'>;
 export type RouteView = StatusView['routes'][number];
+export type ThreadView = StatusView['threads'][number];
 export type EventView = SnakeCased<StatusEvent>;
 export type CertificateView = StatusView['certificates'][number];
 /** The content of `/api/bans`. */

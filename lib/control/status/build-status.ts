@@ -32,6 +32,7 @@ import type {
   ServerStatus,
   ServerTlsStatus,
   ServerTotals,
+  ThreadStatus,
 } from './status.js';
 
 /** The sources of a status. */
@@ -45,6 +46,9 @@ export interface StatusDeps {
   readonly startedAt: number;
   readonly listeners: readonly ListenerFigures[];
   readonly clients: number;
+  readonly threads: readonly ThreadStatus[];
+  /** Bytes of request bodies that are kept. */
+  readonly bufferedBytes: number;
   readonly handshakes: ReadonlyMap<string, number>;
   readonly proxyHeaders: ReadonlyMap<string, number>;
   readonly configPath: string | null;
@@ -76,6 +80,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
     listen: sources.listeners.map(({ address }) => address),
     listeners: sources.listeners,
     clients: sources.clients,
+    threads: sources.threads,
     requests: { ...metrics.requests, inFlight: managed.activeCount },
     routes,
     servers,
@@ -108,6 +113,8 @@ export function serverStatus({ registry, telemetry }: StatusDeps, asked: string)
 export function* figureSteps({
   registry,
   clients,
+  threads,
+  bufferedBytes,
   handshakes,
   proxyHeaders,
   listeners,
@@ -131,6 +138,8 @@ export function* figureSteps({
     version: VERSION,
     ready: readyReasons.length === 0,
     clients,
+    threads,
+    bufferedBytes,
     handshakes,
     proxyHeaders,
     listeners,

@@ -90,6 +90,28 @@ t.test('status says what it is doing, within 80 columns', async (t) => {
   );
 });
 
+t.test('status and top show the threads of a balancer with several', async (t) => {
+  const { lb, subject } = await stage(t);
+  for (const command of ['status', 'top']) t.notMatch((await lb(command)).stdout, /thread/i, command);
+  const thread = { requests: 1234, connections: 5, loopDelayMs: 1.5, since: 1_700_000_000_000, restarts: 0 };
+  subject.threads = [
+    { ...thread, number: 1, busy: 0.25 },
+    { ...thread, number: 2, busy: 0.96, restarts: 2 },
+  ];
+  const { stdout } = await lb('status', { tty: true });
+  t.match(stdout, /\nTHREAD +REQUESTS +CLIENTS +BUSY +LATE BY +UP +RESTARTS\n/);
+  t.match(stdout, /\n +1 +1,234 +5 +25 % +1\.5 ms +5 s\n +2 +1,234 +5 +96 % +1\.5 ms +5 s +2\n/);
+  for (const line of stdout.split('\n')) t.ok(line.length <= 80, line);
+  t.match((await lb('top')).stdout, '2 threads  busy 25 % 96 %  late by 1.5 ms  2 restarts\n');
+  subject.threads = Array.from({ length: 9 }, (_, index) => ({
+    ...thread,
+    number: index + 1,
+    busy: index / 10,
+  }));
+  t.match((await lb('top')).stdout, '9 threads  busy 0 % to 80 %  late by 1.5 ms\n');
+  t.match(JSON.parse((await lb('status --json')).stdout).threads[3], { number: 4, loop_delay_ms: 1.5 });
+});
+
 t.test('a route without a server and the errors of servers stand out in the status', async (t) => {
   const { lb, subject } = await stage(t);
   t.notMatch((await lb('status')).stdout, 'ERRORS');
