@@ -52,8 +52,11 @@ export interface ReloadOutcome {
 export interface AdminDeps {
   /** Reloads the settings file; null without a file. */
   readonly reload: (() => Promise<ReloadOutcome>) | null;
-  /** The text for a scraper, and its type. */
-  readonly metrics: () => Promise<{ readonly type: string; readonly body: readonly Buffer[] }>;
+  /** The text for a scraper in pieces, and its type. Pieces of an async iterable are asked for as the scraper reads. */
+  readonly metrics: () => Promise<{
+    readonly type: string;
+    readonly body: readonly Buffer[] | AsyncIterable<Buffer>;
+  }>;
   /** Sockets that this process was started with. */
   readonly inherited?: InheritedSockets;
   /** Called with an error that is a bug. */

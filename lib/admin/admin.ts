@@ -20,6 +20,7 @@ import type { AdminRoute, Answer, Call } from './call.js';
 import { EventStream } from './event-stream.js';
 import { Page } from './page.js';
 import { adminRoutes } from './routes.js';
+import { send } from './send.js';
 import { Traffic } from './traffic.js';
 
 /** A server of sockets, with or without HTTP. */
@@ -175,10 +176,11 @@ export class Admin {
     if (this.#leaving) response.setHeader('connection', 'close');
     try {
       const answer = await this.#answer(request, response);
-      if (answer !== null) send(response, answer);
+      if (answer !== null) await send(response, answer);
     } catch (error) {
       // The caller may be gone in the middle of its body: then there is no one to answer.
-      if (!response.destroyed) refuse(request, response, this.#refusal(error));
+      if (response.headersSent) response.destroy();
+      else if (!response.destroyed) refuse(request, response, this.#refusal(error));
     }
   }
 
@@ -245,25 +247,14 @@ function nameIn(path: string, pattern: string): string | null {
   }
 }
 
-function send(response: ServerResponse, { status, type, body, headers = {} }: Answer): void {
-  const pieces: readonly Buffer[] = typeof body === 'string' ? [Buffer.from(body)] : [body].flat();
-  if (status !== 204)
-    response.setHeader(
-      'content-length',
-      pieces.reduce((sum, { length }) => sum + length, 0),
-    );
-  response.writeHead(status, { ...(type === '' ? {} : { 'content-type': type }), ...headers });
-  for (const piece of pieces) response.write(piece);
-  response.end();
-}
-
 function refuse(request: IncomingMessage, response: ServerResponse, refusal: ApiError): void {
   const { status, code, message, hint, details, headers } = refusal;
   const error = { code, message, hint, ...(details === '' ? {} : { details }) };
   // The unread rest of the body would be read as the next request.
   const close = request.complete ? {} : { connection: 'close' };
   const type = 'application/json';
-  send(response, { status, type, body: `${JSON.stringify({ error })}\n`, headers: { ...headers, ...close } });
+  const body = `${JSON.stringify({ error })}\n`;
+  void send(response, { status, type, body, headers: { ...headers, ...close } });
 }
 
 type ClientError = readonly [status: number, phrase: string, message: string];

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GrowingBuffer } from '../base/bytes.js';
-import { inSlices, type Steps } from '../base/slices.js';
+import { Slice } from '../base/slices.js';
 import { snakeKey } from '../config/key-names.js';
 import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
@@ -17,12 +17,15 @@ export interface Call {
   readonly role: Role;
 }
 
+/** A body, made before it is sent or while it is. */
+export type Pieces = Iterable<Buffer> | AsyncIterable<Buffer>;
+
 /** The result of a handler; null when it writes the response itself. */
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  /** Several pieces, if making a single one would hold up the event loop. */
-  readonly body: string | Buffer | readonly Buffer[];
+  /** Several pieces, if making or sending a single one would hold up the event loop. */
+  readonly body: string | Buffer | Pieces;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -48,12 +51,11 @@ type View = (value: unknown, key: string) => unknown;
 
 /**
  * JSON in slices, because the text for 10,000 hosts has about 10 MB: a step is one value at the top of the document
- * or one item of a list there; an item that holds a long list takes a step for each item of that.
+ * or one item of a list there; an item that holds a long list takes a step for each item of that. Each piece is made when
+ * it is sent.
  */
-export async function jsonInSlices(document: object, view: View = (value) => value): Promise<Answer> {
-  const pieces: Buffer[] = [];
-  await inSlices(new JsonSteps(view, pieces).run(document));
-  return { status: 200, type: 'application/json', body: pieces };
+export function jsonInSlices(document: object, view: View = (value) => value): Answer {
+  return { status: 200, type: 'application/json', body: inPieces(new JsonSteps(view).run(document)) };
 }
 
 /** Shorter texts are joined before they are encoded. */
@@ -61,51 +63,61 @@ const PIECE_CHARACTERS = 32 * 1024;
 /** Longer lists are written item by item. */
 const SHORT_LIST = 8;
 
+/** A step returns a piece, or null when there is none yet. */
+type PieceSteps = Generator<Buffer | null, void, void>;
+
+/** What steps return piece by piece; with other work between two slices. */
+async function* inPieces(steps: PieceSteps): AsyncGenerator<Buffer> {
+  const slice = new Slice();
+  for (const piece of steps) {
+    if (piece !== null) yield piece;
+    if (slice.isOver) await slice.rest();
+  }
+}
+
 class JsonSteps {
   readonly #view: View;
-  readonly #pieces: Buffer[];
   #text = '';
 
-  constructor(view: View, pieces: Buffer[]) {
+  constructor(view: View) {
     this.#view = view;
-    this.#pieces = pieces;
   }
 
-  *run(document: object): Steps<void> {
+  *run(document: object): PieceSteps {
     yield* this.#object(document, this.#view);
-    this.#pieces.push(Buffer.from(`${this.#text}\n`));
+    yield Buffer.from(`${this.#text}\n`);
   }
 
-  *#object(value: object, view: View | null): Steps<void> {
+  *#object(value: object, view: View | null): PieceSteps {
     let separator = '{';
     for (const [key, item] of Object.entries(value)) {
       if (item === undefined) continue;
       this.#text += `${separator}${JSON.stringify(snakeKey(key))}:`;
       separator = ',';
       if (Array.isArray(item)) yield* this.#list(item, key, view);
-      else this.#add(JSON.stringify(snakeCase(view === null ? item : view(item, key))));
+      else this.#text += JSON.stringify(snakeCase(view === null ? item : view(item, key)));
     }
-    this.#add('}');
-    yield;
+    this.#text += '}';
+    yield this.#piece();
   }
 
-  *#list(items: readonly unknown[], key: string, view: View | null): Steps<void> {
+  *#list(items: readonly unknown[], key: string, view: View | null): PieceSteps {
     this.#text += '[';
     for (const [index, item] of items.entries()) {
       if (index > 0) this.#text += ',';
       const shown = view === null ? item : view(item, key);
       if (hasLongList(shown)) yield* this.#object(shown, null);
-      else this.#add(JSON.stringify(snakeCase(shown)));
-      yield;
+      else this.#text += JSON.stringify(snakeCase(shown));
+      yield this.#piece();
     }
-    this.#add(']');
+    this.#text += ']';
   }
 
-  #add(text: string): void {
-    this.#text += text;
-    if (this.#text.length < PIECE_CHARACTERS) return;
-    this.#pieces.push(Buffer.from(this.#text));
+  #piece(): Buffer | null {
+    if (this.#text.length < PIECE_CHARACTERS) return null;
+    const piece = Buffer.from(this.#text);
     this.#text = '';
+    return piece;
   }
 }
 

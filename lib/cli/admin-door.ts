@@ -55,7 +55,7 @@ export class AdminDoor {
     this.#exposition = exposition;
     const services: AdminDeps = {
       reload: this.#plan.file === null ? null : () => reload.run(),
-      metrics: async () => ({ type: exposition.contentType, body: await exposition.pieces() }),
+      metrics: async () => ({ type: exposition.contentType, body: exposition.stream() }),
       inherited,
       report: (error) => consoleLog.warn(`admin: ${error instanceof Error ? error.stack : String(error)}`),
     };

@@ -32,7 +32,7 @@ async function startAdmin(t: Test): Promise<number> {
   });
   await admin.open(balancer, {
     reload: null,
-    metrics: async () => ({ type: exposition.contentType, body: await exposition.pieces() }),
+    metrics: async () => ({ type: exposition.contentType, body: exposition.stream() }),
     report: (error) => t.fail(String(error)),
   });
   return (admin.address as { readonly port: number }).port;
