@@ -43,6 +43,7 @@ import { fewFiles } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
 import type { TlsTerms } from './net/tls-terms.js';
 import type { SocketMode } from './net/transport.js';
+import { SharedMemory } from './shared/shared-memory.js';
 
 /**
  * A running balancer. What the `Operations` change holds over a reload, until the file says the same; `status` lists
@@ -199,7 +200,8 @@ class RunningBalancer implements Balancer {
     });
     const connections = connectionDeps(config, wheel, observer, sockets);
     const health = { ...connections, clock, slots: new CheckSlots() };
-    const parts = { deps: connections, health, telemetry: this.#telemetry, store };
+    const shared = SharedMemory.create();
+    const parts = { deps: connections, shared, health, telemetry: this.#telemetry, store };
     this.#registry = new ServerRegistry(config, parts, (snapshot) => this.#engine.install(snapshot));
     this.#readiness = new Readiness(this.#registry, () => this.#state);
     const whyNotReady = (): string => this.#readiness.obstacle;

@@ -5,6 +5,7 @@ import type { ThreadReader } from '../observe/thread-reader.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import { SnapshotBuilder } from '../routing/snapshot-builder.js';
 import type { ConnectionDeps } from '../servers/contracts.js';
+import type { SharedMemory } from '../shared/shared-memory.js';
 import type { ChangeStore, Changes } from './changes.js';
 import { DesiredServers } from './desired-servers.js';
 import { FileIndex } from './file-index.js';
@@ -27,6 +28,8 @@ const LEFT_AT_ONCE = 500;
 /** What the registry needs. */
 export interface RegistryDeps {
   readonly deps: ConnectionDeps;
+  /** What all threads share. */
+  readonly shared: SharedMemory;
   readonly health: HealthDeps;
   readonly telemetry: Telemetry;
   /** null: changes made while running end with the process. */
@@ -151,9 +154,9 @@ export class ServerRegistry implements Operations {
   }
 
   #snapshotSteps(config: Config, plan: ServerPlan, before: RoutingSnapshot | null): Steps<RoutingSnapshot> {
-    const { clock } = this.#parts.health;
-    const observer = this.#observer;
-    return SnapshotBuilder.steps(config, { clock, serversOf: (group) => plan.of(group), before, observer });
+    const { shared, health } = this.#parts;
+    const sources = { clock: health.clock, before, observer: this.#observer, shared };
+    return SnapshotBuilder.steps(config, { ...sources, serversOf: (group) => plan.of(group) });
   }
 
   discard({ plan, snapshot }: PreparedConfig): void {

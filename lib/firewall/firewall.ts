@@ -4,6 +4,8 @@ import type { Observer } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
 import { BudgetExhausted } from '../base/work-budget.js';
 import type { FirewallConfig } from '../config/types.js';
+import type { ClientTables } from '../shared/client-tables.js';
+import { SharedMemory } from '../shared/shared-memory.js';
 import { IpAllow, IpReject } from './address-list.js';
 import { Ban } from './ban.js';
 import { ConnectionLimit } from './connection-limit.js';
@@ -53,6 +55,7 @@ type BanListener = Pick<Observer, 'event'>;
  */
 export class Firewall {
   readonly config: FirewallConfig;
+  readonly clients: ClientTables;
   readonly #scope: FirewallScope;
   /** The guards that are configured; those that need no head come first. */
   readonly #clientPosts: readonly GuardPost<ClientGuard>[];
@@ -68,7 +71,8 @@ export class Firewall {
 
   /**
    * `before` is the previous firewall of the same scope. Counts continue, places stay taken, and a ban or a rate limit
-   * with unchanged settings keeps what it knows of clients.
+   * with unchanged settings keeps what it knows of clients. `clients`: where that is, for all threads; by default that of
+   * `before`, or new.
    */
   constructor(
     config: FirewallConfig,
@@ -76,7 +80,10 @@ export class Firewall {
     clock: Clock,
     observer: BanListener = {},
     before: Firewall | null = null,
+    clients: ClientTables = before?.clients ?? SharedMemory.create().clients,
   ) {
+    this.clients = clients;
+    const names = [config.name, ...config.aliases];
     const { ipReject, ipAllow, maxConnectionsPerIp, ban, rateLimit, mode } = config;
     this.config = config;
     this.#observer = observer;
@@ -88,8 +95,7 @@ export class Firewall {
         : null;
     const keepsBans = before !== null && identityOf(ban) === identityOf(before.config.ban);
     this.#ban = keepsBans ? before.#ban : ban && new Ban(ban, clock);
-    const keepsBuckets = before !== null && identityOf(rateLimit) === identityOf(before.config.rateLimit);
-    this.#rateLimit = keepsBuckets ? before.#rateLimit : rateLimit && new RateLimit(rateLimit, clock);
+    this.#rateLimit = rateLimit && new RateLimit(rateLimit, clock, clients, names);
     const clientGuards: readonly (ClientGuard | null)[] = [
       ipReject.length > 0 ? new IpReject(ipReject) : null,
       ipAllow && new IpAllow(ipAllow),

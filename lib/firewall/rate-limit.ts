@@ -1,29 +1,18 @@
-import { createHash } from 'node:crypto';
+import { identityOf } from '../base/identity.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { RateLimitConfig } from '../config/types.js';
+import type { ClientTables } from '../shared/client-tables.js';
+import type { Digest, KeyedHash } from '../shared/keyed-hash.js';
+import type { BucketTerms, RateBuckets } from '../shared/rate-buckets.js';
 import type { FirewallRefusal, GuardedRequest, RequestGuard } from './guard.js';
-import { RecentMap } from './recent-map.js';
 
-/** Clients whose buckets are held at once, for each of the two kinds of key. */
-const MAX_BUCKETS = 100_000;
-/** A longer header or cookie is stored as its digest: 100,000 session tokens of 4 KiB would take 400 MiB. */
-const MAX_KEY_LENGTH = 64;
-/** A bucket that fills sooner is still kept this long, so that the maps are not exchanged all the time. */
-const LEAST_KEEP_MS = 1000;
-/** Rounding must not cost a client its last token: it may be short by a billionth. */
+/** Rounding must not make a window shorter or a wait longer by one. */
 const ROUNDING = 1e-9;
-
-interface Bucket {
-  /** Tokens that are missing from a full bucket, at `at`. */
-  missing: number;
-  /** Monotonic ms. */
-  at: number;
-}
 
 /**
  * A token bucket for each client: `burst` requests at once, refilled evenly by `requests` in `per` ms. Between any two
- * moments no client gets more than `burst` plus what was refilled between them. A full bucket is forgotten.
+ * moments no client gets more than `burst` plus what was refilled between them, in all threads together.
  *
  * A refusal says when to come back, with Retry-After (RFC 9110, 10.2.3) and with the fields of
  * draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy: "default";q=100;w=1` (the quota for a window in seconds)
@@ -33,61 +22,44 @@ export class RateLimit implements RequestGuard {
   readonly name = 'rate_limit';
   readonly #config: RateLimitConfig;
   readonly #clock: Clock;
-  /** Tokens per ms. */
-  readonly #rate: number;
   readonly #policy: string;
-  readonly #byAddress: RecentMap<Bucket>;
+  readonly #buckets: RateBuckets;
+  readonly #terms: BucketTerms;
+  readonly #byAddress: KeyedHash;
   /**
    * Buckets by a header or cookie. They are separate, so that no client can empty the bucket of an address by sending
    * that address in a header.
    */
-  readonly #byValue: RecentMap<Bucket>;
+  readonly #byValue: KeyedHash;
 
-  constructor(config: RateLimitConfig, clock: Clock) {
+  /** `names`: those of the limit's scope, by which every thread and the next configuration find the same buckets. */
+  constructor(config: RateLimitConfig, clock: Clock, clients: ClientTables, names: readonly string[]) {
     this.#config = config;
     this.#clock = clock;
-    this.#rate = config.requests / config.per;
+    this.#buckets = clients.rates;
+    const interval = config.per / config.requests;
+    this.#terms = { interval, depth: config.burst * interval };
+    const settings = identityOf(config);
+    this.#byAddress = clients.scopes.hashFor(`rate_limit by address ${settings}`, names);
+    this.#byValue = clients.scopes.hashFor(`rate_limit by value ${settings}`, names);
     const window = Math.ceil(config.per / 1000);
-    this.#policy = `RateLimit-Policy: "default";q=${Math.floor(this.#rate * window * 1000 + ROUNDING)};w=${window}\r\n`;
-    const keepMs = Math.max(LEAST_KEEP_MS, config.burst / this.#rate);
-    this.#byAddress = new RecentMap(MAX_BUCKETS, keepMs);
-    this.#byValue = new RecentMap(MAX_BUCKETS, keepMs);
-  }
-
-  /** The number of buckets. */
-  get size(): number {
-    return this.#byAddress.size + this.#byValue.size;
+    this.#policy = `RateLimit-Policy: "default";q=${Math.floor((config.requests / config.per) * window * 1000 + ROUNDING)};w=${window}\r\n`;
   }
 
   /** Takes a token; a refused request takes none. */
   judge(request: GuardedRequest, client: IpAddress): FirewallRefusal | null {
-    const bucket = this.#bucketOf(request, client);
-    const short = bucket.missing + 1 - this.#config.burst;
-    if (short > ROUNDING) return this.#refuse(short / this.#rate);
-    bucket.missing++;
-    return null;
+    const wait = this.#buckets.take(this.#clientOf(request, client), this.#terms, this.#clock.now());
+    return wait === 0 ? null : this.#refuse(wait);
   }
 
   /** Takes the token, if there is one, for a request that can't be read, of which only the client is known. */
   count(client: IpAddress): void {
-    const bucket = this.#bucketOf(null, client);
-    bucket.missing = Math.min(this.#config.burst, bucket.missing + 1);
+    this.#buckets.spend(this.#byAddress.ofClient(client), this.#terms, this.#clock.now());
   }
 
-  /** The bucket as of now. */
-  #bucketOf(request: GuardedRequest | null, client: IpAddress): Bucket {
-    const now = this.#clock.now();
-    const value = request === null ? '' : this.#valueOf(request);
-    const buckets = value === '' ? this.#byAddress : this.#byValue;
-    const key = value === '' ? client.key : value.length > MAX_KEY_LENGTH ? digest(value) : value;
-    let bucket = buckets.get(key, now);
-    if (bucket === undefined) {
-      bucket = { missing: 0, at: now };
-      buckets.set(value === '' ? key : ownCopy(key), bucket, now);
-    }
-    bucket.missing = Math.max(0, bucket.missing - (now - bucket.at) * this.#rate);
-    bucket.at = now;
-    return bucket;
+  #clientOf(request: GuardedRequest, client: IpAddress): Digest {
+    const value = this.#valueOf(request);
+    return value === '' ? this.#byAddress.ofClient(client) : this.#byValue.ofText(value);
   }
 
   /** The header or cookie that identifies the client; empty when its address does. */
@@ -103,13 +75,4 @@ export class RateLimit implements RequestGuard {
     const fields = `Retry-After: ${seconds}\r\n${this.#policy}RateLimit: "default";r=0;t=${seconds}\r\n`;
     return { status: this.#config.status, fields };
   }
-}
-
-function digest(value: string): string {
-  return createHash('sha256').update(value, 'latin1').digest('base64');
-}
-
-/** A value cut from a head keeps the whole head in memory; a copy does not. */
-function ownCopy(value: string): string {
-  return Buffer.from(value, 'latin1').toString('latin1');
 }

@@ -7,6 +7,7 @@ import type { StickyTokens } from '../exchange/sticky-cookie.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { ServerGroup } from '../servers/server-group.js';
+import type { SharedMemory } from '../shared/shared-memory.js';
 import type { Router } from './router.js';
 
 /** The selector of a route, and the pointer to its current selector, which each snapshot passes to the next. */
@@ -23,6 +24,7 @@ export interface SnapshotParts {
   readonly pipeline: RequestStages;
   readonly router: Router<CompiledRoute>;
   readonly memory: StickyMemory;
+  readonly shared: SharedMemory;
   readonly groups: ReadonlyMap<GroupConfig, ServerGroup>;
   /** By the names of the routes. */
   readonly selectors: ReadonlyMap<string, RouteSelector>;
@@ -56,10 +58,12 @@ export class RoutingSnapshot {
   readonly router: Router<CompiledRoute>;
   /** Which server served which client, for sticky values; kept over a reload. */
   readonly memory: StickyMemory;
+  /** What all threads share, the same for every snapshot of a balancer. */
+  readonly shared: SharedMemory;
   readonly #parts: SnapshotParts;
 
   constructor(parts: SnapshotParts) {
-    const { config, trusted, firewall, pipeline, router, memory } = parts;
+    const { config, trusted, firewall, pipeline, router, memory, shared } = parts;
     this.#parts = parts;
     this.config = config;
     this.trusted = trusted;
@@ -69,6 +73,7 @@ export class RoutingSnapshot {
     this.pipeline = pipeline;
     this.router = router;
     this.memory = memory;
+    this.shared = shared;
   }
 
   /** The snapshot is in force: requests in flight of older snapshots that have no server left use its selectors. */

@@ -29,6 +29,7 @@ import type { RandomSource } from '../servers/scheduler/scheduler.js';
 import { algorithmOf } from '../servers/schedulers.js';
 import type { Server } from '../servers/server.js';
 import { ServerGroup } from '../servers/server-group.js';
+import { SharedMemory } from '../shared/shared-memory.js';
 import { CompiledStages } from './compiled-stages.js';
 import { Router } from './router.js';
 import { type RouteSelector, RoutingSnapshot } from './routing-snapshot.js';
@@ -48,6 +49,8 @@ export interface SnapshotSources {
   readonly random?: RandomSource;
   /** That of the previous snapshot by default, or a new one. */
   readonly memory?: StickyMemory | null;
+  /** What all threads share; new by default, and the same for all snapshots of a balancer. */
+  readonly shared?: SharedMemory;
 }
 
 /** Builds all that follows from one configuration: at once, or in steps, because 10,000 hosts take half a second. */
@@ -56,6 +59,7 @@ export class SnapshotBuilder {
   readonly #sources: SnapshotSources;
   readonly #memory: StickyMemory;
   readonly #observer: Observer;
+  readonly #shared: SharedMemory;
   readonly #before: RoutingSnapshot | null;
   readonly #groups = new Map<GroupConfig, ServerGroup>();
   readonly #selectors = new Map<string, RouteSelector>();
@@ -74,6 +78,7 @@ export class SnapshotBuilder {
     this.#sources = sources;
     this.#before = before;
     this.#observer = observer;
+    this.#shared = sources.shared ?? before?.shared ?? SharedMemory.create();
     this.#memory = memory ?? before?.memory ?? new StickyMemory(sources.clock);
     this.#secret = before === null ? null : before.secret;
   }
@@ -112,6 +117,7 @@ export class SnapshotBuilder {
       router,
       pipeline: new CompiledStages(firewall, router, trusted),
       memory: this.#memory,
+      shared: this.#shared,
       groups: this.#groups,
       selectors: this.#selectors,
       firewalls: this.#firewalls,
@@ -211,7 +217,9 @@ export class SnapshotBuilder {
     const before = this.#before?.firewallBefore(config) ?? null;
     const { clock } = this.#sources;
     const firewall =
-      before?.config === config ? before : new Firewall(config, scope, clock, this.#observer, before);
+      before?.config === config
+        ? before
+        : new Firewall(config, scope, clock, this.#observer, before, this.#shared.clients);
     this.#firewalls.set(config, firewall);
     for (const name of [config.name, ...config.aliases]) this.#firewallsByName.set(name, firewall);
     return firewall;

@@ -1,24 +1,48 @@
-/** What another thread attaches to. */
+import { HashedSets } from './hashed-sets.js';
+import { KeyedHash } from './keyed-hash.js';
+import { RATE_BUCKETS, RateBuckets } from './rate-buckets.js';
+import { SCOPE_KEYS, ScopeKeys } from './scope-keys.js';
+
+/** What another thread attaches to. A table without memory is made when it is first needed, by a thread that is alone. */
 export interface ClientTablesHandle {
   readonly threads: number;
+  /** The key of all hashes. */
+  readonly seed: readonly [number, number];
+  readonly scopes: SharedArrayBuffer | null;
+  readonly rates: SharedArrayBuffer | null;
 }
 
 /** What clients have used up, in all threads. */
 export class ClientTables {
   readonly thread: number;
+  readonly scopes: ScopeKeys;
+  readonly rates: RateBuckets;
 
-  private constructor(thread: number) {
+  private constructor({ seed, scopes, rates }: ClientTablesHandle, thread: number) {
     this.thread = thread;
+    this.scopes = new ScopeKeys(new KeyedHash(...seed), scopes, thread);
+    this.rates = new RateBuckets(rates, thread);
   }
 
+  /** With several threads all memory is reserved at once: a thread cannot make any that others know of. */
   static create(threads: number): ClientTablesHandle {
-    return { threads };
+    const seed = KeyedHash.seed();
+    const isAlone = threads === 1;
+    return {
+      threads,
+      seed,
+      scopes: isAlone ? null : HashedSets.memory(SCOPE_KEYS),
+      rates: isAlone ? null : HashedSets.memory(RATE_BUCKETS),
+    };
   }
 
-  static attach(_handle: ClientTablesHandle, thread: number): ClientTables {
-    return new ClientTables(thread);
+  static attach(handle: ClientTablesHandle, thread: number): ClientTables {
+    return new ClientTables(handle, thread);
   }
 
   /** Gives back what a thread held that has ended. */
-  reclaim(_thread: number): void {}
+  reclaim(thread: number): void {
+    this.scopes.reclaim(thread);
+    this.rates.reclaim(thread);
+  }
 }

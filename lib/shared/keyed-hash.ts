@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto';
+import type { IpAddress } from '../base/ip-address.js';
+
+/** The result of a hash: two words; `digest[1]` is never 0, which marks an entry as empty. Valid until the next hash. */
+export type Digest = Int32Array;
+
+const digest: Digest = new Int32Array(2);
+
+/**
+ * Hashes of clients and texts, 63 bits, by a key of 64 bits (HalfSipHash with one round per word and three at the end).
+ * Who does not know the key can find neither two clients with one hash, nor clients whose entries push out a certain
+ * other one. Allocates nothing.
+ */
+export class KeyedHash {
+  readonly #k0: number;
+  readonly #k1: number;
+
+  constructor(k0: number, k1: number) {
+    this.#k0 = k0 | 0;
+    this.#k1 = k1 | 0;
+  }
+
+  /** A key that nobody knows. */
+  static seed(): readonly [number, number] {
+    const bytes = randomBytes(8);
+    return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
+  }
+
+  /** Another hash, for what `name` stands for: the same in every thread. */
+  derive(name: string): KeyedHash {
+    const key = this.ofText(name);
+    return new KeyedHash(key[0] as number, key[1] as number);
+  }
+
+  /** Writes the two words of the key, for another thread to make the same hash of. */
+  write(words: Int32Array, at: number): void {
+    words[at] = this.#k0;
+    words[at + 1] = this.#k1;
+  }
+
+  /** What a client is counted by: its address, or the /64 of an IPv6 client. */
+  ofClient({ version, words }: IpAddress): Digest {
+    const isV6 = version === 6;
+    return this.#ofWords(version, words[isV6 ? 0 : 3] as number, isV6 ? (words[1] as number) : 0);
+  }
+
+  /** `kind` tells apart the same text with several meanings. */
+  ofText(text: string, kind = 0): Digest {
+    let v0 = this.#k0;
+    let v1 = this.#k1 ^ 0xee;
+    let v2 = 0x6c796765 ^ this.#k0;
+    let v3 = 0x74656462 ^ this.#k1;
+    const { length } = text;
+    // The kind and the length come first; then two characters make a word.
+    for (let i = -4; i < length; i += 2) {
+      let word = 0;
+      if (i === -4) word = kind;
+      else if (i === -2) word = length;
+      else word = text.charCodeAt(i) | (i + 1 < length ? text.charCodeAt(i + 1) << 16 : 0);
+      v3 ^= word;
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
+      v0 ^= word;
+    }
+    return finish(v0, v1, v2, v3);
+  }
+
+  #ofWords(a: number, b: number, c: number): Digest {
+    let v0 = this.#k0;
+    let v1 = this.#k1 ^ 0xee;
+    let v2 = 0x6c796765 ^ this.#k0;
+    let v3 = 0x74656462 ^ this.#k1;
+    for (let i = 0; i < 3; i++) {
+      const word = i === 0 ? a : i === 1 ? b : c;
+      v3 ^= word;
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
+      v0 ^= word;
+    }
+    return finish(v0, v1, v2, v3);
+  }
+}
+
+/** Three more rounds, after which every bit of the result depends on every bit of key and text. */
+function finish(a: number, b: number, c: number, d: number): Digest {
+  let v0 = a;
+  let v1 = b;
+  let v2 = c ^ 0xee;
+  let v3 = d;
+  for (let i = 0; i < 3; i++) {
+    v0 = (v0 + v1) | 0;
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+    v0 = (v0 << 16) | (v0 >>> 16);
+    v2 = (v2 + v3) | 0;
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+    v0 = (v0 + v3) | 0;
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+    v2 = (v2 + v1) | 0;
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+    v2 = (v2 << 16) | (v2 >>> 16);
+  }
+  digest[0] = v1 ^ v3;
+  digest[1] = (v0 ^ v2) | 1;
+  return digest;
+}

@@ -1,0 +1,114 @@
+import { HashedSets, type SetsShape } from './hashed-sets.js';
+import type { Digest } from './keyed-hash.js';
+
+/** 196,608 buckets, 4.8 MiB. */
+export const RATE_BUCKETS: SetsShape = { sets: 1 << 15, ways: 6, entryWords: 6 };
+/** Offsets in an entry. */
+const LAST_USE = 2;
+const FULL_AT = 4;
+
+/** Rounding must not cost a client its last token: it may be short by a billionth. */
+const ROUNDING = 1e-9;
+/** Four units in the last place of the time. */
+const CLOCK_ROUNDING = 2 ** -50;
+
+/** How a bucket fills. */
+export interface BucketTerms {
+  /** ms until the next token flows in. */
+  readonly interval: number;
+  /** ms until an empty bucket is full. */
+  readonly depth: number;
+}
+
+/**
+ * Token buckets of clients, each as the time at which it will be full (the generic cell rate algorithm): a token that is
+ * taken moves that time on by one interval, and there is none left if it would be more than the depth of the bucket ahead
+ * of now. A bucket that is full is as good as none. In a full set, a full bucket gives way, else the one that was not
+ * asked for longest: its client gets a full bucket when it comes again.
+ */
+export class RateBuckets {
+  readonly #sets: HashedSets;
+
+  constructor(memory: SharedArrayBuffer | null, thread: number) {
+    this.#sets = new HashedSets(RATE_BUCKETS, memory, thread);
+  }
+
+  /** Takes a token: 0. If there is none: the ms until there is one. `now`: monotonic ms, the same in all threads. */
+  take(client: Digest, terms: BucketTerms, now: number): number {
+    const sets = this.#sets;
+    const { interval, depth } = terms;
+    const set = sets.enter(client);
+    const { floats } = sets;
+    const entry = this.#entryOf(set, client, now);
+    const fullAt = (entry + FULL_AT) >> 1;
+    const next = Math.max(floats[fullAt] as number, now) + interval;
+    const wait = next - depth - now;
+    const passes = wait <= interval * ROUNDING + now * CLOCK_ROUNDING;
+    if (passes) floats[fullAt] = next;
+    sets.leave(set);
+    return passes ? 0 : wait;
+  }
+
+  /** Takes a token if there is one. */
+  spend(client: Digest, { interval, depth }: BucketTerms, now: number): void {
+    const sets = this.#sets;
+    const set = sets.enter(client);
+    const fullAt = (this.#entryOf(set, client, now) + FULL_AT) >> 1;
+    sets.floats[fullAt] = Math.min(
+      Math.max(sets.floats[fullAt] as number, now + depth),
+      Math.max(sets.floats[fullAt] as number, now) + interval,
+    );
+    sets.leave(set);
+  }
+
+  /** Buckets that are not full. Looks at all of them. */
+  countAt(now: number): number {
+    const { words, floats, shape } = this.#sets;
+    let count = 0;
+    for (const set of this.#sets.sets()) {
+      const first = this.#sets.firstOf(set);
+      for (let way = 0; way < shape.ways; way++) {
+        const entry = first + way * shape.entryWords;
+        if (words[entry] !== 0 && (floats[(entry + FULL_AT) >> 1] as number) > now) count++;
+      }
+    }
+    return count;
+  }
+
+  reclaim(thread: number): void {
+    this.#sets.reclaim(thread);
+  }
+
+  #entryOf(set: number, client: Digest, now: number): number {
+    const sets = this.#sets;
+    const use = sets.countUse(set);
+    let entry = sets.find(set, client);
+    if (entry === -1) {
+      entry = this.#leastNeeded(set, use, now);
+      sets.clear(entry);
+      sets.floats[(entry + FULL_AT) >> 1] = now;
+      sets.mark(entry, client);
+    }
+    sets.words[entry + LAST_USE] = use;
+    return entry;
+  }
+
+  #leastNeeded(set: number, use: number, now: number): number {
+    const { words, floats } = this.#sets;
+    const { ways, entryWords } = RATE_BUCKETS;
+    const first = this.#sets.firstOf(set);
+    const end = first + ways * entryWords;
+    let oldest = first;
+    let age = -1;
+    for (let entry = first; entry < end; entry += entryWords) {
+      if (words[entry] === 0 || (floats[(entry + FULL_AT) >> 1] as number) <= now) return entry;
+      // Counts of uses begin anew at 2^32.
+      const unused = (use - (words[entry + LAST_USE] as number)) >>> 0;
+      if (unused > age) {
+        age = unused;
+        oldest = entry;
+      }
+    }
+    return oldest;
+  }
+}

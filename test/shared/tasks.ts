@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { IpAddress } from '../../lib/base/ip-address.js';
+import type { KeyedHash } from '../../lib/shared/keyed-hash.js';
+import type { BucketTerms } from '../../lib/shared/rate-buckets.js';
+import { SharedMemory } from '../../lib/shared/shared-memory.js';
+import type { Given } from './crowd.js';
+
+/** `100 per 1s, burst 10`. */
+export const TERMS: BucketTerms = { interval: 10, depth: 100 };
+
+export const hashOf = ({ clients }: SharedMemory): KeyedHash => clients.scopes.hashFor('a limit', ['rules']);
+
+export const TASKS = {
+  /** Asks as fast as it can for some ms, and tells the times at which it was let in. */
+  hammer(shared: SharedMemory, { until, key }: { until: number; key: string }): number[] {
+    const hash = hashOf(shared);
+    const passed: number[] = [];
+    for (;;) {
+      const now = monotonic();
+      if (now >= until) return passed;
+      if (shared.clients.rates.take(hash.ofText(key), TERMS, now) === 0) passed.push(now);
+    }
+  },
+  /** Asks at the given times, all of them as soon as it can. */
+  replay(shared: SharedMemory, { times, key }: { times: readonly number[]; key: string }): number {
+    const hash = hashOf(shared);
+    let passed = 0;
+    for (const now of times) if (shared.clients.rates.take(hash.ofText(key), TERMS, now) === 0) passed++;
+    return passed;
+  },
+  /** Asks with a key of its own for each time. */
+  flood(shared: SharedMemory, { count, name }: { count: number; name: string }): number {
+    const hash = hashOf(shared);
+    for (let i = 0; i < count; i++) shared.clients.rates.take(hash.ofText(`${name} ${i}`), TERMS, 1000);
+    return count;
+  },
+  /** Decides for some clients in turn. */
+  time(shared: SharedMemory, { clients, decisions }: { clients: number; decisions: number }): Timing {
+    const hash = hashOf(shared);
+    const addresses = Array.from({ length: clients }, (_, i) => IpAddress.v4(0x0a000000 + i * 7));
+    const decide = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        shared.clients.rates.take(hash.ofClient(addresses[i % clients] as IpAddress), TERMS, i / 100);
+      }
+    };
+    decide(100_000);
+    const from = processorTime();
+    decide(decisions);
+    return { each: (processorTime() - from) / decisions };
+  },
+};
+
+/** ns of the processor that this thread has used. */
+function processorTime(): number {
+  return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]);
+}
+
+/** ns of the processor per decision. */
+export interface Timing {
+  readonly each: number;
+}
+
+/** ms, the same in all threads. */
+export function monotonic(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
+
+/** What threads of a crowd can do. */
+export type Tasks = typeof TASKS;
+
+if (parentPort !== null && workerData !== null) {
+  const { handle, thread, gate, task, part } = workerData as Given;
+  const words = new Int32Array(gate);
+  const shared = SharedMemory.attach(handle, thread);
+  Atomics.add(words, 1, 1);
+  Atomics.wait(words, 0, 0);
+  (parentPort as MessagePort).postMessage(TASKS[task](shared, part as never));
+}
