@@ -11,6 +11,10 @@ import { ResponseParser } from '../http/response-parser.js';
 import type { Acceptor, Admission, Incoming, PendingConnection } from '../net/accept.js';
 import { RunQueue } from '../net/loop-tick.js';
 import { clientRoom, fileLimit, type ShortageAlarm } from '../net/shortage.js';
+import type { ClientPlaces } from '../shared/client-places.js';
+import type { ConnectionTotal } from '../shared/connection-total.js';
+import type { KeyedHash } from '../shared/keyed-hash.js';
+import type { SharedMemory } from '../shared/shared-memory.js';
 import { type ChallengeAnswer, ChallengeReply } from './challenge-reply.js';
 import { ClientConnection, type ClientDeps } from './connection.js';
 import { ReadinessReply } from './readiness-reply.js';
@@ -25,6 +29,8 @@ export interface AcceptPolicy {
   readonly tellsVia: boolean;
   /** Asked before a byte is read; null accepts all clients. */
   readonly firewall: Firewall | null;
+  /** Where connections are counted, in all threads. */
+  readonly shared: SharedMemory;
 }
 
 /** The settings that apply to all clients. */
@@ -39,6 +45,9 @@ export interface AcceptorDeps extends Pick<ClientDeps, 'wheel' | 'requests' | 'h
 /** The most connections searched for idle ones in a tick; this takes a few ms. */
 const MAX_LOOKS = 40_000;
 
+/** More connections than anybody has. */
+const NO_LIMIT = 0x7fffffff;
+
 /** Accepts clients, as many as the limits allow, and keeps the list of their connections. */
 export class ClientAcceptor implements Acceptor {
   readonly #deps: { -readonly [Key in keyof ClientDeps]: ClientDeps[Key] };
@@ -52,8 +61,10 @@ export class ClientAcceptor implements Acceptor {
   readonly #connections = new Set<ClientConnection>();
   /** Connections whose handshake is not over. */
   readonly #pending = new Set<Place>();
-  /** Counts by the key of a client's address: an IPv6 client can choose its addresses from a whole /64. */
-  readonly #perAddress = new Map<string, number>();
+  /** The connections of all threads, and of all clients in them. */
+  readonly #total: ConnectionTotal;
+  readonly #perClient: ClientPlaces;
+  readonly #clientHash: KeyedHash;
   /** Connections that were idle at `#lookedAt`, in the wheel's time; the longest idle one is the last. */
   #idle: Displaceable[] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -73,6 +84,10 @@ export class ClientAcceptor implements Acceptor {
     this.#deps = { ...shared, runQueue, limits, timeouts, readiness: null, challenges: null, onClosed };
     this.#limits = limits;
     this.#policy = policy;
+    const { connections, places, scopes } = policy.shared.clients;
+    this.#total = connections;
+    this.#perClient = places;
+    this.#clientHash = scopes.hashFor('limits.connections_per_ip', []);
     this.applyConfig(policy, terms);
   }
 
@@ -115,14 +130,16 @@ export class ClientAcceptor implements Acceptor {
     held: Admission | null = null,
   ): Place | null {
     if (held === null) {
-      return this.#isTooManyFor(listener) ? null : this.#admit(remoteAddress, listener, pending);
+      return this.#isTooManyFor(listener) ? null : this.#admit(remoteAddress, listener, pending, false);
     }
     // The place that was held is used again: no other connection has to make room.
     this.#pending.delete(held as Place);
     listener.open--;
-    const place = this.#admit(remoteAddress, listener, pending);
-    if (place === null) this.#noteEmpty();
-    return place;
+    const place = this.#admit(remoteAddress, listener, pending, true);
+    if (place !== null) return place;
+    this.#total.leave();
+    this.#noteEmpty();
+    return null;
   }
 
   #isTooManyFor(listener: ListenerState): boolean {
@@ -131,26 +148,31 @@ export class ClientAcceptor implements Acceptor {
     return true;
   }
 
-  #admit(remoteAddress: string, listener: ListenerState, pending: PendingConnection | null): Place | null {
+  /** `isCounted`: it is one of the connections of the total. */
+  #admit(
+    remoteAddress: string,
+    listener: ListenerState,
+    pending: PendingConnection | null,
+    isCounted: boolean,
+  ): Place | null {
     const address = plainAddress(remoteAddress);
     const { trusted, firewall } = this.#policy;
     const peer = parseIpAddress(address) ?? IpAddress.unix;
     const isTrusted = trusted.has(peer);
-    if (this.#hasTooMany(peer)) return null;
+    if (!this.#enter(peer)) return null;
     // The client of a trusted peer is known only from the head.
     const judge = isTrusted ? null : firewall;
-    if (judge?.judgeAccept(peer).refused === true) return null;
+    const isRefused = judge?.judgeAccept(peer).refused === true;
     // Last: no client is closed to make room for a refused one.
-    if (!this.#hasRoom()) {
-      judge?.leave(peer);
+    if (isRefused || !(isCounted || this.#hasRoom())) {
+      if (!isRefused) judge?.leave(peer);
+      this.#perClient.leave(this.#clientHash.ofClient(peer));
       return null;
     }
     const place = new Place(this, listener, address, peer, isTrusted, judge, pending);
     if (pending !== null) this.#pending.add(place);
     this.accepted++;
     listener.open++;
-    // Counted even without a limit: a reload may set one.
-    this.#perAddress.set(peer.key, (this.#perAddress.get(peer.key) ?? 0) + 1);
     return place;
   }
 
@@ -212,18 +234,23 @@ export class ClientAcceptor implements Acceptor {
     return Math.min(this.#limits.connections, this.#room);
   }
 
-  #hasTooMany({ key }: IpAddress): boolean {
+  /** Counted even without a limit: a reload may set one. What does not fit into the table is let in then. */
+  #enter(peer: IpAddress): boolean {
     const most = this.#limits.connectionsPerIp;
-    return most > 0 && (this.#perAddress.get(key) ?? 0) >= most;
+    return this.#perClient.enter(this.#clientHash.ofClient(peer), most > 0 ? most : NO_LIMIT) || most === 0;
   }
 
-  /** Is there room for one more connection? If not, closes the longest idle one, which loses nothing. */
+  /**
+   * Takes one of the connections that are allowed in all threads. If there is none left, closes the longest idle one of
+   * this thread, which loses nothing, and takes its place.
+   */
   #hasRoom(): boolean {
-    if (this.count < this.most) return true;
+    if (this.#total.enter(this.most)) return true;
     const idle = this.#takeLongestIdle();
     this.#shortages.noteFull(this.most);
     if (idle === null) return false;
     if (idle instanceof ClientConnection) this.#forget(idle);
+    else this.#forgetPending(idle);
     idle.abandon();
     return true;
   }
@@ -253,7 +280,7 @@ export class ClientAcceptor implements Acceptor {
   }
 
   #onClosed(connection: ClientConnection): void {
-    this.#forget(connection);
+    if (this.#forget(connection)) this.#total.leave();
     this.#noteEmpty();
   }
 
@@ -261,28 +288,33 @@ export class ClientAcceptor implements Acceptor {
     if (this.count === 0) this.#onEmpty?.();
   }
 
-  /** Frees the place of a connection, which may still be closing. */
-  #forget(connection: ClientConnection): void {
-    if (!this.#connections.delete(connection)) return;
+  /** Frees the place of a connection, which may still be closing, but for the total; false: it is free already. */
+  #forget(connection: ClientConnection): boolean {
+    if (!this.#connections.delete(connection)) return false;
     const { peer, listener } = connection.forwarded;
     this.#free(peer, listener, this.#places.get(connection) ?? null);
     this.#places.delete(connection);
+    return true;
   }
 
   /** The connection will not become a client's. */
   forgetPending(place: Place): void {
-    if (!this.#pending.delete(place)) return;
-    this.#free(place.peer, place.listener, place.firewall);
+    if (!this.#forgetPending(place)) return;
+    this.#total.leave();
     this.#noteEmpty();
+  }
+
+  #forgetPending(place: Place): boolean {
+    if (!this.#pending.delete(place)) return false;
+    this.#free(place.peer, place.listener, place.firewall);
+    return true;
   }
 
   #free(peer: IpAddress | null, listener: ListenerState, firewall: Firewall | null): void {
     listener.open--;
     if (peer === null) return;
     firewall?.leave(peer);
-    const left = (this.#perAddress.get(peer.key) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(peer.key);
-    else this.#perAddress.set(peer.key, left);
+    this.#perClient.leave(this.#clientHash.ofClient(peer));
   }
 }
 

@@ -1,4 +1,7 @@
 import type { IpAddress } from '../base/ip-address.js';
+import type { ClientPlaces } from '../shared/client-places.js';
+import type { ClientTables } from '../shared/client-tables.js';
+import type { KeyedHash } from '../shared/keyed-hash.js';
 import type { ClientGuard, FirewallRefusal } from './guard.js';
 
 /**
@@ -6,26 +9,25 @@ import type { ClientGuard, FirewallRefusal } from './guard.js';
  * one second is the shortest Retry-After.
  */
 const TOO_MANY: FirewallRefusal = Object.freeze({ status: 429, fields: 'Retry-After: 1\r\n' });
+/** More places than anybody has. */
+const NO_LIMIT = 0x7fffffff;
 
 /**
- * Limits the connections, or requests in flight, of one client. A client that is admitted enters, and leaves once;
- * there is one entry for each client that holds a place.
+ * Limits the connections, or requests in flight, of one client, in all threads together. A client that is admitted
+ * enters, and leaves once. When the table of places is full (`ClientPlaces`), a client that holds none gets none.
  */
 export class ConnectionLimit implements ClientGuard {
   readonly name = 'max_connections_per_ip';
   readonly refusal = TOO_MANY;
   readonly #limit: number;
-  readonly #places: Map<string, number>;
+  readonly #places: ClientPlaces;
+  readonly #hash: KeyedHash;
 
-  /** Clients keep the places that they have in `before`, whatever its limit, and may return them to either object. */
-  constructor(limit: number, before: ConnectionLimit | null = null) {
+  /** `names`: those of the limit's scope. Clients keep their places when the limit changes. */
+  constructor(limit: number, { places, scopes }: ClientTables, names: readonly string[]) {
     this.#limit = limit;
-    this.#places = before === null ? new Map() : before.#places;
-  }
-
-  /** Clients that hold a place. */
-  get size(): number {
-    return this.#places.size;
+    this.#places = places;
+    this.#hash = scopes.hashFor('max_connections_per_ip', names);
   }
 
   admits(client: IpAddress): boolean {
@@ -33,16 +35,20 @@ export class ConnectionLimit implements ClientGuard {
   }
 
   placesOf(client: IpAddress): number {
-    return this.#places.get(client.key) ?? 0;
+    return this.#places.countOf(this.#hash.ofClient(client));
   }
 
-  enter(client: IpAddress): void {
-    this.#places.set(client.key, this.placesOf(client) + 1);
+  /** Takes a place; false: the client has as many as it may. */
+  enter(client: IpAddress): boolean {
+    return this.#places.enter(this.#hash.ofClient(client), this.#limit);
+  }
+
+  /** Takes a place, whatever the limit. */
+  enterAnyway(client: IpAddress): void {
+    this.#places.enter(this.#hash.ofClient(client), NO_LIMIT);
   }
 
   leave(client: IpAddress): void {
-    const left = this.placesOf(client) - 1;
-    if (left > 0) this.#places.set(client.key, left);
-    else this.#places.delete(client.key);
+    this.#places.leave(this.#hash.ofClient(client));
   }
 }

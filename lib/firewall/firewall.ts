@@ -89,10 +89,7 @@ export class Firewall {
     this.#observer = observer;
     this.#banFor = ban === null || mode === 'observe' ? 0 : ban.for;
     this.#scope = scope;
-    this.#limit =
-      maxConnectionsPerIp > 0
-        ? new ConnectionLimit(maxConnectionsPerIp, before === null ? null : before.#limit)
-        : null;
+    this.#limit = maxConnectionsPerIp > 0 ? new ConnectionLimit(maxConnectionsPerIp, clients, names) : null;
     const keepsBans = before !== null && identityOf(ban) === identityOf(before.config.ban);
     this.#ban = keepsBans ? before.#ban : ban && new Ban(ban, clock);
     this.#rateLimit = rateLimit && new RateLimit(rateLimit, clock, clients, names);
@@ -123,9 +120,7 @@ export class Firewall {
    * Not for peers in `trusted_proxies`: the client is not known before the head.
    */
   judgeAccept(client: IpAddress): Verdict {
-    const verdict = this.#judgeClient(client, true);
-    if (!verdict.refused) this.#limit?.enter(client);
-    return verdict;
+    return this.#judge(null, client, this.#limit);
   }
 
   /**
@@ -133,11 +128,7 @@ export class Firewall {
    * not refused holds a place until `leave`.
    */
   judge(request: GuardedRequest, client: IpAddress): Verdict {
-    const countsRequests = this.#scope === 'requests';
-    const byClient = this.#judgeClient(client, countsRequests);
-    const verdict = byClient === PASSED ? this.#judgeRequest(request, client) : byClient;
-    if (countsRequests && !verdict.refused) this.#limit?.enter(client);
-    return verdict;
+    return this.#judge(request, client, this.#scope === 'requests' ? this.#limit : null);
   }
 
   /** Refuses a request that avoids this firewall although a server may read its path as one that belongs to it. */
@@ -197,10 +188,28 @@ export class Firewall {
     return opinions;
   }
 
-  #judgeClient(client: IpAddress, countsPlaces: boolean): Verdict {
+  /**
+   * `limit`: whose places are counted here. The place is taken before the guards that follow are asked: between a look and
+   * a later step, another thread could take the same one.
+   */
+  #judge(request: GuardedRequest | null, client: IpAddress, limit: ConnectionLimit | null): Verdict {
+    const holds = limit?.enter(client) === true;
+    let verdict: Verdict | null = null;
+    try {
+      verdict = this.#judgeClient(client, limit, holds);
+      if (verdict === PASSED && request !== null) verdict = this.#judgeRequest(request, client);
+    } finally {
+      if (holds && verdict?.refused !== false) limit?.leave(client);
+    }
+    if (!holds && !verdict.refused) limit?.enterAnyway(client);
+    return verdict;
+  }
+
+  #judgeClient(client: IpAddress, limit: ConnectionLimit | null, holds: boolean): Verdict {
     for (const post of this.#clientPosts) {
-      if (!countsPlaces && post.guard === this.#limit) continue;
-      if (!post.guard.admits(client)) return post.object(post.guard.refusal);
+      const { guard } = post;
+      if (guard === this.#limit ? limit === null || holds : guard.admits(client)) continue;
+      return post.object(guard.refusal);
     }
     return PASSED;
   }

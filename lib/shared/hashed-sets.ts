@@ -58,10 +58,19 @@ export class HashedSets {
 
   /** Locks the set of a digest; call `leave` with the result. */
   enter(digest: Digest): number {
-    if (this.words.length === 0) this.#use(HashedSets.memory(this.shape));
-    const set = HEAD_WORDS + ((digest[0] as number) & this.#mask) * this.#stride;
+    const set = this.setOf(digest[0] as number);
     lockWord(this.words, set, this.#holder);
     return set;
+  }
+
+  /** The set that some bits select. */
+  setOf(bits: number): number {
+    if (this.words.length === 0) this.#use(HashedSets.memory(this.shape));
+    return HEAD_WORDS + (bits & this.#mask) * this.#stride;
+  }
+
+  lock(set: number): void {
+    lockWord(this.words, set, this.#holder);
   }
 
   leave(set: number): void {
@@ -108,13 +117,9 @@ export class HashedSets {
     return uses;
   }
 
-  /** The sets, one after the other; whoever wants to read one for certain calls `lock` and `leave`. */
+  /** The sets, one after the other, without their locks. */
   *sets(): Generator<number> {
     for (let set = HEAD_WORDS; set < this.words.length; set += this.#stride) yield set;
-  }
-
-  lock(set: number): void {
-    lockWord(this.words, set, this.#holder);
   }
 
   /** Frees the locks of a thread that has ended. */

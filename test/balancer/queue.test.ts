@@ -19,6 +19,7 @@ import type { Lease, LeaseListener, PoolLimits } from '../../lib/servers/contrac
 import type { Pool } from '../../lib/servers/pool.js';
 import { Server } from '../../lib/servers/server.js';
 import { ServerGroup } from '../../lib/servers/server-group.js';
+import { SharedMemory } from '../../lib/shared/shared-memory.js';
 import { ROUND_ROBIN } from '../servers/support.js';
 import { Seen } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
@@ -155,7 +156,13 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   const requests = new ObjectPool(8, () => new ClientRequest(headLimits, clock));
   const acceptor = new ClientAcceptor(
     { wheel, requests, handlers: objectPool, whyNotReady: () => '' },
-    { trusted: new AddressSet([]), tellsForwarded: false, tellsVia: false, firewall: null },
+    {
+      trusted: new AddressSet([]),
+      tellsForwarded: false,
+      tellsVia: false,
+      firewall: null,
+      shared: SharedMemory.create(),
+    },
     { timeouts, limits, readinessPath: null },
     new ShortageAlarm(wheel, seen),
   );

@@ -7,6 +7,7 @@ import { TimerWheel } from '../../lib/base/timer-wheel.js';
 import { type AcceptorDeps, ClientAcceptor } from '../../lib/client/acceptor.js';
 import { createConfig } from '../../lib/config/config.js';
 import { ShortageAlarm } from '../../lib/net/shortage.js';
+import { SharedMemory } from '../../lib/shared/shared-memory.js';
 import { startBalancer } from '../support/balancer.js';
 import { RawClient } from '../support/client.js';
 import { GET, OK } from '../support/http.js';
@@ -132,7 +133,13 @@ function letIn(perIp: number, addresses: readonly string[]): boolean[] {
     throw new Error('nobody asks');
   });
   const means = { wheel, requests, handlers: requests, whyNotReady: () => '' } as unknown as AcceptorDeps;
-  const policy = { trusted: new AddressSet([]), tellsForwarded: false, tellsVia: false, firewall: null };
+  const policy = {
+    trusted: new AddressSet([]),
+    tellsForwarded: false,
+    tellsVia: false,
+    firewall: null,
+    shared: SharedMemory.create(),
+  };
   const acceptor = new ClientAcceptor(means, policy, config, new ShortageAlarm(wheel, {}));
   const taken = addresses.map((address) => acceptor.admit(address, NO_LISTENER, null) !== null);
   wheel.close();

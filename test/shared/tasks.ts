@@ -13,9 +13,10 @@ export const hashOf = ({ clients }: SharedMemory): KeyedHash => clients.scopes.h
 
 export const TASKS = {
   /** Asks as fast as it can for some ms, and tells the times at which it was let in. */
-  hammer(shared: SharedMemory, { until, key }: { until: number; key: string }): number[] {
+  hammer(shared: SharedMemory, { lasts, key }: { lasts: number; key: string }): number[] {
     const hash = hashOf(shared);
     const passed: number[] = [];
+    const until = monotonic() + lasts;
     for (;;) {
       const now = monotonic();
       if (now >= until) return passed;
@@ -35,6 +36,40 @@ export const TASKS = {
     for (let i = 0; i < count; i++) shared.clients.rates.take(hash.ofText(`${name} ${i}`), TERMS, 1000);
     return count;
   },
+  /**
+   * Takes places of one client and returns them, `rounds` times. `held` has how many there are, as all threads count them:
+   * it is changed only while a place is held. Returns how often there were more than `limit`.
+   */
+  occupy(shared: SharedMemory, { rounds, limit, held }: Occupying): number {
+    const { places } = shared.clients;
+    const hash = hashOf(shared);
+    const counted = new Int32Array(held);
+    let excesses = 0;
+    for (let i = 0; i < rounds; i++) {
+      const taken = 1 + (i % 3);
+      let got = 0;
+      for (let j = 0; j < taken; j++) {
+        if (!places.enter(hash.ofText('client'), limit)) continue;
+        got++;
+        if (Atomics.add(counted, 0, 1) >= limit) excesses++;
+      }
+      for (let j = 0; j < got; j++) {
+        Atomics.sub(counted, 0, 1);
+        places.leave(hash.ofText('client'));
+      }
+    }
+    return excesses;
+  },
+  /** Takes places of some clients, and of all connections, and returns some of them, for ever. */
+  hold(shared: SharedMemory, { clients, most }: { clients: number; most: number }): void {
+    const { places, connections } = shared.clients;
+    const hash = hashOf(shared);
+    for (let i = 0; ; i++) {
+      const client = `client ${(i * 7) % clients}`;
+      if (connections.enter(most)) connections.leave();
+      if (i % 3 === 2 || !places.enter(hash.ofText(client), 1000)) places.leave(hash.ofText(client));
+    }
+  },
   /** Decides for some clients in turn. */
   time(shared: SharedMemory, { clients, decisions }: { clients: number; decisions: number }): Timing {
     const hash = hashOf(shared);
@@ -50,6 +85,12 @@ export const TASKS = {
     return { each: (processorTime() - from) / decisions };
   },
 };
+
+interface Occupying {
+  readonly rounds: number;
+  readonly limit: number;
+  readonly held: SharedArrayBuffer;
+}
 
 /** ns of the processor that this thread has used. */
 function processorTime(): number {
