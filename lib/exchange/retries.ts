@@ -5,6 +5,7 @@ import type { RetryConfig } from '../config/types.js';
 import type { RequestHead, ResponseHead } from '../http/head.js';
 import type { Server } from '../servers/server.js';
 import type { ServerGroup } from '../servers/server-group.js';
+import { BUDGET_MARK, BUDGET_USED, type RetryCounts, WINDOW_SECONDS } from '../shared/retry-counts.js';
 import type { Replay } from './relay.js';
 import type { RequestFacts } from './request-key.js';
 
@@ -306,64 +307,55 @@ export class RetryPolicy implements RetryTerms {
   }
 }
 
-const WINDOW_SECONDS = 10;
 /** Allows retries when there is little traffic. */
 const FREE_PER_SECOND = 3;
 
 /**
- * Limits retries to a share of the requests to some servers in the last 10 seconds, plus 3 per second. Without this
- * limit, servers that all fail would get a multiple of a load that is too much already. The window moves in whole
- * seconds, whenever the budget is asked; the caller passes coarse time, in ms.
+ * Limits retries to a share of the requests to some servers in the last 10 seconds, plus 3 per second, in all threads
+ * together. Without this limit, servers that all fail would get a multiple of a load that is too much already. The window
+ * moves in whole seconds; the caller passes coarse time, in ms, the same in all threads.
  */
 export class RetryBudget {
   readonly #share: number;
-  /** Counts per second of the window, at the second's number modulo the window's length. */
-  readonly #requests = new Array<number>(WINDOW_SECONDS).fill(0);
-  readonly #retries = new Array<number>(WINDOW_SECONDS).fill(0);
-  #second = 0;
-  /** Sums over the window. */
-  #requestCount = 0;
-  #retryCount = 0;
+  readonly #counts: RetryCounts;
+  readonly #name: string;
+  readonly #mark: number;
+  /** Where the counts are: -1 before they are needed, and other ones when the place was lost to another budget. */
+  #slot = -1;
+  #words = new Int32Array(0) as Int32Array;
+  #requests = 0;
 
-  /** `share` of the requests, from 0 to 1. */
-  constructor(share: number) {
+  /** `share` of the requests, from 0 to 1. `name`: by which every thread and the next configuration find the same counts. */
+  constructor(share: number, counts: RetryCounts, name: string) {
     this.#share = share;
+    this.#counts = counts;
+    this.#name = name;
+    this.#mark = counts.markOf(name);
   }
 
   countRequest(now: number): void {
     const second = Math.floor(now / 1000);
-    if (second !== this.#second) this.#forget(second);
-    this.#requests[second % WINDOW_SECONDS]!++;
-    this.#requestCount++;
+    if (this.#words[this.#slot + BUDGET_MARK] !== this.#mark) this.#find(second);
+    const words = this.#words;
+    const cell = this.#requests + 2 * (second % WINDOW_SECONDS);
+    if (words[cell] !== second) {
+      words[cell + 1] = 0;
+      words[cell] = second;
+      words[this.#slot + BUDGET_USED] = second;
+    }
+    words[cell + 1]!++;
   }
 
   /** Takes one retry; false when none is left. */
   take(now: number): boolean {
-    const slot = this.#slide(now);
-    const allowed = this.#requestCount * this.#share + FREE_PER_SECOND * WINDOW_SECONDS;
-    if (this.#retryCount + 1 > allowed) return false;
-    this.#retries[slot] = (this.#retries[slot] as number) + 1;
-    this.#retryCount++;
-    return true;
-  }
-
-  /** Removes the seconds that have left the window; returns the index of the current one. */
-  #slide(now: number): number {
     const second = Math.floor(now / 1000);
-    if (second !== this.#second) this.#forget(second);
-    return second % WINDOW_SECONDS;
+    if (this.#words[this.#slot + BUDGET_MARK] !== this.#mark) this.#find(second);
+    return this.#counts.take(this.#slot, second, this.#share, FREE_PER_SECOND * WINDOW_SECONDS);
   }
 
-  #forget(second: number): void {
-    // After a long silence each slot is cleared once, not once per second.
-    const from = Math.max(this.#second + 1, second - WINDOW_SECONDS + 1);
-    for (let past = from; past <= second; past++) {
-      const slot = past % WINDOW_SECONDS;
-      this.#requestCount -= this.#requests[slot] as number;
-      this.#retryCount -= this.#retries[slot] as number;
-      this.#requests[slot] = 0;
-      this.#retries[slot] = 0;
-    }
-    this.#second = second;
+  #find(second: number): void {
+    this.#words = this.#counts.words;
+    this.#slot = this.#counts.slotOf(this.#name, second);
+    this.#requests = this.#counts.requestsOf(this.#slot);
   }
 }

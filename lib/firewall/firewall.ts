@@ -1,4 +1,3 @@
-import { identityOf } from '../base/identity.js';
 import type { IpAddress } from '../base/ip-address.js';
 import type { Observer } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
@@ -70,9 +69,9 @@ export class Firewall {
   readonly #observer: BanListener;
 
   /**
-   * `before` is the previous firewall of the same scope. Counts continue, places stay taken, and a ban or a rate limit
-   * with unchanged settings keeps what it knows of clients. `clients`: where that is, for all threads; by default that of
-   * `before`, or new.
+   * `before` is the previous firewall of the same scope, whose counts continue. `clients` is what all threads know of
+   * clients, by default that of `before`, or new: places stay taken, and a ban or a rate limit with unchanged settings
+   * knows of its clients what the previous one did.
    */
   constructor(
     config: FirewallConfig,
@@ -90,8 +89,7 @@ export class Firewall {
     this.#banFor = ban === null || mode === 'observe' ? 0 : ban.for;
     this.#scope = scope;
     this.#limit = maxConnectionsPerIp > 0 ? new ConnectionLimit(maxConnectionsPerIp, clients, names) : null;
-    const keepsBans = before !== null && identityOf(ban) === identityOf(before.config.ban);
-    this.#ban = keepsBans ? before.#ban : ban && new Ban(ban, clock);
+    this.#ban = ban && new Ban(ban, clock, clients, names);
     this.#rateLimit = rateLimit && new RateLimit(rateLimit, clock, clients, names);
     const clientGuards: readonly (ClientGuard | null)[] = [
       ipReject.length > 0 ? new IpReject(ipReject) : null,
@@ -169,6 +167,16 @@ export class Firewall {
     if (this.#ban?.lift(client) !== true) return false;
     if (this.#banFor > 0) this.#observer.event?.({ what: 'unbanned', client, firewall: this.name });
     return true;
+  }
+
+  /** Which bans these are: the same when another firewall continues them; empty: none. */
+  get banIdentity(): string {
+    return this.#ban?.identity ?? '';
+  }
+
+  /** No firewall continues the bans. */
+  endBans(): void {
+    this.#ban?.end();
   }
 
   /** The opinion of each guard, up to the first refusal. Nothing is counted except the token of a rate limit. */

@@ -2,7 +2,6 @@ import type { AddressSet } from '../base/address-set.js';
 import type { Steps } from '../base/slices.js';
 import type { Config, FirewallConfig, GroupConfig } from '../config/types.js';
 import type { CompiledRoute, CurrentSelector, RequestStages, ServerSelector } from '../exchange/context.js';
-import type { RetryBudget } from '../exchange/retries.js';
 import type { StickyTokens } from '../exchange/sticky-cookie.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { Firewall } from '../firewall/firewall.js';
@@ -34,8 +33,8 @@ export interface SnapshotParts {
    * know.
    */
   readonly firewallsByName: ReadonlyMap<string, Firewall>;
-  /** By the name of the group and the share of retries: counts continue over a reload. */
-  readonly budgets: ReadonlyMap<string, RetryBudget>;
+  /** Those of the previous snapshot whose bans end when this one is in force. */
+  readonly ended: readonly Firewall[];
   /** For cookies of scopes that have no secret of their own; null until one is needed. */
   readonly secret: Buffer | null;
   /** By secret. */
@@ -60,11 +59,14 @@ export class RoutingSnapshot {
   readonly memory: StickyMemory;
   /** What all threads share, the same for every snapshot of a balancer. */
   readonly shared: SharedMemory;
-  readonly #parts: SnapshotParts;
+  readonly #parts: Omit<SnapshotParts, 'ended'>;
+  readonly #ended: Firewall[];
 
   constructor(parts: SnapshotParts) {
     const { config, trusted, firewall, pipeline, router, memory, shared } = parts;
-    this.#parts = parts;
+    const { ended, ...others } = parts;
+    this.#parts = others;
+    this.#ended = [...ended];
     this.config = config;
     this.trusted = trusted;
     this.tellsForwarded = config.forwarded;
@@ -84,6 +86,10 @@ export class RoutingSnapshot {
     }
     for (const { selector, current } of this.#parts.selectors.values()) {
       current.selector = selector;
+      yield;
+    }
+    for (const firewall of this.#ended.splice(0)) {
+      firewall.endBans();
       yield;
     }
   }
@@ -123,10 +129,6 @@ export class RoutingSnapshot {
 
   tokensBefore(secret: string | Buffer): StickyTokens | null {
     return this.#parts.tokens.get(secret) ?? null;
-  }
-
-  budgetFor(key: string): RetryBudget | undefined {
-    return this.#parts.budgets.get(key);
   }
 
   get secret(): Buffer | null {

@@ -79,7 +79,7 @@ export class SnapshotBuilder {
     this.#before = before;
     this.#observer = observer;
     this.#shared = sources.shared ?? before?.shared ?? SharedMemory.create();
-    this.#memory = memory ?? before?.memory ?? new StickyMemory(sources.clock);
+    this.#memory = memory ?? before?.memory ?? new StickyMemory(sources.clock, this.#shared.clients);
     this.#secret = before === null ? null : before.secret;
   }
 
@@ -122,7 +122,7 @@ export class SnapshotBuilder {
       selectors: this.#selectors,
       firewalls: this.#firewalls,
       firewallsByName: this.#firewallsByName,
-      budgets: this.#budgets,
+      ended: this.#ended(),
       secret: this.#secret,
       tokens: this.#tokens,
     });
@@ -174,7 +174,7 @@ export class SnapshotBuilder {
     const key = `${action.group.name} ${share}`;
     let budget = this.#budgets.get(key);
     if (budget === undefined) {
-      budget = this.#before?.budgetFor(key) ?? new RetryBudget(share);
+      budget = new RetryBudget(share, this.#shared.clients.retries, key);
       this.#budgets.set(key, budget);
     }
     return budget;
@@ -209,6 +209,13 @@ export class SnapshotBuilder {
       this.#tokens.set(secret, tokens);
     }
     return tokens;
+  }
+
+  /** Firewalls of the previous snapshot whose bans no firewall continues. */
+  #ended(): readonly Firewall[] {
+    const continued = new Set(['']);
+    for (const { banIdentity } of this.#firewalls.values()) continued.add(banIdentity);
+    return this.#before?.firewalls.filter(({ banIdentity }) => !continued.has(banIdentity)) ?? [];
   }
 
   #firewall(config: FirewallConfig, scope: FirewallScope): Firewall {

@@ -1,9 +1,13 @@
+import { CLIENT_BANS, ClientBans } from './client-bans.js';
+import { ClientOffences, offenceShapes } from './client-offences.js';
 import { ClientPlaces, placesShape } from './client-places.js';
 import { ConnectionTotal } from './connection-total.js';
 import { HashedSets } from './hashed-sets.js';
 import { KeyedHash } from './keyed-hash.js';
 import { RATE_BUCKETS, RateBuckets } from './rate-buckets.js';
+import { RetryCounts } from './retry-counts.js';
 import { SCOPE_KEYS, ScopeKeys } from './scope-keys.js';
+import { STICKY_BINDINGS, StickyBindings } from './sticky-bindings.js';
 
 /** What another thread attaches to. A table without memory is made when it is first needed, by a thread that is alone. */
 export interface ClientTablesHandle {
@@ -14,6 +18,10 @@ export interface ClientTablesHandle {
   readonly rates: SharedArrayBuffer | null;
   readonly places: SharedArrayBuffer | null;
   readonly connections: SharedArrayBuffer;
+  readonly bans: SharedArrayBuffer | null;
+  readonly offences: readonly SharedArrayBuffer[] | null;
+  readonly bindings: SharedArrayBuffer | null;
+  readonly retries: SharedArrayBuffer | null;
 }
 
 /** What clients have used up, in all threads. */
@@ -25,14 +33,24 @@ export class ClientTables {
   readonly places: ClientPlaces;
   /** Connections of all clients. */
   readonly connections: ConnectionTotal;
+  readonly bans: ClientBans;
+  readonly offences: ClientOffences;
+  /** Which server served which sticky value. */
+  readonly bindings: StickyBindings;
+  readonly retries: RetryCounts;
 
   private constructor(handle: ClientTablesHandle, thread: number) {
-    const { threads, seed, scopes, rates, places, connections } = handle;
+    const { threads, seed, scopes, rates, places, connections, bans, offences, bindings, retries } = handle;
     this.thread = thread;
-    this.scopes = new ScopeKeys(new KeyedHash(...seed), scopes, thread);
+    const hash = new KeyedHash(...seed);
+    this.scopes = new ScopeKeys(hash, scopes, thread);
     this.rates = new RateBuckets(rates, thread);
     this.places = new ClientPlaces(threads, places, thread);
     this.connections = new ConnectionTotal(connections, thread);
+    this.bans = new ClientBans(bans, thread);
+    this.offences = new ClientOffences(offences, thread);
+    this.bindings = new StickyBindings(bindings, thread);
+    this.retries = new RetryCounts(hash.derive('retry budgets'), threads, retries, thread);
   }
 
   /** With several threads all memory is reserved at once: a thread cannot make any that others know of. */
@@ -46,6 +64,10 @@ export class ClientTables {
       rates: isAlone ? null : HashedSets.memory(RATE_BUCKETS),
       places: isAlone ? null : HashedSets.memory(placesShape(threads)),
       connections: ConnectionTotal.memory(threads),
+      bans: isAlone ? null : HashedSets.memory(CLIENT_BANS),
+      offences: isAlone ? null : offenceShapes().map((shape) => HashedSets.memory(shape)),
+      bindings: isAlone ? null : HashedSets.memory(STICKY_BINDINGS),
+      retries: isAlone ? null : RetryCounts.memory(threads),
     };
   }
 
@@ -59,5 +81,9 @@ export class ClientTables {
     this.rates.reclaim(thread);
     this.places.reclaim(thread);
     this.connections.reclaim(thread);
+    this.bans.reclaim(thread);
+    this.offences.reclaim(thread);
+    this.bindings.reclaim(thread);
+    this.retries.reclaim(thread);
   }
 }

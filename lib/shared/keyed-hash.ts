@@ -32,6 +32,16 @@ export class KeyedHash {
     return new KeyedHash(key[0] as number, key[1] as number);
   }
 
+  /** Half of the key: what is kept for two scopes seldom has the same. */
+  get scope(): number {
+    return this.#k0;
+  }
+
+  /** The whole key: the same for hashes that are the same. */
+  get identity(): string {
+    return `${this.#k0} ${this.#k1}`;
+  }
+
   /** Writes the two words of the key, for another thread to make the same hash of. */
   write(words: Int32Array, at: number): void {
     words[at] = this.#k0;

@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { RetryBudget } from '../../lib/exchange/retries.js';
+import { SharedMemory } from '../../lib/shared/shared-memory.js';
 import { startBalancer } from '../support/balancer.js';
 import { GET, OK } from '../support/http.js';
 import { nothingIsLeft } from '../support/leaks.js';
 import { deadAddress, origin, readRequest } from '../support/origin.js';
 
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy';
+
+const SHARED = SharedMemory.create();
+let made = 0;
+
+function budgetOf(share: number): RetryBudget {
+  return new RetryBudget(share, SHARED.clients.retries, `group ${made++}`);
+}
 
 /** Takes all retries that are left; returns their number. */
 function drain(budget: RetryBudget, now: number): number {
@@ -16,7 +24,7 @@ function drain(budget: RetryBudget, now: number): number {
 }
 
 t.test('the retry budget is a share of the requests of ten seconds, plus three per second', async (t) => {
-  const budget = new RetryBudget(0.2);
+  const budget = budgetOf(0.2);
   t.equal(drain(budget, 5000), 30);
   for (let i = 0; i < 100; i++) budget.countRequest(5900);
   t.equal(drain(budget, 5900), 20);
@@ -25,7 +33,7 @@ t.test('the retry budget is a share of the requests of ten seconds, plus three p
 });
 
 t.test('the window of the retry budget slides', async (t) => {
-  const budget = new RetryBudget(0.5);
+  const budget = budgetOf(0.5);
   for (let second = 0; second < 10; second++)
     for (let i = 0; i < 20; i++) budget.countRequest(second * 1000 + 500);
   t.equal(drain(budget, 9500), 130);
@@ -35,7 +43,7 @@ t.test('the window of the retry budget slides', async (t) => {
 });
 
 t.test('after a long silence the retry budget has forgotten everything', async (t) => {
-  const budget = new RetryBudget(1);
+  const budget = budgetOf(1);
   for (let i = 0; i < 1000; i++) budget.countRequest(0);
   t.equal(drain(budget, 1e9), 30);
 });
@@ -45,7 +53,7 @@ t.test('the retry budget allows retries exactly while its window has room', asyn
   const share = fc.double({ min: 0, max: 1, noNaN: true });
   fc.assert(
     fc.property(share, fc.array(step, { maxLength: 60 }), (share, steps) => {
-      const budget = new RetryBudget(share);
+      const budget = budgetOf(share);
       const requests: number[] = [];
       const taken: number[] = [];
       let now = 0;

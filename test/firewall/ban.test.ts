@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { BanConfig } from '../../lib/config/types.js';
 import { Ban } from '../../lib/firewall/ban.js';
+import type { ClientTables } from '../../lib/shared/client-tables.js';
+import { SharedMemory } from '../../lib/shared/shared-memory.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { ip } from './support.js';
 
@@ -18,6 +20,7 @@ const CONFIG: BanConfig = {
 
 interface Banning {
   readonly ban: Ban;
+  readonly clients: ClientTables;
   readonly clock: ManualClock;
   note(client: string, ...statuses: readonly number[]): void;
   isBanned(client: string): boolean;
@@ -25,9 +28,11 @@ interface Banning {
 
 function banning(config: Partial<BanConfig> = {}): Banning {
   const clock = new ManualClock();
-  const ban = new Ban({ ...CONFIG, ...config }, clock);
+  const { clients } = SharedMemory.create();
+  const ban = new Ban({ ...CONFIG, ...config }, clock, clients, ['rules']);
   return {
     ban,
+    clients,
     clock,
     note: (client, ...statuses) => statuses.forEach((status) => void ban.note(ip(client), status)),
     isBanned: (client) => !ban.admits(ip(client)),
@@ -107,10 +112,11 @@ t.test('with count: 1 one offence leads to a ban', async (t) => {
 t.test('records and bans are held in bounded memory', async (t) => {
   const records = banning({ count: 200 });
   for (let i = 0; i < 30_000; i++) records.note(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 404);
-  t.ok(records.ban.size <= 5000, `${records.ban.size} records of 200`);
+  t.ok(records.clients.offences.size <= 5000, `${records.clients.offences.size} records of 200`);
   const bans = banning({ count: 1 });
   for (let i = 0; i < 250_000; i++) bans.note(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 404);
-  t.ok(bans.ban.size <= 100_000, `${bans.ban.size} bans`);
+  const standing = bans.clients.bans.countAt(bans.clock.now());
+  t.ok(standing <= 131_072 && standing > 120_000, `${standing} bans`);
   t.ok(bans.isBanned('10.3.208.143'), 'the last one');
 });
 

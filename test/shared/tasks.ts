@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { IpAddress } from '../../lib/base/ip-address.js';
+import { RetryBudget } from '../../lib/exchange/retries.js';
+import type { OffenceTerms } from '../../lib/shared/client-offences.js';
 import type { KeyedHash } from '../../lib/shared/keyed-hash.js';
 import type { BucketTerms } from '../../lib/shared/rate-buckets.js';
 import { SharedMemory } from '../../lib/shared/shared-memory.js';
@@ -8,6 +10,9 @@ import type { Given } from './crowd.js';
 
 /** `100 per 1s, burst 10`. */
 export const TERMS: BucketTerms = { interval: 10, depth: 100 };
+
+export const OFFENCES: OffenceTerms = { count: 1000, within: 60_000 };
+export const OFFENDER = IpAddress.v4(0xc0000201);
 
 export const hashOf = ({ clients }: SharedMemory): KeyedHash => clients.scopes.hashFor('a limit', ['rules']);
 
@@ -68,6 +73,51 @@ export const TASKS = {
       const client = `client ${(i * 7) % clients}`;
       if (connections.enter(most)) connections.leave();
       if (i % 3 === 2 || !places.enter(hash.ofText(client), 1000)) places.leave(hash.ofText(client));
+    }
+  },
+  /** Notes offences of one client until all of `count` are noted, and tells how many led to a ban. */
+  offend(shared: SharedMemory, { times, now }: { times: number; now: number }): number {
+    const { offences, bans } = shared.clients;
+    const hash = hashOf(shared);
+    let led = 0;
+    for (let i = 0; i < times; i++) {
+      if (!offences.note(hash.ofClient(OFFENDER), OFFENCES, now)) continue;
+      led++;
+      bans.add(hash, OFFENDER, now + 1000, now);
+    }
+    return led;
+  },
+  /** Waits until a client is banned, then until it is not; tells both times. */
+  watchBan(shared: SharedMemory, { from }: { from: number }): [bannedAt: number, liftedAt: number] {
+    const hash = hashOf(shared);
+    const { bans } = shared.clients;
+    const until = (wanted: boolean): number => {
+      for (;;) {
+        const now = monotonic();
+        if (bans.isBanned(hash.ofClient(OFFENDER), now) === wanted || now > from + 10_000) return now;
+      }
+    };
+    return [until(true), until(false)];
+  },
+  /** Uses every table, for ever. */
+  useAll(shared: SharedMemory, { clients }: { clients: number }): void {
+    const { rates, bans, offences, bindings, places, retries, scopes, connections } = shared.clients;
+    const hash = hashOf(shared);
+    const addresses = Array.from({ length: clients }, (_, i) => IpAddress.v4(i));
+    const budgets = [0, 1, 2].map((i) => new RetryBudget(0.2, retries, `group ${i}`));
+    for (let i = 0; ; i++) {
+      const address = addresses[i % clients] as IpAddress;
+      rates.take(hash.ofClient(address), TERMS, i);
+      if (offences.note(hash.ofClient(address), OFFENCES, i)) bans.add(hash, address, i + 100, i);
+      bans.isBanned(hash.ofClient(address), i);
+      bindings.note(hash.ofClient(address), 7, i);
+      bindings.serverOf(hash.ofClient(address), 0);
+      places.enter(hash.ofClient(address), 3);
+      if (i % 2 === 0) places.leave(hash.ofClient(address));
+      if (connections.enter(1000) && i % 2 === 0) connections.leave();
+      budgets[i % 3]?.countRequest(i);
+      budgets[i % 3]?.take(i);
+      if (i % 100 === 0) scopes.hashFor('scopes', [`name ${i % 1000}`, `other name ${i % 1000}`]);
     }
   },
   /** Decides for some clients in turn. */
