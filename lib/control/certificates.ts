@@ -39,7 +39,7 @@ export interface CertificatesDeps {
   readonly authority?: string | undefined;
   /** False: the terms of listeners come from elsewhere, and only those of the operators' listener are made here. */
   readonly forListeners?: boolean;
-  /** Makes listeners answer ACME challenges; null: none is open. */
+  /** Makes the listeners of this thread answer ACME challenges; null: none is open. */
   readonly answerChallenges: (answerFor: ((path: string) => string | null) | null) => void;
 }
 
@@ -83,11 +83,14 @@ export class Certificates {
     this.#stapler = new OcspStapler({
       clock,
       warning: (message) => this.#observer.event?.({ what: 'warning', message }),
+      onResponse: (fingerprint, response) => this.store.setStaple(fingerprint, response),
     });
-    this.store = new CertificateStore({ clock, stapleFor: this.#stapler.stapleFor });
-    const acme: Acme = new Acme({ clock, observer }, (areOpen) =>
-      answerChallenges(areOpen ? (path) => acme.challenges.answerFor(path) : null),
-    );
+    this.store = new CertificateStore({
+      clock,
+      isStapled: (pair) => this.#stapler.stapleFor(pair) !== null,
+      onTokens: answerChallenges,
+    });
+    const acme = new Acme({ clock, observer }, (tokens) => this.store.setTokens(tokens));
     acme.listener = this.store.useAcme(acme);
     this.#acme = acme;
     this.#stop = clock.every(LOOK_EVERY, () => {
@@ -199,6 +202,7 @@ export class Certificates {
     await this.#waitForStaples();
     const changed = prepared.changed.map(pairText);
     this.install(prepared);
+    await this.store.spread();
     if (changed.length > 0) this.#observer.event?.({ what: 'certificates_reloaded', detail: fewOf(changed) });
     return { changed, refused: prepared.findings.filter(isError).map(findingText) };
   }

@@ -1,19 +1,17 @@
 import type { ChallengeOffer } from './acme-protocol.js';
 import type { PemPair } from './acme-source.js';
-
-/** Where an authority asks for the answer to http-01 (RFC 8555, 8.3). */
-export const CHALLENGE_PATH = '/.well-known/acme-challenge/';
+import { CHALLENGE_PATH, type ChallengeToken } from './published-certificates.js';
 
 /** The challenges of all orders that are being proved now: of http-01 by their token, of tls-alpn-01 by their host. */
 export class AcmeChallenges {
   readonly #byToken = new Map<string, string>();
-  readonly #onChange: (areOpen: boolean) => void;
+  readonly #onTokens: (tokens: readonly ChallengeToken[]) => Promise<void>;
   /** By host; the last is the newest. */
   readonly #certificates = new Map<string, PemPair[]>();
 
-  /** `onChange` is told when there is a first of http-01, and when there is none any more. */
-  constructor(onChange: (areOpen: boolean) => void = () => {}) {
-    this.#onChange = onChange;
+  /** `onTokens` is told of all open ones of http-01 after each change, and resolves when they are answered. */
+  constructor(onTokens: (tokens: readonly ChallengeToken[]) => Promise<void> = async () => {}) {
+    this.#onTokens = onTokens;
   }
 
   /** Is none open? */
@@ -21,20 +19,25 @@ export class AcmeChallenges {
     return this.#byToken.size === 0 && this.#certificates.size === 0;
   }
 
-  add({ host, token, keyAuthorization, pair }: ChallengeOffer): void {
+  /** Resolves when the challenge is answered, if it is one of http-01. */
+  async add({ host, token, keyAuthorization, pair }: ChallengeOffer): Promise<void> {
     if (pair !== null) {
       this.#certificates.set(host, [...(this.#certificates.get(host) ?? []), pair]);
       return;
     }
     this.#byToken.set(token, keyAuthorization);
-    if (this.#byToken.size === 1) this.#onChange(true);
+    await this.#tokensChanged();
   }
 
   remove({ host, token, pair }: ChallengeOffer): void {
-    if (this.#byToken.delete(token) && this.#byToken.size === 0) this.#onChange(false);
+    if (this.#byToken.delete(token)) void this.#tokensChanged();
     const left = (this.#certificates.get(host) ?? []).filter((other) => other !== pair);
     if (left.length === 0) this.#certificates.delete(host);
     else this.#certificates.set(host, left);
+  }
+
+  #tokensChanged(): Promise<void> {
+    return this.#onTokens([...this.#byToken].map(([token, answer]) => ({ token, answer })));
   }
 
   /** What a request for this path is answered; null: it is no open challenge. */

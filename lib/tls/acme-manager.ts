@@ -417,10 +417,11 @@ export class AcmeManager {
           replaces,
         },
         async (offers) => {
-          for (const offer of offers) {
-            challenges.add(offer);
+          const added = offers.map((offer) => {
             offered.push(offer);
-          }
+            return challenges.add(offer);
+          });
+          await Promise.all(added);
           if (offers.some(({ pair }) => pair !== null)) await onChange(offers.map(({ host }) => host));
         },
       );

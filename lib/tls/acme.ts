@@ -4,6 +4,7 @@ import type { AcmeConfig } from '../config/types.js';
 import { AcmeChallenges } from './acme-challenges.js';
 import { AcmeManager, type AcmeStatus } from './acme-manager.js';
 import type { AcmeCertificate, AcmeListener, AcmeSource, PemPair } from './acme-source.js';
+import type { ChallengeToken } from './published-certificates.js';
 
 export interface AcmeDeps {
   readonly clock: Clock;
@@ -29,10 +30,10 @@ export class Acme implements AcmeSource {
   /** Told of each change: makes listeners go by it. */
   listener: AcmeListener = () => {};
 
-  /** `onChallenges` is told when the first challenge of http-01 is open, and when none is any more. */
-  constructor({ clock, observer }: AcmeDeps, onChallenges: (areOpen: boolean) => void) {
+  /** `onTokens`: as of `AcmeChallenges`. */
+  constructor({ clock, observer }: AcmeDeps, onTokens: (tokens: readonly ChallengeToken[]) => Promise<void>) {
     this.#clock = clock;
-    this.challenges = new AcmeChallenges(onChallenges);
+    this.challenges = new AcmeChallenges(onTokens);
     this.#observer = observer;
   }
 

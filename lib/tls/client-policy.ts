@@ -1,24 +1,12 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { ClientAuthConfig } from '../config/types.js';
+import { sharedText } from '../shared/shared-text.js';
 import { readPem } from './certificate-files.js';
+import { opensslTrouble } from './contexts.js';
 import type { Findings } from './finding.js';
-import { opensslTrouble } from './openssl-error.js';
 import { certificateBlocks, crlBlocks, otherwise, pemBlocks } from './pem.js';
-
-/** What is asked of the certificates of clients. */
-export interface ClientPolicy {
-  readonly mode: 'none' | 'request' | 'require';
-  /**
-   * The same for all that ask the same. It depends on the content of the files: after a change of the authorities or of
-   * the revoked certificates, no session from before is resumed.
-   */
-  readonly id: string;
-  readonly ca: readonly string[];
-  readonly crl: readonly string[];
-}
-
-export const NO_CLIENT_POLICY: ClientPolicy = { mode: 'none', id: 'none', ca: [], crl: [] };
+import { type ClientPolicy, NO_CLIENT_POLICY } from './published-certificates.js';
 
 /** Reads the files of `client_auth`; null when they cannot be used, and the findings say why. */
 export function readClientPolicy(
@@ -39,9 +27,8 @@ export function readClientPolicy(
     .update(JSON.stringify([mode, ca, crl]))
     .digest('hex')
     .slice(0, 32);
-  const policy: ClientPolicy = { mode, id, ca, crl };
-  const refusal = areCertificates(ca) ? policyRefusal(policy) : 'a certificate is damaged';
-  if (refusal === null) return policy;
+  const refusal = areCertificates(ca) ? policyRefusal(ca, crl) : 'a certificate is damaged';
+  if (refusal === null) return { mode, id, ca: ca.map(sharedText), crl: crl.map(sharedText) };
   findings.error(config.ca, `the authorities, or their revocation lists, cannot be used: ${refusal}`);
   return null;
 }
@@ -65,9 +52,9 @@ function readBlocks(
 }
 
 /** Why OpenSSL refuses them, in words; null when it takes them. */
-function policyRefusal({ ca, crl }: ClientPolicy): string | null {
+function policyRefusal(ca: string[], crl: string[]): string | null {
   try {
-    createSecureContext({ ca: [...ca], ...(crl.length === 0 ? {} : { crl: [...crl] }) });
+    createSecureContext({ ca, ...(crl.length === 0 ? {} : { crl }) });
     return null;
   } catch (error) {
     return opensslTrouble(error);

@@ -1,8 +1,8 @@
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import type { TlsConfig } from '../config/types.js';
-import type { ClientPolicy } from './client-policy.js';
-import type { KeyPair } from './key-pair.js';
+import { textOf } from '../shared/shared-text.js';
+import type { ClientPolicy, ContextSource, PublishedPair } from './published-certificates.js';
 import type { TicketKeys } from './ticket-keys.js';
 
 const SUITES_13 = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
@@ -70,16 +70,23 @@ const VERIFIED_SESSION_LIFE = 300;
 /** What contexts depend on besides certificates and what is asked of clients. */
 export type ContextTerms = Pick<TlsConfig, 'minVersion' | 'ciphers'>;
 
-/** Makes a context that shows one of `pairs`, by the kinds of keys that the client can verify. */
-function makeContext(
-  pairs: readonly KeyPair[],
+/** What a context is made from that shows one of `pairs`, by the kinds of keys that the client can verify. */
+export function contextSource(
+  pairs: readonly PublishedPair[],
   { minVersion, ciphers }: ContextTerms,
-  { mode, id, ca, crl }: ClientPolicy,
-  tickets: TicketKeys,
-): SecureContext {
+  policy: ClientPolicy,
+): ContextSource {
+  const shown = pairs.map(({ fingerprints }) => fingerprints);
+  const key = JSON.stringify([minVersion, ciphers, policy.id, shown]);
+  return { key, pairs, minVersion, ciphers, policy };
+}
+
+function makeContext(source: ContextSource, tickets: TicketKeys): SecureContext {
+  const { pairs, minVersion, ciphers, policy } = source;
+  const { mode, id, ca, crl } = policy;
   const options: SecureContextOptions = {
-    cert: pairs.map(({ certPem }) => certPem),
-    key: pairs.map(({ keyPem }) => keyPem),
+    cert: pairs.map(({ certPem }) => textOf(certPem)),
+    key: pairs.map(({ keyPem }) => textOf(keyPem)),
     minVersion,
     maxVersion: 'TLSv1.3',
     ciphers: cipherList(ciphers),
@@ -90,33 +97,59 @@ function makeContext(
     sessionIdContext: id,
     sessionTimeout: mode === 'none' ? SESSION_LIFE : VERIFIED_SESSION_LIFE,
     // An empty list spares each context the authorities of the system, of which a server has no use.
-    ca: [...ca],
-    ...(crl.length === 0 ? {} : { crl: [...crl] }),
+    ca: ca.map(textOf),
+    ...(crl.length === 0 ? {} : { crl: crl.map(textOf) }),
   };
   const context = createSecureContext(options);
   tickets.attach(context);
   return context;
 }
 
-/** Contexts cost up to a millisecond each, so a reload makes only those that are new. */
+/**
+ * A context that is made when a handshake needs it first: one takes 0.3 to 0.9 ms and 25 to 35 KiB, and of a thousand names
+ * a thread may meet few.
+ */
+export class ListenerContext {
+  readonly source: ContextSource;
+  readonly #tickets: TicketKeys;
+  #made: SecureContext | null = null;
+  #isProven = false;
+
+  constructor(source: ContextSource, tickets: TicketKeys) {
+    this.source = source;
+    this.#tickets = tickets;
+  }
+
+  /** Throws OpenSSL's error when it refuses the certificates, which `prove` rules out. */
+  get context(): SecureContext {
+    this.#made ??= makeContext(this.source, this.#tickets);
+    return this.#made;
+  }
+
+  /** Throws OpenSSL's error when it refuses the certificates. `keeps`: the context is used in this thread afterwards. */
+  prove(keeps: boolean): void {
+    if (this.#isProven) return;
+    if (keeps) this.#made ??= makeContext(this.source, this.#tickets);
+    else makeContext(this.source, this.#tickets);
+    this.#isProven = true;
+  }
+}
+
+/** The contexts of one load, with those of the load before that are the same. */
 export class ContextCache {
-  readonly #before: ReadonlyMap<string, SecureContext>;
+  readonly #before: ReadonlyMap<string, ListenerContext>;
   readonly #tickets: TicketKeys;
   /** Those that were asked for, by what they depend on. */
-  readonly used = new Map<string, SecureContext>();
+  readonly used = new Map<string, ListenerContext>();
 
-  constructor(before: ReadonlyMap<string, SecureContext>, tickets: TicketKeys) {
+  constructor(before: ReadonlyMap<string, ListenerContext>, tickets: TicketKeys) {
     this.#before = before;
     this.#tickets = tickets;
   }
 
-  /** The context for `pairs`; throws OpenSSL's error when it refuses them. */
-  get(pairs: readonly KeyPair[], terms: ContextTerms, policy: ClientPolicy): SecureContext {
-    const { minVersion, ciphers } = terms;
-    const shown = pairs.map(({ leaf, chain }) => [leaf, ...chain].map(({ facts }) => facts.fingerprint));
-    const key = JSON.stringify([minVersion, ciphers, policy.id, shown]);
-    const context =
-      this.used.get(key) ?? this.#before.get(key) ?? makeContext(pairs, terms, policy, this.#tickets);
+  of(source: ContextSource): ListenerContext {
+    const { key } = source;
+    const context = this.used.get(key) ?? this.#before.get(key) ?? new ListenerContext(source, this.#tickets);
     this.used.set(key, context);
     return context;
   }
@@ -126,4 +159,16 @@ export class ContextCache {
 function cipherList(ciphers: string | null): string {
   if (ciphers === null) return `${SUITES_13}:${SUITES_12}`;
   return /(^|:)TLS_/.test(ciphers) ? ciphers : `${SUITES_13}:${ciphers}`;
+}
+
+/** OpenSSL's reason for refusing a certificate, in words. */
+export function opensslTrouble(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const known: Readonly<Record<string, string>> = {
+    ERR_SSL_EE_KEY_TOO_SMALL: 'its key is too small for this version of OpenSSL',
+    ERR_SSL_CA_KEY_TOO_SMALL: 'the key of an authority in its chain is too small for this version of OpenSSL',
+    ERR_SSL_CA_MD_TOO_WEAK: 'it is signed with a hash that this version of OpenSSL refuses',
+    ERR_SSL_EE_MD_TOO_WEAK: 'it is signed with a hash that this version of OpenSSL refuses',
+  };
+  return known[code] ?? message;
 }

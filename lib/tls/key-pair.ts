@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { ValueError } from '../base/units.js';
+import { sharedText } from '../shared/shared-text.js';
 import {
   type Certificate,
   isIssuedBy,
@@ -10,6 +11,7 @@ import {
 } from './certificate.js';
 import type { Findings } from './finding.js';
 import { certificateBlocks, keyBlocks, otherwise, type PemBlock, pemBlocks } from './pem.js';
+import type { PublishedPair } from './published-certificates.js';
 
 /** A certificate with the chain to its authority, and its key. */
 export interface KeyPair {
@@ -18,9 +20,7 @@ export interface KeyPair {
   readonly leaf: Certificate;
   /** The certificates that lead to the authority, the issuer of the leaf first. */
   readonly chain: readonly Certificate[];
-  /** What a handshake sends: the leaf, then the chain. */
-  readonly certPem: string;
-  readonly keyPem: string;
+  readonly published: PublishedPair;
 }
 
 interface PrivateKey {
@@ -50,8 +50,7 @@ export function readKeyPair(files: PairFiles, findings: Findings): KeyPair | nul
     if (leaf === undefined) continue;
     const chain = chainOf(leaf, certificates, certFile, findings);
     warnOf(leaf, chain, certFile, findings);
-    const certPem = [leaf, ...chain].map(({ pem }) => pem).join('');
-    return { file: certFile, leaf, chain, certPem, keyPem: key.pem };
+    return { file: certFile, leaf, chain, published: publish([leaf, ...chain], key) };
   }
   const where = files.keyFile === certFile ? 'the key in it' : `the key in ${files.keyFile}`;
   findings.error(
@@ -60,6 +59,14 @@ export function readKeyPair(files: PairFiles, findings: Findings): KeyPair | nul
     'Certificate and key must come from the same order.',
   );
   return null;
+}
+
+function publish(certificates: readonly Certificate[], key: PrivateKey): PublishedPair {
+  return {
+    certPem: sharedText(certificates.map(({ pem }) => pem).join('')),
+    keyPem: sharedText(key.pem),
+    fingerprints: certificates.map(({ facts }) => facts.fingerprint).join(','),
+  };
 }
 
 /** The certificates of a text, in its order; null when there are none or one is damaged. */

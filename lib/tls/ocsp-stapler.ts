@@ -2,7 +2,6 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../base/timer-wheel.js';
 import { titleOf } from './certificate.js';
 import type { KeyPair } from './key-pair.js';
-import type { Staple } from './terms.js';
 
 /** What the thread is started with; certificates as DER. */
 export interface OcspFetch {
@@ -24,9 +23,16 @@ export type OcspFetched =
     }
   | { readonly kind: 'failed'; readonly reason: string };
 
+/** The response of an OCSP responder, which is replaced from time to time. */
+export interface Staple {
+  readonly response: Buffer | null;
+}
+
 export interface StaplerDeps {
   readonly clock: Clock;
   readonly warning: (line: string) => void;
+  /** Told of each response, by the fingerprint of the certificate; null: there is none any more. */
+  readonly onResponse?: (fingerprint: string, response: Buffer | null) => void;
   /** By default in a thread: the library takes 200 ms to load. Must not reject. */
   readonly fetch?: (what: OcspFetch) => Promise<OcspFetched>;
 }
@@ -42,15 +48,27 @@ const LAST_RETRY = 3_600_000;
 /** The response for one certificate. */
 class KeptResponse implements Staple {
   readonly pair: KeyPair;
-  response: Buffer | null = null;
+  #response: Buffer | null = null;
+  readonly #onResponse: (fingerprint: string, response: Buffer | null) => void;
   /** Unix time in ms, as `refreshAt`; null: it does not age. */
   validUntil: number | null = null;
   refreshAt = 0;
   failures = 0;
   fetching: Promise<void> | null = null;
 
-  constructor(pair: KeyPair) {
+  constructor(pair: KeyPair, onResponse: (fingerprint: string, response: Buffer | null) => void) {
     this.pair = pair;
+    this.#onResponse = onResponse;
+  }
+
+  get response(): Buffer | null {
+    return this.#response;
+  }
+
+  set response(response: Buffer | null) {
+    if (response === this.#response) return;
+    this.#response = response;
+    this.#onResponse(this.pair.leaf.facts.fingerprint, response);
   }
 }
 
@@ -62,11 +80,13 @@ export class OcspStapler {
   readonly #clock: Clock;
   readonly #warning: (line: string) => void;
   readonly #fetch: (what: OcspFetch) => Promise<OcspFetched>;
+  readonly #onResponse: (fingerprint: string, response: Buffer | null) => void;
   readonly #kept = new Map<string, KeptResponse>();
   readonly #stop: () => void;
   #isStopped = false;
 
-  constructor({ clock, warning, fetch = fetchInThread }: StaplerDeps) {
+  constructor({ clock, warning, onResponse = () => {}, fetch = fetchInThread }: StaplerDeps) {
+    this.#onResponse = onResponse;
     this.#clock = clock;
     this.#warning = warning;
     this.#fetch = fetch;
@@ -79,7 +99,7 @@ export class OcspStapler {
     if (!mustStaple || ocspUrl === null || pair.chain.length === 0) return null;
     const known = this.#kept.get(facts.fingerprint);
     if (known !== undefined) return known;
-    const kept = new KeptResponse(pair);
+    const kept = new KeptResponse(pair, this.#onResponse);
     this.#kept.set(facts.fingerprint, kept);
     void this.#refresh(kept);
     return kept;
@@ -89,7 +109,11 @@ export class OcspStapler {
   keep(pairs: Iterable<KeyPair>): void {
     const left = new Set<string>();
     for (const { leaf } of pairs) left.add(leaf.facts.fingerprint);
-    for (const key of this.#kept.keys()) if (!left.has(key)) this.#kept.delete(key);
+    for (const [key, kept] of this.#kept) {
+      if (left.has(key)) continue;
+      this.#kept.delete(key);
+      kept.response = null;
+    }
   }
 
   /** Resolves when each response was fetched once, or the fetching has failed. */
@@ -125,7 +149,8 @@ export class OcspStapler {
       url: leaf.ocspUrl as string,
       now: this.#clock.wall(),
     });
-    if (this.#isStopped) return;
+    // It may have been dropped meanwhile.
+    if (this.#isStopped || this.#kept.get(leaf.facts.fingerprint) !== kept) return;
     const now = this.#clock.wall();
     if (fetched.kind === 'failed') {
       this.#failed(kept, fetched.reason, now);

@@ -1,32 +1,13 @@
 import type { SecureContext } from 'node:tls';
 import type { Steps } from '../base/slices.js';
-import type { TlsConfig } from '../config/types.js';
 import type { TlsChoice, TlsTerms } from '../net/tls-terms.js';
-import type { ClientPolicy } from './client-policy.js';
-import type { ContextCache } from './contexts.js';
-import { isSameFamily, type KeyPair } from './key-pair.js';
+import type { ContextCache, ListenerContext } from './contexts.js';
+import type { PublishedChoice, PublishedTable } from './published-certificates.js';
 
 /** HTTP/1.1 is what clients' connections speak. */
 const PROTOCOLS: readonly string[] = ['http/1.1'];
 /** RFC 8737. */
 export const ACME_PROTOCOL = 'acme-tls/1';
-
-/** A certificate of a listener, and what it asks of clients. */
-export interface OfferedPair {
-  readonly pair: KeyPair;
-  readonly policy: ClientPolicy;
-}
-
-/** The response of an OCSP responder, which is replaced from time to time. */
-export interface Staple {
-  readonly response: Buffer | null;
-}
-
-/** What tables are made with. */
-export interface TableDeps {
-  readonly contexts: ContextCache;
-  readonly stapleFor: (pair: KeyPair) => Staple | null;
-}
 
 /** The certificates of a listener by the names that they cover. */
 export interface CertificateTable {
@@ -39,22 +20,38 @@ export interface CertificateTable {
   readonly onePolicy: string | null;
 }
 
+export const NO_CERTIFICATES: CertificateTable = {
+  exact: new Map(),
+  wildcard: new Map(),
+  fallback: null,
+  onePolicy: '',
+};
+
+/** The responses of OCSP responders, by the fingerprint of the certificate; replaced from time to time. */
+export type Staples = ReadonlyMap<string, Buffer>;
+
 class CertificateChoice implements TlsChoice {
-  readonly context: SecureContext;
   readonly clientAuth: TlsChoice['clientAuth'];
   readonly policy: string;
   readonly onlyProtocol: null = null;
-  readonly #staple: Staple | null;
+  readonly #context: ListenerContext;
+  readonly #staple: string | null;
+  readonly #staples: Staples;
 
-  constructor(context: SecureContext, { mode, id }: ClientPolicy, staple: Staple | null) {
-    this.context = context;
-    this.clientAuth = mode;
-    this.policy = id;
+  constructor({ policy, staple }: PublishedChoice, context: ListenerContext, staples: Staples) {
+    this.clientAuth = policy.mode;
+    this.policy = policy.id;
+    this.#context = context;
     this.#staple = staple;
+    this.#staples = staples;
+  }
+
+  get context(): SecureContext {
+    return this.#context.context;
   }
 
   get ocsp(): Buffer | null {
-    return this.#staple?.response ?? null;
+    return this.#staple === null ? null : (this.#staples.get(this.#staple) ?? null);
   }
 }
 
@@ -66,16 +63,23 @@ export class LiveTerms implements TlsTerms {
   readonly protocols = PROTOCOLS;
   readonly #challenges: ReadonlyMap<string, TlsChoice>;
   readonly policyOf = (name: string): string =>
-    this.table.onePolicy ?? this.choose(name, PROTOCOLS)?.policy ?? '';
-  table: CertificateTable;
+    this.#table.onePolicy ?? this.choose(name, PROTOCOLS)?.policy ?? '';
+  #table: CertificateTable = NO_CERTIFICATES;
+  #version = -1;
 
-  constructor(table: CertificateTable, challenges: ReadonlyMap<string, TlsChoice>) {
-    this.table = table;
+  constructor(challenges: ReadonlyMap<string, TlsChoice>) {
     this.#challenges = challenges;
   }
 
+  /** Goes by another table from now on, unless the one in force was published later. */
+  follow(table: CertificateTable, version: number): void {
+    if (version < this.#version) return;
+    this.#table = table;
+    this.#version = version;
+  }
+
   choose(name: string | null, protocols: readonly string[]): TlsChoice | null {
-    const { exact, wildcard, fallback } = this.table;
+    const { exact, wildcard, fallback } = this.#table;
     if (name === null) return fallback;
     if (protocols.length === 1 && protocols[0] === ACME_PROTOCOL) {
       const challenge = this.#challenges.get(name);
@@ -86,81 +90,30 @@ export class LiveTerms implements TlsTerms {
   }
 }
 
-/** Makes the table of one listener. Throws OpenSSL's error when it refuses a certificate. */
-export function* buildTable(
-  config: TlsConfig,
-  offered: readonly OfferedPair[],
-  deps: TableDeps,
+/** Names between two pauses. */
+const NAMES_A_STEP = 64;
+
+/** Makes the table of one listener for this thread. Contexts are made when they are needed. */
+export function* readTable(
+  { choices, names, choiceOf, fallback, onePolicy }: PublishedTable,
+  contexts: ContextCache,
+  staples: Staples,
 ): Steps<CertificateTable> {
-  const make = new ChoiceMaker(config, deps);
-  const byName = pairsByName(offered);
+  const made: TlsChoice[] = [];
+  for (const [at, choice] of choices.entries()) {
+    if (at % NAMES_A_STEP === 0) yield;
+    made.push(new CertificateChoice(choice, contexts.of(choice), staples));
+  }
   const exact = new Map<string, TlsChoice>();
   const wildcard = new Map<string, TlsChoice>();
-  for (const [name, pairs] of byName) {
-    yield;
-    const choice = make.choice(pairs);
+  for (const [at, name] of names.entries()) {
+    if (at % NAMES_A_STEP === 0) yield;
+    const choice = made[choiceOf[at] as number] as TlsChoice;
     if (name.startsWith('*.')) wildcard.set(name.slice(1), choice);
     else exact.set(name, choice);
   }
-  const [first] = offered;
-  yield;
-  const fallback = first === undefined || config.strictSni ? null : make.choice(besideFirst(first, byName));
-  const { id = '' } = first?.policy ?? {};
-  const onePolicy = offered.every(({ policy }) => policy.id === id) ? id : null;
-  return { exact, wildcard, fallback, onePolicy };
-}
-
-/** Of an unknown name: the first certificate, with those that its first name is served with. */
-function besideFirst(first: OfferedPair, byName: ReadonlyMap<string, OfferedPair[]>): readonly OfferedPair[] {
-  const beside = byName.get(first.pair.leaf.facts.names[0] ?? '');
-  return beside?.[0] === first ? beside : [first];
-}
-
-/** For each name the first certificate that covers it, and those with other kinds of keys that ask the same of clients. */
-function pairsByName(offered: readonly OfferedPair[]): Map<string, OfferedPair[]> {
-  const byName = new Map<string, OfferedPair[]>();
-  for (const one of offered)
-    for (const name of one.pair.leaf.facts.names) {
-      const others = byName.get(name);
-      if (others === undefined) byName.set(name, [one]);
-      else if (goesBeside(one, others)) others.push(one);
-    }
-  return byName;
-}
-
-/** A response of OCSP is for one certificate, and which of several is shown OpenSSL decides too late for it. */
-function goesBeside(one: OfferedPair, others: readonly OfferedPair[]): boolean {
-  return others.every(
-    (other) =>
-      other.policy.id === one.policy.id &&
-      !isSameFamily(other.pair, one.pair) &&
-      !other.pair.leaf.mustStaple &&
-      !one.pair.leaf.mustStaple,
-  );
-}
-
-/** Makes each choice once, however many names it is for. */
-class ChoiceMaker {
-  readonly #config: TlsConfig;
-  readonly #deps: TableDeps;
-  readonly #choices = new Map<SecureContext, TlsChoice>();
-
-  constructor(config: TlsConfig, deps: TableDeps) {
-    this.#config = config;
-    this.#deps = deps;
-  }
-
-  choice(offered: readonly OfferedPair[]): TlsChoice {
-    const { policy, pair } = offered[0] as OfferedPair;
-    const { contexts, stapleFor } = this.#deps;
-    const pairs = offered.map((one) => one.pair);
-    const context = contexts.get(pairs, this.#config, policy);
-    const known = this.#choices.get(context);
-    if (known !== undefined) return known;
-    const choice = new CertificateChoice(context, policy, stapleFor(pair));
-    this.#choices.set(context, choice);
-    return choice;
-  }
+  const last = fallback === null ? null : (made[fallback] as TlsChoice);
+  return { exact, wildcard, fallback: last, onePolicy };
 }
 
 /** The answer to a challenge of ACME (RFC 8737): a certificate that is shown to the authority alone. */

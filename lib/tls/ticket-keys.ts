@@ -1,13 +1,48 @@
 import { randomBytes } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import type { Clock } from '../base/timer-wheel.js';
+import type { TicketKey } from './published-certificates.js';
 
 /** How long a key encrypts new tickets, in ms. */
 export const TICKET_KEY_LIFE = 3_600_000;
-/** With the current key: tickets are decrypted for two to three hours. */
-const KEYS_KEPT = 3;
+/**
+ * The next key, the current one and two before. All threads know a key an hour before one of them encrypts with it, so that
+ * a session is resumed by a thread that hears of a rotation a moment later. Tickets are decrypted for two to three hours.
+ */
+const KEYS_KEPT = 4;
 
-interface TicketKey {
+/**
+ * Makes the keys of session tickets (RFC 5077), for all threads: a new one every hour. They are kept in memory alone, and
+ * end with the process.
+ */
+export class TicketKeyRotation {
+  #keys: readonly TicketKey[] = [newKey(), newKey()];
+  readonly #stop: () => void;
+
+  /** `onRotate` is told of all keys, newest first. */
+  constructor(clock: Clock, onRotate: (keys: readonly TicketKey[]) => void) {
+    this.#stop = clock.every(TICKET_KEY_LIFE, () => {
+      this.#keys = [newKey(), ...this.#keys].slice(0, KEYS_KEPT);
+      onRotate(this.#keys);
+    });
+  }
+
+  /** Newest first: the next key, then the current one. */
+  get keys(): readonly TicketKey[] {
+    return this.#keys;
+  }
+
+  stop(): void {
+    this.#stop();
+  }
+}
+
+function newKey(): TicketKey {
+  return { name: randomBytes(16), hmac: randomBytes(16), aes: randomBytes(16) };
+}
+
+/** A key as OpenSSL wants it. */
+interface BufferKey {
   readonly name: Buffer;
   readonly hmac: Buffer;
   readonly aes: Buffer;
@@ -24,23 +59,22 @@ interface RawContext {
 }
 
 /**
- * The keys of session tickets (RFC 5077), the same for all contexts, so that a session goes on with whichever listener
- * or certificate. A new one every hour; tickets of the two before are still read.
+ * The keys of session tickets as the contexts of this thread use them, the same for all, so that a session goes on with
+ * whichever listener, certificate or thread.
  *
  * OpenSSL asks a callback for the key, which Node has, undocumented. Where it is missing, contexts have one key each,
  * and a rotation ends the sessions from before: their clients make a full handshake.
  */
 export class TicketKeys {
-  readonly #keys: TicketKey[] = [newKey()];
+  #keys: readonly BufferKey[];
   /** Those without the callback. They must be told of a new key. */
   readonly #told = new Set<WeakRef<RawContext>>();
   readonly #usesCallback: boolean;
-  readonly #stop: () => void;
 
-  /** `usesCallback: false`: as if Node did not have it. */
-  constructor(clock: Clock, usesCallback = true) {
+  /** `keys`: those of a `TicketKeyRotation`. `usesCallback: false`: as if Node did not have it. */
+  constructor(keys: readonly TicketKey[], usesCallback = true) {
+    this.#keys = keys.map(bufferKey);
     this.#usesCallback = usesCallback;
-    this.#stop = clock.every(TICKET_KEY_LIFE, () => this.rotate());
   }
 
   /** Has the context use these keys from now on. */
@@ -55,9 +89,9 @@ export class TicketKeys {
     this.#told.add(new WeakRef(raw));
   }
 
-  rotate(): void {
-    this.#keys.unshift(newKey());
-    this.#keys.length = Math.min(this.#keys.length, KEYS_KEPT);
+  /** Uses these from now on: the keys were rotated. */
+  replace(keys: readonly TicketKey[]): void {
+    this.#keys = keys.map(bufferKey);
     const key = joined(this.#current);
     for (const reference of this.#told) {
       const raw = reference.deref();
@@ -66,28 +100,26 @@ export class TicketKeys {
     }
   }
 
-  stop(): void {
-    this.#stop();
-  }
-
-  get #current(): TicketKey {
-    return this.#keys[0] as TicketKey;
+  get #current(): BufferKey {
+    return this.#keys[1] as BufferKey;
   }
 
   /** Called by Node, which ends the process when an answer has no two buffers of 16 bytes. */
   readonly #answer = (name: Buffer, _iv: Buffer, encrypts: boolean): KeyAnswer => {
     const current = this.#current;
     if (encrypts) return [1, current.hmac, current.aes, current.name, randomBytes(16)];
-    const key = this.#keys.find((one) => one.name.equals(name));
+    const at = this.#keys.findIndex((one) => one.name.equals(name));
+    const key = this.#keys[at];
     if (key === undefined) return [0, current.hmac, current.aes];
-    return [key === current ? 1 : 2, key.hmac, key.aes];
+    return [at <= 1 ? 1 : 2, key.hmac, key.aes];
   };
 }
 
-function newKey(): TicketKey {
-  return { name: randomBytes(16), hmac: randomBytes(16), aes: randomBytes(16) };
+/** What was posted from another thread arrives as plain bytes. */
+function bufferKey({ name, hmac, aes }: TicketKey): BufferKey {
+  return { name: Buffer.from(name), hmac: Buffer.from(hmac), aes: Buffer.from(aes) };
 }
 
-function joined({ name, hmac, aes }: TicketKey): Buffer {
+function joined({ name, hmac, aes }: BufferKey): Buffer {
   return Buffer.concat([name, hmac, aes]);
 }

@@ -5,7 +5,7 @@ import { processorTime } from '../../lib/base/processor-time.js';
 import { atOnce } from '../../lib/base/slices.js';
 import type { AcmeCertificate } from '../../lib/tls/acme-source.js';
 import { CertificateStore } from '../../lib/tls/certificate-store.js';
-import { TICKET_KEY_LIFE, TicketKeys } from '../../lib/tls/ticket-keys.js';
+import { TICKET_KEY_LIFE, TicketKeyRotation, TicketKeys } from '../../lib/tls/ticket-keys.js';
 import { type IssuedCertificate, TestAuthority, writeCertificate } from '../support/certificates.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { Store, serve, shake, tlsConfig } from './support.js';
@@ -235,8 +235,9 @@ t.test(
   'without the callback of Node a new key of tickets ends the sessions from before, and works',
   async (t) => {
     const clock = new ManualClock();
-    const keys = new TicketKeys(clock, false);
-    t.teardown(() => keys.stop());
+    const rotation = new TicketKeyRotation(clock, (all) => keys.replace(all));
+    t.teardown(() => rotation.stop());
+    const keys = new TicketKeys(rotation.keys, false);
     const { createSecureContext } = await import('node:tls');
     const { cert, key } = await authority.issue({ names: ['a.test'] });
     const context = createSecureContext({ cert, key });

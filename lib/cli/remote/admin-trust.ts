@@ -3,6 +3,7 @@ import { rootCertificates } from 'node:tls';
 import { atOnce } from '../../base/slices.js';
 import { systemClock } from '../../base/timer-wheel.js';
 import type { TlsConfig } from '../../config/types.js';
+import { textOf } from '../../shared/shared-text.js';
 import { readPem } from '../../tls/certificate-files.js';
 import { CertificateStore } from '../../tls/certificate-store.js';
 import { CertificateError, Findings } from '../../tls/finding.js';
@@ -23,8 +24,8 @@ export function trustIn(config: TlsConfig | null, env: NodeJS.ProcessEnv): Admin
     const text = file === '' ? null : readPem(file, new Findings(0));
     if (text !== null) ca.push(text);
   }
-  for (const { certPem, leaf } of config === null ? [] : pairsOf(config)) {
-    ca.push(certPem);
+  for (const { published, leaf } of config === null ? [] : pairsOf(config)) {
+    ca.push(textOf(published.certPem));
     known.add(leaf.facts.fingerprint);
   }
   return {
