@@ -1,4 +1,5 @@
 import type { Address } from '../base/address.js';
+import { isReadableByAll } from '../base/file-access.js';
 import { ValueError } from '../base/units.js';
 import { parseHostName } from './host-name.js';
 import { digestOf, type FileReader, readCertificates, readKey } from './pem-files.js';
@@ -17,6 +18,8 @@ export class ServerTlsCompiler {
   readonly #files: FileReader;
   /** By the settings, as JSON. Of those with a problem there is none. */
   readonly #known = new Map<string, ServerTlsConfig>();
+  /** Files of keys whose mode has been looked at. */
+  readonly #looked = new Set<string>();
 
   constructor(report: Report, files: FileReader) {
     this.#report = report;
@@ -39,6 +42,7 @@ export class ServerTlsCompiler {
         `the certificate of ${address.text} is not verified: whoever answers at this address can read and change everything`,
         'Name the authority that signed the certificate: ca: internal-ca.pem.',
       );
+    this.#warnOfReaders(settings, path);
     const key = JSON.stringify(settings);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -46,6 +50,19 @@ export class ServerTlsCompiler {
     const config = this.#terms(settings, path);
     if (this.#report.findings.length === before) this.#known.set(key, config);
     return config;
+  }
+
+  /** Once for each file, however many servers use it. */
+  #warnOfReaders({ cert, key, passphrase }: ServerTlsSettings, path: Path): void {
+    const file = key ?? cert;
+    if (file === undefined || passphrase !== undefined || this.#looked.has(file)) return;
+    this.#looked.add(file);
+    if (isReadableByAll(this.#files.resolveFile(file)))
+      this.#report.warning(
+        [...path, key === undefined ? 'cert' : 'key'],
+        `every user of this machine may read the private key in ${file}`,
+        `Only its owner and group should: chmod o= ${file}.`,
+      );
   }
 
   #terms(settings: ServerTlsSettings, path: Path): ServerTlsConfig {

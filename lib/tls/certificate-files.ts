@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isReadableByAll } from '../base/file-access.js';
 import { FileError, readRegularFile } from '../base/regular-file.js';
 import type { Steps } from '../base/slices.js';
 import type { CertificateConfig } from '../config/types.js';
@@ -136,4 +137,14 @@ function readPair(
     return { ...before, findings: before.findings.map((finding) => ({ ...finding, line })) };
   const pair = readKeyPair({ certFile, certText, keyFile, keyText, passphrase }, findings);
   return { id, certFile, keyFile, hash, pair, findings: findings.all };
+}
+
+/** Warns of a private key that others than its owner and group may read. */
+export function warnOfReaders(keyFile: string, findings: Findings): void {
+  if (isReadableByAll(keyFile))
+    findings.warning(
+      keyFile,
+      'every user of this machine may read the private key in it',
+      `Only its owner and group should: chmod o= ${keyFile}.`,
+    );
 }

@@ -1,6 +1,6 @@
 import type { Steps } from '../base/slices.js';
 import type { CertificateConfig, ClientAuthConfig, TlsConfig } from '../config/types.js';
-import { type ReadPair, readEntry } from './certificate-files.js';
+import { type ReadPair, readEntry, warnOfReaders } from './certificate-files.js';
 import type { OfferedPair } from './certificate-table.js';
 import { readClientPolicy } from './client-policy.js';
 import { type ContextTerms, contextSource, opensslTrouble } from './contexts.js';
@@ -93,7 +93,7 @@ export class CertificateLoad {
     const usable: ReadPair[] = [];
     for (const one of pairs) {
       yield;
-      const stand = this.#standing(this.#tried(one, entry.line, terms, policy), entry.line);
+      const stand = this.#standing(this.#tried(one, entry.line, terms, policy), entry);
       if (stand !== null) usable.push(stand);
     }
     this.#folders.set(key, usable);
@@ -116,7 +116,7 @@ export class CertificateLoad {
   }
 
   /** The pair as it was read, or that from before; null: there is none to use. */
-  #standing(read: ReadPair, line: number): ReadPair | null {
+  #standing(read: ReadPair, { line, passphrase }: CertificateConfig): ReadPair | null {
     const seen = this.#pairs.get(read.id);
     if (seen !== undefined) return seen;
     const before = this.#before.pairs.get(read.id);
@@ -131,9 +131,11 @@ export class CertificateLoad {
       this.#tell(read.findings, true);
       if (before?.hash !== read.hash) this.#changed.push(read.pair);
     }
-    const dates = new Findings(line);
-    warnOfDates(stand.pair as KeyPair, dates, this.#now);
-    this.#tell(dates.all, true);
+    // What may change while the content of the files stays the same.
+    const passing = new Findings(line);
+    warnOfDates(stand.pair as KeyPair, passing, this.#now);
+    if (passphrase === null) warnOfReaders(stand.keyFile, passing);
+    this.#tell(passing.all, true);
     this.#pairs.set(read.id, stand);
     return stand;
   }

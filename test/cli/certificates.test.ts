@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tls from 'node:tls';
 import t, { type Test } from 'tap';
@@ -93,6 +93,21 @@ t.test('lb check tells which hosts no certificate covers, and what is odd about 
       { severity: 'warning', message: /no certificate covers/ },
     ],
   });
+});
+
+t.test('lb check and the start warn of a private key that every user may read', async (t) => {
+  const { file, folder } = await folderWith(t);
+  chmodSync(join(folder, 'www.key'), 0o644);
+  const check = start(t, ['check', '-c', file]);
+  t.equal(await check.end(), 0);
+  const warning = /www\.key: every user of this machine may read the private key in it/;
+  t.match(check.stdout, warning);
+  t.match(check.stdout, /chmod o= \S+www\.key/);
+  const program = start(t, ['-c', file]);
+  await program.onStderr(warning);
+  await program.onStderr(PORT);
+  program.child.kill('SIGTERM');
+  t.equal(await program.end(), 0);
 });
 
 t.test('lb check finds what would keep certificates from being ordered', async (t) => {

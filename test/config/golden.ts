@@ -1,8 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Compiled tests run from `dist/test/config/`; the fixtures lie beside `dist/`. */
 export const folder = new URL('../../../fixtures/config/', import.meta.url).pathname;
+
+// Git knows no such mode, and a key that everybody may read is warned of.
+chmodSync(join(folder, 'lb.key'), 0o600);
 
 export interface Golden {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -143,4 +143,30 @@ t.test('verify: false is warned of, at the server that has it', async (t) => {
       { line: 3, path: 'servers[1].tls.verify', message: /^the certificate of b:1 is not verified: / },
     ],
   });
+});
+
+t.test('a key that every user of the machine may read is warned of once', async (t) => {
+  const text = [
+    'servers:',
+    '  - { address: 10.0.0.1:443, tls: { cert: lb.pem, key: lb.key } }',
+    '  - { address: 10.0.0.2:443, tls: { cert: lb.pem, key: lb.key } }',
+    '  - { address: 10.0.0.3:443, tls: { cert: both.pem } }',
+    '  - { address: 10.0.0.4:443, tls: { ca: ca.pem } }',
+  ].join('\n');
+  const warnings = (): string[] => {
+    const result = load(text);
+    if (!result.ok) throw new Error('it is refused');
+    const [first, second] = result.config.servers;
+    t.equal(first?.tls, second?.tls, 'equal settings are one object');
+    return result.warnings.map(({ line, path, message }) => `${line} ${path}: ${message}`);
+  };
+  t.same(warnings(), [], 'nobody else gets into the folder');
+  chmodSync(directory, 0o755);
+  t.same(warnings(), [
+    '2 servers[0].tls.key: every user of this machine may read the private key in lb.key',
+    '4 servers[2].tls.cert: every user of this machine may read the private key in both.pem',
+  ]);
+  chmodSync(join(directory, 'lb.key'), 0o600);
+  chmodSync(join(directory, 'both.pem'), 0o640);
+  t.same(warnings(), []);
 });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import t, { type Test } from 'tap';
@@ -76,7 +76,8 @@ t.test(
       '\n',
       '\r\n',
     );
-    const file = join(t.testdir({ 'a.pem': text }), 'a.pem');
+    const file = join(t.testdir(), 'a.pem');
+    writeFileSync(file, text, { mode: 0o600 });
     const store = new Store(t, { certificates: [file] });
     t.same(store.found, []);
     t.match(
@@ -97,7 +98,7 @@ t.test('a folder is read: each file *.pem with a certificate, its key inside or 
   const folder = t.testdir();
   const one = await authority.issue({ names: ['one.test'] });
   const two = await authority.issue({ names: ['two.test'] });
-  writeFileSync(join(folder, 'one.pem'), one.cert + one.key);
+  writeFileSync(join(folder, 'one.pem'), one.cert + one.key, { mode: 0o600 });
   writeCertificate(folder, 'two', two);
   writeFileSync(
     join(folder, 'dhparam.pem'),
@@ -177,8 +178,9 @@ t.test('all that is wrong is told at once', async (t) => {
 t.test('a chain that is out of order is told of, and sent in order', async (t) => {
   const leaf = await middle.issue({ names: ['a.test'] });
   const stranger = await TestAuthority.create('Stranger');
-  const folder = t.testdir({ 'a.pem': authority.cert + middle.cert + leaf.cert + stranger.cert + leaf.key });
-  const store = new Store(t, { certificates: [join(folder, 'a.pem')] });
+  const file = join(t.testdir(), 'a.pem');
+  writeFileSync(file, authority.cert + middle.cert + leaf.cert + stranger.cert + leaf.key, { mode: 0o600 });
+  const store = new Store(t, { certificates: [file] });
   t.same(store.found, [
     'warning: the chain is out of order: the file has CN=Root, then CN=Middle, then CN=a.test',
     'warning: CN=Stranger: not part of the chain of a.test',
@@ -316,4 +318,30 @@ t.test('certificates come and go in a folder; a bad one that is new is left out 
   rmSync(folder, { recursive: true });
   store.load();
   t.same(names(), ['two.test'], 'a folder that is gone keeps what it had');
+});
+
+t.test('a private key that every user of the machine may read is warned of', async (t) => {
+  const folder = t.testdir();
+  const { cert, key } = writeCertificate(folder, 'a', await authority.issue({ names: ['a.test'] }));
+  const warning = 'warning: every user of this machine may read the private key in it';
+  const store = new Store(t, { certificates: [{ cert, key }] });
+  t.same(store.found, []);
+  const found = (mode: number, folderMode = 0o755): string[] => {
+    chmodSync(key, mode);
+    chmodSync(folder, folderMode);
+    store.load();
+    return store.found;
+  };
+  t.same(found(0o644), [warning], 'without a change of its content');
+  t.match(store.prepared.findings, [
+    { file: key, hint: `Only its owner and group should: chmod o= ${key}.` },
+  ]);
+  t.same(found(0o640), [], 'its group may');
+  t.same(found(0o604), [warning]);
+  t.same(found(0o644, 0o750), [], 'nobody else gets into the folder');
+  t.same(found(0o644), [warning]);
+  const other = await authority.issue({ names: ['b.test'] });
+  const paths = writeCertificate(folder, 'b', { ...other, key: exported(other, 'pkcs8', 'secret') });
+  chmodSync(paths.key, 0o644);
+  t.same(new Store(t, { certificates: [{ ...paths, passphrase: 'secret' }] }).found, [], 'encrypted');
 });
