@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseArguments } from '../../lib/cli/args.js';
@@ -60,6 +60,8 @@ t.test(
           ...NAMED_FILES,
           'loadbalancer.yaml': isPart ? `${text}\nservers: [localhost:5001]\n` : text,
         });
+        for (const name of Object.keys(PEM_FILES))
+          if (name.endsWith('.key')) chmodSync(join(cwd, name), 0o600);
         const { code, stdout, stderr } = printedBy(['check'], cwd, {});
         t.equal(code, 0, `${page.path}:${line}\n${stdout}${stderr}`);
         t.notMatch(stdout, /^warning/m, `${page.path}:${line}`);
