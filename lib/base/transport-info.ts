@@ -1,3 +1,5 @@
+import type { CertificateIdentity } from './certificate-identity.js';
+
 /** What a client speaks, as the scheme of its URL names it. */
 export type Scheme = 'http' | 'https';
 
@@ -35,19 +37,9 @@ export interface TlsInfo {
 }
 
 /** A certificate that a client showed. */
-export interface ClientCertificate {
+export interface ClientCertificate extends CertificateIdentity {
   /** Empty when the certificate is valid, else the error word of OpenSSL, such as `CERT_HAS_EXPIRED`. */
   readonly error: string;
-  /** RFC 4514: `CN=alice,O=Example`. */
-  readonly subject: string;
-  readonly issuer: string;
-  /** In hex, in upper case. */
-  readonly serial: string;
-  /** SHA-256 of the certificate in hex, in lower case. */
-  readonly fingerprint: string;
-  /** Unix time in ms. */
-  readonly notBefore: number;
-  readonly notAfter: number;
   /** The names in its subjectAltName, such as `DNS:alice.example.com`. */
   readonly names: readonly string[];
   readonly der: Buffer;

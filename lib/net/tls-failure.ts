@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { distinguishedName } from './client-certificate.js';
+import { distinguishedName } from '../base/certificate-identity.js';
 
 /** A TLS failure, described in `message`. */
 export class TlsError extends Error {

@@ -1,17 +1,9 @@
 import { X509Certificate } from 'node:crypto';
+import { type CertificateIdentity, identityOf } from '../base/certificate-identity.js';
 import { ValueError } from '../base/units.js';
 
-/** What people and tables want to know of a certificate. Times are Unix times in ms. */
-export interface CertificateFacts {
-  /** RFC 4514: `CN=www.example.com,O=Example`; may be empty. */
-  readonly subject: string;
-  readonly issuer: string;
-  /** In hex, in upper case. */
-  readonly serial: string;
-  /** SHA-256 of the certificate in hex, in lower case. */
-  readonly fingerprint: string;
-  readonly notBefore: number;
-  readonly notAfter: number;
+/** What people and tables want to know of a certificate. */
+export interface CertificateFacts extends CertificateIdentity {
   /** Host names that it covers, in lower case, wildcards included. */
   readonly names: readonly string[];
   /** IP addresses that it covers. */
@@ -71,22 +63,12 @@ export function readCertificate(pem: string): Certificate {
     ocspUrl: /^OCSP - URI:(http:\/\/\S+)$/m.exec(access)?.[1] ?? null,
     issuerUrl: /^CA Issuers - URI:(\S+)$/m.exec(access)?.[1] ?? null,
     facts: {
-      subject: distinguishedName(x509.subject),
-      issuer: distinguishedName(x509.issuer),
-      serial: x509.serialNumber.toUpperCase(),
-      fingerprint: x509.fingerprint256.replaceAll(':', '').toLowerCase(),
-      notBefore: Date.parse(x509.validFrom),
-      notAfter: Date.parse(x509.validTo),
+      ...identityOf(x509),
       names,
       addresses,
       keyType: keyTypeOf(x509),
     },
   };
-}
-
-/** The lines of OpenSSL in the order of RFC 4514, which begins with the last part. */
-export function distinguishedName(lines: string | undefined): string {
-  return (lines ?? '').split('\n').reverse().join(',');
 }
 
 /** RFC 6125, 6.4.4: the common name counts only when there are no alternative names. */

@@ -1,3 +1,4 @@
+import type { CertificateIdentity } from '../../base/certificate-identity.js';
 import type { BalancerEvent, Reason } from '../../base/observer.js';
 import type { ListenerFigures } from '../../net/listeners.js';
 import type { AcmeStatus } from '../../tls/acme-manager.js';
@@ -223,21 +224,13 @@ export interface GuardVerdicts {
 }
 
 /** A certificate that is shown to clients. */
-export interface CertificateStatus {
+export interface CertificateStatus extends Omit<CertificateIdentity, 'subject'> {
   /** The first of its names. */
   readonly name: string;
   /** Host names, wildcards and IP addresses that it covers. */
   readonly names: readonly string[];
-  /** As in RFC 4514: `CN=R11,O=Example`. */
-  readonly issuer: string;
-  /** In hex, upper case. */
-  readonly serial: string;
-  /** SHA-256 in hex, lower case. */
-  readonly fingerprint: string;
   /** `RSA 2048`, `EC P-256`, `Ed25519`. */
   readonly keyType: string;
-  readonly notBefore: number;
-  readonly notAfter: number;
   /** expiring: within 30 days, and not renewed automatically. */
   readonly state: 'valid' | 'expiring' | 'expired' | 'not_yet_valid';
   /** From a file, ordered by ACME, or of the local authority. */
