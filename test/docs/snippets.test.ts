@@ -60,7 +60,7 @@ t.test(
           ...NAMED_FILES,
           'loadbalancer.yaml': isPart ? `${text}\nservers: [localhost:5001]\n` : text,
         });
-        for (const name of Object.keys(PEM_FILES))
+        for (const name of Object.keys(NAMED_FILES))
           if (name.endsWith('.key')) chmodSync(join(cwd, name), 0o600);
         const { code, stdout, stderr } = printedBy(['check'], cwd, {});
         t.equal(code, 0, `${page.path}:${line}\n${stdout}${stderr}`);
