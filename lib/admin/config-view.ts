@@ -5,7 +5,6 @@ import type { Network } from '../config/network.js';
 import { isRegexConfig, regexText } from '../config/regex.js';
 import { isSecretName, MASK, maskUrls } from '../config/secrets.js';
 import type { TemplatePart } from '../config/template.js';
-import type { RouteAction } from '../config/types.js';
 
 const SECRET_KEYS = new Set(['token', 'readToken', 'secret', 'password', 'passphrase', 'hmacKey']);
 
@@ -27,7 +26,7 @@ function view(value: unknown, ofCookies: boolean): unknown {
   if (isAddress(value) || isNetwork(value)) return value.text;
   if (isRegexConfig(value)) return regexText(value);
   if (isAddressFile(value)) return { file: value.file, entries: value.entries };
-  if (isFixedResponse(value)) return responseView(value);
+  if (isBodyFromFile(value)) return bodyView(value);
   const named = (value as { readonly name?: unknown }).name;
   const secretValue = ofCookies || (typeof named === 'string' && isSecretName(named));
   const entries: [key: string, value: unknown][] = [];
@@ -39,18 +38,22 @@ function view(value: unknown, ofCookies: boolean): unknown {
   return Object.fromEntries(entries);
 }
 
-type FixedResponse = Extract<RouteAction, { readonly kind: 'respond' }>;
-
-/** The file where there is one, and not what it holds. */
-function responseView({ body, file, ...response }: FixedResponse): unknown {
-  const written = file === null ? { body: Buffer.from(body, 'latin1').toString() } : { file };
-  return Object.fromEntries(
-    Object.entries({ ...response, ...written }).map(([key, item]) => [key, view(item, false)]),
-  );
+/** A fixed response, or an error page. */
+interface Body {
+  /** Bytes as latin1. */
+  readonly body: string;
+  readonly file: string | null;
 }
 
-function isFixedResponse(value: object): value is FixedResponse {
-  return (value as { readonly kind?: unknown }).kind === 'respond' && 'body' in value;
+/** The file where there is one, and not what it holds. */
+function bodyView({ body, file, ...others }: Body): unknown {
+  const written = file === null ? { body: Buffer.from(body, 'latin1').toString() } : { file };
+  const entries = Object.entries({ ...others, ...written });
+  return Object.fromEntries(entries.map(([key, item]) => [snakeKey(key), view(item, false)]));
+}
+
+function isBodyFromFile(value: object): value is Body {
+  return 'body' in value && 'file' in value;
 }
 
 function partView(key: string, value: unknown, secretValue: boolean): unknown {

@@ -65,6 +65,7 @@ export function renderWay(explained: Explained, paint: Paint): string {
     ...guards(({ firewall }) => firewall !== config.firewall),
     ...(steps.length > 0 ? ruleSections(steps, paint) : []),
     outcomeSection(outcome, paint),
+    pageSection(explanation),
   ];
   const shown = sections
     .filter(({ lines }) => lines.length > 0)
@@ -201,6 +202,11 @@ function outcomeSection(outcome: DryRunOutcome, paint: Paint): Section {
       return { label: 'answer', lines };
     }
   }
+}
+
+function pageSection({ page, outcome }: Explanation): Section {
+  if (page === null || (outcome.kind === 'refused' && outcome.atAccept)) return { label: 'page', lines: [] };
+  return { label: 'page', lines: [{ text: `${page.file ?? 'a text of error_pages'}, ${page.contentType}` }] };
 }
 
 function statusText(status: number): string {

@@ -370,9 +370,9 @@ export class ClientRequest implements BodyListener, ClientSide {
     return (this.#connection as ConnectionControl).reader.takesAnswers();
   }
 
-  reply(status: number, edit: HeadEdit | null, text?: string, fields = ''): number {
+  reply(status: number, edit: HeadEdit | null, text?: string, fields = '', contentType?: string): number {
     return this.#reply(status, (form, toHead, wallMs) =>
-      encodeReply(status, form, toHead, wallMs, text, fields, edit),
+      encodeReply(status, form, toHead, wallMs, text, fields, edit, contentType),
     );
   }
 

@@ -82,6 +82,7 @@ export function compileScope(
     paths: paths.list,
     fallback: rest,
     responseHeaders: place.rules.responseHeaders,
+    errorPages: place.rules.errorPages,
     languages: place.languages,
   };
 }
@@ -178,6 +179,7 @@ function compilePaths(
         paths: [],
         fallback: toRoute(place, context),
         responseHeaders: place.rules.responseHeaders,
+        errorPages: place.rules.errorPages,
         languages: place.languages,
       },
     });
@@ -234,6 +236,8 @@ function addRules(around: OwnRules, own: OwnRules, strip: PathRule | undefined):
     cookies: [...around.cookies, ...own.cookies],
     headers: [...around.headers, ...own.headers],
     responseHeaders: [...around.responseHeaders, ...own.responseHeaders],
+    // The same list where nothing is added: it is compiled once.
+    errorPages: own.errorPages.length === 0 ? around.errorPages : [...own.errorPages, ...around.errorPages],
   };
 }
 

@@ -1,5 +1,6 @@
 import { parseSpan, ValueError } from '../base/units.js';
 import { type CommonSettings, type Context, names, texts } from './context.js';
+import { compileErrorPages } from './error-pages.js';
 import { checkToken } from './fields.js';
 import { headerRules, hostRule } from './header-rules.js';
 import { pathRules } from './path-rules.js';
@@ -38,6 +39,7 @@ export function compileRules(
       ...hstsRule(settings.hsts, [...path, 'hsts'], context),
       ...headerRules(response_header_rules, [...path, 'response_header_rules'], response, context),
     ],
+    errorPages: compileErrorPages(settings.error_pages, [...path, 'error_pages'], context),
   };
 }
 

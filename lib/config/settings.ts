@@ -264,6 +264,13 @@ export interface Settings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
+   * Pages in place of the short texts with which lb answers errors itself, and on wish in place of the errors of
+   * servers. The first page whose status fits is taken, those of inner places before those of outer ones; if pages of
+   * several types fit, the client's Accept decides, and the first of them where it says nothing. Without a page for
+   * it, an error keeps its short text. Retry-After and other fields stay, and the response is never cached.
+   */
+  readonly error_pages?: readonly ErrorPageSettings[];
+  /**
    * Tells browsers to use https alone for so long (RFC 6797): every response to a request over https gets
    * Strict-Transport-Security in place of the server's own. 0 makes browsers forget it. A map can extend it to all
    * names below the host.
@@ -968,6 +975,13 @@ export interface HostSettings {
    */
   readonly response_header_rules?: HeaderEditsSettings;
   /**
+   * Pages in place of the short texts with which lb answers errors itself, and on wish in place of the errors of
+   * servers. The first page whose status fits is taken, those of inner places before those of outer ones; if pages of
+   * several types fit, the client's Accept decides, and the first of them where it says nothing. Without a page for
+   * it, an error keeps its short text. Retry-After and other fields stay, and the response is never cached.
+   */
+  readonly error_pages?: readonly ErrorPageSettings[];
+  /**
    * Tells browsers to use https alone for so long (RFC 6797): every response to a request over https gets
    * Strict-Transport-Security in place of the server's own. 0 makes browsers forget it. A map can extend it to all
    * names below the host.
@@ -1061,6 +1075,13 @@ export interface PathSettings {
    * append. A name stands for every spelling that may be read alike (X_Served for X-Served), in trailers too.
    */
   readonly response_header_rules?: HeaderEditsSettings;
+  /**
+   * Pages in place of the short texts with which lb answers errors itself, and on wish in place of the errors of
+   * servers. The first page whose status fits is taken, those of inner places before those of outer ones; if pages of
+   * several types fit, the client's Accept decides, and the first of them where it says nothing. Without a page for
+   * it, an error keeps its short text. Retry-After and other fields stay, and the response is never cached.
+   */
+  readonly error_pages?: readonly ErrorPageSettings[];
   /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
   readonly param_rules?: ParamRulesSettings;
   /** Changes to the request's cookies before they are sent to the server. */
@@ -1131,6 +1152,13 @@ export interface RouteSettings {
    * append. A name stands for every spelling that may be read alike (X_Served for X-Served), in trailers too.
    */
   readonly response_header_rules?: HeaderEditsSettings;
+  /**
+   * Pages in place of the short texts with which lb answers errors itself, and on wish in place of the errors of
+   * servers. The first page whose status fits is taken, those of inner places before those of outer ones; if pages of
+   * several types fit, the client's Accept decides, and the first of them where it says nothing. Without a page for
+   * it, an error keeps its short text. Retry-After and other fields stay, and the response is never cached.
+   */
+  readonly error_pages?: readonly ErrorPageSettings[];
   /** Changes to the query parameters before they are sent to the server. All others keep their order and encoding. */
   readonly param_rules?: ParamRulesSettings;
   /** Changes to the request's cookies before they are sent to the server. */
@@ -1454,6 +1482,34 @@ export interface BanSettings {
 
 /** A status such as 200, a range such as 200-399, or a list of these. */
 export type StatusesSetting = number | string | readonly (number | string)[];
+
+/** A page, such as status: 404 and file: pages/404.html. */
+export interface ErrorPageSettings {
+  /** The errors that the page is for: a code, a range, or a list of both. */
+  readonly status: StatusesSetting;
+  /**
+   * A file with the page, relative to the settings file; at most 256 KiB. It is read when the settings are, and again
+   * at a reload; --watch watches it. {status}, {title}, {reason} and {request_id} in a text are filled in, escaped
+   * for its type; all other braces stay.
+   */
+  readonly file?: string;
+  /**
+   * The page itself. {status} is filled in, {title} (such as Not Found), {reason} (the word of the log, such as
+   * no_server; empty for the error of a server) and {request_id}, escaped for its type.
+   */
+  readonly text?: string;
+  /**
+   * The Content-Type. By default that of the extension of the file; of a text it is JSON or HTML if it looks like
+   * that, and else plain text.
+   */
+  readonly type?: string;
+  /**
+   * Whether the page also replaces such a response of a server: its body is read and dropped, its fields stay but for
+   * those that describe the body or let it be cached. The answers 401 and 407 are always left to the server. Default:
+   * false.
+   */
+  readonly servers?: boolean;
+}
 
 /** Redirects the client, instead of servers. */
 export interface RedirectSettings {

@@ -6,7 +6,7 @@ import type { IncludedFile } from './sources.js';
 import type { Template } from './template.js';
 import type { LimitsConfig, TimeoutsConfig } from './types/limits.js';
 import type { AccessLogConfig, EventsConfig } from './types/logs.js';
-import type { FirewallConfig, HeaderRule, RulesConfig } from './types/rules.js';
+import type { ErrorPageConfig, FirewallConfig, HeaderRule, RulesConfig } from './types/rules.js';
 import type {
   DnsConfig,
   GroupConfig,
@@ -140,6 +140,8 @@ export interface ScopeConfig {
   readonly fallback: RouteConfig | null;
   /** For local replies to requests that find no route here. */
   readonly responseHeaders: readonly HeaderRule[];
+  /** The error pages for a request that matches no route here. */
+  readonly errorPages: readonly ErrorPageConfig[];
   /** The languages of what is served here when no route of `routes` asked for one; empty when not set. */
   readonly languages: readonly string[];
 }

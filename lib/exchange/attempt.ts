@@ -406,7 +406,7 @@ export class Attempt implements LeaseListener, ResponseListener {
 export interface AttemptOwner {
   /** May the request share a connection? */
   readonly isPipelinable: boolean;
-  /** A final head was received. True: the client does not get it; `decline` was called, and another attempt follows. */
+  /** A final head was received. True: the client does not get it; `decline` was called, and another attempt or an error page followed. */
   declines(head: ResponseHead): boolean;
   /** There will be no answer, or no more of it. */
   attemptFailed(failure: Failure, detail: string): void;

@@ -12,6 +12,7 @@ import { HeadEdit } from '../http/head-edit.js';
 import { encodeRequestHead } from '../http/head-encoder.js';
 import { RequestView } from '../http/request-view.js';
 import type { RuleContext } from '../rules/context.js';
+import type { ErrorPage } from '../rules/error-pages.js';
 import { type Captures, NO_CAPTURES } from '../rules/pattern.js';
 import type { RouteReply } from '../rules/route-reply.js';
 import type { RouteRules } from '../rules/route-rules.js';
@@ -111,6 +112,22 @@ export class RequestContext implements RuleContext {
     this.server = '';
     this.responseEdit.clear();
     rules.editLocalReply(this, this.responseEdit, status);
+    return this.responseEdit.isEmpty ? null : this.responseEdit;
+  }
+
+  /** The page that the client gets in place of an error; null when there is none. `ofServer`: a server has answered. */
+  pageFor(status: number, ofServer: boolean): ErrorPage | null {
+    const rules = this.destination === null ? this.lostRules : this.destination.rules;
+    const pages = rules?.errorPages ?? null;
+    return pages === null ? null : pages.pageFor(status, ofServer, this.view.header('accept'));
+  }
+
+  /** What the route changes about the head of an error page that replaces a response of `server`; null when nothing. */
+  editOfReplaced(server: Server, status: number): HeadEdit | null {
+    const { rules, selector } = this.destination as CompiledRoute;
+    this.server = server.name;
+    rules.editLocalReply(this, this.responseEdit, status);
+    selector?.sticky?.mark(this, server, this.responseEdit);
     return this.responseEdit.isEmpty ? null : this.responseEdit;
   }
 

@@ -7,12 +7,14 @@ import type { FieldNames } from '../http/fields.js';
 import type { ClientSide, RequestHandler } from '../http/flow.js';
 import type { ForwardedClient } from '../http/forwarded.js';
 import type { RequestHead, ResponseHead } from '../http/head.js';
-import { receivedRequestId } from '../http/head-encoder.js';
+import type { HeadEdit } from '../http/head-edit.js';
+import { fieldsWithoutBody, receivedRequestId } from '../http/head-encoder.js';
 import type { Refusal } from '../http/refusal.js';
 import { encodeTrailers } from '../http/trailers.js';
+import type { ErrorPage } from '../rules/error-pages.js';
 import { httpsRedirect } from '../rules/https-redirect.js';
 import type { RouteReply } from '../rules/route-reply.js';
-import type { RouteRules } from '../rules/route-rules.js';
+import { outlivesBody, type RouteRules } from '../rules/route-rules.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { type CompiledRoute, RequestContext, type RequestStages, type ServerSelector } from './context.js';
 import { pinnedServer } from './pinned-connection.js';
@@ -81,7 +83,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     if (objection !== null) {
       const { status, reason, detail, fields } = objection;
       if (reason !== 'no_route') client.turnAway();
-      this.#settle(reason, detail, this.#reply(client, status, undefined, fields));
+      this.#settle(reason, detail, this.#reply(client, status, reason, undefined, fields));
       return;
     }
     this.#forward(client, head, context.destination as CompiledRoute);
@@ -93,7 +95,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     context.lostRules = this.#services.pipeline.lostRules;
     if (context.view.host === '') {
       client.turnAway();
-      this.#settle('bad_request', 'no Host to redirect to https', this.#reply(client, 400));
+      this.#settle('bad_request', 'no Host to redirect to https', this.#reply(client, 400, 'bad_request'));
       return;
     }
     this.#replyFromRoute(client, httpsRedirect(port, head.method), context.lostRules, 'redirect to https');
@@ -105,14 +107,14 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       this.#replyFromRoute(client, reply, destination.rules);
     } else if (head.method === 'OPTIONS' && head.endsHere) {
       // The last hop that Max-Forwards allows answers itself.
-      this.#settle('', '', this.#reply(client, 200));
+      this.#settle('', '', client.reply(200, this.#context.editOfLocalReply(200)));
     } else if (
       !client.useLimits(destination.bodyBytes, destination.timeouts.requestBody, destination.bodyRate)
     ) {
       this.#settle(
         'body_too_large',
         'Content-Length is more than limits.body_bytes',
-        this.#reply(client, 413),
+        this.#reply(client, 413, 'body_too_large'),
       );
     } else {
       this.#retries.open(selector as ServerSelector, retry, head);
@@ -132,9 +134,42 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#settle('', detail, client.replyWith(reply.status, reply.body, edit));
   }
 
-  /** Sends a local reply. Returns the bytes of its body. */
-  #reply(client: ClientSide, status: number, text?: string, fields?: string): number {
-    return client.reply(status, this.#context.editOfLocalReply(status), text, fields);
+  /** Answers an error, with the page that is set for it. Returns the bytes of the body. */
+  #reply(client: ClientSide, status: number, reason: Reason, text?: string, fields = ''): number {
+    const edit = this.#context.editOfLocalReply(status);
+    const page = this.#context.pageFor(status, false);
+    return page === null
+      ? client.reply(status, edit, text, fields)
+      : this.#replyWithPage(client, status, page, edit, reason, fields);
+  }
+
+  #replyWithPage(
+    client: ClientSide,
+    status: number,
+    page: ErrorPage,
+    edit: HeadEdit | null,
+    reason: Reason | '',
+    fields: string,
+  ): number {
+    const body = page.render({ status, reason, requestId: this.#context.requestId });
+    const vary = page.varies ? 'Vary: Accept\r\n' : '';
+    return client.reply(status, edit, body, fields + vary, page.contentType);
+  }
+
+  /** Answers with an error page in place of a server's response, of which only the head was read. False: there is none. */
+  #replace(head: ResponseHead): boolean {
+    const context = this.#context;
+    const { status } = head;
+    const page = context.pageFor(status, true);
+    if (page === null) return false;
+    const client = this.#client as ClientSide;
+    const fields = fieldsWithoutBody(head, outlivesBody);
+    this.#recorder.noteFirstByte(status, this.#services.clock.now());
+    this.#attempt.decline(head);
+    const edit = context.editOfReplaced(this.#retries.last, status);
+    const bytes = this.#replyWithPage(client, status, page, edit, '', fields);
+    this.#settle(this.#denied === '' ? '' : 'retry_budget', this.#denied, bytes);
+    return true;
   }
 
   refuse(client: ClientSide, refusal: Refusal): void {
@@ -148,7 +183,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     context.open(client.head, client.forwarded, address, '');
     context.lostRules = pipeline.lostRules;
     pipeline.noteUnreadable(context);
-    this.#settle(refusal.reason, refusal.detail, this.#reply(client, refusal.status));
+    this.#settle(refusal.reason, refusal.detail, this.#reply(client, refusal.status, refusal.reason));
   }
 
   #open(client: ClientSide): void {
@@ -192,10 +227,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   }
 
   declines(head: ResponseHead): boolean {
-    if (!this.#retries.mayDecline(head.status)) return false;
+    const isError = head.status >= 400;
+    if (!this.#retries.mayDecline(head.status)) return isError && this.#replace(head);
     const step = this.#retries.afterAnswer(head, this.#lastAttempt);
     if (step === 'denied') this.#denied = `status ${head.status}`;
-    if (step === 'denied' || step === 'no') return false;
+    if (step === 'denied' || step === 'no') return isError && this.#replace(head);
     this.#attempt.decline(head);
     this.#recorder.attemptFailed(step === 'fresh' ? 'stale' : '');
     return this.#follow(step);
@@ -325,8 +361,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     if (sawAnswer && isOpen) this.#recorder.bytesOut = 0;
     if (!isOpen) client.cut();
     else if (failure === FAILURES.no_server)
-      ownBytes = this.#reply(client, 503, 'No backend servers available.');
-    else ownBytes = this.#reply(client, failure.status);
+      ownBytes = this.#reply(client, 503, 'no_server', 'No backend servers available.');
+    else ownBytes = this.#reply(client, failure.status, failure.reason);
     if (this.#denied !== '') this.#settle('retry_budget', this.#denied, ownBytes);
     else this.#settle(failure.reason, detail, ownBytes);
   }

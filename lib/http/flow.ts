@@ -51,10 +51,10 @@ export interface ClientSide {
   /** After a false: has the client read anything since then, or since the last call of this? */
   takesAnswers(): boolean;
   /**
-   * Sends a local reply; `edit` is what rules change about its head, `text` replaces the usual text, `fields` are lines
-   * that are added. Returns the bytes of its body.
+   * Sends a local reply; `edit` is what rules change about its head, `text` replaces the usual text (bytes as latin1, of
+   * `contentType`), `fields` are lines that are added. Returns the bytes of its body.
    */
-  reply(status: number, edit: HeadEdit | null, text?: string, fields?: string): number;
+  reply(status: number, edit: HeadEdit | null, text?: string, fields?: string, contentType?: string): number;
   /** Sends the fixed response of a route; `body` is bytes as latin1. Returns how many of them were sent. */
   replyWith(status: number, body: string, edit: HeadEdit): number;
   /** Reads little of the client's further input after the answer: the client was refused, or its input can't be parsed. */

@@ -308,6 +308,18 @@ export function encodeResponseHead(
   return out + connectionLine(form);
 }
 
+/** The lines of a response's head that are kept when its body is not sent: `isKept` is asked about names, in lower case. */
+export function fieldsWithoutBody(head: ResponseHead, isKept: (name: string) => boolean): string {
+  let out = '';
+  for (let i = 0; i < head.fieldCount; i++) {
+    const id = head.idAt(i);
+    if (RESPONSE[id] !== PASS || id === FIELD.date || isNamed(head, i, id, head.connection)) continue;
+    if (isKept(head.nameAt(i).toLowerCase()))
+      out += head.text.slice(head.lineStart(i), head.lineStart(i + 1));
+  }
+  return out;
+}
+
 /** RFC 9112, 4: the space after the code is required even when no reason follows. */
 function statusLine(head: ResponseHead): string {
   return `HTTP/1.1 ${head.statusText}${head.isBare ? ' ' : ''}\r\n`;

@@ -52,14 +52,20 @@ const PHRASES: { readonly [status: number]: string } = {
   505: 'HTTP Version Not Supported',
   508: 'Loop Detected',
 };
+const PLAIN_TEXT = 'text/plain; charset=utf-8';
 const ALLOW = 'Allow: GET, HEAD, QUERY, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
+
+/** The phrase of a status; empty for one that has none. */
+export function reasonPhrase(status: number): string {
+  return PHRASES[status] ?? '';
+}
 
 /** Seconds after which a client may try again: about the time it takes to notice that a server has recovered. */
 const RETRY_AFTER = 5;
 
 /**
- * A local reply, head and body. `text` replaces the usual body; `fields` are lines of the head, each with its line end; a
- * HEAD gets only the head. `edit` is what rules change; null is nothing.
+ * A local reply, head and body. `text` replaces the usual body, bytes as latin1; `fields` are lines of the head, each with
+ * its line end; a HEAD gets only the head. `edit` is what rules change; null is nothing.
  */
 export function encodeReply(
   status: number,
@@ -69,14 +75,15 @@ export function encodeReply(
   text?: string,
   fields = '',
   edit: HeadEdit | null = null,
+  contentType = PLAIN_TEXT,
 ): string {
   const phrase = PHRASES[status] ?? '';
   const body = text ?? (status === 200 ? '' : phrase);
   let out = `Date: ${httpDate(wallMs)}\r\nContent-Length: ${body.length}\r\n`;
-  if (body !== '') out += 'Content-Type: text/plain; charset=utf-8\r\n';
+  if (body !== '') out += `Content-Type: ${contentType}\r\n`;
   out += 'Cache-Control: no-store\r\n';
-  if (status === 405 || status === 200) out += ALLOW;
-  if (status === 503) out += `Retry-After: ${RETRY_AFTER}\r\n`;
+  if ((status === 405 && !/^allow:/im.test(fields)) || status === 200) out += ALLOW;
+  if (status === 503 && !/^retry-after:/im.test(fields)) out += `Retry-After: ${RETRY_AFTER}\r\n`;
   out += fields;
   edit?.begin();
   if (edit !== null) out = edit.lines(out) + edit.rest();

@@ -162,7 +162,11 @@ export class Scope<T> {
     this.#conditions = config.routes.map(({ match }) => new Conditions(match));
     this.#conditional = config.routes.map(({ route }) => resolutionOf(route));
     this.#languages = config.languages.map((language) => language.toLowerCase());
-    this.lostRules = new RouteRules({ ...NO_RULES, responseHeaders: config.responseHeaders });
+    this.lostRules = new RouteRules({
+      ...NO_RULES,
+      responseHeaders: config.responseHeaders,
+      errorPages: config.errorPages,
+    });
     this.#hasPaths = config.paths.length > 0;
     this.#fallback = config.fallback === null ? null : resolutionOf(config.fallback);
   }

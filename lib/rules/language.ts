@@ -1,8 +1,4 @@
-import Negotiator from 'negotiator';
-
-/** How much is read: browsers send fewer than ten ranges in fewer than 100 characters. */
-const MAX_RANGES = 50;
-const MAX_LENGTH = 2000;
+import { acceptedLanguages, readableOf } from './accept.js';
 
 /** Matches every language that no other range of the field matches, so that everything else is forbidden (weight 0). */
 const ALL_ELSE = '*;q=0.001';
@@ -23,7 +19,7 @@ export function bestLanguage(
 ): string | null {
   if (fields.length === 0) return null;
   const accepted = readableOf(fields.join(','));
-  const ranges = negotiatorOf(accepted).languages();
+  const ranges = acceptedLanguages(accepted);
   for (const range of ranges) {
     if (range === '*') return null;
     const fit = lookUp(range, available, accepted);
@@ -34,17 +30,6 @@ export function bestLanguage(
       return null;
   }
   return null;
-}
-
-/** Whole ranges, in lower case. */
-function readableOf(text: string): string {
-  const whole =
-    text.length <= MAX_LENGTH ? text : text.slice(0, Math.max(0, text.lastIndexOf(',', MAX_LENGTH)));
-  return whole.split(',', MAX_RANGES).join(',').toLowerCase();
-}
-
-function negotiatorOf(accepted: string): Negotiator {
-  return new Negotiator({ headers: { 'accept-language': accepted } });
 }
 
 /** Those of `available` that fit a range, the best first, up to one that is not forbidden. */
@@ -73,5 +58,5 @@ function shorten(range: string): string {
 
 /** The most specific range that matches `tag` decides. */
 function isForbidden(tag: string, accepted: string): boolean {
-  return negotiatorOf(`${accepted},${ALL_ELSE}`).languages([tag]).length === 0;
+  return acceptedLanguages(`${accepted},${ALL_ELSE}`, [tag]).length === 0;
 }

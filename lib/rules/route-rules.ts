@@ -6,6 +6,7 @@ import type { Refusal } from '../http/refusal.js';
 import { AUTHORITY } from '../http/request-parser.js';
 import type { RuleContext } from './context.js';
 import { CookieRules } from './cookie-rules.js';
+import { ErrorPages } from './error-pages.js';
 import { HeaderRules } from './header-rules.js';
 import { ParamRules } from './param-rules.js';
 import { PathRules } from './path-rules.js';
@@ -18,6 +19,7 @@ export const NO_RULES: RulesConfig = Object.freeze({
   cookies: [],
   headers: [],
   responseHeaders: [],
+  errorPages: [],
 });
 
 /** Fields that allow a cache to store a response. Rules mean responses of servers: an error must not be stored. */
@@ -31,6 +33,11 @@ const CONTENT: ReadonlySet<string> = new Set([
   'content-md5', 'content-range', 'content-type', 'digest', 'repr-digest',
 ]); // biome-ignore format: one table
 const CACHING_AND_CONTENT: ReadonlySet<string> = new Set([...CACHING, ...CONTENT]);
+
+/** Of a response that an error page replaces: does it concern what is sent instead? */
+export function outlivesBody(name: string): boolean {
+  return !CACHING_AND_CONTENT.has(name);
+}
 
 /** The compiled rules of one route. They read the request as received and record changes in a `HeadEdit`. */
 export class RouteRules {
@@ -53,10 +60,12 @@ export class RouteRules {
   readonly countsAttempts: boolean;
   /** Does `editResponse` have anything to do? */
   readonly editsResponses: boolean;
+  /** null: there are none. */
+  readonly errorPages: ErrorPages | null;
 
   /** `watched`: names of fields, in lower case, that decided about the request before rules run. */
   constructor(
-    { host, path, params, cookies, headers, responseHeaders }: RulesConfig,
+    { host, path, params, cookies, headers, responseHeaders, errorPages }: RulesConfig,
     watched: readonly string[] = [],
   ) {
     this.#host = typeof host === 'string' ? host : new Text(host, 'field');
@@ -73,6 +82,7 @@ export class RouteRules {
     this.editsRequests = rules + watched.length > 0;
     this.countsAttempts = headers.some(countsAttempts);
     this.editsResponses = responseHeaders.length > 0;
+    this.errorPages = ErrorPages.of(errorPages);
   }
 
   /**

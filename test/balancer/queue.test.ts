@@ -122,6 +122,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     cookies: [],
     headers: [],
     responseHeaders: [],
+    errorPages: [],
   });
   const selector = new ServerSelector(group, null, null);
   const retry = new RetryPolicy(DEFAULT_RETRY, null);

@@ -99,6 +99,11 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
     { ca: 'ca.pem' },
     (client_auth) => ({ tls: { certificates: ['a.pem'], client_auth } }) as Settings,
   ],
+  [
+    'errorPage',
+    { status: 404, text: 'page' },
+    (page) => ({ respond: {}, error_pages: [page] }) as unknown as Settings,
+  ],
   ['events', { webhook: 'https://hooks.example.com/lb' }, (events) => ({ events }) as Settings],
   ['firewallRules', { method_reject: ['TRACE'] }, (firewall_rules) => ({ firewall_rules })],
   ['healthCheck', { path: '/' }, (health_check) => ({ health_check })],

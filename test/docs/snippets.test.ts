@@ -21,7 +21,7 @@ const rsa = await authority.issue({ names: ['www.example.com'], key: 'rsa' });
 
 /** The files that examples name. */
 const NAMED_FILES = {
-  pages: { 'maintenance.html': '<h1>Back at noon</h1>' },
+  pages: { 'maintenance.html': '<h1>Back at noon</h1>', '404.html': '<h1>{title}</h1>', 'down.html': 'Soon' },
   'conf.d': { 'shop.yaml': 'hosts:\n  - { host: shop.example.com, servers: [localhost:5001] }\n' },
   'www.pem': www.cert,
   'www.key': www.key,

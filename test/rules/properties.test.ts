@@ -88,6 +88,7 @@ const rules: fc.Arbitrary<RulesConfig> = fc.record({
   cookies: fc.array(pairRule, { maxLength: 3 }),
   headers: fc.array(headerRule, { maxLength: 6 }),
   responseHeaders: fc.array(headerRule, { maxLength: 6 }),
+  errorPages: fc.constant([]),
 });
 
 const value = fc.string({
@@ -220,6 +221,7 @@ t.test('header rules are applied in order', async () => {
         params: [],
         cookies: [],
         headers: [],
+        errorPages: [],
         responseHeaders: headers,
       };
       const edit = new HeadEdit();

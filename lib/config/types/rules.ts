@@ -13,6 +13,21 @@ export interface RulesConfig {
   readonly cookies: readonly CookieRule[];
   readonly headers: readonly HeaderRule[];
   readonly responseHeaders: readonly HeaderRule[];
+  /** The innermost first: the first that fits is taken, or of several types the one that the client prefers. */
+  readonly errorPages: readonly ErrorPageConfig[];
+}
+
+/** What a client gets in place of the short text of an error. */
+export interface ErrorPageConfig {
+  /** Of errors only, from 400. */
+  readonly statuses: readonly StatusRange[];
+  readonly contentType: string;
+  /** Bytes as latin1, with placeholders. */
+  readonly body: string;
+  /** The name of the file that the body was read from; null: the settings have it. */
+  readonly file: string | null;
+  /** Does it also replace such responses of servers? */
+  readonly servers: boolean;
 }
 
 /**

@@ -12,6 +12,7 @@ import { ForwardedClient } from '../../http/forwarded.js';
 import { receivedRequestId } from '../../http/head-encoder.js';
 import { encodeRouteReply } from '../../http/replies.js';
 import { RequestParser } from '../../http/request-parser.js';
+import type { ErrorPage } from '../../rules/error-pages.js';
 import { httpsRedirect } from '../../rules/https-redirect.js';
 import type { Captures } from '../../rules/pattern.js';
 import type { RouteReply } from '../../rules/route-reply.js';
@@ -51,6 +52,8 @@ export interface Explanation {
   readonly steps: readonly RuleStep[];
   /** Why no route was found; null when one was, or none was looked for. */
   readonly absence: Absence | null;
+  /** The error page that the client gets when it is refused; null: the short text. */
+  readonly page: Pick<ErrorPage, 'contentType' | 'file'> | null;
 }
 
 /** How far a request got. */
@@ -58,6 +61,7 @@ interface Passage {
   readonly outcome: DryRunOutcome;
   readonly destination: CompiledRoute | null;
   readonly captures: Captures;
+  readonly page: ErrorPage | null;
   /** The firewalls that the request passed or was refused by, the one before all routes first. */
   readonly firewalls: readonly Firewall[];
 }
@@ -98,7 +102,7 @@ export class DryRun {
 
   /** The outcome of a request, and every step that led to it. */
   explain(request: Buffer, peer: string, scheme: Scheme = 'http'): Explanation {
-    const nothing = { firewalls: [], passedOver: [], steps: [], absence: null };
+    const nothing = { firewalls: [], passedOver: [], steps: [], absence: null, page: null };
     return this.#parse<Explanation>(
       request,
       peer,
@@ -158,8 +162,9 @@ export class DryRun {
     else outcome = this.#follow(client, route as RouteConfig, destination as CompiledRoute);
     const first = atAccept === null ? globalFirewall : this.#snapshot.firewall;
     const firewalls = [...(first === null ? [] : [first]), ...(destination?.firewalls?.firewalls ?? [])];
+    const page = outcome.kind === 'refused' ? context.pageFor(outcome.status, false) : null;
     context.close(outcome.kind === 'forwarded' ? 200 : outcome.status);
-    return { outcome, destination, captures, firewalls };
+    return { outcome, destination, captures, firewalls, page };
   }
 
   #open(client: ClientSide): void {
@@ -233,7 +238,7 @@ export class DryRun {
   }
 
   #explain(client: ClientSide): Explanation {
-    const { outcome, firewalls, destination, captures } = this.#pass(client);
+    const { outcome, firewalls, destination, captures, page } = this.#pass(client);
     const config = this.#config;
     const context = this.#context;
     // The slots are released and the tokens refilled: guards are asked as if the request had not been there.
@@ -252,6 +257,7 @@ export class DryRun {
       passedOver: lost || outcome.route !== null ? passedOver(config, view, outcome.route) : [],
       steps: server && outcome.route ? ruleSteps(outcome.route.rules, server, context, client.forwarded) : [],
       absence: lost ? explainAbsence(config, view) : null,
+      page: page === null ? null : { contentType: page.contentType, file: page.file },
     };
     context.close(0);
     return explanation;

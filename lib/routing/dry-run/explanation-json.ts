@@ -15,7 +15,7 @@ export interface ExplainedRequest {
 
 /** An explanation for programs: what `lb explain --json` prints and `/api/explain` returns. */
 export function explanationJson({ config, request, explanation }: ExplainedRequest): object {
-  const { outcome, client, trustsPeer, firewalls, passedOver, steps, absence } = explanation;
+  const { outcome, client, trustsPeer, firewalls, passedOver, steps, absence, page } = explanation;
   const { route } = outcome;
   const { included } = config;
   return {
@@ -37,6 +37,7 @@ export function explanationJson({ config, request, explanation }: ExplainedReque
     route: route === null ? null : { name: route.name, ...placeJson(route.line, included) },
     steps,
     absence,
+    error_page: page === null ? null : { content_type: page.contentType, file: page.file },
     outcome: outcomeJson(outcome),
   };
 }
