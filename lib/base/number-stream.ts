@@ -29,6 +29,21 @@ export class NumberWriter {
     this.#numbers[at] = (this.length - at - 1) / 2;
   }
 
+  /** Writes in the same way by how much `now` is more than `told`, which then is the same. */
+  writeDifferences(now: ArrayLike<number>, told: Float64Array): void {
+    const at = this.length;
+    this.write(0);
+    for (let index = 0; index < told.length; index++) {
+      const number = now[index] as number;
+      const before = told[index] as number;
+      if (number === before) continue;
+      told[index] = number;
+      this.write(index);
+      this.write(number - before);
+    }
+    this.#numbers[at] = (this.length - at - 1) / 2;
+  }
+
   /** Returns what was written, as an array of its own, and begins anew. */
   take(): Float64Array<ArrayBuffer> {
     const taken = this.#numbers.slice(0, this.length);
@@ -61,8 +76,8 @@ export class NumberReader {
     return this.#numbers[this.#at++] ?? Number.NaN;
   }
 
-  /** Adds what `takeSparse` wrote to `sums`, index by index. */
-  addSparse(sums: Float64Array | Uint32Array): void {
+  /** Adds what `takeSparse` or `writeDifferences` wrote to `sums`, index by index. */
+  addSparse(sums: Float64Array | Uint32Array | number[]): void {
     for (let left = this.read(); left > 0; left--) {
       const index = this.read();
       sums[index] = (sums[index] ?? 0) + this.read();

@@ -21,7 +21,7 @@ import { HeaderGuard } from './header-guard.js';
 import { MethodGuard } from './method-guard.js';
 import { PathGuard } from './path-guard.js';
 import { RateLimit } from './rate-limit.js';
-import { type GuardCounts, GuardPost, PASSED, type Verdict } from './verdict.js';
+import { type GuardCounts, GuardPost, PASSED, type Refusals, type Verdict } from './verdict.js';
 
 /**
  * What `max_connections_per_ip` counts: connections for the firewall before routing (`judgeAccept` is called for it
@@ -111,6 +111,15 @@ export class Firewall {
     const { counts } = this.#otherReading;
     const set = [...this.#clientPosts, ...this.#requestPosts].map((post) => post.counts);
     return counts.refused + counts.observed > 0 ? [...set, counts] : set;
+  }
+
+  /** Adds what a guard has refused in another thread. */
+  include(guard: GuardName, { refused, observed }: Refusals): void {
+    const posts = [...this.#clientPosts, ...this.#requestPosts, this.#otherReading];
+    const counts = posts.find((post) => post.guard.name === guard)?.counts;
+    if (counts === undefined) return;
+    counts.refused += refused;
+    counts.observed += observed;
   }
 
   /**

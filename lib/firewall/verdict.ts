@@ -37,6 +37,33 @@ export interface GuardCounts {
   observed: number;
 }
 
+/** Refusals since they were taken, by the counts of their guard; null: nobody takes them. */
+let recent: Map<GuardCounts, Refusals> | null = null;
+
+/** Refusals of one guard. */
+export interface Refusals {
+  refused: number;
+  observed: number;
+}
+
+/**
+ * The refusals of all guards of this thread since the last call, for another thread that adds them up; the first call
+ * begins to count them.
+ */
+export function takeRefusals(): ReadonlyMap<GuardCounts, Refusals> {
+  const taken = recent ?? new Map();
+  recent = new Map();
+  return taken;
+}
+
+function noteRefusal(counts: GuardCounts, refused: number, observed: number): void {
+  if (recent === null) return;
+  const refusals = recent.get(counts) ?? { refused: 0, observed: 0 };
+  refusals.refused += refused;
+  refusals.observed += observed;
+  recent.set(counts, refusals);
+}
+
 /** A guard of one firewall: its refusals are counted here, and take effect only if `mode` is `enforce`. */
 export class GuardPost<G extends { readonly name: GuardName }> {
   readonly guard: G;
@@ -58,6 +85,7 @@ export class GuardPost<G extends { readonly name: GuardName }> {
     const { status, fields } = refusal;
     if (this.enforces) this.counts.refused++;
     else this.counts.observed++;
+    noteRefusal(this.counts, this.enforces ? 1 : 0, this.enforces ? 0 : 1);
     return {
       refused: this.enforces,
       guard: this.guard.name,

@@ -3,6 +3,7 @@ import type { BalancerEvent } from '../base/observer.js';
 import type { NewFailures } from '../observe/failures.js';
 import type { LineTerms } from '../observe/line-format.js';
 import type { EngineGauges } from './engine-tally.js';
+import type { GuardReport } from './guard-sums.js';
 import type { LineMemoryHandle } from './line-memory.js';
 import type { RecordBatch } from './record-batch.js';
 import type { NewNames } from './request-tally.js';
@@ -58,6 +59,7 @@ export interface FiguresReport {
   readonly numbers: Float64Array<ArrayBuffer>;
   readonly names: NewNames;
   readonly failures: readonly NewFailures[];
+  readonly guards: readonly GuardReport[];
   /** Only with the last message of a report. */
   readonly state: ThreadState | null;
   /** The number of the order that is complete with this message; 0: none. */

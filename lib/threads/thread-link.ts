@@ -5,15 +5,19 @@ import type { Metrics } from '../observe/metrics.js';
 import type { RequestSummary } from '../observe/thread-reader.js';
 import { Credit } from './credit.js';
 import type { EngineSums } from './engine-tally.js';
+import type { GuardSums } from './guard-sums.js';
 import { LineMemory } from './line-memory.js';
 import type { RecordBatch } from './record-batch.js';
 import type { FiguresReport, Report, ReporterStart, ReportOrder, ThreadState } from './report-messages.js';
 import { TallyReader } from './request-tally.js';
+import type { ServerSums } from './server-tally.js';
 
 /** Where the reports of a thread go. */
 export interface LinkOwner {
   readonly metrics: Metrics;
   readonly sums: EngineSums;
+  readonly servers: ServerSums;
+  readonly guards: GuardSums;
   onRecords(batch: RecordBatch): void;
   /** The bytes are valid during the call. */
   onLines(lines: Buffer, count: number): void;
@@ -91,14 +95,19 @@ export class ThreadLink {
     }
   }
 
-  #readFigures({ numbers, names, failures, state, answers }: FiguresReport): void {
+  #readFigures({ numbers, names, failures, guards, state, answers }: FiguresReport): void {
     this.#tally.learn(names);
     const reader = new NumberReader(numbers);
     while (!reader.isAtEnd) {
       const kind = reader.read();
-      if (!this.#tally.read(kind, reader) && !this.#owner.sums.read(kind, reader))
+      const isKnown =
+        this.#tally.read(kind, reader) ||
+        this.#owner.servers.read(kind, reader) ||
+        this.#owner.sums.read(kind, reader);
+      if (!isKnown)
         throw new Error(`a report of thread ${this.thread} has an entry of the unknown kind ${kind}`);
     }
+    this.#owner.guards.include(guards);
     if (state !== null) this.state = state;
     const { requests, errors, latencies } = this.#tally.takeTotals();
     if (requests > 0 || latencies.length > 0 || failures.length > 0)

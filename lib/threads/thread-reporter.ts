@@ -3,12 +3,15 @@ import { NumberWriter } from '../base/number-stream.js';
 import type { BalancerEvent, Observer, RequestRecord } from '../base/observer.js';
 import { atOnce, Slice, type Steps } from '../base/slices.js';
 import type { Clock } from '../base/timer-wheel.js';
+import { takeRefusals } from '../firewall/verdict.js';
 import { Failures } from '../observe/failures.js';
 import type { Names } from '../observe/metrics.js';
 import { EngineTally, NO_GAUGES, type ReportedEngine } from './engine-tally.js';
-import type { ReporterStart, ReportOrder, ThreadState } from './report-messages.js';
+import type { GuardReport } from './guard-sums.js';
+import type { FiguresReport, ReporterStart, ReportOrder, ThreadState } from './report-messages.js';
 import { RequestForwarder } from './request-forwarder.js';
 import { RequestTally } from './request-tally.js';
+import { type LoggedServer, ServerTally } from './server-tally.js';
 import { isOfEngine } from './thread-events.js';
 import { ThreadLoad } from './thread-load.js';
 
@@ -18,6 +21,7 @@ const REPORT_EVERY_MS = 250;
 const SLICE_MS = 1;
 /** About the most numbers in a message: the main thread takes them in under a millisecond. */
 const MESSAGE_NUMBERS = 8192;
+const MESSAGE_GUARDS = 500;
 
 /**
  * Reports what happens in the thread of an engine to the main thread: the figures as differences, a few times per second;
@@ -30,6 +34,8 @@ export class ThreadReporter implements Observer {
   readonly #forwarder: RequestForwarder;
   readonly #load: ThreadLoad;
   readonly #numbers = new NumberWriter();
+  readonly #servers = new ServerTally();
+  #guards: GuardReport[] = [];
   readonly #stop: () => void;
   /** The numbers of orders to report. */
   #orders: number[] = [];
@@ -43,6 +49,7 @@ export class ThreadReporter implements Observer {
     this.#port = port;
     this.#wantsFailures = terms.failures;
     this.#load = new ThreadLoad(clock);
+    takeRefusals();
     this.#forwarder = new RequestForwarder(start, (report) => port.postMessage(report));
     port.on('message', (order: ReportOrder) => this.#obey(order));
     // It is the engine that keeps the thread running.
@@ -53,6 +60,15 @@ export class ThreadReporter implements Observer {
   /** The engine whose figures are reported. */
   watch(engine: ReportedEngine): void {
     this.#engine = new EngineTally(engine);
+  }
+
+  /** A server of the engine; `number`: the one that it has in all threads. */
+  watchServer(server: LoggedServer, number: number): void {
+    this.#servers.watch(server, number);
+  }
+
+  unwatchServer(server: LoggedServer): void {
+    this.#servers.unwatch(server);
   }
 
   requestSettled(record: RequestRecord): void {
@@ -102,7 +118,8 @@ export class ThreadReporter implements Observer {
       const answers = this.#takeOrders();
       await this.#inSlices(this.#steps());
       const state = this.#state;
-      const isNews = state.engine !== this.#toldEngine || this.#numbers.length > 0 || answers > 0;
+      const isNews =
+        state.engine !== this.#toldEngine || this.#numbers.length + this.#guards.length > 0 || answers > 0;
       this.#postFigures(isNews ? state : null, answers);
     } while (this.#orders.length > 0);
     this.#isReporting = false;
@@ -111,7 +128,8 @@ export class ThreadReporter implements Observer {
   async #inSlices(steps: Steps<void>): Promise<void> {
     const slice = new Slice(SLICE_MS);
     while (steps.next().done !== true) {
-      if (this.#numbers.length >= MESSAGE_NUMBERS) this.#postFigures(null, 0);
+      if (this.#numbers.length >= MESSAGE_NUMBERS || this.#guards.length >= MESSAGE_GUARDS)
+        this.#postFigures(null, 0);
       if (slice.isOver) await slice.rest();
     }
   }
@@ -119,7 +137,12 @@ export class ThreadReporter implements Observer {
   *#steps(): Steps<void> {
     this.#forwarder.flush();
     yield* this.#requests.write(this.#numbers);
+    yield* this.#servers.write(this.#numbers);
     this.#engine?.writeCounts(this.#numbers);
+    for (const [{ firewall, guard }, { refused, observed }] of takeRefusals()) {
+      this.#guards.push({ firewall, guard, refused, observed });
+      yield;
+    }
   }
 
   get #state(): ThreadState {
@@ -135,10 +158,14 @@ export class ThreadReporter implements Observer {
 
   #postFigures(state: ThreadState | null, answers: number): void {
     const failures = this.#failures.take();
-    if (this.#numbers.length === 0 && state === null && failures.length === 0 && answers === 0) return;
+    const guards = this.#guards;
+    const news = this.#numbers.length + failures.length + guards.length;
+    if (news === 0 && state === null && answers === 0) return;
+    this.#guards = [];
     const numbers = this.#numbers.take();
     const names = this.#requests.takeNames();
     if (state !== null) this.#toldEngine = state.engine;
-    this.#port.postMessage({ kind: 'figures', numbers, names, failures, state, answers }, [numbers.buffer]);
+    const report: FiguresReport = { kind: 'figures', numbers, names, failures, guards, state, answers };
+    this.#port.postMessage(report, [numbers.buffer]);
   }
 }

@@ -2,14 +2,17 @@ import { MessageChannel } from 'node:worker_threads';
 import type { BalancerEvent } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
 import type { ThreadStatus } from '../control/status/status.js';
+import type { Firewall } from '../firewall/firewall.js';
 import type { Metrics } from '../observe/metrics.js';
 import type { ObserverList } from '../observe/observer-list.js';
 import type { RequestSummary } from '../observe/thread-reader.js';
 import { Credit } from './credit.js';
 import { EngineSums, type ListenerReport } from './engine-tally.js';
+import { GuardSums } from './guard-sums.js';
 import { LineMemory } from './line-memory.js';
 import { type RecordBatch, readRecords } from './record-batch.js';
 import type { ReporterStart, ReportTerms } from './report-messages.js';
+import { ServerSums } from './server-tally.js';
 import { ThreadEvents } from './thread-events.js';
 import { type LinkOwner, ThreadLink } from './thread-link.js';
 
@@ -22,6 +25,8 @@ export interface ThreadReportsDeps {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly observer: ObserverList;
+  /** Those of the configuration in force. */
+  readonly firewalls: () => readonly Firewall[];
 }
 
 /** What is kept of a number after its thread has ended. */
@@ -39,6 +44,8 @@ interface Account {
 export class ThreadReports implements LinkOwner {
   readonly metrics: Metrics;
   readonly sums = new EngineSums();
+  readonly servers = new ServerSums();
+  readonly guards: GuardSums;
   readonly #clock: Clock;
   readonly #observer: ObserverList;
   readonly #events: ThreadEvents;
@@ -52,7 +59,8 @@ export class ThreadReports implements LinkOwner {
   #lostRecords = 0;
   #warnedAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ clock, metrics, observer }: ThreadReportsDeps) {
+  constructor({ clock, metrics, observer, firewalls }: ThreadReportsDeps) {
+    this.guards = new GuardSums(firewalls);
     this.#clock = clock;
     this.metrics = metrics;
     this.#observer = observer;
@@ -94,6 +102,12 @@ export class ThreadReports implements LinkOwner {
     for (const { address, turnedAway } of link.state?.engine.listeners ?? [])
       this.#turnedAway.set(address, (this.#turnedAway.get(address) ?? 0) + turnedAway);
     this.#answerWaiting();
+  }
+
+  /** Another configuration is in force. */
+  follow(): void {
+    this.guards.renew();
+    this.applyTerms();
   }
 
   /** Observers may read something else from now on. */

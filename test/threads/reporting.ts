@@ -1,6 +1,7 @@
 import type { Test } from 'tap';
 import type { BalancerEvent, Observer } from '../../lib/base/observer.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
+import type { Firewall } from '../../lib/firewall/firewall.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import { ObserverList } from '../../lib/observe/observer-list.js';
 import type { ReportedEngine } from '../../lib/threads/engine-tally.js';
@@ -11,13 +12,19 @@ import { ThreadReports } from '../../lib/threads/thread-reports.js';
 export class Reporting {
   readonly metrics = new Metrics();
   readonly events: BalancerEvent[] = [];
+  firewalls: readonly Firewall[] = [];
   readonly reports: ThreadReports;
   readonly #reporters = new Map<number, ThreadReporter>();
 
   constructor(t: Test, observers: readonly Observer[] = []) {
     const events: Observer = { event: (event) => void this.events.push(event) };
     const observer = new ObserverList([this.metrics, events, ...observers]);
-    this.reports = new ThreadReports({ clock: systemClock, metrics: this.metrics, observer });
+    this.reports = new ThreadReports({
+      clock: systemClock,
+      metrics: this.metrics,
+      observer,
+      firewalls: () => this.firewalls,
+    });
     t.teardown(() => this.close());
   }
 

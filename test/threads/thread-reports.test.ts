@@ -1,14 +1,21 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { Histogram } from '../../lib/base/collections.js';
+import { type IpAddress, parseIpAddress } from '../../lib/base/ip-address.js';
 import { NumberReader, NumberWriter } from '../../lib/base/number-stream.js';
 import type { RequestRecord } from '../../lib/base/observer.js';
 import { atOnce } from '../../lib/base/slices.js';
 import { systemClock } from '../../lib/base/timer-wheel.js';
+import { createConfig } from '../../lib/config/config.js';
+import type { FirewallConfig } from '../../lib/config/types.js';
+import { Firewall } from '../../lib/firewall/firewall.js';
 import { Metrics } from '../../lib/observe/metrics.js';
 import { ObserverList } from '../../lib/observe/observer-list.js';
 import { requestFamilies } from '../../lib/observe/request-families.js';
 import type { RequestSummary, ThreadReader } from '../../lib/observe/thread-reader.js';
+import { LoadLog, ServerCounters } from '../../lib/servers/server-counters.js';
 import { RequestTally, TallyReader } from '../../lib/threads/request-tally.js';
+import { type LoggedServer, ServerSums, ServerTally } from '../../lib/threads/server-tally.js';
 import { ThreadReports } from '../../lib/threads/thread-reports.js';
 import { recordOf } from '../observe/record.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -250,6 +257,7 @@ t.test('nobody reads records: none are posted', async (t) => {
     clock: systemClock,
     metrics: new Metrics(),
     observer: new ObserverList([new Metrics(), { event: () => {} }]),
+    firewalls: () => [],
   });
   const { terms, port } = reports.connect(1);
   t.same(terms, { records: false, failures: false, lines: null });
@@ -318,5 +326,97 @@ t.test('what threads say of the same thing is said once', async (t) => {
     reporting.events.map(({ what }) => what).sort(),
     ['banned', 'queue_full', 'queue_full', 'warning', 'warning'],
     'a thread may repeat what it alone said',
+  );
+});
+
+/** A server that only counts, and the log of its engine. */
+function serverOf(log: LoadLog): LoggedServer {
+  return {
+    id: log.newId(),
+    log,
+    totals: new ServerCounters(),
+    responseTimes: new Histogram(),
+    pool: { opened: 0, unsolicited: 0 },
+  };
+}
+
+function serve(server: LoggedServer, ms: number): void {
+  server.log.write(server.id);
+  server.totals.requests++;
+  server.totals.responses[2]!++;
+  server.totals.bytesOut += 100;
+  server.responseTimes.observe(ms);
+}
+
+t.test('what engines count of a server is added up in the main thread', async (t) => {
+  const reporting = new Reporting(t);
+  const log = new LoadLog();
+  const [first, second] = [serverOf(log), serverOf(log)];
+  for (const [number, server] of [first, second].entries()) reporting.reports.servers.watch(server, number);
+  const engines = [1, 2].map((thread) => {
+    const own = new LoadLog();
+    const servers = [serverOf(own), serverOf(own)] as [LoggedServer, LoggedServer];
+    const reporter = reporting.start(thread);
+    for (const [number, server] of servers.entries()) reporter.watchServer(server, number);
+    return servers;
+  });
+  for (let count = 0; count < 100; count++) for (const [server] of engines) serve(server, 3);
+  engines[1]![1].pool.opened = 7;
+  engines[1]![1].pool.unsolicited = 1;
+  serve(engines[1]![1], 12_000);
+  await reporting.reports.collect();
+  t.match(first.totals, { requests: 200, bytesOut: 20_000 });
+  t.equal(first.totals.responses[2], 200);
+  t.equal(first.responseTimes.counts[2], 200);
+  t.equal(first.responseTimes.sum, 600);
+  t.match(second, { totals: { requests: 1 }, pool: { opened: 7, unsolicited: 1 } });
+  engines[0]![0].totals.failures++;
+  engines[0]![0].log.write(engines[0]![0].id);
+  await reporting.reports.collect();
+  t.match(first.totals, { requests: 200, failures: 1 }, 'only the difference is added');
+  reporting.reports.servers.unwatch(0);
+  serve(engines[0]![0], 1);
+  await reporting.reports.collect();
+  t.equal(first.totals.requests, 200, 'the main thread has let go of it');
+});
+
+t.test('no server is missed when there are more requests than the log keeps', async (t) => {
+  const log = new LoadLog();
+  const tally = new ServerTally();
+  const sums = new ServerSums();
+  const pairs = Array.from({ length: 50 }, (_, number) => {
+    const [there, here] = [serverOf(log), serverOf(log)];
+    tally.watch(there, number);
+    sums.watch(here, number);
+    return { there, here };
+  });
+  for (let count = 0; count < 20_000; count++) serve(pairs[count === 0 ? 49 : count % 3]!.there, 1);
+  const writer = new NumberWriter();
+  atOnce(tally.write(writer));
+  const numbers = new NumberReader(writer.take());
+  while (!numbers.isAtEnd) t.ok(sums.read(numbers.read(), numbers));
+  for (const { there, here } of pairs) t.equal(here.totals.requests, there.totals.requests);
+  atOnce(tally.write(writer));
+  t.equal(writer.length, 0, 'nothing has changed since');
+});
+
+t.test('refusals of threads are added to the guards of the main thread', async (t) => {
+  const { firewall: config } = createConfig({
+    firewall_rules: { path_reject: ['/secret'], ip_reject: ['192.0.2.0/24'] },
+  });
+  const firewallOf = (): Firewall => new Firewall(config as FirewallConfig, 'connections', systemClock);
+  const reporting = new Reporting(t);
+  const [main, there] = [firewallOf(), firewallOf()];
+  reporting.firewalls = [main];
+  reporting.start(1);
+  const client = parseIpAddress('192.0.2.1') as IpAddress;
+  for (let count = 0; count < 3; count++) t.equal(there.judgeAccept(client).refused, true);
+  await reporting.reports.collect();
+  t.same(
+    main.counts.map(({ guard, refused, observed }) => [guard, refused, observed]),
+    [
+      ['ip_reject', 3, 0],
+      ['path_reject', 0, 0],
+    ],
   );
 });
