@@ -198,9 +198,9 @@ class RunningBalancer implements Balancer {
       forListeners: tlsTerms === undefined,
       answerChallenges: (answerFor) => this.#engine.acceptor.answerChallenges(answerFor),
     });
-    const connections = connectionDeps(config, wheel, observer, sockets);
-    const health = { ...connections, clock, slots: new CheckSlots() };
     const shared = SharedMemory.create();
+    const connections = connectionDeps(config, wheel, observer, sockets, shared);
+    const health = { ...connections, clock, slots: new CheckSlots() };
     const parts = { deps: connections, shared, health, telemetry: this.#telemetry, store };
     this.#registry = new ServerRegistry(config, parts, (snapshot) => this.#engine.install(snapshot));
     this.#readiness = new Readiness(this.#registry, () => this.#state);

@@ -19,6 +19,7 @@ import type { TlsTerms } from './net/tls-terms.js';
 import type { RoutingSnapshot } from './routing/routing-snapshot.js';
 import type { ConnectionDeps } from './servers/contracts.js';
 import type { Engine } from './servers/engine-contract.js';
+import type { SharedMemory } from './shared/shared-memory.js';
 
 /** What an engine is given by the control plane. */
 export interface EngineDeps {
@@ -39,8 +40,10 @@ export function connectionDeps(
   wheel: TimerWheel,
   observer: Observer,
   sockets: SocketChoice,
+  shared: SharedMemory,
 ): ConnectionDeps {
   return {
+    shared,
     wheel,
     observer,
     sockets,

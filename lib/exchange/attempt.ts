@@ -40,6 +40,8 @@ export class Attempt implements LeaseListener, ResponseListener {
   #client: ClientSide | null = null;
   #timeouts: TimeoutsConfig;
   #server: Server | null = null;
+  /** The server's token for this request. */
+  #trial = 0;
   /** Counts leases, to notice when another lease was asked for during the call that asked for one. */
   #leases = 0;
   #sawInterim = false;
@@ -79,7 +81,7 @@ export class Attempt implements LeaseListener, ResponseListener {
   begin(server: Server, now: number): void {
     const client = this.#client as ClientSide;
     this.#server = server;
-    server.begin();
+    this.#trial = server.begin();
     this.#state = 'leasing';
     const lease = ++this.#leases;
     const { pin } = client;
@@ -358,7 +360,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     const recorder = this.#recorder;
     this.#state = 'over';
     this.#server = null;
-    server.end();
+    server.end(this.#trial);
     if (connection !== null) {
       totals.bytesIn += (this.#client as ClientSide).requestBytes + recorder.tunnelBytesIn;
       totals.bytesOut += recorder.bytesOut;

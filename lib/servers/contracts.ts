@@ -12,6 +12,7 @@ import type { ProxiedConnection, ProxyVersion } from '../net/proxy-header-encode
 import type { Resolver } from '../net/resolver.js';
 import type { ShortageAlarm } from '../net/shortage.js';
 import type { Sockets } from '../net/transport.js';
+import type { SharedMemory } from '../shared/shared-memory.js';
 
 /**
  * The interfaces between a pool, its connections, and the requests that share one. No class here imports another, except
@@ -233,4 +234,5 @@ export interface ConnectionDeps {
   readonly shortages: ShortageAlarm;
   /** How sockets are opened. */
   readonly sockets: Sockets;
+  readonly shared: SharedMemory;
 }

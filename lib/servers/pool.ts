@@ -10,6 +10,7 @@ import type { ServerTls } from '../net/server-tls.js';
 import { isShortage } from '../net/shortage.js';
 import { detailOf, TlsError } from '../net/tls-failure.js';
 import type { Sockets } from '../net/transport.js';
+import type { ServerRow } from '../shared/server-row.js';
 import type {
   ConnectionDeps,
   ConnectionOwner,
@@ -39,6 +40,8 @@ const TELL_MS = 1000;
  */
 export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, AddressListener, OpeningOwner {
   readonly address: Address;
+  /** What the server is doing, in all threads. */
+  readonly row: ServerRow;
   readonly idleLimit: IdleLimit;
   /** Changed only by `setLimits`. */
   limits: PoolLimits;
@@ -67,14 +70,17 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   #closed = false;
   #retired = false;
 
-  /** `server` is the server's name, for observers. */
+  /** `server` is the server's name, for observers. `slot`: of its row in the shared memory. */
   constructor(
     address: Address,
     limits: PoolLimits,
     deps: ConnectionDeps,
     server = address.text,
     tls: ServerTls | null = null,
+    slot = deps.shared.servers.claim(),
   ) {
+    this.row = deps.shared.servers.row(slot);
+    this.row.join();
     this.address = address;
     this.limits = limits;
     this.tls = tls;
@@ -142,6 +148,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   #removeOpening(opening: Opening): WholeListener | null {
     this.#openings.delete(opening);
+    this.row.givePlace();
     const { requester } = opening;
     if (requester !== null) this.#claims.delete(requester);
     return requester;
@@ -287,13 +294,19 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   /** The pool is not used any more: connections in use are used to their end, then closed. */
   retire(): void {
+    this.#leaveRow();
     this.#retired = true;
     this.#host?.unwatch(this);
     this.closeUnused();
   }
 
+  #leaveRow(): void {
+    if (!this.#closed && !this.#retired) this.row.leave();
+  }
+
   /** Closes everything, now and when it is released. */
   close(): void {
+    this.#leaveRow();
     this.#closed = true;
     this.#host?.unwatch(this);
     for (const opening of this.#openings) this.#cancelOpening(opening);
@@ -317,6 +330,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     const requester = this.#removeOpening(opening);
     const connection = new ServerConnection(this, this.#deps, open, peer);
     this.#open.add(connection);
+    this.row.addPlace();
     this.opened++;
     connection.idle();
     if (requester === null) this.takeBack(connection);
@@ -383,7 +397,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   onClosed(connection: PooledConnection): void {
     this.forget(connection);
-    this.#open.delete(connection);
+    if (this.#open.delete(connection)) this.row.givePlace();
     this.#closing.delete(connection);
     this.#dialForWaiting();
   }
@@ -393,7 +407,10 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   }
 
   #dialForWaiting(): void {
-    while (this.isFull && this.#mayOpen() && !this.#closed) this.#openings.add(this.#dial());
+    while (this.isFull && this.#mayOpen() && !this.#closed) {
+      this.row.addPlace();
+      this.#openings.add(this.#dial());
+    }
     // `discard` re-enters this function through `onClosed`.
     if (this.isFull) this.#discardOldestKept();
   }

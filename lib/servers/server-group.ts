@@ -6,7 +6,7 @@ import {
   SCAN_LIMIT,
   withRoom,
 } from './scheduler/scheduler.js';
-import { BACKUP, CAREFUL, OUT, Selection, STANDINGS, standingOf } from './selection.js';
+import { BACKUP, BUSY, CAREFUL, OUT, Selection, STANDINGS, standingOf } from './selection.js';
 import type { GroupMembership, Server } from './server.js';
 import type { LoadLog } from './server-counters.js';
 
@@ -16,6 +16,8 @@ export interface GroupListener {
 }
 
 const NONE: readonly number[] = [];
+/** So often a pick begins anew because another thread had the same idea. */
+const TRIES = 4;
 
 /** The standing changes with each request: the server is half-open, or has a limit. */
 const VOLATILE = 1;
@@ -206,8 +208,23 @@ export class ServerGroup implements GroupMembership {
     if (this.#log !== null && this.#log.pending.length > 0) this.#askForChanges(this.#log);
     if (this.#released || this.#volatileCount > 0 || this.#slots.length > SCAN_LIMIT) this.#catchUp();
     const indexes = tried.length === 0 ? NONE : this.#indexesOf(tried);
-    const picked = selection.pick(key, indexes, repeatable || this.#carefulCount === 0);
-    return picked === NO_CANDIDATE ? null : (this.#slots[picked] as Server);
+    for (let tries = 1; ; tries++) {
+      const picked = selection.pick(key, indexes, repeatable || this.#carefulCount === 0);
+      if (picked === NO_CANDIDATE) return null;
+      if (this.#awayCount === 0 || tries === TRIES || this.#mayBegin(picked))
+        return this.#slots[picked] as Server;
+    }
+  }
+
+  /** If the server is half-open: can the request be its trial? Otherwise its standing is up to date afterwards. */
+  #mayBegin(index: number): boolean {
+    const server = this.#slots[index] as Server;
+    if (!server.isHalfOpen || server.claimTrial()) return true;
+    const standing = this.#standings[index] as number;
+    // There is no other server for the request.
+    if (standing === BUSY || standing === BUSY + BACKUP) return true;
+    this.#stand(server, index);
+    return false;
   }
 
   #indexesOf(tried: readonly Server[]): readonly number[] {

@@ -4,13 +4,15 @@ import { hashText } from '../base/hash.js';
 import type { Availability } from '../base/observer.js';
 import { inLaterSlices, type Steps } from '../base/slices.js';
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
+import { ACTIVE, DOWN, EJECTED, HALF_OPEN, type ServerRow } from '../shared/server-row.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
 import type { EngineServer, Obstacle, ServerUpdate, ServerWatcher } from './engine-contract.js';
+import { CAREFUL_MS, HalfOpen } from './half-open.js';
 import type { Pool } from './pool.js';
 import { LatencyEstimate } from './scheduler/latency-estimate.js';
 import type { Candidate } from './scheduler/scheduler.js';
 import { LoadLog, type PendingChange, ServerCounters } from './server-counters.js';
-import { CAREFUL_MS, HalfOpen, SlowStart, type SlowStarter } from './slow-start.js';
+import { SlowStart, type SlowStarter } from './slow-start.js';
 
 /** A group that has the server. */
 export interface GroupMembership {
@@ -53,7 +55,9 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
   readonly responseTimes = new Histogram();
   readonly #wheel: TimerWheel;
   readonly #slowStart: SlowStart;
-  readonly #trial = new HalfOpen();
+  /** What it is doing in all threads. */
+  readonly #row: ServerRow;
+  readonly #trial: HalfOpen;
   /** While it runs, a half-open server gets only requests that may be sent twice. */
   #careful: Deadline | null = null;
   /** By index: 10,000 groups may share a server, and all leave when a configuration is replaced. */
@@ -70,8 +74,6 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
   #removed = false;
   #weight: number;
   #backup: boolean;
-  /** Requests in flight. */
-  active = 0;
   /** When the last answer to a request came, by the timer wheel. */
   answeredAt = Number.NEGATIVE_INFINITY;
 
@@ -85,6 +87,8 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
   ) {
     this.name = name;
     this.pool = pool;
+    this.#row = pool.row;
+    this.#trial = new HalfOpen(pool.row, wheel);
     this.hash = hashText(name);
     this.#wheel = wheel;
     this.log = log;
@@ -92,6 +96,20 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#weight = terms.weight;
     this.#backup = terms.backup;
     this.#slowStart = new SlowStart(wheel, terms.slowStart, this);
+    this.#adoptFlags(pool.row.flags);
+  }
+
+  /** A thread that starts later than others begins with what was decided meanwhile. */
+  #adoptFlags(flags: number): void {
+    if (flags === 0) return;
+    this.#up = (flags & DOWN) === 0;
+    this.#ejected = (flags & EJECTED) !== 0;
+    this.beginHalfOpen((flags & HALF_OPEN) !== 0);
+  }
+
+  /** Requests in flight, in all threads. */
+  get active(): number {
+    return this.#row.memory[this.#row.all + ACTIVE] as number;
   }
 
   get address(): Pool['address'] {
@@ -137,7 +155,15 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
 
   /** Does the half-open state admit another request? Requests that may be sent twice are used as probes first. */
   hasRoom(repeatable: boolean): boolean {
-    return this.#trial.hasRoom(this.active, repeatable, this.#wheel.now);
+    return this.#trial.hasRoom(repeatable);
+  }
+
+  /**
+   * The server is half-open and was picked for a request, which begins soon. False if a request of another thread has
+   * become the trial since its standing was determined.
+   */
+  claimTrial(): boolean {
+    return this.#trial.claim();
   }
 
   get availability(): Availability {
@@ -196,6 +222,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     if (up === this.#up) return;
     const wasOut = !this.takesBound;
     this.#up = up;
+    this.#row.setFlag(DOWN, !up);
     if (!up) this.pool.closeUnused();
     this.#changed(wasOut);
   }
@@ -205,14 +232,16 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     if (ejected === this.#ejected) return;
     const wasOut = !this.takesBound;
     this.#ejected = ejected;
+    this.#row.setFlag(EJECTED, ejected);
     this.#changed(wasOut);
   }
 
   /** From now on it gets one request at a time, if others can take the rest. */
   beginHalfOpen(onTrial: boolean): void {
     if (onTrial === this.#trial.isOn) return;
+    this.#row.setFlag(HALF_OPEN, onTrial);
     if (onTrial) {
-      this.#trial.begin(this.active, this.#wheel.now);
+      this.#trial.begin();
       this.#careful ??= new Deadline(this.#wheel, { onDeadline: () => this.#notifyGroups() });
       this.#careful.arm(CAREFUL_MS);
     } else {
@@ -256,6 +285,7 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
   retire(): void {
     this.#removed = true;
     this.#careful?.release();
+    this.#trial.end();
     this.pool.retire();
     this.#notifyGroups();
   }
@@ -280,15 +310,21 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#notifyGroups();
   }
 
-  /** On the request path: a request begins. */
-  begin(): void {
-    this.active++;
+  /** On the request path: a request begins. Returns a token for `end`: 0, unless the request is a trial. */
+  begin(): number {
+    const { memory, all, own } = this.#row;
+    Atomics.add(memory, all + ACTIVE, 1);
+    memory[own + ACTIVE]!++;
     if (this.log.readers > 0) this.log.write(this.id);
+    return this.#trial.isOn ? this.#trial.take() : 0;
   }
 
-  /** On the request path: a request has ended. */
-  end(): void {
-    this.active--;
+  /** On the request path: the request to which `begin` gave this token has ended. */
+  end(trial: number): void {
+    const { memory, all, own } = this.#row;
+    Atomics.sub(memory, all + ACTIVE, 1);
+    memory[own + ACTIVE]!--;
+    if (trial !== 0) this.#row.endTrial(trial);
     if (this.log.readers > 0) this.log.write(this.id);
   }
 

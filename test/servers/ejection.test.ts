@@ -72,7 +72,7 @@ t.test(
     const [one, two] = servers as [Server, Server];
     const pick = (tried: readonly Server[] = []): string => {
       const server = group.pick(NO_KEY, tried) as Server;
-      server.active++;
+      server.begin();
       return server.name;
     };
     one.beginHalfOpen(true);
@@ -90,7 +90,7 @@ t.test('servers that are all half-open share the requests', async (t) => {
   for (const server of servers) server.beginHalfOpen(true);
   const names = Array.from({ length: 4 }, () => {
     const server = group.pick(NO_KEY, []) as Server;
-    server.active++;
+    server.begin();
     return server.name;
   });
   t.equal(new Set(names).size, 2);

@@ -59,7 +59,7 @@ t.test('a removed server is not picked any more, not even as a backup or after i
   group.setServers([]);
   t.equal(group.pick(NO_KEY, []), null);
   group.setServers([c, b]);
-  c.end();
+  c.end(0);
   t.same(picks(group, 2), ['c', 'c'], 'the backup is not used');
   t.equal(group.pick(NO_KEY, [c]), b);
   t.end();
@@ -180,7 +180,7 @@ t.test('a group whose servers change picks like a group made of the same servers
         picked.begin();
         busy.push(picked);
       }
-      if (busy.length > 60) (busy.splice(random() % busy.length, 1)[0] as Server).end();
+      if (busy.length > 60) (busy.splice(random() % busy.length, 1)[0] as Server).end(0);
     }
     t.equal(group.usableCount, members.filter(({ isUsable }) => isUsable).length, name);
   }

@@ -10,6 +10,7 @@ import { ShortageAlarm } from '../../lib/net/shortage.js';
 import { SocketChoice } from '../../lib/net/socket-choice.js';
 import type { ConnectionDeps, PoolLimits } from '../../lib/servers/contracts.js';
 import { Pool } from '../../lib/servers/pool.js';
+import { SharedMemory } from '../../lib/shared/shared-memory.js';
 import { ManualClock } from './manual-clock.js';
 
 assertMoves();
@@ -28,7 +29,8 @@ export function poolSupplies(t: Closing, observer: Observer = {}): ConnectionDep
   });
   const parsers = new ObjectPool(8, () => new ResponseParser(headLimits));
   const shortages = new ShortageAlarm(wheel, observer);
-  return { clock, wheel, observer, resolver, parsers, shortages, sockets: new SocketChoice() };
+  const shared = SharedMemory.create();
+  return { clock, wheel, observer, resolver, parsers, shortages, sockets: new SocketChoice(), shared };
 }
 
 /** A pool for one server, closed behind the test. */

@@ -10,6 +10,7 @@ import type { ConnectionDeps } from '../../servers/contracts.js';
 import { Pool } from '../../servers/pool.js';
 import { Server } from '../../servers/server.js';
 import { LoadLog } from '../../servers/server-counters.js';
+import { SharedMemory } from '../../shared/shared-memory.js';
 
 /** The state of a server at one moment. */
 export interface ServerStanding {
@@ -44,7 +45,8 @@ export function dryServers(
   const shortages = new ShortageAlarm(wheel, {});
   const parsers = new ObjectPool(0, () => new ResponseParser(limits));
   const sockets = { mode: 'documented' } as const;
-  const deps: ConnectionDeps = { wheel, parsers, observer: {}, resolver, shortages, sockets };
+  const shared = SharedMemory.create();
+  const deps: ConnectionDeps = { wheel, parsers, observer: {}, resolver, shortages, sockets, shared };
   return (group) =>
     (standings(group) ?? asConfigured(group)).map(({ name, address, weight, backup, state }) => {
       const { pool: terms, connectTimeout } = group;
