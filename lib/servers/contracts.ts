@@ -201,8 +201,11 @@ export interface ConnectionSource {
   readonly limits: PoolLimits;
   /** Do more requests wait than connections are being opened? */
   readonly isFull: boolean;
-  /** Are more connections open than `max_connections` allows? */
-  readonly isOverLimit: boolean;
+  /**
+   * Should a connection carry no further requests, so that it can be closed? More are open than `max_connections` allows,
+   * or requests of other threads wait for one.
+   */
+  readonly mustShrink: boolean;
   readonly waitingCount: number;
   /** Takes an unused connection, if there is one. */
   takeIdle(): WholeConnection | null;

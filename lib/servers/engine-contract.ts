@@ -90,7 +90,7 @@ export interface EngineServer {
   readonly isUsable: boolean;
   readonly takesBound: boolean;
   readonly obstacle: Obstacle | '';
-  /** Requests in flight. */
+  /** Requests in flight, in all threads. */
   readonly active: number;
   /** When the last answer to a request came, by the timer wheel. */
   readonly answeredAt: number;
@@ -103,8 +103,11 @@ export interface EngineServer {
 
 /** The sockets of a server, and its address. */
 export interface EnginePool extends Endpoint {
+  /** Requests without a connection: those of this thread, and those in line in other threads. */
   readonly waitingCount: number;
+  /** Connections in all threads, including those being opened. */
   readonly openCount: number;
+  /** Unused connections in all threads. */
   readonly idleCount: number;
   readonly opened: number;
   readonly unsolicited: number;

@@ -107,8 +107,8 @@ export class PipelinedConnection implements WholeListener, ResponseListener, Dea
     const connection = this.#connection;
     const isReading = this.#state === 'reading';
     if (connection === null || this.#isBlocked || (this.#state !== 'ready' && !isReading)) return false;
-    // More connections are open than `max_connections` allows now: this one may be among those to close.
-    if (this.#source.isOverLimit) return false;
+    // This one may be among the connections to close.
+    if (this.#source.mustShrink) return false;
     return connection.hasRoomFor(this.#slots.length + (isReading ? 0 : 1));
   }
 

@@ -1,16 +1,13 @@
 import type { Address } from '../base/address.js';
-import { Ring } from '../base/collections.js';
 import { FAILURES, type Failure } from '../base/failure.js';
-import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
 import type { Channel, ChannelOwner } from '../net/channel.js';
-import { type Dial, type DialListener, dial, type Endpoint } from '../net/dial.js';
+import type { Endpoint } from '../net/dial.js';
 import type { AddressListener, HostAddresses } from '../net/host-addresses.js';
 import { encodeProxyHeader, localProxyHeader, type ProxyVersion } from '../net/proxy-header-encoder.js';
 import type { ServerTls } from '../net/server-tls.js';
-import { isShortage } from '../net/shortage.js';
-import { detailOf, TlsError } from '../net/tls-failure.js';
 import type { Sockets } from '../net/transport.js';
 import type { ServerRow } from '../shared/server-row.js';
+import { ConnectionPlaces, type PlaceUser } from './connection-places.js';
 import type {
   ConnectionDeps,
   ConnectionOwner,
@@ -22,8 +19,10 @@ import type {
   PoolLimits,
   WholeListener,
 } from './contracts.js';
+import { Opening, type OpeningOwner } from './opening.js';
 import { PipelinedConnections } from './pipelined-connections.js';
 import { ServerConnection } from './server-connection.js';
+import { WaitingLine } from './waiting-line.js';
 
 /**
  * After an unsolicited response a server gets no pipelined requests for this long: the next request would get that
@@ -32,13 +31,22 @@ import { ServerConnection } from './server-connection.js';
 const DISTRUST_MS = 600_000;
 /** Operators are told of a full queue at most once in this long. */
 const TELL_MS = 1000;
+/** Later than any request came. */
+const ALWAYS = Number.POSITIVE_INFINITY;
 
 /**
- * The sockets to one server. The most recently used connection is used next, so that surplus ones stay idle and are
- * closed. A request without a connection waits in the queue; the first request in the queue gets the first connection
- * that is opened or released.
+ * The sockets of one thread to one server. The most recently used connection is used next, so that surplus ones stay idle
+ * and are closed. A request without a connection waits in the queue; the first request in the queue gets the first
+ * connection that is opened or released.
+ *
+ * `max_connections` and `max_waiting` hold for all threads together, by the server's row in shared memory: a place for a
+ * connection is taken there before it is opened, and given back when it is closed. A connection cannot move to another
+ * thread. If a request of another thread has waited longer than those of this one, a connection that is released is
+ * closed instead, and the other thread is called to take its place.
  */
-export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, AddressListener, OpeningOwner {
+export class Pool
+  implements ConnectionOwner, ConnectionSource, Endpoint, AddressListener, OpeningOwner, PlaceUser
+{
   readonly address: Address;
   /** What the server is doing, in all threads. */
   readonly row: ServerRow;
@@ -49,15 +57,16 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   tls: ServerTls | null;
   readonly #server: string;
   readonly #deps: ConnectionDeps;
+  readonly #places: ConnectionPlaces;
   readonly #idle: PooledConnection[] = [];
   /** Unused, each kept for one client; the most recently used one is the last. */
   readonly #kept = new Set<PooledConnection>();
-  readonly #waiting = new Ring<WholeListener>();
+  readonly #waiting = new WaitingLine();
   readonly #open = new Set<PooledConnection>();
   readonly #openings = new Set<Opening>();
   /** Openings that are for one requester each, who is not in the queue any more. */
   readonly #claims = new Map<WholeListener, Opening>();
-  /** Open connections that are closing because there are more than the limit. */
+  /** Open connections that are closing because there are more than the limit, or for requests of other threads. */
   readonly #closing = new Set<PooledConnection>();
   #host: HostAddresses | null | undefined;
   /** Connections opened so far. */
@@ -79,10 +88,10 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     tls: ServerTls | null = null,
     slot = deps.shared.servers.claim(),
   ) {
-    this.row = deps.shared.servers.row(slot);
-    this.row.join();
     this.address = address;
     this.limits = limits;
+    this.row = deps.shared.servers.row(slot);
+    this.#places = new ConnectionPlaces(this.row, deps.wheel, this);
     this.tls = tls;
     this.idleLimit = new IdleLimit(limits.idleTimeout, limits.maxIdleTimeout);
     this.#server = server;
@@ -109,7 +118,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
       for (const connection of this.#idle) connection.idle();
       for (const connection of this.#kept) connection.idle(true);
     }
-    this.#dialForWaiting();
+    this.#serveLine();
   }
 
   /** Applies from now on; null: not encrypted. */
@@ -117,7 +126,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     if (tls === this.tls) return;
     this.tls = tls;
     this.#beginAnew();
-    this.#dialForWaiting();
+    this.#serveLine();
   }
 
   /** Connections are opened differently from now on: the open ones are used to their end, then closed. */
@@ -129,12 +138,12 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   #closeUnusedBeyondLimits(): void {
     while (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
     for (const opening of this.#openings) {
-      if (!this.isOverLimit) break;
+      if (!this.#places.isOverLimit) break;
       this.#cancelOpening(opening);
     }
-    while (this.isOverLimit && this.#idle.length > 0) this.#shed(this.#idle[0] as PooledConnection);
+    while (this.#places.isOverLimit && this.#idle.length > 0) this.#shed(this.#idle[0] as PooledConnection);
     for (const connection of this.#kept) {
-      if (!this.isOverLimit) break;
+      if (!this.#places.isOverLimit) break;
       this.#shed(connection);
     }
   }
@@ -143,27 +152,40 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   #cancelOpening(opening: Opening): void {
     opening.cancel();
     const requester = this.#removeOpening(opening);
-    if (requester !== null) this.#waiting.push(requester);
+    this.#places.give();
+    if (requester !== null) this.#waiting.push(requester, this.#places.now);
   }
 
   #removeOpening(opening: Opening): WholeListener | null {
     this.#openings.delete(opening);
-    this.row.givePlace();
     const { requester } = opening;
     if (requester !== null) this.#claims.delete(requester);
     return requester;
   }
 
-  /** Are more connections open than `max_connections` allows, not counting those that are closing for that reason? */
-  get isOverLimit(): boolean {
-    const { maxConnections } = this.limits;
-    return maxConnections > 0 && this.openCount - this.#closing.size > maxConnections;
+  get mustShrink(): boolean {
+    return this.#places.isOverLimit || this.#places.owesRoom(ALWAYS);
   }
 
-  /** Closes a connection because there are too many. */
+  /** Closes a connection to make room. */
   #shed(connection: PooledConnection): void {
     this.#closing.add(connection);
+    this.row.addClosing(1);
     connection.discard();
+  }
+
+  /** Closes unused connections that requests of other threads need room for. */
+  #giveWay(): void {
+    while (this.#places.owesRoom(ALWAYS)) {
+      const [kept] = this.#kept;
+      const unused = this.#idle[0] ?? kept;
+      if (unused === undefined) return;
+      this.#shed(unused);
+    }
+  }
+
+  #tellUnused(): void {
+    this.row.setUnused(this.#idle.length, this.#kept.size);
   }
 
   /** 0 is no limit. */
@@ -188,17 +210,20 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     return this.#deps.sockets;
   }
 
-  /** Connections, including those being opened. */
+  /** Connections in all threads, including those being opened. */
   get openCount(): number {
-    return this.#open.size + this.#openings.size;
+    return this.row.open;
   }
 
+  /** Unused connections in all threads. */
   get idleCount(): number {
-    return this.#idle.length;
+    return this.row.isShared ? this.row.idle : this.#idle.length;
   }
 
+  /** Requests of this thread without a connection, and those of other threads in line. */
   get waitingCount(): number {
-    return this.#waiting.length + this.#claims.size + (this.#pipelines?.waitingBeside ?? 0);
+    const beside = this.#pipelines?.waitingBeside ?? 0;
+    return this.#waiting.length + this.#claims.size + beside + this.row.othersInLine;
   }
 
   /** Do more requests wait than connections are being opened? Then the last one in the queue waits for a release. */
@@ -208,7 +233,11 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   /** How many more requests wait than connections are being opened for the queue. */
   get #unserved(): number {
-    return this.#waiting.length - (this.#openings.size - this.#claims.size);
+    return this.#waiting.length - this.#opensForQueue;
+  }
+
+  get #opensForQueue(): number {
+    return this.#openings.size - this.#claims.size;
   }
 
   /** Returns a connection if there is one, else null; the requester is called later. */
@@ -225,19 +254,29 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   /** Like `lease`, for a connection that is not shared. */
   leaseWhole(requester: WholeListener): PooledConnection | null {
     const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
-    if (!this.#mayOpen() && this.#unserved >= this.limits.maxWaiting) {
-      this.refuse(requester);
-      return null;
+    if (idle !== undefined) {
+      if (this.row.isShared) this.#tellUnused();
+      return idle;
     }
-    this.#waiting.push(requester);
-    this.#dialForWaiting();
+    const { now } = this.#places;
+    if (!this.isFull && !this.#closed && this.#places.take(now)) {
+      this.#waiting.push(requester, now);
+      this.#openings.add(this.#dial());
+    } else if (this.#places.join()) {
+      this.#waiting.push(requester, now);
+      this.#serveLine();
+      this.#places.ask();
+    } else {
+      this.refuse(requester);
+    }
     return null;
   }
 
   /** Takes an unused connection, if there is one. */
   takeIdle(): PooledConnection | null {
-    return this.#idle.pop() ?? null;
+    const idle = this.#idle.pop();
+    if (idle !== undefined && this.row.isShared) this.#tellUnused();
+    return idle ?? null;
   }
 
   /** The queue is full. */
@@ -252,12 +291,16 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   /** The requester leaves the queue, and is not called any more. */
   cancel(requester: WholeListener): void {
-    if (this.#pipelines?.cancel(requester) === true || this.#waiting.remove(requester)) return;
+    if (this.#pipelines?.cancel(requester) === true) return;
     const opening = this.#claims.get(requester);
-    if (opening === undefined) return;
-    opening.cancel();
-    this.#removeOpening(opening);
-    this.#dialForWaiting();
+    if (opening !== undefined) {
+      opening.cancel();
+      this.#removeOpening(opening);
+      this.#places.give();
+    } else if (!this.#waiting.remove(requester)) {
+      return;
+    }
+    this.#serveLine();
   }
 
   /**
@@ -268,6 +311,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     for (const opening of this.#openings) this.#cancelOpening(opening);
     for (let left = this.#waiting.length; left > 0; left--)
       this.#waiting.shift()?.onLeaseFailed(FAILURES.server_gone, detail);
+    this.#serveLine();
   }
 
   isKept(connection: PooledConnection): boolean {
@@ -275,7 +319,9 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   }
 
   reclaim(connection: PooledConnection): boolean {
-    return this.#kept.delete(connection);
+    const isKept = this.#kept.delete(connection);
+    if (isKept && this.row.isShared) this.#tellUnused();
+    return isKept;
   }
 
   /**
@@ -301,7 +347,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
   }
 
   #leaveRow(): void {
-    if (!this.#closed && !this.#retired) this.row.leave();
+    if (!this.#closed && !this.#retired) this.#places.leave();
   }
 
   /** Closes everything, now and when it is released. */
@@ -311,6 +357,7 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     this.#host?.unwatch(this);
     for (const opening of this.#openings) this.#cancelOpening(opening);
     for (const connection of this.#open) connection.discard();
+    this.#places.close();
   }
 
   /** The server's name has other addresses: connections to old addresses are used to their end at most. */
@@ -330,28 +377,33 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     const requester = this.#removeOpening(opening);
     const connection = new ServerConnection(this, this.#deps, open, peer);
     this.#open.add(connection);
-    this.row.addPlace();
     this.opened++;
     connection.idle();
-    if (requester === null) this.takeBack(connection);
-    else requester.onLease(connection);
+    if (requester !== null) requester.onLease(connection);
+    else if (this.#waiting.length > 0 && !this.#closed) this.#leaseToFirst(connection);
+    else this.takeBack(connection);
   }
 
   onOpeningFailed(opening: Opening, failure: Failure, detail: string): void {
     const requester = this.#removeOpening(opening);
+    this.#places.give();
     if (failure === FAILURES.out_of_resources)
       this.#deps.shortages.note(detail, 'a server could not be connected to');
     (requester ?? this.#waiting.shift())?.onLeaseFailed(failure, detail);
-    this.#dialForWaiting();
+    this.#serveLine();
   }
 
   // Called by connections.
 
   keep(connection: PooledConnection): void {
     this.#kept.add(connection);
+    if (this.row.isShared) this.#tellUnused();
     if (this.#closed || this.#retired) connection.discard();
-    else if (this.isOverLimit) this.#shed(connection);
-    else this.#dialForWaiting();
+    else if (this.#places.isOverLimit) this.#shed(connection);
+    else {
+      this.#giveWay();
+      this.#serveLine();
+    }
     // Few clients authenticate their connection; but every client has one to a server that expects PROXY headers.
     if (this.sendProxy !== null && this.#kept.size > this.limits.maxIdle) this.#discardOldestKept();
   }
@@ -366,12 +418,13 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
       connection.discard();
       return;
     }
-    if (this.limits.maxConnections > 0 && this.isOverLimit) {
+    const isLimited = this.limits.maxConnections > 0;
+    if (isLimited && (this.#places.isOverLimit || this.#places.owesRoom(this.#waiting.cameAt(0)))) {
       this.#shed(connection);
       return;
     }
     if (this.#waiting.length > 0) {
-      this.#waiting.shift()?.onLease(connection);
+      this.#leaseToFirst(connection);
       return;
     }
     if (this.#retired) {
@@ -382,12 +435,23 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     if (!connection.pooled) connection.park();
     this.#idle.push(connection);
     if (this.#idle.length > this.limits.maxIdle) this.#idle.shift()?.discard();
+    if (!this.row.isShared) return;
+    this.#tellUnused();
+    // A request of another thread may have joined the line before it could know of this connection.
+    if (isLimited) this.#giveWay();
+  }
+
+  #leaseToFirst(connection: PooledConnection): void {
+    const requester = this.#waiting.shift();
+    if (this.limits.maxConnections > 0) this.#tellLine();
+    requester?.onLease(connection);
   }
 
   forget(connection: PooledConnection): void {
     this.#kept.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
+    if (this.row.isShared) this.#tellUnused();
   }
 
   noteUnsolicited(): void {
@@ -397,22 +461,34 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
 
   onClosed(connection: PooledConnection): void {
     this.forget(connection);
-    if (this.#open.delete(connection)) this.row.givePlace();
-    this.#closing.delete(connection);
-    this.#dialForWaiting();
+    if (this.#closing.delete(connection)) this.row.addClosing(-1);
+    if (this.#open.delete(connection)) this.#places.give();
+    this.#serveLine();
   }
 
-  #mayOpen(): boolean {
-    return this.limits.maxConnections === 0 || this.openCount < this.limits.maxConnections;
-  }
+  // The line.
 
-  #dialForWaiting(): void {
-    while (this.isFull && this.#mayOpen() && !this.#closed) {
-      this.row.addPlace();
+  /** Opens connections for requests in line as far as there is room, and tells the other threads who is left. */
+  #serveLine(): void {
+    while (this.isFull && !this.#closed && this.#places.take(this.#waiting.cameAt(this.#opensForQueue)))
       this.#openings.add(this.#dial());
-    }
+    this.#tellLine();
     // `discard` re-enters this function through `onClosed`.
-    if (this.isFull) this.#discardOldestKept();
+    if (this.isFull && this.#kept.size > 0 && this.#unserved > this.#closing.size) {
+      const [kept] = this.#kept;
+      this.#shed(kept as PooledConnection);
+    }
+  }
+
+  #tellLine(): void {
+    const count = this.#closed ? 0 : Math.max(0, this.#unserved);
+    this.#places.tell(count, this.#waiting.cameAt(this.#opensForQueue));
+  }
+
+  onRoom(): void {
+    if (this.#closed) return;
+    this.#giveWay();
+    this.#serveLine();
   }
 
   #dial(): Opening {
@@ -426,68 +502,6 @@ export class Pool implements ConnectionOwner, ConnectionSource, Endpoint, Addres
     this.#claims.set(requester, opening);
     return opening;
   }
-}
-
-/** Has a connection opened; called once, never during the constructor. */
-export interface OpeningOwner {
-  onOpened(opening: Opening, open: (owner: ChannelOwner) => Channel, peer: string): void;
-  /** `detail` for the log: the system's error code. */
-  onOpeningFailed(opening: Opening, failure: Failure, detail: string): void;
-}
-
-/** A connection that is being opened, for at most a given time. */
-export class Opening implements DialListener, DeadlineOwner {
-  /** The request that it is for; null: for the first one in the queue when it is open. */
-  readonly requester: WholeListener | null;
-  readonly #owner: OpeningOwner;
-  readonly #deadline: Deadline;
-  readonly #dial: Dial;
-
-  /** `timeout` in ms, including resolution of the name. `greeting`: the first bytes of the connection. */
-  constructor(
-    endpoint: Endpoint,
-    timeout: number,
-    wheel: TimerWheel,
-    owner: OpeningOwner,
-    requester: WholeListener | null = null,
-    greeting = '',
-  ) {
-    this.requester = requester;
-    this.#owner = owner;
-    this.#deadline = new Deadline(wheel, this);
-    this.#deadline.arm(timeout);
-    this.#dial = dial(endpoint, this, greeting);
-  }
-
-  /** Gives up; the owner is not called. */
-  cancel(): void {
-    this.#deadline.release();
-    this.#dial.cancel();
-  }
-
-  onConnect(open: (owner: ChannelOwner) => Channel, peer: string): void {
-    this.#deadline.release();
-    this.#owner.onOpened(this, open, peer);
-  }
-
-  onDialFailed(error: NodeJS.ErrnoException): void {
-    this.#deadline.release();
-    this.#owner.onOpeningFailed(this, failureOf(error), detailOf(error));
-  }
-
-  onDeadline(): void {
-    const detail = this.#dial.isSecuring ? 'in the TLS handshake' : '';
-    this.cancel();
-    this.#owner.onOpeningFailed(this, FAILURES.connect_timeout, detail);
-  }
-}
-
-function failureOf(error: NodeJS.ErrnoException): Failure {
-  if (isShortage(error)) return FAILURES.out_of_resources;
-  if (error instanceof TlsError) return FAILURES.tls_failed;
-  const { code } = error;
-  if (code === 'ETIMEDOUT') return FAILURES.connect_timeout;
-  return code === 'ECONNREFUSED' ? FAILURES.connect_refused : FAILURES.connect_failed;
 }
 
 /** Idle connections are closed this much earlier than the server would: what is on its way then still arrives. */

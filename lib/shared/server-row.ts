@@ -34,6 +34,8 @@ export const DOWN = 1;
 export const EJECTED = 2;
 export const HALF_OPEN = 4;
 
+const NONE = new Int32Array(0);
+
 /** A token of a trial request names its thread in so many bits. */
 const THREAD_BITS = 8;
 export const MOST_THREADS = 2 ** THREAD_BITS - 2;
@@ -77,6 +79,8 @@ export class ServerRow {
   readonly #table: RowTable;
   /** Do other threads use the row? */
   readonly isShared: boolean;
+  /** Of threads that did not take the place that was left to them: when their first request in line came. */
+  readonly #ignored: Int32Array;
 
   constructor(table: RowTable, slot: number, memory: Int32Array, all: number, isShared: boolean) {
     this.#table = table;
@@ -85,6 +89,7 @@ export class ServerRow {
     this.all = all;
     this.own = table.sharesOf(all, table.thread);
     this.isShared = isShared;
+    this.#ignored = isShared ? new Int32Array(table.threads) : NONE;
   }
 
   #add(what: number, change: number): void {
@@ -203,10 +208,17 @@ export class ServerRow {
   #firstInLine(): number {
     let first = -1;
     for (let thread = 0; thread < this.#table.threads; thread++) {
-      if (thread === this.#table.thread || this.#firstOf(thread) === 0) continue;
-      if (first === -1 || ((this.#firstOf(thread) - this.#firstOf(first)) | 0) < 0) first = thread;
+      const came = this.#firstOf(thread);
+      if (came === 0 || thread === this.#table.thread || came === this.#ignored[thread]) continue;
+      if (first === -1 || ((came - this.#firstOf(first)) | 0) < 0) first = thread;
     }
     return first;
+  }
+
+  /** The thread whose request came first does not answer: the request does not count until that thread goes on. */
+  ignoreFirst(): void {
+    const thread = this.#firstInLine();
+    if (thread !== -1) this.#ignored[thread] = this.#firstOf(thread);
   }
 
   #firstOf(thread: number): number {

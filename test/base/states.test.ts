@@ -201,7 +201,7 @@ t.test('a connection that several requests share is given back before it gets an
     putSlot() {},
   };
   const address = parseAddress('127.0.0.1:1', { defaultHost: '127.0.0.1' });
-  const source = { address, isOverLimit: false } as unknown as ConnectionSource;
+  const source = { address, mustShrink: false } as unknown as ConnectionSource;
   const pipeline = new PipelinedConnection(source, owner, wheel);
   t.throws(() => pipeline.onDeadline(), /spare is never followed by late/);
   const connection = { discard() {} } as unknown as WholeConnection;

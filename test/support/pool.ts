@@ -33,15 +33,17 @@ export function poolSupplies(t: Closing, observer: Observer = {}): ConnectionDep
   return { clock, wheel, observer, resolver, parsers, shortages, sockets: new SocketChoice(), shared };
 }
 
-/** A pool for one server, closed behind the test. */
+/** A pool for one server, closed after the test. */
 export function createPool(
   t: Closing,
   server: string,
   limits: Partial<PoolLimits>,
   deps: ConnectionDeps,
+  slot = deps.shared.servers.claim(),
 ): Pool {
   const address = parseAddress(server, { defaultHost: '127.0.0.1' });
-  const pool = new Pool(address, { ...DEFAULT_POOL, connectTimeout: 3000, sendProxy: null, ...limits }, deps);
+  const terms = { ...DEFAULT_POOL, connectTimeout: 3000, sendProxy: null, ...limits };
+  const pool = new Pool(address, terms, deps, address.text, null, slot);
   t.teardown(() => pool.close());
   return pool;
 }

@@ -1,0 +1,134 @@
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../base/timer-wheel.js';
+import type { RowListener, ServerRow } from '../shared/server-row.js';
+import type { PoolLimits } from './contracts.js';
+
+/**
+ * While requests wait, a pool that shares its limit with other threads looks at the line by itself: at each turn of the
+ * timer wheel. Other threads call it before; this is for a call that does not come.
+ */
+const LOOK_MS = 10;
+/** At so many looks a free place is left to a thread whose request came earlier; then that thread is passed over. */
+const PATIENT_LOOKS = 2;
+
+/** A pool, as it is called because of its line. */
+export interface PlaceUser {
+  readonly limits: PoolLimits;
+  /** Do requests of this thread wait for a place? */
+  readonly isFull: boolean;
+  /** Another thread needs room, or has left a place to this one; or it is time to look. */
+  onRoom(): void;
+}
+
+/**
+ * The places for connections to one server, of which all threads together have `max_connections`, and the line of requests
+ * for them. Each thread has a line of its own, and tells the others when its first request came. A free place is left to
+ * the thread whose request came first.
+ */
+export class ConnectionPlaces implements RowListener, DeadlineOwner {
+  readonly #row: ServerRow;
+  readonly #wheel: TimerWheel;
+  readonly #user: PlaceUser;
+  /** Looks at the line; made when first needed. */
+  #look: Deadline | null = null;
+  /** Looks at which a free place was left to others. */
+  #leftFree = 0;
+
+  constructor(row: ServerRow, wheel: TimerWheel, user: PlaceUser) {
+    this.#row = row;
+    this.#wheel = wheel;
+    this.#user = user;
+    row.join();
+    row.listen(this);
+  }
+
+  /** In ms of the clock, which is the same in all threads; where no other thread asks, as of the last tick. */
+  get now(): number {
+    return this.#row.isShared ? this.#wheel.clock.now() : this.#wheel.now;
+  }
+
+  /** Are more taken than there may be, not counting connections that are closing to make room? */
+  get isOverLimit(): boolean {
+    const { maxConnections } = this.#user.limits;
+    return maxConnections > 0 && this.#row.open - this.#row.closing > maxConnections;
+  }
+
+  /** Takes a place, for a request that came at `since`; false when there is none for it. */
+  take(since: number): boolean {
+    const row = this.#row;
+    const { maxConnections } = this.#user.limits;
+    if (maxConnections === 0) {
+      row.addPlace();
+      return true;
+    }
+    if (row.isShared && row.othersCameBefore(since)) return false;
+    return row.takePlace(maxConnections);
+  }
+
+  give(): void {
+    this.#row.givePlace();
+  }
+
+  /**
+   * Do more requests wait in other threads than there is room for, one of which came before `since`, by more than the
+   * tolerance? Infinite: at any time.
+   */
+  owesRoom(since: number): boolean {
+    const row = this.#row;
+    const { maxConnections } = this.#user.limits;
+    if (!row.isShared || maxConnections === 0) return false;
+    const { othersInLine } = row;
+    if (othersInLine <= 0 || othersInLine <= maxConnections - row.open + row.closing) return false;
+    return row.othersCameBefore(since);
+  }
+
+  /** A request joins the line; false when it is full. */
+  join(): boolean {
+    return this.#row.joinLine(this.#user.limits.maxWaiting);
+  }
+
+  /** Tells the other threads how many requests of this one are in line, and when the first of them came. */
+  tell(count: number, since: number): void {
+    const row = this.#row;
+    row.setLine(count, since);
+    if (count === 0) this.#leftFree = 0;
+    if (!row.isShared) return;
+    if (count > 0) this.#lookSoon();
+    // A place that was left to requests that came earlier.
+    if (row.othersInLine > 0 && row.open < this.#user.limits.maxConnections) row.callFirst();
+  }
+
+  /** Calls a thread with an unused connection, if requests of this one need the room. */
+  ask(): void {
+    const row = this.#row;
+    if (row.isShared && this.#user.isFull && row.inLine > row.closing) row.callUnused();
+  }
+
+  onCall(): void {
+    this.#user.onRoom();
+  }
+
+  #lookSoon(): void {
+    this.#look ??= new Deadline(this.#wheel, this);
+    if (!this.#look.armed) this.#look.armRoughly(LOOK_MS);
+  }
+
+  onDeadline(): void {
+    if (!this.#user.isFull) return;
+    const isFree = this.#row.open < this.#user.limits.maxConnections;
+    this.#leftFree = isFree ? this.#leftFree + 1 : 0;
+    if (this.#leftFree >= PATIENT_LOOKS) this.#row.ignoreFirst();
+    this.#user.onRoom();
+    this.ask();
+  }
+
+  /** No new requests come to this thread's pool. */
+  leave(): void {
+    this.#row.leave();
+  }
+
+  /** The pool is closed. */
+  close(): void {
+    this.#look?.release();
+    this.#row.setLine(0, 0);
+  }
+}

@@ -1,0 +1,150 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import { until } from '../support/loop-ticks.js';
+import { seeded } from '../support/random.js';
+import { CountingServer, type EngineThread, startThreads } from './pool-threads.js';
+
+// Worker threads of a busy machine take their time.
+t.setTimeout(120_000);
+
+const NEVER = (): number => Number.POSITIVE_INFINITY;
+
+const endedOf = (threads: readonly EngineThread[]): number =>
+  threads.reduce((sum, { ended }) => sum + ended.length, 0);
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[numbers.length >> 1] as number;
+
+t.test('max_connections holds for all threads together, at every moment', async (t) => {
+  const server = await CountingServer.start(t);
+  const random = seeded(3);
+  server.delay = () => 1 + Math.floor(random() * 4);
+  const { threads, row } = await startThreads(t, 4, [server], { limits: { maxConnections: 8 } });
+  // Threads take turns in having much to do.
+  for (let round = 0; round < 10; round++) {
+    for (const thread of threads) thread.tell({ what: 'keep', count: Math.floor(random() * 16) });
+    await pause(100);
+  }
+  for (const thread of threads) thread.tell({ what: 'keep', count: 0 });
+  await until(() => row.active === 0);
+  t.equal(server.mostOpen, 8);
+  t.equal(row.inLine, 0);
+  t.equal(row.closing, 0);
+  t.same(
+    threads.flatMap(({ ended }) => ended.filter(({ failure }) => failure !== '')),
+    [],
+  );
+  t.ok(endedOf(threads) > 50, `${endedOf(threads)} requests`);
+});
+
+t.test('unused connections of another thread give way to requests in line', async (t) => {
+  const server = await CountingServer.start(t);
+  const { threads, row } = await startThreads(t, 2, [server], { limits: { maxConnections: 4 } });
+  const [one, other] = threads as [EngineThread, EngineThread];
+  server.delay = NEVER;
+  one.tell({ what: 'ask', count: 4, path: '/one' });
+  await until(() => server.held === 4);
+  while (server.held > 0) server.answer();
+  await until(() => one.ended.length === 4);
+  t.equal(row.idle, 4);
+  other.tell({ what: 'ask', count: 3, path: '/other' });
+  await until(() => server.held === 3);
+  t.equal(server.mostOpen, 4);
+  t.equal(row.idle, 1, 'no more than are needed');
+});
+
+t.test('the line moves within 10 ms of a release, in whatever thread its first request is', async (t) => {
+  const server = await CountingServer.start(t);
+  server.delay = NEVER;
+  const { threads, row } = await startThreads(t, 4, [server], { limits: { maxConnections: 1 } });
+  for (const [index, thread] of threads.entries()) {
+    thread.tell({ what: 'ask', count: 3, path: `/${index}-` });
+    await until(() => row.inLine === 3 * index + 2);
+    // More than the tolerance, so that there is one right order.
+    await pause(10);
+  }
+  const delays: number[] = [];
+  const hops: number[] = [];
+  for (let left = 12; left > 0; left--) {
+    await until(() => server.held === 1);
+    const before = performance.now();
+    server.answer();
+    await until(() => endedOf(threads) === 13 - left);
+    hops.push(performance.now() - before);
+    if (left > 1) await until(() => server.held === 1);
+    delays.push(performance.now() - before);
+  }
+  const right = threads.flatMap((_, index) => [0, 1, 2].map((i) => `/${index}-${i}`));
+  t.same(server.paths, right, 'in the order in which they came');
+  t.equal(server.mostOpen, 1);
+  // The message that a request has ended goes from one thread to another too: on a busy machine that takes long.
+  const [delay, hop] = [median(delays), median(hops)];
+  t.ok(delay < 10 + 4 * hop, `median ${delay} ms, and ${hop} ms for a message`);
+});
+
+t.test('a request in line is served in turn while another thread never runs out of requests', async (t) => {
+  const server = await CountingServer.start(t);
+  server.delay = () => 2;
+  for (const pipelining of [1, 4]) {
+    const limits = { maxConnections: 2, pipelining };
+    const { threads, row } = await startThreads(t, 2, [server], { limits });
+    const [busy, other] = threads as [EngineThread, EngineThread];
+    busy.tell({ what: 'keep', count: 20 });
+    await until(() => row.open === 2 && busy.ended.length > 50);
+    other.tell({ what: 'ask', count: 5, path: '/other' });
+    await until(() => other.ended.length === 5);
+    // 20 requests of 2 ms on 2 connections are a line of 20 ms.
+    for (const { failure, waited } of other.ended) {
+      t.equal(failure, '');
+      t.ok(waited < 1000, `waited ${waited} ms with pipelining: ${pipelining}`);
+    }
+    busy.tell({ what: 'keep', count: 0 });
+    await until(() => row.active === 0);
+  }
+});
+
+t.test('max_waiting holds for all threads together', async (t) => {
+  const server = await CountingServer.start(t);
+  server.delay = NEVER;
+  const limits = { maxConnections: 1, maxWaiting: 5 };
+  const { threads, row } = await startThreads(t, 3, [server], { limits });
+  for (const thread of threads) thread.tell({ what: 'ask', count: 4, path: '/' });
+  await until(() => endedOf(threads) === 6);
+  t.ok(threads.every(({ ended }) => ended.every(({ failure }) => failure === 'queue_full')));
+  t.equal(row.inLine, 5);
+});
+
+t.test(
+  'a thread that is terminated gives its connections and its places in line to the others',
+  async (t) => {
+    const server = await CountingServer.start(t);
+    const random = seeded(11);
+    server.delay = () => 1 + Math.floor(random() * 20);
+    const limits = { maxConnections: 6 };
+    const { threads, row, shared, start } = await startThreads(t, 3, [server], { limits });
+    for (const thread of threads) thread.tell({ what: 'keep', count: 6 });
+    for (let round = 0; round < 4; round++) {
+      const victim = threads[round % 3] as EngineThread;
+      await pause(20 + random() * 50);
+      await victim.terminate();
+      shared.reclaim(victim.number);
+      const others = threads.filter((thread) => thread !== victim);
+      const before = endedOf(others);
+      await until(() => endedOf(others) > before + 10);
+      const next = await start(victim.number);
+      threads[round % 3] = next;
+      next.tell({ what: 'keep', count: 6 });
+      await until(() => next.ended.length > 10);
+    }
+    for (const thread of threads) thread.tell({ what: 'keep', count: 0 });
+    await until(() => row.active === 0);
+    t.ok(server.mostOpen <= 6, `${server.mostOpen} at most`);
+    for (const thread of threads) {
+      await thread.terminate();
+      shared.reclaim(thread.number);
+    }
+    await until(() => server.open === 0);
+    const { active, open, inLine, closing, idle } = row;
+    t.same({ active, open, inLine, closing, idle }, { active: 0, open: 0, inLine: 0, closing: 0, idle: 0 });
+  },
+);
