@@ -93,7 +93,7 @@ export class CertificateStore {
     this.#clock = clock;
     this.#isStapled = isStapled;
     this.#tickets = new TicketKeyRotation(clock, (keys) => void this.#tell({ kind: 'ticket_keys', keys }));
-    this.#own = new ThreadCertificates(this.state, onTokens);
+    this.#own = new ThreadCertificates(this.#tickets.keys, onTokens);
   }
 
   /** Other threads listen too, and are told of every change from now on. */

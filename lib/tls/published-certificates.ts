@@ -102,13 +102,17 @@ export type CertificateNews =
   | { readonly kind: 'certificates'; readonly published: PublishedCertificates }
   | SmallNews;
 
-/** All of it, for a thread that begins to listen. */
-export interface CertificateState {
-  readonly published: PublishedCertificates;
+/** What a thread that begins to listen is told besides the certificates. */
+export interface CertificateStart {
   /** Newest first: the next one, then the one in use. */
   readonly ticketKeys: readonly TicketKey[];
   /** Staples and open challenges. */
   readonly news: readonly SmallNews[];
+}
+
+/** All of it. */
+export interface CertificateState extends CertificateStart {
+  readonly published: PublishedCertificates;
 }
 
 /** Tells all threads that listen; resolves when new handshakes in all of them go by it. Does not reject. */

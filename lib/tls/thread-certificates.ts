@@ -6,7 +6,6 @@ import type { PemPair } from './acme-source.js';
 import { ContextCache, contextSource, ListenerContext } from './contexts.js';
 import {
   type CertificateNews,
-  type CertificateState,
   CHALLENGE_PATH,
   type ChallengeToken,
   NO_CLIENT_POLICY,
@@ -41,17 +40,13 @@ export class ThreadCertificates {
   readonly #staples = new Map<string, Buffer>();
   #contexts: ReadonlyMap<string, ListenerContext> = new Map();
 
-  /**
-   * Follows the news that are part of `state`; what was published has to be prepared and installed. `onTokens` makes listeners
-   * answer challenges of http-01; null: none is open.
-   */
+  /** `onTokens` makes listeners answer challenges of http-01; null: none is open. */
   constructor(
-    { ticketKeys, news }: CertificateState,
+    ticketKeys: readonly TicketKey[],
     onTokens: (answerFor: ChallengeAnswer | null) => void = () => {},
   ) {
     this.#tickets = new TicketKeys(ticketKeys);
     this.#onTokens = onTokens;
-    for (const one of news) this.take(one);
   }
 
   /** Contexts for another load, with those that are in use. */

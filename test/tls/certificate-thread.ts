@@ -14,7 +14,8 @@ export interface CertificateThreadData {
 
 /** A thread that listens with the certificates that it is told of, and answers each news with `followed`. */
 async function run({ config, state }: CertificateThreadData): Promise<void> {
-  const certificates = new ThreadCertificates(state);
+  const certificates = new ThreadCertificates(state.ticketKeys);
+  for (const news of state.news) certificates.take(news);
   certificates.install(atOnce(certificates.prepare(state.published)));
   const terms = certificates.termsOf(config);
   const server = net.createServer((socket) => {

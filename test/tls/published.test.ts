@@ -22,7 +22,8 @@ function write(folder: string, ...issued: IssuedCertificate[]): { cert: string; 
 
 /** A thread that has all that was published. */
 function threadOf(state: CertificateState): ThreadCertificates {
-  const certificates = new ThreadCertificates(state);
+  const certificates = new ThreadCertificates(state.ticketKeys);
+  for (const news of state.news) certificates.take(news);
   certificates.install(atOnce(certificates.prepare(state.published)));
   return certificates;
 }
