@@ -9,6 +9,7 @@ import { type CertificateReload, Certificates } from './control/certificates.js'
 import type { ChangeStore } from './control/changes.js';
 import { GracefulShutdown } from './control/graceful-shutdown.js';
 import { CheckSlots } from './control/health/check-slots.js';
+import { ServerHealth } from './control/health/server-health.js';
 import { Readiness } from './control/readiness.js';
 import { type PreparedConfig, ServerRegistry } from './control/server-registry.js';
 import { liftBan, listBans } from './control/status/bans.js';
@@ -43,6 +44,10 @@ import { fewFiles } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
 import type { TlsTerms } from './net/tls-terms.js';
 import type { SocketMode } from './net/transport.js';
+import type { RoutingSnapshot } from './routing/routing-snapshot.js';
+import { SnapshotBuilder } from './routing/snapshot-builder.js';
+import type { EngineHost } from './servers/engine-contract.js';
+import { ServerMaker } from './servers/server-maker.js';
 import { SharedMemory } from './shared/shared-memory.js';
 
 /**
@@ -165,7 +170,7 @@ class RunningBalancer implements Balancer {
   readonly #telemetry: Telemetry;
   readonly #configPath: string | null;
   readonly #startedAt: number;
-  readonly #engine: LocalEngine;
+  readonly #engine: EngineHost<RoutingSnapshot, Config>;
   readonly #readiness: Readiness;
   readonly #shutdown: GracefulShutdown;
   readonly #sockets: SocketChoice;
@@ -196,21 +201,36 @@ class RunningBalancer implements Balancer {
       observer,
       authority,
       forListeners: tlsTerms === undefined,
-      answerChallenges: (answerFor) => this.#engine.acceptor.answerChallenges(answerFor),
+      answerChallenges: (answerFor) => this.#engine.answerChallenges(answerFor),
     });
     const shared = SharedMemory.create();
     const connections = connectionDeps(config, wheel, observer, sockets, shared);
     const health = { ...connections, clock, slots: new CheckSlots() };
-    const parts = { deps: connections, shared, health, telemetry: this.#telemetry, store };
-    this.#registry = new ServerRegistry(config, parts, (snapshot) => this.#engine.install(snapshot));
+    const telemetry = this.#telemetry;
+    this.#registry = new ServerRegistry(config, {
+      routed: {
+        clock,
+        observer,
+        maker: new ServerMaker(connections),
+        judgeOf: (server, terms) => new ServerHealth(server, terms, health),
+        numberOf: null,
+        snapshotSteps: (next, serversOf, before) =>
+          SnapshotBuilder.steps(next, { clock, serversOf, before, observer, shared }),
+      },
+      clock,
+      wheel,
+      telemetry,
+      store,
+      install: (snapshot) => this.#engine.install(snapshot),
+      replay: () => {},
+    });
     this.#readiness = new Readiness(this.#registry, () => this.#state);
     const whyNotReady = (): string => this.#readiness.obstacle;
     const termsOf = tlsTerms ?? (({ tls }) => this.#certificates.termsOf(tls));
     const { inherited } = options;
     const engineDeps = { clock, connections, sockets, whyNotReady, termsOf, inherited };
     this.#engine = new LocalEngine(this.#registry.snapshot, engineDeps);
-    const { acceptor, listeners } = this.#engine;
-    this.#shutdown = new GracefulShutdown({ wheel, acceptor, listeners, telemetry: this.#telemetry });
+    this.#shutdown = new GracefulShutdown({ wheel, engine: this.#engine, telemetry });
   }
 
   get addresses(): readonly Address[] {
@@ -218,11 +238,11 @@ class RunningBalancer implements Balancer {
   }
 
   get clientCount(): number {
-    return this.#engine.acceptor.count;
+    return this.#engine.clientCount;
   }
 
   get handshakes(): ReadonlyMap<HandshakeResult, number> {
-    return this.#engine.handshakes.byResult;
+    return this.#engine.handshakes;
   }
 
   get config(): Config {
@@ -242,7 +262,7 @@ class RunningBalancer implements Balancer {
       warmUp();
       await this.#sockets.prove();
       this.#certificates.install(await this.#certificates.prepare(this.config), this.config);
-      await this.#engine.listeners.open(() => {
+      await this.#engine.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
       });
       this.#certificates.order();
@@ -252,7 +272,7 @@ class RunningBalancer implements Balancer {
     }
     this.#registry.start();
     this.#started = true;
-    const warning = fewFiles(this.config.limits.connections, this.#engine.acceptor.most);
+    const warning = fewFiles(this.config.limits.connections, this.#engine.mostClients);
     if (warning !== null) this.#observer.event?.({ what: 'warning', message: warning });
     if (this.#sockets.notice !== null) this.#telemetry.warn(this.#sockets.notice);
   }
@@ -277,7 +297,7 @@ class RunningBalancer implements Balancer {
       this.#certificates.discard();
       throw error;
     });
-    this.#engine.acceptor.endOutdated();
+    this.#engine.endOutdated();
     this.#certificates.order();
     await inSlices(left);
   }
@@ -286,24 +306,20 @@ class RunningBalancer implements Balancer {
     const certificates = await this.#certificates.prepare(config, check);
     const prepared = await this.#registry.prepare(config, check);
     this.#certificates.store.stage(certificates);
-    return this.#install(prepared, () => this.#certificates.install(certificates, config));
-  }
-
-  /** Opens its listeners first: what cannot be bound leaves everything as it is. */
-  async #install(prepared: PreparedConfig, takeOver: () => void): Promise<Steps<void>> {
-    let left: Steps<void> | null = null;
     try {
-      await this.#engine.listeners.follow(prepared.snapshot.config.listen, () => {
-        // It may have been told to end while a listener was being opened, and would not know of that one.
-        this.#refuseIfEnding();
-        takeOver();
-        left = this.#follow(prepared);
-      });
+      const { snapshot } = prepared;
+      const numbers = prepared.plan.numbers();
+      // Opens its listeners too: what cannot be bound leaves everything as it is.
+      await this.#engine.prepare({ config, secret: snapshot.secret, numbers });
+      // It may have been told to end meanwhile.
+      check();
+      this.#certificates.install(certificates, config);
     } catch (error) {
-      if (left === null) this.#registry.discard(prepared);
+      this.#engine.discard();
+      this.#registry.discard(prepared);
       throw error;
     }
-    return left as unknown as Steps<void>;
+    return this.#follow(prepared);
   }
 
   reloadCertificates(): Promise<CertificateReload> {
@@ -311,7 +327,7 @@ class RunningBalancer implements Balancer {
     const done = this.#lastReload.then(async () => {
       check();
       const reloaded = await this.#certificates.reload(check);
-      this.#engine.acceptor.endOutdated();
+      this.#engine.endOutdated();
       return reloaded;
     });
     this.#lastReload = done.then(
@@ -412,12 +428,12 @@ class RunningBalancer implements Balancer {
       state: this.#state,
       readyReasons: this.#readiness.reasons,
       startedAt: this.#startedAt,
-      listeners: this.#engine.listeners.figures,
+      listeners: this.#engine.listenerFigures,
       clients: this.clientCount,
       threads: [],
       bufferedBytes: replayBytes(),
       handshakes: this.handshakes,
-      proxyHeaders: this.#engine.proxyHeaders.results,
+      proxyHeaders: this.#engine.proxyHeaders,
       configPath: this.#configPath,
       loadedAt: this.#loadedAt,
       certificates: () => this.#certificates.status(),

@@ -8,9 +8,10 @@ import { Exchange, type ExchangeDeps } from './exchange/exchange.js';
 import type { ResponseForm } from './http/head-encoder.js';
 import { encodeReply } from './http/replies.js';
 import { HandshakeQueue } from './net/handshake-queue.js';
-import { HandshakeCounts } from './net/handshake-results.js';
+import { HandshakeCounts, type HandshakeResult } from './net/handshake-results.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
-import { Listeners } from './net/listeners.js';
+import type { ListenerSharing } from './net/listener.js';
+import { type ListenerFigures, Listeners, type PreparedListeners } from './net/listeners.js';
 import { ProxyHeaderCounts } from './net/proxy-header-counts.js';
 import { Resolver } from './net/resolver.js';
 import { ShortageAlarm } from './net/shortage.js';
@@ -18,7 +19,7 @@ import type { SocketChoice } from './net/socket-choice.js';
 import type { TlsTerms } from './net/tls-terms.js';
 import type { RoutingSnapshot } from './routing/routing-snapshot.js';
 import type { ConnectionDeps } from './servers/contracts.js';
-import type { Engine } from './servers/engine-contract.js';
+import type { EngineHost, NextConfiguration } from './servers/engine-contract.js';
 import type { SharedMemory } from './shared/shared-memory.js';
 
 /** What an engine is given by the control plane. */
@@ -32,7 +33,14 @@ export interface EngineDeps {
   readonly termsOf: (listener: ListenerConfig) => TlsTerms | null;
   /** Sockets that this process was started with. */
   readonly inherited?: InheritedSockets | undefined;
+  /** How its listeners share their addresses with those of other threads; by default there are none. */
+  readonly sharing?: ListenerSharing;
 }
+
+/** Event-loop ticks without a new connection after which everything sent before a drain is accepted and read. */
+const QUIET_TICKS = 3;
+/** As many as the accept queue holds: one connection is accepted per tick. */
+const MAX_TICKS = 4096;
 
 /** What the pools of an engine need, whose servers are made before there is a snapshot. */
 export function connectionDeps(
@@ -57,12 +65,12 @@ export function connectionDeps(
  * The data plane: listeners, clients' connections, exchanges, and through the snapshot the routes, groups and pools. It
  * takes what `servers/engine-contract.ts` has, and knows no settings file, check or operator.
  */
-export class LocalEngine implements Engine<RoutingSnapshot> {
-  readonly acceptor: ClientAcceptor;
-  readonly listeners: Listeners<ListenerConfig>;
-  /** Of clients. */
-  readonly handshakes = new HandshakeCounts();
-  readonly proxyHeaders: ProxyHeaderCounts;
+export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
+  readonly #acceptor: ClientAcceptor;
+  readonly #listeners: Listeners<ListenerConfig>;
+  readonly #handshakes = new HandshakeCounts();
+  readonly #proxyHeaders: ProxyHeaderCounts;
+  #prepared: PreparedListeners<ListenerConfig> | null = null;
   #timeouts: Config['timeouts'];
   readonly #exchanges: ExchangeDeps;
   readonly #connections: ConnectionDeps;
@@ -81,12 +89,12 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
     this.#exchanges = { clock, wheel, timeouts, observer, objectPool, pipeline };
     const requests = clientRequests(limits, clock);
     const client = { wheel, requests, handlers: objectPool, whyNotReady };
-    this.acceptor = new ClientAcceptor(client, snapshot, config, shortages);
+    this.#acceptor = new ClientAcceptor(client, snapshot, config, shortages);
     const handshakes = {
-      acceptor: this.acceptor,
+      acceptor: this.#acceptor,
       wheel,
       queue: new HandshakeQueue(),
-      counts: this.handshakes,
+      counts: this.#handshakes,
       timeout: () => this.#timeouts.tlsHandshake,
       replies: {
         plainHttp: () => encodeReply(400, LAST, false, clock.wall(), PLAIN_HTTP),
@@ -94,39 +102,118 @@ export class LocalEngine implements Engine<RoutingSnapshot> {
       },
     };
     const tls = { termsOf: certain(deps.termsOf), handshakes };
-    this.proxyHeaders = new ProxyHeaderCounts(wheel, observer);
+    this.#proxyHeaders = new ProxyHeaderCounts(wheel, observer);
     const proxyHeaders = {
       wheel,
-      counts: this.proxyHeaders,
-      places: this.acceptor,
+      counts: this.#proxyHeaders,
+      places: this.#acceptor,
       timeout: () => this.#timeouts.proxyHeader,
     };
-    const { inherited } = deps;
+    const { inherited, sharing = 'alone' } = deps;
     const listenerDeps = {
-      acceptor: this.acceptor,
+      acceptor: this.#acceptor,
       sockets,
       tls,
       proxyHeaders,
+      sharing,
       ...(inherited !== undefined && { inherited }),
     };
-    this.listeners = new Listeners(listen, listenerDeps, observer, shortages);
+    this.#listeners = new Listeners(listen, listenerDeps, observer, shortages);
+  }
+
+  /** `at`: the addresses that other threads have bound. */
+  open(permit: () => void, at: readonly Address[] = []): Promise<void> {
+    return this.#listeners.open(permit, at);
+  }
+
+  async prepare(
+    { config }: Pick<NextConfiguration<Config>, 'config'>,
+    at?: readonly Address[],
+  ): Promise<void> {
+    this.#prepared = await this.#listeners.prepare(config.listen, at);
+  }
+
+  /** With the addresses of `prepare` bound, those that the next snapshot has. */
+  get preparedAddresses(): readonly Address[] {
+    return this.#prepared?.all.map(({ address }) => address) ?? [];
+  }
+
+  discard(): void {
+    if (this.#prepared !== null) this.#listeners.discard(this.#prepared);
+    this.#prepared = null;
   }
 
   install(snapshot: RoutingSnapshot): void {
     this.#exchanges.pipeline = snapshot.pipeline;
-    this.acceptor.applyConfig(snapshot, snapshot.config);
+    this.#acceptor.applyConfig(snapshot, snapshot.config);
     this.#timeouts = snapshot.config.timeouts;
     this.#connections.resolver.applyOptions(snapshot.config.dns);
+    if (this.#prepared !== null) this.#listeners.install(this.#prepared);
+    this.#prepared = null;
+  }
+
+  /** There is nothing to wait for: the control plane calls this engine directly. */
+  settled(): Promise<void> {
+    return Promise.resolve();
   }
 
   get addresses(): readonly Address[] {
-    return this.listeners.addresses;
+    return this.#listeners.addresses;
   }
 
-  /** Cuts every connection of a client, and accepts no more. */
+  get listenerFigures(): readonly ListenerFigures[] {
+    return this.#listeners.figures;
+  }
+
+  get clientCount(): number {
+    return this.#acceptor.count;
+  }
+
+  get mostClients(): number {
+    return this.#acceptor.most;
+  }
+
+  get handshakes(): ReadonlyMap<HandshakeResult, number> {
+    return this.#handshakes.byResult;
+  }
+
+  get proxyHeaders(): ReadonlyMap<string, number> {
+    return this.#proxyHeaders.results;
+  }
+
+  answerChallenges(answerFor: ((path: string) => string | null) | null): void {
+    this.#acceptor.answerChallenges(answerFor);
+  }
+
+  endOutdated(): void {
+    this.#acceptor.endOutdated();
+  }
+
+  announceEnd(): void {
+    this.#acceptor.announceEnd();
+  }
+
+  async drain(): Promise<void> {
+    this.#acceptor.announceEnd();
+    await this.#takeIn();
+    this.#listeners.close();
+    await new Promise<void>((resolve) => this.#acceptor.drain(resolve));
+  }
+
+  /** Accepts and reads what the kernel already holds: connections in the accept queue, and requests on open connections. */
+  async #takeIn(): Promise<void> {
+    let { accepted } = this.#acceptor;
+    for (let tick = 0, quiet = 0; tick < MAX_TICKS && quiet < QUIET_TICKS; tick++, quiet++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#acceptor.accepted !== accepted) quiet = 0;
+      ({ accepted } = this.#acceptor);
+    }
+  }
+
   stop(): void {
-    this.listeners.close();
-    this.acceptor.destroy();
+    this.discard();
+    this.#listeners.close();
+    this.#acceptor.destroy();
     this.#connections.resolver.close();
   }
 }

@@ -171,15 +171,21 @@ export class DesiredServers {
    * Throws an OperationError for an unknown route, a name or address in use, or a wrong setting.
    */
   planAddition(route: string, settings: NewServer): Addition {
+    if (this.#file.groupOf(route) === null)
+      throw new OperationError('unknown_route', this.#unknownRoute(route));
+    const server = this.#named(readServer(settings), settings.name);
+    return this.planMove({ route, server }, settings.weight);
+  }
+
+  /** The same with settings that are compiled already. `weight`: undefined for that of the server. */
+  planMove({ route, server }: Move, weight: number | undefined): Addition {
     const group = this.#file.groupOf(route);
     if (group === null) throw new OperationError('unknown_route', this.#unknownRoute(route));
-    const server = this.#named(readServer(settings), settings.name);
     if (this.#groupHas(group, server.name))
       throw new OperationError(
         'duplicate_server',
         `${route} has ${server.name} already: change its weight or availability`,
       );
-    const { weight } = settings;
     if (weight !== undefined) checkWeight(weight);
     const used = this.#listed(group, server) ?? amongOthers(server, group.servers);
     return { group, server: used, asked: server, route, weight };

@@ -1,22 +1,18 @@
 import { Deadline, type TimerWheel } from '../base/timer-wheel.js';
 import { formatDuration } from '../base/units.js';
-import type { ClientAcceptor } from '../client/acceptor.js';
 import type { TimeoutsConfig } from '../config/types.js';
-import type { Listeners } from '../net/listeners.js';
 import type { Telemetry } from './telemetry.js';
 
 /** The parts of a balancer that a shutdown ends. */
 export interface ShutdownDeps {
   readonly wheel: TimerWheel;
-  readonly acceptor: ClientAcceptor;
-  readonly listeners: Listeners;
+  readonly engine: {
+    announceEnd(): void;
+    /** Accepts no more connections; resolves when the last one has ended. */
+    drain(): Promise<void>;
+  };
   readonly telemetry: Telemetry;
 }
-
-/** Ticks of the event loop without a new connection after which everything sent before a drain is accepted and read. */
-const QUIET_TICKS = 3;
-/** As many as the accept queue holds: one connection is accepted per tick. */
-const MAX_TICKS = 4096;
 
 /**
  * Graceful shutdown. For `timeouts.drain_delay` it is only announced: readiness fails, every answer says `Connection:
@@ -50,9 +46,9 @@ export class GracefulShutdown {
 
   async #announce(delay: number): Promise<void> {
     if (delay === 0) return;
-    const { acceptor, telemetry } = this.#parts;
+    const { engine, telemetry } = this.#parts;
     telemetry.journal.note('draining', '', `in ${formatDuration(delay)}`);
-    acceptor.announceEnd();
+    engine.announceEnd();
     await new Promise<void>((resolve) => {
       this.#endDelay = resolve;
       this.#delay.arm(delay);
@@ -64,28 +60,14 @@ export class GracefulShutdown {
   async drain(timeouts: TimeoutsConfig): Promise<boolean> {
     this.#announced ??= Promise.resolve();
     this.#endDelay();
-    const { acceptor, listeners, telemetry } = this.#parts;
+    const { engine, telemetry } = this.#parts;
     this.#patience.arm(timeouts.drain);
     telemetry.journal.note('draining', '', '');
     const drained = new Promise<boolean>((resolve) => {
       this.#endDrain = resolve;
     });
-    acceptor.announceEnd();
-    await this.#takeIn();
-    listeners.close();
-    acceptor.drain(() => this.#endDrain(true));
+    void engine.drain().then(() => this.#endDrain(true));
     return drained;
-  }
-
-  /** Accepts and reads what the kernel already holds: connections in the accept queue, and requests on open connections. */
-  async #takeIn(): Promise<void> {
-    const { acceptor } = this.#parts;
-    let accepted = acceptor.accepted;
-    for (let tick = 0, quiet = 0; tick < MAX_TICKS && quiet < QUIET_TICKS; tick++, quiet++) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (acceptor.accepted !== accepted) quiet = 0;
-      accepted = acceptor.accepted;
-    }
   }
 
   /** Everything has been cut. */

@@ -2,14 +2,16 @@ import type { Clock } from '../base/timer-wheel.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
 import type { ServerWatcher } from '../servers/engine-contract.js';
 import type { Server } from '../servers/server.js';
-import type { ServerHealth } from './health/server-health.js';
+import type { ServerJudge } from './health/server-health.js';
 import type { ServerState } from './status/status.js';
 
 /** One server as the control plane keeps it: its health, and since when it has been in its state. */
 export class ManagedServer implements ServerWatcher {
   /** The server in the engine; everything except its groups uses it as an `EngineServer`. */
   readonly server: Server;
-  readonly health: ServerHealth;
+  /** The same in every thread. */
+  readonly number: number;
+  readonly health: ServerJudge;
   /** One of the entries of the configuration for this server, and a group with it: all of them have the same terms. */
   config: ServerConfig;
   group: GroupConfig;
@@ -17,8 +19,16 @@ export class ManagedServer implements ServerWatcher {
   #state: ServerState;
   #since: number;
 
-  constructor(server: Server, health: ServerHealth, config: ServerConfig, group: GroupConfig, clock: Clock) {
+  constructor(
+    server: Server,
+    number: number,
+    health: ServerJudge,
+    config: ServerConfig,
+    group: GroupConfig,
+    clock: Clock,
+  ) {
     this.server = server;
+    this.number = number;
     this.health = health;
     this.config = config;
     this.group = group;

@@ -1,21 +1,36 @@
 import { append } from '../base/collections.js';
+import type { Observer } from '../base/observer.js';
 import { atOnce, type Steps } from '../base/slices.js';
+import type { Clock } from '../base/timer-wheel.js';
 import type { GroupConfig, ServerConfig } from '../config/types.js';
-import type { ConnectionDeps, PoolLimits } from '../servers/contracts.js';
-import type { EngineServer } from '../servers/engine-contract.js';
-import { Pool } from '../servers/pool.js';
-import { Server } from '../servers/server.js';
-import { LoadLog } from '../servers/server-counters.js';
+import type { EngineServer, ServerUpdate } from '../servers/engine-contract.js';
+import type { Server } from '../servers/server.js';
 import type { DesiredServers } from './desired-servers.js';
-import type { HealthDeps } from './health/checker.js';
-import { ServerHealth } from './health/server-health.js';
+import type { HealthTerms, ServerJudge } from './health/server-health.js';
 import { ManagedServer } from './managed-server.js';
 import { isSame } from './server-entry.js';
-import { type Reused, ServerReuse, serverKey } from './server-reuse.js';
-import { ServerTlsBook } from './server-tls-book.js';
+import { NumberedReuse, type Reused, ServerReuse, serverKey } from './server-reuse.js';
 
 /** First checks are spread over at most this long, so that a dead server is noticed soon. */
 const STAGGER_MS = 1000;
+
+/** What makes servers, and who judges them; everything else is the same in every thread. */
+export interface ManagedServersDeps {
+  readonly clock: Clock;
+  /** Is told of servers whose last request has ended. */
+  readonly observer: Observer;
+  readonly maker: {
+    make(config: ServerConfig, group: GroupConfig, weight: number): Server;
+    updateOf(config: ServerConfig, group: GroupConfig, before: ServerConfig): ServerUpdate;
+  };
+  /** Called once for each server. `number`: the one that it has in every thread. */
+  readonly judgeOf: (server: Server, terms: HealthTerms, number: number) => ServerJudge;
+  /**
+   * The numbers of servers by key, where another thread decides which server continues as which; null: it is decided
+   * here, and servers are numbered in the order in which they are made.
+   */
+  readonly numberOf: ((key: string) => number) | null;
+}
 
 /** The entry of the new configuration that an existing server takes over. */
 interface Takeover {
@@ -38,6 +53,11 @@ export class ServerPlan {
     return this.made.has(member) || this.unchanged.has(member) || this.changed.has(member);
   }
 
+  /** The numbers of its servers by key. */
+  *numbers(): Generator<readonly [key: string, number: number], void, void> {
+    for (const [key, { number }] of this.members) yield [key, number];
+  }
+
   of(group: GroupConfig): readonly Server[] {
     return (this.groups.get(group) ?? []).map(({ server }) => server);
   }
@@ -48,10 +68,8 @@ export class ServerPlan {
  * and the object is kept over a reload, with its sockets, health and requests.
  */
 export class ManagedServers {
-  readonly #deps: ConnectionDeps;
-  readonly #health: HealthDeps;
-  readonly #log = new LoadLog();
-  readonly #tls = new ServerTlsBook();
+  readonly #deps: ManagedServersDeps;
+  #lastNumber = 0;
   /** By key. */
   #members = new Map<string, ManagedServer>();
   /** The servers of the previous configuration, from `install` until the ones that are not in the new one are retired. */
@@ -70,9 +88,8 @@ export class ManagedServers {
   /** Retired servers that may still have sockets: a connection may outlive its last request. */
   readonly #gone = new Set<ManagedServer>();
 
-  constructor(deps: ConnectionDeps, health: HealthDeps) {
+  constructor(deps: ManagedServersDeps) {
     this.#deps = deps;
-    this.#health = health;
   }
 
   /** The servers of a group, in order. */
@@ -121,7 +138,8 @@ export class ManagedServers {
 
   /** The server for an entry of a group: an existing one with the same terms, or a new one. */
   prepare(config: ServerConfig, group: GroupConfig, desired: DesiredServers): ManagedServer {
-    return this.#members.get(serverKey(config, group)) ?? this.#make(config, group, desired);
+    const key = serverKey(config, group);
+    return this.#members.get(key) ?? this.#make(config, group, key, desired);
   }
 
   /** Adds the server to another group, at its position in `desired`. */
@@ -210,7 +228,11 @@ export class ManagedServers {
   *plan(desired: DesiredServers): Steps<ServerPlan> {
     const plan = new ServerPlan();
     try {
-      const reuse = yield* ServerReuse.build(this.#members, desired);
+      const { numberOf } = this.#deps;
+      const reuse =
+        numberOf === null
+          ? yield* ServerReuse.build(this.#members, desired)
+          : new NumberedReuse(this.#members, numberOf);
       for (const group of desired.file.groups) {
         const list: ManagedServer[] = [];
         for (const config of desired.serversOf(group)) {
@@ -240,7 +262,7 @@ export class ManagedServers {
     desired: DesiredServers,
     reused: Reused | null,
   ): ManagedServer {
-    const member = reused === null ? this.#make(config, group, desired) : reused.member;
+    const member = reused === null ? this.#make(config, group, key, desired) : reused.member;
     if (reused === null) plan.made.add(member);
     else if (reused.hasSameTerms) plan.unchanged.set(member, { config, group });
     else plan.changed.set(member, { config, group });
@@ -280,14 +302,21 @@ export class ManagedServers {
       const key = serverKey(config, group);
       const known = plan.members.get(key);
       if (known !== undefined) return known;
-      const member =
-        [...left].find((one) => serverKey(one.config, one.group) === key) ??
-        [...left].find((one) => isSame(one.config, config));
+      const member = this.#successor(key, config, [...left]);
       if (member === undefined) return this.#addTo(plan, key, config, group, desired, null);
       left.delete(member);
       const hasSameTerms = serverKey(member.config, member.group) === key;
       return this.#addTo(plan, key, config, group, desired, { member, hasSameTerms });
     });
+  }
+
+  #successor(key: string, config: ServerConfig, left: readonly ManagedServer[]): ManagedServer | undefined {
+    const { numberOf } = this.#deps;
+    if (numberOf !== null) return left.find(({ number }) => number === numberOf(key));
+    return (
+      left.find((one) => serverKey(one.config, one.group) === key) ??
+      left.find((one) => isSame(one.config, config))
+    );
   }
 
   /** Gives up a plan. */
@@ -332,31 +361,22 @@ export class ManagedServers {
   /** Changes the terms of a server. */
   #adjust(member: ManagedServer, { config, group }: Takeover, desired: DesiredServers): void {
     const { server, health } = member;
-    const hasSameTls = member.config.tls?.digest === config.tls?.digest;
+    const update = this.#deps.maker.updateOf(config, group, member.config);
     member.config = config;
     member.group = group;
-    server.update({
-      ...(hasSameTls ? {} : { tls: this.#tls.of(config) }),
-      limits: limitsOf(config, group),
-      backup: config.backup,
-      slowStart: group.slowStart,
-      weight: desired.weightOf(config),
-    });
+    server.update({ ...update, weight: desired.weightOf(config) });
     if (health.applyTerms(group)) this.#fresh.add(member);
   }
 
-  #make(config: ServerConfig, group: GroupConfig, desired: DesiredServers): ManagedServer {
-    const tls = this.#tls.of(config);
-    const pool = new Pool(config.address, limitsOf(config, group), this.#deps, config.name, tls);
-    const { backup } = config;
-    const { slowStart } = group;
-    const terms = { weight: desired.weightOf(config), backup, slowStart };
-    const server = new Server(config.name, pool, this.#deps.wheel, terms, this.#log);
+  #make(config: ServerConfig, group: GroupConfig, key: string, desired: DesiredServers): ManagedServer {
+    const { clock, maker, judgeOf, numberOf } = this.#deps;
+    const server = maker.make(config, group, desired.weightOf(config));
+    const number = numberOf === null ? ++this.#lastNumber : numberOf(key);
     if (this.#started) server.startSlowly();
     // No `drained` event is due: the server has no requests.
     server.update({ availability: desired.availabilityOf(config.name) });
-    const health = new ServerHealth(server, group, this.#health);
-    const member = new ManagedServer(server, health, config, group, this.#health.clock);
+    const health = judgeOf(server, group, number);
+    const member = new ManagedServer(server, number, health, config, group, clock);
     this.#memberOf.set(server, member);
     return member;
   }
@@ -395,7 +415,7 @@ export class ManagedServers {
     if (names === null) return;
     // Several servers may have this name, and some may still have requests.
     for (const { server } of this.#emptying) names.delete(server.name);
-    for (const name of names) this.#health.observer.event?.({ what: 'drained', server: name });
+    for (const name of names) this.#deps.observer.event?.({ what: 'drained', server: name });
   }
 
   /** Stops all checks and cuts all sockets. */
@@ -420,13 +440,4 @@ function isRemoved({ server }: ManagedServer): boolean {
 
 function isEmpty({ server }: ManagedServer): boolean {
   return server.active === 0 && server.pool.openCount === 0;
-}
-
-function limitsOf(
-  { maxConnections, sendProxy }: ServerConfig,
-  { pool, connectTimeout }: GroupConfig,
-): PoolLimits {
-  // Connections shared by several clients cannot have a PROXY header, which names one client.
-  const pipelining = sendProxy === null ? pool.pipelining : 1;
-  return { ...pool, pipelining, maxConnections, connectTimeout, sendProxy };
 }

@@ -1,17 +1,14 @@
 import type { Availability, Observer } from '../base/observer.js';
-import { atOnce, inLaterSlices, inSlices, type Steps } from '../base/slices.js';
+import { atOnce, inSlices, type Steps } from '../base/slices.js';
+import type { Clock, TimerWheel } from '../base/timer-wheel.js';
 import type { Config } from '../config/types.js';
 import type { ThreadReader } from '../observe/thread-reader.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
-import { SnapshotBuilder } from '../routing/snapshot-builder.js';
-import type { ConnectionDeps } from '../servers/contracts.js';
-import type { SharedMemory } from '../shared/shared-memory.js';
-import type { ChangeStore, Changes } from './changes.js';
-import { DesiredServers } from './desired-servers.js';
-import { FileIndex } from './file-index.js';
-import type { HealthDeps } from './health/checker.js';
-import { ManagedServers, type ServerPlan } from './managed-servers.js';
+import type { ChangeStore, Changes, Move } from './changes.js';
+import type { DesiredServers } from './desired-servers.js';
+import type { ManagedServers } from './managed-servers.js';
 import { RouteStates, RouteTable } from './route-states.js';
+import { type PreparedServers, RoutedServers, type RoutedServersDeps } from './routed-servers.js';
 import {
   announceDifferences,
   type Difference,
@@ -22,40 +19,42 @@ import {
 import type { NewServer, Operations } from './status/operations.js';
 import type { Telemetry } from './telemetry.js';
 
-/** A removed server leaves this many groups at once, and further ones in slices. */
-const LEFT_AT_ONCE = 500;
+/** A change of one server as plain data, for other threads, which make the same one. */
+export type ServerOperation =
+  | { readonly what: 'availability'; readonly name: string; readonly to: Availability }
+  | { readonly what: 'weight'; readonly name: string; readonly weight: number }
+  | { readonly what: 'add'; readonly name: string; readonly move: Move; readonly weight: number | undefined }
+  | { readonly what: 'remove'; readonly name: string };
 
 /** What the registry needs. */
 export interface RegistryDeps {
-  readonly deps: ConnectionDeps;
-  /** What all threads share. */
-  readonly shared: SharedMemory;
-  readonly health: HealthDeps;
+  readonly routed: RoutedServersDeps;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
   readonly telemetry: Telemetry;
   /** null: changes made while running end with the process. */
   readonly store: ChangeStore | null;
+  /** Puts a snapshot into service; called for every one except the first. */
+  readonly install: (snapshot: RoutingSnapshot) => void;
+  /** Called with each change right after it was made, before observers are notified. */
+  readonly replay: (operation: ServerOperation) => void;
 }
 
 /** Everything made for a configuration that is not in force yet. Nothing in use has been changed for it. */
-export interface PreparedConfig {
-  readonly file: FileIndex;
-  readonly plan: ServerPlan;
-  readonly snapshot: RoutingSnapshot;
+export interface PreparedConfig extends PreparedServers {
   readonly table: RouteTable;
   /** By the names of servers. */
   readonly differences: Map<string, Difference>;
-  /** As when the preparation began. */
-  readonly desired: DesiredServers;
 }
 
 /**
- * The servers and routes that the file and the operators want. Each change happens between two requests: what it does not
- * concern keeps its sockets, health, counters and tunnels. An operator's change affects the groups that have the server,
- * and no route. Another configuration is prepared in steps, beside the requests, and then installed at once.
+ * The servers and routes that the file and the operators want, in the control plane: changes are made in its
+ * `RoutedServers`, stored, and reported to observers and to the engines of other threads. An operator's change affects the
+ * groups that have the server, and no route. Another configuration is prepared in steps, beside the requests, and then
+ * installed at once.
  */
 export class ServerRegistry implements Operations {
-  #desired: DesiredServers;
-  readonly servers: ManagedServers;
+  readonly routed: RoutedServers;
   readonly #requestReader: ThreadReader = {
     reads: 'summaries',
     requestSettled: () => this.#reportDrained(),
@@ -64,54 +63,41 @@ export class ServerRegistry implements Operations {
   readonly routes: RouteStates;
   readonly #parts: RegistryDeps;
   readonly #observer: Observer;
-  readonly #install: (snapshot: RoutingSnapshot) => void;
-  #snapshot: RoutingSnapshot;
-  #started = false;
   /** Were changes of the previous process dropped, because the file was edited meanwhile? */
-  #hasDropped = false;
+  readonly #hasDropped: boolean;
   /** Changes in progress, or not reported yet: an observer that is notified may make another change. */
   #changes = 0;
-  /** Servers that were changed since a configuration began to be prepared; null while none is being prepared. */
-  #touched: Set<string> | null = null;
-  /** The servers among them that were added or removed. */
-  readonly #moved = new Set<string>();
 
-  /** `install` puts a snapshot into service; called for every one except the first. */
-  constructor(config: Config, parts: RegistryDeps, install: (snapshot: RoutingSnapshot) => void) {
+  constructor(config: Config, parts: RegistryDeps) {
     this.#parts = parts;
-    this.#observer = parts.health.observer;
-    this.#install = install;
-    this.servers = new ManagedServers(parts.deps, parts.health);
-    const file = FileIndex.of(config);
-    const kept = parts.store?.changes ?? null;
-    this.#desired = new DesiredServers(file);
-    const dropped = kept === null ? [] : this.#desired.restore(kept);
+    this.#observer = parts.telemetry.observer;
+    this.routed = new RoutedServers(config, parts.store?.changes ?? null, parts.routed);
+    const dropped = this.routed.droppedAtStart;
     for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
     this.#hasDropped = dropped.length > 0;
-    const plan = atOnce(this.servers.plan(this.#desired));
-    this.#snapshot = atOnce(this.#snapshotSteps(config, plan, null));
-    atOnce(this.#snapshot.takeOver());
-    atOnce(this.servers.install(plan, this.#desired, []));
-    const { clock, wheel } = parts.health;
-    const table = atOnce(RouteTable.build(this.#snapshot, clock));
+    const { clock, wheel } = parts;
+    const table = atOnce(RouteTable.build(this.snapshot, clock));
     this.routes = new RouteStates(clock, wheel, this.#observer, table, (server) =>
       this.servers.wasChecked(server),
     );
   }
 
+  get servers(): ManagedServers {
+    return this.routed.servers;
+  }
+
   /** The snapshot for the next request. */
   get snapshot(): RoutingSnapshot {
-    return this.#snapshot;
+    return this.routed.snapshot;
   }
 
   get desired(): DesiredServers {
-    return this.#desired;
+    return this.routed.desired;
   }
 
   /** Starts the checks of the servers, and of servers that are added later. */
   start(): void {
-    this.#started = true;
-    this.servers.start();
+    this.routed.start();
     this.routes.start();
     // Otherwise the next process would drop the change again, or revive it if the old text of the file returns.
     if (this.#hasDropped) this.#keepChanges();
@@ -125,44 +111,29 @@ export class ServerRegistry implements Operations {
    * file still has their route or server.
    */
   async prepare(config: Config, check: () => void): Promise<PreparedConfig> {
-    this.#touched = new Set();
-    this.#moved.clear();
+    this.routed.beginToPrepare();
     try {
       return await inSlices(this.#prepareSteps(config), check);
     } catch (error) {
-      this.#touched = null;
+      this.routed.discard(null);
       throw error;
     }
   }
 
   *#prepareSteps(config: Config): Steps<PreparedConfig> {
-    const file = yield* FileIndex.build(config);
-    const desired = new DesiredServers(file);
-    desired.restore(this.#desired.changes);
-    const plan = yield* this.servers.plan(desired);
-    let snapshot: RoutingSnapshot | null = null;
+    const prepared = yield* this.routed.prepareSteps(config);
     try {
-      snapshot = yield* this.#snapshotSteps(config, plan, this.#snapshot);
-      const table = yield* RouteTable.build(snapshot, this.#parts.health.clock);
-      const differences = yield* differencesBetween(this.#desired, desired);
-      return { file, plan, snapshot, table, differences, desired };
+      const table = yield* RouteTable.build(prepared.snapshot, this.#parts.clock);
+      const differences = yield* differencesBetween(this.desired, prepared.desired);
+      return { ...prepared, table, differences };
     } catch (error) {
-      this.servers.discard(plan);
-      if (snapshot !== null) atOnce(snapshot.release());
+      this.routed.discard(prepared);
       throw error;
     }
   }
 
-  #snapshotSteps(config: Config, plan: ServerPlan, before: RoutingSnapshot | null): Steps<RoutingSnapshot> {
-    const { shared, health } = this.#parts;
-    const sources = { clock: health.clock, before, observer: this.#observer, shared };
-    return SnapshotBuilder.steps(config, { ...sources, serversOf: (group) => plan.of(group) });
-  }
-
-  discard({ plan, snapshot }: PreparedConfig): void {
-    this.#touched = null;
-    this.servers.discard(plan);
-    atOnce(snapshot.release());
+  discard(prepared: PreparedConfig): void {
+    this.routed.discard(prepared);
   }
 
   /**
@@ -170,25 +141,17 @@ export class ServerRegistry implements Operations {
    * and observers notified.
    */
   install(prepared: PreparedConfig): Steps<void> {
-    const { file, plan, snapshot, table, differences } = prepared;
-    const before = this.#desired;
-    const desired = new DesiredServers(file);
-    const dropped = desired.restore(before.changes);
-    const touched = this.#touched ?? new Set();
-    for (const name of this.#moved)
-      for (const group of this.servers.replan(name, plan, desired))
-        snapshot.groupOf(group).setServers(plan.of(group));
-    for (const name of touched) noteDifference(name, before, desired, differences);
-    this.#touched = null;
-    const old = this.#snapshot;
-    const names = [...before.changedNames(), ...desired.changedNames(), ...touched];
+    const { snapshot, table, differences } = prepared;
+    const before = this.desired;
+    // What may fail does so before anything is changed.
+    this.routed.renew(prepared);
+    const { touched } = this.routed;
     this.#begin();
-    this.#desired = desired;
-    this.#snapshot = snapshot;
-    const serversLeft = this.servers.install(plan, desired, names);
+    const { left, old, dropped } = this.routed.install(prepared);
+    for (const name of touched) noteDifference(name, before, this.desired, differences);
     this.routes.install(table);
-    this.#install(snapshot);
-    return this.#afterInstall(old, serversLeft, [...differences.values()], dropped);
+    this.#parts.install(snapshot);
+    return this.#afterInstall(old, left, [...differences.values()], dropped);
   }
 
   *#afterInstall(
@@ -198,11 +161,11 @@ export class ServerRegistry implements Operations {
     dropped: readonly string[],
   ): Steps<void> {
     try {
-      yield* this.#snapshot.takeOver();
+      yield* this.snapshot.takeOver();
       yield* old.release();
       // Requests that wait for a retired server move to servers of the new snapshot.
       yield* serversLeft;
-      this.#parts.telemetry.keep(this.#snapshot.config, this.#desired);
+      this.#parts.telemetry.keep(this.snapshot.config, this.desired);
       yield* announceDifferences(differences, this.#observer);
       for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
       this.#observer.event?.({ what: 'reloaded', detail: describeChange(differences) });
@@ -216,53 +179,39 @@ export class ServerRegistry implements Operations {
 
   setAvailability(name: string, to: Availability): void {
     this.#change(name, () => {
-      this.#desired.setAvailability(name, to);
-      this.servers.instruct(name, this.#desired);
+      this.routed.setAvailability(name, to);
+      this.#parts.replay({ what: 'availability', name, to });
     });
   }
 
   setWeight(name: string, weight: number): void {
     this.#change(name, () => {
-      this.#desired.setWeight(name, weight);
-      this.servers.instruct(name, this.#desired);
+      this.routed.setWeight(name, weight);
+      this.#parts.replay({ what: 'weight', name, weight });
     });
   }
 
   addServer(route: string, settings: NewServer): void {
-    const desired = this.#desired;
-    const addition = desired.planAddition(route, settings);
-    const { server, group } = addition;
-    const { name } = server;
+    const addition = this.desired.planAddition(route, settings);
+    const { asked, group, weight } = addition;
+    const { name } = addition.server;
     // Everything that may fail does so before anything is changed.
-    const member = this.servers.prepare(server, group, desired);
+    const member = this.routed.prepareAddition(addition);
     this.#change(
       name,
       () => {
-        desired.add(addition);
-        this.servers.join(member, server, group, desired);
-        this.servers.instruct(name, desired);
-        this.#snapshot.groupOf(group).setServers(this.servers.of(group));
-        if (this.#started) this.servers.start();
-        this.#moved.add(name);
+        this.routed.addServer(addition, member);
+        this.#parts.replay({ what: 'add', name, move: { route, server: asked }, weight });
       },
-      desired.file.routesOf(group),
+      this.desired.file.routesOf(group),
     );
   }
 
   removeServer(name: string): void {
     this.#change(name, () => {
-      const listings = this.#desired.remove(name);
-      const leaving = this.servers.letGo(name);
-      // From here on no group picks these servers; they may leave 10,000 groups one after another.
-      atOnce(this.servers.retire(leaving));
-      const snapshot = this.#snapshot;
-      const steps = this.servers.leave(leaving, listings, (group) =>
-        snapshot.groupOf(group).setServers(this.servers.of(group)),
-      );
-      if (listings.length <= LEFT_AT_ONCE) atOnce(steps);
-      else inLaterSlices(steps);
+      this.routed.removeServer(name);
+      this.#parts.replay({ what: 'remove', name });
       this.#parts.telemetry.forget(name);
-      this.#moved.add(name);
     });
   }
 
@@ -271,12 +220,11 @@ export class ServerRegistry implements Operations {
    * that get the server.
    */
   #change(name: string, make: () => void, routes: readonly string[] = []): void {
-    const desired = this.#desired;
+    const { desired } = this;
     this.#begin();
     try {
       const before = desired.termsOf(name);
       make();
-      this.#touched?.add(name);
       const after = desired.termsOf(name);
       const difference = differenceOf(
         name,
@@ -315,7 +263,7 @@ export class ServerRegistry implements Operations {
   #keepChanges(): void {
     const { store, telemetry } = this.#parts;
     if (store === null) return;
-    const changes: Changes = this.#desired.changes;
+    const changes: Changes = this.desired.changes;
     telemetry.failures.guard(store, 'store: keep', () => store.keep(changes));
   }
 

@@ -81,3 +81,24 @@ export class ServerReuse {
     return namesakes.find((key) => this.#before.has(key) && key.startsWith(prefix) && !this.#wanted.has(key));
   }
 }
+
+/** Finds the existing server that has the number of the new one: another thread has decided. */
+export class NumberedReuse {
+  readonly #before = new Map<number, readonly [key: string, member: ManagedServer]>();
+  readonly #numberOf: (key: string) => number;
+
+  constructor(before: ReadonlyMap<string, ManagedServer>, numberOf: (key: string) => number) {
+    for (const [key, member] of before) this.#before.set(member.number, [key, member]);
+    this.#numberOf = numberOf;
+  }
+
+  /** Takes the existing server that continues under `key`; null when it is new. */
+  take(_server: ServerConfig, _group: GroupConfig, key: string): Reused | null {
+    const number = this.#numberOf(key);
+    const found = this.#before.get(number);
+    if (found === undefined) return null;
+    this.#before.delete(number);
+    const [known, member] = found;
+    return { member, hasSameTerms: known === key };
+  }
+}

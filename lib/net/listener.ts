@@ -51,6 +51,12 @@ export interface ListenerTls<Settings> {
   readonly handshakes: HandshakeDeps;
 }
 
+/**
+ * How the threads of a balancer share addresses. `alone`: there is one thread. `first`: others bind the same TCP ports.
+ * `further`: likewise, and Unix sockets, which cannot be shared in this way, are left to the first.
+ */
+export type ListenerSharing = 'alone' | 'first' | 'further';
+
 /** What listeners need, the same for all of one balancer. */
 export interface ListenerDeps<Settings = ListenerSettings> {
   readonly acceptor: Acceptor;
@@ -63,6 +69,8 @@ export interface ListenerDeps<Settings = ListenerSettings> {
   readonly proxyHeaders?: ProxyHeaderDeps;
   /** Sockets that this process was started with: a listener takes the next one of its address instead of binding. */
   readonly inherited?: InheritedSockets;
+  /** By default `alone`. */
+  readonly sharing?: ListenerSharing;
 }
 
 /** One bound address. */
@@ -72,6 +80,8 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
   readonly state = new ListenerState();
   readonly #server: net.Server;
   readonly #deps: ListenerDeps<Settings>;
+  /** Where to bind. */
+  readonly #at: Address;
   #address: Address;
   /** What is known of each new connection. */
   #info: TransportInfo = PLAIN_TRANSPORT;
@@ -86,9 +96,11 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
   #closed = false;
   #abort: () => void = () => {};
 
-  constructor(settings: Settings, deps: ListenerDeps<Settings>) {
+  /** `at`: the address that another thread has bound for these settings. */
+  constructor(settings: Settings, deps: ListenerDeps<Settings>, at: Address = settings.address) {
     this.wanted = settings.address;
-    this.#address = settings.address;
+    this.#at = at;
+    this.#address = at;
     this.#mode = settings.mode ?? null;
     this.#deps = deps;
     this.#terms = deps.tls?.termsOf(settings) ?? null;
@@ -179,6 +191,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
    * EADDRNOTAVAIL), or when closed before.
    */
   async open(): Promise<void> {
+    if (this.#deps.sharing === 'further' && this.wanted.kind === 'unix') return;
     const inherited = this.#deps.inherited === undefined ? null : await this.#inherit(this.#deps.inherited);
     try {
       await this.#listen(inherited);
@@ -248,7 +261,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
 
   #bind(inherited: InheritedSocket | null): void {
     const server = this.#server;
-    const address = this.wanted;
+    const address = this.#at;
     const options = { backlog: BACKLOG };
     if (inherited !== null) {
       server.listen({ ...options, fd: inherited.descriptor });
@@ -256,7 +269,9 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     } else if (address.kind === 'unix') {
       this.#file = SocketFile.bind(server, address.path, this.#mode, options);
     } else {
-      server.listen({ ...options, host: address.host, port: address.port });
+      const { sharing = 'alone' } = this.#deps;
+      const reusePort = sharing !== 'alone';
+      server.listen({ ...options, host: address.host, port: address.port, ...(reusePort && { reusePort }) });
     }
   }
 

@@ -24,6 +24,17 @@ export interface ListeningSocket {
   readonly ownsFile: boolean;
 }
 
+/** Listeners that are open and not in use yet. */
+export interface PreparedListeners<Settings extends ListenerSettings = ListenerSettings> {
+  readonly wanted: readonly Settings[];
+  /** In the order of the settings. */
+  readonly all: readonly Listener<Settings>[];
+  /** Those among them that were opened. */
+  readonly fresh: readonly Listener<Settings>[];
+  /** Those that are not wanted any more. */
+  readonly old: readonly Listener<Settings>[];
+}
+
 /** All listeners of a balancer, and their replacement by others without closing one too early. */
 export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   readonly #deps: ListenerDeps<Settings>;
@@ -64,9 +75,11 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   /**
    * Opens each listener in order, those last whose sockets are inherited: these may have connections at once, which the
    * failure of another listener would cut. `permit` is called before each and may throw; listeners that are open then stay
-   * open.
+   * open. `at`: the addresses that other threads have bound, instead of those of the settings.
    */
-  async open(permit: () => void): Promise<void> {
+  async open(permit: () => void, at: readonly Address[] = []): Promise<void> {
+    if (at.length > 0)
+      this.#open = this.#wanted.map((settings, i) => new Listener(settings, this.#deps, at[i]));
     const { inherited } = this.#deps;
     const isInherited = (listener: Listener<Settings>): number =>
       Number(inherited?.has(listener.wanted) ?? false);
@@ -80,29 +93,41 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   }
 
   /**
-   * Keeps the listeners that are still wanted, binds new ones, calls `takeOver`, and then closes those that are not
-   * wanted any more. Rejects with the system's error when an address can't be bound, or with the error that `takeOver`
-   * throws; nothing has changed then.
+   * Binds the listeners that are wanted and not open yet, beside those that are. Rejects with the system's error when an
+   * address can't be bound; nothing has changed then. `install` or `discard` must follow. `at`: as in `open`.
    */
-  async follow(wanted: readonly Settings[], takeOver: () => void): Promise<void> {
+  async prepare(
+    wanted: readonly Settings[],
+    at: readonly Address[] = [],
+  ): Promise<PreparedListeners<Settings>> {
     const old = [...this.#open];
     const fresh: Listener<Settings>[] = [];
-    const all = wanted.map((settings) => {
+    const all = wanted.map((settings, i) => {
       const index = old.findIndex((listener) => listener.wanted.text === settings.address.text);
       const [kept] = index === -1 ? [] : old.splice(index, 1);
       if (kept !== undefined) return kept;
-      const listener = new Listener(settings, this.#deps);
+      const listener = new Listener(settings, this.#deps, at[i]);
       fresh.push(listener);
       return listener;
     });
+    const prepared = { wanted, all, fresh, old };
     try {
       for (const listener of fresh) await openBeside(old, listener);
       for (const [i, listener] of all.entries()) listener.changeMode(wanted[i] as Settings);
-      takeOver();
     } catch (error) {
-      for (const listener of fresh) listener.close();
+      this.discard(prepared);
       throw error;
     }
+    return prepared;
+  }
+
+  /** Closes the listeners that were opened for what is not wanted any more. */
+  discard({ fresh }: PreparedListeners<Settings>): void {
+    for (const listener of fresh) listener.close();
+  }
+
+  /** Uses the prepared listeners from now on, and closes those that are not among them. */
+  install({ wanted, all, fresh, old }: PreparedListeners<Settings>): void {
     for (const listener of old) listener.close();
     this.#open = all;
     this.#wanted = wanted;

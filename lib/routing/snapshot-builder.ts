@@ -51,6 +51,8 @@ export interface SnapshotSources {
   readonly memory?: StickyMemory | null;
   /** What all threads share; new by default, and the same for all snapshots of a balancer. */
   readonly shared?: SharedMemory;
+  /** Signs cookies of scopes that have no secret of their own. That of the previous snapshot by default, or a new one. */
+  readonly secret?: Buffer | null;
 }
 
 /** Builds all that follows from one configuration: at once, or in steps, because 10,000 hosts take half a second. */
@@ -73,14 +75,14 @@ export class SnapshotBuilder {
   #secret: Buffer | null;
 
   private constructor(config: Config, sources: SnapshotSources) {
-    const { before = null, memory = null, observer = {} } = sources;
+    const { before = null, memory = null, observer = {}, secret = null } = sources;
     this.#config = config;
     this.#sources = sources;
     this.#before = before;
     this.#observer = observer;
     this.#shared = sources.shared ?? before?.shared ?? SharedMemory.create();
     this.#memory = memory ?? before?.memory ?? new StickyMemory(sources.clock, this.#shared.clients);
-    this.#secret = before === null ? null : before.secret;
+    this.#secret = before?.secret ?? secret;
   }
 
   static build(config: Config, sources: SnapshotSources): RoutingSnapshot {

@@ -3,6 +3,8 @@ import type { Histogram } from '../base/collections.js';
 import type { Failure } from '../base/failure.js';
 import type { Availability } from '../base/observer.js';
 import type { Endpoint } from '../net/dial.js';
+import type { HandshakeResult } from '../net/handshake-results.js';
+import type { ListenerFigures } from '../net/listeners.js';
 import type { ServerTls } from '../net/server-tls.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
 import type { ServerCounters } from './server-counters.js';
@@ -25,6 +27,51 @@ import type { ServerCounters } from './server-counters.js';
 export interface Engine<Snapshot> {
   /** The next requests use this snapshot; requests in flight finish with the previous one. */
   install(snapshot: Snapshot): void;
+}
+
+/** A configuration that is to be prepared in every engine. */
+export interface NextConfiguration<Config> {
+  readonly config: Config;
+  /** Signs cookies of scopes that have no secret of their own; null: none is needed. */
+  readonly secret: Buffer | null;
+  /** The numbers of its servers by key. */
+  readonly numbers: Iterable<readonly [key: string, number: number]>;
+}
+
+/**
+ * All engines of a balancer, as the control plane sees them: one in this thread (`engine.ts`), or one in each of several
+ * threads (`threads/engine-threads.ts`). Another configuration comes in two phases: `prepare`, beside the requests, then
+ * `install` or `discard`.
+ */
+export interface EngineHost<Snapshot, Config> extends Engine<Snapshot> {
+  /** Of listeners, after `open`: port 0 is resolved to the real one. */
+  readonly addresses: readonly Address[];
+  readonly listenerFigures: readonly ListenerFigures[];
+  /** Connections of clients open now. */
+  readonly clientCount: number;
+  /** The most connections of clients at once. */
+  readonly mostClients: number;
+  /** TLS handshakes of clients since the start, by how they ended. */
+  readonly handshakes: ReadonlyMap<HandshakeResult, number>;
+  readonly proxyHeaders: ReadonlyMap<string, number>;
+  /** Binds every listener. `permit` is called before each and may throw. */
+  open(permit: () => void): Promise<void>;
+  /** Makes everything ready for a configuration, including its listeners. What it rejects with has changed nothing. */
+  prepare(next: NextConfiguration<Config>): Promise<void>;
+  /** Gives up what was prepared, and closes listeners that were opened for it. */
+  discard(): void;
+  /** Resolves when everything that engines were told so far is in force in all of them. */
+  settled(): Promise<void>;
+  /** Ends connections that began under other terms than their listener now has. */
+  endOutdated(): void;
+  /** Answers the challenges of certificate authorities; null: none is open. */
+  answerChallenges(answerFor: ((path: string) => string | null) | null): void;
+  /** From now on every answer ends its connection. */
+  announceEnd(): void;
+  /** Accepts no more connections; resolves when the last one has ended. */
+  drain(): Promise<void>;
+  /** Cuts every connection of a client, and accepts no more. */
+  stop(): void;
 }
 
 /** Changes to a server, as plain data; missing fields stay as they are. */
@@ -55,6 +102,8 @@ export interface ServerWatcher {
   onError?(server: EngineServer): void;
   /** The server is ejected, and all others of a group have become unusable. */
   onNeeded?(server: EngineServer): void;
+  /** The connections of the server are cut. */
+  onCut?(server: EngineServer): void;
 }
 
 /** One server of an engine, as the control plane sees it. */
@@ -73,6 +122,8 @@ export interface EngineServer {
   eject(ejected: boolean): void;
   /** Gives the server one request at a time, if other servers can take the rest. */
   beginHalfOpen(on: boolean): void;
+  /** Cuts all its connections, including those in use. */
+  cut(): void;
   /** Lets the server begin with a small share of its work. */
   startSlowly(): void;
   /** The server leaves all groups for good: requests in flight finish. */
@@ -111,8 +162,6 @@ export interface EnginePool extends Endpoint {
   readonly idleCount: number;
   readonly opened: number;
   readonly unsolicited: number;
-  /** Cuts all connections, including those in use. */
-  cut(): void;
   /** Requests in the queue go to other servers. */
   turnAway(detail: string): void;
   close(): void;

@@ -251,6 +251,11 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.#notifyGroups();
   }
 
+  cut(): void {
+    for (const watcher of this.#watchers) watcher.onCut?.(this);
+    this.pool.cut();
+  }
+
   /** Asked before an ejection: can all its groups do without it? */
   canBeSpared(maxEjected: number): boolean {
     for (const group of this.#groups.keys()) if (!group.spares(this, maxEjected)) return false;

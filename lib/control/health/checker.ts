@@ -203,7 +203,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
     this.#downSince = now;
     observer.event?.({ what: 'down', server: this.#server.name, reason: result });
     // Last: requests that are cut are retried, and must not be sent here again.
-    if (this.#check.onDown === 'cut') this.#server.pool.cut();
+    if (this.#check.onDown === 'cut') this.#server.cut();
   }
 
   /** ms until the next check. */

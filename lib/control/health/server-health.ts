@@ -8,8 +8,20 @@ import { OutlierDetector } from './outlier-detector.js';
 /** The settings by which a server's health is judged. */
 export type HealthTerms = Pick<GroupConfig, 'healthCheck' | 'passiveHealth'>;
 
+/** Who judges a server: its checks and live requests, or in an engine's thread the control plane. */
+export interface ServerJudge {
+  readonly record: HealthRecord;
+  /** Does the server have checks? */
+  readonly isChecked: boolean;
+  /** Begins or continues checks in `delay` ms. */
+  start(delay: number): void;
+  /** Uses other terms. True when checks must be started again. */
+  applyTerms(terms: HealthTerms): boolean;
+  stop(): void;
+}
+
 /** Everything that judges one server's health: its checks, and the outcomes of live requests. */
-export class ServerHealth {
+export class ServerHealth implements ServerJudge {
   readonly record: HealthRecord;
   readonly #server: EngineServer;
   readonly #services: HealthDeps;

@@ -1,0 +1,209 @@
+import type { Availability } from '../base/observer.js';
+import { atOnce, inLaterSlices, type Steps } from '../base/slices.js';
+import type { Config, GroupConfig } from '../config/types.js';
+import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
+import type { Server } from '../servers/server.js';
+import type { Changes } from './changes.js';
+import { type Addition, DesiredServers } from './desired-servers.js';
+import { FileIndex } from './file-index.js';
+import type { ManagedServer } from './managed-server.js';
+import { ManagedServers, type ManagedServersDeps, type ServerPlan } from './managed-servers.js';
+import { serverKey } from './server-reuse.js';
+
+/** A removed server leaves this many groups at once, and further ones in slices. */
+const LEFT_AT_ONCE = 500;
+
+/** Builds the routing of a configuration over servers. `before`: the snapshot in force; null for the first one. */
+export type SnapshotSteps = (
+  config: Config,
+  serversOf: (group: GroupConfig) => readonly Server[],
+  before: RoutingSnapshot | null,
+) => Steps<RoutingSnapshot>;
+
+export interface RoutedServersDeps extends ManagedServersDeps {
+  readonly snapshotSteps: SnapshotSteps;
+}
+
+/** A configuration that is not in force yet. Nothing in use has been changed for it. */
+export interface PreparedServers {
+  readonly file: FileIndex;
+  readonly plan: ServerPlan;
+  readonly snapshot: RoutingSnapshot;
+  /** As when the preparation began. */
+  readonly desired: DesiredServers;
+}
+
+/** What remains to be done after a configuration has been put into force; requests do not depend on it. */
+export interface InstalledServers {
+  /** Retires the old servers. */
+  readonly left: Steps<void>;
+  /** The snapshot that was in force until now. */
+  readonly old: RoutingSnapshot;
+  /** A line for each change made while running that was dropped. */
+  readonly dropped: readonly string[];
+}
+
+/**
+ * The servers that are wanted, the servers as objects, and the routing snapshot over them. Every thread of a balancer has
+ * one, and each follows the same configurations and the same operations in the same order, so that all have the same
+ * servers and routes. Each change happens between two requests: what it does not concern keeps its sockets, health,
+ * counters and tunnels.
+ */
+export class RoutedServers {
+  readonly servers: ManagedServers;
+  readonly #deps: RoutedServersDeps;
+  #desired: DesiredServers;
+  #snapshot: RoutingSnapshot;
+  #started = false;
+  /** Servers that were changed since a configuration began to be prepared; null while none is being prepared. */
+  #touched: Set<string> | null = null;
+  /** The servers among them that were added or removed. */
+  readonly #moved = new Set<string>();
+  /** What `restore` has dropped of the changes of a previous process. */
+  readonly droppedAtStart: readonly string[];
+
+  /** `kept`: changes of a previous process or of another thread; null: none. */
+  constructor(config: Config, kept: Changes | null, deps: RoutedServersDeps) {
+    this.#deps = deps;
+    this.servers = new ManagedServers(deps);
+    this.#desired = new DesiredServers(FileIndex.of(config));
+    this.droppedAtStart = kept === null ? [] : this.#desired.restore(kept);
+    const plan = atOnce(this.servers.plan(this.#desired));
+    this.#snapshot = atOnce(deps.snapshotSteps(config, (group) => plan.of(group), null));
+    atOnce(this.#snapshot.takeOver());
+    atOnce(this.servers.install(plan, this.#desired, []));
+  }
+
+  /** The snapshot for the next request. */
+  get snapshot(): RoutingSnapshot {
+    return this.#snapshot;
+  }
+
+  get desired(): DesiredServers {
+    return this.#desired;
+  }
+
+  /** Starts the checks of the servers, and of servers that are added later. */
+  start(): void {
+    this.#started = true;
+    this.servers.start();
+  }
+
+  // Another configuration.
+
+  /** From now on changes are noted for the configuration that is prepared next, until `install` or `discard`. */
+  beginToPrepare(): void {
+    this.#touched = new Set();
+    this.#moved.clear();
+  }
+
+  /** Prepares a configuration, beside the requests. Changes made while running are kept where it still has their server. */
+  *prepareSteps(config: Config): Steps<PreparedServers> {
+    const file = yield* FileIndex.build(config);
+    const desired = new DesiredServers(file);
+    desired.restore(this.#desired.changes);
+    const plan = yield* this.servers.plan(desired);
+    try {
+      const snapshot = yield* this.#deps.snapshotSteps(config, (group) => plan.of(group), this.#snapshot);
+      return { file, plan, snapshot, desired };
+    } catch (error) {
+      this.servers.discard(plan);
+      throw error;
+    }
+  }
+
+  /** Gives up what was prepared, or the preparation itself. */
+  discard(prepared: Pick<PreparedServers, 'plan' | 'snapshot'> | null): void {
+    this.#touched = null;
+    if (prepared === null) return;
+    this.servers.discard(prepared.plan);
+    atOnce(prepared.snapshot.release());
+  }
+
+  /** Takes over into a plan the servers that were added or removed since it was begun. */
+  renew({ file, plan, snapshot }: PreparedServers): void {
+    const desired = new DesiredServers(file);
+    desired.restore(this.#desired.changes);
+    this.#renew(plan, snapshot, desired);
+  }
+
+  #renew(plan: ServerPlan, snapshot: RoutingSnapshot, desired: DesiredServers): void {
+    for (const name of this.#moved)
+      for (const group of this.servers.replan(name, plan, desired))
+        snapshot.groupOf(group).setServers(plan.of(group));
+    this.#moved.clear();
+  }
+
+  /** Servers that were changed since a configuration began to be prepared. */
+  get touched(): ReadonlySet<string> {
+    return this.#touched ?? new Set();
+  }
+
+  /** Puts a configuration into force, between two requests. */
+  install({ file, plan, snapshot }: PreparedServers): InstalledServers {
+    const before = this.#desired;
+    const desired = new DesiredServers(file);
+    const dropped = desired.restore(before.changes);
+    this.#renew(plan, snapshot, desired);
+    const names = [...before.changedNames(), ...desired.changedNames(), ...this.touched];
+    this.#touched = null;
+    const old = this.#snapshot;
+    this.#desired = desired;
+    this.#snapshot = snapshot;
+    const left = this.servers.install(plan, desired, names);
+    return { left, old, dropped };
+  }
+
+  // A change of one server.
+
+  setAvailability(name: string, to: Availability): void {
+    this.#desired.setAvailability(name, to);
+    this.servers.instruct(name, this.#desired);
+    this.#touched?.add(name);
+  }
+
+  setWeight(name: string, weight: number): void {
+    this.#desired.setWeight(name, weight);
+    this.servers.instruct(name, this.#desired);
+    this.#touched?.add(name);
+  }
+
+  /** The server that an addition is about, which nothing knows yet. What may fail fails here. */
+  prepareAddition({ server, group }: Addition): ManagedServer {
+    return this.servers.prepare(server, group, this.#desired);
+  }
+
+  /** `member`: the server of `prepareAddition`. */
+  addServer(addition: Addition, member: ManagedServer): void {
+    const desired = this.#desired;
+    const { server, group } = addition;
+    const { name } = server;
+    desired.add(addition);
+    this.servers.join(member, server, group, desired);
+    this.servers.instruct(name, desired);
+    this.#snapshot.groupOf(group).setServers(this.servers.of(group));
+    if (this.#started) this.servers.start();
+    this.#touched?.add(name);
+    this.#moved.add(name);
+  }
+
+  removeServer(name: string): void {
+    const listings = this.#desired.remove(name);
+    const leaving = this.servers.letGo(name);
+    // From here on no group picks these servers; they may leave 10,000 groups one after another.
+    atOnce(this.servers.retire(leaving));
+    const snapshot = this.#snapshot;
+    const steps = this.servers.leave(leaving, listings, (group) =>
+      snapshot.groupOf(group).setServers(this.servers.of(group)),
+    );
+    if (listings.length <= LEFT_AT_ONCE) atOnce(steps);
+    else inLaterSlices(steps);
+    this.#touched?.add(name);
+    this.#moved.add(name);
+  }
+
+  /** The numbers of the servers of one name, by key. */
+  numbersOf(name: string): readonly (readonly [key: string, number: number])[] {
+    return this.servers.named(name).map((member) => [serverKey(member.config, member.group), member.number]);
+  }
+}
