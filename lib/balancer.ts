@@ -49,6 +49,8 @@ import { SnapshotBuilder } from './routing/snapshot-builder.js';
 import type { EngineHost } from './servers/engine-contract.js';
 import { ServerMaker } from './servers/server-maker.js';
 import { SharedMemory } from './shared/shared-memory.js';
+import { EngineThreads, type PresentState } from './threads/engine-threads.js';
+import { WorkerChoice } from './threads/worker-choice.js';
 
 /**
  * A running balancer. What the `Operations` change holds over a reload, until the file says the same; `status` lists
@@ -93,6 +95,8 @@ export interface Balancer extends Operations, BanOperations {
   drain(): Promise<boolean>;
   /** Cuts everything at once. Safe to call at any time, also during `drain`. */
   stop(): void;
+  /** Resolves when all threads follow what was changed until now; with one thread nothing has to be waited for. */
+  settled(): Promise<void>;
   /** Why it is not ready for requests, a line each; empty when it is ready. Known without looking at every route. */
   readonly readyReasons: readonly string[];
   /** What it is doing now, all of it as of this moment. With 10,000 hosts this holds up the event loop: see `statusSteps`. */
@@ -151,6 +155,11 @@ export interface BalancerOptions {
   readonly tlsTerms?: (listener: ListenerConfig) => TlsTerms | null;
   /** Sockets that this process was started with: a listener takes the one of its address instead of binding; none by default. */
   readonly inherited?: InheritedSockets;
+  /**
+   * How many threads serve clients: one is this thread; more are worker threads, beside this one. `settings`: as many as
+   * the configuration says. By default 1, whatever the configuration says.
+   */
+  readonly workers?: number | 'settings';
 }
 
 /** Builds a balancer from a compiled configuration; `start` opens it. */
@@ -171,6 +180,9 @@ class RunningBalancer implements Balancer {
   readonly #configPath: string | null;
   readonly #startedAt: number;
   readonly #engine: EngineHost<RoutingSnapshot, Config>;
+  /** The same, when it is in several threads. */
+  readonly #threads: EngineThreads | null;
+  readonly #workers: WorkerChoice;
   readonly #readiness: Readiness;
   readonly #shutdown: GracefulShutdown;
   readonly #sockets: SocketChoice;
@@ -203,16 +215,33 @@ class RunningBalancer implements Balancer {
       forListeners: tlsTerms === undefined,
       answerChallenges: (answerFor) => this.#engine.answerChallenges(answerFor),
     });
-    const shared = SharedMemory.create();
+    const workers = new WorkerChoice(config, options);
+    this.#workers = workers;
+    const shared = SharedMemory.create(workers.count > 1 ? workers.count + 1 : 1);
     const connections = connectionDeps(config, wheel, observer, sockets, shared);
     const health = { ...connections, clock, slots: new CheckSlots() };
     const telemetry = this.#telemetry;
+    const threads =
+      workers.count > 1
+        ? new EngineThreads({
+            count: workers.count,
+            clock,
+            observer,
+            sockets,
+            shared,
+            present: () => this.#present,
+          })
+        : null;
+    this.#threads = threads;
     this.#registry = new ServerRegistry(config, {
       routed: {
         clock,
         observer,
         maker: new ServerMaker(connections),
-        judgeOf: (server, terms) => new ServerHealth(server, terms, health),
+        judgeOf: (server, terms, number) => {
+          const judge = new ServerHealth(server, terms, health);
+          return threads?.watch(server, number, judge) ?? judge;
+        },
         numberOf: null,
         snapshotSteps: (next, serversOf, before) =>
           SnapshotBuilder.steps(next, { clock, serversOf, before, observer, shared }),
@@ -222,14 +251,15 @@ class RunningBalancer implements Balancer {
       telemetry,
       store,
       install: (snapshot) => this.#engine.install(snapshot),
-      replay: () => {},
+      replay: (operation) => threads?.replay(operation),
     });
     this.#readiness = new Readiness(this.#registry, () => this.#state);
     const whyNotReady = (): string => this.#readiness.obstacle;
     const termsOf = tlsTerms ?? (({ tls }) => this.#certificates.termsOf(tls));
     const { inherited } = options;
     const engineDeps = { clock, connections, sockets, whyNotReady, termsOf, inherited };
-    this.#engine = new LocalEngine(this.#registry.snapshot, engineDeps);
+    this.#engine = threads ?? new LocalEngine(this.#registry.snapshot, engineDeps);
+    this.#registry.routes.onChange = () => threads?.noteReadiness();
     this.#shutdown = new GracefulShutdown({ wheel, engine: this.#engine, telemetry });
   }
 
@@ -272,9 +302,11 @@ class RunningBalancer implements Balancer {
     }
     this.#registry.start();
     this.#started = true;
+    this.#threads?.noteReadiness();
     const warning = fewFiles(this.config.limits.connections, this.#engine.mostClients);
     if (warning !== null) this.#observer.event?.({ what: 'warning', message: warning });
     if (this.#sockets.notice !== null) this.#telemetry.warn(this.#sockets.notice);
+    if (this.#workers.notice !== null) this.#telemetry.warn(this.#workers.notice);
   }
 
   reload(config: Config): Promise<void> {
@@ -297,6 +329,7 @@ class RunningBalancer implements Balancer {
       this.#certificates.discard();
       throw error;
     });
+    await this.#engine.settled();
     this.#engine.endOutdated();
     this.#certificates.order();
     await inSlices(left);
@@ -308,6 +341,7 @@ class RunningBalancer implements Balancer {
     this.#certificates.store.stage(certificates);
     try {
       const { snapshot } = prepared;
+      this.#registry.routed.renew(prepared);
       const numbers = prepared.plan.numbers();
       // Opens its listeners too: what cannot be bound leaves everything as it is.
       await this.#engine.prepare({ config, secret: snapshot.secret, numbers });
@@ -356,9 +390,11 @@ class RunningBalancer implements Balancer {
 
   /** Between two requests: nothing here waits. Returns what is left to do. */
   #follow(prepared: PreparedConfig): Steps<void> {
-    const before = this.config.limits;
+    const { limits: before, workers } = this.config;
     const left = this.#registry.install(prepared);
     this.#loadedAt = this.#clock.wall();
+    if (this.#workers.isFromSettings && workers !== this.config.workers)
+      this.#observer.event?.({ what: 'warning', message: 'workers takes effect at the next start' });
     return this.#afterFollow(left, before, this.config.limits);
   }
 
@@ -390,6 +426,10 @@ class RunningBalancer implements Balancer {
   removeServer(name: string): void {
     this.#refuseIfEnding();
     this.#registry.removeServer(name);
+  }
+
+  settled(): Promise<void> {
+    return this.#engine.settled();
   }
 
   get readyReasons(): readonly string[] {
@@ -449,6 +489,19 @@ class RunningBalancer implements Balancer {
     return liftBan(this.#registry.snapshot.firewalls, client);
   }
 
+  /** What a thread begins with. */
+  get #present(): PresentState {
+    const { snapshot, desired, servers, routed } = this.#registry;
+    return {
+      config: snapshot.config,
+      changes: desired.changes,
+      secret: snapshot.secret,
+      numbers: [...servers.numbers()],
+      numbersOf: (name) => routed.numbersOf(name),
+      obstacle: this.#readiness.obstacle,
+    };
+  }
+
   get #state(): BalancerState {
     if (this.#stopped) return 'stopped';
     if (this.#shutdown.hasBegun) return 'draining';
@@ -468,7 +521,10 @@ class RunningBalancer implements Balancer {
   }
 
   leave(): Promise<void> {
-    return this.#stopped ? Promise.resolve() : this.#shutdown.announce(this.config.timeouts);
+    if (this.#stopped) return Promise.resolve();
+    const left = this.#shutdown.announce(this.config.timeouts);
+    this.#threads?.noteReadiness();
+    return left;
   }
 
   drain(): Promise<boolean> {
@@ -477,7 +533,9 @@ class RunningBalancer implements Balancer {
   }
 
   async #drain(): Promise<boolean> {
-    const clean = await this.#shutdown.drain(this.config.timeouts);
+    const drained = this.#shutdown.drain(this.config.timeouts);
+    this.#threads?.noteReadiness();
+    const clean = await drained;
     this.stop();
     return clean || this.#telemetry.metrics.cut === 0;
   }

@@ -30,6 +30,8 @@ export interface AdminTarget extends Operations, BanOperations {
   reloadCertificates(): Promise<CertificateReload>;
   /** Those that clients are shown. */
   certificates(): readonly CertificateStatus[];
+  /** Resolves when all threads follow the operations until now. */
+  settled(): Promise<void>;
   readonly serverNames: readonly string[];
   /** By the name of the server or, if no server has it, by its address. */
   serverStatus(name: string): ServerStatus | undefined;

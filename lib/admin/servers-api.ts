@@ -38,6 +38,7 @@ export class ServersApi {
     const named = nameOf(address);
     const server: NewServer = { address, ...optional(body) };
     this.#subject.addServer(text(body, 'route') ?? 'default', server);
+    await this.#subject.settled();
     const added = this.#find(server.name ?? named);
     return json(snakeCase(added), 201, { location: `/api/servers/${encodeURIComponent(added.name)}` });
   }
@@ -52,12 +53,14 @@ export class ServersApi {
     const { name } = this.#find(asked);
     if (weight !== undefined) this.#subject.setWeight(name, weight);
     if (state !== undefined) this.#subject.setAvailability(name, state);
+    await this.#subject.settled();
     return json(snakeCase(this.#find(name)));
   }
 
-  remove({ name: asked }: Call): Answer {
+  async remove({ name: asked }: Call): Promise<Answer> {
     const { name } = this.#find(asked);
     this.#subject.removeServer(name);
+    await this.#subject.settled();
     return { status: 204, type: '', body: '' };
   }
 

@@ -221,3 +221,18 @@ export const systemClock: Clock = {
     };
   },
 };
+
+/**
+ * The time of `process.hrtime`, in ms, at which the `now` of this thread's clock was 0. Each thread counts from its own
+ * start; `process.hrtime` is the same in all.
+ */
+export function clockZero(clock: Clock = systemClock): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6 - clock.now();
+}
+
+/** The time of the machine, counted like the clock of another thread, whose `clockZero` is `zero`. */
+export function clockFrom(zero: number): Clock {
+  const ahead = clockZero() - zero;
+  return { ...systemClock, now: () => performance.now() + ahead };
+}

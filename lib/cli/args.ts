@@ -38,8 +38,12 @@ export interface RunOptions {
   readonly tls: boolean;
   /** Reload when the settings file changes. */
   readonly watch: boolean;
+  /** How many threads serve clients; null when not given. */
+  readonly workers: number | 'auto' | null;
   readonly volume: 'quiet' | 'normal' | 'verbose';
 }
+
+const MOST_WORKERS = 64;
 
 /** The options that `lb check` and `lb explain` share. */
 export interface CheckOptions {
@@ -246,8 +250,20 @@ function runOptions(values: ReadonlyMap<OptionName, string>, positionals: readon
     admin: readAdmin(values.get('admin')),
     tls: values.has('tls'),
     watch: values.has('watch'),
+    workers: readWorkers(values.get('workers')),
     volume: values.has('quiet') ? 'quiet' : values.has('verbose') ? 'verbose' : 'normal',
   };
+}
+
+function readWorkers(text: string | undefined): RunOptions['workers'] {
+  if (text === undefined) return null;
+  if (text === 'auto') return text;
+  const count = /^[0-9]+$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > MOST_WORKERS)
+    throw new UsageError(
+      `--workers is auto or a number of threads from 1 to ${MOST_WORKERS}, not ${JSON.stringify(text)}.`,
+    );
+  return count;
 }
 
 /** parseArgs splits the words in its lenient mode; the messages of its strict mode are not good enough. */

@@ -43,6 +43,7 @@ async function offer(before: readonly string[], typed: string, known: Known): Pr
 async function valuesOf(option: OptionName, known: Known): Promise<readonly string[]> {
   if (option === 'access-log') return ACCESS_LOG_FORMATS;
   if (option === 'algorithm') return ALGORITHMS;
+  if (option === 'workers') return ['auto'];
   return option === 'route' ? known.routes() : [];
 }
 

@@ -27,6 +27,8 @@ const BALANCING: readonly Row[] = [
   ['', 'read, if it exists and no server is given'],
   ['    --tls', 'HTTPS with a certificate of a local authority, which'],
   ['', 'is made for development and kept (default port 8443)'],
+  ['    --workers N', 'threads that serve clients, or auto: one for each'],
+  ['', 'processor, at most 8 (default 1)'],
   ['    --watch', 'reload that file when it, or one it names, changes'],
   ['-a, --algorithm NAME', 'round_robin (default), least_connections, random,'],
   ['', 'power_of_two, least_response_time, ip_hash or first;'],

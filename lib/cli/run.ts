@@ -133,6 +133,7 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
     configPath: plan.file,
     store: state,
     inherited,
+    workers: 'settings',
   });
   feed.applyConfig(config);
   feed.attach(balancer);

@@ -146,6 +146,7 @@ function askedFor(options: RunOptions): Settings {
     ...(Object.keys(health).length === 0 ? {} : { health_check: health }),
     ...(options.accessLog === null ? {} : { access_log: { format: options.accessLog } }),
     ...(admin === undefined ? {} : { admin }),
+    ...(options.workers === null ? {} : { workers: options.workers }),
   };
 }
 

@@ -26,6 +26,7 @@ import { compileTls } from './tls.js';
 import type { Config, HostConfig, ScopeConfig } from './types.js';
 
 const FORWARDED = defaultOf<boolean>('forwarded');
+const WORKERS = defaultOf<number>('workers');
 const VIA = defaultOf<boolean>('via');
 
 /** The result of compiling; `config` is complete only if `findings` is empty. */
@@ -80,6 +81,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     readinessPath: settings.readiness_path ?? null,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, context),
+    workers: settings.workers === undefined ? WORKERS : countOfWorkers(settings.workers),
     stateFile: settings.state_file ?? null,
     firewall: compileFirewall(settings.firewall_rules, ['firewall_rules'], ['firewall_rules'], context),
     hosts,
@@ -115,6 +117,11 @@ function compileFile(settings: Settings, context: Context): ConfigScope {
     languages: compileLanguages(settings.language, ['language'], context),
     doubtful: !isWhole(settings),
   };
+}
+
+/** The schema accepts no other text. */
+function countOfWorkers(setting: number | string): Config['workers'] {
+  return typeof setting === 'number' ? setting : 'auto';
 }
 
 /** The names of all routes. */

@@ -160,6 +160,14 @@ export interface Settings {
    */
   readonly state_file?: string;
   /**
+   * How many threads serve clients. auto: as many as there are processors that this process may use, a quota of its
+   * control group respected, but at most 8. With more than 1 each thread has a socket of its own on every port, so
+   * that the kernel spreads new connections over them, and limits, bans and the health of servers apply to all
+   * threads together. That needs Linux or FreeBSD and Node 22.12 or newer; elsewhere there is one thread, and a
+   * warning. A change takes effect at the next start. Default: 1.
+   */
+  readonly workers?: number | string;
+  /**
    * Addresses and CIDRs of the proxies in front whose X-Forwarded-* and X-Request-Id are trusted. From all other
    * peers these fields are overwritten. Default: [].
    */

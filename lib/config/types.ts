@@ -88,6 +88,8 @@ export interface Config {
   readonly accessLog: AccessLogConfig;
   /** The webhook for events; null: none. */
   readonly events: EventsConfig | null;
+  /** How many threads serve clients. */
+  readonly workers: number | 'auto';
   /** The file in which changes made by operators survive a restart; null: none. */
   readonly stateFile: string | null;
   /** Guards that every request passes before it is routed; null without any. */

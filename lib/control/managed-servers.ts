@@ -20,14 +20,14 @@ export interface ManagedServersDeps {
   /** Is told of servers whose last request has ended. */
   readonly observer: Observer;
   readonly maker: {
-    make(config: ServerConfig, group: GroupConfig, weight: number): Server;
+    make(config: ServerConfig, group: GroupConfig, weight: number, slot?: number): Server;
     updateOf(config: ServerConfig, group: GroupConfig, before: ServerConfig): ServerUpdate;
   };
   /** Called once for each server. `number`: the one that it has in every thread. */
   readonly judgeOf: (server: Server, terms: HealthTerms, number: number) => ServerJudge;
   /**
    * The numbers of servers by key, where another thread decides which server continues as which; null: it is decided
-   * here, and servers are numbered in the order in which they are made.
+   * here. A server's number is its slot in the shared memory.
    */
   readonly numberOf: ((key: string) => number) | null;
 }
@@ -69,7 +69,6 @@ export class ServerPlan {
  */
 export class ManagedServers {
   readonly #deps: ManagedServersDeps;
-  #lastNumber = 0;
   /** By key. */
   #members = new Map<string, ManagedServer>();
   /** The servers of the previous configuration, from `install` until the ones that are not in the new one are retired. */
@@ -101,6 +100,11 @@ export class ManagedServers {
     const list = this.#groups.get(group) ?? [];
     if (this.#leaving === 0 || !list.some(isRemoved)) return list;
     return list.filter((member) => !isRemoved(member));
+  }
+
+  /** The numbers of all servers by key. */
+  *numbers(): Generator<readonly [key: string, number: number], void, void> {
+    for (const [key, { number }] of this.#members) yield [key, number];
   }
 
   /** The servers of one name: usually one, else one for each set of terms. */
@@ -370,8 +374,8 @@ export class ManagedServers {
 
   #make(config: ServerConfig, group: GroupConfig, key: string, desired: DesiredServers): ManagedServer {
     const { clock, maker, judgeOf, numberOf } = this.#deps;
-    const server = maker.make(config, group, desired.weightOf(config));
-    const number = numberOf === null ? ++this.#lastNumber : numberOf(key);
+    const server = maker.make(config, group, desired.weightOf(config), numberOf?.(key));
+    const number = server.pool.row.slot;
     if (this.#started) server.startSlowly();
     // No `drained` event is due: the server has no requests.
     server.update({ availability: desired.availabilityOf(config.name) });

@@ -94,6 +94,8 @@ export class RouteStates implements DeadlineOwner {
   #started = false;
   /** A change is in progress that will call `report` at its end. */
   isWaiting = false;
+  /** Called when routes may have gone down or up. */
+  onChange: () => void = () => {};
 
   /** `wasChecked`: has a check of the server been completed? */
   constructor(
@@ -158,8 +160,10 @@ export class RouteStates implements DeadlineOwner {
     table.onChange = (entry) => {
       this.#changed.add(entry);
       this.#schedule();
+      this.onChange();
     };
     this.#schedule();
+    this.onChange();
   }
 
   /** Requests are accepted: begins to report, including routes that are down from the start. */

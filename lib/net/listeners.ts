@@ -177,6 +177,6 @@ async function openBeside<Settings extends ListenerSettings>(
 }
 
 /** A listener on all interfaces and one on a single interface can't share a port. */
-function isSamePort(one: Address, other: Address): boolean {
+export function isSamePort(one: Address, other: Address): boolean {
   return one.kind === 'tcp' && other.kind === 'tcp' && one.port === other.port;
 }

@@ -98,6 +98,8 @@ export interface ServerWatcher {
   onConnectFailed?(server: EngineServer, failure: Failure, detail: string): void;
   /** An attempt on the server has ended. */
   onOutcome?(server: EngineServer, outcome: AttemptOutcome): void;
+  /** So many attempts on the server have succeeded, in engines of other threads. */
+  onSuccesses?(server: EngineServer, count: number): void;
   /** The server answered with 5xx, or an attempt on it failed. */
   onError?(server: EngineServer): void;
   /** The server is ejected, and all others of a group have become unusable. */
@@ -134,6 +136,8 @@ export interface EngineServer {
   // Up.
   readonly isUp: boolean;
   readonly isEjected: boolean;
+  /** Is it tried again, with one request at a time? */
+  readonly isHalfOpen: boolean;
   readonly availability: Availability;
   readonly weight: number;
   readonly effectiveWeight: number;

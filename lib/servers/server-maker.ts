@@ -16,10 +16,13 @@ export class ServerMaker {
     this.#deps = deps;
   }
 
-  /** `weight`: the one that is wanted, which may differ from that of the settings. */
-  make(config: ServerConfig, group: GroupConfig, weight: number): Server {
+  /**
+   * `weight`: the one that is wanted, which may differ from that of the settings. `slot`: in the shared memory; by default
+   * one that no other server has.
+   */
+  make(config: ServerConfig, group: GroupConfig, weight: number, slot?: number): Server {
     const { name, address, backup } = config;
-    const pool = new Pool(address, limitsOf(config, group), this.#deps, name, this.#tls.of(config));
+    const pool = new Pool(address, limitsOf(config, group), this.#deps, name, this.#tls.of(config), slot);
     return new Server(
       name,
       pool,

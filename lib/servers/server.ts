@@ -343,6 +343,11 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     for (const watcher of this.#judges) watcher.onOutcome?.(this, outcome);
   }
 
+  /** `count` attempts in other threads have succeeded. */
+  noteSuccesses(count: number): void {
+    if (count > 0) for (const watcher of this.#judges) watcher.onSuccesses?.(this, count);
+  }
+
   /** On the request path: the first byte of an answer came `ms` after the request was sent. */
   noteResponse(ms: number): void {
     const { now } = this.#wheel;

@@ -1,11 +1,13 @@
 import { ClientTables, type ClientTablesHandle } from './client-tables.js';
 import { ServerSlots, type ServerSlotsHandle } from './server-slots.js';
+import { SuccessCounts, type SuccessCountsHandle } from './success-counts.js';
 
 /** What another thread attaches to: it can be posted to a worker thread, which then sees the same memory. */
 export interface SharedMemoryHandle {
   readonly threads: number;
   readonly clients: ClientTablesHandle;
   readonly servers: ServerSlotsHandle;
+  readonly successes: SuccessCountsHandle;
 }
 
 /**
@@ -18,6 +20,7 @@ export class SharedMemory {
   readonly thread: number;
   readonly clients: ClientTables;
   readonly servers: ServerSlots;
+  readonly successes: SuccessCounts;
   readonly handle: SharedMemoryHandle;
 
   private constructor(handle: SharedMemoryHandle, thread: number) {
@@ -25,11 +28,17 @@ export class SharedMemory {
     this.thread = thread;
     this.clients = ClientTables.attach(handle.clients, thread);
     this.servers = ServerSlots.attach(handle.servers, thread);
+    this.successes = SuccessCounts.attach(handle.successes, thread);
   }
 
   /** For this thread, number 0, and for `threads` - 1 others. */
   static create(threads = 1): SharedMemory {
-    const handle = { threads, clients: ClientTables.create(threads), servers: ServerSlots.create(threads) };
+    const handle = {
+      threads,
+      clients: ClientTables.create(threads),
+      servers: ServerSlots.create(threads),
+      successes: SuccessCounts.create(threads),
+    };
     return new SharedMemory(handle, 0);
   }
 

@@ -237,6 +237,10 @@ export class FakeSubject implements AdminTarget {
     this.note('availability', name, `ready -> ${to}`);
   }
 
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
   setWeight(name: string, weight: number): void {
     this.#find(name).weight = weight;
   }

@@ -13,6 +13,7 @@ const DEFAULTS: RunOptions = {
   admin: null,
   tls: false,
   watch: false,
+  workers: null,
   volume: 'normal',
 };
 

@@ -22,6 +22,7 @@ const OPTIONS: RunOptions = {
   admin: null,
   tls: false,
   watch: false,
+  workers: null,
   volume: 'normal',
 };
 

@@ -23,6 +23,7 @@ const OPTIONS: RunOptions = {
   admin: null,
   tls: false,
   watch: false,
+  workers: null,
   volume: 'normal',
 };
 

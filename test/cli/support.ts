@@ -135,6 +135,10 @@ export class FakeBalancer implements Balancer {
     return { changed: [], refused: [] };
   }
 
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
   setAvailability(name: string, to: Availability): void {
     this.told.push(`${name} ${to}`);
   }

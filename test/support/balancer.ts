@@ -8,6 +8,7 @@ import type { TlsTerms } from '../../lib/net/tls-terms.js';
 import type { SocketMode } from '../../lib/net/transport.js';
 import { RawClient } from './client.js';
 import { ManualClock } from './manual-clock.js';
+import { SWITCHED_WORKERS } from './thread-switch.js';
 import { noteSwitched, switchedTerms } from './tls-switch.js';
 
 // In every test, a state that may not follow another throws.
@@ -171,6 +172,8 @@ export async function startBalancer(
     wall?: number;
     /** The folder of the local authority. */
     authority?: string;
+    /** Threads that serve clients; by default one, or as many as the switch says. */
+    workers?: number;
   } = {},
 ): Promise<Started> {
   const config = createConfig({
@@ -183,8 +186,10 @@ export async function startBalancer(
   const clock = new ManualClock(options.wall);
   const time = options.manual === true ? clock : systemClock;
   const tls = options.tls ?? (await switchedTerms());
+  const canSwitch = options.manual !== true && tls === null && config.listen.every((one) => one.tls === null);
   const balancer = createBalancer(config, seen, {
     clock: time,
+    workers: options.workers ?? (canSwitch ? SWITCHED_WORKERS : 1),
     ...(options.sockets === undefined ? {} : { sockets: options.sockets }),
     ...(tls === null ? {} : { tlsTerms: () => tls }),
     ...(options.authority === undefined ? {} : { authority: options.authority }),

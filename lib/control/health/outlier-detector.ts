@@ -98,6 +98,15 @@ export class OutlierDetector implements ServerWatcher, DeadlineOwner {
     else this.#spared = false;
   }
 
+  onSuccesses(_server: EngineServer, count: number): void {
+    if (this.#state === 'ejected' || !this.#server.isUp) return;
+    this.#failures = 0;
+    this.#errors = 0;
+    if (this.#config.failureShare > 0) this.#window.noteGood(count, this.#services.wheel.now);
+    this.#spared = false;
+    for (let i = 0; i < count && this.#state === 'trial'; i++) this.#onPassed();
+  }
+
   #isOld({ durationMs }: AttemptOutcome): boolean {
     return this.#services.clock.now() - durationMs < this.#letInAt;
   }
@@ -288,6 +297,13 @@ export class OutcomeWindow {
     if (!bad) return;
     this.#bad[part]!++;
     this.bad++;
+  }
+
+  noteGood(count: number, now: number): void {
+    const current = Math.floor(now / this.#partMs);
+    if (current !== this.#part) this.#moveTo(current);
+    this.#requests[current % PARTS]! += count;
+    this.requests += count;
   }
 
   clear(): void {

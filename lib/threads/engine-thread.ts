@@ -1,0 +1,327 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { Address } from '../base/address.js';
+import type { BalancerEvent, Observer } from '../base/observer.js';
+import { atOnce, inLaterSlices, inSlices } from '../base/slices.js';
+import { type Clock, clockFrom, TimerWheel } from '../base/timer-wheel.js';
+import { warmUp } from '../config/regex.js';
+import type { HealthTerms, ServerJudge } from '../control/health/server-health.js';
+import { type PreparedServers, RoutedServers } from '../control/routed-servers.js';
+import { connectionDeps, LocalEngine } from '../engine.js';
+import { SocketChoice } from '../net/socket-choice.js';
+import { SnapshotBuilder } from '../routing/snapshot-builder.js';
+import type { Server } from '../servers/server.js';
+import { ServerMaker } from '../servers/server-maker.js';
+import { SharedMemory } from '../shared/shared-memory.js';
+import type {
+  Command,
+  ConfigurationParts,
+  Report,
+  SentConfiguration,
+  ServerNumbers,
+  ThreadStart,
+} from './messages.js';
+import { receiveConfiguration } from './sent-configuration.js';
+import { sendError } from './sent-error.js';
+import { KnownHealth, ServerReporter } from './server-reporter.js';
+
+/** Events that come from an engine alone; the control plane makes all others itself. */
+const REPORTED: ReadonlySet<BalancerEvent['what']> = new Set(['banned', 'queue_full', 'warning']);
+
+/**
+ * One engine in a worker thread, with the servers and routes of the control plane: it follows the same configurations and
+ * operations, and is told what health the servers have. It has no checks, no store and no admin listener.
+ */
+export class EngineThread {
+  readonly #port: MessagePort;
+  readonly #start: ThreadStart;
+  readonly #clock: Clock;
+  readonly #wheel: TimerWheel;
+  readonly #numbers = new AssignedNumbers();
+  readonly #health: KnownHealth;
+  readonly #memory: SharedMemory;
+  readonly #reporter: ServerReporter;
+  readonly #observer: Observer;
+  readonly #sockets: SocketChoice;
+  #obstacle: string;
+  #routed!: RoutedServers;
+  #engine!: LocalEngine;
+  /** Commands that wait until a configuration is prepared. */
+  readonly #waiting: Command[] = [];
+  #preparation: Preparation | null = null;
+
+  constructor(port: MessagePort, start: ThreadStart) {
+    this.#port = port;
+    this.#start = start;
+    this.#clock = clockFrom(start.clockZero);
+    this.#wheel = new TimerWheel(this.#clock);
+    this.#health = new KnownHealth(start.health);
+    this.#obstacle = start.obstacle;
+    this.#sockets = new SocketChoice(start.sockets);
+    this.#memory = SharedMemory.attach(start.shared, start.thread);
+    this.#reporter = new ServerReporter(this.#wheel, this.#memory.successes, (reports) =>
+      this.#report({ what: 'servers', ...reports }),
+    );
+    this.#observer = {
+      event: (event) => {
+        if (REPORTED.has(event.what)) this.#report({ what: 'event', event });
+      },
+    };
+  }
+
+  /** Builds everything, and then follows commands. */
+  run(): void {
+    const { configuration, changes, thread } = this.#start;
+    warmUp();
+    const { config, numbers } = atOnce(receiveConfiguration(configuration));
+    this.#numbers.set(numbers);
+    const connections = connectionDeps(config, this.#wheel, this.#observer, this.#sockets, this.#memory);
+    const clock = this.#clock;
+    const secret = () => this.#preparation?.secret ?? configuration.secret;
+    this.#routed = new RoutedServers(config, changes, {
+      clock,
+      // What becomes of servers is told by the control plane.
+      observer: {},
+      maker: new ServerMaker(connections),
+      judgeOf: (server, terms, number) => this.#judgeOf(server, terms, number),
+      numberOf: (key) => this.#numbers.of(key),
+      snapshotSteps: (next, serversOf, before) =>
+        SnapshotBuilder.steps(next, {
+          clock,
+          serversOf,
+          before,
+          observer: this.#observer,
+          secret: secret(),
+          shared: this.#memory,
+        }),
+    });
+    this.#engine = new LocalEngine(this.#routed.snapshot, {
+      clock,
+      connections,
+      sockets: this.#sockets,
+      whyNotReady: () => this.#obstacle,
+      termsOf: () => null,
+      sharing: thread === 1 ? 'first' : 'further',
+    });
+    this.#port.on('message', (command: Command) => {
+      this.#waiting.push(command);
+      this.#followWaiting();
+    });
+    this.#report({ what: 'built' });
+  }
+
+  #report(report: Report): void {
+    this.#port.postMessage(report);
+  }
+
+  #judgeOf(server: Server, terms: HealthTerms, number: number): ServerJudge {
+    this.#health.add(server, number);
+    return this.#reporter.judgeOf(server, terms, number, () => this.#health.remove(number));
+  }
+
+  /** In order: what comes after an `install` waits until the configuration has been prepared and installed. */
+  #followWaiting(): void {
+    for (let command = this.#waiting[0]; command !== undefined; command = this.#waiting[0]) {
+      if (command.what === 'install' && this.#preparation?.isOver === false) return;
+      this.#waiting.shift();
+      this.#follow(command);
+    }
+  }
+
+  #follow(command: Command): void {
+    switch (command.what) {
+      case 'operation':
+        this.#numbers.add(command.numbers);
+        this.#numbers.isForNext = false;
+        this.#operate(command);
+        this.#numbers.isForNext = true;
+        break;
+      case 'health':
+        this.#health.note(command);
+        break;
+      case 'cut':
+        this.#health.cut(command.number);
+        break;
+      case 'readiness':
+        this.#obstacle = command.obstacle;
+        break;
+      case 'discard':
+        this.#discard();
+        break;
+      case 'end_outdated':
+        this.#engine.endOutdated();
+        break;
+      case 'announce':
+        this.#engine.announceEnd();
+        break;
+      default:
+        void this.#answer(command);
+    }
+  }
+
+  async #answer(command: Extract<Command, { id: number }>): Promise<void> {
+    const { id } = command;
+    try {
+      const addresses = await this.#reply(command);
+      this.#report({ what: 'done', id, addresses });
+    } catch (error) {
+      this.#report({ what: 'failed', id, error: sendError(error) });
+      // Without the configuration this thread would not be like the others: another one begins with it.
+      if (command.what === 'install') throw error;
+    }
+  }
+
+  async #reply(command: Extract<Command, { id: number }>): Promise<readonly Address[]> {
+    switch (command.what) {
+      case 'open':
+        await this.#engine.open(() => {}, command.at);
+        this.#routed.start();
+        return this.#engine.addresses;
+      case 'prepare':
+        return this.#prepare(command.configuration, command.at);
+      case 'install':
+        this.#install(command.numbers);
+        return [];
+      case 'drain':
+        await this.#engine.drain();
+        this.#reporter.report();
+        return [];
+      case 'stop':
+        this.#stop();
+        return [];
+      case 'answer':
+        return [];
+    }
+  }
+
+  #operate({ operation }: Extract<Command, { what: 'operation' }>): void {
+    const routed = this.#routed;
+    switch (operation.what) {
+      case 'availability':
+        routed.setAvailability(operation.name, operation.to);
+        break;
+      case 'weight':
+        routed.setWeight(operation.name, operation.weight);
+        break;
+      case 'add': {
+        const addition = routed.desired.planMove(operation.move, operation.weight);
+        routed.addServer(addition, routed.prepareAddition(addition));
+        break;
+      }
+      case 'remove':
+        routed.removeServer(operation.name);
+    }
+  }
+
+  async #prepare(sent: SentConfiguration, at: readonly Address[]): Promise<readonly Address[]> {
+    this.#discard();
+    const preparation = new Preparation(sent.secret);
+    this.#preparation = preparation;
+    try {
+      const check = (): void => preparation.expectWanted();
+      const parts: ConfigurationParts = await inSlices(receiveConfiguration(sent), check);
+      this.#numbers.stage(parts.numbers);
+      warmUp();
+      this.#routed.beginToPrepare();
+      preparation.prepared = await inSlices(this.#routed.prepareSteps(parts.config), check);
+      await this.#engine.prepare(parts, at);
+      check();
+      preparation.isOver = true;
+      return this.#engine.preparedAddresses;
+    } catch (error) {
+      preparation.isOver = true;
+      if (this.#preparation === preparation) this.#discard();
+      throw error;
+    } finally {
+      this.#followWaiting();
+    }
+  }
+
+  #discard(): void {
+    const preparation = this.#preparation;
+    if (preparation === null) return;
+    preparation.isWanted = false;
+    this.#preparation = null;
+    this.#engine.discard();
+    this.#routed.discard(preparation.prepared);
+    this.#numbers.unstage();
+  }
+
+  #install(numbers: ServerNumbers): void {
+    const prepared = this.#preparation?.prepared ?? null;
+    if (prepared === null) throw new Error('a configuration is to be installed that could not be prepared');
+    this.#numbers.install(numbers);
+    const { left, old } = this.#routed.install(prepared);
+    this.#engine.install(prepared.snapshot);
+    this.#preparation = null;
+    inLaterSlices(
+      (function* () {
+        yield* prepared.snapshot.takeOver();
+        yield* old.release();
+        yield* left;
+      })(),
+    );
+  }
+
+  #stop(): void {
+    this.#engine.stop();
+    this.#routed.servers.stop();
+    this.#reporter.report();
+    this.#wheel.close();
+    // Nothing is left that keeps the thread running.
+    setImmediate(() => this.#port.close());
+  }
+}
+
+/** A configuration from the command to prepare it until it is installed or given up. */
+class Preparation {
+  readonly secret: Buffer | null;
+  prepared: PreparedServers | null = null;
+  isOver = false;
+  isWanted = true;
+
+  constructor(secret: Buffer | null) {
+    this.secret = secret;
+  }
+
+  expectWanted(): void {
+    if (!this.isWanted) throw new Error('the configuration is not wanted any more');
+  }
+}
+
+/** The numbers of servers by key, as the control plane gives them: those in force, and those of the next configuration. */
+class AssignedNumbers {
+  #now = new Map<string, number>();
+  #next: Map<string, number> | null = null;
+
+  /** False while an operation is made: its servers belong to the configuration in force. */
+  isForNext = true;
+
+  of(key: string): number {
+    const next = this.isForNext ? this.#next : null;
+    const number = next?.get(key) ?? this.#now.get(key);
+    if (number === undefined) throw new Error(`the server ${key} has no number`);
+    return number;
+  }
+
+  set(numbers: ServerNumbers): void {
+    this.#now = new Map(numbers);
+  }
+
+  add(numbers: ServerNumbers): void {
+    for (const [key, number] of numbers) this.#now.set(key, number);
+  }
+
+  stage(numbers: ServerNumbers): void {
+    this.#next = new Map(numbers);
+  }
+
+  unstage(): void {
+    this.#next = null;
+  }
+
+  install(further: ServerNumbers): void {
+    if (this.#next !== null) this.#now = this.#next;
+    this.#next = null;
+    this.add(further);
+  }
+}

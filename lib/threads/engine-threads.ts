@@ -1,0 +1,395 @@
+import type { Address } from '../base/address.js';
+import type { Observer } from '../base/observer.js';
+import { type Clock, clockZero } from '../base/timer-wheel.js';
+import type { Config, ListenerConfig } from '../config/types.js';
+import type { Changes } from '../control/changes.js';
+import type { ServerJudge } from '../control/health/server-health.js';
+import type { ServerOperation } from '../control/server-registry.js';
+import type { HandshakeResult } from '../net/handshake-results.js';
+import { isSamePort, type ListenerFigures } from '../net/listeners.js';
+import { probePort } from '../net/port-probe.js';
+import { clientRoom, fileLimit } from '../net/shortage.js';
+import type { SocketChoice } from '../net/socket-choice.js';
+import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
+import type { EngineHost, NextConfiguration } from '../servers/engine-contract.js';
+import type { Server } from '../servers/server.js';
+import type { SharedMemory } from '../shared/shared-memory.js';
+import { heapShareMb } from './memory-share.js';
+import type { Command, Report, SentConfiguration, ServerNumbers } from './messages.js';
+import { RespawnDelay } from './respawn.js';
+import { configurationSender } from './sent-configuration.js';
+import { ServerMirrors } from './server-mirror.js';
+import { ThreadEnded, type ThreadListener, WorkerThread } from './worker-thread.js';
+
+/** The present state of the control plane, which a thread begins with. */
+export interface PresentState {
+  readonly config: Config;
+  readonly changes: Changes;
+  readonly secret: Buffer | null;
+  readonly numbers: ServerNumbers;
+  /** The numbers of the servers of one name. */
+  numbersOf(name: string): ServerNumbers;
+  /** Why the balancer is not ready for requests; empty when it is. */
+  readonly obstacle: string;
+}
+
+export interface EngineThreadsDeps {
+  readonly count: number;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly sockets: SocketChoice;
+  readonly shared: SharedMemory;
+  readonly present: () => PresentState;
+}
+
+/** A thread that hangs is ended so many ms after it was told to stop. */
+const STOP_MS = 1000;
+
+/** One engine in each of several worker threads, and a new thread in place of each that ends. */
+export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, ThreadListener {
+  readonly #deps: EngineThreadsDeps;
+  readonly #mirrors: ServerMirrors;
+  /** By number, from 1; null while one is being replaced. */
+  readonly #threads: (WorkerThread | null)[];
+  readonly #heapMb: number;
+  readonly #respawn = new RespawnDelay();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** The settings of the listeners that are open, and their addresses. */
+  #listeners: readonly ListenerConfig[] = [];
+  #addresses: readonly Address[] = [];
+  /** Resolves when the addresses are known. */
+  readonly #bound: Promise<void>;
+  #noteBound: () => void = () => {};
+  #preparedListeners: readonly ListenerConfig[] = [];
+  #preparedAddresses: readonly Address[] = [];
+  /** Sends a thread the configuration that is being prepared; null: none is. */
+  #sendNext: ((thread: WorkerThread, at: readonly Address[]) => Promise<readonly Address[]>) | null = null;
+  /** Names of servers added or removed since a configuration was sent to be prepared. */
+  #moved: Set<string> | null = null;
+  /** Settled when all threads have installed what they were told last. */
+  #installed: Promise<unknown> = Promise.resolve();
+  #state: 'starting' | 'running' | 'draining' | 'stopped' = 'starting';
+  #hasAnnounced = false;
+  #obstacle = '';
+
+  constructor(deps: EngineThreadsDeps) {
+    this.#deps = deps;
+    this.#threads = new Array<WorkerThread | null>(deps.count).fill(null);
+    this.#mirrors = new ServerMirrors(deps.clock, deps.shared.successes, (command) => this.#tell(command));
+    this.#heapMb = heapShareMb(deps.count + 1);
+    this.#bound = new Promise((resolve) => {
+      this.#noteBound = resolve;
+    });
+  }
+
+  // What happens to servers.
+
+  /** Tells the engines of the health of a server of the control plane. */
+  watch(server: Server, number: number, judge: ServerJudge): ServerJudge {
+    return this.#mirrors.watch(server, number, judge);
+  }
+
+  /** Makes an operation in all threads. */
+  replay(operation: ServerOperation): void {
+    const { name, what } = operation;
+    if (what === 'add' || what === 'remove') this.#moved?.add(name);
+    const numbers = what === 'add' ? this.#deps.present().numbersOf(name) : [];
+    this.#tell({ what: 'operation', operation, numbers });
+  }
+
+  /** The balancer may have become ready, or not. */
+  noteReadiness(): void {
+    const { obstacle } = this.#deps.present();
+    if (obstacle === this.#obstacle) return;
+    this.#obstacle = obstacle;
+    this.#tell({ what: 'readiness', obstacle });
+  }
+
+  #tell(command: Exclude<Command, { id: number }>): void {
+    for (const thread of this.#threads) thread?.tell(command);
+  }
+
+  get #live(): readonly WorkerThread[] {
+    return this.#threads.filter((thread) => thread !== null);
+  }
+
+  // Threads.
+
+  /**
+   * Starts all threads, and listens: the first thread binds, the others bind what it has bound. Rejects with the reason
+   * when none could start, or when an address can't be bound.
+   */
+  async open(permit: () => void): Promise<void> {
+    permit();
+    const { config } = this.#deps.present();
+    for (const { address } of config.listen) await probePort(address);
+    permit();
+    const send = this.#sender();
+    for (let number = 1; number <= this.#threads.length; number++) this.#begin(number, send());
+    const all = this.#live;
+    try {
+      await this.#bind(all, config);
+    } catch (error) {
+      permit();
+      throw error;
+    }
+    await Promise.all(all.map((thread) => this.#listen(thread)));
+    permit();
+    this.#state = 'running';
+    for (const address of this.#addresses) this.#deps.observer.event?.({ what: 'listening', address });
+  }
+
+  /** Has the first thread bind that can be started. Rejects with its error, or when none can be started. */
+  async #bind(threads: readonly WorkerThread[], { listen }: Config): Promise<void> {
+    let ended: unknown = null;
+    for (const thread of threads) {
+      try {
+        await thread.built;
+        this.#addresses = await thread.ask({ what: 'open', at: [] });
+      } catch (error) {
+        if (!(error instanceof ThreadEnded)) throw error;
+        ended ??= error;
+        continue;
+      }
+      this.#listeners = listen;
+      thread.isOpen = true;
+      this.#noteBound();
+      return;
+    }
+    throw ended;
+  }
+
+  /** Has a thread bind what the first one has bound; it ends when it can't. */
+  async #listen(thread: WorkerThread): Promise<void> {
+    if (thread.isOpen) return;
+    try {
+      await thread.ask({ what: 'open', at: this.#addresses });
+      thread.isOpen = true;
+    } catch (error) {
+      if (error instanceof ThreadEnded) return;
+      this.#warn(`thread ${thread.number} cannot listen: ${(error as Error).message}`);
+      await thread.end();
+    }
+  }
+
+  #sender(): () => SentConfiguration {
+    const { config, numbers, secret } = this.#deps.present();
+    return configurationSender({ config, numbers }, secret);
+  }
+
+  #begin(number: number, configuration: SentConfiguration): WorkerThread {
+    const { clock, sockets, shared, present } = this.#deps;
+    const { changes, obstacle } = present();
+    this.noteReadiness();
+    const start = {
+      thread: number,
+      shared: shared.handle,
+      clockZero: clockZero(clock),
+      sockets: sockets.mode,
+      configuration,
+      changes,
+      health: this.#mirrors.health,
+      obstacle,
+    };
+    const thread = new WorkerThread(start, this.#heapMb, this);
+    this.#threads[number - 1] = thread;
+    return thread;
+  }
+
+  onReport(thread: WorkerThread, report: Exclude<Report, { what: 'done' | 'failed' | 'built' }>): void {
+    switch (report.what) {
+      case 'servers':
+        this.#mirrors.receive(thread.number, report);
+        break;
+      case 'event':
+        this.#deps.observer.event?.(report.event);
+    }
+  }
+
+  /** A thread has ended: what it held is given back, and another one begins, unless all are to end. */
+  onEnd({ number }: WorkerThread, reason: string): void {
+    this.#deps.shared.reclaim(number);
+    this.#threads[number - 1] = null;
+    if (this.#isOver) return;
+    // The start fails.
+    if (this.#state === 'starting' && this.#live.length === 0) return;
+    const delay = this.#respawn.next(this.#deps.clock.now());
+    const next = delay === 0 ? 'another one begins' : `another one begins in ${delay / 1000} s`;
+    this.#warn(`thread ${number} has ended, and its connections with it; ${next}. The reason: ${reason}`);
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void this.#replace(number);
+    }, delay);
+    this.#timers.add(timer);
+  }
+
+  async #replace(number: number): Promise<void> {
+    await this.#bound;
+    if (this.#isOver) return;
+    const thread = this.#begin(number, this.#sender()());
+    const open = this.#listen(thread);
+    if (this.#sendNext !== null) void this.#sendNext(thread, this.#preparedAddresses).catch(() => {});
+    if (this.#hasAnnounced) thread.tell({ what: 'announce' });
+    await open;
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'draining' || this.#state === 'stopped';
+  }
+
+  #warn(message: string): void {
+    this.#deps.observer.event?.({ what: 'warning', message });
+  }
+
+  // Another configuration.
+
+  async prepare({ config, secret, numbers }: NextConfiguration<Config>): Promise<void> {
+    const known = new Set(this.#listeners.map(({ address }) => address.text));
+    const fresh = config.listen.map(({ address }) => address).filter(({ text }) => !known.has(text));
+    for (const address of fresh) await this.#probe(address);
+    this.#moved = new Set();
+    this.#preparedAddresses = [];
+    const send = configurationSender({ config, numbers: [...numbers] }, secret);
+    const prepareIn = (thread: WorkerThread, at: readonly Address[]): Promise<readonly Address[]> =>
+      thread.ask({ what: 'prepare', configuration: send(), at });
+    this.#sendNext = prepareIn;
+    const [first, ...others] = this.#live.filter(({ isOpen }) => isOpen);
+    // A thread that begins prepares it too, and ends when it can't.
+    for (const thread of this.#live) if (!thread.isOpen) void prepareIn(thread, []).catch(() => {});
+    if (first === undefined) return;
+    const one = prepareIn(first, []);
+    // Only the first thread knows which port the system has chosen.
+    const needsPort = fresh.some((address) => address.kind === 'tcp' && address.port === 0);
+    const at = needsPort ? await one : [];
+    const all = await Promise.all([one, ...others.map((thread) => prepareIn(thread, at))]);
+    this.#preparedAddresses = all[0] as readonly Address[];
+    this.#preparedListeners = config.listen;
+  }
+
+  /** Tells when another program has the port, or another listener of this one (`heldBy`). */
+  async #probe(address: Address): Promise<void> {
+    try {
+      await probePort(address);
+    } catch (error) {
+      const holder = this.#addresses.find((other) => isSamePort(other, address));
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || holder === undefined) throw error;
+      throw Object.assign(error as Error, { heldBy: holder.text });
+    }
+  }
+
+  install(_snapshot: RoutingSnapshot): void {
+    const { numbersOf } = this.#deps.present();
+    const numbers = [...(this.#moved ?? [])].flatMap((name) => [...numbersOf(name)]);
+    this.#installed = Promise.allSettled(
+      this.#live.map((thread) => thread.ask({ what: 'install', numbers })),
+    );
+    this.#forgetNext();
+    if (this.#preparedAddresses.length > 0) this.#takeListeners();
+  }
+
+  #takeListeners(): void {
+    const [before, after] = [new Map<string, Address>(), new Map<string, Address>()];
+    for (const [i, { address }] of this.#listeners.entries())
+      before.set(address.text, this.#addresses[i] ?? address);
+    for (const [i, { address }] of this.#preparedListeners.entries())
+      after.set(address.text, this.#preparedAddresses[i] ?? address);
+    this.#listeners = this.#preparedListeners;
+    this.#addresses = this.#preparedAddresses;
+    this.#preparedAddresses = [];
+    const { observer } = this.#deps;
+    for (const [text, address] of after)
+      if (!before.has(text)) observer.event?.({ what: 'listening', address });
+    for (const [text, address] of before) if (!after.has(text)) observer.event?.({ what: 'closed', address });
+  }
+
+  discard(): void {
+    this.#forgetNext();
+    this.#preparedAddresses = [];
+    this.#tell({ what: 'discard' });
+  }
+
+  #forgetNext(): void {
+    this.#moved = null;
+    this.#sendNext = null;
+  }
+
+  async settled(): Promise<void> {
+    await this.#installed;
+    await Promise.allSettled(this.#live.map((thread) => thread.ask({ what: 'answer' })));
+  }
+
+  // Figures.
+
+  get addresses(): readonly Address[] {
+    return this.#addresses.length > 0
+      ? this.#addresses
+      : this.#deps.present().config.listen.map(({ address }) => address);
+  }
+
+  get listenerFigures(): readonly ListenerFigures[] {
+    return this.#listeners.map(({ tls, redirect, proxyProtocol, connections }, i) => ({
+      address: (this.#addresses[i] as Address).text,
+      scheme: tls === null ? 'http' : 'https',
+      redirect,
+      proxyProtocol,
+      connections: 0,
+      limit: connections,
+      turnedAway: 0,
+    }));
+  }
+
+  get clientCount(): number {
+    return 0;
+  }
+
+  get mostClients(): number {
+    return Math.min(this.#deps.present().config.limits.connections, clientRoom(fileLimit()));
+  }
+
+  get handshakes(): ReadonlyMap<HandshakeResult, number> {
+    return new Map();
+  }
+
+  get proxyHeaders(): ReadonlyMap<string, number> {
+    return new Map();
+  }
+
+  endOutdated(): void {
+    this.#tell({ what: 'end_outdated' });
+  }
+
+  answerChallenges(): void {}
+
+  // The end.
+
+  announceEnd(): void {
+    this.#hasAnnounced = true;
+    this.#tell({ what: 'announce' });
+  }
+
+  /** A thread that ends meanwhile has no connections either. */
+  async drain(): Promise<void> {
+    this.#end('draining');
+    await Promise.allSettled(this.#live.map((thread) => thread.ask({ what: 'drain' })));
+  }
+
+  stop(): void {
+    if (this.#state === 'stopped') return;
+    this.#end('stopped');
+    this.#mirrors.stop();
+    for (const thread of this.#live) {
+      const timer = setTimeout(() => void thread.end(), STOP_MS);
+      const end = (): void => {
+        clearTimeout(timer);
+        void thread.end();
+      };
+      thread.ask({ what: 'stop' }).then(end, end);
+    }
+  }
+
+  #end(state: 'draining' | 'stopped'): void {
+    this.#state = state;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+}

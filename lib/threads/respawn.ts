@@ -1,0 +1,20 @@
+/** So many deaths within so many ms are not accidents any more. */
+const MANY = 5;
+const WITHIN_MS = 10_000;
+const FIRST_DELAY_MS = 1000;
+const LONGEST_DELAY_MS = 30_000;
+
+/** How long to wait before a thread is started in place of one that has ended. */
+export class RespawnDelay {
+  readonly #deaths: number[] = [];
+  #delay = 0;
+
+  /** ms from a death at `now`; 0 unless threads end again and again. */
+  next(now: number): number {
+    this.#deaths.push(now);
+    while ((this.#deaths[0] as number) <= now - WITHIN_MS) this.#deaths.shift();
+    if (this.#deaths.length < MANY) this.#delay = 0;
+    else this.#delay = Math.min(LONGEST_DELAY_MS, Math.max(FIRST_DELAY_MS, this.#delay * 2));
+    return this.#delay;
+  }
+}

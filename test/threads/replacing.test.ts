@@ -1,0 +1,81 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import { createConfig } from '../../lib/config/config.js';
+import { startBalancer } from '../support/balancer.js';
+import { until } from '../support/loop-ticks.js';
+import { ask, namedOrigins } from '../support/named-origins.js';
+import { THREADS } from '../support/thread-switch.js';
+import { breakStarts, fillHeap, limitHeaps, makeThrow, runningWorkers } from '../support/worker-threads.js';
+import { answerers, connectMany, isGone, threadsEnded } from './load.js';
+
+t.setTimeout(180_000);
+
+t.test('a thread that throws is replaced: only its connections end', THREADS, async (t) => {
+  const [a, b] = await namedOrigins(t, 'a', 'b');
+  const servers = [a, b].map((one) => ({ name: one!.name, address: one!.address }));
+  const started = await startBalancer(t, { servers }, { workers: 3 });
+  const { balancer, seen } = started;
+  const settings = { listen: '127.0.0.1:0', health_check: false, passive_health: false } as const;
+  await balancer.reload(createConfig({ ...settings, servers: [servers[1]!], via: true }));
+  balancer.setWeight('b', 7);
+  const clients = await connectMany(started, 48);
+  t.same(await answerers(clients), ['b']);
+  const [victim] = runningWorkers();
+  makeThrow(victim!);
+  await until(() => threadsEnded(seen).length === 1);
+  t.match(threadsEnded(seen)[0], /^thread 1 has ended, .*; another one begins\. The reason: .*nobody/s);
+  const since = performance.now();
+  await until(() => runningWorkers().length === 3 && !runningWorkers().includes(victim!));
+  t.ok(performance.now() - since < 1000 * 10);
+  await until(() => clients.some(isGone));
+  const left = clients.filter((client) => !isGone(client));
+  t.ok(left.length > 8 && left.length < 40, `${left.length} of 48 connections are left`);
+  t.same(await answerers(left), ['b']);
+  // The new thread has what was changed since the start.
+  await pause(500);
+  const others = await connectMany(started, 48);
+  t.same(await answerers(others), ['b']);
+  t.equal(threadsEnded(seen).length, 1);
+  t.equal(balancer.serverStatus('b')?.weight, 7);
+});
+
+t.test('a thread that runs out of memory is replaced', THREADS, async (t) => {
+  const [a] = await namedOrigins(t, 'a');
+  limitHeaps(80);
+  const started = await startBalancer(t, { servers: [{ name: 'a', address: a!.address }] }, { workers: 2 });
+  const { seen } = started;
+  const [victim] = runningWorkers();
+  fillHeap(victim!);
+  await until(() => threadsEnded(seen).length === 1);
+  t.match(threadsEnded(seen)[0], /out of memory/);
+  limitHeaps(0);
+  await until(() => runningWorkers().length === 2);
+  await pause(500);
+  t.same(await answerers(await connectMany(started)), ['a']);
+});
+
+t.test('threads that end again and again are started less often, and never given up', THREADS, async (t) => {
+  const [a] = await namedOrigins(t, 'a');
+  const { seen, connect } = await startBalancer(t, { servers: [a!.address] }, { workers: 2 });
+  for (let deaths = 1; deaths <= 6; deaths++) {
+    await until(() => runningWorkers().length === 2);
+    makeThrow(runningWorkers()[0]!);
+    await until(() => threadsEnded(seen).length === deaths);
+  }
+  t.match(threadsEnded(seen)[3], /another one begins\./);
+  t.match(threadsEnded(seen)[4], /another one begins in 1 s\./);
+  t.match(threadsEnded(seen)[5], /another one begins in 2 s\./);
+  await until(() => runningWorkers().length === 2);
+  await pause(1000);
+  t.equal((await ask(await connect())).status, 200);
+});
+
+t.test('the start fails with the reason when no thread can start', THREADS, async (t) => {
+  breakStarts(true);
+  t.teardown(() => breakStarts(false));
+  await t.rejects(
+    startBalancer(t, { servers: ['127.0.0.1:9'] }, { workers: 2 }),
+    /thread 1 has ended: .*broken/s,
+  );
+  t.same(runningWorkers(), []);
+});
