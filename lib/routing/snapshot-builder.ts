@@ -132,8 +132,10 @@ export class SnapshotBuilder {
 
   *#addGroups(): Steps<void> {
     const { clock, random = randomBits(), serversOf } = this.#sources;
+    // The engines are the threads from 1 on, or thread 0 alone.
+    const firstTurn = Math.max(0, this.#shared.thread - 1);
     for (const group of this.#config.groups) {
-      const algorithm = algorithmOf(group.algorithm, { random, clock });
+      const algorithm = algorithmOf(group.algorithm, { random, clock, firstTurn });
       const servers = new ServerGroup(serversOf(group), algorithm);
       servers.prepare();
       this.#groups.set(group, servers);

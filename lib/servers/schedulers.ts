@@ -13,6 +13,11 @@ import type { Algorithm, RandomSource } from './scheduler/scheduler.js';
 export interface SchedulerDeps {
   readonly random: RandomSource;
   readonly clock: Clock;
+  /**
+   * The turn with which orders begin, 0 by default. Threads have different ones: otherwise the first requests of all of
+   * them would go to the same server.
+   */
+  readonly firstTurn?: number;
 }
 
 /** Algorithms that use nothing of a request. */
@@ -40,11 +45,11 @@ export const BY_VALUE: Algorithm = {
   readsLatency: false,
 };
 
-function unkeyed(name: Unkeyed, { random, clock }: SchedulerDeps): Algorithm {
+function unkeyed(name: Unkeyed, { random, clock, firstTurn = 0 }: SchedulerDeps): Algorithm {
   const plain = { avoidsFull: true, followsOrder: false, readsLatency: false };
   switch (name) {
     case 'round_robin':
-      return { ...plain, create: (candidates) => new RoundRobin(candidates) };
+      return { ...plain, create: (candidates) => new RoundRobin(candidates, firstTurn) };
     case 'least_connections':
       return { ...plain, create: (candidates) => new LeastConnections(candidates) };
     case 'random':

@@ -16,8 +16,13 @@ export interface GroupListener {
 }
 
 const NONE: readonly number[] = [];
-/** So often a pick begins anew because another thread had the same idea. */
+/** So often a pick begins anew because requests of other threads have changed what it was based on. */
 const TRIES = 4;
+/**
+ * With more servers than are looked at in each pick, the loads of so many are looked at in turn, because requests of other
+ * threads change them: 1,000 servers in 250 picks.
+ */
+const LOOKED_AT = 4;
 
 /** The standing changes with each request: the server is half-open, or has a limit. */
 const VOLATILE = 1;
@@ -60,6 +65,10 @@ export class ServerGroup implements GroupMembership {
   #readsLoads = false;
   /** Up to which entry the log was read. */
   #read = 0;
+  /** Do other threads send requests to the servers? */
+  #isShared = false;
+  /** The index whose load is looked at next. */
+  #next = 0;
   readonly #tried: number[] = [];
   #released = false;
   #isPrepared = false;
@@ -116,6 +125,7 @@ export class ServerGroup implements GroupMembership {
     if (free === undefined) this.#grow(server);
     else this.#slots[index] = server;
     this.#log ??= server.log;
+    this.#isShared ||= server.isShared;
     this.#indexes?.set(server.id, index);
     this.#byHash?.set(server.hash, server);
     this.#counts[OUT]!++;
@@ -211,9 +221,19 @@ export class ServerGroup implements GroupMembership {
     for (let tries = 1; ; tries++) {
       const picked = selection.pick(key, indexes, repeatable || this.#carefulCount === 0);
       if (picked === NO_CANDIDATE) return null;
-      if (this.#awayCount === 0 || tries === TRIES || this.#mayBegin(picked))
-        return this.#slots[picked] as Server;
+      const isSettled = this.#awayCount === 0 && !this.#isShared;
+      if (isSettled || tries === TRIES || this.#isStillRight(picked)) return this.#slots[picked] as Server;
     }
+  }
+
+  /** Does what the pick was based on still hold? Otherwise it is up to date afterwards. */
+  #isStillRight(index: number): boolean {
+    if (this.#isShared && this.#readsLoads) {
+      const standing = this.#standings[index];
+      this.#noteLoad(index);
+      if (this.#standings[index] !== standing) return false;
+    }
+    return this.#awayCount === 0 || this.#mayBegin(index);
   }
 
   /** If the server is half-open: can the request be its trial? Otherwise its standing is up to date afterwards. */
@@ -381,6 +401,7 @@ export class ServerGroup implements GroupMembership {
         const index = indexes.get(log.at(this.#read++));
         if (index !== undefined) this.#noteLoad(index);
       }
+      if (this.#isShared) this.#lookAtSome();
       return;
     }
     if (!this.#readsLoads) log.readers++;
@@ -388,6 +409,14 @@ export class ServerGroup implements GroupMembership {
     this.#read = log.end;
     for (let index = 0; index < this.#slots.length; index++)
       if (this.#slots[index] !== null) this.#noteLoad(index);
+  }
+
+  /** The log has only requests of this thread. */
+  #lookAtSome(): void {
+    for (let count = 0; count < LOOKED_AT; count++) {
+      this.#next = this.#next + 1 < this.#slots.length ? this.#next + 1 : 0;
+      if (this.#slots[this.#next] !== null) this.#noteLoad(this.#next);
+    }
   }
 
   #stopReading(): void {

@@ -107,6 +107,11 @@ export class Server implements EngineServer, Candidate, SlowStarter, PendingChan
     this.beginHalfOpen((flags & HALF_OPEN) !== 0);
   }
 
+  /** Do other threads send requests to the server, so that `active` changes without a word? */
+  get isShared(): boolean {
+    return this.#row.isShared;
+  }
+
   /** Requests in flight, in all threads. */
   get active(): number {
     return this.#row.memory[this.#row.all + ACTIVE] as number;

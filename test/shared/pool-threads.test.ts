@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { until } from '../support/loop-ticks.js';
 import { seeded } from '../support/random.js';
+import type { PoolOrder } from './pool-thread.js';
 import { CountingServer, type EngineThread, startThreads } from './pool-threads.js';
 
 // Worker threads of a busy machine take their time.
@@ -148,3 +149,43 @@ t.test(
     t.same({ active, open, inLine, closing, idle }, { active: 0, open: 0, inLine: 0, closing: 0, idle: 0 });
   },
 );
+
+t.test('a half-open server gets one request at a time from all threads together', async (t) => {
+  const [trial, other] = [await CountingServer.start(t), await CountingServer.start(t)];
+  for (const server of [trial, other]) server.delay = () => 2;
+  const { threads, rows } = await startThreads(t, 4, [trial, other], {});
+  const tell = (order: PoolOrder): void => {
+    for (const thread of threads) thread.tell(order);
+  };
+  tell({ what: 'half-open', server: 0, on: true });
+  tell({ what: 'keep', count: 8 });
+  await until(() => trial.paths.length > 50);
+  t.equal(trial.mostActive, 1);
+  t.ok(other.mostActive > 1);
+  tell({ what: 'half-open', server: 0, on: false });
+  await until(() => trial.mostActive > 1);
+  tell({ what: 'keep', count: 0 });
+  await until(() => rows.every(({ active }) => active === 0));
+});
+
+t.test('least connections spreads the requests of 4 threads as evenly as those of one', async (t) => {
+  const unevenness = async (count: number): Promise<number> => {
+    const servers = await Promise.all(Array.from({ length: 4 }, () => CountingServer.start(t)));
+    const random = seeded(2);
+    for (const server of servers) server.delay = () => 1 + Math.floor(random() * 30);
+    const { threads, rows } = await startThreads(t, count, servers, { algorithm: 'least_connections' });
+    for (const thread of threads) thread.tell({ what: 'keep', count: 32 / count });
+    const loads = (): number[] => rows.map(({ active }) => active);
+    await until(() => loads().reduce((sum, load) => sum + load) === 32);
+    const differences: number[] = [];
+    while (differences.length < 200) {
+      const before = endedOf(threads);
+      await until(() => endedOf(threads) > before);
+      differences.push(Math.max(...loads()) - Math.min(...loads()));
+    }
+    for (const thread of threads) await thread.terminate();
+    return differences.reduce((sum, difference) => sum + difference) / differences.length;
+  };
+  const [alone, together] = [await unevenness(1), await unevenness(4)];
+  t.ok(together < alone + 1.5, `${together} between servers, and ${alone} with one thread`);
+});

@@ -6,6 +6,7 @@ import {
   roomFor,
   SCAN_LIMIT,
   type Scheduler,
+  TRIES,
   withRoom,
 } from './scheduler.js';
 
@@ -27,7 +28,6 @@ export class First implements Scheduler {
   #ranks: Float64Array;
   #places: Int32Array;
   readonly #heap: IndexedHeap;
-  readonly #aside: number[] = [];
 
   constructor(candidates: readonly Candidate[], scanLimit = SCAN_LIMIT) {
     const { length } = candidates;
@@ -89,16 +89,17 @@ export class First implements Scheduler {
     return this.followsLoad ? this.#takeTop(tried) : this.#scan(tried);
   }
 
+  /** The load of the top is looked at: requests of other threads change it too, and this thread is not told. */
   #takeTop(tried: readonly number[]): number {
     const heap = this.#heap;
-    while (heap.items.length > 0 && tried.includes(heap.items[0] as number)) {
-      const [top] = heap.items as [number];
-      this.#aside.push(top);
-      heap.remove(top);
+    let top = heap.topExcept(tried);
+    for (let tries = 1; top !== NO_CANDIDATE && tries < TRIES; tries++) {
+      const known = this.#ranks[top] as number;
+      this.noteLoad(top);
+      if ((this.#ranks[top] as number) <= known) break;
+      top = heap.topExcept(tried);
     }
-    const picked = heap.items.length === 0 ? NO_CANDIDATE : (heap.items[0] as number);
-    for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) heap.add(index);
-    return picked;
+    return top;
   }
 
   #scan(tried: readonly number[]): number {

@@ -1,3 +1,5 @@
+import { NO_CANDIDATE } from './scheduler.js';
+
 /**
  * A binary heap of indexes, ordered by first key, then second key, then index; the lowest is on top. The keys are arrays
  * that belong to the owner of the heap; after a key of a member has changed, `update` must be called.
@@ -9,6 +11,7 @@ export class IndexedHeap {
   #places: Int32Array;
   /** The top is the first item; the others are in heap order. Not to be changed from outside. */
   readonly items: number[] = [];
+  readonly #aside: number[] = [];
 
   constructor(first: Float64Array, second: Float64Array, places: Int32Array) {
     this.#first = first;
@@ -21,6 +24,20 @@ export class IndexedHeap {
     this.#first = first;
     this.#second = second;
     this.#places = places;
+  }
+
+  /** The lowest member that is not one of `left`; `NO_CANDIDATE` when there is none. */
+  topExcept(left: readonly number[]): number {
+    const { items } = this;
+    if (left.length === 0) return items.length === 0 ? NO_CANDIDATE : (items[0] as number);
+    while (items.length > 0 && left.includes(items[0] as number)) {
+      const top = items[0] as number;
+      this.#aside.push(top);
+      this.remove(top);
+    }
+    const found = items.length === 0 ? NO_CANDIDATE : (items[0] as number);
+    for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) this.add(index);
+    return found;
   }
 
   add(index: number): void {

@@ -3,7 +3,7 @@ const DECAY_MS = 10_000;
 
 /**
  * The present latency of a server, in ms: a moving average that follows a slow answer at once and fast ones gradually
- * (peak EWMA). It shrinks while there are no answers, so that a server that was slow is tried again.
+ * (peak EWMA), of the answers in one thread. It shrinks while there are no answers, so that a server that was slow is tried again.
  */
 export class LatencyEstimate {
   #ms = 0;

@@ -6,6 +6,7 @@ import {
   roomFor,
   SCAN_LIMIT,
   type Scheduler,
+  TRIES,
   withRoom,
 } from './scheduler.js';
 
@@ -29,7 +30,6 @@ export class LeastConnections implements Scheduler {
   #weight = 0;
   /** The due time of the last pick. */
   #now = 0;
-  readonly #aside: number[] = [];
 
   constructor(candidates: readonly Candidate[], scanLimit = SCAN_LIMIT) {
     const { length } = candidates;
@@ -125,17 +125,22 @@ export class LeastConnections implements Scheduler {
     }
   }
 
+  /**
+   * Requests of other threads change loads too, and this thread is not told. So the load of the top is looked at, and if
+   * it is more than what was known, the next top is tried.
+   */
   #takeTop(tried: readonly number[]): number {
     const heap = this.#heap;
-    if (tried.length === 0) return heap.items.length === 0 ? NO_CANDIDATE : (heap.items[0] as number);
-    while (heap.items.length > 0 && tried.includes(heap.items[0] as number)) {
-      const [top] = heap.items as [number];
-      this.#aside.push(top);
-      heap.remove(top);
+    let top = heap.topExcept(tried);
+    for (let tries = 1; top !== NO_CANDIDATE && tries < TRIES; tries++) {
+      const known = this.#loads[top] as number;
+      this.#weighLoad(top);
+      if (this.#loads[top] === known) break;
+      heap.update(top);
+      if ((this.#loads[top] as number) < known) break;
+      top = heap.topExcept(tried);
     }
-    const picked = heap.items.length === 0 ? NO_CANDIDATE : (heap.items[0] as number);
-    for (let index = this.#aside.pop(); index !== undefined; index = this.#aside.pop()) heap.add(index);
-    return picked;
+    return top;
   }
 
   #scan(tried: readonly number[]): number {

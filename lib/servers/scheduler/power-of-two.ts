@@ -13,11 +13,11 @@ import { WeightedDraw } from './weighted-draw.js';
  */
 export class PowerOfTwo implements Scheduler {
   readonly followsLoad = false;
-  readonly #candidates: readonly Candidate[];
+  protected readonly candidates: readonly Candidate[];
   readonly #draw: WeightedDraw;
 
   constructor(candidates: readonly Candidate[], random: RandomSource) {
-    this.#candidates = candidates;
+    this.candidates = candidates;
     this.#draw = new WeightedDraw(candidates, random);
   }
 
@@ -47,12 +47,13 @@ export class PowerOfTwo implements Scheduler {
     if (one === NO_CANDIDATE) return NO_CANDIDATE;
     this.#draw.leaveOut(one);
     const other = this.#draw.draw();
-    return other !== NO_CANDIDATE && this.#isLess(other, one) ? other : one;
+    return other !== NO_CANDIDATE && this.isBetter(other, one) ? other : one;
   }
 
-  #isLess(one: number, other: number): boolean {
-    const first = this.#candidates[one] as Candidate;
-    const second = this.#candidates[other] as Candidate;
+  /** Is the one the better choice? */
+  protected isBetter(one: number, other: number): boolean {
+    const first = this.candidates[one] as Candidate;
+    const second = this.candidates[other] as Candidate;
     return first.active / first.effectiveWeight < second.active / second.effectiveWeight;
   }
 }

@@ -32,6 +32,9 @@ const MOST_EARNED = 2 ** 40;
  * Among servers of one weight, the one that has spent least has the most credit: each weight has a heap of its servers,
  * and a pick compares the tops, one for each different weight. When a weight changes or a server comes or goes, the
  * credit of all others stays worth the same number of requests, at most one for each server.
+ *
+ * Each thread has an order of its own, which begins at a different turn. What a server gets from a thread differs from
+ * its share by one request at most, so what it gets from all of them differs by as many as there are threads.
  */
 export class RoundRobin implements Scheduler {
   readonly followsLoad = false;
@@ -51,8 +54,11 @@ export class RoundRobin implements Scheduler {
   #price = 0;
   readonly #aside: number[] = [];
   #asideWeight = 0;
+  /** Turns to be left out at the first pick. */
+  #leftOut: number;
 
-  constructor(candidates: readonly Candidate[]) {
+  constructor(candidates: readonly Candidate[], firstTurn = 0) {
+    this.#leftOut = firstTurn;
     this.#candidates = candidates;
     this.#spent = new Float64Array(candidates.length);
     this.#kept = new Float64Array(candidates.length);
@@ -95,10 +101,15 @@ export class RoundRobin implements Scheduler {
   }
 
   pick(_key: PickKey, tried: readonly number[]): number {
+    if (this.#leftOut > 0) this.#leaveOut();
     if (tried.length > 0) this.#setAside(tried);
     const picked = this.#aside.length < this.#count ? this.#pick() : NO_CANDIDATE;
     if (this.#aside.length > 0) this.#putBack();
     return picked;
+  }
+
+  #leaveOut(): void {
+    if (this.#count > 0) for (; this.#leftOut > 0; this.#leftOut--) this.#pick();
   }
 
   #pick(): number {

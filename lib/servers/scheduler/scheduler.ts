@@ -2,7 +2,7 @@ import type { LatencyEstimate } from './latency-estimate.js';
 
 /** What a scheduler knows of a server. */
 export interface Candidate {
-  /** Requests in flight on it. */
+  /** Requests in flight on it, in all threads. */
   readonly active: number;
   /** Its present weight relative to the others': more than 0 while it may be picked. */
   readonly effectiveWeight: number;
@@ -31,6 +31,9 @@ export type RandomSource = () => number;
  * thousands of groups need not call each of them for each request.
  */
 export const SCAN_LIMIT = 32;
+
+/** The most candidates whose load is looked at in one pick from a heap, because other threads may have changed it. */
+export const TRIES = 8;
 
 /**
  * Chooses one of several servers. It is made for a list of candidates, uses their indexes, and is called for each change
