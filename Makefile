@@ -34,8 +34,8 @@ clean: ## remove everything that was built
 	rm -rf dist .tap
 
 ##@ Tests
-test: build ## every test, or those of some folders (ONLY="net/ http/"), on this Node or another (NODE=path), over TLS (TLS=1 with ONLY="client/ exchange/")
-	@LB_TESTS="$(ONLY)" LB_NODE="$(NODE)" LB_TEST_TLS="$(TLS)" $(TAP)
+test: build ## every test, or those of some folders (ONLY="net/ http/"), on this Node or another (NODE=path), over TLS (TLS=1 with ONLY="client/ exchange/"), in threads (WORKERS=3)
+	@LB_TESTS="$(ONLY)" LB_NODE="$(NODE)" LB_TEST_TLS="$(TLS)" LB_TEST_WORKERS="$(WORKERS)" $(TAP)
 e2e: build ## only the tests with containers
 	@LB_TESTS=compose/ $(TAP)
 fuzz: build ## the property tests with many more runs (FUZZ_RUNS=20000)

@@ -4,7 +4,7 @@ import { canSharePorts } from '../../lib/threads/worker-choice.js';
  * With LB_TEST_WORKERS=3 the balancers of `startBalancer` serve clients in 3 threads, so that a suite that was written for
  * one thread runs with several (`make test WORKERS=3 ONLY="balancer/ resilience/"`, on Node 22.12 or newer).
  */
-export const SWITCHED_WORKERS = Number(process.env.LB_TEST_WORKERS ?? 1);
+export const SWITCHED_WORKERS = Number(process.env.LB_TEST_WORKERS || 1);
 
 /** The option of a test that is about what balancers with several threads do not have. */
 export function unlessThreads(reason: string): { readonly skip: string | false } {
