@@ -3,6 +3,7 @@ import type { Availability, Observer } from './base/observer.js';
 import { atOnce, inSlices, type Steps } from './base/slices.js';
 import { type Clock, systemClock, TimerWheel } from './base/timer-wheel.js';
 import { everyRoute, everyRouteSteps } from './config/every-route.js';
+import { sourcesOf } from './config/inventory.js';
 import { warmUp } from './config/regex.js';
 import type { Config, LimitsConfig, ListenerConfig } from './config/types.js';
 import { type CertificateReload, Certificates } from './control/certificates.js';
@@ -35,6 +36,7 @@ import type {
   StatusEvent,
 } from './control/status/status.js';
 import { Telemetry } from './control/telemetry.js';
+import { Providers } from './discovery/providers.js';
 import { connectionDeps, LocalEngine } from './engine.js';
 import { replayBytes } from './exchange/relay.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
@@ -187,6 +189,7 @@ class RunningBalancer implements Balancer {
   readonly #shutdown: GracefulShutdown;
   readonly #sockets: SocketChoice;
   readonly #certificates: Certificates;
+  readonly #providers: Providers;
   #loadedAt: number;
   #started = false;
   #stopped = false;
@@ -253,6 +256,12 @@ class RunningBalancer implements Balancer {
       install: (snapshot) => this.#engine.install(snapshot),
       replay: (operation) => threads?.replay(operation),
     });
+    this.#providers = new Providers({
+      wheel,
+      observer,
+      resolver: connections.resolver,
+      onServers: (source, servers) => this.#registry.provide(source, servers),
+    });
     this.#readiness = new Readiness(this.#registry, () => this.#state);
     const whyNotReady = (): string => this.#readiness.obstacle;
     const termsOf = tlsTerms ?? (({ tls }) => this.#certificates.termsOf(tls));
@@ -290,8 +299,10 @@ class RunningBalancer implements Balancer {
   async start(): Promise<void> {
     try {
       warmUp();
+      this.#providers.stage(sourcesOf(this.config));
       await this.#sockets.prove();
       this.#certificates.install(await this.#certificates.prepare(this.config), this.config);
+      await this.#providers.firstAnswers(this.config.timeouts.discovery);
       await this.#engine.open(() => {
         if (this.#stopped) throw new Error('stopped before it had started');
       });
@@ -300,6 +311,7 @@ class RunningBalancer implements Balancer {
       this.stop();
       throw error;
     }
+    this.#providers.install(sourcesOf(this.config));
     this.#registry.start();
     this.#started = true;
     this.#threads?.noteReadiness();
@@ -327,6 +339,7 @@ class RunningBalancer implements Balancer {
     warmUp();
     const left = await this.#takeOver(config, check).catch((error: unknown) => {
       this.#certificates.discard();
+      this.#providers.discard();
       throw error;
     });
     await this.#engine.settled();
@@ -336,7 +349,10 @@ class RunningBalancer implements Balancer {
   }
 
   async #takeOver(config: Config, check: () => void): Promise<Steps<void>> {
+    this.#providers.stage(sourcesOf(config));
     const certificates = await this.#certificates.prepare(config, check);
+    await this.#providers.firstAnswers(config.timeouts.discovery);
+    check();
     const prepared = await this.#registry.prepare(config, check);
     this.#certificates.store.stage(certificates);
     try {
@@ -392,6 +408,7 @@ class RunningBalancer implements Balancer {
   #follow(prepared: PreparedConfig): Steps<void> {
     const { limits: before, workers } = this.config;
     const left = this.#registry.install(prepared);
+    this.#providers.install(prepared.file.sources);
     this.#loadedAt = this.#clock.wall();
     if (this.#workers.isFromSettings && workers !== this.config.workers)
       this.#observer.event?.({ what: 'warning', message: 'workers takes effect at the next start' });
@@ -478,6 +495,7 @@ class RunningBalancer implements Balancer {
       loadedAt: this.#loadedAt,
       certificates: () => this.#certificates.status(),
       orders: () => this.#certificates.orders,
+      providers: this.#providers.statuses,
     };
   }
 
@@ -494,9 +512,15 @@ class RunningBalancer implements Balancer {
     const { snapshot, desired, servers, routed } = this.#registry;
     return {
       config: snapshot.config,
-      changes: desired.changes,
+      // Each is needed by few of those who ask, and may be long.
+      get changes() {
+        return desired.changes;
+      },
+      answers: desired.provided.answers,
       secret: snapshot.secret,
-      numbers: [...servers.numbers()],
+      get numbers() {
+        return [...servers.numbers()];
+      },
       numbersOf: (name) => routed.numbersOf(name),
       obstacle: this.#readiness.obstacle,
     };
@@ -545,6 +569,7 @@ class RunningBalancer implements Balancer {
     this.#stopped = true;
     this.#engine.stop();
     this.#certificates.stop();
+    this.#providers.stop();
     this.#registry.servers.stop();
     this.#wheel.close();
     this.#shutdown.stop();

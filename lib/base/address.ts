@@ -6,7 +6,15 @@ import { ValueError } from './units.js';
  * `host` is every interface, IPv6 and IPv4: the behaviour of Node without a host.
  */
 export type Address =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly text: string }
+  | {
+      readonly kind: 'tcp';
+      readonly host: string;
+      readonly port: number;
+      readonly text: string;
+      /** For one address of a host name: the name, and the name with the port. */
+      readonly name?: string;
+      readonly authority?: string;
+    }
   | { readonly kind: 'unix'; readonly path: string; readonly text: string };
 
 export interface AddressOptions {
@@ -42,6 +50,12 @@ export function addressKey(address: Address): string {
 function tcpAddress(host: string, port: number, defaultHost: string): Address {
   const text = host === '' && defaultHost === '' ? String(port) : hostPort(host, port);
   return { kind: 'tcp', host, port, text };
+}
+
+/** The same address as one of those that a host name has. */
+export function namedAddress(address: Address, name: string): Address {
+  if (address.kind === 'unix') return address;
+  return { ...address, name, authority: hostPort(name, address.port) };
 }
 
 function hostPort(host: string, port: number): string {

@@ -141,6 +141,17 @@ export type BalancerEvent =
       readonly isFirst: boolean;
     }
   | { readonly what: 'resolve_failed'; readonly host: string; readonly detail: string }
+  /** A source of servers told of others than before. `source`: as people write it. `came`, `left`: names of servers. */
+  | {
+      readonly what: 'discovered';
+      readonly source: string;
+      readonly came: readonly string[];
+      readonly left: readonly string[];
+    }
+  /** A source of servers can't be asked, or its answer can't be used: its last list stays in force. */
+  | { readonly what: 'source_failed'; readonly source: string; readonly detail: string }
+  /** It answers again, after `failedMs`. */
+  | { readonly what: 'source_recovered'; readonly source: string; readonly failedMs: number }
   /** Files of certificates were read again. `detail`: the certificates that are new. */
   | { readonly what: 'certificates_reloaded'; readonly detail: string }
   /** A file cannot be used, and what was read before stays in force. `detail`: why. */

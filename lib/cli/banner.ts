@@ -48,8 +48,8 @@ export function banner(options: BannerOptions): string {
   for (const door of doors) if (door !== first) rows.push(['', dim(`also on ${door.text}`)]);
   if (config.listen.some(({ tls }) => tls?.internal === true))
     rows.push(['trust', `${authority}  ${dim('once, in browsers and tools')}`]);
-  const { hosts, rest, servers } = config;
-  const routed = hosts.length > 0 || rest.paths.length > 0 || servers.length === 0;
+  const { hosts, rest } = config;
+  const routed = hosts.length > 0 || rest.paths.length > 0 || rest.fallback?.action.kind !== 'forward';
   const lines = routed ? routeLines(options) : serverLines(options);
   lines.forEach((line, index) => {
     rows.push([index > 0 ? '' : routed ? 'routes' : 'servers', line]);
@@ -86,7 +86,8 @@ function serverLines({ plan, paint }: BannerOptions): string[] {
     return name === text ? where : `${name.padEnd(width)}  ${paint.dim(where)}`;
   });
   if (shown.length < servers.length) lines.push(paint.dim(`and ${servers.length - shown.length} more`));
-  return lines;
+  const group = plan.config.groups.find((one) => one.servers === servers);
+  return [...lines, ...(group?.providers ?? []).map(({ text }) => text)];
 }
 
 /** `www.mango.com  localhost:8081, localhost:8082`: a line for each host, path, and the rest. */
@@ -107,7 +108,8 @@ function targetOf(route: RouteConfig | null): string {
   if (route === null) return 'by its routes';
   const { action } = route;
   if (action.kind !== 'forward') return `${action.kind} ${action.status}`;
-  const names = action.group.servers.map(({ name }) => name);
+  const { servers, providers } = action.group;
+  const names = [...servers.map(({ name }) => name), ...providers.map(({ text }) => text)];
   for (let count = names.length; count > 1; count--) {
     const rest = names.length - count;
     const text = names.slice(0, count).join(', ') + (rest === 0 ? '' : ` and ${rest} more`);

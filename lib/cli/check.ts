@@ -2,7 +2,7 @@ import { addressKey } from '../base/address.js';
 import { listenerRemarks, listenerText } from '../base/listener-text.js';
 import { loadConfig } from '../config/config.js';
 import { everyRoute } from '../config/every-route.js';
-import { describeListener } from '../config/inventory.js';
+import { describeListener, sourcesOf } from '../config/inventory.js';
 import { MOST_SHOWN, type Problem, renderFirst, renderProblems } from '../config/problems.js';
 import { lineIn, placeJson } from '../config/sources.js';
 import type { Config } from '../config/types.js';
@@ -107,13 +107,16 @@ function render(findings: Findings, paint: Paint): string {
 }
 
 function summary(config: Config): string {
-  const { hosts, routes, servers } = sizes(config);
+  const { hosts, routes, servers, sources } = sizes(config);
   const backups = backupsOf(config);
   const balanced = algorithmsOf(config).filter((name) => name !== 'round_robin');
   return [
     count(hosts, 'host'),
     count(routes, 'route'),
-    count(servers, 'server') + (backups === 0 ? '' : ` (${backups} backup)`),
+    ...(servers === 0 && sources > 0
+      ? []
+      : [count(servers, 'server') + (backups === 0 ? '' : ` (${backups} backup)`)]),
+    ...(sources === 0 ? [] : [`${count(sources, 'source')} of servers, not asked`]),
     ...(balanced.length === 0 ? [] : [algorithmsOf(config).join(' and ')]),
     ...listenersOf(config),
   ].join(', ');
@@ -141,12 +144,13 @@ function testsPassed(cases: readonly CaseResult[]): string {
 }
 
 /** A server of several routes is counted once. */
-function sizes(config: Config): { hosts: number; routes: number; servers: number } {
+function sizes(config: Config): { hosts: number; routes: number; servers: number; sources: number } {
   const addresses = config.groups.flatMap(({ servers }) => servers.map(({ address }) => addressKey(address)));
   return {
     hosts: config.hosts.reduce((sum, { names }) => sum + names.length, 0),
     routes: everyRoute(config).length,
     servers: new Set(addresses).size,
+    sources: sourcesOf(config).size,
   };
 }
 

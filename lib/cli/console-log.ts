@@ -6,6 +6,7 @@ import type { Config, GroupConfig } from '../config/types.js';
 import { escapeForScreen } from '../observe/escape.js';
 import { shorten } from '../observe/formats/dev.js';
 import type { RequestSummary, ThreadReader, ThreadReading } from '../observe/thread-reader.js';
+import { serverChanges } from '../observe/server-changes.js';
 import { clockTime, isoTime } from '../observe/timestamps.js';
 import type { RunOptions } from './args.js';
 import { humanDuration } from './error-text.js';
@@ -148,6 +149,15 @@ export class ConsoleLog implements ThreadReader {
       case 'resolve_failed':
         this.#resolveFailed(event.host, event.detail);
         break;
+      case 'discovered':
+        this.#discovered(event.source, event.came, event.left);
+        break;
+      case 'source_failed':
+        this.#sourceFailed(event.source, event.detail);
+        break;
+      case 'source_recovered':
+        this.mention(`${escapeForScreen(event.source)} answers again after ${humanDuration(event.failedMs)}`);
+        break;
       case 'certificates_reloaded':
         this.mention(`certificates reloaded: ${escapeForScreen(event.detail)}`);
         break;
@@ -286,6 +296,18 @@ export class ConsoleLog implements ThreadReader {
   #resolveFailed(host: string, detail: string): void {
     const text = `${host} could not be resolved: ${escapeForScreen(detail)}`;
     this.#sometimes('failed look-ups', () => this.say(this.#terminal.paint.yellow(text)));
+  }
+
+  #discovered(source: string, came: readonly string[], left: readonly string[]): void {
+    for (const server of left) this.#out.delete(server);
+    this.#sometimes('servers that came or left', () =>
+      this.mention(escapeForScreen(`${source}: ${serverChanges(came, left)}`)),
+    );
+  }
+
+  #sourceFailed(source: string, detail: string): void {
+    const text = `${source}: ${detail}; its last servers stay`;
+    this.#sometimes('sources that fail', () => this.say(this.#terminal.paint.yellow(escapeForScreen(text))));
   }
 
   #certificateRefused(file: string, detail: string): void {

@@ -19,7 +19,8 @@ export function serverLines({ servers, server, choice, route }: Forwarded, paint
   const lines: Line[] = servers.map((server) => {
     const { name, address, obstacle } = server;
     const where = name === address.text ? '' : address.text;
-    const notes = [...tlsNotes(secured.get(name)), ...notesOn(server, servers)].join(', ');
+    const source = address.text === '' ? ['its servers are not known before it is asked'] : [];
+    const notes = [...source, ...tlsNotes(secured.get(name)), ...notesOn(server, servers)].join(', ');
     const text = [where === '' && notes === '' ? name : name.padEnd(width), where, notes].filter(Boolean);
     return { text: text.join('  '), tint: obstacle === '' ? paint.cyan : paint.dim };
   });
@@ -34,7 +35,9 @@ export function serverLines({ servers, server, choice, route }: Forwarded, paint
 function securedServers({ action }: RouteConfig): ReadonlyMap<string, ServerTlsConfig> {
   const secured = new Map<string, ServerTlsConfig>();
   if (action.kind !== 'forward') return secured;
-  for (const { name, tls } of action.group.servers) if (tls !== null) secured.set(name, tls);
+  const { servers, providers } = action.group;
+  for (const { name, tls } of servers) if (tls !== null) secured.set(name, tls);
+  for (const { text, terms } of providers) if (terms.tls !== null) secured.set(text, terms.tls);
   return secured;
 }
 

@@ -34,8 +34,8 @@ export function compileAction(
   if (other) report.problem([...path, other], `${key} and ${other} exclude each other`, '', 'key');
   if (settings.servers) {
     const at = [...path, 'servers'];
-    const servers = context.book.compile(settings.servers, at, terms.pool.maxConnections);
-    const group: GroupConfig = { name: groupName, servers, ...terms };
+    const { servers, providers } = context.book.compile(settings.servers, at, terms.pool.maxConnections);
+    const group: GroupConfig = { name: groupName, servers, providers, ...terms };
     context.groups.push(group);
     return { kind: 'forward', group };
   }

@@ -13,7 +13,7 @@ import type { GroupConfig, TimeoutsConfig } from './types.js';
  * How the servers of a group are chosen, checked and connected to: everything but the list of servers. Inner scopes
  * inherit it.
  */
-export type GroupTerms = Omit<GroupConfig, 'name' | 'servers'>;
+export type GroupTerms = Omit<GroupConfig, 'name' | 'servers' | 'providers'>;
 
 const SLOW_START = defaultOf<number>('slow_start');
 

@@ -1,11 +1,19 @@
 import type { DescribedListener } from '../base/listener-text.js';
-import type { Config, HostName, ListenerConfig, RouteConfig, ServerConfig } from './types.js';
+import type { Config, HostName, ListenerConfig, ProviderConfig, RouteConfig, ServerConfig } from './types.js';
 
 /** Every server of a configuration once, in the order of the file. */
 export function serversOf(config: Config): readonly ServerConfig[] {
   const byName = new Map<string, ServerConfig>();
   for (const server of config.groups.flatMap(({ servers }) => servers)) byName.set(server.name, server);
   return [...byName.values()];
+}
+
+/** Every source of servers of a configuration once, by its key, in the order of the file. */
+export function sourcesOf({ groups }: Config): ReadonlyMap<string, ProviderConfig> {
+  const sources = new Map<string, ProviderConfig>();
+  for (const { providers } of groups)
+    for (const provider of providers) if (!sources.has(provider.key)) sources.set(provider.key, provider);
+  return sources;
 }
 
 /**

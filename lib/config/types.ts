@@ -28,6 +28,7 @@ export type {
 } from './settings.js';
 export type * from './types/limits.js';
 export type * from './types/logs.js';
+export type * from './types/providers.js';
 export type * from './types/rules.js';
 export type * from './types/servers.js';
 export type * from './types/tls.js';

@@ -2,13 +2,17 @@ import { addressKey } from '../base/address.js';
 import { suggest } from '../base/nearest.js';
 import type { Availability } from '../base/observer.js';
 import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
+import type { DiscoveredServer } from '../discovery/contract.js';
 import { type Changes, isWeight, type Move } from './changes.js';
 import { FileIndex, type Listing } from './file-index.js';
+import { type ProvidedChange, type ProvidedListing, ProvidedServers } from './provided-servers.js';
 import { amongOthers, isSame, readServer } from './server-entry.js';
 import type { Entry, ServerList } from './server-list.js';
 import { type NewServer, OperationError } from './status/operations.js';
 
 const NO_GROUPS: ReadonlySet<GroupConfig> = new Set();
+/** In place of the source of a server that none tells of at present. */
+const ABSENT = 'not there now';
 const AVAILABILITIES: readonly Availability[] = ['ready', 'draining', 'maintenance'];
 
 /** A server that was added: with the settings in use, and as requested in `move`. */
@@ -29,9 +33,11 @@ export interface Addition {
 }
 
 /**
- * The servers that are wanted: those of the file, with later changes on top. Changes are kept by the names of servers and
- * routes, so they survive a reload, until the file says the same, lacks their route or server, or has been edited at the
- * same place: the edit is newer and wins. No change looks at all servers: there may be 10,000 of them.
+ * The servers that are wanted, in three layers: those of the file, those that its sources have told of, and the changes of
+ * operators on top. Changes are kept by the names of servers and routes, so they survive a reload, until the file says the
+ * same, lacks their route or server, or has been edited at the same place: the edit is newer and wins. Changes of a server
+ * that its source does not tell of any more, or not yet, are kept, and apply again when it returns. No change looks at all
+ * servers: there may be 10,000 of them.
  */
 export class DesiredServers {
   #file: FileIndex;
@@ -47,9 +53,46 @@ export class DesiredServers {
   readonly #addedAt = new Map<string, string>();
   /** By the name of a removed server: the groups of the file that list it and have it still, or again. */
   readonly #removed = new Map<string, ReadonlySet<GroupConfig>>();
+  #provided: ProvidedServers;
+  /** By the name of a server that was removed, and that a source tells of: where it is left out. */
+  readonly #excluded = new Map<string, ReadonlyMap<GroupConfig, ServerConfig>>();
 
-  constructor(config: Config | FileIndex) {
+  constructor(config: Config | FileIndex, provided?: ProvidedServers) {
     this.#file = config instanceof FileIndex ? config : FileIndex.of(config);
+    this.#provided = provided ?? new ProvidedServers(this.#file);
+  }
+
+  /** The servers that sources have told of, without the changes of operators. */
+  get provided(): ProvidedServers {
+    return this.#provided;
+  }
+
+  /**
+   * Takes over what a source has told: all its servers. A server that an operator added, and that the source tells of now,
+   * is the source's from then on; `dropped` has a line if it had another name.
+   */
+  provide(
+    source: string,
+    servers: readonly DiscoveredServer[],
+  ): ProvidedChange & { dropped: readonly string[] } {
+    const change = this.#provided.set(source, servers);
+    const names = new Set(change.names);
+    const dropped: string[] = [];
+    if (this.#addedAt.size > 0)
+      for (const name of change.names)
+        for (const listing of this.#provided.listingsOf(name)) this.#yieldTo(listing, names, dropped);
+    return { ...change, names, dropped };
+  }
+
+  /** Forgets that an operator added the server that a source tells of. */
+  #yieldTo({ group, server, source }: ProvidedListing, names: Set<string>, dropped: string[]): void {
+    const { name, address } = server;
+    const called = this.#addedAt.get(addressKey(address));
+    if (called === name) this.#forgetMovesOf(name, group);
+    if (called === undefined || called === name) return;
+    names.add(called);
+    dropped.push(`${called} was added while running, and is dropped: ${source} tells of ${address.text}`);
+    this.#forgetMovesOf(called);
   }
 
   get file(): FileIndex {
@@ -60,7 +103,19 @@ export class DesiredServers {
   serversOf(group: GroupConfig): readonly ServerConfig[] {
     const came = this.#addedTo.get(group);
     const stayed = this.#removedCount(group) === 0 ? group.servers : this.#notRemoved(group);
-    return came === undefined ? stayed : [...stayed, ...came];
+    const provided = this.#providedTo(group);
+    if (came === undefined && provided.length === 0) return stayed;
+    return [...stayed, ...provided, ...(came ?? [])];
+  }
+
+  #providedTo(group: GroupConfig): readonly ServerConfig[] {
+    const list = this.#provided.of(group);
+    if (this.#excluded.size === 0) return list;
+    return list.filter(({ name }) => !this.#isExcluded(group, name));
+  }
+
+  #isExcluded(group: GroupConfig, name: string): boolean {
+    return this.#excluded.get(name)?.has(group) === true;
   }
 
   #notRemoved(group: GroupConfig): readonly ServerConfig[] {
@@ -69,7 +124,8 @@ export class DesiredServers {
 
   /** The number of servers of a group. */
   countOf(group: GroupConfig): number {
-    return group.servers.length - this.#removedCount(group) + (this.#addedTo.get(group)?.length ?? 0);
+    const listed = group.servers.length - this.#removedCount(group);
+    return listed + this.#providedTo(group).length + (this.#addedTo.get(group)?.length ?? 0);
   }
 
   #removedCount(group: GroupConfig): number {
@@ -92,9 +148,14 @@ export class DesiredServers {
     return this.#file.listingsOf(name).length > 0;
   }
 
+  /** The source that told of a server of this name; undefined when none did, or the file has it. */
+  sourceOf(name: string): string | undefined {
+    return this.isFromFile(name) ? undefined : this.#provided.listingsOf(name)[0]?.source;
+  }
+
   /** Does a server of this name serve in any route? */
   has(name: string): boolean {
-    if (this.#addedBy.has(name)) return true;
+    if (this.#addedBy.has(name) || this.#listedBySources(name).length > 0) return true;
     return (this.#removed.get(name)?.size ?? this.#file.listingsOf(name).length) > 0;
   }
 
@@ -104,14 +165,22 @@ export class DesiredServers {
     const left = this.#removed.get(name);
     const stayed = left === undefined ? listed : listed.filter(({ group }) => left.has(group));
     const came = this.#addedBy.get(name);
-    if (came === undefined) return stayed;
+    const provided = this.#listedBySources(name);
+    if (came === undefined && provided.length === 0) return stayed;
     return [
       ...stayed,
-      ...came.flatMap(({ route, server }) => {
+      ...provided,
+      ...(came ?? []).flatMap(({ route, server }) => {
         const group = this.#file.groupOf(route);
         return group === null ? [] : [{ group, server, of: group.servers.length }];
       }),
     ];
+  }
+
+  #listedBySources(name: string): readonly Listing[] {
+    const listed = this.#provided.listingsOf(name);
+    const without = this.#excluded.get(name);
+    return without === undefined ? listed : listed.filter(({ group }) => !without.has(group));
   }
 
   /** undefined when the server is in no route. */
@@ -132,7 +201,9 @@ export class DesiredServers {
   /** The names of all servers that are in a route, those of the file first. */
   *names(): Generator<string> {
     for (const name of this.#file.names) if (this.has(name)) yield name;
-    for (const name of this.#addedBy.keys()) if (!this.isFromFile(name)) yield name;
+    for (const name of this.#provided.names) if (!this.isFromFile(name) && this.has(name)) yield name;
+    for (const name of this.#addedBy.keys())
+      if (!this.isFromFile(name) && this.#provided.listingsOf(name).length === 0) yield name;
   }
 
   /** The names of servers that were changed. */
@@ -141,6 +212,7 @@ export class DesiredServers {
     yield* this.#availability.keys();
     yield* this.#addedBy.keys();
     yield* this.#removed.keys();
+    yield* this.#excluded.keys();
   }
 
   /** Sets the availability of every server of that name. Throws an OperationError for an unknown name or another word. */
@@ -200,13 +272,14 @@ export class DesiredServers {
 
   #groupHas(group: GroupConfig, name: string): boolean {
     if (this.#addedTo.get(group)?.some((server) => server.name === name)) return true;
+    if (this.#listedBySources(name).some((listing) => listing.group === group)) return true;
     if (this.#isRemoved(group, name)) return false;
     return this.#file.listingsOf(name).some((listing) => listing.group === group);
   }
 
   add({ group, server, asked, route, weight }: Addition): void {
     if (this.#isRemoved(group, server.name)) this.#bringBack(server.name, group);
-    else this.#addMove({ route, server: asked });
+    else if (!this.#include(server.name, group)) this.#addMove({ route, server: asked });
     if (weight !== undefined) this.setWeight(server.name, weight);
   }
 
@@ -219,6 +292,9 @@ export class DesiredServers {
     const listings = this.listingsOf(name);
     if (listings.some((listing) => this.#isAlone(listing))) this.#refuseEmpty(name, listings);
     if (this.isFromFile(name)) this.#removed.set(name, NO_GROUPS);
+    const provided = this.#provided.listingsOf(name);
+    if (provided.length > 0)
+      this.#excluded.set(name, new Map(provided.map(({ group, server }) => [group, server])));
     this.#forgetMovesOf(name);
     this.#weights.delete(name);
     this.#availability.delete(name);
@@ -247,6 +323,8 @@ export class DesiredServers {
     for (const [name, groups] of this.#removed)
       for (const { group, server } of this.#file.listingsOf(name))
         if (!groups.has(group)) removed.push({ route: this.#file.routeOf(group), server });
+    for (const groups of this.#excluded.values())
+      for (const [group, server] of groups) removed.push({ route: this.#file.routeOf(group), server });
     return {
       weights: new Map(this.#weights),
       availability: new Map(this.#availability),
@@ -277,11 +355,13 @@ export class DesiredServers {
   applyFile(file: FileIndex): readonly string[] {
     const { changes } = this;
     this.#file = file;
+    this.#provided = ProvidedServers.of(file, this.#provided.answers);
     return this.restore(changes);
   }
 
   #forgetAll(): void {
-    for (const kept of [this.#weights, this.#availability, this.#fileWeights, this.#removed]) kept.clear();
+    for (const kept of [this.#weights, this.#availability, this.#fileWeights]) kept.clear();
+    for (const kept of [this.#removed, this.#excluded]) kept.clear();
     this.#forgetAdded();
   }
 
@@ -300,6 +380,8 @@ export class DesiredServers {
       listed.set(name, places);
       const group = this.#file.groupOf(route);
       const there = group === null ? undefined : places.get(group);
+      if (group !== null && there === undefined && group.providers.length > 0)
+        this.#excluded.set(name, new Map(this.#excluded.get(name)).set(group, server));
       if (group === null || there === undefined || !isSame(there, server)) continue;
       const groups = taken.get(name) ?? new Set();
       groups.add(group);
@@ -314,8 +396,10 @@ export class DesiredServers {
   /** Restores the servers of groups that would be empty. */
   #followRemoved(): readonly string[] {
     const emptied = new Set<GroupConfig>();
+    // Sources may not have answered yet, and their groups may be empty.
     for (const name of this.#removed.keys())
-      for (const { group } of this.#file.listingsOf(name)) if (this.countOf(group) === 0) emptied.add(group);
+      for (const { group } of this.#file.listingsOf(name))
+        if (group.providers.length === 0 && this.countOf(group) === 0) emptied.add(group);
     if (emptied.size === 0) return [];
     const dropped: string[] = [];
     for (const group of this.#file.groups) {
@@ -327,6 +411,17 @@ export class DesiredServers {
       }
     }
     return dropped;
+  }
+
+  /** A server that was left out is used again when its source tells of it. Returns false if it was not left out. */
+  #include(name: string, group: GroupConfig): boolean {
+    const groups = this.#excluded.get(name);
+    if (groups?.has(group) !== true) return false;
+    const others = new Map(groups);
+    others.delete(group);
+    if (others.size > 0) this.#excluded.set(name, others);
+    else this.#excluded.delete(name);
+    return this.#provided.listingsOf(name).some((listing) => listing.group === group);
   }
 
   #bringBack(name: string, group: GroupConfig): void {
@@ -388,14 +483,24 @@ export class DesiredServers {
 
   /** Forgets changes that the file now contains, and those of a server that is gone. */
   #forgetSettled(name: string): void {
-    const isGone = !this.has(name);
+    // A source may tell of it later.
+    const isGone = !this.has(name) && (this.#file.sources.size === 0 || this.#isLeftOut(name));
     if (isGone) this.#availability.delete(name);
     const weight = this.#weights.get(name);
     if (weight !== undefined) {
-      const isListed = this.#file.weightsOf(name).every((listed) => listed === weight);
+      const listed = [...this.#file.weightsOf(name), ...this.#providedWeights(name)];
+      const isListed = listed.length > 0 && listed.every((one) => one === weight);
       if (isGone || (isListed && !this.#addedBy.has(name))) this.#weights.delete(name);
     }
     if (!this.#weights.has(name) && !this.#availability.has(name)) this.#fileWeights.delete(name);
+  }
+
+  #providedWeights(name: string): readonly number[] {
+    return this.#provided.listingsOf(name).map(({ server }) => server.weight);
+  }
+
+  #isLeftOut(name: string): boolean {
+    return this.#removed.has(name) || this.#excluded.has(name);
   }
 
   /** All servers at this moment. */
@@ -410,10 +515,19 @@ export class DesiredServers {
     const lines: string[] = [];
     for (const [name, weight] of this.#weights) {
       const listed = this.#file.weightsOf(name);
+      const origin = this.#originOf(name);
       if (listed.length > 0) lines.push(`weight of ${name}: ${weight} (file: ${listed.join(', ')})`);
+      else if (origin !== 'file') {
+        const told = [...new Set(this.#providedWeights(name))];
+        lines.push(`weight of ${name}: ${weight} (${[origin, told.join(', ')].filter(Boolean).join(': ')})`);
+      }
     }
-    for (const [name, availability] of this.#availability)
-      lines.push(`availability of ${name}: ${availability} (file: ready)`);
+    for (const [name, availability] of this.#availability) {
+      const origin = this.#originOf(name);
+      lines.push(
+        `availability of ${name}: ${availability} (${origin === ABSENT ? origin : `${origin}: ready`})`,
+      );
+    }
     for (const { route, server } of this.#added) {
       const where =
         server.name === server.address.text ? server.name : `${server.name} ${server.address.text}`;
@@ -423,7 +537,20 @@ export class DesiredServers {
       for (const { group } of this.#file.listingsOf(name))
         if (!left.has(group))
           lines.push(`servers of ${this.#file.routeOf(group)}: without ${name} (file: there)`);
+    for (const [name, groups] of this.#excluded) {
+      const origin = this.#originOf(name);
+      const there = origin === ABSENT ? origin : `${origin}: there`;
+      for (const group of groups.keys())
+        lines.push(`servers of ${this.#file.routeOf(group)}: without ${name} (${there})`);
+    }
     return lines;
+  }
+
+  /** Where a server comes from that was changed, as `drift` says it. */
+  #originOf(name: string): string {
+    if (this.isFromFile(name)) return 'file';
+    const source = this.#provided.listingsOf(name)[0]?.source;
+    return source ?? (this.#addedBy.has(name) || this.#file.sources.size === 0 ? 'file' : ABSENT);
   }
 
   #isRemoved(group: GroupConfig, name: string): boolean {
@@ -442,17 +569,25 @@ export class DesiredServers {
     this.#addedAt.set(addressKey(server.address), server.name);
   }
 
-  #forgetMovesOf(name: string): void {
-    for (const { route, server: used, move } of this.#addedBy.get(name) ?? []) {
-      this.#added.delete(move);
-      this.#addedAt.delete(addressKey(used.address));
-      const group = this.#file.groupOf(route);
+  /** Of all groups, or of one. */
+  #forgetMovesOf(name: string, only: GroupConfig | null = null): void {
+    const kept: UsedMove[] = [];
+    for (const used of this.#addedBy.get(name) ?? []) {
+      const group = this.#file.groupOf(used.route);
+      if (only !== null && group !== only) {
+        kept.push(used);
+        continue;
+      }
+      this.#added.delete(used.move);
+      this.#addedAt.delete(addressKey(used.server.address));
       if (group === null) continue;
-      const others = (this.#addedTo.get(group) ?? []).filter((server) => server !== used);
+      const others = (this.#addedTo.get(group) ?? []).filter((server) => server !== used.server);
       if (others.length > 0) this.#addedTo.set(group, others);
       else this.#addedTo.delete(group);
     }
-    this.#addedBy.delete(name);
+    for (const { server } of kept) this.#addedAt.set(addressKey(server.address), name);
+    if (kept.length > 0) this.#addedBy.set(name, kept);
+    else this.#addedBy.delete(name);
   }
 
   #expect(name: string): void {
@@ -479,7 +614,7 @@ export class DesiredServers {
 
   /** The name of the server at an address, even a removed one: the file still lists it, so its name is in use. */
   #nameAt(address: string): string | undefined {
-    return this.#file.nameAt(address) ?? this.#addedAt.get(address);
+    return this.#file.nameAt(address) ?? this.#provided.nameAt(address) ?? this.#addedAt.get(address);
   }
 
   /** Why a server can't be added beside the others; empty when it can. */
@@ -487,7 +622,10 @@ export class DesiredServers {
     const key = addressKey(address);
     const called = this.#nameAt(key);
     if (called !== undefined && called !== name) return `${address.text} is called ${called}`;
-    const namesake = this.#file.listingsOf(name)[0]?.server ?? this.#addedBy.get(name)?.[0]?.server;
+    const namesake =
+      this.#file.listingsOf(name)[0]?.server ??
+      this.#provided.listingsOf(name)[0]?.server ??
+      this.#addedBy.get(name)?.[0]?.server;
     return namesake === undefined || addressKey(namesake.address) === key
       ? ''
       : `${name} is the name of ${namesake.address.text}`;

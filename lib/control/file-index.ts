@@ -2,7 +2,7 @@ import { addressKey } from '../base/address.js';
 import { append } from '../base/collections.js';
 import { atOnce, type Steps } from '../base/slices.js';
 import { forwardingRoutes } from '../config/every-route.js';
-import type { Config, GroupConfig, ServerConfig } from '../config/types.js';
+import type { Config, GroupConfig, ProviderConfig, ServerConfig } from '../config/types.js';
 
 /** A server in a group that lists it. */
 export interface Listing {
@@ -19,6 +19,7 @@ interface NamedServer {
   weights: readonly number[];
 }
 
+const NO_GROUPS: readonly GroupConfig[] = [];
 const NO_LISTINGS: readonly Listing[] = [];
 const NO_WEIGHTS: readonly number[] = [];
 
@@ -32,6 +33,9 @@ export class FileIndex {
   readonly groups: readonly GroupConfig[];
   readonly #groupOf = new Map<string, GroupConfig>();
   readonly #routesOf = new Map<GroupConfig, string[]>();
+  /** By the key of a source: the groups that have servers of it. */
+  readonly #groupsOf = new Map<string, GroupConfig[]>();
+  readonly #sources = new Map<string, ProviderConfig>();
   readonly #servers = new Map<string, NamedServer>();
   /** Names of servers by address. */
   readonly #nameAt = new Map<string, string>();
@@ -54,6 +58,10 @@ export class FileIndex {
       yield;
     }
     for (const group of index.groups) {
+      for (const provider of group.providers) {
+        append(index.#groupsOf, provider.key, group);
+        if (!index.#sources.has(provider.key)) index.#sources.set(provider.key, provider);
+      }
       for (const server of group.servers) {
         index.#add({ group, server, of: group.servers.length });
         yield;
@@ -88,6 +96,16 @@ export class FileIndex {
   /** The first route that uses a group; its changes are kept under that name. */
   routeOf(group: GroupConfig): string {
     return this.routesOf(group)[0] ?? group.name;
+  }
+
+  /** The sources of servers, each once, by key, in the order of the file. */
+  get sources(): ReadonlyMap<string, ProviderConfig> {
+    return this.#sources;
+  }
+
+  /** The groups that have servers of a source. */
+  groupsOf(source: string): readonly GroupConfig[] {
+    return this.#groupsOf.get(source) ?? NO_GROUPS;
   }
 
   /** The names of all servers. */

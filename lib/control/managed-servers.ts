@@ -102,6 +102,11 @@ export class ManagedServers {
     return list.filter((member) => !isRemoved(member));
   }
 
+  /** The number of servers. */
+  get count(): number {
+    return this.#members.size;
+  }
+
   /** The numbers of all servers by key. */
   *numbers(): Generator<readonly [key: string, number: number], void, void> {
     for (const [key, { number }] of this.#members) yield [key, number];
@@ -205,12 +210,94 @@ export class ManagedServers {
     return leaving;
   }
 
-  /** Sends no more requests to these servers: requests in flight finish, then the sockets close. */
-  *retire(leaving: readonly ManagedServer[]): Steps<void> {
+  /**
+   * Brings the servers of these names in line with `desired`, which a source has changed. One with other terms continues
+   * under these, unless another group has it still with the old ones. Returns those that no group has any more: they get
+   * no new requests, and `retire` and `regroup` must follow.
+   */
+  reconcile(names: Iterable<string>, desired: DesiredServers): readonly ManagedServer[] {
+    const leaving: ManagedServer[] = [];
+    for (const name of names) {
+      const left = new Set(this.named(name));
+      const wanted = new Map(
+        desired.listingsOf(name).map((listing) => [serverKey(listing.server, listing.group), listing]),
+      );
+      for (const key of wanted.keys()) {
+        const member = this.#members.get(key);
+        if (member !== undefined && left.delete(member)) wanted.delete(key);
+      }
+      for (const [key, { server, group }] of wanted) {
+        const heir = this.#successor(key, server, [...left]);
+        if (heir === undefined) {
+          this.#adopt(key, this.#make(server, group, key, desired));
+          continue;
+        }
+        left.delete(heir);
+        this.#members.delete(serverKey(heir.config, heir.group));
+        this.#members.set(key, heir);
+        this.#adjust(heir, { config: server, group }, desired);
+      }
+      if (left.size === 0) continue;
+      this.#takeOut(name, left);
+      for (const member of left) leaving.push(member);
+    }
+    return leaving;
+  }
+
+  #takeOut(name: string, left: ReadonlySet<ManagedServer>): void {
+    this.#byName.set(
+      name,
+      this.named(name).filter((member) => !left.has(member)),
+    );
+    if (this.named(name).length === 0) this.#byName.delete(name);
+    for (const { config, group } of left) this.#members.delete(serverKey(config, group));
+  }
+
+  /**
+   * Lists the servers of groups again, as `desired` has them, in steps; calls `onChange` after each group. `changed`: the
+   * names of servers that may be others now. null: any.
+   */
+  regroup(
+    groups: readonly GroupConfig[],
+    desired: DesiredServers,
+    changed: ReadonlySet<string> | null,
+    onChange: (group: GroupConfig) => void,
+  ): Steps<void> {
+    this.#leaving++;
+    return this.#regroupSteps(groups, desired, changed, onChange);
+  }
+
+  *#regroupSteps(
+    groups: readonly GroupConfig[],
+    desired: DesiredServers,
+    changed: ReadonlySet<string> | null,
+    onChange: (group: GroupConfig) => void,
+  ): Steps<void> {
+    const lists = this.#groups;
+    for (const group of groups) {
+      // Another configuration was installed: its groups are up to date.
+      if (this.#groups !== lists) break;
+      const before = new Map((lists.get(group) ?? []).map((member) => [member.server.name, member]));
+      const list = desired.serversOf(group).flatMap((config) => {
+        const known = changed?.has(config.name) === false ? before.get(config.name) : undefined;
+        return known ?? this.#members.get(serverKey(config, group)) ?? [];
+      });
+      lists.set(group, list);
+      onChange(group);
+      yield;
+    }
+    this.#leaving--;
+  }
+
+  /**
+   * Sends no more requests to these servers: requests in flight finish, then the sockets close. `tellsIdle`: a server
+   * without requests is reported as drained too.
+   */
+  *retire(leaving: readonly ManagedServer[], tellsIdle = true): Steps<void> {
     for (const member of this.#gone) if (isEmpty(member)) this.#gone.delete(member);
     for (const member of leaving) {
       this.#fresh.delete(member);
-      this.#emptying.add(member);
+      if (tellsIdle || member.server.active > 0) this.#emptying.add(member);
       this.#gone.add(member);
       member.health.stop();
       member.server.retire();
@@ -276,22 +363,27 @@ export class ManagedServers {
   }
 
   /**
-   * Updates a plan after a server of that name was added or removed. Returns the groups of the plan whose servers
+   * Updates a plan after servers of these names were added or removed. Returns the groups of the plan whose servers
    * changed; `desired` is installed with the plan.
    */
-  replan(name: string, plan: ServerPlan, desired: DesiredServers): readonly GroupConfig[] {
-    const groups = new Set(desired.listingsOf(name).map(({ group }) => group));
+  replan(names: ReadonlySet<string>, plan: ServerPlan, desired: DesiredServers): readonly GroupConfig[] {
+    if (names.size === 0) return [];
+    const groups = new Set<GroupConfig>();
+    const left = new Set<ManagedServer>();
+    for (const name of names) {
+      for (const { group } of desired.listingsOf(name)) groups.add(group);
+      for (const member of this.named(name)) left.add(member);
+      plan.byName.delete(name);
+    }
     for (const [group, list] of plan.groups)
-      if (list.some(({ server }) => server.name === name)) groups.add(group);
+      if (list.some(({ server }) => names.has(server.name))) groups.add(group);
     for (const [key, member] of plan.members) {
-      if (member.server.name !== name) continue;
+      if (!names.has(member.server.name)) continue;
       plan.members.delete(key);
       plan.unchanged.delete(member);
       plan.changed.delete(member);
       if (plan.made.delete(member)) discardServer(member);
     }
-    plan.byName.delete(name);
-    const left = new Set(this.named(name));
     for (const group of groups) plan.groups.set(group, this.#replanned(group, plan, desired, left));
     return [...groups];
   }

@@ -1,6 +1,7 @@
 import type { Availability } from '../base/observer.js';
 import { atOnce, inLaterSlices, type Steps } from '../base/slices.js';
 import type { Config, GroupConfig } from '../config/types.js';
+import type { DiscoveredServer } from '../discovery/contract.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import type { Server } from '../servers/server.js';
 import type { Changes } from './changes.js';
@@ -8,6 +9,7 @@ import { type Addition, DesiredServers } from './desired-servers.js';
 import { FileIndex } from './file-index.js';
 import type { ManagedServer } from './managed-server.js';
 import { ManagedServers, type ManagedServersDeps, type ServerPlan } from './managed-servers.js';
+import { type Answers, ProvidedServers } from './provided-servers.js';
 import { serverKey } from './server-reuse.js';
 
 /** A removed server leaves this many groups at once, and further ones in slices. */
@@ -31,6 +33,16 @@ export interface PreparedServers {
   readonly snapshot: RoutingSnapshot;
   /** As when the preparation began. */
   readonly desired: DesiredServers;
+}
+
+/** What an answer of a source has changed. */
+export interface ProvidedNames {
+  /** The names of servers that came, left or have other terms or groups. */
+  readonly names: ReadonlySet<string>;
+  readonly came: readonly string[];
+  readonly left: readonly string[];
+  /** A line for each change made while running that was dropped. */
+  readonly dropped: readonly string[];
 }
 
 /** What remains to be done after a configuration has been put into force; requests do not depend on it. */
@@ -59,14 +71,20 @@ export class RoutedServers {
   #touched: Set<string> | null = null;
   /** The servers among them that were added or removed. */
   readonly #moved = new Set<string>();
+  /** What sources have told since then, by their keys. */
+  readonly #told = new Map<string, readonly DiscoveredServer[]>();
   /** What `restore` has dropped of the changes of a previous process. */
   readonly droppedAtStart: readonly string[];
 
-  /** `kept`: changes of a previous process or of another thread; null: none. */
-  constructor(config: Config, kept: Changes | null, deps: RoutedServersDeps) {
+  /**
+   * `kept`: changes of a previous process or of another thread; null: none. `answers`: what sources have told so far; none
+   * by default.
+   */
+  constructor(config: Config, kept: Changes | null, deps: RoutedServersDeps, answers: Answers = new Map()) {
     this.#deps = deps;
     this.servers = new ManagedServers(deps);
-    this.#desired = new DesiredServers(FileIndex.of(config));
+    const file = FileIndex.of(config);
+    this.#desired = new DesiredServers(file, ProvidedServers.of(file, answers));
     this.droppedAtStart = kept === null ? [] : this.#desired.restore(kept);
     const plan = atOnce(this.servers.plan(this.#desired));
     this.#snapshot = atOnce(deps.snapshotSteps(config, (group) => plan.of(group), null));
@@ -95,12 +113,14 @@ export class RoutedServers {
   beginToPrepare(): void {
     this.#touched = new Set();
     this.#moved.clear();
+    this.#told.clear();
   }
 
   /** Prepares a configuration, beside the requests. Changes made while running are kept where it still has their server. */
   *prepareSteps(config: Config): Steps<PreparedServers> {
     const file = yield* FileIndex.build(config);
-    const desired = new DesiredServers(file);
+    const provided = yield* ProvidedServers.build(file, this.#desired.provided.answers);
+    const desired = new DesiredServers(file, provided);
     desired.restore(this.#desired.changes);
     const plan = yield* this.servers.plan(desired);
     try {
@@ -121,16 +141,22 @@ export class RoutedServers {
   }
 
   /** Takes over into a plan the servers that were added or removed since it was begun. */
-  renew({ file, plan, snapshot }: PreparedServers): void {
-    const desired = new DesiredServers(file);
+  renew(prepared: PreparedServers): void {
+    const desired = new DesiredServers(prepared.file, this.#renewProvided(prepared));
     desired.restore(this.#desired.changes);
-    this.#renew(plan, snapshot, desired);
+    this.#renew(prepared, desired);
   }
 
-  #renew(plan: ServerPlan, snapshot: RoutingSnapshot, desired: DesiredServers): void {
-    for (const name of this.#moved)
-      for (const group of this.servers.replan(name, plan, desired))
-        snapshot.groupOf(group).setServers(plan.of(group));
+  #renewProvided({ desired: { provided } }: PreparedServers): ProvidedServers {
+    for (const [source, servers] of this.#told)
+      for (const name of provided.set(source, servers).names) this.#noteMoved(name);
+    this.#told.clear();
+    return provided;
+  }
+
+  #renew({ plan, snapshot }: PreparedServers, desired: DesiredServers): void {
+    for (const group of this.servers.replan(this.#moved, plan, desired))
+      snapshot.groupOf(group).setServers(plan.of(group));
     this.#moved.clear();
   }
 
@@ -140,11 +166,12 @@ export class RoutedServers {
   }
 
   /** Puts a configuration into force, between two requests. */
-  install({ file, plan, snapshot }: PreparedServers): InstalledServers {
+  install(prepared: PreparedServers): InstalledServers {
+    const { file, plan, snapshot } = prepared;
     const before = this.#desired;
-    const desired = new DesiredServers(file);
+    const desired = new DesiredServers(file, this.#renewProvided(prepared));
     const dropped = desired.restore(before.changes);
-    this.#renew(plan, snapshot, desired);
+    this.#renew(prepared, desired);
     const names = [...before.changedNames(), ...desired.changedNames(), ...this.touched];
     this.#touched = null;
     const old = this.#snapshot;
@@ -152,6 +179,44 @@ export class RoutedServers {
     this.#snapshot = snapshot;
     const left = this.servers.install(plan, desired, names);
     return { left, old, dropped };
+  }
+
+  // What a source has told.
+
+  /**
+   * Takes over what a source has told: all its servers, as plain data. It changes the members of the groups that have the
+   * source, and no route. Servers that are gone finish their requests. What a source tells that the file does not have is
+   * remembered for the next configuration.
+   */
+  provide(source: string, servers: readonly DiscoveredServer[]): ProvidedNames {
+    if (this.#touched !== null) this.#told.set(source, servers);
+    const desired = this.#desired;
+    const { groups, ...change } = desired.provide(source, servers);
+    const { names } = change;
+    if (names.size === 0) return change;
+    atOnce(this.servers.retire(this.servers.reconcile(names, desired), false));
+    this.#regroup(groups, names);
+    if (this.#started) this.servers.start();
+    for (const name of names) this.#noteMoved(name);
+    return change;
+  }
+
+  #regroup(groups: readonly GroupConfig[], names: ReadonlySet<string>): void {
+    const snapshot = this.#snapshot;
+    const isFew = groups.length <= LEFT_AT_ONCE;
+    // Until a later slice more may change than these names.
+    const steps = this.servers.regroup(groups, this.#desired, isFew ? names : null, (group) =>
+      snapshot.groupOf(group).setServers(this.servers.of(group)),
+    );
+    if (isFew) atOnce(steps);
+    else inLaterSlices(steps);
+  }
+
+  /** A configuration that is being prepared has to follow. */
+  #noteMoved(name: string): void {
+    if (this.#touched === null) return;
+    this.#touched.add(name);
+    this.#moved.add(name);
   }
 
   // A change of one server.

@@ -2,6 +2,7 @@ import type { Availability, Observer } from '../base/observer.js';
 import { atOnce, inSlices, type Steps } from '../base/slices.js';
 import type { Clock, TimerWheel } from '../base/timer-wheel.js';
 import type { Config } from '../config/types.js';
+import type { DiscoveredServer } from '../discovery/contract.js';
 import type { ThreadReader } from '../observe/thread-reader.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import type { ChangeStore, Changes, Move } from './changes.js';
@@ -24,7 +25,14 @@ export type ServerOperation =
   | { readonly what: 'availability'; readonly name: string; readonly to: Availability }
   | { readonly what: 'weight'; readonly name: string; readonly weight: number }
   | { readonly what: 'add'; readonly name: string; readonly move: Move; readonly weight: number | undefined }
-  | { readonly what: 'remove'; readonly name: string };
+  | { readonly what: 'remove'; readonly name: string }
+  /** `names`: of the servers that it concerns. */
+  | {
+      readonly what: 'provide';
+      readonly source: string;
+      readonly servers: readonly DiscoveredServer[];
+      readonly names: readonly string[];
+    };
 
 /** What the registry needs. */
 export interface RegistryDeps {
@@ -173,6 +181,27 @@ export class ServerRegistry implements Operations {
       this.#changes--;
     }
     this.#afterChange();
+  }
+
+  // What a source has told.
+
+  /** Takes over what a source has told: all its servers, as plain data (`RoutedServers.provide`). */
+  provide(source: string, servers: readonly DiscoveredServer[]): void {
+    this.#begin();
+    try {
+      const { names, came, left, dropped } = this.routed.provide(source, servers);
+      this.#parts.replay({ what: 'provide', source, servers, names: [...names] });
+      for (const name of names) if (!this.desired.has(name)) this.#parts.telemetry.forget(name);
+      const { text = '' } = this.desired.file.sources.get(source) ?? {};
+      if (came.length > 0 || left.length > 0)
+        this.#observer.event?.({ what: 'discovered', source: text, came, left });
+      for (const line of dropped) this.#observer.event?.({ what: 'warning', message: line });
+      if (dropped.length > 0) this.#keepChanges();
+    } finally {
+      this.#changes--;
+    }
+    this.#reportRoutes();
+    this.#reportDrained();
   }
 
   // A change of one server.

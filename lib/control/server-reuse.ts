@@ -12,10 +12,11 @@ import type { ManagedServer } from './managed-server.js';
  * group.
  */
 export function serverKey(server: ServerConfig, group: GroupConfig): string {
-  const { weight, backup, maxConnections, sendProxy } = server;
+  const { address, weight, backup, maxConnections, sendProxy } = server;
   const { slowStart, healthCheck, passiveHealth, pool, connectTimeout } = group;
   const terms = [weight, backup, maxConnections, sendProxy, slowStart, connectTimeout].join(' ');
-  const settings = `${identityOf(passiveHealth)} ${identityOf(pool)} ${server.tls?.digest ?? ''}`;
+  const host = address.kind === 'tcp' ? (address.name ?? '') : '';
+  const settings = `${identityOf(passiveHealth)} ${identityOf(pool)} ${server.tls?.digest ?? ''} ${host}`;
   return `${checkKey(server, healthCheck)}${terms} ${settings}`;
 }
 

@@ -200,7 +200,9 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #tryNext(now: number): void {
     const server = this.#retries.take();
     if (server === null) {
-      this.#giveUp(this.#lastFailure ?? FAILURES.no_server, this.#lastDetail);
+      const isEmpty = this.#context.destination?.selector?.group.servers.length === 0;
+      const detail = isEmpty ? 'no source has told of a server' : this.#lastDetail;
+      this.#giveUp(this.#lastFailure ?? FAILURES.no_server, detail);
       return;
     }
     const recorder = this.#recorder;

@@ -159,7 +159,7 @@ function countsAttempts(rule: HeaderRule): boolean {
 
 /** A server at a Unix socket has no address that could be a Host. */
 function serverHost(address: Address): string {
-  return address.kind === 'tcp' ? address.text : 'localhost';
+  return address.kind === 'tcp' ? (address.authority ?? address.text) : 'localhost';
 }
 
 /** X-Forwarded-Prefix: the prefix stripped here, after the prefix that a trusted peer has stripped. */

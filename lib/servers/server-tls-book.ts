@@ -18,7 +18,7 @@ export class ServerTlsBook {
   /** null: plain HTTP. */
   of({ address, tls }: Pick<ServerConfig, 'address' | 'tls'>): ServerTls | null {
     if (tls === null) return null;
-    const host = address.kind === 'tcp' ? address.host : 'localhost';
+    const host = address.kind === 'tcp' ? (address.name ?? address.host) : 'localhost';
     const { verify, serverName } = tls;
     return new ServerTls({
       context: this.#contextOf(tls),

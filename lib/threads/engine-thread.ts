@@ -70,7 +70,7 @@ export class EngineThread {
 
   /** Builds everything, and then follows commands. */
   run(): void {
-    const { configuration, changes, thread } = this.#start;
+    const { configuration, changes, answers, thread } = this.#start;
     warmUp();
     const { config, numbers } = atOnce(receiveConfiguration(configuration));
     this.#numbers.set(numbers);
@@ -93,7 +93,7 @@ export class EngineThread {
           secret: secret(),
           shared: this.#memory,
         }),
-    });
+    }, answers);
     this.#engine = new LocalEngine(this.#routed.snapshot, {
       clock,
       connections,
@@ -209,6 +209,10 @@ export class EngineThread {
       }
       case 'remove':
         routed.removeServer(operation.name);
+        break;
+      case 'provide':
+        routed.provide(operation.source, operation.servers);
+        this.#numbers.keep(routed.servers);
     }
   }
 
@@ -288,6 +292,9 @@ class Preparation {
   }
 }
 
+/** So many numbers of servers that are gone are kept. */
+const MOST_GONE = 1000;
+
 /** The numbers of servers by key, as the control plane gives them: those in force, and those of the next configuration. */
 class AssignedNumbers {
   #now = new Map<string, number>();
@@ -309,6 +316,11 @@ class AssignedNumbers {
 
   add(numbers: ServerNumbers): void {
     for (const [key, number] of numbers) this.#now.set(key, number);
+  }
+
+  /** Forgets the numbers of servers that are gone, when there are many: servers of sources come and go. */
+  keep(servers: { numbers(): Iterable<readonly [key: string, number: number]>; readonly count: number }): void {
+    if (this.#now.size > 2 * servers.count + MOST_GONE) this.#now = new Map(servers.numbers());
   }
 
   stage(numbers: ServerNumbers): void {

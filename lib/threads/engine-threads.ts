@@ -4,6 +4,7 @@ import { type Clock, clockZero } from '../base/timer-wheel.js';
 import type { Config, ListenerConfig } from '../config/types.js';
 import type { Changes } from '../control/changes.js';
 import type { ServerJudge } from '../control/health/server-health.js';
+import type { Answers } from '../control/provided-servers.js';
 import type { ServerOperation } from '../control/server-registry.js';
 import type { HandshakeResult } from '../net/handshake-results.js';
 import { isSamePort, type ListenerFigures } from '../net/listeners.js';
@@ -25,6 +26,8 @@ import { ThreadEnded, type ThreadListener, WorkerThread } from './worker-thread.
 export interface PresentState {
   readonly config: Config;
   readonly changes: Changes;
+  /** What sources of servers have told. */
+  readonly answers: Answers;
   readonly secret: Buffer | null;
   readonly numbers: ServerNumbers;
   /** The numbers of the servers of one name. */
@@ -91,9 +94,13 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   /** Makes an operation in all threads. */
   replay(operation: ServerOperation): void {
-    const { name, what } = operation;
-    if (what === 'add' || what === 'remove') this.#moved?.add(name);
-    const numbers = what === 'add' ? this.#deps.present().numbersOf(name) : [];
+    const { what } = operation;
+    const names = what === 'provide' ? operation.names : [operation.name];
+    if (what === 'add' || what === 'remove' || what === 'provide')
+      for (const name of names) this.#moved?.add(name);
+    const present = this.#deps.present();
+    const numbers =
+      what === 'add' || what === 'provide' ? names.flatMap((name) => [...present.numbersOf(name)]) : [];
     this.#tell({ what: 'operation', operation, numbers });
   }
 
@@ -179,7 +186,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   #begin(number: number, configuration: SentConfiguration): WorkerThread {
     const { clock, sockets, shared, present } = this.#deps;
-    const { changes, obstacle } = present();
+    const { changes, answers, obstacle } = present();
     this.noteReadiness();
     const start = {
       thread: number,
@@ -188,6 +195,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
       sockets: sockets.mode,
       configuration,
       changes,
+      answers,
       health: this.#mirrors.health,
       obstacle,
     };

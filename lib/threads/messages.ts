@@ -3,6 +3,7 @@ import type { Address } from '../base/address.js';
 import type { BalancerEvent } from '../base/observer.js';
 import type { Config } from '../config/types.js';
 import type { Changes } from '../control/changes.js';
+import type { Answers } from '../control/provided-servers.js';
 import type { ServerOperation } from '../control/server-registry.js';
 import type { SocketMode } from '../net/transport.js';
 import type { OutcomeKind } from '../servers/contracts.js';
@@ -47,6 +48,8 @@ export interface ThreadStart {
   readonly sockets: SocketMode;
   readonly configuration: SentConfiguration;
   readonly changes: Changes;
+  /** What sources of servers have told. */
+  readonly answers: Answers;
   /** Of the servers that are not up and in use. */
   readonly health: readonly ServerHealthState[];
   /** Why the balancer is not ready for requests; empty when it is. */

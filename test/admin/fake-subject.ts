@@ -147,6 +147,7 @@ export class FakeSubject implements AdminTarget {
         },
       ],
       certificates: this.certificates(),
+      providers: [],
       acme: [
         {
           hosts: ['www.example.com'],
@@ -202,6 +203,7 @@ export class FakeSubject implements AdminTarget {
       latency: null,
       share: 0.5,
       fromFile,
+      source: '',
     };
   }
 

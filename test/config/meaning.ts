@@ -75,12 +75,22 @@ function shortRoute(route: RouteConfig, { timeouts: defaults, limits }: Config):
 }
 
 function shortGroup(
-  { algorithm, slowStart, healthCheck, passiveHealth, pool, connectTimeout, ...group }: GroupConfig,
+  {
+    algorithm,
+    slowStart,
+    healthCheck,
+    passiveHealth,
+    pool,
+    connectTimeout,
+    providers,
+    ...group
+  }: GroupConfig,
   config: Config,
   defaults: Config,
 ): object {
   return {
     ...group,
+    ...(providers.length > 0 && { providers: providers.map(({ key: _, ...provider }) => provider) }),
     ...(algorithm !== DEFAULT_ALGORITHM && { algorithm: shortAlgorithm(algorithm) }),
     ...(slowStart !== 0 && { slowStart }),
     ...changes('healthCheck', healthCheck, defaults.healthCheck),

@@ -18,6 +18,7 @@ const ORDER: readonly (readonly string[])[] = [
   ['routing'],
   ['engine'],
   ['observe'],
+  ['discovery'],
   ['control'],
   ['threads'],
   ['balancer'],

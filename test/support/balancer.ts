@@ -119,11 +119,14 @@ export class Seen implements Observer {
       case 'certificate_refused':
       case 'certificates_reloaded':
       case 'closed':
+      case 'discovered':
       case 'drained':
       case 'listening':
       case 'reload_refused':
       case 'reloaded':
       case 'removed':
+      case 'source_failed':
+      case 'source_recovered':
       case 'route_down':
       case 'route_up':
       case 'unbanned':

@@ -161,7 +161,7 @@ export class ServerRow {
       this.totals,
       `${answers(requests, byStatus)}. ${plural(failures, 'failed attempt')}, ` +
         `${count(retries)} retried here, ${plural(ejections, 'ejection')}${sayWhere(rare, '')}. ` +
-        `${this.server.from_file ? '' : 'Added while running. '}`,
+        `${originOf(this.server)}`,
     );
   }
 
@@ -193,4 +193,10 @@ function sayWhere(notes, joint = ', ') {
     .filter(([amount]) => amount > 0)
     .map(([, text]) => text)
     .join(joint);
+}
+
+/** Where a server comes from that the file does not list. */
+function originOf({ from_file: isListed, source }) {
+  if (source) return `From ${source}. `;
+  return isListed ? '' : 'Added while running. ';
 }

@@ -30,6 +30,9 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   unbanned: ['ban lifted of', 'green'],
   resolved: ['resolved', null],
   resolve_failed: ['not resolved', 'red'],
+  discovered: ['servers of', null],
+  source_failed: ['source of servers fails:', 'yellow'],
+  source_recovered: ['answers again:', 'green'],
   certificates_reloaded: ['certificates reloaded', 'green'],
   certificate_refused: ['certificate refused', 'red'],
   certificate_expiring: ['certificate expires', 'yellow'],
@@ -56,6 +59,9 @@ const SPOKEN_ON: ReadonlySet<EventView['what']> = new Set([
   'banned',
   'unbanned',
   'resolved',
+  'discovered',
+  'source_failed',
+  'source_recovered',
 ]);
 
 /** `12:04:31 apple is down: refused`, without a line feed. */

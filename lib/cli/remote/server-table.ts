@@ -81,6 +81,12 @@ export function errorsOf({ errors }: ServerView): string {
   return errors === 0 ? '' : grouped(errors);
 }
 
+/** Where a server comes from that the file does not list. */
+function originOf({ from_file: isListed, source }: ServerView): string {
+  if (source) return escapeForScreen(source);
+  return isListed ? '' : 'added';
+}
+
 /** Advice on what to run next. */
 function noteOf(server: ServerView): string {
   const notes = [
@@ -88,7 +94,7 @@ function noteOf(server: ServerView): string {
     server.bound > 0 ? `${grouped(server.bound)} bound` : '',
     server.backup ? 'backup' : '',
     server.tls?.verify === false ? 'certificate not verified' : '',
-    server.from_file ? '' : 'added',
+    originOf(server),
   ];
   return notes.filter((note) => note !== '').join(', ');
 }

@@ -125,8 +125,24 @@ function remarks(status: StatusView, paint: Paint): string {
     ]);
     if (told.length > 0) lines.push(`${paint.dim(`refused by ${rule}:`)} ${told.join(', ')}`);
   }
+  for (const provider of status.providers ?? []) lines.push(providerLine(provider, status, paint));
   for (const line of config.drift) lines.push(`${paint.dim('not in the file:')} ${escapeForScreen(line)}`);
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** `3 servers of file /etc/lb/targets/*.json, which answered 4 s ago`. */
+function providerLine(
+  { source, servers, state, answered_at: answeredAt, error }: StatusView['providers'][number],
+  { started_at, uptime_ms }: StatusView,
+  paint: Paint,
+): string {
+  const when =
+    answeredAt === null
+      ? 'which has not answered'
+      : `which answered ${age(started_at + uptime_ms - answeredAt)} ago`;
+  const text = `${count(servers, 'server')} of ${escapeForScreen(source)}, ${when}`;
+  const why = error === '' ? '' : `: ${escapeForScreen(error)}`;
+  return state === 'current' && error === '' ? paint.dim(text) : paint.yellow(`${text}${why}`);
 }
 
 const COLUMNS: readonly Column<BanView>[] = [

@@ -7,6 +7,7 @@ import type {
   PassiveHealthSettings,
   PoolSettings,
 } from '../settings.js';
+import type { SourceConfig } from './providers.js';
 import type { ServerTlsConfig } from './tls.js';
 import type { FieldMatch, Numbers, StatusRange } from './values.js';
 
@@ -25,6 +26,19 @@ export interface ServerConfig {
   /** The version of the PROXY header that every connection begins with; null: none. */
   readonly sendProxy: 'v1' | 'v2' | null;
 }
+
+/** How a list of servers uses a source. */
+export interface ProviderConfig {
+  /** The source as people write it: `file /etc/lb/targets/*.json`. */
+  readonly text: string;
+  /** The same for equal sources: they are asked once, whichever lists have them. */
+  readonly key: string;
+  readonly source: SourceConfig;
+  /** What its servers have where the source says nothing else. */
+  readonly terms: ProvidedTerms;
+}
+
+export type ProvidedTerms = Omit<ServerConfig, 'address' | 'name'>;
 
 /** How a group chooses a server. */
 export interface AlgorithmConfig {
@@ -153,7 +167,10 @@ export interface RetryConfig {
 export interface GroupConfig {
   /** `servers`, or with its scope: `servers of www.mango.com`. Unique, and independent of its place in the file. */
   readonly name: string;
+  /** Those of the file. */
   readonly servers: readonly ServerConfig[];
+  /** Where further servers come from, in the order of the file. */
+  readonly providers: readonly ProviderConfig[];
   readonly algorithm: AlgorithmConfig;
   /** ms in which a server returns to its full weight after it was out; 0 is at once. */
   readonly slowStart: number;

@@ -1,4 +1,4 @@
-import type { Address } from '../../base/address.js';
+import { type Address, namedAddress } from '../../base/address.js';
 import type { HealthCheckConfig } from '../../config/types.js';
 import { utf8Bytes } from '../../http/percent.js';
 
@@ -20,12 +20,13 @@ function addressOf(target: HealthCheckConfig['target'], server: Address): Addres
   if (typeof target !== 'number') return target;
   const host = server.kind === 'tcp' ? server.host : 'localhost';
   const text = host.includes(':') ? `[${host}]:${target}` : `${host}:${target}`;
-  return { kind: 'tcp', host, port: target, text };
+  const address: Address = { kind: 'tcp', host, port: target, text };
+  return server.kind === 'tcp' && server.name !== undefined ? namedAddress(address, server.name) : address;
 }
 
 function requestOf(check: HealthCheckConfig, address: Address): string {
   const { method, path, headers } = check;
-  const host = check.host ?? (address.kind === 'tcp' ? address.text : 'localhost');
+  const host = check.host ?? (address.kind === 'tcp' ? (address.authority ?? address.text) : 'localhost');
   const given = new Set(headers.map(({ name }) => name.toLowerCase()));
   const body = Buffer.from(check.body).toString('latin1');
   const lines = [

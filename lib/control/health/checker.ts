@@ -133,7 +133,7 @@ export class Checker implements ProbeListener, SlotListener, DeadlineOwner, Serv
   #tlsAt(address: Address, ofServer: ServerTls | null): ServerTls | null {
     if (this.#tlsFrom !== ofServer) {
       this.#tlsFrom = ofServer;
-      this.#tls = ofServer?.at(address.kind === 'tcp' ? address.host : '') ?? null;
+      this.#tls = ofServer?.at(address.kind === 'tcp' ? (address.name ?? address.host) : '') ?? null;
     }
     return this.#tls;
   }

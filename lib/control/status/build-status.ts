@@ -5,6 +5,7 @@ import { VERSION } from '../../base/version.js';
 import { everyRoute } from '../../config/every-route.js';
 import { routeMatchSteps } from '../../config/route-match.js';
 import type { RouteConfig } from '../../config/types.js';
+import type { ProviderStatus } from '../../discovery/contract.js';
 import type { ListenerFigures } from '../../net/listeners.js';
 import type { ServerTls } from '../../net/server-tls.js';
 import {
@@ -55,6 +56,7 @@ export interface StatusDeps {
   readonly loadedAt: number;
   readonly certificates: () => CertificateStatus[];
   readonly orders: () => readonly AcmeStatus[];
+  readonly providers: readonly ProviderStatus[];
 }
 
 /** The whole status: of one moment if all steps are taken at once, else each server and route as of its step. */
@@ -87,6 +89,7 @@ export function* statusSteps(sources: StatusDeps): Steps<BalancerStatus> {
     firewall: firewallStatuses(snapshot),
     certificates: sources.certificates(),
     acme: sources.orders(),
+    providers: sources.providers,
     config: { path: sources.configPath, loadedAt: sources.loadedAt, drift: desired.drift },
   };
 }
@@ -316,6 +319,7 @@ class StatusBuilder {
       latency: figures?.latency ?? null,
       share: figures?.share ?? 0,
       fromFile: this.#registry.desired.isFromFile(name),
+      source: this.#registry.desired.sourceOf(name) ?? '',
     };
   }
 }

@@ -2,6 +2,7 @@ import type { BalancerEvent, Observer } from '../../base/observer.js';
 import type { Clock } from '../../base/timer-wheel.js';
 import type { CallbackFailures } from '../../observe/callback-failures.js';
 import type { Names } from '../../observe/metrics.js';
+import { serverChanges } from '../../observe/server-changes.js';
 import type { EventKind, StatusEvent } from './status.js';
 
 const RECENT = 200;
@@ -103,6 +104,12 @@ function detailOf(event: BalancerEvent): string {
       return `${event.host} to ${event.addresses.join(', ')}`;
     case 'resolve_failed':
       return `${event.host}: ${event.detail}`;
+    case 'discovered':
+      return `${event.source}: ${serverChanges(event.came, event.left)}`;
+    case 'source_failed':
+      return `${event.source}: ${event.detail}`;
+    case 'source_recovered':
+      return `${event.source}, after ${seconds(event.failedMs)}`;
     case 'certificates_reloaded':
       return event.detail;
     case 'certificate_refused':

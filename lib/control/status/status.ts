@@ -1,9 +1,11 @@
 import type { CertificateIdentity } from '../../base/certificate-identity.js';
 import type { BalancerEvent, Reason } from '../../base/observer.js';
+import type { ProviderStatus } from '../../discovery/contract.js';
 import type { ListenerFigures } from '../../net/listeners.js';
 import type { AcmeStatus } from '../../tls/acme-manager.js';
 import type { HealthEventKind } from '../health/health-history.js';
 
+export type { ProviderStatus } from '../../discovery/contract.js';
 export type { AcmeStatus } from '../../tls/acme-manager.js';
 
 /**
@@ -41,6 +43,8 @@ export interface BalancerStatus {
   readonly certificates: readonly CertificateStatus[];
   /** Those that are ordered by ACME, in the order of the file. */
   readonly acme: readonly AcmeStatus[];
+  /** Where servers come from by themselves, in the order of the file. */
+  readonly providers: readonly ProviderStatus[];
   readonly config: ConfigStatus;
 }
 
@@ -145,8 +149,10 @@ export interface ServerStatus {
   readonly latency: Latency;
   /** Its share of all requests of the last minute, from 0 to 1. */
   readonly share: number;
-  /** False when it was added while running. */
+  /** Is it listed in the file? Otherwise a source told of it, or it was added while running. */
   readonly fromFile: boolean;
+  /** The source that told of it, as people write it; empty when none did. */
+  readonly source: string;
 }
 
 /** How connections to a server are encrypted. */

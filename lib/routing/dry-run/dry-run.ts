@@ -77,10 +77,13 @@ export class DryRun {
   readonly #snapshot: RoutingSnapshot;
   readonly #routes: ReadonlyMap<string, RouteConfig>;
   readonly #context = new RequestContext();
+  /** Are the servers those of a running balancer? */
+  readonly #isLive: boolean;
 
   /** `memory`: which servers clients are bound to; without it no client is bound. It is only read. */
   constructor(config: Config, standings?: Standings, memory: StickyMemory | null = null) {
     this.#config = config;
+    this.#isLive = standings !== undefined;
     this.#routes = new Map(everyRoute(config).map((route) => [route.name, route]));
     const servers = dryServers(this.#clock, standings);
     this.#snapshot = SnapshotBuilder.build(config, { clock: this.#clock, serversOf: servers, memory });
@@ -225,7 +228,14 @@ export class DryRun {
     const servers = selector.group.servers;
     const server = bound ?? settled ?? firstUsable(servers);
     if (server === null)
-      return { kind: 'refused', reason: 'no_server', status: 503, detail: '', atAccept: false, route };
+      return {
+        kind: 'refused',
+        reason: 'no_server',
+        status: 503,
+        detail: servers.length === 0 ? 'no source has told of a server' : '',
+        atAccept: false,
+        route,
+      };
     const why = bound !== null ? 'bound' : settled !== null ? 'settled' : 'open';
     const head = context.encodeRequest(client.head, client.forwarded, server.address);
     return { kind: 'forwarded', servers, server, choice: why, head, route };
@@ -233,6 +243,7 @@ export class DryRun {
 
   /** Does the request alone determine its server? */
   #isSettled({ action }: RouteConfig, selector: ServerSelector): boolean {
+    if (!this.#isLive && action.kind === 'forward' && action.group.providers.length > 0) return false;
     if (selector.keyOf(this.#context) !== NO_KEY) return true;
     return action.kind === 'forward' && action.group.algorithm.name === 'first';
   }

@@ -2,7 +2,7 @@ import type { Address } from '../../base/address.js';
 import { ObjectPool } from '../../base/collections.js';
 import type { Availability } from '../../base/observer.js';
 import { type Clock, TimerWheel } from '../../base/timer-wheel.js';
-import type { GroupConfig } from '../../config/types.js';
+import type { GroupConfig, ProviderConfig } from '../../config/types.js';
 import { ResponseParser } from '../../http/response-parser.js';
 import { Resolver } from '../../net/resolver.js';
 import { ShortageAlarm } from '../../net/shortage.js';
@@ -25,10 +25,19 @@ export interface ServerStanding {
 /** The servers of a group with their states; undefined when unknown. */
 export type Standings = (group: GroupConfig) => readonly ServerStanding[] | undefined;
 
-/** As in the file: every server takes requests. */
-function asConfigured({ servers }: GroupConfig): readonly ServerStanding[] {
-  return servers.map((server) => ({ ...server, state: 'ready' }));
+/** As in the file: every server takes requests. Nothing is asked: each source has one server, which stands for all. */
+function asConfigured({ servers, providers }: GroupConfig): readonly ServerStanding[] {
+  const listed = servers.map((server): ServerStanding => ({ ...server, state: 'ready' }));
+  if (providers.length === 0) return listed;
+  return [...listed, ...providers.map(unknownServer)];
 }
+
+function unknownServer({ text, terms: { weight, backup } }: ProviderConfig): ServerStanding {
+  return { name: text, address: UNKNOWN, weight, backup, state: 'ready' };
+}
+
+/** RFC 2606, 2: no host has such a name. */
+const UNKNOWN: Address = { kind: 'tcp', host: '', port: 0, text: '', authority: 'unknown.invalid' };
 
 /**
  * The servers of groups that a routing snapshot needs, for requests that are not sent: no connection is leased from their
