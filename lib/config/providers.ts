@@ -1,16 +1,24 @@
+import { isIP } from 'node:net';
 import { basename, dirname } from 'node:path';
+import { parseServerAddress } from '../base/server-address.js';
 import { ValueError } from '../base/units.js';
-import type { FileReader } from './pem-files.js';
+import { checkToken } from './fields.js';
+import { type FileReader, readCertificates } from './pem-files.js';
+import { duration } from './quantities.js';
 import type { Report } from './report.js';
-import type { ServerSettings } from './settings.js';
+import { defaultsOf } from './schema.js';
+import { maskUrls } from './secrets.js';
+import type { DurationSetting, HttpSourceSettings, ServerSettings } from './settings.js';
 import type { Path } from './tree.js';
-import type { FileSourceConfig, SourceConfig } from './types.js';
+import type { DnsFamily, FileSourceConfig, HttpSourceConfig, SourceConfig } from './types.js';
 
 /** A source of servers as it is written, and what is asked. */
 export interface Source {
   /** The source as people write it: `file /etc/lb/targets/*.json`. */
   readonly text: string;
   readonly config: SourceConfig;
+  /** Does it say that connections to its servers are encrypted? */
+  readonly isSecure?: boolean;
 }
 
 /** What the compiler of a kind needs besides the entry. */
@@ -24,7 +32,10 @@ type CompileKind = (entry: ServerSettings, path: Path, deps: KindDeps) => Source
 
 /** Every key that stands for an address: where the servers come from in its place. */
 const KINDS = {
+  dns: compileDns,
+  srv: compileSrv,
   file: compileFile,
+  http: compileHttp,
 } as const satisfies Partial<Record<keyof ServerSettings, CompileKind>>;
 
 type Kind = keyof typeof KINDS;
@@ -44,6 +55,110 @@ export function compileSource(
   deps: KindDeps,
 ): Source | undefined {
   return entry[kind] === undefined ? undefined : KINDS[kind](entry, path, deps);
+}
+
+/** Keys that only some kinds have. */
+const KEYS_OF: { readonly [key in 'family' | 'every']: readonly Kind[] } = {
+  family: ['dns', 'srv'],
+  every: ['http'],
+};
+
+/** Reports keys of an entry that its source does not have; `kind` is null for a plain server. */
+export function refuseStrayKeys(entry: ServerSettings, kind: Kind | null, path: Path, report: Report): void {
+  for (const [key, kinds] of Object.entries(KEYS_OF) as [keyof typeof KEYS_OF, readonly Kind[]][]) {
+    if (entry[key] === undefined || (kind !== null && kinds.includes(kind))) continue;
+    report.problem([...path, key], `${key} goes with ${kinds.join(' or ')}`, '', 'key');
+  }
+}
+
+function compileDns(
+  { dns = '', family: asked }: ServerSettings,
+  path: Path,
+  { report }: KindDeps,
+): Source | undefined {
+  const family: DnsFamily = asked ?? 'auto';
+  return report.attempt([...path, 'dns'], () => {
+    const { address, scheme } = parseServerAddress(dns);
+    if (address.kind === 'unix' || isIP(address.host) !== 0)
+      throw new ValueError(
+        `expected a host name with a port, got ${JSON.stringify(dns)}`,
+        address.kind === 'unix' ? '' : `An address is a plain server: - ${address.text}`,
+      );
+    const name = address.host.toLowerCase();
+    const isSecure = scheme === 'https';
+    const text = `dns ${isSecure ? 'https://' : ''}${address.text}${familyText(family)}`;
+    return { text, isSecure, config: { kind: 'dns', name, port: address.port, family } };
+  });
+}
+
+function compileSrv(
+  { srv = '', family: asked }: ServerSettings,
+  path: Path,
+  { report }: KindDeps,
+): Source | undefined {
+  const family: DnsFamily = asked ?? 'auto';
+  return report.attempt([...path, 'srv'], () => {
+    const name = srv.toLowerCase().replace(/\.$/, '');
+    const isName = name.length <= 253 && /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(name);
+    if (!isName)
+      throw new ValueError(
+        `expected a name such as _http._tcp.api.internal, got ${JSON.stringify(srv)}`,
+        /:\d+$/.test(srv) ? 'The records have the ports.' : '',
+      );
+    return { text: `srv ${name}${familyText(family)}`, config: { kind: 'srv', name, family } };
+  });
+}
+
+function familyText(family: DnsFamily): string {
+  return family === 'auto' ? '' : ` (${family})`;
+}
+
+const { every: EVERY } = defaultsOf<{ readonly every: number }>('server');
+const { timeout: TIMEOUT } = defaultsOf<{ readonly timeout: number }>('httpSource');
+
+function compileHttp({ http, every }: ServerSettings, path: Path, deps: KindDeps): Source | undefined {
+  const { report, files } = deps;
+  const at = [...path, 'http'];
+  const settings: Partial<HttpSourceSettings> = typeof http === 'string' ? { url: http } : (http ?? {});
+  const { url: written, ca, headers, timeout } = settings;
+  if (written === undefined) return undefined;
+  const url = report.attempt(typeof http === 'string' ? at : [...at, 'url'], () => readUrl(written));
+  if (url === undefined) return undefined;
+  const fields: { name: string; value: string }[] = [];
+  for (const [name, written] of Object.entries(headers ?? {})) {
+    const value = String(written);
+    const isGood = report.attempt([...at, 'headers', name], () => checkField(name, value)) === true;
+    if (isGood && written !== undefined) fields.push({ name, value });
+  }
+  const config: HttpSourceConfig = {
+    kind: 'http',
+    url,
+    every: intervalOf(every, [...path, 'every'], report),
+    timeout: duration(timeout, TIMEOUT, [...at, 'timeout'], report, 1),
+    ca: ca === undefined ? null : (report.attempt([...at, 'ca'], () => readCertificates(ca, files)) ?? null),
+    headers: fields,
+  };
+  return { text: `http ${maskUrls(url)}`, config };
+}
+
+function intervalOf(every: DurationSetting | undefined, path: Path, report: Report): number {
+  const ms = duration(every, EVERY, path, report);
+  if (ms < 1000) report.problem(path, `expected 1s or more, got ${every}`);
+  return ms;
+}
+
+function readUrl(text: string): string {
+  if (!URL.canParse(text)) throw new ValueError(`expected a URL, got ${JSON.stringify(text)}`);
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '')
+    throw new ValueError('a URL with a password is not asked', 'Write headers: { Authorization: ... }.');
+  return url.href;
+}
+
+function checkField(name: string, value: string): true {
+  checkToken(name, 'the name of a header');
+  if (!/^[\t -~]*$/.test(value)) throw new ValueError('expected visible ASCII characters');
+  return true;
 }
 
 const WILD = /[*?]/;

@@ -2,7 +2,7 @@ import { type Address, addressKey } from '../base/address.js';
 import { identityOf } from '../base/identity.js';
 import { parseServerAddress } from '../base/server-address.js';
 import type { FileReader } from './pem-files.js';
-import { compileSource, kindsOf } from './providers.js';
+import { compileSource, kindsOf, refuseStrayKeys } from './providers.js';
 import { each, type Report } from './report.js';
 import { defaultsOf } from './schema.js';
 import { ServerTlsCompiler } from './server-tls.js';
@@ -65,6 +65,7 @@ export class ServerBook {
         if (provider !== undefined) providers.push(provider);
         continue;
       }
+      if (entry !== null) refuseStrayKeys(entry, null, serverPath, this.#report);
       const server = this.#server(setting, serverPath, maxConnections, firstPaths);
       if (server !== undefined) servers.push(server);
     }
@@ -135,15 +136,18 @@ export class ServerBook {
         '',
         'key',
       );
+    refuseStrayKeys(entry, kind, path, report);
     const found = compileSource(kind, entry, path, { report, files: this.#files });
     if (found === undefined) return undefined;
-    const { text, config: source } = found;
+    const { text, config: source, isSecure = false } = found;
     const key = identityOf(source);
     const at = [...path, kind];
     const first = firstPaths.get(key);
     if (first) report.repeated(at, `${text} is listed twice, first in`, first);
     else firstPaths.set(key, at);
-    const tls = this.#tls.compile(entry.tls, [...path, 'tls'], SOMEWHERE);
+    if (isSecure && entry.tls === false)
+      report.problem([...path, 'tls'], 'the name begins with https://, and tls is false');
+    const tls = this.#tls.compile(entry.tls ?? isSecure, [...path, 'tls'], SOMEWHERE);
     return { text, key, source, terms: { ...compileTerms(entry, maxConnections), tls } };
   }
 

@@ -12,6 +12,8 @@ export interface ProvidersDeps extends SourceDeps {
   readonly random?: () => number;
 }
 
+const KEEP_ALIVE_MS = 60_000;
+
 type Sources = ReadonlyMap<string, ProviderConfig>;
 
 /**
@@ -51,7 +53,10 @@ export class Providers {
   async firstAnswers(ms: number): Promise<void> {
     if (ms === 0 || this.#allAnswered) return;
     await new Promise<void>((resolve) => {
+      // Before it listens nothing else may keep the process alive: the wheel does not.
+      const alive = setInterval(() => {}, KEEP_ALIVE_MS);
       const end = (): void => {
+        clearInterval(alive);
         deadline.release();
         this.#waiters = this.#waiters.filter((other) => other !== look);
         resolve();
@@ -100,6 +105,7 @@ export class Providers {
     this.discard();
     for (const provider of this.#running.values()) provider.stop();
     this.#running.clear();
+    // Nobody is waited for any more.
     for (const look of this.#waiters) look();
   }
 }

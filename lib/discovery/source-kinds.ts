@@ -1,11 +1,16 @@
 import type { TimerWheel } from '../base/timer-wheel.js';
 import type { SourceConfig } from '../config/types.js';
+import type { Resolver } from '../net/resolver.js';
 import type { Source } from './contract.js';
+import { DnsSource } from './dns-source.js';
 import { FileSource } from './file-source.js';
+import { HttpSource } from './http-source.js';
+import { SrvSource } from './srv-source.js';
 
 /** What sources need besides their settings. */
 export interface SourceDeps {
   readonly wheel: TimerWheel;
+  readonly resolver: Resolver;
 }
 
 type Kind = SourceConfig['kind'];
@@ -13,7 +18,10 @@ type ConfigOf<K extends Kind> = Extract<SourceConfig, { readonly kind: K }>;
 
 /** Every kind of source. */
 const KINDS: { readonly [K in Kind]: (config: ConfigOf<K>, deps: SourceDeps) => Source } = {
+  dns: (config, deps) => new DnsSource(config, deps),
+  srv: (config, deps) => new SrvSource(config, deps),
   file: (config, deps) => new FileSource(config, deps),
+  http: (config, deps) => new HttpSource(config, deps),
 };
 
 /** The source for its settings; nothing is asked before `Source.ask`. */

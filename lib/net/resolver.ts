@@ -4,6 +4,7 @@ import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
 import { type Answer, type AnswerCallback, HostAddresses, type NameService } from './host-addresses.js';
+import { NO_REPLY, type SrvCallback, SrvQuery } from './srv-query.js';
 
 export interface ResolverOptions {
   /** `address` or `address:port`; empty: those of the system. */
@@ -19,6 +20,9 @@ const TRIES = 2;
 /** The system returns no TTL. */
 const SYSTEM_TTL_MS = 30_000;
 
+/** Those of names that do not exist are mostly longer, but a service that comes should be found soon. */
+const NEGATIVE_TTL_MS = 5000;
+
 const NOTHING: Answer = { addresses: [], ttl: 0 };
 
 /** The names of all servers and their addresses: a name is resolved once for all that need it. */
@@ -28,6 +32,7 @@ export class Resolver implements NameService {
   #options: ResolverOptions;
   #dns: dns.Resolver;
   readonly #hosts = new Map<string, HostAddresses>();
+  readonly #queries = new Set<SrvQuery>();
   #closed = false;
 
   constructor(options: ResolverOptions, wheel: TimerWheel, observer: Observer) {
@@ -69,6 +74,8 @@ export class Resolver implements NameService {
   close(): void {
     this.#closed = true;
     this.#dns.cancel();
+    for (const query of this.#queries) query.cancel();
+    this.#queries.clear();
   }
 
   /** Queries the name servers for the A or AAAA records of `name`. */
@@ -81,6 +88,30 @@ export class Resolver implements NameService {
     if (this.#closed) return;
     if (family === 4) this.#dns.resolve4(name, { ttl: true }, onRecords);
     else this.#dns.resolve6(name, { ttl: true }, onRecords);
+  }
+
+  /**
+   * Queries the name servers for the SRV records of `name`; `ttl` of the reply is in ms, within the limits. That there are
+   * none is an answer too.
+   */
+  askSrv(name: string, callback: SrvCallback): void {
+    if (this.#closed) return;
+    let query: SrvQuery | null = null;
+    const conclude: SrvCallback = (error, reply) => {
+      if (query !== null) this.#queries.delete(query);
+      if (error !== null) callback(error, NO_REPLY);
+      else {
+        const isPositive = reply.records.length > 0;
+        callback(null, { ...reply, ttl: isPositive ? this.#bound(reply.ttl * 1000) : this.negativeTtl });
+      }
+    };
+    query = new SrvQuery(name, this.#dns.getServers(), this.wheel, conclude);
+    this.#queries.add(query);
+  }
+
+  /** ms that a negative answer is taken for: its TTL is not known. */
+  get negativeTtl(): number {
+    return this.#bound(NEGATIVE_TTL_MS);
   }
 
   /** Asks the system, which knows the hosts file and search domains. */
