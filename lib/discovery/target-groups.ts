@@ -1,7 +1,7 @@
 import { parseAddress } from '../base/address.js';
 import { ValueError } from '../base/units.js';
+import { LineIndex } from '../config/line-index.js';
 import { loadTree } from '../config/load.js';
-import { LineIndex } from '../config/problems.js';
 import { formatPath, locate, type Path, toValue } from '../config/tree.js';
 import type { DiscoveredServer } from './contract.js';
 
