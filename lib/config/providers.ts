@@ -2,7 +2,6 @@ import { isIP } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { parseServerAddress } from '../base/server-address.js';
 import { ValueError } from '../base/units.js';
-import { checkToken } from './fields.js';
 import { type FileReader, readCertificates } from './pem-files.js';
 import { duration } from './quantities.js';
 import type { Report } from './report.js';
@@ -155,8 +154,11 @@ function readUrl(text: string): string {
   return url.href;
 }
 
+/** RFC 9110, 5.6.2 */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
 function checkField(name: string, value: string): true {
-  checkToken(name, 'the name of a header');
+  if (!TOKEN.test(name)) throw new ValueError(`expected the name of a header, got ${JSON.stringify(name)}`);
   if (!/^[\t -~]*$/.test(value)) throw new ValueError('expected visible ASCII characters');
   return true;
 }

@@ -1,6 +1,6 @@
 import type { DnsFamily } from '../config/types.js';
+import { FamilyRace } from '../net/family-race.js';
 import type { Resolver } from '../net/resolver.js';
-import { FamilyRace } from './family-race.js';
 
 /** The addresses of a name, sorted. */
 export interface HostReply {
@@ -91,8 +91,10 @@ export class HostQuery {
       this.#tell(failed.error, NOTHING);
       return;
     }
-    const ttl =
-      answered.length === 0 ? this.#resolver.negativeTtl : Math.min(...answered.map((one) => one.ttl));
+    const ttl = answered.reduce(
+      (least, one) => Math.min(least, one.ttl),
+      answered[0]?.ttl ?? this.#resolver.negativeTtl,
+    );
     this.#choose(ttl, failed === undefined ? '' : `${this.#name}: ${failed.error}`);
   }
 

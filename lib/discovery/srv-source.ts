@@ -82,7 +82,7 @@ export class SrvSource implements Source {
   #tell({ records, ttl }: SrvReply, listener: SourceListener): void {
     if (this.#isStopped) return;
     const servers: DiscoveredServer[] = [];
-    const first = Math.min(...records.map(({ priority }) => priority));
+    const first = records.reduce((least, { priority }) => Math.min(least, priority), 65_535);
     const weights = weightsOf(records);
     for (const [index, { target, port, priority }] of records.entries()) {
       const terms = { weight: weights[index] ?? 1, backup: priority > first ? true : null, origin: target };
@@ -91,7 +91,7 @@ export class SrvSource implements Source {
     }
     const targets = [...this.#targets.values()];
     const [trouble = '', ...more] = targets.map((target) => target.trouble).filter((text) => text !== '');
-    const valid = Math.min(ttl, ...targets.flatMap(({ reply }) => (reply === null ? [] : [reply.ttl])));
+    const valid = targets.reduce((least, { reply }) => Math.min(least, reply?.ttl ?? least), ttl);
     if (servers.length === 0 && trouble !== '') listener.onFailed(trouble);
     else
       listener.onServers(

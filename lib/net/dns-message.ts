@@ -36,16 +36,17 @@ export function encodeSrvQuestion(id: number, name: string): Buffer {
     .replace(/\.$/, '')
     .split('.')
     .map((label) => Buffer.from(label, 'latin1'));
-  const parts: Buffer[] = [];
+  const header = Buffer.alloc(HEADER_BYTES);
+  const parts: Buffer[] = [header];
   for (const label of labels) {
     if (label.length === 0 || label.length > 63) throw new RangeError(`${name} is not a name of DNS`);
     parts.push(Buffer.from([label.length]), label);
   }
-  const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt16BE(id, 0);
   header.writeUInt16BE(RECURSION_DESIRED, 2);
   header.writeUInt16BE(1, 4);
-  return Buffer.concat([header, ...parts, Buffer.from([0, 0, SRV, 0, INTERNET])]);
+  parts.push(Buffer.from([0, 0, SRV, 0, INTERNET]));
+  return Buffer.concat(parts);
 }
 
 /** Reads the answer to `question`. null: it is not one, or is malformed. */
