@@ -65,6 +65,12 @@ export interface TimeoutsSettings {
   /** How long an upgraded connection (WebSocket) may be idle in both directions. Then it is closed. Default: "1h". */
   readonly tunnel?: DurationSetting;
   /**
+   * At a start or a reload: how long lb waits for the first answer of sources of servers (file and the like) that
+   * have not answered yet. After that it serves without their servers until they answer. 0 does not wait. Default:
+   * "2s".
+   */
+  readonly discovery?: DurationSetting;
+  /**
    * On SIGTERM: how long lb goes on serving new connections and requests, each response with Connection: close, while
    * readiness_path and the admin's /readyz already return 503. Set it to the time that a balancer in front needs to
    * notice. A second signal ends it early. Then drain begins. Default: 0.
@@ -606,6 +612,24 @@ export interface ServerTlsSettings {
 /** True, false, or a map such as { server_name: api.internal }. */
 export type ServerTlsSetting = boolean | ServerTlsSettings;
 
+/** An http:// or https:// URL, or a map with a url. */
+export interface HttpSourceSettings {
+  /** The URL that is asked. */
+  readonly url: string;
+  /**
+   * A PEM file of the certificate authorities that the certificate of the URL is verified with, in place of those of
+   * the system.
+   */
+  readonly ca?: FileNameSetting;
+  /** Fields of the request. */
+  readonly headers?: TextsSettings;
+  /** How long a whole answer may take. Default: "5s". */
+  readonly timeout?: DurationSetting;
+}
+
+/** An http:// or https:// URL, or a map with a url. */
+export type HttpSourceSetting = string | HttpSourceSettings;
+
 /** A share such as 20%. */
 export type PercentSetting = string;
 
@@ -618,7 +642,7 @@ export interface ServerSettings {
    * host:port, [v6]:port or unix:/path; a port alone is a port of localhost. With https:// in front, connections are
    * encrypted, and the port is 443 if there is none; http:// says what no scheme says, with port 80 if there is none.
    */
-  readonly address: string | number;
+  readonly address?: string | number;
   /** The name of the server in logs. By default its address. */
   readonly name?: string;
   /**
@@ -649,6 +673,39 @@ export interface ServerSettings {
    * is no limit. By default pool.max_connections.
    */
   readonly max_connections?: number;
+  /**
+   * A host name with a port, in place of an address: every address that the name has is a server of its own, with its
+   * own health, connections and share. The name is resolved again when its TTL has expired (dns.min_ttl,
+   * dns.max_ttl). With https:// in front, connections are encrypted. The other keys of this entry apply to every
+   * server that comes from it; the name is what TLS and preserve_host: false go by.
+   */
+  readonly dns?: string;
+  /**
+   * A name with SRV records, in place of an address: each target is a server, or several if it has several addresses,
+   * with the port and weight of its record. The lowest priority is used first, all others are backup. The other keys
+   * of this entry apply to every server that comes from it.
+   */
+  readonly srv?: string;
+  /**
+   * Which addresses dns and srv take of a name that has both families: ipv4, ipv6, or both, as servers of their own.
+   * By default one family, the one that connects first.
+   */
+  readonly family?: 'ipv4' | 'ipv6' | 'both';
+  /**
+   * Files with a list of servers, in place of an address, in the format of Prometheus' file_sd: JSON, or YAML in
+   * files that end in .yml or .yaml. The last part of the path may have * and ?. The files are watched; one that
+   * cannot be read, or is not complete, leaves its servers as they were. The other keys of this entry apply to every
+   * server that comes from it.
+   */
+  readonly file?: string;
+  /**
+   * A URL, in place of an address, that answers with a list of servers in the format of Prometheus' http_sd: 200 with
+   * Content-Type: application/json. ETag and Last-Modified are used. Redirects are refused. While it cannot be asked,
+   * the servers stay as they were. The other keys of this entry apply to every server that comes from it.
+   */
+  readonly http?: HttpSourceSetting;
+  /** How often http is asked. Default: "30s". */
+  readonly every?: DurationSetting;
 }
 
 /** Host:port, unix:/path, or a map with an address. */

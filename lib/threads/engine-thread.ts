@@ -77,23 +77,28 @@ export class EngineThread {
     const connections = connectionDeps(config, this.#wheel, this.#observer, this.#sockets, this.#memory);
     const clock = this.#clock;
     const secret = () => this.#preparation?.secret ?? configuration.secret;
-    this.#routed = new RoutedServers(config, changes, {
-      clock,
-      // What becomes of servers is told by the control plane.
-      observer: {},
-      maker: new ServerMaker(connections),
-      judgeOf: (server, terms, number) => this.#judgeOf(server, terms, number),
-      numberOf: (key) => this.#numbers.of(key),
-      snapshotSteps: (next, serversOf, before) =>
-        SnapshotBuilder.steps(next, {
-          clock,
-          serversOf,
-          before,
-          observer: this.#observer,
-          secret: secret(),
-          shared: this.#memory,
-        }),
-    }, answers);
+    this.#routed = new RoutedServers(
+      config,
+      changes,
+      {
+        clock,
+        // What becomes of servers is told by the control plane.
+        observer: {},
+        maker: new ServerMaker(connections),
+        judgeOf: (server, terms, number) => this.#judgeOf(server, terms, number),
+        numberOf: (key) => this.#numbers.of(key),
+        snapshotSteps: (next, serversOf, before) =>
+          SnapshotBuilder.steps(next, {
+            clock,
+            serversOf,
+            before,
+            observer: this.#observer,
+            secret: secret(),
+            shared: this.#memory,
+          }),
+      },
+      answers,
+    );
     this.#engine = new LocalEngine(this.#routed.snapshot, {
       clock,
       connections,
@@ -319,7 +324,10 @@ class AssignedNumbers {
   }
 
   /** Forgets the numbers of servers that are gone, when there are many: servers of sources come and go. */
-  keep(servers: { numbers(): Iterable<readonly [key: string, number: number]>; readonly count: number }): void {
+  keep(servers: {
+    numbers(): Iterable<readonly [key: string, number: number]>;
+    readonly count: number;
+  }): void {
     if (this.#now.size > 2 * servers.count + MOST_GONE) this.#now = new Map(servers.numbers());
   }
 
