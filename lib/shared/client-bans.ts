@@ -1,17 +1,17 @@
 import { IpAddress } from '../base/ip-address.js';
-import { HashedSets, type SetsShape } from './hashed-sets.js';
+import { HashedSets, type SetsShape, USER_WORDS } from './hashed-sets.js';
 import type { Digest, KeyedHash } from './keyed-hash.js';
 
-/** 131,072 bans, 4.1 MiB. */
-export const CLIENT_BANS: SetsShape = { sets: 1 << 14, ways: 8, entryWords: 8 };
+/** 131,072 bans, 4.1 MiB; 264 bytes each as long as there are less than 16,384. */
+export const CLIENT_BANS: SetsShape = { sets: 1 << 14, ways: 8, entryWords: 8, perSet: 1 };
 /** Offsets in an entry. The first bits of the scope's hash select what is listed; the digest then tells for certain. */
 const SCOPE = 2;
 const VERSION = 3;
 const ADDRESS = 4;
 const UNTIL = 6;
 /** Of the whole table: entries in use, at least; and how often one was made or removed. */
-const COUNT = 0;
-const CHANGES = 1;
+const COUNT = USER_WORDS;
+const CHANGES = USER_WORDS + 1;
 
 /** A ban as it is listed. */
 export interface ListedBan {
@@ -61,8 +61,12 @@ export class ClientBans {
   add(hash: KeyedHash, address: IpAddress, until: number, now: number): boolean {
     const sets = this.#sets;
     const client = hash.ofClient(address);
-    const set = sets.enter(client);
+    let set = sets.enter(client);
     let entry = sets.find(set, client);
+    if (entry === -1 && sets.canGrow && this.#isStanding(this.#leastNeeded(set, now), now)) {
+      set = sets.makeRoom(set, client);
+      entry = sets.find(set, client);
+    }
     const isNew = entry === -1 || (sets.floats[(entry + UNTIL) >> 1] as number) <= now;
     if (isNew) {
       if (entry === -1) entry = this.#leastNeeded(set, now);
@@ -169,15 +173,19 @@ export class ClientBans {
     Atomics.add(this.#sets.words, CHANGES, 1);
   }
 
+  #isStanding(entry: number, now: number): boolean {
+    return this.#sets.isUsed(entry) && (this.#sets.floats[(entry + UNTIL) >> 1] as number) > now;
+  }
+
   #leastNeeded(set: number, now: number): number {
-    const { words, floats } = this.#sets;
+    const { floats } = this.#sets;
     const { ways, entryWords } = CLIENT_BANS;
     const first = this.#sets.firstOf(set);
     let soonest = first;
     for (let entry = first; entry < first + ways * entryWords; entry += entryWords) {
-      const until = floats[(entry + UNTIL) >> 1] as number;
-      if (words[entry] === 0 || until <= now) return entry;
-      if (until < (floats[(soonest + UNTIL) >> 1] as number)) soonest = entry;
+      if (!this.#isStanding(entry, now)) return entry;
+      if ((floats[(entry + UNTIL) >> 1] as number) < (floats[(soonest + UNTIL) >> 1] as number))
+        soonest = entry;
     }
     return soonest;
   }

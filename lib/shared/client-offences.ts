@@ -30,7 +30,12 @@ export function offenceShapes(): readonly SetsShape[] {
   for (let size = SMALLEST; size <= LARGEST; size++) {
     const entryWords = TIMES + 2 * Math.min(2 ** size, MOST_COUNT);
     const fitting = MOST_BYTES / (4 * WAYS * entryWords);
-    shapes.push({ sets: Math.min(MOST_SETS, 2 ** Math.floor(Math.log2(fitting))), ways: WAYS, entryWords });
+    shapes.push({
+      sets: Math.min(MOST_SETS, 2 ** Math.floor(Math.log2(fitting))),
+      ways: WAYS,
+      entryWords,
+      perSet: 2,
+    });
   }
   return shapes;
 }
@@ -51,11 +56,15 @@ export class ClientOffences {
   note(client: Digest, terms: OffenceTerms, now: number): boolean {
     const { count, within } = terms;
     const sets = this.#tableFor(count);
-    const set = sets.enter(client);
-    const use = sets.countUse(set);
+    let set = sets.enter(client);
     let entry = sets.find(set, client);
+    if (entry === -1 && sets.canGrow && sets.isUsed(leastNeeded(sets, set))) {
+      set = sets.makeRoom(set, client);
+      entry = sets.find(set, client);
+    }
+    const use = sets.countUse(set);
     if (entry === -1) {
-      entry = leastNeeded(sets, set, use);
+      entry = leastNeeded(sets, set);
       sets.clear(entry);
       sets.words[entry + NOTED] = 0;
       sets.mark(entry, client);
@@ -105,14 +114,14 @@ export class ClientOffences {
   }
 }
 
-function leastNeeded(sets: HashedSets, set: number, use: number): number {
+function leastNeeded(sets: HashedSets, set: number): number {
   const { ways, entryWords } = sets.shape;
   const first = sets.firstOf(set);
   let oldest = first;
   let age = -1;
   for (let entry = first; entry < first + ways * entryWords; entry += entryWords) {
     if (!sets.isUsed(entry)) return entry;
-    const unused = (use - (sets.words[entry + LAST_USE] as number)) >>> 0;
+    const unused = (sets.usesOf(set) - (sets.words[entry + LAST_USE] as number)) >>> 0;
     if (unused > age) {
       age = unused;
       oldest = entry;

@@ -7,9 +7,9 @@ const WAYS = 8;
 const TOTAL = 2;
 const SHARES = 3;
 
-/** 65,536 entries: 1.1 MiB for one thread, 2.1 MiB for 4. */
+/** 65,536 entries: 1.1 MiB for one thread, 2.1 MiB for 4; 68 or 132 bytes for each of less than 16,384. */
 export function placesShape(threads: number): SetsShape {
-  return { sets: SETS, ways: WAYS, entryWords: (SHARES + threads + 1) & ~1 };
+  return { sets: SETS, ways: WAYS, entryWords: (SHARES + threads + 1) & ~1, perSet: 2, choices: 2 };
 }
 
 /**
@@ -22,6 +22,9 @@ export class ClientPlaces {
   readonly #sets: HashedSets;
   readonly #threads: number;
   readonly #share: number;
+  /** The two sets that are locked. */
+  #one = 0;
+  #other = 0;
 
   constructor(threads: number, memory: SharedArrayBuffer | null, thread: number) {
     this.#sets = new HashedSets(placesShape(threads), memory, thread);
@@ -32,17 +35,24 @@ export class ClientPlaces {
   /** Takes a place if the client has fewer than `limit`; false if it got none. */
   enter(client: Digest, limit: number): boolean {
     const sets = this.#sets;
-    const one = sets.setOf(client[0] as number);
-    const other = this.#lockBoth(one, client);
+    this.#lockBoth(client);
     const { words } = sets;
-    let entry = this.#find(one, other, client);
-    if (entry === -1) entry = this.#claim(one, other, client);
+    let entry = this.#find(client);
+    if (entry === -1) entry = this.#claim(client);
+    if (entry === -1 && sets.canGrow) {
+      this.#leaveBoth();
+      sets.divide(this.#one);
+      sets.divide(this.#other);
+      this.#lockBoth(client);
+      entry = this.#find(client);
+      if (entry === -1) entry = this.#claim(client);
+    }
     const enters = entry !== -1 && (words[entry + TOTAL] as number) < limit;
     if (enters) {
       words[entry + this.#share]!++;
       words[entry + TOTAL]!++;
     }
-    this.#leaveBoth(one, other);
+    this.#leaveBoth();
     return enters;
   }
 
@@ -50,27 +60,25 @@ export class ClientPlaces {
   leave(client: Digest): void {
     const sets = this.#sets;
     if (sets.isUntouched) return;
-    const one = sets.setOf(client[0] as number);
-    const other = this.#lockBoth(one, client);
+    this.#lockBoth(client);
     const { words } = sets;
-    const entry = this.#find(one, other, client);
+    const entry = this.#find(client);
     if (entry !== -1 && (words[entry + this.#share] as number) > 0) {
       words[entry + this.#share]!--;
       words[entry + TOTAL]!--;
       if (words[entry + TOTAL] === 0) sets.clear(entry);
     }
-    this.#leaveBoth(one, other);
+    this.#leaveBoth();
   }
 
   /** The places of a client, in all threads. */
   countOf(client: Digest): number {
     const sets = this.#sets;
     if (sets.isUntouched) return 0;
-    const one = sets.setOf(client[0] as number);
-    const other = this.#lockBoth(one, client);
-    const entry = this.#find(one, other, client);
+    this.#lockBoth(client);
+    const entry = this.#find(client);
     const count = entry === -1 ? 0 : (sets.words[entry + TOTAL] as number);
-    this.#leaveBoth(one, other);
+    this.#leaveBoth();
     return count;
   }
 
@@ -117,29 +125,37 @@ export class ClientPlaces {
     return false;
   }
 
-  /** Locks the set `one` and the client's other set, which it returns: always the first in memory first. */
-  #lockBoth(one: number, client: Digest): number {
+  /** Locks both sets of a client, always the first in memory first. */
+  #lockBoth(client: Digest): void {
     const sets = this.#sets;
-    // The lowest bit of the second word is always 1.
-    const other = sets.setOf((client[1] as number) >> 1);
-    sets.lock(Math.min(one, other));
-    if (one !== other) sets.lock(Math.max(one, other));
-    return other;
+    sets.growIfDue();
+    for (;;) {
+      const one = sets.setOf(client[0] as number);
+      // The lowest bit of the second word is always 1.
+      const other = sets.setOf((client[1] as number) >> 1);
+      sets.lock(Math.min(one, other));
+      if (one !== other) sets.lock(Math.max(one, other));
+      this.#one = one;
+      this.#other = other;
+      // Entries may have moved to a new set meanwhile.
+      if (sets.setOf(client[0] as number) === one && sets.setOf((client[1] as number) >> 1) === other) return;
+      this.#leaveBoth();
+    }
   }
 
-  #leaveBoth(one: number, other: number): void {
-    this.#sets.leave(one);
-    if (one !== other) this.#sets.leave(other);
+  #leaveBoth(): void {
+    this.#sets.leave(this.#one);
+    if (this.#one !== this.#other) this.#sets.leave(this.#other);
   }
 
-  #find(one: number, other: number, client: Digest): number {
-    const entry = this.#sets.find(one, client);
-    return entry === -1 && one !== other ? this.#sets.find(other, client) : entry;
+  #find(client: Digest): number {
+    const entry = this.#sets.find(this.#one, client);
+    return entry === -1 && this.#one !== this.#other ? this.#sets.find(this.#other, client) : entry;
   }
 
   /** A new entry in the emptier set, which nobody counts yet; -1: both are full. */
-  #claim(one: number, other: number, client: Digest): number {
-    const set = this.#freeIn(other) > this.#freeIn(one) ? other : one;
+  #claim(client: Digest): number {
+    const set = this.#freeIn(this.#other) > this.#freeIn(this.#one) ? this.#other : this.#one;
     for (let way = 0; way < WAYS; way++) {
       const entry = this.#entryAt(set, way);
       if (this.#sets.isUsed(entry)) continue;

@@ -28,7 +28,7 @@ export class KeyedHash {
 
   /** Another hash, for what `name` stands for: the same in every thread. */
   derive(name: string): KeyedHash {
-    const key = this.ofText(name);
+    const key = this.ofText(Buffer.from(name).toString('latin1'));
     return new KeyedHash(key[0] as number, key[1] as number);
   }
 
@@ -54,19 +54,23 @@ export class KeyedHash {
     return this.#ofWords(version, words[isV6 ? 0 : 3] as number, isV6 ? (words[1] as number) : 0);
   }
 
-  /** `kind` tells apart the same text with several meanings. */
+  /** `text`: a byte string. `kind` tells apart the same text with several meanings. */
   ofText(text: string, kind = 0): Digest {
     let v0 = this.#k0;
     let v1 = this.#k1 ^ 0xee;
     let v2 = 0x6c796765 ^ this.#k0;
     let v3 = 0x74656462 ^ this.#k1;
     const { length } = text;
-    // The kind and the length come first; then two characters make a word.
-    for (let i = -4; i < length; i += 2) {
-      let word = 0;
-      if (i === -4) word = kind;
-      else if (i === -2) word = length;
-      else word = text.charCodeAt(i) | (i + 1 < length ? text.charCodeAt(i + 1) << 16 : 0);
+    // The kind and the length come first; then four bytes make a word.
+    for (let i = -8; i < length; i += 4) {
+      let word = length;
+      if (i === -8) word = kind;
+      else if (i >= 0) {
+        word = text.charCodeAt(i);
+        if (i + 1 < length) word |= text.charCodeAt(i + 1) << 8;
+        if (i + 2 < length) word |= text.charCodeAt(i + 2) << 16;
+        if (i + 3 < length) word |= text.charCodeAt(i + 3) << 24;
+      }
       v3 ^= word;
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;

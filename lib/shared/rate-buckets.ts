@@ -1,8 +1,8 @@
 import { HashedSets, type SetsShape } from './hashed-sets.js';
 import type { Digest } from './keyed-hash.js';
 
-/** 196,608 buckets, 4.8 MiB. */
-export const RATE_BUCKETS: SetsShape = { sets: 1 << 15, ways: 6, entryWords: 6 };
+/** 393,216 buckets, 9.5 MiB; 152 bytes for each as long as there are less than 65,536. */
+export const RATE_BUCKETS: SetsShape = { sets: 1 << 16, ways: 6, entryWords: 6, perSet: 1 };
 /** Offsets in an entry. */
 const LAST_USE = 2;
 const FULL_AT = 4;
@@ -28,6 +28,8 @@ export interface BucketTerms {
  */
 export class RateBuckets {
   readonly #sets: HashedSets;
+  /** The one that is locked. */
+  #set = 0;
 
   constructor(memory: SharedArrayBuffer | null, thread: number) {
     this.#sets = new HashedSets(RATE_BUCKETS, memory, thread);
@@ -37,28 +39,25 @@ export class RateBuckets {
   take(client: Digest, terms: BucketTerms, now: number): number {
     const sets = this.#sets;
     const { interval, depth } = terms;
-    const set = sets.enter(client);
+    const fullAt = (this.#enter(client, now) + FULL_AT) >> 1;
     const { floats } = sets;
-    const entry = this.#entryOf(set, client, now);
-    const fullAt = (entry + FULL_AT) >> 1;
     const next = Math.max(floats[fullAt] as number, now) + interval;
     const wait = next - depth - now;
     const passes = wait <= interval * ROUNDING + now * CLOCK_ROUNDING;
     if (passes) floats[fullAt] = next;
-    sets.leave(set);
+    sets.leave(this.#set);
     return passes ? 0 : wait;
   }
 
   /** Takes a token if there is one. */
   spend(client: Digest, { interval, depth }: BucketTerms, now: number): void {
     const sets = this.#sets;
-    const set = sets.enter(client);
-    const fullAt = (this.#entryOf(set, client, now) + FULL_AT) >> 1;
+    const fullAt = (this.#enter(client, now) + FULL_AT) >> 1;
     sets.floats[fullAt] = Math.min(
       Math.max(sets.floats[fullAt] as number, now + depth),
       Math.max(sets.floats[fullAt] as number, now) + interval,
     );
-    sets.leave(set);
+    sets.leave(this.#set);
   }
 
   /** Buckets that are not full. Looks at all of them. */
@@ -79,12 +78,19 @@ export class RateBuckets {
     this.#sets.reclaim(thread);
   }
 
-  #entryOf(set: number, client: Digest, now: number): number {
+  /** Locks the set of a client, and returns its entry there, which is made if there is none. */
+  #enter(client: Digest, now: number): number {
     const sets = this.#sets;
-    const use = sets.countUse(set);
+    let set = sets.enter(client);
     let entry = sets.find(set, client);
+    if (entry === -1 && sets.canGrow && this.#isNeeded(this.#leastNeeded(set, now), now)) {
+      set = sets.makeRoom(set, client);
+      entry = sets.find(set, client);
+    }
+    this.#set = set;
+    const use = sets.countUse(set);
     if (entry === -1) {
-      entry = this.#leastNeeded(set, use, now);
+      entry = this.#leastNeeded(set, now);
       sets.clear(entry);
       sets.floats[(entry + FULL_AT) >> 1] = now;
       sets.mark(entry, client);
@@ -93,17 +99,21 @@ export class RateBuckets {
     return entry;
   }
 
-  #leastNeeded(set: number, use: number, now: number): number {
-    const { words, floats } = this.#sets;
+  #isNeeded(entry: number, now: number): boolean {
+    return this.#sets.isUsed(entry) && (this.#sets.floats[(entry + FULL_AT) >> 1] as number) > now;
+  }
+
+  #leastNeeded(set: number, now: number): number {
+    const { words } = this.#sets;
     const { ways, entryWords } = RATE_BUCKETS;
     const first = this.#sets.firstOf(set);
     const end = first + ways * entryWords;
     let oldest = first;
     let age = -1;
     for (let entry = first; entry < end; entry += entryWords) {
-      if (words[entry] === 0 || (floats[(entry + FULL_AT) >> 1] as number) <= now) return entry;
+      if (!this.#isNeeded(entry, now)) return entry;
       // Counts of uses begin anew at 2^32.
-      const unused = (use - (words[entry + LAST_USE] as number)) >>> 0;
+      const unused = (this.#sets.usesOf(set) - (words[entry + LAST_USE] as number)) >>> 0;
       if (unused > age) {
         age = unused;
         oldest = entry;

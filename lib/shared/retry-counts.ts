@@ -55,7 +55,10 @@ export class RetryCounts {
   slotOf(budget: string, second: number): number {
     const { words } = this;
     const holder = this.#thread + 1;
-    const [low, high] = this.#hash.ofText(budget) as unknown as readonly [number, number];
+    const [low, high] = this.#hash.ofText(Buffer.from(budget).toString('latin1')) as unknown as readonly [
+      number,
+      number,
+    ];
     lockWord(words, 0, holder);
     let slot = -1;
     let oldest = -1;
@@ -78,7 +81,7 @@ export class RetryCounts {
 
   /** What the slot of a budget holds while it is its own. */
   markOf(budget: string): number {
-    return this.#hash.ofText(budget)[1] as number;
+    return this.#hash.ofText(Buffer.from(budget).toString('latin1'))[1] as number;
   }
 
   /** Where this thread counts the requests of a slot: for each second of the window which one it is, and the count. */

@@ -2,7 +2,7 @@ import { HashedSets, type SetsShape } from './hashed-sets.js';
 import { type Digest, KeyedHash } from './keyed-hash.js';
 
 /** 65,536 names, 1 MiB. */
-export const SCOPE_KEYS: SetsShape = { sets: 1 << 12, ways: 16, entryWords: 4 };
+export const SCOPE_KEYS: SetsShape = { sets: 1 << 12, ways: 16, entryWords: 4, perSet: 4 };
 const FIRST = 2;
 const SECOND = 3;
 
@@ -67,6 +67,6 @@ export class ScopeKeys {
   }
 
   #digestOf(purpose: string, name: string): Digest {
-    return this.#seed.ofText(`name of\n${purpose}\n${name}`);
+    return this.#seed.ofText(Buffer.from(`name of\n${purpose}\n${name}`).toString('latin1'));
   }
 }

@@ -1,8 +1,8 @@
 import { HashedSets, type SetsShape } from './hashed-sets.js';
 import type { Digest } from './keyed-hash.js';
 
-/** 131,072 bindings, 2.2 MiB. */
-export const STICKY_BINDINGS: SetsShape = { sets: 1 << 14, ways: 8, entryWords: 4 };
+/** 131,072 bindings, 2.2 MiB; 68 bytes each as long as there are less than 32,768. */
+export const STICKY_BINDINGS: SetsShape = { sets: 1 << 14, ways: 8, entryWords: 4, perSet: 2 };
 /** Offsets in an entry. */
 const SERVER = 2;
 const SERVED_AT = 3;
@@ -31,9 +31,13 @@ export class StickyBindings {
   /** `now`: in whole seconds, the same in all threads. */
   note(value: Digest, server: number, now: number): void {
     const sets = this.#sets;
-    const set = sets.enter(value);
-    const { words } = sets;
+    let set = sets.enter(value);
     let entry = sets.find(set, value);
+    if (entry === -1 && sets.canGrow && sets.isUsed(this.#leastNeeded(set))) {
+      set = sets.makeRoom(set, value);
+      entry = sets.find(set, value);
+    }
+    const { words } = sets;
     const isNew = entry === -1;
     if (isNew) {
       entry = this.#leastNeeded(set);
