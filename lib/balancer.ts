@@ -236,6 +236,7 @@ class RunningBalancer implements Balancer {
           })
         : null;
     this.#threads = threads;
+    if (threads !== null) this.#certificates.store.tellAlso((news) => threads.tellCertificates(news));
     this.#registry = new ServerRegistry(config, {
       routed: {
         clock,
@@ -360,7 +361,8 @@ class RunningBalancer implements Balancer {
       this.#registry.routed.renew(prepared);
       const numbers = prepared.plan.numbers();
       // Opens its listeners too: what cannot be bound leaves everything as it is.
-      await this.#engine.prepare({ config, secret: snapshot.secret, numbers });
+      const { published } = certificates;
+      await this.#engine.prepare({ config, secret: snapshot.secret, numbers, certificates: published });
       // It may have been told to end meanwhile.
       check();
       this.#certificates.install(certificates, config);
@@ -523,6 +525,7 @@ class RunningBalancer implements Balancer {
       },
       numbersOf: (name) => routed.numbersOf(name),
       obstacle: this.#readiness.obstacle,
+      certificates: this.#certificates.store.state,
     };
   }
 

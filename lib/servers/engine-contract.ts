@@ -6,6 +6,7 @@ import type { Endpoint } from '../net/dial.js';
 import type { HandshakeResult } from '../net/handshake-results.js';
 import type { ListenerFigures } from '../net/listeners.js';
 import type { ServerTls } from '../net/server-tls.js';
+import type { PublishedCertificates } from '../tls/published-certificates.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
 import type { ServerCounters } from './server-counters.js';
 
@@ -34,6 +35,8 @@ export interface NextConfiguration<Config> {
   readonly config: Config;
   /** Signs cookies of scopes that have no secret of their own; null: none is needed. */
   readonly secret: Buffer | null;
+  /** What its listeners with TLS show. */
+  readonly certificates: PublishedCertificates;
   /** The numbers of its servers by key. */
   readonly numbers: Iterable<readonly [key: string, number: number]>;
 }

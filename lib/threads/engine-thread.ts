@@ -12,6 +12,7 @@ import { SnapshotBuilder } from '../routing/snapshot-builder.js';
 import type { Server } from '../servers/server.js';
 import { ServerMaker } from '../servers/server-maker.js';
 import { SharedMemory } from '../shared/shared-memory.js';
+import { ThreadCertificates, type ThreadTables } from '../tls/thread-certificates.js';
 import type {
   Command,
   ConfigurationParts,
@@ -42,6 +43,7 @@ export class EngineThread {
   readonly #reporter: ServerReporter;
   readonly #observer: Observer;
   readonly #sockets: SocketChoice;
+  readonly #certificates: ThreadCertificates;
   #obstacle: string;
   #routed!: RoutedServers;
   #engine!: LocalEngine;
@@ -58,6 +60,9 @@ export class EngineThread {
     this.#obstacle = start.obstacle;
     this.#sockets = new SocketChoice(start.sockets);
     this.#memory = SharedMemory.attach(start.shared, start.thread);
+    this.#certificates = new ThreadCertificates(start.certificates.ticketKeys, (answerFor) =>
+      this.#engine.answerChallenges(answerFor),
+    );
     this.#reporter = new ServerReporter(this.#wheel, this.#memory.successes, (reports) =>
       this.#report({ what: 'servers', ...reports }),
     );
@@ -72,7 +77,7 @@ export class EngineThread {
   run(): void {
     const { configuration, changes, answers, thread } = this.#start;
     warmUp();
-    const { config, numbers } = atOnce(receiveConfiguration(configuration));
+    const { config, numbers, certificates } = atOnce(receiveConfiguration(configuration));
     this.#numbers.set(numbers);
     const connections = connectionDeps(config, this.#wheel, this.#observer, this.#sockets, this.#memory);
     const clock = this.#clock;
@@ -104,9 +109,11 @@ export class EngineThread {
       connections,
       sockets: this.#sockets,
       whyNotReady: () => this.#obstacle,
-      termsOf: () => null,
+      termsOf: ({ tls }) => (tls === null ? null : this.#certificates.termsOf(tls)),
       sharing: thread === 1 ? 'first' : 'further',
     });
+    this.#certificates.install(atOnce(this.#certificates.prepare(certificates)));
+    for (const news of this.#start.certificates.news) this.#certificates.take(news);
     this.#port.on('message', (command: Command) => {
       this.#waiting.push(command);
       this.#followWaiting();
@@ -193,6 +200,9 @@ export class EngineThread {
       case 'stop':
         this.#stop();
         return [];
+      case 'certificates':
+        await this.#certificates.follow(command.news);
+        return [];
       case 'answer':
         return [];
     }
@@ -232,6 +242,8 @@ export class EngineThread {
       warmUp();
       this.#routed.beginToPrepare();
       preparation.prepared = await inSlices(this.#routed.prepareSteps(parts.config), check);
+      preparation.tables = await inSlices(this.#certificates.prepare(parts.certificates), check);
+      this.#certificates.stage(preparation.tables);
       await this.#engine.prepare(parts, at);
       check();
       preparation.isOver = true;
@@ -256,10 +268,12 @@ export class EngineThread {
   }
 
   #install(numbers: ServerNumbers): void {
-    const prepared = this.#preparation?.prepared ?? null;
-    if (prepared === null) throw new Error('a configuration is to be installed that could not be prepared');
+    const { prepared = null, tables = null } = this.#preparation ?? {};
+    if (prepared === null || tables === null)
+      throw new Error('a configuration is to be installed that could not be prepared');
     this.#numbers.install(numbers);
     const { left, old } = this.#routed.install(prepared);
+    this.#certificates.install(tables);
     this.#engine.install(prepared.snapshot);
     this.#preparation = null;
     inLaterSlices(
@@ -285,6 +299,7 @@ export class EngineThread {
 class Preparation {
   readonly secret: Buffer | null;
   prepared: PreparedServers | null = null;
+  tables: ThreadTables | null = null;
   isOver = false;
   isWanted = true;
 

@@ -15,6 +15,7 @@ import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import type { EngineHost, NextConfiguration } from '../servers/engine-contract.js';
 import type { Server } from '../servers/server.js';
 import type { SharedMemory } from '../shared/shared-memory.js';
+import type { CertificateNews, CertificateState } from '../tls/published-certificates.js';
 import { heapShareMb } from './memory-share.js';
 import type { Command, Report, SentConfiguration, ServerNumbers } from './messages.js';
 import { RespawnDelay } from './respawn.js';
@@ -34,6 +35,7 @@ export interface PresentState {
   numbersOf(name: string): ServerNumbers;
   /** Why the balancer is not ready for requests; empty when it is. */
   readonly obstacle: string;
+  readonly certificates: CertificateState;
 }
 
 export interface EngineThreadsDeps {
@@ -47,6 +49,8 @@ export interface EngineThreadsDeps {
 
 /** A thread that hangs is ended so many ms after it was told to stop. */
 const STOP_MS = 1000;
+/** So many ms a change of certificates waits for a thread: an authority waits for it, and a reload too. */
+const CERTIFICATES_MS = 5000;
 
 /** One engine in each of several worker threads, and a new thread in place of each that ends. */
 export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, ThreadListener {
@@ -180,13 +184,13 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   }
 
   #sender(): () => SentConfiguration {
-    const { config, numbers, secret } = this.#deps.present();
-    return configurationSender({ config, numbers }, secret);
+    const { config, numbers, secret, certificates } = this.#deps.present();
+    return configurationSender({ config, numbers, certificates: certificates.published }, secret);
   }
 
   #begin(number: number, configuration: SentConfiguration): WorkerThread {
     const { clock, sockets, shared, present } = this.#deps;
-    const { changes, answers, obstacle } = present();
+    const { changes, answers, obstacle, certificates } = present();
     this.noteReadiness();
     const start = {
       thread: number,
@@ -198,6 +202,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
       answers,
       health: this.#mirrors.health,
       obstacle,
+      certificates: { ticketKeys: certificates.ticketKeys, news: certificates.news },
     };
     const thread = new WorkerThread(start, this.#heapMb, this);
     this.#threads[number - 1] = thread;
@@ -249,15 +254,27 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     this.#deps.observer.event?.({ what: 'warning', message });
   }
 
+  // Certificates.
+
+  /** Resolves when new handshakes go by it in all threads that listen; one that hangs is not waited for long. */
+  async tellCertificates(news: CertificateNews): Promise<void> {
+    const followed: Promise<unknown>[] = [];
+    for (const thread of this.#live) {
+      const done = thread.ask({ what: 'certificates', news }).catch(() => {});
+      if (thread.isOpen) followed.push(done);
+    }
+    await atMost(CERTIFICATES_MS, Promise.all(followed));
+  }
+
   // Another configuration.
 
-  async prepare({ config, secret, numbers }: NextConfiguration<Config>): Promise<void> {
+  async prepare({ config, secret, numbers, certificates }: NextConfiguration<Config>): Promise<void> {
     const known = new Set(this.#listeners.map(({ address }) => address.text));
     const fresh = config.listen.map(({ address }) => address).filter(({ text }) => !known.has(text));
     for (const address of fresh) await this.#probe(address);
     this.#moved = new Set();
     this.#preparedAddresses = [];
-    const send = configurationSender({ config, numbers: [...numbers] }, secret);
+    const send = configurationSender({ config, numbers: [...numbers], certificates }, secret);
     const prepareIn = (thread: WorkerThread, at: readonly Address[]): Promise<readonly Address[]> =>
       thread.ask({ what: 'prepare', configuration: send(), at });
     this.#sendNext = prepareIn;
@@ -400,4 +417,14 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }
+}
+
+/** Resolves with the promise, or after so many ms. */
+async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }

@@ -8,6 +8,11 @@ import type { ServerOperation } from '../control/server-registry.js';
 import type { SocketMode } from '../net/transport.js';
 import type { OutcomeKind } from '../servers/contracts.js';
 import type { SharedMemoryHandle } from '../shared/shared-memory.js';
+import type {
+  CertificateNews,
+  CertificateStart,
+  PublishedCertificates,
+} from '../tls/published-certificates.js';
 
 /**
  * Everything that the control plane, in the main thread, and the engines in worker threads say to each other. Messages
@@ -36,6 +41,7 @@ export interface SentConfiguration {
 export interface ConfigurationParts {
   readonly config: Config;
   readonly numbers: ServerNumbers;
+  readonly certificates: PublishedCertificates;
 }
 
 /** What a worker thread is started with. */
@@ -54,6 +60,8 @@ export interface ThreadStart {
   readonly health: readonly ServerHealthState[];
   /** Why the balancer is not ready for requests; empty when it is. */
   readonly obstacle: string;
+  /** What listeners with TLS go by besides the certificates. */
+  readonly certificates: CertificateStart;
 }
 
 /** What the control plane tells an engine. */
@@ -84,6 +92,8 @@ export type Question =
     }
   /** Puts the prepared configuration into force. `numbers`: of servers that were added since. */
   | { readonly what: 'install'; readonly numbers: ServerNumbers }
+  /** Certificates, challenges or ticket keys have changed: answers when new handshakes go by it. */
+  | { readonly what: 'certificates'; readonly news: CertificateNews }
   /** Answers at once: all commands before it have been followed. */
   | { readonly what: 'answer' }
   /** Answers when the last connection of a client has ended. */

@@ -48,7 +48,6 @@ function obstacleTo(
     return `Node ${process.versions.node} on ${process.platform} cannot share a port among threads. Use Node 22.12 or newer on Linux, or set workers: 1`;
   if (clock !== systemClock) return 'the clock that was given is known to this thread only';
   if (hasTerms) return 'the TLS terms that were given are known to this thread only';
-  if (listen.some(({ tls }) => tls !== null)) return 'listeners with tls have one thread';
   if (listen.some(({ address }) => inherited?.has(address)))
     return 'the sockets that this process was started with belong to one thread';
   return '';

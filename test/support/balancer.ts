@@ -189,7 +189,7 @@ export async function startBalancer(
   const clock = new ManualClock(options.wall);
   const time = options.manual === true ? clock : systemClock;
   const tls = options.tls ?? (await switchedTerms());
-  const canSwitch = options.manual !== true && tls === null && config.listen.every((one) => one.tls === null);
+  const canSwitch = options.manual !== true && tls === null;
   const balancer = createBalancer(config, seen, {
     clock: time,
     workers: options.workers ?? (canSwitch ? SWITCHED_WORKERS : 1),
