@@ -38,7 +38,6 @@ import type {
 import { Telemetry } from './control/telemetry.js';
 import { Providers } from './discovery/providers.js';
 import { connectionDeps, LocalEngine } from './engine.js';
-import { replayBytes } from './exchange/relay.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
 import type { HandshakeResult } from './net/handshake-results.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
@@ -97,6 +96,11 @@ export interface Balancer extends Operations, BanOperations {
   drain(): Promise<boolean>;
   /** Cuts everything at once. Safe to call at any time, also during `drain`. */
   stop(): void;
+  /**
+   * Resolves after `stop` when nothing is left of it: at once with one thread; with several when they have ended, in a second at
+   * most, and observers were told of their last requests.
+   */
+  readonly ended: Promise<void>;
   /** Resolves when all threads follow what was changed until now; with one thread nothing has to be waited for. */
   settled(): Promise<void>;
   /** Why it is not ready for requests, a line each; empty when it is ready. Known without looking at every route. */
@@ -229,10 +233,11 @@ class RunningBalancer implements Balancer {
         ? new EngineThreads({
             count: workers.count,
             clock,
-            observer,
+            telemetry,
             sockets,
             shared,
             present: () => this.#present,
+            firewalls: () => this.#registry.snapshot.firewalls,
           })
         : null;
     this.#threads = threads;
@@ -476,7 +481,11 @@ class RunningBalancer implements Balancer {
   }
 
   collectFigures(): Promise<void> | null {
-    return null;
+    return this.#engine.collectFigures();
+  }
+
+  get ended(): Promise<void> {
+    return this.#engine.ended;
   }
 
   get #sources(): StatusDeps {
@@ -489,8 +498,8 @@ class RunningBalancer implements Balancer {
       startedAt: this.#startedAt,
       listeners: this.#engine.listenerFigures,
       clients: this.clientCount,
-      threads: [],
-      bufferedBytes: replayBytes(),
+      threads: this.#engine.threads,
+      bufferedBytes: this.#engine.bufferedBytes,
       handshakes: this.handshakes,
       proxyHeaders: this.#engine.proxyHeaders,
       configPath: this.#configPath,
@@ -564,6 +573,7 @@ class RunningBalancer implements Balancer {
     this.#threads?.noteReadiness();
     const clean = await drained;
     this.stop();
+    await this.ended;
     return clean || this.#telemetry.metrics.cut === 0;
   }
 

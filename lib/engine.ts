@@ -5,6 +5,7 @@ import type { Clock, TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor, clientRequests, POOLED_OBJECTS, responseParsers } from './client/acceptor.js';
 import type { Config, ListenerConfig } from './config/types.js';
 import { Exchange, type ExchangeDeps } from './exchange/exchange.js';
+import { replayBytes } from './exchange/relay.js';
 import type { ResponseForm } from './http/head-encoder.js';
 import { encodeReply } from './http/replies.js';
 import { HandshakeQueue } from './net/handshake-queue.js';
@@ -66,6 +67,8 @@ export function connectionDeps(
  * takes what `servers/engine-contract.ts` has, and knows no settings file, check or operator.
  */
 export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
+  readonly threads: readonly never[] = [];
+  readonly ended: Promise<void> = Promise.resolve();
   readonly #acceptor: ClientAcceptor;
   readonly #listeners: Listeners<ListenerConfig>;
   readonly #handshakes = new HandshakeCounts();
@@ -208,6 +211,14 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
       if (this.#acceptor.accepted !== accepted) quiet = 0;
       ({ accepted } = this.#acceptor);
     }
+  }
+
+  get bufferedBytes(): number {
+    return replayBytes();
+  }
+
+  collectFigures(): null {
+    return null;
   }
 
   stop(): void {

@@ -57,6 +57,15 @@ export interface EngineHost<Snapshot, Config> extends Engine<Snapshot> {
   /** TLS handshakes of clients since the start, by how they ended. */
   readonly handshakes: ReadonlyMap<HandshakeResult, number>;
   readonly proxyHeaders: ReadonlyMap<string, number>;
+  /** Bytes of request bodies that are kept until a server takes them, and for retries. */
+  readonly bufferedBytes: number;
+  /** By number; empty when there is one engine, in this thread. */
+  readonly threads: readonly ThreadFigures[];
+  /**
+   * Makes the figures of other threads new, which are otherwise a quarter of a second old at most: resolves when they are,
+   * at the latest after 50 ms. null: there are no other threads.
+   */
+  collectFigures(): Promise<void> | null;
   /** Binds every listener. `permit` is called before each and may throw. */
   open(permit: () => void): Promise<void>;
   /** Makes everything ready for a configuration, including its listeners. What it rejects with has changed nothing. */
@@ -75,6 +84,26 @@ export interface EngineHost<Snapshot, Config> extends Engine<Snapshot> {
   drain(): Promise<void>;
   /** Cuts every connection of a client, and accepts no more. */
   stop(): void;
+  /** Resolves after `stop` when all threads of engines have ended, and all that they told has been read. */
+  readonly ended: Promise<void>;
+}
+
+/** One of several threads that serve requests, each with an engine. */
+export interface ThreadFigures {
+  /** From 1; the main thread is 0. */
+  readonly number: number;
+  /** Since the start of the balancer, including those of earlier threads with this number. */
+  readonly requests: number;
+  /** Client connections open now. */
+  readonly connections: number;
+  /** By how much its event loop is late, in ms: the 99th percentile of the last five to ten seconds. */
+  readonly loopDelayMs: number;
+  /** The share of the last quarter of a second in which its event loop worked, from 0 to 1. */
+  readonly busy: number;
+  /** When the thread started, in ms since the epoch. */
+  readonly since: number;
+  /** How often a thread with this number ended and was replaced. */
+  readonly restarts: number;
 }
 
 /** Changes to a server, as plain data; missing fields stay as they are. */

@@ -1,13 +1,14 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Address } from '../base/address.js';
-import type { BalancerEvent, Observer } from '../base/observer.js';
-import { atOnce, inLaterSlices, inSlices } from '../base/slices.js';
+import { atOnce, inLaterSlices, inSlices, type Steps } from '../base/slices.js';
 import { type Clock, clockFrom, TimerWheel } from '../base/timer-wheel.js';
+import { everyRoute } from '../config/every-route.js';
 import { warmUp } from '../config/regex.js';
 import type { HealthTerms, ServerJudge } from '../control/health/server-health.js';
 import { type PreparedServers, RoutedServers } from '../control/routed-servers.js';
 import { connectionDeps, LocalEngine } from '../engine.js';
 import { SocketChoice } from '../net/socket-choice.js';
+import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
 import { SnapshotBuilder } from '../routing/snapshot-builder.js';
 import type { Server } from '../servers/server.js';
 import { ServerMaker } from '../servers/server-maker.js';
@@ -24,9 +25,7 @@ import type {
 import { receiveConfiguration } from './sent-configuration.js';
 import { sendError } from './sent-error.js';
 import { KnownHealth, ServerReporter } from './server-reporter.js';
-
-/** Events that come from an engine alone; the control plane makes all others itself. */
-const REPORTED: ReadonlySet<BalancerEvent['what']> = new Set(['banned', 'queue_full', 'warning']);
+import { ThreadReporter } from './thread-reporter.js';
 
 /**
  * One engine in a worker thread, with the servers and routes of the control plane: it follows the same configurations and
@@ -41,7 +40,8 @@ export class EngineThread {
   readonly #health: KnownHealth;
   readonly #memory: SharedMemory;
   readonly #reporter: ServerReporter;
-  readonly #observer: Observer;
+  /** The observer of the engine. */
+  readonly #figures: ThreadReporter;
   readonly #sockets: SocketChoice;
   readonly #certificates: ThreadCertificates;
   #obstacle: string;
@@ -66,11 +66,9 @@ export class EngineThread {
     this.#reporter = new ServerReporter(this.#wheel, this.#memory.successes, (reports) =>
       this.#report({ what: 'servers', ...reports }),
     );
-    this.#observer = {
-      event: (event) => {
-        if (REPORTED.has(event.what)) this.#report({ what: 'event', event });
-      },
-    };
+    this.#figures = new ThreadReporter(start.reports, this.#clock);
+    // What throws ends the thread after this.
+    process.once('exit', () => this.#figures.close());
   }
 
   /** Builds everything, and then follows commands. */
@@ -79,7 +77,7 @@ export class EngineThread {
     warmUp();
     const { config, numbers, certificates } = atOnce(receiveConfiguration(configuration));
     this.#numbers.set(numbers);
-    const connections = connectionDeps(config, this.#wheel, this.#observer, this.#sockets, this.#memory);
+    const connections = connectionDeps(config, this.#wheel, this.#figures, this.#sockets, this.#memory);
     const clock = this.#clock;
     const secret = () => this.#preparation?.secret ?? configuration.secret;
     this.#routed = new RoutedServers(
@@ -97,7 +95,7 @@ export class EngineThread {
             clock,
             serversOf,
             before,
-            observer: this.#observer,
+            observer: this.#figures,
             secret: secret(),
             shared: this.#memory,
           }),
@@ -114,6 +112,7 @@ export class EngineThread {
     });
     this.#certificates.install(atOnce(this.#certificates.prepare(certificates)));
     for (const news of this.#start.certificates.news) this.#certificates.take(news);
+    this.#figures.watch(this.#engine);
     this.#port.on('message', (command: Command) => {
       this.#waiting.push(command);
       this.#followWaiting();
@@ -127,7 +126,11 @@ export class EngineThread {
 
   #judgeOf(server: Server, terms: HealthTerms, number: number): ServerJudge {
     this.#health.add(server, number);
-    return this.#reporter.judgeOf(server, terms, number, () => this.#health.remove(number));
+    this.#figures.watchServer(server, number);
+    return this.#reporter.judgeOf(server, terms, number, () => {
+      this.#health.remove(number);
+      this.#figures.unwatchServer(server);
+    });
   }
 
   /** In order: what comes after an `install` waits until the configuration has been prepared and installed. */
@@ -276,19 +279,23 @@ export class EngineThread {
     this.#certificates.install(tables);
     this.#engine.install(prepared.snapshot);
     this.#preparation = null;
-    inLaterSlices(
-      (function* () {
-        yield* prepared.snapshot.takeOver();
-        yield* old.release();
-        yield* left;
-      })(),
-    );
+    inLaterSlices(this.#afterInstall(prepared.snapshot, old, left));
+  }
+
+  *#afterInstall(now: RoutingSnapshot, old: RoutingSnapshot, left: Steps<void>): Steps<void> {
+    yield* now.takeOver();
+    yield* old.release();
+    yield* left;
+    const { config } = now;
+    const servers = new Set(this.#routed.desired.names());
+    this.#figures.retain(new Set(everyRoute(config).map(({ name }) => name)), servers);
   }
 
   #stop(): void {
     this.#engine.stop();
     this.#routed.servers.stop();
     this.#reporter.report();
+    this.#figures.close();
     this.#wheel.close();
     // Nothing is left that keeps the thread running.
     setImmediate(() => this.#port.close());

@@ -6,13 +6,15 @@ import type { Changes } from '../control/changes.js';
 import type { ServerJudge } from '../control/health/server-health.js';
 import type { Answers } from '../control/provided-servers.js';
 import type { ServerOperation } from '../control/server-registry.js';
+import type { Telemetry } from '../control/telemetry.js';
+import type { Firewall } from '../firewall/firewall.js';
 import type { HandshakeResult } from '../net/handshake-results.js';
 import { isSamePort, type ListenerFigures } from '../net/listeners.js';
 import { probePort } from '../net/port-probe.js';
 import { clientRoom, fileLimit } from '../net/shortage.js';
 import type { SocketChoice } from '../net/socket-choice.js';
 import type { RoutingSnapshot } from '../routing/routing-snapshot.js';
-import type { EngineHost, NextConfiguration } from '../servers/engine-contract.js';
+import type { EngineHost, NextConfiguration, ThreadFigures } from '../servers/engine-contract.js';
 import type { Server } from '../servers/server.js';
 import type { SharedMemory } from '../shared/shared-memory.js';
 import type { CertificateNews, CertificateState } from '../tls/published-certificates.js';
@@ -21,6 +23,7 @@ import type { Command, Report, SentConfiguration, ServerNumbers } from './messag
 import { RespawnDelay } from './respawn.js';
 import { configurationSender } from './sent-configuration.js';
 import { ServerMirrors } from './server-mirror.js';
+import { ThreadReports } from './thread-reports.js';
 import { ThreadEnded, type ThreadListener, WorkerThread } from './worker-thread.js';
 
 /** The present state of the control plane, which a thread begins with. */
@@ -41,10 +44,12 @@ export interface PresentState {
 export interface EngineThreadsDeps {
   readonly count: number;
   readonly clock: Clock;
-  readonly observer: Observer;
+  readonly telemetry: Pick<Telemetry, 'metrics' | 'observer'>;
   readonly sockets: SocketChoice;
   readonly shared: SharedMemory;
   readonly present: () => PresentState;
+  /** Those of the configuration in force. */
+  readonly firewalls: () => readonly Firewall[];
 }
 
 /** A thread that hangs is ended so many ms after it was told to stop. */
@@ -55,7 +60,9 @@ const CERTIFICATES_MS = 5000;
 /** One engine in each of several worker threads, and a new thread in place of each that ends. */
 export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, ThreadListener {
   readonly #deps: EngineThreadsDeps;
+  readonly #observer: Observer;
   readonly #mirrors: ServerMirrors;
+  readonly #reports: ThreadReports;
   /** By number, from 1; null while one is being replaced. */
   readonly #threads: (WorkerThread | null)[];
   readonly #heapMb: number;
@@ -67,6 +74,8 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   /** Resolves when the addresses are known. */
   readonly #bound: Promise<void>;
   #noteBound: () => void = () => {};
+  readonly ended: Promise<void>;
+  #noteEnded: () => void = () => {};
   #preparedListeners: readonly ListenerConfig[] = [];
   #preparedAddresses: readonly Address[] = [];
   /** Sends a thread the configuration that is being prepared; null: none is. */
@@ -81,11 +90,17 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   constructor(deps: EngineThreadsDeps) {
     this.#deps = deps;
+    const { clock, telemetry, firewalls } = deps;
+    this.#observer = telemetry.observer;
+    this.#reports = new ThreadReports({ clock, ...telemetry, firewalls });
     this.#threads = new Array<WorkerThread | null>(deps.count).fill(null);
     this.#mirrors = new ServerMirrors(deps.clock, deps.shared.successes, (command) => this.#tell(command));
     this.#heapMb = heapShareMb(deps.count + 1);
     this.#bound = new Promise((resolve) => {
       this.#noteBound = resolve;
+    });
+    this.ended = new Promise((resolve) => {
+      this.#noteEnded = resolve;
     });
   }
 
@@ -93,7 +108,8 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   /** Tells the engines of the health of a server of the control plane. */
   watch(server: Server, number: number, judge: ServerJudge): ServerJudge {
-    return this.#mirrors.watch(server, number, judge);
+    this.#reports.servers.watch(server, number);
+    return this.#mirrors.watch(server, number, judge, () => this.#reports.servers.unwatch(number));
   }
 
   /** Makes an operation in all threads. */
@@ -147,7 +163,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     await Promise.all(all.map((thread) => this.#listen(thread)));
     permit();
     this.#state = 'running';
-    for (const address of this.#addresses) this.#deps.observer.event?.({ what: 'listening', address });
+    for (const address of this.#addresses) this.#observer.event?.({ what: 'listening', address });
   }
 
   /** Has the first thread bind that can be started. Rejects with its error, or when none can be started. */
@@ -203,6 +219,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
       health: this.#mirrors.health,
       obstacle,
       certificates: { ticketKeys: certificates.ticketKeys, news: certificates.news },
+      reports: this.#reports.connect(number),
     };
     const thread = new WorkerThread(start, this.#heapMb, this);
     this.#threads[number - 1] = thread;
@@ -214,15 +231,15 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
       case 'servers':
         this.#mirrors.receive(thread.number, report);
         break;
-      case 'event':
-        this.#deps.observer.event?.(report.event);
     }
   }
 
   /** A thread has ended: what it held is given back, and another one begins, unless all are to end. */
   onEnd({ number }: WorkerThread, reason: string): void {
     this.#deps.shared.reclaim(number);
+    this.#reports.ended(number);
     this.#threads[number - 1] = null;
+    if (this.#state === 'stopped' && this.#live.length === 0) this.#noteEnded();
     if (this.#isOver) return;
     // The start fails.
     if (this.#state === 'starting' && this.#live.length === 0) return;
@@ -251,7 +268,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   }
 
   #warn(message: string): void {
-    this.#deps.observer.event?.({ what: 'warning', message });
+    this.#observer.event?.({ what: 'warning', message });
   }
 
   // Certificates.
@@ -309,6 +326,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
       this.#live.map((thread) => thread.ask({ what: 'install', numbers })),
     );
     this.#forgetNext();
+    this.#reports.follow();
     if (this.#preparedAddresses.length > 0) this.#takeListeners();
   }
 
@@ -321,7 +339,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     this.#listeners = this.#preparedListeners;
     this.#addresses = this.#preparedAddresses;
     this.#preparedAddresses = [];
-    const { observer } = this.#deps;
+    const observer = this.#observer;
     for (const [text, address] of after)
       if (!before.has(text)) observer.event?.({ what: 'listening', address });
     for (const [text, address] of before) if (!after.has(text)) observer.event?.({ what: 'closed', address });
@@ -341,6 +359,8 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   async settled(): Promise<void> {
     await this.#installed;
     await Promise.allSettled(this.#live.map((thread) => thread.ask({ what: 'answer' })));
+    // Figures of routes and servers of the configuration before are forgotten after this.
+    await this.#reports.collect();
   }
 
   // Figures.
@@ -352,19 +372,15 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   }
 
   get listenerFigures(): readonly ListenerFigures[] {
-    return this.#listeners.map(({ tls, redirect, proxyProtocol, connections }, i) => ({
-      address: (this.#addresses[i] as Address).text,
-      scheme: tls === null ? 'http' : 'https',
-      redirect,
-      proxyProtocol,
-      connections: 0,
-      limit: connections,
-      turnedAway: 0,
-    }));
+    return this.#listeners.map(({ tls, redirect, proxyProtocol, connections }, i) => {
+      const address = (this.#addresses[i] as Address).text;
+      const scheme = tls === null ? 'http' : 'https';
+      return { scheme, redirect, proxyProtocol, limit: connections, ...this.#reports.listenerAt(address) };
+    });
   }
 
   get clientCount(): number {
-    return 0;
+    return this.#reports.clientCount;
   }
 
   get mostClients(): number {
@@ -372,11 +388,23 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
   }
 
   get handshakes(): ReadonlyMap<HandshakeResult, number> {
-    return new Map();
+    return this.#reports.sums.handshakes;
   }
 
   get proxyHeaders(): ReadonlyMap<string, number> {
-    return new Map();
+    return this.#reports.sums.proxyHeaders;
+  }
+
+  get bufferedBytes(): number {
+    return this.#reports.replayBytes;
+  }
+
+  get threads(): readonly ThreadFigures[] {
+    return this.#reports.threads;
+  }
+
+  async collectFigures(): Promise<void> {
+    await this.#reports.collect();
   }
 
   endOutdated(): void {
@@ -402,6 +430,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     if (this.#state === 'stopped') return;
     this.#end('stopped');
     this.#mirrors.stop();
+    if (this.#live.length === 0) this.#noteEnded();
     for (const thread of this.#live) {
       const timer = setTimeout(() => void thread.end(), STOP_MS);
       const end = (): void => {

@@ -1,6 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Address } from '../base/address.js';
-import type { BalancerEvent } from '../base/observer.js';
 import type { Config } from '../config/types.js';
 import type { Changes } from '../control/changes.js';
 import type { Answers } from '../control/provided-servers.js';
@@ -13,6 +12,7 @@ import type {
   CertificateStart,
   PublishedCertificates,
 } from '../tls/published-certificates.js';
+import type { ReporterStart } from './report-messages.js';
 
 /**
  * Everything that the control plane, in the main thread, and the engines in worker threads say to each other. Messages
@@ -62,6 +62,8 @@ export interface ThreadStart {
   readonly obstacle: string;
   /** What listeners with TLS go by besides the certificates. */
   readonly certificates: CertificateStart;
+  /** How it reports what happens; its port has to be transferred. */
+  readonly reports: ReporterStart;
 }
 
 /** What the control plane tells an engine. */
@@ -143,5 +145,4 @@ export type Report =
   | { readonly what: 'built' }
   | { readonly what: 'done'; readonly id: number; readonly addresses: readonly Address[] }
   | { readonly what: 'failed'; readonly id: number; readonly error: SentError }
-  | ({ readonly what: 'servers' } & ServerReports)
-  | { readonly what: 'event'; readonly event: BalancerEvent };
+  | ({ readonly what: 'servers' } & ServerReports);

@@ -34,8 +34,11 @@ export class ServerMirrors {
   }
 
   /** From now on engines are told of the health of `server`, which `judge` decides. */
-  watch(server: Server, number: number, judge: ServerJudge): ServerJudge {
-    const mirror = new ServerMirror(server, number, judge, this.#tell, () => this.#mirrors.delete(number));
+  watch(server: Server, number: number, judge: ServerJudge, onStop: () => void): ServerJudge {
+    const mirror = new ServerMirror(server, number, judge, this.#tell, () => {
+      this.#mirrors.delete(number);
+      onStop();
+    });
     this.#mirrors.set(number, mirror);
     return mirror;
   }

@@ -42,6 +42,7 @@ export class ThreadReporter implements Observer {
   #engine: EngineTally | null = null;
   #wantsFailures: boolean;
   #isReporting = false;
+  #isClosed = false;
   #toldEngine = NO_GAUGES;
 
   constructor(start: ReporterStart, clock: Clock) {
@@ -94,6 +95,8 @@ export class ThreadReporter implements Observer {
 
   /** Reports everything, and nothing after that. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#stop();
     this.flush();
     this.#load.close();

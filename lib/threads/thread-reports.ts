@@ -1,11 +1,11 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { BalancerEvent } from '../base/observer.js';
 import type { Clock } from '../base/timer-wheel.js';
-import type { ThreadStatus } from '../control/status/status.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { Metrics } from '../observe/metrics.js';
 import type { ObserverList } from '../observe/observer-list.js';
 import type { RequestSummary } from '../observe/thread-reader.js';
+import type { ThreadFigures } from '../servers/engine-contract.js';
 import { Credit } from './credit.js';
 import { EngineSums, type ListenerReport } from './engine-tally.js';
 import { GuardSums } from './guard-sums.js';
@@ -55,7 +55,7 @@ export class ThreadReports implements LinkOwner {
   #terms: ReportTerms;
   #lastOrder = 0;
   /** Calls of `collect` that wait, with the number of their order. */
-  readonly #waiting = new Map<number, () => void>();
+  readonly #waiting = new Map<number, (isComplete: boolean) => void>();
   #lostRecords = 0;
   #warnedAt = Number.NEGATIVE_INFINITY;
 
@@ -118,17 +118,17 @@ export class ThreadReports implements LinkOwner {
     for (const link of this.#links()) link.post({ kind: 'terms', terms: wanted });
   }
 
-  /** Asks all threads for their figures. Resolves when they have come, or after 50 ms. */
-  collect(): Promise<void> {
+  /** Asks all threads for their figures. Resolves with true when they have come, with false after 50 ms. */
+  collect(): Promise<boolean> {
     this.#lastOrder++;
     const number = this.#lastOrder;
     for (const link of this.#links()) link.post({ kind: 'report', number });
     return new Promise((resolve) => {
-      const timer = setTimeout(() => done(), COLLECT_MS);
-      const done = (): void => {
+      const timer = setTimeout(() => done(false), COLLECT_MS);
+      const done = (isComplete: boolean): void => {
         clearTimeout(timer);
         this.#waiting.delete(number);
-        resolve();
+        resolve(isComplete);
       };
       this.#waiting.set(number, done);
       this.#answerWaiting();
@@ -136,7 +136,7 @@ export class ThreadReports implements LinkOwner {
   }
 
   /** In the order of their numbers. */
-  get threads(): readonly ThreadStatus[] {
+  get threads(): readonly ThreadFigures[] {
     const accounts = [...this.#accounts].sort(([one], [other]) => one - other);
     return accounts.map(([number, { requests, since, restarts, link }]) => {
       const { engine, load } = link?.state ?? { engine: null, load: null };
@@ -217,7 +217,7 @@ export class ThreadReports implements LinkOwner {
 
   #answerWaiting(): void {
     for (const [number, done] of this.#waiting)
-      if (this.#links().every(({ answered }) => answered >= number)) done();
+      if (this.#links().every(({ answered }) => answered >= number)) done(true);
   }
 
   #links(): readonly ThreadLink[] {

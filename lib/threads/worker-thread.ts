@@ -47,7 +47,7 @@ export class WorkerThread {
     this.built.catch(() => {});
     this.#worker = new Worker(new URL('./engine-worker.js', import.meta.url), {
       workerData: start,
-      transferList: [start.configuration.port],
+      transferList: [start.configuration.port, start.reports.port],
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
       name: `lb engine ${start.thread}`,
     });

@@ -15,7 +15,7 @@ import type {
   ServerStatus,
   StatusCounts,
   StatusEvent,
-  ThreadStatus,
+  ThreadFigures,
 } from '../../lib/control/status/status.js';
 import { StickyMemory } from '../../lib/exchange/sticky-memory.js';
 
@@ -46,7 +46,7 @@ export class FakeSubject implements AdminTarget {
     { name: 'apple', address: 'localhost:5001', state: 'up', weight: 1, fromFile: true },
     { name: 'banana', address: 'localhost:5002', state: 'up', weight: 1, fromFile: true },
   ];
-  threads: ThreadStatus[] = [];
+  threads: ThreadFigures[] = [];
   /** Clients. */
   banned: string[] = [];
   readonly log: StatusEvent[] = [];

@@ -168,6 +168,8 @@ export class FakeBalancer implements Balancer {
     return this.status();
   }
 
+  readonly ended = Promise.resolve();
+
   collectFigures(): null {
     return null;
   }

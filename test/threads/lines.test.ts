@@ -1,5 +1,6 @@
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { RequestLog } from '../../lib/cli/request-log.js';
 import { Terminal } from '../../lib/cli/terminal.js';
@@ -30,9 +31,9 @@ t.test('lines of several threads are whole, once each, and in order within a thr
       reporter.requestSettled(
         recordOf({ requestId: `${thread}-${count}`, target: `/${'x'.repeat(count % 200)}` }),
       );
-    if (count % 400 === 0) await reporting.reports.collect();
+    if (count % 400 === 0) await reporting.collect();
   }
-  await reporting.reports.collect();
+  await reporting.collect();
   await log.close();
   const lines = readFileSync(file, 'utf8').split('\n');
   t.equal(lines.pop(), '', 'the file ends with a line feed');
@@ -61,7 +62,7 @@ t.test('a line is the same as if the main thread had written it', async (t) => {
     await one.log.close();
     const other = logOf(t, { file: there, format });
     other.reporting.start(1).requestSettled(record);
-    await other.reporting.reports.collect();
+    await other.reporting.collect();
     await other.log.close();
     t.equal(readFileSync(there, 'utf8'), readFileSync(here, 'utf8'), format);
   }
@@ -72,7 +73,7 @@ t.test('the filter is applied in the thread', async (t) => {
   const { log, reporting } = logOf(t, { file, fields: ['status'], status: '400-599' });
   const reporter = reporting.start(1);
   for (const status of [200, 404, 302, 500]) reporter.requestSettled(recordOf({ status }));
-  await reporting.reports.collect();
+  await reporting.collect();
   await log.close();
   t.equal(readFileSync(file, 'utf8'), '{"status":404}\n{"status":500}\n');
 });
@@ -83,7 +84,7 @@ t.test('a line that is longer than a block is written whole, in its place', asyn
   const reporter = reporting.start(1);
   const records = ['one', 'x'.repeat(200_000), 'three'].map((requestId) => recordOf({ requestId }));
   for (const record of records) reporter.requestSettled(record);
-  await reporting.reports.collect();
+  await reporting.collect();
   await log.close();
   t.equal(readFileSync(file, 'utf8'), records.map(jsonLine).join(''));
 });
@@ -96,7 +97,7 @@ t.test('lines beyond 4 MiB that wait for the main thread are dropped and counted
   const length = jsonLine(record).length;
   // The main thread, which is this one, reads nothing meanwhile.
   for (let count = 0; count < 10_000; count++) reporter.requestSettled(record);
-  await reporting.reports.collect();
+  await reporting.collect();
   await log.close();
   const written = readFileSync(file, 'utf8').length / length;
   t.ok(written * length > 3.5 * 1024 * 1024, `${written} lines were written`);
@@ -111,11 +112,11 @@ t.test('a renamed file gets the lines that were written before it was reopened',
   const { log, reporting } = logOf(t, { file, fields: ['request_id'] });
   const reporter = reporting.start(1);
   reporter.requestSettled(recordOf({ requestId: 'before' }));
-  await reporting.reports.collect();
+  await reporting.collect();
   renameSync(file, join(directory, 'access.log.1'));
   log.reopen();
   reporter.requestSettled(recordOf({ requestId: 'after' }));
-  await reporting.reports.collect();
+  await reporting.collect();
   await log.close();
   t.equal(readFileSync(join(directory, 'access.log.1'), 'utf8'), '{"request_id":"before"}\n');
   t.equal(readFileSync(file, 'utf8'), '{"request_id":"after"}\n');
@@ -126,18 +127,20 @@ t.test('threads follow other settings of the log', async (t) => {
   const { log, reporting } = logOf(t, { file: join(directory, 'a'), fields: ['request_id'] });
   const reporter = reporting.start(1);
   reporter.requestSettled(recordOf({ requestId: 'one' }));
-  await reporting.reports.collect();
+  await reporting.collect();
   log.applyConfig(createConfig({ access_log: { file: join(directory, 'b'), fields: ['status'] } }));
   reporting.reports.applyTerms();
-  await reporting.reports.collect();
+  await reporting.collect();
   reporter.requestSettled(recordOf({ requestId: 'two' }));
-  await reporting.reports.collect();
+  await reporting.collect();
   log.applyConfig(createConfig({ access_log: 'off' }));
   reporting.reports.applyTerms();
-  await reporting.reports.collect();
+  await reporting.collect();
   reporter.requestSettled(recordOf({ requestId: 'three' }));
-  await reporting.reports.collect();
+  await reporting.collect();
   await log.close();
+  // Files that are not in use any more are closed beside the log.
+  for (const name of ['a', 'b']) while (readFileSync(join(directory, name), 'utf8') === '') await pause(5);
   t.equal(readFileSync(join(directory, 'a'), 'utf8'), '{"request_id":"one"}\n');
   t.equal(readFileSync(join(directory, 'b'), 'utf8'), '{"status":200}\n');
 });
@@ -146,6 +149,6 @@ t.test('a person at a terminal gets lines with the columns of the terminal', asy
   const { log, stream, reporting } = logOf(t, 'dev', true);
   t.equal(log.reads, 'records');
   reporting.start(1).requestSettled(recordOf({ target: '/for-people' }));
-  await reporting.reports.collect();
+  await reporting.collect();
   t.match(stream.text, /GET {5}\/for-people/);
 });

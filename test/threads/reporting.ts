@@ -35,6 +35,11 @@ export class Reporting {
     return reporter;
   }
 
+  /** Resolves when all reporters have reported, however busy this machine is. */
+  async collect(): Promise<void> {
+    while (!(await this.reports.collect()));
+  }
+
   close(): void {
     for (const reporter of this.#reporters.values()) reporter.close();
     this.reports.close();

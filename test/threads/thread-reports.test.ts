@@ -137,7 +137,7 @@ t.test('figures of threads reach the main thread when they are asked for', async
   const [one, two] = [reporting.start(1), reporting.start(2)];
   for (let count = 0; count < 30; count++) one.requestSettled(recordOf());
   for (let count = 0; count < 12; count++) two.requestSettled(recordOf({ status: 503, reason: 'no_server' }));
-  await reporting.reports.collect();
+  await reporting.collect();
   t.match(reporting.metrics.snapshot().requests, { total: 42, byReason: { no_server: 12 } });
   t.match(reporting.reports.threads, [
     { number: 1, requests: 30, restarts: 0 },
@@ -194,7 +194,7 @@ t.test('what a thread had reported before it ended stays, also what was not read
   reports.ended(1);
   t.equal(metrics.snapshot().requests.total, 1);
   reporting.start(1).requestSettled(recordOf());
-  await reports.collect();
+  await reporting.collect();
   t.equal(metrics.snapshot().requests.total, 2);
   t.match(reports.threads, [{ number: 1, requests: 2, restarts: 1 }]);
 });
@@ -244,7 +244,7 @@ t.test('an observer of requests gets every record, whole and in order', async (t
     }),
   );
   for (const record of sent) reporter.requestSettled(record);
-  await reporting.reports.collect();
+  await reporting.collect();
   t.equal(seen.length, 1000);
   t.same(
     seen,
@@ -272,13 +272,13 @@ t.test('records beyond what may wait are dropped, counted and reported', async (
   const requestHeadText = 'x'.repeat(10_000);
   // The main thread, which is this one, reads nothing meanwhile.
   for (let count = 0; count < 1000; count++) reporter.requestSettled(recordOf({ requestHeadText }));
-  await reporting.reports.collect();
+  await reporting.collect();
   t.ok(seen > 300 && seen < 500, `${seen} were passed on`);
   t.equal(reporting.metrics.lostRecords, 1000 - seen);
   t.equal(reporting.metrics.snapshot().requests.total, 1000, 'all are counted');
   t.match(reporting.events, [{ what: 'warning', message: /requests were not reported to observers/ }]);
   for (let count = 0; count < 100; count++) reporter.requestSettled(recordOf());
-  await reporting.reports.collect();
+  await reporting.collect();
   t.equal(
     reporting.metrics.lostRecords,
     1000 - seen + 100,
@@ -298,7 +298,7 @@ t.test('observers that read summaries get no records', async (t) => {
   for (let count = 0; count < 9; count++) reporter.requestSettled(recordOf({ durationMs: 2 }));
   reporter.requestSettled(recordOf({ status: 502, reason: 'connect_refused', durationMs: 40 }));
   reporter.requestSettled(recordOf({ status: 403, reason: 'blocked_ip', durationMs: 40 }));
-  await reporting.reports.collect();
+  await reporting.collect();
   t.match(summaries, [{ requests: 11, errors: 1 }]);
   const [{ latencies, failures }] = summaries as [RequestSummary];
   t.ok(Math.abs((latencies[0] ?? 0) - 2) < 0.15);
@@ -321,7 +321,7 @@ t.test('what threads say of the same thing is said once', async (t) => {
   }
   reporters[0]?.event({ what: 'queue_full', server: 'mango-2' });
   reporters[0]?.event({ what: 'warning', message: 'the kernel has no buffer left' });
-  await reporting.reports.collect();
+  await reporting.collect();
   t.same(
     reporting.events.map(({ what }) => what).sort(),
     ['banned', 'queue_full', 'queue_full', 'warning', 'warning'],
@@ -364,7 +364,7 @@ t.test('what engines count of a server is added up in the main thread', async (t
   engines[1]![1].pool.opened = 7;
   engines[1]![1].pool.unsolicited = 1;
   serve(engines[1]![1], 12_000);
-  await reporting.reports.collect();
+  await reporting.collect();
   t.match(first.totals, { requests: 200, bytesOut: 20_000 });
   t.equal(first.totals.responses[2], 200);
   t.equal(first.responseTimes.counts[2], 200);
@@ -372,11 +372,11 @@ t.test('what engines count of a server is added up in the main thread', async (t
   t.match(second, { totals: { requests: 1 }, pool: { opened: 7, unsolicited: 1 } });
   engines[0]![0].totals.failures++;
   engines[0]![0].log.write(engines[0]![0].id);
-  await reporting.reports.collect();
+  await reporting.collect();
   t.match(first.totals, { requests: 200, failures: 1 }, 'only the difference is added');
   reporting.reports.servers.unwatch(0);
   serve(engines[0]![0], 1);
-  await reporting.reports.collect();
+  await reporting.collect();
   t.equal(first.totals.requests, 200, 'the main thread has let go of it');
 });
 
@@ -411,7 +411,7 @@ t.test('refusals of threads are added to the guards of the main thread', async (
   reporting.start(1);
   const client = parseIpAddress('192.0.2.1') as IpAddress;
   for (let count = 0; count < 3; count++) t.equal(there.judgeAccept(client).refused, true);
-  await reporting.reports.collect();
+  await reporting.collect();
   t.same(
     main.counts.map(({ guard, refused, observed }) => [guard, refused, observed]),
     [

@@ -16,7 +16,7 @@ import {
 } from '../../observe/metrics-snapshot.js';
 import type { LiveBalancer, LiveRoute, LiveServer } from '../../observe/server-families.js';
 import type { RoutingSnapshot } from '../../routing/routing-snapshot.js';
-import type { EngineServer } from '../../servers/engine-contract.js';
+import type { EngineServer, ThreadFigures } from '../../servers/engine-contract.js';
 import type { AcmeStatus } from '../../tls/acme-manager.js';
 import type { ManagedServer } from '../managed-server.js';
 import type { ServerRegistry } from '../server-registry.js';
@@ -33,7 +33,6 @@ import type {
   ServerStatus,
   ServerTlsStatus,
   ServerTotals,
-  ThreadStatus,
 } from './status.js';
 
 /** The sources of a status. */
@@ -47,7 +46,7 @@ export interface StatusDeps {
   readonly startedAt: number;
   readonly listeners: readonly ListenerFigures[];
   readonly clients: number;
-  readonly threads: readonly ThreadStatus[];
+  readonly threads: readonly ThreadFigures[];
   /** Bytes of request bodies that are kept. */
   readonly bufferedBytes: number;
   readonly handshakes: ReadonlyMap<string, number>;

@@ -2,10 +2,12 @@ import type { CertificateIdentity } from '../../base/certificate-identity.js';
 import type { BalancerEvent, Reason } from '../../base/observer.js';
 import type { ProviderStatus } from '../../discovery/contract.js';
 import type { ListenerFigures } from '../../net/listeners.js';
+import type { ThreadFigures } from '../../servers/engine-contract.js';
 import type { AcmeStatus } from '../../tls/acme-manager.js';
 import type { HealthEventKind } from '../health/health-history.js';
 
 export type { ProviderStatus } from '../../discovery/contract.js';
+export type { ThreadFigures } from '../../servers/engine-contract.js';
 export type { AcmeStatus } from '../../tls/acme-manager.js';
 
 /**
@@ -29,7 +31,7 @@ export interface BalancerStatus {
   /** Client connections open now. */
   readonly clients: number;
   /** The threads that serve requests, by number; empty when the process has one thread, which serves them. */
-  readonly threads: readonly ThreadStatus[];
+  readonly threads: readonly ThreadFigures[];
   readonly requests: RequestCounts;
   /** In the order of the file. */
   readonly routes: readonly RouteStatus[];
@@ -50,24 +52,6 @@ export interface BalancerStatus {
 
 /** starting: not all listeners are bound. draining: requests in flight are answered, then the balancer stops. */
 export type BalancerState = 'starting' | 'running' | 'draining' | 'stopped';
-
-/** One of several threads that serve requests. */
-export interface ThreadStatus {
-  /** From 1; the main thread is 0. */
-  readonly number: number;
-  /** Since the start of the balancer, including those of earlier threads with this number. */
-  readonly requests: number;
-  /** Client connections open now. */
-  readonly connections: number;
-  /** By how much its event loop was late, in 1 of 100 cases at least, in the last five to ten seconds. */
-  readonly loopDelayMs: number;
-  /** The share of the last quarter of a second in which its event loop worked, from 0 to 1. */
-  readonly busy: number;
-  /** When the thread started. */
-  readonly since: number;
-  /** How often a thread with this number ended and was replaced. */
-  readonly restarts: number;
-}
 
 /** The class of the status sent; `none`: the client left or was cut before a head was sent. */
 export type StatusClass = '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'none';
