@@ -41,6 +41,7 @@ import { connectionDeps, LocalEngine } from './engine.js';
 import type { StickyMemory } from './exchange/sticky-memory.js';
 import type { HandshakeResult } from './net/handshake-results.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
+import type { ListeningSocket } from './net/listeners.js';
 import { fewFiles } from './net/shortage.js';
 import { SocketChoice } from './net/socket-choice.js';
 import type { TlsTerms } from './net/tls-terms.js';
@@ -88,6 +89,17 @@ export interface Balancer extends Operations, BanOperations {
    * Resolves after `timeouts.drain_delay`, or as soon as it drains or stops.
    */
   leave(): Promise<void>;
+  /** What another process needs to go on with its sockets; null if this Node does not tell their descriptors. */
+  sockets(): Promise<readonly ListeningSocket[] | null>;
+  /**
+   * Refuses reloads and what the `Operations` change until the returned function is called: another process has been told
+   * what is in force. Resolves when what was under way is done.
+   */
+  holdChanges(): Promise<() => void>;
+  /** Another process accepts connections on its sockets: `drain` leaves these alone, and it stays ready while it drains. */
+  handOver(pid: number, version: string): void;
+  /** Tells the observers why another process did not take over. */
+  refuseUpgrade(detail: string): void;
   /**
    * Stops accepting, answers what is in flight with `Connection: close`, and resolves when the last connection is
    * gone or `timeouts.drain` has passed. True if no request had to be cut: tunnels that are still open then are closed,
@@ -198,6 +210,9 @@ class RunningBalancer implements Balancer {
   #started = false;
   #stopped = false;
   #drained: Promise<boolean> | null = null;
+  /** Changes are refused: another process is told what is in force. */
+  #isHeld = false;
+  #isHandedOver = false;
   /** One at a time, each after the one before. */
   #lastReload: Promise<void> = Promise.resolve();
 
@@ -268,7 +283,8 @@ class RunningBalancer implements Balancer {
       resolver: connections.resolver,
       onServers: (source, servers) => this.#registry.provide(source, servers),
     });
-    this.#readiness = new Readiness(this.#registry, () => this.#state);
+    // Whoever asks on a connection of before asks for the process that has taken over, too.
+    this.#readiness = new Readiness(this.#registry, () => (this.#isHandedOver ? 'running' : this.#state));
     const whyNotReady = (): string => this.#readiness.obstacle;
     const termsOf = tlsTerms ?? (({ tls }) => this.#certificates.termsOf(tls));
     const { inherited } = options;
@@ -406,7 +422,36 @@ class RunningBalancer implements Balancer {
     return this.#certificates.store.files;
   }
 
+  sockets(): Promise<readonly ListeningSocket[] | null> {
+    return this.#engine.sockets();
+  }
+
+  async holdChanges(): Promise<() => void> {
+    let last: Promise<void>;
+    do {
+      last = this.#lastReload;
+      await last;
+    } while (last !== this.#lastReload);
+    this.#refuseIfEnding();
+    this.#isHeld = true;
+    return () => {
+      this.#isHeld = false;
+    };
+  }
+
+  handOver(pid: number, version: string): void {
+    this.#isHandedOver = true;
+    this.#engine.handOver();
+    this.#observer.event?.({ what: 'upgraded', pid, version });
+  }
+
+  refuseUpgrade(detail: string): void {
+    this.#observer.event?.({ what: 'upgrade_failed', detail });
+  }
+
   #refuseIfEnding(): void {
+    if (this.#isHeld)
+      throw new OperationError('upgrading', 'a new program is taking over: try again in a moment');
     if (this.#stopped || this.#shutdown.hasBegun)
       throw new OperationError('ending', 'a balancer that is ending takes no other configuration');
   }

@@ -1,7 +1,7 @@
 import type { Address } from './base/address.js';
 import { ObjectPool } from './base/collections.js';
 import type { Observer } from './base/observer.js';
-import type { Clock, TimerWheel } from './base/timer-wheel.js';
+import { type Clock, Deadline, type TimerWheel } from './base/timer-wheel.js';
 import { ClientAcceptor, clientRequests, POOLED_OBJECTS, responseParsers } from './client/acceptor.js';
 import type { Config, ListenerConfig } from './config/types.js';
 import { Exchange, type ExchangeDeps } from './exchange/exchange.js';
@@ -12,7 +12,12 @@ import { HandshakeQueue } from './net/handshake-queue.js';
 import { HandshakeCounts, type HandshakeResult } from './net/handshake-results.js';
 import type { InheritedSockets } from './net/inherited-sockets.js';
 import type { ListenerSharing } from './net/listener.js';
-import { type ListenerFigures, Listeners, type PreparedListeners } from './net/listeners.js';
+import {
+  type ListenerFigures,
+  Listeners,
+  type ListeningSocket,
+  type PreparedListeners,
+} from './net/listeners.js';
 import { ProxyHeaderCounts } from './net/proxy-header-counts.js';
 import { Resolver } from './net/resolver.js';
 import { ShortageAlarm } from './net/shortage.js';
@@ -22,6 +27,10 @@ import type { RoutingSnapshot } from './routing/routing-snapshot.js';
 import type { ConnectionDeps } from './servers/contracts.js';
 import type { EngineHost, NextConfiguration } from './servers/engine-contract.js';
 import type { SharedMemory } from './shared/shared-memory.js';
+
+/** How long open connections may bring another request when a new program accepts the next ones, and how often to look. */
+const LAST_REQUESTS_MS = 3000;
+const LOOK_MS = 50;
 
 /** What an engine is given by the control plane. */
 export interface EngineDeps {
@@ -196,11 +205,41 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
     this.#acceptor.announceEnd();
   }
 
+  async sockets(): Promise<readonly ListeningSocket[] | null> {
+    return this.#listeners.sockets;
+  }
+
+  handOver(): void {
+    this.#listeners.handOver();
+  }
+
   async drain(): Promise<void> {
     this.#acceptor.announceEnd();
+    // Another process accepts what waits: it would never be quiet here.
+    if (this.#listeners.isHandedOver) {
+      this.#listeners.close();
+      await this.#awaitRequests();
+    }
     await this.#takeIn();
     this.#listeners.close();
     await new Promise<void>((resolve) => this.#acceptor.drain(resolve));
+  }
+
+  /**
+   * Clients do not know that their connection ends: the first request of a new one may be on its way, and would not be sent
+   * again. Each that comes now is answered, and ends its connection.
+   */
+  async #awaitRequests(): Promise<void> {
+    const { wheel } = this.#connections;
+    let look: () => void = () => {};
+    const deadline = new Deadline(wheel, { onDeadline: () => look() });
+    for (let waited = 0; waited < LAST_REQUESTS_MS && this.#acceptor.count > 0; waited += LOOK_MS) {
+      deadline.arm(LOOK_MS);
+      await new Promise<void>((resolve) => {
+        look = resolve;
+      });
+    }
+    deadline.release();
   }
 
   /** Accepts and reads what the kernel already holds: connections in the accept queue, and requests on open connections. */

@@ -40,6 +40,11 @@ export class AdminConnections {
     this.#stop = null;
   }
 
+  /** Connections with a request that is being answered. */
+  get busyCount(): number {
+    return this.#busy.size;
+  }
+
   /** A complete request has arrived and is being answered. */
   noteRequest(socket: AdminConnection, response: ServerResponse): void {
     if (socket.destroyed) return;

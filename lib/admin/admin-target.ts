@@ -50,10 +50,23 @@ export interface ReloadOutcome {
   readonly report: string;
 }
 
+/** The outcome of an upgrade. */
+export type UpgradeOutcome =
+  | { readonly ok: true; readonly message: string; readonly pid: number; readonly version: string }
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      /** The last lines of the new program's stderr; empty without any. */
+      readonly report: string;
+    };
+
 /** How to do what the balancer does not do itself. */
 export interface AdminDeps {
   /** Reloads the settings file; null without a file. */
   readonly reload: (() => Promise<ReloadOutcome>) | null;
+  /** Has a new program take over, which may take so many ms to be ready; null where there is none to start. */
+  readonly upgrade?: ((patience: number | undefined) => Promise<UpgradeOutcome>) | null;
   /** The text for a scraper in pieces, and its type. Pieces of an async iterable are asked for as the scraper reads. */
   readonly metrics: () => Promise<{
     readonly type: string;

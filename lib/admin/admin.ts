@@ -29,6 +29,8 @@ type NetServer = ReturnType<typeof createTlsSocketServer>;
 const LIMITS = { headersTimeout: 5000, requestTimeout: 15_000, keepAliveTimeout: 30_000 };
 /** Timeout of a socket without traffic; the heartbeat of event streams counts as traffic. */
 const SILENCE_MS = 60_000;
+/** How long requests in flight may take when another process goes on with the socket. */
+const LEAVE_MS = 1000;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 const HEADERS: Readonly<Record<string, string>> = {
@@ -57,7 +59,7 @@ export class Admin {
   #file: SocketFile | null = null;
   #events: EventStream | null = null;
   #services: AdminDeps | null = null;
-  #leaving = false;
+  #isLeaving = false;
   #routes: readonly AdminRoute[] = [];
 
   constructor(config: AdminConfig, clock: Clock = systemClock) {
@@ -148,12 +150,16 @@ export class Admin {
 
   /**
    * Accepts no more connections, because another process goes on with the socket. Requests in flight are answered, and their
-   * connections closed after that.
+   * connections closed after that; streams of events end. Resolves when that is done, or after a second.
    */
-  leave(): void {
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
     this.#door?.close();
+    this.#events?.close();
     this.#server?.closeIdleConnections();
-    this.#leaving = true;
+    const until = this.#clock.now() + LEAVE_MS;
+    while (this.#visitors.busyCount > 0 && this.#clock.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   /** Cuts all connections at once. Safe to call at any time. */
@@ -161,7 +167,7 @@ export class Admin {
     this.#traffic.stop();
     this.#events?.close();
     this.#visitors.close();
-    if (!this.#leaving) this.#file?.remove();
+    if (!this.#isLeaving) this.#file?.remove();
     this.#door?.close();
     this.#server?.closeAllConnections();
     this.#server = null;
@@ -173,9 +179,9 @@ export class Admin {
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-    if (this.#leaving) response.setHeader('connection', 'close');
     try {
       const answer = await this.#answer(request, response);
+      if (this.#isLeaving && !response.headersSent) response.setHeader('connection', 'close');
       if (answer !== null) await send(response, answer);
     } catch (error) {
       // The caller may be gone in the middle of its body: then there is no one to answer.

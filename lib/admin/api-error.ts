@@ -34,6 +34,7 @@ const STATUS_OF = {
   last_server: 409,
   unknown_ban: 404,
   bad_value: 400,
+  upgrading: 409,
   ending: 409,
 } as const satisfies Record<OperationError['code'], number>;
 

@@ -5,7 +5,7 @@ import type { Failures } from '../observe/failures.js';
 import type { AdminDeps, AdminTarget } from './admin-target.js';
 import { ApiError } from './api-error.js';
 import type { Role } from './authorization.js';
-import { type AdminRoute, type Answer, json, jsonInSlices, text } from './call.js';
+import { type AdminRoute, type Answer, type Call, json, jsonInSlices, readObject, text } from './call.js';
 import { configView, snakeCase } from './config-view.js';
 import type { EventStream } from './event-stream.js';
 import { ExplainApi } from './explain-api.js';
@@ -77,6 +77,7 @@ export function adminRoutes(exhibits: RouteDeps): readonly AdminRoute[] {
       handle: () => jsonInSlices(subject.config, configView),
     },
     { method: 'POST', path: '/api/reload', access: 'token', handle: () => reload(services) },
+    { method: 'POST', path: '/api/upgrade', access: 'token', handle: (call) => upgrade(services, call) },
     {
       method: 'GET',
       path: '/api/certificates',
@@ -146,6 +147,37 @@ async function reload({ reload: read }: AdminDeps): Promise<Answer> {
   throw new ApiError(422, 'bad_config', message, {
     hint: 'The settings from before stay in force.',
     details: report,
+  });
+}
+
+/** The longest that a caller may have a new program take, in ms. */
+const MOST_PATIENCE = 600_000;
+
+async function upgrade({ upgrade: run = null }: AdminDeps, { request }: Call): Promise<Answer> {
+  if (run === null)
+    throw new ApiError(409, 'cannot_upgrade', 'this balancer is part of another program', {
+      hint: 'That program has to start the new one.',
+    });
+  const outcome = await run(await patienceIn(request));
+  if (outcome.ok) return json(outcome);
+  const { code, message, report } = outcome;
+  const failed = code === 'upgrade_failed';
+  throw new ApiError(failed ? 422 : 409, code, message, {
+    hint: failed ? 'The old program goes on.' : '',
+    details: report === '' ? '' : `${report}\n`,
+  });
+}
+
+/** A body is not needed; undefined without `timeout_ms`. */
+async function patienceIn(request: Call['request']): Promise<number | undefined> {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = request.headers;
+  if (length === '0' && coding === undefined) return undefined;
+  const { timeout_ms: ms, ...others } = await readObject(request);
+  const isGood =
+    ms === undefined || (Number.isInteger(ms) && (ms as number) > 0 && (ms as number) <= MOST_PATIENCE);
+  if (isGood && Object.keys(others).length === 0) return ms as number | undefined;
+  throw new ApiError(400, 'bad_value', `timeout_ms is a whole number from 1 to ${MOST_PATIENCE}`, {
+    hint: 'Nothing else can be said.',
   });
 }
 

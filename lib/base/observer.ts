@@ -130,6 +130,10 @@ export type BalancerEvent =
   | { readonly what: 'reloaded'; readonly detail: string }
   /** A configuration was refused, and the current one stays in force. `detail`: why. */
   | { readonly what: 'reload_refused'; readonly detail: string }
+  /** A new program has the sockets and takes the connections: this one answers what is left, and ends. `pid`: of the new one. */
+  | { readonly what: 'upgraded'; readonly pid: number; readonly version: string }
+  /** The new program did not become ready: this one goes on. `detail`: why. */
+  | { readonly what: 'upgrade_failed'; readonly detail: string }
   /**
    * A host name has other addresses than before. `isFirst`: it is resolved for the first time, and no failure was
    * reported before.

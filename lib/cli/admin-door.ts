@@ -5,12 +5,14 @@ import type { Address } from '../base/address.js';
 import type { Observer } from '../base/observer.js';
 import type { AdminConfig } from '../config/types.js';
 import type { InheritedSockets } from '../net/inherited-sockets.js';
+import type { ListeningSocket } from '../net/listeners.js';
 import { Exposition } from '../observe/exposition.js';
 import type { ConsoleLog } from './console-log.js';
 import type { EventFeed } from './event-feed.js';
 import type { Reload } from './reload.js';
 import type { RequestLog } from './request-log.js';
 import type { StartSettings } from './start-settings.js';
+import type { Upgrade } from './upgrade/upgrade.js';
 
 /** What the admin listener needs. */
 export interface AdminDoorDeps {
@@ -21,6 +23,7 @@ export interface AdminDoorDeps {
   readonly consoleLog: ConsoleLog;
   /** Sockets that this process was started with. */
   readonly inherited: InheritedSockets;
+  readonly upgrade: Upgrade | null;
 }
 
 /** The admin listener of a running program, and what it offers beyond the balancer. */
@@ -44,8 +47,18 @@ export class AdminDoor {
     return this.#admin.address;
   }
 
+  /** What another process needs to go on with the socket. */
+  get socket(): ListeningSocket | null {
+    return this.#admin.socket;
+  }
+
+  /** Another process goes on with the socket. */
+  leave(): Promise<void> {
+    return this.#admin.leave();
+  }
+
   /** Rejects with the system's error when the address can't be bound. */
-  async open({ balancer, reload, log, feed, consoleLog, inherited }: AdminDoorDeps): Promise<void> {
+  async open({ balancer, reload, log, feed, consoleLog, inherited, upgrade }: AdminDoorDeps): Promise<void> {
     const exposition = new Exposition({
       metrics: balancer.metrics,
       live: () => balancer.figureSteps(),
@@ -57,6 +70,7 @@ export class AdminDoor {
       reload: this.#plan.file === null ? null : () => reload.run(),
       metrics: async () => ({ type: exposition.contentType, body: exposition.stream() }),
       inherited,
+      upgrade: upgrade === null ? null : (patience) => upgrade.run(patience),
       report: (error) => consoleLog.warn(`admin: ${error instanceof Error ? error.stack : String(error)}`),
     };
     try {

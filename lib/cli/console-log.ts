@@ -187,7 +187,9 @@ export class ConsoleLog implements ThreadReader {
         break;
       case 'reloaded':
       case 'reload_refused':
-        // Reload itself writes the answer in full.
+      case 'upgraded':
+      case 'upgrade_failed':
+        // Who did it writes the answer in full.
         break;
       case 'resolved':
         if (!event.isFirst) this.#resolved(event.host, event.addresses);

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { basename, isAbsolute, relative } from 'node:path';
+import { basename, isAbsolute, relative, resolve } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { VERSION } from '../base/version.js';
@@ -11,7 +11,8 @@ import { KeptSignals, type Launch } from './kept-signals.js';
 import type { RemoteContext } from './remote/remote.js';
 import type { Pause } from './remote/screen.js';
 import { Terminal } from './terminal.js';
-import { unblocked } from './tty-output.js';
+import { unblockAgain, unblocked } from './tty-output.js';
+import { OldProgram } from './upgrade/old-program.js';
 
 /** The whole program: reads the command line, runs the command and ends the process with its exit code. */
 export async function main(launch: Launch): Promise<void> {
@@ -19,7 +20,11 @@ export async function main(launch: Launch): Promise<void> {
   const appearance = { colour: !refusesColour(words), env: process.env };
   const [output, errors] = unblocked(process.stdout, process.stderr);
   const stdout = new Terminal(output, appearance);
-  const stderr = new Terminal(errors, appearance);
+  const old = OldProgram.find(process.env, process);
+  const stderr = new Terminal(errors, {
+    ...appearance,
+    ...(old !== null && { copy: (text: string) => old.note(text) }),
+  });
   const signals = new KeptSignals(launch);
   process.on('uncaughtException', (error) => crash(error, stderr));
 
@@ -90,15 +95,20 @@ export async function main(launch: Launch): Promise<void> {
       const files = fileLimit();
       if (files !== -1 && files < FEWEST_FILES) refuseFewFiles(stderr);
       // Loaded when needed: --help and a mistyped option need not wait for it.
-      const [{ run }, { createBalancer }, sockets] = await Promise.all([
+      const [{ run }, { createBalancer }, sockets, { upgradeObstacle }] = await Promise.all([
         import('./run.js'),
         import('../balancer.js'),
         import('../net/inherited-sockets.js'),
+        import('./upgrade/upgrade.js'),
       ]);
       await closeDebugger();
+      const fromManager = sockets.socketsOfServiceManager(process.env, process.pid);
+      const handover = (await old?.handover()) ?? null;
+      old?.onEnd(() => unblockAgain(process.stdout, process.stderr));
       const inherited = new sockets.InheritedSockets(
-        sockets.socketsOfServiceManager(process.env, process.pid),
+        handover === null ? fromManager : sockets.socketsOfOldProgram(handover.sockets),
       );
+      const env = { ...process.env };
       const code = await run(parsed.command.options, {
         stdout,
         stderr,
@@ -108,6 +118,11 @@ export async function main(launch: Launch): Promise<void> {
         env: process.env,
         createBalancer,
         inherited,
+        takeover: handover === null ? null : { changes: handover.changes, ready: () => old?.ready(VERSION) },
+        relaunch: {
+          how: { program: programOnDisk(), words, env },
+          obstacle: upgradeObstacle(env, process.pid, process.ppid),
+        },
         atExit: (last) => process.on('exit', last),
       });
       await Promise.all([stdout.flushed(), stderr.flushed()]);
@@ -182,6 +197,14 @@ function refuseFewFiles(stderr: Terminal): never {
 function isShortOfFiles(error: unknown): boolean {
   const { code, path = '' } = error as NodeJS.ErrnoException;
   return code === 'EMFILE' && path.endsWith('.js');
+}
+
+/** The program as it is on the disk now: what was unpacked with its Node is started by its launcher, which finds both. */
+function programOnDisk(): readonly string[] {
+  const { LB_PROGRAM: launcher = '' } = process.env;
+  const path = launcher === '' ? '' : resolve(launcher);
+  if (path !== '' && existsSync(path)) return [path];
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? ''];
 }
 
 /** The command that starts this program: `lb` once installed, `node bin/lb.js` in a clone, `bin/lb` unpacked. */

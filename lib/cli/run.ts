@@ -19,6 +19,7 @@ import { count, humanDuration } from './error-text.js';
 import { EventFeed } from './event-feed.js';
 import { type Attempt, explainFailure } from './failure.js';
 import { FileWatch } from './file-watch.js';
+import { KeptChanges } from './kept-changes.js';
 import { Reload } from './reload.js';
 import { RequestLog } from './request-log.js';
 import {
@@ -33,6 +34,8 @@ import {
 import { StateFile } from './state-file.js';
 import { EXIT_CODE, type SignalSource, type StopSignal, StopSignals } from './stop-signals.js';
 import type { Terminal } from './terminal.js';
+import type { Relaunch } from './upgrade/new-program.js';
+import { Upgrade } from './upgrade/upgrade.js';
 
 /** The parts of the process that a run needs. */
 export interface RunContext {
@@ -46,8 +49,20 @@ export interface RunContext {
   readonly createBalancer: (config: Config, observer: Observer, options: BalancerOptions) => Balancer;
   /** Sockets that this process was started with; none by default. */
   readonly inherited?: InheritedSockets;
+  /** The program that this one takes over from; none by default. */
+  readonly takeover?: Takeover | null;
+  /** How this program was started, and why it cannot be replaced by a new one; by default it cannot. */
+  readonly relaunch?: { readonly how: Relaunch; readonly obstacle: string | null } | null;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
+}
+
+/** What the old program has left to this one. */
+export interface Takeover {
+  /** The changes of operators, as `writeChanges` writes them; null without any. */
+  readonly changes: string | null;
+  /** Tells the old program that this one serves. */
+  ready(): void;
 }
 
 /** Runs the balancer until it has to stop. Resolves with the exit code when everything is closed. */
@@ -112,13 +127,14 @@ function makePlan(
 async function balance(plan: StartSettings, options: RunOptions, context: RunContext): Promise<number> {
   const { config } = plan;
   const { stderr, signals, version, program, inherited = new InheritedSockets([]) } = context;
+  const { takeover = null } = context;
   const consoleLog = new ConsoleLog({
     terminal: stderr,
     servers: serversOf(config).length,
     volume: options.volume,
   });
   consoleLog.applyConfig(config, pathOption(plan.file));
-  const state = await openState(config, consoleLog);
+  const state = new KeptChanges(await openState(config, consoleLog), takeover?.changes ?? null);
   const log = await openLog(config, options, context.stdout, consoleLog);
   const admin = config.admin === null ? null : new AdminDoor(plan, config.admin);
   const feed = new EventFeed(version, (message) => consoleLog.warn(message));
@@ -144,6 +160,7 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
   const up = new Promise<void>((resolve) => {
     tellUp = resolve;
   });
+  const upgrade = admin === null ? null : upgradeOf(context, { balancer, consoleLog, state, admin });
   const reload = new Reload(balancer, plan, options, stderr, consoleLog, up);
   const onHangUp = (): void => void reload.run();
   const watched = (): readonly string[] => [...reload.files, ...balancer.certificateFiles];
@@ -163,9 +180,15 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
     const cut = stops.second.then((signal) => Promise.reject(new CutShort(signal)));
     await attempt({ listening: true }, () => Promise.race([balancer.start(), cut]));
     if (admin !== null)
-      await attempt({ listening: true }, () =>
-        admin.open({ balancer, reload, log, feed, consoleLog, inherited }),
-      );
+      await attempt({ listening: true }, async () => {
+        try {
+          await admin.open({ balancer, reload, log, feed, consoleLog, inherited, upgrade });
+        } catch (error) {
+          // Its inherited sockets may have brought requests already, which the old program goes on to take.
+          if (takeover !== null) await balancer.drain();
+          throw error;
+        }
+      });
     for (const socket of inherited.closeRest())
       consoleLog.warn(
         `the inherited socket ${describeInherited(socket)} belongs to no listener and is closed`,
@@ -175,13 +198,14 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
     if (options.volume !== 'quiet') {
       const { paint } = stderr;
       const isWatched = options.watch;
-      const restored = state === null ? 0 : balancer.status().config.drift.length;
+      const restored = config.stateFile === null ? 0 : balancer.status().config.drift.length;
       const authority = authorityFile(authorityFolder());
       const facts = { version, program, plan, addresses, isWatched, restored, paint, authority };
       stderr.write(banner({ ...facts, admin: admin?.address ?? null }));
     }
     consoleLog.introduced();
-    return await stopWhenTold(balancer, stops, config, consoleLog);
+    takeover?.ready();
+    return await stopWhenTold({ balancer, stops, upgrade, admin, config, consoleLog });
   } finally {
     watch?.stop();
     admin?.close();
@@ -189,7 +213,7 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
     stops.detach();
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) signals.off(signal, reopen);
     signals.off('SIGHUP', onHangUp);
-    await Promise.all([log.close(), feed.close(), state?.close()]);
+    await Promise.all([log.close(), feed.close(), state.close()]);
   }
 }
 
@@ -223,35 +247,98 @@ function followReload(config: Config, log: RequestLog, feed: EventFeed, consoleL
   }
 }
 
+/** null: nobody knows how to start this program. */
+function upgradeOf(
+  { relaunch = null }: RunContext,
+  parts: {
+    readonly balancer: Balancer;
+    readonly consoleLog: ConsoleLog;
+    readonly state: KeptChanges;
+    readonly admin: AdminDoor;
+  },
+): Upgrade | null {
+  if (relaunch === null) return null;
+  const { balancer, consoleLog, state, admin } = parts;
+  return new Upgrade({
+    balancer,
+    consoleLog,
+    relaunch: relaunch.how,
+    obstacle: relaunch.obstacle,
+    adminSocket: () => admin.socket,
+    changes: () => state.handOver(),
+    onTakenOver: () => state.release(),
+  });
+}
+
+/** What ends when the program is told to stop. */
+interface Running {
+  readonly balancer: Balancer;
+  readonly stops: StopSignals;
+  readonly upgrade: Upgrade | null;
+  readonly admin: AdminDoor | null;
+  readonly config: Config;
+  readonly consoleLog: ConsoleLog;
+}
+
 /**
  * First signal: announce the shutdown, then drain. A signal during the announcement skips it; a signal during the drain
- * stops at once.
+ * stops at once. After an upgrade it drains without a signal: a first one is told what the second does.
  */
-async function stopWhenTold(
-  balancer: Balancer,
-  stops: StopSignals,
-  config: Config,
-  consoleLog: ConsoleLog,
-): Promise<number> {
+async function stopWhenTold({
+  balancer,
+  stops,
+  upgrade,
+  admin,
+  config,
+  consoleLog,
+}: Running): Promise<number> {
   const since = performance.now();
-  const signal = await stops.first;
+  const signal = await Promise.race([
+    stops.first,
+    ...(upgrade === null ? [] : [upgrade.done.then(() => null)]),
+  ]);
+  if (signal === null) return endAfterUpgrade({ balancer, stops, admin, consoleLog }, since);
+  upgrade?.cancel();
   if (signal === 'SIGINT') consoleLog.eraseInterrupt();
   const repeat = signal === 'SIGINT' ? 'Ctrl-C' : signal;
   const isHurried = await takeLeave(balancer, stops, repeat, consoleLog);
   const patience = config.timeouts.drain === 0 ? '' : `up to ${formatDuration(config.timeouts.drain)} for `;
   consoleLog.mention(`stopping: ${patience}requests in flight, ${repeat} again cuts them`);
-  const drained = balancer.drain().then((clean) => {
-    const work = `${count(consoleLog.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
-    if (clean) consoleLog.mention(`stopped after ${work}, every request was answered`);
-    else consoleLog.say(`stopped after ${work}, requests still in flight were cut`);
-    return clean ? 0 : 1;
+  const drained = drainedCode(balancer, since, consoleLog);
+  return Promise.race([drained, cutCode(isHurried ? stops.third : stops.second, consoleLog)]);
+}
+
+/** A new program has taken over. */
+async function endAfterUpgrade(
+  { balancer, stops, admin, consoleLog }: Pick<Running, 'balancer' | 'stops' | 'admin' | 'consoleLog'>,
+  since: number,
+): Promise<number> {
+  void stops.first.then((signal) => {
+    if (signal === 'SIGINT') consoleLog.eraseInterrupt();
+    consoleLog.mention(
+      `ending already: ${signal === 'SIGINT' ? 'Ctrl-C' : signal} again cuts what is in flight`,
+    );
   });
-  const forced = (isHurried ? stops.third : stops.second).then((last) => {
-    if (last === 'SIGINT') consoleLog.eraseInterrupt();
-    consoleLog.say('stopped at once');
-    return EXIT_CODE[last];
-  });
-  return Promise.race([drained, forced]);
+  // Whoever asked for the upgrade is answered before the last connection is gone.
+  const ended = Promise.all([drainedCode(balancer, since, consoleLog), admin?.leave()]).then(
+    ([code]) => code,
+  );
+  return Promise.race([ended, cutCode(stops.second, consoleLog)]);
+}
+
+async function drainedCode(balancer: Balancer, since: number, consoleLog: ConsoleLog): Promise<number> {
+  const clean = await balancer.drain();
+  const work = `${count(consoleLog.requests, 'request')} in ${humanDuration(performance.now() - since)}`;
+  if (clean) consoleLog.mention(`stopped after ${work}, every request was answered`);
+  else consoleLog.say(`stopped after ${work}, requests still in flight were cut`);
+  return clean ? 0 : 1;
+}
+
+async function cutCode(told: Promise<StopSignal>, consoleLog: ConsoleLog): Promise<number> {
+  const last = await told;
+  if (last === 'SIGINT') consoleLog.eraseInterrupt();
+  consoleLog.say('stopped at once');
+  return EXIT_CODE[last];
 }
 
 /** Waits so that a balancer in front can notice. True: a second signal has cut this short. */

@@ -17,6 +17,8 @@ export interface TerminalOptions {
   /** False with --no-color. */
   readonly colour: boolean;
   readonly env: NodeJS.ProcessEnv;
+  /** Called with every text before it is written. */
+  readonly copy?: (text: string) => void;
 }
 
 /** The part of process.stdout and process.stderr that is used. */
@@ -50,9 +52,11 @@ export class Terminal {
   /** What the last write would have reported as dropped, if it fails. */
   #lines = 0;
   #said = 0;
+  readonly #copy: (text: string) => void;
 
   constructor(stream: OutputStream, options: TerminalOptions) {
     this.#stream = stream;
+    this.#copy = options.copy ?? (() => {});
     this.isTty = stream.isTTY === true;
     this.inColour = wantsColour({ allowed: options.colour, env: options.env, isTty: this.isTty });
     this.paint = createPaint(this.inColour);
@@ -76,6 +80,7 @@ export class Terminal {
   }
 
   write(text: string): void {
+    this.#copy(text);
     const lines = countLines(text);
     this.#dropping =
       this.#gone || this.#stream.writableLength > (this.#dropping ? BACKLOG_RESUMED : BACKLOG_LIMIT);

@@ -103,6 +103,19 @@ export function unblocked(stdout: ProcessStream, stderr: ProcessStream): [Output
   return [one, unblockedTty(stderr)];
 }
 
+/**
+ * A process that ends sets the flags of its standard streams back to those that it found, for all processes that have the
+ * same pipes: they are not blocking again from now on.
+ */
+export function unblockAgain(...streams: readonly ProcessStream[]): void {
+  for (const stream of streams) {
+    const { _handle: handle } = stream as unknown as {
+      _handle?: { setBlocking?(on: boolean): number } | null;
+    };
+    if (process.platform !== 'win32') handle?.setBlocking?.(false);
+  }
+}
+
 function unblockedTty(stream: ProcessStream): OutputStream {
   if (!stream.isTTY || process.platform === 'win32') return stream;
   // There is no public way to this flag. libuv has opened the terminal anew, so the shell's own descriptor keeps its

@@ -101,8 +101,21 @@ export function socketsOfServiceManager(env: NodeJS.ProcessEnv, pid: number): re
   }));
 }
 
+/** Sockets of another lb, which this process was started by to take over. `wanted`: the configured address. */
+export function socketsOfOldProgram(
+  sockets: readonly Pick<InheritedSocket, 'descriptor' | 'wanted' | 'ownsFile'>[],
+): readonly InheritedSocket[] {
+  // A new settings file may spell the address differently.
+  const bound = boundAddresses(sockets.map(({ descriptor }) => descriptor));
+  return sockets.map(({ descriptor, wanted, ownsFile }) => {
+    const boundTo = bound.get(descriptor) ?? null;
+    return { descriptor, name: '', boundTo, wanted, ownsFile };
+  });
+}
+
 /** The socket for people: `127.0.0.1:8080`, or its number if the address is not known. */
-export function describeInherited({ descriptor, name, boundTo }: InheritedSocket): string {
+export function describeInherited({ descriptor, name, boundTo, wanted }: InheritedSocket): string {
+  if (wanted !== null) return wanted;
   const label = name === '' || name === 'unknown' ? '' : ` (${name})`;
   if (boundTo === null) return `descriptor ${descriptor}${label}`;
   if (boundTo.kind === 'unix') return `unix:${boundTo.path}${label}`;

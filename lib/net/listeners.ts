@@ -41,6 +41,7 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   readonly #observer: Observer;
   #wanted: readonly Settings[];
   #open: readonly Listener<Settings>[];
+  #isHandedOver = false;
 
   constructor(
     wanted: readonly Settings[],
@@ -154,9 +155,18 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
     return sockets;
   }
 
-  /** `keepFiles`: another process goes on with the sockets, so that the files of Unix sockets stay. */
-  close({ keepFiles = false } = {}): void {
-    for (const listener of this.#open) listener.close({ keepFile: keepFiles });
+  /** Another process goes on with the sockets: the files of Unix sockets stay when they are closed here. */
+  handOver(): void {
+    this.#isHandedOver = true;
+  }
+
+  get isHandedOver(): boolean {
+    return this.#isHandedOver;
+  }
+
+  /** Safe to call several times. */
+  close(): void {
+    for (const listener of this.#open) listener.close({ keepFile: this.#isHandedOver });
   }
 }
 

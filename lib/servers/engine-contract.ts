@@ -4,7 +4,7 @@ import type { Failure } from '../base/failure.js';
 import type { Availability } from '../base/observer.js';
 import type { Endpoint } from '../net/dial.js';
 import type { HandshakeResult } from '../net/handshake-results.js';
-import type { ListenerFigures } from '../net/listeners.js';
+import type { ListenerFigures, ListeningSocket } from '../net/listeners.js';
 import type { ServerTls } from '../net/server-tls.js';
 import type { PublishedCertificates } from '../tls/published-certificates.js';
 import type { AttemptOutcome, PoolLimits } from './contracts.js';
@@ -78,6 +78,10 @@ export interface EngineHost<Snapshot, Config> extends Engine<Snapshot> {
   endOutdated(): void;
   /** Answers the challenges of certificate authorities; null: none is open. */
   answerChallenges(answerFor: ((path: string) => string | null) | null): void;
+  /** What another process needs to go on with the sockets of all engines; null if it cannot. */
+  sockets(): Promise<readonly ListeningSocket[] | null>;
+  /** Another process goes on with the sockets: `drain` leaves to it what waits to be accepted. */
+  handOver(): void;
   /** From now on every answer ends its connection. */
   announceEnd(): void;
   /** Accepts no more connections; resolves when the last one has ended. */

@@ -415,6 +415,12 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
 
   // The end.
 
+  async sockets(): Promise<null> {
+    return null;
+  }
+
+  handOver(): void {}
+
   announceEnd(): void {
     this.#hasAnnounced = true;
     this.#tell({ what: 'announce' });

@@ -28,6 +28,8 @@ const TELLERS: { readonly [what in BalancerEvent['what']]: 'engine' | 'control' 
   unbanned: 'control',
   reloaded: 'control',
   reload_refused: 'control',
+  upgraded: 'control',
+  upgrade_failed: 'control',
   resolved: 'control',
   resolve_failed: 'control',
   certificates_reloaded: 'control',

@@ -204,6 +204,18 @@ export class FakeBalancer implements Balancer {
     return () => {};
   }
 
+  async sockets(): Promise<null> {
+    return null;
+  }
+
+  async holdChanges(): Promise<() => void> {
+    return () => {};
+  }
+
+  handOver(): void {}
+
+  refuseUpgrade(): void {}
+
   refuseReload(detail: string): void {
     this.observer.event?.({ what: 'reload_refused', detail: detail });
   }

@@ -130,6 +130,8 @@ export class Seen implements Observer {
       case 'route_down':
       case 'route_up':
       case 'unbanned':
+      case 'upgrade_failed':
+      case 'upgraded':
       case 'weight':
     }
   }

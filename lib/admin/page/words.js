@@ -81,6 +81,8 @@ const EVENTS = {
   draining: ['stopping, what is in flight is answered', 'warn'],
   reloaded: ['settings reloaded', 'good'],
   reload_refused: ['settings refused', 'bad'],
+  upgraded: ['a new program has taken over', 'good'],
+  upgrade_failed: ['the new program did not start', 'bad'],
   warning: ['warning', 'warn'],
   down: ['is down', 'bad'],
   up: ['is up', 'good'],

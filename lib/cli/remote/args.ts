@@ -1,6 +1,6 @@
 import { parseAddress } from '../../base/address.js';
 import { parseServerAddress } from '../../base/server-address.js';
-import { ValueError } from '../../base/units.js';
+import { parseDuration, ValueError } from '../../base/units.js';
 import { MAX_WEIGHT } from '../../control/changes.js';
 import { type OptionName, type RemoteName, spoken, UsageError } from '../options.js';
 import { type Action, type RemoteOptions, readAdminOption } from './options.js';
@@ -21,6 +21,7 @@ const OPERANDS: { readonly [name in RemoteName]: readonly string[] } = {
   bans: [],
   unban: ['ADDR'],
   reload: [],
+  upgrade: [],
   top: [],
 };
 
@@ -45,7 +46,7 @@ export function remoteOptions(name: RemoteName, operands: readonly string[], val
 function readAction(name: RemoteName, [first = '', second = '']: readonly string[], values: Values): Action {
   const { admin } = Object.fromEntries(values);
   if (admin !== undefined)
-    readAddress('--admin', () => parseAddress(readAdminOption(admin).address, { defaultHost: '127.0.0.1' }));
+    readValue('--admin', () => parseAddress(readAdminOption(admin).address, { defaultHost: '127.0.0.1' }));
   switch (name) {
     case 'status':
     case 'servers':
@@ -62,6 +63,8 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
       return { kind: name, server: first };
     case 'unban':
       return { kind: name, client: first };
+    case 'upgrade':
+      return { kind: name, timeoutMs: readTimeout(values.get('timeout')) };
     case 'bans':
     case 'reload':
     case 'top':
@@ -70,7 +73,7 @@ function readAction(name: RemoteName, [first = '', second = '']: readonly string
 }
 
 function newServer(address: string, values: Values): NewServerView {
-  readAddress(`server ${JSON.stringify(address)}`, () => parseServerAddress(address));
+  readValue(`server ${JSON.stringify(address)}`, () => parseServerAddress(address));
   const [route, name, weight] = (['route', 'name', 'weight'] as const).map((option) => values.get(option));
   return {
     address,
@@ -81,14 +84,24 @@ function newServer(address: string, values: Values): NewServerView {
   };
 }
 
+/** The longest that the API takes. */
+const MOST_TIMEOUT = 600_000;
+
+function readTimeout(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const ms = readValue('--timeout', () => parseDuration(text));
+  if (ms > 0 && ms <= MOST_TIMEOUT) return ms;
+  throw new UsageError('--timeout is at most 10m, and more than 0.');
+}
+
 function readWeight(text: string): number {
   if (/^\d{1,3}$/.test(text) && Number(text) <= MAX_WEIGHT) return Number(text);
   throw new UsageError(`${JSON.stringify(text)} is no weight: it is a whole number from 0 to ${MAX_WEIGHT}.`);
 }
 
-function readAddress(what: string, read: () => unknown): void {
+function readValue<T>(what: string, read: () => T): T {
   try {
-    read();
+    return read();
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
     throw new UsageError(`${what}: ${error.message}. ${error.hint}`.trim());

@@ -14,6 +14,8 @@ import type {
 const PATIENCE_MS = 5000;
 /** A settings file is read, checked and tested. */
 const RELOAD_PATIENCE_MS = 60_000;
+/** Beyond what the new program is given: it is asked for its version before, and ended if it does not become ready. */
+const UPGRADE_PATIENCE_MS = 60_000;
 
 /** The states that a server can be set to. */
 export interface Change {
@@ -94,6 +96,13 @@ export class AdminClient {
   /** Makes it reload its settings file and returns its report. */
   reload(): Promise<{ readonly ok: boolean; readonly message: string }> {
     return this.#ask({ method: 'POST', path: '/api/reload', patience: RELOAD_PATIENCE_MS });
+  }
+
+  /** Has the program on the disk take over, which may take `timeoutMs` to be ready; null: as long as the balancer lets it. */
+  upgrade(timeoutMs: number | null): Promise<{ readonly ok: boolean; readonly message: string }> {
+    const body = timeoutMs === null ? {} : { body: { timeout_ms: timeoutMs } };
+    const patience = UPGRADE_PATIENCE_MS + (timeoutMs ?? 0);
+    return this.#ask({ method: 'POST', path: '/api/upgrade', patience, ...body });
   }
 
   /** The seconds of the last minutes that ended after `since`, in ms since the epoch. */

@@ -12,6 +12,8 @@ const WORDS: { readonly [what in EventView['what']]: readonly [words: string, ti
   draining: ['the balancer drains', 'yellow'],
   reloaded: ['settings reloaded', 'green'],
   reload_refused: ['settings refused', 'red'],
+  upgraded: ['a new program has taken over', 'green'],
+  upgrade_failed: ['the new program did not start', 'red'],
   warning: ['warning', 'yellow'],
   down: ['is down', 'red'],
   up: ['is back', 'green'],

@@ -8,6 +8,8 @@ export type Action =
   | { readonly kind: 'weight'; readonly server: string; readonly weight: number }
   | { readonly kind: 'add'; readonly server: NewServerView }
   | { readonly kind: 'unban'; readonly client: string }
+  /** `timeoutMs`: null for the default of the balancer. */
+  | { readonly kind: 'upgrade'; readonly timeoutMs: number | null }
   | { readonly kind: 'bans' | 'reload' | 'top' };
 
 /** Which admin listener to ask. */

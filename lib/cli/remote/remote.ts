@@ -102,7 +102,9 @@ class Conversation {
       case 'unban':
         return this.#unban(action.client);
       case 'reload':
-        return this.#reload();
+        return this.#tellOutcome(this.#client.reload());
+      case 'upgrade':
+        return this.#tellOutcome(this.#client.upgrade(action.timeoutMs));
     }
   }
 
@@ -216,8 +218,8 @@ class Conversation {
       );
   }
 
-  async #reload(): Promise<void> {
-    const outcome = await this.#client.reload();
+  async #tellOutcome(asked: Promise<{ readonly message: string }>): Promise<void> {
+    const outcome = await asked;
     const { stdout } = this.#context;
     if (this.#json) this.#print(outcome);
     else stdout.write(`${stdout.paint.green(escapeForScreen(outcome.message))}\n`);

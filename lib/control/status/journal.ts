@@ -87,6 +87,8 @@ function detailOf(event: BalancerEvent): string {
       return `${event.from} -> ${event.to}`;
     case 'added':
       return `to ${event.route}`;
+    case 'upgraded':
+      return `process ${event.pid}, lb ${event.version}`;
     case 'listening':
     case 'closed':
       return event.address.text;
@@ -94,6 +96,7 @@ function detailOf(event: BalancerEvent): string {
       return event.message;
     case 'reloaded':
     case 'reload_refused':
+    case 'upgrade_failed':
     case 'route_down':
       return event.detail;
     case 'banned':

@@ -10,6 +10,7 @@ export type OperationCode =
   | 'last_server'
   | 'unknown_ban'
   | 'bad_value'
+  | 'upgrading'
   | 'ending';
 
 /** The change was refused, and nothing was changed. The message is one line and says what to do. */

@@ -1,0 +1,222 @@
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
+import { upgradeObstacle } from '../../lib/cli/upgrade/upgrade.js';
+import { Program } from '../cli/support.js';
+import { FIXTURE_SERVER } from '../support/processes.js';
+import { ended, ReplacedProgram } from '../support/replaced-program.js';
+import { Load } from './load.js';
+import { NewConnections } from './new-connections.js';
+
+/**
+ * By hand for longer: `node dist/test/resilience/upgrade.test.js --upgrades 20 --rate 500`; so does .ci/run, by LB_UPGRADES.
+ * New connections for each second: as many as a machine takes that runs other tests meanwhile.
+ */
+const { values } = parseArgs({
+  options: {
+    upgrades: { type: 'string', default: process.env.LB_UPGRADES ?? '2' },
+    rate: { type: 'string', default: process.env.LB_UPGRADES === undefined ? '100' : '500' },
+  },
+  strict: false,
+});
+const UPGRADES = Number(values.upgrades);
+const RATE = Number(values.rate);
+// Programs are started, which takes long while much else runs.
+t.setTimeout(0);
+
+/** A server in a process of its own, so that it is not held up by the clients of this one. */
+async function serverFor(t: Test): Promise<string> {
+  const server = new Program(['--name', 'a'], {}, FIXTURE_SERVER);
+  t.teardown(() => server.kill());
+  return server.onStderr(/listens on (\S+)/);
+}
+
+/** The port of the first listener. */
+async function portOf(running: ReplacedProgram): Promise<number> {
+  return Number(await running.program.onStderr(/curl http:\/\/\S+?:(\d+)/));
+}
+
+t.test(
+  `${UPGRADES} upgrades under ${RATE} new connections a second: none is refused, none fails`,
+  { timeout: 0 },
+  async (t) => {
+    const server = await serverFor(t);
+    const running = await ReplacedProgram.start(t, {
+      listen: '127.0.0.1:0',
+      health_check: false,
+      servers: [server],
+      timeouts: { drain: '60s' },
+    });
+    const port = await portOf(running);
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+    const first = running.pid;
+    const coming = new NewConnections(port, RATE);
+    t.teardown(() => coming.stop());
+    const kept = new Load(port, { clients: 4, rest: 20 });
+    const took: number[] = [];
+    let before = first;
+    for (let count = 0; count < UPGRADES; count++) {
+      await coming.more(100);
+      const since = performance.now();
+      const { status, pid, error } = await running.upgrade();
+      took.push(Math.round(performance.now() - since));
+      t.same({ status, error }, { status: 200, error: undefined });
+      t.not(pid, before);
+      if (before !== first) await ended(before);
+      before = pid ?? 0;
+    }
+    await coming.more(100);
+    await Promise.all([coming.stop(), kept.stop()]);
+    t.same(coming.failures.slice(0, 10), []);
+    t.equal(kept.refused, 0);
+    // A request that crosses with the end of its idle connection was never taken: RFC 9112, 9.5 has clients repeat it.
+    t.same(
+      kept.bad.filter(({ status }) => status !== 0),
+      [],
+      'kept connections are closed politely',
+    );
+    socket.send('still here');
+    t.equal(String(await new Promise((resolve) => socket.once('message', resolve))), 'still here');
+    t.equal(running.program.child.exitCode, null, 'the first process lives as long as its WebSocket');
+    socket.close();
+    t.equal(await running.firstCode(), 0);
+    t.comment(
+      `${coming.answered} answered at ${Math.round(coming.rate)}/s, ${kept.answered} on kept connections, ` +
+        `${kept.bad.length} crossed; ms for each upgrade: ${took.join(' ')}`,
+    );
+    await running.stop();
+  },
+);
+
+t.test('a Unix socket stays where it is, and the last program removes it', async (t) => {
+  const running = await ReplacedProgram.start(t, { listen: ['127.0.0.1:0'], servers: [await serverFor(t)] });
+  const path = join(running.directory, 's');
+  const settings = { admin: '127.0.0.1:0', listen: [`unix:${path}`], servers: [await serverFor(t)] };
+  writeFileSync(running.settings, JSON.stringify(settings));
+  t.match(await running.ask('api/reload', 'POST'), { ok: true });
+  const file = statSync(path);
+  const coming = new NewConnections(path, 100);
+  await coming.more(10);
+  t.match(await running.upgrade(), { status: 200 });
+  t.equal(await running.firstCode(), 0);
+  await coming.more(10);
+  await coming.stop();
+  t.same(coming.failures.slice(0, 10), []);
+  t.equal(statSync(path).ino, file.ino);
+  await running.stop();
+  t.notOk(existsSync(path));
+});
+
+t.test('what operators have changed goes over without a state file', async (t) => {
+  const servers = [await serverFor(t), await serverFor(t)];
+  const running = await ReplacedProgram.start(t, { listen: '127.0.0.1:0', servers });
+  await running.ask(`api/servers/${servers[0]}`, 'PATCH', { weight: 7 });
+  await running.ask(`api/servers/${servers[1]}`, 'PATCH', { state: 'drain' });
+  t.match(await running.upgrade(), { status: 200 });
+  t.match(await running.ask(`api/servers/${servers[0]}`), { weight: 7 });
+  t.match(await running.ask(`api/servers/${servers[1]}`), { state: 'draining' });
+  await running.stop();
+});
+
+t.test(
+  'a new program that does not become ready leaves the old one at work, with the reason',
+  { timeout: 0 },
+  async (t) => {
+    const server = await serverFor(t);
+    const running = await ReplacedProgram.start(t, {
+      listen: '127.0.0.1:0',
+      health_check: false,
+      servers: [server],
+    });
+    const port = await portOf(running);
+    const coming = new NewConnections(port, 50);
+    const { pid } = running;
+    const refused = async (body?: object) => {
+      await coming.more(20);
+      const answer = await running.upgrade(body);
+      return { ...answer, event: await running.lastEvent('upgrade_failed') };
+    };
+
+    running.replace('throw new Error("half written");\n');
+    t.match(await refused(), {
+      status: 422,
+      error: { code: 'upgrade_failed', message: /cannot be loaded: .*exit code 1/, details: /half written/ },
+      event: /half written/,
+    });
+    running.replace();
+
+    const good = { admin: '127.0.0.1:0', listen: '127.0.0.1:0', health_check: false, servers: [server] };
+    writeFileSync(running.settings, JSON.stringify({ ...good, timouts: {} }));
+    t.match(await refused(), {
+      status: 422,
+      error: { message: /exit code 1/, details: /timouts: unknown key/ },
+      event: /timouts/,
+    });
+
+    // It listens on all that it has got, and then fails at the last listener.
+    writeFileSync(running.settings, JSON.stringify({ ...good, listen: ['127.0.0.1:0', '192.0.2.1:1'] }));
+    t.match(await refused(), { status: 422, error: { details: /192\.0\.2\.1/ } });
+    writeFileSync(running.settings, JSON.stringify(good));
+
+    running.replace(
+      'console.log("lb 9.9.9");\nif (!process.argv.includes("--version")) setInterval(() => {}, 1000);\n',
+    );
+    t.match(await refused({ timeout_ms: 300 }), {
+      status: 422,
+      error: { message: /not ready within 0\.3 s/ },
+    });
+    running.replace('console.log("lb 9.9.9");\nif (!process.argv.includes("--version")) process.abort();\n');
+    t.match(await refused(), { status: 422, error: { message: /ended by SIGABRT/ } });
+    t.match(await running.upgrade({ timeout: 1 }), { status: 400, error: { code: 'bad_value' } });
+
+    t.equal(running.pid, pid);
+    running.replace();
+    const [one, other] = await Promise.all([running.upgrade(), running.upgrade()]);
+    t.same([one.status, other.status].sort(), [200, 409], 'one at a time');
+    t.equal(await running.firstCode(), 0);
+    await coming.stop();
+    t.same(coming.failures.slice(0, 10), []);
+    t.ok(coming.answered > 100);
+    await running.stop();
+  },
+);
+
+t.test('no change is lost: reloads and operations wait until the new program serves', async (t) => {
+  const server = await serverFor(t);
+  const running = await ReplacedProgram.start(t, { listen: '127.0.0.1:0', servers: [server] });
+  running.replace(
+    'console.log("lb 9.9.9");\nif (!process.argv.includes("--version")) setInterval(() => {}, 1000);\n',
+  );
+  const upgrade = running.upgrade({ timeout_ms: 1000 });
+  await running.program.onStderr(/upgrade: process \d+ is starting/);
+  t.match(await running.ask(`api/servers/${server}`, 'PATCH', { weight: 3 }), {
+    error: { code: 'upgrading' },
+  });
+  t.match(await running.ask('api/reload', 'POST'), { error: { details: /a new program is taking over/ } });
+  t.match(await upgrade, { status: 422 });
+  t.match(await running.ask(`api/servers/${server}`, 'PATCH', { weight: 3 }), { weight: 3 });
+  await running.stop();
+});
+
+t.test('a program that is told to stop during an upgrade takes the new one with it', async (t) => {
+  const running = await ReplacedProgram.start(t, { listen: '127.0.0.1:0', servers: [await serverFor(t)] });
+  running.replace(
+    'console.log("lb 9.9.9");\nif (!process.argv.includes("--version")) setInterval(() => {}, 1000);\n',
+  );
+  const upgrade = running.upgrade().catch(() => null);
+  const pid = Number(await running.program.onStderr(/upgrade: process (\d+) is starting/));
+  running.program.child.kill('SIGTERM');
+  await running.firstCode();
+  await ended(pid);
+  await upgrade;
+});
+
+t.test('where the new program would end with the old one, none is started', async (t) => {
+  t.match(upgradeObstacle({}, 1, 0), /process 1.*container/);
+  t.match(upgradeObstacle({ SYSTEMD_EXEC_PID: '42' }, 42, 1), /Type=notify/);
+  t.equal(upgradeObstacle({ SYSTEMD_EXEC_PID: '42', NOTIFY_SOCKET: '/run/n' }, 42, 7), null);
+  t.equal(upgradeObstacle({ SYSTEMD_EXEC_PID: '41' }, 42, 7), null, 'a program that the service started');
+});
