@@ -30,6 +30,7 @@ export const SCRIPTS = [
   'routes.js',
   'firewall.js',
   'certificates.js',
+  'providers.js',
   'threads.js',
   'bans.js',
   'failures.js',

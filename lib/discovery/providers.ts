@@ -98,7 +98,13 @@ export class Providers {
 
   /** In the order of the file. */
   get statuses(): readonly ProviderStatus[] {
-    return [...this.#running.values()].map(({ status }) => status);
+    const seen = new Map<string, number>();
+    return [...this.#running.values()].map(({ status }) => {
+      // Sources may differ in what the text leaves out: names of metrics must not be the same.
+      const count = (seen.get(status.source) ?? 0) + 1;
+      seen.set(status.source, count);
+      return count === 1 ? status : { ...status, source: `${status.source} (${count})` };
+    });
   }
 
   stop(): void {

@@ -103,13 +103,20 @@ export class SrvSource implements Source {
 }
 
 /**
- * Weights from 1 to 256 for those of records, which go to 65535. Where all are 0 they are the same; where some are 0,
- * these are far below the others.
+ * Weights from 1 to 256 for those of records, which go to 65535, within each priority. Where all are 0 they are the same;
+ * where some are 0, these are far below the others.
  */
 function weightsOf(records: readonly SrvRecord[]): readonly number[] {
-  const most = records.reduce((found, { weight }) => Math.max(found, weight), 0);
-  if (most === 0) return records.map(() => 1);
-  const hasZero = records.some(({ weight }) => weight === 0);
-  const scale = hasZero || most > MOST_WEIGHT ? Math.min(hasZero ? LEAST_PART : 1, MOST_WEIGHT / most) : 1;
-  return records.map(({ weight }) => Math.max(1, Math.round(weight * scale)));
+  const most = new Map<number, number>();
+  const withZero = new Set<number>();
+  for (const { priority, weight } of records) {
+    most.set(priority, Math.max(most.get(priority) ?? 0, weight));
+    if (weight === 0) withZero.add(priority);
+  }
+  return records.map(({ priority, weight }) => {
+    const largest = most.get(priority) ?? 0;
+    if (largest === 0) return 1;
+    const scale = Math.min(withZero.has(priority) ? LEAST_PART : 1, MOST_WEIGHT / largest);
+    return Math.max(1, Math.round(weight * scale));
+  });
 }

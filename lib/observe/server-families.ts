@@ -1,6 +1,7 @@
 import type { Histogram } from '../base/collections.js';
 import { counter, durationsOf, type Family, gauge, one, type Sample } from './families.js';
 import type { StatusClasses } from './metrics-snapshot.js';
+import { type LiveProvider, providerFamilies } from './provider-families.js';
 import { type LiveThread, threadFamilies } from './thread-families.js';
 
 /** The state of a running balancer that the gauges show; its status has all of this and more. */
@@ -33,6 +34,8 @@ export interface LiveBalancer {
   }[];
   /** Those that are shown to clients. */
   readonly certificates: readonly LiveCertificate[];
+  /** Where servers come from by themselves. */
+  readonly providers: readonly LiveProvider[];
 }
 
 export interface LiveCertificate {
@@ -112,6 +115,7 @@ export function serverFamilies(live: () => LiveBalancer): readonly Family[] {
       'When the certificate that clients are shown expires, in Unix time.',
       () => certificates(live()),
     ),
+    ...providerFamilies(() => live().providers),
     counter('lb_tls_handshakes_total', 'TLS handshakes of clients, by how they ended.', () =>
       [...live().handshakes].map(([result, value]) => ({ labels: { result }, value })),
     ),

@@ -147,7 +147,17 @@ export class FakeSubject implements AdminTarget {
         },
       ],
       certificates: this.certificates(),
-      providers: [],
+      providers: [
+        {
+          source: 'dns api.internal:8080',
+          kind: 'dns',
+          state: 'failing',
+          servers: 3,
+          answeredAt: 1_700_000_000_000,
+          error: 'ESERVFAIL',
+          errors: 2,
+        },
+      ],
       acme: [
         {
           hosts: ['www.example.com'],

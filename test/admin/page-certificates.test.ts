@@ -11,7 +11,7 @@ import { FakeSubject } from './fake-subject.js';
 import { openAdmin } from './support.js';
 
 await withChromium(t, async (t, browser) => {
-  await t.test('the page lists the certificates with their expiry', async (t) => {
+  await t.test('the page lists the certificates with their expiry, and the sources of servers', async (t) => {
     const { port } = await openAdmin(t, new FakeSubject());
     const { page, complaints } = await openPage(browser, `http://127.0.0.1:${port}/`);
     t.teardown(() => page.close());
@@ -19,6 +19,8 @@ await withChromium(t, async (t, browser) => {
     const row =
       /www\.mango\.com and 1 more 2027-01-15 \d+ days valid CN=Mango CA,O=Mango \/etc\/lb\/www\.pem/;
     await page.getByRole('row', { name: row }).waitFor();
+    const source = /dns api\.internal:8080 3 14 Nov \d\d:\d\d:\d\d fails: ESERVFAIL/;
+    await page.getByRole('row', { name: source }).waitFor();
     t.same(complaints, []);
   });
 

@@ -1,7 +1,10 @@
+import { renameSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { processorTime } from '../../lib/base/processor-time.js';
 import { createConfig } from '../../lib/config/config.js';
+import { ServerRegistry } from '../../lib/control/server-registry.js';
 import { startBalancer } from '../support/balancer.js';
+import { until } from '../support/loop-ticks.js';
 
 t.setTimeout(120_000);
 
@@ -72,3 +75,44 @@ t.test('an operation at ten thousand hosts does not go through all of them', asy
     }
   }
 });
+
+t.test('what a source tells at ten thousand hosts does not go through all of them', async (t) => {
+  const folder = t.testdir({ 'one.json': targets(1, 2), 'all.json': targets(3, 4) });
+  const took: number[] = [];
+  const { provide } = ServerRegistry.prototype;
+  ServerRegistry.prototype.provide = function (...told): void {
+    const started = processorTime();
+    provide.apply(this, told);
+    took.push(processorTime() - started);
+  };
+  t.teardown(() => {
+    ServerRegistry.prototype.provide = provide;
+  });
+  const { balancer } = await startBalancer(t, { servers: ['127.0.0.1:1'], health_check: false });
+  const config = createConfig({
+    listen: '127.0.0.1:0',
+    health_check: false,
+    hosts: Array.from({ length: THOUSANDS }, (_, index) => ({
+      host: `h${index}.example`,
+      servers: [`127.0.0.2:${10_000 + index}`, ...(index === 77 ? [{ file: `${folder}/one.json` }] : [])],
+    })),
+  });
+  await balancer.reload(config);
+  const names = (): readonly string[] => balancer.serverStatus('127.0.0.1:2')?.routes ?? [];
+  await until(() => names().length === 1);
+  took.length = 0;
+  for (let i = 5; i < 15; i++) {
+    writeFileSync(`${folder}/next`, targets(2, i));
+    renameSync(`${folder}/next`, `${folder}/one.json`);
+    await until(() => balancer.serverStatus(`127.0.0.1:${i}`) !== undefined);
+  }
+  const [first = 0, ...later] = took;
+  t.equal(took.length, 10);
+  t.ok(first < FIRST_MS, `the first change: ${first.toFixed(1)} ms`);
+  const median = later.sort((one, other) => one - other)[4] ?? 0;
+  t.ok(median < 5, `further ones: ${median.toFixed(2)} ms`);
+});
+
+function targets(...ports: readonly number[]): string {
+  return JSON.stringify([{ targets: ports.map((port) => `127.0.0.1:${port}`) }]);
+}

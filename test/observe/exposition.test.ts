@@ -73,6 +73,17 @@ const LIVE: LiveBalancer = {
     { name: 'www.mango.com', serial: '1A2B', source: 'file', notAfter: 1_800_000_000_000 },
     { name: NASTY, serial: '01', source: 'acme', notAfter: 1_800_000_000_999 },
   ],
+  providers: [
+    {
+      source: 'dns api.internal:8080',
+      kind: 'dns',
+      state: 'current',
+      servers: 3,
+      answeredAt: 1_800_000_000_500,
+      errors: 2,
+    },
+    { source: NASTY, kind: 'file', state: 'waiting', servers: 0, answeredAt: null, errors: 1 },
+  ],
 };
 
 function* lookAtLive(): Steps<LiveBalancer> {

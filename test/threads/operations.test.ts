@@ -1,6 +1,8 @@
+import { renameSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
+import { until } from '../support/loop-ticks.js';
 import { namedOrigins } from '../support/named-origins.js';
 import { THREADS } from '../support/thread-switch.js';
 import { answerers, connectMany, threadsEnded } from './load.js';
@@ -70,3 +72,44 @@ t.test('a configuration that cannot be used is refused in all threads', THREADS,
   t.same(await answerers(clients), ['b']);
   t.same(balancer.addresses.length, 1);
 });
+
+t.test(
+  'what sources tell is followed in all threads, also while a configuration is prepared',
+  THREADS,
+  async (t) => {
+    const [a, b, c] = await namedOrigins(t, 'a', 'b', 'c');
+    const folder = t.testdir();
+    const write = (...servers: (typeof a)[]): void => {
+      writeFileSync(`${folder}/next`, JSON.stringify([{ targets: servers.map((one) => one!.address) }]));
+      renameSync(`${folder}/next`, `${folder}/targets.json`);
+    };
+    write(a, b);
+    const servers = [{ file: `${folder}/targets.json` }];
+    const started = await startBalancer(t, { servers }, { workers: 3 });
+    const { balancer, seen } = started;
+    const clients = await connectMany(started);
+    t.same(await answerers(clients), ['a', 'b']);
+    const count = (): number => balancer.status().servers.length;
+    write(b, c);
+    await until(() => balancer.serverStatus(c!.address) !== undefined);
+    await balancer.settled();
+    t.same(await answerers(clients), ['b', 'c']);
+    balancer.setAvailability(b!.address, 'draining');
+    await balancer.settled();
+    t.same(await answerers(clients), ['c']);
+    const settings = { listen: '127.0.0.1:0', health_check: false, passive_health: false } as const;
+    const hosts = Array.from({ length: 500 }, (_, i) => ({ host: `h${i}.test`, servers: [a!.address] }));
+    const reloaded = balancer.reload(createConfig({ ...settings, servers, hosts }));
+    write(a, b, c);
+    await reloaded;
+    await until(() => count() === 3);
+    await balancer.settled();
+    t.same(await answerers(clients), ['a', 'c']);
+    balancer.setAvailability(b!.address, 'ready');
+    write(b);
+    await until(() => balancer.status().providers[0]?.servers === 1);
+    await balancer.settled();
+    t.same(await answerers(clients), ['b']);
+    t.same(threadsEnded(seen), []);
+  },
+);

@@ -6,6 +6,7 @@ import { askFirst, choices, chosen, field } from './dialogs.js';
 import { make, mark, part, say } from './elements.js';
 import { Failures } from './failures.js';
 import { showFirewall } from './firewall.js';
+import { showProviders } from './providers.js';
 import { Routes } from './routes.js';
 import { showThreads } from './threads.js';
 import { Timeline } from './timeline.js';
@@ -85,6 +86,7 @@ function show(status) {
   routes.update(status.routes);
   showFirewall(part('firewall'), status.firewall);
   showCertificates(status.certificates);
+  showProviders(status.providers ?? []);
   showThreads(status.threads);
   // Actions that would be refused are not offered.
   mark(document.documentElement, 'data-access', access);

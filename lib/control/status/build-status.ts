@@ -122,6 +122,7 @@ export function* figureSteps({
   listeners,
   readyReasons,
   certificates,
+  providers,
 }: StatusDeps): Steps<LiveBalancer> {
   const { servers: managed, snapshot, routes } = registry;
   const servers = new Map<string, LiveServer>();
@@ -150,6 +151,7 @@ export function* figureSteps({
     servers: [...servers.values()],
     firewall: firewallStatuses(snapshot),
     certificates: certificates(),
+    providers,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Address } from '../../base/address.js';
+import { type Address, namedAddress } from '../../base/address.js';
 import { ObjectPool } from '../../base/collections.js';
 import type { Availability } from '../../base/observer.js';
 import { type Clock, TimerWheel } from '../../base/timer-wheel.js';
@@ -32,12 +32,20 @@ function asConfigured({ servers, providers }: GroupConfig): readonly ServerStand
   return [...listed, ...providers.map(unknownServer)];
 }
 
-function unknownServer({ text, terms: { weight, backup } }: ProviderConfig): ServerStanding {
-  return { name: text, address: UNKNOWN, weight, backup, state: 'ready' };
+function unknownServer({ text, source, terms: { weight, backup } }: ProviderConfig): ServerStanding {
+  const address =
+    source.kind === 'dns' ? namedAddress({ ...UNKNOWN, port: source.port }, source.name) : UNKNOWN;
+  return { name: text, address, weight, backup, state: 'ready' };
 }
 
 /** RFC 2606, 2: no host has such a name. */
-const UNKNOWN: Address = { kind: 'tcp', host: '', port: 0, text: '', authority: 'unknown.invalid' };
+const UNKNOWN: Extract<Address, { kind: 'tcp' }> = {
+  kind: 'tcp',
+  host: '',
+  port: 0,
+  text: '',
+  authority: 'unknown.invalid',
+};
 
 /**
  * The servers of groups that a routing snapshot needs, for requests that are not sent: no connection is leased from their

@@ -1,0 +1,195 @@
+import t, { type Test } from 'tap';
+import { answering, type RawServer } from '../../fixtures/raw-server.js';
+import type { Balancer } from '../../lib/balancer.js';
+import { startBalancer } from '../support/balancer.js';
+import { GET } from '../support/http.js';
+import { until } from '../support/loop-ticks.js';
+import { hasNamed, Named } from '../support/named.js';
+import { origin } from '../support/origin.js';
+
+/** Servers on one port of several addresses of the loopback network, each of which answers with its address. */
+async function origins(t: Test, hosts: readonly string[]): Promise<RawServer[]> {
+  const servers: RawServer[] = [];
+  for (const host of hosts) {
+    const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${host.length}\r\n\r\n${host}`;
+    servers.push(await origin(t, answering(answer), host, servers[0]?.port));
+  }
+  return servers;
+}
+
+/** Keep-alive clients that ask all the time, and what they were answered. */
+function steadyLoad(
+  t: Test,
+  connect: () => Promise<{ send(text: string): void; response(): Promise<{ status: number; body: string }> }>,
+  clients = 8,
+) {
+  const answers: string[] = [];
+  const failures: string[] = [];
+  let isOver = false;
+  const loops = Array.from({ length: clients }, async () => {
+    const client = await connect();
+    while (!isOver) {
+      client.send(GET);
+      const { status, body } = await client.response();
+      if (status === 200) answers.push(body);
+      else failures.push(String(status));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  });
+  t.teardown(() => {
+    isOver = true;
+  });
+  return {
+    answers,
+    failures,
+    /** The shares of the next so many answers, by server. */
+    async next(count: number): Promise<ReadonlyMap<string, number>> {
+      // Those in flight may have been sent elsewhere.
+      const from = answers.length + clients;
+      await until(() => answers.length >= from + count);
+      const shares = new Map<string, number>();
+      for (const one of answers.slice(from, from + count))
+        shares.set(one, (shares.get(one) ?? 0) + 1 / count);
+      return shares;
+    },
+    async end(): Promise<void> {
+      isOver = true;
+      await Promise.all(loops);
+    },
+  };
+}
+
+function namesOf(balancer: Balancer): string {
+  return balancer
+    .status()
+    .servers.map(({ name }) => name.replace(/:.*/, ''))
+    .sort()
+    .join(' ');
+}
+
+const skip = hasNamed ? false : 'BIND is not there: install bind9';
+
+t.test(
+  'sets of a real name server grow, shrink, change and fail under load: no request fails',
+  { skip },
+  async (t) => {
+    const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4'];
+    const [first] = (await origins(t, hosts)) as [RawServer];
+    const a = (...last: number[]): string[] => last.map((n) => `api 1 A 127.0.0.${n}`);
+    const named = await Named.start(t, a(1, 2, 3));
+    const { balancer, connect } = await startBalancer(t, {
+      servers: [{ dns: `api.test:${first.port}` }],
+      dns: { servers: [named.address] },
+    });
+    t.equal(namesOf(balancer), '127.0.0.1 127.0.0.2 127.0.0.3');
+    const load = steadyLoad(t, connect);
+    const even = await load.next(300);
+    t.equal(even.size, 3);
+    await named.set(a(1, 2, 3, 4));
+    const began = performance.now();
+    await until(() => load.answers.includes('127.0.0.4'));
+    const share = (await load.next(400)).get('127.0.0.4') ?? 0;
+    t.ok(performance.now() - began < 2000 + 1500, 'a TTL of 1 s, and 400 requests');
+    t.ok(share > 0.2 && share < 0.3, `it gets its share: ${share}`);
+    await named.set(a(2, 4));
+    await until(() => namesOf(balancer) === '127.0.0.2 127.0.0.4');
+    t.same([...(await load.next(200)).keys()].sort(), ['127.0.0.2', '127.0.0.4']);
+    await named.set(a(1, 3));
+    await until(() => namesOf(balancer) === '127.0.0.1 127.0.0.3');
+    await named.stop();
+    await until(() => balancer.status().providers[0]?.state === 'failing');
+    await load.next(200);
+    t.equal(namesOf(balancer), '127.0.0.1 127.0.0.3', 'the last list stays');
+    await named.run();
+    await until(() => balancer.status().providers[0]?.state === 'current');
+    await load.end();
+    t.same(load.failures, []);
+  },
+);
+
+t.test(
+  'SRV records of a real name server: port, weight, priority, and a target that cannot be resolved',
+  { skip },
+  async (t) => {
+    const [one] = (await origins(t, ['127.0.0.1', '127.0.0.2', '127.0.0.3'])) as [RawServer];
+    const { port } = one;
+    const hosts = [1, 2, 3].map((n) => `h${n} 1 A 127.0.0.${n}`);
+    const named = await Named.start(t, [
+      ...hosts,
+      `_http._tcp.api 1 SRV 1 30 ${port} h1`,
+      `_http._tcp.api 1 SRV 1 10 ${port} h2`,
+      `_http._tcp.api 1 SRV 5 10 ${port} h3`,
+      `_http._tcp.api 1 SRV 1 10 ${port} gone.elsewhere.`,
+    ]);
+    const { balancer, connect } = await startBalancer(t, {
+      servers: [{ srv: '_http._tcp.api.test' }],
+      dns: { servers: [named.address] },
+    });
+    const rows = () =>
+      balancer
+        .status()
+        .servers.map(({ name, weight, backup }) => `${name} ${weight}${backup ? ' backup' : ''}`)
+        .sort();
+    t.same(rows(), [`127.0.0.1:${port} 30`, `127.0.0.2:${port} 10`, `127.0.0.3:${port} 10 backup`]);
+    t.match(balancer.status().providers[0]?.error, /gone\.elsewhere/);
+    const load = steadyLoad(t, connect, 4);
+    const shares = await load.next(400);
+    t.notOk(shares.has('127.0.0.3'));
+    const first = shares.get('127.0.0.1') ?? 0;
+    t.ok(first > 0.7 && first < 0.8, `${first}`);
+    await named.set([
+      ...hosts,
+      `_http._tcp.api 1 SRV 5 10 ${port} h3`,
+      `_http._tcp.api 1 SRV 9 0 ${port} h1`,
+    ]);
+    await until(() => rows().length === 2);
+    t.same(rows(), [`127.0.0.1:${port} 1 backup`, `127.0.0.3:${port} 10`]);
+    await until(() => load.answers.at(-1) === '127.0.0.3');
+    await load.end();
+    t.same(load.failures, []);
+  },
+);
+
+t.test('300 addresses of one name are 300 servers', { skip }, async (t) => {
+  const addresses = Array.from(
+    { length: 300 },
+    (_, i) => `127.0.${1 + Math.floor(i / 250)}.${1 + (i % 250)}`,
+  );
+  const named = await Named.start(
+    t,
+    addresses.map((address) => `big 1 A ${address}`),
+  );
+  const { balancer } = await startBalancer(t, {
+    servers: [{ dns: 'big.test:80' }],
+    dns: { servers: [named.address] },
+  });
+  t.equal(balancer.status().servers.length, 300);
+  await named.set(addresses.slice(0, 290).map((address) => `big 1 A ${address}`));
+  await until(() => balancer.status().servers.length === 290);
+  t.equal(balancer.status().providers[0]?.servers, 290);
+});
+
+t.test('one sick address of three is out within its check, the others serve', { skip }, async (t) => {
+  const servers = await origins(t, ['127.0.0.1', '127.0.0.2', '127.0.0.3']);
+  const { port } = servers[0] as RawServer;
+  const named = await Named.start(
+    t,
+    [1, 2, 3].map((n) => `api 1 A 127.0.0.${n}`),
+  );
+  const { balancer, connect } = await startBalancer(t, {
+    servers: [{ dns: `api.test:${port}` }],
+    dns: { servers: [named.address] },
+    health_check: { interval: '300ms', timeout: '200ms', fall: 1, rise: 1 },
+  });
+  const load = steadyLoad(t, connect);
+  await load.next(100);
+  const began = performance.now();
+  await servers[1]?.close();
+  const state = (): string | undefined =>
+    balancer.status().servers.find(({ name }) => name.startsWith('127.0.0.2'))?.state;
+  await until(() => state() === 'down');
+  t.ok(performance.now() - began < 2000, 'within its interval of 300 ms, on a busy machine');
+  t.same([...(await load.next(200)).keys()].sort(), ['127.0.0.1', '127.0.0.3']);
+  await load.end();
+  t.same(load.failures, []);
+});
