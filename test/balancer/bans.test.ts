@@ -1,4 +1,5 @@
 import t from 'tap';
+import { createConfig } from '../../lib/config/config.js';
 import { startBalancer } from '../support/balancer.js';
 import { nothingIsLeft } from '../support/leaks.js';
 
@@ -59,5 +60,42 @@ t.test('bans are listed with what is left of them, and lifted with a clean recor
   clock.advance(300_001);
   t.same(balancer.bans(), { total: 0, bans: [] });
 });
+
+t.test(
+  'a reload keeps bans whose settings are the same, and ends those that it changes or leaves out',
+  async (t) => {
+    const settings = (ban: object | undefined, other = {}): object => ({
+      ...other,
+      trusted_proxies: ['127.0.0.1'],
+      respond: { status: 404 },
+      firewall_rules: { ban },
+    });
+    const { balancer, connect } = await startBalancer(t, settings(BAN));
+    const reload = (next: object): Promise<unknown> =>
+      balancer.reload(createConfig({ ...next, listen: ['127.0.0.1:0'] }));
+    const client = await connect();
+    const ask = async (): Promise<number> => {
+      client.send('GET / HTTP/1.1\r\nHost: b.test\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n');
+      return (await client.response()).status;
+    };
+    t.same([await ask(), await ask(), await ask()], [404, 404, 403]);
+    await reload(settings(BAN, { via: true }));
+    t.equal(await ask(), 403);
+    t.equal(balancer.bans().total, 1);
+    await reload(settings({ ...BAN, for: '6m' }));
+    t.equal(balancer.bans().total, 0);
+    t.equal(await ask(), 404);
+    await reload(settings(BAN));
+    t.same(
+      [await ask(), await ask(), await ask()],
+      [404, 404, 403],
+      'the settings from before, without their bans',
+    );
+    await reload(settings(undefined));
+    t.equal(await ask(), 404);
+    await reload(settings(BAN));
+    t.equal(await ask(), 404);
+  },
+);
 
 nothingIsLeft(t);
