@@ -1,4 +1,11 @@
-import type { AlgorithmConfig, RouteConfig, ServerTlsConfig, StickyConfig } from '../config/types.js';
+import { formatDuration } from '../base/units.js';
+import type {
+  AlgorithmConfig,
+  HoldConfig,
+  RouteConfig,
+  ServerTlsConfig,
+  StickyConfig,
+} from '../config/types.js';
 import { algorithmOf, describeAlgorithm } from '../routing/dry-run/algorithm-text.js';
 import type { Forwarded } from '../routing/dry-run/outcome.js';
 import type { Server } from '../servers/server.js';
@@ -28,6 +35,7 @@ export function serverLines({ servers, server, choice, route }: Forwarded, paint
   if (choice !== 'open') lines.push({ text: `${server.name}, ${reason(choice, route)}`, tint: paint.green });
   else if (servers.length > 1) lines.push({ text: turnText(algorithmOf(route), servers), tint: paint.dim });
   if (sticky !== null && choice !== 'bound') lines.push({ text: stickyText(sticky), tint: paint.dim });
+  if (route.hold !== null) lines.push({ text: holdText(route.hold), tint: paint.dim });
   return lines;
 }
 
@@ -55,6 +63,10 @@ function notesOn({ weight, backup, obstacle }: Server, servers: readonly Server[
     ...(backup ? ['backup: while no other can be used'] : []),
     ...(obstacle === '' ? [] : [`no new requests: ${obstacle}`]),
   ];
+}
+
+function holdText({ for: ms, maxRequests }: HoldConfig): string {
+  return `while none is up: waits up to ${formatDuration(ms)} for one, as one of ${maxRequests} at most`;
 }
 
 function turnText(algorithm: AlgorithmConfig | null, servers: readonly Server[]): string {

@@ -7,6 +7,7 @@ import { compileDns } from './dns.js';
 import { compileEvents } from './events.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms } from './group-terms.js';
+import { compileHold } from './hold.js';
 import { compileHosts } from './hosts.js';
 import { compileLimits, compileTimeouts, DEFAULT_LIMITS, rateOfBody, sizeOfBody } from './limits.js';
 import { compileListen } from './listeners.js';
@@ -110,6 +111,7 @@ function compileFile(settings: Settings, context: Context): ConfigScope {
     terms,
     sticky: compileSticky(settings.sticky, ['sticky'], context, null),
     retry: compileRetry(settings.retry, ['retry'], report),
+    hold: compileHold(settings.hold, ['hold'], context, null),
     timeouts,
     bodyBytes: sizeOfBody(DEFAULT_LIMITS.bodyBytes, settings.limits, ['limits'], report),
     bodyRate: rateOfBody(DEFAULT_LIMITS.bodyRate, settings.limits, ['limits'], report),

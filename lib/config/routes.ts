@@ -2,6 +2,7 @@ import { compileAction, ownAction } from './action.js';
 import type { CommonSettings, Context, ScopeSettings } from './context.js';
 import { compileFirewall } from './firewall.js';
 import { compileGroupTerms, type GroupTerms, refuseStrayTerms } from './group-terms.js';
+import { compileHold } from './hold.js';
 import { overrideTimeouts, rateOfBody, sizeOfBody } from './limits.js';
 import { compileLanguages, compileMatch, matchIdentity } from './match.js';
 import { groupsOf, type PathPattern, parsePath } from './pattern.js';
@@ -15,6 +16,7 @@ import type { Path } from './tree.js';
 import type {
   ConditionalRoute,
   FirewallConfig,
+  HoldConfig,
   PathRoute,
   PathRule,
   RetryConfig,
@@ -42,6 +44,7 @@ export interface ConfigScope {
   readonly terms: GroupTerms;
   readonly sticky: StickyConfig | null;
   readonly retry: RetryConfig;
+  readonly hold: HoldConfig | null;
   readonly timeouts: TimeoutsConfig;
   readonly bodyBytes: number;
   readonly bodyRate: number;
@@ -216,6 +219,7 @@ export function enter(
     terms,
     sticky: compileSticky(settings.sticky, [...path, 'sticky'], context, around.sticky),
     retry: compileRetry(settings.retry, [...path, 'retry'], report, around.retry),
+    hold: compileHold(settings.hold, [...path, 'hold'], context, around.hold),
     timeouts,
     bodyBytes: sizeOfBody(around.bodyBytes, settings.limits, [...path, 'limits'], report),
     bodyRate: rateOfBody(around.bodyRate, settings.limits, [...path, 'limits'], report),
@@ -259,10 +263,23 @@ function stripRule(
 
 function toRoute(place: ConfigScope, { lineOf }: Context): RouteConfig | null {
   const { name, path, action, firewalls, retry, timeouts, bodyBytes, bodyRate } = place;
+  const hold = action?.kind === 'forward' ? place.hold : null;
   if (!action) return null;
   const sticky = action.kind === 'forward' ? place.sticky : null;
   const rules = { ...withoutOwnCookie(place.rules, sticky), host: place.rules.host ?? place.defaultHost };
-  return { name, line: lineOf(path), action, firewalls, rules, sticky, retry, timeouts, bodyBytes, bodyRate };
+  return {
+    name,
+    line: lineOf(path),
+    action,
+    firewalls,
+    rules,
+    sticky,
+    retry,
+    hold,
+    timeouts,
+    bodyBytes,
+    bodyRate,
+  };
 }
 
 /** The cookie that binds a client is removed before a request is sent to a server, unless a rule sets it. */

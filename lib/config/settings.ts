@@ -240,6 +240,14 @@ export interface Settings {
    * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
   readonly retry?: RetrySettings | boolean;
+  /**
+   * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
+   * restart of the only server is then a delay. Requests wait in their order, and one that its client gives up
+   * leaves. Only a request of which nothing was processed waits: one that reached no server, or that may be sent
+   * twice (GET) and of which the client has seen nothing. When a server is back the first request is tried, then more
+   * with each that reaches it. After the time the client gets 503. false: no waiting.
+   */
+  readonly hold?: HoldTermsSetting;
   /** Deadlines. 0 switches a deadline off. */
   readonly timeouts?: TimeoutsSettings;
   /** Limits on what clients may send, and on their connections. */
@@ -1100,6 +1108,14 @@ export interface HostSettings {
    * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
   readonly retry?: RetrySettings | boolean;
+  /**
+   * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
+   * restart of the only server is then a delay. Requests wait in their order, and one that its client gives up
+   * leaves. Only a request of which nothing was processed waits: one that reached no server, or that may be sent
+   * twice (GET) and of which the client has seen nothing. When a server is back the first request is tried, then more
+   * with each that reaches it. After the time the client gets 503. false: no waiting.
+   */
+  readonly hold?: HoldTermsSetting;
   /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
   /** Limits that differ from those of the file. */
@@ -1195,6 +1211,14 @@ export interface PathSettings {
    * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
   readonly retry?: RetrySettings | boolean;
+  /**
+   * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
+   * restart of the only server is then a delay. Requests wait in their order, and one that its client gives up
+   * leaves. Only a request of which nothing was processed waits: one that reached no server, or that may be sent
+   * twice (GET) and of which the client has seen nothing. When a server is back the first request is tried, then more
+   * with each that reaches it. After the time the client gets 503. false: no waiting.
+   */
+  readonly hold?: HoldTermsSetting;
   /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
   /** Limits that differ from those of the file. */
@@ -1272,6 +1296,14 @@ export interface RouteSettings {
    * request that must not be processed twice (POST) only if nothing of it was sent. false: no retries. Default: true.
    */
   readonly retry?: RetrySettings | boolean;
+  /**
+   * How long a request that finds no usable server waits for one to come back, in place of an answer 503 at once: a
+   * restart of the only server is then a delay. Requests wait in their order, and one that its client gives up
+   * leaves. Only a request of which nothing was processed waits: one that reached no server, or that may be sent
+   * twice (GET) and of which the client has seen nothing. When a server is back the first request is tried, then more
+   * with each that reaches it. After the time the client gets 503. false: no waiting.
+   */
+  readonly hold?: HoldTermsSetting;
   /** Deadlines that differ from those of the file. 0 switches a deadline off. */
   readonly timeouts?: RouteTimeoutsSettings;
   /** Limits that differ from those of the file. */
@@ -1547,6 +1579,17 @@ export interface BanSettings {
 
 /** A status such as 200, a range such as 200-399, or a list of these. */
 export type StatusesSetting = number | string | readonly (number | string)[];
+
+/** A duration such as 10s, false, or a map with for. */
+export interface HoldTermsSettings {
+  /** How long a request waits at most, from the moment when no server was left. */
+  readonly for: DurationSetting;
+  /** How many requests of a route wait at once, in each thread; further ones get 503. Default: 1000. */
+  readonly max_requests?: number;
+}
+
+/** A duration such as 10s, false, or a map with for. */
+export type HoldTermsSetting = DurationSetting | number | false | HoldTermsSettings;
 
 /** A page, such as status: 404 and file: pages/404.html. */
 export interface ErrorPageSettings {

@@ -195,6 +195,14 @@ export interface MatchConfig {
   readonly any: readonly MatchConfig[];
 }
 
+/** Requests that wait until a server is back. */
+export interface HoldConfig {
+  /** ms */
+  readonly for: number;
+  /** How many wait at once, of one route and in one thread. */
+  readonly maxRequests: number;
+}
+
 /** The route of a request, with all that applies to it. */
 export interface RouteConfig {
   /** The name in logs and of `{route}`: `default`, `www.mango.com`, `www.mango.com/img`, `www.mango.com#1`. Unique. */
@@ -208,6 +216,8 @@ export interface RouteConfig {
   /** null: clients are not bound to servers. */
   readonly sticky: StickyConfig | null;
   readonly retry: RetryConfig;
+  /** null: a request that finds no usable server is answered at once. */
+  readonly hold: HoldConfig | null;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;

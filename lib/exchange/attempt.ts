@@ -49,6 +49,8 @@ export class Attempt implements LeaseListener, ResponseListener {
   #blamed = false;
   /** Has any of a final answer been sent to the client? */
   sawAnswer = false;
+  /** Is the owner to be called when there is a connection? */
+  #tellsLease = false;
 
   constructor(owner: AttemptOwner, tools: AttemptDeps, timeouts: TimeoutsConfig) {
     this.#owner = owner;
@@ -68,6 +70,11 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#blamed = false;
     this.sawAnswer = false;
     this.relay.open(client, timeouts);
+  }
+
+  /** Sets whether the owner is called when an attempt has a connection. */
+  tellOfLease(tells: boolean): void {
+    this.#tellsLease = tells;
   }
 
   /** Has anything been sent to the client, even if only an interim response? */
@@ -123,6 +130,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.#state = 'asking';
     this.#recorder.reused = connection.pooled;
     (this.#server as Server).totals.requests++;
+    if (this.#tellsLease) this.#owner.attemptAsks();
     connection.assign(this, client.head.method === 'HEAD');
     const head = this.#context.encodeRequest(client.head, client.forwarded, connection.address);
     this.relay.connect(connection, head, now);
@@ -410,6 +418,8 @@ export interface AttemptOwner {
   readonly isPipelinable: boolean;
   /** A final head was received. True: the client does not get it; `decline` was called, and another attempt or an error page followed. */
   declines(head: ResponseHead): boolean;
+  /** There is a connection to the server; called after `tellOfLease`. */
+  attemptAsks(): void;
   /** There will be no answer, or no more of it. */
   attemptFailed(failure: Failure, detail: string): void;
   /** The client has the whole answer, or both sides of its tunnel have ended; `detail` names the side that ended first. */

@@ -19,6 +19,7 @@ import type { RouteRules } from '../rules/route-rules.js';
 import { NO_KEY, type PickKey } from '../servers/scheduler/scheduler.js';
 import type { Server } from '../servers/server.js';
 import type { ServerGroup } from '../servers/server-group.js';
+import type { HoldLine } from './hold-line.js';
 import type { RequestFacts, RequestKey } from './request-key.js';
 import type { RetryPolicy } from './retries.js';
 
@@ -181,6 +182,8 @@ export interface CompiledRoute {
   /** The firewalls of the route; null when it has none. */
   readonly firewalls: FirewallChain | null;
   readonly retry: RetryPolicy;
+  /** Requests that wait until a server is back; null: none do. */
+  readonly hold: HoldLine | null;
   readonly timeouts: TimeoutsConfig;
   /** Bytes of a request body; 0 is no limit. */
   readonly bodyBytes: number;

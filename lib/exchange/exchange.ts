@@ -17,6 +17,7 @@ import type { RouteReply } from '../rules/route-reply.js';
 import { outlivesBody, type RouteRules } from '../rules/route-rules.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { type CompiledRoute, RequestContext, type RequestStages, type ServerSelector } from './context.js';
+import type { HeldRequest, HoldLine } from './hold-line.js';
 import { pinnedServer } from './pinned-connection.js';
 import { Replay } from './relay.js';
 import { noteFailedAttempt, RequestRecorder } from './request-recorder.js';
@@ -26,7 +27,7 @@ import { type LastAttempt, type NextStep, Retries } from './retries.js';
  * One request after parsing: the decision about it, attempts at servers, and one ending. The object serves another
  * request afterwards; its attempt is closed first, so that nothing of an old request can reach the new one.
  */
-export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
+export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, HeldRequest {
   readonly #services: ExchangeDeps;
   readonly #deadline: Deadline;
   /** For the request as a whole. */
@@ -44,6 +45,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #pauses = false;
   /** The failure that the retry budget kept from being retried; empty when there is none. */
   #denied = '';
+  // Of the line of requests that wait for a server.
+  before: HeldRequest | null = null;
+  after: HeldRequest | null = null;
+  heldUntil = 0;
+  #holding: Holding = 'no';
 
   constructor(services: ExchangeDeps) {
     this.#services = services;
@@ -123,6 +129,8 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
       if (pinned !== null) this.#retries.startAt(pinned);
       this.#attempt.open(client, destination.timeouts);
       if (destination.timeouts.total > 0) this.#total.arm(destination.timeouts.total);
+      // Those that wait already are first.
+      if (destination.hold !== null && destination.hold.size > 0 && this.#hold(destination.hold)) return;
       this.#tryNext(client.startedAt);
     }
   }
@@ -192,6 +200,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     this.#lastDetail = '';
     this.#pauses = false;
     this.#denied = '';
+    this.heldUntil = 0;
     this.#recorder.open(client);
   }
 
@@ -200,9 +209,11 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
   #tryNext(now: number): void {
     const server = this.#retries.take();
     if (server === null) {
+      const failure = this.#lastFailure ?? FAILURES.no_server;
+      if (this.#mayHold(failure)) return;
       const isEmpty = this.#context.destination?.selector?.group.servers.length === 0;
       const detail = isEmpty ? 'no source has told of a server' : this.#lastDetail;
-      this.#giveUp(this.#lastFailure ?? FAILURES.no_server, detail);
+      this.#giveUp(this.#asTold(failure), detail);
       return;
     }
     const recorder = this.#recorder;
@@ -223,9 +234,67 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     if (step !== 'fresh') noteFailedAttempt(this.#retries.last, failure, this.#recorder.attemptStatus);
     this.#recorder.attemptFailed(step === 'fresh' ? 'stale' : failure.reason);
     if (step === 'denied') this.#denied = withDetail(failure.reason, detail);
-    if (this.#follow(step)) return;
-    // Not `server_gone`: the client must learn that no other server is left.
-    this.#giveUp(failure === FAILURES.server_gone ? FAILURES.no_server : failure, detail);
+    if (this.#follow(step) || this.#mayHold(failure)) return;
+    this.#giveUp(this.#asTold(failure), detail);
+  }
+
+  /** Not `server_gone`, nor how the last server failed after a wait: the client must learn that no server is left. */
+  #asTold(failure: Failure): Failure {
+    const isAway = failure === FAILURES.server_gone || (this.heldUntil !== 0 && failure.retry === 'always');
+    return isAway ? FAILURES.no_server : failure;
+  }
+
+  /** Waits for a server to come back, if the route and the failure allow it; false when not. */
+  #mayHold(failure: Failure): boolean {
+    const hold = this.#context.destination?.hold ?? null;
+    return hold !== null && this.#retries.mayHold(failure, this.#lastAttempt) && this.#hold(hold);
+  }
+
+  #hold(line: HoldLine): boolean {
+    if (this.#holding === 'out') line.lost();
+    this.#holding = 'no';
+    this.#attempt.tellOfLease(false);
+    if (!line.enter(this, this.#services.wheel)) return false;
+    this.#holding = 'in line';
+    this.#denied = '';
+    this.#recorder.beginWait(true);
+    return true;
+  }
+
+  /** Called by the line: tries again, as at the beginning. */
+  resume(): void {
+    const now = this.#services.clock.now();
+    this.#holding = 'out';
+    this.#attempt.tellOfLease(true);
+    this.#recorder.endWait(now);
+    this.#retries.restart();
+    this.#tryNext(now);
+  }
+
+  /** Called by the line: no server has come back in time. */
+  giveUp(): void {
+    this.#holding = 'no';
+    this.#recorder.endWait(this.#services.clock.now());
+    this.#giveUp(FAILURES.no_server, this.#lastDetail);
+  }
+
+  attemptAsks(): void {
+    this.#attempt.tellOfLease(false);
+    if (this.#holding !== 'out') return;
+    this.#holding = 'no';
+    // When its connection fails it is a request like any other, that may wait for what is left of its time.
+    (this.#context.destination as CompiledRoute).hold?.reached();
+  }
+
+  /** The request is over, wherever it is. */
+  #endHold(): void {
+    const { hold } = this.#context.destination as CompiledRoute;
+    this.#attempt.tellOfLease(false);
+    if (this.#holding === 'in line') {
+      hold?.leave(this);
+      this.#recorder.endWait(this.#services.clock.now());
+    } else if (this.#holding === 'out') hold?.lost();
+    this.#holding = 'no';
   }
 
   declines(head: ResponseHead): boolean {
@@ -377,6 +446,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     const client = this.#client as ClientSide;
     this.#client = null;
     if (this.#total.armed) this.#total.disarm();
+    if (this.heldUntil !== 0) this.#endHold();
     this.#attempt.close();
     if (ownBytes > 0) this.#recorder.bytesOut = ownBytes;
     this.#recorder.close(reason, detail);
@@ -393,6 +463,9 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner {
     }
   }
 }
+
+/** in line: it waits. out: it has left the line, and has not reached a server yet. no: neither. */
+type Holding = 'no' | 'in line' | 'out';
 
 function withDetail(reason: Reason, detail: string): string {
   return detail === '' ? reason : `${reason} ${detail}`;

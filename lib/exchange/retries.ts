@@ -31,6 +31,17 @@ const PASSING: ReadonlySet<Reason> = new Set([
   'reset_before_response',
 ]);
 
+/** Failures of servers that are away, as while they restart; one that is slow or busy is not away. */
+const AWAY: ReadonlySet<Reason> = new Set([
+  'no_server',
+  'connect_refused',
+  'connect_timeout',
+  'connect_failed',
+  'server_gone',
+  'reset_before_response',
+  'reset_in_response',
+]);
+
 /** ms before the same server is asked again; doubled each time. */
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 250;
@@ -129,6 +140,21 @@ export class Retries {
     const step = this.#stepOn(PASSING.has(failure.reason));
     // Without a connection nothing was sent: trying elsewhere repeats no work.
     return failure.retry === 'always' ? step : this.#charge(step);
+  }
+
+  /** May the request wait for a server to come back: was nothing of it processed, or may it be sent again as a whole? */
+  mayHold(failure: Failure, { sawResponse }: LastAttempt): boolean {
+    if (sawResponse || !AWAY.has(failure.reason)) return false;
+    if (failure.retry === 'idempotent') return this.#repeatable && this.#replay.whole;
+    return failure.retry === 'always' || failure === FAILURES.no_server;
+  }
+
+  /** The request has waited for a server: all may be asked, as often as at the beginning. */
+  restart(): void {
+    this.#forgetTried();
+    this.#next = null;
+    this.#attempts = 0;
+    this.#pauses = 0;
   }
 
   /** Can an answer with this status lead to a retry? Few can. */

@@ -2,6 +2,7 @@ import type { AddressSet } from '../base/address-set.js';
 import type { Steps } from '../base/slices.js';
 import type { Config, FirewallConfig, GroupConfig } from '../config/types.js';
 import type { CompiledRoute, CurrentSelector, RequestStages, ServerSelector } from '../exchange/context.js';
+import type { HoldLine } from '../exchange/hold-line.js';
 import type { StickyTokens } from '../exchange/sticky-cookie.js';
 import type { StickyMemory } from '../exchange/sticky-memory.js';
 import type { Firewall } from '../firewall/firewall.js';
@@ -39,6 +40,8 @@ export interface SnapshotParts {
   readonly secret: Buffer | null;
   /** By secret. */
   readonly tokens: ReadonlyMap<string | Buffer, StickyTokens>;
+  /** By the names of the routes: requests wait in them over a reload. */
+  readonly holdLines: ReadonlyMap<string, HoldLine>;
 }
 
 /**
@@ -125,6 +128,10 @@ export class RoutingSnapshot {
 
   currentSelectorOf(route: string): CurrentSelector | undefined {
     return this.#parts.selectors.get(route)?.current;
+  }
+
+  holdLineOf(route: string): HoldLine | undefined {
+    return this.#parts.holdLines.get(route);
   }
 
   tokensBefore(secret: string | Buffer): StickyTokens | null {

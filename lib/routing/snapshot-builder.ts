@@ -10,11 +10,13 @@ import type {
   Config,
   FirewallConfig,
   GroupConfig,
+  HoldConfig,
   RouteAction,
   RouteConfig,
   StickyConfig,
 } from '../config/types.js';
 import { type CompiledRoute, ServerSelector, type Sticky } from '../exchange/context.js';
+import { HoldLine } from '../exchange/hold-line.js';
 import { RequestKey } from '../exchange/request-key.js';
 import { RetryBudget, RetryPolicy } from '../exchange/retries.js';
 import { StickyCookie, StickyTokens } from '../exchange/sticky-cookie.js';
@@ -68,6 +70,7 @@ export class SnapshotBuilder {
   readonly #firewalls = new Map<FirewallConfig, Firewall>();
   readonly #firewallsByName = new Map<string, Firewall>();
   readonly #budgets = new Map<string, RetryBudget>();
+  readonly #holdLines = new Map<string, HoldLine>();
   readonly #tokens = new Map<string | Buffer, StickyTokens>();
   /** Names of the fields that guards, conditions and keys read. */
   #judgedBy: readonly string[] = [];
@@ -127,6 +130,7 @@ export class SnapshotBuilder {
       ended: this.#ended(),
       secret: this.#secret,
       tokens: this.#tokens,
+      holdLines: this.#holdLines,
     });
   }
 
@@ -156,7 +160,7 @@ export class SnapshotBuilder {
   }
 
   #compile(route: RouteConfig): CompiledRoute {
-    const { name, action, rules, sticky, firewalls, retry, timeouts, bodyBytes, bodyRate } = route;
+    const { name, action, rules, sticky, firewalls, retry, hold, timeouts, bodyBytes, bodyRate } = route;
     return Object.freeze({
       name,
       selector: action.kind === 'forward' ? this.#selector(name, action.group, sticky) : null,
@@ -166,11 +170,21 @@ export class SnapshotBuilder {
         firewalls.length === 0
           ? null
           : new FirewallChain(firewalls.map((firewall) => this.#firewall(firewall, 'requests'))),
+      hold: hold === null ? null : this.#holdLine(name, hold),
       retry: new RetryPolicy(retry, this.#budget(action, retry.budget)),
       timeouts,
       bodyBytes,
       bodyRate,
     });
+  }
+
+  /** The line of the route in the snapshot before, if it has the same terms: requests wait in it. */
+  #holdLine(route: string, terms: HoldConfig): HoldLine {
+    const before = this.#before?.holdLineOf(route);
+    const isSame = before?.terms.for === terms.for && before.terms.maxRequests === terms.maxRequests;
+    const line = before !== undefined && isSame ? before : new HoldLine(terms);
+    this.#holdLines.set(route, line);
+    return line;
   }
 
   #budget(action: RouteAction, share: number | null): RetryBudget | null {

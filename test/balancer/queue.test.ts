@@ -136,6 +136,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
     timeouts,
     bodyBytes: 0,
     bodyRate: 0,
+    hold: null,
   };
   const pipeline: RequestStages = {
     lostRules: rules,

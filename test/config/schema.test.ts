@@ -108,6 +108,7 @@ const MAPS: readonly (readonly [name: string, required: object, file: (map: obje
   ['firewallRules', { method_reject: ['TRACE'] }, (firewall_rules) => ({ firewall_rules })],
   ['healthCheck', { path: '/' }, (health_check) => ({ health_check })],
   ['listenerTls', { certificates: ['a.pem'] }, (tls) => ({ listen: [{ address: 443, tls }] }) as Settings],
+  ['holdTerms', { for: '5s' }, (hold) => ({ servers: ['localhost:5001'], hold }) as Settings],
   ['hstsTerms', { max_age: '1y' }, (hsts) => ({ hsts }) as Settings],
   ['passiveHealth', {}, (passive_health) => ({ passive_health })],
   ['pool', { idle_timeout: '4s' }, (pool) => ({ pool })],
