@@ -7,6 +7,7 @@ import { startBalancer } from '../support/balancer.js';
 import { type IssuedCertificate, TestAuthority, writeCertificate } from '../support/certificates.js';
 import { until } from '../support/loop-ticks.js';
 import { THREADS } from '../support/thread-switch.js';
+import { hangAll, runningWorkers, startHangable } from '../support/worker-threads.js';
 
 t.setTimeout(120_000);
 
@@ -77,7 +78,7 @@ t.test('all threads show the certificate of the name, by the kind of key', THREA
   const ec = await authority.issue({ names: ['a.test'] });
   const other = await authority.issue({ names: ['*.b.test'] });
   const certificates = [rsa, ec, other].map((one, at) => writeCertificate(folder, `c${at}`, one));
-  const { port } = await startBalancer(t, settingsFor(certificates), { workers: 3 });
+  const { port, balancer } = await startBalancer(t, settingsFor(certificates), { workers: 3 });
   for (const [servername, sigalgs, issued] of [
     ['a.test', 'rsa_pss_rsae_sha256', rsa],
     ['a.test', 'ecdsa_secp256r1_sha256', ec],
@@ -89,6 +90,8 @@ t.test('all threads show the certificate of the name, by the kind of key', THREA
     t.same(distinct(seen.map(({ serial }) => serial)), [issued.serial]);
     t.same(distinct(seen.map(({ answer }) => answer)), ['HTTP/1.1 200 OK']);
   }
+  await until(() => (balancer.handshakes.get('ok') ?? 0) >= 4 * MANY);
+  t.equal(balancer.handshakes.get('ok'), 4 * MANY, 'and all handshakes are counted');
 });
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const)
@@ -206,4 +209,39 @@ t.test('another configuration brings its certificates to all threads', THREADS, 
   t.same(distinct((await visits(port, MANY, { servername: 'a.test' })).map(({ serial }) => serial)), [
     first.serial,
   ]);
+});
+
+t.test('a thread in the place of another one shows what was renewed since the start', THREADS, async (t) => {
+  const folder = t.testdir();
+  const certificates = [writeCertificate(folder, 'a', await authority.issue({ names: ['a.test'] }))];
+  const { port, balancer } = await startBalancer(t, settingsFor(certificates), { workers: 3 });
+  const next = await authority.issue({ names: ['a.test'] });
+  writeCertificate(folder, 'a', next);
+  await balancer.reloadCertificates();
+  const { session } = await visit(port, { servername: 'a.test' });
+  const before = runningWorkers();
+  t.equal(before.length, 3);
+  for (const worker of before) await worker.terminate();
+  await until(() => runningWorkers().length === 3);
+  while ((await visit(port)).error !== '') await new Promise((resolve) => setTimeout(resolve, 50));
+  const options = { servername: 'a.test', session: session as Buffer };
+  const seen = await visits(port, MANY, options);
+  t.same(distinct(seen.map(({ resumed }) => resumed)), [true], 'the keys of tickets are the same');
+  t.same(distinct((await visits(port, MANY, { servername: 'a.test' })).map(({ serial }) => serial)), [
+    next.serial,
+  ]);
+});
+
+t.test('threads that hang hold up a reload of certificates for five seconds', THREADS, async (t) => {
+  startHangable(true);
+  t.teardown(() => startHangable(false));
+  const folder = t.testdir();
+  const certificates = [writeCertificate(folder, 'a', await authority.issue({ names: ['a.test'] }))];
+  const { balancer } = await startBalancer(t, settingsFor(certificates), { workers: 2 });
+  hangAll();
+  writeCertificate(folder, 'a', await authority.issue({ names: ['a.test'] }));
+  const begun = performance.now();
+  t.match(await balancer.reloadCertificates(), { changed: [/^a\.test/] });
+  const took = performance.now() - begun;
+  t.ok(took > 4000 && took < 15_000, `${took} ms`);
 });
