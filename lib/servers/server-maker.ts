@@ -4,13 +4,13 @@ import type { ServerUpdate } from './engine-contract.js';
 import { Pool } from './pool.js';
 import { Server } from './server.js';
 import { LoadLog } from './server-counters.js';
-import { ServerTlsBook } from './server-tls-book.js';
+import { ServerTlsMaker } from './server-tls-maker.js';
 
 /** Makes the servers of one engine from settings. Those that may be in one group share a load log. */
 export class ServerMaker {
   readonly #deps: ConnectionDeps;
   readonly #log = new LoadLog();
-  readonly #tls = new ServerTlsBook();
+  readonly #tls = new ServerTlsMaker();
 
   constructor(deps: ConnectionDeps) {
     this.#deps = deps;

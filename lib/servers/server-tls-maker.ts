@@ -9,7 +9,7 @@ import { ServerTls } from '../net/server-tls.js';
  * Makes the TLS terms of connections to servers from settings, whose files have been read with them. Servers with equal
  * settings share a context: with the authorities of a system one takes 10 to 40 ms to make.
  */
-export class ServerTlsBook {
+export class ServerTlsMaker {
   /** By the digest of the settings. */
   readonly #contexts = new Map<string, WeakRef<SecureContext>>();
   /** The context for servers without further TLS settings; kept because any server that is added later may need it. */
