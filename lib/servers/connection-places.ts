@@ -10,6 +10,14 @@ const LOOK_MS = 10;
 /** At so many looks a free place is left to a thread whose request came earlier; then that thread is passed over. */
 const PATIENT_LOOKS = 2;
 
+/**
+ * A place is left to a request of another thread that came this many ms earlier. Threads whose requests wait about equally
+ * long keep their open connections, instead of closing them for one another: what a request may be late for that is this,
+ * or a quarter of the time that it has waited, if that is more.
+ */
+const TOLERANCE_MS = 5;
+const TOLERANCE_SHARE = 0.25;
+
 /** A pool, as it is called because of its line. */
 export interface PlaceUser {
   readonly limits: PoolLimits;
@@ -60,7 +68,7 @@ export class ConnectionPlaces implements RowListener, DeadlineOwner {
       row.addPlace();
       return true;
     }
-    if (row.isShared && row.othersCameBefore(since)) return false;
+    if (row.isShared && row.othersCameBefore(since, TOLERANCE_MS)) return false;
     return row.takePlace(maxConnections);
   }
 
@@ -69,8 +77,8 @@ export class ConnectionPlaces implements RowListener, DeadlineOwner {
   }
 
   /**
-   * Do more requests wait in other threads than there is room for, one of which came before `since`, by more than the
-   * tolerance? Infinite: at any time.
+   * Do more requests wait in other threads than there is room for, one of which came so long before `since` that an open
+   * connection is closed for it? Infinite: at any time.
    */
   owesRoom(since: number): boolean {
     const row = this.#row;
@@ -78,7 +86,8 @@ export class ConnectionPlaces implements RowListener, DeadlineOwner {
     if (!row.isShared || maxConnections === 0) return false;
     const { othersInLine } = row;
     if (othersInLine <= 0 || othersInLine <= maxConnections - row.open + row.closing) return false;
-    return row.othersCameBefore(since);
+    const tolerance = Math.max(TOLERANCE_MS, (this.now - since) * TOLERANCE_SHARE);
+    return row.othersCameBefore(since, tolerance);
   }
 
   /** A request joins the line; false when it is full. */

@@ -40,12 +40,6 @@ const NONE = new Int32Array(0);
 const THREAD_BITS = 8;
 export const MOST_THREADS = 2 ** THREAD_BITS - 2;
 
-/**
- * A request is served before one of another thread that came less than this many ms earlier: threads whose requests wait
- * equally long keep their open connections, instead of closing them for one another.
- */
-const TOLERANCE_MS = 5;
-
 /** Called in a thread after another one has called it because of a row. */
 export interface RowListener {
   onCall(): void;
@@ -193,15 +187,15 @@ export class ServerRow {
   }
 
   /**
-   * Has a request waited in another thread that came before `since` (ms of the clock), by more than the tolerance?
-   * Infinite: is there any?
+   * Does a request wait in another thread that came more than `tolerance` ms before `since`, in ms of the clock? Infinite:
+   * does any?
    */
-  othersCameBefore(since: number): boolean {
+  othersCameBefore(since: number, tolerance: number): boolean {
     if (this.othersInLine <= 0) return false;
     const thread = this.#firstInLine();
     if (thread === -1) return false;
     if (since === Number.POSITIVE_INFINITY) return true;
-    return ((stampOf(since) - this.#firstOf(thread)) | 0) > TOLERANCE_MS;
+    return ((stampOf(since) - this.#firstOf(thread)) | 0) > tolerance;
   }
 
   /** The other thread whose first request in line has waited longest; -1: none. */

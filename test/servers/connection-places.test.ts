@@ -122,6 +122,25 @@ t.test('requests of threads that came at about the same time keep the open conne
   t.equal(server?.accepted, 1);
 });
 
+t.test('the longer requests wait, the less a small difference closes an open connection', async (t) => {
+  for (const [difference, isKept] of [
+    [20, true],
+    [30, false],
+  ] as const) {
+    const { one, other, server, clock } = await twoPools(t, { maxConnections: 1 });
+    const first = new Request(one);
+    await first.answered();
+    const abroad = new Request(other);
+    clock.advance(difference);
+    const near = new Request(one);
+    clock.advance(100);
+    first.lease?.release();
+    await until(() => (isKept ? near : abroad).lease !== null);
+    t.equal((isKept ? abroad : near).lease, null, `${difference} ms`);
+    t.equal(server?.accepted, isKept ? 1 : 2);
+  }
+});
+
 t.test('a free place that nobody calls about is found', async (t) => {
   const { one, third, clock } = await twoPools(t, { maxConnections: 1 });
   t.equal(third.takePlace(1), true);

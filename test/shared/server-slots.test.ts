@@ -51,12 +51,12 @@ t.test('the line of another thread counts as earlier only beyond a tolerance', a
   // The second time is where 32 bits of ms are used up.
   for (const now of [1000, 2 ** 31 - 2, 2 ** 32 - 2]) {
     other.setLine(1, now);
-    t.equal(one.othersCameBefore(now + 5), false);
-    t.equal(one.othersCameBefore(now + 7), true);
-    t.equal(one.othersCameBefore(now - 100), false);
-    t.equal(one.othersCameBefore(Number.POSITIVE_INFINITY), true);
+    t.equal(one.othersCameBefore(now + 5, 5), false);
+    t.equal(one.othersCameBefore(now + 7, 5), true);
+    t.equal(one.othersCameBefore(now - 100, 5), false);
+    t.equal(one.othersCameBefore(Number.POSITIVE_INFINITY, 5), true);
     other.setLine(0, 0);
-    t.equal(one.othersCameBefore(now + 7), false);
+    t.equal(one.othersCameBefore(now + 7, 5), false);
   }
 });
 
