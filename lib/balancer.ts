@@ -96,6 +96,8 @@ export interface Balancer extends Operations, BanOperations {
    * what is in force. Resolves when what was under way is done.
    */
   holdChanges(): Promise<() => void>;
+  /** Resolves when every thread has answered: none hangs. */
+  isAlive(): Promise<void>;
   /** Another process accepts connections on its sockets: `drain` leaves these alone, and it stays ready while it drains. */
   handOver(pid: number, version: string): void;
   /** Tells the observers why another process did not take over. */
@@ -424,6 +426,10 @@ class RunningBalancer implements Balancer {
 
   sockets(): Promise<readonly ListeningSocket[] | null> {
     return this.#engine.sockets();
+  }
+
+  isAlive(): Promise<void> {
+    return this.#engine.settled();
   }
 
   async holdChanges(): Promise<() => void> {

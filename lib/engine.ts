@@ -30,6 +30,8 @@ import type { SharedMemory } from './shared/shared-memory.js';
 
 /** How long open connections may bring another request when a new program accepts the next ones, and how often to look. */
 const LAST_REQUESTS_MS = 3000;
+/** The same where the next ones wait for another program. */
+const LAST_REQUESTS_BEFORE_RESTART_MS = 500;
 const LOOK_MS = 50;
 
 /** What an engine is given by the control plane. */
@@ -215,11 +217,10 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
 
   async drain(): Promise<void> {
     this.#acceptor.announceEnd();
-    // Another process accepts what waits: it would never be quiet here.
-    if (this.#listeners.isHandedOver) {
-      this.#listeners.close();
-      await this.#awaitRequests();
-    }
+    // What waits there would never be quiet here, and is not lost.
+    const { isHandedOver } = this.#listeners;
+    if (this.#listeners.closeShared() > 0)
+      await this.#awaitRequests(isHandedOver ? LAST_REQUESTS_MS : LAST_REQUESTS_BEFORE_RESTART_MS);
     await this.#takeIn();
     this.#listeners.close();
     await new Promise<void>((resolve) => this.#acceptor.drain(resolve));
@@ -229,11 +230,11 @@ export class LocalEngine implements EngineHost<RoutingSnapshot, Config> {
    * Clients do not know that their connection ends: the first request of a new one may be on its way, and would not be sent
    * again. Each that comes now is answered, and ends its connection.
    */
-  async #awaitRequests(): Promise<void> {
+  async #awaitRequests(longest: number): Promise<void> {
     const { wheel } = this.#connections;
     let look: () => void = () => {};
     const deadline = new Deadline(wheel, { onDeadline: () => look() });
-    for (let waited = 0; waited < LAST_REQUESTS_MS && this.#acceptor.count > 0; waited += LOOK_MS) {
+    for (let waited = 0; waited < longest && this.#acceptor.count > 0; waited += LOOK_MS) {
       deadline.arm(LOOK_MS);
       await new Promise<void>((resolve) => {
         look = resolve;

@@ -60,6 +60,8 @@ export class Admin {
   #events: EventStream | null = null;
   #services: AdminDeps | null = null;
   #isLeaving = false;
+  /** Does a service manager hold the socket too? */
+  #isHeld = false;
   #routes: readonly AdminRoute[] = [];
 
   constructor(config: AdminConfig, clock: Clock = systemClock) {
@@ -100,7 +102,7 @@ export class Admin {
     const descriptor = this.#door === null ? null : descriptorOf(this.#door);
     if (descriptor === null) return null;
     const ownsFile = this.#file?.isOwn ?? false;
-    return { descriptor, wanted: this.#config.listen, address: this.address, ownsFile };
+    return { descriptor, wanted: this.#config.listen, address: this.address, ownsFile, isHeld: this.#isHeld };
   }
 
   /**
@@ -142,6 +144,7 @@ export class Admin {
             onSocket: (socket) => void server.emit('connection', socket),
           });
     const inherited = (await services.inherited?.take(listen)) ?? null;
+    this.#isHeld = inherited?.isHeld ?? false;
     this.#file = await listening(door, listen, inherited);
     this.#door = door;
     this.#server = server;

@@ -10,6 +10,7 @@ import type { Ask } from './init/questions.js';
 import { KeptSignals, type Launch } from './kept-signals.js';
 import type { RemoteContext } from './remote/remote.js';
 import type { Pause } from './remote/screen.js';
+import { ServiceManager } from './service-manager.js';
 import { Terminal } from './terminal.js';
 import { unblockAgain, unblocked } from './tty-output.js';
 import { OldProgram } from './upgrade/old-program.js';
@@ -108,7 +109,7 @@ export async function main(launch: Launch): Promise<void> {
       const inherited = new sockets.InheritedSockets(
         handover === null ? fromManager : sockets.socketsOfOldProgram(handover.sockets),
       );
-      const env = { ...process.env };
+      const { WATCHDOG_PID: _pid, ...env } = process.env;
       const code = await run(parsed.command.options, {
         stdout,
         stderr,
@@ -118,6 +119,8 @@ export async function main(launch: Launch): Promise<void> {
         env: process.env,
         createBalancer,
         inherited,
+        serviceManager: (warn) =>
+          ServiceManager.find(process.env, handover === null ? process.pid : null, warn),
         takeover: handover === null ? null : { changes: handover.changes, ready: () => old?.ready(VERSION) },
         relaunch: {
           how: { program: programOnDisk(), words, env },

@@ -10,6 +10,7 @@ import { renderFindings } from './certificate-report.js';
 import type { ConsoleLog } from './console-log.js';
 import { explainFailure } from './failure.js';
 import { readSettings } from './read-settings.js';
+import type { ServiceManager } from './service-manager.js';
 import { pathOption, type StartSettings, StartSettingsError } from './start-settings.js';
 import type { Terminal } from './terminal.js';
 
@@ -26,6 +27,7 @@ export class Reload {
   readonly #options: RunOptions;
   readonly #terminal: Terminal;
   readonly #consoleLog: ConsoleLog;
+  readonly #manager: ServiceManager | null;
   /** Reloads run one after the other. */
   #last: Promise<unknown>;
 
@@ -37,7 +39,9 @@ export class Reload {
     terminal: Terminal,
     consoleLog: ConsoleLog,
     up: Promise<void>,
+    manager: ServiceManager | null = null,
   ) {
+    this.#manager = manager;
     this.#last = up;
     this.#balancer = balancer;
     this.#file = file;
@@ -53,7 +57,14 @@ export class Reload {
   }
 
   run(): Promise<ReloadOutcome> {
-    const outcome = this.#last.then(() => this.#reload());
+    const outcome = this.#last.then(async () => {
+      this.#manager?.reloading();
+      try {
+        return await this.#reload();
+      } finally {
+        this.#manager?.reloaded();
+      }
+    });
     this.#last = outcome.catch(() => {});
     return outcome;
   }

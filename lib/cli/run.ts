@@ -22,6 +22,7 @@ import { FileWatch } from './file-watch.js';
 import { KeptChanges } from './kept-changes.js';
 import { Reload } from './reload.js';
 import { RequestLog } from './request-log.js';
+import type { ServiceManager } from './service-manager.js';
 import {
   configFile,
   pathOption,
@@ -53,6 +54,8 @@ export interface RunContext {
   readonly takeover?: Takeover | null;
   /** How this program was started, and why it cannot be replaced by a new one; by default it cannot. */
   readonly relaunch?: { readonly how: Relaunch; readonly obstacle: string | null } | null;
+  /** Who is told what the service does; nobody by default. */
+  readonly serviceManager?: (warn: (message: string) => void) => ServiceManager | null;
   /** Registers what must still happen when the process ends without waiting. */
   readonly atExit: (last: () => void) => void;
 }
@@ -160,8 +163,9 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
   const up = new Promise<void>((resolve) => {
     tellUp = resolve;
   });
-  const upgrade = admin === null ? null : upgradeOf(context, { balancer, consoleLog, state, admin });
-  const reload = new Reload(balancer, plan, options, stderr, consoleLog, up);
+  const manager = context.serviceManager?.((message) => consoleLog.warn(message)) ?? null;
+  const upgrade = admin === null ? null : upgradeOf(context, { balancer, consoleLog, state, admin, manager });
+  const reload = new Reload(balancer, plan, options, stderr, consoleLog, up, manager);
   const onHangUp = (): void => void reload.run();
   const watched = (): readonly string[] => [...reload.files, ...balancer.certificateFiles];
   const onChange = (files: readonly string[]): void => {
@@ -204,8 +208,9 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
       stderr.write(banner({ ...facts, admin: admin?.address ?? null }));
     }
     consoleLog.introduced();
+    await tellManager(manager, balancer, takeover);
     takeover?.ready();
-    return await stopWhenTold({ balancer, stops, upgrade, admin, config, consoleLog });
+    return await stopWhenTold({ balancer, stops, upgrade, admin, manager, config, consoleLog });
   } finally {
     watch?.stop();
     admin?.close();
@@ -213,7 +218,7 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
     stops.detach();
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) signals.off(signal, reopen);
     signals.off('SIGHUP', onHangUp);
-    await Promise.all([log.close(), feed.close(), state.close()]);
+    await Promise.all([log.close(), feed.close(), state.close(), manager?.close()]);
   }
 }
 
@@ -247,6 +252,25 @@ function followReload(config: Config, log: RequestLog, feed: EventFeed, consoleL
   }
 }
 
+/** The service manager must know of the new process before the old one ends: the end of that would be that of the service. */
+async function tellManager(
+  manager: ServiceManager | null,
+  balancer: Balancer,
+  takeover: Takeover | null,
+): Promise<void> {
+  if (manager === null) return;
+  const told = manager.ready(servingOn(balancer));
+  if (takeover !== null && !(await told)) {
+    await balancer.drain();
+    throw new StartError('systemd could not be told that this is the service now.');
+  }
+  manager.watch(() => balancer.isAlive());
+}
+
+function servingOn({ addresses }: Balancer): string {
+  return `serving on ${addresses.map(({ text }) => text).join(', ')}`;
+}
+
 /** null: nobody knows how to start this program. */
 function upgradeOf(
   { relaunch = null }: RunContext,
@@ -255,10 +279,11 @@ function upgradeOf(
     readonly consoleLog: ConsoleLog;
     readonly state: KeptChanges;
     readonly admin: AdminDoor;
+    readonly manager: ServiceManager | null;
   },
 ): Upgrade | null {
   if (relaunch === null) return null;
-  const { balancer, consoleLog, state, admin } = parts;
+  const { balancer, consoleLog, state, admin, manager } = parts;
   return new Upgrade({
     balancer,
     consoleLog,
@@ -266,7 +291,12 @@ function upgradeOf(
     obstacle: relaunch.obstacle,
     adminSocket: () => admin.socket,
     changes: () => state.handOver(),
-    onTakenOver: () => state.release(),
+    onTakenOver: () => {
+      state.release();
+      manager?.unwatch();
+    },
+    // The new program may have said already that it is the service.
+    onFailed: () => void manager?.ready(servingOn(balancer)),
   });
 }
 
@@ -276,6 +306,7 @@ interface Running {
   readonly stops: StopSignals;
   readonly upgrade: Upgrade | null;
   readonly admin: AdminDoor | null;
+  readonly manager: ServiceManager | null;
   readonly config: Config;
   readonly consoleLog: ConsoleLog;
 }
@@ -289,6 +320,7 @@ async function stopWhenTold({
   stops,
   upgrade,
   admin,
+  manager,
   config,
   consoleLog,
 }: Running): Promise<number> {
@@ -299,6 +331,7 @@ async function stopWhenTold({
   ]);
   if (signal === null) return endAfterUpgrade({ balancer, stops, admin, consoleLog }, since);
   upgrade?.cancel();
+  manager?.stopping('finishing what is in flight');
   if (signal === 'SIGINT') consoleLog.eraseInterrupt();
   const repeat = signal === 'SIGINT' ? 'Ctrl-C' : signal;
   const isHurried = await takeLeave(balancer, stops, repeat, consoleLog);

@@ -27,6 +27,8 @@ export interface InheritedSocket {
   readonly wanted: string | null;
   /** Does the socket file, if there is one, end with this process? */
   readonly ownsFile: boolean;
+  /** Does a service manager hold it too? Connections then wait while no process accepts them. */
+  readonly isHeld: boolean;
 }
 
 /**
@@ -98,18 +100,19 @@ export function socketsOfServiceManager(env: NodeJS.ProcessEnv, pid: number): re
     boundTo: bound.get(descriptor) ?? null,
     wanted: null,
     ownsFile: false,
+    isHeld: true,
   }));
 }
 
 /** Sockets of another lb, which this process was started by to take over. `wanted`: the configured address. */
 export function socketsOfOldProgram(
-  sockets: readonly Pick<InheritedSocket, 'descriptor' | 'wanted' | 'ownsFile'>[],
+  sockets: readonly Pick<InheritedSocket, 'descriptor' | 'wanted' | 'ownsFile' | 'isHeld'>[],
 ): readonly InheritedSocket[] {
   // A new settings file may spell the address differently.
   const bound = boundAddresses(sockets.map(({ descriptor }) => descriptor));
-  return sockets.map(({ descriptor, wanted, ownsFile }) => {
+  return sockets.map(({ descriptor, wanted, ownsFile, isHeld }) => {
     const boundTo = bound.get(descriptor) ?? null;
-    return { descriptor, name: '', boundTo, wanted, ownsFile };
+    return { descriptor, name: '', boundTo, wanted, ownsFile, isHeld };
   });
 }
 

@@ -222,6 +222,9 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     return descriptorOf(this.#server);
   }
 
+  /** Does a service manager hold its socket too? */
+  isHeld = false;
+
   /** Does it have a socket file that somebody has to remove at the end? */
   get ownsFile(): boolean {
     return this.#file?.isOwn ?? false;
@@ -264,6 +267,7 @@ export class Listener<Settings extends ListenerSettings = ListenerSettings>
     const address = this.#at;
     const options = { backlog: BACKLOG };
     if (inherited !== null) {
+      this.isHeld = inherited.isHeld;
       server.listen({ ...options, fd: inherited.descriptor });
       if (address.kind === 'unix') this.#file = SocketFile.inherited(address.path, inherited.ownsFile);
     } else if (address.kind === 'unix') {

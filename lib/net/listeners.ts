@@ -22,6 +22,8 @@ export interface ListeningSocket {
   readonly address: Address;
   /** Has the process to remove the file of this Unix socket at its end? */
   readonly ownsFile: boolean;
+  /** Does a service manager hold the socket too? */
+  readonly isHeld: boolean;
 }
 
 /** Listeners that are open and not in use yet. */
@@ -148,9 +150,9 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
   /** What another process needs to go on with the sockets; null if this Node does not tell a descriptor. */
   get sockets(): readonly ListeningSocket[] | null {
     const sockets: ListeningSocket[] = [];
-    for (const { wanted, address, descriptor, ownsFile } of this.#open) {
+    for (const { wanted, address, descriptor, ownsFile, isHeld } of this.#open) {
       if (descriptor === null) return null;
-      sockets.push({ descriptor, wanted, address, ownsFile });
+      sockets.push({ descriptor, wanted, address, ownsFile, isHeld });
     }
     return sockets;
   }
@@ -162,6 +164,13 @@ export class Listeners<Settings extends ListenerSettings = ListenerSettings> {
 
   get isHandedOver(): boolean {
     return this.#isHandedOver;
+  }
+
+  /** Closes those whose sockets another process has too: what waits there is not lost. Returns how many. */
+  closeShared(): number {
+    const shared = this.#open.filter(({ isHeld }) => isHeld || this.#isHandedOver);
+    for (const listener of shared) listener.close({ keepFile: this.#isHandedOver });
+    return shared.length;
   }
 
   /** Safe to call several times. */

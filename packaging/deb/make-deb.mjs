@@ -14,6 +14,7 @@ const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64', arm: 'armhf', ppc64: 'ppc6
 /** Where a file of ours goes, but for the program itself. */
 const FILES = {
   'packaging/systemd/lb.service': 'usr/lib/systemd/system/lb.service',
+  'packaging/systemd/lb.socket': 'usr/lib/systemd/system/lb.socket',
   'packaging/systemd/lb.sysusers': 'usr/lib/sysusers.d/lb.conf',
   'packaging/deb/default': 'etc/default/lb',
   'packaging/deb/logrotate': 'etc/logrotate.d/lb',

@@ -55,7 +55,7 @@ t.test(
 );
 
 t.test('each of several sockets with one address is given to one listener', async (t) => {
-  const socket = { name: '', wanted: null, ownsFile: false };
+  const socket = { name: '', wanted: null, ownsFile: false, isHeld: true };
   const boundTo = { kind: 'tcp', host: '127.0.0.1', port: 80 } as const;
   const sockets = new InheritedSockets([
     { ...socket, descriptor: 1003, boundTo },

@@ -208,6 +208,8 @@ export class FakeBalancer implements Balancer {
     return null;
   }
 
+  async isAlive(): Promise<void> {}
+
   async holdChanges(): Promise<() => void> {
     return () => {};
   }

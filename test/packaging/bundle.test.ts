@@ -99,6 +99,7 @@ t.test(
       'docs/operations.md',
       'docs/man/lb.1',
       'packaging/systemd/lb.service',
+      'packaging/systemd/lb.socket',
     ])
       t.ok(statSync(join(unpacked, file)).size > 0, file);
   },
@@ -145,7 +146,7 @@ exec chroot "$base/root" sh -euc '
   dpkg -V lb-http
   man -w lb
   echo "== unit"
-  systemd-analyze verify lb.service
+  systemd-analyze verify lb.service lb.socket
   systemd-analyze security --offline=true --threshold=40 lb.service >/dev/null
   echo "== upgraded"
   echo "# mine" >>/etc/lb/loadbalancer.yaml
@@ -189,6 +190,7 @@ t.test(
     for (const path of [
       'usr/bin/lb',
       'usr/lib/systemd/system/lb.service',
+      'usr/lib/systemd/system/lb.socket',
       'usr/lib/sysusers.d/lb.conf',
       'usr/share/man/man1/lb.1.gz',
       'usr/share/man/man5/loadbalancer.yaml.5.gz',

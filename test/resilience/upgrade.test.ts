@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { upgradeObstacle } from '../../lib/cli/upgrade/upgrade.js';
 import { Program } from '../cli/support.js';
+import { holdSocket } from '../support/held-sockets.js';
 import { FIXTURE_SERVER } from '../support/processes.js';
 import { ended, ReplacedProgram } from '../support/replaced-program.js';
 import { Load } from './load.js';
@@ -88,6 +89,45 @@ t.test(
         `${kept.bad.length} crossed; ms for each upgrade: ${took.join(' ')}`,
     );
     await running.stop();
+  },
+);
+
+t.test(
+  `${UPGRADES} restarts under ${RATE} new connections a second of a program whose socket is held: none is refused, none fails`,
+  { timeout: 0 },
+  async (t) => {
+    const [server, { descriptor, port }] = [await serverFor(t), await holdSocket(t, '127.0.0.1')];
+    const launch = async (): Promise<Program> => {
+      const program = new Program([String(port), server, '--access-log', 'off', '-c', file], {
+        descriptors: [descriptor],
+      });
+      t.teardown(() => program.kill());
+      await program.onStderr(/stop +Ctrl-C/);
+      return program;
+    };
+    const file = join(t.testdir(), 'lb.yaml');
+    writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:1', health_check: false }));
+    let program = await launch();
+    const coming = new NewConnections(port, RATE);
+    t.teardown(() => coming.stop());
+    const kept = new Load(port, { clients: 4, rest: 20 });
+    for (let count = 0; count < UPGRADES; count++) {
+      await coming.more(100);
+      program.child.kill('SIGTERM');
+      t.equal(await program.end(), 0);
+      program = await launch();
+    }
+    await coming.more(100);
+    await Promise.all([coming.stop(), kept.stop()]);
+    t.same(coming.failures.slice(0, 10), []);
+    t.equal(kept.refused, 0);
+    t.same(
+      kept.bad.filter(({ status }) => status !== 0),
+      [],
+    );
+    t.comment(`${coming.answered} answered at ${Math.round(coming.rate)}/s, ${kept.bad.length} crossed`);
+    program.child.kill('SIGTERM');
+    t.equal(await program.end(), 0);
   },
 );
 

@@ -6,6 +6,8 @@ export interface HandedSocket {
   readonly wanted: string;
   /** Has the new program to remove the file of this Unix socket at its end? */
   readonly ownsFile: boolean;
+  /** Does a service manager hold it too? */
+  readonly isHeld: boolean;
 }
 
 /** The first message that the new program gets. */

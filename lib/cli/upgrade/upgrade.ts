@@ -21,6 +21,8 @@ export interface UpgradeDeps {
   readonly changes: () => Promise<string | null>;
   /** Called when the new program serves: what belongs to it is let go of. */
   readonly onTakenOver: (pid: number) => void;
+  /** Called when this program goes on after all. */
+  readonly onFailed: () => void;
   /** Why a new program would not live on after this one; null: it would. */
   readonly obstacle: string | null;
 }
@@ -60,6 +62,7 @@ export class Upgrade {
       return { ok: true, message: takenOver(pid, version), pid, version };
     } catch (error) {
       release();
+      this.#deps.onFailed();
       if (this.#state === 'starting') this.#state = 'idle';
       const { message, report } = asUpgradeError(error);
       const told = report === '' ? message : `${message}: ${telling(report)}`;
@@ -89,10 +92,11 @@ export class Upgrade {
     // It was told to stop meanwhile.
     if (this.#state !== 'starting') throw new UpgradeError('this program was told to stop');
     const handed = sockets.map(
-      ({ wanted, ownsFile }, index): HandedSocket => ({
+      ({ wanted, ownsFile, isHeld }, index): HandedSocket => ({
         descriptor: FIRST_SOCKET + index,
         wanted: wanted.text,
         ownsFile,
+        isHeld,
       }),
     );
     const descriptors = sockets.map(({ descriptor }) => descriptor);
