@@ -64,6 +64,7 @@ export function renderWay(explained: Explained, paint: Paint): string {
     { label: 'route', lines: routeLines(explanation, place, paint) },
     ...guards(({ firewall }) => firewall !== config.firewall),
     ...(steps.length > 0 ? ruleSections(steps, paint) : []),
+    requestSection(outcome),
     outcomeSection(outcome, paint),
     pageSection(explanation),
   ];
@@ -141,6 +142,12 @@ function absenceLines({ host, hostKnown, known, nearest, paths }: Absence, paint
   if (known.length > 0) lines.push({ text: `${hostKnown ? 'its paths' : 'hosts'}: ${list(known)}` });
   if (paths.length > 0) lines.push({ text: `paths for every other host: ${list(paths)}` });
   return lines;
+}
+
+/** The head as the server gets it. */
+function requestSection(outcome: DryRunOutcome): Section {
+  const head = outcome.kind === 'forwarded' ? readUtf8(outcome.head).trimEnd() : '';
+  return { label: 'request', lines: head === '' ? [] : head.split('\r\n').map((text) => ({ text })) };
 }
 
 function ruleSections(steps: readonly RuleStep[], paint: Paint): Section[] {

@@ -92,9 +92,12 @@ export class RequestLog implements ThreadReader {
     const sink = this.#openSink(format, file);
     const { fields, filter } = config.accessLog;
     const serverWidth = format === 'dev' ? widestName(config) : 0;
-    const terms = format === 'off' ? null : { format, fields, filter, serverWidth };
+    // Any other host than the only one gets the same answer as it, or none.
+    const showsHost = config.hosts.reduce((sum, { names }) => sum + names.length, 0) > 1;
+    const terms = format === 'off' ? null : { format, fields, filter, serverWidth, showsHost };
     const isForScreen = format === 'dev' && file === null;
-    const line = terms && (isForScreen ? screenFormat(this.#stdout, serverWidth) : lineFormatOf(terms));
+    const line =
+      terms && (isForScreen ? screenFormat(this.#stdout, { serverWidth, showsHost }) : lineFormatOf(terms));
     const output: LineSink = sink ?? this.#stdout;
     this.#log = line && new AccessLog(line, output, filter && new LogFilter(filter));
     this.#sink = sink;
@@ -136,13 +139,17 @@ export class RequestLog implements ThreadReader {
   }
 }
 
-function screenFormat(terminal: Terminal, serverWidth: number): LineFormat {
+function screenFormat(
+  terminal: Terminal,
+  { serverWidth, showsHost }: Pick<DevLayout, 'serverWidth' | 'showsHost'>,
+): LineFormat {
   const layout: DevLayout = {
     // Read for every line, because windows are resized.
     get columns() {
       return terminal.columns ?? Number.POSITIVE_INFINITY;
     },
     serverWidth,
+    showsHost,
     paint: terminal.paint,
   };
   return (record) => devLine(record, layout);

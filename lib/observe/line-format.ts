@@ -13,16 +13,18 @@ export interface LineTerms {
   readonly filter: AccessLogFilter | null;
   /** Columns of the longest server name, for `dev`. */
   readonly serverWidth: number;
+  /** Does `dev` show the host of a request? */
+  readonly showsHost: boolean;
 }
 
 const plain = (text: string): string => text;
 const COLOURLESS: DevPaint = { dim: plain, green: plain, cyan: plain, yellow: plain, red: plain };
 
 /** The format of lines for a file or a pipe: without colours, however long. */
-export function lineFormatOf({ format, fields, serverWidth }: LineTerms): LineFormat {
+export function lineFormatOf({ format, fields, serverWidth, showsHost }: LineTerms): LineFormat {
   if (format === 'json') return fields === null ? jsonLine : jsonLineOf(fields);
   if (format === 'combined') return fields === null ? combinedLine : combinedLineOf(fields);
-  const layout = { columns: Number.POSITIVE_INFINITY, serverWidth, paint: COLOURLESS };
+  const layout = { columns: Number.POSITIVE_INFINITY, serverWidth, showsHost, paint: COLOURLESS };
   return (record) => devLine(record, layout);
 }
 

@@ -47,6 +47,15 @@ t.test('the whole way of a request', async (t) => {
             Host is the server's own
               - Host: www.mango.com
               + Host: localhost:8081
+  request   GET /v2?x=1&MyCustomParam=Test HTTP/1.1
+            Host: localhost:8081
+            X-Forwarded-For: 127.0.0.1
+            X-Forwarded-Proto: http
+            X-Forwarded-Port: 8080
+            X-Forwarded-Host: www.mango.com
+            X-Request-Id: 00000000000000000000000000000000
+            CDN-Loop: lb
+            MyCustomHeader: Test
   servers   localhost:8081
             localhost:8082
             of those that are up: in turn

@@ -135,7 +135,7 @@ t.test('combined', async (t) => {
 });
 
 t.test('dev', async (t) => {
-  const layout: DevLayout = { columns: 80, serverWidth: 8, paint: noPaint };
+  const layout: DevLayout = { columns: 80, serverWidth: 8, showsHost: false, paint: noPaint };
 
   t.test('is one line in columns, byte for byte', async (t) => {
     t.equal(
@@ -146,6 +146,31 @@ t.test('dev', async (t) => {
       devLine(recordOf({ method: 'OPTIONS', durationMs: 12_345, status: 0, server: '' }), layout),
       '17:34:05  OPTIONS /users?id=3                             ---  -          12.3 s\n',
     );
+  });
+
+  t.test('shows the host where there are several, once', async (t) => {
+    const shown = { ...layout, showsHost: true };
+    t.match(devLine(recordOf({ host: 'www.mango.com:8080' }), shown), 'GET     www.mango.com/users?id=3 ');
+    t.match(
+      devLine(recordOf({ host: 'a.test', target: 'http://a.test/x' }), shown),
+      'GET     http://a.test/x ',
+    );
+    t.match(devLine(recordOf({ host: '', target: '' }), shown), 'GET     - ');
+  });
+
+  t.test('says how often a request was tried that failed in the end', async (t) => {
+    const tries = ['mango-1', 'mango-2'].map((server) => ({
+      server,
+      reason: 'connect_refused' as const,
+      status: 0,
+      durationMs: 1,
+      reused: false,
+    }));
+    const line = devLine(recordOf({ status: 502, reason: 'connect_refused', attempts: 2, tries }), {
+      ...layout,
+      columns: 200,
+    });
+    t.match(line, '(2 attempts: mango-1 connect_refused, mango-2 connect_refused)');
   });
 
   t.test('never is wider than the terminal, down to 60 columns', async (t) => {

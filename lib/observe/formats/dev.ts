@@ -19,6 +19,8 @@ export interface DevLayout {
   readonly columns: number;
   /** Columns of the longest server name. */
   readonly serverWidth: number;
+  /** Is the host of a request shown before its path? Where there is one host only, it would say nothing. */
+  readonly showsHost: boolean;
   readonly paint: DevPaint;
 }
 
@@ -43,7 +45,12 @@ export function devLine(record: RequestRecord, layout: DevLayout): string {
   const method = escapeForScreen(record.method) || '-';
   const left = `${method.padEnd(METHOD_WIDTH)} `;
   const room = METHOD_WIDTH + 1 + targetWidth;
-  const target = escapeForScreen(shownTarget(record.target)) || '-';
+  const host = layout.showsHost ? record.host.replace(/:\d+$/, '') : '';
+  // In absolute form the target has the host already.
+  const asked = record.target.startsWith('/')
+    ? host + shownTarget(record.target)
+    : shownTarget(record.target);
+  const target = escapeForScreen(asked) || '-';
   const request = left + (columns === Infinity ? target : shorten(target, room - left.length));
   const line =
     `${paint.dim(clockTime(record.startedAt))}  ${request.padEnd(room)}  ${paintStatus(record.status, paint)}` +
@@ -88,14 +95,15 @@ function duration(milliseconds: number): string {
 
 /** The word to search for, and what it means; for an invalid message, the rule that it breaks. */
 function noteOf(record: RequestRecord): string {
-  const { reason, detail } = record;
-  if (reason === '') return record.attempts > 1 ? attemptsOf(record) : '';
+  const { reason, detail, attempts, tries } = record;
+  if (reason === '') return attempts > 1 ? attemptsText(attempts, tries.slice(0, -1)) : '';
   const isExact = detail !== '' && (reason === 'bad_request' || reason === 'bad_response');
-  return `${reason}: ${isExact ? escapeForScreen(detail) : FAILURES[reason].meaning}`;
+  const note = `${reason}: ${isExact ? escapeForScreen(detail) : FAILURES[reason].meaning}`;
+  return attempts > 1 ? `${note} (${attemptsText(attempts, tries)})` : note;
 }
 
 /** `2 attempts: mango-1 connect_refused`. */
-function attemptsOf({ attempts, tries }: RequestRecord): string {
-  const failed = tries.slice(0, -1).map(({ server, reason, status }) => `${server} ${reason || status}`);
-  return failed.length === 0 ? `${attempts} attempts` : `${attempts} attempts: ${failed.join(', ')}`;
+function attemptsText(attempts: number, failed: RequestRecord['tries']): string {
+  const named = failed.map(({ server, reason, status }) => `${server} ${reason || status}`);
+  return named.length === 0 ? `${attempts} attempts` : `${attempts} attempts: ${named.join(', ')}`;
 }
