@@ -116,7 +116,7 @@ function summary(config: Config): string {
     ...(servers === 0 && sources > 0
       ? []
       : [count(servers, 'server') + (backups === 0 ? '' : ` (${backups} backup)`)]),
-    ...(sources === 0 ? [] : [`${count(sources, 'source')} of servers, not asked`]),
+    ...(sources === 0 ? [] : [`${count(sources, 'source')} of servers (not asked)`]),
     ...(balanced.length === 0 ? [] : [algorithmsOf(config).join(' and ')]),
     ...listenersOf(config),
   ].join(', ');

@@ -26,7 +26,7 @@ export function serverLines({ servers, server, choice, route }: Forwarded, paint
   const lines: Line[] = servers.map((server) => {
     const { name, address, obstacle } = server;
     const where = name === address.text ? '' : address.text;
-    const source = address.text === '' ? ['its servers are not known before it is asked'] : [];
+    const source = address.text === '' ? ['not asked'] : [];
     const notes = [...source, ...tlsNotes(secured.get(name)), ...notesOn(server, servers)].join(', ');
     const text = [where === '' && notes === '' ? name : name.padEnd(width), where, notes].filter(Boolean);
     return { text: text.join('  '), tint: obstacle === '' ? paint.cyan : paint.dim };

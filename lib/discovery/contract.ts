@@ -64,7 +64,7 @@ export interface ProviderStatus {
   readonly state: ProviderState;
   /** The number of servers of the list in force. */
   readonly servers: number;
-  /** When the last good answer came, in ms since the epoch; null: never. */
+  /** When the last answer came that was good as a whole, in ms since the epoch; null: never. */
   readonly answeredAt: number | null;
   /** Why it is failing, or waits; empty when there is no reason. */
   readonly error: string;

@@ -41,6 +41,7 @@ export class Provider implements SourceListener, DeadlineOwner {
   #state: ProviderState = 'waiting';
   #isAsking = false;
   #isStopped = false;
+  #hasAnswered = false;
   #answeredAt: number | null = null;
   #error = '';
   #errors = 0;
@@ -71,7 +72,7 @@ export class Provider implements SourceListener, DeadlineOwner {
   }
 
   get hasAnswered(): boolean {
-    return this.#answeredAt !== null;
+    return this.#hasAnswered;
   }
 
   get status(): ProviderStatus {
@@ -109,7 +110,7 @@ export class Provider implements SourceListener, DeadlineOwner {
     this.#isAsking = false;
     const isFirst = !this.hasAnswered;
     const isSame = hasSameServers(this.#servers, servers);
-    this.#answeredAt = this.#deps.wheel.clock.wall();
+    this.#hasAnswered = true;
     if (!isSame) this.#servers = servers;
     if (trouble === '') this.#recover();
     else this.#fail(trouble);
@@ -146,6 +147,7 @@ export class Provider implements SourceListener, DeadlineOwner {
 
   #recover(): void {
     const { observer, wheel } = this.#deps;
+    this.#answeredAt = wheel.clock.wall();
     const failedMs = wheel.clock.now() - this.#failingSince;
     const wasReported = this.#reported !== '';
     this.#state = 'current';

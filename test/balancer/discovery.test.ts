@@ -1,7 +1,9 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { createBalancer } from '../../lib/balancer.js';
 import { createConfig } from '../../lib/config/config.js';
+import { type Changes, readChanges, writeChanges } from '../../lib/control/changes.js';
 import { startBalancer } from '../support/balancer.js';
 import type { RawClient } from '../support/client.js';
 import { GET } from '../support/http.js';
@@ -256,5 +258,49 @@ t.test(
     t.equal(await who(client), 'a');
   },
 );
+
+t.test('changes of servers that a source tells of survive a restart, before it has answered', async (t) => {
+  const [a, b, c] = (await namedOrigins(t, 'a', 'b', 'c')) as [NamedOrigin, NamedOrigin, NamedOrigin];
+  const file = targetsFile(t);
+  file.write(a, b, c);
+  const config = createConfig({
+    listen: '127.0.0.1:0',
+    health_check: false,
+    servers: [{ file: file.path }],
+    timeouts: { discovery: '100ms' },
+  });
+  let kept = '';
+  const keep = (changes: Changes): void => {
+    kept = writeChanges(changes);
+  };
+  const one = createBalancer(config, {}, { store: { changes: null, keep } });
+  t.teardown(() => one.stop());
+  await one.start();
+  one.setAvailability(a.address, 'draining');
+  one.setWeight(b.address, 7);
+  one.removeServer(c.address);
+  const { drift } = one.status().config;
+  one.stop();
+  rmSync(file.path);
+  const two = createBalancer(config, {}, { store: { changes: readChanges(kept), keep } });
+  t.teardown(() => two.stop());
+  await two.start();
+  t.same(two.status().servers, []);
+  t.same(two.status().config.drift, [
+    `weight of ${b.address}: 7 (not there now)`,
+    `availability of ${a.address}: draining (not there now)`,
+    `servers of default: without ${c.address} (not there now)`,
+  ]);
+  file.write(a, b, c);
+  await until(() => two.status().servers.length === 2);
+  t.same(two.status().config.drift, drift);
+  t.same(
+    two.status().servers.map(({ name, state, weight }) => [name, state, weight]),
+    [
+      [a.address, 'draining', 1],
+      [b.address, 'unchecked', 7],
+    ],
+  );
+});
 
 nothingIsLeft(t);

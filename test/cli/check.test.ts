@@ -263,3 +263,18 @@ function fenced(text: string, language: string): readonly string[] {
     .filter(([, of]) => of === language)
     .map(([, , block = '']) => block);
 }
+
+t.test('sources of servers are counted, not asked, and tests pass without their answers', async (t) => {
+  const text = `
+servers: [{ dns: nowhere.invalid:8080 }, { file: missing.json }]
+preserve_host: false
+tests:
+  - { request: GET http://a/x, expect: { route: default, path: /x, header: { Host: nowhere.invalid:8080 } } }
+`;
+  t.same(check(t, text), {
+    code: 0,
+    stdout: 'loadbalancer.yaml is fine: 0 hosts, 1 route, 2 sources of servers (not asked), 1 test passed\n',
+    stderr: '',
+  });
+  t.match(JSON.parse(check(t, text, ['--json']).stdout), { ok: true, servers: 0, sources: 2 });
+});

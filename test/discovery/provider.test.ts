@@ -139,7 +139,7 @@ t.test('a partial trouble does not keep good servers from being used', async (t)
   const { provider, events, told } = scene();
   provider.onServers([at('a:1')], 5000, 'b.json is broken');
   t.same(told, ['a:1', 'first']);
-  t.match(provider.status, { state: 'failing', error: 'b.json is broken', servers: 1 });
+  t.match(provider.status, { state: 'failing', error: 'b.json is broken', servers: 1, answeredAt: null });
   provider.onServers([at('a:1'), at('b:1')], 5000);
   t.match(events, ['failed: b.json is broken', /recovered/]);
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseTargetGroups } from '../../lib/discovery/target-groups.js';
 
@@ -49,4 +50,13 @@ t.test('what is wrong is told with line and column', async (t) => {
   ];
   for (const [format, text, expected] of problems)
     t.throws(() => parseTargetGroups(text, format, 'here'), { message: expected }, text);
+});
+
+t.test('the list of the documentation is one', async (t) => {
+  const [, list = ''] = /```json\n(.*?)```/s.exec(readFileSync('docs/discovery.md', 'utf8')) ?? [];
+  t.match(parseTargetGroups(list, 'json', ''), [
+    { address: '10.0.0.7:8080', weight: 3 },
+    { address: '10.0.0.8:8080', weight: 3 },
+    { address: '10.0.0.9:8080', name: 'spare', backup: true },
+  ]);
 });
