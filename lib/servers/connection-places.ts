@@ -90,9 +90,9 @@ export class ConnectionPlaces implements RowListener, DeadlineOwner {
     return row.othersCameBefore(since, tolerance);
   }
 
-  /** A request joins the line; false when it is full. */
-  join(): boolean {
-    return this.#row.joinLine(this.#user.limits.maxWaiting);
+  /** A request that comes at `now` joins the line; false when it is full. */
+  join(now: number): boolean {
+    return this.#row.joinLine(this.#user.limits.maxWaiting, now);
   }
 
   /** Tells the other threads how many requests of this one are in line, and when the first of them came. */
@@ -114,6 +114,8 @@ export class ConnectionPlaces implements RowListener, DeadlineOwner {
 
   onCall(): void {
     this.#user.onRoom();
+    // This thread has not enough unused connections for all who need one.
+    if (this.owesRoom(Number.POSITIVE_INFINITY)) this.#row.callUnused();
   }
 
   #lookSoon(): void {

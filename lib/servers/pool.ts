@@ -262,7 +262,7 @@ export class Pool
     if (!this.isFull && !this.#closed && this.#places.take(now)) {
       this.#waiting.push(requester, now);
       this.#openings.add(this.#dial());
-    } else if (this.#places.join()) {
+    } else if (this.#places.join(now)) {
       this.#waiting.push(requester, now);
       this.#serveLine();
       this.#places.ask();

@@ -174,9 +174,18 @@ export class ServerRow {
     return Atomics.load(this.memory, this.all + IN_LINE) - (this.memory[this.own + IN_LINE] as number);
   }
 
-  /** Adds a request of this thread to the line, if there are fewer than `most` in all threads; else false. */
-  joinLine(most: number): boolean {
-    return this.#takeOne(IN_LINE, most);
+  /**
+   * Adds a request of this thread, which came at `since` (ms of the clock), to the line, if there are fewer than `most` in
+   * all threads; else false.
+   */
+  joinLine(most: number, since: number): boolean {
+    const at = this.own + FIRST;
+    const isFirst = this.memory[at] === 0;
+    // Before it is counted: who sees that a request is in line must see whose, to call that thread.
+    if (isFirst) Atomics.store(this.memory, at, stampOf(since));
+    if (this.#takeOne(IN_LINE, most)) return true;
+    if (isFirst) Atomics.store(this.memory, at, 0);
+    return false;
   }
 
   /** Sets how many requests of this thread are in line, and when the first of them came, in ms of the clock. */

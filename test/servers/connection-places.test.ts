@@ -72,12 +72,13 @@ async function twoPools(t: Test, limits: Partial<PoolLimits>, address?: string) 
   const memory = SharedMemory.create(4);
   const slot = memory.servers.claim();
   const to = server?.address ?? (address as string);
-  const [one, other] = [1, 2].map((thread) => {
+  const poolOf = (thread: number): Pool => {
     const shared = SharedMemory.attach(memory.handle, thread);
     return createPool(t, to, limits, { ...deps, shared }, slot);
-  }) as [Pool, Pool];
+  };
+  const [one, other] = [poolOf(1), poolOf(2)];
   const third = SharedMemory.attach(memory.handle, 3).servers.row(slot);
-  return { one, other, third, row: memory.servers.row(slot), server, clock: deps.clock };
+  return { one, other, poolOf, third, row: memory.servers.row(slot), server, clock: deps.clock };
 }
 
 t.test('a connection that is kept for one client gives way to a request of another thread', async (t) => {
@@ -90,6 +91,21 @@ t.test('a connection that is kept for one client gives way to a request of anoth
   await until(() => waiting.lease !== null);
   t.equal(pinned.lease?.isKept, false);
   t.equal(row.open, 1);
+});
+
+t.test('requests that come together get room from several threads', async (t) => {
+  const { one, other, poolOf, row } = await twoPools(t, { maxConnections: 2 });
+  for (const pool of [one, other]) {
+    const request = new Request(pool);
+    await request.answered();
+    request.lease?.release();
+  }
+  t.equal(row.idle, 2);
+  const third = poolOf(3);
+  const requests = [new Request(third), new Request(third)];
+  // No time passes: the pools do not look by themselves.
+  for (const request of requests) await until(() => request.lease !== null);
+  t.equal(row.open, 2);
 });
 
 t.test('a connection that is released is closed for an earlier request of another thread', async (t) => {
@@ -154,8 +170,7 @@ t.test('a free place that nobody calls about is found', async (t) => {
 
 t.test('a place that is left to a thread that does not take it is taken after a while', async (t) => {
   const { one, third, clock } = await twoPools(t, { maxConnections: 1 });
-  third.joinLine(10);
-  third.setLine(1, clock.now());
+  third.joinLine(10, clock.now());
   clock.advance(20);
   const waiting = new Request(one);
   t.equal(one.waitingCount, 2);

@@ -25,7 +25,7 @@ async function churn(): Promise<void> {
         memory[own + ACTIVE]!++;
         const isOpen = row.takePlace(2);
         if (isOpen && i % 3 === 0) row.addClosing(1);
-        const isInLine = !isOpen && row.joinLine(2);
+        const isInLine = !isOpen && row.joinLine(2, 1000);
         if (isInLine) row.setLine(2, 1000 + i);
         if (isInLine) row.setLine(0, 0);
         if (isOpen && i % 3 === 0) row.addClosing(-1);

@@ -30,8 +30,8 @@ t.test('the numbers of all threads add up, and each thread knows its share', asy
   );
   t.equal(rows[1]?.takePlace(4), true);
   t.equal(rows[2]?.takePlace(4), false, 'a limit counts those of all threads');
-  t.equal(rows[0]?.joinLine(1), true);
-  t.equal(rows[1]?.joinLine(1), false);
+  t.equal(rows[0]?.joinLine(1, 1000), true);
+  t.equal(rows[1]?.joinLine(1, 1000), false);
   t.equal(rows[0]?.othersInLine, 0);
   t.equal(rows[1]?.othersInLine, 1);
   rows[1]?.setUnused(2, 1);
