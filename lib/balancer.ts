@@ -277,7 +277,7 @@ class RunningBalancer implements Balancer {
       telemetry,
       store,
       install: (snapshot) => this.#engine.install(snapshot),
-      replay: (operation) => threads?.replay(operation),
+      replay: (operation) => threads?.replay(operation) ?? null,
     });
     this.#providers = new Providers({
       wheel,

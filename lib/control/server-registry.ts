@@ -44,8 +44,11 @@ export interface RegistryDeps {
   readonly store: ChangeStore | null;
   /** Puts a snapshot into service; called for every one except the first. */
   readonly install: (snapshot: RoutingSnapshot) => void;
-  /** Called with each change right after it was made, before observers are notified. */
-  readonly replay: (operation: ServerOperation) => void;
+  /**
+   * Called with each change right after it was made, before observers are notified. Resolves when all threads have made it;
+   * null: there is no other one.
+   */
+  readonly replay: (operation: ServerOperation) => Promise<void> | null;
 }
 
 /** Everything made for a configuration that is not in force yet. Nothing in use has been changed for it. */
@@ -75,6 +78,8 @@ export class ServerRegistry implements Operations {
   readonly #hasDropped: boolean;
   /** Changes in progress, or not reported yet: an observer that is notified may make another change. */
   #changes = 0;
+  /** Changes that some thread may not have made yet. */
+  #unfollowed = 0;
 
   constructor(config: Config, parts: RegistryDeps) {
     this.#parts = parts;
@@ -190,7 +195,7 @@ export class ServerRegistry implements Operations {
     this.#begin();
     try {
       const { names, came, left, dropped } = this.routed.provide(source, servers);
-      this.#parts.replay({ what: 'provide', source, servers, names: [...names] });
+      this.#replay({ what: 'provide', source, servers, names: [...names] });
       for (const name of names) if (!this.desired.has(name)) this.#parts.telemetry.forget(name);
       const { text = '' } = this.desired.file.sources.get(source) ?? {};
       if (came.length > 0 || left.length > 0)
@@ -209,14 +214,14 @@ export class ServerRegistry implements Operations {
   setAvailability(name: string, to: Availability): void {
     this.#change(name, () => {
       this.routed.setAvailability(name, to);
-      this.#parts.replay({ what: 'availability', name, to });
+      this.#replay({ what: 'availability', name, to });
     });
   }
 
   setWeight(name: string, weight: number): void {
     this.#change(name, () => {
       this.routed.setWeight(name, weight);
-      this.#parts.replay({ what: 'weight', name, weight });
+      this.#replay({ what: 'weight', name, weight });
     });
   }
 
@@ -230,7 +235,7 @@ export class ServerRegistry implements Operations {
       name,
       () => {
         this.routed.addServer(addition, member);
-        this.#parts.replay({ what: 'add', name, move: { route, server: asked }, weight });
+        this.#replay({ what: 'add', name, move: { route, server: asked }, weight });
       },
       this.desired.file.routesOf(group),
     );
@@ -239,7 +244,7 @@ export class ServerRegistry implements Operations {
   removeServer(name: string): void {
     this.#change(name, () => {
       this.routed.removeServer(name);
-      this.#parts.replay({ what: 'remove', name });
+      this.#replay({ what: 'remove', name });
       this.#parts.telemetry.forget(name);
     });
   }
@@ -270,6 +275,16 @@ export class ServerRegistry implements Operations {
     this.#afterChange();
   }
 
+  #replay(operation: ServerOperation): void {
+    const followed = this.#parts.replay(operation);
+    if (followed === null) return;
+    this.#unfollowed++;
+    void followed.then(() => {
+      this.#unfollowed--;
+      this.#reportDrained();
+    });
+  }
+
   /** Routes are reported to observers when no change is in progress. */
   #reportRoutes(): void {
     this.routes.isWaiting = this.#changes > 0;
@@ -298,7 +313,8 @@ export class ServerRegistry implements Operations {
 
   /** Reports servers whose last request has ended: after each change, and after each request while such a server exists. */
   #reportDrained(): void {
-    if (this.#changes > 0) return;
+    // A thread that has not heard of it yet may still give the server a request.
+    if (this.#changes > 0 || this.#unfollowed > 0) return;
     this.servers.reportDrained();
     const { observer } = this.#parts.telemetry;
     if (this.servers.isEmptying) observer.addReader(this.#requestReader);

@@ -112,8 +112,8 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     return this.#mirrors.watch(server, number, judge, () => this.#reports.servers.unwatch(number));
   }
 
-  /** Makes an operation in all threads. */
-  replay(operation: ServerOperation): void {
+  /** Makes an operation in all threads; resolves when all have made it. */
+  replay(operation: ServerOperation): Promise<void> {
     const { what } = operation;
     const names = what === 'provide' ? operation.names : [operation.name];
     if (what === 'add' || what === 'remove' || what === 'provide')
@@ -122,6 +122,7 @@ export class EngineThreads implements EngineHost<RoutingSnapshot, Config>, Threa
     const numbers =
       what === 'add' || what === 'provide' ? names.flatMap((name) => [...present.numbersOf(name)]) : [];
     this.#tell({ what: 'operation', operation, numbers });
+    return this.settled();
   }
 
   /** The balancer may have become ready, or not. */

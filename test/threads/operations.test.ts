@@ -1,6 +1,8 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import t from 'tap';
+import { startFixtureServer } from '../../fixtures/server.js';
 import { createConfig } from '../../lib/config/config.js';
+import { Load } from '../resilience/load.js';
 import { startBalancer } from '../support/balancer.js';
 import { until } from '../support/loop-ticks.js';
 import { namedOrigins } from '../support/named-origins.js';
@@ -113,3 +115,26 @@ t.test(
     t.same(threadsEnded(seen), []);
   },
 );
+
+t.test('a server is told to be drained when no thread gives it requests any more', THREADS, async (t) => {
+  const servers = await Promise.all(['a', 'b'].map((name) => startFixtureServer({ name })));
+  t.teardown(() => Promise.all(servers.map((server) => server.close())));
+  const entries = servers.map(({ name, address }) => ({ name, address }));
+  const { balancer, port } = await startBalancer(t, { servers: entries }, { workers: 3 });
+  let drained = 0;
+  balancer.subscribe(({ what }) => {
+    if (what === 'drained') drained++;
+  });
+  const load = new Load(port, { clients: 12 });
+  for (let round = 1; round <= 30; round++) {
+    await load.more(10);
+    balancer.setAvailability('a', 'draining');
+    await until(() => drained === round);
+    const before = servers[0]!.requests;
+    await load.more(20);
+    t.equal(servers[0]!.requests, before);
+    balancer.setAvailability('a', 'ready');
+  }
+  await load.stop();
+  t.same(load.bad, []);
+});
