@@ -203,7 +203,8 @@ export class RoutedServers {
 
   #regroup(groups: readonly GroupConfig[], names: ReadonlySet<string>): void {
     const snapshot = this.#snapshot;
-    const isFew = groups.length <= LEFT_AT_ONCE;
+    // Before the start there are no requests to hold up, and the first ones need all servers.
+    const isFew = groups.length <= LEFT_AT_ONCE || !this.#started;
     // Until a later slice more may change than these names.
     const steps = this.servers.regroup(groups, this.#desired, isFew ? names : null, (group) =>
       snapshot.groupOf(group).setServers(this.servers.of(group)),

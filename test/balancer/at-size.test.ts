@@ -113,6 +113,37 @@ t.test('what a source tells at ten thousand hosts does not go through all of the
   t.ok(median < 5, `further ones: ${median.toFixed(2)} ms`);
 });
 
+t.test('a source that thousands of hosts share changes all of them', async (t) => {
+  const folder = t.testdir({ 'all.json': targets(3, 4) });
+  const path = `${folder}/all.json`;
+  const { balancer } = await startBalancer(t, {
+    health_check: false,
+    hosts: Array.from({ length: 2000 }, (_, index) => ({
+      host: `h${index}.example`,
+      servers: [`127.0.0.2:${10_000 + index}`, { file: path }],
+    })),
+  });
+  /** The servers that each host has besides its own, each once. */
+  const shared = (): string => {
+    const lists = balancer.status().routes.map(({ servers }) =>
+      servers
+        .map(({ name }) => name)
+        .slice(1)
+        .join(' '),
+    );
+    return [...new Set(lists)].join(' | ');
+  };
+  t.equal(shared(), '127.0.0.1:3 127.0.0.1:4');
+  for (const ports of [[4, 5], [6], [6, 7, 8]]) {
+    writeFileSync(`${folder}/next`, targets(...ports));
+    renameSync(`${folder}/next`, path);
+    const expected = ports.map((port) => `127.0.0.1:${port}`).join(' ');
+    await until(() => shared() === expected, expected);
+  }
+  t.equal(balancer.serverStatus('127.0.0.1:3'), undefined);
+  t.equal(balancer.serverStatus('127.0.0.1:8')?.routes.length, 2000);
+});
+
 function targets(...ports: readonly number[]): string {
   return JSON.stringify([{ targets: ports.map((port) => `127.0.0.1:${port}`) }]);
 }

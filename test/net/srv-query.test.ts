@@ -1,8 +1,10 @@
+import { randomBytes, randomInt } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { DnsServer } from '../../fixtures/dns-server.js';
 import { systemClock, TimerWheel } from '../../lib/base/timer-wheel.js';
 import { decodeSrvReply, encodeSrvQuestion, type SrvReply } from '../../lib/net/dns-message.js';
 import { SrvQuery } from '../../lib/net/srv-query.js';
+import { FUZZ_RUNS } from '../support/fuzz.js';
 
 const NAME = '_http._tcp.api.test';
 
@@ -95,4 +97,10 @@ t.test('whatever bytes come, reading them ends', async (t) => {
   t.equal(decodeSrvReply(loop, question), null, 'a pointer to itself');
   t.equal(decodeSrvReply(header.subarray(0, 5), question), null);
   t.equal(decodeSrvReply(question, question), null, 'a question is no answer');
+  for (let run = 0; run < FUZZ_RUNS; run++) {
+    const broken = Buffer.concat([header, randomBytes(64)]);
+    for (let i = 0; i < 4; i++) broken[randomInt(2, broken.length)] = randomInt(256);
+    const reply = decodeSrvReply(broken.subarray(0, randomInt(2, broken.length + 1)), question);
+    if (reply !== null && reply.records.length > 3) t.fail(broken.toString('hex'));
+  }
 });
