@@ -16,7 +16,7 @@ export interface SetsShape {
 }
 
 /** Sets that a table begins with, or all of a smaller one. */
-const FIRST_SETS = 64;
+const FIRST_SETS = 8;
 /** Sets that are added at most so that one that is full is divided: this takes about a millisecond. */
 const MOST_ADDED = 1024;
 /** Words at the beginning of the table. A user of the table may use the rest of them, from `USER_WORDS` on. */

@@ -9,15 +9,15 @@ const WINDOW_WORDS = 2 * WINDOW_SECONDS;
 const SLOTS = 1 << 14;
 /** How far from its place a budget may be. */
 const REACH = 64;
-/** Words of the table: its lock. */
-const HEAD_WORDS = 2;
-/** Of a slot. */
+/** Of the whole table: the lock of those who look for a slot or retry. */
 const LOCK = 0;
-export const BUDGET_MARK = 1;
-const LOW = 2;
-export const BUDGET_USED = 3;
+const HEAD_WORDS = 1;
+/** Of a slot. */
+export const BUDGET_MARK = 0;
+const LOW = 1;
+export const BUDGET_USED = 2;
 /** The retries of all threads, then the requests of each. */
-const RETRIES = 4;
+const RETRIES = 3;
 const REQUESTS = RETRIES + WINDOW_WORDS;
 
 /**
@@ -59,7 +59,7 @@ export class RetryCounts {
       number,
       number,
     ];
-    lockWord(words, 0, holder);
+    lockWord(words, LOCK, holder);
     let slot = -1;
     let oldest = -1;
     for (let i = 0; i < REACH && slot === -1; i++) {
@@ -75,7 +75,7 @@ export class RetryCounts {
       words[slot + BUDGET_USED] = second;
       words[slot + BUDGET_MARK] = high;
     }
-    unlockWord(words, 0, holder);
+    unlockWord(words, LOCK, holder);
     return slot;
   }
 
@@ -93,7 +93,7 @@ export class RetryCounts {
   take(slot: number, second: number, share: number, free: number): boolean {
     const { words } = this;
     const holder = this.#thread + 1;
-    lockWord(words, slot + LOCK, holder);
+    lockWord(words, LOCK, holder);
     let requests = 0;
     for (let thread = 0; thread < this.#threads; thread++)
       requests += sumOf(words, slot + REQUESTS + thread * WINDOW_WORDS, second);
@@ -106,17 +106,12 @@ export class RetryCounts {
       }
       words[cell + 1]!++;
     }
-    unlockWord(words, slot + LOCK, holder);
+    unlockWord(words, LOCK, holder);
     return takes;
   }
 
   reclaim(thread: number): void {
-    const words = this.#words;
-    if (words.length === 0) return;
-    const holder = thread + 1;
-    unlockWord(words, 0, holder);
-    for (let slot = HEAD_WORDS; slot < words.length; slot += this.#stride)
-      if (words[slot + LOCK] === holder) unlockWord(words, slot + LOCK, holder);
+    if (this.#words.length > 0) unlockWord(this.#words, LOCK, thread + 1);
   }
 
   #lastUse(slot: number): number {

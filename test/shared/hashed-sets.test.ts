@@ -88,9 +88,11 @@ t.test('a table is that of a simple map while its sets are not full', async () =
 });
 
 t.test('a thread that ended while it added a set leaves each entry once', async (t) => {
-  const memory = HashedSets.memory(SHAPE);
-  const dead = new HashedSets(SHAPE, memory, 1);
-  const sets = new HashedSets(SHAPE, memory, 0);
+  // So large that it can always grow.
+  const LARGE = { ...SHAPE, sets: 1 << 13 };
+  const memory = HashedSets.memory(LARGE);
+  const dead = new HashedSets(LARGE, memory, 1);
+  const sets = new HashedSets(LARGE, memory, 0);
   for (let i = 0; i < 400; i++) put(dead, `key ${i}`, i);
   const before = sets.setCount;
   // It ends when what moves has been copied, before the new set is in use.
@@ -99,7 +101,7 @@ t.test('a thread that ended while it added a set leaves each entry once', async 
     throw new Error('ended');
   };
   t.throws(() => {
-    for (let i = 400; i < 500; i++) put(dead, `key ${i}`, i);
+    for (let i = 400; i < 2000; i++) put(dead, `key ${i}`, i);
   }, /ended/);
   Atomics.store = store;
   t.equal(sets.setCount, before);
@@ -109,7 +111,7 @@ t.test('a thread that ended while it added a set leaves each entry once', async 
     for (let way = 0; way < SHAPE.ways; way++)
       if (sets.isUsed(sets.firstOf(set) + way * SHAPE.entryWords)) entries++;
   for (let i = 0; i < entries; i++) if (get(sets, `key ${i}`) !== i) t.fail(`key ${i}`);
-  for (let i = entries; i < 1000; i++) put(sets, `key ${i}`, i);
+  for (let i = entries; i < 2500; i++) put(sets, `key ${i}`, i);
   t.ok(sets.setCount > before, 'another thread goes on');
-  for (let i = 0; i < 1000; i++) if (get(sets, `key ${i}`) !== i) t.fail(`key ${i}`);
+  for (let i = 0; i < 2500; i++) if (get(sets, `key ${i}`) !== i) t.fail(`key ${i}`);
 });
