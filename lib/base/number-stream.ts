@@ -3,7 +3,7 @@ const FIRST_ROOM = 1024;
 
 /**
  * Numbers for another thread, written one after the other. One array of numbers is posted in a fraction of the time that
- * objects take: 10,000 numbers cost 20 µs, as fields of objects 2 ms.
+ * objects take: 10,000 numbers cost 80 µs, as fields of objects 2 ms.
  */
 export class NumberWriter {
   #numbers = new Float64Array(FIRST_ROOM);

@@ -218,6 +218,8 @@ async function balance(plan: StartSettings, options: RunOptions, context: RunCon
     stops.detach();
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) signals.off(signal, reopen);
     signals.off('SIGHUP', onHangUp);
+    // With several threads, the last lines of the log come with their ends.
+    await balancer.ended;
     await Promise.all([log.close(), feed.close(), state.close(), manager?.close()]);
   }
 }

@@ -47,9 +47,19 @@ export class LineMemory {
   }
 }
 
-/** Posts lines: those of a block, or, for a line longer than that, its bytes. */
+/** Blocks are posted together when there are so many: a message costs the main thread as much as the lines of a block. */
+const BLOCKS_PER_MESSAGE = 8;
+
+/** Lines in a block of the memory for lines; `length` in bytes. */
+export interface FilledBlock {
+  readonly block: number;
+  readonly length: number;
+  readonly lines: number;
+}
+
+/** Posts lines: those of blocks, or, for a line longer than a block, its bytes. */
 export interface LinePort {
-  postBlock(block: number, length: number, lines: number): void;
+  postBlocks(blocks: readonly FilledBlock[]): void;
   /** False when too many bytes wait. */
   postLong(line: Buffer): boolean;
 }
@@ -64,6 +74,8 @@ export class LineWriter {
   #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
   #lines = 0;
+  /** Not posted yet. */
+  #filled: FilledBlock[] = [];
   /** Lines that were not posted, because too many wait. */
   #dropped = 0;
 
@@ -86,7 +98,7 @@ export class LineWriter {
       this.#writeLong(line);
       return;
     }
-    if (this.#length + most > BLOCK_BYTES) this.flush();
+    if (this.#length + most > BLOCK_BYTES) this.#endBlock();
     if (this.#block === -1 && !this.#begin()) {
       this.#dropped++;
       return;
@@ -99,11 +111,23 @@ export class LineWriter {
 
   /** Posts what was written so far. */
   flush(): void {
+    this.#endBlock();
+    this.#postBlocks();
+  }
+
+  #endBlock(): void {
     if (this.#lines === 0) return;
-    this.#port.postBlock(this.#block, this.#length, this.#lines);
+    this.#filled.push({ block: this.#block, length: this.#length, lines: this.#lines });
     this.#block = -1;
     this.#length = 0;
     this.#lines = 0;
+    if (this.#filled.length >= BLOCKS_PER_MESSAGE) this.#postBlocks();
+  }
+
+  #postBlocks(): void {
+    if (this.#filled.length === 0) return;
+    this.#port.postBlocks(this.#filled);
+    this.#filled = [];
   }
 
   #writeLong(line: string): void {

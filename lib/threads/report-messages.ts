@@ -4,7 +4,7 @@ import type { NewFailures } from '../observe/failures.js';
 import type { LineTerms } from '../observe/line-format.js';
 import type { EngineGauges } from './engine-tally.js';
 import type { GuardReport } from './guard-sums.js';
-import type { LineMemoryHandle } from './line-memory.js';
+import type { FilledBlock, LineMemoryHandle } from './line-memory.js';
 import type { RecordBatch } from './record-batch.js';
 import type { NewNames } from './request-tally.js';
 import type { ThreadBusyness } from './thread-load.js';
@@ -39,8 +39,7 @@ export type Report =
   | FiguresReport
   | { readonly kind: 'event'; readonly event: BalancerEvent }
   | { readonly kind: 'records'; readonly batch: RecordBatch }
-  /** Lines in a block of the memory for lines. */
-  | { readonly kind: 'block'; readonly block: number; readonly length: number; readonly lines: number }
+  | { readonly kind: 'blocks'; readonly blocks: readonly FilledBlock[] }
   /** A line that is longer than a block. */
   | { readonly kind: 'line'; readonly bytes: Uint8Array }
   /** Records and lines that were not posted, because too many wait. */

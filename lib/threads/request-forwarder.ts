@@ -7,8 +7,10 @@ import { LineMemory, LineWriter } from './line-memory.js';
 import { RecordWriter } from './record-batch.js';
 import type { Report, ReporterStart, ReportTerms } from './report-messages.js';
 
-/** Records and lines are posted at most this long after the first of them, in ms. */
-const POST_AFTER_MS = 5;
+/** Records are posted at most this long after the first of them, in ms: observers hear of a request soon. */
+const RECORDS_AFTER_MS = 5;
+/** So are lines: fewer messages cost the main thread less, and lines wait longer there. */
+const LINES_AFTER_MS = 25;
 /** Records are posted earlier when they take this many bytes. */
 const BATCH_BYTES = 256 * 1024;
 
@@ -43,7 +45,7 @@ export class RequestForwarder {
     this.#format = lineFormatOf(lines);
     this.#filter = lines.filter && new LogFilter(lines.filter);
     this.#lines = new LineWriter(this.#memory, charactersOf(lines), {
-      postBlock: (block, length, count) => this.#post({ kind: 'block', block, length, lines: count }),
+      postBlocks: (blocks) => this.#post({ kind: 'blocks', blocks }),
       postLong: (bytes) => this.#postLong(bytes),
     });
   }
@@ -52,7 +54,7 @@ export class RequestForwarder {
     if (this.#wantsRecords) this.#noteRecord(record);
     if (this.#lines === null || this.#filter?.keeps(record) === false) return;
     this.#lines.write(this.#format(record));
-    this.#flushSoon();
+    this.#flushIn(LINES_AFTER_MS);
   }
 
   /** Posts what waits. */
@@ -70,11 +72,12 @@ export class RequestForwarder {
   #noteRecord(record: RequestRecord): void {
     this.#records.write(record);
     if (this.#records.bytes >= BATCH_BYTES) this.#postRecords();
-    else this.#flushSoon();
+    else this.#flushIn(RECORDS_AFTER_MS);
   }
 
-  #flushSoon(): void {
-    this.#timer ??= setTimeout(() => this.flush(), POST_AFTER_MS);
+  /** With records, lines are posted with them. */
+  #flushIn(ms: number): void {
+    this.#timer ??= setTimeout(() => this.flush(), ms);
   }
 
   #postRecords(): void {

@@ -6,7 +6,7 @@ import type { RequestSummary } from '../observe/thread-reader.js';
 import { Credit } from './credit.js';
 import type { EngineSums } from './engine-tally.js';
 import type { GuardSums } from './guard-sums.js';
-import { LineMemory } from './line-memory.js';
+import { type FilledBlock, LineMemory } from './line-memory.js';
 import type { RecordBatch } from './record-batch.js';
 import type { FiguresReport, Report, ReporterStart, ReportOrder, ThreadState } from './report-messages.js';
 import { TallyReader } from './request-tally.js';
@@ -82,9 +82,8 @@ export class ThreadLink {
         this.#owner.onRecords(report.batch);
         this.#credit.giveBack(report.batch.bytes);
         break;
-      case 'block':
-        this.#owner.onLines(this.#memory.bytesOf(report.block, report.length), report.lines);
-        this.#memory.release(report.block);
+      case 'blocks':
+        this.#readBlocks(report.blocks);
         break;
       case 'line':
         this.#owner.onLines(Buffer.from(report.bytes), 1);
@@ -92,6 +91,13 @@ export class ThreadLink {
         break;
       case 'dropped':
         this.#owner.onDropped(report.records, report.lines);
+    }
+  }
+
+  #readBlocks(blocks: readonly FilledBlock[]): void {
+    for (const { block, length, lines } of blocks) {
+      this.#owner.onLines(this.#memory.bytesOf(block, length), lines);
+      this.#memory.release(block);
     }
   }
 

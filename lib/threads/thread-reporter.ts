@@ -134,6 +134,8 @@ export class ThreadReporter implements Observer {
       if (this.#numbers.length >= MESSAGE_NUMBERS || this.#guards.length >= MESSAGE_GUARDS)
         this.#postFigures(null, 0);
       if (slice.isOver) await slice.rest();
+      // Everything was reported meanwhile.
+      if (this.#isClosed) return;
     }
   }
 

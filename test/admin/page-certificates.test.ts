@@ -24,6 +24,32 @@ await withChromium(t, async (t, browser) => {
     t.same(complaints, []);
   });
 
+  await t.test('the page has the threads in a section that is folded', async (t) => {
+    const subject = new FakeSubject();
+    const { port } = await openAdmin(t, subject);
+    const { page, complaints } = await openPage(browser, `http://127.0.0.1:${port}/`);
+    t.teardown(() => page.close());
+    await page.getByText('Live', { exact: true }).waitFor();
+    const title = page.getByRole('heading', { name: 'Threads' });
+    t.equal(await title.isVisible(), false, 'there is one thread');
+    const thread = {
+      requests: 1234,
+      connections: 5,
+      loopDelayMs: 1.5,
+      since: Date.now() - 5000,
+      restarts: 0,
+    };
+    subject.threads = [
+      { ...thread, number: 1, busy: 0.25 },
+      { ...thread, number: 2, busy: 0.96, restarts: 2 },
+    ];
+    await title.waitFor();
+    await page.getByText('2 threads, the busiest 96%, 2 restarts').waitFor();
+    await page.getByText('Each thread').click();
+    await page.getByRole('row', { name: /^2 1,234 5 96% 1\.5 ms \d+ s 2$/ }).waitFor();
+    t.same(complaints, []);
+  });
+
   await t.test('Chromium opens a site with a certificate of the local authority', async (t) => {
     const folder = t.testdir();
     const { port } = await startBalancer(

@@ -16,6 +16,7 @@ import type { BalancerStatus } from '../../lib/control/status/status.js';
 import { Exposition } from '../../lib/observe/exposition.js';
 import { ObserverList } from '../../lib/observe/observer-list.js';
 import { asker, SERVICES } from '../admin/support.js';
+import { start, url } from '../cli/program.js';
 import { MemoryStream } from '../cli/support.js';
 import { startBalancer } from '../support/balancer.js';
 import { until } from '../support/loop-ticks.js';
@@ -304,3 +305,47 @@ t.test('a reload is followed: new names are counted, and another log is written'
   t.match(text, /lb_requests_total\{route="127\.0\.0\.1",code="200"\} \d+\n/);
   t.ok(sumOf(text, 'lb_server_requests_total') > 150, 'servers continue');
 });
+
+t.test(
+  'the program writes every line before it ends, and says how many requests there were',
+  THREADS,
+  async (t) => {
+    const [a] = await namedOrigins(t, 'a');
+    const log = join(t.testdir({}), 'access.log');
+    const program = start(t, ['0', a!.address, '--workers', '3', '--access-log-file', log]);
+    const { port } = new URL(await url(program));
+    const answered = await load(Number(port), 2000, 12);
+    t.same([...answered], [[200, 2000]]);
+    program.child.kill('SIGTERM');
+    t.equal(await program.end(), 0);
+    t.equal(readFileSync(log, 'utf8').trimEnd().split('\n').length, 2000);
+    t.match(program.stderr, /stopped after 2,?000 requests in /);
+  },
+);
+
+t.test(
+  'a server that drains is reported as drained when no thread has a request on it',
+  THREADS,
+  async (t) => {
+    const [a, b] = await namedOrigins(t, 'a', 'b');
+    let answer = (): void => {};
+    a!.hold = new Promise((resolve) => {
+      answer = resolve;
+    });
+    const servers = [
+      { address: a!.address, name: 'a' },
+      { address: b!.address, name: 'b' },
+    ];
+    const started = await startBalancer(t, { servers }, { workers: WORKERS });
+    const clients = await connectMany(started, 12);
+    const answers = clients.map((client) => ask(client));
+    await until(() => a!.heads.length > 1);
+    started.balancer.setAvailability('a', 'draining');
+    const drained = (): boolean => started.balancer.events().some(({ what }) => what === 'drained');
+    t.equal(drained(), false);
+    answer();
+    await Promise.all(answers);
+    await until(drained);
+    t.equal(started.balancer.events().filter(({ what }) => what === 'drained').length, 1);
+  },
+);
