@@ -29,6 +29,8 @@ import type { Config, HostConfig, ScopeConfig } from './types.js';
 const FORWARDED = defaultOf<boolean>('forwarded');
 const WORKERS = defaultOf<number>('workers');
 const VIA = defaultOf<boolean>('via');
+/** The name by which `via` and `CDN-Loop` call this program too. */
+const PROXY_NAME = 'lb';
 
 /** The result of compiling; `config` is complete only if `findings` is empty. */
 export interface Compilation {
@@ -79,6 +81,7 @@ export function compile(settings: Settings, surroundings: CompileDeps): Compilat
     trustedProxies: compileTrustedProxies(settings.trusted_proxies, report),
     forwarded: settings.forwarded ?? FORWARDED,
     via: settings.via ?? VIA,
+    proxyStatus: settings.proxy_status === true ? PROXY_NAME : settings.proxy_status || null,
     readinessPath: settings.readiness_path ?? null,
     accessLog: compileAccessLog(settings.access_log, report),
     events: compileEvents(settings.events, context),

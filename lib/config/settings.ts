@@ -190,6 +190,13 @@ export interface Settings {
    */
   readonly via?: boolean;
   /**
+   * Whether final responses carry Proxy-Status (RFC 9209): of an error that lb answers itself the type of the error,
+   * with the reason word of the log as its details, of all others the status that the server sent. true calls this
+   * balancer lb, a text gives it another name. It tells clients what is wrong inside, so it is off by default. What
+   * servers say in this field stays, and lb adds to it. Default: false.
+   */
+  readonly proxy_status?: boolean | string;
+  /**
    * A path for the health checks of a cloud or of a balancer in front. GET and HEAD of this path, on every listener
    * and for any host, are answered 200 while lb accepts requests, and 503 while it drains or while no route has a
    * usable server. The path is answered before routes, rules and the firewall (a client that is refused at accept

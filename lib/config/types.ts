@@ -84,6 +84,8 @@ export interface Config {
   readonly forwarded: boolean;
   /** Is Via sent to servers? */
   readonly via: boolean;
+  /** The name of this balancer in Proxy-Status; null: there is no such field. */
+  readonly proxyStatus: string | null;
   /** The path, on every listener, that reports whether the balancer is ready; null: none. */
   readonly readinessPath: string | null;
   readonly accessLog: AccessLogConfig;

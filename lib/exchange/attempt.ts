@@ -161,7 +161,7 @@ export class Attempt implements LeaseListener, ResponseListener {
     this.sawAnswer = true;
     noteAnswer(server, head.status, this.#recorder.noteFirstByte(head.status, now));
     this.relay.beginAnswer(now);
-    const edit = this.#context.editOfResponse(server);
+    const edit = this.#context.editOfResponse(server, head.status);
     return (this.#client as ClientSide).sendHead(head, edit);
   }
 

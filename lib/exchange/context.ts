@@ -10,6 +10,7 @@ import type { ForwardedClient } from '../http/forwarded.js';
 import type { RequestHead } from '../http/head.js';
 import { HeadEdit } from '../http/head-edit.js';
 import { encodeRequestHead } from '../http/head-encoder.js';
+import { statusOfResponse } from '../http/proxy-status.js';
 import { RequestView } from '../http/request-view.js';
 import type { RuleContext } from '../rules/context.js';
 import type { ErrorPage } from '../rules/error-pages.js';
@@ -51,6 +52,8 @@ export class RequestContext implements RuleContext {
   readonly responseEdit = new HeadEdit();
   /** The rules for local replies to a request that has no route. */
   lostRules: RouteRules | null = null;
+  /** The name of this balancer in Proxy-Status; empty: there is no such field. */
+  proxyName = '';
   /** Applies before all routes; gets the status at the end. */
   globalFirewall: Firewall | null = null;
   /** The firewalls of the route, which count the request until its end. */
@@ -94,14 +97,15 @@ export class RequestContext implements RuleContext {
     return encodeRequestHead(head, forwarded, this.requestId, host, this.requestEdit);
   }
 
-  /** What the route changes about the head of an answer from `server`; null when nothing. */
-  editOfResponse(server: Server): HeadEdit | null {
+  /** What is changed about the head of an answer from `server` with that status; null when nothing. */
+  editOfResponse(server: Server, status: number): HeadEdit | null {
     const { rules, selector } = this.destination as CompiledRoute;
     const sticky = selector?.sticky ?? null;
-    if (!rules.editsResponses && sticky === null) return null;
+    if (!rules.editsResponses && sticky === null && this.proxyName === '') return null;
     this.server = server.name;
     rules.editResponse(this, this.responseEdit);
     sticky?.mark(this, server, this.responseEdit);
+    if (this.proxyName !== '') this.#tellStatus(status);
     return this.responseEdit.isEmpty ? null : this.responseEdit;
   }
 
@@ -129,7 +133,12 @@ export class RequestContext implements RuleContext {
     this.server = server.name;
     rules.editLocalReply(this, this.responseEdit, status);
     selector?.sticky?.mark(this, server, this.responseEdit);
+    if (this.proxyName !== '') this.#tellStatus(status);
     return this.responseEdit.isEmpty ? null : this.responseEdit;
+  }
+
+  #tellStatus(status: number): void {
+    this.responseEdit.append('proxy-status', 'Proxy-Status', statusOfResponse(this.proxyName, status));
   }
 
   /** The lines that bind a client to `server` when its answer is a tunnel; empty when there are none. */
@@ -164,6 +173,8 @@ export interface RequestStages {
   decide(context: RequestContext): LocalReply | null;
   /** The rules for answers to requests that match no host and no route. */
   readonly lostRules: RouteRules;
+  /** The name of this balancer in Proxy-Status; empty: there is no such field. */
+  readonly proxyName: string;
   /** The client of a request whose peer may be a trusted proxy. */
   clientOf(client: ClientSide): IpAddress;
   /** Called instead of `decide` when the head can't be read; counts the request for `context.client`. */

@@ -9,6 +9,7 @@ import type { ForwardedClient } from '../http/forwarded.js';
 import type { RequestHead, ResponseHead } from '../http/head.js';
 import type { HeadEdit } from '../http/head-edit.js';
 import { fieldsWithoutBody, receivedRequestId } from '../http/head-encoder.js';
+import { statusOfError } from '../http/proxy-status.js';
 import type { Refusal } from '../http/refusal.js';
 import { encodeTrailers } from '../http/trailers.js';
 import type { ErrorPage } from '../rules/error-pages.js';
@@ -79,6 +80,7 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
     const address = pipeline.clientOf(client);
     this.#recorder.clientAddress = address.text;
     context.open(head, forwarded, address, requestId);
+    context.proxyName = pipeline.proxyName;
     if (forwarded.listener.httpsPort !== 0 && context.view.scheme === 'http') {
       this.#redirectToHttps(client, head, forwarded.listener.httpsPort);
       return;
@@ -144,11 +146,14 @@ export class Exchange implements RequestHandler, AttemptOwner, DeadlineOwner, He
 
   /** Answers an error, with the page that is set for it. Returns the bytes of the body. */
   #reply(client: ClientSide, status: number, reason: Reason, text?: string, fields = ''): number {
-    const edit = this.#context.editOfLocalReply(status);
-    const page = this.#context.pageFor(status, false);
+    const context = this.#context;
+    const edit = context.editOfLocalReply(status);
+    const page = context.pageFor(status, false);
+    const name = this.#services.pipeline.proxyName;
+    const told = name === '' ? fields : `${fields}Proxy-Status: ${statusOfError(name, reason)}\r\n`;
     return page === null
-      ? client.reply(status, edit, text, fields)
-      : this.#replyWithPage(client, status, page, edit, reason, fields);
+      ? client.reply(status, edit, text, told)
+      : this.#replyWithPage(client, status, page, edit, reason, told);
   }
 
   #replyWithPage(

@@ -51,8 +51,15 @@ export class CompiledStages implements RequestStages {
   readonly #firewall: Firewall | null;
   readonly #router: Router<CompiledRoute>;
   readonly #trusted: AddressSet;
+  readonly proxyName: string;
 
-  constructor(firewall: Firewall | null, router: Router<CompiledRoute>, trusted: AddressSet) {
+  constructor(
+    firewall: Firewall | null,
+    router: Router<CompiledRoute>,
+    trusted: AddressSet,
+    proxyName: string,
+  ) {
+    this.proxyName = proxyName;
     this.#firewall = firewall;
     this.#router = router;
     this.#trusted = trusted;

@@ -120,7 +120,7 @@ export class SnapshotBuilder {
       trusted,
       firewall,
       router,
-      pipeline: new CompiledStages(firewall, router, trusted),
+      pipeline: new CompiledStages(firewall, router, trusted, config.proxyStatus ?? ''),
       memory: this.#memory,
       shared: this.#shared,
       groups: this.#groups,

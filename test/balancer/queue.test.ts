@@ -140,6 +140,7 @@ t.test('timeouts.queue: who waits too long for a full server gets 503', async (t
   };
   const pipeline: RequestStages = {
     lostRules: rules,
+    proxyName: '',
     clientOf: (client) => client.forwarded.peer,
     noteUnreadable() {},
     decide(context) {
